@@ -1,0 +1,3 @@
+module github.com/attune-hpo/attune
+
+go 1.25.0

@@ -1,0 +1,526 @@
+// Package pyjson reads and writes JSON as Python's json module does by default:
+// ", " and ": " between tokens, every character outside printable ASCII escaped,
+// floats in their shortest form with a ".0" or an exponent, and the bare words
+// NaN, Infinity and -Infinity.
+//
+// Optuna compares some of this text byte by byte, and tells 1 from 1.0, so
+// encoding/json cannot stand in for it.
+package pyjson
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// AppendFloat appends x as Python's repr writes it: 1.0, 1e-05, 1e+16, NaN.
+func AppendFloat(dst []byte, x float64) []byte {
+	switch {
+	case math.IsNaN(x):
+		return append(dst, "NaN"...)
+	case math.IsInf(x, 1):
+		return append(dst, "Infinity"...)
+	case math.IsInf(x, -1):
+		return append(dst, "-Infinity"...)
+	}
+	// Python switches to an exponent where the decimal one is < -4 or >= 16.
+	if abs := math.Abs(x); x != 0 && (abs < 1e-4 || abs >= 1e16) {
+		return strconv.AppendFloat(dst, x, 'e', -1, 64)
+	}
+	start := len(dst)
+	dst = strconv.AppendFloat(dst, x, 'f', -1, 64)
+	if !slices.Contains(dst[start:], '.') {
+		dst = append(dst, ".0"...)
+	}
+	return dst
+}
+
+// AppendString appends s in quotes. Bytes that are not UTF-8 become U+FFFD.
+func AppendString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			dst = append(dst, '\\', byte(r))
+		case r == '\n':
+			dst = append(dst, '\\', 'n')
+		case r == '\r':
+			dst = append(dst, '\\', 'r')
+		case r == '\t':
+			dst = append(dst, '\\', 't')
+		case r == '\b':
+			dst = append(dst, '\\', 'b')
+		case r == '\f':
+			dst = append(dst, '\\', 'f')
+		case ' ' <= r && r <= '~':
+			dst = append(dst, byte(r))
+		case r >= 0x10000:
+			hi, lo := utf16.EncodeRune(r)
+			dst = fmt.Appendf(dst, `\u%04x\u%04x`, hi, lo)
+		default:
+			dst = fmt.Appendf(dst, `\u%04x`, r)
+		}
+	}
+	return append(dst, '"')
+}
+
+// Marshal returns v as JSON. Integers and floats stay apart; maps are written
+// in the order of their keys, structs as encoding/json sees them. It fails for
+// what JSON cannot hold: channels, functions, maps without string keys, cycles.
+func Marshal(v any) (string, error) {
+	b, err := appendValue(nil, reflect.ValueOf(v), 0)
+	return string(b), err
+}
+
+const maxDepth = 200
+
+func appendValue(dst []byte, v reflect.Value, depth int) ([]byte, error) {
+	if depth > maxDepth {
+		return nil, fmt.Errorf("pyjson: more than %d levels deep", maxDepth)
+	}
+	if !v.IsValid() {
+		return append(dst, "null"...), nil
+	}
+	if v.CanInterface() && v.Kind() != reflect.Interface {
+		if raw, ok := v.Interface().(Raw); ok {
+			return append(dst, raw...), nil
+		}
+		if _, ok := v.Interface().(json.Marshaler); ok {
+			return appendForeign(dst, v)
+		}
+	}
+	switch v.Kind() {
+	case reflect.Bool:
+		return strconv.AppendBool(dst, v.Bool()), nil
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return strconv.AppendInt(dst, v.Int(), 10), nil
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return strconv.AppendUint(dst, v.Uint(), 10), nil
+	case reflect.Float32, reflect.Float64:
+		return AppendFloat(dst, v.Float()), nil
+	case reflect.String:
+		return AppendString(dst, v.String()), nil
+	case reflect.Interface, reflect.Pointer:
+		if v.IsNil() {
+			return append(dst, "null"...), nil
+		}
+		return appendValue(dst, v.Elem(), depth+1)
+	case reflect.Slice, reflect.Array:
+		if v.Kind() == reflect.Slice && (v.IsNil() || v.Type().Elem().Kind() == reflect.Uint8) {
+			return appendForeign(dst, v)
+		}
+		dst = append(dst, '[')
+		for i := range v.Len() {
+			if i > 0 {
+				dst = append(dst, ", "...)
+			}
+			var err error
+			if dst, err = appendValue(dst, v.Index(i), depth+1); err != nil {
+				return nil, err
+			}
+		}
+		return append(dst, ']'), nil
+	case reflect.Map:
+		if v.IsNil() || v.Type().Key().Kind() != reflect.String {
+			return appendForeign(dst, v)
+		}
+		members := make(map[string]reflect.Value, v.Len())
+		for it := v.MapRange(); it.Next(); {
+			members[it.Key().String()] = it.Value()
+		}
+		dst = append(dst, '{')
+		for i, key := range slices.Sorted(maps.Keys(members)) {
+			if i > 0 {
+				dst = append(dst, ", "...)
+			}
+			dst = append(AppendString(dst, key), ": "...)
+			var err error
+			if dst, err = appendValue(dst, members[key], depth+1); err != nil {
+				return nil, err
+			}
+		}
+		return append(dst, '}'), nil
+	}
+	return appendForeign(dst, v)
+}
+
+// appendForeign lets encoding/json write v and brings the result into form.
+func appendForeign(dst []byte, v reflect.Value) ([]byte, error) {
+	b, err := json.Marshal(v.Interface())
+	if err != nil {
+		return nil, fmt.Errorf("pyjson: %w", err)
+	}
+	parsed, err := Parse(string(b))
+	if err != nil {
+		return nil, err
+	}
+	return parsed.append(dst), nil
+}
+
+// Raw is text that is JSON already; [Marshal] writes it as it is.
+type Raw string
+
+// A Kind is the type of a [Value].
+type Kind uint8
+
+// The kinds of JSON. Integers and floats are told apart by how they are written.
+const (
+	Null Kind = iota
+	Bool
+	Int
+	Float
+	String
+	List
+	Object
+)
+
+// A Value is parsed JSON. Scalars keep their text in canonical form.
+type Value struct {
+	Kind    Kind
+	Text    string   // of a scalar: canonical JSON
+	List    []Value  // of a list
+	Members []Member // of an object, in the order of the text
+}
+
+// A Member is one entry of an object.
+type Member struct {
+	Key   string
+	Value Value
+}
+
+// Get returns the member of v called key; the last, if there are several.
+func (v Value) Get(key string) (Value, bool) {
+	for _, m := range slices.Backward(v.Members) {
+		if m.Key == key {
+			return m.Value, true
+		}
+	}
+	return Value{}, false
+}
+
+// Number returns v as a float64; ok is false if v is not a number.
+func (v Value) Number() (x float64, ok bool) {
+	if v.Kind != Int && v.Kind != Float {
+		return 0, false
+	}
+	return parseNumber(v.Text)
+}
+
+// Str returns the string that v holds, decoded; ok is false if it holds none.
+func (v Value) Str() (s string, ok bool) {
+	if v.Kind != String {
+		return "", false
+	}
+	p := parser{text: v.Text}
+	s, err := p.string()
+	return s, err == nil
+}
+
+// String returns v as JSON text in canonical form.
+func (v Value) String() string { return string(v.append(nil)) }
+
+func (v Value) append(dst []byte) []byte {
+	switch v.Kind {
+	case List:
+		dst = append(dst, '[')
+		for i, e := range v.List {
+			if i > 0 {
+				dst = append(dst, ", "...)
+			}
+			dst = e.append(dst)
+		}
+		return append(dst, ']')
+	case Object:
+		dst = append(dst, '{')
+		for i, m := range v.Members {
+			if i > 0 {
+				dst = append(dst, ", "...)
+			}
+			dst = append(AppendString(dst, m.Key), ": "...)
+			dst = m.Value.append(dst)
+		}
+		return append(dst, '}')
+	}
+	return append(dst, v.Text...)
+}
+
+// Any returns v as Go values: nil, bool, int64, float64, string, []any and
+// map[string]any. An integer too large for an int64 becomes a float64.
+func (v Value) Any() any {
+	switch v.Kind {
+	case Bool:
+		return v.Text == "true"
+	case Int:
+		if n, err := strconv.ParseInt(v.Text, 10, 64); err == nil {
+			return n
+		}
+		x, _ := v.Number()
+		return x
+	case Float:
+		x, _ := v.Number()
+		return x
+	case String:
+		s, _ := v.Str()
+		return s
+	case List:
+		list := make([]any, len(v.List))
+		for i, e := range v.List {
+			list[i] = e.Any()
+		}
+		return list
+	case Object:
+		object := make(map[string]any, len(v.Members))
+		for _, m := range v.Members {
+			object[m.Key] = m.Value.Any()
+		}
+		return object
+	}
+	return nil
+}
+
+// Unmarshal stores JSON text into what dst points to, as encoding/json does,
+// and also takes NaN and the infinities where dst holds a float64 or any.
+func Unmarshal(text string, dst any) error {
+	v, err := Parse(text)
+	if err != nil {
+		return err
+	}
+	if p, ok := dst.(*any); ok {
+		*p = v.Any()
+		return nil
+	}
+	if p, ok := dst.(*float64); ok {
+		x, ok := v.Number()
+		if !ok {
+			return fmt.Errorf("pyjson: %.40q is not a number", text)
+		}
+		*p = x
+		return nil
+	}
+	if p, ok := dst.(*[]float64); ok && v.Kind == List {
+		xs := make([]float64, len(v.List))
+		for i, e := range v.List {
+			if xs[i], ok = e.Number(); !ok {
+				return fmt.Errorf("pyjson: element %d of %.40q is not a number", i, text)
+			}
+		}
+		*p = xs
+		return nil
+	}
+	if err := json.Unmarshal([]byte(text), dst); err != nil {
+		return fmt.Errorf("pyjson: %w", err)
+	}
+	return nil
+}
+
+// Parse reads one JSON value and nothing after it.
+func Parse(text string) (Value, error) {
+	p := parser{text: text}
+	v, err := p.value(0)
+	if err != nil {
+		return Value{}, err
+	}
+	if p.space(); p.at < len(text) {
+		return Value{}, p.fail("end of text")
+	}
+	return v, nil
+}
+
+type parser struct {
+	text string
+	at   int
+}
+
+func (p *parser) fail(want string) error {
+	return fmt.Errorf("pyjson: byte %d of %.60q: want %s", p.at, p.text, want)
+}
+
+func (p *parser) space() {
+	for p.at < len(p.text) && strings.IndexByte(" \t\r\n", p.text[p.at]) >= 0 {
+		p.at++
+	}
+}
+
+// take moves past token if it comes next, white space aside.
+func (p *parser) take(token string) bool {
+	p.space()
+	if !strings.HasPrefix(p.text[p.at:], token) {
+		return false
+	}
+	p.at += len(token)
+	return true
+}
+
+var words = []struct {
+	text string
+	kind Kind
+}{{"null", Null}, {"true", Bool}, {"false", Bool}, {"NaN", Float}, {"Infinity", Float}, {"-Infinity", Float}}
+
+func (p *parser) value(depth int) (Value, error) {
+	if depth > maxDepth {
+		return Value{}, p.fail(fmt.Sprintf("at most %d levels", maxDepth))
+	}
+	for _, w := range words {
+		if p.take(w.text) {
+			return Value{Kind: w.kind, Text: w.text}, nil
+		}
+	}
+	switch p.space(); {
+	case p.at == len(p.text):
+		return Value{}, p.fail("a value")
+	case p.text[p.at] == '"':
+		s, err := p.string()
+		return Value{Kind: String, Text: string(AppendString(nil, s))}, err
+	case p.take("["):
+		return p.list(depth)
+	case p.take("{"):
+		return p.object(depth)
+	}
+	return p.number()
+}
+
+func (p *parser) list(depth int) (Value, error) {
+	v := Value{Kind: List}
+	if p.take("]") {
+		return v, nil
+	}
+	for {
+		e, err := p.value(depth + 1)
+		if err != nil {
+			return Value{}, err
+		}
+		v.List = append(v.List, e)
+		if p.take("]") {
+			return v, nil
+		}
+		if !p.take(",") {
+			return Value{}, p.fail(`"," or "]"`)
+		}
+	}
+}
+
+func (p *parser) object(depth int) (Value, error) {
+	v := Value{Kind: Object}
+	if p.take("}") {
+		return v, nil
+	}
+	for {
+		p.space()
+		key, err := p.string()
+		if err != nil {
+			return Value{}, err
+		}
+		if !p.take(":") {
+			return Value{}, p.fail(`":"`)
+		}
+		e, err := p.value(depth + 1)
+		if err != nil {
+			return Value{}, err
+		}
+		v.Members = append(v.Members, Member{key, e})
+		if p.take("}") {
+			return v, nil
+		}
+		if !p.take(",") {
+			return Value{}, p.fail(`"," or "}"`)
+		}
+	}
+}
+
+func (p *parser) number() (Value, error) {
+	start := p.at
+	for p.at < len(p.text) && strings.IndexByte("+-.0123456789eE", p.text[p.at]) >= 0 {
+		p.at++
+	}
+	text := p.text[start:p.at]
+	if !json.Valid([]byte(text)) {
+		p.at = start
+		return Value{}, p.fail("a value")
+	}
+	if !strings.ContainsAny(text, ".eE") {
+		return Value{Kind: Int, Text: text}, nil
+	}
+	x, _ := parseNumber(text)
+	return Value{Kind: Float, Text: string(AppendFloat(nil, x))}, nil
+}
+
+// parseNumber reads a number as Python does: out of range is infinite.
+func parseNumber(text string) (x float64, ok bool) {
+	x, err := strconv.ParseFloat(text, 64)
+	return x, err == nil || math.IsInf(x, 0)
+}
+
+// string reads a string in quotes.
+func (p *parser) string() (string, error) {
+	if p.at == len(p.text) || p.text[p.at] != '"' {
+		return "", p.fail("a string")
+	}
+	p.at++
+	var out []byte
+	for p.at < len(p.text) {
+		c := p.text[p.at]
+		switch {
+		case c == '"':
+			p.at++
+			return string(out), nil
+		case c < ' ':
+			return "", p.fail("no control character in a string")
+		case c != '\\':
+			r, n := utf8.DecodeRuneInString(p.text[p.at:])
+			out = utf8.AppendRune(out, r)
+			p.at += n
+		default:
+			r, err := p.escape()
+			if err != nil {
+				return "", err
+			}
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	return "", p.fail("the end of a string")
+}
+
+// escape reads an escape sequence; a lone surrogate becomes U+FFFD.
+func (p *parser) escape() (rune, error) {
+	if p.at+1 < len(p.text) {
+		if i := strings.IndexByte(`"\/bfnrt`, p.text[p.at+1]); i >= 0 {
+			p.at += 2
+			return rune("\"\\/\b\f\n\r\t"[i]), nil
+		}
+	}
+	r, ok := p.hex()
+	if !ok {
+		return 0, p.fail("an escape sequence")
+	}
+	if utf16.IsSurrogate(r) {
+		mark := p.at
+		if low, ok := p.hex(); ok {
+			if both := utf16.DecodeRune(r, low); both != utf8.RuneError {
+				return both, nil
+			}
+		}
+		p.at = mark
+		return utf8.RuneError, nil
+	}
+	return r, nil
+}
+
+// hex reads \uXXXX.
+func (p *parser) hex() (rune, bool) {
+	if len(p.text) < p.at+6 || p.text[p.at:p.at+2] != `\u` {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(p.text[p.at+2:p.at+6], 16, 16)
+	if err != nil {
+		return 0, false
+	}
+	p.at += 6
+	return rune(n), true
+}

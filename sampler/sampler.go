@@ -1,0 +1,66 @@
+// Package sampler defines how points are proposed: the [Sampler] interface, and
+// combinators that make one sampler of another.
+//
+// The samplers themselves live in the folders below: tpe, random, grid, qmc.
+package sampler
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// ErrExhausted reports that a sampler has nothing left to propose: every point
+// of its finite space has been tried. A run that meets it ends without an error.
+var ErrExhausted = errors.New("sampler: search space exhausted")
+
+// A Request asks for the coordinates of one trial.
+//
+// A joint draw has a whole search space in Space. A parameter met only in the
+// objective is drawn alone, with what the trial has so far in Given: one request
+// serves joint, independent and partially fixed sampling.
+type Request struct {
+	Number  int            // of the trial
+	Space   space.Space    // axes to fill in, normalized; never empty; no axis has a single value
+	Given   space.Params   // already decided; read only
+	History trial.Snapshot // everything known so far, this trial among the running
+	Rand    *rand.Rand     // seeded from the study's seed and Number
+}
+
+// A Proposal answers a [Request].
+type Proposal struct {
+	Point []float64   // Point[i] lies on Request.Space[i]; its distribution contains it
+	Notes trial.Attrs // kept with the trial, opaque to everyone else
+}
+
+// A Sampler proposes points. Its calls are serialized by the study that owns it,
+// so implementations need no locks; they must not keep what is in r beyond the
+// call, but for records, spaces and snapshots, which never change.
+//
+// What is proposed depends on r alone: not on earlier requests, on the clock or
+// on a shared generator, nor on the order in which trials finished. A sampler
+// may remember what it computed from a history, as long as that cannot be told
+// from its answers. One sampler may be asked about several histories in turn;
+// [trial.Snapshot.ID] tells them apart.
+//
+// Settings of a sampler are exported fields or a Config whose zero value stands
+// for the documented defaults, so that they can be printed and compared.
+type Sampler interface {
+	Sample(ctx context.Context, r Request) (Proposal, error)
+}
+
+// Finite is implemented by samplers that can run out of points. A study asks
+// Exhausted before it starts a new trial, with the space as far as it is known,
+// and does not start one when it reports true.
+type Finite interface {
+	Exhausted(s space.Space, h trial.Snapshot) bool
+}
+
+// Func adapts a function to a [Sampler].
+type Func func(ctx context.Context, r Request) (Proposal, error)
+
+// Sample calls f.
+func (f Func) Sample(ctx context.Context, r Request) (Proposal, error) { return f(ctx, r) }

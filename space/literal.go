@@ -1,0 +1,95 @@
+package space
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+
+	"github.com/attune-hpo/attune/internal/pyjson"
+)
+
+// A Literal is a JSON scalar as text: a value as it is written, stored and
+// compared. Keeping the text keeps 1, 1.0, true and "1" apart.
+//
+// The text is in the form of Python's json module (floats have a ".0" or an
+// exponent, strings are ASCII), so that files are shared with Optuna byte by
+// byte. [Lit] and [ParseLiteral] write that form.
+type Literal string
+
+// Scalar is what a categorical parameter can be made of. Types derived from
+// these (type Booster string) count too.
+type Scalar interface {
+	~bool | ~int | ~int8 | ~int16 | ~int32 | ~int64 |
+		~uint8 | ~uint16 | ~uint32 | ~float32 | ~float64 | ~string
+}
+
+// Lit returns the literal of v.
+func Lit[T Scalar](v T) Literal {
+	switch v := reflect.ValueOf(v); v.Kind() {
+	case reflect.Bool:
+		return Literal(strconv.FormatBool(v.Bool()))
+	case reflect.String:
+		return Literal(pyjson.AppendString(nil, v.String()))
+	case reflect.Float32:
+		// Through the shortest text, so that float32(0.1) reads 0.1.
+		x, _ := strconv.ParseFloat(strconv.FormatFloat(v.Float(), 'g', -1, 32), 64)
+		return floatLiteral(x)
+	case reflect.Float64:
+		return floatLiteral(v.Float())
+	case reflect.Uint8, reflect.Uint16, reflect.Uint32:
+		return Literal(strconv.FormatUint(v.Uint(), 10))
+	default:
+		return Literal(strconv.FormatInt(v.Int(), 10))
+	}
+}
+
+// ParseLiteral returns the canonical literal of JSON text, which must be a
+// scalar: null, a bool, a number (NaN and Infinity included) or a string.
+func ParseLiteral(text string) (Literal, error) {
+	v, err := pyjson.Parse(text)
+	if err != nil {
+		return "", fmt.Errorf("space: literal: %w", err)
+	}
+	if v.Kind == pyjson.List || v.Kind == pyjson.Object {
+		return "", fmt.Errorf("space: literal %.60q: want a scalar, not a list or an object", text)
+	}
+	return Literal(v.Text), nil
+}
+
+// Any returns the value of l as nil, bool, int64, float64 or string, or l's
+// text as a string if it is not a JSON scalar.
+func (l Literal) Any() any {
+	v, err := pyjson.Parse(string(l))
+	if err != nil {
+		return string(l)
+	}
+	return v.Any()
+}
+
+// String returns the text for people: a string without its quotes.
+func (l Literal) String() string {
+	if s, ok := l.Any().(string); ok {
+		return s
+	}
+	return string(l)
+}
+
+// number returns the number that l is.
+func (l Literal) number() (x float64, ok bool) {
+	switch l {
+	case "NaN":
+		return math.NaN(), true
+	case "Infinity":
+		return math.Inf(1), true
+	case "-Infinity":
+		return math.Inf(-1), true
+	}
+	if l == "" || l[0] != '-' && (l[0] < '0' || l[0] > '9') {
+		return 0, false
+	}
+	x, err := strconv.ParseFloat(string(l), 64)
+	return x, err == nil
+}
+
+func floatLiteral(x float64) Literal { return Literal(pyjson.AppendFloat(nil, x)) }

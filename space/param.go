@@ -1,0 +1,210 @@
+package space
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+)
+
+// A Suggester chooses a coordinate for an axis; *study.Trial is one.
+type Suggester interface {
+	Suggest(Axis) float64
+}
+
+// A Getter looks up the value of a name; [Params] and trial.Record are two.
+type Getter interface {
+	Get(name string) (Literal, bool)
+}
+
+// A Param is a parameter whose values have type T. Declare it once, suggest it
+// in the objective, and read it back from any record without a type assertion.
+// It is immutable and safe for concurrent use.
+type Param[T any] struct {
+	axis   Axis
+	decode func(x float64) T
+	encode func(v T) Literal
+}
+
+// An Option refines the declaration of a [Float] or an [Int].
+type Option func(*options)
+
+type options struct {
+	log  bool
+	step float64
+}
+
+// Log searches the parameter on a logarithmic scale.
+func Log() Option { return func(o *options) { o.log = true } }
+
+// Step restricts the parameter to low, low+q, low+2q, ... An upper bound that is
+// not on this grid is lowered to the last point that is.
+func Step(q float64) Option { return func(o *options) { o.step = q } }
+
+func gather(opts []Option) options {
+	var o options
+	for _, set := range opts {
+		set(&o)
+	}
+	return o
+}
+
+// Float declares a real parameter in [low, high], both ends included.
+//
+// Declarations are source code: like regexp.MustCompile, Float panics, with an
+// error that wraps [ErrInvalid], when low > high, a bound is not finite, Log is
+// used with low <= 0 or with a Step, or a step is negative or NaN. For bounds
+// that come from outside, use [ParamOf], which returns that error.
+func Float(name string, low, high float64, opts ...Option) Param[float64] {
+	o := gather(opts)
+	return must[float64](Axis{Name: name, Distribution: FloatDistribution{Low: low, High: high, Step: o.step, Log: o.log}})
+}
+
+// Int declares an integer parameter in [low, high], both ends included. It
+// panics as [Float] does, also if a step is not a whole number; Log needs
+// low >= 1.
+func Int(name string, low, high int, opts ...Option) Param[int] {
+	o := gather(opts)
+	if o.step != math.Trunc(o.step) || math.Abs(o.step) > maxCells {
+		panic(fmt.Errorf("parameter %q: %w", name, invalid("step %v of an integer: it must be a whole number", o.step)))
+	}
+	return must[int](Axis{Name: name, Distribution: IntDistribution{Low: low, High: high, Step: int(o.step), Log: o.log}})
+}
+
+// Categorical declares a parameter that takes one of the given choices, which
+// have no order. It panics when there is none or one stands twice.
+func Categorical[T Scalar](name string, choices ...T) Param[T] {
+	literals := make([]Literal, len(choices))
+	for i, c := range choices {
+		literals[i] = Lit(c)
+	}
+	a := Axis{Name: name, Distribution: &CategoricalDistribution{literals}}
+	if _, err := (Space{a}).Normalize(); err != nil {
+		panic(err)
+	}
+	choices = slices.Clone(choices)
+	return Param[T]{a, func(x float64) T { return choices[int(x)] }, Lit[T]}
+}
+
+func must[T any](a Axis) Param[T] {
+	p, err := ParamOf[T](a)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
+// ParamOf returns the typed form of an axis that comes from elsewhere: a file,
+// a struct, another process. T is float64 for floats, int for integers, and the
+// type of the choices (string, int, float64 or bool, all alike) or any for
+// categoricals. The error wraps [ErrInvalid].
+func ParamOf[T any](a Axis) (Param[T], error) {
+	s, err := Space{{Name: a.Name, Distribution: a.Distribution}}.Normalize()
+	if err != nil {
+		return Param[T]{}, err
+	}
+	p := Param[T]{axis: Axis{a.Name, s[0].Distribution, a.When}}
+	var zero T
+	var decode, encode any
+	switch d := p.axis.Distribution.(type) {
+	case FloatDistribution:
+		decode = func(x float64) float64 { return x }
+		encode = floatLiteral
+	case IntDistribution:
+		decode = func(x float64) int { return int(x) }
+		encode = func(v int) Literal { return Literal(strconv.Itoa(v)) }
+	case *CategoricalDistribution:
+		decode, encode, err = choicesAs[T](d)
+	}
+	var ok1, ok2 bool
+	p.decode, ok1 = decode.(func(float64) T)
+	p.encode, ok2 = encode.(func(T) Literal)
+	if err != nil || !ok1 || !ok2 {
+		return Param[T]{}, fmt.Errorf("parameter %q: %w", a.Name,
+			invalid("%s does not have values of type %T", Describe(p.axis.Distribution), zero))
+	}
+	return p, nil
+}
+
+// choicesAs returns the choices of d as values of T, both ways.
+func choicesAs[T any](d *CategoricalDistribution) (func(float64) T, func(T) Literal, error) {
+	values := make([]T, len(d.Choices))
+	for i, c := range d.Choices {
+		v := c.Any()
+		if n, ok := v.(int64); ok {
+			if _, wantsInt := any(values[i]).(int); wantsInt {
+				v = int(n)
+			}
+		}
+		t, ok := v.(T)
+		if !ok && v != nil {
+			return nil, nil, ErrInvalid
+		}
+		values[i] = t
+	}
+	decode := func(x float64) T { return values[int(x)] }
+	encode := func(v T) Literal {
+		for i := range values {
+			if any(values[i]) == any(v) {
+				return d.Choices[i]
+			}
+		}
+		return Literal(fmt.Sprint(v)) // no choice; whoever encodes it says so
+	}
+	return decode, encode, nil
+}
+
+// Name returns the name of p.
+func (p Param[T]) Name() string { return p.axis.Name }
+
+// Axis returns the untyped form of p.
+func (p Param[T]) Axis() Axis { return p.axis }
+
+// Suggest asks s for a value of p.
+func (p Param[T]) Suggest(s Suggester) T { return p.decode(s.Suggest(p.axis)) }
+
+// Value returns the value of p in g. It is not ok when g has none, or one that p
+// never takes.
+func (p Param[T]) Value(g Getter) (v T, ok bool) {
+	l, ok := g.Get(p.axis.Name)
+	if !ok {
+		return v, false
+	}
+	x, err := p.axis.Distribution.Encode(l)
+	if err != nil {
+		return v, false
+	}
+	return p.decode(x), true
+}
+
+// At returns the setting of p to v, to be enqueued or held fixed. A value that p
+// never takes is refused by whoever receives the setting.
+func (p Param[T]) At(v T) Setting { return Setting{p.axis.Name, p.encode(v)} }
+
+// When returns p as a parameter that exists only if all conditions hold. A study
+// that knows its [Space] draws it only then.
+func (p Param[T]) When(conditions ...Condition) Param[T] {
+	p.axis.When = append(slices.Clip(p.axis.When), conditions...)
+	return p
+}
+
+// Is returns the condition that p has one of the given values.
+func (p Param[T]) Is(values ...T) Condition {
+	c := Condition{Name: p.axis.Name, Values: make([]Literal, len(values)), Low: math.NaN(), High: math.NaN()}
+	for i, v := range values {
+		c.Values[i] = p.encode(v)
+	}
+	return c
+}
+
+// Between returns the condition that the number p lies in [low, high].
+func (p Param[T]) Between(low, high T) Condition {
+	c := Condition{Name: p.axis.Name, Low: math.NaN(), High: math.NaN()}
+	if x, ok := p.encode(low).number(); ok {
+		c.Low = x
+	}
+	if x, ok := p.encode(high).number(); ok {
+		c.High = x
+	}
+	return c
+}

@@ -1,0 +1,263 @@
+// Package space describes what a study may search: named parameters, the
+// distributions they range over, and the points drawn from them.
+//
+// Declare a [Param] once; suggest it in the objective; read it back, typed, from
+// any record:
+//
+//	lr := space.Float("lr", 1e-5, 1e-1, space.Log())
+//	...
+//	rate := lr.Suggest(t)        // in the objective, a float64
+//	rate, ok := lr.Value(best)   // from the best trial, a float64
+//
+// A [Space] is an ordered list of such declarations, for whatever wants to know
+// the whole search beforehand. It is plain data: package spaceyaml reads and
+// writes it as YAML, package bind derives it from a struct.
+//
+// The package is the vocabulary of the library and knows nothing of trials.
+package space
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+)
+
+// An Axis is one named dimension of a [Space].
+type Axis struct {
+	Name         string
+	Distribution Distribution
+	When         []Condition // all must hold for the parameter to exist; none: always
+}
+
+// A Space is an ordered set of axes, their names distinct.
+type Space []Axis
+
+// Axer is implemented by every [Param] and by [Axis] itself.
+type Axer interface{ Axis() Axis }
+
+// Axis returns a.
+func (a Axis) Axis() Axis { return a }
+
+// Of gathers declarations into a Space. Like the declarations themselves it
+// panics on what can only be wrong in the source: a name that stands twice, a
+// condition on a parameter that does not stand before it.
+func Of(params ...Axer) Space {
+	s := make(Space, len(params))
+	for i, p := range params {
+		s[i] = p.Axis()
+	}
+	s, err := s.Normalize()
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// Normalize returns s with each distribution normalized, or an error that wraps
+// [ErrInvalid] and names the parameter: an empty name or one that stands twice,
+// an invalid distribution, a condition on a parameter that does not stand
+// before the one it governs or on a value which that one never takes.
+func (s Space) Normalize() (Space, error) {
+	out := make(Space, len(s))
+	for i, a := range s {
+		if a.Name == "" {
+			return nil, invalid("parameter %d has no name", i)
+		}
+		if out[:i].Index(a.Name) >= 0 {
+			return nil, invalid("parameter %q stands twice", a.Name)
+		}
+		if a.Distribution == nil {
+			return nil, invalid("parameter %q has no distribution", a.Name)
+		}
+		d, err := a.Distribution.Normalize()
+		if err != nil {
+			return nil, fmt.Errorf("parameter %q: %w", a.Name, err)
+		}
+		a.Distribution = d
+		for _, c := range a.When {
+			if err := c.check(out[:i]); err != nil {
+				return nil, fmt.Errorf("parameter %q: %w", a.Name, err)
+			}
+		}
+		out[i] = a
+	}
+	return out, nil
+}
+
+// Index returns the position of the named axis, or -1.
+func (s Space) Index(name string) int {
+	for i := range s {
+		if s[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// Equal reports whether s and other have the same names and distributions in the
+// same order. Conditions are not compared: they say when, not what.
+func (s Space) Equal(other Space) bool {
+	if len(s) == len(other) && (len(s) == 0 || &s[0] == &other[0]) {
+		return true
+	}
+	return slices.EqualFunc(s, other, func(a, b Axis) bool {
+		return a.Name == b.Name && Equal(a.Distribution, b.Distribution)
+	})
+}
+
+// Len returns the number of points in s when it is finite and can be counted in
+// an int, conditions left aside; otherwise 0.
+func (s Space) Len() int {
+	n := 1
+	for _, a := range s {
+		m := a.Distribution.Len()
+		if m == 0 || n > (1<<53)/m {
+			return 0
+		}
+		n *= m
+	}
+	return n
+}
+
+// A Condition says when a parameter exists: when the named one, which must
+// stand before it, has been given one of Values or, if there are none, a number
+// between Low and High. Write it with [Param.Is] and [Param.Between].
+type Condition struct {
+	Name      string
+	Values    []Literal
+	Low, High float64 // both ends included; used when Values is empty
+}
+
+// Holds reports whether c holds for what g has. It does not if g has no value
+// for the parameter.
+func (c Condition) Holds(g Getter) bool {
+	l, ok := g.Get(c.Name)
+	if !ok {
+		return false
+	}
+	if len(c.Values) > 0 {
+		return slices.Contains(c.Values, l)
+	}
+	x, ok := l.number()
+	return ok && c.Low <= x && x <= c.High
+}
+
+func (c Condition) check(before Space) error {
+	i := before.Index(c.Name)
+	if i < 0 {
+		return invalid("condition on %q, which does not stand before it", c.Name)
+	}
+	d := before[i].Distribution
+	for _, v := range c.Values {
+		if _, err := d.Encode(v); err != nil {
+			return invalid("condition on %q: %v", c.Name, err)
+		}
+	}
+	if _, isChoice := d.(*CategoricalDistribution); len(c.Values) == 0 && (isChoice || !(c.Low <= c.High)) {
+		return invalid("condition on %q between %v and %v: want numbers in order, and a parameter that is one", c.Name, c.Low, c.High)
+	}
+	return nil
+}
+
+// Exists reports whether all conditions of a hold for what g has.
+func (a Axis) Exists(g Getter) bool {
+	for _, c := range a.When {
+		if !c.Holds(g) {
+			return false
+		}
+	}
+	return true
+}
+
+// Params are the parameters of a trial: Point[i] is the coordinate on Space[i].
+// The zero value has none. Params are a value; nothing changes them in place.
+type Params struct {
+	Space Space
+	Point []float64
+}
+
+// Get returns the value of the named parameter as a literal.
+func (p Params) Get(name string) (Literal, bool) {
+	if i := p.Space.Index(name); i >= 0 {
+		return p.Space[i].Distribution.Decode(p.Point[i]), true
+	}
+	return "", false
+}
+
+// Coord returns the coordinate of the named parameter.
+func (p Params) Coord(name string) (float64, bool) {
+	if i := p.Space.Index(name); i >= 0 {
+		return p.Point[i], true
+	}
+	return 0, false
+}
+
+// All returns an iterator over names and values, in the order of the space.
+func (p Params) All() iter.Seq2[string, Literal] {
+	return func(yield func(string, Literal) bool) {
+		for i, a := range p.Space {
+			if !yield(a.Name, a.Distribution.Decode(p.Point[i])) {
+				return
+			}
+		}
+	}
+}
+
+// Settings returns the parameters as settings, to be enqueued elsewhere.
+func (p Params) Settings() []Setting {
+	out := make([]Setting, 0, len(p.Point))
+	for name, v := range p.All() {
+		out = append(out, Setting{name, v})
+	}
+	return out
+}
+
+// Join returns p and, after it, q. It fails with [ErrMismatch] when both have a
+// parameter of one name. Like append it may write behind the end of p's slices,
+// so p has one owner, which goes on with the result.
+func (p Params) Join(q Params) (Params, error) {
+	if len(p.Space) == 0 {
+		return Params{slices.Clip(q.Space), slices.Clip(q.Point)}, nil
+	}
+	for _, a := range q.Space {
+		if p.Space.Index(a.Name) >= 0 {
+			return Params{}, fmt.Errorf("%w: %q was suggested before", ErrMismatch, a.Name)
+		}
+	}
+	return Params{
+		Space: append(p.Space, q.Space...),
+		Point: append(p.Point, q.Point...),
+	}, nil
+}
+
+// A Setting is a value fixed by the user; see [Param.At]. A literal stands
+// rather than a coordinate, because the distribution may not be known yet.
+type Setting struct {
+	Name  string
+	Value Literal
+}
+
+// A Pool makes equal spaces share one array, so that a hundred thousand records
+// of one space cost one. The zero value is ready to use; it is not safe for
+// concurrent use.
+type Pool struct{ seen []Space }
+
+// Share returns a space equal to s, conditions aside: the first such that was
+// shared. A pool keeps the last few spaces only, so it stays small and quick.
+func (p *Pool) Share(s Space) Space {
+	if len(s) == 0 {
+		return nil
+	}
+	for i := len(p.seen) - 1; i >= 0; i-- {
+		if p.seen[i].Equal(s) {
+			return p.seen[i]
+		}
+	}
+	const most = 32
+	if len(p.seen) == most {
+		p.seen = slices.Delete(p.seen, 0, most/2)
+	}
+	s = slices.Clip(s)
+	p.seen = append(p.seen, s)
+	return s
+}

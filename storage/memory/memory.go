@@ -1,0 +1,295 @@
+// Package memory keeps studies in the memory of the process.
+package memory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// Store is an in-memory [storage.Store]. The zero value is empty and ready to
+// use. What it holds lives as long as it does: closing a ledger loses nothing.
+type Store struct {
+	mu      sync.Mutex
+	studies map[string]*study
+}
+
+var _ storage.Store = (*Store)(nil)
+
+// Create implements [storage.Store].
+func (s *Store) Create(ctx context.Context, header trial.Study) (storage.Ledger, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("memory: create study %q: %w", header.Name, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.studies[header.Name]; ok {
+		return nil, fmt.Errorf("memory: create study %q: %w", header.Name, storage.ErrExist)
+	}
+	if s.studies == nil {
+		s.studies = make(map[string]*study)
+	}
+	header.Directions = slices.Clone(header.Directions)
+	st := &study{header: header}
+	s.studies[header.Name] = st
+	return &ledger{study: st}, nil
+}
+
+// Open implements [storage.Store].
+func (s *Store) Open(ctx context.Context, name string) (storage.Ledger, error) {
+	st, err := s.find(ctx, "open", name)
+	if err != nil {
+		return nil, err
+	}
+	return &ledger{study: st}, nil
+}
+
+func (s *Store) find(ctx context.Context, op, name string) (*study, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := ctx.Err()
+	st, ok := s.studies[name]
+	if err == nil && !ok {
+		err = storage.ErrNotExist
+	}
+	if err != nil {
+		return nil, fmt.Errorf("memory: %s study %q: %w", op, name, err)
+	}
+	return st, nil
+}
+
+// Studies implements [storage.Store].
+func (s *Store) Studies(ctx context.Context) iter.Seq2[trial.Study, error] {
+	return func(yield func(trial.Study, error) bool) {
+		s.mu.Lock()
+		all := maps.Clone(s.studies)
+		s.mu.Unlock()
+		for _, name := range slices.Sorted(maps.Keys(all)) {
+			all[name].mu.Lock()
+			header := all[name].header
+			all[name].mu.Unlock()
+			if !yield(header, ctx.Err()) || ctx.Err() != nil {
+				return
+			}
+		}
+	}
+}
+
+// Rename implements [storage.Store].
+func (s *Store) Rename(ctx context.Context, from, to string) error {
+	st, err := s.find(ctx, "rename", from)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.studies[to]; ok && to != from {
+		return fmt.Errorf("memory: rename study %q to %q: %w", from, to, storage.ErrExist)
+	}
+	delete(s.studies, from)
+	s.studies[to] = st
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.header.Name = to
+	return nil
+}
+
+// Delete implements [storage.Store].
+func (s *Store) Delete(ctx context.Context, name string) error {
+	st, err := s.find(ctx, "delete", name)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.studies, name)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.deleted = true
+	return nil
+}
+
+// study is what the ledgers of one study share.
+type study struct {
+	mu      sync.Mutex
+	header  trial.Study
+	deleted bool
+	pool    space.Pool
+	trials  []entry
+	waiting []int // ascending
+	changed []int // numbers, in order of change; a Cursor is an index past it
+}
+
+type entry struct {
+	trial.Record
+	at storage.Cursor // of the latest change
+}
+
+// put records that r is now so. mu must be held.
+func (st *study) put(r trial.Record) {
+	if r.Number == len(st.trials) {
+		st.trials = append(st.trials, entry{})
+	}
+	if r.State.Done() {
+		r.Params.Space = st.pool.Share(r.Params.Space)
+		r = r.Clip()
+	}
+	st.changed = append(st.changed, r.Number)
+	st.trials[r.Number] = entry{r, storage.Cursor(len(st.changed))}
+}
+
+type ledger struct {
+	study *study
+
+	mu     sync.Mutex
+	closed bool
+}
+
+var errClosed = errors.New("ledger is closed")
+
+// lock locks the study for one method, unless the method must not go on.
+func (l *ledger) lock(ctx context.Context, op string) (unlock func(), err error) {
+	l.mu.Lock()
+	closed := l.closed
+	l.mu.Unlock()
+	l.study.mu.Lock()
+	switch {
+	case ctx.Err() != nil:
+		err = ctx.Err()
+	case closed:
+		err = errClosed
+	case l.study.deleted:
+		err = storage.ErrNotExist
+	default:
+		return l.study.mu.Unlock, nil
+	}
+	name := l.study.header.Name
+	l.study.mu.Unlock()
+	return nil, fmt.Errorf("memory: %s: study %q: %w", op, name, err)
+}
+
+func (l *ledger) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	return nil
+}
+
+func (l *ledger) Study(ctx context.Context) (trial.Study, error) {
+	unlock, err := l.lock(ctx, "read")
+	if err != nil {
+		return trial.Study{}, err
+	}
+	defer unlock()
+	return l.study.header, nil
+}
+
+func (l *ledger) Annotate(ctx context.Context, attrs, notes trial.Attrs) error {
+	unlock, err := l.lock(ctx, "annotate")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	for _, a := range attrs {
+		l.study.header.Attrs = l.study.header.Attrs.With(a)
+	}
+	for _, n := range notes {
+		l.study.header.Notes = l.study.header.Notes.With(n)
+	}
+	return nil
+}
+
+func (l *ledger) Add(ctx context.Context, records ...trial.Record) ([]int, error) {
+	unlock, err := l.lock(ctx, "add")
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	for _, r := range records {
+		if err := storage.CheckAdd(l.study.header, r); err != nil {
+			return nil, fmt.Errorf("memory: add: %w", err)
+		}
+	}
+	numbers := make([]int, len(records))
+	for i, r := range records {
+		r.Number = len(l.study.trials)
+		numbers[i] = r.Number
+		if r.State == trial.Waiting {
+			l.study.waiting = append(l.study.waiting, r.Number)
+		}
+		l.study.put(r)
+	}
+	return numbers, nil
+}
+
+func (l *ledger) Start(ctx context.Context, at time.Time) (trial.Record, error) {
+	unlock, err := l.lock(ctx, "start")
+	if err != nil {
+		return trial.Record{}, err
+	}
+	defer unlock()
+	r := trial.Record{Number: len(l.study.trials)}
+	if len(l.study.waiting) > 0 {
+		r = l.study.trials[l.study.waiting[0]].Record
+		l.study.waiting = l.study.waiting[1:]
+	}
+	r.State, r.Started = trial.Running, storage.Stamp(at)
+	l.study.put(r)
+	return r.Clip(), nil
+}
+
+func (l *ledger) Write(ctx context.Context, number int, changes ...trial.Change) error {
+	unlock, err := l.lock(ctx, "write")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if number < 0 || number >= len(l.study.trials) {
+		return fmt.Errorf("memory: write: trial %d: %w", number, storage.ErrNoTrial)
+	}
+	old := l.study.trials[number].Record
+	r, err := old.Apply(changes...)
+	if err == nil && r.State.Done() {
+		err = storage.CheckObjectives(l.study.header, r)
+	}
+	if err != nil {
+		return fmt.Errorf("memory: write: %w", err)
+	}
+	if old.State == trial.Waiting && r.State != trial.Waiting {
+		l.study.waiting = slices.DeleteFunc(slices.Clone(l.study.waiting), func(n int) bool { return n == number })
+	}
+	r.Finished = storage.Stamp(r.Finished)
+	l.study.put(r)
+	return nil
+}
+
+func (l *ledger) Since(ctx context.Context, after storage.Cursor) iter.Seq2[storage.Update, error] {
+	return func(yield func(storage.Update, error) bool) {
+		unlock, err := l.lock(ctx, "read")
+		if err != nil {
+			yield(storage.Update{}, err)
+			return
+		}
+		var news []storage.Update
+		for i, n := range l.study.changed[after:] {
+			if e := l.study.trials[n]; e.at == after+storage.Cursor(i)+1 { // its latest change
+				news = append(news, storage.Update{Cursor: e.at, Trial: e.Clip()})
+			}
+		}
+		unlock()
+		for _, u := range news {
+			if !yield(u, nil) {
+				return
+			}
+		}
+	}
+}

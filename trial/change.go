@@ -1,0 +1,144 @@
+package trial
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/attune-hpo/attune/space"
+)
+
+// A Change is something that happens to a trial that has not finished. The set
+// is closed: [Proposed], [Suggested], [Reported], [Constrained], [Annotated],
+// [Noted], [Finished].
+type Change interface{ apply(r *Record) error }
+
+type (
+	// Proposed says what a sampler drew for the trial before its objective asked
+	// for it, so that other workers see where this one is looking. It replaces an
+	// earlier proposal and is meaningless once the trial has finished.
+	Proposed []space.Setting
+	// Suggested adds parameters, none of which the trial may have yet.
+	Suggested space.Params
+	// Reported adds an intermediate value at a step that has none.
+	Reported Report
+	// Constrained sets the value of a constraint, replacing an earlier one.
+	Constrained Constraint
+	// Annotated sets an attribute of the user's, replacing an earlier one.
+	Annotated Attr
+	// Noted sets an attribute of the library's, replacing an earlier one.
+	Noted Attr
+	// Finished closes the trial. State is Complete, Pruned or Failed; Values has
+	// one a objective if Complete, at most that if Pruned (the last report, if it
+	// is a number), none if Failed.
+	Finished struct {
+		State  State
+		Values []float64
+		Err    string
+		At     time.Time
+	}
+)
+
+// Apply returns r with the changes made, all or none. It is the one statement
+// of what changes mean; every storage agrees with it.
+//
+// It fails with [ErrFinished] if r is Done before the last change,
+// [ErrReport] for a negative or repeated step, [space.ErrMismatch] for a
+// parameter suggested twice, [ErrValues] for final values that cannot be.
+func (r Record) Apply(changes ...Change) (Record, error) {
+	for _, c := range changes {
+		if r.State.Done() {
+			return Record{}, fmt.Errorf("%w: trial %d is %v", ErrFinished, r.Number, r.State)
+		}
+		if err := c.apply(&r); err != nil {
+			return Record{}, fmt.Errorf("trial %d: %w", r.Number, err)
+		}
+	}
+	return r, nil
+}
+
+// The methods below may append beyond the length of a slice they share with
+// older records, but never within it; [Record.Clip] ends the sharing.
+
+func (c Proposed) apply(r *Record) error {
+	r.Proposed = c
+	return nil
+}
+
+func (c Suggested) apply(r *Record) (err error) {
+	r.Params, err = r.Params.Join(space.Params(c))
+	return err
+}
+
+func (c Reported) apply(r *Record) error {
+	if c.Step < 0 {
+		return fmt.Errorf("%w: step %d is negative: count steps from 0", ErrReport, c.Step)
+	}
+	if c.Step > r.LastStep() {
+		r.Reports = append(r.Reports, Report(c))
+		return nil
+	}
+	i, found := slices.BinarySearchFunc(r.Reports, c.Step, func(r Report, step int) int { return cmp.Compare(r.Step, step) })
+	if found {
+		return fmt.Errorf("%w: step %d has the value %v already; %v is dropped", ErrReport, c.Step, r.Reports[i].Value, c.Value)
+	}
+	r.Reports = slices.Insert(slices.Clone(r.Reports), i, Report(c))
+	return nil
+}
+
+func (c Constrained) apply(r *Record) error {
+	i, found := slices.BinarySearchFunc(r.Constraints, c.Name, func(c Constraint, name string) int { return cmp.Compare(c.Name, name) })
+	r.Constraints = slices.Clone(r.Constraints)
+	if found {
+		r.Constraints[i] = Constraint(c)
+	} else {
+		r.Constraints = slices.Insert(r.Constraints, i, Constraint(c))
+	}
+	return nil
+}
+
+func (c Annotated) apply(r *Record) error {
+	r.Attrs = r.Attrs.With(Attr(c))
+	return nil
+}
+
+func (c Noted) apply(r *Record) error {
+	r.Notes = r.Notes.With(Attr(c))
+	return nil
+}
+
+func (c Finished) apply(r *Record) error {
+	if !c.State.Done() {
+		return fmt.Errorf("%w: a trial finishes as complete, pruned or failed, not as %v", ErrValues, c.State)
+	}
+	if err := CheckValues(c.State, c.Values); err != nil {
+		return err
+	}
+	r.State, r.Values, r.Err, r.Finished = c.State, c.Values, c.Err, c.At
+	r.Proposed = nil
+	return nil
+}
+
+// CheckValues returns an error that wraps [ErrValues] unless values are such as
+// a trial may have in a final state: none is NaN, Complete has some, Failed none.
+func CheckValues(s State, values []float64) error {
+	switch {
+	case s == Complete && len(values) == 0:
+		return fmt.Errorf("%w: a complete trial needs a value", ErrValues)
+	case s == Failed && len(values) > 0:
+		return fmt.Errorf("%w: a failed trial has none, not %v", ErrValues, values)
+	case slices.ContainsFunc(values, math.IsNaN):
+		return fmt.Errorf("%w: %v holds NaN", ErrValues, values)
+	}
+	return nil
+}
+
+// Clip returns r with slices that cannot grow in place, fit to be handed out
+// by an owner that goes on applying changes to its own copy.
+func (r Record) Clip() Record {
+	r.Params.Space, r.Params.Point = slices.Clip(r.Params.Space), slices.Clip(r.Params.Point)
+	r.Reports = slices.Clip(r.Reports)
+	return r
+}

@@ -1,0 +1,351 @@
+package trial
+
+import (
+	"cmp"
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/attune-hpo/attune/space"
+)
+
+// A History gathers the records of one study and keeps the facts that follow
+// from them. It has one owner and is not safe for concurrent use; its Snapshots
+// are. The zero value is the empty history of a nameless study.
+type History struct {
+	pool    space.Pool
+	spaces  map[*space.Axis]bool // pooled spaces that common and groups know
+	waiting []Record             // by number; append-only but for its front
+	running []Record             // by number; small
+	state   map[int]State        // of trials that have not finished
+	done    []uint64             // a bit for each finished number
+	now     Snapshot             // all but its running trials
+}
+
+// NewHistory returns the empty history of a study.
+func NewHistory(s Study) *History { return &History{now: Snapshot{study: s}} }
+
+// SetStudy replaces what is known of the study itself, its attributes say.
+func (h *History) SetStudy(s Study) { h.now.study = s }
+
+// Put adds r, or replaces what was known of it. A finished trial stays as it
+// was first seen, so records may be delivered more than once and in any order.
+func (h *History) Put(r Record) {
+	if h.state == nil {
+		h.state, h.spaces = map[int]State{}, map[*space.Axis]bool{}
+		h.now.lazy = &lazy{}
+		h.now.best = -1
+	}
+	if h.finished(r.Number) {
+		return
+	}
+	old, known := h.state[r.Number]
+	if known && old == Waiting && r.State != Waiting {
+		h.waiting = without(h.waiting, r.Number)
+	}
+	if known && old == Running && r.State != Running {
+		h.running = without(h.running, r.Number)
+	}
+	r.Params.Space = h.pool.Share(r.Params.Space)
+	h.learn(r)
+	switch {
+	case r.State.Done():
+		delete(h.state, r.Number)
+		h.finish(r)
+	case r.State == Waiting:
+		h.state[r.Number] = Waiting
+		h.waiting = with(h.waiting, r)
+	default:
+		h.state[r.Number] = Running
+		h.running = with(h.running, r)
+	}
+}
+
+// Snapshot returns the history so far. It costs O(running trials): finished and
+// waiting records are shared, since they never change.
+func (h *History) Snapshot() Snapshot {
+	s := h.now
+	s.finished, s.waiting = slices.Clip(s.finished), slices.Clip(h.waiting)
+	s.running = slices.Clone(h.running)
+	return s
+}
+
+func (h *History) finished(number int) bool {
+	return number>>6 < len(h.done) && h.done[number>>6]>>(number&63)&1 == 1
+}
+
+func (h *History) finish(r Record) {
+	for r.Number>>6 >= len(h.done) {
+		h.done = append(h.done, 0)
+	}
+	h.done[r.Number>>6] |= 1 << (r.Number & 63)
+	h.now.finished = append(h.now.finished, r)
+	h.now.counts[r.State]++
+	if r.State != Complete && r.State != Pruned {
+		return
+	}
+	if h.now.better(r) {
+		h.now.best = len(h.now.finished) - 1
+	}
+	h.now.common = intersect(h.now.common, r.Params.Space, h.now.counts[Complete]+h.now.counts[Pruned] == 1)
+	if len(r.Params.Space) > 0 && !h.spaces[&r.Params.Space[0]] {
+		h.spaces[&r.Params.Space[0]] = true
+		h.now.groups = refine(h.now.groups, r.Params.Space)
+	}
+}
+
+// learn keeps the first axis seen under each name.
+func (h *History) learn(r Record) {
+	for i := range r.Params.Space {
+		a := &r.Params.Space[i]
+		if _, ok := h.now.axes[a.Name]; !ok {
+			h.now.axes = maps.Clone(h.now.axes) // snapshots share the old one
+			if h.now.axes == nil {
+				h.now.axes = map[string]space.Axis{}
+			}
+			h.now.axes[a.Name] = *a
+		}
+	}
+}
+
+// with returns rs, sorted by number, with r added or replaced.
+func with(rs []Record, r Record) []Record {
+	if len(rs) == 0 || rs[len(rs)-1].Number < r.Number {
+		return append(rs, r)
+	}
+	i, found := find(rs, r.Number)
+	rs = slices.Clone(rs)
+	if found {
+		rs[i] = r
+		return rs
+	}
+	return slices.Insert(rs, i, r)
+}
+
+// without returns rs without the record of the given number.
+func without(rs []Record, number int) []Record {
+	i, found := find(rs, number)
+	switch {
+	case !found:
+		return rs
+	case i == 0:
+		return rs[1:]
+	}
+	return slices.Delete(slices.Clone(rs), i, i+1)
+}
+
+func find(rs []Record, number int) (int, bool) {
+	return slices.BinarySearchFunc(rs, number, func(r Record, n int) int { return cmp.Compare(r.Number, n) })
+}
+
+// intersect returns the axes that common and s share, by name. The first space
+// of all is taken whole.
+func intersect(common, s space.Space, first bool) space.Space {
+	if first {
+		return slices.SortedFunc(slices.Values(s), byName)
+	}
+	kept := func(a space.Axis) bool {
+		i := s.Index(a.Name)
+		return i >= 0 && space.Equal(a.Distribution, s[i].Distribution)
+	}
+	for i, a := range common {
+		if !kept(a) { // copy only when something goes: snapshots share the old one
+			out := slices.Clone(common[:i])
+			for _, a := range common[i+1:] {
+				if kept(a) {
+					out = append(out, a)
+				}
+			}
+			return out
+		}
+	}
+	return common
+}
+
+// refine splits groups by whether their parameters occur in s, adds what is new
+// in s as a group of its own, and takes distributions from s where it has them.
+func refine(groups []space.Space, s space.Space) []space.Space {
+	var out []space.Space
+	fresh := slices.SortedFunc(slices.Values(s), byName)
+	for _, g := range groups {
+		var in, rest space.Space
+		for _, a := range g {
+			if i := s.Index(a.Name); i >= 0 {
+				in = append(in, s[i])
+				fresh = slices.DeleteFunc(fresh, func(b space.Axis) bool { return a.Name == b.Name })
+			} else {
+				rest = append(rest, a)
+			}
+		}
+		for _, part := range []space.Space{in, rest} {
+			if len(part) > 0 {
+				out = append(out, part)
+			}
+		}
+	}
+	if len(fresh) > 0 {
+		out = append(out, fresh)
+	}
+	return out
+}
+
+func byName(a, b space.Axis) int { return cmp.Compare(a.Name, b.Name) }
+
+// A Snapshot is an immutable view of a study, safe for concurrent use. The zero
+// value is the view of an empty study.
+type Snapshot struct {
+	study    Study
+	finished []Record
+	waiting  []Record
+	running  []Record
+	counts   [Failed + 1]int // of finished trials
+	best     int             // in finished; -1 if there is none
+	common   space.Space
+	groups   []space.Space
+	axes     map[string]space.Axis
+	lazy     *lazy // shared by all snapshots of one history
+}
+
+// Study returns what the snapshot was told of the study.
+func (s Snapshot) Study() Study { return s.study }
+
+// Objectives returns the number of objectives, at least 1.
+func (s Snapshot) Objectives() int { return s.study.Objectives() }
+
+// Direction returns the direction of the i-th objective.
+func (s Snapshot) Direction(i int) Direction { return s.study.Direction(i) }
+
+// Len returns the number of finished trials.
+func (s Snapshot) Len() int { return len(s.finished) }
+
+// Count returns the number of trials in a state.
+func (s Snapshot) Count(state State) int {
+	switch state {
+	case Waiting:
+		return len(s.waiting)
+	case Running:
+		return len(s.running)
+	}
+	return s.counts[state]
+}
+
+// All returns an iterator over the finished trials in order of finishing.
+func (s Snapshot) All() iter.Seq[Record] { return s.Since(0) }
+
+// Since returns an iterator over the finished trials from the n-th on. Who keeps
+// an index remembers Len and reads only what is new; see [Snapshot.ID].
+//
+// The order of finishing is not part of a study's history: a study read back
+// from a file may give another. What a sampler proposes must not depend on it.
+func (s Snapshot) Since(n int) iter.Seq[Record] { return slices.Values(s.finished[n:]) }
+
+// At returns the i-th finished trial, 0 <= i < Len(), in order of finishing. The
+// record is the snapshot's own: read it, do not change it.
+func (s Snapshot) At(i int) *Record { return &s.finished[i] }
+
+// Running returns the trials being evaluated, by number. Read only.
+func (s Snapshot) Running() []Record { return s.running }
+
+// Waiting returns the enqueued trials, by number. Read only.
+func (s Snapshot) Waiting() []Record { return s.waiting }
+
+// Records returns all trials, of whatever state, by number.
+func (s Snapshot) Records() []Record {
+	rs := slices.Concat(s.finished, s.running, s.waiting)
+	slices.SortFunc(rs, func(a, b Record) int { return cmp.Compare(a.Number, b.Number) })
+	return rs
+}
+
+// ID identifies the history that s is a view of: it is comparable, equal for all
+// snapshots of one [History] and different for those of two. It is nil as long
+// as the history is empty.
+func (s Snapshot) ID() any {
+	if s.lazy == nil {
+		return nil
+	}
+	return s.lazy
+}
+
+// Axis returns the first axis seen under a name, in a trial of any state.
+func (s Snapshot) Axis(name string) (space.Axis, bool) {
+	a, ok := s.axes[name]
+	return a, ok
+}
+
+// Common returns the parameters that all complete and pruned trials share, with
+// one distribution throughout, sorted by name. Read only.
+func (s Snapshot) Common() space.Space { return s.common }
+
+// Groups returns the partition of all parameters of complete and pruned trials
+// by co-occurrence: two stand in one group if every trial has both or neither.
+// Each parameter comes with the distribution it had in the last space that was
+// new. Read only.
+func (s Snapshot) Groups() []space.Space { return s.groups }
+
+// Best returns the feasible complete trial with the best value, of those with
+// equal values the one with the lowest number. It is not ok when there is none,
+// and in a study of several objectives, which has a [Snapshot.Front].
+func (s Snapshot) Best() (best Record, ok bool) {
+	if s.lazy == nil || s.best < 0 {
+		return Record{}, false
+	}
+	return s.finished[s.best], true
+}
+
+// better reports whether r is to be the best of s.
+func (s *Snapshot) better(r Record) bool {
+	if r.State != Complete || s.Objectives() != 1 || len(r.Values) != 1 || !r.Feasible() {
+		return false
+	}
+	if s.best < 0 {
+		return true
+	}
+	best := &s.finished[s.best]
+	loss := s.Direction(0).Loss
+	return cmp.Or(cmp.Compare(loss(r.Values[0]), loss(best.Values[0])), cmp.Compare(r.Number, best.Number)) < 0
+}
+
+// Front returns the Pareto front: the feasible complete trials that no other
+// such trial dominates, by number. Trials with equal values are all in it. For
+// one objective it is all trials with the best value.
+func (s Snapshot) Front() []Record {
+	var points []int
+	for i := range s.finished {
+		r := &s.finished[i]
+		if r.State == Complete && len(r.Values) == s.Objectives() && r.Feasible() {
+			points = append(points, i)
+		}
+	}
+	loss := func(i, k int) float64 { return s.Direction(k).Loss(s.finished[i].Values[k]) }
+	// In lexicographic order of losses a point is dominated only by earlier ones.
+	slices.SortFunc(points, func(a, b int) int {
+		for k := range s.Objectives() {
+			if c := cmp.Compare(loss(a, k), loss(b, k)); c != 0 {
+				return c
+			}
+		}
+		return cmp.Compare(s.finished[a].Number, s.finished[b].Number)
+	})
+	var front []int
+	for _, p := range points {
+		dominated := slices.ContainsFunc(front, func(f int) bool {
+			strictly := false
+			for k := range s.Objectives() {
+				if loss(f, k) > loss(p, k) {
+					return false
+				}
+				strictly = strictly || loss(f, k) < loss(p, k)
+			}
+			return strictly
+		})
+		if !dominated {
+			front = append(front, p)
+		}
+	}
+	out := make([]Record, len(front))
+	for i, f := range front {
+		out[i] = s.finished[f]
+	}
+	slices.SortFunc(out, func(a, b Record) int { return cmp.Compare(a.Number, b.Number) })
+	return out
+}

@@ -1,0 +1,234 @@
+// Package trial holds the life of a trial as data: its [Record], the changes a
+// worker makes to it, and the [History] of a whole study.
+//
+// Facts about trials have their home here. A sampler or a pruner that needs one
+// (the best so far, the parameters that all trials share, what was reported at
+// step 7) asks a [Snapshot], never the engine or the storage.
+package trial
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/attune-hpo/attune/internal/pyjson"
+	"github.com/attune-hpo/attune/space"
+)
+
+var (
+	// ErrFinished reports a change to a trial that has finished. It is how a
+	// worker learns that another has declared its trial dead.
+	ErrFinished = errors.New("trial: already finished")
+	// ErrReport reports an intermediate value at a negative step, or at a step
+	// that has one already. The value that was there is kept.
+	ErrReport = errors.New("trial: bad report")
+	// ErrValues reports final values that cannot be: NaN, or none at all.
+	ErrValues = errors.New("trial: bad values")
+)
+
+// A State is a stage in the life of a trial.
+type State uint8
+
+// The states, in the order in which a trial may pass through them.
+const (
+	Waiting  State = iota // enqueued, for whoever asks next
+	Running               // claimed by a worker
+	Complete              // evaluated; has a value for each objective
+	Pruned                // stopped early, on purpose
+	Failed                // ended by an error, a panic or the death of its worker
+)
+
+// Done reports whether s is final.
+func (s State) Done() bool { return s > Running }
+
+// String returns the name of the state in lower case.
+func (s State) String() string {
+	names := [...]string{"waiting", "running", "complete", "pruned", "failed"}
+	if int(s) < len(names) {
+		return names[s]
+	}
+	return fmt.Sprintf("state(%d)", uint8(s))
+}
+
+// A Direction says which way an objective improves.
+type Direction int8
+
+// The directions. The zero value is Minimize.
+const (
+	Minimize Direction = iota
+	Maximize
+)
+
+// Loss returns v such that less is better.
+func (d Direction) Loss(v float64) float64 {
+	if d == Maximize {
+		return -v
+	}
+	return v
+}
+
+// String returns "minimize" or "maximize".
+func (d Direction) String() string {
+	if d == Maximize {
+		return "maximize"
+	}
+	return "minimize"
+}
+
+// A Study is what was fixed about a study when it was created, and the
+// attributes it has at present.
+type Study struct {
+	Name       string
+	Directions []Direction // one an objective; none means one, Minimize
+	Seed       uint64      // of all its random draws
+	Attrs      Attrs       // set by the user
+	Notes      Attrs       // set by the library, and by others that share the file
+}
+
+// Objectives returns the number of objectives, at least 1.
+func (s Study) Objectives() int { return max(1, len(s.Directions)) }
+
+// Direction returns the direction of the i-th objective.
+func (s Study) Direction(i int) Direction {
+	if i < len(s.Directions) {
+		return s.Directions[i]
+	}
+	return Minimize
+}
+
+// A Record is a trial as of some moment. It is a value: nothing in the library
+// changes a Record, or what it refers to, once it has been handed out.
+type Record struct {
+	Number      int // in its study, from 0, without gaps
+	State       State
+	Params      space.Params    // suggested so far, in order
+	Proposed    []space.Setting // drawn for it in advance and not all suggested yet; see [Proposed]
+	Fixed       []space.Setting // by whoever enqueued it
+	Reports     []Report        // by step, ascending
+	Values      []float64       // one an objective; ±Inf is allowed, NaN never occurs
+	Constraints []Constraint    // by name
+	Attrs       Attrs           // set by the user
+	Notes       Attrs           // set by samplers, the engine, and others that share the file
+	Err         string          // why it failed or was pruned; may be empty
+	Started     time.Time       // UTC, in microseconds; zero if it has not been
+	Finished    time.Time       // likewise
+}
+
+// A Report is one intermediate value. Value may be anything, NaN included.
+type Report struct {
+	Step  int // at least 0
+	Value float64
+}
+
+// A Constraint is met when its Value is at most 0. NaN counts as not met.
+type Constraint struct {
+	Name  string
+	Value float64
+}
+
+// Get implements [space.Getter]: the value of a parameter, read from the record
+// of a trial of whatever state.
+func (r Record) Get(name string) (space.Literal, bool) { return r.Params.Get(name) }
+
+// Coord returns the coordinate of the named parameter.
+func (r Record) Coord(name string) (float64, bool) { return r.Params.Coord(name) }
+
+// LastStep returns the highest step reported at, or -1 if there is none.
+func (r Record) LastStep() int {
+	if len(r.Reports) == 0 {
+		return -1
+	}
+	return r.Reports[len(r.Reports)-1].Step
+}
+
+// ReportAt returns what was reported at a step.
+func (r Record) ReportAt(step int) (value float64, ok bool) {
+	// Steps usually count up from 0 or 1, so look there first.
+	for _, i := range [2]int{step, step - 1} {
+		if 0 <= i && i < len(r.Reports) && r.Reports[i].Step == step {
+			return r.Reports[i].Value, true
+		}
+	}
+	i, ok := slices.BinarySearchFunc(r.Reports, step, func(r Report, step int) int { return cmp.Compare(r.Step, step) })
+	if !ok {
+		return 0, false
+	}
+	return r.Reports[i].Value, true
+}
+
+// Violation returns by how much r misses its constraints: the sum of those
+// above 0, or +Inf if one is NaN. 0 means feasible; so does having none.
+func (r Record) Violation() float64 {
+	sum := 0.0
+	for _, c := range r.Constraints {
+		if math.IsNaN(c.Value) {
+			return math.Inf(1)
+		}
+		sum += max(0, c.Value)
+	}
+	return sum
+}
+
+// Feasible reports whether r meets all its constraints.
+func (r Record) Feasible() bool { return r.Violation() == 0 }
+
+// Duration returns how long r has taken, or 0 if it has not finished.
+func (r Record) Duration() time.Duration {
+	if r.Started.IsZero() || r.Finished.IsZero() {
+		return 0
+	}
+	return r.Finished.Sub(r.Started)
+}
+
+// Attrs are named JSON values, in the order in which they were first set.
+type Attrs []Attr
+
+// An Attr is a named JSON value. JSON is the text as Python's json module
+// writes it, with the bare words NaN and Infinity; [NewAttr] writes that form.
+type Attr struct {
+	Key  string
+	JSON string
+}
+
+// NewAttr returns the attribute of key with the JSON of v: any scalar, slice,
+// map with string keys, or struct. It fails if v cannot be written as JSON.
+func NewAttr(key string, v any) (Attr, error) {
+	text, err := pyjson.Marshal(v)
+	if err != nil {
+		return Attr{}, fmt.Errorf("trial: attribute %q: %w", key, err)
+	}
+	return Attr{key, text}, nil
+}
+
+// Decode stores the value of a into what dst points to, as encoding/json does.
+func (a Attr) Decode(dst any) error {
+	if err := pyjson.Unmarshal(a.JSON, dst); err != nil {
+		return fmt.Errorf("trial: attribute %q: %w", a.Key, err)
+	}
+	return nil
+}
+
+// Get returns the attribute of the given key.
+func (as Attrs) Get(key string) (Attr, bool) {
+	for _, a := range as {
+		if a.Key == key {
+			return a, true
+		}
+	}
+	return Attr{}, false
+}
+
+// With returns as with a set; as itself stays as it is.
+func (as Attrs) With(a Attr) Attrs {
+	for i := range as {
+		if as[i].Key == a.Key {
+			out := slices.Clone(as)
+			out[i] = a
+			return out
+		}
+	}
+	return append(slices.Clip(as), a)
+}
