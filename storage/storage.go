@@ -97,6 +97,8 @@ type Leaser interface {
 	// Renew says that the workers which run the given trials are alive. Numbers of
 	// trials that have finished are passed over.
 	Renew(ctx context.Context, numbers ...int) error
+	// Release ends the leases of the given trials: they are never reaped.
+	Release(ctx context.Context, numbers ...int) error
 	// Reap fails the running trials whose lease is older than grace, and returns
 	// them as they are then. In the same transaction it adds what retry returns
 	// for each, unless that is not ok. No two calls, in whatever process, reap the

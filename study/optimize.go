@@ -1,0 +1,385 @@
+package study
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/attune-hpo/attune/sampler"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// An Objective evaluates one trial: it suggests parameters to it and returns a
+// value for each objective. It may be called from several goroutines at once.
+//
+// It should return soon when ctx is done. An error fails the trial, or prunes it
+// if it wraps [ErrPruned]; so does a panic fail it, with its stack.
+type Objective interface {
+	Evaluate(ctx context.Context, t *Trial) ([]float64, error)
+}
+
+// Func adapts a function of one value to an [Objective].
+type Func func(ctx context.Context, t *Trial) (float64, error)
+
+// Evaluate calls f.
+func (f Func) Evaluate(ctx context.Context, t *Trial) ([]float64, error) {
+	v, err := f(ctx, t)
+	return []float64{v}, err
+}
+
+// MultiFunc adapts a function of several values to an [Objective].
+type MultiFunc func(ctx context.Context, t *Trial) ([]float64, error)
+
+// Evaluate calls f.
+func (f MultiFunc) Evaluate(ctx context.Context, t *Trial) ([]float64, error) { return f(ctx, t) }
+
+// Run bounds a call to [Study.Optimize]. The zero value runs one worker until the
+// context is done, the search space is exhausted, or [Study.Stop].
+type Run struct {
+	Trials  int           // evaluate so many, whatever their outcome; 0: no bound
+	Total   int           // end when the study has so many complete and pruned trials, whoever ran them; 0: no bound
+	Timeout time.Duration // start no trial after it; those that run are finished; 0: none
+	Workers int           // evaluate so many at once, in goroutines; default 1
+	// TrialTimeout bounds one evaluation: its context is done then, and the trial
+	// fails if the objective returns an error because of that. 0: none.
+	TrialTimeout time.Duration
+	// Fatal says which errors of the objective end the run, which then returns
+	// them. Trials that run are finished. Default: none.
+	Fatal func(err error) bool
+	// Retries is how often a trial is enqueued again after its objective failed.
+	// Default 0.
+	Retries int
+	// Revivals is how often a trial is enqueued again after it was cut short, by
+	// the death of its worker or the end of its context. Default 3; negative: never.
+	Revivals int
+	Observer Observer
+}
+
+func (r Run) normalize() (Run, error) {
+	if r.Trials < 0 || r.Total < 0 || r.Workers < 0 || r.Retries < 0 || r.Timeout < 0 || r.TrialTimeout < 0 {
+		return r, fmt.Errorf("%w: negative bound in %+v", ErrConfig, r.bounds())
+	}
+	r.Workers = max(1, r.Workers)
+	if r.Revivals == 0 {
+		r.Revivals = 3
+	}
+	r.Revivals = max(0, r.Revivals)
+	if r.Fatal == nil {
+		r.Fatal = func(error) bool { return false }
+	}
+	r.Observer = r.Observer.filled()
+	return r, nil
+}
+
+// bounds returns r without what does not print.
+func (r Run) bounds() Run {
+	r.Fatal, r.Observer = nil, Observer{}
+	return r
+}
+
+// PanicError is the error of a trial whose objective panicked.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+// Error returns the value of the panic and the stack.
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v\n\n%s", e.Value, e.Stack) }
+
+// Unwrap returns the value of the panic if it was an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// Optimize evaluates o until the run's bounds are reached; it returns nil then.
+//
+// A failed trial is recorded and does not end the run, unless [Run.Fatal] says so.
+// What ends it with an error is a failure of the storage or of the sampler, and
+// the end of ctx, whose cause is returned. Whichever it is, Optimize returns when
+// all trials it started are finished and recorded: what was evaluated is kept
+// even when the run is being cancelled, and a trial that was cut short by that is
+// enqueued again for whoever resumes.
+//
+// Several calls, in one process or in many, may share a study.
+func (s *Study) Optimize(ctx context.Context, o Objective, run Run) error {
+	bounds, err := run.normalize()
+	if err != nil {
+		return fmt.Errorf("study: optimize: %w", err)
+	}
+	r := newRun(ctx, s, o, bounds)
+	s.mu.Lock()
+	s.runs[r] = true
+	s.mu.Unlock()
+	err = r.all(ctx)
+	s.mu.Lock()
+	delete(s.runs, r)
+	s.mu.Unlock()
+	r.watch(func() { r.Observer.End(err) })
+	return err
+}
+
+// Stop ends the runs of this Study now in progress, as if their bounds were
+// reached: trials that run are finished. It may be called from an objective or an
+// observer.
+func (s *Study) Stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for r := range s.runs {
+		r.stop(nil)
+	}
+}
+
+// A run is a call to Optimize in progress.
+type run struct {
+	Run
+	study     *Study
+	objective Objective
+	starting  context.Context // done when no further trial is to start
+
+	stopped  context.CancelFunc // of starting
+	watching sync.Mutex         // serializes the observer
+
+	counting sync.Mutex // held from reading the history to counting a trial in
+	started  int        // trials that next let start
+	asking   int        // of them, those the ledger may not know of yet
+
+	mu  sync.Mutex
+	err error // what ended the run
+}
+
+func newRun(ctx context.Context, s *Study, o Objective, bounds Run) *run {
+	r := &run{Run: bounds, study: s, objective: o}
+	if bounds.Timeout > 0 {
+		r.starting, r.stopped = context.WithTimeout(ctx, bounds.Timeout)
+	} else {
+		r.starting, r.stopped = context.WithCancel(ctx)
+	}
+	return r
+}
+
+// stop lets no further trial start. The first error is what the run returns.
+func (r *run) stop(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err == nil {
+		r.err = err
+	}
+	r.stopped()
+}
+
+func (r *run) all(ctx context.Context) error {
+	defer r.stopped()
+	h, err := r.study.Snapshot(ctx)
+	if err != nil {
+		r.watch(func() { r.Observer.Begin(r.Trials, h) })
+		return err
+	}
+	total := r.Trials
+	if r.Total > 0 {
+		if more := max(0, r.Total-evaluated(h)); total == 0 || more < total {
+			total = more
+		}
+	}
+	r.watch(func() { r.Observer.Begin(total, h) })
+	var workers, helper sync.WaitGroup
+	helping, done := context.WithCancel(ctx)
+	helper.Go(func() { r.revive(helping) })
+	for range r.Workers {
+		workers.Go(func() { r.work(ctx) })
+	}
+	workers.Wait()
+	done()
+	helper.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err == nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return r.err
+}
+
+func evaluated(h trial.Snapshot) int { return h.Count(trial.Complete) + h.Count(trial.Pruned) }
+
+// work evaluates trials until none is to start.
+func (r *run) work(ctx context.Context) {
+	for r.next() {
+		t, err := r.study.Ask(ctx)
+		r.counting.Lock()
+		r.asking--
+		r.counting.Unlock()
+		if err != nil {
+			if errors.Is(err, sampler.ErrExhausted) || ctx.Err() != nil {
+				err = nil
+			}
+			r.stop(err)
+			return
+		}
+		r.one(ctx, t)
+	}
+}
+
+// next reports whether another trial is to start, and counts it in.
+func (r *run) next() bool {
+	for r.starting.Err() == nil {
+		if ok, wait := r.count(); !wait {
+			return ok
+		}
+		select { // for trials of other workers, which may come to nothing
+		case <-r.starting.Done():
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return false
+}
+
+// count counts another trial in, if the bounds allow. It says to wait when the
+// trials now running may bring the study to its total.
+func (r *run) count() (ok, wait bool) {
+	r.counting.Lock()
+	defer r.counting.Unlock()
+	if r.Trials > 0 && r.started == r.Trials {
+		return false, false
+	}
+	if r.Total > 0 {
+		h, err := r.study.Snapshot(r.starting)
+		switch {
+		case r.starting.Err() != nil:
+			return false, false
+		case err != nil || evaluated(h) >= r.Total:
+			r.stop(err)
+			return false, false
+		case evaluated(h)+h.Count(trial.Running)+r.asking >= r.Total:
+			return false, true
+		}
+	}
+	r.started++
+	r.asking++
+	return true, false
+}
+
+// one evaluates a trial and records what came of it.
+func (r *run) one(ctx context.Context, t *Trial) {
+	r.watch(func() { r.Observer.Start(t.Record()) })
+	values, err := r.evaluate(ctx, t)
+	// What was evaluated is worth keeping even if the run is being cancelled.
+	keeping := context.WithoutCancel(ctx)
+	if told := r.study.Tell(keeping, t, values, err); told != nil {
+		r.lost(told)
+		return
+	}
+	r.watch(func() {
+		h, err := r.study.Snapshot(keeping)
+		if err != nil {
+			r.stop(err)
+			return
+		}
+		r.Observer.Finish(t.Record(), h)
+	})
+	if t.rec.State != trial.Failed {
+		return
+	}
+	most := r.Retries
+	if ctx.Err() != nil {
+		most = r.Revivals
+	} else if r.Fatal(err) {
+		r.stop(fmt.Errorf("study: trial %d: %w", t.rec.Number, err))
+	}
+	if again, ok := retryOf(t.rec, most); ok {
+		if _, err := r.study.add1(keeping, again); err != nil {
+			r.stop(err)
+		}
+	}
+}
+
+// evaluate calls the objective within its time and checks what it returns. The
+// error is nil only if the trial is complete.
+func (r *run) evaluate(ctx context.Context, t *Trial) ([]float64, error) {
+	if t.err != nil { // an enqueued value that cannot be
+		return nil, t.err
+	}
+	if r.TrialTimeout > 0 {
+		late := fmt.Errorf("trial timed out after %v", r.TrialTimeout)
+		timed, cancel := context.WithTimeoutCause(ctx, r.TrialTimeout, late)
+		defer cancel()
+		ctx = timed
+	}
+	t.ctx = ctx
+	t.reported = func(report trial.Report) { r.watch(func() { r.Observer.Report(t.Record(), report) }) }
+	values, err := survive(ctx, r.objective, t)
+	if err == nil {
+		err = t.err
+	}
+	if err == nil {
+		return values, checkValues(values, r.study.header.Objectives())
+	}
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) && !errors.Is(err, ErrPruned) {
+		err = fmt.Errorf("%w: %w", cause, err)
+	}
+	return nil, err
+}
+
+// survive calls the objective and turns whatever ends it into an error.
+func survive(ctx context.Context, o Objective, t *Trial) (values []float64, err error) {
+	done := make(chan struct{})
+	go func() { // a goroutine of its own, since runtime.Goexit may end it
+		defer close(done)
+		err = errors.New("the objective ended its goroutine")
+		defer func() {
+			if v := recover(); v != nil {
+				err = &PanicError{v, debug.Stack()}
+			}
+		}()
+		values, err = o.Evaluate(ctx, t)
+	}()
+	<-done
+	return values, err
+}
+
+// lost deals with a trial that could not be told.
+func (r *run) lost(err error) {
+	if errors.Is(err, trial.ErrFinished) {
+		r.watch(func() {
+			r.Observer.Warn(fmt.Errorf("%w: another worker took this one for dead and has enqueued the trial again; consider a longer Config.Grace", err))
+		})
+		return
+	}
+	r.stop(err)
+}
+
+// revive fails the trials of dead workers and enqueues them again, until ctx is
+// done.
+func (r *run) revive(ctx context.Context) {
+	leaser := r.study.lease.ledger
+	if leaser == nil {
+		return
+	}
+	tick := time.NewTicker(interval(r.study.cfg.Grace))
+	defer tick.Stop()
+	for {
+		retry := func(failed trial.Record) (trial.Record, bool) { return retryOf(failed, r.Revivals) }
+		dead, err := leaser.Reap(ctx, r.study.cfg.Grace, time.Now(), retry)
+		if err != nil && ctx.Err() == nil {
+			r.watch(func() { r.Observer.Warn(fmt.Errorf("study: looking for dead workers: %w", err)) })
+		}
+		for _, d := range dead {
+			r.watch(func() {
+				r.Observer.Warn(fmt.Errorf("study: trial %d: its worker was silent for %v: failed, and enqueued again if it may be", d.Number, r.study.cfg.Grace))
+			})
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (r *run) watch(call func()) {
+	r.watching.Lock()
+	defer r.watching.Unlock()
+	call()
+}

@@ -1,0 +1,401 @@
+// Package study runs a search: it asks a sampler for points, hands them to an
+// objective, and tells the storage what came of it.
+//
+//	st, err := study.Open(ctx, sqlite.File("attune.db"), "lightgbm", study.Config{
+//		Sampler: tpe.New(tpe.Config{}),
+//		Pruner:  pruner.Median{},
+//	})
+//	if err != nil { ... }
+//	defer st.Close()
+//	err = st.Optimize(ctx, study.Func(train), study.Run{Trials: 100, Workers: 4})
+//	best, err := st.Best(ctx)
+//	rate, _ := lr.Value(best)
+//
+// A study is what its storage holds: any number of processes may work on one at
+// the same time, and one that was interrupted goes on where it stopped. The
+// package knows the seams (sampler, pruner, storage) and none of what is behind
+// them, and does no I/O of its own but through the storage.
+package study
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/attune-hpo/attune/pruner"
+	"github.com/attune-hpo/attune/sampler"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/trial"
+)
+
+var (
+	// ErrPruned is returned by [Trial.Report] when the trial should stop. An
+	// objective returns it, wrapped or not, and the trial is recorded as pruned.
+	// An objective may also return it of its own accord.
+	ErrPruned = errors.New("study: trial pruned")
+	// ErrNoTrial is returned by [Study.Best] when no trial qualifies.
+	ErrNoTrial = errors.New("study: no complete trial")
+	// ErrObjectives reports a question that only a study of one objective, or only
+	// one of several, can answer.
+	ErrObjectives = errors.New("study: wrong number of objectives")
+	// ErrConfig reports settings that are missing, invalid, or not those the study
+	// was created with.
+	ErrConfig = errors.New("study: bad configuration")
+)
+
+// Config configures a study. Only Sampler is required.
+//
+// Directions, Metrics and Seed are fixed when the study is created; whoever opens
+// it later may leave them out, and is refused if they differ.
+type Config struct {
+	Sampler sampler.Sampler
+	Pruner  pruner.Pruner // default pruner.None
+	// Space is what is known beforehand of the search space. With it the first
+	// trial is drawn jointly already and conditions are obeyed; without it the
+	// study learns its space from the trials. The objective may suggest more than
+	// is declared here.
+	Space      space.Space
+	Directions []trial.Direction // one an objective; default one, Minimize
+	Metrics    []string          // names of the objectives, for people; default none
+	Seed       uint64            // of all random draws; 0 is a seed like any other
+	// Grace is how long a worker may be silent before the others take it for dead,
+	// fail its trials and enqueue them again. Workers say that they live four times
+	// as often. All who work on one study should agree on it. Default 1 minute.
+	Grace time.Duration
+	// Detached trials belong to no process: they are asked for in one and may be
+	// told in another, and are never taken for dead. See [Study.Attach].
+	Detached bool
+}
+
+// A Study drives one search. Its methods are safe for concurrent use.
+type Study struct {
+	cfg    Config
+	ledger storage.Ledger
+	header trial.Study // as it was when opened
+	lease  lease
+
+	sampling sync.Mutex // held from reading the history to writing what was drawn from it
+
+	mu      sync.Mutex // guards what follows
+	history *trial.History
+	at      storage.Cursor
+	runs    map[*run]bool // in progress
+}
+
+// Open opens the named study, or creates it if the store does not hold it.
+func Open(ctx context.Context, store storage.Store, name string, cfg Config) (*Study, error) {
+	s, err := Load(ctx, store, name, cfg)
+	if errors.Is(err, storage.ErrNotExist) {
+		s, err = Create(ctx, store, name, cfg)
+	}
+	if errors.Is(err, storage.ErrExist) { // another process was quicker
+		s, err = Load(ctx, store, name, cfg)
+	}
+	return s, err
+}
+
+// metricsKey is the note under which Optuna keeps the names of the objectives.
+const metricsKey = "study:metric_names"
+
+// Create creates a study. It fails with [storage.ErrExist] if the name is taken
+// and with [ErrConfig] if cfg makes no sense.
+func Create(ctx context.Context, store storage.Store, name string, cfg Config) (*Study, error) {
+	cfg, err := cfg.normalize()
+	if err == nil && name == "" {
+		err = fmt.Errorf("%w: the name is empty", ErrConfig)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("study: create %q: %w", name, err)
+	}
+	header := trial.Study{Name: name, Directions: cfg.Directions, Seed: cfg.Seed}
+	if cfg.Metrics != nil {
+		note, err := trial.NewAttr(metricsKey, cfg.Metrics)
+		if err != nil {
+			return nil, fmt.Errorf("study: create %q: %w", name, err)
+		}
+		header.Notes = trial.Attrs{note}
+	}
+	ledger, err := store.Create(ctx, header)
+	if err != nil {
+		return nil, fmt.Errorf("study: %w", err)
+	}
+	return newStudy(cfg, ledger, header), nil
+}
+
+// Load opens a study that exists. It fails with [storage.ErrNotExist] if the
+// store does not hold it, and with [ErrConfig] if cfg makes no sense or differs
+// from what the study was created with.
+func Load(ctx context.Context, store storage.Store, name string, cfg Config) (*Study, error) {
+	given := cfg
+	cfg, err := cfg.normalize()
+	if err != nil {
+		return nil, fmt.Errorf("study: load %q: %w", name, err)
+	}
+	ledger, err := store.Open(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("study: %w", err)
+	}
+	header, err := ledger.Study(ctx)
+	if err == nil {
+		err = given.agrees(header)
+	}
+	if err != nil {
+		ledger.Close()
+		return nil, fmt.Errorf("study: load %q: %w", name, err)
+	}
+	if header.Seed == 0 {
+		header.Seed = cfg.Seed // it may come from a program that knows no seeds
+	}
+	return newStudy(cfg, ledger, header), nil
+}
+
+func newStudy(cfg Config, ledger storage.Ledger, header trial.Study) *Study {
+	s := &Study{cfg: cfg, ledger: ledger, header: header, history: trial.NewHistory(header), runs: map[*run]bool{}}
+	if l, ok := ledger.(storage.Leaser); ok {
+		s.lease.ledger = l
+	}
+	return s
+}
+
+// normalize returns cfg with its defaults filled in.
+func (cfg Config) normalize() (Config, error) {
+	if cfg.Sampler == nil {
+		return cfg, fmt.Errorf("%w: Config.Sampler is nil: tpe.New(tpe.Config{}) is a good start", ErrConfig)
+	}
+	if cfg.Pruner == nil {
+		cfg.Pruner = pruner.None{}
+	}
+	for _, part := range []any{cfg.Sampler, cfg.Pruner} {
+		if v, ok := part.(interface{ Validate() error }); ok {
+			if err := v.Validate(); err != nil {
+				return cfg, fmt.Errorf("%w: %w", ErrConfig, err)
+			}
+		}
+	}
+	if len(cfg.Directions) == 0 {
+		cfg.Directions = []trial.Direction{trial.Minimize}
+	}
+	if len(cfg.Metrics) > 0 && len(cfg.Metrics) != len(cfg.Directions) {
+		return cfg, fmt.Errorf("%w: metrics %q name %d objectives, and there are %d", ErrConfig, cfg.Metrics, len(cfg.Metrics), len(cfg.Directions))
+	}
+	if cfg.Grace < 0 {
+		return cfg, fmt.Errorf("%w: Grace %v is negative", ErrConfig, cfg.Grace)
+	}
+	if cfg.Grace == 0 {
+		cfg.Grace = time.Minute
+	}
+	var err error
+	if cfg.Space, err = cfg.Space.Normalize(); err != nil {
+		return cfg, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	cfg.Space = slices.Clip(cfg.Space)
+	return cfg, nil
+}
+
+// agrees returns an error where cfg asks for something else than the study has.
+func (cfg Config) agrees(header trial.Study) error {
+	for i := range max(len(cfg.Directions), header.Objectives()) {
+		if len(cfg.Directions) > 0 && (len(cfg.Directions) != header.Objectives() || cfg.Directions[i] != header.Direction(i)) {
+			return fmt.Errorf("%w: Directions %v, and the study was created with %v: leave them out or use another name",
+				ErrConfig, cfg.Directions, header.Directions)
+		}
+	}
+	if cfg.Seed != 0 && header.Seed != 0 && cfg.Seed != header.Seed {
+		return fmt.Errorf("%w: Seed %d, and the study was created with %d: leave it out or use another name",
+			ErrConfig, cfg.Seed, header.Seed)
+	}
+	return nil
+}
+
+// Close ends the study's work and gives back what it holds of the storage.
+// Trials that were asked for and not told are left to the others to find dead;
+// detached ones stay as they are. Closing twice is harmless.
+func (s *Study) Close() error {
+	s.lease.stop()
+	if err := s.ledger.Close(); err != nil {
+		return fmt.Errorf("study: close: %w", err)
+	}
+	return nil
+}
+
+// Name returns the name the study was opened by.
+func (s *Study) Name() string { return s.header.Name }
+
+// Directions returns the directions of the objectives, at least one. Read only.
+func (s *Study) Directions() []trial.Direction {
+	if len(s.header.Directions) == 0 {
+		return []trial.Direction{trial.Minimize}
+	}
+	return s.header.Directions
+}
+
+// Metrics returns the names of the objectives, or nil if they have none.
+func (s *Study) Metrics() []string {
+	var names []string
+	if a, ok := s.header.Notes.Get(metricsKey); !ok || a.Decode(&names) != nil {
+		return nil
+	}
+	return names
+}
+
+// Seed returns the seed of the study.
+func (s *Study) Seed() uint64 { return s.header.Seed }
+
+// Attrs returns the attributes of the study as they are now in the storage.
+func (s *Study) Attrs(ctx context.Context) (trial.Attrs, error) {
+	header, err := s.ledger.Study(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("study: attributes: %w", err)
+	}
+	return header.Attrs, nil
+}
+
+// SetAttr sets an attribute of the study to the JSON of value.
+func (s *Study) SetAttr(ctx context.Context, key string, value any) error {
+	a, err := trial.NewAttr(key, value)
+	if err == nil {
+		err = s.ledger.Annotate(ctx, trial.Attrs{a}, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("study: set attribute: %w", err)
+	}
+	return nil
+}
+
+// Snapshot returns all trials as they are now, those of other processes too.
+func (s *Study) Snapshot(ctx context.Context) (trial.Snapshot, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for u, err := range s.ledger.Since(ctx, s.at) {
+		if err != nil {
+			return trial.Snapshot{}, fmt.Errorf("study: read: %w", err)
+		}
+		s.history.Put(u.Trial)
+		s.at = u.Cursor
+	}
+	return s.history.Snapshot(), nil
+}
+
+// Best returns the best trial of a study of one objective: complete, with its
+// constraints met, the lowest number among equals. Read its parameters with
+// [space.Param.Value], or bind them into a struct with package bind.
+//
+// It fails with [ErrNoTrial] when there is none, and says what there is instead;
+// with [ErrObjectives] for a study of several objectives, which has a
+// [Study.Front].
+func (s *Study) Best(ctx context.Context) (trial.Record, error) {
+	if n := s.header.Objectives(); n > 1 {
+		return trial.Record{}, fmt.Errorf("study: best: %w: there are %d; ask for the front", ErrObjectives, n)
+	}
+	h, err := s.Snapshot(ctx)
+	if err != nil {
+		return trial.Record{}, err
+	}
+	best, ok := h.Best()
+	if !ok {
+		return trial.Record{}, fmt.Errorf("study: best: %w: %s", ErrNoTrial, instead(h))
+	}
+	return best, nil
+}
+
+// instead says what a study has that has no best trial.
+func instead(h trial.Snapshot) string {
+	text := fmt.Sprintf("%d complete but infeasible, %d pruned, %d failed, %d running, %d waiting",
+		h.Count(trial.Complete), h.Count(trial.Pruned), h.Count(trial.Failed), h.Count(trial.Running), h.Count(trial.Waiting))
+	for i := h.Len() - 1; i >= 0; i-- {
+		if r := h.At(i); r.State == trial.Failed && r.Err != "" {
+			return text + "; the last to fail: " + firstLine(r.Err)
+		}
+	}
+	return text
+}
+
+// Front returns the Pareto front: the trials that no other beats in all
+// objectives, by number; see [trial.Snapshot.Front]. It may be empty.
+func (s *Study) Front(ctx context.Context) ([]trial.Record, error) {
+	h, err := s.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return h.Front(), nil
+}
+
+// Enqueue adds a trial with the given settings, which whoever asks next will
+// run, and returns its number. Parameters it does not set are sampled. A value
+// that the declared space does not contain is refused with [space.ErrOutside], a
+// name it does not have with [ErrConfig]; where the space is not declared, the
+// trial fails when its objective suggests such a parameter.
+func (s *Study) Enqueue(ctx context.Context, settings ...space.Setting) (int, error) {
+	if err := s.check(settings); err != nil {
+		return 0, fmt.Errorf("study: enqueue: %w", err)
+	}
+	return s.add1(ctx, trial.Record{State: trial.Waiting, Fixed: slices.Clone(settings)})
+}
+
+// EnqueueOnce is Enqueue for settings that a program enqueues each time it
+// starts: if a trial with the same settings, or with parameters equal to them,
+// exists in any state but failed, it adds nothing and returns that trial's number.
+func (s *Study) EnqueueOnce(ctx context.Context, settings ...space.Setting) (int, error) {
+	h, err := s.Snapshot(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range h.Records() {
+		if r.State != trial.Failed && has(r, settings) {
+			return r.Number, nil
+		}
+	}
+	return s.Enqueue(ctx, settings...)
+}
+
+// has reports whether r has all the settings, fixed or suggested.
+func has(r trial.Record, settings []space.Setting) bool {
+	for _, want := range settings {
+		v, ok := r.Get(want.Name)
+		if (!ok || v != want.Value) && !slices.Contains(r.Fixed, want) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Study) check(settings []space.Setting) error {
+	for i, set := range settings {
+		if slices.ContainsFunc(settings[:i], func(o space.Setting) bool { return o.Name == set.Name }) {
+			return fmt.Errorf("%w: parameter %q is set twice", ErrConfig, set.Name)
+		}
+		at := s.cfg.Space.Index(set.Name)
+		switch {
+		case at >= 0:
+			if _, err := s.cfg.Space[at].Distribution.Encode(set.Value); err != nil {
+				return fmt.Errorf("parameter %q: %w", set.Name, err)
+			}
+		case len(s.cfg.Space) > 0:
+			return fmt.Errorf("%w: the declared space has no parameter %q", ErrConfig, set.Name)
+		}
+	}
+	return nil
+}
+
+// Add adds trials that were evaluated elsewhere, or waiting ones, and returns
+// their numbers; the numbers they come with are ignored. All are added, or none:
+// running ones and such as break a rule of [storage.CheckAdd] are refused.
+func (s *Study) Add(ctx context.Context, records ...trial.Record) ([]int, error) {
+	numbers, err := s.ledger.Add(ctx, records...)
+	if err != nil {
+		return nil, fmt.Errorf("study: add: %w", err)
+	}
+	return numbers, nil
+}
+
+func (s *Study) add1(ctx context.Context, r trial.Record) (int, error) {
+	numbers, err := s.Add(ctx, r)
+	if err != nil {
+		return 0, err
+	}
+	return numbers[0], nil
+}

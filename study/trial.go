@@ -1,0 +1,566 @@
+package study
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/attune-hpo/attune/pruner"
+	"github.com/attune-hpo/attune/sampler"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// A Trial is one evaluation in progress: what an objective suggests parameters
+// to and reports to. It belongs to one goroutine.
+//
+// Nothing of it can fail on the way but [Trial.Report]: the first error of
+// Suggest, Constrain or SetAttr sticks, is returned by Err and by the next
+// Report, and fails the trial; see bufio.Writer.
+type Trial struct {
+	study *Study
+	ctx   context.Context // of Ask, for the draws that Suggest makes
+	rand  *rand.Rand
+	seen  trial.Snapshot // the history when the trial was asked for
+	ahead space.Params   // drawn jointly, for Suggest to take from
+	rec   trial.Record   // as the ledger will have it after flush
+	saved int            // parameters of rec that the ledger has
+	dirty []trial.Change // other changes it does not have yet
+	err   error          // the first; see Err
+
+	reported func(trial.Report) // by the run, if there is one; may be nil
+}
+
+// Ask starts a trial: the waiting one of the lowest number, or a new one, its
+// parameters drawn as far as the search space is known. Tell it, in the end, what
+// came of it; [Study.Optimize] does both.
+//
+// It fails with [sampler.ErrExhausted] when the sampler has nothing left to
+// propose and no trial is waiting. ctx governs the draws that Suggest makes later
+// on, too.
+func (s *Study) Ask(ctx context.Context) (*Trial, error) {
+	h, err := s.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if f, ok := s.cfg.Sampler.(sampler.Finite); ok && h.Count(trial.Waiting) == 0 && f.Exhausted(s.known(h), h) {
+		return nil, fmt.Errorf("study: ask: %w", sampler.ErrExhausted)
+	}
+	rec, err := s.ledger.Start(ctx, time.Now())
+	if err != nil {
+		return nil, fmt.Errorf("study: ask: %w", err)
+	}
+	if s.cfg.Detached && s.lease.ledger != nil {
+		err = s.lease.ledger.Release(ctx, rec.Number)
+	} else {
+		s.lease.hold(rec.Number, s.cfg.Grace)
+	}
+	// From here on the trial is ours, and ctx must not come between.
+	t := s.newTrial(context.WithoutCancel(ctx), rec)
+	if err == nil {
+		err = t.draw()
+	}
+	if err != nil { // nobody will evaluate it
+		err = fmt.Errorf("study: ask: trial %d: %w", rec.Number, err)
+		return nil, errors.Join(err, s.finish(t.ctx, t, trial.Failed, nil, err.Error()))
+	}
+	t.ctx = ctx
+	return t, nil
+}
+
+// Attach returns a running trial by its number, to be gone on with in another
+// process than the one that asked for it. It should be [Config.Detached], or its
+// worker must be known to be dead. It fails with [storage.ErrNoTrial] and
+// [trial.ErrFinished].
+func (s *Study) Attach(ctx context.Context, number int) (*Trial, error) {
+	h, err := s.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range h.Running() {
+		if r.Number == number {
+			return s.newTrial(ctx, r), nil
+		}
+	}
+	err = storage.ErrNoTrial
+	for i := range h.Len() {
+		if r := h.At(i); r.Number == number {
+			err = fmt.Errorf("%w: it is %v", trial.ErrFinished, r.State)
+		}
+	}
+	return nil, fmt.Errorf("study: attach: trial %d: %w", number, err)
+}
+
+func (s *Study) newTrial(ctx context.Context, r trial.Record) *Trial {
+	return &Trial{study: s, ctx: ctx, rand: samplerRand(s.header.Seed, r.Number), rec: r, saved: len(r.Params.Point)}
+}
+
+// known returns the search space as far as it is known before a trial.
+func (s *Study) known(h trial.Snapshot) space.Space {
+	if len(s.cfg.Space) > 0 {
+		return s.cfg.Space
+	}
+	return h.Common()
+}
+
+// draw decides what can be decided before the objective runs, and lets other
+// workers know of it.
+func (t *Trial) draw() error {
+	s := t.study
+	s.sampling.Lock() // so that each trial sees what was drawn for those before it
+	defer s.sampling.Unlock()
+	var err error
+	if t.seen, err = s.Snapshot(t.ctx); err != nil {
+		return err
+	}
+	if len(s.cfg.Space) == 0 {
+		return t.drawAhead(t.seen.Common())
+	}
+	for _, a := range s.cfg.Space {
+		if _, _, err := t.fixed(a); err != nil {
+			t.fail(err) // the trial fails, and the run goes on
+			return nil
+		}
+	}
+	for { // a round for each level of conditions
+		var level space.Space
+		for _, a := range s.cfg.Space {
+			if t.rec.Params.Space.Index(a.Name) < 0 && a.Exists(t.rec) {
+				level = append(level, a)
+			}
+		}
+		if len(level) == 0 {
+			return t.flush(t.ctx)
+		}
+		if len(level) == len(s.cfg.Space) {
+			level = s.cfg.Space // share it
+		}
+		point, err := t.sample(level)
+		if err != nil {
+			return err
+		}
+		if t.rec.Params, err = t.rec.Params.Join(space.Params{Space: level, Point: point}); err != nil {
+			return err
+		}
+	}
+}
+
+// drawAhead draws axes jointly for Suggest to take from. What the objective will
+// not ask for this time is never a parameter of the trial.
+func (t *Trial) drawAhead(axes space.Space) error {
+	decided := func(a space.Axis) bool {
+		_, _, err := t.fixed(a)
+		return err != nil || t.rec.Params.Space.Index(a.Name) >= 0
+	}
+	if slices.ContainsFunc(axes, decided) {
+		axes = slices.DeleteFunc(slices.Clone(axes), decided)
+	}
+	if len(axes) == 0 {
+		return nil
+	}
+	point, err := t.sample(axes)
+	if err != nil {
+		return err
+	}
+	t.ahead, err = t.ahead.Join(space.Params{Space: axes, Point: point})
+	if err != nil {
+		return err
+	}
+	t.rec.Proposed = t.ahead.Settings()
+	t.dirty = append(t.dirty, trial.Proposed(t.rec.Proposed))
+	return t.flush(t.ctx)
+}
+
+// sample returns a coordinate for each axis: those fixed by the user as they are,
+// those with a single value that value, the rest from the sampler in one draw.
+func (t *Trial) sample(axes space.Space) ([]float64, error) {
+	point := make([]float64, len(axes))
+	given := t.rec.Params
+	var open space.Space
+	for i, a := range axes {
+		x, fixed, err := t.fixed(a)
+		switch {
+		case err != nil:
+			return nil, err
+		case fixed:
+			point[i] = x
+		case a.Distribution.Len() == 1:
+			point[i] = a.Distribution.At(0)
+		default:
+			point[i] = math.NaN()
+			continue
+		}
+		if given, err = clip(given).Join(space.Params{Space: space.Space{a}, Point: point[i : i+1]}); err != nil {
+			return nil, err
+		}
+	}
+	for i, a := range axes {
+		if math.IsNaN(point[i]) {
+			open = append(open, a)
+		}
+	}
+	if len(open) == 0 {
+		return point, nil
+	}
+	if len(open) == len(axes) {
+		open = axes // share it
+	}
+	drawn, err := t.ask(open, given)
+	if err != nil {
+		return nil, err
+	}
+	for i := range point {
+		if math.IsNaN(point[i]) {
+			point[i], drawn = drawn[0], drawn[1:]
+		}
+	}
+	return point, nil
+}
+
+func clip(p space.Params) space.Params {
+	return space.Params{Space: slices.Clip(p.Space), Point: slices.Clip(p.Point)}
+}
+
+// ask has the sampler draw axes and checks what it says. The caller holds
+// t.study.sampling.
+func (t *Trial) ask(axes space.Space, given space.Params) ([]float64, error) {
+	s := t.study
+	h := t.seen
+	if sc, ok := s.cfg.Pruner.(pruner.Scoper); ok {
+		h = sc.Scope(t.rec.Number, h)
+	}
+	p, err := s.cfg.Sampler.Sample(t.ctx, sampler.Request{
+		Number: t.rec.Number, Space: axes, Given: given, History: h, Rand: t.rand,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(p.Point) != len(axes) {
+		return nil, fmt.Errorf("%T proposed %d coordinates for %d parameters", s.cfg.Sampler, len(p.Point), len(axes))
+	}
+	for i, a := range axes {
+		if !a.Distribution.Contains(p.Point[i]) {
+			return nil, fmt.Errorf("%T proposed %v for %q: %w: %s", s.cfg.Sampler, p.Point[i], a.Name, space.ErrOutside, space.Describe(a.Distribution))
+		}
+	}
+	for _, n := range p.Notes {
+		if err := t.change(trial.Noted(n)); err != nil {
+			return nil, err
+		}
+	}
+	return p.Point, nil
+}
+
+// fixed returns the coordinate that the user fixed for an axis, if any.
+func (t *Trial) fixed(a space.Axis) (x float64, ok bool, err error) {
+	for _, s := range t.rec.Fixed {
+		if s.Name == a.Name {
+			if x, err = a.Distribution.Encode(s.Value); err != nil {
+				err = fmt.Errorf("parameter %q was enqueued: %w", a.Name, err)
+			}
+			return x, true, err
+		}
+	}
+	return 0, false, nil
+}
+
+// Number returns the number of t in its study, from 0.
+func (t *Trial) Number() int { return t.rec.Number }
+
+// Seed returns a seed for whatever is random in the objective: the first eight
+// bytes of SHA-256 of the study's seed and the trial's number. It is the same
+// whenever and wherever the trial runs, and different for each.
+func (t *Trial) Seed() uint64 { return objectiveSeed(t.study.header.Seed, t.rec.Number) }
+
+// Record returns the trial as it is now, what was not written yet included.
+func (t *Trial) Record() trial.Record { return t.rec.Clip() }
+
+// Get implements [space.Getter]: the value of a parameter suggested so far.
+func (t *Trial) Get(name string) (space.Literal, bool) { return t.rec.Get(name) }
+
+// Err returns the first error met by Suggest, Constrain or SetAttr.
+func (t *Trial) Err() error { return t.err }
+
+// Suggest implements [space.Suggester]; objectives call [space.Param.Suggest].
+// Asked again for the same parameter it gives the same value. It does no I/O if
+// the parameter was drawn when the trial was asked for.
+//
+// It cannot fail. After an error (see Err) it gives the lowest value or the first
+// choice. The errors are: [space.ErrInvalid]; [space.ErrMismatch] for a name that
+// this trial or the study has with an incompatible distribution;
+// [space.ErrOutside] for an enqueued value; those of the sampler and the storage.
+func (t *Trial) Suggest(a space.Axis) float64 {
+	if i := t.rec.Params.Space.Index(a.Name); i >= 0 {
+		if !space.Equal(t.rec.Params.Space[i].Distribution, a.Distribution) {
+			t.fail(fmt.Errorf("%w: %q is %s in this trial already, not %s", space.ErrMismatch,
+				a.Name, space.Describe(t.rec.Params.Space[i].Distribution), space.Describe(a.Distribution)))
+			return a.Distribution.At(0)
+		}
+		return t.rec.Params.Point[i]
+	}
+	if a.Distribution == nil {
+		t.fail(fmt.Errorf("%w: parameter %q has no distribution", space.ErrInvalid, a.Name))
+		return 0
+	}
+	x, err := t.take(&a)
+	if err == nil {
+		t.rec.Params, err = t.rec.Params.Join(space.Params{Space: space.Space{a}, Point: []float64{x}})
+	}
+	if err != nil {
+		t.fail(err)
+		return a.Distribution.At(0)
+	}
+	return x
+}
+
+// take returns a coordinate for an axis that the trial does not have yet.
+func (t *Trial) take(a *space.Axis) (float64, error) {
+	if t.err != nil {
+		return 0, t.err
+	}
+	if err := t.admit(a); err != nil {
+		return 0, err
+	}
+	x, ok, err := t.fixed(*a)
+	if ok || err != nil {
+		return x, err
+	}
+	if x, ok := t.ahead.Coord(a.Name); ok && a.Distribution.Contains(x) && t.sameKind(*a) {
+		return x, nil
+	}
+	for _, s := range t.rec.Proposed { // by the process that asked for the trial
+		if x, err := a.Distribution.Encode(s.Value); s.Name == a.Name && err == nil {
+			return x, nil
+		}
+	}
+	if a.Distribution.Len() == 1 {
+		return a.Distribution.At(0), nil
+	}
+	group := t.group(*a)
+	t.study.sampling.Lock()
+	defer t.study.sampling.Unlock()
+	point, err := t.sample(group)
+	if err != nil {
+		return 0, err
+	}
+	if len(group) > 1 {
+		t.ahead, err = t.ahead.Join(space.Params{Space: group[1:], Point: point[1:]})
+	}
+	return point[0], err
+}
+
+// admit checks an axis against what the study knows under its name, and
+// normalizes it.
+func (t *Trial) admit(a *space.Axis) error {
+	if t.seen.ID() == nil { // the trial is attached, or the study was empty
+		h, err := t.study.Snapshot(t.ctx)
+		if err != nil {
+			return err
+		}
+		t.seen = h
+	}
+	known, ok := t.seen.Axis(a.Name)
+	if ok && space.Equal(known.Distribution, a.Distribution) {
+		return nil
+	}
+	norm, err := space.Space{{Name: a.Name, Distribution: a.Distribution}}.Normalize()
+	if err != nil {
+		return err
+	}
+	a.Distribution = norm[0].Distribution
+	if ok && !space.Compatible(known.Distribution, a.Distribution) {
+		return fmt.Errorf("%w: %q is %s in this study, and now %s: use another name", space.ErrMismatch,
+			a.Name, space.Describe(known.Distribution), space.Describe(a.Distribution))
+	}
+	return nil
+}
+
+// sameKind reports whether what was drawn ahead for a means the same on a.
+func (t *Trial) sameKind(a space.Axis) bool {
+	i := t.ahead.Space.Index(a.Name)
+	return i >= 0 && space.Compatible(t.ahead.Space[i].Distribution, a.Distribution)
+}
+
+// group returns a and, after it, the parameters that have always occurred with it
+// and that the trial does not have yet: a branch of a conditional space, which is
+// drawn jointly.
+func (t *Trial) group(a space.Axis) space.Space {
+	group := space.Space{a}
+	for _, g := range t.seen.Groups() {
+		if g.Index(a.Name) < 0 {
+			continue
+		}
+		for _, b := range g {
+			if b.Name != a.Name && t.rec.Params.Space.Index(b.Name) < 0 && t.ahead.Space.Index(b.Name) < 0 {
+				group = append(group, b)
+			}
+		}
+	}
+	return group
+}
+
+// Report records an intermediate value, to be written at once. It returns an
+// error that wraps [ErrPruned] if the trial should stop; the objective returns it.
+// Steps are integers from 0, in any order, each reported once.
+//
+// Other errors are: that of the context; [trial.ErrReport] for a negative or
+// repeated step, which the trial survives; [ErrObjectives] in a study of several
+// objectives, where there is no one value to prune by; [trial.ErrFinished] if
+// another worker has declared this one dead; those of the storage.
+func (t *Trial) Report(ctx context.Context, step int, value float64) error {
+	s := t.study
+	err := t.err
+	if err == nil {
+		err = ctx.Err()
+	}
+	if n := s.header.Objectives(); err == nil && n > 1 {
+		err = fmt.Errorf("%w: reports need one, and there are %d", ErrObjectives, n)
+	}
+	if err == nil {
+		err = t.change(trial.Reported{Step: step, Value: value})
+	}
+	if err == nil {
+		err = t.flush(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("study: trial %d: report: %w", t.rec.Number, err)
+	}
+	if t.reported != nil {
+		t.reported(trial.Report{Step: step, Value: value})
+	}
+	if _, never := s.cfg.Pruner.(pruner.None); never {
+		return nil
+	}
+	h, err := s.Snapshot(ctx)
+	if err != nil {
+		return fmt.Errorf("study: trial %d: report: %w", t.rec.Number, err)
+	}
+	if sc, ok := s.cfg.Pruner.(pruner.Scoper); ok {
+		h = sc.Scope(t.rec.Number, h)
+	}
+	if reason, prune := s.cfg.Pruner.Prune(t.Record(), h); prune {
+		return fmt.Errorf("%w: %s", ErrPruned, reason)
+	}
+	return nil
+}
+
+// Constrain sets the value of a constraint, which is met if it is at most 0. It
+// is written with the next report, or at the end.
+func (t *Trial) Constrain(name string, value float64) {
+	t.fail(t.change(trial.Constrained{Name: name, Value: value}))
+}
+
+// SetAttr sets an attribute of the trial to the JSON of value. It is written with
+// the next report, or at the end.
+func (t *Trial) SetAttr(key string, value any) {
+	a, err := trial.NewAttr(key, value)
+	if err == nil {
+		err = t.change(trial.Annotated(a))
+	}
+	t.fail(err)
+}
+
+// fail remembers the first error.
+func (t *Trial) fail(err error) {
+	if t.err == nil && err != nil {
+		t.err = err
+	}
+}
+
+// change makes a change, to be written by the next flush.
+func (t *Trial) change(c trial.Change) error {
+	rec, err := t.rec.Apply(c)
+	if err == nil {
+		t.rec, t.dirty = rec, append(t.dirty, c)
+	}
+	return err
+}
+
+// flush writes what the ledger does not have yet, in one transaction.
+func (t *Trial) flush(ctx context.Context) error {
+	changes := t.dirty
+	if p := t.rec.Params; t.saved < len(p.Point) {
+		fresh := trial.Suggested{Space: p.Space[t.saved:], Point: p.Point[t.saved:]}
+		changes = append([]trial.Change{fresh}, changes...)
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	if err := t.study.ledger.Write(ctx, t.rec.Number, changes...); err != nil {
+		return err
+	}
+	t.saved, t.dirty = len(t.rec.Params.Point), nil
+	return nil
+}
+
+// Tell finishes a trial with the values of its objectives or with its error: it
+// is complete if err is nil, pruned if err wraps [ErrPruned] (its value is then
+// the last report, if that is a number), failed otherwise. A trial whose [Trial.Err]
+// is set fails.
+//
+// Values must be as many as there are objectives, and none NaN; ±Inf is allowed.
+// Otherwise Tell fails with [trial.ErrValues], and the trial is still running:
+// tell it again. It fails with [trial.ErrFinished] if the trial has been told
+// already, or was taken for dead by another worker.
+func (s *Study) Tell(ctx context.Context, t *Trial, values []float64, err error) error {
+	if err == nil {
+		err = t.err
+	}
+	state, text := trial.Complete, ""
+	switch {
+	case errors.Is(err, ErrPruned):
+		state, text, values = trial.Pruned, err.Error(), nil
+		if n := len(t.rec.Reports); n > 0 && !math.IsNaN(t.rec.Reports[n-1].Value) {
+			values = []float64{t.rec.Reports[n-1].Value}
+		}
+	case err != nil:
+		state, text, values = trial.Failed, err.Error(), nil
+	default:
+		if err := checkValues(values, s.header.Objectives()); err != nil {
+			return fmt.Errorf("study: tell: trial %d: %w", t.rec.Number, err)
+		}
+	}
+	if err := s.finish(ctx, t, state, values, text); err != nil {
+		return fmt.Errorf("study: tell: trial %d: %w", t.rec.Number, err)
+	}
+	return nil
+}
+
+func checkValues(values []float64, objectives int) error {
+	if len(values) != objectives {
+		return fmt.Errorf("%w: %d values %v for %d objectives", trial.ErrValues, len(values), values, objectives)
+	}
+	return trial.CheckValues(trial.Complete, values)
+}
+
+// maxErr bounds what is stored of an error, which may hold a stack.
+const maxErr = 8 << 10
+
+func (s *Study) finish(ctx context.Context, t *Trial, state trial.State, values []float64, text string) error {
+	if len(text) > maxErr {
+		text = strings.ToValidUTF8(text[:maxErr], "") + " ..."
+	}
+	before := t.dirty
+	rec := t.rec
+	err := t.change(trial.Finished{State: state, Values: slices.Clone(values), Err: text, At: storage.Stamp(time.Now())})
+	if err == nil {
+		err = t.flush(ctx)
+	}
+	if err == nil || errors.Is(err, trial.ErrFinished) {
+		s.lease.drop(t.rec.Number)
+	} else {
+		t.rec, t.dirty = rec, before // it can be told again
+	}
+	return err
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
+}
