@@ -384,6 +384,7 @@ func (s *Study) check(settings []space.Setting) error {
 // Add adds trials that were evaluated elsewhere, or waiting ones, and returns
 // their numbers; the numbers they come with are ignored. All are added, or none:
 // running ones and such as break a rule of [storage.CheckAdd] are refused.
+// [space.Space.Params] makes their parameters of settings.
 func (s *Study) Add(ctx context.Context, records ...trial.Record) ([]int, error) {
 	numbers, err := s.ledger.Add(ctx, records...)
 	if err != nil {

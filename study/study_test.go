@@ -298,14 +298,16 @@ func TestFailedTrialsAreRetriedWithTheirParameters(t *testing.T) {
 func TestCancellationKeepsWhatWasEvaluatedAndResumesTheRest(t *testing.T) {
 	st := open(t, study.Config{})
 	ctx, cancel := context.WithCancelCause(t.Context())
-	enough := errors.New("enough")
+	enough, bothRun := errors.New("enough"), make(chan struct{})
 	o := study.Func(func(ctx context.Context, t *study.Trial) (float64, error) {
 		v, _ := bowl(ctx, t)
 		switch t.Number() {
 		case 2: // finishes although it is cancelled
+			<-bothRun
 			cancel(enough)
 			return v, nil
 		case 3: // is cut short
+			close(bothRun)
 			<-ctx.Done()
 			return 0, ctx.Err()
 		}
@@ -469,6 +471,35 @@ func TestEnqueuedSettings(t *testing.T) {
 		assert.Equal(t, 1, ran)
 		assert.Equal(t, trial.Failed, records(t, st)[0].State)
 	})
+}
+
+func TestAddedTrialsCount(t *testing.T) {
+	st := open(t, study.Config{})
+	p, err := space.Of(x, y).Params(y.At(-2), x.At(1))
+	require.NoError(t, err)
+	numbers, err := st.Add(t.Context(),
+		trial.Record{Number: 7, State: trial.Complete, Params: p, Values: []float64{0}},
+		trial.Record{State: trial.Failed, Params: p, Err: "diverged"})
+	require.NoError(t, err)
+	assert.Equal(t, []int{0, 1}, numbers)
+	require.NoError(t, st.Optimize(t.Context(), study.Func(bowl), study.Run{Trials: 10}))
+	best, err := st.Best(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 0, best.Number)
+
+	for name, r := range map[string]trial.Record{
+		"running":         {State: trial.Running},
+		"NaN":             {State: trial.Complete, Values: []float64{math.NaN()}},
+		"two values":      {State: trial.Complete, Values: []float64{1, 2}},
+		"no value":        {State: trial.Complete},
+		"a bad step":      {State: trial.Failed, Reports: []trial.Report{{Step: -1}}},
+		"outside":         {State: trial.Failed, Params: space.Params{Space: p.Space, Point: []float64{99, 0}}},
+		"too few numbers": {State: trial.Failed, Params: space.Params{Space: p.Space}},
+	} {
+		_, err := st.Add(t.Context(), trial.Record{State: trial.Waiting}, r)
+		assert.Error(t, err, name)
+	}
+	assert.Len(t, records(t, st), 12, "all or none")
 }
 
 func TestOneNameTwoDistributions(t *testing.T) {

@@ -179,39 +179,41 @@ func (t *Trial) drawAhead(axes space.Space) error {
 
 // sample returns a coordinate for each axis: those fixed by the user as they are,
 // those with a single value that value, the rest from the sampler in one draw.
+// The caller holds t.study.sampling.
 func (t *Trial) sample(axes space.Space) ([]float64, error) {
-	point := make([]float64, len(axes))
+	point, open := make([]float64, len(axes)), len(axes)
 	given := t.rec.Params
-	var open space.Space
 	for i, a := range axes {
-		x, fixed, err := t.fixed(a)
-		switch {
-		case err != nil:
+		x, decided, err := t.fixed(a)
+		if err != nil {
 			return nil, err
-		case fixed:
-			point[i] = x
-		case a.Distribution.Len() == 1:
-			point[i] = a.Distribution.At(0)
-		default:
+		}
+		if !decided && a.Distribution.Len() == 1 {
+			x, decided = a.Distribution.At(0), true
+		}
+		if !decided {
 			point[i] = math.NaN()
 			continue
 		}
-		if given, err = clip(given).Join(space.Params{Space: space.Space{a}, Point: point[i : i+1]}); err != nil {
+		point[i] = x
+		open--
+		if given, err = clip(given).Join(space.Params{Space: axes[i : i+1], Point: point[i : i+1]}); err != nil {
 			return nil, err
 		}
 	}
+	switch open {
+	case 0:
+		return point, nil
+	case len(axes):
+		return t.ask(axes, given)
+	}
+	rest := make(space.Space, 0, open)
 	for i, a := range axes {
 		if math.IsNaN(point[i]) {
-			open = append(open, a)
+			rest = append(rest, a)
 		}
 	}
-	if len(open) == 0 {
-		return point, nil
-	}
-	if len(open) == len(axes) {
-		open = axes // share it
-	}
-	drawn, err := t.ask(open, given)
+	drawn, err := t.ask(rest, given)
 	if err != nil {
 		return nil, err
 	}
@@ -309,13 +311,16 @@ func (t *Trial) Suggest(a space.Axis) float64 {
 		return 0
 	}
 	x, err := t.take(&a)
-	if err == nil {
-		t.rec.Params, err = t.rec.Params.Join(space.Params{Space: space.Space{a}, Point: []float64{x}})
-	}
 	if err != nil {
 		t.fail(err)
 		return a.Distribution.At(0)
 	}
+	if t.rec.Params.Space == nil { // most trials have the parameters that were drawn ahead
+		n := max(1, len(t.ahead.Space))
+		t.rec.Params = space.Params{Space: make(space.Space, 0, n), Point: make([]float64, 0, n)}
+	}
+	t.rec.Params.Space = append(t.rec.Params.Space, a)
+	t.rec.Params.Point = append(t.rec.Params.Point, x)
 	return x
 }
 
