@@ -5,6 +5,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/attune-hpo/attune/space"
 )
@@ -28,8 +29,9 @@ func NewHistory(s Study) *History { return &History{now: Snapshot{study: s}} }
 // SetStudy replaces what is known of the study itself, its attributes say.
 func (h *History) SetStudy(s Study) { h.now.study = s }
 
-// Put adds r, or replaces what was known of it. A finished trial stays as it
-// was first seen, so records may be delivered more than once and in any order.
+// Put adds r, or replaces what was known of it. A trial never goes back: of a
+// finished one the first record stays, of a running one no waiting record is
+// taken. So records may be delivered more than once.
 func (h *History) Put(r Record) {
 	if h.state == nil {
 		h.state, h.spaces = map[int]State{}, map[*space.Axis]bool{}
@@ -40,6 +42,9 @@ func (h *History) Put(r Record) {
 		return
 	}
 	old, known := h.state[r.Number]
+	if known && r.State < old {
+		return
+	}
 	if known && old == Waiting && r.State != Waiting {
 		h.waiting = without(h.waiting, r.Number)
 	}
@@ -61,12 +66,11 @@ func (h *History) Put(r Record) {
 	}
 }
 
-// Snapshot returns the history so far. It costs O(running trials): finished and
-// waiting records are shared, since they never change.
+// Snapshot returns the history so far. It costs O(1): records are shared, and Put
+// copies what it would have to change.
 func (h *History) Snapshot() Snapshot {
 	s := h.now
-	s.finished, s.waiting = slices.Clip(s.finished), slices.Clip(h.waiting)
-	s.running = slices.Clone(h.running)
+	s.finished, s.waiting, s.running = slices.Clip(s.finished), slices.Clip(h.waiting), slices.Clip(h.running)
 	return s
 }
 
@@ -81,6 +85,9 @@ func (h *History) finish(r Record) {
 	h.done[r.Number>>6] |= 1 << (r.Number & 63)
 	h.now.finished = append(h.now.finished, r)
 	h.now.counts[r.State]++
+	if r.State == Complete && len(r.Reports) > 0 && h.now.horizon.after(r) {
+		h.now.horizon = &horizon{r.Finished, r.Number, r.LastStep()}
+	}
 	if r.State != Complete && r.State != Pruned {
 		return
 	}
@@ -164,6 +171,7 @@ func intersect(common, s space.Space, first bool) space.Space {
 
 // refine splits groups by whether their parameters occur in s, adds what is new
 // in s as a group of its own, and takes distributions from s where it has them.
+// Groups stand in order of their first names, whatever the order of the spaces.
 func refine(groups []space.Space, s space.Space) []space.Space {
 	var out []space.Space
 	fresh := slices.SortedFunc(slices.Values(s), byName)
@@ -186,6 +194,7 @@ func refine(groups []space.Space, s space.Space) []space.Space {
 	if len(fresh) > 0 {
 		out = append(out, fresh)
 	}
+	slices.SortFunc(out, func(a, b space.Space) int { return cmp.Compare(a[0].Name, b[0].Name) })
 	return out
 }
 
@@ -203,7 +212,21 @@ type Snapshot struct {
 	common   space.Space
 	groups   []space.Space
 	axes     map[string]space.Axis
-	lazy     *lazy // shared by all snapshots of one history
+	horizon  *horizon // nil if there is none
+	scoped   any      // the key of the Scope it is; nil for all trials
+	lazy     *lazy    // shared by all snapshots of one history
+}
+
+// horizon is what is known of the complete trial with reports that finished
+// first.
+type horizon struct {
+	finished         time.Time
+	number, lastStep int
+}
+
+// after reports whether r finished before h.
+func (h *horizon) after(r Record) bool {
+	return h == nil || cmp.Or(r.Finished.Compare(h.finished), cmp.Compare(r.Number, h.number)) < 0
 }
 
 // Study returns what the snapshot was told of the study.
@@ -278,9 +301,21 @@ func (s Snapshot) Common() space.Space { return s.common }
 
 // Groups returns the partition of all parameters of complete and pruned trials
 // by co-occurrence: two stand in one group if every trial has both or neither.
+// Groups, and the parameters in each, are sorted by name.
 // Each parameter comes with the distribution it had in the last space that was
 // new. Read only.
 func (s Snapshot) Groups() []space.Space { return s.groups }
+
+// Horizon returns the last step of the complete trial with reports that finished
+// first, by the clock and then by number, or -1 if there is none. A pruner that
+// was not told how long a full evaluation is may take it for that: once known it
+// does not change, where the longest so far would.
+func (s Snapshot) Horizon() int {
+	if s.horizon == nil {
+		return -1
+	}
+	return s.horizon.lastStep
+}
 
 // Best returns the feasible complete trial with the best value, of those with
 // equal values the one with the lowest number. It is not ok when there is none,

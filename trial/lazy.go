@@ -1,6 +1,7 @@
 package trial
 
 import (
+	"slices"
 	"sort"
 	"sync"
 )
@@ -9,16 +10,28 @@ import (
 // facts that every study needs. It grows with the longest snapshot that asked;
 // a shorter one reads a prefix.
 type lazy struct {
-	mu     sync.Mutex
-	read   int // finished records that steps has taken in
-	steps  map[int]*series
-	scopes map[string]*scope
+	mu      sync.Mutex
+	read    int // finished records that steps has taken in
+	steps   map[int]*series
+	columns map[any]*column
+	scopes  map[string]*scope
 }
 
-// series is what complete trials reported at one step.
+// series is a number for each of some finished trials.
 type series struct {
 	at     []int // positions in finished, ascending
 	values []float64
+}
+
+func (s *series) add(at int, value float64) {
+	s.at = append(s.at, at)
+	s.values = append(s.values, value)
+}
+
+// first returns what s holds for the first n finished trials.
+func (s *series) first(n int) []float64 {
+	k := sort.SearchInts(s.at, n)
+	return s.values[:k:k]
 }
 
 // CompletedAt returns the values that complete trials reported at exactly the
@@ -40,52 +53,134 @@ func (s Snapshot) CompletedAt(step int) []float64 {
 			continue
 		}
 		for _, report := range r.Reports {
-			sr := s.lazy.steps[report.Step]
-			if sr == nil {
-				sr = &series{}
-				s.lazy.steps[report.Step] = sr
+			at := s.lazy.steps[report.Step]
+			if at == nil {
+				at = &series{}
+				s.lazy.steps[report.Step] = at
 			}
-			sr.at = append(sr.at, s.lazy.read)
-			sr.values = append(sr.values, report.Value)
+			at.add(s.lazy.read, report.Value)
 		}
 	}
-	sr := s.lazy.steps[step]
-	if sr == nil {
+	if at := s.lazy.steps[step]; at != nil {
+		return at.first(len(s.finished))
+	}
+	return nil
+}
+
+// column is what a function says of each finished trial.
+type column struct {
+	series
+	read int // finished records it has taken in
+}
+
+// Column returns value(r) of the finished trials for which it is ok, in order of
+// finishing. Read only.
+//
+// Each record is asked once: the answers are kept under key, which is comparable
+// and names value. Two functions under one key must be the same; value must not
+// use the snapshot. The keys of a study are few, as they are never forgotten.
+func (s Snapshot) Column(key any, value func(r *Record) (v float64, ok bool)) []float64 {
+	if s.lazy == nil {
 		return nil
 	}
-	n := sort.SearchInts(sr.at, len(s.finished))
-	return sr.values[:n:n]
+	s.lazy.mu.Lock()
+	defer s.lazy.mu.Unlock()
+	c := s.lazy.columns[key]
+	if c == nil {
+		c = &column{}
+		if s.lazy.columns == nil {
+			s.lazy.columns = map[any]*column{}
+		}
+		s.lazy.columns[key] = c
+	}
+	for ; c.read < len(s.finished); c.read++ {
+		if v, ok := value(&s.finished[c.read]); ok {
+			c.add(c.read, v)
+		}
+	}
+	return c.first(len(s.finished))
 }
 
 // scope is the history of some of the trials.
 type scope struct {
 	history *History
-	read    int // finished records it has taken in
+	read    int    // finished records it has taken in
+	views   []view // the last few, ascending: workers hold snapshots of slightly different age
+}
+
+// view is a scope as of the first read finished records.
+type view struct {
+	read int
+	Snapshot
+}
+
+const recentViews = 64
+
+func newScope(s Study) *scope {
+	h := NewHistory(s)
+	return &scope{history: h, views: []view{{0, h.Snapshot()}}}
+}
+
+func (sc *scope) take(finished []Record, keep func(number int) bool) {
+	for ; sc.read < len(finished); sc.read++ {
+		if r := finished[sc.read]; keep(r.Number) {
+			if len(sc.views) == 2*recentViews {
+				sc.views = append(sc.views[:0], sc.views[recentViews:]...)
+			}
+			sc.history.Put(r)
+			sc.views = append(sc.views, view{sc.read + 1, sc.history.Snapshot()})
+		}
+	}
+}
+
+// at returns the view of the first n finished records, if it is recent enough.
+func (sc *scope) at(n int) (Snapshot, bool) {
+	for _, v := range slices.Backward(sc.views) {
+		if v.read <= n {
+			return v.Snapshot, true
+		}
+	}
+	return Snapshot{}, false
+}
+
+// scope returns the finished part of the scope that key names.
+func (l *lazy) scope(key string, s Snapshot, keep func(number int) bool) Snapshot {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	sc := l.scopes[key]
+	if sc == nil {
+		sc = newScope(s.study)
+		if l.scopes == nil {
+			l.scopes = map[string]*scope{}
+		}
+		l.scopes[key] = sc
+	}
+	sc.take(s.finished, keep)
+	out, ok := sc.at(len(s.finished))
+	if !ok {
+		old := newScope(s.study)
+		old.take(s.finished, keep)
+		out = old.history.Snapshot()
+	}
+	return out
 }
 
 // Scope returns the view that has only the trials whose number keep accepts, as
-// if the others did not exist. The key names keep: two scopes of one history
-// with equal keys must accept the same numbers.
+// if the others did not exist; but [Snapshot.Axis] and [Snapshot.Horizon] still
+// speak of the whole study. To scope a view once more under its own key changes
+// nothing.
+//
+// The key names keep: two scopes of one history with equal keys must accept the
+// same numbers.
 func (s Snapshot) Scope(key string, keep func(number int) bool) Snapshot {
-	if s.lazy == nil {
+	if s.scoped == any(key) {
 		return s
 	}
-	s.lazy.mu.Lock()
-	defer s.lazy.mu.Unlock()
-	sc := s.lazy.scopes[key]
-	if sc == nil || sc.read > len(s.finished) { // a view older than the last that asked starts anew
-		sc = &scope{history: NewHistory(s.study)}
-		if s.lazy.scopes == nil {
-			s.lazy.scopes = map[string]*scope{}
-		}
-		s.lazy.scopes[key] = sc
+	var out Snapshot
+	if s.lazy != nil {
+		out = s.lazy.scope(key, s, keep)
 	}
-	for ; sc.read < len(s.finished); sc.read++ {
-		if r := s.finished[sc.read]; keep(r.Number) {
-			sc.history.Put(r)
-		}
-	}
-	out := sc.history.Snapshot()
+	out.study, out.scoped, out.axes, out.horizon = s.study, key, s.axes, s.horizon
 	out.running, out.waiting = kept(s.running, keep), kept(s.waiting, keep)
 	return out
 }

@@ -1,0 +1,119 @@
+package pruner
+
+import (
+	"fmt"
+	"hash/crc32"
+	"math"
+	"strconv"
+
+	"github.com/attune-hpo/attune/trial"
+)
+
+// Hyperband divides the trials of a study into brackets, which run
+// [SuccessiveHalving] with its first rung at different steps and do not see one
+// another: it hedges against judging too early (Li and others, JMLR 18, 2018,
+// algorithm 1). A sampler sees the bracket of its trial, too, so it needs a
+// multiple of the trials it needs otherwise.
+//
+// There are ⌊log_η(MaxResource/MinResource)⌋ + 1 brackets. Bracket b leaves out
+// the first b rungs and is given trials in proportion to ⌈n·η^s/(s+1)⌉, where n is
+// the number of brackets and s = n-1-b. Which bracket a trial belongs to follows
+// from the name of the study and its number, by way of CRC-32.
+//
+// Brackets are counted in integers; Optuna's logarithm rounds down at some powers
+// of η, 3⁵ and 10³ among them, and gives one bracket fewer there. With MaxResource
+// left to the pruner, Optuna takes the longest complete trial there is when it is
+// first asked, in each process anew. What is said of [SuccessiveHalving] holds
+// within a bracket.
+type Hyperband struct {
+	// MinResource is the step of the first rung of the first bracket. Default 1,
+	// which is early: see the package comment.
+	MinResource int
+	// MaxResource is the number of steps of a full evaluation. Default that of the
+	// complete trial that finished first, from step 0 on (see
+	// [trial.Snapshot.Horizon]); until there is one, nothing is pruned and there is
+	// one bracket. With less than MinResource it remains so.
+	MaxResource int
+	// ReductionFactor, η, is how many trials compete for one place, at least 2.
+	// Default 3.
+	ReductionFactor int
+	// Bootstrap is the number of values that a rung must have, besides that of the
+	// trial, before it lets one through. It needs a MaxResource. Default 0.
+	Bootstrap int
+}
+
+// Validate returns an error that wraps [ErrInvalid] if ReductionFactor is less
+// than 2, another setting is negative, MaxResource is less than MinResource, or
+// Bootstrap stands without MaxResource.
+func (p Hyperband) Validate() error {
+	switch {
+	case p.MaxResource != 0 && p.MaxResource < or(p.MinResource, 1):
+		return invalid("max resource %d: it must be at least the min resource %d", p.MaxResource, or(p.MinResource, 1))
+	case p.Bootstrap > 0 && p.MaxResource == 0:
+		return invalid("bootstrap of %d trials without MaxResource: set both or neither", p.Bootstrap)
+	}
+	return validRungs(p.MinResource, p.ReductionFactor, p.Bootstrap)
+}
+
+// Prune implements [Pruner]. h may be the whole history or the part of it that
+// Scope returns for t.
+func (p Hyperband) Prune(t trial.Record, h trial.Snapshot) (string, bool) {
+	budgets := p.budgets(h)
+	if len(budgets) == 0 {
+		return "", false
+	}
+	b := bracket(h.Study().Name, t.Number, budgets)
+	halving := SuccessiveHalving{or(p.MinResource, 1), or(p.ReductionFactor, 3), b, p.Bootstrap}
+	reason, prune := halving.Prune(t, p.Scope(t.Number, h))
+	if prune {
+		reason = fmt.Sprintf("%s of bracket %d", reason, b)
+	}
+	return reason, prune
+}
+
+// Scope implements [Scoper].
+func (p Hyperband) Scope(number int, h trial.Snapshot) trial.Snapshot {
+	budgets := p.budgets(h)
+	if len(budgets) == 0 {
+		return h
+	}
+	name := h.Study().Name
+	mine := bracket(name, number, budgets)
+	return h.Scope(fmt.Sprintf("hyperband %d of %d", mine, budgets), func(n int) bool { return bracket(name, n, budgets) == mine })
+}
+
+// budgets returns the share of trials that each bracket is given; none if the
+// length of an evaluation is not known yet.
+func (p Hyperband) budgets(h trial.Snapshot) []uint64 {
+	longest := p.MaxResource
+	if longest == 0 {
+		longest = h.Horizon() + 1
+	}
+	if p.Validate() != nil {
+		return nil
+	}
+	n, factor := 0, or(p.ReductionFactor, 3)
+	for step := or(p.MinResource, 1); step <= longest && step < math.MaxInt; step = times(step, factor) {
+		n++
+	}
+	budgets := make([]uint64, n)
+	for b := range budgets {
+		s := float64(n - 1 - b)
+		budgets[b] = uint64(math.Ceil(float64(n) * math.Pow(float64(factor), s) / (s + 1)))
+	}
+	return budgets
+}
+
+// bracket returns the bracket of a trial.
+func bracket(study string, number int, budgets []uint64) int {
+	var total uint64
+	for _, b := range budgets {
+		total += b
+	}
+	n := uint64(crc32.ChecksumIEEE([]byte(study+"_"+strconv.Itoa(number)))) % total
+	b := 0
+	for ; n >= budgets[b]; b++ {
+		n -= budgets[b]
+	}
+	return b
+}

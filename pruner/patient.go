@@ -1,0 +1,56 @@
+package pruner
+
+import (
+	"fmt"
+
+	"github.com/attune-hpo/attune/trial"
+)
+
+// Patient lets another pruner judge a trial only when that has not improved for
+// a while: when the best of its last Patience+1 values is worse, by more than
+// MinDelta, than the best of those before. Values count, not steps. NaN are
+// passed over; if there is nothing else on either side, the trial goes on.
+//
+// The zero value stops a trial as soon as a value is worse than the best before.
+type Patient struct {
+	Pruner   Pruner  // has the last word. Default: prune
+	Patience int     // values without improvement that are forgiven, at least 0
+	MinDelta float64 // in units of the objective, at least 0
+}
+
+// Validate returns an error that wraps [ErrInvalid] if Patience or MinDelta is
+// negative or NaN, or if Pruner's own settings are wrong.
+func (p Patient) Validate() error {
+	switch {
+	case p.Patience < 0:
+		return invalid("patience %d: it must be at least 0", p.Patience)
+	case !(p.MinDelta >= 0):
+		return invalid("least difference %v: it must be at least 0", p.MinDelta)
+	}
+	if v, ok := p.Pruner.(interface{ Validate() error }); ok {
+		return v.Validate()
+	}
+	return nil
+}
+
+// Prune implements [Pruner].
+func (p Patient) Prune(t trial.Record, h trial.Snapshot) (string, bool) {
+	since := len(t.Reports) - 1 - p.Patience
+	if p.Validate() != nil || since <= 0 {
+		return "", false
+	}
+	d := h.Direction(0)
+	before, after := best(t.Reports[:since], d), best(t.Reports[since:], d)
+	if !(d.Loss(before)+p.MinDelta < d.Loss(after)) {
+		return "", false
+	}
+	reason := fmt.Sprintf("no better than %s since step %d", number(before), t.Reports[since].Step)
+	if p.Pruner == nil {
+		return reason, true
+	}
+	why, prune := p.Pruner.Prune(t, h)
+	if !prune {
+		return "", false
+	}
+	return reason + "; " + why, true
+}

@@ -1,0 +1,87 @@
+package trial_test
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/trial"
+)
+
+func ExampleRecord_Apply() {
+	lr := space.Float("lr", 1e-5, 1e-1, space.Log())
+	r := trial.Record{Number: 0, State: trial.Running}
+	r, err := r.Apply(
+		trial.Suggested{Space: space.Of(lr), Point: []float64{0.01}},
+		trial.Reported{Step: 0, Value: 0.9},
+		trial.Finished{State: trial.Complete, Values: []float64{0.8}},
+	)
+	rate, _ := lr.Value(r)
+	fmt.Println(r.State, rate, r.Values, err)
+
+	_, err = r.Apply(trial.Reported{Step: 1, Value: 0.7})
+	fmt.Println(errors.Is(err, trial.ErrFinished))
+	// Output:
+	// complete 0.01 [0.8] <nil>
+	// true
+}
+
+func ExampleHistory() {
+	h := trial.NewHistory(trial.Study{Directions: []trial.Direction{trial.Maximize}})
+	h.Put(trial.Record{Number: 0, State: trial.Complete, Values: []float64{0.91}})
+	early := h.Snapshot()
+	h.Put(trial.Record{Number: 1, State: trial.Complete, Values: []float64{0.94}})
+	best, _ := h.Snapshot().Best()
+	fmt.Println(best.Number, best.Values[0])
+	fmt.Println(early.Len(), "trial, whatever has been put since")
+	// Output:
+	// 1 0.94
+	// 1 trial, whatever has been put since
+}
+
+func ExampleSnapshot_Front() {
+	h := trial.NewHistory(trial.Study{Directions: []trial.Direction{trial.Minimize, trial.Maximize}})
+	for n, v := range [][]float64{{1, 5}, {2, 9}, {3, 7}} { // cost and gain
+		h.Put(trial.Record{Number: n, State: trial.Complete, Values: v})
+	}
+	for _, r := range h.Snapshot().Front() {
+		fmt.Println(r.Number, r.Values)
+	}
+	// Output:
+	// 0 [1 5]
+	// 1 [2 9]
+}
+
+func ExampleSnapshot_Groups() {
+	depth, units, rate := space.Int("depth", 1, 9), space.Int("units", 1, 64), space.Float("rate", 0, 1)
+	h := trial.NewHistory(trial.Study{})
+	h.Put(trial.Record{Number: 0, State: trial.Complete, Params: space.Params{Space: space.Of(rate, depth), Point: []float64{0.1, 3}}})
+	h.Put(trial.Record{Number: 1, State: trial.Complete, Params: space.Params{Space: space.Of(rate, units), Point: []float64{0.2, 9}}})
+	for _, g := range h.Snapshot().Groups() {
+		fmt.Println(g[0].Name)
+	}
+	fmt.Println("in all:", h.Snapshot().Common()[0].Name)
+	// Output:
+	// depth
+	// rate
+	// units
+	// in all: rate
+}
+
+func ExampleNewAttr() {
+	a, err := trial.NewAttr("folds", []float64{0.5, 1})
+	fmt.Println(a.JSON, err)
+	var folds []float64
+	fmt.Println(a.Decode(&folds), folds)
+	// Output:
+	// [0.5, 1.0] <nil>
+	// <nil> [0.5 1]
+}
+
+func ExampleSnapshot_CompletedAt() {
+	h := trial.NewHistory(trial.Study{})
+	h.Put(trial.Record{Number: 0, State: trial.Complete, Values: []float64{1}, Reports: []trial.Report{{Step: 0, Value: 3}, {Step: 1, Value: 2}}})
+	h.Put(trial.Record{Number: 1, State: trial.Pruned, Reports: []trial.Report{{Step: 0, Value: 9}, {Step: 1, Value: 8}}})
+	fmt.Println(h.Snapshot().CompletedAt(1))
+	// Output: [2]
+}
