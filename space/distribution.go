@@ -73,7 +73,7 @@ func (IntDistribution) distribution()          {}
 func (*CategoricalDistribution) distribution() {}
 
 // gridTolerance is how far, in steps, a value may lie from the grid: that of
-// Optuna, so that both accept the same values.
+// Optuna, so that what it accepts is accepted here.
 const gridTolerance = 1e-8
 
 // Contains implements [Distribution].
@@ -85,7 +85,10 @@ func (d FloatDistribution) Contains(x float64) bool {
 		return true
 	}
 	k := (x - d.Low) / d.Step
-	return math.Abs(k-math.Round(k)) < gridTolerance
+	// Where steps are not much larger than the rounding of x itself, Optuna refuses
+	// points of its own grid; these count here.
+	rounding := 0x1p-50 * max(math.Abs(d.Low), math.Abs(d.High)) / d.Step
+	return math.Abs(k-math.Round(k)) < gridTolerance+rounding
 }
 
 // Encode implements [Distribution].
@@ -106,13 +109,18 @@ func (d FloatDistribution) Len() int {
 }
 
 // At implements [Distribution]. A point of the grid is rounded to 15 significant
-// digits, so that the fourth value from 0 by 0.1 is 0.3, not 0.30000000000000004.
+// digits, so that the fourth value from 0 by 0.1 is 0.3, not 0.30000000000000004;
+// unless the steps are so small that this would leave the grid.
 func (d FloatDistribution) At(i int) float64 {
-	if i == 0 {
+	switch i {
+	case 0:
 		return d.Low
+	case d.Len() - 1:
+		return d.High
 	}
 	x := d.Low + float64(i)*d.Step
-	if short, err := strconv.ParseFloat(strconv.FormatFloat(x, 'g', 15, 64), 64); err == nil {
+	short, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'g', 15, 64), 64)
+	if math.Abs(short-x) < gridTolerance*d.Step {
 		x = short
 	}
 	return min(max(x, d.Low), d.High)
@@ -147,14 +155,18 @@ func (d FloatDistribution) Normalize() (Distribution, error) {
 const maxCells = 1 << 53
 
 // trim returns the largest low + k·step that is not above high. It computes in
-// decimals, as the numbers were written: from 0 by 0.1, 0.3 is reached.
+// decimals, as the numbers were written: from 0 by 0.1, 0.3 is reached. So is a
+// high that is only the rounding of such a value: to trim twice is to trim once.
 func trim(low, high, step float64) float64 {
 	l, h, s := decimal(low), decimal(high), decimal(step)
 	k := new(big.Rat).Sub(h, l)
 	k.Quo(k, s)
-	whole := new(big.Int).Quo(k.Num(), k.Denom())
-	k.SetInt(whole)
-	x, _ := l.Add(l, k.Mul(k, s)).Float64()
+	k.SetInt(new(big.Int).Quo(k.Num(), k.Denom()))
+	at := l.Add(l, k.Mul(k, s))
+	x, _ := at.Float64()
+	if next, _ := at.Add(at, s).Float64(); next == high {
+		return high
+	}
 	return x
 }
 
@@ -180,7 +192,7 @@ func (d FloatDistribution) String() string {
 // Contains implements [Distribution].
 func (d IntDistribution) Contains(x float64) bool {
 	return x == math.Trunc(x) && float64(d.Low) <= x && x <= float64(d.High) &&
-		math.Mod(x-float64(d.Low), float64(d.step())) == 0
+		(int(x)-d.Low)%d.step() == 0
 }
 
 func (d IntDistribution) step() int { return max(1, d.Step) }
@@ -253,8 +265,11 @@ func (d *CategoricalDistribution) Normalize() (Distribution, error) {
 		return nil, invalid("no choices: name at least one")
 	}
 	for i, c := range d.Choices {
+		if v, err := pyjson.Parse(string(c)); err != nil || v.String() != string(c) {
+			return nil, invalid("choice %.60q is not the literal of a value: write it with space.Lit", string(c))
+		}
 		if slices.Contains(d.Choices[:i], c) {
-			return nil, invalid("choice %s stands twice: name each once", c)
+			return nil, invalid("choice %s stands twice: name each once", string(c))
 		}
 	}
 	return d, nil
@@ -351,16 +366,26 @@ func Compatible(a, b Distribution) bool {
 // [Distribution.String], in any order of keys, and the five legacy names
 // (UniformDistribution, LogUniformDistribution, DiscreteUniformDistribution,
 // IntUniformDistribution, IntLogUniformDistribution). The error wraps ErrInvalid.
+//
+// It takes two things that a declaration may not have and an Optuna file may: a
+// choice that stands twice, which is read as its first place, and one that is a
+// list or an object, whose literal is that JSON.
 func ParseDistribution(text string) (Distribution, error) {
 	v, err := pyjson.Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("%w: distribution: %w", ErrInvalid, err)
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	d, err := distributionOf(v)
+	if c, ok := d.(*CategoricalDistribution); ok && err == nil && len(c.Choices) > 0 {
+		return c, nil
+	}
+	if err == nil {
+		d, err = d.Normalize()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("distribution %.120q: %w", text, err)
 	}
-	return d.Normalize()
+	return d, nil
 }
 
 func distributionOf(v pyjson.Value) (Distribution, error) {
@@ -377,7 +402,7 @@ func distributionOf(v pyjson.Value) (Distribution, error) {
 	case "FloatDistribution", "float":
 		d = FloatDistribution{f.float("low"), f.float("high"), f.optional("step"), f.flag("log")}
 	case "IntDistribution", "int":
-		d = IntDistribution{f.int("low"), f.int("high"), int(f.optional("step")), f.flag("log")}
+		d = IntDistribution{f.int("low"), f.int("high"), f.optionalInt("step"), f.flag("log")}
 	case "UniformDistribution":
 		d = FloatDistribution{Low: f.float("low"), High: f.float("high")}
 	case "LogUniformDistribution":
@@ -385,7 +410,7 @@ func distributionOf(v pyjson.Value) (Distribution, error) {
 	case "DiscreteUniformDistribution":
 		d = FloatDistribution{Low: f.float("low"), High: f.float("high"), Step: f.float("q")}
 	case "IntUniformDistribution":
-		d = IntDistribution{Low: f.int("low"), High: f.int("high"), Step: int(f.optional("step"))}
+		d = IntDistribution{Low: f.int("low"), High: f.int("high"), Step: f.optionalInt("step")}
 	case "IntLogUniformDistribution":
 		d = IntDistribution{Low: f.int("low"), High: f.int("high"), Log: true}
 	case "CategoricalDistribution", "categorical":
@@ -411,12 +436,18 @@ func (f *fields) float(key string) float64 {
 	return x
 }
 
-func (f *fields) int(key string) int {
-	x := f.float(key)
-	if (x != math.Trunc(x) || math.Abs(x) > maxCells) && f.err == nil {
+func (f *fields) int(key string) int { return f.whole(key, f.float(key)) }
+
+func (f *fields) optionalInt(key string) int { return f.whole(key, f.optional(key)) }
+
+func (f *fields) whole(key string, x float64) int {
+	if x == math.Trunc(x) && math.Abs(x) <= maxCells {
+		return int(x)
+	}
+	if f.err == nil {
 		f.err = invalid("%s %v: want an integer within ±2^53", key, x)
 	}
-	return int(x)
+	return 0
 }
 
 func (f *fields) optional(key string) float64 {
@@ -427,8 +458,11 @@ func (f *fields) optional(key string) float64 {
 }
 
 func (f *fields) flag(key string) bool {
-	v, _ := f.Get(key)
-	return v.Kind == pyjson.Bool && v.Text == "true"
+	v, ok := f.Get(key)
+	if ok && v.Kind != pyjson.Bool && f.err == nil {
+		f.err = invalid("%s: want true or false", key)
+	}
+	return v.Text == "true"
 }
 
 func (f *fields) literals(key string) []Literal {
@@ -438,9 +472,6 @@ func (f *fields) literals(key string) []Literal {
 	}
 	ls := make([]Literal, len(v.List))
 	for i, e := range v.List {
-		if (e.Kind == pyjson.List || e.Kind == pyjson.Object) && f.err == nil {
-			f.err = invalid("%s: %.60s is not a scalar", key, e)
-		}
 		ls[i] = Literal(e.String())
 	}
 	return ls

@@ -5,6 +5,7 @@ import (
 	"math"
 	"reflect"
 	"strconv"
+	"strings"
 
 	"github.com/attune-hpo/attune/internal/pyjson"
 )
@@ -24,7 +25,8 @@ type Scalar interface {
 		~uint8 | ~uint16 | ~uint32 | ~float32 | ~float64 | ~string
 }
 
-// Lit returns the literal of v.
+// Lit returns the literal of v: true, 3, 1e-05, "relu". A float32 is written as
+// short as it can be. Bytes that are not UTF-8 become U+FFFD.
 func Lit[T Scalar](v T) Literal {
 	switch v := reflect.ValueOf(v); v.Kind() {
 	case reflect.Bool:
@@ -32,9 +34,7 @@ func Lit[T Scalar](v T) Literal {
 	case reflect.String:
 		return Literal(pyjson.AppendString(nil, v.String()))
 	case reflect.Float32:
-		// Through the shortest text, so that float32(0.1) reads 0.1.
-		x, _ := strconv.ParseFloat(strconv.FormatFloat(v.Float(), 'g', -1, 32), 64)
-		return floatLiteral(x)
+		return floatLiteral(pyjson.Widen(float32(v.Float())))
 	case reflect.Float64:
 		return floatLiteral(v.Float())
 	case reflect.Uint8, reflect.Uint16, reflect.Uint32:
@@ -85,7 +85,8 @@ func (l Literal) number() (x float64, ok bool) {
 	case "-Infinity":
 		return math.Inf(-1), true
 	}
-	if l == "" || l[0] != '-' && (l[0] < '0' || l[0] > '9') {
+	// ParseFloat also reads hexadecimal, underscores and Inf, which JSON does not.
+	if l == "" || strings.Trim(string(l), "+-.0123456789eE") != "" || l[0] == '+' || l[0] == '.' {
 		return 0, false
 	}
 	x, err := strconv.ParseFloat(string(l), 64)

@@ -3,8 +3,11 @@ package space
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strconv"
+
+	"github.com/attune-hpo/attune/internal/pyjson"
 )
 
 // A Suggester chooses a coordinate for an axis; *study.Trial is one.
@@ -38,7 +41,7 @@ type options struct {
 func Log() Option { return func(o *options) { o.log = true } }
 
 // Step restricts the parameter to low, low+q, low+2q, ... An upper bound that is
-// not on this grid is lowered to the last point that is.
+// not on this grid is lowered to the last point that is. Step(0) is no step.
 func Step(q float64) Option { return func(o *options) { o.step = q } }
 
 func gather(opts []Option) options {
@@ -96,8 +99,8 @@ func must[T any](a Axis) Param[T] {
 
 // ParamOf returns the typed form of an axis that comes from elsewhere: a file,
 // a struct, another process. T is float64 for floats, int for integers, and the
-// type of the choices (string, int, float64 or bool, all alike) or any for
-// categoricals. The error wraps [ErrInvalid].
+// type of the choices (string, int, float64 or bool, all alike, none null) or any
+// for categoricals. The error wraps [ErrInvalid].
 func ParamOf[T any](a Axis) (Param[T], error) {
 	s, err := Space{{Name: a.Name, Distribution: a.Distribution}}.Normalize()
 	if err != nil {
@@ -137,19 +140,18 @@ func choicesAs[T any](d *CategoricalDistribution) (func(float64) T, func(T) Lite
 			}
 		}
 		t, ok := v.(T)
-		if !ok && v != nil {
+		if !ok && (v != nil || reflect.TypeFor[T]().Kind() != reflect.Interface) {
 			return nil, nil, ErrInvalid
 		}
 		values[i] = t
 	}
 	decode := func(x float64) T { return values[int(x)] }
 	encode := func(v T) Literal {
-		for i := range values {
-			if any(values[i]) == any(v) {
-				return d.Choices[i]
-			}
+		text, err := pyjson.Marshal(v)
+		if err != nil { // no choice; whoever encodes it says so
+			return Lit(fmt.Sprint(v))
 		}
-		return Literal(fmt.Sprint(v)) // no choice; whoever encodes it says so
+		return Literal(text)
 	}
 	return decode, encode, nil
 }
@@ -190,9 +192,12 @@ func (p Param[T]) When(conditions ...Condition) Param[T] {
 
 // Is returns the condition that p has one of the given values.
 func (p Param[T]) Is(values ...T) Condition {
-	c := Condition{Name: p.axis.Name, Values: make([]Literal, len(values)), Low: math.NaN(), High: math.NaN()}
+	c := Condition{Name: p.axis.Name, Values: make([]Literal, len(values))}
 	for i, v := range values {
 		c.Values[i] = p.encode(v)
+	}
+	if len(values) == 0 {
+		c.Low, c.High = math.NaN(), math.NaN() // invalid, and never holds
 	}
 	return c
 }

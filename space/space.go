@@ -53,7 +53,9 @@ func Of(params ...Axer) Space {
 	return s
 }
 
-// Normalize returns s with each distribution normalized, or an error that wraps
+// Normalize returns s with each distribution normalized and the values of its
+// conditions written as trials have them (1 becomes 1.0 for a float), sharing no
+// slice of axes or conditions with s. It returns an error that wraps
 // [ErrInvalid] and names the parameter: an empty name or one that stands twice,
 // an invalid distribution, a condition on a parameter that does not stand
 // before the one it governs or on a value which that one never takes.
@@ -74,8 +76,9 @@ func (s Space) Normalize() (Space, error) {
 			return nil, fmt.Errorf("parameter %q: %w", a.Name, err)
 		}
 		a.Distribution = d
-		for _, c := range a.When {
-			if err := c.check(out[:i]); err != nil {
+		a.When = slices.Clone(a.When)
+		for j, c := range a.When {
+			if a.When[j], err = c.normalize(out[:i]); err != nil {
 				return nil, fmt.Errorf("parameter %q: %w", a.Name, err)
 			}
 		}
@@ -142,21 +145,32 @@ func (c Condition) Holds(g Getter) bool {
 	return ok && c.Low <= x && x <= c.High
 }
 
-func (c Condition) check(before Space) error {
+// normalize returns c with its values as the parameter it reads has them.
+func (c Condition) normalize(before Space) (Condition, error) {
 	i := before.Index(c.Name)
 	if i < 0 {
-		return invalid("condition on %q, which does not stand before it", c.Name)
+		return c, invalid("condition on %q, which does not stand before it: declare it first", c.Name)
 	}
 	d := before[i].Distribution
-	for _, v := range c.Values {
-		if _, err := d.Encode(v); err != nil {
-			return invalid("condition on %q: %v", c.Name, err)
+	c.Values = slices.Clone(c.Values)
+	for j, v := range c.Values {
+		x, err := d.Encode(v)
+		if err != nil {
+			return c, invalid("condition on %q: %v", c.Name, err)
 		}
+		c.Values[j] = d.Decode(x)
 	}
-	if _, isChoice := d.(*CategoricalDistribution); len(c.Values) == 0 && (isChoice || !(c.Low <= c.High)) {
-		return invalid("condition on %q between %v and %v: want numbers in order, and a parameter that is one", c.Name, c.Low, c.High)
+	if len(c.Values) > 0 {
+		c.Low, c.High = 0, 0
+		return c, nil
 	}
-	return nil
+	if _, isChoice := d.(*CategoricalDistribution); isChoice {
+		return c, invalid("condition on %q, which is %s: name the values it may have", c.Name, Describe(d))
+	}
+	if !(c.Low <= c.High) {
+		return c, invalid("condition on %q between %v and %v: name its values or two numbers in order", c.Name, c.Low, c.High)
+	}
+	return c, nil
 }
 
 // Exists reports whether all conditions of a hold for what g has.
@@ -201,6 +215,36 @@ func (p Params) All() iter.Seq2[string, Literal] {
 			}
 		}
 	}
+}
+
+// Params returns the parameters that settings stand for in s, in the order of s.
+// Axes without a setting are left out. It fails with [ErrOutside] for a value
+// that its distribution does not contain and with [ErrInvalid] for a name that s
+// does not have or that is set twice.
+func (s Space) Params(settings ...Setting) (Params, error) {
+	byAxis := make([]*Setting, len(s))
+	for i := range settings {
+		at := s.Index(settings[i].Name)
+		if at < 0 {
+			return Params{}, invalid("there is no parameter %q", settings[i].Name)
+		}
+		if byAxis[at] != nil {
+			return Params{}, invalid("parameter %q is set twice", settings[i].Name)
+		}
+		byAxis[at] = &settings[i]
+	}
+	var p Params
+	for i, set := range byAxis {
+		if set == nil {
+			continue
+		}
+		x, err := s[i].Distribution.Encode(set.Value)
+		if err != nil {
+			return Params{}, fmt.Errorf("parameter %q: %w", set.Name, err)
+		}
+		p.Space, p.Point = append(p.Space, s[i]), append(p.Point, x)
+	}
+	return p, nil
 }
 
 // Settings returns the parameters as settings, to be enqueued elsewhere.

@@ -8,6 +8,7 @@
 package pyjson
 
 import (
+	"encoding"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -40,6 +41,13 @@ func AppendFloat(dst []byte, x float64) []byte {
 		dst = append(dst, ".0"...)
 	}
 	return dst
+}
+
+// Widen returns the float64 of the shortest text that x is written as: 0.1 for
+// float32(0.1), not 0.10000000149011612.
+func Widen(x float32) float64 {
+	wide, _ := strconv.ParseFloat(strconv.FormatFloat(float64(x), 'g', -1, 32), 64)
+	return wide
 }
 
 // AppendString appends s in quotes. Bytes that are not UTF-8 become U+FFFD.
@@ -92,7 +100,8 @@ func appendValue(dst []byte, v reflect.Value, depth int) ([]byte, error) {
 		if raw, ok := v.Interface().(Raw); ok {
 			return append(dst, raw...), nil
 		}
-		if _, ok := v.Interface().(json.Marshaler); ok {
+		switch v.Interface().(type) {
+		case json.Marshaler, encoding.TextMarshaler, json.Number:
 			return appendForeign(dst, v)
 		}
 	}
@@ -103,7 +112,9 @@ func appendValue(dst []byte, v reflect.Value, depth int) ([]byte, error) {
 		return strconv.AppendInt(dst, v.Int(), 10), nil
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		return strconv.AppendUint(dst, v.Uint(), 10), nil
-	case reflect.Float32, reflect.Float64:
+	case reflect.Float32:
+		return AppendFloat(dst, Widen(float32(v.Float()))), nil
+	case reflect.Float64:
 		return AppendFloat(dst, v.Float()), nil
 	case reflect.String:
 		return AppendString(dst, v.String()), nil
@@ -181,7 +192,8 @@ const (
 	Object
 )
 
-// A Value is parsed JSON. Scalars keep their text in canonical form.
+// A Value is parsed JSON. Scalars keep their text in canonical form: integers of
+// whatever size, digit by digit, floats as [AppendFloat] writes them.
 type Value struct {
 	Kind    Kind
 	Text    string   // of a scalar: canonical JSON
@@ -252,7 +264,8 @@ func (v Value) append(dst []byte) []byte {
 }
 
 // Any returns v as Go values: nil, bool, int64, float64, string, []any and
-// map[string]any. An integer too large for an int64 becomes a float64.
+// map[string]any. An integer too large for an int64 becomes a float64, and of
+// members with one key the last counts.
 func (v Value) Any() any {
 	switch v.Kind {
 	case Bool:
@@ -445,6 +458,9 @@ func (p *parser) number() (Value, error) {
 		return Value{}, p.fail("a value")
 	}
 	if !strings.ContainsAny(text, ".eE") {
+		if text == "-0" { // there is one integer zero
+			text = "0"
+		}
 		return Value{Kind: Int, Text: text}, nil
 	}
 	x, _ := parseNumber(text)

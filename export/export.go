@@ -1,0 +1,343 @@
+// Package export writes the trials of a study as tables, and the parameters of one
+// trial for the program that will use them.
+//
+//	export.All(h).CSV(file)              // one row a trial
+//	export.All(h).JSONL(file)            // one object a trial
+//	export.ParamsYAML(file, best)        // lr: 0.01 ...
+//	settings, err := export.ReadParams(file)
+package export
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/attune-hpo/attune/internal/pyjson"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/space/spaceyaml"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// A Table is what is exported: some trials of a study, in the order given. Of the
+// study it uses the number of objectives and their names.
+type Table struct {
+	Study  trial.Study
+	Trials []trial.Record
+}
+
+// All returns the table of all trials, of whatever state, by number.
+func All(h trial.Snapshot) Table { return Table{h.Study(), h.Records()} }
+
+const (
+	metricsKey = "study:metric_names" // the note of a study that names its objectives
+	timeLayout = "2006-01-02T15:04:05.000000Z"
+)
+
+// objectives returns the names of the objectives: "value" if there is one and it
+// has no name, "0", "1" and so on if there are several.
+func (t Table) objectives() []string {
+	var names []string
+	if a, ok := t.Study.Notes.Get(metricsKey); ok && a.Decode(&names) == nil && len(names) == t.Study.Objectives() {
+		return names
+	}
+	if t.Study.Objectives() == 1 {
+		return []string{"value"}
+	}
+	names = make([]string, t.Study.Objectives())
+	for i := range names {
+		names[i] = strconv.Itoa(i)
+	}
+	return names
+}
+
+// CSV writes a row of column names and one row a trial. The columns are
+//
+//	number, state
+//	value                            of the only objective, if it has no name
+//	values_<name>                    of each objective: its name or its place
+//	params_<name>                    of each parameter that a trial has
+//	user_attrs_<key>                 of each attribute
+//	constraints_<name>               of each constraint
+//	datetime_start, datetime_complete, duration
+//	error
+//
+// Within a group they stand in the order in which the trials have them first, so
+// a study that grows only adds columns. Most are named as in Optuna's data frame.
+//
+// What a trial does not have is an empty cell. Numbers are written in their
+// shortest form that is read back the same, and as NaN, Infinity and -Infinity;
+// strings as they are, so 1 and "1" look alike; other attributes as JSON. Times
+// are UTC with microseconds, durations seconds. A cell that begins with =, +, - or
+// @ is not altered: a spreadsheet may take it for a formula, so import tables of
+// untrusted origin as text.
+func (t Table) CSV(w io.Writer) error {
+	out := csv.NewWriter(w)
+	names := t.objectives()
+	head := []string{"number", "state"}
+	for _, name := range names {
+		if name != "value" || len(names) > 1 {
+			name = "values_" + name
+		}
+		head = append(head, name)
+	}
+	columns := func(prefix string, of func(r trial.Record, yield func(string))) []string {
+		var keys []string
+		seen := map[string]bool{}
+		for _, r := range t.Trials {
+			of(r, func(key string) {
+				if !seen[key] {
+					seen[key], keys, head = true, append(keys, key), append(head, prefix+key)
+				}
+			})
+		}
+		return keys
+	}
+	params := columns("params_", func(r trial.Record, yield func(string)) {
+		for name := range r.Params.All() {
+			yield(name)
+		}
+	})
+	attrs := columns("user_attrs_", func(r trial.Record, yield func(string)) {
+		for _, a := range r.Attrs {
+			yield(a.Key)
+		}
+	})
+	constraints := columns("constraints_", func(r trial.Record, yield func(string)) {
+		for _, c := range r.Constraints {
+			yield(c.Name)
+		}
+	})
+	head = append(head, "datetime_start", "datetime_complete", "duration", "error")
+	if err := out.Write(head); err != nil {
+		return fmt.Errorf("export: csv: %w", err)
+	}
+	for _, r := range t.Trials {
+		row := append(make([]string, 0, len(head)), strconv.Itoa(r.Number), r.State.String())
+		for i := range names {
+			row = append(row, number(r.Values, i))
+		}
+		for _, name := range params {
+			l, _ := r.Get(name)
+			row = append(row, l.String())
+		}
+		for _, key := range attrs {
+			a, _ := r.Attrs.Get(key)
+			row = append(row, space.Literal(a.JSON).String())
+		}
+		for _, name := range constraints {
+			i := slices.IndexFunc(r.Constraints, func(c trial.Constraint) bool { return c.Name == name })
+			cell := ""
+			if i >= 0 {
+				cell = space.Lit(r.Constraints[i].Value).String()
+			}
+			row = append(row, cell)
+		}
+		row = append(row, stamp(r.Started), stamp(r.Finished), seconds(r), r.Err)
+		if err := out.Write(row); err != nil {
+			return fmt.Errorf("export: csv: trial %d: %w", r.Number, err)
+		}
+	}
+	out.Flush()
+	if err := out.Error(); err != nil {
+		return fmt.Errorf("export: csv: %w", err)
+	}
+	return nil
+}
+
+func number(xs []float64, i int) string {
+	if i >= len(xs) {
+		return ""
+	}
+	return space.Lit(xs[i]).String()
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(timeLayout)
+}
+
+func seconds(r trial.Record) string {
+	if r.Started.IsZero() || r.Finished.IsZero() {
+		return ""
+	}
+	return space.Lit(r.Duration().Seconds()).String()
+}
+
+// JSONL writes one JSON object a trial, each on a line of its own, with the keys
+//
+//	number, state
+//	values                           an object: the only value as "value", or by name or place
+//	params                           an object, in the order of suggestion
+//	user_attrs, constraints          objects
+//	reports                          a list of [step, value]
+//	datetime_start, datetime_complete, duration    null if there is none
+//	error                            a string, which may be empty
+//
+// All keys are always there. It is JSON by the letter of RFC 8259, in ASCII: NaN
+// and the infinities are the strings "NaN", "Infinity" and "-Infinity", wherever
+// they stand. Floats have a point or an exponent, integers have not. It fails for
+// an attribute that is not JSON.
+func (t Table) JSONL(w io.Writer) error {
+	names := t.objectives()
+	for _, r := range t.Trials {
+		line, err := object(names, r)
+		if err != nil {
+			return fmt.Errorf("export: jsonl: trial %d: %w", r.Number, err)
+		}
+		if _, err := w.Write(append(line, '\n')); err != nil {
+			return fmt.Errorf("export: jsonl: trial %d: %w", r.Number, err)
+		}
+	}
+	return nil
+}
+
+func object(names []string, r trial.Record) ([]byte, error) {
+	var values, params, attrs, constraints, reports []string
+	for i, x := range r.Values {
+		if i < len(names) {
+			values = append(values, member(names[i], float(x)))
+		}
+	}
+	for name, l := range r.Params.All() {
+		text, err := strict(string(l))
+		if err != nil {
+			return nil, fmt.Errorf("parameter %q: %w", name, err)
+		}
+		params = append(params, member(name, text))
+	}
+	for _, a := range r.Attrs {
+		text, err := strict(a.JSON)
+		if err != nil {
+			return nil, fmt.Errorf("attribute %q: %w", a.Key, err)
+		}
+		attrs = append(attrs, member(a.Key, text))
+	}
+	for _, c := range r.Constraints {
+		constraints = append(constraints, member(c.Name, float(c.Value)))
+	}
+	for _, p := range r.Reports {
+		reports = append(reports, fmt.Sprintf("[%d, %s]", p.Step, float(p.Value)))
+	}
+	orNull := func(cell, text string) string {
+		if cell == "" {
+			return "null"
+		}
+		return text
+	}
+	start, end, took := stamp(r.Started), stamp(r.Finished), seconds(r)
+	return join(nil, "{", []string{
+		member("number", strconv.Itoa(r.Number)),
+		member("state", quoted(r.State.String())),
+		member("values", string(join(nil, "{", values, "}"))),
+		member("params", string(join(nil, "{", params, "}"))),
+		member("user_attrs", string(join(nil, "{", attrs, "}"))),
+		member("constraints", string(join(nil, "{", constraints, "}"))),
+		member("reports", string(join(nil, "[", reports, "]"))),
+		member("datetime_start", orNull(start, quoted(start))),
+		member("datetime_complete", orNull(end, quoted(end))),
+		member("duration", orNull(took, took)),
+		member("error", quoted(r.Err)),
+	}, "}"), nil
+}
+
+func quoted(s string) string { return string(pyjson.AppendString(nil, s)) }
+
+func member(key, value string) string { return quoted(key) + ": " + value }
+
+func join(b []byte, open string, parts []string, end string) []byte {
+	b = append(b, open...)
+	for i, p := range parts {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(b, p...)
+	}
+	return append(b, end...)
+}
+
+// float returns x as strict JSON.
+func float(x float64) string {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return quoted(string(space.Lit(x)))
+	}
+	return string(space.Lit(x))
+}
+
+// strict returns JSON as Python writes it with strings for what is no number.
+func strict(text string) (string, error) {
+	v, err := pyjson.Parse(text)
+	if err != nil {
+		return "", err
+	}
+	return strictly(v).String(), nil
+}
+
+func strictly(v pyjson.Value) pyjson.Value {
+	if x, ok := v.Number(); ok && v.Kind == pyjson.Float && (math.IsNaN(x) || math.IsInf(x, 0)) {
+		return pyjson.Value{Kind: pyjson.String, Text: quoted(v.Text)}
+	}
+	for i, e := range v.List {
+		v.List[i] = strictly(e)
+	}
+	for i, m := range v.Members {
+		v.Members[i].Value = strictly(m.Value)
+	}
+	return v
+}
+
+// ParamsJSON writes the parameters of r as one JSON object, in the order of
+// suggestion: what a training job reads. It fails, with an error that wraps
+// [space.ErrOutside] and before anything is written, for NaN or an infinity,
+// which JSON does not have; YAML does.
+func ParamsJSON(w io.Writer, r trial.Record) error {
+	var lines []string
+	for name, l := range r.Params.All() {
+		text, err := strict(string(l))
+		if err != nil {
+			return fmt.Errorf("export: parameter %q: %w", name, err)
+		}
+		if text != string(l) {
+			return fmt.Errorf("export: parameter %q: %w: JSON has no %s: write YAML", name, space.ErrOutside, string(l))
+		}
+		lines = append(lines, "\n  "+member(name, text))
+	}
+	b := []byte("{")
+	for i, line := range lines {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, line...)
+	}
+	if len(lines) > 0 {
+		b = append(b, '\n')
+	}
+	if _, err := w.Write(append(b, "}\n"...)); err != nil {
+		return fmt.Errorf("export: parameters of trial %d: %w", r.Number, err)
+	}
+	return nil
+}
+
+// ParamsYAML writes the parameters of r as a mapping of names to values, in the
+// order of suggestion. It fails as [spaceyaml.WriteSettings] does.
+func ParamsYAML(w io.Writer, r trial.Record) error {
+	if err := spaceyaml.WriteSettings(w, r.Params.Settings()); err != nil {
+		return fmt.Errorf("export: parameters of trial %d: %w", r.Number, err)
+	}
+	return nil
+}
+
+// ReadParams reads what [ParamsJSON] or [ParamsYAML] wrote, or anyone else, to be
+// enqueued in another study. The errors are those of [spaceyaml.ReadSettings].
+func ReadParams(r io.Reader) ([]space.Setting, error) {
+	settings, err := spaceyaml.ReadSettings(r)
+	if err != nil {
+		return nil, fmt.Errorf("export: %w", err)
+	}
+	return settings, nil
+}

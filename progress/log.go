@@ -1,0 +1,88 @@
+package progress
+
+import (
+	"context"
+	"log/slog"
+	"math"
+
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// Log returns an observer that logs a run to l:
+//
+//	level  message         attributes
+//	INFO   run started     study, trials (0 if not known), finished (before the run)
+//	DEBUG  trial started   trial
+//	DEBUG  trial reported  trial, step, value
+//	INFO   trial complete  trial, values, params, duration, best (if it is)
+//	INFO   trial pruned    trial, step (the last), params, duration, reason
+//	WARN   trial failed    trial, params, duration, error
+//	WARN   run warning     error
+//	INFO   run ended
+//	ERROR  run ended       error
+//
+// Params is a group with each parameter under its name. A failed trial's params
+// are those that had been suggested. NaN and the infinities are strings, since a
+// [slog.JSONHandler] has no numbers for them.
+func Log(l *slog.Logger) study.Observer {
+	log := func(level slog.Level, message string, attrs ...slog.Attr) {
+		l.LogAttrs(context.Background(), level, message, attrs...)
+	}
+	return study.Observer{
+		Begin: func(total int, h trial.Snapshot) {
+			log(slog.LevelInfo, "run started", slog.String("study", h.Study().Name), slog.Int("trials", total), slog.Int("finished", h.Len()))
+		},
+		Start: func(r trial.Record) { log(slog.LevelDebug, "trial started", slog.Int("trial", r.Number)) },
+		Report: func(r trial.Record, report trial.Report) {
+			log(slog.LevelDebug, "trial reported", slog.Int("trial", r.Number), slog.Int("step", report.Step), number("value", report.Value))
+		},
+		Finish: func(r trial.Record, h trial.Snapshot) {
+			id, params, took := slog.Int("trial", r.Number), params(r), slog.Duration("duration", r.Duration())
+			switch r.State {
+			case trial.Pruned:
+				log(slog.LevelInfo, "trial pruned", id, slog.Int("step", r.LastStep()), params, took, slog.String("reason", r.Err))
+			case trial.Failed:
+				log(slog.LevelWarn, "trial failed", id, params, took, slog.String("error", r.Err))
+			default:
+				values := make([]any, len(r.Values))
+				for i, x := range r.Values {
+					values[i] = number("", x).Value.Any()
+				}
+				attrs := []slog.Attr{id, slog.Any("values", values), params, took}
+				if best, ok := h.Best(); ok && best.Number == r.Number {
+					attrs = append(attrs, slog.Bool("best", true))
+				}
+				log(slog.LevelInfo, "trial complete", attrs...)
+			}
+		},
+		Warn: func(err error) { log(slog.LevelWarn, "run warning", slog.Any("error", err)) },
+		End: func(err error) {
+			if err != nil {
+				log(slog.LevelError, "run ended", slog.Any("error", err))
+				return
+			}
+			log(slog.LevelInfo, "run ended")
+		},
+	}
+}
+
+func params(r trial.Record) slog.Attr {
+	attrs := make([]slog.Attr, 0, len(r.Params.Point))
+	for name, l := range r.Params.All() {
+		if x, ok := l.Any().(float64); ok {
+			attrs = append(attrs, number(name, x))
+			continue
+		}
+		attrs = append(attrs, slog.Any(name, l.Any()))
+	}
+	return slog.Attr{Key: "params", Value: slog.GroupValue(attrs...)}
+}
+
+func number(key string, x float64) slog.Attr {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return slog.String(key, space.Lit(x).String())
+	}
+	return slog.Float64(key, x)
+}

@@ -1,0 +1,249 @@
+// Package progress shows how a run is coming on: to people, with [Bar] or a
+// [Display], and to whatever reads structured logs, with [Log].
+//
+//	err := st.Optimize(ctx, objective, study.Run{
+//		Trials:   100,
+//		Observer: study.Tee(progress.Bar(os.Stderr), progress.Log(logger)),
+//	})
+package progress
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// Bar returns an observer that shows a run in f; see [Display].
+func Bar(f *os.File) study.Observer { return New(f).Observer() }
+
+// A Display shows one run at a time: how many trials are done, the best value of
+// the study, how many trials of the run were pruned or failed, the time it took
+// and the time it may yet take or, if the number of trials is not known, the rate.
+//
+// On a terminal that is a bar in the last line, redrawn when trials start, report
+// and finish. Elsewhere it is a line when a trial has finished, at most one a
+// second. A last line sums the run up.
+//
+// What is printed past the display while it shows a bar gets into the bar's line.
+// So let a logger write to the display, which keeps the two apart:
+//
+//	d := progress.New(os.Stderr)
+//	log.SetOutput(d)
+//
+// A Display is safe for concurrent use. Failures to write are ignored, but by
+// Write.
+type Display struct {
+	out  io.Writer
+	cols func() int // of the terminal; nil if it is none
+	now  func() time.Time
+
+	mu      sync.Mutex
+	bar     *progressbar.ProgressBar // nil if none is shown
+	drawing bytes.Buffer             // what bar wrote
+	open    bool                     // a line was written and has not ended
+	stale   bool                     // more is known than was shown
+	shown   time.Time
+	begun   time.Time
+	total   int // 0 if not known
+	done    int
+	pruned  int
+	failed  int
+	latest  trial.Snapshot
+}
+
+// New returns a Display in f, which stays the caller's to close.
+func New(f *os.File) *Display {
+	d := &Display{out: f, now: time.Now}
+	if fd := int(f.Fd()); term.IsTerminal(fd) {
+		d.cols = func() int {
+			if width, _, err := term.GetSize(fd); err == nil && width > 0 {
+				return width
+			}
+			return 80
+		}
+	}
+	return d
+}
+
+const (
+	frame = 20 * time.Millisecond // least time between two drawings of the bar
+	line  = time.Second           // and between two lines
+)
+
+// Observer returns the observer that drives d.
+func (d *Display) Observer() study.Observer {
+	return study.Observer{
+		Begin:  d.begin,
+		Start:  func(trial.Record) { d.refresh() },
+		Report: func(trial.Record, trial.Report) { d.refresh() },
+		Finish: d.finish,
+		Warn:   func(err error) { fmt.Fprintf(d, "warning: %v\n", err) },
+		End:    d.end,
+	}
+}
+
+// Write writes p above the bar. If p does not end its line, the bar comes back
+// when another call does.
+func (d *Display) Write(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if d.bar != nil && !d.open {
+		d.bar.Clear()
+		d.flush()
+	}
+	n, err := d.out.Write(p)
+	d.open = p[len(p)-1] != '\n'
+	d.draw()
+	return n, err
+}
+
+func (d *Display) begin(total int, h trial.Snapshot) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.begun, d.shown, d.total, d.latest = d.now(), time.Time{}, total, h
+	d.done, d.pruned, d.failed = 0, 0, 0
+	if d.cols == nil {
+		return
+	}
+	d.bar = newBar(&d.drawing, total)
+	d.draw()
+}
+
+func newBar(w io.Writer, total int) *progressbar.ProgressBar {
+	options := []progressbar.Option{
+		progressbar.OptionSetWriter(w),
+		progressbar.OptionSetWidth(10),
+		progressbar.OptionShowCount(),
+		progressbar.OptionShowDescriptionAtLineEnd(),
+		progressbar.OptionSetSpinnerChangeInterval(0), // else it starts a goroutine
+	}
+	if total == 0 {
+		total = -1
+		options = append(options, progressbar.OptionShowTotalBytes(false),
+			progressbar.OptionShowIts(), progressbar.OptionSetItsString("trials"))
+	}
+	return progressbar.NewOptions(total, options...)
+}
+
+func (d *Display) finish(r trial.Record, h trial.Snapshot) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.latest, d.stale = h, true
+	d.done++
+	switch r.State {
+	case trial.Pruned:
+		d.pruned++
+	case trial.Failed:
+		d.failed++
+	}
+	d.show()
+}
+
+func (d *Display) refresh() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.show()
+}
+
+// show brings the display up to date, unless it was a moment ago.
+func (d *Display) show() {
+	since := d.now().Sub(d.shown)
+	switch {
+	case d.bar != nil && since >= frame:
+		d.draw()
+	case d.bar == nil && d.stale && since >= line:
+		d.shown, d.stale = d.now(), false
+		fmt.Fprintf(d.out, "%s\n", d.summary())
+	}
+}
+
+// draw draws the bar in the last line, which nobody else is writing.
+func (d *Display) draw() {
+	if d.bar == nil || d.open {
+		return
+	}
+	d.shown, d.stale = d.now(), false
+	if d.total > 0 && d.done > d.total { // failed trials were made up for, nobody knows how many will be
+		d.bar.Clear()
+		d.flush()
+		d.bar, d.total = newBar(&d.drawing, 0), 0
+	}
+	d.bar.Describe(cut(d.status(), d.cols()-45)) // what stands before it takes less
+	d.drawing.Reset()                            // only what is drawn last counts
+	d.bar.Set(d.done)
+	d.flush()
+}
+
+func (d *Display) flush() {
+	d.out.Write(d.drawing.Bytes())
+	d.drawing.Reset()
+}
+
+func (d *Display) end(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.bar != nil && !d.open {
+		d.bar.Clear()
+		d.flush()
+	}
+	if d.bar != nil {
+		d.bar.Exit()
+		d.bar = nil
+	}
+	last := d.summary()
+	if n := d.latest.Objectives(); n > 1 {
+		last += fmt.Sprintf(", Pareto front of %d", len(d.latest.Front()))
+	}
+	if err != nil {
+		last += fmt.Sprintf(": ended by: %v", err)
+	}
+	if d.open {
+		last = "\n" + last
+	}
+	d.open = false
+	fmt.Fprintf(d.out, "%s\n", last)
+}
+
+// summary returns what there is to say in a line: "37/100 trials in 12s, best
+// 0.25 (trial 7), 3 pruned".
+func (d *Display) summary() string {
+	count := fmt.Sprint(d.done)
+	if d.total >= d.done && d.total > 0 {
+		count += fmt.Sprintf("/%d", d.total)
+	}
+	parts := []string{fmt.Sprintf("%s trials in %v", count, d.now().Sub(d.begun).Round(time.Second))}
+	if s := d.status(); s != "" {
+		parts = append(parts, s)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (d *Display) status() string {
+	var parts []string
+	if best, ok := d.latest.Best(); ok {
+		parts = append(parts, fmt.Sprintf("best %.6g (trial %d)", best.Values[0], best.Number))
+	}
+	if d.pruned > 0 {
+		parts = append(parts, fmt.Sprintf("%d pruned", d.pruned))
+	}
+	if d.failed > 0 {
+		parts = append(parts, fmt.Sprintf("%d failed", d.failed))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// cut returns the first columns of s, which is ASCII.
+func cut(s string, columns int) string { return s[:min(len(s), max(0, columns))] }

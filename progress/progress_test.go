@@ -1,0 +1,257 @@
+package progress
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// A fake is a display whose clock ticks when told to.
+type fake struct {
+	*Display
+	out     bytes.Buffer
+	clock   time.Time
+	history *trial.History
+}
+
+func newFake(columns int) *fake {
+	f := &fake{clock: time.Unix(0, 0), history: trial.NewHistory(trial.Study{Name: "s"})}
+	f.Display = &Display{out: &f.out, now: func() time.Time { return f.clock }}
+	if columns > 0 {
+		f.cols = func() int { return columns }
+	}
+	return f
+}
+
+func (f *fake) begin(total int) { f.Observer().Begin(total, f.history.Snapshot()) }
+
+// finish lets a trial finish, some time after the last.
+func (f *fake) finish(after time.Duration, number int, s trial.State, values ...float64) {
+	f.clock = f.clock.Add(after)
+	r := trial.Record{Number: number, State: s, Values: values}
+	f.history.Put(r)
+	f.Observer().Finish(r, f.history.Snapshot())
+}
+
+// screen returns the lines that a terminal would show.
+func (f *fake) screen() (lines []string) {
+	for _, text := range strings.Split(f.out.String(), "\n") {
+		var cells []rune
+		at := 0
+		for _, r := range text {
+			if r == '\r' {
+				at = 0
+				continue
+			}
+			if at == len(cells) {
+				cells = append(cells, ' ')
+			}
+			cells[at] = r
+			at++
+		}
+		lines = append(lines, strings.TrimRight(string(cells), " "))
+	}
+	return lines
+}
+
+func TestLines(t *testing.T) {
+	f := newFake(0)
+	f.begin(5)
+	f.finish(2*time.Second, 0, trial.Complete, 0.5)
+	f.finish(100*time.Millisecond, 1, trial.Complete, 0.25)
+	f.finish(100*time.Millisecond, 2, trial.Pruned, 3)
+	f.finish(time.Second, 3, trial.Failed)
+	f.finish(0, 4, trial.Complete, 1)
+	f.Observer().Warn(errors.New("careful"))
+	f.Observer().End(nil)
+	assert.Equal(t, []string{
+		"1/5 trials in 2s, best 0.5 (trial 0)",
+		"4/5 trials in 3s, best 0.25 (trial 1), 1 pruned, 1 failed",
+		"warning: careful",
+		"5/5 trials in 3s, best 0.25 (trial 1), 1 pruned, 1 failed",
+		"",
+	}, f.screen())
+}
+
+func TestBar(t *testing.T) {
+	f := newFake(120)
+	f.begin(4)
+	require.Len(t, f.screen(), 1)
+	assert.Regexp(t, `^   0% \|          \| \(0/4\)`, f.screen()[0])
+	f.finish(time.Second, 0, trial.Complete, 1.5)
+	assert.Regexp(t, `^  25% \|██        \| \(1/4\)  ?\[.*\] best 1.5 \(trial 0\)$`, f.screen()[0])
+	f.finish(time.Second, 1, trial.Pruned, 9)
+	assert.Regexp(t, `^  50% \|█████     \| \(2/4\)  ?\[.*\] best 1.5 \(trial 0\), 1 pruned$`, f.screen()[0])
+
+	fmt.Fprintf(f, "a line of the objective\n")
+	require.Len(t, f.screen(), 2)
+	assert.Equal(t, "a line of the objective", f.screen()[0])
+	assert.Regexp(t, `^  50% .*1 pruned$`, f.screen()[1], "the bar is below it")
+
+	fmt.Fprintf(f, "in two ")
+	f.finish(time.Second, 2, trial.Failed)
+	fmt.Fprintf(f, "parts\n")
+	require.Len(t, f.screen(), 3)
+	assert.Equal(t, "in two parts", f.screen()[1])
+	assert.Regexp(t, `^  75% .*1 pruned, 1 failed$`, f.screen()[2])
+
+	f.finish(0, 3, trial.Complete, -1)
+	assert.Regexp(t, `^  75% `, f.screen()[2], "too soon after the last drawing")
+	f.clock = f.clock.Add(time.Second)
+	f.Observer().Start(trial.Record{Number: 4})
+	assert.Regexp(t, `^ 100% .*best -1 \(trial 3\), 1 pruned, 1 failed$`, f.screen()[2])
+	f.Observer().End(errors.New("disk full"))
+	assert.Equal(t, []string{
+		"a line of the objective", "in two parts",
+		"4/4 trials in 4s, best -1 (trial 3), 1 pruned, 1 failed: ended by: disk full", "",
+	}, f.screen())
+}
+
+func TestBarUnknownTotal(t *testing.T) {
+	f := newFake(80)
+	f.begin(0)
+	for i := range 100 {
+		f.finish(time.Second, i, trial.Complete, float64(-i))
+	}
+	require.Len(t, f.screen(), 1)
+	assert.Regexp(t, `^\S \(100, \d+ trials/\w+\).* best -99 \(trial 99\)$`, f.screen()[0])
+	fmt.Fprint(f, "unfinished")
+	f.Observer().End(nil)
+	assert.Equal(t, []string{"unfinished", "100 trials in 1m40s, best -99 (trial 99)", ""}, f.screen())
+}
+
+func TestBarBeyondItsTotal(t *testing.T) {
+	f := newFake(80)
+	f.begin(2)
+	for i := range 5 {
+		f.finish(time.Second, i, trial.Failed)
+	}
+	assert.Contains(t, f.screen()[0], "(5, ")
+	f.Observer().End(nil)
+	assert.Equal(t, []string{"5 trials in 5s, 5 failed", ""}, f.screen())
+}
+
+func TestBarInANarrowTerminal(t *testing.T) {
+	for _, columns := range []int{1, 50, 60, 80} {
+		f := newFake(columns)
+		f.begin(1000)
+		for i := range 10 {
+			f.finish(time.Second, i, trial.Complete, float64(-i)/3)
+		}
+		if columns > 45 {
+			assert.LessOrEqual(t, len([]rune(f.screen()[0])), columns, "a line must not wrap")
+		}
+	}
+}
+
+func TestSeveralObjectivesAndRuns(t *testing.T) {
+	f := newFake(0)
+	f.history = trial.NewHistory(trial.Study{Directions: []trial.Direction{trial.Minimize, trial.Maximize}})
+	for range 2 {
+		f.begin(2)
+		f.finish(2*time.Second, f.history.Snapshot().Len(), trial.Complete, 1, 2)
+		f.Observer().End(nil)
+	}
+	assert.Equal(t, []string{
+		"1/2 trials in 2s", "1/2 trials in 2s, Pareto front of 1",
+		"1/2 trials in 2s", "1/2 trials in 2s, Pareto front of 2", "",
+	}, f.screen())
+}
+
+// TestConcurrent is for the race detector.
+func TestConcurrent(t *testing.T) {
+	f := newFake(80)
+	f.begin(100)
+	var all sync.WaitGroup
+	for i := range 4 {
+		all.Go(func() {
+			for j := range 25 {
+				fmt.Fprintf(f, "trial %d of worker %d\n", j, i)
+				f.Observer().Start(trial.Record{})
+				f.Observer().Finish(trial.Record{State: trial.Pruned}, trial.Snapshot{})
+			}
+		})
+	}
+	all.Wait()
+	f.Observer().End(nil)
+	lines := f.screen()
+	require.Len(t, lines, 102)
+	for _, l := range lines[:100] {
+		assert.Regexp(t, `^trial \d+ of worker \d$`, l)
+	}
+	assert.Equal(t, "100/100 trials in 0s, 100 pruned", lines[100])
+}
+
+func TestLog(t *testing.T) {
+	var out bytes.Buffer
+	o := Log(slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{
+		Level: slog.LevelDebug,
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	})))
+	params := space.Params{
+		Space: space.Of(space.Float("lr", 0, 1), space.Categorical("kind", "a", "b"), space.Categorical("odd", math.Inf(1))),
+		Point: []float64{0.5, 1, 0},
+	}
+	at := time.Unix(0, 0).UTC()
+	history := trial.NewHistory(trial.Study{Name: "s"})
+	finish := func(r trial.Record) {
+		r.Started, r.Finished, r.Params = at, at.Add(time.Second), params
+		history.Put(r)
+		o.Finish(r, history.Snapshot())
+	}
+	o.Begin(0, history.Snapshot())
+	o.Start(trial.Record{Number: 3})
+	o.Report(trial.Record{Number: 3}, trial.Report{Step: 1, Value: math.NaN()})
+	finish(trial.Record{Number: 3, State: trial.Complete, Values: []float64{1}})
+	finish(trial.Record{Number: 4, State: trial.Complete, Values: []float64{math.Inf(1)}})
+	finish(trial.Record{Number: 5, State: trial.Pruned, Err: "too slow", Reports: []trial.Report{{Step: 7}}})
+	finish(trial.Record{Number: 6, State: trial.Failed, Err: "boom"})
+	o.Warn(errors.New("careful"))
+	o.End(nil)
+	o.End(errors.New("disk full"))
+	const p = `"params":{"lr":0.5,"kind":"b","odd":"Infinity"},"duration":1000000000`
+	assert.Equal(t, []string{
+		`{"level":"INFO","msg":"run started","study":"s","trials":0,"finished":0}`,
+		`{"level":"DEBUG","msg":"trial started","trial":3}`,
+		`{"level":"DEBUG","msg":"trial reported","trial":3,"step":1,"value":"NaN"}`,
+		`{"level":"INFO","msg":"trial complete","trial":3,"values":[1],` + p + `,"best":true}`,
+		`{"level":"INFO","msg":"trial complete","trial":4,"values":["Infinity"],` + p + `}`,
+		`{"level":"INFO","msg":"trial pruned","trial":5,"step":7,` + p + `,"reason":"too slow"}`,
+		`{"level":"WARN","msg":"trial failed","trial":6,` + p + `,"error":"boom"}`,
+		`{"level":"WARN","msg":"run warning","error":"careful"}`,
+		`{"level":"INFO","msg":"run ended"}`,
+		`{"level":"ERROR","msg":"run ended","error":"disk full"}`,
+		"",
+	}, strings.Split(out.String(), "\n"))
+	for _, l := range strings.Split(strings.TrimSpace(out.String()), "\n") {
+		assert.True(t, json.Valid([]byte(l)))
+	}
+}
+
+func TestObserversTee(t *testing.T) {
+	f := newFake(0)
+	o := study.Tee(f.Observer(), Log(slog.New(slog.DiscardHandler)))
+	o.Begin(1, trial.Snapshot{})
+	o.Report(trial.Record{}, trial.Report{})
+	o.End(nil)
+	assert.Equal(t, []string{"0/1 trials in 0s", ""}, f.screen())
+}

@@ -1,0 +1,354 @@
+// Package spaceyaml reads and writes search spaces, and settings of their
+// parameters, as YAML.
+//
+// A space is an ordered list of parameters:
+//
+//	parameters:
+//	  - {name: booster, type: categorical, choices: [gbdt, dart]}
+//	  - {name: lr, type: float, low: 1.0e-5, high: 0.1, log: true}
+//	  - {name: depth, type: int, low: 2, high: 12, step: 2, when: {booster: gbdt}}
+//	  - {name: drop, type: float, low: 0, high: 0.5, when: {booster: dart, lr: {max: 0.01}}}
+//
+// The types are float, int and categorical. The first two need low and high, and
+// may have log and step; the last needs choices. Under when stand the conditions
+// that must all hold for the parameter to exist: an earlier parameter and its
+// value, a list of values, or a range of min and max, both included and either of
+// which may be left out. Two conditions on one parameter are a list of such
+// mappings.
+//
+// Values keep their type: 1, 1.0, true and "1" are four choices. Where readers of
+// YAML disagree (no, on, 010, 0x1f, 1_000, 12:30, 2001-01-01) the text is refused,
+// and the error says what to write instead. 1e-5 is a number, as YAML 1.2 has it;
+// what is written is 1.0e-05, which older readers take for a number, too.
+package spaceyaml
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"sort"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/attune-hpo/attune/space"
+)
+
+// Read returns the space that r holds, normalized; see [space.Space.Normalize].
+// All errors but those of r itself wrap [space.ErrInvalid] and name the line, and
+// the parameter if there is one: syntax, keys that are unknown, missing or stand
+// twice, values of the wrong type, and what Normalize refuses.
+func Read(r io.Reader) (space.Space, error) {
+	s, err := read(r)
+	if err != nil {
+		return nil, fmt.Errorf("spaceyaml: %w", err)
+	}
+	return s, nil
+}
+
+func read(r io.Reader) (space.Space, error) {
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	root, err := document(string(text))
+	if err != nil {
+		return nil, err
+	}
+	top, err := mapping(root, "parameters")
+	if err != nil {
+		return nil, err
+	}
+	list, ok := top.get("parameters")
+	if !ok || list.Kind != yaml.SequenceNode {
+		return nil, wrong(root, "want parameters: and a list of them")
+	}
+	s := make(space.Space, len(list.Content))
+	for i, n := range list.Content {
+		if s[i], err = axis(n); err != nil {
+			return nil, err
+		}
+	}
+	out, err := s.Normalize()
+	if err == nil {
+		return out, nil
+	}
+	// The parameter at fault is the last of the shortest list that is invalid.
+	i := sort.Search(len(s)-1, func(i int) bool { _, err := s[:i+1].Normalize(); return err != nil })
+	_, err = s[:i+1].Normalize()
+	return nil, fmt.Errorf("line %d: %w", list.Content[i].Line, err)
+}
+
+// document returns the root of the only document in text.
+func document(text string) (*yaml.Node, error) {
+	var doc, more yaml.Node
+	in := yaml.NewDecoder(strings.NewReader(text))
+	if err := in.Decode(&doc); err == io.EOF || err == nil && len(doc.Content) == 0 {
+		return nil, fmt.Errorf("%w: the text is empty", space.ErrInvalid)
+	} else if err != nil {
+		return nil, fmt.Errorf("%w: %w", space.ErrInvalid, err)
+	}
+	if err := in.Decode(&more); err == nil {
+		return nil, wrong(&more, "a second document: want one")
+	} else if err != io.EOF {
+		return nil, fmt.Errorf("%w: %w", space.ErrInvalid, err)
+	}
+	return follow(doc.Content[0]), nil
+}
+
+// follow returns what n stands for: itself, unless it is an alias.
+func follow(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
+}
+
+func wrong(n *yaml.Node, format string, args ...any) error {
+	return fmt.Errorf("line %d: %w: %s", n.Line, space.ErrInvalid, fmt.Sprintf(format, args...))
+}
+
+// An entry is one key of a mapping, with its value.
+type entry struct {
+	key  string
+	at   *yaml.Node // the key
+	node *yaml.Node
+}
+
+type entries []entry
+
+// mapping returns the entries of n, in order. Keys are strings and stand once. If
+// some are allowed, there is no other.
+func mapping(n *yaml.Node, allowed ...string) (entries, error) {
+	if n.Kind != yaml.MappingNode {
+		return nil, wrong(n, "want a mapping of keys to values")
+	}
+	var es entries
+	for i := 0; i < len(n.Content); i += 2 {
+		at := n.Content[i]
+		key, err := text(at)
+		if err != nil {
+			return nil, err
+		}
+		if _, twice := es.get(key); twice {
+			return nil, wrong(at, "key %q stands twice", key)
+		}
+		if len(allowed) > 0 && !slices.Contains(allowed, key) {
+			return nil, wrong(at, "unknown key %q: want %s", key, strings.Join(allowed, ", "))
+		}
+		es = append(es, entry{key, at, follow(n.Content[i+1])})
+	}
+	return es, nil
+}
+
+func (es entries) get(key string) (*yaml.Node, bool) {
+	for _, e := range es {
+		if e.key == key {
+			return e.node, true
+		}
+	}
+	return nil, false
+}
+
+// keys lists what a parameter of each type may have, and how many of them, the
+// first, it needs.
+var keys = map[string]struct {
+	all  []string
+	need int
+}{
+	"float":       {[]string{"name", "type", "low", "high", "log", "step", "when"}, 4},
+	"int":         {[]string{"name", "type", "low", "high", "log", "step", "when"}, 4},
+	"categorical": {[]string{"name", "type", "choices", "when"}, 3},
+}
+
+func axis(n *yaml.Node) (space.Axis, error) {
+	n = follow(n)
+	es, err := mapping(n)
+	if err != nil {
+		return space.Axis{}, err
+	}
+	node, ok := es.get("name")
+	if !ok {
+		return space.Axis{}, wrong(n, "the parameter has no name: want name, type and what belongs to the type")
+	}
+	f := &fields{entries: es}
+	a := space.Axis{Name: f.text(node)}
+	f.name = a.Name
+	if node, ok = es.get("type"); !ok {
+		f.fail(n, "no type: want float, int or categorical")
+		return a, f.err
+	}
+	kind := f.text(node)
+	known, ok := keys[kind]
+	if !ok {
+		f.fail(node, "type %q: want float, int or categorical", kind)
+		return a, f.err
+	}
+	for _, e := range es {
+		if !slices.Contains(known.all, e.key) {
+			f.fail(e.at, "unknown key %q of type %s: want %s", e.key, kind, strings.Join(known.all, ", "))
+		}
+	}
+	for _, key := range known.all[:known.need] {
+		if _, ok := es.get(key); !ok {
+			f.fail(n, "no %s, which type %s needs", key, kind)
+		}
+	}
+	switch kind {
+	case "float":
+		a.Distribution = space.FloatDistribution{Low: f.float("low"), High: f.float("high"), Step: f.float("step"), Log: f.flag("log")}
+	case "int":
+		a.Distribution = space.IntDistribution{Low: f.int("low"), High: f.int("high"), Step: f.int("step"), Log: f.flag("log")}
+	default:
+		node, _ := es.get("choices")
+		a.Distribution = &space.CategoricalDistribution{Choices: f.literals(node)}
+	}
+	if node, ok := es.get("when"); ok {
+		a.When = f.conditions(node)
+	}
+	return a, f.err
+}
+
+// fields reads what stands under the keys of one parameter. The first error
+// sticks.
+type fields struct {
+	entries
+	name string
+	err  error
+}
+
+func (f *fields) fail(n *yaml.Node, format string, args ...any) {
+	if f.err == nil && f.name != "" {
+		f.err = wrong(n, "parameter %q: %s", f.name, fmt.Sprintf(format, args...))
+	} else if f.err == nil {
+		f.err = wrong(n, format, args...)
+	}
+}
+
+func (f *fields) text(n *yaml.Node) string {
+	s, err := text(n)
+	if err != nil {
+		f.fail(n, "%s", reason(n))
+	}
+	return s
+}
+
+// literal returns the scalar n. What names it in an error.
+func (f *fields) literal(what string, n *yaml.Node) space.Literal {
+	l, err := scalar(n)
+	if err != "" {
+		f.fail(n, "%s: %s", what, err)
+	}
+	return l
+}
+
+// number returns the number under a key, or 0 if there is none.
+func (f *fields) float(key string) float64 {
+	n, ok := f.get(key)
+	if !ok {
+		return 0
+	}
+	return f.number(key, n)
+}
+
+func (f *fields) number(what string, n *yaml.Node) float64 {
+	switch x := f.literal(what, n).Any().(type) {
+	case int64:
+		return float64(x)
+	case float64:
+		return x
+	case string:
+		f.fail(n, "%s: want a number, not the string %q", what, x)
+	default:
+		f.fail(n, "%s: want a number, not %v", what, x)
+	}
+	return 0
+}
+
+func (f *fields) int(key string) int {
+	x := f.float(key)
+	if n, ok := f.get(key); ok && (x != math.Trunc(x) || math.Abs(x) > 1<<53) {
+		f.fail(n, "%s: want an integer within ±2^53, not %s", key, n.Value)
+		return 0
+	}
+	return int(x)
+}
+
+func (f *fields) flag(key string) bool {
+	n, ok := f.get(key)
+	if !ok {
+		return false
+	}
+	on, ok := f.literal(key, n).Any().(bool)
+	if !ok {
+		f.fail(n, "%s: want true or false", key)
+	}
+	return on
+}
+
+func (f *fields) literals(n *yaml.Node) []space.Literal {
+	if n == nil || n.Kind != yaml.SequenceNode {
+		if n != nil {
+			f.fail(n, "choices: want a list")
+		}
+		return nil
+	}
+	out := make([]space.Literal, len(n.Content))
+	for i, c := range n.Content {
+		out[i] = f.literal(fmt.Sprintf("choice %d", i+1), follow(c))
+	}
+	return out
+}
+
+// conditions reads what stands under when: a mapping, or a list of them.
+func (f *fields) conditions(n *yaml.Node) (out []space.Condition) {
+	if n.Kind == yaml.SequenceNode {
+		for _, c := range n.Content {
+			out = append(out, f.conditionsOf(follow(c))...)
+		}
+		return out
+	}
+	return f.conditionsOf(n)
+}
+
+func (f *fields) conditionsOf(n *yaml.Node) []space.Condition {
+	es, err := mapping(n)
+	if err != nil {
+		f.fail(n, "when: want a mapping of parameters to values, each once")
+	}
+	out := make([]space.Condition, len(es))
+	for i, e := range es {
+		c := space.Condition{Name: e.key}
+		switch e.node.Kind {
+		case yaml.SequenceNode:
+			for _, v := range e.node.Content {
+				c.Values = append(c.Values, f.literal("when "+e.key, follow(v)))
+			}
+			if len(c.Values) == 0 {
+				f.fail(e.node, "when %s: the list is empty, so it never holds", e.key)
+			}
+		case yaml.MappingNode:
+			c.Low, c.High = f.between(e)
+		default:
+			c.Values = []space.Literal{f.literal("when "+e.key, e.node)}
+		}
+		out[i] = c
+	}
+	return out
+}
+
+func (f *fields) between(e entry) (low, high float64) {
+	ends, err := mapping(e.node, "min", "max")
+	if err != nil || len(ends) == 0 {
+		f.fail(e.node, "when %s: want a value, a list of values, or {min: number, max: number}", e.key)
+	}
+	low, high = math.Inf(-1), math.Inf(1)
+	if n, ok := ends.get("min"); ok {
+		low = f.number("when "+e.key+": min", n)
+	}
+	if n, ok := ends.get("max"); ok {
+		high = f.number("when "+e.key+": max", n)
+	}
+	return low, high
+}
