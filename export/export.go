@@ -32,22 +32,18 @@ type Table struct {
 // All returns the table of all trials, of whatever state, by number.
 func All(h trial.Snapshot) Table { return Table{h.Study(), h.Records()} }
 
-const (
-	metricsKey = "study:metric_names" // the note of a study that names its objectives
-	timeLayout = "2006-01-02T15:04:05.000000Z"
-)
+const timeLayout = "2006-01-02T15:04:05.000000Z"
 
 // objectives returns the names of the objectives: "value" if there is one and it
 // has no name, "0", "1" and so on if there are several.
 func (t Table) objectives() []string {
-	var names []string
-	if a, ok := t.Study.Notes.Get(metricsKey); ok && a.Decode(&names) == nil && len(names) == t.Study.Objectives() {
+	if names := t.Study.Metrics(); names != nil {
 		return names
 	}
 	if t.Study.Objectives() == 1 {
 		return []string{"value"}
 	}
-	names = make([]string, t.Study.Objectives())
+	names := make([]string, t.Study.Objectives())
 	for i := range names {
 		names[i] = strconv.Itoa(i)
 	}

@@ -98,9 +98,6 @@ func Open(ctx context.Context, store storage.Store, name string, cfg Config) (*S
 	return s, err
 }
 
-// metricsKey is the note under which Optuna keeps the names of the objectives.
-const metricsKey = "study:metric_names"
-
 // Create creates a study. It fails with [storage.ErrExist] if the name is taken
 // and with [ErrConfig] if cfg makes no sense.
 func Create(ctx context.Context, store storage.Store, name string, cfg Config) (*Study, error) {
@@ -113,7 +110,7 @@ func Create(ctx context.Context, store storage.Store, name string, cfg Config) (
 	}
 	header := trial.Study{Name: name, Directions: cfg.Directions, Seed: cfg.Seed}
 	if cfg.Metrics != nil {
-		note, err := trial.NewAttr(metricsKey, cfg.Metrics)
+		note, err := trial.NewAttr(trial.MetricsKey, cfg.Metrics)
 		if err != nil {
 			return nil, fmt.Errorf("study: create %q: %w", name, err)
 		}
@@ -234,13 +231,7 @@ func (s *Study) Directions() []trial.Direction {
 }
 
 // Metrics returns the names of the objectives, or nil if they have none.
-func (s *Study) Metrics() []string {
-	var names []string
-	if a, ok := s.header.Notes.Get(metricsKey); !ok || a.Decode(&names) != nil {
-		return nil
-	}
-	return names
-}
+func (s *Study) Metrics() []string { return s.header.Metrics() }
 
 // Seed returns the seed of the study.
 func (s *Study) Seed() uint64 { return s.header.Seed }

@@ -99,6 +99,19 @@ func (s Study) Direction(i int) Direction {
 	return Minimize
 }
 
+// MetricsKey is the note of a study that holds the names of its objectives, a
+// JSON list of strings. It is Optuna's.
+const MetricsKey = "study:metric_names"
+
+// Metrics returns the names of the objectives, or nil if they have none.
+func (s Study) Metrics() []string {
+	var names []string
+	if a, ok := s.Notes.Get(MetricsKey); !ok || a.Decode(&names) != nil || len(names) != s.Objectives() {
+		return nil
+	}
+	return names
+}
+
 // A Record is a trial as of some moment. It is a value: nothing in the library
 // changes a Record, or what it refers to, once it has been handed out.
 type Record struct {
