@@ -55,7 +55,8 @@ type Pruner interface {
 
 // A Scoper is a pruner that divides the trials of a study into parts which do
 // not see one another. The study hands the scoped view to its sampler as well as
-// to the pruner. Scoping a scoped view changes nothing.
+// to the pruner, unless the sampler is a sampler.Finite, which must see all points
+// to repeat none. Scoping a scoped view changes nothing.
 type Scoper interface {
 	Pruner
 	// Scope returns the part of h that the trial of the given number belongs to.

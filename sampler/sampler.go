@@ -13,9 +13,13 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// ErrExhausted reports that a sampler has nothing left to propose: every point
-// of its finite space has been tried. A run that meets it ends without an error.
-var ErrExhausted = errors.New("sampler: search space exhausted")
+var (
+	// ErrExhausted reports that a sampler has nothing left to propose: every point
+	// of its finite space has been tried. A run that meets it ends without an error.
+	ErrExhausted = errors.New("sampler: search space exhausted")
+	// ErrInvalid reports settings of a sampler that make no sense; see [Validator].
+	ErrInvalid = errors.New("sampler: invalid settings")
+)
 
 // A Request asks for the coordinates of one trial.
 //
@@ -53,11 +57,16 @@ type Sampler interface {
 }
 
 // Finite is implemented by samplers that can run out of points. A study asks
-// Exhausted before it starts a new trial, with the space as far as it is known,
-// and does not start one when it reports true.
+// Exhausted before it starts a new trial, none waiting, with the space as far as
+// it is known, and does not start one when it reports true. Such calls are
+// serialized with those of Sample.
 type Finite interface {
 	Exhausted(s space.Space, h trial.Snapshot) bool
 }
+
+// Validator is implemented by samplers whose settings can be wrong. A study asks
+// when it is opened; the error wraps [ErrInvalid].
+type Validator interface{ Validate() error }
 
 // Func adapts a function to a [Sampler].
 type Func func(ctx context.Context, r Request) (Proposal, error)

@@ -45,12 +45,18 @@ type Trial struct {
 // propose and no trial is waiting. ctx governs the draws that Suggest makes later
 // on, too.
 func (s *Study) Ask(ctx context.Context) (*Trial, error) {
-	h, err := s.Snapshot(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if f, ok := s.cfg.Sampler.(sampler.Finite); ok && h.Count(trial.Waiting) == 0 && f.Exhausted(s.known(h), h) {
-		return nil, fmt.Errorf("study: ask: %w", sampler.ErrExhausted)
+	// Held throughout, so that each trial sees what was drawn for those before it,
+	// and no two take the last point of a finite space.
+	s.sampling.Lock()
+	defer s.sampling.Unlock()
+	if f, ok := s.cfg.Sampler.(sampler.Finite); ok {
+		h, err := s.Snapshot(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if h.Count(trial.Waiting) == 0 && f.Exhausted(s.known(h), h) {
+			return nil, fmt.Errorf("study: ask: %w", sampler.ErrExhausted)
+		}
 	}
 	rec, err := s.ledger.Start(ctx, time.Now())
 	if err != nil {
@@ -110,11 +116,9 @@ func (s *Study) known(h trial.Snapshot) space.Space {
 }
 
 // draw decides what can be decided before the objective runs, and lets other
-// workers know of it.
+// workers know of it. The caller holds t.study.sampling.
 func (t *Trial) draw() error {
 	s := t.study
-	s.sampling.Lock() // so that each trial sees what was drawn for those before it
-	defer s.sampling.Unlock()
 	var err error
 	if t.seen, err = s.Snapshot(t.ctx); err != nil {
 		return err
@@ -234,8 +238,10 @@ func clip(p space.Params) space.Params {
 func (t *Trial) ask(axes space.Space, given space.Params) ([]float64, error) {
 	s := t.study
 	h := t.seen
-	if sc, ok := s.cfg.Pruner.(pruner.Scoper); ok {
-		h = sc.Scope(t.rec.Number, h)
+	if _, finite := s.cfg.Sampler.(sampler.Finite); !finite { // which must see all to repeat none
+		if sc, ok := s.cfg.Pruner.(pruner.Scoper); ok {
+			h = sc.Scope(t.rec.Number, h)
+		}
 	}
 	p, err := s.cfg.Sampler.Sample(t.ctx, sampler.Request{
 		Number: t.rec.Number, Space: axes, Given: given, History: h, Rand: t.rand,

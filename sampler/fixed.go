@@ -1,0 +1,165 @@
+package sampler
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// Fixed returns a sampler that gives the named parameters the given values and
+// leaves the others to s, which finds those among what is Given. A setting of a
+// parameter that nobody asks for has no effect, nor has one for a value that was
+// enqueued.
+//
+// Sample fails with [space.ErrOutside] if a distribution does not contain its
+// value; Validate with [ErrInvalid] if a parameter is set twice. What s says of
+// Exhausted and Validate is passed on. Together with [NoRepeat], Fixed stands
+// outermost.
+func Fixed(s Sampler, settings ...space.Setting) Sampler {
+	f := &fixed{Sampler: s, values: make(map[string]space.Literal, len(settings))}
+	for _, set := range settings {
+		if _, ok := f.values[set.Name]; ok && f.err == nil {
+			f.err = fmt.Errorf("sampler: fix %q: %w: it is set twice: name one value", set.Name, ErrInvalid)
+		}
+		f.values[set.Name] = set.Value
+	}
+	return f
+}
+
+type fixed struct {
+	Sampler
+	values map[string]space.Literal
+	err    error // in the settings
+
+	asked, rest space.Space // the space of the last request, and what it leaves to s
+}
+
+// Validate implements [Validator].
+func (f *fixed) Validate() error {
+	if f.err != nil {
+		return f.err
+	}
+	return validate(f.Sampler)
+}
+
+func validate(s Sampler) error {
+	if s == nil {
+		return fmt.Errorf("%w: there is no sampler to build on", ErrInvalid)
+	}
+	if v, ok := s.(Validator); ok {
+		return v.Validate()
+	}
+	return nil
+}
+
+// Sample implements [Sampler].
+func (f *fixed) Sample(ctx context.Context, r Request) (Proposal, error) {
+	if f.err != nil {
+		return Proposal{}, f.err
+	}
+	point := make([]float64, len(r.Space))
+	pins := space.Params{}
+	for i, a := range r.Space {
+		v, ok := f.values[a.Name]
+		if !ok {
+			continue
+		}
+		x, err := a.Distribution.Encode(v)
+		if err != nil {
+			return Proposal{}, fmt.Errorf("sampler: fix %q: %w", a.Name, err)
+		}
+		point[i] = x
+		pins.Space, pins.Point = append(pins.Space, a), append(pins.Point, x)
+	}
+	switch len(pins.Space) {
+	case 0:
+		return f.Sampler.Sample(ctx, r)
+	case len(r.Space):
+		return Proposal{Point: point}, nil
+	}
+	if f.exhausted(r) {
+		return Proposal{}, fmt.Errorf("sampler: trial %d: %w", r.Number, ErrExhausted)
+	}
+	r.Given = space.Params{
+		Space: append(r.Given.Space[:len(r.Given.Space):len(r.Given.Space)], pins.Space...),
+		Point: append(r.Given.Point[:len(r.Given.Point):len(r.Given.Point)], pins.Point...),
+	}
+	asked := r.Space
+	r.Space = f.without(asked)
+	p, err := f.Sampler.Sample(ctx, r)
+	if err != nil {
+		return Proposal{}, err
+	}
+	rest := p.Point
+	for i, a := range asked {
+		if _, ok := f.values[a.Name]; !ok {
+			point[i], rest = rest[0], rest[1:]
+		}
+	}
+	p.Point = point
+	return p, nil
+}
+
+// without returns the axes of s that are not fixed: for equal spaces the same
+// slice, since samplers remember spaces.
+func (f *fixed) without(s space.Space) space.Space {
+	if f.asked == nil || !f.asked.Equal(s) {
+		f.asked, f.rest = s, nil
+		for _, a := range s {
+			if _, ok := f.values[a.Name]; !ok {
+				f.rest = append(f.rest, a)
+			}
+		}
+	}
+	return f.rest
+}
+
+// exhausted reports whether s has nothing left for a joint draw. Which values are
+// fixed, and which only given this time, s cannot tell.
+func (f *fixed) exhausted(r Request) bool {
+	for _, a := range r.Given.Space {
+		if a.Distribution.Len() != 1 {
+			return false
+		}
+	}
+	return f.Exhausted(append(r.Given.Space[:len(r.Given.Space):len(r.Given.Space)], r.Space...), r.History)
+}
+
+// Exhausted implements [Finite].
+func (f *fixed) Exhausted(s space.Space, h trial.Snapshot) bool {
+	inner, ok := f.Sampler.(Finite)
+	if !ok {
+		return false
+	}
+	narrow := make(space.Space, len(s))
+	for i, a := range s {
+		if v, ok := f.values[a.Name]; ok {
+			d, err := only(a.Distribution, v)
+			if err != nil {
+				return false // Sample says what is wrong
+			}
+			a.Distribution = d
+		}
+		narrow[i] = a
+	}
+	return inner.Exhausted(narrow, h)
+}
+
+// only returns the distribution of the one value v of d.
+func only(d space.Distribution, v space.Literal) (space.Distribution, error) {
+	x, err := d.Encode(v)
+	if err != nil {
+		return nil, err
+	}
+	switch d := d.(type) {
+	case space.FloatDistribution:
+		d.Low, d.High = x, x
+		return d, nil
+	case space.IntDistribution:
+		d.Low, d.High = int(x), int(x)
+		return d, nil
+	}
+	return &space.CategoricalDistribution{Choices: []space.Literal{v}}, nil
+}

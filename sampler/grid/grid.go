@@ -1,0 +1,307 @@
+// Package grid visits every combination of given values once.
+//
+// The trial of number n takes the n-th point in the order of visiting, so that
+// processes that share a study do not get in each other's way; if that one has
+// been taken, by an enqueued trial say, and for trials beyond the grid, one that
+// is left. Which points are taken is read from the history alone: a study can be
+// resumed anywhere, and trials that other samplers or people proposed count too.
+//
+// Each trial notes its point as Optuna's GridSampler does with its default seed
+// (grid_id, search_space), so each of the two recognises what the other has done.
+package grid
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/attune-hpo/attune/internal/pyjson"
+	"github.com/attune-hpo/attune/sampler"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// MaxPoints is the number of points that a grid may have: about a million.
+const MaxPoints = 1 << 20
+
+// Config has the settings of a [Sampler].
+type Config struct {
+	// Values are what to try of each parameter, in any order of parameters:
+	//
+	//	[]space.Setting{lr.At(0.1), lr.At(0.01), depth.At(3), depth.At(5)}
+	//
+	// is a grid of four points. [All] lists the values of a finite parameter.
+	Values []space.Setting
+	// InOrder visits the points in lexicographic order: parameters by name, values
+	// as they stand in Values, the last parameter changing fastest. By default the
+	// points are shuffled by the seed of the study, so that a run that is stopped
+	// early has seen all parts of the grid.
+	InOrder bool
+}
+
+// A Sampler proposes the points of a grid. Points that a trial has visited or is
+// visiting are not proposed again, whether the trial completed, was pruned or
+// failed; to try a failed one again, enqueue it. When no point is left, Sample
+// fails with [sampler.ErrExhausted].
+//
+// A trial in which some parameters were enqueued gets the rest from a point that
+// agrees with them. A complete or pruned trial that never asked for some of the
+// parameters has visited all points that differ in these only.
+type Sampler struct {
+	config Config
+	err    error             // in the settings
+	names  []string          // of the parameters, sorted
+	values [][]space.Literal // of each
+	coords []coordinates     // of each value, in the distribution last seen
+	size   int               // number of points
+	search string            // the JSON of search_space
+	ids    []int32           // Optuna's number of each point
+	points []int32           // the inverse of ids
+
+	order taken // of the history last seen
+}
+
+var (
+	_ sampler.Sampler   = (*Sampler)(nil)
+	_ sampler.Finite    = (*Sampler)(nil)
+	_ sampler.Validator = (*Sampler)(nil)
+)
+
+// New returns a sampler with the given settings. What is wrong with them,
+// Validate and Sample will say.
+func New(c Config) *Sampler {
+	g := &Sampler{config: c, size: 1}
+	g.err = g.gather()
+	return g
+}
+
+// Of returns the sampler of the grid of the given values, in shuffled order.
+func Of(values ...space.Setting) *Sampler { return New(Config{Values: values}) }
+
+// All returns all values of the given parameters, for [Of] and [Config]. Like a
+// declaration it panics, with an error that wraps [space.ErrInvalid], if one is a
+// continuum or has more than [MaxPoints] values.
+func All(params ...space.Axer) []space.Setting {
+	var out []space.Setting
+	for _, p := range params {
+		a := p.Axis()
+		n := a.Distribution.Len()
+		if n == 0 || n > MaxPoints {
+			panic(fmt.Errorf("grid: parameter %q: %w: %s has no values to list: name some", a.Name, space.ErrInvalid, space.Describe(a.Distribution)))
+		}
+		for i := range n {
+			out = append(out, space.Setting{Name: a.Name, Value: a.Distribution.Decode(a.Distribution.At(i))})
+		}
+	}
+	return out
+}
+
+// Config returns the settings of g, as they were given to [New].
+func (g *Sampler) Config() Config { return g.config }
+
+// Len returns the number of points of the grid.
+func (g *Sampler) Len() int { return g.size }
+
+// Validate returns an error that wraps [sampler.ErrInvalid] if the grid has no
+// values, one that stands twice, or more than [MaxPoints] points.
+func (g *Sampler) Validate() error { return g.err }
+
+func (g *Sampler) gather() error {
+	invalid := func(format string, args ...any) error {
+		return fmt.Errorf("grid: %w: %s", sampler.ErrInvalid, fmt.Sprintf(format, args...))
+	}
+	if len(g.config.Values) == 0 {
+		return invalid("no values: name some with grid.Of")
+	}
+	byName, named := map[string][]space.Literal{}, map[space.Setting]bool{}
+	for _, v := range g.config.Values {
+		if named[v] {
+			return invalid("value %s of parameter %q stands twice: name it once", v.Value, v.Name)
+		}
+		named[v] = true
+		byName[v.Name] = append(byName[v.Name], v.Value)
+	}
+	search := map[string][]pyjson.Raw{}
+	for name, values := range byName {
+		g.names = append(g.names, name)
+		for _, v := range values {
+			search[name] = append(search[name], pyjson.Raw(v))
+		}
+	}
+	slices.Sort(g.names)
+	for _, name := range g.names {
+		g.values = append(g.values, byName[name])
+		if g.size *= len(byName[name]); g.size > MaxPoints {
+			return invalid("more than %d points: name fewer values, or use package random", MaxPoints)
+		}
+	}
+	g.coords = make([]coordinates, len(g.names))
+	text, err := pyjson.Marshal(search)
+	if err != nil {
+		return invalid("%v", err)
+	}
+	g.search = text
+	return nil
+}
+
+// coordinates are those of the values of a parameter in a distribution.
+type coordinates struct {
+	in  space.Distribution
+	x   []float64 // NaN for a value outside
+	err error     // if some value is outside, or the same as another
+}
+
+// encode returns the coordinates in d of the values of the k-th parameter.
+func (g *Sampler) encode(k int, d space.Distribution) coordinates {
+	c := &g.coords[k]
+	if c.in != nil && space.Equal(c.in, d) {
+		return *c
+	}
+	*c = coordinates{in: d}
+	first := map[float64]space.Literal{}
+	for _, v := range g.values[k] {
+		x, err := d.Encode(v)
+		if same, ok := first[x]; ok && err == nil {
+			err = fmt.Errorf("%w: %s and %s are the same value: name it once", sampler.ErrInvalid, same, v)
+		} else if err != nil {
+			x = math.NaN()
+		}
+		c.err = cmp.Or(c.err, err)
+		c.x, first[x] = append(c.x, x), v
+	}
+	return *c
+}
+
+// Sample implements [sampler.Sampler]. It fails with [sampler.ErrExhausted] when
+// no point is left that agrees with r.Given; with an error that wraps
+// [sampler.ErrInvalid] for a parameter that the grid does not have, or two of
+// whose values are the same (1 and 1.0); with [space.ErrOutside] for a value that
+// its distribution does not contain; and as Validate does.
+func (g *Sampler) Sample(_ context.Context, r sampler.Request) (sampler.Proposal, error) {
+	if g.err != nil {
+		return sampler.Proposal{}, g.err
+	}
+	if err := g.check(r.Space); err != nil {
+		return sampler.Proposal{}, err
+	}
+	fixed, onGrid := g.match(r.Given)
+	pos, ok := g.choose(r, fixed)
+	if !ok {
+		return sampler.Proposal{}, fmt.Errorf("grid: trial %d: %w", r.Number, sampler.ErrExhausted)
+	}
+	p := g.order.points[pos]
+	out := sampler.Proposal{Point: make([]float64, len(r.Space))}
+	for i, a := range r.Space {
+		k, _ := slices.BinarySearch(g.names, a.Name)
+		out.Point[i] = g.encode(k, a.Distribution).x[g.value(int(p), k)]
+	}
+	if onGrid { // otherwise it is no point of the grid
+		g.number()
+		out.Notes = trial.Attrs{{Key: "search_space", JSON: g.search}, {Key: "grid_id", JSON: fmt.Sprint(g.ids[p])}}
+	}
+	return out, nil
+}
+
+// check returns an error if s has a parameter that the grid does not fit.
+func (g *Sampler) check(s space.Space) error {
+	for _, a := range s {
+		k, ok := slices.BinarySearch(g.names, a.Name)
+		if !ok {
+			return fmt.Errorf("grid: parameter %q: %w: the grid has no values for it: name some, or hold it with sampler.Fixed", a.Name, sampler.ErrInvalid)
+		}
+		if err := g.encode(k, a.Distribution).err; err != nil {
+			return fmt.Errorf("grid: parameter %q: %w", a.Name, err)
+		}
+	}
+	return nil
+}
+
+// choose returns the position in the order of visiting of the point for r: the
+// one of its number if it can be had, otherwise one of those left.
+func (g *Sampler) choose(r sampler.Request, fixed []int) (pos int, ok bool) {
+	left, restore := g.survey(r.History, r.Number)
+	defer restore()
+	if left == 0 {
+		return 0, false
+	}
+	start := r.Number
+	if start >= g.size || g.order.has(start) {
+		start = g.order.free(r.Number % left)
+	}
+	// Parameters drawn one by one get the values of one point, since each of these
+	// draws starts here and stops at the first point that agrees with those before.
+	for i := range g.size {
+		pos := (start + i) % g.size
+		if !g.order.has(pos) && g.agrees(int(g.order.points[pos]), fixed) {
+			return pos, true
+		}
+	}
+	return 0, false
+}
+
+// Exhausted implements [sampler.Finite]: it reports whether every point of the
+// grid that lies in s has been visited or is being visited. Parameters that s
+// does not have are not looked at.
+func (g *Sampler) Exhausted(s space.Space, h trial.Snapshot) bool {
+	if g.err != nil {
+		return false // Sample says what is wrong
+	}
+	left, restore := g.survey(h, -1)
+	defer restore()
+	for pos := 0; left > 0; pos++ {
+		if g.order.has(pos) {
+			continue
+		}
+		if g.within(int(g.order.points[pos]), s) {
+			return false
+		}
+		left--
+	}
+	return true
+}
+
+// within reports whether point p lies in s.
+func (g *Sampler) within(p int, s space.Space) bool {
+	for k, name := range g.names {
+		if i := s.Index(name); i >= 0 && math.IsNaN(g.encode(k, s[i].Distribution).x[g.value(p, k)]) {
+			return false
+		}
+	}
+	return true
+}
+
+// value returns which value of the k-th parameter point p has.
+func (g *Sampler) value(p, k int) int {
+	for i := len(g.names) - 1; i > k; i-- {
+		p /= len(g.values[i])
+	}
+	return p % len(g.values[k])
+}
+
+// agrees reports whether point p has the given values, where they are not free.
+func (g *Sampler) agrees(p int, values []int) bool {
+	for k := len(values) - 1; k >= 0; k-- {
+		n := len(g.values[k])
+		if v := values[k]; v >= 0 && v != p%n {
+			return false
+		}
+		p /= n
+	}
+	return true
+}
+
+// shuffled returns the numbers below n in the order of visiting.
+func (g *Sampler) shuffled(seed uint64) []int32 {
+	out := make([]int32, g.size)
+	for i := range out {
+		out[i] = int32(i)
+	}
+	if !g.config.InOrder {
+		rng := rand.New(rand.NewPCG(seed, 0x67726964)) // "grid": a stream of its own
+		rng.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+	}
+	return out
+}

@@ -1,0 +1,228 @@
+package sampler
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/attune-hpo/attune/internal/transform"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// NoRepeat returns a sampler that proposes what s does, but no configuration of a
+// finite space twice: none that a trial has, in whatever state, waiting and
+// failed included. What s repeats is drawn again a few times, and then uniformly
+// from all configurations that are left; when there is none, Sample fails with
+// [ErrExhausted]. A space with a continuum, or one of more than 2^53 points, is
+// left to s.
+//
+// A configuration is the values of all parameters that vary. Where r.Space and
+// r.Given are but a part of them (in an objective that declares no space, before
+// the first trial has finished, say, or at a condition) no trial has just these,
+// and nothing is withheld. Where they are all, but some values are given and can
+// no longer be changed (a parameter met alone, an enqueued trial), a repetition
+// is allowed when every configuration with these values was seen.
+//
+// Two processes that draw at the same moment do not see each other's proposals.
+func NoRepeat(s Sampler) Sampler { return &noRepeat{Sampler: s} }
+
+// redraws is how often a sampler is asked again for something new.
+const redraws = 10
+
+type noRepeat struct {
+	Sampler
+	seen  seen // by requests
+	whole seen // by Exhausted
+}
+
+// Validate implements [Validator].
+func (n *noRepeat) Validate() error { return validate(n.Sampler) }
+
+// Sample implements [Sampler].
+func (n *noRepeat) Sample(ctx context.Context, r Request) (Proposal, error) {
+	size := r.Space.Len()
+	if size == 0 {
+		return n.Sampler.Sample(ctx, r)
+	}
+	taken := n.seen.survey(r.Space, r.Given, r.History, r.Number)
+	if len(taken) == size {
+		if varies(r.Given.Space) {
+			return n.Sampler.Sample(ctx, r)
+		}
+		return Proposal{}, fmt.Errorf("sampler: trial %d: %w: all %d configurations were tried", r.Number, ErrExhausted, size)
+	}
+	for range 1 + redraws {
+		p, err := n.Sampler.Sample(ctx, r)
+		if err != nil {
+			return Proposal{}, err
+		}
+		i, ok := index(r.Space, func(k int) (float64, bool) { return p.Point[k], true })
+		if _, repeated := slices.BinarySearch(taken, i); !ok || !repeated {
+			return p, nil
+		}
+	}
+	return Proposal{Point: point(r.Space, missing(taken, r.Rand.IntN(size-len(taken))))}, nil
+}
+
+// Exhausted implements [Finite]: it reports whether every configuration of s was
+// seen, or the sampler below has none left. Of a space with conditions it knows
+// only the latter.
+func (n *noRepeat) Exhausted(s space.Space, h trial.Snapshot) bool {
+	if f, ok := n.Sampler.(Finite); ok && f.Exhausted(s, h) {
+		return true
+	}
+	conditional := slices.ContainsFunc(s, func(a space.Axis) bool { return len(a.When) > 0 })
+	size := s.Len()
+	if len(s) == 0 || size == 0 || conditional {
+		return false
+	}
+	var open space.Space
+	var given space.Params
+	for _, a := range s {
+		if a.Distribution.Len() == 1 {
+			given.Space = append(given.Space, a)
+		} else {
+			open = append(open, a)
+		}
+	}
+	slices.SortFunc(given.Space, func(a, b space.Axis) int { return cmp.Compare(a.Name, b.Name) })
+	for _, a := range given.Space {
+		given.Point = append(given.Point, a.Distribution.At(0))
+	}
+	return len(n.whole.survey(open, given, h, -1)) == size
+}
+
+// seen holds which points of a space the finished trials of one history have, of
+// those that agree with what is given.
+type seen struct {
+	history any // its ID
+	space   space.Space
+	given   space.Params
+	read    int   // finished trials taken in
+	points  []int // their indices in space, ascending
+}
+
+// survey returns the indices of the points of s that trials have, ascending; the
+// given trial aside.
+func (c *seen) survey(s space.Space, given space.Params, h trial.Snapshot, but int) []int {
+	if c.history != h.ID() || c.read > h.Len() || !c.space.Equal(s) ||
+		!c.given.Space.Equal(given.Space) || !slices.Equal(c.given.Point, given.Point) {
+		*c = seen{history: h.ID(), space: s, given: space.Params{Space: slices.Clone(given.Space), Point: slices.Clone(given.Point)}}
+	}
+	for ; c.read < h.Len(); c.read++ {
+		if i, ok := c.locate(*h.At(c.read), h); ok {
+			c.points = insert(c.points, i)
+		}
+	}
+	var pending []int
+	for _, rs := range [][]trial.Record{h.Running(), h.Waiting()} {
+		for _, r := range rs {
+			if i, ok := c.locate(r, h); ok && r.Number != but {
+				pending = insert(pending, i)
+			}
+		}
+	}
+	if len(pending) == 0 {
+		return c.points
+	}
+	all := slices.Concat(c.points, pending)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func insert(sorted []int, i int) []int {
+	at, found := slices.BinarySearch(sorted, i)
+	if found {
+		return sorted
+	}
+	return slices.Insert(sorted, at, i)
+}
+
+// locate returns the index in c.space of the configuration of a trial. It is not
+// ok if the trial does not have all of c.space and c.given, with the values that
+// are given, or has other parameters that vary.
+func (c *seen) locate(r trial.Record, h trial.Snapshot) (int, bool) {
+	settings := slices.Clip(r.Fixed)
+	switch {
+	case r.State.Done():
+		settings = nil
+	case r.State == trial.Running:
+		settings = append(settings, r.Proposed...)
+	}
+	// lookup returns the coordinate on a that the trial has or will have.
+	lookup := func(a space.Axis) (float64, bool) {
+		if i := r.Params.Space.Index(a.Name); i >= 0 {
+			d := r.Params.Space[i].Distribution
+			if _, isChoice := d.(*space.CategoricalDistribution); !isChoice || space.Equal(d, a.Distribution) {
+				return r.Params.Point[i], true
+			}
+			x, err := a.Distribution.Encode(d.Decode(r.Params.Point[i]))
+			return x, err == nil
+		}
+		for _, set := range settings {
+			if set.Name == a.Name {
+				x, err := a.Distribution.Encode(set.Value)
+				return x, err == nil
+			}
+		}
+		return 0, false
+	}
+	for i, a := range c.given.Space {
+		if x, ok := lookup(a); !ok || x != c.given.Point[i] {
+			return 0, false
+		}
+	}
+	other := func(name string) bool { return c.space.Index(name) < 0 && c.given.Space.Index(name) < 0 }
+	for _, a := range r.Params.Space {
+		if other(a.Name) && a.Distribution.Len() != 1 {
+			return 0, false
+		}
+	}
+	for _, set := range settings {
+		if a, ok := h.Axis(set.Name); other(set.Name) && !(ok && a.Distribution.Len() == 1) {
+			return 0, false
+		}
+	}
+	return index(c.space, func(k int) (float64, bool) { return lookup(c.space[k]) })
+}
+
+// index returns the number of a point of a finite space, the last axis counting
+// fastest. It is not ok if a coordinate is missing or outside.
+func index(s space.Space, coord func(k int) (float64, bool)) (n int, ok bool) {
+	for k, a := range s {
+		x, ok := coord(k)
+		if !ok {
+			return 0, false
+		}
+		i, ok := transform.Cell(a.Distribution, x)
+		if !ok {
+			return 0, false
+		}
+		n = n*a.Distribution.Len() + i
+	}
+	return n, true
+}
+
+// point returns the point of the given number.
+func point(s space.Space, n int) []float64 {
+	out := make([]float64, len(s))
+	for k := len(s) - 1; k >= 0; k-- {
+		d := s[k].Distribution
+		out[k] = d.At(n % d.Len())
+		n /= d.Len()
+	}
+	return out
+}
+
+// missing returns the i-th number from 0 that is not among the ascending ones.
+func missing(ascending []int, i int) int {
+	// Before ascending[j] there are ascending[j]-j numbers that are not.
+	return i + sort.Search(len(ascending), func(j int) bool { return ascending[j]-j > i })
+}
+
+func varies(s space.Space) bool {
+	return slices.ContainsFunc(s, func(a space.Axis) bool { return a.Distribution.Len() != 1 })
+}

@@ -1,0 +1,28 @@
+// Package random draws every parameter uniformly on its scale. It is what other
+// samplers start from, and the bar they have to clear.
+package random
+
+import (
+	"context"
+
+	"github.com/attune-hpo/attune/internal/transform"
+	"github.com/attune-hpo/attune/sampler"
+)
+
+// Sampler draws each parameter on its own: a float uniformly between its bounds,
+// or between their logarithms; the values of a grid, integers and choices with
+// equal probability; integers on a logarithmic scale in proportion to
+// log(x+½) - log(x-½). It looks at no history. (Bergstra and Bengio, "Random
+// Search for Hyper-Parameter Optimization", JMLR 13, 2012.)
+type Sampler struct{}
+
+var _ sampler.Sampler = Sampler{}
+
+// Sample implements [sampler.Sampler]. It never fails.
+func (Sampler) Sample(_ context.Context, r sampler.Request) (sampler.Proposal, error) {
+	point := make([]float64, len(r.Space))
+	for i, a := range r.Space {
+		point[i] = transform.Uniform(a, r.Rand)
+	}
+	return sampler.Proposal{Point: point}, nil
+}
