@@ -107,5 +107,6 @@ type Leaser interface {
 }
 
 // Retry returns the trial to enqueue in place of one that failed; ok is false
-// when there is to be none.
+// when there is to be none. It is called within the transaction, and perhaps
+// again if that is repeated, so it must not use the store.
 type Retry func(failed trial.Record) (waiting trial.Record, ok bool)

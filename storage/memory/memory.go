@@ -27,8 +27,13 @@ var _ storage.Store = (*Store)(nil)
 
 // Create implements [storage.Store].
 func (s *Store) Create(ctx context.Context, header trial.Study) (storage.Ledger, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("memory: create study %q: %w", header.Name, err)
+	name := header.Name
+	header, err := storage.CanonicalStudy(header)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("memory: create study %q: %w", name, err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -38,7 +43,6 @@ func (s *Store) Create(ctx context.Context, header trial.Study) (storage.Ledger,
 	if s.studies == nil {
 		s.studies = make(map[string]*study)
 	}
-	header.Directions = slices.Clone(header.Directions)
 	st := &study{header: header}
 	s.studies[header.Name] = st
 	return &ledger{study: st}, nil
@@ -46,6 +50,8 @@ func (s *Store) Create(ctx context.Context, header trial.Study) (storage.Ledger,
 
 // Open implements [storage.Store].
 func (s *Store) Open(ctx context.Context, name string) (storage.Ledger, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	st, err := s.find(ctx, "open", name)
 	if err != nil {
 		return nil, err
@@ -53,9 +59,8 @@ func (s *Store) Open(ctx context.Context, name string) (storage.Ledger, error) {
 	return &ledger{study: st}, nil
 }
 
+// find returns the named study. mu must be held.
 func (s *Store) find(ctx context.Context, op, name string) (*study, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	err := ctx.Err()
 	st, ok := s.studies[name]
 	if err == nil && !ok {
@@ -86,12 +91,15 @@ func (s *Store) Studies(ctx context.Context) iter.Seq2[trial.Study, error] {
 
 // Rename implements [storage.Store].
 func (s *Store) Rename(ctx context.Context, from, to string) error {
+	if _, err := storage.CanonicalStudy(trial.Study{Name: to}); err != nil {
+		return fmt.Errorf("memory: rename study %q: %w", from, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	st, err := s.find(ctx, "rename", from)
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if _, ok := s.studies[to]; ok && to != from {
 		return fmt.Errorf("memory: rename study %q to %q: %w", from, to, storage.ErrExist)
 	}
@@ -105,12 +113,12 @@ func (s *Store) Rename(ctx context.Context, from, to string) error {
 
 // Delete implements [storage.Store].
 func (s *Store) Delete(ctx context.Context, name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	st, err := s.find(ctx, "delete", name)
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	delete(s.studies, name)
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -199,10 +207,14 @@ func (l *ledger) Annotate(ctx context.Context, attrs, notes trial.Attrs) error {
 		return err
 	}
 	defer unlock()
-	for _, a := range attrs {
+	checked, err := storage.CanonicalStudy(trial.Study{Attrs: attrs, Notes: notes})
+	if err != nil {
+		return fmt.Errorf("memory: annotate: %w", err)
+	}
+	for _, a := range checked.Attrs {
 		l.study.header.Attrs = l.study.header.Attrs.With(a)
 	}
-	for _, n := range notes {
+	for _, n := range checked.Notes {
 		l.study.header.Notes = l.study.header.Notes.With(n)
 	}
 	return nil
@@ -214,13 +226,14 @@ func (l *ledger) Add(ctx context.Context, records ...trial.Record) ([]int, error
 		return nil, err
 	}
 	defer unlock()
-	for _, r := range records {
-		if err := storage.CheckAdd(l.study.header, r); err != nil {
+	checked := make([]trial.Record, len(records))
+	for i, r := range records {
+		if checked[i], err = storage.CheckAdd(l.study.header, r); err != nil {
 			return nil, fmt.Errorf("memory: add: %w", err)
 		}
 	}
 	numbers := make([]int, len(records))
-	for i, r := range records {
+	for i, r := range checked {
 		r.Number = len(l.study.trials)
 		numbers[i] = r.Number
 		if r.State == trial.Waiting {
@@ -257,7 +270,11 @@ func (l *ledger) Write(ctx context.Context, number int, changes ...trial.Change)
 		return fmt.Errorf("memory: write: trial %d: %w", number, storage.ErrNoTrial)
 	}
 	old := l.study.trials[number].Record
-	r, err := old.Apply(changes...)
+	changes, err = storage.CanonicalChanges(changes)
+	var r trial.Record
+	if err == nil {
+		r, err = old.Apply(changes...)
+	}
 	if err == nil && r.State.Done() {
 		err = storage.CheckObjectives(l.study.header, r)
 	}
@@ -267,7 +284,6 @@ func (l *ledger) Write(ctx context.Context, number int, changes ...trial.Change)
 	if old.State == trial.Waiting && r.State != trial.Waiting {
 		l.study.waiting = slices.DeleteFunc(slices.Clone(l.study.waiting), func(n int) bool { return n == number })
 	}
-	r.Finished = storage.Stamp(r.Finished)
 	l.study.put(r)
 	return nil
 }

@@ -1,0 +1,32 @@
+package memory_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/memory"
+	"github.com/attune-hpo/attune/storage/storagetest"
+	"github.com/attune-hpo/attune/trial"
+)
+
+func TestStore(t *testing.T) {
+	storagetest.Run(t, storagetest.Config{
+		Open: func(*testing.T) storage.Store { return new(memory.Store) },
+	})
+}
+
+func ExampleStore() {
+	ctx := context.Background()
+	var store memory.Store
+	l, _ := store.Create(ctx, trial.Study{Name: "example"})
+	defer l.Close()
+	r, _ := l.Start(ctx, time.Now())
+	_ = l.Write(ctx, r.Number, trial.Finished{State: trial.Complete, Values: []float64{0.5}})
+	for u := range l.Since(ctx, 0) {
+		fmt.Println(u.Trial.Number, u.Trial.State, u.Trial.Values)
+	}
+	// Output: 0 complete [0.5]
+}

@@ -1,0 +1,118 @@
+package sqlite_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/sqlite"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// five are the parameters of the benchmarks' trials.
+var five = space.Space{
+	{Name: "lr", Distribution: space.FloatDistribution{Low: 1e-5, High: 1e-1, Log: true}},
+	{Name: "dropout", Distribution: space.FloatDistribution{Low: 0, High: 1}},
+	{Name: "layers", Distribution: space.IntDistribution{Low: 1, High: 9, Step: 1}},
+	{Name: "units", Distribution: space.IntDistribution{Low: 1, High: 1024, Step: 1, Log: true}},
+	{Name: "kind", Distribution: &space.CategoricalDistribution{Choices: []space.Literal{`"relu"`, `"tanh"`}}},
+}
+
+// BenchmarkTrial is one trial as the engine runs it: five parameters, drawn
+// jointly, five reports, 8 transactions, and a look at what others did before
+// each.
+func BenchmarkTrial(b *testing.B) {
+	for _, sync := range []bool{false, true} {
+		b.Run(fmt.Sprintf("sync=%t", sync), func(b *testing.B) {
+			store := &sqlite.Store{Path: filepath.Join(b.TempDir(), "study.db"), Sync: sync}
+			l, err := store.Create(b.Context(), trial.Study{Name: "bench"})
+			require.NoError(b, err)
+			defer l.Close()
+			var at storage.Cursor
+			look := func() {
+				for u, err := range l.Since(b.Context(), at) {
+					if err != nil {
+						b.Fatal(err)
+					}
+					at = u.Cursor
+				}
+			}
+			write := func(n int, changes ...trial.Change) {
+				look()
+				if err := l.Write(b.Context(), n, changes...); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				look()
+				r, err := l.Start(b.Context(), time.Now())
+				if err != nil {
+					b.Fatal(err)
+				}
+				x := float64(r.Number%1000+1) / 1001
+				p := space.Params{Space: five, Point: []float64{x / 11, x, 3, 64, 1}}
+				write(r.Number, trial.Proposed(p.Settings()))
+				write(r.Number, trial.Suggested(p), trial.Reported{Step: 0, Value: x})
+				for step := 1; step < 5; step++ {
+					write(r.Number, trial.Reported{Step: step, Value: x})
+				}
+				write(r.Number, trial.Finished{State: trial.Complete, Values: []float64{x}, At: time.Now()})
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "trials/s")
+		})
+	}
+}
+
+// BenchmarkOpen reads a study of 100,000 finished trials with five parameters and
+// five reports each.
+func BenchmarkOpen(b *testing.B) {
+	const trials = 100_000
+	store := sqlite.File(filepath.Join(b.TempDir(), "study.db"))
+	l, err := store.Create(b.Context(), trial.Study{Name: "bench"})
+	require.NoError(b, err)
+	batch := make([]trial.Record, trials)
+	for i := range batch {
+		x := float64(i+1) / (trials + 1)
+		batch[i] = trial.Record{
+			State: trial.Complete, Values: []float64{x}, Started: time.Now(), Finished: time.Now(),
+			Params: space.Params{Space: five, Point: []float64{1e-5 + x/11, x, 3, 64, 1}},
+		}
+		for step := range 5 {
+			batch[i].Reports = append(batch[i].Reports, trial.Report{Step: step, Value: x + float64(step)})
+		}
+	}
+	_, err = l.Add(b.Context(), batch...)
+	require.NoError(b, err)
+	require.NoError(b, l.Close())
+	batch = nil
+
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		b.StartTimer()
+		l, err := store.Open(b.Context(), "bench")
+		require.NoError(b, err)
+		n := 0
+		for _, err := range l.Since(b.Context(), 0) {
+			require.NoError(b, err)
+			n++
+		}
+		b.StopTimer()
+		require.Equal(b, trials, n)
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/trials, "heapB/trial")
+		require.NoError(b, l.Close())
+		b.StartTimer()
+	}
+}

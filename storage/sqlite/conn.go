@@ -1,0 +1,344 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
+
+	"github.com/attune-hpo/attune/storage"
+)
+
+// A conn is the one connection of a [Store]. It uses the driver directly: each
+// statement is prepared once, and nothing is locked that the Store locks already.
+type conn struct {
+	db       *sqlite3.SQLiteConn
+	stmts    map[string]*sqlite3.SQLiteStmt
+	switched bool // to WAL mode, or that was tried
+	dists    distributions
+}
+
+// dial opens the file without looking at it.
+func dial(path, mode string) (*conn, error) {
+	// As a URI, so that no character of the path means anything to the driver.
+	dsn := "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath() + "?" + mode + "&_busy_timeout=0&_mutex=no"
+	db, err := (&sqlite3.SQLiteDriver{}).Open(dsn)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{db: db.(*sqlite3.SQLiteConn), stmts: map[string]*sqlite3.SQLiteStmt{}}
+	for _, s := range setUp {
+		if _, err := c.text(s); err != nil {
+			return nil, errors.Join(err, c.close())
+		}
+	}
+	return c, nil
+}
+
+// setUp is what tests run on each new connection.
+var setUp []string
+
+// close closes the connection and, if it wrote and no other is open, puts the
+// file back into one piece.
+func (c *conn) close() error {
+	for _, s := range c.stmts {
+		s.Close()
+	}
+	c.stmts = map[string]*sqlite3.SQLiteStmt{}
+	if c.switched {
+		// Two that close at once are in each other's way; a third try is enough
+		// for one of them. Who fails leaves it to those that have the file open.
+		for range 3 {
+			if _, err := c.text("PRAGMA journal_mode = DELETE"); !busy(err) {
+				break
+			}
+			time.Sleep(time.Duration(1+rand.IntN(10)) * time.Millisecond)
+		}
+		for _, s := range c.stmts {
+			s.Close()
+		}
+	}
+	return c.db.Close()
+}
+
+func (c *conn) stmt(sql string) (*sqlite3.SQLiteStmt, error) {
+	if s, ok := c.stmts[sql]; ok {
+		return s, nil
+	}
+	s, err := c.db.Prepare(sql)
+	if err != nil {
+		return nil, err
+	}
+	c.stmts[sql] = s.(*sqlite3.SQLiteStmt)
+	return c.stmts[sql], nil
+}
+
+// exec runs a statement that returns no rows. It returns the id of the row that
+// was inserted last.
+func (c *conn) exec(sql string, args ...driver.Value) (id int64, err error) {
+	s, err := c.stmt(sql)
+	if err != nil {
+		return 0, err
+	}
+	res, err := s.Exec(args)
+	if err != nil {
+		return 0, err
+	}
+	return res.LastInsertId()
+}
+
+// query calls each with every row of an answer. The row is valid until each
+// returns.
+func (c *conn) query(sql string, args []driver.Value, each func(row []driver.Value) error) (err error) {
+	s, err := c.stmt(sql)
+	if err != nil {
+		return err
+	}
+	rows, err := s.Query(args)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	row := make([]driver.Value, len(rows.Columns()))
+	for {
+		if err := rows.Next(row); err != nil {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+		if err := each(row); err != nil {
+			return err
+		}
+	}
+}
+
+// text returns the first column of the last row of an answer as text, "" if
+// there is none.
+func (c *conn) text(sql string, args ...driver.Value) (s string, err error) {
+	err = c.query(sql, args, func(row []driver.Value) error {
+		s = asText(row[0])
+		return nil
+	})
+	return s, err
+}
+
+// version returns a number that changes when another connection, of whatever
+// process, has changed the file. Changes by c do not change it.
+func (c *conn) version() (v int64, err error) {
+	err = c.query("PRAGMA data_version", nil, func(row []driver.Value) error {
+		v = asInt(row[0])
+		return nil
+	})
+	return v, err
+}
+
+// Columns of SQLite hold what they like, so nothing is taken for granted.
+
+func asInt(v driver.Value) int64 {
+	switch v := v.(type) {
+	case int64:
+		return v
+	case float64:
+		return int64(v)
+	}
+	return 0
+}
+
+func asText(v driver.Value) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case []byte:
+		return string(v)
+	case nil:
+		return ""
+	}
+	return fmt.Sprint(v)
+}
+
+// read calls f in a transaction in which the file does not change.
+func (s *Store) read(ctx context.Context, c *conn, f func() error) error {
+	return s.transact(ctx, c, "BEGIN", f)
+}
+
+// write calls f in a transaction that has the write lock from its beginning, so
+// that what f reads is so when it writes. If other processes are in the way, f
+// may be called again; a call that fails leaves no trace.
+func (s *Store) write(ctx context.Context, c *conn, f func() error) error {
+	if !c.switched {
+		if err := s.switchToWAL(ctx, c); err != nil {
+			return err
+		}
+	}
+	return s.transact(ctx, c, "BEGIN IMMEDIATE", f)
+}
+
+func (s *Store) transact(ctx context.Context, c *conn, begin string, f func() error) error {
+	return s.retry(ctx, s.timeout(), func() error {
+		if _, err := c.exec(begin); err != nil {
+			return err
+		}
+		err := f()
+		if err == nil {
+			_, err = c.exec("COMMIT")
+		}
+		if err != nil && !c.db.AutoCommit() {
+			if _, fault := c.exec("ROLLBACK"); fault != nil {
+				err = errors.Join(err, fault)
+			}
+		}
+		return err
+	})
+}
+
+func (s *Store) timeout() time.Duration {
+	if s.BusyTimeout > 0 {
+		return s.BusyTimeout
+	}
+	return 30 * time.Second
+}
+
+// retry calls f until another connection is no longer in its way.
+func (s *Store) retry(ctx context.Context, timeout time.Duration, f func() error) error {
+	deadline := time.Now().Add(timeout)
+	for wait := 200 * time.Microsecond; ; wait = min(wait*3/2, 10*time.Millisecond) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		err := f()
+		if !busy(err) {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("another process has kept the file locked for %v: %w", timeout, err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait/2 + rand.N(wait)): // at random, so that two do not meet again
+		}
+	}
+}
+
+// busy reports whether err says that another connection is at work.
+func busy(err error) bool {
+	var e sqlite3.Error
+	return errors.As(err, &e) && (e.Code == sqlite3.ErrBusy || e.Code == sqlite3.ErrLocked || e.Code == sqlite3.ErrProtocol)
+}
+
+// switchToWAL puts the file in WAL mode. Where that cannot be (a file system
+// without shared memory, another process that never lets go) the work goes on
+// without: slower, not less safe.
+func (s *Store) switchToWAL(ctx context.Context, c *conn) error {
+	mode := ""
+	err := s.retry(ctx, min(s.timeout(), 2*time.Second), func() (err error) {
+		mode, err = c.text("PRAGMA journal_mode = WAL")
+		return err
+	})
+	if err != nil && !busy(err) {
+		return err
+	}
+	sync := "FULL"
+	if mode == "wal" && !s.Sync {
+		sync = "NORMAL"
+	}
+	c.switched = true
+	_, err = c.exec("PRAGMA synchronous = " + sync)
+	return err
+}
+
+// open opens the file and makes sure that it is a store. If there is none, it is
+// created, or the error is errNoFile.
+func (s *Store) open(ctx context.Context, create bool) (*conn, error) {
+	if s.Path == "" || s.Path == ":memory:" || strings.HasPrefix(s.Path, "file:") || strings.Contains(s.Path, "://") {
+		return nil, fmt.Errorf("%q is not the path of a file: give one, or use package storage/memory for studies that are not kept", s.Path)
+	}
+	info, err := os.Stat(s.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if dir, err := os.Stat(filepath.Dir(s.Path)); err != nil {
+			return nil, fmt.Errorf("folder %s: %w: create it first", filepath.Dir(s.Path), err)
+		} else if !dir.IsDir() {
+			return nil, fmt.Errorf("%s is not a folder", filepath.Dir(s.Path))
+		}
+		if !create {
+			return nil, errNoFile
+		}
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, fmt.Errorf("%w: it is a folder; name a file in it", storage.ErrFormat)
+	case !create && info.Size() == 0:
+		return nil, errNoFile
+	case 0 < info.Size() && info.Size() < 512:
+		// SQLite would take it for empty, and write over it. Its contents must not
+		// be looked at from here: to close it would drop the locks that this process
+		// has on it.
+		return nil, fmt.Errorf("%w: it is not a SQLite database: it has %d bytes", storage.ErrFormat, info.Size())
+	}
+	mode := "mode=rw"
+	if create {
+		mode = "mode=rwc"
+	}
+	c, err := s.examine(ctx, mode, create)
+	var e sqlite3.Error
+	if errors.As(err, &e) && (e.Code == sqlite3.ErrCantOpen || e.Code == sqlite3.ErrReadonly) && !exists(s.Path+"-wal") {
+		// In WAL mode even a reader wants to write, next to the file. If that is not
+		// allowed and no log lies there, the file is whole: read it as it is.
+		if c, fault := s.examine(ctx, "mode=ro&immutable=1", false); fault == nil {
+			return c, nil
+		}
+	}
+	return c, err
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// examine opens the file and checks, or creates, its schema.
+func (s *Store) examine(ctx context.Context, mode string, create bool) (*conn, error) {
+	var c *conn
+	err := s.retry(ctx, s.timeout(), func() (err error) {
+		c, err = dial(s.Path, mode)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.ensureSchema(ctx, c, create); err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	return c, nil
+}
+
+// explain says what an error of SQLite means here, and what to do.
+func (s *Store) explain(err error) error {
+	var e sqlite3.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code {
+	case sqlite3.ErrNotADB:
+		return fmt.Errorf("%w: it is not a SQLite database: %w", storage.ErrFormat, err)
+	case sqlite3.ErrCorrupt:
+		return fmt.Errorf("%w: it is damaged; try sqlite3's .recover: %w", storage.ErrFormat, err)
+	case sqlite3.ErrReadonly, sqlite3.ErrPerm, sqlite3.ErrCantOpen:
+		return fmt.Errorf("%w: make the file and its folder writable for this user (%w)", err, fs.ErrPermission)
+	case sqlite3.ErrFull:
+		return fmt.Errorf("%w: make room; what was committed is safe", err)
+	}
+	return err
+}

@@ -1,0 +1,319 @@
+package sqlite_test
+
+import (
+	"context"
+	"database/sql/driver"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/sqlite"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// sql runs statements on a file as another program would, and returns the rows of
+// the last.
+func sql(t *testing.T, path string, statements ...string) (rows [][]driver.Value) {
+	t.Helper()
+	db, err := (&sqlite3.SQLiteDriver{}).Open("file:" + path + "?_busy_timeout=10000")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	for _, s := range statements {
+		r, err := db.(*sqlite3.SQLiteConn).Query(s, nil)
+		require.NoError(t, err, s)
+		rows = nil
+		for {
+			row := make([]driver.Value, len(r.Columns()))
+			if err := r.Next(row); err == io.EOF {
+				break
+			} else {
+				require.NoError(t, err, s)
+			}
+			rows = append(rows, row)
+		}
+		require.NoError(t, r.Close())
+	}
+	return rows
+}
+
+func mode(t *testing.T, path string) any {
+	t.Helper()
+	return sql(t, path, "PRAGMA journal_mode")[0][0]
+}
+
+func temp(t *testing.T) string { return filepath.Join(t.TempDir(), "study.db") }
+
+// use does what a worker does first.
+func use(ctx context.Context, path string) error {
+	l, err := sqlite.File(path).Create(ctx, trial.Study{Name: "new"})
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	_, err = l.Start(ctx, time.Now())
+	return err
+}
+
+func first(ctx context.Context, st storage.Store) error {
+	for _, err := range st.Studies(ctx) {
+		return err
+	}
+	return nil
+}
+
+func TestSchemaIsOptunas(t *testing.T) {
+	path := temp(t)
+	require.NoError(t, use(t.Context(), path))
+	const query = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY rowid"
+	assert.Equal(t, sql(t, "testdata/optuna5dev_single.sqlite3?immutable=1&", query), sql(t, path, query))
+	assert.Equal(t, [][]driver.Value{{int64(1), int64(12), "5.0.0"}}, sql(t, path, "SELECT * FROM version_info"))
+	assert.Equal(t, [][]driver.Value{{"v3.2.0.a"}}, sql(t, path, "SELECT * FROM alembic_version"))
+}
+
+func TestNothingIsMadeByReading(t *testing.T) {
+	path := temp(t)
+	st := sqlite.File(path)
+	_, err := st.Open(t.Context(), "a")
+	require.ErrorIs(t, err, storage.ErrNotExist)
+	require.ErrorIs(t, st.Delete(t.Context(), "a"), storage.ErrNotExist)
+	require.ErrorIs(t, st.Rename(t.Context(), "a", "b"), storage.ErrNotExist)
+	require.NoError(t, first(t.Context(), st))
+	assert.NoFileExists(t, path)
+
+	require.NoError(t, os.WriteFile(path, nil, 0o644)) // as tempfile leaves it
+	_, err = st.Open(t.Context(), "a")
+	require.ErrorIs(t, err, storage.ErrNotExist)
+	require.NoError(t, use(t.Context(), path), "an empty file becomes a store")
+}
+
+func TestRefused(t *testing.T) {
+	sqlite.SetPatience(t, 30*time.Millisecond)
+	dir := t.TempDir()
+	file := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o644))
+		return path
+	}
+	database := func(name string, statements ...string) string {
+		path := filepath.Join(dir, name)
+		sql(t, path, statements...)
+		return path
+	}
+	versioned := func(name, change string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, use(t.Context(), path))
+		sql(t, path, change)
+		return path
+	}
+	for _, test := range []struct {
+		name, path string
+		want       error  // or nil
+		text       string // in the error
+	}{
+		{"text", file("text.db", strings.Repeat("This is not a database. ", 100)), storage.ErrFormat, "not a SQLite database"},
+		{"short", file("short.db", "x"), storage.ErrFormat, "not a SQLite database"},
+		{"something else", database("else.db", "CREATE TABLE places (id)"), storage.ErrFormat, "tables places"},
+		{"older", versioned("older.db", "UPDATE alembic_version SET version_num = 'v2.6.0.a'"), storage.ErrVersion, "v2.6.0.a of the schema, not v3.2.0.a; run `optuna storage upgrade`"},
+		{"newer", versioned("newer.db", "UPDATE alembic_version SET version_num = 'v6.0.0.a'"), storage.ErrVersion, "newer"},
+		{"no version", versioned("none.db", "DELETE FROM alembic_version"), storage.ErrVersion, "no version"},
+		{"no folder", filepath.Join(dir, "missing", "study.db"), fs.ErrNotExist, "create it first"},
+		{"a file for a folder", filepath.Join(dir, "text.db", "study.db"), nil, "text.db"},
+		{"a folder", dir, storage.ErrFormat, "folder"},
+		{"memory", ":memory:", nil, "storage/memory"},
+		{"nothing", "", nil, "storage/memory"},
+		{"a URL", "sqlite:///study.db", nil, "not the path"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			before, _ := os.ReadFile(test.path)
+			for op, err := range map[string]error{
+				"create": use(t.Context(), test.path),
+				"open":   func() error { _, err := sqlite.File(test.path).Open(t.Context(), "a"); return err }(),
+				"list":   first(t.Context(), sqlite.File(test.path)),
+			} {
+				require.ErrorContains(t, err, test.text, op)
+				require.ErrorContains(t, err, "sqlite: ", op)
+				if test.want != nil {
+					require.ErrorIs(t, err, test.want, op)
+				}
+			}
+			after, _ := os.ReadFile(test.path)
+			assert.Equal(t, before, after, "an attempt changes nothing")
+			assert.NoFileExists(t, test.path+"-wal")
+		})
+	}
+}
+
+func TestOddPaths(t *testing.T) {
+	for _, name := range []string{"with space.db", "a?b=c&d.db", "50%.db", "#1.db", "é漢😀.db", "file:x.db", "'quoted'.db"} {
+		path := filepath.Join(t.TempDir(), name)
+		require.NoError(t, use(t.Context(), path), name)
+		assert.FileExists(t, path)
+	}
+	t.Chdir(t.TempDir())
+	require.NoError(t, use(t.Context(), "relative.db"))
+	assert.FileExists(t, "relative.db")
+}
+
+func TestReadOnly(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("nothing is read-only to root")
+	}
+	for _, inWAL := range []bool{false, true} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "study.db")
+		require.NoError(t, use(t.Context(), path))
+		if inWAL {
+			sql(t, path, "PRAGMA journal_mode = WAL")
+		}
+		require.NoError(t, os.Chmod(path, 0o444))
+		require.NoError(t, os.Chmod(dir, 0o555))
+		t.Cleanup(func() { os.Chmod(dir, 0o755) })
+
+		st := sqlite.File(path)
+		l, err := st.Open(t.Context(), "new")
+		require.NoError(t, err, "it can be read")
+		n := 0
+		for u, err := range l.Since(t.Context(), 0) {
+			require.NoError(t, err)
+			assert.Equal(t, trial.Running, u.Trial.State)
+			n++
+		}
+		assert.Equal(t, 1, n)
+		_, err = l.Start(t.Context(), time.Now())
+		require.ErrorIs(t, err, fs.ErrPermission)
+		require.ErrorContains(t, err, "writable")
+		require.NoError(t, l.Close())
+		_, err = st.Create(t.Context(), trial.Study{Name: "other"})
+		require.ErrorIs(t, err, fs.ErrPermission)
+		_, err = sqlite.File(filepath.Join(dir, "other.db")).Create(t.Context(), trial.Study{Name: "a"})
+		require.ErrorIs(t, err, fs.ErrPermission)
+	}
+}
+
+func TestJournalMode(t *testing.T) {
+	path := temp(t)
+	a, err := sqlite.File(path).Create(t.Context(), trial.Study{Name: "a"})
+	require.NoError(t, err)
+	assert.Equal(t, "wal", mode(t, path), "while a writer is at work")
+	b, err := sqlite.File(path).Open(t.Context(), "a")
+	require.NoError(t, err)
+	_, err = b.Start(t.Context(), time.Now())
+	require.NoError(t, err)
+	require.NoError(t, a.Close())
+	assert.Equal(t, "wal", mode(t, path), "another is at work")
+	require.NoError(t, b.Close())
+	assert.Equal(t, "delete", mode(t, path))
+	assert.NoFileExists(t, path+"-wal")
+	assert.NoFileExists(t, path+"-shm")
+
+	// Reading does not write.
+	before, err := os.Stat(path)
+	require.NoError(t, err)
+	require.NoError(t, first(t.Context(), sqlite.File(path)))
+	after, err := os.Stat(path)
+	require.NoError(t, err)
+	assert.Equal(t, before.ModTime(), after.ModTime())
+}
+
+func TestBusy(t *testing.T) {
+	path := temp(t)
+	require.NoError(t, use(t.Context(), path))
+	db, err := (&sqlite3.SQLiteDriver{}).Open(path)
+	require.NoError(t, err)
+	other := db.(*sqlite3.SQLiteConn)
+	exec := func(s string) {
+		_, err := other.Exec(s, nil)
+		require.NoError(t, err)
+	}
+	defer other.Close()
+	exec("BEGIN EXCLUSIVE")
+
+	st := &sqlite.Store{Path: path, BusyTimeout: 20 * time.Millisecond}
+	_, err = st.Create(t.Context(), trial.Study{Name: "b"})
+	require.ErrorContains(t, err, "another process has kept the file locked for 20ms")
+
+	ctx, cancel := context.WithCancelCause(t.Context())
+	time.AfterFunc(20*time.Millisecond, func() { cancel(nil) })
+	_, err = sqlite.File(path).Create(ctx, trial.Study{Name: "b"})
+	require.ErrorIs(t, err, context.Canceled, "who waits can be called back")
+
+	time.AfterFunc(50*time.Millisecond, func() { exec("COMMIT") })
+	l, err := sqlite.File(path).Create(t.Context(), trial.Study{Name: "b"})
+	require.NoError(t, err, "who waits gets it")
+	require.NoError(t, l.Close())
+}
+
+func TestFullDisk(t *testing.T) {
+	path := temp(t)
+	l, err := sqlite.File(path).Create(t.Context(), trial.Study{Name: "a"})
+	require.NoError(t, err)
+	_, err = l.Add(t.Context(), trial.Record{State: trial.Failed, Err: "kept"})
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+
+	// A file of at most so many pages is as good as a full disk.
+	sqlite.SetMaxPages(t, 60)
+	st := sqlite.File(path)
+	l, err = st.Open(t.Context(), "a")
+	require.NoError(t, err)
+	big := trial.Record{State: trial.Failed, Err: strings.Repeat("x", 1<<20)}
+	_, err = l.Add(t.Context(), big)
+	require.ErrorContains(t, err, "full")
+	_, err = l.Add(t.Context(), trial.Record{State: trial.Failed, Err: "small"})
+	require.NoError(t, err, "what fits goes on")
+	got := []string{}
+	for u, err := range l.Since(t.Context(), 0) {
+		require.NoError(t, err)
+		got = append(got, u.Trial.Err)
+	}
+	assert.Equal(t, []string{"kept", "small"}, got)
+	require.NoError(t, l.Close())
+}
+
+func TestManyCreateTheFile(t *testing.T) {
+	path := temp(t)
+	errs := make(chan error)
+	const stores = 8
+	for i := range stores {
+		go func() {
+			l, err := sqlite.File(path).Create(t.Context(), trial.Study{Name: string(rune('a' + i))})
+			if err == nil {
+				err = l.Close()
+			}
+			errs <- err
+		}()
+	}
+	for range stores {
+		require.NoError(t, <-errs)
+	}
+	n := 0
+	for _, err := range sqlite.File(path).Studies(t.Context()) {
+		require.NoError(t, err)
+		n++
+	}
+	assert.Equal(t, stores, n)
+}
+
+func TestReservedNotes(t *testing.T) {
+	st := sqlite.File(temp(t))
+	l, err := st.Create(t.Context(), trial.Study{Name: "a"})
+	require.NoError(t, err)
+	defer l.Close()
+	r, err := l.Start(t.Context(), time.Now())
+	require.NoError(t, err)
+	for _, key := range []string{"fixed_params", "constraints", "constraints:c", "tpe:relative_params:0", "attune:error"} {
+		require.ErrorContains(t, l.Write(t.Context(), r.Number, trial.Noted{Key: key, JSON: "1"}), "reserved")
+	}
+	require.ErrorContains(t, l.Annotate(t.Context(), nil, trial.Attrs{{Key: "attune:seed", JSON: "1"}}), "reserved")
+	_, err = st.Create(t.Context(), trial.Study{Name: "b", Notes: trial.Attrs{{Key: "attune:seed", JSON: "1"}}})
+	require.ErrorContains(t, err, "reserved")
+}

@@ -1,0 +1,105 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	_ "embed"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/attune-hpo/attune/storage"
+)
+
+// schema creates the tables, as SQLAlchemy does for Optuna 5.0.0.
+//
+//go:embed schema.sql
+var schema string
+
+const (
+	// alembicHead is the version of the schema, as Optuna counts since 0.10.
+	alembicHead = "v3.2.0.a"
+	// libraryVersion is the version of Optuna whose schema this is. Optuna shows
+	// it in messages.
+	libraryVersion = "5.0.0"
+)
+
+// older are the versions that `optuna storage upgrade` brings up to date.
+var older = []string{
+	"v0.9.0.a", "v1.2.0.a", "v1.3.0.a", "v2.4.0.a", "v2.6.0.a",
+	"v3.0.0.a", "v3.0.0.b", "v3.0.0.c", "v3.0.0.d",
+}
+
+// errUnfinished reports tables without a version: Optuna creates the one after
+// the other, each in a transaction of its own.
+var errUnfinished = fmt.Errorf("%w: it has the tables of Optuna, but no version: "+
+	"Optuna before 0.10, or one that stopped while creating it; run `optuna storage upgrade`", storage.ErrVersion)
+
+// patience is how long to wait for Optuna to finish that.
+var patience = 3 * time.Second
+
+// ensureSchema returns an error unless the file is a store of the version that
+// this package knows. An empty file becomes one, or the error is errNoFile.
+func (s *Store) ensureSchema(ctx context.Context, c *conn, create bool) error {
+	for deadline := time.Now().Add(patience); ; {
+		err := s.read(ctx, c, c.checkSchema)
+		if errors.Is(err, errNoFile) && create {
+			err = s.transact(ctx, c, "BEGIN IMMEDIATE", c.createSchema)
+		}
+		if !errors.Is(err, errUnfinished) || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func (c *conn) checkSchema() error {
+	var tables []string
+	err := c.query("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name", nil, func(row []driver.Value) error {
+		tables = append(tables, asText(row[0]))
+		return nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case len(tables) == 0:
+		return errNoFile
+	case !slices.Contains(tables, "studies") && !slices.Contains(tables, "alembic_version"):
+		return fmt.Errorf("%w: a SQLite database of something else, with the tables %s", storage.ErrFormat, strings.Join(tables, ", "))
+	case !slices.Contains(tables, "studies") || !slices.Contains(tables, "alembic_version"):
+		return errUnfinished
+	}
+	version, err := c.text("SELECT version_num FROM alembic_version")
+	switch {
+	case err != nil:
+		return err
+	case version == "":
+		return errUnfinished
+	case slices.Contains(older, version):
+		return fmt.Errorf("%w: an older Optuna wrote it: it has version %s of the schema, not %s; run `optuna storage upgrade`", storage.ErrVersion, version, alembicHead)
+	case version != alembicHead:
+		return fmt.Errorf("%w: it has version %.40q of the schema, not %s: a newer Optuna, or something else, wrote it; look for a newer attune", storage.ErrVersion, version, alembicHead)
+	}
+	return nil
+}
+
+// createSchema makes a store of an empty file, unless another process was faster.
+func (c *conn) createSchema() error {
+	if err := c.checkSchema(); !errors.Is(err, errNoFile) {
+		return err
+	}
+	if _, err := c.db.Exec(schema, nil); err != nil {
+		return err
+	}
+	if _, err := c.exec("INSERT INTO version_info VALUES (1, 12, ?)", libraryVersion); err != nil {
+		return err
+	}
+	_, err := c.exec("INSERT INTO alembic_version VALUES (?)", alembicHead)
+	return err
+}

@@ -1,0 +1,284 @@
+// Package sqlite keeps studies in a SQLite file that is shared with Optuna.
+//
+// The file has the tables of Optuna's newest schema, byte for byte, so Python's
+// Optuna 5 and optuna-dashboard open it while Go workers write to it, and this
+// package opens theirs. Whatever else a study needs is kept in attributes whose
+// keys begin with "attune:". doc/format/sqlite.md lists every table and key.
+//
+//	st, err := study.Open(ctx, sqlite.File("walmart.db"), "lightgbm", study.Config{})
+//
+// Any number of goroutines and processes of one machine may work on one file.
+// Each transaction takes the write lock first and waits for it, so "database is
+// locked" is not an error that workers meet.
+//
+// # Durability
+//
+// While a ledger that wrote is open, the file is in WAL mode: two more files
+// lie next to it, and belong to it. A process that is killed loses nothing that
+// a method has returned from. A machine that loses power may lose the last
+// commits, never the file; set [Store.Sync] to lose none. The last one to close
+// the file puts it back into one piece, which browser tools can open; after a
+// crash, opening, writing and closing it once does the same.
+//
+// # Caveats
+//
+//   - Not on a network file system: its locks and shared memory are not to be
+//     trusted, by this package or by Python. Put a file on a local disk.
+//   - Times are UTC, as Optuna 5 writes them. Optuna up to 4.9 wrote local time
+//     without saying so; its records read as if it had been UTC.
+//   - Python's Optuna may claim a waiting trial twice on SQLite. Go workers do not
+//     claim one that is taken, but cannot stop Python from it.
+//   - A process keeps the records of an open study in memory, for all ledgers
+//     of one Store together, and re-reads those that have not finished whenever
+//     another process has written. Tens of thousands of waiting trials make
+//     that slow.
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// A Store is a SQLite file. Its fields must not change once it is in use. It is
+// safe for concurrent use, and must not be copied.
+//
+// The file is opened when it is needed and closed when no ledger is open; it is
+// created, in a folder that exists, by the first Create. Errors wrap
+// [storage.ErrFormat] if it is not a store, [storage.ErrVersion] if another
+// version of Optuna wrote it, and what package fs or the driver reports. A file
+// that cannot be written can be read.
+type Store struct {
+	// Path names the file. There are no URLs, and no ":memory:": for that there
+	// is package memory.
+	Path string
+	// BusyTimeout is how long to wait for other processes before giving up.
+	// Default 30 s.
+	BusyTimeout time.Duration
+	// Sync makes each commit wait for the disk, so that a loss of power loses
+	// nothing. It costs most of the speed.
+	Sync bool
+
+	once    sync.Once
+	sem     chan struct{} // of one; guards what follows
+	db      *conn         // nil while closed
+	ledgers int           // open ones
+	studies map[int64]*study
+}
+
+var (
+	_ storage.Store  = (*Store)(nil)
+	_ storage.Leaser = (*ledger)(nil)
+)
+
+// File returns the store in the file of the given path, with default settings.
+// It does not touch the file.
+func File(path string) *Store { return &Store{Path: path} }
+
+// errNoFile reports that there is nothing at the path yet.
+var errNoFile = errors.New("the file does not exist")
+
+// use calls f with the connection, and alone. The file is opened before and, if
+// no ledger is left open, closed after it.
+func (s *Store) use(ctx context.Context, create bool, f func(*conn) error) (err error) {
+	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	defer s.unlock()
+	if s.db == nil {
+		if s.db, err = s.open(ctx, create); err != nil {
+			return err
+		}
+	}
+	defer func() {
+		if s.ledgers == 0 {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	return f(s.db)
+}
+
+// close closes the file. The caller is alone with s.
+func (s *Store) close() error {
+	err := s.db.close()
+	s.db = nil
+	return err
+}
+
+// lock waits until the caller is alone with s.
+func (s *Store) lock(ctx context.Context) error {
+	s.once.Do(func() { s.sem = make(chan struct{}, 1) })
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case s.sem <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *Store) unlock() { <-s.sem }
+
+func (s *Store) wrap(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, errNoFile) {
+		err = storage.ErrNotExist
+	}
+	return fmt.Errorf("sqlite: %s in %s: %w", op, s.Path, s.explain(err))
+}
+
+// Create implements [storage.Store].
+func (s *Store) Create(ctx context.Context, header trial.Study) (storage.Ledger, error) {
+	var l *ledger
+	header, err := storage.CanonicalStudy(header)
+	if err == nil {
+		err = checkStudyNotes(header.Notes)
+	}
+	if err == nil {
+		err = s.use(ctx, true, func(c *conn) error {
+			var id int64
+			token := newToken()
+			err := s.write(ctx, c, func() (err error) {
+				if _, err := c.studyID(header.Name); !errors.Is(err, storage.ErrNotExist) {
+					if err == nil {
+						err = storage.ErrExist
+					}
+					return err
+				}
+				id, err = c.insertStudy(header, token)
+				return err
+			})
+			if err == nil {
+				l = s.ledger(id, token)
+			}
+			return err
+		})
+	}
+	if err != nil {
+		return nil, s.wrap(fmt.Sprintf("create study %q", header.Name), err)
+	}
+	return l, nil
+}
+
+// Open implements [storage.Store].
+func (s *Store) Open(ctx context.Context, name string) (storage.Ledger, error) {
+	var l *ledger
+	err := s.use(ctx, false, func(c *conn) error {
+		return s.read(ctx, c, func() error {
+			id, err := c.studyID(name)
+			if err != nil {
+				return err
+			}
+			_, token, err := c.identity(id)
+			if err == nil {
+				l = s.ledger(id, token)
+			}
+			return err
+		})
+	})
+	if err != nil {
+		return nil, s.wrap(fmt.Sprintf("open study %q", name), err)
+	}
+	return l, nil
+}
+
+// Studies implements [storage.Store]. A file that does not exist has none.
+func (s *Store) Studies(ctx context.Context) iter.Seq2[trial.Study, error] {
+	return func(yield func(trial.Study, error) bool) {
+		var headers []trial.Study
+		err := s.use(ctx, false, func(c *conn) error {
+			return s.read(ctx, c, func() (err error) {
+				headers, err = c.headers(0)
+				return err
+			})
+		})
+		if errors.Is(err, errNoFile) {
+			return
+		}
+		if err != nil {
+			yield(trial.Study{}, s.wrap("list studies", err))
+			return
+		}
+		for _, h := range headers {
+			if err := ctx.Err(); err != nil {
+				yield(trial.Study{}, s.wrap("list studies", err))
+				return
+			}
+			if !yield(h, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Rename implements [storage.Store].
+func (s *Store) Rename(ctx context.Context, from, to string) error {
+	_, err := storage.CanonicalStudy(trial.Study{Name: to})
+	if err == nil {
+		err = s.use(ctx, false, func(c *conn) error {
+			var id int64
+			err := s.write(ctx, c, func() (err error) {
+				if id, err = c.studyID(from); err != nil || from == to {
+					return err
+				}
+				if _, err := c.studyID(to); !errors.Is(err, storage.ErrNotExist) {
+					if err == nil {
+						err = storage.ErrExist
+					}
+					return err
+				}
+				_, err = c.exec("UPDATE studies SET study_name = ? WHERE study_id = ?", to, id)
+				return err
+			})
+			if st := s.studies[id]; err == nil && st != nil {
+				st.header = nil
+			}
+			return err
+		})
+	}
+	return s.wrap(fmt.Sprintf("rename study %q to %q", from, to), err)
+}
+
+// Delete implements [storage.Store].
+func (s *Store) Delete(ctx context.Context, name string) error {
+	err := s.use(ctx, false, func(c *conn) error {
+		var id int64
+		err := s.write(ctx, c, func() (err error) {
+			if id, err = c.studyID(name); err != nil {
+				return err
+			}
+			return c.deleteStudy(id)
+		})
+		if st := s.studies[id]; err == nil && st != nil {
+			st.gone = true
+			delete(s.studies, id) // the id may be given to the next study
+		}
+		return err
+	})
+	return s.wrap(fmt.Sprintf("delete study %q", name), err)
+}
+
+// ledger returns a new ledger of a study. The caller is alone with s.
+func (s *Store) ledger(id int64, token string) *ledger {
+	st := s.studies[id]
+	if st == nil || st.gone || st.token != token {
+		st = &study{id: id, token: token}
+		if s.studies == nil {
+			s.studies = map[int64]*study{}
+		}
+		s.studies[id] = st
+	}
+	st.ledgers++
+	s.ledgers++
+	return &ledger{store: s, study: st}
+}
