@@ -1,0 +1,181 @@
+package tpe
+
+import (
+	"cmp"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// A parzen is the estimator of equation 3 of Watanabe 2023 (arXiv 2304.11127),
+// written as it reads there: a weighted mixture whose components are products of
+// one kernel an axis, the last component being the prior.
+type parzen struct {
+	axes    []axis
+	weights []float64   // sum to 1
+	mu      [][]float64 // [axis][component]; of a choice, the index observed
+	sigma   [][]float64 // [axis][component]; unused by choices
+}
+
+// newParzen returns the estimator of observations, each a position an axis, in
+// order of trial number.
+func newParzen(axes []axis, observations [][]float64, weights []float64) *parzen {
+	n := len(observations)
+	p := &parzen{axes: axes, weights: append(slices.Clone(weights), 1)}
+	total := 0.0
+	for _, w := range p.weights {
+		total += w
+	}
+	for i := range p.weights {
+		p.weights[i] /= total
+	}
+	for d := range axes {
+		mu := make([]float64, n, n+1)
+		for i, o := range observations {
+			mu[i] = o[d]
+		}
+		sigma := bandwidths(mu)
+		p.mu = append(p.mu, append(mu, 0))
+		p.sigma = append(p.sigma, append(sigma, 1))
+	}
+	return p
+}
+
+// bandwidths returns the wider gap to a neighbour for each of mu, clipped. The
+// outermost look inwards only, if there is more than one.
+func bandwidths(mu []float64) []float64 {
+	n := len(mu)
+	order := make([]int, n)
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(mu[i], mu[j]) })
+	sigma := make([]float64, n)
+	for r, i := range order {
+		left, right := -0.5, 0.5
+		if r > 0 {
+			left = mu[order[r-1]]
+		}
+		if r < n-1 {
+			right = mu[order[r+1]]
+		}
+		s := max(mu[i]-left, right-mu[i])
+		if n > 1 && r == 0 {
+			s = right - mu[i]
+		}
+		if n > 1 && r == n-1 {
+			s = mu[i] - left
+		}
+		sigma[i] = min(max(s, 1/min(100, float64(n)+2)), 1)
+	}
+	return sigma
+}
+
+// logPDF returns the log-density, per unit of the interval on each axis, of a
+// point given by a value an axis.
+func (p *parzen) logPDF(point []float64) float64 {
+	terms := make([]float64, len(p.weights))
+	for i, w := range p.weights {
+		terms[i] = math.Log(w)
+		for d := range p.axes {
+			terms[i] += p.logKernel(d, i, point[d])
+		}
+	}
+	top, sum := slices.Max(terms), 0.0
+	for _, t := range terms {
+		sum += math.Exp(t - top)
+	}
+	return top + math.Log(sum)
+}
+
+func (p *parzen) logKernel(d, i int, value float64) float64 {
+	a, mu, sigma := &p.axes[d], p.mu[d][i], p.sigma[d][i]
+	n := float64(len(p.weights)) // of kernels
+	switch a.kind {
+	case choice:
+		switch {
+		case i == len(p.weights)-1:
+			return -math.Log(float64(a.n))
+		case value == mu:
+			return math.Log((1/n + 1) / (float64(a.n)/n + 1))
+		}
+		return math.Log(1 / n / (float64(a.n)/n + 1))
+	case grid:
+		mid, width := a.cell(value)
+		return logCellMass((mid-mu)/sigma, width/sigma, math.Log(width/sigma)) - logMass((-0.5-mu)/sigma, (0.5-mu)/sigma)
+	}
+	z := (value - mu) / sigma
+	return -0.5*z*z - halfLog2Pi - math.Log(sigma) - logMass((-0.5-mu)/sigma, (0.5-mu)/sigma)
+}
+
+// sample draws a point, a value an axis.
+func (p *parzen) sample(rng *rand.Rand) []float64 {
+	i, u := 0, rng.Float64()
+	for sum := p.weights[0]; i < len(p.weights)-1 && u >= sum; {
+		i++
+		sum += p.weights[i]
+	}
+	point := make([]float64, len(p.axes))
+	for d := range p.axes {
+		a, mu, sigma, u := &p.axes[d], p.mu[d][i], p.sigma[d][i], rng.Float64()
+		if a.kind != choice {
+			t := mu + sigma*truncatedQuantile(u, (-0.5-mu)/sigma, (0.5-mu)/sigma)
+			point[d] = a.value(min(max(t, -0.5), 0.5))
+			continue
+		}
+		v, own := mu, math.Exp(p.logKernel(d, i, mu))
+		if last := i == len(p.weights)-1; last {
+			v, own = math.Inf(1), 0
+		}
+		if u >= own { // the others share the rest
+			others := float64(a.n)
+			if own > 0 {
+				others--
+			}
+			other := min(math.Floor((u-own)/(1-own)*others), others-1)
+			if other >= v {
+				other++
+			}
+			v = other
+		}
+		point[d] = v
+	}
+	return point
+}
+
+func recencyWeights(n int) []float64 {
+	w := make([]float64, n)
+	for i := range w {
+		w[i] = recency(i, n)
+	}
+	return w
+}
+
+// plainEstimators returns the estimators of the good and the bad trials.
+func plainEstimators(c Config, number int, sp space.Space, h trial.Snapshot, best []int) (l, g *parzen) {
+	axes := make([]axis, len(sp))
+	for i, a := range sp {
+		axes[i] = newAxis(a)
+	}
+	var below, above [][]float64
+	for _, r := range h.Records() {
+		observed := r.State.Done() && counts(&r, h) ||
+			r.State == trial.Running && !c.IgnoreRunning && r.Number != number
+		at, ok := observe(axes, &r)
+		switch _, good := slices.BinarySearch(best, r.Number); {
+		case !observed || !ok:
+		case good:
+			below = append(below, at)
+		default:
+			above = append(above, at)
+		}
+	}
+	weights := recencyWeights(len(below))
+	if h.Objectives() > 1 {
+		weights = slices.Repeat([]float64{1}, len(below))
+	}
+	return newParzen(axes, below, weights), newParzen(axes, above, recencyWeights(len(above)))
+}

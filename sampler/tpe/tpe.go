@@ -1,0 +1,193 @@
+// Package tpe proposes points by the tree-structured Parzen estimator (Bergstra et
+// al. 2011, Algorithms for Hyper-Parameter Optimization; Watanabe 2023, arXiv
+// 2304.11127), with the rules and defaults of Optuna 5.
+//
+// The trials are split into the few good ones and the rest; Parzen estimators give
+// the density l of the one and g of the other; candidates are drawn from l; the
+// one with the highest l/g is proposed. In detail:
+//
+//   - Complete and pruned trials are observations: feasible complete ones are the
+//     best, by value or, for several objectives, by rank of non-domination and
+//     hypervolume; then come feasible pruned ones, by how far they got; then those
+//     that violate constraints, by how much. Failed trials are ignored. Running
+//     ones count among the rest.
+//   - All trials take part in the split, but only those that have every axis of
+//     the request are in the densities. What the trial was given is not looked at.
+//   - Each observation has a kernel: on each axis a normal distribution truncated
+//     to the bounds, as wide as the gap to its neighbours, or a distribution over
+//     the choices. A last kernel, the prior, covers everything.
+//   - In the density g the older trials count for less.
+//
+// What is proposed is decided by ranks: it does not change with the scale of the
+// objective, nor with the units of a parameter.
+//
+// A draw costs time in proportion to the trials, and no memory beyond what the
+// sampler keeps: about 60 bytes an axis and trial. Processors with AVX2 and FMA
+// get the same bits faster; across architectures the last bits may differ, as
+// those of Go's math package do.
+package tpe
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/attune-hpo/attune/internal/transform"
+	"github.com/attune-hpo/attune/sampler"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// A Config says how a [Sampler] works. The zero value stands for the defaults,
+// those of Optuna 5.
+type Config struct {
+	// Startup is the number of complete and pruned trials before which points are
+	// drawn at random. Default 10; negative means none.
+	Startup int
+	// Candidates is how many points are drawn from l to choose among. Default 24.
+	Candidates int
+	// Kernel says whether the axes of a joint request are drawn together.
+	Kernel Kernel
+	// Good is the share of the complete and pruned trials that counts as good, in
+	// (0, 1], their number rounded up. Default 0.1.
+	Good float64
+	// MostGood bounds the number of good trials. Default 25 for one objective,
+	// no bound for several; negative means no bound.
+	MostGood int
+	// IgnoreRunning leaves out the trials that are running. By default they count
+	// among the bad, so that parallel workers do not all go to the same place.
+	IgnoreRunning bool
+}
+
+// A Kernel says how many axes a kernel spans.
+type Kernel uint8
+
+// The kernels.
+const (
+	DefaultKernel Kernel = iota // Multivariate for one objective, Univariate for several
+	Multivariate                // all axes of a request at once: what goes well together is seen
+	Univariate                  // one axis after the other, each on its own
+)
+
+// String returns the name of k in lower case.
+func (k Kernel) String() string {
+	names := [...]string{"default", "multivariate", "univariate"}
+	if int(k) < len(names) {
+		return names[k]
+	}
+	return fmt.Sprintf("kernel(%d)", uint8(k))
+}
+
+// A Sampler is a [sampler.Sampler]. Make one with [New]. It remembers what it has
+// computed from the last few histories it was asked about, which speeds it up and
+// changes nothing else. It is not safe for concurrent use.
+type Sampler struct {
+	config Config
+	memory memory
+	work   workspace // of the draw at hand
+}
+
+var _ sampler.Sampler = (*Sampler)(nil)
+
+// New returns a sampler with the given settings.
+func New(c Config) *Sampler { return &Sampler{config: c} }
+
+// Config returns the settings of s, as they were given to [New].
+func (s *Sampler) Config() Config { return s.config }
+
+// Sample implements [sampler.Sampler]. It never fails.
+func (s *Sampler) Sample(_ context.Context, r sampler.Request) (sampler.Proposal, error) {
+	c := s.config.resolved(r.History.Objectives())
+	point := make([]float64, len(r.Space))
+	if r.History.Count(trial.Complete)+r.History.Count(trial.Pruned) < c.Startup {
+		for i, a := range r.Space {
+			point[i] = transform.Uniform(a, r.Rand)
+		}
+		return sampler.Proposal{Point: point}, nil
+	}
+	k := s.memory.of(r.History)
+	best := k.split.best(c.good(k.split.total))
+	if c.Kernel == Multivariate {
+		s.draw(c, k, best, r, point)
+	} else {
+		for i, a := range r.Space {
+			axis := r
+			axis.Space = space.Space{a}
+			s.draw(c, k, best, axis, point[i:i+1])
+		}
+	}
+	return sampler.Proposal{Point: point}, nil
+}
+
+// resolved returns c with defaults in place of zeros.
+func (c Config) resolved(objectives int) Config {
+	if c.Startup == 0 {
+		c.Startup = 10
+	}
+	if c.Candidates <= 0 {
+		c.Candidates = 24
+	}
+	if !(c.Good > 0) {
+		c.Good = 0.1
+	}
+	if c.Kernel == DefaultKernel {
+		c.Kernel = Multivariate
+		if objectives > 1 {
+			c.Kernel = Univariate
+		}
+	}
+	if c.MostGood == 0 && objectives == 1 {
+		c.MostGood = 25
+	}
+	if c.MostGood <= 0 {
+		c.MostGood = math.MaxInt
+	}
+	return c
+}
+
+// good returns how many of n trials are good.
+func (c Config) good(n int) int {
+	return min(int(math.Ceil(c.Good*float64(n))), c.MostGood, n)
+}
+
+// draw writes the best of the candidates for the axes of r to point.
+func (s *Sampler) draw(c Config, k *history, best []int, r sampler.Request, point []float64) {
+	x := s.memory.index(k, r.Space)
+	x.update(r, best, c.IgnoreRunning)
+	several := r.History.Objectives() > 1
+	w := &s.work
+
+	stride := (c.Candidates + candidates - 1) / candidates * candidates
+	w.points = slices.Grow(w.points[:0], stride*len(x.axes))[:stride*len(x.axes)]
+	x.l.weigh(several)
+	w.cumulative = w.cumulative[:0]
+	sum := 0.0
+	for s := range x.l.numbers {
+		sum += x.l.weights[s]
+		w.cumulative = append(w.cumulative, sum)
+	}
+	for i := range c.Candidates {
+		x.l.sample(r.Rand, w.cumulative, w.points[i:], stride)
+	}
+	for d := range x.axes { // the rest of the stride is of no consequence
+		row := w.points[d*stride:][:stride]
+		for i := c.Candidates; i < stride; i++ {
+			row[i] = row[0]
+		}
+	}
+
+	w.scores = slices.Grow(w.scores[:0], c.Candidates)[:c.Candidates]
+	clear(w.scores)
+	x.l.logPDF(w.points, w.scores, 1, several, w)
+	x.g.logPDF(w.points, w.scores, -1, false, w)
+	top := 0
+	for i, score := range w.scores {
+		if score > w.scores[top] {
+			top = i
+		}
+	}
+	for d := range x.axes {
+		point[d] = x.axes[d].coordinate(w.points[d*stride+top])
+	}
+}
