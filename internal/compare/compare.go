@@ -1,0 +1,144 @@
+// Package compare measures how well samplers search. The commands below it run
+// attune and its peers on the same problems; doc/benchmarks tells what came out.
+package compare
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/attune-hpo/attune/internal/compare/table"
+	"github.com/attune-hpo/attune/objective/problem"
+)
+
+// Checkpoints are the numbers of trials after which the best value is kept.
+var Checkpoints = []int{10, 25, 50, 100, 150, 200}
+
+// A Run is the outcome of one study, as both the Go and the Python commands write
+// it, one JSON line each.
+type Run struct {
+	Sampler  string          `json:"sampler"`
+	Problem  string          `json:"problem"`
+	Seed     int             `json:"seed"`
+	Best     map[int]float64 `json:"best"`     // after so many trials
+	Distinct int             `json:"distinct"` // configurations tried
+}
+
+// Read returns the runs that r holds.
+func Read(r io.Reader) ([]Run, error) {
+	var runs []Run
+	for lines := bufio.NewScanner(r); ; {
+		if !lines.Scan() {
+			return runs, lines.Err()
+		}
+		var run Run
+		if err := json.Unmarshal(lines.Bytes(), &run); err != nil {
+			return nil, fmt.Errorf("compare: line %d: %w", len(runs)+1, err)
+		}
+		runs = append(runs, run)
+	}
+}
+
+// Problems returns what the comparison of search quality is about: functions
+// with a known minimum, and then tables.
+func Problems() []problem.Problem {
+	all := []problem.Problem{
+		problem.Branin(), problem.Hartmann6(), problem.Ackley(10), problem.Rosenbrock(5), problem.Pipeline(),
+	}
+	for _, t := range table.All() {
+		all = append(all, t.Problem)
+	}
+	return all
+}
+
+// Named returns the problems of the given names, separated by commas; "" means
+// all of them.
+func Named(names string) ([]problem.Problem, error) {
+	all := Problems()
+	if names == "" {
+		return all, nil
+	}
+	var some []problem.Problem
+	for name := range strings.SplitSeq(names, ",") {
+		i := slices.IndexFunc(all, func(p problem.Problem) bool { return p.Name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("compare: no problem %q", name)
+		}
+		some = append(some, all[i])
+	}
+	return some, nil
+}
+
+// Quartiles returns the quartiles of xs, which must not be empty: linear
+// interpolation between order statistics, as numpy has it.
+func Quartiles(xs []float64) (q [3]float64) {
+	xs = slices.Sorted(slices.Values(xs))
+	for i := range q {
+		at, frac := math.Modf(float64(len(xs)-1) * float64(i+1) / 4)
+		q[i] = xs[int(at)]
+		if frac > 0 {
+			q[i] += frac * (xs[int(at)+1] - q[i])
+		}
+	}
+	return q
+}
+
+// A Verdict compares two samples of losses by the test of Mann and Whitney (1947),
+// in the normal approximation with the correction for ties: fit for samples of
+// about eight and more.
+type Verdict struct {
+	Wins float64 // the probability that a is less than b, ties counting half
+	P    float64 // of a difference at least as large, either way, if there is none
+}
+
+// Judge compares a with b, both of which must have elements, none NaN.
+func Judge(a, b []float64) Verdict {
+	wins := 0.0
+	for _, x := range a {
+		for _, y := range b {
+			switch {
+			case x < y:
+				wins++
+			case x == y:
+				wins += 0.5
+			}
+		}
+	}
+	n, m := float64(len(a)), float64(len(b))
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	ties := 0.0 // Σ t³ - t over the groups of equals
+	for i := 0; i < len(all); {
+		j := i
+		for j < len(all) && all[j] == all[i] {
+			j++
+		}
+		t := float64(j - i)
+		ties += t*t*t - t
+		i = j
+	}
+	variance := n * m / 12 * (n + m + 1 - ties/((n+m)*(n+m-1)))
+	v := Verdict{Wins: wins / (n * m), P: 1}
+	if variance > 0 {
+		z := max(0, math.Abs(wins-n*m/2)-0.5) / math.Sqrt(variance)
+		v.P = math.Erfc(z / math.Sqrt2)
+	}
+	return v
+}
+
+// String says who is better beyond noise, at a level of 5 %.
+func (v Verdict) String() string {
+	word := "same"
+	switch {
+	case v.P >= 0.05:
+	case v.Wins > 0.5:
+		word = "better"
+	default:
+		word = "worse"
+	}
+	return fmt.Sprintf("%s: wins %.0f %%, p %.2g", word, 100*v.Wins, v.P)
+}

@@ -1,0 +1,131 @@
+// Command quality measures search quality: it runs one sampler on problems with
+// known minima and writes a JSON line a run.
+//
+//	go run ./internal/compare/quality -sampler tpe > tpe.jsonl
+//	go run ./internal/compare/versus tpe.jsonl doc/benchmarks/data/optuna-5.0.0-default.jsonl
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/attune-hpo/attune/internal/compare"
+	"github.com/attune-hpo/attune/objective/problem"
+	"github.com/attune-hpo/attune/sampler"
+	"github.com/attune-hpo/attune/sampler/random"
+	"github.com/attune-hpo/attune/sampler/tpe"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/storage/memory"
+	"github.com/attune-hpo/attune/study"
+)
+
+var samplers = map[string]sampler.Sampler{
+	"random":         random.Sampler{},
+	"tpe":            tpe.New(tpe.Config{}),
+	"tpe-univariate": tpe.New(tpe.Config{Kernel: tpe.Univariate}),
+	"tpe-alone":      alone(tpe.New(tpe.Config{})),
+}
+
+// alone has s draw all parameters jointly that all trials share, and any other on
+// its own: what an engine would do that knows no groups.
+func alone(s sampler.Sampler) sampler.Sampler {
+	return sampler.Func(func(ctx context.Context, r sampler.Request) (sampler.Proposal, error) {
+		if len(r.Given.Space) == 0 {
+			return s.Sample(ctx, r)
+		}
+		var all sampler.Proposal
+		axes := r.Space
+		for i := range axes {
+			r.Space = axes[i : i+1]
+			p, err := s.Sample(ctx, r)
+			if err != nil {
+				return p, err
+			}
+			all.Point = append(all.Point, p.Point...)
+		}
+		return all, nil
+	})
+}
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("quality: ")
+	name := flag.String("sampler", "tpe", fmt.Sprintf("one of %v", slices.Sorted(maps.Keys(samplers))))
+	names := flag.String("problems", "", "names, separated by commas (default all)")
+	first := flag.Int("first", 0, "first seed")
+	seeds := flag.Int("seeds", 60, "runs a problem")
+	trials := flag.Int("trials", 200, "trials a run, one after the other")
+	declare := flag.Bool("declare", false, "tell the study its space beforehand, conditions included")
+	flag.Parse()
+
+	s, ok := samplers[*name]
+	if !ok {
+		log.Fatalf("no sampler %q", *name)
+	}
+	problems, err := compare.Named(*names)
+	if err != nil {
+		log.Fatal(err)
+	}
+	label := "attune " + *name
+	if *declare {
+		label += " declared"
+	}
+	out := json.NewEncoder(os.Stdout)
+	for _, p := range problems {
+		for seed := *first; seed < *first+*seeds; seed++ {
+			cfg := study.Config{Sampler: s, Seed: uint64(seed)}
+			if *declare {
+				cfg.Space = p.Space
+			}
+			run, err := search(context.Background(), cfg, p, *trials)
+			if err != nil {
+				log.Fatal(err)
+			}
+			run.Sampler, run.Seed = label, seed
+			if err := out.Encode(run); err != nil {
+				log.Fatal(err)
+			}
+		}
+	}
+}
+
+func search(ctx context.Context, cfg study.Config, p problem.Problem, trials int) (compare.Run, error) {
+	run := compare.Run{Problem: p.Name, Best: map[int]float64{}}
+	st, err := study.Create(ctx, &memory.Store{}, p.Name, cfg)
+	if err != nil {
+		return run, err
+	}
+	defer st.Close()
+	objective := study.Func(func(_ context.Context, t *study.Trial) (float64, error) { return p.Loss(t), nil })
+	if err := st.Optimize(ctx, objective, study.Run{Trials: trials}); err != nil {
+		return run, err
+	}
+	h, err := st.Snapshot(ctx)
+	if err != nil {
+		return run, err
+	}
+	configs := map[string]bool{}
+	best := h.At(0).Values[0]
+	for i := range h.Len() {
+		r := h.At(i)
+		if len(r.Values) != 1 {
+			return run, fmt.Errorf("%s: trial %d is %v: %s", p.Name, r.Number, r.State, r.Err)
+		}
+		best = min(best, r.Values[0])
+		if slices.Contains(compare.Checkpoints, i+1) {
+			run.Best[i+1] = best
+		}
+		configs[fmt.Sprint(slices.SortedFunc(slices.Values(r.Params.Settings()), func(a, b space.Setting) int {
+			return strings.Compare(a.Name, b.Name)
+		}))] = true
+	}
+	run.Distinct = len(configs)
+	return run, nil
+}
