@@ -222,11 +222,11 @@ func TestFailuresAreRecordedAndDoNotEndTheRun(t *testing.T) {
 		f    study.Func
 		want string
 	}{
-		"error":   {func(context.Context, *study.Trial) (float64, error) { return 0, boom }, "out of memory"},
-		"panic":   {func(context.Context, *study.Trial) (float64, error) { panic("no such layer") }, "panic: no such layer"},
-		"nil map": {func(context.Context, *study.Trial) (float64, error) { var m map[string]int; m["a"] = 1; return 0, nil }, "nil map"},
-		"NaN":     {func(context.Context, *study.Trial) (float64, error) { return math.NaN(), nil }, "NaN"},
-		"goexit":  {func(context.Context, *study.Trial) (float64, error) { runtime.Goexit(); return 0, nil }, "ended its goroutine"},
+		"error":    {func(context.Context, *study.Trial) (float64, error) { return 0, boom }, "out of memory"},
+		"panic":    {func(context.Context, *study.Trial) (float64, error) { panic("no such layer") }, "panic: no such layer"},
+		"division": {func(context.Context, *study.Trial) (float64, error) { zero := 0; return float64(1 / zero), nil }, "divide by zero"},
+		"NaN":      {func(context.Context, *study.Trial) (float64, error) { return math.NaN(), nil }, "NaN"},
+		"goexit":   {func(context.Context, *study.Trial) (float64, error) { runtime.Goexit(); return 0, nil }, "ended its goroutine"},
 		"bad bound": {func(_ context.Context, t *study.Trial) (float64, error) {
 			return space.Float("z", 2, 1).Suggest(t), nil
 		}, "low 2 exceeds high 1"},

@@ -92,7 +92,7 @@ type (
 		Second model   `attune:"2nd,when=kind:a|b,when=level:0..2"`
 		Tail   float64 `attune:"tail,min=0,max=1,step=0.3,when=First.Rate:1,when=seed:2|3"`
 		Not    model   `attune:"-"`
-		hidden int
+		hidden int     //lint:ignore U1000 what is not tagged may be unexported
 		Notes  []string
 		Left   struct{ Alone int }
 	}

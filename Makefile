@@ -1,0 +1,56 @@
+# make lists the targets; make check is what CI runs.
+
+TOOL  := go tool -modfile=internal/tools/go.mod
+COUNT ?= 6
+BENCH ?= .
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: check
+check: fmt vet lint vuln test ## Everything that CI checks
+
+.PHONY: fmt
+fmt: ## Fail if a file is not gofmt'ed
+	@bad=$$(gofmt -l .); test -z "$$bad" || { echo "not formatted; run gofmt -w on:"; echo "$$bad"; exit 1; }
+
+.PHONY: vet
+vet: ## Run go vet
+	go vet ./...
+
+.PHONY: lint
+lint: ## Run staticcheck, at the version in internal/tools/go.mod
+	$(TOOL) staticcheck ./...
+
+# Where the vulnerability database cannot be reached nothing is known either way.
+.PHONY: vuln
+vuln: ## Run govulncheck; skipped, with a line, where its database is out of reach
+	@out=$$($(TOOL) govulncheck ./... 2>&1); rc=$$?; \
+	case "$$rc $$out" in \
+	0*) echo "govulncheck: nothing found" ;; \
+	*"fetching vulnerabilities"*) echo "govulncheck: skipped: its database cannot be reached from here" ;; \
+	*) printf '%s\n' "$$out"; exit 1 ;; \
+	esac
+
+.PHONY: test
+test: ## Run all tests under the race detector, the examples among them
+	go test -race ./...
+
+.PHONY: examples
+examples: ## Build and run every example
+	go test -count=1 -v ./examples/
+
+.PHONY: bench
+bench: ## Run the Go benchmarks, ready for benchstat (COUNT=6 BENCH=regexp)
+	go test -run='^$$' -bench='$(BENCH)' -benchmem -count=$(COUNT) ./...
+
+.PHONY: compare
+compare: ## Judge search quality beside Optuna's (a few minutes, no Python)
+	scripts/quality.sh
+
+.PHONY: compare-speed
+compare-speed: ## Time attune, Optuna, Rustuna and goptuna (needs Python)
+	scripts/speed.sh

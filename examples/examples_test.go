@@ -1,0 +1,94 @@
+// Package examples runs the programs in the folders below.
+package examples
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/internal/gotool"
+)
+
+// want is what each program prints.
+var want = map[string]string{
+	"askandtell": `40 loaves, 9 of them burnt
+best: 215 degrees, 35 minutes
+`,
+	"conditional": `the YAML says what the Go declaration says: true
+control flow  best: sgd, momentum: true, beta2: false
+declared      best: sgd, momentum: true, beta2: false
+YAML          best: sgd, momentum: true, beta2: false
+`,
+	"enqueue": `the settings in use were trial 0
+tuned is better: true
+and still has 4 threads
+`,
+	"multiobjective": `several trials on the front: true
+the larger the model, the smaller the error: true
+1 x   8: error 0.259 with     64 parameters
+1 x 256: error 0.110 with  65536 parameters
+`,
+	"parallel": `at least 100 trials are complete: true
+0 failed; several processes took part: true
+the best is below 1: true
+`,
+	"resume": `interrupted: true
+20 complete, 1 failed, 1 waiting
+resumed
+40 complete, 1 failed, 0 waiting
+`,
+}
+
+func build(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	gotool.Run(t, "build", "-o", dir, "./...")
+	return dir
+}
+
+func output(t *testing.T, dir string, program ...string) string {
+	t.Helper()
+	cmd := exec.Command(program[0], program[1:]...)
+	cmd.Dir = dir
+	out, err := cmd.Output()
+	require.NoError(t, err, "%s", out)
+	return string(out)
+}
+
+func TestExamples(t *testing.T) {
+	programs := build(t)
+	folders, err := filepath.Glob("*/main.go")
+	require.NoError(t, err)
+	require.Len(t, folders, len(want)+1, "each example is tested")
+	for name, text := range want {
+		t.Run(name, func(t *testing.T) {
+			assert.Equal(t, text, output(t, t.TempDir(), filepath.Join(programs, name)))
+		})
+	}
+}
+
+func TestQuickstartRunsAndResumes(t *testing.T) {
+	program := filepath.Join(build(t), "quickstart")
+	dir := t.TempDir()
+	first := output(t, dir, program, "-trials", "40")
+	assert.Contains(t, first, "40 trials in attune.db")
+	assert.NotContains(t, first, "resuming")
+	second := output(t, dir, program, "-trials", "5")
+	assert.Contains(t, second, "resuming: 40 trials are in attune.db")
+	assert.Contains(t, second, "45 trials in attune.db")
+	assert.Contains(t, second, "tuned model")
+
+	best, err := os.ReadFile(filepath.Join(dir, "best.yaml"))
+	require.NoError(t, err)
+	assert.Contains(t, string(best), "learning_rate: ")
+	header, err := os.ReadFile(filepath.Join(dir, "attune.db"))
+	require.NoError(t, err)
+	assert.True(t, strings.HasPrefix(string(header), "SQLite format 3"))
+	// Bytes 18 and 19 of a file in WAL mode are 2 (sqlite.org/fileformat2.html, 1.3.3).
+	assert.Equal(t, "\x01\x01", string(header[18:20]), "closed into one plain file")
+}

@@ -1,0 +1,143 @@
+// Package archtest keeps the import graph as doc/architecture.md draws it.
+package archtest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/internal/gotool"
+)
+
+const module = "github.com/attune-hpo/attune/"
+
+// A row says what a package may import: of this module, and of others. All are
+// patterns of path.Match.
+type row struct {
+	pkg           string
+	ours, foreign []string
+}
+
+// arrows lists the packages, lowest first. The first row that matches a package
+// is the one that counts; a package that none matches is one that
+// doc/architecture.md does not know.
+var arrows = []row{
+	{pkg: "internal/pyjson"},
+	{pkg: "space", ours: []string{"internal/pyjson"}},
+	{pkg: "space/bind", ours: []string{"space"}},
+	{pkg: "space/spaceyaml", ours: []string{"space", "internal/pyjson"}, foreign: []string{"go.yaml.in/yaml/v3"}},
+	{pkg: "trial", ours: []string{"space", "internal/pyjson"}},
+
+	{pkg: "internal/compare", ours: []string{"internal/compare/*", "objective/*"}},
+	{pkg: "internal/compare/*", ours: []string{"*", "*/*", "*/*/*"}},
+	{pkg: "internal/*", ours: []string{"space", "trial"}},
+
+	{pkg: "sampler", ours: []string{"space", "trial", "internal/transform"}},
+	{pkg: "sampler/*", ours: []string{"sampler", "space", "trial", "internal/*"},
+		foreign: []string{"golang.org/x/sys/cpu"}},
+	{pkg: "pruner", ours: []string{"trial"}},
+	{pkg: "storage", ours: []string{"space", "trial", "internal/pyjson"}},
+	{pkg: "storage/memory", ours: []string{"storage", "space", "trial"}},
+	{pkg: "storage/sqlite", ours: []string{"storage", "space", "trial", "internal/pyjson"},
+		foreign: []string{"github.com/mattn/go-sqlite3"}},
+	{pkg: "storage/storagetest", ours: []string{"storage", "space", "trial"},
+		foreign: []string{"github.com/stretchr/testify/*"}},
+
+	{pkg: "study", ours: []string{"pruner", "sampler", "space", "storage", "trial"}},
+
+	{pkg: "objective/tree/*", ours: []string{"objective/tree"}},
+	{pkg: "objective/*", ours: []string{"space", "study", "trial"}},
+	{pkg: "export", ours: []string{"space", "space/spaceyaml", "trial", "internal/pyjson"}},
+	{pkg: "progress", ours: []string{"space", "study", "trial"},
+		foreign: []string{"github.com/schollz/progressbar/v3", "golang.org/x/term"}},
+
+	{pkg: "examples"},
+	{pkg: "examples/*", ours: []string{"*", "*/*"}},
+	{pkg: "."},
+}
+
+// A listed package is what go list -json says of one.
+type listed struct {
+	ImportPath string
+	Standard   bool
+	Imports    []string
+	CgoFiles   []string
+}
+
+func list(t *testing.T, args ...string) []listed {
+	t.Helper()
+	out := gotool.Run(t, append([]string{"list", "-json=ImportPath,Standard,Imports,CgoFiles"}, args...)...)
+	var pkgs []listed
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p listed
+		err := dec.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return pkgs
+		}
+		require.NoError(t, err)
+		pkgs = append(pkgs, p)
+	}
+}
+
+func TestArrows(t *testing.T) {
+	for _, p := range list(t, module+"...") {
+		pkg := strings.TrimPrefix(p.ImportPath, module)
+		if pkg+"/" == module {
+			pkg = "."
+		}
+		i := slices.IndexFunc(arrows, func(r row) bool { return matches(pkg, r.pkg) })
+		if !assert.GreaterOrEqual(t, i, 0, "%s has no row here: draw its arrows in doc/architecture.md first", pkg) {
+			continue
+		}
+		may := arrows[i]
+		for _, imp := range p.Imports {
+			ours, isOurs := strings.CutPrefix(imp, module)
+			switch {
+			case isOurs:
+				assert.True(t, matches(ours, may.ours...), "%s may not import %s", pkg, ours)
+			case isForeign(imp):
+				assert.True(t, matches(imp, may.foreign...), "%s may not import %s", pkg, imp)
+			}
+		}
+	}
+}
+
+// Importers of the engine, of any sampler and pruner and of the memory store
+// need no C compiler, and no library for models that they do not use.
+func TestCoreIsLight(t *testing.T) {
+	core := []string{"study", "sampler/...", "pruner/...", "storage/memory", "space/...", "export/...", "progress/..."}
+	for i := range core {
+		core[i] = module + core[i]
+	}
+	for _, p := range list(t, append([]string{"-deps"}, core...)...) {
+		if p.Standard {
+			continue
+		}
+		assert.Empty(t, p.CgoFiles, "%s needs cgo", p.ImportPath)
+		for _, heavy := range []string{"gorgonia", "onnx", "sqlite"} {
+			assert.NotContains(t, p.ImportPath, heavy)
+		}
+	}
+}
+
+// isForeign reports whether an import path is of neither this module nor the
+// standard library.
+func isForeign(imp string) bool {
+	first, _, _ := strings.Cut(imp, "/")
+	return strings.Contains(first, ".")
+}
+
+func matches(s string, patterns ...string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		ok, err := path.Match(p, s)
+		return ok && err == nil
+	})
+}
