@@ -47,6 +47,9 @@ func Lit[T Scalar](v T) Literal {
 // ParseLiteral returns the canonical literal of JSON text, which must be a
 // scalar: null, a bool, a number (NaN and Infinity included) or a string.
 func ParseLiteral(text string) (Literal, error) {
+	if canonicalFloat(text) { // the common case, for which this is the quick way
+		return Literal(text), nil
+	}
 	v, err := pyjson.Parse(text)
 	if err != nil {
 		return "", fmt.Errorf("space: literal: %w", err)
@@ -94,3 +97,17 @@ func (l Literal) number() (x float64, ok bool) {
 }
 
 func floatLiteral(x float64) Literal { return Literal(pyjson.AppendFloat(nil, x)) }
+
+// canonicalFloat reports whether text is a finite float in the form of [Lit].
+func canonicalFloat(text string) bool {
+	const longest = 24 // characters
+	if len(text) > longest || !strings.ContainsAny(text, ".e") {
+		return false
+	}
+	x, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return false
+	}
+	var b [longest]byte
+	return string(pyjson.AppendFloat(b[:0], x)) == text
+}

@@ -249,9 +249,9 @@ func (s Space) Params(settings ...Setting) (Params, error) {
 
 // Settings returns the parameters as settings, to be enqueued elsewhere.
 func (p Params) Settings() []Setting {
-	out := make([]Setting, 0, len(p.Point))
-	for name, v := range p.All() {
-		out = append(out, Setting{name, v})
+	out := make([]Setting, len(p.Point))
+	for i, a := range p.Space {
+		out[i] = Setting{a.Name, a.Distribution.Decode(p.Point[i])}
 	}
 	return out
 }
