@@ -111,6 +111,7 @@ func (s *Study) Optimize(ctx context.Context, o Objective, run Run) error {
 		return fmt.Errorf("study: optimize: %w", err)
 	}
 	r := newRun(ctx, s, o, bounds)
+	r.follow = run.Observer.Finish != nil
 	s.mu.Lock()
 	s.runs[r] = true
 	s.mu.Unlock()
@@ -141,7 +142,9 @@ type run struct {
 	starting  context.Context // done when no further trial is to start
 
 	stopped  context.CancelFunc // of starting
-	watching sync.Mutex         // serializes the observer
+	workers  sync.WaitGroup
+	watching sync.Mutex // serializes the observer
+	follow   bool       // Observer.Finish is there, and wants a snapshot
 
 	counting sync.Mutex // held from reading the history to counting a trial in
 	started  int        // trials that next let start
@@ -185,13 +188,13 @@ func (r *run) all(ctx context.Context) error {
 		}
 	}
 	r.watch(func() { r.Observer.Begin(total, h) })
-	var workers, helper sync.WaitGroup
+	var helper sync.WaitGroup
 	helping, done := context.WithCancel(ctx)
 	helper.Go(func() { r.revive(helping) })
 	for range r.Workers {
-		workers.Go(func() { r.work(ctx) })
+		r.workers.Go(func() { r.work(ctx) })
 	}
-	workers.Wait()
+	r.workers.Wait()
 	done()
 	helper.Wait()
 	r.mu.Lock()
@@ -204,8 +207,19 @@ func (r *run) all(ctx context.Context) error {
 
 func evaluated(h trial.Snapshot) int { return h.Count(trial.Complete) + h.Count(trial.Pruned) }
 
+// errGoexit is the error of a trial whose objective called runtime.Goexit, as
+// testing.T.FailNow does.
+var errGoexit = errors.New("the objective ended its goroutine")
+
 // work evaluates trials until none is to start.
 func (r *run) work(ctx context.Context) {
+	var current *Trial
+	defer func() {
+		if current != nil { // and Goexit cannot be stopped: another goroutine takes over
+			r.conclude(ctx, current, nil, errGoexit)
+			r.workers.Go(func() { r.work(ctx) })
+		}
+	}()
 	for r.next() {
 		t, err := r.study.Ask(ctx)
 		r.counting.Lock()
@@ -218,7 +232,11 @@ func (r *run) work(ctx context.Context) {
 			r.stop(err)
 			return
 		}
-		r.one(ctx, t)
+		current = t
+		r.watch(func() { r.Observer.Start(t.Record()) })
+		values, err := r.evaluate(ctx, t)
+		current = nil
+		r.conclude(ctx, t, values, err)
 	}
 }
 
@@ -261,24 +279,24 @@ func (r *run) count() (ok, wait bool) {
 	return true, false
 }
 
-// one evaluates a trial and records what came of it.
-func (r *run) one(ctx context.Context, t *Trial) {
-	r.watch(func() { r.Observer.Start(t.Record()) })
-	values, err := r.evaluate(ctx, t)
+// conclude records what came of a trial.
+func (r *run) conclude(ctx context.Context, t *Trial, values []float64, err error) {
 	// What was evaluated is worth keeping even if the run is being cancelled.
 	keeping := context.WithoutCancel(ctx)
 	if told := r.study.Tell(keeping, t, values, err); told != nil {
 		r.lost(told)
 		return
 	}
-	r.watch(func() {
-		h, err := r.study.Snapshot(keeping)
-		if err != nil {
-			r.stop(err)
-			return
-		}
-		r.Observer.Finish(t.Record(), h)
-	})
+	if r.follow {
+		r.watch(func() {
+			h, err := r.study.Snapshot(keeping)
+			if err != nil {
+				r.stop(err)
+				return
+			}
+			r.Observer.Finish(t.Record(), h)
+		})
+	}
 	if t.rec.State != trial.Failed {
 		return
 	}
@@ -322,21 +340,14 @@ func (r *run) evaluate(ctx context.Context, t *Trial) ([]float64, error) {
 	return nil, err
 }
 
-// survive calls the objective and turns whatever ends it into an error.
+// survive calls the objective and turns a panic into an error.
 func survive(ctx context.Context, o Objective, t *Trial) (values []float64, err error) {
-	done := make(chan struct{})
-	go func() { // a goroutine of its own, since runtime.Goexit may end it
-		defer close(done)
-		err = errors.New("the objective ended its goroutine")
-		defer func() {
-			if v := recover(); v != nil {
-				err = &PanicError{v, debug.Stack()}
-			}
-		}()
-		values, err = o.Evaluate(ctx, t)
+	defer func() {
+		if v := recover(); v != nil {
+			values, err = nil, &PanicError{v, debug.Stack()}
+		}
 	}()
-	<-done
-	return values, err
+	return o.Evaluate(ctx, t)
 }
 
 // lost deals with a trial that could not be told.
