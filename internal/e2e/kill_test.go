@@ -82,7 +82,7 @@ func worker(t *testing.T, file string, log *strings.Builder) *exec.Cmd {
 }
 
 func TestWorkersAreKilledAndNothingIsLost(t *testing.T) {
-	const workers, kills = 4, 25
+	const workers, kills = 8, 40
 	file := filepath.Join(t.TempDir(), "kill.db")
 	rng := rand.New(rand.NewPCG(1, 2))
 	logs := make([]strings.Builder, workers+kills)

@@ -111,6 +111,8 @@ func BenchmarkSample(b *testing.B) {
 		{"mixed", mixed, Config{}},
 		{"univariate", sphere(10), Config{Kernel: Univariate}},
 		{"objectives", several(10), Config{}},
+		{"table", table(b), Config{}},
+		{"table, repeating", table(b), Config{Repeat: true}},
 	} {
 		for _, n := range []int{100, 1000, 10_000} {
 			b.Run(fmt.Sprintf("%s/n=%d", bm.name, n), func(b *testing.B) {
@@ -139,5 +141,18 @@ func BenchmarkSample(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// The first hundred trials of a study, where what a draw costs beside the kernels
+// matters most.
+func BenchmarkFirst100(b *testing.B) {
+	for name, p := range map[string]problem{"floats": sphere(10), "mixed": mixed, "table": table(b)} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				p.run(b, New(Config{}), 100, 1)
+			}
+		})
 	}
 }

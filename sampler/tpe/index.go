@@ -96,6 +96,7 @@ type index struct {
 	running []observation // that are in, by number
 	best    []int         // numbers of the good trials that l has, ascending
 	l, g    *mixture
+	past    past
 }
 
 type observation struct {
@@ -109,6 +110,7 @@ func newIndex(s space.Space) *index {
 		x.axes[i] = newAxis(a)
 	}
 	x.l, x.g = newMixture(x.axes), newMixture(x.axes)
+	x.past.axes = x.axes
 	return x
 }
 

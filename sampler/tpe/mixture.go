@@ -36,6 +36,8 @@ type column struct {
 	norm  []float64 // [slot], constant term of the log-density
 	order []int32   // slots that are in, by mu; unused by choices
 	cells cells
+
+	limits []limits // [slot], those that were needed last there; to save time
 }
 
 type stale struct{ axis, slot int }
@@ -273,8 +275,8 @@ func (m *mixture) refresh() {
 		for d := range m.columns {
 			if m.axes[d].kind == grid {
 				m.columns[d].cells.clear()
+				clear(m.columns[d].sigma) // so that none is taken for unchanged
 			}
-			clear(m.columns[d].sigma) // so that none is taken for unchanged
 			for r := range m.columns[d].order {
 				m.rescale(d, r)
 			}
@@ -334,34 +336,40 @@ func (m *mixture) rescale(d, r int) {
 	c.norm[s] = -logMass((-0.5-mu)/sigma, (0.5-mu)/sigma)
 	a := &m.axes[d]
 	if i := slices.Index(m.quad, d); i >= 0 {
-		c.norm[s] -= quadratic(a, mu, sigma).minus
+		c.norm[s] -= constant(a, sigma) - curvature(a, sigma)*mu*mu
 		m.setCoef(int(s), i, d)
 	} else if a.hasTable() {
 		c.cells.class[s] = c.cells.classOf(shape{mu, sigma})
 	}
 }
 
-// exponent is the log-density a·t² + b·t - minus of a kernel before truncation.
-type exponent struct{ a, b, minus float64 }
+// A quadratic kernel has, before truncation, the log-density
+// curvature·(t-mu)² - constant.
 
-func quadratic(ax *axis, mu, sigma float64) exponent {
+func curvature(ax *axis, sigma float64) float64 {
 	inverse := 1 / sigma
-	a := -0.5 * inverse * inverse
-	minus := halfLog2Pi
+	c := -0.5 * inverse * inverse
 	if ax.kind == grid { // the mass of a narrow cell: the first terms of logCellMass
 		h := inverse / float64(ax.n)
-		a *= 1 - h*h/12
-		minus += h*h/24 - math.Log(h)
-	} else {
-		minus += math.Log(sigma)
+		c *= 1 - h*h/12
 	}
-	return exponent{a, -2 * a * mu, minus - a*mu*mu}
+	return c
 }
 
+func constant(ax *axis, sigma float64) float64 {
+	if ax.kind == grid {
+		h := 1 / sigma / float64(ax.n)
+		return halfLog2Pi + (h*h/24 - math.Log(h))
+	}
+	return halfLog2Pi + math.Log(sigma)
+}
+
+// setCoef lays out a kernel as a polynomial of t; what of it is constant is in norm.
 func (m *mixture) setCoef(s, i, d int) {
-	e := quadratic(&m.axes[d], m.columns[d].mu[s], m.columns[d].sigma[s])
+	c := &m.columns[d]
+	a := curvature(&m.axes[d], c.sigma[s])
 	at := (s/lanes*len(m.quad)+i)*2*lanes + s%lanes
-	m.coef[at], m.coef[at+lanes] = e.a, e.b
+	m.coef[at], m.coef[at+lanes] = a, -2*a*c.mu[s]
 }
 
 func (m *mixture) setBase(s int) {
@@ -528,7 +536,10 @@ func (a *axis) logPrior(value float64) float64 {
 	return -0.5*value*value - halfLog2Pi - priorMass
 }
 
-var priorMass = logMass(-0.5, 0.5)
+var (
+	priorMass   = logMass(-0.5, 0.5)
+	priorLimits = newLimits(-0.5, 0.5)
+)
 
 // sample draws a value an axis from the mixture. weigh must have been called;
 // cumulative has the sums of the weights up to each slot, and then 1 more for the
@@ -550,11 +561,12 @@ func (m *mixture) sample(rng *rand.Rand, cumulative []float64, point []float64, 
 		var v float64
 		switch {
 		case a.kind != choice:
-			mu, sigma := 0.0, 1.0
-			if !prior {
-				mu, sigma = c.mu[s], c.sigma[s]
+			t := 0.0
+			if prior {
+				t = priorLimits.quantile(u)
+			} else {
+				t = c.mu[s] + c.sigma[s]*c.quantile(s, u)
 			}
-			t := mu + sigma*truncatedQuantile(u, (-0.5-mu)/sigma, (0.5-mu)/sigma)
 			v = a.value(min(max(t, -0.5), 0.5))
 		case prior:
 			v = min(math.Floor(u*float64(a.n)), float64(a.n-1))
@@ -571,4 +583,21 @@ func (m *mixture) sample(rng *rand.Rand, cumulative []float64, point []float64, 
 		}
 		point[d*stride] = v
 	}
+}
+
+// quantile returns what of the kernel of slot s, in bandwidths from its middle, has
+// the share u below it.
+func (c *column) quantile(s int, u float64) float64 {
+	a, b := (-0.5-c.mu[s])/c.sigma[s], (0.5-c.mu[s])/c.sigma[s]
+	if a > 0 {
+		return truncatedQuantile(u, a, b)
+	}
+	if s >= len(c.limits) {
+		c.limits = append(c.limits, make([]limits, s+1-len(c.limits))...)
+	}
+	l := &c.limits[s]
+	if l.a != a || l.b != b {
+		*l = newLimits(a, b)
+	}
+	return l.quantile(u)
 }

@@ -86,26 +86,43 @@ func truncatedQuantile(u, a, b float64) float64 {
 	if a > 0 {
 		return -truncatedQuantile(1-u, -b, -a)
 	}
-	var x float64
+	l := newLimits(a, b)
+	return l.quantile(u)
+}
+
+// limits are the limits a < b of a truncated normal distribution, not both above 0,
+// and what they cut off: it is worth remembering.
+type limits struct{ a, b, below, above, mass float64 }
+
+func newLimits(a, b float64) limits {
+	l := limits{a: a, b: b}
 	if b > -5 {
-		below, above := 0.5*math.Erfc(-a/math.Sqrt2), 0.5*math.Erfc(b/math.Sqrt2)
-		mass := 1 - below - above
+		l.below, l.above = 0.5*math.Erfc(-a/math.Sqrt2), 0.5*math.Erfc(b/math.Sqrt2)
+		l.mass = 1 - l.below - l.above
 		if b < 0 {
-			mass = 0.5*math.Erfc(-b/math.Sqrt2) - below
+			l.mass = 0.5*math.Erfc(-b/math.Sqrt2) - l.below
 		}
-		if p := below + u*mass; p <= 0.5 {
+	}
+	return l
+}
+
+// quantile is [truncatedQuantile] for a <= 0.
+func (l *limits) quantile(u float64) float64 {
+	var x float64
+	if l.b > -5 {
+		if p := l.below + u*l.mass; p <= 0.5 {
 			x = quantile(p)
 		} else {
-			x = -quantile(above + (1-u)*mass)
+			x = -quantile(l.above + (1-u)*l.mass)
 		}
 	} else if u > 0 {
-		first, rest := logPhi(a), math.Log(u)+logMass(a, b)
+		first, rest := logPhi(l.a), math.Log(u)+logMass(l.a, l.b)
 		top := max(first, rest)
 		x = tailQuantile(top + math.Log1p(math.Exp(min(first, rest)-top)))
 	} else {
-		x = a
+		x = l.a
 	}
-	return min(max(x, a), b)
+	return min(max(x, l.a), l.b)
 }
 
 // quantile returns x such that Φ(x) = p, for p in [0, ½].

@@ -17,6 +17,8 @@
 //     to the bounds, as wide as the gap to its neighbours, or a distribution over
 //     the choices. A last kernel, the prior, covers everything.
 //   - In the density g the older trials count for less.
+//   - In a finite space no configuration is proposed twice as long as new ones turn
+//     up among the candidates. This is not a rule of Optuna's; see [Config].
 //
 // What is proposed is decided by ranks: it does not change with the scale of the
 // objective, nor with the units of a parameter.
@@ -40,7 +42,7 @@ import (
 )
 
 // A Config says how a [Sampler] works. The zero value stands for the defaults,
-// those of Optuna 5.
+// those of Optuna 5 but for Repeat.
 type Config struct {
 	// Startup is the number of complete and pruned trials before which points are
 	// drawn at random. Default 10; negative means none.
@@ -58,6 +60,17 @@ type Config struct {
 	// IgnoreRunning leaves out the trials that are running. By default they count
 	// among the bad, so that parallel workers do not all go to the same place.
 	IgnoreRunning bool
+	// Repeat lets configurations be proposed that were tried before, as Optuna does.
+	// By default, in a finite space (one without a continuum), the best candidate is
+	// chosen that no complete, pruned or running trial has. If there is none, others
+	// are drawn, up to ten times in all; then a repetition is proposed after all.
+	// That makes repetitions rare; [sampler.NoRepeat] rules them out. One axis after
+	// the other, each further time half as many candidates are drawn.
+	//
+	// A configuration is the values of all parameters that vary. Where some of them
+	// are given (at a condition, in an enqueued trial, by [sampler.Fixed]), repetitions
+	// are not looked for.
+	Repeat bool
 }
 
 // A Kernel says how many axes a kernel spans.
@@ -99,22 +112,32 @@ func (s *Sampler) Config() Config { return s.config }
 // Sample implements [sampler.Sampler]. It never fails.
 func (s *Sampler) Sample(_ context.Context, r sampler.Request) (sampler.Proposal, error) {
 	c := s.config.resolved(r.History.Objectives())
-	point := make([]float64, len(r.Space))
-	if r.History.Count(trial.Complete)+r.History.Count(trial.Pruned) < c.Startup {
-		for i, a := range r.Space {
-			point[i] = transform.Uniform(a, r.Rand)
-		}
-		return sampler.Proposal{Point: point}, nil
-	}
 	k := s.memory.of(r.History)
-	best := k.split.best(c.good(k.split.total))
-	if c.Kernel == Multivariate {
-		s.draw(c, k, best, r, point)
-	} else {
-		for i, a := range r.Space {
-			axis := r
-			axis.Space = space.Space{a}
-			s.draw(c, k, best, axis, point[i:i+1])
+	tried := s.past(c, k, r)
+	startup := r.History.Count(trial.Complete)+r.History.Count(trial.Pruned) < c.Startup
+	var best []int
+	if !startup {
+		best = k.split.best(c.good(k.split.total))
+	}
+	point := make([]float64, len(r.Space))
+	for range rounds {
+		switch {
+		case startup:
+			for i, a := range r.Space {
+				point[i] = transform.Uniform(a, r.Rand)
+			}
+		case c.Kernel == Multivariate:
+			s.draw(c, k, best, r, tried, point)
+		default:
+			for i, a := range r.Space {
+				axis := r
+				axis.Space = space.Space{a}
+				s.draw(c, k, best, axis, nil, point[i:i+1])
+			}
+			c.Candidates = (c.Candidates + 1) / 2 // of as many again the same would win
+		}
+		if tried == nil || !tried.has(point) {
+			break
 		}
 	}
 	return sampler.Proposal{Point: point}, nil
@@ -151,8 +174,9 @@ func (c Config) good(n int) int {
 	return min(int(math.Ceil(c.Good*float64(n))), c.MostGood, n)
 }
 
-// draw writes the best of the candidates for the axes of r to point.
-func (s *Sampler) draw(c Config, k *history, best []int, r sampler.Request, point []float64) {
+// draw writes the best of the candidates for the axes of r to point: of those that
+// were not tried, if there are any.
+func (s *Sampler) draw(c Config, k *history, best []int, r sampler.Request, tried *past, point []float64) {
 	x := s.memory.index(k, r.Space)
 	x.update(r, best, c.IgnoreRunning)
 	several := r.History.Objectives() > 1
@@ -181,10 +205,14 @@ func (s *Sampler) draw(c Config, k *history, best []int, r sampler.Request, poin
 	clear(w.scores)
 	x.l.logPDF(w.points, w.scores, 1, several, w)
 	x.g.logPDF(w.points, w.scores, -1, false, w)
-	top := 0
+	top, fresh := 0, false
 	for i, score := range w.scores {
-		if score > w.scores[top] {
-			top = i
+		if fresh && !(score > w.scores[top]) {
+			continue
+		}
+		isNew := tried == nil || !tried.hasValues(w.points[i:], stride)
+		if isNew && !fresh || score > w.scores[top] && isNew == fresh {
+			top, fresh = i, isNew
 		}
 	}
 	for d := range x.axes {
