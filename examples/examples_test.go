@@ -31,7 +31,7 @@ and still has 4 threads
 	"multiobjective": `several trials on the front: true
 the larger the model, the smaller the error: true
 1 x   8: error 0.259 with     64 parameters
-1 x 256: error 0.110 with  65536 parameters
+1 x 247: error 0.111 with  61009 parameters
 `,
 	"parallel": `at least 100 trials are complete: true
 0 failed; several processes took part: true

@@ -40,15 +40,20 @@ func (f MultiFunc) Evaluate(ctx context.Context, t *Trial) ([]float64, error) { 
 // context is done, the search space is exhausted, or [Study.Stop].
 type Run struct {
 	Trials  int           // evaluate so many, whatever their outcome; 0: no bound
-	Total   int           // end when the study has so many complete and pruned trials, whoever ran them; 0: no bound
+	Total   int           // end when the study has so many complete and pruned trials, whoever runs them; 0: no bound
 	Timeout time.Duration // start no trial after it; those that run are finished; 0: none
 	Workers int           // evaluate so many at once, in goroutines; default 1
 	// TrialTimeout bounds one evaluation: its context is done then, and the trial
 	// fails if the objective returns an error because of that. 0: none.
 	TrialTimeout time.Duration
 	// Fatal says which errors of the objective end the run, which then returns
-	// them. Trials that run are finished. Default: none.
+	// them. Trials that run are finished. It may be called from several goroutines
+	// at once. Default: none.
 	Fatal func(err error) bool
+	// Failures is how many trials in a row may fail before the run ends with
+	// [ErrFailing]: an objective that always fails is not worth trying for ever.
+	// Default 100; negative: no bound.
+	Failures int
 	// Retries is how often a trial is enqueued again after its objective failed.
 	// Default 0.
 	Retries int
@@ -63,6 +68,9 @@ func (r Run) normalize() (Run, error) {
 		return r, fmt.Errorf("%w: negative bound in %+v", ErrConfig, r.bounds())
 	}
 	r.Workers = max(1, r.Workers)
+	if r.Failures == 0 {
+		r.Failures = 100
+	}
 	if r.Revivals == 0 {
 		r.Revivals = 3
 	}
@@ -104,9 +112,15 @@ func (e *PanicError) Unwrap() error {
 // even when the run is being cancelled, and a trial that was cut short by that is
 // enqueued again for whoever resumes.
 //
-// Several calls, in one process or in many, may share a study.
+// Several calls, in one process or in many, may share a study. To reach a
+// [Run.Total] they wait for one another's trials, as long as anything happens: a
+// trial of which nothing is heard for twice the [Config.Grace] is not waited for, so
+// that there may be some more in the end.
 func (s *Study) Optimize(ctx context.Context, o Objective, run Run) error {
 	bounds, err := run.normalize()
+	if err == nil && o == nil {
+		err = fmt.Errorf("%w: the objective is nil", ErrConfig)
+	}
 	if err != nil {
 		return fmt.Errorf("study: optimize: %w", err)
 	}
@@ -148,10 +162,13 @@ type run struct {
 
 	counting sync.Mutex // held from reading the history to counting a trial in
 	started  int        // trials that next let start
-	asking   int        // of them, those the ledger may not know of yet
+	open     int        // of them, those not finished
+	progress [2]int     // evaluated trials and those open elsewhere, when they last changed
+	changed  time.Time  // and when that was
 
-	mu  sync.Mutex
-	err error // what ended the run
+	mu       sync.Mutex // guards what follows
+	failures int        // in a row
+	err      error      // what ended the run
 }
 
 func newRun(ctx context.Context, s *Study, o Objective, bounds Run) *run {
@@ -179,6 +196,9 @@ func (r *run) all(ctx context.Context) error {
 	h, err := r.study.Snapshot(ctx)
 	if err != nil {
 		r.watch(func() { r.Observer.Begin(r.Trials, h) })
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		return err
 	}
 	total := r.Trials
@@ -190,7 +210,10 @@ func (r *run) all(ctx context.Context) error {
 	r.watch(func() { r.Observer.Begin(total, h) })
 	var helper sync.WaitGroup
 	helping, done := context.WithCancel(ctx)
-	helper.Go(func() { r.revive(helping) })
+	if r.study.lease.ledger != nil {
+		r.reap(ctx) // first, so that those trials are next
+		helper.Go(func() { r.revive(helping) })
+	}
 	for range r.Workers {
 		r.workers.Go(func() { r.work(ctx) })
 	}
@@ -207,30 +230,35 @@ func (r *run) all(ctx context.Context) error {
 
 func evaluated(h trial.Snapshot) int { return h.Count(trial.Complete) + h.Count(trial.Pruned) }
 
-// errGoexit is the error of a trial whose objective called runtime.Goexit, as
-// testing.T.FailNow does.
-var errGoexit = errors.New("the objective ended its goroutine")
+// Goexit, which testing.T.FailNow calls, ends a goroutine and cannot be stopped.
+var (
+	errGoexit   = errors.New("the objective ended its goroutine")
+	errObserver = errors.New("study: an observer ended the goroutine of a worker")
+)
 
 // work evaluates trials until none is to start.
 func (r *run) work(ctx context.Context) {
 	var current *Trial
+	ended := false
 	defer func() {
-		if current != nil { // and Goexit cannot be stopped: another goroutine takes over
+		switch {
+		case ended:
+		case current == nil:
+			r.stop(errObserver)
+		default: // another goroutine takes over
 			r.conclude(ctx, current, nil, errGoexit)
 			r.workers.Go(func() { r.work(ctx) })
 		}
 	}()
 	for r.next() {
 		t, err := r.study.Ask(ctx)
-		r.counting.Lock()
-		r.asking--
-		r.counting.Unlock()
 		if err != nil {
+			r.counted(-1)
 			if errors.Is(err, sampler.ErrExhausted) || ctx.Err() != nil {
 				err = nil
 			}
 			r.stop(err)
-			return
+			break
 		}
 		current = t
 		r.watch(func() { r.Observer.Start(t.Record()) })
@@ -238,6 +266,7 @@ func (r *run) work(ctx context.Context) {
 		current = nil
 		r.conclude(ctx, t, values, err)
 	}
+	ended = true
 }
 
 // next reports whether another trial is to start, and counts it in.
@@ -248,7 +277,7 @@ func (r *run) next() bool {
 		}
 		select { // for trials of other workers, which may come to nothing
 		case <-r.starting.Done():
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(50 * time.Millisecond):
 		}
 	}
 	return false
@@ -270,23 +299,43 @@ func (r *run) count() (ok, wait bool) {
 		case err != nil || evaluated(h) >= r.Total:
 			r.stop(err)
 			return false, false
-		case evaluated(h)+h.Count(trial.Running)+r.asking >= r.Total:
+		case evaluated(h)+r.open >= r.Total || r.others(h):
 			return false, true
 		}
 	}
 	r.started++
-	r.asking++
+	r.open++
 	return true, false
+}
+
+// others reports whether trials of other workers may bring the study to its
+// total, and something has happened there of late.
+func (r *run) others(h trial.Snapshot) bool {
+	elsewhere := max(0, h.Count(trial.Running)-r.open)
+	if now := [2]int{evaluated(h), elsewhere}; now != r.progress || r.changed.IsZero() {
+		r.progress, r.changed = now, time.Now()
+	}
+	return evaluated(h)+r.open+elsewhere >= r.Total && time.Since(r.changed) < 2*r.study.cfg.Grace
+}
+
+// counted says that so many more trials are open.
+func (r *run) counted(n int) {
+	r.counting.Lock()
+	defer r.counting.Unlock()
+	r.open += n
 }
 
 // conclude records what came of a trial.
 func (r *run) conclude(ctx context.Context, t *Trial, values []float64, err error) {
 	// What was evaluated is worth keeping even if the run is being cancelled.
 	keeping := context.WithoutCancel(ctx)
-	if told := r.study.Tell(keeping, t, values, err); told != nil {
+	told := r.study.Tell(keeping, t, values, err)
+	r.counted(-1)
+	if told != nil {
 		r.lost(told)
 		return
 	}
+	r.streak(t, err)
 	if r.follow {
 		r.watch(func() {
 			h, err := r.study.Snapshot(keeping)
@@ -313,6 +362,20 @@ func (r *run) conclude(ctx context.Context, t *Trial, values []float64, err erro
 	}
 }
 
+// streak counts failures in a row, and ends the run when there are too many.
+func (r *run) streak(t *Trial, err error) {
+	r.mu.Lock()
+	r.failures++
+	if t.rec.State != trial.Failed {
+		r.failures = 0
+	}
+	n := r.failures
+	r.mu.Unlock()
+	if n == r.Failures {
+		r.stop(fmt.Errorf("%w: %d, the last of them trial %d: %w", ErrFailing, n, t.rec.Number, err))
+	}
+}
+
 // evaluate calls the objective within its time and checks what it returns. The
 // error is nil only if the trial is complete.
 func (r *run) evaluate(ctx context.Context, t *Trial) ([]float64, error) {
@@ -320,7 +383,7 @@ func (r *run) evaluate(ctx context.Context, t *Trial) ([]float64, error) {
 		return nil, t.err
 	}
 	if r.TrialTimeout > 0 {
-		late := fmt.Errorf("trial timed out after %v", r.TrialTimeout)
+		late := fmt.Errorf("%w after %v", ErrTimeout, r.TrialTimeout)
 		timed, cancel := context.WithTimeoutCause(ctx, r.TrialTimeout, late)
 		defer cancel()
 		ctx = timed
@@ -328,7 +391,7 @@ func (r *run) evaluate(ctx context.Context, t *Trial) ([]float64, error) {
 	t.ctx = ctx
 	t.reported = func(report trial.Report) { r.watch(func() { r.Observer.Report(t.Record(), report) }) }
 	values, err := survive(ctx, r.objective, t)
-	if err == nil {
+	if t.err != nil && (err == nil || errors.Is(err, ErrPruned)) {
 		err = t.err
 	}
 	if err == nil {
@@ -361,31 +424,31 @@ func (r *run) lost(err error) {
 	r.stop(err)
 }
 
-// revive fails the trials of dead workers and enqueues them again, until ctx is
-// done.
+// revive looks for dead workers from time to time, until ctx is done.
 func (r *run) revive(ctx context.Context) {
-	leaser := r.study.lease.ledger
-	if leaser == nil {
-		return
-	}
 	tick := time.NewTicker(interval(r.study.cfg.Grace))
 	defer tick.Stop()
 	for {
-		retry := func(failed trial.Record) (trial.Record, bool) { return retryOf(failed, r.Revivals) }
-		dead, err := leaser.Reap(ctx, r.study.cfg.Grace, time.Now(), retry)
-		if err != nil && ctx.Err() == nil {
-			r.watch(func() { r.Observer.Warn(fmt.Errorf("study: looking for dead workers: %w", err)) })
-		}
-		for _, d := range dead {
-			r.watch(func() {
-				r.Observer.Warn(fmt.Errorf("study: trial %d: its worker was silent for %v: failed, and enqueued again if it may be", d.Number, r.study.cfg.Grace))
-			})
-		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			r.reap(ctx)
 		}
+	}
+}
+
+// reap fails the trials of dead workers and enqueues them again.
+func (r *run) reap(ctx context.Context) {
+	retry := func(failed trial.Record) (trial.Record, bool) { return retryOf(failed, r.Revivals) }
+	dead, err := r.study.lease.ledger.Reap(ctx, r.study.cfg.Grace, time.Now(), retry)
+	if err != nil && ctx.Err() == nil {
+		r.watch(func() { r.Observer.Warn(fmt.Errorf("study: looking for dead workers: %w", err)) })
+	}
+	for _, d := range dead {
+		r.watch(func() {
+			r.Observer.Warn(fmt.Errorf("study: trial %d: its worker was silent for %v: failed, and enqueued again if it may be", d.Number, r.study.cfg.Grace))
+		})
 	}
 }
 

@@ -45,6 +45,10 @@ var (
 	// ErrConfig reports settings that are missing, invalid, or not those the study
 	// was created with.
 	ErrConfig = errors.New("study: bad configuration")
+	// ErrTimeout is the error of a trial that [Run.TrialTimeout] has ended.
+	ErrTimeout = errors.New("study: trial timed out")
+	// ErrFailing ends a run in which too many trials in a row have failed.
+	ErrFailing = errors.New("study: too many failures in a row")
 )
 
 // Config configures a study. Only Sampler is required.
@@ -62,9 +66,10 @@ type Config struct {
 	Directions []trial.Direction // one an objective; default one, Minimize
 	Metrics    []string          // names of the objectives, for people; default none
 	Seed       uint64            // of all random draws; 0 is a seed like any other
-	// Grace is how long a worker may be silent before the others take it for dead,
-	// fail its trials and enqueue them again. Workers say that they live four times
-	// as often. All who work on one study should agree on it. Default 1 minute.
+	// Grace is how long a worker may be silent before those that run Optimize take
+	// it for dead, fail its trials and enqueue them again. Workers say that they live
+	// four times as often. All who work on one study should agree on it. Default 1
+	// minute.
 	Grace time.Duration
 	// Detached trials belong to no process: they are asked for in one and may be
 	// told in another, and are never taken for dead. See [Study.Attach].
@@ -98,11 +103,17 @@ func Open(ctx context.Context, store storage.Store, name string, cfg Config) (*S
 	return s, err
 }
 
+var errNoStore = fmt.Errorf("%w: the store is nil: new(memory.Store) or sqlite.File(...)", ErrConfig)
+
 // Create creates a study. It fails with [storage.ErrExist] if the name is taken
 // and with [ErrConfig] if cfg makes no sense.
 func Create(ctx context.Context, store storage.Store, name string, cfg Config) (*Study, error) {
 	cfg, err := cfg.normalize()
-	if err == nil && name == "" {
+	switch {
+	case err != nil:
+	case store == nil:
+		err = errNoStore
+	case name == "":
 		err = fmt.Errorf("%w: the name is empty", ErrConfig)
 	}
 	if err != nil {
@@ -129,6 +140,9 @@ func Create(ctx context.Context, store storage.Store, name string, cfg Config) (
 func Load(ctx context.Context, store storage.Store, name string, cfg Config) (*Study, error) {
 	given := cfg
 	cfg, err := cfg.normalize()
+	if err == nil && store == nil {
+		err = errNoStore
+	}
 	if err != nil {
 		return nil, fmt.Errorf("study: load %q: %w", name, err)
 	}
@@ -143,9 +157,6 @@ func Load(ctx context.Context, store storage.Store, name string, cfg Config) (*S
 	if err != nil {
 		ledger.Close()
 		return nil, fmt.Errorf("study: load %q: %w", name, err)
-	}
-	if header.Seed == 0 {
-		header.Seed = cfg.Seed // it may come from a program that knows no seeds
 	}
 	return newStudy(cfg, ledger, header), nil
 }
@@ -176,6 +187,16 @@ func (cfg Config) normalize() (Config, error) {
 	if len(cfg.Directions) == 0 {
 		cfg.Directions = []trial.Direction{trial.Minimize}
 	}
+	for i, d := range cfg.Directions {
+		if d != trial.Minimize && d != trial.Maximize {
+			return cfg, fmt.Errorf("%w: direction %d of objective %d: it is trial.Minimize or trial.Maximize", ErrConfig, d, i)
+		}
+	}
+	for i, m := range cfg.Metrics {
+		if slices.Contains(cfg.Metrics[:i], m) {
+			return cfg, fmt.Errorf("%w: metric %q stands twice", ErrConfig, m)
+		}
+	}
 	if len(cfg.Metrics) > 0 && len(cfg.Metrics) != len(cfg.Directions) {
 		return cfg, fmt.Errorf("%w: metrics %q name %d objectives, and there are %d", ErrConfig, cfg.Metrics, len(cfg.Metrics), len(cfg.Directions))
 	}
@@ -201,7 +222,10 @@ func (cfg Config) agrees(header trial.Study) error {
 				ErrConfig, cfg.Directions, header.Directions)
 		}
 	}
-	if cfg.Seed != 0 && header.Seed != 0 && cfg.Seed != header.Seed {
+	if cfg.Metrics != nil && !slices.Equal(cfg.Metrics, header.Metrics()) {
+		return fmt.Errorf("%w: Metrics %q, and the study has %q: leave them out or use another name", ErrConfig, cfg.Metrics, header.Metrics())
+	}
+	if cfg.Seed != 0 && cfg.Seed != header.Seed {
 		return fmt.Errorf("%w: Seed %d, and the study was created with %d: leave it out or use another name",
 			ErrConfig, cfg.Seed, header.Seed)
 	}
@@ -328,30 +352,26 @@ func (s *Study) Enqueue(ctx context.Context, settings ...space.Setting) (int, er
 }
 
 // EnqueueOnce is Enqueue for settings that a program enqueues each time it
-// starts: if a trial with the same settings, or with parameters equal to them,
-// exists in any state but failed, it adds nothing and returns that trial's number.
+// starts: if a trial was enqueued with the same settings, or has those parameters
+// and no others, and has not failed, it adds nothing and returns that trial's
+// number. Two processes that do so at the same moment may both add one.
 func (s *Study) EnqueueOnce(ctx context.Context, settings ...space.Setting) (int, error) {
 	h, err := s.Snapshot(ctx)
 	if err != nil {
 		return 0, err
 	}
 	for _, r := range h.Records() {
-		if r.State != trial.Failed && has(r, settings) {
+		if r.State != trial.Failed && (sameSettings(r.Fixed, settings) || sameSettings(r.Params.Settings(), settings)) {
 			return r.Number, nil
 		}
 	}
 	return s.Enqueue(ctx, settings...)
 }
 
-// has reports whether r has all the settings, fixed or suggested.
-func has(r trial.Record, settings []space.Setting) bool {
-	for _, want := range settings {
-		v, ok := r.Get(want.Name)
-		if (!ok || v != want.Value) && !slices.Contains(r.Fixed, want) {
-			return false
-		}
-	}
-	return true
+// sameSettings reports whether a and b, in neither of which a name stands twice,
+// are the same but for their order.
+func sameSettings(a, b []space.Setting) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(a, func(s space.Setting) bool { return !slices.Contains(b, s) })
 }
 
 func (s *Study) check(settings []space.Setting) error {

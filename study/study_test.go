@@ -131,12 +131,17 @@ func TestOpenCreateLoad(t *testing.T) {
 		"more objectives":      {Sampler: random.Sampler{}, Directions: make([]trial.Direction, 2)},
 		"negative grace":       {Sampler: random.Sampler{}, Grace: -1},
 		"two axes of one name": {Sampler: random.Sampler{}, Space: space.Space{x.Axis(), x.Axis()}},
+		"other metrics":        {Sampler: random.Sampler{}, Metrics: []string{"accuracy"}},
+		"no such direction":    {Sampler: random.Sampler{}, Directions: []trial.Direction{7}},
 	} {
 		_, err := study.Open(ctx, store, "a", bad)
 		assert.ErrorIs(t, err, study.ErrConfig, name)
 	}
 	_, err = study.Create(ctx, store, "b", study.Config{Sampler: random.Sampler{}, Metrics: []string{"a", "b"}})
 	assert.ErrorIs(t, err, study.ErrConfig)
+	_, err = study.Open(ctx, nil, "b", study.Config{Sampler: random.Sampler{}})
+	assert.ErrorIs(t, err, study.ErrConfig)
+	assert.ErrorIs(t, st.Optimize(ctx, nil, study.Run{}), study.ErrConfig)
 	_, err = study.Create(ctx, store, "", study.Config{Sampler: random.Sampler{}})
 	assert.ErrorIs(t, err, study.ErrConfig)
 }
@@ -355,7 +360,9 @@ func TestBounds(t *testing.T) {
 			return 1, ctx.Err()
 		})
 		require.NoError(t, st.Optimize(t.Context(), o, study.Run{Timeout: 20 * time.Millisecond, Workers: 2}))
-		for _, r := range records(t, st) {
+		all := records(t, st)
+		require.NotEmpty(t, all)
+		for _, r := range all {
 			assert.Equal(t, trial.Complete, r.State)
 		}
 	})
@@ -368,7 +375,7 @@ func TestBounds(t *testing.T) {
 		require.NoError(t, st.Optimize(t.Context(), o, study.Run{Trials: 1, TrialTimeout: time.Millisecond}))
 		all := records(t, st)
 		require.Len(t, all, 1, "it is not enqueued again")
-		assert.Equal(t, "trial timed out after 1ms: context deadline exceeded", all[0].Err)
+		assert.Equal(t, "study: trial timed out after 1ms: context deadline exceeded", all[0].Err)
 	})
 	t.Run("stop from inside", func(t *testing.T) {
 		st := open(t, study.Config{})
@@ -434,9 +441,12 @@ func TestEnqueuedSettings(t *testing.T) {
 		assert.Equal(t, "b", k)
 		_, ok := y.Value(r)
 		assert.True(t, ok)
-		n, err := st.EnqueueOnce(ctx, x.At(1.5))
+		n, err := st.EnqueueOnce(ctx, c.At("b"), x.At(1.5))
 		require.NoError(t, err)
 		assert.Equal(t, 0, n, "it has been evaluated")
+		n, err = st.EnqueueOnce(ctx, x.At(1.5))
+		require.NoError(t, err)
+		assert.Equal(t, 2, n, "this leaves more open")
 	})
 	t.Run("outside a declared space", func(t *testing.T) {
 		st := open(t, study.Config{Space: space.Of(x, c)})
@@ -738,8 +748,8 @@ func (w wild) Sample(context.Context, sampler.Request) (sampler.Proposal, error)
 func TestASamplerThatFailsEndsTheRunWithItsName(t *testing.T) {
 	for name, point := range map[string][]float64{"outside": {99}, "NaN": {math.NaN()}, "too few": {}, "too many": {1, 2}} {
 		st := open(t, study.Config{Sampler: wild{point}})
-		err := st.Optimize(t.Context(), study.Func(bowl), study.Run{Trials: 5})
-		_ = err // the parameter is met inside the objective: the trial fails
+		// A parameter that is met inside the objective fails its trial.
+		require.NoError(t, st.Optimize(t.Context(), study.Func(bowl), study.Run{Trials: 1}))
 		assert.Contains(t, records(t, st)[0].Err, "study_test.wild", name)
 		st = open(t, study.Config{Sampler: wild{point}, Space: space.Of(x)})
 		require.ErrorContains(t, st.Optimize(t.Context(), study.Func(bowl), study.Run{Trials: 5}), "study_test.wild", name)
@@ -747,6 +757,90 @@ func TestASamplerThatFailsEndsTheRunWithItsName(t *testing.T) {
 		require.Len(t, all, 1)
 		assert.Equal(t, trial.Failed, all[0].State)
 	}
+}
+
+func TestAFailingSamplerCostsNoEnqueuedTrial(t *testing.T) {
+	store := new(memory.Store)
+	st := openIn(t, store, study.Config{Sampler: wild{}, Space: space.Of(x, y)})
+	_, err := st.Enqueue(t.Context(), x.At(1))
+	require.NoError(t, err)
+	require.Error(t, st.Optimize(t.Context(), study.Func(bowl), study.Run{Trials: 1}))
+	all := records(t, st)
+	require.Len(t, all, 2)
+	assert.Equal(t, trial.Failed, all[0].State)
+	assert.Equal(t, trial.Waiting, all[1].State)
+	assert.Equal(t, []space.Setting{x.At(1)}, all[1].Fixed)
+}
+
+func TestARunOfFailuresEnds(t *testing.T) {
+	boom := errors.New("no such file")
+	o := study.Func(func(context.Context, *study.Trial) (float64, error) { return 0, boom })
+	st := open(t, study.Config{})
+	err := st.Optimize(t.Context(), o, study.Run{Total: 10, Failures: 7})
+	require.ErrorIs(t, err, study.ErrFailing)
+	require.ErrorIs(t, err, boom)
+	assert.Len(t, records(t, st), 7)
+	st = open(t, study.Config{})
+	require.NoError(t, st.Optimize(t.Context(), o, study.Run{Trials: 150, Failures: -1}))
+}
+
+func TestNamesThatNoStorageTakesFailTheirTrialAlone(t *testing.T) {
+	for name, f := range map[string]func(t *study.Trial){
+		"attribute":  func(t *study.Trial) { t.SetAttr("\xff", 1) },
+		"constraint": func(t *study.Trial) { t.Constrain("\xff", 1) },
+		"parameter":  func(t *study.Trial) { t.Suggest(space.Axis{Name: "\xff", Distribution: x.Axis().Distribution}) },
+		"no name":    func(t *study.Trial) { t.Suggest(space.Axis{Distribution: x.Axis().Distribution}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := open(t, study.Config{})
+			o := study.Func(func(ctx context.Context, tr *study.Trial) (float64, error) {
+				if tr.Number() == 0 {
+					f(tr)
+				}
+				return bowl(ctx, tr)
+			})
+			require.NoError(t, st.Optimize(t.Context(), o, study.Run{Trials: 2}))
+			all := records(t, st)
+			assert.Equal(t, trial.Failed, all[0].State)
+			assert.NotEmpty(t, all[0].Err)
+			assert.Equal(t, trial.Complete, all[1].State)
+		})
+	}
+}
+
+func TestTotalDoesNotWaitForEverForOthers(t *testing.T) {
+	store := new(memory.Store)
+	_, err := openIn(t, store, study.Config{}).Ask(t.Context()) // and never told
+	require.NoError(t, err)
+	st := openIn(t, store, study.Config{Grace: 50 * time.Millisecond})
+	require.NoError(t, st.Optimize(t.Context(), study.Func(bowl), study.Run{Total: 3, Workers: 2}))
+	h, err := st.Snapshot(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 3, h.Count(trial.Complete))
+}
+
+func TestAnEnqueuedValueOutsideEarlierBoundsIsThatOfItsOwnTrial(t *testing.T) {
+	kind := space.Categorical("kind", "a", "b")
+	depth := space.Int("depth", 1, 9)
+	wide := space.Int("leaves", 2, 999)
+	leaves := space.Int("leaves", 2, 64)
+	o := func(leaves space.Param[int]) study.Func {
+		return func(_ context.Context, t *study.Trial) (float64, error) {
+			if kind.Suggest(t) == "a" {
+				return float64(depth.Suggest(t) + leaves.Suggest(t)), nil
+			}
+			return 0, nil
+		}
+	}
+	st := open(t, study.Config{})
+	require.NoError(t, st.Optimize(t.Context(), o(leaves), study.Run{Trials: 10}))
+	_, err := st.Enqueue(t.Context(), kind.At("a"), wide.At(500))
+	require.NoError(t, err)
+	require.NoError(t, st.Optimize(t.Context(), o(wide), study.Run{Trials: 1}))
+	r := records(t, st)[10]
+	require.Equal(t, trial.Complete, r.State, r.Err)
+	n, _ := wide.Value(r)
+	assert.Equal(t, 500, n)
 }
 
 func TestObserverSeesARunInOrder(t *testing.T) {

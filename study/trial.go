@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/attune-hpo/attune/pruner"
 	"github.com/attune-hpo/attune/sampler"
@@ -72,27 +73,47 @@ func (s *Study) Ask(ctx context.Context) (*Trial, error) {
 	if err == nil {
 		err = t.draw()
 	}
-	if err != nil { // nobody will evaluate it
-		err = fmt.Errorf("study: ask: trial %d: %w", rec.Number, err)
-		return nil, errors.Join(err, s.finish(t.ctx, t, trial.Failed, nil, err.Error()))
+	if err != nil {
+		return nil, s.abandon(t, rec, fmt.Errorf("study: ask: trial %d: %w", rec.Number, err))
 	}
 	t.ctx = ctx
 	return t, nil
 }
 
+// abandon fails a trial that nobody will evaluate, for a reason that is not its
+// own, and returns that. What somebody had enqueued is enqueued again.
+func (s *Study) abandon(t *Trial, claimed trial.Record, reason error) error {
+	err := s.finish(t.ctx, t, trial.Failed, nil, reason.Error())
+	if err == nil && len(claimed.Fixed)+len(claimed.Params.Point) > 0 {
+		claimed.State, claimed.Started = trial.Waiting, time.Time{}
+		_, err = s.add1(t.ctx, claimed)
+	}
+	if err != nil {
+		return fmt.Errorf("%w, after: %v", err, reason) // the storage comes first: a run must not take it for ErrExhausted
+	}
+	return reason
+}
+
 // Attach returns a running trial by its number, to be gone on with in another
 // process than the one that asked for it. It should be [Config.Detached], or its
-// worker must be known to be dead. It fails with [storage.ErrNoTrial] and
-// [trial.ErrFinished].
+// worker must be known to be dead; this process answers for it then. It fails with
+// [storage.ErrNoTrial] and [trial.ErrFinished].
 func (s *Study) Attach(ctx context.Context, number int) (*Trial, error) {
 	h, err := s.Snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, r := range h.Running() {
-		if r.Number == number {
-			return s.newTrial(ctx, r), nil
+		if r.Number != number {
+			continue
 		}
+		if s.lease.ledger != nil && !s.cfg.Detached {
+			if err := s.lease.ledger.Renew(ctx, number); err != nil {
+				return nil, fmt.Errorf("study: attach: trial %d: %w", number, err)
+			}
+			s.lease.hold(number, s.cfg.Grace)
+		}
+		return s.newTrial(ctx, r), nil
 	}
 	err = storage.ErrNoTrial
 	for i := range h.Len() {
@@ -158,12 +179,8 @@ func (t *Trial) draw() error {
 // drawAhead draws axes jointly for Suggest to take from. What the objective will
 // not ask for this time is never a parameter of the trial.
 func (t *Trial) drawAhead(axes space.Space) error {
-	decided := func(a space.Axis) bool {
-		_, _, err := t.fixed(a)
-		return err != nil || t.rec.Params.Space.Index(a.Name) >= 0
-	}
-	if slices.ContainsFunc(axes, decided) {
-		axes = slices.DeleteFunc(slices.Clone(axes), decided)
+	if slices.ContainsFunc(axes, t.decided) {
+		axes = slices.DeleteFunc(slices.Clone(axes), t.decided)
 	}
 	if len(axes) == 0 {
 		return nil
@@ -179,6 +196,14 @@ func (t *Trial) drawAhead(axes space.Space) error {
 	t.rec.Proposed = t.ahead.Settings()
 	t.dirty = append(t.dirty, trial.Proposed(t.rec.Proposed))
 	return t.flush(t.ctx)
+}
+
+// decided reports whether a parameter is not to be drawn ahead: the trial has it,
+// or was enqueued with a value that the bounds it had before do not contain, which
+// may have changed.
+func (t *Trial) decided(a space.Axis) bool {
+	_, _, err := t.fixed(a)
+	return err != nil || t.rec.Params.Space.Index(a.Name) >= 0
 }
 
 // sample returns a coordinate for each axis: those fixed by the user as they are,
@@ -258,7 +283,7 @@ func (t *Trial) ask(axes space.Space, given space.Params) ([]float64, error) {
 		}
 	}
 	for _, n := range p.Notes {
-		if err := t.change(trial.Noted(n)); err != nil {
+		if err := t.checked(trial.Noted(n)); err != nil {
 			return nil, err
 		}
 	}
@@ -384,6 +409,9 @@ func (t *Trial) admit(a *space.Axis) error {
 	if err != nil {
 		return err
 	}
+	if !utf8.ValidString(a.Name) {
+		return fmt.Errorf("%w: parameter %q: the name is not UTF-8", space.ErrInvalid, a.Name)
+	}
 	a.Distribution = norm[0].Distribution
 	if ok && !space.Compatible(known.Distribution, a.Distribution) {
 		return fmt.Errorf("%w: %q is %s in this study, and now %s: use another name", space.ErrMismatch,
@@ -408,7 +436,7 @@ func (t *Trial) group(a space.Axis) space.Space {
 			continue
 		}
 		for _, b := range g {
-			if b.Name != a.Name && t.rec.Params.Space.Index(b.Name) < 0 && t.ahead.Space.Index(b.Name) < 0 {
+			if b.Name != a.Name && !t.decided(b) && t.ahead.Space.Index(b.Name) < 0 {
 				group = append(group, b)
 			}
 		}
@@ -464,7 +492,7 @@ func (t *Trial) Report(ctx context.Context, step int, value float64) error {
 // Constrain sets the value of a constraint, which is met if it is at most 0. It
 // is written with the next report, or at the end.
 func (t *Trial) Constrain(name string, value float64) {
-	t.fail(t.change(trial.Constrained{Name: name, Value: value}))
+	t.fail(t.checked(trial.Constrained{Name: name, Value: value}))
 }
 
 // SetAttr sets an attribute of the trial to the JSON of value. It is written with
@@ -472,9 +500,19 @@ func (t *Trial) Constrain(name string, value float64) {
 func (t *Trial) SetAttr(key string, value any) {
 	a, err := trial.NewAttr(key, value)
 	if err == nil {
-		err = t.change(trial.Annotated(a))
+		err = t.checked(trial.Annotated(a))
 	}
 	t.fail(err)
+}
+
+// checked makes a change that any storage takes, or none: one that is refused
+// only when it is written would stand in the way of all that follow.
+func (t *Trial) checked(c trial.Change) error {
+	canonical, err := storage.CanonicalChanges([]trial.Change{c})
+	if err != nil {
+		return err
+	}
+	return t.change(canonical[0])
 }
 
 // fail remembers the first error.
@@ -520,7 +558,7 @@ func (t *Trial) flush(ctx context.Context) error {
 // tell it again. It fails with [trial.ErrFinished] if the trial has been told
 // already, or was taken for dead by another worker.
 func (s *Study) Tell(ctx context.Context, t *Trial, values []float64, err error) error {
-	if err == nil {
+	if t.err != nil && (err == nil || errors.Is(err, ErrPruned)) {
 		err = t.err
 	}
 	state, text := trial.Complete, ""

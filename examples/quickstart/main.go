@@ -86,7 +86,10 @@ func run(ctx context.Context, file string, trials int) error {
 	}
 
 	best, err := st.Best(ctx)
-	if err != nil {
+	if errors.Is(err, study.ErrNoTrial) {
+		fmt.Println(err)
+		return nil // interrupted before the first was complete
+	} else if err != nil {
 		return err
 	}
 	h, err := st.Snapshot(ctx)
