@@ -105,14 +105,25 @@ func retryOf(failed trial.Record, most int) (trial.Record, bool) {
 	if len(history) >= most {
 		return trial.Record{}, false
 	}
-	retry := trial.Record{State: trial.Waiting, Fixed: failed.Params.Settings(), Attrs: failed.Attrs}
-	for _, s := range slices.Concat(failed.Fixed, failed.Proposed) {
-		if !slices.ContainsFunc(retry.Fixed, func(f space.Setting) bool { return f.Name == s.Name }) {
-			retry.Fixed = append(retry.Fixed, s)
+	again := repeatOf(failed)
+	again.Notes = trial.Attrs{note(firstKey, first), note(historyKey, append(history, failed.Number))}
+	return again, true
+}
+
+// repeatOf returns a trial to enqueue with the parameters that another had.
+func repeatOf(r trial.Record) trial.Record {
+	again := trial.Record{State: trial.Waiting, Fixed: r.Params.Settings(), Attrs: r.Attrs}
+	for _, s := range slices.Concat(r.Fixed, r.Proposed) {
+		if !slices.ContainsFunc(again.Fixed, func(f space.Setting) bool { return f.Name == s.Name }) {
+			again.Fixed = append(again.Fixed, s)
 		}
 	}
-	retry.Notes = trial.Attrs{note(firstKey, first), note(historyKey, append(history, failed.Number))}
-	return retry, true
+	for _, key := range []string{firstKey, historyKey} {
+		if a, ok := r.Notes.Get(key); ok {
+			again.Notes = append(again.Notes, a)
+		}
+	}
+	return again
 }
 
 // note returns an attribute whose value is always JSON: an integer or a list.

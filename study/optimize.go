@@ -57,15 +57,20 @@ type Run struct {
 	// Retries is how often a trial is enqueued again after its objective failed.
 	// Default 0.
 	Retries int
-	// Revivals is how often a trial is enqueued again after it was cut short, by
-	// the death of its worker or the end of its context. Default 3; negative: never.
+	// Revivals is how often a trial is enqueued again after the death of its worker,
+	// of which it may be the cause. Default 3; negative: never.
 	Revivals int
 	Observer Observer
 }
 
 func (r Run) normalize() (Run, error) {
-	if r.Trials < 0 || r.Total < 0 || r.Workers < 0 || r.Retries < 0 || r.Timeout < 0 || r.TrialTimeout < 0 {
-		return r, fmt.Errorf("%w: negative bound in %+v", ErrConfig, r.bounds())
+	for name, n := range map[string]int64{
+		"Trials": int64(r.Trials), "Total": int64(r.Total), "Workers": int64(r.Workers),
+		"Retries": int64(r.Retries), "Timeout": int64(r.Timeout), "TrialTimeout": int64(r.TrialTimeout),
+	} {
+		if n < 0 {
+			return r, fmt.Errorf("%w: Run.%s is negative; 0 stands for the default", ErrConfig, name)
+		}
 	}
 	r.Workers = max(1, r.Workers)
 	if r.Failures == 0 {
@@ -80,12 +85,6 @@ func (r Run) normalize() (Run, error) {
 	}
 	r.Observer = r.Observer.filled()
 	return r, nil
-}
-
-// bounds returns r without what does not print.
-func (r Run) bounds() Run {
-	r.Fatal, r.Observer = nil, Observer{}
-	return r
 }
 
 // PanicError is the error of a trial whose objective panicked.
@@ -349,13 +348,14 @@ func (r *run) conclude(ctx context.Context, t *Trial, values []float64, err erro
 	if t.rec.State != trial.Failed {
 		return
 	}
-	most := r.Retries
-	if ctx.Err() != nil {
-		most = r.Revivals
-	} else if r.Fatal(err) {
+	if ctx.Err() == nil && r.Fatal(err) {
 		r.stop(fmt.Errorf("study: trial %d: %w", t.rec.Number, err))
 	}
-	if again, ok := retryOf(t.rec, most); ok {
+	again, ok := retryOf(t.rec, r.Retries)
+	if ctx.Err() != nil { // it was cut short, which does not count
+		again, ok = repeatOf(t.rec), true
+	}
+	if ok {
 		if _, err := r.study.add1(keeping, again); err != nil {
 			r.stop(err)
 		}

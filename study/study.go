@@ -45,6 +45,8 @@ var (
 	// ErrConfig reports settings that are missing, invalid, or not those the study
 	// was created with.
 	ErrConfig = errors.New("study: bad configuration")
+	// ErrRunning reports that a study was to be closed in the middle of a run.
+	ErrRunning = errors.New("study: a run is in progress")
 	// ErrTimeout is the error of a trial that [Run.TrialTimeout] has ended.
 	ErrTimeout = errors.New("study: trial timed out")
 	// ErrFailing ends a run in which too many trials in a row have failed.
@@ -234,8 +236,15 @@ func (cfg Config) agrees(header trial.Study) error {
 
 // Close ends the study's work and gives back what it holds of the storage.
 // Trials that were asked for and not told are left to the others to find dead;
-// detached ones stay as they are. Closing twice is harmless.
+// detached ones stay as they are. Closing twice is harmless. While Optimize runs it
+// does nothing but fail with [ErrRunning].
 func (s *Study) Close() error {
+	s.mu.Lock()
+	running := len(s.runs)
+	s.mu.Unlock()
+	if running > 0 {
+		return fmt.Errorf("study: close: %w: stop it, and wait until Optimize returns", ErrRunning)
+	}
 	s.lease.stop()
 	if err := s.ledger.Close(); err != nil {
 		return fmt.Errorf("study: close: %w", err)

@@ -503,7 +503,7 @@ func TestAddedTrialsCount(t *testing.T) {
 		"two values":      {State: trial.Complete, Values: []float64{1, 2}},
 		"no value":        {State: trial.Complete},
 		"a bad step":      {State: trial.Failed, Reports: []trial.Report{{Step: -1}}},
-		"outside":         {State: trial.Failed, Params: space.Params{Space: p.Space, Point: []float64{99, 0}}},
+		"not a number":    {State: trial.Failed, Params: space.Params{Space: p.Space, Point: []float64{math.NaN(), 0}}},
 		"too few numbers": {State: trial.Failed, Params: space.Params{Space: p.Space}},
 	} {
 		_, err := st.Add(t.Context(), trial.Record{State: trial.Waiting}, r)
@@ -770,6 +770,49 @@ func TestAFailingSamplerCostsNoEnqueuedTrial(t *testing.T) {
 	assert.Equal(t, trial.Failed, all[0].State)
 	assert.Equal(t, trial.Waiting, all[1].State)
 	assert.Equal(t, []space.Setting{x.At(1)}, all[1].Fixed)
+}
+
+func TestADeclaredSpaceMustAgreeWithTheStudy(t *testing.T) {
+	store := new(memory.Store)
+	c, reordered := space.Categorical("c", "a", "b"), space.Categorical("c", "b", "a")
+	o := study.Func(func(ctx context.Context, t *study.Trial) (float64, error) { return 0, nil })
+	require.NoError(t, openIn(t, store, study.Config{Space: space.Of(c)}).Optimize(t.Context(), o, study.Run{Trials: 1}))
+	st := openIn(t, store, study.Config{Space: space.Of(reordered)})
+	require.ErrorIs(t, st.Optimize(t.Context(), o, study.Run{Trials: 1}), space.ErrMismatch)
+	assert.Len(t, records(t, st), 1)
+}
+
+func TestMisuse(t *testing.T) {
+	a, b := open(t, study.Config{}), open(t, study.Config{})
+	tr, err := a.Ask(t.Context())
+	require.NoError(t, err)
+	assert.ErrorIs(t, b.Tell(t.Context(), tr, []float64{1}, nil), study.ErrConfig)
+	o := study.Func(func(context.Context, *study.Trial) (float64, error) {
+		assert.ErrorIs(t, b.Close(), study.ErrRunning)
+		return 1, nil
+	})
+	require.NoError(t, b.Optimize(t.Context(), o, study.Run{Trials: 1}))
+}
+
+func TestInterruptionsDoNotUseUpRevivals(t *testing.T) {
+	st := open(t, study.Config{})
+	_, err := st.Enqueue(t.Context(), x.At(1))
+	require.NoError(t, err)
+	for range 5 {
+		ctx, cancel := context.WithCancel(t.Context())
+		o := study.Func(func(ctx context.Context, t *study.Trial) (float64, error) {
+			bowl(ctx, t)
+			cancel()
+			return 0, ctx.Err()
+		})
+		require.ErrorIs(t, st.Optimize(ctx, o, study.Run{}), context.Canceled)
+	}
+	require.NoError(t, st.Optimize(t.Context(), study.Func(bowl), study.Run{Trials: 1}))
+	best, err := st.Best(t.Context())
+	require.NoError(t, err)
+	v, _ := x.Value(best)
+	assert.Equal(t, 1.0, v)
+	assert.Equal(t, 5, best.Number)
 }
 
 func TestARunOfFailuresEnds(t *testing.T) {

@@ -43,21 +43,23 @@ type Trial struct {
 // came of it; [Study.Optimize] does both.
 //
 // It fails with [sampler.ErrExhausted] when the sampler has nothing left to
-// propose and no trial is waiting. ctx governs the draws that Suggest makes later
+// propose and no trial is waiting, and with [space.ErrMismatch] when the declared
+// space has a parameter that is of another kind in the study. ctx governs the draws that Suggest makes later
 // on, too.
 func (s *Study) Ask(ctx context.Context) (*Trial, error) {
 	// Held throughout, so that each trial sees what was drawn for those before it,
 	// and no two take the last point of a finite space.
 	s.sampling.Lock()
 	defer s.sampling.Unlock()
-	if f, ok := s.cfg.Sampler.(sampler.Finite); ok {
-		h, err := s.Snapshot(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if h.Count(trial.Waiting) == 0 && f.Exhausted(s.known(h), h) {
-			return nil, fmt.Errorf("study: ask: %w", sampler.ErrExhausted)
-		}
+	h, err := s.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.compatible(h); err != nil {
+		return nil, fmt.Errorf("study: ask: %w", err)
+	}
+	if f, ok := s.cfg.Sampler.(sampler.Finite); ok && h.Count(trial.Waiting) == 0 && f.Exhausted(s.known(h), h) {
+		return nil, fmt.Errorf("study: ask: %w", sampler.ErrExhausted)
 	}
 	rec, err := s.ledger.Start(ctx, time.Now())
 	if err != nil {
@@ -126,6 +128,27 @@ func (s *Study) Attach(ctx context.Context, number int) (*Trial, error) {
 
 func (s *Study) newTrial(ctx context.Context, r trial.Record) *Trial {
 	return &Trial{study: s, ctx: ctx, rand: samplerRand(s.header.Seed, r.Number), rec: r, saved: len(r.Params.Point)}
+}
+
+// compatible checks the declared space against what the study has.
+func (s *Study) compatible(h trial.Snapshot) error {
+	for _, a := range s.cfg.Space {
+		if err := agree(h, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// agree returns an error that wraps [space.ErrMismatch] if a study has a
+// parameter of another kind under the name of a.
+func agree(h trial.Snapshot, a space.Axis) error {
+	known, ok := h.Axis(a.Name)
+	if !ok || space.Compatible(known.Distribution, a.Distribution) {
+		return nil
+	}
+	return fmt.Errorf("%w: %q is %s in this study, and now %s: use another name", space.ErrMismatch,
+		a.Name, space.Describe(known.Distribution), space.Describe(a.Distribution))
 }
 
 // known returns the search space as far as it is known before a trial.
@@ -413,11 +436,7 @@ func (t *Trial) admit(a *space.Axis) error {
 		return fmt.Errorf("%w: parameter %q: the name is not UTF-8", space.ErrInvalid, a.Name)
 	}
 	a.Distribution = norm[0].Distribution
-	if ok && !space.Compatible(known.Distribution, a.Distribution) {
-		return fmt.Errorf("%w: %q is %s in this study, and now %s: use another name", space.ErrMismatch,
-			a.Name, space.Describe(known.Distribution), space.Describe(a.Distribution))
-	}
-	return nil
+	return agree(t.seen, *a)
 }
 
 // sameKind reports whether what was drawn ahead for a means the same on a.
@@ -558,6 +577,9 @@ func (t *Trial) flush(ctx context.Context) error {
 // tell it again. It fails with [trial.ErrFinished] if the trial has been told
 // already, or was taken for dead by another worker.
 func (s *Study) Tell(ctx context.Context, t *Trial, values []float64, err error) error {
+	if t.study != s {
+		return fmt.Errorf("study: tell: %w: trial %d is of study %q, not %q: tell that one", ErrConfig, t.rec.Number, t.study.Name(), s.Name())
+	}
 	if t.err != nil && (err == nil || errors.Is(err, ErrPruned)) {
 		err = t.err
 	}
