@@ -1,0 +1,276 @@
+package forecast
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+)
+
+// A Backtest scores forecasters on the same folds, which it makes once. Make it
+// once for a study: it may be shared between goroutines.
+type Backtest struct {
+	folds   []Fold
+	horizon int
+	gap     int
+	freq    Frequency
+	metrics []Metric
+
+	mu        sync.Mutex // held while the baselines are run
+	baselines []Result   // nil: not run yet
+	notes     []string   // on baselines that could not be
+}
+
+// NewBacktest splits a frame. The first metric is the one to compare by; with none
+// given it is MAPE, with RMSE and MASE beside. It fails as [Splits.Folds] does.
+func NewBacktest(f Frame, s Splits, metrics ...Metric) (*Backtest, error) {
+	folds, err := s.Folds(f)
+	if err != nil {
+		return nil, err
+	}
+	if len(metrics) == 0 {
+		metrics = []Metric{MAPE, RMSE, MASE}
+	}
+	if slices.Contains(metrics, Metric{}) {
+		return nil, fmt.Errorf("forecast: backtest: %w: a zero Metric: see ParseMetric", ErrConfig)
+	}
+	return &Backtest{folds: folds, horizon: s.Horizon, gap: s.Gap, freq: f[0].Freq, metrics: slices.Clone(metrics)}, nil
+}
+
+// Folds returns the folds, in time order.
+func (b *Backtest) Folds() []Fold { return slices.Clone(b.folds) }
+
+// A Result is how a forecaster did.
+type Result struct {
+	Name     string
+	Metrics  []Metric
+	Scores   []float64 // by metric, of the points of all folds
+	Folds    []FoldResult
+	Steps    [][]float64 // by step and metric: Steps[0] is of the first step scored
+	Warnings []string    // on points that a metric leaves out
+	Baseline bool
+}
+
+// A FoldResult is how a forecaster did in a fold.
+type FoldResult struct {
+	Origin   time.Time
+	Scores   []float64     // by metric
+	Forecast Frame         // of the series and times of the fold's Test
+	Took     time.Duration // to fit and predict
+}
+
+// Score returns the score of a metric, NaN if the result has none.
+func (r Result) Score(m Metric) float64 {
+	if i := slices.Index(r.Metrics, m); i >= 0 {
+		return r.Scores[i]
+	}
+	return math.NaN()
+}
+
+// RunOptions say how a backtest is run.
+type RunOptions struct {
+	// Fit is for each fold's fit. Horizon is set to what the folds need; Iteration has
+	// the fold.
+	Fit FitOptions
+	// OnFold, if not nil, is called after each fold with the result so far. An error
+	// it returns ends the run, which returns it wrapped.
+	OnFold func(soFar Result) error
+}
+
+// Run fits and scores a forecaster in each fold, one after the other, and leaves it
+// fitted to the last. Errors of the forecaster end the run. The result has a name
+// to be told apart by.
+func (b *Backtest) Run(ctx context.Context, name string, model Forecaster, opts RunOptions) (Result, error) {
+	out := Result{Name: name, Metrics: slices.Clone(b.metrics)}
+	var samples [][]Sample // by fold
+	for i, fold := range b.folds {
+		if ctx.Err() != nil {
+			return out, context.Cause(ctx)
+		}
+		begin := time.Now()
+		forecast, err := b.fold(ctx, i, model, opts.Fit)
+		if err != nil {
+			return out, fmt.Errorf("forecast: backtest %s: fold %d, origin %s: %w", name, i, stamp(fold.Origin), err)
+		}
+		s := fold.samples(forecast)
+		samples = append(samples, s)
+		scores, _ := b.score(s)
+		out.Folds = append(out.Folds, FoldResult{fold.Origin, scores, forecast, time.Since(begin)})
+		out.Scores, out.Warnings = b.score(slices.Concat(samples...))
+		out.Steps = b.steps(slices.Concat(samples...))
+		if opts.OnFold != nil {
+			if err := opts.OnFold(out); err != nil {
+				return out, fmt.Errorf("forecast: backtest %s: fold %d: %w", name, i, err)
+			}
+		}
+	}
+	return out, nil
+}
+
+// fold returns the forecast of a fold's test.
+func (b *Backtest) fold(ctx context.Context, i int, model Forecaster, opts FitOptions) (Frame, error) {
+	fold, outer := b.folds[i], opts.OnIteration
+	if outer != nil {
+		opts.OnIteration = func(it Iteration) error {
+			it.Fold, it.Folds = i, len(b.folds)
+			return outer(it)
+		}
+	}
+	opts.Horizon = b.gap + b.horizon
+	if err := model.Fit(ctx, fold.Train, opts); err != nil {
+		return nil, err
+	}
+	var past Frame // of the series to forecast: those that have not ended
+	for _, s := range fold.Test {
+		past = append(past, fold.Train.series(s.ID))
+	}
+	next, err := model.Predict(ctx, past, opts.Horizon)
+	if err != nil {
+		return nil, err
+	}
+	if len(next) != len(past) {
+		return nil, fmt.Errorf("the forecaster returned %d series for %d", len(next), len(past))
+	}
+	for k, s := range next {
+		if s.Len() < opts.Horizon {
+			return nil, fmt.Errorf("series %q: the forecaster returned %d steps of %d", s.ID, s.Len(), opts.Horizon)
+		}
+		next[k] = s.part(b.gap, b.gap+fold.Test[k].Len(), 0)
+	}
+	return next, nil
+}
+
+// series returns the series of an ID, which f must have.
+func (f Frame) series(id string) Series {
+	return f[slices.IndexFunc(f, func(s Series) bool { return s.ID == id })]
+}
+
+func (f Fold) samples(forecast Frame) []Sample {
+	var out []Sample
+	for k, s := range f.Test {
+		out = append(out, Sample{Truth: s.Y, Forecast: forecast[k].Y, Train: f.Train.series(s.ID).Y, Season: s.Freq.Season()})
+	}
+	return out
+}
+
+func (b *Backtest) score(samples []Sample) (scores []float64, warnings []string) {
+	for _, m := range b.metrics {
+		score, leftOut := m.score(samples)
+		scores = append(scores, score)
+		if leftOut > 0 {
+			why := "a truth of 0"
+			if m != MAPE {
+				why = "a training part that is constant, or not longer than a season"
+			}
+			warnings = append(warnings, fmt.Sprintf("%s leaves out %d points with %s", m.Name(), leftOut, why))
+		}
+	}
+	return scores, warnings
+}
+
+func (b *Backtest) steps(samples []Sample) [][]float64 {
+	out := make([][]float64, b.horizon)
+	for h := range out {
+		var at []Sample
+		for _, s := range samples {
+			if h < len(s.Truth) {
+				s.Truth, s.Forecast = s.Truth[h:h+1], s.Forecast[h:h+1]
+				at = append(at, s)
+			}
+		}
+		out[h], _ = b.score(at)
+	}
+	return out
+}
+
+// Baselines returns the results of the [Baselines] of the frame's frequency. They
+// are run once. Those that the series are too short for are left out, and said to
+// be in a comparison.
+func (b *Backtest) Baselines(ctx context.Context) ([]Result, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.baselines != nil {
+		return slices.Clone(b.baselines), nil
+	}
+	var results []Result
+	var notes []string
+	for _, base := range Baselines(b.freq) {
+		r, err := b.Run(ctx, base.String(), base, RunOptions{})
+		if errors.Is(err, ErrShort) {
+			notes = append(notes, fmt.Sprintf("no %s: %v", base, err))
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		r.Baseline = true
+		results = append(results, r)
+	}
+	b.baselines, b.notes = results, notes
+	return slices.Clone(results), nil
+}
+
+// A Comparison is a table of results, the best first.
+type Comparison struct {
+	Metrics []Metric
+	Rows    []Result
+	Notes   []string
+}
+
+// Compare puts results beside the baselines, ordered by the first metric.
+func (b *Backtest) Compare(ctx context.Context, results ...Result) (Comparison, error) {
+	base, err := b.Baselines(ctx)
+	if err != nil {
+		return Comparison{}, err
+	}
+	c := Comparison{Metrics: slices.Clone(b.metrics), Rows: append(slices.Clone(results), base...), Notes: slices.Clone(b.notes)}
+	first := b.metrics[0]
+	slices.SortStableFunc(c.Rows, func(p, q Result) int {
+		switch x, y := p.Score(first), q.Score(first); {
+		case first.Better(x, y):
+			return -1
+		case first.Better(y, x):
+			return 1
+		}
+		return 0
+	})
+	for _, r := range c.Rows {
+		for _, w := range r.Warnings {
+			if !slices.Contains(c.Notes, w) {
+				c.Notes = append(c.Notes, w)
+			}
+		}
+	}
+	return c, nil
+}
+
+// String returns the table as text, its columns aligned, and the notes below.
+func (c Comparison) String() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprint(w, "model")
+	for _, m := range c.Metrics {
+		fmt.Fprint(w, "\t", m.Name())
+	}
+	fmt.Fprintln(w)
+	for _, r := range c.Rows {
+		fmt.Fprint(w, r.Name)
+		if r.Baseline {
+			fmt.Fprint(w, " (baseline)")
+		}
+		for _, m := range c.Metrics {
+			fmt.Fprintf(w, "\t%.4g", r.Score(m))
+		}
+		fmt.Fprintln(w)
+	}
+	w.Flush()
+	for _, n := range c.Notes {
+		fmt.Fprintln(&b, n)
+	}
+	return b.String()
+}

@@ -1,0 +1,201 @@
+package forecast
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+)
+
+// A Baseline is a forecaster of one line, which any other has to beat. It learns
+// nothing: Fit only looks whether the series are long enough. See Hyndman and
+// Athanasopoulos, "Forecasting: Principles and Practice", 3rd edition, section 5.2.
+//
+// With m the season, T the last step and h = 1, 2, ... the forecast one, f(h) is:
+//
+//	Naive          y(T)
+//	SeasonalNaive  y(T+h-mk),              k = ⌈h/m⌉
+//	SeasonalDrift  y(T+h-mk) + k mean(y(t)-y(t-m))
+//	Drift          y(T) + h (y(T)-y(1))/(T-1)
+//	WindowMean     mean(y(T-n+1), ..., y(T))
+//
+// Missing values are passed over: the last value is the last that is known, of the
+// same season if need be.
+type Baseline struct {
+	kind string
+	n    int // season or window; 0: the season of the frequency
+}
+
+// Naive repeats the last value.
+func Naive() *Baseline { return &Baseline{kind: "naive"} }
+
+// SeasonalNaive repeats the last season of so many steps; 0 stands for
+// [Frequency.Season].
+func SeasonalNaive(season int) *Baseline { return &Baseline{"seasonal naive", season} }
+
+// SeasonalDrift is SeasonalNaive plus the mean growth from season to season: a
+// seasonal random walk with drift.
+func SeasonalDrift(season int) *Baseline { return &Baseline{"seasonal naive + drift", season} }
+
+// Drift goes on along the line from the first to the last value.
+func Drift() *Baseline { return &Baseline{kind: "drift"} }
+
+// WindowMean repeats the mean of the last n values; 0 stands for a season.
+func WindowMean(n int) *Baseline { return &Baseline{"window mean", n} }
+
+// Baselines returns those that make sense at a frequency.
+func Baselines(f Frequency) []*Baseline {
+	if f.Season() == 1 {
+		return []*Baseline{Naive(), Drift(), WindowMean(10)}
+	}
+	return []*Baseline{Naive(), SeasonalNaive(0), SeasonalDrift(0), Drift(), WindowMean(0)}
+}
+
+// String returns what kind it is.
+func (b *Baseline) String() string { return b.kind }
+
+func (b *Baseline) steps(f Frequency) int {
+	if b.n == 0 {
+		return f.Season()
+	}
+	return b.n
+}
+
+// Fit implements [Forecaster]. It fails with [ErrShort].
+func (b *Baseline) Fit(ctx context.Context, train Frame, opts FitOptions) error {
+	_, err := b.Predict(ctx, train, max(1, opts.Horizon))
+	return err
+}
+
+// Predict implements [Forecaster]. It fails with [ErrShort].
+func (b *Baseline) Predict(ctx context.Context, past Frame, horizon int) (Frame, error) {
+	err := past.Validate()
+	if err == nil {
+		err = checkHorizon(horizon, math.MaxInt)
+	}
+	if err == nil && b.n < 0 {
+		err = fmt.Errorf("%w: %d steps", ErrConfig, b.n)
+	}
+	var out Frame
+	for _, s := range past {
+		if err == nil {
+			err = context.Cause(ctx)
+		}
+		var y []float64
+		if err == nil {
+			y, err = b.forecast(s, horizon)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("forecast: %s: %w", b.kind, err)
+		}
+		next, err := continuation(s, y)
+		if err != nil {
+			return nil, fmt.Errorf("forecast: %s: %w", b.kind, err)
+		}
+		out = append(out, next)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("forecast: %s: %w", b.kind, err)
+	}
+	return out, nil
+}
+
+func (b *Baseline) forecast(s Series, horizon int) ([]float64, error) {
+	m := b.steps(s.Freq)
+	short := func(want int) error {
+		return fmt.Errorf("series %q: %w: it has %d, of which some may be missing, and %d are needed", s.ID, ErrShort, s.Len(), want)
+	}
+	y := s.Y
+	first, last := 0, len(y)-1
+	for first < len(y) && math.IsNaN(y[first]) {
+		first++
+	}
+	for last >= 0 && math.IsNaN(y[last]) {
+		last--
+	}
+	if last < 0 {
+		return nil, short(1)
+	}
+	var growth float64
+	switch b.kind {
+	case "drift":
+		if first == last {
+			return nil, short(2)
+		}
+		growth = (y[last] - y[first]) / float64(last-first)
+	case "seasonal naive + drift":
+		n := 0.0
+		for i := m; i < len(y); i++ {
+			if d := y[i] - y[i-m]; !math.IsNaN(d) {
+				growth, n = growth+d, n+1
+			}
+		}
+		if n == 0 {
+			return nil, short(m + 1)
+		}
+		growth /= n
+	case "window mean":
+		if len(y) < m {
+			return nil, short(m)
+		}
+		growth = Mean.of(y[len(y)-m:])
+	case "seasonal naive":
+	case "naive":
+	default:
+		return nil, fmt.Errorf("%w: use a constructor", ErrConfig)
+	}
+	f := make([]float64, horizon)
+	for i := range f {
+		switch b.kind {
+		case "naive":
+			f[i] = y[last]
+		case "drift":
+			f[i] = y[last] + growth*float64(len(y)+i-last)
+		case "window mean":
+			f[i] = growth
+		default:
+			at := len(y) + i
+			k := 0
+			for at >= len(y) || at >= 0 && math.IsNaN(y[at]) {
+				at, k = at-m, k+1
+			}
+			if at < 0 {
+				return nil, short(m)
+			}
+			f[i] = y[at] + growth*float64(k)
+		}
+	}
+	return f, nil
+}
+
+type savedBaseline struct {
+	Format  string `json:"format"`
+	Version int    `json:"version"`
+	Kind    string `json:"kind"`
+	Steps   int    `json:"steps"`
+}
+
+const baselineFormat = "attune forecast baseline"
+
+// Save implements [Forecaster], as JSON.
+func (b *Baseline) Save(w io.Writer) error {
+	return json.NewEncoder(w).Encode(savedBaseline{baselineFormat, 1, b.kind, b.n})
+}
+
+// Load implements [Forecaster]: b becomes the baseline saved, of whatever kind. It
+// fails with [ErrFormat].
+func (b *Baseline) Load(r io.Reader) error {
+	var s savedBaseline
+	if err := json.NewDecoder(r).Decode(&s); err != nil {
+		return fmt.Errorf("forecast: load baseline: %w: %w", ErrFormat, err)
+	}
+	switch s.Kind {
+	case "naive", "seasonal naive", "seasonal naive + drift", "drift", "window mean":
+		if s.Format == baselineFormat && s.Version == 1 && s.Steps >= 0 {
+			*b = Baseline{s.Kind, s.Steps}
+			return nil
+		}
+	}
+	return fmt.Errorf("forecast: load baseline: %w: %+v", ErrFormat, s)
+}

@@ -1,0 +1,391 @@
+package forecast
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Fill says what becomes of a value that is missing: of a row that the grid of
+// the frequency has and the table has not, and of an empty cell.
+type Fill string
+
+// The fills. Interpolate looks ahead: a hole that spans the origin of a forecast
+// is filled with what came after it, which is a leak if it is scored. Carry and
+// Keep never do.
+const (
+	Refuse      Fill = ""            // fail with ErrGap or ErrMissing
+	Keep        Fill = "keep"        // leave NaN, which metrics and most models leave out
+	Carry       Fill = "carry"       // the last value before it
+	Interpolate Fill = "interpolate" // the line between its neighbours
+)
+
+// CSV says how to read a frame from comma-separated values with a header. Only
+// Time and Target are needed.
+type CSV struct {
+	Time   string   // column of the time stamps
+	Target string   // column to forecast
+	ID     string   // column that tells series apart; default: there is one series
+	Past   []string // exogenous columns known as late as the target
+	Known  []string // exogenous columns known in advance
+
+	Freq     Frequency      // default: inferred from the stamps, see [InferFrequency]
+	Layout   string         // of the stamps, see [time.Parse], or "epoch" or "epoch ms"; default: recognized, see [RecognizeLayout]
+	Location *time.Location // of stamps that have none of their own, and of the calendar; default UTC
+	Comma    rune           // between fields; default ','
+	NA       []string       // texts of a missing number; default "", NA, N/A, NaN, null, None and "."
+
+	Fill          Fill // of missing values; default: refuse them
+	Sort          bool // rows may come in any order of time
+	AllowConstant bool // a target of which all values are the same is no error
+}
+
+// ReadFile reads a frame from a file; see [CSV.Read].
+func (c CSV) ReadFile(name string) (Frame, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("forecast: csv: %w", err)
+	}
+	defer f.Close()
+	frame, err := c.Read(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return frame, nil
+}
+
+// Read reads a frame; the series come in the order of their first rows, which may
+// be interleaved. Columns that are not named are not looked at. Rows at the end of
+// a series that have no target are the future of its columns known in advance, if
+// there are such.
+//
+// Errors are a *[CSVError] that says where and wraps: [csv.ErrFieldCount] and its
+// like for a ragged or malformed row; [ErrColumn] for an unknown or ambiguous
+// name; [ErrTime]; [ErrOrder]; [ErrDuplicate]; [ErrGap]; [ErrNumber], for text or
+// an infinity; [ErrMissing]; [ErrFrequency]; [ErrConstant]; [ErrEmpty].
+func (c CSV) Read(r io.Reader) (Frame, error) {
+	b := bufio.NewReader(r)
+	switch start, _ := b.Peek(3); {
+	case bytes.Equal(start, []byte("\xef\xbb\xbf")):
+		b.Discard(3)
+	case bytes.HasPrefix(start, []byte("\xff\xfe")) || bytes.HasPrefix(start, []byte("\xfe\xff")):
+		return nil, &CSVError{Err: errors.New("the text is UTF-16: save it as UTF-8")}
+	}
+	t := table{CSV: c, in: csv.NewReader(b)}
+	t.in.ReuseRecord = true
+	if c.Comma != 0 {
+		t.in.Comma = c.Comma
+	}
+	if c.Location == nil {
+		t.Location = time.UTC
+	}
+	if c.NA == nil {
+		t.NA = []string{"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "."}
+	}
+	if !slices.Contains([]Fill{Refuse, Keep, Carry, Interpolate}, c.Fill) {
+		return nil, &CSVError{Err: fmt.Errorf("%w: Fill %q", ErrConfig, c.Fill)}
+	}
+	if err := t.header(); err != nil {
+		return nil, err
+	}
+	if err := t.rows(); err != nil {
+		return nil, err
+	}
+	return t.frame()
+}
+
+// A table is a CSV on its way to a frame.
+type table struct {
+	CSV
+	in      *csv.Reader
+	columns []int    // of the target, Past and Known, in the file
+	names   []string // of columns
+	time    int
+	id      int // -1: none
+	ids     []string
+	series  map[string]*[]row
+}
+
+type row struct {
+	line   int
+	time   time.Time
+	values []float64 // as table.columns
+}
+
+func (t *table) header() error {
+	header, err := t.in.Read()
+	if err == io.EOF {
+		return &CSVError{Err: ErrEmpty}
+	}
+	if err != nil {
+		return syntax(err)
+	}
+	header = slices.Clone(header)
+	for i, h := range header {
+		header[i] = strings.TrimSpace(h)
+	}
+	find := func(name, role string) (int, error) {
+		i := slices.Index(header, name)
+		switch {
+		case name == "":
+			return 0, &CSVError{Err: fmt.Errorf("%w of the %s is not named", ErrColumn, role)}
+		case i < 0 && len(header) == 1 && strings.ContainsAny(header[0], ";\t|"):
+			return 0, &CSVError{Line: 1, Column: name, Err: fmt.Errorf("%w not found: the fields seem to be separated by %q: set Comma",
+				ErrColumn, header[0][strings.IndexAny(header[0], ";\t|")])}
+		case i < 0:
+			return 0, &CSVError{Line: 1, Column: name, Err: fmt.Errorf("%w not found: there are %q", ErrColumn, header)}
+		case slices.Contains(header[i+1:], name):
+			return 0, &CSVError{Line: 1, Column: name, Err: fmt.Errorf("%w occurs twice", ErrColumn)}
+		}
+		return i, nil
+	}
+	if t.time, err = find(t.Time, "time"); err != nil {
+		return err
+	}
+	t.id = -1
+	if t.ID != "" {
+		if t.id, err = find(t.ID, "ID"); err != nil {
+			return err
+		}
+	}
+	t.names = slices.Concat([]string{t.Target}, t.Past, t.Known)
+	for i, name := range t.names {
+		k, err := find(name, "target")
+		if err != nil {
+			return err
+		}
+		if slices.Contains(t.names[:i], name) || k == t.time || k == t.id {
+			return &CSVError{Line: 1, Column: name, Err: fmt.Errorf("%w has two roles", ErrColumn)}
+		}
+		t.columns = append(t.columns, k)
+	}
+	return nil
+}
+
+// syntax turns an error of encoding/csv into ours.
+func syntax(err error) error {
+	if p, ok := errors.AsType[*csv.ParseError](err); ok {
+		return &CSVError{Line: p.Line, Err: p.Err}
+	}
+	return fmt.Errorf("forecast: csv: %w", err)
+}
+
+func (t *table) rows() error {
+	t.series = map[string]*[]row{}
+	for {
+		fields, err := t.in.Read()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			if p, ok := errors.AsType[*csv.ParseError](err); ok && errors.Is(err, csv.ErrFieldCount) {
+				return &CSVError{Line: p.Line, Err: fmt.Errorf("%w: %d, while the header has %d", csv.ErrFieldCount, len(fields), t.in.FieldsPerRecord)}
+			}
+			return syntax(err)
+		}
+		line, _ := t.in.FieldPos(0)
+		r := row{line: line, values: make([]float64, len(t.columns))}
+		text := strings.TrimSpace(fields[t.time])
+		if t.Layout == "" {
+			if t.Layout = RecognizeLayout(text); t.Layout == "" {
+				return &CSVError{line, t.Time, text, fmt.Errorf("%w in a layout known here: set Layout", ErrTime)}
+			}
+		}
+		if r.time, err = parseTime(t.Layout, text, t.Location); err != nil {
+			return &CSVError{line, t.Time, text, fmt.Errorf("%w in the layout %q: %w", ErrTime, t.Layout, err)}
+		}
+		for i, k := range t.columns {
+			text := strings.TrimSpace(fields[k])
+			v, err := strconv.ParseFloat(text, 64)
+			if slices.Contains(t.NA, text) {
+				v, err = math.NaN(), nil
+			}
+			if err != nil || math.IsInf(v, 0) {
+				return &CSVError{line, t.names[i], text, ErrNumber}
+			}
+			r.values[i] = v
+		}
+		var id string
+		if t.id >= 0 {
+			id = fields[t.id]
+		}
+		if t.series[id] == nil {
+			id = strings.Clone(id)
+			t.series[id] = new([]row)
+			t.ids = append(t.ids, id)
+		}
+		*t.series[id] = append(*t.series[id], r)
+	}
+	if len(t.ids) == 0 {
+		return &CSVError{Err: ErrEmpty}
+	}
+	return nil
+}
+
+// frame checks the order of the rows, puts them on the grid and makes the series.
+func (t *table) frame() (Frame, error) {
+	stamps := make([][]time.Time, len(t.ids))
+	for i, id := range t.ids {
+		rows := *t.series[id]
+		if t.Sort {
+			slices.SortStableFunc(rows, func(a, b row) int { return a.time.Compare(b.time) })
+		}
+		for k, r := range rows {
+			stamps[i] = append(stamps[i], r.time)
+			if k == 0 {
+				continue
+			}
+			switch last := rows[k-1]; {
+			case r.time.Equal(last.time):
+				return nil, t.at(r.line, stamp(r.time), id, fmt.Errorf("%w of line %d", ErrDuplicate, last.line))
+			case r.time.Before(last.time):
+				return nil, t.at(r.line, stamp(r.time), id, fmt.Errorf("%w: after %s in line %d: sort the rows, or set Sort", ErrOrder, stamp(last.time), last.line))
+			}
+		}
+	}
+	freq, err := t.frequency(stamps)
+	if err != nil {
+		return nil, err
+	}
+	var out Frame
+	for _, id := range t.ids {
+		s, err := t.one(id, *t.series[id], freq)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, out.Validate()
+}
+
+// frequency is the one stated, anchored as the stamps are, or the one inferred.
+func (t *table) frequency(stamps [][]time.Time) (Frequency, error) {
+	f := t.Freq
+	if f == (Frequency{}) {
+		f, err := InferFrequency(stamps...)
+		if err != nil {
+			return f, &CSVError{Column: t.Time, Err: err}
+		}
+		return f, nil
+	}
+	if !f.Valid() {
+		return f, &CSVError{Column: t.Time, Err: fmt.Errorf("%w: %+v", ErrFrequency, f)}
+	}
+	if f.Unit.months() > 0 && !f.End {
+		f.End = true
+		first := stamps[0][0]
+		same := true
+		for _, ts := range stamps {
+			for _, s := range ts {
+				f.End = f.End && monthEnd(s)
+				same = same && s.Day() == first.Day()
+			}
+		}
+		f.End = f.End && !(same && first.Day() <= 28)
+	}
+	return f, nil
+}
+
+func (t *table) at(line int, value, id string, err error) error {
+	if id != "" {
+		err = fmt.Errorf("series %q: %w", id, err)
+	}
+	return &CSVError{line, t.Time, value, err}
+}
+
+func (t *table) one(id string, rows []row, freq Frequency) (Series, error) {
+	s := Series{ID: id, Start: rows[0].time, Freq: freq}
+	columns := make([][]float64, len(t.columns))
+	lines := make([]int, 0, len(rows)) // where each value comes from; that of the row before a gap
+	for i, r := range rows {
+		n, on := freq.Index(s.Start, r.time)
+		if !on {
+			return s, t.at(r.line, stamp(r.time), id, fmt.Errorf("%w: not on the grid of every %v from %s", ErrFrequency, freq, stamp(s.Start)))
+		}
+		missing := n - len(lines)
+		if missing > 0 && t.Fill == Refuse {
+			return s, t.at(r.line, stamp(r.time), id, fmt.Errorf("%w before it: %s is missing (%d in all, at a frequency of %v): set Fill",
+				ErrGap, stamp(s.Time(len(lines))), missing, freq))
+		}
+		if n > maxGrid(len(rows)) {
+			return s, t.at(r.line, stamp(r.time), id, fmt.Errorf("%w of %d rows before it, at a frequency of %v: check the stamp", ErrGap, missing, freq))
+		}
+		for range missing {
+			lines = append(lines, rows[i-1].line)
+			for k := range columns {
+				columns[k] = append(columns[k], math.NaN())
+			}
+		}
+		lines = append(lines, r.line)
+		for k, v := range r.values {
+			columns[k] = append(columns[k], v)
+		}
+	}
+	n := len(lines)
+	if len(t.Known) > 0 { // the rows at the end without a target are the future
+		for n > 0 && math.IsNaN(columns[0][n-1]) {
+			n--
+		}
+		if n == 0 {
+			return s, &CSVError{rows[0].line, t.Target, "", fmt.Errorf("series %q: %w", id, ErrMissing)}
+		}
+	}
+	for k := range columns {
+		if k <= len(t.Past) {
+			columns[k] = columns[k][:n]
+		}
+		hole := slices.IndexFunc(columns[k], math.IsNaN)
+		if hole >= 0 && t.Fill == Refuse {
+			return s, &CSVError{lines[hole], t.names[k], "", fmt.Errorf("%w at %s: set Fill", ErrMissing, stamp(s.Time(hole)))}
+		}
+		fill(t.Fill, columns[k])
+	}
+	s.Y = columns[0]
+	for k := range t.Past {
+		s.Past = append(s.Past, Column{t.Past[k], columns[1+k]})
+	}
+	for k := range t.Known {
+		s.Known = append(s.Known, Column{t.Known[k], columns[1+len(t.Past)+k]})
+	}
+	if first := slices.IndexFunc(s.Y, func(v float64) bool { return !math.IsNaN(v) }); first < 0 {
+		return s, &CSVError{rows[0].line, t.Target, "", fmt.Errorf("series %q: %w: no row has a target", id, ErrMissing)}
+	} else if !t.AllowConstant && !slices.ContainsFunc(s.Y, func(v float64) bool { return !math.IsNaN(v) && v != s.Y[first] }) {
+		return s, &CSVError{0, t.Target, "", fmt.Errorf("series %q: %w, %v: there is nothing to forecast: set AllowConstant if it is meant", id, ErrConstant, s.Y[first])}
+	}
+	return s, nil
+}
+
+// maxGrid bounds the grid of so many rows: one wrong stamp, or a frequency too
+// fine, must not fill the memory.
+func maxGrid(rows int) int { return 1000*rows + 1_000_000 }
+
+// fill fills the holes in y, as far as it can: Carry leaves those at the start,
+// Interpolate those at either end.
+func fill(how Fill, y []float64) {
+	if how != Carry && how != Interpolate {
+		return
+	}
+	last := -1 // the last value present
+	for i, v := range y {
+		if !math.IsNaN(v) {
+			if how == Interpolate && last >= 0 {
+				for k := last + 1; k < i; k++ {
+					w := float64(k-last) / float64(i-last)
+					y[k] = (1-w)*y[last] + w*v
+				}
+			}
+			last = i
+		} else if how == Carry && last >= 0 {
+			y[i] = y[last]
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package forecast
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+)
+
+// A Forecaster learns from series and continues them. It knows nothing of tuning;
+// what tunes it wraps it.
+//
+// Its methods but Fit and Load may be called from several goroutines at once.
+type Forecaster interface {
+	// Fit learns from all of train and forgets what it learnt before. It returns soon
+	// when ctx is done, with its cause, and with the error of OnIteration if that
+	// returns one; what has been learnt then is not to be used.
+	Fit(ctx context.Context, train Frame, opts FitOptions) error
+	// Predict returns the next horizon values of each series in past, which need not
+	// end where the training did, in the order of past: series that start one step
+	// after its last. It fails if a forecast cannot be had; it returns no NaN.
+	Predict(ctx context.Context, past Frame, horizon int) (Frame, error)
+	// Save writes what Load reads. It fails with ErrNotFitted before Fit.
+	Save(w io.Writer) error
+	// Load reads what Save wrote. On an error the forecaster is as before.
+	Load(r io.Reader) error
+}
+
+// FitOptions are what a fit is told besides the data.
+type FitOptions struct {
+	Horizon int    // how far predictions will be asked for; default 1
+	Holdout int    // steps at the end of the training data that are not learnt from but validated on, for early stopping; default 0
+	Seed    uint64 // of all randomness: the same seed makes the same model
+	Threads int    // at most; default 1
+	// OnIteration, if not nil, is called after each round of training (a tree, an
+	// epoch), one call at a time. An error it returns ends the training, and Fit
+	// returns it wrapped: that is how a trial is pruned within a fit.
+	OnIteration func(Iteration) error
+}
+
+// An Iteration is where a training stands.
+type Iteration struct {
+	Fold, Folds   int // of the backtest the fit belongs to: 0 of 1 outside of one
+	Model, Models int // of the models that make up the forecaster, one after the other: 0 of 1 for most
+	Round         int // of training, from 0 for each model
+	// Train and Valid are losses in the model's own terms: of the transformed target.
+	// They may be compared between forecasters of the same transform and loss. NaN if
+	// they are not known; Valid is, without Holdout.
+	Train, Valid float64
+}
+
+// Iterate calls OnIteration, if it is set. Folds and Models of 0 become 1.
+func (o FitOptions) Iterate(it Iteration) error {
+	if o.OnIteration == nil {
+		return nil
+	}
+	it.Folds, it.Models = max(1, it.Folds), max(1, it.Models)
+	return o.OnIteration(it)
+}
+
+func (o FitOptions) normalize() (FitOptions, error) {
+	if o.Horizon < 0 || o.Holdout < 0 || o.Threads < 0 {
+		return o, fmt.Errorf("%w: a negative number in Horizon %d, Holdout %d, Threads %d", ErrConfig, o.Horizon, o.Holdout, o.Threads)
+	}
+	o.Horizon, o.Threads = max(1, o.Horizon), max(1, o.Threads)
+	return o, nil
+}
+
+// continuation returns the series of a forecast: values right after s.
+func continuation(s Series, values []float64) (Series, error) {
+	out := Series{ID: s.ID, Start: s.Time(s.Len()), Freq: s.Freq, Y: values}
+	for i, v := range values {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return out, fmt.Errorf("series %q: the forecast for %s is %v: values before it are missing or out of range: fill them (see Fill)", s.ID, stamp(out.Time(i)), v)
+		}
+	}
+	return out, nil
+}
+
+func checkHorizon(horizon, most int) error {
+	if horizon < 1 {
+		return fmt.Errorf("%w is to be at least 1, not %d", ErrHorizon, horizon)
+	}
+	if horizon > most {
+		return fmt.Errorf("%w of %d is more than the %d it was trained for: fit with a longer one, or use the recursive strategy", ErrHorizon, horizon, most)
+	}
+	return nil
+}

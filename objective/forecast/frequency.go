@@ -1,0 +1,306 @@
+package forecast
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// A Unit is what a [Frequency] counts in.
+type Unit int
+
+// The units. Those up to Hour have a fixed length; the others follow the
+// calendar of the time's location, so that a day may have 23 hours.
+const (
+	Millisecond Unit = iota + 1
+	Second
+	Minute
+	Hour
+	Day
+	BusinessDay // Monday to Friday; holidays count
+	Week
+	Month
+	Quarter
+	Year
+)
+
+var unitNames = [...]string{Millisecond: "millisecond", Second: "second", Minute: "minute", Hour: "hour", Day: "day",
+	BusinessDay: "business day", Week: "week", Month: "month", Quarter: "quarter", Year: "year"}
+
+// String returns the unit in the singular, as in "month".
+func (u Unit) String() string {
+	if u < Millisecond || u > Year {
+		return fmt.Sprintf("Unit(%d)", int(u))
+	}
+	return unitNames[u]
+}
+
+// length is that of a unit which has a fixed one, else 0.
+func (u Unit) length() time.Duration {
+	return [...]time.Duration{Millisecond: time.Millisecond, Second: time.Second, Minute: time.Minute, Hour: time.Hour, Year: 0}[u]
+}
+
+// months is how many a unit has, if it counts in them, else 0.
+func (u Unit) months() int {
+	return [...]int{Month: 1, Quarter: 3, Year: 12}[u]
+}
+
+// A Frequency is the step of a regular series: N units. The zero value stands for
+// one not known yet.
+type Frequency struct {
+	N    int // at least 1
+	Unit Unit
+	End  bool // months, quarters and years only: the stamps are the last days of months
+}
+
+// Valid reports whether f is a frequency, and not the zero value.
+func (f Frequency) Valid() bool {
+	return f.N >= 1 && f.Unit >= Millisecond && f.Unit <= Year && (!f.End || f.Unit.months() > 0)
+}
+
+// String returns f as [ParseFrequency] reads it: "month", "15 minutes", "quarter
+// end". The zero value is "".
+func (f Frequency) String() string {
+	if f == (Frequency{}) {
+		return ""
+	}
+	s := f.Unit.String()
+	if f.End {
+		s += " end"
+	}
+	if f.N == 1 {
+		return s
+	}
+	if f.End {
+		return fmt.Sprintf("%d %ss end", f.N, f.Unit)
+	}
+	return fmt.Sprintf("%d %ss", f.N, s)
+}
+
+// MarshalText implements [encoding.TextMarshaler] by String.
+func (f Frequency) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler] by [ParseFrequency]; the
+// empty text is the zero value.
+func (f *Frequency) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*f = Frequency{}
+		return nil
+	}
+	g, err := ParseFrequency(string(text))
+	if err == nil {
+		*f = g
+	}
+	return err
+}
+
+var frequencyText = regexp.MustCompile(`^(\d{1,6})?\s*([A-Za-z]+(?: day)?s?)(-[A-Z]{3})?( end)?$`)
+
+var frequencyNames = map[string]Frequency{
+	"L": {1, Millisecond, false}, "ms": {1, Millisecond, false},
+	"S": {1, Second, false}, "s": {1, Second, false}, "T": {1, Minute, false}, "min": {1, Minute, false},
+	"H": {1, Hour, false}, "h": {1, Hour, false}, "hourly": {1, Hour, false},
+	"D": {1, Day, false}, "d": {1, Day, false}, "daily": {1, Day, false}, "B": {1, BusinessDay, false},
+	"W": {1, Week, false}, "weekly": {1, Week, false},
+	"M": {1, Month, false}, "MS": {1, Month, false}, "ME": {1, Month, true}, "monthly": {1, Month, false},
+	"Q": {1, Quarter, false}, "QS": {1, Quarter, false}, "QE": {1, Quarter, true}, "quarterly": {1, Quarter, false},
+	"Y": {1, Year, false}, "A": {1, Year, false}, "YS": {1, Year, false}, "YE": {1, Year, true}, "yearly": {1, Year, false},
+}
+
+func init() {
+	for u := Millisecond; u <= Year; u++ {
+		frequencyNames[u.String()] = Frequency{1, u, false}
+		frequencyNames[u.String()+"s"] = Frequency{1, u, false}
+	}
+}
+
+// ParseFrequency reads a frequency: a unit in the singular or plural, or an
+// adverb (daily), or one of the letters that pandas has for it (MS, ME, M, W-SUN,
+// D, B, H, min, s, ms, ...; the anchor after a hyphen is left to the data),
+// after a number if it is not 1. M, Q and Y alone do not say whether stamps are
+// first or last days: whoever has data settles that by looking at them.
+func ParseFrequency(s string) (Frequency, error) {
+	m := frequencyText.FindStringSubmatch(s)
+	if m == nil {
+		return Frequency{}, fmt.Errorf("forecast: frequency %q: %w: want, for instance, month, 15 minutes, W or 2 quarters", s, ErrFrequency)
+	}
+	f, ok := frequencyNames[m[2]]
+	if ok && m[1] != "" {
+		f.N, _ = strconv.Atoi(m[1])
+	}
+	f.End = f.End || m[4] != ""
+	if !ok || !f.Valid() {
+		return Frequency{}, fmt.Errorf("forecast: frequency %q: %w: want, for instance, month, 15 minutes, W or 2 quarters", s, ErrFrequency)
+	}
+	return f, nil
+}
+
+// Season returns the usual number of steps in a season: a minute of seconds, a day
+// of minutes or hours, a week of days, a year of weeks (52), months or quarters. It
+// is 1, no season, where N units do not divide that, and for years.
+func (f Frequency) Season() int {
+	if !f.Valid() {
+		return 1
+	}
+	whole := [...]int{Millisecond: 1000, Second: 60, Minute: 24 * 60, Hour: 24, Day: 7, BusinessDay: 5, Week: 52, Month: 12, Quarter: 4, Year: 1}[f.Unit]
+	if whole%f.N != 0 {
+		return 1
+	}
+	return whole / f.N
+}
+
+// Add returns the time n steps after t, which must be a time of the grid; n may be
+// negative. A day that a month does not have is its last one.
+func (f Frequency) Add(t time.Time, n int) time.Time {
+	n *= f.N
+	switch {
+	case f.Unit.length() > 0:
+		return t.Add(time.Duration(n) * f.Unit.length())
+	case f.Unit == Day:
+		return t.AddDate(0, 0, n)
+	case f.Unit == Week:
+		return t.AddDate(0, 0, 7*n)
+	case f.Unit == BusinessDay:
+		w := weekday(t) + n // of the Monday of t's week
+		week := floorDiv(w, 5)
+		return t.AddDate(0, 0, 7*week+w-5*week-weekday(t))
+	}
+	first := time.Date(t.Year(), t.Month(), 1, t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), t.Location()).AddDate(0, n*f.Unit.months(), 0)
+	day := first.AddDate(0, 1, -1).Day()
+	if !f.End {
+		day = min(day, t.Day())
+	}
+	return first.AddDate(0, 0, day-1)
+}
+
+// Index returns how many steps t is after start, rounded towards the past, and
+// whether t is on start's grid at all.
+func (f Frequency) Index(start, t time.Time) (n int, onGrid bool) {
+	t = t.In(start.Location())
+	switch {
+	case f.Unit.length() > 0:
+		d := t.Sub(start)
+		n = int(d / (f.Unit.length() * time.Duration(f.N)))
+	case f.Unit == Day:
+		n = floorDiv(days(start, t), f.N)
+	case f.Unit == Week:
+		n = floorDiv(days(start, t), 7*f.N)
+	case f.Unit == BusinessDay:
+		weeks := floorDiv(days(start, t)+weekday(start), 7)
+		n = floorDiv(5*weeks+min(weekday(t), 4)-weekday(start), f.N)
+	default:
+		n = floorDiv(monthsBetween(start, t), f.N*f.Unit.months())
+	}
+	for f.Add(start, n).After(t) {
+		n--
+	}
+	return n, f.Add(start, n).Equal(t)
+}
+
+// weekday counts from Monday, 0.
+func weekday(t time.Time) int { return (int(t.Weekday()) + 6) % 7 }
+
+func floorDiv(a, b int) int {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}
+
+// days counts the calendar days from a to b, both in one location.
+func days(a, b time.Time) int {
+	return int((midnight(b).Unix() - midnight(a).Unix()) / (24 * 3600))
+}
+
+func midnight(t time.Time) time.Time {
+	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
+}
+
+func monthsBetween(a, b time.Time) int {
+	return 12*(b.Year()-a.Year()) + int(b.Month()) - int(a.Month())
+}
+
+func monthEnd(t time.Time) bool { return t.AddDate(0, 0, 1).Day() == 1 }
+
+func clock(t time.Time) time.Duration {
+	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute + time.Duration(t.Second())*time.Second + time.Duration(t.Nanosecond())
+}
+
+// InferFrequency returns the frequency of time stamps that ascend strictly: the
+// coarsest of years, quarters, months, weeks, days, hours, minutes, seconds and
+// milliseconds, times N, on which all of them lie. There may be gaps between
+// them, but the smallest step must occur; days from Monday to Friday without
+// other gaps are business days. Several series share one frequency, but not
+// their phase. It fails with [ErrFrequency], if only because no series has two
+// stamps.
+func InferFrequency(stamps ...[]time.Time) (Frequency, error) {
+	var months, daysApart, apart steps
+	onDay, onMonth, onEnd, working, gapless := true, true, true, true, true
+	for _, ts := range stamps {
+		for i, t := range ts {
+			first := ts[0]
+			onDay = onDay && clock(t) == clock(first)
+			onMonth = onMonth && t.Day() == first.Day() && (t.Day() <= 28 || t.Month() == first.Month())
+			onEnd = onEnd && monthEnd(t)
+			working = working && weekday(t) < 5
+			if i == 0 {
+				continue
+			}
+			months.add(monthsBetween(ts[i-1], t))
+			d := days(ts[i-1], t)
+			daysApart.add(d)
+			apart.add(int(t.Sub(ts[i-1])))
+			gapless = gapless && (d == 1 || d == 3 && weekday(t) == 0)
+		}
+	}
+	var f Frequency
+	switch {
+	case apart.n == 0:
+		return f, fmt.Errorf("forecast: infer the frequency: %w: there is no series of two rows: state it", ErrFrequency)
+	case onDay && (onMonth || onEnd) && months.regular():
+		f = Frequency{N: months.gcd, Unit: Month, End: !onMonth}
+		switch {
+		case f.N%12 == 0:
+			f.N, f.Unit = f.N/12, Year
+		case f.N == 3:
+			f.N, f.Unit = 1, Quarter
+		}
+	case onDay && working && gapless && daysApart.n >= 5:
+		f = Frequency{N: 1, Unit: BusinessDay}
+	case onDay && daysApart.regular():
+		f = Frequency{N: daysApart.gcd, Unit: Day}
+		if f.N%7 == 0 {
+			f.N, f.Unit = f.N/7, Week
+		}
+	case apart.regular() && apart.gcd%int(time.Millisecond) == 0:
+		for _, u := range slices.Backward([]Unit{Millisecond, Second, Minute, Hour}) {
+			if apart.gcd%int(u.length()) == 0 {
+				f = Frequency{N: apart.gcd / int(u.length()), Unit: u}
+				break
+			}
+		}
+	default:
+		return f, fmt.Errorf("forecast: infer the frequency: %w: the stamps are from %v to %v apart: state the frequency, if there is one",
+			ErrFrequency, time.Duration(apart.least), time.Duration(apart.most))
+	}
+	return f, nil
+}
+
+// steps gathers what lies between stamps.
+type steps struct{ n, gcd, least, most int }
+
+func (s *steps) add(d int) {
+	if s.n == 0 {
+		s.least = d
+	}
+	s.n, s.least, s.most = s.n+1, min(s.least, d), max(s.most, d)
+	for a := d; a != 0; {
+		s.gcd, a = a, s.gcd%a
+	}
+}
+
+// regular reports whether all steps are multiples of the least.
+func (s steps) regular() bool { return s.n > 0 && s.least > 0 && s.gcd == s.least }

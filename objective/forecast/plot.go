@@ -1,0 +1,204 @@
+package forecast
+
+import (
+	"bufio"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"time"
+)
+
+// A Plot draws forecasts against the truth.
+type Plot struct {
+	Title     string
+	Truth     Series
+	Forecasts []Line
+	Last      int // draw so many last values of the truth; default all
+	Width     int // in pixels; default 800
+	Height    int // in pixels; default 400
+}
+
+// A Line is a series with its name in the legend. Several with one name, as the
+// folds of a backtest, are drawn alike and named once.
+type Line struct {
+	Name   string
+	Series Series
+}
+
+// Lines returns the forecasts of one series in all folds.
+func (r Result) Lines(id string) []Line {
+	var out []Line
+	for _, fold := range r.Folds {
+		for _, s := range fold.Forecast {
+			if s.ID == id {
+				out = append(out, Line{r.Name, s})
+			}
+		}
+	}
+	return out
+}
+
+// colours are those of Okabe and Ito, which nearly everyone can tell apart; the
+// truth is black.
+var colours = []string{"#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"}
+
+// WriteSVG writes a picture that needs nothing else: lines over a time axis, broken
+// where values are missing, and a legend. It fails with [ErrEmpty] if there is no
+// value to draw, and with the writer's error.
+func (p Plot) WriteSVG(w io.Writer) error {
+	truth := p.Truth
+	if p.Last > 0 && p.Last < truth.Len() {
+		truth = truth.part(truth.Len()-p.Last, truth.Len(), 0)
+	}
+	c := canvas{w: bufio.NewWriter(w), width: orDefault(p.Width, 800), height: orDefault(p.Height, 400)}
+	lines := append([]Line{{"truth", truth}}, p.Forecasts...)
+	if err := c.scale(lines); err != nil {
+		return err
+	}
+	c.printf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="sans-serif" font-size="12">`+"\n", c.width, c.height, c.width, c.height)
+	c.printf(`<rect width="100%%" height="100%%" fill="white"/>` + "\n")
+	c.printf(`<text x="%d" y="20" font-size="15">%s</text>`+"\n", left, escape(p.Title))
+	c.axes(truth.Freq)
+	colour := map[string]string{"truth": "#000000"}
+	x := float64(left)
+	for _, l := range lines {
+		if colour[l.Name] == "" {
+			colour[l.Name] = colours[(len(colour)-1)%len(colours)]
+		}
+		c.line(l.Series, colour[l.Name])
+	}
+	named := map[string]bool{}
+	for _, l := range lines {
+		if !named[l.Name] {
+			named[l.Name] = true
+			c.printf(`<path d="M%.1f 36h16" stroke="%s" stroke-width="2"/><text x="%.1f" y="40">%s</text>`+"\n", x, colour[l.Name], x+20, escape(l.Name))
+			x += 36 + 7*float64(len([]rune(l.Name)))
+		}
+	}
+	c.printf("</svg>\n")
+	return c.w.Flush()
+}
+
+func orDefault(v, d int) int {
+	if v <= 0 {
+		return d
+	}
+	return v
+}
+
+// Margins, in pixels.
+const left, right, top, bottom = 64, 16, 52, 32
+
+type canvas struct {
+	w             *bufio.Writer // its first error comes at Flush
+	width, height int
+	from, to      time.Time
+	low, high     float64
+}
+
+func (c *canvas) printf(format string, args ...any) { fmt.Fprintf(c.w, format, args...) }
+
+// scale finds the bounds of what is to be drawn.
+func (c *canvas) scale(lines []Line) error {
+	c.low, c.high = math.Inf(1), math.Inf(-1)
+	for _, l := range lines {
+		for i, v := range l.Series.Y {
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				continue
+			}
+			t := l.Series.Time(i)
+			if math.IsInf(c.low, 1) {
+				c.from, c.to = t, t
+			}
+			if t.Before(c.from) {
+				c.from = t
+			}
+			if t.After(c.to) {
+				c.to = t
+			}
+			c.low, c.high = min(c.low, v), max(c.high, v)
+		}
+	}
+	if c.low > c.high {
+		return fmt.Errorf("forecast: plot: %w: no values", ErrEmpty)
+	}
+	if c.low == c.high {
+		c.low, c.high = c.low-1, c.high+1
+	}
+	if !c.to.After(c.from) {
+		c.to = c.from.Add(time.Second)
+	}
+	return nil
+}
+
+func (c *canvas) x(t time.Time) float64 {
+	// Not by Sub, which ends at 292 years.
+	span := float64(c.to.UnixMilli() - c.from.UnixMilli())
+	return left + float64(c.width-left-right)*float64(t.UnixMilli()-c.from.UnixMilli())/span
+}
+
+func (c *canvas) y(v float64) float64 {
+	return top + float64(c.height-top-bottom)*((c.high-v)/(c.high-c.low))
+}
+
+func (c *canvas) axes(f Frequency) {
+	step := niceStep((c.high - c.low) / 5)
+	for k := range 6 {
+		v := (math.Ceil(c.low/step) + float64(k)) * step
+		if v > c.high {
+			break
+		}
+		c.printf(`<path d="M%d %.1fH%d" stroke="#dddddd"/><text x="%d" y="%.1f" text-anchor="end">%.6g</text>`+"\n",
+			left, c.y(v), c.width-right, left-6, c.y(v)+4, v)
+	}
+	layout := time.DateOnly
+	switch {
+	case f.Unit == Year:
+		layout = "2006"
+	case f.Unit.months() > 0:
+		layout = "2006-01"
+	case f.Unit.length() > 0:
+		layout = "01-02 15:04"
+	}
+	const ticks = 6
+	for k := range ticks {
+		t := time.UnixMilli(c.from.UnixMilli() + int64(k)*(c.to.UnixMilli()-c.from.UnixMilli())/(ticks-1)).In(c.from.Location())
+		c.printf(`<text x="%.1f" y="%d" text-anchor="middle">%s</text>`+"\n", min(c.x(t), float64(c.width-right-24)), c.height-12, t.Format(layout))
+	}
+}
+
+// niceStep returns 1, 2 or 5 times a power of ten, at least d.
+func niceStep(d float64) float64 {
+	p := math.Pow(10, math.Floor(math.Log10(d)))
+	for _, m := range []float64{1, 2, 5} {
+		if m*p >= d {
+			return m * p
+		}
+	}
+	return 10 * p
+}
+
+func (c *canvas) line(s Series, colour string) {
+	var path strings.Builder
+	command := "M"
+	for i, v := range s.Y {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			command = "M"
+			continue
+		}
+		fmt.Fprintf(&path, "%s%.1f %.1f", command, c.x(s.Time(i)), c.y(v))
+		if command == "M" {
+			path.WriteString("h0") // a point alone shows, by its round cap
+		}
+		command = "L"
+	}
+	c.printf(`<path d="%s" fill="none" stroke="%s" stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round"/>`+"\n", path.String(), colour)
+}
+
+func escape(s string) string {
+	var b strings.Builder
+	xml.EscapeText(&b, []byte(s)) // a Builder does not fail
+	return b.String()
+}

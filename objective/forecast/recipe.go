@@ -1,0 +1,412 @@
+package forecast
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// A Strategy is how models of one table become forecasts of many steps; see Ben
+// Taieb et al., "A review and comparison of strategies for multi-step ahead time
+// series forecasting", Expert Systems with Applications 39 (2012).
+type Strategy string
+
+// The strategies.
+const (
+	Direct    Strategy = "direct"    // a model for each step
+	Pooled    Strategy = "pooled"    // one model for all steps; which one is a feature, "step"
+	Joint     Strategy = "joint"     // one model that has all steps as its outputs
+	Recursive Strategy = "recursive" // one model of one step, fed with its own forecasts
+)
+
+// A Matrix holds numbers row by row.
+type Matrix struct {
+	Rows, Cols int
+	Data       []float64 // Rows*Cols
+}
+
+// Row returns row i, which shares its memory.
+func (m Matrix) Row(i int) []float64 { return m.Data[i*m.Cols : (i+1)*m.Cols : (i+1)*m.Cols] }
+
+// A Table is what a model learns from: a row of features and one of targets for
+// each origin (and step). It is shared between trials, and does not change.
+type Table struct {
+	Names      []string // of the columns of X
+	Categories []int    // the columns of X that are categories: whole numbers from 0; -1 is one never seen
+	X          Matrix   // NaN is missing
+	Y          Matrix   // transformed, without missing values; one column, or one for each step if Joint
+
+	series []Series
+	rows   []tableRow
+}
+
+type tableRow struct{ series, origin, step int } // origin: number of values known
+
+// Series returns the ID of the series of row i.
+func (t Table) Series(i int) string { return t.series[t.rows[i].series].ID }
+
+// Origin returns the time of the last value that the features of row i know.
+func (t Table) Origin(i int) time.Time {
+	r := t.rows[i]
+	return t.series[r.series].Time(r.origin - 1)
+}
+
+// Target returns the time of the target of row i, the last if there are several.
+func (t Table) Target(i int) time.Time {
+	r := t.rows[i]
+	return t.series[r.series].Time(r.origin + r.step - 1)
+}
+
+// A Recipe says how series become tables, and models of them forecasts.
+type Recipe struct {
+	Features  Features  // default [DefaultFeatures] of the frequency
+	Transform Transform // of the target; default none
+	Strategy  Strategy  // default Direct
+	Horizon   int       // steps to train for; default [FitOptions.Horizon]
+}
+
+// A Prepared is a recipe whose transforms are fitted to training data.
+type Prepared struct {
+	features    Features
+	transform   Transform
+	strategy    Strategy
+	horizon     int
+	freq        Frequency
+	past, known []string // columns
+	ids         []string // series, in the order of their categories
+	fitted      []Fitted // by series
+	category    map[string]int
+}
+
+// Fit fits the transform of each series to what it has before the last holdout
+// steps of the frame. It fails with [ErrConfig], [ErrDomain] and [ErrShort].
+func (r Recipe) Fit(train Frame, holdout int) (*Prepared, error) {
+	if err := train.Validate(); err != nil {
+		return nil, err
+	}
+	like := train[0]
+	p := &Prepared{features: r.Features, transform: r.Transform, strategy: r.Strategy, horizon: max(1, r.Horizon), freq: like.Freq}
+	if p.transform == nil {
+		p.transform = Chain{}
+	}
+	if p.strategy == "" {
+		p.strategy = Direct
+	}
+	if f := r.Features; f.Lags == nil && f.Seasonal == nil && f.Rolling == nil && f.Calendar == nil {
+		d := DefaultFeatures(like.Freq)
+		p.features.Lags, p.features.Seasonal, p.features.Rolling, p.features.Calendar = d.Lags, d.Seasonal, d.Rolling, d.Calendar
+	}
+	for _, c := range like.Past {
+		p.past = append(p.past, c.Name)
+	}
+	for _, c := range like.Known {
+		p.known = append(p.known, c.Name)
+	}
+	if err := p.validate(); err != nil {
+		return nil, err
+	}
+	before, _, err := train.Cut(holdout)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range before {
+		f, err := p.transform.Fit(s.Y)
+		if err != nil {
+			return nil, fmt.Errorf("forecast: series %q, from %s: %w", s.ID, stamp(s.Start), err)
+		}
+		p.ids, p.fitted = append(p.ids, s.ID), append(p.fitted, f)
+	}
+	p.index()
+	return p, nil
+}
+
+func (p *Prepared) index() {
+	p.category = map[string]int{}
+	for i, id := range p.ids {
+		p.category[id] = i
+	}
+}
+
+// validate checks what the user, or a file, says.
+func (p *Prepared) validate() (err error) {
+	if !slices.Contains([]Strategy{Direct, Pooled, Joint, Recursive}, p.strategy) {
+		return fmt.Errorf("forecast: strategy %q: %w: want direct, pooled, joint or recursive", p.strategy, ErrConfig)
+	}
+	if p.horizon > maxLag {
+		return fmt.Errorf("forecast: %w of %d: %w", ErrHorizon, p.horizon, ErrConfig)
+	}
+	if p.features, err = p.features.validate(); err != nil {
+		return err
+	}
+	if len(p.names()) == 0 {
+		return fmt.Errorf("forecast: features: %w: there are none", ErrConfig)
+	}
+	if p.strategy == Recursive {
+		for _, l := range p.features.PastLags {
+			if len(p.past) > 0 && l < p.horizon {
+				return fmt.Errorf("forecast: lag %d of the columns %s: %w: the recursive strategy would need it %d steps ahead, where it is not known: use another strategy, lags from %d, or no such columns",
+					l, columnList(p.past), ErrConfig, p.horizon, p.horizon)
+			}
+		}
+	}
+	return nil
+}
+
+// Models returns how many models the strategy needs.
+func (p *Prepared) Models() int {
+	if p.strategy == Direct {
+		return p.horizon
+	}
+	return 1
+}
+
+// like returns a series with the columns that training had.
+func (p *Prepared) like() Series {
+	var s Series
+	for _, name := range p.past {
+		s.Past = append(s.Past, Column{Name: name})
+	}
+	for _, name := range p.known {
+		s.Known = append(s.Known, Column{Name: name})
+	}
+	return s
+}
+
+func (p *Prepared) names() []string {
+	like := p.like()
+	names := p.features.originNames(like)
+	step := p.features.stepNames(like)
+	if p.strategy != Joint {
+		names = append(names, step...)
+		if p.strategy == Pooled {
+			names = append(names, "step")
+		}
+		return names
+	}
+	for h := 1; h <= p.horizon && len(step) > 0; h++ {
+		for _, name := range step {
+			names = append(names, fmt.Sprintf("%s@%d", name, h))
+		}
+	}
+	return names
+}
+
+// row appends the features of the origin o and the step h.
+func (p *Prepared) row(x []float64, s *source, o, h int) []float64 {
+	x = p.features.atOrigin(x, s, o)
+	switch p.strategy {
+	case Joint:
+		for h := 1; h <= p.horizon; h++ {
+			x = p.features.atStep(x, s, o, h)
+		}
+	case Pooled:
+		x = append(p.features.atStep(x, s, o, h), float64(h))
+	default:
+		x = p.features.atStep(x, s, o, h)
+	}
+	return x
+}
+
+// source returns a series with its target transformed. That of a series which
+// training had not is transformed as its own past says.
+func (p *Prepared) source(s Series) (*source, Fitted, error) {
+	var f Fitted
+	category, ok := p.category[s.ID]
+	if ok {
+		f = p.fitted[category]
+	} else {
+		var err error
+		if f, err = p.transform.Fit(s.Y); err != nil {
+			return nil, nil, fmt.Errorf("forecast: series %q: %w", s.ID, err)
+		}
+		category = categoryUnseen
+	}
+	return &source{Series: s, z: f.Apply(s.Y), category: float64(category)}, f, nil
+}
+
+// check sees whether a frame is like that of the training.
+func (p *Prepared) check(f Frame) error {
+	if err := f.Validate(); err != nil {
+		return err
+	}
+	if f[0].Freq != p.freq {
+		return fmt.Errorf("forecast: %w: %v, while training had %v", ErrFrequency, f[0].Freq, p.freq)
+	}
+	same := func(c Column, name string) bool { return c.Name == name }
+	if !slices.EqualFunc(f[0].Past, p.past, same) || !slices.EqualFunc(f[0].Known, p.known, same) {
+		return fmt.Errorf("forecast: %w: not those of training: past %q, known in advance %q", ErrColumn, p.past, p.known)
+	}
+	return nil
+}
+
+// Tables returns what model number model learns from, the frame that Fit was
+// given but for its last holdout steps, and what it is validated on: rows whose
+// targets lie in those steps. A target is never in both, and a feature never knows
+// more than its origin. Rows need all values that their features look back to to
+// lie within the series, though some may be missing, and their target known. It
+// fails with [ErrShort] if there is no row to learn from.
+func (p *Prepared) Tables(f Frame, model, holdout int) (train, valid Table, err error) {
+	if err := p.check(f); err != nil {
+		return train, valid, err
+	}
+	if model < 0 || model >= p.Models() {
+		return train, valid, fmt.Errorf("forecast: table of model %d: %w: there are %d", model, ErrConfig, p.Models())
+	}
+	from, to := 1, 1 // the steps that are targets
+	switch p.strategy {
+	case Direct:
+		from, to = model+1, model+1
+	case Pooled, Joint:
+		to = p.horizon
+	}
+	names := p.names()
+	outputs := 1
+	if p.strategy == Joint {
+		outputs = p.horizon
+	}
+	for _, t := range []*Table{&train, &valid} {
+		t.Names, t.series = names, f
+		t.X.Cols, t.Y.Cols = len(names), outputs
+		if i := slices.Index(names, "series"); p.features.SeriesID {
+			t.Categories = []int{i}
+		}
+	}
+	cut := f.before(holdout)
+	least := max(1, p.features.reach(len(p.past) > 0))
+	for i, series := range f {
+		s, fitted, err := p.source(series)
+		if err != nil {
+			return train, valid, err
+		}
+		known := series.knownAt(cut)
+		for o := least + fitted.Lost(); o < series.Len(); o++ {
+			if p.strategy == Joint {
+				switch end := o + p.horizon; {
+				case end <= known:
+					train.add(p, s, i, o, p.horizon, s.z[o:end])
+				case o >= known && end <= series.Len():
+					valid.add(p, s, i, o, p.horizon, s.z[o:end])
+				}
+				continue
+			}
+			for h := from; h <= to && o+h <= series.Len(); h++ {
+				t := &train
+				if o+h > known {
+					t = &valid
+				}
+				t.add(p, s, i, o, h, s.z[o+h-1:o+h])
+			}
+		}
+		need := least + fitted.Lost() + to
+		if p.strategy == Direct {
+			need = least + fitted.Lost() + p.horizon
+		}
+		if i == len(f)-1 && train.X.Rows == 0 {
+			return train, valid, fmt.Errorf("forecast: table: %w: features, transform and horizon need %d rows of one series, and %d more are held out: the longest has %d: take shorter lags, or fewer steps",
+				ErrShort, need, holdout, longest(f))
+		}
+	}
+	return train, valid, nil
+}
+
+func longest(f Frame) int {
+	n := 0
+	for _, s := range f {
+		n = max(n, s.Len())
+	}
+	return n
+}
+
+// add appends a row, unless a target is missing.
+func (t *Table) add(p *Prepared, s *source, series, o, h int, targets []float64) {
+	for _, z := range targets {
+		if z != z {
+			return
+		}
+	}
+	t.X.Data = p.row(t.X.Data, s, o, h)
+	t.Y.Data = append(t.Y.Data, targets...)
+	t.X.Rows, t.Y.Rows = t.X.Rows+1, t.Y.Rows+1
+	t.rows = append(t.rows, tableRow{series, o, h})
+}
+
+// Predict forecasts with models that learnt from Tables: predict returns what
+// model number model makes of rows of features. The transforms are undone. It
+// fails with [ErrHorizon] if the models, or the columns known in advance, do not
+// reach so far.
+func (p *Prepared) Predict(ctx context.Context, past Frame, horizon int, predict func(model int, x Matrix) (Matrix, error)) (Frame, error) {
+	if err := p.check(past); err != nil {
+		return nil, err
+	}
+	most := p.horizon
+	if p.strategy == Recursive && len(p.past) == 0 {
+		most = maxLag
+	}
+	if err := checkHorizon(horizon, most); err != nil {
+		return nil, fmt.Errorf("forecast: predict: %w", err)
+	}
+	sources, fitted, z := make([]*source, len(past)), make([]Fitted, len(past)), make([][]float64, len(past))
+	for i, s := range past {
+		var err error
+		if sources[i], fitted[i], err = p.source(s); err != nil {
+			return nil, err
+		}
+		want := s.Len() + horizon
+		for _, l := range p.features.KnownLags {
+			for _, c := range s.Known {
+				if len(c.Values) < want-l {
+					return nil, fmt.Errorf("forecast: predict: series %q: column %q: %w of %d: its values are known %d steps ahead: add rows without a target for the others",
+						s.ID, c.Name, ErrHorizon, horizon, len(c.Values)-s.Len())
+				}
+			}
+		}
+	}
+	cols := len(p.names())
+	for h := 1; h <= horizon; h++ {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		model, outputs := 0, 1
+		switch p.strategy {
+		case Direct:
+			model = h - 1
+		case Joint:
+			outputs = p.horizon
+		}
+		x := Matrix{Rows: len(past), Cols: cols}
+		for i, s := range sources {
+			if p.strategy == Recursive {
+				x.Data = p.row(x.Data, s, past[i].Len()+h-1, 1)
+			} else {
+				x.Data = p.row(x.Data, s, past[i].Len(), h)
+			}
+		}
+		y, err := predict(model, x)
+		if err == nil && (y.Rows != x.Rows || y.Cols != outputs || len(y.Data) != y.Rows*y.Cols) {
+			err = errors.New("the model returned a matrix of another shape")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("forecast: predict: step %d: %w", h, err)
+		}
+		for i := range past {
+			z[i] = append(z[i], y.Row(i)[:min(outputs, horizon)]...)
+			if p.strategy == Recursive {
+				sources[i].z = append(sources[i].z, y.Row(i)[0])
+			}
+		}
+		if p.strategy == Joint {
+			break
+		}
+	}
+	var out Frame
+	for i, s := range past {
+		next, err := continuation(s, fitted[i].Invert(s.Y, z[i]))
+		if err != nil {
+			return nil, fmt.Errorf("forecast: predict: %w", err)
+		}
+		out = append(out, next)
+	}
+	return out, nil
+}

@@ -1,0 +1,173 @@
+package forecast
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// A Column is an exogenous variable, a number at each step; NaN is missing.
+type Column struct {
+	Name   string
+	Values []float64
+}
+
+// A Series is a target at regular times, with what else was observed then. It is
+// a value that does not change: parts of it share its arrays.
+type Series struct {
+	ID    string    // empty if there is only one
+	Start time.Time // of Y[0], and of the columns'
+	Freq  Frequency
+	Y     []float64 // the target; NaN is missing, infinite values are not allowed
+	Past  []Column  // known as late as the target: as many values as Y has
+	Known []Column  // known in advance: at least as many, and the horizon more to forecast
+}
+
+// Len returns the number of target values.
+func (s Series) Len() int { return len(s.Y) }
+
+// Time returns the time of Y[i]; i may be outside of Y.
+func (s Series) Time(i int) time.Time { return s.Freq.Add(s.Start, i) }
+
+// Until returns what is known at an origin: the first n values of the target and
+// of the past columns, and n+ahead values of those known in advance, or fewer if
+// there are fewer. Nothing behind it can be reached through the result.
+func (s Series) Until(n, ahead int) Series { return s.part(0, n, ahead) }
+
+// part returns [from, to) of the target, and ahead values more of Known.
+func (s Series) part(from, to, ahead int) Series {
+	s.Start, s.Y = s.Time(from), s.Y[from:to:to]
+	s.Past, s.Known = slices.Clone(s.Past), slices.Clone(s.Known)
+	for i, c := range s.Past {
+		s.Past[i].Values = c.Values[from:to:to]
+	}
+	for i, c := range s.Known {
+		end := max(from, min(to+ahead, len(c.Values)))
+		s.Known[i].Values = c.Values[from:end:end]
+	}
+	return s
+}
+
+// A Frame is several series of one frequency and with the same columns, each with
+// an ID of its own: what a table with an id column holds. They may begin and end
+// at different times. A single series is a Frame of one.
+type Frame []Series
+
+// Validate returns the first thing wrong with the frame. The errors are:
+// [ErrEmpty]; [ErrFrequency]; [ErrDuplicate] for an ID; [ErrColumn] for columns
+// that differ or are too short; [ErrNumber] for an infinite value. [CSV.Read] and
+// all that take a frame see to it.
+func (f Frame) Validate() error {
+	if len(f) == 0 {
+		return fmt.Errorf("forecast: frame: %w", ErrEmpty)
+	}
+	ids := map[string]bool{}
+	for _, s := range f {
+		if err := s.validate(f[0]); err != nil {
+			return fmt.Errorf("forecast: series %q: %w", s.ID, err)
+		}
+		if ids[s.ID] {
+			return fmt.Errorf("forecast: series %q: %w ID", s.ID, ErrDuplicate)
+		}
+		ids[s.ID] = true
+	}
+	return nil
+}
+
+func (s Series) validate(like Series) error {
+	if len(s.Y) == 0 {
+		return ErrEmpty
+	}
+	if !s.Freq.Valid() {
+		return fmt.Errorf("%w: %+v", ErrFrequency, s.Freq)
+	}
+	if s.Freq != like.Freq {
+		return fmt.Errorf("%w: %v, while that of series %q is %v", ErrFrequency, s.Freq, like.ID, like.Freq)
+	}
+	same := func(a, b Column) bool { return a.Name == b.Name }
+	if !slices.EqualFunc(s.Past, like.Past, same) || !slices.EqualFunc(s.Known, like.Known, same) {
+		return fmt.Errorf("%w: not the columns of series %q", ErrColumn, like.ID)
+	}
+	for _, c := range s.Past {
+		if len(c.Values) != len(s.Y) {
+			return fmt.Errorf("%w %q: %d values for a target of %d", ErrColumn, c.Name, len(c.Values), len(s.Y))
+		}
+	}
+	for _, c := range s.Known {
+		if len(c.Values) < len(s.Y) {
+			return fmt.Errorf("%w %q: %d values for a target of %d", ErrColumn, c.Name, len(c.Values), len(s.Y))
+		}
+	}
+	for _, c := range append(append([]Column{{"the target", s.Y}}, s.Past...), s.Known...) {
+		for i, v := range c.Values {
+			if math.IsInf(v, 0) {
+				return fmt.Errorf("%w: %s is %v at %v", ErrNumber, c.Name, v, stamp(s.Time(i)))
+			}
+		}
+	}
+	return nil
+}
+
+// End returns the time of the last target value of all series. The frame must be
+// valid.
+func (f Frame) End() time.Time { return f.before(0) }
+
+// before returns the time n steps before the end of the series that ends last.
+func (f Frame) before(n int) time.Time {
+	last := slices.MaxFunc(f, func(a, b Series) int { return a.Time(a.Len() - 1).Compare(b.Time(b.Len() - 1)) })
+	return last.Time(last.Len() - 1 - n)
+}
+
+// Cut splits a frame in time: before has all but the last n steps before the end
+// of the series that ends last, after the rest. Series that have nothing in a part
+// are left out of it. Cut twice for spans to train, to validate and to test on. It
+// fails with [ErrShort] if nothing would be left before.
+func (f Frame) Cut(n int) (before, after Frame, err error) {
+	if err := f.Validate(); err != nil {
+		return nil, nil, err
+	}
+	if n < 0 {
+		return nil, nil, fmt.Errorf("forecast: cut off %d steps: %w", n, ErrConfig)
+	}
+	end := f.before(n)
+	for _, s := range f {
+		k := s.knownAt(end)
+		if k > 0 {
+			before = append(before, s.Until(k, s.ahead(k)))
+		}
+		if k < s.Len() {
+			after = append(after, s.part(k, s.Len(), s.ahead(s.Len())))
+		}
+	}
+	if len(before) == 0 {
+		return nil, nil, fmt.Errorf("forecast: cut off %d steps: %w: nothing is left before them", n, ErrShort)
+	}
+	return before, after, nil
+}
+
+// knownAt returns how many target values of s are known at t, its own included.
+func (s Series) knownAt(t time.Time) int {
+	i, _ := s.Freq.Index(s.Start, t)
+	return max(0, min(i+1, s.Len()))
+}
+
+// ahead is how many values the columns known in advance have after the first n.
+func (s Series) ahead(n int) int {
+	if len(s.Known) == 0 {
+		return 0
+	}
+	least := len(s.Known[0].Values)
+	for _, c := range s.Known {
+		least = min(least, len(c.Values))
+	}
+	return least - n
+}
+
+// stamp prints a time in the shortest way.
+func stamp(t time.Time) string {
+	if clock(t) == 0 {
+		return t.Format(time.DateOnly)
+	}
+	return t.Format(time.RFC3339Nano)
+}

@@ -1,0 +1,90 @@
+package forecast
+
+import (
+	"fmt"
+	"time"
+)
+
+// Splits are those of a rolling-origin backtest (Tashman, IJF 16, 2000): windows
+// at the end of the data, in time order, each forecast from what came before it.
+//
+//	Splits{Horizon: 2, Windows: 3, Step: 1, Gap: 1}, last 7 steps:
+//
+//	train train train  gap  TEST TEST  .    .
+//	train train train train  gap TEST TEST  .
+//	train train train train train gap TEST TEST
+type Splits struct {
+	Horizon int // steps forecast and scored in each fold; at least 1
+	Windows int // folds; default 1
+	Step    int // steps from one origin to the next; default Horizon, so that no value is scored twice
+	Gap     int // steps after the origin that are not scored, and not known either; default 0
+	Train   int // slide: train on so many steps before the origin; default all, an expanding window
+	Least   int // steps that the longest series must have before the first origin; default 2
+}
+
+// A Fold is one window of a backtest. Its frames are parts of the frame split, not
+// copies.
+type Fold struct {
+	Origin time.Time // of the last value known
+	// Train holds the series begun at the origin, up to there; their columns known in
+	// advance go on to the end of the test, and no further.
+	Train Frame
+	// Test holds what is to be forecast of those series, from Gap steps after the
+	// origin; series that have ended are not in it.
+	Test Frame
+	Gap  int
+}
+
+// Folds splits a frame. The origins are times, the same for all series: of none is
+// anything seen that came after. It fails with [ErrShort] and [ErrConfig].
+func (s Splits) Folds(f Frame) ([]Fold, error) {
+	s, err := s.normalize()
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Validate(); err != nil {
+		return nil, err
+	}
+	var folds []Fold
+	for w := range s.Windows {
+		back := s.Gap + s.Horizon + (s.Windows-1-w)*s.Step
+		fold := Fold{Origin: f.before(back), Gap: s.Gap}
+		longest := 0
+		for _, series := range f {
+			k := series.knownAt(fold.Origin)
+			longest = max(longest, k)
+			if k == 0 {
+				continue
+			}
+			from := 0
+			if s.Train > 0 {
+				from = max(0, k-s.Train)
+			}
+			// A series that ended before the origin is there to learn from.
+			fold.Train = append(fold.Train, series.part(from, k, s.Gap+s.Horizon))
+			if test := k + s.Gap; test < series.Len() {
+				fold.Test = append(fold.Test, series.part(test, min(test+s.Horizon, series.Len()), 0))
+			}
+		}
+		if longest < s.Least {
+			return nil, fmt.Errorf("forecast: split: %w: the longest series has %d before the origin of fold %d, and is to have %d: %d windows of %d steps, %d apart with a gap of %d, need %d rows in all",
+				ErrShort, longest, w, s.Least, s.Windows, s.Horizon, s.Step, s.Gap, s.Least+s.Gap+s.Horizon+(s.Windows-1)*s.Step)
+		}
+		folds = append(folds, fold)
+	}
+	return folds, nil
+}
+
+func (s Splits) normalize() (Splits, error) {
+	if s.Horizon < 1 || s.Windows < 0 || s.Step < 0 || s.Gap < 0 || s.Train < 0 || s.Least < 0 {
+		return s, fmt.Errorf("forecast: splits %+v: %w: the horizon is at least 1, and nothing is negative", s, ErrConfig)
+	}
+	s.Windows = max(1, s.Windows)
+	if s.Step == 0 {
+		s.Step = s.Horizon
+	}
+	if s.Least == 0 {
+		s.Least = 2
+	}
+	return s, nil
+}

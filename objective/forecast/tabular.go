@@ -1,0 +1,205 @@
+package forecast
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// A Regressor learns a table: a tree ensemble, a neural network, a line. Several
+// may learn from one table at once, and none changes it.
+type Regressor interface {
+	// Fit learns from train. valid has no rows if nothing is held out; else it is for
+	// early stopping and for the losses of [FitOptions.Iterate], which Fit calls after
+	// each round and whose error it returns. Y has one column unless the strategy is
+	// Joint.
+	Fit(ctx context.Context, train, valid Table, opts FitOptions) error
+	// Predict returns as many rows as x has, and the columns of Y. It may be called
+	// from several goroutines at once, and does not change x.
+	Predict(x Matrix) (Matrix, error)
+	Save(w io.Writer) error
+	Load(r io.Reader) error
+}
+
+// Tabular makes a [Forecaster] of any [Regressor]. Set Recipe and New; the rest may
+// stay as it is.
+type Tabular struct {
+	Recipe Recipe
+	New    func() Regressor // an empty model; the strategy Direct needs one for each step
+	Cache  *Cache           // of tables; default none
+
+	prepared *Prepared
+	models   []Regressor
+}
+
+// Fit implements [Forecaster]. Model number i has the seed opts.Seed+i.
+func (t *Tabular) Fit(ctx context.Context, train Frame, opts FitOptions) error {
+	opts, err := opts.normalize()
+	if err != nil {
+		return fmt.Errorf("forecast: fit: %w", err)
+	}
+	if t.New == nil {
+		return fmt.Errorf("forecast: fit: %w: New is not set", ErrConfig)
+	}
+	recipe := t.Recipe
+	if recipe.Horizon == 0 {
+		recipe.Horizon = opts.Horizon
+	}
+	t.prepared, t.models = nil, nil
+	tables, err := t.Cache.tables(recipe, train, opts.Holdout)
+	if err != nil {
+		return err
+	}
+	models := make([]Regressor, len(tables.train))
+	for i := range models {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		models[i] = t.New()
+		o := opts
+		o.Seed += uint64(i)
+		o.OnIteration = nil
+		if opts.OnIteration != nil {
+			o.OnIteration = func(it Iteration) error {
+				it.Model, it.Models = i, len(models)
+				return opts.OnIteration(it)
+			}
+		}
+		if err := models[i].Fit(ctx, tables.train[i], tables.valid[i], o); err != nil {
+			return fmt.Errorf("forecast: fit model %d of %d: %w", i+1, len(models), err)
+		}
+	}
+	t.prepared, t.models = tables.prepared, models
+	return nil
+}
+
+// Predict implements [Forecaster].
+func (t *Tabular) Predict(ctx context.Context, past Frame, horizon int) (Frame, error) {
+	if t.prepared == nil {
+		return nil, fmt.Errorf("forecast: predict: %w", ErrNotFitted)
+	}
+	return t.prepared.Predict(ctx, past, horizon, func(model int, x Matrix) (Matrix, error) { return t.models[model].Predict(x) })
+}
+
+// Models returns the fitted models, in the order of the steps if there is one for
+// each; nil before Fit.
+func (t *Tabular) Models() []Regressor { return slices.Clone(t.models) }
+
+// FeatureNames returns the names of the columns that the models see; nil before
+// Fit.
+func (t *Tabular) FeatureNames() []string {
+	if t.prepared == nil {
+		return nil
+	}
+	return t.prepared.names()
+}
+
+const tabularFormat = "attune forecast tabular"
+
+// savedTabular is the JSON that Save writes. Version 1.
+type savedTabular struct {
+	Format     string           `json:"format"`
+	Version    int              `json:"version"`
+	Features   Features         `json:"features"`
+	Transform  string           `json:"transform"` // as ParseTransform reads it
+	Strategy   Strategy         `json:"strategy"`
+	Horizon    int              `json:"horizon"`
+	Frequency  Frequency        `json:"frequency"`
+	Past       []string         `json:"past,omitempty"`
+	Known      []string         `json:"known,omitempty"`
+	Series     []string         `json:"series"`     // IDs
+	Transforms []savedTransform `json:"transforms"` // by series, fitted
+	Models     [][]byte         `json:"models"`     // what Regressor.Save wrote, in base64
+}
+
+// Save implements [Forecaster], as one JSON object.
+func (t *Tabular) Save(w io.Writer) error {
+	p := t.prepared
+	if p == nil {
+		return fmt.Errorf("forecast: save: %w", ErrNotFitted)
+	}
+	s := savedTabular{Format: tabularFormat, Version: 1, Features: p.features, Transform: p.transform.String(), Strategy: p.strategy,
+		Horizon: p.horizon, Frequency: p.freq, Past: p.past, Known: p.known, Series: p.ids}
+	for _, f := range p.fitted {
+		saved, err := saveTransform(f)
+		if err != nil {
+			return fmt.Errorf("forecast: save: %w", err)
+		}
+		s.Transforms = append(s.Transforms, saved)
+	}
+	for i, m := range t.models {
+		var b bytes.Buffer
+		if err := m.Save(&b); err != nil {
+			return fmt.Errorf("forecast: save model %d: %w", i, err)
+		}
+		s.Models = append(s.Models, b.Bytes())
+	}
+	if err := json.NewEncoder(w).Encode(s); err != nil {
+		return fmt.Errorf("forecast: save: %w", err)
+	}
+	return nil
+}
+
+// Load implements [Forecaster]. The recipe is the one saved; New must make models
+// of the kind saved. It fails with [ErrFormat].
+func (t *Tabular) Load(r io.Reader) error {
+	if err := t.load(r); err != nil {
+		return fmt.Errorf("forecast: load: %w", err)
+	}
+	return nil
+}
+
+func (t *Tabular) load(r io.Reader) error {
+	if t.New == nil {
+		return fmt.Errorf("%w: New is not set", ErrConfig)
+	}
+	var s savedTabular
+	if err := json.NewDecoder(r).Decode(&s); err != nil {
+		return fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	if s.Format != tabularFormat || s.Version != 1 {
+		return fmt.Errorf("%w: format %q, version %d", ErrFormat, s.Format, s.Version)
+	}
+	transform, err := ParseTransform(s.Transform)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	p := &Prepared{features: s.Features, transform: transform, strategy: s.Strategy, horizon: s.Horizon, freq: s.Frequency,
+		past: s.Past, known: s.Known, ids: s.Series}
+	models := 1
+	if s.Strategy == Direct {
+		models = s.Horizon
+	}
+	if !s.Frequency.Valid() || s.Horizon < 1 || len(s.Models) != models || len(s.Transforms) != len(s.Series) ||
+		s.Strategy == Joint && s.Horizon > maxJoint {
+		return fmt.Errorf("%w: %d models of strategy %q and horizon %d, %d transforms of %d series, frequency %q",
+			ErrFormat, len(s.Models), s.Strategy, s.Horizon, len(s.Transforms), len(s.Series), s.Frequency)
+	}
+	if err := p.validate(); err != nil {
+		return fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	for _, saved := range s.Transforms {
+		f, err := saved.load()
+		if err != nil {
+			return err
+		}
+		p.fitted = append(p.fitted, f)
+	}
+	p.index()
+	loaded := make([]Regressor, models)
+	for i, b := range s.Models {
+		loaded[i] = t.New()
+		if err := loaded[i].Load(bytes.NewReader(b)); err != nil {
+			return fmt.Errorf("model %d: %w", i, err)
+		}
+	}
+	t.prepared, t.models = p, loaded
+	t.Recipe = Recipe{p.features, p.transform, p.strategy, p.horizon}
+	return nil
+}
+
+// maxJoint bounds the steps of a saved joint model: its names are a list.
+const maxJoint = 1 << 16

@@ -1,0 +1,362 @@
+package forecast
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// A Transform maps the values of a target to those that a model learns, and what
+// the model predicts back. It is fitted to the training part of one series, and
+// never sees more. The zero value of an interface field stands for none.
+//
+// Transforms are [Log], [Log1p], [Diff], [Standard], [MinMax] and their [Chain].
+type Transform interface {
+	// Fit learns from values that are NaN where missing.
+	Fit(y []float64) (Fitted, error)
+	// String returns the transform as [ParseTransform] reads it.
+	String() string
+}
+
+// A Fitted is a [Transform] that has learnt what it needs.
+type Fitted interface {
+	// Apply returns the transformed values, as many as y. Those that cannot be had
+	// are NaN: of missing values, of the first of a difference, of a logarithm.
+	// Value i depends on y[:i+1] only.
+	Apply(y []float64) []float64
+	// Invert returns the values whose transforms are z and that come right after
+	// past, which are not transformed. It is exact but for rounding.
+	Invert(past, z []float64) []float64
+	// Lost is how many values at the start Apply cannot know.
+	Lost() int
+}
+
+// Log is the natural logarithm; values must be above 0.
+type Log struct{}
+
+// Log1p is the logarithm of 1+y; values must be above -1.
+type Log1p struct{}
+
+// Diff is the difference from the value Lag steps before: 1, the default, takes
+// out a trend, the length of a season that season.
+type Diff struct{ Lag int }
+
+// Standard subtracts the mean and divides by the standard deviation (dividing by
+// the number of values). Of constant values it only subtracts the mean.
+type Standard struct{}
+
+// MinMax maps the least value to 0 and the greatest to 1; values to come may lie
+// outside. Of constant values it only subtracts the least.
+type MinMax struct{}
+
+// Chain applies one transform after the other, and undoes them in reverse.
+type Chain []Transform
+
+// String implements [Transform].
+func (Log) String() string      { return "log" }
+func (Log1p) String() string    { return "log1p" }
+func (d Diff) String() string   { return "diff " + strconv.Itoa(max(1, d.Lag)) }
+func (Standard) String() string { return "standard" }
+func (MinMax) String() string   { return "minmax" }
+func (c Chain) String() string {
+	var b strings.Builder
+	for i, t := range c {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(t.String())
+	}
+	return b.String()
+}
+
+// ParseTransform reads transforms separated by commas, to be applied in this
+// order: log, log1p, diff (or diff 12), standard, minmax. The empty text is an
+// empty Chain.
+func ParseTransform(s string) (Transform, error) {
+	chain := Chain{}
+	for part := range strings.SplitSeq(s, ",") {
+		name, arg, _ := strings.Cut(strings.TrimSpace(part), " ")
+		var t Transform
+		switch name {
+		case "":
+			if strings.TrimSpace(s) == "" {
+				return chain, nil
+			}
+		case "log":
+			t = Log{}
+		case "log1p":
+			t = Log1p{}
+		case "standard":
+			t = Standard{}
+		case "minmax":
+			t = MinMax{}
+		case "diff":
+			lag := 1
+			if arg != "" {
+				n, err := strconv.Atoi(arg)
+				if err != nil || n < 1 {
+					return nil, fmt.Errorf("forecast: transform %q: %w: the lag is to be a whole number from 1", part, ErrConfig)
+				}
+				lag, arg = n, ""
+			}
+			t = Diff{lag}
+		}
+		if t == nil || arg != "" {
+			return nil, fmt.Errorf("forecast: transform %q: %w: want log, log1p, diff LAG, standard or minmax", part, ErrConfig)
+		}
+		chain = append(chain, t)
+	}
+	return chain, nil
+}
+
+// Fit implements [Transform]. It fails with [ErrDomain].
+func (Log) Fit(y []float64) (Fitted, error) { return logarithm{0}, above(y, 0, "log") }
+
+// Fit implements [Transform]. It fails with [ErrDomain].
+func (Log1p) Fit(y []float64) (Fitted, error) { return logarithm{1}, above(y, -1, "log1p") }
+
+func above(y []float64, limit float64, name string) error {
+	for i, v := range y {
+		if v <= limit {
+			return fmt.Errorf("forecast: %s: value %d is %v: %w: it must be above %v", name, i, v, ErrDomain, limit)
+		}
+	}
+	return nil
+}
+
+// A logarithm is log(y+plus) for plus of 0 or 1.
+type logarithm struct {
+	Plus float64 `json:"plus"`
+}
+
+func (l logarithm) Apply(y []float64) []float64 {
+	z := make([]float64, len(y))
+	for i, v := range y {
+		switch {
+		case v <= -l.Plus:
+			z[i] = math.NaN()
+		case l.Plus == 1:
+			z[i] = math.Log1p(v)
+		default:
+			z[i] = math.Log(v)
+		}
+	}
+	return z
+}
+
+func (l logarithm) Invert(_, z []float64) []float64 {
+	y := make([]float64, len(z))
+	for i, v := range z {
+		if l.Plus == 1 {
+			y[i] = math.Expm1(v)
+		} else {
+			y[i] = math.Exp(v)
+		}
+	}
+	return y
+}
+
+func (logarithm) Lost() int { return 0 }
+
+// Fit implements [Transform]. It fails with [ErrConfig] for a negative lag.
+func (d Diff) Fit([]float64) (Fitted, error) {
+	if d.Lag < 0 {
+		return nil, fmt.Errorf("forecast: diff %d: %w", d.Lag, ErrConfig)
+	}
+	return difference{max(1, d.Lag)}, nil
+}
+
+type difference struct {
+	Lag int `json:"lag"`
+}
+
+func (d difference) Apply(y []float64) []float64 {
+	z := make([]float64, len(y))
+	for i := range y {
+		z[i] = math.NaN()
+		if i >= d.Lag {
+			z[i] = y[i] - y[i-d.Lag]
+		}
+	}
+	return z
+}
+
+func (d difference) Invert(past, z []float64) []float64 {
+	y := make([]float64, len(z))
+	for i, v := range z {
+		switch k := i - d.Lag; {
+		case k >= 0:
+			y[i] = v + y[k]
+		case len(past)+k >= 0:
+			y[i] = v + past[len(past)+k]
+		default:
+			y[i] = math.NaN()
+		}
+	}
+	return y
+}
+
+func (d difference) Lost() int { return d.Lag }
+
+// Fit implements [Transform]. It fails with [ErrMissing] if all values are.
+func (Standard) Fit(y []float64) (Fitted, error) {
+	n, mean, m2 := 0.0, 0.0, 0.0 // Welford's, Technometrics 4 (1962)
+	for _, v := range y {
+		if !math.IsNaN(v) {
+			n++
+			d := v - mean
+			mean += d / n
+			m2 += d * (v - mean)
+		}
+	}
+	if n == 0 {
+		return nil, fmt.Errorf("forecast: standard: %w: all %d are", ErrMissing, len(y))
+	}
+	return affine{mean, orOne(math.Sqrt(m2 / n))}, nil
+}
+
+// Fit implements [Transform]. It fails with [ErrMissing] if all values are.
+func (MinMax) Fit(y []float64) (Fitted, error) {
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, v := range y {
+		if !math.IsNaN(v) {
+			low, high = min(low, v), max(high, v)
+		}
+	}
+	if low > high {
+		return nil, fmt.Errorf("forecast: minmax: %w: all %d are", ErrMissing, len(y))
+	}
+	return affine{low, orOne(high - low)}, nil
+}
+
+func orOne(scale float64) float64 {
+	if scale > 0 {
+		return scale
+	}
+	return 1
+}
+
+// An affine is (y-shift)/scale.
+type affine struct {
+	Shift float64 `json:"shift"`
+	Scale float64 `json:"scale"`
+}
+
+func (a affine) Apply(y []float64) []float64 {
+	z := make([]float64, len(y))
+	for i, v := range y {
+		z[i] = (v - a.Shift) / a.Scale
+	}
+	return z
+}
+
+func (a affine) Invert(_, z []float64) []float64 {
+	y := make([]float64, len(z))
+	for i, v := range z {
+		y[i] = v*a.Scale + a.Shift
+	}
+	return y
+}
+
+func (affine) Lost() int { return 0 }
+
+// Fit implements [Transform]: each is fitted to what those before it make.
+func (c Chain) Fit(y []float64) (Fitted, error) {
+	fitted := chain{}
+	for _, t := range c {
+		f, err := t.Fit(y)
+		if err != nil {
+			return nil, err
+		}
+		fitted = append(fitted, f)
+		y = f.Apply(y)
+	}
+	return fitted, nil
+}
+
+type chain []Fitted
+
+func (c chain) Apply(y []float64) []float64 {
+	for _, f := range c {
+		y = f.Apply(y)
+	}
+	return y
+}
+
+func (c chain) Invert(past, z []float64) []float64 {
+	pasts := make([][]float64, len(c))
+	for i, f := range c {
+		pasts[i] = past
+		if i+1 < len(c) {
+			past = f.Apply(past)
+		}
+	}
+	for i := len(c) - 1; i >= 0; i-- {
+		z = c[i].Invert(pasts[i], z)
+	}
+	return z
+}
+
+func (c chain) Lost() int {
+	n := 0
+	for _, f := range c {
+		n += f.Lost()
+	}
+	return n
+}
+
+// A savedTransform is the JSON of a fitted transform: an object with one member,
+// its kind.
+type savedTransform struct {
+	Log    *logarithm        `json:"log,omitempty"`
+	Diff   *difference       `json:"diff,omitempty"`
+	Affine *affine           `json:"affine,omitempty"`
+	Chain  *[]savedTransform `json:"chain,omitempty"`
+}
+
+func saveTransform(f Fitted) (savedTransform, error) {
+	switch f := f.(type) {
+	case logarithm:
+		return savedTransform{Log: &f}, nil
+	case difference:
+		return savedTransform{Diff: &f}, nil
+	case affine:
+		return savedTransform{Affine: &f}, nil
+	case chain:
+		parts := []savedTransform{}
+		for _, part := range f {
+			s, err := saveTransform(part)
+			if err != nil {
+				return s, err
+			}
+			parts = append(parts, s)
+		}
+		return savedTransform{Chain: &parts}, nil
+	}
+	return savedTransform{}, fmt.Errorf("%w: a transform of type %T cannot be saved", ErrConfig, f)
+}
+
+func (s savedTransform) load() (Fitted, error) {
+	switch {
+	case s.Log != nil && (s.Log.Plus == 0 || s.Log.Plus == 1):
+		return *s.Log, nil
+	case s.Diff != nil && s.Diff.Lag >= 1 && s.Diff.Lag < 1<<31:
+		return *s.Diff, nil
+	case s.Affine != nil && s.Affine.Scale > 0:
+		return *s.Affine, nil
+	case s.Chain != nil:
+		c := chain{}
+		for _, part := range *s.Chain {
+			f, err := part.load()
+			if err != nil {
+				return nil, err
+			}
+			c = append(c, f)
+		}
+		return c, nil
+	}
+	text, _ := json.Marshal(s)
+	return nil, fmt.Errorf("%w: transform %s", ErrFormat, text)
+}
