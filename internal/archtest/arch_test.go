@@ -53,6 +53,9 @@ var arrows = []row{
 
 	{pkg: "study", ours: []string{"pruner", "sampler", "space", "storage", "trial"}},
 
+	{pkg: "objective/tree", ours: []string{"internal/pyjson"}},
+	{pkg: "objective/tree/leavespredict", ours: []string{"objective/tree"},
+		foreign: []string{"github.com/dmitryikh/leaves"}},
 	{pkg: "objective/tree/*", ours: []string{"objective/tree"}},
 	{pkg: "objective/*", ours: []string{"space", "study", "trial"}},
 	{pkg: "export", ours: []string{"space", "space/spaceyaml", "trial", "internal/pyjson"}},

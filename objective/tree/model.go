@@ -1,0 +1,475 @@
+// Package tree holds one model for all tree ensembles: boosted trees, random
+// forests and isolation forests, whoever trained them.
+//
+// A [Model] is plain data. Readers make one from the files of LightGBM
+// ([ReadLightGBM]), XGBoost ([ReadXGBoost]) and CatBoost ([ReadCatBoost]) and
+// refuse, by name, what it cannot express; [Model.Validate] says whether one that
+// was built by hand holds together. [NewPredictor] compiles a model for fast
+// prediction, [Model.Importance] and [Model.SHAP] explain it, and [WriteLightGBM]
+// saves it as a file that LightGBM itself loads.
+//
+// All splits are stated in one form: a number goes left when it is <= the
+// threshold, a category when it is listed. The rules of the three libraries are
+// translated without loss: see [Model.Float32] and [Missing].
+package tree
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// ErrInvalid reports a model that does not hold together; see [Model.Validate].
+var ErrInvalid = errors.New("tree: invalid model")
+
+// A Model is an ensemble of binary trees over the same features.
+//
+// Output o of a row is
+//
+//	raw[o] = Base[o] + Σ leaf(t, row)               over the trees t with t.Output == o
+//	raw[o] = Σ leaf(t, row) / number of such trees  where Average is set
+//
+// summed in float64, from the base on, in the order of Trees; then Link makes of
+// raw what the model predicts. A model that is shared is not changed.
+type Model struct {
+	Features []Feature // one per column of a row, in order
+	Outputs  int       // values predicted for a row, >= 1: the classes, where Link is [Softmax]
+	Trees    []Tree    // may be empty
+	Base     []float64 // one finite value per output; nil means zeros
+	Average  bool      // a forest: the mean of the trees and not their sum; Base must then be nil or zeros
+	Link     Link      // from raw outputs to predictions
+
+	// Float32 has every value of a row rounded to float32 before it is looked at,
+	// as XGBoost and CatBoost do, in linear leaves too. Their rules are then exact
+	// here: XGBoost's x < t is x <= the float32 just below t. It also makes every
+	// negative value no category, where otherwise those in (-1, 0) are category 0,
+	// as with LightGBM.
+	Float32 bool
+}
+
+// A Feature is a column of the rows that a model is given.
+type Feature struct {
+	Name string // may be empty, need not be unique
+	Kind Kind
+}
+
+// Kind says what the values of a feature are.
+type Kind uint8
+
+const (
+	Numeric     Kind = iota
+	Categorical      // category numbers, 0, 1, 2, …
+)
+
+func (k Kind) String() string { return name("Kind", int(k), "numeric", "categorical") }
+
+// A Tree is a binary decision tree. The tree of a single leaf has no nodes.
+type Tree struct {
+	Output int    // the output that its leaves add to
+	Nodes  []Node // inner nodes; the root is Nodes[0]
+	Leaves []Leaf // len(Nodes) + 1
+}
+
+// A Node sends a row to the left or to the right.
+//
+//	numeric      x <= Threshold goes left, any other number right
+//	categorical  x, rounded towards zero, goes left when bit x of Categories is set
+//
+// Missing values go to the default side: see [Missing].
+type Node struct {
+	Feature     int
+	Threshold   float64  // of a numeric split; not NaN; may be infinite
+	Categories  []uint32 // not empty: the split is categorical. Category c is bit c%32 of Categories[c/32]
+	Missing     Missing
+	DefaultLeft bool
+
+	Left, Right int // >= 0: index of an inner node; < 0: ^index of a leaf
+
+	Gain   float64 // improvement of the loss by the split; 0 when unknown
+	Weight float64 // sum of hessians (or of row weights) that reached the node in training; 0 when unknown
+	Count  int     // training rows that reached the node; 0 when unknown
+}
+
+// A Leaf holds what a tree adds to its output.
+type Leaf struct {
+	Value  float64 // finite; learning rate and the like included
+	Linear *Linear // nil but in models with linear leaves
+	Weight float64 // as of a [Node]
+	Count  int     // as of a [Node]
+}
+
+// Linear is the model of a linear leaf: Const + Σ Coefs[i]·x[Features[i]], added
+// up in this order. Where one of these features is NaN, the leaf's Value stands
+// in for it. Features are numeric.
+type Linear struct {
+	Const    float64
+	Features []int
+	Coefs    []float64
+}
+
+// Missing says which values a split takes as missing. The missing go left if
+// [Node.DefaultLeft] says so, else right.
+type Missing uint8
+
+const (
+	// MissingNaN: NaN is missing. Categorical splits have no other kind.
+	MissingNaN Missing = iota
+	// MissingNone: nothing is missing; NaN stands for 0, and goes where 0 goes.
+	MissingNone
+	// MissingZero: NaN and all within ±1e-35 (as a float32, [ZeroRange]) are missing.
+	MissingZero
+)
+
+func (m Missing) String() string { return name("Missing", int(m), "nan", "none", "zero") }
+
+// ZeroRange bounds what [MissingZero] takes for zero: LightGBM's 1e-35 in float32.
+const ZeroRange = float64(float32(1e-35))
+
+// A Link turns raw outputs into predictions. The zero value leaves them as they are.
+type Link struct {
+	Func LinkFunc
+	// Scale is the s of [Sigmoid] and the c of [Anomaly]; other functions ignore it.
+	// Default 1 (when 0).
+	Scale float64
+}
+
+// LinkFunc names the function of a [Link].
+type LinkFunc uint8
+
+const (
+	Identity LinkFunc = iota
+	Sigmoid           // 1 / (1 + exp(-s·x)), output by output: probability of the positive class
+	Softmax           // exp(x_o) / Σ exp(x): class probabilities
+	Exp               // exp(x): Poisson, gamma, Tweedie, Cox, AFT
+	Square            // sign(x)·x²: trained on the root of the target
+	Softplus          // log(1 + exp(x)): LightGBM's cross_entropy_lambda
+	Step              // 1 when x > 0, else 0: XGBoost's hinge
+	Anomaly           // 2^(-x/c): isolation forest, x the mean path length (Liu, Ting and Zhou 2008, eq. 2)
+)
+
+func (f LinkFunc) String() string {
+	return name("LinkFunc", int(f), "identity", "sigmoid", "softmax", "exp", "square", "softplus", "step", "anomaly")
+}
+
+func name(typ string, i int, names ...string) string {
+	if i < len(names) {
+		return names[i]
+	}
+	return fmt.Sprintf("%s(%d)", typ, i)
+}
+
+// Apply replaces the raw outputs of one row by predictions, in place. NaN stays NaN.
+func (l Link) Apply(row []float64) {
+	s := l.Scale
+	if s == 0 {
+		s = 1
+	}
+	switch l.Func {
+	case Softmax:
+		most := slices.Max(row)
+		sum := 0.0
+		for i, x := range row {
+			row[i] = math.Exp(x - most)
+			sum += row[i]
+		}
+		for i := range row {
+			row[i] /= sum
+		}
+		return
+	case Sigmoid:
+		for i, x := range row {
+			row[i] = 1 / (1 + math.Exp(-s*x))
+		}
+	case Exp:
+		for i, x := range row {
+			row[i] = math.Exp(x)
+		}
+	case Square:
+		for i, x := range row {
+			row[i] = math.Copysign(x*x, x)
+		}
+	case Softplus:
+		for i, x := range row {
+			row[i] = max(x, 0) + math.Log1p(math.Exp(-math.Abs(x)))
+		}
+	case Step:
+		for i, x := range row {
+			row[i] = 0
+			if x > 0 {
+				row[i] = 1
+			}
+		}
+	case Anomaly:
+		for i, x := range row {
+			row[i] = math.Exp2(-x / s)
+		}
+	}
+}
+
+// Limits of a model, so that indices fit in 32 bits wherever they are compiled or
+// written. MaxOutputs also bounds what a broken file can claim.
+const (
+	MaxFeatures   = 1 << 24
+	MaxOutputs    = 1 << 16
+	MaxCategories = 1 << 24 // category numbers lie below
+)
+
+// Validate reports, wrapping [ErrInvalid], the first thing that makes m no model:
+// a child, feature or output out of range, a node that is reached twice or never
+// (and so any cycle), sizes that disagree, values that are not finite. Predictors,
+// readers and writers call it; nothing else in this package does, and methods of
+// an invalid model may panic.
+func (m *Model) Validate() error {
+	fail := func(format string, args ...any) error {
+		return fmt.Errorf("%w: %w", ErrInvalid, fmt.Errorf(format, args...))
+	}
+	switch {
+	case m == nil:
+		return fail("it is nil")
+	case len(m.Features) > MaxFeatures:
+		return fail("%d features, at most %d", len(m.Features), MaxFeatures)
+	case m.Outputs < 1 || m.Outputs > MaxOutputs:
+		return fail("%d outputs, not in 1..%d", m.Outputs, MaxOutputs)
+	case m.Base != nil && len(m.Base) != m.Outputs:
+		return fail("%d base values for %d outputs", len(m.Base), m.Outputs)
+	case m.Link.Func > Anomaly:
+		return fail("unknown link %v", m.Link.Func)
+	case !(m.Link.Scale >= 0) || math.IsInf(m.Link.Scale, 0):
+		return fail("scale %v of the link, not finite and >= 0", m.Link.Scale)
+	}
+	for o, b := range m.Base {
+		if !finite(b) {
+			return fail("base value %v of output %d is not finite", b, o)
+		}
+		if m.Average && b != 0 {
+			return fail("an averaged model with base value %v: add it to the leaves instead", b)
+		}
+	}
+	for i, f := range m.Features {
+		if f.Kind > Categorical {
+			return fail("feature %d (%q): unknown kind %v", i, f.Name, f.Kind)
+		}
+	}
+	for i := range m.Trees {
+		if err := m.validateTree(&m.Trees[i]); err != nil {
+			return fail("tree %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func (m *Model) validateTree(t *Tree) error {
+	switch {
+	case t.Output < 0 || t.Output >= m.Outputs:
+		return fmt.Errorf("output %d, not in 0..%d", t.Output, m.Outputs-1)
+	case len(t.Leaves) != len(t.Nodes)+1:
+		return fmt.Errorf("%d leaves beside %d inner nodes: a binary tree has one more", len(t.Leaves), len(t.Nodes))
+	case len(t.Leaves) > math.MaxInt32/2:
+		return fmt.Errorf("%d leaves, at most %d", len(t.Leaves), math.MaxInt32/2)
+	}
+	for i := range t.Nodes {
+		if err := m.validateNode(&t.Nodes[i], t); err != nil {
+			return fmt.Errorf("node %d: %w", i, err)
+		}
+	}
+	for i := range t.Leaves {
+		if err := m.validateLeaf(&t.Leaves[i]); err != nil {
+			return fmt.Errorf("leaf %d: %w", i, err)
+		}
+	}
+	if len(t.Nodes) == 0 {
+		return nil
+	}
+	// A walk from the root must meet every node and every leaf once.
+	nodes, leaves := make([]bool, len(t.Nodes)), make([]bool, len(t.Leaves))
+	left := len(nodes) + len(leaves)
+	for stack := []int{0}; len(stack) > 0; {
+		i := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		seen, what, at := nodes, "node", i
+		if i < 0 {
+			seen, what, at = leaves, "leaf", ^i
+		}
+		if seen[at] {
+			return fmt.Errorf("%s %d is reached twice", what, at)
+		}
+		seen[at] = true
+		left--
+		if i >= 0 {
+			stack = append(stack, t.Nodes[i].Right, t.Nodes[i].Left)
+		}
+	}
+	if left > 0 {
+		if i := slices.Index(nodes, false); i >= 0 {
+			return fmt.Errorf("node %d is never reached from the root", i)
+		}
+		return fmt.Errorf("leaf %d is never reached from the root", slices.Index(leaves, false))
+	}
+	return nil
+}
+
+func (m *Model) validateNode(n *Node, t *Tree) error {
+	for _, c := range []int{n.Left, n.Right} {
+		if c >= len(t.Nodes) || ^c >= len(t.Leaves) {
+			return fmt.Errorf("child %d out of range: %d inner nodes, %d leaves", c, len(t.Nodes), len(t.Leaves))
+		}
+	}
+	switch {
+	case n.Feature < 0 || n.Feature >= len(m.Features):
+		return fmt.Errorf("feature %d, not in 0..%d", n.Feature, len(m.Features)-1)
+	case math.IsNaN(n.Threshold):
+		return errors.New("threshold is NaN")
+	case n.Missing > MissingZero:
+		return fmt.Errorf("unknown kind of missing values %v", n.Missing)
+	case len(n.Categories) > MaxCategories/32:
+		return fmt.Errorf("%d words of categories, at most %d", len(n.Categories), MaxCategories/32)
+	case n.Categorical() && n.Missing != MissingNaN:
+		return fmt.Errorf("a categorical split with missing %v: only %v", n.Missing, MissingNaN)
+	case n.Categorical() && m.Features[n.Feature].Kind != Categorical:
+		return fmt.Errorf("a categorical split on numeric feature %d", n.Feature)
+	case !finite(n.Gain):
+		return fmt.Errorf("gain %v is not finite", n.Gain)
+	}
+	return validateCover(n.Weight, n.Count)
+}
+
+func (m *Model) validateLeaf(l *Leaf) error {
+	if !finite(l.Value) {
+		return fmt.Errorf("value %v is not finite", l.Value)
+	}
+	if lin := l.Linear; lin != nil {
+		if !finite(lin.Const) {
+			return fmt.Errorf("constant %v is not finite", lin.Const)
+		}
+		if len(lin.Features) != len(lin.Coefs) {
+			return fmt.Errorf("%d coefficients for %d features", len(lin.Coefs), len(lin.Features))
+		}
+		for i, f := range lin.Features {
+			if f < 0 || f >= len(m.Features) {
+				return fmt.Errorf("feature %d, not in 0..%d", f, len(m.Features)-1)
+			}
+			if !finite(lin.Coefs[i]) {
+				return fmt.Errorf("coefficient %v is not finite", lin.Coefs[i])
+			}
+		}
+	}
+	return validateCover(l.Weight, l.Count)
+}
+
+func validateCover(weight float64, count int) error {
+	if !(weight >= 0) || math.IsInf(weight, 0) {
+		return fmt.Errorf("weight %v, not finite and >= 0", weight)
+	}
+	if count < 0 {
+		return fmt.Errorf("count %d is negative", count)
+	}
+	return nil
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
+// Categorical reports whether n splits by category.
+func (n *Node) Categorical() bool { return len(n.Categories) > 0 }
+
+// SetCategories makes n a categorical split that sends the categories listed, in
+// 0..[MaxCategories]-1, to the left; none listed is a split that sends none.
+func (n *Node) SetCategories(listed ...int) {
+	n.Categories = make([]uint32, 1)
+	for _, c := range listed {
+		if short := c/32 + 1 - len(n.Categories); short > 0 {
+			n.Categories = append(n.Categories, make([]uint32, short)...)
+		}
+		n.Categories[c/32] |= 1 << (c % 32)
+	}
+}
+
+// left reports where a value goes; the value is rounded already where the model
+// wants it in float32. This is the meaning of a split: all else in the package
+// must agree with it.
+func (n *Node) left(x float64, float32s bool) bool {
+	if n.Categorical() {
+		switch {
+		case x != x:
+			return n.DefaultLeft
+		case x <= -1 || x >= MaxCategories || float32s && x < 0:
+			return false
+		}
+		c := int(x)
+		return c/32 < len(n.Categories) && n.Categories[c/32]>>(c%32)&1 == 1
+	}
+	switch n.Missing {
+	case MissingNaN:
+		if x != x {
+			return n.DefaultLeft
+		}
+	case MissingZero:
+		if x != x || math.Abs(x) <= ZeroRange {
+			return n.DefaultLeft
+		}
+	case MissingNone:
+		if x != x {
+			x = 0
+		}
+	}
+	return x <= n.Threshold
+}
+
+// leaf returns the index of the leaf that the row ends in; the row is rounded
+// already where the model wants it in float32.
+func (t *Tree) leaf(row []float64, float32s bool) int {
+	if len(t.Nodes) == 0 {
+		return 0
+	}
+	i := 0
+	for i >= 0 {
+		n := &t.Nodes[i]
+		if n.left(row[n.Feature], float32s) {
+			i = n.Left
+		} else {
+			i = n.Right
+		}
+	}
+	return ^i
+}
+
+// at returns what the leaf adds for the row.
+func (l *Leaf) at(row []float64) float64 {
+	if l.Linear == nil {
+		return l.Value
+	}
+	sum := l.Linear.Const
+	for i, f := range l.Linear.Features {
+		if row[f] != row[f] {
+			return l.Value
+		}
+		sum += float64(l.Linear.Coefs[i] * row[f]) // rounded: not to be fused with the sum
+	}
+	return sum
+}
+
+// base returns a new slice of the base values.
+func (m *Model) base() []float64 {
+	b := make([]float64, m.Outputs)
+	copy(b, m.Base)
+	return b
+}
+
+// shares returns, per output, what every tree's leaves are divided by: 1, or the
+// number of its trees where m averages.
+func (m *Model) shares() []float64 {
+	n := make([]float64, m.Outputs)
+	for i := range n {
+		n[i] = 1
+	}
+	if m.Average {
+		clear(n)
+		for i := range m.Trees {
+			n[m.Trees[i].Output]++
+		}
+		for i := range n {
+			n[i] = max(n[i], 1)
+		}
+	}
+	return n
+}

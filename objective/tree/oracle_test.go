@@ -1,0 +1,160 @@
+package tree
+
+import (
+	"compress/gzip"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// An oracle is a model of testdata with what its library answered; see
+// testdata/generate.py.
+type oracle struct {
+	Name    string            `json:"name"`
+	Columns int               `json:"columns"`
+	Files   map[string]string `json:"files"`
+	Refuse  string            `json:"refuse"`
+	Rows    floats            `json:"rows"`
+	Raw     floats            `json:"raw"`
+	Pred    floats            `json:"pred"`
+	Class   floats            `json:"class"`
+	Contrib floats            `json:"contrib"`
+	Split   []float64         `json:"split"`
+	Gain    []float64         `json:"gain"`
+
+	library string
+}
+
+// floats are little-endian float64 in base64.
+type floats []float64
+
+func (f *floats) UnmarshalJSON(b []byte) error {
+	var s string
+	if err := json.Unmarshal(b, &s); err != nil {
+		return err
+	}
+	raw, err := base64.StdEncoding.DecodeString(s)
+	for i := 0; i+8 <= len(raw); i += 8 {
+		*f = append(*f, math.Float64frombits(binary.LittleEndian.Uint64(raw[i:])))
+	}
+	return err
+}
+
+func (o oracle) data(format string) string {
+	if format != "ubj" {
+		return o.Files[format]
+	}
+	b, err := base64.StdEncoding.DecodeString(o.Files[format])
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+// oracles returns the cases of the files of testdata that begin with library.
+func oracles(t testing.TB, library string) []oracle {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join("testdata", library+"*.json.gz"))
+	require.NoError(t, err)
+	require.NotEmpty(t, paths)
+	var all []oracle
+	for _, path := range paths {
+		f, err := os.Open(path)
+		require.NoError(t, err)
+		defer f.Close()
+		z, err := gzip.NewReader(f)
+		require.NoError(t, err)
+		var doc struct {
+			Columns int      `json:"columns"`
+			Rows    floats   `json:"rows"`
+			Cases   []oracle `json:"cases"`
+		}
+		require.NoError(t, json.NewDecoder(z).Decode(&doc))
+		for _, c := range doc.Cases {
+			c.library = strings.TrimSuffix(filepath.Base(path), ".json.gz")
+			if c.Rows == nil {
+				for r := range slicesChunks(doc.Rows, doc.Columns) {
+					c.Rows = append(c.Rows, r[:c.Columns]...)
+				}
+			}
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+func slicesChunks(x []float64, n int) func(func([]float64) bool) {
+	return func(yield func([]float64) bool) {
+		for ; len(x) > 0; x = x[n:] {
+			if !yield(x[:n:n]) {
+				return
+			}
+		}
+	}
+}
+
+// plain is the twin of [Predictor.PredictRaw]: what the Model's comment says, node
+// by node and row by row.
+func plain(m *Model, rows []float64) []float64 {
+	f := len(m.Features)
+	shares := m.shares()
+	var out []float64
+	for r := range slicesChunks(rows, f) {
+		row := make([]float64, f)
+		copy(row, r)
+		if m.Float32 {
+			round(row, row)
+		}
+		raw := m.base()
+		for i := range m.Trees {
+			t := &m.Trees[i]
+			raw[t.Output] += t.Leaves[t.leaf(row, m.Float32)].at(row)
+		}
+		for o := range raw {
+			raw[o] /= shares[o]
+		}
+		out = append(out, raw...)
+	}
+	return out
+}
+
+// predict returns raw outputs and predictions, and holds them against the plain twin.
+func predict(t testing.TB, m *Model, rows []float64) (raw, pred []float64) {
+	t.Helper()
+	p, err := NewPredictor(m, 1)
+	require.NoError(t, err)
+	n := len(rows) / len(m.Features) * m.Outputs
+	raw, pred = make([]float64, n), make([]float64, n)
+	require.NoError(t, p.PredictRaw(rows, raw))
+	require.NoError(t, p.Predict(rows, pred))
+	sameBits(t, plain(m, rows), raw)
+	return raw, pred
+}
+
+func sameBits(t testing.TB, want, got []float64) {
+	t.Helper()
+	require.Len(t, got, len(want))
+	for i := range want {
+		if math.Float64bits(want[i]) != math.Float64bits(got[i]) && !(want[i] == 0 && got[i] == 0) {
+			require.Failf(t, "other bits", "value %d: want %v, have %v", i, want[i], got[i])
+		}
+	}
+}
+
+// near compares relative to the greater of 1 and the wanted value.
+func near(t testing.TB, want, got []float64, eps float64) {
+	t.Helper()
+	require.Len(t, got, len(want))
+	for i := range want {
+		if !(math.Abs(want[i]-got[i]) <= eps*max(1, math.Abs(want[i]))) {
+			require.Failf(t, "too far", "value %d: want %v, have %v", i, want[i], got[i])
+		}
+	}
+}

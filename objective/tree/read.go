@@ -1,0 +1,135 @@
+package tree
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+)
+
+var (
+	// ErrFormat reports a file that is no model of the kind expected, or a broken one.
+	ErrFormat = errors.New("tree: malformed model")
+	// ErrUnsupported reports a model that uses what a [Model] cannot express, or
+	// one that a file format cannot; the error names it.
+	ErrUnsupported = errors.New("tree: unsupported")
+)
+
+func unsupported(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrUnsupported, fmt.Errorf(format, args...))
+}
+
+// Read reads a model of any of the formats of [ReadLightGBM], [ReadXGBoost] and
+// [ReadCatBoost], told apart by how they begin. It reads r to its end. Errors wrap
+// [ErrFormat], [ErrUnsupported] or [ErrInvalid].
+func Read(r io.Reader) (*Model, error) {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("tree: read: %w", err)
+	}
+	head := bytes.TrimLeft(data, " \t\r\n")
+	switch {
+	case bytes.HasPrefix(head, []byte("tree")):
+		return parseLightGBM(data)
+	case !bytes.HasPrefix(head, []byte("{")):
+		return nil, fmt.Errorf("%w: neither LightGBM text, nor XGBoost JSON or UBJSON, nor CatBoost JSON: save the model in one of these", ErrFormat)
+	}
+	doc, kind, err := decode(data)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+	case !doc.get("features_info").absent():
+		return finish("CatBoost "+kind, data, doc, catBoost)
+	}
+	return finish("XGBoost "+kind, data, doc, xgBoost)
+}
+
+// decode reads JSON or UBJSON; an object of JSON continues with a string or ends.
+func decode(data []byte) (value, string, error) {
+	after := bytes.TrimLeft(bytes.TrimLeft(data, " \t\r\n")[1:], " \t\r\n")
+	if len(after) == 0 || after[0] == '"' || after[0] == '}' {
+		doc, err := decodeJSON(data)
+		return doc, "JSON", err
+	}
+	doc, err := decodeUBJSON(data)
+	return doc, "UBJSON", err
+}
+
+func readDocument(r io.Reader, library string, convert func(*reading, value) (*Model, error)) (*Model, error) {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("tree: read %s: %w", library, err)
+	}
+	if !bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) {
+		return nil, fmt.Errorf("%w: %s: no JSON object; other formats of the library are not read: save as JSON", ErrFormat, library)
+	}
+	doc, kind, err := decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrFormat, library, err)
+	}
+	return finish(library+" "+kind, data, doc, convert)
+}
+
+func finish(what string, data []byte, doc value, convert func(*reading, value) (*Model, error)) (*Model, error) {
+	m, err := convert(newReading(data), doc)
+	return check(what, m, err)
+}
+
+// check sees to it that a reader returns valid models, and errors of the kinds promised.
+func check(what string, m *Model, err error) (*Model, error) {
+	if err == nil {
+		err = m.Validate()
+	}
+	switch {
+	case err == nil:
+		return m, nil
+	case errors.Is(err, ErrUnsupported), errors.Is(err, ErrInvalid):
+		return nil, fmt.Errorf("%w (reading %s)", err, what)
+	}
+	return nil, fmt.Errorf("%w: %s: %w", ErrFormat, what, err)
+}
+
+// reading bounds what a file can make its reader allocate: some sizes that it
+// declares are of things that it does not list.
+type reading struct {
+	size  int
+	words int // of category sets, still allowed
+}
+
+func newReading(data []byte) *reading { return &reading{len(data), 1<<20 + 16*len(data)} }
+
+// features returns n features.
+func (r *reading) features(n int) ([]Feature, error) {
+	if n < 0 || n > min(MaxFeatures, 1<<16+r.size) {
+		return nil, fmt.Errorf("%d features declared in a file of %d bytes", n, r.size)
+	}
+	return make([]Feature, n), nil
+}
+
+// categories makes a categorical node of n that sends the listed to the left.
+func (r *reading) categories(n *Node, listed []int) error {
+	most := 0
+	for _, c := range listed {
+		if c < 0 || c >= MaxCategories {
+			return fmt.Errorf("category %d, not in 0..%d", c, MaxCategories-1)
+		}
+		most = max(most, c)
+	}
+	if r.words -= most/32 + 1; r.words < 0 {
+		return fmt.Errorf("categories up to %d are too sparse for a file of %d bytes: number them 0, 1, 2, …", most, r.size)
+	}
+	n.SetCategories(listed...)
+	return nil
+}
+
+// clean returns gain, or 0 for one that says nothing.
+func clean(gain float64) float64 {
+	if finite(gain) {
+		return gain
+	}
+	return 0
+}
+
+// below returns the threshold t' for which x <= t' is x < t among float32.
+func below(t float32) float64 { return float64(math.Nextafter32(t, float32(math.Inf(-1)))) }

@@ -1,0 +1,557 @@
+package tree
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+)
+
+// A value is a decoded JSON or UBJSON document: nil, bool, float64, string,
+// []float64 (an array of nothing but numbers, or an empty one), []any or
+// map[string]any. What is decoded takes memory in proportion to the input, for no
+// size that a document declares is believed before the bytes are there.
+type value struct {
+	v    any
+	path string // where it stands, for errors
+}
+
+const maxDepth = 1000 // of nested arrays and objects
+
+var errShort = errors.New("ends too early")
+
+// get returns the member of an object, nil when it is absent or v is none.
+func (v value) get(key string) value {
+	o, _ := v.v.(map[string]any)
+	return value{o[key], v.path + "." + key}
+}
+
+func (v value) errorf(format string, args ...any) error {
+	path := v.path
+	if path == "" {
+		path = "document"
+	}
+	return fmt.Errorf("%s: %w", path, fmt.Errorf(format, args...))
+}
+
+func (v value) absent() bool { return v.v == nil }
+
+func (v value) kind() string {
+	switch v.v.(type) {
+	case nil:
+		return "nothing"
+	case bool:
+		return "a bool"
+	case float64:
+		return "a number"
+	case string:
+		return "a string"
+	case []float64, []any:
+		return "an array"
+	}
+	return "an object"
+}
+
+func (v value) str() (string, error) {
+	s, ok := v.v.(string)
+	if !ok {
+		return "", v.errorf("want a string, have %s", v.kind())
+	}
+	return s, nil
+}
+
+func (v value) float() (float64, error) {
+	switch x := v.v.(type) {
+	case float64:
+		return x, nil
+	case string: // XGBoost writes parameters as strings
+		f, err := strconv.ParseFloat(x, 64)
+		if err != nil && !errors.Is(err, strconv.ErrRange) {
+			return 0, v.errorf("want a number, have %q", x)
+		}
+		return f, nil
+	}
+	return 0, v.errorf("want a number, have %s", v.kind())
+}
+
+func (v value) int() (int, error) {
+	f, err := v.float()
+	if err != nil {
+		return 0, err
+	}
+	return asInt(v, f)
+}
+
+func asInt(v value, f float64) (int, error) {
+	if f != math.Trunc(f) || math.Abs(f) > 1<<52 {
+		return 0, v.errorf("want a whole number, have %v", f)
+	}
+	return int(f), nil
+}
+
+// floats returns an array of numbers; bools count as 0 and 1.
+func (v value) floats() ([]float64, error) {
+	switch a := v.v.(type) {
+	case []float64:
+		return a, nil
+	case []any:
+		out := make([]float64, len(a))
+		for i, e := range a {
+			switch x := e.(type) {
+			case float64:
+				out[i] = x
+			case bool:
+				if x {
+					out[i] = 1
+				}
+			default:
+				return nil, value{e, fmt.Sprintf("%s[%d]", v.path, i)}.errorf("want a number, have %s", value{v: e}.kind())
+			}
+		}
+		return out, nil
+	}
+	return nil, v.errorf("want an array of numbers, have %s", v.kind())
+}
+
+func (v value) ints() ([]int, error) {
+	f, err := v.floats()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]int, len(f))
+	for i, x := range f {
+		if out[i], err = asInt(value{nil, fmt.Sprintf("%s[%d]", v.path, i)}, x); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// list returns the elements of an array; an absent one is empty.
+func (v value) list() ([]value, error) {
+	switch a := v.v.(type) {
+	case nil:
+		return nil, nil
+	case []float64:
+		out := make([]value, len(a))
+		for i, e := range a {
+			out[i] = value{e, fmt.Sprintf("%s[%d]", v.path, i)}
+		}
+		return out, nil
+	case []any:
+		out := make([]value, len(a))
+		for i, e := range a {
+			out[i] = value{e, fmt.Sprintf("%s[%d]", v.path, i)}
+		}
+		return out, nil
+	}
+	return nil, v.errorf("want an array, have %s", v.kind())
+}
+
+// elements collects an array, as numbers as long as it can.
+type elements struct {
+	nums []float64
+	any  []any
+}
+
+func (e *elements) add(x any) {
+	if f, ok := x.(float64); ok && e.any == nil {
+		e.nums = append(e.nums, f)
+		return
+	}
+	if e.any == nil {
+		e.any = make([]any, 0, len(e.nums)+1)
+		for _, f := range e.nums {
+			e.any = append(e.any, f)
+		}
+		e.nums = nil
+	}
+	e.any = append(e.any, x)
+}
+
+func (e *elements) value() any {
+	if e.any != nil {
+		return e.any
+	}
+	return e.nums
+}
+
+// decodeJSON reads JSON, and the bare NaN, Infinity and -Infinity that XGBoost 1.x
+// wrote into it.
+func decodeJSON(data []byte) (value, error) {
+	p := &jsonParser{data: data}
+	v, err := p.value(0)
+	if err == nil {
+		if p.space(); p.at < len(data) {
+			err = fmt.Errorf("unexpected %q after the end", p.data[p.at])
+		}
+	}
+	if err != nil {
+		return value{}, fmt.Errorf("JSON at byte %d: %w", p.at, err)
+	}
+	return value{v: v}, nil
+}
+
+type jsonParser struct {
+	data []byte
+	at   int
+}
+
+func (p *jsonParser) space() {
+	for p.at < len(p.data) {
+		switch p.data[p.at] {
+		case ' ', '\t', '\r', '\n':
+			p.at++
+		default:
+			return
+		}
+	}
+}
+
+// next skips space and returns the byte that follows, 0 at the end.
+func (p *jsonParser) next() byte {
+	if p.space(); p.at < len(p.data) {
+		return p.data[p.at]
+	}
+	return 0
+}
+
+func (p *jsonParser) expect(c byte) error {
+	switch got := p.next(); {
+	case p.at >= len(p.data):
+		return errShort
+	case got != c:
+		return fmt.Errorf("want %q, have %q", c, got)
+	}
+	p.at++
+	return nil
+}
+
+var jsonWords = []struct {
+	text string
+	is   any
+}{
+	{"null", nil}, {"true", true}, {"false", false},
+	{"NaN", math.NaN()}, {"Infinity", math.Inf(1)}, {"-Infinity", math.Inf(-1)}, {"-NaN", math.NaN()},
+}
+
+func (p *jsonParser) value(depth int) (any, error) {
+	if depth > maxDepth {
+		return nil, fmt.Errorf("nested more than %d deep", maxDepth)
+	}
+	switch c := p.next(); {
+	case p.at >= len(p.data):
+		return nil, errShort
+	case c == '{':
+		p.at++
+		o := map[string]any{}
+		for first := true; ; first = false {
+			if p.next() == '}' {
+				p.at++
+				return o, nil
+			}
+			if !first {
+				if err := p.expect(','); err != nil {
+					return nil, err
+				}
+			}
+			p.space()
+			k, err := p.str()
+			if err != nil {
+				return nil, err
+			}
+			if err := p.expect(':'); err != nil {
+				return nil, err
+			}
+			if o[k], err = p.value(depth + 1); err != nil {
+				return nil, err
+			}
+		}
+	case c == '[':
+		p.at++
+		var e elements
+		for first := true; ; first = false {
+			if p.next() == ']' {
+				p.at++
+				return e.value(), nil
+			}
+			if !first {
+				if err := p.expect(','); err != nil {
+					return nil, err
+				}
+			}
+			x, err := p.value(depth + 1)
+			if err != nil {
+				return nil, err
+			}
+			e.add(x)
+		}
+	case c == '"':
+		return p.str()
+	}
+	for _, w := range jsonWords {
+		if bytes.HasPrefix(p.data[p.at:], []byte(w.text)) {
+			p.at += len(w.text)
+			return w.is, nil
+		}
+	}
+	n := p.at
+	for n < len(p.data) && (p.data[n] >= '0' && p.data[n] <= '9' || bytes.IndexByte([]byte("+-.eE"), p.data[n]) >= 0) {
+		n++
+	}
+	f, err := strconv.ParseFloat(string(p.data[p.at:n]), 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return nil, fmt.Errorf("unexpected %q", p.data[p.at])
+	}
+	p.at = n
+	return f, nil
+}
+
+func (p *jsonParser) str() (string, error) {
+	if p.at >= len(p.data) {
+		return "", errShort
+	}
+	if p.data[p.at] != '"' {
+		return "", fmt.Errorf("want a string, have %q", p.data[p.at])
+	}
+	for end := p.at + 1; end < len(p.data); end++ {
+		switch p.data[end] {
+		case '\\':
+			end++
+		case '"':
+			raw := p.data[p.at : end+1]
+			var s string
+			if err := json.Unmarshal(raw, &s); err != nil {
+				return "", err
+			}
+			p.at = end + 1
+			return s, nil
+		}
+	}
+	return "", errShort
+}
+
+// decodeUBJSON reads Universal Binary JSON as XGBoost writes it: draft 12, with
+// typed and counted containers.
+func decodeUBJSON(data []byte) (value, error) {
+	p := &ubjParser{data: data}
+	v, err := p.value(0)
+	if err != nil {
+		return value{}, fmt.Errorf("UBJSON at byte %d: %w", p.at, err)
+	}
+	return value{v: v}, nil
+}
+
+type ubjParser struct {
+	data []byte
+	at   int
+}
+
+func (p *ubjParser) take(n int) ([]byte, error) {
+	if n < 0 || n > len(p.data)-p.at {
+		return nil, errShort
+	}
+	b := p.data[p.at : p.at+n]
+	p.at += n
+	return b, nil
+}
+
+// marker returns the next type marker; N, no operation, is skipped.
+func (p *ubjParser) marker() (byte, error) {
+	for {
+		b, err := p.take(1)
+		if err != nil {
+			return 0, err
+		}
+		if b[0] != 'N' {
+			return b[0], nil
+		}
+	}
+}
+
+func (p *ubjParser) peek() byte {
+	if p.at < len(p.data) {
+		return p.data[p.at]
+	}
+	return 0
+}
+
+// sizes of the numbers, by their markers; I, U and i are integers of 2, 1 and 1
+// bytes, l and L of 4 and 8, d and D floats.
+func ubjSize(marker byte) int {
+	switch marker {
+	case 'i', 'U':
+		return 1
+	case 'I':
+		return 2
+	case 'l', 'd':
+		return 4
+	case 'L', 'D':
+		return 8
+	}
+	return 0
+}
+
+func ubjNumber(marker byte, b []byte) float64 {
+	switch marker {
+	case 'i':
+		return float64(int8(b[0]))
+	case 'U':
+		return float64(b[0])
+	case 'I':
+		return float64(int16(binary.BigEndian.Uint16(b)))
+	case 'l':
+		return float64(int32(binary.BigEndian.Uint32(b)))
+	case 'L':
+		return float64(int64(binary.BigEndian.Uint64(b)))
+	case 'd':
+		return float64(math.Float32frombits(binary.BigEndian.Uint32(b)))
+	}
+	return math.Float64frombits(binary.BigEndian.Uint64(b))
+}
+
+func (p *ubjParser) length() (int, error) {
+	m, err := p.marker()
+	if err != nil {
+		return 0, err
+	}
+	size := ubjSize(m)
+	if size == 0 || m == 'd' || m == 'D' {
+		return 0, fmt.Errorf("a length of type %q", m)
+	}
+	b, err := p.take(size)
+	if err != nil {
+		return 0, err
+	}
+	n := ubjNumber(m, b)
+	if n < 0 || n > float64(len(p.data)-p.at) {
+		return 0, fmt.Errorf("length %v with %d bytes left: %w", n, len(p.data)-p.at, errShort)
+	}
+	return int(n), nil
+}
+
+func (p *ubjParser) str() (string, error) {
+	n, err := p.length()
+	if err != nil {
+		return "", err
+	}
+	b, err := p.take(n)
+	return string(b), err
+}
+
+func (p *ubjParser) value(depth int) (any, error) {
+	m, err := p.marker()
+	if err != nil {
+		return nil, err
+	}
+	return p.typed(m, depth)
+}
+
+func (p *ubjParser) typed(m byte, depth int) (any, error) {
+	if depth > maxDepth {
+		return nil, fmt.Errorf("nested more than %d deep", maxDepth)
+	}
+	if size := ubjSize(m); size > 0 {
+		b, err := p.take(size)
+		if err != nil {
+			return nil, err
+		}
+		return ubjNumber(m, b), nil
+	}
+	switch m {
+	case 'Z':
+		return nil, nil
+	case 'T':
+		return true, nil
+	case 'F':
+		return false, nil
+	case 'C':
+		b, err := p.take(1)
+		return string(b), err
+	case 'S':
+		return p.str()
+	case '[', '{':
+		return p.container(m, depth)
+	}
+	return nil, fmt.Errorf("unknown type %q", m)
+}
+
+// container reads an array or an object, from behind its marker. Its elements may
+// have one common type ($), then they are counted; it may be counted (#), else its
+// end is marked.
+func (p *ubjParser) container(m byte, depth int) (any, error) {
+	var elem byte
+	count := -1
+	var err error
+	if p.peek() == '$' {
+		p.at++
+		if elem, err = p.marker(); err != nil {
+			return nil, err
+		}
+		if elem != '[' && elem != '{' && elem != 'S' && elem != 'C' && ubjSize(elem) == 0 {
+			return nil, fmt.Errorf("elements of type %q", elem) // those without a body would cost nothing
+		}
+		if p.peek() != '#' {
+			return nil, errors.New("a type of elements without their number")
+		}
+	}
+	if p.peek() == '#' {
+		p.at++
+		if count, err = p.length(); err != nil {
+			return nil, err
+		}
+	}
+	var e elements
+	o := map[string]any{}
+	if size := ubjSize(elem); m == '[' && size > 0 { // the bulk of a model
+		if count > (len(p.data)-p.at)/size {
+			return nil, fmt.Errorf("%d elements with %d bytes left: %w", count, len(p.data)-p.at, errShort)
+		}
+		nums := make([]float64, count)
+		for i := range nums {
+			nums[i] = ubjNumber(elem, p.data[p.at+i*size:])
+		}
+		p.at += count * size
+		return nums, nil
+	}
+	end := byte(']')
+	if m == '{' {
+		end = '}'
+	}
+	for i := 0; i != count; i++ {
+		if count < 0 && p.peek() == end {
+			p.at++
+			break
+		}
+		if p.at >= len(p.data) {
+			return nil, errShort
+		}
+		key := ""
+		if m == '{' {
+			if key, err = p.str(); err != nil {
+				return nil, err
+			}
+		}
+		var x any
+		if elem != 0 {
+			x, err = p.typed(elem, depth+1)
+		} else {
+			x, err = p.value(depth + 1)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if m == '{' {
+			o[key] = x
+		} else {
+			e.add(x)
+		}
+	}
+	if m == '{' {
+		return o, nil
+	}
+	return e.value(), nil
+}
