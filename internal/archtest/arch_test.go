@@ -53,7 +53,7 @@ var arrows = []row{
 
 	{pkg: "study", ours: []string{"pruner", "sampler", "space", "storage", "trial"}},
 
-	{pkg: "objective/tree", ours: []string{"internal/pyjson"}},
+	{pkg: "objective/tree"},
 	{pkg: "objective/tree/leavespredict", ours: []string{"objective/tree"},
 		foreign: []string{"github.com/dmitryikh/leaves"}},
 	{pkg: "objective/tree/*", ours: []string{"objective/tree"}},
