@@ -139,6 +139,36 @@ func TestFixedErrors(t *testing.T) {
 	require.ErrorIs(t, err, boom)
 }
 
+// A sampler below that breaks the contract, or is none, is named.
+func TestPointsOfTheWrongLength(t *testing.T) {
+	proposing := func(point ...float64) sampler.Sampler {
+		return sampler.Func(func(context.Context, sampler.Request) (sampler.Proposal, error) {
+			return sampler.Proposal{Point: point}, nil
+		})
+	}
+	for name, c := range map[string]struct {
+		s    sampler.Sampler
+		of   space.Space
+		says string
+	}{
+		"fixed, short":             {sampler.Fixed(proposing(), depth.At(1)), grid4, "sampler: sampler.Func proposed 0 coordinates for 1 parameters"},
+		"fixed, long":              {sampler.Fixed(proposing(1, 2), depth.At(1)), grid4, "sampler: sampler.Func proposed 2 coordinates for 1 parameters"},
+		"fixed, nothing to fix":    {sampler.Fixed(proposing(), one.At(7)), grid4, "sampler: sampler.Func proposed 0 coordinates for 2 parameters"},
+		"no repeat, short":         {sampler.NoRepeat(proposing(1)), grid4, "sampler: sampler.Func proposed 1 coordinates for 2 parameters"},
+		"no repeat, long":          {sampler.NoRepeat(proposing(1, 2, 3)), grid4, "sampler: sampler.Func proposed 3 coordinates for 2 parameters"},
+		"no repeat of a continuum": {sampler.NoRepeat(proposing()), space.Of(x), "sampler: sampler.Func proposed 0 coordinates for 1 parameters"},
+		"both":                     {sampler.Fixed(sampler.NoRepeat(proposing()), depth.At(1)), grid4, "sampler: sampler.Func proposed 0 coordinates for 1 parameters"},
+		"fixed of nothing":         {sampler.Fixed(nil, depth.At(1)), grid4, "there is no sampler to build on"},
+		"no repeat of nothing":     {sampler.NoRepeat(nil), grid4, "there is no sampler to build on"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := c.s.Sample(t.Context(), request(history(), 0, c.of))
+			require.ErrorContains(t, err, c.says)
+			assert.Empty(t, p)
+		})
+	}
+}
+
 func TestValidateIsPassedOn(t *testing.T) {
 	bad := qmc.Sampler{Sequence: 9}
 	for name, tc := range map[string]struct {
@@ -295,7 +325,7 @@ func TestNoRepeatGiven(t *testing.T) {
 func TestNoRepeatPassesThrough(t *testing.T) {
 	for name, axes := range map[string]space.Space{
 		"a continuum": space.Of(depth, x),
-		"too many":    space.Of(space.Int("a", 0, 1<<30), space.Int("b", 0, 1<<30)),
+		"too many":    space.Of(space.Int("a", 0, 1<<27), space.Int("b", 0, 1<<27)),
 	} {
 		s := sampler.NoRepeat(random.Sampler{})
 		p, err := s.Sample(t.Context(), request(history(), 1, axes))

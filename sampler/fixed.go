@@ -54,6 +54,22 @@ func validate(s Sampler) error {
 	return nil
 }
 
+// propose asks s, a sampler that another builds on, and sees to it that the
+// point it proposes is as long as the space it was asked about.
+func propose(ctx context.Context, s Sampler, r Request) (Proposal, error) {
+	if s == nil {
+		return Proposal{}, validate(s)
+	}
+	p, err := s.Sample(ctx, r)
+	if err == nil && len(p.Point) != len(r.Space) {
+		err = fmt.Errorf("sampler: %T proposed %d coordinates for %d parameters", s, len(p.Point), len(r.Space))
+	}
+	if err != nil {
+		return Proposal{}, err
+	}
+	return p, nil
+}
+
 // Sample implements [Sampler].
 func (f *fixed) Sample(ctx context.Context, r Request) (Proposal, error) {
 	if f.err != nil {
@@ -75,7 +91,7 @@ func (f *fixed) Sample(ctx context.Context, r Request) (Proposal, error) {
 	}
 	switch len(pins.Space) {
 	case 0:
-		return f.Sampler.Sample(ctx, r)
+		return propose(ctx, f.Sampler, r)
 	case len(r.Space):
 		return Proposal{Point: point}, nil
 	}
@@ -88,7 +104,7 @@ func (f *fixed) Sample(ctx context.Context, r Request) (Proposal, error) {
 	}
 	asked := r.Space
 	r.Space = f.without(asked)
-	p, err := f.Sampler.Sample(ctx, r)
+	p, err := propose(ctx, f.Sampler, r)
 	if err != nil {
 		return Proposal{}, err
 	}

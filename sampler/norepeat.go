@@ -45,17 +45,17 @@ func (n *noRepeat) Validate() error { return validate(n.Sampler) }
 func (n *noRepeat) Sample(ctx context.Context, r Request) (Proposal, error) {
 	size := r.Space.Len()
 	if size == 0 {
-		return n.Sampler.Sample(ctx, r)
+		return propose(ctx, n.Sampler, r)
 	}
 	taken := n.seen.survey(r.Space, r.Given, r.History, r.Number)
 	if len(taken) == size {
 		if varies(r.Given.Space) {
-			return n.Sampler.Sample(ctx, r)
+			return propose(ctx, n.Sampler, r)
 		}
 		return Proposal{}, fmt.Errorf("sampler: trial %d: %w: all %d configurations were tried", r.Number, ErrExhausted, size)
 	}
 	for range 1 + redraws {
-		p, err := n.Sampler.Sample(ctx, r)
+		p, err := propose(ctx, n.Sampler, r)
 		if err != nil {
 			return Proposal{}, err
 		}
@@ -145,7 +145,7 @@ func insert(sorted []int, i int) []int {
 // ok if the trial does not have all of c.space and c.given, with the values that
 // are given, or has other parameters that vary.
 func (c *seen) locate(r trial.Record, h trial.Snapshot) (int, bool) {
-	settings := slices.Clip(r.Fixed)
+	settings := space.Settings(slices.Clip(r.Fixed))
 	switch {
 	case r.State.Done():
 		settings = nil
@@ -162,13 +162,12 @@ func (c *seen) locate(r trial.Record, h trial.Snapshot) (int, bool) {
 			x, err := a.Distribution.Encode(d.Decode(r.Params.Point[i]))
 			return x, err == nil
 		}
-		for _, set := range settings {
-			if set.Name == a.Name {
-				x, err := a.Distribution.Encode(set.Value)
-				return x, err == nil
-			}
+		v, ok := settings.Get(a.Name)
+		if !ok {
+			return 0, false
 		}
-		return 0, false
+		x, err := a.Distribution.Encode(v)
+		return x, err == nil
 	}
 	for i, a := range c.given.Space {
 		if x, ok := lookup(a); !ok || x != c.given.Point[i] {

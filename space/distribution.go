@@ -144,15 +144,17 @@ func (d FloatDistribution) Normalize() (Distribution, error) {
 	}
 	if d.Step != 0 {
 		if (d.High-d.Low)/d.Step > maxCells {
-			return nil, invalid("step %v divides [%v, %v] into more than 2^53 values: use a larger step or none", d.Step, d.Low, d.High)
+			return nil, invalid("step %v divides [%v, %v] into more than %d values: use a larger step or none", d.Step, d.Low, d.High, maxCells)
 		}
 		d.High = trim(d.Low, d.High, d.Step)
 	}
 	return d, nil
 }
 
-// maxCells bounds the values of a grid to what a float64 counts exactly.
-const maxCells = 1 << 53
+// maxCells bounds integers, and the values of a grid, to what a float64 counts
+// exactly: 2^53, or where an int has 32 bits as many as let it count the integers
+// between two such bounds.
+const maxCells = min(1<<53, math.MaxInt/2)
 
 // trim returns the largest low + k·step that is not above high. It computes in
 // decimals, as the numbers were written: from 0 by 0.1, 0.3 is reached. So is a
@@ -213,12 +215,11 @@ func (d IntDistribution) At(i int) float64 { return float64(d.Low + i*d.step()) 
 
 // Normalize implements [Distribution].
 func (d IntDistribution) Normalize() (Distribution, error) {
-	const limit = 1 << 53 // beyond it a float64 skips integers
 	switch {
 	case d.Low > d.High:
 		return nil, invalid("low %d exceeds high %d: swap them", d.Low, d.High)
-	case d.Low < -limit || d.High > limit:
-		return nil, invalid("bounds %d and %d: integers beyond ±2^53 are not told apart", d.Low, d.High)
+	case d.Low < -maxCells || d.High > maxCells: // beyond 2^53 a float64 skips integers
+		return nil, invalid("bounds %d and %d: an integer must lie within ±%d", d.Low, d.High, maxCells)
 	case d.Step < 0:
 		return nil, invalid("step %d: it must be at least 1", d.Step)
 	case d.Log && d.Low < 1:
@@ -261,7 +262,7 @@ func (d *CategoricalDistribution) At(i int) float64 { return float64(i) }
 
 // Normalize implements [Distribution].
 func (d *CategoricalDistribution) Normalize() (Distribution, error) {
-	if len(d.Choices) == 0 {
+	if d == nil || len(d.Choices) == 0 {
 		return nil, invalid("no choices: name at least one")
 	}
 	for i, c := range d.Choices {
@@ -440,12 +441,14 @@ func (f *fields) int(key string) int { return f.whole(key, f.float(key)) }
 
 func (f *fields) optionalInt(key string) int { return f.whole(key, f.optional(key)) }
 
+// whole returns x, the number under key, as an integer.
 func (f *fields) whole(key string, x float64) int {
-	if x == math.Trunc(x) && math.Abs(x) <= maxCells {
+	v, _ := f.Get(key)
+	if n, ok := v.Any().(int64); ok && -maxCells <= n && n <= maxCells || !ok && x == math.Trunc(x) && math.Abs(x) <= maxCells {
 		return int(x)
 	}
 	if f.err == nil {
-		f.err = invalid("%s %v: want an integer within ±2^53", key, x)
+		f.err = invalid("%s %s: want an integer within ±%d", key, v, maxCells)
 	}
 	return 0
 }

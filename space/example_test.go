@@ -111,3 +111,10 @@ func ExamplePool() {
 	fmt.Println(&a[0] == &b[0])
 	// Output: true
 }
+
+func ExampleParams_String() {
+	lr, booster := space.Float("lr", 1e-5, 1e-1, space.Log()), space.Categorical("booster", "gbdt", "dart")
+	p, err := space.Of(lr, booster).Params(lr.At(0.01), booster.At("dart"))
+	fmt.Println(p, err)
+	// Output: lr=0.01 booster=dart <nil>
+}

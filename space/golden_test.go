@@ -18,6 +18,9 @@ import (
 // TestGolden compares with Optuna: the JSON, byte by byte, the upper bound that a
 // step leaves, and what a distribution contains; see testdata/golden.py.
 func TestGolden(t *testing.T) {
+	if strconv.IntSize < 64 {
+		t.Skip("some of the grids have more values than an int counts")
+	}
 	file, err := os.Open("testdata/golden.tsv")
 	require.NoError(t, err)
 	defer file.Close()

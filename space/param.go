@@ -15,7 +15,8 @@ type Suggester interface {
 	Suggest(Axis) float64
 }
 
-// A Getter looks up the value of a name; [Params] and trial.Record are two.
+// A Getter looks up the value of a name; [Params], [Settings] and trial.Record
+// are three.
 type Getter interface {
 	Get(name string) (Literal, bool)
 }
@@ -23,6 +24,9 @@ type Getter interface {
 // A Param is a parameter whose values have type T. Declare it once, suggest it
 // in the objective, and read it back from any record without a type assertion.
 // It is immutable and safe for concurrent use.
+//
+// The zero Param is no parameter: it has no name, Value finds nothing, and
+// Suggest, At, Is and Between panic and say that it was never declared.
 type Param[T any] struct {
 	axis   Axis
 	decode func(x float64) T
@@ -162,14 +166,24 @@ func (p Param[T]) Name() string { return p.axis.Name }
 // Axis returns the untyped form of p.
 func (p Param[T]) Axis() Axis { return p.axis }
 
+// declared panics if p is the zero Param.
+func (p Param[T]) declared() {
+	if p.axis.Distribution == nil {
+		panic(invalid("a zero %T is no parameter: declare it with Float, Int, Categorical or ParamOf", p))
+	}
+}
+
 // Suggest asks s for a value of p.
-func (p Param[T]) Suggest(s Suggester) T { return p.decode(s.Suggest(p.axis)) }
+func (p Param[T]) Suggest(s Suggester) T {
+	p.declared()
+	return p.decode(s.Suggest(p.axis))
+}
 
 // Value returns the value of p in g. It is not ok when g has none, or one that p
 // never takes.
 func (p Param[T]) Value(g Getter) (v T, ok bool) {
 	l, ok := g.Get(p.axis.Name)
-	if !ok {
+	if !ok || p.axis.Distribution == nil {
 		return v, false
 	}
 	x, err := p.axis.Distribution.Encode(l)
@@ -181,7 +195,10 @@ func (p Param[T]) Value(g Getter) (v T, ok bool) {
 
 // At returns the setting of p to v, to be enqueued or held fixed. A value that p
 // never takes is refused by whoever receives the setting.
-func (p Param[T]) At(v T) Setting { return Setting{p.axis.Name, p.encode(v)} }
+func (p Param[T]) At(v T) Setting {
+	p.declared()
+	return Setting{p.axis.Name, p.encode(v)}
+}
 
 // When returns p as a parameter that exists only if all conditions hold. A study
 // that knows its [Space] draws it only then.
@@ -192,6 +209,7 @@ func (p Param[T]) When(conditions ...Condition) Param[T] {
 
 // Is returns the condition that p has one of the given values.
 func (p Param[T]) Is(values ...T) Condition {
+	p.declared()
 	c := Condition{Name: p.axis.Name, Values: make([]Literal, len(values))}
 	for i, v := range values {
 		c.Values[i] = p.encode(v)
@@ -204,6 +222,7 @@ func (p Param[T]) Is(values ...T) Condition {
 
 // Between returns the condition that the number p lies in [low, high].
 func (p Param[T]) Between(low, high T) Condition {
+	p.declared()
 	c := Condition{Name: p.axis.Name, Low: math.NaN(), High: math.NaN()}
 	if x, ok := p.encode(low).number(); ok {
 		c.Low = x

@@ -19,7 +19,9 @@ package space
 import (
 	"fmt"
 	"iter"
+	"reflect"
 	"slices"
+	"strings"
 )
 
 // An Axis is one named dimension of a [Space].
@@ -57,7 +59,7 @@ func Of(params ...Axer) Space {
 // conditions written as trials have them (1 becomes 1.0 for a float), sharing no
 // slice of axes or conditions with s. It returns an error that wraps
 // [ErrInvalid] and names the parameter: an empty name or one that stands twice,
-// an invalid distribution, a condition on a parameter that does not stand
+// a distribution that is missing (nil) or invalid, a condition on a parameter that does not stand
 // before the one it governs or on a value which that one never takes.
 func (s Space) Normalize() (Space, error) {
 	out := make(Space, len(s))
@@ -68,7 +70,7 @@ func (s Space) Normalize() (Space, error) {
 		if out[:i].Index(a.Name) >= 0 {
 			return nil, invalid("parameter %q stands twice", a.Name)
 		}
-		if a.Distribution == nil {
+		if v := reflect.ValueOf(a.Distribution); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
 			return nil, invalid("parameter %q has no distribution", a.Name)
 		}
 		d, err := a.Distribution.Normalize()
@@ -114,7 +116,7 @@ func (s Space) Len() int {
 	n := 1
 	for _, a := range s {
 		m := a.Distribution.Len()
-		if m == 0 || n > (1<<53)/m {
+		if m == 0 || n > maxCells/m {
 			return 0
 		}
 		n *= m
@@ -247,6 +249,18 @@ func (s Space) Params(settings ...Setting) (Params, error) {
 	return p, nil
 }
 
+// String returns the parameters for people: "lr=0.01 booster=dart".
+func (p Params) String() string {
+	var b strings.Builder
+	for name, v := range p.All() {
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(name + "=" + v.String())
+	}
+	return b.String()
+}
+
 // Settings returns the parameters as settings, to be enqueued elsewhere.
 func (p Params) Settings() []Setting {
 	out := make([]Setting, len(p.Point))
@@ -279,6 +293,19 @@ func (p Params) Join(q Params) (Params, error) {
 type Setting struct {
 	Name  string
 	Value Literal
+}
+
+// Settings are values by name, a [Getter]. Any []Setting can be converted to it.
+type Settings []Setting
+
+// Get returns the first value of the name.
+func (ss Settings) Get(name string) (Literal, bool) {
+	for _, s := range ss {
+		if s.Name == name {
+			return s.Value, true
+		}
+	}
+	return "", false
 }
 
 // A Pool makes equal spaces share one array, so that a hundred thousand records

@@ -1,6 +1,7 @@
 package space_test
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -10,6 +11,9 @@ import (
 
 	"github.com/attune-hpo/attune/space"
 )
+
+// most is the greatest integer of a distribution.
+const most = min(1<<53, math.MaxInt/2)
 
 func recovered(f func()) (err error) {
 	defer func() { err, _ = recover().(error) }()
@@ -54,8 +58,8 @@ func TestInvalid(t *testing.T) {
 		"int step below 0":       {func() { space.Int("x", 1, 9, space.Step(-2)) }, []string{"step -2", "at least 1"}},
 		"int step of a half":     {func() { space.Int("x", 1, 9, space.Step(0.5)) }, []string{"step 0.5", "whole number"}},
 		"int step NaN":           {func() { space.Int("x", 1, 9, space.Step(nan)) }, []string{"step NaN", "whole number"}},
-		"int too large":          {func() { space.Int("x", 0, 1<<53+1) }, []string{"9007199254740993", "2^53"}},
-		"int extremes":           {func() { space.Int("x", math.MinInt, math.MaxInt) }, []string{"2^53"}},
+		"int too large":          {func() { space.Int("x", 0, most+1) }, []string{fmt.Sprint(most + 1), fmt.Sprint("±", most)}},
+		"int extremes":           {func() { space.Int("x", math.MinInt, math.MaxInt) }, []string{fmt.Sprint("±", most)}},
 		"no choices":             {func() { space.Categorical[string]("x") }, []string{"no choices", "at least one"}},
 		"choice twice":           {func() { space.Categorical("x", "a", "b", "a") }, []string{`"a" stands twice`, "once"}},
 		"NaN twice":              {func() { space.Categorical("x", nan, nan) }, []string{"NaN stands twice"}},
@@ -97,7 +101,8 @@ func TestParseDistributionRefuses(t *testing.T) {
 		`{"name": "FloatDistribution", "attributes": {"low": 1, "high": 2, "log": 1}}`:           "log: want true or false",
 		`{"name": "IntDistribution", "attributes": {"low": 0.5, "high": 1}}`:                     "low 0.5",
 		`{"name": "IntDistribution", "attributes": {"low": 0, "high": 1, "step": 1.5}}`:          "step 1.5",
-		`{"name": "IntDistribution", "attributes": {"low": 0, "high": 1e300}}`:                   "2^53",
+		`{"name": "IntDistribution", "attributes": {"low": 0, "high": 1e300}}`:                   "1e+300: want an integer within",
+		`{"name": "IntDistribution", "attributes": {"low": 0, "high": 9007199254740993}}`:        "high 9007199254740993: want an integer within",
 		`{"name": "CategoricalDistribution", "attributes": {"choices": []}}`:                     "no choices",
 		`{"name": "CategoricalDistribution", "attributes": {"choices": "ab"}}`:                   "choices: want a list",
 		`{"name": "CategoricalDistribution", "attributes": {}}`:                                  "choices: want a list",
@@ -139,7 +144,7 @@ func TestContains(t *testing.T) {
 		"grid":    {space.FloatDistribution{High: 1, Step: 0.1}, []float64{0, 0.1, 0.3, 0.1 * 3, 1}, []float64{0.05, 0.30001, 1.1, nan}},
 		"int":     {space.IntDistribution{Low: -3, High: 5, Step: 4}, []float64{-3, 1, 5}, []float64{-4, 0, 1.5, 9, nan, inf}},
 		"step 0":  {space.IntDistribution{High: 2}, []float64{0, 1, 2}, []float64{0.5, 3}},
-		"largest": {space.IntDistribution{Low: -1 << 53, High: 1 << 53, Step: 3}, []float64{-1 << 53, -1<<53 + 3}, []float64{-1<<53 + 1, -1<<53 + 2}},
+		"largest": {space.IntDistribution{Low: -most, High: most, Step: 3}, []float64{-most, -most + 3}, []float64{-most + 1, -most + 2}},
 		"choices": {&space.CategoricalDistribution{Choices: []space.Literal{"1", "2"}}, []float64{0, 1}, []float64{-1, 0.5, 2, nan, inf}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -156,7 +161,7 @@ func TestContains(t *testing.T) {
 func TestNormalizeTwiceIsOnce(t *testing.T) {
 	for _, d := range []space.FloatDistribution{
 		{Low: -7189402.814548511, High: -7189401.910266329, Step: 9.995381697451344e-05},
-		{High: 1, Step: 0.3}, {Low: 0.1, High: 0.7, Step: 0.1}, {High: 1e16, Step: 3}, {Low: 1e15, High: 1e15 + 10, Step: 0.3},
+		{High: 1, Step: 0.3}, {Low: 0.1, High: 0.7, Step: 0.1}, {High: 2 * most, Step: 3}, {Low: 1e15, High: 1e15 + 10, Step: 0.3},
 	} {
 		once, err := d.Normalize()
 		require.NoError(t, err)
@@ -265,6 +270,63 @@ func TestParam(t *testing.T) {
 		[]space.Setting{lr.At(0.001), depth.At(5), kind.At("dart"), narrow.At(0.1)})
 	assert.Equal(t, "int [1, 9] step 4", space.Describe(depth.Axis().Distribution), "an upper bound off the grid is lowered")
 	assert.Equal(t, "lr", lr.Name())
+}
+
+// The zero Param says what it is, in place of a nil dereference.
+func TestZeroParam(t *testing.T) {
+	var p space.Param[string]
+	for name, f := range map[string]func(){
+		"suggest": func() { p.Suggest(at{}) },
+		"at":      func() { p.At("a") },
+		"is":      func() { p.Is() },
+		"between": func() { p.Between("a", "b") },
+		"of":      func() { space.Of(p) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := recovered(f)
+			require.ErrorIs(t, err, space.ErrInvalid)
+			if name != "of" {
+				assert.ErrorContains(t, err, "a zero space.Param[string] is no parameter: declare it with")
+			}
+		})
+	}
+	assert.Empty(t, p.Name())
+	_, ok := p.Value(space.Params{})
+	assert.False(t, ok)
+	_, ok = p.Value(space.Settings{{"", `"a"`}})
+	assert.False(t, ok, "whatever there is")
+}
+
+func TestNormalizeWithoutDistribution(t *testing.T) {
+	for name, d := range map[string]space.Distribution{
+		"nil":             nil,
+		"nil categorical": (*space.CategoricalDistribution)(nil),
+		"nil float":       (*space.FloatDistribution)(nil),
+		"nil int":         (*space.IntDistribution)(nil),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := space.Space{{Name: "x", Distribution: d}}.Normalize()
+			require.ErrorIs(t, err, space.ErrInvalid)
+			assert.ErrorContains(t, err, `parameter "x" has no distribution`)
+			_, err = space.ParamOf[string](space.Axis{Name: "x", Distribution: d})
+			require.ErrorIs(t, err, space.ErrInvalid)
+		})
+	}
+	_, err := (*space.CategoricalDistribution)(nil).Normalize()
+	require.ErrorIs(t, err, space.ErrInvalid)
+}
+
+func TestSettings(t *testing.T) {
+	var g space.Getter = space.Settings([]space.Setting{{"a", "1"}, {"b", "2"}, {"a", "3"}})
+	for name, want := range map[string]space.Literal{"a": "1", "b": "2"} {
+		l, ok := g.Get(name)
+		assert.True(t, ok)
+		assert.Equal(t, want, l)
+	}
+	_, ok := g.Get("c")
+	assert.False(t, ok)
+	_, ok = space.Settings(nil).Get("a")
+	assert.False(t, ok)
 }
 
 func TestParamValue(t *testing.T) {
@@ -391,7 +453,7 @@ func TestSpaceLen(t *testing.T) {
 	assert.Equal(t, 1, space.Space{}.Len())
 	assert.Equal(t, 60, space.Of(space.Int("a", 1, 5), space.Categorical("b", 1, 2, 3), space.Float("c", 0, 1, space.Step(0.3))).Len())
 	assert.Equal(t, 0, space.Of(space.Int("a", 1, 5), space.Float("c", 0, 1)).Len(), "a continuum")
-	assert.Equal(t, 0, space.Of(space.Int("a", 0, 1<<53), space.Int("b", 0, 1<<53)).Len(), "too many to count")
+	assert.Equal(t, 0, space.Of(space.Int("a", 0, most), space.Int("b", 0, most)).Len(), "too many to count")
 }
 
 func TestParams(t *testing.T) {

@@ -3,8 +3,10 @@ package storage
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -14,28 +16,37 @@ import (
 
 // CheckAdd returns r as a study keeps it, see [Canonical], or an error unless it
 // may be added. It serves back ends, which call it in [Ledger.Add]. The error
-// wraps [trial.ErrValues], [trial.ErrReport], [space.ErrInvalid] or
-// [space.ErrOutside].
+// wraps [trial.ErrValues] (also for a state that is unknown or Running),
+// [trial.ErrReport], [space.ErrInvalid], [space.ErrOutside] or [ErrReserved].
+//
+// What a file of Optuna's may hold can be added, so that every study can be
+// copied: a coordinate is taken as [CheckCoord] takes it, and a choice may stand
+// twice or be a list, see [space.ParseDistribution]. A worker that suggests such
+// a coordinate is refused; see [trial.Record.Apply].
 func CheckAdd(s trial.Study, r trial.Record) (trial.Record, error) {
-	if err := checkAdd(s, r); err != nil {
+	r, err := Canonical(r)
+	if err == nil {
+		err = checkAdd(s, r)
+	}
+	if err != nil {
 		return trial.Record{}, err
 	}
-	return Canonical(r)
+	return r, nil
 }
 
 func checkAdd(s trial.Study, r trial.Record) error {
 	if r.State == trial.Running {
 		return fmt.Errorf("%w: a running trial cannot be added: start it", trial.ErrValues)
 	}
-	if _, err := r.Params.Space.Normalize(); err != nil {
-		return err
-	}
 	if len(r.Params.Point) != len(r.Params.Space) {
 		return fmt.Errorf("%w: %d coordinates for %d parameters", space.ErrOutside, len(r.Params.Point), len(r.Params.Space))
 	}
 	for i, a := range r.Params.Space {
-		if x := r.Params.Point[i]; !a.Distribution.Contains(x) {
-			return fmt.Errorf("%w: parameter %q: %v is not in %s", space.ErrOutside, a.Name, x, space.Describe(a.Distribution))
+		if r.Params.Space[:i].Index(a.Name) >= 0 {
+			return fmt.Errorf("%w: parameter %q stands twice", space.ErrInvalid, a.Name)
+		}
+		if err := CheckCoord(a, r.Params.Point[i]); err != nil {
+			return err
 		}
 	}
 	for i, report := range r.Reports {
@@ -55,10 +66,36 @@ func checkAdd(s trial.Study, r trial.Record) error {
 	return CheckObjectives(s, r)
 }
 
-// CheckObjectives returns an error that wraps [trial.ErrValues] unless a finished
-// trial has as many values as the study has objectives.
+// CheckCoord returns an error that wraps [space.ErrOutside] unless a record may
+// have coordinate x on axis a. It serves back ends, which call it for what they
+// read.
+//
+// A number may lie outside its distribution, since Optuna uses an enqueued one
+// all the same, and an integer may have a fraction, which is cut off. It must be
+// finite, within ±2^53 if it is an integer, and above 0 on a logarithmic scale. A
+// choice must be one.
+func CheckCoord(a space.Axis, x float64) error {
+	ok := false
+	switch d := a.Distribution.(type) {
+	case space.FloatDistribution:
+		ok = math.Abs(x) <= math.MaxFloat64 && (!d.Log || x > 0)
+	case space.IntDistribution:
+		ok = math.Abs(x) <= 1<<53 && (!d.Log || x > 0)
+	default:
+		ok = d.Contains(x)
+	}
+	if !ok {
+		return fmt.Errorf("%w: parameter %q: %v is not in %s", space.ErrOutside, a.Name, x, space.Describe(a.Distribution))
+	}
+	return nil
+}
+
+// CheckObjectives returns an error that wraps [trial.ErrValues] unless r has as
+// many values as the study has objectives, or at most so many if it was pruned.
+// A trial that is neither complete nor pruned passes.
 func CheckObjectives(s trial.Study, r trial.Record) error {
-	if r.State == trial.Complete && len(r.Values) != s.Objectives() {
+	n, most := len(r.Values), s.Objectives()
+	if r.State == trial.Complete && n != most || r.State == trial.Pruned && n > most {
 		return fmt.Errorf("%w: %d values %v, and the study has %d objectives", trial.ErrValues, len(r.Values), r.Values, s.Objectives())
 	}
 	return nil
@@ -75,10 +112,10 @@ func Stamp(t time.Time) time.Time {
 
 // Canonical returns r as every store keeps it, sharing nothing with r that a
 // caller might change: empty slices are nil, zeros have no sign, times are
-// stamped, axes have no conditions, constraints stand by name and attributes
-// once, a trial that is done has no proposal. The error wraps
-// [space.ErrInvalid]: a name that is not UTF-8, a literal or an attribute that is
-// not JSON.
+// stamped, distributions are normalized, axes have no conditions, constraints
+// stand by name and attributes once, a trial that is done has no proposal. The
+// error wraps [space.ErrInvalid] (a name that is not UTF-8, a literal or an
+// attribute that is not JSON, a distribution that cannot be) or [ErrReserved].
 func Canonical(r trial.Record) (trial.Record, error) {
 	var c canonical
 	r.Params = c.params(r.Params)
@@ -94,6 +131,9 @@ func Canonical(r trial.Record) (trial.Record, error) {
 	r.Values = unsigned(r.Values)
 	r.Constraints = c.constraints(r.Constraints)
 	r.Attrs, r.Notes = c.attrs(r.Attrs), c.attrs(r.Notes)
+	for _, n := range r.Notes {
+		c.note(n)
+	}
 	r.Err = valid(r.Err)
 	r.Started, r.Finished = Stamp(r.Started), Stamp(r.Finished)
 	return r, c.err
@@ -109,11 +149,17 @@ func CanonicalStudy(s trial.Study) (trial.Study, error) {
 		s.Directions = []trial.Direction{trial.Minimize}
 	}
 	s.Attrs, s.Notes = c.attrs(s.Attrs), c.attrs(s.Notes)
+	for _, n := range s.Notes {
+		if strings.HasPrefix(n.Key, ownPrefix) {
+			c.reserved(n.Key)
+		}
+	}
 	return s, c.err
 }
 
-// CanonicalChanges returns changes that make of a canonical record another one;
-// see [Canonical]. Back ends call it in [Ledger.Write], and apply the result.
+// CanonicalChanges returns changes that make of a canonical record another one,
+// or an error; see [Canonical]. Back ends call it in [Ledger.Write], and apply
+// the result.
 func CanonicalChanges(changes []trial.Change) ([]trial.Change, error) {
 	var c canonical
 	out := make([]trial.Change, len(changes))
@@ -135,13 +181,14 @@ func CanonicalChanges(changes []trial.Change) ([]trial.Change, error) {
 			out[i] = change
 		case trial.Noted:
 			c.attr(trial.Attr(change))
+			c.note(trial.Attr(change))
 			out[i] = change
 		case trial.Finished:
 			change.Values = unsigned(change.Values)
 			change.Err, change.At = valid(change.Err), Stamp(change.At)
 			out[i] = change
-		default:
-			out[i] = change
+		default: // nil, or a pointer
+			c.fail("change of type %T", change)
 		}
 	}
 	return out, c.err
@@ -164,26 +211,78 @@ func (c *canonical) text(s string) {
 }
 
 func (c *canonical) params(p space.Params) space.Params {
-	if len(p.Space) == 0 {
-		return space.Params{}
+	return space.Params{Space: c.space(p.Space), Point: unsigned(p.Point)}
+}
+
+func (c *canonical) space(s space.Space) space.Space {
+	if len(s) == 0 {
+		return nil
 	}
-	owned := false
-	for i, a := range p.Space {
+	for _, a := range s {
+		if choices, ok := a.Distribution.(*space.CategoricalDistribution); a.Distribution == nil || ok && choices == nil {
+			c.fail("parameter %q has no distribution", a.Name)
+			return nil
+		}
+	}
+	if form, ok := forms.find(s); ok {
+		return form
+	}
+	s = slices.Clone(s)
+	for i, a := range s {
 		c.text(a.Name)
-		d, isInt := a.Distribution.(space.IntDistribution)
-		if a.When == nil && (!isInt || d.Step != 0) {
-			continue
+		d, err := normalize(a.Distribution)
+		if err != nil {
+			if c.err == nil {
+				c.err = fmt.Errorf("parameter %q: %w", a.Name, err)
+			}
+			return nil
 		}
-		if !owned {
-			p.Space, owned = slices.Clone(p.Space), true
-		}
-		p.Space[i].When = nil
-		if isInt {
-			d.Step = max(1, d.Step)
-			p.Space[i].Distribution = d
+		s[i] = space.Axis{Name: a.Name, Distribution: d}
+	}
+	if c.err == nil {
+		forms.keep(s)
+	}
+	return s
+}
+
+// forms are the spaces met last, in canonical form: a study has few, and many
+// trials.
+var forms formList
+
+type formList struct {
+	sync.RWMutex
+	list [32]space.Space
+	next int // to be replaced
+}
+
+func (f *formList) find(s space.Space) (space.Space, bool) {
+	f.RLock()
+	defer f.RUnlock()
+	for _, form := range f.list {
+		if len(form) == len(s) && form[0].Name == s[0].Name && form.Equal(s) {
+			return form, true
 		}
 	}
-	return space.Params{Space: p.Space, Point: unsigned(p.Point)}
+	return nil, false
+}
+
+func (f *formList) keep(s space.Space) {
+	f.Lock()
+	defer f.Unlock()
+	f.list[f.next] = slices.Clip(s)
+	f.next = (f.next + 1) % len(f.list)
+}
+
+// normalize returns d normalized. Choices that a declaration may not have but a
+// file may stay as they are.
+func normalize(d space.Distribution) (space.Distribution, error) {
+	form, err := d.Normalize()
+	if _, isChoice := d.(*space.CategoricalDistribution); isChoice && err != nil {
+		if parsed, bad := space.ParseDistribution(d.String()); bad == nil && space.Equal(parsed, d) {
+			return d, nil
+		}
+	}
+	return form, err
 }
 
 func (c *canonical) settings(ss []space.Setting) []space.Setting {
@@ -226,6 +325,26 @@ func (c *canonical) attrs(as trial.Attrs) trial.Attrs {
 func (c *canonical) attr(a trial.Attr) {
 	c.text(a.Key)
 	c.json("attribute", a.Key, a.JSON)
+}
+
+// Keys of notes that have a meaning of their own in files that are shared with
+// Optuna. Of these only the first is reserved for studies too.
+const ownPrefix = "attune:"
+
+var reservedPrefixes = [...]string{ownPrefix, "constraints:", "tpe:relative_params:"}
+
+// note refuses a note of a trial under a reserved key.
+func (c *canonical) note(n trial.Attr) {
+	is := func(prefix string) bool { return strings.HasPrefix(n.Key, prefix) }
+	if n.Key == "fixed_params" || n.Key == "constraints" || slices.ContainsFunc(reservedPrefixes[:], is) {
+		c.reserved(n.Key)
+	}
+}
+
+func (c *canonical) reserved(key string) {
+	if c.err == nil {
+		c.err = fmt.Errorf("%w: note %q: files keep something else by it; choose another key", ErrReserved, key)
+	}
 }
 
 func (c *canonical) json(what, name, text string) {

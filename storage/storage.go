@@ -3,7 +3,7 @@
 //
 // A ledger takes changes and gives out records. It answers no other question:
 // whoever reads it keeps a [trial.History], and asks that. A new back end has
-// eleven methods to write, and package storagetest to prove itself by.
+// twelve methods to write, and package storagetest to prove itself by.
 package storage
 
 import (
@@ -27,12 +27,25 @@ var (
 	ErrVersion = errors.New("storage: unsupported version")
 	// ErrFormat reports a file that is not a store at all, or a damaged one.
 	ErrFormat = errors.New("storage: not a store")
+	// ErrPath reports a path at which there can be no store: it is not one of a
+	// file, or its folder is missing.
+	ErrPath = errors.New("storage: bad path")
+	// ErrReserved reports a note under a key that files keep something else by.
+	ErrReserved = errors.New("storage: reserved key")
+	// ErrClosed reports the use of a ledger after its Close.
+	ErrClosed = errors.New("storage: ledger is closed")
+	// ErrBusy reports that others have kept a store locked for longer than the
+	// caller is willing to wait. Nothing was changed: try again.
+	ErrBusy = errors.New("storage: locked by others")
+	// ErrFull reports that there is no room left. What was committed is safe.
+	ErrFull = errors.New("storage: no space left")
 )
 
 // A Store is a catalogue of studies. It is safe for concurrent use.
 type Store interface {
 	// Create adds a study with the name, directions, seed, attributes and notes
-	// of s. It fails with ErrExist if the name is taken, and then changes nothing.
+	// of s. It fails with ErrExist if the name is taken and with ErrReserved for a
+	// note that cannot be, and then changes nothing.
 	Create(ctx context.Context, s trial.Study) (Ledger, error)
 	// Open finds a study by name. It fails with ErrNotExist if there is none.
 	Open(ctx context.Context, name string) (Ledger, error)
@@ -56,26 +69,28 @@ type Ledger interface {
 	// Study returns the study as it is now.
 	Study(ctx context.Context) (trial.Study, error)
 	// Annotate sets attributes and notes of the study, replacing those with the
-	// same key.
+	// same key; ErrReserved.
 	Annotate(ctx context.Context, attrs, notes trial.Attrs) error
 	// Add appends trials as they are, but for their numbers, which it assigns in
 	// order and returns: waiting ones are thereby enqueued, finished ones copied.
-	// Running ones are refused. All are added, or none.
+	// [CheckAdd] says what is refused. All are added, or none.
 	Add(ctx context.Context, records ...trial.Record) ([]int, error)
 	// Start claims the waiting trial of the lowest number or, if none waits, adds
 	// a new one, and returns it as running since the given time. No two calls, in
 	// whatever process, return the same trial.
 	Start(ctx context.Context, at time.Time) (trial.Record, error)
 	// Write applies changes to a trial, all or none, as [trial.Record.Apply] does,
-	// and fails with its errors: trial.ErrFinished if it has finished.
-	// ErrNoTrial if there is no such trial.
+	// and fails with its errors, trial.ErrFinished if it has finished; with those of
+	// [CanonicalChanges] and [CheckObjectives]; with ErrNoTrial if there is no such
+	// trial. What the changes refer to stays the caller's.
 	Write(ctx context.Context, number int, changes ...trial.Change) error
 	// Since returns an iterator over the trials that changed after the cursor,
 	// each as it is now, clipped. A change is never missed, in whatever process it
 	// was made, though a record may come twice. The first error ends the iteration.
+	// A cursor that the ledger did not give out counts as the nearest it did.
 	Since(ctx context.Context, after Cursor) iter.Seq2[Update, error]
 	// Close gives back what the ledger holds. Closing twice is harmless; any other
-	// method fails after it.
+	// method fails with ErrClosed after it.
 	Close() error
 }
 
@@ -108,5 +123,6 @@ type Leaser interface {
 
 // Retry returns the trial to enqueue in place of one that failed; ok is false
 // when there is to be none. It is called within the transaction, and perhaps
-// again if that is repeated, so it must not use the store.
+// again if that is repeated, so it must not use the store. If it panics, Reap
+// changes nothing.
 type Retry func(failed trial.Record) (waiting trial.Record, ok bool)

@@ -404,8 +404,17 @@ func (s *Study) check(settings []space.Setting) error {
 // Add adds trials that were evaluated elsewhere, or waiting ones, and returns
 // their numbers; the numbers they come with are ignored. All are added, or none:
 // running ones and such as break a rule of [storage.CheckAdd] are refused.
-// [space.Space.Params] makes their parameters of settings.
+// So is a coordinate outside its distribution, with [space.ErrOutside], though a
+// storage would take a number. [space.Space.Params] makes their parameters of
+// settings.
 func (s *Study) Add(ctx context.Context, records ...trial.Record) ([]int, error) {
+	for _, r := range records {
+		for i, x := range r.Params.Point[:min(len(r.Params.Point), len(r.Params.Space))] {
+			if a := r.Params.Space[i]; a.Distribution != nil && !a.Distribution.Contains(x) {
+				return nil, fmt.Errorf("study: add: %w: parameter %q: %v is not in %s", space.ErrOutside, a.Name, x, space.Describe(a.Distribution))
+			}
+		}
+	}
 	numbers, err := s.ledger.Add(ctx, records...)
 	if err != nil {
 		return nil, fmt.Errorf("study: add: %w", err)
@@ -414,9 +423,9 @@ func (s *Study) Add(ctx context.Context, records ...trial.Record) ([]int, error)
 }
 
 func (s *Study) add1(ctx context.Context, r trial.Record) (int, error) {
-	numbers, err := s.Add(ctx, r)
+	numbers, err := s.ledger.Add(ctx, r)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("study: add: %w", err)
 	}
 	return numbers[0], nil
 }

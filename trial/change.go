@@ -20,7 +20,8 @@ type (
 	// for it, so that other workers see where this one is looking. It replaces an
 	// earlier proposal and is meaningless once the trial has finished.
 	Proposed []space.Setting
-	// Suggested adds parameters, none of which the trial may have yet.
+	// Suggested adds parameters, none of which the trial may have yet, each with a
+	// coordinate that its distribution contains.
 	Suggested space.Params
 	// Reported adds an intermediate value at a step that has none.
 	Reported Report
@@ -31,7 +32,7 @@ type (
 	// Noted sets an attribute of the library's, replacing an earlier one.
 	Noted Attr
 	// Finished closes the trial. State is Complete, Pruned or Failed; Values has
-	// one a objective if Complete, at most that if Pruned (the last report, if it
+	// one an objective if Complete, at most that if Pruned (the last report, if it
 	// is a number), none if Failed.
 	Finished struct {
 		State  State
@@ -46,7 +47,9 @@ type (
 //
 // It fails with [ErrFinished] if r is Done before the last change,
 // [ErrReport] for a negative or repeated step, [space.ErrMismatch] for a
-// parameter suggested twice, [ErrValues] for final values that cannot be.
+// parameter suggested twice, [space.ErrOutside] for a coordinate that is missing,
+// one too many or outside its distribution, [ErrValues] for a final state or
+// final values that cannot be. How many values there must be, the study knows.
 func (r Record) Apply(changes ...Change) (Record, error) {
 	for _, c := range changes {
 		if r.State.Done() {
@@ -68,6 +71,17 @@ func (c Proposed) apply(r *Record) error {
 }
 
 func (c Suggested) apply(r *Record) (err error) {
+	if len(c.Point) != len(c.Space) {
+		return fmt.Errorf("%w: %d coordinates for %d parameters", space.ErrOutside, len(c.Point), len(c.Space))
+	}
+	for i, a := range c.Space {
+		if c.Space[:i].Index(a.Name) >= 0 {
+			return fmt.Errorf("%w: %q is suggested twice", space.ErrMismatch, a.Name)
+		}
+		if x := c.Point[i]; !a.Distribution.Contains(x) {
+			return fmt.Errorf("%w: parameter %q: %v is not in %s", space.ErrOutside, a.Name, x, space.Describe(a.Distribution))
+		}
+	}
 	r.Params, err = r.Params.Join(space.Params(c))
 	return err
 }
@@ -110,9 +124,6 @@ func (c Noted) apply(r *Record) error {
 }
 
 func (c Finished) apply(r *Record) error {
-	if !c.State.Done() {
-		return fmt.Errorf("%w: a trial finishes as complete, pruned or failed, not as %v", ErrValues, c.State)
-	}
 	if err := CheckValues(c.State, c.Values); err != nil {
 		return err
 	}
@@ -123,8 +134,11 @@ func (c Finished) apply(r *Record) error {
 
 // CheckValues returns an error that wraps [ErrValues] unless values are such as
 // a trial may have in a final state: none is NaN, Complete has some, Failed none.
+// A state that is none of the three has none that it may have.
 func CheckValues(s State, values []float64) error {
 	switch {
+	case s != Complete && s != Pruned && s != Failed:
+		return fmt.Errorf("%w: a trial finishes as complete, pruned or failed, not as %v", ErrValues, s)
 	case s == Complete && len(values) == 0:
 		return fmt.Errorf("%w: a complete trial needs a value", ErrValues)
 	case s == Failed && len(values) > 0:

@@ -16,6 +16,7 @@ import (
 type History struct {
 	pool    space.Pool
 	spaces  map[*space.Axis]bool // pooled spaces that common and groups know
+	groups  []group              // those of now, and where they come from
 	waiting []Record             // by number; append-only but for its front
 	running []Record             // by number; small
 	state   map[int]State        // of trials that have not finished
@@ -25,9 +26,6 @@ type History struct {
 
 // NewHistory returns the empty history of a study.
 func NewHistory(s Study) *History { return &History{now: Snapshot{study: s}} }
-
-// SetStudy replaces what is known of the study itself, its attributes say.
-func (h *History) SetStudy(s Study) { h.now.study = s }
 
 // Put adds r, or replaces what was known of it. A trial never goes back: of a
 // finished one the first record stays, of a running one no waiting record is
@@ -94,11 +92,64 @@ func (h *History) finish(r Record) {
 	if h.now.better(r) {
 		h.now.best = len(h.now.finished) - 1
 	}
-	h.now.common = intersect(h.now.common, r.Params.Space, h.now.counts[Complete]+h.now.counts[Pruned] == 1)
-	if len(r.Params.Space) > 0 && !h.spaces[&r.Params.Space[0]] {
-		h.spaces[&r.Params.Space[0]] = true
-		h.now.groups = refine(h.now.groups, r.Params.Space)
+	h.relate(r.Params.Space, r.Number)
+}
+
+// relate takes the space of a complete or pruned trial into common and groups. A
+// space that is known costs a look at each group.
+func (h *History) relate(s space.Space, number int) {
+	first := h.now.counts[Complete]+h.now.counts[Pruned] == 1
+	if len(s) == 0 {
+		h.now.common = nil
+		return
 	}
+	from, changed := &s[0], false
+	if !h.spaces[from] {
+		h.spaces[from] = true
+		h.now.common = intersect(h.now.common, s, first)
+		h.groups = refine(h.groups, s)
+		changed = true
+	}
+	for k := range h.groups {
+		changed = h.groups[k].update(s, number) || changed
+	}
+	if !changed {
+		return
+	}
+	h.now.groups = make([]space.Space, len(h.groups)) // snapshots share the old one
+	for k, g := range h.groups {
+		h.now.groups[k] = g.axes
+	}
+}
+
+// A group is parameters that occur in the same trials.
+type group struct {
+	axes   space.Space // by name
+	number int         // the highest of these trials, which the distributions are from
+	from   *space.Axis // its pooled space; of a group without a trial nil
+}
+
+// update gives g the distributions of s, the space of a trial, if that has g and
+// a higher number. It reports whether one is new.
+func (g *group) update(s space.Space, number int) bool {
+	if g.from != nil && number <= g.number || s.Index(g.axes[0].Name) < 0 {
+		return false
+	}
+	g.number = number
+	if g.from == &s[0] {
+		return false
+	}
+	g.from = &s[0]
+	same := func(a space.Axis) bool { return space.Equal(a.Distribution, s[s.Index(a.Name)].Distribution) }
+	if !slices.ContainsFunc(g.axes, func(a space.Axis) bool { return !same(a) }) {
+		return false
+	}
+	axes := make(space.Space, len(g.axes)) // snapshots share the old ones
+	for i, a := range g.axes {
+		axes[i] = s[s.Index(a.Name)]
+	}
+	g.axes = axes
+	return true
 }
 
 // learn keeps the first axis seen under each name.
@@ -169,17 +220,17 @@ func intersect(common, s space.Space, first bool) space.Space {
 	return common
 }
 
-// refine splits groups by whether their parameters occur in s, adds what is new
-// in s as a group of its own, and takes distributions from s where it has them.
-// Groups stand in order of their first names, whatever the order of the spaces.
-func refine(groups []space.Space, s space.Space) []space.Space {
-	var out []space.Space
+// refine splits groups by whether their parameters occur in s, and adds what is
+// new in s as a group of its own. Groups stand in order of their first names,
+// whatever the order of the spaces.
+func refine(groups []group, s space.Space) []group {
+	var out []group
 	fresh := slices.SortedFunc(slices.Values(s), byName)
 	for _, g := range groups {
 		var in, rest space.Space
-		for _, a := range g {
-			if i := s.Index(a.Name); i >= 0 {
-				in = append(in, s[i])
+		for _, a := range g.axes {
+			if s.Index(a.Name) >= 0 {
+				in = append(in, a)
 				fresh = slices.DeleteFunc(fresh, func(b space.Axis) bool { return a.Name == b.Name })
 			} else {
 				rest = append(rest, a)
@@ -187,14 +238,14 @@ func refine(groups []space.Space, s space.Space) []space.Space {
 		}
 		for _, part := range []space.Space{in, rest} {
 			if len(part) > 0 {
-				out = append(out, part)
+				out = append(out, group{part, g.number, g.from})
 			}
 		}
 	}
 	if len(fresh) > 0 {
-		out = append(out, fresh)
+		out = append(out, group{axes: fresh})
 	}
-	slices.SortFunc(out, func(a, b space.Space) int { return cmp.Compare(a[0].Name, b[0].Name) })
+	slices.SortFunc(out, func(a, b group) int { return cmp.Compare(a.axes[0].Name, b.axes[0].Name) })
 	return out
 }
 
@@ -301,9 +352,9 @@ func (s Snapshot) Common() space.Space { return s.common }
 
 // Groups returns the partition of all parameters of complete and pruned trials
 // by co-occurrence: two stand in one group if every trial has both or neither.
-// Groups, and the parameters in each, are sorted by name.
-// Each parameter comes with the distribution it had in the last space that was
-// new. Read only.
+// Groups, and the parameters in each, are sorted by name. Each parameter comes
+// with the distribution it has in the trial of the highest number that has it.
+// Read only.
 func (s Snapshot) Groups() []space.Space { return s.groups }
 
 // Horizon returns the last step of the complete trial with reports that finished

@@ -220,6 +220,47 @@ func TestCommonAndGroupsAreThoseOfBruteForce(t *testing.T) {
 	}
 }
 
+// The distribution of a parameter in Groups is that of the trial of the highest
+// number that has it, in whatever order the trials finish and however many spaces
+// there are: more than a pool keeps.
+func TestGroupsHaveTheDistributionsOfTheLatest(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 4))
+	for name, bounds := range map[string]int{"one space": 1, "a few": 5, "more than a pool keeps": 1000} {
+		t.Run(name, func(t *testing.T) {
+			var rs []trial.Record
+			latest := map[string]space.Axis{}
+			for n := range 200 {
+				r := finished(n, trial.Complete, 1)
+				for _, name := range []string{"c", "a", "b"} {
+					if name == "b" && n%3 > 0 || name == "c" && n > 150 {
+						continue
+					}
+					a := space.Int(name, 0, 1+rng.IntN(bounds)).Axis()
+					latest[name] = a
+					r.Params.Space, r.Params.Point = append(r.Params.Space, a), append(r.Params.Point, 0)
+				}
+				rs = append(rs, r)
+			}
+			want := []space.Space{{latest["a"]}, {latest["b"]}, {latest["c"]}}
+			for range 10 {
+				h := trial.NewHistory(trial.Study{})
+				for i, r := range rs {
+					h.Put(r)
+					if i == 100 {
+						before := h.Snapshot()
+						said := fmt.Sprint(before.Groups())
+						defer func() { assert.Equal(t, said, fmt.Sprint(before.Groups()), "a snapshot stays") }()
+					}
+				}
+				s := h.Snapshot()
+				require.Equal(t, want, s.Groups())
+				require.Equal(t, bounds == 1, len(s.Common()) == 1)
+				rng.Shuffle(len(rs), func(i, j int) { rs[i], rs[j] = rs[j], rs[i] })
+			}
+		})
+	}
+}
+
 func names(s space.Space) []string {
 	out := []string{}
 	for _, a := range s {
@@ -424,8 +465,6 @@ func TestScope(t *testing.T) {
 	assert.NotEqual(t, id, odd.ID())
 	assert.Equal(t, 300, len(odd.Records())+len(want[299].Records()))
 	assert.Empty(t, odd.Scope("even", even).Records(), "scopes nest")
-	h.SetStudy(trial.Study{Name: "renamed", Directions: study.Directions})
-	assert.Equal(t, "renamed", h.Snapshot().Scope("even", even).Study().Name)
 }
 
 // Snapshots do not change under later Puts, whoever reads them meanwhile.

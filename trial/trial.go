@@ -146,9 +146,6 @@ type Constraint struct {
 // of a trial of whatever state.
 func (r Record) Get(name string) (space.Literal, bool) { return r.Params.Get(name) }
 
-// Coord returns the coordinate of the named parameter.
-func (r Record) Coord(name string) (float64, bool) { return r.Params.Coord(name) }
-
 // LastStep returns the highest step reported at, or -1 if there is none.
 func (r Record) LastStep() int {
 	if len(r.Reports) == 0 {

@@ -29,8 +29,8 @@ import (
 
 const (
 	epochs     = 60
-	test       = 12 // months at the end, which tuning never sees
-	validation = 48 // months before them, by which configurations are compared
+	validation = 48 // months by which configurations are compared
+	test       = 48 // months after them, the last, which tuning never sees
 )
 
 // parameters ties the search space to the fields of config, both ways.
@@ -45,7 +45,7 @@ func objective(past []float64) study.Func {
 		loss := 0.0
 		for epoch := range epochs {
 			m.epoch(past[:n])
-			loss = m.validate(past, n)
+			loss = validate(m.forecast, past, n)
 			if err := t.Report(ctx, epoch, loss); err != nil {
 				return 0, err // pruned, interrupted or broken: all the same to an objective
 			}
@@ -59,7 +59,7 @@ func run(ctx context.Context, file string, trials int) error {
 	if err != nil {
 		return err
 	}
-	past, future := series.Values[:len(series.Values)-test], series.Values[len(series.Values)-test:]
+	past := series.Values[:len(series.Values)-test]
 
 	st, err := study.Open(ctx, sqlite.File(file), "co2", study.Config{
 		Sampler: tpe.New(tpe.Config{}),
@@ -102,28 +102,33 @@ func run(ctx context.Context, file string, trials int) error {
 	for name, value := range best.Params.All() {
 		fmt.Printf("  %-14s %s\n", name, value)
 	}
-	return use(best, past, future)
+	return use(best, series.Values)
 }
 
-// use trains the best configuration again, on all of the past, and compares its
-// forecast of the test months with what came true.
-func use(best trial.Record, past, future []float64) error {
+// use trains the best configuration again, on all that came before the test
+// months, and compares its forecasts there with three that need no training.
+func use(best trial.Record, y []float64) error {
 	c, err := parameters.Value(best)
 	if err != nil {
 		return err
 	}
-	m := newModel(c, past, 1)
+	n := len(y) - test
+	m := newModel(c, y[:n], 1)
 	for range epochs {
-		m.epoch(past)
+		m.epoch(y[:n])
 	}
-	naive, seasonal := make([]float64, test), past[len(past)-12:]
-	for i := range naive {
-		naive[i] = past[len(past)-1]
+	fmt.Printf("mean absolute error, a year ahead, in the %d months that tuning never saw:\n", test)
+	for _, f := range []struct {
+		name     string
+		forecast forecast
+	}{
+		{"tuned model", m.forecast},
+		{"as a year ago, plus that year's rise", seasonalDrift},
+		{"as a year ago", seasonalNaive},
+		{"as last month", naive},
+	} {
+		fmt.Printf("  %-38s %.3f ppm\n", f.name, validate(f.forecast, y, n))
 	}
-	fmt.Printf("mean absolute error on the %d months after, which tuning never saw:\n", test)
-	fmt.Printf("  tuned model     %.3f ppm\n", meanAbs(m.forecast(past, test), future))
-	fmt.Printf("  as a year ago   %.3f ppm\n", meanAbs(seasonal, future))
-	fmt.Printf("  as last month   %.3f ppm\n", meanAbs(naive, future))
 	return save("best.yaml", best)
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 )
 
 // config is what is tuned: how the model looks back, and how it is trained. The
@@ -95,24 +96,39 @@ func (m *model) forecast(y []float64, months int) []float64 {
 	return out[len(y):]
 }
 
+// A forecast continues y by a number of months.
+type forecast func(y []float64, months int) []float64
+
 // validate returns the mean absolute error of forecasts a year ahead, from every
 // month of y after the first n.
-func (m *model) validate(y []float64, n int) float64 {
-	sum, origins := 0.0, 0
+func validate(f forecast, y []float64, n int) float64 {
+	sum, forecasts := 0.0, 0
 	for end := n; end+12 <= len(y); end++ {
-		sum += meanAbs(m.forecast(y[:end], 12), y[end:])
-		origins++
+		for i, v := range f(y[:end], 12) {
+			sum += math.Abs(v-y[end+i]) / 12
+		}
+		forecasts++
 	}
-	return sum / float64(origins)
+	return sum / float64(forecasts)
 }
 
-// meanAbs returns the mean absolute error of a forecast.
-func meanAbs(forecast, actual []float64) float64 {
-	sum := 0.0
-	for i, f := range forecast {
-		sum += math.Abs(f - actual[i])
+// What to beat: forecasts that need no training.
+
+func naive(y []float64, months int) []float64 {
+	return slices.Repeat(y[len(y)-1:], months)
+}
+
+func seasonalNaive(y []float64, months int) []float64 {
+	return slices.Repeat(y[len(y)-12:], (months+11)/12)[:months]
+}
+
+func seasonalDrift(y []float64, months int) []float64 {
+	rise := y[len(y)-1] - y[len(y)-13]
+	out := seasonalNaive(y, months)
+	for i := range out {
+		out[i] += rise * float64(1+i/12)
 	}
-	return sum / float64(len(forecast))
+	return out
 }
 
 func dot(a, b []float64) float64 {

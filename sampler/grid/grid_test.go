@@ -32,11 +32,15 @@ func twelve() []space.Setting {
 	}
 }
 
-func ExampleOf() {
+func ExampleNew() {
 	s := grid.New(grid.Config{Values: []space.Setting{lr.At(0.1), lr.At(0.01), depth.At(3), depth.At(5)}, InOrder: true})
 	axes := space.Of(lr, depth)
 	for number := range s.Len() {
-		p, _ := s.Sample(context.Background(), sampler.Request{Number: number, Space: axes})
+		p, err := s.Sample(context.Background(), sampler.Request{Number: number, Space: axes})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
 		fmt.Println(space.Params{Space: axes, Point: p.Point}.Settings())
 	}
 	// Output:
@@ -44,6 +48,13 @@ func ExampleOf() {
 	// [{lr 0.01} {depth 3}]
 	// [{lr 0.1} {depth 5}]
 	// [{lr 0.01} {depth 5}]
+}
+
+// In an order that the study's seed decides, each point once.
+func ExampleOf() {
+	s := grid.Of(depth.At(3), depth.At(5), act.At("relu"))
+	fmt.Println(s.Len(), "points")
+	// Output: 2 points
 }
 
 func ExampleAll() {

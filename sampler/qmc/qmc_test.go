@@ -3,6 +3,7 @@ package qmc_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -75,7 +76,7 @@ func TestPlain(t *testing.T) {
 func TestEveryKindOfParameter(t *testing.T) {
 	s := space.Of(
 		space.Float("float", -1, 1), space.Float("log", 1e-300, 1e300, space.Log()), space.Float("step", 0, 1, space.Step(0.1)),
-		space.Int("int", 0, 3), space.Int("int log", 1, 1<<53, space.Log()), space.Categorical("choice", "a", "b"),
+		space.Int("int", 0, 3), space.Int("int log", 1, min(1<<53, math.MaxInt/2), space.Log()), space.Categorical("choice", "a", "b"),
 	)
 	for _, q := range []qmc.Sampler{{}, {Plain: true}, {Sequence: qmc.Halton}, {Sequence: qmc.Halton, Plain: true}} {
 		for n := range 200 {

@@ -3,6 +3,7 @@ package random_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -37,7 +38,7 @@ func TestSample(t *testing.T) {
 		space.Float("step", 0, 1, space.Step(0.1)),
 		space.Int("int", 0, 3),
 		space.Int("int step", 1, 10, space.Step(4)),
-		space.Int("int log", 1, 1<<53, space.Log()),
+		space.Int("int log", 1, min(1<<53, math.MaxInt/2), space.Log()),
 		space.Categorical("choice", "a", "b"),
 	)
 	reached := map[float64]bool{}

@@ -37,10 +37,10 @@ var distributions = map[string]space.Distribution{
 	"int, stepped":        space.IntDistribution{Low: -30, High: 60, Step: 3},
 	"int, thousands":      space.IntDistribution{Low: 100, High: 3000},
 	"int, ten thousands":  space.IntDistribution{Low: 0, High: 50_000},
-	"int, all":            space.IntDistribution{Low: -1 << 53, High: 1 << 53},
+	"int, all":            space.IntDistribution{Low: -min(1<<53, math.MaxInt/2), High: min(1<<53, math.MaxInt/2)},
 	"int log":             space.IntDistribution{Low: 16, High: 1024, Log: true},
 	"int log, two values": space.IntDistribution{Low: 1, High: 2, Log: true},
-	"int log, widest":     space.IntDistribution{Low: 1, High: 1 << 53, Log: true},
+	"int log, widest":     space.IntDistribution{Low: 1, High: min(1<<53, math.MaxInt/2), Log: true},
 	"choice":              &space.CategoricalDistribution{Choices: []space.Literal{`"a"`, `"b"`, `"c"`}},
 	"choice of two":       &space.CategoricalDistribution{Choices: []space.Literal{"true", "null"}},
 }

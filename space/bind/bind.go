@@ -107,7 +107,7 @@ func (b *Binding[T]) Space() space.Space {
 func (b *Binding[T]) Suggest(s space.Suggester) T {
 	c := b.defaults
 	v := reflect.ValueOf(&c).Elem()
-	var given settings
+	var given space.Settings
 	for i, a := range b.space {
 		if !a.Exists(given) {
 			continue
@@ -158,25 +158,13 @@ func (b *Binding[T]) Read(g space.Getter, c *T) error {
 // its values lie in the space is for whoever receives them to say.
 func (b *Binding[T]) Settings(c T) []space.Setting {
 	v := reflect.ValueOf(c)
-	var given settings
+	var given space.Settings
 	for i, a := range b.space {
 		if a.Exists(given) {
 			given = append(given, space.Setting{Name: a.Name, Value: get(v.FieldByIndex(b.fields[i].index), a.Distribution)})
 		}
 	}
 	return given
-}
-
-// settings is a Getter.
-type settings []space.Setting
-
-func (ss settings) Get(name string) (space.Literal, bool) {
-	for _, s := range ss {
-		if s.Name == name {
-			return s.Value, true
-		}
-	}
-	return "", false
 }
 
 // get returns the value of a field as a literal.

@@ -50,6 +50,25 @@ func Example() {
 	// {Booster:gbdt LR:0.01 Depth:6 Drop:0 Bagging:true Threads:4}
 }
 
+// Must is for declarations: what is wrong with a tag is a panic at once.
+func ExampleMust() {
+	type Net struct {
+		Units int     `attune:"units,min=16,max=512,log"`
+		Drop  float64 `attune:"drop,min=0,max=0.5"`
+	}
+	net := bind.Must(Net{})
+	fmt.Println(net.Suggest(&draw{at: map[string]float64{"units": 64, "drop": 0.1}}))
+
+	defer func() { fmt.Println("panic:", recover()) }()
+	type Wrong struct {
+		Units int `attune:"units,min=16,max=5"`
+	}
+	bind.Must(Wrong{})
+	// Output:
+	// {64 0.1}
+	// panic: bind: bind_test.Wrong: field Units: parameter "units": space: invalid declaration: low 16 exceeds high 5: swap them
+}
+
 func ExampleOf() {
 	type Wrong struct {
 		LR float64 `attune:"lr,min=1e-5,mx=1e-1"`

@@ -23,6 +23,7 @@
 package spaceyaml
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -106,8 +107,19 @@ func follow(n *yaml.Node) *yaml.Node {
 }
 
 func wrong(n *yaml.Node, format string, args ...any) error {
-	return fmt.Errorf("line %d: %w: %s", n.Line, space.ErrInvalid, fmt.Sprintf(format, args...))
+	return &fault{n.Line, fmt.Sprintf(format, args...)}
 }
+
+// A fault is what is wrong on a line.
+type fault struct {
+	line int
+	what string
+}
+
+func (f *fault) Error() string {
+	return fmt.Sprintf("line %d: %v: %s", f.line, space.ErrInvalid, f.what)
+}
+func (f *fault) Unwrap() error { return space.ErrInvalid }
 
 // An entry is one key of a mapping, with its value.
 type entry struct {
@@ -219,17 +231,26 @@ type fields struct {
 }
 
 func (f *fields) fail(n *yaml.Node, format string, args ...any) {
-	if f.err == nil && f.name != "" {
-		f.err = wrong(n, "parameter %q: %s", f.name, fmt.Sprintf(format, args...))
-	} else if f.err == nil {
-		f.err = wrong(n, format, args...)
+	f.keep("", wrong(n, format, args...))
+}
+
+// keep keeps err, of [wrong], as what is wrong with the parameter. What says
+// where in it, and may be empty.
+func (f *fields) keep(what string, err error) {
+	var at *fault
+	if f.err != nil || !errors.As(err, &at) {
+		return
 	}
+	if f.name != "" {
+		what = fmt.Sprintf("parameter %q: %s", f.name, what)
+	}
+	f.err = &fault{at.line, what + at.what}
 }
 
 func (f *fields) text(n *yaml.Node) string {
 	s, err := text(n)
 	if err != nil {
-		f.fail(n, "%s", reason(n))
+		f.keep("", err)
 	}
 	return s
 }
@@ -243,7 +264,7 @@ func (f *fields) literal(what string, n *yaml.Node) space.Literal {
 	return l
 }
 
-// number returns the number under a key, or 0 if there is none.
+// float returns the number under a key, or 0 if there is none.
 func (f *fields) float(key string) float64 {
 	n, ok := f.get(key)
 	if !ok {
@@ -267,12 +288,22 @@ func (f *fields) number(what string, n *yaml.Node) float64 {
 }
 
 func (f *fields) int(key string) int {
-	x := f.float(key)
-	if n, ok := f.get(key); ok && (x != math.Trunc(x) || math.Abs(x) > 1<<53) {
+	n, ok := f.get(key)
+	if !ok {
+		return 0
+	}
+	x := f.number(key, n)
+	l, _ := scalar(n)
+	// A float64 may be a neighbour of the number that was written.
+	exact, whole := l.Any().(int64)
+	if !whole && x == math.Trunc(x) && math.Abs(x) <= 1<<53 {
+		exact, whole = int64(x), true
+	}
+	if !whole || exact < -1<<53 || exact > 1<<53 || int64(int(exact)) != exact {
 		f.fail(n, "%s: want an integer within ±2^53, not %s", key, n.Value)
 		return 0
 	}
-	return int(x)
+	return int(exact)
 }
 
 func (f *fields) flag(key string) bool {
@@ -315,7 +346,7 @@ func (f *fields) conditions(n *yaml.Node) (out []space.Condition) {
 func (f *fields) conditionsOf(n *yaml.Node) []space.Condition {
 	es, err := mapping(n)
 	if err != nil {
-		f.fail(n, "when: want a mapping of parameters to values, each once")
+		f.keep("when: ", err)
 	}
 	out := make([]space.Condition, len(es))
 	for i, e := range es {
@@ -340,7 +371,9 @@ func (f *fields) conditionsOf(n *yaml.Node) []space.Condition {
 
 func (f *fields) between(e entry) (low, high float64) {
 	ends, err := mapping(e.node, "min", "max")
-	if err != nil || len(ends) == 0 {
+	if err != nil {
+		f.keep("when "+e.key+": ", err)
+	} else if len(ends) == 0 {
 		f.fail(e.node, "when %s: want a value, a list of values, or {min: number, max: number}", e.key)
 	}
 	low, high = math.Inf(-1), math.Inf(1)

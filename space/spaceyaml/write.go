@@ -143,7 +143,7 @@ func formatCondition(c space.Condition) (string, error) {
 func WriteSettings(w io.Writer, settings []space.Setting) error {
 	var b []byte
 	for i, s := range settings {
-		if slices.ContainsFunc(settings[:i], func(t space.Setting) bool { return t.Name == s.Name }) {
+		if _, twice := space.Settings(settings[:i]).Get(s.Name); twice {
 			return fmt.Errorf("spaceyaml: setting %q: %w: it stands twice", s.Name, space.ErrInvalid)
 		}
 		key, err := formatKey(s.Name)
@@ -193,14 +193,15 @@ func ReadSettings(r io.Reader) ([]space.Setting, error) {
 }
 
 func settingsOf(object pyjson.Value) ([]space.Setting, error) {
-	out := make([]space.Setting, len(object.Members))
+	out := make(space.Settings, len(object.Members))
 	for i, m := range object.Members {
+		_, twice := out[:i].Get(m.Key)
 		switch {
 		case m.Key == "":
 			return nil, fmt.Errorf("spaceyaml: %w: setting %d has no name", space.ErrInvalid, i+1)
 		case m.Value.Kind == pyjson.List || m.Value.Kind == pyjson.Object:
 			return nil, fmt.Errorf("spaceyaml: setting %q: %w: want a single value, not %.60s", m.Key, space.ErrInvalid, m.Value)
-		case slices.ContainsFunc(out[:i], func(s space.Setting) bool { return s.Name == m.Key }):
+		case twice:
 			return nil, fmt.Errorf("spaceyaml: setting %q: %w: it stands twice", m.Key, space.ErrInvalid)
 		}
 		out[i] = space.Setting{Name: m.Key, Value: space.Literal(m.Value.Text)}

@@ -3,7 +3,6 @@ package memory
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -79,10 +78,14 @@ func (s *Store) Studies(ctx context.Context) iter.Seq2[trial.Study, error] {
 		all := maps.Clone(s.studies)
 		s.mu.Unlock()
 		for _, name := range slices.Sorted(maps.Keys(all)) {
+			if err := ctx.Err(); err != nil {
+				yield(trial.Study{}, fmt.Errorf("memory: list studies: %w", err))
+				return
+			}
 			all[name].mu.Lock()
 			header := all[name].header
 			all[name].mu.Unlock()
-			if !yield(header, ctx.Err()) || ctx.Err() != nil {
+			if !yield(header, nil) {
 				return
 			}
 		}
@@ -162,8 +165,6 @@ type ledger struct {
 	closed bool
 }
 
-var errClosed = errors.New("ledger is closed")
-
 // lock locks the study for one method, unless the method must not go on.
 func (l *ledger) lock(ctx context.Context, op string) (unlock func(), err error) {
 	l.mu.Lock()
@@ -174,7 +175,7 @@ func (l *ledger) lock(ctx context.Context, op string) (unlock func(), err error)
 	case ctx.Err() != nil:
 		err = ctx.Err()
 	case closed:
-		err = errClosed
+		err = storage.ErrClosed
 	case l.study.deleted:
 		err = storage.ErrNotExist
 	default:
@@ -290,22 +291,31 @@ func (l *ledger) Write(ctx context.Context, number int, changes ...trial.Change)
 
 func (l *ledger) Since(ctx context.Context, after storage.Cursor) iter.Seq2[storage.Update, error] {
 	return func(yield func(storage.Update, error) bool) {
-		unlock, err := l.lock(ctx, "read")
+		news, err := l.since(ctx, after)
 		if err != nil {
 			yield(storage.Update{}, err)
 			return
 		}
-		var news []storage.Update
-		for i, n := range l.study.changed[after:] {
-			if e := l.study.trials[n]; e.at == after+storage.Cursor(i)+1 { // its latest change
-				news = append(news, storage.Update{Cursor: e.at, Trial: e.Clip()})
-			}
-		}
-		unlock()
 		for _, u := range news {
 			if !yield(u, nil) {
 				return
 			}
 		}
 	}
+}
+
+// since returns the trials that changed after a cursor.
+func (l *ledger) since(ctx context.Context, after storage.Cursor) (news []storage.Update, err error) {
+	unlock, err := l.lock(ctx, "read")
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	after = min(max(after, 0), storage.Cursor(len(l.study.changed)))
+	for i, n := range l.study.changed[after:] {
+		if e := l.study.trials[n]; e.at == after+storage.Cursor(i)+1 { // its latest change
+			news = append(news, storage.Update{Cursor: e.at, Trial: e.Clip()})
+		}
+	}
+	return news, nil
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/mattn/go-sqlite3"
@@ -24,7 +25,9 @@ import (
 type conn struct {
 	db       *sqlite3.SQLiteConn
 	stmts    map[string]*sqlite3.SQLiteStmt
-	switched bool // to WAL mode, or that was tried
+	path     string      // absolute, in case the process changes its folder
+	info     fs.FileInfo // of the file when it was opened
+	switched bool        // to WAL mode, or that was tried
 	dists    distributions
 }
 
@@ -176,6 +179,9 @@ func (s *Store) read(ctx context.Context, c *conn, f func() error) error {
 // that what f reads is so when it writes. If other processes are in the way, f
 // may be called again; a call that fails leaves no trace.
 func (s *Store) write(ctx context.Context, c *conn, f func() error) error {
+	if err := s.inPlace(c); err != nil {
+		return err
+	}
 	if !c.switched {
 		if err := s.switchToWAL(ctx, c); err != nil {
 			return err
@@ -185,19 +191,23 @@ func (s *Store) write(ctx context.Context, c *conn, f func() error) error {
 }
 
 func (s *Store) transact(ctx context.Context, c *conn, begin string, f func() error) error {
-	return s.retry(ctx, s.timeout(), func() error {
+	return s.retry(ctx, s.timeout(), func() (err error) {
 		if _, err := c.exec(begin); err != nil {
 			return err
 		}
-		err := f()
-		if err == nil {
-			_, err = c.exec("COMMIT")
-		}
-		if err != nil && !c.db.AutoCommit() {
+		defer func() {
+			if c.db.AutoCommit() {
+				return
+			}
+			// f failed or panicked, or the commit failed.
 			if _, fault := c.exec("ROLLBACK"); fault != nil {
 				err = errors.Join(err, fault)
 			}
+		}()
+		if err := f(); err != nil {
+			return err
 		}
+		_, err = c.exec("COMMIT")
 		return err
 	})
 }
@@ -221,7 +231,7 @@ func (s *Store) retry(ctx context.Context, timeout time.Duration, f func() error
 			return err
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("another process has kept the file locked for %v: %w", timeout, err)
+			return fmt.Errorf("%w: another process has kept the file locked for %v: %w", storage.ErrBusy, timeout, err)
 		}
 		select {
 		case <-ctx.Done():
@@ -262,21 +272,21 @@ func (s *Store) switchToWAL(ctx context.Context, c *conn) error {
 // created, or the error is errNoFile.
 func (s *Store) open(ctx context.Context, create bool) (*conn, error) {
 	if s.Path == "" || s.Path == ":memory:" || strings.HasPrefix(s.Path, "file:") || strings.Contains(s.Path, "://") {
-		return nil, fmt.Errorf("%q is not the path of a file: give one, or use package storage/memory for studies that are not kept", s.Path)
+		return nil, fmt.Errorf("%w: %q is not the path of a file: give one, or use package storage/memory for studies that are not kept", storage.ErrPath, s.Path)
 	}
 	info, err := os.Stat(s.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if dir, err := os.Stat(filepath.Dir(s.Path)); err != nil {
-			return nil, fmt.Errorf("folder %s: %w: create it first", filepath.Dir(s.Path), err)
+			return nil, fmt.Errorf("%w: folder %s: %w: create it first", storage.ErrPath, filepath.Dir(s.Path), err)
 		} else if !dir.IsDir() {
-			return nil, fmt.Errorf("%s is not a folder", filepath.Dir(s.Path))
+			return nil, fmt.Errorf("%w: %s is not a folder", storage.ErrPath, filepath.Dir(s.Path))
 		}
 		if !create {
 			return nil, errNoFile
 		}
-	case err != nil:
-		return nil, err
+	case err != nil: // a file where a folder should be, a folder that is closed to this user
+		return nil, fmt.Errorf("%w: %w", storage.ErrPath, err)
 	case info.IsDir():
 		return nil, fmt.Errorf("%w: it is a folder; name a file in it", storage.ErrFormat)
 	case !create && info.Size() == 0:
@@ -308,6 +318,22 @@ func exists(path string) bool {
 	return err == nil
 }
 
+// inPlace makes sure that the file of c is the one at the path. SQLite goes on
+// writing to a file that was removed, and all of it would be gone in the end.
+func (s *Store) inPlace(c *conn) error {
+	if c.info == nil {
+		return nil // it is being created
+	}
+	now, err := os.Stat(c.path)
+	if err == nil && os.SameFile(now, c.info) {
+		return nil
+	}
+	if err == nil {
+		err = errors.New("another file is there")
+	}
+	return fmt.Errorf("%w: the file was removed or replaced while it was open, so what is written now would be lost: put it back, or start again: %w", storage.ErrPath, err)
+}
+
 // examine opens the file and checks, or creates, its schema.
 func (s *Store) examine(ctx context.Context, mode string, create bool) (*conn, error) {
 	var c *conn
@@ -321,6 +347,12 @@ func (s *Store) examine(ctx context.Context, mode string, create bool) (*conn, e
 	if err := s.ensureSchema(ctx, c, create); err != nil {
 		return nil, errors.Join(err, c.close())
 	}
+	if c.path, err = filepath.Abs(s.Path); err == nil {
+		c.info, err = os.Stat(c.path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.close())
+	}
 	return c, nil
 }
 
@@ -330,6 +362,9 @@ func (s *Store) explain(err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
+	if e.Code == sqlite3.ErrFull || e.SystemErrno == syscall.ENOSPC {
+		return fmt.Errorf("%w: make room; what was committed is safe: %w", storage.ErrFull, err)
+	}
 	switch e.Code {
 	case sqlite3.ErrNotADB:
 		return fmt.Errorf("%w: it is not a SQLite database: %w", storage.ErrFormat, err)
@@ -337,8 +372,6 @@ func (s *Store) explain(err error) error {
 		return fmt.Errorf("%w: it is damaged; try sqlite3's .recover: %w", storage.ErrFormat, err)
 	case sqlite3.ErrReadonly, sqlite3.ErrPerm, sqlite3.ErrCantOpen:
 		return fmt.Errorf("%w: make the file and its folder writable for this user (%w)", err, fs.ErrPermission)
-	case sqlite3.ErrFull:
-		return fmt.Errorf("%w: make room; what was committed is safe", err)
 	}
 	return err
 }

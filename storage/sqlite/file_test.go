@@ -116,7 +116,7 @@ func TestRefused(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name, path string
-		want       error  // or nil
+		want       error
 		text       string // in the error
 	}{
 		{"text", file("text.db", strings.Repeat("This is not a database. ", 100)), storage.ErrFormat, "not a SQLite database"},
@@ -125,12 +125,13 @@ func TestRefused(t *testing.T) {
 		{"older", versioned("older.db", "UPDATE alembic_version SET version_num = 'v2.6.0.a'"), storage.ErrVersion, "v2.6.0.a of the schema, not v3.2.0.a; run `optuna storage upgrade`"},
 		{"newer", versioned("newer.db", "UPDATE alembic_version SET version_num = 'v6.0.0.a'"), storage.ErrVersion, "newer"},
 		{"no version", versioned("none.db", "DELETE FROM alembic_version"), storage.ErrVersion, "no version"},
-		{"no folder", filepath.Join(dir, "missing", "study.db"), fs.ErrNotExist, "create it first"},
-		{"a file for a folder", filepath.Join(dir, "text.db", "study.db"), nil, "text.db"},
+		{"no folder", filepath.Join(dir, "missing", "study.db"), storage.ErrPath, "create it first"},
+		{"no folder, to package fs", filepath.Join(dir, "missing", "study.db"), fs.ErrNotExist, "missing"},
+		{"a file for a folder", filepath.Join(dir, "text.db", "study.db"), storage.ErrPath, "text.db"},
 		{"a folder", dir, storage.ErrFormat, "folder"},
-		{"memory", ":memory:", nil, "storage/memory"},
-		{"nothing", "", nil, "storage/memory"},
-		{"a URL", "sqlite:///study.db", nil, "not the path"},
+		{"memory", ":memory:", storage.ErrPath, "storage/memory"},
+		{"nothing", "", storage.ErrPath, "storage/memory"},
+		{"a URL", "sqlite:///study.db", storage.ErrPath, "not the path"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			before, _ := os.ReadFile(test.path)
@@ -141,9 +142,7 @@ func TestRefused(t *testing.T) {
 			} {
 				require.ErrorContains(t, err, test.text, op)
 				require.ErrorContains(t, err, "sqlite: ", op)
-				if test.want != nil {
-					require.ErrorIs(t, err, test.want, op)
-				}
+				require.ErrorIs(t, err, test.want, op)
 			}
 			after, _ := os.ReadFile(test.path)
 			assert.Equal(t, before, after, "an attempt changes nothing")
@@ -230,15 +229,16 @@ func TestBusy(t *testing.T) {
 	db, err := (&sqlite3.SQLiteDriver{}).Open(path)
 	require.NoError(t, err)
 	other := db.(*sqlite3.SQLiteConn)
-	exec := func(s string) {
+	exec := func(s string) error {
 		_, err := other.Exec(s, nil)
-		require.NoError(t, err)
+		return err
 	}
 	defer other.Close()
-	exec("BEGIN EXCLUSIVE")
+	require.NoError(t, exec("BEGIN EXCLUSIVE"))
 
 	st := &sqlite.Store{Path: path, BusyTimeout: 20 * time.Millisecond}
 	_, err = st.Create(t.Context(), trial.Study{Name: "b"})
+	require.ErrorIs(t, err, storage.ErrBusy)
 	require.ErrorContains(t, err, "another process has kept the file locked for 20ms")
 
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -246,8 +246,10 @@ func TestBusy(t *testing.T) {
 	_, err = sqlite.File(path).Create(ctx, trial.Study{Name: "b"})
 	require.ErrorIs(t, err, context.Canceled, "who waits can be called back")
 
-	time.AfterFunc(50*time.Millisecond, func() { exec("COMMIT") })
+	committed := make(chan error)
+	time.AfterFunc(50*time.Millisecond, func() { committed <- exec("COMMIT") })
 	l, err := sqlite.File(path).Create(t.Context(), trial.Study{Name: "b"})
+	require.NoError(t, <-committed)
 	require.NoError(t, err, "who waits gets it")
 	require.NoError(t, l.Close())
 }
@@ -267,7 +269,7 @@ func TestFullDisk(t *testing.T) {
 	require.NoError(t, err)
 	big := trial.Record{State: trial.Failed, Err: strings.Repeat("x", 1<<20)}
 	_, err = l.Add(t.Context(), big)
-	require.ErrorContains(t, err, "full")
+	require.ErrorIs(t, err, storage.ErrFull)
 	_, err = l.Add(t.Context(), trial.Record{State: trial.Failed, Err: "small"})
 	require.NoError(t, err, "what fits goes on")
 	got := []string{}
@@ -303,17 +305,29 @@ func TestManyCreateTheFile(t *testing.T) {
 	assert.Equal(t, stores, n)
 }
 
-func TestReservedNotes(t *testing.T) {
-	st := sqlite.File(temp(t))
-	l, err := st.Create(t.Context(), trial.Study{Name: "a"})
-	require.NoError(t, err)
-	defer l.Close()
-	r, err := l.Start(t.Context(), time.Now())
-	require.NoError(t, err)
-	for _, key := range []string{"fixed_params", "constraints", "constraints:c", "tpe:relative_params:0", "attune:error"} {
-		require.ErrorContains(t, l.Write(t.Context(), r.Number, trial.Noted{Key: key, JSON: "1"}), "reserved")
+func TestAFileThatGoesAwayIsNoticed(t *testing.T) {
+	for name, away := range map[string]func(t *testing.T, path string){
+		"removed": func(t *testing.T, path string) { require.NoError(t, os.Remove(path)) },
+		"moved":   func(t *testing.T, path string) { require.NoError(t, os.Rename(path, path+".old")) },
+		"replaced": func(t *testing.T, path string) {
+			require.NoError(t, os.Rename(path, path+".old"))
+			require.NoError(t, os.WriteFile(path, nil, 0o644))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			l, err := sqlite.File("study.db").Create(t.Context(), trial.Study{Name: "a"})
+			require.NoError(t, err)
+			path, err := filepath.Abs("study.db")
+			require.NoError(t, err)
+			t.Chdir(t.TempDir()) // which is no matter
+			_, err = l.Start(t.Context(), time.Now())
+			require.NoError(t, err)
+			away(t, path)
+			_, err = l.Start(t.Context(), time.Now())
+			require.ErrorIs(t, err, storage.ErrPath)
+			require.ErrorContains(t, err, "removed or replaced")
+			l.Close()
+		})
 	}
-	require.ErrorContains(t, l.Annotate(t.Context(), nil, trial.Attrs{{Key: "attune:seed", JSON: "1"}}), "reserved")
-	_, err = st.Create(t.Context(), trial.Study{Name: "b", Notes: trial.Attrs{{Key: "attune:seed", JSON: "1"}}})
-	require.ErrorContains(t, err, "reserved")
 }

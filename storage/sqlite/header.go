@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"database/sql/driver"
 	"encoding/hex"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,16 +25,6 @@ func newToken() string {
 	var b [8]byte
 	rand.Read(b[:])
 	return `"` + hex.EncodeToString(b[:]) + `"`
-}
-
-// checkStudyNotes refuses notes whose key has a meaning of its own here.
-func checkStudyNotes(notes trial.Attrs) error {
-	for _, n := range notes {
-		if strings.HasPrefix(n.Key, ownPrefix) {
-			return fmt.Errorf("note %q: keys that begin with %q are reserved", n.Key, ownPrefix)
-		}
-	}
-	return nil
 }
 
 // studyID returns the row of a study; ErrNotExist.

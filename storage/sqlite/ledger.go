@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -17,8 +16,6 @@ type ledger struct {
 	study  *study
 	closed bool // guarded by the store's lock
 }
-
-var errClosed = errors.New("ledger is closed")
 
 // read calls f with the study as it is in the file now, or was a moment ago.
 func (l *ledger) read(ctx context.Context, op string, f func(c *conn) error) error {
@@ -69,7 +66,7 @@ func (l *ledger) use(ctx context.Context, f func(c *conn) error) error {
 	defer l.store.unlock()
 	switch {
 	case l.closed:
-		return errClosed
+		return storage.ErrClosed
 	case l.study.gone:
 		return storage.ErrNotExist
 	}
@@ -126,9 +123,6 @@ func (l *ledger) Study(ctx context.Context) (header trial.Study, err error) {
 // Annotate implements [storage.Ledger].
 func (l *ledger) Annotate(ctx context.Context, attrs, notes trial.Attrs) error {
 	s, err := storage.CanonicalStudy(trial.Study{Attrs: attrs, Notes: notes})
-	if err == nil {
-		err = checkStudyNotes(notes)
-	}
 	if err != nil {
 		return l.wrap("annotate study", err)
 	}

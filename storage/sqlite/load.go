@@ -17,7 +17,8 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// Keys of trial system attributes that are not notes.
+// Keys of trial system attributes that are not notes; nor is any that begins with
+// ownPrefix. Notes under them are refused by package storage.
 const (
 	fixedKey         = "fixed_params"         // an object
 	proposedPrefix   = "tpe:relative_params:" // and a count from 0: strings, pieces of one object
@@ -26,12 +27,6 @@ const (
 	errorKey         = "attune:error"         // a string
 	maxPiece         = 2045                   // characters of a proposal in one attribute
 )
-
-// reserved reports whether a system attribute of that key is more than a note.
-func reserved(key string) bool {
-	return key == fixedKey || key == constraintsKey || strings.HasPrefix(key, ownPrefix) ||
-		strings.HasPrefix(key, proposedPrefix) || strings.HasPrefix(key, constraintPrefix)
-}
 
 // loaded is a record that was read, and its row.
 type loaded struct {
@@ -88,8 +83,12 @@ func (c *conn) load(ctx context.Context, study int64, pool *space.Pool, list []i
 		})
 	gather(&l, `objective, value, nullif(value_type, 'FINITE')
 		FROM which CROSS JOIN trial_values ON trial_id = id`,
-		func(row []driver.Value) (objective, error) {
-			return objective{asInt(row[1]), asFloat(row[2], row[3])}, nil
+		func(row []driver.Value) (o objective, err error) {
+			o = objective{asInt(row[1]), asFloat(row[2], row[3])}
+			if math.IsNaN(o.value) {
+				err = fmt.Errorf("%w: the value of objective %d is not a number", storage.ErrFormat, o.index)
+			}
+			return o, err
 		},
 		func(r *loaded, os []objective) {
 			slices.SortFunc(os, func(a, b objective) int { return cmp.Compare(a.index, b.index) })
@@ -136,8 +135,12 @@ func (l *loader) trials() {
 		r := loaded{id: asInt(row[0]), missing: row[1] == nil}
 		r.Number = int(asInt(row[1]))
 		state, ok := states[asText(row[2])]
-		if !ok || r.Number < 0 {
+		if !ok {
 			return fmt.Errorf("%w: trial %d has the state %.20q", storage.ErrFormat, r.Number, asText(row[2]))
+		}
+		// A number counts the rows of the study that came before, so the id exceeds it.
+		if r.Number < 0 || !r.missing && int64(r.Number) >= r.id {
+			return fmt.Errorf("%w: the trial in row %d has the number %d", storage.ErrFormat, r.id, r.Number)
 		}
 		r.State = state
 		r.Started, r.Finished = asTime(row[3]), asTime(row[4])
@@ -241,7 +244,11 @@ func (ds *distributions) param(row []driver.Value) (p param, err error) {
 		}
 		ds.parsed[text] = d
 	}
-	return param{space.Axis{Name: asText(row[2]), Distribution: d}, asInt(row[1]), asFloat(row[3], nil)}, nil
+	p = param{space.Axis{Name: asText(row[2]), Distribution: d}, asInt(row[1]), asFloat(row[3], nil)}
+	if err := storage.CheckCoord(p.Axis, p.coord); err != nil {
+		return p, fmt.Errorf("%w: %w", storage.ErrFormat, err)
+	}
+	return p, nil
 }
 
 func (ds *distributions) text(d space.Distribution) string {
@@ -272,22 +279,21 @@ func inOrder(as []attr) []attr {
 }
 
 // interpret puts system attributes where they belong in a record. One that does
-// not have the form its key promises is a note.
+// not have the form its key promises is passed over.
 func interpret(r *trial.Record, as []attr) {
 	var pieces map[string]string
 	for _, a := range as {
-		known := true
 		switch {
 		case a.Key == errorKey:
-			known = pyjson.Unmarshal(a.JSON, &r.Err) == nil
+			_ = pyjson.Unmarshal(a.JSON, &r.Err)
 		case a.Key == fixedKey:
-			r.Fixed, known = settings(a.JSON)
+			r.Fixed = settings(a.JSON)
 		case strings.HasPrefix(a.Key, proposedPrefix):
 			if r.State.Done() {
 				break // means nothing any more
 			}
 			var piece string
-			if known = pyjson.Unmarshal(a.JSON, &piece) == nil; known {
+			if pyjson.Unmarshal(a.JSON, &piece) == nil {
 				if pieces == nil {
 					pieces = map[string]string{}
 				}
@@ -295,20 +301,18 @@ func interpret(r *trial.Record, as []attr) {
 			}
 		case a.Key == constraintsKey:
 			var list []float64
-			if known = pyjson.Unmarshal(a.JSON, &list) == nil; known {
+			if pyjson.Unmarshal(a.JSON, &list) == nil {
 				for i, x := range list {
 					constrain(r, strconv.Itoa(i), x, false)
 				}
 			}
 		case strings.HasPrefix(a.Key, constraintPrefix):
 			var x float64
-			if known = pyjson.Unmarshal(a.JSON, &x) == nil; known {
+			if pyjson.Unmarshal(a.JSON, &x) == nil {
 				constrain(r, a.Key[len(constraintPrefix):], x, true)
 			}
+		case strings.HasPrefix(a.Key, ownPrefix): // of a later version
 		default:
-			known = false
-		}
-		if !known {
 			r.Notes = append(r.Notes, a.Attr)
 		}
 	}
@@ -328,21 +332,20 @@ func proposal(pieces map[string]string) []space.Setting {
 		}
 		whole.WriteString(piece)
 	}
-	out, _ := settings(whole.String())
-	return out
+	return settings(whole.String())
 }
 
 // settings reads an object as settings, in its order. A value that is no scalar
-// stays JSON text.
-func settings(text string) (out []space.Setting, ok bool) {
+// stays JSON text. What is not an object has none.
+func settings(text string) (out []space.Setting) {
 	v, err := pyjson.Parse(text)
 	if err != nil || v.Kind != pyjson.Object {
-		return nil, false
+		return nil
 	}
 	for _, m := range v.Members {
 		out = append(out, space.Setting{Name: m.Key, Value: space.Literal(m.Value.String())})
 	}
-	return out, true
+	return out
 }
 
 // constrain sets a constraint unless there is one and it shall stay.

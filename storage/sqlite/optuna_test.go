@@ -190,6 +190,7 @@ func TestForeignRows(t *testing.T) {
 		"INSERT INTO trial_system_attributes (trial_id, key, value_json) VALUES (1, 'tpe:relative_params:1', '\"5}\"')",
 		"INSERT INTO trial_system_attributes (trial_id, key, value_json) VALUES (1, 'tpe:relative_params:0', '\"{\\\"x\\\": 2.\"')",
 		"INSERT INTO trial_system_attributes (trial_id, key, value_json) VALUES (1, 'constraints:odd', '\"high\"')",
+		"INSERT INTO trial_system_attributes (trial_id, key, value_json) VALUES (1, 'attune:later', '1')",
 		"INSERT INTO trial_system_attributes (trial_id, key, value_json) VALUES (1, 'fixed_params', '{\"x\": [1, 2]}')",
 		"INSERT INTO trial_system_attributes (trial_id, key, value_json) VALUES (1, 'retry_history', '[0]')",
 	)
@@ -201,7 +202,7 @@ func TestForeignRows(t *testing.T) {
 		Proposed:    []space.Setting{{Name: "x", Value: "2.5"}},
 		Fixed:       []space.Setting{{Name: "x", Value: "[1, 2]"}},
 		Constraints: []trial.Constraint{{Name: "0", Value: 1}, {Name: "1", Value: 7}, {Name: "2", Value: math.NaN()}},
-		Notes:       trial.Attrs{{Key: "constraints:odd", JSON: `"high"`}, {Key: "retry_history", JSON: "[0]"}},
+		Notes:       trial.Attrs{{Key: "retry_history", JSON: "[0]"}},
 	}}, read(t, l))
 
 	sql(t, path, "UPDATE trials SET number = 1 WHERE trial_id = 2")
@@ -216,6 +217,50 @@ func TestForeignRows(t *testing.T) {
 	sql(t, path, "UPDATE trials SET number = 2, state = 'PAUSED' WHERE trial_id = 3")
 	for _, err := range l.Since(t.Context(), 0) {
 		require.ErrorIs(t, err, storage.ErrFormat)
+	}
+}
+
+// TestDamagedRows reads what no version and no program leaves behind.
+func TestDamagedRows(t *testing.T) {
+	const choices = `'{"name": "CategoricalDistribution", "attributes": {"choices": ["a", "b"]}}'`
+	const float = `'{"name": "FloatDistribution", "attributes": {"step": null, "low": 1.0, "high": 2.0, "log": true}}'`
+	param := func(value, distribution string) string {
+		return fmt.Sprintf("INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json) VALUES (1, 'x', %s, %s)", value, distribution)
+	}
+	for _, test := range []struct {
+		name, damage string
+		want         []string // in the error; none: it is read
+	}{
+		{"no such choice", param("7", choices), []string{"trial 0", `"x"`, "7"}},
+		{"half a choice", param("0.5", choices), []string{"trial 0", `"x"`}},
+		{"a negative choice", param("-1", choices), []string{"trial 0", `"x"`}},
+		{"no coordinate", param("NULL", float), []string{"trial 0", `"x"`, "NaN"}},
+		{"an infinite coordinate", param("9e999", float), []string{"trial 0", `"x"`}},
+		{"zero on a logarithmic scale", param("0", float), []string{"trial 0", `"x"`}},
+		{"a number outside", param("20", float), nil},
+		{"no value", "INSERT INTO trial_values (trial_id, objective, value, value_type) VALUES (1, 0, NULL, 'FINITE')", []string{"trial 0", "objective 0"}},
+		{"a huge number", "UPDATE trials SET number = 1000000000000", []string{"row 1", "1000000000000"}},
+		{"a negative number", "UPDATE trials SET number = -1", []string{"row 1", "-1"}},
+		{"a huge number in a huge row", "UPDATE trials SET trial_id = 1 << 60, number = 1 << 40", []string{"trial 1099511627776"}},
+		{"a gap", "UPDATE trials SET trial_id = 1000, number = 900", nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			path := temp(t)
+			l, err := sqlite.File(path).Create(t.Context(), trial.Study{Name: "a"})
+			require.NoError(t, err)
+			defer l.Close()
+			sql(t, path, "INSERT INTO trials VALUES (1, 0, 1, 'COMPLETE', NULL, NULL)", test.damage)
+			for _, err := range l.Since(t.Context(), 0) {
+				if test.want == nil {
+					require.NoError(t, err)
+					continue
+				}
+				require.ErrorIs(t, err, storage.ErrFormat)
+				for _, text := range test.want {
+					require.ErrorContains(t, err, text)
+				}
+			}
+		})
 	}
 }
 

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"database/sql/driver"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -40,7 +39,7 @@ func (c *conn) insert(study int64, r trial.Record) (id int64, err error) {
 		w.user(a)
 	}
 	for _, n := range r.Notes {
-		w.note(n)
+		w.system(n.Key, n.JSON)
 	}
 	w.reason(r.Err)
 	return id, w.err
@@ -67,7 +66,7 @@ func (c *conn) apply(id int64, before trial.Record, changes []trial.Change) erro
 		case trial.Annotated:
 			w.user(trial.Attr(change))
 		case trial.Noted:
-			w.note(trial.Attr(change))
+			w.system(change.Key, change.JSON)
 		case trial.Finished:
 			if proposed {
 				w.withdraw()
@@ -76,8 +75,6 @@ func (c *conn) apply(id int64, before trial.Record, changes []trial.Change) erro
 			w.reason(change.Err)
 			w.exec("UPDATE trials SET state = ?, datetime_complete = ? WHERE trial_id = ?",
 				stateNames[change.State], fromTime(change.At), id)
-		default:
-			w.fail(fmt.Errorf("change of type %T is not known", change))
 		}
 	}
 	return w.err
@@ -93,12 +90,6 @@ type writer struct {
 func (w *writer) exec(sql string, args ...driver.Value) {
 	if w.err == nil {
 		_, w.err = w.conn.exec(sql, args...)
-	}
-}
-
-func (w *writer) fail(err error) {
-	if w.err == nil {
-		w.err = err
 	}
 }
 
@@ -164,13 +155,6 @@ func (w *writer) proposed(p []space.Setting) {
 func (w *writer) withdraw() {
 	// By key, which is a range of the index: ";" follows ":".
 	w.exec("DELETE FROM trial_system_attributes WHERE trial_id = ? AND key >= 'tpe:relative_params:' AND key < 'tpe:relative_params;'", w.id)
-}
-
-func (w *writer) note(a trial.Attr) {
-	if reserved(a.Key) {
-		w.fail(fmt.Errorf("note %q: the key is reserved: it is how the file keeps another part of a trial", a.Key))
-	}
-	w.system(a.Key, a.JSON)
 }
 
 const upsert = " (trial_id, key, value_json) VALUES (?, ?, ?) ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json"

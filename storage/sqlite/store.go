@@ -51,9 +51,11 @@ import (
 //
 // The file is opened when it is needed and closed when no ledger is open; it is
 // created, in a folder that exists, by the first Create. Errors wrap
-// [storage.ErrFormat] if it is not a store, [storage.ErrVersion] if another
-// version of Optuna wrote it, and what package fs or the driver reports. A file
-// that cannot be written can be read.
+// [storage.ErrPath] if it cannot be a file, [storage.ErrFormat] if it is not a
+// store, or a damaged one, [storage.ErrVersion] if another version of Optuna wrote
+// it, [storage.ErrBusy] after BusyTimeout, [storage.ErrFull] on a full disk, and
+// what package fs or the driver reports. A file that cannot be written can be
+// read.
 type Store struct {
 	// Path names the file. There are no URLs, and no ":memory:": for that there
 	// is package memory.
@@ -141,9 +143,6 @@ func (s *Store) wrap(op string, err error) error {
 func (s *Store) Create(ctx context.Context, header trial.Study) (storage.Ledger, error) {
 	var l *ledger
 	header, err := storage.CanonicalStudy(header)
-	if err == nil {
-		err = checkStudyNotes(header.Notes)
-	}
 	if err == nil {
 		err = s.use(ctx, true, func(c *conn) error {
 			var id int64

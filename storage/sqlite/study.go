@@ -124,8 +124,15 @@ func (st *study) expect(id int64) {
 	st.pending[id] = struct{}{}
 }
 
+// maxGap is how many numbers in a row may be missing, of trials that somebody
+// deleted by hand.
+const maxGap = 1 << 16
+
 // learn takes in what was read from the file.
 func (st *study) learn(e entry) error {
+	if e.Number > len(st.trials)+maxGap {
+		return fmt.Errorf("%w: trial %d in row %d comes after trial %d", storage.ErrFormat, e.Number, e.id, len(st.trials)-1)
+	}
 	if e.Number < len(st.trials) {
 		old := &st.trials[e.Number]
 		if old.id != 0 && old.id != e.id {

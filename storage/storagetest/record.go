@@ -96,7 +96,7 @@ func attrs(t testing.TB) trial.Attrs {
 // samples are trials of every state, to be added to a study of one objective.
 func samples(t testing.TB) []trial.Record {
 	inf := math.Inf(1)
-	reports := []trial.Report{{Step: 0, Value: 1.5}, {Step: 1, Value: math.NaN()}, {Step: 7, Value: inf}, {Step: 1 << 40, Value: -inf}}
+	reports := []trial.Report{{Step: 0, Value: 1.5}, {Step: 1, Value: math.NaN()}, {Step: 7, Value: inf}, {Step: 1 << 30, Value: -inf}}
 	return []trial.Record{
 		{State: trial.Waiting},
 		{State: trial.Waiting, Fixed: []space.Setting{{Name: "x", Value: "1.5"}, {Name: "kind", Value: "null"}}, Attrs: attrs(t)},

@@ -152,7 +152,7 @@ func (s suite) close(t *testing.T) {
 	require.NoError(t, l.Close())
 	require.NoError(t, l.Close(), "closing twice is harmless")
 	for name, err := range uses(t.Context(), l) {
-		assert.Error(t, err, name)
+		assert.ErrorIs(t, err, storage.ErrClosed, name)
 	}
 	assert.Len(t, all(t, other), 1, "the other ledger is open still")
 	require.NoError(t, other.Close())
@@ -198,7 +198,13 @@ func (s suite) studyAttributes(t *testing.T) {
 	assert.Equal(t, want, header(t, open(t, st, "a")))
 
 	require.Error(t, l.Annotate(t.Context(), trial.Attrs{{Key: "good", JSON: "1"}, {Key: "bad", JSON: "{"}}, nil))
+	reserved := trial.Attrs{{Key: "attune:seed", JSON: "1"}}
+	require.ErrorIs(t, l.Annotate(t.Context(), trial.Attrs{{Key: "good", JSON: "1"}}, reserved), storage.ErrReserved)
 	assert.Equal(t, want, header(t, l), "all or none")
+	_, err := st.Create(t.Context(), trial.Study{Name: "b", Notes: reserved})
+	require.ErrorIs(t, err, storage.ErrReserved)
+	assert.Equal(t, []string{"a"}, names(t, st))
+	require.NoError(t, l.Annotate(t.Context(), reserved, nil), "attributes are the user's")
 }
 
 func (s suite) studyNames(t *testing.T) {

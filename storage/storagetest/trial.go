@@ -3,6 +3,7 @@ package storagetest
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -58,8 +59,23 @@ func (s suite) addAllOrNone(t *testing.T) {
 		{"steps that descend", trial.Record{State: trial.Waiting, Reports: []trial.Report{{Step: 2}, {Step: 1}}}, trial.ErrReport},
 		{"a step twice", trial.Record{State: trial.Waiting, Reports: []trial.Report{{Step: 2}, {Step: 2}}}, trial.ErrReport},
 		{"a negative step", trial.Record{State: trial.Waiting, Reports: []trial.Report{{Step: -1}}}, trial.ErrReport},
-		{"outside", trial.Record{State: trial.Waiting, Params: space.Params{Space: space.Space{{Name: "x", Distribution: x}}, Point: []float64{2}}}, space.ErrOutside},
-		{"no coordinate", trial.Record{State: trial.Waiting, Params: space.Params{Space: space.Space{{Name: "x", Distribution: x}}}}, space.ErrOutside},
+		{"an unknown state", trial.Record{State: 9}, trial.ErrValues},
+		{"pruned with more values than objectives", trial.Record{State: trial.Pruned, Values: []float64{1, 2}}, trial.ErrValues},
+		{"no such choice", param(choices, float64(choices.Len())), space.ErrOutside},
+		{"half a choice", param(choices, 0.5), space.ErrOutside},
+		{"a coordinate that is NaN", param(x, math.NaN()), space.ErrOutside},
+		{"an infinite coordinate", param(x, math.Inf(1)), space.ErrOutside},
+		{"an integer of more than 53 bits", param(space.IntDistribution{High: 1}, 1e300), space.ErrOutside},
+		{"zero on a logarithmic scale", param(space.FloatDistribution{Low: 1, High: 2, Log: true}, 0), space.ErrOutside},
+		{"no coordinate", param(x), space.ErrOutside},
+		{"a coordinate too many", param(x, 1, 1), space.ErrOutside},
+		{"a coordinate of nothing", trial.Record{Params: space.Params{Point: []float64{1}}}, space.ErrOutside},
+		{"no distribution", param(nil, 1), space.ErrInvalid},
+		{"reversed bounds", param(space.FloatDistribution{Low: 1}, 1), space.ErrInvalid},
+		{"no choices", param(&space.CategoricalDistribution{}, 0), space.ErrInvalid},
+		{"a choice that is not JSON", param(&space.CategoricalDistribution{Choices: []space.Literal{"relu"}}, 0), space.ErrInvalid},
+		{"a choice that is two", param(&space.CategoricalDistribution{Choices: []space.Literal{"1, 2"}}, 0), space.ErrInvalid},
+		{"a reserved note", trial.Record{State: trial.Waiting, Notes: trial.Attrs{{Key: "fixed_params", JSON: "{}"}}}, storage.ErrReserved},
 		{"a parameter twice", trial.Record{State: trial.Waiting, Params: space.Params{Space: space.Space{{Name: "x", Distribution: x}, {Name: "x", Distribution: x}}, Point: []float64{1, 1}}}, space.ErrInvalid},
 		{"an attribute that is not JSON", trial.Record{State: trial.Waiting, Attrs: trial.Attrs{{Key: "k", JSON: "nil"}}}, space.ErrInvalid},
 		{"a setting that is not JSON", trial.Record{State: trial.Waiting, Fixed: []space.Setting{{Name: "k", Value: "relu"}}}, space.ErrInvalid},
@@ -77,15 +93,81 @@ func (s suite) addAllOrNone(t *testing.T) {
 	}
 }
 
+// param is a waiting trial with one parameter.
+func param(d space.Distribution, point ...float64) trial.Record {
+	return trial.Record{Params: space.Params{Space: space.Space{{Name: "x", Distribution: d}}, Point: point}}
+}
+
+// addImported adds what no worker would suggest, but Optuna keeps.
+func (s suite) addImported(t *testing.T) {
+	st := s.Open(t)
+	l := create(t, st, trial.Study{Name: "a"})
+	rs := []trial.Record{
+		param(space.FloatDistribution{High: 1}, 20), // enqueued: Optuna warns, and uses it
+		param(space.FloatDistribution{High: 1, Step: 0.25}, 0.3),
+		param(space.IntDistribution{High: 3, Step: 1}, -2),
+		param(space.IntDistribution{High: 3, Step: 1}, 2.5),
+		param(&space.CategoricalDistribution{Choices: []space.Literal{"1", `"a"`, "1"}}, 2),
+		param(&space.CategoricalDistribution{Choices: []space.Literal{"[64, 32]", `{"k": null}`, "[]"}}, 1),
+	}
+	_, err := l.Add(t.Context(), rs...)
+	require.NoError(t, err)
+	for _, l := range s.both(t, st, "a", l) {
+		Equal(t, canonical(t, rs...), all(t, l))
+	}
+	copied := create(t, st, trial.Study{Name: "copy"})
+	_, err = copied.Add(t.Context(), all(t, l)...)
+	require.NoError(t, err, "what is read can be added")
+	Equal(t, all(t, l), all(t, copied))
+}
+
+// normalizes has distributions as Normalize leaves them, however they came in.
+func (s suite) normalizes(t *testing.T) {
+	st := s.Open(t)
+	l := create(t, st, trial.Study{Name: "a"})
+	grid := param(space.FloatDistribution{High: 1, Step: 0.3}, 0.3)
+	odd := param(space.IntDistribution{High: 8, Step: 3}, 3)
+	_, err := l.Add(t.Context(), grid, odd)
+	require.NoError(t, err)
+	for _, r := range []trial.Record{grid, odd} {
+		write(t, l, start(t, l).Number, trial.Suggested{Space: space.Space{{Name: "y", Distribution: r.Params.Space[0].Distribution}}, Point: r.Params.Point})
+	}
+	for _, l := range s.both(t, st, "a", l) {
+		rs := all(t, l)
+		for i := range 2 { // the parameter it came with, and the one suggested
+			assert.Equal(t, space.FloatDistribution{High: 0.9, Step: 0.3}, rs[0].Params.Space[i].Distribution)
+			assert.Equal(t, space.IntDistribution{High: 6, Step: 3}, rs[1].Params.Space[i].Distribution)
+		}
+	}
+}
+
 func (s suite) addOwns(t *testing.T) {
 	l := s.ledger(t)
 	r := samples(t)[3]
-	r.Params.Point, r.Attrs = append([]float64(nil), r.Params.Point...), attrs(t)
+	r.Params = space.Params{Space: slices.Clone(r.Params.Space), Point: slices.Clone(r.Params.Point)}
+	r.Attrs = attrs(t)
 	want := canonical(t, r)
 	_, err := l.Add(t.Context(), r)
 	require.NoError(t, err)
 	r.Params.Point[0], r.Values[0], r.Reports[0].Value, r.Attrs[0].JSON = 7, 7, 7, "7"
+	r.Params.Space[0].Name = "z"
 	Equal(t, want, all(t, l))
+}
+
+func (s suite) writeOwns(t *testing.T) {
+	l := s.ledger(t)
+	n := start(t, l).Number
+	p := space.Params{Space: slices.Clone(params.Space), Point: slices.Clone(params.Point)}
+	proposed := trial.Proposed{{Name: "x", Value: "1"}}
+	write(t, l, n, trial.Suggested(p), proposed)
+	before := all(t, l)
+	p.Space[0].Name, p.Point[0], proposed[0].Name = "z", 7, "z"
+	Equal(t, before, all(t, l))
+	values := []float64{1}
+	write(t, l, n, complete(values...))
+	before = all(t, l)
+	values[0] = 7
+	Equal(t, before, all(t, l))
 }
 
 func (s suite) values(t *testing.T) {
@@ -238,13 +320,32 @@ func (s suite) writeAllOrNone(t *testing.T) {
 		{"a step twice in one call", trial.Reported{Step: 9, Value: 1}, trial.ErrReport},
 		{"a negative step", trial.Reported{Step: -1}, trial.ErrReport},
 		{"a parameter twice", trial.Suggested{Space: params.Space[:1], Point: params.Point[:1]}, space.ErrMismatch},
+		{"a parameter twice in one change", trial.Suggested{Space: space.Space{params.Space[1], params.Space[1]}, Point: []float64{0, 0}}, space.ErrMismatch},
+		{"outside", trial.Suggested{Space: params.Space[1:2], Point: []float64{2}}, space.ErrOutside},
+		{"NaN for a coordinate", trial.Suggested{Space: params.Space[1:2], Point: []float64{math.NaN()}}, space.ErrOutside},
+		{"no such choice", trial.Suggested{Space: params.Space[4:], Point: []float64{99}}, space.ErrOutside},
+		{"no coordinate", trial.Suggested{Space: params.Space[1:2]}, space.ErrOutside},
+		{"a coordinate of nothing", trial.Suggested{Point: []float64{1}}, space.ErrOutside},
+		{"no distribution", trial.Suggested{Space: space.Space{{Name: "x"}}, Point: []float64{1}}, space.ErrInvalid},
+		{"no choices", trial.Suggested{Space: space.Space{{Name: "x", Distribution: (*space.CategoricalDistribution)(nil)}}, Point: []float64{0}}, space.ErrInvalid},
+		{"bounds that are NaN", trial.Suggested{Space: space.Space{{Name: "x", Distribution: space.FloatDistribution{Low: math.NaN()}}}, Point: []float64{0}}, space.ErrInvalid},
+		{"a choice that is not JSON", trial.Suggested{Space: space.Space{{Name: "x", Distribution: &space.CategoricalDistribution{Choices: []space.Literal{"relu"}}}}, Point: []float64{0}}, space.ErrInvalid},
 		{"complete without a value", complete(), trial.ErrValues},
 		{"a value too many", complete(1, 2), trial.ErrValues},
 		{"NaN", complete(math.NaN()), trial.ErrValues},
 		{"failed with a value", trial.Finished{State: trial.Failed, Values: []float64{1}}, trial.ErrValues},
+		{"pruned with a value too many", trial.Finished{State: trial.Pruned, Values: []float64{1, 2}}, trial.ErrValues},
 		{"finished as running", trial.Finished{State: trial.Running}, trial.ErrValues},
+		{"finished as what is not a state", trial.Finished{State: 9}, trial.ErrValues},
+		{"nothing", nil, space.ErrInvalid},
+		{"a pointer", &trial.Reported{Step: 10}, space.ErrInvalid},
 		{"an attribute that is not JSON", trial.Annotated{Key: "k", JSON: "'"}, space.ErrInvalid},
 		{"a note that is not JSON", trial.Noted{Key: "k", JSON: ""}, space.ErrInvalid},
+		{"a note that is the settings", trial.Noted{Key: "fixed_params", JSON: "{}"}, storage.ErrReserved},
+		{"a note that is the constraints", trial.Noted{Key: "constraints", JSON: "[]"}, storage.ErrReserved},
+		{"a note that is a constraint", trial.Noted{Key: "constraints:c", JSON: "1"}, storage.ErrReserved},
+		{"a note that is a proposal", trial.Noted{Key: "tpe:relative_params:0", JSON: "1"}, storage.ErrReserved},
+		{"a note of attune's", trial.Noted{Key: "attune:error", JSON: "1"}, storage.ErrReserved},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			l := s.ledger(t)
@@ -346,6 +447,16 @@ func (s suite) since(t *testing.T) {
 	assert.Contains(t, ns, 2)
 	ns, _ = next(at)
 	assert.Subset(t, ns, []int{0, 1, 2}, "an old cursor is as good")
+	ns, _ = next(math.MaxInt64)
+	assert.Empty(t, ns, "a cursor from beyond the end")
+	for _, at := range []storage.Cursor{-1, math.MinInt64} {
+		n := 0
+		for _, err := range l.Since(t.Context(), at) {
+			require.NoError(t, err)
+			n++
+		}
+		assert.Equal(t, 3, n, "one from before the beginning")
+	}
 
 	// Whoever stops in between resumes there.
 	seen := map[int]bool{}

@@ -1,0 +1,235 @@
+package study_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/attune-hpo/attune/sampler"
+	"github.com/attune-hpo/attune/sampler/grid"
+	"github.com/attune-hpo/attune/sampler/random"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/memory"
+	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// A whole study: a parameter, an objective, a run and its best trial. A file
+// (package storage/sqlite) in place of the memory, and a sampler that learns
+// (package sampler/tpe), make it one for real work.
+func Example() {
+	ctx := context.Background()
+	rate := space.Float("rate", 1e-4, 1, space.Log())
+	depth := space.Int("depth", 1, 8)
+
+	st, err := study.Open(ctx, new(memory.Store), "quick start", study.Config{Sampler: random.Sampler{}, Seed: 1})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer st.Close()
+
+	loss := func(_ context.Context, t *study.Trial) (float64, error) {
+		return math.Pow(math.Log10(rate.Suggest(t))+2, 2) + math.Abs(float64(depth.Suggest(t)-5)), nil
+	}
+	if err := st.Optimize(ctx, study.Func(loss), study.Run{Trials: 200}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	best, err := st.Best(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	r, _ := rate.Value(best)
+	d, _ := depth.Value(best)
+	fmt.Printf("rate %.4f, depth %d\n", r, d)
+	// Output: rate 0.0046, depth 5
+}
+
+// Open goes on with a study that the store has: it may be called again, here or
+// in another process.
+func ExampleOpen() {
+	ctx := context.Background()
+	store, cfg := new(memory.Store), study.Config{Sampler: random.Sampler{}}
+	x := space.Float("x", -1, 1)
+	square := study.Func(func(_ context.Context, t *study.Trial) (float64, error) {
+		return x.Suggest(t) * x.Suggest(t), nil
+	})
+	for range 2 {
+		st, err := study.Open(ctx, store, "square", cfg)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if err := st.Optimize(ctx, square, study.Run{Trials: 10}); err != nil {
+			fmt.Println(err)
+		}
+		h, err := st.Snapshot(ctx)
+		if err != nil {
+			fmt.Println(err)
+		}
+		fmt.Println(h.Count(trial.Complete), "trials")
+		st.Close()
+	}
+	// Output:
+	// 10 trials
+	// 20 trials
+}
+
+// Create is for a study that must be new.
+func ExampleCreate() {
+	ctx, store := context.Background(), new(memory.Store)
+	cfg := study.Config{Sampler: random.Sampler{}, Directions: []trial.Direction{trial.Maximize}, Metrics: []string{"accuracy"}}
+	st, err := study.Create(ctx, store, "mnist", cfg)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer st.Close()
+	fmt.Println(st.Name(), st.Directions(), st.Metrics())
+
+	_, err = study.Create(ctx, store, "mnist", cfg)
+	fmt.Println("taken:", errors.Is(err, storage.ErrExist))
+	// Output:
+	// mnist [maximize] [accuracy]
+	// taken: true
+}
+
+// Load is for a study that must be there: a report of its results, say. What was
+// fixed when it was created need not be said again.
+func ExampleLoad() {
+	ctx, store := context.Background(), new(memory.Store)
+	cfg := study.Config{Sampler: random.Sampler{}}
+	_, err := study.Load(ctx, store, "mnist", cfg)
+	fmt.Println("missing:", errors.Is(err, storage.ErrNotExist))
+
+	made, err := study.Create(ctx, store, "mnist", study.Config{Sampler: random.Sampler{}, Seed: 7, Directions: []trial.Direction{trial.Maximize}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer made.Close()
+	st, err := study.Load(ctx, store, "mnist", cfg)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer st.Close()
+	fmt.Println(st.Seed(), st.Directions())
+	// Output:
+	// missing: true
+	// 7 [maximize]
+}
+
+// Who has a loop of his own asks for trials and tells what came of them.
+func ExampleStudy_Ask() {
+	ctx := context.Background()
+	batch, act := space.Int("batch", 32, 64, space.Step(32)), space.Categorical("act", "relu", "tanh")
+	st, err := study.Open(ctx, new(memory.Store), "loop", study.Config{
+		Sampler: grid.New(grid.Config{Values: grid.All(batch, act), InOrder: true}),
+		Space:   space.Of(batch, act),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer st.Close()
+	for {
+		t, err := st.Ask(ctx)
+		if errors.Is(err, sampler.ErrExhausted) {
+			break
+		} else if err != nil {
+			fmt.Println(err)
+			return
+		}
+		value, failed := float64(batch.Suggest(t)), error(nil)
+		if act.Suggest(t) == "tanh" {
+			failed = errors.New("out of memory")
+		}
+		if err := st.Tell(ctx, t, []float64{value}, failed); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	h, err := st.Snapshot(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, r := range h.Records() {
+		fmt.Println(r.Number, r.Params.Settings(), r.State, r.Values)
+	}
+	// Output:
+	// 0 [{batch 32} {act relu}] complete [32]
+	// 1 [{batch 64} {act relu}] complete [64]
+	// 2 [{batch 32} {act tanh}] failed []
+	// 3 [{batch 64} {act tanh}] failed []
+}
+
+// What is known to be good is tried first.
+func ExampleStudy_Enqueue() {
+	ctx := context.Background()
+	x, y := space.Float("x", 0, 1), space.Float("y", 0, 1)
+	st, err := study.Open(ctx, new(memory.Store), "sum", study.Config{Sampler: random.Sampler{}, Space: space.Of(x, y)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer st.Close()
+	if _, err := st.Enqueue(ctx, x.At(0.25), y.At(0.5)); err != nil {
+		fmt.Println(err)
+		return
+	}
+	t, err := st.Ask(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(x.Suggest(t), y.Suggest(t))
+
+	_, err = st.Enqueue(ctx, x.At(2))
+	fmt.Println("outside:", errors.Is(err, space.ErrOutside))
+	// Output:
+	// 0.25 0.5
+	// outside: true
+}
+
+// Two observers watch one run: one writes each trial, the other counts them.
+func ExampleTee() {
+	ctx := context.Background()
+	st, err := study.Open(ctx, new(memory.Store), "watched", study.Config{Sampler: random.Sampler{}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer st.Close()
+	failed := 0
+	lines := study.Observer{
+		Finish: func(r trial.Record, _ trial.Snapshot) { fmt.Println("trial", r.Number, r.State) },
+		End:    func(err error) { fmt.Println("end:", err) },
+	}
+	count := study.Observer{Finish: func(r trial.Record, _ trial.Snapshot) {
+		if r.State == trial.Failed {
+			failed++
+		}
+	}}
+	odd := study.Func(func(_ context.Context, t *study.Trial) (float64, error) {
+		if t.Number()%2 == 1 {
+			return 0, errors.New("odd")
+		}
+		return 1, nil
+	})
+	if err := st.Optimize(ctx, odd, study.Run{Trials: 3, Observer: study.Tee(lines, count)}); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(failed, "failed")
+	// Output:
+	// trial 0 complete
+	// trial 1 failed
+	// trial 2 complete
+	// end: <nil>
+	// 1 failed
+}
