@@ -1,0 +1,43 @@
+package native
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// friedman returns rows of Friedman's first function (Multivariate adaptive
+// regression splines, 1991, eq. 61), noise of deviation 1, features beyond the fifth
+// being noise.
+func friedman(rows, features int, seed uint64) Dataset {
+	r := rand.New(rand.NewPCG(seed, 1))
+	d := Dataset{Columns: make([][]float64, features), Label: make([]float64, rows)}
+	for f := range d.Columns {
+		d.Columns[f] = make([]float64, rows)
+		for i := range rows {
+			d.Columns[f][i] = r.Float64()
+		}
+	}
+	for i := range rows {
+		x := func(f int) float64 { return d.Columns[f][i] }
+		d.Label[i] = 10*math.Sin(math.Pi*x(0)*x(1)) + 20*(x(2)-0.5)*(x(2)-0.5) + 10*x(3) + 5*x(4) + r.NormFloat64()
+	}
+	return d
+}
+
+func BenchmarkFit(b *testing.B) {
+	for _, c := range []struct{ rows, features, threads int }{
+		{10_000, 20, 1}, {100_000, 20, 1}, {100_000, 20, 2},
+	} {
+		b.Run(fmt.Sprintf("%dx%d,threads=%d", c.rows, c.features, c.threads), func(b *testing.B) {
+			d := friedman(c.rows, c.features, 1)
+			for b.Loop() {
+				if _, err := Fit(context.Background(), d, Dataset{}, Params{Trees: 200, Threads: c.threads}, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

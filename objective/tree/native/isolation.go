@@ -1,0 +1,203 @@
+package native
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/attune-hpo/attune/objective/tree"
+)
+
+// isolate grows an isolation forest. A leaf's value is the length of its path, plus
+// what splitting its rows on would be expected to take; the link makes of the mean
+// path the anomaly score. Missing values take a random side of each split, all the
+// same.
+func isolate(ctx context.Context, train, valid Dataset, p Params, onIteration func(int, float64) error) (*tree.Model, error) {
+	n := train.Rows()
+	samples := min(p.Samples, n)
+	if samples < 2 {
+		return nil, badData("train: %d row of weight above 0, an isolation forest needs 2", n)
+	}
+	m := &tree.Model{Outputs: 1, Average: true, Link: tree.Link{Func: tree.Anomaly, Scale: pathLength(samples)}}
+	for f := range train.Columns {
+		name := fmt.Sprintf("Column_%d", f)
+		if train.Names != nil {
+			name = train.Names[f]
+		}
+		m.Features = append(m.Features, tree.Feature{Name: name})
+	}
+	for _, f := range train.Categorical {
+		m.Features[f].Kind = tree.Categorical
+	}
+	rows := make([]int, n)
+	for round := range p.Trees {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		g := isolator{columns: train.Columns, model: m, r: generator(p.Seed, drawIsolation, round, 0)}
+		g.limit = int(math.Ceil(math.Log2(float64(samples))))
+		for i := range rows {
+			rows[i] = i
+		}
+		for i := range samples { // Fisher and Yates, as far as needed
+			j := i + g.r.IntN(n-i)
+			rows[i], rows[j] = rows[j], rows[i]
+		}
+		g.grow(rows[:samples], 0)
+		m.Trees = append(m.Trees, g.tree)
+		if onIteration == nil {
+			continue
+		}
+		score := math.NaN()
+		if p.Metric != nil {
+			d := train
+			if valid.Rows() > 0 {
+				d = valid
+			}
+			score = p.Metric(d.Label, anomalies(m, d), d.Weight)
+		}
+		if err := onIteration(round, score); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// An isolator grows one isolation tree (Liu, Ting and Zhou 2008, Algorithm 2).
+type isolator struct {
+	columns [][]float64
+	model   *tree.Model
+	r       *rand.Rand
+	limit   int // of the depth
+	tree    tree.Tree
+}
+
+// grow grows the tree of rows, which it reorders, and returns its root: a node or
+// ^leaf.
+func (g *isolator) grow(rows []int, depth int) int {
+	if len(rows) > 1 && depth < g.limit {
+		// Features in random order, until one tells some rows from others.
+		for _, f := range g.r.Perm(len(g.columns)) {
+			node, ok := g.cut(f, rows)
+			if !ok {
+				continue
+			}
+			n := 0
+			for i, row := range rows {
+				if g.left(&node, g.columns[f][row]) {
+					rows[i], rows[n] = rows[n], rows[i]
+					n++
+				}
+			}
+			at := len(g.tree.Nodes)
+			node.Count = len(rows)
+			g.tree.Nodes = append(g.tree.Nodes, node)
+			left := g.grow(rows[:n], depth+1)
+			right := g.grow(rows[n:], depth+1)
+			g.tree.Nodes[at].Left, g.tree.Nodes[at].Right = left, right
+			return at
+		}
+	}
+	g.tree.Leaves = append(g.tree.Leaves, tree.Leaf{Value: float64(depth) + pathLength(len(rows)), Count: len(rows)})
+	return ^(len(g.tree.Leaves) - 1)
+}
+
+// cut draws a split of rows at feature f, uniformly between the extremes; of
+// categories, each is as likely to go left as right. It reports whether there are
+// two values to split.
+func (g *isolator) cut(f int, rows []int) (tree.Node, bool) {
+	node := tree.Node{Feature: f, DefaultLeft: g.r.IntN(2) == 0}
+	if g.model.Features[f].Kind == tree.Categorical {
+		seen := map[int]bool{}
+		var all, left []int
+		for _, row := range rows {
+			if v := g.columns[f][row]; v >= 0 && !seen[int(v)] {
+				seen[int(v)] = true
+				all = append(all, int(v))
+			}
+		}
+		if len(all) < 2 {
+			return node, false
+		}
+		for len(left) == 0 || len(left) == len(all) {
+			left = left[:0]
+			for _, c := range all {
+				if g.r.IntN(2) == 0 {
+					left = append(left, c)
+				}
+			}
+		}
+		node.SetCategories(left...)
+		return node, true
+	}
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, row := range rows {
+		if v := g.columns[f][row]; v == v {
+			low, high = min(low, v), max(high, v)
+		}
+	}
+	if !(low < high) {
+		return node, false
+	}
+	u := g.r.Float64()
+	t := max(low, -math.MaxFloat64)*(1-u) + min(high, math.MaxFloat64)*u
+	if r := float64(float32(t)); low <= r && r < high && !math.IsInf(r, 0) {
+		t = r
+	}
+	if !(low <= t && t < high) {
+		t = between(low, high)
+	}
+	node.Threshold = t
+	return node, true
+}
+
+// left reports where node sends v. Negative categories are missing, and go right as
+// they do in the model.
+func (g *isolator) left(n *tree.Node, v float64) bool {
+	switch {
+	case math.IsNaN(v):
+		return n.DefaultLeft
+	case !n.Categorical():
+		return v <= n.Threshold
+	}
+	c := int(v)
+	return v >= 0 && c/32 < len(n.Categories) && n.Categories[c/32]>>(c%32)&1 == 1
+}
+
+// pathLength is the mean path of an unsuccessful search in a binary search tree of
+// n rows (equation 1): c(n) = 2 H(n-1) - 2 (n-1)/n.
+func pathLength(n int) float64 {
+	if n < 2 {
+		return 0
+	}
+	harmonic := 0.0
+	for i := n - 1; i >= 1; i-- {
+		harmonic += 1 / float64(i)
+	}
+	return 2*harmonic - 2*float64(n-1)/float64(n)
+}
+
+// anomalies returns the scores of the rows of d.
+func anomalies(m *tree.Model, d Dataset) []float64 {
+	g := isolator{columns: d.Columns, model: m}
+	out := make([]float64, d.Rows())
+	for row := range out {
+		for t := range m.Trees {
+			at := 0
+			if len(m.Trees[t].Nodes) == 0 {
+				at = ^0
+			}
+			for at >= 0 {
+				n := &m.Trees[t].Nodes[at]
+				if at = n.Right; g.left(n, d.Columns[n.Feature][row]) {
+					at = n.Left
+				}
+			}
+			out[row] += m.Trees[t].Leaves[^at].Value
+		}
+		out[row] /= float64(len(m.Trees))
+		m.Link.Apply(out[row : row+1])
+	}
+	return out
+}

@@ -1,0 +1,221 @@
+package native
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// ErrParams reports a setting that makes no sense. The message names the field of
+// [Params].
+var ErrParams = errors.New("native: invalid params")
+
+// A Method is what the trees of a model are to one another.
+type Method int
+
+const (
+	// Boosting fits each tree to what the trees before it got wrong
+	// (Friedman, Greedy function approximation: a gradient boosting machine, 2001).
+	Boosting Method = iota
+	// Forest fits each tree to the labels, on rows drawn with replacement, and
+	// averages them (Breiman, Random forests, 2001).
+	Forest
+	// Isolation needs no labels: it tells how few random cuts isolate a row (Liu,
+	// Ting and Zhou, Isolation forest, 2008). Predictions are the anomaly scores of
+	// its equation 2: towards 1 for anomalies, below 0.5 for ordinary rows.
+	Isolation
+)
+
+// A Growth is the order in which a tree grows. The libraries named here made these
+// policies known; growing as they do does not give their results.
+type Growth int
+
+const (
+	LeafWise  Growth = iota // always splits the leaf that gains most, as LightGBM
+	LevelWise               // splits level by level, as XGBoost
+	Oblivious               // splits all leaves of a level alike, as CatBoost
+)
+
+// Params are the settings of training. The zero value is useful: boosting of 100
+// trees for the squared error.
+type Params struct {
+	Method Method
+	Growth Growth
+	Loss   Loss
+
+	Quantile     float64 // the level of the Quantile loss, between 0 and 1. Default 0.5
+	HuberDelta   float64 // where the Huber loss turns linear, > 0. Default 1
+	TweediePower float64 // of the Tweedie loss, between 1 and 2. Default 1.5
+	Classes      int     // of the Softmax loss, 2 to 1000. No default
+
+	Trees        int     // rounds; Softmax grows one tree a class in each. Default 100
+	LearningRate float64 // what each tree's part is multiplied by, > 0. Default 0.1; forests use none
+	Leaves       int     // most leaves of a tree, at least 2. Default 31 leaf-wise, unlimited otherwise and in forests; unused in oblivious trees
+	Depth        int     // most splits from root to leaf. Default 6, but unlimited leaf-wise and in forests; at most 16 in oblivious trees
+	MinRows      int     // fewest rows of a leaf. Default 20, in forests 5
+	MinWeight    float64 // least sum of weighted second derivatives in a leaf. Default 0.001
+	MinGain      float64 // what a split must gain more than. Default 0
+	LambdaL1     float64 // L1 penalty of leaf values. Default 0
+	LambdaL2     float64 // L2 penalty of leaf values. Default 0
+
+	MaxBins         int     // intervals that a feature is cut into, 2 to 255. Default 255
+	Bagging         float64 // share of the rows drawn for each tree, without replacement (forests: with). Default 1
+	FeatureFraction float64 // share of the features drawn for each tree. Default 1
+	NodeFraction    float64 // share of those drawn anew for each leaf (oblivious: level). Default 1; in forests 1/3, for classes the square root of their number
+	Monotone        []int   // for each column 1: predictions never fall as it grows, -1: never rise, 0: free. Default nil: all free
+
+	OneHot         int     // categorical features of up to so many categories are split one category against the rest. Default 4
+	CategorySmooth float64 // rows' worth of caution when categories are put in order. Default 10
+	CategoryL2     float64 // added to LambdaL2 for sets of categories. Default 10
+	CategorySet    int     // most categories in the smaller part of a split. Default 32
+
+	EarlyStopping int // rounds without a better validation score that end training; only the rounds up to the best are kept. Default 0: never
+	// Metric is what onIteration and early stopping see instead of the loss: less is
+	// better. Labels and predictions (for Softmax row after row, a probability a
+	// class) are those of the validation rows, weights nil where all are 1; it must
+	// not keep them. It is called by one goroutine at a time.
+	Metric func(labels, predictions, weights []float64) float64
+
+	Samples int // rows that a tree of an isolation forest sees. Default 256
+
+	// Threads is how many goroutines work on one model. Default 1, because studies
+	// run trials in parallel: give what cores each trial may have to itself, since
+	// idle threads look out for work for microseconds before they sleep. The model
+	// is the same, bit for bit, for any number.
+	Threads int
+	Seed    uint64 // of all that is drawn at random. Default 0, a seed like any other
+}
+
+func badParam(field string, value any, want string) error {
+	return fmt.Errorf("%w: %s is %v, want %s", ErrParams, field, value, want)
+}
+
+// withDefaults returns p with its zero fields set for the given number of columns.
+func (p Params) withDefaults(columns int) Params {
+	setInt := func(field *int, v int) {
+		if *field == 0 {
+			*field = v
+		}
+	}
+	set := func(field *float64, v float64) {
+		if *field == 0 {
+			*field = v
+		}
+	}
+	forest := p.Method == Forest
+	set(&p.Quantile, 0.5)
+	set(&p.HuberDelta, 1)
+	set(&p.TweediePower, 1.5)
+	setInt(&p.Trees, 100)
+	set(&p.LearningRate, 0.1)
+	if p.Growth == LeafWise && !forest {
+		setInt(&p.Leaves, 31)
+	}
+	setInt(&p.Leaves, math.MaxInt32)
+	if p.Growth == Oblivious || p.Growth == LevelWise && !forest {
+		setInt(&p.Depth, 6)
+	}
+	setInt(&p.Depth, math.MaxInt32)
+	if forest {
+		setInt(&p.MinRows, 5)
+		share := 1.0 / 3
+		if p.Loss == Logistic || p.Loss == Softmax {
+			share = 1 / math.Sqrt(float64(max(columns, 1)))
+		}
+		set(&p.NodeFraction, share)
+	}
+	setInt(&p.MinRows, 20)
+	set(&p.MinWeight, 1e-3)
+	setInt(&p.MaxBins, 255)
+	set(&p.Bagging, 1)
+	set(&p.FeatureFraction, 1)
+	set(&p.NodeFraction, 1)
+	setInt(&p.OneHot, 4)
+	set(&p.CategorySmooth, 10)
+	set(&p.CategoryL2, 10)
+	setInt(&p.CategorySet, 32)
+	setInt(&p.Samples, 256)
+	setInt(&p.Threads, 1)
+	return p
+}
+
+// Validate reports the first setting that makes no sense, wrapping [ErrParams]. [Fit]
+// calls it; what depends on the data, such as the length of Monotone, Fit sees.
+func (p Params) Validate() error {
+	q := p.withDefaults(1)
+	finite := func(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+	share := func(v float64) bool { return v > 0 && v <= 1 }
+	const fraction = "a share between 0 (exclusive) and 1"
+	for _, c := range []struct {
+		ok    bool
+		field string
+		value any
+		want  string
+	}{
+		{q.Method >= Boosting && q.Method <= Isolation, "Method", int(p.Method), "Boosting, Forest or Isolation"},
+		{q.Growth >= LeafWise && q.Growth <= Oblivious, "Growth", int(p.Growth), "LeafWise, LevelWise or Oblivious"},
+		{q.Loss >= L2 && q.Loss <= Softmax, "Loss", int(p.Loss), "one of the losses"},
+		{q.Method != Forest || q.Loss != Poisson && q.Loss != Tweedie && q.Loss != Huber, "Loss", p.Loss, "L2, L1, Quantile, Logistic or Softmax in a forest; L2 predicts means"},
+		{q.Quantile > 0 && q.Quantile < 1, "Quantile", p.Quantile, "a level between 0 and 1"},
+		{q.HuberDelta > 0 && finite(q.HuberDelta), "HuberDelta", p.HuberDelta, "a finite number above 0"},
+		{q.TweediePower > 1 && q.TweediePower < 2, "TweediePower", p.TweediePower, "a power between 1 and 2"},
+		{q.Loss != Softmax || q.Classes >= 2 && q.Classes <= 1000, "Classes", p.Classes, "2 to 1000 classes for Softmax"},
+		{q.Trees > 0, "Trees", p.Trees, "at least 1"},
+		{q.LearningRate > 0 && finite(q.LearningRate), "LearningRate", p.LearningRate, "a finite number above 0"},
+		{q.Leaves >= 2, "Leaves", p.Leaves, "at least 2"},
+		{q.Depth >= 1, "Depth", p.Depth, "at least 1"},
+		{q.Growth != Oblivious || q.Depth <= maxOblivious, "Depth", p.Depth, "at most 16 for oblivious trees"},
+		{q.MinRows >= 1, "MinRows", p.MinRows, "at least 1"},
+		{q.MinWeight >= 0 && finite(q.MinWeight), "MinWeight", p.MinWeight, "a finite number >= 0"},
+		{q.MinGain >= 0 && finite(q.MinGain), "MinGain", p.MinGain, "a finite number >= 0"},
+		{q.LambdaL1 >= 0 && finite(q.LambdaL1), "LambdaL1", p.LambdaL1, "a finite number >= 0"},
+		{q.LambdaL2 >= 0 && finite(q.LambdaL2), "LambdaL2", p.LambdaL2, "a finite number >= 0"},
+		{q.MaxBins >= 2 && q.MaxBins <= 255, "MaxBins", p.MaxBins, "2 to 255"},
+		{share(q.Bagging), "Bagging", p.Bagging, fraction},
+		{share(q.FeatureFraction), "FeatureFraction", p.FeatureFraction, fraction},
+		{share(q.NodeFraction), "NodeFraction", p.NodeFraction, fraction},
+		{q.OneHot >= 1, "OneHot", p.OneHot, "at least 1"},
+		{q.CategorySmooth >= 0 && finite(q.CategorySmooth), "CategorySmooth", p.CategorySmooth, "a finite number >= 0"},
+		{q.CategoryL2 >= 0 && finite(q.CategoryL2), "CategoryL2", p.CategoryL2, "a finite number >= 0"},
+		{q.CategorySet >= 1, "CategorySet", p.CategorySet, "at least 1"},
+		{q.EarlyStopping >= 0, "EarlyStopping", p.EarlyStopping, "rounds, or 0 for never"},
+		{q.EarlyStopping == 0 || q.Method == Boosting, "EarlyStopping", p.EarlyStopping, "0, except for boosting"},
+		{q.Samples >= 2, "Samples", p.Samples, "at least 2"},
+		{q.Threads >= 1 && q.Threads <= 1024, "Threads", p.Threads, "1 to 1024"},
+	} {
+		if !c.ok {
+			return badParam(c.field, c.value, c.want)
+		}
+	}
+	for f, m := range p.Monotone {
+		if m < -1 || m > 1 {
+			return badParam(fmt.Sprintf("Monotone[%d]", f), m, "-1, 0 or 1")
+		}
+	}
+	return nil
+}
+
+// fits reports a setting that does not go with the data.
+func (p Params) fits(train, valid Dataset) error {
+	if p.Monotone != nil {
+		if len(p.Monotone) != len(train.Columns) {
+			return badParam("Monotone", fmt.Sprintf("%d directions", len(p.Monotone)), fmt.Sprintf("one for each of %d columns", len(train.Columns)))
+		}
+		for _, f := range train.Categorical {
+			if p.Monotone[f] != 0 {
+				return badParam(fmt.Sprintf("Monotone[%d]", f), p.Monotone[f], "0 for a categorical column")
+			}
+		}
+		for f, m := range p.Monotone {
+			if m != 0 && (p.Loss == Softmax || p.Method == Isolation) {
+				return badParam(fmt.Sprintf("Monotone[%d]", f), m, "0: neither Softmax nor isolation forests have a direction")
+			}
+		}
+	}
+	if p.EarlyStopping > 0 && valid.Rows() == 0 {
+		return badParam("EarlyStopping", p.EarlyStopping, "0 where there are no validation rows")
+	}
+	return nil
+}
+
+const maxOblivious = 16

@@ -1,0 +1,88 @@
+package native
+
+import (
+	"math"
+	"slices"
+)
+
+// score returns how good the model is on the validation rows, or on the training
+// rows where there are none.
+func (b *booster) score() float64 {
+	d, raw := b.valid, b.validScores
+	if d.Rows() == 0 {
+		d, raw = b.train, b.scores
+		if b.sums != nil {
+			raw = b.sums
+		}
+	}
+	if b.p.Method == Forest {
+		raw = means(raw, len(b.model.Trees)/b.model.Outputs)
+	}
+	if b.p.Metric != nil {
+		return b.p.Metric(d.Label, b.predictions(raw), d.Weight)
+	}
+	w, n := b.grower.workers, d.Rows()
+	o := newObjective(b.p)
+	total := float64(n)
+	if d.Weight != nil {
+		total = w.sum(n, func(from, to int) (sum float64) {
+			for _, v := range d.Weight[from:to] {
+				sum += v
+			}
+			return sum
+		})
+	}
+	softmax := b.p.Loss == Softmax && b.p.Method == Boosting
+	logit := b.p.Loss == Logistic && b.p.Method == Forest
+	var predictions []float64
+	if softmax {
+		predictions = b.predictions(raw)
+	}
+	return o.report(w.sum(n, func(from, to int) (sum float64) {
+		for i := from; i < to; i++ {
+			s := raw[0][i]
+			switch {
+			case softmax:
+				s = predictions[i*len(raw)+int(d.Label[i])]
+			case b.p.Loss == Softmax:
+				s = raw[int(d.Label[i])][i]
+			case logit:
+				s = math.Log(clip(s) / (1 - clip(s)))
+			}
+			v := o.loss(s, d.Label[i])
+			if d.Weight != nil {
+				v *= d.Weight[i]
+			}
+			sum += v
+		}
+		return sum
+	}) / total)
+}
+
+// means returns sums divided by n.
+func means(sums [][]float64, n int) [][]float64 {
+	out := make([][]float64, len(sums))
+	for k := range sums {
+		out[k] = slices.Clone(sums[k])
+		for i := range out[k] {
+			out[k][i] /= float64(n)
+		}
+	}
+	return out
+}
+
+// predictions returns what the model says where its raw outputs are raw.
+func (b *booster) predictions(raw [][]float64) []float64 {
+	n := len(raw[0])
+	out := make([]float64, n*len(raw))
+	b.grower.workers.rows(n, func(_, from, to int) {
+		for i := from; i < to; i++ {
+			row := out[i*len(raw) : (i+1)*len(raw)]
+			for k := range raw {
+				row[k] = raw[k][i]
+			}
+			b.model.Link.Apply(row)
+		}
+	})
+	return out
+}
