@@ -105,7 +105,7 @@ type plain struct {
 
 type plainPart struct {
 	rows        []int
-	depth, id   int
+	depth       int
 	value       float64
 	gain        float64
 	left, right *plainPart
