@@ -906,31 +906,3 @@ func TestObserverSeesARunInOrder(t *testing.T) {
 		"start 1", "report 1: 7 0.5", "finish 1 complete of 2", "end <nil>",
 	}, log)
 }
-
-func BenchmarkRandom(b *testing.B) {
-	for _, n := range []int{1000, 10000} {
-		b.Run(fmt.Sprint("trials=", n), func(b *testing.B) {
-			st, err := study.Open(b.Context(), new(memory.Store), "bench", study.Config{Sampler: random.Sampler{}})
-			require.NoError(b, err)
-			var params []space.Param[float64]
-			for i := range 10 {
-				params = append(params, space.Float(fmt.Sprint("x", i), -5, 5))
-			}
-			o := study.Func(func(_ context.Context, t *study.Trial) (float64, error) {
-				sum := 0.0
-				for _, p := range params {
-					sum += math.Pow(p.Suggest(t), 2)
-				}
-				return sum, nil
-			})
-			require.NoError(b, st.Optimize(b.Context(), o, study.Run{Trials: n}))
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := st.Optimize(b.Context(), o, study.Run{Trials: 100}); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/trial")
-		})
-	}
-}
