@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/attune-hpo/attune/internal/selection"
 	"github.com/attune-hpo/attune/trial"
 )
 
@@ -175,7 +176,7 @@ func ranked(values []float64, n, low, high int) (a, b float64) {
 		}
 		xs = xs[:in]
 		if k := low - below; k >= 0 && high-below < in {
-			partition(xs, k)
+			selection.Partition(xs, k)
 			a, b = xs[k], xs[k]
 			if high > low {
 				b = slices.Min(xs[k+1:])
@@ -208,37 +209,4 @@ func between(values []float64, quantile float64, xs []float64) (from, to float64
 		to = xs[i]
 	}
 	return from, to
-}
-
-// partition orders xs, which holds no NaN, so far that xs[k] is where sorting
-// would put it, nothing before it is greater and nothing after it less: Hoare's
-// algorithm 65 (CACM 4, 1961), with the median of three as the pivot.
-func partition(xs []float64, k int) {
-	low, high := 0, len(xs)-1
-	for low < high {
-		a, b, c := xs[low], xs[low+(high-low)/2], xs[high]
-		pivot := max(min(a, b), min(max(a, b), c))
-		i, j := low, high
-		for i <= j {
-			for xs[i] < pivot {
-				i++
-			}
-			for pivot < xs[j] {
-				j--
-			}
-			if i <= j {
-				xs[i], xs[j] = xs[j], xs[i]
-				i++
-				j--
-			}
-		}
-		switch {
-		case k <= j:
-			high = j
-		case k >= i:
-			low = i
-		default:
-			return
-		}
-	}
 }

@@ -1,7 +1,6 @@
 package pruner
 
 import (
-	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -344,29 +343,6 @@ func TestResourcesStayFixed(t *testing.T) {
 		assert.False(t, prune, "499/100 = 4")
 		_, prune = p.Prune(curve(9, 1, 1, 1, 1, 1), h)
 		assert.True(t, prune)
-	}
-}
-
-func TestPartition(t *testing.T) {
-	rng := rand.New(rand.NewPCG(3, 4))
-	for range 2000 {
-		xs := make([]float64, 1+rng.IntN(40))
-		for i := range xs {
-			xs[i] = float64(rng.IntN(1 + rng.IntN(50)))
-			if rng.IntN(10) == 0 {
-				xs[i] = math.Inf(rng.IntN(2)*2 - 1)
-			}
-		}
-		sorted := slices.Sorted(slices.Values(xs))
-		k := rng.IntN(len(xs))
-		partition(xs, k)
-		require.Equal(t, sorted[k], xs[k])
-		for i, x := range xs {
-			require.True(t, i >= k || x <= xs[k])
-			require.True(t, i <= k || x >= xs[k])
-		}
-		slices.SortFunc(xs, cmp.Compare)
-		require.Equal(t, sorted, xs)
 	}
 }
 

@@ -114,7 +114,7 @@ func retryOf(failed trial.Record, most int) (trial.Record, bool) {
 func repeatOf(r trial.Record) trial.Record {
 	again := trial.Record{State: trial.Waiting, Fixed: r.Params.Settings(), Attrs: r.Attrs}
 	for _, s := range slices.Concat(r.Fixed, r.Proposed) {
-		if !slices.ContainsFunc(again.Fixed, func(f space.Setting) bool { return f.Name == s.Name }) {
+		if _, ok := space.Settings(again.Fixed).Get(s.Name); !ok {
 			again.Fixed = append(again.Fixed, s)
 		}
 	}

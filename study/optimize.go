@@ -391,10 +391,7 @@ func (r *run) evaluate(ctx context.Context, t *Trial) ([]float64, error) {
 	t.ctx = ctx
 	t.reported = func(report trial.Report) { r.watch(func() { r.Observer.Report(t.Record(), report) }) }
 	values, err := survive(ctx, r.objective, t)
-	if t.err != nil && (err == nil || errors.Is(err, ErrPruned)) {
-		err = t.err
-	}
-	if err == nil {
+	if err = t.outcome(err); err == nil {
 		return values, checkValues(values, r.study.header.Objectives())
 	}
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) && !errors.Is(err, ErrPruned) {

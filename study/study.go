@@ -385,7 +385,7 @@ func sameSettings(a, b []space.Setting) bool {
 
 func (s *Study) check(settings []space.Setting) error {
 	for i, set := range settings {
-		if slices.ContainsFunc(settings[:i], func(o space.Setting) bool { return o.Name == set.Name }) {
+		if _, twice := space.Settings(settings[:i]).Get(set.Name); twice {
 			return fmt.Errorf("%w: parameter %q is set twice", ErrConfig, set.Name)
 		}
 		at := s.cfg.Space.Index(set.Name)

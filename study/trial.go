@@ -580,9 +580,7 @@ func (s *Study) Tell(ctx context.Context, t *Trial, values []float64, err error)
 	if t.study != s {
 		return fmt.Errorf("study: tell: %w: trial %d is of study %q, not %q: tell that one", ErrConfig, t.rec.Number, t.study.Name(), s.Name())
 	}
-	if t.err != nil && (err == nil || errors.Is(err, ErrPruned)) {
-		err = t.err
-	}
+	err = t.outcome(err)
 	state, text := trial.Complete, ""
 	switch {
 	case errors.Is(err, ErrPruned):
@@ -601,6 +599,15 @@ func (s *Study) Tell(ctx context.Context, t *Trial, values []float64, err error)
 		return fmt.Errorf("study: tell: trial %d: %w", t.rec.Number, err)
 	}
 	return nil
+}
+
+// outcome returns the error of t whose objective returned err: one that stuck
+// comes before success and before pruning.
+func (t *Trial) outcome(err error) error {
+	if t.err != nil && (err == nil || errors.Is(err, ErrPruned)) {
+		return t.err
+	}
+	return err
 }
 
 func checkValues(values []float64, objectives int) error {

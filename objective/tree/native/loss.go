@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/attune-hpo/attune/internal/selection"
 )
 
 // A Loss is what training makes small. The scores that trees add up are on the
@@ -397,35 +399,8 @@ func order(values, weights []float64) {
 	}
 }
 
-// nth returns the value that sorting would put at k, with none larger before it
-// and none smaller after it (Hoare's quickselect).
+// nth returns the value that sorting would put at k; see [selection.Partition].
 func nth(values []float64, k int) float64 {
-	low, high := 0, len(values)-1
-	for low < high {
-		middle := (low + high) / 2
-		pivot := max(min(values[low], values[middle]), min(max(values[low], values[middle]), values[high]))
-		i, j := low, high
-		for i <= j {
-			for values[i] < pivot {
-				i++
-			}
-			for values[j] > pivot {
-				j--
-			}
-			if i <= j {
-				values[i], values[j] = values[j], values[i]
-				i++
-				j--
-			}
-		}
-		switch {
-		case k <= j:
-			high = j
-		case k >= i:
-			low = i
-		default:
-			return values[k]
-		}
-	}
+	selection.Partition(values, k)
 	return values[k]
 }

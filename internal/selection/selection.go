@@ -1,0 +1,35 @@
+// Package selection finds order statistics without sorting.
+package selection
+
+// Partition orders xs, which holds no NaN, so far that xs[k] is where sorting
+// would put it, nothing before it is greater and nothing after it less: Hoare's
+// algorithm 65 (CACM 4, 1961), with the median of three as the pivot.
+func Partition(xs []float64, k int) {
+	low, high := 0, len(xs)-1
+	for low < high {
+		a, b, c := xs[low], xs[low+(high-low)/2], xs[high]
+		pivot := max(min(a, b), min(max(a, b), c))
+		i, j := low, high
+		for i <= j {
+			for xs[i] < pivot {
+				i++
+			}
+			for pivot < xs[j] {
+				j--
+			}
+			if i <= j {
+				xs[i], xs[j] = xs[j], xs[i]
+				i++
+				j--
+			}
+		}
+		switch {
+		case k <= j:
+			high = j
+		case k >= i:
+			low = i
+		default:
+			return
+		}
+	}
+}
