@@ -6,14 +6,16 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
 // friedman returns rows of Friedman's first function (Multivariate adaptive
 // regression splines, 1991, eq. 61), noise of deviation 1, features beyond the fifth
 // being noise.
-func friedman(rows, features int, seed uint64) Dataset {
+func friedman(rows, features int, seed uint64) engine.Dataset {
 	r := rand.New(rand.NewPCG(seed, 1))
-	d := Dataset{Columns: make([][]float64, features), Label: make([]float64, rows)}
+	d := engine.Dataset{Columns: make([][]float64, features), Label: make([]float64, rows)}
 	for f := range d.Columns {
 		d.Columns[f] = make([]float64, rows)
 		for i := range rows {
@@ -34,7 +36,7 @@ func BenchmarkFit(b *testing.B) {
 		b.Run(fmt.Sprintf("%dx%d,threads=%d", c.rows, c.features, c.threads), func(b *testing.B) {
 			d := friedman(c.rows, c.features, 1)
 			for b.Loop() {
-				if _, err := Fit(context.Background(), d, Dataset{}, Params{Trees: 200, Threads: c.threads}, nil); err != nil {
+				if _, err := Fit(context.Background(), d, engine.Dataset{}, engine.Params{Trees: 200, Threads: c.threads}, nil); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -7,6 +7,8 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+
+	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
 // A binner maps the values of one feature to bins: numbers to their interval,
@@ -273,7 +275,7 @@ type table struct {
 }
 
 // bin returns d in the bins of bs.
-func bin(d Dataset, bs []binner, w *workers) table {
+func bin(d engine.Dataset, bs []binner, w *workers) table {
 	t := table{rows: d.Rows(), columns: make([][]uint8, len(bs))}
 	w.each(len(bs), func(_, f int) {
 		t.columns[f] = make([]uint8, t.rows)

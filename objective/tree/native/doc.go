@@ -1,5 +1,5 @@
 // Package native trains tree ensembles in pure Go: gradient boosting on histograms,
-// random forests and isolation forests. [Fit] makes a [tree.Model] of a [Dataset].
+// random forests and isolation forests. [Fit] makes a [tree.Model] of a [engine.Dataset].
 //
 // # How it works
 //
@@ -26,7 +26,7 @@
 //
 // # What it is not
 //
-// Growing trees as LightGBM, XGBoost and CatBoost do ([LeafWise], [LevelWise],
-// [Oblivious]) does not give the models of those libraries. CatBoost's ordered
+// Growing trees as LightGBM, XGBoost and CatBoost do ([engine.LeafWise], [engine.LevelWise],
+// [engine.Oblivious]) does not give the models of those libraries. CatBoost's ordered
 // boosting and statistics of categories, DART and linear leaves are not here.
 package native

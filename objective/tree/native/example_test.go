@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/attune-hpo/attune/objective/tree/engine"
 	"github.com/attune-hpo/attune/objective/tree/native"
 )
 
@@ -18,8 +19,8 @@ func ExampleFit() {
 		}
 		labels = append(labels, label)
 	}
-	train := native.Dataset{Columns: native.Columns(rows, 2), Names: []string{"x", "odd"}, Label: labels}
-	m, err := native.Fit(context.Background(), train, native.Dataset{}, native.Params{Trees: 1, LearningRate: 1, MinRows: 2}, nil)
+	train := engine.Dataset{Columns: engine.Columns(rows, 2), Names: []string{"x", "odd"}, Label: labels}
+	m, err := native.Fit(context.Background(), train, engine.Dataset{}, engine.Params{Trees: 1, LearningRate: 1, MinRows: 2}, nil)
 	if err != nil {
 		fmt.Println(err)
 		return

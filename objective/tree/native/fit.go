@@ -2,21 +2,32 @@ package native
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 
 	"github.com/attune-hpo/attune/objective/tree"
+	"github.com/attune-hpo/attune/objective/tree/engine"
 )
+
+// Engine is this package as an [engine.Engine].
+type Engine struct{}
+
+var _ engine.Engine = Engine{}
+
+// Fit implements [engine.Engine]: it is the function [Fit].
+func (Engine) Fit(ctx context.Context, train, valid engine.Dataset, params engine.Params, onIteration func(engine.Iteration) error) (*tree.Model, error) {
+	return Fit(ctx, train, valid, params, onIteration)
+}
+
+// String returns the engine's name.
+func (Engine) String() string { return "native" }
 
 // Fit trains a model on train.
 //
-// valid, which may be the zero Dataset, is only looked at for the score: the loss
-// (or Params.Metric) of the model so far on valid, or on train where valid has no
-// rows; less is better. Squared errors are reported as their root, the others as
-// their mean. onIteration, if not nil, is called after each round, counted from 0,
-// with that score (NaN for an isolation forest without a metric); an error from it
-// ends training and is returned as it is, with no model.
+// valid and onIteration are as for [engine.Engine]; errors of onIteration are
+// returned as they are.
 //
 // The model depends on the data, params and the seed, and not on the number of
 // threads nor on what else the machine does; it may differ between processor
@@ -28,38 +39,20 @@ import (
 // categories, to the right. Data that cannot be split, such as a single row, gives
 // trees of one leaf. Labels that are all the same give a constant model.
 //
-// Errors wrap [ErrParams], [ErrData], or are those of ctx, which is looked at before
+// Errors wrap [engine.ErrParams], [engine.ErrData], or are those of ctx, which is looked at before
 // each split.
-func Fit(ctx context.Context, train, valid Dataset, params Params, onIteration func(iteration int, score float64) error) (*tree.Model, error) {
-	if err := params.Validate(); err != nil {
+func Fit(ctx context.Context, train, valid engine.Dataset, params engine.Params, onIteration func(engine.Iteration) error) (*tree.Model, error) {
+	if err := engine.Check(train, valid, params); err != nil {
 		return nil, err
 	}
-	p := params.withDefaults(len(train.Columns))
-	var o objective
-	if p.Method != Isolation {
-		o = newObjective(p)
+	if len(params.Extra) > 0 {
+		return nil, engine.BadParam("Extra", params.Extra, "nothing: the native engine has no settings but the fields of Params")
 	}
-	if err := train.check("train", o); err != nil {
-		return nil, err
-	}
-	if valid.Rows() > 0 {
-		if p.Method == Isolation && p.Metric == nil {
-			o = nil
-		}
-		if err := valid.check("valid", o); err != nil {
-			return nil, err
-		}
-		if err := valid.alike(train); err != nil {
-			return nil, err
-		}
-	}
-	if err := p.fits(train, valid); err != nil {
-		return nil, err
-	}
-	train, valid = train.weighted(), valid.weighted()
+	p := params.WithDefaults(len(train.Columns))
+	train = weighted(train)
 	w := newWorkers(p.Threads)
 	defer w.close()
-	if p.Method == Isolation {
+	if p.Method == engine.Isolation {
 		return isolate(ctx, train, valid, p, onIteration)
 	}
 	b := newBooster(train, valid, p, w)
@@ -68,16 +61,16 @@ func Fit(ctx context.Context, train, valid Dataset, params Params, onIteration f
 
 // A booster adds trees to a model, one for each output in each round.
 type booster struct {
-	p            Params
+	p            engine.Params
 	grower       *grower
-	train, valid Dataset
+	train, valid engine.Dataset
 	validTable   table
 	objectives   []objective // one an output
 	model        *tree.Model
 	start        []float64   // constant scores, one an output
 	scores       [][]float64 // of the training rows, by output; in a forest what each tree starts from
 	validScores  [][]float64
-	sums         [][]float64 // forest without validation rows: what the trees say of the training rows
+	sums         [][]float64 // forest without validation labels: what the trees say of the training rows
 	times        int         // how often a row was drawn at most
 	probability  [][]float64 // of the training rows, by class: Softmax only
 	first        []float64   // derivatives
@@ -85,7 +78,7 @@ type booster struct {
 	curved       bool // second derivatives are not all 1
 }
 
-func newBooster(train, valid Dataset, p Params, w *workers) *booster {
+func newBooster(train, valid engine.Dataset, p engine.Params, w *workers) *booster {
 	n := train.Rows()
 	bins := make([]binner, len(train.Columns))
 	scratch := make([][2][]uint64, w.n)
@@ -114,8 +107,8 @@ func newBooster(train, valid Dataset, p Params, w *workers) *booster {
 		}
 		b.model.Features = append(b.model.Features, feature)
 	}
-	forest := p.Method == Forest
-	if p.Loss == Softmax {
+	forest := p.Method == engine.Forest
+	if p.Loss == engine.Softmax {
 		b.model.Outputs = p.Classes
 		for k := range p.Classes {
 			b.objectives = append(b.objectives, class{p.Classes, k})
@@ -125,18 +118,18 @@ func newBooster(train, valid Dataset, p Params, w *workers) *booster {
 		b.objectives = []objective{newObjective(p)}
 	}
 	switch p.Loss {
-	case Logistic:
+	case engine.Logistic:
 		b.model.Link.Func = tree.Sigmoid
-	case Poisson, Tweedie:
+	case engine.Poisson, engine.Tweedie:
 		b.model.Link.Func = tree.Exp
 	}
 	if forest {
 		b.model.Average = true
 		b.model.Link = tree.Link{}
 		switch p.Loss {
-		case Logistic:
+		case engine.Logistic:
 			b.objectives = []objective{squares{}}
-		case Softmax:
+		case engine.Softmax:
 			b.objectives = []objective{projection{of: make([]float64, p.Classes)}}
 		}
 	}
@@ -147,14 +140,14 @@ func newBooster(train, valid Dataset, p Params, w *workers) *booster {
 	if forest { // the start is in the leaves
 		none := make([]float64, b.model.Outputs)
 		b.validScores = constants(none, valid.Rows())
-		if valid.Rows() == 0 {
+		if valid.Rows() == 0 || valid.Label == nil {
 			b.sums = constants(none, n)
 		}
 	} else {
 		b.validScores = constants(b.start, valid.Rows())
 		b.model.Base = b.start
 	}
-	if p.Loss == Softmax && !forest {
+	if p.Loss == engine.Softmax && !forest {
 		b.probability = make([][]float64, p.Classes)
 		for k := range b.probability {
 			b.probability[k] = make([]float64, n)
@@ -178,7 +171,7 @@ func constants(values []float64, rows int) [][]float64 {
 	return out
 }
 
-func (b *booster) fit(ctx context.Context, onIteration func(int, float64) error) (*tree.Model, error) {
+func (b *booster) fit(ctx context.Context, onIteration func(engine.Iteration) error) (*tree.Model, error) {
 	best, bestRound := math.Inf(1), 0
 	watched := onIteration != nil || b.p.EarlyStopping > 0
 	for round := range b.p.Trees {
@@ -193,7 +186,11 @@ func (b *booster) fit(ctx context.Context, onIteration func(int, float64) error)
 			best, bestRound = score, round
 		}
 		if onIteration != nil {
-			if err := onIteration(round, score); err != nil {
+			err := onIteration(engine.Iteration{Round: round, Score: score, Predictions: b.validPredictions})
+			if errors.Is(err, engine.ErrStop) {
+				break
+			}
+			if err != nil {
 				return nil, err
 			}
 		}
@@ -226,7 +223,7 @@ func (b *booster) round(ctx context.Context, round int) error {
 		b.derive(k, o)
 		b.grower.begin(round*b.model.Outputs + k)
 		grow := b.grower.grow
-		if b.p.Growth == Oblivious {
+		if b.p.Growth == engine.Oblivious {
 			grow = b.grower.growOblivious
 		}
 		t, err := grow(ctx)
@@ -302,7 +299,7 @@ func (b *booster) drawRows(round int) {
 	g.whole = false
 	b.times = 1
 	switch {
-	case b.p.Method == Forest:
+	case b.p.Method == engine.Forest:
 		count := max(1, int(math.Round(b.p.Bagging*float64(n))))
 		times := make([]uint32, n)
 		r := generator(b.p.Seed, drawRows, round, 0)
@@ -395,7 +392,7 @@ func (b *booster) derive(k int, o objective) {
 // value gives the leaves of t their values.
 func (b *booster) value(k int, o objective, t *grown) {
 	rate, base := b.p.LearningRate, 0.0
-	if b.p.Method == Forest {
+	if b.p.Method == engine.Forest {
 		rate, base = 1, b.start[k]
 	}
 	renew, renews := o.(renewer)
@@ -426,7 +423,7 @@ func (b *booster) value(k int, o objective, t *grown) {
 func (b *booster) addScores(k int, t *grown) {
 	g := b.grower
 	switch {
-	case b.p.Method == Forest: // each tree starts anew
+	case b.p.Method == engine.Forest: // each tree starts anew
 		if b.sums != nil {
 			b.walk(t, g.train, b.sums[k])
 		}

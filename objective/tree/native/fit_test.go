@@ -13,14 +13,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/attune-hpo/attune/objective/tree"
+	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
 // mixed returns rows of all kinds of features: continuous, with missing values,
 // whole numbers, few and many categories, constant and empty. The labels suit the
 // loss.
-func mixed(rows int, loss Loss, weights bool, seed uint64) Dataset {
+func mixed(rows int, loss engine.Loss, weights bool, seed uint64) engine.Dataset {
 	r := rand.New(rand.NewPCG(seed, 2))
-	d := Dataset{
+	d := engine.Dataset{
 		Columns: make([][]float64, 8), Label: make([]float64, rows), Categorical: []int{3, 4},
 		Names: []string{"smooth", "holes", "whole", "few", "many", "constant", "empty", "infinite"},
 	}
@@ -57,11 +58,11 @@ func mixed(rows int, loss Loss, weights bool, seed uint64) Dataset {
 			y--
 		}
 		switch loss {
-		case Poisson, Tweedie:
+		case engine.Poisson, engine.Tweedie:
 			y = math.Floor(math.Exp(y/4) * r.ExpFloat64())
-		case Logistic:
+		case engine.Logistic:
 			y = map[bool]float64{true: 1}[y > 4]
-		case Softmax:
+		case engine.Softmax:
 			y = min(max(math.Floor(y/3), 0), 2)
 		}
 		d.Label[i] = y
@@ -72,7 +73,7 @@ func mixed(rows int, loss Loss, weights bool, seed uint64) Dataset {
 	return d
 }
 
-func fit(t *testing.T, train, valid Dataset, p Params) *tree.Model {
+func fit(t *testing.T, train, valid engine.Dataset, p engine.Params) *tree.Model {
 	t.Helper()
 	m, err := Fit(context.Background(), train, valid, p, nil)
 	require.NoError(t, err)
@@ -80,18 +81,18 @@ func fit(t *testing.T, train, valid Dataset, p Params) *tree.Model {
 	return m
 }
 
-var allLosses = []Loss{L2, L1, Huber, Quantile, Poisson, Tweedie, Logistic, Softmax}
+var allLosses = []engine.Loss{engine.L2, engine.L1, engine.Huber, engine.Quantile, engine.Poisson, engine.Tweedie, engine.Logistic, engine.Softmax}
 
-func forEach(t *testing.T, rows int, test func(t *testing.T, d Dataset, p Params)) {
-	for _, method := range []Method{Boosting, Forest} {
+func forEach(t *testing.T, rows int, test func(t *testing.T, d engine.Dataset, p engine.Params)) {
+	for _, method := range []engine.Method{engine.Boosting, engine.Forest} {
 		for _, loss := range allLosses {
-			for growth := LeafWise; growth <= Oblivious; growth++ {
-				if method == Forest && (loss == Huber || loss == Poisson || loss == Tweedie) {
+			for growth := engine.LeafWise; growth <= engine.Oblivious; growth++ {
+				if method == engine.Forest && (loss == engine.Huber || loss == engine.Poisson || loss == engine.Tweedie) {
 					continue
 				}
 				weights := loss%2 == 1
 				t.Run(fmt.Sprintf("method=%d,%v,growth=%d,weights=%t", method, loss, growth, weights), func(t *testing.T) {
-					test(t, mixed(rows, loss, weights, uint64(loss)), Params{Method: method, Loss: loss, Growth: growth, Classes: 3, Trees: 3, Seed: 9})
+					test(t, mixed(rows, loss, weights, uint64(loss)), engine.Params{Method: method, Loss: loss, Growth: growth, Classes: 3, Trees: 3, Seed: 9})
 				})
 			}
 		}
@@ -100,39 +101,39 @@ func forEach(t *testing.T, rows int, test func(t *testing.T, d Dataset, p Params
 
 func TestTheModelIsTheSameForAnyNumberOfThreads(t *testing.T) {
 	t.Parallel()
-	forEach(t, 40_000, func(t *testing.T, d Dataset, p Params) {
+	forEach(t, 40_000, func(t *testing.T, d engine.Dataset, p engine.Params) {
 		t.Parallel()
 		p.Trees, p.MinRows, p.Leaves = 2, 100, 16
 		if p.Loss%2 == 0 {
 			p.Bagging, p.FeatureFraction, p.NodeFraction = 0.7, 0.8, 0.7
 		}
 		p.Threads = 1
-		want := fit(t, d, Dataset{}, p)
+		want := fit(t, d, engine.Dataset{}, p)
 		require.NotEmpty(t, want.Trees[0].Nodes)
 		for _, threads := range []int{2, 3, 8} {
 			p.Threads = threads
-			require.Equal(t, want, fit(t, d, Dataset{}, p), "%d threads", threads)
+			require.Equal(t, want, fit(t, d, engine.Dataset{}, p), "%d threads", threads)
 		}
 	})
 }
 
 func TestSeeds(t *testing.T) {
-	d := mixed(2000, L2, false, 1)
-	p := Params{Trees: 3, Bagging: 0.5}
-	one := fit(t, d, Dataset{}, p)
-	assert.Equal(t, one, fit(t, d, Dataset{}, p))
+	d := mixed(2000, engine.L2, false, 1)
+	p := engine.Params{Trees: 3, Bagging: 0.5}
+	one := fit(t, d, engine.Dataset{}, p)
+	assert.Equal(t, one, fit(t, d, engine.Dataset{}, p))
 	p.Seed = 1
-	assert.NotEqual(t, one, fit(t, d, Dataset{}, p))
+	assert.NotEqual(t, one, fit(t, d, engine.Dataset{}, p))
 }
 
 // What training believes the model says, by bins, is what the model says, by values.
 func TestScoresInTrainingAreTheModels(t *testing.T) {
-	forEach(t, 3000, func(t *testing.T, d Dataset, p Params) {
+	forEach(t, 3000, func(t *testing.T, d engine.Dataset, p engine.Params) {
 		valid := mixed(1000, p.Loss, false, 99)
 		p.Bagging, p.Threads = 0.8, 2
 		w := newWorkers(2)
 		defer w.close()
-		b := newBooster(d.weighted(), valid, p.withDefaults(len(d.Columns)), w)
+		b := newBooster(weighted(d), valid, p.WithDefaults(len(d.Columns)), w)
 		m, err := b.fit(context.Background(), nil)
 		require.NoError(t, err)
 		raw := *m
@@ -149,10 +150,10 @@ func TestScoresInTrainingAreTheModels(t *testing.T) {
 		require.NoError(t, predictor.Predict(rows, out))
 		require.InDeltaSlice(t, predict(m, d), out, 1e-12)
 		for name, c := range map[string]struct {
-			d      Dataset
+			d      engine.Dataset
 			scores [][]float64
 		}{"train": {d, b.scores}, "valid": {valid, b.validScores}} {
-			if name == "train" && p.Method == Forest {
+			if name == "train" && p.Method == engine.Forest {
 				continue
 			}
 			got := predict(&raw, c.d)
@@ -171,14 +172,14 @@ func TestPlainTrainerAgrees(t *testing.T) {
 		for _, c := range []struct {
 			name    string
 			weights bool
-			p       Params
+			p       engine.Params
 		}{
-			{"leaf-wise", false, Params{Leaves: 8}},
-			{"leaf-wise, weights", true, Params{Leaves: 8}},
-			{"level-wise", false, Params{Growth: LevelWise, Depth: 3}},
-			{"penalties", true, Params{Leaves: 10, LambdaL1: 3, LambdaL2: 5, MinGain: 1, Depth: 4}},
-			{"small leaves", true, Params{Leaves: 20, MinRows: 1, MinWeight: 1e-9, LambdaL2: 0.1}},
-			{"one-hot", false, Params{Leaves: 8, OneHot: 30, MaxBins: 20}},
+			{"leaf-wise", false, engine.Params{Leaves: 8}},
+			{"leaf-wise, weights", true, engine.Params{Leaves: 8}},
+			{"level-wise", false, engine.Params{Growth: engine.LevelWise, Depth: 3}},
+			{"penalties", true, engine.Params{Leaves: 10, LambdaL1: 3, LambdaL2: 5, MinGain: 1, Depth: 4}},
+			{"small leaves", true, engine.Params{Leaves: 20, MinRows: 1, MinWeight: 1e-9, LambdaL2: 0.1}},
+			{"one-hot", false, engine.Params{Leaves: 8, OneHot: 30, MaxBins: 20}},
 		} {
 			t.Run(fmt.Sprintf("%v/%s", loss, c.name), func(t *testing.T) {
 				t.Parallel()
@@ -190,7 +191,7 @@ func TestPlainTrainerAgrees(t *testing.T) {
 				p := c.p
 				p.Loss, p.Trees, p.LearningRate = loss, 3, 0.3
 				want := plainScores(d, p)
-				m := fit(t, d, Dataset{}, p)
+				m := fit(t, d, engine.Dataset{}, p)
 				m.Link = tree.Link{}
 				assert.InDeltaSlice(t, want, predict(m, d), 1e-5)
 			})
@@ -239,7 +240,7 @@ func TestStartIsTheBestConstant(t *testing.T) {
 	for _, loss := range allLosses[:7] {
 		for _, weights := range []bool{false, true} {
 			d := mixed(501, loss, weights, 3)
-			o := newObjective(Params{Loss: loss, Quantile: 0.3}.withDefaults(1))
+			o := newObjective(engine.Params{Loss: loss, Quantile: 0.3}.WithDefaults(1))
 			total := func(s float64) (sum float64) {
 				for i, y := range d.Label {
 					w := 1.0
@@ -267,26 +268,26 @@ func TestFriedman(t *testing.T) {
 	train, test := friedman(10_000, 20, 1), friedman(5000, 20, 1001)
 	for _, c := range []struct {
 		name string
-		p    Params
+		p    engine.Params
 		most float64
 	}{
-		{"leaf-wise", Params{}, 1.19},
-		{"level-wise", Params{Growth: LevelWise, Depth: 5}, 1.2},
-		{"oblivious", Params{Growth: Oblivious}, 1.12},
-		{"bagging", Params{Bagging: 0.7, FeatureFraction: 0.8}, 1.19},
-		{"node fraction", Params{NodeFraction: 0.5}, 1.2},
-		{"huber", Params{Loss: Huber}, 1.22},
-		{"l1", Params{Loss: L1}, 1.25},
-		{"median", Params{Loss: Quantile}, 1.25},
-		{"forest", Params{Method: Forest}, 1.8},
+		{"leaf-wise", engine.Params{}, 1.19},
+		{"level-wise", engine.Params{Growth: engine.LevelWise, Depth: 5}, 1.2},
+		{"oblivious", engine.Params{Growth: engine.Oblivious}, 1.12},
+		{"bagging", engine.Params{Bagging: 0.7, FeatureFraction: 0.8}, 1.19},
+		{"node fraction", engine.Params{NodeFraction: 0.5}, 1.2},
+		{"huber", engine.Params{Loss: engine.Huber}, 1.22},
+		{"l1", engine.Params{Loss: engine.L1}, 1.25},
+		{"median", engine.Params{Loss: engine.Quantile}, 1.25},
+		{"forest", engine.Params{Method: engine.Forest}, 1.8},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			c.p.Trees = 100
-			if c.p.Method == Forest {
+			if c.p.Method == engine.Forest {
 				c.p.Trees = 30
 			}
-			rmse := rmse(predict(fit(t, train, Dataset{}, c.p), test), test.Label)
+			rmse := rmse(predict(fit(t, train, engine.Dataset{}, c.p), test), test.Label)
 			t.Logf("%.3f", rmse)
 			assert.Less(t, rmse, c.most)
 			assert.Greater(t, rmse, 1.0)
@@ -305,7 +306,7 @@ func rmse(predictions, labels []float64) float64 {
 func TestQuantilesCover(t *testing.T) {
 	train, test := friedman(5000, 6, 1), friedman(5000, 6, 2)
 	for _, level := range []float64{0.1, 0.5, 0.9} {
-		p := predict(fit(t, train, Dataset{}, Params{Loss: Quantile, Quantile: level}), test)
+		p := predict(fit(t, train, engine.Dataset{}, engine.Params{Loss: engine.Quantile, Quantile: level}), test)
 		below := 0.0
 		for i, y := range test.Label {
 			if y <= p[i] {
@@ -317,10 +318,10 @@ func TestQuantilesCover(t *testing.T) {
 }
 
 func TestProbabilities(t *testing.T) {
-	for _, method := range []Method{Boosting, Forest} {
-		for _, loss := range []Loss{Logistic, Softmax} {
+	for _, method := range []engine.Method{engine.Boosting, engine.Forest} {
+		for _, loss := range []engine.Loss{engine.Logistic, engine.Softmax} {
 			train, test := mixed(4000, loss, false, 1), mixed(4000, loss, false, 2)
-			m := fit(t, train, Dataset{}, Params{Method: method, Loss: loss, Classes: 3})
+			m := fit(t, train, engine.Dataset{}, engine.Params{Method: method, Loss: loss, Classes: 3})
 			p := predict(m, test)
 			right := 0.0
 			for i, y := range test.Label {
@@ -349,9 +350,9 @@ func TestProbabilities(t *testing.T) {
 }
 
 func TestRatesOfCounts(t *testing.T) {
-	for loss, within := range map[Loss]float64{Poisson: 0.02, Tweedie: 0.15} {
+	for loss, within := range map[engine.Loss]float64{engine.Poisson: 0.02, engine.Tweedie: 0.15} {
 		d := mixed(4000, loss, true, 1)
-		p := predict(fit(t, d, Dataset{}, Params{Loss: loss, Trees: 200}), d)
+		p := predict(fit(t, d, engine.Dataset{}, engine.Params{Loss: loss, Trees: 200}), d)
 		assert.InEpsilon(t, mean(d.Label, d.Weight), mean(p, d.Weight), within, "%v", loss)
 		assert.Positive(t, slices.Min(p))
 	}
@@ -359,11 +360,11 @@ func TestRatesOfCounts(t *testing.T) {
 
 func TestAWeightIsSoManyRows(t *testing.T) {
 	for _, loss := range allLosses {
-		for growth := LeafWise; growth <= Oblivious; growth++ {
+		for growth := engine.LeafWise; growth <= engine.Oblivious; growth++ {
 			d := mixed(600, loss, true, 4)
 			d.Columns, d.Names = [][]float64{d.Columns[2], d.Columns[3], d.Columns[4]}, nil
 			d.Categorical = []int{1, 2}
-			twice := Dataset{Columns: make([][]float64, 3), Categorical: d.Categorical}
+			twice := engine.Dataset{Columns: make([][]float64, 3), Categorical: d.Categorical}
 			for i := range d.Weight {
 				d.Weight[i] = float64(i % 4) // rows of weight 0 are absent
 				for range i % 4 {
@@ -373,8 +374,8 @@ func TestAWeightIsSoManyRows(t *testing.T) {
 					twice.Label = append(twice.Label, d.Label[i])
 				}
 			}
-			p := Params{Loss: loss, Growth: growth, Classes: 3, Trees: 5, MinRows: 1, MinWeight: 1e-9, LambdaL2: 1, Leaves: 6}
-			assert.InDeltaSlice(t, predict(fit(t, twice, Dataset{}, p), d), predict(fit(t, d, Dataset{}, p), d), 1e-6, "%v, growth %d", loss, growth)
+			p := engine.Params{Loss: loss, Growth: growth, Classes: 3, Trees: 5, MinRows: 1, MinWeight: 1e-9, LambdaL2: 1, Leaves: 6}
+			assert.InDeltaSlice(t, predict(fit(t, twice, engine.Dataset{}, p), d), predict(fit(t, d, engine.Dataset{}, p), d), 1e-6, "%v, growth %d", loss, growth)
 		}
 	}
 }
@@ -383,26 +384,26 @@ func TestMonotone(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 1))
 	for _, loss := range allLosses[:7] {
-		for growth := LeafWise; growth <= Oblivious; growth++ {
+		for growth := engine.LeafWise; growth <= engine.Oblivious; growth++ {
 			d := friedman(2000, 5, 3)
 			for i := range d.Label {
 				d.Label[i] += 5 * r.NormFloat64()
 				switch loss {
-				case Poisson, Tweedie:
+				case engine.Poisson, engine.Tweedie:
 					d.Label[i] = math.Floor(math.Abs(d.Label[i]))
-				case Logistic:
+				case engine.Logistic:
 					d.Label[i] = map[bool]float64{true: 1}[d.Label[i] > 14]
 				}
 			}
 			directions := []int{1, 0, -1, 1, -1}
-			m := fit(t, d, Dataset{}, Params{Loss: loss, Growth: growth, Monotone: directions, Trees: 30, MinRows: 5, LambdaL1: 0.1})
+			m := fit(t, d, engine.Dataset{}, engine.Params{Loss: loss, Growth: growth, Monotone: directions, Trees: 30, MinRows: 5, LambdaL1: 0.1})
 			for range 30 {
 				row := []float64{r.Float64(), r.Float64(), r.Float64(), r.Float64(), r.Float64()}
 				for f, direction := range directions {
 					if direction == 0 {
 						continue
 					}
-					sweep := Dataset{Columns: make([][]float64, 5)}
+					sweep := engine.Dataset{Columns: make([][]float64, 5)}
 					for k := range 101 {
 						for j, v := range row {
 							if j == f {
@@ -417,33 +418,33 @@ func TestMonotone(t *testing.T) {
 					}
 				}
 			}
-			free := fit(t, d, Dataset{}, Params{Loss: loss, Growth: growth, Trees: 30, MinRows: 5, LambdaL1: 0.1})
+			free := fit(t, d, engine.Dataset{}, engine.Params{Loss: loss, Growth: growth, Trees: 30, MinRows: 5, LambdaL1: 0.1})
 			assert.NotEqual(t, free, m)
 		}
 	}
 }
 
 func TestLimitsOfTrees(t *testing.T) {
-	d := mixed(3000, L2, false, 1)
+	d := mixed(3000, engine.L2, false, 1)
 	for _, c := range []struct {
 		name          string
-		p             Params
+		p             engine.Params
 		leaves, depth int
 		rows          int
 	}{
-		{"default", Params{}, 31, 30, 20},
-		{"leaves", Params{Leaves: 5}, 5, 4, 20},
-		{"depth", Params{Depth: 3}, 8, 3, 20},
-		{"rows", Params{MinRows: 300}, 10, 9, 300},
-		{"level-wise", Params{Growth: LevelWise}, 64, 6, 20},
-		{"level-wise leaves", Params{Growth: LevelWise, Leaves: 11}, 11, 6, 20},
-		{"oblivious", Params{Growth: Oblivious, Depth: 4}, 16, 4, 20},
-		{"forest", Params{Method: Forest}, 600, 3000, 5},
-		{"gain", Params{MinGain: 1e9}, 1, 0, 20},
+		{"default", engine.Params{}, 31, 30, 20},
+		{"leaves", engine.Params{Leaves: 5}, 5, 4, 20},
+		{"depth", engine.Params{Depth: 3}, 8, 3, 20},
+		{"rows", engine.Params{MinRows: 300}, 10, 9, 300},
+		{"level-wise", engine.Params{Growth: engine.LevelWise}, 64, 6, 20},
+		{"level-wise leaves", engine.Params{Growth: engine.LevelWise, Leaves: 11}, 11, 6, 20},
+		{"oblivious", engine.Params{Growth: engine.Oblivious, Depth: 4}, 16, 4, 20},
+		{"forest", engine.Params{Method: engine.Forest}, 600, 3000, 5},
+		{"gain", engine.Params{MinGain: 1e9}, 1, 0, 20},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.p.Trees = 3
-			for _, tr := range fit(t, d, Dataset{}, c.p).Trees {
+			for _, tr := range fit(t, d, engine.Dataset{}, c.p).Trees {
 				assert.LessOrEqual(t, len(tr.Leaves), c.leaves)
 				assert.LessOrEqual(t, depthOf(&tr, 0), c.depth)
 				rows := 0
@@ -468,7 +469,7 @@ func depthOf(t *tree.Tree, node int) int {
 }
 
 func TestObliviousTreesSplitALevelAlike(t *testing.T) {
-	m := fit(t, mixed(3000, L2, false, 1), Dataset{}, Params{Growth: Oblivious, Trees: 5, MinRows: 1})
+	m := fit(t, mixed(3000, engine.L2, false, 1), engine.Dataset{}, engine.Params{Growth: engine.Oblivious, Trees: 5, MinRows: 1})
 	for _, tr := range m.Trees {
 		var path func(node int, seen []int)
 		var order []string
@@ -497,17 +498,17 @@ func TestObliviousTreesSplitALevelAlike(t *testing.T) {
 }
 
 func TestScoreAndEarlyStopping(t *testing.T) {
-	forEach(t, 1000, func(t *testing.T, train Dataset, p Params) {
+	forEach(t, 1000, func(t *testing.T, train engine.Dataset, p engine.Params) {
 		valid := mixed(500, p.Loss, true, 77)
-		for _, v := range []Dataset{valid, {}} {
+		for _, v := range []engine.Dataset{valid, {}} {
 			on := v
 			if v.Rows() == 0 {
 				on = train
 			}
 			var scores []float64
-			m, err := Fit(context.Background(), train, v, p, func(i int, s float64) error {
-				require.Equal(t, len(scores), i)
-				scores = append(scores, s)
+			m, err := Fit(context.Background(), train, v, p, func(it engine.Iteration) error {
+				require.Equal(t, len(scores), it.Round)
+				scores = append(scores, it.Score)
 				return nil
 			})
 			require.NoError(t, err)
@@ -517,8 +518,8 @@ func TestScoreAndEarlyStopping(t *testing.T) {
 	})
 	train, valid := friedman(500, 5, 1), friedman(500, 5, 2)
 	var scores []float64
-	m, err := Fit(context.Background(), train, valid, Params{Trees: 5000, LearningRate: 0.3, EarlyStopping: 7, MinRows: 1}, func(_ int, s float64) error {
-		scores = append(scores, s)
+	m, err := Fit(context.Background(), train, valid, engine.Params{Trees: 5000, LearningRate: 0.3, EarlyStopping: 7, MinRows: 1}, func(it engine.Iteration) error {
+		scores = append(scores, it.Score)
 		return nil
 	})
 	require.NoError(t, err)
@@ -529,18 +530,18 @@ func TestScoreAndEarlyStopping(t *testing.T) {
 }
 
 // plainLoss is the reported loss, from predictions.
-func plainLoss(p Params, predictions []float64, d Dataset) float64 {
-	o := newObjective(p.withDefaults(len(d.Columns)))
+func plainLoss(p engine.Params, predictions []float64, d engine.Dataset) float64 {
+	o := newObjective(p.WithDefaults(len(d.Columns)))
 	sum, total := 0.0, 0.0
 	for i, y := range d.Label {
 		var s float64
 		switch p.Loss {
-		case Poisson, Tweedie:
+		case engine.Poisson, engine.Tweedie:
 			s = math.Log(predictions[i])
-		case Logistic:
+		case engine.Logistic:
 			q := clip(predictions[i])
 			s = math.Log(q / (1 - q))
-		case Softmax:
+		case engine.Softmax:
 			s = predictions[3*i+int(y)]
 		default:
 			s = predictions[i]
@@ -555,28 +556,51 @@ func plainLoss(p Params, predictions []float64, d Dataset) float64 {
 	return o.report(sum / total)
 }
 
-func TestMetric(t *testing.T) {
-	train, valid := mixed(500, Softmax, false, 1), mixed(100, Softmax, true, 2)
-	p := Params{Loss: Softmax, Classes: 3, Trees: 2, Metric: func(labels, predictions, weights []float64) float64 {
-		assert.Equal(t, valid.Label, labels)
-		assert.Equal(t, valid.Weight, weights)
-		assert.Len(t, predictions, 300)
-		return predictions[299]
-	}}
-	var last float64
-	m, err := Fit(context.Background(), train, valid, p, func(_ int, s float64) error { last = s; return nil })
+// What a round predicts is what the model of the rounds so far predicts; a training
+// that is stopped there has that model.
+func TestPredictions(t *testing.T) {
+	ctx := context.Background()
+	forEach(t, 500, func(t *testing.T, train engine.Dataset, p engine.Params) {
+		valid := mixed(100, p.Loss, true, 2)
+		valid.Weight[7] = 0
+		valid.Label = nil
+		var at [][]float64
+		_, err := Fit(ctx, train, valid, p, func(it engine.Iteration) error {
+			at = append(at, it.Predictions())
+			return nil
+		})
+		require.NoError(t, err)
+		require.Len(t, at, 3)
+		for round := range at {
+			m, err := Fit(ctx, train, valid, p, func(it engine.Iteration) error {
+				if it.Round == round {
+					return fmt.Errorf("enough: %w", engine.ErrStop)
+				}
+				return nil
+			})
+			require.NoError(t, err)
+			require.Len(t, m.Trees, (round+1)*m.Outputs)
+			assert.InDeltaSlice(t, predict(m, valid), at[round], 1e-12)
+		}
+	})
+	d := mixed(300, engine.L2, false, 1)
+	var last []float64
+	m, err := Fit(ctx, d, d, engine.Params{Method: engine.Isolation, Trees: 5}, func(it engine.Iteration) error {
+		last = it.Predictions()
+		return nil
+	})
 	require.NoError(t, err)
-	assert.InDelta(t, predict(m, valid)[299], last, 1e-12)
+	assert.InDeltaSlice(t, predict(m, d), last, 1e-12)
 }
 
 func TestStopping(t *testing.T) {
-	d := mixed(500, L2, false, 1)
+	d := mixed(500, engine.L2, false, 1)
 	stop := errors.New("pruned")
-	for method := Boosting; method <= Isolation; method++ {
+	for method := engine.Boosting; method <= engine.Isolation; method++ {
 		rounds := 0
-		m, err := Fit(context.Background(), d, Dataset{}, Params{Method: method}, func(i int, _ float64) error {
+		m, err := Fit(context.Background(), d, engine.Dataset{}, engine.Params{Method: method}, func(it engine.Iteration) error {
 			rounds++
-			if i == 4 {
+			if it.Round == 4 {
 				return stop
 			}
 			return nil
@@ -586,7 +610,7 @@ func TestStopping(t *testing.T) {
 		assert.Equal(t, 5, rounds)
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		_, err = Fit(ctx, d, Dataset{}, Params{Method: method, Threads: 2}, nil)
+		_, err = Fit(ctx, d, engine.Dataset{}, engine.Params{Method: method, Threads: 2}, nil)
 		assert.ErrorIs(t, err, context.Canceled)
 	}
 }
@@ -597,32 +621,32 @@ func TestEdges(t *testing.T) {
 		name    string
 		columns [][]float64
 		labels  []float64
-		p       Params
+		p       engine.Params
 		want    []float64
 	}{
-		{"one row", [][]float64{{3}}, []float64{5}, Params{}, []float64{5}},
-		{"constant feature", [][]float64{{3, 3, 3}}, []float64{1, 2, 6}, Params{MinRows: 1}, []float64{3, 3, 3}},
-		{"empty feature", [][]float64{{nan, nan}}, []float64{1, 3}, Params{MinRows: 1}, []float64{2, 2}},
-		{"one label", [][]float64{{1, 2, 3, 4}}, []float64{7, 7, 7, 7}, Params{MinRows: 1}, []float64{7, 7, 7, 7}},
-		{"one label, l1", [][]float64{{1, 2, 3, 4}}, []float64{7, 7, 7, 7}, Params{MinRows: 1, Loss: L1}, []float64{7, 7, 7, 7}},
-		{"one label, poisson", [][]float64{{1, 2}}, []float64{7, 7}, Params{MinRows: 1, Loss: Poisson}, []float64{7, 7}},
-		{"all zero, poisson", [][]float64{{1, 2}}, []float64{0, 0}, Params{MinRows: 1, Loss: Poisson}, []float64{0, 0}},
-		{"one class", [][]float64{{1, 2}}, []float64{1, 1}, Params{MinRows: 1, Loss: Logistic}, []float64{1, 1}},
-		{"infinite features", [][]float64{{-inf, -inf, 0, inf}}, []float64{1, 1, 2, 3}, Params{MinRows: 1, LearningRate: 1}, []float64{1, 1, 2, 3}},
-		{"infinite features only", [][]float64{{-inf, inf}}, []float64{1, 3}, Params{MinRows: 1, LearningRate: 1}, []float64{1, 3}},
-		{"huge features", [][]float64{{-math.MaxFloat64, 1e300, math.MaxFloat64}}, []float64{1, 2, 3}, Params{MinRows: 1, LearningRate: 1}, []float64{1, 2, 3}},
-		{"neighbours", [][]float64{{1, math.Nextafter(1, 2), math.Nextafter(1, 0)}}, []float64{1, 2, 3}, Params{MinRows: 1, LearningRate: 1}, []float64{1, 2, 3}},
-		{"zeros of both signs", [][]float64{{0, math.Copysign(0, -1), 1}}, []float64{1, 3, 9}, Params{MinRows: 1, LearningRate: 1}, []float64{2, 2, 9}},
-		{"missing against the rest", [][]float64{{nan, 4, inf, nan}}, []float64{1, 5, 5, 1}, Params{MinRows: 1, LearningRate: 1}, []float64{1, 5, 5, 1}},
-		{"huge labels", [][]float64{{1, 2}}, []float64{-1e100, 1e100}, Params{MinRows: 1, LearningRate: 1}, []float64{-1e100, 1e100}},
-		{"tiny labels", [][]float64{{1, 2}}, []float64{-1e-300, 1e-300}, Params{MinRows: 1, LearningRate: 1}, []float64{-1e-300, 1e-300}},
-		{"an outlier", [][]float64{{1, 2, 3, 4}}, []float64{1e12, 1, 2, 3}, Params{MinRows: 1, LearningRate: 1}, []float64{1e12, 1, 2, 3}},
+		{"one row", [][]float64{{3}}, []float64{5}, engine.Params{}, []float64{5}},
+		{"constant feature", [][]float64{{3, 3, 3}}, []float64{1, 2, 6}, engine.Params{MinRows: 1}, []float64{3, 3, 3}},
+		{"empty feature", [][]float64{{nan, nan}}, []float64{1, 3}, engine.Params{MinRows: 1}, []float64{2, 2}},
+		{"one label", [][]float64{{1, 2, 3, 4}}, []float64{7, 7, 7, 7}, engine.Params{MinRows: 1}, []float64{7, 7, 7, 7}},
+		{"one label, l1", [][]float64{{1, 2, 3, 4}}, []float64{7, 7, 7, 7}, engine.Params{MinRows: 1, Loss: engine.L1}, []float64{7, 7, 7, 7}},
+		{"one label, poisson", [][]float64{{1, 2}}, []float64{7, 7}, engine.Params{MinRows: 1, Loss: engine.Poisson}, []float64{7, 7}},
+		{"all zero, poisson", [][]float64{{1, 2}}, []float64{0, 0}, engine.Params{MinRows: 1, Loss: engine.Poisson}, []float64{0, 0}},
+		{"one class", [][]float64{{1, 2}}, []float64{1, 1}, engine.Params{MinRows: 1, Loss: engine.Logistic}, []float64{1, 1}},
+		{"infinite features", [][]float64{{-inf, -inf, 0, inf}}, []float64{1, 1, 2, 3}, engine.Params{MinRows: 1, LearningRate: 1}, []float64{1, 1, 2, 3}},
+		{"infinite features only", [][]float64{{-inf, inf}}, []float64{1, 3}, engine.Params{MinRows: 1, LearningRate: 1}, []float64{1, 3}},
+		{"huge features", [][]float64{{-math.MaxFloat64, 1e300, math.MaxFloat64}}, []float64{1, 2, 3}, engine.Params{MinRows: 1, LearningRate: 1}, []float64{1, 2, 3}},
+		{"neighbours", [][]float64{{1, math.Nextafter(1, 2), math.Nextafter(1, 0)}}, []float64{1, 2, 3}, engine.Params{MinRows: 1, LearningRate: 1}, []float64{1, 2, 3}},
+		{"zeros of both signs", [][]float64{{0, math.Copysign(0, -1), 1}}, []float64{1, 3, 9}, engine.Params{MinRows: 1, LearningRate: 1}, []float64{2, 2, 9}},
+		{"missing against the rest", [][]float64{{nan, 4, inf, nan}}, []float64{1, 5, 5, 1}, engine.Params{MinRows: 1, LearningRate: 1}, []float64{1, 5, 5, 1}},
+		{"huge labels", [][]float64{{1, 2}}, []float64{-1e100, 1e100}, engine.Params{MinRows: 1, LearningRate: 1}, []float64{-1e100, 1e100}},
+		{"tiny labels", [][]float64{{1, 2}}, []float64{-1e-300, 1e-300}, engine.Params{MinRows: 1, LearningRate: 1}, []float64{-1e-300, 1e-300}},
+		{"an outlier", [][]float64{{1, 2, 3, 4}}, []float64{1e12, 1, 2, 3}, engine.Params{MinRows: 1, LearningRate: 1}, []float64{1e12, 1, 2, 3}},
 	} {
-		for growth := LeafWise; growth <= Oblivious; growth++ {
+		for growth := engine.LeafWise; growth <= engine.Oblivious; growth++ {
 			t.Run(fmt.Sprintf("%s,growth=%d", c.name, growth), func(t *testing.T) {
 				c.p.Growth = growth
-				d := Dataset{Columns: c.columns, Label: c.labels}
-				for i, p := range predict(fit(t, d, Dataset{}, c.p), d) {
+				d := engine.Dataset{Columns: c.columns, Label: c.labels}
+				for i, p := range predict(fit(t, d, engine.Dataset{}, c.p), d) {
 					assert.InDelta(t, c.want[i], p, 1e-6*max(1, math.Abs(c.want[i])), "row %d", i)
 				}
 			})
@@ -632,28 +656,28 @@ func TestEdges(t *testing.T) {
 
 // A value that training did not see goes where its category, or being none, says.
 func TestUnknownCategoriesGoRight(t *testing.T) {
-	d := Dataset{Columns: [][]float64{{0, 0, 1, 1, 2, 2}}, Label: []float64{0, 0, 6, 6, 6, 6}, Categorical: []int{0}}
-	m := fit(t, d, Dataset{}, Params{MinRows: 1, LearningRate: 1, Trees: 1})
+	d := engine.Dataset{Columns: [][]float64{{0, 0, 1, 1, 2, 2}}, Label: []float64{0, 0, 6, 6, 6, 6}, Categorical: []int{0}}
+	m := fit(t, d, engine.Dataset{}, engine.Params{MinRows: 1, LearningRate: 1, Trees: 1})
 	assert.Equal(t, []uint32{1}, m.Trees[0].Nodes[0].Categories)
-	assert.InDeltaSlice(t, []float64{6, 6, 6}, predict(m, Dataset{Columns: [][]float64{{77, -1, math.NaN()}}}), 1e-9)
+	assert.InDeltaSlice(t, []float64{6, 6, 6}, predict(m, engine.Dataset{Columns: [][]float64{{77, -1, math.NaN()}}}), 1e-9)
 }
 
 func TestInvalidParams(t *testing.T) {
-	d, valid := mixed(50, L2, false, 1), Dataset{}
-	for field, p := range map[string]Params{
+	d, valid := mixed(50, engine.L2, false, 1), engine.Dataset{}
+	for field, p := range map[string]engine.Params{
 		"Method":          {Method: 3},
 		"Growth":          {Growth: -1},
 		"Loss":            {Loss: 8},
-		"Loss is poisson": {Loss: Poisson, Method: Forest},
+		"Loss is poisson": {Loss: engine.Poisson, Method: engine.Forest},
 		"Quantile":        {Quantile: 1},
 		"HuberDelta":      {HuberDelta: -1},
 		"TweediePower":    {TweediePower: 2},
-		"Classes":         {Loss: Softmax, Classes: 1},
+		"Classes":         {Loss: engine.Softmax, Classes: 1},
 		"Trees":           {Trees: -1},
 		"LearningRate":    {LearningRate: math.NaN()},
 		"Leaves":          {Leaves: 1},
 		"Depth":           {Depth: -1},
-		"Depth is 17":     {Depth: 17, Growth: Oblivious},
+		"Depth is 17":     {Depth: 17, Growth: engine.Oblivious},
 		"MinRows":         {MinRows: -1},
 		"MinWeight":       {MinWeight: -1},
 		"MinGain":         {MinGain: math.Inf(1)},
@@ -673,9 +697,10 @@ func TestInvalidParams(t *testing.T) {
 		"EarlyStopping":   {EarlyStopping: 3},
 		"Samples":         {Samples: 1},
 		"Threads":         {Threads: -1},
+		"Extra":           {Extra: map[string]string{"boosting": "dart"}},
 	} {
 		_, err := Fit(context.Background(), d, valid, p, nil)
-		require.ErrorIs(t, err, ErrParams, field)
+		require.ErrorIs(t, err, engine.ErrParams, field)
 		assert.ErrorContains(t, err, "invalid params: "+field)
 	}
 }
@@ -686,44 +711,44 @@ func TestInvalidData(t *testing.T) {
 	y := []float64{1, 2, 3}
 	for _, c := range []struct {
 		name  string
-		train Dataset
-		valid Dataset
-		p     Params
+		train engine.Dataset
+		valid engine.Dataset
+		p     engine.Params
 		want  string
 	}{
-		{"nothing", Dataset{}, Dataset{}, Params{}, "train: no columns"},
-		{"no rows", Dataset{Columns: [][]float64{{}}}, Dataset{}, Params{}, "train: no rows"},
-		{"no labels", Dataset{Columns: x}, Dataset{}, Params{}, "train: 0 labels for 3 rows"},
-		{"ragged", Dataset{Columns: [][]float64{{1, 2, 3}, {1, 2}}, Label: y}, Dataset{}, Params{}, "train: column 1 has 2 rows, column 0 has 3"},
-		{"names", Dataset{Columns: x, Label: y, Names: []string{"a", "b"}}, Dataset{}, Params{}, "train: 2 names for 1 columns"},
-		{"NaN label", Dataset{Columns: x, Label: []float64{1, nan, 2}}, Dataset{}, Params{}, "train: label of row 1 is NaN"},
-		{"infinite label", Dataset{Columns: x, Label: []float64{1, 2, inf}}, Dataset{}, Params{}, "train: label of row 2 is +Inf"},
-		{"count", Dataset{Columns: x, Label: []float64{1, -2, 2}}, Dataset{}, Params{Loss: Poisson}, "train: label of row 1 is -2: it must not be negative"},
-		{"binary", Dataset{Columns: x, Label: []float64{1, 0, 2}}, Dataset{}, Params{Loss: Logistic}, "train: label of row 2 is 2: it must be 0 or 1"},
-		{"class", Dataset{Columns: x, Label: []float64{1, 0, 2}}, Dataset{}, Params{Loss: Softmax, Classes: 2}, "train: label of row 2 is 2: it must be a class, 0 to 1"},
-		{"weights", Dataset{Columns: x, Label: y, Weight: y[:2]}, Dataset{}, Params{}, "train: 2 weights for 3 rows"},
-		{"negative weight", Dataset{Columns: x, Label: y, Weight: []float64{1, -1, 1}}, Dataset{}, Params{}, "train: weight of row 1 is -1"},
-		{"no weight", Dataset{Columns: x, Label: y, Weight: []float64{0, 0, 0}}, Dataset{}, Params{}, "train: all weights are 0"},
-		{"categorical", Dataset{Columns: x, Label: y, Categorical: []int{1}}, Dataset{}, Params{}, "train: categorical column 1 of 1"},
-		{"twice", Dataset{Columns: x, Label: y, Categorical: []int{0, 0}}, Dataset{}, Params{}, "train: categorical column 0 is listed twice"},
-		{"category", Dataset{Columns: [][]float64{{1, 2.5, 3}}, Label: y, Categorical: []int{0}}, Dataset{}, Params{}, "train: column 0, row 1: category 2.5"},
-		{"large category", Dataset{Columns: [][]float64{{1, 2, 1 << 20}}, Label: y, Categorical: []int{0}}, Dataset{}, Params{}, "train: column 0, row 2: category"},
-		{"valid", Dataset{Columns: x, Label: y}, Dataset{Columns: x}, Params{}, "valid: 0 labels for 3 rows"},
-		{"valid columns", Dataset{Columns: x, Label: y}, Dataset{Columns: [][]float64{y, y}, Label: y}, Params{}, "valid: 2 columns, train has 1"},
-		{"valid names", Dataset{Columns: x, Label: y, Names: []string{"a"}}, Dataset{Columns: x, Label: y, Names: []string{"b"}}, Params{}, `valid: column 0 is "b", in train it is "a"`},
-		{"isolation of one", Dataset{Columns: [][]float64{{1}}}, Dataset{}, Params{Method: Isolation}, "an isolation forest needs 2"},
+		{"nothing", engine.Dataset{}, engine.Dataset{}, engine.Params{}, "train: no columns"},
+		{"no rows", engine.Dataset{Columns: [][]float64{{}}}, engine.Dataset{}, engine.Params{}, "train: no rows"},
+		{"no labels", engine.Dataset{Columns: x}, engine.Dataset{}, engine.Params{}, "train: 0 labels for 3 rows"},
+		{"ragged", engine.Dataset{Columns: [][]float64{{1, 2, 3}, {1, 2}}, Label: y}, engine.Dataset{}, engine.Params{}, "train: column 1 has 2 rows, column 0 has 3"},
+		{"names", engine.Dataset{Columns: x, Label: y, Names: []string{"a", "b"}}, engine.Dataset{}, engine.Params{}, "train: 2 names for 1 columns"},
+		{"NaN label", engine.Dataset{Columns: x, Label: []float64{1, nan, 2}}, engine.Dataset{}, engine.Params{}, "train: label of row 1 is NaN"},
+		{"infinite label", engine.Dataset{Columns: x, Label: []float64{1, 2, inf}}, engine.Dataset{}, engine.Params{}, "train: label of row 2 is +Inf"},
+		{"count", engine.Dataset{Columns: x, Label: []float64{1, -2, 2}}, engine.Dataset{}, engine.Params{Loss: engine.Poisson}, "train: label of row 1 is -2: it must not be negative"},
+		{"binary", engine.Dataset{Columns: x, Label: []float64{1, 0, 2}}, engine.Dataset{}, engine.Params{Loss: engine.Logistic}, "train: label of row 2 is 2: it must be 0 or 1"},
+		{"class", engine.Dataset{Columns: x, Label: []float64{1, 0, 2}}, engine.Dataset{}, engine.Params{Loss: engine.Softmax, Classes: 2}, "train: label of row 2 is 2: it must be a class, 0 to 1"},
+		{"weights", engine.Dataset{Columns: x, Label: y, Weight: y[:2]}, engine.Dataset{}, engine.Params{}, "train: 2 weights for 3 rows"},
+		{"negative weight", engine.Dataset{Columns: x, Label: y, Weight: []float64{1, -1, 1}}, engine.Dataset{}, engine.Params{}, "train: weight of row 1 is -1"},
+		{"no weight", engine.Dataset{Columns: x, Label: y, Weight: []float64{0, 0, 0}}, engine.Dataset{}, engine.Params{}, "train: all weights are 0"},
+		{"categorical", engine.Dataset{Columns: x, Label: y, Categorical: []int{1}}, engine.Dataset{}, engine.Params{}, "train: categorical column 1 of 1"},
+		{"twice", engine.Dataset{Columns: x, Label: y, Categorical: []int{0, 0}}, engine.Dataset{}, engine.Params{}, "train: categorical column 0 is listed twice"},
+		{"category", engine.Dataset{Columns: [][]float64{{1, 2.5, 3}}, Label: y, Categorical: []int{0}}, engine.Dataset{}, engine.Params{}, "train: column 0, row 1: category 2.5"},
+		{"large category", engine.Dataset{Columns: [][]float64{{1, 2, 1 << 20}}, Label: y, Categorical: []int{0}}, engine.Dataset{}, engine.Params{}, "train: column 0, row 2: category"},
+		{"valid", engine.Dataset{Columns: x, Label: y}, engine.Dataset{Columns: x, Label: y[:2]}, engine.Params{}, "valid: 2 labels for 3 rows"},
+		{"valid columns", engine.Dataset{Columns: x, Label: y}, engine.Dataset{Columns: [][]float64{y, y}, Label: y}, engine.Params{}, "valid: 2 columns, train has 1"},
+		{"valid names", engine.Dataset{Columns: x, Label: y, Names: []string{"a"}}, engine.Dataset{Columns: x, Label: y, Names: []string{"b"}}, engine.Params{}, `valid: column 0 is "b", in train it is "a"`},
+		{"isolation of one", engine.Dataset{Columns: [][]float64{{1}}}, engine.Dataset{}, engine.Params{Method: engine.Isolation}, "an isolation forest needs 2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Fit(context.Background(), c.train, c.valid, c.p, nil)
-			require.ErrorIs(t, err, ErrData)
+			require.ErrorIs(t, err, engine.ErrData)
 			assert.ErrorContains(t, err, c.want)
 		})
 	}
 }
 
 func TestColumns(t *testing.T) {
-	assert.Equal(t, [][]float64{{1, 3, 5}, {2, 4, 6}}, Columns([]float64{1, 2, 3, 4, 5, 6}, 2))
-	assert.Panics(t, func() { Columns([]float64{1, 2, 3}, 2) })
+	assert.Equal(t, [][]float64{{1, 3, 5}, {2, 4, 6}}, engine.Columns([]float64{1, 2, 3, 4, 5, 6}, 2))
+	assert.Panics(t, func() { engine.Columns([]float64{1, 2, 3}, 2) })
 }
 
 // Random settings on random data: models hold together and do not depend on threads.
@@ -731,20 +756,20 @@ func TestRandomSettings(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(80) {
 		r := rand.New(rand.NewPCG(seed, 3))
-		p := Params{
-			Method: Method(r.IntN(3)), Growth: Growth(r.IntN(3)), Loss: Loss(r.IntN(8)), Classes: 3,
+		p := engine.Params{
+			Method: engine.Method(r.IntN(3)), Growth: engine.Growth(r.IntN(3)), Loss: engine.Loss(r.IntN(8)), Classes: 3,
 			Trees: 1 + r.IntN(4), Leaves: 2 + r.IntN(40), Depth: 1 + r.IntN(8), MinRows: 1 + r.IntN(20),
 			LambdaL1: float64(r.IntN(2)) * r.Float64(), LambdaL2: r.Float64(), MaxBins: 2 + r.IntN(254),
 			Bagging: 1 - r.Float64(), FeatureFraction: 1 - r.Float64(), NodeFraction: 1 - r.Float64(), Seed: seed,
 			OneHot: 1 + r.IntN(5), CategorySet: 1 + r.IntN(10),
 		}
 		if p.Validate() != nil {
-			p.Loss = L2
+			p.Loss = engine.L2
 		}
 		d := mixed(1+r.IntN(5000), p.Loss, r.IntN(2) == 0, seed)
-		one := fit(t, d, Dataset{}, p)
+		one := fit(t, d, engine.Dataset{}, p)
 		p.Threads = 3
-		require.Equal(t, one, fit(t, d, Dataset{}, p), "%+v", p)
+		require.Equal(t, one, fit(t, d, engine.Dataset{}, p), "%+v", p)
 	}
 }
 

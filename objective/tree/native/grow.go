@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/attune-hpo/attune/objective/tree"
+	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
 // A grower grows one tree after another on the same binned rows.
@@ -233,7 +234,7 @@ func (g *grower) splittable(l *leaf) bool {
 func (g *grower) grow(ctx context.Context) (*grown, error) {
 	root := g.root()
 	t := &grown{}
-	queue := &leaves{levels: g.p.Growth == LevelWise}
+	queue := &leaves{levels: g.p.Growth == engine.LevelWise}
 	g.explore(nil, root, nil)
 	queue.push(root)
 	for count := 1; count < g.p.Leaves && queue.Len() > 0; count++ {

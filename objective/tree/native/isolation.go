@@ -2,22 +2,24 @@ package native
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 
 	"github.com/attune-hpo/attune/objective/tree"
+	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
 // isolate grows an isolation forest. A leaf's value is the length of its path, plus
 // what splitting its rows on would be expected to take; the link makes of the mean
 // path the anomaly score. Missing values take a random side of each split, all the
 // same.
-func isolate(ctx context.Context, train, valid Dataset, p Params, onIteration func(int, float64) error) (*tree.Model, error) {
+func isolate(ctx context.Context, train, valid engine.Dataset, p engine.Params, onIteration func(engine.Iteration) error) (*tree.Model, error) {
 	n := train.Rows()
 	samples := min(p.Samples, n)
 	if samples < 2 {
-		return nil, badData("train: %d row of weight above 0, an isolation forest needs 2", n)
+		return nil, engine.BadData("train: %d row of weight above 0, an isolation forest needs 2", n)
 	}
 	m := &tree.Model{Outputs: 1, Average: true, Link: tree.Link{Func: tree.Anomaly, Scale: pathLength(samples)}}
 	for f := range train.Columns {
@@ -49,15 +51,11 @@ func isolate(ctx context.Context, train, valid Dataset, p Params, onIteration fu
 		if onIteration == nil {
 			continue
 		}
-		score := math.NaN()
-		if p.Metric != nil {
-			d := train
-			if valid.Rows() > 0 {
-				d = valid
-			}
-			score = p.Metric(d.Label, anomalies(m, d), d.Weight)
+		err := onIteration(engine.Iteration{Round: round, Score: math.NaN(), Predictions: func() []float64 { return anomalies(m, valid) }})
+		if errors.Is(err, engine.ErrStop) {
+			break
 		}
-		if err := onIteration(round, score); err != nil {
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -179,7 +177,7 @@ func pathLength(n int) float64 {
 }
 
 // anomalies returns the scores of the rows of d.
-func anomalies(m *tree.Model, d Dataset) []float64 {
+func anomalies(m *tree.Model, d engine.Dataset) []float64 {
 	g := isolator{columns: d.Columns, model: m}
 	out := make([]float64, d.Rows())
 	for row := range out {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
 // c(256) is what scikit-learn's _average_path_length has as well, up to its
@@ -18,7 +20,7 @@ func TestPathLength(t *testing.T) {
 
 func TestIsolationForestsFindOutliers(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
-	d := Dataset{Columns: make([][]float64, 3)}
+	d := engine.Dataset{Columns: make([][]float64, 3)}
 	for i := range 1000 {
 		shift := 0.0
 		if i < 10 {
@@ -28,7 +30,7 @@ func TestIsolationForestsFindOutliers(t *testing.T) {
 			d.Columns[f] = append(d.Columns[f], r.NormFloat64()+shift)
 		}
 	}
-	m := fit(t, d, Dataset{}, Params{Method: Isolation})
+	m := fit(t, d, engine.Dataset{}, engine.Params{Method: engine.Isolation})
 	scores := predict(m, d)
 	assert.InDeltaSlice(t, scores, anomalies(m, d), 1e-12)
 	inlier := mean(scores[10:], nil)
@@ -36,11 +38,11 @@ func TestIsolationForestsFindOutliers(t *testing.T) {
 	for i, s := range scores[:10] {
 		require.Greater(t, s, 0.65, "row %d", i)
 	}
-	assert.Equal(t, m, fit(t, d, Dataset{}, Params{Method: Isolation, Threads: 3}))
+	assert.Equal(t, m, fit(t, d, engine.Dataset{}, engine.Params{Method: engine.Isolation, Threads: 3}))
 }
 
 func TestIsolationForestsTakeAnyColumns(t *testing.T) {
-	d := mixed(500, L2, false, 1)
-	m := fit(t, d, Dataset{}, Params{Method: Isolation})
+	d := mixed(500, engine.L2, false, 1)
+	m := fit(t, d, engine.Dataset{}, engine.Params{Method: engine.Isolation})
 	assert.InDeltaSlice(t, predict(m, d), anomalies(m, d), 1e-12)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/attune-hpo/attune/objective/tree"
+	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
 // BenchmarkAgainstLightGBM trains on the same data as LightGBM, in turns, on one
@@ -37,7 +38,7 @@ func BenchmarkAgainstLightGBM(b *testing.B) {
 				path := filepath.Join(b.TempDir(), "data")
 				writeColumns(b, path, train, test)
 				start := cpuSeconds()
-				m, err := Fit(context.Background(), train, Dataset{}, Params{Trees: trees}, nil)
+				m, err := Fit(context.Background(), train, engine.Dataset{}, engine.Params{Trees: trees}, nil)
 				require.NoError(b, err)
 				our := cpuSeconds() - start
 				out, err := exec.Command(python, "testdata/against_lightgbm.py", path,
@@ -66,7 +67,7 @@ func cpuSeconds() float64 {
 	return float64(usage.Utime.Nano()) / 1e9
 }
 
-func writeColumns(b *testing.B, path string, ds ...Dataset) {
+func writeColumns(b *testing.B, path string, ds ...engine.Dataset) {
 	var all []byte
 	for _, d := range ds {
 		for _, column := range append(slices.Clip(d.Columns), d.Label) {
@@ -83,7 +84,7 @@ func middle(values []float64) float64 {
 	return values[len(values)/2]
 }
 
-func rootMeanSquare(m *tree.Model, d Dataset) float64 {
+func rootMeanSquare(m *tree.Model, d engine.Dataset) float64 {
 	sum := 0.0
 	for i, p := range predict(m, d) {
 		sum += (p - d.Label[i]) * (p - d.Label[i])

@@ -2,42 +2,15 @@ package native
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
 	"math"
 	"slices"
 
 	"github.com/attune-hpo/attune/internal/selection"
+	"github.com/attune-hpo/attune/objective/tree/engine"
 )
-
-// A Loss is what training makes small. The scores that trees add up are on the
-// scale of a link: the model's predictions are its inverse, taken of their sum.
-type Loss int
-
-// The losses, for a label y and a prediction p.
-const (
-	L2       Loss = iota // (y-p)²: predicts means
-	L1                   // |y-p|: predicts medians
-	Huber                // (y-p)²/2 up to Params.HuberDelta, beyond it as |y-p|: means that outliers do not move
-	Quantile             // the pinball loss: predicts the quantile Params.Quantile
-	Poisson              // p - y log p: rates of counts, y >= 0; link log
-	Tweedie              // deviance of power Params.TweediePower: amounts that are often 0, y >= 0; link log
-	Logistic             // cross entropy of 0 and 1: probabilities of 1; link logit
-	Softmax              // cross entropy of the classes 0 to Params.Classes-1: a probability for each
-)
-
-var lossNames = [...]string{"l2", "l1", "huber", "quantile", "poisson", "tweedie", "logistic", "softmax"}
-
-func (l Loss) String() string {
-	if l < 0 || int(l) >= len(lossNames) {
-		return fmt.Sprintf("Loss(%d)", int(l))
-	}
-	return lossNames[l]
-}
 
 // An objective is a loss of one score: what growing trees needs to know of it.
 type objective interface {
-	accepts(label float64) error
 	// start returns the best constant score. weights is nil where all are 1.
 	start(labels, weights []float64) float64
 	// derive writes the first derivatives by the score to g and the second to h,
@@ -56,21 +29,21 @@ type renewer interface {
 	renew(residuals, weights []float64) float64
 }
 
-func newObjective(p Params) objective {
+func newObjective(p engine.Params) objective {
 	switch p.Loss {
-	case L1:
+	case engine.L1:
 		return quantile{level: 0.5, scale: 2}
-	case Huber:
+	case engine.Huber:
 		return huber{p.HuberDelta}
-	case Quantile:
+	case engine.Quantile:
 		return quantile{level: p.Quantile, scale: 1}
-	case Poisson:
+	case engine.Poisson:
 		return poisson{}
-	case Tweedie:
+	case engine.Tweedie:
 		return tweedie{p.TweediePower}
-	case Logistic:
+	case engine.Logistic:
 		return logistic{}
-	case Softmax:
+	case engine.Softmax:
 		return class{p.Classes, 0}
 	}
 	return squares{}
@@ -80,8 +53,7 @@ func newObjective(p Params) objective {
 // it is the squared error of the classes' indicators.
 type squares struct{}
 
-func (squares) accepts(float64) error { return nil }
-func (squares) constant() bool        { return true }
+func (squares) constant() bool { return true }
 func (squares) start(labels, weights []float64) float64 {
 	return mean(labels, weights)
 }
@@ -98,8 +70,7 @@ func (squares) report(mean float64) float64 { return math.Sqrt(mean) }
 // quantile is the pinball loss of a level, times scale.
 type quantile struct{ level, scale float64 }
 
-func (quantile) accepts(float64) error { return nil }
-func (quantile) constant() bool        { return true }
+func (quantile) constant() bool { return true }
 func (q quantile) start(labels, weights []float64) float64 {
 	return q.renew(slices.Clone(labels), slices.Clone(weights))
 }
@@ -159,8 +130,7 @@ func (q quantile) renew(values, weights []float64) float64 {
 
 type huber struct{ delta float64 }
 
-func (huber) accepts(float64) error { return nil }
-func (huber) constant() bool        { return true }
+func (huber) constant() bool { return true }
 func (h huber) start(labels, weights []float64) float64 {
 	return h.renew(slices.Clone(labels), weights)
 }
@@ -221,11 +191,6 @@ func (h huber) renew(values, weights []float64) float64 {
 	return c
 }
 
-var (
-	errNegative = errors.New("it must not be negative")
-	errBinary   = errors.New("it must be 0 or 1")
-)
-
 // poissonStep keeps one step from overshooting: the second derivative is that of
 // a score larger by it, as in LightGBM (poisson_max_delta_step).
 const poissonStep = 0.7
@@ -233,13 +198,6 @@ const poissonStep = 0.7
 type poisson struct{}
 
 func (poisson) constant() bool { return false }
-func (poisson) accepts(y float64) error {
-	if y < 0 {
-		return errNegative
-	}
-	return nil
-}
-
 func (poisson) start(labels, weights []float64) float64 {
 	return logMean(labels, weights)
 }
@@ -257,7 +215,6 @@ func (poisson) report(mean float64) float64 { return mean }
 type tweedie struct{ power float64 }
 
 func (tweedie) constant() bool                          { return false }
-func (tweedie) accepts(y float64) error                 { return poisson{}.accepts(y) }
 func (tweedie) start(labels, weights []float64) float64 { return logMean(labels, weights) }
 func (tweedie) report(mean float64) float64             { return mean }
 func (t tweedie) terms(s, y float64) (one, other float64) {
@@ -280,13 +237,6 @@ func (t tweedie) loss(s, y float64) float64 {
 type logistic struct{}
 
 func (logistic) constant() bool { return false }
-func (logistic) accepts(y float64) error {
-	if y != 0 && y != 1 {
-		return errBinary
-	}
-	return nil
-}
-
 func (logistic) start(labels, weights []float64) float64 {
 	p := clip(mean(labels, weights))
 	return math.Log(p / (1 - p))
@@ -310,13 +260,6 @@ func (logistic) report(mean float64) float64 { return mean }
 type class struct{ count, k int }
 
 func (class) constant() bool { return false }
-func (c class) accepts(y float64) error {
-	if y != math.Trunc(y) || y < 0 || y >= float64(c.count) {
-		return fmt.Errorf("it must be a class, 0 to %d", c.count-1)
-	}
-	return nil
-}
-
 func (c class) start(labels, weights []float64) float64 {
 	is := make([]float64, len(labels))
 	for i, y := range labels {

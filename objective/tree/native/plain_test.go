@@ -6,11 +6,12 @@ import (
 	"slices"
 
 	"github.com/attune-hpo/attune/objective/tree"
+	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
 // predict says what m predicts for the rows of d, row after row, straight from the
 // definition of a model.
-func predict(m *tree.Model, d Dataset) []float64 {
+func predict(m *tree.Model, d engine.Dataset) []float64 {
 	out := make([]float64, 0, d.Rows()*m.Outputs)
 	for i := range d.Rows() {
 		row := make([]float64, m.Outputs)
@@ -32,7 +33,7 @@ func predict(m *tree.Model, d Dataset) []float64 {
 	return out
 }
 
-func plainLeaf(t *tree.Tree, d Dataset, i int) int {
+func plainLeaf(t *tree.Tree, d engine.Dataset, i int) int {
 	if len(t.Nodes) == 0 {
 		return 0
 	}
@@ -59,8 +60,8 @@ func plainLeaf(t *tree.Tree, d Dataset, i int) int {
 // training rows: exact sums of floating-point
 // numbers, taken anew for every candidate split. It knows leaf-wise and level-wise
 // growth of boosted trees of one output on all rows, without monotone features.
-func plainScores(d Dataset, p Params) []float64 {
-	p = p.withDefaults(len(d.Columns))
+func plainScores(d engine.Dataset, p engine.Params) []float64 {
+	p = p.WithDefaults(len(d.Columns))
 	o := newObjective(p)
 	n := d.Rows()
 	start := o.start(d.Label, d.Weight)
@@ -97,8 +98,8 @@ func plainScores(d Dataset, p Params) []float64 {
 }
 
 type plain struct {
-	d    Dataset
-	p    Params
+	d    engine.Dataset
+	p    engine.Params
 	bins []binner
 	g, h []float64
 }
@@ -129,7 +130,7 @@ func (pl *plain) grow() []*plainPart {
 			switch {
 			case best < 0:
 				best = i
-			case pl.p.Growth == LevelWise && q.depth != parts[best].depth:
+			case pl.p.Growth == engine.LevelWise && q.depth != parts[best].depth:
 				if q.depth < parts[best].depth {
 					best = i
 				}

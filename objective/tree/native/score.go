@@ -3,23 +3,22 @@ package native
 import (
 	"math"
 	"slices"
+
+	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
 // score returns how good the model is on the validation rows, or on the training
 // rows where there are none.
 func (b *booster) score() float64 {
 	d, raw := b.valid, b.validScores
-	if d.Rows() == 0 {
+	if d.Rows() == 0 || d.Label == nil {
 		d, raw = b.train, b.scores
 		if b.sums != nil {
 			raw = b.sums
 		}
 	}
-	if b.p.Method == Forest {
+	if b.p.Method == engine.Forest {
 		raw = means(raw, len(b.model.Trees)/b.model.Outputs)
-	}
-	if b.p.Metric != nil {
-		return b.p.Metric(d.Label, b.predictions(raw), d.Weight)
 	}
 	w, n := b.grower.workers, d.Rows()
 	o := newObjective(b.p)
@@ -32,8 +31,8 @@ func (b *booster) score() float64 {
 			return sum
 		})
 	}
-	softmax := b.p.Loss == Softmax && b.p.Method == Boosting
-	logit := b.p.Loss == Logistic && b.p.Method == Forest
+	softmax := b.p.Loss == engine.Softmax && b.p.Method == engine.Boosting
+	logit := b.p.Loss == engine.Logistic && b.p.Method == engine.Forest
 	var predictions []float64
 	if softmax {
 		predictions = b.predictions(raw)
@@ -44,7 +43,7 @@ func (b *booster) score() float64 {
 			switch {
 			case softmax:
 				s = predictions[i*len(raw)+int(d.Label[i])]
-			case b.p.Loss == Softmax:
+			case b.p.Loss == engine.Softmax:
 				s = raw[int(d.Label[i])][i]
 			case logit:
 				s = math.Log(clip(s) / (1 - clip(s)))
@@ -57,6 +56,18 @@ func (b *booster) score() float64 {
 		}
 		return sum
 	}) / total)
+}
+
+// validPredictions returns what the model says of the validation rows.
+func (b *booster) validPredictions() []float64 {
+	if b.valid.Rows() == 0 {
+		return nil
+	}
+	raw := b.validScores
+	if b.p.Method == engine.Forest {
+		raw = means(raw, len(b.model.Trees)/b.model.Outputs)
+	}
+	return b.predictions(raw)
 }
 
 // means returns sums divided by n.

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
 // cells is how many bins a histogram has a feature.
@@ -61,7 +63,7 @@ func (s *split) table(bins int) *[cells]uint8 {
 
 // A finder searches the histograms of leaves for their best splits.
 type finder struct {
-	p      Params
+	p      engine.Params
 	bins   []binner
 	unit   scale // of what the histograms hold
 	simple bool  // no L1, no monotone feature: leaf values need not be known

@@ -1,4 +1,4 @@
-package native
+package engine
 
 import (
 	"errors"
@@ -8,7 +8,7 @@ import (
 
 // ErrParams reports a setting that makes no sense. The message names the field of
 // [Params].
-var ErrParams = errors.New("native: invalid params")
+var ErrParams = errors.New("engine: invalid params")
 
 // A Method is what the trees of a model are to one another.
 type Method int
@@ -36,8 +36,37 @@ const (
 	Oblivious               // splits all leaves of a level alike, as CatBoost
 )
 
+// A Loss is what training makes small. The scores that trees add up are on the
+// scale of a link: the model's predictions are its inverse, taken of their sum.
+type Loss int
+
+// The losses, for a label y and a prediction p.
+const (
+	L2       Loss = iota // (y-p)²: predicts means
+	L1                   // |y-p|: predicts medians
+	Huber                // (y-p)²/2 up to Params.HuberDelta, beyond it as |y-p|: means that outliers do not move
+	Quantile             // the pinball loss: predicts the quantile Params.Quantile
+	Poisson              // p - y log p: rates of counts, y >= 0; link log
+	Tweedie              // deviance of power Params.TweediePower: amounts that are often 0, y >= 0; link log
+	Logistic             // cross entropy of 0 and 1: probabilities of 1; link logit
+	Softmax              // cross entropy of the classes 0 to Params.Classes-1: a probability for each
+)
+
+var lossNames = [...]string{"l2", "l1", "huber", "quantile", "poisson", "tweedie", "logistic", "softmax"}
+
+func (l Loss) String() string {
+	if l < 0 || int(l) >= len(lossNames) {
+		return fmt.Sprintf("Loss(%d)", int(l))
+	}
+	return lossNames[l]
+}
+
 // Params are the settings of training. The zero value is useful: boosting of 100
 // trees for the squared error.
+//
+// A field that is 0 has the default of the engine. Those told here are the native
+// engine's; a library has its own. A field that is not 0 and that a library has no
+// setting for is refused, with [ErrParams], and never left out.
 type Params struct {
 	Method Method
 	Growth Growth
@@ -70,13 +99,7 @@ type Params struct {
 	CategorySet    int     // most categories in the smaller part of a split. Default 32
 
 	EarlyStopping int // rounds without a better validation score that end training; only the rounds up to the best are kept. Default 0: never
-	// Metric is what onIteration and early stopping see instead of the loss: less is
-	// better. Labels and predictions (for Softmax row after row, a probability a
-	// class) are those of the validation rows, weights nil where all are 1; it must
-	// not keep them. It is called by one goroutine at a time.
-	Metric func(labels, predictions, weights []float64) float64
-
-	Samples int // rows that a tree of an isolation forest sees. Default 256
+	Samples       int // rows that a tree of an isolation forest sees. Default 256
 
 	// Threads is how many goroutines work on one model. Default 1, because studies
 	// run trials in parallel: give what cores each trial may have to itself, since
@@ -84,14 +107,21 @@ type Params struct {
 	// is the same, bit for bit, for any number.
 	Threads int
 	Seed    uint64 // of all that is drawn at random. Default 0, a seed like any other
+
+	// Extra are settings of a library by its own names, which win over the fields:
+	// {"boosting": "dart"} for LightGBM. The native engine has none, and refuses them.
+	Extra map[string]string
 }
 
-func badParam(field string, value any, want string) error {
+// BadParam returns the error, wrapping [ErrParams], of a field whose value is not what
+// is wanted.
+func BadParam(field string, value any, want string) error {
 	return fmt.Errorf("%w: %s is %v, want %s", ErrParams, field, value, want)
 }
 
-// withDefaults returns p with its zero fields set for the given number of columns.
-func (p Params) withDefaults(columns int) Params {
+// WithDefaults returns p with its zero fields set to the defaults of the native engine,
+// for data of so many columns.
+func (p Params) WithDefaults(columns int) Params {
 	setInt := func(field *int, v int) {
 		if *field == 0 {
 			*field = v
@@ -139,10 +169,10 @@ func (p Params) withDefaults(columns int) Params {
 	return p
 }
 
-// Validate reports the first setting that makes no sense, wrapping [ErrParams]. [Fit]
-// calls it; what depends on the data, such as the length of Monotone, Fit sees.
+// Validate reports the first setting that makes no sense, wrapping [ErrParams]. What
+// depends on the data, such as the length of Monotone, [Check] sees.
 func (p Params) Validate() error {
-	q := p.withDefaults(1)
+	q := p.WithDefaults(1)
 	finite := func(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 	share := func(v float64) bool { return v > 0 && v <= 1 }
 	const fraction = "a share between 0 (exclusive) and 1"
@@ -184,38 +214,39 @@ func (p Params) Validate() error {
 		{q.Threads >= 1 && q.Threads <= 1024, "Threads", p.Threads, "1 to 1024"},
 	} {
 		if !c.ok {
-			return badParam(c.field, c.value, c.want)
+			return BadParam(c.field, c.value, c.want)
 		}
 	}
 	for f, m := range p.Monotone {
 		if m < -1 || m > 1 {
-			return badParam(fmt.Sprintf("Monotone[%d]", f), m, "-1, 0 or 1")
+			return BadParam(fmt.Sprintf("Monotone[%d]", f), m, "-1, 0 or 1")
 		}
 	}
 	return nil
 }
 
-// fits reports a setting that does not go with the data.
+// fits reports the first setting that does not go with the data.
 func (p Params) fits(train, valid Dataset) error {
 	if p.Monotone != nil {
 		if len(p.Monotone) != len(train.Columns) {
-			return badParam("Monotone", fmt.Sprintf("%d directions", len(p.Monotone)), fmt.Sprintf("one for each of %d columns", len(train.Columns)))
+			return BadParam("Monotone", fmt.Sprintf("%d directions", len(p.Monotone)), fmt.Sprintf("one for each of %d columns", len(train.Columns)))
 		}
 		for _, f := range train.Categorical {
 			if p.Monotone[f] != 0 {
-				return badParam(fmt.Sprintf("Monotone[%d]", f), p.Monotone[f], "0 for a categorical column")
+				return BadParam(fmt.Sprintf("Monotone[%d]", f), p.Monotone[f], "0 for a categorical column")
 			}
 		}
 		for f, m := range p.Monotone {
 			if m != 0 && (p.Loss == Softmax || p.Method == Isolation) {
-				return badParam(fmt.Sprintf("Monotone[%d]", f), m, "0: neither Softmax nor isolation forests have a direction")
+				return BadParam(fmt.Sprintf("Monotone[%d]", f), m, "0: neither Softmax nor isolation forests have a direction")
 			}
 		}
 	}
-	if p.EarlyStopping > 0 && valid.Rows() == 0 {
-		return badParam("EarlyStopping", p.EarlyStopping, "0 where there are no validation rows")
+	if p.EarlyStopping > 0 && (valid.Rows() == 0 || valid.Label == nil) {
+		return BadParam("EarlyStopping", p.EarlyStopping, "0 where there are no validation rows with labels")
 	}
 	return nil
 }
 
+// maxOblivious bounds the depth of oblivious trees, which have 2^depth leaves.
 const maxOblivious = 16

@@ -1,0 +1,178 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// ErrData reports data that nothing can be learnt from: columns of unequal
+// length, a label that is not a number, a category that is no whole number. The
+// message names the column and the row, both counted from 0.
+var ErrData = errors.New("engine: invalid data")
+
+// maxCategory is the largest code of a category. Models hold categories as bit
+// sets, whose size grows with the largest code.
+const maxCategory = 1<<20 - 1
+
+// maxRows keeps row numbers in 32 bits, and sums of gradients in 64.
+const maxRows = 1 << 28
+
+// Check reports what makes it impossible to train on train with p: first what
+// [Params.Validate] finds, then what is wrong with the data or does not go with it.
+// Errors wrap [ErrParams] or [ErrData]. Engines call it first.
+func Check(train, valid Dataset, p Params) error {
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	q := p.WithDefaults(len(train.Columns))
+	if err := train.check("train", q, p.Method != Isolation); err != nil {
+		return err
+	}
+	if valid.Rows() > 0 {
+		if err := valid.check("valid", q, p.Method != Isolation && valid.Label != nil); err != nil {
+			return err
+		}
+		if err := valid.alike(train); err != nil {
+			return err
+		}
+	}
+	return p.fits(train, valid)
+}
+
+// A Dataset is a table of numbers, column by column. [Columns] turns rows into
+// columns. An engine reads it and keeps nothing of it.
+//
+// Features are ordinary numbers: NaN is a missing value, and the infinities are
+// the smallest and the largest value there are.
+type Dataset struct {
+	Columns     [][]float64 // one slice a feature, all of one length: the number of rows
+	Names       []string    // one name a column; nil names them Column_0, Column_1, ...
+	Label       []float64   // one finite number a row; isolation forests need none, nor do validation rows of which only the predictions are wanted
+	Weight      []float64   // one finite number >= 0 a row; nil weighs all rows 1. A row of weight 0 is as good as absent
+	Categorical []int       // the columns that hold categories: whole numbers from 0 to 1048575, NaN or negative for a missing one
+}
+
+// Columns returns the columns of a table whose rows follow one another in values,
+// each of the given width. It panics if width does not divide the length.
+func Columns(values []float64, width int) [][]float64 {
+	if width <= 0 || len(values)%width != 0 {
+		panic(fmt.Sprintf("engine: columns: %d values are no rows of %d", len(values), width))
+	}
+	rows := len(values) / width
+	all := make([]float64, len(values))
+	columns := make([][]float64, width)
+	for f := range columns {
+		column := all[f*rows : (f+1)*rows : (f+1)*rows]
+		for i := range column {
+			column[i] = values[i*width+f]
+		}
+		columns[f] = column
+	}
+	return columns
+}
+
+// Rows returns the number of rows: the length of the first column, or of the
+// label where there are no columns.
+func (d Dataset) Rows() int {
+	if len(d.Columns) > 0 {
+		return len(d.Columns[0])
+	}
+	return len(d.Label)
+}
+
+// BadData returns an error that wraps [ErrData].
+func BadData(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrData, fmt.Sprintf(format, args...))
+}
+
+// check reports what is wrong with d, called role ("train", "valid"). labelled says
+// whether it is to have labels.
+func (d Dataset) check(role string, p Params, labelled bool) error {
+	n := d.Rows()
+	switch {
+	case len(d.Columns) == 0:
+		return BadData("%s: no columns", role)
+	case n == 0:
+		return BadData("%s: no rows", role)
+	case n > maxRows:
+		return BadData("%s: %d rows, of which %d can be handled", role, n, maxRows)
+	case d.Names != nil && len(d.Names) != len(d.Columns):
+		return BadData("%s: %d names for %d columns", role, len(d.Names), len(d.Columns))
+	case d.Weight != nil && len(d.Weight) != n:
+		return BadData("%s: %d weights for %d rows", role, len(d.Weight), n)
+	case labelled && len(d.Label) != n:
+		return BadData("%s: %d labels for %d rows", role, len(d.Label), n)
+	}
+	for f, column := range d.Columns {
+		if len(column) != n {
+			return BadData("%s: column %d has %d rows, column 0 has %d", role, f, len(column), n)
+		}
+	}
+	seen := make(map[int]bool, len(d.Categorical))
+	for _, f := range d.Categorical {
+		if f < 0 || f >= len(d.Columns) {
+			return BadData("%s: categorical column %d of %d", role, f, len(d.Columns))
+		}
+		if seen[f] {
+			return BadData("%s: categorical column %d is listed twice", role, f)
+		}
+		seen[f] = true
+		for i, v := range d.Columns[f] {
+			if v > maxCategory || v != math.Trunc(v) && !math.IsNaN(v) {
+				return BadData("%s: column %d, row %d: category %v is no whole number up to %d", role, f, i, v, maxCategory)
+			}
+		}
+	}
+	total := 0.0
+	for i, w := range d.Weight {
+		if !(w >= 0 && w <= maxMagnitude) {
+			return BadData("%s: weight of row %d is %v, not a finite number >= 0", role, i, w)
+		}
+		total += w
+	}
+	if d.Weight != nil && total == 0 {
+		return BadData("%s: all weights are 0", role)
+	}
+	if !labelled {
+		return nil
+	}
+	for i, y := range d.Label {
+		if math.IsNaN(y) || math.Abs(y) > maxMagnitude {
+			return BadData("%s: label of row %d is %v, not a number between -1e100 and 1e100", role, i, y)
+		}
+		if want, ok := p.accepts(y); !ok {
+			return BadData("%s: label of row %d is %v: %s", role, i, y, want)
+		}
+	}
+	return nil
+}
+
+// maxMagnitude bounds labels and weights, so that sums of squares stay finite.
+const maxMagnitude = 1e100
+
+// accepts reports whether the loss has a meaning for a label, or else what it wants.
+func (p Params) accepts(y float64) (want string, ok bool) {
+	switch p.Loss {
+	case Poisson, Tweedie:
+		return "it must not be negative", y >= 0
+	case Logistic:
+		return "it must be 0 or 1", y == 0 || y == 1
+	case Softmax:
+		return fmt.Sprintf("it must be a class, 0 to %d", p.Classes-1), y >= 0 && y < float64(p.Classes) && y == math.Trunc(y)
+	}
+	return "", true
+}
+
+// alike reports how valid does not fit train.
+func (d Dataset) alike(train Dataset) error {
+	if len(d.Columns) != len(train.Columns) {
+		return BadData("valid: %d columns, train has %d", len(d.Columns), len(train.Columns))
+	}
+	for f := range d.Names {
+		if train.Names != nil && d.Names[f] != train.Names[f] {
+			return BadData("valid: column %d is %q, in train it is %q", f, d.Names[f], train.Names[f])
+		}
+	}
+	return nil
+}
