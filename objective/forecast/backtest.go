@@ -86,30 +86,42 @@ type RunOptions struct {
 // fitted to the last. Errors of the forecaster end the run. The result has a name
 // to be told apart by.
 func (b *Backtest) Run(ctx context.Context, name string, model Forecaster, opts RunOptions) (Result, error) {
-	out := Result{Name: name, Metrics: slices.Clone(b.metrics)}
-	var samples [][]Sample // by fold
+	var done []FoldResult
 	for i, fold := range b.folds {
 		if ctx.Err() != nil {
-			return out, context.Cause(ctx)
+			return Result{}, context.Cause(ctx)
 		}
 		begin := time.Now()
 		forecast, err := b.fold(ctx, i, model, opts.Fit)
 		if err != nil {
-			return out, fmt.Errorf("forecast: backtest %s: fold %d, origin %s: %w", name, i, stamp(fold.Origin), err)
+			return Result{}, b.failed(name, i, err)
 		}
-		s := fold.samples(forecast)
-		samples = append(samples, s)
-		scores, _ := b.score(s)
-		out.Folds = append(out.Folds, FoldResult{fold.Origin, scores, forecast, time.Since(begin)})
-		out.Scores, out.Warnings = b.score(slices.Concat(samples...))
-		out.Steps = b.steps(slices.Concat(samples...))
+		done = append(done, FoldResult{Origin: fold.Origin, Forecast: forecast, Took: time.Since(begin)})
 		if opts.OnFold != nil {
-			if err := opts.OnFold(out); err != nil {
-				return out, fmt.Errorf("forecast: backtest %s: fold %d: %w", name, i, err)
+			if err := opts.OnFold(b.result(name, done)); err != nil {
+				return Result{}, fmt.Errorf("forecast: backtest %s: fold %d: %w", name, i, err)
 			}
 		}
 	}
-	return out, nil
+	return b.result(name, done), nil
+}
+
+func (b *Backtest) failed(name string, fold int, err error) error {
+	return fmt.Errorf("forecast: backtest %s: fold %d, origin %s: %w", name, fold, stamp(b.folds[fold].Origin), err)
+}
+
+// result scores the forecasts of the first folds, all but their Scores given.
+func (b *Backtest) result(name string, done []FoldResult) Result {
+	out := Result{Name: name, Metrics: slices.Clone(b.metrics), Folds: slices.Clone(done)}
+	var all []Sample
+	for i := range out.Folds {
+		s := b.folds[i].samples(out.Folds[i].Forecast)
+		out.Folds[i].Scores, _ = b.score(s)
+		all = append(all, s...)
+	}
+	out.Scores, out.Warnings = b.score(all)
+	out.Steps = b.steps(all)
+	return out
 }
 
 // fold returns the forecast of a fold's test.
@@ -125,24 +137,36 @@ func (b *Backtest) fold(ctx context.Context, i int, model Forecaster, opts FitOp
 	if err := model.Fit(ctx, fold.Train, opts); err != nil {
 		return nil, err
 	}
+	return b.predict(ctx, i, model)
+}
+
+// predict returns what a model that was fitted to a fold forecasts of its test.
+func (b *Backtest) predict(ctx context.Context, i int, model Forecaster) (Frame, error) {
 	var past Frame // of the series to forecast: those that have not ended
-	for _, s := range fold.Test {
-		past = append(past, fold.Train.series(s.ID))
+	for _, s := range b.folds[i].Test {
+		past = append(past, b.folds[i].Train.series(s.ID))
 	}
-	next, err := model.Predict(ctx, past, opts.Horizon)
+	next, err := model.Predict(ctx, past, b.gap+b.horizon)
 	if err != nil {
 		return nil, err
 	}
-	if len(next) != len(past) {
-		return nil, fmt.Errorf("the forecaster returned %d series for %d", len(next), len(past))
-	}
-	for k, s := range next {
-		if s.Len() < opts.Horizon {
-			return nil, fmt.Errorf("series %q: the forecaster returned %d steps of %d", s.ID, s.Len(), opts.Horizon)
+	return b.scored(i, next)
+}
+
+// scored returns the part of a forecast that a fold's test is compared with.
+func (b *Backtest) scored(i int, next Frame) (Frame, error) {
+	var out Frame
+	for _, test := range b.folds[i].Test {
+		k := slices.IndexFunc(next, func(s Series) bool { return s.ID == test.ID })
+		if k < 0 {
+			return nil, fmt.Errorf("the forecaster returned nothing for series %q", test.ID)
 		}
-		next[k] = s.part(b.gap, b.gap+fold.Test[k].Len(), 0)
+		if n := next[k].Len(); n < b.gap+b.horizon {
+			return nil, fmt.Errorf("series %q: the forecaster returned %d steps of %d", test.ID, n, b.gap+b.horizon)
+		}
+		out = append(out, next[k].part(b.gap, b.gap+test.Len(), 0))
 	}
-	return next, nil
+	return out, nil
 }
 
 // series returns the series of an ID, which f must have.

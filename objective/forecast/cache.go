@@ -20,7 +20,7 @@ type Cache struct {
 
 type cached struct {
 	prepared     *Prepared
-	train, valid []Table // by model
+	train, valid []Table // by model; with nothing held out, valid are the rows of the forecast to come
 	frame        Frame   // keeps the memory that the key names from being used again
 }
 
@@ -60,6 +60,9 @@ func newTables(r Recipe, f Frame, holdout int) (*cached, error) {
 		train, valid, err := p.Tables(f, model, holdout)
 		if err != nil {
 			return nil, err
+		}
+		if holdout == 0 {
+			valid = p.next(f, model)
 		}
 		c.train, c.valid = append(c.train, train), append(c.valid, valid)
 	}

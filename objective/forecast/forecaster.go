@@ -47,6 +47,15 @@ type Iteration struct {
 	// They may be compared between forecasters of the same transform and loss. NaN if
 	// they are not known; Valid is, without Holdout.
 	Train, Valid float64
+	// Forecast returns what the forecaster would predict now for the steps right after
+	// its training data, as many as FitOptions.Horizon: so a backtest scores each round,
+	// and the truth stays out of the forecaster's sight. It may only be called before
+	// OnIteration returns. It is nil where a round has no forecast of its own, as with
+	// several models or a recursive one.
+	Forecast func() (Frame, error)
+	// Predictions is set by a [Regressor]: what it would predict now for the rows of
+	// valid, to be called before OnIteration returns. Nil if it cannot tell.
+	Predictions func() (Matrix, error)
 }
 
 // Iterate calls OnIteration, if it is set. Folds and Models of 0 become 1.

@@ -353,14 +353,9 @@ func (p *Prepared) Predict(ctx context.Context, past Frame, horizon int, predict
 		if sources[i], fitted[i], err = p.source(s); err != nil {
 			return nil, err
 		}
-		want := s.Len() + horizon
-		for _, l := range p.features.KnownLags {
-			for _, c := range s.Known {
-				if len(c.Values) < want-l {
-					return nil, fmt.Errorf("forecast: predict: series %q: column %q: %w of %d: its values are known %d steps ahead: add rows without a target for the others",
-						s.ID, c.Name, ErrHorizon, horizon, len(c.Values)-s.Len())
-				}
-			}
+		if c, ok := p.unknown(s, horizon); ok {
+			return nil, fmt.Errorf("forecast: predict: series %q: column %q: %w of %d: its values are known %d steps ahead: add rows without a target for the others",
+				s.ID, c.Name, ErrHorizon, horizon, len(c.Values)-s.Len())
 		}
 	}
 	cols := len(p.names())
@@ -400,6 +395,23 @@ func (p *Prepared) Predict(ctx context.Context, past Frame, horizon int, predict
 			break
 		}
 	}
+	return restore(past, fitted, z)
+}
+
+// unknown returns a column known in advance that s has not for so many steps.
+func (p *Prepared) unknown(s Series, horizon int) (Column, bool) {
+	for _, l := range p.features.KnownLags {
+		for _, c := range s.Known {
+			if len(c.Values) < s.Len()+horizon-l {
+				return c, true
+			}
+		}
+	}
+	return Column{}, false
+}
+
+// restore returns the forecasts of which z are the transformed values.
+func restore(past Frame, fitted []Fitted, z [][]float64) (Frame, error) {
 	var out Frame
 	for i, s := range past {
 		next, err := continuation(s, fitted[i].Invert(s.Y, z[i]))
@@ -409,4 +421,50 @@ func (p *Prepared) Predict(ctx context.Context, past Frame, horizon int, predict
 		out = append(out, next)
 	}
 	return out, nil
+}
+
+// next returns the rows, without targets, that model number model needs to forecast
+// the steps after the frame that Fit was given: series by series, and all steps in
+// order if it forecasts them all. It has none for the recursive strategy, which
+// learns of them one by one, and where columns are not known that far.
+func (p *Prepared) next(f Frame, model int) Table {
+	t := Table{Names: p.names(), series: f, X: Matrix{Cols: len(p.names())}}
+	from, to := model+1, model+1
+	switch p.strategy {
+	case Recursive:
+		return t
+	case Pooled:
+		from, to = 1, p.horizon
+	case Joint:
+		from, to = p.horizon, p.horizon
+	}
+	if p.features.SeriesID {
+		t.Categories = []int{slices.Index(t.Names, "series")}
+	}
+	for i, series := range f {
+		s, _, err := p.source(series)
+		if _, short := p.unknown(series, p.horizon); short || err != nil {
+			t.X.Rows, t.X.Data, t.rows = 0, nil, nil
+			return t
+		}
+		for h := from; h <= to; h++ {
+			t.X.Data = p.row(t.X.Data, s, series.Len(), h)
+			t.X.Rows++
+			t.rows = append(t.rows, tableRow{i, series.Len(), h})
+		}
+	}
+	return t
+}
+
+// join returns the forecast of the frame that Fit was given, of what the one model
+// predicts for the rows of next.
+func (p *Prepared) join(f Frame, horizon int, y Matrix) (Frame, error) {
+	if len(y.Data) != len(f)*p.horizon {
+		return nil, fmt.Errorf("forecast: predict: %d predictions for %d series of %d steps", len(y.Data), len(f), p.horizon)
+	}
+	z := make([][]float64, len(f))
+	for i := range f {
+		z[i] = y.Data[i*p.horizon:][:horizon]
+	}
+	return restore(f, p.fitted, z)
 }

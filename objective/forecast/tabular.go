@@ -12,10 +12,12 @@ import (
 // A Regressor learns a table: a tree ensemble, a neural network, a line. Several
 // may learn from one table at once, and none changes it.
 type Regressor interface {
-	// Fit learns from train. valid has no rows if nothing is held out; else it is for
-	// early stopping and for the losses of [FitOptions.Iterate], which Fit calls after
-	// each round and whose error it returns. Y has one column unless the strategy is
-	// Joint.
+	// Fit learns from train, and calls [FitOptions.Iterate] after each round, whose error
+	// it returns. Y has one column unless the strategy is Joint.
+	//
+	// valid is for early stopping and for [Iteration.Valid]. If nothing is held out it
+	// has no Y, and its rows, if it has any, are those of the forecast to come, for
+	// [Iteration.Predictions].
 	Fit(ctx context.Context, train, valid Table, opts FitOptions) error
 	// Predict returns as many rows as x has, and the columns of Y. It may be called
 	// from several goroutines at once, and does not change x.
@@ -65,6 +67,16 @@ func (t *Tabular) Fit(ctx context.Context, train Frame, opts FitOptions) error {
 		if opts.OnIteration != nil {
 			o.OnIteration = func(it Iteration) error {
 				it.Model, it.Models = i, len(models)
+				if predictions := it.Predictions; predictions != nil && len(models) == 1 && opts.Holdout == 0 && opts.Horizon <= recipe.Horizon {
+					it.Forecast = func() (Frame, error) {
+						y, err := predictions()
+						if err != nil {
+							return nil, err
+						}
+						return tables.prepared.join(train, opts.Horizon, y)
+					}
+				}
+				it.Predictions = nil
 				return opts.OnIteration(it)
 			}
 		}

@@ -338,6 +338,30 @@ func saveTransform(f Fitted) (savedTransform, error) {
 	return savedTransform{}, fmt.Errorf("%w: a transform of type %T cannot be saved", ErrConfig, f)
 }
 
+// MarshalFitted returns a fitted transform of this package as JSON, which
+// [UnmarshalFitted] reads: for forecasters of other packages that save theirs. It
+// fails with [ErrConfig] for one of another package.
+func MarshalFitted(f Fitted) ([]byte, error) {
+	s, err := saveTransform(f)
+	if err != nil {
+		return nil, fmt.Errorf("forecast: %w", err)
+	}
+	return json.Marshal(s)
+}
+
+// UnmarshalFitted reads what [MarshalFitted] wrote. It fails with [ErrFormat].
+func UnmarshalFitted(text []byte) (Fitted, error) {
+	var s savedTransform
+	if err := json.Unmarshal(text, &s); err != nil {
+		return nil, fmt.Errorf("forecast: transform: %w: %w", ErrFormat, err)
+	}
+	f, err := s.load()
+	if err != nil {
+		return nil, fmt.Errorf("forecast: %w", err)
+	}
+	return f, nil
+}
+
 func (s savedTransform) load() (Fitted, error) {
 	switch {
 	case s.Log != nil && (s.Log.Plus == 0 || s.Log.Plus == 1):
