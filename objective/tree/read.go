@@ -20,8 +20,8 @@ func unsupported(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", ErrUnsupported, fmt.Errorf(format, args...))
 }
 
-// Read reads a model of any of the formats of [ReadLightGBM], [ReadXGBoost] and
-// [ReadCatBoost], told apart by how they begin. It reads r to its end. Errors wrap
+// Read reads a model that [Write] wrote, or one of any of the formats of
+// [ReadLightGBM], [ReadXGBoost] and [ReadCatBoost], told apart by how they begin. It reads r to its end. Errors wrap
 // [ErrFormat], [ErrUnsupported] or [ErrInvalid].
 func Read(r io.Reader) (*Model, error) {
 	data, err := io.ReadAll(r)
@@ -30,6 +30,8 @@ func Read(r io.Reader) (*Model, error) {
 	}
 	head := bytes.TrimLeft(data, " \t\r\n")
 	switch {
+	case isSaved(head):
+		return parseSaved(head)
 	case bytes.HasPrefix(head, []byte("tree")):
 		return parseLightGBM(data)
 	case !bytes.HasPrefix(head, []byte("{")):

@@ -1,0 +1,69 @@
+package lightgbm
+
+import (
+	"context"
+	"slices"
+	"sync"
+)
+
+// A gate lets trainings in as long as they want the same number of threads, and
+// others in the order of their coming. LightGBM's number of threads belongs to the
+// process: a training that set it anew would have the others write where they made
+// room for fewer.
+type gate struct {
+	mu      sync.Mutex
+	threads int // of those inside
+	inside  int
+	waiting []*visitor
+}
+
+type visitor struct {
+	threads int
+	in      chan struct{} // closed when let in
+}
+
+var threads gate
+
+// enter waits to be let in. Who is, must leave. The error is that of ctx.
+func (g *gate) enter(ctx context.Context, threads int) error {
+	g.mu.Lock()
+	v := &visitor{threads, make(chan struct{})}
+	g.waiting = append(g.waiting, v)
+	g.admit()
+	g.mu.Unlock()
+	select {
+	case <-v.in:
+		return nil
+	case <-ctx.Done():
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if i := slices.Index(g.waiting, v); i >= 0 {
+		g.waiting = slices.Delete(g.waiting, i, i+1)
+	} else { // let in at the same moment
+		g.inside--
+	}
+	g.admit()
+	return ctx.Err()
+}
+
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.inside--
+	g.admit()
+}
+
+// admit lets in who may. mu is held.
+func (g *gate) admit() {
+	for len(g.waiting) > 0 {
+		v := g.waiting[0]
+		if g.inside > 0 && v.threads != g.threads {
+			return
+		}
+		g.waiting = g.waiting[1:]
+		g.threads = v.threads
+		g.inside++
+		close(v.in)
+	}
+}

@@ -1,0 +1,238 @@
+// Package lightgbm trains trees with LightGBM, where it is installed: Microsoft's
+// shared library, as it is in the Python package (pip install lightgbm), opened
+// without cgo and without Python.
+//
+// # What becomes of the params
+//
+//	Method           boosting: gbdt, or rf. Isolation is refused
+//	Growth           LeafWise only
+//	Loss             objective, with alpha, tweedie_variance_power, num_class
+//	LearningRate     learning_rate
+//	Leaves           num_leaves
+//	Depth            max_depth
+//	MinRows          min_data_in_leaf
+//	MinWeight        min_sum_hessian_in_leaf
+//	MinGain          min_gain_to_split
+//	LambdaL1         lambda_l1
+//	LambdaL2         lambda_l2
+//	MaxBins          max_bin
+//	Bagging          bagging_fraction, with bagging_freq=1
+//	FeatureFraction  feature_fraction
+//	NodeFraction     feature_fraction_bynode
+//	Monotone         monotone_constraints
+//	OneHot           max_cat_to_onehot
+//	CategorySmooth   cat_smooth
+//	CategoryL2       cat_l2
+//	CategorySet      max_cat_threshold
+//	Seed             seed, folded into 31 bits
+//	Threads          num_threads
+//
+// What is 0 has LightGBM's default, except for the parameters of the losses, which
+// are those of [engine.Params] whoever trains, Trees (100) and Threads (1).
+// [engine.Params.Extra] takes every parameter that LightGBM has, by any of its
+// names, except for the number of rounds and of threads and early stopping. Also
+// set, for the same model each time, are deterministic and force_col_wise.
+//
+// Forests are LightGBM's (boosting=rf): a tree sees Bagging of the rows, drawn
+// without replacement, by default 0.632, which is how many different rows n draws
+// with replacement give on average.
+//
+// # What else to know
+//
+// Features are taken as they are; labels and weights are rounded to float32. A round
+// in which nothing can be split adds no trees, as LightGBM has it. Scores are those
+// of Params.Loss, computed here, whatever objective or metric Extra sets.
+//
+// LightGBM has one number of threads in a process: trainings whose Threads differ
+// wait for one another. Before the first library OMP_WAIT_POLICY is set to passive
+// in the environment, unless it is set.
+package lightgbm
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/attune-hpo/attune/objective/tree"
+	"github.com/attune-hpo/attune/objective/tree/engine"
+	"github.com/attune-hpo/attune/objective/tree/internal/trainer"
+)
+
+// An Engine is LightGBM 4.0 or later. The zero value finds it by itself.
+type Engine struct {
+	// Library is the file of the library, or the folder that holds it. Default: what
+	// the environment variable ATTUNE_LIGHTGBM says, or else the first that is found
+	// in the packages of Python (ATTUNE_PYTHON, VIRTUAL_ENV, CONDA_PREFIX, python3 on
+	// PATH), or else what the system's loader knows as lib_lightgbm.so (.dylib, .dll).
+	Library string
+}
+
+var _ engine.Engine = Engine{}
+
+// String returns the engine's name.
+func (Engine) String() string { return "lightgbm" }
+
+// Available returns nil if Fit finds LightGBM, and else its error, which wraps
+// [engine.ErrUnavailable].
+func (e Engine) Available() error {
+	_, err := load(e.Library)
+	return err
+}
+
+// Fit implements [engine.Engine]. Errors of LightGBM itself wrap [engine.ErrParams]
+// where it refuses to begin.
+func (e Engine) Fit(ctx context.Context, train, valid engine.Dataset, params engine.Params, onIteration func(engine.Iteration) error) (*tree.Model, error) {
+	if err := engine.Check(train, valid, params); err != nil {
+		return nil, err
+	}
+	lib, err := load(e.Library)
+	if err != nil {
+		return nil, err
+	}
+	settings, err := lib.settings(train, params)
+	if err != nil {
+		return nil, err
+	}
+	if err := threads.enter(ctx, max(params.Threads, 1)); err != nil {
+		return nil, err
+	}
+	defer threads.leave()
+	// LightGBM keeps its last error, and how much it logs, thread by thread.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	b := &booster{lib: lib, outputs: trainer.Outputs(params), settings: settings.String()}
+	defer b.free()
+	train = trainer.Weighted(train)
+	looked := valid
+	if !trainer.Watched(params, onIteration) {
+		looked = engine.Dataset{}
+	}
+	if err := b.begin(train, looked); err != nil {
+		return nil, err
+	}
+	keep, err := trainer.Run(ctx, train, looked, params, onIteration, b)
+	if err != nil {
+		return nil, err
+	}
+	text, err := b.model(keep)
+	if err != nil {
+		return nil, err
+	}
+	m, err := tree.ReadLightGBM(strings.NewReader(text))
+	if err != nil {
+		return nil, fmt.Errorf("lightgbm: %w", err)
+	}
+	trainer.Named(m, train)
+	return m, nil
+}
+
+// bootstrap is the share of different rows among n drawn with replacement: 1 - 1/e.
+const bootstrap = 0.632
+
+// settings returns the parameters of a training.
+func (l *library) settings(train engine.Dataset, p engine.Params) (trainer.Settings, error) {
+	s := trainer.Settings{"verbosity": "-1", "metric": "none", "deterministic": "true", "force_col_wise": "true"}
+	switch {
+	case p.Method == engine.Isolation:
+		return nil, engine.BadParam("Method", "Isolation", "Boosting or Forest: LightGBM has no isolation forests")
+	case p.Growth != engine.LeafWise:
+		return nil, engine.BadParam("Growth", int(p.Growth), "LeafWise: LightGBM grows no other trees")
+	case p.Method == engine.Forest && p.Bagging == 1:
+		return nil, engine.BadParam("Bagging", p.Bagging, "a share below 1: LightGBM's forests draw rows without replacement")
+	}
+	q := p.WithDefaults(len(train.Columns))
+	switch p.Loss {
+	case engine.L2:
+		s.Set("objective", "regression")
+	case engine.L1:
+		s.Set("objective", "regression_l1")
+	case engine.Huber:
+		s.Set("objective", "huber")
+		s.Set("alpha", q.HuberDelta)
+	case engine.Quantile:
+		s.Set("objective", "quantile")
+		s.Set("alpha", q.Quantile)
+	case engine.Poisson:
+		s.Set("objective", "poisson")
+	case engine.Tweedie:
+		s.Set("objective", "tweedie")
+		s.Set("tweedie_variance_power", q.TweediePower)
+	case engine.Logistic:
+		s.Set("objective", "binary")
+	case engine.Softmax:
+		s.Set("objective", "multiclass")
+		s.Set("num_class", p.Classes)
+	}
+	bagging := p.Bagging
+	if p.Method == engine.Forest {
+		s.Set("boosting", "rf")
+		if bagging == 0 {
+			bagging = bootstrap
+		}
+	} else if err := s.Fields("LightGBM", trainer.Field{Field: "LearningRate", Value: p.LearningRate, Name: "learning_rate"}); err != nil {
+		return nil, err
+	}
+	if bagging != 0 {
+		s.Set("bagging_freq", 1)
+	}
+	err := s.Fields("LightGBM",
+		trainer.Field{Field: "Leaves", Value: p.Leaves, Name: "num_leaves"},
+		trainer.Field{Field: "Depth", Value: p.Depth, Name: "max_depth"},
+		trainer.Field{Field: "MinRows", Value: p.MinRows, Name: "min_data_in_leaf"},
+		trainer.Field{Field: "MinWeight", Value: p.MinWeight, Name: "min_sum_hessian_in_leaf"},
+		trainer.Field{Field: "MinGain", Value: p.MinGain, Name: "min_gain_to_split"},
+		trainer.Field{Field: "LambdaL1", Value: p.LambdaL1, Name: "lambda_l1"},
+		trainer.Field{Field: "LambdaL2", Value: p.LambdaL2, Name: "lambda_l2"},
+		trainer.Field{Field: "MaxBins", Value: p.MaxBins, Name: "max_bin"},
+		trainer.Field{Field: "Bagging", Value: bagging, Name: "bagging_fraction"},
+		trainer.Field{Field: "FeatureFraction", Value: p.FeatureFraction, Name: "feature_fraction"},
+		trainer.Field{Field: "NodeFraction", Value: p.NodeFraction, Name: "feature_fraction_bynode"},
+		trainer.Field{Field: "OneHot", Value: p.OneHot, Name: "max_cat_to_onehot"},
+		trainer.Field{Field: "CategorySmooth", Value: p.CategorySmooth, Name: "cat_smooth"},
+		trainer.Field{Field: "CategoryL2", Value: p.CategoryL2, Name: "cat_l2"},
+		trainer.Field{Field: "CategorySet", Value: p.CategorySet, Name: "max_cat_threshold"},
+		trainer.Field{Field: "Samples", Value: p.Samples},
+	)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.Monotone) > 0 {
+		s.Set("monotone_constraints", list(p.Monotone))
+	}
+	if len(train.Categorical) > 0 {
+		s.Set("categorical_feature", list(train.Categorical))
+	}
+	s.Set("seed", trainer.Seed(p.Seed))
+	s.Set("num_threads", q.Threads)
+	err = s.Extra(p.Extra, l.canonical, map[string]string{
+		"num_iterations": "Trees", "early_stopping_round": "EarlyStopping", "num_threads": "Threads",
+	})
+	if err != nil {
+		return nil, err
+	}
+	if _, set := p.Extra["force_row_wise"]; set {
+		delete(s, "force_col_wise")
+	}
+	if b := s["boosting"]; b == "dart" && p.EarlyStopping > 0 {
+		return nil, engine.BadParam("EarlyStopping", p.EarlyStopping, "0 with boosting=dart, which changes earlier trees")
+	}
+	return s, nil
+}
+
+// canonical returns the first of the names of a parameter.
+func (l *library) canonical(name string) (string, bool) {
+	first, ok := l.aliases[name]
+	return first, ok
+}
+
+// list returns numbers with commas between them.
+func list(numbers []int) string {
+	texts := make([]string, len(numbers))
+	for i, n := range numbers {
+		texts[i] = strconv.Itoa(n)
+	}
+	return strings.Join(texts, ",")
+}

@@ -1,0 +1,80 @@
+package tree
+
+import (
+	"bytes"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Whatever a model is, it is the same when it is read again.
+func TestSavedModelReadsBack(t *testing.T) {
+	models := []*Model{stump(), {Outputs: 2, Base: []float64{1, 2}}}
+	for seed := range uint64(20) {
+		models = append(models, random(rand.New(rand.NewPCG(seed, 1)), 5, 9, 4, 2))
+	}
+	wide := stump()
+	wide.Trees[0].Nodes[0].Threshold = math.Inf(-1)
+	models = append(models, wide)
+	for _, library := range []string{"lightgbm", "xgboost", "catboost"} {
+		for _, o := range oracles(t, library) {
+			if o.Refuse == "" {
+				models = append(models, o.Model(t))
+			}
+		}
+	}
+	for _, m := range models {
+		var b bytes.Buffer
+		require.NoError(t, Write(&b, m))
+		got, err := Read(bytes.NewReader(b.Bytes()))
+		require.NoError(t, err)
+		for i := range m.Trees {
+			for k, n := range m.Trees[i].Nodes {
+				if n.Categorical() {
+					got.Trees[i].Nodes[k].Threshold = n.Threshold
+				}
+			}
+			if len(m.Trees[i].Nodes) == 0 {
+				got.Trees[i].Nodes = m.Trees[i].Nodes // nil or empty
+			}
+		}
+		if len(m.Trees) == 0 {
+			got.Trees = m.Trees
+		}
+		if len(m.Features) == 0 {
+			got.Features = m.Features
+		}
+		require.Equal(t, m, got)
+	}
+}
+
+func TestSavedModelRefused(t *testing.T) {
+	var b bytes.Buffer
+	require.NoError(t, Write(&b, stump()))
+	good := b.String()
+	for name, c := range map[string]struct {
+		old, new string
+		want     error
+		text     string
+	}{
+		"version":     {`"version":1`, `"version":2`, ErrUnsupported, "version 2"},
+		"columns":     {`"left":[`, `"left":[0,`, ErrFormat, "tree 0: columns of different lengths"},
+		"a cycle":     {`"left":[-1`, `"left":[0`, ErrInvalid, "tree 0"},
+		"cut":         {`"leaf":`, "", ErrFormat, "attune JSON"},
+		"no category": {`"left":[`, `"categorical":[true],"left":[`, ErrFormat, "fewer sets of categories"},
+		"link":        {`"outputs"`, `"link":"cube","outputs"`, ErrFormat, `link "cube"`},
+	} {
+		text := strings.Replace(good, c.old, c.new, 1)
+		require.NotEqual(t, good, text, name)
+		_, err := Read(strings.NewReader(text))
+		require.ErrorIs(t, err, c.want, name)
+		assert.ErrorContains(t, err, c.text, name)
+	}
+	bad := stump()
+	bad.Trees[0].Nodes[0].Left = 7
+	assert.ErrorIs(t, Write(&b, bad), ErrInvalid)
+}
