@@ -269,6 +269,10 @@ func (s *Study) Metrics() []string { return s.header.Metrics() }
 // Seed returns the seed of the study.
 func (s *Study) Seed() uint64 { return s.header.Seed }
 
+// TrialSeed returns the [Trial.Seed] of the trial of that number, to do once more
+// what it did.
+func (s *Study) TrialSeed(number int) uint64 { return objectiveSeed(s.header.Seed, number) }
+
 // Attrs returns the attributes of the study as they are now in the storage.
 func (s *Study) Attrs(ctx context.Context) (trial.Attrs, error) {
 	header, err := s.ledger.Study(ctx)

@@ -15,6 +15,7 @@ import (
 // A Backtest scores forecasters on the same folds, which it makes once. Make it
 // once for a study: it may be shared between goroutines.
 type Backtest struct {
+	frame   Frame
 	folds   []Fold
 	horizon int
 	gap     int
@@ -39,7 +40,25 @@ func NewBacktest(f Frame, s Splits, metrics ...Metric) (*Backtest, error) {
 	if slices.Contains(metrics, Metric{}) {
 		return nil, fmt.Errorf("forecast: backtest: %w: a zero Metric: see ParseMetric", ErrConfig)
 	}
-	return &Backtest{folds: folds, horizon: s.Horizon, gap: s.Gap, freq: f[0].Freq, metrics: slices.Clone(metrics)}, nil
+	return &Backtest{frame: f, folds: folds, horizon: s.Horizon, gap: s.Gap, freq: f[0].Freq, metrics: slices.Clone(metrics)}, nil
+}
+
+// Frame returns the frame that is split; it must not be changed.
+func (b *Backtest) Frame() Frame { return b.frame }
+
+// Horizon returns how many steps after an origin the folds reach, the gap included.
+func (b *Backtest) Horizon() int { return b.gap + b.horizon }
+
+// Metrics returns the metrics, the one to compare by first.
+func (b *Backtest) Metrics() []Metric { return slices.Clone(b.metrics) }
+
+// Samples returns the points of a result, of which [Metric.Score] makes any other score.
+func (b *Backtest) Samples(r Result) []Sample {
+	var all []Sample
+	for i, f := range r.Folds {
+		all = append(all, b.folds[i].samples(f.Forecast)...)
+	}
+	return all
 }
 
 // Folds returns the folds, in time order.
@@ -113,12 +132,10 @@ func (b *Backtest) failed(name string, fold int, err error) error {
 // result scores the forecasts of the first folds, all but their Scores given.
 func (b *Backtest) result(name string, done []FoldResult) Result {
 	out := Result{Name: name, Metrics: slices.Clone(b.metrics), Folds: slices.Clone(done)}
-	var all []Sample
 	for i := range out.Folds {
-		s := b.folds[i].samples(out.Folds[i].Forecast)
-		out.Folds[i].Scores, _ = b.score(s)
-		all = append(all, s...)
+		out.Folds[i].Scores, _ = b.score(b.folds[i].samples(out.Folds[i].Forecast))
 	}
+	all := b.Samples(out)
 	out.Scores, out.Warnings = b.score(all)
 	out.Steps = b.steps(all)
 	return out

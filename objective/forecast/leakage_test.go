@@ -84,7 +84,7 @@ func TestNothingLeaks(t *testing.T) {
 					continue // the first splits see each alone, all see their chain
 				}
 				for _, holdout := range []int{0, horizon} {
-					recipe := Recipe{everything(), transform, strategy, horizon}
+					recipe := Recipe{everything(), 0, transform, strategy, horizon}
 					name := fmt.Sprintf("%+v/%s/%d/%d", splits, strategy, k, holdout)
 					for i, fold := range folds {
 						again, err := splits.Folds(disturb(frame, fold, horizon))
@@ -164,7 +164,7 @@ func TestRowsKnowNothingBehindTheirOrigin(t *testing.T) {
 	const horizon = 4
 	for _, strategy := range []Strategy{Direct, Pooled, Joint, Recursive} {
 		for _, transform := range transforms {
-			p, err := Recipe{everything(), transform, strategy, horizon}.Fit(frame, 0)
+			p, err := Recipe{everything(), 0, transform, strategy, horizon}.Fit(frame, 0)
 			require.NoError(t, err)
 			for m := range p.Models() {
 				before, _, err := p.Tables(frame, m, 0)
@@ -200,7 +200,7 @@ func bits(v []float64) []uint64 {
 // The test above would find a leak: a row after the origin is another.
 func TestDisturbanceIsSeen(t *testing.T) {
 	frame := panel(rand.New(rand.NewPCG(3, 4)))
-	p, err := Recipe{everything(), nil, Direct, 1}.Fit(frame, 0)
+	p, err := Recipe{everything(), 0, nil, Direct, 1}.Fit(frame, 0)
 	require.NoError(t, err)
 	before, _, err := p.Tables(frame, 0, 0)
 	require.NoError(t, err)

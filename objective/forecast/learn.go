@@ -16,6 +16,9 @@ type LearnOptions struct {
 	// Patience ends the training after so many rounds without a better score.
 	// Default 0: never.
 	Patience int
+	// Last has the last round be the result and not the best: for training that more
+	// rounds do not spoil, as that of forests.
+	Last bool
 	// OnRound, if not nil, is called after each round. An error it returns ends the
 	// training, and Learn returns it wrapped: that is how a trial is pruned.
 	OnRound func(Round) error
@@ -29,8 +32,8 @@ type Round struct {
 
 // Learned is how a training of all folds went.
 type Learned struct {
-	Result Result    // of the best round
-	Rounds int       // up to and including the best; 0 if training has no rounds
+	Result Result    // of the best round, or the last
+	Rounds int       // up to and including that one; 0 if training has no rounds
 	Curve  []float64 // after each round, the score by the first metric; nil if training has no rounds
 }
 
@@ -101,7 +104,7 @@ func (l *learner) roundByRound(ctx context.Context) (Learned, error) {
 		}
 		r := l.result(l.name, l.results())
 		out.Curve = append(out.Curve, r.Scores[0])
-		if best == nil || better(r.Scores[0], score) {
+		if best == nil || l.opts.Last || better(r.Scores[0], score) {
 			score, best, out.Rounds = r.Scores[0], l.results(), len(out.Curve)
 		}
 		if err := l.report(len(out.Curve)-1, r); err != nil {

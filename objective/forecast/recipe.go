@@ -62,6 +62,7 @@ func (t Table) Target(i int) time.Time {
 // A Recipe says how series become tables, and models of them forecasts.
 type Recipe struct {
 	Features  Features  // default [DefaultFeatures] of the frequency
+	Lags      int       // how many lags the default features have; default theirs
 	Transform Transform // of the target; default none
 	Strategy  Strategy  // default Direct
 	Horizon   int       // steps to train for; default [FitOptions.Horizon]
@@ -96,6 +97,15 @@ func (r Recipe) Fit(train Frame, holdout int) (*Prepared, error) {
 	}
 	if f := r.Features; f.Lags == nil && f.Seasonal == nil && f.Rolling == nil && f.Calendar == nil {
 		d := DefaultFeatures(like.Freq)
+		if r.Lags < 0 || r.Lags > 1<<20 {
+			return nil, fmt.Errorf("forecast: recipe: %w: %d lags", ErrConfig, r.Lags)
+		}
+		if r.Lags > 0 {
+			d.Lags = d.Lags[:0]
+			for l := range r.Lags {
+				d.Lags = append(d.Lags, l+1)
+			}
+		}
 		p.features.Lags, p.features.Seasonal, p.features.Rolling, p.features.Calendar = d.Lags, d.Seasonal, d.Rolling, d.Calendar
 	}
 	for _, c := range like.Past {

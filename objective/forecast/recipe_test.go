@@ -133,7 +133,7 @@ func TestStrategiesContinueALine(t *testing.T) {
 	s := count(40)
 	for _, strategy := range []Strategy{Direct, Pooled, Joint, Recursive} {
 		for _, transform := range []Transform{nil, Diff{}, Standard{}, Chain{MinMax{}, Diff{Lag: 7}}} {
-			m := &Tabular{Recipe: Recipe{Features{Lags: []int{1, 2}}, transform, strategy, 0}, New: ridge}
+			m := &Tabular{Recipe: Recipe{Features: Features{Lags: []int{1, 2}}, Transform: transform, Strategy: strategy}, New: ridge}
 			require.NoError(t, m.Fit(t.Context(), Frame{s}, FitOptions{Horizon: 5}))
 			next, err := m.Predict(t.Context(), Frame{s}, 5)
 			require.NoError(t, err)

@@ -209,7 +209,7 @@ func (t *Tabular) load(r io.Reader) error {
 		}
 	}
 	t.prepared, t.models = p, loaded
-	t.Recipe = Recipe{p.features, p.transform, p.strategy, p.horizon}
+	t.Recipe = Recipe{Features: p.features, Transform: p.transform, Strategy: p.strategy, Horizon: p.horizon}
 	return nil
 }
 

@@ -21,6 +21,7 @@ type Predictor struct {
 	cells   []cell
 	sets    [][]uint32
 	trees   []compiled
+	groups  []group
 	shares  []float64
 	threads int
 	scratch sync.Pool // of *[]float64
@@ -30,8 +31,8 @@ type Predictor struct {
 // its column is <= threshold. A leaf compares the -Inf of column 0 with its value,
 // and so stays where it is.
 type cell struct {
-	threshold    float64 // of a categorical split: the index of its set
-	column, left uint32
+	threshold     float64 // of a categorical split: the index of its set
+	column, right uint32
 }
 
 // A compiled is a tree among the cells.
@@ -40,6 +41,32 @@ type compiled struct {
 	depth  int // steps that take any row to its leaf
 	output int
 	walk   walk
+}
+
+// A group is trees that one row goes through side by side, or a tree alone.
+type group struct {
+	first, trees int
+	together     bool // no splits by category, no linear leaves
+	depth        int  // of the deepest
+	roots        [lanes]uint32
+}
+
+// groups returns the trees in groups, in order.
+func groups(trees []compiled) []group {
+	var all []group
+	for i, t := range trees {
+		alone := t.walk != byNumber
+		if n := len(all); n == 0 || alone || !all[n-1].together || all[n-1].trees == lanes {
+			all = append(all, group{first: i, together: !alone})
+		}
+		g := &all[len(all)-1]
+		for lane := g.trees; lane < lanes; lane++ { // lanes without a tree repeat the last
+			g.roots[lane] = t.root
+		}
+		g.trees++
+		g.depth = max(g.depth, t.depth)
+	}
+	return all
 }
 
 type walk uint8
@@ -64,7 +91,7 @@ type input struct {
 
 const (
 	lanes       = 8 // walks side by side
-	stride      = 4 // steps before a look whether all walks have ended
+	stride      = 3 // steps before a look whether all walks have ended
 	blockRows   = 64
 	rowsAThread = 256 // a goroutine for less is not worth it
 )
@@ -92,6 +119,7 @@ func NewPredictor(m *Model, threads int) (*Predictor, error) {
 	for i := range m.Trees {
 		p.compile(&m.Trees[i], index)
 	}
+	p.groups = groups(p.trees)
 	return p, nil
 }
 
@@ -114,7 +142,7 @@ func (p *Predictor) compile(t *Tree, index map[input]uint32) {
 		at := queue[i]
 		c.depth = max(c.depth, at.depth)
 		if at.node < 0 {
-			p.cells = append(p.cells, cell{threshold: t.Leaves[^at.node].Value, left: c.root + uint32(i)})
+			p.cells = append(p.cells, cell{threshold: t.Leaves[^at.node].Value, right: c.root + uint32(i) - 1})
 			continue
 		}
 		n := &t.Nodes[at.node]
@@ -128,14 +156,14 @@ func (p *Predictor) compile(t *Tree, index map[input]uint32) {
 			index[in] = column
 			p.columns = append(p.columns, in)
 		}
-		next := cell{threshold: p.m.threshold(n), column: column, left: c.root + uint32(len(queue))}
+		next := cell{threshold: p.m.threshold(n), column: column, right: c.root + uint32(len(queue))}
 		if n.Categorical() {
 			c.walk = byCategory
 			next.threshold = float64(len(p.sets))
 			p.sets = append(p.sets, n.Categories)
 		}
 		p.cells = append(p.cells, next)
-		queue = append(queue, place{n.Left, at.depth + 1}, place{n.Right, at.depth + 1})
+		queue = append(queue, place{n.Right, at.depth + 1}, place{n.Left, at.depth + 1})
 	}
 	p.trees = append(p.trees, c)
 }
@@ -350,44 +378,39 @@ func (p *Predictor) rowsOf(t *compiled, x, out []float64, n int) {
 // treesOf adds all trees to the outputs of one row, lanes trees side by side where
 // they have no categories.
 func (p *Predictor) treesOf(x, values, out, scratch []float64) {
-	cells, trees := p.cells, p.trees
-	for i := 0; i < len(trees); {
-		depth := p.together(i)
-		if depth < 0 {
-			out[trees[i].output] += p.one(i, x, values, scratch)
-			i++
+	cells := p.cells
+	for i := range p.groups {
+		g := &p.groups[i]
+		if !g.together {
+			out[p.trees[g.first].output] += p.one(g.first, x, values, scratch)
 			continue
 		}
-		t := trees[i:][:lanes]
-		c0, c1, c2, c3 := t[0].root, t[1].root, t[2].root, t[3].root
-		c4, c5, c6, c7 := t[4].root, t[5].root, t[6].root, t[7].root
-		for range depth {
-			c0, c1 = step(cells, x, c0), step(cells, x, c1)
-			c2, c3 = step(cells, x, c2), step(cells, x, c3)
-			c4, c5 = step(cells, x, c4), step(cells, x, c5)
-			c6, c7 = step(cells, x, c6), step(cells, x, c7)
+		c0, c1, c2, c3 := g.roots[0], g.roots[1], g.roots[2], g.roots[3]
+		c4, c5, c6, c7 := g.roots[4], g.roots[5], g.roots[6], g.roots[7]
+		for d := g.depth; d > 0; d -= stride {
+			for range min(d, stride) {
+				c0, c1 = step(cells, x, c0), step(cells, x, c1)
+				c2, c3 = step(cells, x, c2), step(cells, x, c3)
+				c4, c5 = step(cells, x, c4), step(cells, x, c5)
+				c6, c7 = step(cells, x, c6), step(cells, x, c7)
+			}
+			if cells[c0].column|cells[c1].column|cells[c2].column|cells[c3].column|
+				cells[c4].column|cells[c5].column|cells[c6].column|cells[c7].column == 0 {
+				break
+			}
 		}
-		for j, c := range [lanes]uint32{c0, c1, c2, c3, c4, c5, c6, c7} {
-			out[t[j].output] += cells[c].threshold
+		leaves := [lanes]float64{
+			cells[c0].threshold, cells[c1].threshold, cells[c2].threshold, cells[c3].threshold,
+			cells[c4].threshold, cells[c5].threshold, cells[c6].threshold, cells[c7].threshold,
 		}
-		i += lanes
-	}
-}
-
-// together returns the depth of the deepest of the lanes trees from i on, -1 when
-// there are fewer or some must be walked alone.
-func (p *Predictor) together(i int) int {
-	if i+lanes > len(p.trees) {
-		return -1
-	}
-	depth := 0
-	for _, t := range p.trees[i : i+lanes] {
-		if t.walk != byNumber {
-			return -1
+		if len(out) == 1 && g.trees == lanes { // a sum that stays in a register
+			out[0] = out[0] + leaves[0] + leaves[1] + leaves[2] + leaves[3] + leaves[4] + leaves[5] + leaves[6] + leaves[7]
+			continue
 		}
-		depth = max(depth, t.depth)
+		for j, t := range p.trees[g.first:][:g.trees] {
+			out[t.output] += leaves[j]
+		}
 	}
-	return depth
 }
 
 // one returns what tree i adds for a row: x in columns, values as they were given.
@@ -406,11 +429,11 @@ func (p *Predictor) one(i int, x, values, scratch []float64) float64 {
 
 func step(cells []cell, row []float64, at uint32) uint32 {
 	c := &cells[at]
-	right := uint32(1)
+	var left uint32
 	if row[c.column] <= c.threshold {
-		right = 0
+		left = 1
 	}
-	return c.left + right
+	return c.right + left
 }
 
 // category returns the leaf value of a tree without linear leaves.
@@ -428,9 +451,9 @@ func (p *Predictor) category(t *compiled, row []float64) float64 {
 		set := p.sets[int(c.threshold)]
 		v := int(row[c.column])
 		if v == -2 || v >= 0 && v/32 < len(set) && set[v/32]>>(v%32)&1 == 1 {
-			at = c.left
+			at = c.right + 1
 		} else {
-			at = c.left + 1
+			at = c.right
 		}
 	}
 }

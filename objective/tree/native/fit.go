@@ -87,7 +87,7 @@ func newBooster(train, valid engine.Dataset, p engine.Params, w *workers) *boost
 	})
 	b := &booster{p: p, train: train, valid: valid, model: &tree.Model{Outputs: 1}}
 	b.grower = &grower{
-		finder:  finder{p: p, bins: bins, simple: p.LambdaL1 == 0 && !slices.ContainsFunc(p.Monotone, func(m int) bool { return m != 0 })},
+		finder:  finder{p: p, bins: bins, simple: !slices.ContainsFunc(p.Monotone, func(m int) bool { return m != 0 })},
 		train:   bin(train, bins, w),
 		workers: w,
 		rows:    make([]uint32, n),

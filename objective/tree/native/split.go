@@ -66,7 +66,7 @@ type finder struct {
 	p      engine.Params
 	bins   []binner
 	unit   scale // of what the histograms hold
-	simple bool  // no L1, no monotone feature: leaf values need not be known
+	simple bool  // no monotone feature: leaf values need not be known
 }
 
 // scale says how histograms hold derivatives: first ones times g and shifted by
@@ -193,14 +193,15 @@ func (f *finder) thresholds(l *leaf, feature int, g, h *[cells]int64) split {
 	return best
 }
 
-// fast is thresholds without L1 and bounds. There, with G in any unit,
+// fast is thresholds without bounds. There, with G in any unit and T(G) the value of
+// |G|-L1 or 0, whichever is more,
 //
-//	gain = GL²/(HL+L2) + GR²/(HR+L2) - G²/(H+L2)
+//	gain = T(GL)²/(HL+L2) + T(GR)²/(HR+L2) - T(G)²/(H+L2)
 //
 // of which the first two are compared as one fraction, to spare the divisions.
 func (f *finder) fast(l *leaf, b *binner, g, h *[cells]int64) split {
 	s := scan{
-		shift: f.unit.shift, minRows: int64(f.p.MinRows), minHess: f.p.MinWeight, l2: f.p.LambdaL2, perH: 1 / f.unit.h,
+		shift: f.unit.shift, minRows: int64(f.p.MinRows), minHess: f.p.MinWeight, l1: f.p.LambdaL1 * f.unit.g, l2: f.p.LambdaL2, perH: 1 / f.unit.h,
 		rows: l.total.rows, g0: float64(l.total.g), h0: f.hess(l.total),
 	}
 	search := func(start candidate, left, leftH int64) candidate {
@@ -240,9 +241,9 @@ func (f *finder) fast(l *leaf, b *binner, g, h *[cells]int64) split {
 
 // A scan holds what is the same for all thresholds of a leaf.
 type scan struct {
-	shift                     uint
-	minRows, rows             int64
-	minHess, l2, perH, g0, h0 float64
+	shift                         uint
+	minRows, rows                 int64
+	minHess, l1, l2, perH, g0, h0 float64
 }
 
 // A candidate is a threshold, and the fraction num/den of its gain.
@@ -258,7 +259,7 @@ func (s *scan) ones(best candidate, g *[cells]int64, bins int, left int64) candi
 	shift, mask := s.shift&63, int64(1)<<s.shift-1
 	least := max(s.minRows, int64(math.Ceil(s.minHess)))
 	most := s.rows - least
-	g0, h0, l2 := s.g0, s.h0, s.l2
+	g0, h0, l1, l2 := s.g0, s.h0, s.l1, s.l2
 	num, den := best.num, best.den
 	at, atLeft := best.bin, best.left
 	for i, cell := range g[:bins] {
@@ -276,6 +277,9 @@ func (s *scan) ones(best candidate, g *[cells]int64, bins int, left int64) candi
 		gl, hl := float64(left>>shift), float64(rows)
 		gr, hr := g0-gl, h0-hl+l2
 		hl += l2
+		if l1 > 0 {
+			gl, gr = shrink(gl, l1), shrink(gr, l1)
+		}
 		n, d := gl*gl*hr+gr*gr*hl, hl*hr
 		if n*den > num*d {
 			num, den, at, atLeft = n, d, i, left
@@ -288,7 +292,7 @@ func (s *scan) ones(best candidate, g *[cells]int64, bins int, left int64) candi
 func (s *scan) curves(best candidate, g, h *[cells]int64, bins int, left, leftH int64) candidate {
 	shift, mask := s.shift&63, int64(1)<<s.shift-1
 	least, most := s.minRows, s.rows-s.minRows
-	g0, h0, l2 := s.g0, s.h0, s.l2
+	g0, h0, l1, l2 := s.g0, s.h0, s.l1, s.l2
 	for i, cell := range g[:bins] {
 		if cell == 0 {
 			continue
@@ -308,12 +312,23 @@ func (s *scan) curves(best candidate, g, h *[cells]int64, bins int, left, leftH 
 			continue
 		}
 		hl, hr = hl+l2, hr+l2
+		if l1 > 0 {
+			gl, gr = shrink(gl, l1), shrink(gr, l1)
+		}
 		n, d := gl*gl*hr+gr*gr*hl, hl*hr
 		if n*best.den > best.num*d {
 			best = candidate{n, d, i, left, leftH}
 		}
 	}
 	return best
+}
+
+// shrink returns |g|-l1, or 0 if that is less.
+func shrink(g, l1 float64) float64 {
+	if g = math.Abs(g) - l1; g > 0 {
+		return g
+	}
+	return 0
 }
 
 // categories looks for the best set of categories to send left: one, where there

@@ -1,0 +1,38 @@
+package forecast
+
+import (
+	"context"
+	"errors"
+)
+
+// InSample returns what a fitted model forecasts from within the data it was fitted
+// to: at most so many origins, evenly spaced over the second half of each series,
+// horizon steps each. Set beside a backtest's scores, the scores of these samples
+// tell how much a model has learnt by heart. Origins from which it cannot forecast,
+// for want of rows, are left out.
+func InSample(ctx context.Context, model Forecaster, train Frame, horizon, origins int) ([]Sample, error) {
+	var all []Sample
+	for _, s := range train {
+		last := s.Len() - horizon
+		first := min(s.Len()/2, last)
+		if first < 1 {
+			continue
+		}
+		n := min(origins, last-first+1)
+		for i := range n {
+			o := last
+			if n > 1 {
+				o = first + i*(last-first)/(n-1)
+			}
+			next, err := model.Predict(ctx, Frame{s.Until(o, horizon)}, horizon)
+			if errors.Is(err, ErrShort) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, Sample{Truth: s.Y[o : o+horizon], Forecast: next[0].Y, Train: s.Y[:o], Season: s.Freq.Season()})
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,112 @@
+package treeforecast
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/attune-hpo/attune/objective/forecast"
+	"github.com/attune-hpo/attune/objective/tree/engine"
+	"github.com/attune-hpo/attune/objective/tree/native"
+	"github.com/attune-hpo/attune/objective/tree/style"
+	"github.com/attune-hpo/attune/space"
+)
+
+// A Family makes forecasters of one style of tree ensembles from hyperparameters. They
+// are those of the style and two of the recipe:
+//
+//   - transform: what is done to the target first, as [forecast.ParseTransform] reads
+//     it, or "none";
+//   - lags: how many of the last values a model sees.
+//
+// Only Style is required.
+type Family struct {
+	Style  style.Style
+	Engine engine.Engine // default [native.Engine]
+	// Recipe is what series become tables by, where no hyperparameter says otherwise. Its
+	// strategy is Pooled by default: one model for all steps, whose rounds have forecasts.
+	Recipe forecast.Recipe
+	Cache  *forecast.Cache // of tables; default none
+}
+
+// Name returns the style's name.
+func (f Family) Name() string { return f.Style.Name() }
+
+// Rounds returns the hyperparameter that is the number of trees; "" for forests,
+// which more trees do not spoil.
+func (f Family) Rounds() string {
+	for _, name := range []string{"num_iterations", "num_boost_round", "iterations"} {
+		if slices.Contains(f.Style.Names(), name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// Space returns the space to search by default for series like these: that of the
+// style, with leaves of no more than a tenth of the rows, and before it transform and
+// lags, unless the recipe has them.
+func (f Family) Space(train forecast.Frame) space.Space {
+	var out space.Space
+	rows := 0
+	for _, s := range train {
+		rows += s.Len()
+	}
+	if f.Recipe.Transform == nil {
+		out = append(out, space.Categorical("transform", transforms(train)...).Axis())
+	}
+	if f.Recipe.Features.Lags == nil && f.Recipe.Lags == 0 {
+		if most := min(2*max(train[0].Freq.Season(), 6), 48, rows/len(train)/4); most > 1 {
+			out = append(out, space.Int("lags", 1, most).Axis())
+		}
+	}
+	for _, a := range f.Style.Space() {
+		if d, ok := a.Distribution.(space.IntDistribution); ok && slices.Contains([]string{"min_data_in_leaf", "min_samples_leaf"}, a.Name) {
+			d.High = max(d.Low, min(d.High, rows/10))
+			a.Distribution = d
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// New returns a forecaster with the hyperparameters; what they do not set is as usual
+// for the style. It fails with [style.ErrSetting] for a name that there is not, and
+// for a value that makes no sense.
+func (f Family) New(settings space.Settings) (forecast.Forecaster, error) {
+	recipe := f.Recipe
+	if recipe.Strategy == "" {
+		recipe.Strategy = forecast.Pooled
+	}
+	var rest space.Settings
+	for _, s := range settings {
+		switch s.Name {
+		case "transform":
+			text, ok := s.Value.Any().(string)
+			t, err := forecast.ParseTransform(text)
+			if text == none {
+				t, err = forecast.Chain{}, nil
+			}
+			if !ok || err != nil {
+				return nil, fmt.Errorf("treeforecast: %w: transform is %s: %w", style.ErrSetting, s.Value, err)
+			}
+			recipe.Transform = t
+		case "lags":
+			n, ok := s.Value.Any().(int64)
+			if !ok || n < 1 || n > 10_000 {
+				return nil, fmt.Errorf("treeforecast: %w: lags is %s, want a whole number from 1 to 10000", style.ErrSetting, s.Value)
+			}
+			recipe.Lags = int(n)
+		default:
+			rest = append(rest, s)
+		}
+	}
+	p, err := f.Style.Params(rest)
+	if err != nil {
+		return nil, fmt.Errorf("treeforecast: %w", err)
+	}
+	e := f.Engine
+	if e == nil {
+		e = native.Engine{}
+	}
+	return &forecast.Tabular{Recipe: recipe, Cache: f.Cache, New: func() forecast.Regressor { return &Regressor{Engine: e, Params: p} }}, nil
+}

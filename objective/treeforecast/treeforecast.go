@@ -1,0 +1,146 @@
+// Package treeforecast forecasts series with tree ensembles: it puts the engines that
+// train them behind the interfaces of package forecast, and their hyperparameters in
+// reach of a search.
+package treeforecast
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+
+	"github.com/attune-hpo/attune/objective/forecast"
+	"github.com/attune-hpo/attune/objective/tree"
+	"github.com/attune-hpo/attune/objective/tree/engine"
+)
+
+// A Regressor is a tree ensemble as a [forecast.Regressor].
+type Regressor struct {
+	Engine engine.Engine
+	// Params are those of training. The seed and the threads are those of
+	// [forecast.FitOptions].
+	Params engine.Params
+
+	predictor *tree.Predictor
+}
+
+// Fit implements [forecast.Regressor]. Besides the engine's errors it has
+// [forecast.ErrConfig], for the strategy Joint: a tree has one output.
+func (r *Regressor) Fit(ctx context.Context, train, valid forecast.Table, opts forecast.FitOptions) error {
+	if train.Y.Cols != 1 {
+		return fmt.Errorf("treeforecast: fit: %w: the strategy joint, while trees forecast one step at a time: take pooled or direct", forecast.ErrConfig)
+	}
+	if r.Engine == nil {
+		return fmt.Errorf("treeforecast: fit: %w: no engine", forecast.ErrConfig)
+	}
+	p := r.Params
+	p.Seed, p.Threads = opts.Seed, opts.Threads
+	learn, watch := dataset(train), engine.Dataset{}
+	if valid.X.Rows > 0 {
+		watch = dataset(valid)
+	}
+	labelled := valid.Y.Rows > 0
+	m, err := r.Engine.Fit(ctx, learn, watch, p, func(it engine.Iteration) error {
+		step := forecast.Iteration{Round: it.Round, Train: math.NaN(), Valid: math.NaN()}
+		if labelled {
+			step.Valid = it.Score
+		} else {
+			step.Train = it.Score
+		}
+		if it.Predictions != nil && valid.X.Rows > 0 {
+			step.Predictions = func() (forecast.Matrix, error) {
+				y := it.Predictions()
+				return forecast.Matrix{Rows: len(y), Cols: 1, Data: y}, nil
+			}
+		}
+		return opts.Iterate(step)
+	})
+	if err != nil {
+		return err
+	}
+	return r.use(m)
+}
+
+func dataset(t forecast.Table) engine.Dataset {
+	d := engine.Dataset{Columns: engine.Columns(t.X.Data, t.X.Cols), Names: t.Names, Categorical: t.Categories}
+	if t.Y.Rows > 0 {
+		d.Label = t.Y.Data
+	}
+	return d
+}
+
+// use makes m the model to predict with.
+func (r *Regressor) use(m *tree.Model) error {
+	p, err := tree.NewPredictor(m, 1)
+	if err != nil {
+		return err
+	}
+	r.predictor = p
+	return nil
+}
+
+// Model returns the fitted model, or nil.
+func (r *Regressor) Model() *tree.Model {
+	if r.predictor == nil {
+		return nil
+	}
+	return r.predictor.Model()
+}
+
+// Predict implements [forecast.Regressor]. It fails with [forecast.ErrNotFitted].
+func (r *Regressor) Predict(x forecast.Matrix) (forecast.Matrix, error) {
+	if r.predictor == nil {
+		return forecast.Matrix{}, fmt.Errorf("treeforecast: predict: %w", forecast.ErrNotFitted)
+	}
+	y := forecast.Matrix{Rows: x.Rows, Cols: 1, Data: make([]float64, x.Rows)}
+	return y, r.predictor.Predict(x.Data, y.Data)
+}
+
+// Save implements [forecast.Regressor], as [tree.Write] does.
+func (r *Regressor) Save(w io.Writer) error {
+	if r.predictor == nil {
+		return fmt.Errorf("treeforecast: save: %w", forecast.ErrNotFitted)
+	}
+	return tree.Write(w, r.predictor.Model())
+}
+
+// Load implements [forecast.Regressor]: it reads what [tree.Read] reads, of one output.
+func (r *Regressor) Load(from io.Reader) error {
+	m, err := tree.Read(from)
+	if err == nil && m.Outputs != 1 {
+		err = fmt.Errorf("%d outputs, want 1", m.Outputs)
+	}
+	if err == nil {
+		err = r.use(m)
+	}
+	if err != nil {
+		return fmt.Errorf("treeforecast: load: %w: %w", forecast.ErrFormat, err)
+	}
+	return nil
+}
+
+// transforms returns what is worth trying on the targets of a frame: logarithms
+// only of positive values, differences of a season only where there are two.
+func transforms(f forecast.Frame) []string {
+	positive, rows := true, math.MaxInt
+	for _, s := range f {
+		rows = min(rows, s.Len())
+		for _, y := range s.Y {
+			positive = positive && !(y <= 0)
+		}
+	}
+	out := []string{none, "diff"}
+	if m := f[0].Freq.Season(); m > 1 && rows > 3*m {
+		out = append(out, fmt.Sprintf("diff %d", m))
+	}
+	if positive {
+		for _, t := range out {
+			out = append(out, strings.TrimSuffix("log,"+t, ","+none))
+		}
+	}
+	return out
+}
+
+// none is the transform that leaves all as it is, in a search space.
+const none = "none"

@@ -1,0 +1,273 @@
+package tune
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/attune-hpo/attune/internal/atomicfile"
+	"github.com/attune-hpo/attune/objective/forecast"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/space/spaceyaml"
+	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// ErrModel reports a file that holds no model, or a damaged one.
+var ErrModel = errors.New("tune: no model file")
+
+// A Model is a fitted forecaster, with where it comes from and what it takes to use it.
+type Model struct {
+	Family   string
+	Settings space.Settings // all hyperparameters that are not as usual
+	Seed     uint64
+	Horizon  int     // steps that it was fitted to forecast
+	Study    string  // may be empty
+	Trial    int     // number of the trial in it
+	Metric   string  // that was optimised
+	Value    float64 // of the trial
+	Data     *forecast.CSV
+	// Forecaster is fitted.
+	Forecaster forecast.Forecaster
+}
+
+const modelFormat = "attune model"
+
+// savedModel is a Model as JSON. Version 1.
+type savedModel struct {
+	Format     string          `json:"format"`
+	Version    int             `json:"version"`
+	Family     string          `json:"family"`
+	Settings   json.RawMessage `json:"settings"`
+	Seed       string          `json:"seed"` // a number of 64 bits, more than JSON's readers keep
+	Horizon    int             `json:"horizon"`
+	Study      string          `json:"study,omitempty"`
+	Trial      int             `json:"trial"`
+	Metric     string          `json:"metric"`
+	Value      float64         `json:"value"`
+	Data       *savedCSV       `json:"data,omitempty"`
+	Forecaster json.RawMessage `json:"forecaster"` // what Save wrote, if that is JSON
+	Binary     []byte          `json:"forecaster_base64,omitempty"`
+}
+
+type savedCSV struct {
+	Time     string   `json:"time"`
+	Target   string   `json:"target"`
+	ID       string   `json:"id,omitempty"`
+	Past     []string `json:"past,omitempty"`
+	Known    []string `json:"known,omitempty"`
+	Freq     string   `json:"frequency,omitempty"`
+	Layout   string   `json:"layout,omitempty"`
+	Location string   `json:"location,omitempty"`
+	Comma    string   `json:"comma,omitempty"`
+	NA       []string `json:"na,omitempty"`
+	Fill     string   `json:"fill,omitempty"`
+	Sort     bool     `json:"sort,omitempty"`
+}
+
+// values returns settings as a JSON object.
+func values(settings space.Settings) json.RawMessage {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, s := range settings {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		name, _ := json.Marshal(s.Name)
+		fmt.Fprintf(&b, "%s:%s", name, string(s.Value))
+	}
+	b.WriteByte('}')
+	return b.Bytes()
+}
+
+// Write writes m as a line of JSON and, after it, a line with its SHA-256.
+func (m Model) Write(w io.Writer) error {
+	var f bytes.Buffer
+	if err := m.Forecaster.Save(&f); err != nil {
+		return fmt.Errorf("tune: write model: %w", err)
+	}
+	s := savedModel{Format: modelFormat, Version: 1, Family: m.Family, Settings: values(m.Settings), Seed: fmt.Sprint(m.Seed),
+		Horizon: m.Horizon, Study: m.Study, Trial: m.Trial, Metric: m.Metric, Value: m.Value, Forecaster: json.RawMessage("null")}
+	if json.Valid(f.Bytes()) {
+		s.Forecaster = f.Bytes()
+	} else {
+		s.Binary = f.Bytes()
+	}
+	if d := m.Data; d != nil {
+		s.Data = &savedCSV{Time: d.Time, Target: d.Target, ID: d.ID, Past: d.Past, Known: d.Known, Layout: d.Layout,
+			NA: d.NA, Fill: string(d.Fill), Sort: d.Sort}
+		if d.Freq.Valid() {
+			s.Data.Freq = d.Freq.String()
+		}
+		if d.Location != nil {
+			s.Data.Location = d.Location.String()
+		}
+		if d.Comma != 0 {
+			s.Data.Comma = string(d.Comma)
+		}
+	}
+	line, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("tune: write model: %w", err)
+	}
+	line = append(line, '\n')
+	sum := sha256.Sum256(line)
+	line = fmt.Appendf(line, "{\"sha256\":\"%s\"}\n", hex.EncodeToString(sum[:]))
+	if _, err := w.Write(line); err != nil {
+		return fmt.Errorf("tune: write model: %w", err)
+	}
+	return nil
+}
+
+// WriteFile writes m to a file, which is there whole or not at all.
+func (m Model) WriteFile(path string) error {
+	if err := atomicfile.Write(path, m.Write); err != nil {
+		return fmt.Errorf("tune: write model %s: %w", path, err)
+	}
+	return nil
+}
+
+// ReadFile reads a model that [Model.WriteFile] wrote, of one of the families. It
+// fails with [ErrModel] for what is damaged, cut short, or of another family.
+func ReadFile(path string, families ...Family) (Model, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Model{}, fmt.Errorf("tune: read model: %w", err)
+	}
+	m, err := read(data, families)
+	if err != nil {
+		return Model{}, fmt.Errorf("%w: %s: %w", ErrModel, path, err)
+	}
+	return m, nil
+}
+
+func read(data []byte, families []Family) (Model, error) {
+	line, rest, _ := bytes.Cut(data, []byte("\n"))
+	var s savedModel
+	if err := json.Unmarshal(line, &s); err != nil {
+		return Model{}, fmt.Errorf("its first line is not JSON: %w", err)
+	}
+	if s.Format != modelFormat || s.Version != 1 {
+		return Model{}, fmt.Errorf("format %q, version %d: this is a reader of %q, version 1", s.Format, s.Version, modelFormat)
+	}
+	var check struct {
+		SHA256 string `json:"sha256"`
+	}
+	sum := sha256.Sum256(data[:len(data)-len(rest)])
+	if err := json.Unmarshal(rest, &check); err != nil || check.SHA256 != hex.EncodeToString(sum[:]) {
+		return Model{}, errors.New("its checksum is missing or wrong: the file is damaged or cut short")
+	}
+	m := Model{Family: s.Family, Horizon: s.Horizon, Study: s.Study, Trial: s.Trial, Metric: s.Metric, Value: s.Value}
+	if _, err := fmt.Sscan(s.Seed, &m.Seed); err != nil {
+		return Model{}, fmt.Errorf("seed %q: %w", s.Seed, err)
+	}
+	settings, err := spaceyaml.ReadSettings(bytes.NewReader(s.Settings))
+	if err != nil {
+		return Model{}, fmt.Errorf("settings: %w", err)
+	}
+	m.Settings = settings
+	if d := s.Data; d != nil {
+		m.Data = &forecast.CSV{Time: d.Time, Target: d.Target, ID: d.ID, Past: d.Past, Known: d.Known, Layout: d.Layout,
+			NA: d.NA, Fill: forecast.Fill(d.Fill), Sort: d.Sort}
+		if d.Freq != "" {
+			if m.Data.Freq, err = forecast.ParseFrequency(d.Freq); err != nil {
+				return Model{}, fmt.Errorf("data: %w", err)
+			}
+		}
+		if d.Location != "" {
+			if m.Data.Location, err = time.LoadLocation(d.Location); err != nil {
+				return Model{}, fmt.Errorf("data: %w", err)
+			}
+		}
+		for _, c := range d.Comma {
+			m.Data.Comma = c
+			break
+		}
+	}
+	saved := []byte(s.Forecaster)
+	if s.Binary != nil {
+		saved = s.Binary
+	}
+	for _, f := range families {
+		if f.Name() != s.Family {
+			continue
+		}
+		if m.Forecaster, err = f.New(m.Settings); err != nil {
+			return Model{}, err
+		}
+		if err := m.Forecaster.Load(bytes.NewReader(saved)); err != nil {
+			return Model{}, err
+		}
+		return m, nil
+	}
+	return Model{}, fmt.Errorf("it is of the family %q, which is none of those asked for", s.Family)
+}
+
+// Path returns the file in which the best model of a study is kept.
+func (t *Task) Path(study string) string {
+	name := url.PathEscape(study)
+	if len(name) > 100 {
+		sum := sha256.Sum256([]byte(study))
+		name = name[:80] + "-" + hex.EncodeToString(sum[:8])
+	}
+	return filepath.Join(t.Folder, "model-"+name+".json")
+}
+
+// Best returns the model of the study's best trial: the one that was kept or, if that
+// is missing, damaged or of another trial, one that is fitted anew, and kept. It
+// fails as [study.Study.Best] does.
+func (t *Task) Best(ctx context.Context, st *study.Study) (Model, error) {
+	best, err := st.Best(ctx)
+	if err != nil {
+		return Model{}, err
+	}
+	if t.Folder != "" {
+		m, err := ReadFile(t.Path(st.Name()), t.Family)
+		if err == nil && m.Trial == best.Number && m.Study == st.Name() {
+			return m, nil
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrModel) {
+			return Model{}, err
+		}
+	}
+	m, err := t.Refit(ctx, st, best)
+	if err != nil || t.Folder == "" {
+		return m, err
+	}
+	if err := os.MkdirAll(t.Folder, 0o755); err != nil {
+		return m, fmt.Errorf("tune: %w", err)
+	}
+	return m, m.WriteFile(t.Path(st.Name()))
+}
+
+// Refit fits the forecaster of a complete trial to all of the data, with the trial's
+// hyperparameters, seed and number of rounds: the same model that the trial had.
+func (t *Task) Refit(ctx context.Context, st *study.Study, r trial.Record) (Model, error) {
+	settings := append(slices.Clone(t.Fixed), r.Params.Settings()...)
+	rounds := 0
+	if a, ok := r.Attrs.Get(RoundsKey); ok {
+		if err := a.Decode(&rounds); err != nil {
+			return Model{}, fmt.Errorf("tune: refit trial %d: attribute %s: %w", r.Number, RoundsKey, err)
+		}
+	}
+	m, err := t.fit(ctx, settings, rounds, forecast.FitOptions{Seed: st.TrialSeed(r.Number), Threads: t.Threads})
+	if err != nil {
+		return Model{}, fmt.Errorf("tune: refit trial %d: %w", r.Number, err)
+	}
+	m.Study, m.Trial = st.Name(), r.Number
+	if len(r.Values) > 0 {
+		m.Value = r.Values[0]
+	}
+	return m, nil
+}

@@ -1,0 +1,295 @@
+// Package tune makes studies of forecasters: it searches the hyperparameters of a
+// [Family] for what forecasts best in a backtest, and keeps the model.
+//
+//	frame, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("air.csv")
+//	back, err := forecast.NewBacktest(frame, forecast.Splits{Horizon: 12, Windows: 3})
+//	task := &tune.Task{Backtest: back, Family: treeforecast.Family{Style: style.LightGBM}, Folder: "air.models"}
+//	st, err := study.Open(ctx, sqlite.File("air.db"), "lightgbm", task.Config(tpe.New(tpe.Config{}), pruner.Median{}))
+//	err = task.Optimize(ctx, st, study.Run{Trials: 50})
+//	best, err := task.Best(ctx, st)
+//	next, err := best.Forecaster.Predict(ctx, frame, 12)
+//
+// A trial trains in all folds of the backtest side by side and reports the score of
+// all of them after each round, so that a pruner compares whole learning curves; see
+// [forecast.Backtest.Learn]. The number of rounds is not searched: it is where the
+// curve is best. The trial's model is then fitted to all of the data with that number.
+package tune
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/attune-hpo/attune/objective/forecast"
+	"github.com/attune-hpo/attune/pruner"
+	"github.com/attune-hpo/attune/sampler"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// A Family makes forecasters of one kind from hyperparameters.
+type Family interface {
+	// Name tells families apart: lightgbm, lstm.
+	Name() string
+	// Space is what to search by default for series like these.
+	Space(train forecast.Frame) space.Space
+	// New returns a forecaster that is not fitted yet. Hyperparameters that are not
+	// given are as usual; a name that is unknown, or a value that makes no sense, is an
+	// error.
+	New(settings space.Settings) (forecast.Forecaster, error)
+	// Rounds returns the name of the hyperparameter that is the number of rounds of
+	// training, which is then found by early stopping; "" if there is none, or more
+	// rounds do not spoil a model.
+	Rounds() string
+}
+
+var (
+	// ErrSpace reports a search space that does not go with a family.
+	ErrSpace = errors.New("tune: bad search space")
+	// ErrScore reports a trial whose score is not a number.
+	ErrScore = errors.New("tune: no score")
+)
+
+// Attributes of a trial, besides valid_NAME and train_NAME for mape, rmse and mae: the
+// scores of the backtest, and of the model fitted to all of the data, within them.
+const (
+	RoundsKey  = "rounds"  // trees or epochs of the model
+	SecondsKey = "seconds" // what the trial took
+	FixedKey   = "fixed"   // the settings that were not searched
+)
+
+// A Task tunes a family on a backtest. It is a [study.Objective] of one value, the
+// backtest's first metric. Backtest and Family are required. Its methods are safe
+// for concurrent use, its fields are not to be changed any more then.
+type Task struct {
+	Backtest *forecast.Backtest
+	Family   Family
+	Space    space.Space    // to search; default [Family.Space] of the backtest's frame
+	Fixed    space.Settings // hyperparameters that are not searched
+	// MaxRounds is the most rounds of training, unless Space or Fixed have the number.
+	// Default 500.
+	MaxRounds int
+	// Patience ends a trial's training after so many rounds without a better score.
+	// Default 30; negative: never.
+	Patience int
+	// Threads are those of one trial: cores divided by the trials that run at once.
+	// Default 1.
+	Threads int
+	// Folder is where the best trial's model is kept, a file for each study; see
+	// [Task.Path]. It is made if need be. Default: models are not kept, and [Task.Best]
+	// fits anew.
+	Folder string
+	// Data says how the frame was read; it is kept with the model.
+	Data *forecast.CSV
+
+	mu     sync.Mutex
+	staged map[int]Model // models of trials that looked like the best, by number, until they are told
+	best   float64       // score of the best so far
+	begun  bool          // there is a best
+}
+
+// Config returns the configuration of a study of the task.
+func (t *Task) Config(s sampler.Sampler, p pruner.Pruner) study.Config {
+	m := t.Backtest.Metrics()[0]
+	direction := trial.Minimize
+	if m.Maximize() {
+		direction = trial.Maximize
+	}
+	return study.Config{Sampler: s, Pruner: p, Space: t.space(), Directions: []trial.Direction{direction}, Metrics: []string{m.Name()}}
+}
+
+func (t *Task) space() space.Space {
+	if t.Space != nil {
+		return t.Space
+	}
+	var free space.Space
+	for _, a := range t.Family.Space(t.Backtest.Frame()) {
+		if _, fixed := t.Fixed.Get(a.Name); !fixed {
+			free = append(free, a)
+		}
+	}
+	return free
+}
+
+// Validate reports, wrapping [ErrSpace], what makes it impossible to begin: a
+// hyperparameter of the space that the family has not, one that is both searched and
+// fixed, bounds of the space that make no forecaster.
+func (t *Task) Validate() error {
+	if t.Backtest == nil || t.Family == nil {
+		return fmt.Errorf("%w: a task needs a Backtest and a Family", ErrSpace)
+	}
+	for _, high := range []bool{false, true} {
+		settings := slices.Clone(t.Fixed)
+		for _, a := range t.space() {
+			if _, fixed := t.Fixed.Get(a.Name); fixed {
+				return fmt.Errorf("%w: %s is fixed and searched: remove it from one of the two", ErrSpace, a.Name)
+			}
+			if !a.Exists(settings) {
+				continue
+			}
+			x := a.Distribution.At(0)
+			if f, ok := a.Distribution.(space.FloatDistribution); ok && high {
+				x = f.High
+			} else if high {
+				x = a.Distribution.At(a.Distribution.Len() - 1)
+			}
+			settings = append(settings, space.Setting{Name: a.Name, Value: a.Distribution.Decode(x)})
+		}
+		if _, err := t.Family.New(settings); err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrSpace, t.Family.Name(), err)
+		}
+	}
+	return nil
+}
+
+// Optimize is [study.Study.Optimize] of the task, and keeps the model of the best
+// trial. A model that cannot be kept is a warning to the run's observer.
+func (t *Task) Optimize(ctx context.Context, st *study.Study, run study.Run) error {
+	if err := t.Validate(); err != nil {
+		return err
+	}
+	if t.Folder != "" {
+		if err := os.MkdirAll(t.Folder, 0o755); err != nil {
+			return fmt.Errorf("tune: %w", err)
+		}
+		run.Observer = study.Tee(t.keeper(st.Name(), run.Observer.Warn), run.Observer)
+	}
+	return st.Optimize(ctx, t, run)
+}
+
+// rounds returns the settings with the number of rounds, unless they have it.
+func (t *Task) rounds(settings space.Settings, n int) space.Settings {
+	name := t.Family.Rounds()
+	if _, ok := settings.Get(name); ok || name == "" || n == 0 {
+		return settings
+	}
+	return append(slices.Clone(settings), space.Setting{Name: name, Value: space.Lit(n)})
+}
+
+// Evaluate implements [study.Objective].
+func (t *Task) Evaluate(ctx context.Context, tr *study.Trial) ([]float64, error) {
+	begin := time.Now()
+	settings := slices.Clone(t.Fixed)
+	for _, a := range t.space() {
+		if a.Exists(settings) {
+			settings = append(settings, space.Setting{Name: a.Name, Value: a.Distribution.Decode(tr.Suggest(a))})
+		}
+	}
+	if err := tr.Err(); err != nil {
+		return nil, err
+	}
+	most, patience := t.MaxRounds, t.Patience
+	if most == 0 {
+		most = 500
+	}
+	if patience == 0 {
+		patience = 30
+	}
+	if t.Family.Rounds() == "" {
+		patience = -1
+	}
+	training := t.rounds(settings, most)
+	if _, err := t.Family.New(training); err != nil {
+		return nil, err
+	}
+	fit := forecast.FitOptions{Seed: tr.Seed(), Threads: t.Threads}
+	learned, err := t.Backtest.Learn(ctx, t.Family.Name(), func() forecast.Forecaster {
+		f, _ := t.Family.New(training) // which worked above
+		return f
+	}, forecast.LearnOptions{Fit: fit, Patience: max(0, patience), Last: t.Family.Rounds() == "", OnRound: func(r forecast.Round) error {
+		return tr.Report(ctx, r.Step, r.Scores[0])
+	}})
+	if err != nil {
+		return nil, err
+	}
+	value := learned.Result.Scores[0]
+	if math.IsNaN(value) {
+		return nil, fmt.Errorf("%w: %s is NaN %v: take another metric", ErrScore, t.Backtest.Metrics()[0].Name(), learned.Result.Warnings)
+	}
+	model, err := t.fit(ctx, settings, learned.Rounds, fit)
+	if err != nil {
+		return nil, err
+	}
+	within, err := forecast.InSample(ctx, model.Forecaster, t.Backtest.Frame(), t.Backtest.Horizon(), 50)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range []forecast.Metric{forecast.MAPE, forecast.RMSE, forecast.MAE} {
+		tr.SetAttr("valid_"+m.Name(), m.Score(t.Backtest.Samples(learned.Result)...))
+		tr.SetAttr("train_"+m.Name(), m.Score(within...))
+	}
+	if learned.Rounds > 0 {
+		tr.SetAttr(RoundsKey, learned.Rounds)
+	}
+	if len(t.Fixed) > 0 {
+		tr.SetAttr(FixedKey, values(t.Fixed))
+	}
+	tr.SetAttr(SecondsKey, math.Round(1000*time.Since(begin).Seconds())/1000)
+	t.stage(tr.Number(), value, model)
+	return []float64{value}, tr.Err()
+}
+
+// fit fits a forecaster to all of the data.
+func (t *Task) fit(ctx context.Context, settings space.Settings, rounds int, opts forecast.FitOptions) (Model, error) {
+	settings = t.rounds(settings, rounds)
+	f, err := t.Family.New(settings)
+	if err != nil {
+		return Model{}, err
+	}
+	opts.Horizon = t.Backtest.Horizon()
+	if err := f.Fit(ctx, t.Backtest.Frame(), opts); err != nil {
+		return Model{}, err
+	}
+	return Model{Family: t.Family.Name(), Settings: settings, Seed: opts.Seed, Horizon: opts.Horizon,
+		Metric: t.Backtest.Metrics()[0].Name(), Data: t.Data, Forecaster: f}, nil
+}
+
+// stage keeps a model that may be the best until its trial is told.
+func (t *Task) stage(number int, value float64, m Model) {
+	if t.Folder == "" {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.begun && !t.Backtest.Metrics()[0].Better(value, t.best) {
+		return
+	}
+	t.begun, t.best = true, value
+	m.Trial, m.Value = number, value
+	if t.staged == nil {
+		t.staged = map[int]Model{}
+	}
+	t.staged[number] = m
+}
+
+// keeper writes the model of a trial that has become the best.
+func (t *Task) keeper(name string, warn func(error)) study.Observer {
+	return study.Observer{
+		Begin: func(_ int, h trial.Snapshot) {
+			if best, ok := h.Best(); ok {
+				t.mu.Lock()
+				t.begun, t.best = true, best.Values[0]
+				t.mu.Unlock()
+			}
+		},
+		Finish: func(r trial.Record, h trial.Snapshot) {
+			t.mu.Lock()
+			m, staged := t.staged[r.Number]
+			delete(t.staged, r.Number)
+			t.mu.Unlock()
+			if best, ok := h.Best(); !ok || best.Number != r.Number || !staged {
+				return
+			}
+			m.Study = name
+			if err := m.WriteFile(t.Path(name)); err != nil && warn != nil {
+				warn(err)
+			}
+		},
+	}
+}
