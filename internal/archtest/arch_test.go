@@ -38,6 +38,10 @@ var arrows = []row{
 
 	{pkg: "internal/compare", ours: []string{"internal/compare/*", "objective/*"}},
 	{pkg: "internal/compare/*", ours: []string{"*", "*/*", "*/*/*"}},
+	{pkg: "internal/f32", foreign: []string{"golang.org/x/sys/cpu"}},
+	{pkg: "internal/f32/*", ours: []string{"internal/f32"}},
+	{pkg: "internal/dylib", foreign: []string{"github.com/ebitengine/purego"}, ours: []string{"internal/python"}},
+	{pkg: "internal/onnxsetup/*", ours: []string{"internal/onnxsetup"}},
 	{pkg: "internal/*", ours: []string{"space", "trial"}},
 
 	{pkg: "sampler", ours: []string{"space", "trial", "internal/transform"}},
@@ -53,16 +57,35 @@ var arrows = []row{
 
 	{pkg: "study", ours: []string{"pruner", "sampler", "space", "storage", "trial"}},
 
+	{pkg: "objective/forecast"},
 	{pkg: "objective/tree"},
+	{pkg: "objective/tree/engine", ours: []string{"objective/tree"}},
+	{pkg: "objective/tree/style", ours: []string{"objective/tree/engine", "space", "space/spaceyaml"}},
 	{pkg: "objective/tree/leavespredict", ours: []string{"objective/tree"},
 		foreign: []string{"github.com/dmitryikh/leaves"}},
-	{pkg: "objective/tree/engine", ours: []string{"objective/tree"}},
-	{pkg: "objective/tree/*", ours: []string{"objective/tree", "objective/tree/engine", "internal/selection"},
+	{pkg: "objective/tree/internal/*", ours: []string{"objective/tree", "objective/tree/engine", "objective/tree/native"},
+		foreign: []string{"github.com/stretchr/testify/*"}},
+	{pkg: "objective/tree/*", ours: []string{"objective/tree", "objective/tree/engine", "internal/dylib", "internal/python", "internal/selection"},
 		foreign: []string{"github.com/ebitengine/purego"}},
+	{pkg: "objective/treeforecast", ours: []string{"objective/forecast", "objective/tree", "objective/tree/*", "space"}},
+	{pkg: "objective/tune", ours: []string{"internal/atomicfile", "objective/forecast", "pruner", "sampler", "space", "space/spaceyaml", "study", "trial"}},
+	{pkg: "objective/table", ours: []string{"internal/*", "objective/tree", "objective/tree/*", "pruner", "sampler", "space", "space/spaceyaml", "study", "trial"}},
+	{pkg: "objective/neural", ours: []string{"internal/*", "objective/forecast", "objective/neural/*", "objective/neural/internal/*", "space", "space/spaceyaml"},
+		foreign: []string{"gorgonia.org/*"}},
+	{pkg: "objective/neural/*", ours: []string{"internal/*", "objective/neural/*", "objective/neural/internal/*"}, foreign: []string{"gorgonia.org/*", "gonum.org/v1/gonum/*"}},
+	{pkg: "objective/neural/internal/*", ours: []string{"internal/*", "objective/neural/internal/*"}, foreign: []string{"gorgonia.org/*", "gonum.org/v1/gonum/*"}},
 	{pkg: "objective/*", ours: []string{"space", "study", "trial"}},
+
 	{pkg: "export", ours: []string{"space", "space/spaceyaml", "trial", "internal/pyjson"}},
+	{pkg: "export/onnx", ours: []string{"objective/forecast", "objective/tree", "objective/treeforecast", "export/onnx/internal/*"}},
+	{pkg: "export/onnx/internal/*", ours: []string{"export/onnx", "export/onnx/internal/*"}},
+	{pkg: "export/registry", foreign: []string{"golang.org/x/sys/windows"}},
+	{pkg: "export/runtime", ours: []string{"internal/onnxsetup"}, foreign: []string{"github.com/yalue/onnxruntime_go"}},
 	{pkg: "progress", ours: []string{"space", "study", "trial"},
 		foreign: []string{"github.com/schollz/progressbar/v3", "golang.org/x/term"}},
+
+	{pkg: "cmd/*", ours: []string{"*", "*/*", "*/*/*", "cmd/attune/*"}, foreign: []string{"github.com/spf13/cobra", "golang.org/x/term"}},
+	{pkg: "cmd/attune/*", ours: []string{"*", "*/*", "*/*/*"}, foreign: []string{"github.com/spf13/cobra", "golang.org/x/term"}},
 
 	{pkg: "examples"},
 	{pkg: "examples/*", ours: []string{"*", "*/*"}},
@@ -118,7 +141,8 @@ func TestArrows(t *testing.T) {
 // Importers of the engine, of any sampler and pruner and of the memory store
 // need no C compiler, and no library for models that they do not use.
 func TestCoreIsLight(t *testing.T) {
-	core := []string{"study", "sampler/...", "pruner/...", "storage/memory", "space/...", "export/...", "progress/..."}
+	core := []string{"study", "sampler/...", "pruner/...", "storage/memory", "space/...", "export", "progress/...",
+		"objective/forecast/...", "objective/tree/...", "objective/treeforecast/...", "objective/tune/...", "export/onnx/...", "export/registry/..."}
 	for i := range core {
 		core[i] = module + core[i]
 	}
@@ -127,7 +151,7 @@ func TestCoreIsLight(t *testing.T) {
 			continue
 		}
 		assert.Empty(t, p.CgoFiles, "%s needs cgo", p.ImportPath)
-		for _, heavy := range []string{"gorgonia", "onnx", "sqlite"} {
+		for _, heavy := range []string{"gorgonia", "onnxruntime", "sqlite"} {
 			assert.NotContains(t, p.ImportPath, heavy)
 		}
 	}

@@ -1,0 +1,25 @@
+//go:build darwin || dragonfly || freebsd || illumos || linux || netbsd || openbsd
+
+package registry
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+// tryLock locks a file for this opening of it, unless another has it. The system
+// unlocks it when the file is closed, or the process ends in whatever way.
+func tryLock(f *os.File) (bool, error) {
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		switch {
+		case err == nil:
+			return true, nil
+		case errors.Is(err, syscall.EWOULDBLOCK):
+			return false, nil
+		case !errors.Is(err, syscall.EINTR):
+			return false, err
+		}
+	}
+}

@@ -1,0 +1,237 @@
+package runtime
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/internal/onnxsetup"
+)
+
+func TestHeader(t *testing.T) {
+	for name, want := range map[string][2]string{
+		"linear":       {"[x float32 [? 3]]", "[y float32 [? 1]]"},
+		"window":       {"[x float32 [? 4 2]]", "[y float32 [?]]"},
+		"fixed":        {"[x float32 [3 3]]", "[y float32 [3 1]]"},
+		"kinds":        {"[f float32 [?] d float64 [? 2] i int64 [2 2] s float32 []]", "[f_out float32 [?] d_out float64 [? 2] i_out int64 [2 2] s_out float32 [] b_out bool [?]]"},
+		"text":         {"[s string [?]]", "[t string [?]]"},
+		"half":         {"[x float16 [? 2]]", "[y float16 [? 2]]"},
+		"zipmap":       {"[x float32 [? 20]]", "[label int64 [?] map sequence]"},
+		"trees_double": {"[x float64 [? 20]]", "[y float64 [? 1]]"},
+	} {
+		model, err := os.ReadFile(file(name))
+		require.NoError(t, err)
+		h, err := readHeader(model)
+		require.NoError(t, err, name)
+		assert.Equal(t, want[0], "["+join(h.inputs)+"]")
+		assert.Equal(t, want[1], "["+join(h.outputs)+"]")
+	}
+}
+
+func join(infos []Info) string {
+	var s []string
+	for _, i := range infos {
+		s = append(s, i.String())
+	}
+	return strings.Join(s, " ")
+}
+
+// message returns a field of bytes.
+func message(number int, parts ...string) string {
+	b := strings.Join(parts, "")
+	n := len(b)
+	size := []byte{}
+	for ; n > 127; n >>= 7 {
+		size = append(size, byte(n)|128)
+	}
+	return string([]byte{byte(number<<3 | wireBytes)}) + string(append(size, byte(n))) + b
+}
+
+func varint(number, v int) string { return string([]byte{byte(number << 3), byte(v)}) }
+
+// attr returns an AttributeProto in a NodeProto.
+func attr(name string, parts ...string) string {
+	return message(5, append([]string{message(1, name)}, parts...)...)
+}
+
+func ints(values ...int) string {
+	var s string
+	for _, v := range values {
+		s += varint(8, v)
+	}
+	return s
+}
+
+// stump is a TreeEnsemble of one node, with some of its attributes replaced.
+func stump(replace map[string]string) []byte {
+	doubles := func(n int) string {
+		return message(5, varint(1, n), varint(2, typeDouble), message(9, strings.Repeat("\x00", 8*n)))
+	}
+	attrs := map[string]string{
+		"n_targets": varint(3, 1), "tree_roots": ints(0), "nodes_featureids": ints(0), "nodes_splits": doubles(1),
+		"nodes_modes":       message(5, varint(1, 1), varint(2, typeUint8), message(9, "\x00")),
+		"nodes_truenodeids": ints(0), "nodes_falsenodeids": ints(1), "nodes_trueleafs": ints(1), "nodes_falseleafs": ints(1),
+		"leaf_targetids": ints(0, 0), "leaf_weights": doubles(2),
+	}
+	node := message(4, "TreeEnsemble") + message(7, "ai.onnx.ml")
+	for name, value := range attrs {
+		if r, ok := replace[name]; ok {
+			value = r
+		}
+		node += attr(name, value)
+	}
+	for name, value := range replace {
+		if _, ok := attrs[name]; !ok {
+			node += attr(name, value)
+		}
+	}
+	return []byte(message(7, message(1, node)))
+}
+
+func TestTreesRefused(t *testing.T) {
+	_, err := readHeader(stump(nil))
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		attribute, value, err string
+	}{
+		"a child that is not there":    {"nodes_truenodeids", ints(2), "a child of node 0 is 2, of 2"},
+		"a cycle":                      {"nodes_trueleafs", ints(0), "node 0 is below itself"},
+		"no roots":                     {"tree_roots", "", "it has no nodes, leaves, roots or targets"},
+		"a root that is not there":     {"tree_roots", ints(1), "tree_roots[0] is 1, want 0 to 0"},
+		"a target that is not there":   {"leaf_targetids", ints(0, 1), "leaf_targetids[1] is 1, want 0 to 0"},
+		"too few targets":              {"leaf_targetids", ints(0), "leaf_targetids has 1 values, want 2"},
+		"too many thresholds":          {"nodes_splits", message(5, varint(1, 2), varint(2, typeDouble), message(9, strings.Repeat("\x00", 16))), "nodes_splits has 2 values, want 1"},
+		"a tensor that is too small":   {"nodes_splits", message(5, varint(1, 1), varint(2, typeDouble), message(9, "\x00\x00\x00\x00")), "nodes_splits does not hold as many values as it tells"},
+		"a tensor that tells too much": {"nodes_splits", message(5, varint(1, 9), varint(2, typeDouble), message(9, strings.Repeat("\x00", 8))), "nodes_splits does not hold as many values as it tells"},
+		"floats and doubles":           {"nodes_splits", message(5, varint(1, 1), varint(2, typeFloat), message(9, "\x00\x00\x00\x00")), "not both float or both double"},
+		"an unknown mode":              {"nodes_modes", message(5, varint(1, 1), varint(2, typeUint8), message(9, "\x07")), "nodes_modes[0] is 7"},
+		"a set that is not there":      {"nodes_modes", message(5, varint(1, 1), varint(2, typeUint8), message(9, "\x06")), "membership_values has 0 values for 1 nodes"},
+		"an unknown sum":               {"aggregate_function", varint(3, 4), "aggregate_function is 4"},
+		"too many missing":             {"nodes_missing_value_tracks_true", ints(0, 1), "has 2 values, want 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := readHeader(stump(map[string]string{c.attribute: c.value}))
+			require.ErrorContains(t, err, "its TreeEnsemble is damaged")
+			require.ErrorContains(t, err, c.err)
+		})
+	}
+	// A child may be shared, as by the nodes of a set; what is below itself is found
+	// wherever one begins.
+	for name, c := range map[string]struct {
+		children [][]int64
+		cycle    bool
+	}{
+		"a diamond":        {[][]int64{{1, 2}, {3}, {3}, {}}, false},
+		"a short cut":      {[][]int64{{1, 3}, {2, 3}, {3}, {}}, false},
+		"the same twice":   {[][]int64{{1, 1}, {2, 2}, {}, {}}, false},
+		"itself":           {[][]int64{{1}, {1}, {}, {}}, true},
+		"a loop of three":  {[][]int64{{1}, {2}, {3}, {1}}, true},
+		"a loop from afar": {[][]int64{{}, {2}, {3}, {1}}, true},
+	} {
+		err := walkTrees(4, []int64{0, 1, 2, 3}, func(i int64, visit func(int64)) error {
+			for _, child := range c.children[i] {
+				visit(child)
+			}
+			return nil
+		})
+		require.Equal(t, c.cycle, err != nil, name)
+	}
+	for _, levels := range []int{maxTreeDepth, maxTreeDepth + 1} {
+		err := walkTrees(2*levels, []int64{0, int64(levels)}, func(i int64, visit func(int64)) error {
+			if (i+1)%int64(levels) != 0 {
+				visit(i + 1)
+			}
+			return nil
+		})
+		require.Equal(t, levels > maxTreeDepth, err != nil)
+	}
+	twice := message(4, "Add") + attr("a") + attr("a")
+	_, err = readHeader([]byte(message(7, message(1, twice))))
+	require.ErrorContains(t, err, `an attribute "a" of a node is there twice`)
+	graph := message(1, message(4, "Add"))
+	for range maxDepth + 1 {
+		graph = message(1, attr("body", message(6, graph)))
+	}
+	_, err = readHeader([]byte(message(7, graph)))
+	require.ErrorContains(t, err, "nested too deeply")
+	_, err = readHeader([]byte(message(7, message(1)) + message(7, message(1))))
+	require.Error(t, err, "two graphs")
+	_, err = readHeader([]byte(message(7, message(5, message(8, "w"), varint(14, 1)))))
+	require.ErrorContains(t, err, "its weights are kept in another file")
+	// Other nodes may have what is of no concern here: a tensor of two dimensions.
+	matrix := message(5, varint(1, 2), varint(1, 3), varint(2, typeFloat), message(9, strings.Repeat("\x00", 24)))
+	_, err = readHeader([]byte(message(7, message(1, message(4, "Constant")+attr("value", matrix)))))
+	require.NoError(t, err)
+	// Old files list weights among the inputs.
+	h, err := readHeader([]byte(message(7, message(11, message(1, "x")), message(11, message(1, "w")), message(5, message(8, "w")))))
+	require.NoError(t, err)
+	require.Equal(t, []string{"x"}, names(h.inputs))
+}
+
+// The library says much; one line of it is left.
+func TestCleanMessage(t *testing.T) {
+	for said, want := range map[string]string{
+		"Error creating C session: /onnxruntime_src/onnxruntime/core/graph/model.cc:182 onnxruntime::Model::Model(onnx::ModelProto&&, const onnxruntime::PathString&, const onnxruntime::logging::Logger&) Unsupported model IR version: 99, max supported IR version: 13\n": "Unsupported model IR version: 99, max supported IR version: 13",
+		"Error running network: Non-zero status code returned while running Gemm node. Name:'' Status Message: C:\\a\\b\\gemm.cc:12 Run dim mismatch":                                                                                                                        "Gemm node. Name:'' Status Message: dim mismatch",
+		"/x/y.h:50 static onnxruntime::common::Status f(int (*)(void)) [with T = float] no":                                                                                                                                                                                  "no",
+		"plain":         "plain",
+		"":              "",
+		"a.cc:1":        "",
+		"a.cc:1 f((((":  "f((((",
+		"two\n  lines.": "two lines",
+	} {
+		assert.Equal(t, want, cleanMessage(said))
+	}
+}
+
+func FuzzReadHeader(f *testing.F) {
+	files, err := filepath.Glob("testdata/*.onnx")
+	require.NoError(f, err)
+	require.NotEmpty(f, files)
+	for _, name := range files {
+		model, err := os.ReadFile(name)
+		require.NoError(f, err)
+		if len(model) < 30_000 {
+			f.Add(model)
+		}
+	}
+	f.Add(stump(nil))
+	f.Fuzz(func(t *testing.T, model []byte) {
+		h, err := readHeader(model)
+		for _, i := range append(h.inputs, h.outputs...) {
+			for _, d := range i.Shape {
+				require.GreaterOrEqual(t, d, int64(-1))
+			}
+		}
+		if err == nil && len(model) == 0 {
+			t.Fatal("nothing is no model")
+		}
+	})
+}
+
+// FuzzOpen hands to the library what passes: it must not end the process.
+func FuzzOpen(f *testing.F) {
+	if _, err := onnxsetup.Find(""); err != nil {
+		f.Skip(err)
+	}
+	for _, name := range []string{"linear", "trees_float", "classifier", "kinds"} {
+		model, err := os.ReadFile(file(name))
+		require.NoError(f, err)
+		f.Add(model)
+	}
+	f.Add(stump(nil))
+	f.Fuzz(func(t *testing.T, model []byte) {
+		s, err := OpenBytes(model, Options{})
+		if err != nil {
+			return
+		}
+		defer s.Close()
+		if p, err := NewPredictor(s, PredictorOptions{Width: 3}); err == nil && p.Width() < 100 {
+			p.Predict(make([]float64, 3*p.Width()), make([]float64, 3*p.Outputs()))
+		}
+	})
+}

@@ -1,0 +1,111 @@
+package runtime
+
+import (
+	"math"
+	"math/bits"
+	"slices"
+	"sync"
+	"time"
+)
+
+// A Summary says how long calls took. Quantiles are of the calls; SD is the standard
+// deviation, with n-1. Without calls all is 0.
+type Summary struct {
+	Calls uint64        `json:"calls"`
+	Mean  time.Duration `json:"mean_ns"`
+	SD    time.Duration `json:"sd_ns"`
+	P50   time.Duration `json:"p50_ns"`
+	P99   time.Duration `json:"p99_ns"`
+	Max   time.Duration `json:"max_ns"`
+}
+
+// summarise sorts times and sums them up: exactly.
+func summarise(times []time.Duration) Summary {
+	if len(times) == 0 {
+		return Summary{}
+	}
+	slices.Sort(times)
+	var m moments
+	for _, t := range times {
+		m.add(float64(t))
+	}
+	rank := func(q float64) time.Duration { return times[int(math.Ceil(q*float64(len(times))))-1] }
+	return Summary{
+		Calls: uint64(len(times)), Mean: time.Duration(m.mean), SD: m.sd(),
+		P50: rank(0.5), P99: rank(0.99), Max: times[len(times)-1],
+	}
+}
+
+// moments are a mean and a sum of squared deviations, updated value by value
+// (Welford 1962).
+type moments struct{ n, mean, squares float64 }
+
+func (m *moments) add(x float64) {
+	m.n++
+	d := x - m.mean
+	m.mean += d / m.n
+	m.squares += d * (x - m.mean)
+}
+
+func (m *moments) sd() time.Duration {
+	if m.n < 2 {
+		return 0
+	}
+	return time.Duration(math.Sqrt(m.squares / (m.n - 1)))
+}
+
+// A latency keeps how long calls took, in memory of one size: 32 buckets for each
+// doubling, so that quantiles are right within 2 %.
+type latency struct {
+	mu      sync.Mutex
+	moments moments
+	max     time.Duration
+	buckets [subBuckets * (64 - subBits)]uint64
+}
+
+const (
+	subBits    = 5
+	subBuckets = 1 << subBits
+)
+
+// bucket returns the index of t: below 32 ns its own, then by its leading 6 bits.
+func bucket(t time.Duration) int {
+	v := uint64(max(t, 0))
+	shift := max(bits.Len64(v)-subBits-1, 0)
+	return shift<<subBits + int(v>>shift)
+}
+
+// middle returns a time in the middle of a bucket.
+func middle(b int) time.Duration {
+	shift := max(b>>subBits-1, 0)
+	low := uint64(b-shift<<subBits) << shift
+	return time.Duration(low + (uint64(1)<<shift)/2)
+}
+
+func (l *latency) add(t time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.moments.add(float64(t))
+	l.max = max(l.max, t)
+	l.buckets[bucket(t)]++
+}
+
+func (l *latency) summary() Summary {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := uint64(l.moments.n)
+	rank := func(q float64) time.Duration {
+		want := uint64(math.Ceil(q * float64(n)))
+		var sum uint64
+		for b, c := range l.buckets {
+			if sum += c; c > 0 && sum >= want {
+				return min(middle(b), l.max)
+			}
+		}
+		return 0
+	}
+	return Summary{
+		Calls: n, Mean: time.Duration(l.moments.mean), SD: l.moments.sd(),
+		P50: rank(0.5), P99: rank(0.99), Max: l.max,
+	}
+}

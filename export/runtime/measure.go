@@ -1,0 +1,353 @@
+package runtime
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	stdruntime "runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// A Measurement says on what models are compared. Subjects take turns, so that what
+// else the machine does falls on all of them.
+type Measurement struct {
+	// Rows are predicted, one after the other and from the start again; Width values
+	// each. They should be real: how trees branch is how long they take.
+	Rows  []float64
+	Width int
+	// Outputs is the number of values predicted for a row. Default 1.
+	Outputs int
+	// Batches are the numbers of rows a call. Default 1, 10, 100 and 1000.
+	Batches []int
+	// Time that each subject spends on each size of batch, at least. Default 200 ms.
+	Time time.Duration
+	// Opens is how many times each subject is opened. Default 5.
+	Opens int
+}
+
+// A Subject is a model to measure.
+type Subject struct {
+	Name string
+	// Open loads the model. It is closed afterwards, where it can be.
+	Open func() (Model, error)
+	// File that it is loaded from, for its size; may be empty.
+	File string
+}
+
+// A Report is the outcome of a [Measurement]. It can be written as JSON, in which
+// times are in nanoseconds.
+type Report struct {
+	Subjects []Measured `json:"subjects"`
+}
+
+// Measured is what was measured of a [Subject].
+type Measured struct {
+	Name  string  `json:"name"`
+	Error string  `json:"error,omitempty"` // why the rest is missing
+	Load  Summary `json:"load"`
+	// File is the file's size in bytes; 0 when there is none.
+	File int64 `json:"file_bytes"`
+	// Memory is by how much the memory of the process grew, in bytes a copy; -1 where
+	// it cannot be told. It holds for what is large beside some 100 kB.
+	Memory  int64   `json:"memory_bytes"`
+	Batches []Batch `json:"batches"`
+	// Best is the smallest batch that reaches 95 % of the rows a second of the
+	// fastest.
+	Best int `json:"best_batch"`
+}
+
+// A Batch is how long calls with so many rows took.
+type Batch struct {
+	Rows int `json:"rows"`
+	Summary
+	RowsPerSecond float64 `json:"rows_per_second"`
+}
+
+// rounds is how often subjects take turns.
+const rounds = 10
+
+// Run measures the subjects. What fails to open or to predict is reported as such, and
+// the others are measured. The error is that of settings that do not fit, or ctx's
+// cause when it ends before.
+func (m Measurement) Run(ctx context.Context, subjects ...Subject) (Report, error) {
+	m.Outputs, m.Time, m.Opens = cmp.Or(m.Outputs, 1), cmp.Or(m.Time, 200*time.Millisecond), cmp.Or(m.Opens, 5)
+	if m.Batches == nil {
+		m.Batches = []int{1, 10, 100, 1000}
+	}
+	largest := slices.Max(append([]int{0}, m.Batches...))
+	switch {
+	case m.Width < 1 || len(m.Rows) == 0 || len(m.Rows)%m.Width != 0:
+		return Report{}, fmt.Errorf("runtime: measure: %w: %d values in rows of %d", ErrInput, len(m.Rows), m.Width)
+	case len(m.Batches) == 0 || slices.Min(m.Batches) < 1:
+		return Report{}, fmt.Errorf("runtime: measure: %w: batches %v", ErrInput, m.Batches)
+	case m.Outputs < 1 || m.Opens < 1 || m.Time < 0:
+		return Report{}, fmt.Errorf("runtime: measure: %w: %d outputs, %d opens, %v", ErrInput, m.Outputs, m.Opens, m.Time)
+	}
+	for len(m.Rows) < largest*m.Width {
+		m.Rows = append(m.Rows[:len(m.Rows):len(m.Rows)], m.Rows...)
+	}
+	report := Report{make([]Measured, len(subjects))}
+	models := make([]Model, len(subjects))
+	defer func() { closeAll(models...) }()
+	for i, s := range subjects {
+		if ctx.Err() != nil {
+			return report, context.Cause(ctx)
+		}
+		at := &report.Subjects[i]
+		var err error
+		if models[i], err = m.open(s, at); err != nil {
+			at.Error = err.Error()
+		}
+	}
+	for _, size := range m.Batches {
+		if err := m.batch(ctx, size, models, report.Subjects); err != nil {
+			return report, err
+		}
+	}
+	for i := range report.Subjects {
+		report.Subjects[i].best()
+	}
+	return report, nil
+}
+
+// open opens a subject several times, and keeps one.
+func (m Measurement) open(s Subject, to *Measured) (model Model, err error) {
+	to.Name, to.Memory = s.Name, -1
+	if s.File != "" {
+		info, err := os.Stat(s.File)
+		if err != nil {
+			return nil, err
+		}
+		to.File = info.Size()
+	}
+	// What is made once in a process, such as the library, is not the model's.
+	first, err := s.Open()
+	if err != nil {
+		return nil, err
+	}
+	models := []Model{first}
+	defer func() { closeAll(models[1:]...) }()
+	var times []time.Duration
+	before, known := resident()
+	for range m.Opens {
+		start := time.Now()
+		copy, err := s.Open()
+		if err != nil {
+			closeAll(first)
+			return nil, err
+		}
+		times = append(times, time.Since(start))
+		models = append(models, copy)
+	}
+	if after, ok := resident(); known && ok {
+		to.Memory = max(0, after-before) / int64(m.Opens)
+	}
+	stdruntime.KeepAlive(models)
+	to.Load = summarise(times)
+	return first, nil
+}
+
+// resident returns how many bytes of memory the process has, without what the garbage
+// collector could free.
+func resident() (int64, bool) {
+	debug.FreeOSMemory()
+	data, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0, false
+	}
+	var all, in int64
+	if _, err := fmt.Fscan(bytes.NewReader(data), &all, &in); err != nil {
+		return 0, false
+	}
+	return in * int64(os.Getpagesize()), true
+}
+
+// batch measures batches of one size.
+func (m Measurement) batch(ctx context.Context, size int, models []Model, to []Measured) error {
+	times := make([][]time.Duration, len(models))
+	at := make([]int, len(models))
+	out := make([]float64, size*m.Outputs)
+	last := len(m.Rows)/m.Width - size
+	call := func(i int) (time.Duration, error) {
+		rows := m.Rows[at[i]*m.Width : (at[i]+size)*m.Width]
+		if at[i] += size; at[i] > last {
+			at[i] = 0
+		}
+		start := time.Now()
+		err := predict(models[i], rows, out)
+		return time.Since(start), err
+	}
+	for round := range rounds + 1 {
+		for i := range models {
+			for spent, calls := time.Duration(0), 0; to[i].Error == "" && (spent < m.Time/rounds || calls < 2); calls++ {
+				if ctx.Err() != nil {
+					return context.Cause(ctx)
+				}
+				t, err := call(i)
+				if err != nil {
+					to[i].Error = fmt.Sprintf("batches of %d: %v", size, err)
+					break
+				}
+				if round > 0 { // the first warms up
+					times[i] = append(times[i], t)
+				}
+				spent += t
+			}
+		}
+	}
+	for i := range models {
+		if to[i].Error == "" {
+			b := Batch{Rows: size, Summary: summarise(times[i])}
+			if b.Mean > 0 {
+				b.RowsPerSecond = float64(size) / b.Mean.Seconds()
+			}
+			to[i].Batches = append(to[i].Batches, b)
+		}
+	}
+	return nil
+}
+
+func (m *Measured) best() {
+	var most float64
+	for _, b := range m.Batches {
+		most = max(most, b.RowsPerSecond)
+	}
+	for _, b := range m.Batches {
+		if b.RowsPerSecond >= 0.95*most && (m.Best == 0 || b.Rows < m.Best) {
+			m.Best = b.Rows
+		}
+	}
+}
+
+// String returns a table, a line for each subject and size of batch, the best marked
+// by a star; and what failed.
+func (r Report) String() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "model\tload\tfile\tmemory\tbatch\tmean\tsd\tp50\tp99\trows/s\t")
+	for _, m := range r.Subjects {
+		if m.Error != "" {
+			continue
+		}
+		head := fmt.Sprintf("%s\t%s\t%s\t%s", m.Name, short(m.Load.Mean), size(m.File), size(m.Memory))
+		for _, b := range m.Batches {
+			star := ""
+			if b.Rows == m.Best {
+				star = "*"
+			}
+			fmt.Fprintf(w, "%s\t%s%d\t%s\t%s\t%s\t%s\t%.0f\t\n", head, star, b.Rows, short(b.Mean), short(b.SD), short(b.P50), short(b.P99), b.RowsPerSecond)
+			head = "\t\t\t"
+		}
+	}
+	w.Flush() // a Builder does not fail
+	for _, m := range r.Subjects {
+		if m.Error != "" {
+			fmt.Fprintf(&b, "%s: %s\n", m.Name, m.Error)
+		}
+	}
+	return b.String()
+}
+
+// short returns a time with three digits.
+func short(t time.Duration) string {
+	unit := time.Nanosecond
+	for _, u := range []time.Duration{time.Microsecond, time.Millisecond, time.Second} {
+		if t >= u {
+			unit = u
+		}
+	}
+	name := map[time.Duration]string{time.Nanosecond: "ns", time.Microsecond: "µs", time.Millisecond: "ms", time.Second: "s"}[unit]
+	return fmt.Sprintf("%.3g %s", min(float64(t)/float64(unit), 999.4), name)
+}
+
+// size returns a number of bytes with three digits; - stands for none.
+func size(n int64) string {
+	v, unit := float64(n), "B"
+	for _, u := range []string{"kB", "MB", "GB"} {
+		if v >= 1000 {
+			v, unit = v/1000, u
+		}
+	}
+	if n <= 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.4g %s", v, unit)
+}
+
+// WriteJSON writes r, indented.
+func (r Report) WriteJSON(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(r)
+}
+
+// colours are those of Okabe and Ito, which nearly everyone can tell apart.
+var colours = []string{"#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"}
+
+// WriteSVG writes a picture that needs nothing else: the time a row takes over the size
+// of the batch, both on logarithmic axes, as a line for the median of each subject. It
+// fails with [ErrInput] if there is nothing to draw, and with the writer's error.
+func (r Report) WriteSVG(w io.Writer) error {
+	const width, height, left, right, top, bottom = 640, 360, 72, 24, 52, 40
+	lowX, highX, lowY, highY := math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
+	point := func(b Batch) (x, y float64) {
+		return math.Log10(float64(b.Rows)), math.Log10(float64(max(b.P50, 1)) / float64(b.Rows))
+	}
+	for _, m := range r.Subjects {
+		for _, b := range m.Batches {
+			x, y := point(b)
+			lowX, highX, lowY, highY = min(lowX, x), max(highX, x), min(lowY, y), max(highY, y)
+		}
+	}
+	if lowX > highX {
+		return fmt.Errorf("runtime: plot: %w: nothing was measured", ErrInput)
+	}
+	lowY, highY = math.Floor(lowY), math.Max(math.Ceil(highY), math.Floor(lowY)+1)
+	if lowX == highX {
+		lowX, highX = lowX-0.5, highX+0.5
+	}
+	atX := func(x float64) float64 { return left + (width-left-right)*(x-lowX)/(highX-lowX) }
+	atY := func(y float64) float64 { return top + (height-top-bottom)*(highY-y)/(highY-lowY) }
+	b := bufio.NewWriter(w) // its first error comes at Flush
+	fmt.Fprintf(b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="sans-serif" font-size="12">`+"\n", width, height, width, height)
+	fmt.Fprintf(b, `<rect width="100%%" height="100%%" fill="white"/>`+"\n"+`<text x="%d" y="20" font-size="15">Median time a row, by rows a call</text>`+"\n", left)
+	for y := lowY; y <= highY; y++ {
+		fmt.Fprintf(b, `<path d="M%d %.1fH%d" stroke="#dddddd"/><text x="%d" y="%.1f" text-anchor="end">%s</text>`+"\n",
+			left, atY(y), width-right, left-6, atY(y)+4, short(time.Duration(math.Round(math.Pow(10, y)))))
+	}
+	ticks := map[int]bool{}
+	for i, m := range r.Subjects {
+		colour := colours[i%len(colours)]
+		command, path := "M", ""
+		for _, batch := range m.Batches {
+			x, y := point(batch)
+			path += fmt.Sprintf("%s%.1f %.1f", command, atX(x), atY(y))
+			command = "L"
+			fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="3" fill="%s"/>`+"\n", atX(x), atY(y), colour)
+			if !ticks[batch.Rows] {
+				ticks[batch.Rows] = true
+				fmt.Fprintf(b, `<text x="%.1f" y="%d" text-anchor="middle">%d</text>`+"\n", atX(x), height-16, batch.Rows)
+			}
+		}
+		if path == "" {
+			continue
+		}
+		fmt.Fprintf(b, `<path d="%s" fill="none" stroke="%s" stroke-width="1.5"/>`+"\n", path, colour)
+		fmt.Fprintf(b, `<path d="M%d 36h16" stroke="%s" stroke-width="2"/><text x="%d" y="40">`, left+i*140, colour, left+i*140+20)
+		xml.EscapeText(b, []byte(m.Name))
+		fmt.Fprint(b, "</text>\n")
+	}
+	fmt.Fprint(b, "</svg>\n")
+	return b.Flush()
+}
