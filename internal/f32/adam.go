@@ -1,6 +1,9 @@
 package f32
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // AdamStep holds the settings of one step of [Adam].
 type AdamStep struct {
@@ -11,6 +14,9 @@ type AdamStep struct {
 	Step         int     // number of this step, from 1
 }
 
+// adamFactors is what Adam multiplies with, as the kernel knows it.
+type adamFactors struct{ scale, b1, b2, keep, rate, root, epsilon float32 }
+
 // Adam updates the parameters x from their gradient g, by Kingma and Ba (2015,
 // arXiv:1412.6980) with the decoupled weight decay of Loshchilov and Hutter (2019,
 // arXiv:1711.05101):
@@ -18,19 +24,32 @@ type AdamStep struct {
 //	m = β₁m + (1−β₁)g        v = β₂v + (1−β₂)g²
 //	x = x − rate·(decay·x + m̂/(√v̂ + ε)),  m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ)
 //
-// m and v start as zeros. The gradient is taken times scale: 1, or what clips its norm.
+// m and v, as long as x, start as zeros and belong to the parameters from step to step.
+// The gradient is taken times scale: 1, or what clips its norm. Adam panics on a step
+// below 1.
 func Adam(s AdamStep, x, g []float32, scale float32, m, v []float32) {
 	sameLen("Adam", len(x), len(g), len(m), len(v))
-	c1 := 1 - math.Pow(float64(s.Beta1), float64(s.Step))
-	c2 := 1 - math.Pow(float64(s.Beta2), float64(s.Step))
-	rate := float32(float64(s.Rate) / c1)
-	root := float32(1 / math.Sqrt(c2))
-	keep := 1 - s.Rate*s.Decay
-	b1, b2 := 1-s.Beta1, 1-s.Beta2
-	for i, d := range g {
-		d *= scale
-		m[i] += b1 * (d - m[i])
-		v[i] += b2 * (d*d - v[i])
-		x[i] = keep*x[i] - rate*m[i]/(root*float32(math.Sqrt(float64(v[i])))+s.Epsilon)
+	if s.Step < 1 {
+		panic(fmt.Sprintf("f32: Adam: step %d, want 1 or later", s.Step))
+	}
+	t := float64(s.Step)
+	f := adamFactors{
+		scale:   scale,
+		b1:      1 - s.Beta1,
+		b2:      1 - s.Beta2,
+		keep:    1 - s.Rate*s.Decay,
+		rate:    float32(float64(s.Rate) / (1 - math.Pow(float64(s.Beta1), t))),
+		root:    float32(1 / math.Sqrt(1-math.Pow(float64(s.Beta2), t))),
+		epsilon: s.Epsilon,
+	}
+	i := whole(len(x))
+	if i > 0 {
+		adamVectors(&x[0], &g[0], &m[0], &v[0], i, &f)
+	}
+	for i *= 8; i < len(x); i++ {
+		d := g[i] * f.scale
+		m[i] = fma(f.b1, d-m[i], m[i])
+		v[i] = fma(f.b2, d*d-v[i], v[i])
+		x[i] = f.keep*x[i] - f.rate*m[i]/fma(f.root, float32(math.Sqrt(float64(v[i]))), f.epsilon)
 	}
 }

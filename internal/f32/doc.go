@@ -1,3 +1,41 @@
-// Package f32 computes in single precision: the matrix product, elementary functions and
-// layer steps on which neural networks are trained.
+// Package f32 computes in single precision what training neural networks stands on: the
+// matrix product ([Gemm], [GemmPacked]), elementary functions, the steps of layers forward
+// and backward, and the update of Adam.
+//
+// Matrices are slices, row by row. Everything runs on the calling goroutine, allocates
+// nothing once warm and gives the same bits for the same inputs on the same machine, so
+// that trials may train side by side and still repeat. Functions panic on slices that do
+// not fit. Slices may be the same where the comment says so; beyond that they must not
+// overlap.
+//
+// On amd64 with AVX2 and FMA the work is done by kernels in assembly, the product on
+// AVX-512 by wider ones that give the same bits; elsewhere by plain Go, the twin that the
+// tests compare them with. Elementary functions have the same bits in both but for a
+// double rounding in about 10⁸; products and sums differ by their rounding.
+//
+// # Speed
+//
+// On one core of an AMD EPYC (Zen 3, 2.45 GHz, AVX2), by
+//
+//	go test -bench . ./internal/f32
+//
+// in GFLOP/s, beside gonum v0.17.0 and numpy 2.4.6 (OpenBLAS, one thread):
+//
+//	product                                shape   f32  gonum  numpy
+//	recurrent, hidden 32, packed       32×128×32    88     14     51
+//	recurrent, hidden 64, packed       32×256×64    94     10     70
+//	recurrent, hidden 128, packed     32×512×128    97     13     73
+//	recurrent, hidden 256, packed    32×1024×256    96      9     72
+//	recurrent, hidden 256            32×1024×256    78      9     72
+//	back, hidden 256, transposed     32×256×1024    79      9     69
+//	gradient, hidden 128, transposed 128×512×768    91     10     92
+//	convolution, 32 channels           736×32×32    94      7     66
+//	batch of 32×24 rows              768×128×128    95     11     90
+//	attention scores, transposed         24×24×8    40      2      5
+//	one output                          768×1×64    10    0.3     22
+//
+// Exp, Tanh and Sigmoid take 0.4, 0.5 and 0.6 ns an element, 40 times less than by package
+// math; an LSTM cell 3.5 ns forward, 0.5 ns back; Adam 0.35 ns a parameter.
 package f32
+
+//go:generate go run gen.go

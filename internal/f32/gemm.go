@@ -1,6 +1,9 @@
 package f32
 
-import "fmt"
+import (
+	"fmt"
+	"sync"
+)
 
 // Gemm computes C = alpha·op(A)·op(B) + beta·C for row-major matrices: op(A) is m×k,
 // op(B) k×n and C m×n. op transposes where transA or transB says so: A is then stored
@@ -22,7 +25,29 @@ func Gemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int,
 	}
 	checkOp("Gemm", "A", transA, m, k, a, lda)
 	checkOp("Gemm", "B", transB, k, n, b, ldb)
-	gemmPlain(transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+	product(transA, m, n, k, alpha, a, lda, matrix{b, ldb, transB, false}, beta, c, ldc)
+}
+
+// The product goes over blocks of blockK columns of A, so that a panel of B stays in the
+// first-level cache, and of blockM rows, so that a block of A stays in the second.
+const (
+	blockM = 192
+	blockK = 256
+
+	// direct is the number of rows up to which packing a panel of B costs more than it
+	// gains.
+	direct = 6
+)
+
+// matrix is the right-hand side of a product: stored by rows, or by columns if trans, or
+// packed.
+//
+// A packed matrix has, for each block of its rows, its panels, as wide as panelWidth says,
+// the last one filled up with zeros. A panel is stored by rows.
+type matrix struct {
+	data          []float32
+	stride        int
+	trans, packed bool
 }
 
 // Packed is the right-hand matrix of a product in the layout in which the kernels read
@@ -42,17 +67,18 @@ func (p *Packed) Set(transB bool, k, n int, b []float32, ldb int) {
 	}
 	checkOp("Packed", "B", transB, k, n, b, ldb)
 	p.k, p.n = k, n
-	if cap(p.data) < k*n {
-		p.data = make([]float32, k*n)
+	full := padded(n)
+	if need := k * full; cap(p.data) < need {
+		p.data = make([]float32, need)
+	} else {
+		p.data = p.data[:need]
 	}
-	p.data = p.data[:k*n]
-	for i := range k {
-		for j := range n {
-			if transB {
-				p.data[i*n+j] = b[j*ldb+i]
-			} else {
-				p.data[i*n+j] = b[i*ldb+j]
-			}
+	step := even(k, blockK, 1)
+	for at := 0; at < k; at += step {
+		depth := min(step, k-at)
+		for j, width := 0, 0; j < n; j += width {
+			width = panelWidth(n - j)
+			pack(p.data[at*full+j*depth:], depth, width, matrix{b, ldb, transB, false}, at, j, n)
 		}
 	}
 }
@@ -63,30 +89,157 @@ func (p *Packed) Dims() (k, n int) { return p.k, p.n }
 // GemmPacked computes C = alpha·op(A)·B + beta·C as [Gemm] does, with the same bits. op(A)
 // is m×k, B k×n with the k and n of b, C m×n.
 func GemmPacked(transA bool, m int, alpha float32, a []float32, lda int, b *Packed, beta float32, c []float32, ldc int) {
-	Gemm(transA, false, m, b.n, b.k, alpha, a, lda, b.data, max(1, b.n), beta, c, ldc)
+	if m < 0 {
+		panic(fmt.Sprintf("f32: GemmPacked: negative size %d×%d×%d", m, b.n, b.k))
+	}
+	checkMatrix("GemmPacked", "C", m, b.n, c, ldc)
+	if m == 0 || b.n == 0 {
+		return
+	}
+	if b.k == 0 || alpha == 0 {
+		scaleRows(m, b.n, beta, c, ldc)
+		return
+	}
+	checkOp("GemmPacked", "A", transA, m, b.k, a, lda)
+	product(transA, m, b.n, b.k, alpha, a, lda, matrix{data: b.data, packed: true}, beta, c, ldc)
 }
 
-func gemmPlain(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
-	scaleRows(m, n, beta, c, ldc)
-	for i := range m {
-		row := c[i*ldc : i*ldc+n]
-		for p := range k {
-			at := i*lda + p
+// workspace is the memory of a product.
+type workspace struct {
+	a []float32            // a block of A, transposed
+	b [blockK * 32]float32 // a panel of B
+	c [blockM * 16]float32 // a panel of C that reaches over the edge
+}
+
+var workspaces = sync.Pool{New: func() any { return new(workspace) }}
+
+// product is Gemm for sizes above 0.
+func product(transA bool, m, n, k int, alpha float32, a []float32, lda int, b matrix, beta float32, c []float32, ldc int) {
+	w := workspaces.Get().(*workspace)
+	defer workspaces.Put(w)
+	if n == 1 && !transA {
+		column(w, m, k, alpha, a, lda, b, beta, c, ldc)
+		return
+	}
+	stepM, stepK, full := even(m, blockM, 6), even(k, blockK, 1), padded(n)
+	for at := 0; at < k; at += stepK {
+		depth := min(stepK, k-at)
+		for i := 0; i < m; i += stepM {
+			rows := min(stepM, m-i)
+			left, ldl := a, lda
 			if transA {
-				at = p*lda + i
-			}
-			x := alpha * a[at]
-			if transB {
-				for j := range row {
-					row[j] += x * b[j*ldb+p]
+				ldl = depth + 16 // not a power of two, lest rows meet in the cache
+				if len(w.a) < rows*ldl {
+					w.a = make([]float32, blockM*(blockK+16))
 				}
-				continue
+				left = w.a
+				transpose(left, ldl, a[at*lda+i:], lda, depth, rows)
+			} else {
+				left = a[i*lda+at:]
 			}
-			for j, y := range b[p*ldb : p*ldb+n] {
-				row[j] += x * y
+			for j, width := 0, 0; j < n; j += width {
+				width = panelWidth(n - j)
+				right, ldr := w.b[:], width
+				switch {
+				case b.packed:
+					right = b.data[at*full+j*depth:]
+				case !b.trans && (rows <= direct || rows <= 64 && depth*b.stride <= 1<<16) && j+width <= n:
+					right, ldr = b.data[at*b.stride+j:], b.stride
+				default:
+					pack(right, depth, width, b, at, j, n)
+				}
+				if j+width <= n {
+					panel(rows, depth, width, alpha, left, ldl, right, ldr, beta, c[i*ldc+j:], ldc)
+					continue
+				}
+				panel(rows, depth, width, alpha, left, ldl, right, ldr, 0, w.c[:], width)
+				merge(rows, n-j, w.c[:], width, beta, c[i*ldc+j:], ldc)
 			}
 		}
+		beta = 1
 	}
+}
+
+// column is product for a B of one column, which a panel would fill up with zeros.
+func column(w *workspace, m, k int, alpha float32, a []float32, lda int, b matrix, beta float32, c []float32, ldc int) {
+	stride := b.stride
+	switch {
+	case b.packed:
+		stride = panelWidth(1)
+	case b.trans:
+		stride = 1
+	}
+	for at := 0; at < k; at += len(w.b) {
+		x := w.b[:min(len(w.b), k-at)]
+		for p := range x {
+			x[p] = b.data[(at+p)*stride]
+		}
+		for i := range m {
+			y := alpha * Dot(a[i*lda+at:][:len(x)], x)
+			if beta != 0 {
+				y += beta * c[i*ldc]
+			}
+			c[i*ldc] = y
+		}
+		beta = 1
+	}
+}
+
+// pack lays the columns from j of B, width of them, of rows at to at+depth, out as a panel.
+func pack(dst []float32, depth, width int, b matrix, at, j, n int) {
+	cols := min(width, n-j)
+	dst = dst[:depth*width]
+	if cols < width {
+		clear(dst)
+	}
+	switch {
+	case b.trans:
+		transpose(dst, width, b.data[j*b.stride+at:], b.stride, cols, depth)
+	case vector && cols == width && width >= 16:
+		for c := 0; c < width; c += 16 {
+			packVectors(&dst[c], width, &b.data[at*b.stride+j+c], b.stride, depth)
+		}
+	default:
+		for p := range depth {
+			copy(dst[p*width:], b.data[(at+p)*b.stride+j:][:cols])
+		}
+	}
+}
+
+// merge sets C to T + beta·C.
+func merge(m, n int, t []float32, ldt int, beta float32, c []float32, ldc int) {
+	for i := range m {
+		row, from := c[i*ldc:][:n], t[i*ldt:][:n]
+		if beta == 0 {
+			copy(row, from)
+			continue
+		}
+		for j, v := range from {
+			row[j] = v + beta*row[j]
+		}
+	}
+}
+
+// panelWidth returns the width of a panel where n columns are left.
+func panelWidth(n int) int {
+	switch {
+	case wide && n >= 32:
+		return 32
+	case n > 8:
+		return 16
+	default:
+		return 8
+	}
+}
+
+// padded returns the columns that n take in panels.
+func padded(n int) int { return (n + 7) &^ 7 }
+
+// even returns the size, a multiple of unit, at most limit, of as few equal blocks as n allows.
+func even(n, limit, unit int) int {
+	blocks := max(1, (n+limit-1)/limit)
+	size := (n + blocks - 1) / blocks
+	return (size + unit - 1) / unit * unit
 }
 
 // scaleRows multiplies C by beta; by 0 it clears it.

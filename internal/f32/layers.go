@@ -2,20 +2,28 @@ package f32
 
 import "math"
 
-// Relu sets dst to max(0, x) for each x of src. dst may be src.
+// Relu sets dst to max(0, x) for each x of src; of NaN it is NaN. dst may be src.
 func Relu(dst, src []float32) {
 	sameLen("Relu", len(dst), len(src))
-	for i, x := range src {
-		dst[i] = max(0, x)
+	i := whole(len(src))
+	if i > 0 {
+		reluVectors(&dst[0], &src[0], i)
+	}
+	for i *= 8; i < len(src); i++ {
+		dst[i] = max(0, src[i])
 	}
 }
 
 // ReluGrad sets dx to dy where x, the input of [Relu] or its output, is positive, and
-// to 0 elsewhere. dx may be dy.
+// to 0 elsewhere. dx may be x or dy.
 func ReluGrad(dx, x, dy []float32) {
 	sameLen("ReluGrad", len(dx), len(x), len(dy))
-	for i, v := range x {
-		if v > 0 {
+	i := whole(len(x))
+	if i > 0 {
+		reluGradVectors(&dx[0], &x[0], &dy[0], i)
+	}
+	for i *= 8; i < len(x); i++ {
+		if x[i] > 0 {
 			dx[i] = dy[i]
 		} else {
 			dx[i] = 0
@@ -23,51 +31,41 @@ func ReluGrad(dx, x, dy []float32) {
 	}
 }
 
-const (
-	geluA = 0.7978845608028654 // √(2/π)
-	geluB = 0.044715
-)
-
 // Gelu sets dst to ½x(1 + tanh(√(2/π)(x + 0.044715x³))) for each x of src: the tanh form
 // of the Gaussian error linear unit (Hendrycks and Gimpel 2016, arXiv:1606.08415). dst
-// must not be src, whose values [GeluGrad] needs.
+// may be src, but [GeluGrad] needs src as it was.
 func Gelu(dst, src []float32) {
 	sameLen("Gelu", len(dst), len(src))
-	for i, x := range src {
-		dst[i] = geluA * (x + geluB*x*x*x)
+	i := whole(len(src))
+	if i > 0 {
+		geluVectors(&dst[0], &src[0], i, &constants)
 	}
-	Tanh(dst, dst)
-	for i, x := range src {
-		dst[i] = 0.5 * x * (1 + dst[i])
+	for i *= 8; i < len(src); i++ {
+		dst[i] = gelu(src[i])
 	}
 }
 
-// GeluGrad sets dx to dy times the derivative of [Gelu] at x. dx must not be x or dy.
+// GeluGrad sets dx to dy times the derivative of [Gelu] at x. dx may be x or dy.
 func GeluGrad(dx, x, dy []float32) {
 	sameLen("GeluGrad", len(dx), len(x), len(dy))
-	for i, v := range x {
-		dx[i] = geluA * (v + geluB*v*v*v)
+	i := whole(len(x))
+	if i > 0 {
+		geluGradVectors(&dx[0], &x[0], &dy[0], i, &constants)
 	}
-	Tanh(dx, dx)
-	for i, v := range x {
-		t := dx[i]
-		dx[i] = dy[i] * (0.5*(1+t) + 0.5*v*(1-t*t)*geluA*(1+3*geluB*v*v))
+	for i *= 8; i < len(x); i++ {
+		dx[i] = dy[i] * geluGrad(x[i])
 	}
 }
 
-// Softmax sets each row of dst, of cols elements, to the softmax of the row of src. dst
-// may be src. A row with +Inf or NaN gives NaN, as does one of -Inf alone.
+// Softmax sets each row of dst, of cols elements, to the softmax of the row of src. An
+// element of -Inf has no part in it. A row with +Inf or NaN gives NaN, as does one of -Inf
+// alone. dst may be src. It panics unless len(src) is a multiple of cols.
 func Softmax(dst, src []float32, cols int) {
 	sameLen("Softmax", len(dst), len(src))
+	checkRows("Softmax", len(src), cols)
 	for at := 0; at < len(src); at += cols {
 		x, y := src[at:at+cols], dst[at:at+cols]
-		top := x[0]
-		for _, v := range x[1:] {
-			top = max(top, v)
-		}
-		for i, v := range x {
-			y[i] = v - top
-		}
+		Affine(y, x, 1, -maximum(x))
 		Exp(y, y)
 		Scale(1/Sum(y), y)
 	}
@@ -75,37 +73,37 @@ func Softmax(dst, src []float32, cols int) {
 
 // SoftmaxGrad sets dx to the gradient with respect to the input of [Softmax], given its
 // output y and the gradient dy with respect to that: dx = y·(dy − Σ y·dy), the sum over
-// the row. dx may be dy.
+// the row. dx may be dy. It panics unless len(y) is a multiple of cols.
 func SoftmaxGrad(dx, y, dy []float32, cols int) {
 	sameLen("SoftmaxGrad", len(dx), len(y), len(dy))
+	checkRows("SoftmaxGrad", len(y), cols)
 	for at := 0; at < len(y); at += cols {
 		p, d, out := y[at:at+cols], dy[at:at+cols], dx[at:at+cols]
-		s := Dot(p, d)
-		for i, v := range p {
-			out[i] = v * (d[i] - s)
-		}
+		Affine(out, d, 1, -Dot(p, d))
+		Mul(out, out, p)
 	}
 }
 
 // LayerNorm normalises each row of src, of len(gain) elements, to mean 0 and variance 1,
 // then scales and shifts it by gain and bias (Ba et al. 2016, arXiv:1607.06450):
-// dst = gain·x̂ + bias, where x̂ = (x−μ)/√(σ²+eps). It keeps x̂ in norm and 1/√(σ²+eps) of
-// each row in rstd for [LayerNormGrad]. norm may be src, dst may be neither.
+//
+//	dst = gain·x̂ + bias,  x̂ = (x−μ)/√(σ²+eps)
+//
+// It keeps x̂ in norm and 1/√(σ²+eps) of each row in rstd, for [LayerNormGrad]. norm may
+// be src; dst may be norm if no gradient is wanted.
 func LayerNorm(dst, norm, rstd, src, gain, bias []float32, eps float32) {
 	cols := len(gain)
 	sameLen("LayerNorm", len(src), len(dst), len(norm), len(rstd)*cols)
 	sameLen("LayerNorm", cols, len(bias))
+	if cols == 0 {
+		return
+	}
 	for r := range rstd {
-		x, h, y := src[r*cols:(r+1)*cols], norm[r*cols:(r+1)*cols], dst[r*cols:(r+1)*cols]
-		mean := Sum(x) / float32(cols)
-		for i, v := range x {
-			h[i] = v - mean
-		}
-		rstd[r] = 1 / float32(math.Sqrt(float64(Dot(h, h)/float32(cols)+eps)))
+		x, h := src[r*cols:(r+1)*cols], norm[r*cols:(r+1)*cols]
+		Affine(h, x, 1, -Sum(x)/float32(cols))
+		rstd[r] = float32(1 / math.Sqrt(float64(Dot(h, h)/float32(cols)+eps)))
 		Scale(rstd[r], h)
-		for i, v := range h {
-			y[i] = v*gain[i] + bias[i]
-		}
+		MulAdd(dst[r*cols:(r+1)*cols], h, gain, bias)
 	}
 }
 
@@ -118,19 +116,12 @@ func LayerNormGrad(dx, dgain, dbias, dy, norm, rstd, gain []float32) {
 	sameLen("LayerNormGrad", cols, len(dgain), len(dbias))
 	for r, scale := range rstd {
 		d, h, out := dy[r*cols:(r+1)*cols], norm[r*cols:(r+1)*cols], dx[r*cols:(r+1)*cols]
-		var mean, along float32
-		for i, v := range d {
-			dgain[i] += v * h[i]
-			dbias[i] += v
-			v *= gain[i]
-			mean += v
-			along += v * h[i]
-		}
-		mean /= float32(cols)
-		along /= float32(cols)
-		for i, v := range d {
-			out[i] = scale * (v*gain[i] - mean - h[i]*along)
-		}
+		MulAdd(dgain, d, h, dgain)
+		Add(dbias, dbias, d)
+		Mul(out, d, gain)
+		mean, along := Sum(out)/float32(cols), Dot(out, h)/float32(cols)
+		Affine(out, out, scale, -scale*mean)
+		Axpy(-scale*along, h, out)
 	}
 }
 
@@ -145,22 +136,22 @@ func LayerNormGrad(dx, dgain, dbias, dy, norm, rstd, gain []float32) {
 // as it needs tanh(c), left in tanhC. cPrev, c, tanhC and h are batch×hidden; c may be
 // cPrev if no gradient is wanted.
 func LSTMCell(h, c, tanhC, gates, cPrev []float32, hidden int) {
-	sameLen("LSTMCell", len(h), len(c), len(tanhC), len(cPrev), len(gates)/4)
-	for r := 0; r*hidden < len(h); r++ {
-		row := gates[r*4*hidden : (r+1)*4*hidden]
-		Sigmoid(row[:2*hidden], row[:2*hidden])
-		Tanh(row[2*hidden:3*hidden], row[2*hidden:3*hidden])
-		Sigmoid(row[3*hidden:], row[3*hidden:])
-		i, f, g := row[:hidden], row[hidden:2*hidden], row[2*hidden:3*hidden]
-		now, before := c[r*hidden:(r+1)*hidden], cPrev[r*hidden:(r+1)*hidden]
-		for j := range now {
-			now[j] = f[j]*before[j] + i[j]*g[j]
+	sameLen("LSTMCell", len(h), len(c), len(tanhC), len(cPrev))
+	sameLen("LSTMCell", 4*len(h), len(gates))
+	checkRows("LSTMCell", len(h), hidden)
+	done := whole(hidden)
+	for at := 0; at < len(h); at += hidden {
+		row := gates[4*at : 4*(at+hidden)]
+		if done > 0 {
+			lstmCellVectors(&h[at], &c[at], &tanhC[at], &row[0], &cPrev[at], hidden, done, &constants)
 		}
-	}
-	Tanh(tanhC, c)
-	for r := 0; r*hidden < len(h); r++ {
-		at := r * hidden
-		Mul(h[at:at+hidden], gates[4*at+3*hidden:4*at+4*hidden], tanhC[at:at+hidden])
+		for j := 8 * done; j < hidden; j++ {
+			i, f, g, o := sigmoid(row[j]), sigmoid(row[hidden+j]), tanh(row[2*hidden+j]), sigmoid(row[3*hidden+j])
+			row[j], row[hidden+j], row[2*hidden+j], row[3*hidden+j] = i, f, g, o
+			c[at+j] = fma(f, cPrev[at+j], i*g)
+			tanhC[at+j] = tanh(c[at+j])
+			h[at+j] = o * tanhC[at+j]
+		}
 	}
 }
 
@@ -169,19 +160,25 @@ func LSTMCell(h, c, tanhC, gates, cPrev []float32, hidden int) {
 // to the pre-activations and replaces dc by that with respect to cPrev. gates and tanhC
 // are as LSTMCell left them; dgates may be gates.
 func LSTMCellGrad(dgates, dc, dh, gates, tanhC, cPrev []float32, hidden int) {
-	sameLen("LSTMCellGrad", len(dh), len(dc), len(tanhC), len(cPrev), len(gates)/4, len(dgates)/4)
-	for r := 0; r*hidden < len(dh); r++ {
-		at := r * hidden
+	sameLen("LSTMCellGrad", len(dh), len(dc), len(tanhC), len(cPrev))
+	sameLen("LSTMCellGrad", 4*len(dh), len(gates), len(dgates))
+	checkRows("LSTMCellGrad", len(dh), hidden)
+	done := whole(hidden)
+	for at := 0; at < len(dh); at += hidden {
 		in, out := gates[4*at:4*(at+hidden)], dgates[4*at:4*(at+hidden)]
-		for j := range hidden {
+		if done > 0 {
+			lstmCellGradVectors(&out[0], &dc[at], &dh[at], &in[0], &tanhC[at], &cPrev[at], hidden, done, &constants)
+		}
+		for j := 8 * done; j < hidden; j++ {
 			i, f, g, o := in[j], in[hidden+j], in[2*hidden+j], in[3*hidden+j]
-			t, d := tanhC[at+j], dh[at+j]
-			s := dc[at+j] + d*o*(1-t*t)
-			out[j] = s * g * i * (1 - i)
-			out[hidden+j] = s * cPrev[at+j] * f * (1 - f)
-			out[2*hidden+j] = s * i * (1 - g*g)
-			out[3*hidden+j] = d * t * o * (1 - o)
+			t := tanhC[at+j]
+			do := dh[at+j] * o
+			s := fma(do, fma(-t, t, 1), dc[at+j])
 			dc[at+j] = s * f
+			out[j] = s * i * (g * (1 - i))
+			out[hidden+j] = s * f * cPrev[at+j] * (1 - f)
+			out[2*hidden+j] = s * i * fma(-g, g, 1)
+			out[3*hidden+j] = do * (t * (1 - o))
 		}
 	}
 }

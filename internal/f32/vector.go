@@ -1,9 +1,6 @@
 package f32
 
-import (
-	"fmt"
-	"math"
-)
+import "fmt"
 
 // sameLen panics unless all slices are as long as the first.
 func sameLen(op string, n int, lens ...int) {
@@ -14,35 +11,89 @@ func sameLen(op string, n int, lens ...int) {
 	}
 }
 
-// Exp sets dst to eˣ for each x of src. dst may be src.
+// whole returns how many vectors of eight elements the kernels take of n elements.
+func whole(n int) int {
+	if !vector {
+		return 0
+	}
+	return n / 8
+}
+
+// Exp sets dst to eˣ for each x of src, to within 1.1 ulp. From 88.73 up it is +Inf, below
+// -103.97 0; of NaN it is NaN. dst may be src.
 func Exp(dst, src []float32) {
 	sameLen("Exp", len(dst), len(src))
-	for i, x := range src {
-		dst[i] = float32(math.Exp(float64(x)))
+	if !vector {
+		for i, x := range src {
+			dst[i] = exp(x)
+		}
+		return
+	}
+	n := len(src) / 8
+	if n > 0 {
+		expVectors(&dst[0], &src[0], n, &constants)
+	}
+	if rest := src[8*n:]; len(rest) > 0 {
+		var t [8]float32
+		copy(t[:], rest)
+		expVectors(&t[0], &t[0], 1, &constants)
+		copy(dst[8*n:], t[:])
 	}
 }
 
-// Tanh sets dst to the hyperbolic tangent of each x of src. dst may be src.
+// Tanh sets dst to the hyperbolic tangent of each x of src, to within 2.6 ulp. Of ±Inf it
+// is ±1, of NaN NaN. dst may be src.
 func Tanh(dst, src []float32) {
 	sameLen("Tanh", len(dst), len(src))
-	for i, x := range src {
-		dst[i] = float32(math.Tanh(float64(x)))
+	if !vector {
+		for i, x := range src {
+			dst[i] = tanh(x)
+		}
+		return
+	}
+	n := len(src) / 8
+	if n > 0 {
+		tanhVectors(&dst[0], &src[0], n, &constants)
+	}
+	if rest := src[8*n:]; len(rest) > 0 {
+		var t [8]float32
+		copy(t[:], rest)
+		tanhVectors(&t[0], &t[0], 1, &constants)
+		copy(dst[8*n:], t[:])
 	}
 }
 
-// Sigmoid sets dst to 1/(1+e⁻ˣ) for each x of src. dst may be src.
+// Sigmoid sets dst to 1/(1+e⁻ˣ) for each x of src, to within 2.4 ulp. Of NaN it is NaN. dst
+// may be src.
 func Sigmoid(dst, src []float32) {
 	sameLen("Sigmoid", len(dst), len(src))
-	for i, x := range src {
-		dst[i] = float32(1 / (1 + math.Exp(-float64(x))))
+	if !vector {
+		for i, x := range src {
+			dst[i] = sigmoid(x)
+		}
+		return
+	}
+	n := len(src) / 8
+	if n > 0 {
+		sigmoidVectors(&dst[0], &src[0], n, &constants)
+	}
+	if rest := src[8*n:]; len(rest) > 0 {
+		var t [8]float32
+		copy(t[:], rest)
+		sigmoidVectors(&t[0], &t[0], 1, &constants)
+		copy(dst[8*n:], t[:])
 	}
 }
 
 // Axpy adds alpha·x to y.
 func Axpy(alpha float32, x, y []float32) {
 	sameLen("Axpy", len(x), len(y))
-	for i, v := range x {
-		y[i] += alpha * v
+	i := whole(len(x))
+	if i > 0 {
+		axpyVectors(&y[0], &x[0], &y[0], alpha, i)
+	}
+	for i *= 8; i < len(x); i++ {
+		y[i] = fma(alpha, x[i], y[i])
 	}
 }
 
@@ -50,8 +101,12 @@ func Axpy(alpha float32, x, y []float32) {
 func Dot(x, y []float32) float32 {
 	sameLen("Dot", len(x), len(y))
 	var s float32
-	for i, v := range x {
-		s += v * y[i]
+	i := whole(len(x))
+	if i > 0 {
+		s = dotVectors(&x[0], &y[0], i)
+	}
+	for i *= 8; i < len(x); i++ {
+		s += x[i] * y[i]
 	}
 	return s
 }
@@ -59,58 +114,114 @@ func Dot(x, y []float32) float32 {
 // Sum returns Σ x.
 func Sum(x []float32) float32 {
 	var s float32
-	for _, v := range x {
-		s += v
+	i := whole(len(x))
+	if i > 0 {
+		s = sumVectors(&x[0], i)
+	}
+	for i *= 8; i < len(x); i++ {
+		s += x[i]
 	}
 	return s
 }
 
-// SumSquares returns Σ x², summed in double precision.
+// SumSquares returns Σ x², in double precision.
 func SumSquares(x []float32) float64 {
 	var s float64
-	for _, v := range x {
-		s += float64(v) * float64(v)
+	i := whole(len(x))
+	if i > 0 {
+		s = sumSquaresVectors(&x[0], i)
+	}
+	for i *= 8; i < len(x); i++ {
+		s += float64(x[i]) * float64(x[i])
 	}
 	return s
+}
+
+// maximum returns the greatest of x, which is not empty. It may miss a NaN.
+func maximum(x []float32) float32 {
+	top := x[0]
+	i := whole(len(x))
+	if i > 0 {
+		top = maximumVectors(&x[0], i)
+	}
+	for i *= 8; i < len(x); i++ {
+		top = max(top, x[i])
+	}
+	return top
 }
 
 // Add sets dst to a+b. dst may be a or b.
 func Add(dst, a, b []float32) {
 	sameLen("Add", len(dst), len(a), len(b))
-	for i, v := range a {
-		dst[i] = v + b[i]
+	i := whole(len(a))
+	if i > 0 {
+		addVectors(&dst[0], &a[0], &b[0], i)
+	}
+	for i *= 8; i < len(a); i++ {
+		dst[i] = a[i] + b[i]
 	}
 }
 
 // Mul sets dst to the elementwise product of a and b. dst may be a or b.
 func Mul(dst, a, b []float32) {
 	sameLen("Mul", len(dst), len(a), len(b))
-	for i, v := range a {
-		dst[i] = v * b[i]
+	i := whole(len(a))
+	if i > 0 {
+		mulVectors(&dst[0], &a[0], &b[0], i)
+	}
+	for i *= 8; i < len(a); i++ {
+		dst[i] = a[i] * b[i]
+	}
+}
+
+// MulAdd sets dst to a·b + c, elementwise. dst may be any of them.
+func MulAdd(dst, a, b, c []float32) {
+	sameLen("MulAdd", len(dst), len(a), len(b), len(c))
+	i := whole(len(a))
+	if i > 0 {
+		mulAddVectors(&dst[0], &a[0], &b[0], &c[0], i)
+	}
+	for i *= 8; i < len(a); i++ {
+		dst[i] = fma(a[i], b[i], c[i])
+	}
+}
+
+// Affine sets dst to scale·x + shift for each x of src. dst may be src.
+func Affine(dst, src []float32, scale, shift float32) {
+	sameLen("Affine", len(dst), len(src))
+	i := whole(len(src))
+	if i > 0 {
+		affineVectors(&dst[0], &src[0], scale, shift, i)
+	}
+	for i *= 8; i < len(src); i++ {
+		dst[i] = fma(src[i], scale, shift)
 	}
 }
 
 // Scale multiplies x by alpha.
-func Scale(alpha float32, x []float32) {
-	for i := range x {
-		x[i] *= alpha
-	}
-}
+func Scale(alpha float32, x []float32) { Affine(x, x, alpha, 0) }
 
-// AddRow adds the row to each row of the matrix x, as a bias is added. len(x) must be a
-// multiple of len(row).
+// AddRow adds the row to each row of the matrix x, as a bias is added. It panics unless
+// len(x) is a multiple of len(row).
 func AddRow(x, row []float32) {
-	for len(x) > 0 {
+	checkRows("AddRow", len(x), len(row))
+	for ; len(x) > 0; x = x[len(row):] {
 		Add(x[:len(row)], x[:len(row)], row)
-		x = x[len(row):]
 	}
 }
 
-// AddRows adds every row of the matrix x to sum, as the gradient of a bias is summed.
-// len(x) must be a multiple of len(sum).
+// AddRows adds every row of the matrix x to sum, as the gradient of a bias is summed. It
+// panics unless len(x) is a multiple of len(sum).
 func AddRows(sum, x []float32) {
-	for len(x) > 0 {
+	checkRows("AddRows", len(x), len(sum))
+	for ; len(x) > 0; x = x[len(sum):] {
 		Add(sum, sum, x[:len(sum)])
-		x = x[len(sum):]
+	}
+}
+
+// checkRows panics unless n elements are rows of cols.
+func checkRows(op string, n, cols int) {
+	if n > 0 && (cols <= 0 || n%cols != 0) {
+		panic(fmt.Sprintf("f32: %s: %d elements are no rows of %d", op, n, cols))
 	}
 }

@@ -91,7 +91,7 @@ type input struct {
 
 const (
 	lanes       = 8 // walks side by side
-	stride      = 3 // steps before a look whether all walks have ended
+	stride      = 4 // steps before a look whether all walks have ended
 	blockRows   = 64
 	rowsAThread = 256 // a goroutine for less is not worth it
 )
@@ -251,6 +251,9 @@ func (p *Predictor) block(rows, out []float64, n int, buf []float64) {
 	}
 	whole := n / lanes * lanes
 	for i := range p.trees {
+		if whole == 0 {
+			break
+		}
 		switch t := &p.trees[i]; t.walk {
 		case byNumber:
 			p.rowsOf(t, x, out, whole)
