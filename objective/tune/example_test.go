@@ -1,0 +1,48 @@
+package tune_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/attune-hpo/attune/objective/forecast"
+	"github.com/attune-hpo/attune/objective/tree/style"
+	"github.com/attune-hpo/attune/objective/treeforecast"
+	"github.com/attune-hpo/attune/objective/tune"
+	"github.com/attune-hpo/attune/pruner"
+	"github.com/attune-hpo/attune/sampler/tpe"
+	"github.com/attune-hpo/attune/storage/memory"
+	"github.com/attune-hpo/attune/study"
+)
+
+func ExampleTask() {
+	ctx := context.Background()
+	frame, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../forecast/testdata/airpassengers.csv")
+	if err != nil {
+		panic(err)
+	}
+	back, err := forecast.NewBacktest(frame, forecast.Splits{Horizon: 12, Windows: 3})
+	if err != nil {
+		panic(err)
+	}
+	task := &tune.Task{Backtest: back, Family: treeforecast.Family{Style: style.XGBoost}}
+	st, err := study.Open(ctx, new(memory.Store), "passengers", task.Config(tpe.New(tpe.Config{}), pruner.Median{}))
+	if err != nil {
+		panic(err)
+	}
+	if err := task.Optimize(ctx, st, study.Run{Trials: 20}); err != nil {
+		panic(err)
+	}
+	best, err := task.Best(ctx, st)
+	if err != nil {
+		panic(err)
+	}
+	next, err := best.Forecaster.Predict(ctx, frame, 12)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Printf("better than 6 %%: %t\n", best.Value < 6)
+	fmt.Println(next[0].Time(0).Format("2006-01"), "to", next[0].Time(11).Format("2006-01"))
+	// Output:
+	// better than 6 %: true
+	// 1961-01 to 1961-12
+}

@@ -1,0 +1,258 @@
+package tune_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/objective/forecast"
+	"github.com/attune-hpo/attune/objective/tree/style"
+	"github.com/attune-hpo/attune/objective/treeforecast"
+	"github.com/attune-hpo/attune/objective/tune"
+	"github.com/attune-hpo/attune/pruner"
+	"github.com/attune-hpo/attune/sampler/random"
+	"github.com/attune-hpo/attune/sampler/tpe"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/storage/memory"
+	"github.com/attune-hpo/attune/storage/sqlite"
+	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// airPassengers returns the series but for its last year, and all of it.
+func airPassengers(t testing.TB) (train, all forecast.Frame) {
+	t.Helper()
+	all, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../forecast/testdata/airpassengers.csv")
+	require.NoError(t, err)
+	train, _, err = all.Cut(12)
+	require.NoError(t, err)
+	return train, all
+}
+
+func newTask(t testing.TB, s style.Style) *tune.Task {
+	train, _ := airPassengers(t)
+	back, err := forecast.NewBacktest(train, forecast.Splits{Horizon: 12, Windows: 2})
+	require.NoError(t, err)
+	return &tune.Task{Backtest: back, Family: treeforecast.Family{Style: s, Cache: forecast.NewCache(20)}, MaxRounds: 40}
+}
+
+func open(t testing.TB, task *tune.Task, name string, p pruner.Pruner) *study.Study {
+	t.Helper()
+	st, err := study.Open(context.Background(), new(memory.Store), name, task.Config(tpe.New(tpe.Config{}), p))
+	require.NoError(t, err)
+	return st
+}
+
+// The model that is kept is the best trial's, bit for bit the one that a refit of it
+// makes, and that any number of threads makes.
+func TestBest(t *testing.T) {
+	ctx := context.Background()
+	for _, s := range []style.Style{style.LightGBM, style.XGBoost, style.CatBoost, style.RandomForest} {
+		t.Run(s.Name(), func(t *testing.T) {
+			task := newTask(t, s)
+			task.Folder = filepath.Join(t.TempDir(), "models")
+			task.Data = &forecast.CSV{Time: "month", Target: "passengers", Fill: forecast.Carry}
+			task.Fixed = space.Settings{{Name: "transform", Value: `"log,diff 12"`}}
+			st := open(t, task, "of /"+s.Name(), pruner.None{})
+			require.NoError(t, task.Optimize(ctx, st, study.Run{Trials: 6, Observer: study.Observer{Warn: func(err error) { t.Error(err) }}}))
+			best, err := st.Best(ctx)
+			require.NoError(t, err)
+
+			kept, err := tune.ReadFile(task.Path(st.Name()), task.Family)
+			require.NoError(t, err)
+			assert.Equal(t, best.Number, kept.Trial)
+			assert.Equal(t, best.Values[0], kept.Value)
+			assert.Equal(t, "of /"+s.Name(), kept.Study)
+			assert.Equal(t, "mape", kept.Metric)
+			assert.Equal(t, task.Data, kept.Data)
+			file, err := os.ReadFile(task.Path(st.Name()))
+			require.NoError(t, err)
+			for _, threads := range []int{1, 3} {
+				task.Threads = threads
+				again, err := task.Refit(ctx, st, best)
+				require.NoError(t, err)
+				var b bytes.Buffer
+				require.NoError(t, again.Write(&b))
+				assert.Equal(t, string(file), b.String())
+			}
+
+			for _, key := range []string{"valid_mape", "valid_rmse", "valid_mae", "train_mape", "train_rmse", "train_mae", tune.SecondsKey, tune.RoundsKey, tune.FixedKey} {
+				_, ok := best.Attrs.Get(key)
+				assert.True(t, ok, key)
+			}
+			var valid, train float64
+			a, _ := best.Attrs.Get("valid_mape")
+			require.NoError(t, a.Decode(&valid))
+			assert.Equal(t, best.Values[0], valid)
+			a, _ = best.Attrs.Get("train_mape")
+			require.NoError(t, a.Decode(&train))
+			assert.Less(t, train, valid)
+
+			// Damaged, missing, of another trial: fitted anew, the same.
+			for name, spoil := range map[string]func() error{
+				"damaged": func() error { return os.WriteFile(task.Path(st.Name()), file[:len(file)/2], 0o600) },
+				"a bit": func() error {
+					return os.WriteFile(task.Path(st.Name()), bytes.Replace(file, []byte("1"), []byte("2"), 1), 0o600)
+				},
+				"missing":       func() error { return os.RemoveAll(task.Folder) },
+				"another trial": func() error { m := kept; m.Trial++; return m.WriteFile(task.Path(st.Name())) },
+			} {
+				require.NoError(t, spoil(), name)
+				_, err := task.Best(ctx, st)
+				require.NoError(t, err, name)
+				again, err := os.ReadFile(task.Path(st.Name()))
+				require.NoError(t, err)
+				assert.Equal(t, string(file), string(again), name)
+			}
+		})
+	}
+}
+
+// A trial's learning curve is that of the folds together, and a pruner ends trials in
+// the midst of it. Workers and threads change nothing of a trial.
+func TestCurves(t *testing.T) {
+	ctx := context.Background()
+	run := func(p pruner.Pruner, workers, threads int) []trial.Record {
+		task := newTask(t, style.LightGBM)
+		task.Threads = threads
+		st, err := study.Open(ctx, new(memory.Store), "curves", task.Config(random.Sampler{}, p))
+		require.NoError(t, err)
+		require.NoError(t, task.Optimize(ctx, st, study.Run{Trials: 16, Workers: workers}))
+		h, err := st.Snapshot(ctx)
+		require.NoError(t, err)
+		return slices.SortedFunc(h.All(), func(a, b trial.Record) int { return a.Number - b.Number })
+	}
+	full := run(pruner.None{}, 1, 1)
+	for _, r := range full {
+		require.Equal(t, trial.Complete, r.State)
+		least := r.Reports[0].Value
+		for _, x := range r.Reports {
+			least = min(least, x.Value)
+		}
+		assert.Equal(t, least, r.Values[0], "the value is the best of the curve")
+	}
+	again := run(pruner.None{}, 3, 2)
+	for i := range full {
+		assert.Equal(t, values(full[i]), values(again[i]))
+	}
+	pruned := run(pruner.Median{Startup: 4}, 1, 1)
+	ended := 0
+	for i := range full {
+		curve := values(pruned[i])
+		assert.Equal(t, values(full[i])[:len(curve)], curve)
+		if pruned[i].State == trial.Pruned {
+			ended++
+		}
+	}
+	assert.Positive(t, ended)
+}
+
+// values returns a trial's learning curve.
+func values(r trial.Record) []float64 {
+	var out []float64
+	for _, x := range r.Reports {
+		out = append(out, x.Value)
+	}
+	return out
+}
+
+func TestBadTasks(t *testing.T) {
+	ctx := context.Background()
+	for name, c := range map[string]struct {
+		change func(*tune.Task)
+		want   string
+	}{
+		"unknown in the space": {func(k *tune.Task) { k.Space = space.Of(space.Float("eta", 0.1, 0.2)) }, "lightgbm has no eta"},
+		"unknown and fixed":    {func(k *tune.Task) { k.Fixed = space.Settings{{Name: "depth", Value: "3"}} }, "lightgbm has no depth"},
+		"both": {func(k *tune.Task) {
+			k.Space = space.Of(space.Int("num_leaves", 2, 5))
+			k.Fixed = space.Settings{{Name: "num_leaves", Value: "3"}}
+		}, "num_leaves is fixed and searched"},
+		"out of range": {func(k *tune.Task) { k.Space = space.Of(space.Float("bagging_fraction", 0.5, 1.5)) }, "Bagging is 1.5"},
+		"transform":    {func(k *tune.Task) { k.Space = space.Of(space.Categorical("transform", "none", "cube")) }, "transform is cube"},
+		"no family":    {func(k *tune.Task) { k.Family = nil }, "needs a Backtest and a Family"},
+	} {
+		task := newTask(t, style.LightGBM)
+		st := open(t, task, "bad", pruner.None{})
+		c.change(task)
+		err := task.Optimize(ctx, st, study.Run{Trials: 1})
+		require.ErrorIs(t, err, tune.ErrSpace, name)
+		assert.ErrorContains(t, err, c.want, name)
+	}
+	_, err := tune.ReadFile(filepath.Join(t.TempDir(), "none"), treeforecast.Family{Style: style.LightGBM})
+	assert.ErrorIs(t, err, fs.ErrNotExist)
+
+	task := newTask(t, style.LightGBM)
+	task.Folder = t.TempDir()
+	st := open(t, task, strings.Repeat("../é", 90), pruner.None{})
+	_, err = task.Best(ctx, st)
+	assert.ErrorIs(t, err, study.ErrNoTrial)
+	require.NoError(t, task.Optimize(ctx, st, study.Run{Trials: 1}))
+	files, err := os.ReadDir(task.Folder)
+	require.NoError(t, err)
+	require.Len(t, files, 1, "whatever the study's name, its file is in the folder")
+	_, err = tune.ReadFile(filepath.Join(task.Folder, files[0].Name()), treeforecast.Family{Style: style.XGBoost})
+	require.ErrorIs(t, err, tune.ErrModel)
+	assert.ErrorContains(t, err, `of the family "lightgbm"`)
+}
+
+// Where logarithms fail, as a user's own space may have it, the trial fails and says
+// why; the others go on.
+func TestFailingTrial(t *testing.T) {
+	ctx := context.Background()
+	frame := forecast.Frame{{ID: "", Start: must(airPassengers(t))[0].Start, Freq: must(airPassengers(t))[0].Freq, Y: make([]float64, 100)}}
+	for i := range frame[0].Y {
+		frame[0].Y[i] = float64(i%12) - 3
+	}
+	back, err := forecast.NewBacktest(frame, forecast.Splits{Horizon: 6}, forecast.RMSE)
+	require.NoError(t, err)
+	task := &tune.Task{Backtest: back, Family: treeforecast.Family{Style: style.CatBoost}, MaxRounds: 5,
+		Space: space.Of(space.Categorical("transform", "none", "log"))}
+	st := open(t, task, "failing", pruner.None{})
+	require.NoError(t, task.Optimize(ctx, st, study.Run{Trials: 6}))
+	h, err := st.Snapshot(ctx)
+	require.NoError(t, err)
+	assert.Positive(t, h.Count(trial.Failed))
+	assert.Positive(t, h.Count(trial.Complete))
+}
+
+func must(_, all forecast.Frame) forecast.Frame { return all }
+
+// A run that is cancelled leaves a study that goes on in SQLite, and a model or none.
+func TestCancelled(t *testing.T) {
+	task := newTask(t, style.LightGBM)
+	dir := t.TempDir()
+	task.Folder = dir
+	store := sqlite.File(filepath.Join(dir, "a.db"))
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cause := errors.New("enough")
+	st, err := study.Open(ctx, store, "s", task.Config(tpe.New(tpe.Config{}), pruner.None{}))
+	require.NoError(t, err)
+	n := 0
+	err = task.Optimize(ctx, st, study.Run{Trials: 50, Observer: study.Observer{Report: func(trial.Record, trial.Report) {
+		if n++; n == 60 {
+			cancel(cause)
+		}
+	}}})
+	require.ErrorIs(t, err, cause)
+	require.NoError(t, st.Close())
+	ctx = context.Background()
+	st, err = study.Open(ctx, store, "s", task.Config(tpe.New(tpe.Config{}), pruner.None{}))
+	require.NoError(t, err)
+	defer st.Close()
+	require.NoError(t, task.Optimize(ctx, st, study.Run{Total: 4}))
+	best, err := st.Best(ctx)
+	require.NoError(t, err)
+	m, err := task.Best(ctx, st)
+	require.NoError(t, err)
+	assert.Equal(t, best.Number, m.Trial)
+}
