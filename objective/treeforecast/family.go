@@ -82,14 +82,16 @@ func (f Family) New(settings space.Settings) (forecast.Forecaster, error) {
 		switch s.Name {
 		case "transform":
 			text, ok := s.Value.Any().(string)
-			t, err := forecast.ParseTransform(text)
-			if text == none {
-				t, err = forecast.Chain{}, nil
+			if !ok {
+				return nil, fmt.Errorf("treeforecast: %w: transform is %s, want a text such as log,diff", style.ErrSetting, s.Value)
 			}
-			if !ok || err != nil {
+			if text == none {
+				text = ""
+			}
+			var err error
+			if recipe.Transform, err = forecast.ParseTransform(text); err != nil {
 				return nil, fmt.Errorf("treeforecast: %w: transform is %s: %w", style.ErrSetting, s.Value, err)
 			}
-			recipe.Transform = t
 		case "lags":
 			n, ok := s.Value.Any().(int64)
 			if !ok || n < 1 || n > 10_000 {
