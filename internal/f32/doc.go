@@ -9,9 +9,10 @@
 // overlap.
 //
 // On amd64 with AVX2 and FMA the work is done by kernels in assembly, the product on
-// AVX-512 by wider ones that give the same bits; elsewhere by plain Go, the twin that the
-// tests compare them with. Elementary functions have the same bits in both but for a
-// double rounding in about 10⁸; products and sums differ by their rounding.
+// AVX-512 by wider ones that give the same bits (not timed yet); elsewhere by plain Go,
+// the twin that the tests compare them with. Elementary functions have the same bits in
+// both but for a double rounding in about 10⁸; products and sums differ by their
+// rounding.
 //
 // # Speed
 //

@@ -1,0 +1,499 @@
+package onnx
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"unicode/utf8"
+)
+
+var errShort = errors.New("it ends too early")
+
+// A field is one field of a message as it stands on the wire.
+type field struct {
+	number int
+	wire   int
+	num    uint64 // of all wires but wireBytes
+	data   []byte // of wireBytes
+}
+
+// fields calls f for each field of a message.
+func fields(b []byte, f func(field) error) error {
+	for len(b) > 0 {
+		tag, n := binary.Uvarint(b)
+		if n <= 0 || tag>>3 == 0 || tag>>3 > 1<<29-1 {
+			return errors.New("a bad field tag")
+		}
+		b = b[n:]
+		fd := field{number: int(tag >> 3), wire: int(tag & 7)}
+		switch fd.wire {
+		case wireVarint:
+			if fd.num, n = binary.Uvarint(b); n <= 0 {
+				return errShort
+			}
+		case wireFixed8:
+			if n = 8; len(b) < n {
+				return errShort
+			}
+			fd.num = binary.LittleEndian.Uint64(b)
+		case wireFixed4:
+			if n = 4; len(b) < n {
+				return errShort
+			}
+			fd.num = uint64(binary.LittleEndian.Uint32(b))
+		case wireBytes:
+			size, k := binary.Uvarint(b)
+			if k <= 0 || size > uint64(len(b)-k) {
+				return errShort
+			}
+			n = k + int(size)
+			fd.data = b[k:n:n]
+		default:
+			return fmt.Errorf("field %d: wire type %d", fd.number, fd.wire)
+		}
+		b = b[n:]
+		if err := f(fd); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f field) want(wire int, what string) error {
+	if f.wire != wire {
+		return fmt.Errorf("%s: wire type %d, not %d", what, f.wire, wire)
+	}
+	return nil
+}
+
+func (f field) text(to *string, what string) error {
+	if err := f.want(wireBytes, what); err != nil {
+		return err
+	}
+	if !utf8.Valid(f.data) {
+		return fmt.Errorf("%s: not UTF-8", what)
+	}
+	*to = string(f.data)
+	return nil
+}
+
+func (f field) int(to *int64, what string) error {
+	if err := f.want(wireVarint, what); err != nil {
+		return err
+	}
+	*to = int64(f.num)
+	return nil
+}
+
+// message decodes a nested message.
+func (f field) message(what string, of func(field) error) error {
+	if err := f.want(wireBytes, what); err != nil {
+		return err
+	}
+	if err := fields(f.data, of); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// ints appends one number, or many that are packed.
+func (f field) ints(to *[]int64, what string) error {
+	if f.wire != wireBytes {
+		var v int64
+		err := f.int(&v, what)
+		*to = append(*to, v)
+		return err
+	}
+	for b := f.data; len(b) > 0; {
+		v, n := binary.Uvarint(b)
+		if n <= 0 {
+			return fmt.Errorf("%s: %w", what, errShort)
+		}
+		*to = append(*to, int64(v))
+		b = b[n:]
+	}
+	return nil
+}
+
+// fixed appends the bytes of one number of a size, or of many that are packed.
+func (f field) fixed(to *[]byte, size int, what string) error {
+	switch {
+	case f.wire == wireFixed4 && size == 4:
+		*to = binary.LittleEndian.AppendUint32(*to, uint32(f.num))
+	case f.wire == wireFixed8 && size == 8:
+		*to = binary.LittleEndian.AppendUint64(*to, f.num)
+	case f.wire == wireBytes && len(f.data)%size == 0:
+		*to = append(*to, f.data...)
+	default:
+		return fmt.Errorf("%s: wire type %d with %d bytes", what, f.wire, len(f.data))
+	}
+	return nil
+}
+
+func unsupportedField(what string) error { return fmt.Errorf("%w: %s", ErrUnsupported, what) }
+
+// Decode reads a model from the bytes of an ONNX file. Tensors share the memory of
+// b where the file has them as raw data.
+//
+// It fails with [ErrFormat] for what is no model, and with [ErrUnsupported] for
+// functions, graphs within nodes, data in other files, sparse tensors, tensors of
+// strings and values that are no tensors. Fields that no version of ONNX up to 1.20
+// has are passed over, as protobuf wants it, and so are hints: training, devices and
+// quantization notes. It does not check that the model makes sense; [Model.Check]
+// does. The memory it takes is at most in proportion to the length of b.
+func Decode(b []byte) (*Model, error) {
+	m, err := decode(b)
+	switch {
+	case err == nil:
+		return m, nil
+	case errors.Is(err, ErrUnsupported):
+		return nil, fmt.Errorf("onnx: decode: %w", err)
+	}
+	return nil, fmt.Errorf("onnx: decode: %w: %w", ErrFormat, err)
+}
+
+func decode(b []byte) (*Model, error) {
+	if len(b) > MaxSize {
+		return nil, fmt.Errorf("%d bytes, at most %d", len(b), MaxSize)
+	}
+	m := &Model{}
+	graph := false
+	err := fields(b, func(f field) error {
+		switch f.number {
+		case 1:
+			return f.int(&m.IR, "IR version")
+		case 2:
+			return f.text(&m.Producer, "producer")
+		case 3:
+			return f.text(&m.ProducerVersion, "version of the producer")
+		case 4:
+			return f.text(&m.Domain, "domain")
+		case 5:
+			return f.int(&m.Version, "model version")
+		case 6:
+			return f.text(&m.Doc, "doc string")
+		case 7:
+			graph = true
+			return f.message("graph", m.Graph.decode)
+		case 8:
+			var o Opset
+			err := f.message("opset", func(f field) error {
+				switch f.number {
+				case 1:
+					return f.text(&o.Domain, "domain")
+				case 2:
+					return f.int(&o.Version, "version")
+				}
+				return nil
+			})
+			m.Opsets = append(m.Opsets, o)
+			return err
+		case 14:
+			var p Property
+			err := f.message("metadata", func(f field) error {
+				switch f.number {
+				case 1:
+					return f.text(&p.Key, "key")
+				case 2:
+					return f.text(&p.Value, "value")
+				}
+				return nil
+			})
+			m.Metadata = append(m.Metadata, p)
+			return err
+		case 25:
+			return unsupportedField("functions of the model's own")
+		}
+		return nil
+	})
+	if err == nil && !graph {
+		err = errors.New("it has no graph")
+	}
+	return m, err
+}
+
+func (g *Graph) decode(f field) error {
+	switch f.number {
+	case 1:
+		var n Node
+		what := fmt.Sprintf("node %d", len(g.Nodes))
+		if err := f.message(what, n.decode); err != nil {
+			return err
+		}
+		if n.Op == "" {
+			return fmt.Errorf("%s: it has no operator", what)
+		}
+		g.Nodes = append(g.Nodes, n)
+	case 2:
+		return f.text(&g.Name, "name")
+	case 5:
+		var t Tensor
+		what := fmt.Sprintf("initializer %d", len(g.Initializers))
+		if err := f.want(wireBytes, what); err != nil {
+			return err
+		}
+		if err := t.decode(f.data); err != nil {
+			return fmt.Errorf("%s (%q): %w", what, t.Name, err)
+		}
+		g.Initializers = append(g.Initializers, t)
+	case 10:
+		return f.text(&g.Doc, "doc string")
+	case 11:
+		return decodeValue(f, "input", &g.Inputs)
+	case 12:
+		return decodeValue(f, "output", &g.Outputs)
+	case 13:
+		return decodeValue(f, "value", &g.Values)
+	case 15:
+		return unsupportedField("sparse initializers")
+	}
+	return nil
+}
+
+func decodeValue(f field, what string, to *[]ValueInfo) error {
+	var v ValueInfo
+	what = fmt.Sprintf("%s %d", what, len(*to))
+	typed := false
+	err := f.message(what, func(f field) error {
+		switch f.number {
+		case 1:
+			return f.text(&v.Name, "name")
+		case 2:
+			return f.message("type", func(f field) error {
+				switch f.number {
+				case 1:
+					typed = true
+					return f.message("tensor", v.decodeTensor)
+				case 4, 5, 7, 8, 9:
+					return unsupportedField("a value that is no tensor")
+				}
+				return nil
+			})
+		case 3:
+			return f.text(&v.Doc, "doc string")
+		}
+		return nil
+	})
+	if err == nil && !typed {
+		err = fmt.Errorf("%s: it has no type", what)
+	}
+	*to = append(*to, v)
+	return err
+}
+
+func (v *ValueInfo) decodeTensor(f field) error {
+	switch f.number {
+	case 1:
+		var t int64
+		err := f.int(&t, "element type")
+		v.Type = DataType(t)
+		return err
+	case 2:
+		if v.Dims == nil {
+			v.Dims = []Dim{}
+		}
+		return f.message("shape", func(f field) error {
+			if f.number != 1 {
+				return nil
+			}
+			d := Unknown
+			err := f.message("dimension", func(f field) error {
+				switch f.number {
+				case 1:
+					d.Name = ""
+					return f.int(&d.Size, "size")
+				case 2:
+					d.Size = -1
+					return f.text(&d.Name, "name")
+				}
+				return nil
+			})
+			if d.Size < 0 && d.Name == "" {
+				d = Unknown
+			}
+			if d.Name != "" {
+				d.Size = 0
+			}
+			v.Dims = append(v.Dims, d)
+			return err
+		})
+	}
+	return nil
+}
+
+func (n *Node) decode(f field) error {
+	var s string
+	switch f.number {
+	case 1:
+		err := f.text(&s, "input")
+		n.Inputs = append(n.Inputs, s)
+		return err
+	case 2:
+		err := f.text(&s, "output")
+		n.Outputs = append(n.Outputs, s)
+		return err
+	case 3:
+		return f.text(&n.Name, "name")
+	case 4:
+		return f.text(&n.Op, "operator")
+	case 5:
+		if err := f.want(wireBytes, "attribute"); err != nil {
+			return err
+		}
+		a, err := decodeAttr(f.data)
+		if err != nil {
+			return fmt.Errorf("attribute %q: %w", a.Name, err)
+		}
+		n.Attrs = append(n.Attrs, a)
+	case 6:
+		return f.text(&n.Doc, "doc string")
+	case 7:
+		return f.text(&n.Domain, "domain")
+	case 8:
+		return unsupportedField("an overload of a function")
+	}
+	return nil
+}
+
+func decodeAttr(b []byte) (Attr, error) {
+	var (
+		a       Attr
+		typ     int64
+		i       int64
+		x       uint64
+		s       string
+		t       Tensor
+		ints    []int64
+		rawFl   []byte
+		strings []string
+	)
+	err := fields(b, func(f field) error {
+		switch f.number {
+		case 1:
+			return f.text(&a.Name, "name")
+		case 2:
+			x = f.num
+			return f.want(wireFixed4, "f")
+		case 3:
+			return f.int(&i, "i")
+		case 4:
+			err := f.want(wireBytes, "s")
+			s = string(f.data)
+			return err
+		case 5:
+			if err := f.want(wireBytes, "t"); err != nil {
+				return err
+			}
+			return t.decode(f.data)
+		case 6, 11:
+			return unsupportedField("a graph within a node")
+		case 7:
+			return f.fixed(&rawFl, 4, "floats")
+		case 8:
+			return f.ints(&ints, "ints")
+		case 9:
+			err := f.want(wireBytes, "strings")
+			strings = append(strings, string(f.data))
+			return err
+		case 20:
+			return f.int(&typ, "type")
+		case 21:
+			return unsupportedField("a reference to an attribute")
+		}
+		return nil
+	})
+	if err != nil {
+		return a, err
+	}
+	switch attrType(typ) {
+	case attrFloat:
+		a.Value = Float(math.Float32frombits(uint32(x)))
+	case attrInt:
+		a.Value = Int(i)
+	case attrString:
+		a.Value = String(s)
+	case attrTensor:
+		a.Value = t
+	case attrFloats:
+		v := make(Floats, len(rawFl)/4)
+		for i := range v {
+			v[i] = math.Float32frombits(binary.LittleEndian.Uint32(rawFl[4*i:]))
+		}
+		a.Value = v
+	case attrInts:
+		a.Value = Ints(ints)
+	case attrStrings:
+		a.Value = Strings(strings)
+	default:
+		return a, unsupportedField(fmt.Sprintf("attributes of type %d", typ))
+	}
+	return a, nil
+}
+
+func (t *Tensor) decode(b []byte) error {
+	var (
+		typ     int64
+		typed   []byte  // float_data or double_data
+		numbers []int64 // int32_data, int64_data or uint64_data
+		raw     bool
+	)
+	t.Dims = []int64{}
+	err := fields(b, func(f field) error {
+		switch f.number {
+		case 1:
+			return f.ints(&t.Dims, "dims")
+		case 2:
+			return f.int(&typ, "type")
+		case 3:
+			return unsupportedField("a tensor in segments")
+		case 4:
+			return f.fixed(&typed, 4, "float_data")
+		case 5, 7, 11:
+			return f.ints(&numbers, "integer data")
+		case 6:
+			return unsupportedField("a tensor of strings")
+		case 8:
+			return f.text(&t.Name, "name")
+		case 9:
+			raw = true
+			t.Raw = f.data
+			return f.want(wireBytes, "raw_data")
+		case 10:
+			return f.fixed(&typed, 8, "double_data")
+		case 13:
+			return unsupportedField("data in another file")
+		case 14:
+			if f.num != 0 {
+				return unsupportedField("data in another file")
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	t.Type = DataType(typ)
+	size := t.Type.size()
+	switch {
+	case size == 0:
+		return unsupportedField(fmt.Sprintf("elements of type %v", t.Type))
+	case raw || typed == nil && numbers == nil:
+	case typed != nil:
+		if t.Type != Float32 && t.Type != Float64 {
+			return fmt.Errorf("%v in a field of floats", t.Type)
+		}
+		t.Raw = typed
+	default:
+		if t.Type == Float32 || t.Type == Float64 {
+			return fmt.Errorf("%v in a field of integers", t.Type)
+		}
+		t.Raw = make([]byte, 0, len(numbers)*size)
+		for _, v := range numbers {
+			for i := range size {
+				t.Raw = append(t.Raw, byte(v>>(8*i)))
+			}
+		}
+	}
+	return t.check()
+}

@@ -1,0 +1,56 @@
+// Package onnx writes models as ONNX files, which ONNX Runtime and others run from
+// any language. It needs no Python, no C and no protobuf library, and the bytes of a
+// file depend on the model alone.
+//
+//	m, err := onnx.Trees(ensemble, onnx.TreesOptions{})         // rows of features to predictions
+//	m, err := onnx.Forecaster(tabular, onnx.ForecasterOptions{}) // the last values of a series to the next
+//	err = m.WriteFile("model.onnx")
+//
+// A [Model] is plain data; [Decode] makes one of any file, and [Model.Check] finds
+// what is wrong with one, also what ONNX Runtime lets through. A [Builder] puts
+// graphs together that the functions above do not make.
+//
+// # Forms
+//
+// The form [Exact], the default, computes in float64 and gives what the Go
+// predictor gives. The form [Compatible] is for older runtimes: trees are in
+// float32, their thresholds rounded down, so that no float32 feature changes sides.
+// [Form.Stamp] says what each needs.
+//
+// # What the graph of trees looks like
+//
+//	rows ─ Cast ─ Cast ┬────────── Concat ─ Where ─ Where ─ TreeEnsemble ─ Div ─ Sigmoid ─ predictions
+//	        rounding   └─ Gather ─┘         zeros   whole    all trees     mean  the link
+//
+// Only what a model needs is there; for most that is TreeEnsemble alone.
+//
+//   - Rounding to float32, as XGBoost and CatBoost do: Model.Float32 of package tree.
+//   - Splits see a feature as a number, as a number whose zeros are missing
+//     (tree.MissingZero) or as a category, rounded to a whole number. A feature
+//     that is seen in several ways gets a column more for each, by Gather and Concat;
+//     Where makes zeros NaN in some columns, and numbers whole in others.
+//   - TreeEnsemble of ai.onnx.ml 5 (Compatible: TreeEnsembleRegressor of 3) sums the
+//     leaves. Base values are a first tree of one leaf, so that sums begin with them.
+//     A set of categories is a BRANCH_MEMBER node (a chain of BRANCH_EQ nodes that
+//     share a child). NaN goes to the default side; where it stands for 0, to that of 0.
+//   - With linear leaves, TreeEnsemble gives the number of the leaf of each tree.
+//     Constants and coefficients are looked up by it, and multiplied and added one by
+//     one. CumSum adds up the trees: unlike ReduceSum, it does so in order.
+//
+// # What the graph of a forecaster looks like
+//
+//	window ─ transform ─ lags, statistics ┐
+//	past ─ lags ──────────────────────────┤
+//	series ───────────────────────────────┼─ rows ─ models ─ transform undone ─ forecast
+//	known ─ lags ─────────────────────────┤
+//	calendar ─────────────────────────────┘
+//
+// A direct forecaster has a model, and its rows, for each step; a pooled one has a row
+// for each step; a joint one has one row; a recursive one has a copy of the model for
+// each step, whose rows see what those before it forecast.
+//
+// # Limits
+//
+// Not supported, with an error that says so: graphs within nodes (If, Loop, Scan),
+// functions, tensors in other files, of strings or sparse ones, files above 2 GiB.
+package onnx

@@ -1,0 +1,591 @@
+package onnx
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/attune-hpo/attune/objective/forecast"
+	"github.com/attune-hpo/attune/objective/tree"
+)
+
+// ForecasterOptions say how a forecaster is exported. The zero value is fine for
+// ridge regressions and for regressors that are a tree ensemble.
+type ForecasterOptions struct {
+	Form  Form
+	Info  Info
+	Units string // of the target, for people to read
+	// Regressor adds a fitted model to the graph: of rows, [batch, features], DOUBLE, it
+	// makes what the model predicts, [batch, outputs], DOUBLE. Default: a *forecast.Ridge
+	// and whatever has a method Model() *tree.Model, as the regressor of package
+	// treeforecast has.
+	Regressor func(b *Builder, m forecast.Regressor, rows Value) (Value, error)
+}
+
+// Forecaster returns a model that forecasts as t does, from raw values to raw
+// values: features, the transform of the target and its inverse are in the graph.
+//
+//	window    [batch, L]        the last L values of the target, oldest first, not transformed
+//	series    [batch] INT64     which series it is, by its place in attune.series; only where that matters
+//	past      [batch, P, cols]  the last P values of the columns known as late as the target
+//	known     [batch, K+H, cols]  K values of the columns known in advance before the first step to forecast, and those of the H steps
+//	calendar  [batch, H, cols]  the calendar features of the steps, see [forecast.Calendar]
+//	forecast  [batch, H]        the forecast, NaN where it cannot be had
+//
+// All are DOUBLE but series, and NaN is a missing value; an input that the
+// forecaster does not look at is left out. L is as far as it looks back: a series
+// that is shorter has NaN before its first value. Names of the columns are in the
+// metadata, as JSON under attune.past, attune.known and attune.calendar;
+// [ForecastInputs] makes the inputs of a frame.
+//
+// Forecasts are those of t but for the last bits: of logarithms and exponentials, of
+// the sums of a ridge regression. In the form [Compatible], features are rounded to
+// float32 for trees, which may send one that all but equals a threshold the other way.
+//
+// Of a recursive forecaster, the graph has a copy of the model for each step of the
+// horizon that it was fitted with.
+//
+// It fails with [forecast.ErrNotFitted]; with [ErrUnsupported], naming it, for a model
+// that it does not know; and with [forecast.ErrConfig] for a transform of another
+// package.
+func Forecaster(t *forecast.Tabular, o ForecasterOptions) (*Model, error) {
+	plan, err := t.Plan()
+	if err != nil {
+		return nil, fmt.Errorf("onnx: forecaster: %w", err)
+	}
+	if err := sameKinds(plan.Transform); err != nil {
+		return nil, fmt.Errorf("onnx: forecaster: %w", err)
+	}
+	if o.Regressor == nil {
+		o.Regressor = addRegressor
+	}
+	f := forecaster{Builder: NewBuilder(o.Form), plan: plan, reach: reachOf(plan)}
+	if f.inputs(); f.err != nil {
+		return nil, f.err
+	}
+	f.Output("forecast", f.invert(f.forecast(t.Models(), o.Regressor)))
+	if f.err != nil {
+		return nil, f.err
+	}
+	info := o.Info
+	info.Metadata = append(slices.Clone(info.Metadata), Property{"attune.form", o.Form.String()}, list("attune.features", plan.Names),
+		Property{"attune.frequency", plan.Freq.String()}, list("attune.series", plan.Series))
+	calendar := make([]string, len(plan.Features.Calendar))
+	for i, c := range plan.Features.Calendar {
+		calendar[i] = string(c)
+	}
+	for _, p := range []struct {
+		key   string
+		texts []string
+	}{{"attune.past", plan.Past}, {"attune.known", plan.Known}, {"attune.calendar", calendar}} {
+		if len(p.texts) > 0 {
+			info.Metadata = append(info.Metadata, list(p.key, p.texts))
+		}
+	}
+	if o.Units != "" {
+		info.Metadata = append(info.Metadata, list("attune.units", []string{o.Units}))
+	}
+	return f.Model(info)
+}
+
+// sameKinds sees whether the transforms of all series are of the same steps, as those
+// of a recipe are.
+func sameKinds(transforms [][]forecast.PlanStep) error {
+	if len(transforms) == 0 {
+		return fmt.Errorf("%w: it was fitted to no series", ErrUnsupported)
+	}
+	same := func(a, b forecast.PlanStep) bool { return a.Kind == b.Kind && a.Lag == b.Lag }
+	for _, steps := range transforms {
+		if !slices.EqualFunc(steps, transforms[0], same) {
+			return fmt.Errorf("%w: transforms of several kinds", ErrUnsupported)
+		}
+	}
+	return nil
+}
+
+func addRegressor(b *Builder, m forecast.Regressor, rows Value) (Value, error) {
+	switch m := m.(type) {
+	case *forecast.Ridge:
+		lin, err := m.Linear()
+		if err != nil {
+			return Value{}, err
+		}
+		return b.Linear(lin, rows), nil
+	case interface{ Model() *tree.Model }:
+		ensemble := m.Model()
+		if ensemble == nil {
+			return Value{}, forecast.ErrNotFitted
+		}
+		if b.form == Compatible {
+			rows = b.Cast(rows, Float32)
+		}
+		return b.Cast(b.Link(ensemble.Link, b.Trees(ensemble, rows)), Float64), nil
+	}
+	return Value{}, fmt.Errorf("%w: a model of type %T: set ForecasterOptions.Regressor", ErrUnsupported, m)
+}
+
+// Linear adds a ridge regression to the graph: rows are [batch, features], the
+// result is [batch, outputs].
+func (b *Builder) Linear(l forecast.Linear, rows Value) Value {
+	z := b.Op("Where", nil, b.Op("IsNaN", nil, rows), b.Number(rows, 0), b.Scale(rows, l.Mean, l.Scale))
+	features, outputs := len(l.Mean), len(l.Weights)
+	w := make([]float64, features*outputs)
+	for k, row := range l.Weights {
+		for j, x := range row {
+			w[j*outputs+k] = x
+		}
+	}
+	product := b.Op("MatMul", nil, z, b.Floats(z, w, int64(features), int64(outputs)))
+	return b.Op("Add", nil, product, b.Floats(z, l.Intercept))
+}
+
+// A reach is how far a forecaster looks back.
+type reach struct {
+	window int // values of the target
+	lost   int // of them, that the transform cannot have
+	past   int // of columns known as late as the target
+	known  int // of columns known in advance, before the first step
+}
+
+func reachOf(p forecast.Plan) reach {
+	var r reach
+	if len(p.Transform) > 0 {
+		for _, s := range p.Transform[0] {
+			r.lost += s.Lag
+		}
+	}
+	f := p.Features
+	for _, l := range slices.Concat(f.Lags, f.Seasonal) {
+		r.window = max(r.window, l)
+	}
+	for _, w := range f.Rolling {
+		r.window = max(r.window, w.Lag+w.Window-1)
+	}
+	r.window = max(1, r.window+r.lost)
+	if len(p.Past) > 0 {
+		for _, l := range f.PastLags {
+			r.past = max(r.past, l)
+		}
+	}
+	for _, l := range f.KnownLags {
+		r.known = max(r.known, l)
+	}
+	return r
+}
+
+// hasKnown: columns that no lag asks for are no input.
+func hasKnown(p forecast.Plan) bool { return len(p.Known) > 0 && len(p.Features.KnownLags) > 0 }
+
+// asksSeries reports whether a forecast depends on which series it is of.
+func asksSeries(p forecast.Plan) bool {
+	return p.Features.SeriesID || slices.ContainsFunc(p.Transform, func(s []forecast.PlanStep) bool { return !slices.Equal(s, p.Transform[0]) })
+}
+
+// A forecaster is a graph under construction.
+type forecaster struct {
+	*Builder
+	plan  forecast.Plan
+	reach reach
+
+	window, series, past, known, calendar Value
+	levels                                []Value // of the target before each step of the transform
+	z                                     Value   // and after the last
+}
+
+const maxWindow = 1 << 24
+
+func (f *forecaster) inputs() {
+	p, h := f.plan, int64(f.plan.Horizon)
+	if max(f.reach.window, f.reach.past, f.reach.known, p.Horizon) > maxWindow {
+		f.fail("forecaster: %w: it looks %d values back and %d ahead, at most %d", ErrUnsupported, f.reach.window, p.Horizon, maxWindow)
+		return
+	}
+	f.window = f.Input("window", Float64, Batch, Dim{Size: int64(f.reach.window)})
+	if asksSeries(p) {
+		f.series = f.Input("series", Int64, Batch)
+	}
+	if f.reach.past > 0 {
+		f.past = f.Input("past", Float64, Batch, Dim{Size: int64(f.reach.past)}, Dim{Size: int64(len(p.Past))})
+	}
+	if hasKnown(p) {
+		f.known = f.Input("known", Float64, Batch, Dim{Size: int64(f.reach.known) + h}, Dim{Size: int64(len(p.Known))})
+	}
+	if n := len(p.Features.Calendar); n > 0 {
+		f.calendar = f.Input("calendar", Float64, Batch, Dim{Size: h}, Dim{Size: int64(n)})
+	}
+	f.z = f.window
+	for i, s := range p.Transform[0] {
+		f.levels = append(f.levels, f.z)
+		f.z = f.apply(i, s, f.z)
+	}
+}
+
+// apply adds step i of the transform.
+func (f *forecaster) apply(i int, s forecast.PlanStep, y Value) Value {
+	switch s.Kind {
+	case forecast.StepLog, forecast.StepLog1p:
+		least, log := 0.0, func(v Value) Value { return f.Op("Log", nil, v) }
+		if s.Kind == forecast.StepLog1p {
+			least, log = -1, f.Log1p
+		}
+		bad := f.Op("LessOrEqual", nil, y, f.Number(y, least))
+		return f.Op("Where", nil, bad, f.Number(y, math.NaN()), log(y))
+	case forecast.StepDiff:
+		n := y.Width()
+		return f.Op("Sub", nil, f.Slice(y, 1, s.Lag, n), f.Slice(y, 1, 0, n-s.Lag))
+	case forecast.StepAffine:
+		shift, scale := f.affine(i)
+		return f.Op("Div", nil, f.Op("Sub", nil, y, shift), scale)
+	}
+	f.fail("forecaster: transform %q: %w", s.Kind, ErrUnsupported)
+	return Value{}
+}
+
+// affine returns the shift and the scale of step i: a number, or, where series
+// differ, a column of numbers.
+func (f *forecaster) affine(i int) (shift, scale Value) {
+	var shifts, scales []float64
+	same := true
+	for _, steps := range f.plan.Transform {
+		shifts, scales = append(shifts, steps[i].Shift), append(scales, steps[i].Scale)
+		same = same && steps[i] == f.plan.Transform[0][i]
+	}
+	if same {
+		return f.Number(f.window, shifts[0]), f.Number(f.window, scales[0])
+	}
+	of := func(v []float64) Value {
+		mine := f.Op("Gather", []Attr{{"axis", Int(0)}}, f.Floats(f.window, v), f.series)
+		return f.Op("Unsqueeze", nil, mine, f.Integers(1))
+	}
+	return of(shifts), of(scales)
+}
+
+// origin returns the features that are the same for all steps, [batch, features];
+// nothing where there are none. It is a number of steps after the window's end, and z
+// the target as transformed up to there.
+func (f *forecaster) origin(z Value, after int) []Value {
+	p := f.plan.Features
+	n := z.Width() // values known
+	var parts []Value
+	if len(p.Lags) > 0 {
+		at := make([]int64, len(p.Lags))
+		for i, l := range p.Lags {
+			at[i] = int64(n - l)
+		}
+		parts = append(parts, f.Gather(z, 1, at...))
+	}
+	for _, r := range p.Rolling {
+		end := n - r.Lag + 1
+		parts = append(parts, f.statistic(r.Stat, f.Slice(z, 1, end-r.Window, end)))
+	}
+	if f.reach.past > 0 {
+		at := make([]int64, len(p.PastLags))
+		for i, l := range p.PastLags {
+			at[i] = int64(f.reach.past + after - l)
+		}
+		byColumn := f.Op("Transpose", []Attr{{"perm", Ints{0, 2, 1}}}, f.Gather(f.past, 1, at...))
+		parts = append(parts, f.Reshape(byColumn, 0, int64(len(at)*len(f.plan.Past))))
+	}
+	if p.SeriesID {
+		parts = append(parts, f.Op("Unsqueeze", nil, f.Cast(f.series, Float64), f.Integers(1)))
+	}
+	return parts
+}
+
+// statistic returns that of the values of a window that are not missing, as
+// [forecast.Rolling] has it, [batch, 1].
+func (f *forecaster) statistic(s forecast.Stat, w Value) Value {
+	missing := f.Op("IsNaN", nil, w)
+	without := func(v Value, x float64) Value { return f.Op("Where", nil, missing, f.Number(w, x), v) }
+	count := f.Sum(f.Cast(f.Op("Not", nil, missing), Float64))
+	orNaN := func(least float64, v Value) Value {
+		return f.Op("Where", nil, f.Op("Less", nil, count, f.Number(w, least)), f.Number(w, math.NaN()), v)
+	}
+	mean := f.Op("Div", nil, f.Sum(without(w, 0)), count)
+	switch s {
+	case forecast.Mean:
+		return mean
+	case forecast.Min:
+		return orNaN(1, f.reduce("ReduceMin", without(w, math.Inf(1))))
+	case forecast.Max:
+		return orNaN(1, f.reduce("ReduceMax", without(w, math.Inf(-1))))
+	case forecast.Std:
+		d := f.Op("Sub", nil, w, mean)
+		squares := f.Sum(without(f.Op("Mul", nil, d, d), 0))
+		return orNaN(2, f.Op("Sqrt", nil, f.Op("Div", nil, squares, f.Op("Sub", nil, count, f.Number(w, 1)))))
+	}
+	f.fail("forecaster: statistic %q: %w", s, ErrUnsupported)
+	return Value{}
+}
+
+// reduce folds the last axis and keeps it. Opset 18 made the axes an input.
+func (b *Builder) reduce(op string, v Value) Value {
+	if b.form.Stamp().Opset < 18 {
+		return b.Op(op, []Attr{{"axes", Ints{-1}}}, v)
+	}
+	return b.Op(op, nil, v, b.Integers(-1))
+}
+
+// steps returns the features of each step, [batch, horizon, features]; nothing where
+// there are none.
+func (f *forecaster) steps() []Value {
+	p, horizon := f.plan.Features, f.plan.Horizon
+	var parts []Value
+	if len(p.Seasonal) > 0 {
+		var at []int64
+		for h := 1; h <= horizon; h++ {
+			for _, m := range p.Seasonal {
+				at = append(at, int64(f.z.Width()+h-1-(h+m-1)/m*m))
+			}
+		}
+		parts = append(parts, f.Reshape(f.Gather(f.z, 1, at...), 0, int64(horizon), int64(len(p.Seasonal))))
+	}
+	if lags := len(p.KnownLags); f.known.name != "" {
+		var at []int64
+		for h := 1; h <= horizon; h++ {
+			for _, l := range p.KnownLags {
+				at = append(at, int64(f.reach.known+h-1-l))
+			}
+		}
+		values := f.Reshape(f.Gather(f.known, 1, at...), 0, int64(horizon), int64(lags), int64(len(f.plan.Known)))
+		byColumn := f.Op("Transpose", []Attr{{"perm", Ints{0, 1, 3, 2}}}, values)
+		parts = append(parts, f.Reshape(byColumn, 0, int64(horizon), int64(lags*len(f.plan.Known))))
+	}
+	if f.calendar.name != "" {
+		parts = append(parts, f.calendar)
+	}
+	return parts
+}
+
+// recursively returns the features of the only step after an origin, as origin has
+// it: [batch, features].
+func (f *forecaster) recursively(z Value, after int) []Value {
+	p := f.plan.Features
+	parts := f.origin(z, after)
+	if len(p.Seasonal) > 0 {
+		var at []int64
+		for _, m := range p.Seasonal {
+			at = append(at, int64(z.Width()-m))
+		}
+		parts = append(parts, f.Gather(z, 1, at...))
+	}
+	if f.known.name != "" {
+		var at []int64
+		for _, l := range p.KnownLags {
+			at = append(at, int64(f.reach.known+after-l))
+		}
+		byColumn := f.Op("Transpose", []Attr{{"perm", Ints{0, 2, 1}}}, f.Gather(f.known, 1, at...))
+		parts = append(parts, f.Reshape(byColumn, 0, int64(len(at)*len(f.plan.Known))))
+	}
+	if f.calendar.name != "" {
+		parts = append(parts, f.at(f.calendar, after))
+	}
+	return parts
+}
+
+// at picks one index of axis 1, which goes.
+func (f *forecaster) at(v Value, i int) Value {
+	return f.Op("Gather", []Attr{{"axis", Int(1)}}, v, f.Const(Scalar("", int64(i))))
+}
+
+// forecast returns what the models make of their features, [batch, horizon], not
+// transformed back.
+func (f *forecaster) forecast(models []forecast.Regressor, add func(*Builder, forecast.Regressor, Value) (Value, error)) Value {
+	horizon := int64(f.plan.Horizon)
+	outputs := 1
+	if f.plan.Strategy == forecast.Joint {
+		outputs = f.plan.Horizon
+	}
+	predict := func(model int, rows Value) Value {
+		if w := rows.Width(); w != len(f.plan.Names) {
+			f.fail("forecaster: %w: %d features for %d columns", ErrInvalid, w, len(f.plan.Names))
+		}
+		if f.err != nil {
+			return Value{}
+		}
+		out, err := add(f.Builder, models[model], rows)
+		switch {
+		case err != nil:
+			f.fail("forecaster: model %d: %w", model, err)
+		case f.err == nil && (out.Type != Float64 || out.Width() != outputs):
+			f.fail("forecaster: model %d: %w: its output is %v %v, not %v of %d columns", model, ErrInvalid, out.Type, out.Dims, Float64, outputs)
+		}
+		return out
+	}
+	if f.plan.Strategy == forecast.Recursive { // a copy of the model for each step
+		var out []Value
+		z := f.z
+		for h := range f.plan.Horizon {
+			next := predict(0, f.Concat(1, f.recursively(z, h)...))
+			z, out = f.Concat(1, z, next), append(out, next)
+		}
+		return f.Concat(1, out...)
+	}
+	origin := f.origin(f.z, 0)
+	var steps Value
+	if parts := f.steps(); len(parts) > 0 {
+		steps = f.Concat(2, parts...)
+	}
+	switch f.plan.Strategy {
+	case forecast.Direct:
+		var out []Value
+		for h := range f.plan.Horizon {
+			parts := slices.Clone(origin)
+			if steps.name != "" {
+				parts = append(parts, f.at(steps, h))
+			}
+			out = append(out, predict(h, f.Concat(1, parts...)))
+		}
+		return f.Concat(1, out...)
+	case forecast.Joint:
+		parts := origin
+		if steps.name != "" {
+			parts = append(parts, f.Reshape(steps, 0, horizon*int64(steps.Width())))
+		}
+		return predict(0, f.Concat(1, parts...))
+	}
+	// Pooled: a row for each step of each series, the steps of a series one after the
+	// other.
+	each := f.Const(NewTensor("", []int64{1, horizon, 1}))
+	var parts []Value
+	for _, v := range origin {
+		parts = append(parts, f.Op("Expand", nil, f.Op("Unsqueeze", nil, v, f.Integers(1)), each))
+	}
+	if steps.name != "" {
+		parts = append(parts, steps)
+	}
+	numbers := make([]float64, horizon)
+	for i := range numbers {
+		numbers[i] = float64(i + 1)
+	}
+	// The numbers of the steps, for all of the batch: whatever the window holds is replaced.
+	any := f.Op("Unsqueeze", nil, f.Slice(f.window, 1, 0, 1), f.Integers(1))
+	parts = append(parts, f.Op("Where", nil, f.Const(NewTensor("", []bool{true}, 1, 1, 1)), f.Floats(f.window, numbers, 1, horizon, 1), any))
+	rows := f.Reshape(f.Concat(2, parts...), -1, int64(len(f.plan.Names)))
+	return f.Reshape(predict(0, rows), -1, horizon)
+}
+
+// invert undoes the transform.
+func (f *forecaster) invert(z Value) Value {
+	steps := f.plan.Transform[0]
+	for i := len(steps) - 1; i >= 0 && f.err == nil; i-- {
+		switch s := steps[i]; s.Kind {
+		case forecast.StepLog:
+			z = f.Op("Exp", nil, z)
+		case forecast.StepLog1p:
+			z = f.Expm1(z)
+		case forecast.StepAffine:
+			shift, scale := f.affine(i)
+			z = f.Op("Add", nil, f.Op("Mul", nil, z, scale), shift)
+		case forecast.StepDiff:
+			z = f.integrate(z, f.levels[i], s.Lag)
+		}
+	}
+	return z
+}
+
+// integrate undoes a difference: each value is added to that lag steps before it,
+// which comes from the window first and then from the values restored.
+func (f *forecaster) integrate(z, level Value, lag int) Value {
+	n, horizon := level.Width(), f.plan.Horizon
+	if lag == 1 {
+		return f.Slice(f.Op("CumSum", nil, f.Concat(1, f.Slice(level, 1, n-1, n), z), f.Const(Scalar("", int64(1)))), 1, 1, horizon+1)
+	}
+	before := f.Slice(level, 1, n-lag, n)
+	var blocks []Value
+	for from := 0; from < horizon; from += lag {
+		to := min(from+lag, horizon)
+		if to-from < lag {
+			before = f.Slice(before, 1, 0, to-from)
+		}
+		before = f.Op("Add", nil, f.Slice(z, 1, from, to), before)
+		blocks = append(blocks, before)
+	}
+	return f.Concat(1, blocks...)
+}
+
+// ForecastInputs returns the inputs that the export of t takes to continue the
+// series of a frame, a row for each: by name, in the order in which the graph
+// declares them. It fails with [forecast.ErrNotFitted]; with [ErrInvalid] for columns
+// that are missing or do not reach over the horizon; and with [ErrUnsupported] for a
+// series that training had not, if it matters which it is.
+func ForecastInputs(t *forecast.Tabular, past forecast.Frame) ([]Tensor, error) {
+	p, err := t.Plan()
+	if err == nil {
+		err = past.Validate()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("onnx: forecast inputs: %w", err)
+	}
+	r := reachOf(p)
+	var window, lagged, known, calendar []float64
+	var series []int64
+	// part appends values from index on, NaN before the first.
+	part := func(to []float64, v []float64, from, n int) []float64 {
+		for i := from; i < from+n; i++ {
+			x := math.NaN()
+			if i >= 0 {
+				x = v[i]
+			}
+			to = append(to, x)
+		}
+		return to
+	}
+	for _, s := range past {
+		n := s.Len()
+		same := func(c forecast.Column, name string) bool { return c.Name == name }
+		if s.Freq != p.Freq || !slices.EqualFunc(s.Past, p.Past, same) || !slices.EqualFunc(s.Known, p.Known, same) {
+			return nil, fmt.Errorf("onnx: forecast inputs: series %q: %w: not as in training: frequency %v, past columns %q, known in advance %q",
+				s.ID, ErrInvalid, p.Freq, p.Past, p.Known)
+		}
+		window = part(window, s.Y, n-r.window, r.window)
+		for i := range r.past {
+			for _, c := range s.Past {
+				lagged = part(lagged, c.Values, n-r.past+i, 1)
+			}
+		}
+		if hasKnown(p) {
+			ahead := p.Horizon - slices.Min(p.Features.KnownLags) // steps that a feature looks at
+			for i := range r.known + p.Horizon {
+				for _, c := range s.Known {
+					switch at := n - r.known + i; {
+					case at < len(c.Values):
+						known = part(known, c.Values, at, 1)
+					case at < n+ahead:
+						return nil, fmt.Errorf("onnx: forecast inputs: series %q: %w: column %q is known %d of %d steps ahead",
+							s.ID, ErrInvalid, c.Name, len(c.Values)-n, ahead)
+					default:
+						known = append(known, math.NaN())
+					}
+				}
+			}
+		}
+		for h := range p.Horizon {
+			for _, c := range p.Features.Calendar {
+				calendar = append(calendar, c.At(s.Time(n+h)))
+			}
+		}
+		if asksSeries(p) {
+			i := slices.Index(p.Series, s.ID)
+			if i < 0 {
+				return nil, fmt.Errorf("onnx: forecast inputs: %w: series %q, which training had not", ErrUnsupported, s.ID)
+			}
+			series = append(series, int64(i))
+		}
+	}
+	rows, horizon := int64(len(past)), int64(p.Horizon)
+	inputs := []Tensor{NewTensor("window", window, rows, int64(r.window))}
+	if asksSeries(p) {
+		inputs = append(inputs, NewTensor("series", series))
+	}
+	if r.past > 0 {
+		inputs = append(inputs, NewTensor("past", lagged, rows, int64(r.past), int64(len(p.Past))))
+	}
+	if hasKnown(p) {
+		inputs = append(inputs, NewTensor("known", known, rows, int64(r.known)+horizon, int64(len(p.Known))))
+	}
+	if n := len(p.Features.Calendar); n > 0 {
+		inputs = append(inputs, NewTensor("calendar", calendar, rows, horizon, int64(n)))
+	}
+	return inputs, nil
+}

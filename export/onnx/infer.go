@@ -1,0 +1,576 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// A fact is what is known of a value without running the graph.
+type fact struct {
+	typ   DataType // 0: not known
+	dims  []Dim    // nil: not even their number
+	value *Tensor  // not nil: it is constant
+}
+
+func (f fact) ranked() bool { return f.dims != nil }
+
+// last returns the last dimension.
+func (f fact) last() Dim {
+	if len(f.dims) == 0 {
+		return Unknown
+	}
+	return f.dims[len(f.dims)-1]
+}
+
+func factOf(t *Tensor) fact { return fact{t.Type, Fixed(t.Dims...), t} }
+
+// ints returns a constant list of integers.
+func (f fact) ints() ([]int64, bool) {
+	if f.value == nil || f.value.Type != Int64 {
+		return nil, false
+	}
+	v, err := Values[int64](*f.value)
+	return v, err == nil
+}
+
+// A rule infers what a node gives. Inputs that are left out are zero facts, and
+// there are at least as many as least.
+type rule struct {
+	least int
+	infer func(n *Node, in []fact) ([]fact, error)
+}
+
+// rules are those of operators of which more is known than that they exist.
+var rules = map[string]rule{}
+
+func init() {
+	for _, op := range []string{"Abs", "Ceil", "Floor", "Round", "Neg", "Reciprocal", "Exp", "Log", "Sqrt", "Sign", "Sin", "Cos",
+		"Sigmoid", "Tanh", "Relu", "LeakyRelu", "Elu", "Selu", "HardSigmoid", "HardSwish", "Erf", "Gelu", "Mish", "Softplus", "Softsign",
+		"Softmax", "LogSoftmax", "Identity", "Clip", "Dropout", "LayerNormalization"} {
+		rules[op] = rule{1, func(_ *Node, in []fact) ([]fact, error) { return []fact{{in[0].typ, in[0].dims, nil}}, nil }}
+	}
+	rules["CumSum"] = rule{2, func(_ *Node, in []fact) ([]fact, error) { return []fact{{in[0].typ, in[0].dims, nil}}, nil }}
+	for _, op := range []string{"Not", "IsNaN", "IsInf"} {
+		rules[op] = rule{1, func(_ *Node, in []fact) ([]fact, error) { return []fact{{Bool, in[0].dims, nil}}, nil }}
+	}
+	for op, least := range map[string]int{"Add": 2, "Sub": 2, "Mul": 2, "Div": 2, "Mod": 2, "PRelu": 2, "Max": 1, "Min": 1, "Sum": 1, "Mean": 1} {
+		rules[op] = rule{least, func(_ *Node, in []fact) ([]fact, error) { return elementwise(0, in...) }}
+	}
+	for _, op := range []string{"And", "Or", "Xor", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"} {
+		rules[op] = rule{2, func(_ *Node, in []fact) ([]fact, error) { return elementwise(Bool, in...) }}
+	}
+	for _, op := range []string{"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2",
+		"ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare"} {
+		rules[op] = rule{1, inferReduce}
+	}
+	rules["Pow"] = rule{2, func(_ *Node, in []fact) ([]fact, error) {
+		in[1].typ = in[0].typ
+		return elementwise(0, in...)
+	}}
+	rules["Where"] = rule{3, func(_ *Node, in []fact) ([]fact, error) {
+		if in[0].typ != 0 && in[0].typ != Bool {
+			return nil, fmt.Errorf("the condition is %v, not %v", in[0].typ, Bool)
+		}
+		out, err := elementwise(0, in[1:]...)
+		if err != nil {
+			return nil, err
+		}
+		out[0].dims, err = broadcast(out[0].dims, in[0].dims)
+		return out, err
+	}}
+	rules["Cast"] = rule{1, func(n *Node, in []fact) ([]fact, error) {
+		to, ok := n.Attr("to").(Int)
+		if !ok {
+			return nil, errors.New("no attribute to")
+		}
+		return []fact{{DataType(to), in[0].dims, nil}}, nil
+	}}
+	rules["Constant"] = rule{0, func(n *Node, _ []fact) ([]fact, error) {
+		if t, ok := n.Attr("value").(Tensor); ok {
+			return []fact{factOf(&t)}, nil
+		}
+		return make([]fact, 1), nil
+	}}
+	rules["Shape"] = rule{1, func(n *Node, in []fact) ([]fact, error) {
+		out := fact{typ: Int64, dims: []Dim{Unknown}}
+		if in[0].ranked() && n.Attrs == nil {
+			out.dims = Fixed(int64(len(in[0].dims)))
+			sizes := make([]int64, len(in[0].dims))
+			for i, d := range in[0].dims {
+				if !d.known() {
+					return []fact{out}, nil
+				}
+				sizes[i] = d.Size
+			}
+			t := NewTensor("", sizes)
+			out.value = &t
+		}
+		return []fact{out}, nil
+	}}
+	rules["Concat"] = rule{1, inferConcat}
+	rules["Gather"] = rule{2, inferGather}
+	rules["GatherElements"] = rule{2, func(_ *Node, in []fact) ([]fact, error) { return []fact{{in[0].typ, in[1].dims, nil}}, nil }}
+	rules["Reshape"] = rule{2, inferReshape}
+	rules["Expand"] = rule{2, func(_ *Node, in []fact) ([]fact, error) {
+		out := fact{typ: in[0].typ}
+		if to, ok := in[1].ints(); ok {
+			var err error
+			out.dims, err = broadcast(in[0].dims, Fixed(to...))
+			return []fact{out}, err
+		}
+		return []fact{out}, nil
+	}}
+	rules["Transpose"] = rule{1, func(n *Node, in []fact) ([]fact, error) {
+		out := fact{typ: in[0].typ}
+		if !in[0].ranked() {
+			return []fact{out}, nil
+		}
+		perm, ok := n.Attr("perm").(Ints)
+		if !ok {
+			for i := range in[0].dims {
+				perm = append(perm, int64(len(in[0].dims)-1-i))
+			}
+		}
+		if len(perm) != len(in[0].dims) {
+			return nil, fmt.Errorf("perm of %d for %d dimensions", len(perm), len(in[0].dims))
+		}
+		for i, p := range perm {
+			if p < 0 || p >= int64(len(perm)) || slices.Contains(perm[:i], p) {
+				return nil, fmt.Errorf("perm %v is no permutation", perm)
+			}
+			out.dims = append(out.dims, in[0].dims[p])
+		}
+		return []fact{out}, nil
+	}}
+	rules["Unsqueeze"] = rule{1, inferUnsqueeze}
+	rules["Squeeze"] = rule{1, inferSqueeze}
+	rules["Slice"] = rule{1, inferSlice}
+	rules["MatMul"] = rule{2, inferMatMul}
+	rules["Gemm"] = rule{2, inferGemm}
+}
+
+// elementwise infers an operator that takes arrays element by element and gives
+// elements of a type, their own for 0.
+func elementwise(to DataType, in ...fact) ([]fact, error) {
+	out := in[0]
+	out.value = nil
+	for _, f := range in[1:] {
+		if out.typ == 0 {
+			out.typ = f.typ
+		}
+		if f.typ != 0 && f.typ != out.typ {
+			return nil, fmt.Errorf("elements of types %v and %v", out.typ, f.typ)
+		}
+		var err error
+		if out.dims, err = broadcast(out.dims, f.dims); err != nil {
+			return nil, err
+		}
+	}
+	if to != 0 {
+		out.typ = to
+	}
+	return []fact{out}, nil
+}
+
+// broadcast returns the dimensions of what two arrays give element by element:
+// aligned at the end, where a dimension of 1 is repeated.
+func broadcast(a, b []Dim) ([]Dim, error) {
+	if a == nil || b == nil {
+		return nil, nil
+	}
+	if len(a) < len(b) {
+		a, b = b, a
+	}
+	out := slices.Clone(a)
+	for i, y := range b {
+		x := &out[len(a)-len(b)+i]
+		switch {
+		case *x == y || y.known() && y.Size == 1:
+		case x.known() && x.Size == 1:
+			*x = y
+		case x.known() && y.known():
+			return nil, fmt.Errorf("dimensions %v and %v do not go together", a, b)
+		case y.known():
+			*x = y
+		case !x.known():
+			*x = Unknown
+		}
+	}
+	return out, nil
+}
+
+// axis returns an axis counted from the start.
+func axis(a int64, rank int) (int, error) {
+	if a < -int64(rank) || a >= int64(rank) {
+		return 0, fmt.Errorf("axis %d of %d dimensions", a, rank)
+	}
+	if a < 0 {
+		a += int64(rank)
+	}
+	return int(a), nil
+}
+
+func attrInteger(n *Node, name string, otherwise int64) int64 {
+	if v, ok := n.Attr(name).(Int); ok {
+		return int64(v)
+	}
+	return otherwise
+}
+
+// axes returns the axes that a node is told by an attribute or by its second input.
+// They are not known where the input is no constant.
+func axes(n *Node, in []fact) (v []int64, given, known bool) {
+	if v, ok := n.Attr("axes").(Ints); ok {
+		return v, true, true
+	}
+	if len(in) < 2 || len(n.Inputs) < 2 || n.Inputs[1] == "" {
+		return nil, false, true
+	}
+	v, known = in[1].ints()
+	return v, true, known
+}
+
+func inferReduce(n *Node, in []fact) ([]fact, error) {
+	out := fact{typ: in[0].typ}
+	by, given, known := axes(n, in)
+	if !in[0].ranked() || !known {
+		return []fact{out}, nil
+	}
+	rank := len(in[0].dims)
+	gone := make([]bool, rank)
+	for _, a := range by {
+		i, err := axis(a, rank)
+		if err != nil {
+			return nil, err
+		}
+		gone[i] = true
+	}
+	if (!given || len(by) == 0) && attrInteger(n, "noop_with_empty_axes", 0) == 0 {
+		for i := range gone {
+			gone[i] = true
+		}
+	}
+	out.dims = []Dim{}
+	for i, d := range in[0].dims {
+		switch {
+		case !gone[i]:
+			out.dims = append(out.dims, d)
+		case attrInteger(n, "keepdims", 1) != 0:
+			out.dims = append(out.dims, Dim{Size: 1})
+		}
+	}
+	return []fact{out}, nil
+}
+
+func inferConcat(n *Node, in []fact) ([]fact, error) {
+	out := fact{typ: in[0].typ, dims: slices.Clone(in[0].dims)}
+	a, ok := n.Attr("axis").(Int)
+	if !ok {
+		return nil, errors.New("no attribute axis")
+	}
+	for _, f := range in[1:] {
+		if f.typ != 0 && out.typ != 0 && f.typ != out.typ {
+			return nil, fmt.Errorf("elements of types %v and %v", out.typ, f.typ)
+		}
+		if !out.ranked() || !f.ranked() {
+			out.dims = nil
+			continue
+		}
+		if len(f.dims) != len(out.dims) {
+			return nil, fmt.Errorf("%d and %d dimensions", len(out.dims), len(f.dims))
+		}
+		along, err := axis(int64(a), len(out.dims))
+		if err != nil {
+			return nil, err
+		}
+		for i, d := range f.dims {
+			x := &out.dims[i]
+			switch {
+			case i == along && x.known() && d.known():
+				x.Size += d.Size
+			case i == along:
+				*x = Unknown
+			case x.known() && d.known() && *x != d:
+				return nil, fmt.Errorf("dimension %d is %v and %v", i, *x, d)
+			case d.known():
+				*x = d
+			}
+		}
+	}
+	return []fact{out}, nil
+}
+
+func inferGather(n *Node, in []fact) ([]fact, error) {
+	out := fact{typ: in[0].typ}
+	if !in[0].ranked() || !in[1].ranked() {
+		return []fact{out}, nil
+	}
+	along, err := axis(attrInteger(n, "axis", 0), len(in[0].dims))
+	if err != nil {
+		return nil, err
+	}
+	if at, ok := in[1].ints(); ok && in[0].dims[along].known() {
+		for _, i := range at {
+			if size := in[0].dims[along].Size; i < -size || i >= size {
+				return nil, fmt.Errorf("index %d of %d", i, size)
+			}
+		}
+	}
+	out.dims = slices.Concat(in[0].dims[:along], in[1].dims, in[0].dims[along+1:])
+	return []fact{out}, nil
+}
+
+func inferReshape(n *Node, in []fact) ([]fact, error) {
+	out := fact{typ: in[0].typ}
+	to, ok := in[1].ints()
+	if !ok {
+		if in[1].ranked() && len(in[1].dims) == 1 && in[1].dims[0].known() && in[1].dims[0].Size < 64 {
+			out.dims = slices.Repeat([]Dim{Unknown}, int(in[1].dims[0].Size))
+		}
+		return []fact{out}, nil
+	}
+	out.dims = []Dim{}
+	free, have, want := -1, int64(1), int64(1)
+	open := 0 // dimensions of unknown size that are not copied
+	for _, d := range in[0].dims {
+		switch {
+		case !d.known():
+			open++
+		case have <= MaxSize:
+			have *= d.Size
+		}
+	}
+	for i, size := range to {
+		d := Dim{Size: size}
+		switch {
+		case size == 0 && attrInteger(n, "allowzero", 0) == 0:
+			d = Unknown
+			if in[0].ranked() {
+				if i >= len(in[0].dims) {
+					return nil, fmt.Errorf("shape %v copies dimension %d of %d", to, i, len(in[0].dims))
+				}
+				if d = in[0].dims[i]; !d.known() {
+					open--
+				}
+			}
+		case size == -1:
+			if free >= 0 {
+				return nil, fmt.Errorf("shape %v: -1 twice", to)
+			}
+			free, d = i, Unknown
+		case size < 0:
+			return nil, fmt.Errorf("shape %v", to)
+		}
+		if d.known() && want <= MaxSize {
+			want *= d.Size
+		}
+		out.dims = append(out.dims, d)
+	}
+	counted := in[0].ranked() && open == 0 && have <= MaxSize && want <= MaxSize
+	if counted && free >= 0 && want > 0 && have%want == 0 {
+		out.dims[free] = Dim{Size: have / want}
+		want = have
+	}
+	if counted && have != want && want > 0 {
+		return nil, fmt.Errorf("shape %v for %v", to, in[0].dims)
+	}
+	// A batch of one unknown size goes through where all else is the same.
+	if free >= 0 && in[0].ranked() && !out.dims[free].known() {
+		if d, ok := rest(in[0].dims, out.dims, free); ok {
+			out.dims[free] = d
+		}
+	}
+	return []fact{out}, nil
+}
+
+// rest returns the only dimension of from that is not known, if all others come to
+// as many elements as those of to without dimension free.
+func rest(from, to []Dim, free int) (Dim, bool) {
+	d, found, a, b := Unknown, 0, int64(1), int64(1)
+	for _, x := range from {
+		if x.known() && a <= MaxSize {
+			a *= x.Size
+		} else {
+			d, found = x, found+1
+		}
+	}
+	for i, x := range to {
+		if i == free {
+			continue
+		}
+		if !x.known() || b > MaxSize {
+			return d, false
+		}
+		b *= x.Size
+	}
+	return d, found == 1 && a == b && a > 0
+}
+
+func inferUnsqueeze(n *Node, in []fact) ([]fact, error) {
+	out := fact{typ: in[0].typ}
+	by, given, known := axes(n, in)
+	if !given {
+		return nil, errors.New("no axes")
+	}
+	if !in[0].ranked() || !known {
+		return []fact{out}, nil
+	}
+	rank := len(in[0].dims) + len(by)
+	is := make([]bool, rank)
+	for _, a := range by {
+		i, err := axis(a, rank)
+		if err != nil {
+			return nil, err
+		}
+		if is[i] {
+			return nil, fmt.Errorf("axis %d twice", a)
+		}
+		is[i] = true
+	}
+	k := 0
+	for i := range rank {
+		if is[i] {
+			out.dims = append(out.dims, Dim{Size: 1})
+			continue
+		}
+		out.dims = append(out.dims, in[0].dims[k])
+		k++
+	}
+	return []fact{out}, nil
+}
+
+func inferSqueeze(n *Node, in []fact) ([]fact, error) {
+	out := fact{typ: in[0].typ}
+	by, given, known := axes(n, in)
+	if !in[0].ranked() || !known || !given {
+		return []fact{out}, nil
+	}
+	gone := make([]bool, len(in[0].dims))
+	for _, a := range by {
+		i, err := axis(a, len(gone))
+		if err != nil {
+			return nil, err
+		}
+		if d := in[0].dims[i]; d.known() && d.Size != 1 {
+			return nil, fmt.Errorf("dimension %d is %v, not 1", a, d)
+		}
+		gone[i] = true
+	}
+	out.dims = []Dim{}
+	for i, d := range in[0].dims {
+		if !gone[i] {
+			out.dims = append(out.dims, d)
+		}
+	}
+	return []fact{out}, nil
+}
+
+func inferSlice(n *Node, in []fact) ([]fact, error) {
+	out := fact{typ: in[0].typ}
+	if !in[0].ranked() || len(in) < 3 {
+		return []fact{out}, nil
+	}
+	out.dims = slices.Repeat([]Dim{Unknown}, len(in[0].dims))
+	starts, ok1 := in[1].ints()
+	ends, ok2 := in[2].ints()
+	along := make([]int64, len(starts))
+	steps := make([]int64, len(starts))
+	for i := range starts {
+		along[i], steps[i] = int64(i), 1
+	}
+	ok3, ok4 := true, true
+	if len(in) > 3 && n.Inputs[3] != "" {
+		along, ok3 = in[3].ints()
+	}
+	if len(in) > 4 && n.Inputs[4] != "" {
+		steps, ok4 = in[4].ints()
+	}
+	if !ok1 || !ok2 || !ok3 || !ok4 {
+		return []fact{out}, nil
+	}
+	if len(ends) != len(starts) || len(along) != len(starts) || len(steps) != len(starts) {
+		return nil, fmt.Errorf("%d starts, %d ends, %d axes, %d steps", len(starts), len(ends), len(along), len(steps))
+	}
+	copy(out.dims, in[0].dims)
+	for k, a := range along {
+		i, err := axis(a, len(out.dims))
+		if err != nil {
+			return nil, err
+		}
+		d := in[0].dims[i]
+		if !d.known() || steps[k] <= 0 {
+			out.dims[i] = Unknown
+			continue
+		}
+		at := func(v int64) int64 {
+			if v < 0 {
+				v += d.Size
+			}
+			return min(max(v, 0), d.Size)
+		}
+		out.dims[i] = Dim{Size: (max(0, at(ends[k])-at(starts[k])) + steps[k] - 1) / steps[k]}
+	}
+	return []fact{out}, nil
+}
+
+func inferMatMul(_ *Node, in []fact) ([]fact, error) {
+	a, b := in[0], in[1]
+	if a.typ != 0 && b.typ != 0 && a.typ != b.typ {
+		return nil, fmt.Errorf("elements of types %v and %v", a.typ, b.typ)
+	}
+	out := fact{typ: a.typ}
+	if len(a.dims) < 2 || len(b.dims) < 2 {
+		return []fact{out}, nil
+	}
+	ra, rb := len(a.dims), len(b.dims)
+	if x, y := a.dims[ra-1], b.dims[rb-2]; x.known() && y.known() && x != y {
+		return nil, fmt.Errorf("matrices of %v and %v", a.dims, b.dims)
+	}
+	batch, err := broadcast(a.dims[:ra-2], b.dims[:rb-2])
+	out.dims = append(batch, a.dims[ra-2], b.dims[rb-1])
+	return []fact{out}, err
+}
+
+func inferGemm(n *Node, in []fact) ([]fact, error) {
+	a, b := in[0], in[1]
+	out := fact{typ: a.typ}
+	if len(a.dims) != 2 || len(b.dims) != 2 {
+		return []fact{out}, nil
+	}
+	rows, inner := a.dims[0], a.dims[1]
+	if attrInteger(n, "transA", 0) != 0 {
+		rows, inner = inner, rows
+	}
+	other, cols := b.dims[0], b.dims[1]
+	if attrInteger(n, "transB", 0) != 0 {
+		other, cols = cols, other
+	}
+	if inner.known() && other.known() && inner != other {
+		return nil, fmt.Errorf("matrices of %v and %v", a.dims, b.dims)
+	}
+	out.dims = []Dim{rows, cols}
+	return []fact{out}, nil
+}
+
+// infer returns what is known of a node's outputs, one fact each.
+func infer(n *Node, in []fact) ([]fact, error) {
+	out := make([]fact, len(n.Outputs))
+	r, ok := rules[n.Op]
+	if sameDomain(n.Domain, ML) {
+		r, ok = treeRules[n.Op]
+	} else if !sameDomain(n.Domain, Standard) {
+		ok = false
+	}
+	if !ok {
+		return out, nil
+	}
+	for i := range r.least {
+		if i >= len(n.Inputs) || n.Inputs[i] == "" {
+			return nil, fmt.Errorf("input %d is missing, of %d", i, r.least)
+		}
+	}
+	some, err := r.infer(n, slices.Clone(in))
+	copy(out, some)
+	return out, err
+}
