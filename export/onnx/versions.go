@@ -2,18 +2,7 @@ package onnx
 
 import "fmt"
 
-// What the models of this package are stamped with and tested on. All versions
-// stand here and nowhere else.
-const (
-	// RuntimeVersion is the ONNX Runtime that exports are tested with, and that
-	// RuntimeBinding is for.
-	RuntimeVersion = "1.24.3"
-	// RuntimeBinding is the Go module that runs models with ONNX Runtime, and its
-	// version.
-	RuntimeBinding = "github.com/yalue/onnxruntime_go@v1.27.0"
-
-	producer = "attune"
-)
+const producer = "attune"
 
 // The domains of operators.
 const (
@@ -33,7 +22,9 @@ const (
 	Compatible
 )
 
-// A Stamp is what a model declares to need.
+// A Stamp is what a model declares to need. What the models of this package are
+// stamped with stands here and nowhere else; the runtime that they are tested with is
+// pinned in internal/onnxsetup.
 type Stamp struct {
 	IR    int64  // version of the file format
 	Opset int64  // version of the standard operators

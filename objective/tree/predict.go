@@ -27,9 +27,10 @@ type Predictor struct {
 	scratch sync.Pool // of *[]float64
 }
 
-// A cell is a node: it sends a row to cell left, or to left+1 unless the value in
-// its column is <= threshold. A leaf compares the -Inf of column 0 with its value,
-// and so stays where it is.
+// A cell is a node: it sends a row to cell right, or to right+1 if the value in its
+// column is <= threshold. A leaf compares the -Inf of column 0 with its value, and so
+// stays where it is: its right is the cell before it, of the first cell the one
+// before 0, which wraps.
 type cell struct {
 	threshold     float64 // of a categorical split: the index of its set
 	column, right uint32
@@ -250,16 +251,15 @@ func (p *Predictor) block(rows, out []float64, n int, buf []float64) {
 		}
 	}
 	whole := n / lanes * lanes
-	for i := range p.trees {
-		if whole == 0 {
-			break
-		}
-		switch t := &p.trees[i]; t.walk {
-		case byNumber:
-			p.rowsOf(t, x, out, whole)
-		default:
-			for r := range whole {
-				out[r*k+t.output] += p.one(i, x[r*width:(r+1)*width], rows[r*f:(r+1)*f], row)
+	if whole > 0 {
+		for i := range p.trees {
+			switch t := &p.trees[i]; t.walk {
+			case byNumber:
+				p.rowsOf(t, x, out, whole)
+			default:
+				for r := range whole {
+					out[r*k+t.output] += p.one(i, x[r*width:(r+1)*width], rows[r*f:(r+1)*f], row)
+				}
 			}
 		}
 	}

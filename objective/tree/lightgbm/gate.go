@@ -26,6 +26,9 @@ var threads gate
 
 // enter waits to be let in. Who is, must leave. The error is that of ctx.
 func (g *gate) enter(ctx context.Context, threads int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	g.mu.Lock()
 	v := &visitor{threads, make(chan struct{})}
 	g.waiting = append(g.waiting, v)

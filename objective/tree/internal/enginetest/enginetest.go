@@ -323,7 +323,7 @@ func (s Suite) missing(t *testing.T) {
 func (s Suite) infinite(t *testing.T) {
 	d := Data(engine.L2, 400, 1)
 	for i := range d.Label {
-		d.Columns[1][i] = float64(i%7) // few values, or some would share an interval with an infinity
+		d.Columns[1][i] = float64(i % 7) // few values, or some would share an interval with an infinity
 		switch i % 4 {
 		case 0:
 			d.Columns[1][i], d.Label[i] = math.Inf(1), 3
