@@ -42,6 +42,9 @@ func fuzz(f *testing.F, library, format string, read func(io.Reader) (*Model, er
 			require.NoError(t, p.PredictRaw(rows, out))
 			sameBitsOrNaN(t, plain(m, rows), out)
 		}
+		if err := Write(io.Discard, m); err != nil {
+			require.ErrorContains(t, err, "unsupported value") // a gain that is not finite
+		}
 		if err := WriteLightGBM(io.Discard, m); err != nil {
 			require.ErrorIs(t, err, ErrUnsupported)
 		}
@@ -71,6 +74,17 @@ func FuzzReadLightGBM(f *testing.F)  { fuzz(f, "lightgbm-4", "text", ReadLightGB
 func FuzzReadXGBoost(f *testing.F)   { fuzz(f, "xgboost", "json", ReadXGBoost) }
 func FuzzReadXGBoostUB(f *testing.F) { fuzz(f, "xgboost", "ubj", ReadXGBoost) }
 func FuzzReadCatBoost(f *testing.F)  { fuzz(f, "catboost", "json", ReadCatBoost) }
+
+func FuzzRead(f *testing.F) {
+	for _, o := range oracles(f, "lightgbm-4") {
+		if strings.HasPrefix(o.Name, "tiny") {
+			var b bytes.Buffer
+			require.NoError(f, Write(&b, o.Model(f)))
+			f.Add(b.Bytes())
+		}
+	}
+	fuzz(f, "lightgbm-4", "none", Read)
+}
 
 func TestReadersRefuse(t *testing.T) {
 	find := func(library, name, format string) string {

@@ -1,0 +1,177 @@
+// Package dylib finds shared libraries that users have installed, and opens them
+// without cgo.
+package dylib
+
+import (
+	"debug/elf"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/ebitengine/purego"
+
+	"github.com/attune-hpo/attune/internal/python"
+)
+
+// A Search says where a library may be. Where Path is set, or else the environment
+// variable Env, only that is tried; or else the Wheels in the folders of Python's
+// packages, and then the Names.
+type Search struct {
+	Path   string   // a file, or a folder with one of the Names
+	Env    string   // the name of a variable that holds such a path
+	Wheels []string // files in a folder of packages, written with slashes
+	Names  []string // file names, for the system's loader
+}
+
+// A Library is open until the process ends.
+type Library struct {
+	Path   string // as it was opened: a file, or a name that the loader knew
+	handle uintptr
+}
+
+// ErrBroken reports a file that is no whole library. Opening it could end the process.
+var ErrBroken = errors.New("broken library")
+
+var (
+	mu   sync.Mutex
+	open = map[string]*Library{}
+)
+
+// Open returns the first library that there is, and that opens; the same one each
+// time. The error tells what was tried.
+//
+// Before the first library it sets OMP_WAIT_POLICY to passive, unless it is set:
+// threads of OpenMP that wait would else burn the cores that other trials need.
+func (s Search) Open() (*Library, error) {
+	mu.Lock()
+	defer mu.Unlock()
+	files, names := s.files()
+	var tried error
+	failed := func(cause error) {
+		if tried == nil {
+			tried = cause
+		} else {
+			tried = fmt.Errorf("%w; %w", tried, cause)
+		}
+	}
+	if s.path() == "" && len(files) == 0 && len(s.Wheels) > 0 {
+		failed(fmt.Errorf("no %s in the packages of Python (%s)", s.Wheels[0], strings.Join(python.Packages(), ", ")))
+	}
+	for _, file := range append(files, names...) {
+		l, err := load(file)
+		if err == nil {
+			return l, nil
+		}
+		failed(err)
+	}
+	return nil, tried
+}
+
+// path returns what alone is to be tried, or "".
+func (s Search) path() string {
+	if s.Path != "" {
+		return s.Path
+	}
+	return os.Getenv(s.Env)
+}
+
+// files returns the files and the names to try.
+func (s Search) files() (files, names []string) {
+	if path := s.path(); path != "" {
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			for _, name := range s.Names {
+				files = append(files, filepath.Join(path, name))
+			}
+			return files, nil
+		}
+		return []string{path}, nil
+	}
+	for _, folder := range python.Packages() {
+		for _, wheel := range s.Wheels {
+			file := filepath.Join(folder, filepath.FromSlash(wheel))
+			if _, err := os.Stat(file); err == nil {
+				files = append(files, file)
+			}
+		}
+	}
+	return files, s.Names
+}
+
+// load opens a library, once.
+func load(path string) (*Library, error) {
+	if l := open[path]; l != nil {
+		return l, nil
+	}
+	if strings.ContainsRune(path, filepath.Separator) { // a file, and no name for the loader to find
+		if err := whole(path); err != nil {
+			return nil, err
+		}
+	}
+	if len(open) == 0 && os.Getenv("OMP_WAIT_POLICY") == "" {
+		if err := os.Setenv("OMP_WAIT_POLICY", "passive"); err != nil {
+			return nil, err
+		}
+	}
+	handle, err := dlopen(path)
+	if err != nil {
+		return nil, err
+	}
+	l := &Library{Path: path, handle: handle}
+	open[path] = l
+	return l, nil
+}
+
+// whole reports, wrapping ErrBroken, a file that ends before what its headers
+// promise: the loader maps it, and the process dies when it reads there. What is no
+// ELF is left to the loader.
+func whole(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	var magic [4]byte
+	if n, _ := f.ReadAt(magic[:], 0); n < len(magic) {
+		return fmt.Errorf("%w: %s has %d bytes", ErrBroken, path, info.Size())
+	}
+	if string(magic[:]) != elf.ELFMAG {
+		return nil
+	}
+	e, err := elf.NewFile(f) // reads the sections' headers, which come last
+	if err != nil {
+		return fmt.Errorf("%w: %s, of %d bytes: %v", ErrBroken, path, info.Size(), err)
+	}
+	for _, p := range e.Progs {
+		if end := p.Off + p.Filesz; p.Type == elf.PT_LOAD && (end < p.Off || end > uint64(info.Size())) {
+			return fmt.Errorf("%w: %s has %d bytes, of at least %d", ErrBroken, path, info.Size(), end)
+		}
+	}
+	return nil
+}
+
+// Func points function, a pointer to a variable of function type, at what the
+// library calls name. It panics for a type that [purego.RegisterFunc] does not know.
+func (l *Library) Func(name string, function any) error {
+	address, err := l.Symbol(name)
+	if err != nil {
+		return err
+	}
+	purego.RegisterFunc(function, address)
+	return nil
+}
+
+// Symbol returns the address of what the library calls name.
+func (l *Library) Symbol(name string) (uintptr, error) {
+	address, err := dlsym(l.handle, name)
+	if err != nil {
+		return 0, fmt.Errorf("%s has no %s", l.Path, name)
+	}
+	return address, nil
+}

@@ -1,0 +1,10 @@
+package neural
+
+import "errors"
+
+var (
+	// ErrDiverged reports a loss that is not a finite number.
+	ErrDiverged = errors.New("the training diverged")
+	// ErrCheckpoint reports a checkpoint that cannot be gone on from.
+	ErrCheckpoint = errors.New("not a checkpoint of this fit")
+)

@@ -1,0 +1,249 @@
+package device
+
+import (
+	"math"
+	"math/bits"
+
+	"github.com/attune-hpo/attune/internal/f32"
+)
+
+// layerNormEpsilon keeps the division in a layer norm finite.
+const layerNormEpsilon = 1e-5
+
+// CPU computes on one core, with internal/f32. It is for one network at a time; the
+// zero value is ready to use.
+type CPU struct {
+	packed []f32.Packed
+}
+
+// String implements [Device].
+func (*CPU) String() string { return "cpu" }
+
+// Alloc implements [Device].
+func (*CPU) Alloc(n int) Vec { return Host(make([]float32, n)) }
+
+// Free implements [Device]: the garbage collector sees to it.
+func (*CPU) Free() {}
+
+// Write implements [Device].
+func (*CPU) Write(dst Vec, src []float32) { copy(dst.host, src) }
+
+// Read implements [Device].
+func (*CPU) Read(dst []float32, src Vec) { copy(dst, src.host) }
+
+// Zero implements [Device].
+func (*CPU) Zero(x Vec) { clear(x.host) }
+
+// Copy implements [Device].
+func (*CPU) Copy(dst, src Vec) { copy(dst.host, src.host) }
+
+// CopyRows implements [Device].
+func (*CPU) CopyRows(dst, src Matrix, rows, cols int) {
+	for r := range rows {
+		copy(dst.host[r*dst.Stride:][:cols], src.host[r*src.Stride:][:cols])
+	}
+}
+
+// Add implements [Device].
+func (*CPU) Add(dst, a, b Vec) { f32.Add(dst.host, a.host, b.host) }
+
+// AddRow implements [Device].
+func (*CPU) AddRow(x, row Vec) { f32.AddRow(x.host, row.host) }
+
+// AddRows implements [Device].
+func (*CPU) AddRows(sum, x Vec) { f32.AddRows(sum.host, x.host) }
+
+// Gemm implements [Device].
+func (*CPU) Gemm(m, n, k int, alpha float32, a, b Matrix, beta float32, c Matrix) {
+	f32.Gemm(a.T, b.T, m, n, k, alpha, a.host, a.Stride, b.host, b.Stride, beta, c.host, c.Stride)
+}
+
+// Gemms implements [Device].
+func (*CPU) Gemms(count, m, n, k int, alpha float32, a Matrix, sa int, b Matrix, sb int, beta float32, c Matrix, sc int) {
+	for i := range count {
+		f32.Gemm(a.T, b.T, m, n, k, alpha, a.host[i*sa:], a.Stride, b.host[i*sb:], b.Stride, beta, c.host[i*sc:], c.Stride)
+	}
+}
+
+// Recurrent implements [Device].
+func (d *CPU) Recurrent(slot, k, n int, b Matrix) {
+	for len(d.packed) <= slot {
+		d.packed = append(d.packed, f32.Packed{})
+	}
+	d.packed[slot].Set(b.T, k, n, b.host, b.Stride)
+}
+
+// GemmRecurrent implements [Device].
+func (d *CPU) GemmRecurrent(slot, m int, a Matrix, beta float32, c Matrix) {
+	f32.GemmPacked(a.T, m, 1, a.host, a.Stride, &d.packed[slot], beta, c.host, c.Stride)
+}
+
+// Relu implements [Device].
+func (*CPU) Relu(dst, src Vec) { f32.Relu(dst.host, src.host) }
+
+// ReluGrad implements [Device].
+func (*CPU) ReluGrad(dx, y, dy Vec) { f32.ReluGrad(dx.host, y.host, dy.host) }
+
+// Softmax implements [Device].
+func (*CPU) Softmax(dst, src Vec, cols int, causal bool) {
+	if !causal {
+		f32.Softmax(dst.host, src.host, cols)
+		return
+	}
+	for at, i := 0, 0; at < src.n; at, i = at+cols, (i+1)%cols {
+		f32.Softmax(dst.host[at:at+i+1], src.host[at:at+i+1], i+1)
+		clear(dst.host[at+i+1 : at+cols])
+	}
+}
+
+// SoftmaxGrad implements [Device].
+func (*CPU) SoftmaxGrad(dx, y, dy Vec, cols int) { f32.SoftmaxGrad(dx.host, y.host, dy.host, cols) }
+
+// LayerNorm implements [Device].
+func (*CPU) LayerNorm(dst, norm, rstd, src, gain, bias Vec) {
+	f32.LayerNorm(dst.host, norm.host, rstd.host, src.host, gain.host, bias.host, layerNormEpsilon)
+}
+
+// LayerNormGrad implements [Device].
+func (*CPU) LayerNormGrad(dx, dgain, dbias, dy, norm, rstd, gain Vec) {
+	f32.LayerNormGrad(dx.host, dgain.host, dbias.host, dy.host, norm.host, rstd.host, gain.host)
+}
+
+// LSTMCell implements [Device].
+func (*CPU) LSTMCell(h, c, tanhC, gates, cPrev Vec, hidden int) {
+	f32.LSTMCell(h.host, c.host, tanhC.host, gates.host, cPrev.host, hidden)
+}
+
+// LSTMCellGrad implements [Device].
+func (*CPU) LSTMCellGrad(dgates, dc, dh, gates, tanhC, cPrev Vec, hidden int) {
+	f32.LSTMCellGrad(dgates.host, dc.host, dh.host, gates.host, tanhC.host, cPrev.host, hidden)
+}
+
+// WeightNorm implements [Device].
+func (*CPU) WeightNorm(w, norm, v, gain Vec) {
+	cols := gain.n
+	sums := norm.host
+	clear(sums)
+	for at := 0; at < v.n; at += cols {
+		for j, x := range v.host[at : at+cols] {
+			sums[j] += x * x
+		}
+	}
+	for j, s := range sums {
+		sums[j] = float32(math.Sqrt(float64(s)))
+	}
+	for at := 0; at < v.n; at += cols {
+		out := w.host[at : at+cols]
+		for j, x := range v.host[at : at+cols] {
+			out[j] = x * (gain.host[j] / sums[j])
+		}
+	}
+}
+
+// WeightNormGrad implements [Device]: with u = v/|v|, dgain = dw·u and
+// dv = gain/|v|·(dw - dgain·u).
+func (*CPU) WeightNormGrad(dv, dgain, dw, v, gain, norm Vec) {
+	cols := gain.n
+	dg := dgain.host
+	clear(dg)
+	for at := 0; at < v.n; at += cols {
+		for j, x := range v.host[at : at+cols] {
+			dg[j] += x * dw.host[at+j]
+		}
+	}
+	for j := range dg {
+		dg[j] /= norm.host[j]
+	}
+	for at := 0; at < v.n; at += cols {
+		for j, x := range v.host[at : at+cols] {
+			n := norm.host[j]
+			dv.host[at+j] = gain.host[j] / n * (dw.host[at+j] - dg[j]*x/n)
+		}
+	}
+}
+
+// Dropout implements [Device]. Number i of dst is kept if 16 bits of a hash of the
+// seed and i/4 are not below rate·2¹⁶: the mask needs no memory.
+func (*CPU) Dropout(dst, src Vec, rate float32, seed uint64) {
+	limit := uint64(math.Round(float64(rate) * (1 << 16)))
+	keep := 1 / (1 - float32(limit)/(1<<16))
+	x, y := src.host, dst.host[:len(src.host)]
+	for i := 0; i < len(x); i += 4 {
+		h := Mix(seed + uint64(i/4)*golden)
+		for j := i; j < min(i+4, len(x)); j++ {
+			_, below := bits.Sub64(h&0xffff, limit, 0)
+			y[j] = x[j] * keep * float32(1-below)
+			h >>= 16
+		}
+	}
+}
+
+const golden = 0x9e3779b97f4a7c15
+
+// Mix returns a hash of x: the finalizer of SplitMix64 (Steele, Lea and Flood,
+// OOPSLA 2014).
+func Mix(x uint64) uint64 {
+	x += golden
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// Loss implements [Device].
+func (*CPU) Loss(l Loss, scale float32, f, truth, weight, df Vec) float64 {
+	sum := 0.0
+	for i, p := range f.host {
+		e := truth.host[i] - p
+		var loss, slope float32 // slope: d loss/d e
+		switch l.Kind {
+		case Square:
+			loss, slope = e*e, 2*e
+		case Absolute:
+			loss, slope = abs(e), sign(e)
+		case Huber:
+			if a := abs(e); a <= l.Q || a != a {
+				loss, slope = e*e/2, e
+			} else {
+				loss, slope = l.Q*(a-l.Q/2), l.Q*sign(e)
+			}
+		case Quantile:
+			slope = l.Q
+			if e < 0 {
+				slope--
+			}
+			loss = slope * e
+		default:
+			panic("device: no such loss")
+		}
+		w := weight.host[i] * scale
+		if w == 0 { // the truth may be anything, and so may the loss
+			loss, slope = 0, 0
+		}
+		sum += float64(w) * float64(loss)
+		if df.n > 0 {
+			df.host[i] = -w * slope
+		}
+	}
+	return sum
+}
+
+func abs(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }
+
+func sign(x float32) float32 {
+	switch {
+	case x > 0:
+		return 1
+	case x < 0:
+		return -1
+	}
+	return 0
+}
+
+// Norm2 implements [Device].
+func (*CPU) Norm2(x Vec) float64 { return f32.SumSquares(x.host) }
+
+// Adam implements [Device].
+func (*CPU) Adam(s AdamStep, x, g, m, v Vec) {
+	f32.Adam(f32.AdamStep{Rate: s.Rate, Beta1: s.Beta1, Beta2: s.Beta2, Epsilon: s.Epsilon, Decay: s.Decay, Step: s.Step},
+		x.host, g.host, s.Scale, m.host, v.host)
+}

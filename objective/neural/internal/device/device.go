@@ -1,0 +1,140 @@
+// Package device is the seam between networks and what computes them: vectors in a
+// device's memory and the operations that layers are made of. [CPU] computes them
+// with internal/f32.
+package device
+
+// A Vec is a vector of single-precision numbers in the memory of a device. Parts of
+// one share its memory. The zero Vec is empty and stands for one that is not wanted.
+type Vec struct {
+	host []float32 // on the CPU
+	addr uintptr   // elsewhere
+	n    int
+}
+
+// Host returns a Vec of memory that the CPU sees.
+func Host(x []float32) Vec { return Vec{host: x, n: len(x)} }
+
+// At returns a Vec of n numbers at an address of another device.
+func At(addr uintptr, n int) Vec { return Vec{addr: addr, n: n} }
+
+// Len returns how many numbers v has.
+func (v Vec) Len() int { return v.n }
+
+// Host returns the numbers of v if they are in memory that the CPU sees, else nil.
+func (v Vec) Host() []float32 { return v.host }
+
+// Addr returns the address of v on a device that is not the CPU, else 0.
+func (v Vec) Addr() uintptr { return v.addr }
+
+// Part returns v[from:to].
+func (v Vec) Part(from, to int) Vec {
+	if v.host != nil {
+		return Host(v.host[from:to:to])
+	}
+	if from < 0 || from > to || to > v.n {
+		panic("device: a part outside of its vector")
+	}
+	return Vec{addr: v.addr + 4*uintptr(from), n: to - from}
+}
+
+// From returns v[from:].
+func (v Vec) From(from int) Vec { return v.Part(from, v.n) }
+
+// To returns v[:to].
+func (v Vec) To(to int) Vec { return v.Part(0, to) }
+
+// A Matrix says how the rows of a matrix lie in a Vec: op(X) of a product.
+type Matrix struct {
+	Vec
+	Stride int  // from one row to the next
+	T      bool // the product takes the transpose of what is stored
+}
+
+// M returns the matrix in v with rows of so many columns, one right after the other.
+func M(v Vec, cols int) Matrix { return Matrix{Vec: v, Stride: cols} }
+
+// Transposed returns the transpose of m.
+func (m Matrix) Transposed() Matrix {
+	m.T = !m.T
+	return m
+}
+
+// A Loss is what a network's output is measured by.
+type Loss struct {
+	Kind LossKind
+	Q    float32 // the quantile, or where Huber's loss turns from square to line
+}
+
+// A LossKind is a formula of the error e = y-f of one forecast f of a truth y.
+type LossKind int
+
+// The losses.
+const (
+	Square   LossKind = iota + 1 // e²
+	Absolute                     // |e|
+	Huber                        // e²/2 where |e| ≤ Q, else Q(|e|-Q/2) (Huber, Annals of Mathematical Statistics 35, 1964)
+	Quantile                     // Qe where e ≥ 0, else (Q-1)e (Koenker and Bassett, Econometrica 46, 1978)
+)
+
+// An AdamStep is a step of Adam with decoupled weight decay; see f32.AdamStep.
+type AdamStep struct {
+	Rate, Beta1, Beta2, Epsilon, Decay float32
+	Step                               int     // from 1
+	Scale                              float32 // of the gradient
+}
+
+// A Device computes. Matrices are stored row by row; a length that does not fit is a
+// bug of the caller, and panics. Its methods are for one goroutine, and may return
+// before they are done: [Device.Read], Norm2 and Loss wait for all before them.
+type Device interface {
+	// Alloc returns n zeros. They are there until Free, or as long as the device is.
+	Alloc(n int) Vec
+	Write(dst Vec, src []float32)
+	Read(dst []float32, src Vec)
+	// Free gives back all that was allocated.
+	Free()
+	String() string
+
+	Zero(x Vec)
+	Copy(dst, src Vec)
+	// CopyRows copies rows of so many columns from a matrix to another.
+	CopyRows(dst, src Matrix, rows, cols int)
+	Add(dst, a, b Vec)
+	AddRow(x, row Vec)  // adds a row to each of the rows of x
+	AddRows(sum, x Vec) // adds each of the rows of x to sum
+
+	// Gemm sets the m by n matrix c to alpha·a·b + beta·c, with a of k columns.
+	Gemm(m, n, k int, alpha float32, a, b Matrix, beta float32, c Matrix)
+	// Gemms makes count products, each of matrices that begin sa, sb and sc numbers
+	// after those of the one before.
+	Gemms(count, m, n, k int, alpha float32, a Matrix, sa int, b Matrix, sb int, beta float32, c Matrix, sc int)
+	// Recurrent prepares a k by n matrix to be the right side of products with
+	// GemmRecurrent, until the next call for the same slot, from 0.
+	Recurrent(slot, k, n int, b Matrix)
+	GemmRecurrent(slot, m int, a Matrix, beta float32, c Matrix)
+
+	Relu(dst, src Vec)
+	ReluGrad(dx, y, dy Vec)
+	// Softmax sets the rows of dst to the softmax of those of src. If causal, row
+	// i mod cols sees its first i+1 columns only; the others become 0.
+	Softmax(dst, src Vec, cols int, causal bool)
+	SoftmaxGrad(dx, y, dy Vec, cols int)
+	LayerNorm(dst, norm, rstd, src, gain, bias Vec)
+	LayerNormGrad(dx, dgain, dbias, dy, norm, rstd, gain Vec) // adds to dgain and dbias
+	LSTMCell(h, c, tanhC, gates, cPrev Vec, hidden int)
+	LSTMCellGrad(dgates, dc, dh, gates, tanhC, cPrev Vec, hidden int)
+	// WeightNorm sets each column of w to gain·v/|v| of that column of v (Salimans and
+	// Kingma, arXiv:1602.07868), and norm to the |v|.
+	WeightNorm(w, norm, v, gain Vec)
+	// WeightNormGrad sets dv and dgain, given the gradient dw with respect to w.
+	WeightNormGrad(dv, dgain, dw, v, gain, norm Vec)
+	// Dropout sets dst to src with a random share rate of it 0, the rest divided by
+	// 1-rate. What is 0 depends on the seed and on the place in dst alone.
+	Dropout(dst, src Vec, rate float32, seed uint64)
+
+	// Loss returns scale·Σ weight·loss(truth-f) and sets df, unless it is empty, to its
+	// gradient.
+	Loss(l Loss, scale float32, f, truth, weight, df Vec) float64
+	Norm2(x Vec) float64 // Σx²
+	Adam(s AdamStep, x, g, m, v Vec)
+}

@@ -1,0 +1,444 @@
+package nn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/attune-hpo/attune/objective/neural/internal/device"
+)
+
+// A Shape is that of an activation: so many features at each of so many steps, for
+// each row of the batch.
+type Shape struct{ Steps, Features int }
+
+// Size returns how many numbers a row has.
+func (s Shape) Size() int { return s.Steps * s.Features }
+
+// A Param is a tensor of weights.
+type Param struct {
+	Name  string
+	Shape []int
+	Init  Init
+}
+
+// Size returns how many numbers p has.
+func (p Param) Size() int {
+	n := 1
+	for _, d := range p.Shape {
+		n *= d
+	}
+	return n
+}
+
+// An Init sets weights before the training.
+type Init func(r *rand.PCG, w []float32)
+
+// A Pass is a run of the network over a batch.
+type Pass struct {
+	Rows  int    // of the batch
+	Train bool   // there is dropout
+	Seed  uint64 // of the dropout
+	ctx   context.Context
+}
+
+// stopped reports whether the run is to be given up.
+func (p *Pass) stopped() bool { return p.ctx.Err() != nil }
+
+// A Layer is an operation of a network. What it makes in Forward it may keep for
+// Backward, which comes next.
+type Layer interface {
+	Params() []Param
+	// Plan is called once, before anything else: it takes the memory that the layer
+	// needs and returns the shape of its output.
+	Plan(m *Memory, in []Shape) (Shape, error)
+	// Forward computes the output of its inputs and weights.
+	Forward(p *Pass, in []device.Vec, w []device.Vec, out device.Vec)
+	// Backward sets the gradients with respect to the inputs (those that are not
+	// empty) and to the weights, given that with respect to the output.
+	Backward(p *Pass, in, w []device.Vec, out, dout device.Vec, din, dw []device.Vec)
+}
+
+// A Value is what an operation of a [Builder] makes.
+type Value struct{ u *unit }
+
+// Shape returns the shape of v.
+func (v Value) Shape() Shape { return v.u.shape }
+
+// A unit is a node of the graph with its memory.
+type unit struct {
+	id     int
+	name   string
+	net    *Net
+	layer  Layer // nil for an input
+	shape  Shape
+	in     []*unit
+	used   bool
+	params []Param
+	first  int  // of its weights in the net's
+	size   int  // of its weights
+	learns bool // it or something before it has weights
+
+	out, dout       device.Vec // with room for the largest batch
+	weights, slopes []device.Vec
+	inNow, dinNow   []device.Vec // of the batch's rows
+	node            *gorgonia.Node
+}
+
+// Memory is what layers take theirs from.
+type Memory struct {
+	device.Device
+	Rows    int // of the largest batch
+	scratch map[[2]int]device.Vec
+}
+
+// Scratch returns a vector that keeps nothing from one call of a layer's methods to
+// the next: layers share those of one size and place in their lists.
+func (m *Memory) Scratch(place, n int) device.Vec {
+	v, ok := m.scratch[[2]int{place, n}]
+	if !ok {
+		v = m.Alloc(n)
+		m.scratch[[2]int{place, n}] = v
+	}
+	return v
+}
+
+// A Builder makes a network.
+type Builder struct {
+	mem   Memory
+	units []*unit
+	err   error
+}
+
+// NewBuilder returns a builder of a network on a device, for batches of at most so
+// many rows.
+func NewBuilder(d device.Device, rows int) *Builder {
+	return &Builder{mem: Memory{d, rows, map[[2]int]device.Vec{}}}
+}
+
+// Input declares an input.
+func (b *Builder) Input(name string, s Shape) Value {
+	u := &unit{id: len(b.units), name: name, shape: s, out: b.mem.Alloc(b.mem.Rows * s.Size())}
+	b.units = append(b.units, u)
+	return Value{u}
+}
+
+// Apply puts a layer behind its inputs.
+func (b *Builder) Apply(name string, l Layer, in ...Value) Value {
+	u := &unit{id: len(b.units), name: name, layer: l}
+	var shapes []Shape
+	for _, v := range in {
+		u.in = append(u.in, v.u)
+		shapes = append(shapes, v.u.shape)
+		u.learns = u.learns || v.u.learns
+		if v.u.used && v.u.learns && b.err == nil {
+			b.err = fmt.Errorf("nn: %s: %s has its gradient from another layer already", name, v.u.name)
+		}
+		v.u.used = true
+	}
+	if b.err == nil && slices.ContainsFunc(b.units, func(v *unit) bool { return v.name == name }) {
+		b.err = fmt.Errorf("nn: %s: there is another of that name", name) // gorgonia would take them for one
+	}
+	b.units = append(b.units, u)
+	if b.err != nil {
+		return Value{u}
+	}
+	if u.shape, b.err = l.Plan(&b.mem, shapes); b.err != nil {
+		b.err = fmt.Errorf("nn: %s: %w", name, b.err)
+		return Value{u}
+	}
+	u.params = l.Params()
+	for _, p := range u.params {
+		u.size += p.Size()
+	}
+	u.learns = u.learns || u.size > 0
+	u.out = b.mem.Alloc(b.mem.Rows * u.shape.Size())
+	if u.learns {
+		u.dout = b.mem.Alloc(b.mem.Rows * u.shape.Size())
+	}
+	u.inNow, u.dinNow = make([]device.Vec, len(in)), make([]device.Vec, len(in))
+	return Value{u}
+}
+
+// A Net is a network, ready to run. It is for one goroutine at a time.
+type Net struct {
+	Device  device.Device
+	Weights device.Vec // of all layers, one after the other
+	Slopes  device.Vec // the gradient of the loss with respect to them
+
+	rows      int
+	units     []*unit
+	inputs    []*unit
+	output    *unit
+	truth     *unit
+	weight    *unit
+	loss      device.Loss
+	scale     float32
+	measured  float64
+	pass      Pass
+	ahead     []func() // the steps of a pass, in order
+	back      []func()
+	at        string // the operation that runs
+	graph     *gorgonia.ExprGraph
+	gradients gorgonia.Nodes
+}
+
+// Build finishes the network: out is its output, which the loss measures.
+func (b *Builder) Build(out Value, loss device.Loss) (*Net, error) {
+	if b.err != nil {
+		return nil, b.err
+	}
+	n := &Net{Device: b.mem.Device, rows: b.mem.Rows, units: b.units, output: out.u, loss: loss}
+	size := 0
+	for _, u := range b.units {
+		u.net, u.first = n, size
+		size += u.size
+		if u.layer == nil {
+			n.inputs = append(n.inputs, u)
+		}
+	}
+	n.Weights, n.Slopes = b.mem.Alloc(size), b.mem.Alloc(size)
+	for _, u := range b.units {
+		at := u.first
+		for _, p := range u.params {
+			u.weights = append(u.weights, n.Weights.Part(at, at+p.Size()))
+			u.slopes = append(u.slopes, n.Slopes.Part(at, at+p.Size()))
+			at += p.Size()
+		}
+	}
+	n.truth, n.weight = b.Input("truth", out.u.shape).u, b.Input("weight", out.u.shape).u
+	if err := n.differentiate(); err != nil {
+		return nil, fmt.Errorf("nn: build: %w", err)
+	}
+	return n, nil
+}
+
+// differentiate makes the graph, has gorgonia add the backward passes, and orders
+// what is to run.
+func (n *Net) differentiate() error {
+	n.graph = gorgonia.NewGraph()
+	var with gorgonia.Nodes
+	for _, u := range append(slices.Clone(n.units), n.truth, n.weight) {
+		if u.layer == nil {
+			u.node = n.variable(u.name, u.out, n.rows, u.shape)
+			continue
+		}
+		var in gorgonia.Nodes
+		for _, i := range u.in {
+			in = append(in, i.node)
+		}
+		if u.size > 0 {
+			w := n.variable(u.name+" weights", n.Weights.Part(u.first, u.first+u.size), 1, Shape{1, u.size})
+			in, with = append(in, w), append(with, w)
+		}
+		var err error
+		if u.node, err = gorgonia.ApplyOp(op{kind: forward, net: n, u: u}, in...); err != nil {
+			return err
+		}
+	}
+	cost, err := gorgonia.ApplyOp(op{kind: measure, net: n, u: n.output}, n.output.node, n.truth.node, n.weight.node)
+	if err != nil {
+		return err
+	}
+	if n.gradients, err = gorgonia.Grad(cost, with...); err != nil {
+		return err
+	}
+	sorted, err := gorgonia.Sort(n.graph)
+	if err != nil {
+		return err
+	}
+	slices.Reverse(sorted)
+	for _, node := range sorted {
+		o, ours := node.Op().(op)
+		switch {
+		case ours && o.kind == forward:
+			n.ahead = append(n.ahead, o.run)
+		case ours:
+			n.back = append(n.back, o.run)
+		case node.Op() != nil && node.Op().Arity() > 0: // not an input, nor a constant
+			return fmt.Errorf("gorgonia added an operation that is not ours: %v", node.Op())
+		}
+	}
+	return nil
+}
+
+// variable returns an input node. What lies on another device has no value that
+// gorgonia could see.
+func (n *Net) variable(name string, v device.Vec, rows int, s Shape) *gorgonia.Node {
+	shape := tensor.Shape{s.Steps, rows, s.Features}
+	opts := []gorgonia.NodeConsOpt{gorgonia.WithName(name), gorgonia.WithShape(shape...)}
+	if v.Host() != nil {
+		opts = append(opts, gorgonia.WithValue(asTensor(v, shape)))
+	}
+	return gorgonia.NewTensor(n.graph, tensor.Float32, 3, opts...)
+}
+
+func asTensor(v device.Vec, shape tensor.Shape) *tensor.Dense {
+	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(v.Host()))
+}
+
+// Params returns the weights' tensors, in the order of [Net.Weights], each with the
+// name of its layer before its own.
+func (n *Net) Params() []Param {
+	var all []Param
+	for _, u := range n.units {
+		for _, p := range u.params {
+			p.Name = u.name + "." + p.Name
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// Init sets the weights as their layers have it, from a seed.
+func (n *Net) Init(seed uint64) {
+	host := n.Weights.Host()
+	if host == nil {
+		host = make([]float32, n.Weights.Len())
+	}
+	at := 0
+	for i, p := range n.Params() {
+		p.Init(rand.NewPCG(seed, uint64(i)), host[at:at+p.Size()])
+		at += p.Size()
+	}
+	n.Device.Write(n.Weights, host)
+}
+
+// Rows returns how many rows a batch may have.
+func (n *Net) Rows() int { return n.rows }
+
+// Out returns the shape of the output.
+func (n *Net) Out() Shape { return n.output.shape }
+
+// A Batch is what a pass runs over: numbers time-major, as long as its rows need.
+type Batch struct {
+	Rows   int
+	Inputs [][]float32 // in the order of the declarations
+	Truth  []float32   // like the output; not needed by Predict
+	Weight []float32   // of each loss; a truth of weight 0 is not looked at
+}
+
+// Predict runs the network forward, without dropout, and puts the output in dst.
+func (n *Net) Predict(ctx context.Context, b Batch, dst []float32) error {
+	n.begin(ctx, b, Pass{})
+	if err := n.run(n.ahead); err != nil {
+		return err
+	}
+	n.Device.Read(dst, n.output.now(b.Rows))
+	return nil
+}
+
+// Loss returns the weighted mean of the losses, without dropout. It is 0 if all
+// weights are.
+func (n *Net) Loss(ctx context.Context, b Batch) (float64, error) {
+	n.begin(ctx, b, Pass{})
+	if err := n.run(n.ahead); err != nil {
+		return 0, err
+	}
+	n.measure(device.Vec{})
+	return n.measured, nil
+}
+
+// Step runs the network forward, with dropout from a seed, and back: it returns the
+// weighted mean of the losses and leaves its gradient in [Net.Slopes].
+func (n *Net) Step(ctx context.Context, b Batch, seed uint64) (float64, error) {
+	n.begin(ctx, b, Pass{Train: true, Seed: seed})
+	if err := n.run(n.ahead); err != nil {
+		return 0, err
+	}
+	return n.measured, n.run(n.back)
+}
+
+// begin hands a batch to the device.
+func (n *Net) begin(ctx context.Context, b Batch, p Pass) {
+	p.Rows, p.ctx = b.Rows, ctx
+	n.pass = p
+	for i, u := range n.inputs {
+		n.Device.Write(u.now(b.Rows), b.Inputs[i])
+	}
+	if b.Truth == nil {
+		return
+	}
+	n.Device.Write(n.truth.now(b.Rows), b.Truth)
+	n.Device.Write(n.weight.now(b.Rows), b.Weight)
+	sum := 0.0
+	for _, w := range b.Weight {
+		sum += float64(w)
+	}
+	n.scale = 0
+	if sum > 0 {
+		n.scale = float32(1 / sum)
+	}
+}
+
+// run runs operations one after the other. One that panics is a bug, but not the end
+// of the process.
+func (n *Net) run(ops []func()) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("nn: %s: %w: %v", n.at, errPanic, r)
+		}
+	}()
+	for _, op := range ops {
+		if n.pass.stopped() {
+			return context.Cause(n.pass.ctx)
+		}
+		op()
+	}
+	if n.pass.stopped() { // within the last
+		return context.Cause(n.pass.ctx)
+	}
+	return nil
+}
+
+var errPanic = errors.New("an operation panicked")
+
+func (n *Net) measure(slopes device.Vec) {
+	rows := n.pass.Rows
+	n.measured = n.Device.Loss(n.loss, n.scale, n.output.now(rows), n.truth.now(rows), n.weight.now(rows), slopes)
+}
+
+// now returns the part of u's output that the batch's rows fill.
+func (u *unit) now(rows int) device.Vec { return u.out.To(rows * u.shape.Size()) }
+
+// begin readies a layer's inputs for the batch.
+func (u *unit) begin() int {
+	rows := u.net.pass.Rows
+	for i, in := range u.in {
+		u.inNow[i], u.dinNow[i] = in.now(rows), device.Vec{}
+		if in.learns {
+			u.dinNow[i] = in.dout.To(rows * in.shape.Size())
+		}
+	}
+	u.net.at = u.name
+	return rows
+}
+
+func (u *unit) forward() {
+	rows := u.begin()
+	u.layer.Forward(&u.net.pass, u.inNow, u.weights, u.now(rows))
+}
+
+func (u *unit) backward() {
+	rows := u.begin()
+	u.layer.Backward(&u.net.pass, u.inNow, u.weights, u.now(rows), u.dout.To(rows*u.shape.Size()), u.dinNow, u.slopes)
+}
+
+// site returns the seed of a dropout, of which a layer may have several.
+func (p *Pass) site(layer uint64, i int) uint64 {
+	return device.Mix(device.Mix(p.Seed^device.Mix(layer)) + uint64(i))
+}
+
+// Inputs returns the shapes of the inputs, in the order of their declarations.
+func (n *Net) Inputs() []Shape {
+	var shapes []Shape
+	for _, u := range n.inputs {
+		shapes = append(shapes, u.shape)
+	}
+	return shapes
+}

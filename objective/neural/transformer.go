@@ -1,0 +1,96 @@
+package neural
+
+import (
+	"fmt"
+
+	"github.com/attune-hpo/attune/objective/forecast"
+	"github.com/attune-hpo/attune/objective/neural/internal/nn"
+	"github.com/attune-hpo/attune/space"
+)
+
+// A Transformer is blocks of attention (Vaswani et al., arXiv:1706.03762), each norm in
+// front of what it is for (Xiong et al., arXiv:2002.04745). The encoder's tokens are
+// the steps of the window, the decoder's those of the forecast: their position and
+// the columns known in advance is what they begin as, and each sees those before it
+// and all of the window. Without a decoder a linear layer makes all steps of the
+// forecast of the window's last token.
+type Transformer struct {
+	Training
+	Width         int         `json:"d_model"`        // features of a token; default 64
+	Heads         int         `json:"num_heads"`      // of an attention; must divide Width; default 4
+	EncoderLayers int         `json:"encoder_layers"` // default 2
+	DecoderLayers int         `json:"decoder_layers"` // default 1; negative: no decoder
+	FeedForward   int         `json:"feed_forward"`   // units; default 4 Width
+	Causal        bool        `json:"causal"`         // tokens of the window see those before them only; those of the decoder always do
+	Dropout       float64     `json:"dropout"`        // behind embeddings and each attention and feed-forward layer, in [0, 1); default 0
+	Quick         bool        `json:"-"`              // search small networks that train in seconds
+	Search        space.Space `json:"-"`              // takes the place of parameters of the same name in the default space, or comes besides
+}
+
+// Name returns "transformer".
+func (Transformer) Name() string { return "transformer" }
+
+// Space implements [Model]: the file spaces/transformer.yaml, or
+// transformer-quick.yaml.
+func (m Transformer) Space(train forecast.Frame) space.Space {
+	return defaultSpace("transformer", m.Quick, train, m.Search)
+}
+
+// New implements [Model]. The settings are d_model, num_heads, encoder_layers,
+// decoder_layers (0 is none), feed_forward, causal, dropout and those that [LSTM.New]
+// has of [Training].
+func (m Transformer) New(settings space.Settings) (forecast.Forecaster, error) {
+	err := apply("transformer", settings, append(m.fields(),
+		whole("d_model", &m.Width, 1),
+		whole("num_heads", &m.Heads, 1),
+		whole("encoder_layers", &m.EncoderLayers, 1),
+		orNone("decoder_layers", &m.DecoderLayers),
+		whole("feed_forward", &m.FeedForward, 1),
+		boolean("causal", func(b bool) { m.Causal = b }),
+		number("dropout", func(v float64) { m.Dropout = v })))
+	return newForecaster(m, err)
+}
+
+func (m Transformer) ready() (design, error) {
+	var c check
+	m.Training = m.Training.normalize(&c)
+	c.whole("d_model", &m.Width, 64, 1, maxUnits)
+	c.whole("num_heads", &m.Heads, 4, 1, maxUnits)
+	if c.err == nil && m.Width%m.Heads != 0 {
+		c.fail("num_heads", m.Heads, fmt.Sprintf("what divides d_model, %d", m.Width))
+	}
+	c.whole("encoder_layers", &m.EncoderLayers, 2, 1, maxLayers)
+	if m.DecoderLayers >= 0 {
+		c.whole("decoder_layers", &m.DecoderLayers, 1, 1, maxLayers)
+	}
+	c.whole("feed_forward", &m.FeedForward, 4*m.Width, 1, 4*maxUnits)
+	c.real("dropout", &m.Dropout, 0, 0, 1)
+	return design{model: m, training: m.Training, tokens: m.DecoderLayers > 0, network: m.network}, c.err
+}
+
+func (m Transformer) with(t Training) Model {
+	m.Training = t
+	return m
+}
+
+func (m Transformer) network(b *nn.Builder, window, future nn.Value, horizon int) nn.Value {
+	site := uint64(0)
+	embed := func(name string, v nn.Value) nn.Value {
+		site++
+		return b.Apply(name, &nn.Embed{Width: m.Width, Dropout: float32(m.Dropout), Site: site}, v)
+	}
+	block := func() nn.Block {
+		site++
+		return nn.Block{Heads: m.Heads, FeedForward: m.FeedForward, Dropout: float32(m.Dropout), Site: site}
+	}
+	h := embed("embed", window)
+	for i := range m.EncoderLayers {
+		h = b.Apply(fmt.Sprintf("encoder.%d", i), &nn.Encoder{Block: block(), Causal: m.Causal}, h)
+	}
+	h = b.Apply("encoder.norm", &nn.Norm{}, h)
+	if m.DecoderLayers < 0 {
+		return head(b, h, future, horizon, 0)
+	}
+	h = b.Apply("decoder", &nn.Decoder{Block: block(), Layers: m.DecoderLayers}, embed("steps", future), h)
+	return b.Apply("head", &nn.Tokens{}, b.Apply("decoder.norm", &nn.Norm{}, h))
+}

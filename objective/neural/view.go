@@ -1,0 +1,354 @@
+package neural
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/attune-hpo/attune/objective/forecast"
+)
+
+// A scale standardizes: (y-Mean)/Deviation.
+type scale struct {
+	Mean      float64 `json:"mean"`
+	Deviation float64 `json:"deviation"` // above 0
+}
+
+// newScale returns the scale of values that have no NaN; constant ones only lose
+// their mean.
+func newScale(parts ...[]float64) scale {
+	n, mean, m2 := 0.0, 0.0, 0.0 // Welford's, Technometrics 4 (1962)
+	for _, y := range parts {
+		for _, v := range y {
+			n++
+			d := v - mean
+			mean += d / n
+			m2 += d * (v - mean)
+		}
+	}
+	s := scale{mean, math.Sqrt(m2 / max(n, 1))}
+	if !(s.Deviation > 1e-12*math.Abs(mean)) || math.IsInf(s.Deviation, 0) {
+		s.Deviation = 1
+	}
+	return s
+}
+
+func (s scale) apply(y []float64) []float64 {
+	z := make([]float64, len(y))
+	for i, v := range y {
+		z[i] = (v - s.Mean) / s.Deviation
+	}
+	return z
+}
+
+// A view is how a model sees series: a window of the target, transformed and
+// standardized, and of the columns; and how what it says becomes a forecast. What it
+// knows of them it has from the training part alone.
+type view struct {
+	window, horizon int
+	keepLevel       bool
+	transform       forecast.Transform
+	freq            forecast.Frequency
+	past, known     []string // columns
+	columns         []scale  // of both
+	ids             []string
+	index           map[string]int    // of series, by ID
+	fitted          []forecast.Fitted // by series
+	scales          []scale           // by series
+}
+
+// features is how many numbers a step of the window has.
+func (v *view) features() int { return 1 + len(v.past) + len(v.known) }
+
+// A source is a series as the model sees it.
+type source struct {
+	series  forecast.Series
+	fitted  forecast.Fitted
+	scale   scale
+	z       []float64   // the target, NaN for the first that the transform loses
+	columns [][]float64 // past and known ones
+}
+
+// newView fits a view to what series have before the last holdout steps.
+func newView(t Training, train forecast.Frame, horizon, holdout int) (*view, []source, error) {
+	before, _, err := train.Cut(holdout)
+	if err != nil {
+		return nil, nil, err
+	}
+	v := &view{window: t.Window, horizon: horizon, keepLevel: t.KeepLevel, transform: t.Transform, freq: train[0].Freq}
+	for _, c := range train[0].Past {
+		v.past = append(v.past, c.Name)
+	}
+	for _, c := range train[0].Known {
+		v.known = append(v.known, c.Name)
+	}
+	if err := complete(train); err != nil {
+		return nil, nil, err
+	}
+	values := func(of func(forecast.Series) []float64) [][]float64 {
+		var parts [][]float64
+		for _, s := range before {
+			parts = append(parts, of(s)[:s.Len()])
+		}
+		return parts
+	}
+	if y := values(func(s forecast.Series) []float64 { return s.Y }); constant(y, true) {
+		return nil, nil, fmt.Errorf("%w: it is %v throughout the training part", forecast.ErrConstant, y[0][0])
+	}
+	column := func(name string, of func(forecast.Series) forecast.Column) error {
+		parts := values(func(s forecast.Series) []float64 { return of(s).Values })
+		if constant(parts, false) {
+			return fmt.Errorf("%w %q is constant in the training part, %v: nothing can be learnt from it: leave it out", forecast.ErrColumn, name, parts[0][0])
+		}
+		v.columns = append(v.columns, newScale(parts...))
+		return nil
+	}
+	for i, name := range v.past {
+		if err := column(name, func(s forecast.Series) forecast.Column { return s.Past[i] }); err != nil {
+			return nil, nil, err
+		}
+	}
+	for i, name := range v.known {
+		if err := column(name, func(s forecast.Series) forecast.Column { return s.Known[i] }); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, s := range before {
+		f, sc, err := v.fit(s)
+		if err != nil {
+			return nil, nil, err
+		}
+		v.add(s.ID, f, sc)
+	}
+	var sources []source
+	for _, s := range train {
+		src, err := v.source(s)
+		if err != nil {
+			return nil, nil, err
+		}
+		sources = append(sources, src)
+	}
+	return v, sources, nil
+}
+
+// add makes a series known, fitted and scaled.
+func (v *view) add(id string, f forecast.Fitted, s scale) {
+	if v.index == nil {
+		v.index = map[string]int{}
+	}
+	v.index[id] = len(v.ids)
+	v.ids, v.fitted, v.scales = append(v.ids, id), append(v.fitted, f), append(v.scales, s)
+}
+
+// fit returns the transform and the scale of one series.
+func (v *view) fit(s forecast.Series) (forecast.Fitted, scale, error) {
+	f, err := v.transform.Fit(s.Y)
+	if err != nil {
+		return nil, scale{}, fmt.Errorf("series %q: %w", s.ID, err)
+	}
+	z := f.Apply(s.Y)
+	return f, newScale(z[min(f.Lost(), len(z)):]), nil
+}
+
+// source returns a series as the model sees it. One that the training had not is
+// transformed and scaled as its own past says.
+func (v *view) source(s forecast.Series) (source, error) {
+	src := source{series: s}
+	if i, ok := v.index[s.ID]; ok {
+		src.fitted, src.scale = v.fitted[i], v.scales[i]
+	} else {
+		var err error
+		if src.fitted, src.scale, err = v.fit(s); err != nil {
+			return src, err
+		}
+	}
+	src.z = src.scale.apply(src.fitted.Apply(s.Y))
+	for i, z := range src.z {
+		if i >= src.fitted.Lost() && math.IsNaN(z) {
+			return src, fmt.Errorf("series %q: %w: the value at %s, %v", s.ID, forecast.ErrDomain, stamp(s.Time(i)), s.Y[i])
+		}
+	}
+	for i, c := range slices.Concat(s.Past, s.Known) {
+		src.columns = append(src.columns, v.columns[i].apply(c.Values))
+	}
+	return src, nil
+}
+
+// complete fails with [forecast.ErrMissing] if a value is.
+func complete(f forecast.Frame) error {
+	for _, s := range f {
+		for _, c := range slices.Concat([]forecast.Column{{Name: "the target", Values: s.Y}}, s.Past, s.Known) {
+			if i := slices.IndexFunc(c.Values, math.IsNaN); i >= 0 {
+				return fmt.Errorf("series %q: %s: %w at %s: fill it (see forecast.Fill) or leave the column out", s.ID, c.Name, forecast.ErrMissing, stamp(s.Time(i)))
+			}
+		}
+	}
+	return nil
+}
+
+// constant reports whether each of the parts has one value only; and, unless each is
+// looked at on its own, if that is the same.
+func constant(parts [][]float64, own bool) bool {
+	for _, y := range parts {
+		first := parts[0][0]
+		if own {
+			first = y[0]
+		}
+		if slices.ContainsFunc(y, func(v float64) bool { return v != first }) {
+			return false
+		}
+	}
+	return true
+}
+
+// A sample is a window and what comes after it: the window ends before the origin.
+type sample struct{ series, origin int }
+
+// samples returns what is learnt from, and what is validated on: windows whose targets
+// all lie within the holdout; if it is shorter than the horizon, those right before
+// it.
+func (v *view) samples(sources []source, holdout int) (train, valid []sample, err error) {
+	var end time.Time // the last time that is learnt from
+	for i, s := range sources {
+		if t := s.series.Time(s.series.Len() - 1 - holdout); i == 0 || t.After(end) {
+			end = t
+		}
+	}
+	longest, need := 0, 0
+	for i, s := range sources {
+		n := s.series.Len()
+		at, _ := s.series.Freq.Index(s.series.Start, end)
+		known := max(0, min(at+1, n))
+		least := v.window + s.fitted.Lost()
+		for o := least; o < n; o++ {
+			switch {
+			case o+v.horizon <= known:
+				train = append(train, sample{i, o})
+			case o >= known && (o+v.horizon <= n || o == known && holdout < v.horizon):
+				valid = append(valid, sample{i, o})
+			}
+		}
+		longest, need = max(longest, n), least+v.horizon
+	}
+	if len(train) == 0 {
+		return nil, nil, fmt.Errorf("%w: a window of %d and a horizon of %d need %d steps of one series, and %d more are held out: the longest has %d: take a shorter window, or hold out less",
+			forecast.ErrShort, v.window, v.horizon, need, holdout, longest)
+	}
+	return train, valid, nil
+}
+
+// check sees whether a frame is like that of the training, and can be forecast from.
+func (v *view) check(past forecast.Frame, horizon int) error {
+	if err := past.Validate(); err != nil {
+		return err
+	}
+	if horizon < 1 || horizon > v.horizon {
+		return fmt.Errorf("%w of %d: the forecaster was fitted for 1 to %d", forecast.ErrHorizon, horizon, v.horizon)
+	}
+	if past[0].Freq != v.freq {
+		return fmt.Errorf("%w: %v, while training had %v", forecast.ErrFrequency, past[0].Freq, v.freq)
+	}
+	same := func(c forecast.Column, name string) bool { return c.Name == name }
+	if !slices.EqualFunc(past[0].Past, v.past, same) || !slices.EqualFunc(past[0].Known, v.known, same) {
+		return fmt.Errorf("%w: not those of training: past %q, known in advance %q", forecast.ErrColumn, v.past, v.known)
+	}
+	for _, s := range past {
+		for _, c := range s.Known {
+			if len(c.Values) < s.Len()+v.horizon {
+				return fmt.Errorf("series %q: column %q: %w of %d: its values are known %d steps ahead: add rows without a target for the others",
+					s.ID, c.Name, forecast.ErrHorizon, v.horizon, len(c.Values)-s.Len())
+			}
+		}
+	}
+	return complete(past)
+}
+
+// last returns the sources of series and the samples of what comes after them.
+func (v *view) last(past forecast.Frame) ([]source, []sample, error) {
+	var sources []source
+	var samples []sample
+	for i, s := range past {
+		src, err := v.source(s)
+		if err != nil {
+			return nil, nil, err
+		}
+		if need := v.window + src.fitted.Lost(); s.Len() < need {
+			return nil, nil, fmt.Errorf("series %q: %w: it has %d, and a window of %d needs %d", s.ID, forecast.ErrShort, s.Len(), v.window, need)
+		}
+		sources, samples = append(sources, src), append(samples, sample{i, s.Len()})
+	}
+	return sources, samples, nil
+}
+
+// level is what is subtracted from a window and its targets.
+func (v *view) level(s *source, origin int) float64 {
+	if v.keepLevel {
+		return 0
+	}
+	return s.z[origin-1]
+}
+
+// input returns feature f of step t of the window before an origin.
+func (v *view) input(s *source, origin, t, f int) float64 {
+	at := origin - v.window + t
+	if f == 0 {
+		return s.z[at] - v.level(s, origin)
+	}
+	return s.columns[f-1][at]
+}
+
+// future returns known column k at step h after an origin, from 0: 0, its mean, where
+// it is not known.
+func (v *view) future(s *source, origin, h, k int) float64 {
+	if c := s.columns[len(v.past)+k]; origin+h < len(c) {
+		return c[origin+h]
+	}
+	return 0
+}
+
+// target returns what comes at step h after an origin, from 0.
+func (v *view) target(s *source, origin, h int) (z float64, known bool) {
+	if origin+h >= len(s.z) {
+		return 0, false
+	}
+	return s.z[origin+h] - v.level(s, origin), true
+}
+
+// continuation returns a forecast: z are the model's outputs after the end of s.
+func (v *view) continuation(s *source, z []float64) (forecast.Series, error) {
+	n := s.series.Len()
+	level := v.level(s, n)
+	for h := range z {
+		z[h] = (z[h]+level)*s.scale.Deviation + s.scale.Mean
+	}
+	out := forecast.Series{ID: s.series.ID, Start: s.series.Time(n), Freq: s.series.Freq, Y: s.fitted.Invert(s.series.Y, z)}
+	for h, y := range out.Y {
+		if math.IsNaN(y) || math.IsInf(y, 0) {
+			return out, fmt.Errorf("series %q: the forecast for %s is %v: %w", s.series.ID, stamp(out.Time(h)), y, forecast.ErrNumber)
+		}
+	}
+	return out, nil
+}
+
+// stamp prints a time in the shortest way.
+func stamp(t time.Time) string {
+	if t.Truncate(24 * time.Hour).Equal(t) {
+		return t.Format(time.DateOnly)
+	}
+	return t.Format(time.RFC3339Nano)
+}
+
+// frame returns forecasts of the first steps of what a model says after the end of
+// series.
+func (v *view) frame(sources []source, z [][]float64, horizon int) (forecast.Frame, error) {
+	var out forecast.Frame
+	for i := range sources {
+		next, err := v.continuation(&sources[i], z[i][:horizon])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, next)
+	}
+	return out, nil
+}

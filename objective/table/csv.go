@@ -1,0 +1,367 @@
+package table
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// CSV says how to read a table from comma-separated values with a header. All columns
+// that have no other role are features.
+//
+// A column is one of numbers if most of its known values are numbers; all must be,
+// then. Otherwise it is one of categories, which are the texts, without white space
+// around them and sorted.
+type CSV struct {
+	Target string // column to predict; empty: there is none, as for anomaly scores
+	// Classes says that the target's numbers name classes. Texts always do. Classes
+	// are in the order of the numbers, or else of the texts.
+	Classes bool
+	// Positive is the class, of two, that probabilities are of. Default: the second.
+	Positive string
+
+	Ignore      []string // columns not to look at
+	Categorical []string // columns of categories, whose numbers are texts, too: 1 and 1.0 differ
+	Weight      string   // column that says how much each row counts; default: all the same
+	Group       string   // column of what rows belong together; see [Table.Group]
+
+	NA    []string // texts of a missing value; default "", NA, N/A, NaN, nan, null, NULL, None, "." and "?"
+	Comma rune     // between fields; default ','
+}
+
+var missing = []string{"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", ".", "?"}
+
+// ReadFile reads a table from a file; see [CSV.Read].
+func (c CSV) ReadFile(name string) (Table, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return Table{}, fmt.Errorf("table: csv: %w", err)
+	}
+	defer f.Close()
+	t, err := c.Read(f)
+	if err != nil {
+		return Table{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return t, nil
+}
+
+// Read reads a table, all of it into memory. Features may miss values; targets,
+// weights and groups may not.
+//
+// Errors are a *[CSVError] that says where and wraps: [csv.ErrFieldCount] and its like
+// for a ragged or malformed row; [ErrColumn] for a name that is unknown, occurs twice
+// or has two roles; [ErrNumber], for text among numbers or an infinity; [ErrMissing];
+// [ErrConstant], for a target of one value or class; [ErrConfig]; [ErrEmpty].
+func (c CSV) Read(r io.Reader) (Table, error) {
+	if c.NA == nil {
+		c.NA = missing
+	}
+	in, err := readCells(r, c.Comma)
+	if err != nil {
+		return Table{}, err
+	}
+	if twice, ok := repeated(slices.DeleteFunc(slices.Clone(in.header), func(h string) bool { return h == "" })); ok {
+		return Table{}, &CSVError{Line: 1, Column: twice, Err: fmt.Errorf("%w occurs twice", ErrColumn)}
+	}
+	roles := map[string]string{}
+	for _, role := range []struct {
+		is    string
+		names []string
+	}{{"Target", []string{c.Target}}, {"Weight", []string{c.Weight}}, {"Group", []string{c.Group}}, {"Ignore", c.Ignore}, {"Categorical", c.Categorical}} {
+		for _, name := range role.names {
+			if name == "" && role.is != "Ignore" {
+				continue
+			}
+			if _, err := in.find(name); err != nil {
+				return Table{}, err
+			}
+			if was, ok := roles[name]; ok {
+				return Table{}, &CSVError{Line: 1, Column: name, Err: fmt.Errorf("%w has two roles, %s and %s", ErrColumn, was, role.is)}
+			}
+			roles[name] = role.is
+		}
+	}
+	t := Table{NA: c.NA, Comma: c.Comma}
+	for k, name := range in.header {
+		switch role := roles[name]; {
+		case role == "Ignore":
+		case role == "Target":
+			t.Target, err = c.target(in, k)
+		case role == "Weight":
+			t.Weight, err = c.weight(in, k)
+		case role == "Group":
+			t.Group, err = c.group(in, k)
+		case name == "":
+			return Table{}, &CSVError{Line: 1, Err: fmt.Errorf("%w %d has no name: name it, or have \"\" in Ignore", ErrColumn, k+1)}
+		default:
+			var col Column
+			col, err = in.column(k, c.NA, role == "Categorical", "or the column in Categorical")
+			t.Columns = append(t.Columns, col)
+		}
+		if err != nil {
+			return Table{}, err
+		}
+	}
+	if len(t.Columns) == 0 {
+		return Table{}, &CSVError{Line: 1, Err: fmt.Errorf("%w of features: there is none besides %s", ErrColumn, names(in.header))}
+	}
+	return t, nil
+}
+
+func (c CSV) target(in cells, k int) (Column, error) {
+	col, err := in.column(k, c.NA, c.Classes, "or set Classes")
+	if err != nil {
+		return col, err
+	}
+	if err := in.complete(col.Values, k, "remove the row"); err != nil {
+		return col, err
+	}
+	if first := col.Values[0]; !slices.ContainsFunc(col.Values, func(v float64) bool { return v != first }) {
+		return col, &CSVError{Column: col.Name, Err: fmt.Errorf("%w, %s: there is nothing to learn", ErrConstant, col.text(first))}
+	}
+	if len(col.Categories) > maxClasses {
+		return col, &CSVError{Column: col.Name, Err: fmt.Errorf("%w: it has %d classes, of which %d can be handled: is it a column of names?", ErrConfig, len(col.Categories), maxClasses)}
+	}
+	if col.Categories != nil {
+		col.sortNumbers()
+	}
+	if c.Positive == "" {
+		return col, nil
+	}
+	switch i := slices.Index(col.Categories, c.Positive); {
+	case col.Categories == nil:
+		return col, &CSVError{Column: col.Name, Err: fmt.Errorf("%w: Positive %q of a target of numbers: set Classes", ErrConfig, c.Positive)}
+	case len(col.Categories) != 2 || i < 0:
+		return col, &CSVError{Column: col.Name, Value: c.Positive, Err: fmt.Errorf("%w: Positive is to be one of two classes, there are %s", ErrConfig, names(col.Categories[:min(len(col.Categories), 10)]))}
+	case i == 0:
+		col.Categories[0], col.Categories[1] = col.Categories[1], col.Categories[0]
+		for i, v := range col.Values {
+			col.Values[i] = 1 - v
+		}
+	}
+	return col, nil
+}
+
+func (c CSV) weight(in cells, k int) ([]float64, error) {
+	w, err := in.numbers(k, c.NA, "")
+	if err != nil {
+		return nil, err
+	}
+	if err := in.complete(w, k, "write 0 for a row that is not to count"); err != nil {
+		return nil, err
+	}
+	for i, v := range w {
+		if v < 0 {
+			return nil, in.at(i, k, fmt.Errorf("%w: a weight is at least 0", ErrNumber))
+		}
+	}
+	return w, nil
+}
+
+func (c CSV) group(in cells, k int) ([]int, error) {
+	col := in.categories(k, c.NA)
+	if err := in.complete(col.Values, k, "give each row a group"); err != nil {
+		return nil, err
+	}
+	out := make([]int, len(col.Values))
+	for i, v := range col.Values {
+		out[i] = int(v)
+	}
+	return out, nil
+}
+
+// sortNumbers puts categories that are all numbers in the order of these.
+func (c *Column) sortNumbers() {
+	order := make([]int, len(c.Categories))
+	value := make([]float64, len(order))
+	for i, text := range c.Categories {
+		v, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return
+		}
+		order[i], value[i] = i, v
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(value[a], value[b]) })
+	sorted, place := take(c.Categories, order), make([]float64, len(order))
+	for to, from := range order {
+		place[from] = float64(to)
+	}
+	c.Categories = sorted
+	for i, v := range c.Values {
+		c.Values[i] = place[int(v)]
+	}
+}
+
+// cells are a file, field by field, without white space around them.
+type cells struct {
+	header []string
+	rows   [][]string
+	lines  []int // of rows
+}
+
+func readCells(r io.Reader, comma rune) (cells, error) {
+	var c cells
+	b := bufio.NewReader(r)
+	switch start, _ := b.Peek(3); {
+	case bytes.Equal(start, []byte("\xef\xbb\xbf")):
+		b.Discard(3)
+	case bytes.HasPrefix(start, []byte("\xff\xfe")) || bytes.HasPrefix(start, []byte("\xfe\xff")):
+		return c, &CSVError{Err: errors.New("the text is UTF-16: save it as UTF-8")}
+	}
+	in := csv.NewReader(b)
+	if comma != 0 {
+		in.Comma = comma
+	}
+	for {
+		row, err := in.Read()
+		if err == io.EOF {
+			break
+		}
+		if p, ok := errors.AsType[*csv.ParseError](err); ok && errors.Is(err, csv.ErrFieldCount) {
+			return c, &CSVError{Line: p.Line, Err: fmt.Errorf("%w: %d, while the header has %d", csv.ErrFieldCount, len(row), len(c.header))}
+		} else if ok {
+			return c, &CSVError{Line: p.Line, Err: p.Err}
+		}
+		if err != nil {
+			return c, fmt.Errorf("table: csv: %w", err)
+		}
+		line, _ := in.FieldPos(0)
+		for i := range row {
+			row[i] = strings.TrimSpace(row[i])
+			if !utf8.ValidString(row[i]) {
+				return c, &CSVError{Line: line, Value: row[i], Err: errors.New("the text is not UTF-8: save it as UTF-8")}
+			}
+		}
+		if c.header == nil {
+			c.header = row
+			continue
+		}
+		c.rows, c.lines = append(c.rows, row), append(c.lines, line)
+	}
+	if len(c.rows) == 0 {
+		return c, &CSVError{Err: ErrEmpty}
+	}
+	return c, nil
+}
+
+// find returns the place of a column.
+func (c cells) find(name string) (int, error) {
+	i := slices.Index(c.header, name)
+	if i >= 0 {
+		return i, nil
+	}
+	err := fmt.Errorf("%w not found: there are %s", ErrColumn, names(c.header))
+	if len(c.header) == 1 && strings.ContainsAny(c.header[0], ";\t|") {
+		err = fmt.Errorf("%w not found: the fields seem to be separated by %q: set Comma", ErrColumn, c.header[0][strings.IndexAny(c.header[0], ";\t|")])
+	}
+	return 0, &CSVError{Line: 1, Column: name, Err: err}
+}
+
+// at says that something is wrong with a field.
+func (c cells) at(row, k int, err error) error {
+	return &CSVError{c.lines[row], c.header[k], c.rows[row][k], err}
+}
+
+// complete reports the first value that is missing.
+func (c cells) complete(values []float64, k int, wayOut string) error {
+	if row := slices.IndexFunc(values, math.IsNaN); row >= 0 {
+		return c.at(row, k, fmt.Errorf("%w: %s", ErrMissing, wayOut))
+	}
+	return nil
+}
+
+// column returns a column, of numbers if most are and it is not said to be one of
+// categories.
+func (c cells) column(k int, na []string, categorical bool, wayOut string) (Column, error) {
+	if !categorical {
+		known, numbers := 0, 0
+		for _, row := range c.rows {
+			if slices.Contains(na, row[k]) {
+				continue
+			}
+			known++
+			if _, err := strconv.ParseFloat(row[k], 64); err == nil || errors.Is(err, strconv.ErrRange) {
+				numbers++
+			}
+		}
+		categorical = 2*numbers <= known && known > 0
+	}
+	if categorical {
+		col := c.categories(k, na)
+		if len(col.Categories) > maxCategories {
+			return col, &CSVError{Column: col.Name, Err: fmt.Errorf("%w: it has %d categories, of which %d can be handled: have it in Ignore", ErrConfig, len(col.Categories), maxCategories)}
+		}
+		return col, nil
+	}
+	values, err := c.numbers(k, na, ", as most of the column are: list it in NA if it stands for a missing value, "+wayOut)
+	return Column{Name: c.header[k], Values: values}, err
+}
+
+const maxCategories = 1 << 20 // as engine.Dataset.Categorical
+
+func (c cells) numbers(k int, na []string, wayOut string) ([]float64, error) {
+	out := make([]float64, len(c.rows))
+	for i, row := range c.rows {
+		v, ok := number(row[k], na)
+		if !ok {
+			if _, err := strconv.ParseFloat(row[k], 64); err == nil || errors.Is(err, strconv.ErrRange) {
+				wayOut = ": list it in NA if it stands for a missing value"
+			}
+			return nil, c.at(i, k, fmt.Errorf("%w%s", ErrNumber, wayOut))
+		}
+		out[i] = v
+	}
+	return out, nil
+}
+
+// number returns the finite number that a text is, or NaN where it is missing.
+func number(text string, na []string) (float64, bool) {
+	if slices.Contains(na, text) {
+		return math.NaN(), true
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	return v, err == nil && !math.IsInf(v, 0)
+}
+
+func (c cells) categories(k int, na []string) Column {
+	out := Column{Name: c.header[k], Values: make([]float64, len(c.rows)), Categories: []string{}}
+	for _, row := range c.rows {
+		out.Categories = append(out.Categories, row[k])
+	}
+	slices.Sort(out.Categories)
+	out.Categories = slices.Compact(out.Categories)
+	out.Categories = slices.DeleteFunc(out.Categories, func(text string) bool { return slices.Contains(na, text) })
+	out.Categories = slices.Clip(out.Categories)
+	for i, text := range out.Categories { // which would else keep its row in memory
+		out.Categories[i] = strings.Clone(text)
+	}
+	index := out.index()
+	for i, row := range c.rows {
+		out.Values[i] = index(row[k])
+	}
+	return out
+}
+
+// index returns a function that returns the index of a category, NaN for none.
+func (c Column) index() func(text string) float64 {
+	at := make(map[string]float64, len(c.Categories))
+	for i, text := range c.Categories {
+		at[text] = float64(i)
+	}
+	return func(text string) float64 {
+		if i, ok := at[text]; ok {
+			return i
+		}
+		return math.NaN()
+	}
+}

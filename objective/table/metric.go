@@ -1,0 +1,367 @@
+package table
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A Metric scores predictions. The score of several folds is that of all their rows,
+// which is not in general the mean of their scores. A metric is comparable with ==.
+//
+// Rows count by their weights. In all metrics a row whose truth is NaN or whose weight
+// is 0 is left out, a score of no rows is NaN, and a prediction that is NaN for a row
+// that counts makes the score NaN: nobody gets better by not answering.
+type Metric struct {
+	name     string
+	quantile float64
+}
+
+// The metrics of numbers, with y the truth, f the prediction and weighted means over
+// all rows.
+var (
+	// RMSE is sqrt(mean (y-f)²), in the units of the target.
+	RMSE = Metric{name: "rmse"}
+	// MAE is mean |y-f|, in the units of the target.
+	MAE = Metric{name: "mae"}
+	// MAPE is 100 mean |y-f|/|y|, in percent. Rows of a truth of 0, where it is not
+	// defined, are left out.
+	MAPE = Metric{name: "mape"}
+	// R2 is 1 - Σ(y-f)²/Σ(y-mean y)²; greater is better, and it is at most 1. It is NaN
+	// if all truths are equal.
+	R2 = Metric{name: "r2"}
+)
+
+// The metrics of classes, by their probabilities p. A row is predicted to be of its
+// most likely class; of equally likely ones, of the first.
+var (
+	// LogLoss is mean -log p of the true class. Probabilities are taken to be at least
+	// 2.2e-16, so that one mistake is not infinite.
+	LogLoss = Metric{name: "logloss"}
+	// Brier is mean Σ(p_k - [y=k])² over the classes k; for two classes half of it, the
+	// mean (p-y)² (Brier, Monthly Weather Review 78, 1950).
+	Brier = Metric{name: "brier"}
+	// Accuracy is the share of rows whose predicted class is the true one; greater is
+	// better.
+	Accuracy = Metric{name: "accuracy"}
+	// F1 is the mean over the classes of 2TP/(2TP+FP+FN); greater is better. Classes
+	// that neither occur nor are predicted are left out.
+	F1 = Metric{name: "f1"}
+)
+
+// The metrics of rankings, by the probability of the second of two classes, or by the
+// anomaly score. For more classes they are the mean of those of each class against the
+// rest. A class that all rows are of, or none, is left out; a score of no class is NaN.
+// Greater is better.
+var (
+	// AUC is the probability that a row of the class scores higher than one that is
+	// not, ties counting half: the area under the ROC curve (Hanley and McNeil,
+	// Radiology 143, 1982).
+	AUC = Metric{name: "auc"}
+	// AP is the average precision: Σ (R_i - R_{i-1}) P_i, over the scores as thresholds
+	// from high to low, with recall R and precision P. Prefer it to AUC where anomalies
+	// are rare.
+	AP = Metric{name: "ap"}
+)
+
+// Pinball returns the loss that the q-quantile minimizes: the mean of q(y-f) where f is
+// at most y, else of (1-q)(f-y) (Koenker and Bassett, Econometrica 46, 1978), in the
+// units of the target. A [Task] trains for it. It panics unless 0 < q < 1.
+func Pinball(q float64) Metric {
+	if !(q > 0 && q < 1) {
+		panic(fmt.Errorf("table: pinball@%v: %w: a quantile is between 0 and 1", q, ErrConfig))
+	}
+	return Metric{name: "pinball", quantile: q}
+}
+
+// A Kind is what a table's models predict.
+type Kind string
+
+// The kinds.
+const (
+	Regression     Kind = "regression"     // a number
+	Classification Kind = "classification" // a probability for each class
+	Anomalies      Kind = "anomalies"      // a score from 0 to 1, towards 1 for what differs from the rest
+)
+
+// kinds are the metrics of each kind; the first is the default.
+var kinds = map[Kind][]Metric{
+	Regression:     {RMSE, MAE, MAPE, R2},
+	Classification: {LogLoss, AUC, AP, Accuracy, F1, Brier},
+	Anomalies:      {AUC, AP},
+}
+
+// Metrics returns the metrics that predictions of a kind are scored by, besides
+// [Pinball] for numbers. The first is the default of a [Task].
+func Metrics(k Kind) []Metric { return slices.Clone(kinds[k]) }
+
+// goes reports whether m scores predictions of a kind.
+func (m Metric) goes(k Kind) bool {
+	return slices.Contains(kinds[k], m) || k == Regression && m.name == "pinball"
+}
+
+// ParseMetric returns the metric of a name, upper or lower case: that of
+// [Metric.Name], as in auc or pinball@0.9. It fails with [ErrConfig].
+func ParseMetric(name string) (Metric, error) {
+	s := strings.ToLower(strings.TrimSpace(name))
+	var known []string
+	for _, m := range slices.Concat(kinds[Regression], kinds[Classification]) {
+		if m.name == s {
+			return m, nil
+		}
+		known = append(known, m.name)
+	}
+	if q, ok := strings.CutPrefix(s, "pinball@"); ok {
+		if q, err := strconv.ParseFloat(q, 64); err == nil && q > 0 && q < 1 {
+			return Pinball(q), nil
+		}
+		return Metric{}, fmt.Errorf("table: metric %q: %w: the quantile is between 0 and 1, as in pinball@0.9", name, ErrConfig)
+	}
+	return Metric{}, fmt.Errorf("table: metric %q: %w: want one of %s, pinball@Q", name, ErrConfig, strings.Join(known, ", "))
+}
+
+// Name returns the name of m, in lower case.
+func (m Metric) Name() string {
+	if m.quantile > 0 {
+		return m.name + "@" + strconv.FormatFloat(m.quantile, 'g', -1, 64)
+	}
+	return m.name
+}
+
+// Maximize reports whether greater is better.
+func (m Metric) Maximize() bool {
+	return slices.Contains([]Metric{R2, Accuracy, F1, AUC, AP}, m)
+}
+
+// Better reports whether the score a is better than b. A number is better than NaN.
+func (m Metric) Better(a, b float64) bool {
+	if math.IsNaN(a) || math.IsNaN(b) {
+		return !math.IsNaN(a) && math.IsNaN(b)
+	}
+	if m.Maximize() {
+		return a > b
+	}
+	return a < b
+}
+
+// Score returns the score of predictions. truth has a number a row: for classes their
+// indices, for anomaly scores 1 or 0. predicted has as many: predictions, scores, or
+// probabilities of the class 1; of more classes than two it has a probability for each,
+// one row after the other. weight has as many as truth; nil weighs all rows 1.
+//
+// It panics if lengths do not go together, and for the zero Metric.
+func (m Metric) Score(truth, predicted, weight []float64) float64 {
+	if len(truth) == 0 {
+		return math.NaN()
+	}
+	outputs := len(predicted) / len(truth)
+	if outputs*len(truth) != len(predicted) || outputs == 0 || outputs > 1 && m.goes(Regression) || weight != nil && len(weight) != len(truth) {
+		panic(fmt.Sprintf("table: %s: %d predictions and %d weights of %d rows", m.Name(), len(predicted), len(weight), len(truth)))
+	}
+	s := scored{outputs: outputs}
+	for i, y := range truth {
+		w := 1.0
+		if weight != nil {
+			w = weight[i]
+		}
+		if math.IsNaN(y) || w == 0 || m == MAPE && y == 0 {
+			continue
+		}
+		row := predicted[i*outputs : (i+1)*outputs]
+		if slices.ContainsFunc(row, math.IsNaN) {
+			return math.NaN()
+		}
+		s.truth, s.weight, s.predicted = append(s.truth, y), append(s.weight, w), append(s.predicted, row...)
+	}
+	if len(s.truth) == 0 {
+		return math.NaN()
+	}
+	switch m.name {
+	case "rmse":
+		return math.Sqrt(s.mean(func(y float64, f []float64) float64 { return (y - f[0]) * (y - f[0]) }))
+	case "mae":
+		return s.mean(func(y float64, f []float64) float64 { return math.Abs(y - f[0]) })
+	case "mape":
+		return 100 * s.mean(func(y float64, f []float64) float64 { return math.Abs(y-f[0]) / math.Abs(y) })
+	case "pinball":
+		return s.mean(func(y float64, f []float64) float64 {
+			return max(m.quantile*(y-f[0]), (1-m.quantile)*(f[0]-y))
+		})
+	case "r2":
+		return s.r2()
+	case "logloss":
+		const least = 0x1p-52
+		return s.mean(func(y float64, p []float64) float64 {
+			return -math.Log(min(max(probability(p, int(y)), least), 1-least))
+		})
+	case "brier":
+		return s.mean(func(y float64, p []float64) float64 {
+			if len(p) == 1 {
+				return (p[0] - y) * (p[0] - y)
+			}
+			sum := 0.0
+			for k := range p {
+				d := p[k]
+				if k == int(y) {
+					d--
+				}
+				sum += d * d
+			}
+			if len(p) == 2 {
+				sum /= 2
+			}
+			return sum
+		})
+	case "accuracy":
+		return s.mean(func(y float64, p []float64) float64 {
+			if likeliest(p) == int(y) {
+				return 1
+			}
+			return 0
+		})
+	case "f1":
+		return s.f1()
+	case "auc":
+		return s.ranking(rocArea)
+	case "ap":
+		return s.ranking(averagePrecision)
+	}
+	panic(fmt.Sprintf("table: metric %q: there is none", m.name))
+}
+
+// probability returns that of class k, of a row that has one for each or for class 1.
+func probability(p []float64, k int) float64 {
+	switch {
+	case len(p) > 1:
+		return p[k]
+	case k == 1:
+		return p[0]
+	}
+	return 1 - p[0]
+}
+
+// likeliest returns the most likely class.
+func likeliest(p []float64) int {
+	if len(p) == 1 {
+		if p[0] > 0.5 {
+			return 1
+		}
+		return 0
+	}
+	best := 0
+	for k := range p {
+		if p[k] > p[best] {
+			best = k
+		}
+	}
+	return best
+}
+
+// scored are the rows that count.
+type scored struct {
+	truth, weight, predicted []float64
+	outputs                  int
+}
+
+func (s scored) row(i int) []float64 { return s.predicted[i*s.outputs : (i+1)*s.outputs] }
+
+// mean returns the weighted mean of a loss.
+func (s scored) mean(loss func(y float64, f []float64) float64) float64 {
+	sum, weight := 0.0, 0.0
+	for i, y := range s.truth {
+		sum += s.weight[i] * loss(y, s.row(i))
+		weight += s.weight[i]
+	}
+	return sum / weight
+}
+
+func (s scored) r2() float64 {
+	if slices.Min(s.truth) == slices.Max(s.truth) {
+		return math.NaN()
+	}
+	mean := s.mean(func(y float64, _ []float64) float64 { return y })
+	return 1 - s.mean(func(y float64, f []float64) float64 { return (y - f[0]) * (y - f[0]) })/
+		s.mean(func(y float64, _ []float64) float64 { return (y - mean) * (y - mean) })
+}
+
+func (s scored) f1() float64 {
+	right, occurs, predicted := map[int]float64{}, map[int]float64{}, map[int]float64{}
+	classes := 0
+	for i, y := range s.truth {
+		k, w := likeliest(s.row(i)), s.weight[i]
+		occurs[int(y)] += w
+		predicted[k] += w
+		if k == int(y) {
+			right[k] += w
+		}
+		classes = max(classes, k+1, int(y)+1)
+	}
+	sum, n := 0.0, 0.0
+	for k := range classes {
+		if all := occurs[k] + predicted[k]; all > 0 {
+			sum, n = sum+2*right[k]/all, n+1
+		}
+	}
+	return sum / n
+}
+
+// ranking returns the mean over the classes of how well their rows are ranked.
+func (s scored) ranking(quality func(order []ranked) float64) float64 {
+	first, last := 1, 1 // classes looked at
+	if s.outputs > 2 {
+		first, last = 0, s.outputs-1
+	}
+	sum, n := 0.0, 0.0
+	for k := first; k <= last; k++ {
+		order := make([]ranked, len(s.truth))
+		for i, y := range s.truth {
+			order[i] = ranked{score: probability(s.row(i), k)}
+			if int(y) == k {
+				order[i].of = s.weight[i]
+			} else {
+				order[i].rest = s.weight[i]
+			}
+		}
+		slices.SortFunc(order, func(a, b ranked) int { return cmp.Compare(b.score, a.score) })
+		steps := order[:0] // rows of one score are one step
+		for _, r := range order {
+			if n := len(steps); n > 0 && steps[n-1].score == r.score {
+				steps[n-1].of += r.of
+				steps[n-1].rest += r.rest
+			} else {
+				steps = append(steps, r)
+			}
+		}
+		if q := quality(steps); !math.IsNaN(q) {
+			sum, n = sum+q, n+1
+		}
+	}
+	return sum / n
+}
+
+// ranked is the weight of what has a score: of the class, and of the rest.
+type ranked struct{ score, of, rest float64 }
+
+func rocArea(steps []ranked) float64 {
+	area, of, rest := 0.0, 0.0, 0.0
+	for _, s := range steps {
+		area += s.rest * (of + s.of/2)
+		of, rest = of+s.of, rest+s.rest
+	}
+	return area / (of * rest) // 0/0 where one of them is not there
+}
+
+func averagePrecision(steps []ranked) float64 {
+	sum, of, rest := 0.0, 0.0, 0.0
+	for _, s := range steps {
+		of, rest = of+s.of, rest+s.rest
+		sum += s.of * of / (of + rest)
+	}
+	if rest == 0 {
+		return math.NaN()
+	}
+	return sum / of
+}

@@ -1,0 +1,419 @@
+package table
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/attune-hpo/attune/internal/atomicfile"
+	"github.com/attune-hpo/attune/objective/tree"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/space/spaceyaml"
+	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// A Feature is a column that a model looks at.
+type Feature struct {
+	Name       string
+	Categories []string // that it may have, nil for numbers; any other text is missing
+}
+
+// A Model predicts a column of tables, and knows where it comes from. It is read only,
+// and safe for concurrent use.
+type Model struct {
+	Kind     Kind
+	Style    string
+	Settings space.Settings // all hyperparameters that are not as usual
+	Seed     uint64
+	Study    string // may be empty
+	Trial    int    // number of the trial in it
+	Metric   string // that was optimised
+	Value    float64
+	Target   string // name of the column that is predicted
+	Classes  []string
+	Features []Feature // in the order of rows
+	NA       []string  // texts of a missing value
+	Comma    rune      // between fields of files; default ','
+	Trees    *tree.Model
+
+	predictor *tree.Predictor
+}
+
+// compile checks m, and makes it ready to predict.
+func (m *Model) compile() error {
+	if m.Trees == nil || len(m.Trees.Features) != len(m.Features) {
+		return fmt.Errorf("table: %w: trees and features do not go together", ErrModel)
+	}
+	outputs := 1
+	switch n := len(m.Classes); {
+	case m.Kind != Regression && m.Kind != Classification && m.Kind != Anomalies, m.Kind == Classification && n < 2:
+		return fmt.Errorf("table: %w: %q of %d classes", ErrModel, m.Kind, n)
+	case m.Kind == Classification && n > 2:
+		outputs = n
+	}
+	if m.Trees.Outputs != outputs {
+		return fmt.Errorf("table: %w: trees of %d outputs, want %d", ErrModel, m.Trees.Outputs, outputs)
+	}
+	p, err := tree.NewPredictor(m.Trees, 1)
+	if err != nil {
+		return fmt.Errorf("table: %w: %w", ErrModel, err)
+	}
+	m.predictor = p
+	return nil
+}
+
+// Predictions are what a model says of rows, in their order.
+type Predictions struct {
+	Values        []float64   // numbers or anomaly scores; of classes the index of the most likely, the first of equals
+	Probabilities [][]float64 // of each class; nil unless there are classes
+	Classes       []string    // names of the most likely; nil unless there are classes
+}
+
+// Scored returns the predictions as [Metric.Score] takes them.
+func (p Predictions) Scored() []float64 {
+	if p.Probabilities == nil {
+		return p.Values
+	}
+	var out []float64
+	for _, row := range p.Probabilities {
+		if len(row) == 2 {
+			row = row[1:]
+		}
+		out = append(out, row...)
+	}
+	return out
+}
+
+// Predict predicts rows of a value for each of m.Features: numbers, or indices of
+// Categories, NaN where missing; the infinities are the smallest and the largest
+// number. It fails with [ErrTable] for a row of another length, and with [ErrModel] if
+// m is none that was fitted or read.
+func (m Model) Predict(rows [][]float64) (Predictions, error) {
+	if m.predictor == nil {
+		if err := m.compile(); err != nil {
+			return Predictions{}, err
+		}
+	}
+	flat := make([]float64, 0, len(rows)*len(m.Features))
+	for i, row := range rows {
+		if len(row) != len(m.Features) {
+			return Predictions{}, fmt.Errorf("table: predict: row %d: %w: %d values, want %d: %s", i, ErrTable, len(row), len(m.Features), m.columns())
+		}
+		flat = append(flat, row...)
+	}
+	k := m.Trees.Outputs
+	out := make([]float64, len(rows)*k)
+	if err := m.predictor.Predict(flat, out); err != nil {
+		return Predictions{}, fmt.Errorf("table: predict: %w", err)
+	}
+	if m.Kind != Classification {
+		return Predictions{Values: out}, nil
+	}
+	p := Predictions{Values: make([]float64, len(rows)), Probabilities: make([][]float64, len(rows)), Classes: make([]string, len(rows))}
+	for i := range rows {
+		row := out[i*k : (i+1)*k : (i+1)*k]
+		best := likeliest(row)
+		if k == 1 {
+			row = []float64{1 - row[0], row[0]}
+		}
+		p.Values[i], p.Probabilities[i], p.Classes[i] = float64(best), row, m.Classes[best]
+	}
+	return p, nil
+}
+
+// PredictTexts predicts rows of a text for each of m.Features. Categories that were
+// not met in training are missing values. It fails as [Model.Predict] does, and with
+// [ErrNumber] for text where a number should be.
+func (m Model) PredictTexts(rows [][]string) (Predictions, error) {
+	index := m.index()
+	out := make([][]float64, len(rows))
+	for i, row := range rows {
+		if len(row) != len(m.Features) {
+			return Predictions{}, fmt.Errorf("table: predict: row %d: %w: %d values, want %d: %s", i, ErrTable, len(row), len(m.Features), m.columns())
+		}
+		out[i] = make([]float64, len(row))
+		for f, text := range row {
+			v, ok := index[f](strings.TrimSpace(text))
+			if !ok {
+				return Predictions{}, fmt.Errorf("table: predict: row %d: column %q: %q: %w", i, m.Features[f].Name, text, ErrNumber)
+			}
+			out[i][f] = v
+		}
+	}
+	return m.Predict(out)
+}
+
+// PredictFile predicts the rows of a file of comma-separated values, whose header has
+// all of m.Features, in any order and among others. Errors are a *[CSVError], as of
+// [CSV.Read], or those of [Model.Predict].
+func (m Model) PredictFile(name string) (Predictions, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return Predictions{}, fmt.Errorf("table: csv: %w", err)
+	}
+	defer f.Close()
+	p, err := m.PredictCSV(f)
+	if err != nil {
+		return Predictions{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return p, nil
+}
+
+// PredictCSV is [Model.PredictFile] of what r holds.
+func (m Model) PredictCSV(r io.Reader) (Predictions, error) {
+	in, err := readCells(r, m.Comma)
+	if err != nil {
+		return Predictions{}, err
+	}
+	rows := make([][]float64, len(in.rows))
+	for i := range rows {
+		rows[i] = make([]float64, len(m.Features))
+	}
+	for f, index := range m.index() {
+		name := m.Features[f].Name
+		k, err := in.find(name)
+		if err == nil && slices.Contains(in.header[k+1:], name) {
+			err = &CSVError{Line: 1, Column: name, Err: fmt.Errorf("%w occurs twice", ErrColumn)}
+		}
+		if err != nil {
+			return Predictions{}, err
+		}
+		for i, row := range in.rows {
+			v, ok := index(row[k])
+			if !ok {
+				return Predictions{}, in.at(i, k, ErrNumber)
+			}
+			rows[i][f] = v
+		}
+	}
+	return m.Predict(rows)
+}
+
+// index returns for each feature a function that reads a text, if it can.
+func (m Model) index() []func(text string) (float64, bool) {
+	out := make([]func(string) (float64, bool), len(m.Features))
+	for f, feature := range m.Features {
+		out[f] = func(text string) (float64, bool) { return number(text, m.NA) }
+		if feature.Categories != nil {
+			index := Column{Categories: feature.Categories}.index()
+			out[f] = func(text string) (float64, bool) { return index(text), true }
+		}
+	}
+	return out
+}
+
+func (m Model) columns() string {
+	var out []string
+	for _, f := range m.Features {
+		out = append(out, f.Name)
+	}
+	return names(out)
+}
+
+// An Importance tells how much a model makes of a feature; see [tree.Importance].
+type Importance struct {
+	Name string
+	tree.Importance
+}
+
+// Importance returns the importance of all features, the highest gain first, then the
+// most splits.
+func (m Model) Importance() []Importance {
+	var out []Importance
+	for f, i := range m.Trees.Importance() {
+		out = append(out, Importance{m.Features[f].Name, i})
+	}
+	slices.SortStableFunc(out, func(a, b Importance) int {
+		return cmp.Or(cmp.Compare(b.Gain, a.Gain), cmp.Compare(b.Splits, a.Splits))
+	})
+	return out
+}
+
+const modelFormat = "attune table model"
+
+// savedModel is a Model as JSON. Version 1.
+type savedModel struct {
+	Format   string          `json:"format"`
+	Version  int             `json:"version"`
+	Kind     Kind            `json:"kind"`
+	Style    string          `json:"style"`
+	Settings json.RawMessage `json:"settings"`
+	Seed     string          `json:"seed"` // a number of 64 bits, more than JSON's readers keep
+	Study    string          `json:"study,omitempty"`
+	Trial    int             `json:"trial"`
+	Metric   string          `json:"metric"`
+	Value    float64         `json:"value"`
+	Target   string          `json:"target,omitempty"`
+	Classes  []string        `json:"classes,omitempty"`
+	Features []savedFeature  `json:"features"`
+	NA       []string        `json:"na"`
+	Comma    string          `json:"comma,omitempty"`
+	Trees    json.RawMessage `json:"trees"` // what tree.Write wrote
+}
+
+type savedFeature struct {
+	Name       string   `json:"name"`
+	Categories []string `json:"categories"` // null for numbers
+}
+
+// Write writes m as a line of JSON and, after it, a line with its SHA-256.
+func (m Model) Write(w io.Writer) error {
+	var trees bytes.Buffer
+	if err := tree.Write(&trees, m.Trees); err != nil {
+		return fmt.Errorf("table: write model: %w", err)
+	}
+	s := savedModel{
+		Format: modelFormat, Version: 1, Kind: m.Kind, Style: m.Style, Settings: values(m.Settings), Seed: fmt.Sprint(m.Seed),
+		Study: m.Study, Trial: m.Trial, Metric: m.Metric, Value: m.Value, Target: m.Target, Classes: m.Classes, NA: m.NA, Trees: trees.Bytes(),
+	}
+	for _, f := range m.Features {
+		s.Features = append(s.Features, savedFeature(f))
+	}
+	if m.Comma != 0 {
+		s.Comma = string(m.Comma)
+	}
+	line, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("table: write model: %w", err)
+	}
+	line = append(line, '\n')
+	sum := sha256.Sum256(line)
+	line = fmt.Appendf(line, "{\"sha256\":\"%s\"}\n", hex.EncodeToString(sum[:]))
+	if _, err := w.Write(line); err != nil {
+		return fmt.Errorf("table: write model: %w", err)
+	}
+	return nil
+}
+
+// WriteFile writes m to a file, which is there whole or not at all.
+func (m Model) WriteFile(path string) error {
+	if err := atomicfile.Write(path, m.Write); err != nil {
+		return fmt.Errorf("table: write model %s: %w", path, err)
+	}
+	return nil
+}
+
+// ReadFile reads a model that [Model.WriteFile] wrote. It fails with [ErrModel] for
+// what is damaged, cut short, or something else.
+func ReadFile(path string) (Model, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Model{}, fmt.Errorf("table: read model: %w", err)
+	}
+	m, err := read(data)
+	if err != nil {
+		return Model{}, fmt.Errorf("table: %w: %s: %w", ErrModel, path, err)
+	}
+	return m, nil
+}
+
+func read(data []byte) (Model, error) {
+	line, rest, _ := bytes.Cut(data, []byte("\n"))
+	var s savedModel
+	if err := json.Unmarshal(line, &s); err != nil {
+		return Model{}, fmt.Errorf("its first line is not JSON: %w", err)
+	}
+	if s.Format != modelFormat || s.Version != 1 {
+		return Model{}, fmt.Errorf("format %q, version %d: this is a reader of %q, version 1", s.Format, s.Version, modelFormat)
+	}
+	var check struct {
+		SHA256 string `json:"sha256"`
+	}
+	sum := sha256.Sum256(data[:len(data)-len(rest)])
+	if err := json.Unmarshal(rest, &check); err != nil || check.SHA256 != hex.EncodeToString(sum[:]) {
+		return Model{}, errors.New("its checksum is missing or wrong: the file is damaged or cut short")
+	}
+	m := Model{Kind: s.Kind, Style: s.Style, Study: s.Study, Trial: s.Trial, Metric: s.Metric, Value: s.Value, Target: s.Target, Classes: s.Classes, NA: s.NA}
+	if _, err := fmt.Sscan(s.Seed, &m.Seed); err != nil {
+		return Model{}, fmt.Errorf("seed %q: %w", s.Seed, err)
+	}
+	settings, err := spaceyaml.ReadSettings(bytes.NewReader(s.Settings))
+	if err != nil {
+		return Model{}, fmt.Errorf("settings: %w", err)
+	}
+	m.Settings = settings
+	for _, f := range s.Features {
+		m.Features = append(m.Features, Feature(f))
+	}
+	for _, c := range s.Comma {
+		m.Comma = c
+		break
+	}
+	if m.Trees, err = tree.Read(bytes.NewReader(s.Trees)); err != nil {
+		return Model{}, err
+	}
+	return m, m.compile()
+}
+
+// Path returns the file in which the best model of a study is kept.
+func (t *Task) Path(study string) string {
+	name := url.PathEscape(study)
+	if len(name) > 100 {
+		sum := sha256.Sum256([]byte(study))
+		name = name[:80] + "-" + hex.EncodeToString(sum[:8])
+	}
+	return filepath.Join(t.Folder, "model-"+name+".json")
+}
+
+// Best returns the model of the study's best trial: the one that was kept or, if that
+// is missing, damaged or of another trial, one that is fitted anew, and kept. It
+// fails as [study.Study.Best] does.
+func (t *Task) Best(ctx context.Context, st *study.Study) (Model, error) {
+	best, err := st.Best(ctx)
+	if err != nil {
+		return Model{}, err
+	}
+	if t.Folder != "" {
+		m, err := ReadFile(t.Path(st.Name()))
+		if err == nil && m.Study == st.Name() && m.Trial == best.Number && m.Seed == st.TrialSeed(best.Number) && m.Value == best.Values[0] {
+			return m, nil
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrModel) {
+			return Model{}, err
+		}
+	}
+	m, err := t.Refit(ctx, st, best)
+	if err != nil || t.Folder == "" {
+		return m, err
+	}
+	if err := os.MkdirAll(t.Folder, 0o755); err != nil {
+		return m, fmt.Errorf("table: %w", err)
+	}
+	return m, m.WriteFile(t.Path(st.Name()))
+}
+
+// Refit fits the model of a complete trial to all rows, with the trial's
+// hyperparameters, seed and number of rounds: the same model that the trial had.
+func (t *Task) Refit(ctx context.Context, st *study.Study, r trial.Record) (Model, error) {
+	if err := t.prepare(); err != nil {
+		return Model{}, err
+	}
+	rounds := 0
+	if a, ok := r.Attrs.Get(RoundsKey); ok {
+		if err := a.Decode(&rounds); err != nil {
+			return Model{}, fmt.Errorf("table: refit trial %d: attribute %s: %w", r.Number, RoundsKey, err)
+		}
+	}
+	m, err := t.fit(ctx, slices.Concat(t.Fixed, r.Params.Settings()), rounds, st.TrialSeed(r.Number))
+	if err != nil {
+		return Model{}, fmt.Errorf("table: refit trial %d: %w", r.Number, err)
+	}
+	m.Study, m.Trial = st.Name(), r.Number
+	if len(r.Values) > 0 {
+		m.Value = r.Values[0]
+	}
+	return m, nil
+}

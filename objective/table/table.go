@@ -1,0 +1,191 @@
+package table
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/attune-hpo/attune/objective/tree/engine"
+)
+
+// A Column holds a value of each row.
+type Column struct {
+	Name string
+	// Values are numbers, or indices of Categories; NaN where a value is missing.
+	Values []float64
+	// Categories are the distinct texts of a column of categories, or the classes of a
+	// target; nil for numbers.
+	Categories []string
+}
+
+// A Table is what a model learns from. [CSV] reads one; one that is built by hand is
+// checked when it is used. It is read only: copies of a Table share its slices.
+type Table struct {
+	Columns []Column // the features, at least one
+	// Target is what to predict: numbers, or classes. For anomaly scores, which learn
+	// nothing from it, it is 1 for anomalies and 0 for the rest, or of two classes of
+	// which the anomalies are the second. Values is nil where there is none.
+	Target Column
+	// Weight says how much a row counts in training and in scores, at least 0 each; a
+	// row of weight 0 is as good as absent. Default 1 each.
+	Weight []float64
+	// Group numbers the groups that rows belong to; a group is never split. Default:
+	// each row is its own.
+	Group []int
+
+	NA    []string // texts of a missing value, for models that predict rows of texts; default as in [CSV]
+	Comma rune     // between fields, for models that predict files; default ','
+}
+
+// Rows returns the number of rows.
+func (t Table) Rows() int {
+	if len(t.Columns) == 0 {
+		return 0
+	}
+	return len(t.Columns[0].Values)
+}
+
+// Take returns a table of the given rows of t, in their order, by their numbers from 0.
+func (t Table) Take(rows []int) Table {
+	out := t
+	out.Columns = nil
+	for _, c := range t.Columns {
+		c.Values = take(c.Values, rows)
+		out.Columns = append(out.Columns, c)
+	}
+	out.Target.Values = take(t.Target.Values, rows)
+	out.Weight = take(t.Weight, rows)
+	out.Group = take(t.Group, rows)
+	return out
+}
+
+func take[T any](values []T, rows []int) []T {
+	if values == nil {
+		return nil
+	}
+	out := make([]T, len(rows))
+	for i, row := range rows {
+		out[i] = values[row]
+	}
+	return out
+}
+
+// Features returns the values of the features, one row after the other.
+func (t Table) Features() [][]float64 {
+	out := make([][]float64, t.Rows())
+	all := make([]float64, len(out)*len(t.Columns))
+	for i := range out {
+		out[i], all = all[:len(t.Columns):len(t.Columns)], all[len(t.Columns):]
+		for f, c := range t.Columns {
+			out[i][f] = c.Values[i]
+		}
+	}
+	return out
+}
+
+// Validate reports the first thing that makes t no table, wrapping [ErrTable] and
+// naming the column and the row, counted from 0: lengths that differ, names that are
+// empty or stand twice, indices of no category, targets that are missing or not
+// finite, weights that are negative. It wraps [ErrConstant] for a target that says the
+// same of all rows.
+func (t Table) Validate() error {
+	fail := func(format string, args ...any) error {
+		return fmt.Errorf("table: %w: %s", ErrTable, fmt.Sprintf(format, args...))
+	}
+	n := t.Rows()
+	if n == 0 {
+		return fmt.Errorf("table: %w: %w", ErrTable, ErrEmpty)
+	}
+	all := t.Columns
+	if t.Target.Values != nil {
+		all = append(slices.Clone(all), t.Target)
+	}
+	for i, c := range all {
+		target := i == len(t.Columns)
+		switch same := func(d Column) bool { return c.Name == d.Name }; {
+		case c.Name == "" && !target:
+			return fail("column %d has no name", i)
+		case slices.ContainsFunc(all[:i], same):
+			return fail("column %q occurs twice", c.Name)
+		case len(c.Values) != n:
+			return fail("column %q has %d rows, %q has %d", c.Name, len(c.Values), t.Columns[0].Name, n)
+		}
+		if at, twice := repeated(c.Categories); twice {
+			return fail("column %q: category %q occurs twice", c.Name, at)
+		}
+		if i := slices.IndexFunc(c.Categories, func(text string) bool { return !utf8.ValidString(text) }); i >= 0 {
+			return fail("column %q: category %q is not UTF-8", c.Name, c.Categories[i])
+		}
+		for row, v := range c.Values {
+			switch {
+			case target && (math.IsNaN(v) || math.IsInf(v, 0)):
+				return fail("target %q, row %d: %v", c.Name, row, v)
+			case c.Categories != nil && !math.IsNaN(v) && !(v >= 0 && int(v) < len(c.Categories) && v == math.Trunc(v)):
+				return fail("column %q, row %d: %v is no index of its %d categories", c.Name, row, v, len(c.Categories))
+			}
+		}
+	}
+	if len(t.Target.Categories) > maxClasses {
+		return fail("target %q has %d classes, of which %d can be handled: is it a column of numbers?", t.Target.Name, len(t.Target.Categories), maxClasses)
+	}
+	if y := t.Target.Values; y != nil && slices.Min(y) == slices.Max(y) {
+		return fmt.Errorf("table: target %q: %w: %s", t.Target.Name, ErrConstant, t.Target.text(y[0]))
+	}
+	if t.Weight != nil && len(t.Weight) != n || t.Group != nil && len(t.Group) != n {
+		return fail("%d weights and %d groups for %d rows", len(t.Weight), len(t.Group), n)
+	}
+	for row, w := range t.Weight {
+		if !(w >= 0) || math.IsInf(w, 0) {
+			return fail("weight of row %d: %v, want a finite number of at least 0", row, w)
+		}
+	}
+	return nil
+}
+
+const maxClasses = 1000 // as engine.Params.Classes
+
+func repeated(texts []string) (string, bool) {
+	seen := map[string]bool{}
+	for _, s := range texts {
+		if seen[s] {
+			return s, true
+		}
+		seen[s] = true
+	}
+	return "", false
+}
+
+// text returns the value v of c for people.
+func (c Column) text(v float64) string {
+	if c.Categories != nil {
+		return c.Categories[int(v)]
+	}
+	return fmt.Sprint(v)
+}
+
+// dataset returns t as an engine reads it, with the target if it is to learn from it.
+func (t Table) dataset(labelled bool) engine.Dataset {
+	d := engine.Dataset{Weight: t.Weight}
+	for f, c := range t.Columns {
+		d.Columns = append(d.Columns, c.Values)
+		d.Names = append(d.Names, c.Name)
+		if c.Categories != nil {
+			d.Categorical = append(d.Categorical, f)
+		}
+	}
+	if labelled {
+		d.Label = t.Target.Values
+	}
+	return d
+}
+
+// names returns the names of the columns, for people.
+func names(columns []string) string {
+	quoted := make([]string, len(columns))
+	for i, c := range columns {
+		quoted[i] = fmt.Sprintf("%q", c)
+	}
+	return strings.Join(quoted, ", ")
+}

@@ -1,0 +1,457 @@
+package table
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/attune-hpo/attune/objective/tree/engine"
+	"github.com/attune-hpo/attune/objective/tree/native"
+	"github.com/attune-hpo/attune/objective/tree/style"
+	"github.com/attune-hpo/attune/pruner"
+	"github.com/attune-hpo/attune/sampler"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// Attributes of a trial, besides valid_NAME and train_NAME for each metric of the
+// task's kind that is a number: the scores of the folds, and of the model fitted to all
+// rows, on these.
+const (
+	RoundsKey  = "rounds"  // of the model: trees, of several classes one each
+	SecondsKey = "seconds" // what the trial took
+	FixedKey   = "fixed"   // the settings that were not searched
+)
+
+// A Task tunes a style of tree ensembles on a table. It is a [study.Objective] of one
+// value, the metric of the predictions of all folds. Table and Style are required. Its
+// methods are safe for concurrent use, its fields are not to be changed any more then.
+//
+// What the models are made for follows from the style and the target: anomaly scores
+// with [style.IsolationForest], probabilities of classes, else numbers. They are
+// trained for squared errors, or for the quantile of the metric [Pinball], unless the
+// hyperparameter objective says otherwise; for cross entropy where there are classes.
+type Task struct {
+	Table  Table
+	Style  style.Style
+	Engine engine.Engine // default [native.Engine]
+	Metric Metric        // default the first of [Metrics]
+	Splits Splits
+
+	// Space is what to search. Default [style.Style.Space] without what is Fixed, with
+	// leaves of no more than a tenth of the rows and samples of no more than all.
+	Space space.Space
+	Fixed space.Settings // hyperparameters that are not searched
+	// MaxRounds is the most rounds of boosting, unless Space or Fixed have the number;
+	// that is then the number of rounds of all models. Default 500.
+	MaxRounds int
+	// Patience ends a trial's boosting after so many rounds without a better score.
+	// Default 30; negative: never.
+	Patience int
+	// Threads are those of one trial: cores divided by the trials that run at once.
+	// Default 1.
+	Threads int
+	// Folder is where the best trial's model is kept, a file for each study; see
+	// [Task.Path]. It is made if need be. Default: models are not kept, and [Task.Best]
+	// fits anew.
+	Folder string
+
+	once    sync.Once
+	folds   []foldData
+	invalid error // what once found
+}
+
+// Kind returns what the task's models predict.
+func (t *Task) Kind() Kind {
+	switch {
+	case t.Style.Name() == style.IsolationForest.Name():
+		return Anomalies
+	case t.Table.Target.Categories != nil:
+		return Classification
+	}
+	return Regression
+}
+
+// metric returns the metric that counts.
+func (t *Task) metric() Metric {
+	if t.Metric == (Metric{}) {
+		return kinds[t.Kind()][0]
+	}
+	return t.Metric
+}
+
+// Config returns the configuration of a study of the task.
+func (t *Task) Config(s sampler.Sampler, p pruner.Pruner) study.Config {
+	m := t.metric()
+	direction := trial.Minimize
+	if m.Maximize() {
+		direction = trial.Maximize
+	}
+	return study.Config{Sampler: s, Pruner: p, Space: t.space(), Directions: []trial.Direction{direction}, Metrics: []string{m.Name()}}
+}
+
+func (t *Task) space() space.Space {
+	if t.Space != nil {
+		return t.Space
+	}
+	most := map[string]int{"max_samples": t.Table.Rows(), "min_data_in_leaf": t.Table.Rows() / 10, "min_samples_leaf": t.Table.Rows() / 10}
+	var free space.Space
+	for _, a := range t.Style.Space() {
+		if _, fixed := t.Fixed.Get(a.Name); fixed {
+			continue
+		}
+		d, whole := a.Distribution.(space.IntDistribution)
+		if high, ok := most[a.Name]; ok && whole {
+			d.High = max(d.Low, min(d.High, high))
+			a.Distribution = d
+		}
+		free = append(free, a)
+	}
+	return free
+}
+
+// rounds returns the name of the hyperparameter that is the number of trees.
+func (t *Task) rounds() string {
+	for _, name := range []string{"num_iterations", "num_boost_round", "iterations", "n_estimators"} {
+		if slices.Contains(t.Style.Names(), name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// params returns the parameters of training that settings stand for.
+func (t *Task) params(settings space.Settings) (engine.Params, error) {
+	p, err := t.Style.Params(settings)
+	if err != nil {
+		return p, fmt.Errorf("table: %w", err)
+	}
+	objective, chosen := settings.Get("objective")
+	switch m := t.metric(); t.Kind() {
+	case Classification:
+		loss, classes := engine.Logistic, 0
+		if n := len(t.Table.Target.Categories); n > 2 {
+			loss, classes = engine.Softmax, n
+		}
+		if chosen && p.Loss != loss {
+			return p, fmt.Errorf("table: %w: objective %s with a target of %d classes: leave it out", ErrConfig, objective, len(t.Table.Target.Categories))
+		}
+		p.Loss, p.Classes = loss, classes
+	case Regression:
+		if m.quantile > 0 && !chosen {
+			p.Loss, p.Quantile = engine.Quantile, m.quantile
+		}
+	}
+	return p, nil
+}
+
+// Validate reports what makes it impossible to begin, wrapping [ErrTable],
+// [ErrConstant], [ErrShort] or [ErrConfig]: a table that is none, a metric that does
+// not go with the target, splits that cannot be made, a hyperparameter of the space
+// that the style has not, one that is both searched and fixed, bounds of the space that
+// make no model.
+func (t *Task) Validate() error {
+	if err := t.prepare(); err != nil {
+		return err
+	}
+	for _, high := range []bool{false, true} {
+		settings := slices.Clone(t.Fixed)
+		for _, a := range t.space() {
+			if _, fixed := t.Fixed.Get(a.Name); fixed {
+				return fmt.Errorf("table: %w: %s is fixed and searched: remove it from one of the two", ErrConfig, a.Name)
+			}
+			if !a.Exists(settings) {
+				continue
+			}
+			x := a.Distribution.At(0)
+			if f, ok := a.Distribution.(space.FloatDistribution); ok && high {
+				x = f.High
+			} else if high {
+				x = a.Distribution.At(a.Distribution.Len() - 1)
+			}
+			settings = append(settings, space.Setting{Name: a.Name, Value: a.Distribution.Decode(x)})
+		}
+		p, err := t.params(settings)
+		if err == nil {
+			err = engine.Check(t.folds[0].train, engine.Dataset{}, p)
+		}
+		if err != nil {
+			return fmt.Errorf("table: %s: %w: %w", t.Style.Name(), ErrConfig, err)
+		}
+	}
+	return nil
+}
+
+// prepare makes the folds.
+func (t *Task) prepare() error {
+	t.once.Do(func() { t.folds, t.invalid = t.parted() })
+	return t.invalid
+}
+
+func (t *Task) parted() ([]foldData, error) {
+	if t.Style.Name() == "" {
+		return nil, fmt.Errorf("table: %w: a task needs a Style", ErrConfig)
+	}
+	if err := t.Table.Validate(); err != nil {
+		return nil, err
+	}
+	m, kind, target := t.metric(), t.Kind(), t.Table.Target
+	switch {
+	case target.Values == nil:
+		return nil, fmt.Errorf("table: %w: no target, by which a study could judge: name the column, or use Task.Fit", ErrConfig)
+	case kind == Anomalies && target.Categories == nil && !t.Table.binary():
+		return nil, fmt.Errorf("table: %w: target %q of an isolation forest is not 1 for anomalies and 0 for the rest", ErrConfig, target.Name)
+	case kind == Anomalies && target.Categories != nil && len(target.Categories) != 2:
+		return nil, fmt.Errorf("table: %w: target %q of an isolation forest has %d classes, want 2, the second being anomalies", ErrConfig, target.Name, len(target.Categories))
+	case kind == Regression && !m.goes(kind) && (m.goes(Classification)):
+		return nil, fmt.Errorf("table: %w: metric %s is of classes, target %q of numbers: set CSV.Classes", ErrConfig, m.Name(), target.Name)
+	case !m.goes(kind):
+		return nil, fmt.Errorf("table: %w: metric %s does not go with %s", ErrConfig, m.Name(), kind)
+	}
+	folds, err := t.Splits.Split(t.Table)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]foldData, len(folds))
+	for i, f := range folds {
+		valid := t.Table.Take(f.Valid)
+		out[i] = foldData{
+			train: t.Table.Take(f.Train).dataset(kind != Anomalies), valid: valid.dataset(false),
+			truth: valid.Target.Values, weight: ones(valid.Weight, len(f.Valid)),
+		}
+		out[i].valid.Weight = nil
+	}
+	return out, nil
+}
+
+// ones returns the weights of n rows.
+func ones(weight []float64, n int) []float64 {
+	if weight != nil {
+		return weight
+	}
+	return slices.Repeat([]float64{1}, n)
+}
+
+// Optimize is [study.Study.Optimize] of the task, and keeps the model of the best
+// trial. A model that cannot be kept is a warning to the run's observer.
+func (t *Task) Optimize(ctx context.Context, st *study.Study, run study.Run) error {
+	if err := t.Validate(); err != nil {
+		return err
+	}
+	if t.Folder == "" {
+		return st.Optimize(ctx, t, run)
+	}
+	if err := os.MkdirAll(t.Folder, 0o755); err != nil {
+		return fmt.Errorf("table: %w", err)
+	}
+	k := &keeper{Task: t, study: st.Name(), staged: map[int]Model{}}
+	run.Observer = study.Tee(k.observer(run.Observer.Warn), run.Observer)
+	return st.Optimize(ctx, k, run)
+}
+
+// Evaluate implements [study.Objective]. The errors are those of [Task.Validate], of
+// the engine, and [ErrScore] for a score that is NaN.
+func (t *Task) Evaluate(ctx context.Context, tr *study.Trial) ([]float64, error) {
+	m, err := t.evaluate(ctx, tr)
+	if err != nil {
+		return nil, err
+	}
+	return []float64{m.Value}, nil
+}
+
+// evaluate returns the model of a trial.
+func (t *Task) evaluate(ctx context.Context, tr *study.Trial) (Model, error) {
+	begin := time.Now()
+	if err := t.prepare(); err != nil {
+		return Model{}, err
+	}
+	settings := slices.Clone(t.Fixed)
+	for _, a := range t.space() {
+		if a.Exists(settings) {
+			settings = append(settings, space.Setting{Name: a.Name, Value: a.Distribution.Decode(tr.Suggest(a))})
+		}
+	}
+	if err := tr.Err(); err != nil {
+		return Model{}, err
+	}
+	p, err := t.params(settings)
+	if err != nil {
+		return Model{}, err
+	}
+	p.Seed = tr.Seed()
+	learned, err := t.learn(ctx, settings, p, func(round int, score float64) error { return tr.Report(ctx, round, score) })
+	if err != nil {
+		return Model{}, err
+	}
+	if math.IsNaN(learned.score) {
+		return Model{}, fmt.Errorf("table: %w: %s is NaN: take another metric", ErrScore, t.metric().Name())
+	}
+	m, err := t.fit(ctx, settings, learned.rounds, p.Seed)
+	if err != nil {
+		return Model{}, err
+	}
+	within, err := predict(m.Trees, t.Table.dataset(false))
+	if err != nil {
+		return Model{}, err
+	}
+	var truth, weight []float64
+	for _, f := range t.folds {
+		truth, weight = append(truth, f.truth...), append(weight, f.weight...)
+	}
+	for _, m := range kinds[t.Kind()] {
+		for name, score := range map[string]float64{
+			"valid_": m.Score(truth, learned.predicted, weight),
+			"train_": m.Score(t.Table.Target.Values, within, t.Table.Weight),
+		} {
+			if !math.IsNaN(score) {
+				tr.SetAttr(name+m.Name(), score)
+			}
+		}
+	}
+	tr.SetAttr(RoundsKey, learned.rounds)
+	if len(t.Fixed) > 0 {
+		tr.SetAttr(FixedKey, values(t.Fixed))
+	}
+	tr.SetAttr(SecondsKey, math.Round(1000*time.Since(begin).Seconds())/1000)
+	m.Trial, m.Value = tr.Number(), learned.score
+	return m, tr.Err()
+}
+
+// learn trains in all folds.
+func (t *Task) learn(ctx context.Context, settings space.Settings, p engine.Params, onRound func(int, float64) error) (curve, error) {
+	l := learner{engine: t.engine(), params: p, metric: t.metric(), last: true, folds: t.folds, onRound: onRound}
+	if _, chosen := settings.Get(t.rounds()); p.Method == engine.Boosting && !chosen {
+		l.last, l.params.Trees, l.patience = false, t.MaxRounds, max(0, t.Patience)
+		if t.MaxRounds == 0 {
+			l.params.Trees = 500
+		}
+		if t.Patience == 0 {
+			l.patience = 30
+		}
+	}
+	return l.run(ctx, max(1, t.Threads))
+}
+
+func (t *Task) engine() engine.Engine {
+	if t.Engine == nil {
+		return native.Engine{}
+	}
+	return t.Engine
+}
+
+// Fit fits a model to all rows with the given hyperparameters, besides those that are
+// Fixed; the rest are as usual for the style. No study is needed, and for anomaly
+// scores no target. The errors are those of [Task.Validate] and of the engine.
+func (t *Task) Fit(ctx context.Context, settings space.Settings, seed uint64) (Model, error) {
+	if t.Style.Name() == "" {
+		return Model{}, fmt.Errorf("table: fit: %w: a task needs a Style", ErrConfig)
+	}
+	if err := t.Table.Validate(); err != nil {
+		return Model{}, err
+	}
+	if t.Table.Target.Values == nil && t.Kind() != Anomalies {
+		return Model{}, fmt.Errorf("table: fit: %w: no target to learn: name the column", ErrConfig)
+	}
+	return t.fit(ctx, slices.Concat(t.Fixed, settings), 0, seed)
+}
+
+// fit fits a model of so many rounds, unless settings have their number, or 0 leaves
+// it to the style.
+func (t *Task) fit(ctx context.Context, settings space.Settings, rounds int, seed uint64) (Model, error) {
+	settings = slices.Clone(settings)
+	if _, chosen := settings.Get(t.rounds()); !chosen && rounds > 0 {
+		settings = append(settings, space.Setting{Name: t.rounds(), Value: space.Lit(rounds)})
+	}
+	p, err := t.params(settings)
+	if err != nil {
+		return Model{}, err
+	}
+	p.Seed, p.Threads = seed, max(1, t.Threads)
+	trees, err := t.engine().Fit(ctx, t.Table.dataset(t.Kind() != Anomalies), engine.Dataset{}, p, nil)
+	if err != nil {
+		return Model{}, fmt.Errorf("table: fit: %w", err)
+	}
+	m := Model{
+		Kind: t.Kind(), Style: t.Style.Name(), Settings: settings, Seed: seed, Metric: t.metric().Name(),
+		Target: t.Table.Target.Name, NA: t.Table.NA, Comma: t.Table.Comma, Trees: trees,
+	}
+	if m.NA == nil {
+		m.NA = missing
+	}
+	if m.Kind == Classification {
+		m.Classes = t.Table.Target.Categories
+	}
+	for _, c := range t.Table.Columns {
+		m.Features = append(m.Features, Feature{c.Name, c.Categories})
+	}
+	return m, m.compile()
+}
+
+// A keeper is a task in one run, that keeps the model of the best trial.
+type keeper struct {
+	*Task
+	study string
+
+	mu     sync.Mutex
+	staged map[int]Model // models of trials that looked like the best, by number, until they are told
+	best   float64       // score of the best so far
+	begun  bool          // there is a best
+}
+
+// Evaluate implements [study.Objective].
+func (k *keeper) Evaluate(ctx context.Context, tr *study.Trial) ([]float64, error) {
+	m, err := k.evaluate(ctx, tr)
+	if err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.begun || k.metric().Better(m.Value, k.best) {
+		k.begun, k.best = true, m.Value
+		k.staged[m.Trial] = m
+	}
+	return []float64{m.Value}, nil
+}
+
+// observer writes the model of a trial that has become the best.
+func (k *keeper) observer(warn func(error)) study.Observer {
+	return study.Observer{
+		Begin: func(_ int, h trial.Snapshot) {
+			if best, ok := h.Best(); ok {
+				k.begun, k.best = true, best.Values[0]
+			}
+		},
+		Finish: func(r trial.Record, h trial.Snapshot) {
+			k.mu.Lock()
+			m, staged := k.staged[r.Number]
+			delete(k.staged, r.Number)
+			k.mu.Unlock()
+			if best, ok := h.Best(); !ok || best.Number != r.Number || !staged {
+				return
+			}
+			m.Study = k.study
+			if err := m.WriteFile(k.Path(k.study)); err != nil && warn != nil {
+				warn(err)
+			}
+		},
+	}
+}
+
+// values returns settings as a JSON object.
+func values(settings space.Settings) json.RawMessage {
+	b := []byte{'{'}
+	for i, s := range settings {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		name, _ := json.Marshal(s.Name)
+		b = fmt.Appendf(b, "%s:%s", name, string(s.Value))
+	}
+	return append(b, '}')
+}

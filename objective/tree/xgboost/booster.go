@@ -1,0 +1,200 @@
+package xgboost
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"unsafe"
+
+	"github.com/attune-hpo/attune/objective/tree/engine"
+	"github.com/attune-hpo/attune/objective/tree/internal/trainer"
+)
+
+// A booster is a training and all that it holds in XGBoost.
+type booster struct {
+	lib      *library
+	outputs  int
+	threads  int
+	rounds   int
+	handle   uintptr
+	matrices []uintptr // of the training rows and, if looked at, the validation rows
+	rows     []int     // of the matrices
+}
+
+var _ trainer.Booster = (*booster)(nil)
+
+// begin hands the data and the settings over. valid may have no rows.
+func (b *booster) begin(train, valid engine.Dataset, settings trainer.Settings, extra map[string]string) error {
+	if b.lib.setGlobalConfig(`{"verbosity": 0}`) != 0 {
+		return b.lib.err("configure")
+	}
+	if err := b.matrix(train, train.Categorical); err != nil {
+		return err
+	}
+	label, err := trainer.Float32("label", train.Label)
+	if err != nil {
+		return err
+	}
+	if err := b.info(0, "label", label); err != nil {
+		return err
+	}
+	if train.Weight != nil {
+		weight, err := trainer.Float32("weight", train.Weight)
+		if err != nil {
+			return err
+		}
+		if err := b.info(0, "weight", weight); err != nil {
+			return err
+		}
+	}
+	if valid.Rows() > 0 {
+		if err := b.matrix(valid, train.Categorical); err != nil {
+			return err
+		}
+		if err := b.info(1, "label", make([]float32, valid.Rows())); err != nil { // some losses count them
+			return err
+		}
+	}
+	if b.lib.boosterCreate(b.matrices, uint64(len(b.matrices)), &b.handle) != 0 {
+		return b.lib.err("begin")
+	}
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		if b.lib.boosterSetParam(b.handle, name, settings[name]) != 0 {
+			return b.lib.refused()
+		}
+	}
+	return b.configure(extra)
+}
+
+// configure has XGBoost look at the settings, and refuses those that it does not know.
+func (b *booster) configure(extra map[string]string) error {
+	var rc int32
+	said := b.lib.listen(func() {
+		var size uint64
+		var text *byte
+		rc = b.lib.boosterSaveJSONConfig(b.handle, &size, &text)
+	})
+	if rc != 0 {
+		return b.lib.refused()
+	}
+	for _, name := range unused(said) {
+		return engine.BadParam(fmt.Sprintf("Extra[%q]", name), extra[name], "nothing: XGBoost has no such setting, or does not use it here")
+	}
+	return nil
+}
+
+// matrix hands over features, of which some are categories.
+func (b *booster) matrix(d engine.Dataset, categorical []int) error {
+	rows, width := d.Rows(), len(d.Columns)
+	values := make([]float32, rows*width)
+	for f, column := range d.Columns {
+		isCategory := slices.Contains(categorical, f)
+		for i, v := range column {
+			if isCategory && v < 0 {
+				v = math.NaN()
+			}
+			values[i*width+f] = float32(min(max(v, -math.MaxFloat32), math.MaxFloat32))
+		}
+	}
+	var handle uintptr
+	if b.lib.matrixCreate(values, uint64(rows), uint64(width), float32(math.NaN()), &handle, int32(b.threads)) != 0 {
+		return b.lib.refused()
+	}
+	b.matrices = append(b.matrices, handle)
+	b.rows = append(b.rows, rows)
+	if len(categorical) == 0 {
+		return nil
+	}
+	number, category := []byte("float\x00"), []byte("c\x00")
+	kinds := make([]*byte, width)
+	for f := range kinds {
+		kinds[f] = &number[0]
+	}
+	for _, f := range categorical {
+		kinds[f] = &category[0]
+	}
+	if b.lib.matrixSetStrFeatureInfo(handle, "feature_type", kinds, uint64(width)) != 0 {
+		return b.lib.err("set categories")
+	}
+	return nil
+}
+
+func (b *booster) info(matrix int, name string, values []float32) error {
+	if b.lib.matrixSetFloatInfo(b.matrices[matrix], name, values, uint64(len(values))) != 0 {
+		return b.lib.err("set " + name)
+	}
+	return nil
+}
+
+// Boost implements [trainer.Booster].
+func (b *booster) Boost() (rounds int, err error) {
+	if b.lib.boosterUpdateOneIter(b.handle, int32(b.rounds), b.matrices[0]) != 0 {
+		if b.rounds == 0 { // some settings it looks at only now
+			return 0, b.lib.refused()
+		}
+		return 0, b.lib.err("train")
+	}
+	b.rounds++
+	return b.rounds, nil
+}
+
+// Train implements [trainer.Booster].
+func (b *booster) Train() ([]float64, error) { return b.predictions(0) }
+
+// Valid implements [trainer.Booster].
+func (b *booster) Valid() ([]float64, error) { return b.predictions(1) }
+
+// predictions returns what XGBoost predicts for a matrix, of which it remembers what
+// earlier rounds predicted.
+func (b *booster) predictions(matrix int) ([]float64, error) {
+	const config = `{"type": 0, "training": false, "iteration_begin": 0, "iteration_end": 0, "strict_shape": false}`
+	var shape *uint64
+	var dimensions uint64
+	var result *float32
+	if b.lib.boosterPredict(b.handle, b.matrices[matrix], config, &shape, &dimensions, &result) != 0 {
+		return nil, b.lib.err("predict")
+	}
+	n := 1
+	for _, size := range unsafe.Slice(shape, dimensions) {
+		n *= int(size)
+	}
+	if n != b.rows[matrix]*b.outputs {
+		return nil, engine.BadParam("Extra", fmt.Sprintf("%d predictions for %d rows", n, b.rows[matrix]), fmt.Sprintf("settings for %d outputs a row, as Loss has it", b.outputs))
+	}
+	predictions := make([]float64, n)
+	for i, v := range unsafe.Slice(result, n) {
+		predictions[i] = float64(v)
+	}
+	return predictions, nil
+}
+
+// model returns the model as UBJSON.
+func (b *booster) model() ([]byte, error) {
+	var size uint64
+	var text *byte
+	if b.lib.boosterSaveModelToBuffer(b.handle, `{"format": "ubj"}`, &size, &text) != 0 {
+		return nil, b.lib.err("save model")
+	}
+	return slices.Clone(unsafe.Slice(text, size)), nil
+}
+
+func (b *booster) free() {
+	if b.handle != 0 {
+		b.lib.boosterFree(b.handle)
+	}
+	for _, m := range b.matrices {
+		b.lib.matrixFree(m)
+	}
+}
+
+// err returns XGBoost's last error on this thread.
+func (l *library) err(doing string) error {
+	return fmt.Errorf("xgboost: %s: %w", doing, errors.New(l.lastError()))
+}
+
+// refused returns XGBoost's last error, on settings.
+func (l *library) refused() error {
+	return fmt.Errorf("xgboost: begin: %w: %s", engine.ErrParams, l.lastError())
+}

@@ -1,0 +1,243 @@
+// Package xgboost trains trees with XGBoost, where it is installed: its shared
+// library, as it is in the Python package (pip install xgboost), opened without cgo
+// and without Python.
+//
+// # What becomes of the params
+//
+//	Method           Boosting; or Forest: num_parallel_tree, eta=1. Isolation is refused
+//	Growth           grow_policy: lossguide for LeafWise, depthwise for LevelWise. Oblivious is refused
+//	Loss             objective, with quantile_alpha, tweedie_variance_power, num_class. Huber is refused
+//	Trees            rounds of boosting; of a forest num_parallel_tree
+//	LearningRate     eta
+//	Leaves           max_leaves
+//	Depth            max_depth
+//	MinWeight        min_child_weight
+//	MinGain          gamma
+//	LambdaL1         alpha
+//	LambdaL2         lambda
+//	MaxBins          max_bin
+//	Bagging          subsample
+//	FeatureFraction  colsample_bytree
+//	NodeFraction     colsample_bynode
+//	Monotone         monotone_constraints
+//	OneHot           max_cat_to_onehot, which is one more
+//	CategorySet      max_cat_threshold
+//	Seed             seed, folded into 31 bits
+//	Threads          nthread
+//
+// What is 0 has XGBoost's default (eta 0.3, lambda 1), except for the parameters of
+// the losses, which are those of [engine.Params] whoever trains, Trees (100) and
+// Threads (1). Depth is 6 by that, but unlimited leaf-wise where Leaves is set.
+// MinRows, CategorySmooth and CategoryL2 are refused: XGBoost has no such settings;
+// of squared errors without weights, MinWeight is the number of rows. The method is
+// tree_method=hist. [engine.Params.Extra] takes every parameter that XGBoost has,
+// except for the number of threads.
+//
+// A forest grows in one round, all its trees together: there is one iteration. A tree
+// sees Bagging of the rows, drawn without replacement, by default 0.632, which is how
+// many different rows n draws with replacement give on average.
+//
+// # What else to know
+//
+// XGBoost knows no float64: features, labels and weights are rounded to float32, and
+// what is larger, the infinities among it, becomes the largest float32. Its
+// predictions differ from those of the model that comes out by the rounding of its
+// sums. Scores are those of Params.Loss, computed here, whatever objective Extra sets.
+//
+// Before the first library OMP_WAIT_POLICY is set to passive in the environment,
+// unless it is set.
+package xgboost
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/attune-hpo/attune/objective/tree"
+	"github.com/attune-hpo/attune/objective/tree/engine"
+	"github.com/attune-hpo/attune/objective/tree/internal/trainer"
+)
+
+// An Engine is XGBoost 2.0 or later. The zero value finds it by itself.
+type Engine struct {
+	// Library is the file of the library, or the folder that holds it. Default: what
+	// the environment variable ATTUNE_XGBOOST says, or else the first that is found in
+	// the packages of Python (ATTUNE_PYTHON, VIRTUAL_ENV, CONDA_PREFIX, python3 on
+	// PATH), or else what the system's loader knows as libxgboost.so (libxgboost.dylib,
+	// xgboost.dll).
+	Library string
+}
+
+var _ engine.Engine = Engine{}
+
+// String returns the engine's name.
+func (Engine) String() string { return "xgboost" }
+
+// Available returns nil if Fit finds XGBoost, and else its error, which wraps
+// [engine.ErrUnavailable].
+func (e Engine) Available() error {
+	_, err := load(e.Library)
+	return err
+}
+
+// Fit implements [engine.Engine]. Errors of XGBoost itself wrap [engine.ErrParams]
+// where it refuses to begin.
+func (e Engine) Fit(ctx context.Context, train, valid engine.Dataset, params engine.Params, onIteration func(engine.Iteration) error) (*tree.Model, error) {
+	if err := engine.Check(train, valid, params); err != nil {
+		return nil, err
+	}
+	lib, err := load(e.Library)
+	if err != nil {
+		return nil, err
+	}
+	settings, err := settings(train, params)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	// XGBoost keeps its last error, and how much it logs, thread by thread.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	b := &booster{lib: lib, outputs: trainer.Outputs(params), threads: max(params.Threads, 1)}
+	defer b.free()
+	train = trainer.Weighted(train)
+	looked := valid
+	if !trainer.Watched(params, onIteration) {
+		looked = engine.Dataset{}
+	}
+	if err := b.begin(train, looked, settings, params.Extra); err != nil {
+		return nil, err
+	}
+	if params.Method == engine.Forest {
+		params.Trees = 1
+	}
+	keep, err := trainer.Run(ctx, train, looked, params, onIteration, b)
+	if err != nil {
+		return nil, err
+	}
+	model, err := b.model()
+	if err != nil {
+		return nil, err
+	}
+	m, err := tree.ReadXGBoost(bytes.NewReader(model))
+	if err != nil {
+		return nil, fmt.Errorf("xgboost: %w", err)
+	}
+	if m.Outputs != b.outputs {
+		return nil, engine.BadParam("Extra", params.Extra, fmt.Sprintf("settings for %d outputs a row, as Loss has it", b.outputs))
+	}
+	m.Trees = slices.Clip(m.Trees[:len(m.Trees)/b.rounds*keep])
+	trainer.Named(m, train)
+	return m, nil
+}
+
+// bootstrap is the share of different rows among n drawn with replacement: 1 - 1/e.
+const bootstrap = 0.632
+
+// aliases are the second names of parameters that are set here.
+var aliases = map[string]string{
+	"learning_rate": "eta", "min_split_loss": "gamma", "reg_lambda": "lambda", "reg_alpha": "alpha",
+	"n_jobs": "nthread", "random_state": "seed",
+}
+
+// settings returns the parameters of a training.
+func settings(train engine.Dataset, p engine.Params) (trainer.Settings, error) {
+	s := trainer.Settings{"tree_method": "hist", "validate_parameters": "1"}
+	switch {
+	case p.Method == engine.Isolation:
+		return nil, engine.BadParam("Method", "Isolation", "Boosting or Forest: XGBoost has no isolation forests")
+	case p.Growth == engine.Oblivious:
+		return nil, engine.BadParam("Growth", "Oblivious", "LeafWise or LevelWise: XGBoost grows no oblivious trees")
+	case p.Method == engine.Forest && p.Bagging == 1:
+		return nil, engine.BadParam("Bagging", p.Bagging, "a share below 1: XGBoost's forests draw rows without replacement")
+	}
+	q := p.WithDefaults(len(train.Columns))
+	switch p.Loss {
+	case engine.L2:
+		s.Set("objective", "reg:squarederror")
+	case engine.L1:
+		s.Set("objective", "reg:absoluteerror")
+	case engine.Huber:
+		return nil, engine.BadParam("Loss", p.Loss, `another: XGBoost has a smooth look-alike only, Extra{"objective": "reg:pseudohubererror"}`)
+	case engine.Quantile:
+		s.Set("objective", "reg:quantileerror")
+		s.Set("quantile_alpha", q.Quantile)
+	case engine.Poisson:
+		s.Set("objective", "count:poisson")
+	case engine.Tweedie:
+		s.Set("objective", "reg:tweedie")
+		s.Set("tweedie_variance_power", q.TweediePower)
+	case engine.Logistic:
+		s.Set("objective", "binary:logistic")
+	case engine.Softmax:
+		s.Set("objective", "multi:softprob")
+		s.Set("num_class", p.Classes)
+	}
+	s.Set("grow_policy", "lossguide")
+	if p.Growth == engine.LevelWise {
+		s.Set("grow_policy", "depthwise")
+	} else if p.Leaves > 0 {
+		s.Set("max_depth", 0)
+	}
+	rate, bagging := p.LearningRate, p.Bagging
+	if p.Method == engine.Forest {
+		s.Set("num_parallel_tree", q.Trees)
+		rate = 1
+		if bagging == 0 {
+			bagging = bootstrap
+		}
+	}
+	oneHot := p.OneHot
+	if oneHot != 0 {
+		oneHot++ // below, not up to
+	}
+	err := s.Fields("XGBoost",
+		trainer.Field{Field: "LearningRate", Value: rate, Name: "eta"},
+		trainer.Field{Field: "Leaves", Value: p.Leaves, Name: "max_leaves"},
+		trainer.Field{Field: "Depth", Value: p.Depth, Name: "max_depth"},
+		trainer.Field{Field: "MinRows", Value: p.MinRows},
+		trainer.Field{Field: "MinWeight", Value: p.MinWeight, Name: "min_child_weight"},
+		trainer.Field{Field: "MinGain", Value: p.MinGain, Name: "gamma"},
+		trainer.Field{Field: "LambdaL1", Value: p.LambdaL1, Name: "alpha"},
+		trainer.Field{Field: "LambdaL2", Value: p.LambdaL2, Name: "lambda"},
+		trainer.Field{Field: "MaxBins", Value: p.MaxBins, Name: "max_bin"},
+		trainer.Field{Field: "Bagging", Value: bagging, Name: "subsample"},
+		trainer.Field{Field: "FeatureFraction", Value: p.FeatureFraction, Name: "colsample_bytree"},
+		trainer.Field{Field: "NodeFraction", Value: p.NodeFraction, Name: "colsample_bynode"},
+		trainer.Field{Field: "OneHot", Value: oneHot, Name: "max_cat_to_onehot"},
+		trainer.Field{Field: "CategorySmooth", Value: p.CategorySmooth},
+		trainer.Field{Field: "CategoryL2", Value: p.CategoryL2},
+		trainer.Field{Field: "CategorySet", Value: p.CategorySet, Name: "max_cat_threshold"},
+		trainer.Field{Field: "Samples", Value: p.Samples},
+	)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.Monotone) > 0 {
+		s.Set("monotone_constraints", "("+strings.Trim(strings.ReplaceAll(fmt.Sprint(p.Monotone), " ", ","), "[]")+")")
+	}
+	s.Set("seed", trainer.Seed(p.Seed))
+	s.Set("nthread", q.Threads)
+	canonical := func(name string) (string, bool) { // that a name is none at all, XGBoost says later
+		if first, ok := aliases[name]; ok {
+			return first, true
+		}
+		return name, true
+	}
+	if err := s.Extra(p.Extra, canonical, map[string]string{"nthread": "Threads"}); err != nil {
+		return nil, err
+	}
+	switch booster := s["booster"]; {
+	case booster == "gblinear":
+		return nil, engine.BadParam(`Extra["booster"]`, booster, "gbtree or dart: a linear model has no trees")
+	case booster == "dart" && p.EarlyStopping > 0:
+		return nil, engine.BadParam("EarlyStopping", p.EarlyStopping, "0 with booster=dart, which changes earlier trees")
+	}
+	return s, nil
+}
