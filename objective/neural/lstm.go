@@ -24,6 +24,9 @@ type LSTM struct {
 // Name returns "lstm".
 func (LSTM) Name() string { return "lstm" }
 
+// Rounds returns the name of the setting that counts rounds of training: "epochs".
+func (LSTM) Rounds() string { return "epochs" }
+
 // Space implements [Model]: the file spaces/lstm.yaml, or lstm-quick.yaml.
 func (l LSTM) Space(train forecast.Frame) space.Space {
 	return defaultSpace("lstm", l.Quick, train, l.Search)

@@ -28,6 +28,9 @@ type NLinear struct {
 // Name returns "nlinear".
 func (NLinear) Name() string { return "nlinear" }
 
+// Rounds returns "": training has no rounds.
+func (NLinear) Rounds() string { return "" }
+
 // Space returns what to search: the file spaces/nlinear.yaml, with a window of no more
 // than half of the longest series.
 func (m NLinear) Space(train forecast.Frame) space.Space {

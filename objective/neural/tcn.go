@@ -29,6 +29,9 @@ type TCN struct {
 // Name returns "tcn".
 func (TCN) Name() string { return "tcn" }
 
+// Rounds returns the name of the setting that counts rounds of training: "epochs".
+func (TCN) Rounds() string { return "epochs" }
+
 // Space implements [Model]: the file spaces/tcn.yaml, or tcn-quick.yaml.
 func (m TCN) Space(train forecast.Frame) space.Space {
 	return defaultSpace("tcn", m.Quick, train, m.Search)

@@ -30,6 +30,9 @@ type Transformer struct {
 // Name returns "transformer".
 func (Transformer) Name() string { return "transformer" }
 
+// Rounds returns the name of the setting that counts rounds of training: "epochs".
+func (Transformer) Rounds() string { return "epochs" }
+
 // Space implements [Model]: the file spaces/transformer.yaml, or
 // transformer-quick.yaml.
 func (m Transformer) Space(train forecast.Frame) space.Space {

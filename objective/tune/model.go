@@ -195,7 +195,7 @@ func read(data []byte, families []Family) (Model, error) {
 			break
 		}
 	}
-	saved := []byte(s.Forecaster)
+	saved := append([]byte(s.Forecaster), '\n') // which JSON drops, and a reader of lines wants
 	if s.Binary != nil {
 		saved = s.Binary
 	}

@@ -163,13 +163,14 @@ func (t *Task) Optimize(ctx context.Context, st *study.Study, run study.Run) err
 	return st.Optimize(ctx, t, run)
 }
 
-// rounds returns the settings with the number of rounds, unless they have it.
-func (t *Task) rounds(settings space.Settings, n int) space.Settings {
+// withRounds returns the settings with another number of rounds, where there is one.
+func (t *Task) withRounds(settings space.Settings, n int) space.Settings {
 	name := t.Family.Rounds()
-	if _, ok := settings.Get(name); ok || name == "" || n == 0 {
+	if name == "" || n == 0 {
 		return settings
 	}
-	return append(slices.Clone(settings), space.Setting{Name: name, Value: space.Lit(n)})
+	others := slices.DeleteFunc(slices.Clone(settings), func(s space.Setting) bool { return s.Name == name })
+	return append(others, space.Setting{Name: name, Value: space.Lit(n)})
 }
 
 // Evaluate implements [study.Objective].
@@ -194,7 +195,10 @@ func (t *Task) Evaluate(ctx context.Context, tr *study.Trial) ([]float64, error)
 	if t.Family.Rounds() == "" {
 		patience = -1
 	}
-	training := t.rounds(settings, most)
+	training := settings
+	if _, ok := settings.Get(t.Family.Rounds()); !ok {
+		training = t.withRounds(settings, most)
+	}
 	if _, err := t.Family.New(training); err != nil {
 		return nil, err
 	}
@@ -237,7 +241,7 @@ func (t *Task) Evaluate(ctx context.Context, tr *study.Trial) ([]float64, error)
 
 // fit fits a forecaster to all of the data.
 func (t *Task) fit(ctx context.Context, settings space.Settings, rounds int, opts forecast.FitOptions) (Model, error) {
-	settings = t.rounds(settings, rounds)
+	settings = t.withRounds(settings, rounds)
 	f, err := t.Family.New(settings)
 	if err != nil {
 		return Model{}, err

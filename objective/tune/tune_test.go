@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/attune-hpo/attune/objective/forecast"
+	"github.com/attune-hpo/attune/objective/neural"
 	"github.com/attune-hpo/attune/objective/tree/style"
 	"github.com/attune-hpo/attune/objective/treeforecast"
 	"github.com/attune-hpo/attune/objective/tune"
@@ -255,4 +256,42 @@ func TestCancelled(t *testing.T) {
 	m, err := task.Best(ctx, st)
 	require.NoError(t, err)
 	assert.Equal(t, best.Number, m.Trial)
+}
+
+// Networks are families as trees are: their epochs are the rounds, the best number of
+// which is what the model has, even if the space has another.
+func TestNetworks(t *testing.T) {
+	ctx := context.Background()
+	for _, family := range []tune.Family{neural.LSTM{Quick: true}, neural.TCN{Quick: true}, neural.Transformer{Quick: true}, neural.NLinear{}} {
+		t.Run(family.Name(), func(t *testing.T) {
+			train, _ := airPassengers(t)
+			back, err := forecast.NewBacktest(train, forecast.Splits{Horizon: 12, Windows: 2})
+			require.NoError(t, err)
+			task := &tune.Task{Backtest: back, Family: family, Folder: t.TempDir(), Fixed: space.Settings{{Name: "window", Value: "12"}}}
+			if family.Rounds() != "" {
+				task.Fixed = append(task.Fixed, space.Setting{Name: "epochs", Value: "6"})
+			}
+			st := open(t, task, family.Name(), pruner.None{})
+			require.NoError(t, task.Optimize(ctx, st, study.Run{Trials: 2, Workers: 2}))
+			best, err := st.Best(ctx)
+			require.NoError(t, err)
+			if family.Rounds() != "" {
+				assert.Len(t, best.Reports, 6)
+			}
+			kept, err := os.ReadFile(task.Path(st.Name()))
+			require.NoError(t, err)
+			m, err := task.Refit(ctx, st, best)
+			require.NoError(t, err)
+			var b bytes.Buffer
+			require.NoError(t, m.Write(&b))
+			assert.Equal(t, string(kept), b.String())
+			read, err := tune.ReadFile(task.Path(st.Name()), family)
+			require.NoError(t, err)
+			want, err := m.Forecaster.Predict(ctx, train, 12)
+			require.NoError(t, err)
+			got, err := read.Forecaster.Predict(ctx, train, 12)
+			require.NoError(t, err)
+			assert.Equal(t, want, got)
+		})
+	}
 }
