@@ -60,12 +60,15 @@ func (p Plot) WriteSVG(w io.Writer) error {
 	c.printf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="sans-serif" font-size="12">`+"\n", c.width, c.height, c.width, c.height)
 	c.printf(`<rect width="100%%" height="100%%" fill="white"/>` + "\n")
 	c.printf(`<text x="%d" y="20" font-size="15">%s</text>`+"\n", left, escape(p.Title))
-	c.axes(truth.Freq)
+	c.axes()
 	colour := map[string]string{"truth": "#000000"}
 	x := float64(left)
-	for _, l := range lines {
+	for i, l := range lines {
 		if colour[l.Name] == "" {
 			colour[l.Name] = colours[(len(colour)-1)%len(colours)]
+		}
+		if i > 0 {
+			c.join(truth, l.Series, colour[l.Name])
 		}
 		c.line(l.Series, colour[l.Name])
 	}
@@ -143,7 +146,7 @@ func (c *canvas) y(v float64) float64 {
 	return top + float64(c.height-top-bottom)*((c.high-v)/(c.high-c.low))
 }
 
-func (c *canvas) axes(f Frequency) {
+func (c *canvas) axes() {
 	step := niceStep((c.high - c.low) / 5)
 	for k := range 6 {
 		v := (math.Ceil(c.low/step) + float64(k)) * step
@@ -153,20 +156,63 @@ func (c *canvas) axes(f Frequency) {
 		c.printf(`<path d="M%d %.1fH%d" stroke="#dddddd"/><text x="%d" y="%.1f" text-anchor="end">%.6g</text>`+"\n",
 			left, c.y(v), c.width-right, left-6, c.y(v)+4, v)
 	}
-	layout := time.DateOnly
-	switch {
-	case f.Unit == Year:
-		layout = "2006"
-	case f.Unit.months() > 0:
-		layout = "2006-01"
-	case f.Unit.length() > 0:
-		layout = "01-02 15:04"
+	times, layout := ticks(c.from, c.to)
+	for _, t := range times {
+		x := c.x(t)
+		anchor := "middle"
+		if x > float64(c.width-right-20) {
+			anchor = "end"
+		}
+		c.printf(`<path d="M%.1f %dV%d" stroke="#eeeeee"/><text x="%.1f" y="%d" text-anchor="%s">%s</text>`+"\n",
+			x, top, c.height-bottom, x, c.height-12, anchor, t.Format(layout))
 	}
-	const ticks = 6
-	for k := range ticks {
-		t := time.UnixMilli(c.from.UnixMilli() + int64(k)*(c.to.UnixMilli()-c.from.UnixMilli())/(ticks-1)).In(c.from.Location())
-		c.printf(`<text x="%.1f" y="%d" text-anchor="middle">%s</text>`+"\n", min(c.x(t), float64(c.width-right-24)), c.height-12, t.Format(layout))
+}
+
+// ticks returns times from one to another that people count in, at most nine, and how
+// to write them.
+func ticks(from, to time.Time) ([]time.Time, string) {
+	const most = 9
+	begin := func(unit Unit, n int) time.Time { // the last round time up to from
+		y, m, d := from.Date()
+		switch unit {
+		case Year:
+			return time.Date(y-(y%n+n)%n, 1, 1, 0, 0, 0, 0, from.Location())
+		case Month:
+			return time.Date(y, m-(m-1)%time.Month(n), 1, 0, 0, 0, 0, from.Location())
+		case Day:
+			return time.Date(y, m, d, 0, 0, 0, 0, from.Location())
+		case Hour:
+			return time.Date(y, m, d, from.Hour()/n*n, 0, 0, 0, from.Location())
+		}
+		return from.Truncate(time.Duration(n) * unit.length())
 	}
+	for _, u := range []struct {
+		unit   Unit
+		steps  []int
+		layout string
+	}{
+		{Millisecond, []int{1, 10, 100}, "05.000"},
+		{Second, []int{1, 5, 15, 30}, time.TimeOnly},
+		{Minute, []int{1, 5, 15, 30}, "01-02 15:04"},
+		{Hour, []int{1, 3, 6, 12}, "01-02 15:04"},
+		{Day, []int{1, 2, 7, 14}, time.DateOnly},
+		{Month, []int{1, 3, 6}, "2006-01"},
+		{Year, []int{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000}, "2006"},
+	} {
+		for _, n := range u.steps {
+			step := Frequency{N: n, Unit: u.unit}
+			var out []time.Time
+			for t := begin(u.unit, n); !t.After(to) && len(out) <= most; t = step.Add(t, 1) {
+				if !t.Before(from) {
+					out = append(out, t)
+				}
+			}
+			if len(out) <= most {
+				return out, u.layout
+			}
+		}
+	}
+	return []time.Time{from, to}, time.DateOnly
 }
 
 // niceStep returns 1, 2 or 5 times a power of ten, at least d.
@@ -195,6 +241,21 @@ func (c *canvas) line(s Series, colour string) {
 		command = "L"
 	}
 	c.printf(`<path d="%s" fill="none" stroke="%s" stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round"/>`+"\n", path.String(), colour)
+}
+
+// join leads over from the truth to a forecast that begins a step after a known value.
+func (c *canvas) join(truth, forecast Series, colour string) {
+	i, onGrid := truth.Freq.Index(truth.Start, forecast.Start)
+	i--
+	if !onGrid || i < 0 || i >= truth.Len() || forecast.Len() == 0 {
+		return
+	}
+	from, to := truth.Y[i], forecast.Y[0]
+	if math.IsNaN(from-to) || math.IsInf(from-to, 0) {
+		return
+	}
+	c.printf(`<path d="M%.1f %.1fL%.1f %.1f" fill="none" stroke="%s" stroke-width="1.5" stroke-dasharray="3 3"/>`+"\n",
+		c.x(truth.Time(i)), c.y(from), c.x(forecast.Start), c.y(to), colour)
 }
 
 func escape(s string) string {

@@ -71,11 +71,40 @@ func (c Chain) String() string {
 	return b.String()
 }
 
+// TransformsToTry returns what is worth trying on the targets of a frame, as
+// [ParseTransform] reads it: none, differences, those of a season where there are more
+// than three of them, and each of these of the logarithm where all values are positive.
+func TransformsToTry(f Frame) []string {
+	positive, rows := true, math.MaxInt
+	for _, s := range f {
+		rows = min(rows, s.Len())
+		for _, y := range s.Y {
+			positive = positive && !(y <= 0)
+		}
+	}
+	out := []string{none, "diff"}
+	if m := f[0].Freq.Season(); m > 1 && rows > 3*m {
+		out = append(out, fmt.Sprintf("diff %d", m))
+	}
+	if positive {
+		for _, t := range out {
+			out = append(out, strings.TrimSuffix("log,"+t, ","+none))
+		}
+	}
+	return out
+}
+
+// none is the transform that leaves all as it is, by name.
+const none = "none"
+
 // ParseTransform reads transforms separated by commas, to be applied in this
-// order: log, log1p, diff (or diff 12), standard, minmax. The empty text is an
-// empty Chain.
+// order: log, log1p, diff (or diff 12), standard, minmax. The empty text, and none, is
+// an empty Chain.
 func ParseTransform(s string) (Transform, error) {
 	chain := Chain{}
+	if strings.TrimSpace(s) == none {
+		return chain, nil
+	}
 	for part := range strings.SplitSeq(s, ",") {
 		name, arg, _ := strings.Cut(strings.TrimSpace(part), " ")
 		var t Transform

@@ -57,6 +57,7 @@ func ExampleLSTM() {
 	_, err := family.New(space.Settings{{Name: "hidden_size", Value: "many"}})
 	fmt.Println(err)
 	// Output:
+	// transform one of [none diff diff 12 log log,diff log,diff 12]
 	// hidden_size int [8, 64] log
 	// num_layers int [1, 2]
 	// dropout float [0, 0.3]

@@ -40,6 +40,9 @@ func defaultSpace(name string, quick bool, train forecast.Frame, axes space.Spac
 		d.Low = min(d.Low, d.High)
 		s[i].Distribution = d
 	}
+	if len(train) > 0 && s.Index("transform") < 0 {
+		s = append(space.Space{space.Categorical("transform", forecast.TransformsToTry(train)...).Axis()}, s...)
+	}
 	for _, a := range axes {
 		if i := s.Index(a.Name); i >= 0 {
 			s[i] = a

@@ -15,7 +15,7 @@ import (
 // are those of the style and two of the recipe:
 //
 //   - transform: what is done to the target first, as [forecast.ParseTransform] reads
-//     it, or "none";
+//     it;
 //   - lags: how many of the last values a model sees.
 //
 // Only Style is required.
@@ -52,7 +52,7 @@ func (f Family) Space(train forecast.Frame) space.Space {
 		rows += s.Len()
 	}
 	if f.Recipe.Transform == nil {
-		out = append(out, space.Categorical("transform", transforms(train)...).Axis())
+		out = append(out, space.Categorical("transform", forecast.TransformsToTry(train)...).Axis())
 	}
 	if f.Recipe.Features.Lags == nil && f.Recipe.Lags == 0 {
 		if most := min(2*max(train[0].Freq.Season(), 6), 48, rows/len(train)/4); most > 1 {
@@ -84,9 +84,6 @@ func (f Family) New(settings space.Settings) (forecast.Forecaster, error) {
 			text, ok := s.Value.Any().(string)
 			if !ok {
 				return nil, fmt.Errorf("treeforecast: %w: transform is %s, want a text such as log,diff", style.ErrSetting, s.Value)
-			}
-			if text == none {
-				text = ""
 			}
 			var err error
 			if recipe.Transform, err = forecast.ParseTransform(text); err != nil {

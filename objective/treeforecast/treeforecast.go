@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"strings"
 
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/tree"
@@ -119,28 +118,3 @@ func (r *Regressor) Load(from io.Reader) error {
 	}
 	return nil
 }
-
-// transforms returns what is worth trying on the targets of a frame: logarithms
-// only of positive values, differences of a season only where there are two.
-func transforms(f forecast.Frame) []string {
-	positive, rows := true, math.MaxInt
-	for _, s := range f {
-		rows = min(rows, s.Len())
-		for _, y := range s.Y {
-			positive = positive && !(y <= 0)
-		}
-	}
-	out := []string{none, "diff"}
-	if m := f[0].Freq.Season(); m > 1 && rows > 3*m {
-		out = append(out, fmt.Sprintf("diff %d", m))
-	}
-	if positive {
-		for _, t := range out {
-			out = append(out, strings.TrimSuffix("log,"+t, ","+none))
-		}
-	}
-	return out
-}
-
-// none is the transform that leaves all as it is, in a search space.
-const none = "none"
