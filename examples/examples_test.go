@@ -28,6 +28,10 @@ YAML          best: sgd, momentum: true, beta2: false
 tuned is better: true
 and still has 4 threads
 `,
+	"lstm": `16 trials are complete or pruned
+the tuned LSTM is better than the seasonal naive forecast: true
+forecast of January 1961 to December 1961
+`,
 	"multiobjective": `several trials on the front: true
 the larger the model, the smaller the error: true
 1 x   8: error 0.259 with     64 parameters

@@ -30,6 +30,7 @@ type row struct {
 // is the one that counts; a package that none matches is one that
 // doc/architecture.md does not know.
 var arrows = []row{
+	{pkg: "data"},
 	{pkg: "internal/pyjson"},
 	{pkg: "space", ours: []string{"internal/pyjson"}},
 	{pkg: "space/bind", ours: []string{"space"}},
@@ -38,6 +39,7 @@ var arrows = []row{
 
 	{pkg: "internal/compare", ours: []string{"internal/compare/*", "objective/*"}},
 	{pkg: "internal/compare/*", ours: []string{"*", "*/*", "*/*/*"}},
+	{pkg: "internal/dataset", ours: []string{"data"}},
 	{pkg: "internal/f32", foreign: []string{"golang.org/x/sys/cpu"}},
 	{pkg: "internal/f32/*", ours: []string{"internal/f32"}},
 	{pkg: "internal/dylib", foreign: []string{"github.com/ebitengine/purego"}, ours: []string{"internal/python"}},

@@ -1,19 +1,15 @@
-// Package dataset holds the real data that the examples and tests run on. Its
-// README says where each file comes from and under which licence.
+// Package dataset makes series of the files of package data, for examples and tests.
 package dataset
 
 import (
-	_ "embed"
 	"encoding/csv"
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 	"time"
-)
 
-//go:embed co2.csv
-var co2 string
+	"github.com/attune-hpo/attune/data"
+)
 
 // A Monthly series has one value a month, without gaps.
 type Monthly struct {
@@ -28,7 +24,7 @@ func (m Monthly) Month(i int) time.Time { return m.First.AddDate(0, i, 0) }
 // ppm, from March 1958 to December 2001. The five months in which nothing was
 // measured are interpolated linearly.
 func CO2() (Monthly, error) {
-	rows, err := csv.NewReader(strings.NewReader(co2)).ReadAll()
+	rows, err := read("co2.csv")
 	if err != nil {
 		return Monthly{}, fmt.Errorf("dataset: co2.csv: %w", err)
 	}
@@ -42,7 +38,7 @@ func CO2() (Monthly, error) {
 		sum, n = 0, 0
 	}
 	for i, row := range rows[1:] {
-		day, err := time.Parse("20060102", row[0])
+		day, err := time.Parse(time.DateOnly, row[0])
 		if err != nil {
 			return Monthly{}, fmt.Errorf("dataset: co2.csv: row %d: %w", i+2, err)
 		}
@@ -80,4 +76,13 @@ func interpolate(y []float64) {
 		}
 		y[i] = y[i-1] + (y[end]-y[i-1])/float64(end-i+1)
 	}
+}
+
+func read(name string) ([][]string, error) {
+	file, err := data.Files.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return csv.NewReader(file).ReadAll()
 }
