@@ -25,7 +25,8 @@ type booster struct {
 	sets    []set
 	train   int // among the sets; -1 if not there
 	valid   int
-	done    bool // Python has said that the training is over
+	begun   bool // Python has been told of the training
+	done    bool // it has said that the training is over
 }
 
 // A set is rows that Python tells the predictions of, after each round.
@@ -78,6 +79,7 @@ func (b *booster) begin(train, valid engine.Dataset, settings trainer.Settings, 
 	if err := os.WriteFile(filepath.Join(b.folder, "job.json"), text, 0o600); err != nil {
 		return fmt.Errorf("catboost: %w", err)
 	}
+	b.begun = true
 	b.worker.say(b.folder)
 	return nil
 }
@@ -125,8 +127,11 @@ func (b *booster) Boost() (rounds int, err error) {
 	}
 	switch kind {
 	case 'I':
-	case 'D': // CatBoost found nothing more to learn
+	case 'D': // nothing more to learn
 		b.done = true
+		if b.rounds == 0 {
+			return 0, fmt.Errorf("catboost: train: it made no tree")
+		}
 		return b.rounds, nil
 	default:
 		return 0, b.failed(kind)
@@ -218,7 +223,7 @@ func (b *booster) end(answer string) error {
 
 // free gives the Python back, or ends it if it is not to be waited for.
 func (b *booster) free() {
-	if !b.done && (b.rounds == 0 || b.end("drop") != nil) {
+	if b.begun && !b.done && (b.rounds == 0 || b.end("drop") != nil) {
 		b.worker.kill()
 		return
 	}

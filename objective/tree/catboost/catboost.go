@@ -16,7 +16,7 @@
 //	MaxBins        border_count, which is one less
 //	Bagging        subsample, with bootstrap_type=Bernoulli; for 1 bootstrap_type=No
 //	NodeFraction   rsm
-//	Monotone       monotone_constraints
+//	Monotone       monotone_constraints, of oblivious trees
 //	Seed           random_seed, folded into 31 bits
 //	Threads        thread_count
 //
@@ -138,7 +138,7 @@ var aliases = map[string]string{
 	"num_leaves": "max_leaves", "min_child_samples": "min_data_in_leaf",
 	"num_boost_round": "iterations", "n_estimators": "iterations", "num_trees": "iterations",
 	"od_type": "early_stopping_rounds", "od_wait": "early_stopping_rounds", "od_pval": "early_stopping_rounds",
-	"use_best_model": "early_stopping_rounds", "verbose": "logging_level", "silent": "logging_level", "verbose_eval": "logging_level",
+	"use_best_model": "early_stopping_rounds",
 }
 
 // settings returns the parameters of a training, and the link that its model has.
@@ -229,7 +229,10 @@ func settings(train engine.Dataset, p engine.Params) (trainer.Settings, tree.Lin
 	if err != nil {
 		return nil, 0, err
 	}
-	if len(p.Monotone) > 0 {
+	if slices.ContainsFunc(p.Monotone, func(m int) bool { return m != 0 }) {
+		if p.Growth != engine.Oblivious {
+			return bad("Monotone", p.Monotone, "nil, except for oblivious trees: CatBoost has no others that are monotone")
+		}
 		s.Set("monotone_constraints", strings.ReplaceAll(fmt.Sprint(p.Monotone), " ", ","))
 	}
 	s.Set("iterations", q.Trees)
@@ -246,6 +249,11 @@ func settings(train engine.Dataset, p engine.Params) (trainer.Settings, tree.Lin
 	})
 	if err != nil {
 		return nil, 0, err
+	}
+	for _, name := range []string{"model_shrink_rate", "langevin", "posterior_sampling"} {
+		if _, set := s[name]; set && p.EarlyStopping > 0 {
+			return bad("EarlyStopping", p.EarlyStopping, "0 with "+name+", which changes earlier trees")
+		}
 	}
 	return s, link, nil
 }

@@ -105,6 +105,9 @@ def train(folder):
 tell(b"H", catboost.__version__)
 while True:
     folder = ask()
+    if not folder:
+        tell(b"H", catboost.__version__)
+        continue
     try:
         train(folder)
         say(b"D")

@@ -6,10 +6,12 @@ import (
 	"context"
 	_ "embed"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,26 +20,25 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
-// A worker is a Python that runs train.py. It is told, line by line: the folder of a
-// training; then, after each round, go, keep (what has been learnt is the model) or
-// drop. It says
+// A worker is a Python that runs train.py. It is told, line by line: nothing, to see
+// whether it lives, or the folder of a training; then, after each round, go, keep
+// (what has been learnt is the model) or drop. It says
 //
-//	H  length  version          first of all
+//	H  length  version          first of all, and to nothing
 //	I  numbers of the sets      after a round: raw predictions, output by output
 //	D                           the training is over, and model.json written
 //	E  length  error            it has failed
 //
 // in little-endian 32-bit lengths and 64-bit numbers.
 type worker struct {
-	exe    string // the Python
-	chosen string // what the engine asked for
-	cmd    *exec.Cmd
-	in     io.WriteCloser
-	out    *bufio.Reader
-	errors *tail
-	timer  *time.Timer   // that ends its rest
-	leave  func() bool   // ends the watch over ctx
-	ended  chan struct{} // closed when the process is gone
+	exe   string // the Python
+	cmd   *exec.Cmd
+	in    io.WriteCloser
+	out   *bufio.Reader
+	words *tail       // on its standard error
+	timer *time.Timer // that ends its rest
+	leave func() bool // ends the watch over ctx
+	dead  sync.Once
 }
 
 //go:embed train.py
@@ -68,15 +69,19 @@ func hire(ctx context.Context, chosen string) (*worker, error) {
 	if exe, ok := found[key]; ok {
 		candidates = []string{exe}
 	}
-	for i, w := range resting {
-		if len(candidates) == 1 && w.exe == candidates[0] && w.timer.Stop() {
-			resting = append(resting[:i:i], resting[i+1:]...)
-			mu.Unlock()
+	mu.Unlock()
+	if len(candidates) == 1 {
+		for w := rested(candidates[0]); w != nil; w = rested(candidates[0]) {
 			w.watch(ctx)
-			return w, nil
+			w.say("")
+			if w.hello() == nil {
+				return w, nil
+			}
+			if cause := ctx.Err(); cause != nil {
+				return nil, cause
+			}
 		}
 	}
-	mu.Unlock()
 	var tried []string
 	for _, exe := range candidates {
 		w, err := start(ctx, exe)
@@ -100,12 +105,26 @@ func hire(ctx context.Context, chosen string) (*worker, error) {
 	return nil, fmt.Errorf("catboost: %w: install CatBoost 1.2 or later (pip install catboost), or set ATTUNE_CATBOOST_PYTHON to a Python that has it; tried: %s", engine.ErrUnavailable, strings.Join(tried, "; "))
 }
 
+// rested takes a worker of that Python out of its rest. It returns nil if there is none.
+func rested(exe string) *worker {
+	mu.Lock()
+	defer mu.Unlock()
+	i := slices.IndexFunc(resting, func(w *worker) bool { return w.exe == exe })
+	if i < 0 {
+		return nil
+	}
+	w := resting[i]
+	resting = slices.Delete(resting, i, i+1)
+	w.timer.Stop()
+	return w
+}
+
 // start starts a worker and waits until it has imported CatBoost.
 func start(ctx context.Context, exe string) (*worker, error) {
-	w := &worker{exe: exe, errors: &tail{}, ended: make(chan struct{})}
+	w := &worker{exe: exe, words: &tail{}}
 	w.cmd = exec.Command(exe, "-W", "ignore", "-c", script)
 	w.cmd.Env = append(os.Environ(), "OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1", "MKL_NUM_THREADS=1", "PYTHONDONTWRITEBYTECODE=1")
-	w.cmd.Stderr = w.errors
+	w.cmd.Stderr = w.words
 	own(w.cmd)
 	in, err := w.cmd.StdinPipe()
 	if err != nil {
@@ -120,23 +139,31 @@ func start(ctx context.Context, exe string) (*worker, error) {
 		return nil, err
 	}
 	w.watch(ctx)
+	if err := w.hello(); err != nil {
+		w.kill()
+		return nil, err
+	}
+	return w, nil
+}
+
+// hello hears the worker say which CatBoost it has.
+func (w *worker) hello() error {
 	kind, err := w.hear()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	text, err := w.text()
 	if err != nil {
-		return nil, err
+		return err
+	}
+	if kind != 'H' {
+		return errors.New(text)
 	}
 	var major, minor int
-	if kind == 'H' {
-		if _, err := fmt.Sscanf(text, "%d.%d", &major, &minor); err == nil && (major > 1 || major == 1 && minor >= 2) {
-			return w, nil
-		}
-		text = "CatBoost 1.2 or later is needed, this is " + text
+	if _, err := fmt.Sscanf(text, "%d.%d", &major, &minor); err != nil || major < 1 || major == 1 && minor < 2 {
+		return fmt.Errorf("CatBoost 1.2 or later is needed, this is %s", text)
 	}
-	w.kill()
-	return nil, fmt.Errorf("%s", text)
+	return nil
 }
 
 // watch has the worker killed when ctx ends.
@@ -155,24 +182,26 @@ func (w *worker) rest() {
 	resting = append(resting, w)
 	w.timer = time.AfterFunc(patience, func() {
 		mu.Lock()
-		for i := range resting {
-			if resting[i] == w {
-				resting = append(resting[:i:i], resting[i+1:]...)
-				break
-			}
+		i := slices.Index(resting, w)
+		if i >= 0 {
+			resting = slices.Delete(resting, i, i+1)
 		}
 		mu.Unlock()
-		w.in.Close() // it ends by itself
-		w.cmd.Wait()
+		if i >= 0 { // not taken just now
+			w.in.Close() // it ends by itself
+			w.cmd.Wait()
+		}
 	})
 }
 
 // kill ends the worker at once.
 func (w *worker) kill() {
-	w.leave()
-	end(w.cmd)
-	w.in.Close()
-	w.cmd.Wait() // the error is that it was killed
+	w.dead.Do(func() {
+		w.leave()
+		end(w.cmd)
+		w.in.Close()
+		w.cmd.Wait() // the error is that it was killed
+	})
 }
 
 // say tells the worker something. That it does not listen, hear will notice.
@@ -211,7 +240,7 @@ func (w *worker) text() (string, error) {
 // gone returns the error of a worker that says no more, with its last words.
 func (w *worker) gone(err error) error {
 	w.kill()
-	if words := w.errors.String(); words != "" {
+	if words := w.words.String(); words != "" {
 		return fmt.Errorf("catboost: Python ended: %s", words)
 	}
 	return fmt.Errorf("catboost: Python ended: %v: %w", w.cmd.ProcessState, err)

@@ -38,6 +38,9 @@ func TestEngine(t *testing.T) {
 		Engine:    lightgbm.Engine{},
 		Tolerance: 1e-14, // of links, and of the averages of forests
 		Losses:    losses,
+		Extras: []map[string]string{
+			{"boosting": "dart", "skip_drop": "0"}, {"linear_tree": "true"}, {"data_sample_strategy": "goss"}, {"use_quantized_grad": "true"},
+		},
 	}.Run(t)
 }
 

@@ -40,6 +40,7 @@ func TestEngine(t *testing.T) {
 					engine.L2, engine.L1, engine.Quantile, engine.Poisson, engine.Tweedie, engine.Logistic, engine.Softmax,
 				},
 				WholeForest: true,
+				Extras:      []map[string]string{{"booster": "dart", "rate_drop": "0.5"}, {"num_parallel_tree": "3", "subsample": "0.5"}, {"tree_method": "approx"}},
 			}.Run(t)
 		})
 	}

@@ -32,10 +32,13 @@ type Suite struct {
 	// model, relative to their size (at least 1).
 	Tolerance float64
 
-	NoForest     bool
-	WholeForest  bool // a forest is one round
-	NoCategories bool
-	NoSubsample  bool
+	WholeForest       bool // a forest is one round
+	NoForest          bool
+	NoCategories      bool
+	NoMonotone        bool
+	NoFeatureFraction bool
+
+	Extras []map[string]string // settings of the library with which, too, its predictions are the model's
 
 	Fits int // how many fits TestLeaks makes. Default 200
 }
@@ -167,12 +170,28 @@ func (s Suite) Run(t *testing.T) {
 		}
 	}
 	for name, test := range map[string]func(*testing.T){
-		"weights": s.weights, "missing": s.missing, "infinite": s.infinite, "monotone": s.monotone,
+		"weights": s.weights, "missing": s.missing, "infinite": s.infinite,
 		"validation": s.validation, "names": s.names, "same": s.same, "seeds": s.seeds,
 		"stop": s.stop, "early stopping": s.earlyStopping, "cancelled": s.cancelled,
 		"invalid": s.invalid, "concurrent": s.concurrent, "leaks": s.leaks, "constant": s.constant,
 	} {
 		t.Run(name, test)
+	}
+	for _, extra := range s.Extras {
+		t.Run(fmt.Sprint("extra=", extra), func(t *testing.T) {
+			train, valid := Data(engine.Logistic, 600, 1), Data(engine.Logistic, 200, 2)
+			p := s.params(engine.Logistic)
+			p.Extra = extra
+			var last []float64
+			m := s.fit(t, train, valid, p, func(it engine.Iteration) error {
+				last = it.Predictions()
+				return nil
+			})
+			s.near(t, Predict(t, m, valid), last, "predictions of the last round")
+		})
+	}
+	if !s.NoMonotone {
+		t.Run("monotone", s.monotone)
 	}
 	if !s.NoCategories {
 		t.Run("categories", s.categories)
@@ -439,8 +458,9 @@ func (s Suite) names(t *testing.T) {
 func (s Suite) same(t *testing.T) {
 	d := Data(engine.Logistic, 3000, 1)
 	p := s.params(engine.Logistic)
-	if !s.NoSubsample {
-		p.Bagging, p.FeatureFraction = 0.7, 0.8
+	p.Bagging = 0.7
+	if !s.NoFeatureFraction {
+		p.FeatureFraction = 0.8
 	}
 	first := s.fit(t, d, engine.Dataset{}, p, nil)
 	assert.Equal(t, first, s.fit(t, d, engine.Dataset{}, p, nil))
@@ -602,7 +622,7 @@ func (s Suite) leaks(t *testing.T) {
 	run(fits / 4)
 	before := resident(t)
 	run(fits)
-	assert.Less(t, resident(t)-before, fits*20, "kB") // the data alone has 98 kB
+	assert.Less(t, resident(t)-before, max(fits*20, 2000), "kB") // the data alone has 98 kB
 }
 
 // resident returns the memory of this process, in kB.

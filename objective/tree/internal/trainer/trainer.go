@@ -103,7 +103,9 @@ func (l *look) predictions() []float64 {
 		return nil
 	}
 	if l.valid == nil {
-		l.valid, l.err = l.b.Valid()
+		if l.valid, l.err = l.b.Valid(); l.err != nil {
+			return nil
+		}
 	}
 	return slices.Clone(l.valid)
 }
