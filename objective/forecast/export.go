@@ -48,7 +48,7 @@ func (t *Tabular) Plan() (Plan, error) {
 	plan := Plan{Features: p.features, Strategy: p.strategy, Horizon: p.horizon, Freq: p.freq, Past: slices.Clone(p.past),
 		Known: slices.Clone(p.known), Series: slices.Clone(p.ids), Names: p.names()}
 	for _, f := range p.fitted {
-		steps, err := planSteps(f)
+		steps, err := PlanSteps(f)
 		if err != nil {
 			return Plan{}, err
 		}
@@ -57,7 +57,9 @@ func (t *Tabular) Plan() (Plan, error) {
 	return plan, nil
 }
 
-func planSteps(f Fitted) ([]PlanStep, error) {
+// PlanSteps returns what a fitted transform does, in the order of application. It
+// fails with [ErrConfig] for a transform of another package.
+func PlanSteps(f Fitted) ([]PlanStep, error) {
 	switch f := f.(type) {
 	case logarithm:
 		if f.Plus == 1 {
@@ -71,7 +73,7 @@ func planSteps(f Fitted) ([]PlanStep, error) {
 	case chain:
 		var all []PlanStep
 		for _, part := range f {
-			steps, err := planSteps(part)
+			steps, err := PlanSteps(part)
 			if err != nil {
 				return nil, err
 			}

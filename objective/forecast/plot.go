@@ -191,7 +191,7 @@ func ticks(from, to time.Time) ([]time.Time, string) {
 		steps  []int
 		layout string
 	}{
-		{Millisecond, []int{1, 10, 100}, "05.000"},
+		{Millisecond, []int{1, 5, 20, 100, 500}, "05.000"},
 		{Second, []int{1, 5, 15, 30}, time.TimeOnly},
 		{Minute, []int{1, 5, 15, 30}, "01-02 15:04"},
 		{Hour, []int{1, 3, 6, 12}, "01-02 15:04"},

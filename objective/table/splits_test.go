@@ -46,7 +46,7 @@ func TestSplits(t *testing.T) {
 		"of three":           {table.Splits{Folds: 3, Seed: 4}, nil, nil, 3, 34, 35, true},
 		"of classes":         {table.Splits{Folds: 4}, rare, nil, 4, 25, 26, true},
 		"of groups":          {table.Splits{}, nil, group, 5, 18, 24, true},
-		"held out":           {table.Splits{Holdout: 0.2}, nil, nil, 1, 20, 20, false},
+		"held out":           {table.Splits{Holdout: 0.2}, nil, nil, 1, 20, 21, false},
 		"held out classes":   {table.Splits{Holdout: 0.2}, rare, nil, 1, 20, 21, false},
 		"held out groups":    {table.Splits{Holdout: 0.2}, nil, group, 1, 21, 27, false},
 		"in time":            {table.Splits{Ordered: true}, nil, nil, 5, 17, 17, false},

@@ -130,7 +130,7 @@ func (t *Task) rounds() string {
 func (t *Task) params(settings space.Settings) (engine.Params, error) {
 	p, err := t.Style.Params(settings)
 	if err != nil {
-		return p, fmt.Errorf("table: %w", err)
+		return p, err
 	}
 	objective, chosen := settings.Get("objective")
 	switch m := t.metric(); t.Kind() {
@@ -140,7 +140,7 @@ func (t *Task) params(settings space.Settings) (engine.Params, error) {
 			loss, classes = engine.Softmax, n
 		}
 		if chosen && p.Loss != loss {
-			return p, fmt.Errorf("table: %w: objective %s with a target of %d classes: leave it out", ErrConfig, objective, len(t.Table.Target.Categories))
+			return p, fmt.Errorf("%w: objective %s with a target of %d classes: leave it out", ErrConfig, objective, len(t.Table.Target.Categories))
 		}
 		p.Loss, p.Classes = loss, classes
 	case Regression:
@@ -282,7 +282,7 @@ func (t *Task) evaluate(ctx context.Context, tr *study.Trial) (Model, error) {
 	}
 	p, err := t.params(settings)
 	if err != nil {
-		return Model{}, err
+		return Model{}, fmt.Errorf("table: %w", err)
 	}
 	p.Seed = tr.Seed()
 	learned, err := t.learn(ctx, settings, p, func(round int, score float64) error { return tr.Report(ctx, round, score) })
@@ -370,7 +370,7 @@ func (t *Task) fit(ctx context.Context, settings space.Settings, rounds int, see
 	}
 	p, err := t.params(settings)
 	if err != nil {
-		return Model{}, err
+		return Model{}, fmt.Errorf("table: fit: %w", err)
 	}
 	p.Seed, p.Threads = seed, max(1, t.Threads)
 	trees, err := t.engine().Fit(ctx, t.Table.dataset(t.Kind() != Anomalies), engine.Dataset{}, p, nil)

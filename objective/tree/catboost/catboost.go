@@ -11,7 +11,7 @@
 //	LearningRate   learning_rate
 //	Leaves         max_leaves, leaf-wise; not used in oblivious trees
 //	Depth          depth, up to 16
-//	MinRows        min_data_in_leaf, except in oblivious trees
+//	MinRows        min_data_in_leaf; above 1 not in oblivious trees
 //	LambdaL2       l2_leaf_reg
 //	MaxBins        border_count, which is one less
 //	Bagging        subsample, with bootstrap_type=Bernoulli; for 1 bootstrap_type=No
@@ -208,11 +208,15 @@ func settings(train engine.Dataset, p engine.Params) (trainer.Settings, tree.Lin
 		s.Set("bootstrap_type", "Bernoulli")
 		s.Set("subsample", p.Bagging)
 	}
+	minRows := p.MinRows
+	if minRows == 1 {
+		minRows = 0 // as it is anyway
+	}
 	err := s.Fields("CatBoost",
 		trainer.Field{Field: "LearningRate", Value: p.LearningRate, Name: "learning_rate"},
 		trainer.Field{Field: "Leaves", Value: count, Name: leaves},
 		trainer.Field{Field: "Depth", Value: depth, Name: "depth"},
-		trainer.Field{Field: "MinRows", Value: p.MinRows, Name: rows},
+		trainer.Field{Field: "MinRows", Value: minRows, Name: rows},
 		trainer.Field{Field: "MinWeight", Value: p.MinWeight},
 		trainer.Field{Field: "MinGain", Value: p.MinGain},
 		trainer.Field{Field: "LambdaL1", Value: p.LambdaL1},

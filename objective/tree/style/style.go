@@ -96,7 +96,7 @@ var (
 		"l2_leaf_reg":      amount(func(p *engine.Params) *float64 { return &p.LambdaL2 }),
 		"min_data_in_leaf": whole(func(p *engine.Params) *int { return &p.MinRows }, 1),
 		"subsample":        number(func(p *engine.Params) *float64 { return &p.Bagging }),
-		"rsm":              number(func(p *engine.Params) *float64 { return &p.FeatureFraction }),
+		"rsm":              number(func(p *engine.Params) *float64 { return &p.NodeFraction }),
 		"border_count":     whole(func(p *engine.Params) *int { return &p.MaxBins }, 1),
 		"one_hot_max_size": whole(func(p *engine.Params) *int { return &p.OneHot }, 1),
 	}, map[string]engine.Loss{

@@ -28,7 +28,7 @@
 // What is 0 has XGBoost's default (eta 0.3, lambda 1), except for the parameters of
 // the losses, which are those of [engine.Params] whoever trains, Trees (100) and
 // Threads (1). Depth is 6 by that, but unlimited leaf-wise where Leaves is set.
-// MinRows, CategorySmooth and CategoryL2 are refused: XGBoost has no such settings;
+// MinRows above 1, CategorySmooth and CategoryL2 are refused: XGBoost has no such settings;
 // of squared errors without weights, MinWeight is the number of rows. The method is
 // tree_method=hist. [engine.Params.Extra] takes every parameter that XGBoost has,
 // except for the number of threads.
@@ -197,11 +197,15 @@ func settings(train engine.Dataset, p engine.Params) (trainer.Settings, error) {
 	if oneHot != 0 {
 		oneHot++ // below, not up to
 	}
+	minRows := p.MinRows
+	if minRows == 1 {
+		minRows = 0 // as it is anyway
+	}
 	err := s.Fields("XGBoost",
 		trainer.Field{Field: "LearningRate", Value: rate, Name: "eta"},
 		trainer.Field{Field: "Leaves", Value: p.Leaves, Name: "max_leaves"},
 		trainer.Field{Field: "Depth", Value: p.Depth, Name: "max_depth"},
-		trainer.Field{Field: "MinRows", Value: p.MinRows},
+		trainer.Field{Field: "MinRows", Value: minRows},
 		trainer.Field{Field: "MinWeight", Value: p.MinWeight, Name: "min_child_weight"},
 		trainer.Field{Field: "MinGain", Value: p.MinGain, Name: "gamma"},
 		trainer.Field{Field: "LambdaL1", Value: p.LambdaL1, Name: "alpha"},
