@@ -3,6 +3,7 @@ package onnx
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -49,6 +50,8 @@ func (m *Model) check() error {
 			newest = newestOpset
 		case o.Domain == ML:
 			newest = newestML
+		case o.Domain == Microsoft:
+			newest = newestMS
 		}
 		if o.Version < 1 || o.Version > newest {
 			return fmt.Errorf("version %d of domain %q, not in 1..%d", o.Version, o.Domain, newest)
@@ -234,11 +237,11 @@ func (c *checker) node(n *Node) error {
 	if err != nil {
 		return err
 	}
-	if len(n.Outputs) == 0 {
+	if !slices.ContainsFunc(n.Outputs, func(name string) bool { return name != "" }) {
 		return errors.New("it has no outputs")
 	}
 	for i, name := range n.Outputs {
-		if name == "" && i > 0 {
+		if name == "" {
 			continue // an output that is left out
 		}
 		if err := c.set(name, out[i]); err != nil {

@@ -6,24 +6,26 @@ import (
 	"slices"
 
 	"github.com/attune-hpo/attune/objective/forecast"
+	"github.com/attune-hpo/attune/objective/neural/network"
 	"github.com/attune-hpo/attune/objective/tree"
 )
 
 // ForecasterOptions say how a forecaster is exported. The zero value is fine for
-// ridge regressions and for regressors that are a tree ensemble.
+// networks, for ridge regressions and for regressors that are a tree ensemble.
 type ForecasterOptions struct {
-	Form  Form
+	Form  Form // of trees and regressions; networks are always Compatible
 	Info  Info
 	Units string // of the target, for people to read
-	// Regressor adds a fitted model to the graph: of rows, [batch, features], DOUBLE, it
-	// makes what the model predicts, [batch, outputs], DOUBLE. Default: a *forecast.Ridge
-	// and whatever has a method Model() *tree.Model, as the regressor of package
-	// treeforecast has.
+	// Regressor adds a fitted model of a [forecast.Tabular] to the graph: of rows,
+	// [batch, features], DOUBLE, it makes what the model predicts, [batch, outputs],
+	// DOUBLE. Default: a *forecast.Ridge and whatever has a method Model() *tree.Model, as
+	// the regressor of package treeforecast has.
 	Regressor func(b *Builder, m forecast.Regressor, rows Value) (Value, error)
 }
 
 // Forecaster returns a model that forecasts as t does, from raw values to raw
-// values: features, the transform of the target and its inverse are in the graph.
+// values: features, the transform of the target and its inverse are in the graph. t
+// is a [forecast.Tabular], or a network of package neural: a Forecaster or a Linear.
 //
 //	window    [batch, L]        the last L values of the target, oldest first, not transformed
 //	series    [batch] INT64     which series it is, by its place in attune.series; only where that matters
@@ -45,31 +47,49 @@ type ForecasterOptions struct {
 // Of a recursive forecaster, the graph has a copy of the model for each step of the
 // horizon that it was fitted with.
 //
+// Networks compute in float32, as they do in Go, and what is around them is in
+// float64. A row with a missing value in it has no forecast. They need no more than
+// the form Compatible does.
+//
 // It fails with [forecast.ErrNotFitted]; with [ErrUnsupported], naming it, for a model
 // that it does not know; and with [forecast.ErrConfig] for a transform of another
 // package.
-func Forecaster(t *forecast.Tabular, o ForecasterOptions) (*Model, error) {
-	plan, err := t.Plan()
+func Forecaster(t forecast.Forecaster, o ForecasterOptions) (*Model, error) {
+	n, err := networkOf(t)
 	if err != nil {
 		return nil, fmt.Errorf("onnx: forecaster: %w", err)
 	}
-	if err := sameKinds(plan.Transform); err != nil {
-		return nil, fmt.Errorf("onnx: forecaster: %w", err)
+	if n != nil {
+		o.Form = Compatible
 	}
-	if o.Regressor == nil {
-		o.Regressor = addRegressor
+	plan, err := planOf(t, n)
+	if err == nil {
+		err = sameKinds(plan.Transform)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("onnx: forecaster: %w", err)
 	}
 	f := forecaster{Builder: NewBuilder(o.Form), plan: plan, reach: reachOf(plan)}
 	if f.inputs(); f.err != nil {
 		return nil, f.err
 	}
-	f.Output("forecast", f.invert(f.forecast(t.Models(), o.Regressor)))
+	if n != nil {
+		f.Output("forecast", f.invert(f.network(n)))
+	} else {
+		if o.Regressor == nil {
+			o.Regressor = addRegressor
+		}
+		f.Output("forecast", f.invert(f.forecast(t.(*forecast.Tabular).Models(), o.Regressor)))
+	}
 	if f.err != nil {
 		return nil, f.err
 	}
 	info := o.Info
-	info.Metadata = append(slices.Clone(info.Metadata), Property{"attune.form", o.Form.String()}, list("attune.features", plan.Names),
-		Property{"attune.frequency", plan.Freq.String()}, list("attune.series", plan.Series))
+	info.Metadata = append(slices.Clone(info.Metadata), Property{"attune.form", o.Form.String()})
+	if n == nil {
+		info.Metadata = append(info.Metadata, list("attune.features", plan.Names))
+	}
+	info.Metadata = append(info.Metadata, Property{"attune.frequency", plan.Freq.String()}, list("attune.series", plan.Series))
 	calendar := make([]string, len(plan.Features.Calendar))
 	for i, c := range plan.Features.Calendar {
 		calendar[i] = string(c)
@@ -86,6 +106,27 @@ func Forecaster(t *forecast.Tabular, o ForecasterOptions) (*Model, error) {
 		info.Metadata = append(info.Metadata, list("attune.units", []string{o.Units}))
 	}
 	return f.Model(info)
+}
+
+// networkOf returns a forecaster that is a network as data, nil for another.
+func networkOf(t forecast.Forecaster) (*network.Network, error) {
+	if n, ok := t.(interface {
+		Network() (*network.Network, error)
+	}); ok {
+		return n.Network()
+	}
+	return nil, nil
+}
+
+// planOf returns what a forecaster does around its models, or around a network.
+func planOf(t forecast.Forecaster, n *network.Network) (forecast.Plan, error) {
+	if n != nil {
+		return n.Plan, nil
+	}
+	if t, ok := t.(*forecast.Tabular); ok {
+		return t.Plan()
+	}
+	return forecast.Plan{}, fmt.Errorf("%w: a forecaster of type %T", ErrUnsupported, t)
 }
 
 // sameKinds sees whether the transforms of all series are of the same steps, as those
@@ -385,7 +426,7 @@ func (f *forecaster) recursively(z Value, after int) []Value {
 
 // at picks one index of axis 1, which goes.
 func (f *forecaster) at(v Value, i int) Value {
-	return f.Op("Gather", []Attr{{"axis", Int(1)}}, v, f.Const(Scalar("", int64(i))))
+	return f.pick(v, 1, i)
 }
 
 // forecast returns what the models make of their features, [batch, horizon], not
@@ -509,8 +550,12 @@ func (f *forecaster) integrate(z, level Value, lag int) Value {
 // declares them. It fails with [forecast.ErrNotFitted]; with [ErrInvalid] for columns
 // that are missing or do not reach over the horizon; and with [ErrUnsupported] for a
 // series that training had not, if it matters which it is.
-func ForecastInputs(t *forecast.Tabular, past forecast.Frame) ([]Tensor, error) {
-	p, err := t.Plan()
+func ForecastInputs(t forecast.Forecaster, past forecast.Frame) ([]Tensor, error) {
+	n, err := networkOf(t)
+	var p forecast.Plan
+	if err == nil {
+		p, err = planOf(t, n)
+	}
 	if err == nil {
 		err = past.Validate()
 	}

@@ -148,6 +148,33 @@ func init() {
 	rules["Slice"] = rule{1, inferSlice}
 	rules["MatMul"] = rule{2, inferMatMul}
 	rules["Gemm"] = rule{2, inferGemm}
+	rules["LSTM"] = rule{3, inferLSTM}
+	rules["Conv"] = rule{2, inferConv}
+	rules["DynamicQuantizeLinear"] = rule{1, func(_ *Node, in []fact) ([]fact, error) {
+		return []fact{{Uint8, in[0].dims, nil}, {Float32, []Dim{}, nil}, {Uint8, []Dim{}, nil}}, nil
+	}}
+	rules["QuantizeLinear"] = rule{2, func(n *Node, in []fact) ([]fact, error) {
+		out := fact{typ: Uint8, dims: in[0].dims}
+		if len(in) > 2 {
+			out.typ = in[2].typ
+		}
+		return []fact{out}, scales(n, in[0].dims, in[1:])
+	}}
+	rules["DequantizeLinear"] = rule{2, func(n *Node, in []fact) ([]fact, error) {
+		if len(in) > 2 && in[0].typ != 0 && in[2].typ != 0 && in[0].typ != in[2].typ {
+			return nil, fmt.Errorf("elements of type %v with a zero point of %v", in[0].typ, in[2].typ)
+		}
+		return []fact{{in[1].typ, in[0].dims, nil}}, scales(n, in[0].dims, in[1:])
+	}}
+	rules["MatMulInteger"] = rule{2, func(n *Node, in []fact) ([]fact, error) {
+		for i, f := range in {
+			if f.typ != 0 && f.typ != Uint8 && f.typ != Int8 {
+				return nil, fmt.Errorf("input %d has elements of type %v", i, f.typ)
+			}
+		}
+		in[0].typ, in[1].typ = Int32, Int32
+		return inferMatMul(n, in)
+	}}
 }
 
 // elementwise infers an operator that takes arrays element by element and gives
@@ -553,12 +580,158 @@ func inferGemm(n *Node, in []fact) ([]fact, error) {
 	return []fact{out}, nil
 }
 
+// inferLSTM: the input is [steps, batch, features].
+func inferLSTM(n *Node, in []fact) ([]fact, error) {
+	w, r := in[1].dims, in[2].dims // [directions, 4·hidden, features], [directions, 4·hidden, hidden]
+	if len(w) == 3 && len(r) == 3 {
+		directions := int64(1)
+		if d, ok := n.Attr("direction").(String); ok && d == "bidirectional" {
+			directions = 2
+		}
+		hidden := r[2].Size
+		want := [][]Dim{Fixed(directions, 4*hidden, w[2].Size), Fixed(directions, 4*hidden, hidden)}
+		if r[2].known() && (!compatible(w, want[0]) || !compatible(r, want[1]) || attrInteger(n, "hidden_size", hidden) != hidden) {
+			return nil, fmt.Errorf("weights %v and %v of %d directions, hidden_size %d", w, r, directions, attrInteger(n, "hidden_size", hidden))
+		}
+		if len(in) > 3 && in[3].ranked() && r[2].known() && !compatible(in[3].dims, Fixed(directions, 8*hidden)) {
+			return nil, fmt.Errorf("biases %v of %d directions, hidden_size %d", in[3].dims, directions, hidden)
+		}
+	}
+	return lstmOutputs(n, in[0], w, r)
+}
+
+// lstmOutputs returns the states of all steps, the last ones, and the last cells.
+func lstmOutputs(n *Node, x fact, w, r []Dim) ([]fact, error) {
+	all, last := fact{typ: x.typ}, fact{typ: x.typ}
+	if len(x.dims) == 3 && len(w) == 3 && len(r) == 3 && attrInteger(n, "layout", 0) == 0 {
+		if f := x.dims[2]; f.known() && w[2].known() && f != w[2] {
+			return nil, fmt.Errorf("weights %v for input %v", w, x.dims)
+		}
+		all.dims = []Dim{x.dims[0], r[0], x.dims[1], r[2]}
+		last.dims = all.dims[1:]
+	}
+	return []fact{all, last, last}, nil
+}
+
+// inferQuantizedLSTM: weights are [directions, features, 4·hidden] and
+// [directions, hidden, 4·hidden], and have scales and zero points behind them.
+func inferQuantizedLSTM(n *Node, in []fact) ([]fact, error) {
+	if len(in) != 12 {
+		return nil, fmt.Errorf("%d inputs of 12", len(in))
+	}
+	w, r := in[1].dims, in[2].dims
+	if len(w) != 3 || len(r) != 3 {
+		return lstmOutputs(n, in[0], nil, nil)
+	}
+	if !compatible([]Dim{w[0], w[2]}, []Dim{r[0], r[2]}) || r[1].known() && (!compatible(r[2:], Fixed(4*r[1].Size)) || attrInteger(n, "hidden_size", r[1].Size) != r[1].Size) {
+		return nil, fmt.Errorf("weights %v and %v of hidden_size %d", w, r, attrInteger(n, "hidden_size", -1))
+	}
+	for i, of := range []int{1, 1, 2, 2} { // scale and zero point of each
+		f := in[8+i]
+		if f.ranked() && !compatible(f.dims, w[:1]) && !compatible(f.dims, []Dim{w[0], w[2]}) {
+			return nil, fmt.Errorf("input %d is %v for weights %v", 8+i, f.dims, w)
+		}
+		if i%2 == 1 && f.typ != 0 && in[of].typ != 0 && f.typ != in[of].typ {
+			return nil, fmt.Errorf("elements of type %v with a zero point of %v", in[of].typ, f.typ)
+		}
+	}
+	return lstmOutputs(n, in[0], []Dim{w[0], w[2], w[1]}, []Dim{r[0], r[2], r[1]})
+}
+
+// scales checks the scale and the zero point of an array: one of each, or one for each
+// index of an axis.
+func scales(n *Node, dims []Dim, of []fact) error {
+	for _, f := range of {
+		switch {
+		case dims == nil || len(f.dims) == 0:
+		case len(f.dims) > 1:
+			return nil // blocks
+		default:
+			along, err := axis(attrInteger(n, "axis", 1), max(len(dims), 2)) // of a list it does not count
+			if err != nil {
+				return err
+			}
+			if !compatible(f.dims, Fixed(1)) && (along >= len(dims) || !compatible(f.dims, dims[along:along+1])) {
+				return fmt.Errorf("scales or zero points %v along axis %d of %v", f.dims, along, dims)
+			}
+		}
+	}
+	return nil
+}
+
+// compatible reports whether dimensions may be the same.
+func compatible(a, b []Dim) bool {
+	return slices.EqualFunc(a, b, func(a, b Dim) bool { return a == b || !a.known() || !b.known() })
+}
+
+// inferConv: the input is [batch, channels, steps …], the kernels [out, channels, taps …].
+func inferConv(n *Node, in []fact) ([]fact, error) {
+	x, w := in[0].dims, in[1].dims
+	out := fact{typ: in[0].typ}
+	if x == nil || w == nil {
+		return []fact{out}, nil
+	}
+	if len(x) < 3 || len(x) != len(w) {
+		return nil, fmt.Errorf("kernels %v for input %v", w, x)
+	}
+	if group := attrInteger(n, "group", 1); x[1].known() && w[1].known() && x[1].Size != w[1].Size*group {
+		return nil, fmt.Errorf("kernels %v for input %v", w, x)
+	}
+	if len(in) > 2 && in[2].ranked() && !compatible(in[2].dims, w[:1]) {
+		return nil, fmt.Errorf("biases %v for kernels %v", in[2].dims, w)
+	}
+	space := len(x) - 2
+	list := func(name string, otherwise int64, size int) ([]int64, error) {
+		v, ok := n.Attr(name).(Ints)
+		if !ok {
+			return slices.Repeat([]int64{otherwise}, size), nil
+		}
+		if len(v) != size {
+			return nil, fmt.Errorf("%s %v for %d dimensions", name, v, space)
+		}
+		return v, nil
+	}
+	pads, err := list("pads", 0, 2*space)
+	strides, err2 := list("strides", 1, space)
+	dilations, err3 := list("dilations", 1, space)
+	if err = errors.Join(err, err2, err3); err != nil {
+		return nil, err
+	}
+	out.dims = append([]Dim{x[0], w[0]}, slices.Repeat([]Dim{Unknown}, space)...)
+	if auto, ok := n.Attr("auto_pad").(String); ok && auto != "NOTSET" {
+		return []fact{out}, nil
+	}
+	if k, ok := n.Attr("kernel_shape").(Ints); ok && !compatible(Fixed(k...), w[2:]) {
+		return nil, fmt.Errorf("kernel_shape %v for kernels %v", k, w)
+	}
+	for i := range space {
+		size, taps := x[2+i], w[2+i]
+		if !size.known() || !taps.known() {
+			continue
+		}
+		if strides[i] < 1 || dilations[i] < 1 || pads[i] < 0 || pads[space+i] < 0 || max(pads[i], pads[space+i], dilations[i], taps.Size) > MaxSize {
+			return nil, fmt.Errorf("strides %v, dilations %v, pads %v", strides, dilations, pads)
+		}
+		room := size.Size + pads[i] + pads[space+i] - dilations[i]*(taps.Size-1) - 1
+		if room < 0 {
+			return nil, fmt.Errorf("kernels %v, dilations %v, pads %v for input %v", w, dilations, pads, x)
+		}
+		out.dims[2+i] = Dim{Size: room/strides[i] + 1}
+	}
+	return []fact{out}, nil
+}
+
+// microsoftRules are those of operators of the domain [Microsoft].
+var microsoftRules = map[string]rule{"DynamicQuantizeLSTM": {3, inferQuantizedLSTM}}
+
 // infer returns what is known of a node's outputs, one fact each.
 func infer(n *Node, in []fact) ([]fact, error) {
 	out := make([]fact, len(n.Outputs))
 	r, ok := rules[n.Op]
 	if sameDomain(n.Domain, ML) {
 		r, ok = treeRules[n.Op]
+	} else if n.Domain == Microsoft {
+		r, ok = microsoftRules[n.Op]
 	} else if !sameDomain(n.Domain, Standard) {
 		ok = false
 	}

@@ -6,8 +6,9 @@ const producer = "attune"
 
 // The domains of operators.
 const (
-	Standard = ""           // ai.onnx
-	ML       = "ai.onnx.ml" // trees and the like
+	Standard  = ""              // ai.onnx
+	ML        = "ai.onnx.ml"    // trees and the like
+	Microsoft = "com.microsoft" // what ONNX Runtime has besides
 )
 
 // A Form is how a model is written: for exactness or for old runtimes.
@@ -59,4 +60,5 @@ const (
 	newestIR    = 13
 	newestOpset = 26
 	newestML    = 5
+	newestMS    = 1
 )

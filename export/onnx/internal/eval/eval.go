@@ -67,6 +67,14 @@ func fromTensor(t onnx.Tensor) (Array, error) {
 		a.Data, err = convert[int64](t)
 	case onnx.Uint8:
 		a.Data, err = convert[uint8](t)
+	case onnx.Int8:
+		a.Data, err = convert[int8](t)
+	case onnx.Int32:
+		a.Data, err = convert[int32](t)
+	case onnx.Float16:
+		for i := 0; i+1 < len(t.Raw); i += 2 {
+			a.Data = append(a.Data, half(uint16(t.Raw[i])|uint16(t.Raw[i+1])<<8))
+		}
 	case onnx.Bool:
 		var v []bool
 		v, err = onnx.Values[bool](t)
@@ -79,7 +87,7 @@ func fromTensor(t onnx.Tensor) (Array, error) {
 	return a, err
 }
 
-func convert[T float32 | int64 | uint8](t onnx.Tensor) ([]float64, error) {
+func convert[T float32 | int64 | int32 | uint8 | int8](t onnx.Tensor) ([]float64, error) {
 	v, err := onnx.Values[T](t)
 	out := make([]float64, len(v))
 	for i, x := range v {
@@ -130,14 +138,23 @@ func Run(m *onnx.Model, inputs map[string]Array) (out map[string]Array, err erro
 			in[i] = values[name]
 		}
 		f, ok := ops[n.Op]
-		if !ok {
+		several, ok2 := manyOps[n.Op]
+		if !ok && !ok2 {
 			return nil, fmt.Errorf("eval: node %q: no operator %s here", n.Name, n.Op)
 		}
-		got, err := f(&n, in)
+		if ok {
+			several = func(n *onnx.Node, in []Array) ([]Array, error) {
+				out, err := f(n, in)
+				return []Array{out}, err
+			}
+		}
+		got, err := several(&n, in)
 		if err != nil {
 			return nil, fmt.Errorf("eval: node %q (%s): %w", n.Name, n.Op, err)
 		}
-		values[n.Outputs[0]] = got.rounded()
+		for i, name := range n.Outputs {
+			values[name] = got[i].rounded()
+		}
 	}
 	out = map[string]Array{}
 	for _, v := range m.Graph.Outputs {
@@ -197,6 +214,12 @@ var ops = map[string]func(n *onnx.Node, in []Array) (Array, error){
 	"ReduceSum":             reduce(0, func(x, y float64) float64 { return x + y }),
 	"Softmax":               softmax,
 	"MatMul":                matMul,
+	"Relu":                  unary(func(x float64) float64 { return max(x, 0) }),
+	"LayerNormalization":    layerNorm,
+	"Conv":                  conv,
+	"QuantizeLinear":        quantize,
+	"DequantizeLinear":      dequantize,
+	"MatMulInteger":         matMulInteger,
 	"TreeEnsemble":          treeEnsemble,
 	"TreeEnsembleRegressor": treeRegressor,
 }
@@ -528,25 +551,6 @@ func softmax(n *onnx.Node, in []Array) (Array, error) {
 		}
 		for i := range row {
 			row[i] /= sum
-		}
-	}
-	return out, nil
-}
-
-func matMul(_ *onnx.Node, in []Array) (Array, error) {
-	a, b := in[0], in[1]
-	if len(b.Dims) != 2 || a.Dims[len(a.Dims)-1] != b.Dims[0] {
-		return Array{}, fmt.Errorf("%v by %v", a.Dims, b.Dims)
-	}
-	inner, cols := b.Dims[0], b.Dims[1]
-	out := Array{Type: a.Type, Dims: append(slices.Clone(a.Dims[:len(a.Dims)-1]), cols)}
-	for row := range slices.Chunk(a.Data, inner) {
-		for c := range cols {
-			sum := 0.0
-			for k, v := range row {
-				sum += v * b.Data[k*cols+c]
-			}
-			out.Data = append(out.Data, sum)
 		}
 	}
 	return out, nil

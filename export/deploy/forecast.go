@@ -1,0 +1,337 @@
+package deploy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+
+	"github.com/attune-hpo/attune/export/onnx"
+	"github.com/attune-hpo/attune/export/runtime"
+	"github.com/attune-hpo/attune/export/validate"
+	"github.com/attune-hpo/attune/objective/forecast"
+	"github.com/attune-hpo/attune/objective/tune"
+	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// Best exports the forecaster of the study's best trial and compares it with the native
+// one on windows of the data that the task tunes on: see [Model]. The forecaster is that
+// of [tune.Task.Best], or fitted anew if Options.Refit says so. It returns the model
+// that it exported, too.
+func Best(ctx context.Context, task *tune.Task, st *study.Study, o Options) (tune.Model, Result, error) {
+	best, err := st.Best(ctx)
+	if err != nil {
+		return tune.Model{}, Result{}, err
+	}
+	var m tune.Model
+	if o.Refit {
+		m, err = task.Refit(ctx, st, best)
+	} else {
+		m, err = task.Best(ctx, st)
+	}
+	if err != nil {
+		return tune.Model{}, Result{}, err
+	}
+	r, err := Model(ctx, m, task.Backtest.Frame(), o)
+	return m, r, err
+}
+
+// Model exports a forecaster, see [onnx.Forecaster], and compares its forecasts with
+// the native ones from origins within a frame: what it was fitted to, or better, data
+// that it has not seen.
+//
+// Metadata say which trial of which study the model comes from, as
+// [onnx.TrialMetadata] does, with all hyperparameters that are not as usual.
+//
+// It fails with [ErrFailed], and then leaves no file but one that is named as failed;
+// as onnx.Forecaster does, with onnx.ErrUnsupported for forecasters that are no
+// *forecast.Tabular; with runtime.ErrNoLibrary where there is no ONNX Runtime; and with
+// validate.ErrInput if there is no window that the native model forecasts from.
+func Model(ctx context.Context, m tune.Model, on forecast.Frame, o Options) (Result, error) {
+	t, ok := m.Forecaster.(*forecast.Tabular)
+	if !ok {
+		return Result{}, fmt.Errorf("deploy: %s: %w: a forecaster of type %T", m.Family, onnx.ErrUnsupported, m.Forecaster)
+	}
+	meta := metadata(m)
+	options := onnx.ForecasterOptions{Form: o.Form, Info: o.info(meta...)}
+	if o.Regressor != nil {
+		options.Regressor = o.Regressor
+	}
+	if len(o.Units) > 0 {
+		options.Units = o.Units[0]
+	}
+	e := export{options: o, native: m.Write, meta: map[string]string{"form": o.Form.String()}}
+	for _, p := range meta {
+		e.meta[p.Key] = p.Value
+	}
+	var err error
+	if e.model, err = onnx.Forecaster(t, options); err != nil {
+		return Result{}, err
+	}
+	e.check = func(s *runtime.Session, to *Result) error {
+		w, err := windowsOf(ctx, t, on, m.Horizon, cmp.Or(o.Windows, 200))
+		if err != nil {
+			return err
+		}
+		got, err := forecasts(ctx, s, w.inputs)
+		if err != nil {
+			return err
+		}
+		to.Report, err = o.gate().Values(w.native, got, w.rows)
+		return err
+	}
+	return e.run(ctx)
+}
+
+// metadata says where a model comes from.
+func metadata(m tune.Model) []onnx.Property {
+	add := []onnx.Property{{Key: "attune.family", Value: m.Family}, {Key: "attune.seed", Value: strconv.FormatUint(m.Seed, 10)}}
+	if m.Metric != "" {
+		add = append(add, onnx.Property{Key: "attune.metric", Value: m.Metric})
+	}
+	if m.Study != "" {
+		add = append(onnx.TrialMetadata(trial.Study{Name: m.Study}, trial.Record{Number: m.Trial, Values: []float64{m.Value}}), add...)
+	}
+	for _, s := range m.Settings {
+		p := onnx.Property{Key: "attune.param." + s.Name, Value: s.Value.String()}
+		i := slices.IndexFunc(add, func(q onnx.Property) bool { return q.Key == p.Key })
+		if i >= 0 { // the last one counts
+			add[i] = p
+		} else {
+			add = append(add, p)
+		}
+	}
+	return add
+}
+
+// windows are the inputs of forecasts from several origins, and the native forecasts.
+type windows struct {
+	inputs []onnx.Tensor // a row for each origin
+	rows   validate.Rows // the same, the values of all inputs side by side
+	native []float64
+}
+
+// windowsOf returns those of origins that are evenly spaced over the parts of the
+// series that have all that a forecast looks back to, or over their second halves.
+func windowsOf(ctx context.Context, t *forecast.Tabular, on forecast.Frame, horizon, most int) (*windows, error) {
+	w := &windows{rows: validate.Rows{Outputs: horizon}}
+	var labels []string
+	why := error(forecast.ErrEmpty)
+	step := max(1, len(on)/most)
+	for k := 0; k < len(on); k += step {
+		s := on[k]
+		least := s.Len() / 2
+		if in, err := onnx.ForecastInputs(t, forecast.Frame{s.Until(s.Len(), horizon)}); err == nil && int(in[0].Dims[1]) < s.Len() {
+			least = int(in[0].Dims[1])
+		}
+		least = max(least, 1)
+		n := min(max(1, most*step/len(on)), s.Len()-least+1)
+		for i := range n {
+			origin := s.Len()
+			if n > 1 {
+				origin = least + i*(s.Len()-least)/(n-1)
+			}
+			past := forecast.Frame{s.Until(origin, horizon)}
+			next, err := t.Predict(ctx, past, horizon)
+			var in []onnx.Tensor
+			if err == nil {
+				in, err = onnx.ForecastInputs(t, past)
+			}
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
+			if err != nil { // the native one cannot either: before the first value of a lag, say
+				why = err
+				continue
+			}
+			if err := w.add(in); err != nil {
+				return nil, err
+			}
+			w.native = append(w.native, next[0].Y...)
+			label := "after " + past[0].Time(origin-1).Format("2006-01-02 15:04")
+			if s.ID != "" {
+				label = s.ID + " " + label
+			}
+			labels = append(labels, label)
+		}
+	}
+	if len(labels) == 0 {
+		return nil, fmt.Errorf("%w: there is no window to forecast from: %w", validate.ErrInput, why)
+	}
+	w.rows.Label = func(row int) string { return labels[row] }
+	return w, nil
+}
+
+// add appends a row.
+func (w *windows) add(in []onnx.Tensor) error {
+	first := w.inputs == nil
+	if first {
+		w.inputs = in
+	}
+	for i, t := range in {
+		var values []float64
+		switch t.Type {
+		case onnx.Int64:
+			v, err := onnx.Values[int64](t)
+			if err != nil {
+				return err
+			}
+			for _, x := range v {
+				values = append(values, float64(x))
+			}
+		default:
+			v, err := onnx.Values[float64](t)
+			if err != nil {
+				return err
+			}
+			values = v
+		}
+		w.rows.Values = append(w.rows.Values, values...)
+		if first {
+			for k := range values {
+				w.rows.Names = append(w.rows.Names, fmt.Sprintf("%s[%d]", t.Name, k))
+			}
+			w.inputs[i].Dims = slices.Clone(t.Dims)
+			w.inputs[i].Raw = slices.Clone(t.Raw)
+			continue
+		}
+		w.inputs[i].Dims[0]++
+		w.inputs[i].Raw = append(w.inputs[i].Raw, t.Raw...)
+	}
+	w.rows.Width = len(w.rows.Names)
+	return nil
+}
+
+// forecasts runs the export of a forecaster: as many rows as the inputs have.
+func forecasts(ctx context.Context, s *runtime.Session, inputs []onnx.Tensor) ([]float64, error) {
+	in := make(map[string]runtime.Tensor, len(inputs))
+	for _, t := range inputs {
+		var data any
+		var err error
+		if t.Type == onnx.Int64 {
+			data, err = onnx.Values[int64](t)
+		} else {
+			data, err = onnx.Values[float64](t)
+		}
+		if err != nil {
+			return nil, err
+		}
+		in[t.Name] = runtime.Tensor{Shape: t.Dims, Data: data}
+	}
+	out, err := s.Run(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	y, ok := out["forecast"].Data.([]float64)
+	if rows := int(inputs[0].Dims[0]); !ok || len(y)%rows != 0 {
+		return nil, fmt.Errorf("%w: it has no output forecast of float64, a row for each series", runtime.ErrModel)
+	}
+	return y, nil
+}
+
+// A Forecaster runs an exported forecaster in ONNX Runtime, in place of the native one:
+// it has its method Predict. It is safe for concurrent use. Make one with [Open], and
+// close it.
+type Forecaster struct {
+	native  *forecast.Tabular
+	session *runtime.Session // nil: the native one answers
+	steps   int              // of a forecast
+	counts  counts
+}
+
+// Open loads the export of a native forecaster, which makes its inputs, and answers
+// where the export fails: where the file or the library cannot be opened at all, which
+// is logged; where a run fails; and for what the export cannot do, such as a series that
+// training had not. Failures are counted, and logged as those of a [runtime.Fallback].
+//
+// It fails with [forecast.ErrNotFitted].
+func Open(file string, native *forecast.Tabular, o runtime.Options) (*Forecaster, error) {
+	plan, err := native.Plan()
+	if err != nil {
+		return nil, fmt.Errorf("deploy: open %s: %w", file, err)
+	}
+	f := &Forecaster{native: native, steps: plan.Horizon, counts: counts{log: cmp.Or(o.Log, slog.Default())}}
+	if f.session, err = runtime.Open(file, o); err != nil {
+		f.session = nil
+		f.counts.cause(err)
+	}
+	return f, nil
+}
+
+// Predict returns the next values of each series, as the native forecaster does. What
+// it does not accept is the native one's to say, and is no failure. A forecast is never
+// NaN.
+func (f *Forecaster) Predict(ctx context.Context, past forecast.Frame, horizon int) (forecast.Frame, error) {
+	f.counts.call()
+	var y []float64
+	var steps int
+	err := f.counts.why()
+	if err == nil {
+		y, steps, err = f.run(ctx, past, horizon)
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err == nil {
+		var out forecast.Frame
+		for i, s := range past {
+			row := y[i*steps:][:horizon:horizon]
+			out = append(out, forecast.Series{ID: s.ID, Start: s.Time(s.Len()), Freq: s.Freq, Y: row})
+		}
+		return out, nil
+	}
+	out, native := f.native.Predict(ctx, past, horizon)
+	f.counts.fell(err, native)
+	return out, native
+}
+
+// errCannot reports what only the native forecaster can do, or refuse.
+var errCannot = errors.New("not for the export")
+
+// run has the export forecast.
+func (f *Forecaster) run(ctx context.Context, past forecast.Frame, horizon int) (y []float64, steps int, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("deploy: the export panicked: %v", r)
+		}
+	}()
+	if horizon < 1 || horizon > f.steps {
+		return nil, 0, fmt.Errorf("deploy: %w: a horizon of %d: it has %d", errCannot, horizon, f.steps)
+	}
+	in, err := onnx.ForecastInputs(f.native, past)
+	if err != nil {
+		return nil, 0, fmt.Errorf("deploy: %w: %w", errCannot, err)
+	}
+	if y, err = forecasts(ctx, f.session, in); err != nil {
+		return nil, 0, err
+	}
+	steps = len(y) / len(past)
+	if steps != f.steps {
+		return nil, 0, fmt.Errorf("deploy: %w: it forecasts %d steps, and the native one %d", runtime.ErrModel, steps, f.steps)
+	}
+	for i := range past {
+		for _, v := range y[i*steps:][:horizon] {
+			if v != v {
+				return nil, 0, fmt.Errorf("deploy: %w: the forecast of series %q is NaN", errCannot, past[i].ID)
+			}
+		}
+	}
+	return y, steps, nil
+}
+
+// Stats returns what was counted until now. Fallbacks are calls that the native
+// forecaster answered for the export; Failures those that failed in both, though they
+// were no mistake of the caller's that was seen before the run.
+func (f *Forecaster) Stats() runtime.FallbackStats { return f.counts.stats() }
+
+// Close frees the session; the native forecaster answers from then on.
+func (f *Forecaster) Close() error {
+	if f.session == nil {
+		return nil
+	}
+	return f.session.Close()
+}

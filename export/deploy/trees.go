@@ -1,0 +1,103 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/attune-hpo/attune/export/onnx"
+	"github.com/attune-hpo/attune/export/runtime"
+	"github.com/attune-hpo/attune/export/validate"
+	"github.com/attune-hpo/attune/objective/tree"
+)
+
+// Trees exports a tree ensemble, see [onnx.Trees], and compares it on rows: values of
+// one row after the other, as for [tree.Predictor.Predict]. Without rows it is compared
+// on those of [Probe].
+//
+// In the form Exact and without a Gate of the caller's, raw outputs are to be equal bit
+// for bit, and predictions, where a link makes these of them, to pass the zero Gate:
+// exponentials differ in their last bits.
+//
+// It fails with [ErrFailed], and then leaves no file but one that is named as failed;
+// as onnx.Trees does; with runtime.ErrNoLibrary where there is no ONNX Runtime; and with
+// validate.ErrInput for rows of another width.
+func Trees(ctx context.Context, m *tree.Model, rows []float64, o Options) (Result, error) {
+	native, err := tree.NewPredictor(m, 1)
+	if err != nil {
+		return Result{}, fmt.Errorf("deploy: %w", err)
+	}
+	export := export{options: o, native: func(w io.Writer) error { return tree.Write(w, m) }, meta: map[string]string{"form": o.Form.String()}}
+	for _, p := range o.Info.Metadata {
+		export.meta[p.Key] = p.Value
+	}
+	options := onnx.TreesOptions{Form: o.Form, Info: o.info(), Units: o.Units}
+	if export.model, err = onnx.Trees(m, options); err != nil {
+		return Result{}, err
+	}
+	if rows == nil {
+		rows = Probe(m, o.Form, 0)
+	}
+	table := validate.Rows{Values: rows, Width: len(m.Features), Outputs: m.Outputs}
+	for _, f := range m.Features {
+		table.Names = append(table.Names, f.Name)
+	}
+	exact := o.Form == onnx.Exact && o.Gate == (validate.Gate{})
+	export.check = func(s *runtime.Session, to *Result) error {
+		p, err := runtime.NewPredictor(s, runtime.PredictorOptions{})
+		if err != nil {
+			return err
+		}
+		gate := o.gate()
+		if exact && m.Link.Func == tree.Identity {
+			gate.Equal = true
+		}
+		if to.Report, err = gate.Compare(native, p, table); err != nil || !exact || gate.Equal {
+			return err
+		}
+		return compareRaw(m, native, options, o.Runtime, table, to)
+	}
+	return export.run(ctx)
+}
+
+// compareRaw compares raw outputs, by an export of the same trees without the link.
+func compareRaw(m *tree.Model, native *tree.Predictor, options onnx.TreesOptions, o runtime.Options, rows validate.Rows, to *Result) error {
+	options.Raw = true
+	raw, err := onnx.Trees(m, options)
+	if err != nil {
+		return err
+	}
+	data, err := raw.Encode()
+	if err != nil {
+		return err
+	}
+	s, err := runtime.OpenBytes(data, o)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	p, err := runtime.NewPredictor(s, runtime.PredictorOptions{})
+	if err != nil {
+		return err
+	}
+	report, err := validate.Gate{Equal: true}.Compare(runtime.Func(native.PredictRaw), p, rows)
+	if err != nil {
+		return err
+	}
+	to.Raw = &report
+	return nil
+}
+
+// OpenTrees runs an exported tree ensemble in ONNX Runtime, and asks the native model
+// where that fails: see [runtime.OpenFallback]. It must be closed.
+func OpenTrees(file string, m *tree.Model, o runtime.Options) (*runtime.Fallback, error) {
+	if m == nil {
+		return nil, errors.New("deploy: open trees: there is no native model")
+	}
+	native, err := tree.NewPredictor(m, 1)
+	if err != nil {
+		return nil, fmt.Errorf("deploy: open trees: %w", err)
+	}
+	return runtime.OpenFallback(file, o, runtime.PredictorOptions{Width: len(m.Features)}, native), nil
+}

@@ -1,0 +1,221 @@
+package deploy_test
+
+import (
+	"cmp"
+	"compress/gzip"
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/export/deploy"
+	"github.com/attune-hpo/attune/export/onnx"
+	"github.com/attune-hpo/attune/export/registry"
+	"github.com/attune-hpo/attune/export/runtime"
+	"github.com/attune-hpo/attune/export/validate"
+	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
+	"github.com/attune-hpo/attune/objective/tree"
+	"github.com/attune-hpo/attune/objective/tree/engine"
+	"github.com/attune-hpo/attune/objective/tree/native"
+)
+
+type floats []float64
+
+func (f *floats) UnmarshalJSON(b []byte) error {
+	var s string
+	if err := json.Unmarshal(b, &s); err != nil {
+		return err
+	}
+	raw, err := base64.StdEncoding.DecodeString(s)
+	for i := 0; i+8 <= len(raw); i += 8 {
+		*f = append(*f, math.Float64frombits(binary.LittleEndian.Uint64(raw[i:])))
+	}
+	return err
+}
+
+// foreign calls f with each model of LightGBM, XGBoost and CatBoost in the tests of
+// package tree, and the rows there.
+func foreign(t *testing.T, f func(t *testing.T, m *tree.Model, rows []float64)) {
+	paths, err := filepath.Glob("../../objective/tree/testdata/*.json.gz")
+	require.NoError(t, err)
+	require.NotEmpty(t, paths)
+	for _, path := range paths {
+		file, err := os.Open(path)
+		require.NoError(t, err)
+		defer file.Close()
+		z, err := gzip.NewReader(file)
+		require.NoError(t, err)
+		var doc struct {
+			Columns int    `json:"columns"`
+			Rows    floats `json:"rows"`
+			Cases   []struct {
+				Name   string            `json:"name"`
+				Files  map[string]string `json:"files"`
+				Refuse string            `json:"refuse"`
+				Rows   floats            `json:"rows"`
+			} `json:"cases"`
+		}
+		require.NoError(t, json.NewDecoder(z).Decode(&doc))
+		for _, c := range doc.Cases {
+			text := cmp.Or(c.Files["text"], c.Files["txt"], c.Files["json"])
+			if text == "" || c.Refuse != "" {
+				continue
+			}
+			t.Run(strings.TrimSuffix(filepath.Base(path), ".json.gz")+" "+c.Name, func(t *testing.T) {
+				m, err := tree.Read(strings.NewReader(text))
+				require.NoError(t, err)
+				rows := []float64(c.Rows)
+				if rows == nil {
+					for i := 0; i < len(doc.Rows); i += doc.Columns {
+						rows = append(rows, doc.Rows[i:][:len(m.Features)]...)
+					}
+				}
+				f(t, m, rows)
+			})
+		}
+	}
+}
+
+// Every model of the three libraries is exported, and equal: on the rows that the
+// libraries were asked about, and on those made to tell models apart.
+func TestTreesOfOtherLibraries(t *testing.T) {
+	onnxtest.Require(t)
+	ctx := context.Background()
+	foreign(t, func(t *testing.T, m *tree.Model, rows []float64) {
+		for _, rows := range [][]float64{rows, nil} {
+			r, err := deploy.Trees(ctx, m, rows, deploy.Options{Runtime: quiet})
+			require.NoError(t, err, r.Report)
+			assert.Equal(t, m.Link.Func == tree.Identity, r.Raw == nil)
+		}
+		r, err := deploy.Trees(ctx, m, nil, deploy.Options{Form: onnx.Compatible, Runtime: quiet})
+		if !errors.Is(err, onnx.ErrUnsupported) {
+			require.NoError(t, err, r.Report)
+			assert.Zero(t, r.Report.Beyond, "float32 rows end in the same leaves")
+		}
+	})
+}
+
+// forest is one of isolation trees, of 8 features.
+func forest(t testing.TB, trees int) (*tree.Model, []float64) {
+	r := rand.New(rand.NewPCG(3, 4))
+	rows := make([]float64, 500*8)
+	for i := range rows {
+		rows[i] = r.NormFloat64()
+	}
+	columns := make([][]float64, 8)
+	for i, x := range rows {
+		columns[i%8] = append(columns[i%8], x)
+	}
+	m, err := native.Fit(context.Background(), engine.Dataset{Columns: columns}, engine.Dataset{}, engine.Params{Method: engine.Isolation, Trees: trees}, nil)
+	require.NoError(t, err)
+	return m, rows
+}
+
+func TestIsolationForest(t *testing.T) {
+	onnxtest.Require(t)
+	ctx := context.Background()
+	m, rows := forest(t, 50)
+	file := filepath.Join(t.TempDir(), "forest.onnx")
+	reg, err := registry.Open(t.TempDir())
+	require.NoError(t, err)
+	r, err := deploy.Trees(ctx, m, rows, deploy.Options{File: file, Runtime: quiet, Registry: reg, Name: "outliers",
+		Info: onnx.Info{Metadata: []onnx.Property{{Key: "owner", Value: "me"}}}})
+	require.NoError(t, err)
+	require.NotNil(t, r.Raw)
+	assert.True(t, r.Raw.Gate.Equal)
+	assert.Less(t, r.Report.MaxRelative, 1e-12)
+	assert.Equal(t, "me", r.Version.Meta["owner"])
+	data, err := r.Version.Read(registry.Native)
+	require.NoError(t, err)
+	back, err := tree.Read(strings.NewReader(string(data)))
+	require.NoError(t, err)
+
+	f, err := deploy.OpenTrees(file, back, quiet)
+	require.NoError(t, err)
+	defer f.Close()
+	p, err := tree.NewPredictor(m, 1)
+	require.NoError(t, err)
+	want, got := make([]float64, 500), make([]float64, 500)
+	require.NoError(t, p.Predict(rows, want))
+	require.NoError(t, f.Predict(rows, got))
+	assert.InDeltaSlice(t, want, got, 1e-14)
+	assert.Equal(t, runtime.FallbackStats{Calls: 1}, f.Stats())
+	_, err = deploy.OpenTrees(file, nil, quiet)
+	assert.Error(t, err)
+}
+
+// Single precision is not equal to double, and the gate says so.
+func TestFailedTrees(t *testing.T) {
+	onnxtest.Require(t)
+	ctx := context.Background()
+	m, rows := forest(t, 10)
+	dir := t.TempDir()
+	o := deploy.Options{File: filepath.Join(dir, "forest.onnx"), Form: onnx.Compatible, Gate: validate.Gate{Equal: true}, Runtime: quiet}
+	r, err := deploy.Trees(ctx, m, rows, o)
+	require.ErrorIs(t, err, deploy.ErrFailed)
+	assert.ErrorContains(t, err, "are not equal")
+	assert.False(t, r.Pass())
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Empty(t, entries)
+
+	_, err = deploy.Trees(ctx, m, rows[:7], deploy.Options{Runtime: quiet})
+	assert.ErrorIs(t, err, validate.ErrInput)
+	_, err = deploy.Trees(ctx, &tree.Model{}, rows, deploy.Options{Runtime: quiet})
+	assert.ErrorIs(t, err, tree.ErrInvalid)
+}
+
+// Rows to probe with meet every threshold, from below, on it and from above.
+func TestProbe(t *testing.T) {
+	m, _ := forest(t, 10)
+	for _, form := range []onnx.Form{onnx.Exact, onnx.Compatible} {
+		rows := deploy.Probe(m, form, 0)
+		assert.True(t, slices.EqualFunc(rows, deploy.Probe(m, form, 0), func(a, b float64) bool { return a == b || a != a && b != b }))
+		assert.Len(t, deploy.Probe(m, form, 10), 80)
+		seen := map[float64]bool{}
+		missing := 0
+		for _, x := range rows {
+			seen[x] = true
+			if x != x {
+				missing++
+			}
+			if form == onnx.Compatible && x == x {
+				assert.Equal(t, float64(float32(x)), x)
+			}
+		}
+		assert.InDelta(t, 0.1, float64(missing)/float64(len(rows)), 0.02)
+		hit := 0
+		nodes := 0
+		for _, tree := range m.Trees {
+			for _, n := range tree.Nodes {
+				nodes++
+				x := n.Threshold
+				if form == onnx.Compatible {
+					x = float64(float32(x))
+				}
+				if seen[x] {
+					hit++
+				}
+			}
+		}
+		assert.GreaterOrEqual(t, float64(hit)/float64(nodes), 0.95)
+	}
+	categories := &tree.Model{Features: []tree.Feature{{Kind: tree.Categorical}}, Outputs: 1,
+		Trees: []tree.Tree{{Nodes: []tree.Node{{Left: ^0, Right: ^1}}, Leaves: []tree.Leaf{{Value: 1}, {Value: 2}}}}}
+	categories.Trees[0].Nodes[0].SetCategories(3, 40)
+	rows := deploy.Probe(categories, onnx.Exact, 0)
+	for _, c := range []float64{3, 4, 40, 41, -1, 0.5} {
+		assert.Contains(t, rows, c)
+	}
+}
