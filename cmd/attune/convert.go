@@ -1,0 +1,257 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	_ "embed"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/attune-hpo/attune/export/deploy"
+	"github.com/attune-hpo/attune/export/onnx"
+	"github.com/attune-hpo/attune/export/runtime"
+	"github.com/attune-hpo/attune/internal/atomicfile"
+	"github.com/attune-hpo/attune/objective/tree"
+)
+
+// fromSklearn is a Python program that writes a forest of scikit-learn as attune reads
+// it: its own files are pickles, that is programs.
+//
+//go:embed from_sklearn.py
+var fromSklearn string
+
+// convert is the command of that name.
+type convert struct {
+	exporter
+	rows          string
+	benchmark     bool
+	benchmarkJSON string
+	benchmarkSVG  string
+}
+
+func convertCommand() *cobra.Command {
+	var c convert
+	var script bool
+	cmd := &cobra.Command{
+		Use:   "convert MODEL",
+		Short: "Convert a model of LightGBM, XGBoost, CatBoost or scikit-learn to ONNX, and prove it equal",
+		Long: `Convert writes a tree ensemble as an ONNX file: from LightGBM's text, XGBoost's JSON or
+UBJSON, CatBoost's JSON, or attune's own JSON. The file is run by ONNX Runtime beside
+the native model, on rows that are made to meet each threshold from both sides, or on
+yours, and is only left where the two agree.
+
+Forests of scikit-learn are kept as pickles, which only Python can read. A small program
+that convert prints writes them as JSON there:
+
+  attune convert --sklearn-script > from_sklearn.py
+  python from_sklearn.py model.joblib model.json
+  attune convert model.json --output model.onnx
+
+It needs ONNX Runtime: attune setup onnxruntime fetches it.`,
+		Example: `  attune convert lightgbm.txt --output model.onnx
+  attune convert xgboost.json --output model.onnx --form compatible --rows held-out.csv
+  attune convert catboost.json --output model.onnx --benchmark --benchmark-svg speed.svg`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if script && len(args) == 0 || len(args) == 1 {
+				return nil
+			}
+			return fmt.Errorf("want the file of one model, and there are %d: see %s --help", len(args), cmd.CommandPath())
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if script {
+				_, err := io.WriteString(cmd.OutOrStdout(), fromSklearn)
+				return err
+			}
+			return c.run(cmd.Context(), cmd.OutOrStdout(), args[0])
+		},
+		PreRun: func(cmd *cobra.Command, _ []string) {
+			if script { // nothing is written then
+				cmd.Flags().SetAnnotation("output", cobra.BashCompOneRequiredFlag, []string{"false"})
+			}
+		},
+	}
+	c.flags(cmd)
+	f := cmd.Flags()
+	f.StringVar(&c.rows, "rows", "", "CSV `file` of rows to compare on, with a header: columns by name, or in the model's order")
+	f.BoolVar(&c.benchmark, "benchmark", false, "measure both: time to load, time by rows a call, size, memory")
+	f.StringVar(&c.benchmarkJSON, "benchmark-json", "", "JSON `file` to write what was measured to")
+	f.StringVar(&c.benchmarkSVG, "benchmark-svg", "", "SVG `file` to draw it in")
+	f.BoolVar(&script, "sklearn-script", false, "print the Python program that writes forests of scikit-learn")
+	return cmd
+}
+
+func (c *convert) run(ctx context.Context, stdout io.Writer, file string) error {
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
+	m, err := readTrees(file)
+	if err != nil {
+		return err
+	}
+	rows, err := c.read(m)
+	if err != nil {
+		return err
+	}
+	o.Info.Metadata = []onnx.Property{{Key: "attune.source", Value: file}}
+	fmt.Fprintf(stdout, "%s: trees %d, features %d, outputs %d\n", file, len(m.Trees), len(m.Features), m.Outputs)
+	r, err := deploy.Trees(ctx, m, rows, o)
+	if err := c.tell(stdout, o, r, err); err != nil {
+		return err
+	}
+	if c.benchmark || c.benchmarkJSON != "" || c.benchmarkSVG != "" {
+		return c.measure(ctx, stdout, file, m, rows)
+	}
+	return nil
+}
+
+func readTrees(file string) (*tree.Model, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	m, err := tree.Read(bufio.NewReader(f))
+	if errors.Is(err, tree.ErrFormat) && isPickle(file) {
+		return nil, fmt.Errorf("%s: a pickle, which only Python can read: see attune convert --help for forests of scikit-learn", file)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return m, nil
+}
+
+// isPickle reports whether a file begins as Python's pickles do, since protocol 2.
+func isPickle(file string) bool {
+	f, err := os.Open(file)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var head [2]byte
+	_, err = io.ReadFull(f, head[:])
+	return err == nil && head[0] == 0x80 && head[1] >= 2 && head[1] <= 5
+}
+
+// read returns the rows to compare on: of the file, or none.
+func (c *convert) read(m *tree.Model) ([]float64, error) {
+	if c.rows == "" {
+		return nil, nil
+	}
+	f, err := os.Open(c.rows)
+	if err != nil {
+		return nil, fmt.Errorf("--rows: %w", err)
+	}
+	defer f.Close()
+	rows, err := readRows(f, m)
+	if err != nil {
+		return nil, fmt.Errorf("--rows %s: %w", c.rows, err)
+	}
+	return rows, nil
+}
+
+// readRows reads a table of numbers: the columns with the names of the model's features
+// or, where some name is not there, as many columns as it has features. What is empty,
+// NA or NaN is missing.
+func readRows(from io.Reader, m *tree.Model) ([]float64, error) {
+	r := csv.NewReader(bufio.NewReader(from))
+	r.ReuseRecord = true
+	header, err := r.Read()
+	if err == io.EOF {
+		return nil, errors.New("there are no rows")
+	}
+	if err != nil {
+		return nil, err
+	}
+	header = slices.Clone(header)
+	header[0] = strings.TrimPrefix(header[0], "\ufeff")
+	columns := make([]int, len(m.Features))
+	named := true
+	for i, f := range m.Features {
+		columns[i] = slices.IndexFunc(header, func(h string) bool { return f.Name != "" && strings.TrimSpace(h) == f.Name })
+		if columns[i] < 0 {
+			named = false
+		}
+	}
+	if !named {
+		if len(header) != len(m.Features) {
+			return nil, fmt.Errorf("it has %d columns, and not those of the model's %d features by name", len(header), len(m.Features))
+		}
+		for i := range columns {
+			columns[i] = i
+		}
+	}
+	var rows []float64
+	for {
+		record, err := r.Read()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range columns {
+			text := strings.TrimSpace(record[k])
+			x := math.NaN()
+			if !slices.Contains([]string{"", "NA", "N/A", "null", "None"}, text) {
+				if x, err = strconv.ParseFloat(text, 64); err != nil {
+					line, _ := r.FieldPos(k)
+					return nil, fmt.Errorf("line %d, column %q: %q is not a number", line, header[k], text)
+				}
+			}
+			rows = append(rows, x)
+		}
+	}
+	if rows == nil {
+		return nil, errors.New("there are no rows after the header")
+	}
+	return rows, nil
+}
+
+// measure compares the native model and the file.
+func (c *convert) measure(ctx context.Context, stdout io.Writer, file string, m *tree.Model, rows []float64) error {
+	if rows == nil {
+		form := onnx.Exact
+		if c.form == "compatible" {
+			form = onnx.Compatible
+		}
+		rows = deploy.Probe(m, form, 2000)
+	}
+	of := runtime.Measurement{Rows: rows, Width: len(m.Features), Outputs: m.Outputs}
+	report, err := of.Run(ctx,
+		runtime.Subject{Name: "native", File: file, Open: func() (runtime.Model, error) {
+			m, err := readTrees(file)
+			if err != nil {
+				return nil, err
+			}
+			return tree.NewPredictor(m, 1)
+		}},
+		runtime.Subject{Name: "onnx", File: c.output, Open: func() (runtime.Model, error) {
+			return runtime.OpenPredictor(c.output, runtime.Options{}, runtime.PredictorOptions{})
+		}})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "\n%s", report)
+	for _, f := range []struct {
+		flag, file string
+		write      func(io.Writer) error
+	}{{"json", c.benchmarkJSON, report.WriteJSON}, {"svg", c.benchmarkSVG, report.WriteSVG}} {
+		if f.file == "" {
+			continue
+		}
+		if err := atomicfile.Write(f.file, f.write); err != nil {
+			return fmt.Errorf("--benchmark-%s %s: %w", f.flag, f.file, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,250 @@
+package main
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/csv"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/attune-hpo/attune/objective/forecast"
+)
+
+// A source says where series are and how they are read; studies keep it.
+type source struct {
+	File   string             `json:"file"` // absolute
+	Time   string             `json:"time"`
+	Target string             `json:"target"`
+	ID     string             `json:"id,omitempty"`
+	Past   []string           `json:"past,omitempty"`
+	Known  []string           `json:"known,omitempty"`
+	Freq   forecast.Frequency `json:"frequency"`
+	Layout string             `json:"layout"`
+	Comma  string             `json:"comma"`
+	Fill   forecast.Fill      `json:"fill,omitempty"`
+	Sort   bool               `json:"sort,omitempty"`
+}
+
+func (s source) csv() forecast.CSV {
+	comma, _ := utf8First(s.Comma)
+	return forecast.CSV{Time: s.Time, Target: s.Target, ID: s.ID, Past: s.Past, Known: s.Known, Freq: s.Freq, Layout: s.Layout,
+		Comma: comma, Fill: s.Fill, Sort: s.Sort}
+}
+
+func utf8First(s string) (rune, bool) {
+	for _, r := range s {
+		return r, true
+	}
+	return 0, false
+}
+
+// flags adds those that say how data are read.
+func (s *source) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&s.File, "data", "", "CSV `file` of the series, with a header")
+	f.StringVar(&s.Target, "target", "", "`column` to forecast")
+	f.StringVar(&s.Time, "time", "", "`column` of the time stamps (default: the one that has such)")
+	f.StringVar(&s.ID, "id", "", "`column` that tells several series apart")
+	f.StringSliceVar(&s.Past, "past", nil, "`columns` to learn from that are known as late as the target")
+	f.StringSliceVar(&s.Known, "known", nil, "`columns` to learn from that are known in advance, as holidays are")
+	f.Var(text{&s.Freq}, "freq", "`step` of the series: month, 15 minutes, W, ... (default: found in the stamps)")
+	f.StringVar(&s.Layout, "layout", "", "how stamps are written, as the 2nd of January 2006: 02/01/2006 (default: found in the stamps)")
+	f.StringVar((*string)(&s.Fill), "fill", "", "what missing values become: carry (the last before), interpolate, or keep (stay missing); default: an error")
+	f.BoolVar(&s.Sort, "sort", false, "rows may come in any order of time")
+	complete(cmd, "fill", "carry", "interpolate", "keep")
+}
+
+// text makes a flag of a value that reads and writes itself as text.
+type text struct{ *forecast.Frequency }
+
+func (t text) Set(s string) error { return t.UnmarshalText([]byte(s)) }
+func (t text) Type() string       { return "frequency" }
+
+// read settles what the flags leave open and reads the series.
+func (s *source) read() (forecast.Frame, error) {
+	fills := []string{"", string(forecast.Carry), string(forecast.Interpolate), string(forecast.Keep)}
+	if !slices.Contains(fills, string(s.Fill)) {
+		return nil, oneOf("fill", string(s.Fill), fills[1:])
+	}
+	if err := s.look(); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.File, err)
+	}
+	frame, err := s.csv().ReadFile(s.File)
+	if err != nil && errors.Is(err, forecast.ErrDuplicate) && s.ID == "" {
+		return nil, fmt.Errorf("%w: if there are several series, name the column that tells them apart with --id", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.Freq = frame[0].Freq
+	return frame, nil
+}
+
+// look finds the separator, the column of the time stamps and how they are written in
+// the first rows of the file.
+func (s *source) look() error {
+	f, err := os.Open(s.File)
+	if err != nil {
+		return errors.Unwrap(err) // the path is said by the caller
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return errors.New("a folder: want a CSV file")
+	}
+	in := bufio.NewReader(f)
+	switch start, _ := in.Peek(3); {
+	case string(start) == "\xef\xbb\xbf":
+		in.Discard(3)
+	case strings.HasPrefix(string(start), "\xff\xfe"), strings.HasPrefix(string(start), "\xfe\xff"):
+		return nil // UTF-16, which the reader refuses
+	}
+	if s.Comma == "" {
+		s.Comma = ","
+		first, _ := in.Peek(in.Size())
+		line, _, _ := strings.Cut(string(first), "\n")
+		for _, c := range ";\t|" {
+			if !strings.Contains(line, ",") && strings.ContainsRune(line, c) {
+				s.Comma = string(c)
+			}
+		}
+	}
+	r := csv.NewReader(in)
+	r.Comma, _ = utf8First(s.Comma)
+	r.FieldsPerRecord = -1 // ragged rows are reported by whoever reads all of them
+	header, err := r.Read()
+	if err == io.EOF {
+		return forecast.ErrEmpty
+	}
+	if err != nil {
+		return err
+	}
+	for i := range header {
+		header[i] = strings.TrimSpace(header[i])
+	}
+	var rows [][]string
+	for len(rows) < 100 {
+		row, err := r.Read()
+		if err == io.EOF && len(rows) == 0 {
+			return fmt.Errorf("%w after the header", forecast.ErrEmpty)
+		}
+		if err != nil {
+			break
+		}
+		if len(row) == len(header) {
+			rows = append(rows, row)
+		}
+	}
+	if s.Target == "" {
+		return fmt.Errorf("which column is to be forecast? Say it with --target: there are %s", strings.Join(header, ", "))
+	}
+	if s.Time == "" {
+		if s.Time, err = s.stamps(header, rows); err != nil {
+			return err
+		}
+	}
+	if k := slices.Index(header, s.Time); s.Layout == "" && k >= 0 && len(rows) > 0 {
+		s.Layout = forecast.RecognizeLayout(strings.TrimSpace(rows[0][k]))
+	}
+	return nil
+}
+
+// stamps returns the one column whose values are time stamps, most of them at least: what
+// is wrong with the others is said later. Bare numbers may be years, and much else: they
+// count only where nothing else does, and if they ascend.
+func (s *source) stamps(header []string, rows [][]string) (string, error) {
+	var sure, maybe []string
+	for k, name := range header {
+		if name == s.Target || name == s.ID || slices.Contains(s.Past, name) || slices.Contains(s.Known, name) {
+			continue
+		}
+		stamps, numbers, ascend, last := 0, 0, true, math.Inf(-1)
+		for _, row := range rows {
+			cell := strings.TrimSpace(row[k])
+			if forecast.RecognizeLayout(cell) != "" {
+				stamps++
+			}
+			if x, err := strconv.ParseFloat(cell, 64); err == nil {
+				numbers++
+				ascend = ascend && (x > last || s.ID != "" || s.Sort)
+				last = x
+			}
+		}
+		switch {
+		case 2*stamps <= len(rows):
+		case numbers == 0:
+			sure = append(sure, name)
+		case numbers == len(rows) && ascend:
+			maybe = append(maybe, name)
+		}
+	}
+	if len(sure) == 0 {
+		sure = maybe
+	}
+	switch len(sure) {
+	case 1:
+		return sure[0], nil
+	case 0:
+		return "", fmt.Errorf("no column has time stamps that are recognised: name it with --time and, if need be, say how they are written with --layout: there are %s", strings.Join(header, ", "))
+	}
+	return "", fmt.Errorf("%s could be the time stamps: say which with --time", strings.Join(sure, " and "))
+}
+
+// stamp writes a time as the file has it.
+func (s source) stamp(t time.Time) string {
+	switch s.Layout {
+	case "epoch":
+		return strconv.FormatInt(t.Unix(), 10)
+	case "epoch ms":
+		return strconv.FormatInt(t.UnixMilli(), 10)
+	case "2006Q1":
+		return fmt.Sprintf("%dQ%d", t.Year(), (t.Month()+2)/3)
+	case "":
+		return t.Format(time.RFC3339)
+	}
+	return t.Format(s.Layout)
+}
+
+// span says which rows a frame has: "144 rows, 1949-01 to 1960-12".
+func (s source) span(f forecast.Frame) string {
+	rows, start := 0, f[0].Start
+	for _, x := range f {
+		rows += x.Len()
+		if x.Start.Before(start) {
+			start = x.Start
+		}
+	}
+	text := fmt.Sprintf("%d rows, %s to %s", rows, s.stamp(start), s.stamp(f.End()))
+	if len(f) > 1 {
+		text = fmt.Sprintf("%d series, %s", len(f), text)
+	}
+	return text
+}
+
+// fingerprint tells frames of different content apart.
+func fingerprint(f forecast.Frame) string {
+	h := sha256.New()
+	numbers := func(ys []float64) {
+		binary.Write(h, binary.LittleEndian, int64(len(ys)))
+		binary.Write(h, binary.LittleEndian, ys)
+	}
+	for _, s := range f {
+		fmt.Fprintf(h, "%q %d %s\n", s.ID, s.Start.UnixMilli(), s.Freq)
+		numbers(s.Y)
+		for _, c := range slices.Concat(s.Past, s.Known) {
+			fmt.Fprintf(h, "%q\n", c.Name)
+			numbers(c.Values)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	stdruntime "runtime"
+
+	"github.com/spf13/cobra"
+
+	"github.com/attune-hpo/attune/export/deploy"
+	"github.com/attune-hpo/attune/export/onnx"
+	"github.com/attune-hpo/attune/export/registry"
+	"github.com/attune-hpo/attune/export/validate"
+	"github.com/attune-hpo/attune/internal/atomicfile"
+	"github.com/attune-hpo/attune/objective/forecast"
+	"github.com/attune-hpo/attune/objective/tune"
+)
+
+// An exporter has what the commands that write ONNX have in common.
+type exporter struct {
+	output     string
+	form       string
+	gate       validate.Gate
+	keepFailed bool
+	report     string
+	registry   string
+	name       string
+	promote    bool
+}
+
+func (e *exporter) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&e.output, "output", "", "ONNX `file` to write; it appears when it has passed")
+	f.StringVar(&e.form, "form", "exact", "exact: in double precision; compatible: in single precision, for runtimes since 2023")
+	complete(cmd, "form", "exact", "compatible")
+	f.Float64Var(&e.gate.RTol, "rtol", 0, "relative `tolerance` (default 1e-3, and trees in the form exact are to be equal)")
+	f.Float64Var(&e.gate.ATol, "atol", 0, "absolute `tolerance`, besides (default 1e-4)")
+	f.Float64Var(&e.gate.Beyond, "beyond", 0, "`share` of the values that may be beyond the tolerance (default 0; 0.01 in the form compatible)")
+	f.BoolVar(&e.gate.Equal, "equal", false, "predictions are to be equal, bit for bit")
+	f.BoolVar(&e.keepFailed, "keep-failed", false, "keep a model that does not pass, as NAME.failed.onnx")
+	f.StringVar(&e.report, "report", "", "JSON `file` for the comparison with the native model")
+	f.StringVar(&e.registry, "registry", "", "`folder` of a registry of models to put it into, too")
+	f.StringVar(&e.name, "name", "", "`name` of the model in the registry")
+	f.BoolVar(&e.promote, "promote", false, "make it the live version of the registry")
+	must(cmd.MarkFlagRequired("output"))
+}
+
+// options returns what the flags say.
+func (e *exporter) options() (deploy.Options, error) {
+	o := deploy.Options{File: e.output, KeepFailed: e.keepFailed, Gate: e.gate, Name: e.name, Promote: e.promote}
+	if err := oneOf("form", e.form, []string{"exact", "compatible"}); err != nil {
+		return o, err
+	}
+	if e.form == "compatible" {
+		o.Form = onnx.Compatible
+	}
+	switch {
+	case e.registry == "" && (e.name != "" || e.promote):
+		return o, errors.New("--name and --promote are of a registry: say with --registry where it is")
+	case e.registry != "" && e.name == "":
+		return o, errors.New("--registry: say with --name what the model is called there")
+	case e.registry != "":
+		var err error
+		if o.Registry, err = registry.Open(e.registry); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+// tell writes how the export compares, also where it has not passed.
+func (e *exporter) tell(w io.Writer, o deploy.Options, r deploy.Result, err error) error {
+	if r.Report.Rows == 0 {
+		return err
+	}
+	if r.Raw != nil {
+		fmt.Fprintf(w, "raw outputs: %s\npredictions: ", r.Raw)
+	}
+	fmt.Fprint(w, r.Report)
+	if e.report != "" {
+		write := func(w io.Writer) error {
+			return writeJSON(w, struct {
+				Pass   bool             `json:"pass"`
+				Form   string           `json:"form"`
+				Bytes  int              `json:"bytes"`
+				File   string           `json:"file,omitempty"`
+				Report validate.Report  `json:"report"`
+				Raw    *validate.Report `json:"raw,omitempty"`
+			}{r.Pass(), o.Form.String(), r.Size, r.File, r.Report, r.Raw})
+		}
+		if at := atomicfile.Write(e.report, write); at != nil {
+			return cmp.Or(err, fmt.Errorf("--report %s: %w", e.report, at))
+		}
+	}
+	if r.File != "" {
+		stamp := o.Form.Stamp()
+		needs := fmt.Sprintf("opset %d", stamp.Opset)
+		if stamp.ML > 0 {
+			needs += fmt.Sprintf(", ai.onnx.ml %d", stamp.ML)
+		}
+		fmt.Fprintf(w, "%s: %d bytes, %s, for ONNX Runtime %s and later\n", r.File, r.Size, needs, stamp.Least)
+	}
+	if r.Version.Number > 0 {
+		live := ""
+		if e.promote {
+			live = ", live"
+		}
+		fmt.Fprintf(w, "%s: %s, version %d%s\n", e.registry, r.Version.Name, r.Version.Number, live)
+	}
+	return err
+}
+
+// exportONNX is the command export.
+type exportONNX struct {
+	exporter
+	storage string
+	study   string
+	data    string
+	windows int
+}
+
+func exportCommand() *cobra.Command {
+	var e exportONNX
+	cmd := &cobra.Command{
+		Use:   "export",
+		Short: "Export the best model of a study to ONNX, and prove it equal",
+		Long: `Export writes the best model of a study as an ONNX file that forecasts from raw values to
+raw values: features and transforms are in it. The file is run by ONNX Runtime on windows
+of the data beside the native model, and is only left where the two agree.
+
+It needs ONNX Runtime: attune setup onnxruntime fetches it.`,
+		Example: `  attune export --output model.onnx
+  attune export --storage attune.db --study airpassengers-passengers/lightgbm --output model.onnx --form compatible
+  attune export --output model.onnx --registry models --name passengers --promote`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return e.run(cmd.Context(), cmd.OutOrStdout()) },
+	}
+	storageFlags(cmd, &e.storage, &e.study)
+	e.flags(cmd)
+	cmd.Flags().StringVar(&e.data, "data", "", "CSV `file` of other data to compare on (default: what the study was made with)")
+	cmd.Flags().IntVar(&e.windows, "windows", 200, "`number` of windows of the data to compare on, at most")
+	return cmd
+}
+
+func (e *exportONNX) run(ctx context.Context, stdout io.Writer) error {
+	if e.windows < 1 {
+		return fmt.Errorf("--windows %d: want 1 or more", e.windows)
+	}
+	o, err := e.options()
+	if err != nil {
+		return err
+	}
+	o.Windows = e.windows
+	m, frame, err := e.load(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "%s, trial %d of study %s\n", m.Family, m.Trial, m.Study)
+	r, err := deploy.Model(ctx, m, frame, o)
+	return e.tell(stdout, o, r, err)
+}
+
+// load returns the best model of the study and the data to compare on.
+func (e *exportONNX) load(ctx context.Context) (tune.Model, forecast.Frame, error) {
+	store, err := openStore(e.storage)
+	if err != nil {
+		return tune.Model{}, nil, err
+	}
+	name, err := pick(ctx, store, e.study)
+	if err != nil {
+		return tune.Model{}, nil, err
+	}
+	s, err := openJob(ctx, store, name)
+	if err != nil {
+		return tune.Model{}, nil, err
+	}
+	defer s.Close()
+	m, _, err := s.final(ctx, stdruntime.GOMAXPROCS(0))
+	if err != nil {
+		return m, nil, err
+	}
+	from := s.job.Data
+	if e.data != "" {
+		from.File, from.Comma = e.data, ""
+	}
+	frame, err := from.series()
+	return m, frame, err
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/attune-hpo/attune/objective/forecast"
+	"github.com/attune-hpo/attune/objective/neural"
+	"github.com/attune-hpo/attune/objective/tree/engine"
+	"github.com/attune-hpo/attune/objective/tree/lightgbm"
+	"github.com/attune-hpo/attune/objective/tree/native"
+	"github.com/attune-hpo/attune/objective/tree/style"
+	"github.com/attune-hpo/attune/objective/treeforecast"
+	"github.com/attune-hpo/attune/objective/tune"
+	"github.com/attune-hpo/attune/pruner"
+	"github.com/attune-hpo/attune/sampler"
+	"github.com/attune-hpo/attune/sampler/qmc"
+	"github.com/attune-hpo/attune/sampler/random"
+	"github.com/attune-hpo/attune/sampler/tpe"
+)
+
+// A table is what a flag chooses from, by name.
+type table[T any] []entry[T]
+
+type entry[T any] struct {
+	name  string
+	value T
+}
+
+func (t table[T]) names() []string {
+	var out []string
+	for _, e := range t {
+		out = append(out, e.name)
+	}
+	return out
+}
+
+// get returns the entry that a flag names.
+func (t table[T]) get(flag, name string) (T, error) {
+	for _, e := range t {
+		if e.name == name {
+			return e.value, nil
+		}
+	}
+	var none T
+	return none, oneOf(flag, name, t.names())
+}
+
+// models are what can be tuned. Networks search small ones, which a processor trains in
+// seconds.
+var models = table[model]{
+	{"lightgbm", model{trees(style.LightGBM), 30}},
+	{"xgboost", model{trees(style.XGBoost), 30}},
+	{"catboost", model{trees(style.CatBoost), 30}},
+	{"random_forest", model{trees(style.RandomForest), 30}},
+	{"nlinear", model{network(neural.NLinear{}), 10}},
+	{"lstm", model{network(neural.LSTM{Quick: true}), 10}},
+	{"tcn", model{network(neural.TCN{Quick: true}), 10}},
+	{"transformer", model{network(neural.Transformer{Quick: true}), 10}},
+}
+
+type model struct {
+	// family makes it with the engine asked for, and says with which it was.
+	family   func(engine string) (tune.Family, string, error)
+	patience int // default of --patience
+}
+
+// engines are what trains trees: all styles, or some, and where it is there.
+var engines = table[trainer]{
+	{"native", trainer{native.Engine{}, nil, nil}},
+	{"lightgbm", trainer{lightgbm.Engine{}, []string{"lightgbm", "random_forest"}, lightgbm.Engine{}.Available}},
+}
+
+type trainer struct {
+	engine.Engine
+	styles    []string     // nil: all
+	available func() error // nil: always
+}
+
+const (
+	nativeEngine = "native"
+	autoEngine   = "auto" // the library of the model's name, where it is installed
+)
+
+var samplers = table[func() sampler.Sampler]{
+	{"tpe", func() sampler.Sampler { return tpe.New(tpe.Config{}) }},
+	{"random", func() sampler.Sampler { return random.Sampler{} }},
+	{"qmc", func() sampler.Sampler { return qmc.Sampler{} }},
+}
+
+// pruners see a step for each round of training, of which the first ten say little.
+var pruners = table[pruner.Pruner]{
+	{"median", pruner.Median{}},
+	{"halving", pruner.SuccessiveHalving{MinResource: 10, ReductionFactor: 2}},
+	{"hyperband", pruner.Hyperband{MinResource: 10}},
+	{"none", pruner.None{}},
+}
+
+// trees returns what makes a family of tree ensembles.
+func trees(s style.Style) func(string) (tune.Family, string, error) {
+	return func(name string) (tune.Family, string, error) {
+		if name == autoEngine {
+			name = nativeEngine
+			for _, e := range engines {
+				if e.name == s.Name() && e.value.available() == nil {
+					name = e.name
+				}
+			}
+		}
+		t, err := engines.get("engine", name)
+		if err != nil {
+			return nil, "", fmt.Errorf("%w, %s", err, autoEngine)
+		}
+		if t.styles != nil && !slices.Contains(t.styles, s.Name()) {
+			return nil, "", fmt.Errorf("--engine %s trains %s, not %s: take --engine auto", name, strings.Join(t.styles, " and "), s.Name())
+		}
+		if t.available != nil {
+			if err := t.available(); err != nil {
+				return nil, "", fmt.Errorf("--engine %s: %w", name, err)
+			}
+		}
+		return treeforecast.Family{Style: s, Engine: t.Engine, Cache: forecast.NewCache(64)}, name, nil
+	}
+}
+
+// network returns what makes a family that is no tree ensemble, and needs no engine.
+func network(f tune.Family) func(string) (tune.Family, string, error) {
+	return func(string) (tune.Family, string, error) { return f, "", nil }
+}
+
+// families returns all families, to read models of.
+func families() []tune.Family {
+	var out []tune.Family
+	for _, m := range models {
+		f, _, err := m.value.family(nativeEngine)
+		must(err)
+		out = append(out, f)
+	}
+	return out
+}

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/attune-hpo/attune/objective/forecast"
+	"github.com/attune-hpo/attune/objective/tune"
+	"github.com/attune-hpo/attune/sampler/random"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/storage/sqlite"
+	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// jobKey is the attribute of a study that says what it tunes: a job as JSON.
+const jobKey = "forecast"
+
+// A job is what a study of a forecaster does, besides what it searches. It stays the
+// same whenever the study is resumed.
+type job struct {
+	Version     int            `json:"version"` // 1
+	Data        source         `json:"data"`
+	Span        string         `json:"span"`        // of the frame, for people
+	Fingerprint string         `json:"fingerprint"` // of the frame
+	Model       string         `json:"model"`
+	Engine      string         `json:"engine"`
+	Metric      string         `json:"metric"`
+	Horizon     int            `json:"horizon"`
+	Windows     int            `json:"windows"`
+	Test        int            `json:"test"` // steps at the end that the tuning does not see
+	MaxRounds   int            `json:"max_rounds"`
+	Patience    int            `json:"patience"`
+	Fixed       space.Settings `json:"fixed,omitempty"`
+}
+
+// conflict returns an error that says in what a study's job differs from the one to be
+// run.
+func (j job) conflict(study string, now job) error {
+	differ := func(flag string, was, is any) error {
+		return fmt.Errorf("study %q was made with %s %v, and now it is %v: go back to that, or take another --name", study, flag, was, is)
+	}
+	switch {
+	case j.Version != now.Version:
+		return fmt.Errorf("study %q was made by another version of attune: take another --name", study)
+	case j.Data.Target != now.Data.Target:
+		return differ("--target", j.Data.Target, now.Data.Target)
+	case j.Metric != now.Metric:
+		return differ("--metric", j.Metric, now.Metric)
+	case j.Horizon != now.Horizon:
+		return differ("--horizon", j.Horizon, now.Horizon)
+	case j.Windows != now.Windows:
+		return differ("--windows", j.Windows, now.Windows)
+	case j.Test != now.Test:
+		return differ("--test", j.Test, now.Test)
+	case j.Model != now.Model:
+		return differ("the model", j.Model, now.Model)
+	case j.Engine != now.Engine:
+		return differ("--engine", j.Engine, now.Engine)
+	case j.MaxRounds != now.MaxRounds:
+		return differ("--max-rounds", j.MaxRounds, now.MaxRounds)
+	case j.Patience != now.Patience:
+		return differ("--patience", j.Patience, now.Patience)
+	case !slices.Equal(j.Fixed, now.Fixed):
+		return differ("--fixed", j.Fixed, now.Fixed)
+	case j.Fingerprint != now.Fingerprint:
+		return fmt.Errorf("study %q was made with other data (%s; now %s): scores of the two do not compare, so take another --name", study, j.Span, now.Span)
+	}
+	return nil
+}
+
+// tuning returns the backtest that is tuned on: of all but the last steps. It fails with
+// [forecast.ErrShort] if the first fold has too few rows to learn from.
+func (j job) tuning(frame forecast.Frame) (*forecast.Backtest, error) {
+	longest := 0
+	for _, s := range frame {
+		longest = max(longest, s.Len())
+	}
+	short := func(err error) error {
+		if errors.Is(err, forecast.ErrShort) {
+			return fmt.Errorf("%w: %d, which %d windows of %d steps and %d to test on do not leave enough of to learn from: lower --horizon, --windows or --test",
+				forecast.ErrShort, longest, j.Windows, j.Horizon, j.Test)
+		}
+		return err
+	}
+	before, _, err := frame.Cut(j.Test)
+	if err != nil {
+		return nil, short(err)
+	}
+	back, err := j.backtest(before)
+	if err != nil {
+		return nil, short(err)
+	}
+	train := back.Folds()[0].Train
+	least, err := forecast.Recipe{Lags: 1, Strategy: forecast.Pooled, Horizon: j.Horizon}.Fit(train, 0)
+	if err == nil {
+		_, _, err = least.Tables(train, 0, 0)
+	}
+	return back, short(err)
+}
+
+// backtest splits a frame as the job has it.
+func (j job) backtest(frame forecast.Frame) (*forecast.Backtest, error) {
+	return forecast.NewBacktest(frame, forecast.Splits{Horizon: j.Horizon, Windows: j.Windows}, j.metrics()...)
+}
+
+// family returns what is tuned.
+func (j job) family() (tune.Family, error) {
+	m, err := models.get("models", j.Model)
+	if err != nil {
+		return nil, err
+	}
+	f, _, err := m.family(j.Engine)
+	return f, err
+}
+
+// metrics returns the metric that is optimised and, beside it, others.
+func (j job) metrics() []forecast.Metric {
+	first, err := forecast.ParseMetric(j.Metric)
+	must(err) // which was parsed before
+	out := []forecast.Metric{first}
+	for _, m := range []forecast.Metric{forecast.MAPE, forecast.MASE, forecast.RMSE} {
+		if m != first {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// task returns the tuning of a family on a backtest; models are kept in folder.
+func (j job) task(back *forecast.Backtest, family tune.Family, folder string, threads int) *tune.Task {
+	c := j.Data.csv()
+	return &tune.Task{Backtest: back, Family: family, Fixed: j.Fixed, MaxRounds: j.MaxRounds, Patience: j.Patience,
+		Threads: threads, Folder: folder, Data: &c}
+}
+
+// A jobStudy is a study that optimize made, opened to be looked at.
+type jobStudy struct {
+	*study.Study
+	job   job
+	store *sqlite.Store
+}
+
+// errNotJob reports a study that attune optimize has not made.
+var errNotJob = errors.New("not made by attune optimize")
+
+// openJob opens a study of a store and reads its job.
+func openJob(ctx context.Context, store *sqlite.Store, name string) (*jobStudy, error) {
+	st, err := study.Load(ctx, store, name, study.Config{Sampler: random.Sampler{}})
+	if err != nil {
+		return nil, err
+	}
+	attrs, err := st.Attrs(ctx)
+	if err != nil {
+		st.Close()
+		return nil, err
+	}
+	j, err := readJob(attrs)
+	if err != nil {
+		st.Close()
+		return nil, fmt.Errorf("study %q: %w", name, err)
+	}
+	return &jobStudy{st, j, store}, nil
+}
+
+func readJob(attrs trial.Attrs) (job, error) {
+	var j job
+	a, ok := attrs.Get(jobKey)
+	if !ok {
+		return j, errNotJob
+	}
+	if err := a.Decode(&j); err != nil || j.Version != 1 {
+		return j, fmt.Errorf("attribute %q cannot be read: it was made by another version of attune: %w", jobKey, err)
+	}
+	return j, nil
+}
+
+// modelsFolder is where the models of a store are kept: those fitted to all data, and
+// below it those that have not seen the test span.
+func modelsFolder(storage string) string { return storage + ".models" }
+
+// modelPath is the file of a study's model, fitted to all data.
+func modelPath(storage, study string) string {
+	return (&tune.Task{Folder: modelsFolder(storage)}).Path(study)
+}
+
+func tunedFolder(storage string) string { return filepath.Join(modelsFolder(storage), "tuned") }
+
+// final returns the model of the best trial, fitted to all data that the study was made
+// with, and the file it is kept in; read is called if it has yet to be fitted.
+func (s *jobStudy) final(ctx context.Context, threads int) (tune.Model, string, error) {
+	family, err := s.family()
+	if err != nil {
+		return tune.Model{}, "", err
+	}
+	t := s.job.task(nil, family, modelsFolder(s.store.Path), threads)
+	path := t.Path(s.Name())
+	best, err := s.Best(ctx)
+	if err != nil {
+		return tune.Model{}, "", err
+	}
+	m, err := tune.ReadFile(path, family)
+	if err == nil && m.Trial == best.Number && m.Study == s.Name() {
+		return m, path, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, tune.ErrModel) {
+		return tune.Model{}, "", err
+	}
+	frame, err := s.job.Data.read()
+	if err == nil && fingerprint(frame) != s.job.Fingerprint {
+		err = fmt.Errorf("%s has changed since", s.job.Data.File)
+	}
+	if err != nil {
+		return tune.Model{}, "", fmt.Errorf("study %q: its best model is yet to be fitted to the data that it was tuned on: %w", s.Name(), err)
+	}
+	if t.Backtest, err = s.job.backtest(frame); err != nil {
+		return tune.Model{}, "", err
+	}
+	m, err = t.Best(ctx, s.Study)
+	return m, path, err
+}
+
+func (s *jobStudy) family() (tune.Family, error) {
+	f, err := s.job.family()
+	if err != nil {
+		return nil, fmt.Errorf("study %q: %w", s.Name(), err)
+	}
+	return f, nil
+}
+
+// openStore returns the store of a file that is to be read.
+func openStore(path string) (*sqlite.Store, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s: there is no such file: attune optimize makes it; say where it is with --storage", path)
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, fmt.Errorf("%s: a folder: --storage wants a file", path)
+	}
+	return sqlite.File(path), nil
+}

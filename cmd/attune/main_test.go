@@ -1,0 +1,479 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The test binary is the program, too: each command is a process of its own.
+func TestMain(m *testing.M) {
+	if os.Getenv("ATTUNE_TEST_PROGRAM") != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// program returns a command in a folder, not started yet.
+func program(t *testing.T, dir string, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.CommandContext(t.Context(), self, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "ATTUNE_TEST_PROGRAM=1", "GORACE=atexit_sleep_ms=0")
+	return cmd
+}
+
+type outcome struct {
+	stdout, stderr string
+	code           int
+}
+
+func attune(t *testing.T, dir string, args ...string) outcome {
+	t.Helper()
+	cmd := program(t, dir, args...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	exit := new(exec.ExitError)
+	if !errors.As(err, &exit) {
+		require.NoError(t, err)
+	}
+	return outcome{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+}
+
+// succeed returns what a command writes to standard output.
+func succeed(t *testing.T, dir string, args ...string) string {
+	t.Helper()
+	o := attune(t, dir, args...)
+	require.Zero(t, o.code, "%s", o.stderr)
+	return o.stdout
+}
+
+// air returns a new folder with the airline passengers in it, and how they are tuned
+// in little time: always alike.
+func air(t *testing.T, more ...string) (dir string, args []string) {
+	t.Helper()
+	dir = t.TempDir()
+	data, err := os.ReadFile("../../data/airpassengers.csv")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "air.csv"), data, 0o644))
+	return dir, append([]string{"optimize", "--data", "air.csv", "--target", "passengers", "--models", "lightgbm", "--trials", "4",
+		"--max-rounds", "30", "--workers", "1", "--fixed", "transform=log,diff"}, more...)
+}
+
+// golden compares text, numbers and spaces aside, with a file; UPDATE=1 writes it.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	got = regexp.MustCompile(`\d+(\.\d+)?(e-\d+)?`).ReplaceAllString(got, "#")
+	got = regexp.MustCompile(`(#(ms|s|m))+`).ReplaceAllString(got, "#")
+	got = regexp.MustCompile(`(\S) +`).ReplaceAllString(got, "$1 ")
+	got = regexp.MustCompile(`(?m) +$`).ReplaceAllString(got, "")
+	path := filepath.Join("testdata", name)
+	if os.Getenv("UPDATE") != "" {
+		require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), got)
+}
+
+// A first use, from a CSV to forecasts.
+func TestTour(t *testing.T) {
+	t.Parallel()
+	dir, optimize := air(t)
+	first := attune(t, dir, optimize...)
+	require.Zero(t, first.code, first.stderr)
+	golden(t, "optimize.txt", strings.ReplaceAll(first.stdout, dir, "DIR"))
+	assert.Contains(t, first.stderr, "air.csv: passengers by month, 144 rows, 1949-01 to 1960-12\nair-passengers/lightgbm: 4 trials\n")
+
+	t.Run("again", func(t *testing.T) {
+		again := attune(t, dir, optimize...)
+		require.Zero(t, again.code, again.stderr)
+		assert.Contains(t, again.stderr, "air-passengers/lightgbm: all of 4 trials are there")
+		assert.Equal(t, first.stdout, again.stdout)
+	})
+	t.Run("more", func(t *testing.T) {
+		o := attune(t, dir, append(optimize, "--trials", "6", "--json")...)
+		require.Zero(t, o.code, o.stderr)
+		assert.Contains(t, o.stderr, "air-passengers/lightgbm: resuming: 4 trials are there, 2 to go")
+		var report struct {
+			Winner string
+			Rows   []struct {
+				Name       string
+				Baseline   bool
+				Trials     int
+				Validation map[string]float64
+				Test       map[string]float64
+				Params     map[string]any
+			}
+		}
+		require.NoError(t, json.Unmarshal([]byte(o.stdout), &report))
+		assert.Equal(t, "air-passengers/lightgbm", report.Winner)
+		require.Len(t, report.Rows, 6, "one model, five baselines")
+		for _, r := range report.Rows {
+			assert.Positive(t, r.Validation["mape"])
+			if r.Name == "seasonal naive" {
+				// Of the last 12 months; the R package forecast has the same.
+				assert.InDelta(t, 9.99, r.Test["mape"], 0.01)
+				assert.InDelta(t, 1.57, r.Test["mase"], 0.01)
+			}
+			if !r.Baseline {
+				assert.Equal(t, 6, r.Trials)
+				assert.Contains(t, r.Params, "num_leaves")
+				assert.NotContains(t, r.Params, "transform", "it is fixed")
+			}
+		}
+	})
+	t.Run("studies", func(t *testing.T) {
+		golden(t, "studies.txt", succeed(t, dir, "studies"))
+		var list []summary
+		require.NoError(t, json.Unmarshal([]byte(succeed(t, dir, "studies", "--format", "json")), &list))
+		require.Len(t, list, 1)
+		assert.Equal(t, "air-passengers/lightgbm", list[0].Name)
+		assert.Equal(t, 6, list[0].Complete+list[0].Pruned)
+	})
+	t.Run("best", func(t *testing.T) {
+		golden(t, "best.txt", succeed(t, dir, "best"))
+		golden(t, "best.json", succeed(t, dir, "best", "--format", "json"))
+		golden(t, "best.yaml", succeed(t, dir, "best", "--format", "yaml", "--study", "air-passengers/lightgbm"))
+		assert.Empty(t, succeed(t, dir, "best", "--format", "json", "--output", "best.json"))
+		assert.FileExists(t, filepath.Join(dir, "best.json"))
+	})
+	t.Run("trials", func(t *testing.T) {
+		assert.Len(t, strings.Split(succeed(t, dir, "trials"), "\n"), 1+6+1)
+		assert.Len(t, strings.Split(succeed(t, dir, "trials", "--format", "jsonl"), "\n"), 6+1)
+	})
+	forecast := succeed(t, dir, "predict")
+	t.Run("predict", func(t *testing.T) {
+		rows := strings.Split(forecast, "\n")
+		require.Len(t, rows, 1+12+1)
+		assert.Equal(t, "time,prediction", rows[0])
+		assert.Regexp(t, `^1961-01,4\d\d\.`, rows[1])
+		assert.Regexp(t, `^1961-12,\d\d\d\.`, rows[12])
+
+		assert.Empty(t, succeed(t, dir, "predict", "--output", "out.csv", "--plot", "out.svg", "--horizon", "12"))
+		out, err := os.ReadFile(filepath.Join(dir, "out.csv"))
+		require.NoError(t, err)
+		assert.Equal(t, forecast, string(out))
+		svg, err := os.ReadFile(filepath.Join(dir, "out.svg"))
+		require.NoError(t, err)
+		assert.Contains(t, string(svg), "passengers, next 12 months, by lightgbm")
+	})
+	model := "attune.db.models/model-air-passengers%2Flightgbm.json"
+	t.Run("predict with a file", func(t *testing.T) {
+		assert.Equal(t, forecast, succeed(t, dir, "predict", "--model", model, "--data", "air.csv"))
+		assert.Contains(t, attune(t, dir, "predict", "--model", model).stderr, "attune: --model: say with --data what it is to continue")
+		assert.Contains(t, attune(t, dir, "predict", "--model", "air.csv", "--data", "air.csv").stderr, "attune: no model file: air.csv: its first line is not JSON")
+	})
+	t.Run("predict anew", func(t *testing.T) {
+		require.NoError(t, os.Remove(filepath.Join(dir, filepath.FromSlash(model))))
+		assert.Equal(t, forecast, succeed(t, dir, "predict"), "the model is fitted once more")
+	})
+
+	data := filepath.Join(dir, "air.csv")
+	old, err := os.ReadFile(data)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(data, append(old, "1961-01,450\n1961-02,430\n1961-03,490\n"...), 0o644))
+	t.Run("newer data", func(t *testing.T) {
+		next := strings.Split(succeed(t, dir, "predict", "--horizon", "3"), "\n")
+		require.Len(t, next, 1+3+1)
+		assert.Regexp(t, `^1961-04,`, next[1])
+		o := attune(t, dir, optimize...)
+		assert.Equal(t, 1, o.code)
+		assert.Contains(t, o.stderr, `study "air-passengers/lightgbm" was made with other data (144 rows, 1949-01 to 1960-12; now 147 rows, 1949-01 to 1961-03): scores of the two do not compare, so take another --name`)
+	})
+	require.NoError(t, os.WriteFile(data, old, 0o644))
+	for name, tc := range map[string]struct {
+		args []string
+		want string
+	}{
+		"another horizon":  {[]string{"--horizon", "6"}, `was made with --horizon 12, and now it is 6: go back to that, or take another --name`},
+		"other windows":    {[]string{"--windows", "2"}, `was made with --windows 3, and now it is 2`},
+		"another metric":   {[]string{"--metric", "mae"}, `Metrics`},
+		"another test":     {[]string{"--test", "6"}, `was made with --test 12, and now it is 6`},
+		"more fixed":       {[]string{"--fixed", "num_leaves=7"}, `was made with --fixed`},
+		"other max-rounds": {[]string{"--max-rounds", "31"}, `was made with --max-rounds 30, and now it is 31`},
+		"another seed":     {[]string{"--seed", "5"}, `Seed 5, and the study was created with 0`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := attune(t, dir, append(optimize, tc.args...)...)
+			assert.Equal(t, 1, o.code)
+			assert.Contains(t, o.stderr, `"air-passengers/lightgbm"`)
+			assert.Contains(t, o.stderr, tc.want)
+		})
+	}
+	t.Run("a longer forecast", func(t *testing.T) {
+		assert.Contains(t, attune(t, dir, "predict", "--horizon", "13").stderr,
+			"attune: --horizon 13: the model was tuned to forecast 1 to 12 steps: for more, tune with a longer --horizon")
+	})
+	t.Run("several studies", func(t *testing.T) {
+		o := attune(t, dir, append(optimize, "--name", "b", "--test", "0")...)
+		require.Zero(t, o.code, o.stderr)
+		assert.NotContains(t, o.stdout, "; test:")
+		assert.Contains(t, attune(t, dir, "best").stderr, "attune: attune.db holds studies of different things: choose one with --study: air-passengers/lightgbm, b/lightgbm")
+		assert.Contains(t, attune(t, dir, "best", "--study", "c").stderr, "attune: --study c: want one of air-passengers/lightgbm, b/lightgbm")
+		assert.Contains(t, succeed(t, dir, "__complete", "best", "--study", ""), "air-passengers/lightgbm\nb/lightgbm\n")
+	})
+	if runtime.GOOS == "linux" {
+		t.Run("a full disk", func(t *testing.T) {
+			full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+			require.NoError(t, err)
+			defer full.Close()
+			cmd := program(t, dir, "predict", "--study", "b/lightgbm")
+			var stderr bytes.Buffer
+			cmd.Stdout, cmd.Stderr = full, &stderr
+			require.Error(t, cmd.Run())
+			assert.Contains(t, stderr.String(), "no space left on device")
+		})
+	}
+}
+
+// Several series with columns known late and in advance, an ID and a layout of its own.
+func TestPanel(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var b strings.Builder
+	b.WriteString("shop;day;sold;visitors;holiday\n")
+	day := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i := range 77 {
+		for k, shop := range []string{"north", "south"} {
+			sold, visitors := "", ""
+			if i < 70 {
+				sold = string(rune('1'+(i+k)%7)) + "0"
+				visitors = sold + "0"
+			}
+			holiday := "0"
+			if i%10 == 0 {
+				holiday = "1"
+			}
+			b.WriteString(strings.Join([]string{shop, day.AddDate(0, 0, i).Format("02/01/2006"), sold, visitors, holiday}, ";") + "\n")
+		}
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "shops.csv"), []byte(b.String()), 0o644))
+	o := attune(t, dir, "optimize", "--data", "shops.csv", "--target", "sold", "--time", "day", "--layout", "02/01/2006", "--id", "shop",
+		"--past", "visitors", "--known", "holiday", "--models", "random_forest,xgboost", "--trials", "2", "--max-rounds", "20", "--metric", "mae",
+		"--quiet", "--fixed", "random_forest.n_estimators=10", "--fixed", "xgboost.eta=0.5", "--sampler", "qmc", "--pruner", "halving")
+	require.Zero(t, o.code, o.stderr)
+	assert.Empty(t, o.stderr)
+	assert.Contains(t, o.stdout, "sold by day, 2 series, 140 rows, 01/01/2024 to 10/03/2024")
+	assert.Contains(t, o.stdout, "backtest mae")
+	assert.NotContains(t, o.stdout, "eta=")
+
+	forecast := strings.Split(succeed(t, dir, "predict"), "\n")
+	require.Len(t, forecast, 1+2*7+1)
+	assert.Equal(t, "id,time,prediction", forecast[0])
+	assert.Regexp(t, `^north,11/03/2024,`, forecast[1])
+	assert.Regexp(t, `^south,17/03/2024,`, forecast[14])
+	assert.Len(t, strings.Split(succeed(t, dir, "predict", "--series", "south", "--plot", "south.svg"), "\n"), 1+7+1)
+	assert.Contains(t, attune(t, dir, "predict", "--plot", "all.svg").stderr, "--plot draws one series, and there are 2: choose one with --series")
+	assert.Contains(t, attune(t, dir, "predict", "--series", "west").stderr, `--series west: there is none of that id: there are ["north" "south"]`)
+}
+
+func TestResume(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no signals to send")
+	}
+	for name, tc := range map[string]struct {
+		signal os.Signal
+		code   int
+		stderr string
+	}{
+		"interrupted": {os.Interrupt, 130, "attune: interrupted: air-passengers/lightgbm keeps its trials: the same command goes on where this one stopped"},
+		"killed":      {os.Kill, -1, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, optimize := air(t, "--trials", "200", "--workers", "2", "--max-rounds", "60", "--windows", "2", "--patience", "-1", "--pruner", "none", "--grace", "1s")
+			cmd := program(t, dir, optimize...)
+			var stdout bytes.Buffer
+			cmd.Stdout = &stdout
+			stderr, err := cmd.StderrPipe()
+			require.NoError(t, err)
+			require.NoError(t, cmd.Start())
+			var last string
+			for r, sent := bufio.NewScanner(stderr), false; r.Scan(); {
+				if last = r.Text(); !sent && strings.Contains(last, "/200 trials in") {
+					sent = true
+					require.NoError(t, cmd.Process.Signal(tc.signal))
+				}
+			}
+			require.Error(t, cmd.Wait())
+			assert.Equal(t, tc.code, cmd.ProcessState.ExitCode())
+			assert.Empty(t, stdout.String())
+			if tc.stderr != "" {
+				assert.Equal(t, tc.stderr, last)
+			}
+
+			var list []summary
+			require.NoError(t, json.Unmarshal([]byte(succeed(t, dir, "studies", "--format", "json")), &list))
+			were := list[0].Complete
+			require.Less(t, were, 200, "it was not stopped in the middle")
+
+			total := []string{"--trials", strconv.Itoa(were + 2)}
+			o := attune(t, dir, append(optimize, total...)...)
+			require.Zero(t, o.code, o.stderr)
+			assert.Contains(t, o.stderr, "resuming: "+strconv.Itoa(were)+" trials are there, 2 to go")
+			require.NoError(t, json.Unmarshal([]byte(succeed(t, dir, "studies", "--format", "json")), &list))
+			assert.GreaterOrEqual(t, list[0].Complete, were+2)
+			assert.LessOrEqual(t, list[0].Complete, were+3, "a dead worker's trial may come on top")
+			assert.Zero(t, list[0].Running)
+			assert.Len(t, strings.Split(succeed(t, dir, "predict"), "\n"), 1+12+1)
+		})
+	}
+}
+
+func TestBadInput(t *testing.T) {
+	t.Parallel()
+	good, err := os.ReadFile("../../data/airpassengers.csv")
+	require.NoError(t, err)
+	lines := strings.Split(strings.TrimSpace(string(good)), "\n")
+	edit := func(f func(l []string) []string) string {
+		return strings.Join(f(append([]string(nil), lines...)), "\n") + "\n"
+	}
+	line8 := func(text string) string {
+		return edit(func(l []string) []string { l[7] = text; return l })
+	}
+	// Each is tuned as air.csv of the target passengers, with more flags.
+	for name, tc := range map[string]struct {
+		csv  string
+		args []string
+		want string // of standard error, all of it
+	}{
+		"a ragged row":        {line8("1949-07,148,1"), nil, "air.csv: line 8: wrong number of fields: 3, while the header has 2"},
+		"a quote left open":   {line8(`1949-07,"148`), nil, `air.csv: line 145: extraneous or missing " in quoted-field`},
+		"dates out of order":  {edit(func(l []string) []string { l[7], l[8] = l[8], l[7]; return l }), nil, `air.csv: line 9: column "month": "1949-07-01": out of order: after 1949-08-01 in line 8: sort the rows, or give --sort`},
+		"a date twice":        {edit(func(l []string) []string { l[8] = l[7]; return l }), nil, `air.csv: line 9: column "month": "1949-07-01": duplicate of line 8: if there are several series, name the column that tells them apart with --id`},
+		"a gap":               {edit(func(l []string) []string { return append(l[:7], l[9:]...) }), nil, `air.csv: line 8: column "month": "1949-09-01": a gap before it: 1949-07-01 is missing (2 in all, at a frequency of month): fill it with --fill carry, interpolate or keep`},
+		"a date that is none": {line8("soon,148"), nil, `air.csv: line 8: column "month": "soon": not a time in the layout "2006-01": parsing time "soon" as "2006-01": cannot parse "soon" as "2006"`},
+		"a constant target": {edit(func(l []string) []string {
+			for i := range l[1:] {
+				l[1+i] = l[1+i][:8] + "5"
+			}
+			return l
+		}), nil, `air.csv: column "passengers": the target is constant, 5: there is nothing to forecast`},
+		"too few rows":         {edit(func(l []string) []string { return l[:51] }), nil, "air.csv: too few rows: 50, which 3 windows of 12 steps and 12 to test on do not leave enough of to learn from: lower --horizon, --windows or --test"},
+		"far too few rows":     {edit(func(l []string) []string { return l[:8] }), nil, "air.csv: too few rows: 7, which 3 windows of 12 steps and 12 to test on do not leave enough of to learn from: lower --horizon, --windows or --test"},
+		"one row":              {edit(func(l []string) []string { return l[:2] }), nil, `air.csv: column "month": infer the frequency: no frequency: there is no series of two rows: state it with --freq`},
+		"NaN in the target":    {line8("1949-07,NaN"), nil, `air.csv: line 8: column "passengers": a missing value at 1949-07-01: fill it with --fill carry, interpolate or keep`},
+		"text for a number":    {line8("1949-07,many"), nil, `air.csv: line 8: column "passengers": "many": not a finite number`},
+		"an infinite number":   {line8("1949-07,inf"), nil, `air.csv: line 8: column "passengers": "inf": not a finite number`},
+		"no rows":              {lines[0] + "\n", nil, "air.csv: there are no rows after the header"},
+		"nothing":              {"", nil, "air.csv: there are no rows"},
+		"no time stamps":       {"shop,passengers\na,1\nb,2\n", nil, "air.csv: no column has time stamps that are recognised: name it with --time and, if need be, say how they are written with --layout: there are shop, passengers"},
+		"two of time stamps":   {"day,month,passengers\n2020-01-01,2020-01,1\n2020-01-02,2020-02,3\n", nil, "air.csv: day and month could be the time stamps: say which with --time"},
+		"American dates":       {"day,passengers\n01/02/2020,1\n01/03/2020,2\n", []string{"--time", "day"}, `air.csv: line 2: column "day": "01/02/2020": not a time in a layout known here: say how it is written with --layout, as in --layout 02/01/2006`},
+		"UTF-16":               {"\xff\xfem\x00o\x00", nil, "air.csv: the text is UTF-16: save it as UTF-8"},
+		"no target":            {string(good), []string{"--target", ""}, "air.csv: which column is to be forecast? Say it with --target: there are month, passengers"},
+		"an unknown column":    {string(good), []string{"--target", "passenger"}, `air.csv: line 1: column "passenger": column not found: there are ["month" "passengers"]`},
+		"an unknown id":        {string(good), []string{"--id", "shop"}, `air.csv: line 1: column "shop": column not found: there are ["month" "passengers"]`},
+		"a column twice":       {string(good), []string{"--past", "passengers"}, `air.csv: line 1: column "passengers": column has two roles`},
+		"no data":              {string(good), []string{"--data", ""}, "which series? Say it with --data FILE --target COLUMN"},
+		"no such file":         {string(good), []string{"--data", "b.csv"}, "b.csv: no such file or directory"},
+		"a folder":             {string(good), []string{"--data", "."}, ".: a folder: want a CSV file"},
+		"an unknown model":     {string(good), []string{"--models", "lgbm"}, "--models lgbm: want one of lightgbm, xgboost, catboost, random_forest, nlinear, lstm, tcn, transformer"},
+		"a model twice":        {string(good), []string{"--models", "xgboost,xgboost"}, "--models: xgboost stands there twice"},
+		"an unknown metric":    {string(good), []string{"--metric", "accuracy"}, "--metric accuracy: want one of mape, smape, wape, mase, rmsse, rmse, mae, r2, pinball@Q"},
+		"an unknown sampler":   {string(good), []string{"--sampler", "magic"}, "--sampler magic: want one of tpe, random, qmc"},
+		"an unknown pruner":    {string(good), []string{"--pruner", "magic"}, "--pruner magic: want one of median, halving, hyperband, none"},
+		"an unknown fill":      {string(good), []string{"--fill", "zero"}, "--fill zero: want one of carry, interpolate, keep"},
+		"no frequency":         {string(good), []string{"--freq", "lunar"}, `invalid argument "lunar" for "--freq" flag: frequency "lunar": no frequency: want, for instance, month, 15 minutes, W or 2 quarters: see attune optimize --help`},
+		"no trials":            {string(good), []string{"--trials", "0"}, "--trials 0: want at least 1"},
+		"an odd test":          {string(good), []string{"--test", "13"}, "--test 13: want a multiple of the horizon, 12, or no more than that"},
+		"too long a horizon":   {string(good), []string{"--horizon", "60"}, "air.csv: too few rows: 144, which 3 windows of 60 steps and 60 to test on do not leave enough of to learn from: lower --horizon, --windows or --test"},
+		"fixed without value":  {string(good), []string{"--fixed", "eta"}, "--fixed eta: want NAME=VALUE, or MODEL.NAME=VALUE"},
+		"fixed of no model":    {string(good), []string{"--fixed", "xgboost.eta=1"}, "--fixed xgboost.eta=1: xgboost is none of the --models"},
+		"a space of no file":   {string(good), []string{"--space", "s.yaml"}, "--space: open s.yaml: no such file or directory"},
+		"a space of no YAML":   {string(good), []string{"--space", "air.csv"}, "--space air.csv: "},
+		"no such flag":         {string(good), []string{"--trails", "5"}, "unknown flag: --trails: see attune optimize --help"},
+		"one word too many":    {string(good), []string{"now"}, `unknown command "now" for "attune optimize"`},
+		"a storage of text":    {string(good), []string{"--storage", "air.csv"}, `open study "air-passengers/lightgbm" in air.csv: not a store: it is not a SQLite database`},
+		"a storage of nowhere": {string(good), []string{"--storage", "no/a.db"}, `open study "air-passengers/lightgbm" in no/a.db: bad path: folder no: stat no: no such file or directory: create it first: name another file with --storage`},
+		"a folder as storage":  {string(good), []string{"--storage", "."}, `open study "air-passengers/lightgbm" in .: not a store: it is a folder; name a file in it: name another file with --storage`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, optimize := air(t)
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "air.csv"), []byte(tc.csv), 0o644))
+			o := attune(t, dir, append(append(optimize, "--quiet"), tc.args...)...)
+			assert.Equal(t, 1, o.code)
+			assert.Empty(t, o.stdout)
+			assert.True(t, strings.HasPrefix(o.stderr, "attune: "+tc.want), "%s\nwant %s", o.stderr, tc.want)
+			assert.Equal(t, 1, strings.Count(o.stderr, "\n"), "one line")
+			assert.NoFileExists(t, filepath.Join(dir, "attune.db"), "nothing is begun")
+		})
+	}
+	for name, tc := range map[string]struct {
+		args []string
+		want string
+	}{
+		"an unknown hyperparameter": {[]string{"--fixed", "num_leves=3"}, "--fixed, --space: bad search space: lightgbm: "},
+		"an engine of others":       {[]string{"--engine", "lightgbm", "--models", "xgboost"}, "--engine lightgbm trains lightgbm and random_forest, not xgboost: take --engine auto"},
+		"an unknown engine":         {[]string{"--engine", "jet"}, "--engine jet: want one of native, "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, _ := air(t)
+			o := attune(t, dir, append([]string{"optimize", "--data", "air.csv", "--target", "passengers", "--trials", "1"}, tc.args...)...)
+			assert.Equal(t, 1, o.code)
+			assert.Contains(t, o.stderr, "attune: "+tc.want)
+		})
+	}
+	t.Run("a folder that cannot be written", func(t *testing.T) {
+		t.Parallel()
+		if os.Geteuid() == 0 || runtime.GOOS == "windows" {
+			t.Skip("nothing is out of reach")
+		}
+		dir, optimize := air(t)
+		require.NoError(t, os.Chmod(dir, 0o555))
+		o := attune(t, dir, optimize...)
+		assert.Equal(t, 1, o.code)
+		assert.Contains(t, o.stderr, "attune.db")
+	})
+	t.Run("no storage", func(t *testing.T) {
+		t.Parallel()
+		dir, _ := air(t)
+		for _, command := range []string{"predict", "best", "studies", "trials"} {
+			o := attune(t, dir, command)
+			assert.Equal(t, 1, o.code)
+			assert.Equal(t, "attune: attune.db: there is no such file: attune optimize makes it; say where it is with --storage\n", o.stderr)
+			o = attune(t, dir, command, "--storage", "air.csv")
+			assert.Equal(t, 1, o.code)
+			assert.Contains(t, o.stderr, "list studies in air.csv: not a store: it is not a SQLite database")
+			assert.Contains(t, attune(t, dir, command, "--storage", ".").stderr, "attune: .: a folder: --storage wants a file")
+		}
+		assert.Equal(t, "attune: --format xml: want one of text, json\n", attune(t, dir, "studies", "--format", "xml").stderr)
+	})
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	assert.Regexp(t, `^attune .+\n$`, succeed(t, dir, "--version"))
+	for _, command := range []string{"optimize", "predict", "studies", "best", "trials"} {
+		help := succeed(t, dir, command, "--help")
+		assert.Contains(t, help, "Examples:\n  attune "+command)
+		assert.Contains(t, help, "--storage file")
+	}
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		assert.Contains(t, succeed(t, dir, "completion", shell), "attune")
+	}
+	assert.Contains(t, succeed(t, dir, "__complete", "optimize", "--pruner", ""), "median\nhalving\nhyperband\nnone\n")
+	o := attune(t, dir, "tune")
+	assert.Equal(t, 1, o.code)
+	assert.Equal(t, "attune: unknown command \"tune\" for \"attune\"\n", o.stderr)
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/attune-hpo/attune/internal/atomicfile"
+	"github.com/attune-hpo/attune/objective/forecast"
+	"github.com/attune-hpo/attune/objective/tune"
+)
+
+// predict is the command of that name.
+type predict struct {
+	storage string
+	study   string
+	model   string
+	data    string
+	horizon int
+	output  string
+	plot    string
+	series  string
+}
+
+func predictCommand() *cobra.Command {
+	var p predict
+	cmd := &cobra.Command{
+		Use:   "predict",
+		Short: "Forecast with the best model of a study",
+		Long: `Predict forecasts what comes after the end of the data with the best model of a study,
+and writes CSV with the columns id (where there are several series), time and
+prediction.
+
+The data are those that the study was made with, or newer ones of the same form, given
+by --data: the model is not fitted again. Columns known in advance are to reach as far
+as the forecast.`,
+		Example: `  attune predict
+  attune predict --storage attune.db --study airpassengers-passengers/lightgbm --output forecast.csv --plot forecast.svg
+  attune predict --model attune.db.models/model-air%2Flightgbm.json --data newer.csv --horizon 6`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.run(cmd.Context(), cmd.OutOrStdout()) },
+	}
+	storageFlags(cmd, &p.storage, &p.study)
+	f := cmd.Flags()
+	f.StringVar(&p.model, "model", "", "model `file`, in place of a study; --data is needed then")
+	f.StringVar(&p.data, "data", "", "CSV `file` of newer data (default: what the study was made with)")
+	f.IntVar(&p.horizon, "horizon", 0, "steps to forecast (default, and most: what the model was tuned for)")
+	f.StringVar(&p.output, "output", "", "`file` to write to (default: standard output)")
+	f.StringVar(&p.plot, "plot", "", "SVG `file` to draw the forecast in")
+	f.StringVar(&p.series, "series", "", "`id` of the only series to forecast")
+	return cmd
+}
+
+func (p predict) run(ctx context.Context, stdout io.Writer) error {
+	m, from, err := p.load(ctx)
+	if err != nil {
+		return err
+	}
+	frame, err := from.series()
+	if err != nil {
+		return err
+	}
+	if p.series != "" {
+		var ids []string
+		for _, s := range frame {
+			ids = append(ids, s.ID)
+		}
+		i := slices.Index(ids, p.series)
+		if i < 0 {
+			return fmt.Errorf("--series %s: there is none of that id: there are %q", p.series, ids)
+		}
+		frame = frame[i : i+1]
+	}
+	if p.plot != "" && len(frame) > 1 {
+		return fmt.Errorf("--plot draws one series, and there are %d: choose one with --series", len(frame))
+	}
+	switch {
+	case p.horizon == 0:
+		p.horizon = m.Horizon
+	case p.horizon < 0 || p.horizon > m.Horizon:
+		return fmt.Errorf("--horizon %d: the model was tuned to forecast 1 to %d steps: for more, tune with a longer --horizon", p.horizon, m.Horizon)
+	}
+	next, err := m.Forecaster.Predict(ctx, frame, p.horizon)
+	if err != nil {
+		return err
+	}
+	if p.plot != "" {
+		plot := forecast.Plot{Title: fmt.Sprintf("%s, next %d %ss, by %s", from.Target, p.horizon, frame[0].Freq.Unit, m.Family),
+			Truth: frame[0], Last: max(3*m.Horizon, 40), Forecasts: []forecast.Line{{Name: m.Family, Series: next[0]}}}
+		if err := atomicfile.Write(p.plot, plot.WriteSVG); err != nil {
+			return fmt.Errorf("--plot %s: %w", p.plot, err)
+		}
+	}
+	write := func(w io.Writer) error { return writeForecast(w, next, from) }
+	return output(stdout, p.output, write)
+}
+
+// load returns the model, and how what it is to continue is read.
+func (p predict) load(ctx context.Context) (tune.Model, source, error) {
+	if p.model != "" {
+		switch {
+		case p.study != "":
+			return tune.Model{}, source{}, errors.New("--model and --study: give one of the two")
+		case p.data == "":
+			return tune.Model{}, source{}, errors.New("--model: say with --data what it is to continue")
+		}
+		m, err := tune.ReadFile(p.model, families()...)
+		if err != nil {
+			return m, source{}, err
+		}
+		if m.Data == nil {
+			return m, source{}, fmt.Errorf("%s does not say how its data are read: it is none that attune optimize has made", p.model)
+		}
+		d := m.Data
+		return m, source{File: p.data, Time: d.Time, Target: d.Target, ID: d.ID, Past: d.Past, Known: d.Known, Freq: d.Freq,
+			Layout: d.Layout, Fill: d.Fill, Sort: d.Sort}, nil
+	}
+	store, err := openStore(p.storage)
+	if err != nil {
+		return tune.Model{}, source{}, err
+	}
+	name, err := pick(ctx, store, p.study)
+	if err != nil {
+		return tune.Model{}, source{}, err
+	}
+	s, err := openJob(ctx, store, name)
+	if err != nil {
+		return tune.Model{}, source{}, err
+	}
+	defer s.Close()
+	m, _, err := s.final(ctx, runtime.GOMAXPROCS(0))
+	from := s.job.Data
+	if p.data != "" {
+		from.File, from.Comma = p.data, ""
+	}
+	return m, from, err
+}
+
+// series reads data that a model is to continue.
+func (s *source) series() (forecast.Frame, error) {
+	if err := s.look(); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.File, err)
+	}
+	c := s.csv()
+	c.AllowConstant = true
+	return c.ReadFile(s.File)
+}
+
+// writeForecast writes a frame as CSV.
+func writeForecast(to io.Writer, f forecast.Frame, s source) error {
+	w := csv.NewWriter(to)
+	row := func(id string, rest ...string) {
+		if s.ID != "" {
+			rest = append([]string{id}, rest...)
+		}
+		w.Write(rest) // its error comes at Flush
+	}
+	row("id", "time", "prediction")
+	for _, series := range f {
+		for i, y := range series.Y {
+			row(series.ID, s.stamp(series.Time(i)), strconv.FormatFloat(y, 'g', -1, 64))
+		}
+	}
+	w.Flush()
+	return w.Error()
+}

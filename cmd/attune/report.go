@@ -1,0 +1,348 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/attune-hpo/attune/objective/forecast"
+	"github.com/attune-hpo/attune/objective/tune"
+	"github.com/attune-hpo/attune/storage/sqlite"
+	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// A report compares models and baselines.
+type report struct {
+	job     job // of any of the models: they differ in model, engine and fixed only
+	storage string
+	models  []row
+	base    []row    // the best first
+	notes   []string // on scores
+	frame   forecast.Frame
+}
+
+// A row is how a model or a baseline did.
+type row struct {
+	name     string
+	baseline bool
+	valid    forecast.Result // scores by job.metrics
+	test     forecast.Result // likewise; no scores if nothing was kept back
+
+	study    string
+	trials   [3]int        // complete, pruned, failed
+	failure  string        // the last
+	took     time.Duration // of the first two, one after the other
+	best     trial.Record
+	model    tune.Model // of the best trial, which has not seen the test span
+	finalist string     // file of the model fitted to all data; empty but for the winner
+}
+
+// score returns that of the metric optimised.
+func (r row) score() float64 { return first(r.valid.Scores) }
+
+func first(scores []float64) float64 {
+	if len(scores) == 0 {
+		return math.NaN()
+	}
+	return scores[0]
+}
+
+// newRow reads what came of a study.
+func newRow(ctx context.Context, st *study.Study, j job, task *tune.Task) (row, error) {
+	h, err := st.Snapshot(ctx)
+	if err != nil {
+		return row{}, err
+	}
+	r := row{name: j.Model, study: st.Name(), trials: [3]int{h.Count(trial.Complete), h.Count(trial.Pruned), h.Count(trial.Failed)}}
+	for t := range h.All() {
+		switch t.State {
+		case trial.Complete, trial.Pruned:
+			r.took += t.Duration()
+		case trial.Failed:
+			r.failure = t.Err
+		}
+	}
+	if r.best, err = st.Best(ctx); err != nil {
+		return row{}, err
+	}
+	if r.model, err = task.Best(ctx, st); err != nil {
+		return row{}, err
+	}
+	r.valid = forecast.Result{Name: j.Model, Metrics: j.metrics()[:1], Scores: r.best.Values}
+	return r, nil
+}
+
+// A frozen forecaster is one that is not fitted again.
+type frozen struct{ forecast.Forecaster }
+
+func (frozen) Fit(context.Context, forecast.Frame, forecast.FitOptions) error { return nil }
+
+// compare scores baselines and models on the backtest and on the test span, and fits
+// the best model to all data.
+func (r *report) compare(ctx context.Context, threads int) error {
+	back, err := r.job.tuning(r.frame)
+	if err != nil {
+		return err
+	}
+	valid, err := back.Compare(ctx)
+	if err != nil {
+		return err
+	}
+	r.notes = valid.Notes
+	for _, b := range valid.Rows {
+		r.base = append(r.base, row{name: b.Name, baseline: true, valid: b})
+	}
+	if r.job.Test > 0 {
+		h := min(r.job.Horizon, r.job.Test)
+		span, err := forecast.NewBacktest(r.frame, forecast.Splits{Horizon: h, Windows: r.job.Test / h}, r.job.metrics()...)
+		if err != nil {
+			return err
+		}
+		base, err := span.Compare(ctx)
+		if err != nil {
+			return err
+		}
+		for _, n := range base.Notes {
+			r.notes = append(r.notes, "test: "+n)
+		}
+		for i := range r.base {
+			for _, b := range base.Rows {
+				if b.Name == r.base[i].name {
+					r.base[i].test = b
+				}
+			}
+		}
+		for i, m := range r.models {
+			if r.models[i].test, err = span.Run(ctx, m.name, frozen{m.model.Forecaster}, forecast.RunOptions{}); err != nil {
+				return fmt.Errorf("study %q: %w", m.study, err)
+			}
+		}
+	}
+	for _, m := range r.models {
+		if m.trials[2] > 0 {
+			r.notes = append(r.notes, fmt.Sprintf("%s: %d trials failed, the last with: %s", m.name, m.trials[2], plain(m.failure)))
+		}
+	}
+	metric := r.job.metrics()[0]
+	slices.SortStableFunc(r.models, func(a, b row) int { return better(metric, a.score(), b.score()) })
+	s, err := openJob(ctx, sqlite.File(r.storage), r.models[0].study)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	_, r.models[0].finalist, err = s.final(ctx, threads)
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%w: the trials are kept: the same command goes on where this one stopped", errInterrupted)
+	}
+	return err
+}
+
+// verdict says in words who won.
+func (r *report) verdict() string {
+	metric := r.job.metrics()[0]
+	best := r.models[0]
+	s := fmt.Sprintf("%s is the best model on the backtest (%s %.4g).", best.name, metric.Name(), best.score())
+	if len(r.models) == 1 {
+		s = fmt.Sprintf("%s has %s %.4g on the backtest.", best.name, metric.Name(), best.score())
+	}
+	if len(r.base) == 0 {
+		return s
+	}
+	base := r.base[0]
+	if metric.Better(best.score(), base.score()) {
+		s += fmt.Sprintf(" The best baseline, %s, has %.4g.", base.name, base.score())
+	} else {
+		s += fmt.Sprintf(" But no model beats the baseline %s (%.4g) there: forecast with that, or tune on.", base.name, base.score())
+	}
+	if r.job.Test == 0 {
+		return s
+	}
+	s += fmt.Sprintf("\nOn the test span, which the tuning never saw, it has %s %.4g,", metric.Name(), first(best.test.Scores))
+	winner := slices.MinFunc(r.base, func(a, b row) int { return better(metric, first(a.test.Scores), first(b.test.Scores)) })
+	if metric.Better(first(best.test.Scores), first(winner.test.Scores)) {
+		s += fmt.Sprintf(" better than every baseline (%s has %.4g).", winner.name, first(winner.test.Scores))
+	} else {
+		s += fmt.Sprintf(" worse than the baseline %s with %.4g: do not trust it yet.", winner.name, first(winner.test.Scores))
+	}
+	return s
+}
+
+func better(m forecast.Metric, a, b float64) int {
+	switch {
+	case m.Better(a, b):
+		return -1
+	case m.Better(b, a):
+		return 1
+	}
+	return 0
+}
+
+func (r *report) rows() []row {
+	metric := r.job.metrics()[0]
+	all := slices.Concat(r.models, r.base)
+	slices.SortStableFunc(all, func(a, b row) int { return better(metric, a.score(), b.score()) })
+	return all
+}
+
+func number(x float64) string {
+	if math.IsNaN(x) {
+		return "-"
+	}
+	return fmt.Sprintf("%.4g", x)
+}
+
+// write writes the report for people.
+func (r *report) write(w io.Writer) error {
+	metric := r.job.metrics()[0]
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s: %s by %s, %s\n", r.job.Data.File, r.job.Data.Target, r.frame[0].Freq, r.job.Span)
+	fmt.Fprintf(&b, "backtest: %d x %d steps", r.job.Windows, r.job.Horizon)
+	if r.job.Test > 0 {
+		fmt.Fprintf(&b, "; test: the %d after them, which the tuning never saw", r.job.Test)
+	}
+	fmt.Fprint(&b, "\n\n")
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "model\tbacktest %s", metric.Name())
+	if r.job.Test > 0 {
+		for _, m := range r.job.metrics() {
+			fmt.Fprintf(t, "\ttest %s", m.Name())
+		}
+	}
+	fmt.Fprint(t, "\ttrials\tpruned\tfailed\ttrial time\trounds\n")
+	for _, m := range r.rows() {
+		name := m.name
+		if m.baseline {
+			name += " (baseline)"
+		}
+		fmt.Fprintf(t, "%s\t%s", name, number(m.score()))
+		if r.job.Test > 0 {
+			for i := range r.job.metrics() {
+				s := math.NaN()
+				if i < len(m.test.Scores) {
+					s = m.test.Scores[i]
+				}
+				fmt.Fprintf(t, "\t%s", number(s))
+			}
+		}
+		if m.baseline {
+			fmt.Fprint(t, "\t\t\t\t\t\n")
+			continue
+		}
+		rounds := "-"
+		if a, ok := m.best.Attrs.Get(tune.RoundsKey); ok {
+			rounds = a.JSON
+		}
+		fmt.Fprintf(t, "\t%d\t%d\t%d\t%v\t%s\n", m.trials[0]+m.trials[1], m.trials[1], m.trials[2], m.took.Round(100*time.Millisecond), rounds)
+	}
+	t.Flush()
+	for _, n := range r.notes {
+		fmt.Fprintln(&b, n)
+	}
+	fmt.Fprintf(&b, "\n%s\n\nbest parameters:\n", r.verdict())
+	for _, m := range r.models {
+		fmt.Fprintf(&b, "  %s (trial %d):", m.name, m.best.Number)
+		for name, v := range m.best.Params.All() {
+			if x, ok := v.Any().(float64); ok {
+				fmt.Fprintf(&b, " %s=%.4g", name, x)
+			} else {
+				fmt.Fprintf(&b, " %s=%v", name, v)
+			}
+		}
+		fmt.Fprintln(&b)
+	}
+	winner := r.models[0]
+	fmt.Fprintf(&b, "\nmodel, fitted to all data: %s\n\nto use it:\n", winner.finalist)
+	for _, c := range r.commands() {
+		fmt.Fprintf(&b, "  %s\n", c)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// commands returns those that make use of the best model.
+func (r *report) commands() []string {
+	at := fmt.Sprintf("--storage %s --study %s", quote(r.storage), quote(r.models[0].study))
+	return []string{
+		fmt.Sprintf("attune predict %s --output forecast.csv --plot forecast.svg", at),
+		fmt.Sprintf("attune best %s --format json", at),
+	}
+}
+
+// quote quotes an argument for a shell, if it needs that.
+func quote(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+:@%,", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// scores returns a result as JSON has it: null for NaN.
+func scores(res forecast.Result) map[string]*float64 {
+	out := map[string]*float64{}
+	for i, s := range res.Scores {
+		out[res.Metrics[i].Name()] = nil
+		if !math.IsNaN(s) && !math.IsInf(s, 0) {
+			out[res.Metrics[i].Name()] = &s
+		}
+	}
+	return out
+}
+
+// writeJSON writes the report for programs.
+func (r *report) writeJSON(w io.Writer) error {
+	type item struct {
+		Name       string              `json:"name"`
+		Baseline   bool                `json:"baseline"`
+		Validation map[string]*float64 `json:"validation"`
+		Test       map[string]*float64 `json:"test,omitempty"`
+		Study      string              `json:"study,omitempty"`
+		Trials     int                 `json:"trials,omitempty"`
+		Pruned     int                 `json:"pruned,omitempty"`
+		Failed     int                 `json:"failed,omitempty"`
+		Seconds    float64             `json:"trial_seconds,omitempty"`
+		Best       *int                `json:"best_trial,omitempty"`
+		Rounds     json.RawMessage     `json:"rounds,omitempty"`
+		Params     json.RawMessage     `json:"params,omitempty"`
+		File       string              `json:"model_file,omitempty"`
+	}
+	out := struct {
+		Data     source   `json:"data"`
+		Metric   string   `json:"metric"`
+		Horizon  int      `json:"horizon"`
+		Windows  int      `json:"windows"`
+		Test     int      `json:"test"`
+		Storage  string   `json:"storage"`
+		Winner   string   `json:"winner"` // the best model's study
+		Verdict  string   `json:"verdict"`
+		Notes    []string `json:"notes,omitempty"`
+		Commands []string `json:"commands"`
+		Rows     []item   `json:"rows"`
+	}{r.job.Data, r.job.Metric, r.job.Horizon, r.job.Windows, r.job.Test, r.storage, r.models[0].study, r.verdict(), r.notes, r.commands(), nil}
+	for _, m := range r.rows() {
+		it := item{Name: m.name, Baseline: m.baseline, Validation: scores(m.valid), Study: m.study, Trials: m.trials[0] + m.trials[1],
+			Pruned: m.trials[1], Failed: m.trials[2], Seconds: m.took.Seconds(), File: m.finalist}
+		if r.job.Test > 0 {
+			it.Test = scores(m.test)
+		}
+		if !m.baseline {
+			it.Best = &m.best.Number
+			if a, ok := m.best.Attrs.Get(tune.RoundsKey); ok {
+				it.Rounds = json.RawMessage(a.JSON)
+			}
+			it.Params = paramsJSON(m.best)
+		}
+		out.Rows = append(out.Rows, it)
+	}
+	return writeJSON(w, out)
+}

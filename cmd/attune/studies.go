@@ -1,0 +1,348 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/attune-hpo/attune/export"
+	"github.com/attune-hpo/attune/internal/atomicfile"
+	"github.com/attune-hpo/attune/sampler/random"
+	"github.com/attune-hpo/attune/storage/sqlite"
+	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// storageFlags adds --storage and, unless study is nil, --study, which completes to
+// what the storage holds.
+func storageFlags(cmd *cobra.Command, storage, name *string) {
+	cmd.Flags().SortFlags = false
+	cmd.Flags().StringVar(storage, "storage", "attune.db", "SQLite `file` of the studies")
+	if name == nil {
+		return
+	}
+	cmd.Flags().StringVar(name, "study", "", "`name` of the study (default: the best of those that tuned models on the same data)")
+	must(cmd.RegisterFlagCompletionFunc("study", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		var names []string
+		if store, err := openStore(*storage); err == nil {
+			all, _ := study.List(cmd.Context(), store)
+			for _, s := range all {
+				names = append(names, s.Name)
+			}
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}))
+}
+
+// snapshot returns the trials of a study.
+func snapshot(ctx context.Context, store *sqlite.Store, name string) (trial.Snapshot, error) {
+	st, err := study.Load(ctx, store, name, study.Config{Sampler: random.Sampler{}})
+	if err != nil {
+		return trial.Snapshot{}, err
+	}
+	defer st.Close()
+	return st.Snapshot(ctx)
+}
+
+// pick returns the name of the study to look at if none is given: the only one, or the
+// best of those that tuned models for the same forecast of the same data.
+func pick(ctx context.Context, store *sqlite.Store, name string) (string, error) {
+	all, err := study.List(ctx, store)
+	if err != nil {
+		return "", err
+	}
+	var names []string
+	for _, s := range all {
+		names = append(names, s.Name)
+	}
+	switch {
+	case len(all) == 0:
+		return "", fmt.Errorf("%s holds no studies", store.Path)
+	case name != "":
+		return name, oneOf("study", name, names)
+	case len(all) == 1:
+		return all[0].Name, nil
+	}
+	var task job
+	best, value := "", math.NaN()
+	for i, s := range all {
+		j, err := readJob(s.Attrs)
+		if i == 0 {
+			task = j
+		}
+		j.Model, j.Engine, j.Fixed, j.MaxRounds, j.Patience = task.Model, task.Engine, task.Fixed, task.MaxRounds, task.Patience
+		if err != nil || task.conflict("", j) != nil {
+			return "", fmt.Errorf("%s holds studies of different things: choose one with --study: %s", store.Path, strings.Join(names, ", "))
+		}
+		h, err := snapshot(ctx, store, s.Name)
+		if err != nil {
+			return "", err
+		}
+		if t, ok := h.Best(); ok && (best == "" || task.metrics()[0].Better(t.Values[0], value)) {
+			best, value = s.Name, t.Values[0]
+		}
+	}
+	if best == "" {
+		return "", fmt.Errorf("%s: %w in any study", store.Path, study.ErrNoTrial)
+	}
+	return best, nil
+}
+
+// A summary is a study in a line.
+type summary struct {
+	Name       string    `json:"name"`
+	Directions []string  `json:"directions"`
+	Metrics    []string  `json:"metrics,omitempty"`
+	Complete   int       `json:"complete"`
+	Pruned     int       `json:"pruned"`
+	Failed     int       `json:"failed"`
+	Running    int       `json:"running"`
+	Waiting    int       `json:"waiting"`
+	Best       *float64  `json:"best,omitempty"` // null for none, and for several objectives
+	BestTrial  *int      `json:"best_trial,omitempty"`
+	Begun      time.Time `json:"begun,omitzero"`
+	Latest     time.Time `json:"latest,omitzero"` // when the last trial finished
+}
+
+func studiesCommand() *cobra.Command {
+	var storage, format string
+	cmd := &cobra.Command{
+		Use:   "studies",
+		Short: "List the studies of a storage",
+		Example: `  attune studies
+  attune studies --storage attune.db --format json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := oneOf("format", format, []string{"text", "json"}); err != nil {
+				return err
+			}
+			store, err := openStore(storage)
+			if err != nil {
+				return err
+			}
+			list, err := summaries(cmd.Context(), store)
+			if err != nil {
+				return err
+			}
+			if format == "json" {
+				return writeJSON(cmd.OutOrStdout(), list)
+			}
+			return writeSummaries(cmd.OutOrStdout(), list)
+		},
+	}
+	storageFlags(cmd, &storage, nil)
+	formatFlag(cmd, &format, "text", "json")
+	return cmd
+}
+
+func formatFlag(cmd *cobra.Command, format *string, values ...string) {
+	cmd.Flags().StringVar(format, "format", values[0], strings.Join(values, ", "))
+	complete(cmd, "format", values...)
+}
+
+func summaries(ctx context.Context, store *sqlite.Store) ([]summary, error) {
+	all, err := study.List(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	list := []summary{}
+	for _, s := range all {
+		h, err := snapshot(ctx, store, s.Name)
+		if err != nil {
+			return nil, err
+		}
+		l := summary{Name: s.Name, Metrics: s.Metrics(), Complete: h.Count(trial.Complete), Pruned: h.Count(trial.Pruned),
+			Failed: h.Count(trial.Failed), Running: len(h.Running()), Waiting: len(h.Waiting())}
+		for i := range s.Objectives() {
+			l.Directions = append(l.Directions, s.Direction(i).String())
+		}
+		if best, ok := h.Best(); ok && s.Objectives() == 1 && !math.IsInf(best.Values[0], 0) {
+			l.Best, l.BestTrial = &best.Values[0], &best.Number
+		}
+		for t := range h.All() {
+			if l.Begun.IsZero() || !t.Started.IsZero() && t.Started.Before(l.Begun) {
+				l.Begun = t.Started
+			}
+			if t.Finished.After(l.Latest) {
+				l.Latest = t.Finished
+			}
+		}
+		list = append(list, l)
+	}
+	return list, nil
+}
+
+func writeSummaries(w io.Writer, list []summary) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "study\tobjective\tbest\tcomplete\tpruned\tfailed\trunning\twaiting\tlatest trial")
+	for _, s := range list {
+		objective := strings.Join(s.Directions, ", ")
+		if len(s.Metrics) == 1 {
+			objective += " " + s.Metrics[0]
+		}
+		best, latest := "-", "-"
+		if s.Best != nil {
+			best = fmt.Sprintf("%.6g", *s.Best)
+		}
+		if !s.Latest.IsZero() {
+			latest = s.Latest.UTC().Format("2006-01-02 15:04:05 UTC")
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n", s.Name, objective, best, s.Complete, s.Pruned, s.Failed, s.Running, s.Waiting, latest)
+	}
+	return t.Flush()
+}
+
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// output writes to a file, or to standard output if it has no name.
+func output(stdout io.Writer, file string, write func(io.Writer) error) error {
+	if file == "" {
+		return write(stdout)
+	}
+	if err := atomicfile.Write(file, write); err != nil {
+		return fmt.Errorf("--output %s: %w", file, err)
+	}
+	return nil
+}
+
+func bestCommand() *cobra.Command {
+	var storage, name, format, file string
+	cmd := &cobra.Command{
+		Use:   "best",
+		Short: "Show the best trial of a study",
+		Long: `Best shows the best trial of a study. As JSON or YAML that is what a training job
+reads: one mapping of the parameters' names to their values.`,
+		Example: `  attune best
+  attune best --storage attune.db --study airpassengers-passengers/lightgbm --format yaml --output best.yaml`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := oneOf("format", format, []string{"text", "json", "yaml"}); err != nil {
+				return err
+			}
+			store, err := openStore(storage)
+			if err != nil {
+				return err
+			}
+			if name, err = pick(cmd.Context(), store, name); err != nil {
+				return err
+			}
+			st, err := study.Load(cmd.Context(), store, name, study.Config{Sampler: random.Sampler{}})
+			if err != nil {
+				return err
+			}
+			defer st.Close()
+			best, err := st.Best(cmd.Context())
+			if errors.Is(err, study.ErrObjectives) {
+				return fmt.Errorf("study %q has several objectives, and so no one best trial: see attune trials", name)
+			}
+			if err != nil {
+				return fmt.Errorf("study %q: %w", name, err)
+			}
+			return output(cmd.OutOrStdout(), file, func(w io.Writer) error {
+				switch format {
+				case "json":
+					return export.ParamsJSON(w, best)
+				case "yaml":
+					return export.ParamsYAML(w, best)
+				}
+				return writeBest(w, storage, st, best)
+			})
+		},
+	}
+	storageFlags(cmd, &storage, &name)
+	formatFlag(cmd, &format, "text", "json", "yaml")
+	cmd.Flags().StringVar(&file, "output", "", "`file` to write to (default: standard output)")
+	return cmd
+}
+
+func writeBest(w io.Writer, storage string, st *study.Study, best trial.Record) error {
+	var b bytes.Buffer
+	metric := "value"
+	if m := st.Metrics(); len(m) == 1 {
+		metric = m[0]
+	}
+	fmt.Fprintf(&b, "study %s, trial %d\n", st.Name(), best.Number)
+	fmt.Fprintf(&b, "%s %.6g\n", metric, best.Values[0])
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	section := func(title string) { fmt.Fprintf(t, "%s:\n", title) }
+	section("parameters")
+	for name, v := range best.Params.All() {
+		fmt.Fprintf(t, "  %s\t%s\n", name, v)
+	}
+	if len(best.Attrs) > 0 {
+		section("attributes")
+		for _, a := range best.Attrs {
+			fmt.Fprintf(t, "  %s\t%s\n", a.Key, a.JSON)
+		}
+	}
+	t.Flush()
+	if at := modelPath(storage, st.Name()); exists(at) {
+		fmt.Fprintf(&b, "model: %s\n", at)
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// paramsJSON returns the parameters of a trial as a JSON object.
+func paramsJSON(r trial.Record) json.RawMessage {
+	var b bytes.Buffer
+	if err := export.ParamsJSON(&b, r); err != nil {
+		return nil
+	}
+	return b.Bytes()
+}
+
+func trialsCommand() *cobra.Command {
+	var storage, name, format, file string
+	cmd := &cobra.Command{
+		Use:   "trials",
+		Short: "Write all trials of a study as a table",
+		Example: `  attune trials --storage attune.db --study airpassengers-passengers/lightgbm --output trials.csv
+  attune trials --format jsonl`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := oneOf("format", format, []string{"csv", "jsonl"}); err != nil {
+				return err
+			}
+			store, err := openStore(storage)
+			if err != nil {
+				return err
+			}
+			if name, err = pick(cmd.Context(), store, name); err != nil {
+				return err
+			}
+			h, err := snapshot(cmd.Context(), store, name)
+			if err != nil {
+				return err
+			}
+			write := export.All(h).CSV
+			if format == "jsonl" {
+				write = export.All(h).JSONL
+			}
+			return output(cmd.OutOrStdout(), file, write)
+		},
+	}
+	storageFlags(cmd, &storage, &name)
+	formatFlag(cmd, &format, "csv", "jsonl")
+	cmd.Flags().StringVar(&file, "output", "", "`file` to write to (default: standard output)")
+	return cmd
+}
