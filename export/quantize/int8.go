@@ -1,0 +1,278 @@
+package quantize
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/attune-hpo/attune/export/onnx"
+)
+
+// bytes quantizes weights to int8.
+func (e *editor) bytes(ctx context.Context, o Options) error {
+	limit := 63.0
+	if o.FullRange {
+		limit = 127
+	}
+	s := e.sites()
+	if len(s.convs) > 0 {
+		if len(o.Calibration) == 0 {
+			return fmt.Errorf("%w: the model has convolutions, which are calibrated: Options.Calibration is empty", ErrConfig)
+		}
+		if err := s.calibrate(ctx, e.old, o); err != nil {
+			return err
+		}
+	}
+	for _, v := range e.old.Graph.Inputs {
+		e.around(s, v.Name)
+	}
+	for i, old := range e.old.Graph.Nodes {
+		n := e.current(old)
+		switch {
+		case n.Op == "MatMul" && n.Domain == onnx.Standard:
+			e.matMul(n, limit)
+		case n.Op == "LSTM" && n.Domain == onnx.Standard:
+			e.lstm(n, limit)
+		case s.convs[i]:
+			e.conv(n, s.ranges[old.Inputs[0]], limit)
+		default:
+			e.nodes = append(e.nodes, n)
+		}
+		for _, name := range old.Outputs {
+			e.around(s, name)
+		}
+	}
+	return nil
+}
+
+// columns returns weights as bytes, with the scale of each column: element i is of
+// column column(i).
+func columns(w []float32, n int, limit float64, column func(i int) int) (q []int8, scale []float32) {
+	most := make([]float64, n)
+	for i, v := range w {
+		most[column(i)] = max(most[column(i)], math.Abs(float64(v)))
+	}
+	scale = make([]float32, n)
+	for c, v := range most {
+		if scale[c] = float32(v / limit); scale[c] == 0 {
+			scale[c] = 1
+		}
+	}
+	q = make([]int8, len(w))
+	for i, v := range w {
+		q[i] = int8(min(max(math.RoundToEven(float64(v)/float64(scale[column(i)])), -limit), limit))
+	}
+	return q, scale
+}
+
+// matMul multiplies bytes. The runtime makes one operation of the nodes.
+func (e *editor) matMul(n onnx.Node, limit float64) {
+	t, w := e.weights(n.Inputs[1], 2)
+	if w == nil {
+		e.nodes = append(e.nodes, n)
+		return
+	}
+	e.changed++
+	a, b, cols := n.Inputs[0], n.Inputs[1], int(t.Dims[1])
+	parts := e.dynamic[a]
+	if parts == nil {
+		parts = e.emit(onnx.Node{Op: "DynamicQuantizeLinear", Inputs: []string{a}}, a+"_bytes", a+"_scale", a+"_zero")
+		e.dynamic[a] = parts
+	}
+	q, scale := columns(w, cols, limit, func(i int) int { return i % cols })
+	weights := e.once(b+"_int8", onnx.NewTensor("", q, t.Dims...))
+	scales := e.once(b+"_scale", onnx.NewTensor("", scale))
+	sum := e.emit(onnx.Node{Op: "MatMulInteger", Inputs: []string{parts[0], weights, parts[2]}}, n.Outputs[0]+"_int32")
+	number := e.emit(onnx.Node{Op: "Cast", Inputs: sum, Attrs: []onnx.Attr{{Name: "to", Value: onnx.Int(onnx.Float32)}}}, n.Outputs[0]+"_cast")
+	unit := e.emit(onnx.Node{Op: "Mul", Inputs: []string{parts[1], scales}}, n.Outputs[0]+"_scale")
+	e.nodes = append(e.nodes, onnx.Node{Name: n.Name, Op: "Mul", Inputs: []string{number[0], unit[0]}, Outputs: n.Outputs})
+}
+
+// once adds a constant that several nodes may ask for.
+func (e *editor) once(name string, t onnx.Tensor) string {
+	if e.shared[name] == "" {
+		e.shared[name] = e.add(name, t)
+	}
+	return e.shared[name]
+}
+
+// lstm uses an operator of the runtime's own. It takes the weights on their side.
+func (e *editor) lstm(n onnx.Node, limit float64) {
+	tw, tr := e.consts[n.Inputs[1]], e.consts[n.Inputs[2]]
+	w, err := onnx.Values[float32](tw)
+	r, err2 := onnx.Values[float32](tr)
+	if err != nil || err2 != nil || len(w)+len(r) < Least || !allFinite(w) || !allFinite(r) || attr(n, "layout", 0) != 0 {
+		e.nodes = append(e.nodes, n)
+		return
+	}
+	e.changed++
+	e.foreign = true
+	in := slices.Concat(n.Inputs, make([]string, 8))[:8] // X, W, R, B, lengths, state, cells, peepholes
+	for i, t := range []onnx.Tensor{tw, tr} {
+		v := [][]float32{w, r}[i]
+		directions, gates, rows := int(t.Dims[0]), int(t.Dims[1]), int(t.Dims[2])
+		side := make([]float32, len(v))
+		for j, x := range v {
+			d, g, k := j/rows/gates, j/rows%gates, j%rows
+			side[(d*rows+k)*gates+g] = x
+		}
+		q, scale := columns(side, directions*gates, limit, func(j int) int { return j/gates/rows*gates + j%gates })
+		dims := []int64{t.Dims[0], t.Dims[1]}
+		in[1+i] = e.add(t.Name+"_int8", onnx.NewTensor("", q, t.Dims[0], t.Dims[2], t.Dims[1]))
+		in = append(in, e.add(t.Name+"_scale", onnx.NewTensor("", scale, dims...)),
+			e.add(t.Name+"_zero", onnx.NewTensor("", make([]int8, directions*gates), dims...)))
+	}
+	n.Op, n.Domain, n.Inputs = "DynamicQuantizeLSTM", onnx.Microsoft, in
+	e.nodes = append(e.nodes, n)
+}
+
+func attr(n onnx.Node, name string, otherwise int64) int64 {
+	if v, ok := n.Attr(name).(onnx.Int); ok {
+		return int64(v)
+	}
+	return otherwise
+}
+
+// A site is where values are turned to bytes: what convolutions take and make, and what
+// sums of such things make.
+type site struct {
+	convs  map[int]bool // nodes
+	names  []string     // of the values
+	ranges map[string]span
+}
+
+// A span is what values lie in.
+type span struct{ low, high float64 }
+
+// step returns what a byte stands for, and the byte for 0.
+func (r span) step() (scale float32, zero uint8) {
+	low, high := min(r.low, 0), max(r.high, 0)
+	if scale = float32((high - low) / 255); !(scale > 0) {
+		return 1, 0
+	}
+	return scale, uint8(min(max(math.RoundToEven(-low/float64(scale)), 0), 255))
+}
+
+// sites finds the convolutions to quantize, and the values around them.
+func (e *editor) sites() site {
+	s := site{convs: map[int]bool{}, ranges: map[string]span{}}
+	nodes := e.old.Graph.Nodes
+	users := map[string][]int{}
+	for i, n := range nodes {
+		for _, name := range n.Inputs {
+			users[name] = append(users[name], i)
+		}
+	}
+	output := func(name string) bool {
+		return slices.ContainsFunc(e.old.Graph.Outputs, func(v onnx.ValueInfo) bool { return v.Name == name })
+	}
+	mark := func(name string) {
+		if _, constant := e.consts[name]; !constant && !output(name) && !slices.Contains(s.names, name) {
+			s.names = append(s.names, name)
+		}
+	}
+	// Of what a ReLU alone takes, what it makes is turned to bytes.
+	behind := func(name string) string {
+		if u := users[name]; len(u) == 1 && nodes[u[0]].Op == "Relu" && !output(name) {
+			return nodes[u[0]].Outputs[0]
+		}
+		return name
+	}
+	for i, n := range nodes {
+		switch n.Op {
+		case "Conv":
+			if _, w := e.weights(n.Inputs[1], 0); w != nil {
+				s.convs[i] = true
+				mark(n.Inputs[0])
+				mark(behind(n.Outputs[0]))
+			}
+		case "Add":
+			if slices.Contains(s.names, n.Inputs[0]) && slices.Contains(s.names, n.Inputs[1]) {
+				mark(behind(n.Outputs[0]))
+			}
+		}
+	}
+	return s
+}
+
+// most is how many rows of the calibration are run at once: all that goes through the
+// network is returned.
+const most = 64
+
+// calibrate finds the ranges of the values.
+func (s *site) calibrate(ctx context.Context, m *onnx.Model, o Options) error {
+	probe := *m
+	probe.Graph.Outputs = nil
+	for _, name := range s.names {
+		probe.Graph.Outputs = append(probe.Graph.Outputs, onnx.ValueInfo{Name: name, Type: onnx.Float32})
+	}
+	rows, err := count(o.Calibration)
+	if err != nil {
+		return fmt.Errorf("calibration: %w", err)
+	}
+	run := o.Run
+	if run == nil {
+		run = Runtime
+	}
+	for from := 0; from < rows; from += most {
+		out, err := run(ctx, &probe, cut(o.Calibration, from, min(from+most, rows)))
+		if err != nil {
+			return fmt.Errorf("calibration: %w", err)
+		}
+		for _, t := range out {
+			v, err := onnx.Values[float32](t)
+			if err != nil {
+				return fmt.Errorf("calibration: %w", err)
+			}
+			r := s.ranges[t.Name]
+			for _, x := range v {
+				if !finite(float64(x)) {
+					return fmt.Errorf("%w: calibration: rows %d to %d make %v of %q", ErrConfig, from, min(from+most, rows)-1, x, t.Name)
+				}
+				r.low, r.high = min(r.low, float64(x)), max(r.high, float64(x))
+			}
+			s.ranges[t.Name] = r
+		}
+	}
+	return nil
+}
+
+// around turns a value to bytes and back, if it is among the sites.
+func (e *editor) around(s site, name string) {
+	r, ok := s.ranges[name]
+	if !ok {
+		return
+	}
+	scale, zero := r.step()
+	by := []string{e.add(name+"_scale", onnx.Scalar("", scale)), e.add(name+"_zero", onnx.Scalar("", zero))}
+	q := e.emit(onnx.Node{Op: "QuantizeLinear", Inputs: []string{name, by[0], by[1]}}, name+"_bytes")
+	e.renamed[name] = e.emit(onnx.Node{Op: "DequantizeLinear", Inputs: []string{q[0], by[0], by[1]}}, name+"_back")[0]
+}
+
+// conv turns the weights to bytes, and the biases to what the runtime adds to sums of
+// bytes: it makes one operation of that and what stands around.
+func (e *editor) conv(n onnx.Node, input span, limit float64) {
+	e.changed++
+	t, w := e.weights(n.Inputs[1], 0)
+	outs := int(t.Dims[0])
+	q, scale := columns(w, outs, limit, func(i int) int { return i / (len(w) / outs) })
+	back := func(name string, values, scales onnx.Tensor, zero ...string) string {
+		in := append([]string{e.add(name+"_int", values), e.add(name+"_scale", scales)}, zero...)
+		return e.emit(onnx.Node{Op: "DequantizeLinear", Inputs: in, Attrs: []onnx.Attr{{Name: "axis", Value: onnx.Int(0)}}}, name+"_back")[0]
+	}
+	zeros := e.add(t.Name+"_zero", onnx.NewTensor("", make([]int8, outs)))
+	n.Inputs[1] = back(t.Name, onnx.NewTensor("", q, t.Dims...), onnx.NewTensor("", scale), zeros)
+	if len(n.Inputs) > 2 {
+		if b, err := onnx.Values[float32](e.consts[n.Inputs[2]]); err == nil && len(b) == outs {
+			unit, _ := input.step()
+			sums, steps := make([]int32, outs), make([]float32, outs)
+			for i, v := range b {
+				steps[i] = unit * scale[i]
+				sums[i] = int32(min(max(math.RoundToEven(float64(v)/float64(steps[i])), math.MinInt32), math.MaxInt32))
+			}
+			n.Inputs[2] = back(n.Inputs[2], onnx.NewTensor("", sums), onnx.NewTensor("", steps))
+		}
+	}
+	e.nodes = append(e.nodes, n)
+}
