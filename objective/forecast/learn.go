@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime/debug"
 	"time"
 )
 
@@ -182,14 +183,25 @@ func (l *learner) start(ctx context.Context, fold int, model Forecaster) {
 			begin = time.Now()
 			return err
 		}
-		err := model.Fit(ctx, l.Backtest.folds[fold].Train, opts)
-		var next Frame
-		if err == nil && rounds == 0 {
-			next, err = l.predict(ctx, fold, model)
-		}
+		next, err := l.fit(ctx, fold, model, opts, &rounds)
 		<-l.turns
 		l.events <- learnerEvent{fold: fold, forecast: next, took: time.Since(begin), err: err}
 	}()
+}
+
+// fit fits a model in a fold and, if it made no rounds, predicts. A panic becomes an
+// error: it would end the process, since this is no goroutine of the caller's.
+func (l *learner) fit(ctx context.Context, fold int, model Forecaster, opts FitOptions, rounds *int) (next Frame, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			next, err = nil, fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+		}
+	}()
+	err = model.Fit(ctx, l.Backtest.folds[fold].Train, opts)
+	if err == nil && *rounds == 0 {
+		return l.predict(ctx, fold, model)
+	}
+	return nil, err
 }
 
 // wait takes in so many events.

@@ -108,6 +108,14 @@ func TestLearn(t *testing.T) {
 	require.ErrorIs(t, err, stop)
 	require.ErrorContains(t, err, "backtest failing: fold 0")
 
+	_, err = back.Learn(ctx, "panicking", with(9, func(round int) error {
+		if round == 3 {
+			panic("out of cheese")
+		}
+		return nil
+	}), LearnOptions{})
+	require.ErrorContains(t, err, "fold 0, origin 1957-11-01: panic: out of cheese")
+
 	cause := errors.New("enough")
 	for _, at := range []int{0, 4} {
 		ctx, cancel := context.WithCancelCause(ctx)
