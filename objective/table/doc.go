@@ -10,10 +10,11 @@
 //	best, err := task.Best(ctx, st)
 //	prices, err := best.PredictFile("new.csv")
 //
-// A trial trains in all folds side by side and reports, after each round, the score of
-// the predictions of all folds together, so that a pruner compares whole learning
-// curves. The number of rounds of boosting is not searched: it is where the curve is
-// best. The trial's model is then fitted to all rows with that number.
+// A trial trains in all folds side by side and reports, after each round (of an
+// isolation forest each tenth), the score of the predictions of all folds together, so
+// that a pruner compares whole learning curves. The number of rounds of boosting is not
+// searched: it is where the curve is best. The trial's model is then fitted to all rows
+// with that number.
 //
 // # Caveats
 //

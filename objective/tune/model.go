@@ -234,7 +234,7 @@ func (t *Task) Best(ctx context.Context, st *study.Study) (Model, error) {
 	}
 	if t.Folder != "" {
 		m, err := ReadFile(t.Path(st.Name()), t.Family)
-		if err == nil && m.Trial == best.Number && m.Study == st.Name() {
+		if err == nil && m.Study == st.Name() && m.Trial == best.Number && m.Seed == st.TrialSeed(best.Number) && m.Value == best.Values[0] {
 			return m, nil
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrModel) {

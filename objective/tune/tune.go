@@ -87,11 +87,6 @@ type Task struct {
 	Folder string
 	// Data says how the frame was read; it is kept with the model.
 	Data *forecast.CSV
-
-	mu     sync.Mutex
-	staged map[int]Model // models of trials that looked like the best, by number, until they are told
-	best   float64       // score of the best so far
-	begun  bool          // there is a best
 }
 
 // Config returns the configuration of a study of the task.
@@ -154,13 +149,15 @@ func (t *Task) Optimize(ctx context.Context, st *study.Study, run study.Run) err
 	if err := t.Validate(); err != nil {
 		return err
 	}
-	if t.Folder != "" {
-		if err := os.MkdirAll(t.Folder, 0o755); err != nil {
-			return fmt.Errorf("tune: %w", err)
-		}
-		run.Observer = study.Tee(t.keeper(st.Name(), run.Observer.Warn), run.Observer)
+	if t.Folder == "" {
+		return st.Optimize(ctx, t, run)
 	}
-	return st.Optimize(ctx, t, run)
+	if err := os.MkdirAll(t.Folder, 0o755); err != nil {
+		return fmt.Errorf("tune: %w", err)
+	}
+	k := &keeper{Task: t, study: st.Name(), warn: run.Observer.Warn, staged: map[int]Model{}}
+	run.Observer = study.Tee(k.observer(), run.Observer)
+	return st.Optimize(ctx, k, run)
 }
 
 // withRounds returns the settings with another number of rounds, where there is one.
@@ -175,6 +172,15 @@ func (t *Task) withRounds(settings space.Settings, n int) space.Settings {
 
 // Evaluate implements [study.Objective].
 func (t *Task) Evaluate(ctx context.Context, tr *study.Trial) ([]float64, error) {
+	m, err := t.evaluate(ctx, tr)
+	if err != nil {
+		return nil, err
+	}
+	return []float64{m.Value}, tr.Err()
+}
+
+// evaluate returns the model of a trial.
+func (t *Task) evaluate(ctx context.Context, tr *study.Trial) (Model, error) {
 	begin := time.Now()
 	settings := slices.Clone(t.Fixed)
 	for _, a := range t.space() {
@@ -183,7 +189,7 @@ func (t *Task) Evaluate(ctx context.Context, tr *study.Trial) ([]float64, error)
 		}
 	}
 	if err := tr.Err(); err != nil {
-		return nil, err
+		return Model{}, err
 	}
 	most, patience := t.MaxRounds, t.Patience
 	if most == 0 {
@@ -200,7 +206,7 @@ func (t *Task) Evaluate(ctx context.Context, tr *study.Trial) ([]float64, error)
 		training = t.withRounds(settings, most)
 	}
 	if _, err := t.Family.New(training); err != nil {
-		return nil, err
+		return Model{}, err
 	}
 	fit := forecast.FitOptions{Seed: tr.Seed(), Threads: t.Threads}
 	learned, err := t.Backtest.Learn(ctx, t.Family.Name(), func() forecast.Forecaster {
@@ -210,19 +216,19 @@ func (t *Task) Evaluate(ctx context.Context, tr *study.Trial) ([]float64, error)
 		return tr.Report(ctx, r.Step, r.Scores[0])
 	}})
 	if err != nil {
-		return nil, err
+		return Model{}, err
 	}
 	value := learned.Result.Scores[0]
 	if math.IsNaN(value) {
-		return nil, fmt.Errorf("%w: %s is NaN %v: take another metric", ErrScore, t.Backtest.Metrics()[0].Name(), learned.Result.Warnings)
+		return Model{}, fmt.Errorf("%w: %s is NaN %v: take another metric", ErrScore, t.Backtest.Metrics()[0].Name(), learned.Result.Warnings)
 	}
 	model, err := t.fit(ctx, settings, learned.Rounds, fit)
 	if err != nil {
-		return nil, err
+		return Model{}, err
 	}
 	within, err := forecast.InSample(ctx, model.Forecaster, t.Backtest.Frame(), t.Backtest.Horizon(), 50)
 	if err != nil {
-		return nil, err
+		return Model{}, err
 	}
 	for _, m := range []forecast.Metric{forecast.MAPE, forecast.RMSE, forecast.MAE} {
 		tr.SetAttr("valid_"+m.Name(), m.Score(t.Backtest.Samples(learned.Result)...))
@@ -235,8 +241,8 @@ func (t *Task) Evaluate(ctx context.Context, tr *study.Trial) ([]float64, error)
 		tr.SetAttr(FixedKey, values(t.Fixed))
 	}
 	tr.SetAttr(SecondsKey, math.Round(1000*time.Since(begin).Seconds())/1000)
-	t.stage(tr.Number(), value, model)
-	return []float64{value}, tr.Err()
+	model.Trial, model.Value = tr.Number(), value
+	return model, nil
 }
 
 // fit fits a forecaster to all of the data.
@@ -254,45 +260,52 @@ func (t *Task) fit(ctx context.Context, settings space.Settings, rounds int, opt
 		Metric: t.Backtest.Metrics()[0].Name(), Data: t.Data, Forecaster: f}, nil
 }
 
-// stage keeps a model that may be the best until its trial is told.
-func (t *Task) stage(number int, value float64, m Model) {
-	if t.Folder == "" {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.begun && !t.Backtest.Metrics()[0].Better(value, t.best) {
-		return
-	}
-	t.begun, t.best = true, value
-	m.Trial, m.Value = number, value
-	if t.staged == nil {
-		t.staged = map[int]Model{}
-	}
-	t.staged[number] = m
+// A keeper is a task in a run, and keeps the model of the best trial.
+type keeper struct {
+	*Task
+	study string
+	warn  func(error) // may be nil
+
+	mu     sync.Mutex
+	staged map[int]Model // of trials that looked like the best, by number, until they are told
+	begun  bool          // there is a best
+	best   float64       // its value
 }
 
-// keeper writes the model of a trial that has become the best.
-func (t *Task) keeper(name string, warn func(error)) study.Observer {
+// Evaluate implements [study.Objective].
+func (k *keeper) Evaluate(ctx context.Context, tr *study.Trial) ([]float64, error) {
+	m, err := k.evaluate(ctx, tr)
+	if err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.begun || k.Backtest.Metrics()[0].Better(m.Value, k.best) {
+		k.begun, k.best = true, m.Value
+		k.staged[m.Trial] = m
+	}
+	return []float64{m.Value}, tr.Err()
+}
+
+// observer writes the model of a trial that has become the best.
+func (k *keeper) observer() study.Observer {
 	return study.Observer{
 		Begin: func(_ int, h trial.Snapshot) {
 			if best, ok := h.Best(); ok {
-				t.mu.Lock()
-				t.begun, t.best = true, best.Values[0]
-				t.mu.Unlock()
+				k.begun, k.best = true, best.Values[0]
 			}
 		},
 		Finish: func(r trial.Record, h trial.Snapshot) {
-			t.mu.Lock()
-			m, staged := t.staged[r.Number]
-			delete(t.staged, r.Number)
-			t.mu.Unlock()
+			k.mu.Lock()
+			m, staged := k.staged[r.Number]
+			delete(k.staged, r.Number)
+			k.mu.Unlock()
 			if best, ok := h.Best(); !ok || best.Number != r.Number || !staged {
 				return
 			}
-			m.Study = name
-			if err := m.WriteFile(t.Path(name)); err != nil && warn != nil {
-				warn(err)
+			m.Study = k.study
+			if err := m.WriteFile(k.Path(k.study)); err != nil && k.warn != nil {
+				k.warn(err)
 			}
 		},
 	}

@@ -6,8 +6,9 @@ import (
 	"sync"
 )
 
-// A gate lets trainings in as long as they want the same number of threads, and
-// others in the order of their coming. LightGBM's number of threads belongs to the
+// A gate lets trainings in as long as they want the same number of threads; others
+// wait until all inside have left. Trainings that wait for one another, as the folds
+// of a trial do, are let in together, whoever came between. LightGBM's number of threads belongs to the
 // process: a training that set it anew would have the others write where they made
 // room for fewer.
 type gate struct {
@@ -59,14 +60,15 @@ func (g *gate) leave() {
 
 // admit lets in who may. mu is held.
 func (g *gate) admit() {
-	for len(g.waiting) > 0 {
-		v := g.waiting[0]
-		if g.inside > 0 && v.threads != g.threads {
-			return
+	if g.inside == 0 && len(g.waiting) > 0 {
+		g.threads = g.waiting[0].threads
+	}
+	g.waiting = slices.DeleteFunc(g.waiting, func(v *visitor) bool {
+		if v.threads != g.threads {
+			return false
 		}
-		g.waiting = g.waiting[1:]
-		g.threads = v.threads
 		g.inside++
 		close(v.in)
-	}
+		return true
+	})
 }

@@ -33,6 +33,7 @@ func isolate(ctx context.Context, train, valid engine.Dataset, p engine.Params, 
 		m.Features[f].Kind = tree.Categorical
 	}
 	rows := make([]int, n)
+	paths := &paths{model: m, data: valid, sums: make([]float64, valid.Rows())}
 	for round := range p.Trees {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -51,7 +52,7 @@ func isolate(ctx context.Context, train, valid engine.Dataset, p engine.Params, 
 		if onIteration == nil {
 			continue
 		}
-		err := onIteration(engine.Iteration{Round: round, Score: math.NaN(), Predictions: func() []float64 { return anomalies(m, valid) }})
+		err := onIteration(engine.Iteration{Round: round, Score: math.NaN(), Predictions: paths.scores})
 		if errors.Is(err, engine.ErrStop) {
 			break
 		}
@@ -176,26 +177,37 @@ func pathLength(n int) float64 {
 	return 2*harmonic - 2*float64(n-1)/float64(n)
 }
 
-// anomalies returns the scores of the rows of d.
-func anomalies(m *tree.Model, d engine.Dataset) []float64 {
-	g := isolator{columns: d.Columns, model: m}
-	out := make([]float64, d.Rows())
-	for row := range out {
-		for t := range m.Trees {
+// paths are the lengths of the paths of rows through the trees of a model so far.
+type paths struct {
+	model *tree.Model
+	data  engine.Dataset
+	trees int       // that are counted
+	sums  []float64 // by row
+}
+
+// scores returns the anomaly scores of the rows.
+func (p *paths) scores() []float64 {
+	g := isolator{columns: p.data.Columns, model: p.model}
+	for _, t := range p.model.Trees[p.trees:] {
+		for row := range p.sums {
 			at := 0
-			if len(m.Trees[t].Nodes) == 0 {
+			if len(t.Nodes) == 0 {
 				at = ^0
 			}
 			for at >= 0 {
-				n := &m.Trees[t].Nodes[at]
-				if at = n.Right; g.left(n, d.Columns[n.Feature][row]) {
+				n := &t.Nodes[at]
+				if at = n.Right; g.left(n, p.data.Columns[n.Feature][row]) {
 					at = n.Left
 				}
 			}
-			out[row] += m.Trees[t].Leaves[^at].Value
+			p.sums[row] += t.Leaves[^at].Value
 		}
-		out[row] /= float64(len(m.Trees))
-		m.Link.Apply(out[row : row+1])
+	}
+	p.trees = len(p.model.Trees)
+	out := make([]float64, len(p.sums))
+	for row, sum := range p.sums {
+		out[row] = sum / float64(p.trees)
+		p.model.Link.Apply(out[row : row+1])
 	}
 	return out
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/attune-hpo/attune/internal/f32"
 )
 
-// layerNormEpsilon keeps the division in a layer norm finite.
-const layerNormEpsilon = 1e-5
+// LayerNormEpsilon keeps the division in a layer norm finite.
+const LayerNormEpsilon = 1e-5
 
 // CPU computes on one core, with internal/f32. It is for one network at a time; the
 // zero value is ready to use.
@@ -24,6 +24,9 @@ func (*CPU) Alloc(n int) Vec { return Host(make([]float32, n)) }
 
 // Free implements [Device]: the garbage collector sees to it.
 func (*CPU) Free() {}
+
+// Err implements [Device].
+func (*CPU) Err() error { return nil }
 
 // Write implements [Device].
 func (*CPU) Write(dst Vec, src []float32) { copy(dst.host, src) }
@@ -101,7 +104,7 @@ func (*CPU) SoftmaxGrad(dx, y, dy Vec, cols int) { f32.SoftmaxGrad(dx.host, y.ho
 
 // LayerNorm implements [Device].
 func (*CPU) LayerNorm(dst, norm, rstd, src, gain, bias Vec) {
-	f32.LayerNorm(dst.host, norm.host, rstd.host, src.host, gain.host, bias.host, layerNormEpsilon)
+	f32.LayerNorm(dst.host, norm.host, rstd.host, src.host, gain.host, bias.host, LayerNormEpsilon)
 }
 
 // LayerNormGrad implements [Device].
@@ -165,8 +168,7 @@ func (*CPU) WeightNormGrad(dv, dgain, dw, v, gain, norm Vec) {
 // Dropout implements [Device]. Number i of dst is kept if 16 bits of a hash of the
 // seed and i/4 are not below rate·2¹⁶: the mask needs no memory.
 func (*CPU) Dropout(dst, src Vec, rate float32, seed uint64) {
-	limit := uint64(math.Round(float64(rate) * (1 << 16)))
-	keep := 1 / (1 - float32(limit)/(1<<16))
+	limit, keep := DropoutLimit(rate)
 	x, y := src.host, dst.host[:len(src.host)]
 	for i := 0; i < len(x); i += 4 {
 		h := Mix(seed + uint64(i/4)*golden)
@@ -176,6 +178,13 @@ func (*CPU) Dropout(dst, src Vec, rate float32, seed uint64) {
 			h >>= 16
 		}
 	}
+}
+
+// DropoutLimit returns the least 16 bits for which [Device.Dropout] keeps a number, and
+// what it is multiplied by.
+func DropoutLimit(rate float32) (limit uint64, keep float32) {
+	limit = uint64(math.Round(float64(rate) * (1 << 16)))
+	return limit, 1 / (1 - float32(limit)/(1<<16))
 }
 
 const golden = 0x9e3779b97f4a7c15

@@ -1,6 +1,6 @@
 // Package device is the seam between networks and what computes them: vectors in a
 // device's memory and the operations that layers are made of. [CPU] computes them
-// with internal/f32.
+// with internal/f32; package cuda has another.
 package device
 
 // A Vec is a vector of single-precision numbers in the memory of a device. Parts of
@@ -93,6 +93,9 @@ type Device interface {
 	Read(dst []float32, src Vec)
 	// Free gives back all that was allocated.
 	Free()
+	// Err returns what first went wrong with the device: out of memory, or broken. From
+	// then on it computes nothing, and what is read is NaN.
+	Err() error
 	String() string
 
 	Zero(x Vec)
