@@ -5,12 +5,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/neural"
+	"github.com/attune-hpo/attune/objective/tree/catboost"
 	"github.com/attune-hpo/attune/objective/tree/engine"
 	"github.com/attune-hpo/attune/objective/tree/lightgbm"
 	"github.com/attune-hpo/attune/objective/tree/native"
 	"github.com/attune-hpo/attune/objective/tree/style"
+	"github.com/attune-hpo/attune/objective/tree/xgboost"
 	"github.com/attune-hpo/attune/objective/treeforecast"
 	"github.com/attune-hpo/attune/objective/tune"
 	"github.com/attune-hpo/attune/pruner"
@@ -70,6 +71,8 @@ type model struct {
 var engines = table[trainer]{
 	{"native", trainer{native.Engine{}, nil, nil}},
 	{"lightgbm", trainer{lightgbm.Engine{}, []string{"lightgbm", "random_forest"}, lightgbm.Engine{}.Available}},
+	{"xgboost", trainer{xgboost.Engine{}, []string{"xgboost"}, xgboost.Engine{}.Available}},
+	{"catboost", trainer{catboost.Engine{}, []string{"catboost"}, catboost.Engine{}.Available}},
 }
 
 type trainer struct {
@@ -120,7 +123,7 @@ func trees(s style.Style) func(string) (tune.Family, string, error) {
 				return nil, "", fmt.Errorf("--engine %s: %w", name, err)
 			}
 		}
-		return treeforecast.Family{Style: s, Engine: t.Engine, Cache: forecast.NewCache(64)}, name, nil
+		return treeforecast.Family{Style: s, Engine: t.Engine}, name, nil
 	}
 }
 

@@ -192,19 +192,15 @@ func modelPath(storage, study string) string {
 func tunedFolder(storage string) string { return filepath.Join(modelsFolder(storage), "tuned") }
 
 // final returns the model of the best trial, fitted to all data that the study was made
-// with, and the file it is kept in; read is called if it has yet to be fitted.
+// with, and the file it is kept in.
 func (s *jobStudy) final(ctx context.Context, threads int) (tune.Model, string, error) {
-	family, err := s.family()
-	if err != nil {
-		return tune.Model{}, "", err
-	}
-	t := s.job.task(nil, family, modelsFolder(s.store.Path), threads)
+	t := s.job.task(nil, nil, modelsFolder(s.store.Path), threads)
 	path := t.Path(s.Name())
 	best, err := s.Best(ctx)
 	if err != nil {
 		return tune.Model{}, "", err
 	}
-	m, err := tune.ReadFile(path, family)
+	m, err := tune.ReadFile(path, families()...)
 	if err == nil && m.Trial == best.Number && m.Study == s.Name() {
 		return m, path, nil
 	}
@@ -218,19 +214,14 @@ func (s *jobStudy) final(ctx context.Context, threads int) (tune.Model, string, 
 	if err != nil {
 		return tune.Model{}, "", fmt.Errorf("study %q: its best model is yet to be fitted to the data that it was tuned on: %w", s.Name(), err)
 	}
+	if t.Family, err = s.job.family(); err != nil {
+		return tune.Model{}, "", fmt.Errorf("study %q: %w", s.Name(), err)
+	}
 	if t.Backtest, err = s.job.backtest(frame); err != nil {
 		return tune.Model{}, "", err
 	}
 	m, err = t.Best(ctx, s.Study)
 	return m, path, err
-}
-
-func (s *jobStudy) family() (tune.Family, error) {
-	f, err := s.job.family()
-	if err != nil {
-		return nil, fmt.Errorf("study %q: %w", s.Name(), err)
-	}
-	return f, nil
 }
 
 // openStore returns the store of a file that is to be read.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/tree/engine"
+	"github.com/attune-hpo/attune/objective/treeforecast"
 	"github.com/attune-hpo/attune/progress"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/space/spaceyaml"
@@ -70,7 +71,7 @@ With one worker (--workers 1) the same seed gives the same trials.`,
   attune optimize --data data/airpassengers.csv --target passengers --models lightgbm --trials 100 --metric mase
   attune optimize --data data/seattle-weather.csv --target temp_max --past precipitation,wind --horizon 14
   attune optimize --data data/co2.csv --target co2 --fill carry --horizon 13 --space lightgbm=space.yaml
-  attune optimize --data data/sunspots.csv --target sunspots --fixed transform=none --fixed lightgbm.num_leaves=15`,
+  attune optimize --data data/sunspots.csv --target sunspots --metric mae --fixed transform=none --fixed lightgbm.num_leaves=15`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.stderr = os.Stderr
@@ -81,14 +82,15 @@ With one worker (--workers 1) the same seed gives the same trials.`,
 	f := cmd.Flags()
 	f.StringSliceVar(&o.models, "models", []string{"lightgbm", "xgboost", "catboost", "random_forest"}, "models to tune: "+strings.Join(models.names(), ", "))
 	f.IntVar(&o.trials, "trials", 50, "trials that each study is to have, those of earlier runs included")
-	f.StringVar(&o.metric, "metric", "mape", "what is made small: "+strings.Join(forecast.MetricNames(), ", "))
+	f.StringVar(&o.metric, "metric", "mape", "what is optimised: "+strings.Join(forecast.MetricNames(), ", "))
 	f.StringVar(&o.storage, "storage", "attune.db", "SQLite `file` of the studies, made if need be")
 	f.StringVar(&o.name, "name", "", "`prefix` of the studies' names: PREFIX/MODEL (default: data file and target)")
 	f.IntVar(&o.horizon, "horizon", 0, "steps to forecast (default: a season, as 12 months or 7 days)")
-	f.IntVar(&o.windows, "windows", 3, "origins of the backtest, a horizon apart")
+	f.IntVar(&o.windows, "windows", 5, "origins of the backtest, a horizon apart")
 	f.IntVar(&o.test, "test", -1, "steps at the end that are kept back for the comparison; 0 for none (default: the horizon)")
+	f.Lookup("test").DefValue = "0" // the usage says what it is
 	f.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "trials at once; each has its share of the cores")
-	f.DurationVar(&o.timeout, "timeout", 0, "start no trial after so `long` in all, as 10m; models have equal shares of it")
+	f.DurationVar(&o.timeout, "timeout", 0, "start no trial after so long in all, as in 10m; models have equal shares of it")
 	f.Uint64Var(&o.seed, "seed", 0, "of all that is random")
 	f.StringVar(&o.sampler, "sampler", samplers[0].name, "what proposes trials: "+strings.Join(samplers.names(), ", "))
 	f.StringVar(&o.pruner, "pruner", pruners[0].name, "what stops bad trials early: "+strings.Join(pruners.names(), ", "))
@@ -97,7 +99,7 @@ With one worker (--workers 1) the same seed gives the same trials.`,
 	f.StringArrayVar(&o.fixed, "fixed", nil, "hyperparameter that is not searched: `NAME=VALUE`, for one of several models MODEL.NAME=VALUE")
 	f.IntVar(&o.rounds, "max-rounds", 500, "most trees of a boosted model; early stopping finds how many are best; networks search theirs")
 	f.IntVar(&o.patience, "patience", 0, "rounds without a better score that end a training early; -1: never (default: 30 trees or 10 epochs)")
-	f.DurationVar(&o.grace, "grace", 15*time.Second, "how `long` another process that works on the study may be silent before it is taken for dead")
+	f.DurationVar(&o.grace, "grace", 15*time.Second, "how long another process that works on the study may be silent before it is taken for dead")
 	f.BoolVar(&o.quiet, "quiet", false, "show no progress")
 	f.BoolVar(&o.json, "json", false, "write the comparison as JSON")
 	complete(cmd, "models", models.names()...)
@@ -315,6 +317,10 @@ func (o *optimize) one(ctx context.Context, store *sqlite.Store, j job, s space.
 	if err != nil {
 		return row{}, err
 	}
+	if f, ok := family.(treeforecast.Family); ok {
+		f.Cache = forecast.NewCache(tables(frame, j.Horizon))
+		family = f
+	}
 	folder := tunedFolder(o.storage)
 	if j.Test == 0 {
 		folder = modelsFolder(o.storage)
@@ -363,6 +369,17 @@ func (o *optimize) one(ctx context.Context, store *sqlite.Store, j job, s space.
 		}
 	}
 	return newRow(ctx, st, j, task)
+}
+
+// tables is how many tables of a frame to keep for other trials: as many as need half a
+// gigabyte, by a rough guess.
+func tables(frame forecast.Frame, horizon int) int {
+	const features, bytes = 60, 8
+	rows := 0
+	for _, s := range frame {
+		rows += s.Len() * horizon
+	}
+	return max(1, min(64, 512<<20/(rows*features*bytes)))
 }
 
 // settle writes the job into a study that has none, and refuses one that has another.

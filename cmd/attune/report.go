@@ -71,7 +71,7 @@ func newRow(ctx context.Context, st *study.Study, j job, task *tune.Task) (row, 
 		}
 	}
 	if r.best, err = st.Best(ctx); err != nil {
-		return row{}, err
+		return row{}, fmt.Errorf("study %q: %w", st.Name(), err)
 	}
 	if r.model, err = task.Best(ctx, st); err != nil {
 		return row{}, err

@@ -17,7 +17,9 @@ import (
 
 	"github.com/attune-hpo/attune/export"
 	"github.com/attune-hpo/attune/internal/atomicfile"
+	"github.com/attune-hpo/attune/objective/tune"
 	"github.com/attune-hpo/attune/sampler/random"
+	"github.com/attune-hpo/attune/space/spaceyaml"
 	"github.com/attune-hpo/attune/storage/sqlite"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
@@ -225,7 +227,8 @@ func bestCommand() *cobra.Command {
 		Use:   "best",
 		Short: "Show the best trial of a study",
 		Long: `Best shows the best trial of a study. As JSON or YAML that is what a training job
-reads: one mapping of the parameters' names to their values.`,
+reads: one mapping of the parameters' names to their values, those that were fixed and
+the number of trees or epochs among them.`,
 		Example: `  attune best
   attune best --storage attune.db --study airpassengers-passengers/lightgbm --format yaml --output best.yaml`,
 		Args: cobra.NoArgs,
@@ -255,8 +258,11 @@ reads: one mapping of the parameters' names to their values.`,
 			return output(cmd.OutOrStdout(), file, func(w io.Writer) error {
 				switch format {
 				case "json":
-					return export.ParamsJSON(w, best)
+					return bestJSON(w, best)
 				case "yaml":
+					if settings, ok := tune.Settings(best); ok {
+						return spaceyaml.WriteSettings(w, settings)
+					}
 					return export.ParamsYAML(w, best)
 				}
 				return writeBest(w, storage, st, best)
@@ -267,6 +273,22 @@ reads: one mapping of the parameters' names to their values.`,
 	formatFlag(cmd, &format, "text", "json", "yaml")
 	cmd.Flags().StringVar(&file, "output", "", "`file` to write to (default: standard output)")
 	return cmd
+}
+
+// bestJSON writes all that a training job needs: of a forecaster also what was fixed,
+// and the number of rounds.
+func bestJSON(w io.Writer, best trial.Record) error {
+	if _, ok := tune.Settings(best); !ok {
+		return export.ParamsJSON(w, best)
+	}
+	a, _ := best.Attrs.Get(tune.SettingsKey)
+	var b bytes.Buffer
+	if err := json.Indent(&b, []byte(a.JSON), "", "  "); err != nil {
+		return err
+	}
+	b.WriteByte('\n')
+	_, err := w.Write(b.Bytes())
+	return err
 }
 
 func writeBest(w io.Writer, storage string, st *study.Study, best trial.Record) error {
@@ -280,12 +302,19 @@ func writeBest(w io.Writer, storage string, st *study.Study, best trial.Record) 
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	section := func(title string) { fmt.Fprintf(t, "%s:\n", title) }
 	section("parameters")
-	for name, v := range best.Params.All() {
-		fmt.Fprintf(t, "  %s\t%s\n", name, v)
+	settings, ok := tune.Settings(best)
+	if !ok {
+		settings = best.Params.Settings()
+	}
+	for _, s := range settings {
+		fmt.Fprintf(t, "  %s\t%s\n", s.Name, s.Value)
 	}
 	if len(best.Attrs) > 0 {
 		section("attributes")
 		for _, a := range best.Attrs {
+			if a.Key == tune.SettingsKey {
+				continue
+			}
 			fmt.Fprintf(t, "  %s\t%s\n", a.Key, a.JSON)
 		}
 	}

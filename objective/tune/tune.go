@@ -22,6 +22,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +30,7 @@ import (
 	"github.com/attune-hpo/attune/pruner"
 	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/space/spaceyaml"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
 )
@@ -61,8 +63,22 @@ var (
 const (
 	RoundsKey  = "rounds"  // trees or epochs of the model
 	SecondsKey = "seconds" // what the trial took
-	FixedKey   = "fixed"   // the settings that were not searched
+	// SettingsKey holds all hyperparameters of the model: those searched, those fixed and
+	// the number of rounds. It is what a training job needs; see [Settings].
+	SettingsKey = "settings"
 )
+
+// Settings returns all hyperparameters of the model of a trial, by which another
+// program trains the same: what was searched, what was fixed and the number of rounds.
+// It is not ok for a trial that was not a task's, or did not complete.
+func Settings(r trial.Record) (settings space.Settings, ok bool) {
+	a, ok := r.Attrs.Get(SettingsKey)
+	if !ok {
+		return nil, false
+	}
+	settings, err := spaceyaml.ReadSettings(strings.NewReader(a.JSON))
+	return settings, err == nil
+}
 
 // A Task tunes a family on a backtest. It is a [study.Objective] of one value, the
 // backtest's first metric. Backtest and Family are required. Its methods are safe
@@ -70,7 +86,7 @@ const (
 type Task struct {
 	Backtest *forecast.Backtest
 	Family   Family
-	Space    space.Space    // to search; default [Family.Space] of the backtest's frame
+	Space    space.Space    // to search; default [Family.Space] of what the first fold learns from
 	Fixed    space.Settings // hyperparameters that are not searched
 	// MaxRounds is the most rounds of training, unless Space or Fixed have the number.
 	// Default 500.
@@ -104,7 +120,7 @@ func (t *Task) space() space.Space {
 		return t.Space
 	}
 	var free space.Space
-	for _, a := range t.Family.Space(t.Backtest.Frame()) {
+	for _, a := range t.Family.Space(t.Backtest.Folds()[0].Train) {
 		if _, fixed := t.Fixed.Get(a.Name); !fixed {
 			free = append(free, a)
 		}
@@ -237,9 +253,7 @@ func (t *Task) evaluate(ctx context.Context, tr *study.Trial) (Model, error) {
 	if learned.Rounds > 0 {
 		tr.SetAttr(RoundsKey, learned.Rounds)
 	}
-	if len(t.Fixed) > 0 {
-		tr.SetAttr(FixedKey, values(t.Fixed))
-	}
+	tr.SetAttr(SettingsKey, values(model.Settings))
 	tr.SetAttr(SecondsKey, math.Round(1000*time.Since(begin).Seconds())/1000)
 	model.Trial, model.Value = tr.Number(), value
 	return model, nil

@@ -86,10 +86,13 @@ func TestBest(t *testing.T) {
 				assert.Equal(t, string(file), b.String())
 			}
 
-			for _, key := range []string{"valid_mape", "valid_rmse", "valid_mae", "train_mape", "train_rmse", "train_mae", tune.SecondsKey, tune.RoundsKey, tune.FixedKey} {
+			for _, key := range []string{"valid_mape", "valid_rmse", "valid_mae", "train_mape", "train_rmse", "train_mae", tune.SecondsKey, tune.RoundsKey, tune.SettingsKey} {
 				_, ok := best.Attrs.Get(key)
 				assert.True(t, ok, key)
 			}
+			settings, ok := tune.Settings(best)
+			assert.True(t, ok)
+			assert.Equal(t, kept.Settings, settings)
 			var valid, train float64
 			a, _ := best.Attrs.Get("valid_mape")
 			require.NoError(t, a.Decode(&valid))

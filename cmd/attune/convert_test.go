@@ -1,0 +1,230 @@
+package main
+
+import (
+	"compress/gzip"
+	"encoding/binary"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
+	"github.com/attune-hpo/attune/objective/tree"
+)
+
+// numbers are float64, little endian, in base64.
+type numbers []float64
+
+func (n *numbers) UnmarshalJSON(b []byte) error {
+	var raw []byte // which JSON has in base64
+	if err := json.Unmarshal(b, &raw); err != nil {
+		return err
+	}
+	for i := 0; i+8 <= len(raw); i += 8 {
+		*n = append(*n, math.Float64frombits(binary.LittleEndian.Uint64(raw[i:])))
+	}
+	return nil
+}
+
+// foreign reads a gzipped file of test data.
+func foreign(t *testing.T, file string, into any) {
+	t.Helper()
+	f, err := os.Open(file)
+	require.NoError(t, err)
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	require.NoError(t, err)
+	require.NoError(t, json.NewDecoder(z).Decode(into))
+}
+
+// The forests that from_sklearn.py wrote answer as scikit-learn does, and become ONNX
+// files that do.
+func TestSklearn(t *testing.T) {
+	var cases []struct {
+		Name, Model  string
+		Rows, Answer numbers
+	}
+	foreign(t, "testdata/sklearn/forests.json.gz", &cases)
+	require.Len(t, cases, 8)
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			m, err := tree.Read(strings.NewReader(c.Model))
+			require.NoError(t, err)
+			assert.True(t, m.Float32)
+			p, err := tree.NewPredictor(m, 1)
+			require.NoError(t, err)
+			got := make([]float64, len(c.Answer))
+			require.NoError(t, p.Predict(c.Rows, got))
+			assert.InDeltaSlice(t, []float64(c.Answer), got, 1e-12)
+		})
+	}
+
+	onnxtest.Require(t)
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "forest.json"), []byte(cases[0].Model), 0o644))
+	out := succeed(t, dir, "convert", "forest.json", "--output", "forest.onnx")
+	assert.Contains(t, out, "forest.json: trees 20, features 5, outputs 1\nraw outputs: pass: equal numbers\n")
+	assert.FileExists(t, filepath.Join(dir, "forest.onnx"))
+}
+
+// lightgbmModel writes a model of LightGBM's tests into a new folder and returns it.
+func lightgbmModel(t *testing.T) (dir string) {
+	t.Helper()
+	var doc struct {
+		Cases []struct {
+			Name  string
+			Files map[string]string
+		}
+	}
+	foreign(t, "../../objective/tree/testdata/lightgbm-4.7.0.json.gz", &doc)
+	dir = t.TempDir()
+	for _, c := range doc.Cases {
+		if text := c.Files["txt"] + c.Files["text"]; c.Name == "regression" && text != "" {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "lightgbm.txt"), []byte(text), 0o644))
+			return dir
+		}
+	}
+	t.Fatal("there is no such model")
+	return ""
+}
+
+func TestConvert(t *testing.T) {
+	onnxtest.Require(t)
+	dir := lightgbmModel(t)
+	out := succeed(t, dir, "convert", "lightgbm.txt", "--output", "model.onnx")
+	assert.Contains(t, out, "pass: equal numbers\n")
+	assert.Contains(t, out, "opset 21, ai.onnx.ml 5, for ONNX Runtime 1.23.2 and later\n")
+
+	out = succeed(t, dir, "convert", "lightgbm.txt", "--output", "compatible.onnx", "--form", "compatible", "--registry", "models", "--name", "old", "--promote")
+	assert.Contains(t, out, "pass: within 0.0001 + 0.001·|native|")
+	assert.Contains(t, out, "opset 17, ai.onnx.ml 3")
+	assert.Contains(t, out, "models: old, version 1, live\n")
+
+	out = succeed(t, dir, "convert", "lightgbm.txt", "--output", "model.onnx", "--benchmark-json", "speed.json", "--benchmark-svg", "speed.svg", "--report", "report.json")
+	assert.Regexp(t, `(?m)^ *native .*$`, out)
+	assert.Regexp(t, `(?m)^ *onnx .*$`, out)
+	var speed struct {
+		Subjects []struct {
+			Name    string
+			Batches []struct{ Rows int }
+		}
+	}
+	read(t, filepath.Join(dir, "speed.json"), &speed)
+	require.Len(t, speed.Subjects, 2)
+	assert.Len(t, speed.Subjects[1].Batches, 4)
+	assert.FileExists(t, filepath.Join(dir, "speed.svg"))
+	var report struct {
+		Pass   bool
+		Form   string
+		Report struct {
+			Equal bool
+			Rows  int
+		}
+	}
+	read(t, filepath.Join(dir, "report.json"), &report)
+	assert.True(t, report.Pass && report.Report.Equal)
+	assert.Equal(t, "exact", report.Form)
+	assert.GreaterOrEqual(t, report.Report.Rows, 1000)
+}
+
+func read(t *testing.T, file string, into any) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(data, into))
+}
+
+func TestConvertOnRows(t *testing.T) {
+	onnxtest.Require(t)
+	dir := lightgbmModel(t)
+	m, err := readTrees(filepath.Join(dir, "lightgbm.txt"))
+	require.NoError(t, err)
+	write := func(name, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
+	}
+	header := make([]string, len(m.Features))
+	for i, f := range m.Features {
+		header[len(header)-1-i] = f.Name
+	}
+	row := strings.Repeat(",1.5", len(m.Features))[1:]
+	write("rows.csv", "more,"+strings.Join(header, ",")+"\nx,"+row+"\nx"+strings.Repeat(",NA", len(m.Features))+"\n")
+	out := succeed(t, dir, "convert", "lightgbm.txt", "--output", "model.onnx", "--rows", "rows.csv")
+	assert.Contains(t, out, "rows                   2\n")
+
+	for name, c := range map[string]struct{ text, want string }{
+		"empty":   {"", "there are no rows"},
+		"header":  {strings.Join(header, ",") + "\n", "there are no rows after the header"},
+		"columns": {"a,b\n1,2\n", "it has 2 columns, and not those of the model's"},
+		"text":    {strings.Join(header, ",") + "\n" + row + "\n" + strings.Replace(row, "1.5", "one", 1) + "\n", `line 3, column "` + header[0] + `": "one" is not a number`},
+		"ragged":  {strings.Join(header, ",") + "\n1\n", "record on line 2: wrong number of fields"},
+	} {
+		write("bad.csv", c.text)
+		o := attune(t, dir, "convert", "lightgbm.txt", "--output", "never.onnx", "--rows", "bad.csv")
+		assert.Equal(t, 1, o.code, name)
+		assert.Contains(t, o.stderr, "--rows bad.csv: "+c.want, name)
+	}
+	assert.NoFileExists(t, filepath.Join(dir, "never.onnx"))
+}
+
+// A model that does not pass is not there, unless it is asked for and named so.
+func TestConvertFails(t *testing.T) {
+	onnxtest.Require(t)
+	dir := lightgbmModel(t)
+	args := []string{"convert", "lightgbm.txt", "--output", "model.onnx", "--form", "compatible", "--equal"}
+	o := attune(t, dir, args...)
+	assert.Equal(t, 1, o.code)
+	assert.Contains(t, o.stdout, "FAIL: ")
+	assert.Contains(t, o.stdout, "its inputs: ")
+	assert.Contains(t, o.stderr, "attune: the export does not predict what the native model does: ")
+	assert.NoFileExists(t, filepath.Join(dir, "model.onnx"))
+	o = attune(t, dir, append(args, "--keep-failed", "--benchmark")...)
+	assert.Equal(t, 1, o.code)
+	assert.FileExists(t, filepath.Join(dir, "model.failed.onnx"))
+	assert.NoFileExists(t, filepath.Join(dir, "model.onnx"))
+}
+
+func TestConvertBadInput(t *testing.T) {
+	dir := lightgbmModel(t)
+	text, err := os.ReadFile(filepath.Join(dir, "lightgbm.txt"))
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		content []byte
+		want    string
+	}{
+		"cut short": {text[:len(text)/2], "model: malformed model"},
+		"no model":  {[]byte("hello"), "model: malformed model: neither LightGBM text"},
+		"pickle":    {[]byte("\x80\x04\x95hello"), "model: a pickle, which only Python can read: see attune convert --help"},
+		"empty":     {nil, "model: malformed model"},
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "model"), c.content, 0o644))
+		o := attune(t, dir, "convert", "model", "--output", "never.onnx")
+		assert.Equal(t, 1, o.code, name)
+		assert.Contains(t, o.stderr, c.want, name)
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"convert"}, "want the file of one model, and there are 0"},
+		{[]string{"convert", "model"}, `required flag(s) "output" not set`},
+		{[]string{"convert", "nowhere", "--output", "x"}, "nowhere: no such file or directory"},
+		{[]string{"convert", "model", "--output", "x", "--form", "tiny"}, "--form tiny: want one of exact, compatible"},
+		{[]string{"convert", "model", "--output", "x", "--promote"}, "say with --registry where it is"},
+		{[]string{"convert", "model", "--output", "x", "--registry", "r"}, "say with --name what the model is called there"},
+		{[]string{"setup"}, "attune setup onnxruntime"},
+		{[]string{"setup", "onnxruntime", "--from", "nowhere"}, "nowhere: no such file or directory"},
+		{[]string{"setup", "onnxruntime", "--from", "lightgbm.txt"}, "not the pinned build of ONNX Runtime"},
+	} {
+		o := attune(t, dir, c.args...)
+		assert.Equal(t, 1, o.code, c.args)
+		assert.Contains(t, o.stderr, c.want, c.args)
+	}
+	o := attune(t, dir, "convert", "--sklearn-script")
+	assert.Zero(t, o.code)
+	assert.Equal(t, fromSklearn, o.stdout)
+}

@@ -1,0 +1,75 @@
+package devicetest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+
+	"github.com/attune-hpo/attune/internal/dylib"
+)
+
+// An Emulator is a CUDA driver, with cuBLAS, that runs kernels on the CPU. It has one
+// GPU, "emulated", and is slow.
+type Emulator struct {
+	Limit   func(bytes uintptr) // of the GPU's memory; 1 GiB to begin with
+	Fail    func(code int32)    // what waiting for the GPU returns from now on: its context is broken
+	Mend    func()              // undoes Fail
+	Reverse func(on int32)      // 1: blocks, and the threads of a block, run in reverse order
+	Used    func() uintptr      // bytes of the GPU's memory
+	Count   func() uintptr      // kernels and products launched so far
+
+	path string
+}
+
+var emulator = sync.OnceValues(build)
+
+// Emulate has package cuda find the emulator until the test ends. The test is skipped
+// where there is no C++ compiler, or not Linux.
+func Emulate(t testing.TB) *Emulator {
+	t.Helper()
+	e, err := emulator()
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Setenv("ATTUNE_LIBCUDA", e.path)
+	t.Setenv("ATTUNE_LIBCUBLAS", e.path)
+	t.Cleanup(func() {
+		e.Limit(1 << 30)
+		e.Mend()
+		e.Reverse(0)
+	})
+	return e
+}
+
+func build() (*Emulator, error) {
+	_, here, _, _ := runtime.Caller(0)
+	source := filepath.Join(filepath.Dir(here), "testdata", "emulator.cpp")
+	kernels := filepath.Join(filepath.Dir(here), "..", "cuda", "kernels.cu")
+	if _, err := os.Stat(source); err != nil || runtime.GOOS != "linux" {
+		return nil, fmt.Errorf("devicetest: emulator: needs Linux and the source: %w", err)
+	}
+	folder, err := os.MkdirTemp("", "attune-emulator")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(folder) // the library stays open
+	e := &Emulator{path: filepath.Join(folder, "emulator.so")}
+	cmd := exec.Command("c++", "-std=c++17", "-O2", "-shared", "-fPIC", fmt.Sprintf("-DKERNELS=%q", kernels), source, "-o", e.path)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("devicetest: compile the emulator: %w\n%s", err, out)
+	}
+	lib, err := dylib.Search{Path: e.path}.Open()
+	if err != nil {
+		return nil, err
+	}
+	for name, f := range map[string]any{"limit": &e.Limit, "fail": &e.Fail, "mend": &e.Mend, "reverse": &e.Reverse, "used": &e.Used, "launches": &e.Count} {
+		if err := lib.Func("emulator_"+name, f); err != nil {
+			return nil, err
+		}
+	}
+	return e, nil
+}
