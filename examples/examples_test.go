@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/attune-hpo/attune/internal/gotool"
+	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
 )
 
 // want is what each program prints.
@@ -24,6 +26,12 @@ control flow  best: sgd, momentum: true, beta2: false
 declared      best: sgd, momentum: true, beta2: false
 YAML          best: sgd, momentum: true, beta2: false
 `,
+	"convert": `30 trees that look at 4 features
+exact: 0 of 1461 days differ, 6200 bytes where LightGBM has 27570
+compatible: furthest apart by less than 1e-5 °C: true
+tomorrow: 6.5 °C
+features in the file: ["temp_max","temp_min","wind","precipitation"]
+`,
 	"enqueue": `the settings in use were trial 0
 tuned is better: true
 and still has 4 threads
@@ -31,6 +39,12 @@ and still has 4 threads
 	"lstm": `16 trials are complete or pruned
 the tuned LSTM is better than the seasonal naive forecast: true
 forecast of January 1961 to December 1961
+`,
+	"exportonnx": `pass: true
+more than 100 windows compared: true
+furthest apart by less than a millionth of a passenger: true
+12 months from 1961-01, as the native model says: true
+refused: true true
 `,
 	"multiobjective": `several trials on the front: true
 the larger the model, the smaller the error: true
@@ -46,7 +60,15 @@ the best is below 1: true
 resumed
 40 complete, 1 failed, 0 waiting
 `,
+	"shadow": `version 2 in the shadow of 1: 0 of 200 rows disagree, 0 errors
+version 3 in the shadow of 2: 200 of 200 rows disagree, 0 errors
+version 2 stays live
+live was version 2, and is 1 after a roll back
+`,
 }
+
+// needONNX are the programs that run ONNX Runtime.
+var needONNX = []string{"convert", "exportonnx", "shadow"}
 
 func build(t *testing.T) (dir string) {
 	t.Helper()
@@ -71,6 +93,9 @@ func TestExamples(t *testing.T) {
 	require.Len(t, folders, len(want)+1, "each example is tested")
 	for name, text := range want {
 		t.Run(name, func(t *testing.T) {
+			if slices.Contains(needONNX, name) {
+				onnxtest.Require(t)
+			}
 			assert.Equal(t, text, output(t, t.TempDir(), filepath.Join(programs, name)))
 		})
 	}

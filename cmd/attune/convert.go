@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -98,14 +99,19 @@ func (c *convert) run(ctx context.Context, stdout io.Writer, file string) error 
 	if err != nil {
 		return err
 	}
+	if a, err := os.Stat(c.output); err == nil {
+		if b, err := os.Stat(file); err == nil && os.SameFile(a, b) {
+			return fmt.Errorf("--output %s: it is the model to convert: take another name", c.output)
+		}
+	}
 	rows, err := c.read(m)
 	if err != nil {
 		return err
 	}
-	o.Info.Metadata = []onnx.Property{{Key: "attune.source", Value: file}}
+	o.Info.Metadata = []onnx.Property{{Key: "attune.source", Value: filepath.Base(file)}}
 	fmt.Fprintf(stdout, "%s: trees %d, features %d, outputs %d\n", file, len(m.Trees), len(m.Features), m.Outputs)
 	r, err := deploy.Trees(ctx, m, rows, o)
-	if err := c.tell(stdout, o, r, err); err != nil {
+	if err := c.tell(stdout, r, err); err != nil {
 		return err
 	}
 	if c.benchmark || c.benchmarkJSON != "" || c.benchmarkSVG != "" {

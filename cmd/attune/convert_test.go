@@ -214,6 +214,7 @@ func TestConvertBadInput(t *testing.T) {
 		{[]string{"convert", "model"}, `required flag(s) "output" not set`},
 		{[]string{"convert", "nowhere", "--output", "x"}, "nowhere: no such file or directory"},
 		{[]string{"convert", "model", "--output", "x", "--form", "tiny"}, "--form tiny: want one of exact, compatible"},
+		{[]string{"convert", "lightgbm.txt", "--output", "./lightgbm.txt"}, "--output ./lightgbm.txt: it is the model to convert"},
 		{[]string{"convert", "model", "--output", "x", "--promote"}, "say with --registry where it is"},
 		{[]string{"convert", "model", "--output", "x", "--registry", "r"}, "say with --name what the model is called there"},
 		{[]string{"setup"}, "attune setup onnxruntime"},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/attune-hpo/attune/export/deploy"
 	"github.com/attune-hpo/attune/export/onnx"
+	"github.com/attune-hpo/attune/export/quantize"
 	"github.com/attune-hpo/attune/export/registry"
 	"github.com/attune-hpo/attune/export/validate"
 	"github.com/attune-hpo/attune/internal/atomicfile"
@@ -73,7 +74,7 @@ func (e *exporter) options() (deploy.Options, error) {
 }
 
 // tell writes how the export compares, also where it has not passed.
-func (e *exporter) tell(w io.Writer, o deploy.Options, r deploy.Result, err error) error {
+func (e *exporter) tell(w io.Writer, r deploy.Result, err error) error {
 	if r.Report.Rows == 0 {
 		return err
 	}
@@ -90,14 +91,14 @@ func (e *exporter) tell(w io.Writer, o deploy.Options, r deploy.Result, err erro
 				File   string           `json:"file,omitempty"`
 				Report validate.Report  `json:"report"`
 				Raw    *validate.Report `json:"raw,omitempty"`
-			}{r.Pass(), o.Form.String(), r.Size, r.File, r.Report, r.Raw})
+			}{r.Pass(), r.Form.String(), r.Size, r.File, r.Report, r.Raw})
 		}
 		if at := atomicfile.Write(e.report, write); at != nil {
 			return cmp.Or(err, fmt.Errorf("--report %s: %w", e.report, at))
 		}
 	}
 	if r.File != "" {
-		stamp := o.Form.Stamp()
+		stamp := r.Form.Stamp()
 		needs := fmt.Sprintf("opset %d", stamp.Opset)
 		if stamp.ML > 0 {
 			needs += fmt.Sprintf(", ai.onnx.ml %d", stamp.ML)
@@ -121,6 +122,7 @@ type exportONNX struct {
 	study   string
 	data    string
 	windows int
+	quant   string
 }
 
 func exportCommand() *cobra.Command {
@@ -142,6 +144,8 @@ It needs ONNX Runtime: attune setup onnxruntime fetches it.`,
 	storageFlags(cmd, &e.storage, &e.study)
 	e.flags(cmd)
 	cmd.Flags().StringVar(&e.data, "data", "", "CSV `file` of other data to compare on (default: what the study was made with)")
+	cmd.Flags().StringVar(&e.quant, "quantize", "", "make a network smaller, within a tenth of the spread unless tolerances are given: fp16, int8")
+	complete(cmd, "quantize", "fp16", "int8")
 	cmd.Flags().IntVar(&e.windows, "windows", 200, "`number` of windows of the data to compare on, at most")
 	return cmd
 }
@@ -154,14 +158,19 @@ func (e *exportONNX) run(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	o.Windows = e.windows
+	if e.quant != "" {
+		if err := oneOf("quantize", e.quant, []string{"fp16", "int8"}); err != nil {
+			return err
+		}
+	}
+	o.Windows, o.Quantize = e.windows, quantize.Kind(e.quant)
 	m, frame, err := e.load(ctx)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "%s, trial %d of study %s\n", m.Family, m.Trial, m.Study)
 	r, err := deploy.Model(ctx, m, frame, o)
-	return e.tell(stdout, o, r, err)
+	return e.tell(stdout, r, err)
 }
 
 // load returns the best model of the study and the data to compare on.

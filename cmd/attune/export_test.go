@@ -47,6 +47,8 @@ func TestExport(t *testing.T) {
 		want string
 	}{
 		{[]string{"--study", "other"}, "--study other: want one of "},
+		{[]string{"--quantize", "int8"}, "there is nothing to quantize"},
+		{[]string{"--quantize", "int2"}, "--quantize int2: want one of fp16, int8"},
 		{[]string{"--windows", "0"}, "--windows 0: want 1 or more"},
 		{[]string{"--rtol", "-1"}, "want finite numbers of at least 0"},
 		{[]string{"--storage", "nowhere.db"}, "nowhere.db: there is no such file"},

@@ -33,6 +33,7 @@ type job struct {
 	Metric      string         `json:"metric"`
 	Horizon     int            `json:"horizon"`
 	Windows     int            `json:"windows"`
+	Step        int            `json:"step"` // from one window to the next
 	Test        int            `json:"test"` // steps at the end that the tuning does not see
 	MaxRounds   int            `json:"max_rounds"`
 	Patience    int            `json:"patience"`
@@ -56,6 +57,8 @@ func (j job) conflict(study string, now job) error {
 		return differ("--horizon", j.Horizon, now.Horizon)
 	case j.Windows != now.Windows:
 		return differ("--windows", j.Windows, now.Windows)
+	case j.Step != now.Step:
+		return differ("--step", j.Step, now.Step)
 	case j.Test != now.Test:
 		return differ("--test", j.Test, now.Test)
 	case j.Model != now.Model:
@@ -83,8 +86,8 @@ func (j job) tuning(frame forecast.Frame) (*forecast.Backtest, error) {
 	}
 	short := func(err error) error {
 		if errors.Is(err, forecast.ErrShort) {
-			return fmt.Errorf("%w: %d, which %d windows of %d steps and %d to test on do not leave enough of to learn from: lower --horizon, --windows or --test",
-				forecast.ErrShort, longest, j.Windows, j.Horizon, j.Test)
+			return fmt.Errorf("%w: %d, which %d windows of %d steps, %d apart, and %d to test on do not leave enough of to learn from: lower --horizon, --windows or --test",
+				forecast.ErrShort, longest, j.Windows, j.Horizon, j.Step, j.Test)
 		}
 		return err
 	}
@@ -106,7 +109,7 @@ func (j job) tuning(frame forecast.Frame) (*forecast.Backtest, error) {
 
 // backtest splits a frame as the job has it.
 func (j job) backtest(frame forecast.Frame) (*forecast.Backtest, error) {
-	return forecast.NewBacktest(frame, forecast.Splits{Horizon: j.Horizon, Windows: j.Windows}, j.metrics()...)
+	return forecast.NewBacktest(frame, forecast.Splits{Horizon: j.Horizon, Windows: j.Windows, Step: j.Step}, j.metrics()...)
 }
 
 // family returns what is tuned.

@@ -88,7 +88,7 @@ func version() string {
 }
 
 // packages are the names that the library's errors begin with.
-var packages = regexp.MustCompile(`(^|: )(?:(?:study|sqlite|storage|forecast|csv|tune|treestyle|treeforecast|engine|spaceyaml|tree|deploy|onnx|onnxsetup|registry|runtime|validate): )+`)
+var packages = regexp.MustCompile(`(^|: )(?:(?:study|sqlite|storage|forecast|csv|tune|treestyle|treeforecast|engine|spaceyaml|tree|deploy|onnx|onnxsetup|quantize|registry|runtime|validate): )+`)
 
 // fields are hints of the library, and what the command line says instead.
 var fields = strings.NewReplacer(

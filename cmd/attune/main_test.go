@@ -203,7 +203,7 @@ func TestTour(t *testing.T) {
 		want string
 	}{
 		"another horizon":  {[]string{"--horizon", "6"}, `was made with --horizon 12, and now it is 6: go back to that, or take another --name`},
-		"other windows":    {[]string{"--windows", "2"}, `was made with --windows 5, and now it is 2`},
+		"other windows":    {[]string{"--windows", "2"}, `was made with --windows 9, and now it is 2`},
 		"another metric":   {[]string{"--metric", "mae"}, `Metrics`},
 		"another test":     {[]string{"--test", "6"}, `was made with --test 12, and now it is 6`},
 		"more fixed":       {[]string{"--fixed", "num_leaves=7"}, `was made with --fixed`},
@@ -366,8 +366,8 @@ func TestBadInput(t *testing.T) {
 			}
 			return l
 		}), nil, `air.csv: column "passengers": the target is constant, 5: there is nothing to forecast`},
-		"too few rows":         {edit(func(l []string) []string { return l[:51] }), nil, "air.csv: too few rows: 50, which 5 windows of 12 steps and 12 to test on do not leave enough of to learn from: lower --horizon, --windows or --test"},
-		"far too few rows":     {edit(func(l []string) []string { return l[:8] }), nil, "air.csv: too few rows: 7, which 5 windows of 12 steps and 12 to test on do not leave enough of to learn from: lower --horizon, --windows or --test"},
+		"too few rows":         {edit(func(l []string) []string { return l[:51] }), nil, "air.csv: too few rows: 50, which 9 windows of 12 steps, 6 apart, and 12 to test on do not leave enough of to learn from: lower --horizon, --windows or --test"},
+		"far too few rows":     {edit(func(l []string) []string { return l[:8] }), nil, "air.csv: too few rows: 7, which 9 windows of 12 steps, 6 apart, and 12 to test on do not leave enough of to learn from: lower --horizon, --windows or --test"},
 		"one row":              {edit(func(l []string) []string { return l[:2] }), nil, `air.csv: column "month": infer the frequency: no frequency: there is no series of two rows: state it with --freq`},
 		"NaN in the target":    {line8("1949-07,NaN"), nil, `air.csv: line 8: column "passengers": a missing value at 1949-07-01: fill it with --fill carry, interpolate or keep`},
 		"text for a number":    {line8("1949-07,many"), nil, `air.csv: line 8: column "passengers": "many": not a finite number`},
@@ -394,7 +394,7 @@ func TestBadInput(t *testing.T) {
 		"no frequency":         {string(good), []string{"--freq", "lunar"}, `invalid argument "lunar" for "--freq" flag: frequency "lunar": no frequency: want, for instance, month, 15 minutes, W or 2 quarters: see attune optimize --help`},
 		"no trials":            {string(good), []string{"--trials", "0"}, "--trials 0: want at least 1"},
 		"an odd test":          {string(good), []string{"--test", "13"}, "--test 13: want a multiple of the horizon, 12, or no more than that"},
-		"too long a horizon":   {string(good), []string{"--horizon", "60"}, "air.csv: too few rows: 144, which 5 windows of 60 steps and 60 to test on do not leave enough of to learn from: lower --horizon, --windows or --test"},
+		"too long a horizon":   {string(good), []string{"--horizon", "60"}, "air.csv: too few rows: 144, which 9 windows of 60 steps, 30 apart, and 60 to test on do not leave enough of to learn from: lower --horizon, --windows or --test"},
 		"fixed without value":  {string(good), []string{"--fixed", "eta"}, "--fixed eta: want NAME=VALUE, or MODEL.NAME=VALUE"},
 		"fixed of no model":    {string(good), []string{"--fixed", "xgboost.eta=1"}, "--fixed xgboost.eta=1: xgboost is none of the --models"},
 		"a space of no file":   {string(good), []string{"--space", "s.yaml"}, "--space: open s.yaml: no such file or directory"},

@@ -34,6 +34,7 @@ type optimize struct {
 	name     string
 	horizon  int
 	windows  int
+	step     int
 	test     int
 	workers  int
 	timeout  time.Duration
@@ -86,7 +87,8 @@ With one worker (--workers 1) the same seed gives the same trials.`,
 	f.StringVar(&o.storage, "storage", "attune.db", "SQLite `file` of the studies, made if need be")
 	f.StringVar(&o.name, "name", "", "`prefix` of the studies' names: PREFIX/MODEL (default: data file and target)")
 	f.IntVar(&o.horizon, "horizon", 0, "steps to forecast (default: a season, as 12 months or 7 days)")
-	f.IntVar(&o.windows, "windows", 5, "origins of the backtest, a horizon apart")
+	f.IntVar(&o.windows, "windows", 9, "origins of the backtest")
+	f.IntVar(&o.step, "step", 0, "steps from one origin to the next (default: half of the horizon)")
 	f.IntVar(&o.test, "test", -1, "steps at the end that are kept back for the comparison; 0 for none (default: the horizon)")
 	f.Lookup("test").DefValue = "0" // the usage says what it is
 	f.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "trials at once; each has its share of the cores")
@@ -169,7 +171,7 @@ func (o *optimize) prepare() ([]job, []space.Space, forecast.Frame, error) {
 		flag  string
 		value int
 		least int
-	}{{"trials", o.trials, 1}, {"windows", o.windows, 1}, {"workers", o.workers, 1}, {"horizon", o.horizon, 0}, {"test", o.test, -1}, {"max-rounds", o.rounds, 1}} {
+	}{{"trials", o.trials, 1}, {"windows", o.windows, 1}, {"workers", o.workers, 1}, {"horizon", o.horizon, 0}, {"step", o.step, 0}, {"test", o.test, -1}, {"max-rounds", o.rounds, 1}} {
 		if n.value < n.least {
 			return fail(fmt.Errorf("--%s %d: want at least %d", n.flag, n.value, max(0, n.least)))
 		}
@@ -190,11 +192,14 @@ func (o *optimize) prepare() ([]job, []space.Space, forecast.Frame, error) {
 	if o.test < 0 {
 		o.test = o.horizon
 	}
+	if o.step == 0 {
+		o.step = (o.horizon + 1) / 2
+	}
 	if h := min(o.horizon, o.test); h > 0 && o.test%h != 0 {
 		return fail(fmt.Errorf("--test %d: want a multiple of the horizon, %d, or no more than that", o.test, o.horizon))
 	}
 	base := job{Version: 1, Data: o.data, Span: o.data.span(frame), Fingerprint: fingerprint(frame), Metric: metric.Name(),
-		Horizon: o.horizon, Windows: o.windows, Test: o.test, MaxRounds: o.rounds, Patience: o.patience}
+		Horizon: o.horizon, Windows: o.windows, Step: o.step, Test: o.test, MaxRounds: o.rounds, Patience: o.patience}
 	if base.Data.File, err = filepath.Abs(o.data.File); err != nil {
 		return fail(err)
 	}

@@ -204,7 +204,7 @@ func (r *report) write(w io.Writer) error {
 	metric := r.job.metrics()[0]
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s: %s by %s, %s\n", r.job.Data.File, r.job.Data.Target, r.frame[0].Freq, r.job.Span)
-	fmt.Fprintf(&b, "backtest: %d x %d steps", r.job.Windows, r.job.Horizon)
+	fmt.Fprintf(&b, "backtest: %d x %d steps, %d apart", r.job.Windows, r.job.Horizon, r.job.Step)
 	if r.job.Test > 0 {
 		fmt.Fprintf(&b, "; test: the %d after them, which the tuning never saw", r.job.Test)
 	}

@@ -23,6 +23,7 @@ import (
 	"strings"
 
 	"github.com/attune-hpo/attune/export/onnx"
+	"github.com/attune-hpo/attune/export/quantize"
 	"github.com/attune-hpo/attune/export/registry"
 	"github.com/attune-hpo/attune/export/runtime"
 	"github.com/attune-hpo/attune/export/validate"
@@ -58,10 +59,14 @@ type Options struct {
 	// Windows is how many windows of the data a forecaster is compared on, at most:
 	// evenly spaced over all series. Default 200.
 	Windows int
-	// Regressor is for models that package onnx does not know: see
+	// Regressor adds models to the graph that package onnx does not know: see
 	// [onnx.ForecasterOptions].
 	Regressor func(b *onnx.Builder, m forecast.Regressor, rows onnx.Value) (onnx.Value, error)
-	Runtime   runtime.Options
+	// Quantize makes the network of a forecaster smaller, see package quantize; every
+	// second window calibrates it. Default Gate then: each value within a tenth of the
+	// standard deviation of the native ones.
+	Quantize quantize.Kind
+	Runtime  runtime.Options
 	// Registry, if not nil, gets a model that has passed, under Name and beside the
 	// native one: files registry.ONNX and registry.Native. Promote makes it live.
 	Registry *registry.Registry
@@ -71,8 +76,9 @@ type Options struct {
 
 // A Result is what became of an export.
 type Result struct {
-	File   string // that was left; with KeepFailed the failed one
-	Size   int    // of the ONNX model, in bytes
+	File   string    // that was left; with KeepFailed the failed one
+	Size   int       // of the ONNX model, in bytes
+	Form   onnx.Form // it has: networks are always Compatible
 	Report validate.Report
 	// Raw compares raw outputs, before the link, of trees that have one; else nil.
 	Raw *validate.Report
@@ -109,6 +115,9 @@ func (e export) run(ctx context.Context) (Result, error) {
 		return r, err
 	}
 	r.Size = len(bytes)
+	if e.model.IR == onnx.Compatible.Stamp().IR {
+		r.Form = onnx.Compatible
+	}
 	s, err := runtime.OpenBytes(bytes, o.Runtime)
 	if err != nil {
 		return r, fmt.Errorf("deploy: %w", err)

@@ -17,11 +17,13 @@ import (
 
 	"github.com/attune-hpo/attune/export/deploy"
 	"github.com/attune-hpo/attune/export/onnx"
+	"github.com/attune-hpo/attune/export/quantize"
 	"github.com/attune-hpo/attune/export/registry"
 	"github.com/attune-hpo/attune/export/runtime"
 	"github.com/attune-hpo/attune/export/validate"
 	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
 	"github.com/attune-hpo/attune/objective/forecast"
+	"github.com/attune-hpo/attune/objective/neural"
 	"github.com/attune-hpo/attune/objective/tree/style"
 	"github.com/attune-hpo/attune/objective/treeforecast"
 	"github.com/attune-hpo/attune/objective/tune"
@@ -98,7 +100,7 @@ func TestBest(t *testing.T) {
 				}
 
 				// What serves, on data that neither tuning nor fitting saw.
-				f, err := deploy.Open(file, m.Forecaster.(*forecast.Tabular), quiet)
+				f, err := deploy.Open(file, m.Forecaster, quiet)
 				require.NoError(t, err)
 				defer f.Close()
 				for n := 132; n <= 144; n++ {
@@ -116,6 +118,53 @@ func TestBest(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A network is exported whole, too.
+func TestNetwork(t *testing.T) {
+	onnxtest.Require(t)
+	ctx := context.Background()
+	frame := airPassengers(t)
+	net := neural.New(neural.LSTM{Training: neural.Training{Window: 24, Epochs: 3}, Hidden: 8})
+	require.NoError(t, net.Fit(ctx, frame, forecast.FitOptions{Horizon: 6}))
+	file := filepath.Join(t.TempDir(), "model.onnx")
+	r, err := deploy.Model(ctx, tune.Model{Family: "lstm", Horizon: 6, Forecaster: net}, frame, deploy.Options{File: file, Runtime: quiet})
+	require.NoError(t, err, r.Report)
+	assert.Equal(t, onnx.Compatible, r.Form)
+	f, err := deploy.Open(file, net, quiet)
+	require.NoError(t, err)
+	defer f.Close()
+	want, err := net.Predict(ctx, frame, 6)
+	require.NoError(t, err)
+	got, err := f.Predict(ctx, frame, 6)
+	require.NoError(t, err)
+	assert.InEpsilonSlice(t, want[0].Y, got[0].Y, 1e-5)
+	assert.Zero(t, f.Stats().Fallbacks)
+}
+
+// A quantized network is compared with the native one, too, by a gate of its own.
+func TestQuantize(t *testing.T) {
+	onnxtest.Require(t)
+	ctx := context.Background()
+	frame := airPassengers(t)
+	net := neural.New(neural.LSTM{Training: neural.Training{Window: 24, Epochs: 20, Transform: forecast.Log{}}, Hidden: 48})
+	require.NoError(t, net.Fit(ctx, frame, forecast.FitOptions{Horizon: 6}))
+	m := tune.Model{Family: "lstm", Horizon: 6, Forecaster: net}
+	full, err := deploy.Model(ctx, m, frame, deploy.Options{Runtime: quiet})
+	require.NoError(t, err)
+	for _, kind := range []quantize.Kind{quantize.FP16, quantize.Int8} {
+		file := filepath.Join(t.TempDir(), "model.onnx")
+		r, err := deploy.Model(ctx, m, frame, deploy.Options{File: file, Quantize: kind, Runtime: quiet})
+		require.NoError(t, err, "%s %s", kind, r.Report)
+		assert.Less(t, r.Size, full.Size*3/4, kind)
+		assert.Greater(t, r.Report.MaxAbsolute, full.Report.MaxAbsolute, kind)
+		assert.FileExists(t, file)
+
+		_, err = deploy.Model(ctx, m, frame, deploy.Options{Quantize: kind, Gate: validate.Gate{RTol: 1e-7}, Runtime: quiet})
+		assert.ErrorIs(t, err, deploy.ErrFailed, kind)
+	}
+	_, err = deploy.Model(ctx, ridge(t, frame, forecast.Recipe{}, 6), frame, deploy.Options{Quantize: quantize.Int8, Runtime: quiet})
+	assert.ErrorIs(t, err, quantize.ErrNothing)
 }
 
 // wrong adds one percent to what a model predicts.
@@ -202,7 +251,7 @@ func TestRegistry(t *testing.T) {
 	require.NoError(t, err)
 	file, err := live.Path(registry.ONNX)
 	require.NoError(t, err)
-	f, err := deploy.Open(file, back.Forecaster.(*forecast.Tabular), quiet)
+	f, err := deploy.Open(file, back.Forecaster, quiet)
 	require.NoError(t, err)
 	defer f.Close()
 	want, err := m.Forecaster.Predict(ctx, airPassengers(t), 6)
@@ -329,6 +378,8 @@ func TestServingWithoutTheFile(t *testing.T) {
 	}
 	_, err := deploy.Open(broken, new(forecast.Tabular), quiet)
 	assert.ErrorIs(t, err, forecast.ErrNotFitted)
+	_, err = deploy.Open(broken, forecast.Naive(), quiet)
+	assert.ErrorIs(t, err, onnx.ErrUnsupported)
 }
 
 func TestErrors(t *testing.T) {

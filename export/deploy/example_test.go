@@ -43,7 +43,7 @@ func ExampleBest() {
 	}
 	fmt.Print(result.Report)
 
-	serve := must(deploy.Open(result.File, model.Forecaster.(*forecast.Tabular), runtime.Options{}))
+	serve := must(deploy.Open(result.File, model.Forecaster, runtime.Options{}))
 	defer serve.Close()
 	next := must(serve.Predict(ctx, frame, 12))
 	fmt.Println(next[0].Y, serve.Stats().Fallbacks)

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"strconv"
 
 	"github.com/attune-hpo/attune/export/onnx"
+	"github.com/attune-hpo/attune/export/quantize"
 	"github.com/attune-hpo/attune/export/runtime"
 	"github.com/attune-hpo/attune/export/validate"
 	"github.com/attune-hpo/attune/objective/forecast"
@@ -48,19 +50,11 @@ func Best(ctx context.Context, task *tune.Task, st *study.Study, o Options) (tun
 // [onnx.TrialMetadata] does, with all hyperparameters that are not as usual.
 //
 // It fails with [ErrFailed], and then leaves no file but one that is named as failed;
-// as onnx.Forecaster does, with onnx.ErrUnsupported for forecasters that are no
-// *forecast.Tabular; with runtime.ErrNoLibrary where there is no ONNX Runtime; and with
+// as onnx.Forecaster does; with runtime.ErrNoLibrary where there is no ONNX Runtime; and with
 // validate.ErrInput if there is no window that the native model forecasts from.
 func Model(ctx context.Context, m tune.Model, on forecast.Frame, o Options) (Result, error) {
-	t, ok := m.Forecaster.(*forecast.Tabular)
-	if !ok {
-		return Result{}, fmt.Errorf("deploy: %s: %w: a forecaster of type %T", m.Family, onnx.ErrUnsupported, m.Forecaster)
-	}
 	meta := metadata(m)
-	options := onnx.ForecasterOptions{Form: o.Form, Info: o.info(meta...)}
-	if o.Regressor != nil {
-		options.Regressor = o.Regressor
-	}
+	options := onnx.ForecasterOptions{Form: o.Form, Info: o.info(meta...), Regressor: o.Regressor}
 	if len(o.Units) > 0 {
 		options.Units = o.Units[0]
 	}
@@ -69,22 +63,43 @@ func Model(ctx context.Context, m tune.Model, on forecast.Frame, o Options) (Res
 		e.meta[p.Key] = p.Value
 	}
 	var err error
-	if e.model, err = onnx.Forecaster(t, options); err != nil {
-		return Result{}, err
+	if e.model, err = onnx.Forecaster(m.Forecaster, options); err != nil {
+		return Result{}, fmt.Errorf("deploy: %s: %w", m.Family, err)
+	}
+	w, err := windowsOf(ctx, m.Forecaster, on, m.Horizon, cmp.Or(o.Windows, 200))
+	if err != nil {
+		return Result{}, fmt.Errorf("deploy: %w", err)
+	}
+	gate := o.gate()
+	if o.Quantize != "" {
+		if e.model, err = quantize.Quantize(ctx, e.model, quantize.Options{Kind: o.Quantize, Calibration: w.every(2)}); err != nil {
+			return Result{}, fmt.Errorf("deploy: %w", err)
+		}
+		e.meta["quantized"] = string(o.Quantize)
+		if o.Gate == (validate.Gate{}) {
+			gate = validate.Gate{ATol: deviation(w.native) / 10}
+		}
 	}
 	e.check = func(s *runtime.Session, to *Result) error {
-		w, err := windowsOf(ctx, t, on, m.Horizon, cmp.Or(o.Windows, 200))
-		if err != nil {
-			return err
-		}
 		got, err := forecasts(ctx, s, w.inputs)
 		if err != nil {
 			return err
 		}
-		to.Report, err = o.gate().Values(w.native, got, w.rows)
+		to.Report, err = gate.Values(w.native, got, w.rows)
 		return err
 	}
 	return e.run(ctx)
+}
+
+// deviation returns the standard deviation of values.
+func deviation(v []float64) float64 {
+	var mean, square float64
+	for i, x := range v {
+		d := x - mean
+		mean += d / float64(i+1)
+		square += d * (x - mean)
+	}
+	return math.Sqrt(square / float64(len(v)))
 }
 
 // metadata says where a model comes from.
@@ -117,7 +132,7 @@ type windows struct {
 
 // windowsOf returns those of origins that are evenly spaced over the parts of the
 // series that have all that a forecast looks back to, or over their second halves.
-func windowsOf(ctx context.Context, t *forecast.Tabular, on forecast.Frame, horizon, most int) (*windows, error) {
+func windowsOf(ctx context.Context, t forecast.Forecaster, on forecast.Frame, horizon, most int) (*windows, error) {
 	w := &windows{rows: validate.Rows{Outputs: horizon}}
 	var labels []string
 	why := error(forecast.ErrEmpty)
@@ -206,6 +221,23 @@ func (w *windows) add(in []onnx.Tensor) error {
 	return nil
 }
 
+// every returns the inputs of each nth row.
+func (w *windows) every(n int) []onnx.Tensor {
+	out := make([]onnx.Tensor, len(w.inputs))
+	for i, t := range w.inputs {
+		rows := int(t.Dims[0])
+		size := len(t.Raw) / rows
+		out[i] = t
+		out[i].Dims, out[i].Raw = slices.Clone(t.Dims), nil
+		out[i].Dims[0] = 0
+		for r := 0; r < rows; r += n {
+			out[i].Raw = append(out[i].Raw, t.Raw[r*size:][:size]...)
+			out[i].Dims[0]++
+		}
+	}
+	return out
+}
+
 // forecasts runs the export of a forecaster: as many rows as the inputs have.
 func forecasts(ctx context.Context, s *runtime.Session, inputs []onnx.Tensor) ([]float64, error) {
 	in := make(map[string]runtime.Tensor, len(inputs))
@@ -237,7 +269,7 @@ func forecasts(ctx context.Context, s *runtime.Session, inputs []onnx.Tensor) ([
 // it has its method Predict. It is safe for concurrent use. Make one with [Open], and
 // close it.
 type Forecaster struct {
-	native  *forecast.Tabular
+	native  forecast.Forecaster
 	session *runtime.Session // nil: the native one answers
 	steps   int              // of a forecast
 	counts  counts
@@ -248,9 +280,16 @@ type Forecaster struct {
 // is logged; where a run fails; and for what the export cannot do, such as a series that
 // training had not. Failures are counted, and logged as those of a [runtime.Fallback].
 //
-// It fails with [forecast.ErrNotFitted].
-func Open(file string, native *forecast.Tabular, o runtime.Options) (*Forecaster, error) {
-	plan, err := native.Plan()
+// It fails with [forecast.ErrNotFitted], and with onnx.ErrUnsupported for a forecaster
+// that cannot be exported.
+func Open(file string, native forecast.Forecaster, o runtime.Options) (*Forecaster, error) {
+	planner, ok := native.(interface {
+		Plan() (forecast.Plan, error)
+	})
+	if !ok {
+		return nil, fmt.Errorf("deploy: open %s: %w: a forecaster of type %T", file, onnx.ErrUnsupported, native)
+	}
+	plan, err := planner.Plan()
 	if err != nil {
 		return nil, fmt.Errorf("deploy: open %s: %w", file, err)
 	}

@@ -3,7 +3,7 @@
 // file depend on the model alone.
 //
 //	m, err := onnx.Trees(ensemble, onnx.TreesOptions{})         // rows of features to predictions
-//	m, err := onnx.Forecaster(tabular, onnx.ForecasterOptions{}) // the last values of a series to the next
+//	m, err := onnx.Forecaster(model, onnx.ForecasterOptions{})  // the last values of a series to the next
 //	err = m.WriteFile("model.onnx")
 //
 // A [Model] is plain data; [Decode] makes one of any file, and [Model.Check] finds
@@ -48,6 +48,22 @@
 // A direct forecaster has a model, and its rows, for each step; a pooled one has a row
 // for each step; a joint one has one row; a recursive one has a copy of the model for
 // each step, whose rows see what those before it forecast.
+//
+// Of a network there is one graph, of the layers themselves:
+//
+//		window ─ transform ─ standardized ─ less its last value ┐
+//		past ─ standardized ────────────────────────────────────┼─ float32 ─ network ─ float64 ─ all undone ─ forecast
+//		known ─ standardized ───────────────────────────────────┘
+//
+//	  - An LSTM is one LSTM node a layer; the head takes the last states.
+//	  - A TCN is Conv with pads before the window only; weight norms are multiplied out, and
+//	    taps that see nothing of the window left out.
+//	  - A Transformer is MatMul, Softmax and LayerNormalization; queries, keys and values are
+//	    one MatMul. Without a decoder, the last block computes the last token alone.
+//	  - A row with a missing value is zeros to the network, and NaN is added to its forecast:
+//	    no other row of the batch is touched, and no runtime makes a number of NaN.
+//
+// Package quantize makes networks smaller.
 //
 // # Limits
 //

@@ -55,19 +55,20 @@ type ForecasterOptions struct {
 // that it does not know; and with [forecast.ErrConfig] for a transform of another
 // package.
 func Forecaster(t forecast.Forecaster, o ForecasterOptions) (*Model, error) {
-	n, err := networkOf(t)
+	plan, err := planOf(t)
+	if err == nil {
+		err = sameKinds(plan.Transform)
+	}
+	var n *network.Network
+	tab, tabular := t.(*forecast.Tabular)
+	if err == nil && !tabular {
+		n, err = networkOf(t)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("onnx: forecaster: %w", err)
 	}
 	if n != nil {
-		o.Form = Compatible
-	}
-	plan, err := planOf(t, n)
-	if err == nil {
-		err = sameKinds(plan.Transform)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("onnx: forecaster: %w", err)
+		o.Form, plan = Compatible, n.Plan
 	}
 	f := forecaster{Builder: NewBuilder(o.Form), plan: plan, reach: reachOf(plan)}
 	if f.inputs(); f.err != nil {
@@ -79,7 +80,7 @@ func Forecaster(t forecast.Forecaster, o ForecasterOptions) (*Model, error) {
 		if o.Regressor == nil {
 			o.Regressor = addRegressor
 		}
-		f.Output("forecast", f.invert(f.forecast(t.(*forecast.Tabular).Models(), o.Regressor)))
+		f.Output("forecast", f.invert(f.forecast(tab.Models(), o.Regressor)))
 	}
 	if f.err != nil {
 		return nil, f.err
@@ -108,22 +109,21 @@ func Forecaster(t forecast.Forecaster, o ForecasterOptions) (*Model, error) {
 	return f.Model(info)
 }
 
-// networkOf returns a forecaster that is a network as data, nil for another.
+// networkOf returns a network as data.
 func networkOf(t forecast.Forecaster) (*network.Network, error) {
-	if n, ok := t.(interface {
+	if t, ok := t.(interface {
 		Network() (*network.Network, error)
 	}); ok {
-		return n.Network()
+		return t.Network()
 	}
-	return nil, nil
+	return nil, fmt.Errorf("%w: a forecaster of type %T", ErrUnsupported, t)
 }
 
 // planOf returns what a forecaster does around its models, or around a network.
-func planOf(t forecast.Forecaster, n *network.Network) (forecast.Plan, error) {
-	if n != nil {
-		return n.Plan, nil
-	}
-	if t, ok := t.(*forecast.Tabular); ok {
+func planOf(t forecast.Forecaster) (forecast.Plan, error) {
+	if t, ok := t.(interface {
+		Plan() (forecast.Plan, error)
+	}); ok {
 		return t.Plan()
 	}
 	return forecast.Plan{}, fmt.Errorf("%w: a forecaster of type %T", ErrUnsupported, t)
@@ -551,11 +551,7 @@ func (f *forecaster) integrate(z, level Value, lag int) Value {
 // that are missing or do not reach over the horizon; and with [ErrUnsupported] for a
 // series that training had not, if it matters which it is.
 func ForecastInputs(t forecast.Forecaster, past forecast.Frame) ([]Tensor, error) {
-	n, err := networkOf(t)
-	var p forecast.Plan
-	if err == nil {
-		p, err = planOf(t, n)
-	}
+	p, err := planOf(t)
 	if err == nil {
 		err = past.Validate()
 	}

@@ -32,18 +32,25 @@ func (f *forecaster) network(n *network.Network) Value {
 		known := f.Scale(f.known, n.Shift[past:], n.Scale[past:])
 		window, future = f.Concat(2, window, f.Slice(known, 1, 0, w)), f.Slice(known, 1, w, w+horizon)
 	}
-	seen := f.Reshape(window, 0, int64(w*window.Width()))
+	features := window.Width()
+	window = f.Reshape(window, 0, int64(w*features))
+	seen := window
 	if future.name != "" {
 		future = f.Reshape(future, 0, int64(horizon*len(f.plan.Known)))
 		seen = f.Concat(1, seen, future)
 	}
+	// What is no number makes no forecast, in any runtime and however it is quantized: 0 or
+	// NaN is added. The network sees zeros instead, so that rows beside it are as ever.
+	missing := f.Op("Mul", nil, f.Op("ReduceSum", nil, seen, f.Integers(-1)), f.Number(seen, 0))
 	var out Value
 	if l, ok := n.Body.(network.Linear); ok {
 		out = f.Linear(forecast.Linear(l), seen)
 	} else {
-		window = f.Cast(window, Float32)
+		whole := f.Op("Equal", nil, missing, f.Number(missing, 0))
+		clean := func(v Value) Value { return f.Cast(f.Op("Where", nil, whole, v, f.Number(v, 0)), Float32) }
+		window = f.Reshape(clean(window), 0, int64(w), int64(features))
 		if future.name != "" {
-			future = f.Cast(future, Float32)
+			future = clean(future)
 		}
 		switch body := n.Body.(type) {
 		case network.LSTM:
@@ -56,15 +63,13 @@ func (f *forecaster) network(n *network.Network) Value {
 			f.fail("forecaster: a network of %T: %w", n.Body, ErrUnsupported)
 		}
 		if n.Shortcut {
-			out = f.Op("Add", nil, out, f.Op("MatMul", nil, f.Cast(z, Float32), g.weight("shortcut.weight", w, horizon)))
+			out = f.Op("Add", nil, out, f.Op("MatMul", nil, clean(z), g.weight("shortcut.weight", w, horizon)))
 		}
 		out = f.Cast(out, Float64)
 	}
 	if !n.KeepLevel {
 		out = f.Op("Add", nil, out, level)
 	}
-	// What is no number is none in any runtime, however it is quantized: 0 or NaN is added.
-	missing := f.Op("Mul", nil, f.Op("ReduceSum", nil, seen, f.Integers(-1)), f.Number(seen, 0))
 	return f.Op("Add", nil, out, missing)
 }
 

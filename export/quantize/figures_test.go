@@ -36,8 +36,9 @@ func TestFigures(t *testing.T) {
 		{"TCN, 3 blocks of 64", neural.TCN{Training: seen, Channels: []int{64, 64, 64}}},
 	} {
 		f := fit(t, neural.New(c.model))
-		for i, kind := range []quantize.Kind{quantize.FP16, quantize.Int8} {
-			q, err := quantize.Quantize(t.Context(), f.m, quantize.Options{Kind: kind, Calibration: f.learnt.Inputs})
+		for i, o := range []quantize.Options{{Kind: quantize.FP16}, {Kind: quantize.Int8}, {Kind: quantize.Int8, Precise: true}} {
+			o.Calibration = f.learnt.Inputs
+			q, err := quantize.Quantize(t.Context(), f.m, o)
 			require.NoError(t, err)
 			r, err := quantize.Gate{Tolerance: 1, Time: time.Second / 2}.Compare(t.Context(), f.m, q, f.after)
 			require.NoError(t, err)
@@ -45,7 +46,11 @@ func TestFigures(t *testing.T) {
 			if i == 0 {
 				fmt.Printf("| %s | float32 | %d | %d | %d | %.1g |\n", c.name, r.Before, us(r.Speed[0].Before), us(r.Speed[1].Before), r.Unquantized)
 			}
-			fmt.Printf("| | %s | %d | %d | %d | %.2g |\n", kind, r.Bytes, us(r.Speed[0].Time), us(r.Speed[1].Time), r.Error)
+			form := string(o.Kind)
+			if o.Precise {
+				form += ", precise"
+			}
+			fmt.Printf("| | %s | %d | %d | %d | %.2g |\n", form, r.Bytes, us(r.Speed[0].Time), us(r.Speed[1].Time), r.Error)
 		}
 	}
 }

@@ -11,9 +11,9 @@ import (
 
 // bytes quantizes weights to int8.
 func (e *editor) bytes(ctx context.Context, o Options) error {
-	limit := 63.0
-	if o.FullRange {
-		limit = 127
+	w := weights{limit: 63}
+	if o.Precise {
+		w = weights{limit: 127, zero: 128}
 	}
 	s := e.sites()
 	if len(s.convs) > 0 {
@@ -31,11 +31,11 @@ func (e *editor) bytes(ctx context.Context, o Options) error {
 		n := e.current(old)
 		switch {
 		case n.Op == "MatMul" && n.Domain == onnx.Standard:
-			e.matMul(n, limit)
+			e.matMul(n, w)
 		case n.Op == "LSTM" && n.Domain == onnx.Standard:
-			e.lstm(n, limit)
+			e.lstm(n, w)
 		case s.convs[i]:
-			e.conv(n, s.ranges[old.Inputs[0]], limit)
+			e.conv(n, s.ranges[old.Inputs[0]], w)
 		default:
 			e.nodes = append(e.nodes, n)
 		}
@@ -46,28 +46,53 @@ func (e *editor) bytes(ctx context.Context, o Options) error {
 	return nil
 }
 
-// columns returns weights as bytes, with the scale of each column: element i is of
+// weights says how weights are turned to bytes: to whole numbers from -limit to limit, and
+// zero added. Signed bytes have 7 bits: processors that add products of bytes by pairs to
+// 16 bits, with AVX2 and AVX-512, cut off what 8 bits make. Unsigned ones they multiply
+// another way.
+type weights struct {
+	limit float64
+	zero  int
+}
+
+// columns returns weights as whole numbers, with the scale of each column: element i is of
 // column column(i).
-func columns(w []float32, n int, limit float64, column func(i int) int) (q []int8, scale []float32) {
+func (w weights) columns(v []float32, n int, column func(i int) int) (q []int, scale []float32) {
 	most := make([]float64, n)
-	for i, v := range w {
-		most[column(i)] = max(most[column(i)], math.Abs(float64(v)))
+	for i, x := range v {
+		most[column(i)] = max(most[column(i)], math.Abs(float64(x)))
 	}
 	scale = make([]float32, n)
-	for c, v := range most {
-		if scale[c] = float32(v / limit); scale[c] == 0 {
+	for c, x := range most {
+		if scale[c] = float32(x / w.limit); scale[c] == 0 {
 			scale[c] = 1
 		}
 	}
-	q = make([]int8, len(w))
-	for i, v := range w {
-		q[i] = int8(min(max(math.RoundToEven(float64(v)/float64(scale[column(i)])), -limit), limit))
+	q = make([]int, len(v))
+	for i, x := range v {
+		q[i] = int(min(max(math.RoundToEven(float64(x)/float64(scale[column(i)])), -w.limit), w.limit))
 	}
 	return q, scale
 }
 
+// tensor returns whole numbers as bytes.
+func (w weights) tensor(q []int, dims ...int64) onnx.Tensor {
+	if w.zero == 0 {
+		signed := make([]int8, len(q))
+		for i, x := range q {
+			signed[i] = int8(x)
+		}
+		return onnx.NewTensor("", signed, dims...)
+	}
+	plain := make([]uint8, len(q))
+	for i, x := range q {
+		plain[i] = uint8(x + w.zero)
+	}
+	return onnx.NewTensor("", plain, dims...)
+}
+
 // matMul multiplies bytes. The runtime makes one operation of the nodes.
-func (e *editor) matMul(n onnx.Node, limit float64) {
+func (e *editor) matMul(n onnx.Node, by weights) {
 	t, w := e.weights(n.Inputs[1], 2)
 	if w == nil {
 		e.nodes = append(e.nodes, n)
@@ -80,10 +105,13 @@ func (e *editor) matMul(n onnx.Node, limit float64) {
 		parts = e.emit(onnx.Node{Op: "DynamicQuantizeLinear", Inputs: []string{a}}, a+"_bytes", a+"_scale", a+"_zero")
 		e.dynamic[a] = parts
 	}
-	q, scale := columns(w, cols, limit, func(i int) int { return i % cols })
-	weights := e.once(b+"_int8", onnx.NewTensor("", q, t.Dims...))
+	q, scale := by.columns(w, cols, func(i int) int { return i % cols })
+	in := []string{parts[0], e.once(b+"_int8", by.tensor(q, t.Dims...)), parts[2]}
+	if by.zero != 0 {
+		in = append(in, e.once(b+"_zero", onnx.Scalar("", uint8(by.zero))))
+	}
 	scales := e.once(b+"_scale", onnx.NewTensor("", scale))
-	sum := e.emit(onnx.Node{Op: "MatMulInteger", Inputs: []string{parts[0], weights, parts[2]}}, n.Outputs[0]+"_int32")
+	sum := e.emit(onnx.Node{Op: "MatMulInteger", Inputs: in}, n.Outputs[0]+"_int32")
 	number := e.emit(onnx.Node{Op: "Cast", Inputs: sum, Attrs: []onnx.Attr{{Name: "to", Value: onnx.Int(onnx.Float32)}}}, n.Outputs[0]+"_cast")
 	unit := e.emit(onnx.Node{Op: "Mul", Inputs: []string{parts[1], scales}}, n.Outputs[0]+"_scale")
 	e.nodes = append(e.nodes, onnx.Node{Name: n.Name, Op: "Mul", Inputs: []string{number[0], unit[0]}, Outputs: n.Outputs})
@@ -98,7 +126,7 @@ func (e *editor) once(name string, t onnx.Tensor) string {
 }
 
 // lstm uses an operator of the runtime's own. It takes the weights on their side.
-func (e *editor) lstm(n onnx.Node, limit float64) {
+func (e *editor) lstm(n onnx.Node, by weights) {
 	tw, tr := e.consts[n.Inputs[1]], e.consts[n.Inputs[2]]
 	w, err := onnx.Values[float32](tw)
 	r, err2 := onnx.Values[float32](tr)
@@ -117,11 +145,11 @@ func (e *editor) lstm(n onnx.Node, limit float64) {
 			d, g, k := j/rows/gates, j/rows%gates, j%rows
 			side[(d*rows+k)*gates+g] = x
 		}
-		q, scale := columns(side, directions*gates, limit, func(j int) int { return j/gates/rows*gates + j%gates })
+		q, scale := by.columns(side, directions*gates, func(j int) int { return j/gates/rows*gates + j%gates })
 		dims := []int64{t.Dims[0], t.Dims[1]}
-		in[1+i] = e.add(t.Name+"_int8", onnx.NewTensor("", q, t.Dims[0], t.Dims[2], t.Dims[1]))
+		in[1+i] = e.add(t.Name+"_int8", by.tensor(q, t.Dims[0], t.Dims[2], t.Dims[1]))
 		in = append(in, e.add(t.Name+"_scale", onnx.NewTensor("", scale, dims...)),
-			e.add(t.Name+"_zero", onnx.NewTensor("", make([]int8, directions*gates), dims...)))
+			e.add(t.Name+"_zero", by.tensor(make([]int, directions*gates), dims...)))
 	}
 	n.Op, n.Domain, n.Inputs = "DynamicQuantizeLSTM", onnx.Microsoft, in
 	e.nodes = append(e.nodes, n)
@@ -167,10 +195,14 @@ func (e *editor) sites() site {
 	output := func(name string) bool {
 		return slices.ContainsFunc(e.old.Graph.Outputs, func(v onnx.ValueInfo) bool { return v.Name == name })
 	}
-	mark := func(name string) {
-		if _, constant := e.consts[name]; !constant && !output(name) && !slices.Contains(s.names, name) {
+	mark := func(name string) bool {
+		if _, constant := e.consts[name]; constant || output(name) {
+			return false
+		}
+		if !slices.Contains(s.names, name) {
 			s.names = append(s.names, name)
 		}
+		return true
 	}
 	// Of what a ReLU alone takes, what it makes is turned to bytes.
 	behind := func(name string) string {
@@ -182,9 +214,8 @@ func (e *editor) sites() site {
 	for i, n := range nodes {
 		switch n.Op {
 		case "Conv":
-			if _, w := e.weights(n.Inputs[1], 0); w != nil {
+			if _, w := e.weights(n.Inputs[1], 0); w != nil && mark(n.Inputs[0]) {
 				s.convs[i] = true
-				mark(n.Inputs[0])
 				mark(behind(n.Outputs[0]))
 			}
 		case "Add":
@@ -252,17 +283,17 @@ func (e *editor) around(s site, name string) {
 
 // conv turns the weights to bytes, and the biases to what the runtime adds to sums of
 // bytes: it makes one operation of that and what stands around.
-func (e *editor) conv(n onnx.Node, input span, limit float64) {
+func (e *editor) conv(n onnx.Node, input span, by weights) {
 	e.changed++
 	t, w := e.weights(n.Inputs[1], 0)
 	outs := int(t.Dims[0])
-	q, scale := columns(w, outs, limit, func(i int) int { return i / (len(w) / outs) })
+	q, scale := by.columns(w, outs, func(i int) int { return i / (len(w) / outs) })
 	back := func(name string, values, scales onnx.Tensor, zero ...string) string {
 		in := append([]string{e.add(name+"_int", values), e.add(name+"_scale", scales)}, zero...)
 		return e.emit(onnx.Node{Op: "DequantizeLinear", Inputs: in, Attrs: []onnx.Attr{{Name: "axis", Value: onnx.Int(0)}}}, name+"_back")[0]
 	}
-	zeros := e.add(t.Name+"_zero", onnx.NewTensor("", make([]int8, outs)))
-	n.Inputs[1] = back(t.Name, onnx.NewTensor("", q, t.Dims...), onnx.NewTensor("", scale), zeros)
+	zeros := e.add(t.Name+"_zero", by.tensor(make([]int, outs), t.Dims[0]))
+	n.Inputs[1] = back(t.Name, by.tensor(q, t.Dims...), onnx.NewTensor("", scale), zeros)
 	if len(n.Inputs) > 2 {
 		if b, err := onnx.Values[float32](e.consts[n.Inputs[2]]); err == nil && len(b) == outs {
 			unit, _ := input.step()

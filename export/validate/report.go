@@ -105,9 +105,12 @@ func (r Report) asked() string {
 	if r.Gate.Equal {
 		return "equal numbers"
 	}
-	text := fmt.Sprintf("within %v + %v·|native|", r.Gate.ATol, r.Gate.RTol)
+	text := fmt.Sprintf("within %.4g", r.Gate.ATol)
+	if r.Gate.RTol > 0 {
+		text += fmt.Sprintf(" + %.4g·|native|", r.Gate.RTol)
+	}
 	if r.Gate.Beyond > 0 {
-		text += fmt.Sprintf(" but for %v %% of the values, correlations of %v", 100*r.Gate.Beyond, r.Gate.Correlation)
+		text += fmt.Sprintf(" but for %.4g %% of the values, correlations of %v", 100*r.Gate.Beyond, r.Gate.Correlation)
 	}
 	return text
 }

@@ -75,11 +75,11 @@ var arrows = []row{
 	{pkg: "objective/neural", ours: []string{"internal/*", "objective/forecast", "objective/neural/*", "objective/neural/internal/*", "space", "space/spaceyaml"},
 		foreign: []string{"gorgonia.org/*"}},
 	{pkg: "objective/neural/*", ours: []string{"internal/*", "objective/forecast", "objective/neural/*", "objective/neural/internal/*"}, foreign: []string{"gorgonia.org/*", "gonum.org/v1/gonum/*"}},
-	{pkg: "objective/neural/internal/*", ours: []string{"internal/*", "objective/neural/internal/*"}, foreign: []string{"github.com/ebitengine/purego", "gorgonia.org/*", "gonum.org/v1/gonum/*", "github.com/chewxy/hm"}},
+	{pkg: "objective/neural/internal/*", ours: []string{"internal/*", "objective/neural/internal/*"}, foreign: []string{"github.com/ebitengine/purego", "gorgonia.org/*", "gonum.org/v1/gonum/*", "github.com/chewxy/hm", "github.com/stretchr/testify/*"}},
 	{pkg: "objective/*", ours: []string{"space", "study", "trial"}},
 
 	{pkg: "export", ours: []string{"space", "space/spaceyaml", "trial", "internal/pyjson"}},
-	{pkg: "export/onnx", ours: []string{"objective/forecast", "objective/tree", "objective/treeforecast", "space", "trial", "export/onnx/internal/*"}},
+	{pkg: "export/onnx", ours: []string{"objective/forecast", "objective/neural/network", "objective/tree", "objective/treeforecast", "space", "trial", "export/onnx/internal/*"}},
 	{pkg: "export/onnx/internal/*", ours: []string{"export/onnx", "export/onnx/internal/*"}},
 	{pkg: "export/deploy", ours: []string{"export/*", "internal/atomicfile", "objective/*", "study", "trial"}},
 	{pkg: "export/quantize", ours: []string{"export/onnx", "export/runtime", "export/validate", "objective/forecast"}},

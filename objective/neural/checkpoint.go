@@ -127,7 +127,11 @@ func (t *trainer) save() (err error) {
 	m, v := make([]float32, n), make([]float32, n)
 	d.Read(m, t.m)
 	d.Read(v, t.v)
-	err = writeContainer(f, checkpointFormat, savedProgress{t.fit, t.progress}, t.weights(nil), m, v, t.best)
+	weights := t.weights(nil)
+	if err := t.failed(); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	err = writeContainer(f, checkpointFormat, savedProgress{t.fit, t.progress}, weights, m, v, t.best)
 	if err == nil {
 		err = f.Sync()
 	}

@@ -26,6 +26,15 @@
 // dropout follow from the seed and the number of the step, so that a fit that goes on
 // from a checkpoint is the same, too.
 //
+// # GPU
+//
+// Training.Device has a network train on an NVIDIA GPU, where there is one: found at run
+// time, with nothing to build or to link. Parameters, activations and what the optimizer
+// keeps stay there for the whole training; a batch goes in, a loss comes out. All of that
+// has been run on an emulated driver only, which executes the kernels on the CPU, and
+// never yet on a GPU: neither its results nor its speed are known there. make gpu finds
+// out, where there is one.
+//
 // # Graph
 //
 // gorgonia holds the graph of a network and differentiates it. Its operations are ours,

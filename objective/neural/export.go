@@ -14,12 +14,9 @@ func (f *Forecaster) Network() (*network.Network, error) {
 	tensors := f.Tensors()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if tensors == nil || f.net == nil {
-		return nil, fmt.Errorf("%s: network: %w", f.name(), forecast.ErrNotFitted)
-	}
-	n, err := f.view.network()
+	n, err := f.view.network(f.name())
 	if err != nil {
-		return nil, fmt.Errorf("%s: network: %w", f.name(), err)
+		return nil, err
 	}
 	n.Shortcut = f.design.training.Shortcut
 	n.Weights = map[string]network.Tensor{}
@@ -42,14 +39,11 @@ func (f *Forecaster) Network() (*network.Network, error) {
 func (f *Linear) Network() (*network.Network, error) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	if f.ridge == nil {
-		return nil, fmt.Errorf("neural: nlinear: network: %w", forecast.ErrNotFitted)
+	n, err := f.view.network("neural: nlinear")
+	if err != nil {
+		return nil, err
 	}
-	n, err := f.view.network()
-	var l forecast.Linear
-	if err == nil {
-		l, err = f.ridge.Linear()
-	}
+	l, err := f.ridge.Linear()
 	if err != nil {
 		return nil, fmt.Errorf("neural: nlinear: network: %w", err)
 	}
@@ -57,12 +51,28 @@ func (f *Linear) Network() (*network.Network, error) {
 	return n, nil
 }
 
-// network returns how v sees series.
-func (v *view) network() (*network.Network, error) {
-	n := &network.Network{Window: v.window, KeepLevel: v.keepLevel}
-	p := &n.Plan
-	p.Strategy, p.Horizon, p.Freq = forecast.Direct, v.horizon, v.freq
-	p.Past, p.Known, p.Series = slices.Clone(v.past), slices.Clone(v.known), slices.Clone(v.ids)
+// Plan returns what f does around its network, as [forecast.Tabular.Plan] does: the
+// transform ends with the standardization of the target, and Features are how far the
+// network looks back. It fails as [Forecaster.Network] does.
+func (f *Forecaster) Plan() (forecast.Plan, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.view.plan(f.name())
+}
+
+// Plan returns what f does around its regression, as [Forecaster.Plan] does.
+func (f *Linear) Plan() (forecast.Plan, error) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.view.plan("neural: nlinear")
+}
+
+func (v *view) plan(name string) (forecast.Plan, error) {
+	if v == nil {
+		return forecast.Plan{}, fmt.Errorf("%s: plan: %w", name, forecast.ErrNotFitted)
+	}
+	p := forecast.Plan{Strategy: forecast.Direct, Horizon: v.horizon, Freq: v.freq,
+		Past: slices.Clone(v.past), Known: slices.Clone(v.known), Series: slices.Clone(v.ids)}
 	p.Features.Lags = []int{v.window}
 	if len(v.past) > 0 {
 		p.Features.PastLags = []int{v.window}
@@ -73,10 +83,20 @@ func (v *view) network() (*network.Network, error) {
 	for i, f := range v.fitted {
 		steps, err := forecast.PlanSteps(f)
 		if err != nil {
-			return nil, err
+			return p, fmt.Errorf("%s: %w", name, err)
 		}
 		p.Transform = append(p.Transform, append(steps, forecast.PlanStep{Kind: forecast.StepAffine, Shift: v.scales[i].Mean, Scale: v.scales[i].Deviation}))
 	}
+	return p, nil
+}
+
+// network returns how v sees series.
+func (v *view) network(name string) (*network.Network, error) {
+	p, err := v.plan(name)
+	if err != nil {
+		return nil, err
+	}
+	n := &network.Network{Plan: p, Window: v.window, KeepLevel: v.keepLevel}
 	for _, c := range v.columns {
 		n.Shift, n.Scale = append(n.Shift, c.Mean), append(n.Scale, c.Deviation)
 	}

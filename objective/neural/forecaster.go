@@ -70,18 +70,6 @@ func (d design) plan(dev device.Device, v *view, rows int) (*nn.Net, error) {
 	return b.Build(out, loss)
 }
 
-// build returns the network, if there is room for it.
-func (d design) build(v *view, rows int) (*nn.Net, error) {
-	dry := &device.Dry{}
-	if _, err := d.plan(dry, v, rows); err != nil {
-		return nil, err
-	}
-	if dry.Numbers > maxMemory || dry.Numbers < 0 {
-		return nil, fmt.Errorf("%w: the network needs %d GiB for batches of %d: take a smaller batch_size, window or network", forecast.ErrConfig, dry.Numbers>>28, rows)
-	}
-	return d.plan(&device.CPU{}, v, rows)
-}
-
 // head puts the output behind features, of which so many of the last run back in
 // time.
 func head(b *nn.Builder, features, future nn.Value, horizon, reverse int) nn.Value {
@@ -109,6 +97,7 @@ type Forecaster struct {
 	view   *view
 	net    *nn.Net
 	batch  batch
+	on     string // what the last fit ran on
 }
 
 // New returns a forecaster of a model, to be fitted.
@@ -125,6 +114,15 @@ func (f *Forecaster) name() string {
 // Model returns the description of the network, as New was given it or Load read it.
 func (f *Forecaster) Model() Model { return f.model }
 
+// Device says what the last Fit ran on, and why if that was not asked for: "cpu",
+// "cuda:0 (NVIDIA H200)", "cpu: ..."; "" before. [Training] has the setting. What is
+// fitted, or loaded, predicts on the CPU in any case.
+func (f *Forecaster) Device() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.on
+}
+
 // String returns the name of the model's family.
 func (f *Forecaster) String() string {
 	if f.model == nil {
@@ -136,7 +134,7 @@ func (f *Forecaster) String() string {
 // Fit implements [forecast.Forecaster]. It fails with [forecast.ErrConfig],
 // [forecast.ErrShort], [forecast.ErrMissing], [forecast.ErrConstant],
 // [forecast.ErrColumn] and [forecast.ErrDomain] before anything runs; with
-// [ErrDiverged]; and with [ErrCheckpoint]. It runs on one goroutine, whatever
+// [ErrDiverged], [ErrCheckpoint] and [ErrDevice]. It runs on one goroutine, whatever
 // opts.Threads. OnIteration must not call the forecaster, which waits for the fit to
 // end: Iteration.Forecast is what it may ask.
 func (f *Forecaster) Fit(ctx context.Context, train forecast.Frame, opts forecast.FitOptions) error {
@@ -171,9 +169,10 @@ func (f *Forecaster) fit(ctx context.Context, train forecast.Frame, opts forecas
 	}
 	t.Batch = min(t.Batch, len(t.train))
 	rows := max(t.Batch, min(len(t.valid), d.training.Batch))
-	if t.net, err = d.build(v, rows); err != nil {
+	if t.net, f.on, err = d.build(v, rows); err != nil {
 		return err
 	}
+	defer func(d device.Device) { d.Free() }(t.net.Device)
 	t.net.Init(opts.Seed)
 	t.m, t.v = t.net.Device.Alloc(t.net.Weights.Len()), t.net.Device.Alloc(t.net.Weights.Len())
 	t.order = make([]sample, len(t.train))
@@ -182,6 +181,9 @@ func (f *Forecaster) fit(ctx context.Context, train forecast.Frame, opts forecas
 		return err
 	}
 	if err := t.run(ctx, opts); err != nil {
+		return err
+	}
+	if err := t.toCPU(); err != nil {
 		return err
 	}
 	f.design, f.view, f.net, f.batch = d, v, t.net, t.batch
@@ -298,7 +300,7 @@ func (f *Forecaster) Load(r io.Reader) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.model, f.design, f.view, f.net, f.batch = loaded.model, loaded.design, loaded.view, loaded.net, loaded.batch
+	f.model, f.design, f.view, f.net, f.batch, f.on = loaded.model, loaded.design, loaded.view, loaded.net, loaded.batch, ""
 	return nil
 }
 
@@ -330,7 +332,8 @@ func load(r io.Reader) (*Forecaster, error) {
 	if n := dry.Weights.Len(); n != len(weights) {
 		return nil, fmt.Errorf("%w: %d weights, while the model has %d", forecast.ErrFormat, len(weights), n)
 	}
-	net, err := d.build(v, rows)
+	d.training.Device = "cpu"
+	net, _, err := d.build(v, rows)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", forecast.ErrFormat, err)
 	}

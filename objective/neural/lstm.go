@@ -34,8 +34,8 @@ func (l LSTM) Space(train forecast.Frame) space.Space {
 
 // New implements [Model]. The settings are hidden_size, num_layers, bidirectional,
 // dropout and those of [Training]: window, transform, subtract_last, shortcut,
-// learning_rate, epochs, batch_size, loss, optimizer, weight_decay, clip, schedule and
-// patience (of which 0 is never).
+// learning_rate, epochs, batch_size, loss, optimizer, weight_decay, clip, schedule,
+// patience (of which 0 is never) and device.
 func (l LSTM) New(settings space.Settings) (forecast.Forecaster, error) {
 	err := apply("lstm", settings, append(l.fields(),
 		whole("hidden_size", &l.Hidden, 1),

@@ -196,5 +196,6 @@ func (t *Training) fields() []field {
 		}),
 		textTo("schedule", &t.Schedule),
 		orNone("patience", &t.Patience),
+		textTo("device", &t.Device),
 	}
 }

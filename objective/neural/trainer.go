@@ -107,6 +107,9 @@ func predict(ctx context.Context, d design, net *nn.Net, v *view, b *batch, sour
 		if err := net.Predict(ctx, in, b.out[:len(part)*v.horizon]); err != nil {
 			return nil, err
 		}
+		if err := d.deviceError(net.Device.Err()); err != nil {
+			return nil, err
+		}
 		for r := range part {
 			row := make([]float64, v.horizon)
 			for h := range row {
@@ -150,6 +153,9 @@ func (t *trainer) run(ctx context.Context, opts forecast.FitOptions) error {
 		}
 		if t.Schedule == "plateau" && epoch-max(t.BestEpoch, t.HalvedAt) >= max(1, max(t.Patience, 0)/2) {
 			t.Halved, t.HalvedAt = t.Halved+1, epoch
+		}
+		if err := t.failed(); err != nil {
+			return err
 		}
 		t.Epoch++
 		if t.Epoch%t.Every == 0 || t.Epoch == t.Epochs {
@@ -214,6 +220,9 @@ func (t *trainer) epoch(ctx context.Context) (float64, error) {
 		}
 		sum += loss * float64(len(part))
 		norm := math.Sqrt(t.net.Device.Norm2(t.net.Slopes))
+		if err := t.failed(); err != nil {
+			return 0, err
+		}
 		if math.IsNaN(loss+norm) || math.IsInf(loss+norm, 0) {
 			if !math.IsNaN(loss) && !math.IsInf(loss, 0) {
 				loss = norm
@@ -258,6 +267,9 @@ func (t *trainer) validate(ctx context.Context) (float64, error) {
 			weight += float64(w)
 		}
 		loss, err := t.net.Loss(ctx, b)
+		if err == nil {
+			err = t.failed()
+		}
 		if err != nil {
 			return 0, err
 		}

@@ -41,6 +41,16 @@ type Training struct {
 	// the training goes to its end. Default 10, negative: never end early.
 	Patience int `json:"patience"`
 
+	// Device is what the training runs on: cpu, that is one core; cuda or cuda:0, cuda:1
+	// and so on, an NVIDIA GPU by its number; or auto, the default: the first GPU if there
+	// is one with room, and the network is so large that it gains, else the CPU. It gains
+	// if an operation of a step, a product of matrices say, has a million multiplications
+	// or more on average, as a rule: an LSTM of 128 units at a batch size of 32 or so. No
+	// other network looks for a GPU. [Forecaster.Device] says what was taken. Losses on a
+	// GPU are those on the CPU but for the rounding of single precision; a saved model
+	// does not know what trained it.
+	Device string `json:"-"`
+
 	// Checkpoint is a folder in which a fit keeps where it stands, in a file named after
 	// all that determines it: data, settings, seed, horizon. The same fit goes on from
 	// there after its process has died, to the same bits; OnIteration is not called
@@ -128,6 +138,12 @@ func (t Training) normalize(c *check) Training {
 		t.Patience = 10
 	}
 	c.whole("checkpoint every", &t.Every, 1, 1, maxEpochs)
+	if t.Device == "" {
+		t.Device = "auto"
+	}
+	if _, ok := parseDevice(t.Device); !ok {
+		c.fail("device", strconv.Quote(t.Device), "auto, cpu, cuda or cuda:N with N the number of a GPU")
+	}
 	if t.Transform == nil {
 		t.Transform = forecast.Chain{}
 	}

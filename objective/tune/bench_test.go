@@ -30,7 +30,7 @@ import (
 func BenchmarkTuning(b *testing.B) {
 	ctx := context.Background()
 	train, all := airPassengers(b)
-	back, err := forecast.NewBacktest(train, forecast.Splits{Horizon: 12, Windows: 5})
+	back, err := forecast.NewBacktest(train, forecast.Splits{Horizon: 12, Windows: 9, Step: 6})
 	require.NoError(b, err)
 	final, err := forecast.NewBacktest(all, forecast.Splits{Horizon: 12})
 	require.NoError(b, err)

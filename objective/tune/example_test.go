@@ -20,7 +20,7 @@ func ExampleTask() {
 	if err != nil {
 		panic(err)
 	}
-	back, err := forecast.NewBacktest(frame, forecast.Splits{Horizon: 12, Windows: 5})
+	back, err := forecast.NewBacktest(frame, forecast.Splits{Horizon: 12, Windows: 9, Step: 6})
 	if err != nil {
 		panic(err)
 	}

@@ -2,7 +2,7 @@
 // [Family] for what forecasts best in a backtest, and keeps the model.
 //
 //	frame, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("air.csv")
-//	back, err := forecast.NewBacktest(frame, forecast.Splits{Horizon: 12, Windows: 5})
+//	back, err := forecast.NewBacktest(frame, forecast.Splits{Horizon: 12, Windows: 9, Step: 6})
 //	task := &tune.Task{Backtest: back, Family: treeforecast.Family{Style: style.LightGBM}, Folder: "air.models"}
 //	st, err := study.Open(ctx, sqlite.File("air.db"), "lightgbm", task.Config(tpe.New(tpe.Config{}), pruner.Median{}))
 //	err = task.Optimize(ctx, st, study.Run{Trials: 50})

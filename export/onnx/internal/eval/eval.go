@@ -159,7 +159,7 @@ func Run(m *onnx.Model, inputs map[string]Array) (out map[string]Array, err erro
 	out = map[string]Array{}
 	for _, v := range m.Graph.Outputs {
 		a := values[v.Name]
-		if a.Type != v.Type || len(a.Dims) != len(v.Dims) {
+		if a.Type != v.Type || v.Dims != nil && len(a.Dims) != len(v.Dims) {
 			return nil, fmt.Errorf("eval: output %q is %v %v, not %v %v", v.Name, a.Type, a.Dims, v.Type, v.Dims)
 		}
 		for i, d := range v.Dims {

@@ -77,16 +77,28 @@ func dynamicQuantize(n *onnx.Node, in []Array) ([]Array, error) {
 }
 
 func matMulInteger(n *onnx.Node, in []Array) (Array, error) {
-	if len(in) != 3 || len(in[2].Data) != 1 {
-		return Array{}, fmt.Errorf("only with a zero point of the first matrix")
+	less := func(x Array, zero int) (Array, error) {
+		out := Array{onnx.Int32, x.Dims, make([]float64, len(x.Data))}
+		copy(out.Data, x.Data)
+		if len(in) > zero {
+			if len(in[zero].Data) != 1 {
+				return out, fmt.Errorf("only with one zero point for all")
+			}
+			for i := range out.Data {
+				out.Data[i] -= in[zero].Data[0]
+			}
+		}
+		return out, nil
 	}
-	a := Array{in[0].Type, in[0].Dims, make([]float64, len(in[0].Data))}
-	for i, v := range in[0].Data {
-		a.Data[i] = v - in[2].Data[0]
+	a, err := less(in[0], 2)
+	if err != nil {
+		return a, err
 	}
-	out, err := matMul(n, []Array{a, in[1]})
-	out.Type = onnx.Int32
-	return out, err
+	b, err := less(in[1], 3)
+	if err != nil {
+		return b, err
+	}
+	return matMul(n, []Array{a, b})
 }
 
 // quantizedLSTM runs an LSTM with the weights that the bytes stand for. The runtime

@@ -45,6 +45,9 @@ const (
 	blockSize = 1 << 22
 	// maxVector is how long a vector may be, for kernels that count in 32 bits.
 	maxVector = 1<<31 - 1
+	// spare is how many numbers there is room for besides those foreseen: sums, where
+	// matrices begin, and what is lost to alignment. 2 MiB.
+	spare = 1 << 19
 	// maxSums is how many blocks sum at once.
 	maxSums = 256
 )
@@ -70,7 +73,7 @@ func Open(ordinal, numbers int) (*Device, error) {
 	for i := range d.at {
 		d.at[i] = unsafe.Pointer(&d.args[i])
 	}
-	d.grow(numbers + 2*maxSums + align)
+	d.grow(numbers + spare)
 	d.sums = d.Alloc(2 * maxSums) // in double precision
 	if err := d.err; err != nil {
 		d.Free()
@@ -473,7 +476,7 @@ const (
 // The most blocks: each has several elements, or rows, if there are more of those.
 const (
 	maxEach = 1 << 12
-	maxRows = 1 << 16
+	maxRows = 1 << 12
 )
 
 // each launches a kernel that has a thread an element.

@@ -8,7 +8,9 @@
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
+#ifndef KERNEL
 #define KERNEL extern "C" __global__ void
+#endif
 
 // For one thread an element, of however many blocks.
 #define EACH(i, n) for (u32 i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x)

@@ -1,7 +1,9 @@
 package devicetest
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,12 +30,18 @@ type Emulator struct {
 var emulator = sync.OnceValues(build)
 
 // Emulate has package cuda find the emulator until the test ends. The test is skipped
-// where there is no C++ compiler, or not Linux.
+// where there is no C++ compiler, no source of the emulator, or not Linux.
 func Emulate(t testing.TB) *Emulator {
 	t.Helper()
+	if _, err := exec.LookPath("c++"); err != nil || runtime.GOOS != "linux" {
+		t.Skip("devicetest: the emulator needs Linux and a C++ compiler")
+	}
 	e, err := emulator()
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	t.Setenv("ATTUNE_LIBCUDA", e.path)
 	t.Setenv("ATTUNE_LIBCUBLAS", e.path)
@@ -45,12 +53,25 @@ func Emulate(t testing.TB) *Emulator {
 	return e
 }
 
+// NeedGPU skips a test if there is a reason why no GPU can be opened; it fails it, if the
+// environment variable ATTUNE_TEST_GPU is set, as scripts/gpu.sh has it.
+func NeedGPU(t testing.TB, reason error) {
+	t.Helper()
+	switch {
+	case reason == nil:
+	case os.Getenv("ATTUNE_TEST_GPU") != "":
+		t.Fatal(reason)
+	default:
+		t.Skip(reason)
+	}
+}
+
 func build() (*Emulator, error) {
 	_, here, _, _ := runtime.Caller(0)
 	source := filepath.Join(filepath.Dir(here), "testdata", "emulator.cpp")
 	kernels := filepath.Join(filepath.Dir(here), "..", "cuda", "kernels.cu")
-	if _, err := os.Stat(source); err != nil || runtime.GOOS != "linux" {
-		return nil, fmt.Errorf("devicetest: emulator: needs Linux and the source: %w", err)
+	if _, err := os.Stat(source); err != nil {
+		return nil, fmt.Errorf("devicetest: emulator: %w", err)
 	}
 	folder, err := os.MkdirTemp("", "attune-emulator")
 	if err != nil {

@@ -1,0 +1,103 @@
+// Exportonnx tunes a forecaster, exports the best one to ONNX and serves the file. The
+// export is left only where ONNX Runtime, run on windows of the data, forecasts what
+// the native model does.
+//
+// It needs ONNX Runtime: attune setup onnxruntime fetches it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"math"
+	"os"
+	"path/filepath"
+
+	"github.com/attune-hpo/attune/data"
+	"github.com/attune-hpo/attune/export/deploy"
+	"github.com/attune-hpo/attune/export/onnx"
+	"github.com/attune-hpo/attune/export/runtime"
+	"github.com/attune-hpo/attune/export/validate"
+	"github.com/attune-hpo/attune/objective/forecast"
+	"github.com/attune-hpo/attune/objective/tree/style"
+	"github.com/attune-hpo/attune/objective/treeforecast"
+	"github.com/attune-hpo/attune/objective/tune"
+	"github.com/attune-hpo/attune/pruner"
+	"github.com/attune-hpo/attune/sampler/tpe"
+	"github.com/attune-hpo/attune/storage/memory"
+	"github.com/attune-hpo/attune/study"
+)
+
+const horizon = 12
+
+func run(ctx context.Context, dir string) error {
+	file, err := data.Files.Open("airpassengers.csv")
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	frame, err := forecast.CSV{Time: "month", Target: "passengers"}.Read(file)
+	if err != nil {
+		return err
+	}
+	back, err := forecast.NewBacktest(frame, forecast.Splits{Horizon: horizon, Windows: 3})
+	if err != nil {
+		return err
+	}
+	task := &tune.Task{Backtest: back, Family: treeforecast.Family{Style: style.LightGBM}, MaxRounds: 100}
+	st, err := study.Open(ctx, new(memory.Store), "passengers", task.Config(tpe.New(tpe.Config{}), pruner.Median{}))
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	if err := task.Optimize(ctx, st, study.Run{Trials: 10}); err != nil {
+		return err
+	}
+
+	model, result, err := deploy.Best(ctx, task, st, deploy.Options{File: filepath.Join(dir, "passengers.onnx")})
+	if err != nil {
+		return err
+	}
+	fmt.Println("pass:", result.Report.Pass)
+	fmt.Println("more than 100 windows compared:", result.Report.Rows > 100)
+	fmt.Println("furthest apart by less than a millionth of a passenger:", result.Report.MaxAbsolute < 1e-9) // it counts thousands
+
+	serve, err := deploy.Open(result.File, model.Forecaster, runtime.Options{})
+	if err != nil {
+		return err
+	}
+	defer serve.Close()
+	year, err := serve.Predict(ctx, frame, horizon)
+	if err != nil {
+		return err
+	}
+	same, err := model.Forecaster.Predict(ctx, frame, horizon)
+	if err != nil {
+		return err
+	}
+	far := 0.0
+	for i := range same[0].Y {
+		far = max(far, math.Abs(year[0].Y[i]-same[0].Y[i]))
+	}
+	fmt.Printf("%d months from %s, as the native model says: %t\n", len(year[0].Y), year[0].Time(0).Format("2006-01"), far < 1e-9)
+
+	// Single precision is not equal to double, so this leaves nothing.
+	unequal := filepath.Join(dir, "unequal.onnx")
+	_, _, err = deploy.Best(ctx, task, st, deploy.Options{File: unequal, Form: onnx.Compatible, Gate: validate.Gate{Equal: true}})
+	_, missing := os.Stat(unequal)
+	fmt.Println("refused:", errors.Is(err, deploy.ErrFailed), errors.Is(missing, os.ErrNotExist))
+	return nil
+}
+
+func main() {
+	dir, err := os.MkdirTemp("", "exportonnx")
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = run(context.Background(), dir)
+	os.RemoveAll(dir)
+	if err != nil {
+		log.Fatal(err)
+	}
+}

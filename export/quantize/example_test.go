@@ -1,0 +1,65 @@
+package quantize_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"github.com/attune-hpo/attune/export/onnx"
+	"github.com/attune-hpo/attune/export/quantize"
+	"github.com/attune-hpo/attune/objective/forecast"
+	"github.com/attune-hpo/attune/objective/neural"
+)
+
+func Example() {
+	ctx := context.Background()
+	frame, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../../objective/forecast/testdata/airpassengers.csv")
+	if err != nil {
+		log.Fatal(err)
+	}
+	model := neural.New(neural.LSTM{Training: neural.Training{Window: 12, Transform: forecast.Log{}, Epochs: 1}, Hidden: 64})
+	if err := model.Fit(ctx, frame, forecast.FitOptions{Horizon: 6}); err != nil {
+		log.Fatal(err)
+	}
+	m, err := onnx.Forecaster(model, onnx.ForecasterOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	small, err := quantize.Quantize(ctx, m, quantize.Options{Kind: quantize.Int8})
+	if err != nil {
+		log.Fatal(err)
+	}
+	before, _ := m.Encode()
+	after, _ := small.Encode()
+	fmt.Printf("%.1f times smaller: %v\n", float64(len(before))/float64(len(after)), small.Metadata[len(small.Metadata)-1])
+	// Output: 2.9 times smaller: {attune.quantized int8}
+}
+
+// What a quantized network is worth shows on windows that it was not calibrated with.
+func ExampleGate_Compare() {
+	compare := func(ctx context.Context, model forecast.Forecaster, frame forecast.Frame) error {
+		m, err := onnx.Forecaster(model, onnx.ForecasterOptions{})
+		if err != nil {
+			return err
+		}
+		calibration, err := quantize.Windows(ctx, model, frame, 6, 60, 66, 72, 78, 84, 90, 96, 102)
+		if err != nil {
+			return err
+		}
+		small, err := quantize.Quantize(ctx, m, quantize.Options{Kind: quantize.Int8, Calibration: calibration.Inputs})
+		if err != nil {
+			return err
+		}
+		held, err := quantize.Windows(ctx, model, frame, 6, 108, 114, 120, 126, 132, 138)
+		if err != nil {
+			return err
+		}
+		report, err := quantize.Gate{Tolerance: 0.05}.Compare(ctx, m, small, held)
+		if err != nil {
+			return err // ErrWorse: keep the model as it is
+		}
+		fmt.Println(report)
+		return small.WriteFile("model.onnx")
+	}
+	_ = compare
+}

@@ -1,0 +1,124 @@
+package neural
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/attune-hpo/attune/objective/forecast"
+	"github.com/attune-hpo/attune/objective/neural/internal/cuda"
+	"github.com/attune-hpo/attune/objective/neural/internal/device"
+	"github.com/attune-hpo/attune/objective/neural/internal/nn"
+)
+
+// gainsFrom is how many multiplications an operation must have, on average, for a GPU to
+// be taken unasked. An operation costs a GPU some 10 µs, however small; in that time a
+// core makes a quarter of these.
+const gainsFrom = 1_000_000
+
+// parseDevice returns the number of the GPU that a setting asks for, -1 for none.
+func parseDevice(s string) (gpu int, ok bool) {
+	switch s {
+	case "auto", "cpu":
+		return -1, true
+	case "cuda":
+		return 0, true
+	}
+	text, ok := strings.CutPrefix(s, "cuda:")
+	n, err := strconv.Atoi(text)
+	return n, ok && err == nil && n >= 0 && strconv.Itoa(n) == text
+}
+
+// build returns the network on a device, if there is room for it, and says which that is
+// and why. The device must be freed.
+func (d design) build(v *view, rows int) (net *nn.Net, on string, err error) {
+	dry := &device.Dry{}
+	plan, err := d.plan(dry, v, rows)
+	if err != nil {
+		return nil, "", err
+	}
+	if dry.Numbers > maxMemory || dry.Numbers < 0 {
+		return nil, "", fmt.Errorf("%w: the network needs %d GiB for batches of %d: take a smaller batch_size, window or network", forecast.ErrConfig, dry.Numbers>>28, rows)
+	}
+	numbers := dry.Numbers + 2*plan.Weights.Len() // Adam's
+	on = "cpu"
+	if gpu, _ := parseDevice(d.training.Device); gpu >= 0 {
+		return d.onGPU(gpu, numbers, v, rows)
+	} else if d.training.Device == "auto" {
+		each, err := perOperation(plan, dry, rows)
+		if err != nil {
+			return nil, "", err
+		}
+		if each < gainsFrom {
+			on = fmt.Sprintf("cpu: a step has %.2g million multiplications an operation, and a GPU is taken from 1 on", each/1e6)
+		} else if net, gpu, err := d.onGPU(0, numbers, v, rows); err == nil {
+			return net, gpu, nil
+		} else {
+			on = fmt.Sprintf("cpu: %v", err)
+		}
+	}
+	net, err = d.plan(&device.CPU{}, v, rows)
+	return net, on, err
+}
+
+// perOperation returns how many multiplications an operation of a step has on average.
+func perOperation(plan *nn.Net, dry *device.Dry, rows int) (float64, error) {
+	if _, err := plan.Step(context.Background(), nn.Batch{Rows: rows, Inputs: make([][]float32, len(plan.Inputs()))}, 0); err != nil {
+		return 0, err
+	}
+	return float64(dry.Products) / float64(max(1, dry.Launches)), nil
+}
+
+// onGPU returns the network on a GPU, which has room for so many numbers.
+func (d design) onGPU(gpu, numbers int, v *view, rows int) (*nn.Net, string, error) {
+	dev, err := cuda.Open(gpu, numbers)
+	if err != nil {
+		return nil, "", d.deviceError(err)
+	}
+	net, err := d.plan(dev, v, rows)
+	if err == nil {
+		err = d.deviceError(dev.Err())
+	}
+	if err != nil {
+		dev.Free()
+		return nil, "", err
+	}
+	return net, dev.String(), nil
+}
+
+// deviceError returns an error of a device with the way out; nil for nil.
+func (d design) deviceError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, cuda.ErrMemory):
+		return fmt.Errorf("%w: %w: take a smaller batch_size (it is %d), window or network, fewer trials at once, or the device cpu", ErrDevice, err, d.training.Batch)
+	case errors.Is(err, cuda.ErrMissing):
+		return fmt.Errorf("%w: %w: take the device auto or cpu", ErrDevice, err)
+	}
+	return fmt.Errorf("%w: %w", ErrDevice, err)
+}
+
+// failed returns what went wrong with the device.
+func (t *trainer) failed() error { return t.design.deviceError(t.net.Device.Err()) }
+
+// toCPU moves what is trained off a GPU, for others to train there.
+func (t *trainer) toCPU() error {
+	if _, ok := t.net.Device.(*device.CPU); ok {
+		return nil
+	}
+	w := t.weights(nil)
+	if err := t.failed(); err != nil {
+		return err
+	}
+	net, err := t.design.plan(&device.CPU{}, t.view, t.net.Rows())
+	if err != nil {
+		return err
+	}
+	t.net.Device.Free()
+	net.Device.Write(net.Weights, w)
+	t.net = net
+	return nil
+}
