@@ -51,6 +51,10 @@ bench: ## Run the Go benchmarks, ready for benchstat (COUNT=6 BENCH=regexp)
 compare: ## Judge search quality beside Optuna's (a few minutes, no Python)
 	scripts/quality.sh
 
+.PHONY: gpu
+gpu: ## Check and time networks on an NVIDIA GPU; without one, build what to copy to it
+	scripts/gpu.sh
+
 .PHONY: compare-speed
 compare-speed: ## Time attune, Optuna, Rustuna and goptuna (needs Python)
 	scripts/speed.sh

@@ -204,7 +204,7 @@ func (s *jobStudy) final(ctx context.Context, threads int) (tune.Model, string, 
 		return tune.Model{}, "", err
 	}
 	m, err := tune.ReadFile(path, families()...)
-	if err == nil && m.Trial == best.Number && m.Study == s.Name() {
+	if err == nil && m.Study == s.Name() && m.Trial == best.Number && m.Seed == s.TrialSeed(best.Number) && m.Value == best.Values[0] {
 		return m, path, nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, tune.ErrModel) {

@@ -176,7 +176,7 @@ func (b *Backtest) scored(i int, next Frame) (Frame, error) {
 	for _, test := range b.folds[i].Test {
 		k := slices.IndexFunc(next, func(s Series) bool { return s.ID == test.ID })
 		if k < 0 {
-			return nil, fmt.Errorf("the forecaster returned nothing for series %q", test.ID)
+			return nil, fmt.Errorf("the forecaster returned nothing for series %q: its last values are missing or too few, or its columns are not known so far ahead", test.ID)
 		}
 		if n := next[k].Len(); n < b.gap+b.horizon {
 			return nil, fmt.Errorf("series %q: the forecaster returned %d steps of %d", test.ID, n, b.gap+b.horizon)

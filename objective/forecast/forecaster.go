@@ -80,7 +80,7 @@ func continuation(s Series, values []float64) (Series, error) {
 	out := Series{ID: s.ID, Start: s.Time(s.Len()), Freq: s.Freq, Y: values}
 	for i, v := range values {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return out, fmt.Errorf("series %q: the forecast for %s is %v: values before it are missing or out of range: fill them (see Fill)", s.ID, stamp(out.Time(i)), v)
+			return out, fmt.Errorf("series %q: the forecast for %s is %v: %w: values before it are missing, too few for the transform or out of range: fill them (see Fill), or take a shorter difference", s.ID, stamp(out.Time(i)), v, ErrMissing)
 		}
 	}
 	return out, nil

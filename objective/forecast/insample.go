@@ -9,7 +9,7 @@ import (
 // to: at most so many origins, evenly spaced over the second half of each series,
 // horizon steps each. Set beside a backtest's scores, the scores of these samples
 // tell how much a model has learnt by heart. Origins from which it cannot forecast,
-// for want of rows, are left out.
+// for want of rows or of values, are left out.
 func InSample(ctx context.Context, model Forecaster, train Frame, horizon, origins int) ([]Sample, error) {
 	var all []Sample
 	for _, s := range train {
@@ -25,7 +25,7 @@ func InSample(ctx context.Context, model Forecaster, train Frame, horizon, origi
 				o = first + i*(last-first)/(n-1)
 			}
 			next, err := model.Predict(ctx, Frame{s.Until(o, horizon)}, horizon)
-			if errors.Is(err, ErrShort) {
+			if errors.Is(err, ErrShort) || errors.Is(err, ErrMissing) {
 				continue
 			}
 			if err != nil {

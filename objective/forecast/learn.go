@@ -1,6 +1,7 @@
 package forecast
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,13 +61,18 @@ func (b *Backtest) Learn(ctx context.Context, name string, model func() Forecast
 	for _, fold := range b.folds {
 		l.folds = append(l.folds, learnerFold{result: FoldResult{Origin: fold.Origin}, verdict: make(chan error)})
 	}
+	defer l.end(errOver) // a panic of OnRound leaves nobody waiting
 	l.start(ctx, 0, model())
 	l.wait(1)
 	if l.waiting() == 0 {
 		return l.foldByFold(ctx, model)
 	}
-	for i := 1; i < n; i++ {
-		l.start(ctx, i, model())
+	var others []Forecaster
+	for range n - 1 {
+		others = append(others, model())
+	}
+	for i, m := range others {
+		l.start(ctx, i+1, m)
 	}
 	l.wait(n - 1)
 	return l.roundByRound(ctx)
@@ -155,13 +161,23 @@ type learnerEvent struct {
 	took     time.Duration
 	waits    bool
 	err      error
+	panicked string // what with, and where
 }
 
-// start fits a model in a fold.
+// start fits a model in a fold. A panic of the model is one of Learn.
 func (l *learner) start(ctx context.Context, fold int, model Forecaster) {
 	go func() {
 		l.turns <- struct{}{}
 		begin := time.Now()
+		end := learnerEvent{fold: fold, err: errors.New("the forecaster left its goroutine")}
+		defer func() {
+			if v := recover(); v != nil {
+				end.panicked = fmt.Sprintf("%v\n\n%s", v, debug.Stack())
+			}
+			end.took = time.Since(begin)
+			<-l.turns
+			l.events <- end
+		}()
 		rounds := 0
 		opts := l.opts.Fit
 		opts.OnIteration = func(it Iteration) error {
@@ -183,37 +199,29 @@ func (l *learner) start(ctx context.Context, fold int, model Forecaster) {
 			begin = time.Now()
 			return err
 		}
-		next, err := l.fit(ctx, fold, model, opts, &rounds)
-		<-l.turns
-		l.events <- learnerEvent{fold: fold, forecast: next, took: time.Since(begin), err: err}
-	}()
-}
-
-// fit fits a model in a fold and, if it made no rounds, predicts. A panic becomes an
-// error: it would end the process, since this is no goroutine of the caller's.
-func (l *learner) fit(ctx context.Context, fold int, model Forecaster, opts FitOptions, rounds *int) (next Frame, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			next, err = nil, fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+		err := model.Fit(ctx, l.Backtest.folds[fold].Train, opts)
+		if err == nil && rounds == 0 {
+			end.forecast, err = l.predict(ctx, fold, model)
 		}
+		end.err = err
 	}()
-	err = model.Fit(ctx, l.Backtest.folds[fold].Train, opts)
-	if err == nil && *rounds == 0 {
-		return l.predict(ctx, fold, model)
-	}
-	return nil, err
 }
 
 // wait takes in so many events.
 func (l *learner) wait(n int) {
+	var panicked string
 	for range n {
 		e := <-l.events
+		panicked = cmp.Or(panicked, e.panicked)
 		f := &l.folds[e.fold]
 		f.waits, f.err = e.waits, e.err
 		f.result.Took += e.took
 		if e.forecast != nil {
 			f.result.Forecast = e.forecast
 		}
+	}
+	if panicked != "" {
+		panic(panicked)
 	}
 }
 

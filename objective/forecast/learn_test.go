@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -108,13 +109,21 @@ func TestLearn(t *testing.T) {
 	require.ErrorIs(t, err, stop)
 	require.ErrorContains(t, err, "backtest failing: fold 0")
 
-	_, err = back.Learn(ctx, "panicking", with(9, func(round int) error {
-		if round == 3 {
-			panic("out of cheese")
-		}
-		return nil
-	}), LearnOptions{})
-	require.ErrorContains(t, err, "fold 0, origin 1957-11-01: panic: out of cheese")
+	// A panic of a fold is one of the caller, who may survive it.
+	func() {
+		defer func() { assert.Regexp(t, "^out of cheese\n\ngoroutine ", recover()) }()
+		_, _ = back.Learn(ctx, "panicking", with(9, func(round int) error {
+			if round == 3 {
+				panic("out of cheese")
+			}
+			return nil
+		}), LearnOptions{})
+	}()
+	before := runtime.NumGoroutine()
+	assert.PanicsWithValue(t, "a pruner", func() {
+		_, _ = back.Learn(ctx, "pruner", with(9, nil), LearnOptions{OnRound: func(Round) error { panic("a pruner") }})
+	})
+	assert.LessOrEqual(t, runtime.NumGoroutine(), before, "nobody is left waiting")
 
 	cause := errors.New("enough")
 	for _, at := range []int{0, 4} {

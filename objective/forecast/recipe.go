@@ -436,7 +436,8 @@ func restore(past Frame, fitted []Fitted, z [][]float64) (Frame, error) {
 // next returns the rows, without targets, that model number model needs to forecast
 // the steps after the frame that Fit was given: series by series, and all steps in
 // order if it forecasts them all. It has none for the recursive strategy, which
-// learns of them one by one, and where columns are not known that far.
+// learns of them one by one, and none of series that cannot be forecast: whose columns
+// are not known that far, or whose last values are missing, or too few for the transform.
 func (p *Prepared) next(f Frame, model int) Table {
 	t := Table{Names: p.names(), series: f, X: Matrix{Cols: len(p.names())}}
 	from, to := model+1, model+1
@@ -452,10 +453,16 @@ func (p *Prepared) next(f Frame, model int) Table {
 		t.Categories = []int{slices.Index(t.Names, "series")}
 	}
 	for i, series := range f {
-		s, _, err := p.source(series)
-		if _, short := p.unknown(series, p.horizon); short || err != nil {
-			t.X.Rows, t.X.Data, t.rows = 0, nil, nil
-			return t
+		s, fitted, err := p.source(series)
+		if err != nil {
+			continue
+		}
+		if _, short := p.unknown(series, p.horizon); short {
+			continue
+		}
+		// What undoing the transform needs may be missing.
+		if _, err := restore(f[i:i+1], []Fitted{fitted}, [][]float64{make([]float64, p.horizon)}); err != nil {
+			continue
 		}
 		for h := from; h <= to; h++ {
 			t.X.Data = p.row(t.X.Data, s, series.Len(), h)
@@ -466,15 +473,21 @@ func (p *Prepared) next(f Frame, model int) Table {
 	return t
 }
 
-// join returns the forecast of the frame that Fit was given, of what the one model
-// predicts for the rows of next.
-func (p *Prepared) join(f Frame, horizon int, y Matrix) (Frame, error) {
-	if len(y.Data) != len(f)*p.horizon {
-		return nil, fmt.Errorf("forecast: predict: %d predictions for %d series of %d steps", len(y.Data), len(f), p.horizon)
+// join returns the forecasts of the series that rows are of, those of next, of what
+// the one model predicts for them.
+func (p *Prepared) join(rows Table, horizon int, y Matrix) (Frame, error) {
+	if len(y.Data) != y.Rows*y.Cols || y.Rows != rows.X.Rows {
+		return nil, fmt.Errorf("forecast: predict: %d predictions for %d rows", y.Rows, rows.X.Rows)
 	}
-	z := make([][]float64, len(f))
-	for i := range f {
-		z[i] = y.Data[i*p.horizon:][:horizon]
+	var past Frame
+	var fitted []Fitted
+	var z [][]float64
+	for i, r := range rows.rows {
+		if i > 0 && r.series == rows.rows[i-1].series {
+			continue
+		}
+		past, fitted = append(past, rows.series[r.series]), append(fitted, p.fitted[r.series])
+		z = append(z, y.Data[i*y.Cols:][:horizon])
 	}
-	return restore(f, p.fitted, z)
+	return restore(past, fitted, z)
 }

@@ -49,6 +49,17 @@ func (s Series) part(from, to, ahead int) Series {
 	return s
 }
 
+// padded returns s with its columns known in advance missing, and not short, for so many
+// steps: where a series has ended, nothing more is known of it.
+func (s Series) padded(ahead int) Series {
+	for i, c := range s.Known {
+		if short := s.Len() + ahead - len(c.Values); short > 0 {
+			s.Known[i].Values = append(slices.Clip(c.Values), slices.Repeat([]float64{math.NaN()}, short)...)
+		}
+	}
+	return s
+}
+
 // A Frame is several series of one frequency and with the same columns, each with
 // an ID of its own: what a table with an id column holds. They may begin and end
 // at different times. A single series is a Frame of one.

@@ -61,7 +61,7 @@ func (s Splits) Folds(f Frame) ([]Fold, error) {
 				from = max(0, k-s.Train)
 			}
 			// A series that ended before the origin is there to learn from.
-			fold.Train = append(fold.Train, series.part(from, k, s.Gap+s.Horizon))
+			fold.Train = append(fold.Train, series.part(from, k, s.Gap+s.Horizon).padded(s.Gap+s.Horizon))
 			if test := k + s.Gap; test < series.Len() {
 				fold.Test = append(fold.Test, series.part(test, min(test+s.Horizon, series.Len()), 0))
 			}

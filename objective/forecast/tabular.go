@@ -73,7 +73,7 @@ func (t *Tabular) Fit(ctx context.Context, train Frame, opts FitOptions) error {
 						if err != nil {
 							return nil, err
 						}
-						return tables.prepared.join(train, opts.Horizon, y)
+						return tables.prepared.join(tables.valid[0], opts.Horizon, y)
 					}
 				}
 				it.Predictions = nil

@@ -122,7 +122,12 @@ func (l *learner) fit(ctx context.Context, t *training, p engine.Params, turns c
 }
 
 // judge scores a round, and returns what is to become of the training.
-func (l *learner) judge(best *curve, all []*training, round int) error {
+func (l *learner) judge(best *curve, all []*training, round int) (err error) {
+	defer func() { // so that the trainings, which wait, are told
+		if v := recover(); v != nil {
+			err = &study.PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
 	var truth, predicted, weight []float64
 	for _, t := range all {
 		truth, predicted, weight = append(truth, t.truth...), append(predicted, t.predicted...), append(weight, t.weight...)

@@ -335,7 +335,11 @@ func (t *Task) learn(ctx context.Context, settings space.Settings, p engine.Para
 			l.patience = 30
 		}
 	}
-	return l.run(ctx, max(1, t.Threads))
+	c, err := l.run(ctx, max(1, t.Threads))
+	if p.Method != engine.Boosting { // a library may grow a forest in one round
+		c.rounds = l.params.Trees
+	}
+	return c, err
 }
 
 func (t *Task) engine() engine.Engine {

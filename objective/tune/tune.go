@@ -238,7 +238,12 @@ func (t *Task) evaluate(ctx context.Context, tr *study.Trial) (Model, error) {
 	if math.IsNaN(value) {
 		return Model{}, fmt.Errorf("%w: %s is NaN %v: take another metric", ErrScore, t.Backtest.Metrics()[0].Name(), learned.Result.Warnings)
 	}
-	model, err := t.fit(ctx, settings, learned.Rounds, fit)
+	rounds := learned.Rounds
+	if n, ok := training.Get(t.Family.Rounds()); ok && rounds == 0 { // no curve: as many as were trained
+		n, _ := n.Any().(int64)
+		rounds = int(n)
+	}
+	model, err := t.fit(ctx, settings, rounds, fit)
 	if err != nil {
 		return Model{}, err
 	}
@@ -250,8 +255,8 @@ func (t *Task) evaluate(ctx context.Context, tr *study.Trial) (Model, error) {
 		tr.SetAttr("valid_"+m.Name(), m.Score(t.Backtest.Samples(learned.Result)...))
 		tr.SetAttr("train_"+m.Name(), m.Score(within...))
 	}
-	if learned.Rounds > 0 {
-		tr.SetAttr(RoundsKey, learned.Rounds)
+	if rounds > 0 {
+		tr.SetAttr(RoundsKey, rounds)
 	}
 	tr.SetAttr(SettingsKey, values(model.Settings))
 	tr.SetAttr(SecondsKey, math.Round(1000*time.Since(begin).Seconds())/1000)
