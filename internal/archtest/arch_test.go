@@ -93,7 +93,7 @@ var arrows = []row{
 	{pkg: "cmd/attune/*", ours: []string{"*", "*/*", "*/*/*"}, foreign: []string{"github.com/spf13/cobra", "golang.org/x/term"}},
 
 	{pkg: "examples"},
-	{pkg: "examples/*", ours: []string{"*", "*/*"}},
+	{pkg: "examples/*", ours: []string{"*", "*/*", "*/*/*"}},
 	{pkg: "."},
 }
 
