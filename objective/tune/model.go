@@ -254,7 +254,10 @@ func (t *Task) Best(ctx context.Context, st *study.Study) (Model, error) {
 // Refit fits the forecaster of a complete trial to all of the data, with the trial's
 // hyperparameters, seed and number of rounds: the same model that the trial had.
 func (t *Task) Refit(ctx context.Context, st *study.Study, r trial.Record) (Model, error) {
-	settings := append(slices.Clone(t.Fixed), r.Params.Settings()...)
+	settings, ok := Settings(r)
+	if !ok {
+		settings = append(slices.Clone(t.Fixed), r.Params.Settings()...)
+	}
 	rounds := 0
 	if a, ok := r.Attrs.Get(RoundsKey); ok {
 		if err := a.Decode(&rounds); err != nil {

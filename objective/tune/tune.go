@@ -17,6 +17,8 @@ package tune
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
@@ -54,8 +56,11 @@ type Family interface {
 var (
 	// ErrSpace reports a search space that does not go with a family.
 	ErrSpace = errors.New("tune: bad search space")
-	// ErrScore reports a trial whose score is not a number.
+	// ErrScore reports a score that is not a number.
 	ErrScore = errors.New("tune: no score")
+	// ErrStudy reports a study whose trials are of another task, so that their values do
+	// not compare.
+	ErrStudy = errors.New("tune: study of another task")
 )
 
 // Attributes of a trial, besides valid_NAME and train_NAME for mape, rmse and mae: the
@@ -66,6 +71,9 @@ const (
 	// SettingsKey holds all hyperparameters of the model: those searched, those fixed and
 	// the number of rounds. It is what a training job needs; see [Settings].
 	SettingsKey = "settings"
+	// TaskKey is an attribute of the study: a fingerprint of the data, the folds, the
+	// metric, the family and what is fixed.
+	TaskKey = "task"
 )
 
 // Settings returns all hyperparameters of the model of a trial, by which another
@@ -128,12 +136,20 @@ func (t *Task) space() space.Space {
 	return free
 }
 
-// Validate reports, wrapping [ErrSpace], what makes it impossible to begin: a
+// Validate reports what makes it impossible to begin: wrapping [ErrSpace], a
 // hyperparameter of the space that the family has not, one that is both searched and
-// fixed, bounds of the space that make no forecaster.
+// fixed, bounds of the space that make no forecaster; wrapping [ErrScore], a metric
+// that has no value on the data, as MAPE where all truths are 0.
 func (t *Task) Validate() error {
 	if t.Backtest == nil || t.Family == nil {
 		return fmt.Errorf("%w: a task needs a Backtest and a Family", ErrSpace)
+	}
+	var perfect forecast.Result
+	for _, fold := range t.Backtest.Folds() {
+		perfect.Folds = append(perfect.Folds, forecast.FoldResult{Forecast: fold.Test})
+	}
+	if m := t.Backtest.Metrics()[0]; math.IsNaN(m.Score(t.Backtest.Samples(perfect)...)) {
+		return fmt.Errorf("%w: %s has no value on these data, not even for a perfect forecast: take another metric", ErrScore, m.Name())
 	}
 	for _, high := range []bool{false, true} {
 		settings := slices.Clone(t.Fixed)
@@ -159,10 +175,45 @@ func (t *Task) Validate() error {
 	return nil
 }
 
+// fingerprint tells tasks apart whose scores do not compare.
+func (t *Task) fingerprint() string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s|%s|%s", t.Family.Name(), t.Backtest.Metrics()[0].Name(), values(t.Fixed))
+	for _, f := range t.Backtest.Folds() {
+		fmt.Fprintf(h, "|%d %d", f.Origin.UnixNano(), f.Gap)
+		for _, s := range f.Test {
+			fmt.Fprintf(h, " %q %d", s.ID, s.Len())
+		}
+	}
+	for _, s := range t.Backtest.Frame() {
+		fmt.Fprintf(h, "|%q %d %s %x", s.ID, s.Start.UnixNano(), s.Freq, s.Y)
+		for _, c := range slices.Concat(s.Past, s.Known) {
+			fmt.Fprintf(h, " %q %x", c.Name, c.Values)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
 // Optimize is [study.Study.Optimize] of the task, and keeps the model of the best
-// trial. A model that cannot be kept is a warning to the run's observer.
+// trial. A model that cannot be kept is a warning to the run's observer. It fails as
+// [Task.Validate] does, and with [ErrStudy] if the study was begun on other data, by
+// another backtest or metric, or with other settings fixed.
 func (t *Task) Optimize(ctx context.Context, st *study.Study, run study.Run) error {
 	if err := t.Validate(); err != nil {
+		return err
+	}
+	attrs, err := st.Attrs(ctx)
+	if err != nil {
+		return err
+	}
+	now := t.fingerprint()
+	var then string
+	if a, ok := attrs.Get(TaskKey); !ok {
+		err = st.SetAttr(ctx, TaskKey, now)
+	} else if err = a.Decode(&then); err == nil && then != now {
+		err = fmt.Errorf("%w: %q was begun on other data, by another backtest or metric, or with other settings fixed: take another name", ErrStudy, st.Name())
+	}
+	if err != nil {
 		return err
 	}
 	if t.Folder == "" {

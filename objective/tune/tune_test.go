@@ -209,6 +209,45 @@ func TestBadTasks(t *testing.T) {
 	assert.ErrorContains(t, err, `of the family "lightgbm"`)
 }
 
+// Scores of one study compare: another task is refused, and a metric that has no value.
+func TestOtherTasks(t *testing.T) {
+	ctx := context.Background()
+	task := newTask(t, style.LightGBM)
+	st := open(t, task, "s", pruner.None{})
+	require.NoError(t, task.Optimize(ctx, st, study.Run{Trials: 1}))
+	require.NoError(t, newTask(t, style.LightGBM).Optimize(ctx, st, study.Run{Trials: 1}))
+	_, all := airPassengers(t)
+	for name, change := range map[string]func(*tune.Task) error{
+		"data": func(k *tune.Task) (err error) {
+			k.Backtest, err = forecast.NewBacktest(all, forecast.Splits{Horizon: 12, Windows: 2})
+			return err
+		},
+		"folds": func(k *tune.Task) (err error) {
+			k.Backtest, err = forecast.NewBacktest(k.Backtest.Frame(), forecast.Splits{Horizon: 12, Windows: 3})
+			return err
+		},
+		"metric": func(k *tune.Task) (err error) {
+			k.Backtest, err = forecast.NewBacktest(k.Backtest.Frame(), forecast.Splits{Horizon: 12, Windows: 2}, forecast.MASE)
+			return err
+		},
+		"fixed":  func(k *tune.Task) error { k.Fixed = space.Settings{{Name: "max_bin", Value: "31"}}; return nil },
+		"family": func(k *tune.Task) error { k.Family = treeforecast.Family{Style: style.XGBoost}; return nil },
+	} {
+		task := newTask(t, style.LightGBM)
+		require.NoError(t, change(task))
+		err := task.Optimize(ctx, st, study.Run{Trials: 1})
+		require.ErrorIs(t, err, tune.ErrStudy, name)
+		assert.ErrorContains(t, err, "take another name", name)
+	}
+	zero := all[0]
+	zero.Y = make([]float64, len(zero.Y))
+	back, err := forecast.NewBacktest(forecast.Frame{zero}, forecast.Splits{Horizon: 12})
+	require.NoError(t, err)
+	task = &tune.Task{Backtest: back, Family: treeforecast.Family{Style: style.LightGBM}}
+	require.ErrorIs(t, task.Validate(), tune.ErrScore)
+	assert.ErrorContains(t, task.Validate(), "mape has no value on these data")
+}
+
 // Where logarithms fail, as a user's own space may have it, the trial fails and says
 // why; the others go on.
 func TestFailingTrial(t *testing.T) {
