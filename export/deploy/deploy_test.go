@@ -49,11 +49,11 @@ func tuned(t testing.TB, s style.Style) (*tune.Task, *study.Study) {
 	require.NoError(t, err)
 	back, err := forecast.NewBacktest(before, forecast.Splits{Horizon: 6, Windows: 2})
 	require.NoError(t, err)
-	task := &tune.Task{Backtest: back, Family: treeforecast.Family{Style: s}, MaxRounds: 30}
+	task := &tune.Task{Backtest: back, Family: treeforecast.Family{Style: s}, MaxRounds: 20}
 	st, err := study.Open(ctx, new(memory.Store), "air/"+s.Name(), task.Config(random.Sampler{}, pruner.None{}))
 	require.NoError(t, err)
 	t.Cleanup(func() { st.Close() })
-	require.NoError(t, task.Optimize(ctx, st, study.Run{Trials: 3}))
+	require.NoError(t, task.Optimize(ctx, st, study.Run{Trials: 2}))
 	return task, st
 }
 
@@ -147,7 +147,7 @@ func TestQuantize(t *testing.T) {
 	onnxtest.Require(t)
 	ctx := context.Background()
 	frame := airPassengers(t)
-	net := neural.New(neural.LSTM{Training: neural.Training{Window: 24, Epochs: 20, Transform: forecast.Log{}}, Hidden: 48})
+	net := neural.New(neural.LSTM{Training: neural.Training{Window: 24, Epochs: 5, Transform: forecast.Log{}}, Hidden: 48})
 	require.NoError(t, net.Fit(ctx, frame, forecast.FitOptions{Horizon: 6}))
 	m := tune.Model{Family: "lstm", Horizon: 6, Forecaster: net}
 	full, err := deploy.Model(ctx, m, frame, deploy.Options{Runtime: quiet})

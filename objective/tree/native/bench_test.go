@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/attune-hpo/attune/objective/tree/engine"
 )
@@ -29,6 +31,26 @@ func friedman(rows, features int, seed uint64) engine.Dataset {
 	return d
 }
 
+// BenchmarkThreads trains on one thread and on two, in turns, and reports how many
+// times as fast the two are: the ratio of the medians, and of the minima, which other
+// work on the machine disturbs less.
+func BenchmarkThreads(b *testing.B) {
+	d := friedman(100_000, 20, 1)
+	var seconds [2][]float64
+	for b.Loop() {
+		for i := range seconds {
+			start := time.Now()
+			if _, err := Fit(context.Background(), d, engine.Dataset{}, engine.Params{Trees: 200, Threads: i + 1}, nil); err != nil {
+				b.Fatal(err)
+			}
+			seconds[i] = append(seconds[i], time.Since(start).Seconds())
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(middle(seconds[0])/middle(seconds[1]), "ratio-of-medians")
+	b.ReportMetric(slices.Min(seconds[0])/slices.Min(seconds[1]), "ratio-of-minima")
+}
+
 func BenchmarkFit(b *testing.B) {
 	for _, c := range []struct{ rows, features, threads int }{
 		{10_000, 20, 1}, {100_000, 20, 1}, {100_000, 20, 2},
@@ -42,4 +64,9 @@ func BenchmarkFit(b *testing.B) {
 			}
 		})
 	}
+}
+
+func middle(values []float64) float64 {
+	values = slices.Sorted(slices.Values(values))
+	return values[len(values)/2]
 }

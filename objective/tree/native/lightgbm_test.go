@@ -23,11 +23,11 @@ import (
 // BenchmarkAgainstLightGBM trains on the same data as LightGBM, in turns, on one
 // thread each, and reports medians over the seeds of: attune's CPU time in seconds,
 // its ratio to LightGBM's, and the ratio of the test errors. It needs
-// ATTUNE_LIGHTGBM_PYTHON, a Python that has lightgbm and numpy.
+// ATTUNE_PYTHON, a Python that has lightgbm and numpy.
 func BenchmarkAgainstLightGBM(b *testing.B) {
-	python := os.Getenv("ATTUNE_LIGHTGBM_PYTHON")
+	python := os.Getenv("ATTUNE_PYTHON")
 	if python == "" {
-		b.Skip("ATTUNE_LIGHTGBM_PYTHON is not set")
+		b.Skip("ATTUNE_PYTHON is not set")
 	}
 	const features, trees, tests = 20, 200, 20_000
 	for _, rows := range []int{10_000, 100_000} {
@@ -77,11 +77,6 @@ func writeColumns(b *testing.B, path string, ds ...engine.Dataset) {
 		}
 	}
 	require.NoError(b, os.WriteFile(path, all, 0o600))
-}
-
-func middle(values []float64) float64 {
-	values = slices.Sorted(slices.Values(values))
-	return values[len(values)/2]
 }
 
 func rootMeanSquare(m *tree.Model, d engine.Dataset) float64 {
