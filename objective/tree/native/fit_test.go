@@ -101,7 +101,7 @@ func forEach(t *testing.T, rows int, test func(t *testing.T, d engine.Dataset, p
 
 func TestTheModelIsTheSameForAnyNumberOfThreads(t *testing.T) {
 	t.Parallel()
-	forEach(t, 40_000, func(t *testing.T, d engine.Dataset, p engine.Params) {
+	forEach(t, manyRows, func(t *testing.T, d engine.Dataset, p engine.Params) {
 		t.Parallel()
 		p.Trees, p.MinRows, p.Leaves = 2, 100, 16
 		if p.Loss%2 == 0 {

@@ -1,0 +1,6 @@
+//go:build !race
+
+package native
+
+// manyRows are several pieces of work.
+const manyRows = 40_000
