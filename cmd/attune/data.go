@@ -207,8 +207,8 @@ func (s source) stamp(t time.Time) string {
 		return strconv.FormatInt(t.Unix(), 10)
 	case "epoch ms":
 		return strconv.FormatInt(t.UnixMilli(), 10)
-	case "2006Q1":
-		return fmt.Sprintf("%dQ%d", t.Year(), (t.Month()+2)/3)
+	case "2006Q1", "2006-Q1":
+		return fmt.Sprintf("%d%s%d", t.Year(), strings.TrimSuffix(s.Layout[4:], "1"), (t.Month()+2)/3)
 	case "":
 		return t.Format(time.RFC3339)
 	}

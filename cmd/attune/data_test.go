@@ -27,7 +27,7 @@ func TestShippedData(t *testing.T) {
 				"airpassengers.csv":   {"passengers", "month", "month", "144 rows, 1949-01 to 1960-12"},
 				"co2.csv":             {"co2", "date", "week", "2284 rows, 1958-03-29 to 2001-12-29"},
 				"elec_equip.csv":      {"index", "month", "month", "257 rows, 1995-01 to 2016-05"},
-				"macrodata.csv":       {"unemp", "quarter", "quarter", "203 rows, 1959Q1 to 2009Q3"},
+				"macrodata.csv":       {"unemp", "quarter", "quarter", "203 rows, 1959-Q1 to 2009-Q3"},
 				"seattle-weather.csv": {"temp_max", "date", "day", "1461 rows, 2012-01-01 to 2015-12-31"},
 				"sunspots.csv":        {"sunspots", "year", "year", "309 rows, 1700 to 2008"},
 				"us-employment.csv":   {"nonfarm", "month", "month", "120 rows, 2006-01-01 to 2015-12-01"},
@@ -66,7 +66,7 @@ func TestFingerprint(t *testing.T) {
 func TestStamp(t *testing.T) {
 	at := time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC)
 	for layout, want := range map[string]string{
-		"2006-01-02": "2024-05-06", "epoch": "1714979289", "epoch ms": "1714979289000", "2006Q1": "2024Q2", "": "2024-05-06T07:08:09Z",
+		"2006-01-02": "2024-05-06", "epoch": "1714979289", "epoch ms": "1714979289000", "2006Q1": "2024Q2", "2006-Q1": "2024-Q2", "": "2024-05-06T07:08:09Z",
 	} {
 		assert.Equal(t, want, source{Layout: layout}.stamp(at), layout)
 	}

@@ -70,7 +70,7 @@ there are --trials in each study; with more --trials it goes on.
 With one worker (--workers 1) the same seed gives the same trials.`,
 		Example: `  attune optimize --data data/airpassengers.csv --target passengers
   attune optimize --data data/airpassengers.csv --target passengers --models lightgbm --trials 100 --metric mase
-  attune optimize --data data/seattle-weather.csv --target temp_max --past precipitation,wind --horizon 14
+  attune optimize --data data/seattle-weather.csv --target temp_max --past precipitation,wind --horizon 14 --metric mae
   attune optimize --data data/co2.csv --target co2 --fill carry --horizon 13 --space lightgbm=space.yaml
   attune optimize --data data/sunspots.csv --target sunspots --metric mae --fixed transform=none --fixed lightgbm.num_leaves=15`,
 		Args: cobra.NoArgs,
@@ -82,7 +82,7 @@ With one worker (--workers 1) the same seed gives the same trials.`,
 	o.data.flags(cmd)
 	f := cmd.Flags()
 	f.StringSliceVar(&o.models, "models", []string{"lightgbm", "xgboost", "catboost", "random_forest"}, "models to tune: "+strings.Join(models.names(), ", "))
-	f.IntVar(&o.trials, "trials", 50, "trials that each study is to have, those of earlier runs included")
+	f.IntVar(&o.trials, "trials", 50, "trials that each study is to have, those of earlier runs included; failed ones do not count")
 	f.StringVar(&o.metric, "metric", "mape", "what is optimised: "+strings.Join(forecast.MetricNames(), ", "))
 	f.StringVar(&o.storage, "storage", "attune.db", "SQLite `file` of the studies, made if need be")
 	f.StringVar(&o.name, "name", "", "`prefix` of the studies' names: PREFIX/MODEL (default: data file and target)")

@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -199,11 +202,23 @@ func number(x float64) string {
 	return fmt.Sprintf("%.4g", x)
 }
 
+// short returns the path of a file as seen from here, where that is below.
+func short(path string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if rel, err := filepath.Rel(here, path); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return path
+}
+
 // write writes the report for people.
 func (r *report) write(w io.Writer) error {
 	metric := r.job.metrics()[0]
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n%s: %s by %s, %s\n", r.job.Data.File, r.job.Data.Target, r.frame[0].Freq, r.job.Span)
+	fmt.Fprintf(&b, "\n%s: %s by %s, %s\n", short(r.job.Data.File), r.job.Data.Target, r.frame[0].Freq, r.job.Span)
 	fmt.Fprintf(&b, "backtest: %d x %d steps, %d apart", r.job.Windows, r.job.Horizon, r.job.Step)
 	if r.job.Test > 0 {
 		fmt.Fprintf(&b, "; test: the %d after them, which the tuning never saw", r.job.Test)
@@ -249,11 +264,15 @@ func (r *report) write(w io.Writer) error {
 	fmt.Fprintf(&b, "\n%s\n\nbest parameters:\n", r.verdict())
 	for _, m := range r.models {
 		fmt.Fprintf(&b, "  %s (trial %d):", m.name, m.best.Number)
-		for name, v := range m.best.Params.All() {
-			if x, ok := v.Any().(float64); ok {
-				fmt.Fprintf(&b, " %s=%.4g", name, x)
+		settings, ok := tune.Settings(m.best)
+		if !ok {
+			settings = m.best.Params.Settings()
+		}
+		for _, s := range settings {
+			if x, ok := s.Value.Any().(float64); ok {
+				fmt.Fprintf(&b, " %s=%.4g", s.Name, x)
 			} else {
-				fmt.Fprintf(&b, " %s=%v", name, v)
+				fmt.Fprintf(&b, " %s=%v", s.Name, s.Value)
 			}
 		}
 		fmt.Fprintln(&b)
@@ -263,7 +282,7 @@ func (r *report) write(w io.Writer) error {
 	for _, c := range r.commands() {
 		fmt.Fprintf(&b, "  %s\n", c)
 	}
-	_, err := io.WriteString(w, b.String())
+	_, err := io.WriteString(w, regexp.MustCompile(`(?m) +$`).ReplaceAllString(b.String(), ""))
 	return err
 }
 

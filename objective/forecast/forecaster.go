@@ -79,8 +79,11 @@ func (o FitOptions) normalize() (FitOptions, error) {
 func continuation(s Series, values []float64) (Series, error) {
 	out := Series{ID: s.ID, Start: s.Time(s.Len()), Freq: s.Freq, Y: values}
 	for i, v := range values {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return out, fmt.Errorf("series %q: the forecast for %s is %v: %w: values before it are missing, too few for the transform or out of range: fill them (see Fill), or take a shorter difference", s.ID, stamp(out.Time(i)), v, ErrMissing)
+		if math.IsInf(v, 0) {
+			return out, fmt.Errorf("series %q: the forecast for %s is %v: the model diverged, or the transform cannot be undone so far out: take a lower learning rate, or another transform", s.ID, stamp(out.Time(i)), v)
+		}
+		if math.IsNaN(v) {
+			return out, fmt.Errorf("series %q: the forecast for %s is %v: %w: values before it are missing, or too few for the transform: fill them (see Fill), or take a shorter difference", s.ID, stamp(out.Time(i)), v, ErrMissing)
 		}
 	}
 	return out, nil

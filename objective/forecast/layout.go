@@ -13,6 +13,7 @@ const (
 	epochSeconds = "epoch"
 	epochMillis  = "epoch ms"
 	quarters     = "2006Q1"
+	quartersDash = "2006-Q1"
 )
 
 // layouts are tried in this order. None can be mistaken for another.
@@ -22,7 +23,7 @@ var layouts = []string{
 	"2006/01/02 15:04:05", "2006/01/02 15:04", "2006/01/02", "2006/01", "2006/1/2", "2006/1",
 	"2006-1-2", "2006.01.02", "20060102", "2006",
 	"Jan 2006", "January 2006", "Jan 2, 2006", "Jan 2 2006", "2 Jan 2006", "Jan-2006",
-	quarters,
+	quarters, quartersDash,
 }
 
 // RecognizeLayout returns the layout of a time stamp, as [CSV.Layout] has it: ISO
@@ -61,10 +62,14 @@ func parseTime(layout, text string, loc *time.Location) (time.Time, error) {
 			return time.Time{}, fmt.Errorf("want a number of seconds or milliseconds since 1970")
 		}
 		return time.UnixMilli(int64(math.Round(x))).In(loc), nil
-	case quarters:
-		year, q, ok := strings.Cut(text, "Q")
-		y, err := strconv.Atoi(strings.TrimSuffix(year, "-"))
-		if !ok || err != nil || len(strings.TrimSuffix(year, "-")) != 4 || len(q) != 1 || q < "1" || q > "4" {
+	case quarters, quartersDash:
+		mark := "Q"
+		if layout == quartersDash {
+			mark = "-Q"
+		}
+		year, q, ok := strings.Cut(text, mark)
+		y, err := strconv.Atoi(year)
+		if !ok || err != nil || len(year) != 4 || len(q) != 1 || q < "1" || q > "4" {
 			return time.Time{}, fmt.Errorf("want a year and a quarter")
 		}
 		return time.Date(y, time.Month(3*(q[0]-'1')+1), 1, 0, 0, 0, 0, loc), nil
