@@ -96,8 +96,8 @@ type Task struct {
 	Family   Family
 	Space    space.Space    // to search; default [Family.Space] of what the first fold learns from
 	Fixed    space.Settings // hyperparameters that are not searched
-	// MaxRounds is the most rounds of training, unless Space or Fixed have the number.
-	// Default 500.
+	// MaxRounds is the most rounds of training, unless Space or Fixed have the number. The
+	// model has as many as were best, which may be fewer. Default 500.
 	MaxRounds int
 	// Patience ends a trial's training after so many rounds without a better score.
 	// Default 30; negative: never.
