@@ -392,6 +392,8 @@ func TestBadInput(t *testing.T) {
 		"an unknown pruner":    {string(good), []string{"--pruner", "magic"}, "--pruner magic: want one of median, halving, hyperband, none"},
 		"an unknown fill":      {string(good), []string{"--fill", "zero"}, "--fill zero: want one of carry, interpolate, keep"},
 		"no frequency":         {string(good), []string{"--freq", "lunar"}, `invalid argument "lunar" for "--freq" flag: frequency "lunar": no frequency: want, for instance, month, 15 minutes, W or 2 quarters: see attune optimize --help`},
+		"no patience":          {string(good), []string{"--patience", "-3"}, "--patience -3: want at least -1"},
+		"no time":              {string(good), []string{"--timeout", "-5s"}, "--timeout -5s: want a length above 0"},
 		"no trials":            {string(good), []string{"--trials", "0"}, "--trials 0: want at least 1"},
 		"an odd test":          {string(good), []string{"--test", "13"}, "--test 13: want a multiple of the horizon, 12, or no more than that"},
 		"too long a horizon":   {string(good), []string{"--horizon", "60"}, "air.csv: too few rows: 144, which 9 windows of 60 steps, 30 apart, and 60 to test on do not leave enough of to learn from: lower --horizon, --windows or --test"},

@@ -171,10 +171,13 @@ func (o *optimize) prepare() ([]job, []space.Space, forecast.Frame, error) {
 		flag  string
 		value int
 		least int
-	}{{"trials", o.trials, 1}, {"windows", o.windows, 1}, {"workers", o.workers, 1}, {"horizon", o.horizon, 0}, {"step", o.step, 0}, {"test", o.test, -1}, {"max-rounds", o.rounds, 1}} {
+	}{{"trials", o.trials, 1}, {"windows", o.windows, 1}, {"workers", o.workers, 1}, {"horizon", o.horizon, 0}, {"step", o.step, 0}, {"test", o.test, -1}, {"patience", o.patience, -1}, {"max-rounds", o.rounds, 1}} {
 		if n.value < n.least {
-			return fail(fmt.Errorf("--%s %d: want at least %d", n.flag, n.value, max(0, n.least)))
+			return fail(fmt.Errorf("--%s %d: want at least %d", n.flag, n.value, n.least))
 		}
+	}
+	if o.timeout < 0 {
+		return fail(fmt.Errorf("--timeout %v: want a length above 0", o.timeout))
 	}
 	if len(o.models) == 0 {
 		return fail(fmt.Errorf("--models: name at least one of %s", strings.Join(models.names(), ", ")))
