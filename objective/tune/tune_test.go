@@ -43,7 +43,7 @@ func newTask(t testing.TB, s style.Style) *tune.Task {
 	train, _ := airPassengers(t)
 	back, err := forecast.NewBacktest(train, forecast.Splits{Horizon: 12, Windows: 2})
 	require.NoError(t, err)
-	return &tune.Task{Backtest: back, Family: treeforecast.Family{Style: s, Cache: forecast.NewCache(20)}, MaxRounds: 40}
+	return &tune.Task{Backtest: back, Family: treeforecast.Family{Style: s, Cache: forecast.NewCache(20)}, MaxRounds: 20}
 }
 
 func open(t testing.TB, task *tune.Task, name string, p pruner.Pruner) *study.Study {

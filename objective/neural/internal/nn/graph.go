@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -218,9 +219,15 @@ func (b *Builder) Build(out Value, loss device.Loss) (*Net, error) {
 	return n, nil
 }
 
+// graphs is held while a graph is made: gorgonia.Grad puts a node of gorgonia's own, the
+// constant 1, into every graph, and the first to do so writes to it.
+var graphs sync.Mutex
+
 // differentiate makes the graph, has gorgonia add the backward passes, and orders
 // what is to run.
 func (n *Net) differentiate() error {
+	graphs.Lock()
+	defer graphs.Unlock()
 	n.graph = gorgonia.NewGraph()
 	var with gorgonia.Nodes
 	for _, u := range append(slices.Clone(n.units), n.truth, n.weight) {

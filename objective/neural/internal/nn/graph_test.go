@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -199,4 +200,18 @@ func TestCauseOfCancellation(t *testing.T) {
 	_, err = net.Loss(ctx, in)
 	require.ErrorIs(t, err, errEarly)
 	require.ErrorIs(t, net.Predict(ctx, in, nil), errEarly)
+}
+
+// Networks are built side by side, from a program's first on. Under the race detector,
+// and run alone, this is the test of the lock around gorgonia's own constants.
+func TestBuildSideBySide(t *testing.T) {
+	nets := make([]*Net, 4)
+	var all sync.WaitGroup
+	for i := range nets {
+		all.Go(func() { nets[i], _ = two(t, nil) })
+	}
+	all.Wait()
+	for _, n := range nets {
+		assert.Len(t, n.back, len(nets[0].back))
+	}
 }
