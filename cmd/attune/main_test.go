@@ -331,7 +331,11 @@ func TestResume(t *testing.T) {
 			require.NoError(t, json.Unmarshal([]byte(succeed(t, dir, "studies", "--format", "json")), &list))
 			assert.GreaterOrEqual(t, list[0].Complete, were+2)
 			assert.LessOrEqual(t, list[0].Complete, were+3, "a dead worker's trial may come on top")
-			assert.Zero(t, list[0].Running)
+			dead := 0 // trials of a killed worker that nobody has found yet
+			if tc.signal == os.Kill {
+				dead = 2
+			}
+			assert.LessOrEqual(t, list[0].Running, dead)
 			assert.Len(t, strings.Split(succeed(t, dir, "predict"), "\n"), 1+12+1)
 		})
 	}
