@@ -70,7 +70,7 @@ var arrows = []row{
 	{pkg: "objective/tree/*", ours: []string{"objective/tree", "objective/tree/engine", "objective/tree/internal/*", "internal/dylib", "internal/python", "internal/selection"},
 		foreign: []string{"github.com/ebitengine/purego"}},
 	{pkg: "objective/treeforecast", ours: []string{"objective/forecast", "objective/tree", "objective/tree/*", "space"}},
-	{pkg: "objective/tune", ours: []string{"internal/atomicfile", "objective/forecast", "pruner", "sampler", "space", "space/spaceyaml", "study", "trial"}},
+	{pkg: "objective/tune", ours: []string{"internal/atomicfile", "internal/modelfile", "objective/forecast", "pruner", "sampler", "space", "space/spaceyaml", "study", "trial"}},
 	{pkg: "objective/table", ours: []string{"internal/*", "objective/tree", "objective/tree/*", "pruner", "sampler", "space", "space/spaceyaml", "study", "trial"}},
 	{pkg: "objective/neural", ours: []string{"internal/*", "objective/forecast", "objective/neural/*", "objective/neural/internal/*", "space", "space/spaceyaml"},
 		foreign: []string{"gorgonia.org/*"}},

@@ -4,20 +4,17 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/attune-hpo/attune/internal/atomicfile"
+	"github.com/attune-hpo/attune/internal/modelfile"
 	"github.com/attune-hpo/attune/objective/tree"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/space/spaceyaml"
@@ -276,7 +273,7 @@ func (m Model) Write(w io.Writer) error {
 		return fmt.Errorf("table: write model: %w", err)
 	}
 	s := savedModel{
-		Format: modelFormat, Version: 1, Kind: m.Kind, Style: m.Style, Settings: values(m.Settings), Seed: fmt.Sprint(m.Seed),
+		Format: modelFormat, Version: 1, Kind: m.Kind, Style: m.Style, Settings: modelfile.Settings(m.Settings), Seed: fmt.Sprint(m.Seed),
 		Study: m.Study, Trial: m.Trial, Metric: m.Metric, Value: m.Value, Target: m.Target, Classes: m.Classes, NA: m.NA, Trees: trees.Bytes(),
 	}
 	for _, f := range m.Features {
@@ -285,14 +282,11 @@ func (m Model) Write(w io.Writer) error {
 	if m.Comma != 0 {
 		s.Comma = string(m.Comma)
 	}
-	line, err := json.Marshal(s)
+	sealed, err := modelfile.Seal(s)
 	if err != nil {
 		return fmt.Errorf("table: write model: %w", err)
 	}
-	line = append(line, '\n')
-	sum := sha256.Sum256(line)
-	line = fmt.Appendf(line, "{\"sha256\":\"%s\"}\n", hex.EncodeToString(sum[:]))
-	if _, err := w.Write(line); err != nil {
+	if _, err := w.Write(sealed); err != nil {
 		return fmt.Errorf("table: write model: %w", err)
 	}
 	return nil
@@ -321,7 +315,7 @@ func ReadFile(path string) (Model, error) {
 }
 
 func read(data []byte) (Model, error) {
-	line, rest, _ := bytes.Cut(data, []byte("\n"))
+	line, _, _ := bytes.Cut(data, []byte("\n"))
 	var s savedModel
 	if err := json.Unmarshal(line, &s); err != nil {
 		return Model{}, fmt.Errorf("its first line is not JSON: %w", err)
@@ -329,12 +323,8 @@ func read(data []byte) (Model, error) {
 	if s.Format != modelFormat || s.Version != 1 {
 		return Model{}, fmt.Errorf("format %q, version %d: this is a reader of %q, version 1", s.Format, s.Version, modelFormat)
 	}
-	var check struct {
-		SHA256 string `json:"sha256"`
-	}
-	sum := sha256.Sum256(data[:len(data)-len(rest)])
-	if err := json.Unmarshal(rest, &check); err != nil || check.SHA256 != hex.EncodeToString(sum[:]) {
-		return Model{}, errors.New("its checksum is missing or wrong: the file is damaged or cut short")
+	if err := modelfile.Verify(data); err != nil {
+		return Model{}, err
 	}
 	m := Model{Kind: s.Kind, Style: s.Style, Study: s.Study, Trial: s.Trial, Metric: s.Metric, Value: s.Value, Target: s.Target, Classes: s.Classes, NA: s.NA}
 	if _, err := fmt.Sscan(s.Seed, &m.Seed); err != nil {
@@ -359,14 +349,7 @@ func read(data []byte) (Model, error) {
 }
 
 // Path returns the file in which the best model of a study is kept.
-func (t *Task) Path(study string) string {
-	name := url.PathEscape(study)
-	if len(name) > 100 {
-		sum := sha256.Sum256([]byte(study))
-		name = name[:80] + "-" + hex.EncodeToString(sum[:8])
-	}
-	return filepath.Join(t.Folder, "model-"+name+".json")
-}
+func (t *Task) Path(study string) string { return modelfile.Path(t.Folder, study) }
 
 // Best returns the model of the study's best trial: the one that was kept or, if that
 // is missing, damaged or of another trial, one that is fitted anew, and kept. It

@@ -2,7 +2,6 @@ package table
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"os"
@@ -10,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/attune-hpo/attune/internal/modelfile"
 	"github.com/attune-hpo/attune/objective/tree/engine"
 	"github.com/attune-hpo/attune/objective/tree/native"
 	"github.com/attune-hpo/attune/objective/tree/style"
@@ -316,7 +316,7 @@ func (t *Task) evaluate(ctx context.Context, tr *study.Trial) (Model, error) {
 	}
 	tr.SetAttr(RoundsKey, learned.rounds)
 	if len(t.Fixed) > 0 {
-		tr.SetAttr(FixedKey, values(t.Fixed))
+		tr.SetAttr(FixedKey, modelfile.Settings(t.Fixed))
 	}
 	tr.SetAttr(SecondsKey, math.Round(1000*time.Since(begin).Seconds())/1000)
 	m.Trial, m.Value = tr.Number(), learned.score
@@ -445,17 +445,4 @@ func (k *keeper) observer(warn func(error)) study.Observer {
 			}
 		},
 	}
-}
-
-// values returns settings as a JSON object.
-func values(settings space.Settings) json.RawMessage {
-	b := []byte{'{'}
-	for i, s := range settings {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		name, _ := json.Marshal(s.Name)
-		b = fmt.Appendf(b, "%s:%s", name, string(s.Value))
-	}
-	return append(b, '}')
 }

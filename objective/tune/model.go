@@ -3,20 +3,17 @@ package tune
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/attune-hpo/attune/internal/atomicfile"
+	"github.com/attune-hpo/attune/internal/modelfile"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/space/spaceyaml"
@@ -76,28 +73,13 @@ type savedCSV struct {
 	Sort     bool     `json:"sort,omitempty"`
 }
 
-// values returns settings as a JSON object.
-func values(settings space.Settings) json.RawMessage {
-	var b bytes.Buffer
-	b.WriteByte('{')
-	for i, s := range settings {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		name, _ := json.Marshal(s.Name)
-		fmt.Fprintf(&b, "%s:%s", name, string(s.Value))
-	}
-	b.WriteByte('}')
-	return b.Bytes()
-}
-
 // Write writes m as a line of JSON and, after it, a line with its SHA-256.
 func (m Model) Write(w io.Writer) error {
 	var f bytes.Buffer
 	if err := m.Forecaster.Save(&f); err != nil {
 		return fmt.Errorf("tune: write model: %w", err)
 	}
-	s := savedModel{Format: modelFormat, Version: 1, Family: m.Family, Settings: values(m.Settings), Seed: fmt.Sprint(m.Seed),
+	s := savedModel{Format: modelFormat, Version: 1, Family: m.Family, Settings: modelfile.Settings(m.Settings), Seed: fmt.Sprint(m.Seed),
 		Horizon: m.Horizon, Study: m.Study, Trial: m.Trial, Metric: m.Metric, Value: m.Value, Forecaster: json.RawMessage("null")}
 	if json.Valid(f.Bytes()) {
 		s.Forecaster = f.Bytes()
@@ -117,14 +99,11 @@ func (m Model) Write(w io.Writer) error {
 			s.Data.Comma = string(d.Comma)
 		}
 	}
-	line, err := json.Marshal(s)
+	sealed, err := modelfile.Seal(s)
 	if err != nil {
 		return fmt.Errorf("tune: write model: %w", err)
 	}
-	line = append(line, '\n')
-	sum := sha256.Sum256(line)
-	line = fmt.Appendf(line, "{\"sha256\":\"%s\"}\n", hex.EncodeToString(sum[:]))
-	if _, err := w.Write(line); err != nil {
+	if _, err := w.Write(sealed); err != nil {
 		return fmt.Errorf("tune: write model: %w", err)
 	}
 	return nil
@@ -153,7 +132,7 @@ func ReadFile(path string, families ...Family) (Model, error) {
 }
 
 func read(data []byte, families []Family) (Model, error) {
-	line, rest, _ := bytes.Cut(data, []byte("\n"))
+	line, _, _ := bytes.Cut(data, []byte("\n"))
 	var s savedModel
 	if err := json.Unmarshal(line, &s); err != nil {
 		return Model{}, fmt.Errorf("its first line is not JSON: %w", err)
@@ -161,12 +140,8 @@ func read(data []byte, families []Family) (Model, error) {
 	if s.Format != modelFormat || s.Version != 1 {
 		return Model{}, fmt.Errorf("format %q, version %d: this is a reader of %q, version 1", s.Format, s.Version, modelFormat)
 	}
-	var check struct {
-		SHA256 string `json:"sha256"`
-	}
-	sum := sha256.Sum256(data[:len(data)-len(rest)])
-	if err := json.Unmarshal(rest, &check); err != nil || check.SHA256 != hex.EncodeToString(sum[:]) {
-		return Model{}, errors.New("its checksum is missing or wrong: the file is damaged or cut short")
+	if err := modelfile.Verify(data); err != nil {
+		return Model{}, err
 	}
 	m := Model{Family: s.Family, Horizon: s.Horizon, Study: s.Study, Trial: s.Trial, Metric: s.Metric, Value: s.Value}
 	if _, err := fmt.Sscan(s.Seed, &m.Seed); err != nil {
@@ -215,14 +190,7 @@ func read(data []byte, families []Family) (Model, error) {
 }
 
 // Path returns the file in which the best model of a study is kept.
-func (t *Task) Path(study string) string {
-	name := url.PathEscape(study)
-	if len(name) > 100 {
-		sum := sha256.Sum256([]byte(study))
-		name = name[:80] + "-" + hex.EncodeToString(sum[:8])
-	}
-	return filepath.Join(t.Folder, "model-"+name+".json")
-}
+func (t *Task) Path(study string) string { return modelfile.Path(t.Folder, study) }
 
 // Best returns the model of the study's best trial: the one that was kept or, if that
 // is missing, damaged or of another trial, one that is fitted anew, and kept. It

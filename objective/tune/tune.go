@@ -28,6 +28,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/attune-hpo/attune/internal/modelfile"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/pruner"
 	"github.com/attune-hpo/attune/sampler"
@@ -178,7 +179,7 @@ func (t *Task) Validate() error {
 // fingerprint tells tasks apart whose scores do not compare.
 func (t *Task) fingerprint() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s|%s|%s", t.Family.Name(), t.Backtest.Metrics()[0].Name(), values(t.Fixed))
+	fmt.Fprintf(h, "%s|%s|%s", t.Family.Name(), t.Backtest.Metrics()[0].Name(), modelfile.Settings(t.Fixed))
 	for _, f := range t.Backtest.Folds() {
 		fmt.Fprintf(h, "|%d %d", f.Origin.UnixNano(), f.Gap)
 		for _, s := range f.Test {
@@ -309,7 +310,7 @@ func (t *Task) evaluate(ctx context.Context, tr *study.Trial) (Model, error) {
 	if rounds > 0 {
 		tr.SetAttr(RoundsKey, rounds)
 	}
-	tr.SetAttr(SettingsKey, values(model.Settings))
+	tr.SetAttr(SettingsKey, modelfile.Settings(model.Settings))
 	tr.SetAttr(SecondsKey, math.Round(1000*time.Since(begin).Seconds())/1000)
 	model.Trial, model.Value = tr.Number(), value
 	return model, nil
