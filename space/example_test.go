@@ -118,3 +118,18 @@ func ExampleParams_String() {
 	fmt.Println(p, err)
 	// Output: lr=0.01 booster=dart <nil>
 }
+
+func ExampleSpace_Corner() {
+	kind := space.Categorical("kind", "tree", "line")
+	depth := space.Int("depth", 2, 9, space.Step(3)).When(kind.Is("tree"))
+	s := space.Of(space.Float("rate", 0.1, 0.5), kind, depth)
+	for _, high := range []bool{false, true} {
+		for _, x := range s.Corner(nil, high) {
+			fmt.Print(x.Name, "=", x.Value, " ")
+		}
+		fmt.Println()
+	}
+	// Output:
+	// rate=0.1 kind=tree depth=2
+	// rate=0.5 kind=line
+}

@@ -332,3 +332,22 @@ func (p *Pool) Share(s Space) Space {
 	p.seen = append(p.seen, s)
 	return s
 }
+
+// Corner returns given and, after it, each parameter of s that exists with what stands
+// before it, at its lowest value, or at its highest (of choices: the first, the last).
+func (s Space) Corner(given Settings, high bool) Settings {
+	out := append(Settings(nil), given...)
+	for _, a := range s {
+		if !a.Exists(out) {
+			continue
+		}
+		x := a.Distribution.At(0)
+		if f, ok := a.Distribution.(FloatDistribution); ok && high {
+			x = f.High
+		} else if high {
+			x = a.Distribution.At(a.Distribution.Len() - 1)
+		}
+		out = append(out, Setting{Name: a.Name, Value: a.Distribution.Decode(x)})
+	}
+	return out
+}

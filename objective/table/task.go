@@ -160,23 +160,13 @@ func (t *Task) Validate() error {
 	if err := t.prepare(); err != nil {
 		return err
 	}
-	for _, high := range []bool{false, true} {
-		settings := slices.Clone(t.Fixed)
-		for _, a := range t.space() {
-			if _, fixed := t.Fixed.Get(a.Name); fixed {
-				return fmt.Errorf("table: %w: %s is fixed and searched: remove it from one of the two", ErrConfig, a.Name)
-			}
-			if !a.Exists(settings) {
-				continue
-			}
-			x := a.Distribution.At(0)
-			if f, ok := a.Distribution.(space.FloatDistribution); ok && high {
-				x = f.High
-			} else if high {
-				x = a.Distribution.At(a.Distribution.Len() - 1)
-			}
-			settings = append(settings, space.Setting{Name: a.Name, Value: a.Distribution.Decode(x)})
+	for _, a := range t.space() {
+		if _, fixed := t.Fixed.Get(a.Name); fixed {
+			return fmt.Errorf("table: %w: %s is fixed and searched: remove it from one of the two", ErrConfig, a.Name)
 		}
+	}
+	for _, high := range []bool{false, true} {
+		settings := t.space().Corner(t.Fixed, high)
 		p, err := t.params(settings)
 		if err == nil {
 			err = engine.Check(t.folds[0].train, engine.Dataset{}, p)

@@ -152,23 +152,13 @@ func (t *Task) Validate() error {
 	if m := t.Backtest.Metrics()[0]; math.IsNaN(m.Score(t.Backtest.Samples(perfect)...)) {
 		return fmt.Errorf("%w: %s has no value on these data, not even for a perfect forecast: take another metric", ErrScore, m.Name())
 	}
-	for _, high := range []bool{false, true} {
-		settings := slices.Clone(t.Fixed)
-		for _, a := range t.space() {
-			if _, fixed := t.Fixed.Get(a.Name); fixed {
-				return fmt.Errorf("%w: %s is fixed and searched: remove it from one of the two", ErrSpace, a.Name)
-			}
-			if !a.Exists(settings) {
-				continue
-			}
-			x := a.Distribution.At(0)
-			if f, ok := a.Distribution.(space.FloatDistribution); ok && high {
-				x = f.High
-			} else if high {
-				x = a.Distribution.At(a.Distribution.Len() - 1)
-			}
-			settings = append(settings, space.Setting{Name: a.Name, Value: a.Distribution.Decode(x)})
+	for _, a := range t.space() {
+		if _, fixed := t.Fixed.Get(a.Name); fixed {
+			return fmt.Errorf("%w: %s is fixed and searched: remove it from one of the two", ErrSpace, a.Name)
 		}
+	}
+	for _, high := range []bool{false, true} {
+		settings := t.space().Corner(t.Fixed, high)
 		if _, err := t.Family.New(settings); err != nil {
 			return fmt.Errorf("%w: %s: %w", ErrSpace, t.Family.Name(), err)
 		}
