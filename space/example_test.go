@@ -124,12 +124,13 @@ func ExampleSpace_Corner() {
 	depth := space.Int("depth", 2, 9, space.Step(3)).When(kind.Is("tree"))
 	s := space.Of(space.Float("rate", 0.1, 0.5), kind, depth)
 	for _, high := range []bool{false, true} {
+		fmt.Print("high ", high, ":")
 		for _, x := range s.Corner(nil, high) {
-			fmt.Print(x.Name, "=", x.Value, " ")
+			fmt.Print(" ", x.Name, "=", x.Value)
 		}
 		fmt.Println()
 	}
 	// Output:
-	// rate=0.1 kind=tree depth=2
-	// rate=0.5 kind=line
+	// high false: rate=0.1 kind=tree depth=2
+	// high true: rate=0.5 kind=line
 }
