@@ -151,3 +151,11 @@ func BenchmarkAdam(b *testing.B) {
 func reportElements(b *testing.B, n int) {
 	b.ReportMetric(b.Elapsed().Seconds()*1e9/float64(b.N)/float64(n), "ns/element")
 }
+
+func BenchmarkUniform(b *testing.B) {
+	x := make([]float32, 4096)
+	b.SetBytes(4 * 4096)
+	for b.Loop() {
+		Uniform(x, 1, 1)
+	}
+}

@@ -92,6 +92,9 @@ func maximumVectors(x *float32, vectors int) float32
 //go:noescape
 func adamVectors(x, grad, m, v *float32, vectors int, f *adamFactors)
 
+//go:noescape
+func uniformVectors(dst *float32, vectors int, unit float32, states *[4]uint64)
+
 // panel computes C = alpha·A·B + beta·C for a panel of B width columns wide: 8, 16 or,
 // if wide, 32.
 func panel(m, k, width int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {

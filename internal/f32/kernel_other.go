@@ -28,6 +28,9 @@ func maximumVectors(x *float32, vectors int) float32                     { retur
 func adamVectors(x, grad, m, v *float32, vectors int, f *adamFactors)    {}
 func packVectors(dst *float32, ldd int, src *float32, lds, rows int)     {}
 
+func uniformVectors(dst *float32, vectors int, unit float32, states *[4]uint64) {
+}
+
 func panel(m, k, width int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
 	panelPlain(m, k, width, alpha, a, lda, b, ldb, beta, c, ldc)
 }

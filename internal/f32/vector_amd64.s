@@ -693,3 +693,52 @@ next:
 	JNZ        next
 	VZEROUPPER
 	RET
+
+// x = x·c modulo 2⁶⁴, with the low half of c in lo and the high half in hi.
+#define MUL64(x, lo, hi, t, u) \
+	VPSRLQ   $32, x, t  \
+	VPMULUDQ lo, t, t   \
+	VPMULUDQ hi, x, u   \
+	VPADDQ   u, t, t    \
+	VPSLLQ   $32, t, t  \
+	VPMULUDQ lo, x, x   \
+	VPADDQ   t, x, x
+
+#define XORSHIFT(n, x, t) \
+	VPSRLQ n, x, t \
+	VPXOR  t, x, x
+
+#define BROADCAST(c, x, y) \
+	MOVQ         c, AX \
+	VMOVQ        AX, x \
+	VPBROADCASTQ x, y
+
+// func uniformVectors(dst *float32, vectors int, unit float32, states *[4]uint64)
+TEXT ·uniformVectors(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), DI
+	MOVQ         vectors+8(FP), CX
+	VBROADCASTSS unit+16(FP), Y15
+	MOVQ         states+24(FP), SI
+	VMOVDQU      (SI), Y14
+	BROADCAST($0x78dde6e5fd29f054, X13, Y13) // four times the golden number
+	BROADCAST($0x1ce4e5b9, X12, Y12)
+	BROADCAST($0xbf58476d, X11, Y11)
+	BROADCAST($0x133111eb, X10, Y10)
+	BROADCAST($0x94d049bb, X9, Y9)
+
+next:
+	VMOVDQA Y14, Y0
+	VPADDQ  Y13, Y14, Y14
+	XORSHIFT($30, Y0, Y1)
+	MUL64(Y0, Y12, Y11, Y1, Y2)
+	XORSHIFT($27, Y0, Y1)
+	MUL64(Y0, Y10, Y9, Y1, Y2)
+	XORSHIFT($31, Y0, Y1)
+	VCVTDQ2PS Y0, Y0
+	VMULPS    Y15, Y0, Y0
+	VMOVUPS   Y0, (DI)
+	ADDQ      $32, DI
+	DECQ      CX
+	JNZ       next
+	VZEROUPPER
+	RET

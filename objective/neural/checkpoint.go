@@ -41,7 +41,7 @@ func (t *trainer) key(train forecast.Frame, opts forecast.FitOptions) (string, e
 	h := sha256.New()
 	h.Write(settings)
 	for _, s := range train {
-		fmt.Fprintf(h, "%q %v %v %d", s.ID, s.Start.UTC(), s.Freq, s.Len())
+		fmt.Fprintf(h, "%q %v %v %v %d", s.ID, s.Start.UTC(), s.Start.Location(), s.Freq, s.Len())
 		for _, c := range slices.Concat([]forecast.Column{{Values: s.Y}}, s.Past, s.Known) {
 			fmt.Fprintf(h, "%q %d", c.Name, len(c.Values))
 			var b []byte

@@ -14,7 +14,8 @@ import (
 )
 
 // A file of this package is a line of JSON, which says how many numbers follow and
-// what their CRC-32 is, and the numbers: single precision, little-endian.
+// what their CRC-32 is, and the numbers: single precision, little-endian. See
+// doc/format/network.md.
 type container struct {
 	Format  string          `json:"format"`
 	Version int             `json:"version"`
@@ -106,15 +107,16 @@ func readContainer(r io.Reader, format string, content any) ([]float32, error) {
 
 // A savedView is the JSON of a view.
 type savedView struct {
-	Window    int                `json:"window"`
-	Horizon   int                `json:"horizon"`
-	KeepLevel bool               `json:"keep_level"`
-	Transform string             `json:"transform"` // as forecast.ParseTransform reads it
-	Frequency forecast.Frequency `json:"frequency"`
-	Past      []string           `json:"past,omitempty"`
-	Known     []string           `json:"known,omitempty"`
-	Columns   []scale            `json:"columns,omitempty"` // of past, then of known
-	Series    []savedSeries      `json:"series"`
+	Window    int                 `json:"window"`
+	Horizon   int                 `json:"horizon"`
+	KeepLevel bool                `json:"keep_level"`
+	Transform string              `json:"transform"` // as forecast.ParseTransform reads it
+	Frequency forecast.Frequency  `json:"frequency"`
+	Past      []string            `json:"past,omitempty"`
+	Known     []string            `json:"known,omitempty"` // of them the last are the calendar's
+	Calendar  []forecast.Calendar `json:"calendar,omitempty"`
+	Columns   []scale             `json:"columns,omitempty"` // of past, then of known
+	Series    []savedSeries       `json:"series"`
 }
 
 type savedSeries struct {
@@ -124,7 +126,7 @@ type savedSeries struct {
 }
 
 func (v *view) save() (savedView, error) {
-	s := savedView{v.window, v.horizon, v.keepLevel, v.transform.String(), v.freq, v.past, v.known, v.columns, nil}
+	s := savedView{v.window, v.horizon, v.keepLevel, v.transform.String(), v.freq, v.past, v.known, v.calendar, v.columns, nil}
 	for i, id := range v.ids {
 		text, err := forecast.MarshalFitted(v.fitted[i])
 		if err != nil {
@@ -136,7 +138,7 @@ func (v *view) save() (savedView, error) {
 }
 
 func (s savedView) load() (*view, error) {
-	v := &view{window: s.Window, horizon: s.Horizon, keepLevel: s.KeepLevel, freq: s.Frequency, past: s.Past, known: s.Known, columns: s.Columns}
+	v := &view{window: s.Window, horizon: s.Horizon, keepLevel: s.KeepLevel, freq: s.Frequency, past: s.Past, known: s.Known, calendar: s.Calendar, columns: s.Columns}
 	scales := append([]scale{}, s.Columns...)
 	var err error
 	if v.transform, err = forecast.ParseTransform(s.Transform); err != nil {
@@ -149,7 +151,7 @@ func (s savedView) load() (*view, error) {
 		}
 		v.add(series.ID, f, series.Scale)
 	}
-	ok := v.freq.Valid() && v.window >= 1 && v.window <= maxWindow && v.horizon >= 1 && v.horizon <= maxHorizon && len(v.columns) == len(v.past)+len(v.known)
+	ok := checkCalendar(v.calendar) == nil && len(v.calendar) <= len(v.known) && v.freq.Valid() && v.window >= 1 && v.window <= maxWindow && v.horizon >= 1 && v.horizon <= maxHorizon && len(v.columns) == len(v.past)+len(v.known)
 	for _, sc := range append(scales, v.scales...) {
 		ok = ok && sc.Deviation > 0
 	}

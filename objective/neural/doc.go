@@ -16,7 +16,8 @@
 // # Training
 //
 // A network sees windows of the target and of all columns, and makes all steps of the
-// forecast at once. Targets are transformed, and standardized by what the training part
+// forecast at once; Training.Calendar adds columns of the time, for networks have none
+// otherwise. Targets are transformed, and standardized by what the training part
 // alone says; steps held out by FitOptions.Holdout are validated on, for early stopping.
 // Each epoch is an Iteration, with losses and a forecast, so that a trial can be
 // pruned within a fit. A training that meets a NaN fails with [ErrDiverged].
@@ -44,5 +45,6 @@
 // # Files
 //
 // What Save writes, and a checkpoint, is a line of JSON and the weights in binary, with
-// a checksum; [Forecaster.Tensors] has the weights by name and shape.
+// a checksum: doc/format/network.md. [Forecaster.Tensors] has the weights by name and
+// shape.
 package neural

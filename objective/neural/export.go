@@ -53,7 +53,8 @@ func (f *Linear) Network() (*network.Network, error) {
 
 // Plan returns what f does around its network, as [forecast.Tabular.Plan] does: the
 // transform ends with the standardization of the target, and Features are how far the
-// network looks back. It fails as [Forecaster.Network] does.
+// network looks back. Columns of the calendar are the last of those known in advance. It
+// fails as [Forecaster.Network] does.
 func (f *Forecaster) Plan() (forecast.Plan, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -19,7 +19,11 @@ import (
 type Model interface {
 	// Name returns the name of the family.
 	Name() string
-	// Space returns what to search for series like these.
+	// Space returns what to search for series like these: what is shipped, with a window
+	// of no more than half of the longest, the transforms that [forecast.TransformsToTry]
+	// returns, and, or without, the phases of what of the year, of the week and of the day
+	// comes around in the series but does not fit into the longest window. Of no series it
+	// is what is shipped.
 	Space(train forecast.Frame) space.Space
 	// New returns a forecaster with some settings other than the model's own. It fails
 	// with [forecast.ErrConfig] for a name that the model has not, and for a value that
@@ -84,7 +88,8 @@ func head(b *nn.Builder, features, future nn.Value, horizon, reverse int) nn.Val
 const maxHorizon = 1 << 16
 
 // A Forecaster is a network that forecasts all steps at once (Direct, with one output
-// for each): it implements [forecast.Forecaster]. Make it with [New], or [Load] it.
+// for each): it implements [forecast.Forecaster]. Make it with [New], or
+// [Forecaster.Load] it.
 //
 // The columns of the series are features: past ones in the window, those known in
 // advance also at the steps to forecast. Series share one network, each with a scale
@@ -192,8 +197,10 @@ func (f *Forecaster) fit(ctx context.Context, train forecast.Frame, opts forecas
 
 // Predict implements [forecast.Forecaster]. It fails with [forecast.ErrHorizon] if
 // more steps are asked for than Fit was, or the columns known in advance do not reach
-// as far as Fit's horizon; and with [forecast.ErrShort] for a series without a whole
-// window.
+// as far as Fit's horizon; with [forecast.ErrShort] for a series without a whole window;
+// with [forecast.ErrColumn] and [forecast.ErrFrequency] for series that are not like those
+// of the training; and with [forecast.ErrMissing] and [forecast.ErrDomain] for a value that
+// is not there, or cannot be transformed.
 func (f *Forecaster) Predict(ctx context.Context, past forecast.Frame, horizon int) (forecast.Frame, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

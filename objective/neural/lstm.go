@@ -10,7 +10,7 @@ import (
 
 // An LSTM is layers of long short-term memory (Hochreiter and Schmidhuber, Neural
 // Computation 9, 1997) and a linear one that makes all steps of the forecast of the
-// last state.
+// last state of each direction.
 type LSTM struct {
 	Training
 	Hidden        int         `json:"hidden_size"`   // units of a layer, in each direction; default 64
@@ -33,9 +33,11 @@ func (l LSTM) Space(train forecast.Frame) space.Space {
 }
 
 // New implements [Model]. The settings are hidden_size, num_layers, bidirectional,
-// dropout and those of [Training]: window, transform, subtract_last, shortcut,
-// learning_rate, epochs, batch_size, loss, optimizer, weight_decay, clip, schedule,
-// patience (of which 0 is never) and device.
+// dropout and those of [Training]: window,
+// transform, subtract_last (false is [Training.KeepLevel]), shortcut, calendar (names
+// with commas between them, or none), learning_rate, epochs, batch_size, loss, optimizer,
+// weight_decay, clip (of which 0 is never), schedule, patience (of which 0 is never) and
+// device.
 func (l LSTM) New(settings space.Settings) (forecast.Forecaster, error) {
 	err := apply("lstm", settings, append(l.fields(),
 		whole("hidden_size", &l.Hidden, 1),

@@ -18,11 +18,12 @@ import (
 // is linear in what a network would see, with the last value subtracted. It is solved
 // by ridge regression, in closed form, of squared errors.
 type NLinear struct {
-	Window    int                `json:"window"` // steps it looks back; default 24
-	Transform forecast.Transform `json:"-"`      // as [Training] has it
-	KeepLevel bool               `json:"keep_level"`
-	Ridge     float64            `json:"ridge"` // penalty on the squares of the coefficients, in units of windows; default 1, negative: none
-	Search    space.Space        `json:"-"`     // takes the place of parameters of the same name in the default space, or comes besides
+	Window    int                 `json:"window"` // steps it looks back; default 24
+	Transform forecast.Transform  `json:"-"`      // this and the next two as [Training] has them
+	KeepLevel bool                `json:"keep_level"`
+	Calendar  []forecast.Calendar `json:"calendar,omitempty"`
+	Ridge     float64             `json:"ridge"` // penalty on the squares of the coefficients, in units of windows; default 1, negative: none
+	Search    space.Space         `json:"-"`     // takes the place of parameters of the same name in the default space, or comes besides
 }
 
 // Name returns "nlinear".
@@ -31,19 +32,21 @@ func (NLinear) Name() string { return "nlinear" }
 // Rounds returns "": training has no rounds.
 func (NLinear) Rounds() string { return "" }
 
-// Space returns what to search: the file spaces/nlinear.yaml, with a window of no more
-// than half of the longest series.
+// Space returns what to search: the file spaces/nlinear.yaml, changed for the series as
+// [Model] has it.
 func (m NLinear) Space(train forecast.Frame) space.Space {
 	return defaultSpace("nlinear", false, train, m.Search)
 }
 
 // New returns a forecaster with some settings other than m's: window, transform,
-// subtract_last and ridge. It fails with [forecast.ErrConfig].
+// subtract_last, calendar and ridge (of which 0 is none). It fails with
+// [forecast.ErrConfig].
 func (m NLinear) New(settings space.Settings) (forecast.Forecaster, error) {
 	err := apply("nlinear", settings, []field{
 		whole("window", &m.Window, 1),
 		transformField(&m.Transform),
 		boolean("subtract_last", func(b bool) { m.KeepLevel = !b }),
+		calendarField(&m.Calendar),
 		number("ridge", func(v float64) {
 			if m.Ridge = v; v == 0 {
 				m.Ridge = -1
@@ -66,7 +69,8 @@ func (m NLinear) ready() (Training, float64, error) {
 	if m.Transform == nil {
 		m.Transform = forecast.Chain{}
 	}
-	return Training{Window: m.Window, Transform: m.Transform, KeepLevel: m.KeepLevel}, max(0, m.Ridge), c.err
+	c.calendar(m.Calendar)
+	return Training{Window: m.Window, Transform: m.Transform, KeepLevel: m.KeepLevel, Calendar: m.Calendar}, max(0, m.Ridge), c.err
 }
 
 // A Linear is the forecaster of an [NLinear]: it implements [forecast.Forecaster].

@@ -16,8 +16,8 @@ import (
 //go:embed spaces/*.yaml
 var spaces embed.FS
 
-// defaultSpace returns a shipped space, its window no longer than the series allow,
-// half of the longest, and with axes in the place of those of the same name.
+// defaultSpace returns a shipped space for series, as [Model] has it, with axes in the
+// place of those of the same name.
 func defaultSpace(name string, quick bool, train forecast.Frame, axes space.Space) space.Space {
 	if quick {
 		name += "-quick"
@@ -50,7 +50,7 @@ func defaultSpace(name string, quick bool, train forecast.Frame, axes space.Spac
 			s = append(s, a)
 		}
 	}
-	return s
+	return withCalendar(s, train)
 }
 
 // A field is a setting of a model by name.
@@ -183,6 +183,7 @@ func (t *Training) fields() []field {
 		transformField(&t.Transform),
 		boolean("subtract_last", func(b bool) { t.KeepLevel = !b }),
 		boolean("shortcut", func(b bool) { t.Shortcut = b }),
+		calendarField(&t.Calendar),
 		positive("learning_rate", &t.LearningRate),
 		whole("epochs", &t.Epochs, 1),
 		whole("batch_size", &t.Batch, 1),

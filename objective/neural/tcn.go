@@ -38,8 +38,12 @@ func (m TCN) Space(train forecast.Frame) space.Space {
 }
 
 // New implements [Model]. The settings are channels (a text of numbers with dashes
-// between them, as in 32-64-128), kernel_size, norm, dropout and those that
-// [LSTM.New] has of [Training].
+// between them, as in 32-64-128), kernel_size, norm, dropout and those of [Training]:
+// window,
+// transform, subtract_last (false is [Training.KeepLevel]), shortcut, calendar (names
+// with commas between them, or none), learning_rate, epochs, batch_size, loss, optimizer,
+// weight_decay, clip (of which 0 is never), schedule, patience (of which 0 is never) and
+// device.
 func (m TCN) New(settings space.Settings) (forecast.Forecaster, error) {
 	err := apply("tcn", settings, append(m.fields(),
 		text("channels", func(s string) error {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"github.com/attune-hpo/attune/internal/f32"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/neural/internal/device"
 	"github.com/attune-hpo/attune/objective/neural/internal/nn"
@@ -214,7 +215,7 @@ func (t *trainer) epoch(ctx context.Context) (float64, error) {
 	for i := range steps {
 		part := t.order[i*t.Batch : min((i+1)*t.Batch, len(t.order))]
 		b := t.batch.fill(t.design, t.view, t.sources, part)
-		loss, err := t.net.Step(ctx, b, device.Mix(t.seed^device.Mix(uint64(t.Step))))
+		loss, err := t.net.Step(ctx, b, f32.Mix(t.seed^f32.Mix(uint64(t.Step))))
 		if err != nil {
 			return 0, err
 		}

@@ -25,6 +25,11 @@ type Training struct {
 	// says, as an NLinear has it: the network learns what that cannot (Lai et al.,
 	// arXiv:1703.07015).
 	Shortcut bool `json:"shortcut"`
+	// Calendar is features of the time of each step that the network sees beside the
+	// columns known in advance, of the window and of the steps to forecast; default none.
+	// Those on a circle suit networks best: [forecast.SineOfYear] with
+	// [forecast.CosineOfYear], and so on. Nothing may be constant in the training part.
+	Calendar []forecast.Calendar `json:"calendar,omitempty"`
 
 	LearningRate float64 `json:"learning_rate"` // default 1e-3
 	Epochs       int     `json:"epochs"`        // at most; default 100
@@ -52,7 +57,7 @@ type Training struct {
 	Device string `json:"-"`
 
 	// Checkpoint is a folder in which a fit keeps where it stands, in a file named after
-	// all that determines it: data, settings, seed, horizon. The same fit goes on from
+	// all that determines it: data, settings, seed, horizon, holdout. The same fit goes on from
 	// there after its process has died, to the same bits; OnIteration is not called
 	// again for epochs before. The file is removed when the fit succeeds. Default none.
 	Checkpoint string `json:"-"`
@@ -147,6 +152,7 @@ func (t Training) normalize(c *check) Training {
 	if t.Transform == nil {
 		t.Transform = forecast.Chain{}
 	}
+	c.calendar(t.Calendar)
 	return t
 }
 

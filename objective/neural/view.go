@@ -50,8 +50,9 @@ type view struct {
 	keepLevel       bool
 	transform       forecast.Transform
 	freq            forecast.Frequency
-	past, known     []string // columns
-	columns         []scale  // of both
+	past, known     []string            // columns
+	calendar        []forecast.Calendar // the last of those known
+	columns         []scale             // of both
 	ids             []string
 	index           map[string]int    // of series, by ID
 	fitted          []forecast.Fitted // by series
@@ -76,11 +77,15 @@ func newView(t Training, train forecast.Frame, horizon, holdout int) (*view, []s
 	if err != nil {
 		return nil, nil, err
 	}
-	v := &view{window: t.Window, horizon: horizon, keepLevel: t.KeepLevel, transform: t.Transform, freq: train[0].Freq}
+	v := &view{window: t.Window, horizon: horizon, keepLevel: t.KeepLevel, transform: t.Transform, freq: train[0].Freq, calendar: t.Calendar}
+	before, train = v.dated(before), v.dated(train)
 	for _, c := range train[0].Past {
 		v.past = append(v.past, c.Name)
 	}
 	for _, c := range train[0].Known {
+		if slices.Contains(v.known, c.Name) {
+			return nil, nil, fmt.Errorf("%w %q is in the calendar, too: leave it out there, or give it another name", forecast.ErrColumn, c.Name)
+		}
 		v.known = append(v.known, c.Name)
 	}
 	if err := complete(train); err != nil {
@@ -250,8 +255,8 @@ func (v *view) check(past forecast.Frame, horizon int) error {
 		return fmt.Errorf("%w: %v, while training had %v", forecast.ErrFrequency, past[0].Freq, v.freq)
 	}
 	same := func(c forecast.Column, name string) bool { return c.Name == name }
-	if !slices.EqualFunc(past[0].Past, v.past, same) || !slices.EqualFunc(past[0].Known, v.known, same) {
-		return fmt.Errorf("%w: not those of training: past %q, known in advance %q", forecast.ErrColumn, v.past, v.known)
+	if !slices.EqualFunc(past[0].Past, v.past, same) || !slices.EqualFunc(past[0].Known, v.given(), same) {
+		return fmt.Errorf("%w: not those of training: past %q, known in advance %q", forecast.ErrColumn, v.past, v.given())
 	}
 	for _, s := range past {
 		for _, c := range s.Known {
@@ -268,7 +273,7 @@ func (v *view) check(past forecast.Frame, horizon int) error {
 func (v *view) last(past forecast.Frame) ([]source, []sample, error) {
 	var sources []source
 	var samples []sample
-	for i, s := range past {
+	for i, s := range v.dated(past) {
 		src, err := v.source(s)
 		if err != nil {
 			return nil, nil, err

@@ -271,7 +271,7 @@ KERNEL lstm_cell_grad(float *dgates, float *dc, const float *dh, const float *ga
 
 #define GOLDEN 0x9e3779b97f4a7c15ull
 
-// As device.Mix.
+// As f32.Mix.
 __device__ u64 mix(u64 x) {
 	x += GOLDEN;
 	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;

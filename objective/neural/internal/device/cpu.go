@@ -20,7 +20,7 @@ type CPU struct {
 func (*CPU) String() string { return "cpu" }
 
 // Alloc implements [Device].
-func (*CPU) Alloc(n int) Vec { return Host(make([]float32, n)) }
+func (*CPU) Alloc(n int) Vec { return Vec{host: &memory{n: n}, n: n} }
 
 // Free implements [Device]: the garbage collector sees to it.
 func (*CPU) Free() {}
@@ -29,42 +29,44 @@ func (*CPU) Free() {}
 func (*CPU) Err() error { return nil }
 
 // Write implements [Device].
-func (*CPU) Write(dst Vec, src []float32) { copy(dst.host, src) }
+func (*CPU) Write(dst Vec, src []float32) { copy(dst.Host(), src) }
 
 // Read implements [Device].
-func (*CPU) Read(dst []float32, src Vec) { copy(dst, src.host) }
+func (*CPU) Read(dst []float32, src Vec) { copy(dst, src.Host()) }
 
 // Zero implements [Device].
-func (*CPU) Zero(x Vec) { clear(x.host) }
+func (*CPU) Zero(x Vec) { clear(x.Host()) }
 
 // Copy implements [Device].
-func (*CPU) Copy(dst, src Vec) { copy(dst.host, src.host) }
+func (*CPU) Copy(dst, src Vec) { copy(dst.Host(), src.Host()) }
 
 // CopyRows implements [Device].
 func (*CPU) CopyRows(dst, src Matrix, rows, cols int) {
+	to, from := dst.Host(), src.Host()
 	for r := range rows {
-		copy(dst.host[r*dst.Stride:][:cols], src.host[r*src.Stride:][:cols])
+		copy(to[r*dst.Stride:][:cols], from[r*src.Stride:][:cols])
 	}
 }
 
 // Add implements [Device].
-func (*CPU) Add(dst, a, b Vec) { f32.Add(dst.host, a.host, b.host) }
+func (*CPU) Add(dst, a, b Vec) { f32.Add(dst.Host(), a.Host(), b.Host()) }
 
 // AddRow implements [Device].
-func (*CPU) AddRow(x, row Vec) { f32.AddRow(x.host, row.host) }
+func (*CPU) AddRow(x, row Vec) { f32.AddRow(x.Host(), row.Host()) }
 
 // AddRows implements [Device].
-func (*CPU) AddRows(sum, x Vec) { f32.AddRows(sum.host, x.host) }
+func (*CPU) AddRows(sum, x Vec) { f32.AddRows(sum.Host(), x.Host()) }
 
 // Gemm implements [Device].
 func (*CPU) Gemm(m, n, k int, alpha float32, a, b Matrix, beta float32, c Matrix) {
-	f32.Gemm(a.T, b.T, m, n, k, alpha, a.host, a.Stride, b.host, b.Stride, beta, c.host, c.Stride)
+	f32.Gemm(a.T, b.T, m, n, k, alpha, a.Host(), a.Stride, b.Host(), b.Stride, beta, c.Host(), c.Stride)
 }
 
 // Gemms implements [Device].
 func (*CPU) Gemms(count, m, n, k int, alpha float32, a Matrix, sa int, b Matrix, sb int, beta float32, c Matrix, sc int) {
+	x, y, z := a.Host(), b.Host(), c.Host()
 	for i := range count {
-		f32.Gemm(a.T, b.T, m, n, k, alpha, a.host[i*sa:], a.Stride, b.host[i*sb:], b.Stride, beta, c.host[i*sc:], c.Stride)
+		f32.Gemm(a.T, b.T, m, n, k, alpha, x[i*sa:], a.Stride, y[i*sb:], b.Stride, beta, z[i*sc:], c.Stride)
 	}
 }
 
@@ -73,72 +75,74 @@ func (d *CPU) Recurrent(slot, k, n int, b Matrix) {
 	for len(d.packed) <= slot {
 		d.packed = append(d.packed, f32.Packed{})
 	}
-	d.packed[slot].Set(b.T, k, n, b.host, b.Stride)
+	d.packed[slot].Set(b.T, k, n, b.Host(), b.Stride)
 }
 
 // GemmRecurrent implements [Device].
 func (d *CPU) GemmRecurrent(slot, m int, a Matrix, beta float32, c Matrix) {
-	f32.GemmPacked(a.T, m, 1, a.host, a.Stride, &d.packed[slot], beta, c.host, c.Stride)
+	f32.GemmPacked(a.T, m, 1, a.Host(), a.Stride, &d.packed[slot], beta, c.Host(), c.Stride)
 }
 
 // Relu implements [Device].
-func (*CPU) Relu(dst, src Vec) { f32.Relu(dst.host, src.host) }
+func (*CPU) Relu(dst, src Vec) { f32.Relu(dst.Host(), src.Host()) }
 
 // ReluGrad implements [Device].
-func (*CPU) ReluGrad(dx, y, dy Vec) { f32.ReluGrad(dx.host, y.host, dy.host) }
+func (*CPU) ReluGrad(dx, y, dy Vec) { f32.ReluGrad(dx.Host(), y.Host(), dy.Host()) }
 
 // Softmax implements [Device].
 func (*CPU) Softmax(dst, src Vec, cols int, causal bool) {
+	x, y := src.Host(), dst.Host()
 	if !causal {
-		f32.Softmax(dst.host, src.host, cols)
+		f32.Softmax(y, x, cols)
 		return
 	}
-	for at, i := 0, 0; at < src.n; at, i = at+cols, (i+1)%cols {
-		f32.Softmax(dst.host[at:at+i+1], src.host[at:at+i+1], i+1)
-		clear(dst.host[at+i+1 : at+cols])
+	for at, i := 0, 0; at < len(x); at, i = at+cols, (i+1)%cols {
+		f32.Softmax(y[at:at+i+1], x[at:at+i+1], i+1)
+		clear(y[at+i+1 : at+cols])
 	}
 }
 
 // SoftmaxGrad implements [Device].
-func (*CPU) SoftmaxGrad(dx, y, dy Vec, cols int) { f32.SoftmaxGrad(dx.host, y.host, dy.host, cols) }
+func (*CPU) SoftmaxGrad(dx, y, dy Vec, cols int) {
+	f32.SoftmaxGrad(dx.Host(), y.Host(), dy.Host(), cols)
+}
 
 // LayerNorm implements [Device].
 func (*CPU) LayerNorm(dst, norm, rstd, src, gain, bias Vec) {
-	f32.LayerNorm(dst.host, norm.host, rstd.host, src.host, gain.host, bias.host, LayerNormEpsilon)
+	f32.LayerNorm(dst.Host(), norm.Host(), rstd.Host(), src.Host(), gain.Host(), bias.Host(), LayerNormEpsilon)
 }
 
 // LayerNormGrad implements [Device].
 func (*CPU) LayerNormGrad(dx, dgain, dbias, dy, norm, rstd, gain Vec) {
-	f32.LayerNormGrad(dx.host, dgain.host, dbias.host, dy.host, norm.host, rstd.host, gain.host)
+	f32.LayerNormGrad(dx.Host(), dgain.Host(), dbias.Host(), dy.Host(), norm.Host(), rstd.Host(), gain.Host())
 }
 
 // LSTMCell implements [Device].
 func (*CPU) LSTMCell(h, c, tanhC, gates, cPrev Vec, hidden int) {
-	f32.LSTMCell(h.host, c.host, tanhC.host, gates.host, cPrev.host, hidden)
+	f32.LSTMCell(h.Host(), c.Host(), tanhC.Host(), gates.Host(), cPrev.Host(), hidden)
 }
 
 // LSTMCellGrad implements [Device].
 func (*CPU) LSTMCellGrad(dgates, dc, dh, gates, tanhC, cPrev Vec, hidden int) {
-	f32.LSTMCellGrad(dgates.host, dc.host, dh.host, gates.host, tanhC.host, cPrev.host, hidden)
+	f32.LSTMCellGrad(dgates.Host(), dc.Host(), dh.Host(), gates.Host(), tanhC.Host(), cPrev.Host(), hidden)
 }
 
 // WeightNorm implements [Device].
 func (*CPU) WeightNorm(w, norm, v, gain Vec) {
-	cols := gain.n
-	sums := norm.host
+	x, g, sums := v.Host(), gain.Host(), norm.Host()
+	cols := len(g)
 	clear(sums)
-	for at := 0; at < v.n; at += cols {
-		for j, x := range v.host[at : at+cols] {
+	for at := 0; at < len(x); at += cols {
+		for j, x := range x[at : at+cols] {
 			sums[j] += x * x
 		}
 	}
 	for j, s := range sums {
 		sums[j] = float32(math.Sqrt(float64(s)))
 	}
-	for at := 0; at < v.n; at += cols {
-		out := w.host[at : at+cols]
-		for j, x := range v.host[at : at+cols] {
-			out[j] = x * (gain.host[j] / sums[j])
+	for y := w.Host(); len(x) > 0; x, y = x[cols:], y[cols:] {
+		for j, x := range x[:cols] {
+			y[j] = x * (g[j] / sums[j])
 		}
 	}
 }
@@ -146,21 +150,21 @@ func (*CPU) WeightNorm(w, norm, v, gain Vec) {
 // WeightNormGrad implements [Device]: with u = v/|v|, dgain = dw·u and
 // dv = gain/|v|·(dw - dgain·u).
 func (*CPU) WeightNormGrad(dv, dgain, dw, v, gain, norm Vec) {
-	cols := gain.n
-	dg := dgain.host
+	x, dx, dy, g, dg, norms := v.Host(), dv.Host(), dw.Host(), gain.Host(), dgain.Host(), norm.Host()
+	cols := len(g)
 	clear(dg)
-	for at := 0; at < v.n; at += cols {
-		for j, x := range v.host[at : at+cols] {
-			dg[j] += x * dw.host[at+j]
+	for at := 0; at < len(x); at += cols {
+		for j, x := range x[at : at+cols] {
+			dg[j] += x * dy[at+j]
 		}
 	}
 	for j := range dg {
-		dg[j] /= norm.host[j]
+		dg[j] /= norms[j]
 	}
-	for at := 0; at < v.n; at += cols {
-		for j, x := range v.host[at : at+cols] {
-			n := norm.host[j]
-			dv.host[at+j] = gain.host[j] / n * (dw.host[at+j] - dg[j]*x/n)
+	for at := 0; at < len(x); at += cols {
+		for j, x := range x[at : at+cols] {
+			n := norms[j]
+			dx[at+j] = g[j] / n * (dy[at+j] - dg[j]*x/n)
 		}
 	}
 }
@@ -169,9 +173,10 @@ func (*CPU) WeightNormGrad(dv, dgain, dw, v, gain, norm Vec) {
 // seed and i/4 are not below rate·2¹⁶: the mask needs no memory.
 func (*CPU) Dropout(dst, src Vec, rate float32, seed uint64) {
 	limit, keep := DropoutLimit(rate)
-	x, y := src.host, dst.host[:len(src.host)]
+	x := src.Host()
+	y := dst.Host()[:len(x)]
 	for i := 0; i < len(x); i += 4 {
-		h := Mix(seed + uint64(i/4)*golden)
+		h := f32.Mix(f32.Skip(seed, i/2))
 		for j := i; j < min(i+4, len(x)); j++ {
 			_, below := bits.Sub64(h&0xffff, limit, 0)
 			y[j] = x[j] * keep * float32(1-below)
@@ -187,22 +192,12 @@ func DropoutLimit(rate float32) (limit uint64, keep float32) {
 	return limit, 1 / (1 - float32(limit)/(1<<16))
 }
 
-const golden = 0x9e3779b97f4a7c15
-
-// Mix returns a hash of x: the finalizer of SplitMix64 (Steele, Lea and Flood,
-// OOPSLA 2014).
-func Mix(x uint64) uint64 {
-	x += golden
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
-}
-
 // Loss implements [Device].
 func (*CPU) Loss(l Loss, scale float32, f, truth, weight, df Vec) float64 {
 	sum := 0.0
-	for i, p := range f.host {
-		e := truth.host[i] - p
+	y, weights, slopes := truth.Host(), weight.Host(), df.Host()
+	for i, p := range f.Host() {
+		e := y[i] - p
 		var loss, slope float32 // slope: d loss/d e
 		switch l.Kind {
 		case Square:
@@ -224,13 +219,13 @@ func (*CPU) Loss(l Loss, scale float32, f, truth, weight, df Vec) float64 {
 		default:
 			panic("device: no such loss")
 		}
-		w := weight.host[i] * scale
+		w := weights[i] * scale
 		if w == 0 { // the truth may be anything, and so may the loss
 			loss, slope = 0, 0
 		}
 		sum += float64(w) * float64(loss)
 		if df.n > 0 {
-			df.host[i] = -w * slope
+			slopes[i] = -w * slope
 		}
 	}
 	return sum
@@ -249,10 +244,10 @@ func sign(x float32) float32 {
 }
 
 // Norm2 implements [Device].
-func (*CPU) Norm2(x Vec) float64 { return f32.SumSquares(x.host) }
+func (*CPU) Norm2(x Vec) float64 { return f32.SumSquares(x.Host()) }
 
 // Adam implements [Device].
 func (*CPU) Adam(s AdamStep, x, g, m, v Vec) {
 	f32.Adam(f32.AdamStep{Rate: s.Rate, Beta1: s.Beta1, Beta2: s.Beta2, Epsilon: s.Epsilon, Decay: s.Decay, Step: s.Step},
-		x.host, g.host, s.Scale, m.host, v.host)
+		x.Host(), g.Host(), s.Scale, m.Host(), v.Host())
 }

@@ -36,6 +36,33 @@ func TestLoss(t *testing.T) {
 	}
 }
 
+// Memory is made when it is first looked at, and then that of all its parts.
+func TestMemoryIsMadeWhenItIsUsed(t *testing.T) {
+	for _, n := range []int{0, 1, 3 << 20} { // the last in large pages, where there are such
+		v := (&CPU{}).Alloc(n)
+		assert.Equal(t, n, v.Len())
+		part := v.From(n / 2)
+		assert.Nil(t, v.host.x)
+		x := part.Host()
+		assert.Len(t, x, n-n/2)
+		for _, x := range x {
+			if x != 0 {
+				t.Fatal("not zero")
+			}
+		}
+		for i := range x {
+			x[i] = float32(i)
+		}
+		assert.Equal(t, x, v.Host()[n/2:])
+		assert.Zero(t, v.Part(n, n).Len())
+		assert.Panics(t, func() { v.To(n + 1) })
+	}
+	assert.Nil(t, Vec{}.Host())
+	assert.Nil(t, At(64, 3).Host())
+	assert.Equal(t, uintptr(72), At(64, 3).From(2).Addr())
+	assert.Zero(t, Host(make([]float32, 3)).From(1).Addr())
+}
+
 func TestDropout(t *testing.T) {
 	const n = 1<<16 + 3
 	ones, out, again := make([]float32, n), make([]float32, n), make([]float32, n)

@@ -6,13 +6,28 @@ package device
 // A Vec is a vector of single-precision numbers in the memory of a device. Parts of
 // one share its memory. The zero Vec is empty and stands for one that is not wanted.
 type Vec struct {
-	host []float32 // on the CPU
-	addr uintptr   // elsewhere
+	host *memory // on the CPU
+	addr uintptr // elsewhere; on the CPU, where in host it begins
 	n    int
 }
 
+// memory is made when it is first looked at: a network that only predicts has none for
+// gradients, and one that is described but never run has none at all.
+type memory struct {
+	x []float32
+	n int
+}
+
+func (m *memory) made() []float32 {
+	if m.x == nil {
+		m.x = make([]float32, m.n)
+		hugePages(m.x)
+	}
+	return m.x
+}
+
 // Host returns a Vec of memory that the CPU sees.
-func Host(x []float32) Vec { return Vec{host: x, n: len(x)} }
+func Host(x []float32) Vec { return Vec{host: &memory{x: x}, n: len(x)} }
 
 // At returns a Vec of n numbers at an address of another device.
 func At(addr uintptr, n int) Vec { return Vec{addr: addr, n: n} }
@@ -21,20 +36,31 @@ func At(addr uintptr, n int) Vec { return Vec{addr: addr, n: n} }
 func (v Vec) Len() int { return v.n }
 
 // Host returns the numbers of v if they are in memory that the CPU sees, else nil.
-func (v Vec) Host() []float32 { return v.host }
+func (v Vec) Host() []float32 {
+	if v.host == nil {
+		return nil
+	}
+	return v.host.made()[v.addr:][:v.n:v.n]
+}
 
 // Addr returns the address of v on a device that is not the CPU, else 0.
-func (v Vec) Addr() uintptr { return v.addr }
+func (v Vec) Addr() uintptr {
+	if v.host != nil {
+		return 0
+	}
+	return v.addr
+}
 
 // Part returns v[from:to].
 func (v Vec) Part(from, to int) Vec {
-	if v.host != nil {
-		return Host(v.host[from:to:to])
-	}
 	if from < 0 || from > to || to > v.n {
 		panic("device: a part outside of its vector")
 	}
-	return Vec{addr: v.addr + 4*uintptr(from), n: to - from}
+	size := uintptr(4)
+	if v.host != nil {
+		size = 1
+	}
+	return Vec{host: v.host, addr: v.addr + size*uintptr(from), n: to - from}
 }
 
 // From returns v[from:].
@@ -87,7 +113,8 @@ type AdamStep struct {
 // bug of the caller, and panics. Its methods are for one goroutine, and may return
 // before they are done: [Device.Read], Norm2 and Loss wait for all before them.
 type Device interface {
-	// Alloc returns n zeros. They are there until Free, or as long as the device is.
+	// Alloc returns n zeros. They are there until Free, or as long as the device is; where
+	// memory is the CPU's, from when they are first used.
 	Alloc(n int) Vec
 	Write(dst Vec, src []float32)
 	Read(dst []float32, src Vec)

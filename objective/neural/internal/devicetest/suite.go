@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/attune-hpo/attune/internal/f32"
 	"github.com/attune-hpo/attune/objective/neural/internal/device"
 )
 
@@ -451,7 +452,7 @@ var cases = []struct {
 				limit, keep := device.DropoutLimit(rate)
 				want := make([]float64, n)
 				for i := range want {
-					if device.Mix(seed+uint64(i/4)*0x9e3779b97f4a7c15)>>(i%4*16)&0xffff >= limit {
+					if f32.Mix(f32.Skip(seed, i/4*2))>>(i%4*16)&0xffff >= limit {
 						want[i] = float64(x[i] * keep)
 					}
 				}

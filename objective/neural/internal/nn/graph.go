@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"sync"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/attune-hpo/attune/internal/f32"
 	"github.com/attune-hpo/attune/objective/neural/internal/device"
 )
 
@@ -36,9 +36,6 @@ func (p Param) Size() int {
 	}
 	return n
 }
-
-// An Init sets weights before the training.
-type Init func(r *rand.PCG, w []float32)
 
 // A Pass is a run of the network over a batch.
 type Pass struct {
@@ -304,16 +301,19 @@ func (n *Net) Params() []Param {
 
 // Init sets the weights as their layers have it, from a seed.
 func (n *Net) Init(seed uint64) {
-	host := n.Weights.Host()
-	if host == nil {
+	own := n.Weights.Host()
+	host := own
+	if own == nil {
 		host = make([]float32, n.Weights.Len())
 	}
 	at := 0
 	for i, p := range n.Params() {
-		p.Init(rand.NewPCG(seed, uint64(i)), host[at:at+p.Size()])
+		p.Init(host[at:at+p.Size()], f32.Mix(seed^f32.Mix(uint64(i))))
 		at += p.Size()
 	}
-	n.Device.Write(n.Weights, host)
+	if own == nil {
+		n.Device.Write(n.Weights, host)
+	}
 }
 
 // Rows returns how many rows a batch may have.
@@ -438,7 +438,7 @@ func (u *unit) backward() {
 
 // site returns the seed of a dropout, of which a layer may have several.
 func (p *Pass) site(layer uint64, i int) uint64 {
-	return device.Mix(device.Mix(p.Seed^device.Mix(layer)) + uint64(i))
+	return f32.Mix(f32.Mix(p.Seed^f32.Mix(layer)) + uint64(i))
 }
 
 // Inputs returns the shapes of the inputs, in the order of their declarations.

@@ -2,12 +2,17 @@ package nn
 
 import (
 	"math"
-	"math/rand/v2"
+
+	"github.com/attune-hpo/attune/internal/f32"
 )
+
+// An Init sets a tensor of weights before the training. What is random in it depends on
+// the seed, which is the tensor's own, and on the place in w alone.
+type Init func(w []float32, seed uint64)
 
 // Constant sets all weights to c.
 func Constant(c float32) Init {
-	return func(_ *rand.PCG, w []float32) {
+	return func(w []float32, _ uint64) {
 		for i := range w {
 			w[i] = c
 		}
@@ -15,21 +20,12 @@ func Constant(c float32) Init {
 }
 
 // Glorot draws uniformly from ±√(6/(in+out)) (Glorot and Bengio, AISTATS 2010, eq. 16).
-func Glorot(in, out int) Init { return uniform(math.Sqrt(6 / float64(in+out))) }
+func Glorot(in, out int) Init { return uniform(6 / float64(in+out)) }
 
-// He draws uniformly from ±√(6/in) (He et al., arXiv:1502.01852), for what a ReLU
-// follows.
-func He(in int) Init { return uniform(math.Sqrt(6 / float64(in))) }
+// He draws uniformly from ±√(6/in), which has the variance of He et al.,
+// arXiv:1502.01852, eq. 10, for what a ReLU follows.
+func He(in int) Init { return uniform(6 / float64(in)) }
 
-func uniform(limit float64) Init {
-	return func(r *rand.PCG, w []float32) {
-		unit := float32(limit / (1 << 31))
-		for i := 0; i < len(w); i += 2 {
-			u := r.Uint64()
-			w[i] = unit * float32(int32(u))
-			if i+1 < len(w) {
-				w[i+1] = unit * float32(int32(u>>32))
-			}
-		}
-	}
+func uniform(square float64) Init {
+	return func(w []float32, seed uint64) { f32.Uniform(w, float32(math.Sqrt(square)), seed) }
 }

@@ -2,7 +2,6 @@ package nn
 
 import (
 	"fmt"
-	"math/rand/v2"
 
 	"github.com/attune-hpo/attune/objective/neural/internal/device"
 )
@@ -52,7 +51,7 @@ func (l *LSTM) Params() []Param {
 		ps = append(ps,
 			Param{"weight_input" + of, []int{f, 4 * h}, Glorot(f, h)},
 			Param{"weight_hidden" + of, []int{h, 4 * h}, Glorot(h, h)},
-			Param{"bias" + of, []int{4 * h}, func(_ *rand.PCG, w []float32) {
+			Param{"bias" + of, []int{4 * h}, func(w []float32, _ uint64) {
 				clear(w)
 				for i := range h { // remember, to begin with (Jozefowicz et al., ICML 2015)
 					w[h+i] = 1

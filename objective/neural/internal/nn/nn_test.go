@@ -91,6 +91,35 @@ func (n network) make(t testing.TB) *nn.Net {
 	return net
 }
 
+// Weights follow from the seed, and each tensor has its own.
+func TestInit(t *testing.T) {
+	b := nn.NewBuilder(&device.CPU{}, 1)
+	h := b.Apply("a", &nn.LSTM{Hidden: 8}, b.Input("window", nn.Shape{Steps: 2, Features: 8}))
+	net, err := b.Build(b.Apply("b", &nn.LSTM{Hidden: 8}, h), device.Loss{Kind: device.Square})
+	require.NoError(t, err)
+	weights := func(seed uint64) []float32 {
+		net.Init(seed)
+		return append([]float32{}, net.Weights.Host()...)
+	}
+	w := weights(1)
+	assert.Equal(t, w, weights(1))
+	other := weights(2)
+	const n, cells = 8 * 32, 2*8*32 + 32 // of a tensor, of a layer
+	random := map[string][]float32{"a input": w[:n], "a hidden": w[n : 2*n], "b input": w[cells : cells+n], "b hidden": w[cells+n : cells+2*n], "seed 2": other[:n]}
+	for name, x := range random {
+		for _, v := range x {
+			require.LessOrEqual(t, math.Abs(float64(v)), math.Sqrt(6./16)+1e-6, name)
+		}
+		for than, y := range random {
+			if name != than {
+				assert.NotSubset(t, x, y[:4], "%s, %s", name, than)
+			}
+		}
+	}
+	bias := w[2*n : cells]
+	assert.Equal(t, []float32{0, 1, 0, 0}, []float32{bias[0], bias[8], bias[16], bias[24]})
+}
+
 func batch(net *nn.Net, rows int, seed uint64) nn.Batch {
 	r := rand.New(rand.NewPCG(seed, 9))
 	normal := func(n int) []float32 {

@@ -41,10 +41,10 @@ func (l *Embed) Plan(m *Memory, in []Shape) (Shape, error) {
 	l.dev, l.in = m.Device, in[0]
 	l.lin = linear{m.Device, l.in.Features, l.Width}
 	at := make([]float32, l.in.Steps*l.Width)
-	for t := range l.in.Steps {
-		for i := range l.Width {
-			angle := float64(t) / math.Pow(10000, float64(i/2*2)/float64(l.Width))
-			at[t*l.Width+i] = float32(math.Sin(angle + float64(i%2)*math.Pi/2))
+	for i := range l.Width {
+		length := math.Pow(10000, float64(i/2*2)/float64(l.Width))
+		for t := range l.in.Steps {
+			at[t*l.Width+i] = float32(math.Sin(float64(t)/length + float64(i%2)*math.Pi/2))
 		}
 	}
 	l.at = m.Alloc(len(at))
