@@ -3,8 +3,6 @@
 package dylib
 
 import (
-	"debug/elf"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -31,9 +29,6 @@ type Library struct {
 	Path   string // as it was opened: a file, or a name that the loader knew
 	handle uintptr
 }
-
-// ErrBroken reports a file that is no whole library. Opening it could end the process.
-var ErrBroken = errors.New("broken library")
 
 var (
 	mu   sync.Mutex
@@ -106,7 +101,7 @@ func load(path string) (*Library, error) {
 		return l, nil
 	}
 	if strings.ContainsRune(path, filepath.Separator) { // a file, and no name for the loader to find
-		if err := whole(path); err != nil {
+		if err := Check(path); err != nil {
 			return nil, err
 		}
 	}
@@ -122,38 +117,6 @@ func load(path string) (*Library, error) {
 	l := &Library{Path: path, handle: handle}
 	open[path] = l
 	return l, nil
-}
-
-// whole reports, wrapping ErrBroken, a file that ends before what its headers
-// promise: the loader maps it, and the process dies when it reads there. What is no
-// ELF is left to the loader.
-func whole(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	var magic [4]byte
-	if n, _ := f.ReadAt(magic[:], 0); n < len(magic) {
-		return fmt.Errorf("%w: %s has %d bytes", ErrBroken, path, info.Size())
-	}
-	if string(magic[:]) != elf.ELFMAG {
-		return nil
-	}
-	e, err := elf.NewFile(f) // reads the sections' headers, which come last
-	if err != nil {
-		return fmt.Errorf("%w: %s, of %d bytes: %v", ErrBroken, path, info.Size(), err)
-	}
-	for _, p := range e.Progs {
-		if end := p.Off + p.Filesz; p.Type == elf.PT_LOAD && (end < p.Off || end > uint64(info.Size())) {
-			return fmt.Errorf("%w: %s has %d bytes, of at least %d", ErrBroken, path, info.Size(), end)
-		}
-	}
-	return nil
 }
 
 // Func points function, a pointer to a variable of function type, at what the

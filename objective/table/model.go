@@ -5,19 +5,16 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/attune-hpo/attune/internal/atomicfile"
-	"github.com/attune-hpo/attune/internal/modelfile"
+	"github.com/attune-hpo/attune/internal/tuned"
 	"github.com/attune-hpo/attune/objective/tree"
 	"github.com/attune-hpo/attune/space"
-	"github.com/attune-hpo/attune/space/spaceyaml"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
 )
@@ -243,16 +240,9 @@ const modelFormat = "attune table model"
 
 // savedModel is a Model as JSON. Version 1.
 type savedModel struct {
-	Format   string          `json:"format"`
-	Version  int             `json:"version"`
+	tuned.Header
 	Kind     Kind            `json:"kind"`
 	Style    string          `json:"style"`
-	Settings json.RawMessage `json:"settings"`
-	Seed     string          `json:"seed"` // a number of 64 bits, more than JSON's readers keep
-	Study    string          `json:"study,omitempty"`
-	Trial    int             `json:"trial"`
-	Metric   string          `json:"metric"`
-	Value    float64         `json:"value"`
 	Target   string          `json:"target,omitempty"`
 	Classes  []string        `json:"classes,omitempty"`
 	Features []savedFeature  `json:"features"`
@@ -266,23 +256,30 @@ type savedFeature struct {
 	Categories []string `json:"categories"` // null for numbers
 }
 
+func (m Model) header() tuned.Header {
+	return tuned.Header{Format: modelFormat, Version: 1, Settings: tuned.Settings(m.Settings), Seed: m.Seed,
+		Study: m.Study, Trial: m.Trial, Metric: m.Metric, Value: m.Value}
+}
+
+// from returns a model with what h says.
+func from(h tuned.Header) Model {
+	return Model{Settings: space.Settings(h.Settings), Seed: h.Seed, Study: h.Study, Trial: h.Trial, Metric: h.Metric, Value: h.Value}
+}
+
 // Write writes m as a line of JSON and, after it, a line with its SHA-256.
 func (m Model) Write(w io.Writer) error {
 	var trees bytes.Buffer
 	if err := tree.Write(&trees, m.Trees); err != nil {
 		return fmt.Errorf("table: write model: %w", err)
 	}
-	s := savedModel{
-		Format: modelFormat, Version: 1, Kind: m.Kind, Style: m.Style, Settings: modelfile.Settings(m.Settings), Seed: fmt.Sprint(m.Seed),
-		Study: m.Study, Trial: m.Trial, Metric: m.Metric, Value: m.Value, Target: m.Target, Classes: m.Classes, NA: m.NA, Trees: trees.Bytes(),
-	}
+	s := savedModel{Header: m.header(), Kind: m.Kind, Style: m.Style, Target: m.Target, Classes: m.Classes, NA: m.NA, Trees: trees.Bytes()}
 	for _, f := range m.Features {
 		s.Features = append(s.Features, savedFeature(f))
 	}
 	if m.Comma != 0 {
 		s.Comma = string(m.Comma)
 	}
-	sealed, err := modelfile.Seal(s)
+	sealed, err := tuned.Seal(s)
 	if err != nil {
 		return fmt.Errorf("table: write model: %w", err)
 	}
@@ -315,26 +312,13 @@ func ReadFile(path string) (Model, error) {
 }
 
 func read(data []byte) (Model, error) {
-	line, _, _ := bytes.Cut(data, []byte("\n"))
 	var s savedModel
-	if err := json.Unmarshal(line, &s); err != nil {
-		return Model{}, fmt.Errorf("its first line is not JSON: %w", err)
-	}
-	if s.Format != modelFormat || s.Version != 1 {
-		return Model{}, fmt.Errorf("format %q, version %d: this is a reader of %q, version 1", s.Format, s.Version, modelFormat)
-	}
-	if err := modelfile.Verify(data); err != nil {
+	err := tuned.Unseal(data, modelFormat, &s)
+	if err != nil {
 		return Model{}, err
 	}
-	m := Model{Kind: s.Kind, Style: s.Style, Study: s.Study, Trial: s.Trial, Metric: s.Metric, Value: s.Value, Target: s.Target, Classes: s.Classes, NA: s.NA}
-	if _, err := fmt.Sscan(s.Seed, &m.Seed); err != nil {
-		return Model{}, fmt.Errorf("seed %q: %w", s.Seed, err)
-	}
-	settings, err := spaceyaml.ReadSettings(bytes.NewReader(s.Settings))
-	if err != nil {
-		return Model{}, fmt.Errorf("settings: %w", err)
-	}
-	m.Settings = settings
+	m := from(s.Header)
+	m.Kind, m.Style, m.Target, m.Classes, m.NA = s.Kind, s.Style, s.Target, s.Classes, s.NA
 	for _, f := range s.Features {
 		m.Features = append(m.Features, Feature(f))
 	}
@@ -349,33 +333,13 @@ func read(data []byte) (Model, error) {
 }
 
 // Path returns the file in which the best model of a study is kept.
-func (t *Task) Path(study string) string { return modelfile.Path(t.Folder, study) }
+func (t *Task) Path(study string) string { return tuned.Path(t.Folder, study) }
 
 // Best returns the model of the study's best trial: the one that was kept or, if that
 // is missing, damaged or of another trial, one that is fitted anew, and kept. It
 // fails as [study.Study.Best] does.
 func (t *Task) Best(ctx context.Context, st *study.Study) (Model, error) {
-	best, err := st.Best(ctx)
-	if err != nil {
-		return Model{}, err
-	}
-	if t.Folder != "" {
-		m, err := ReadFile(t.Path(st.Name()))
-		if err == nil && m.Study == st.Name() && m.Trial == best.Number && m.Seed == st.TrialSeed(best.Number) && m.Value == best.Values[0] {
-			return m, nil
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrModel) {
-			return Model{}, err
-		}
-	}
-	m, err := t.Refit(ctx, st, best)
-	if err != nil || t.Folder == "" {
-		return m, err
-	}
-	if err := os.MkdirAll(t.Folder, 0o755); err != nil {
-		return m, fmt.Errorf("table: %w", err)
-	}
-	return m, m.WriteFile(t.Path(st.Name()))
+	return t.task().Best(ctx, st)
 }
 
 // Refit fits the model of a complete trial to all rows, with the trial's
@@ -384,19 +348,5 @@ func (t *Task) Refit(ctx context.Context, st *study.Study, r trial.Record) (Mode
 	if err := t.prepare(); err != nil {
 		return Model{}, err
 	}
-	rounds := 0
-	if a, ok := r.Attrs.Get(RoundsKey); ok {
-		if err := a.Decode(&rounds); err != nil {
-			return Model{}, fmt.Errorf("table: refit trial %d: attribute %s: %w", r.Number, RoundsKey, err)
-		}
-	}
-	m, err := t.fit(ctx, slices.Concat(t.Fixed, r.Params.Settings()), rounds, st.TrialSeed(r.Number))
-	if err != nil {
-		return Model{}, fmt.Errorf("table: refit trial %d: %w", r.Number, err)
-	}
-	m.Study, m.Trial = st.Name(), r.Number
-	if len(r.Values) > 0 {
-		m.Value = r.Values[0]
-	}
-	return m, nil
+	return t.task().Refit(ctx, st, r)
 }

@@ -4,12 +4,10 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
 	"slices"
 	"sync"
-	"time"
 
-	"github.com/attune-hpo/attune/internal/modelfile"
+	"github.com/attune-hpo/attune/internal/tuned"
 	"github.com/attune-hpo/attune/objective/tree/engine"
 	"github.com/attune-hpo/attune/objective/tree/native"
 	"github.com/attune-hpo/attune/objective/tree/style"
@@ -24,10 +22,17 @@ import (
 // task's kind that is a number: the scores of the folds, and of the model fitted to all
 // rows, on these.
 const (
-	RoundsKey  = "rounds"  // of the model: trees, of several classes one each
-	SecondsKey = "seconds" // what the trial took
-	FixedKey   = "fixed"   // the settings that were not searched
+	RoundsKey  = "rounds"         // of the model: trees, of several classes one each
+	SecondsKey = tuned.SecondsKey // what the trial took: "seconds"
+	// SettingsKey holds all hyperparameters of the model: those searched, those fixed and
+	// the number of rounds. It is what a training job needs; see [Settings].
+	SettingsKey = tuned.SettingsKey // "settings"
 )
+
+// Settings returns all hyperparameters of the model of a trial, by which another
+// program trains the same: what was searched, what was fixed and the number of rounds.
+// It is not ok for a trial that was not a task's, or did not complete.
+func Settings(r trial.Record) (settings space.Settings, ok bool) { return tuned.SettingsOf(r) }
 
 // A Task tunes a style of tree ensembles on a table. It is a [study.Objective] of one
 // value, the metric of the predictions of all folds. Table and Style are required. Its
@@ -86,15 +91,16 @@ func (t *Task) metric() Metric {
 	return t.Metric
 }
 
-// Config returns the configuration of a study of the task.
-func (t *Task) Config(s sampler.Sampler, p pruner.Pruner) study.Config {
-	m := t.metric()
-	direction := trial.Minimize
-	if m.Maximize() {
-		direction = trial.Maximize
+// task returns what is as in all tasks that tune.
+func (t *Task) task() tuned.Task[Model] {
+	return tuned.Task[Model]{
+		Metric: t.metric(), Space: t.space(), Fixed: t.Fixed, Folder: t.Folder, Damaged: ErrModel,
+		Train: t.train, Fit: t.fit, Header: Model.header, Read: ReadFile, Write: Model.WriteFile,
 	}
-	return study.Config{Sampler: s, Pruner: p, Space: t.space(), Directions: []trial.Direction{direction}, Metrics: []string{m.Name()}}
 }
+
+// Config returns the configuration of a study of the task.
+func (t *Task) Config(s sampler.Sampler, p pruner.Pruner) study.Config { return t.task().Config(s, p) }
 
 func (t *Task) space() space.Space {
 	if t.Space != nil {
@@ -160,20 +166,15 @@ func (t *Task) Validate() error {
 	if err := t.prepare(); err != nil {
 		return err
 	}
-	for _, a := range t.space() {
-		if _, fixed := t.Fixed.Get(a.Name); fixed {
-			return fmt.Errorf("table: %w: %s is fixed and searched: remove it from one of the two", ErrConfig, a.Name)
-		}
-	}
-	for _, high := range []bool{false, true} {
-		settings := t.space().Corner(t.Fixed, high)
+	err := t.task().Validate(func(settings space.Settings) error {
 		p, err := t.params(settings)
-		if err == nil {
-			err = engine.Check(t.folds[0].train, engine.Dataset{}, p)
-		}
 		if err != nil {
-			return fmt.Errorf("table: %s: %w: %w", t.Style.Name(), ErrConfig, err)
+			return err
 		}
+		return engine.Check(t.folds[0].train, engine.Dataset{}, p)
+	})
+	if err != nil {
+		return fmt.Errorf("table: %s: %w: %w", t.Style.Name(), ErrConfig, err)
 	}
 	return nil
 }
@@ -234,55 +235,37 @@ func (t *Task) Optimize(ctx context.Context, st *study.Study, run study.Run) err
 	if err := t.Validate(); err != nil {
 		return err
 	}
-	if t.Folder == "" {
-		return st.Optimize(ctx, t, run)
-	}
-	if err := os.MkdirAll(t.Folder, 0o755); err != nil {
-		return fmt.Errorf("table: %w", err)
-	}
-	k := &keeper{Task: t, study: st.Name(), staged: map[int]Model{}}
-	run.Observer = study.Tee(k.observer(run.Observer.Warn), run.Observer)
-	return st.Optimize(ctx, k, run)
+	return t.task().Optimize(ctx, st, run)
 }
 
 // Evaluate implements [study.Objective]. The errors are those of [Task.Validate], of
 // the engine, and [ErrScore] for a score that is NaN.
 func (t *Task) Evaluate(ctx context.Context, tr *study.Trial) ([]float64, error) {
-	m, err := t.evaluate(ctx, tr)
-	if err != nil {
+	if err := t.prepare(); err != nil {
 		return nil, err
 	}
-	return []float64{m.Value}, nil
+	return t.task().Evaluate(ctx, tr)
 }
 
-// evaluate returns the model of a trial.
-func (t *Task) evaluate(ctx context.Context, tr *study.Trial) (Model, error) {
-	begin := time.Now()
-	if err := t.prepare(); err != nil {
-		return Model{}, err
-	}
-	settings := slices.Clone(t.Fixed)
-	for _, a := range t.space() {
-		if a.Exists(settings) {
-			settings = append(settings, space.Setting{Name: a.Name, Value: a.Distribution.Decode(tr.Suggest(a))})
-		}
-	}
-	if err := tr.Err(); err != nil {
-		return Model{}, err
-	}
+// train returns the model of a trial.
+func (t *Task) train(ctx context.Context, tr *study.Trial, h tuned.Header) (Model, error) {
+	settings := space.Settings(h.Settings)
 	p, err := t.params(settings)
 	if err != nil {
 		return Model{}, fmt.Errorf("table: %w", err)
 	}
-	p.Seed = tr.Seed()
+	p.Seed = h.Seed
 	learned, err := t.learn(ctx, settings, p, func(round int, score float64) error { return tr.Report(ctx, round, score) })
 	if err != nil {
 		return Model{}, err
 	}
-	if math.IsNaN(learned.score) {
+	if h.Value = learned.score; math.IsNaN(h.Value) {
 		return Model{}, fmt.Errorf("table: %w: %s is NaN: take another metric", ErrScore, t.metric().Name())
 	}
-	m, err := t.fit(ctx, settings, learned.rounds, p.Seed)
+	if _, chosen := settings.Get(t.rounds()); !chosen && learned.rounds > 0 {
+		h.Settings = append(h.Settings, space.Setting{Name: t.rounds(), Value: space.Lit(learned.rounds)})
+	}
+	m, err := t.fit(ctx, h)
 	if err != nil {
 		return Model{}, err
 	}
@@ -305,12 +288,7 @@ func (t *Task) evaluate(ctx context.Context, tr *study.Trial) (Model, error) {
 		}
 	}
 	tr.SetAttr(RoundsKey, learned.rounds)
-	if len(t.Fixed) > 0 {
-		tr.SetAttr(FixedKey, modelfile.Settings(t.Fixed))
-	}
-	tr.SetAttr(SecondsKey, math.Round(1000*time.Since(begin).Seconds())/1000)
-	m.Trial, m.Value = tr.Number(), learned.score
-	return m, tr.Err()
+	return m, nil
 }
 
 // learn trains in all folds.
@@ -352,29 +330,23 @@ func (t *Task) Fit(ctx context.Context, settings space.Settings, seed uint64) (M
 	if t.Table.Target.Values == nil && t.Kind() != Anomalies {
 		return Model{}, fmt.Errorf("table: fit: %w: no target to learn: name the column", ErrConfig)
 	}
-	return t.fit(ctx, slices.Concat(t.Fixed, settings), 0, seed)
+	return t.fit(ctx, tuned.Header{Settings: slices.Concat(tuned.Settings(t.Fixed), tuned.Settings(settings)), Seed: seed})
 }
 
-// fit fits a model of so many rounds, unless settings have their number, or 0 leaves
-// it to the style.
-func (t *Task) fit(ctx context.Context, settings space.Settings, rounds int, seed uint64) (Model, error) {
-	settings = slices.Clone(settings)
-	if _, chosen := settings.Get(t.rounds()); !chosen && rounds > 0 {
-		settings = append(settings, space.Setting{Name: t.rounds(), Value: space.Lit(rounds)})
-	}
-	p, err := t.params(settings)
+// fit fits a model to all rows.
+func (t *Task) fit(ctx context.Context, h tuned.Header) (Model, error) {
+	p, err := t.params(space.Settings(h.Settings))
 	if err != nil {
 		return Model{}, fmt.Errorf("table: fit: %w", err)
 	}
-	p.Seed, p.Threads = seed, max(1, t.Threads)
+	p.Seed, p.Threads = h.Seed, max(1, t.Threads)
 	trees, err := t.engine().Fit(ctx, t.Table.dataset(t.Kind() != Anomalies), engine.Dataset{}, p, nil)
 	if err != nil {
 		return Model{}, fmt.Errorf("table: fit: %w", err)
 	}
-	m := Model{
-		Kind: t.Kind(), Style: t.Style.Name(), Settings: settings, Seed: seed, Metric: t.metric().Name(),
-		Target: t.Table.Target.Name, NA: t.Table.NA, Comma: t.Table.Comma, Trees: trees,
-	}
+	m := from(h)
+	m.Kind, m.Style, m.Metric, m.Trees = t.Kind(), t.Style.Name(), t.metric().Name(), trees
+	m.Target, m.NA, m.Comma = t.Table.Target.Name, t.Table.NA, t.Table.Comma
 	if m.NA == nil {
 		m.NA = missing
 	}
@@ -385,54 +357,4 @@ func (t *Task) fit(ctx context.Context, settings space.Settings, rounds int, see
 		m.Features = append(m.Features, Feature{c.Name, c.Categories})
 	}
 	return m, m.compile()
-}
-
-// A keeper is a task in one run, that keeps the model of the best trial.
-type keeper struct {
-	*Task
-	study string
-
-	mu     sync.Mutex
-	staged map[int]Model // models of trials that looked like the best, by number, until they are told
-	best   float64       // score of the best so far
-	begun  bool          // there is a best
-}
-
-// Evaluate implements [study.Objective].
-func (k *keeper) Evaluate(ctx context.Context, tr *study.Trial) ([]float64, error) {
-	m, err := k.evaluate(ctx, tr)
-	if err != nil {
-		return nil, err
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if !k.begun || k.metric().Better(m.Value, k.best) {
-		k.begun, k.best = true, m.Value
-		k.staged[m.Trial] = m
-	}
-	return []float64{m.Value}, nil
-}
-
-// observer writes the model of a trial that has become the best.
-func (k *keeper) observer(warn func(error)) study.Observer {
-	return study.Observer{
-		Begin: func(_ int, h trial.Snapshot) {
-			if best, ok := h.Best(); ok {
-				k.begun, k.best = true, best.Values[0]
-			}
-		},
-		Finish: func(r trial.Record, h trial.Snapshot) {
-			k.mu.Lock()
-			m, staged := k.staged[r.Number]
-			delete(k.staged, r.Number)
-			k.mu.Unlock()
-			if best, ok := h.Best(); !ok || best.Number != r.Number || !staged {
-				return
-			}
-			m.Study = k.study
-			if err := m.WriteFile(k.Path(k.study)); err != nil && warn != nil {
-				warn(err)
-			}
-		},
-	}
 }

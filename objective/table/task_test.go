@@ -125,6 +125,9 @@ func TestTask(t *testing.T) {
 			assert.Equal(t, best.Number, m.Trial)
 			assert.Equal(t, best.Values[0], m.Value)
 			assert.Equal(t, task.Kind(), m.Kind)
+			settings, ok := table.Settings(best)
+			assert.True(t, ok)
+			assert.Equal(t, m.Settings, settings)
 
 			metric, err := table.ParseMetric(m.Metric)
 			require.NoError(t, err)

@@ -7,16 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/attune-hpo/attune/internal/atomicfile"
-	"github.com/attune-hpo/attune/internal/modelfile"
+	"github.com/attune-hpo/attune/internal/tuned"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/space"
-	"github.com/attune-hpo/attune/space/spaceyaml"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
 )
@@ -43,16 +40,9 @@ const modelFormat = "attune model"
 
 // savedModel is a Model as JSON. Version 1.
 type savedModel struct {
-	Format     string          `json:"format"`
-	Version    int             `json:"version"`
+	tuned.Header
 	Family     string          `json:"family"`
-	Settings   json.RawMessage `json:"settings"`
-	Seed       string          `json:"seed"` // a number of 64 bits, more than JSON's readers keep
 	Horizon    int             `json:"horizon"`
-	Study      string          `json:"study,omitempty"`
-	Trial      int             `json:"trial"`
-	Metric     string          `json:"metric"`
-	Value      float64         `json:"value"`
 	Data       *savedCSV       `json:"data,omitempty"`
 	Forecaster json.RawMessage `json:"forecaster"` // what Save wrote, if that is JSON
 	Binary     []byte          `json:"forecaster_base64,omitempty"`
@@ -73,14 +63,23 @@ type savedCSV struct {
 	Sort     bool     `json:"sort,omitempty"`
 }
 
+func (m Model) header() tuned.Header {
+	return tuned.Header{Format: modelFormat, Version: 1, Settings: tuned.Settings(m.Settings), Seed: m.Seed,
+		Study: m.Study, Trial: m.Trial, Metric: m.Metric, Value: m.Value}
+}
+
+// from returns a model with what h says.
+func from(h tuned.Header) Model {
+	return Model{Settings: space.Settings(h.Settings), Seed: h.Seed, Study: h.Study, Trial: h.Trial, Metric: h.Metric, Value: h.Value}
+}
+
 // Write writes m as a line of JSON and, after it, a line with its SHA-256.
 func (m Model) Write(w io.Writer) error {
 	var f bytes.Buffer
 	if err := m.Forecaster.Save(&f); err != nil {
 		return fmt.Errorf("tune: write model: %w", err)
 	}
-	s := savedModel{Format: modelFormat, Version: 1, Family: m.Family, Settings: modelfile.Settings(m.Settings), Seed: fmt.Sprint(m.Seed),
-		Horizon: m.Horizon, Study: m.Study, Trial: m.Trial, Metric: m.Metric, Value: m.Value, Forecaster: json.RawMessage("null")}
+	s := savedModel{Header: m.header(), Family: m.Family, Horizon: m.Horizon, Forecaster: json.RawMessage("null")}
 	if json.Valid(f.Bytes()) {
 		s.Forecaster = f.Bytes()
 	} else {
@@ -99,7 +98,7 @@ func (m Model) Write(w io.Writer) error {
 			s.Data.Comma = string(d.Comma)
 		}
 	}
-	sealed, err := modelfile.Seal(s)
+	sealed, err := tuned.Seal(s)
 	if err != nil {
 		return fmt.Errorf("tune: write model: %w", err)
 	}
@@ -132,26 +131,13 @@ func ReadFile(path string, families ...Family) (Model, error) {
 }
 
 func read(data []byte, families []Family) (Model, error) {
-	line, _, _ := bytes.Cut(data, []byte("\n"))
 	var s savedModel
-	if err := json.Unmarshal(line, &s); err != nil {
-		return Model{}, fmt.Errorf("its first line is not JSON: %w", err)
-	}
-	if s.Format != modelFormat || s.Version != 1 {
-		return Model{}, fmt.Errorf("format %q, version %d: this is a reader of %q, version 1", s.Format, s.Version, modelFormat)
-	}
-	if err := modelfile.Verify(data); err != nil {
+	err := tuned.Unseal(data, modelFormat, &s)
+	if err != nil {
 		return Model{}, err
 	}
-	m := Model{Family: s.Family, Horizon: s.Horizon, Study: s.Study, Trial: s.Trial, Metric: s.Metric, Value: s.Value}
-	if _, err := fmt.Sscan(s.Seed, &m.Seed); err != nil {
-		return Model{}, fmt.Errorf("seed %q: %w", s.Seed, err)
-	}
-	settings, err := spaceyaml.ReadSettings(bytes.NewReader(s.Settings))
-	if err != nil {
-		return Model{}, fmt.Errorf("settings: %w", err)
-	}
-	m.Settings = settings
+	m := from(s.Header)
+	m.Family, m.Horizon = s.Family, s.Horizon
 	if d := s.Data; d != nil {
 		m.Data = &forecast.CSV{Time: d.Time, Target: d.Target, ID: d.ID, Past: d.Past, Known: d.Known, Layout: d.Layout,
 			NA: d.NA, Fill: forecast.Fill(d.Fill), Sort: d.Sort}
@@ -190,55 +176,17 @@ func read(data []byte, families []Family) (Model, error) {
 }
 
 // Path returns the file in which the best model of a study is kept.
-func (t *Task) Path(study string) string { return modelfile.Path(t.Folder, study) }
+func (t *Task) Path(study string) string { return tuned.Path(t.Folder, study) }
 
 // Best returns the model of the study's best trial: the one that was kept or, if that
 // is missing, damaged or of another trial, one that is fitted anew, and kept. It
 // fails as [study.Study.Best] does.
 func (t *Task) Best(ctx context.Context, st *study.Study) (Model, error) {
-	best, err := st.Best(ctx)
-	if err != nil {
-		return Model{}, err
-	}
-	if t.Folder != "" {
-		m, err := ReadFile(t.Path(st.Name()), t.Family)
-		if err == nil && m.Study == st.Name() && m.Trial == best.Number && m.Seed == st.TrialSeed(best.Number) && m.Value == best.Values[0] {
-			return m, nil
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrModel) {
-			return Model{}, err
-		}
-	}
-	m, err := t.Refit(ctx, st, best)
-	if err != nil || t.Folder == "" {
-		return m, err
-	}
-	if err := os.MkdirAll(t.Folder, 0o755); err != nil {
-		return m, fmt.Errorf("tune: %w", err)
-	}
-	return m, m.WriteFile(t.Path(st.Name()))
+	return t.task().Best(ctx, st)
 }
 
 // Refit fits the forecaster of a complete trial to all of the data, with the trial's
 // hyperparameters, seed and number of rounds: the same model that the trial had.
 func (t *Task) Refit(ctx context.Context, st *study.Study, r trial.Record) (Model, error) {
-	settings, ok := Settings(r)
-	if !ok {
-		settings = append(slices.Clone(t.Fixed), r.Params.Settings()...)
-	}
-	rounds := 0
-	if a, ok := r.Attrs.Get(RoundsKey); ok {
-		if err := a.Decode(&rounds); err != nil {
-			return Model{}, fmt.Errorf("tune: refit trial %d: attribute %s: %w", r.Number, RoundsKey, err)
-		}
-	}
-	m, err := t.fit(ctx, settings, rounds, forecast.FitOptions{Seed: st.TrialSeed(r.Number), Threads: t.Threads})
-	if err != nil {
-		return Model{}, fmt.Errorf("tune: refit trial %d: %w", r.Number, err)
-	}
-	m.Study, m.Trial = st.Name(), r.Number
-	if len(r.Values) > 0 {
-		m.Value = r.Values[0]
-	}
-	return m, nil
+	return t.task().Refit(ctx, st, r)
 }

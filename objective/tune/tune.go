@@ -22,18 +22,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"slices"
-	"strings"
-	"sync"
-	"time"
 
-	"github.com/attune-hpo/attune/internal/modelfile"
+	"github.com/attune-hpo/attune/internal/tuned"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/pruner"
 	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/space"
-	"github.com/attune-hpo/attune/space/spaceyaml"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
 )
@@ -67,11 +62,11 @@ var (
 // Attributes of a trial, besides valid_NAME and train_NAME for mape, rmse and mae: the
 // scores of the backtest, and of the model fitted to all of the data, within them.
 const (
-	RoundsKey  = "rounds"  // trees or epochs of the model
-	SecondsKey = "seconds" // what the trial took
+	RoundsKey  = "rounds"         // trees or epochs of the model
+	SecondsKey = tuned.SecondsKey // what the trial took: "seconds"
 	// SettingsKey holds all hyperparameters of the model: those searched, those fixed and
 	// the number of rounds. It is what a training job needs; see [Settings].
-	SettingsKey = "settings"
+	SettingsKey = tuned.SettingsKey // "settings"
 	// TaskKey is an attribute of the study: a fingerprint of the data, the folds, the
 	// metric, the family and what is fixed.
 	TaskKey = "task"
@@ -80,14 +75,7 @@ const (
 // Settings returns all hyperparameters of the model of a trial, by which another
 // program trains the same: what was searched, what was fixed and the number of rounds.
 // It is not ok for a trial that was not a task's, or did not complete.
-func Settings(r trial.Record) (settings space.Settings, ok bool) {
-	a, ok := r.Attrs.Get(SettingsKey)
-	if !ok {
-		return nil, false
-	}
-	settings, err := spaceyaml.ReadSettings(strings.NewReader(a.JSON))
-	return settings, err == nil
-}
+func Settings(r trial.Record) (settings space.Settings, ok bool) { return tuned.SettingsOf(r) }
 
 // A Task tunes a family on a backtest. It is a [study.Objective] of one value, the
 // backtest's first metric. Backtest and Family are required. Its methods are safe
@@ -114,15 +102,19 @@ type Task struct {
 	Data *forecast.CSV
 }
 
-// Config returns the configuration of a study of the task.
-func (t *Task) Config(s sampler.Sampler, p pruner.Pruner) study.Config {
-	m := t.Backtest.Metrics()[0]
-	direction := trial.Minimize
-	if m.Maximize() {
-		direction = trial.Maximize
+// task returns what is as in all tasks that tune.
+func (t *Task) task() tuned.Task[Model] {
+	return tuned.Task[Model]{
+		Metric: t.metric(), Space: t.space(), Fixed: t.Fixed, Folder: t.Folder, Damaged: ErrModel,
+		Train: t.train, Fit: t.fit, Header: Model.header, Write: Model.WriteFile,
+		Read: func(path string) (Model, error) { return ReadFile(path, t.Family) },
 	}
-	return study.Config{Sampler: s, Pruner: p, Space: t.space(), Directions: []trial.Direction{direction}, Metrics: []string{m.Name()}}
 }
+
+func (t *Task) metric() forecast.Metric { return t.Backtest.Metrics()[0] }
+
+// Config returns the configuration of a study of the task.
+func (t *Task) Config(s sampler.Sampler, p pruner.Pruner) study.Config { return t.task().Config(s, p) }
 
 func (t *Task) space() space.Space {
 	if t.Space != nil {
@@ -149,19 +141,15 @@ func (t *Task) Validate() error {
 	for _, fold := range t.Backtest.Folds() {
 		perfect.Folds = append(perfect.Folds, forecast.FoldResult{Forecast: fold.Test})
 	}
-	if m := t.Backtest.Metrics()[0]; math.IsNaN(m.Score(t.Backtest.Samples(perfect)...)) {
+	if m := t.metric(); math.IsNaN(m.Score(t.Backtest.Samples(perfect)...)) {
 		return fmt.Errorf("%w: %s has no value on these data, not even for a perfect forecast: take another metric", ErrScore, m.Name())
 	}
-	for _, a := range t.space() {
-		if _, fixed := t.Fixed.Get(a.Name); fixed {
-			return fmt.Errorf("%w: %s is fixed and searched: remove it from one of the two", ErrSpace, a.Name)
-		}
-	}
-	for _, high := range []bool{false, true} {
-		settings := t.space().Corner(t.Fixed, high)
-		if _, err := t.Family.New(settings); err != nil {
-			return fmt.Errorf("%w: %s: %w", ErrSpace, t.Family.Name(), err)
-		}
+	err := t.task().Validate(func(settings space.Settings) error {
+		_, err := t.Family.New(settings)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrSpace, t.Family.Name(), err)
 	}
 	return nil
 }
@@ -169,7 +157,8 @@ func (t *Task) Validate() error {
 // fingerprint tells tasks apart whose scores do not compare.
 func (t *Task) fingerprint() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s|%s|%s", t.Family.Name(), t.Backtest.Metrics()[0].Name(), modelfile.Settings(t.Fixed))
+	fixed, _ := tuned.Settings(t.Fixed).MarshalJSON()
+	fmt.Fprintf(h, "%s|%s|%s", t.Family.Name(), t.metric().Name(), fixed)
 	for _, f := range t.Backtest.Folds() {
 		fmt.Fprintf(h, "|%d %d", f.Origin.UnixNano(), f.Gap)
 		for _, s := range f.Test {
@@ -207,15 +196,7 @@ func (t *Task) Optimize(ctx context.Context, st *study.Study, run study.Run) err
 	if err != nil {
 		return err
 	}
-	if t.Folder == "" {
-		return st.Optimize(ctx, t, run)
-	}
-	if err := os.MkdirAll(t.Folder, 0o755); err != nil {
-		return fmt.Errorf("tune: %w", err)
-	}
-	k := &keeper{Task: t, study: st.Name(), warn: run.Observer.Warn, staged: map[int]Model{}}
-	run.Observer = study.Tee(k.observer(), run.Observer)
-	return st.Optimize(ctx, k, run)
+	return t.task().Optimize(ctx, st, run)
 }
 
 // withRounds returns the settings with another number of rounds, where there is one.
@@ -230,25 +211,12 @@ func (t *Task) withRounds(settings space.Settings, n int) space.Settings {
 
 // Evaluate implements [study.Objective].
 func (t *Task) Evaluate(ctx context.Context, tr *study.Trial) ([]float64, error) {
-	m, err := t.evaluate(ctx, tr)
-	if err != nil {
-		return nil, err
-	}
-	return []float64{m.Value}, tr.Err()
+	return t.task().Evaluate(ctx, tr)
 }
 
-// evaluate returns the model of a trial.
-func (t *Task) evaluate(ctx context.Context, tr *study.Trial) (Model, error) {
-	begin := time.Now()
-	settings := slices.Clone(t.Fixed)
-	for _, a := range t.space() {
-		if a.Exists(settings) {
-			settings = append(settings, space.Setting{Name: a.Name, Value: a.Distribution.Decode(tr.Suggest(a))})
-		}
-	}
-	if err := tr.Err(); err != nil {
-		return Model{}, err
-	}
+// train returns the model of a trial.
+func (t *Task) train(ctx context.Context, tr *study.Trial, h tuned.Header) (Model, error) {
+	settings := space.Settings(h.Settings)
 	most, patience := t.MaxRounds, t.Patience
 	if most == 0 {
 		most = 500
@@ -266,7 +234,7 @@ func (t *Task) evaluate(ctx context.Context, tr *study.Trial) (Model, error) {
 	if _, err := t.Family.New(training); err != nil {
 		return Model{}, err
 	}
-	fit := forecast.FitOptions{Seed: tr.Seed(), Threads: t.Threads}
+	fit := forecast.FitOptions{Seed: h.Seed, Threads: t.Threads}
 	learned, err := t.Backtest.Learn(ctx, t.Family.Name(), func() forecast.Forecaster {
 		f, _ := t.Family.New(training) // which worked above
 		return f
@@ -276,16 +244,16 @@ func (t *Task) evaluate(ctx context.Context, tr *study.Trial) (Model, error) {
 	if err != nil {
 		return Model{}, err
 	}
-	value := learned.Result.Scores[0]
-	if math.IsNaN(value) {
-		return Model{}, fmt.Errorf("%w: %s is NaN %v: take another metric", ErrScore, t.Backtest.Metrics()[0].Name(), learned.Result.Warnings)
+	if h.Value = learned.Result.Scores[0]; math.IsNaN(h.Value) {
+		return Model{}, fmt.Errorf("%w: %s is NaN %v: take another metric", ErrScore, t.metric().Name(), learned.Result.Warnings)
 	}
 	rounds := learned.Rounds
 	if n, ok := training.Get(t.Family.Rounds()); ok && rounds == 0 { // no curve: as many as were trained
 		n, _ := n.Any().(int64)
 		rounds = int(n)
 	}
-	model, err := t.fit(ctx, settings, rounds, fit)
+	h.Settings = tuned.Settings(t.withRounds(settings, rounds))
+	model, err := t.fit(ctx, h)
 	if err != nil {
 		return Model{}, err
 	}
@@ -300,74 +268,20 @@ func (t *Task) evaluate(ctx context.Context, tr *study.Trial) (Model, error) {
 	if rounds > 0 {
 		tr.SetAttr(RoundsKey, rounds)
 	}
-	tr.SetAttr(SettingsKey, modelfile.Settings(model.Settings))
-	tr.SetAttr(SecondsKey, math.Round(1000*time.Since(begin).Seconds())/1000)
-	model.Trial, model.Value = tr.Number(), value
 	return model, nil
 }
 
 // fit fits a forecaster to all of the data.
-func (t *Task) fit(ctx context.Context, settings space.Settings, rounds int, opts forecast.FitOptions) (Model, error) {
-	settings = t.withRounds(settings, rounds)
-	f, err := t.Family.New(settings)
+func (t *Task) fit(ctx context.Context, h tuned.Header) (Model, error) {
+	m := from(h)
+	m.Family, m.Horizon, m.Metric, m.Data = t.Family.Name(), t.Backtest.Horizon(), t.metric().Name(), t.Data
+	var err error
+	if m.Forecaster, err = t.Family.New(m.Settings); err != nil {
+		return Model{}, err
+	}
+	err = m.Forecaster.Fit(ctx, t.Backtest.Frame(), forecast.FitOptions{Horizon: m.Horizon, Seed: m.Seed, Threads: t.Threads})
 	if err != nil {
 		return Model{}, err
 	}
-	opts.Horizon = t.Backtest.Horizon()
-	if err := f.Fit(ctx, t.Backtest.Frame(), opts); err != nil {
-		return Model{}, err
-	}
-	return Model{Family: t.Family.Name(), Settings: settings, Seed: opts.Seed, Horizon: opts.Horizon,
-		Metric: t.Backtest.Metrics()[0].Name(), Data: t.Data, Forecaster: f}, nil
-}
-
-// A keeper is a task in a run, and keeps the model of the best trial.
-type keeper struct {
-	*Task
-	study string
-	warn  func(error) // may be nil
-
-	mu     sync.Mutex
-	staged map[int]Model // of trials that looked like the best, by number, until they are told
-	begun  bool          // there is a best
-	best   float64       // its value
-}
-
-// Evaluate implements [study.Objective].
-func (k *keeper) Evaluate(ctx context.Context, tr *study.Trial) ([]float64, error) {
-	m, err := k.evaluate(ctx, tr)
-	if err != nil {
-		return nil, err
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if !k.begun || k.Backtest.Metrics()[0].Better(m.Value, k.best) {
-		k.begun, k.best = true, m.Value
-		k.staged[m.Trial] = m
-	}
-	return []float64{m.Value}, tr.Err()
-}
-
-// observer writes the model of a trial that has become the best.
-func (k *keeper) observer() study.Observer {
-	return study.Observer{
-		Begin: func(_ int, h trial.Snapshot) {
-			if best, ok := h.Best(); ok {
-				k.begun, k.best = true, best.Values[0]
-			}
-		},
-		Finish: func(r trial.Record, h trial.Snapshot) {
-			k.mu.Lock()
-			m, staged := k.staged[r.Number]
-			delete(k.staged, r.Number)
-			k.mu.Unlock()
-			if best, ok := h.Best(); !ok || best.Number != r.Number || !staged {
-				return
-			}
-			m.Study = k.study
-			if err := m.WriteFile(k.Path(k.study)); err != nil && k.warn != nil {
-				k.warn(err)
-			}
-		},
-	}
+	return m, nil
 }

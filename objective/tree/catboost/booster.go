@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/attune-hpo/attune/objective/tree"
 	"github.com/attune-hpo/attune/objective/tree/engine"
@@ -17,16 +18,19 @@ import (
 
 // A booster is a training in a Python.
 type booster struct {
-	worker  *worker
-	folder  string // where the data is, and the model will be
-	outputs int
-	link    tree.LinkFunc
-	rounds  int
-	sets    []set
-	train   int // among the sets; -1 if not there
-	valid   int
-	begun   bool // Python has been told of the training
-	done    bool // it has said that the training is over
+	worker   *worker
+	folder   string // where the data is, and the model will be
+	outputs  int
+	link     tree.LinkFunc
+	settings trainer.Settings
+	extra    map[string]string // those of settings that users chose by these names
+	watched  bool              // someone looks at predictions
+	rounds   int
+	sets     []set
+	train    int // among the sets; -1 if not there
+	valid    int
+	begun    bool // Python has been told of the training
+	done     bool // it has said that the training is over
 }
 
 // A set is rows that Python tells the predictions of, after each round.
@@ -35,11 +39,9 @@ type set struct {
 	raw  []float64 // of the last round, output by output
 }
 
-var _ trainer.Booster = (*booster)(nil)
-
-// begin hands the data over, and has Python start. Which rows it tells predictions
-// of, watched says: those that are looked at.
-func (b *booster) begin(train, valid engine.Dataset, settings trainer.Settings, watched bool) error {
+// Begin implements [trainer.Training]. It has Python start, and tell predictions of the
+// rows that are looked at.
+func (b *booster) Begin(train, valid engine.Dataset) error {
 	label, err := trainer.Float32("label", train.Label)
 	if err != nil {
 		return err
@@ -53,16 +55,16 @@ func (b *booster) begin(train, valid engine.Dataset, settings trainer.Settings, 
 		Columns  int              `json:"columns"`
 		Weighted bool             `json:"weighted"`
 		Sets     [][2]string      `json:"sets"` // files of features and labels
-	}{settings, len(train.Columns), train.Weight != nil, [][2]string{}}
+	}{b.settings, len(train.Columns), train.Weight != nil, [][2]string{}}
 	files := map[string][]float32{"train": features(train), "label": label, "weight": weight}
 	b.train, b.valid = -1, -1
-	if watched && valid.Rows() > 0 {
+	if valid.Rows() > 0 {
 		b.valid = len(b.sets)
 		b.sets = append(b.sets, set{rows: valid.Rows()})
 		job.Sets = append(job.Sets, [2]string{"valid", "zeros"}) // scores are made here
 		files["valid"], files["zeros"] = features(valid), make([]float32, valid.Rows())
 	}
-	if watched && valid.Label == nil {
+	if b.watched && valid.Label == nil {
 		b.train = len(b.sets)
 		b.sets = append(b.sets, set{rows: train.Rows()})
 		job.Sets = append(job.Sets, [2]string{"train", "label"})
@@ -113,7 +115,7 @@ func (b *booster) write(name string, values []float32) error {
 	return f.Close()
 }
 
-// Boost implements [trainer.Booster].
+// Boost implements [trainer.Training].
 func (b *booster) Boost() (rounds int, err error) {
 	if b.done {
 		return b.rounds, nil
@@ -167,10 +169,10 @@ func (b *booster) failed(kind byte) error {
 	return fmt.Errorf("catboost: train: %s", text)
 }
 
-// Train implements [trainer.Booster].
+// Train implements [trainer.Training].
 func (b *booster) Train() ([]float64, error) { return b.predictions(b.train) }
 
-// Valid implements [trainer.Booster].
+// Valid implements [trainer.Training].
 func (b *booster) Valid() ([]float64, error) { return b.predictions(b.valid) }
 
 func (b *booster) predictions(i int) ([]float64, error) {
@@ -188,8 +190,8 @@ func (b *booster) predictions(i int) ([]float64, error) {
 	return byRow, nil
 }
 
-// model ends the training and returns what has been learnt.
-func (b *booster) model() (*tree.Model, error) {
+// Model implements [trainer.Training]. It ends the training.
+func (b *booster) Model(rounds int) (*tree.Model, error) {
 	if err := b.end("keep"); err != nil {
 		return nil, err
 	}
@@ -201,6 +203,10 @@ func (b *booster) model() (*tree.Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("catboost: %w", err)
 	}
+	if m.Outputs != b.outputs || m.Link.Func != b.link {
+		return nil, engine.BadParam("Extra", b.extra, fmt.Sprintf("settings for %d outputs a row and the link %v, as Loss has it", b.outputs, b.link))
+	}
+	m.Trees = slices.Clip(m.Trees[:len(m.Trees)/b.rounds*rounds])
 	return m, nil
 }
 
@@ -221,8 +227,9 @@ func (b *booster) end(answer string) error {
 	return nil
 }
 
-// free gives the Python back, or ends it if it is not to be waited for.
-func (b *booster) free() {
+// Free implements [trainer.Training]. It gives the Python back, or ends it if it is not
+// to be waited for.
+func (b *booster) Free() {
 	if b.begun && !b.done && (b.rounds == 0 || b.end("drop") != nil) {
 		b.worker.kill()
 		return

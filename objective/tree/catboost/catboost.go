@@ -97,38 +97,20 @@ func (e Engine) Fit(ctx context.Context, train, valid engine.Dataset, params eng
 	if err != nil {
 		return nil, err
 	}
-	watched := trainer.Watched(params, onIteration)
 	folder, err := os.MkdirTemp("", "attune-catboost-")
 	if err != nil {
 		w.rest()
 		return nil, fmt.Errorf("catboost: %w", err)
 	}
 	defer os.RemoveAll(folder)
-	b := &booster{worker: w, folder: folder, outputs: trainer.Outputs(params), link: link}
-	defer b.free()
-	if err := b.begin(train, valid, settings, watched); err != nil {
-		return nil, err
+	m, err := trainer.Fit(ctx, train, valid, params, onIteration, &booster{
+		worker: w, folder: folder, outputs: trainer.Outputs(params), link: link, settings: settings, extra: params.Extra,
+		watched: trainer.Watched(params, onIteration),
+	})
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
 	}
-	keep, err := trainer.Run(ctx, train, valid, params, onIteration, b)
-	if err != nil {
-		if cause := ctx.Err(); cause != nil {
-			return nil, cause
-		}
-		return nil, err
-	}
-	m, err := b.model()
-	if err != nil {
-		if cause := ctx.Err(); cause != nil {
-			return nil, cause
-		}
-		return nil, err
-	}
-	if m.Outputs != b.outputs || m.Link.Func != link {
-		return nil, engine.BadParam("Extra", params.Extra, fmt.Sprintf("settings for %d outputs a row and the link %v, as Loss has it", b.outputs, link))
-	}
-	m.Trees = slices.Clip(m.Trees[:len(m.Trees)/b.rounds*keep])
-	trainer.Named(m, train)
-	return m, nil
+	return m, err
 }
 
 // aliases are the second names of parameters that are set here, or reserved.

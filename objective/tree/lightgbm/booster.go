@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/attune-hpo/attune/objective/tree"
 	"github.com/attune-hpo/attune/objective/tree/engine"
 	"github.com/attune-hpo/attune/objective/tree/internal/trainer"
 )
@@ -19,10 +20,8 @@ type booster struct {
 	datasets []uintptr // of the training rows and, if looked at, the validation rows
 }
 
-var _ trainer.Booster = (*booster)(nil)
-
-// begin hands the data over. valid may have no rows.
-func (b *booster) begin(train, valid engine.Dataset) error {
+// Begin implements [trainer.Training].
+func (b *booster) Begin(train, valid engine.Dataset) error {
 	if err := b.dataset(train, 0); err != nil {
 		return err
 	}
@@ -95,7 +94,7 @@ func (b *booster) field(name string, values []float32) error {
 	return nil
 }
 
-// Boost implements [trainer.Booster].
+// Boost implements [trainer.Training].
 func (b *booster) Boost() (rounds int, err error) {
 	var finished, current int32
 	if b.lib.boosterUpdateOneIter(b.handle, &finished) != 0 {
@@ -107,10 +106,10 @@ func (b *booster) Boost() (rounds int, err error) {
 	return int(current), nil
 }
 
-// Train implements [trainer.Booster].
+// Train implements [trainer.Training].
 func (b *booster) Train() ([]float64, error) { return b.predictions(0) }
 
-// Valid implements [trainer.Booster].
+// Valid implements [trainer.Training].
 func (b *booster) Valid() ([]float64, error) { return b.predictions(1) }
 
 // predictions returns what LightGBM has predicted for a data set as it trained.
@@ -136,22 +135,29 @@ func (b *booster) predictions(set int32) ([]float64, error) {
 	return byRow, nil
 }
 
-// model returns the text of the first rounds of the model.
-func (b *booster) model(rounds int) (string, error) {
+// Model implements [trainer.Training].
+func (b *booster) Model(rounds int) (*tree.Model, error) {
 	text := make([]byte, 1<<20)
 	for {
 		var size int64
 		if b.lib.boosterSaveModelToString(b.handle, 0, int32(rounds), 0, int64(len(text)), &size, text) != 0 {
-			return "", b.lib.err("save model")
+			return nil, b.lib.err("save model")
 		}
 		if size <= int64(len(text)) {
-			return string(bytes.TrimSuffix(text[:size], []byte{0})), nil
+			text = text[:size]
+			break
 		}
 		text = make([]byte, size)
 	}
+	m, err := tree.ReadLightGBM(bytes.NewReader(bytes.TrimSuffix(text, []byte{0})))
+	if err != nil {
+		return nil, fmt.Errorf("lightgbm: %w", err)
+	}
+	return m, nil
 }
 
-func (b *booster) free() {
+// Free implements [trainer.Training].
+func (b *booster) Free() {
 	if b.handle != 0 {
 		b.lib.boosterFree(b.handle)
 	}

@@ -50,7 +50,6 @@ package lightgbm
 
 import (
 	"context"
-	"fmt"
 	"runtime"
 	"strconv"
 	"strings"
@@ -102,31 +101,7 @@ func (e Engine) Fit(ctx context.Context, train, valid engine.Dataset, params eng
 	// LightGBM keeps its last error, and how much it logs, thread by thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-
-	b := &booster{lib: lib, outputs: trainer.Outputs(params), settings: settings.String()}
-	defer b.free()
-	train = trainer.Weighted(train)
-	looked := valid
-	if !trainer.Watched(params, onIteration) {
-		looked = engine.Dataset{}
-	}
-	if err := b.begin(train, looked); err != nil {
-		return nil, err
-	}
-	keep, err := trainer.Run(ctx, train, looked, params, onIteration, b)
-	if err != nil {
-		return nil, err
-	}
-	text, err := b.model(keep)
-	if err != nil {
-		return nil, err
-	}
-	m, err := tree.ReadLightGBM(strings.NewReader(text))
-	if err != nil {
-		return nil, fmt.Errorf("lightgbm: %w", err)
-	}
-	trainer.Named(m, train)
-	return m, nil
+	return trainer.Fit(ctx, train, valid, params, onIteration, &booster{lib: lib, outputs: trainer.Outputs(params), settings: settings.String()})
 }
 
 // bootstrap is the share of different rows among n drawn with replacement: 1 - 1/e.

@@ -1,6 +1,7 @@
 package xgboost
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"unsafe"
 
+	"github.com/attune-hpo/attune/objective/tree"
 	"github.com/attune-hpo/attune/objective/tree/engine"
 	"github.com/attune-hpo/attune/objective/tree/internal/trainer"
 )
@@ -17,16 +19,16 @@ type booster struct {
 	lib      *library
 	outputs  int
 	threads  int
+	settings trainer.Settings
+	extra    map[string]string // those of settings that users chose by these names
 	rounds   int
 	handle   uintptr
 	matrices []uintptr // of the training rows and, if looked at, the validation rows
 	rows     []int     // of the matrices
 }
 
-var _ trainer.Booster = (*booster)(nil)
-
-// begin hands the data and the settings over. valid may have no rows.
-func (b *booster) begin(train, valid engine.Dataset, settings trainer.Settings, extra map[string]string) error {
+// Begin implements [trainer.Training].
+func (b *booster) Begin(train, valid engine.Dataset) error {
 	if b.lib.setGlobalConfig(`{"verbosity": 0}`) != 0 {
 		return b.lib.err("configure")
 	}
@@ -60,16 +62,16 @@ func (b *booster) begin(train, valid engine.Dataset, settings trainer.Settings, 
 	if b.lib.boosterCreate(b.matrices, uint64(len(b.matrices)), &b.handle) != 0 {
 		return b.lib.err("begin")
 	}
-	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		if b.lib.boosterSetParam(b.handle, name, settings[name]) != 0 {
+	for _, name := range slices.Sorted(maps.Keys(b.settings)) {
+		if b.lib.boosterSetParam(b.handle, name, b.settings[name]) != 0 {
 			return b.lib.refused()
 		}
 	}
-	return b.configure(extra)
+	return b.configure()
 }
 
 // configure has XGBoost look at the settings, and refuses those that it does not know.
-func (b *booster) configure(extra map[string]string) error {
+func (b *booster) configure() error {
 	var rc int32
 	said := b.lib.listen(func() {
 		var size uint64
@@ -80,7 +82,7 @@ func (b *booster) configure(extra map[string]string) error {
 		return b.lib.refused()
 	}
 	for _, name := range unused(said) {
-		return engine.BadParam(fmt.Sprintf("Extra[%q]", name), extra[name], "nothing: XGBoost has no such setting, or does not use it here")
+		return engine.BadParam(fmt.Sprintf("Extra[%q]", name), b.extra[name], "nothing: XGBoost has no such setting, or does not use it here")
 	}
 	return nil
 }
@@ -128,7 +130,7 @@ func (b *booster) info(matrix int, name string, values []float32) error {
 	return nil
 }
 
-// Boost implements [trainer.Booster].
+// Boost implements [trainer.Training].
 func (b *booster) Boost() (rounds int, err error) {
 	if b.lib.boosterUpdateOneIter(b.handle, int32(b.rounds), b.matrices[0]) != 0 {
 		if b.rounds == 0 { // some settings it looks at only now
@@ -140,10 +142,10 @@ func (b *booster) Boost() (rounds int, err error) {
 	return b.rounds, nil
 }
 
-// Train implements [trainer.Booster].
+// Train implements [trainer.Training].
 func (b *booster) Train() ([]float64, error) { return b.predictions(0) }
 
-// Valid implements [trainer.Booster].
+// Valid implements [trainer.Training].
 func (b *booster) Valid() ([]float64, error) { return b.predictions(1) }
 
 // predictions returns what XGBoost predicts for a matrix, of which it remembers what
@@ -170,17 +172,26 @@ func (b *booster) predictions(matrix int) ([]float64, error) {
 	return predictions, nil
 }
 
-// model returns the model as UBJSON.
-func (b *booster) model() ([]byte, error) {
+// Model implements [trainer.Training].
+func (b *booster) Model(rounds int) (*tree.Model, error) {
 	var size uint64
 	var text *byte
 	if b.lib.boosterSaveModelToBuffer(b.handle, `{"format": "ubj"}`, &size, &text) != 0 {
 		return nil, b.lib.err("save model")
 	}
-	return slices.Clone(unsafe.Slice(text, size)), nil
+	m, err := tree.ReadXGBoost(bytes.NewReader(unsafe.Slice(text, size)))
+	if err != nil {
+		return nil, fmt.Errorf("xgboost: %w", err)
+	}
+	if m.Outputs != b.outputs {
+		return nil, engine.BadParam("Extra", b.extra, fmt.Sprintf("settings for %d outputs a row, as Loss has it", b.outputs))
+	}
+	m.Trees = slices.Clip(m.Trees[:len(m.Trees)/b.rounds*rounds])
+	return m, nil
 }
 
-func (b *booster) free() {
+// Free implements [trainer.Training].
+func (b *booster) Free() {
 	if b.handle != 0 {
 		b.lib.boosterFree(b.handle)
 	}

@@ -49,11 +49,9 @@
 package xgboost
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"runtime"
-	"slices"
 	"strings"
 
 	"github.com/attune-hpo/attune/objective/tree"
@@ -103,38 +101,11 @@ func (e Engine) Fit(ctx context.Context, train, valid engine.Dataset, params eng
 	// XGBoost keeps its last error, and how much it logs, thread by thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-
-	b := &booster{lib: lib, outputs: trainer.Outputs(params), threads: max(params.Threads, 1)}
-	defer b.free()
-	train = trainer.Weighted(train)
-	looked := valid
-	if !trainer.Watched(params, onIteration) {
-		looked = engine.Dataset{}
-	}
-	if err := b.begin(train, looked, settings, params.Extra); err != nil {
-		return nil, err
-	}
+	b := &booster{lib: lib, outputs: trainer.Outputs(params), threads: max(params.Threads, 1), settings: settings, extra: params.Extra}
 	if params.Method == engine.Forest {
 		params.Trees = 1
 	}
-	keep, err := trainer.Run(ctx, train, looked, params, onIteration, b)
-	if err != nil {
-		return nil, err
-	}
-	model, err := b.model()
-	if err != nil {
-		return nil, err
-	}
-	m, err := tree.ReadXGBoost(bytes.NewReader(model))
-	if err != nil {
-		return nil, fmt.Errorf("xgboost: %w", err)
-	}
-	if m.Outputs != b.outputs {
-		return nil, engine.BadParam("Extra", params.Extra, fmt.Sprintf("settings for %d outputs a row, as Loss has it", b.outputs))
-	}
-	m.Trees = slices.Clip(m.Trees[:len(m.Trees)/b.rounds*keep])
-	trainer.Named(m, train)
-	return m, nil
+	return trainer.Fit(ctx, train, valid, params, onIteration, b)
 }
 
 // bootstrap is the share of different rows among n drawn with replacement: 1 - 1/e.

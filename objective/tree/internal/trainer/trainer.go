@@ -24,6 +24,41 @@ type Booster interface {
 	Valid() ([]float64, error)
 }
 
+// A Training is a booster from beginning to end.
+type Training interface {
+	Booster
+	// Begin hands the data over, without rows of weight 0. valid has no rows where
+	// nobody looks at scores.
+	Begin(train, valid engine.Dataset) error
+	// Model returns the first rounds of the model, its features without names.
+	Model(rounds int) (*tree.Model, error)
+	// Free is called at the end, whatever happened.
+	Free()
+}
+
+// Fit trains with t from beginning to end, as [engine.Engine] has it, once the params
+// are checked.
+func Fit(ctx context.Context, train, valid engine.Dataset, p engine.Params, onIteration func(engine.Iteration) error, t Training) (*tree.Model, error) {
+	defer t.Free()
+	train = Weighted(train)
+	if !Watched(p, onIteration) {
+		valid = engine.Dataset{}
+	}
+	if err := t.Begin(train, valid); err != nil {
+		return nil, err
+	}
+	keep, err := Run(ctx, train, valid, p, onIteration, t)
+	if err != nil {
+		return nil, err
+	}
+	m, err := t.Model(keep)
+	if err != nil {
+		return nil, err
+	}
+	named(m, train)
+	return m, nil
+}
+
 // Watched reports whether anyone looks at scores.
 func Watched(p engine.Params, onIteration func(engine.Iteration) error) bool {
 	return onIteration != nil || p.EarlyStopping > 0
@@ -205,9 +240,9 @@ func Float32(what string, values []float64) ([]float32, error) {
 	return out, nil
 }
 
-// Named gives the features of m, which came back from a library without, their names
+// named gives the features of m, which came back from a library without, their names
 // and kinds.
-func Named(m *tree.Model, train engine.Dataset) {
+func named(m *tree.Model, train engine.Dataset) {
 	for f := range m.Features {
 		if train.Names != nil {
 			m.Features[f].Name = train.Names[f]

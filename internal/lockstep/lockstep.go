@@ -1,0 +1,139 @@
+// Package lockstep trains several models side by side, round by round: after each
+// round all wait for one another, and for a verdict on whether to go on. So the folds
+// of a cross-validation have one learning curve.
+package lockstep
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+)
+
+// ErrOver ends a training whose end is no failure.
+var ErrOver = errors.New("the training is over")
+
+// A Group is of trainings, by number from 0, each in a goroutine of its own. Between
+// calls of its methods none of them runs. The methods are for one goroutine; those that
+// start trainings or let them go on panic with what a training panicked with, its stack
+// below, when all of them wait or are over.
+type Group struct {
+	train  func(i int, wait func() error) error
+	turns  chan struct{} // held by those that compute
+	events chan event
+	all    []training
+}
+
+type training struct {
+	waits   bool // for a verdict
+	verdict chan error
+	err     error // that it ended with
+}
+
+// An event says that a training has reached the end of a round, or of itself.
+type event struct {
+	i        int
+	waits    bool
+	err      error
+	panicked string // what with, and where
+}
+
+// New returns a group of n trainings, of which no more than threads compute at once.
+//
+// train is what one of them does. It calls wait after each round that is to be looked
+// at, which returns the verdict: an error is to end the training.
+func New(n, threads int, train func(i int, wait func() error) error) *Group {
+	g := &Group{train: train, turns: make(chan struct{}, max(1, min(threads, n))), events: make(chan event), all: make([]training, n)}
+	for i := range g.all {
+		g.all[i].verdict = make(chan error)
+	}
+	return g
+}
+
+// Start starts the trainings from one number to before another, each once, and returns
+// when all of them wait or are over.
+func (g *Group) Start(from, to int) {
+	for i := from; i < to; i++ {
+		go g.run(i)
+	}
+	g.settle(to - from)
+}
+
+func (g *Group) run(i int) {
+	g.turns <- struct{}{}
+	end := event{i: i, err: errors.New("the training left its goroutine")}
+	defer func() {
+		if v := recover(); v != nil {
+			end.panicked = fmt.Sprintf("%v\n\n%s", v, debug.Stack())
+		}
+		<-g.turns
+		g.events <- end
+	}()
+	end.err = g.train(i, func() error {
+		<-g.turns
+		g.events <- event{i: i, waits: true}
+		verdict := <-g.all[i].verdict
+		g.turns <- struct{}{}
+		return verdict
+	})
+}
+
+// settle takes in so many events.
+func (g *Group) settle(n int) {
+	var panicked string
+	for range n {
+		e := <-g.events
+		panicked = cmp.Or(panicked, e.panicked)
+		g.all[e.i].waits, g.all[e.i].err = e.waits, e.err
+	}
+	if panicked != "" {
+		panic(panicked)
+	}
+}
+
+// Waiting returns how many trainings wait for a verdict.
+func (g *Group) Waiting() int {
+	n := 0
+	for _, t := range g.all {
+		if t.waits {
+			n++
+		}
+	}
+	return n
+}
+
+// Answer gives a verdict to those that wait, and returns when all of them wait again or
+// are over.
+func (g *Group) Answer(verdict error) {
+	n := 0
+	for i := range g.all {
+		if t := &g.all[i]; t.waits {
+			t.waits = false
+			t.verdict <- verdict
+			n++
+		}
+	}
+	g.settle(n)
+}
+
+// End ends with [ErrOver] the trainings that wait, and returns when all are over.
+func (g *Group) End() {
+	for g.Waiting() > 0 {
+		g.Answer(ErrOver)
+	}
+}
+
+// Err returns the error of the first training that failed: the cause of ctx if that is
+// done.
+func (g *Group) Err(ctx context.Context) error {
+	for _, t := range g.all {
+		if t.err != nil && !errors.Is(t.err, ErrOver) {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return t.err
+		}
+	}
+	return nil
+}

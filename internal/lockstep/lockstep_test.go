@@ -1,0 +1,93 @@
+package lockstep_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/internal/lockstep"
+)
+
+// After each round all trainings that go on are at its end, and no more compute at
+// once than may.
+func TestGroup(t *testing.T) {
+	lengths := []int{3, 0, 5}
+	for _, threads := range []int{0, 1, 2, 9} {
+		t.Run(fmt.Sprint(threads), func(t *testing.T) {
+			var busy atomic.Int32
+			rounds := make([]int, len(lengths))
+			work := func(i int) {
+				assert.LessOrEqual(t, int(busy.Add(1)), max(1, threads))
+				rounds[i]++
+				busy.Add(-1)
+			}
+			g := lockstep.New(len(lengths), threads, func(i int, wait func() error) error {
+				for range lengths[i] {
+					work(i)
+					if err := wait(); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			g.Start(0, 1)
+			assert.Equal(t, []int{1, 0, 0}, rounds)
+			g.Start(1, 3)
+			for round := 1; g.Waiting() > 0; round++ {
+				for i, n := range lengths {
+					assert.Equal(t, min(round, n), rounds[i])
+				}
+				g.Answer(nil)
+			}
+			assert.Equal(t, lengths, rounds)
+			assert.NoError(t, g.Err(t.Context()))
+		})
+	}
+}
+
+func TestEnds(t *testing.T) {
+	broken, cause := errors.New("broken"), errors.New("enough")
+	group := func(fails int, with func() error) *lockstep.Group {
+		g := lockstep.New(4, 2, func(i int, wait func() error) error {
+			for {
+				if err := wait(); err != nil {
+					return fmt.Errorf("training %d: %w", i, err)
+				}
+				if i >= fails {
+					return with()
+				}
+			}
+		})
+		g.Start(0, 4)
+		return g
+	}
+	g := group(4, nil)
+	g.Answer(nil)
+	g.End()
+	assert.Zero(t, g.Waiting())
+	assert.NoError(t, g.Err(t.Context()), "it is no failure to be over")
+
+	g = group(2, func() error { return broken })
+	g.Answer(nil)
+	assert.Equal(t, 2, g.Waiting())
+	require.ErrorIs(t, g.Err(t.Context()), broken)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(cause)
+	assert.Equal(t, cause, g.Err(ctx))
+	g.Answer(broken)
+	assert.EqualError(t, g.Err(t.Context()), "training 0: broken", "that of the first")
+
+	g = group(3, func() error { panic("lost") })
+	func() {
+		defer func() { assert.Regexp(t, "^lost\n\ngoroutine ", recover()) }()
+		g.Answer(nil)
+	}()
+	assert.Equal(t, 3, g.Waiting(), "the others can be ended")
+	g.End()
+	assert.Zero(t, g.Waiting())
+}

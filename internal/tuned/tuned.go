@@ -1,0 +1,221 @@
+// Package tuned is what the tasks that tune models have in common, whatever the models:
+// the hyperparameters of a trial, the model of the best one, and its file.
+package tuned
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/attune-hpo/attune/pruner"
+	"github.com/attune-hpo/attune/sampler"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// Attributes of a trial.
+const (
+	SecondsKey  = "seconds"  // what it took
+	SettingsKey = "settings" // all hyperparameters of its model
+)
+
+// SettingsOf returns all hyperparameters of a trial's model, if it tells them.
+func SettingsOf(r trial.Record) (settings space.Settings, ok bool) {
+	a, ok := r.Attrs.Get(SettingsKey)
+	return settings, ok && a.Decode((*Settings)(&settings)) == nil
+}
+
+// A Task tunes models of type M, each of a trial.
+type Task[M any] struct {
+	Metric  Metric
+	Space   space.Space    // to search
+	Fixed   space.Settings // hyperparameters that are not searched
+	Folder  string         // where the best model is kept; empty: nowhere
+	Damaged error          // which errors of Read wrap where the file is no model
+
+	// Train evaluates a trial with the settings and the seed of h. The model it returns is
+	// fitted to all of the data, and has the trial's value and number of rounds.
+	Train func(ctx context.Context, tr *study.Trial, h Header) (M, error)
+	// Fit fits a model as h says to all of the data.
+	Fit    func(ctx context.Context, h Header) (M, error)
+	Header func(M) Header
+	Read   func(path string) (M, error)
+	Write  func(m M, path string) error
+}
+
+// A Metric is what a task compares trials by.
+type Metric interface {
+	Name() string
+	Maximize() bool
+	Better(a, b float64) bool
+}
+
+// Config returns the configuration of a study of the task.
+func (t Task[M]) Config(s sampler.Sampler, p pruner.Pruner) study.Config {
+	direction := trial.Minimize
+	if t.Metric.Maximize() {
+		direction = trial.Maximize
+	}
+	return study.Config{Sampler: s, Pruner: p, Space: t.Space, Directions: []trial.Direction{direction}, Metrics: []string{t.Metric.Name()}}
+}
+
+// Validate reports a hyperparameter that is both searched and fixed, and what try says of
+// the corners of the space.
+func (t Task[M]) Validate(try func(space.Settings) error) error {
+	for _, a := range t.Space {
+		if _, fixed := t.Fixed.Get(a.Name); fixed {
+			return fmt.Errorf("%s is fixed and searched: remove it from one of the two", a.Name)
+		}
+	}
+	for _, high := range []bool{false, true} {
+		if err := try(t.Space.Corner(t.Fixed, high)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Evaluate is that of [study.Objective].
+func (t Task[M]) Evaluate(ctx context.Context, tr *study.Trial) ([]float64, error) {
+	m, err := t.evaluate(ctx, "", tr)
+	if err != nil {
+		return nil, err
+	}
+	return []float64{t.Header(m).Value}, nil
+}
+
+func (t Task[M]) evaluate(ctx context.Context, study string, tr *study.Trial) (m M, err error) {
+	begin := time.Now()
+	settings := slices.Clone(t.Fixed)
+	for _, a := range t.Space {
+		if a.Exists(settings) {
+			settings = append(settings, space.Setting{Name: a.Name, Value: a.Distribution.Decode(tr.Suggest(a))})
+		}
+	}
+	if err := tr.Err(); err != nil {
+		return m, err
+	}
+	m, err = t.Train(ctx, tr, Header{Settings: Settings(settings), Seed: tr.Seed(), Study: study, Trial: tr.Number()})
+	if err != nil {
+		return m, err
+	}
+	tr.SetAttr(SettingsKey, t.Header(m).Settings)
+	tr.SetAttr(SecondsKey, math.Round(1000*time.Since(begin).Seconds())/1000)
+	return m, tr.Err()
+}
+
+// Optimize is [study.Study.Optimize] of the task, and keeps the model of the best
+// trial. A model that cannot be kept is a warning to the run's observer.
+func (t Task[M]) Optimize(ctx context.Context, st *study.Study, run study.Run) error {
+	if t.Folder == "" {
+		return st.Optimize(ctx, t, run)
+	}
+	if err := os.MkdirAll(t.Folder, 0o755); err != nil {
+		return fmt.Errorf("tuned: %w", err)
+	}
+	k := &keeper[M]{Task: t, study: st.Name(), warn: run.Observer.Warn, staged: map[int]M{}}
+	run.Observer = study.Tee(study.Observer{Begin: k.begin, Finish: k.finish}, run.Observer)
+	return st.Optimize(ctx, k, run)
+}
+
+// A keeper is a task in a run, and keeps the model of the best trial.
+type keeper[M any] struct {
+	Task[M]
+	study string
+	warn  func(error) // may be nil
+
+	mu     sync.Mutex
+	staged map[int]M // of trials that looked like the best, by number, until they are told
+	begun  bool      // there is a best
+	best   float64   // its value
+}
+
+// Evaluate implements [study.Objective].
+func (k *keeper[M]) Evaluate(ctx context.Context, tr *study.Trial) ([]float64, error) {
+	m, err := k.evaluate(ctx, k.study, tr)
+	if err != nil {
+		return nil, err
+	}
+	value := k.Header(m).Value
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.begun || k.Metric.Better(value, k.best) {
+		k.begun, k.best = true, value
+		k.staged[tr.Number()] = m
+	}
+	return []float64{value}, nil
+}
+
+func (k *keeper[M]) begin(_ int, h trial.Snapshot) {
+	if best, ok := h.Best(); ok {
+		k.begun, k.best = true, best.Values[0]
+	}
+}
+
+// finish writes the model of a trial that has become the best.
+func (k *keeper[M]) finish(r trial.Record, h trial.Snapshot) {
+	k.mu.Lock()
+	m, staged := k.staged[r.Number]
+	delete(k.staged, r.Number)
+	k.mu.Unlock()
+	if best, ok := h.Best(); !ok || best.Number != r.Number || !staged {
+		return
+	}
+	if err := k.Write(m, Path(k.Folder, k.study)); err != nil && k.warn != nil {
+		k.warn(err)
+	}
+}
+
+// Best returns the model of the study's best trial: the one that was kept or, if that
+// is missing, damaged or of another trial, one that is fitted anew, and kept. It
+// fails as [study.Study.Best] does.
+func (t Task[M]) Best(ctx context.Context, st *study.Study) (m M, err error) {
+	best, err := st.Best(ctx)
+	if err != nil {
+		return m, err
+	}
+	path := Path(t.Folder, st.Name())
+	if t.Folder != "" {
+		switch m, err := t.Read(path); {
+		case err == nil:
+			if h := t.Header(m); h.Study == st.Name() && h.Trial == best.Number && h.Seed == st.TrialSeed(best.Number) && h.Value == best.Values[0] {
+				return m, nil
+			}
+		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, t.Damaged):
+			return m, err
+		}
+	}
+	m, err = t.Refit(ctx, st, best)
+	if err != nil || t.Folder == "" {
+		return m, err
+	}
+	if err := os.MkdirAll(t.Folder, 0o755); err != nil {
+		return m, fmt.Errorf("tuned: %w", err)
+	}
+	return m, t.Write(m, path)
+}
+
+// Refit fits the model of a complete trial to all of the data, with the trial's
+// hyperparameters, seed and number of rounds: the same model that the trial had.
+func (t Task[M]) Refit(ctx context.Context, st *study.Study, r trial.Record) (M, error) {
+	settings, ok := SettingsOf(r)
+	if !ok {
+		settings = slices.Concat(t.Fixed, r.Params.Settings())
+	}
+	h := Header{Settings: Settings(settings), Seed: st.TrialSeed(r.Number), Study: st.Name(), Trial: r.Number}
+	if len(r.Values) > 0 {
+		h.Value = r.Values[0]
+	}
+	m, err := t.Fit(ctx, h)
+	if err != nil {
+		return m, fmt.Errorf("tuned: refit trial %d: %w", r.Number, err)
+	}
+	return m, nil
+}
