@@ -44,6 +44,8 @@ var arrows = []row{
 	{pkg: "internal/f32/*", ours: []string{"internal/f32"}},
 	{pkg: "internal/dylib", foreign: []string{"github.com/ebitengine/purego"}, ours: []string{"internal/python"}},
 	{pkg: "internal/onnxsetup/*", ours: []string{"internal/onnxsetup"}},
+	{pkg: "internal/onnxsetup", ours: []string{"internal/dylib"}},
+	{pkg: "internal/tuned", ours: []string{"internal/atomicfile", "pruner", "sampler", "space", "space/spaceyaml", "study", "trial"}},
 	{pkg: "internal/*", ours: []string{"space", "trial"}},
 
 	{pkg: "sampler", ours: []string{"space", "trial", "internal/transform"}},
@@ -59,8 +61,8 @@ var arrows = []row{
 
 	{pkg: "study", ours: []string{"pruner", "sampler", "space", "storage", "trial"}},
 
-	{pkg: "objective/forecast"},
-	{pkg: "objective/tree"},
+	{pkg: "objective/forecast", ours: []string{"internal/lockstep"}},
+	{pkg: "objective/tree", ours: []string{"internal/pickle"}, foreign: []string{"golang.org/x/sys/cpu"}},
 	{pkg: "objective/tree/engine", ours: []string{"objective/tree"}},
 	{pkg: "objective/tree/style", ours: []string{"objective/tree/engine", "space", "space/spaceyaml"}},
 	{pkg: "objective/tree/leavespredict", ours: []string{"objective/tree"},
@@ -70,7 +72,7 @@ var arrows = []row{
 	{pkg: "objective/tree/*", ours: []string{"objective/tree", "objective/tree/engine", "objective/tree/internal/*", "internal/dylib", "internal/python", "internal/selection"},
 		foreign: []string{"github.com/ebitengine/purego"}},
 	{pkg: "objective/treeforecast", ours: []string{"objective/forecast", "objective/tree", "objective/tree/*", "space"}},
-	{pkg: "objective/tune", ours: []string{"internal/atomicfile", "internal/modelfile", "objective/forecast", "pruner", "sampler", "space", "space/spaceyaml", "study", "trial"}},
+	{pkg: "objective/tune", ours: []string{"internal/atomicfile", "internal/tuned", "objective/forecast", "pruner", "sampler", "space", "space/spaceyaml", "study", "trial"}},
 	{pkg: "objective/table", ours: []string{"internal/*", "objective/tree", "objective/tree/*", "pruner", "sampler", "space", "space/spaceyaml", "study", "trial"}},
 	{pkg: "objective/neural", ours: []string{"internal/*", "objective/forecast", "objective/neural/*", "objective/neural/internal/*", "space", "space/spaceyaml"},
 		foreign: []string{"gorgonia.org/*"}},
@@ -79,13 +81,14 @@ var arrows = []row{
 	{pkg: "objective/*", ours: []string{"space", "study", "trial"}},
 
 	{pkg: "export", ours: []string{"space", "space/spaceyaml", "trial", "internal/pyjson"}},
-	{pkg: "export/onnx", ours: []string{"objective/forecast", "objective/neural/network", "objective/tree", "objective/treeforecast", "space", "trial", "export/onnx/internal/*"}},
+	{pkg: "export/internal/*", ours: []string{"export/internal/*"}},
+	{pkg: "export/onnx", ours: []string{"export/internal/*", "objective/forecast", "objective/neural/network", "objective/tree", "objective/treeforecast", "space", "trial", "export/onnx/internal/*"}},
 	{pkg: "export/onnx/internal/*", ours: []string{"export/onnx", "export/onnx/internal/*"}},
 	{pkg: "export/deploy", ours: []string{"export/*", "internal/atomicfile", "objective/*", "study", "trial"}},
 	{pkg: "export/quantize", ours: []string{"export/onnx", "export/runtime", "export/validate", "objective/forecast"}},
 	{pkg: "export/validate"},
 	{pkg: "export/registry", foreign: []string{"golang.org/x/sys/windows"}},
-	{pkg: "export/runtime", ours: []string{"internal/onnxsetup"}, foreign: []string{"github.com/yalue/onnxruntime_go"}},
+	{pkg: "export/runtime", ours: []string{"export/internal/*", "internal/onnxsetup"}, foreign: []string{"github.com/yalue/onnxruntime_go"}},
 	{pkg: "progress", ours: []string{"space", "study", "trial"},
 		foreign: []string{"github.com/schollz/progressbar/v3", "golang.org/x/term"}},
 
