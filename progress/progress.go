@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,6 +30,8 @@ func Bar(f *os.File) study.Observer { return New(f).Observer() }
 // A Display shows one run at a time: how many trials are done, the best value of
 // the study, how many trials of the run were pruned or failed, the time it took
 // and the time it may yet take or, if the number of trials is not known, the rate.
+// Trials that the end of the run's context cut short are not done, and did not fail: the
+// last line counts them as interrupted.
 //
 // On a terminal that is a bar in the last line, redrawn when trials start, report
 // and finish. Elsewhere it is a line when a trial has finished, at most one a
@@ -57,7 +60,7 @@ type Display struct {
 	total   int // 0 if not known
 	done    int
 	pruned  int
-	failed  int
+	failed  []string // their errors
 	latest  trial.Snapshot
 }
 
@@ -114,7 +117,7 @@ func (d *Display) begin(total int, h trial.Snapshot) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.begun, d.shown, d.total, d.latest = d.now(), time.Time{}, total, h
-	d.done, d.pruned, d.failed = 0, 0, 0
+	d.done, d.pruned, d.failed = 0, 0, nil
 	if d.cols == nil {
 		return
 	}
@@ -146,8 +149,9 @@ func (d *Display) finish(r trial.Record, h trial.Snapshot) {
 	switch r.State {
 	case trial.Pruned:
 		d.pruned++
-	case trial.Failed:
-		d.failed++
+	case trial.Failed: // shown with the next event, when it is known if it was but interrupted
+		d.failed = append(d.failed, r.Err)
+		return
 	}
 	d.show()
 }
@@ -203,7 +207,11 @@ func (d *Display) end(err error) {
 		d.bar.Exit()
 		d.bar = nil
 	}
+	interrupted := d.interrupted(err)
 	last := d.summary()
+	if interrupted > 0 {
+		last += fmt.Sprintf(", %d interrupted", interrupted)
+	}
 	if n := d.latest.Objectives(); n > 1 {
 		last += fmt.Sprintf(", Pareto front of %d", len(d.latest.Front()))
 	}
@@ -215,6 +223,18 @@ func (d *Display) end(err error) {
 	}
 	d.open = false
 	fmt.Fprintf(d.out, "%s\n", last)
+}
+
+// interrupted takes the trials out of the count that failed by what ended the run, and
+// returns how many those are.
+func (d *Display) interrupted(end error) int {
+	if end == nil {
+		return 0
+	}
+	failed := slices.DeleteFunc(d.failed, func(text string) bool { return strings.HasPrefix(text, end.Error()) })
+	n := len(d.failed) - len(failed)
+	d.failed, d.done = failed, d.done-n
+	return n
 }
 
 // summary returns what there is to say in a line: "37/100 trials in 12s, best
@@ -239,8 +259,8 @@ func (d *Display) status() string {
 	if d.pruned > 0 {
 		parts = append(parts, fmt.Sprintf("%d pruned", d.pruned))
 	}
-	if d.failed > 0 {
-		parts = append(parts, fmt.Sprintf("%d failed", d.failed))
+	if n := len(d.failed); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d failed", n))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -75,6 +75,7 @@ func TestLines(t *testing.T) {
 	f.finish(100*time.Millisecond, 1, trial.Complete, 0.25)
 	f.finish(100*time.Millisecond, 2, trial.Pruned, 3)
 	f.finish(time.Second, 3, trial.Failed)
+	f.Observer().Start(trial.Record{Number: 4})
 	f.finish(0, 4, trial.Complete, 1)
 	f.Observer().Warn(errors.New("careful"))
 	f.Observer().End(nil)
@@ -83,6 +84,25 @@ func TestLines(t *testing.T) {
 		"4/5 trials in 3s, best 0.25 (trial 1), 1 pruned, 1 failed",
 		"warning: careful",
 		"5/5 trials in 3s, best 0.25 (trial 1), 1 pruned, 1 failed",
+		"",
+	}, f.screen())
+}
+
+// Trials that Ctrl-C cut short did not fail.
+func TestInterrupted(t *testing.T) {
+	f := newFake(0)
+	f.begin(5)
+	f.finish(2*time.Second, 0, trial.Complete, 0.5)
+	for number, text := range []string{1: "bad luck", 2: "interrupt signal received", 3: "interrupt signal received: fold 0"} {
+		if text != "" {
+			f.clock = f.clock.Add(time.Second)
+			f.Observer().Finish(trial.Record{Number: number, State: trial.Failed, Err: text}, f.history.Snapshot())
+		}
+	}
+	f.Observer().End(errors.New("interrupt signal received"))
+	assert.Equal(t, []string{
+		"1/5 trials in 2s, best 0.5 (trial 0)",
+		"2/5 trials in 5s, best 0.5 (trial 0), 1 failed, 2 interrupted: ended by: interrupt signal received",
 		"",
 	}, f.screen())
 }
@@ -139,6 +159,7 @@ func TestBarBeyondItsTotal(t *testing.T) {
 	f.begin(2)
 	for i := range 5 {
 		f.finish(time.Second, i, trial.Failed)
+		f.Observer().Start(trial.Record{Number: i + 1})
 	}
 	assert.Contains(t, f.screen()[0], "(5, ")
 	f.Observer().End(nil)

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	_ "embed"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -24,12 +23,6 @@ import (
 	"github.com/attune-hpo/attune/objective/tree"
 )
 
-// fromSklearn is a Python program that writes a forest of scikit-learn as attune reads
-// it: its own files are pickles, that is programs.
-//
-//go:embed from_sklearn.py
-var fromSklearn string
-
 // convert is the command of that name.
 type convert struct {
 	exporter
@@ -41,43 +34,34 @@ type convert struct {
 
 func convertCommand() *cobra.Command {
 	var c convert
-	var script bool
 	cmd := &cobra.Command{
 		Use:   "convert MODEL",
 		Short: "Convert a model of LightGBM, XGBoost, CatBoost or scikit-learn to ONNX, and prove it equal",
 		Long: `Convert writes a tree ensemble as an ONNX file: from LightGBM's text, XGBoost's JSON or
-UBJSON, CatBoost's JSON, or attune's own JSON. The file is run by ONNX Runtime beside
-the native model, on rows that are made to meet each threshold from both sides, or on
-yours, and is only left where the two agree.
+UBJSON, CatBoost's JSON, what joblib.dump or pickle.dump wrote of scikit-learn, or
+attune's own JSON. The file is run by ONNX Runtime beside the native model, on rows that
+are made to meet each threshold from both sides, or on yours, and is only left where the
+two agree.
 
-Forests of scikit-learn are kept as pickles, which only Python can read. A small program
-that convert prints writes them as JSON there:
-
-  attune convert --sklearn-script > from_sklearn.py
-  python from_sklearn.py model.joblib model.json
-  attune convert model.json --output model.onnx
+Of scikit-learn, 0.24 and later, it reads decision trees, random forests, extra trees,
+gradient boosting and histogram gradient boosting, and isolation forests, whose output is
+the anomaly score from 0 to 1. Their files are programs to Python: here they are read as
+data, and nothing in them is executed. A pipeline's or a search's model is to be dumped by
+itself.
 
 It needs ONNX Runtime: attune setup onnxruntime fetches it.`,
 		Example: `  attune convert lightgbm.txt --output model.onnx
   attune convert xgboost.json --output model.onnx --form compatible --rows held-out.csv
+  attune convert forest.joblib --output model.onnx
   attune convert catboost.json --output model.onnx --benchmark --benchmark-svg speed.svg`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if script && len(args) == 0 || len(args) == 1 {
-				return nil
+			if len(args) != 1 {
+				return fmt.Errorf("want the file of one model, and there are %d: see %s --help", len(args), cmd.CommandPath())
 			}
-			return fmt.Errorf("want the file of one model, and there are %d: see %s --help", len(args), cmd.CommandPath())
+			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if script {
-				_, err := io.WriteString(cmd.OutOrStdout(), fromSklearn)
-				return err
-			}
 			return c.run(cmd.Context(), cmd.OutOrStdout(), args[0])
-		},
-		PreRun: func(cmd *cobra.Command, _ []string) {
-			if script { // nothing is written then
-				cmd.Flags().SetAnnotation("output", cobra.BashCompOneRequiredFlag, []string{"false"})
-			}
 		},
 	}
 	c.flags(cmd)
@@ -86,7 +70,6 @@ It needs ONNX Runtime: attune setup onnxruntime fetches it.`,
 	f.BoolVar(&c.benchmark, "benchmark", false, "measure both: time to load, time by rows a call, size, memory")
 	f.StringVar(&c.benchmarkJSON, "benchmark-json", "", "JSON `file` to write what was measured to")
 	f.StringVar(&c.benchmarkSVG, "benchmark-svg", "", "SVG `file` to draw it in")
-	f.BoolVar(&script, "sklearn-script", false, "print the Python program that writes forests of scikit-learn")
 	return cmd
 }
 
@@ -127,25 +110,10 @@ func readTrees(file string) (*tree.Model, error) {
 	}
 	defer f.Close()
 	m, err := tree.Read(bufio.NewReader(f))
-	if errors.Is(err, tree.ErrFormat) && isPickle(file) {
-		return nil, fmt.Errorf("%s: a pickle, which only Python can read: see attune convert --help for forests of scikit-learn", file)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return m, nil
-}
-
-// isPickle reports whether a file begins as Python's pickles do, since protocol 2.
-func isPickle(file string) bool {
-	f, err := os.Open(file)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	var head [2]byte
-	_, err = io.ReadFull(f, head[:])
-	return err == nil && head[0] == 0x80 && head[1] >= 2 && head[1] <= 5
 }
 
 // read returns the rows to compare on: of the file, or none.

@@ -2,9 +2,7 @@ package main
 
 import (
 	"compress/gzip"
-	"encoding/binary"
 	"encoding/json"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,22 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
-	"github.com/attune-hpo/attune/objective/tree"
 )
-
-// numbers are float64, little endian, in base64.
-type numbers []float64
-
-func (n *numbers) UnmarshalJSON(b []byte) error {
-	var raw []byte // which JSON has in base64
-	if err := json.Unmarshal(b, &raw); err != nil {
-		return err
-	}
-	for i := 0; i+8 <= len(raw); i += 8 {
-		*n = append(*n, math.Float64frombits(binary.LittleEndian.Uint64(raw[i:])))
-	}
-	return nil
-}
 
 // foreign reads a gzipped file of test data.
 func foreign(t *testing.T, file string, into any) {
@@ -42,34 +25,18 @@ func foreign(t *testing.T, file string, into any) {
 	require.NoError(t, json.NewDecoder(z).Decode(into))
 }
 
-// The forests that from_sklearn.py wrote answer as scikit-learn does, and become ONNX
-// files that do.
-func TestSklearn(t *testing.T) {
-	var cases []struct {
-		Name, Model  string
-		Rows, Answer numbers
-	}
-	foreign(t, "testdata/sklearn/forests.json.gz", &cases)
-	require.Len(t, cases, 8)
-	for _, c := range cases {
-		t.Run(c.Name, func(t *testing.T) {
-			m, err := tree.Read(strings.NewReader(c.Model))
-			require.NoError(t, err)
-			assert.True(t, m.Float32)
-			p, err := tree.NewPredictor(m, 1)
-			require.NoError(t, err)
-			got := make([]float64, len(c.Answer))
-			require.NoError(t, p.Predict(c.Rows, got))
-			assert.InDeltaSlice(t, []float64(c.Answer), got, 1e-12)
-		})
-	}
-
+// A forest of scikit-learn is read from what joblib.dump wrote, whatever its name.
+func TestConvertScikitLearn(t *testing.T) {
 	onnxtest.Require(t)
+	data, err := os.ReadFile("../../objective/tree/testdata/sklearn/forest.joblib")
+	require.NoError(t, err)
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "forest.json"), []byte(cases[0].Model), 0o644))
-	out := succeed(t, dir, "convert", "forest.json", "--output", "forest.onnx")
-	assert.Contains(t, out, "forest.json: trees 20, features 5, outputs 1\nraw outputs: pass: equal numbers\n")
-	assert.FileExists(t, filepath.Join(dir, "forest.onnx"))
+	for _, file := range []string{"forest.joblib", "forest.pkl", "forest"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, file), data, 0o644))
+		out := succeed(t, dir, "convert", file, "--output", "forest.onnx")
+		assert.Contains(t, out, file+": trees 3, features 2, outputs 1\npass: equal numbers\n")
+		assert.FileExists(t, filepath.Join(dir, "forest.onnx"))
+	}
 }
 
 // lightgbmModel writes a model of LightGBM's tests into a new folder and returns it.
@@ -198,7 +165,8 @@ func TestConvertBadInput(t *testing.T) {
 	}{
 		"cut short": {text[:len(text)/2], "model: malformed model"},
 		"no model":  {[]byte("hello"), "model: malformed model: neither LightGBM text"},
-		"pickle":    {[]byte("\x80\x04\x95hello"), "model: a pickle, which only Python can read: see attune convert --help"},
+		"pickle":    {[]byte("\x80\x04\x95hello"), "model: malformed model: scikit-learn: pickle: byte 2: ends too early"},
+		"program":   {[]byte("cos\nsystem\n(S'echo hello'\ntR."), "model: unsupported: pickle: byte 0: os.system is not among"},
 		"empty":     {nil, "model: malformed model"},
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "model"), c.content, 0o644))
@@ -225,7 +193,4 @@ func TestConvertBadInput(t *testing.T) {
 		assert.Equal(t, 1, o.code, c.args)
 		assert.Contains(t, o.stderr, c.want, c.args)
 	}
-	o := attune(t, dir, "convert", "--sklearn-script")
-	assert.Zero(t, o.code)
-	assert.Equal(t, fromSklearn, o.stdout)
 }

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -94,14 +93,11 @@ func (s *source) read() (forecast.Frame, error) {
 // look finds the separator, the column of the time stamps and how they are written in
 // the first rows of the file.
 func (s *source) look() error {
-	f, err := os.Open(s.File)
+	f, err := regular(s.File)
 	if err != nil {
-		return errors.Unwrap(err) // the path is said by the caller
+		return err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.IsDir() {
-		return errors.New("a folder: want a CSV file")
-	}
 	in := bufio.NewReader(f)
 	switch start, _ := in.Peek(3); {
 	case string(start) == "\xef\xbb\xbf":

@@ -53,7 +53,10 @@ func (e *exporter) flags(cmd *cobra.Command) {
 // options returns what the flags say.
 func (e *exporter) options() (deploy.Options, error) {
 	o := deploy.Options{File: e.output, KeepFailed: e.keepFailed, Gate: e.gate, Name: e.name, Promote: e.promote}
-	if err := oneOf("form", e.form, []string{"exact", "compatible"}); err != nil {
+	if e.output == "" {
+		return o, errors.New("--output is empty: want a file")
+	}
+	if err := cmp.Or(oneOf("form", e.form, []string{"exact", "compatible"}), checkFile("output", e.output), checkFile("report", e.report)); err != nil {
 		return o, err
 	}
 	if e.form == "compatible" {
@@ -67,7 +70,10 @@ func (e *exporter) options() (deploy.Options, error) {
 	case e.registry != "":
 		var err error
 		if o.Registry, err = registry.Open(e.registry); err != nil {
-			return o, err
+			return o, fmt.Errorf("--registry: %w", err)
+		}
+		if _, err := o.Registry.Versions(e.name); errors.Is(err, registry.ErrName) {
+			return o, fmt.Errorf("--%w", err)
 		}
 	}
 	return o, nil

@@ -48,23 +48,30 @@ func (t table[T]) get(flag, name string) (T, error) {
 	return none, oneOf(flag, name, t.names())
 }
 
-// models are what can be tuned. Networks search small ones, which a processor trains in
-// seconds.
+// models are what can be tuned.
 var models = table[model]{
-	{"lightgbm", model{trees(style.LightGBM), 30}},
-	{"xgboost", model{trees(style.XGBoost), 30}},
-	{"catboost", model{trees(style.CatBoost), 30}},
-	{"random_forest", model{trees(style.RandomForest), 30}},
-	{"nlinear", model{network(neural.NLinear{}), 10}},
-	{"lstm", model{network(neural.LSTM{Quick: true}), 10}},
-	{"tcn", model{network(neural.TCN{Quick: true}), 10}},
-	{"transformer", model{network(neural.Transformer{Quick: true}), 10}},
+	{"lightgbm", model{trees(style.LightGBM), 30, false}},
+	{"xgboost", model{trees(style.XGBoost), 30, false}},
+	{"catboost", model{trees(style.CatBoost), 30, false}},
+	{"random_forest", model{trees(style.RandomForest), 30, false}},
+	{"nlinear", model{network(func(neural.Training, bool) tune.Family { return neural.NLinear{} }), 10, false}},
+	{"lstm", model{network(func(t neural.Training, quick bool) tune.Family { return neural.LSTM{Training: t, Quick: quick} }), 10, true}},
+	{"tcn", model{network(func(t neural.Training, quick bool) tune.Family { return neural.TCN{Training: t, Quick: quick} }), 10, true}},
+	{"transformer", model{network(func(t neural.Training, quick bool) tune.Family { return neural.Transformer{Training: t, Quick: quick} }), 10, true}},
 }
 
 type model struct {
-	// family makes it with the engine asked for, and says with which it was.
-	family   func(engine string) (tune.Family, string, error)
-	patience int // default of --patience
+	// family makes it, and says with which engine it was.
+	family   func(how) (tune.Family, string, error)
+	patience int  // default of --patience
+	device   bool // it trains on one
+}
+
+// how says how a family is made, besides its hyperparameters.
+type how struct {
+	engine string // of trees
+	device string // of networks
+	full   bool   // networks search the full space
 }
 
 // engines are what trains trees: all styles, or some, and where it is there.
@@ -101,8 +108,9 @@ var pruners = table[pruner.Pruner]{
 }
 
 // trees returns what makes a family of tree ensembles.
-func trees(s style.Style) func(string) (tune.Family, string, error) {
-	return func(name string) (tune.Family, string, error) {
+func trees(s style.Style) func(how) (tune.Family, string, error) {
+	return func(h how) (tune.Family, string, error) {
+		name := h.engine
 		if name == autoEngine {
 			name = nativeEngine
 			for _, e := range engines {
@@ -128,15 +136,17 @@ func trees(s style.Style) func(string) (tune.Family, string, error) {
 }
 
 // network returns what makes a family that is no tree ensemble, and needs no engine.
-func network(f tune.Family) func(string) (tune.Family, string, error) {
-	return func(string) (tune.Family, string, error) { return f, "", nil }
+func network(family func(t neural.Training, quick bool) tune.Family) func(how) (tune.Family, string, error) {
+	return func(h how) (tune.Family, string, error) {
+		return family(neural.Training{Device: h.device}, !h.full), "", nil
+	}
 }
 
 // families returns all families, to read models of.
 func families() []tune.Family {
 	var out []tune.Family
 	for _, m := range models {
-		f, _, err := m.value.family(nativeEngine)
+		f, _, err := m.value.family(how{engine: nativeEngine})
 		must(err)
 		out = append(out, f)
 	}

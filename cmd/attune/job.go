@@ -43,68 +43,79 @@ type job struct {
 // conflict returns an error that says in what a study's job differs from the one to be
 // run.
 func (j job) conflict(study string, now job) error {
-	differ := func(flag string, was, is any) error {
-		return fmt.Errorf("study %q was made with %s %v, and now it is %v: go back to that, or take another --name", study, flag, was, is)
-	}
 	switch {
 	case j.Version != now.Version:
 		return fmt.Errorf("study %q was made by another version of attune: take another --name", study)
 	case j.Data.Target != now.Data.Target:
-		return differ("--target", j.Data.Target, now.Data.Target)
+		return differ(study, "--target", j.Data.Target, now.Data.Target)
 	case j.Metric != now.Metric:
-		return differ("--metric", j.Metric, now.Metric)
+		return differ(study, "--metric", j.Metric, now.Metric)
 	case j.Horizon != now.Horizon:
-		return differ("--horizon", j.Horizon, now.Horizon)
+		return differ(study, "--horizon", j.Horizon, now.Horizon)
 	case j.Windows != now.Windows:
-		return differ("--windows", j.Windows, now.Windows)
+		return differ(study, "--windows", j.Windows, now.Windows)
 	case j.Step != now.Step:
-		return differ("--step", j.Step, now.Step)
+		return differ(study, "--step", j.Step, now.Step)
 	case j.Test != now.Test:
-		return differ("--test", j.Test, now.Test)
+		return differ(study, "--test", j.Test, now.Test)
 	case j.Model != now.Model:
-		return differ("the model", j.Model, now.Model)
+		return differ(study, "the model", j.Model, now.Model)
 	case j.Engine != now.Engine:
-		return differ("--engine", j.Engine, now.Engine)
+		return differ(study, "--engine", j.Engine, now.Engine)
 	case j.MaxRounds != now.MaxRounds:
-		return differ("--max-rounds", j.MaxRounds, now.MaxRounds)
+		return differ(study, "--max-rounds", j.MaxRounds, now.MaxRounds)
 	case j.Patience != now.Patience:
-		return differ("--patience", j.Patience, now.Patience)
+		return differ(study, "--patience", j.Patience, now.Patience)
 	case !slices.Equal(j.Fixed, now.Fixed):
-		return differ("--fixed", j.Fixed, now.Fixed)
+		return differ(study, "--fixed", j.Fixed, now.Fixed)
 	case j.Fingerprint != now.Fingerprint:
 		return fmt.Errorf("study %q was made with other data (%s; now %s): scores of the two do not compare, so take another --name", study, j.Span, now.Span)
 	}
 	return nil
 }
 
+// differ says that a study was made with another value of a flag.
+func differ(study, flag string, was, is any) error {
+	return fmt.Errorf("study %q was made with %s %v, and now it is %v: go back to that, or take another --name", study, flag, was, is)
+}
+
 // tuning returns the backtest that is tuned on: of all but the last steps. It fails with
 // [forecast.ErrShort] if the first fold has too few rows to learn from.
 func (j job) tuning(frame forecast.Frame) (*forecast.Backtest, error) {
-	longest := 0
-	for _, s := range frame {
-		longest = max(longest, s.Len())
-	}
-	short := func(err error) error {
-		if errors.Is(err, forecast.ErrShort) {
-			return fmt.Errorf("%w: %d, which %d windows of %d steps, %d apart, and %d to test on do not leave enough of to learn from: lower --horizon, --windows or --test",
-				forecast.ErrShort, longest, j.Windows, j.Horizon, j.Step, j.Test)
-		}
-		return err
-	}
 	before, _, err := frame.Cut(j.Test)
 	if err != nil {
-		return nil, short(err)
+		return nil, j.short(frame, err)
 	}
 	back, err := j.backtest(before)
 	if err != nil {
-		return nil, short(err)
+		return nil, j.short(frame, err)
 	}
 	train := back.Folds()[0].Train
 	least, err := forecast.Recipe{Lags: 1, Strategy: forecast.Pooled, Horizon: j.Horizon}.Fit(train, 0)
 	if err == nil {
 		_, _, err = least.Tables(train, 0, 0)
 	}
-	return back, short(err)
+	return back, j.short(frame, err)
+}
+
+// short says of too few rows which numbers they are too few for, and which flag to lower.
+// It returns any other error, and one with another cause, as it is.
+func (j job) short(frame forecast.Frame, err error) error {
+	rows := 0
+	for _, s := range frame {
+		rows = max(rows, s.Len())
+	}
+	learn := j.Horizon + 2 // with one lag
+	scored := j.Horizon + (j.Windows-1)*j.Step
+	if !errors.Is(err, forecast.ErrShort) || learn+scored+j.Test <= rows {
+		return err
+	}
+	lower := "--horizon, --windows or --test"
+	if free := rows - learn - j.Horizon - j.Test; free >= 0 {
+		lower = fmt.Sprintf("--windows to %d", free/j.Step+1)
+	}
+	return fmt.Errorf("%w: %d, and it takes %d: %d to learn from (--horizon + 2), %d for --windows %d of --horizon %d, --step %d apart, and --test %d: lower %s",
+		forecast.ErrShort, rows, learn+scored+j.Test, learn, scored, j.Windows, j.Horizon, j.Step, j.Test, lower)
 }
 
 // backtest splits a frame as the job has it.
@@ -112,13 +123,13 @@ func (j job) backtest(frame forecast.Frame) (*forecast.Backtest, error) {
 	return forecast.NewBacktest(frame, forecast.Splits{Horizon: j.Horizon, Windows: j.Windows, Step: j.Step}, j.metrics()...)
 }
 
-// family returns what is tuned.
-func (j job) family() (tune.Family, error) {
+// family returns what is tuned, networks to be trained on a device.
+func (j job) family(device string) (tune.Family, error) {
 	m, err := models.get("models", j.Model)
 	if err != nil {
 		return nil, err
 	}
-	f, _, err := m.family(j.Engine)
+	f, _, err := m.family(how{engine: j.Engine, device: device})
 	return f, err
 }
 
@@ -145,8 +156,9 @@ func (j job) task(back *forecast.Backtest, family tune.Family, folder string, th
 // A jobStudy is a study that optimize made, opened to be looked at.
 type jobStudy struct {
 	*study.Study
-	job   job
-	store *sqlite.Store
+	job    job
+	store  *sqlite.Store
+	device string // to fit networks on
 }
 
 // errNotJob reports a study that attune optimize has not made.
@@ -168,7 +180,7 @@ func openJob(ctx context.Context, store *sqlite.Store, name string) (*jobStudy, 
 		st.Close()
 		return nil, fmt.Errorf("study %q: %w", name, err)
 	}
-	return &jobStudy{st, j, store}, nil
+	return &jobStudy{st, j, store, autoDevice}, nil
 }
 
 func readJob(attrs trial.Attrs) (job, error) {
@@ -217,7 +229,7 @@ func (s *jobStudy) final(ctx context.Context, threads int) (tune.Model, string, 
 	if err != nil {
 		return tune.Model{}, "", fmt.Errorf("study %q: its best model is yet to be fitted to the data that it was tuned on: %w", s.Name(), err)
 	}
-	if t.Family, err = s.job.family(); err != nil {
+	if t.Family, err = s.job.family(s.device); err != nil {
 		return tune.Model{}, "", fmt.Errorf("study %q: %w", s.Name(), err)
 	}
 	if t.Backtest, err = s.job.backtest(frame); err != nil {
@@ -232,7 +244,7 @@ func openStore(path string) (*sqlite.Store, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s: there is no such file: attune optimize makes it; say where it is with --storage", path)
+		return nil, fmt.Errorf("%s: there is no such file: attune optimize makes it; say where it is with --storage", quote(path))
 	case err != nil:
 		return nil, err
 	case info.IsDir():

@@ -31,9 +31,13 @@ var errInterrupted = errors.New("interrupted")
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 func run(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signalled, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
+	ctx, interrupt := context.WithCancelCause(context.Background())
+	context.AfterFunc(signalled, func() {
+		stop() // a second Ctrl-C ends the process at once
+		interrupt(errInterrupted)
+	})
 	root := command()
 	root.SetArgs(args)
 	root.SetOut(stdout)
@@ -74,9 +78,10 @@ Studies are kept in a SQLite file that Python's Optuna and optuna-dashboard read
 	}
 	root.SetVersionTemplate("attune {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w: see %s --help", err, cmd.CommandPath())
+		return fmt.Errorf("%s: see %s --help", badFlag(err.Error()), cmd.CommandPath())
 	})
-	root.AddCommand(optimizeCommand(), predictCommand(), studiesCommand(), bestCommand(), trialsCommand(), exportCommand(), convertCommand(), setupCommand())
+	root.AddCommand(optimizeCommand(), predictCommand(), studiesCommand(), bestCommand(), trialsCommand(), exportCommand(), convertCommand(),
+		registryCommand(), setupCommand())
 	return root
 }
 
@@ -88,7 +93,7 @@ func version() string {
 }
 
 // packages are the names that the library's errors begin with.
-var packages = regexp.MustCompile(`(^|: )(?:(?:study|sqlite|storage|forecast|csv|tune|treestyle|treeforecast|engine|spaceyaml|tree|deploy|onnx|onnxsetup|quantize|registry|runtime|validate): )+`)
+var packages = regexp.MustCompile(`(^|: )(?:(?:study|sqlite|storage|forecast|csv|tune|style|treeforecast|engine|neural|space|spaceyaml|tree|deploy|onnx|onnxsetup|quantize|registry|runtime|validate): )+`)
 
 // fields are hints of the library, and what the command line says instead.
 var fields = strings.NewReplacer(
@@ -99,12 +104,51 @@ var fields = strings.NewReplacer(
 	": set Layout", ": say how it is written with --layout, as in --layout 02/01/2006",
 	": state it", ": state it with --freq",
 	": set AllowConstant if it is meant", "",
+	": take shorter lags, or fewer steps", ": take fewer lags, or lower --horizon, --windows or --test",
+	": take a shorter window, or hold out less", ": take a shorter window, or lower --horizon, --windows or --test",
+	", and 0 more are held out", "",
+	"bad search space: ", "",
+	"bad setting: ", "",
+	": give one, or use package storage/memory for studies that are not kept", "",
+	"there is no version before: file does not exist", "no version was live before",
+	" (see Fill)", "",
+	": leave them out or use another name", ": take another --name",
+	": leave it out or use another name", ": take another --name",
+	"take the device auto or cpu", "take --device auto or cpu",
+	"or the device cpu", "or --device cpu",
 )
 
 // plain returns the text of an error in the words of the command line, with flags
 // where the library speaks of fields.
 func plain(text string) string {
 	return fields.Replace(packages.ReplaceAllString(text, "$1"))
+}
+
+// badValue is what the flags' library says of a value that is of the wrong type.
+var badValue = regexp.MustCompile(`^invalid argument "((?:[^"\\]|\\.)*)" for "(?:-\w, )?(--[\w-]+)" flag: (.*)$`)
+
+// wanted says what a flag of the type takes whose values cannot be read.
+var wanted = []struct{ sign, want string }{
+	{"value out of range", "a smaller number"},
+	{"strconv.ParseInt", "a whole number"},
+	{"strconv.ParseUint", "a whole number from 0"},
+	{"strconv.ParseFloat", "a number"},
+	{"strconv.ParseBool", "true or false"},
+	{"time: ", "a length of time, as in 90s, 10m or 2h"},
+}
+
+// badFlag returns what is wrong with a flag in the words of the command line.
+func badFlag(text string) string {
+	m := badValue.FindStringSubmatch(text)
+	if m == nil {
+		return text
+	}
+	for _, w := range wanted {
+		if strings.Contains(m[3], w.sign) {
+			return fmt.Sprintf("%s %s: want %s", m[2], m[1], w.want)
+		}
+	}
+	return fmt.Sprintf("%s %s: %s", m[2], m[1], m[3])
 }
 
 // oneOf fails unless a flag's value is one of those it may have.
@@ -114,7 +158,7 @@ func oneOf(flag, value string, values []string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("--%s %s: want one of %s", flag, value, strings.Join(values, ", "))
+	return fmt.Errorf("--%s %s: want one of %s", flag, quote(value), strings.Join(values, ", "))
 }
 
 // complete completes a flag of fixed values.

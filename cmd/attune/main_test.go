@@ -56,6 +56,8 @@ func attune(t *testing.T, dir string, args ...string) outcome {
 	return outcome{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 
+func countLines(text string) int { return strings.Count(text, "\n") }
+
 // succeed returns what a command writes to standard output.
 func succeed(t *testing.T, dir string, args ...string) string {
 	t.Helper()
@@ -204,11 +206,11 @@ func TestTour(t *testing.T) {
 	}{
 		"another horizon":  {[]string{"--horizon", "6"}, `was made with --horizon 12, and now it is 6: go back to that, or take another --name`},
 		"other windows":    {[]string{"--windows", "2"}, `was made with --windows 9, and now it is 2`},
-		"another metric":   {[]string{"--metric", "mae"}, `Metrics`},
+		"another metric":   {[]string{"--metric", "mae"}, `was made with --metric mape, and now it is mae`},
 		"another test":     {[]string{"--test", "6"}, `was made with --test 12, and now it is 6`},
 		"more fixed":       {[]string{"--fixed", "num_leaves=7"}, `was made with --fixed`},
 		"other max-rounds": {[]string{"--max-rounds", "31"}, `was made with --max-rounds 30, and now it is 31`},
-		"another seed":     {[]string{"--seed", "5"}, `Seed 5, and the study was created with 0`},
+		"another seed":     {[]string{"--seed", "5"}, `was made with --seed 0, and now it is 5`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := attune(t, dir, append(optimize, tc.args...)...)
@@ -228,6 +230,25 @@ func TestTour(t *testing.T) {
 		assert.Contains(t, attune(t, dir, "best").stderr, "attune: attune.db holds studies of different things: choose one with --study: air-passengers/lightgbm, b/lightgbm")
 		assert.Contains(t, attune(t, dir, "best", "--study", "c").stderr, "attune: --study c: want one of air-passengers/lightgbm, b/lightgbm")
 		assert.Contains(t, succeed(t, dir, "__complete", "best", "--study", ""), "air-passengers/lightgbm\nb/lightgbm\n")
+	})
+	t.Run("files that cannot be", func(t *testing.T) {
+		for _, args := range [][]string{{"predict", "--output"}, {"predict", "--plot"}, {"best", "--output"}, {"trials", "--output"},
+			{"export", "--output"}, {"export", "--output", "a.onnx", "--report"}} {
+			flag := args[len(args)-1]
+			for file, want := range map[string]string{".": ": a folder: want a file\n", "no/a": ": there is no folder no\n"} {
+				o := attune(t, dir, append(args, file)...)
+				assert.Equal(t, 1, o.code)
+				assert.Equal(t, "attune: "+flag+" "+file+want, o.stderr)
+			}
+		}
+		assert.Equal(t, "attune: --output is empty: want a file\n", attune(t, dir, "export", "--output", "").stderr)
+		assert.NoFileExists(t, filepath.Join(dir, "a.onnx"))
+		assert.Contains(t, attune(t, dir, "predict", "--study", "b/lightgbm", "--series", "x").stderr, "attune: --series x: the data are one series, without an id\n")
+	})
+	t.Run("no time", func(t *testing.T) {
+		o := attune(t, dir, append(optimize, "--name", "c", "--timeout", "1ns")...)
+		assert.Equal(t, 1, o.code)
+		assert.Contains(t, o.stderr, `study "c/lightgbm": no trial was complete within its share of --timeout 1ns: give it more`)
 	})
 	if runtime.GOOS == "linux" {
 		t.Run("a full disk", func(t *testing.T) {
@@ -284,6 +305,38 @@ func TestPanel(t *testing.T) {
 	assert.Contains(t, attune(t, dir, "predict", "--series", "west").stderr, `--series west: there is none of that id: there are ["north" "south"]`)
 }
 
+// Networks search the quick space unless another is asked for.
+func TestSpaces(t *testing.T) {
+	t.Parallel()
+	dir, _ := air(t)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "own.yaml"), []byte("parameters:\n  - {name: hidden_size, type: int, low: 7, high: 7}\n"), 0o644))
+	for name, tc := range map[string]struct {
+		args      []string
+		low, high float64
+	}{
+		"by default":          {nil, 8, 64},
+		"quick":               {[]string{"--space", "quick"}, 8, 64},
+		"full":                {[]string{"--space", "full"}, 64, 512},
+		"full for one":        {[]string{"--space", "quick", "--space", "lstm=full"}, 64, 512},
+		"of a file":           {[]string{"--space", "full", "--space", "lstm=own.yaml"}, 7, 7},
+		"of a file, for one":  {[]string{"--space", "lstm=own.yaml"}, 7, 7},
+		"full, not for trees": {[]string{"--space", "full", "--models", "random_forest", "--fixed", "random_forest.n_estimators=3"}, 64, 512},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			study := strings.ReplaceAll(name, " ", "-")
+			o := attune(t, dir, append([]string{"optimize", "--data", "air.csv", "--target", "passengers", "--models", "lstm", "--fixed", "lstm.epochs=1",
+				"--trials", "1", "--windows", "1", "--device", "cpu", "--storage", study + ".db", "--name", study, "--quiet"}, tc.args...)...)
+			require.Zero(t, o.code, o.stderr)
+			var params map[string]any
+			require.NoError(t, json.Unmarshal([]byte(succeed(t, dir, "best", "--storage", study+".db", "--study", study+"/lstm", "--format", "json")), &params))
+			assert.GreaterOrEqual(t, params["hidden_size"], tc.low)
+			assert.LessOrEqual(t, params["hidden_size"], tc.high)
+			assert.NotContains(t, params, "device")
+		})
+	}
+}
+
 func TestResume(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there are no signals to send")
@@ -305,9 +358,9 @@ func TestResume(t *testing.T) {
 			stderr, err := cmd.StderrPipe()
 			require.NoError(t, err)
 			require.NoError(t, cmd.Start())
-			var last string
+			var before, last string
 			for r, sent := bufio.NewScanner(stderr), false; r.Scan(); {
-				if last = r.Text(); !sent && strings.Contains(last, "/200 trials in") {
+				if before, last = last, r.Text(); !sent && strings.Contains(last, "/200 trials in") {
 					sent = true
 					require.NoError(t, cmd.Process.Signal(tc.signal))
 				}
@@ -317,11 +370,14 @@ func TestResume(t *testing.T) {
 			assert.Empty(t, stdout.String())
 			if tc.stderr != "" {
 				assert.Equal(t, tc.stderr, last)
+				assert.Regexp(t, `/200 trials in .*, [12] interrupted: ended by: interrupted$`, before)
+				assert.NotContains(t, before, "failed")
 			}
 
 			var list []summary
 			require.NoError(t, json.Unmarshal([]byte(succeed(t, dir, "studies", "--format", "json")), &list))
 			were := list[0].Complete
+			assert.Zero(t, list[0].Failed)
 			require.Less(t, were, 200, "it was not stopped in the middle")
 
 			total := []string{"--trials", strconv.Itoa(were + 2)}
@@ -370,8 +426,8 @@ func TestBadInput(t *testing.T) {
 			}
 			return l
 		}), nil, `air.csv: column "passengers": the target is constant, 5: there is nothing to forecast`},
-		"too few rows":         {edit(func(l []string) []string { return l[:51] }), nil, "air.csv: too few rows: 50, which 9 windows of 12 steps, 6 apart, and 12 to test on do not leave enough of to learn from: lower --horizon, --windows or --test"},
-		"far too few rows":     {edit(func(l []string) []string { return l[:8] }), nil, "air.csv: too few rows: 7, which 9 windows of 12 steps, 6 apart, and 12 to test on do not leave enough of to learn from: lower --horizon, --windows or --test"},
+		"too few rows":         {edit(func(l []string) []string { return l[:51] }), nil, "air.csv: too few rows: 50, and it takes 86: 14 to learn from (--horizon + 2), 60 for --windows 9 of --horizon 12, --step 6 apart, and --test 12: lower --windows to 3"},
+		"far too few rows":     {edit(func(l []string) []string { return l[:8] }), nil, "air.csv: too few rows: 7, and it takes 86: 14 to learn from (--horizon + 2), 60 for --windows 9 of --horizon 12, --step 6 apart, and --test 12: lower --horizon, --windows or --test"},
 		"one row":              {edit(func(l []string) []string { return l[:2] }), nil, `air.csv: column "month": infer the frequency: no frequency: there is no series of two rows: state it with --freq`},
 		"NaN in the target":    {line8("1949-07,NaN"), nil, `air.csv: line 8: column "passengers": a missing value at 1949-07-01: fill it with --fill carry, interpolate or keep`},
 		"text for a number":    {line8("1949-07,many"), nil, `air.csv: line 8: column "passengers": "many": not a finite number`},
@@ -388,22 +444,46 @@ func TestBadInput(t *testing.T) {
 		"a column twice":       {string(good), []string{"--past", "passengers"}, `air.csv: line 1: column "passengers": column has two roles`},
 		"no data":              {string(good), []string{"--data", ""}, "which series? Say it with --data FILE --target COLUMN"},
 		"no such file":         {string(good), []string{"--data", "b.csv"}, "b.csv: no such file or directory"},
-		"a folder":             {string(good), []string{"--data", "."}, ".: a folder: want a CSV file"},
+		"a folder":             {string(good), []string{"--data", "."}, ".: a folder: want a file"},
 		"an unknown model":     {string(good), []string{"--models", "lgbm"}, "--models lgbm: want one of lightgbm, xgboost, catboost, random_forest, nlinear, lstm, tcn, transformer"},
 		"a model twice":        {string(good), []string{"--models", "xgboost,xgboost"}, "--models: xgboost stands there twice"},
 		"an unknown metric":    {string(good), []string{"--metric", "accuracy"}, "--metric accuracy: want one of mape, smape, wape, mase, rmsse, rmse, mae, r2, pinball@Q"},
 		"an unknown sampler":   {string(good), []string{"--sampler", "magic"}, "--sampler magic: want one of tpe, random, qmc"},
 		"an unknown pruner":    {string(good), []string{"--pruner", "magic"}, "--pruner magic: want one of median, halving, hyperband, none"},
 		"an unknown fill":      {string(good), []string{"--fill", "zero"}, "--fill zero: want one of carry, interpolate, keep"},
-		"no frequency":         {string(good), []string{"--freq", "lunar"}, `invalid argument "lunar" for "--freq" flag: frequency "lunar": no frequency: want, for instance, month, 15 minutes, W or 2 quarters: see attune optimize --help`},
-		"no patience":          {string(good), []string{"--patience", "-3"}, "--patience -3: want at least -1"},
+		"no frequency":         {string(good), []string{"--freq", "lunar"}, `--freq lunar: frequency "lunar": no frequency: want, for instance, month, 15 minutes, W or 2 quarters: see attune optimize --help`},
+		"no patience":          {string(good), []string{"--patience", "-3"}, "--patience -3: want -1 to 1000000"},
 		"no time":              {string(good), []string{"--timeout", "-5s"}, "--timeout -5s: want a length above 0"},
-		"no trials":            {string(good), []string{"--trials", "0"}, "--trials 0: want at least 1"},
+		"no trials":            {string(good), []string{"--trials", "0"}, "--trials 0: want 1 to 1000000"},
+		"no patience at all":   {string(good), []string{"--patience", "0"}, "--patience 0: want 1 or more, or -1 for never"},
+		"a test below 0":       {string(good), []string{"--test", "-1"}, "--test -1: want 0 to 1000000"},
+		"a horizon of 0":       {string(good), []string{"--horizon", "0"}, "--horizon 0: want 1 to 1000000"},
+		"a step of 0":          {string(good), []string{"--step", "0"}, "--step 0: want 1 to 1000000"},
+		"windows without end":  {string(good), []string{"--windows", "9223372036854775807"}, "--windows 9223372036854775807: want 1 to 1000000"},
+		"a million windows":    {string(good), []string{"--windows", "1000000"}, "air.csv: too few rows: 144, and it takes 6000032: "},
+		"too many workers":     {string(good), []string{"--workers", "1000000000"}, "--workers 1000000000: want 1 to 1024"},
+		"too many rounds":      {string(good), []string{"--max-rounds", "9223372036854775807"}, "--max-rounds 9223372036854775807: want 1 to 1000000"},
+		"half a step":          {string(good), []string{"--horizon", "1.5"}, "--horizon 1.5: want a whole number: see attune optimize --help"},
+		"more than a number":   {string(good), []string{"--trials", "99999999999999999999"}, "--trials 99999999999999999999: want a smaller number: see attune optimize --help"},
+		"a seed below 0":       {string(good), []string{"--seed", "-1"}, "--seed -1: want a whole number from 0: see attune optimize --help"},
+		"a time of no length":  {string(good), []string{"--timeout", "NaN"}, "--timeout NaN: want a length of time, as in 90s, 10m or 2h: see attune optimize --help"},
+		"no grace":             {string(good), []string{"--grace", "-5s"}, "--grace -5s: want at least 1s"},
+		"no storage":           {string(good), []string{"--storage", ""}, "--storage is empty: want a file"},
+		"an empty model":       {string(good), []string{"--models", ","}, "--models '': want one of lightgbm, "},
+		"lags beyond the data": {string(good), []string{"--fixed", "lags=500"}, "--fixed lags=500: table: too few rows: features, transform and horizon need 513 rows of one series: the longest has 72: take fewer lags, or lower --horizon, --windows or --test"},
+		"a rate of no number":  {string(good), []string{"--fixed", "learning_rate=NaN"}, "--fixed learning_rate=NaN: lightgbm: learning_rate of lightgbm is NaN, want a finite number"},
+		"a device fixed":       {string(good), []string{"--fixed", "device=cuda"}, "--fixed device=cuda: it is no hyperparameter: say it with --device"},
+		"an unknown device":    {string(good), []string{"--device", "gpu"}, "--device gpu: want auto, cpu, cuda or cuda:N with N the number of a GPU"},
+		"a device for trees":   {string(good), []string{"--device", "cuda"}, "--device cuda: none of the --models lightgbm trains on a GPU"},
+		"two spaces":           {string(good), []string{"--space", "full", "--space", "quick"}, "--space: there are two for lightgbm, full and quick"},
+		"a space of nothing":   {string(good), []string{"--space", "lightgbm="}, "--space 'lightgbm=': want quick, full or a YAML file"},
+		"a space of no model":  {string(good), []string{"--space", "lstm=full"}, "--space lstm=full: lstm is none of the --models"},
+		"a folder as space":    {string(good), []string{"--space", "."}, "--space .: a folder: want a file: there are quick and full besides"},
 		"an odd test":          {string(good), []string{"--test", "13"}, "--test 13: want a multiple of the horizon, 12, or no more than that"},
-		"too long a horizon":   {string(good), []string{"--horizon", "60"}, "air.csv: too few rows: 144, which 9 windows of 60 steps, 30 apart, and 60 to test on do not leave enough of to learn from: lower --horizon, --windows or --test"},
+		"too long a horizon":   {string(good), []string{"--horizon", "60"}, "air.csv: too few rows: 144, and it takes 422: 62 to learn from (--horizon + 2), 300 for --windows 9 of --horizon 60, --step 30 apart, and --test 60: lower --horizon, --windows or --test"},
 		"fixed without value":  {string(good), []string{"--fixed", "eta"}, "--fixed eta: want NAME=VALUE, or MODEL.NAME=VALUE"},
 		"fixed of no model":    {string(good), []string{"--fixed", "xgboost.eta=1"}, "--fixed xgboost.eta=1: xgboost is none of the --models"},
-		"a space of no file":   {string(good), []string{"--space", "s.yaml"}, "--space: open s.yaml: no such file or directory"},
+		"a space of no file":   {string(good), []string{"--space", "s.yaml"}, "--space s.yaml: no such file or directory: there are quick and full besides"},
 		"a space of no YAML":   {string(good), []string{"--space", "air.csv"}, "--space air.csv: "},
 		"no such flag":         {string(good), []string{"--trails", "5"}, "unknown flag: --trails: see attune optimize --help"},
 		"one word too many":    {string(good), []string{"now"}, `unknown command "now" for "attune optimize"`},
@@ -419,7 +499,7 @@ func TestBadInput(t *testing.T) {
 			assert.Equal(t, 1, o.code)
 			assert.Empty(t, o.stdout)
 			assert.True(t, strings.HasPrefix(o.stderr, "attune: "+tc.want), "%s\nwant %s", o.stderr, tc.want)
-			assert.Equal(t, 1, strings.Count(o.stderr, "\n"), "one line")
+			assert.Equal(t, 1, countLines(o.stderr), "one line")
 			assert.NoFileExists(t, filepath.Join(dir, "attune.db"), "nothing is begun")
 		})
 	}
@@ -427,7 +507,11 @@ func TestBadInput(t *testing.T) {
 		args []string
 		want string
 	}{
-		"an unknown hyperparameter": {[]string{"--fixed", "num_leves=3"}, "--fixed, --space: bad search space: lightgbm: "},
+		"an unknown hyperparameter": {[]string{"--fixed", "num_leves=3"}, "--fixed num_leves=3 for lightgbm: lightgbm: lightgbm has no num_leves: it has alpha, "},
+		"a window beyond the data":  {[]string{"--models", "nlinear,lstm", "--fixed", "lstm.window=200"}, "--fixed window=200 for lstm: lstm: fit: too few rows: a window of 200 and a horizon of 12 need 212 steps of one series: the longest has 72: take a shorter window, or lower --horizon, --windows or --test"},
+		"few rows for a network":    {[]string{"--models", "nlinear", "--windows", "18"}, "air.csv: nlinear: fit: too few rows: a window of 7 and a horizon of 12 need 19 steps of one series: the longest has 18: take a shorter window, or lower --horizon, --windows or --test"},
+		"no such device":            {[]string{"--models", "lightgbm,lstm", "--device", "cuda:9999"}, "--device cuda:9999: lstm: fit: the device cannot be used: "},
+		"one space for several":     {[]string{"--space", "s.yaml"}, "--space s.yaml: there are several models: say for which it is, MODEL=FILE"},
 		"an engine of others":       {[]string{"--engine", "lightgbm", "--models", "xgboost"}, "--engine lightgbm trains lightgbm and random_forest, not xgboost: take --engine auto"},
 		"an unknown engine":         {[]string{"--engine", "jet"}, "--engine jet: want one of native, "},
 	} {
@@ -475,10 +559,14 @@ func TestHelp(t *testing.T) {
 		assert.Contains(t, help, "Examples:\n  attune "+command)
 		assert.Contains(t, help, "--storage file")
 	}
+	for _, command := range []string{"add", "list", "show", "promote", "rollback", "delete", "verify"} {
+		assert.Contains(t, succeed(t, dir, "registry", command, "--help"), "--registry folder")
+	}
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		assert.Contains(t, succeed(t, dir, "completion", shell), "attune")
 	}
 	assert.Contains(t, succeed(t, dir, "__complete", "optimize", "--pruner", ""), "median\nhalving\nhyperband\nnone\n")
+	assert.Contains(t, succeed(t, dir, "__complete", "optimize", "--device", ""), "auto\ncpu\ncuda\n")
 	o := attune(t, dir, "tune")
 	assert.Equal(t, 1, o.code)
 	assert.Equal(t, "attune: unknown command \"tune\" for \"attune\"\n", o.stderr)

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -16,9 +14,8 @@ import (
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/tree/engine"
 	"github.com/attune-hpo/attune/objective/treeforecast"
+	"github.com/attune-hpo/attune/objective/tune"
 	"github.com/attune-hpo/attune/progress"
-	"github.com/attune-hpo/attune/space"
-	"github.com/attune-hpo/attune/space/spaceyaml"
 	"github.com/attune-hpo/attune/storage/sqlite"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
@@ -42,6 +39,7 @@ type optimize struct {
 	sampler  string
 	pruner   string
 	engine   string
+	device   string
 	spaces   []string
 	fixed    []string
 	rounds   int
@@ -51,6 +49,7 @@ type optimize struct {
 	json     bool
 
 	stderr *os.File
+	given  func(flag string) bool // it is on the command line
 }
 
 func optimizeCommand() *cobra.Command {
@@ -67,15 +66,21 @@ Studies are kept in --storage, models in the folder of that name with .models at
 end. The same command again resumes what was interrupted, by Ctrl-C or a crash, until
 there are --trials in each study; with more --trials it goes on.
 
+Networks search small ones by default (--space quick), which a processor trains in
+seconds; --space full has the sizes that are usual on a GPU (--device), up to some
+hundred units and layers by the handful, where a trial takes minutes on a processor.
+Trees and nlinear have one space, which is both.
+
 With one worker (--workers 1) the same seed gives the same trials.`,
 		Example: `  attune optimize --data data/airpassengers.csv --target passengers
   attune optimize --data data/airpassengers.csv --target passengers --models lightgbm --trials 100 --metric mase
   attune optimize --data data/seattle-weather.csv --target temp_max --past precipitation,wind --horizon 14 --metric mae
   attune optimize --data data/co2.csv --target co2 --fill carry --horizon 13 --space lightgbm=space.yaml
+  attune optimize --data data/co2.csv --target co2 --fill carry --models lstm,tcn,transformer --space full --device cuda
   attune optimize --data data/sunspots.csv --target sunspots --metric mae --fixed transform=none --fixed lightgbm.num_leaves=15`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.stderr = os.Stderr
+			o.stderr, o.given = os.Stderr, cmd.Flags().Changed
 			return o.run(cmd)
 		},
 	}
@@ -89,15 +94,15 @@ With one worker (--workers 1) the same seed gives the same trials.`,
 	f.IntVar(&o.horizon, "horizon", 0, "steps to forecast (default: a season, as 12 months or 7 days)")
 	f.IntVar(&o.windows, "windows", 9, "origins of the backtest")
 	f.IntVar(&o.step, "step", 0, "steps from one origin to the next (default: half of the horizon)")
-	f.IntVar(&o.test, "test", -1, "steps at the end that are kept back for the comparison; 0 for none (default: the horizon)")
-	f.Lookup("test").DefValue = "0" // the usage says what it is
+	f.IntVar(&o.test, "test", 0, "steps at the end that are kept back for the comparison; 0 for none (default: the horizon)")
 	f.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "trials at once; each has its share of the cores")
 	f.DurationVar(&o.timeout, "timeout", 0, "start no trial after so long in all, as in 10m; models have equal shares of it")
 	f.Uint64Var(&o.seed, "seed", 0, "of all that is random")
 	f.StringVar(&o.sampler, "sampler", samplers[0].name, "what proposes trials: "+strings.Join(samplers.names(), ", "))
 	f.StringVar(&o.pruner, "pruner", pruners[0].name, "what stops bad trials early: "+strings.Join(pruners.names(), ", "))
 	f.StringVar(&o.engine, "engine", nativeEngine, "what trains trees: "+strings.Join(engines.names(), ", ")+"; auto: a model's own library where it is installed")
-	f.StringArrayVar(&o.spaces, "space", nil, "YAML `file` of what to search, in place of the model's own; with several models MODEL=FILE")
+	f.StringVar(&o.device, "device", autoDevice, "what networks train on: cpu; cuda or cuda:N, an NVIDIA GPU; auto: the GPU, if there is one and the network is large enough to gain")
+	f.StringArrayVar(&o.spaces, "space", nil, "`what` to search: quick, full, or a YAML file in place of the model's own; for one of several models MODEL=WHAT (default quick)")
 	f.StringArrayVar(&o.fixed, "fixed", nil, "hyperparameter that is not searched: `NAME=VALUE`, for one of several models MODEL.NAME=VALUE")
 	f.IntVar(&o.rounds, "max-rounds", 500, "most trees of a boosted model; early stopping finds how many are best; networks search theirs")
 	f.IntVar(&o.patience, "patience", 0, "rounds without a better score that end a training early; -1: never (default: 30 trees or 10 epochs)")
@@ -108,6 +113,7 @@ With one worker (--workers 1) the same seed gives the same trials.`,
 	complete(cmd, "metric", forecast.MetricNames()...)
 	complete(cmd, "sampler", samplers.names()...)
 	complete(cmd, "pruner", pruners.names()...)
+	complete(cmd, "device", autoDevice, "cpu", "cuda")
 	complete(cmd, "engine", append(engines.names(), autoEngine)...)
 	f.SortFlags = false
 	return cmd
@@ -115,20 +121,20 @@ With one worker (--workers 1) the same seed gives the same trials.`,
 
 func (o *optimize) run(cmd *cobra.Command) error {
 	ctx := cmd.Context()
-	jobs, spaces, frame, err := o.prepare()
+	plans, frame, err := o.prepare(ctx)
 	if err != nil {
 		return err
 	}
 	store := sqlite.File(o.storage)
-	r := report{job: jobs[0], storage: o.storage, frame: frame}
+	r := report{job: plans[0].job, storage: o.storage, device: o.device, frame: frame}
 	o.say("%s: %s by %s, %s", o.data.File, o.data.Target, frame[0].Freq, o.data.span(frame))
 	end := time.Now().Add(o.timeout)
-	for i, j := range jobs {
+	for i, p := range plans {
 		share := time.Duration(0)
 		if o.timeout > 0 {
-			share = max(time.Nanosecond, time.Until(end)/time.Duration(len(jobs)-i))
+			share = max(time.Nanosecond, time.Until(end)/time.Duration(len(plans)-i))
 		}
-		row, err := o.one(ctx, store, j, spaces[i], frame, share)
+		row, err := o.one(ctx, store, p, frame, share)
 		if err != nil {
 			return err
 		}
@@ -153,193 +159,34 @@ func (o *optimize) say(format string, args ...any) {
 // threads returns those of one of so many trials at once.
 func (o *optimize) threads(trials int) int { return max(1, runtime.GOMAXPROCS(0)/trials) }
 
-// prepare settles the jobs, one for each model, and what they search: nil for the
-// model's own space. All that can be wrong with flags and data is found here.
-func (o *optimize) prepare() ([]job, []space.Space, forecast.Frame, error) {
-	fail := func(err error) ([]job, []space.Space, forecast.Frame, error) { return nil, nil, nil, err }
-	metric, err := forecast.ParseMetric(o.metric)
-	if err != nil {
-		return fail(oneOf("metric", o.metric, forecast.MetricNames()))
-	}
-	if _, err := samplers.get("sampler", o.sampler); err != nil {
-		return fail(err)
-	}
-	if _, err := pruners.get("pruner", o.pruner); err != nil {
-		return fail(err)
-	}
-	for _, n := range []struct {
-		flag  string
-		value int
-		least int
-	}{{"trials", o.trials, 1}, {"windows", o.windows, 1}, {"workers", o.workers, 1}, {"horizon", o.horizon, 0}, {"step", o.step, 0}, {"test", o.test, -1}, {"patience", o.patience, -1}, {"max-rounds", o.rounds, 1}} {
-		if n.value < n.least {
-			return fail(fmt.Errorf("--%s %d: want at least %d", n.flag, n.value, n.least))
-		}
-	}
-	if o.timeout < 0 {
-		return fail(fmt.Errorf("--timeout %v: want a length above 0", o.timeout))
-	}
-	if len(o.models) == 0 {
-		return fail(fmt.Errorf("--models: name at least one of %s", strings.Join(models.names(), ", ")))
-	}
-	if o.data.File == "" {
-		return fail(errors.New("which series? Say it with --data FILE --target COLUMN"))
-	}
-	frame, err := o.data.read()
-	if err != nil {
-		return fail(err)
-	}
-	if o.horizon == 0 {
-		o.horizon = defaultHorizon(frame[0].Freq)
-	}
-	if o.test < 0 {
-		o.test = o.horizon
-	}
-	if o.step == 0 {
-		o.step = (o.horizon + 1) / 2
-	}
-	if h := min(o.horizon, o.test); h > 0 && o.test%h != 0 {
-		return fail(fmt.Errorf("--test %d: want a multiple of the horizon, %d, or no more than that", o.test, o.horizon))
-	}
-	base := job{Version: 1, Data: o.data, Span: o.data.span(frame), Fingerprint: fingerprint(frame), Metric: metric.Name(),
-		Horizon: o.horizon, Windows: o.windows, Step: o.step, Test: o.test, MaxRounds: o.rounds, Patience: o.patience}
-	if base.Data.File, err = filepath.Abs(o.data.File); err != nil {
-		return fail(err)
-	}
-	back, err := base.tuning(frame)
-	if err != nil {
-		return fail(fmt.Errorf("%s: %w", o.data.File, err))
-	}
-	if o.name == "" {
-		file := filepath.Base(o.data.File)
-		o.name = strings.TrimSuffix(file, filepath.Ext(file)) + "-" + o.data.Target
-	}
-	var jobs []job
-	var spaces []space.Space
-	for i, name := range o.models {
-		if slices.Contains(o.models[:i], name) {
-			return fail(fmt.Errorf("--models: %s stands there twice", name))
-		}
-		j := base
-		j.Model = name
-		m, err := models.get("models", name)
-		if err != nil {
-			return fail(err)
-		}
-		family, engine, err := m.family(o.engine)
-		if err != nil {
-			return fail(err)
-		}
-		if j.Engine = engine; j.Patience == 0 {
-			j.Patience = m.patience
-		}
-		if j.Fixed, err = o.settings(name); err != nil {
-			return fail(err)
-		}
-		s, err := o.space(name)
-		if err != nil {
-			return fail(err)
-		}
-		task := j.task(back, family, "", 1)
-		task.Space = s
-		if err := task.Validate(); err != nil {
-			return fail(fmt.Errorf("--fixed, --space: %w", err))
-		}
-		jobs, spaces = append(jobs, j), append(spaces, s)
-	}
-	return jobs, spaces, frame, nil
+// task returns the tuning of a plan on a backtest; models are kept in folder.
+func (p plan) task(back *forecast.Backtest, folder string, threads int) *tune.Task {
+	t := p.job.task(back, p.family, folder, threads)
+	t.Space = p.space
+	return t
 }
 
-// defaultHorizon is a season, where there is one that a person would forecast.
-func defaultHorizon(f forecast.Frequency) int {
-	if season := f.Season(); season > 1 {
-		return min(season, 60)
-	}
-	return 6
-}
-
-// settings returns the hyperparameters that a model has fixed.
-func (o *optimize) settings(model string) (space.Settings, error) {
-	var out space.Settings
-	for _, text := range o.fixed {
-		name, value, ok := strings.Cut(text, "=")
-		if !ok || name == "" || value == "" {
-			return nil, fmt.Errorf("--fixed %s: want NAME=VALUE, or MODEL.NAME=VALUE", text)
-		}
-		if of, rest, ok := strings.Cut(name, "."); ok {
-			if !slices.Contains(o.models, of) {
-				return nil, fmt.Errorf("--fixed %s: %s is none of the --models", text, of)
-			}
-			if of != model {
-				continue
-			}
-			name = rest
-		}
-		if _, twice := out.Get(name); twice {
-			return nil, fmt.Errorf("--fixed: %s is fixed twice", name)
-		}
-		l, err := space.ParseLiteral(value)
-		if err != nil {
-			l = space.Lit(value)
-		}
-		out = append(out, space.Setting{Name: name, Value: l})
-	}
-	return out, nil
-}
-
-// space returns the space that a model is to search, nil for its own.
-func (o *optimize) space(model string) (space.Space, error) {
-	var out space.Space
-	for _, text := range o.spaces {
-		of, file, ok := strings.Cut(text, "=")
-		switch {
-		case !ok && len(o.models) > 1:
-			return nil, fmt.Errorf("--space %s: there are several models: say for which it is, MODEL=FILE", text)
-		case !ok:
-			of, file = model, text
-		case !slices.Contains(o.models, of):
-			return nil, fmt.Errorf("--space %s: %s is none of the --models", text, of)
-		}
-		if of != model {
-			continue
-		}
-		f, err := os.Open(file)
-		if err != nil {
-			return nil, fmt.Errorf("--space: %w", err)
-		}
-		defer f.Close()
-		if out, err = spaceyaml.Read(f); err != nil {
-			return nil, fmt.Errorf("--space %s: %w", file, err)
-		}
-	}
-	return out, nil
-}
-
-// one runs the study of a job until it has all trials.
-func (o *optimize) one(ctx context.Context, store *sqlite.Store, j job, s space.Space, frame forecast.Frame, timeout time.Duration) (row, error) {
+// one runs the study of a plan until it has all trials.
+func (o *optimize) one(ctx context.Context, store *sqlite.Store, p plan, frame forecast.Frame, timeout time.Duration) (row, error) {
+	j := p.job
 	back, err := j.tuning(frame)
 	if err != nil {
 		return row{}, err
 	}
-	family, err := j.family()
-	if err != nil {
-		return row{}, err
-	}
-	if f, ok := family.(treeforecast.Family); ok {
+	if f, ok := p.family.(treeforecast.Family); ok {
 		f.Cache = forecast.NewCache(tables(frame, j.Horizon))
-		family = f
+		p.family = f
 	}
 	folder := tunedFolder(o.storage)
 	if j.Test == 0 {
 		folder = modelsFolder(o.storage)
 	}
-	task := j.task(back, family, folder, o.threads(o.workers))
-	task.Space = s
+	task := p.task(back, folder, o.threads(o.workers))
 	makeSampler, _ := samplers.get("sampler", o.sampler)
 	pruner, _ := pruners.get("pruner", o.pruner)
 	config := task.Config(makeSampler(), pruner)
 	config.Seed, config.Grace = o.seed, o.grace
-	name := o.name + "/" + j.Model
+	name := o.study(j)
 	st, err := study.Open(ctx, store, name, config)
 	if err != nil {
 		return row{}, err
@@ -376,7 +223,11 @@ func (o *optimize) one(ctx context.Context, store *sqlite.Store, j job, s space.
 			return row{}, fmt.Errorf("study %q: %w", name, err)
 		}
 	}
-	return newRow(ctx, st, j, task)
+	r, err := newRow(ctx, st, j, task)
+	if errors.Is(err, study.ErrNoTrial) && timeout > 0 {
+		err = fmt.Errorf("study %q: no trial was complete within its share of --timeout %v: give it more", name, o.timeout)
+	}
+	return r, err
 }
 
 // tables is how many tables of a frame to keep for other trials: as many as need half a
@@ -392,23 +243,29 @@ func tables(frame forecast.Frame, horizon int) int {
 
 // settle writes the job into a study that has none, and refuses one that has another.
 func settle(ctx context.Context, st *study.Study, j job) error {
+	fresh, err := agree(ctx, st, j)
+	if err != nil || !fresh {
+		return err
+	}
+	return st.SetAttr(ctx, jobKey, j)
+}
+
+// agree fails if a study is of another job. It is fresh if it is of none yet.
+func agree(ctx context.Context, st *study.Study, j job) (fresh bool, err error) {
 	attrs, err := st.Attrs(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	switch was, err := readJob(attrs); {
 	case errors.Is(err, errNotJob):
 		h, err := st.Snapshot(ctx)
-		if err != nil {
-			return err
+		if err == nil && h.Len() > 0 {
+			err = fmt.Errorf("study %q was %w and has trials: take another --name", st.Name(), errNotJob)
 		}
-		if h.Len() > 0 {
-			return fmt.Errorf("study %q was %w and has trials: take another --name", st.Name(), errNotJob)
-		}
-		return st.SetAttr(ctx, jobKey, j)
+		return true, err
 	case err != nil:
-		return fmt.Errorf("study %q: %w", st.Name(), err)
+		return false, fmt.Errorf("study %q: %w", st.Name(), err)
 	default:
-		return was.conflict(st.Name(), j)
+		return false, was.conflict(st.Name(), j)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/attune-hpo/attune/export/registry"
 	"github.com/attune-hpo/attune/internal/atomicfile"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/tune"
@@ -22,6 +24,8 @@ type predict struct {
 	storage string
 	study   string
 	model   string
+	folder  string // of a registry
+	name    string // there
 	data    string
 	horizon int
 	output  string
@@ -43,13 +47,16 @@ by --data: the model is not fitted again. Columns known in advance are to reach 
 as the forecast.`,
 		Example: `  attune predict
   attune predict --storage attune.db --study airpassengers-passengers/lightgbm --output forecast.csv --plot forecast.svg
-  attune predict --model attune.db.models/model-air%2Flightgbm.json --data newer.csv --horizon 6`,
+  attune predict --model attune.db.models/model-air%2Flightgbm.json --data newer.csv --horizon 6
+  attune predict --registry models --name passengers --data newer.csv`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.run(cmd.Context(), cmd.OutOrStdout()) },
 	}
 	storageFlags(cmd, &p.storage, &p.study)
 	f := cmd.Flags()
 	f.StringVar(&p.model, "model", "", "model `file`, in place of a study; --data is needed then")
+	f.StringVar(&p.folder, "registry", "", "`folder` of a registry whose live model it is; --name and --data are needed then")
+	f.StringVar(&p.name, "name", "", "`name` of the model in the registry")
 	f.StringVar(&p.data, "data", "", "CSV `file` of newer data (default: what the study was made with)")
 	f.IntVar(&p.horizon, "horizon", 0, "steps to forecast (default, and most: what the model was tuned for)")
 	f.StringVar(&p.output, "output", "", "`file` to write to (default: standard output)")
@@ -59,6 +66,9 @@ as the forecast.`,
 }
 
 func (p predict) run(ctx context.Context, stdout io.Writer) error {
+	if err := cmp.Or(checkFile("output", p.output), checkFile("plot", p.plot)); err != nil {
+		return err
+	}
 	m, from, err := p.load(ctx)
 	if err != nil {
 		return err
@@ -66,6 +76,9 @@ func (p predict) run(ctx context.Context, stdout io.Writer) error {
 	frame, err := from.series()
 	if err != nil {
 		return err
+	}
+	if p.series != "" && from.ID == "" {
+		return fmt.Errorf("--series %s: the data are one series, without an id", p.series)
 	}
 	if p.series != "" {
 		var ids []string
@@ -104,23 +117,25 @@ func (p predict) run(ctx context.Context, stdout io.Writer) error {
 
 // load returns the model, and how what it is to continue is read.
 func (p predict) load(ctx context.Context) (tune.Model, source, error) {
-	if p.model != "" {
-		switch {
-		case p.study != "":
-			return tune.Model{}, source{}, errors.New("--model and --study: give one of the two")
-		case p.data == "":
-			return tune.Model{}, source{}, errors.New("--model: say with --data what it is to continue")
+	given := 0
+	for _, flag := range []string{p.study, p.model, p.folder} {
+		if flag != "" {
+			given++
 		}
-		m, err := tune.ReadFile(p.model, families()...)
+	}
+	switch {
+	case given > 1:
+		return tune.Model{}, source{}, errors.New("--study, --model and --registry: give one of them")
+	case (p.name == "") != (p.folder == ""):
+		return tune.Model{}, source{}, errors.New("--registry and --name: give both, or none")
+	case p.model != "":
+		return p.fromFile("--model", p.model)
+	case p.folder != "":
+		file, err := liveModel(p.folder, p.name)
 		if err != nil {
-			return m, source{}, err
+			return tune.Model{}, source{}, err
 		}
-		if m.Data == nil {
-			return m, source{}, fmt.Errorf("%s does not say how its data are read: it is none that attune optimize has made", p.model)
-		}
-		d := m.Data
-		return m, source{File: p.data, Time: d.Time, Target: d.Target, ID: d.ID, Past: d.Past, Known: d.Known, Freq: d.Freq,
-			Layout: d.Layout, Fill: d.Fill, Sort: d.Sort}, nil
+		return p.fromFile("--registry", file)
 	}
 	store, err := openStore(p.storage)
 	if err != nil {
@@ -141,6 +156,43 @@ func (p predict) load(ctx context.Context) (tune.Model, source, error) {
 		from.File, from.Comma = p.data, ""
 	}
 	return m, from, err
+}
+
+// fromFile returns a model that a flag has named, and how data that it is to continue are
+// read.
+func (p predict) fromFile(flag, file string) (tune.Model, source, error) {
+	if p.data == "" {
+		return tune.Model{}, source{}, fmt.Errorf("%s: say with --data what it is to continue", flag)
+	}
+	m, err := tune.ReadFile(file, families()...)
+	if err != nil {
+		return m, source{}, err
+	}
+	d := m.Data
+	if d == nil {
+		return m, source{}, fmt.Errorf("%s does not say how its data are read: it is none that attune optimize has made", file)
+	}
+	return m, source{File: p.data, Time: d.Time, Target: d.Target, ID: d.ID, Past: d.Past, Known: d.Known, Freq: d.Freq,
+		Layout: d.Layout, Fill: d.Fill, Sort: d.Sort}, nil
+}
+
+// liveModel returns the file of the native model of a registry's live version, after a
+// look at its checksum.
+func liveModel(folder, name string) (string, error) {
+	r, err := openRegistry(folder)
+	if err != nil {
+		return "", err
+	}
+	v, err := show(r, name, 0)
+	if err != nil {
+		return "", err
+	}
+	if _, err := v.Read(registry.Native); errors.Is(err, registry.ErrNotExist) {
+		return "", fmt.Errorf("%s, version %d: there is no native model in it to predict with: attune registry add --native puts one in", name, v.Number)
+	} else if err != nil {
+		return "", err
+	}
+	return v.Path(registry.Native)
 }
 
 // series reads data that a model is to continue.

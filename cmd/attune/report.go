@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -26,6 +25,7 @@ import (
 type report struct {
 	job     job // of any of the models: they differ in model, engine and fixed only
 	storage string
+	device  string // to fit the best model on
 	models  []row
 	base    []row    // the best first
 	notes   []string // on scores
@@ -64,12 +64,13 @@ func newRow(ctx context.Context, st *study.Study, j job, task *tune.Task) (row, 
 	if err != nil {
 		return row{}, err
 	}
-	r := row{name: j.Model, study: st.Name(), trials: [3]int{h.Count(trial.Complete), h.Count(trial.Pruned), h.Count(trial.Failed)}}
+	r := row{name: j.Model, study: st.Name(), trials: [3]int{h.Count(trial.Complete), h.Count(trial.Pruned), 0}}
 	for t := range h.All() {
-		switch t.State {
-		case trial.Complete, trial.Pruned:
+		switch {
+		case t.State == trial.Complete, t.State == trial.Pruned:
 			r.took += t.Duration()
-		case trial.Failed:
+		case failed(t):
+			r.trials[2]++
 			r.failure = t.Err
 		}
 	}
@@ -81,6 +82,12 @@ func newRow(ctx context.Context, st *study.Study, j job, task *tune.Task) (row, 
 	}
 	r.valid = forecast.Result{Name: j.Model, Metrics: j.metrics()[:1], Scores: r.best.Values}
 	return r, nil
+}
+
+// failed reports whether a trial has failed, and not just been interrupted: such a one
+// is enqueued again.
+func failed(t trial.Record) bool {
+	return t.State == trial.Failed && !strings.HasPrefix(t.Err, errInterrupted.Error())
 }
 
 // A frozen forecaster is one that is not fitted again.
@@ -141,8 +148,9 @@ func (r *report) compare(ctx context.Context, threads int) error {
 		return err
 	}
 	defer s.Close()
+	s.device = r.device
 	_, r.models[0].finalist, err = s.final(ctx, threads)
-	if errors.Is(err, context.Canceled) {
+	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("%w: the trials are kept: the same command goes on where this one stopped", errInterrupted)
 	}
 	return err

@@ -2,13 +2,16 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -164,7 +167,7 @@ func summaries(ctx context.Context, store *sqlite.Store) ([]summary, error) {
 			return nil, err
 		}
 		l := summary{Name: s.Name, Metrics: s.Metrics(), Complete: h.Count(trial.Complete), Pruned: h.Count(trial.Pruned),
-			Failed: h.Count(trial.Failed), Running: len(h.Running()), Waiting: len(h.Waiting())}
+			Running: len(h.Running()), Waiting: len(h.Waiting())}
 		for i := range s.Objectives() {
 			l.Directions = append(l.Directions, s.Direction(i).String())
 		}
@@ -172,6 +175,9 @@ func summaries(ctx context.Context, store *sqlite.Store) ([]summary, error) {
 			l.Best, l.BestTrial = &best.Values[0], &best.Number
 		}
 		for t := range h.All() {
+			if failed(t) {
+				l.Failed++
+			}
 			if l.Begun.IsZero() || !t.Started.IsZero() && t.Started.Before(l.Begun) {
 				l.Begun = t.Started
 			}
@@ -197,7 +203,7 @@ func writeSummaries(w io.Writer, list []summary) error {
 			best = fmt.Sprintf("%.6g", *s.Best)
 		}
 		if !s.Latest.IsZero() {
-			latest = s.Latest.UTC().Format("2006-01-02 15:04:05 UTC")
+			latest = utc(s.Latest)
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n", s.Name, objective, best, s.Complete, s.Pruned, s.Failed, s.Running, s.Waiting, latest)
 	}
@@ -208,6 +214,38 @@ func writeJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	return e.Encode(v)
+}
+
+// checkFile fails if a file that a flag names cannot be written: before the work that makes
+// its content.
+func checkFile(flag, file string) error {
+	if file == "" {
+		return nil
+	}
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		return fmt.Errorf("--%s %s: a folder: want a file", flag, file)
+	}
+	if _, err := os.Stat(filepath.Dir(file)); err != nil {
+		return fmt.Errorf("--%s %s: there is no folder %s", flag, file, filepath.Dir(file))
+	}
+	return nil
+}
+
+// regular opens a file to be read, and more than once. Its errors do not name the file.
+func regular(file string) (*os.File, error) {
+	info, err := os.Stat(file)
+	path := new(fs.PathError)
+	switch {
+	case errors.As(err, &path):
+		return nil, path.Err
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, errors.New("a folder: want a file")
+	case !info.Mode().IsRegular():
+		return nil, errors.New("a device or a pipe: want a file")
+	}
+	return os.Open(file)
 }
 
 // output writes to a file, or to standard output if it has no name.
@@ -233,7 +271,7 @@ the number of trees or epochs among them.`,
   attune best --storage attune.db --study airpassengers-passengers/lightgbm --format yaml --output best.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := oneOf("format", format, []string{"text", "json", "yaml"}); err != nil {
+			if err := cmp.Or(oneOf("format", format, []string{"text", "json", "yaml"}), checkFile("output", file)); err != nil {
 				return err
 			}
 			store, err := openStore(storage)
@@ -349,7 +387,7 @@ func trialsCommand() *cobra.Command {
   attune trials --format jsonl`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := oneOf("format", format, []string{"csv", "jsonl"}); err != nil {
+			if err := cmp.Or(oneOf("format", format, []string{"csv", "jsonl"}), checkFile("output", file)); err != nil {
 				return err
 			}
 			store, err := openStore(storage)

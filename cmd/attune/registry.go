@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/attune-hpo/attune/export/registry"
+)
+
+func registryCommand() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "registry",
+		Short: "Keep versions of models, and say which is live",
+		Long: `Registry keeps exported models in a folder, as numbered versions that never change: the
+ONNX file and, beside it, the native model that it was made from. One version of a model
+may be live: that is what a service loads, and attune predict --registry.
+
+attune export --registry puts a model in when it has passed; attune registry add one that
+is there already. Checksums are those of sha256sum -c, in each version's SHA256SUMS.`,
+		Example: `  attune export --output model.onnx --registry models --name passengers --promote
+  attune registry list passengers
+  attune registry rollback passengers
+  attune predict --registry models --name passengers --data newer.csv`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return fmt.Errorf("what is to be done? See %s --help", cmd.CommandPath())
+		},
+	}
+	cmd.PersistentFlags().StringVar(&dir, "registry", "models", "`folder` of the registry")
+	cmd.AddCommand(addCommand(&dir), listCommand(&dir), showCommand(&dir), verifyCommand(&dir),
+		changeCommand(&dir, "promote NAME VERSION", "Make a version the live one, after a look at its files",
+			func(ctx context.Context, r *registry.Registry, name string, number int) (string, error) {
+				return fmt.Sprintf("version %d, live", number), r.Promote(ctx, name, number)
+			}),
+		changeCommand(&dir, "rollback NAME", "Make the version live again that was before the live one",
+			func(ctx context.Context, r *registry.Registry, name string, _ int) (string, error) {
+				v, err := r.Rollback(ctx, name)
+				return fmt.Sprintf("version %d, live", v.Number), err
+			}),
+		changeCommand(&dir, "delete NAME VERSION", "Remove a version that is not live",
+			func(ctx context.Context, r *registry.Registry, name string, number int) (string, error) {
+				return fmt.Sprintf("version %d, deleted", number), r.Delete(ctx, name, number)
+			}))
+	return cmd
+}
+
+// openRegistry returns the registry of a folder, which is there.
+func openRegistry(dir string) (*registry.Registry, error) {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("--registry %s: there is no such folder: attune export --registry makes it, and attune registry add", quote(dir))
+	case err != nil:
+		return nil, fmt.Errorf("--registry %s: %w", quote(dir), err)
+	case !info.IsDir():
+		return nil, fmt.Errorf("--registry %s: a file: want a folder", dir)
+	}
+	return registry.Open(dir)
+}
+
+// versionNumber reads the number of a version behind the name of a model, 0 if there is
+// none.
+func versionNumber(args []string) (int, error) {
+	if len(args) < 2 {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(args[1])
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("version %s: want a whole number from 1: attune registry list has them", quote(args[1]))
+	}
+	return n, nil
+}
+
+// words fails unless there are as many arguments as usage has words in capitals, those in
+// brackets being optional.
+func words(usage string) cobra.PositionalArgs {
+	names := strings.Fields(usage)[1:]
+	least := len(slices.DeleteFunc(slices.Clone(names), func(s string) bool { return s[0] == '[' }))
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < least || len(args) > len(names) {
+			return fmt.Errorf("want %s, and there are %d arguments: see %s --help", strings.Join(names, " "), len(args), cmd.CommandPath())
+		}
+		return nil
+	}
+}
+
+// changeCommand returns a command that does something with a model and says what.
+func changeCommand(dir *string, usage, short string, do func(ctx context.Context, r *registry.Registry, name string, number int) (string, error)) *cobra.Command {
+	return &cobra.Command{
+		Use: usage, Short: short, Args: words(usage),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			number, err := versionNumber(args)
+			if err != nil {
+				return err
+			}
+			r, err := openRegistry(*dir)
+			if err != nil {
+				return err
+			}
+			done, err := do(cmd.Context(), r, args[0], number)
+			if err != nil {
+				return instead(r, args[0], number, err)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s\n", *dir, args[0], done)
+			return err
+		},
+	}
+}

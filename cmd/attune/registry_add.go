@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/attune-hpo/attune/export/onnx"
+	"github.com/attune-hpo/attune/export/registry"
+	"github.com/attune-hpo/attune/objective/tree"
+	"github.com/attune-hpo/attune/objective/tune"
+)
+
+func addCommand(dir *string) *cobra.Command {
+	const usage = "add NAME FILE.onnx"
+	var native, note string
+	var promote bool
+	cmd := &cobra.Command{
+		Use:   usage,
+		Short: "Put an exported model in, as a new version",
+		Long: `Add puts an ONNX file in as a new version of a model, and the native model beside it,
+which attune predict needs and which answers for the ONNX file where that fails. Both are
+read before; that they predict the same is what attune export proves.`,
+		Example: `  attune registry add passengers model.onnx --native attune.db.models/model-air%2Flightgbm.json
+  attune registry add passengers model.onnx --note "with the data of May" --promote`,
+		Args: words(usage),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d, err := draft(args[1], native)
+			if err != nil {
+				return err
+			}
+			d.Note = note
+			r, err := registry.Open(*dir)
+			if err != nil {
+				return err
+			}
+			v, err := r.Put(cmd.Context(), args[0], d)
+			if err != nil {
+				return err
+			}
+			live := ""
+			if promote {
+				if err := r.Promote(cmd.Context(), v.Name, v.Number); err != nil {
+					return err
+				}
+				live = ", live"
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, version %d%s\n", *dir, v.Name, v.Number, live)
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&native, "native", "", "`file` of the native model that it was exported from")
+	f.StringVar(&note, "note", "", "`text` that says what it is")
+	f.BoolVar(&promote, "promote", false, "make it the live version")
+	f.SortFlags = false
+	return cmd
+}
+
+// draft returns the version that the files of a model make. It fails for what is no ONNX
+// file, no native model, or the native model of another one.
+func draft(file, native string) (registry.Draft, error) {
+	d := registry.Draft{Files: map[string]io.Reader{}, Meta: map[string]string{}}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return d, err
+	}
+	m, err := onnx.Decode(data)
+	if err != nil && !errors.Is(err, onnx.ErrUnsupported) {
+		return d, fmt.Errorf("%s: %w", file, err)
+	}
+	if m != nil {
+		for _, p := range m.Metadata {
+			d.Meta[p.Key] = p.Value
+		}
+	}
+	d.Files[registry.ONNX] = bytes.NewReader(data)
+	if native == "" {
+		return d, nil
+	}
+	if data, err = os.ReadFile(native); err != nil {
+		return d, fmt.Errorf("--native: %w", err)
+	}
+	d.Files[registry.Native] = bytes.NewReader(data)
+	save, err := saver(native, data)
+	if err != nil {
+		return d, fmt.Errorf("--native: %w", err)
+	}
+	h := sha256.New()
+	if err := save(h); err != nil {
+		return d, fmt.Errorf("--native %s: %w", native, err)
+	}
+	if of := d.Meta["attune.native"]; of != "" && of != hex.EncodeToString(h.Sum(nil)) {
+		return d, fmt.Errorf("--native %s: it is not the model that %s was exported from: export it anew, or give the one that it is of", native, file)
+	}
+	return d, nil
+}
+
+// saver returns what saves a native model: of attune optimize, or trees as attune convert
+// has them.
+func saver(file string, data []byte) (func(io.Writer) error, error) {
+	m, err := tune.ReadFile(file, families()...)
+	if err == nil {
+		return m.Forecaster.Save, nil
+	}
+	if trees, no := tree.Read(bytes.NewReader(data)); no == nil {
+		return func(w io.Writer) error { return tree.Write(w, trees) }, nil
+	}
+	return nil, err
+}

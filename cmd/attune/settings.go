@@ -1,0 +1,91 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/space/spaceyaml"
+)
+
+// settings returns the hyperparameters that a model has fixed.
+func (o *optimize) settings(model string) (space.Settings, error) {
+	var out space.Settings
+	for _, text := range o.fixed {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok || name == "" || value == "" {
+			return nil, fmt.Errorf("--fixed %s: want NAME=VALUE, or MODEL.NAME=VALUE", quote(text))
+		}
+		if of, rest, ok := strings.Cut(name, "."); ok {
+			if !slices.Contains(o.models, of) {
+				return nil, fmt.Errorf("--fixed %s: %s is none of the --models", text, of)
+			}
+			if of != model {
+				continue
+			}
+			name = rest
+		}
+		if name == "device" {
+			return nil, fmt.Errorf("--fixed %s: it is no hyperparameter: say it with --device", text)
+		}
+		if _, twice := out.Get(name); twice {
+			return nil, fmt.Errorf("--fixed: %s is fixed twice", name)
+		}
+		l, err := space.ParseLiteral(value)
+		if err != nil {
+			l = space.Lit(value)
+		}
+		out = append(out, space.Setting{Name: name, Value: l})
+	}
+	return out, nil
+}
+
+// The spaces that are shipped.
+const (
+	quickSpace = "quick"
+	fullSpace  = "full"
+)
+
+// space returns what a model is to search: a space of its own, or nil and whether it is
+// the full one of those shipped.
+func (o *optimize) space(model string) (own space.Space, full bool, err error) {
+	var all, one string // what is said for all models, and for this one
+	for _, text := range o.spaces {
+		of, what, named := strings.Cut(text, "=")
+		said := &one
+		switch {
+		case !named && (text == quickSpace || text == fullSpace):
+			said, what = &all, text
+		case !named && len(o.models) > 1:
+			return nil, false, fmt.Errorf("--space %s: there are several models: say for which it is, MODEL=FILE", quote(text))
+		case !named:
+			what = text
+		case !slices.Contains(o.models, of):
+			return nil, false, fmt.Errorf("--space %s: %s is none of the --models", text, quote(of))
+		case of != model:
+			continue
+		}
+		switch {
+		case what == "":
+			return nil, false, fmt.Errorf("--space %s: want %s, %s or a YAML file", quote(text), quickSpace, fullSpace)
+		case *said != "":
+			return nil, false, fmt.Errorf("--space: there are two for %s, %s and %s", model, *said, what)
+		}
+		*said = what
+	}
+	what := cmp.Or(one, all, quickSpace)
+	if what == quickSpace || what == fullSpace {
+		return nil, what == fullSpace, nil
+	}
+	f, err := regular(what)
+	if err != nil {
+		return nil, false, fmt.Errorf("--space %s: %w: there are %s and %s besides", what, err, quickSpace, fullSpace)
+	}
+	defer f.Close()
+	if own, err = spaceyaml.Read(f); err != nil {
+		return nil, false, fmt.Errorf("--space %s: %w", what, err)
+	}
+	return own, false, nil
+}
