@@ -12,16 +12,17 @@ import (
 
 // Log returns an observer that logs a run to l:
 //
-//	level  message         attributes
-//	INFO   run started     study, trials (0 if not known), finished (before the run)
-//	DEBUG  trial started   trial
-//	DEBUG  trial reported  trial, step, value
-//	INFO   trial complete  trial, values, params, duration, best (if it is)
-//	INFO   trial pruned    trial, step (the last), params, duration, reason
-//	WARN   trial failed    trial, params, duration, error
-//	WARN   run warning     error
+//	level  message            attributes
+//	INFO   run started        study, trials (0 if not known), finished (before the run)
+//	DEBUG  trial started      trial
+//	DEBUG  trial reported     trial, step, value
+//	INFO   trial complete     trial, values, params, duration, best (if it is)
+//	INFO   trial pruned       trial, step (the last), params, duration, reason
+//	INFO   trial interrupted  trial, params, duration
+//	WARN   trial failed       trial, params, duration, error
+//	WARN   run warning        error
 //	INFO   run ended
-//	ERROR  run ended       error
+//	ERROR  run ended          error
 //
 // Params is a group with each parameter under its name. A failed trial's params
 // are those that had been suggested. NaN and the infinities are strings, since a
@@ -44,6 +45,10 @@ func Log(l *slog.Logger) study.Observer {
 			case trial.Pruned:
 				log(slog.LevelInfo, "trial pruned", id, slog.Int("step", r.LastStep()), params, took, slog.String("reason", r.Err))
 			case trial.Failed:
+				if r.Interrupted() {
+					log(slog.LevelInfo, "trial interrupted", id, params, took)
+					return
+				}
 				log(slog.LevelWarn, "trial failed", id, params, took, slog.String("error", r.Err))
 			default:
 				values := make([]any, len(r.Values))

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -50,18 +49,19 @@ type Display struct {
 	cols func() int // of the terminal; nil if it is none
 	now  func() time.Time
 
-	mu      sync.Mutex
-	bar     *progressbar.ProgressBar // nil if none is shown
-	drawing bytes.Buffer             // what bar wrote
-	open    bool                     // a line was written and has not ended
-	stale   bool                     // more is known than was shown
-	shown   time.Time
-	begun   time.Time
-	total   int // 0 if not known
-	done    int
-	pruned  int
-	failed  []string // their errors
-	latest  trial.Snapshot
+	mu          sync.Mutex
+	bar         *progressbar.ProgressBar // nil if none is shown
+	drawing     bytes.Buffer             // what bar wrote
+	open        bool                     // a line was written and has not ended
+	stale       bool                     // more is known than was shown
+	shown       time.Time
+	begun       time.Time
+	total       int // 0 if not known
+	done        int
+	pruned      int
+	failed      int
+	interrupted int
+	latest      trial.Snapshot
 }
 
 // New returns a Display in f, which stays the caller's to close.
@@ -117,7 +117,7 @@ func (d *Display) begin(total int, h trial.Snapshot) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.begun, d.shown, d.total, d.latest = d.now(), time.Time{}, total, h
-	d.done, d.pruned, d.failed = 0, 0, nil
+	d.done, d.pruned, d.failed, d.interrupted = 0, 0, 0, 0
 	if d.cols == nil {
 		return
 	}
@@ -149,9 +149,13 @@ func (d *Display) finish(r trial.Record, h trial.Snapshot) {
 	switch r.State {
 	case trial.Pruned:
 		d.pruned++
-	case trial.Failed: // shown with the next event, when it is known if it was but interrupted
-		d.failed = append(d.failed, r.Err)
-		return
+	case trial.Failed:
+		if r.Interrupted() {
+			d.done--
+			d.interrupted++
+			return
+		}
+		d.failed++
 	}
 	d.show()
 }
@@ -207,10 +211,9 @@ func (d *Display) end(err error) {
 		d.bar.Exit()
 		d.bar = nil
 	}
-	interrupted := d.interrupted(err)
 	last := d.summary()
-	if interrupted > 0 {
-		last += fmt.Sprintf(", %d interrupted", interrupted)
+	if d.interrupted > 0 {
+		last += fmt.Sprintf(", %d interrupted", d.interrupted)
 	}
 	if n := d.latest.Objectives(); n > 1 {
 		last += fmt.Sprintf(", Pareto front of %d", len(d.latest.Front()))
@@ -223,18 +226,6 @@ func (d *Display) end(err error) {
 	}
 	d.open = false
 	fmt.Fprintf(d.out, "%s\n", last)
-}
-
-// interrupted takes the trials out of the count that failed by what ended the run, and
-// returns how many those are.
-func (d *Display) interrupted(end error) int {
-	if end == nil {
-		return 0
-	}
-	failed := slices.DeleteFunc(d.failed, func(text string) bool { return strings.HasPrefix(text, end.Error()) })
-	n := len(d.failed) - len(failed)
-	d.failed, d.done = failed, d.done-n
-	return n
 }
 
 // summary returns what there is to say in a line: "37/100 trials in 12s, best
@@ -259,8 +250,8 @@ func (d *Display) status() string {
 	if d.pruned > 0 {
 		parts = append(parts, fmt.Sprintf("%d pruned", d.pruned))
 	}
-	if n := len(d.failed); n > 0 {
-		parts = append(parts, fmt.Sprintf("%d failed", n))
+	if d.failed > 0 {
+		parts = append(parts, fmt.Sprintf("%d failed", d.failed))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -93,15 +93,16 @@ func TestInterrupted(t *testing.T) {
 	f := newFake(0)
 	f.begin(5)
 	f.finish(2*time.Second, 0, trial.Complete, 0.5)
-	for number, text := range []string{1: "bad luck", 2: "interrupt signal received", 3: "interrupt signal received: fold 0"} {
-		if text != "" {
+	for number, notes := range []trial.Attrs{1: nil, 2: {{Key: trial.InterruptedKey, JSON: "true"}}, 3: {{Key: trial.InterruptedKey, JSON: "true"}}} {
+		if number > 0 {
 			f.clock = f.clock.Add(time.Second)
-			f.Observer().Finish(trial.Record{Number: number, State: trial.Failed, Err: text}, f.history.Snapshot())
+			f.Observer().Finish(trial.Record{Number: number, State: trial.Failed, Notes: notes}, f.history.Snapshot())
 		}
 	}
 	f.Observer().End(errors.New("interrupt signal received"))
 	assert.Equal(t, []string{
 		"1/5 trials in 2s, best 0.5 (trial 0)",
+		"2/5 trials in 3s, best 0.5 (trial 0), 1 failed",
 		"2/5 trials in 5s, best 0.5 (trial 0), 1 failed, 2 interrupted: ended by: interrupt signal received",
 		"",
 	}, f.screen())

@@ -328,6 +328,10 @@ func (r *run) counted(n int) {
 func (r *run) conclude(ctx context.Context, t *Trial, values []float64, err error) {
 	// What was evaluated is worth keeping even if the run is being cancelled.
 	keeping := context.WithoutCancel(ctx)
+	interrupted := ctx.Err() != nil
+	if interrupted && err != nil && !errors.Is(err, ErrPruned) {
+		_ = t.change(trial.Noted(note(trial.InterruptedKey, true))) // Tell says if it has finished already
+	}
 	told := r.study.Tell(keeping, t, values, err)
 	r.counted(-1)
 	if told != nil {
@@ -348,11 +352,11 @@ func (r *run) conclude(ctx context.Context, t *Trial, values []float64, err erro
 	if t.rec.State != trial.Failed {
 		return
 	}
-	if ctx.Err() == nil && r.Fatal(err) {
+	if !interrupted && r.Fatal(err) {
 		r.stop(fmt.Errorf("study: trial %d: %w", t.rec.Number, err))
 	}
 	again, ok := retryOf(t.rec, r.Retries)
-	if ctx.Err() != nil { // it was cut short, which does not count
+	if interrupted { // which does not count
 		again, ok = repeatOf(t.rec), true
 	}
 	if ok {

@@ -807,6 +807,9 @@ func TestInterruptionsDoNotUseUpRevivals(t *testing.T) {
 		})
 		require.ErrorIs(t, st.Optimize(ctx, o, study.Run{}), context.Canceled)
 	}
+	for _, r := range records(t, st) {
+		assert.Equal(t, r.State == trial.Failed, r.Interrupted(), r.Number)
+	}
 	require.NoError(t, st.Optimize(t.Context(), study.Func(bowl), study.Run{Trials: 1}))
 	best, err := st.Best(t.Context())
 	require.NoError(t, err)

@@ -146,6 +146,16 @@ type Constraint struct {
 // of a trial of whatever state.
 func (r Record) Get(name string) (space.Literal, bool) { return r.Params.Get(name) }
 
+// InterruptedKey is the note of a trial that failed because its run was ended, as by
+// Ctrl-C: it says nothing about the parameters, and they are enqueued again.
+const InterruptedKey = "interrupted"
+
+// Interrupted reports whether r has failed only because its run was ended.
+func (r Record) Interrupted() bool {
+	_, ok := r.Notes.Get(InterruptedKey)
+	return ok && r.State == Failed
+}
+
 // LastStep returns the highest step reported at, or -1 if there is none.
 func (r Record) LastStep() int {
 	if len(r.Reports) == 0 {

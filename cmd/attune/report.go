@@ -69,7 +69,7 @@ func newRow(ctx context.Context, st *study.Study, j job, task *tune.Task) (row, 
 		switch {
 		case t.State == trial.Complete, t.State == trial.Pruned:
 			r.took += t.Duration()
-		case failed(t):
+		case t.State == trial.Failed && !t.Interrupted():
 			r.trials[2]++
 			r.failure = t.Err
 		}
@@ -82,12 +82,6 @@ func newRow(ctx context.Context, st *study.Study, j job, task *tune.Task) (row, 
 	}
 	r.valid = forecast.Result{Name: j.Model, Metrics: j.metrics()[:1], Scores: r.best.Values}
 	return r, nil
-}
-
-// failed reports whether a trial has failed, and not just been interrupted: such a one
-// is enqueued again.
-func failed(t trial.Record) bool {
-	return t.State == trial.Failed && !strings.HasPrefix(t.Err, errInterrupted.Error())
 }
 
 // A frozen forecaster is one that is not fitted again.

@@ -175,7 +175,7 @@ func summaries(ctx context.Context, store *sqlite.Store) ([]summary, error) {
 			l.Best, l.BestTrial = &best.Values[0], &best.Number
 		}
 		for t := range h.All() {
-			if failed(t) {
+			if t.State == trial.Failed && !t.Interrupted() {
 				l.Failed++
 			}
 			if l.Begun.IsZero() || !t.Started.IsZero() && t.Started.Before(l.Begun) {

@@ -2,14 +2,15 @@
 // forests and isolation forests, whoever trained them.
 //
 // A [Model] is plain data. Readers make one from the files of LightGBM
-// ([ReadLightGBM]), XGBoost ([ReadXGBoost]) and CatBoost ([ReadCatBoost]) and
-// refuse, by name, what it cannot express; [Model.Validate] says whether one that
-// was built by hand holds together. [NewPredictor] compiles a model for fast
-// prediction, [Model.Importance] and [Model.SHAP] explain it, and [WriteLightGBM]
-// saves it as a file that LightGBM itself loads.
+// ([ReadLightGBM]), XGBoost ([ReadXGBoost]), CatBoost ([ReadCatBoost]) and
+// scikit-learn ([ReadScikitLearn]) and refuse, by name, what it cannot express;
+// [Model.Validate] says whether one that was built by hand holds together.
+// [NewPredictor] compiles a model for fast prediction, [Model.Importance] and
+// [Model.SHAP] explain it, and [WriteLightGBM] saves it as a file that LightGBM itself
+// loads.
 //
 // All splits are stated in one form: a number goes left when it is <= the
-// threshold, a category when it is listed. The rules of the three libraries are
+// threshold, a category when it is listed. The rules of the four libraries are
 // translated without loss: see [Model.Float32] and [Missing].
 package tree
 

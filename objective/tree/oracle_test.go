@@ -28,6 +28,7 @@ type oracle struct {
 	Contrib floats            `json:"contrib"`
 	Split   []float64         `json:"split"`
 	Gain    []float64         `json:"gain"`
+	Names   []string          `json:"names"`
 
 	library string
 }

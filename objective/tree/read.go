@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+
+	"github.com/attune-hpo/attune/internal/pickle"
 )
 
 var (
@@ -21,8 +23,9 @@ func unsupported(format string, args ...any) error {
 }
 
 // Read reads a model that [Write] wrote, or one of any of the formats of
-// [ReadLightGBM], [ReadXGBoost] and [ReadCatBoost], told apart by how they begin. It reads r to its end. Errors wrap
-// [ErrFormat], [ErrUnsupported] or [ErrInvalid].
+// [ReadLightGBM], [ReadXGBoost], [ReadCatBoost] and [ReadScikitLearn], told apart by how
+// they begin. It reads r to its end. Errors wrap [ErrFormat], [ErrUnsupported] or
+// [ErrInvalid].
 func Read(r io.Reader) (*Model, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
@@ -31,11 +34,13 @@ func Read(r io.Reader) (*Model, error) {
 	head := bytes.TrimLeft(data, " \t\r\n")
 	switch {
 	case isSaved(head):
-		return parseSaved(head)
+		return parseSaved(data)
 	case bytes.HasPrefix(head, []byte("tree")):
 		return parseLightGBM(data)
+	case pickle.Detect(data):
+		return parseScikitLearn(data)
 	case !bytes.HasPrefix(head, []byte("{")):
-		return nil, fmt.Errorf("%w: neither LightGBM text, nor XGBoost JSON or UBJSON, nor CatBoost JSON: save the model in one of these", ErrFormat)
+		return nil, fmt.Errorf("%w: neither LightGBM text, nor XGBoost JSON or UBJSON, nor CatBoost JSON, nor scikit-learn's pickle: save the model in one of these", ErrFormat)
 	}
 	doc, kind, err := decode(data)
 	switch {

@@ -1,0 +1,665 @@
+package pickle
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"math/big"
+	"strconv"
+	"strings"
+)
+
+const (
+	// maxSteps bounds the instructions of a pickle, each of which makes little. A fitted
+	// tree of scikit-learn has some 300, however large it is.
+	maxSteps = 1 << 24
+	// maxDigits bounds an integer written in decimal, for that takes its square to read.
+	maxDigits = 1000
+)
+
+var (
+	errShort = errors.New("ends too early")
+	errStack = errors.New("the stack is empty")
+)
+
+// Decode reads the pickle, or the file of joblib, that data begins with; what follows it
+// is not looked at. allow says which classes and functions may be named,
+// besides those that make the plain values of the package's comment; nil allows no more.
+// A compressed file is to be unpacked first: see [Unpack].
+//
+// What is broken is an error that names the byte. Memory is bounded
+// by the size of data: no size that a file declares is believed before the bytes are
+// there, and bytes and arrays are parts of data, which must not be changed.
+func Decode(data []byte, allow func(Global) bool) (any, error) {
+	d := &decoder{data: data, allow: allow, joblib: true}
+	v, err := d.run()
+	if err != nil {
+		return nil, fmt.Errorf("pickle: byte %d: %w", d.step, err)
+	}
+	return v, nil
+}
+
+type decoder struct {
+	data   []byte
+	at     int
+	step   int // where the instruction being carried out begins
+	steps  int
+	copied int
+	allow  func(Global) bool
+	joblib bool // arrays may follow their description
+
+	stack []any
+	marks []int // heights of the stack
+	memo  map[uint64]any
+}
+
+// run carries out instructions up to STOP.
+func (d *decoder) run() (any, error) {
+	d.memo = map[uint64]any{}
+	for {
+		d.step = d.at
+		if d.steps++; d.steps > maxSteps {
+			return nil, unsupported("more than %d instructions", maxSteps)
+		}
+		op, err := d.take(1)
+		if err != nil {
+			return nil, err
+		}
+		if op[0] == '.' { // STOP
+			return d.pop()
+		}
+		if err := d.do(op[0]); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// width is the size, in bytes, of the number that an instruction begins with: a value, a
+// count of bytes or a key.
+var width = [256]int{
+	'K': 1, 'M': 2, 0x8a: 1, 0x8b: 4,
+	'T': 4, 'U': 1, 'X': 4, 0x8c: 1, 0x8d: 8,
+	'B': 4, 'C': 1, 0x8e: 8, 0x96: 8,
+	'q': 1, 'r': 4, 'h': 1, 'j': 4,
+}
+
+// do carries out one instruction. The names are those of the pickletools module.
+func (d *decoder) do(op byte) error {
+	switch op {
+	// Of the machine.
+	case 0x80: // PROTO
+		b, err := d.take(1)
+		if err == nil && b[0] > 5 {
+			err = unsupported("protocol %d: pickle.dump(model, file, protocol=5) writes one that is", b[0])
+		}
+		return err
+	case 0x95: // FRAME
+		_, err := d.size(8)
+		return err
+	case '(': // MARK
+		d.marks = append(d.marks, len(d.stack))
+		return nil
+	case '0': // POP
+		if n := len(d.marks); n > 0 && d.marks[n-1] == len(d.stack) {
+			d.marks = d.marks[:n-1]
+			return nil
+		}
+		_, err := d.pop()
+		return err
+	case '1': // POP_MARK
+		_, err := d.popMark()
+		return err
+	case '2': // DUP
+		v, err := d.top()
+		return d.push(v, err)
+	case 'p', 'q', 'r', 0x94: // PUT, BINPUT, LONG_BINPUT, MEMOIZE
+		i, err := uint64(len(d.memo)), error(nil)
+		if op != 0x94 {
+			i, err = d.index(op)
+		}
+		if err != nil {
+			return err
+		}
+		v, err := d.top()
+		d.memo[i] = v
+		return err
+	case 'g', 'h', 'j': // GET, BINGET, LONG_BINGET
+		i, err := d.index(op)
+		v, ok := d.memo[i]
+		if err == nil && !ok {
+			err = fmt.Errorf("nothing is remembered as %d", i)
+		}
+		return d.push(v, err)
+	case 'P', 'Q': // PERSID, BINPERSID
+		return unsupported("a persistent id: an object that the file does not hold")
+	case 0x82, 0x83, 0x84: // EXT1, EXT2, EXT4
+		return unsupported("a code of copyreg's extension registry")
+	case 0x97: // NEXT_BUFFER
+		return unsupported("a buffer that is kept out of the file: dump without buffer_callback")
+	case 0x98: // READONLY_BUFFER
+		_, err := d.top()
+		return err
+
+	// Plain values.
+	case 'N': // NONE
+		return d.push(nil, nil)
+	case 0x88, 0x89: // NEWTRUE, NEWFALSE
+		return d.push(op == 0x88, nil)
+	case 'I', 'L': // INT, LONG
+		line, err := d.line()
+		if err != nil {
+			return err
+		}
+		if op == 'I' && (line == "00" || line == "01") {
+			return d.push(line == "01", nil)
+		}
+		v, err := decimal(strings.TrimSuffix(line, "L"))
+		return d.push(v, err)
+	case 'K', 'M': // BININT1, BININT2
+		n, err := d.size(width[op])
+		return d.push(int64(n), err)
+	case 'J': // BININT
+		b, err := d.take(4)
+		if err != nil {
+			return err
+		}
+		return d.push(int64(int32(binary.LittleEndian.Uint32(b))), nil)
+	case 0x8a, 0x8b: // LONG1, LONG4
+		b, err := d.counted(width[op])
+		if err != nil {
+			return err
+		}
+		return d.push(integer(b), nil)
+	case 'F': // FLOAT
+		line, err := d.line()
+		if err != nil {
+			return err
+		}
+		f, err := strconv.ParseFloat(line, 64)
+		if err != nil && !errors.Is(err, strconv.ErrRange) {
+			return fmt.Errorf("%.40q is not a number", line)
+		}
+		return d.push(f, nil)
+	case 'G': // BINFLOAT
+		b, err := d.take(8)
+		if err != nil {
+			return err
+		}
+		return d.push(math.Float64frombits(binary.BigEndian.Uint64(b)), nil)
+	case 'S': // STRING
+		line, err := d.line()
+		if err != nil {
+			return err
+		}
+		s, err := unquote(line)
+		return d.push(s, err)
+	case 'V': // UNICODE
+		line, err := d.line()
+		if err != nil {
+			return err
+		}
+		s, err := rawUnicode(line)
+		return d.push(s, err)
+	case 'T', 'U': // BINSTRING, SHORT_BINSTRING
+		b, err := d.counted(width[op])
+		return d.push(latin1(b), err)
+	case 'X', 0x8c, 0x8d: // BINUNICODE, SHORT_BINUNICODE, BINUNICODE8
+		b, err := d.counted(width[op])
+		return d.push(string(b), err)
+	case 'B', 'C', 0x8e, 0x96: // BINBYTES, SHORT_BINBYTES, BINBYTES8, BYTEARRAY8
+		b, err := d.counted(width[op])
+		return d.push(b, err)
+
+	// Containers.
+	case ')': // EMPTY_TUPLE
+		return d.push(Tuple(nil), nil)
+	case 0x85, 0x86, 0x87: // TUPLE1, TUPLE2, TUPLE3
+		t := make(Tuple, op-0x84)
+		for i := range t {
+			var err error
+			if t[len(t)-1-i], err = d.pop(); err != nil {
+				return err
+			}
+		}
+		return d.push(t, nil)
+	case 't': // TUPLE
+		items, err := d.popMark()
+		return d.push(Tuple(items), err)
+	case ']', 0x8f: // EMPTY_LIST, EMPTY_SET
+		return d.push(&List{}, nil)
+	case 'l', 0x91: // LIST, FROZENSET
+		items, err := d.popMark()
+		return d.push(&List{items}, err)
+	case '}': // EMPTY_DICT
+		return d.push(&Dict{}, nil)
+	case 'd': // DICT
+		items, err := d.popMark()
+		if err != nil {
+			return err
+		}
+		v := &Dict{}
+		return d.push(v, put(v, items))
+	case 'a': // APPEND
+		v, err := d.pop()
+		if err != nil {
+			return err
+		}
+		return d.extend(v)
+	case 'e', 0x90: // APPENDS, ADDITEMS
+		items, err := d.popMark()
+		if err != nil {
+			return err
+		}
+		return d.extend(items...)
+	case 's': // SETITEM
+		v, err := d.pop()
+		if err != nil {
+			return err
+		}
+		k, err := d.pop()
+		if err != nil {
+			return err
+		}
+		return d.setItems(k, v)
+	case 'u': // SETITEMS
+		items, err := d.popMark()
+		if err != nil {
+			return err
+		}
+		return d.setItems(items...)
+
+	// Classes, functions and what they make.
+	case 'c': // GLOBAL
+		g, err := d.named()
+		return d.push(g, err)
+	case 0x93: // STACK_GLOBAL
+		name, err := d.pop()
+		if err != nil {
+			return err
+		}
+		module, err := d.pop()
+		if err != nil {
+			return err
+		}
+		m, isString := module.(string)
+		n, isStringToo := name.(string)
+		if !isString || !isStringToo {
+			return errors.New("a name that is no string")
+		}
+		g, err := d.global(m, n)
+		return d.push(g, err)
+	case 'R', 0x81: // REDUCE, NEWOBJ
+		args, err := d.pop()
+		if err != nil {
+			return err
+		}
+		class, err := d.pop()
+		if err != nil {
+			return err
+		}
+		v, err := d.call(class, args)
+		return d.push(v, err)
+	case 0x92: // NEWOBJ_EX
+		named, err := d.pop()
+		if err != nil {
+			return err
+		}
+		if n, ok := named.(*Dict); !ok || len(n.Keys) > 0 {
+			return unsupported("an object made with named arguments")
+		}
+		return d.do(0x81)
+	case 'i': // INST
+		g, err := d.named()
+		if err != nil {
+			return err
+		}
+		args, err := d.popMark()
+		if err != nil {
+			return err
+		}
+		return d.push(&Object{Class: g, Args: args}, nil)
+	case 'o': // OBJ
+		items, err := d.popMark()
+		if err != nil {
+			return err
+		}
+		if len(items) == 0 {
+			return errStack
+		}
+		v, err := d.call(items[0], Tuple(items[1:]))
+		return d.push(v, err)
+	case 'b': // BUILD
+		state, err := d.pop()
+		if err != nil {
+			return err
+		}
+		v, err := d.top()
+		if err != nil {
+			return err
+		}
+		return d.build(v, state)
+	}
+	return fmt.Errorf("unknown instruction %#02x: no pickle, or a broken one", op)
+}
+
+// build gives an object its state.
+func (d *decoder) build(v, state any) error {
+	switch v := v.(type) {
+	case *Array:
+		return v.build(state)
+	case *DType:
+		return v.build(d, state)
+	case *Dict, *List: // attributes of an OrderedDict or the like
+		return nil
+	case *Object:
+		v.State = state
+		if d.joblib && v.Class == arrayWrapper {
+			a, err := d.array(v)
+			if err != nil {
+				return err
+			}
+			d.stack[len(d.stack)-1] = a
+		}
+		return nil
+	}
+	return fmt.Errorf("a state for %s", Kind(v))
+}
+
+// extend appends to what is on top of the stack.
+func (d *decoder) extend(items ...any) error {
+	v, err := d.top()
+	if err != nil {
+		return err
+	}
+	switch v := v.(type) {
+	case *List:
+		v.Items = append(v.Items, items...)
+	case *Object:
+		v.Items = append(v.Items, items...)
+	default:
+		return fmt.Errorf("elements for %s", Kind(v))
+	}
+	return nil
+}
+
+// setItems puts keys and values, in turns, into what is on top of the stack.
+func (d *decoder) setItems(items ...any) error {
+	v, err := d.top()
+	if err != nil {
+		return err
+	}
+	switch v := v.(type) {
+	case *Dict:
+		return put(v, items)
+	case *Object:
+		if v.Entries == nil {
+			v.Entries = &Dict{}
+		}
+		return put(v.Entries, items)
+	}
+	return fmt.Errorf("entries for %s", Kind(v))
+}
+
+func put(d *Dict, items []any) error {
+	if len(items)%2 != 0 {
+		return errors.New("a key without a value")
+	}
+	for i := 0; i < len(items); i += 2 {
+		d.set(items[i], items[i+1])
+	}
+	return nil
+}
+
+// named reads the name of a class or function, from two lines.
+func (d *decoder) named() (Global, error) {
+	module, err := d.line()
+	if err != nil {
+		return Global{}, err
+	}
+	name, err := d.line()
+	if err != nil {
+		return Global{}, err
+	}
+	return d.global(module, name)
+}
+
+func (d *decoder) global(module, name string) (Global, error) {
+	switch module {
+	case "copy_reg":
+		module = "copyreg"
+	case "__builtin__":
+		module = "builtins"
+	}
+	g := Global{module, name}
+	if !plain(g) && !(d.allow != nil && d.allow(g)) {
+		return g, unsupported("%s is not among the classes and functions that are read here", g)
+	}
+	return g, nil
+}
+
+// copies bounds what is copied of the values there: sharing one costs two bytes, and
+// would make a file of any size out of copies.
+func (d *decoder) copies(n int) error {
+	if d.copied += n; d.copied > 1<<16+len(d.data) {
+		return errors.New("more is copied than is there")
+	}
+	return nil
+}
+
+// take returns the next n bytes.
+func (d *decoder) take(n int) ([]byte, error) {
+	if n < 0 || n > len(d.data)-d.at {
+		return nil, errShort
+	}
+	b := d.data[d.at : d.at+n : d.at+n]
+	d.at += n
+	return b, nil
+}
+
+// size reads a number of n bytes.
+func (d *decoder) size(n int) (uint64, error) {
+	b, err := d.take(n)
+	var v uint64
+	for i := len(b) - 1; i >= 0; i-- {
+		v = v<<8 | uint64(b[i])
+	}
+	return v, err
+}
+
+// counted returns bytes whose number comes before them, in n bytes.
+func (d *decoder) counted(n int) ([]byte, error) {
+	size, err := d.size(n)
+	if err != nil {
+		return nil, err
+	}
+	if size > uint64(len(d.data)-d.at) {
+		return nil, fmt.Errorf("%d bytes declared, %d left: %w", size, len(d.data)-d.at, errShort)
+	}
+	return d.take(int(size))
+}
+
+// line returns the text up to the end of the line.
+func (d *decoder) line() (string, error) {
+	for i, c := range d.data[d.at:] {
+		if c == '\n' {
+			b, err := d.take(i + 1)
+			return strings.TrimSuffix(string(b[:i]), "\r"), err
+		}
+	}
+	return "", errShort
+}
+
+// index reads a key of the memo: a number, or, of PUT and GET, a line.
+func (d *decoder) index(op byte) (uint64, error) {
+	if width[op] > 0 {
+		return d.size(width[op])
+	}
+	line, err := d.line()
+	if err != nil {
+		return 0, err
+	}
+	i, err := strconv.ParseUint(line, 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("%.40q is no key", line)
+	}
+	return i, nil
+}
+
+func (d *decoder) push(v any, err error) error {
+	if err == nil {
+		d.stack = append(d.stack, v)
+	}
+	return err
+}
+
+// floor is the height that the stack does not go below.
+func (d *decoder) floor() int {
+	if n := len(d.marks); n > 0 {
+		return d.marks[n-1]
+	}
+	return 0
+}
+
+func (d *decoder) top() (any, error) {
+	if len(d.stack) <= d.floor() {
+		return nil, errStack
+	}
+	return d.stack[len(d.stack)-1], nil
+}
+
+func (d *decoder) pop() (any, error) {
+	v, err := d.top()
+	if err == nil {
+		d.stack = d.stack[:len(d.stack)-1]
+	}
+	return v, err
+}
+
+// popMark returns what is above the last mark, and takes both away.
+func (d *decoder) popMark() ([]any, error) {
+	if len(d.marks) == 0 {
+		return nil, errors.New("no mark on the stack")
+	}
+	from := d.floor()
+	items := append([]any(nil), d.stack[from:]...)
+	d.stack, d.marks = d.stack[:from], d.marks[:len(d.marks)-1]
+	return items, nil
+}
+
+// integer returns an integer in two's complement, the least byte first.
+func integer(b []byte) any {
+	if len(b) == 0 {
+		return int64(0)
+	}
+	negative := b[len(b)-1]&0x80 != 0
+	if len(b) <= 8 {
+		var v uint64
+		if negative {
+			v = math.MaxUint64
+		}
+		for i := len(b) - 1; i >= 0; i-- {
+			v = v<<8 | uint64(b[i])
+		}
+		return int64(v)
+	}
+	reversed := make([]byte, len(b))
+	for i, c := range b {
+		reversed[len(b)-1-i] = c
+	}
+	v := new(big.Int).SetBytes(reversed)
+	if negative {
+		v.Sub(v, new(big.Int).Lsh(big.NewInt(1), uint(8*len(b))))
+	}
+	return v
+}
+
+func decimal(text string) (any, error) {
+	if i, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return i, nil
+	}
+	if len(text) > maxDigits {
+		return nil, unsupported("an integer of %d digits: at most %d", len(text), maxDigits)
+	}
+	if v, ok := new(big.Int).SetString(text, 10); ok {
+		return v, nil
+	}
+	return nil, fmt.Errorf("%.40q is not a whole number", text)
+}
+
+// latin1 returns the text of a str of Python 2, whose characters are bytes.
+func latin1(b []byte) string {
+	r := make([]rune, len(b))
+	for i, c := range b {
+		r[i] = rune(c)
+	}
+	return string(r)
+}
+
+// unquote reads a str as Python 2's repr writes it.
+func unquote(line string) (string, error) {
+	n := len(line)
+	if n < 2 || line[0] != line[n-1] || line[0] != '\'' && line[0] != '"' {
+		return "", fmt.Errorf("%.40q is no quoted string", line)
+	}
+	body := line[1 : n-1]
+	var out []byte
+	for i := 0; i < len(body); i++ {
+		if body[i] != '\\' {
+			out = append(out, body[i])
+			continue
+		}
+		if i++; i == len(body) {
+			return "", fmt.Errorf("%.40q ends in a backslash", line)
+		}
+		if short := strings.IndexByte(`abfnrtv\'"`, body[i]); short >= 0 {
+			out = append(out, "\a\b\f\n\r\t\v\\'\""[short])
+			continue
+		}
+		digits, base := 0, 8
+		for i+digits < len(body) && digits < 3 && body[i+digits] >= '0' && body[i+digits] <= '7' {
+			digits++
+		}
+		if body[i] == 'x' && i+2 < len(body) {
+			i++
+			digits, base = 2, 16
+		}
+		c, err := strconv.ParseUint(body[i:i+digits], base, 16)
+		if err != nil {
+			return "", fmt.Errorf("%.40q has an unknown escape", line)
+		}
+		out = append(out, byte(c))
+		i += digits - 1
+	}
+	return latin1(out), nil
+}
+
+// rawUnicode reads the encoding raw_unicode_escape: Latin-1, and \u and \U.
+func rawUnicode(line string) (string, error) {
+	var out strings.Builder
+	for i := 0; i < len(line); i++ {
+		digits := 0
+		if line[i] == '\\' && i+1 < len(line) {
+			switch line[i+1] {
+			case 'u':
+				digits = 4
+			case 'U':
+				digits = 8
+			}
+		}
+		if digits == 0 {
+			out.WriteRune(rune(line[i]))
+			continue
+		}
+		if i+2+digits > len(line) {
+			return "", fmt.Errorf("%.40q ends in an escape", line)
+		}
+		c, err := strconv.ParseUint(line[i+2:i+2+digits], 16, 32)
+		if err != nil || c > 0x10ffff {
+			return "", fmt.Errorf("%.40q has a broken escape", line)
+		}
+		out.WriteRune(rune(c))
+		i += 1 + digits
+	}
+	return out.String(), nil
+}

@@ -1,0 +1,213 @@
+// Package pickle reads the pickles of Python, protocols 0 to 5, as data: NumPy's arrays
+// in them, and the files that joblib writes.
+//
+// A pickle is a program for a small stack machine that names classes and functions,
+// and Python imports and calls them. Nothing is called here. [Decode] carries out what
+// builds plain values, numbers, strings, lists, dicts and arrays, and keeps everything
+// else as an [Object]: the name of the class, and what it would have been given. A name
+// that the caller has not allowed ends the reading with [ErrUnsupported], so that a file
+// that wants more than its reader knows is never half understood.
+//
+// What is decoded is
+//
+//	None, bool, int, float, complex    nil, bool, int64 or *big.Int, float64, *Object
+//	str; bytes, bytearray              string; []byte. A str of Python 2 is taken as Latin-1
+//	tuple, list, set, dict             Tuple, *List, *List, *Dict
+//	numpy.ndarray, numpy.dtype         *Array, *DType
+//	scalars of NumPy                   bool, int64, float64; an *Array of no dimensions
+//	classes and functions              Global
+//	instances and calls                *Object
+//
+// Values may be shared, and a list may hold itself: walk what you know, not whatever is
+// there.
+package pickle
+
+import (
+	"errors"
+	"fmt"
+	"math/big"
+)
+
+// ErrUnsupported reports a file that needs what is not read: a class or function that is
+// not allowed, a compression, buffers or objects kept elsewhere. The error names it.
+var ErrUnsupported = errors.New("pickle: unsupported")
+
+// A refusal is an [ErrUnsupported] that says what it is of.
+type refusal struct{ error }
+
+func (refusal) Is(target error) bool { return target == ErrUnsupported }
+
+func unsupported(format string, args ...any) error { return refusal{fmt.Errorf(format, args...)} }
+
+// A Global is the name of a class or a function. Python 2's modules have the names of
+// Python 3.
+type Global struct{ Module, Name string }
+
+func (g Global) String() string {
+	s := g.Module + "." + g.Name
+	if len(s) > 100 {
+		s = s[:100] + "…"
+	}
+	for _, c := range s {
+		if c < ' ' || c == '\ufffd' {
+			return fmt.Sprintf("%q", s)
+		}
+	}
+	return s
+}
+
+// A Tuple is a tuple.
+type Tuple []any
+
+// A List is a list or a set.
+type List struct{ Items []any }
+
+// A Dict is a dict, its entries in order.
+type Dict struct {
+	Keys, Values []any
+	index        map[string]int // of the keys that are strings
+}
+
+// Get returns the value of a key that is a string; nil of one that is absent, and of a
+// nil Dict.
+func (d *Dict) Get(key string) any {
+	if d == nil {
+		return nil
+	}
+	if i, ok := d.index[key]; ok {
+		return d.Values[i]
+	}
+	return nil
+}
+
+func (d *Dict) set(key, value any) {
+	if s, ok := key.(string); ok {
+		if i, ok := d.index[s]; ok {
+			d.Values[i] = value
+			return
+		}
+		if d.index == nil {
+			d.index = map[string]int{}
+		}
+		d.index[s] = len(d.Keys)
+	}
+	d.Keys, d.Values = append(d.Keys, key), append(d.Values, value)
+}
+
+// An Object is what a class or a function was to make.
+type Object struct {
+	Class   Global
+	Args    Tuple // what it was to be called with
+	State   any   // what __setstate__ was to get, most often a *Dict of the attributes
+	Items   []any // appended to it
+	Entries *Dict // put into it; nil for none
+}
+
+// Get returns an attribute, from a State that is a dict or a tuple of a dict and one of
+// slots; nil when it is absent.
+func (o *Object) Get(attribute string) any {
+	switch s := o.State.(type) {
+	case *Dict:
+		return s.Get(attribute)
+	case Tuple:
+		for _, part := range s {
+			if d, ok := part.(*Dict); ok {
+				if v := d.Get(attribute); v != nil {
+					return v
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// Items returns the elements of a tuple, a list, a set or an array of objects, in C order.
+func Items(v any) ([]any, bool) {
+	switch v := v.(type) {
+	case Tuple:
+		return v, true
+	case *List:
+		return v.Items, true
+	case *Array:
+		if v.Type.Kind == 'O' {
+			return v.Objects, true
+		}
+	}
+	return nil, false
+}
+
+// Int returns a whole number, also one that is a bool, a float or an array of one element.
+func Int(v any) (int, bool) {
+	switch v := v.(type) {
+	case bool:
+		if v {
+			return 1, true
+		}
+		return 0, true
+	case int64:
+		return int(v), int64(int(v)) == v
+	case float64:
+		return int(v), v == float64(int(v)) && v >= -1<<53 && v <= 1<<53
+	case *Array:
+		if i, err := v.Ints(); err == nil && len(i) == 1 {
+			return int(i[0]), int64(int(i[0])) == i[0]
+		}
+	}
+	return 0, false
+}
+
+// Float returns a number, also one that is a bool or an array of one element.
+func Float(v any) (float64, bool) {
+	switch v := v.(type) {
+	case bool:
+		if v {
+			return 1, true
+		}
+		return 0, true
+	case int64:
+		return float64(v), true
+	case *big.Int:
+		f, _ := new(big.Float).SetInt(v).Float64()
+		return f, true
+	case float64:
+		return v, true
+	case *Array:
+		if v.Len() == 1 {
+			if f, err := v.Floats(); err == nil {
+				return f[0], true
+			}
+		}
+	}
+	return 0, false
+}
+
+// Kind says what a value is, for errors.
+func Kind(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "nothing"
+	case bool:
+		return "a bool"
+	case int64, *big.Int, float64:
+		return "a number"
+	case string:
+		return "a str"
+	case []byte:
+		return "bytes"
+	case Tuple:
+		return "a tuple"
+	case *List:
+		return "a list"
+	case *Dict:
+		return "a dict"
+	case *Array:
+		return "an array of " + v.Type.String()
+	case *DType:
+		return "a dtype"
+	case Global:
+		return v.String() + " itself"
+	case *Object:
+		return "a " + v.Class.String()
+	}
+	return fmt.Sprintf("a %T", v)
+}

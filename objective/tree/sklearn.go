@@ -1,0 +1,502 @@
+package tree
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+
+	"github.com/attune-hpo/attune/internal/pickle"
+)
+
+// ReadScikitLearn reads a model of scikit-learn 0.24 or later that joblib.dump or
+// pickle.dump wrote: decision trees, random forests and extra trees, gradient boosting,
+// histogram gradient boosting, for numbers and for classes, and isolation forests. It
+// reads r to its end. The file, which is a program to Python, is data here: nothing of it
+// is executed, and classes that no such model has are refused by name.
+//
+// The model predicts
+//
+//	trees, forests          what predict gives for numbers, predict_proba for classes
+//	gradient boosting       the same; for two classes, the probability of the second alone
+//	isolation forests       -score_samples: anomaly scores from 0 to 1
+//
+// bit for bit as scikit-learn on one core, but for the functions of links and the base
+// values of classes, which may differ in the last bits. Node.Count and Weight are
+// n_node_samples and weighted_n_node_samples; Node.Gain is the decrease of the impurity
+// times the weight, shared among the outputs.
+//
+// Missing values go where scikit-learn sends them since 1.3; models of versions that
+// refuse them send them to the right. Categories of histogram gradient boosting are the
+// numbers that it was given, or, of text, their places in its sorted list of categories.
+//
+// Refused with [ErrUnsupported]: other estimators, among them pipelines and searches
+// (dump the model inside), classes of several targets, gradient boosting from an
+// estimator of one's own (init), and files compressed with xz, LZMA or LZ4.
+func ReadScikitLearn(r io.Reader) (*Model, error) {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("tree: read scikit-learn: %w", err)
+	}
+	return parseScikitLearn(data)
+}
+
+func parseScikitLearn(data []byte) (*Model, error) {
+	m, err := scikitLearn(data)
+	if errors.Is(err, pickle.ErrUnsupported) {
+		err = unsupported("%w", err)
+	}
+	return check("scikit-learn", m, err)
+}
+
+func scikitLearn(data []byte) (*Model, error) {
+	data, err := pickle.Unpack(data)
+	if err != nil {
+		return nil, err
+	}
+	root, err := pickle.Decode(data, sklNames)
+	if err != nil {
+		return nil, err
+	}
+	return sklModel(newReading(data), root)
+}
+
+// sklModel makes a model of what a file holds.
+func sklModel(r *reading, root any) (*Model, error) {
+	o, ok := root.(*pickle.Object)
+	if !ok || !strings.HasPrefix(o.Class.Module, "sklearn.") {
+		return nil, unsupported("%s: want a model of scikit-learn by itself", pickle.Kind(root))
+	}
+	s := &sklearn{reading: r, model: o, arrays: 1<<16 + 4*r.size, m: &Model{Float32: true, Outputs: 1}}
+	version, _ := o.Get("_sklearn_version").(string)
+	fmt.Sscanf(version, "%d.%d", &s.major, &s.minor) // left 0, which is older than all
+	kind := o.Class.Name
+	s.classes = strings.HasSuffix(kind, "Classifier")
+	var read func() error
+	switch strings.TrimSuffix(strings.TrimSuffix(kind, "Classifier"), "Regressor") {
+	case "DecisionTree", "ExtraTree", "RandomForest", "ExtraTrees":
+		read = s.forest
+	case "IsolationForest":
+		read = s.isolation
+	case "GradientBoosting":
+		read = s.boosting
+	case "HistGradientBoosting":
+		read = s.histBoosting
+	case "Pipeline", "GridSearchCV", "RandomizedSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV":
+		return nil, unsupported("%s: dump the model inside by itself, model[-1] or model.best_estimator_, and prepare rows as the steps before it do", kind)
+	default:
+		return nil, unsupported("%s: want a decision tree, a random forest, extra trees, (histogram) gradient boosting or an isolation forest", kind)
+	}
+	err := s.features()
+	if err == nil {
+		err = read()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", kind, err)
+	}
+	return s.m, nil
+}
+
+// sklNames allows the names that models have: nothing is called, so that packages can be
+// allowed as a whole.
+func sklNames(g pickle.Global) bool {
+	switch pkg, _, _ := strings.Cut(g.Module, "."); pkg {
+	case "sklearn", "numpy", "_loss": // the last is sklearn._loss, as some builds name it
+		return true
+	case "builtins":
+		switch g.Name {
+		case "bool", "int", "float", "str", "list", "tuple", "dict", "range":
+			return true
+		}
+	}
+	return g == pickle.Global{Module: "functools", Name: "partial"}
+}
+
+// An sklearn is a model of scikit-learn being read.
+type sklearn struct {
+	*reading
+	model        *pickle.Object
+	m            *Model
+	major, minor int
+	classes      bool // it predicts classes
+	arrays       int  // bytes of arrays still allowed: each is wanted once, but a file may name one often
+}
+
+// since reports whether the model was fitted with version 1.minor or later.
+func (s *sklearn) since(minor int) bool { return s.major > 1 || s.major == 1 && s.minor >= minor }
+
+func (s *sklearn) features() error {
+	columns, err := sklInt(s.model, "n_features_in_", "n_features_")
+	if err != nil {
+		return err
+	}
+	if s.m.Features, err = s.reading.features(columns); err != nil {
+		return err
+	}
+	names, ok := s.model.Get("feature_names_in_").(*pickle.Array) // since 1.0, of a data frame
+	if !ok {
+		return nil
+	}
+	text, err := names.Strings()
+	if err != nil {
+		return fmt.Errorf("feature_names_in_: %w", err)
+	}
+	if len(text) != columns {
+		return fmt.Errorf("feature_names_in_: %d names of %d features", len(text), columns)
+	}
+	for i, name := range text {
+		s.m.Features[i].Name = name
+	}
+	return nil
+}
+
+// spend counts an array against what the file can hold.
+func (s *sklearn) spend(a *pickle.Array) error {
+	if s.arrays -= len(a.Data) + len(a.Objects); s.arrays < 0 {
+		return errors.New("arrays are named more often than a model does")
+	}
+	return nil
+}
+
+func (s *sklearn) array(v any) (*pickle.Array, error) {
+	a, ok := v.(*pickle.Array)
+	if !ok {
+		return nil, fmt.Errorf("want an array, have %s", pickle.Kind(v))
+	}
+	return a, s.spend(a)
+}
+
+// floats returns an array of n numbers, or of any where n is negative.
+func (s *sklearn) floats(v any, n int) ([]float64, error) {
+	a, err := s.array(v)
+	if err != nil {
+		return nil, err
+	}
+	if n >= 0 && a.Len() != n {
+		return nil, fmt.Errorf("want %d numbers, have %d", n, a.Len())
+	}
+	return a.Floats()
+}
+
+// sklInt returns the first of the attributes that is there.
+func sklInt(o *pickle.Object, attributes ...string) (int, error) {
+	for _, a := range attributes {
+		if v := o.Get(a); v != nil {
+			n, ok := pickle.Int(v)
+			if !ok {
+				return 0, fmt.Errorf("%s: want a whole number, have %s", a, pickle.Kind(v))
+			}
+			return n, nil
+		}
+	}
+	return 0, fmt.Errorf("%s is missing: is the model fitted?", attributes[0])
+}
+
+func sklObject(v any) (*pickle.Object, error) {
+	o, ok := v.(*pickle.Object)
+	if !ok {
+		return nil, fmt.Errorf("want an object, have %s", pickle.Kind(v))
+	}
+	return o, nil
+}
+
+func sklItems(o *pickle.Object, attribute string) ([]any, error) {
+	v := o.Get(attribute)
+	if v == nil {
+		return nil, fmt.Errorf("%s is missing: is the model fitted?", attribute)
+	}
+	items, ok := pickle.Items(v)
+	if !ok {
+		return nil, fmt.Errorf("%s: want a list, have %s", attribute, pickle.Kind(v))
+	}
+	return items, nil
+}
+
+// An sklNodes is a tree as scikit-learn lays it out: inner nodes and leaves in one
+// numbering, the root first.
+type sklNodes struct {
+	left, right []int64 // negative of leaves
+	feature     []int64
+	threshold   []float64
+	missingLeft []int64 // nil: the missing go right
+	count       []int64
+	weight      []float64
+	impurity    []float64
+	gain        []float64 // of histogram gradient boosting, in place of weight and impurity
+
+	value            []float64 // node by node, outputs × classes
+	outputs, classes int
+}
+
+// sklColumn fills a column from records.
+func sklColumn[T any](records *pickle.Array, name string, values func(*pickle.Array) ([]T, error), to *[]T, err *error) {
+	if *err != nil {
+		return
+	}
+	var column *pickle.Array
+	if column, *err = records.Field(name); *err == nil {
+		*to, *err = values(column)
+	}
+}
+
+// nodes reads the tree_ of an estimator.
+func (s *sklearn) nodes(estimator any) (*sklNodes, error) {
+	o, err := sklObject(estimator)
+	if err != nil {
+		return nil, err
+	}
+	if o, err = sklObject(o.Get("tree_")); err != nil {
+		return nil, fmt.Errorf("tree_: %w", err)
+	}
+	records, err := s.array(o.Get("nodes"))
+	if err != nil {
+		return nil, fmt.Errorf("tree_: nodes: %w", err)
+	}
+	a := new(sklNodes)
+	ints, floats := (*pickle.Array).Ints, (*pickle.Array).Floats
+	sklColumn(records, "left_child", ints, &a.left, &err)
+	sklColumn(records, "right_child", ints, &a.right, &err)
+	sklColumn(records, "feature", ints, &a.feature, &err)
+	sklColumn(records, "threshold", floats, &a.threshold, &err)
+	sklColumn(records, "impurity", floats, &a.impurity, &err)
+	sklColumn(records, "n_node_samples", ints, &a.count, &err)
+	sklColumn(records, "weighted_n_node_samples", floats, &a.weight, &err)
+	if s.since(3) {
+		sklColumn(records, "missing_go_to_left", ints, &a.missingLeft, &err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("tree_: nodes: %w", err)
+	}
+	values, err := s.array(o.Get("values"))
+	if err == nil {
+		if len(values.Shape) != 3 || values.Shape[0] != len(a.left) {
+			return nil, fmt.Errorf("tree_: values of shape %v for %d nodes", values.Shape, len(a.left))
+		}
+		a.outputs, a.classes = values.Shape[1], values.Shape[2]
+		a.value, err = values.Floats()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("tree_: values: %w", err)
+	}
+	return a, a.check()
+}
+
+// check sees that children are nodes, so that they can be followed; whether they make a
+// tree is for [Model.Validate].
+func (a *sklNodes) check() error {
+	n := int64(len(a.left))
+	if n == 0 {
+		return errors.New("a tree without nodes")
+	}
+	for i := range a.left {
+		l, r := a.left[i], a.right[i]
+		if (l < 0) != (r < 0) || l >= n || r >= n {
+			return fmt.Errorf("node %d: children %d and %d of %d nodes", i, l, r, n)
+		}
+	}
+	if a.left[0] < 0 && n > 1 {
+		return errors.New("a root without children is not alone")
+	}
+	return nil
+}
+
+// depths returns how far each node is from the root.
+func (a *sklNodes) depths() ([]int, error) {
+	depth := make([]int, len(a.left))
+	seen := 0
+	for stack := []int64{0}; len(stack) > 0; {
+		i := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if seen++; seen > len(depth) {
+			return nil, errors.New("a node is reached twice")
+		}
+		if a.left[i] >= 0 {
+			depth[a.left[i]], depth[a.right[i]] = depth[i]+1, depth[i]+1
+			stack = append(stack, a.left[i], a.right[i])
+		}
+	}
+	return depth, nil
+}
+
+// tree makes a tree with the leaves' values; its gains are divided by share.
+func (a *sklNodes) tree(share float64, value func(i int) float64) Tree {
+	number := make([]int, len(a.left)) // as a child: of an inner node or a leaf
+	inner, leaves := 0, 0
+	for i, l := range a.left {
+		if l >= 0 {
+			number[i] = inner
+			inner++
+		} else {
+			number[i] = ^leaves
+			leaves++
+		}
+	}
+	t := Tree{Nodes: make([]Node, 0, inner), Leaves: make([]Leaf, 0, leaves)}
+	cover := func(i int) (weight float64, count int) {
+		if a.weight != nil {
+			weight = max(clean(a.weight[i]), 0)
+		}
+		return weight, int(max(a.count[i], 0))
+	}
+	for i, l := range a.left {
+		weight, count := cover(i)
+		if l < 0 {
+			t.Leaves = append(t.Leaves, Leaf{Value: value(i), Weight: weight, Count: count})
+			continue
+		}
+		r := a.right[i]
+		n := Node{
+			Feature: int(a.feature[i]), Threshold: a.threshold[i],
+			DefaultLeft: a.missingLeft != nil && a.missingLeft[i] != 0,
+			Left:        number[l], Right: number[r],
+			Weight: weight, Count: count,
+		}
+		if a.gain != nil {
+			n.Gain = clean(a.gain[i])
+		} else {
+			drop := float64(a.weight[i]*a.impurity[i]) - float64(a.weight[l]*a.impurity[l]) - float64(a.weight[r]*a.impurity[r])
+			n.Gain = clean(drop / share)
+		}
+		t.Nodes = append(t.Nodes, n)
+	}
+	return t
+}
+
+// forest reads a tree, or a forest of them.
+func (s *sklearn) forest() error {
+	trees := []any{s.model}
+	if s.model.Get("tree_") == nil {
+		var err error
+		if trees, err = sklItems(s.model, "estimators_"); err != nil {
+			return err
+		}
+	}
+	targets, err := sklInt(s.model, "n_outputs_")
+	if err != nil {
+		return err
+	}
+	if s.classes && targets != 1 {
+		return unsupported("classes of %d targets: fit a model for each", targets)
+	}
+	s.m.Average = true
+	for i, e := range trees {
+		a, err := s.nodes(e)
+		if err != nil {
+			return fmt.Errorf("tree %d: %w", i, err)
+		}
+		outputs := a.outputs
+		if s.classes {
+			outputs = a.classes
+		}
+		if i == 0 {
+			s.m.Outputs = outputs
+		}
+		if a.outputs != targets || outputs != s.m.Outputs || len(a.value) != len(a.left)*outputs {
+			return fmt.Errorf("tree %d: values of %d×%d for %d targets", i, a.outputs, a.classes, targets)
+		}
+		if s.classes && !s.since(4) { // weights of the classes: shares since 1.4
+			for row := range len(a.left) {
+				shares := a.value[row*outputs:][:outputs]
+				sum := 0.0
+				for _, v := range shares {
+					sum += v
+				}
+				if sum == 0 {
+					continue
+				}
+				for k := range shares {
+					shares[k] /= sum
+				}
+			}
+		}
+		for k := range outputs {
+			t := a.tree(float64(outputs), func(i int) float64 { return a.value[i*outputs+k] })
+			t.Output = k
+			s.m.Trees = append(s.m.Trees, t)
+		}
+	}
+	return nil
+}
+
+// pathLength is the mean depth of a search among n rows that finds nothing: c(n) of Liu,
+// Ting and Zhou 2008, eq. 1, with Euler's constant.
+func pathLength(n float64) float64 {
+	const euler = 0.5772156649015328606065120900824024310421593359399235988057672348848677
+	switch {
+	case n <= 1:
+		return 0
+	case n == 2:
+		return 1
+	}
+	return float64(2*(math.Log(n-1)+euler)) - float64(2*(n-1))/n
+}
+
+func (s *sklearn) isolation() error {
+	trees, err := sklItems(s.model, "estimators_")
+	if err != nil {
+		return err
+	}
+	rows, err := sklInt(s.model, "_max_samples", "max_samples_")
+	if err != nil {
+		return err
+	}
+	used, err := sklInt(s.model, "_max_features")
+	if err != nil {
+		return err
+	}
+	var columns []any // of each tree, where it has not all of them
+	if used != len(s.m.Features) {
+		if columns, err = sklItems(s.model, "estimators_features_"); err != nil {
+			return err
+		}
+		if len(columns) != len(trees) {
+			return fmt.Errorf("estimators_features_ of %d trees, there are %d", len(columns), len(trees))
+		}
+	}
+	s.m.Average = true
+	s.m.Link = Link{Anomaly, pathLength(float64(rows))}
+	for i, e := range trees {
+		a, err := s.nodes(e)
+		if err == nil && columns != nil {
+			err = s.renumber(a, columns[i])
+		}
+		var depth []int
+		if err == nil {
+			depth, err = a.depths()
+		}
+		if err != nil {
+			return fmt.Errorf("tree %d: %w", i, err)
+		}
+		s.m.Trees = append(s.m.Trees, a.tree(1, func(i int) float64 {
+			if rows <= 1 { // there is no scale: scikit-learn says ½
+				return 1
+			}
+			return float64(depth[i]+1) + pathLength(float64(a.count[i])) - 1
+		}))
+	}
+	return nil
+}
+
+// renumber makes the features of a tree, which are places in a list, those of the model.
+func (s *sklearn) renumber(a *sklNodes, list any) error {
+	features, err := s.array(list)
+	if err != nil {
+		return err
+	}
+	to, err := features.Ints()
+	if err != nil {
+		return err
+	}
+	for i, l := range a.left {
+		if l < 0 {
+			continue
+		}
+		f := a.feature[i]
+		if f < 0 || f >= int64(len(to)) {
+			return fmt.Errorf("node %d: feature %d of %d", i, f, len(to))
+		}
+		a.feature[i] = to[f]
+	}
+	return nil
+}
