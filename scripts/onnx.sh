@@ -2,7 +2,8 @@
 # Trains tree ensembles in Python, converts them with attune, and prints how fast each
 # way to run them is, on one thread: the library itself, attune's native predictor, and
 # ONNX Runtime in Go and in Python. It fails where the onnx package finds fault with a
-# file, or a way does not predict what the library does. About three minutes; nothing
+# file, or a way does not predict what the library does, which TestLibraries of
+# export/deploy tests of more models and without the clock. About three minutes; nothing
 # else should be running.
 set -eu
 cd "$(dirname "$0")/.."

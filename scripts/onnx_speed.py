@@ -120,16 +120,12 @@ def scikit(title, model, rows, predict, graph, change):
     """A forest of scikit-learn, and skl2onnx beside."""
     file = FOLDER / "model.joblib"
     joblib.dump(model, file)
-    source = FOLDER / "forest.json"
-    script = FOLDER / "from_sklearn.py"
-    script.write_text(subprocess.run([ATTUNE, "convert", "--sklearn-script"], stdout=subprocess.PIPE, text=True, check=True).stdout)
-    subprocess.run([sys.executable, script, file, source], check=True)
     kind = [("rows", skl2onnx.common.data_types.FloatTensorType([None, rows.shape[1]]))]
     converted = skl2onnx.convert_sklearn(model, initial_types=kind, target_opset={"": 17, "ai.onnx.ml": 3})
     theirs = FOLDER / "skl2onnx.onnx"
     theirs.write_bytes(converted.SerializeToString())
     more = [("skl2onnx, in Python", onnx_in_python(theirs, rows, graph, np.float32, change))]
-    compare(title, "scikit-learn, joblib", measure(joblib.load, predict, rows, file), source, rows, more)
+    compare(title, "scikit-learn, joblib", measure(joblib.load, predict, rows, file), file, rows, more)
 
 
 def main():

@@ -50,8 +50,8 @@ type Options struct {
 	// but lie on a threshold.
 	Gate validate.Gate
 	// Info is what the file tells about itself. Its metadata come first; where the
-	// model comes from, the names of its features and the like follow. Default Version:
-	// that of attune.
+	// model comes from, the names of its features, the SHA-256 of the native model as it
+	// is saved (attune.native) and the like follow. Default Version: that of attune.
 	Info  onnx.Info
 	Units []string // of the features of trees; of a forecaster's target, one
 	// Refit has Best fit the model anew, even if it was kept.
@@ -63,8 +63,9 @@ type Options struct {
 	// [onnx.ForecasterOptions].
 	Regressor func(b *onnx.Builder, m forecast.Regressor, rows onnx.Value) (onnx.Value, error)
 	// Quantize makes the network of a forecaster smaller, see package quantize; every
-	// second window calibrates it. Default Gate then: each value within a tenth of the
-	// standard deviation of the native ones.
+	// second window calibrates it. It is compared in batches of several sizes, and the
+	// worst is reported. Default Gate then: each value within a tenth of the standard
+	// deviation of the native ones.
 	Quantize quantize.Kind
 	Runtime  runtime.Options
 	// Registry, if not nil, gets a model that has passed, under Name and beside the
@@ -213,8 +214,9 @@ func version() string {
 	return ""
 }
 
-// info returns what the file tells about itself, with more metadata.
-func (o Options) info(more ...onnx.Property) onnx.Info {
+// info returns what the file tells about itself, with more metadata and the SHA-256 of
+// the native model.
+func (o Options) info(save func(io.Writer) error, more ...onnx.Property) onnx.Info {
 	i := o.Info
 	if i.Version == "" {
 		i.Version = version()
@@ -222,6 +224,9 @@ func (o Options) info(more ...onnx.Property) onnx.Info {
 	i.Metadata = append(append([]onnx.Property{}, i.Metadata...), more...)
 	if i.Version != "" {
 		i.Metadata = append(i.Metadata, onnx.Property{Key: "attune.version", Value: i.Version})
+	}
+	if sum := fingerprint(save); sum != "" {
+		i.Metadata = append(i.Metadata, onnx.Property{Key: nativeKey, Value: sum})
 	}
 	return i
 }

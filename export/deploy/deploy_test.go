@@ -3,6 +3,8 @@ package deploy_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"log/slog"
 	"math"
@@ -24,6 +26,7 @@ import (
 	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/neural"
+	"github.com/attune-hpo/attune/objective/tree"
 	"github.com/attune-hpo/attune/objective/tree/style"
 	"github.com/attune-hpo/attune/objective/treeforecast"
 	"github.com/attune-hpo/attune/objective/tune"
@@ -99,7 +102,12 @@ func TestBest(t *testing.T) {
 					assert.Equal(t, v.String(), meta["attune.param."+name])
 				}
 
-				// What serves, on data that neither tuning nor fitting saw.
+				// What serves, on data that neither tuning nor fitting saw: the export beside
+				// the model as it comes out of its file.
+				native := filepath.Join(t.TempDir(), "native.json")
+				require.NoError(t, m.WriteFile(native))
+				m, err = tune.ReadFile(native, task.Family)
+				require.NoError(t, err)
 				f, err := deploy.Open(file, m.Forecaster, quiet)
 				require.NoError(t, err)
 				defer f.Close()
@@ -131,6 +139,9 @@ func TestNetwork(t *testing.T) {
 	r, err := deploy.Model(ctx, tune.Model{Family: "lstm", Horizon: 6, Forecaster: net}, frame, deploy.Options{File: file, Runtime: quiet})
 	require.NoError(t, err, r.Report)
 	assert.Equal(t, onnx.Compatible, r.Form)
+	var saved bytes.Buffer
+	require.NoError(t, net.Save(&saved))
+	require.NoError(t, net.Load(&saved))
 	f, err := deploy.Open(file, net, quiet)
 	require.NoError(t, err)
 	defer f.Close()
@@ -445,4 +456,57 @@ func TestNativeThatCannotBeSaved(t *testing.T) {
 	names, err := reg.Names()
 	require.NoError(t, err)
 	assert.Empty(t, names)
+}
+
+// An export that is opened beside another model than its own is refused; what has been
+// saved and loaded meanwhile is the same model.
+func TestMismatch(t *testing.T) {
+	onnxtest.Require(t)
+	ctx := context.Background()
+	frame := airPassengers(t)
+	dir := t.TempDir()
+	m := ridge(t, frame, forecast.Recipe{}, 3)
+	m.Study, m.Trial = "monthly", 7
+	file := filepath.Join(dir, "model.onnx")
+	_, err := deploy.Model(ctx, m, frame, deploy.Options{File: file, Runtime: quiet})
+	require.NoError(t, err)
+	other := ridge(t, forecast.Frame{frame[0].Until(140, 0)}, forecast.Recipe{}, 3)
+	_, err = deploy.Open(file, other.Forecaster, quiet)
+	require.ErrorIs(t, err, deploy.ErrMismatch)
+	assert.ErrorContains(t, err, "deploy: open "+file+": it was not exported from this native model: the file is of the one (study monthly, trial 7) with SHA-256 ")
+
+	var saved bytes.Buffer
+	require.NoError(t, m.Forecaster.Save(&saved))
+	sum := sha256.Sum256(saved.Bytes())
+	s, err := runtime.Open(file, quiet)
+	require.NoError(t, err)
+	assert.Equal(t, hex.EncodeToString(sum[:]), s.Metadata()["attune.native"])
+	require.NoError(t, s.Close())
+	again := &forecast.Tabular{New: func() forecast.Regressor { return &forecast.Ridge{} }}
+	require.NoError(t, again.Load(&saved))
+	f, err := deploy.Open(file, again, quiet)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+
+	// A file that was not made by this package tells nothing.
+	plain, err := onnx.Forecaster(m.Forecaster, onnx.ForecasterOptions{})
+	require.NoError(t, err)
+	require.NoError(t, plain.WriteFile(file))
+	f, err = deploy.Open(file, other.Forecaster, quiet)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+
+	trees, rows := forest(t, 3)
+	more, _ := forest(t, 4)
+	_, err = deploy.Trees(ctx, trees, rows, deploy.Options{File: file, Runtime: quiet})
+	require.NoError(t, err)
+	_, err = deploy.OpenTrees(file, more, quiet)
+	require.ErrorIs(t, err, deploy.ErrMismatch)
+	saved.Reset()
+	require.NoError(t, tree.Write(&saved, trees))
+	same, err := tree.Read(&saved)
+	require.NoError(t, err)
+	p, err := deploy.OpenTrees(file, same, quiet)
+	require.NoError(t, err)
+	require.NoError(t, p.Close())
 }

@@ -54,7 +54,7 @@ func Best(ctx context.Context, task *tune.Task, st *study.Study, o Options) (tun
 // validate.ErrInput if there is no window that the native model forecasts from.
 func Model(ctx context.Context, m tune.Model, on forecast.Frame, o Options) (Result, error) {
 	meta := metadata(m)
-	options := onnx.ForecasterOptions{Form: o.Form, Info: o.info(meta...), Regressor: o.Regressor}
+	options := onnx.ForecasterOptions{Form: o.Form, Info: o.info(m.Forecaster.Save, meta...), Regressor: o.Regressor}
 	if len(o.Units) > 0 {
 		options.Units = o.Units[0]
 	}
@@ -81,7 +81,20 @@ func Model(ctx context.Context, m tune.Model, on forecast.Frame, o Options) (Res
 		}
 	}
 	e.check = func(s *runtime.Session, to *Result) error {
-		got, err := forecasts(ctx, s, w.inputs)
+		run := func(in []onnx.Tensor) ([]float64, error) { return forecasts(ctx, s, in) }
+		if o.Quantize != "" {
+			return quantize.InBatches(w.inputs, run, func(size int, got []float64) error {
+				report, err := gate.Values(w.native, got, w.rows)
+				if !report.Pass {
+					report.Reason = fmt.Sprintf("in batches of %d: %s", size, report.Reason)
+				}
+				if to.Report.Rows == 0 || quantize.Worse(report, to.Report) {
+					to.Report = report
+				}
+				return err
+			})
+		}
+		got, err := run(w.inputs)
 		if err != nil {
 			return err
 		}
@@ -280,8 +293,10 @@ type Forecaster struct {
 // is logged; where a run fails; and for what the export cannot do, such as a series that
 // training had not. Failures are counted, and logged as those of a [runtime.Fallback].
 //
-// It fails with [forecast.ErrNotFitted], and with onnx.ErrUnsupported for a forecaster
-// that cannot be exported.
+// It fails with [forecast.ErrNotFitted], with onnx.ErrUnsupported for a forecaster that
+// cannot be exported, and with [ErrMismatch] for a file that tells that it was exported
+// from another one. Those of [Model] and [Best] tell, unless the forecaster cannot be
+// saved; a file that was made otherwise is taken as it is.
 func Open(file string, native forecast.Forecaster, o runtime.Options) (*Forecaster, error) {
 	planner, ok := native.(interface {
 		Plan() (forecast.Plan, error)
@@ -297,6 +312,8 @@ func Open(file string, native forecast.Forecaster, o runtime.Options) (*Forecast
 	if f.session, err = runtime.Open(file, o); err != nil {
 		f.session = nil
 		f.counts.cause(err)
+	} else if err := belongs(file, f.session, native.Save); err != nil {
+		return nil, errors.Join(err, f.session.Close())
 	}
 	return f, nil
 }

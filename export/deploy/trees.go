@@ -32,7 +32,7 @@ func Trees(ctx context.Context, m *tree.Model, rows []float64, o Options) (Resul
 	for _, p := range o.Info.Metadata {
 		export.meta[p.Key] = p.Value
 	}
-	options := onnx.TreesOptions{Form: o.Form, Info: o.info(), Units: o.Units}
+	options := onnx.TreesOptions{Form: o.Form, Info: o.info(export.native), Units: o.Units}
 	if export.model, err = onnx.Trees(m, options); err != nil {
 		return Result{}, err
 	}
@@ -91,6 +91,9 @@ func compareRaw(m *tree.Model, native *tree.Predictor, options onnx.TreesOptions
 
 // OpenTrees runs an exported tree ensemble in ONNX Runtime, and asks the native model
 // where that fails: see [runtime.OpenFallback]. It must be closed.
+//
+// It fails with [ErrMismatch] for a file that tells that it was exported from another
+// model. Those of [Trees] tell; a file that was made otherwise is taken as it is.
 func OpenTrees(file string, m *tree.Model, o runtime.Options) (*runtime.Fallback, error) {
 	if m == nil {
 		return nil, errors.New("deploy: open trees: there is no native model")
@@ -99,5 +102,12 @@ func OpenTrees(file string, m *tree.Model, o runtime.Options) (*runtime.Fallback
 	if err != nil {
 		return nil, fmt.Errorf("deploy: open trees: %w", err)
 	}
-	return runtime.OpenFallback(file, o, runtime.PredictorOptions{Width: len(m.Features)}, native), nil
+	f := runtime.OpenFallback(file, o, runtime.PredictorOptions{Width: len(m.Features)}, native)
+	if p, ok := f.Primary.(*runtime.Predictor); ok {
+		err = belongs(file, p.Session(), func(w io.Writer) error { return tree.Write(w, m) })
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }

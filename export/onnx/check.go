@@ -17,8 +17,9 @@ import (
 //   - tensors whose data are not as long as their dimensions say;
 //   - types and dimensions that do not go together, and declared ones that are not
 //     those that come out, as far as they can be known;
-//   - trees whose nodes are out of range or go in circles, that ask for a feature or
-//     a target that is not there, or whose lists are not of one length;
+//   - trees whose nodes are out of range or go in circles, that are more than 5,000
+//     nodes deep, that ask for a feature or a target that is not there, or whose lists
+//     are not of one length;
 //   - attributes and metadata that are there twice, and texts that are not UTF-8.
 func (m *Model) Check() error {
 	if err := m.check(); err != nil {

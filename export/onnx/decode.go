@@ -6,135 +6,74 @@ import (
 	"fmt"
 	"math"
 	"unicode/utf8"
+
+	"github.com/attune-hpo/attune/export/internal/wire"
 )
 
-var errShort = errors.New("it ends too early")
-
 // A field is one field of a message as it stands on the wire.
-type field struct {
-	number int
-	wire   int
-	num    uint64 // of all wires but wireBytes
-	data   []byte // of wireBytes
-}
+type field wire.Field
 
-// fields calls f for each field of a message.
 func fields(b []byte, f func(field) error) error {
-	for len(b) > 0 {
-		tag, n := binary.Uvarint(b)
-		if n <= 0 || tag>>3 == 0 || tag>>3 > 1<<29-1 {
-			return errors.New("a bad field tag")
-		}
-		b = b[n:]
-		fd := field{number: int(tag >> 3), wire: int(tag & 7)}
-		switch fd.wire {
-		case wireVarint:
-			if fd.num, n = binary.Uvarint(b); n <= 0 {
-				return errShort
-			}
-		case wireFixed8:
-			if n = 8; len(b) < n {
-				return errShort
-			}
-			fd.num = binary.LittleEndian.Uint64(b)
-		case wireFixed4:
-			if n = 4; len(b) < n {
-				return errShort
-			}
-			fd.num = uint64(binary.LittleEndian.Uint32(b))
-		case wireBytes:
-			size, k := binary.Uvarint(b)
-			if k <= 0 || size > uint64(len(b)-k) {
-				return errShort
-			}
-			n = k + int(size)
-			fd.data = b[k:n:n]
-		default:
-			return fmt.Errorf("field %d: wire type %d", fd.number, fd.wire)
-		}
-		b = b[n:]
-		if err := f(fd); err != nil {
-			return err
-		}
-	}
-	return nil
+	return wire.Fields(b, func(w wire.Field) error { return f(field(w)) })
 }
 
-func (f field) want(wire int, what string) error {
-	if f.wire != wire {
-		return fmt.Errorf("%s: wire type %d, not %d", what, f.wire, wire)
+func (f field) want(kind int, what string) error {
+	if f.Wire != kind {
+		return fmt.Errorf("%s: wire type %d, not %d", what, f.Wire, kind)
 	}
 	return nil
 }
 
 func (f field) text(to *string, what string) error {
-	if err := f.want(wireBytes, what); err != nil {
+	if err := f.want(wire.Bytes, what); err != nil {
 		return err
 	}
-	if !utf8.Valid(f.data) {
+	if !utf8.Valid(f.Data) {
 		return fmt.Errorf("%s: not UTF-8", what)
 	}
-	*to = string(f.data)
+	*to = string(f.Data)
 	return nil
 }
 
 func (f field) int(to *int64, what string) error {
-	if err := f.want(wireVarint, what); err != nil {
+	if err := f.want(wire.Varint, what); err != nil {
 		return err
 	}
-	*to = int64(f.num)
+	*to = int64(f.Num)
 	return nil
 }
 
 // message decodes a nested message.
 func (f field) message(what string, of func(field) error) error {
-	if err := f.want(wireBytes, what); err != nil {
+	if err := f.want(wire.Bytes, what); err != nil {
 		return err
 	}
-	if err := fields(f.data, of); err != nil {
+	if err := fields(f.Data, of); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
 }
 
 // ints appends one number, or many that are packed.
-func (f field) ints(to *[]int64, what string) error {
-	if f.wire != wireBytes {
-		var v int64
-		err := f.int(&v, what)
-		*to = append(*to, v)
-		return err
-	}
-	for b := f.data; len(b) > 0; {
-		v, n := binary.Uvarint(b)
-		if n <= 0 {
-			return fmt.Errorf("%s: %w", what, errShort)
-		}
-		*to = append(*to, int64(v))
-		b = b[n:]
+func (f field) ints(to *[]int64, what string) (err error) {
+	if *to, err = wire.Field(f).AppendInts(*to); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
 }
 
 // fixed appends the bytes of one number of a size, or of many that are packed.
-func (f field) fixed(to *[]byte, size int, what string) error {
-	switch {
-	case f.wire == wireFixed4 && size == 4:
-		*to = binary.LittleEndian.AppendUint32(*to, uint32(f.num))
-	case f.wire == wireFixed8 && size == 8:
-		*to = binary.LittleEndian.AppendUint64(*to, f.num)
-	case f.wire == wireBytes && len(f.data)%size == 0:
-		*to = append(*to, f.data...)
-	default:
-		return fmt.Errorf("%s: wire type %d with %d bytes", what, f.wire, len(f.data))
+func (f field) fixed(to *[]byte, size int, what string) (err error) {
+	if *to, err = wire.Field(f).AppendFixed(*to, size); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
 }
 
 func unsupportedField(what string) error { return fmt.Errorf("%w: %s", ErrUnsupported, what) }
 
-// Decode reads a model from the bytes of an ONNX file. Tensors share the memory of
-// b where the file has them as raw data.
+// Decode reads a model from the bytes of an ONNX file. Tensors may share the memory of
+// b.
 //
 // It fails with [ErrFormat] for what is no model, and with [ErrUnsupported] for
 // functions, graphs within nodes, data in other files, sparse tensors, tensors of
@@ -160,7 +99,7 @@ func decode(b []byte) (*Model, error) {
 	m := &Model{}
 	graph := false
 	err := fields(b, func(f field) error {
-		switch f.number {
+		switch f.Number {
 		case 1:
 			return f.int(&m.IR, "IR version")
 		case 2:
@@ -179,7 +118,7 @@ func decode(b []byte) (*Model, error) {
 		case 8:
 			var o Opset
 			err := f.message("opset", func(f field) error {
-				switch f.number {
+				switch f.Number {
 				case 1:
 					return f.text(&o.Domain, "domain")
 				case 2:
@@ -192,7 +131,7 @@ func decode(b []byte) (*Model, error) {
 		case 14:
 			var p Property
 			err := f.message("metadata", func(f field) error {
-				switch f.number {
+				switch f.Number {
 				case 1:
 					return f.text(&p.Key, "key")
 				case 2:
@@ -214,7 +153,7 @@ func decode(b []byte) (*Model, error) {
 }
 
 func (g *Graph) decode(f field) error {
-	switch f.number {
+	switch f.Number {
 	case 1:
 		var n Node
 		what := fmt.Sprintf("node %d", len(g.Nodes))
@@ -230,10 +169,10 @@ func (g *Graph) decode(f field) error {
 	case 5:
 		var t Tensor
 		what := fmt.Sprintf("initializer %d", len(g.Initializers))
-		if err := f.want(wireBytes, what); err != nil {
+		if err := f.want(wire.Bytes, what); err != nil {
 			return err
 		}
-		if err := t.decode(f.data); err != nil {
+		if err := t.decode(f.Data); err != nil {
 			return fmt.Errorf("%s (%q): %w", what, t.Name, err)
 		}
 		g.Initializers = append(g.Initializers, t)
@@ -256,12 +195,12 @@ func decodeValue(f field, what string, to *[]ValueInfo) error {
 	what = fmt.Sprintf("%s %d", what, len(*to))
 	typed := false
 	err := f.message(what, func(f field) error {
-		switch f.number {
+		switch f.Number {
 		case 1:
 			return f.text(&v.Name, "name")
 		case 2:
 			return f.message("type", func(f field) error {
-				switch f.number {
+				switch f.Number {
 				case 1:
 					typed = true
 					return f.message("tensor", v.decodeTensor)
@@ -283,7 +222,7 @@ func decodeValue(f field, what string, to *[]ValueInfo) error {
 }
 
 func (v *ValueInfo) decodeTensor(f field) error {
-	switch f.number {
+	switch f.Number {
 	case 1:
 		var t int64
 		err := f.int(&t, "element type")
@@ -294,12 +233,12 @@ func (v *ValueInfo) decodeTensor(f field) error {
 			v.Dims = []Dim{}
 		}
 		return f.message("shape", func(f field) error {
-			if f.number != 1 {
+			if f.Number != 1 {
 				return nil
 			}
 			d := Unknown
 			err := f.message("dimension", func(f field) error {
-				switch f.number {
+				switch f.Number {
 				case 1:
 					d.Name = ""
 					return f.int(&d.Size, "size")
@@ -324,7 +263,7 @@ func (v *ValueInfo) decodeTensor(f field) error {
 
 func (n *Node) decode(f field) error {
 	var s string
-	switch f.number {
+	switch f.Number {
 	case 1:
 		err := f.text(&s, "input")
 		n.Inputs = append(n.Inputs, s)
@@ -338,10 +277,10 @@ func (n *Node) decode(f field) error {
 	case 4:
 		return f.text(&n.Op, "operator")
 	case 5:
-		if err := f.want(wireBytes, "attribute"); err != nil {
+		if err := f.want(wire.Bytes, "attribute"); err != nil {
 			return err
 		}
-		a, err := decodeAttr(f.data)
+		a, err := decodeAttr(f.Data)
 		if err != nil {
 			return fmt.Errorf("attribute %q: %w", a.Name, err)
 		}
@@ -369,23 +308,23 @@ func decodeAttr(b []byte) (Attr, error) {
 		strings []string
 	)
 	err := fields(b, func(f field) error {
-		switch f.number {
+		switch f.Number {
 		case 1:
 			return f.text(&a.Name, "name")
 		case 2:
-			x = f.num
-			return f.want(wireFixed4, "f")
+			x = f.Num
+			return f.want(wire.Fixed4, "f")
 		case 3:
 			return f.int(&i, "i")
 		case 4:
-			err := f.want(wireBytes, "s")
-			s = string(f.data)
+			err := f.want(wire.Bytes, "s")
+			s = string(f.Data)
 			return err
 		case 5:
-			if err := f.want(wireBytes, "t"); err != nil {
+			if err := f.want(wire.Bytes, "t"); err != nil {
 				return err
 			}
-			return t.decode(f.data)
+			return t.decode(f.Data)
 		case 6, 11:
 			return unsupportedField("a graph within a node")
 		case 7:
@@ -393,8 +332,8 @@ func decodeAttr(b []byte) (Attr, error) {
 		case 8:
 			return f.ints(&ints, "ints")
 		case 9:
-			err := f.want(wireBytes, "strings")
-			strings = append(strings, string(f.data))
+			err := f.want(wire.Bytes, "strings")
+			strings = append(strings, string(f.Data))
 			return err
 		case 20:
 			return f.int(&typ, "type")
@@ -440,7 +379,7 @@ func (t *Tensor) decode(b []byte) error {
 	)
 	t.Dims = []int64{}
 	err := fields(b, func(f field) error {
-		switch f.number {
+		switch f.Number {
 		case 1:
 			return f.ints(&t.Dims, "dims")
 		case 2:
@@ -457,14 +396,14 @@ func (t *Tensor) decode(b []byte) error {
 			return f.text(&t.Name, "name")
 		case 9:
 			raw = true
-			t.Raw = f.data
-			return f.want(wireBytes, "raw_data")
+			t.Raw = f.Data
+			return f.want(wire.Bytes, "raw_data")
 		case 10:
 			return f.fixed(&typed, 8, "double_data")
 		case 13:
 			return unsupportedField("data in another file")
 		case 14:
-			if f.num != 0 {
+			if f.Num != 0 {
 				return unsupportedField("data in another file")
 			}
 		}

@@ -5,32 +5,25 @@ import (
 	"fmt"
 	"math"
 	"slices"
-)
 
-// The wire format of protobuf: a message is a list of fields, each a tag (the
-// field's number and how it is written) and a value.
-const (
-	wireVarint = 0
-	wireFixed8 = 1 // 8 bytes
-	wireBytes  = 2 // a length, and as many bytes: strings, messages, packed numbers
-	wireFixed4 = 5 // 4 bytes
+	"github.com/attune-hpo/attune/export/internal/wire"
 )
 
 type encoder struct{ b []byte }
 
-func (e *encoder) tag(field, wire int) {
-	e.b = binary.AppendUvarint(e.b, uint64(field)<<3|uint64(wire))
+func (e *encoder) tag(field, kind int) {
+	e.b = binary.AppendUvarint(e.b, uint64(field)<<3|uint64(kind))
 }
 
 // int writes a number, also when it is 0.
 func (e *encoder) int(field int, v int64) {
-	e.tag(field, wireVarint)
+	e.tag(field, wire.Varint)
 	e.b = binary.AppendUvarint(e.b, uint64(v))
 }
 
 // text writes a string, also when it is empty.
 func (e *encoder) text(field int, s string) {
-	e.tag(field, wireBytes)
+	e.tag(field, wire.Bytes)
 	e.b = binary.AppendUvarint(e.b, uint64(len(s)))
 	e.b = append(e.b, s...)
 }
@@ -43,14 +36,14 @@ func (e *encoder) optional(field int, s string) {
 }
 
 func (e *encoder) bytes(field int, b []byte) {
-	e.tag(field, wireBytes)
+	e.tag(field, wire.Bytes)
 	e.b = binary.AppendUvarint(e.b, uint64(len(b)))
 	e.b = append(e.b, b...)
 }
 
 // message writes what body writes, and its length before it.
 func (e *encoder) message(field int, body func()) {
-	e.tag(field, wireBytes)
+	e.tag(field, wire.Bytes)
 	start := len(e.b)
 	body()
 	length := binary.AppendUvarint(nil, uint64(len(e.b)-start))
@@ -181,7 +174,7 @@ func (e *encoder) attr(a Attr) {
 	e.text(1, a.Name)
 	switch v := a.Value.(type) {
 	case Float:
-		e.tag(2, wireFixed4)
+		e.tag(2, wire.Fixed4)
 		e.b = binary.LittleEndian.AppendUint32(e.b, math.Float32bits(float32(v)))
 	case Int:
 		e.int(3, int64(v))

@@ -31,7 +31,7 @@ type ForecasterOptions struct {
 //	series    [batch] INT64     which series it is, by its place in attune.series; only where that matters
 //	past      [batch, P, cols]  the last P values of the columns known as late as the target
 //	known     [batch, K+H, cols]  K values of the columns known in advance before the first step to forecast, and those of the H steps
-//	calendar  [batch, H, cols]  the calendar features of the steps, see [forecast.Calendar]
+//	calendar  [batch, H, cols]  the calendar features of the steps, see [forecast.Calendar]; those of a network are the last columns of known
 //	forecast  [batch, H]        the forecast, NaN where it cannot be had
 //
 // All are DOUBLE but series, and NaN is a missing value; an input that the
@@ -557,6 +557,11 @@ func ForecastInputs(t forecast.Forecaster, past forecast.Frame) ([]Tensor, error
 	}
 	if err != nil {
 		return nil, fmt.Errorf("onnx: forecast inputs: %w", err)
+	}
+	if t, ok := t.(interface {
+		WithCalendar(forecast.Frame) forecast.Frame
+	}); ok {
+		past = t.WithCalendar(past)
 	}
 	r := reachOf(p)
 	var window, lagged, known, calendar []float64

@@ -160,17 +160,18 @@ func TestCheckFinds(t *testing.T) {
 			n := node(m, "TreeEnsemble")
 			n.Attrs = append(n.Attrs, onnx.Attr{Name: "x"})
 		}},
-		{"feature", "asks for feature 2 of 2", ints("nodes_featureids", put(1, 2))},
-		{"child", "leads to 9 (leaf: 0)", ints("nodes_falsenodeids", put(1, 9))},
-		{"cycle", "leads back to node 1", ints("nodes_falsenodeids", put(1, 1))},
-		{"target", "adds to target 1 of 1", ints("leaf_targetids", put(0, 1))},
-		{"root", "root 3 of 3 nodes", ints("tree_roots", put(0, 3))},
-		{"lengths", "attribute nodes_trueleafs: 4 values for 3", ints("nodes_trueleafs", func(v onnx.Ints) onnx.Ints { return append(v, 1) })},
-		{"mode", "unknown mode 7", set("nodes_modes", func(onnx.AttrValue) onnx.AttrValue { return onnx.NewTensor("", []uint8{0, 0, 7}) })},
-		{"sets", "1 sets of members for 0 nodes", set("nodes_modes", func(onnx.AttrValue) onnx.AttrValue { return onnx.NewTensor("", []uint8{0, 0, 0}) })},
+		{"feature", "nodes_featureids[1] is 2, want 0 to 1", ints("nodes_featureids", put(1, 2))},
+		{"child", "a child of node 1 is 9, of 3", ints("nodes_falsenodeids", put(1, 9))},
+		{"cycle", "node 1 is below itself", ints("nodes_falsenodeids", put(1, 1))},
+		{"target", "leaf_targetids[0] is 1, want 0 to 0", ints("leaf_targetids", put(0, 1))},
+		{"root", "tree_roots[0] is 3, want 0 to 2", ints("tree_roots", put(0, 3))},
+		{"lengths", "nodes_trueleafs has 4 values, want 3", ints("nodes_trueleafs", func(v onnx.Ints) onnx.Ints { return append(v, 1) })},
+		{"mode", "nodes_modes[2] is 7, want 0 to 6", set("nodes_modes", func(onnx.AttrValue) onnx.AttrValue { return onnx.NewTensor("", []uint8{0, 0, 7}) })},
+		{"sets", "membership_values has 1 sets for 0 nodes", set("nodes_modes", func(onnx.AttrValue) onnx.AttrValue { return onnx.NewTensor("", []uint8{0, 0, 0}) })},
 		{"splits", "rows of DOUBLE for splits of FLOAT", func(m *onnx.Model) {
 			set("nodes_splits", func(onnx.AttrValue) onnx.AttrValue { return onnx.NewTensor("", []float32{0, 0, 0}) })(m)
 			set("leaf_weights", func(onnx.AttrValue) onnx.AttrValue { return onnx.NewTensor("", []float32{0, 0, 0, 0, 0}) })(m)
+			set("membership_values", func(onnx.AttrValue) onnx.AttrValue { return onnx.NewTensor("", []float32{1, float32(math.NaN())}) })(m)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -192,14 +193,14 @@ func TestCheckRegressor(t *testing.T) {
 		name, want, attr string
 		value            onnx.AttrValue
 	}{
-		{"cycle", "leads back", "nodes_truenodeids", onnx.Ints{0, 2, 0, 0, 0, 0, 0, 2}},
-		{"no such child", "has no node 77", "nodes_truenodeids", onnx.Ints{0, 77, 1, 0, 0, 0, 0, 1}},
-		{"weight of no leaf", "must be a leaf", "target_nodeids", onnx.Ints{0, 0, 3, 4}},
-		{"mode", `unknown mode "?"`, "nodes_modes", onnx.Strings{"LEAF", "?", "BRANCH_LEQ", "LEAF", "LEAF", "LEAF", "LEAF", "LEAF"}},
-		{"values", "1 values for 7 nodes", "nodes_values", onnx.Floats{1}},
-		{"node twice", "has node 0 twice", "nodes_nodeids", onnx.Ints{0, 0, 0, 1, 2, 3, 4}},
-		{"node twice, far apart", "has node 77 twice", "nodes_nodeids", onnx.Ints{0, 77, 77, 1, 2, 3, 4}},
-		{"nodes far apart", "has no node 1", "nodes_nodeids", onnx.Ints{0, 0, 77, 2, 3, 4, 5}},
+		{"cycle", "node 2 is below itself", "nodes_truenodeids", onnx.Ints{0, 2, 0, 0, 0, 0, 0, 2}},
+		{"no such child", "a child of node 0 of tree 1 is 77, which there is not", "nodes_truenodeids", onnx.Ints{0, 77, 1, 0, 0, 0, 0, 1}},
+		{"weight of no leaf", "target_nodeids[1] is 0, which is no leaf of tree 1", "target_nodeids", onnx.Ints{0, 0, 3, 4}},
+		{"mode", "nodes_modes[1] is unknown", "nodes_modes", onnx.Strings{"LEAF", "?", "BRANCH_LEQ", "LEAF", "LEAF", "LEAF", "LEAF", "LEAF"}},
+		{"values", "nodes_values has 1 values, want 7", "nodes_values", onnx.Floats{1}},
+		{"node twice", "node 0 of tree 1 is there twice", "nodes_nodeids", onnx.Ints{0, 0, 0, 1, 2, 3, 4}},
+		{"node twice, far apart", "node 77 of tree 1 is there twice", "nodes_nodeids", onnx.Ints{0, 77, 77, 1, 2, 3, 4}},
+		{"nodes far apart", "a child of node 0 of tree 1 is 1, which there is not", "nodes_nodeids", onnx.Ints{0, 0, 77, 2, 3, 4, 5}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m, err := onnx.Trees(stump(), onnx.TreesOptions{Form: onnx.Compatible})
@@ -311,9 +312,9 @@ func TestDecodeRefuses(t *testing.T) {
 		want       string
 	}{
 		{"nothing", "", onnx.ErrFormat, "it has no graph"},
-		{"text", "hello", onnx.ErrFormat, "wire type"},
-		{"short", "\x3a\x05\x0a", onnx.ErrFormat, "it ends too early"},
-		{"length of 2^63", "\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f", onnx.ErrFormat, "it ends too early"},
+		{"text", "hello", onnx.ErrFormat, "no ONNX file"},
+		{"short", "\x3a\x05\x0a", onnx.ErrFormat, "cut off or damaged"},
+		{"length of 2^63", "\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f", onnx.ErrFormat, "cut off or damaged"},
 		{"node without operator", "\x3a\x02\x0a\x00", onnx.ErrFormat, "graph: node 0: it has no operator"},
 		{"tensor too long", "\x3a\x0a\x2a\x08\x08\x02\x10\x01\x4a\x02ab", onnx.ErrFormat, `graph: initializer 0 (""): 2 bytes of data for dimensions [2] of FLOAT`},
 		{"sparse", "\x3a\x02\x7a\x00", onnx.ErrUnsupported, "sparse initializers"},

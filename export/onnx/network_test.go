@@ -58,6 +58,11 @@ func keepLevel(t neural.Training) neural.Training {
 	return t
 }
 
+func dated(t neural.Training) neural.Training {
+	t.Calendar = []forecast.Calendar{forecast.SineOfYear, forecast.CosineOfYear}
+	return t
+}
+
 func networks(t neural.Training) map[string]forecast.Forecaster {
 	return map[string]forecast.Forecaster{
 		"lstm":                       neural.New(neural.LSTM{Training: t, Hidden: 10}),
@@ -70,6 +75,9 @@ func networks(t neural.Training) map[string]forecast.Forecaster {
 		"transformer, two decoders":  neural.New(neural.Transformer{Training: shortcut(t), Width: 8, Heads: 2, EncoderLayers: 1, DecoderLayers: 2, Causal: true}),
 		"transformer, encoders only": neural.New(neural.Transformer{Training: t, Width: 8, Heads: 4, EncoderLayers: 2, DecoderLayers: -1, Causal: true, FeedForward: 20}),
 		"transformer, one encoder":   neural.New(neural.Transformer{Training: keepLevel(t), Width: 6, Heads: 1, EncoderLayers: 1, DecoderLayers: -1}),
+		"lstm, the calendar":         neural.New(neural.LSTM{Training: dated(t), Hidden: 10}),
+		"transformer, the calendar":  neural.New(neural.Transformer{Training: dated(t), Width: 12, Heads: 3}),
+		"nlinear, the calendar":      neural.NewLinear(neural.NLinear{Window: t.Window, Transform: t.Transform, Calendar: dated(t).Calendar}),
 		"nlinear":                    neural.NewLinear(neural.NLinear{Window: t.Window, Transform: t.Transform}),
 		"nlinear of the level":       neural.NewLinear(neural.NLinear{Window: t.Window, Transform: t.Transform, KeepLevel: true}),
 	}

@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"slices"
 
+	"github.com/attune-hpo/attune/export/internal/treecheck"
 	"github.com/attune-hpo/attune/objective/tree"
 )
 
@@ -295,10 +296,6 @@ func (e *ensemble) constant(output int, v float64) {
 	e.add(&tree.Tree{Leaves: []tree.Leaf{{}}}, output, func(int) float64 { return v })
 }
 
-// maxDepth bounds the nodes from a root to a leaf. ONNX Runtime goes down trees by
-// recursion when it loads them: 10,000 nodes were well, 100,000 ended the process.
-const maxDepth = 5000
-
 // depth returns the most nodes from the root to a leaf, as they will be written.
 func (e *ensemble) depth(t *tree.Tree) int {
 	type place struct{ node, depth int }
@@ -325,8 +322,8 @@ func (e *ensemble) depth(t *tree.Tree) int {
 
 // add adds a tree whose leaves add values to an output.
 func (e *ensemble) add(t *tree.Tree, output int, value func(leaf int) float64) {
-	if d := e.depth(t); d > maxDepth {
-		e.b.fail("trees: %w: tree %d is %d nodes deep, sets of categories included in the form %v; at most %d", ErrUnsupported, e.trees, d, e.b.form, maxDepth)
+	if d := e.depth(t); d > treecheck.MaxDepth {
+		e.b.fail("trees: %w: tree %d is %d nodes deep, sets of categories included in the form %v; at most %d", ErrUnsupported, e.trees, d, e.b.form, treecheck.MaxDepth)
 		return
 	}
 	if e.single {

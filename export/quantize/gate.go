@@ -17,10 +17,11 @@ import (
 // tolerance.
 var ErrWorse = errors.New("worse than the tolerance")
 
-// A Gate is what is asked of a quantized model. The zero value asks for every value to be
-// within a tenth of the spread of the native ones: their standard deviation, over all rows
-// and steps. On average they are closer: see Report.Error. Where native values are all the
-// same, it asks what the zero [validate.Gate] does.
+// A Gate is what is asked of a quantized model, in batches of each size of [InBatches]. The
+// zero value asks for every value to be within a tenth of the spread of the native ones:
+// their standard deviation, over all rows and steps. On average they are closer: see
+// Report.Error. Where native values are all the same, it asks what the zero
+// [validate.Gate] does.
 type Gate struct {
 	// Tolerance is how far a value may be from the native one, as a share of the spread.
 	// Default 0.1.
@@ -34,6 +35,9 @@ type Gate struct {
 type Report struct {
 	Kind          Kind
 	Bytes, Before int // size of the file, and of the one before
+	// Batch is the size of batches that the quantized model was worst in, of which Error
+	// and Detail are.
+	Batch int
 	// Error is the root of the mean square of quantized - native, as a share of the
 	// spread; Unquantized that of the model before. They are NaN or infinite for native
 	// values that are all the same.
@@ -52,8 +56,8 @@ type Speed struct {
 // String returns a few lines of text.
 func (r Report) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %d bytes of %d (%.1fx smaller), error %.3g of the spread (before: %.1g), largest difference %.3g\n",
-		r.Kind, r.Bytes, r.Before, float64(r.Before)/float64(r.Bytes), r.Error, r.Unquantized, r.Detail.MaxAbsolute)
+	fmt.Fprintf(&b, "%s: %d bytes of %d (%.1fx smaller), error %.3g of the spread (before: %.1g), largest difference %.3g, in batches of %d\n",
+		r.Kind, r.Bytes, r.Before, float64(r.Before)/float64(r.Bytes), r.Error, r.Unquantized, r.Detail.MaxAbsolute, r.Batch)
 	for _, s := range r.Speed {
 		fmt.Fprintf(&b, "  batches of %d: %v, before %v (%.2fx as fast)\n", s.Rows, s.Time, s.Before, float64(s.Before)/float64(s.Time))
 	}
@@ -70,8 +74,8 @@ func (r Report) String() string {
 func (g Gate) Compare(ctx context.Context, m, q *onnx.Model, rows Rows) (Report, error) {
 	r, err := g.compare(ctx, m, q, rows)
 	if err == nil && !r.Detail.Pass {
-		err = fmt.Errorf("%w of %.3g of the spread: %s: the error is %.3g, the largest difference %.3g of it: keep the model as it is, or take %s",
-			ErrWorse, g.tolerance(), r.Detail.Reason, r.Error, r.Detail.MaxAbsolute/r.Spread, FP16)
+		err = fmt.Errorf("%w of %.3g of the spread: in batches of %d: %s: the error is %.3g, the largest difference %.3g of it: keep the model as it is, or take %s",
+			ErrWorse, g.tolerance(), r.Batch, r.Detail.Reason, r.Error, r.Detail.MaxAbsolute/r.Spread, FP16)
 	}
 	if err != nil {
 		return r, fmt.Errorf("quantize: %s: %w", r.Kind, err)
@@ -107,7 +111,6 @@ func (g Gate) compare(ctx context.Context, m, q *onnx.Model, rows Rows) (Report,
 	var models [2]struct {
 		run  func([]onnx.Tensor) ([]float64, error)
 		size int
-		out  []float64
 	}
 	for i, model := range []*onnx.Model{q, m} {
 		b, err := model.Encode()
@@ -130,29 +133,32 @@ func (g Gate) compare(ctx context.Context, m, q *onnx.Model, rows Rows) (Report,
 			}
 			return floats(out[0])
 		}
-		// In batches as a server has them: what is quantized as it comes depends on them.
-		for from := 0; from < n; from += most {
-			part, err := models[i].run(cut(rows.Inputs, from, min(from+most, n)))
-			if err != nil {
-				return r, err
-			}
-			models[i].out = append(models[i].out, part...)
-		}
 	}
 	r.Bytes, r.Before = models[0].size, models[1].size
-	gate := validate.Gate{ATol: g.tolerance() * r.Spread}
 	flat, err := flatten(rows.Inputs, n)
 	if err != nil {
 		return r, err
 	}
-	if r.Detail, err = gate.Values(rows.Native, models[0].out, validate.Rows{Values: flat, Width: len(flat) / n, Outputs: len(rows.Native) / n}); err != nil {
+	gate := validate.Gate{ATol: g.tolerance() * r.Spread}
+	of := validate.Rows{Values: flat, Width: len(flat) / n, Outputs: len(rows.Native) / n}
+	err = InBatches(rows.Inputs, models[0].run, func(size int, out []float64) error {
+		detail, err := gate.Values(rows.Native, out, of)
+		if err == nil && (r.Batch == 0 || Worse(detail, r.Detail)) {
+			r.Batch, r.Detail, r.Error = size, detail, distance(rows.Native, out)/r.Spread
+		}
+		return err
+	})
+	if err != nil {
 		return r, err
 	}
-	if len(models[1].out) != len(rows.Native) {
-		return r, fmt.Errorf("%w: the model before makes %d values, not %d", ErrConfig, len(models[1].out), len(rows.Native))
+	before, err := models[1].run(rows.Inputs)
+	if err != nil {
+		return r, err
 	}
-	r.Error = distance(rows.Native, models[0].out) / r.Spread
-	r.Unquantized = distance(rows.Native, models[1].out) / r.Spread
+	if len(before) != len(rows.Native) {
+		return r, fmt.Errorf("%w: the model before makes %d values, not %d", ErrConfig, len(before), len(rows.Native))
+	}
+	r.Unquantized = distance(rows.Native, before) / r.Spread
 	if g.Time < 0 {
 		return r, nil
 	}
@@ -178,6 +184,45 @@ func (g Gate) compare(ctx context.Context, m, q *onnx.Model, rows Rows) (Report,
 		r.Speed = append(r.Speed, Speed{size, median(times[0]), median(times[1])})
 	}
 	return r, nil
+}
+
+// InBatches runs a model on all rows in batches of 1, of 8 and of all, and calls yield with
+// what it predicts for them, one row after the other. What goes into a layer that is
+// quantized as it comes is turned to bytes by its range in the batch, so that predictions
+// depend on the rows beside theirs. It fails with [ErrConfig] for inputs that do not fit,
+// and as run and yield do.
+func InBatches(inputs []onnx.Tensor, run func([]onnx.Tensor) ([]float64, error), yield func(size int, out []float64) error) error {
+	n, err := count(inputs)
+	if err != nil {
+		return err
+	}
+	last := 0
+	for _, size := range []int{1, 8, n} {
+		if size = min(size, n); size == last {
+			break
+		}
+		last = size
+		var out []float64
+		for from := 0; from < n; from += size {
+			part, err := run(cut(inputs, from, min(from+size, n)))
+			if err != nil {
+				return err
+			}
+			out = append(out, part...)
+		}
+		if err := yield(size, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Worse reports whether a is: it has not passed, and b has, or it is further off.
+func Worse(a, b validate.Report) bool {
+	if a.Pass != b.Pass {
+		return !a.Pass
+	}
+	return a.MaxAbsolute > b.MaxAbsolute
 }
 
 // median sorts times.

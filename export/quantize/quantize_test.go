@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -99,6 +100,51 @@ func TestQuantized(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What an int8 network forecasts depends on the rows beside: the gate tells of the batches
+// that it is worst in.
+func TestGateTellsTheWorst(t *testing.T) {
+	onnxtest.Require(t)
+	short := training
+	short.Epochs = 2
+	f := fit(t, neural.New(neural.LSTM{Training: short, Hidden: 24}))
+	q, err := quantize.Quantize(t.Context(), f.m, quantize.Options{Kind: quantize.Int8})
+	require.NoError(t, err)
+	run := func(inputs []onnx.Tensor) ([]float64, error) {
+		out, err := quantize.Runtime(t.Context(), q, inputs)
+		if err != nil {
+			return nil, err
+		}
+		return onnx.Values[float64](out[0])
+	}
+	worst := map[int]float64{}
+	require.NoError(t, quantize.InBatches(f.after.Inputs, run, func(size int, out []float64) error {
+		for i, y := range out {
+			worst[size] = max(worst[size], math.Abs(y-f.after.Native[i]))
+		}
+		return nil
+	}))
+	require.ElementsMatch(t, []int{1, 8, 34}, slices.Collect(maps.Keys(worst)))
+	assert.NotEqual(t, worst[1], worst[34])
+	r, err := quantize.Gate{Tolerance: 1, Time: -1}.Compare(t.Context(), f.m, q, f.after)
+	require.NoError(t, err)
+	assert.Equal(t, max(worst[1], worst[8], worst[34]), r.Detail.MaxAbsolute)
+	assert.Equal(t, worst[r.Batch], r.Detail.MaxAbsolute)
+	assert.Contains(t, r.String(), fmt.Sprintf("in batches of %d\n", r.Batch))
+
+	two := slices.Clone(f.after.Inputs) // fewer rows than a batch of 8
+	two[0].Dims = []int64{2, two[0].Dims[1]}
+	two[0].Raw = two[0].Raw[:len(two[0].Raw)/34*2]
+	var sizes []int
+	require.NoError(t, quantize.InBatches(two[:1], func(in []onnx.Tensor) ([]float64, error) {
+		return make([]float64, in[0].Dims[0]), nil
+	}, func(size int, out []float64) error {
+		sizes = append(sizes, size)
+		assert.Len(t, out, 2)
+		return nil
+	}))
+	assert.Equal(t, []int{1, 2}, sizes)
 }
 
 func TestGateRefuses(t *testing.T) {

@@ -23,6 +23,7 @@
 // state is a line of JSON and a line with its SHA-256. A name and a file's name are
 // of lower-case letters, digits, '-', '_' and '.', begin with a letter or digit and
 // do not end in '.', at most 100 of them; so they mean the same on all systems.
+// doc/format/registry.md in the repository says all of it.
 package registry
 
 import (

@@ -1,9 +1,10 @@
 package runtime
 
 import (
-	"encoding/binary"
 	"errors"
 	"strconv"
+
+	"github.com/attune-hpo/attune/export/internal/wire"
 )
 
 // A header is what a session must know of a model before it is loaded. To ask the
@@ -13,39 +14,38 @@ type header struct {
 	metadata        map[string]string
 }
 
-// readHeader reads the header of an ONNX file: messages of protocol buffers
-// (https://protobuf.dev/programming-guides/encoding), with the field numbers of
-// onnx.proto, which the names beside them are from.
+// readHeader reads the header of an ONNX file, with the field numbers of onnx.proto,
+// which the names beside them are from.
 func readHeader(model []byte) (header, error) {
 	h := header{metadata: map[string]string{}}
 	if len(model) == 0 {
 		return h, errors.New("the file is empty")
 	}
 	var graph []byte
-	err := fields(model, func(f field) error {
-		switch f.number {
+	err := wire.Fields(model, func(f wire.Field) error {
+		switch f.Number {
 		case 7: // graph
 			if graph != nil {
-				return errCut
+				return wire.ErrDamaged
 			}
-			graph = f.bytes
+			graph = f.Data
 		case 14: // metadata_props
 			var key, value string
-			err := fields(f.bytes, func(f field) error {
-				switch f.number {
+			err := wire.Fields(f.Data, func(f wire.Field) error {
+				switch f.Number {
 				case 1:
-					key = string(f.bytes)
+					key = string(f.Data)
 				case 2:
-					value = string(f.bytes)
+					value = string(f.Data)
 				}
 				return nil
 			})
 			h.metadata[key] = value
 			return err
 		case 25: // functions
-			return fields(f.bytes, func(f field) error {
-				if f.number == 7 { // node
-					return checkNode(f.bytes, 0)
+			return wire.Fields(f.Data, func(f wire.Field) error {
+				if f.Number == 7 { // node
+					return checkNode(f.Data, 0)
 				}
 				return nil
 			})
@@ -63,24 +63,24 @@ func readHeader(model []byte) (header, error) {
 
 func (h *header) readGraph(graph []byte) error {
 	initialized := map[string]bool{} // old files list them among the inputs
-	err := fields(graph, func(f field) error {
-		switch f.number {
+	err := wire.Fields(graph, func(f wire.Field) error {
+		switch f.Number {
 		case 1: // node
-			return checkNode(f.bytes, 0)
+			return checkNode(f.Data, 0)
 		case 5: // initializer
-			return fields(f.bytes, func(f field) error {
+			return wire.Fields(f.Data, func(f wire.Field) error {
 				switch {
-				case f.number == 8: // name
-					initialized[string(f.bytes)] = true
-				case f.number == 14 && f.value == 1: // data_location
+				case f.Number == 8: // name
+					initialized[string(f.Data)] = true
+				case f.Number == 14 && f.Num == 1: // data_location
 					return errors.New("its weights are kept in another file, which is not supported")
 				}
 				return nil
 			})
 		case 11: // input
-			return appendInfo(&h.inputs, f.bytes)
+			return appendInfo(&h.inputs, f.Data)
 		case 12: // output
-			return appendInfo(&h.outputs, f.bytes)
+			return appendInfo(&h.outputs, f.Data)
 		}
 		return nil
 	})
@@ -103,42 +103,42 @@ var elements = [...]string{
 // appendInfo reads a ValueInfoProto.
 func appendInfo(to *[]Info, b []byte) error {
 	info := Info{Type: "unknown"}
-	shape := func(f field) error { // TensorShapeProto
-		if f.number != 1 { // dim
+	shape := func(f wire.Field) error { // TensorShapeProto
+		if f.Number != 1 { // dim
 			return nil
 		}
 		size := int64(-1)
-		err := fields(f.bytes, func(f field) error {
-			if f.number == 1 && int64(f.value) >= 0 { // dim_value
-				size = int64(f.value)
+		err := wire.Fields(f.Data, func(f wire.Field) error {
+			if f.Number == 1 && int64(f.Num) >= 0 { // dim_value
+				size = int64(f.Num)
 			}
 			return nil
 		})
 		info.Shape = append(info.Shape, size)
 		return err
 	}
-	tensor := func(f field) error { // TypeProto.Tensor
-		switch f.number {
+	tensor := func(f wire.Field) error { // TypeProto.Tensor
+		switch f.Number {
 		case 1: // elem_type
-			info.Type = "type " + strconv.FormatUint(f.value, 10)
-			if f.value < uint64(len(elements)) && elements[f.value] != "" {
-				info.Type = elements[f.value]
+			info.Type = "type " + strconv.FormatUint(f.Num, 10)
+			if f.Num < uint64(len(elements)) && elements[f.Num] != "" {
+				info.Type = elements[f.Num]
 			}
 		case 2: // shape
 			info.Shape = []int64{}
-			return fields(f.bytes, shape)
+			return wire.Fields(f.Data, shape)
 		}
 		return nil
 	}
-	err := fields(b, func(f field) error {
-		switch f.number {
+	err := wire.Fields(b, func(f wire.Field) error {
+		switch f.Number {
 		case 1: // name
-			info.Name = string(f.bytes)
+			info.Name = string(f.Data)
 		case 2: // type
-			return fields(f.bytes, func(f field) error {
-				switch f.number {
+			return wire.Fields(f.Data, func(f wire.Field) error {
+				switch f.Number {
 				case 1:
-					return fields(f.bytes, tensor)
+					return wire.Fields(f.Data, tensor)
 				case 4:
 					info.Type = "sequence"
 				case 5:
@@ -155,63 +155,4 @@ func appendInfo(to *[]Info, b []byte) error {
 	})
 	*to = append(*to, info)
 	return err
-}
-
-// A field of a message: a number, or bytes within the message.
-type field struct {
-	number uint64
-	wire   uint64 // its wire type
-	value  uint64 // of a varint
-	bytes  []byte // of wire type 2
-}
-
-// The wire types.
-const (
-	wireVarint = 0
-	wire64     = 1
-	wireBytes  = 2
-	wire32     = 5
-)
-
-var errCut = errors.New("no ONNX file, or one that is cut off or damaged")
-
-// fields calls yield for the fields of a message, in their order, until it fails.
-func fields(b []byte, yield func(field) error) error {
-	for len(b) > 0 {
-		tag, n := binary.Uvarint(b)
-		if n <= 0 || tag>>3 == 0 {
-			return errCut
-		}
-		b = b[n:]
-		f := field{number: tag >> 3, wire: tag & 7}
-		switch f.wire {
-		case wireVarint:
-			f.value, n = binary.Uvarint(b)
-			if n <= 0 {
-				return errCut
-			}
-		case wire64, wire32:
-			n = 8
-			if f.wire == wire32 {
-				n = 4
-			}
-			if len(b) < n {
-				return errCut
-			}
-		case wireBytes:
-			size, m := binary.Uvarint(b)
-			if m <= 0 || size > uint64(len(b)-m) {
-				return errCut
-			}
-			n = m + int(size)
-			f.bytes = b[m:n:n]
-		default:
-			return errCut
-		}
-		b = b[n:]
-		if err := yield(f); err != nil {
-			return err
-		}
-	}
-	return nil
 }

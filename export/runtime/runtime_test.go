@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/attune-hpo/attune/export/internal/wire"
 	"github.com/attune-hpo/attune/internal/onnxsetup"
 	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
 	"github.com/attune-hpo/attune/objective/tree"
@@ -568,9 +569,9 @@ func TestMatrix(t *testing.T) {
 			if c.domain == "IR" {
 				model[1] = version // the first field
 			}
-			require.NoError(t, fields(model, func(f field) error {
-				if f.number == 8 && string(f.bytes[2:len(f.bytes)-2]) == c.domain { // opset_import
-					f.bytes[len(f.bytes)-1] = version
+			require.NoError(t, wire.Fields(model, func(f wire.Field) error {
+				if f.Number == 8 && string(f.Data[2:len(f.Data)-2]) == c.domain { // opset_import
+					f.Data[len(f.Data)-1] = version
 				}
 				return nil
 			}))

@@ -67,7 +67,8 @@ type Fallback struct {
 
 // OpenFallback opens the file as [OpenPredictor] does, with native to answer where it
 // fails, and where the file or the library cannot be opened at all: that is logged,
-// and the [Fallback]'s Cause.
+// and the [Fallback]'s Cause. Whether the two belong together is the caller's to know;
+// package deploy opens attune's models and sees to it.
 func OpenFallback(path string, o Options, p PredictorOptions, native Model) *Fallback {
 	f := &Fallback{Secondary: native, Log: o.Log}
 	primary, err := OpenPredictor(path, o, p)

@@ -1,0 +1,114 @@
+package deploy_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/export/deploy"
+	"github.com/attune-hpo/attune/export/onnx"
+	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
+	"github.com/attune-hpo/attune/objective/tree"
+)
+
+// python runs testdata/libraries.py and hands over the lines that it prints.
+func python(t *testing.T, mode, folder string, stdin []byte, each func(line []byte)) {
+	t.Helper()
+	exe := os.Getenv("ATTUNE_ONNX_PYTHON")
+	if exe == "" {
+		t.Skip("set ATTUNE_ONNX_PYTHON to a python that has LightGBM, XGBoost, CatBoost, scikit-learn, onnx and onnxruntime, to compare with them: scripts/venv.sh makes one")
+	}
+	cmd := exec.CommandContext(t.Context(), exe, "testdata/libraries.py", mode, folder)
+	var errs bytes.Buffer
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(stdin), &errs
+	out, err := cmd.Output()
+	require.NoError(t, err, "%s", &errs)
+	lines := bufio.NewScanner(bytes.NewReader(out))
+	lines.Buffer(nil, len(out)+1)
+	for lines.Scan() {
+		each(lines.Bytes())
+	}
+}
+
+// TestLibraries has the libraries train models of every kind, exports them, and has ONNX
+// Runtime in Python run the files: they predict what the libraries do.
+func TestLibraries(t *testing.T) {
+	onnxtest.Require(t)
+	dir := t.TempDir()
+	type trained struct {
+		File, Missing string
+		Rows          json.RawMessage
+		Answer        floats
+	}
+	var models []trained
+	python(t, "train", dir, nil, func(line []byte) {
+		var m trained
+		require.NoError(t, json.Unmarshal(line, &m))
+		if m.Missing == "" {
+			models = append(models, m)
+			return
+		}
+		require.NotEqual(t, "1", os.Getenv("ATTUNE_REQUIRE_ENGINES"), m.Missing)
+		t.Log(m.Missing)
+	})
+	require.NotEmpty(t, models)
+
+	type exported struct {
+		trained
+		ONNX string
+		most float64 // how far it may be off, of the greatest answer
+	}
+	var files []exported
+	var requests bytes.Buffer
+	for _, m := range models {
+		f, err := os.Open(filepath.Join(dir, m.File))
+		require.NoError(t, err)
+		native, err := tree.Read(f)
+		require.NoError(t, f.Close())
+		require.NoError(t, err, m.File)
+		var rows floats
+		require.NoError(t, json.Unmarshal(m.Rows, &rows))
+		for _, form := range []onnx.Form{onnx.Exact, onnx.Compatible} {
+			most := 1e-13
+			if form == onnx.Compatible || strings.HasPrefix(m.File, "xgboost") { // which adds up in float32, too
+				most = 1e-6
+			}
+			name := m.File + "." + form.String() + ".onnx"
+			_, err := deploy.Trees(t.Context(), native, rows, deploy.Options{File: filepath.Join(dir, name), Form: form, Runtime: quiet})
+			require.NoError(t, err, name)
+			files = append(files, exported{m, name, most})
+			line, err := json.Marshal(map[string]any{"onnx": name, "rows": m.Rows})
+			require.NoError(t, err)
+			requests.Write(append(line, '\n'))
+		}
+	}
+
+	python(t, "check", dir, requests.Bytes(), func(line []byte) {
+		var got struct {
+			Error  string
+			Answer floats
+		}
+		require.NoError(t, json.Unmarshal(line, &got))
+		require.NotEmpty(t, files)
+		want := files[0]
+		files = files[1:]
+		require.Empty(t, got.Error, want.ONNX)
+		require.Len(t, got.Answer, len(want.Answer), want.ONNX)
+		var far, most float64
+		for i, y := range want.Answer {
+			far, most = max(far, math.Abs(got.Answer[i]-y)), max(most, math.Abs(y))
+		}
+		assert.LessOrEqual(t, far/most, want.most, want.ONNX)
+		t.Logf("%s: %.1g", want.ONNX, far/most)
+	})
+	assert.Empty(t, files)
+}
