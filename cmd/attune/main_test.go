@@ -337,6 +337,23 @@ func TestSpaces(t *testing.T) {
 	}
 }
 
+// What --print-space writes is a space to search, and nothing else is written.
+func TestPrintSpace(t *testing.T) {
+	dir := t.TempDir()
+	file, err := filepath.Abs("../../data/airpassengers.csv")
+	require.NoError(t, err)
+	args := []string{"optimize", "--data", file, "--target", "passengers", "--models", "lstm", "--print-space"}
+	o := attune(t, dir, append(args, "--space", "full")...)
+	require.Zero(t, o.code, o.stderr)
+	assert.Contains(t, o.stdout, "{name: hidden_size, type: int, low: 64, high: 512, log: true}")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "own.yaml"), []byte(o.stdout), 0o644))
+	assert.Equal(t, o, attune(t, dir, append(args, "--space", "own.yaml")...))
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Len(t, left, 1)
+	assert.Equal(t, "attune: --print-space: which of lstm, tcn? Say it with --models\n", attune(t, dir, append(args, "--models", "tcn")...).stderr)
+}
+
 func TestResume(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there are no signals to send")

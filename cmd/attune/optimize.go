@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"strings"
@@ -16,6 +17,8 @@ import (
 	"github.com/attune-hpo/attune/objective/treeforecast"
 	"github.com/attune-hpo/attune/objective/tune"
 	"github.com/attune-hpo/attune/progress"
+	"github.com/attune-hpo/attune/sampler/random"
+	"github.com/attune-hpo/attune/space/spaceyaml"
 	"github.com/attune-hpo/attune/storage/sqlite"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
@@ -41,6 +44,7 @@ type optimize struct {
 	engine   string
 	device   string
 	spaces   []string
+	printing bool // the spaces, and nothing else
 	fixed    []string
 	rounds   int
 	patience int
@@ -69,12 +73,14 @@ there are --trials in each study; with more --trials it goes on.
 Networks search small ones by default (--space quick), which a processor trains in
 seconds; --space full has the sizes that are usual on a GPU (--device), up to some
 hundred units and layers by the handful, where a trial takes minutes on a processor.
-Trees and nlinear have one space, which is both.
+Trees and nlinear have one space, which is both. --print-space shows what would be
+searched, as YAML to begin a space of your own from.
 
 With one worker (--workers 1) the same seed gives the same trials.`,
 		Example: `  attune optimize --data data/airpassengers.csv --target passengers
   attune optimize --data data/airpassengers.csv --target passengers --models lightgbm --trials 100 --metric mase
   attune optimize --data data/seattle-weather.csv --target temp_max --past precipitation,wind --horizon 14 --metric mae
+  attune optimize --data data/co2.csv --target co2 --fill carry --models lightgbm --print-space > space.yaml
   attune optimize --data data/co2.csv --target co2 --fill carry --horizon 13 --space lightgbm=space.yaml
   attune optimize --data data/co2.csv --target co2 --fill carry --models lstm,tcn,transformer --space full --device cuda
   attune optimize --data data/sunspots.csv --target sunspots --metric mae --fixed transform=none --fixed lightgbm.num_leaves=15`,
@@ -103,6 +109,7 @@ With one worker (--workers 1) the same seed gives the same trials.`,
 	f.StringVar(&o.engine, "engine", nativeEngine, "what trains trees: "+strings.Join(engines.names(), ", ")+"; auto: a model's own library where it is installed")
 	f.StringVar(&o.device, "device", autoDevice, "what networks train on: cpu; cuda or cuda:N, an NVIDIA GPU; auto: the GPU, if there is one and the network is large enough to gain")
 	f.StringArrayVar(&o.spaces, "space", nil, "`what` to search: quick, full, or a YAML file in place of the model's own; for one of several models MODEL=WHAT (default quick)")
+	f.BoolVar(&o.printing, "print-space", false, "write the space of the model as YAML, and do nothing else")
 	f.StringArrayVar(&o.fixed, "fixed", nil, "hyperparameter that is not searched: `NAME=VALUE`, for one of several models MODEL.NAME=VALUE")
 	f.IntVar(&o.rounds, "max-rounds", 500, "most trees of a boosted model; early stopping finds how many are best; networks search theirs")
 	f.IntVar(&o.patience, "patience", 0, "rounds without a better score that end a training early; -1: never (default: 30 trees or 10 epochs)")
@@ -123,6 +130,12 @@ func (o *optimize) run(cmd *cobra.Command) error {
 	ctx := cmd.Context()
 	plans, frame, err := o.prepare(ctx)
 	if err != nil {
+		return err
+	}
+	if o.printing {
+		return o.printSpace(cmd.OutOrStdout(), plans, frame)
+	}
+	if err := o.folders(); err != nil {
 		return err
 	}
 	store := sqlite.File(o.storage)
@@ -147,6 +160,18 @@ func (o *optimize) run(cmd *cobra.Command) error {
 		return r.writeJSON(cmd.OutOrStdout())
 	}
 	return r.write(cmd.OutOrStdout())
+}
+
+// printSpace writes what the only one of the plans searches.
+func (o *optimize) printSpace(w io.Writer, plans []plan, frame forecast.Frame) error {
+	if len(plans) > 1 {
+		return fmt.Errorf("--print-space: which of %s? Say it with --models", strings.Join(o.models, ", "))
+	}
+	back, err := plans[0].job.tuning(frame)
+	if err != nil {
+		return err
+	}
+	return spaceyaml.Write(w, plans[0].task(back, "", 1).Config(random.Sampler{}, nil).Space)
 }
 
 // say tells what is going on.

@@ -27,7 +27,7 @@ type plan struct {
 }
 
 // prepare settles the studies, one for each model. All that can be wrong with flags and
-// data is found here, before anything is begun.
+// data is found here, before anything is begun or written.
 func (o *optimize) prepare(ctx context.Context) ([]plan, forecast.Frame, error) {
 	if err := o.check(); err != nil {
 		return nil, nil, err
@@ -58,7 +58,7 @@ func (o *optimize) prepare(ctx context.Context) ([]plan, forecast.Frame, error) 
 		}
 		plans = append(plans, p)
 	}
-	return plans, frame, o.folders()
+	return plans, frame, nil
 }
 
 // folders makes those of the models, and sees that they can be written to.
