@@ -104,21 +104,17 @@ func (d design) deviceError(err error) error {
 // failed returns what went wrong with the device.
 func (t *trainer) failed() error { return t.design.deviceError(t.net.Device.Err()) }
 
-// toCPU moves what is trained off a GPU, for others to train there.
-func (t *trainer) toCPU() error {
-	if _, ok := t.net.Device.(*device.CPU); ok {
-		return nil
-	}
+// predictor returns what is trained as a network that has never been trained: it is on
+// the CPU, and has no memory but what predicting takes.
+func (t *trainer) predictor() (*nn.Net, error) {
 	w := t.weights(nil)
 	if err := t.failed(); err != nil {
-		return err
+		return nil, err
 	}
-	net, err := t.design.plan(&device.CPU{}, t.view, t.net.Rows())
+	net, err := t.design.plan(&device.CPU{}, t.view, predictRows)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	t.net.Device.Free()
 	net.Device.Write(net.Weights, w)
-	t.net = net
-	return nil
+	return net, nil
 }

@@ -84,6 +84,9 @@ func head(b *nn.Builder, features, future nn.Value, horizon, reverse int) nn.Val
 	return b.Apply("head", &nn.Head{Outputs: horizon, Reverse: reverse}, in...)
 }
 
+// predictRows is how many windows a fitted network looks at together.
+const predictRows = 16
+
 // maxHorizon bounds the steps of a forecast.
 const maxHorizon = 1 << 16
 
@@ -188,10 +191,11 @@ func (f *Forecaster) fit(ctx context.Context, train forecast.Frame, opts forecas
 	if err := t.run(ctx, opts); err != nil {
 		return err
 	}
-	if err := t.toCPU(); err != nil {
+	net, err := t.predictor()
+	if err != nil {
 		return err
 	}
-	f.design, f.view, f.net, f.batch = d, v, t.net, t.batch
+	f.design, f.view, f.net, f.batch = d, v, net, d.newBatch(v, predictRows)
 	return t.done()
 }
 
@@ -331,8 +335,7 @@ func load(r io.Reader) (*Forecaster, error) {
 	}
 	d.training.Transform = v.transform
 	d.model = d.model.with(d.training)
-	const rows = 16
-	dry, err := d.plan(&device.Dry{}, v, rows)
+	dry, err := d.plan(&device.Dry{}, v, predictRows)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", forecast.ErrFormat, err)
 	}
@@ -340,7 +343,7 @@ func load(r io.Reader) (*Forecaster, error) {
 		return nil, fmt.Errorf("%w: %d weights, while the model has %d", forecast.ErrFormat, len(weights), n)
 	}
 	d.training.Device = "cpu"
-	net, _, err := d.build(v, rows)
+	net, _, err := d.build(v, predictRows)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", forecast.ErrFormat, err)
 	}
@@ -353,7 +356,7 @@ func load(r io.Reader) (*Forecaster, error) {
 		return nil, fmt.Errorf("%w: the tensors are %v, while the model has %d others", forecast.ErrFormat, s.Tensors, len(params))
 	}
 	net.Device.Write(net.Weights, weights)
-	return &Forecaster{model: d.model, design: d, view: v, net: net, batch: d.newBatch(v, rows)}, nil
+	return &Forecaster{model: d.model, design: d, view: v, net: net, batch: d.newBatch(v, predictRows)}, nil
 }
 
 // unmarshalModel returns the model of a family, from its JSON.
