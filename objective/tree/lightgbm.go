@@ -52,23 +52,34 @@ func (f fields) int(key string, absent int) (int, error) {
 
 // list parses n numbers separated by space; a key that is absent has none.
 func list[T int | float64 | uint32](f fields, key string, n int, parse func(string) (T, error)) ([]T, error) {
-	words := strings.Fields(f.m[key])
-	if len(words) != n {
-		return nil, fmt.Errorf("%s: %s: want %d numbers, have %d", f.part, key, n, len(words))
+	text := f.m[key]
+	if n < 0 || n > len(text)/2+1 { // not to allocate what cannot be there
+		return nil, fmt.Errorf("%s: %s: want %d numbers, have %d", f.part, key, n, len(strings.Fields(text)))
 	}
-	out := make([]T, n)
-	for i, w := range words {
-		var err error
-		if out[i], err = parse(w); err != nil {
-			return nil, fmt.Errorf("%s: %s: %.40q is no such number", f.part, key, w)
+	out := make([]T, 0, n)
+	var bad error
+	for w := range strings.FieldsSeq(text) {
+		x, err := parse(w)
+		if err != nil && bad == nil {
+			bad = fmt.Errorf("%s: %s: %.40q is no such number", f.part, key, w)
 		}
+		out = append(out, x)
+	}
+	if len(out) != n {
+		return nil, fmt.Errorf("%s: %s: want %d numbers, have %d", f.part, key, n, len(out))
+	}
+	if bad != nil {
+		return nil, bad
 	}
 	return out, nil
 }
 
 func parseFloat(s string) (float64, error) {
+	if f, n := short(s); n > 0 && n == len(s) {
+		return f, nil
+	}
 	f, err := strconv.ParseFloat(s, 64)
-	if errors.Is(err, strconv.ErrRange) {
+	if err != nil && errors.Is(err, strconv.ErrRange) {
 		err = nil
 	}
 	return f, err

@@ -2,10 +2,12 @@ package tree
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 )
 
 // savedFormat and savedVersion begin what Write writes; doc/format/tree.md describes it.
@@ -71,18 +73,6 @@ func (n savedNumber) MarshalJSON() ([]byte, error) {
 	default:
 		return json.Marshal(v)
 	}
-}
-
-func (n *savedNumber) UnmarshalJSON(text []byte) error {
-	switch string(text) {
-	case `"inf"`:
-		*n = savedNumber(math.Inf(1))
-	case `"-inf"`:
-		*n = savedNumber(math.Inf(-1))
-	default:
-		return json.Unmarshal(text, (*float64)(n))
-	}
-	return nil
 }
 
 // columnOf returns what of gives for each of the items, or nil if that is zero for all.
@@ -164,9 +154,15 @@ func isSaved(data []byte) bool { return bytes.HasPrefix(data, []byte(`{"format":
 
 // parseSaved reads what Write wrote.
 func parseSaved(data []byte) (*Model, error) {
-	var s savedModel
-	if err := json.Unmarshal(data, &s); err != nil {
-		return nil, fmt.Errorf("%w: attune JSON: %w", ErrFormat, err)
+	p := &savedParser{jsonParser{data: data}}
+	s, err := p.model()
+	if err == nil {
+		if p.next(); p.at < len(data) {
+			err = p.unexpected()
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: attune JSON: at byte %d: %w", ErrFormat, p.at, err)
 	}
 	if s.Version != savedVersion {
 		return nil, unsupported("attune JSON of version %d: this is a reader of version %d", s.Version, savedVersion)
@@ -186,7 +182,9 @@ func parseSaved(data []byte) (*Model, error) {
 		}
 		m.Features = append(m.Features, Feature{f.Name, kind})
 	}
-	for i, t := range s.Trees {
+	m.Trees = make([]Tree, 0, len(s.Trees))
+	for i := range s.Trees {
+		t := &s.Trees[i]
 		n, leaves := len(t.Feature), len(t.Leaf)
 		fits := func(have, want int) bool { return have == 0 || have == want }
 		if len(t.Threshold) != n || len(t.Left) != n || len(t.Right) != n || !fits(len(t.Categorical), n) || !fits(len(t.Missing), n) ||
@@ -224,4 +222,292 @@ func at[T any](v []T, i int) T {
 		return zero
 	}
 	return v[i]
+}
+
+// A savedParser reads the JSON of a savedModel. It is as strict as encoding/json about
+// numbers, and skips members that it does not know.
+type savedParser struct{ jsonParser }
+
+func (p *savedParser) model() (s savedModel, err error) {
+	err = p.object(func(key string) (err error) {
+		switch key {
+		case "version":
+			s.Version, err = p.int()
+		case "features":
+			s.Features, err = listOf(p, p.feature)
+		case "outputs":
+			s.Outputs, err = p.int()
+		case "base":
+			s.Base, err = listOf(p, p.float)
+		case "average":
+			s.Average, err = p.bool()
+		case "float32":
+			s.Float32, err = p.bool()
+		case "link":
+			p.space()
+			s.Link, err = p.str()
+		case "link_scale":
+			s.Scale, err = p.float()
+		case "trees":
+			s.Trees, err = listOf(p, p.tree)
+		default:
+			_, err = p.value(0)
+		}
+		return err
+	})
+	return s, err
+}
+
+func (p *savedParser) feature() (f savedFeature, err error) {
+	err = p.object(func(key string) (err error) {
+		switch key {
+		case "name":
+			p.space()
+			f.Name, err = p.str()
+		case "categorical":
+			f.Categorical, err = p.bool()
+		default:
+			_, err = p.value(0)
+		}
+		return err
+	})
+	return f, err
+}
+
+func (p *savedParser) tree() (t savedTree, err error) {
+	err = p.object(func(key string) (err error) {
+		switch key {
+		case "output":
+			t.Output, err = p.int()
+		case "feature":
+			t.Feature, err = listOf(p, p.int)
+		case "threshold":
+			t.Threshold, err = listOf(p, p.threshold)
+		case "categories":
+			t.Categories, err = listOf(p, func() ([]uint32, error) { return listOf(p, p.word) })
+		case "categorical":
+			t.Categorical, err = listOf(p, p.bool)
+		case "missing":
+			t.Missing, err = p.missing()
+		case "default_left":
+			t.DefaultLeft, err = listOf(p, p.bool)
+		case "left":
+			t.Left, err = listOf(p, p.int)
+		case "right":
+			t.Right, err = listOf(p, p.int)
+		case "gain":
+			t.Gain, err = listOf(p, p.float)
+		case "weight":
+			t.Weight, err = listOf(p, p.float)
+		case "count":
+			t.Count, err = listOf(p, p.int)
+		case "leaf":
+			t.Leaf, err = listOf(p, p.float)
+		case "leaf_weight":
+			t.LeafWeight, err = listOf(p, p.float)
+		case "leaf_count":
+			t.LeafCount, err = listOf(p, p.int)
+		case "linear":
+			t.Linear, err = listOf(p, p.linear)
+		default:
+			_, err = p.value(0)
+		}
+		return err
+	})
+	return t, err
+}
+
+func (p *savedParser) linear() (*savedLinear, error) {
+	if p.skip("null") {
+		return nil, nil
+	}
+	l := &savedLinear{}
+	return l, p.object(func(key string) (err error) {
+		switch key {
+		case "const":
+			l.Const, err = p.float()
+		case "features":
+			l.Features, err = listOf(p, p.int)
+		case "coefs":
+			l.Coefs, err = listOf(p, p.float)
+		default:
+			_, err = p.value(0)
+		}
+		return err
+	})
+}
+
+// listOf reads an array, or null, which is none.
+func listOf[T any](p *savedParser, element func() (T, error)) (list []T, err error) {
+	if p.next(); p.skip("null") {
+		return nil, nil
+	}
+	err = p.array(func() error {
+		x, err := element()
+		if list == nil {
+			list = make([]T, 0, p.commas()+1)
+		}
+		list = append(list, x)
+		return err
+	})
+	if list == nil {
+		list = []T{}
+	}
+	return list, err
+}
+
+// skip skips text and reports true if it comes next.
+func (p *savedParser) skip(text string) bool {
+	if !bytes.HasPrefix(p.data[p.at:], []byte(text)) {
+		return false
+	}
+	p.at += len(text)
+	return true
+}
+
+func (p *savedParser) bool() (bool, error) {
+	switch p.next(); {
+	case p.skip("true"):
+		return true, nil
+	case p.skip("false"):
+		return false, nil
+	}
+	return false, p.unexpected()
+}
+
+func (p *savedParser) float() (float64, error) {
+	if x, n := short(p.ahead()); n > 0 {
+		p.at += n
+		return x, nil
+	}
+	t, err := p.numeral()
+	if err != nil {
+		return 0, err
+	}
+	x, err := strconv.ParseFloat(string(t), 64)
+	if err != nil {
+		return 0, fmt.Errorf("%.40q is out of range", t)
+	}
+	p.at += len(t)
+	return x, nil
+}
+
+// threshold reads a number that may be infinite.
+func (p *savedParser) threshold() (savedNumber, error) {
+	switch {
+	case p.next() != '"':
+	case p.skip(`"inf"`):
+		return savedNumber(math.Inf(1)), nil
+	case p.skip(`"-inf"`):
+		return savedNumber(math.Inf(-1)), nil
+	}
+	x, err := p.float()
+	return savedNumber(x), err
+}
+
+func (p *savedParser) int() (int, error) {
+	// Most are short and not negative.
+	n, ahead := 0, p.ahead()
+	for i, c := range ahead[:min(len(ahead), 10)] {
+		if c >= '0' && c <= '9' {
+			n = n*10 + int(c-'0')
+			continue
+		}
+		if i > 0 && (c == ',' || c == ']' || c == '}') {
+			p.at += i
+			return n, nil
+		}
+		break
+	}
+	t, err := p.numeral()
+	if err != nil {
+		return 0, err
+	}
+	n, err = strconv.Atoi(string(t))
+	if err != nil {
+		return 0, fmt.Errorf("want a whole number, have %.40q", t)
+	}
+	p.at += len(t)
+	return n, nil
+}
+
+func (p *savedParser) word() (uint32, error) {
+	t, err := p.numeral()
+	if err != nil {
+		return 0, err
+	}
+	n, err := parseWord(string(t))
+	if err != nil {
+		return 0, fmt.Errorf("want a number of 32 bits, have %.40q", t)
+	}
+	p.at += len(t)
+	return n, nil
+}
+
+// missing reads bytes: they are written in base64.
+func (p *savedParser) missing() ([]Missing, error) {
+	if p.next(); p.skip("null") {
+		return nil, nil
+	}
+	at := p.at
+	text, err := p.str()
+	if err != nil {
+		return nil, err
+	}
+	raw, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		p.at = at
+		return nil, err
+	}
+	list := make([]Missing, len(raw))
+	for i, b := range raw {
+		list[i] = Missing(b)
+	}
+	return list, nil
+}
+
+// ahead returns what comes next, and nothing if that is a number that begins as those of
+// JSON do not.
+func (p *savedParser) ahead() []byte {
+	p.next()
+	rest := p.data[p.at:]
+	digits := rest
+	if len(rest) > 0 && rest[0] == '-' {
+		digits = rest[1:]
+	}
+	if len(digits) > 1 && digits[0] == '0' && digits[1] >= '0' && digits[1] <= '9' {
+		return nil
+	}
+	return rest
+}
+
+// numeral returns what comes next, if it is a number as JSON has them.
+func (p *savedParser) numeral() ([]byte, error) {
+	p.next()
+	t := p.token()
+	rest := bytes.TrimPrefix(t, []byte("-"))
+	digits := func() (n int) {
+		for n < len(rest) && rest[n] >= '0' && rest[n] <= '9' {
+			n++
+		}
+		rest = rest[n:]
+		return n
+	}
+	zero := len(rest) > 0 && rest[0] == '0'
+	n := digits()
+	ok := n == 1 || n > 1 && !zero
+	if len(rest) > 0 && rest[0] == '.' {
+		rest = rest[1:]
+		ok = digits() > 0 && ok
+	}
+	if len(rest) > 0 && rest[0]|' ' == 'e' {
+		if rest = rest[1:]; len(rest) > 0 && (rest[0] == '+' || rest[0] == '-') {
+			rest = rest[1:]
+		}
+		ok = digits() > 0 && ok
+	}
+	if !ok || len(rest) > 0 {
+		return nil, p.unexpected()
+	}
+	return t, nil
 }

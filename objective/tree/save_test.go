@@ -66,6 +66,17 @@ func TestSavedModelRefused(t *testing.T) {
 		"a cycle":     {`"left":[-1`, `"left":[0`, ErrInvalid, "tree 0"},
 		"cut":         {`"leaf":`, "", ErrFormat, "attune JSON"},
 		"no category": {`"left":[`, `"categorical":[true],"left":[`, ErrFormat, "fewer sets of categories"},
+		"leading 0":   {`"leaf":[`, `"leaf":[01,`, ErrFormat, "at byte"},
+		"plus":        {`"leaf":[`, `"leaf":[+1,`, ErrFormat, "unexpected '+'"},
+		"point":       {`"leaf":[`, `"leaf":[1.,`, ErrFormat, "unexpected '1'"},
+		"NaN":         {`"leaf":[`, `"leaf":[NaN,`, ErrFormat, "unexpected 'N'"},
+		"too great":   {`"leaf":[`, `"leaf":[1e999,`, ErrFormat, "\"1e999\" is out of range"},
+		"not whole":   {`"left":[`, `"left":[1.5,`, ErrFormat, "want a whole number, have \"1.5\""},
+		"no bool":     {`"left":[`, `"default_left":[1],"left":[`, ErrFormat, "unexpected '1'"},
+		"a word":      {`"left":[`, `"categories":[[4294967296]],"left":[`, ErrFormat, "want a number of 32 bits"},
+		"base64":      {`"left":[`, `"missing":"?","left":[`, ErrFormat, "illegal base64"},
+		"no string":   {`"outputs"`, `"link":1,"outputs"`, ErrFormat, "want a string"},
+		"after it":    {"}\n", "}1", ErrFormat, "unexpected '1'"},
 		"link":        {`"outputs"`, `"link":"cube","outputs"`, ErrFormat, `link "cube"`},
 	} {
 		text := strings.Replace(good, c.old, c.new, 1)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"unicode/utf8"
 )
 
 // A value is a decoded JSON or UBJSON document: nil, bool, float64, string,
@@ -82,15 +83,15 @@ func (v value) int() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return asInt(v, f)
-}
-
-func asInt(v value, f float64) (int, error) {
-	if f != math.Trunc(f) || math.Abs(f) > 1<<52 {
-		return 0, v.errorf("want a whole number, have %v", f)
+	if f != math.Trunc(f) || math.Abs(f) > most {
+		return 0, v.whole(f)
 	}
 	return int(f), nil
 }
+
+const most = 1 << 52 // of a whole number
+
+func (v value) whole(have float64) error { return v.errorf("want a whole number, have %v", have) }
 
 // floats returns an array of numbers; bools count as 0 and 1.
 func (v value) floats() ([]float64, error) {
@@ -108,7 +109,7 @@ func (v value) floats() ([]float64, error) {
 					out[i] = 1
 				}
 			default:
-				return nil, value{e, fmt.Sprintf("%s[%d]", v.path, i)}.errorf("want a number, have %s", value{v: e}.kind())
+				return nil, value{e, element(v.path, i)}.errorf("want a number, have %s", value{v: e}.kind())
 			}
 		}
 		return out, nil
@@ -123,12 +124,16 @@ func (v value) ints() ([]int, error) {
 	}
 	out := make([]int, len(f))
 	for i, x := range f {
-		if out[i], err = asInt(value{nil, fmt.Sprintf("%s[%d]", v.path, i)}, x); err != nil {
-			return nil, err
+		if x != math.Trunc(x) || math.Abs(x) > most {
+			return nil, value{nil, element(v.path, i)}.whole(x)
 		}
+		out[i] = int(x)
 	}
 	return out, nil
 }
+
+// element is the path of an element of an array.
+func element(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
 // list returns the elements of an array; an absent one is empty.
 func (v value) list() ([]value, error) {
@@ -138,13 +143,13 @@ func (v value) list() ([]value, error) {
 	case []float64:
 		out := make([]value, len(a))
 		for i, e := range a {
-			out[i] = value{e, fmt.Sprintf("%s[%d]", v.path, i)}
+			out[i] = value{e, element(v.path, i)}
 		}
 		return out, nil
 	case []any:
 		out := make([]value, len(a))
 		for i, e := range a {
-			out[i] = value{e, fmt.Sprintf("%s[%d]", v.path, i)}
+			out[i] = value{e, element(v.path, i)}
 		}
 		return out, nil
 	}
@@ -246,68 +251,224 @@ func (p *jsonParser) value(depth int) (any, error) {
 	case p.at >= len(p.data):
 		return nil, errShort
 	case c == '{':
-		p.at++
 		o := map[string]any{}
-		for first := true; ; first = false {
-			if p.next() == '}' {
-				p.at++
-				return o, nil
-			}
-			if !first {
-				if err := p.expect(','); err != nil {
-					return nil, err
-				}
-			}
-			p.space()
-			k, err := p.str()
-			if err != nil {
-				return nil, err
-			}
-			if err := p.expect(':'); err != nil {
-				return nil, err
-			}
-			if o[k], err = p.value(depth + 1); err != nil {
-				return nil, err
-			}
+		err := p.object(func(key string) (err error) {
+			o[key], err = p.value(depth + 1)
+			return err
+		})
+		if err != nil {
+			return nil, err
 		}
+		return o, nil
 	case c == '[':
-		p.at++
 		var e elements
-		for first := true; ; first = false {
-			if p.next() == ']' {
-				p.at++
-				return e.value(), nil
-			}
-			if !first {
-				if err := p.expect(','); err != nil {
-					return nil, err
+		err := p.array(func() error {
+			if e.any == nil && p.numeric() { // the bulk of a model
+				if e.nums == nil {
+					e.nums = make([]float64, 0, p.commas()+1)
 				}
+				x, err := p.number()
+				e.nums = append(e.nums, x)
+				return err
 			}
 			x, err := p.value(depth + 1)
-			if err != nil {
-				return nil, err
+			if err == nil {
+				e.add(x)
 			}
-			e.add(x)
+			return err
+		})
+		if err != nil {
+			return nil, err
 		}
+		return e.value(), nil
 	case c == '"':
 		return p.str()
-	}
-	for _, w := range jsonWords {
-		if bytes.HasPrefix(p.data[p.at:], []byte(w.text)) {
-			p.at += len(w.text)
-			return w.is, nil
+	case c == '-' || c >= 'A':
+		for _, w := range jsonWords {
+			if bytes.HasPrefix(p.data[p.at:], []byte(w.text)) {
+				p.at += len(w.text)
+				return w.is, nil
+			}
 		}
 	}
-	n := p.at
-	for n < len(p.data) && (p.data[n] >= '0' && p.data[n] <= '9' || bytes.IndexByte([]byte("+-.eE"), p.data[n]) >= 0) {
-		n++
+	f, err := p.number()
+	if err != nil {
+		return nil, err
 	}
-	f, err := strconv.ParseFloat(string(p.data[p.at:n]), 64)
-	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return nil, fmt.Errorf("unexpected %q", p.data[p.at])
-	}
-	p.at = n
 	return f, nil
+}
+
+// object reads an object; member reads the value of a key.
+func (p *jsonParser) object(member func(key string) error) error {
+	if err := p.expect('{'); err != nil {
+		return err
+	}
+	for first := true; ; first = false {
+		if p.next() == '}' {
+			p.at++
+			return nil
+		}
+		if !first {
+			if err := p.expect(','); err != nil {
+				return err
+			}
+		}
+		p.space()
+		k, err := p.str()
+		if err != nil {
+			return err
+		}
+		if err := p.expect(':'); err != nil {
+			return err
+		}
+		if err := member(k); err != nil {
+			return err
+		}
+	}
+}
+
+// array reads an array; element reads an element, before which there is no space.
+func (p *jsonParser) array(element func() error) error {
+	if err := p.expect('['); err != nil {
+		return err
+	}
+	for first := true; ; first = false {
+		if p.next() == ']' {
+			p.at++
+			return nil
+		}
+		if !first {
+			if err := p.expect(','); err != nil {
+				return err
+			}
+			p.space()
+		}
+		if err := element(); err != nil {
+			return err
+		}
+	}
+}
+
+// commas returns how many there are before the end of this array, if it is plain.
+func (p *jsonParser) commas() int {
+	rest := p.data[p.at:]
+	return bytes.Count(rest[:max(bytes.IndexByte(rest, ']'), 0)], []byte(","))
+}
+
+// numeric reports whether a number comes next.
+func (p *jsonParser) numeric() bool {
+	rest := p.data[p.at:]
+	if len(rest) > 1 && rest[0] == '-' {
+		rest = rest[1:]
+	}
+	return len(rest) > 0 && rest[0] >= '0' && rest[0] <= '9'
+}
+
+// token returns what stands in place of a number.
+func (p *jsonParser) token() []byte {
+	for n, c := range p.data[p.at:] {
+		switch c {
+		case '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '+', '-', '.', 'e', 'E':
+		default:
+			return p.data[p.at : p.at+n]
+		}
+	}
+	return p.data[p.at:]
+}
+
+// number reads a number, or what ParseFloat takes for one; where it is out of range, it
+// is infinite.
+func (p *jsonParser) number() (float64, error) {
+	if f, n := short(p.data[p.at:]); n > 0 {
+		p.at += n
+		return f, nil
+	}
+	t := p.token()
+	f, err := strconv.ParseFloat(string(t), 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return 0, p.unexpected()
+	}
+	p.at += len(t)
+	return f, nil
+}
+
+func (p *jsonParser) unexpected() error {
+	if p.at >= len(p.data) {
+		return errShort
+	}
+	return fmt.Errorf("unexpected %q", p.data[p.at])
+}
+
+var tens = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
+	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22}
+
+// short reads the number that text begins with when it has at most 15 digits and is they
+// times or by at most 10²²: then both are exact, and the result is rounded once (Clinger,
+// How to Read Floating Point Numbers Accurately, 1990). It returns the length of the
+// number too, or 0 for anything else.
+func short[T string | []byte](text T) (x float64, length int) {
+	i := 0
+	negative := len(text) > 0 && text[0] == '-'
+	if negative {
+		i++
+	}
+	var n uint64
+	from := i
+	for ; i < len(text) && text[i]-'0' <= 9; i++ {
+		n = n*10 + uint64(text[i]-'0')
+	}
+	digits, exponent := i-from, 0
+	if digits == 0 {
+		return 0, 0
+	}
+	if i < len(text) && text[i] == '.' {
+		i++
+		point := i
+		for ; i < len(text) && text[i]-'0' <= 9; i++ {
+			n = n*10 + uint64(text[i]-'0')
+		}
+		if exponent = point - i; exponent == 0 {
+			return 0, 0
+		}
+		digits -= exponent
+	}
+	if i < len(text) && text[i]|' ' == 'e' {
+		i++
+		down := i < len(text) && text[i] == '-'
+		if down || i < len(text) && text[i] == '+' {
+			i++
+		}
+		e, from := 0, i
+		for ; i < len(text) && text[i]-'0' <= 9 && e < 1000; i++ {
+			e = e*10 + int(text[i]-'0')
+		}
+		if i == from {
+			return 0, 0
+		}
+		if down {
+			e = -e
+		}
+		exponent += e
+	}
+	if digits > 15 || exponent < -22 || exponent > 22 {
+		return 0, 0
+	}
+	if i < len(text) { // no number goes on so
+		switch text[i] {
+		case '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '+', '-', '.', 'e', 'E':
+			return 0, 0
+		}
+	}
+	x = float64(n)
+	if exponent < 0 {
+		x /= tens[-exponent]
+	} else {
+		x *= tens[exponent]
+	}
+	if negative {
+		x = -x
+	}
+	return x, i
 }
 
 func (p *jsonParser) str() (string, error) {
@@ -317,14 +478,20 @@ func (p *jsonParser) str() (string, error) {
 	if p.data[p.at] != '"' {
 		return "", fmt.Errorf("want a string, have %q", p.data[p.at])
 	}
+	plain := true // ASCII that stands for itself
 	for end := p.at + 1; end < len(p.data); end++ {
-		switch p.data[end] {
-		case '\\':
+		switch c := p.data[end]; {
+		case c == '\\':
+			plain = false
 			end++
-		case '"':
+		case c < ' ' || c >= utf8.RuneSelf:
+			plain = false
+		case c == '"':
 			raw := p.data[p.at : end+1]
 			var s string
-			if err := json.Unmarshal(raw, &s); err != nil {
+			if plain {
+				s = string(raw[1 : len(raw)-1])
+			} else if err := json.Unmarshal(raw, &s); err != nil {
 				return "", err
 			}
 			p.at = end + 1
