@@ -61,7 +61,7 @@ var arrows = []row{
 
 	{pkg: "study", ours: []string{"pruner", "sampler", "space", "storage", "trial"}},
 
-	{pkg: "objective/forecast", ours: []string{"internal/lockstep"}},
+	{pkg: "objective/forecast", ours: []string{"internal/csvfile", "internal/lockstep"}},
 	{pkg: "objective/tree", ours: []string{"internal/pickle"}, foreign: []string{"golang.org/x/sys/cpu"}},
 	{pkg: "objective/tree/engine", ours: []string{"objective/tree"}},
 	{pkg: "objective/tree/style", ours: []string{"objective/tree/engine", "space", "space/spaceyaml"}},
