@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +18,7 @@ import (
 	"github.com/attune-hpo/attune/export/onnx"
 	"github.com/attune-hpo/attune/export/runtime"
 	"github.com/attune-hpo/attune/internal/atomicfile"
+	"github.com/attune-hpo/attune/internal/csvfile"
 	"github.com/attune-hpo/attune/objective/tree"
 )
 
@@ -137,28 +136,21 @@ func (c *convert) read(m *tree.Model) ([]float64, error) {
 // or, where some name is not there, as many columns as it has features. What is empty,
 // NA or NaN is missing.
 func readRows(from io.Reader, m *tree.Model) ([]float64, error) {
-	r := csv.NewReader(bufio.NewReader(from))
-	r.ReuseRecord = true
-	header, err := r.Read()
-	if err == io.EOF {
-		return nil, errors.New("there are no rows")
-	}
+	in, err := csvfile.NewReader(from, 0)
 	if err != nil {
 		return nil, err
 	}
-	header = slices.Clone(header)
-	header[0] = strings.TrimPrefix(header[0], "\ufeff")
 	columns := make([]int, len(m.Features))
 	named := true
 	for i, f := range m.Features {
-		columns[i] = slices.IndexFunc(header, func(h string) bool { return f.Name != "" && strings.TrimSpace(h) == f.Name })
+		columns[i] = slices.IndexFunc(in.Header, func(h string) bool { return f.Name != "" && h == f.Name })
 		if columns[i] < 0 {
 			named = false
 		}
 	}
 	if !named {
-		if len(header) != len(m.Features) {
-			return nil, fmt.Errorf("it has %d columns, and not those of the model's %d features by name", len(header), len(m.Features))
+		if len(in.Header) != len(m.Features) {
+			return nil, fmt.Errorf("it has %d columns, and not those of the model's %d features by name", len(in.Header), len(m.Features))
 		}
 		for i := range columns {
 			columns[i] = i
@@ -166,29 +158,23 @@ func readRows(from io.Reader, m *tree.Model) ([]float64, error) {
 	}
 	var rows []float64
 	for {
-		record, err := r.Read()
+		row, err := in.Read()
 		if err == io.EOF {
-			break
+			return rows, nil
 		}
 		if err != nil {
 			return nil, err
 		}
 		for _, k := range columns {
-			text := strings.TrimSpace(record[k])
 			x := math.NaN()
-			if !slices.Contains([]string{"", "NA", "N/A", "null", "None"}, text) {
-				if x, err = strconv.ParseFloat(text, 64); err != nil {
-					line, _ := r.FieldPos(k)
-					return nil, fmt.Errorf("line %d, column %q: %q is not a number", line, header[k], text)
+			if !slices.Contains(csvfile.NA, row[k]) {
+				if x, err = strconv.ParseFloat(row[k], 64); err != nil {
+					return nil, &csvfile.Error{Line: in.Line, Column: in.Header[k], Value: row[k], Err: errors.New("not a number")}
 				}
 			}
 			rows = append(rows, x)
 		}
 	}
-	if rows == nil {
-		return nil, errors.New("there are no rows after the header")
-	}
-	return rows, nil
 }
 
 // measure compares the native model and the file.

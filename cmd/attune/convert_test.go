@@ -127,8 +127,8 @@ func TestConvertOnRows(t *testing.T) {
 		"empty":   {"", "there are no rows"},
 		"header":  {strings.Join(header, ",") + "\n", "there are no rows after the header"},
 		"columns": {"a,b\n1,2\n", "it has 2 columns, and not those of the model's"},
-		"text":    {strings.Join(header, ",") + "\n" + row + "\n" + strings.Replace(row, "1.5", "one", 1) + "\n", `line 3, column "` + header[0] + `": "one" is not a number`},
-		"ragged":  {strings.Join(header, ",") + "\n1\n", "record on line 2: wrong number of fields"},
+		"text":    {strings.Join(header, ",") + "\n" + row + "\n" + strings.Replace(row, "1.5", "one", 1) + "\n", `line 3: column "` + header[0] + `": "one": not a number`},
+		"ragged":  {strings.Join(header, ",") + "\n1\n", "line 2: wrong number of fields"},
 	} {
 		write("bad.csv", c.text)
 		o := attune(t, dir, "convert", "lightgbm.txt", "--output", "never.onnx", "--rows", "bad.csv")

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/csv"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -17,35 +15,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/attune-hpo/attune/internal/csvfile"
 	"github.com/attune-hpo/attune/objective/forecast"
 )
 
 // A source says where series are and how they are read; studies keep it.
 type source struct {
-	File   string             `json:"file"` // absolute
-	Time   string             `json:"time"`
-	Target string             `json:"target"`
-	ID     string             `json:"id,omitempty"`
-	Past   []string           `json:"past,omitempty"`
-	Known  []string           `json:"known,omitempty"`
-	Freq   forecast.Frequency `json:"frequency"`
-	Layout string             `json:"layout"`
-	Comma  string             `json:"comma"`
-	Fill   forecast.Fill      `json:"fill,omitempty"`
-	Sort   bool               `json:"sort,omitempty"`
-}
-
-func (s source) csv() forecast.CSV {
-	comma, _ := utf8First(s.Comma)
-	return forecast.CSV{Time: s.Time, Target: s.Target, ID: s.ID, Past: s.Past, Known: s.Known, Freq: s.Freq, Layout: s.Layout,
-		Comma: comma, Fill: s.Fill, Sort: s.Sort}
-}
-
-func utf8First(s string) (rune, bool) {
-	for _, r := range s {
-		return r, true
-	}
-	return 0, false
+	File string `json:"file"` // absolute
+	forecast.CSV
 }
 
 // flags adds those that say how data are read.
@@ -79,7 +56,7 @@ func (s *source) read() (forecast.Frame, error) {
 	if err := s.look(); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.File, err)
 	}
-	frame, err := s.csv().ReadFile(s.File)
+	frame, err := s.ReadFile(s.File)
 	if err != nil && errors.Is(err, forecast.ErrDuplicate) && s.ID == "" {
 		return nil, fmt.Errorf("%w: if there are several series, name the column that tells them apart with --id", err)
 	}
@@ -90,67 +67,39 @@ func (s *source) read() (forecast.Frame, error) {
 	return frame, nil
 }
 
-// look finds the separator, the column of the time stamps and how they are written in
-// the first rows of the file.
+// look finds the column of the time stamps, and how they are written, in the first rows of
+// the file.
 func (s *source) look() error {
 	f, err := regular(s.File)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	in := bufio.NewReader(f)
-	switch start, _ := in.Peek(3); {
-	case string(start) == "\xef\xbb\xbf":
-		in.Discard(3)
-	case strings.HasPrefix(string(start), "\xff\xfe"), strings.HasPrefix(string(start), "\xfe\xff"):
-		return nil // UTF-16, which the reader refuses
-	}
-	if s.Comma == "" {
-		s.Comma = ","
-		first, _ := in.Peek(in.Size())
-		line, _, _ := strings.Cut(string(first), "\n")
-		for _, c := range ";\t|" {
-			if !strings.Contains(line, ",") && strings.ContainsRune(line, c) {
-				s.Comma = string(c)
-			}
-		}
-	}
-	r := csv.NewReader(in)
-	r.Comma, _ = utf8First(s.Comma)
-	r.FieldsPerRecord = -1 // ragged rows are reported by whoever reads all of them
-	header, err := r.Read()
-	if err == io.EOF {
-		return forecast.ErrEmpty
-	}
+	in, err := csvfile.NewReader(f, s.Comma)
 	if err != nil {
 		return err
 	}
-	for i := range header {
-		header[i] = strings.TrimSpace(header[i])
-	}
 	var rows [][]string
 	for len(rows) < 100 {
-		row, err := r.Read()
-		if err == io.EOF && len(rows) == 0 {
-			return fmt.Errorf("%w after the header", forecast.ErrEmpty)
-		}
-		if err != nil {
+		row, err := in.Read()
+		if err == io.EOF {
 			break
 		}
-		if len(row) == len(header) {
-			rows = append(rows, row)
+		if err != nil {
+			return err
 		}
+		rows = append(rows, slices.Clone(row))
 	}
 	if s.Target == "" {
-		return fmt.Errorf("which column is to be forecast? Say it with --target: there are %s", strings.Join(header, ", "))
+		return fmt.Errorf("which column is to be forecast? Say it with --target: there are %s", csvfile.Names(in.Header))
 	}
 	if s.Time == "" {
-		if s.Time, err = s.stamps(header, rows); err != nil {
+		if s.Time, err = s.stamps(in.Header, rows); err != nil {
 			return err
 		}
 	}
-	if k := slices.Index(header, s.Time); s.Layout == "" && k >= 0 && len(rows) > 0 {
-		s.Layout = forecast.RecognizeLayout(strings.TrimSpace(rows[0][k]))
+	if k := slices.Index(in.Header, s.Time); s.Layout == "" && k >= 0 {
+		s.Layout = forecast.RecognizeLayout(rows[0][k])
 	}
 	return nil
 }
@@ -166,11 +115,10 @@ func (s *source) stamps(header []string, rows [][]string) (string, error) {
 		}
 		stamps, numbers, ascend, last := 0, 0, true, math.Inf(-1)
 		for _, row := range rows {
-			cell := strings.TrimSpace(row[k])
-			if forecast.RecognizeLayout(cell) != "" {
+			if forecast.RecognizeLayout(row[k]) != "" {
 				stamps++
 			}
-			if x, err := strconv.ParseFloat(cell, 64); err == nil {
+			if x, err := strconv.ParseFloat(row[k], 64); err == nil {
 				numbers++
 				ascend = ascend && (x > last || s.ID != "" || s.Sort)
 				last = x
@@ -191,9 +139,9 @@ func (s *source) stamps(header []string, rows [][]string) (string, error) {
 	case 1:
 		return sure[0], nil
 	case 0:
-		return "", fmt.Errorf("no column has time stamps that are recognised: name it with --time and, if need be, say how they are written with --layout: there are %s", strings.Join(header, ", "))
+		return "", fmt.Errorf("no column has time stamps that are recognised: name it with --time and, if need be, say how they are written with --layout: there are %s", csvfile.Names(header))
 	}
-	return "", fmt.Errorf("%s could be the time stamps: say which with --time", strings.Join(sure, " and "))
+	return "", fmt.Errorf("%s could be the time stamps: say which with --time", csvfile.Names(sure))
 }
 
 // stamp writes a time as the file has it.

@@ -32,7 +32,7 @@ func TestShippedData(t *testing.T) {
 				"sunspots.csv":        {"sunspots", "year", "year", "309 rows, 1700 to 2008"},
 				"us-employment.csv":   {"nonfarm", "month", "month", "120 rows, 2006-01-01 to 2015-12-01"},
 			}[name]
-			s := source{File: file, Target: want.target, Fill: forecast.Carry}
+			s := source{file, forecast.CSV{Target: want.target, Fill: forecast.Carry}}
 			frame, err := s.read()
 			require.NoError(t, err)
 			assert.Equal(t, want.time, s.Time)
@@ -68,6 +68,6 @@ func TestStamp(t *testing.T) {
 	for layout, want := range map[string]string{
 		"2006-01-02": "2024-05-06", "epoch": "1714979289", "epoch ms": "1714979289000", "2006Q1": "2024Q2", "2006-Q1": "2024-Q2", "": "2024-05-06T07:08:09Z",
 	} {
-		assert.Equal(t, want, source{Layout: layout}.stamp(at), layout)
+		assert.Equal(t, want, source{CSV: forecast.CSV{Layout: layout}}.stamp(at), layout)
 	}
 }

@@ -200,7 +200,7 @@ func (e *exportONNX) load(ctx context.Context) (tune.Model, forecast.Frame, erro
 	}
 	from := s.job.Data
 	if e.data != "" {
-		from.File, from.Comma = e.data, ""
+		from.File = e.data
 	}
 	frame, err := from.series()
 	return m, frame, err

@@ -148,9 +148,8 @@ func (j job) metrics() []forecast.Metric {
 
 // task returns the tuning of a family on a backtest; models are kept in folder.
 func (j job) task(back *forecast.Backtest, family tune.Family, folder string, threads int) *tune.Task {
-	c := j.Data.csv()
 	return &tune.Task{Backtest: back, Family: family, Fixed: j.Fixed, MaxRounds: j.MaxRounds, Patience: j.Patience,
-		Threads: threads, Folder: folder, Data: &c}
+		Threads: threads, Folder: folder, Data: &j.Data.CSV}
 }
 
 // A jobStudy is a study that optimize made, opened to be looked at.

@@ -153,7 +153,7 @@ func (p predict) load(ctx context.Context) (tune.Model, source, error) {
 	m, _, err := s.final(ctx, runtime.GOMAXPROCS(0))
 	from := s.job.Data
 	if p.data != "" {
-		from.File, from.Comma = p.data, ""
+		from.File = p.data
 	}
 	return m, from, err
 }
@@ -168,12 +168,12 @@ func (p predict) fromFile(flag, file string) (tune.Model, source, error) {
 	if err != nil {
 		return m, source{}, err
 	}
-	d := m.Data
-	if d == nil {
+	if m.Data == nil {
 		return m, source{}, fmt.Errorf("%s does not say how its data are read: it is none that attune optimize has made", file)
 	}
-	return m, source{File: p.data, Time: d.Time, Target: d.Target, ID: d.ID, Past: d.Past, Known: d.Known, Freq: d.Freq,
-		Layout: d.Layout, Fill: d.Fill, Sort: d.Sort}, nil
+	from := source{p.data, *m.Data}
+	from.Comma = 0 // these may have another
+	return m, from, nil
 }
 
 // liveModel returns the file of the native model of a registry's live version, after a
@@ -200,7 +200,7 @@ func (s *source) series() (forecast.Frame, error) {
 	if err := s.look(); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.File, err)
 	}
-	c := s.csv()
+	c := s.CSV
 	c.AllowConstant = true
 	return c.ReadFile(s.File)
 }

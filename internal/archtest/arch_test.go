@@ -44,7 +44,7 @@ var arrows = []row{
 	{pkg: "internal/f32/*", ours: []string{"internal/f32"}},
 	{pkg: "internal/dylib", foreign: []string{"github.com/ebitengine/purego"}, ours: []string{"internal/python"}},
 	{pkg: "internal/onnxsetup/*", ours: []string{"internal/onnxsetup"}},
-	{pkg: "internal/onnxsetup", ours: []string{"internal/dylib"}},
+	{pkg: "internal/onnxsetup", ours: []string{"internal/atomicfile", "internal/dylib"}},
 	{pkg: "internal/tuned", ours: []string{"internal/atomicfile", "pruner", "sampler", "space", "space/spaceyaml", "study", "trial"}},
 	{pkg: "internal/*", ours: []string{"space", "trial"}},
 

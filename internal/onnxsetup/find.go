@@ -17,6 +17,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/attune-hpo/attune/internal/atomicfile"
 )
 
 // Env is the environment variable that names a library to load.
@@ -145,7 +147,7 @@ func checkCached(file string, b build) error {
 		return &fs.PathError{Op: "check", Path: file, Err: errors.New("not the file that was put there: run `attune setup onnxruntime` again")}
 	}
 	// Without the stamp the next look takes longer: no more than that.
-	_ = writeFile(stamp, func(w io.Writer) error { _, err := io.WriteString(w, want+sum); return err })
+	_ = atomicfile.Write(stamp, func(w io.Writer) error { _, err := io.WriteString(w, want+sum); return err })
 	return nil
 }
 
@@ -165,31 +167,4 @@ func hash(file string) (string, error) {
 		return "", err
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
-// writeFile writes a file that is there whole or not at all.
-func writeFile(file string, write func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*.tmp")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if err := write(f); err != nil {
-		return err
-	}
-	if err := f.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), file)
 }

@@ -17,6 +17,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/attune-hpo/attune/internal/atomicfile"
 )
 
 // Setup puts the pinned library into the user's cache and returns its path. If it is
@@ -144,7 +146,7 @@ func (b build) extract(from, file string) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	return writeFile(file, func(w io.Writer) error {
+	return atomicfile.Write(file, func(w io.Writer) error {
 		r, err := b.open(from)
 		if err != nil {
 			return err

@@ -4,8 +4,11 @@ package tuned
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -26,6 +29,9 @@ const (
 	SettingsKey = "settings" // all hyperparameters of its model
 )
 
+// TaskKey is an attribute of a study: a fingerprint of its task.
+const TaskKey = "task"
+
 // SettingsOf returns all hyperparameters of a trial's model, if it tells them.
 func SettingsOf(r trial.Record) (settings space.Settings, ok bool) {
 	a, ok := r.Attrs.Get(SettingsKey)
@@ -34,11 +40,16 @@ func SettingsOf(r trial.Record) (settings space.Settings, ok bool) {
 
 // A Task tunes models of type M, each of a trial.
 type Task[M any] struct {
+	Name    string // of the kind of model
 	Metric  Metric
 	Space   space.Space    // to search
 	Fixed   space.Settings // hyperparameters that are not searched
 	Folder  string         // where the best model is kept; empty: nowhere
 	Damaged error          // which errors of Read wrap where the file is no model
+	Foreign error          // which errors of Optimize wrap where the study is of another task
+
+	// Data writes what else values depend on: the data and their folds.
+	Data func(io.Writer)
 
 	// Train evaluates a trial with the settings and the seed of h. The model it returns is
 	// fitted to all of the data, and has the trial's value and number of rounds.
@@ -111,9 +122,34 @@ func (t Task[M]) evaluate(ctx context.Context, study string, tr *study.Trial) (m
 	return m, tr.Err()
 }
 
+// claim makes a study one of the task, unless it is one of another.
+func (t Task[M]) claim(ctx context.Context, st *study.Study) error {
+	attrs, err := st.Attrs(ctx)
+	if err != nil {
+		return err
+	}
+	h := sha256.New()
+	fixed, _ := Settings(t.Fixed).MarshalJSON()
+	fmt.Fprintf(h, "%s|%s|%s", t.Name, t.Metric.Name(), fixed)
+	t.Data(h)
+	now := hex.EncodeToString(h.Sum(nil)[:8])
+	a, begun := attrs.Get(TaskKey)
+	if !begun {
+		return st.SetAttr(ctx, TaskKey, now)
+	}
+	var then string
+	if err := a.Decode(&then); err != nil || then == now {
+		return err
+	}
+	return fmt.Errorf("%w: %q was begun on other data or folds, with another metric, kind of model, or other settings fixed: take another name", t.Foreign, st.Name())
+}
+
 // Optimize is [study.Study.Optimize] of the task, and keeps the model of the best
 // trial. A model that cannot be kept is a warning to the run's observer.
 func (t Task[M]) Optimize(ctx context.Context, st *study.Study, run study.Run) error {
+	if err := t.claim(ctx, st); err != nil {
+		return err
+	}
 	if t.Folder == "" {
 		return st.Optimize(ctx, t, run)
 	}

@@ -1,18 +1,14 @@
 package forecast
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/csv"
-	"errors"
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/attune-hpo/attune/internal/csvfile"
 )
 
 // A Fill says what becomes of a value that is missing: of a row that the grid of
@@ -30,37 +26,28 @@ const (
 )
 
 // CSV says how to read a frame from comma-separated values with a header. Only
-// Time and Target are needed.
+// Time and Target are needed. As JSON, it is without Location and Comma.
 type CSV struct {
-	Time   string   // column of the time stamps
-	Target string   // column to forecast
-	ID     string   // column that tells series apart; default: there is one series
-	Past   []string // exogenous columns known as late as the target
-	Known  []string // exogenous columns known in advance
+	Time   string   `json:"time"`            // column of the time stamps
+	Target string   `json:"target"`          // column to forecast
+	ID     string   `json:"id,omitempty"`    // column that tells series apart; default: there is one series
+	Past   []string `json:"past,omitempty"`  // exogenous columns known as late as the target
+	Known  []string `json:"known,omitempty"` // exogenous columns known in advance
 
-	Freq     Frequency      // default: inferred from the stamps, see [InferFrequency]
-	Layout   string         // of the stamps, see [time.Parse], or "epoch" or "epoch ms"; default: recognized, see [RecognizeLayout]
-	Location *time.Location // of stamps that have none of their own, and of the calendar; default UTC
-	Comma    rune           // between fields; default ','
-	NA       []string       // texts of a missing number; default "", NA, N/A, NaN, null, None and "."
+	Freq     Frequency      `json:"frequency,omitzero"` // default: inferred from the stamps, see [InferFrequency]
+	Layout   string         `json:"layout,omitempty"`   // of the stamps, see [time.Parse], or "epoch" or "epoch ms"; default: recognized, see [RecognizeLayout]
+	Location *time.Location `json:"-"`                  // of stamps that have none of their own, and of the calendar; default UTC
+	Comma    rune           `json:"-"`                  // between fields; default: the comma or, where the header has none, the first semicolon, tab or bar in it
+	NA       []string       `json:"na,omitempty"`       // texts of a missing number; default "", NA, N/A, NaN, nan, null, NULL, None, "." and "?"
 
-	Fill          Fill // of missing values; default: refuse them
-	Sort          bool // rows may come in any order of time
-	AllowConstant bool // a target of which all values are the same is no error
+	Fill          Fill `json:"fill,omitempty"`           // of missing values; default: refuse them
+	Sort          bool `json:"sort,omitempty"`           // rows may come in any order of time
+	AllowConstant bool `json:"allow_constant,omitempty"` // a target of which all values are the same is no error
 }
 
 // ReadFile reads a frame from a file; see [CSV.Read].
 func (c CSV) ReadFile(name string) (Frame, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, fmt.Errorf("forecast: csv: %w", err)
-	}
-	defer f.Close()
-	frame, err := c.Read(f)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return frame, nil
+	return csvfile.ReadFile("forecast", name, c.Read)
 }
 
 // Read reads a frame; the series come in the order of their first rows, which may
@@ -69,36 +56,30 @@ func (c CSV) ReadFile(name string) (Frame, error) {
 // there are such.
 //
 // Errors are a *[CSVError] that says where and wraps: [csv.ErrFieldCount] and its
-// like for a ragged or malformed row; [ErrColumn] for an unknown or ambiguous
-// name; [ErrTime]; [ErrOrder]; [ErrDuplicate]; [ErrGap]; [ErrNumber], for text or
-// an infinity; [ErrMissing]; [ErrFrequency]; [ErrConstant]; [ErrEmpty].
+// like for a ragged or malformed row; [ErrColumn] for an unknown or ambiguous name;
+// [ErrTime]; [ErrOrder]; [ErrDuplicate]; [ErrGap]; [ErrNumber], for text or an
+// infinity; [ErrMissing]; [ErrFrequency]; [ErrConstant]; [ErrEmpty]. A row of more than
+// 16 MiB is refused.
 func (c CSV) Read(r io.Reader) (Frame, error) {
-	b := bufio.NewReader(r)
-	switch start, _ := b.Peek(3); {
-	case bytes.Equal(start, []byte("\xef\xbb\xbf")):
-		b.Discard(3)
-	case bytes.HasPrefix(start, []byte("\xff\xfe")) || bytes.HasPrefix(start, []byte("\xfe\xff")):
-		return nil, &CSVError{Err: errors.New("the text is UTF-16: save it as UTF-8")}
-	}
-	t := table{CSV: c, in: csv.NewReader(b)}
-	t.in.ReuseRecord = true
-	if c.Comma != 0 {
-		t.in.Comma = c.Comma
-	}
 	if c.Location == nil {
-		t.Location = time.UTC
+		c.Location = time.UTC
 	}
 	if c.NA == nil {
-		t.NA = []string{"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "."}
+		c.NA = csvfile.NA
 	}
 	if !slices.Contains([]Fill{Refuse, Keep, Carry, Interpolate}, c.Fill) {
 		return nil, &CSVError{Err: fmt.Errorf("%w: Fill %q", ErrConfig, c.Fill)}
 	}
-	if err := t.header(); err != nil {
-		return nil, err
+	t := table{CSV: c, series: map[string]*[]row{}}
+	in, err := csvfile.NewReader(r, c.Comma)
+	if err == nil {
+		err = t.header(in)
 	}
-	if err := t.rows(); err != nil {
-		return nil, err
+	if err == nil {
+		err = t.rows(in)
+	}
+	if err != nil {
+		return nil, located(err)
 	}
 	return t.frame()
 }
@@ -106,7 +87,6 @@ func (c CSV) Read(r io.Reader) (Frame, error) {
 // A table is a CSV on its way to a frame.
 type table struct {
 	CSV
-	in      *csv.Reader
 	columns []int    // of the target, Past and Known, in the file
 	names   []string // of columns
 	time    int
@@ -121,49 +101,28 @@ type row struct {
 	values []float64 // as table.columns
 }
 
-func (t *table) header() error {
-	header, err := t.in.Read()
-	if err == io.EOF {
-		return &CSVError{Err: ErrEmpty}
-	}
-	if err != nil {
-		return syntax(err)
-	}
-	header = slices.Clone(header)
-	for i, h := range header {
-		header[i] = strings.TrimSpace(h)
-	}
-	find := func(name, role string) (int, error) {
-		i := slices.Index(header, name)
-		switch {
-		case name == "":
-			return 0, &CSVError{Err: fmt.Errorf("%w of the %s is not named", ErrColumn, role)}
-		case i < 0 && len(header) == 1 && strings.ContainsAny(header[0], ";\t|"):
-			return 0, &CSVError{Line: 1, Column: name, Err: fmt.Errorf("%w not found: the fields seem to be separated by %q: set Comma",
-				ErrColumn, header[0][strings.IndexAny(header[0], ";\t|")])}
-		case i < 0:
-			return 0, &CSVError{Line: 1, Column: name, Err: fmt.Errorf("%w not found: there are %q", ErrColumn, header)}
-		case slices.Contains(header[i+1:], name):
-			return 0, &CSVError{Line: 1, Column: name, Err: fmt.Errorf("%w occurs twice", ErrColumn)}
+func (t *table) header(in *csvfile.Reader) (err error) {
+	for _, c := range []struct{ name, role string }{{t.Time, "time"}, {t.Target, "target"}} {
+		if c.name == "" {
+			return &CSVError{Err: fmt.Errorf("%w of the %s is not named", ErrColumn, c.role)}
 		}
-		return i, nil
 	}
-	if t.time, err = find(t.Time, "time"); err != nil {
+	if t.time, err = in.Find(t.Time); err != nil {
 		return err
 	}
 	t.id = -1
 	if t.ID != "" {
-		if t.id, err = find(t.ID, "ID"); err != nil {
+		if t.id, err = in.Find(t.ID); err != nil {
 			return err
 		}
 	}
 	t.names = slices.Concat([]string{t.Target}, t.Past, t.Known)
-	for i, name := range t.names {
-		k, err := find(name, "target")
+	for _, name := range t.names {
+		k, err := in.Find(name)
 		if err != nil {
 			return err
 		}
-		if slices.Contains(t.names[:i], name) || k == t.time || k == t.id {
+		if slices.Contains(t.columns, k) || k == t.time || k == t.id {
 			return &CSVError{Line: 1, Column: name, Err: fmt.Errorf("%w has two roles", ErrColumn)}
 		}
 		t.columns = append(t.columns, k)
@@ -171,46 +130,29 @@ func (t *table) header() error {
 	return nil
 }
 
-// syntax turns an error of encoding/csv into ours.
-func syntax(err error) error {
-	if p, ok := errors.AsType[*csv.ParseError](err); ok {
-		return &CSVError{Line: p.Line, Err: p.Err}
-	}
-	return fmt.Errorf("forecast: csv: %w", err)
-}
-
-func (t *table) rows() error {
-	t.series = map[string]*[]row{}
+func (t *table) rows(in *csvfile.Reader) error {
 	for {
-		fields, err := t.in.Read()
+		fields, err := in.Read()
 		if err == io.EOF {
-			break
+			return nil
 		}
 		if err != nil {
-			if p, ok := errors.AsType[*csv.ParseError](err); ok && errors.Is(err, csv.ErrFieldCount) {
-				return &CSVError{Line: p.Line, Err: fmt.Errorf("%w: %d, while the header has %d", csv.ErrFieldCount, len(fields), t.in.FieldsPerRecord)}
-			}
-			return syntax(err)
+			return err
 		}
-		line, _ := t.in.FieldPos(0)
-		r := row{line: line, values: make([]float64, len(t.columns))}
-		text := strings.TrimSpace(fields[t.time])
+		r := row{line: in.Line, values: make([]float64, len(t.columns))}
+		text := fields[t.time]
 		if t.Layout == "" {
 			if t.Layout = RecognizeLayout(text); t.Layout == "" {
-				return &CSVError{line, t.Time, text, fmt.Errorf("%w in a layout known here: set Layout", ErrTime)}
+				return &CSVError{r.line, t.Time, text, fmt.Errorf("%w in a layout known here: set Layout", ErrTime)}
 			}
 		}
 		if r.time, err = parseTime(t.Layout, text, t.Location); err != nil {
-			return &CSVError{line, t.Time, text, fmt.Errorf("%w in the layout %q: %w", ErrTime, t.Layout, err)}
+			return &CSVError{r.line, t.Time, text, fmt.Errorf("%w in the layout %q: %w", ErrTime, t.Layout, err)}
 		}
 		for i, k := range t.columns {
-			text := strings.TrimSpace(fields[k])
-			v, err := strconv.ParseFloat(text, 64)
-			if slices.Contains(t.NA, text) {
-				v, err = math.NaN(), nil
-			}
-			if err != nil || math.IsInf(v, 0) {
-				return &CSVError{line, t.names[i], text, ErrNumber}
+			v, ok := csvfile.Number(fields[k], t.NA)
+			if !ok {
+				return &CSVError{r.line, t.names[i], fields[k], ErrNumber}
 			}
 			r.values[i] = v
 		}
@@ -219,16 +161,15 @@ func (t *table) rows() error {
 			id = fields[t.id]
 		}
 		if t.series[id] == nil {
+			if err := in.Text(id); err != nil {
+				return err
+			}
 			id = strings.Clone(id)
 			t.series[id] = new([]row)
 			t.ids = append(t.ids, id)
 		}
 		*t.series[id] = append(*t.series[id], r)
 	}
-	if len(t.ids) == 0 {
-		return &CSVError{Err: ErrEmpty}
-	}
-	return nil
 }
 
 // frame checks the order of the rows, puts them on the grid and makes the series.

@@ -2,13 +2,14 @@ package forecast
 
 import (
 	"errors"
-	"fmt"
+
+	"github.com/attune-hpo/attune/internal/csvfile"
 )
 
 // What can be wrong with data and settings; errors of this package wrap them.
 var (
-	ErrEmpty     = errors.New("there are no rows")
-	ErrColumn    = errors.New("column")
+	ErrEmpty     = csvfile.ErrEmpty  // "there are no rows"
+	ErrColumn    = csvfile.ErrColumn // "column"
 	ErrTime      = errors.New("not a time")
 	ErrFrequency = errors.New("no frequency")
 	ErrOrder     = errors.New("out of order")
@@ -33,20 +34,16 @@ type CSVError struct {
 	Err    error
 }
 
-// Error returns what is wrong after line, column and value.
-func (e *CSVError) Error() string {
-	s := "forecast: csv"
-	if e.Line > 0 {
-		s += fmt.Sprintf(": line %d", e.Line)
-	}
-	if e.Column != "" {
-		s += fmt.Sprintf(": column %q", e.Column)
-	}
-	if e.Value != "" {
-		s += fmt.Sprintf(": %q", e.Value)
-	}
-	return s + ": " + e.Err.Error()
-}
+// Error returns what is wrong after line, column and value, long ones cut short.
+func (e *CSVError) Error() string { return "forecast: csv: " + (*csvfile.Error)(e).Error() }
 
 // Unwrap returns the cause.
 func (e *CSVError) Unwrap() error { return e.Err }
+
+// located returns the error of a reader as one of this package.
+func located(err error) error {
+	if e, ok := errors.AsType[*csvfile.Error](err); ok {
+		return (*CSVError)(e)
+	}
+	return err
+}

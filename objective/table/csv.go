@@ -1,19 +1,16 @@
 package table
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/attune-hpo/attune/internal/csvfile"
 )
 
 // CSV says how to read a table from comma-separated values with a header. All columns
@@ -36,23 +33,12 @@ type CSV struct {
 	Group       string   // column of what rows belong together; see [Table.Group]
 
 	NA    []string // texts of a missing value; default "", NA, N/A, NaN, nan, null, NULL, None, "." and "?"
-	Comma rune     // between fields; default ','
+	Comma rune     // between fields; default: the comma or, where the header has none, the first semicolon, tab or bar in it
 }
-
-var missing = []string{"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", ".", "?"}
 
 // ReadFile reads a table from a file; see [CSV.Read].
 func (c CSV) ReadFile(name string) (Table, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return Table{}, fmt.Errorf("table: csv: %w", err)
-	}
-	defer f.Close()
-	t, err := c.Read(f)
-	if err != nil {
-		return Table{}, fmt.Errorf("%s: %w", name, err)
-	}
-	return t, nil
+	return csvfile.ReadFile("table", name, c.Read)
 }
 
 // Read reads a table, all of it into memory. Features may miss values; targets,
@@ -61,16 +47,17 @@ func (c CSV) ReadFile(name string) (Table, error) {
 // Errors are a *[CSVError] that says where and wraps: [csv.ErrFieldCount] and its like
 // for a ragged or malformed row; [ErrColumn] for a name that is unknown, occurs twice
 // or has two roles; [ErrNumber], for text among numbers or an infinity; [ErrMissing];
-// [ErrConstant], for a target of one value or class; [ErrConfig]; [ErrEmpty].
+// [ErrConstant], for a target of one value or class; [ErrConfig]; [ErrEmpty]. A row of
+// more than 16 MiB is refused.
 func (c CSV) Read(r io.Reader) (Table, error) {
 	if c.NA == nil {
-		c.NA = missing
+		c.NA = csvfile.NA
 	}
 	in, err := readCells(r, c.Comma)
 	if err != nil {
 		return Table{}, err
 	}
-	if twice, ok := repeated(slices.DeleteFunc(slices.Clone(in.header), func(h string) bool { return h == "" })); ok {
+	if twice, ok := repeated(slices.DeleteFunc(slices.Clone(in.Header), func(h string) bool { return h == "" })); ok {
 		return Table{}, &CSVError{Line: 1, Column: twice, Err: fmt.Errorf("%w occurs twice", ErrColumn)}
 	}
 	roles := map[string]string{}
@@ -92,7 +79,7 @@ func (c CSV) Read(r io.Reader) (Table, error) {
 		}
 	}
 	t := Table{NA: c.NA, Comma: c.Comma}
-	for k, name := range in.header {
+	for k, name := range in.Header {
 		switch role := roles[name]; {
 		case role == "Ignore":
 		case role == "Target":
@@ -113,7 +100,7 @@ func (c CSV) Read(r io.Reader) (Table, error) {
 		}
 	}
 	if len(t.Columns) == 0 {
-		return Table{}, &CSVError{Line: 1, Err: fmt.Errorf("%w of features: there is none besides %s", ErrColumn, names(in.header))}
+		return Table{}, &CSVError{Line: 1, Err: fmt.Errorf("%w of features: there is none besides %s", ErrColumn, csvfile.Names(in.Header))}
 	}
 	return t, nil
 }
@@ -142,7 +129,7 @@ func (c CSV) target(in cells, k int) (Column, error) {
 	case col.Categories == nil:
 		return col, &CSVError{Column: col.Name, Err: fmt.Errorf("%w: Positive %q of a target of numbers: set Classes", ErrConfig, c.Positive)}
 	case len(col.Categories) != 2 || i < 0:
-		return col, &CSVError{Column: col.Name, Value: c.Positive, Err: fmt.Errorf("%w: Positive is to be one of two classes, there are %s", ErrConfig, names(col.Categories[:min(len(col.Categories), 10)]))}
+		return col, &CSVError{Column: col.Name, Value: c.Positive, Err: fmt.Errorf("%w: Positive is to be one of two classes, there are %s", ErrConfig, csvfile.Names(col.Categories))}
 	case i == 0:
 		col.Categories[0], col.Categories[1] = col.Categories[1], col.Categories[0]
 		for i, v := range col.Values {
@@ -202,74 +189,46 @@ func (c *Column) sortNumbers() {
 	}
 }
 
-// cells are a file, field by field, without white space around them.
+// cells are a file, field by field.
 type cells struct {
-	header []string
-	rows   [][]string
-	lines  []int // of rows
+	*csvfile.Reader
+	rows  [][]string
+	lines []int // of rows
 }
 
 func readCells(r io.Reader, comma rune) (cells, error) {
-	var c cells
-	b := bufio.NewReader(r)
-	switch start, _ := b.Peek(3); {
-	case bytes.Equal(start, []byte("\xef\xbb\xbf")):
-		b.Discard(3)
-	case bytes.HasPrefix(start, []byte("\xff\xfe")) || bytes.HasPrefix(start, []byte("\xfe\xff")):
-		return c, &CSVError{Err: errors.New("the text is UTF-16: save it as UTF-8")}
+	in, err := csvfile.NewReader(r, comma)
+	if err == nil {
+		err = in.Text(in.Header...)
 	}
-	in := csv.NewReader(b)
-	if comma != 0 {
-		in.Comma = comma
+	if err != nil {
+		return cells{}, located(err)
 	}
+	c := cells{Reader: in}
 	for {
 		row, err := in.Read()
 		if err == io.EOF {
-			break
+			return c, nil
 		}
-		if p, ok := errors.AsType[*csv.ParseError](err); ok && errors.Is(err, csv.ErrFieldCount) {
-			return c, &CSVError{Line: p.Line, Err: fmt.Errorf("%w: %d, while the header has %d", csv.ErrFieldCount, len(row), len(c.header))}
-		} else if ok {
-			return c, &CSVError{Line: p.Line, Err: p.Err}
+		if err == nil {
+			err = in.Text(row...)
 		}
 		if err != nil {
-			return c, fmt.Errorf("table: csv: %w", err)
+			return c, located(err)
 		}
-		line, _ := in.FieldPos(0)
-		for i := range row {
-			row[i] = strings.TrimSpace(row[i])
-			if !utf8.ValidString(row[i]) {
-				return c, &CSVError{Line: line, Value: row[i], Err: errors.New("the text is not UTF-8: save it as UTF-8")}
-			}
-		}
-		if c.header == nil {
-			c.header = row
-			continue
-		}
-		c.rows, c.lines = append(c.rows, row), append(c.lines, line)
+		c.rows, c.lines = append(c.rows, slices.Clone(row)), append(c.lines, in.Line)
 	}
-	if len(c.rows) == 0 {
-		return c, &CSVError{Err: ErrEmpty}
-	}
-	return c, nil
 }
 
 // find returns the place of a column.
 func (c cells) find(name string) (int, error) {
-	i := slices.Index(c.header, name)
-	if i >= 0 {
-		return i, nil
-	}
-	err := fmt.Errorf("%w not found: there are %s", ErrColumn, names(c.header))
-	if len(c.header) == 1 && strings.ContainsAny(c.header[0], ";\t|") {
-		err = fmt.Errorf("%w not found: the fields seem to be separated by %q: set Comma", ErrColumn, c.header[0][strings.IndexAny(c.header[0], ";\t|")])
-	}
-	return 0, &CSVError{Line: 1, Column: name, Err: err}
+	k, err := c.Find(name)
+	return k, located(err)
 }
 
 // at says that something is wrong with a field.
 func (c cells) at(row, k int, err error) error {
-	return &CSVError{c.lines[row], c.header[k], c.rows[row][k], err}
+	return &CSVError{c.lines[row], c.Header[k], c.rows[row][k], err}
 }
 
 // complete reports the first value that is missing.
@@ -304,7 +263,7 @@ func (c cells) column(k int, na []string, categorical bool, wayOut string) (Colu
 		return col, nil
 	}
 	values, err := c.numbers(k, na, ", as most of the column are: list it in NA if it stands for a missing value, "+wayOut)
-	return Column{Name: c.header[k], Values: values}, err
+	return Column{Name: c.Header[k], Values: values}, err
 }
 
 const maxCategories = 1 << 20 // as engine.Dataset.Categorical
@@ -312,7 +271,7 @@ const maxCategories = 1 << 20 // as engine.Dataset.Categorical
 func (c cells) numbers(k int, na []string, wayOut string) ([]float64, error) {
 	out := make([]float64, len(c.rows))
 	for i, row := range c.rows {
-		v, ok := number(row[k], na)
+		v, ok := csvfile.Number(row[k], na)
 		if !ok {
 			if _, err := strconv.ParseFloat(row[k], 64); err == nil || errors.Is(err, strconv.ErrRange) {
 				wayOut = ": list it in NA if it stands for a missing value"
@@ -324,17 +283,8 @@ func (c cells) numbers(k int, na []string, wayOut string) ([]float64, error) {
 	return out, nil
 }
 
-// number returns the finite number that a text is, or NaN where it is missing.
-func number(text string, na []string) (float64, bool) {
-	if slices.Contains(na, text) {
-		return math.NaN(), true
-	}
-	v, err := strconv.ParseFloat(text, 64)
-	return v, err == nil && !math.IsInf(v, 0)
-}
-
 func (c cells) categories(k int, na []string) Column {
-	out := Column{Name: c.header[k], Values: make([]float64, len(c.rows)), Categories: []string{}}
+	out := Column{Name: c.Header[k], Values: make([]float64, len(c.rows)), Categories: []string{}}
 	for _, row := range c.rows {
 		out.Categories = append(out.Categories, row[k])
 	}

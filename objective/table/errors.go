@@ -2,13 +2,14 @@ package table
 
 import (
 	"errors"
-	"fmt"
+
+	"github.com/attune-hpo/attune/internal/csvfile"
 )
 
 // What can be wrong with data and settings; errors of this package wrap them.
 var (
-	ErrEmpty    = errors.New("there are no rows")
-	ErrColumn   = errors.New("column")
+	ErrEmpty    = csvfile.ErrEmpty  // "there are no rows"
+	ErrColumn   = csvfile.ErrColumn // "column"
 	ErrNumber   = errors.New("not a finite number")
 	ErrMissing  = errors.New("a missing value")
 	ErrConstant = errors.New("the target is constant")
@@ -17,6 +18,9 @@ var (
 	ErrConfig   = errors.New("not a possible setting")
 	ErrScore    = errors.New("no score")
 	ErrModel    = errors.New("no model file")
+	// ErrStudy reports a study whose trials are of another task, so that their values do
+	// not compare.
+	ErrStudy = errors.New("study of another task")
 )
 
 // A CSVError says where in a file something is wrong.
@@ -27,20 +31,16 @@ type CSVError struct {
 	Err    error
 }
 
-// Error returns what is wrong after line, column and value.
-func (e *CSVError) Error() string {
-	s := "table: csv"
-	if e.Line > 0 {
-		s += fmt.Sprintf(": line %d", e.Line)
-	}
-	if e.Column != "" {
-		s += fmt.Sprintf(": column %q", e.Column)
-	}
-	if e.Value != "" {
-		s += fmt.Sprintf(": %q", e.Value)
-	}
-	return s + ": " + e.Err.Error()
-}
+// Error returns what is wrong after line, column and value, long ones cut short.
+func (e *CSVError) Error() string { return "table: csv: " + (*csvfile.Error)(e).Error() }
 
 // Unwrap returns the cause.
 func (e *CSVError) Unwrap() error { return e.Err }
+
+// located returns the error of a reader as one of this package.
+func located(err error) error {
+	if e, ok := errors.AsType[*csvfile.Error](err); ok {
+		return (*CSVError)(e)
+	}
+	return err
+}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/attune-hpo/attune/internal/atomicfile"
+	"github.com/attune-hpo/attune/internal/csvfile"
 	"github.com/attune-hpo/attune/internal/tuned"
 	"github.com/attune-hpo/attune/objective/tree"
 	"github.com/attune-hpo/attune/space"
@@ -40,7 +41,7 @@ type Model struct {
 	Classes  []string
 	Features []Feature // in the order of rows
 	NA       []string  // texts of a missing value
-	Comma    rune      // between fields of files; default ','
+	Comma    rune      // between fields of files; default as [CSV.Comma]
 	Trees    *tree.Model
 
 	predictor *tree.Predictor
@@ -154,16 +155,7 @@ func (m Model) PredictTexts(rows [][]string) (Predictions, error) {
 // all of m.Features, in any order and among others. Errors are a *[CSVError], as of
 // [CSV.Read], or those of [Model.Predict].
 func (m Model) PredictFile(name string) (Predictions, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return Predictions{}, fmt.Errorf("table: csv: %w", err)
-	}
-	defer f.Close()
-	p, err := m.PredictCSV(f)
-	if err != nil {
-		return Predictions{}, fmt.Errorf("%s: %w", name, err)
-	}
-	return p, nil
+	return csvfile.ReadFile("table", name, m.PredictCSV)
 }
 
 // PredictCSV is [Model.PredictFile] of what r holds.
@@ -177,11 +169,7 @@ func (m Model) PredictCSV(r io.Reader) (Predictions, error) {
 		rows[i] = make([]float64, len(m.Features))
 	}
 	for f, index := range m.index() {
-		name := m.Features[f].Name
-		k, err := in.find(name)
-		if err == nil && slices.Contains(in.header[k+1:], name) {
-			err = &CSVError{Line: 1, Column: name, Err: fmt.Errorf("%w occurs twice", ErrColumn)}
-		}
+		k, err := in.find(m.Features[f].Name)
 		if err != nil {
 			return Predictions{}, err
 		}
@@ -200,7 +188,7 @@ func (m Model) PredictCSV(r io.Reader) (Predictions, error) {
 func (m Model) index() []func(text string) (float64, bool) {
 	out := make([]func(string) (float64, bool), len(m.Features))
 	for f, feature := range m.Features {
-		out[f] = func(text string) (float64, bool) { return number(text, m.NA) }
+		out[f] = func(text string) (float64, bool) { return csvfile.Number(text, m.NA) }
 		if feature.Categories != nil {
 			index := Column{Categories: feature.Categories}.index()
 			out[f] = func(text string) (float64, bool) { return index(text), true }
@@ -214,7 +202,7 @@ func (m Model) columns() string {
 	for _, f := range m.Features {
 		out = append(out, f.Name)
 	}
-	return names(out)
+	return csvfile.Names(out)
 }
 
 // An Importance tells how much a model makes of a feature; see [tree.Importance].

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/attune-hpo/attune/objective/tree/engine"
@@ -36,7 +35,7 @@ type Table struct {
 	Group []int
 
 	NA    []string // texts of a missing value, for models that predict rows of texts; default as in [CSV]
-	Comma rune     // between fields, for models that predict files; default ','
+	Comma rune     // between fields, for models that predict files; default as [CSV.Comma]
 }
 
 // Rows returns the number of rows.
@@ -179,13 +178,4 @@ func (t Table) dataset(labelled bool) engine.Dataset {
 		d.Label = t.Target.Values
 	}
 	return d
-}
-
-// names returns the names of the columns, for people.
-func names(columns []string) string {
-	quoted := make([]string, len(columns))
-	for i, c := range columns {
-		quoted[i] = fmt.Sprintf("%q", c)
-	}
-	return strings.Join(quoted, ", ")
 }

@@ -2,11 +2,14 @@ package table
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"sync"
 
+	"github.com/attune-hpo/attune/internal/csvfile"
 	"github.com/attune-hpo/attune/internal/tuned"
 	"github.com/attune-hpo/attune/objective/tree/engine"
 	"github.com/attune-hpo/attune/objective/tree/native"
@@ -27,6 +30,9 @@ const (
 	// SettingsKey holds all hyperparameters of the model: those searched, those fixed and
 	// the number of rounds. It is what a training job needs; see [Settings].
 	SettingsKey = tuned.SettingsKey // "settings"
+	// TaskKey is an attribute of the study: a fingerprint of the table, the folds, the
+	// metric, the style and what is fixed.
+	TaskKey = tuned.TaskKey // "task"
 )
 
 // Settings returns all hyperparameters of the model of a trial, by which another
@@ -94,7 +100,8 @@ func (t *Task) metric() Metric {
 // task returns what is as in all tasks that tune.
 func (t *Task) task() tuned.Task[Model] {
 	return tuned.Task[Model]{
-		Metric: t.metric(), Space: t.space(), Fixed: t.Fixed, Folder: t.Folder, Damaged: ErrModel,
+		Name: t.Style.Name(), Metric: t.metric(), Space: t.space(), Fixed: t.Fixed, Folder: t.Folder,
+		Damaged: ErrModel, Foreign: fmt.Errorf("table: %w", ErrStudy), Data: t.data,
 		Train: t.train, Fit: t.fit, Header: Model.header, Read: ReadFile, Write: Model.WriteFile,
 	}
 }
@@ -229,8 +236,22 @@ func ones(weight []float64, n int) []float64 {
 	return slices.Repeat([]float64{1}, n)
 }
 
+// data writes what scores depend on besides the style, the metric and what is fixed.
+func (t *Task) data(w io.Writer) {
+	folds, _ := t.Splits.Split(t.Table) // which parted could
+	for _, f := range folds {
+		fmt.Fprintf(w, "|%d %v", len(f.Train), f.Valid)
+	}
+	for _, c := range append(slices.Clone(t.Table.Columns), t.Table.Target, Column{Values: t.Table.Weight}) {
+		fmt.Fprintf(w, "|%q %q %d ", c.Name, c.Categories, len(c.Values))
+		binary.Write(w, binary.LittleEndian, c.Values)
+	}
+}
+
 // Optimize is [study.Study.Optimize] of the task, and keeps the model of the best
-// trial. A model that cannot be kept is a warning to the run's observer.
+// trial. A model that cannot be kept is a warning to the run's observer. It fails as
+// [Task.Validate] does, and with [ErrStudy] if the study was begun on another table,
+// with other folds, another metric or style, or with other settings fixed.
 func (t *Task) Optimize(ctx context.Context, st *study.Study, run study.Run) error {
 	if err := t.Validate(); err != nil {
 		return err
@@ -348,7 +369,7 @@ func (t *Task) fit(ctx context.Context, h tuned.Header) (Model, error) {
 	m.Kind, m.Style, m.Metric, m.Trees = t.Kind(), t.Style.Name(), t.metric().Name(), trees
 	m.Target, m.NA, m.Comma = t.Table.Target.Name, t.Table.NA, t.Table.Comma
 	if m.NA == nil {
-		m.NA = missing
+		m.NA = csvfile.NA
 	}
 	if m.Kind == Classification {
 		m.Classes = t.Table.Target.Categories

@@ -266,6 +266,33 @@ func TestNoiseIsNotLearnt(t *testing.T) {
 	}
 }
 
+// Scores of one study compare: another task is refused.
+func TestOtherTasks(t *testing.T) {
+	first := func() *table.Task { return &table.Task{Table: iris(), Style: style.LightGBM, MaxRounds: 2} }
+	st := open(t, first(), nil)
+	require.NoError(t, first().Optimize(t.Context(), st, study.Run{Trials: 1}))
+	again := first()
+	again.MaxRounds, again.Splits.Folds = 3, 5 // which is the default
+	require.NoError(t, again.Optimize(t.Context(), st, study.Run{Trials: 1}))
+	for name, change := range map[string]func(*table.Task){
+		"a value": func(k *table.Task) { k.Table.Columns[0].Values[7]++ },
+		"a name":  func(k *table.Task) { k.Table.Columns[0].Name = "x" },
+		"a class": func(k *table.Task) { k.Table.Target.Categories[0] = "x" },
+		"weights": func(k *table.Task) { k.Table.Weight = slices.Repeat([]float64{1}, k.Table.Rows()) },
+		"folds":   func(k *table.Task) { k.Splits.Folds = 3 },
+		"seed":    func(k *table.Task) { k.Splits.Seed = 1 },
+		"metric":  func(k *table.Task) { k.Metric = table.Accuracy },
+		"fixed":   func(k *table.Task) { k.Fixed = space.Settings{{Name: "max_bin", Value: "31"}} },
+		"style":   func(k *table.Task) { k.Style = style.XGBoost },
+	} {
+		task := first()
+		change(task)
+		err := task.Optimize(t.Context(), st, study.Run{Trials: 1})
+		require.ErrorIs(t, err, table.ErrStudy, name)
+		assert.ErrorContains(t, err, "take another name", name)
+	}
+}
+
 // Rows of weight 2 are rows twice, rows of weight 0 are none, in scores and models.
 func TestWeights(t *testing.T) {
 	data := diabetes()

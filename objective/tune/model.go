@@ -48,19 +48,11 @@ type savedModel struct {
 	Binary     []byte          `json:"forecaster_base64,omitempty"`
 }
 
+// A savedCSV is all of a forecast.CSV.
 type savedCSV struct {
-	Time     string   `json:"time"`
-	Target   string   `json:"target"`
-	ID       string   `json:"id,omitempty"`
-	Past     []string `json:"past,omitempty"`
-	Known    []string `json:"known,omitempty"`
-	Freq     string   `json:"frequency,omitempty"`
-	Layout   string   `json:"layout,omitempty"`
-	Location string   `json:"location,omitempty"`
-	Comma    string   `json:"comma,omitempty"`
-	NA       []string `json:"na,omitempty"`
-	Fill     string   `json:"fill,omitempty"`
-	Sort     bool     `json:"sort,omitempty"`
+	forecast.CSV
+	Location string `json:"location,omitempty"`
+	Comma    string `json:"comma,omitempty"`
 }
 
 func (m Model) header() tuned.Header {
@@ -86,11 +78,7 @@ func (m Model) Write(w io.Writer) error {
 		s.Binary = f.Bytes()
 	}
 	if d := m.Data; d != nil {
-		s.Data = &savedCSV{Time: d.Time, Target: d.Target, ID: d.ID, Past: d.Past, Known: d.Known, Layout: d.Layout,
-			NA: d.NA, Fill: string(d.Fill), Sort: d.Sort}
-		if d.Freq.Valid() {
-			s.Data.Freq = d.Freq.String()
-		}
+		s.Data = &savedCSV{CSV: *d}
 		if d.Location != nil {
 			s.Data.Location = d.Location.String()
 		}
@@ -139,13 +127,7 @@ func read(data []byte, families []Family) (Model, error) {
 	m := from(s.Header)
 	m.Family, m.Horizon = s.Family, s.Horizon
 	if d := s.Data; d != nil {
-		m.Data = &forecast.CSV{Time: d.Time, Target: d.Target, ID: d.ID, Past: d.Past, Known: d.Known, Layout: d.Layout,
-			NA: d.NA, Fill: forecast.Fill(d.Fill), Sort: d.Sort}
-		if d.Freq != "" {
-			if m.Data.Freq, err = forecast.ParseFrequency(d.Freq); err != nil {
-				return Model{}, fmt.Errorf("data: %w", err)
-			}
-		}
+		m.Data = &d.CSV
 		if d.Location != "" {
 			if m.Data.Location, err = time.LoadLocation(d.Location); err != nil {
 				return Model{}, fmt.Errorf("data: %w", err)

@@ -17,10 +17,9 @@ package tune
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 
@@ -69,7 +68,7 @@ const (
 	SettingsKey = tuned.SettingsKey // "settings"
 	// TaskKey is an attribute of the study: a fingerprint of the data, the folds, the
 	// metric, the family and what is fixed.
-	TaskKey = "task"
+	TaskKey = tuned.TaskKey // "task"
 )
 
 // Settings returns all hyperparameters of the model of a trial, by which another
@@ -105,7 +104,8 @@ type Task struct {
 // task returns what is as in all tasks that tune.
 func (t *Task) task() tuned.Task[Model] {
 	return tuned.Task[Model]{
-		Metric: t.metric(), Space: t.space(), Fixed: t.Fixed, Folder: t.Folder, Damaged: ErrModel,
+		Name: t.Family.Name(), Metric: t.metric(), Space: t.space(), Fixed: t.Fixed, Folder: t.Folder,
+		Damaged: ErrModel, Foreign: ErrStudy, Data: t.data,
 		Train: t.train, Fit: t.fit, Header: Model.header, Write: Model.WriteFile,
 		Read: func(path string) (Model, error) { return ReadFile(path, t.Family) },
 	}
@@ -154,24 +154,20 @@ func (t *Task) Validate() error {
 	return nil
 }
 
-// fingerprint tells tasks apart whose scores do not compare.
-func (t *Task) fingerprint() string {
-	h := sha256.New()
-	fixed, _ := tuned.Settings(t.Fixed).MarshalJSON()
-	fmt.Fprintf(h, "%s|%s|%s", t.Family.Name(), t.metric().Name(), fixed)
+// data writes what scores depend on besides the family, the metric and what is fixed.
+func (t *Task) data(w io.Writer) {
 	for _, f := range t.Backtest.Folds() {
-		fmt.Fprintf(h, "|%d %d", f.Origin.UnixNano(), f.Gap)
+		fmt.Fprintf(w, "|%d %d", f.Origin.UnixNano(), f.Gap)
 		for _, s := range f.Test {
-			fmt.Fprintf(h, " %q %d", s.ID, s.Len())
+			fmt.Fprintf(w, " %q %d", s.ID, s.Len())
 		}
 	}
 	for _, s := range t.Backtest.Frame() {
-		fmt.Fprintf(h, "|%q %d %s %x", s.ID, s.Start.UnixNano(), s.Freq, s.Y)
+		fmt.Fprintf(w, "|%q %d %s %x", s.ID, s.Start.UnixNano(), s.Freq, s.Y)
 		for _, c := range slices.Concat(s.Past, s.Known) {
-			fmt.Fprintf(h, " %q %x", c.Name, c.Values)
+			fmt.Fprintf(w, " %q %x", c.Name, c.Values)
 		}
 	}
-	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // Optimize is [study.Study.Optimize] of the task, and keeps the model of the best
@@ -180,20 +176,6 @@ func (t *Task) fingerprint() string {
 // another backtest or metric, or with other settings fixed.
 func (t *Task) Optimize(ctx context.Context, st *study.Study, run study.Run) error {
 	if err := t.Validate(); err != nil {
-		return err
-	}
-	attrs, err := st.Attrs(ctx)
-	if err != nil {
-		return err
-	}
-	now := t.fingerprint()
-	var then string
-	if a, ok := attrs.Get(TaskKey); !ok {
-		err = st.SetAttr(ctx, TaskKey, now)
-	} else if err = a.Decode(&then); err == nil && then != now {
-		err = fmt.Errorf("%w: %q was begun on other data, by another backtest or metric, or with other settings fixed: take another name", ErrStudy, st.Name())
-	}
-	if err != nil {
 		return err
 	}
 	return t.task().Optimize(ctx, st, run)

@@ -7,9 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -207,6 +209,31 @@ func TestBadTasks(t *testing.T) {
 	_, err = tune.ReadFile(filepath.Join(task.Folder, files[0].Name()), treeforecast.Family{Style: style.XGBoost})
 	require.ErrorIs(t, err, tune.ErrModel)
 	assert.ErrorContains(t, err, `of the family "lightgbm"`)
+}
+
+// A model keeps all of how its data were read.
+func TestModelData(t *testing.T) {
+	task := newTask(t, style.LightGBM)
+	forecaster, err := task.Family.New(nil)
+	require.NoError(t, err)
+	require.NoError(t, forecaster.Fit(t.Context(), task.Backtest.Frame(), forecast.FitOptions{Horizon: 1}))
+	for name, data := range map[string]*forecast.CSV{
+		"none":       nil,
+		"no setting": {Time: "month", Target: "passengers"},
+		"all": {Time: "t", Target: "y", ID: "i", Past: []string{"p"}, Known: []string{"k"}, Freq: forecast.Frequency{N: 2, Unit: forecast.Month, End: true},
+			Layout: "02.01.2006", Location: time.UTC, Comma: '§', NA: []string{"-"}, Fill: forecast.Carry, Sort: true, AllowConstant: true},
+	} {
+		if name == "all" {
+			for field, v := range reflect.ValueOf(*data).Fields() {
+				require.False(t, v.IsZero(), field.Name)
+			}
+		}
+		file := filepath.Join(t.TempDir(), "model.json")
+		require.NoError(t, tune.Model{Family: task.Family.Name(), Horizon: 1, Data: data, Forecaster: forecaster}.WriteFile(file))
+		m, err := tune.ReadFile(file, task.Family)
+		require.NoError(t, err, name)
+		assert.Equal(t, data, m.Data, name)
+	}
 }
 
 // Scores of one study compare: another task is refused, and a metric that has no value.
