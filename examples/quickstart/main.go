@@ -3,7 +3,7 @@
 //
 // Every trial trains the model for 60 epochs and reports the validation error
 // after each, so that the median pruner can stop the hopeless ones. The study is
-// kept in attune.db: interrupt the program at any time and run it again, and it
+// kept in quickstart.db: interrupt the program at any time and run it again, and it
 // goes on where it stopped.
 package main
 
@@ -146,7 +146,7 @@ func save(name string, best trial.Record) error {
 }
 
 func main() {
-	file := flag.String("file", "attune.db", "SQLite file of the study")
+	file := flag.String("file", "quickstart.db", "SQLite file of the study")
 	trials := flag.Int("trials", 60, "trials to run")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

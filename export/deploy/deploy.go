@@ -2,7 +2,7 @@
 // ONNX Runtime run the export beside the native model on real data, and leaves no file
 // behind whose predictions are not the native model's.
 //
-//	result, err := deploy.Best(ctx, task, st, deploy.Options{File: "model.onnx"})
+//	model, result, err := deploy.Best(ctx, task, st, deploy.Options{File: "model.onnx"})
 //	fmt.Println(result.Report)
 //
 // [Best] exports the forecaster of a study's best trial, whole: from raw values to raw
@@ -119,6 +119,7 @@ func (e export) run(ctx context.Context) (Result, error) {
 	if e.model.IR == onnx.Compatible.Stamp().IR {
 		r.Form = onnx.Compatible
 	}
+	e.meta["form"] = r.Form.String()
 	s, err := runtime.OpenBytes(bytes, o.Runtime)
 	if err != nil {
 		return r, fmt.Errorf("deploy: %w", err)

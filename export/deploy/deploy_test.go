@@ -136,9 +136,12 @@ func TestNetwork(t *testing.T) {
 	net := neural.New(neural.LSTM{Training: neural.Training{Window: 24, Epochs: 3}, Hidden: 8})
 	require.NoError(t, net.Fit(ctx, frame, forecast.FitOptions{Horizon: 6}))
 	file := filepath.Join(t.TempDir(), "model.onnx")
-	r, err := deploy.Model(ctx, tune.Model{Family: "lstm", Horizon: 6, Forecaster: net}, frame, deploy.Options{File: file, Runtime: quiet})
+	reg, err := registry.Open(t.TempDir())
+	require.NoError(t, err)
+	r, err := deploy.Model(ctx, tune.Model{Family: "lstm", Horizon: 6, Forecaster: net}, frame, deploy.Options{File: file, Registry: reg, Name: "net", Runtime: quiet})
 	require.NoError(t, err, r.Report)
 	assert.Equal(t, onnx.Compatible, r.Form)
+	assert.Equal(t, "compatible", r.Version.Meta["form"])
 	var saved bytes.Buffer
 	require.NoError(t, net.Save(&saved))
 	require.NoError(t, net.Load(&saved))

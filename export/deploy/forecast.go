@@ -58,7 +58,7 @@ func Model(ctx context.Context, m tune.Model, on forecast.Frame, o Options) (Res
 	if len(o.Units) > 0 {
 		options.Units = o.Units[0]
 	}
-	e := export{options: o, native: m.Write, meta: map[string]string{"form": o.Form.String()}}
+	e := export{options: o, native: m.Write, meta: map[string]string{}}
 	for _, p := range meta {
 		e.meta[p.Key] = p.Value
 	}

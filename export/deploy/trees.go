@@ -28,7 +28,7 @@ func Trees(ctx context.Context, m *tree.Model, rows []float64, o Options) (Resul
 	if err != nil {
 		return Result{}, fmt.Errorf("deploy: %w", err)
 	}
-	export := export{options: o, native: func(w io.Writer) error { return tree.Write(w, m) }, meta: map[string]string{"form": o.Form.String()}}
+	export := export{options: o, native: func(w io.Writer) error { return tree.Write(w, m) }, meta: map[string]string{}}
 	for _, p := range o.Info.Metadata {
 		export.meta[p.Key] = p.Value
 	}

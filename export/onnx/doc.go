@@ -51,17 +51,19 @@
 //
 // Of a network there is one graph, of the layers themselves:
 //
-//		window ─ transform ─ standardized ─ less its last value ┐
-//		past ─ standardized ────────────────────────────────────┼─ float32 ─ network ─ float64 ─ all undone ─ forecast
-//		known ─ standardized ───────────────────────────────────┘
+//	window ─ transform ─ standardized ─ less its last value ┐
+//	past ─ standardized ────────────────────────────────────┼─ float32 ─ network ─ float64 ─ all undone ─ forecast
+//	known ─ standardized ───────────────────────────────────┘
 //
-//	  - An LSTM is one LSTM node a layer; the head takes the last states.
-//	  - A TCN is Conv with pads before the window only; weight norms are multiplied out, and
-//	    taps that see nothing of the window left out.
-//	  - A Transformer is MatMul, Softmax and LayerNormalization; queries, keys and values are
-//	    one MatMul. Without a decoder, the last block computes the last token alone.
-//	  - A row with a missing value is zeros to the network, and NaN is added to its forecast:
-//	    no other row of the batch is touched, and no runtime makes a number of NaN.
+// What the layers become:
+//
+//   - An LSTM is one LSTM node a layer; the head takes the last states.
+//   - A TCN is Conv with pads before the window only; weight norms are multiplied out, and
+//     taps that see nothing of the window left out.
+//   - A Transformer is MatMul, Softmax and LayerNormalization; queries, keys and values are
+//     one MatMul. Without a decoder, the last block computes the last token alone.
+//   - A row with a missing value is zeros to the network, and NaN is added to its forecast:
+//     no other row of the batch is touched, and no runtime makes a number of NaN.
 //
 // Package quantize makes networks smaller.
 //

@@ -5,7 +5,7 @@
 // package opens theirs. Whatever else a study needs is kept in attributes whose
 // keys begin with "attune:". doc/format/sqlite.md lists every table and key.
 //
-//	st, err := study.Open(ctx, sqlite.File("walmart.db"), "lightgbm", study.Config{})
+//	st, err := study.Open(ctx, sqlite.File("walmart.db"), "lightgbm", study.Config{Sampler: tpe.New(tpe.Config{})})
 //
 // Any number of goroutines and processes of one machine may work on one file.
 // Each transaction takes the write lock first and waits for it, so "database is

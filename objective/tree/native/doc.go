@@ -21,7 +21,7 @@
 // histograms of up to 512 MiB for very wide or deep trees. Losses with second
 // derivatives (Poisson, Tweedie, Logistic, Softmax), and weights, cost about one and
 // a half times what the others do. In CPU time, 200 trees of 31 leaves on 100,000
-// rows of 20 features take about 0.65 of what LightGBM 4.7 takes on one thread, with
+// rows of 20 features take about 0.6 of what LightGBM 4.7 takes on one thread, with
 // the same error: BenchmarkAgainstLightGBM.
 //
 // # What it is not
