@@ -18,7 +18,7 @@ import (
 //	DEBUG  trial reported     trial, step, value
 //	INFO   trial complete     trial, values, params, duration, best (if it is)
 //	INFO   trial pruned       trial, step (the last), params, duration, reason
-//	INFO   trial interrupted  trial, params, duration
+//	INFO   trial interrupted  trial, params, duration, error
 //	WARN   trial failed       trial, params, duration, error
 //	WARN   run warning        error
 //	INFO   run ended
@@ -46,7 +46,7 @@ func Log(l *slog.Logger) study.Observer {
 				log(slog.LevelInfo, "trial pruned", id, slog.Int("step", r.LastStep()), params, took, slog.String("reason", r.Err))
 			case trial.Failed:
 				if r.Interrupted() {
-					log(slog.LevelInfo, "trial interrupted", id, params, took)
+					log(slog.LevelInfo, "trial interrupted", id, params, took, slog.String("error", r.Err))
 					return
 				}
 				log(slog.LevelWarn, "trial failed", id, params, took, slog.String("error", r.Err))

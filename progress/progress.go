@@ -34,7 +34,9 @@ func Bar(f *os.File) study.Observer { return New(f).Observer() }
 //
 // On a terminal that is a bar in the last line, redrawn when trials start, report
 // and finish. Elsewhere it is a line when a trial has finished, at most one a
-// second. A last line sums the run up.
+// second. What that holds back is shown when nothing has happened for a second, and then
+// it is said, too, if none of the run's trials is being evaluated but some of other
+// processes are, for which it may be waiting. A last line sums the run up.
 //
 // What is printed past the display while it shows a bar gets into the bar's line.
 // So let a logger write to the display, which keeps the two apart:
@@ -48,6 +50,8 @@ type Display struct {
 	out  io.Writer
 	cols func() int // of the terminal; nil if it is none
 	now  func() time.Time
+	// after calls f in its own goroutine after d, unless it is stopped before.
+	after func(d time.Duration, f func()) (stop func() bool)
 
 	mu          sync.Mutex
 	bar         *progressbar.ProgressBar // nil if none is shown
@@ -61,12 +65,16 @@ type Display struct {
 	pruned      int
 	failed      int
 	interrupted int
+	own         int // trials of the run that are being evaluated
 	latest      trial.Snapshot
+	elsewhere   int         // trials of others that are to be told of
+	wake        func() bool // stops the next call of quiet; nil if there is none
+	run         int         // a number of its own for each run, and for the time after it
 }
 
 // New returns a Display in f, which stays the caller's to close.
 func New(f *os.File) *Display {
-	d := &Display{out: f, now: time.Now}
+	d := &Display{out: f, now: time.Now, after: func(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop }}
 	if fd := int(f.Fd()); term.IsTerminal(fd) {
 		d.cols = func() int {
 			if width, _, err := term.GetSize(fd); err == nil && width > 0 {
@@ -80,15 +88,15 @@ func New(f *os.File) *Display {
 
 const (
 	frame = 20 * time.Millisecond // least time between two drawings of the bar
-	line  = time.Second           // and between two lines
+	line  = time.Second           // and between two lines; quiet is so long without an event
 )
 
 // Observer returns the observer that drives d.
 func (d *Display) Observer() study.Observer {
 	return study.Observer{
 		Begin:  d.begin,
-		Start:  func(trial.Record) { d.refresh() },
-		Report: func(trial.Record, trial.Report) { d.refresh() },
+		Start:  func(trial.Record) { d.refresh(1) },
+		Report: func(trial.Record, trial.Report) { d.refresh(0) },
 		Finish: d.finish,
 		Warn:   func(err error) { fmt.Fprintf(d, "warning: %v\n", err) },
 		End:    d.end,
@@ -117,7 +125,10 @@ func (d *Display) begin(total int, h trial.Snapshot) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.begun, d.shown, d.total, d.latest = d.now(), time.Time{}, total, h
-	d.done, d.pruned, d.failed, d.interrupted = 0, 0, 0, 0
+	d.done, d.pruned, d.failed, d.interrupted, d.own, d.elsewhere = 0, 0, 0, 0, 0, 0
+	d.stale = false
+	d.run++
+	d.listen()
 	if d.cols == nil {
 		return
 	}
@@ -144,8 +155,10 @@ func newBar(w io.Writer, total int) *progressbar.ProgressBar {
 func (d *Display) finish(r trial.Record, h trial.Snapshot) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.latest, d.stale = h, true
+	d.latest, d.stale, d.elsewhere = h, true, 0
 	d.done++
+	d.own--
+	defer d.listen()
 	switch r.State {
 	case trial.Pruned:
 		d.pruned++
@@ -160,10 +173,53 @@ func (d *Display) finish(r trial.Record, h trial.Snapshot) {
 	d.show()
 }
 
-func (d *Display) refresh() {
+// refresh shows an event with which so many more trials are being evaluated.
+func (d *Display) refresh(more int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.own += more
+	d.elsewhere = 0
 	d.show()
+	d.listen()
+}
+
+// listen has quiet called if nothing happens for a while, where that has something to
+// show.
+func (d *Display) listen() {
+	d.hush()
+	if d.stale || d.others() > 0 {
+		run := d.run
+		d.wake = d.after(line, func() { d.quiet(run) })
+	}
+}
+
+// hush takes back what listen said.
+func (d *Display) hush() {
+	if d.wake != nil {
+		d.wake()
+		d.wake = nil
+	}
+}
+
+// quiet shows what is held back since the last event of a run.
+func (d *Display) quiet(run int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if run != d.run {
+		return
+	}
+	if n := d.others(); n > 0 {
+		d.elsewhere, d.stale = n, true
+	}
+	d.show()
+}
+
+// others returns how many trials other processes evaluate while this run evaluates none.
+func (d *Display) others() int {
+	if d.own > 0 {
+		return 0
+	}
+	return d.latest.Count(trial.Running)
 }
 
 // show brings the display up to date, unless it was a moment ago.
@@ -203,6 +259,9 @@ func (d *Display) flush() {
 func (d *Display) end(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.hush()
+	d.run++
+	d.elsewhere = 0
 	if d.bar != nil && !d.open {
 		d.bar.Clear()
 		d.flush()
@@ -252,6 +311,9 @@ func (d *Display) status() string {
 	}
 	if d.failed > 0 {
 		parts = append(parts, fmt.Sprintf("%d failed", d.failed))
+	}
+	if d.elsewhere > 0 {
+		parts = append(parts, fmt.Sprintf("%d running in other processes", d.elsewhere))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -25,12 +25,40 @@ type fake struct {
 	*Display
 	out     bytes.Buffer
 	clock   time.Time
+	timers  []*timer
 	history *trial.History
+}
+
+type timer struct {
+	at      time.Time
+	call    func()
+	stopped bool
+}
+
+// wait lets time go by in which nothing happens.
+func (f *fake) wait(d time.Duration) {
+	end := f.clock.Add(d)
+	for _, t := range f.timers {
+		if !t.stopped && !t.at.After(end) {
+			t.stopped = true
+			f.clock = t.at
+			t.call()
+		}
+	}
+	f.clock = end
 }
 
 func newFake(columns int) *fake {
 	f := &fake{clock: time.Unix(0, 0), history: trial.NewHistory(trial.Study{Name: "s"})}
-	f.Display = &Display{out: &f.out, now: func() time.Time { return f.clock }}
+	f.Display = &Display{out: &f.out, now: func() time.Time { return f.clock }, after: func(d time.Duration, call func()) func() bool {
+		t := &timer{at: f.clock.Add(d), call: call}
+		f.timers = append(f.timers, t)
+		return func() bool {
+			was := t.stopped
+			t.stopped = true
+			return !was
+		}
+	}}
 	if columns > 0 {
 		f.cols = func() int { return columns }
 	}
@@ -86,6 +114,53 @@ func TestLines(t *testing.T) {
 		"5/5 trials in 3s, best 0.25 (trial 1), 1 pruned, 1 failed",
 		"",
 	}, f.screen())
+}
+
+// The last of a burst is not held back for longer than a second without events.
+func TestQuiet(t *testing.T) {
+	f := newFake(0)
+	f.history.Put(trial.Record{Number: 9, State: trial.Running}) // of another process
+	f.begin(5)
+	for n := range 3 {
+		f.Observer().Start(trial.Record{Number: n})
+	}
+	f.wait(time.Hour)
+	f.finish(0, 0, trial.Complete, 0.5)
+	f.finish(100*time.Millisecond, 1, trial.Complete, 0.25)
+	f.wait(999 * time.Millisecond)
+	require.Len(t, f.screen(), 2)
+	f.wait(time.Millisecond)
+	require.Len(t, f.screen(), 3)
+	f.wait(time.Hour)
+	f.finish(0, 2, trial.Pruned, 3)
+	f.wait(2 * time.Second)
+	f.Observer().Start(trial.Record{Number: 3})
+	f.finish(0, 3, trial.Complete, 1)
+	late := *f.timers[len(f.timers)-1]
+	f.Observer().End(nil)
+	f.wait(time.Hour)
+	late.call() // it was already waiting for the lock
+	assert.Equal(t, []string{
+		"1/5 trials in 1h0m0s, best 0.5 (trial 0)",
+		"2/5 trials in 1h0m1s, best 0.25 (trial 1)",
+		"3/5 trials in 2h0m1s, best 0.25 (trial 1), 1 pruned",
+		"3/5 trials in 2h0m2s, best 0.25 (trial 1), 1 pruned, 1 running in other processes",
+		"4/5 trials in 2h0m3s, best 0.25 (trial 1), 1 pruned",
+		"4/5 trials in 2h0m3s, best 0.25 (trial 1), 1 pruned",
+		"",
+	}, f.screen())
+}
+
+// On a terminal, too.
+func TestQuietBar(t *testing.T) {
+	f := newFake(120)
+	f.begin(4)
+	f.finish(time.Millisecond, 0, trial.Complete, 1.5)
+	assert.Regexp(t, `\(0/4\)`, f.screen()[0])
+	f.wait(time.Second)
+	assert.Regexp(t, `\(1/4\) .* best 1.5 \(trial 0\)$`, f.screen()[0])
+	f.Observer().End(nil)
+	assert.Empty(t, f.screen()[1])
 }
 
 // Trials that Ctrl-C cut short did not fail.

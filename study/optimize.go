@@ -328,7 +328,7 @@ func (r *run) counted(n int) {
 func (r *run) conclude(ctx context.Context, t *Trial, values []float64, err error) {
 	// What was evaluated is worth keeping even if the run is being cancelled.
 	keeping := context.WithoutCancel(ctx)
-	interrupted := ctx.Err() != nil
+	interrupted := ctx.Err() != nil && !ownFault(err)
 	if interrupted && err != nil && !errors.Is(err, ErrPruned) {
 		_ = t.change(trial.Noted(note(trial.InterruptedKey, true))) // Tell says if it has finished already
 	}
@@ -364,6 +364,12 @@ func (r *run) conclude(ctx context.Context, t *Trial, values []float64, err erro
 			r.stop(err)
 		}
 	}
+}
+
+// ownFault reports whether an objective fails so whether its run is being ended or not.
+func ownFault(err error) bool {
+	var panicked *PanicError
+	return errors.As(err, &panicked) || errors.Is(err, trial.ErrValues)
 }
 
 // streak counts failures in a row, and ends the run when there are too many.

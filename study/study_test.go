@@ -818,6 +818,25 @@ func TestInterruptionsDoNotUseUpRevivals(t *testing.T) {
 	assert.Equal(t, 5, best.Number)
 }
 
+// A panic is a failure of its own, also when the run is being ended.
+func TestPanicsAreNoInterruptions(t *testing.T) {
+	for name, fails := range map[string]func() float64{"panic": func() float64 { panic("lost") }, "not a number": math.NaN} {
+		t.Run(name, func(t *testing.T) {
+			st := open(t, study.Config{})
+			ctx, cancel := context.WithCancel(t.Context())
+			o := study.Func(func(context.Context, *study.Trial) (float64, error) {
+				cancel()
+				return fails(), nil
+			})
+			require.ErrorIs(t, st.Optimize(ctx, o, study.Run{}), context.Canceled)
+			all := records(t, st)
+			require.Len(t, all, 1, "it is not enqueued again")
+			assert.Equal(t, trial.Failed, all[0].State)
+			assert.False(t, all[0].Interrupted())
+		})
+	}
+}
+
 func TestARunOfFailuresEnds(t *testing.T) {
 	boom := errors.New("no such file")
 	o := study.Func(func(context.Context, *study.Trial) (float64, error) { return 0, boom })

@@ -146,11 +146,12 @@ type Constraint struct {
 // of a trial of whatever state.
 func (r Record) Get(name string) (space.Literal, bool) { return r.Params.Get(name) }
 
-// InterruptedKey is the note of a trial that failed because its run was ended, as by
-// Ctrl-C: it says nothing about the parameters, and they are enqueued again.
+// InterruptedKey is the note of a trial that failed while its run was being ended, as by
+// Ctrl-C: that says nothing about the parameters, and they are enqueued again.
 const InterruptedKey = "interrupted"
 
-// Interrupted reports whether r has failed only because its run was ended.
+// Interrupted reports whether r has failed while its run was being ended, neither by a
+// panic nor by values that cannot be.
 func (r Record) Interrupted() bool {
 	_, ok := r.Notes.Get(InterruptedKey)
 	return ok && r.State == Failed

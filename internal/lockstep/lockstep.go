@@ -16,8 +16,8 @@ var ErrOver = errors.New("the training is over")
 
 // A Group is of trainings, by number from 0, each in a goroutine of its own. Between
 // calls of its methods none of them runs. The methods are for one goroutine; those that
-// start trainings or let them go on panic with what a training panicked with, its stack
-// below, when all of them wait or are over.
+// start trainings or let them go on panic with a [*Panic] if one of them did, when all of
+// them wait or are over.
 type Group struct {
 	train  func(i int, wait func() error) error
 	turns  chan struct{} // held by those that compute
@@ -36,7 +36,22 @@ type event struct {
 	i        int
 	waits    bool
 	err      error
-	panicked string // what with, and where
+	panicked *Panic
+}
+
+// A Panic is that of a training.
+type Panic struct {
+	Value any
+	Stack []byte // of the training's goroutine
+}
+
+// Error returns the value of the panic and the stack.
+func (p *Panic) Error() string { return fmt.Sprintf("%v\n\n%s", p.Value, p.Stack) }
+
+// Unwrap returns the value of the panic if it was an error.
+func (p *Panic) Unwrap() error {
+	err, _ := p.Value.(error)
+	return err
 }
 
 // New returns a group of n trainings, of which no more than threads compute at once.
@@ -57,7 +72,7 @@ func (g *Group) Start(from, to int) {
 	for i := from; i < to; i++ {
 		go g.run(i)
 	}
-	g.settle(to - from)
+	raise(g.settle(to - from))
 }
 
 func (g *Group) run(i int) {
@@ -65,7 +80,7 @@ func (g *Group) run(i int) {
 	end := event{i: i, err: errors.New("the training left its goroutine")}
 	defer func() {
 		if v := recover(); v != nil {
-			end.panicked = fmt.Sprintf("%v\n\n%s", v, debug.Stack())
+			end.panicked = &Panic{v, debug.Stack()}
 		}
 		<-g.turns
 		g.events <- end
@@ -79,16 +94,19 @@ func (g *Group) run(i int) {
 	})
 }
 
-// settle takes in so many events.
-func (g *Group) settle(n int) {
-	var panicked string
+// settle takes in so many events, and returns the first panic among them.
+func (g *Group) settle(n int) (panicked *Panic) {
 	for range n {
 		e := <-g.events
 		panicked = cmp.Or(panicked, e.panicked)
 		g.all[e.i].waits, g.all[e.i].err = e.waits, e.err
 	}
-	if panicked != "" {
-		panic(panicked)
+	return panicked
+}
+
+func raise(p *Panic) {
+	if p != nil {
+		panic(p)
 	}
 }
 
@@ -105,7 +123,9 @@ func (g *Group) Waiting() int {
 
 // Answer gives a verdict to those that wait, and returns when all of them wait again or
 // are over.
-func (g *Group) Answer(verdict error) {
+func (g *Group) Answer(verdict error) { raise(g.answer(verdict)) }
+
+func (g *Group) answer(verdict error) *Panic {
 	n := 0
 	for i := range g.all {
 		if t := &g.all[i]; t.waits {
@@ -114,14 +134,16 @@ func (g *Group) Answer(verdict error) {
 			n++
 		}
 	}
-	g.settle(n)
+	return g.settle(n)
 }
 
 // End ends with [ErrOver] the trainings that wait, and returns when all are over.
 func (g *Group) End() {
+	var panicked *Panic
 	for g.Waiting() > 0 {
-		g.Answer(ErrOver)
+		panicked = cmp.Or(panicked, g.answer(ErrOver))
 	}
+	raise(panicked)
 }
 
 // Err returns the error of the first training that failed: the cause of ctx if that is

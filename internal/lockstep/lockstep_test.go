@@ -91,3 +91,28 @@ func TestEnds(t *testing.T) {
 	g.End()
 	assert.Zero(t, g.Waiting())
 }
+
+// One that panics on being ended does not leave behind one that is slow to end.
+func TestPanicAtTheEnd(t *testing.T) {
+	lost := errors.New("lost")
+	g := lockstep.New(2, 2, func(i int, wait func() error) error {
+		err := wait()
+		if i == 0 {
+			panic(lost)
+		}
+		for err != nil && wait() != nil && i < 4 {
+			i++
+		}
+		return nil
+	})
+	g.Start(0, 2)
+	func() {
+		defer func() {
+			err, ok := recover().(error)
+			require.True(t, ok)
+			assert.ErrorIs(t, err, lost)
+		}()
+		g.End()
+	}()
+	assert.Zero(t, g.Waiting())
+}

@@ -40,6 +40,7 @@ func SettingsOf(r trial.Record) (settings space.Settings, ok bool) {
 
 // A Task tunes models of type M, each of a trial.
 type Task[M any] struct {
+	Package string // that errors are of
 	Name    string // of the kind of model
 	Metric  Metric
 	Space   space.Space    // to search
@@ -153,8 +154,8 @@ func (t Task[M]) Optimize(ctx context.Context, st *study.Study, run study.Run) e
 	if t.Folder == "" {
 		return st.Optimize(ctx, t, run)
 	}
-	if err := os.MkdirAll(t.Folder, 0o755); err != nil {
-		return fmt.Errorf("tuned: %w", err)
+	if err := t.folder(); err != nil {
+		return err
 	}
 	k := &keeper[M]{Task: t, study: st.Name(), warn: run.Observer.Warn, staged: map[int]M{}}
 	run.Observer = study.Tee(study.Observer{Begin: k.begin, Finish: k.finish}, run.Observer)
@@ -232,14 +233,23 @@ func (t Task[M]) Best(ctx context.Context, st *study.Study) (m M, err error) {
 	if err != nil || t.Folder == "" {
 		return m, err
 	}
-	if err := os.MkdirAll(t.Folder, 0o755); err != nil {
-		return m, fmt.Errorf("tuned: %w", err)
+	if err := t.folder(); err != nil {
+		return m, err
 	}
 	return m, t.Write(m, path)
 }
 
+func (t Task[M]) folder() error {
+	if err := os.MkdirAll(t.Folder, 0o755); err != nil {
+		return fmt.Errorf("%s: %w", t.Package, err)
+	}
+	return nil
+}
+
 // Refit fits the model of a complete trial to all of the data, with the trial's
-// hyperparameters, seed and number of rounds: the same model that the trial had.
+// hyperparameters, seed and number of rounds: the same model that the trial had. A trial
+// that does not tell its settings, as one that was added from elsewhere, is fitted with
+// its parameters and what is fixed, and as many rounds as are usual.
 func (t Task[M]) Refit(ctx context.Context, st *study.Study, r trial.Record) (M, error) {
 	settings, ok := SettingsOf(r)
 	if !ok {
@@ -251,7 +261,7 @@ func (t Task[M]) Refit(ctx context.Context, st *study.Study, r trial.Record) (M,
 	}
 	m, err := t.Fit(ctx, h)
 	if err != nil {
-		return m, fmt.Errorf("tuned: refit trial %d: %w", r.Number, err)
+		return m, fmt.Errorf("%s: refit trial %d: %w", t.Package, r.Number, err)
 	}
 	return m, nil
 }

@@ -332,6 +332,8 @@ func (t *Task) Best(ctx context.Context, st *study.Study) (Model, error) {
 
 // Refit fits the model of a complete trial to all rows, with the trial's
 // hyperparameters, seed and number of rounds: the same model that the trial had.
+// A trial that does not tell its settings, as one that was added from elsewhere, has its
+// parameters, what is fixed, and as many rounds as are usual.
 func (t *Task) Refit(ctx context.Context, st *study.Study, r trial.Record) (Model, error) {
 	if err := t.prepare(); err != nil {
 		return Model{}, err

@@ -169,6 +169,8 @@ func (t *Task) Best(ctx context.Context, st *study.Study) (Model, error) {
 
 // Refit fits the forecaster of a complete trial to all of the data, with the trial's
 // hyperparameters, seed and number of rounds: the same model that the trial had.
+// A trial that does not tell its settings, as one that was added from elsewhere, has its
+// parameters, what is fixed, and as many rounds as are usual.
 func (t *Task) Refit(ctx context.Context, st *study.Study, r trial.Record) (Model, error) {
 	return t.task().Refit(ctx, st, r)
 }

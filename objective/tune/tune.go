@@ -104,7 +104,7 @@ type Task struct {
 // task returns what is as in all tasks that tune.
 func (t *Task) task() tuned.Task[Model] {
 	return tuned.Task[Model]{
-		Name: t.Family.Name(), Metric: t.metric(), Space: t.space(), Fixed: t.Fixed, Folder: t.Folder,
+		Package: "tune", Name: t.Family.Name(), Metric: t.metric(), Space: t.space(), Fixed: t.Fixed, Folder: t.Folder,
 		Damaged: ErrModel, Foreign: ErrStudy, Data: t.data,
 		Train: t.train, Fit: t.fit, Header: Model.header, Write: Model.WriteFile,
 		Read: func(path string) (Model, error) { return ReadFile(path, t.Family) },
