@@ -14,8 +14,8 @@ mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
 cd "$root"
 export CGO_ENABLED=0 # needs no particular libc
-go test -c -o "$folder/cuda.test" ./objective/neural/internal/cuda
-go test -c -o "$folder/neural.test" ./objective/neural
+go test -c -ldflags='-s -w' -o "$folder/cuda.test" ./objective/neural/internal/cuda
+go test -c -ldflags='-s -w' -o "$folder/neural.test" ./objective/neural
 cat >"$folder/run.sh" <<'RUN'
 #!/bin/sh
 # Runs the tests and the benchmarks on the GPU, into result.txt, too. No test is skipped
