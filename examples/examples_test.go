@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +17,7 @@ import (
 	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
 )
 
-// want is what each program prints.
+// want is what each program prints; # stands for a digit that is not the same everywhere.
 var want = map[string]string{
 	"askandtell": `40 loaves, 9 of them burnt
 best: 215 degrees, 35 minutes
@@ -27,33 +28,29 @@ declared      best: sgd, momentum: true, beta2: false
 YAML          best: sgd, momentum: true, beta2: false
 `,
 	"convert": `30 trees that look at 4 features
-exact: 0 of 1461 days differ, 6283 bytes where LightGBM has 27570
-compatible: furthest apart by less than 1e-5 °C: true
+exact: 0 of 1461 days differ, 6 kB where LightGBM has 27
+compatible: furthest apart by #e-06 °C
 tomorrow: 6.5 °C
 features in the file: ["temp_max","temp_min","wind","precipitation"]
 `,
 	"enqueue": `the settings in use were trial 0
-tuned is better: true
-and still has 4 threads
+loss: 1.141 by hand, 0.### tuned
+the tuned settings still have 4 threads
 `,
 	"lstm": `16 trials are complete or pruned
-the tuned LSTM is better than the seasonal naive forecast: true
+MAPE of 1960: #.### for the tuned LSTM, 9.988 for the seasonal naive forecast
 forecast of January 1961 to December 1961
 `,
-	"exportonnx": `pass: true
-more than 100 windows compared: true
-furthest apart by less than a millionth of a passenger: true
-12 months from 1961-01, as the native model says: true
-refused: true true
+	"exportonnx": `124 windows compared: furthest apart by 0.000000 passengers
+January 1961: ###.### thousand passengers, natively ###.###
+refused: deploy: the export does not predict what the native model does: 14## of 1488 values are not equal
 `,
-	"multiobjective": `several trials on the front: true
-the larger the model, the smaller the error: true
+	"multiobjective": `### trials are on the front: the larger the model, the smaller the error
 1 x   8: error 0.259 with     64 parameters
 1 x 247: error 0.111 with  61009 parameters
 `,
-	"parallel": `at least 100 trials are complete: true
-0 failed; several processes took part: true
-the best is below 1: true
+	"parallel": `10# trials complete and 0 failed, in # processes
+best: 0.####
 `,
 	"resume": `interrupted: true
 20 complete, 1 failed, 1 waiting
@@ -96,7 +93,8 @@ func TestExamples(t *testing.T) {
 			if slices.Contains(needONNX, name) {
 				onnxtest.Require(t)
 			}
-			assert.Equal(t, text, output(t, t.TempDir(), filepath.Join(programs, name)))
+			pattern := "^" + strings.ReplaceAll(regexp.QuoteMeta(text), "#", "[0-9]") + "$"
+			assert.Regexp(t, pattern, output(t, t.TempDir(), filepath.Join(programs, name)))
 		})
 	}
 }

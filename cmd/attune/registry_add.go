@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/attune-hpo/attune/export/deploy"
 	"github.com/attune-hpo/attune/export/onnx"
 	"github.com/attune-hpo/attune/export/registry"
 	"github.com/attune-hpo/attune/objective/tree"
@@ -92,11 +91,10 @@ func draft(file, native string) (registry.Draft, error) {
 	if err != nil {
 		return d, fmt.Errorf("--native: %w", err)
 	}
-	h := sha256.New()
-	if err := save(h); err != nil {
-		return d, fmt.Errorf("--native %s: %w", native, err)
-	}
-	if of := d.Meta["attune.native"]; of != "" && of != hex.EncodeToString(h.Sum(nil)) {
+	if err := deploy.Match(d.Meta, save); err != nil {
+		if !errors.Is(err, deploy.ErrMismatch) {
+			return d, fmt.Errorf("--native %s: %w", native, err)
+		}
 		return d, fmt.Errorf("--native %s: it is not the model that %s was exported from: export it anew, or give the one that it is of", native, file)
 	}
 	return d, nil

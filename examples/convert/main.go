@@ -68,7 +68,7 @@ func run(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("exact: %d of %d days differ, %d bytes where LightGBM has %d\n", result.Report.Beyond, result.Report.Rows, result.Size, len(lightgbm))
+	fmt.Printf("exact: %d of %d days differ, %d kB where LightGBM has %d\n", result.Report.Beyond, result.Report.Rows, result.Size/1000, len(lightgbm)/1000)
 
 	// For runtimes that are older, in single precision; compared on rows that meet each
 	// threshold from both sides.
@@ -76,7 +76,7 @@ func run(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("compatible: furthest apart by less than 1e-5 °C:", compatible.Report.MaxAbsolute < 1e-5)
+	fmt.Printf("compatible: furthest apart by %.0e °C\n", compatible.Report.MaxAbsolute)
 
 	serve, err := runtime.OpenPredictor(result.File, runtime.Options{}, runtime.PredictorOptions{})
 	if err != nil {

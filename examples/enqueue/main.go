@@ -62,8 +62,8 @@ func run(ctx context.Context) error {
 		return err
 	}
 	fmt.Println("the settings in use were trial", first)
-	fmt.Println("tuned is better:", train(tuned) < train(byHand))
-	fmt.Println("and still has", tuned.Threads, "threads")
+	fmt.Printf("loss: %.3f by hand, %.3f tuned\n", train(byHand), train(tuned))
+	fmt.Println("the tuned settings still have", tuned.Threads, "threads")
 	return nil
 }
 

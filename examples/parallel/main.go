@@ -96,9 +96,8 @@ func lead(ctx context.Context) error {
 		return err
 	}
 	// Processes that look at the same moment may both start a last trial.
-	fmt.Printf("at least %d trials are complete: %t\n", total, h.Count(trial.Complete) >= total)
-	fmt.Printf("%d failed; several processes took part: %t\n", h.Count(trial.Failed), len(workers) > 1)
-	fmt.Println("the best is below 1:", best.Values[0] < 1)
+	fmt.Printf("%d trials complete and %d failed, in %d processes\n", h.Count(trial.Complete), h.Count(trial.Failed), len(workers))
+	fmt.Printf("best: %.4f\n", best.Values[0])
 	return nil
 }
 

@@ -226,7 +226,7 @@ func (o Options) info(save func(io.Writer) error, more ...onnx.Property) onnx.In
 	if i.Version != "" {
 		i.Metadata = append(i.Metadata, onnx.Property{Key: "attune.version", Value: i.Version})
 	}
-	if sum := fingerprint(save); sum != "" {
+	if sum, err := fingerprint(save); err == nil {
 		i.Metadata = append(i.Metadata, onnx.Property{Key: nativeKey, Value: sum})
 	}
 	return i

@@ -512,4 +512,22 @@ func TestMismatch(t *testing.T) {
 	p, err := deploy.OpenTrees(file, same, quiet)
 	require.NoError(t, err)
 	require.NoError(t, p.Close())
+
+	// JSON has no bytes that are not UTF-8: such a name is saved as another.
+	trees.Features[0].Name, trees.Features[1].Name = "caf\xe9", "\xe9t\xe9\xff\xff"
+	_, err = deploy.Trees(ctx, trees, rows, deploy.Options{File: file, Runtime: quiet})
+	require.NoError(t, err)
+	saved.Reset()
+	require.NoError(t, tree.Write(&saved, trees))
+	same, err = tree.Read(&saved)
+	require.NoError(t, err)
+	require.NotEqual(t, trees.Features, same.Features)
+	for _, m := range []*tree.Model{trees, same} {
+		p, err := deploy.OpenTrees(file, m, quiet)
+		require.NoError(t, err)
+		require.NoError(t, p.Close())
+	}
+	same.Features[0].Name = "cafe"
+	_, err = deploy.OpenTrees(file, same, quiet)
+	require.ErrorIs(t, err, deploy.ErrMismatch)
 }

@@ -296,7 +296,9 @@ type Forecaster struct {
 // It fails with [forecast.ErrNotFitted], with onnx.ErrUnsupported for a forecaster that
 // cannot be exported, and with [ErrMismatch] for a file that tells that it was exported
 // from another one. Those of [Model] and [Best] tell, unless the forecaster cannot be
-// saved; a file that was made otherwise is taken as it is.
+// saved; a file that was made otherwise is taken as it is. A later version of attune that
+// reads or saves models otherwise may refuse older files, too, since all that is saved is
+// compared, see [Match]: export them anew.
 func Open(file string, native forecast.Forecaster, o runtime.Options) (*Forecaster, error) {
 	planner, ok := native.(interface {
 		Plan() (forecast.Plan, error)

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -15,34 +16,55 @@ import (
 var ErrMismatch = errors.New("it was not exported from this native model")
 
 // nativeKey is where the metadata of an export tell the SHA-256, in hexadecimal, of the
-// native model as it is saved.
+// native model as it is saved: see [Match].
 const nativeKey = "attune.native"
 
-// fingerprint returns the SHA-256 of a native model, "" where it cannot be saved.
-func fingerprint(save func(io.Writer) error) string {
-	h := sha256.New()
-	if save(h) != nil {
-		return ""
+// fingerprint returns the SHA-256 of a native model. JSON has \ufffd for a byte of a name
+// that is not UTF-8, and once that was loaded the character itself, here the same.
+func fingerprint(save func(io.Writer) error) (string, error) {
+	var b bytes.Buffer
+	if err := save(&b); err != nil {
+		return "", err
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	sum := sha256.Sum256(bytes.ReplaceAll(b.Bytes(), []byte(`\ufffd`), []byte("\ufffd")))
+	return hex.EncodeToString(sum[:]), nil
 }
 
-// belongs compares what an export tells of its native model with the one at hand. One that
-// tells nothing may be of any; so may one beside a model that cannot be saved.
-func belongs(file string, s *runtime.Session, save func(io.Writer) error) error {
-	meta := s.Metadata()
+// Match fails with [ErrMismatch] if the metadata of an export tell that it was exported
+// from another native model than the one that save writes, and with the error of save.
+// Metadata that tell nothing may be of any model; save is not called then.
+//
+// What is compared is all that is saved, also what no prediction needs, such as the gain,
+// weight and count of nodes: an export no longer matches its model once a version of
+// attune reads or saves that otherwise.
+func Match(meta map[string]string, save func(io.Writer) error) error {
+	if err := match(meta, save); err != nil {
+		return fmt.Errorf("deploy: match: %w", err)
+	}
+	return nil
+}
+
+func match(meta map[string]string, save func(io.Writer) error) error {
 	want := meta[nativeKey]
 	if want == "" {
 		return nil
 	}
-	got := fingerprint(save)
-	if got == "" || got == want {
-		return nil
+	got, err := fingerprint(save)
+	if err != nil || got == want {
+		return err
 	}
 	from := ""
 	if study := meta["attune.study"]; study != "" {
 		from = fmt.Sprintf(" (study %s, trial %s)", study, meta["attune.trial"])
 	}
-	return fmt.Errorf("deploy: open %s: %w: the file is of the one%s with SHA-256 %s, and this one has %s: export it anew, or open the file beside the model that it is of",
-		file, ErrMismatch, from, want, got)
+	return fmt.Errorf("%w: the file is of the one%s with SHA-256 %s, and this one has %s: export it anew, or open the file beside the model that it is of",
+		ErrMismatch, from, want, got)
+}
+
+// belongs matches a file that is opened; that of a model that cannot be saved may be any.
+func belongs(file string, s *runtime.Session, save func(io.Writer) error) error {
+	if err := match(s.Metadata(), save); errors.Is(err, ErrMismatch) {
+		return fmt.Errorf("deploy: open %s: %w", file, err)
+	}
+	return nil
 }

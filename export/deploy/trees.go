@@ -93,7 +93,9 @@ func compareRaw(m *tree.Model, native *tree.Predictor, options onnx.TreesOptions
 // where that fails: see [runtime.OpenFallback]. It must be closed.
 //
 // It fails with [ErrMismatch] for a file that tells that it was exported from another
-// model. Those of [Trees] tell; a file that was made otherwise is taken as it is.
+// model. Those of [Trees] tell; a file that was made otherwise is taken as it is. A later
+// version of attune that reads or saves models otherwise may refuse older files, too,
+// since all that is saved is compared, see [Match]: export them anew.
 func OpenTrees(file string, m *tree.Model, o runtime.Options) (*runtime.Fallback, error) {
 	if m == nil {
 		return nil, errors.New("deploy: open trees: there is no native model")

@@ -21,6 +21,6 @@
 //
 // Of LSTM and MatMul, what goes in is turned to bytes by its range in the batch, as it
 // comes: with other rows beside it a forecast is another, by up to the error of the
-// quantization; so a Gate compares in batches of several sizes. Of Conv the ranges are those of the calibration, and what lies outside is
-// cut off.
+// quantization; so a Gate compares in batches of several sizes. Of Conv the ranges are
+// those of the calibration, and what lies outside is cut off.
 package quantize

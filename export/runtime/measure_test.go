@@ -116,6 +116,34 @@ func TestMeasure(t *testing.T) {
 	require.ErrorIs(t, err, io.EOF)
 }
 
+// A counted model tells when it is closed.
+type counted struct {
+	Model
+	closed func()
+}
+
+func (c counted) Close() error {
+	c.closed()
+	return nil
+}
+
+// What is closed before the memory is measured would leave room for what is opened then.
+func TestMeasureTakesTheMemoryFirst(t *testing.T) {
+	opened, closed := 0, 0
+	open := func() (Model, error) {
+		opened++
+		return counted{times(1), func() {
+			closed++
+			assert.GreaterOrEqual(t, opened, 2*(1+3), "closed before all were opened side by side")
+		}}, nil
+	}
+	m := Measurement{Rows: []float64{1, 2}, Width: 1, Batches: []int{1}, Time: time.Microsecond, Opens: 3}
+	_, err := m.Run(t.Context(), Subject{Name: "one", Open: open}, Subject{Name: "two", Open: open})
+	require.NoError(t, err)
+	require.Equal(t, 2*(1+3+3), opened)
+	require.Equal(t, opened, closed)
+}
+
 func TestMeasureBad(t *testing.T) {
 	one := Subject{Name: "one", Open: func() (Model, error) { return times(1), nil }}
 	good := Measurement{Rows: []float64{1, 2}, Width: 1, Batches: []int{1}, Time: time.Microsecond}
