@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 
@@ -17,7 +18,6 @@ import (
 	"github.com/attune-hpo/attune/export/deploy"
 	"github.com/attune-hpo/attune/export/onnx"
 	"github.com/attune-hpo/attune/export/runtime"
-	"github.com/attune-hpo/attune/internal/atomicfile"
 	"github.com/attune-hpo/attune/internal/csvfile"
 	"github.com/attune-hpo/attune/objective/tree"
 )
@@ -108,11 +108,36 @@ func readTrees(file string) (*tree.Model, error) {
 		return nil, err
 	}
 	defer f.Close()
-	m, err := tree.Read(bufio.NewReader(f))
+	from := bufio.NewReader(f)
+	head, _ := from.Peek(len(cbm))
+	m, err := tree.Read(from)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return nil, fmt.Errorf("%s: %w%s", file, err, anew(string(head), err))
 	}
 	return m, nil
+}
+
+// cbm is what CatBoost's own format begins with.
+const cbm = "CBM1"
+
+// foreignClass is what an error says of a library's model in a pickle.
+var foreignClass = regexp.MustCompile(`\b(lightgbm|xgboost|catboost)(?:\.\w+)*\.(\w+) is not among`)
+
+// anew says how to save a model in a format that is read, empty if that is not known.
+func anew(head string, err error) string {
+	const json = `.save_model("m.json", format="json")`
+	if head == cbm {
+		return ": it is CatBoost's own format: save the model with model" + json
+	}
+	m := foreignClass.FindStringSubmatch(err.Error())
+	if m == nil {
+		return ""
+	}
+	how := map[string]string{"lightgbm": `model.booster_.save_model("m.txt")`, "xgboost": `model.save_model("m.json")`, "catboost": "model" + json}[m[1]]
+	if m[1] == "lightgbm" && m[2] == "Booster" {
+		how = `booster.save_model("m.txt")`
+	}
+	return ": it is a model of another library: save it with " + how
 }
 
 // read returns the rows to compare on: of the file, or none.
@@ -133,7 +158,7 @@ func (c *convert) read(m *tree.Model) ([]float64, error) {
 }
 
 // readRows reads a table of numbers: the columns with the names of the model's features
-// or, where some name is not there, as many columns as it has features. What is empty,
+// or, where none of the names is there, as many columns as it has features. What is empty,
 // NA or NaN is missing.
 func readRows(from io.Reader, m *tree.Model) ([]float64, error) {
 	in, err := csvfile.NewReader(from, 0)
@@ -141,14 +166,19 @@ func readRows(from io.Reader, m *tree.Model) ([]float64, error) {
 		return nil, err
 	}
 	columns := make([]int, len(m.Features))
-	named := true
+	var there, missing []string
 	for i, f := range m.Features {
 		columns[i] = slices.IndexFunc(in.Header, func(h string) bool { return f.Name != "" && h == f.Name })
 		if columns[i] < 0 {
-			named = false
+			missing = append(missing, f.Name)
+		} else {
+			there = append(there, f.Name)
 		}
 	}
-	if !named {
+	if len(missing) > 0 {
+		if len(there) > 0 {
+			return nil, fmt.Errorf("some of its columns have names of the model's features (%s), and there are none for %s: name all as the model does, or none", few(there), few(missing))
+		}
 		if len(in.Header) != len(m.Features) {
 			return nil, fmt.Errorf("it has %d columns, and not those of the model's %d features by name", len(in.Header), len(m.Features))
 		}
@@ -175,6 +205,15 @@ func readRows(from io.Reader, m *tree.Model) ([]float64, error) {
 			rows = append(rows, x)
 		}
 	}
+}
+
+// few returns the first of some names.
+func few(names []string) string {
+	const most = 5
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", csvfile.Names(names[:most]), len(names)-most)
+	}
+	return csvfile.Names(names)
 }
 
 // measure compares the native model and the file.
@@ -209,8 +248,8 @@ func (c *convert) measure(ctx context.Context, stdout io.Writer, file string, m 
 		if f.file == "" {
 			continue
 		}
-		if err := atomicfile.Write(f.file, f.write); err != nil {
-			return fmt.Errorf("--benchmark-%s %s: %w", f.flag, f.file, err)
+		if err := writeFile("benchmark-"+f.flag, f.file, f.write); err != nil {
+			return err
 		}
 	}
 	return nil

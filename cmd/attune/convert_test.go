@@ -71,6 +71,10 @@ func TestConvert(t *testing.T) {
 	assert.Contains(t, out, "pass: within 0.0001 + 0.001·|native|")
 	assert.Contains(t, out, "opset 17, ai.onnx.ml 3")
 	assert.Contains(t, out, "models: old, version 1, live\n")
+	o := attune(t, dir, "predict", "--registry", "models", "--name", "old", "--data", "lightgbm.txt")
+	assert.Equal(t, "attune: "+filepath.Join("models", "old", "000001", "native.json")+": a tree model, not a forecaster: serve its model.onnx\n", o.stderr)
+	o = attune(t, dir, "predict", "--model", "lightgbm.txt", "--data", "lightgbm.txt")
+	assert.Equal(t, "attune: lightgbm.txt: a tree model, not a forecaster: attune convert makes ONNX of it\n", o.stderr)
 
 	out = succeed(t, dir, "convert", "lightgbm.txt", "--output", "model.onnx", "--benchmark-json", "speed.json", "--benchmark-svg", "speed.svg", "--report", "report.json")
 	assert.Regexp(t, `(?m)^ *native .*$`, out)
@@ -127,6 +131,7 @@ func TestConvertOnRows(t *testing.T) {
 		"empty":   {"", "there are no rows"},
 		"header":  {strings.Join(header, ",") + "\n", "there are no rows after the header"},
 		"columns": {"a,b\n1,2\n", "it has 2 columns, and not those of the model's"},
+		"some":    {strings.Join(header[1:], ",") + ",b\n" + row + "\n", `some of its columns have names of the model's features ("`},
 		"text":    {strings.Join(header, ",") + "\n" + row + "\n" + strings.Replace(row, "1.5", "one", 1) + "\n", `line 3: column "` + header[0] + `": "one": not a number`},
 		"ragged":  {strings.Join(header, ",") + "\n1\n", "line 2: wrong number of fields"},
 	} {
@@ -167,6 +172,10 @@ func TestConvertBadInput(t *testing.T) {
 		"no model":  {[]byte("hello"), "model: malformed model: neither LightGBM text"},
 		"pickle":    {[]byte("\x80\x04\x95hello"), "model: malformed model: scikit-learn: pickle: byte 2: ends too early"},
 		"program":   {[]byte("cos\nsystem\n(S'echo hello'\ntR."), "model: unsupported: pickle: byte 0: os.system is not among"},
+		"CatBoost":  {[]byte("CBM1\x08!"), `neither LightGBM text, nor XGBoost JSON or UBJSON, nor CatBoost JSON, nor scikit-learn's pickle: save the model in one of these: it is CatBoost's own format: save the model with model.save_model("m.json", format="json")`},
+		"LightGBM":  {[]byte("clightgbm.sklearn\nLGBMRegressor\n."), `it is a model of another library: save it with model.booster_.save_model("m.txt")`},
+		"a booster": {[]byte("clightgbm.basic\nBooster\n."), `it is a model of another library: save it with booster.save_model("m.txt")`},
+		"XGBoost":   {[]byte("cxgboost.sklearn\nXGBClassifier\n."), `it is a model of another library: save it with model.save_model("m.json")`},
 		"empty":     {nil, "model: malformed model"},
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "model"), c.content, 0o644))

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	stdruntime "runtime"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +14,6 @@ import (
 	"github.com/attune-hpo/attune/export/quantize"
 	"github.com/attune-hpo/attune/export/registry"
 	"github.com/attune-hpo/attune/export/validate"
-	"github.com/attune-hpo/attune/internal/atomicfile"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/tune"
 )
@@ -99,8 +97,8 @@ func (e *exporter) tell(w io.Writer, r deploy.Result, err error) error {
 				Raw    *validate.Report `json:"raw,omitempty"`
 			}{r.Pass(), r.Form.String(), r.Size, r.File, r.Report, r.Raw})
 		}
-		if at := atomicfile.Write(e.report, write); at != nil {
-			return cmp.Or(err, fmt.Errorf("--report %s: %w", e.report, at))
+		if at := writeFile("report", e.report, write); at != nil {
+			return cmp.Or(err, at)
 		}
 	}
 	if r.File != "" {
@@ -145,7 +143,9 @@ It needs ONNX Runtime: attune setup onnxruntime fetches it.`,
   attune export --storage attune.db --study airpassengers-passengers/lightgbm --output model.onnx --form compatible
   attune export --output model.onnx --registry models --name passengers --promote`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return e.run(cmd.Context(), cmd.OutOrStdout()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return e.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
 	}
 	storageFlags(cmd, &e.storage, &e.study)
 	e.flags(cmd)
@@ -156,7 +156,7 @@ It needs ONNX Runtime: attune setup onnxruntime fetches it.`,
 	return cmd
 }
 
-func (e *exportONNX) run(ctx context.Context, stdout io.Writer) error {
+func (e *exportONNX) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if e.windows < 1 {
 		return fmt.Errorf("--windows %d: want 1 or more", e.windows)
 	}
@@ -170,17 +170,23 @@ func (e *exportONNX) run(ctx context.Context, stdout io.Writer) error {
 		}
 	}
 	o.Windows, o.Quantize = e.windows, quantize.Kind(e.quant)
-	m, frame, err := e.load(ctx)
+	m, frame, err := e.load(ctx, stderr)
 	if err != nil {
 		return err
 	}
+	if e.quant != "" && isTrees(m.Family) {
+		return fmt.Errorf("--quantize %s: trees cannot be quantized: export %s without --quantize", e.quant, m.Family)
+	}
 	fmt.Fprintf(stdout, "%s, trial %d of study %s\n", m.Family, m.Trial, m.Study)
 	r, err := deploy.Model(ctx, m, frame, o)
+	if errors.Is(err, quantize.ErrNothing) {
+		return fmt.Errorf("--quantize %s: %w: the network is too small to gain: export without --quantize", e.quant, err)
+	}
 	return e.tell(stdout, r, err)
 }
 
 // load returns the best model of the study and the data to compare on.
-func (e *exportONNX) load(ctx context.Context) (tune.Model, forecast.Frame, error) {
+func (e *exportONNX) load(ctx context.Context, stderr io.Writer) (tune.Model, forecast.Frame, error) {
 	store, err := openStore(e.storage)
 	if err != nil {
 		return tune.Model{}, nil, err
@@ -194,7 +200,8 @@ func (e *exportONNX) load(ctx context.Context) (tune.Model, forecast.Frame, erro
 		return tune.Model{}, nil, err
 	}
 	defer s.Close()
-	m, _, err := s.final(ctx, stdruntime.GOMAXPROCS(0))
+	s.data = e.data
+	m, err := s.use(ctx, stderr)
 	if err != nil {
 		return m, nil, err
 	}
@@ -203,5 +210,5 @@ func (e *exportONNX) load(ctx context.Context) (tune.Model, forecast.Frame, erro
 		from.File = e.data
 	}
 	frame, err := from.series()
-	return m, frame, err
+	return m, frame, whither(err, e.data)
 }

@@ -16,6 +16,8 @@ func TestExport(t *testing.T) {
 	library := onnxtest.Require(t)
 	dir, args := air(t)
 	succeed(t, dir, args...)
+	succeed(t, dir, "optimize", "--data", "air.csv", "--target", "passengers", "--models", "nlinear", "--trials", "1", "--windows", "1", "--name", "small", "--storage", "small.db")
+	assert.Contains(t, attune(t, dir, "export", "--output", "model.onnx").stderr, "attune: warning: on the test span lightgbm had ")
 	out := succeed(t, dir, "export", "--output", "model.onnx", "--report", "report.json")
 	assert.Contains(t, out, "lightgbm, trial ")
 	assert.Contains(t, out, "pass: within 0.0001 + 0.001·|native|\n")
@@ -47,7 +49,8 @@ func TestExport(t *testing.T) {
 		want string
 	}{
 		{[]string{"--study", "other"}, "--study other: want one of "},
-		{[]string{"--quantize", "int8"}, "there is nothing to quantize"},
+		{[]string{"--quantize", "int8"}, "--quantize int8: trees cannot be quantized: export lightgbm without --quantize"},
+		{[]string{"--quantize", "fp16", "--study", "small/nlinear", "--storage", "small.db"}, "--quantize fp16: there is nothing to quantize: no weights of float32 have 1024 elements: the network is too small to gain: export without --quantize"},
 		{[]string{"--quantize", "int2"}, "--quantize int2: want one of fp16, int8"},
 		{[]string{"--windows", "0"}, "--windows 0: want 1 or more"},
 		{[]string{"--rtol", "-1"}, "want finite numbers of at least 0"},

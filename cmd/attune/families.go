@@ -67,6 +67,16 @@ type model struct {
 	device   bool // it trains on one
 }
 
+// isTrees reports whether a model is a tree ensemble.
+func isTrees(name string) bool {
+	for _, f := range families() {
+		if _, trees := f.(treeforecast.Family); trees && f.Name() == name {
+			return true
+		}
+	}
+	return false
+}
+
 // how says how a family is made, besides its hyperparameters.
 type how struct {
 	engine string // of trees

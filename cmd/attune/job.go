@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 
 	"github.com/attune-hpo/attune/objective/forecast"
@@ -68,6 +71,8 @@ func (j job) conflict(study string, now job) error {
 		return differ(study, "--patience", j.Patience, now.Patience)
 	case !slices.Equal(j.Fixed, now.Fixed):
 		return differ(study, "--fixed", j.Fixed, now.Fixed)
+	case j.Fingerprint != now.Fingerprint && j.Span == now.Span:
+		return fmt.Errorf("study %q was made with other values in the data (%s, as now): scores of the two do not compare, so take another --name", study, j.Span)
 	case j.Fingerprint != now.Fingerprint:
 		return fmt.Errorf("study %q was made with other data (%s; now %s): scores of the two do not compare, so take another --name", study, j.Span, now.Span)
 	}
@@ -158,6 +163,7 @@ type jobStudy struct {
 	job    job
 	store  *sqlite.Store
 	device string // to fit networks on
+	data   string // file to look for the job's data in, if they are not where they were; or empty
 }
 
 // errNotJob reports a study that attune optimize has not made.
@@ -179,7 +185,7 @@ func openJob(ctx context.Context, store *sqlite.Store, name string) (*jobStudy, 
 		st.Close()
 		return nil, fmt.Errorf("study %q: %w", name, err)
 	}
-	return &jobStudy{st, j, store, autoDevice}, nil
+	return &jobStudy{Study: st, job: j, store: store, device: autoDevice}, nil
 }
 
 func readJob(attrs trial.Attrs) (job, error) {
@@ -205,8 +211,31 @@ func modelPath(storage, study string) string {
 
 func tunedFolder(storage string) string { return filepath.Join(modelsFolder(storage), "tuned") }
 
+// read returns the data that the study was made with.
+func (s *jobStudy) read() (forecast.Frame, error) {
+	var first error
+	for _, file := range []string{s.job.Data.File, s.data} {
+		from := s.job.Data
+		if from.File = file; file == "" {
+			continue
+		}
+		frame, err := from.read()
+		if err == nil && fingerprint(frame) == s.job.Fingerprint {
+			return frame, nil
+		}
+		if err == nil {
+			err = fmt.Errorf("%s has changed since: say with --data where it is as it was", file)
+		} else if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w: say with --data where it is", err)
+		}
+		first = cmp.Or(first, err)
+	}
+	return nil, first
+}
+
 // final returns the model of the best trial, fitted to all data that the study was made
-// with, and the file it is kept in.
+// with, and the file it is kept in. There is a model also where it could not be kept, which
+// is an error.
 func (s *jobStudy) final(ctx context.Context, threads int) (tune.Model, string, error) {
 	t := s.job.task(nil, nil, modelsFolder(s.store.Path), threads)
 	path := t.Path(s.Name())
@@ -221,10 +250,7 @@ func (s *jobStudy) final(ctx context.Context, threads int) (tune.Model, string, 
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, tune.ErrModel) {
 		return tune.Model{}, "", err
 	}
-	frame, err := s.job.Data.read()
-	if err == nil && fingerprint(frame) != s.job.Fingerprint {
-		err = fmt.Errorf("%s has changed since", s.job.Data.File)
-	}
+	frame, err := s.read()
 	if err != nil {
 		return tune.Model{}, "", fmt.Errorf("study %q: its best model is yet to be fitted to the data that it was tuned on: %w", s.Name(), err)
 	}
@@ -236,6 +262,22 @@ func (s *jobStudy) final(ctx context.Context, threads int) (tune.Model, string, 
 	}
 	m, err = t.Best(ctx, s.Study)
 	return m, path, err
+}
+
+// use returns the final model to be used, and warns if it could not be kept or is not to be
+// trusted.
+func (s *jobStudy) use(ctx context.Context, stderr io.Writer) (tune.Model, error) {
+	m, _, err := s.final(ctx, runtime.GOMAXPROCS(0))
+	switch {
+	case err != nil && m.Forecaster == nil:
+		return m, err
+	case err != nil:
+		warn(stderr, fmt.Errorf("the model could not be kept, and will be fitted anew the next time: %w", err))
+	}
+	if doubt := s.doubt(ctx); doubt != nil {
+		warn(stderr, doubt)
+	}
+	return m, nil
 }
 
 // openStore returns the store of a file that is to be read.

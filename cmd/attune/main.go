@@ -53,7 +53,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "attune: %v\n", err)
 		return 130
 	}
-	text := plain(err.Error())
+	text := plain(strings.ReplaceAll(err.Error(), "\n", "; ")) + repair(err)
 	if errors.Is(err, storage.ErrFormat) || errors.Is(err, storage.ErrPath) {
 		text += ": name another file with --storage"
 	}
@@ -149,6 +149,11 @@ func badFlag(text string) string {
 		}
 	}
 	return fmt.Sprintf("%s %s: %s", m[2], m[1], m[3])
+}
+
+// warn writes a warning, in a line.
+func warn(stderr io.Writer, err error) {
+	fmt.Fprintf(stderr, "attune: warning: %s\n", plain(err.Error()))
 }
 
 // oneOf fails unless a flag's value is one of those it may have.

@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,6 +56,16 @@ func attune(t *testing.T, dir string, args ...string) outcome {
 		require.NoError(t, err)
 	}
 	return outcome{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+}
+
+// A file that cannot be written is named as it was asked for.
+func TestWriteFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "best.json")
+	denied := func(io.Writer) error {
+		return &fs.PathError{Op: "open", Path: filepath.Join(filepath.Dir(file), ".best.json.123.tmp"), Err: fs.ErrPermission}
+	}
+	assert.EqualError(t, writeFile("output", file, denied), "--output "+file+": permission denied")
+	assert.NoFileExists(t, file)
 }
 
 func countLines(text string) int { return strings.Count(text, "\n") }
@@ -137,7 +149,11 @@ func TestTour(t *testing.T) {
 			if !r.Baseline {
 				assert.Equal(t, 6, r.Trials)
 				assert.Contains(t, r.Params, "num_leaves")
-				assert.NotContains(t, r.Params, "transform", "it is fixed")
+				assert.Equal(t, "log,diff", r.Params["transform"], "it is fixed")
+				assert.Contains(t, r.Params, "num_iterations", "the rounds that were best")
+				var best map[string]any
+				require.NoError(t, json.Unmarshal([]byte(succeed(t, dir, "best", "--format", "json")), &best))
+				assert.Equal(t, best, r.Params)
 			}
 		}
 	})
@@ -161,6 +177,11 @@ func TestTour(t *testing.T) {
 		assert.Len(t, strings.Split(succeed(t, dir, "trials", "--format", "jsonl"), "\n"), 6+1)
 	})
 	forecast := succeed(t, dir, "predict")
+	t.Run("not to be trusted", func(t *testing.T) {
+		doubt := regexp.MustCompile(`worse than the baseline seasonal naive \+ drift with [0-9.]+: do not trust it yet`)
+		require.Regexp(t, doubt, first.stdout)
+		assert.Regexp(t, `^attune: warning: on the test span lightgbm had mape [0-9.]+, `+doubt.String()+`\n$`, attune(t, dir, "predict").stderr)
+	})
 	t.Run("predict", func(t *testing.T) {
 		rows := strings.Split(forecast, "\n")
 		require.Len(t, rows, 1+12+1)
@@ -182,6 +203,29 @@ func TestTour(t *testing.T) {
 		assert.Contains(t, attune(t, dir, "predict", "--model", model).stderr, "attune: --model: say with --data what it is to continue")
 		assert.Contains(t, attune(t, dir, "predict", "--model", "air.csv", "--data", "air.csv").stderr, "attune: no model file: air.csv: its first line is not JSON")
 	})
+	t.Run("data that are elsewhere", func(t *testing.T) {
+		file := filepath.Join(dir, "air.csv")
+		require.NoError(t, os.Rename(file, filepath.Join(dir, "moved.csv")))
+		missing := file + ": no such file or directory: say with --data where it is\n"
+		for _, command := range [][]string{{"predict"}, {"export", "--output", "never.onnx"}} {
+			assert.Contains(t, attune(t, dir, command...).stderr, "\nattune: "+missing)
+		}
+		require.NoError(t, os.Remove(filepath.Join(dir, filepath.FromSlash(model))))
+		assert.Contains(t, attune(t, dir, "predict").stderr, "its best model is yet to be fitted to the data that it was tuned on: "+missing)
+		assert.Equal(t, forecast, succeed(t, dir, "predict", "--data", "moved.csv"), "the model is fitted once more")
+		require.NoError(t, os.Rename(filepath.Join(dir, "moved.csv"), file))
+	})
+	t.Run("a model that cannot be kept", func(t *testing.T) {
+		folder, aside := filepath.Join(dir, "attune.db.models"), filepath.Join(dir, "aside")
+		require.NoError(t, os.Rename(folder, aside))
+		require.NoError(t, os.Symlink(filepath.Join(dir, "nowhere", "models"), folder))
+		o := attune(t, dir, "predict")
+		assert.Zero(t, o.code, o.stderr)
+		assert.Equal(t, forecast, o.stdout)
+		assert.Contains(t, o.stderr, "attune: warning: the model could not be kept, and will be fitted anew the next time: ")
+		require.NoError(t, os.Remove(folder))
+		require.NoError(t, os.Rename(aside, folder))
+	})
 	t.Run("predict anew", func(t *testing.T) {
 		require.NoError(t, os.Remove(filepath.Join(dir, filepath.FromSlash(model))))
 		assert.Equal(t, forecast, succeed(t, dir, "predict"), "the model is fitted once more")
@@ -198,6 +242,11 @@ func TestTour(t *testing.T) {
 		o := attune(t, dir, optimize...)
 		assert.Equal(t, 1, o.code)
 		assert.Contains(t, o.stderr, `study "air-passengers/lightgbm" was made with other data (144 rows, 1949-01 to 1960-12; now 147 rows, 1949-01 to 1961-03): scores of the two do not compare, so take another --name`)
+	})
+	t.Run("other values", func(t *testing.T) {
+		require.NoError(t, os.WriteFile(data, bytes.Replace(old, []byte(",112\n"), []byte(",113\n"), 1), 0o644))
+		o := attune(t, dir, optimize...)
+		assert.Contains(t, o.stderr, `was made with other values in the data (144 rows, 1949-01 to 1960-12, as now): scores of the two do not compare, so take another --name`)
 	})
 	require.NoError(t, os.WriteFile(data, old, 0o644))
 	for name, tc := range map[string]struct {
@@ -241,6 +290,7 @@ func TestTour(t *testing.T) {
 				assert.Equal(t, "attune: "+flag+" "+file+want, o.stderr)
 			}
 		}
+		assert.Equal(t, "attune: --plot a.png: what is drawn is SVG: want a name that ends in .svg\n", attune(t, dir, "predict", "--plot", "a.png").stderr)
 		assert.Equal(t, "attune: --output is empty: want a file\n", attune(t, dir, "export", "--output", "").stderr)
 		assert.NoFileExists(t, filepath.Join(dir, "a.onnx"))
 		assert.Contains(t, attune(t, dir, "predict", "--study", "b/lightgbm", "--series", "x").stderr, "attune: --series x: the data are one series, without an id\n")
@@ -248,7 +298,7 @@ func TestTour(t *testing.T) {
 	t.Run("no time", func(t *testing.T) {
 		o := attune(t, dir, append(optimize, "--name", "c", "--timeout", "1ns")...)
 		assert.Equal(t, 1, o.code)
-		assert.Contains(t, o.stderr, `study "c/lightgbm": no trial was complete within its share of --timeout 1ns: give it more`)
+		assert.Contains(t, o.stderr, `study "c/lightgbm": no trial was complete within --timeout 1ns: give it more`)
 	})
 	if runtime.GOOS == "linux" {
 		t.Run("a full disk", func(t *testing.T) {
@@ -262,6 +312,62 @@ func TestTour(t *testing.T) {
 			assert.Contains(t, stderr.String(), "no space left on device")
 		})
 	}
+}
+
+// Models share --timeout, whatever one of them overran or left.
+func TestPortions(t *testing.T) {
+	for name, tc := range map[string]struct {
+		took, want []time.Duration
+	}{
+		"all of it":     {[]time.Duration{4, 4, 4}, []time.Duration{4, 4, 4}},
+		"less":          {[]time.Duration{2, 0, 9}, []time.Duration{4, 5, 10}},
+		"more":          {[]time.Duration{60, 60, 60}, []time.Duration{4, 4, 4}},
+		"more, then no": {[]time.Duration{60, 0, 0}, []time.Duration{4, 4, 8}},
+	} {
+		left := 12 * time.Second
+		for i, took := range tc.took {
+			share := portion(left, len(tc.took)-i)
+			assert.Equal(t, tc.want[i]*time.Second, share, name)
+			left = after(left, share, took*time.Second)
+		}
+	}
+	assert.Positive(t, portion(0, 2))
+}
+
+// One model without a complete trial does not cost the others their comparison.
+func TestMissing(t *testing.T) {
+	t.Parallel()
+	dir, optimize := air(t)
+	optimize = append(optimize, "--windows", "1", "--quiet")
+	failing := []string{"--models", "lstm", "--fixed", "lstm.learning_rate=999", "--fixed", "lstm.epochs=3"}
+	o := attune(t, dir, append(optimize, failing...)...)
+	require.Zero(t, o.code, o.stderr)
+	assert.Regexp(t, `\nlstm +- +- +- +- +0 +0 +10 +0s +-\n`, o.stdout)
+	assert.Contains(t, o.stdout, "\n"+`study "air-passengers/lstm": too many failures in a row: 10, the last of them trial 9: `)
+	assert.Contains(t, o.stdout, "\nmodel, fitted to all data: attune.db.models/model-air-passengers%2Flightgbm.json\n")
+	assert.FileExists(t, filepath.Join(dir, "attune.db.models", "model-air-passengers%2Flightgbm.json"))
+	o = attune(t, dir, append(optimize, "--models", "nlinear", "--name", "b", "--timeout", "1ns")...)
+	assert.Equal(t, 1, o.code, "no model has a trial")
+	assert.Empty(t, o.stdout)
+	assert.Equal(t, `attune: study "b/lightgbm": no trial was complete within its share of --timeout 1ns, which was 0s: give it more; `+
+		`study "b/nlinear": no trial was complete within its share of --timeout 1ns, which was 0s: give it more`+"\n", o.stderr)
+
+	var report struct {
+		Winner string
+		Notes  []string
+		Rows   []struct {
+			Name, Error string
+			Best        *int `json:"best_trial"`
+		}
+	}
+	out := succeed(t, dir, append(optimize, "--models", "nlinear", "--trials", "50", "--timeout", "1ns", "--json")...)
+	require.NoError(t, json.Unmarshal([]byte(out), &report))
+	assert.Equal(t, "air-passengers/lightgbm", report.Winner, "whose trials are of the first run")
+	last := report.Rows[len(report.Rows)-1]
+	assert.Equal(t, "nlinear", last.Name)
+	assert.Nil(t, last.Best)
+	assert.Contains(t, last.Error, `study "air-passengers/nlinear": no trial was complete within its share of --timeout 1ns`)
+	assert.Contains(t, report.Notes, last.Error)
 }
 
 // Several series with columns known late and in advance, an ID and a layout of its own.
@@ -395,6 +501,11 @@ func TestResume(t *testing.T) {
 			require.NoError(t, json.Unmarshal([]byte(succeed(t, dir, "studies", "--format", "json")), &list))
 			were := list[0].Complete
 			assert.Zero(t, list[0].Failed)
+			trials := succeed(t, dir, "trials")
+			assert.Equal(t, name == "interrupted", strings.Contains(trials, ",interrupted,"), "some of them were cut short")
+			if name == "interrupted" {
+				assert.NotContains(t, trials, ",failed,")
+			}
 			require.Less(t, were, 200, "it was not stopped in the middle")
 
 			total := []string{"--trials", strconv.Itoa(were + 2)}

@@ -102,7 +102,7 @@ With one worker (--workers 1) the same seed gives the same trials.`,
 	f.IntVar(&o.step, "step", 0, "steps from one origin to the next (default: half of the horizon)")
 	f.IntVar(&o.test, "test", 0, "steps at the end that are kept back for the comparison; 0 for none (default: the horizon)")
 	f.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "trials at once; each has its share of the cores")
-	f.DurationVar(&o.timeout, "timeout", 0, "start no trial after so long in all, as in 10m; models have equal shares of it")
+	f.DurationVar(&o.timeout, "timeout", 0, "start trials for so long in all, as in 10m; models have equal shares of it, and what one leaves; those that run then are finished")
 	f.Uint64Var(&o.seed, "seed", 0, "of all that is random")
 	f.StringVar(&o.sampler, "sampler", samplers[0].name, "what proposes trials: "+strings.Join(samplers.names(), ", "))
 	f.StringVar(&o.pruner, "pruner", pruners[0].name, "what stops bad trials early: "+strings.Join(pruners.names(), ", "))
@@ -141,17 +141,35 @@ func (o *optimize) run(cmd *cobra.Command) error {
 	store := sqlite.File(o.storage)
 	r := report{job: plans[0].job, storage: o.storage, device: o.device, frame: frame}
 	o.say("%s: %s by %s, %s", o.data.File, o.data.Target, frame[0].Freq, o.data.span(frame))
-	end := time.Now().Add(o.timeout)
+	left := o.timeout
 	for i, p := range plans {
-		share := time.Duration(0)
-		if o.timeout > 0 {
-			share = max(time.Nanosecond, time.Until(end)/time.Duration(len(plans)-i))
+		share, begun := portion(left, len(plans)-i), time.Now()
+		if o.timeout == 0 {
+			share = 0 // no bound
 		}
 		row, err := o.one(ctx, store, p, frame, share)
-		if err != nil {
+		left = after(left, share, time.Since(begun))
+		switch {
+		case err == nil:
+			r.models = append(r.models, row)
+			continue
+		case ctx.Err() != nil:
 			return err
+		case !errors.Is(err, study.ErrNoTrial) || row.trials[2] > 0 || o.timeout == 0: // which is not for want of time
+		case len(plans) == 1:
+			err = fmt.Errorf("study %q: no trial was complete within --timeout %v: give it more", row.study, o.timeout)
+		default:
+			err = fmt.Errorf("study %q: no trial was complete within its share of --timeout %v, which was %v: give it more", row.study, o.timeout, share.Round(time.Millisecond))
 		}
-		r.models = append(r.models, row)
+		row.missing = err
+		r.missing = append(r.missing, row)
+	}
+	if len(r.models) == 0 {
+		err := r.missing[0].missing
+		for _, m := range r.missing[1:] {
+			err = fmt.Errorf("%w; %w", err, m.missing)
+		}
+		return err
 	}
 	if err := r.compare(ctx, o.threads(1)); err != nil {
 		return err
@@ -161,6 +179,16 @@ func (o *optimize) run(cmd *cobra.Command) error {
 	}
 	return r.write(cmd.OutOrStdout())
 }
+
+// portion is one of so many equal ones of the time that is left, which is never nothing: that
+// would be no bound.
+func portion(left time.Duration, models int) time.Duration {
+	return max(time.Nanosecond, left/time.Duration(models))
+}
+
+// after is the time that a model leaves, of what was left, to those after it. What it took
+// beyond its share, to finish trials, is not at their cost.
+func after(left, share, took time.Duration) time.Duration { return left - min(share, took) }
 
 // printSpace writes what the only one of the plans searches.
 func (o *optimize) printSpace(w io.Writer, plans []plan, frame forecast.Frame) error {
@@ -191,12 +219,15 @@ func (p plan) task(back *forecast.Backtest, folder string, threads int) *tune.Ta
 	return t
 }
 
-// one runs the study of a plan until it has all trials.
+// one runs the study of a plan until it has all trials. The row names the study and
+// counts its trials also if there is an error: that it has no best trial, or why.
 func (o *optimize) one(ctx context.Context, store *sqlite.Store, p plan, frame forecast.Frame, timeout time.Duration) (row, error) {
 	j := p.job
+	name := o.study(j)
+	none := row{name: j.Model, study: name}
 	back, err := j.tuning(frame)
 	if err != nil {
-		return row{}, err
+		return none, err
 	}
 	if f, ok := p.family.(treeforecast.Family); ok {
 		f.Cache = forecast.NewCache(tables(frame, j.Horizon))
@@ -211,18 +242,17 @@ func (o *optimize) one(ctx context.Context, store *sqlite.Store, p plan, frame f
 	pruner, _ := pruners.get("pruner", o.pruner)
 	config := task.Config(makeSampler(), pruner)
 	config.Seed, config.Grace = o.seed, o.grace
-	name := o.study(j)
 	st, err := study.Open(ctx, store, name, config)
 	if err != nil {
-		return row{}, err
+		return none, err
 	}
 	defer st.Close()
 	if err := settle(ctx, st, j); err != nil {
-		return row{}, err
+		return none, err
 	}
 	h, err := st.Snapshot(ctx)
 	if err != nil {
-		return row{}, err
+		return none, err
 	}
 	switch done := h.Count(trial.Complete) + h.Count(trial.Pruned); {
 	case done >= o.trials:
@@ -232,28 +262,36 @@ func (o *optimize) one(ctx context.Context, store *sqlite.Store, p plan, frame f
 	default:
 		o.say("%s: %d trials", name, o.trials)
 	}
+	var ended error // the run, early
 	if h.Count(trial.Complete)+h.Count(trial.Pruned) < o.trials {
 		run := study.Run{Total: o.trials, Workers: o.workers, Timeout: timeout, Failures: 10,
 			Fatal: func(err error) bool { return errors.Is(err, engine.ErrUnavailable) }}
 		if o.quiet {
-			run.Observer.Warn = func(err error) { fmt.Fprintf(o.stderr, "attune: warning: %v\n", err) }
+			run.Observer.Warn = o.warn
 		} else {
 			run.Observer = progress.Bar(o.stderr)
 		}
-		err := task.Optimize(ctx, st, run)
+		ended = task.Optimize(ctx, st, run)
 		if ctx.Err() != nil {
-			return row{}, fmt.Errorf("%w: %s keeps its trials: the same command goes on where this one stopped", errInterrupted, name)
+			return none, fmt.Errorf("%w: %s keeps its trials: the same command goes on where this one stopped", errInterrupted, name)
 		}
-		if err != nil {
-			return row{}, fmt.Errorf("study %q: %w", name, err)
+		if ended != nil {
+			ended = fmt.Errorf("study %q: %w", name, ended)
 		}
 	}
 	r, err := newRow(ctx, st, j, task)
-	if errors.Is(err, study.ErrNoTrial) && timeout > 0 {
-		err = fmt.Errorf("study %q: no trial was complete within its share of --timeout %v: give it more", name, o.timeout)
+	switch {
+	case errors.Is(err, study.ErrNoTrial) && ended != nil:
+		return r, ended
+	case err == nil && ended != nil:
+		o.warn(ended)
+		r.ended = ended
 	}
 	return r, err
 }
+
+// warn tells what someone should know, whatever they asked to be spared.
+func (o *optimize) warn(err error) { warn(o.stderr, err) }
 
 // tables is how many tables of a frame to keep for other trials: as many as need half a
 // gigabyte, by a rough guess.

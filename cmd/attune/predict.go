@@ -7,14 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
+	"io/fs"
+	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/attune-hpo/attune/export/registry"
-	"github.com/attune-hpo/attune/internal/atomicfile"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/tune"
 )
@@ -50,7 +51,9 @@ as the forecast.`,
   attune predict --model attune.db.models/model-air%2Flightgbm.json --data newer.csv --horizon 6
   attune predict --registry models --name passengers --data newer.csv`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return p.run(cmd.Context(), cmd.OutOrStdout()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
 	}
 	storageFlags(cmd, &p.storage, &p.study)
 	f := cmd.Flags()
@@ -65,17 +68,20 @@ as the forecast.`,
 	return cmd
 }
 
-func (p predict) run(ctx context.Context, stdout io.Writer) error {
+func (p predict) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := cmp.Or(checkFile("output", p.output), checkFile("plot", p.plot)); err != nil {
 		return err
 	}
-	m, from, err := p.load(ctx)
+	if p.plot != "" && !strings.EqualFold(filepath.Ext(p.plot), ".svg") {
+		return fmt.Errorf("--plot %s: what is drawn is SVG: want a name that ends in .svg", p.plot)
+	}
+	m, from, err := p.load(ctx, stderr)
 	if err != nil {
 		return err
 	}
 	frame, err := from.series()
 	if err != nil {
-		return err
+		return whither(err, p.data)
 	}
 	if p.series != "" && from.ID == "" {
 		return fmt.Errorf("--series %s: the data are one series, without an id", p.series)
@@ -107,16 +113,17 @@ func (p predict) run(ctx context.Context, stdout io.Writer) error {
 	if p.plot != "" {
 		plot := forecast.Plot{Title: fmt.Sprintf("%s, next %d %ss, by %s", from.Target, p.horizon, frame[0].Freq.Unit, m.Family),
 			Truth: frame[0], Last: max(3*m.Horizon, 40), Forecasts: []forecast.Line{{Name: m.Family, Series: next[0]}}}
-		if err := atomicfile.Write(p.plot, plot.WriteSVG); err != nil {
-			return fmt.Errorf("--plot %s: %w", p.plot, err)
+		if err := writeFile("plot", p.plot, plot.WriteSVG); err != nil {
+			return err
 		}
 	}
 	write := func(w io.Writer) error { return writeForecast(w, next, from) }
 	return output(stdout, p.output, write)
 }
 
-// load returns the model, and how what it is to continue is read.
-func (p predict) load(ctx context.Context) (tune.Model, source, error) {
+// load returns the model, and how what it is to continue is read. It warns of a study's
+// model that is not to be trusted.
+func (p predict) load(ctx context.Context, stderr io.Writer) (tune.Model, source, error) {
 	given := 0
 	for _, flag := range []string{p.study, p.model, p.folder} {
 		if flag != "" {
@@ -150,7 +157,8 @@ func (p predict) load(ctx context.Context) (tune.Model, source, error) {
 		return tune.Model{}, source{}, err
 	}
 	defer s.Close()
-	m, _, err := s.final(ctx, runtime.GOMAXPROCS(0))
+	s.data = p.data
+	m, err := s.use(ctx, stderr)
 	from := s.job.Data
 	if p.data != "" {
 		from.File = p.data
@@ -165,6 +173,13 @@ func (p predict) fromFile(flag, file string) (tune.Model, source, error) {
 		return tune.Model{}, source{}, fmt.Errorf("%s: say with --data what it is to continue", flag)
 	}
 	m, err := tune.ReadFile(file, families()...)
+	if _, trees := readTrees(file); err != nil && trees == nil {
+		instead := "attune convert makes ONNX of it"
+		if flag == "--registry" {
+			instead = "serve its " + registry.ONNX
+		}
+		return m, source{}, fmt.Errorf("%s: a tree model, not a forecaster: %s", short(file), instead)
+	}
 	if err != nil {
 		return m, source{}, err
 	}
@@ -193,6 +208,15 @@ func liveModel(folder, name string) (string, error) {
 		return "", err
 	}
 	return v.Path(registry.Native)
+}
+
+// whither says of data that are not where a study has them how to name them; given is
+// what --data says.
+func whither(err error, given string) error {
+	if given == "" && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: say with --data where it is", err)
+	}
+	return err
 }
 
 // series reads data that a model is to continue.

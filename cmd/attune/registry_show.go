@@ -2,10 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,15 +81,17 @@ func listCommand(dir *string) *cobra.Command {
 				}
 			}
 			all := []listed{}
+			var damage error // of models, the others of which are shown
 			for _, name := range names {
 				list, err := versions(r, name)
-				if err != nil {
+				if err != nil && (len(args) > 0 || !errors.Is(err, registry.ErrDamaged)) {
 					return err
 				}
+				damage = cmp.Or(damage, err)
 				all = append(all, list...)
 			}
 			if format == "json" {
-				return writeJSON(cmd.OutOrStdout(), all)
+				return cmp.Or(writeJSON(cmd.OutOrStdout(), all), damage)
 			}
 			t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 			fmt.Fprintln(t, "model\tversion\tlive\tcreated\tfile\tbytes\tsha256")
@@ -99,7 +104,7 @@ func listCommand(dir *string) *cobra.Command {
 					fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%d\t%s\n", v.Name, v.Number, live, utc(v.Created), f.Name, f.Size, f.SHA256)
 				}
 			}
-			return t.Flush()
+			return cmp.Or(t.Flush(), damage)
 		},
 	}
 	formatFlag(cmd, &format, "text", "json")
@@ -159,7 +164,7 @@ func show(r *registry.Registry, name string, number int) (listed, error) {
 // instead says of a version that there is not what there is instead; any other error it
 // returns as it is.
 func instead(r *registry.Registry, name string, number int, err error) error {
-	if !errors.Is(err, registry.ErrNotExist) {
+	if !errors.Is(err, registry.ErrNotExist) || errors.Is(err, registry.ErrDamaged) {
 		return err
 	}
 	all, none := versions(r, name)
@@ -177,6 +182,18 @@ func instead(r *registry.Registry, name string, number int, err error) error {
 		return fmt.Errorf("%s: no version is live: promote one of %s", name, strings.Join(numbers, ", "))
 	}
 	return err
+}
+
+// repair returns the way out of damage to a registry, empty if an error is not of that.
+func repair(err error) string {
+	at := new(fs.PathError)
+	switch {
+	case !errors.Is(err, registry.ErrDamaged):
+		return ""
+	case errors.As(err, &at) && filepath.Base(at.Path) == "state":
+		return fmt.Sprintf(": remove the file %s: then no version is live; promote one", short(at.Path))
+	}
+	return ": put back what was there, or delete the version: attune registry verify lists all damage"
 }
 
 // write writes a version for people.

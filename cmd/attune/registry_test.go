@@ -135,5 +135,18 @@ func TestRegistry(t *testing.T) {
 	assert.Equal(t, 1, o.code)
 	assert.Contains(t, o.stdout, "native.json: damaged: 2 bytes, want ")
 	assert.Equal(t, "attune: --registry models: 1 files are damaged\n", o.stderr)
-	fail("native.json: damaged: its SHA-256 is another", live...)
+	fail("native.json: damaged: its SHA-256 is another: put back what was there, or delete the version: attune registry verify lists all damage", live...)
+
+	assert.Equal(t, "models: sea, version 1\n", registry("add", "sea", "model.onnx"))
+	require.NoError(t, os.Remove(filepath.Join(dir, "models", "sea", "000001", "model.onnx")))
+	fail("model.onnx: damaged: no such file or directory: put back what was there, or delete the version", "registry", "promote", "sea", "1")
+	fail("there is no version 2: there are 1\n", "registry", "promote", "sea", "2")
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "models", "air", "state"), []byte("{}"), 0o644))
+	for _, args := range [][]string{{"list"}, {"list", "air"}, {"show", "air"}, {"promote", "air", "1"}, {"rollback", "air"}, {"delete", "air", "1"}, {"add", "air", "model.onnx"}} {
+		fail("damaged: remove the file "+filepath.Join("models", "air", "state")+": then no version is live; promote one\n", append([]string{"registry"}, args...)...)
+	}
+	assert.Contains(t, attune(t, dir, "registry", "list").stdout, "\nsea ", "the other models are listed")
+	require.NoError(t, os.Remove(filepath.Join(dir, "models", "air", "state")))
+	fail("attune: air: no version is live: promote one of 1\n", "registry", "show", "air")
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -16,6 +18,8 @@ import (
 
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/tune"
+	"github.com/attune-hpo/attune/sampler/random"
+	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage/sqlite"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
@@ -25,8 +29,9 @@ import (
 type report struct {
 	job     job // of any of the models: they differ in model, engine and fixed only
 	storage string
-	device  string // to fit the best model on
-	models  []row
+	device  string   // to fit the best model on
+	models  []row    // those with a best trial, at least one; the best first
+	missing []row    // models without
 	base    []row    // the best first
 	notes   []string // on scores
 	frame   forecast.Frame
@@ -46,6 +51,9 @@ type row struct {
 	best     trial.Record
 	model    tune.Model // of the best trial, which has not seen the test span
 	finalist string     // file of the model fitted to all data; empty but for the winner
+
+	ended   error // why the run stopped early
+	missing error // why there is no best trial
 }
 
 // score returns that of the metric optimised.
@@ -58,13 +66,15 @@ func first(scores []float64) float64 {
 	return scores[0]
 }
 
-// newRow reads what came of a study.
+// newRow reads what came of a study. The row counts the trials also where there is no
+// best one, which fails with [study.ErrNoTrial].
 func newRow(ctx context.Context, st *study.Study, j job, task *tune.Task) (row, error) {
+	r := row{name: j.Model, study: st.Name()}
 	h, err := st.Snapshot(ctx)
 	if err != nil {
-		return row{}, err
+		return r, err
 	}
-	r := row{name: j.Model, study: st.Name(), trials: [3]int{h.Count(trial.Complete), h.Count(trial.Pruned), 0}}
+	r.trials = [3]int{h.Count(trial.Complete), h.Count(trial.Pruned), 0}
 	for t := range h.All() {
 		switch {
 		case t.State == trial.Complete, t.State == trial.Pruned:
@@ -74,11 +84,15 @@ func newRow(ctx context.Context, st *study.Study, j job, task *tune.Task) (row, 
 			r.failure = t.Err
 		}
 	}
-	if r.best, err = st.Best(ctx); err != nil {
-		return row{}, fmt.Errorf("study %q: %w", st.Name(), err)
+	r.best, err = st.Best(ctx)
+	switch {
+	case errors.Is(err, study.ErrNoTrial) && r.trials[2] > 0:
+		return r, fmt.Errorf("study %q: %w: %d failed, the last with: %s", st.Name(), err, r.trials[2], r.failure)
+	case err != nil:
+		return r, fmt.Errorf("study %q: %w", st.Name(), err)
 	}
 	if r.model, err = task.Best(ctx, st); err != nil {
-		return row{}, err
+		return r, fmt.Errorf("study %q: %w", st.Name(), err)
 	}
 	r.valid = forecast.Result{Name: j.Model, Metrics: j.metrics()[:1], Scores: r.best.Values}
 	return r, nil
@@ -135,6 +149,14 @@ func (r *report) compare(ctx context.Context, threads int) error {
 			r.notes = append(r.notes, fmt.Sprintf("%s: %d trials failed, the last with: %s", m.name, m.trials[2], plain(m.failure)))
 		}
 	}
+	for _, m := range slices.Concat(r.models, r.missing) {
+		if err := cmp.Or(m.ended, m.missing); err != nil {
+			r.notes = append(r.notes, plain(err.Error()))
+		}
+	}
+	if err := r.keep(ctx); err != nil {
+		return err
+	}
 	metric := r.job.metrics()[0]
 	slices.SortStableFunc(r.models, func(a, b row) int { return better(metric, a.score(), b.score()) })
 	s, err := openJob(ctx, sqlite.File(r.storage), r.models[0].study)
@@ -142,12 +164,72 @@ func (r *report) compare(ctx context.Context, threads int) error {
 		return err
 	}
 	defer s.Close()
-	s.device = r.device
+	s.device, s.data = r.device, r.job.Data.File
 	_, r.models[0].finalist, err = s.final(ctx, threads)
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("%w: the trials are kept: the same command goes on where this one stopped", errInterrupted)
 	}
 	return err
+}
+
+// testKey is the attribute of a study that says how its best model did on the test span:
+// a tested as JSON.
+const testKey = "test"
+
+// A tested model is one that was compared with the baselines on the test span.
+type tested struct {
+	Trial    int           `json:"trial"`
+	Metric   string        `json:"metric"`
+	Value    space.Literal `json:"value"`
+	Baseline string        `json:"baseline"` // the best there
+	Score    space.Literal `json:"score"`    // of the baseline
+	Worse    bool          `json:"worse"`    // the model is no better
+}
+
+// keep writes into the studies how their models did on the test span.
+func (r *report) keep(ctx context.Context) error {
+	if r.job.Test == 0 || len(r.base) == 0 {
+		return nil
+	}
+	metric, base := r.job.metrics()[0], r.testBase()
+	for _, m := range r.models {
+		st, err := study.Load(ctx, sqlite.File(r.storage), m.study, study.Config{Sampler: random.Sampler{}})
+		if err != nil {
+			return err
+		}
+		score, best := first(m.test.Scores), first(base.test.Scores)
+		err = st.SetAttr(ctx, testKey, tested{m.best.Number, metric.Name(), space.Lit(score), base.name, space.Lit(best), !metric.Better(score, best)})
+		st.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// doubt returns what speaks against the study's best model: that a baseline did better on
+// the test span, as far as that is known. It is nil otherwise.
+func (s *jobStudy) doubt(ctx context.Context) error {
+	attrs, err := s.Attrs(ctx)
+	if err != nil {
+		return err
+	}
+	var t tested
+	if a, ok := attrs.Get(testKey); !ok || a.Decode(&t) != nil || !t.Worse {
+		return nil
+	}
+	if best, err := s.Best(ctx); err != nil || best.Number != t.Trial {
+		return err
+	}
+	value, _ := t.Value.Any().(float64)
+	score, _ := t.Score.Any().(float64)
+	return fmt.Errorf("on the test span %s had %s %.4g, worse than the baseline %s with %.4g: do not trust it yet", s.job.Model, t.Metric, value, t.Baseline, score)
+}
+
+// testBase returns the baseline that is best on the test span.
+func (r *report) testBase() row {
+	metric := r.job.metrics()[0]
+	return slices.MinFunc(r.base, func(a, b row) int { return better(metric, first(a.test.Scores), first(b.test.Scores)) })
 }
 
 // verdict says in words who won.
@@ -171,7 +253,7 @@ func (r *report) verdict() string {
 		return s
 	}
 	s += fmt.Sprintf("\nOn the test span, which the tuning never saw, it has %s %.4g,", metric.Name(), first(best.test.Scores))
-	winner := slices.MinFunc(r.base, func(a, b row) int { return better(metric, first(a.test.Scores), first(b.test.Scores)) })
+	winner := r.testBase()
 	if metric.Better(first(best.test.Scores), first(winner.test.Scores)) {
 		s += fmt.Sprintf(" better than every baseline (%s has %.4g).", winner.name, first(winner.test.Scores))
 	} else {
@@ -190,11 +272,12 @@ func better(m forecast.Metric, a, b float64) int {
 	return 0
 }
 
+// rows returns models and baselines, the best first, and last the models without a score.
 func (r *report) rows() []row {
 	metric := r.job.metrics()[0]
 	all := slices.Concat(r.models, r.base)
 	slices.SortStableFunc(all, func(a, b row) int { return better(metric, a.score(), b.score()) })
-	return all
+	return append(all, r.missing...)
 }
 
 func number(x float64) string {
@@ -215,6 +298,11 @@ func short(path string) string {
 	}
 	return path
 }
+
+// legend explains the table's columns.
+const legend = `trial time: the sum over all trials, also of those that ran side by side
+rounds: of the best trial, the trees or epochs that were best, or 1; its parameters below
+have that number, not the one that was searched or allowed`
 
 // write writes the report for people.
 func (r *report) write(w io.Writer) error {
@@ -260,6 +348,7 @@ func (r *report) write(w io.Writer) error {
 		fmt.Fprintf(t, "\t%d\t%d\t%d\t%v\t%s\n", m.trials[0]+m.trials[1], m.trials[1], m.trials[2], m.took.Round(100*time.Millisecond), rounds)
 	}
 	t.Flush()
+	fmt.Fprintln(&b, legend)
 	for _, n := range r.notes {
 		fmt.Fprintln(&b, n)
 	}
@@ -336,6 +425,7 @@ func (r *report) writeJSON(w io.Writer) error {
 		Rounds     json.RawMessage     `json:"rounds,omitempty"`
 		Params     json.RawMessage     `json:"params,omitempty"`
 		File       string              `json:"model_file,omitempty"`
+		Error      string              `json:"error,omitempty"` // why there is no best trial, or the study ended early
 	}
 	out := struct {
 		Data     source   `json:"data"`
@@ -356,12 +446,15 @@ func (r *report) writeJSON(w io.Writer) error {
 		if r.job.Test > 0 {
 			it.Test = scores(m.test)
 		}
-		if !m.baseline {
+		if err := cmp.Or(m.ended, m.missing); err != nil {
+			it.Error = plain(err.Error())
+		}
+		if !m.baseline && m.missing == nil {
 			it.Best = &m.best.Number
 			if a, ok := m.best.Attrs.Get(tune.RoundsKey); ok {
 				it.Rounds = json.RawMessage(a.JSON)
 			}
-			it.Params = paramsJSON(m.best)
+			it.Params = paramsJSON(m.best) // those that attune best writes
 		}
 		out.Rows = append(out.Rows, it)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -253,10 +255,20 @@ func output(stdout io.Writer, file string, write func(io.Writer) error) error {
 	if file == "" {
 		return write(stdout)
 	}
-	if err := atomicfile.Write(file, write); err != nil {
-		return fmt.Errorf("--output %s: %w", file, err)
+	return writeFile("output", file, write)
+}
+
+// writeFile writes the file that a flag names, whole or not at all.
+func writeFile(flag, file string, write func(io.Writer) error) error {
+	err := atomicfile.Write(file, write)
+	if err == nil {
+		return nil
 	}
-	return nil
+	// The name of the file until it is whole would say nothing to anyone.
+	if path := new(fs.PathError); errors.As(err, &path) && strings.HasPrefix(filepath.Base(path.Path), "."+filepath.Base(file)+".") {
+		err = path.Err
+	}
+	return fmt.Errorf("--%s %s: %w", flag, file, err)
 }
 
 func bestCommand() *cobra.Command {
@@ -369,13 +381,38 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// paramsJSON returns the parameters of a trial as a JSON object.
+// paramsJSON returns all that bestJSON writes.
 func paramsJSON(r trial.Record) json.RawMessage {
 	var b bytes.Buffer
-	if err := export.ParamsJSON(&b, r); err != nil {
+	if err := bestJSON(&b, r); err != nil {
 		return nil
 	}
 	return b.Bytes()
+}
+
+// writeTrials writes trials as CSV. Those that Ctrl-C cut short, which attune studies does
+// not count as failed, have the state interrupted.
+func writeTrials(w io.Writer, h trial.Snapshot) error {
+	all := export.All(h)
+	var b bytes.Buffer
+	if err := all.CSV(&b); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(all.Trials, trial.Record.Interrupted) {
+		_, err := w.Write(b.Bytes())
+		return err
+	}
+	rows, err := csv.NewReader(&b).ReadAll()
+	if err != nil {
+		return err
+	}
+	state := slices.Index(rows[0], "state")
+	for i, t := range all.Trials {
+		if t.Interrupted() {
+			rows[1+i][state] = "interrupted"
+		}
+	}
+	return csv.NewWriter(w).WriteAll(rows)
 }
 
 func trialsCommand() *cobra.Command {
@@ -383,6 +420,8 @@ func trialsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trials",
 		Short: "Write all trials of a study as a table",
+		Long: `Trials writes all trials of a study. In CSV the state of those that Ctrl-C cut short is
+interrupted; they did not fail, and were begun anew when the study was resumed.`,
 		Example: `  attune trials --storage attune.db --study airpassengers-passengers/lightgbm --output trials.csv
   attune trials --format jsonl`,
 		Args: cobra.NoArgs,
@@ -401,7 +440,7 @@ func trialsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			write := export.All(h).CSV
+			write := func(w io.Writer) error { return writeTrials(w, h) }
 			if format == "jsonl" {
 				write = export.All(h).JSONL
 			}
