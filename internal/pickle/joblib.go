@@ -24,9 +24,9 @@ func (d *decoder) array(o *Object) (*Array, error) {
 		return nil, fmt.Errorf("the type of an array is %s", Kind(o.Get("dtype")))
 	}
 	if t.Kind == 'O' {
-		inner := &decoder{data: d.data, at: d.at, steps: d.steps, copied: d.copied, allow: d.allow}
+		inner := &decoder{data: d.data, at: d.at, steps: d.steps, packed: d.packed, left: d.left, allow: d.allow}
 		v, err := inner.run()
-		d.at, d.step, d.steps, d.copied = inner.at, inner.step, inner.steps, inner.copied
+		d.at, d.step, d.steps, d.left = inner.at, inner.step, inner.steps, inner.left
 		if err != nil {
 			return nil, err
 		}
@@ -41,15 +41,9 @@ func (d *decoder) array(o *Object) (*Array, error) {
 			return nil, err
 		}
 	}
-	dims, ok := Items(o.Get("shape"))
-	if !ok {
-		return nil, fmt.Errorf("the shape of an array is %s", Kind(o.Get("shape")))
-	}
-	shape := make([]int, len(dims))
-	for i, n := range dims {
-		if shape[i], ok = Int(n); !ok || shape[i] < 0 {
-			return nil, fmt.Errorf("dimension %d of an array is no size", i)
-		}
+	shape, err := sizes(o.Get("shape"))
+	if err != nil {
+		return nil, err
 	}
 	n, err := count(shape)
 	if err != nil {
@@ -111,9 +105,9 @@ func begins(data []byte) bool {
 	return true
 }
 
-// Unpack undoes the compression of a file: zlib, gzip or bzip2, to 100 times the size of
-// data or 64 MiB at most. What is not compressed is returned as it is. Other compressions
-// of joblib are [ErrUnsupported].
+// Unpack undoes the compression of a file: zlib, gzip or bzip2, to the greater of 64 MiB
+// and 100 times the size of data; what unpacks to more is [ErrUnsupported], and so are
+// other compressions of joblib. What is not compressed is returned as it is.
 func Unpack(data []byte) ([]byte, error) { return unpack(data, 64<<20) }
 
 func unpack(data []byte, least int64) ([]byte, error) {

@@ -28,11 +28,13 @@ var (
 // besides those that make the plain values of the package's comment; nil allows no more.
 // A compressed file is to be unpacked first: see [Unpack].
 //
-// What is broken is an error that names the byte. Memory is bounded
-// by the size of data: no size that a file declares is believed before the bytes are
-// there, and bytes and arrays are parts of data, which must not be changed.
-func Decode(data []byte, allow func(Global) bool) (any, error) {
-	d := &decoder{data: data, allow: allow, joblib: true}
+// What is broken is an error that names the byte. No size that a file declares is believed
+// before the bytes are there, and bytes and arrays are parts of data, which must not be
+// changed. Everything else, to which a byte of data may add a hundred, takes 96 MiB at most,
+// and 256 bytes more for each of packed, the bytes that the file had before it was unpacked;
+// what wants more is [ErrUnsupported]. A fitted tree takes some 10 kB and its arrays.
+func Decode(data []byte, packed int, allow func(Global) bool) (any, error) {
+	d := &decoder{data: data, allow: allow, joblib: true, packed: packed, left: 96<<20 + 256*int64(packed)}
 	v, err := d.run()
 	if err != nil {
 		return nil, fmt.Errorf("pickle: byte %d: %w", d.step, err)
@@ -45,13 +47,15 @@ type decoder struct {
 	at     int
 	step   int // where the instruction being carried out begins
 	steps  int
-	copied int
+	packed int   // bytes of the file
+	left   int64 // bytes that values may still take
 	allow  func(Global) bool
 	joblib bool // arrays may follow their description
 
-	stack []any
-	marks []int // heights of the stack
-	memo  map[uint64]any
+	stack   []any
+	highest int   // that the stack was
+	marks   []int // heights of the stack
+	memo    map[uint64]any
 }
 
 // run carries out instructions up to STOP.
@@ -99,7 +103,7 @@ func (d *decoder) do(op byte) error {
 		return err
 	case '(': // MARK
 		d.marks = append(d.marks, len(d.stack))
-		return nil
+		return d.spend(16)
 	case '0': // POP
 		if n := len(d.marks); n > 0 && d.marks[n-1] == len(d.stack) {
 			d.marks = d.marks[:n-1]
@@ -112,7 +116,7 @@ func (d *decoder) do(op byte) error {
 		return err
 	case '2': // DUP
 		v, err := d.top()
-		return d.push(v, err)
+		return d.again(v, err)
 	case 'p', 'q', 'r', 0x94: // PUT, BINPUT, LONG_BINPUT, MEMOIZE
 		i, err := uint64(len(d.memo)), error(nil)
 		if op != 0x94 {
@@ -122,6 +126,12 @@ func (d *decoder) do(op byte) error {
 			return err
 		}
 		v, err := d.top()
+		if err != nil {
+			return err
+		}
+		if _, ok := d.memo[i]; !ok {
+			err = d.spend(64)
+		}
 		d.memo[i] = v
 		return err
 	case 'g', 'h', 'j': // GET, BINGET, LONG_BINGET
@@ -130,7 +140,7 @@ func (d *decoder) do(op byte) error {
 		if err == nil && !ok {
 			err = fmt.Errorf("nothing is remembered as %d", i)
 		}
-		return d.push(v, err)
+		return d.again(v, err)
 	case 'P', 'Q': // PERSID, BINPERSID
 		return unsupported("a persistent id: an object that the file does not hold")
 	case 0x82, 0x83, 0x84: // EXT1, EXT2, EXT4
@@ -239,7 +249,7 @@ func (d *decoder) do(op byte) error {
 			return err
 		}
 		v := &Dict{}
-		return d.push(v, put(v, items))
+		return d.push(v, d.put(v, items))
 	case 'a': // APPEND
 		v, err := d.pop()
 		if err != nil {
@@ -369,6 +379,9 @@ func (d *decoder) build(v, state any) error {
 // extend appends to what is on top of the stack.
 func (d *decoder) extend(items ...any) error {
 	v, err := d.top()
+	if err == nil {
+		err = d.spend(32 * len(items))
+	}
 	if err != nil {
 		return err
 	}
@@ -391,24 +404,35 @@ func (d *decoder) setItems(items ...any) error {
 	}
 	switch v := v.(type) {
 	case *Dict:
-		return put(v, items)
+		return d.put(v, items)
 	case *Object:
 		if v.Entries == nil {
 			v.Entries = &Dict{}
 		}
-		return put(v.Entries, items)
+		return d.put(v.Entries, items)
 	}
 	return fmt.Errorf("entries for %s", Kind(v))
 }
 
-func put(d *Dict, items []any) error {
+func (d *decoder) put(v *Dict, items []any) error {
 	if len(items)%2 != 0 {
 		return errors.New("a key without a value")
 	}
 	for i := 0; i < len(items); i += 2 {
-		d.set(items[i], items[i+1])
+		if err := d.put1(v, items[i], items[i+1]); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+func (d *decoder) put1(v *Dict, key, value any) error {
+	n := 128
+	if v.index == nil {
+		n += 256 // the least that a map takes
+	}
+	v.set(key, value)
+	return d.spend(n)
 }
 
 // named reads the name of a class or function, from two lines.
@@ -438,13 +462,41 @@ func (d *decoder) global(module, name string) (Global, error) {
 	return g, nil
 }
 
-// copies bounds what is copied of the values there: sharing one costs two bytes, and
-// would make a file of any size out of copies.
-func (d *decoder) copies(n int) error {
-	if d.copied += n; d.copied > 1<<16+len(d.data) {
-		return errors.New("more is copied than is there")
+// spend counts n bytes that values take, or something like it, against what they may.
+func (d *decoder) spend(n int) error {
+	if d.left -= int64(n); d.left < 0 {
+		return unsupported(`what it holds takes more memory than is given to a file of %d bytes: joblib.dump(model, "model.joblib", compress=0) writes one that is given more`, d.packed)
 	}
 	return nil
+}
+
+// weight is how many bytes a value takes by itself, about.
+func weight(v any) int {
+	switch v := v.(type) {
+	case nil, bool:
+		return 0
+	case string:
+		return 16 + len(v)
+	case []byte:
+		return 24 // a part of the file
+	case *big.Int:
+		return 32 + v.BitLen()/8
+	case Tuple:
+		return 24 + 16*len(v)
+	case *List:
+		return 24 + 16*len(v.Items)
+	case *Dict:
+		return 64
+	case Global:
+		return 32
+	case *Object:
+		return 112
+	case *Array:
+		return 160 + 8*len(v.Shape)
+	case *DType:
+		return 64
+	}
+	return 8
 }
 
 // take returns the next n bytes.
@@ -506,11 +558,24 @@ func (d *decoder) index(op byte) (uint64, error) {
 	return i, nil
 }
 
+// push puts a value that was made on the stack.
 func (d *decoder) push(v any, err error) error {
 	if err == nil {
-		d.stack = append(d.stack, v)
+		err = d.spend(weight(v))
 	}
-	return err
+	return d.again(v, err)
+}
+
+// again puts a value on the stack.
+func (d *decoder) again(v any, err error) error {
+	if err != nil {
+		return err
+	}
+	if d.stack = append(d.stack, v); len(d.stack) > d.highest {
+		d.highest = len(d.stack)
+		return d.spend(32)
+	}
+	return nil
 }
 
 // floor is the height that the stack does not go below.

@@ -105,7 +105,7 @@ func makeBytes(d *decoder, args Tuple) (any, error) {
 		if len(args) > 1 && args[1] != "latin1" && args[1] != "latin-1" {
 			return nil, unsupported("another encoding than Latin-1")
 		}
-		if err := d.copies(len(s)); err != nil {
+		if err := d.spend(len(s)); err != nil {
 			return nil, err
 		}
 		b := make([]byte, 0, len(s))
@@ -128,7 +128,7 @@ func makeList(d *decoder, args Tuple) (any, error) {
 	if !ok {
 		return nil, fmt.Errorf("the elements are %s", Kind(args[0]))
 	}
-	if err := d.copies(len(items)); err != nil {
+	if err := d.spend(16 * len(items)); err != nil {
 		return nil, err
 	}
 	return &List{slices.Clone(items)}, nil
@@ -137,15 +137,14 @@ func makeList(d *decoder, args Tuple) (any, error) {
 func makeDict(d *decoder, args Tuple) (any, error) {
 	out := &Dict{}
 	pairs, _ := Items(args.at(0)) // defaultdict has a class there
-	if err := d.copies(len(pairs)); err != nil {
-		return nil, err
-	}
 	for _, p := range pairs {
 		kv, ok := Items(p)
 		if !ok || len(kv) != 2 {
 			return nil, errors.New("an entry that is no pair")
 		}
-		out.set(kv[0], kv[1])
+		if err := d.put1(out, kv[0], kv[1]); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
 }
@@ -157,7 +156,7 @@ type DType struct {
 	Kind   byte
 	Size   int // bytes an element
 	Big    bool
-	Fields []Field // of records
+	Fields []Field // of records; they do not overlap
 	Sub    bool    // elements are arrays themselves: they are not read
 }
 
@@ -211,6 +210,9 @@ func makeDType(_ *decoder, args Tuple) (any, error) {
 	return t, nil
 }
 
+// maxFields bounds the fields of a record: those of scikit-learn's trees have some 12.
+const maxFields = 64
+
 // build takes the state of a dtype: version, byte order, subarray, names, fields, size of
 // an element, alignment, flags.
 func (t *DType) build(d *decoder, state any) error {
@@ -242,7 +244,13 @@ func (t *DType) build(d *decoder, state any) error {
 	if !ok || !isDict {
 		return errors.New("the fields of a dtype are no tuple and dict")
 	}
-	if err := d.copies(len(names)); err != nil {
+	if t.Kind != 'V' {
+		return fmt.Errorf("fields of a dtype of kind %c, not V", t.Kind)
+	}
+	if len(names) > maxFields {
+		return unsupported("a dtype of %d fields, more than %d", len(names), maxFields)
+	}
+	if err := d.spend(80 * len(names)); err != nil {
 		return err
 	}
 	t.Fields = make([]Field, len(names))
@@ -259,6 +267,12 @@ func (t *DType) build(d *decoder, state any) error {
 		}
 		t.Fields[i] = Field{name, *ft, offset}
 		t.Sub = t.Sub || ft.Kind == 'O'
+	}
+	at := slices.SortedFunc(slices.Values(t.Fields), func(a, b Field) int { return a.Offset - b.Offset })
+	for i := 1; i < len(at); i++ {
+		if at[i-1].Offset+at[i-1].Type.Size > at[i].Offset {
+			return unsupported("a dtype of fields that overlap, %.40q and %.40q", at[i-1].Name, at[i].Name)
+		}
 	}
 	return nil
 }
@@ -285,20 +299,15 @@ func (a *Array) Len() int {
 
 // newArray returns an array if its sizes agree.
 func newArray(t DType, shape any, fortran bool, data any) (*Array, error) {
-	dims, ok := Items(shape)
-	if !ok || len(dims) > 64 {
-		return nil, fmt.Errorf("the shape of an array is %s", Kind(shape))
-	}
-	a := &Array{Type: t, Shape: make([]int, len(dims)), Fortran: fortran}
-	for i, d := range dims {
-		if a.Shape[i], ok = Int(d); !ok || a.Shape[i] < 0 {
-			return nil, fmt.Errorf("dimension %d of an array is no size", i)
-		}
-	}
-	n, err := count(a.Shape)
+	dims, err := sizes(shape)
 	if err != nil {
 		return nil, err
 	}
+	n, err := count(dims)
+	if err != nil {
+		return nil, err
+	}
+	a := &Array{Type: t, Shape: dims, Fortran: fortran}
 	if t.Kind == 'O' {
 		list, ok := data.(*List)
 		if !ok || len(list.Items) != n {
@@ -307,13 +316,30 @@ func newArray(t DType, shape any, fortran bool, data any) (*Array, error) {
 		a.Objects = list.Items
 		return a, nil
 	}
-	if a.Data, ok = data.([]byte); !ok {
+	b, ok := data.([]byte)
+	if !ok {
 		return nil, fmt.Errorf("an array is made of %s", Kind(data))
 	}
+	a.Data = b
 	if high, bytes := bits.Mul64(uint64(n), uint64(t.Size)); high > 0 || bytes != uint64(len(a.Data)) || t.Size == 0 && n > 0 {
 		return nil, fmt.Errorf("%d elements of %d bytes in %d bytes", n, t.Size, len(a.Data))
 	}
 	return a, nil
+}
+
+// sizes returns the dimensions of a shape, 64 at most.
+func sizes(shape any) ([]int, error) {
+	dims, ok := Items(shape)
+	if !ok || len(dims) > 64 {
+		return nil, fmt.Errorf("the shape of an array is %s", Kind(shape))
+	}
+	out := make([]int, len(dims))
+	for i, n := range dims {
+		if out[i], ok = Int(n); !ok || out[i] < 0 {
+			return nil, fmt.Errorf("dimension %d of an array is no size", i)
+		}
+	}
+	return out, nil
 }
 
 // count returns the number of elements of a shape.
@@ -394,8 +420,9 @@ func makeScalar(_ *decoder, args Tuple) (any, error) {
 
 // Field returns a column of records.
 func (a *Array) Field(name string) (*Array, error) {
-	for _, f := range a.Type.Fields {
-		if f.Name != name || a.Type.Sub {
+	for i := range a.Type.Fields {
+		f := &a.Type.Fields[i]
+		if f.Name != name || a.Type.Sub || a.Type.Kind == 'O' {
 			continue
 		}
 		n, size := a.Len(), a.Type.Size
@@ -502,30 +529,30 @@ func (a *Array) Floats() ([]float64, error) {
 
 // Strings returns the elements of an array of text, as such or as objects, in C order.
 func (a *Array) Strings() ([]string, error) {
+	if a.Type.Kind != 'O' && (a.Type.Kind != 'U' || a.Type.Size%4 != 0 || a.Type.Sub) {
+		return nil, fmt.Errorf("want an array of text, have one of %s", a.Type)
+	}
 	out := make([]string, a.Len())
 	for i := range out {
-		switch {
-		case a.Type.Kind == 'O':
+		if a.Type.Kind == 'O' {
 			s, ok := a.Objects[i].(string)
 			if !ok {
 				return nil, fmt.Errorf("want text, have %s", Kind(a.Objects[i]))
 			}
 			out[i] = s
-		case a.Type.Kind == 'U' && a.Type.Size%4 == 0 && !a.Type.Sub:
-			n := a.Type.Size
-			b := a.Data[a.at(i)*n:][:n]
-			var s []rune
-			for ; len(b) > 0; b = b[4:] {
-				c := binary.LittleEndian.Uint32(b)
-				if a.Type.Big {
-					c = binary.BigEndian.Uint32(b)
-				}
-				s = append(s, rune(c))
-			}
-			out[i] = strings.TrimRight(string(s), "\x00")
-		default:
-			return nil, fmt.Errorf("want an array of text, have one of %s", a.Type)
+			continue
 		}
+		n := a.Type.Size
+		b := a.Data[a.at(i)*n:][:n]
+		var s []rune
+		for ; len(b) > 0; b = b[4:] {
+			c := binary.LittleEndian.Uint32(b)
+			if a.Type.Big {
+				c = binary.BigEndian.Uint32(b)
+			}
+			s = append(s, rune(c))
+		}
+		out[i] = strings.TrimRight(string(s), "\x00")
 	}
 	return out, nil
 }

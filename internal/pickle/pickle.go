@@ -110,7 +110,7 @@ func (o *Object) Get(attribute string) any {
 	case *Dict:
 		return s.Get(attribute)
 	case Tuple:
-		for _, part := range s {
+		for _, part := range s[:min(2, len(s))] {
 			if d, ok := part.(*Dict); ok {
 				if v := d.Get(attribute); v != nil {
 					return v
@@ -149,8 +149,10 @@ func Int(v any) (int, bool) {
 	case float64:
 		return int(v), v == float64(int(v)) && v >= -1<<53 && v <= 1<<53
 	case *Array:
-		if i, err := v.Ints(); err == nil && len(i) == 1 {
-			return int(i[0]), int64(int(i[0])) == i[0]
+		if v.Len() == 1 {
+			if i, err := v.Ints(); err == nil {
+				return int(i[0]), int64(int(i[0])) == i[0]
+			}
 		}
 	}
 	return 0, false

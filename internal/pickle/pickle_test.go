@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -54,11 +55,11 @@ func keptValues(t testing.TB) map[string][]kept {
 func ours(g Global) bool { return g.Module == "__main__" }
 
 func read(data []byte) (any, error) {
-	data, err := Unpack(data)
+	unpacked, err := Unpack(data)
 	if err != nil {
 		return nil, err
 	}
-	return Decode(data, ours)
+	return Decode(unpacked, len(data), ours)
 }
 
 // show writes a value as generate.py does.
@@ -270,8 +271,13 @@ func TestDecodeRefuses(t *testing.T) {
 		{"dtype: version", "cnumpy\ndtype\n(U\x02f8tR(I9\nU\x01<NNNI-1\nI-1\ntb.", "another version of the state of a dtype"},
 		{"dtype: a field outside", "cnumpy\ndtype\n(U\x02V8tR(I3\nU\x01|N(U\x01at}U\x01a(cnumpy\ndtype\n(U\x02f8tRI1\ntsI8\nI1\nI0\ntb.", `field "a" of a dtype does not lie in the record`},
 
-		{"copies of text", bomb("c_codecs\nencode\n(h\x00U\x06latin1tR0"), "more is copied than is there"},
-		{"copies of lists", "(" + strings.Repeat("N", 1<<18) + "lq\x00" + strings.Repeat("cbuiltins\nset\n(h\x00tR0", 1<<12) + ".", "more is copied than is there"},
+		{"dtype: objects with fields", "cnumpy\ndtype\n(U\x02O8tR(I3\nU\x01|N(U\x01at}U\x01a(cnumpy\ndtype\n(U\x02f8tRI0\ntsI8\nI1\nI0\ntb.", "fields of a dtype of kind O, not V"},
+		{"dtype: fields that overlap", "cnumpy\ndtype\n(U\x02V9tR(I3\nU\x01|N(U\x01aU\x01bt}U\x01a(cnumpy\ndtype\n(U\x02f8tRI1\ntsU\x01b(cnumpy\ndtype\n(U\x02i4tRI0\ntsI9\nI1\nI0\ntb.", `fields that overlap, "b" and "a"`},
+		{"dtype: many fields", "cnumpy\ndtype\n(U\x02V8tR(I3\nU\x01|N(" + strings.Repeat("U\x01a", 65) + "t}I8\nI1\nI0\ntb.", "a dtype of 65 fields, more than 64"},
+		{"array: dimensions", array(strings.Repeat("I1\n", 65), "C\x08\x00\x00\x00\x00\x00\x00\x00\x00"), "the shape of an array is a tuple"},
+
+		{"copies of text", bomb("c_codecs\nencode\n(h\x00U\x06latin1tR0"), "takes more memory than is given to a file of"},
+		{"copies of lists", "(" + strings.Repeat("N", 1<<18) + "lq\x00" + strings.Repeat("cbuiltins\nset\n(h\x00tR0", 1<<12) + ".", "takes more memory than is given to a file of"},
 
 		{"xz", "\xfd7zXZ\x00", "compressed with xz: joblib.dump(model, \"model.joblib\", compress=0)"},
 		{"LZMA", "\x5d\x00\x00\x80\x00", "compressed with LZMA"},
@@ -291,6 +297,34 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
+// What a byte makes is counted, whatever it is.
+func TestDecodeMemory(t *testing.T) {
+	// Instructions over and over, on None.
+	for name, unit := range map[string]string{
+		"dicts": "}", "lists": "]", "memory": "\x94", "tuples, remembered": ")\x94", "marks": "(", "None": "N", "copies": "2",
+		"entries": "}K\x01K\x02s", "text as key": "}\x8c\x00K\x02s", "text": "\x8c\x01a", "elements": "]K\x01a", "floats": "G01234567",
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := []byte("\x80\x04N" + strings.Repeat(unit, 4<<20/len(unit)) + ".")
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			v, err := Decode(data, 0, nil)
+			runtime.ReadMemStats(&after)
+			if err != nil && name != "marks" { // which are none of the values
+				require.ErrorIs(t, err, ErrUnsupported)
+				require.ErrorContains(t, err, "more memory than is given to a file of 0 bytes: joblib.dump(")
+			}
+			assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(600<<20)) // what is left is 150 MB at most: the rest was outgrown
+			runtime.KeepAlive(v)
+		})
+	}
+	dicts := []byte("\x80\x04" + strings.Repeat("}", 2<<20) + ".")
+	_, err := Decode(dicts, 61178, nil)
+	require.ErrorIs(t, err, ErrUnsupported)
+	_, err = Decode(dicts, len(dicts), nil)
+	require.NoError(t, err)
+}
+
 func TestUnpackBomb(t *testing.T) {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
@@ -306,7 +340,7 @@ func TestUnpackBomb(t *testing.T) {
 }
 
 func TestDecodeStops(t *testing.T) {
-	d := &decoder{data: []byte("N0N0N."), steps: maxSteps - 3}
+	d := &decoder{data: []byte("N0N0N."), steps: maxSteps - 3, left: 1 << 10}
 	_, err := d.run()
 	require.ErrorIs(t, err, ErrUnsupported)
 	assert.ErrorContains(t, err, "more than 16777216 instructions")
@@ -314,7 +348,7 @@ func TestDecodeStops(t *testing.T) {
 
 // What may be shared may hold itself.
 func TestDecodeCycle(t *testing.T) {
-	v, err := Decode([]byte("]q\x00h\x00a."), nil)
+	v, err := Decode([]byte("]q\x00h\x00a."), 7, nil)
 	require.NoError(t, err)
 	list := v.(*List)
 	require.Len(t, list.Items, 1)
@@ -331,8 +365,11 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	}
+	field := "\x80\x04cnumpy.core.multiarray\n_reconstruct\n)R(K\x01)cnumpy\ndtype\n\x8c\x02%s\x85R(K\x03\x8c\x01|N\x8c\x01x\x85}\x8c\x01xcnumpy\ndtype\n\x8c\x02i4\x85RK\x00\x86sK\x08K\x01K\x00tb\x89%stb."
+	f.Add(fmt.Appendf(nil, field, "O8", "]Na"))
+	f.Add(fmt.Appendf(nil, field, "V8", "C\x08abcdefgh"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		v, err := Decode(data, ours)
+		v, err := Decode(data, len(data), ours)
 		if err != nil {
 			if !strings.HasPrefix(err.Error(), "pickle: byte ") {
 				t.Fatalf("another error: %v", err)
@@ -344,22 +381,60 @@ func FuzzDecode(f *testing.F) {
 		Float(v)
 		Items(v)
 		_ = Kind(v)
-		if a, ok := v.(*Array); ok {
+		walk(v, map[any]bool{}, func(a *Array) {
 			elements(a)
-		}
+			_, _ = a.Strings()
+			for _, f := range a.Type.Fields {
+				if column, err := a.Field(f.Name); err == nil {
+					elements(column)
+					_, _ = column.Strings()
+				}
+			}
+		})
 	})
+}
+
+// walk goes through what a value holds, once, and calls see with every array.
+func walk(v any, seen map[any]bool, see func(*Array)) {
+	var parts []any
+	switch v := v.(type) {
+	case Tuple:
+		parts = v
+	case *List, *Dict, *Object, *Array:
+		if seen[v] || len(seen) > 10000 {
+			return
+		}
+		seen[v] = true
+		switch v := v.(type) {
+		case *List:
+			parts = v.Items
+		case *Dict:
+			parts = append(slices.Clone(v.Keys), v.Values...)
+		case *Object:
+			parts = append(append(Tuple{v.State}, v.Args...), v.Items...)
+			if v.Entries != nil {
+				parts = append(parts, v.Entries)
+			}
+		case *Array:
+			see(v)
+			parts = v.Objects
+		}
+	}
+	for _, p := range parts {
+		walk(p, seen, see)
+	}
 }
 
 func ExampleDecode() {
 	file := "\x80\x04}\x94(\x8c\x05depth\x94K\x03\x8c\x04rate\x94G?\xb9\x99\x99\x99\x99\x99\x9au."
-	v, err := Decode([]byte(file), nil)
+	v, err := Decode([]byte(file), len(file), nil)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	d := v.(*Dict)
 	fmt.Println(d.Get("depth"), d.Get("rate"))
-	_, err = Decode([]byte("cos\nsystem\n(S'rm -r /'\ntR."), nil)
+	_, err = Decode([]byte("cos\nsystem\n(S'rm -r /'\ntR."), 27, nil)
 	fmt.Println(err)
 	// Output:
 	// 3 0.1

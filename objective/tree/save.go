@@ -345,7 +345,10 @@ func listOf[T any](p *savedParser, element func() (T, error)) (list []T, err err
 	err = p.array(func() error {
 		x, err := element()
 		if list == nil {
-			list = make([]T, 0, p.commas()+1)
+			switch any(x).(type) {
+			case int, float64, savedNumber, uint32: // of others, the commas are not all between them
+				list = make([]T, 0, p.commas()+1)
+			}
 		}
 		list = append(list, x)
 		return err

@@ -30,6 +30,12 @@ import (
 // Missing values go where scikit-learn sends them since 1.3; models of versions that
 // refuse them send them to the right. Categories of histogram gradient boosting are the
 // numbers that it was given, or, of text, their places in its sorted list of categories.
+// A number between categories, 1.5, is missing to scikit-learn, which does not know it;
+// here it is category 1, as in every [Model].
+//
+// What a file can make its reader allocate is bounded: by some 300 MB where it is small,
+// however much it unpacks to, and by its size beyond. A file that needs more is refused
+// with [ErrUnsupported].
 //
 // Refused with [ErrUnsupported]: other estimators, among them pipelines and searches
 // (dump the model inside), classes of several targets, gradient boosting from an
@@ -51,24 +57,26 @@ func parseScikitLearn(data []byte) (*Model, error) {
 }
 
 func scikitLearn(data []byte) (*Model, error) {
+	packed := len(data)
 	data, err := pickle.Unpack(data)
 	if err != nil {
 		return nil, err
 	}
-	root, err := pickle.Decode(data, sklNames)
+	root, err := pickle.Decode(data, packed, sklNames)
 	if err != nil {
 		return nil, err
 	}
-	return sklModel(newReading(data), root)
+	return sklModel(newReading(data), packed, root)
 }
 
-// sklModel makes a model of what a file holds.
-func sklModel(r *reading, root any) (*Model, error) {
+// sklModel makes a model of what a file of packed bytes holds.
+func sklModel(r *reading, packed int, root any) (*Model, error) {
 	o, ok := root.(*pickle.Object)
 	if !ok || !strings.HasPrefix(o.Class.Module, "sklearn.") {
 		return nil, unsupported("%s: want a model of scikit-learn by itself", pickle.Kind(root))
 	}
-	s := &sklearn{reading: r, model: o, arrays: 1<<16 + 4*r.size, m: &Model{Float32: true, Outputs: 1}}
+	r.words = min(r.words, 8<<20+64*packed)
+	s := &sklearn{reading: r, model: o, packed: packed, arrays: 1<<16 + 4*r.size, left: 96<<20 + 512*int64(packed), m: &Model{Float32: true, Outputs: 1}}
 	version, _ := o.Get("_sklearn_version").(string)
 	fmt.Sscanf(version, "%d.%d", &s.major, &s.minor) // left 0, which is older than all
 	kind := o.Class.Name
@@ -106,7 +114,7 @@ func sklNames(g pickle.Global) bool {
 		return true
 	case "builtins":
 		switch g.Name {
-		case "bool", "int", "float", "str", "list", "tuple", "dict", "range":
+		case "bool", "int", "float", "str", "list", "tuple", "dict", "range", "getattr":
 			return true
 		}
 	}
@@ -119,8 +127,10 @@ type sklearn struct {
 	model        *pickle.Object
 	m            *Model
 	major, minor int
-	classes      bool // it predicts classes
-	arrays       int  // bytes of arrays still allowed: each is wanted once, but a file may name one often
+	classes      bool  // it predicts classes
+	packed       int   // bytes of the file
+	arrays       int   // bytes of arrays still allowed: each is wanted once, but a file may name one often
+	left         int64 // bytes that what is made of arrays may still take: many times theirs, where elements are of a byte
 }
 
 // since reports whether the model was fitted with version 1.minor or later.
@@ -131,6 +141,11 @@ func (s *sklearn) features() error {
 	if err != nil {
 		return err
 	}
+	if columns >= 0 && columns <= MaxFeatures {
+		if err := s.makes(columns, 24); err != nil {
+			return err
+		}
+	}
 	if s.m.Features, err = s.reading.features(columns); err != nil {
 		return err
 	}
@@ -138,12 +153,12 @@ func (s *sklearn) features() error {
 	if !ok {
 		return nil
 	}
+	if names.Len() != columns {
+		return fmt.Errorf("feature_names_in_: %d names of %d features", names.Len(), columns)
+	}
 	text, err := names.Strings()
 	if err != nil {
 		return fmt.Errorf("feature_names_in_: %w", err)
-	}
-	if len(text) != columns {
-		return fmt.Errorf("feature_names_in_: %d names of %d features", len(text), columns)
 	}
 	for i, name := range text {
 		s.m.Features[i].Name = name
@@ -151,20 +166,49 @@ func (s *sklearn) features() error {
 	return nil
 }
 
-// spend counts an array against what the file can hold.
-func (s *sklearn) spend(a *pickle.Array) error {
-	if s.arrays -= len(a.Data) + len(a.Objects); s.arrays < 0 {
-		return errors.New("arrays are named more often than a model does")
+// makes counts n things of some bytes each, before they are made.
+func (s *sklearn) makes(n, bytes int) error {
+	if int64(n) > s.left/int64(bytes) {
+		return unsupported("it takes more memory than is given to a file of %d bytes: joblib.dump(model, \"model.joblib\", compress=0) writes one that is given more", s.packed)
 	}
+	s.left -= int64(n) * int64(bytes)
 	return nil
 }
 
+// array returns an array whose elements may be made numbers of 8 bytes.
 func (s *sklearn) array(v any) (*pickle.Array, error) {
 	a, ok := v.(*pickle.Array)
 	if !ok {
 		return nil, fmt.Errorf("want an array, have %s", pickle.Kind(v))
 	}
-	return a, s.spend(a)
+	if s.arrays -= len(a.Data) + len(a.Objects); s.arrays < 0 {
+		return nil, errors.New("arrays are named more often than a model does")
+	}
+	return a, s.makes(a.Len(), 8)
+}
+
+// Bytes that nodes take, about.
+const (
+	sklColumns = 100 // the columns of a node, those in sklNodes and one or two more, and its number
+	sklNode    = 60  // an inner node and a leaf, of which a tree has as many but for one, are 88 and 32
+	sklTree    = 128 // a tree by itself
+)
+
+// columns returns records of a tree, its nodes, of which outputs trees are to be made.
+func (s *sklearn) columns(v any) (*pickle.Array, error) {
+	records, err := s.array(v)
+	if err == nil {
+		err = s.makes(records.Len(), sklColumns)
+	}
+	return records, err
+}
+
+// trees counts the trees of some outputs and n nodes, before they are made.
+func (s *sklearn) trees(nodes, outputs int) error {
+	if err := s.makes(outputs, sklTree); err != nil {
+		return err
+	}
+	return s.makes(nodes*outputs, sklNode)
 }
 
 // floats returns an array of n numbers, or of any where n is negative.
@@ -249,7 +293,7 @@ func (s *sklearn) nodes(estimator any) (*sklNodes, error) {
 	if o, err = sklObject(o.Get("tree_")); err != nil {
 		return nil, fmt.Errorf("tree_: %w", err)
 	}
-	records, err := s.array(o.Get("nodes"))
+	records, err := s.columns(o.Get("nodes"))
 	if err != nil {
 		return nil, fmt.Errorf("tree_: nodes: %w", err)
 	}
@@ -279,24 +323,34 @@ func (s *sklearn) nodes(estimator any) (*sklNodes, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tree_: values: %w", err)
 	}
-	return a, a.check()
+	if err := a.check(); err != nil {
+		return nil, err
+	}
+	return a, s.trees(len(a.left), len(a.value)/len(a.left))
 }
 
-// check sees that children are nodes, so that they can be followed; whether they make a
-// tree is for [Model.Validate].
+// check sees that children are nodes, so that they can be followed, and that there are as
+// many leaves as a tree has; whether they make one is for [Model.Validate].
 func (a *sklNodes) check() error {
 	n := int64(len(a.left))
 	if n == 0 {
 		return errors.New("a tree without nodes")
 	}
+	leaves := 0
 	for i := range a.left {
 		l, r := a.left[i], a.right[i]
 		if (l < 0) != (r < 0) || l >= n || r >= n {
 			return fmt.Errorf("node %d: children %d and %d of %d nodes", i, l, r, n)
 		}
+		if l < 0 {
+			leaves++
+		}
 	}
 	if a.left[0] < 0 && n > 1 {
 		return errors.New("a root without children is not alone")
+	}
+	if 2*leaves != len(a.left)+1 {
+		return fmt.Errorf("%d leaves of %d nodes: a tree has one more than inner nodes", leaves, n)
 	}
 	return nil
 }

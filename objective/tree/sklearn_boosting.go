@@ -239,6 +239,9 @@ func (s *sklearn) categorical() (*sklCategories, error) {
 	}
 	for _, f := range columns {
 		values, err := s.floats(known[f], -1)
+		if err == nil && len(values) > maxSklCategories {
+			err = fmt.Errorf("%d of them, more than %d", len(values), maxSklCategories)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("_bin_mapper: categories of column %d: %w", f, err)
 		}
@@ -325,7 +328,7 @@ func (s *sklearn) histTree(predictor any, c *sklCategories) (t Tree, err error) 
 	if err != nil {
 		return t, err
 	}
-	records, err := s.array(o.Get("nodes"))
+	records, err := s.columns(o.Get("nodes"))
 	if err != nil {
 		return t, fmt.Errorf("nodes: %w", err)
 	}
@@ -351,7 +354,10 @@ func (s *sklearn) histTree(predictor any, c *sklCategories) (t Tree, err error) 
 			a.left[i], a.right[i] = -1, -1
 		}
 	}
-	if err := a.check(); err != nil {
+	if err = a.check(); err == nil {
+		err = s.trees(len(a.left), 1)
+	}
+	if err != nil {
 		return t, err
 	}
 	t = a.tree(1, func(i int) float64 { return a.value[i] })

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -243,16 +244,54 @@ func TestScikitLearnRefusesBrokenModels(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			file := sklFile(t, c.of, "joblib")
-			model, err := pickle.Decode(file, sklNames)
+			model, err := pickle.Decode(file, len(file), sklNames)
 			require.NoError(t, err)
 			c.change(t, model)
-			m, err := sklModel(newReading(file), model)
+			m, err := sklModel(newReading(file), len(file), model)
 			_, err = check("scikit-learn", m, err)
 			require.ErrorIs(t, err, c.is)
 			assert.ErrorContains(t, err, c.says)
 			assert.Less(t, len(err.Error()), 300)
 		})
 	}
+}
+
+// Nodes of few bytes make trees of many.
+func TestScikitLearnMemory(t *testing.T) {
+	const nodes = 1 << 20
+	file := sklFile(t, "tree, pruned", "joblib")
+	model, err := pickle.Decode(file, len(file), sklNames)
+	require.NoError(t, err)
+	tree := get(t, model, "tree_").(*pickle.Object)
+	byte1 := pickle.DType{Kind: 'i', Size: 1}
+	records := &pickle.Array{Type: pickle.DType{Kind: 'V', Size: 8}, Shape: []int{nodes}, Data: make([]byte, 8*nodes)}
+	for i, name := range []string{"left_child", "right_child", "feature", "threshold", "impurity", "n_node_samples", "weighted_n_node_samples", "missing_go_to_left"} {
+		records.Type.Fields = append(records.Type.Fields, pickle.Field{Name: name, Type: byte1, Offset: i})
+	}
+	d := tree.State.(*pickle.Dict)
+	for i, k := range d.Keys {
+		switch k {
+		case "nodes":
+			d.Values[i] = records
+		case "values":
+			d.Values[i] = &pickle.Array{Type: byte1, Shape: []int{nodes, 1, 1}, Data: make([]byte, nodes)}
+		}
+	}
+	read := func(packed int) (bytes uint64, err error) {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err = sklModel(&reading{size: 9 * nodes}, packed, model)
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc, err
+	}
+	bytes, err := read(17000)
+	require.ErrorIs(t, err, ErrUnsupported)
+	require.ErrorContains(t, err, "more memory than is given to a file of 17000 bytes")
+	assert.Less(t, bytes, uint64(1<<20))
+	// A file of that size may have as many, but not all of them inner nodes.
+	bytes, err = read(9 * nodes)
+	require.ErrorContains(t, err, "0 leaves of 1048576 nodes")
+	assert.Less(t, bytes, uint64(200<<20))
 }
 
 func TestScikitLearnRefusesPrograms(t *testing.T) {

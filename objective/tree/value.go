@@ -349,10 +349,15 @@ func (p *jsonParser) array(element func() error) error {
 	}
 }
 
-// commas returns how many there are before the end of this array, if it is plain.
+// commas returns how many there are before the end of this array, 0 where another array
+// is in it: each of many within one another would count those of all.
 func (p *jsonParser) commas() int {
 	rest := p.data[p.at:]
-	return bytes.Count(rest[:max(bytes.IndexByte(rest, ']'), 0)], []byte(","))
+	rest = rest[:max(bytes.IndexByte(rest, ']'), 0)]
+	if bytes.IndexByte(rest, '[') >= 0 {
+		return 0
+	}
+	return bytes.Count(rest, []byte(","))
 }
 
 // numeric reports whether a number comes next.

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -65,4 +67,21 @@ func TestJSONValues(t *testing.T) {
 	assert.True(t, math.IsNaN(c[0]) && math.IsInf(c[1], -1))
 	assert.Empty(t, v.get("d").v)
 	assert.Equal(t, true, v.get("ä").v)
+}
+
+// Lists are not made as long as those within them.
+func TestListsAreSizedByTheirOwnElements(t *testing.T) {
+	ones := strings.Repeat("1,", 1<<18) + "1"
+	for name, text := range map[string]string{
+		"saved": `{"format":"attune tree model","version":1,"features":[{"name":"a"}],"outputs":1,"trees":[{"leaf":[1]},{"leaf":[` + ones + `]}]}`,
+		"first": `{"format":"attune tree model","version":1,"features":[{"name":"a"}],"outputs":1,"trees":[{"leaf":[` + ones + `]}]}`,
+		"JSON":  `{"learner":` + strings.Repeat("[1,", 900) + ones + strings.Repeat("]", 900) + `}`,
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Read(strings.NewReader(text))
+		runtime.ReadMemStats(&after)
+		require.Error(t, err, name)
+		assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(80<<20), name)
+	}
 }

@@ -99,6 +99,7 @@ def boosted():
     yield "hist, missing values", HistGradientBoostingRegressor(**few).fit(holes, y), holes
     yield "hist, two classes", HistGradientBoostingClassifier(**few).fit(holes, two), holes
     yield "hist, three classes", HistGradientBoostingClassifier(early_stopping=True, random_state=1, **few).fit(x, three, weight), x
+    yield "hist, a named score", HistGradientBoostingClassifier(early_stopping=True, scoring="accuracy", random_state=1, **few).fit(x, two), x
     unseen = kinds.copy()
     unseen[::5, 1] = rng.choice([1, 2, 50, 254, -1, -7.0], size=len(unseen[::5]))
     unseen[1::5, 3] = rng.choice([np.nan, 5, 77], size=len(unseen[1::5]))
