@@ -103,7 +103,7 @@ func Write(w io.Writer, m *Model) error {
 		s.Link = m.Link.Func.String()
 	}
 	for _, f := range m.Features {
-		s.Features = append(s.Features, savedFeature{f.Name, f.Kind == Categorical})
+		s.Features = append(s.Features, savedFeature{string([]rune(f.Name)), f.Kind == Categorical}) // as JSON has what is not UTF-8
 	}
 	for _, t := range m.Trees {
 		saved := savedTree{
