@@ -622,7 +622,8 @@ func (s Suite) leaks(t *testing.T) {
 	run(fits / 4)
 	before := resident(t)
 	run(fits)
-	assert.Less(t, resident(t)-before, max(fits*20, 2000), "kB") // the data alone has 98 kB
+	// The data alone has 98 kB; the collector's heap comes and goes by some MB.
+	assert.Less(t, resident(t)-before, max(fits*98/2, 2000), "kB")
 }
 
 // resident returns the memory of this process, in kB.
