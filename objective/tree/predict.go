@@ -34,7 +34,7 @@ type Predictor struct {
 	sets    [][]uint32
 	trees   []compiled
 	groups  []group
-	ways    [4]ways // by [size]
+	ways    [4]blockWays // by [blockSize]
 	shares  []float64
 	threads int
 	scratch sync.Pool // of *scratch
@@ -54,7 +54,7 @@ type compiled struct {
 func (t *compiled) plain() bool { return !t.categories && !t.linear }
 
 // vectorable reports whether all nodes of the tree are evaluated for that many rows.
-func (t *compiled) vectorable(s size) bool {
+func (t *compiled) vectorable(s blockSize) bool {
 	return vectors && len(t.nodes) > 0 && len(t.nodes) < maxVectorLeaves>>(3-s)
 }
 
@@ -66,13 +66,13 @@ type group struct {
 	roots        [lanes]uint64
 }
 
-// ways tell which kinds of trees there are.
-type ways struct{ vectors, walks bool }
+// blockWays tell which kinds of trees there are.
+type blockWays struct{ vectors, walks bool }
 
-// A size is that of a block of rows: up to 8, 16, 32 or 64.
-type size int
+// A blockSize is that of a block of rows: up to 8, 16, 32 or 64.
+type blockSize int
 
-func sizeOf(rows int) size { return size(max(bits.Len(uint(rows-1)), 3) - 3) }
+func sizeOf(rows int) blockSize { return blockSize(max(bits.Len(uint(rows-1)), 3) - 3) }
 
 const (
 	lanes       = 8 // walks side by side
@@ -124,7 +124,7 @@ func (p *Predictor) group() {
 		g.trees++
 		g.depth = max(g.depth, t.depth)
 		for s := range p.ways {
-			if t.vectorable(size(s)) {
+			if t.vectorable(blockSize(s)) {
 				p.ways[s].vectors = true
 			} else if t.depth > 0 || t.linear {
 				p.ways[s].walks = true

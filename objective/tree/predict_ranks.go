@@ -147,7 +147,7 @@ func (p *Predictor) split(in *input, n *Node) (column, rank int) {
 }
 
 // gather fills the columns of an input for n rows, as these ways need it.
-func (p *Predictor) gather(s *scratch, in *input, rows []float64, n int, to ways) {
+func (p *Predictor) gather(s *scratch, in *input, rows []float64, n int, to blockWays) {
 	f := len(p.m.Features)
 	if in.categorical {
 		for _, side := range in.sides {

@@ -23,7 +23,7 @@ type vectorNode struct {
 const maxVectorLeaves = 384
 
 // vectorTree makes one of a plain tree, given its cells by node.
-func (p *Predictor) vectorTree(t *Tree, cells []uint64) (v vectorTree) {
+func (p *Predictor) compileVectors(t *Tree, cells []uint64) (v vectorTree) {
 	v.nodes, v.leaves = make([]vectorNode, 0, len(t.Nodes)), make([]float64, 0, len(t.Leaves))
 	twice := func(x int) uint32 { return uint32(uint16(x)) * 0x10001 }
 	var add func(i int)
@@ -47,6 +47,6 @@ func (p *Predictor) vectorTree(t *Tree, cells []uint64) (v vectorTree) {
 }
 
 // add adds the tree to the sums of rows.
-func (t *vectorTree) add(x []int16, sums *[blockRows]float64, s size) {
+func (t *vectorTree) add(x []int16, sums *[blockRows]float64, s blockSize) {
 	walkVectors(&t.nodes[0], len(t.nodes), &x[0], &t.leaves[0], &sums[0], 1<<max(s-1, 0))
 }

@@ -45,7 +45,7 @@ func (p *Predictor) compile(c *compiled, t *Tree, index inputIndex) {
 		p.cells, p.values = append(p.cells, cell), append(p.values, value)
 	}
 	if c.plain() && len(t.Leaves) <= maxVectorLeaves {
-		c.vectorTree = p.vectorTree(t, numeric)
+		c.vectorTree = p.compileVectors(t, numeric)
 	}
 }
 

@@ -300,20 +300,7 @@ func (p *jsonParser) value(depth int) (any, error) {
 
 // object reads an object; member reads the value of a key.
 func (p *jsonParser) object(member func(key string) error) error {
-	if err := p.expect('{'); err != nil {
-		return err
-	}
-	for first := true; ; first = false {
-		if p.next() == '}' {
-			p.at++
-			return nil
-		}
-		if !first {
-			if err := p.expect(','); err != nil {
-				return err
-			}
-		}
-		p.space()
+	return p.items('{', '}', func() error {
 		k, err := p.str()
 		if err != nil {
 			return err
@@ -321,19 +308,21 @@ func (p *jsonParser) object(member func(key string) error) error {
 		if err := p.expect(':'); err != nil {
 			return err
 		}
-		if err := member(k); err != nil {
-			return err
-		}
-	}
+		return member(k)
+	})
 }
 
 // array reads an array; element reads an element, before which there is no space.
-func (p *jsonParser) array(element func() error) error {
-	if err := p.expect('['); err != nil {
+func (p *jsonParser) array(element func() error) error { return p.items('[', ']', element) }
+
+// items reads what stands between begin and end, with commas between; item reads one of
+// it, before which there is no space.
+func (p *jsonParser) items(begin, end byte, item func() error) error {
+	if err := p.expect(begin); err != nil {
 		return err
 	}
 	for first := true; ; first = false {
-		if p.next() == ']' {
+		if p.next() == end {
 			p.at++
 			return nil
 		}
@@ -343,7 +332,7 @@ func (p *jsonParser) array(element func() error) error {
 			}
 			p.space()
 		}
-		if err := element(); err != nil {
+		if err := item(); err != nil {
 			return err
 		}
 	}
