@@ -97,7 +97,7 @@ func (c *convert) run(ctx context.Context, stdout io.Writer, file string) error 
 		return err
 	}
 	if c.benchmark || c.benchmarkJSON != "" || c.benchmarkSVG != "" {
-		return c.measure(ctx, stdout, file, m, rows)
+		return c.measure(ctx, stdout, file, m, rows, o.Form)
 	}
 	return nil
 }
@@ -217,12 +217,8 @@ func few(names []string) string {
 }
 
 // measure compares the native model and the file.
-func (c *convert) measure(ctx context.Context, stdout io.Writer, file string, m *tree.Model, rows []float64) error {
+func (c *convert) measure(ctx context.Context, stdout io.Writer, file string, m *tree.Model, rows []float64, form onnx.Form) error {
 	if rows == nil {
-		form := onnx.Exact
-		if c.form == "compatible" {
-			form = onnx.Compatible
-		}
 		rows = deploy.Probe(m, form, 2000)
 	}
 	of := runtime.Measurement{Rows: rows, Width: len(m.Features), Outputs: m.Outputs}

@@ -187,27 +187,9 @@ func (e *exportONNX) run(ctx context.Context, stdout, stderr io.Writer) error {
 
 // load returns the best model of the study and the data to compare on.
 func (e *exportONNX) load(ctx context.Context, stderr io.Writer) (tune.Model, forecast.Frame, error) {
-	store, err := openStore(e.storage)
-	if err != nil {
-		return tune.Model{}, nil, err
-	}
-	name, err := pick(ctx, store, e.study)
-	if err != nil {
-		return tune.Model{}, nil, err
-	}
-	s, err := openJob(ctx, store, name)
-	if err != nil {
-		return tune.Model{}, nil, err
-	}
-	defer s.Close()
-	s.data = e.data
-	m, err := s.use(ctx, stderr)
+	m, from, err := bestModel(ctx, e.storage, e.study, e.data, stderr)
 	if err != nil {
 		return m, nil, err
-	}
-	from := s.job.Data
-	if e.data != "" {
-		from.File = e.data
 	}
 	frame, err := from.series()
 	return m, frame, whither(err, e.data)

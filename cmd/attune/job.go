@@ -46,37 +46,37 @@ type job struct {
 // conflict returns an error that says in what a study's job differs from the one to be
 // run.
 func (j job) conflict(study string, now job) error {
-	switch {
-	case j.Version != now.Version:
+	if j.Version != now.Version {
 		return fmt.Errorf("study %q was made by another version of attune: take another --name", study)
-	case j.Data.Target != now.Data.Target:
-		return differ(study, "--target", j.Data.Target, now.Data.Target)
-	case j.Metric != now.Metric:
-		return differ(study, "--metric", j.Metric, now.Metric)
-	case j.Horizon != now.Horizon:
-		return differ(study, "--horizon", j.Horizon, now.Horizon)
-	case j.Windows != now.Windows:
-		return differ(study, "--windows", j.Windows, now.Windows)
-	case j.Step != now.Step:
-		return differ(study, "--step", j.Step, now.Step)
-	case j.Test != now.Test:
-		return differ(study, "--test", j.Test, now.Test)
-	case j.Model != now.Model:
-		return differ(study, "the model", j.Model, now.Model)
-	case j.Engine != now.Engine:
-		return differ(study, "--engine", j.Engine, now.Engine)
-	case j.MaxRounds != now.MaxRounds:
-		return differ(study, "--max-rounds", j.MaxRounds, now.MaxRounds)
-	case j.Patience != now.Patience:
-		return differ(study, "--patience", j.Patience, now.Patience)
+	}
+	for _, d := range []struct {
+		flag    string
+		was, is any
+	}{
+		{"--target", j.Data.Target, now.Data.Target},
+		{"--metric", j.Metric, now.Metric},
+		{"--horizon", j.Horizon, now.Horizon},
+		{"--windows", j.Windows, now.Windows},
+		{"--step", j.Step, now.Step},
+		{"--test", j.Test, now.Test},
+		{"the model", j.Model, now.Model},
+		{"--engine", j.Engine, now.Engine},
+		{"--max-rounds", j.MaxRounds, now.MaxRounds},
+		{"--patience", j.Patience, now.Patience},
+	} {
+		if d.was != d.is {
+			return differ(study, d.flag, d.was, d.is)
+		}
+	}
+	switch {
 	case !slices.Equal(j.Fixed, now.Fixed):
 		return differ(study, "--fixed", j.Fixed, now.Fixed)
-	case j.Fingerprint != now.Fingerprint && j.Span == now.Span:
+	case j.Fingerprint == now.Fingerprint:
+		return nil
+	case j.Span == now.Span:
 		return fmt.Errorf("study %q was made with other values in the data (%s, as now): scores of the two do not compare, so take another --name", study, j.Span)
-	case j.Fingerprint != now.Fingerprint:
-		return fmt.Errorf("study %q was made with other data (%s; now %s): scores of the two do not compare, so take another --name", study, j.Span, now.Span)
 	}
-	return nil
+	return fmt.Errorf("study %q was made with other data (%s; now %s): scores of the two do not compare, so take another --name", study, j.Span, now.Span)
 }
 
 // differ says that a study was made with another value of a flag.
@@ -244,7 +244,7 @@ func (s *jobStudy) final(ctx context.Context, threads int) (tune.Model, string, 
 		return tune.Model{}, "", err
 	}
 	m, err := tune.ReadFile(path, families()...)
-	if err == nil && m.Study == s.Name() && m.Trial == best.Number && m.Seed == s.TrialSeed(best.Number) && m.Value == best.Values[0] {
+	if err == nil && m.Of(s.Study, best) {
 		return m, path, nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, tune.ErrModel) {
@@ -262,6 +262,29 @@ func (s *jobStudy) final(ctx context.Context, threads int) (tune.Model, string, 
 	}
 	m, err = t.Best(ctx, s.Study)
 	return m, path, err
+}
+
+// bestModel returns the final model of a study, by its name or the only one of a store, and
+// how the data that it is used on are read: those of the file data or, if that is empty, of
+// the study.
+func bestModel(ctx context.Context, storage, name, data string, stderr io.Writer) (tune.Model, source, error) {
+	store, err := openStore(storage)
+	if err != nil {
+		return tune.Model{}, source{}, err
+	}
+	if name, err = pick(ctx, store, name); err != nil {
+		return tune.Model{}, source{}, err
+	}
+	s, err := openJob(ctx, store, name)
+	if err != nil {
+		return tune.Model{}, source{}, err
+	}
+	defer s.Close()
+	s.data = data
+	m, err := s.use(ctx, stderr)
+	from := s.job.Data
+	from.File = cmp.Or(data, from.File)
+	return m, from, err
 }
 
 // use returns the final model to be used, and warns if it could not be kept or is not to be

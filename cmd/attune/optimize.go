@@ -133,13 +133,13 @@ func (o *optimize) run(cmd *cobra.Command) error {
 		return err
 	}
 	if o.printing {
-		return o.printSpace(cmd.OutOrStdout(), plans, frame)
+		return o.printSpace(cmd.OutOrStdout(), plans)
 	}
 	if err := o.folders(); err != nil {
 		return err
 	}
 	store := sqlite.File(o.storage)
-	r := report{job: plans[0].job, storage: o.storage, device: o.device, frame: frame}
+	r := report{job: plans[0].job, back: plans[0].back, storage: o.storage, device: o.device, frame: frame}
 	o.say("%s: %s by %s, %s", o.data.File, o.data.Target, frame[0].Freq, o.data.span(frame))
 	left := o.timeout
 	for i, p := range plans {
@@ -191,15 +191,11 @@ func portion(left time.Duration, models int) time.Duration {
 func after(left, share, took time.Duration) time.Duration { return left - min(share, took) }
 
 // printSpace writes what the only one of the plans searches.
-func (o *optimize) printSpace(w io.Writer, plans []plan, frame forecast.Frame) error {
+func (o *optimize) printSpace(w io.Writer, plans []plan) error {
 	if len(plans) > 1 {
 		return fmt.Errorf("--print-space: which of %s? Say it with --models", strings.Join(o.models, ", "))
 	}
-	back, err := plans[0].job.tuning(frame)
-	if err != nil {
-		return err
-	}
-	return spaceyaml.Write(w, plans[0].task(back, "", 1).Config(random.Sampler{}, nil).Space)
+	return spaceyaml.Write(w, plans[0].task("", 1).Config(random.Sampler{}, nil).Space)
 }
 
 // say tells what is going on.
@@ -212,9 +208,9 @@ func (o *optimize) say(format string, args ...any) {
 // threads returns those of one of so many trials at once.
 func (o *optimize) threads(trials int) int { return max(1, runtime.GOMAXPROCS(0)/trials) }
 
-// task returns the tuning of a plan on a backtest; models are kept in folder.
-func (p plan) task(back *forecast.Backtest, folder string, threads int) *tune.Task {
-	t := p.job.task(back, p.family, folder, threads)
+// task returns the tuning of a plan; models are kept in folder.
+func (p plan) task(folder string, threads int) *tune.Task {
+	t := p.job.task(p.back, p.family, folder, threads)
 	t.Space = p.space
 	return t
 }
@@ -225,10 +221,6 @@ func (o *optimize) one(ctx context.Context, store *sqlite.Store, p plan, frame f
 	j := p.job
 	name := o.study(j)
 	none := row{name: j.Model, study: name}
-	back, err := j.tuning(frame)
-	if err != nil {
-		return none, err
-	}
 	if f, ok := p.family.(treeforecast.Family); ok {
 		f.Cache = forecast.NewCache(tables(frame, j.Horizon))
 		p.family = f
@@ -237,7 +229,7 @@ func (o *optimize) one(ctx context.Context, store *sqlite.Store, p plan, frame f
 	if j.Test == 0 {
 		folder = modelsFolder(o.storage)
 	}
-	task := p.task(back, folder, o.threads(o.workers))
+	task := p.task(folder, o.threads(o.workers))
 	makeSampler, _ := samplers.get("sampler", o.sampler)
 	pruner, _ := pruners.get("pruner", o.pruner)
 	config := task.Config(makeSampler(), pruner)

@@ -144,26 +144,7 @@ func (p predict) load(ctx context.Context, stderr io.Writer) (tune.Model, source
 		}
 		return p.fromFile("--registry", file)
 	}
-	store, err := openStore(p.storage)
-	if err != nil {
-		return tune.Model{}, source{}, err
-	}
-	name, err := pick(ctx, store, p.study)
-	if err != nil {
-		return tune.Model{}, source{}, err
-	}
-	s, err := openJob(ctx, store, name)
-	if err != nil {
-		return tune.Model{}, source{}, err
-	}
-	defer s.Close()
-	s.data = p.data
-	m, err := s.use(ctx, stderr)
-	from := s.job.Data
-	if p.data != "" {
-		from.File = p.data
-	}
-	return m, from, err
+	return bestModel(ctx, p.storage, p.study, p.data, stderr)
 }
 
 // fromFile returns a model that a flag has named, and how data that it is to continue are
@@ -173,15 +154,15 @@ func (p predict) fromFile(flag, file string) (tune.Model, source, error) {
 		return tune.Model{}, source{}, fmt.Errorf("%s: say with --data what it is to continue", flag)
 	}
 	m, err := tune.ReadFile(file, families()...)
-	if _, trees := readTrees(file); err != nil && trees == nil {
+	if err != nil {
+		if _, no := readTrees(file); no != nil {
+			return m, source{}, err
+		}
 		instead := "attune convert makes ONNX of it"
 		if flag == "--registry" {
 			instead = "serve its " + registry.ONNX
 		}
 		return m, source{}, fmt.Errorf("%s: a tree model, not a forecaster: %s", short(file), instead)
-	}
-	if err != nil {
-		return m, source{}, err
 	}
 	if m.Data == nil {
 		return m, source{}, fmt.Errorf("%s does not say how its data are read: it is none that attune optimize has made", file)

@@ -24,6 +24,7 @@ type plan struct {
 	job    job
 	family tune.Family
 	space  space.Space // nil: the family's own
+	back   *forecast.Backtest
 }
 
 // prepare settles the studies, one for each model. All that can be wrong with flags and
@@ -83,7 +84,8 @@ func onDevice(name string) bool {
 	return err == nil && m.device
 }
 
-const most = 1_000_000 // of what has no other bound
+// enough is the most of what has no other bound.
+const enough = 1_000_000
 
 // check fails for what is wrong with the flags alone.
 func (o *optimize) check() error {
@@ -100,8 +102,8 @@ func (o *optimize) check() error {
 		flag               string
 		value, least, most int
 	}{
-		{"trials", o.trials, 1, most}, {"horizon", o.horizon, 1, most}, {"windows", o.windows, 1, most}, {"step", o.step, 1, most},
-		{"test", o.test, 0, most}, {"workers", o.workers, 1, 1024}, {"max-rounds", o.rounds, 1, most}, {"patience", o.patience, -1, most},
+		{"trials", o.trials, 1, enough}, {"horizon", o.horizon, 1, enough}, {"windows", o.windows, 1, enough}, {"step", o.step, 1, enough},
+		{"test", o.test, 0, enough}, {"workers", o.workers, 1, 1024}, {"max-rounds", o.rounds, 1, enough}, {"patience", o.patience, -1, enough},
 	} {
 		if o.given(n.flag) && (n.value < n.least || n.value > n.most) {
 			return fmt.Errorf("--%s %d: want %d to %d", n.flag, n.value, n.least, n.most)
@@ -188,12 +190,12 @@ func (o *optimize) plan(ctx context.Context, j job, name string, frame forecast.
 	if j.Fixed, err = o.settings(name); err != nil {
 		return plan{}, err
 	}
-	p := plan{space: own}
+	p := plan{space: own, back: back}
 	if p.family, j.Engine, err = m.family(how{o.engine, o.device, full}); err != nil {
 		return plan{}, err
 	}
 	p.job = j
-	if err := o.possible(ctx, p, frame, back); err != nil {
+	if err := o.possible(ctx, p, frame); err != nil {
 		return plan{}, err
 	}
 	return p, o.resumable(ctx, j)
@@ -203,8 +205,8 @@ func (o *optimize) plan(ctx context.Context, j job, name string, frame forecast.
 func (o *optimize) study(j job) string { return o.name + "/" + j.Model }
 
 // possible fails if the model cannot be trained on the data, whatever is searched.
-func (o *optimize) possible(ctx context.Context, p plan, frame forecast.Frame, back *forecast.Backtest) error {
-	t := p.task(back, "", o.threads(1))
+func (o *optimize) possible(ctx context.Context, p plan, frame forecast.Frame) error {
+	t := p.task("", o.threads(1))
 	err := t.Validate()
 	if errors.Is(err, tune.ErrScore) {
 		return fmt.Errorf("--metric %s: %w", o.metric, err)
@@ -218,7 +220,7 @@ func (o *optimize) possible(ctx context.Context, p plan, frame forecast.Frame, b
 	without := func(fixed space.Settings, own space.Space) error {
 		q := p
 		q.job.Fixed, q.space = fixed, own
-		return try(ctx, q.task(back, "", o.threads(1)))
+		return try(ctx, q.task("", o.threads(1)))
 	}
 	if same := without(nil, nil); same != nil {
 		return fmt.Errorf("%s: %w", o.data.File, p.job.short(frame, same))

@@ -35,6 +35,7 @@ type report struct {
 	base    []row    // the best first
 	notes   []string // on scores
 	frame   forecast.Frame
+	back    *forecast.Backtest // that the models were tuned on
 }
 
 // A row is how a model or a baseline did.
@@ -106,11 +107,7 @@ func (frozen) Fit(context.Context, forecast.Frame, forecast.FitOptions) error { 
 // compare scores baselines and models on the backtest and on the test span, and fits
 // the best model to all data.
 func (r *report) compare(ctx context.Context, threads int) error {
-	back, err := r.job.tuning(r.frame)
-	if err != nil {
-		return err
-	}
-	valid, err := back.Compare(ctx)
+	valid, err := r.back.Compare(ctx)
 	if err != nil {
 		return err
 	}

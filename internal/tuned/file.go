@@ -12,6 +12,8 @@ import (
 
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/space/spaceyaml"
+	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
 )
 
 // A Header says where a model comes from. It is part of the JSON of all models.
@@ -24,6 +26,11 @@ type Header struct {
 	Trial    int      `json:"trial"`           // number of the trial in it
 	Metric   string   `json:"metric"`          // that was optimised
 	Value    float64  `json:"value"`           // of the trial
+}
+
+// Of reports whether the model is that of a complete trial of a study.
+func (h Header) Of(st *study.Study, r trial.Record) bool {
+	return h.Study == st.Name() && h.Trial == r.Number && h.Seed == st.TrialSeed(r.Number) && h.Value == r.Values[0]
 }
 
 // Settings are a JSON object, in their order.

@@ -222,7 +222,7 @@ func (t Task[M]) Best(ctx context.Context, st *study.Study) (m M, err error) {
 	if t.Folder != "" {
 		switch m, err := t.Read(path); {
 		case err == nil:
-			if h := t.Header(m); h.Study == st.Name() && h.Trial == best.Number && h.Seed == st.TrialSeed(best.Number) && h.Value == best.Values[0] {
+			if t.Header(m).Of(st, best) {
 				return m, nil
 			}
 		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, t.Damaged):

@@ -55,6 +55,9 @@ type savedCSV struct {
 	Comma    string `json:"comma,omitempty"`
 }
 
+// Of reports whether m is the model of a complete trial of a study.
+func (m Model) Of(st *study.Study, r trial.Record) bool { return m.header().Of(st, r) }
+
 func (m Model) header() tuned.Header {
 	return tuned.Header{Format: modelFormat, Version: 1, Settings: tuned.Settings(m.Settings), Seed: m.Seed,
 		Study: m.Study, Trial: m.Trial, Metric: m.Metric, Value: m.Value}
