@@ -1,7 +1,6 @@
 package main
 
 import (
-	"compress/gzip"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -11,19 +10,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/attune-hpo/attune/internal/foreign"
 	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
 )
-
-// foreign reads a gzipped file of test data.
-func foreign(t *testing.T, file string, into any) {
-	t.Helper()
-	f, err := os.Open(file)
-	require.NoError(t, err)
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	require.NoError(t, err)
-	require.NoError(t, json.NewDecoder(z).Decode(into))
-}
 
 // A forest of scikit-learn is read from what joblib.dump wrote, whatever its name.
 func TestConvertScikitLearn(t *testing.T) {
@@ -42,15 +31,8 @@ func TestConvertScikitLearn(t *testing.T) {
 // lightgbmModel writes a model of LightGBM's tests into a new folder and returns it.
 func lightgbmModel(t *testing.T) (dir string) {
 	t.Helper()
-	var doc struct {
-		Cases []struct {
-			Name  string
-			Files map[string]string
-		}
-	}
-	foreign(t, "../../objective/tree/testdata/lightgbm-4.7.0.json.gz", &doc)
 	dir = t.TempDir()
-	for _, c := range doc.Cases {
+	for _, c := range foreign.Read(t, "../../objective/tree/testdata/lightgbm-4.7.0.json.gz") {
 		if text := c.Files["txt"] + c.Files["text"]; c.Name == "regression" && text != "" {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "lightgbm.txt"), []byte(text), 0o644))
 			return dir

@@ -16,6 +16,7 @@ import (
 
 	"github.com/attune-hpo/attune/export/deploy"
 	"github.com/attune-hpo/attune/export/onnx"
+	"github.com/attune-hpo/attune/internal/foreign"
 	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
 	"github.com/attune-hpo/attune/objective/tree"
 )
@@ -47,7 +48,7 @@ func TestLibraries(t *testing.T) {
 	type trained struct {
 		File, Missing string
 		Rows          json.RawMessage
-		Answer        floats
+		Answer        foreign.Floats
 	}
 	var models []trained
 	python(t, "train", dir, nil, func(line []byte) {
@@ -75,7 +76,7 @@ func TestLibraries(t *testing.T) {
 		native, err := tree.Read(f)
 		require.NoError(t, f.Close())
 		require.NoError(t, err, m.File)
-		var rows floats
+		var rows foreign.Floats
 		require.NoError(t, json.Unmarshal(m.Rows, &rows))
 		for _, form := range []onnx.Form{onnx.Exact, onnx.Compatible} {
 			most := 1e-13
@@ -95,7 +96,7 @@ func TestLibraries(t *testing.T) {
 	python(t, "check", dir, requests.Bytes(), func(line []byte) {
 		var got struct {
 			Error  string
-			Answer floats
+			Answer foreign.Floats
 		}
 		require.NoError(t, json.Unmarshal(line, &got))
 		require.NotEmpty(t, files)

@@ -2,13 +2,8 @@ package deploy_test
 
 import (
 	"cmp"
-	"compress/gzip"
 	"context"
-	"encoding/base64"
-	"encoding/binary"
-	"encoding/json"
 	"errors"
-	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -24,66 +19,26 @@ import (
 	"github.com/attune-hpo/attune/export/registry"
 	"github.com/attune-hpo/attune/export/runtime"
 	"github.com/attune-hpo/attune/export/validate"
+	"github.com/attune-hpo/attune/internal/foreign"
 	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
 	"github.com/attune-hpo/attune/objective/tree"
 	"github.com/attune-hpo/attune/objective/tree/engine"
 	"github.com/attune-hpo/attune/objective/tree/native"
 )
 
-type floats []float64
-
-func (f *floats) UnmarshalJSON(b []byte) error {
-	var s string
-	if err := json.Unmarshal(b, &s); err != nil {
-		return err
-	}
-	raw, err := base64.StdEncoding.DecodeString(s)
-	for i := 0; i+8 <= len(raw); i += 8 {
-		*f = append(*f, math.Float64frombits(binary.LittleEndian.Uint64(raw[i:])))
-	}
-	return err
-}
-
-// foreign calls f with each model of LightGBM, XGBoost and CatBoost in the tests of
+// eachForeign calls f with each model of LightGBM, XGBoost and CatBoost in the tests of
 // package tree, and the rows there.
-func foreign(t *testing.T, f func(t *testing.T, m *tree.Model, rows []float64)) {
-	paths, err := filepath.Glob("../../objective/tree/testdata/*.json.gz")
-	require.NoError(t, err)
-	require.NotEmpty(t, paths)
-	for _, path := range paths {
-		file, err := os.Open(path)
-		require.NoError(t, err)
-		defer file.Close()
-		z, err := gzip.NewReader(file)
-		require.NoError(t, err)
-		var doc struct {
-			Columns int    `json:"columns"`
-			Rows    floats `json:"rows"`
-			Cases   []struct {
-				Name   string            `json:"name"`
-				Files  map[string]string `json:"files"`
-				Refuse string            `json:"refuse"`
-				Rows   floats            `json:"rows"`
-			} `json:"cases"`
+func eachForeign(t *testing.T, f func(t *testing.T, m *tree.Model, rows []float64)) {
+	for _, c := range foreign.Read(t, "../../objective/tree/testdata/*.json.gz") {
+		text := cmp.Or(c.Files["text"], c.Files["txt"], c.Files["json"])
+		if text == "" || c.Refuse != "" {
+			continue
 		}
-		require.NoError(t, json.NewDecoder(z).Decode(&doc))
-		for _, c := range doc.Cases {
-			text := cmp.Or(c.Files["text"], c.Files["txt"], c.Files["json"])
-			if text == "" || c.Refuse != "" {
-				continue
-			}
-			t.Run(strings.TrimSuffix(filepath.Base(path), ".json.gz")+" "+c.Name, func(t *testing.T) {
-				m, err := tree.Read(strings.NewReader(text))
-				require.NoError(t, err)
-				rows := []float64(c.Rows)
-				if rows == nil {
-					for i := 0; i < len(doc.Rows); i += doc.Columns {
-						rows = append(rows, doc.Rows[i:][:len(m.Features)]...)
-					}
-				}
-				f(t, m, rows)
-			})
-		}
+		t.Run(c.Library+" "+c.Name, func(t *testing.T) {
+			m, err := tree.Read(strings.NewReader(text))
+			require.NoError(t, err)
+			f(t, m, c.Rows)
+		})
 	}
 }
 
@@ -92,7 +47,7 @@ func foreign(t *testing.T, f func(t *testing.T, m *tree.Model, rows []float64)) 
 func TestTreesOfOtherLibraries(t *testing.T) {
 	onnxtest.Require(t)
 	ctx := context.Background()
-	foreign(t, func(t *testing.T, m *tree.Model, rows []float64) {
+	eachForeign(t, func(t *testing.T, m *tree.Model, rows []float64) {
 		for _, rows := range [][]float64{rows, nil} {
 			r, err := deploy.Trees(ctx, m, rows, deploy.Options{Runtime: quiet})
 			require.NoError(t, err, r.Report)

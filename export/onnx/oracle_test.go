@@ -2,14 +2,11 @@ package onnx_test
 
 import (
 	"bufio"
-	"compress/gzip"
-	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"math"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -17,6 +14,7 @@ import (
 
 	"github.com/attune-hpo/attune/export/onnx"
 	"github.com/attune-hpo/attune/export/onnx/internal/eval"
+	"github.com/attune-hpo/attune/internal/foreign"
 	"github.com/attune-hpo/attune/objective/tree"
 )
 
@@ -28,62 +26,19 @@ type oracle struct {
 	rows []float64
 }
 
-type floats []float64
-
-func (f *floats) UnmarshalJSON(b []byte) error {
-	var s string
-	if err := json.Unmarshal(b, &s); err != nil {
-		return err
-	}
-	raw, err := base64.StdEncoding.DecodeString(s)
-	for i := 0; i+8 <= len(raw); i += 8 {
-		*f = append(*f, math.Float64frombits(binary.LittleEndian.Uint64(raw[i:])))
-	}
-	return err
-}
-
 func oracles(t testing.TB) []oracle {
 	t.Helper()
-	paths, err := filepath.Glob("../../objective/tree/testdata/*.json.gz")
-	require.NoError(t, err)
-	require.NotEmpty(t, paths)
 	var all []oracle
-	for _, path := range paths {
-		f, err := os.Open(path)
-		require.NoError(t, err)
-		defer f.Close()
-		z, err := gzip.NewReader(f)
-		require.NoError(t, err)
-		var doc struct {
-			Columns int    `json:"columns"`
-			Rows    floats `json:"rows"`
-			Cases   []struct {
-				Name    string            `json:"name"`
-				Columns int               `json:"columns"`
-				Files   map[string]string `json:"files"`
-				Refuse  string            `json:"refuse"`
-				Rows    floats            `json:"rows"`
-			} `json:"cases"`
+	for _, c := range foreign.Read(t, "../../objective/tree/testdata/*.json.gz") {
+		if c.Refuse != "" {
+			continue
 		}
-		require.NoError(t, json.NewDecoder(z).Decode(&doc))
-		library, _, _ := strings.Cut(filepath.Base(path), ".json")
-		for _, c := range doc.Cases {
-			if c.Refuse != "" {
-				continue
-			}
-			for _, format := range []string{"text", "txt", "json"} {
-				if file, ok := c.Files[format]; ok {
-					m, err := tree.Read(strings.NewReader(file))
-					require.NoError(t, err, "%s %s", library, c.Name)
-					rows := []float64(c.Rows)
-					if rows == nil {
-						for i := 0; i < len(doc.Rows); i += doc.Columns {
-							rows = append(rows, doc.Rows[i:i+len(m.Features)]...)
-						}
-					}
-					all = append(all, oracle{library + " " + c.Name, m, rows})
-					break
-				}
+		for _, format := range []string{"text", "txt", "json"} {
+			if file, ok := c.Files[format]; ok {
+				m, err := tree.Read(strings.NewReader(file))
+				require.NoError(t, err, "%s %s", c.Library, c.Name)
+				all = append(all, oracle{c.Library + " " + c.Name, m, c.Rows})
+				break
 			}
 		}
 	}

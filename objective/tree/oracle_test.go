@@ -1,51 +1,20 @@
 package tree
 
 import (
-	"compress/gzip"
 	"encoding/base64"
-	"encoding/binary"
-	"encoding/json"
 	"math"
-	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/internal/foreign"
 )
 
-// An oracle is a model of testdata with what its library answered; see
-// testdata/generate.py.
+// An oracle is a model of testdata with what its library answered.
 type oracle struct {
-	Name    string            `json:"name"`
-	Columns int               `json:"columns"`
-	Files   map[string]string `json:"files"`
-	Refuse  string            `json:"refuse"`
-	Rows    floats            `json:"rows"`
-	Raw     floats            `json:"raw"`
-	Pred    floats            `json:"pred"`
-	Class   floats            `json:"class"`
-	Contrib floats            `json:"contrib"`
-	Split   []float64         `json:"split"`
-	Gain    []float64         `json:"gain"`
-	Names   []string          `json:"names"`
-
+	foreign.Case
 	library string
-}
-
-// floats are little-endian float64 in base64.
-type floats []float64
-
-func (f *floats) UnmarshalJSON(b []byte) error {
-	var s string
-	if err := json.Unmarshal(b, &s); err != nil {
-		return err
-	}
-	raw, err := base64.StdEncoding.DecodeString(s)
-	for i := 0; i+8 <= len(raw); i += 8 {
-		*f = append(*f, math.Float64frombits(binary.LittleEndian.Uint64(raw[i:])))
-	}
-	return err
 }
 
 func (o oracle) data(format string) string {
@@ -62,31 +31,9 @@ func (o oracle) data(format string) string {
 // oracles returns the cases of the files of testdata that begin with library.
 func oracles(t testing.TB, library string) []oracle {
 	t.Helper()
-	paths, err := filepath.Glob(filepath.Join("testdata", library+"*.json.gz"))
-	require.NoError(t, err)
-	require.NotEmpty(t, paths)
 	var all []oracle
-	for _, path := range paths {
-		f, err := os.Open(path)
-		require.NoError(t, err)
-		defer f.Close()
-		z, err := gzip.NewReader(f)
-		require.NoError(t, err)
-		var doc struct {
-			Columns int      `json:"columns"`
-			Rows    floats   `json:"rows"`
-			Cases   []oracle `json:"cases"`
-		}
-		require.NoError(t, json.NewDecoder(z).Decode(&doc))
-		for _, c := range doc.Cases {
-			c.library = strings.TrimSuffix(filepath.Base(path), ".json.gz")
-			if c.Rows == nil {
-				for r := range slicesChunks(doc.Rows, doc.Columns) {
-					c.Rows = append(c.Rows, r[:c.Columns]...)
-				}
-			}
-			all = append(all, c)
-		}
+	for _, c := range foreign.Read(t, filepath.Join("testdata", library+"*.json.gz")) {
+		all = append(all, oracle{c, c.Library})
 	}
 	return all
 }
