@@ -12,7 +12,7 @@ import (
 
 // history is that of a study, which gives it as a snapshot.
 func history() trial.Snapshot {
-	h := trial.NewHistory(trial.Study{Name: "example"})
+	h := trial.NewHistory(trial.Header{Name: "example"})
 	s := space.Of(space.Float("lr", 1e-5, 1e-1, space.Log()), space.Categorical("booster", "gbdt", "dart"))
 	h.Put(trial.Record{Number: 0, State: trial.Complete, Values: []float64{0.25}, Params: space.Params{Space: s, Point: []float64{0.001, 1}}})
 	h.Put(trial.Record{Number: 1, State: trial.Failed, Err: "out of memory", Params: space.Params{Space: s, Point: []float64{0.1, 0}}})

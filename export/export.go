@@ -25,12 +25,12 @@ import (
 // A Table is what is exported: some trials of a study, in the order given. Of the
 // study it uses the number of objectives and their names.
 type Table struct {
-	Study  trial.Study
+	Study  trial.Header
 	Trials []trial.Record
 }
 
 // All returns the table of all trials, of whatever state, by number.
-func All(h trial.Snapshot) Table { return Table{h.Study(), h.Records()} }
+func All(h trial.Snapshot) Table { return Table{h.Header(), h.Records()} }
 
 const timeLayout = "2006-01-02T15:04:05.000000Z"
 

@@ -33,7 +33,7 @@ func table(t testing.TB) export.Table {
 	layers := space.Int("layers", 1, 9)
 	mixed := space.Space{{Name: "mixed", Distribution: &space.CategoricalDistribution{Choices: []space.Literal{"1", "1.0", `"1"`, "true", "null", "NaN", "[64, 32]"}}}}
 	at := time.Date(2026, 11, 21, 1, 36, 53, 98146000, time.UTC)
-	h := trial.NewHistory(trial.Study{Name: "s"})
+	h := trial.NewHistory(trial.Header{Name: "s"})
 	for _, r := range []trial.Record{
 		{State: trial.Complete, Values: []float64{1e-5}, Params: space.Params{Space: space.Of(lr, kind), Point: []float64{0.1, 1}},
 			Attrs: trial.Attrs{attr(t, "note", "x, y"), attr(t, "scores", []float64{1, math.NaN()})}, Started: at, Finished: at.Add(1500 * time.Millisecond),
@@ -92,7 +92,7 @@ func TestJSONL(t *testing.T) {
 }
 
 func TestObjectives(t *testing.T) {
-	two := trial.Study{Directions: []trial.Direction{trial.Minimize, trial.Maximize}}
+	two := trial.Header{Directions: []trial.Direction{trial.Minimize, trial.Maximize}}
 	names := func(names ...string) trial.Attrs { return trial.Attrs{attr(t, "study:metric_names", names)} }
 	record := trial.Record{State: trial.Complete, Values: []float64{1, 2}}
 	for name, c := range map[string]struct {
@@ -112,7 +112,7 @@ func TestObjectives(t *testing.T) {
 		assert.Contains(t, lines.String(), c.row, name)
 	}
 	var one bytes.Buffer
-	require.NoError(t, export.Table{Study: trial.Study{Notes: names("rmse")}}.CSV(&one))
+	require.NoError(t, export.Table{Study: trial.Header{Notes: names("rmse")}}.CSV(&one))
 	assert.Equal(t, "number,state,values_rmse,datetime_start,datetime_complete,duration,error\n", one.String())
 }
 

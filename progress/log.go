@@ -33,7 +33,7 @@ func Log(l *slog.Logger) study.Observer {
 	}
 	return study.Observer{
 		Begin: func(total int, h trial.Snapshot) {
-			log(slog.LevelInfo, "run started", slog.String("study", h.Study().Name), slog.Int("trials", total), slog.Int("finished", h.Len()))
+			log(slog.LevelInfo, "run started", slog.String("study", h.Header().Name), slog.Int("trials", total), slog.Int("finished", h.Len()))
 		},
 		Start: func(r trial.Record) { log(slog.LevelDebug, "trial started", slog.Int("trial", r.Number)) },
 		Report: func(r trial.Record, report trial.Report) {

@@ -49,7 +49,7 @@ func (f *fake) wait(d time.Duration) {
 }
 
 func newFake(columns int) *fake {
-	f := &fake{clock: time.Unix(0, 0), history: trial.NewHistory(trial.Study{Name: "s"})}
+	f := &fake{clock: time.Unix(0, 0), history: trial.NewHistory(trial.Header{Name: "s"})}
 	f.Display = &Display{out: &f.out, now: func() time.Time { return f.clock }, after: func(d time.Duration, call func()) func() bool {
 		t := &timer{at: f.clock.Add(d), call: call}
 		f.timers = append(f.timers, t)
@@ -257,7 +257,7 @@ func TestBarInANarrowTerminal(t *testing.T) {
 
 func TestSeveralObjectivesAndRuns(t *testing.T) {
 	f := newFake(0)
-	f.history = trial.NewHistory(trial.Study{Directions: []trial.Direction{trial.Minimize, trial.Maximize}})
+	f.history = trial.NewHistory(trial.Header{Directions: []trial.Direction{trial.Minimize, trial.Maximize}})
 	for range 2 {
 		f.begin(2)
 		f.finish(2*time.Second, f.history.Snapshot().Len(), trial.Complete, 1, 2)
@@ -309,7 +309,7 @@ func TestLog(t *testing.T) {
 		Point: []float64{0.5, 1, 0},
 	}
 	at := time.Unix(0, 0).UTC()
-	history := trial.NewHistory(trial.Study{Name: "s"})
+	history := trial.NewHistory(trial.Header{Name: "s"})
 	finish := func(r trial.Record) {
 		r.Started, r.Finished, r.Params = at, at.Add(time.Second), params
 		history.Put(r)

@@ -10,7 +10,7 @@ import (
 
 // curves is a study of trials that reported at steps 0, 1, ... and are complete.
 func curves(all ...[]float64) trial.Snapshot {
-	h := trial.NewHistory(trial.Study{Name: "curves"})
+	h := trial.NewHistory(trial.Header{Name: "curves"})
 	for n, values := range all {
 		r := running(n, values...)
 		r.State, r.Values = trial.Complete, values[len(values)-1:]

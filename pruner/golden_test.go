@@ -123,7 +123,7 @@ func replay(t *testing.T, s goldenStudy, notes bool) {
 	if s.Direction == "maximize" {
 		d = trial.Maximize
 	}
-	h := trial.NewHistory(trial.Study{Name: s.Name, Directions: []trial.Direction{d}})
+	h := trial.NewHistory(trial.Header{Name: s.Name, Directions: []trial.Direction{d}})
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for number, want := range s.Trials {
 		r := trial.Record{Number: number, State: trial.Running, Started: start}

@@ -62,7 +62,7 @@ func (p Hyperband) Prune(t trial.Record, h trial.Snapshot) (string, bool) {
 	if len(budgets) == 0 {
 		return "", false
 	}
-	b := bracket(h.Study().Name, t.Number, budgets)
+	b := bracket(h.Header().Name, t.Number, budgets)
 	halving := SuccessiveHalving{or(p.MinResource, 1), or(p.ReductionFactor, 3), b, p.Bootstrap}
 	reason, prune := halving.Prune(t, p.Scope(t.Number, h))
 	if prune {
@@ -77,7 +77,7 @@ func (p Hyperband) Scope(number int, h trial.Snapshot) trial.Snapshot {
 	if len(budgets) == 0 {
 		return h
 	}
-	name := h.Study().Name
+	name := h.Header().Name
 	mine := bracket(name, number, budgets)
 	return h.Scope(fmt.Sprintf("hyperband %d of %d", mine, budgets), func(n int) bool { return bracket(name, n, budgets) == mine })
 }

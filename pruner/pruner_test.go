@@ -36,7 +36,7 @@ func done(r trial.Record) trial.Record {
 }
 
 func history(d trial.Direction, records ...trial.Record) trial.Snapshot {
-	h := trial.NewHistory(trial.Study{Name: "study", Directions: []trial.Direction{d}})
+	h := trial.NewHistory(trial.Header{Name: "study", Directions: []trial.Direction{d}})
 	for _, r := range records {
 		h.Put(r)
 	}
@@ -412,7 +412,7 @@ func TestThresholdsPrint(t *testing.T) {
 // the worst of all at step 16.
 func large(n int) (trial.Snapshot, trial.Record) {
 	rng := rand.New(rand.NewPCG(5, 6))
-	h := trial.NewHistory(trial.Study{Name: "large"})
+	h := trial.NewHistory(trial.Header{Name: "large"})
 	values := make([]float64, 20)
 	for number := range n {
 		for i := range values {

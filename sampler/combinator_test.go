@@ -39,7 +39,7 @@ func ExampleFixed() {
 func ExampleNoRepeat() {
 	s := sampler.NoRepeat(random.Sampler{})
 	axes := space.Of(space.Int("depth", 1, 3))
-	h := trial.NewHistory(trial.Study{})
+	h := trial.NewHistory(trial.Header{})
 	for number := 0; ; number++ {
 		p, err := s.Sample(context.Background(), sampler.Request{
 			Number: number, Space: axes, History: h.Snapshot(), Rand: rand.New(rand.NewPCG(1, uint64(number))),
@@ -75,7 +75,7 @@ func record(number int, s trial.State, p space.Params) trial.Record {
 }
 
 func history(records ...trial.Record) trial.Snapshot {
-	h := trial.NewHistory(trial.Study{Seed: 1})
+	h := trial.NewHistory(trial.Header{Seed: 1})
 	for _, r := range records {
 		h.Put(r)
 	}
@@ -195,7 +195,7 @@ func TestValidateIsPassedOn(t *testing.T) {
 // run runs a study to its end, some workers at a time, and returns its points.
 func run(t *testing.T, s sampler.Sampler, axes space.Space, given space.Params, workers int) (points []string) {
 	t.Helper()
-	h := trial.NewHistory(trial.Study{Seed: 1})
+	h := trial.NewHistory(trial.Header{Seed: 1})
 	whole := append(slices.Clone(given.Space), axes...)
 	var running []trial.Record
 	for number := 0; ; number++ {
@@ -345,13 +345,13 @@ func TestNoRepeatPassesThrough(t *testing.T) {
 func TestNoRepeatIncremental(t *testing.T) {
 	axes := space.Of(space.Int("a", 0, 30), space.Int("b", 0, 30))
 	kept := sampler.NoRepeat(random.Sampler{})
-	h := []*trial.History{trial.NewHistory(trial.Study{Seed: 1}), trial.NewHistory(trial.Study{Seed: 2})}
+	h := []*trial.History{trial.NewHistory(trial.Header{Seed: 1}), trial.NewHistory(trial.Header{Seed: 2})}
 	var done [2][]trial.Record
 	for number := range 300 {
 		k := number / 3 % 2
 		p, err := kept.Sample(t.Context(), request(h[k].Snapshot(), number, axes))
 		require.NoError(t, err)
-		rebuilt := trial.NewHistory(trial.Study{Seed: uint64(k)})
+		rebuilt := trial.NewHistory(trial.Header{Seed: uint64(k)})
 		for _, r := range slices.Backward(done[k]) {
 			rebuilt.Put(r)
 		}
@@ -402,7 +402,7 @@ func TestNoRepeatIsUniform(t *testing.T) {
 
 func BenchmarkNoRepeat(b *testing.B) {
 	axes := space.Of(space.Int("a", 0, 2000), space.Int("b", 0, 2000), depth)
-	h := trial.NewHistory(trial.Study{})
+	h := trial.NewHistory(trial.Header{})
 	for i := range 1000 {
 		h.Put(record(i, trial.Complete, params(axes, float64(i), float64(2*i), 1)))
 	}

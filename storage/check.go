@@ -23,7 +23,7 @@ import (
 // copied: a coordinate is taken as [CheckCoord] takes it, and a choice may stand
 // twice or be a list, see [space.ParseDistribution]. A worker that suggests such
 // a coordinate is refused; see [trial.Record.Apply].
-func CheckAdd(s trial.Study, r trial.Record) (trial.Record, error) {
+func CheckAdd(s trial.Header, r trial.Record) (trial.Record, error) {
 	r, err := Canonical(r)
 	if err == nil {
 		err = checkAdd(s, r)
@@ -34,7 +34,7 @@ func CheckAdd(s trial.Study, r trial.Record) (trial.Record, error) {
 	return r, nil
 }
 
-func checkAdd(s trial.Study, r trial.Record) error {
+func checkAdd(s trial.Header, r trial.Record) error {
 	if r.State == trial.Running {
 		return fmt.Errorf("%w: a running trial cannot be added: start it", trial.ErrValues)
 	}
@@ -93,7 +93,7 @@ func CheckCoord(a space.Axis, x float64) error {
 // CheckObjectives returns an error that wraps [trial.ErrValues] unless r has as
 // many values as the study has objectives, or at most so many if it was pruned.
 // A trial that is neither complete nor pruned passes.
-func CheckObjectives(s trial.Study, r trial.Record) error {
+func CheckObjectives(s trial.Header, r trial.Record) error {
 	n, most := len(r.Values), s.Objectives()
 	if r.State == trial.Complete && n != most || r.State == trial.Pruned && n > most {
 		return fmt.Errorf("%w: %d values %v, and the study has %d objectives", trial.ErrValues, len(r.Values), r.Values, s.Objectives())
@@ -141,7 +141,7 @@ func Canonical(r trial.Record) (trial.Record, error) {
 
 // CanonicalStudy returns s as every store keeps it: with at least one direction,
 // and otherwise as [Canonical] says.
-func CanonicalStudy(s trial.Study) (trial.Study, error) {
+func CanonicalStudy(s trial.Header) (trial.Header, error) {
 	var c canonical
 	c.text(s.Name)
 	s.Directions = clone(s.Directions)

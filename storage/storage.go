@@ -46,12 +46,12 @@ type Store interface {
 	// Create adds a study with the name, directions, seed, attributes and notes
 	// of s. It fails with ErrExist if the name is taken and with ErrReserved for a
 	// note that cannot be, and then changes nothing.
-	Create(ctx context.Context, s trial.Study) (Ledger, error)
+	Create(ctx context.Context, s trial.Header) (Ledger, error)
 	// Open finds a study by name. It fails with ErrNotExist if there is none.
 	Open(ctx context.Context, name string) (Ledger, error)
 	// Studies returns an iterator over all studies, in order of name. The first
 	// error ends it.
-	Studies(ctx context.Context) iter.Seq2[trial.Study, error]
+	Studies(ctx context.Context) iter.Seq2[trial.Header, error]
 	// Rename gives a study another name; ErrNotExist, ErrExist. Ledgers that are
 	// open stay with the study.
 	Rename(ctx context.Context, from, to string) error
@@ -66,8 +66,8 @@ type Store interface {
 // A context that is done makes a method return its error; nothing is half
 // written then.
 type Ledger interface {
-	// Study returns the study as it is now.
-	Study(ctx context.Context) (trial.Study, error)
+	// Header returns the study as it is now: what was fixed about it, and its attributes.
+	Header(ctx context.Context) (trial.Header, error)
 	// Annotate sets attributes and notes of the study, replacing those with the
 	// same key; ErrReserved.
 	Annotate(ctx context.Context, attrs, notes trial.Attrs) error

@@ -9,8 +9,8 @@ import (
 )
 
 // List returns all studies of a store, in order of name.
-func List(ctx context.Context, store storage.Store) ([]trial.Study, error) {
-	var all []trial.Study
+func List(ctx context.Context, store storage.Store) ([]trial.Header, error) {
+	var all []trial.Header
 	for s, err := range store.Studies(ctx) {
 		if err != nil {
 			return nil, fmt.Errorf("study: list: %w", err)
@@ -62,7 +62,7 @@ func copyStudy(ctx context.Context, from storage.Store, name string, to storage.
 		return err
 	}
 	defer source.Close()
-	header, err := source.Study(ctx)
+	header, err := source.Header(ctx)
 	if err != nil {
 		return err
 	}

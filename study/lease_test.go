@@ -28,7 +28,7 @@ type leasing struct {
 
 func newLeasing() *leasing { return &leasing{Store: new(memory.Store), leases: map[int]time.Time{}} }
 
-func (s *leasing) Create(ctx context.Context, header trial.Study) (storage.Ledger, error) {
+func (s *leasing) Create(ctx context.Context, header trial.Header) (storage.Ledger, error) {
 	l, err := s.Store.Create(ctx, header)
 	return leaser{l, s}, err
 }

@@ -82,7 +82,7 @@ type Config struct {
 type Study struct {
 	cfg    Config
 	ledger storage.Ledger
-	header trial.Study // as it was when opened
+	header trial.Header // as it was when opened
 	lease  lease
 
 	sampling sync.Mutex // held from reading the history to writing what was drawn from it
@@ -121,7 +121,7 @@ func Create(ctx context.Context, store storage.Store, name string, cfg Config) (
 	if err != nil {
 		return nil, fmt.Errorf("study: create %q: %w", name, err)
 	}
-	header := trial.Study{Name: name, Directions: cfg.Directions, Seed: cfg.Seed}
+	header := trial.Header{Name: name, Directions: cfg.Directions, Seed: cfg.Seed}
 	if cfg.Metrics != nil {
 		note, err := trial.NewAttr(trial.MetricsKey, cfg.Metrics)
 		if err != nil {
@@ -152,7 +152,7 @@ func Load(ctx context.Context, store storage.Store, name string, cfg Config) (*S
 	if err != nil {
 		return nil, fmt.Errorf("study: %w", err)
 	}
-	header, err := ledger.Study(ctx)
+	header, err := ledger.Header(ctx)
 	if err == nil {
 		err = given.agrees(header)
 	}
@@ -163,7 +163,7 @@ func Load(ctx context.Context, store storage.Store, name string, cfg Config) (*S
 	return newStudy(cfg, ledger, header), nil
 }
 
-func newStudy(cfg Config, ledger storage.Ledger, header trial.Study) *Study {
+func newStudy(cfg Config, ledger storage.Ledger, header trial.Header) *Study {
 	s := &Study{cfg: cfg, ledger: ledger, header: header, history: trial.NewHistory(header), runs: map[*run]bool{}}
 	if l, ok := ledger.(storage.Leaser); ok {
 		s.lease.ledger = l
@@ -217,7 +217,7 @@ func (cfg Config) normalize() (Config, error) {
 }
 
 // agrees returns an error where cfg asks for something else than the study has.
-func (cfg Config) agrees(header trial.Study) error {
+func (cfg Config) agrees(header trial.Header) error {
 	for i := range max(len(cfg.Directions), header.Objectives()) {
 		if len(cfg.Directions) > 0 && (len(cfg.Directions) != header.Objectives() || cfg.Directions[i] != header.Direction(i)) {
 			return fmt.Errorf("%w: Directions %v, and the study was created with %v: leave them out or use another name",
@@ -275,7 +275,7 @@ func (s *Study) TrialSeed(number int) uint64 { return objectiveSeed(s.header.See
 
 // Attrs returns the attributes of the study as they are now in the storage.
 func (s *Study) Attrs(ctx context.Context) (trial.Attrs, error) {
-	header, err := s.ledger.Study(ctx)
+	header, err := s.ledger.Header(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("study: attributes: %w", err)
 	}

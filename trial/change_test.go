@@ -197,10 +197,10 @@ func TestWords(t *testing.T) {
 	assert.Equal(t, -2.0, trial.Maximize.Loss(2))
 	assert.Equal(t, 2.0, trial.Minimize.Loss(2))
 	assert.Zero(t, trial.Record{Started: time.Now()}.Duration())
-	s := trial.Study{Directions: []trial.Direction{trial.Maximize, trial.Minimize}}
+	s := trial.Header{Directions: []trial.Direction{trial.Maximize, trial.Minimize}}
 	assert.Equal(t, 2, s.Objectives())
 	assert.Equal(t, trial.Maximize, s.Direction(0))
-	assert.Equal(t, 1, trial.Study{}.Objectives())
+	assert.Equal(t, 1, trial.Header{}.Objectives())
 }
 
 func TestAttrs(t *testing.T) {

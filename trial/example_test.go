@@ -27,7 +27,7 @@ func ExampleRecord_Apply() {
 }
 
 func ExampleHistory() {
-	h := trial.NewHistory(trial.Study{Directions: []trial.Direction{trial.Maximize}})
+	h := trial.NewHistory(trial.Header{Directions: []trial.Direction{trial.Maximize}})
 	h.Put(trial.Record{Number: 0, State: trial.Complete, Values: []float64{0.91}})
 	early := h.Snapshot()
 	h.Put(trial.Record{Number: 1, State: trial.Complete, Values: []float64{0.94}})
@@ -40,7 +40,7 @@ func ExampleHistory() {
 }
 
 func ExampleSnapshot_Front() {
-	h := trial.NewHistory(trial.Study{Directions: []trial.Direction{trial.Minimize, trial.Maximize}})
+	h := trial.NewHistory(trial.Header{Directions: []trial.Direction{trial.Minimize, trial.Maximize}})
 	for n, v := range [][]float64{{1, 5}, {2, 9}, {3, 7}} { // cost and gain
 		h.Put(trial.Record{Number: n, State: trial.Complete, Values: v})
 	}
@@ -54,7 +54,7 @@ func ExampleSnapshot_Front() {
 
 func ExampleSnapshot_Groups() {
 	depth, units, rate := space.Int("depth", 1, 9), space.Int("units", 1, 64), space.Float("rate", 0, 1)
-	h := trial.NewHistory(trial.Study{})
+	h := trial.NewHistory(trial.Header{})
 	h.Put(trial.Record{Number: 0, State: trial.Complete, Params: space.Params{Space: space.Of(rate, depth), Point: []float64{0.1, 3}}})
 	h.Put(trial.Record{Number: 1, State: trial.Complete, Params: space.Params{Space: space.Of(rate, units), Point: []float64{0.2, 9}}})
 	for _, g := range h.Snapshot().Groups() {
@@ -79,7 +79,7 @@ func ExampleNewAttr() {
 }
 
 func ExampleSnapshot_CompletedAt() {
-	h := trial.NewHistory(trial.Study{})
+	h := trial.NewHistory(trial.Header{})
 	h.Put(trial.Record{Number: 0, State: trial.Complete, Values: []float64{1}, Reports: []trial.Report{{Step: 0, Value: 3}, {Step: 1, Value: 2}}})
 	h.Put(trial.Record{Number: 1, State: trial.Pruned, Reports: []trial.Report{{Step: 0, Value: 9}, {Step: 1, Value: 8}}})
 	fmt.Println(h.Snapshot().CompletedAt(1))

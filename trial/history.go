@@ -25,7 +25,7 @@ type History struct {
 }
 
 // NewHistory returns the empty history of a study.
-func NewHistory(s Study) *History { return &History{now: Snapshot{study: s}} }
+func NewHistory(header Header) *History { return &History{now: Snapshot{header: header}} }
 
 // Put adds r, or replaces what was known of it. A trial never goes back: of a
 // finished one the first record stays, of a running one no waiting record is
@@ -254,7 +254,7 @@ func byName(a, b space.Axis) int { return cmp.Compare(a.Name, b.Name) }
 // A Snapshot is an immutable view of a study, safe for concurrent use. The zero
 // value is the view of an empty study.
 type Snapshot struct {
-	study    Study
+	header   Header
 	finished []Record
 	waiting  []Record
 	running  []Record
@@ -280,14 +280,14 @@ func (h *horizon) after(r Record) bool {
 	return h == nil || cmp.Or(r.Finished.Compare(h.finished), cmp.Compare(r.Number, h.number)) < 0
 }
 
-// Study returns what the snapshot was told of the study.
-func (s Snapshot) Study() Study { return s.study }
+// Header returns what the snapshot was told of the study.
+func (s Snapshot) Header() Header { return s.header }
 
 // Objectives returns the number of objectives, at least 1.
-func (s Snapshot) Objectives() int { return s.study.Objectives() }
+func (s Snapshot) Objectives() int { return s.header.Objectives() }
 
 // Direction returns the direction of the i-th objective.
-func (s Snapshot) Direction(i int) Direction { return s.study.Direction(i) }
+func (s Snapshot) Direction(i int) Direction { return s.header.Direction(i) }
 
 // Len returns the number of finished trials.
 func (s Snapshot) Len() int { return len(s.finished) }

@@ -23,7 +23,7 @@ func finished(number int, state trial.State, values ...float64) trial.Record {
 	return trial.Record{Number: number, State: state, Values: values, Finished: time.Unix(int64(1000+number), 0)}
 }
 
-func put(s trial.Study, rs ...trial.Record) trial.Snapshot {
+func put(s trial.Header, rs ...trial.Record) trial.Snapshot {
 	h := trial.NewHistory(s)
 	for _, r := range rs {
 		h.Put(r)
@@ -40,7 +40,7 @@ func numbers(rs []trial.Record) []int {
 }
 
 func TestEmptyHistories(t *testing.T) {
-	for name, s := range map[string]trial.Snapshot{"zero snapshot": {}, "zero history": new(trial.History).Snapshot(), "new history": trial.NewHistory(trial.Study{}).Snapshot()} {
+	for name, s := range map[string]trial.Snapshot{"zero snapshot": {}, "zero history": new(trial.History).Snapshot(), "new history": trial.NewHistory(trial.Header{}).Snapshot()} {
 		t.Run(name, func(t *testing.T) {
 			_, ok := s.Best()
 			assert.False(t, ok)
@@ -92,7 +92,7 @@ func TestBest(t *testing.T) {
 	}
 	for name, c := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := put(trial.Study{Directions: []trial.Direction{c.d}}, c.rs...)
+			s := put(trial.Header{Directions: []trial.Direction{c.d}}, c.rs...)
 			best, ok := s.Best()
 			assert.Equal(t, c.want >= 0, ok)
 			if ok {
@@ -100,14 +100,14 @@ func TestBest(t *testing.T) {
 			}
 		})
 	}
-	_, ok := put(trial.Study{Directions: make([]trial.Direction, 2)}, finished(0, trial.Complete, 1, 2)).Best()
+	_, ok := put(trial.Header{Directions: make([]trial.Direction, 2)}, finished(0, trial.Complete, 1, 2)).Best()
 	assert.False(t, ok, "two objectives have a front")
 }
 
 func TestFrontIsThatOfBruteForce(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for range 300 {
-		study := trial.Study{Directions: make([]trial.Direction, 1+rng.IntN(3))}
+		study := trial.Header{Directions: make([]trial.Direction, 1+rng.IntN(3))}
 		for i := range study.Directions {
 			study.Directions[i] = trial.Direction(rng.IntN(2))
 		}
@@ -208,7 +208,7 @@ func TestCommonAndGroupsAreThoseOfBruteForce(t *testing.T) {
 		}
 		want := slices.SortedFunc(maps.Values(groups), func(a, b []string) int { return cmp.Compare(a[0], b[0]) })
 		for range 2 {
-			s := put(trial.Study{}, rs...)
+			s := put(trial.Header{}, rs...)
 			require.Equal(t, common, names(s.Common()))
 			var got [][]string
 			for _, g := range s.Groups() {
@@ -243,7 +243,7 @@ func TestGroupsHaveTheDistributionsOfTheLatest(t *testing.T) {
 			}
 			want := []space.Space{{latest["a"]}, {latest["b"]}, {latest["c"]}}
 			for range 10 {
-				h := trial.NewHistory(trial.Study{})
+				h := trial.NewHistory(trial.Header{})
 				for i, r := range rs {
 					h.Put(r)
 					if i == 100 {
@@ -270,7 +270,7 @@ func names(s space.Space) []string {
 }
 
 func TestRecordsMayComeTwiceAndLate(t *testing.T) {
-	h := trial.NewHistory(trial.Study{})
+	h := trial.NewHistory(trial.Header{})
 	waiting := trial.Record{Number: 1, Fixed: []space.Setting{{Name: "x", Value: "1"}}}
 	running := waiting
 	running.State, running.Reports = trial.Running, []trial.Report{{0, 1}}
@@ -325,10 +325,10 @@ func TestOrderOfRecordsDoesNotMatter(t *testing.T) {
 		at := slices.Sorted(slices.Values(s.CompletedAt(3)))
 		return fmt.Sprint(s.Records(), numbers(s.Running()), numbers(s.Waiting()), best.Number, names(s.Common()), s.Groups(), numbers(s.Front()), at, s.Horizon())
 	}
-	want := say(put(trial.Study{}, rs...))
+	want := say(put(trial.Header{}, rs...))
 	for range 10 {
 		rng.Shuffle(len(rs), func(i, j int) { rs[i], rs[j] = rs[j], rs[i] })
-		require.Equal(t, want, say(put(trial.Study{}, rs...)))
+		require.Equal(t, want, say(put(trial.Header{}, rs...)))
 	}
 }
 
@@ -336,7 +336,7 @@ func TestAxisIsTheFirstSeen(t *testing.T) {
 	wide := space.Float("x", 0, 99).Axis()
 	failed, running := finished(0, trial.Failed), trial.Record{Number: 1, State: trial.Running, Params: params(wide, 1.0, y, 2.0)}
 	failed.Params = params(x, 1.0)
-	h := trial.NewHistory(trial.Study{})
+	h := trial.NewHistory(trial.Header{})
 	h.Put(failed)
 	before := h.Snapshot()
 	h.Put(running)
@@ -350,7 +350,7 @@ func TestAxisIsTheFirstSeen(t *testing.T) {
 }
 
 func TestCompletedAtAndColumn(t *testing.T) {
-	h := trial.NewHistory(trial.Study{})
+	h := trial.NewHistory(trial.Header{})
 	var views []trial.Snapshot
 	want := map[int][][]float64{} // by step, as of each view
 	for n := range 60 {
@@ -405,17 +405,17 @@ func TestHorizon(t *testing.T) {
 	pruned := at(1, 2, 50)
 	pruned.State = trial.Pruned
 	rs := []trial.Record{silent, pruned, at(4, 9, 10), at(3, 9, 20), at(2, 10, 30)}
-	assert.Equal(t, 20, put(trial.Study{}, rs...).Horizon())
+	assert.Equal(t, 20, put(trial.Header{}, rs...).Horizon())
 	slices.Reverse(rs)
-	assert.Equal(t, 20, put(trial.Study{}, rs...).Horizon())
-	assert.Equal(t, -1, put(trial.Study{}, silent, pruned).Horizon())
+	assert.Equal(t, 20, put(trial.Header{}, rs...).Horizon())
+	assert.Equal(t, -1, put(trial.Header{}, silent, pruned).Horizon())
 }
 
 // A scope is the history of its trials alone, as of every view, and keeps its
 // identity; so a sampler may go on with its index.
 func TestScope(t *testing.T) {
 	even := func(n int) bool { return n%2 == 0 }
-	study := trial.Study{Name: "s", Directions: []trial.Direction{trial.Maximize}}
+	study := trial.Header{Name: "s", Directions: []trial.Direction{trial.Maximize}}
 	h, alone := trial.NewHistory(study), trial.NewHistory(study)
 	var views, want []trial.Snapshot
 	for n := range 300 {
@@ -452,7 +452,7 @@ func TestScope(t *testing.T) {
 		for step := range 5 {
 			assert.ElementsMatch(t, want[i].CompletedAt(step), got.CompletedAt(step))
 		}
-		assert.Equal(t, "s", got.Study().Name)
+		assert.Equal(t, "s", got.Header().Name)
 		assert.Equal(t, trial.Maximize, got.Direction(0))
 		if i >= 250 {
 			assert.Equal(t, id, got.ID(), "view %d", i)
@@ -469,7 +469,7 @@ func TestScope(t *testing.T) {
 
 // Snapshots do not change under later Puts, whoever reads them meanwhile.
 func TestSnapshotsAreImmutable(t *testing.T) {
-	h := trial.NewHistory(trial.Study{})
+	h := trial.NewHistory(trial.Header{})
 	look := func(s trial.Snapshot) string {
 		best, ok := s.Best()
 		return fmt.Sprint(s.Len(), s.Count(trial.Waiting), s.Records(), best.Number, ok, names(s.Common()), s.Groups(), len(s.Front()), s.CompletedAt(1),
@@ -520,7 +520,7 @@ func TestSnapshotsAreImmutable(t *testing.T) {
 }
 
 func TestSinceAndAll(t *testing.T) {
-	s := put(trial.Study{}, finished(4, trial.Failed), finished(2, trial.Complete, 1), trial.Record{Number: 5, State: trial.Running}, finished(0, trial.Pruned))
+	s := put(trial.Header{}, finished(4, trial.Failed), finished(2, trial.Complete, 1), trial.Record{Number: 5, State: trial.Running}, finished(0, trial.Pruned))
 	assert.Equal(t, []int{4, 2, 0}, numbers(slices.Collect(s.All())))
 	assert.Equal(t, []int{0}, numbers(slices.Collect(s.Since(2))))
 	assert.Empty(t, slices.Collect(s.Since(3)))
@@ -530,7 +530,7 @@ func TestSinceAndAll(t *testing.T) {
 
 func TestSnapshotsCostNothingByTheNumberOfTrials(t *testing.T) {
 	allocs := func(n int) float64 {
-		h := trial.NewHistory(trial.Study{})
+		h := trial.NewHistory(trial.Header{})
 		for i := range n {
 			h.Put(finished(i, trial.Complete, 1))
 			h.Put(trial.Record{Number: n + 8 + i})
@@ -559,7 +559,7 @@ func TestMemoryOfTrials(t *testing.T) {
 		return m.HeapAlloc
 	}
 	before := heap()
-	h := trial.NewHistory(trial.Study{})
+	h := trial.NewHistory(trial.Header{})
 	for n := range trials {
 		r := finished(n, trial.Complete, float64(n))
 		r.Params = space.Params{Space: declare(), Point: make([]float64, axes)}
@@ -573,7 +573,7 @@ func TestMemoryOfTrials(t *testing.T) {
 }
 
 func BenchmarkPut(b *testing.B) {
-	h := trial.NewHistory(trial.Study{})
+	h := trial.NewHistory(trial.Header{})
 	p := params(x, 1.0, y, 2.0, z, 0.0)
 	n := 0
 	b.ReportAllocs()

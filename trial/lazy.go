@@ -116,8 +116,8 @@ type view struct {
 
 const recentViews = 64
 
-func newScope(s Study) *scope {
-	h := NewHistory(s)
+func newScope(header Header) *scope {
+	h := NewHistory(header)
 	return &scope{history: h, views: []view{{0, h.Snapshot()}}}
 }
 
@@ -149,7 +149,7 @@ func (l *lazy) scope(key string, s Snapshot, keep func(number int) bool) Snapsho
 	defer l.mu.Unlock()
 	sc := l.scopes[key]
 	if sc == nil {
-		sc = newScope(s.study)
+		sc = newScope(s.header)
 		if l.scopes == nil {
 			l.scopes = map[string]*scope{}
 		}
@@ -158,7 +158,7 @@ func (l *lazy) scope(key string, s Snapshot, keep func(number int) bool) Snapsho
 	sc.take(s.finished, keep)
 	out, ok := sc.at(len(s.finished))
 	if !ok {
-		old := newScope(s.study)
+		old := newScope(s.header)
 		old.take(s.finished, keep)
 		out = old.history.Snapshot()
 	}
@@ -180,7 +180,7 @@ func (s Snapshot) Scope(key string, keep func(number int) bool) Snapshot {
 	if s.lazy != nil {
 		out = s.lazy.scope(key, s, keep)
 	}
-	out.study, out.scoped, out.axes, out.horizon = s.study, key, s.axes, s.horizon
+	out.header, out.scoped, out.axes, out.horizon = s.header, key, s.axes, s.horizon
 	out.running, out.waiting = kept(s.running, keep), kept(s.waiting, keep)
 	return out
 }

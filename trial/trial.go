@@ -78,9 +78,9 @@ func (d Direction) String() string {
 	return "minimize"
 }
 
-// A Study is what was fixed about a study when it was created, and the
+// A Header is what was fixed about a study when it was created, and the
 // attributes it has at present.
-type Study struct {
+type Header struct {
 	Name       string
 	Directions []Direction // one an objective; none means one, Minimize
 	Seed       uint64      // of all its random draws
@@ -89,24 +89,24 @@ type Study struct {
 }
 
 // Objectives returns the number of objectives, at least 1.
-func (s Study) Objectives() int { return max(1, len(s.Directions)) }
+func (h Header) Objectives() int { return max(1, len(h.Directions)) }
 
 // Direction returns the direction of the i-th objective.
-func (s Study) Direction(i int) Direction {
-	if i < len(s.Directions) {
-		return s.Directions[i]
+func (h Header) Direction(i int) Direction {
+	if i < len(h.Directions) {
+		return h.Directions[i]
 	}
 	return Minimize
 }
 
 // MetricsKey is the note of a study that holds the names of its objectives, a
-// JSON list of strings. It is Optuna's.
+// JSON list of strings. It is Optuna'h.
 const MetricsKey = "study:metric_names"
 
 // Metrics returns the names of the objectives, or nil if they have none.
-func (s Study) Metrics() []string {
+func (h Header) Metrics() []string {
 	var names []string
-	if a, ok := s.Notes.Get(MetricsKey); !ok || a.Decode(&names) != nil || len(names) != s.Objectives() {
+	if a, ok := h.Notes.Get(MetricsKey); !ok || a.Decode(&names) != nil || len(names) != h.Objectives() {
 		return nil
 	}
 	return names

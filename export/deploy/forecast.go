@@ -122,7 +122,7 @@ func metadata(m tune.Model) []onnx.Property {
 		add = append(add, onnx.Property{Key: "attune.metric", Value: m.Metric})
 	}
 	if m.Study != "" {
-		add = append(onnx.TrialMetadata(trial.Study{Name: m.Study}, trial.Record{Number: m.Trial, Values: []float64{m.Value}}), add...)
+		add = append(onnx.TrialMetadata(trial.Header{Name: m.Study}, trial.Record{Number: m.Trial, Values: []float64{m.Value}}), add...)
 	}
 	for _, s := range m.Settings {
 		p := onnx.Property{Key: "attune.param." + s.Name, Value: s.Value.String()}

@@ -95,7 +95,7 @@ func ExampleBuilder() {
 }
 
 func ExampleTrialMetadata() {
-	study := trial.Study{Name: "load"}
+	study := trial.Header{Name: "load"}
 	best := trial.Record{Number: 7, State: trial.Complete, Values: []float64{0.25}, Params: space.Params{
 		Space: space.Of(space.Float("lr", 1e-5, 1e-1, space.Log()), space.Categorical("booster", "gbdt", "dart")),
 		Point: []float64{0.001, 1},

@@ -14,7 +14,7 @@ import (
 //	attune.trial         the trial's number
 //	attune.value         its value; attune.value.NAME, or .0, .1 and so on, of several objectives
 //	attune.param.NAME    each parameter, as the table of package export writes it
-func TrialMetadata(s trial.Study, r trial.Record) []Property {
+func TrialMetadata(s trial.Header, r trial.Record) []Property {
 	m := []Property{{"attune.study", s.Name}, {"attune.trial", strconv.Itoa(r.Number)}}
 	names := s.Metrics()
 	for i, x := range r.Values {

@@ -164,7 +164,7 @@ func TestPythonReads(t *testing.T) {
 	interpreter(t)
 	path := filepath.Join(t.TempDir(), "study.db")
 	store := sqlite.File(path)
-	header := trial.Study{
+	header := trial.Header{
 		Name: "go's \"é\"", Directions: []trial.Direction{trial.Maximize}, Seed: math.MaxUint64,
 		Attrs: trial.Attrs{{Key: "memo", JSON: `{"\u00e9": [1, 2.0, null, true, NaN]}`}},
 		Notes: trial.Attrs{{Key: "study:metric_names", JSON: `["acc"]`}},
@@ -236,7 +236,7 @@ func TestReadsPython(t *testing.T) {
 	l, err := sqlite.File(path).Open(t.Context(), "python")
 	require.NoError(t, err)
 	defer l.Close()
-	h, err := l.Study(t.Context())
+	h, err := l.Header(t.Context())
 	require.NoError(t, err)
 	d := dumpOf(t, path, "python")
 	assert.Equal(t, []trial.Direction{trial.Minimize, trial.Maximize}, h.Directions)
@@ -315,7 +315,7 @@ func work(path string) error {
 func TestTogether(t *testing.T) {
 	exe := interpreter(t)
 	path := filepath.Join(t.TempDir(), "study.db")
-	l, err := sqlite.File(path).Create(t.Context(), trial.Study{Name: "shared"})
+	l, err := sqlite.File(path).Create(t.Context(), trial.Header{Name: "shared"})
 	require.NoError(t, err)
 	defer l.Close()
 	self, err := os.Executable()

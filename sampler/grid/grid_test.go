@@ -72,7 +72,7 @@ type study struct {
 }
 
 func newStudy(t testing.TB, seed uint64, s *grid.Sampler) *study {
-	return &study{t: t, h: trial.NewHistory(trial.Study{Seed: seed}), s: s}
+	return &study{t: t, h: trial.NewHistory(trial.Header{Seed: seed}), s: s}
 }
 
 func (st *study) request(number int, axes space.Space, given space.Params) sampler.Request {

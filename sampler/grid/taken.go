@@ -63,7 +63,7 @@ func (t *taken) free(i int) int {
 // not finished is forgotten by restore.
 func (g *Sampler) survey(h trial.Snapshot, but int) (left int, restore func()) {
 	t := &g.order
-	if seed := h.Study().Seed; t.points == nil || t.seed != seed {
+	if seed := h.Header().Seed; t.points == nil || t.seed != seed {
 		*t = taken{seed: seed, points: g.shuffled(seed), pos: make([]int32, g.size)}
 		for pos, p := range t.points {
 			t.pos[p] = int32(pos)

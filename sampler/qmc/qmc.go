@@ -84,7 +84,7 @@ func (q Sampler) Sample(_ context.Context, r sampler.Request) (sampler.Proposal,
 	if err := q.Validate(); err != nil {
 		return sampler.Proposal{}, err
 	}
-	seed := r.History.Study().Seed
+	seed := r.History.Header().Seed
 	point := make([]float64, len(r.Space))
 	for i, dim := range dimensions(r) {
 		var u float64

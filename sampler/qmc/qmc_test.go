@@ -23,7 +23,7 @@ var (
 )
 
 func ExampleSampler() {
-	h := trial.NewHistory(trial.Study{Seed: 42}).Snapshot()
+	h := trial.NewHistory(trial.Header{Seed: 42}).Snapshot()
 	s := space.Of(space.Int("layers", 1, 4), space.Categorical("activation", "relu", "tanh"))
 	for number := range 4 { // each number of layers comes once, each activation twice
 		p, _ := qmc.Sampler{}.Sample(context.Background(), sampler.Request{Number: number, Space: s, History: h})
@@ -46,7 +46,7 @@ func sample(t testing.TB, q qmc.Sampler, r sampler.Request) []float64 {
 }
 
 func history(seed uint64, records ...trial.Record) trial.Snapshot {
-	h := trial.NewHistory(trial.Study{Seed: seed})
+	h := trial.NewHistory(trial.Header{Seed: seed})
 	for i, r := range records {
 		r.Number = i
 		h.Put(r)

@@ -76,7 +76,7 @@ func (p problem) request(h *trial.History, number int, seed uint64) sampler.Requ
 // run evaluates n trials one after the other.
 func (p problem) run(tb testing.TB, s sampler.Sampler, n int, seed uint64) *trial.History {
 	tb.Helper()
-	h := trial.NewHistory(trial.Study{Directions: p.directions})
+	h := trial.NewHistory(trial.Header{Directions: p.directions})
 	for number := range n {
 		got, err := s.Sample(context.Background(), p.request(h, number, seed))
 		require.NoError(tb, err)
@@ -87,7 +87,7 @@ func (p problem) run(tb testing.TB, s sampler.Sampler, n int, seed uint64) *tria
 
 // converging returns n trials that close in on one place, as those of a search do.
 func (p problem) converging(n int) []trial.Record {
-	h := trial.NewHistory(trial.Study{Directions: p.directions})
+	h := trial.NewHistory(trial.Header{Directions: p.directions})
 	rng := rand.New(rand.NewPCG(1, 2))
 	for number := range n {
 		spread := 0.02 + 0.3*float64(n-number)/float64(n)
@@ -125,7 +125,7 @@ func BenchmarkSample(b *testing.B) {
 				for b.Loop() {
 					if number >= n+n/10 { // grown too far: start again
 						b.StopTimer()
-						s, h, number = New(bm.config), trial.NewHistory(trial.Study{Directions: p.directions}), n
+						s, h, number = New(bm.config), trial.NewHistory(trial.Header{Directions: p.directions}), n
 						for _, r := range records {
 							h.Put(r)
 						}

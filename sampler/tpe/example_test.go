@@ -17,7 +17,7 @@ func ExampleNew() {
 	x := space.Float("x", -10, 10)
 	side := space.Categorical("side", "left", "right")
 	s := space.Of(x, side)
-	h := trial.NewHistory(trial.Study{})
+	h := trial.NewHistory(trial.Header{})
 	sam := tpe.New(tpe.Config{Startup: 5})
 	for n := range 50 {
 		p, err := sam.Sample(context.Background(), sampler.Request{

@@ -153,7 +153,7 @@ func TestSplitAgreesWithOptuna(t *testing.T) {
 		}
 		for name, order := range map[string]func(){"in order": func() {}, "reversed": func() { slices.Reverse(records) }} {
 			order()
-			h := trial.NewHistory(trial.Study{Directions: directions})
+			h := trial.NewHistory(trial.Header{Directions: directions})
 			var one, each split
 			for _, r := range records {
 				h.Put(r)

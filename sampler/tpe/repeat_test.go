@@ -57,7 +57,7 @@ func TestPast(t *testing.T) {
 			"univariate":   func(c *Config) { c.Startup, c.Kernel, c.Candidates = -1, Univariate, 2 },
 		} {
 			draw(&tc.config)
-			h := trial.NewHistory(trial.Study{})
+			h := trial.NewHistory(trial.Header{})
 			h.Put(tc.r)
 			repeated := 0
 			for seed := range uint64(40) {

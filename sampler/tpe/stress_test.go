@@ -30,7 +30,7 @@ type stress struct {
 
 func newStress(t testing.TB, seed uint64) *stress {
 	s := &stress{rng: rand.New(rand.NewPCG(seed, 7))}
-	s.history = trial.NewHistory(trial.Study{Directions: make([]trial.Direction, 1+s.rng.IntN(4)/3)})
+	s.history = trial.NewHistory(trial.Header{Directions: make([]trial.Direction, 1+s.rng.IntN(4)/3)})
 	kinds := [][]string{
 		{"float"},
 		{"log"},

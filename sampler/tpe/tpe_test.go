@@ -104,7 +104,7 @@ func TestStartup(t *testing.T) {
 func TestStartupCountsObservations(t *testing.T) {
 	p := sphere(2)
 	for state, count := range map[trial.State]bool{trial.Failed: false, trial.Waiting: false, trial.Running: false, trial.Pruned: true, trial.Complete: true} {
-		h := trial.NewHistory(trial.Study{})
+		h := trial.NewHistory(trial.Header{})
 		for n := range 12 {
 			r := trial.Record{Number: n, State: state, Params: space.Params{Space: p.space, Point: []float64{1, 1}}}
 			if state == trial.Complete {
@@ -180,7 +180,7 @@ func TestMetamorphic(t *testing.T) {
 			records := p.run(t, New(Config{}), n, 1).Snapshot().Records()
 			want := []float64(nil)
 			for seed := range uint64(5) {
-				h := trial.NewHistory(trial.Study{Directions: p.directions})
+				h := trial.NewHistory(trial.Header{Directions: p.directions})
 				s := New(Config{})
 				for i, r := range records {
 					h.Put(r)
@@ -203,7 +203,7 @@ func TestMetamorphic(t *testing.T) {
 		p, q := mixed, several(3)
 		want := points(p.run(t, New(Config{}), n, 1))
 		s := New(Config{})
-		h, other := trial.NewHistory(trial.Study{}), trial.NewHistory(trial.Study{Directions: q.directions})
+		h, other := trial.NewHistory(trial.Header{}), trial.NewHistory(trial.Header{Directions: q.directions})
 		for number := range n {
 			p.tell(h, number, sample(t, s, p.request(h, number, 1)))
 			q.tell(other, number, sample(t, s, q.request(other, number, 1)))
@@ -356,7 +356,7 @@ func TestBeatsRandom(t *testing.T) {
 // good, who asks goes to the one where nobody is.
 func TestRunningTrialsRepel(t *testing.T) {
 	x := space.Of(space.Float("x", 0, 1))
-	h := trial.NewHistory(trial.Study{})
+	h := trial.NewHistory(trial.Header{})
 	for n := range 100 {
 		at := []float64{(float64(n*37%100) + 0.5) / 100}
 		loss := min(math.Abs(at[0]-0.2), math.Abs(at[0]-0.8))
@@ -384,7 +384,7 @@ func TestRunningTrialsRepel(t *testing.T) {
 func TestConditionalAxes(t *testing.T) {
 	x, y := space.Float("x", 0, 1).Axis(), space.Float("y", 0, 1).Axis()
 	other := space.Categorical("y", "a", "b").Axis()
-	h := trial.NewHistory(trial.Study{})
+	h := trial.NewHistory(trial.Header{})
 	for n := range 40 {
 		params := space.Params{Space: space.Space{x, y}, Point: []float64{float64(n) / 40, 0.5}}
 		switch {

@@ -217,7 +217,7 @@ func TestTwins(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 99))
 			s := randomSpace(t, rng, 8)
 			objectives := 1 + rng.IntN(3)
-			h := trial.NewHistory(trial.Study{Directions: make([]trial.Direction, objectives)})
+			h := trial.NewHistory(trial.Header{Directions: make([]trial.Direction, objectives)})
 			c := Config{Startup: -1, IgnoreRunning: rng.IntN(4) == 0, Candidates: 1 + rng.IntN(30), Repeat: seed%4 == 0}.resolved(objectives)
 			c.Kernel = Kernel(1 + rng.IntN(2))
 			sam := New(c)

@@ -25,7 +25,7 @@ type Store struct {
 var _ storage.Store = (*Store)(nil)
 
 // Create implements [storage.Store].
-func (s *Store) Create(ctx context.Context, header trial.Study) (storage.Ledger, error) {
+func (s *Store) Create(ctx context.Context, header trial.Header) (storage.Ledger, error) {
 	name := header.Name
 	header, err := storage.CanonicalStudy(header)
 	if err == nil {
@@ -72,14 +72,14 @@ func (s *Store) find(ctx context.Context, op, name string) (*study, error) {
 }
 
 // Studies implements [storage.Store].
-func (s *Store) Studies(ctx context.Context) iter.Seq2[trial.Study, error] {
-	return func(yield func(trial.Study, error) bool) {
+func (s *Store) Studies(ctx context.Context) iter.Seq2[trial.Header, error] {
+	return func(yield func(trial.Header, error) bool) {
 		s.mu.Lock()
 		all := maps.Clone(s.studies)
 		s.mu.Unlock()
 		for _, name := range slices.Sorted(maps.Keys(all)) {
 			if err := ctx.Err(); err != nil {
-				yield(trial.Study{}, fmt.Errorf("memory: list studies: %w", err))
+				yield(trial.Header{}, fmt.Errorf("memory: list studies: %w", err))
 				return
 			}
 			all[name].mu.Lock()
@@ -94,7 +94,7 @@ func (s *Store) Studies(ctx context.Context) iter.Seq2[trial.Study, error] {
 
 // Rename implements [storage.Store].
 func (s *Store) Rename(ctx context.Context, from, to string) error {
-	if _, err := storage.CanonicalStudy(trial.Study{Name: to}); err != nil {
+	if _, err := storage.CanonicalStudy(trial.Header{Name: to}); err != nil {
 		return fmt.Errorf("memory: rename study %q: %w", from, err)
 	}
 	s.mu.Lock()
@@ -132,7 +132,7 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 // study is what the ledgers of one study share.
 type study struct {
 	mu      sync.Mutex
-	header  trial.Study
+	header  trial.Header
 	deleted bool
 	pool    space.Pool
 	trials  []entry
@@ -193,10 +193,10 @@ func (l *ledger) Close() error {
 	return nil
 }
 
-func (l *ledger) Study(ctx context.Context) (trial.Study, error) {
+func (l *ledger) Header(ctx context.Context) (trial.Header, error) {
 	unlock, err := l.lock(ctx, "read")
 	if err != nil {
-		return trial.Study{}, err
+		return trial.Header{}, err
 	}
 	defer unlock()
 	return l.study.header, nil
@@ -208,7 +208,7 @@ func (l *ledger) Annotate(ctx context.Context, attrs, notes trial.Attrs) error {
 		return err
 	}
 	defer unlock()
-	checked, err := storage.CanonicalStudy(trial.Study{Attrs: attrs, Notes: notes})
+	checked, err := storage.CanonicalStudy(trial.Header{Attrs: attrs, Notes: notes})
 	if err != nil {
 		return fmt.Errorf("memory: annotate: %w", err)
 	}

@@ -21,7 +21,7 @@ func TestStore(t *testing.T) {
 func ExampleStore() {
 	ctx := context.Background()
 	var store memory.Store
-	l, _ := store.Create(ctx, trial.Study{Name: "example"})
+	l, _ := store.Create(ctx, trial.Header{Name: "example"})
 	defer l.Close()
 	r, _ := l.Start(ctx, time.Now())
 	_ = l.Write(ctx, r.Number, trial.Finished{State: trial.Complete, Values: []float64{0.5}})

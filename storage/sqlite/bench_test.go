@@ -31,7 +31,7 @@ func BenchmarkTrial(b *testing.B) {
 	for _, sync := range []bool{false, true} {
 		b.Run(fmt.Sprintf("sync=%t", sync), func(b *testing.B) {
 			store := &sqlite.Store{Path: filepath.Join(b.TempDir(), "study.db"), Sync: sync}
-			l, err := store.Create(b.Context(), trial.Study{Name: "bench"})
+			l, err := store.Create(b.Context(), trial.Header{Name: "bench"})
 			require.NoError(b, err)
 			defer l.Close()
 			var at storage.Cursor
@@ -75,7 +75,7 @@ func BenchmarkTrial(b *testing.B) {
 func BenchmarkOpen(b *testing.B) {
 	const trials = 100_000
 	store := sqlite.File(filepath.Join(b.TempDir(), "study.db"))
-	l, err := store.Create(b.Context(), trial.Study{Name: "bench"})
+	l, err := store.Create(b.Context(), trial.Header{Name: "bench"})
 	require.NoError(b, err)
 	batch := make([]trial.Record, trials)
 	for i := range batch {

@@ -20,7 +20,7 @@ func ExampleFile() {
 	defer os.RemoveAll(dir)
 	ctx := context.Background()
 	store := sqlite.File(filepath.Join(dir, "study.db")) // opened when it is needed
-	l, err := store.Create(ctx, trial.Study{Name: "example"})
+	l, err := store.Create(ctx, trial.Header{Name: "example"})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func temp(t *testing.T) string { return filepath.Join(t.TempDir(), "study.db") }
 
 // use does what a worker does first.
 func use(ctx context.Context, path string) error {
-	l, err := sqlite.File(path).Create(ctx, trial.Study{Name: "new"})
+	l, err := sqlite.File(path).Create(ctx, trial.Header{Name: "new"})
 	if err != nil {
 		return err
 	}
@@ -191,16 +191,16 @@ func TestReadOnly(t *testing.T) {
 		require.ErrorIs(t, err, fs.ErrPermission)
 		require.ErrorContains(t, err, "writable")
 		require.NoError(t, l.Close())
-		_, err = st.Create(t.Context(), trial.Study{Name: "other"})
+		_, err = st.Create(t.Context(), trial.Header{Name: "other"})
 		require.ErrorIs(t, err, fs.ErrPermission)
-		_, err = sqlite.File(filepath.Join(dir, "other.db")).Create(t.Context(), trial.Study{Name: "a"})
+		_, err = sqlite.File(filepath.Join(dir, "other.db")).Create(t.Context(), trial.Header{Name: "a"})
 		require.ErrorIs(t, err, fs.ErrPermission)
 	}
 }
 
 func TestJournalMode(t *testing.T) {
 	path := temp(t)
-	a, err := sqlite.File(path).Create(t.Context(), trial.Study{Name: "a"})
+	a, err := sqlite.File(path).Create(t.Context(), trial.Header{Name: "a"})
 	require.NoError(t, err)
 	assert.Equal(t, "wal", mode(t, path), "while a writer is at work")
 	b, err := sqlite.File(path).Open(t.Context(), "a")
@@ -237,18 +237,18 @@ func TestBusy(t *testing.T) {
 	require.NoError(t, exec("BEGIN EXCLUSIVE"))
 
 	st := &sqlite.Store{Path: path, BusyTimeout: 20 * time.Millisecond}
-	_, err = st.Create(t.Context(), trial.Study{Name: "b"})
+	_, err = st.Create(t.Context(), trial.Header{Name: "b"})
 	require.ErrorIs(t, err, storage.ErrBusy)
 	require.ErrorContains(t, err, "another process has kept the file locked for 20ms")
 
 	ctx, cancel := context.WithCancelCause(t.Context())
 	time.AfterFunc(20*time.Millisecond, func() { cancel(nil) })
-	_, err = sqlite.File(path).Create(ctx, trial.Study{Name: "b"})
+	_, err = sqlite.File(path).Create(ctx, trial.Header{Name: "b"})
 	require.ErrorIs(t, err, context.Canceled, "who waits can be called back")
 
 	committed := make(chan error)
 	time.AfterFunc(50*time.Millisecond, func() { committed <- exec("COMMIT") })
-	l, err := sqlite.File(path).Create(t.Context(), trial.Study{Name: "b"})
+	l, err := sqlite.File(path).Create(t.Context(), trial.Header{Name: "b"})
 	require.NoError(t, <-committed)
 	require.NoError(t, err, "who waits gets it")
 	require.NoError(t, l.Close())
@@ -256,7 +256,7 @@ func TestBusy(t *testing.T) {
 
 func TestFullDisk(t *testing.T) {
 	path := temp(t)
-	l, err := sqlite.File(path).Create(t.Context(), trial.Study{Name: "a"})
+	l, err := sqlite.File(path).Create(t.Context(), trial.Header{Name: "a"})
 	require.NoError(t, err)
 	_, err = l.Add(t.Context(), trial.Record{State: trial.Failed, Err: "kept"})
 	require.NoError(t, err)
@@ -287,7 +287,7 @@ func TestManyCreateTheFile(t *testing.T) {
 	const stores = 8
 	for i := range stores {
 		go func() {
-			l, err := sqlite.File(path).Create(t.Context(), trial.Study{Name: string(rune('a' + i))})
+			l, err := sqlite.File(path).Create(t.Context(), trial.Header{Name: string(rune('a' + i))})
 			if err == nil {
 				err = l.Close()
 			}
@@ -316,7 +316,7 @@ func TestAFileThatGoesAwayIsNoticed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
-			l, err := sqlite.File("study.db").Create(t.Context(), trial.Study{Name: "a"})
+			l, err := sqlite.File("study.db").Create(t.Context(), trial.Header{Name: "a"})
 			require.NoError(t, err)
 			path, err := filepath.Abs("study.db")
 			require.NoError(t, err)

@@ -54,7 +54,7 @@ func (c *conn) identity(id int64) (name, token string, err error) {
 	return name, token, err
 }
 
-func (c *conn) insertStudy(s trial.Study, token string) (id int64, err error) {
+func (c *conn) insertStudy(s trial.Header, token string) (id int64, err error) {
 	id, err = c.exec("INSERT INTO studies (study_name) VALUES (?)", s.Name)
 	if err != nil {
 		return 0, err
@@ -85,15 +85,15 @@ func (c *conn) annotate(id int64, attrs, notes trial.Attrs) error {
 }
 
 // headers returns the study of the given id or, if it is 0, all, by name.
-func (c *conn) headers(id int64) ([]trial.Study, error) {
-	var out []trial.Study
+func (c *conn) headers(id int64) ([]trial.Header, error) {
+	var out []trial.Header
 	at := map[int64]int{}
 	err := c.query("SELECT study_id, study_name FROM studies WHERE ?1 IN (0, study_id) ORDER BY study_name", []driver.Value{id}, func(row []driver.Value) error {
 		at[asInt(row[0])] = len(out)
-		out = append(out, trial.Study{Name: asText(row[1])})
+		out = append(out, trial.Header{Name: asText(row[1])})
 		return nil
 	})
-	each := func(sql string, f func(s *trial.Study, row []driver.Value)) {
+	each := func(sql string, f func(s *trial.Header, row []driver.Value)) {
 		if err == nil {
 			err = c.query(sql, []driver.Value{id}, func(row []driver.Value) error {
 				if i, ok := at[asInt(row[0])]; ok {
@@ -103,17 +103,17 @@ func (c *conn) headers(id int64) ([]trial.Study, error) {
 			})
 		}
 	}
-	each("SELECT study_id, direction FROM study_directions WHERE ?1 IN (0, study_id) ORDER BY study_id, objective", func(s *trial.Study, row []driver.Value) {
+	each("SELECT study_id, direction FROM study_directions WHERE ?1 IN (0, study_id) ORDER BY study_id, objective", func(s *trial.Header, row []driver.Value) {
 		d := trial.Minimize
 		if asText(row[1]) == "MAXIMIZE" {
 			d = trial.Maximize
 		}
 		s.Directions = append(s.Directions, d)
 	})
-	each("SELECT study_id, key, value_json FROM study_user_attributes WHERE ?1 IN (0, study_id) ORDER BY study_user_attribute_id", func(s *trial.Study, row []driver.Value) {
+	each("SELECT study_id, key, value_json FROM study_user_attributes WHERE ?1 IN (0, study_id) ORDER BY study_user_attribute_id", func(s *trial.Header, row []driver.Value) {
 		s.Attrs = append(s.Attrs, trial.Attr{Key: asText(row[1]), JSON: asText(row[2])})
 	})
-	each("SELECT study_id, key, value_json FROM study_system_attributes WHERE ?1 IN (0, study_id) ORDER BY study_system_attribute_id", func(s *trial.Study, row []driver.Value) {
+	each("SELECT study_id, key, value_json FROM study_system_attributes WHERE ?1 IN (0, study_id) ORDER BY study_system_attribute_id", func(s *trial.Header, row []driver.Value) {
 		switch a := (trial.Attr{Key: asText(row[1]), JSON: asText(row[2])}); {
 		case a.Key == seedKey:
 			s.Seed, _ = strconv.ParseUint(a.JSON, 10, 64)

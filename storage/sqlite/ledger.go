@@ -98,10 +98,10 @@ func (l *ledger) Close() error {
 }
 
 // Study implements [storage.Ledger].
-func (l *ledger) Study(ctx context.Context) (header trial.Study, err error) {
+func (l *ledger) Header(ctx context.Context) (header trial.Header, err error) {
 	err = l.read(ctx, "read study", func(c *conn) error {
 		if l.study.header == nil || l.study.headerAt != l.study.seen {
-			var hs []trial.Study
+			var hs []trial.Header
 			err := l.store.read(ctx, c, func() (err error) {
 				hs, err = c.headers(l.study.id)
 				return err
@@ -122,7 +122,7 @@ func (l *ledger) Study(ctx context.Context) (header trial.Study, err error) {
 
 // Annotate implements [storage.Ledger].
 func (l *ledger) Annotate(ctx context.Context, attrs, notes trial.Attrs) error {
-	s, err := storage.CanonicalStudy(trial.Study{Attrs: attrs, Notes: notes})
+	s, err := storage.CanonicalStudy(trial.Header{Attrs: attrs, Notes: notes})
 	if err != nil {
 		return l.wrap("annotate study", err)
 	}
@@ -135,7 +135,7 @@ func (l *ledger) Annotate(ctx context.Context, attrs, notes trial.Attrs) error {
 // Add implements [storage.Ledger].
 func (l *ledger) Add(ctx context.Context, records ...trial.Record) ([]int, error) {
 	var numbers []int
-	header, err := l.Study(ctx)
+	header, err := l.Header(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +211,7 @@ func (l *ledger) Write(ctx context.Context, number int, changes ...trial.Change)
 		if e.State.Done() && len(changes) > 0 {
 			n, err := l.objectives(c)
 			if err == nil {
-				err = storage.CheckObjectives(trial.Study{Directions: n}, e.Record)
+				err = storage.CheckObjectives(trial.Header{Directions: n}, e.Record)
 			}
 			if err != nil {
 				return nil, err

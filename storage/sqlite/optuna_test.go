@@ -43,9 +43,9 @@ func TestReadsOptuna(t *testing.T) {
 	l, err := sqlite.File(path).Open(t.Context(), "st")
 	require.NoError(t, err)
 	defer l.Close()
-	h, err := l.Study(t.Context())
+	h, err := l.Header(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, trial.Study{
+	assert.Equal(t, trial.Header{
 		Name: "st", Directions: []trial.Direction{trial.Minimize},
 		Attrs: trial.Attrs{{Key: "k", JSON: `"v"`}},
 		Notes: trial.Attrs{{Key: "study:metric_names", JSON: `["loss"]`}},
@@ -115,7 +115,7 @@ func TestReadsManyStudies(t *testing.T) {
 func TestWritesAsOptuna(t *testing.T) {
 	path := temp(t)
 	store := sqlite.File(path)
-	l, err := store.Create(t.Context(), trial.Study{Name: "a", Directions: []trial.Direction{trial.Maximize}, Seed: 1<<64 - 1})
+	l, err := store.Create(t.Context(), trial.Header{Name: "a", Directions: []trial.Direction{trial.Maximize}, Seed: 1<<64 - 1})
 	require.NoError(t, err)
 	_, err = l.Add(t.Context(), trial.Record{State: trial.Waiting, Fixed: []space.Setting{{Name: "x", Value: "1.5"}, {Name: "z", Value: "null"}}})
 	require.NoError(t, err)
@@ -178,7 +178,7 @@ func TestWritesAsOptuna(t *testing.T) {
 // TestForeignRows reads what other versions and other programs leave behind.
 func TestForeignRows(t *testing.T) {
 	path := temp(t)
-	l, err := sqlite.File(path).Create(t.Context(), trial.Study{Name: "a"})
+	l, err := sqlite.File(path).Create(t.Context(), trial.Header{Name: "a"})
 	require.NoError(t, err)
 	defer l.Close()
 	sql(t, path,
@@ -246,7 +246,7 @@ func TestDamagedRows(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			path := temp(t)
-			l, err := sqlite.File(path).Create(t.Context(), trial.Study{Name: "a"})
+			l, err := sqlite.File(path).Create(t.Context(), trial.Header{Name: "a"})
 			require.NoError(t, err)
 			defer l.Close()
 			sql(t, path, "INSERT INTO trials VALUES (1, 0, 1, 'COMPLETE', NULL, NULL)", test.damage)

@@ -140,7 +140,7 @@ func (s *Store) wrap(op string, err error) error {
 }
 
 // Create implements [storage.Store].
-func (s *Store) Create(ctx context.Context, header trial.Study) (storage.Ledger, error) {
+func (s *Store) Create(ctx context.Context, header trial.Header) (storage.Ledger, error) {
 	var l *ledger
 	header, err := storage.CanonicalStudy(header)
 	if err == nil {
@@ -192,9 +192,9 @@ func (s *Store) Open(ctx context.Context, name string) (storage.Ledger, error) {
 }
 
 // Studies implements [storage.Store]. A file that does not exist has none.
-func (s *Store) Studies(ctx context.Context) iter.Seq2[trial.Study, error] {
-	return func(yield func(trial.Study, error) bool) {
-		var headers []trial.Study
+func (s *Store) Studies(ctx context.Context) iter.Seq2[trial.Header, error] {
+	return func(yield func(trial.Header, error) bool) {
+		var headers []trial.Header
 		err := s.use(ctx, false, func(c *conn) error {
 			return s.read(ctx, c, func() (err error) {
 				headers, err = c.headers(0)
@@ -205,12 +205,12 @@ func (s *Store) Studies(ctx context.Context) iter.Seq2[trial.Study, error] {
 			return
 		}
 		if err != nil {
-			yield(trial.Study{}, s.wrap("list studies", err))
+			yield(trial.Header{}, s.wrap("list studies", err))
 			return
 		}
 		for _, h := range headers {
 			if err := ctx.Err(); err != nil {
-				yield(trial.Study{}, s.wrap("list studies", err))
+				yield(trial.Header{}, s.wrap("list studies", err))
 				return
 			}
 			if !yield(h, nil) {
@@ -222,7 +222,7 @@ func (s *Store) Studies(ctx context.Context) iter.Seq2[trial.Study, error] {
 
 // Rename implements [storage.Store].
 func (s *Store) Rename(ctx context.Context, from, to string) error {
-	_, err := storage.CanonicalStudy(trial.Study{Name: to})
+	_, err := storage.CanonicalStudy(trial.Header{Name: to})
 	if err == nil {
 		err = s.use(ctx, false, func(c *conn) error {
 			var id int64

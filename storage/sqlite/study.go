@@ -27,7 +27,7 @@ type study struct {
 	gone    bool // deleted
 
 	directions []trial.Direction // nil if they are not known
-	header     *trial.Study      // likewise
+	header     *trial.Header      // likewise
 	headerAt   int64             // version of the file that header comes from
 
 	loaded  bool

@@ -20,7 +20,7 @@ import (
 func (s suite) ledgers(t *testing.T, n int) []storage.Ledger {
 	t.Helper()
 	st := s.Open(t)
-	out := []storage.Ledger{create(t, st, trial.Study{Name: "study"})}
+	out := []storage.Ledger{create(t, st, trial.Header{Name: "study"})}
 	for i := 1; i < n; i++ {
 		handle := st
 		if i%2 == 1 && s.Address != nil {
@@ -135,8 +135,8 @@ func (s suite) sinceMissesNothing(t *testing.T) {
 func (s suite) handles(t *testing.T) {
 	st := s.Open(t)
 	st2 := s.again(t, st)
-	l := create(t, st, trial.Study{Name: "a"})
-	_, err := st2.Create(t.Context(), trial.Study{Name: "a"})
+	l := create(t, st, trial.Header{Name: "a"})
+	_, err := st2.Create(t.Context(), trial.Header{Name: "a"})
 	require.ErrorIs(t, err, storage.ErrExist)
 	l2 := open(t, st2, "a")
 	_, err = l.Add(t.Context(), samples(t)...)
@@ -177,13 +177,13 @@ func (s suite) handles(t *testing.T) {
 
 	// Gone, and another study in its place: first of one that is the last in the
 	// store and has no trials, which is as much like the next as can be.
-	empty := create(t, st, trial.Study{Name: "empty"})
+	empty := create(t, st, trial.Header{Name: "empty"})
 	for _, old := range []struct {
 		name string
 		l    storage.Ledger
 	}{{"empty", empty}, {"b", l}} {
 		require.NoError(t, st2.Delete(t.Context(), old.name))
-		create(t, st2, trial.Study{Name: old.name})
+		create(t, st2, trial.Header{Name: old.name})
 		for method, err := range uses(t.Context(), old.l) {
 			assert.ErrorIs(t, err, storage.ErrNotExist, "%s of %s", method, old.name)
 		}

@@ -119,7 +119,7 @@ func (s suite) processes(t *testing.T) {
 		t.Skip("the store has no address")
 	}
 	st := s.Open(t)
-	l := create(t, st, trial.Study{Name: processStudy})
+	l := create(t, st, trial.Header{Name: processStudy})
 	for i := range waiting {
 		_, err := l.Add(t.Context(), trial.Record{State: trial.Waiting, Fixed: []space.Setting{{Name: "x", Value: space.Lit(i)}}})
 		require.NoError(t, err)

@@ -94,10 +94,10 @@ func (s suite) again(t *testing.T, st storage.Store) storage.Store {
 // ledger returns the ledger of a new study.
 func (s suite) ledger(t *testing.T, directions ...trial.Direction) storage.Ledger {
 	t.Helper()
-	return create(t, s.Open(t), trial.Study{Name: "study", Directions: directions})
+	return create(t, s.Open(t), trial.Header{Name: "study", Directions: directions})
 }
 
-func create(t *testing.T, st storage.Store, header trial.Study) storage.Ledger {
+func create(t *testing.T, st storage.Store, header trial.Header) storage.Ledger {
 	t.Helper()
 	l, err := st.Create(t.Context(), header)
 	require.NoError(t, err)

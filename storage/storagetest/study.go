@@ -13,9 +13,9 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-func header(t *testing.T, l storage.Ledger) trial.Study {
+func header(t *testing.T, l storage.Ledger) trial.Header {
 	t.Helper()
-	h, err := l.Study(t.Context())
+	h, err := l.Header(t.Context())
 	require.NoError(t, err)
 	return h
 }
@@ -32,7 +32,7 @@ func names(t *testing.T, st storage.Store) []string {
 
 func (s suite) create(t *testing.T) {
 	st := s.Open(t)
-	want := trial.Study{
+	want := trial.Header{
 		Name:       "a",
 		Directions: []trial.Direction{trial.Maximize, trial.Minimize},
 		Seed:       math.MaxUint64,
@@ -43,12 +43,12 @@ func (s suite) create(t *testing.T) {
 	assert.Equal(t, want, header(t, l))
 	assert.Equal(t, want, header(t, open(t, st, "a")))
 
-	_, err := st.Create(t.Context(), trial.Study{Name: "a"})
+	_, err := st.Create(t.Context(), trial.Header{Name: "a"})
 	require.ErrorIs(t, err, storage.ErrExist)
 	assert.Equal(t, want, header(t, l), "the second Create changes nothing")
 
-	l = create(t, st, trial.Study{Name: "default"})
-	assert.Equal(t, trial.Study{Name: "default", Directions: []trial.Direction{trial.Minimize}}, header(t, l),
+	l = create(t, st, trial.Header{Name: "default"})
+	assert.Equal(t, trial.Header{Name: "default", Directions: []trial.Direction{trial.Minimize}}, header(t, l),
 		"no direction means one, Minimize")
 }
 
@@ -59,7 +59,7 @@ func (s suite) notExist(t *testing.T) {
 		require.ErrorIs(t, err, storage.ErrNotExist)
 		require.ErrorIs(t, st.Delete(t.Context(), "none"), storage.ErrNotExist)
 		require.ErrorIs(t, st.Rename(t.Context(), "none", "other"), storage.ErrNotExist)
-		create(t, st, trial.Study{Name: fmt.Sprint("study ", i)})
+		create(t, st, trial.Header{Name: fmt.Sprint("study ", i)})
 	}
 }
 
@@ -67,12 +67,12 @@ func (s suite) studies(t *testing.T) {
 	st := s.Open(t)
 	assert.Empty(t, names(t, st))
 	for _, name := range []string{"b", "a", "B", "é", "10", "9"} {
-		create(t, st, trial.Study{Name: name, Seed: 7, Directions: []trial.Direction{trial.Maximize}})
+		create(t, st, trial.Header{Name: name, Seed: 7, Directions: []trial.Direction{trial.Maximize}})
 	}
 	assert.Equal(t, []string{"10", "9", "B", "a", "b", "é"}, names(t, st))
 	for h, err := range st.Studies(t.Context()) {
 		require.NoError(t, err)
-		assert.Equal(t, trial.Study{Name: "10", Seed: 7, Directions: []trial.Direction{trial.Maximize}}, h)
+		assert.Equal(t, trial.Header{Name: "10", Seed: 7, Directions: []trial.Direction{trial.Maximize}}, h)
 		break // an iterator can be left
 	}
 	// and used for something while it runs
@@ -85,8 +85,8 @@ func (s suite) studies(t *testing.T) {
 
 func (s suite) rename(t *testing.T) {
 	st := s.Open(t)
-	l := create(t, st, trial.Study{Name: "old"})
-	create(t, st, trial.Study{Name: "taken"})
+	l := create(t, st, trial.Header{Name: "old"})
+	create(t, st, trial.Header{Name: "taken"})
 	r := start(t, l)
 
 	require.ErrorIs(t, st.Rename(t.Context(), "old", "taken"), storage.ErrExist)
@@ -99,13 +99,13 @@ func (s suite) rename(t *testing.T) {
 	_, err := st.Open(t.Context(), "old")
 	require.ErrorIs(t, err, storage.ErrNotExist)
 	assert.Equal(t, []string{"new", "taken"}, names(t, st))
-	create(t, st, trial.Study{Name: "old"})
+	create(t, st, trial.Header{Name: "old"})
 }
 
 func (s suite) delete(t *testing.T) {
 	st := s.Open(t)
-	l := create(t, st, trial.Study{Name: "a"})
-	kept := create(t, st, trial.Study{Name: "kept"})
+	l := create(t, st, trial.Header{Name: "a"})
+	kept := create(t, st, trial.Header{Name: "kept"})
 	_, err := l.Add(t.Context(), samples(t)...)
 	require.NoError(t, err)
 	_, err = kept.Add(t.Context(), samples(t)...)
@@ -120,7 +120,7 @@ func (s suite) delete(t *testing.T) {
 	fails(t)
 	assert.Equal(t, []string{"kept"}, names(t, st))
 	// The next study of that name is another one, to those that had the first open.
-	next := create(t, st, trial.Study{Name: "a"})
+	next := create(t, st, trial.Header{Name: "a"})
 	fails(t)
 	assert.Empty(t, all(t, next))
 	assert.Equal(t, 0, start(t, next).Number)
@@ -130,7 +130,7 @@ func (s suite) delete(t *testing.T) {
 // uses calls each method of a ledger and returns what it failed with.
 func uses(ctx context.Context, l storage.Ledger) map[string]error {
 	errs := map[string]error{}
-	_, errs["Study"] = l.Study(ctx)
+	_, errs["Header"] = l.Header(ctx)
 	errs["Annotate"] = l.Annotate(ctx, trial.Attrs{{Key: "k", JSON: "1"}}, nil)
 	_, errs["Add"] = l.Add(ctx, trial.Record{State: trial.Waiting})
 	_, errs["Start"] = l.Start(ctx, at(0))
@@ -146,7 +146,7 @@ func uses(ctx context.Context, l storage.Ledger) map[string]error {
 
 func (s suite) close(t *testing.T) {
 	st := s.Open(t)
-	l := create(t, st, trial.Study{Name: "a"})
+	l := create(t, st, trial.Header{Name: "a"})
 	other := open(t, st, "a")
 	start(t, l)
 	require.NoError(t, l.Close())
@@ -161,7 +161,7 @@ func (s suite) close(t *testing.T) {
 
 func (s suite) cancelled(t *testing.T) {
 	st := s.Open(t)
-	l := create(t, st, trial.Study{Name: "a"})
+	l := create(t, st, trial.Header{Name: "a"})
 	start(t, l)
 	before := all(t, l)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -169,7 +169,7 @@ func (s suite) cancelled(t *testing.T) {
 	for name, err := range uses(ctx, l) {
 		assert.ErrorIs(t, err, context.Canceled, name)
 	}
-	_, err := st.Create(ctx, trial.Study{Name: "b"})
+	_, err := st.Create(ctx, trial.Header{Name: "b"})
 	require.ErrorIs(t, err, context.Canceled)
 	_, err = st.Open(ctx, "a")
 	require.ErrorIs(t, err, context.Canceled)
@@ -187,9 +187,9 @@ func (s suite) cancelled(t *testing.T) {
 
 func (s suite) studyAttributes(t *testing.T) {
 	st := s.Open(t)
-	l := create(t, st, trial.Study{Name: "a", Seed: 3, Attrs: trial.Attrs{{Key: "z", JSON: "1"}, {Key: "a", JSON: "2"}}})
+	l := create(t, st, trial.Header{Name: "a", Seed: 3, Attrs: trial.Attrs{{Key: "z", JSON: "1"}, {Key: "a", JSON: "2"}}})
 	require.NoError(t, l.Annotate(t.Context(), trial.Attrs{{Key: "m", JSON: `"é"`}, {Key: "z", JSON: "[1, 2.0]"}}, trial.Attrs{{Key: "z", JSON: "NaN"}}))
-	want := trial.Study{
+	want := trial.Header{
 		Name: "a", Seed: 3, Directions: []trial.Direction{trial.Minimize},
 		Attrs: trial.Attrs{{Key: "z", JSON: "[1, 2.0]"}, {Key: "a", JSON: "2"}, {Key: "m", JSON: `"é"`}},
 		Notes: trial.Attrs{{Key: "z", JSON: "NaN"}},
@@ -201,7 +201,7 @@ func (s suite) studyAttributes(t *testing.T) {
 	reserved := trial.Attrs{{Key: "attune:seed", JSON: "1"}}
 	require.ErrorIs(t, l.Annotate(t.Context(), trial.Attrs{{Key: "good", JSON: "1"}}, reserved), storage.ErrReserved)
 	assert.Equal(t, want, header(t, l), "all or none")
-	_, err := st.Create(t.Context(), trial.Study{Name: "b", Notes: reserved})
+	_, err := st.Create(t.Context(), trial.Header{Name: "b", Notes: reserved})
 	require.ErrorIs(t, err, storage.ErrReserved)
 	assert.Equal(t, []string{"a"}, names(t, st))
 	require.NoError(t, l.Annotate(t.Context(), reserved, nil), "attributes are the user's")
@@ -210,7 +210,7 @@ func (s suite) studyAttributes(t *testing.T) {
 func (s suite) studyNames(t *testing.T) {
 	st := s.Open(t)
 	for i, name := range hostile {
-		create(t, st, trial.Study{Name: name, Seed: uint64(i), Attrs: trial.Attrs{{Key: name, JSON: "1"}}})
+		create(t, st, trial.Header{Name: name, Seed: uint64(i), Attrs: trial.Attrs{{Key: name, JSON: "1"}}})
 	}
 	for i, name := range hostile {
 		h := header(t, open(t, st, name))
@@ -219,6 +219,6 @@ func (s suite) studyNames(t *testing.T) {
 		assert.Equal(t, trial.Attrs{{Key: name, JSON: "1"}}, h.Attrs)
 	}
 	assert.Len(t, names(t, st), len(hostile))
-	_, err := st.Create(t.Context(), trial.Study{Name: "\xff"})
+	_, err := st.Create(t.Context(), trial.Header{Name: "\xff"})
 	require.Error(t, err, "a name is UTF-8")
 }

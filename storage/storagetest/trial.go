@@ -26,7 +26,7 @@ func (s suite) both(t *testing.T, st storage.Store, name string, l storage.Ledge
 
 func (s suite) add(t *testing.T) {
 	st := s.Open(t)
-	l := create(t, st, trial.Study{Name: "a"})
+	l := create(t, st, trial.Header{Name: "a"})
 	ns, err := l.Add(t.Context())
 	require.NoError(t, err)
 	assert.Empty(t, ns)
@@ -101,7 +101,7 @@ func param(d space.Distribution, point ...float64) trial.Record {
 // addImported adds what no worker would suggest, but Optuna keeps.
 func (s suite) addImported(t *testing.T) {
 	st := s.Open(t)
-	l := create(t, st, trial.Study{Name: "a"})
+	l := create(t, st, trial.Header{Name: "a"})
 	rs := []trial.Record{
 		param(space.FloatDistribution{High: 1}, 20), // enqueued: Optuna warns, and uses it
 		param(space.FloatDistribution{High: 1, Step: 0.25}, 0.3),
@@ -115,7 +115,7 @@ func (s suite) addImported(t *testing.T) {
 	for _, l := range s.both(t, st, "a", l) {
 		Equal(t, canonical(t, rs...), all(t, l))
 	}
-	copied := create(t, st, trial.Study{Name: "copy"})
+	copied := create(t, st, trial.Header{Name: "copy"})
 	_, err = copied.Add(t.Context(), all(t, l)...)
 	require.NoError(t, err, "what is read can be added")
 	Equal(t, all(t, l), all(t, copied))
@@ -124,7 +124,7 @@ func (s suite) addImported(t *testing.T) {
 // normalizes has distributions as Normalize leaves them, however they came in.
 func (s suite) normalizes(t *testing.T) {
 	st := s.Open(t)
-	l := create(t, st, trial.Study{Name: "a"})
+	l := create(t, st, trial.Header{Name: "a"})
 	grid := param(space.FloatDistribution{High: 1, Step: 0.3}, 0.3)
 	odd := param(space.IntDistribution{High: 8, Step: 3}, 3)
 	_, err := l.Add(t.Context(), grid, odd)
@@ -172,7 +172,7 @@ func (s suite) writeOwns(t *testing.T) {
 
 func (s suite) values(t *testing.T) {
 	st := s.Open(t)
-	l := create(t, st, trial.Study{Name: "a"})
+	l := create(t, st, trial.Header{Name: "a"})
 	wide := space.FloatDistribution{Low: -math.MaxFloat64 / 2, High: math.MaxFloat64 / 2}
 	var want []trial.Record
 	for _, x := range append(numbers, math.Copysign(0, -1)) {
@@ -198,7 +198,7 @@ func (s suite) values(t *testing.T) {
 
 func (s suite) names(t *testing.T) {
 	st := s.Open(t)
-	l := create(t, st, trial.Study{Name: "a"})
+	l := create(t, st, trial.Header{Name: "a"})
 	r := start(t, l)
 	var changes []trial.Change
 	var p trial.Proposed
@@ -274,7 +274,7 @@ func (s suite) write(t *testing.T) {
 	for n := range len(story()) + 1 {
 		changes := story()[:n]
 		st := s.Open(t)
-		l := create(t, st, trial.Study{Name: "a"})
+		l := create(t, st, trial.Header{Name: "a"})
 		one, atOnce := start(t, l), start(t, l)
 		_, err := l.Add(t.Context(), trial.Record{State: trial.Waiting, Fixed: []space.Setting{{Name: "x", Value: "1"}}})
 		require.NoError(t, err)
@@ -418,7 +418,7 @@ func (s suite) recordsNeverChange(t *testing.T) {
 
 func (s suite) since(t *testing.T) {
 	st := s.Open(t)
-	l := create(t, st, trial.Study{Name: "a"})
+	l := create(t, st, trial.Header{Name: "a"})
 	assert.Empty(t, all(t, l))
 	next := func(after storage.Cursor) (ns []int, at storage.Cursor) {
 		at = after
