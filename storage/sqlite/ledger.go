@@ -97,7 +97,7 @@ func (l *ledger) Close() error {
 	return l.wrap("close", s.close())
 }
 
-// Study implements [storage.Ledger].
+// Header implements [storage.Ledger].
 func (l *ledger) Header(ctx context.Context) (header trial.Header, err error) {
 	err = l.read(ctx, "read study", func(c *conn) error {
 		if l.study.header == nil || l.study.headerAt != l.study.seen {
