@@ -7,8 +7,8 @@ import (
 	"slices"
 	"sort"
 
-	"github.com/attune-hpo/attune/internal/transform"
 	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/space/unit"
 	"github.com/attune-hpo/attune/trial"
 )
 
@@ -196,7 +196,7 @@ func index(s space.Space, coord func(k int) (float64, bool)) (n int, ok bool) {
 		if !ok {
 			return 0, false
 		}
-		i, ok := transform.Cell(a.Distribution, x)
+		i, ok := unit.Cell(a.Distribution, x)
 		if !ok {
 			return 0, false
 		}

@@ -34,6 +34,7 @@ var arrows = []row{
 	{pkg: "internal/pyjson"},
 	{pkg: "space", ours: []string{"internal/pyjson"}},
 	{pkg: "space/bind", ours: []string{"space"}},
+	{pkg: "space/unit", ours: []string{"space"}},
 	{pkg: "space/spaceyaml", ours: []string{"space", "internal/pyjson"}, foreign: []string{"go.yaml.in/yaml/v3"}},
 	{pkg: "trial", ours: []string{"space", "internal/pyjson"}},
 
@@ -48,8 +49,8 @@ var arrows = []row{
 	{pkg: "internal/tuned", ours: []string{"internal/atomicfile", "pruner", "sampler", "space", "space/spaceyaml", "study", "trial"}},
 	{pkg: "internal/*", ours: []string{"space", "trial"}},
 
-	{pkg: "sampler", ours: []string{"space", "trial", "internal/transform"}},
-	{pkg: "sampler/*", ours: []string{"sampler", "space", "trial", "internal/*"},
+	{pkg: "sampler", ours: []string{"space", "space/unit", "trial"}},
+	{pkg: "sampler/*", ours: []string{"sampler", "space", "space/unit", "trial", "internal/*"},
 		foreign: []string{"golang.org/x/sys/cpu"}},
 	{pkg: "pruner", ours: []string{"trial", "internal/selection"}},
 	{pkg: "storage", ours: []string{"space", "trial", "internal/pyjson"}},

@@ -21,8 +21,8 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/attune-hpo/attune/internal/transform"
 	"github.com/attune-hpo/attune/sampler"
+	"github.com/attune-hpo/attune/space/unit"
 )
 
 // A Sequence is a kind of low-discrepancy sequence.
@@ -100,7 +100,7 @@ func (q Sampler) Sample(_ context.Context, r sampler.Request) (sampler.Proposal,
 		default:
 			u = scrambledSobol(r.Number, dim, seed)
 		}
-		point[i] = transform.FromUnit(r.Space[i], u)
+		point[i] = unit.From(r.Space[i].Distribution, u)
 	}
 	return sampler.Proposal{Point: point}, nil
 }

@@ -5,8 +5,8 @@ package random
 import (
 	"context"
 
-	"github.com/attune-hpo/attune/internal/transform"
 	"github.com/attune-hpo/attune/sampler"
+	"github.com/attune-hpo/attune/space/unit"
 )
 
 // Sampler draws each parameter on its own: a float uniformly between its bounds,
@@ -22,7 +22,7 @@ var _ sampler.Sampler = Sampler{}
 func (Sampler) Sample(_ context.Context, r sampler.Request) (sampler.Proposal, error) {
 	point := make([]float64, len(r.Space))
 	for i, a := range r.Space {
-		point[i] = transform.Uniform(a, r.Rand)
+		point[i] = unit.Draw(a.Distribution, r.Rand)
 	}
 	return sampler.Proposal{Point: point}, nil
 }

@@ -3,8 +3,8 @@ package tpe
 import (
 	"math"
 
-	"github.com/attune-hpo/attune/internal/transform"
 	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/space/unit"
 	"github.com/attune-hpo/attune/trial"
 )
 
@@ -134,7 +134,7 @@ func (a *axis) first() float64 { return float64(a.Distribution.(space.IntDistrib
 // coordinate returns the coordinate of a value.
 func (a *axis) coordinate(value float64) float64 {
 	if a.kind == continuum {
-		return transform.FromUnit(a.Axis, value+0.5)
+		return unit.From(a.Distribution, value+0.5)
 	}
 	return a.Distribution.At(int(value))
 }

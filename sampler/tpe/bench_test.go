@@ -9,9 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/attune-hpo/attune/internal/transform"
 	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/space/unit"
 	"github.com/attune-hpo/attune/trial"
 )
 
@@ -93,7 +93,7 @@ func (p problem) converging(n int) []trial.Record {
 		spread := 0.02 + 0.3*float64(n-number)/float64(n)
 		point := make([]float64, len(p.space))
 		for i, a := range p.space {
-			point[i] = transform.FromUnit(a, 0.6+spread*rng.NormFloat64())
+			point[i] = unit.From(a.Distribution, 0.6+spread*rng.NormFloat64())
 		}
 		p.tell(h, number, point)
 	}

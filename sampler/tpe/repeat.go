@@ -3,9 +3,9 @@ package tpe
 import (
 	"slices"
 
-	"github.com/attune-hpo/attune/internal/transform"
 	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/space/unit"
 	"github.com/attune-hpo/attune/trial"
 )
 
@@ -99,7 +99,7 @@ func (p *past) locate(t *trial.Record, h trial.Snapshot) (n int, ok bool) {
 func (p *past) number(point []float64) (n int, ok bool) {
 	for d := range p.axes {
 		a := &p.axes[d]
-		i, ok := transform.Cell(a.Distribution, point[d])
+		i, ok := unit.Cell(a.Distribution, point[d])
 		if !ok {
 			return 0, false
 		}

@@ -10,9 +10,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/attune-hpo/attune/internal/transform"
 	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/space/unit"
 	"github.com/attune-hpo/attune/trial"
 )
 
@@ -195,7 +195,7 @@ func TestMixtureForgets(t *testing.T) {
 		points := make([]float64, len(axes)*candidates)
 		for d := range axes {
 			for i := range candidates {
-				points[d*candidates+i] = values(axes[d:d+1], []float64{transform.Uniform(s[d], rng)})[0]
+				points[d*candidates+i] = values(axes[d:d+1], []float64{unit.Draw(s[d].Distribution, rng)})[0]
 			}
 		}
 		got, want := make([]float64, candidates), make([]float64, candidates)

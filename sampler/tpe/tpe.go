@@ -35,9 +35,9 @@ import (
 	"math"
 	"slices"
 
-	"github.com/attune-hpo/attune/internal/transform"
 	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/space/unit"
 	"github.com/attune-hpo/attune/trial"
 )
 
@@ -124,7 +124,7 @@ func (s *Sampler) Sample(_ context.Context, r sampler.Request) (sampler.Proposal
 		switch {
 		case startup:
 			for i, a := range r.Space {
-				point[i] = transform.Uniform(a, r.Rand)
+				point[i] = unit.Draw(a.Distribution, r.Rand)
 			}
 		case c.Kernel == Multivariate:
 			s.draw(c, k, best, r, tried, point)

@@ -13,9 +13,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/attune-hpo/attune/internal/transform"
 	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/space/unit"
 	"github.com/attune-hpo/attune/trial"
 )
 
@@ -39,7 +39,7 @@ func points(h *trial.History) [][]float64 {
 var uniform = sampler.Func(func(_ context.Context, r sampler.Request) (sampler.Proposal, error) {
 	p := sampler.Proposal{Point: make([]float64, len(r.Space))}
 	for i, a := range r.Space {
-		p.Point[i] = transform.Uniform(a, r.Rand)
+		p.Point[i] = unit.Draw(a.Distribution, r.Rand)
 	}
 	return p, nil
 })

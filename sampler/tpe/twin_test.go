@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/attune-hpo/attune/internal/transform"
 	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/space/unit"
 	"github.com/attune-hpo/attune/trial"
 )
 
@@ -81,9 +81,9 @@ func randomRecord(rng *rand.Rand, s space.Space, number, objectives int, running
 		if rng.IntN(50) == 0 {
 			continue // conditional
 		}
-		x := transform.Uniform(a, rng)
+		x := unit.Draw(a.Distribution, rng)
 		if rng.IntN(2) == 0 {
-			x = transform.FromUnit(a, 0.3+0.01*rng.NormFloat64())
+			x = unit.From(a.Distribution, 0.3+0.01*rng.NormFloat64())
 		}
 		switch {
 		case running && rng.IntN(2) == 0:
@@ -277,7 +277,7 @@ func compareDensities(t *testing.T, rng *rand.Rand, c Config, s *Sampler, r samp
 				point := l.sample(rng)
 				if c%2 == 0 {
 					for d, a := range sp {
-						point[d] = values([]axis{newAxis(a)}, []float64{transform.Uniform(a, rng)})[0]
+						point[d] = values([]axis{newAxis(a)}, []float64{unit.Draw(a.Distribution, rng)})[0]
 					}
 				}
 				for d := range point {

@@ -1,4 +1,4 @@
-package transform_test
+package unit_test
 
 import (
 	"fmt"
@@ -9,15 +9,15 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/attune-hpo/attune/internal/transform"
 	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/space/unit"
 )
 
-func axis(t testing.TB, d space.Distribution) space.Axis {
+func normal(t testing.TB, d space.Distribution) space.Distribution {
 	t.Helper()
 	n, err := d.Normalize()
 	require.NoError(t, err)
-	return space.Axis{Name: "x", Distribution: n}
+	return n
 }
 
 type (
@@ -27,7 +27,7 @@ type (
 
 var choices = &space.CategoricalDistribution{Choices: []space.Literal{`"a"`, `"b"`, "null"}}
 
-func TestFromUnit(t *testing.T) {
+func TestFrom(t *testing.T) {
 	below := math.Nextafter(1, 0)
 	for _, tc := range []struct {
 		name    string
@@ -57,31 +57,31 @@ func TestFromUnit(t *testing.T) {
 		{"NaN", choices, math.NaN(), 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			a := axis(t, tc.d)
-			got := transform.FromUnit(a, tc.u)
+			d := normal(t, tc.d)
+			got := unit.From(d, tc.u)
 			assert.InEpsilon(t, 1+math.Abs(tc.want), 1+math.Abs(got), 1e-12)
-			assert.True(t, a.Distribution.Contains(got), "%v contains %v", tc.d, got)
+			assert.True(t, d.Contains(got), "%v contains %v", tc.d, got)
 		})
 	}
 }
 
 // A grid gives its decimals as they were written, not as sums of binary steps.
 func TestGridsAreClean(t *testing.T) {
-	a := axis(t, float{Low: 0.1, High: 2.3, Step: 0.1})
-	for i := range a.Distribution.Len() {
-		x := transform.FromUnit(a, (float64(i)+0.5)/float64(a.Distribution.Len()))
+	d := normal(t, float{Low: 0.1, High: 2.3, Step: 0.1})
+	for i := range d.Len() {
+		x := unit.From(d, (float64(i)+0.5)/float64(d.Len()))
 		assert.Equal(t, fmt.Sprintf("%.1f", 0.1+0.1*float64(i)), fmt.Sprintf("%.1f", x))
-		assert.LessOrEqual(t, len(string(a.Distribution.Decode(x))), 3)
+		assert.LessOrEqual(t, len(string(d.Decode(x))), 3)
 	}
 }
 
 // Cells of integers on a logarithmic scale: x has log((x+½)/(x-½)) of the whole.
 func TestIntLogCells(t *testing.T) {
-	a := axis(t, ints{Low: 1, High: 9, Log: true})
+	d := normal(t, ints{Low: 1, High: 9, Log: true})
 	const n = 200_000
 	var counts [10]int
 	for i := range n {
-		counts[int(transform.FromUnit(a, (float64(i)+0.5)/n))]++
+		counts[int(unit.From(d, (float64(i)+0.5)/n))]++
 	}
 	for x := 1; x <= 9; x++ {
 		want := math.Log((float64(x)+0.5)/(float64(x)-0.5)) / math.Log(9.5/0.5)
@@ -89,7 +89,7 @@ func TestIntLogCells(t *testing.T) {
 	}
 }
 
-func TestToUnit(t *testing.T) {
+func TestTo(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
 		d       space.Distribution
@@ -105,7 +105,7 @@ func TestToUnit(t *testing.T) {
 		{"outside", ints{Low: 0, High: 3}, 99, 0.875},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			assert.InDelta(t, tc.want, transform.ToUnit(axis(t, tc.d), tc.x), 1e-12)
+			assert.InDelta(t, tc.want, unit.To(normal(t, tc.d), tc.x), 1e-12)
 		})
 	}
 }
@@ -128,7 +128,7 @@ func TestCell(t *testing.T) {
 		{"NaN", ints{Low: 0, High: 1}, math.NaN(), 0, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			i, ok := transform.Cell(axis(t, tc.d).Distribution, tc.x)
+			i, ok := unit.Cell(normal(t, tc.d), tc.x)
 			assert.Equal(t, tc.ok, ok)
 			assert.Equal(t, tc.i, i)
 		})
@@ -137,7 +137,7 @@ func TestCell(t *testing.T) {
 
 // Pearson's test of 20,000 draws against the probability of each value; 3 seeds,
 // at a level of 0.1 %: quantiles of χ² from Abramowitz and Stegun, table 26.8.
-func TestUniformOnCells(t *testing.T) {
+func TestDrawOnCells(t *testing.T) {
 	quantile := map[int]float64{1: 10.83, 2: 13.82, 3: 16.27, 9: 27.88, 10: 29.59}
 	logWeight := func(x float64) float64 { return math.Log((x + 0.5) / (x - 0.5)) }
 	same := func(float64) float64 { return 1 }
@@ -154,22 +154,22 @@ func TestUniformOnCells(t *testing.T) {
 	} {
 		for seed := range uint64(3) {
 			t.Run(fmt.Sprintf("%s, seed %d", tc.name, seed), func(t *testing.T) {
-				a := axis(t, tc.d)
+				d := normal(t, tc.d)
 				rng := rand.New(rand.NewPCG(seed, 0))
 				const n = 20_000
-				counts := make([]float64, a.Distribution.Len())
+				counts := make([]float64, d.Len())
 				for range n {
-					i, ok := transform.Cell(a.Distribution, transform.Uniform(a, rng))
+					i, ok := unit.Cell(d, unit.Draw(d, rng))
 					require.True(t, ok)
 					counts[i]++
 				}
 				total := 0.0
 				for i := range counts {
-					total += tc.weight(a.Distribution.At(i))
+					total += tc.weight(d.At(i))
 				}
 				chi2 := 0.0
 				for i, c := range counts {
-					want := n * tc.weight(a.Distribution.At(i)) / total
+					want := n * tc.weight(d.At(i)) / total
 					chi2 += (c - want) * (c - want) / want
 				}
 				assert.Less(t, chi2, quantile[len(counts)-1])
@@ -179,18 +179,18 @@ func TestUniformOnCells(t *testing.T) {
 }
 
 // Re-scaling an interval re-scales what is drawn.
-func TestUniformScales(t *testing.T) {
-	unit, wide := axis(t, float{Low: 0, High: 1}), axis(t, float{Low: -8, High: 24})
-	logs := axis(t, float{Low: 1e-3, High: 1e2, Log: true})
-	one, two, three := rand.New(rand.NewPCG(7, 7)), rand.New(rand.NewPCG(7, 7)), rand.New(rand.NewPCG(7, 7))
+func TestDrawScales(t *testing.T) {
+	one, wide := normal(t, float{Low: 0, High: 1}), normal(t, float{Low: -8, High: 24})
+	logs := normal(t, float{Low: 1e-3, High: 1e2, Log: true})
+	r1, r2, r3 := rand.New(rand.NewPCG(7, 7)), rand.New(rand.NewPCG(7, 7)), rand.New(rand.NewPCG(7, 7))
 	for range 100 {
-		u := transform.Uniform(unit, one)
-		assert.InDelta(t, -8+32*u, transform.Uniform(wide, two), 1e-12)
-		assert.InDelta(t, -3+5*u, math.Log10(transform.Uniform(logs, three)), 1e-12)
+		u := unit.Draw(one, r1)
+		assert.InDelta(t, -8+32*u, unit.Draw(wide, r2), 1e-12)
+		assert.InDelta(t, -3+5*u, math.Log10(unit.Draw(logs, r3)), 1e-12)
 	}
 }
 
-func FuzzTransform(f *testing.F) {
+func FuzzUnit(f *testing.F) {
 	for _, s := range []struct {
 		kind            uint8
 		low, high, step float64
@@ -228,37 +228,36 @@ func FuzzTransform(f *testing.F) {
 		if err != nil {
 			return
 		}
-		a := space.Axis{Name: "x", Distribution: d}
-		x := transform.FromUnit(a, u)
+		x := unit.From(d, u)
 		require.True(t, d.Contains(x), "%s: %v at %v", space.Describe(d), x, u)
-		drawn := transform.Uniform(a, rand.New(rand.NewPCG(uint64(kind), math.Float64bits(u))))
+		drawn := unit.Draw(d, rand.New(rand.NewPCG(uint64(kind), math.Float64bits(u))))
 		require.True(t, d.Contains(drawn), "%s: drew %v", space.Describe(d), drawn)
-		v := transform.ToUnit(a, x)
+		v := unit.To(d, x)
 		require.True(t, 0 <= v && v <= 1, "%v", v)
 		if fd, ok := d.(float); ok && max(math.Abs(fd.Low), math.Abs(fd.High)) > 0x1p40*fd.Step {
 			return // finer than floats are
 		}
 		if n := d.Len(); n > 0 && n < 1<<40 {
-			i, ok := transform.Cell(d, x)
+			i, ok := unit.Cell(d, x)
 			require.True(t, ok)
 			require.Equal(t, x, d.At(i))
 			if id, isInt := d.(ints); !isInt || !id.Log || id.High < 1<<40 {
-				require.Equal(t, x, transform.FromUnit(a, v), "%s there and back", space.Describe(d))
+				require.Equal(t, x, unit.From(d, v), "%s there and back", space.Describe(d))
 			}
 		}
 	})
 }
 
-func BenchmarkUniform(b *testing.B) {
+func BenchmarkDraw(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for name, d := range map[string]space.Distribution{
 		"float": float{Low: 0, High: 1}, "log": float{Low: 1e-5, High: 1, Log: true}, "step": float{Low: 0, High: 1, Step: 0.1},
 		"int": ints{Low: 0, High: 9}, "choice": choices,
 	} {
-		a := axis(b, d)
+		d := normal(b, d)
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				transform.Uniform(a, rng)
+				unit.Draw(d, rng)
 			}
 		})
 	}
