@@ -70,7 +70,7 @@ var needONNX = []string{"convert", "exportonnx", "shadow"}
 func build(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	gotool.Run(t, "build", "-o", dir, "./...")
+	gotool.Run(t, nil, "build", "-o", dir, "./...")
 	return dir
 }
 

@@ -1,12 +1,17 @@
-// Package archtest keeps the import graph as doc/architecture.md draws it.
+// Package archtest holds the module to doc/architecture.md: its tables say what
+// each package may import.
 package archtest
 
 import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
+	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -17,89 +22,297 @@ import (
 	"github.com/attune-hpo/attune/internal/gotool"
 )
 
-const module = "github.com/attune-hpo/attune/"
+const module = "github.com/attune-hpo/attune"
 
-// A row says what a package may import: of this module, and of others. All are
-// patterns of path.Match.
-type row struct {
-	pkg           string
-	ours, foreign []string
+func TestArchitecture(t *testing.T) {
+	doc, err := os.ReadFile("../../doc/architecture.md")
+	require.NoError(t, err)
+	for _, fault := range faults(string(doc), moduleImports(t)) {
+		t.Error(fault)
+	}
 }
 
-// arrows lists the packages, lowest first. The first row that matches a package
-// is the one that counts; a package that none matches is one that
-// doc/architecture.md does not know.
-var arrows = []row{
-	{pkg: "fault"}, // which every package may import
-	{pkg: "data"},
-	{pkg: "internal/pyjson"},
-	{pkg: "space", ours: []string{"internal/pyjson"}},
-	{pkg: "space/bind", ours: []string{"space"}},
-	{pkg: "space/unit", ours: []string{"space"}},
-	{pkg: "space/spaceyaml", ours: []string{"space", "internal/pyjson"}, foreign: []string{"go.yaml.in/yaml/v3"}},
-	{pkg: "trial", ours: []string{"space", "internal/pyjson"}},
+func TestFaults(t *testing.T) {
+	doc := func(rows ...string) string {
+		return "| package | is | imports |\n|---|---|---|\n" + strings.Join(rows, "\n") +
+			"\n\n| library | packages | for |\n|---|---|---|\n| *yaml* | `example.com/yaml/v3` | YAML |\n"
+	}
+	const low, high = "| `low` | ... | |", "| `high` `high/*` | ... | `low` *yaml* |"
+	sound := func() imports {
+		return imports{"low": {"io"}, "high": {"low", "example.com/yaml/v3"}, "high/a": nil}
+	}
+	with := func(pkg string, imported ...string) imports {
+		all := sound()
+		all[pkg] = append(all[pkg], imported...)
+		return all
+	}
+	for _, c := range []struct {
+		name  string
+		doc   string
+		found imports
+		want  []string
+	}{
+		{name: "sound", doc: doc(low, high), found: sound()},
+		{"a package without a row", doc(low, high), with("new"),
+			[]string{"new: has no row"}},
+		{"a package with two rows", doc(low, high, "| `high/a` | ... | |"), sound(),
+			[]string{"high/a: has more than one row"}},
+		{"a row without a package", doc(low, high, "| `gone` | ... | |"), sound(),
+			[]string{"gone: matches no package"}},
+		{"an import without permission", doc(low, high), with("high", "high/a"),
+			[]string{"high: may not import high/a"}},
+		{"a library without permission", doc(low, high), with("low", "example.com/yaml/v3"),
+			[]string{"low: may not import example.com/yaml/v3"}},
+		{"a library that the table lacks", doc(low, high), with("high", "example.com/toml"),
+			[]string{"high: may not import example.com/toml"}},
+		{"a permission that nothing uses", doc(low, high, "| `new` | ... | `low` *yaml* |"), with("new"),
+			[]string{"new: does not import `low`", "new: does not import *yaml*"}},
+		{"an import from below", doc(high, low), sound(),
+			[]string{"high: imports low, which is listed below it"}},
+		{"anything", doc(low, high, "| `cmd` | ... | anything |"), with("cmd", "low", "high"), nil},
+		{"anything but libraries", doc(low, high, "| `cmd` | ... | anything |"), with("cmd", "low", "example.com/yaml/v3"),
+			[]string{"cmd: may not import example.com/yaml/v3"}},
+		{"anything, and nothing used", doc(low, high, "| `cmd` | ... | anything |"), with("cmd", "io"),
+			[]string{"cmd: does not import anything"}},
+		{name: "a package for everyone", doc: doc("| **`base`** | ... | |", low, high), found: imports{"base": nil, "low": {"base"}, "high": {"low", "example.com/yaml/v3"}, "high/a": {"base"}}},
+		{"a library that nothing uses", doc(low, "| `high` `high/*` | ... | `low` |"), imports{"low": nil, "high": {"low"}, "high/a": nil},
+			[]string{"*yaml*: nothing imports `example.com/yaml/v3`"}},
+		{"an unknown library", doc(low, high, "| `new` | ... | *toml* |"), with("new"),
+			[]string{"new: no library is called *toml*"}},
+		{"a cell that is no list", doc(low, high, "| `new` | ... | low |"), with("new"),
+			[]string{"new: \"low\" is neither a `package` nor a *library*"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			assert.Equal(t, c.want, faults(c.doc, c.found))
+		})
+	}
+}
 
-	{pkg: "internal/compare", ours: []string{"internal/compare/*", "objective/*"}},
-	{pkg: "internal/compare/*", ours: []string{"*", "*/*", "*/*/*"}},
-	{pkg: "internal/dataset", ours: []string{"data"}},
-	{pkg: "internal/f32", foreign: []string{"golang.org/x/sys/cpu"}},
-	{pkg: "internal/f32/*", ours: []string{"internal/f32"}},
-	{pkg: "internal/dylib", foreign: []string{"github.com/ebitengine/purego"}, ours: []string{"internal/python"}},
-	{pkg: "internal/onnxsetup/*", ours: []string{"internal/onnxsetup"}},
-	{pkg: "internal/onnxsetup", ours: []string{"internal/atomicfile", "internal/dylib"}},
-	{pkg: "internal/tuned", ours: []string{"internal/atomicfile", "pruner", "sampler", "space", "space/spaceyaml", "study", "trial"}},
-	{pkg: "internal/*", ours: []string{"space", "trial"}},
+// imports lists what each package imports. A package of the module goes by its
+// path below the module, the module's root by ".".
+type imports map[string][]string
 
-	{pkg: "sampler", ours: []string{"space", "space/unit", "trial"}},
-	{pkg: "sampler/*", ours: []string{"sampler", "space", "space/unit", "trial", "internal/*"},
-		foreign: []string{"golang.org/x/sys/cpu"}},
-	{pkg: "pruner", ours: []string{"trial", "internal/selection"}},
-	{pkg: "storage", ours: []string{"space", "trial", "internal/pyjson"}},
-	{pkg: "storage/memory", ours: []string{"storage", "space", "trial"}},
-	{pkg: "storage/sqlite", ours: []string{"storage", "space", "trial", "internal/pyjson"},
-		foreign: []string{"github.com/mattn/go-sqlite3"}},
-	{pkg: "storage/storagetest", ours: []string{"storage", "space", "trial"},
-		foreign: []string{"github.com/stretchr/testify/*"}},
+func (m imports) all() []string { return slices.Concat(slices.Collect(maps.Values(m))...) }
 
-	{pkg: "study", ours: []string{"pruner", "sampler", "space", "storage", "trial"}},
+// faults compares what the packages import with the tables of doc.
+func faults(doc string, found imports) []string {
+	a := parse(doc)
+	at, out := a.place(found)
+	out = append(a.faults, out...)
+	for i, r := range a.rows {
+		used := imports{} // by the packages of this row
+		for _, pkg := range slices.Sorted(maps.Keys(at)) {
+			if at[pkg] != i {
+				continue
+			}
+			used[pkg] = found[pkg]
+			for _, imp := range found[pkg] {
+				if !a.permits(r, imp, found) {
+					out = append(out, fmt.Sprintf("%s: may not import %s", pkg, imp))
+				} else if at[imp] > i {
+					out = append(out, fmt.Sprintf("%s: imports %s, which is listed below it", pkg, imp))
+				}
+			}
+		}
+		out = append(out, a.idle(r, used.all(), found)...)
+	}
+	return append(out, a.idleLibraries(found.all())...)
+}
 
-	{pkg: "objective/forecast", ours: []string{"internal/csvfile", "internal/lockstep"}},
-	{pkg: "objective/tree", ours: []string{"internal/pickle"}, foreign: []string{"golang.org/x/sys/cpu"}},
-	{pkg: "objective/tree/engine", ours: []string{"objective/tree"}},
-	{pkg: "objective/tree/style", ours: []string{"objective/tree/engine", "space", "space/spaceyaml"}},
-	{pkg: "objective/tree/leavespredict", ours: []string{"objective/tree"},
-		foreign: []string{"github.com/dmitryikh/leaves"}},
-	{pkg: "objective/tree/internal/*", ours: []string{"objective/tree", "objective/tree/engine", "objective/tree/native"},
-		foreign: []string{"github.com/stretchr/testify/*"}},
-	{pkg: "objective/tree/*", ours: []string{"objective/tree", "objective/tree/engine", "objective/tree/internal/*", "internal/dylib", "internal/python", "internal/selection"},
-		foreign: []string{"github.com/ebitengine/purego"}},
-	{pkg: "objective/treeforecast", ours: []string{"objective/forecast", "objective/tree", "objective/tree/*", "space"}},
-	{pkg: "objective/tune", ours: []string{"internal/atomicfile", "internal/tuned", "objective/forecast", "pruner", "sampler", "space", "space/spaceyaml", "study", "trial"}},
-	{pkg: "objective/table", ours: []string{"internal/*", "objective/tree", "objective/tree/*", "pruner", "sampler", "space", "space/spaceyaml", "study", "trial"}},
-	{pkg: "objective/neural", ours: []string{"internal/*", "objective/forecast", "objective/neural/*", "objective/neural/internal/*", "space", "space/spaceyaml"},
-		foreign: []string{"gorgonia.org/*"}},
-	{pkg: "objective/neural/*", ours: []string{"internal/*", "objective/forecast", "objective/neural/*", "objective/neural/internal/*"}, foreign: []string{"gorgonia.org/*", "gonum.org/v1/gonum/*"}},
-	{pkg: "objective/neural/internal/*", ours: []string{"internal/*", "objective/neural/internal/*"}, foreign: []string{"github.com/ebitengine/purego", "gorgonia.org/*", "gonum.org/v1/gonum/*", "github.com/chewxy/hm", "github.com/stretchr/testify/*"}},
-	{pkg: "objective/*", ours: []string{"space", "study", "trial"}},
+// place finds the row of each package.
+func (a architecture) place(found imports) (at map[string]int, faults []string) {
+	at = map[string]int{}
+	for _, pkg := range slices.Sorted(maps.Keys(found)) {
+		var in []int
+		for i, r := range a.rows {
+			if matches(pkg, r.packages...) {
+				in = append(in, i)
+			}
+		}
+		switch len(in) {
+		case 0:
+			faults = append(faults, pkg+": has no row")
+		case 1:
+			at[pkg] = in[0]
+		default:
+			faults = append(faults, pkg+": has more than one row")
+		}
+	}
+	for _, r := range a.rows {
+		for _, pattern := range r.packages {
+			if !matchesAny(pattern, slices.Collect(maps.Keys(found))) {
+				faults = append(faults, pattern+": matches no package")
+			}
+		}
+	}
+	return at, faults
+}
 
-	{pkg: "export", ours: []string{"space", "space/spaceyaml", "trial", "internal/pyjson"}},
-	{pkg: "export/internal/*", ours: []string{"export/internal/*"}},
-	{pkg: "export/onnx", ours: []string{"export/internal/*", "objective/forecast", "objective/neural/network", "objective/tree", "objective/treeforecast", "space", "trial", "export/onnx/internal/*"}},
-	{pkg: "export/onnx/internal/*", ours: []string{"export/onnx", "export/onnx/internal/*"}},
-	{pkg: "export/deploy", ours: []string{"export/*", "internal/atomicfile", "objective/*", "study", "trial"}},
-	{pkg: "export/quantize", ours: []string{"export/onnx", "export/runtime", "export/validate", "objective/forecast"}},
-	{pkg: "export/validate"},
-	{pkg: "export/registry", foreign: []string{"golang.org/x/sys/windows"}},
-	{pkg: "export/runtime", ours: []string{"export/internal/*", "internal/onnxsetup"}, foreign: []string{"github.com/yalue/onnxruntime_go"}},
-	{pkg: "progress", ours: []string{"space", "study", "trial"},
-		foreign: []string{"github.com/schollz/progressbar/v3", "golang.org/x/term"}},
+// permits reports whether the packages of r may import imp.
+func (a architecture) permits(r row, imp string, found imports) bool {
+	if _, ours := found[imp]; ours {
+		return r.anything || matches(imp, r.ours...) || matches(imp, a.common...)
+	}
+	first, _, _ := strings.Cut(imp, "/")
+	if !strings.Contains(first, ".") {
+		return true // the standard library
+	}
+	return slices.ContainsFunc(r.libraries, func(lib string) bool { return matches(imp, a.libraries[lib]...) })
+}
 
-	{pkg: "cmd/*", ours: []string{"*", "*/*", "*/*/*", "cmd/attune/*"}, foreign: []string{"github.com/spf13/cobra", "golang.org/x/term"}},
-	{pkg: "cmd/attune/*", ours: []string{"*", "*/*", "*/*/*"}, foreign: []string{"github.com/spf13/cobra", "golang.org/x/term"}},
+// idle finds the permissions of r that none of the imports uses.
+func (a architecture) idle(r row, used []string, found imports) (faults []string) {
+	fault := func(what string) { faults = append(faults, strings.Join(r.packages, ", ")+": "+what) }
+	isOurs := func(imp string) bool { _, ours := found[imp]; return ours }
+	if r.anything && !slices.ContainsFunc(used, isOurs) {
+		fault("does not import anything")
+	}
+	for _, pattern := range r.ours {
+		if !matchesAny(pattern, used) {
+			fault("does not import `" + pattern + "`")
+		}
+	}
+	for _, lib := range r.libraries {
+		if patterns, known := a.libraries[lib]; !known {
+			fault("no library is called *" + lib + "*")
+		} else if !slices.ContainsFunc(patterns, func(p string) bool { return matchesAny(p, used) }) {
+			fault("does not import *" + lib + "*")
+		}
+	}
+	return faults
+}
 
-	{pkg: "examples"},
-	{pkg: "examples/*", ours: []string{"*", "*/*", "*/*/*"}},
-	{pkg: "."},
+// idleLibraries finds the packages of libraries that none of the imports uses.
+func (a architecture) idleLibraries(used []string) (faults []string) {
+	for _, lib := range slices.Sorted(maps.Keys(a.libraries)) {
+		for _, pattern := range a.libraries[lib] {
+			if !matchesAny(pattern, used) {
+				faults = append(faults, fmt.Sprintf("*%s*: nothing imports `%s`", lib, pattern))
+			}
+		}
+	}
+	return faults
+}
+
+// An architecture is what the tables of a document say.
+type architecture struct {
+	rows      []row               // lowest first
+	common    []string            // what all may import, as patterns
+	libraries map[string][]string // the packages of each, as patterns
+	faults    []string
+}
+
+// A row says what its packages may import. All but libraries are patterns of
+// path.Match.
+type row struct {
+	packages, ours, libraries []string
+	anything                  bool // of ours
+}
+
+var (
+	codeSpan = regexp.MustCompile("`([^`]+)`")
+	emphasis = regexp.MustCompile(`\*([^*]+)\*`)
+)
+
+// parse reads the tables whose first column is called package or library.
+func parse(doc string) architecture {
+	a := architecture{libraries: map[string][]string{}}
+	table := ""
+	for line := range strings.Lines(doc) {
+		cells := strings.Split(strings.TrimSpace(line), "|")
+		if len(cells) != 5 { // three, between bars
+			table = ""
+			continue
+		}
+		first, last := strings.TrimSpace(cells[1]), cells[3]
+		switch {
+		case table == "":
+			table = first // the heading
+		case strings.HasPrefix(first, "---"):
+		case table == "package":
+			r := row{packages: inside(codeSpan, first), ours: inside(codeSpan, last)}
+			rest := codeSpan.ReplaceAllString(last, "")
+			r.libraries = inside(emphasis, rest)
+			switch rest = strings.TrimSpace(emphasis.ReplaceAllString(rest, "")); rest {
+			case "":
+			case "anything":
+				r.anything = true
+			default:
+				a.faults = append(a.faults, fmt.Sprintf("%s: %q is neither a `package` nor a *library*", strings.Join(r.packages, ", "), rest))
+			}
+			a.rows = append(a.rows, r)
+			if strings.HasPrefix(first, "**") {
+				a.common = append(a.common, r.packages...)
+			}
+		case table == "library":
+			for _, lib := range inside(emphasis, first) {
+				a.libraries[lib] = inside(codeSpan, cells[2])
+			}
+		}
+	}
+	return a
+}
+
+// inside returns what the first groups of pattern match in s.
+func inside(pattern *regexp.Regexp, s string) []string {
+	var all []string
+	for _, m := range pattern.FindAllStringSubmatch(s, -1) {
+		all = append(all, m[1])
+	}
+	return all
+}
+
+// moduleImports lists what the packages of the module import on any platform,
+// with cgo and without.
+func moduleImports(t *testing.T) imports {
+	t.Helper()
+	all := imports{}
+	for _, platform := range [][]string{
+		{"GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=1"},
+		{"GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0"},
+		{"GOOS=darwin", "GOARCH=arm64", "CGO_ENABLED=0"},
+		{"GOOS=windows", "GOARCH=amd64", "CGO_ENABLED=0"},
+	} {
+		for _, p := range list(t, platform, module+"/...") {
+			pkg := below(p.ImportPath)
+			if _, known := all[pkg]; !known {
+				all[pkg] = nil
+			}
+			for _, imp := range p.Imports {
+				if imp = below(imp); !slices.Contains(all[pkg], imp) {
+					all[pkg] = append(all[pkg], imp)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// below returns the path of a package below the module, or of any other as it is.
+func below(pkg string) string {
+	if pkg == module {
+		return "."
+	}
+	return strings.TrimPrefix(pkg, module+"/")
+}
+
+// Importers of the engine, of any sampler and pruner and of the memory store
+// need no C compiler, and no library for models that they do not use.
+func TestCoreIsLight(t *testing.T) {
+	core := []string{"fault", "study", "sampler/...", "pruner/...", "storage/memory", "space/...", "export", "progress/...",
+		"objective/forecast/...", "objective/tree", "objective/tree/native", "objective/tree/style", "objective/treeforecast/...", "objective/tune/...", "export/onnx/...", "export/registry/..."}
+	for i := range core {
+		core[i] = module + "/" + core[i]
+	}
+	for _, p := range list(t, nil, append([]string{"-deps"}, core...)...) {
+		if p.Standard {
+			continue
+		}
+		assert.Empty(t, p.CgoFiles, "%s needs cgo", p.ImportPath)
+		for _, heavy := range []string{"gorgonia", "onnxruntime", "sqlite"} {
+			assert.NotContains(t, p.ImportPath, heavy)
+		}
+	}
 }
 
 // A listed package is what go list -json says of one.
@@ -110,9 +323,10 @@ type listed struct {
 	CgoFiles   []string
 }
 
-func list(t *testing.T, args ...string) []listed {
+// list runs go list in this environment and env.
+func list(t *testing.T, env []string, args ...string) []listed {
 	t.Helper()
-	out := gotool.Run(t, append([]string{"list", "-json=ImportPath,Standard,Imports,CgoFiles"}, args...)...)
+	out := gotool.Run(t, env, append([]string{"list", "-json=ImportPath,Standard,Imports,CgoFiles"}, args...)...)
 	var pkgs []listed
 	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
 		var p listed
@@ -125,59 +339,13 @@ func list(t *testing.T, args ...string) []listed {
 	}
 }
 
-func TestArrows(t *testing.T) {
-	for _, p := range list(t, module+"...") {
-		pkg := strings.TrimPrefix(p.ImportPath, module)
-		if pkg+"/" == module {
-			pkg = "."
-		}
-		i := slices.IndexFunc(arrows, func(r row) bool { return matches(pkg, r.pkg) })
-		if !assert.GreaterOrEqual(t, i, 0, "%s has no row here: draw its arrows in doc/architecture.md first", pkg) {
-			continue
-		}
-		may := arrows[i]
-		for _, imp := range p.Imports {
-			ours, isOurs := strings.CutPrefix(imp, module)
-			switch {
-			case ours == "fault": // anyone's
-			case isOurs:
-				assert.True(t, matches(ours, may.ours...), "%s may not import %s", pkg, ours)
-			case isForeign(imp):
-				assert.True(t, matches(imp, may.foreign...), "%s may not import %s", pkg, imp)
-			}
-		}
-	}
-}
-
-// Importers of the engine, of any sampler and pruner and of the memory store
-// need no C compiler, and no library for models that they do not use.
-func TestCoreIsLight(t *testing.T) {
-	core := []string{"fault", "study", "sampler/...", "pruner/...", "storage/memory", "space/...", "export", "progress/...",
-		"objective/forecast/...", "objective/tree", "objective/tree/native", "objective/tree/style", "objective/treeforecast/...", "objective/tune/...", "export/onnx/...", "export/registry/..."}
-	for i := range core {
-		core[i] = module + core[i]
-	}
-	for _, p := range list(t, append([]string{"-deps"}, core...)...) {
-		if p.Standard {
-			continue
-		}
-		assert.Empty(t, p.CgoFiles, "%s needs cgo", p.ImportPath)
-		for _, heavy := range []string{"gorgonia", "onnxruntime", "sqlite"} {
-			assert.NotContains(t, p.ImportPath, heavy)
-		}
-	}
-}
-
-// isForeign reports whether an import path is of neither this module nor the
-// standard library.
-func isForeign(imp string) bool {
-	first, _, _ := strings.Cut(imp, "/")
-	return strings.Contains(first, ".")
-}
-
 func matches(s string, patterns ...string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool {
 		ok, err := path.Match(p, s)
 		return ok && err == nil
 	})
+}
+
+func matchesAny(pattern string, all []string) bool {
+	return slices.ContainsFunc(all, func(s string) bool { return matches(s, pattern) })
 }

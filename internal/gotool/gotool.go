@@ -11,12 +11,14 @@ import (
 )
 
 // Run runs the go command in the current directory and returns what it prints.
-// The test fails if the command does.
-func Run(t testing.TB, args ...string) []byte {
+// It adds env, each of the form "KEY=value", to the environment. The test fails
+// if the command does.
+func Run(t testing.TB, env []string, args ...string) []byte {
 	t.Helper()
 	dependOnModule(t)
 	var stderr strings.Builder
 	cmd := exec.Command("go", args...)
+	cmd.Env = append(os.Environ(), env...)
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
