@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/trial/pareto"
 )
 
 // A History gathers the records of one study and keeps the facts that follow
@@ -392,45 +393,23 @@ func (s *Snapshot) better(r Record) bool {
 }
 
 // Front returns the Pareto front: the feasible complete trials that no other
-// such trial dominates, by number. Trials with equal values are all in it. For
-// one objective it is all trials with the best value.
+// such trial dominates, by number. Of trials with equal values it has all or none.
+// With one objective it is all trials with the best value. It is computed anew
+// each time, at the cost of [pareto.Ranks].
 func (s Snapshot) Front() []Record {
-	var points []int
+	var candidates []int
+	var losses [][]float64
 	for i := range s.finished {
 		r := &s.finished[i]
 		if r.State == Complete && len(r.Values) == s.Objectives() && r.Feasible() {
-			points = append(points, i)
+			candidates = append(candidates, i)
+			losses = append(losses, s.header.Losses(r.Values))
 		}
 	}
-	loss := func(i, k int) float64 { return s.Direction(k).Loss(s.finished[i].Values[k]) }
-	// In lexicographic order of losses a point is dominated only by earlier ones.
-	slices.SortFunc(points, func(a, b int) int {
-		for k := range s.Objectives() {
-			if c := cmp.Compare(loss(a, k), loss(b, k)); c != 0 {
-				return c
-			}
-		}
-		return cmp.Compare(s.finished[a].Number, s.finished[b].Number)
-	})
-	var front []int
-	for _, p := range points {
-		dominated := slices.ContainsFunc(front, func(f int) bool {
-			strictly := false
-			for k := range s.Objectives() {
-				if loss(f, k) > loss(p, k) {
-					return false
-				}
-				strictly = strictly || loss(f, k) < loss(p, k)
-			}
-			return strictly
-		})
-		if !dominated {
-			front = append(front, p)
-		}
-	}
+	front := pareto.Front(losses)
 	out := make([]Record, len(front))
-	for i, f := range front {
-		out[i] = s.finished[f]
+	for i, at := range front {
+		out[i] = s.finished[candidates[at]]
 	}
 	slices.SortFunc(out, func(a, b Record) int { return cmp.Compare(a.Number, b.Number) })
 	return out

@@ -99,6 +99,15 @@ func (h Header) Direction(i int) Direction {
 	return Minimize
 }
 
+// Losses returns values, one an objective, such that less is better in each.
+func (h Header) Losses(values []float64) []float64 {
+	losses := make([]float64, len(values))
+	for k, v := range values {
+		losses[k] = h.Direction(k).Loss(v)
+	}
+	return losses
+}
+
 // MetricsKey is the note of a study that holds the names of its objectives, a
 // JSON list of strings. It is Optuna'h.
 const MetricsKey = "study:metric_names"

@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/attune-hpo/attune/internal/hypervolume"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/trial"
+	"github.com/attune-hpo/attune/trial/pareto"
 )
 
 // golden is testdata/optuna.json: what Optuna computes. generate.py writes it.
@@ -176,9 +176,9 @@ func parse(t *testing.T, text string) float64 {
 func TestHypervolumeAgreesWithOptuna(t *testing.T) {
 	g := readGolden(t)
 	for i, c := range g.Volumes {
-		assert.InDelta(t, c.Volume, hypervolume.Of(c.Points, c.Reference), 1e-9*(1+c.Volume), "case %d", i)
+		assert.InDelta(t, c.Volume, pareto.Hypervolume(c.Points, c.Reference), 1e-9*(1+c.Volume), "case %d", i)
 	}
 	for i, c := range g.Subsets {
-		assert.Equal(t, c.Chosen, hypervolume.Subset(c.Points, c.K, c.Reference), fmt.Sprintf("case %d: %d of %d", i, c.K, len(c.Points)))
+		assert.Equal(t, c.Chosen, pareto.Subset(c.Points, c.K, c.Reference), fmt.Sprintf("case %d: %d of %d", i, c.K, len(c.Points)))
 	}
 }

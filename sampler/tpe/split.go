@@ -5,8 +5,8 @@ import (
 	"math"
 	"slices"
 
-	"github.com/attune-hpo/attune/internal/hypervolume"
 	"github.com/attune-hpo/attune/trial"
+	"github.com/attune-hpo/attune/trial/pareto"
 )
 
 // A split orders the complete and pruned trials of a history from good to bad,
@@ -40,7 +40,7 @@ func (s *split) update(h trial.Snapshot) {
 		}
 		*list = slices.Insert(*list, i, r)
 	}
-	var points []point
+	var losses [][]float64
 	for ; s.read < h.Len(); s.read++ {
 		r := h.At(s.read)
 		if !counts(r, h) {
@@ -55,24 +55,16 @@ func (s *split) update(h trial.Snapshot) {
 		case h.Objectives() == 1:
 			add(&s.complete, ranked{h.Direction(0).Loss(r.Values[0]), 0, r.Number})
 		default:
-			p := point{r.Number, make([]float64, len(r.Values))}
-			for k, v := range r.Values {
-				p.loss[k] = h.Direction(k).Loss(v)
-			}
-			points = append(points, p)
+			s.fronts.numbers = append(s.fronts.numbers, r.Number)
+			losses = append(losses, h.Header().Losses(r.Values))
 		}
 	}
 	if bulk {
 		for _, list := range [][]ranked{s.complete, s.pruned, s.infeasible} {
 			slices.SortFunc(list, compareRanked)
 		}
-		// In lexicographic order none dominates an earlier one, which is what
-		// makes adding a point dear.
-		slices.SortFunc(points, func(a, b point) int { return slices.Compare(a.loss, b.loss) })
 	}
-	for _, p := range points {
-		s.fronts.add(p)
-	}
+	s.fronts.Add(losses...)
 }
 
 // counts reports whether a finished trial is an observation.
@@ -109,18 +101,11 @@ func (s *split) best(n int) []int {
 	return best
 }
 
-// fronts is the partition of points into ranks of non-domination: a point is in
-// front r if the longest chain of points that dominate one another and end in it
-// has r others.
+// fronts ranks trials of several objectives.
 type fronts struct {
-	points  []point
-	members [][]int // [rank], indices of points
+	pareto.Fronts
+	numbers []int // of the trials, by their place in Fronts
 	tie     tie
-}
-
-type point struct {
-	number int
-	loss   []float64
 }
 
 // tie remembers the last subset chosen from a front.
@@ -130,58 +115,17 @@ type tie struct {
 	chosen []int
 }
 
-// add puts p into its front and pushes down what it dominates (Li et al. 2014,
-// Efficient Non-domination Level Update).
-func (f *fronts) add(p point) {
-	f.points = append(f.points, p)
-	moving := []int{len(f.points) - 1}
-	// Who is dominated by a member of a front is so by one of each front above.
-	rank, _ := slices.BinarySearchFunc(f.members, p, func(front []int, p point) int {
-		if slices.ContainsFunc(front, func(i int) bool { return dominates(f.points[i].loss, p.loss) }) {
-			return -1
-		}
-		return 1
-	})
-	for ; len(moving) > 0; rank++ {
-		if rank == len(f.members) {
-			f.members = append(f.members, nil)
-		}
-		var pushed []int
-		stay := f.members[rank][:0]
-		for _, i := range f.members[rank] {
-			if slices.ContainsFunc(moving, func(j int) bool { return dominates(f.points[j].loss, f.points[i].loss) }) {
-				pushed = append(pushed, i)
-			} else {
-				stay = append(stay, i)
-			}
-		}
-		f.members[rank] = append(stay, moving...)
-		moving = pushed
-	}
-}
-
-func dominates(a, b []float64) bool {
-	strictly := false
-	for k := range a {
-		if a[k] > b[k] {
-			return false
-		}
-		strictly = strictly || a[k] < b[k]
-	}
-	return strictly
-}
-
 // best returns the numbers of the n best points: whole fronts as long as they
 // fit, then those of the next that dominate the most volume.
 func (f *fronts) best(n int) []int {
 	var best []int
-	for _, front := range f.members {
+	for front := range f.All() {
 		chosen := front
 		if room := n - len(best); room < len(front) {
 			chosen = f.choose(front, room)
 		}
 		for _, i := range chosen {
-			best = append(best, f.points[i].number)
+			best = append(best, f.numbers[i])
 		}
 		if len(best) >= n {
 			break
@@ -195,17 +139,17 @@ func (f *fronts) choose(front []int, k int) []int {
 		return nil
 	}
 	front = slices.SortedFunc(slices.Values(front), func(i, j int) int {
-		return cmp.Compare(f.points[i].number, f.points[j].number)
+		return cmp.Compare(f.numbers[i], f.numbers[j])
 	})
 	if f.tie.k == k && slices.Equal(f.tie.front, front) {
 		return f.tie.chosen
 	}
 	losses := make([][]float64, len(front))
 	for r, i := range front {
-		losses[r] = f.points[i].loss
+		losses[r] = f.Point(i)
 	}
 	f.tie = tie{front: front, k: k}
-	for _, r := range hypervolume.Subset(losses, k, referencePoint(losses)) {
+	for _, r := range pareto.Subset(losses, k, referencePoint(losses)) {
 		f.tie.chosen = append(f.tie.chosen, front[r])
 	}
 	return f.tie.chosen

@@ -1,9 +1,4 @@
-// Package hypervolume measures what a set of losses dominates, and chooses
-// subsets that dominate much.
-//
-// Points are losses, less is better in each coordinate; a reference point bounds
-// the volume from above.
-package hypervolume
+package pareto
 
 import (
 	"cmp"
@@ -11,15 +6,16 @@ import (
 	"slices"
 )
 
-// Of returns the volume of what is dominated by at least one of the points and
-// dominates the reference point. Points that are not below the reference in some
-// coordinate add nothing; duplicates do no harm. It is +Inf if a coordinate of
-// the reference is, or if one of a point that adds something is -Inf.
+// Hypervolume returns the volume of what at least one of the points dominates and
+// what dominates the reference point. A point that is not better than the
+// reference in every objective adds nothing, and a duplicate neither. The result
+// is 0 without points, and +Inf if the reference has an infinite coordinate or a
+// point that adds something has the coordinate -Inf.
 //
 // It sweeps in two and three dimensions, in O(n log n) and O(n²), and recurs on
 // exclusive volumes in more (While et al. 2012, A Fast Way of Calculating Exact
-// Hypervolumes).
-func Of(points [][]float64, reference []float64) float64 {
+// Hypervolumes), which takes exponential time in the number of dimensions.
+func Hypervolume(points [][]float64, reference []float64) float64 {
 	inside := make([][]float64, 0, len(points))
 	for _, p := range points {
 		if below(p, reference) {
@@ -158,15 +154,16 @@ func weaklyDominates(p, q []float64) bool {
 	return true
 }
 
-// Subset chooses k of the points, none of which may dominate another, such that
-// they dominate much: greedily, each time the one that adds the most volume, of
-// equals the first in lexicographic order. That is at least 1-1/e of what is
-// possible (Guerreiro et al. 2016, Greedy Hypervolume Subset Selection in Low
-// Dimensions). Duplicates come last, in the order of points.
+// Subset chooses k points that together dominate much volume; none of the points
+// may dominate another. It is greedy: each time it takes the point that adds the
+// most volume, of equals the first in lexicographic order. That reaches at least
+// 1-1/e of the greatest volume possible (Guerreiro et al. 2016, Greedy Hypervolume
+// Subset Selection in Low Dimensions).
 //
-// It returns indices into points: at most all of them, in the order in which they
-// were chosen, or lexicographically if there was no choice but among duplicates.
-// If the reference point is not finite they are the first in lexicographic order.
+// It returns indices into points in the order of choice, duplicates last in the
+// order of points; all of them if k is larger than their number. If everything
+// but duplicates is chosen, or if the reference point is not finite, the order is
+// lexicographic.
 func Subset(points [][]float64, k int, reference []float64) []int {
 	order := make([]int, len(points))
 	for i := range order {

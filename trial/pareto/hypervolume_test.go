@@ -1,4 +1,4 @@
-package hypervolume_test
+package pareto_test
 
 import (
 	"fmt"
@@ -10,10 +10,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/attune-hpo/attune/internal/hypervolume"
+	"github.com/attune-hpo/attune/trial/pareto"
 )
 
-func TestOf(t *testing.T) {
+func TestHypervolume(t *testing.T) {
 	inf := math.Inf(1)
 	for _, tc := range []struct {
 		name      string
@@ -33,7 +33,7 @@ func TestOf(t *testing.T) {
 		{"an infinitely good point", [][]float64{{-inf, 0}, {0, -inf}}, []float64{1, 1}, inf},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			assert.Equal(t, tc.want, hypervolume.Of(tc.points, tc.reference))
+			assert.Equal(t, tc.want, pareto.Hypervolume(tc.points, tc.reference))
 		})
 	}
 }
@@ -68,19 +68,19 @@ func onLattice(rng *rand.Rand, n, dims, side int) (points [][]float64, volume fl
 	return points, volume
 }
 
-func TestOfCountsCells(t *testing.T) {
+func TestHypervolumeCountsCells(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for dims, side := range map[int]int{1: 9, 2: 9, 3: 7, 4: 5, 5: 4} {
 		for range 60 {
 			points, want := onLattice(rng, 1+rng.IntN(12), dims, side)
-			got := hypervolume.Of(points, slices.Repeat([]float64{float64(side)}, dims))
+			got := pareto.Hypervolume(points, slices.Repeat([]float64{float64(side)}, dims))
 			require.InDelta(t, want, got, 1e-9, "%v", points)
 		}
 	}
 }
 
-// front returns points on a sphere: none dominates another.
-func front(rng *rand.Rand, n, dims int) [][]float64 {
+// onSphere returns points on a sphere: none dominates another.
+func onSphere(rng *rand.Rand, n, dims int) [][]float64 {
 	points := make([][]float64, n)
 	for i := range points {
 		p, norm := make([]float64, dims), 0.0
@@ -101,18 +101,18 @@ func TestSubsetIsGreedy(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for dims := 2; dims <= 5; dims++ {
 		for range 12 {
-			points := front(rng, 3+rng.IntN(12), dims)
+			points := onSphere(rng, 3+rng.IntN(12), dims)
 			reference := slices.Repeat([]float64{0.1}, dims)
-			chosen := hypervolume.Subset(points, len(points)-1, reference)
+			chosen := pareto.Subset(points, len(points)-1, reference)
 			require.Len(t, chosen, len(points)-1)
 			var have [][]float64
 			for _, i := range chosen {
-				before, most := hypervolume.Of(have, reference), 0.0
+				before, most := pareto.Hypervolume(have, reference), 0.0
 				for _, p := range points {
-					most = max(most, hypervolume.Of(append(slices.Clip(have), p), reference)-before)
+					most = max(most, pareto.Hypervolume(append(slices.Clip(have), p), reference)-before)
 				}
 				have = append(have, points[i])
-				require.InDelta(t, most, hypervolume.Of(have, reference)-before, 1e-9)
+				require.InDelta(t, most, pareto.Hypervolume(have, reference)-before, 1e-9)
 			}
 		}
 	}
@@ -121,22 +121,22 @@ func TestSubsetIsGreedy(t *testing.T) {
 func TestSubsetEdges(t *testing.T) {
 	points := [][]float64{{2, 1}, {1, 2}, {2, 1}, {0, 3}}
 	far := []float64{4, 4}
-	assert.Empty(t, hypervolume.Subset(points, 0, far))
-	assert.Equal(t, []int{1}, hypervolume.Subset(points, 1, far), "{1 2} and {2 1} add 6 each")
-	assert.Equal(t, []int{3, 1, 0, 2}, hypervolume.Subset(points, 4, far), "duplicates last")
-	assert.Len(t, hypervolume.Subset(points, 9, far), 4, "no more than there are")
-	assert.Equal(t, []int{3, 1}, hypervolume.Subset(points, 2, []float64{math.Inf(1), 4}), "in order, as nothing tells them apart")
+	assert.Empty(t, pareto.Subset(points, 0, far))
+	assert.Equal(t, []int{1}, pareto.Subset(points, 1, far), "{1 2} and {2 1} add 6 each")
+	assert.Equal(t, []int{3, 1, 0, 2}, pareto.Subset(points, 4, far), "duplicates last")
+	assert.Len(t, pareto.Subset(points, 9, far), 4, "no more than there are")
+	assert.Equal(t, []int{3, 1}, pareto.Subset(points, 2, []float64{math.Inf(1), 4}), "in order, as nothing tells them apart")
 	infinite := [][]float64{{math.Inf(-1), 2}, {1, math.Inf(-1)}, {0, 1}}
-	assert.Len(t, hypervolume.Subset(infinite, 2, far), 2)
+	assert.Len(t, pareto.Subset(infinite, 2, far), 2)
 }
 
 func BenchmarkSubset(b *testing.B) {
 	for dims, n := range map[int]int{2: 1000, 3: 200} {
-		points := front(rand.New(rand.NewPCG(5, 6)), n, dims)
+		points := onSphere(rand.New(rand.NewPCG(5, 6)), n, dims)
 		reference := slices.Repeat([]float64{0.1}, dims)
 		b.Run(fmt.Sprintf("dims=%d/n=%d", dims, n), func(b *testing.B) {
 			for b.Loop() {
-				hypervolume.Subset(points, n/2, reference)
+				pareto.Subset(points, n/2, reference)
 			}
 		})
 	}
