@@ -3,11 +3,7 @@
 package archtest
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path"
@@ -18,8 +14,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/attune-hpo/attune/internal/gotool"
 )
 
 const module = "github.com/attune-hpo/attune"
@@ -217,6 +211,33 @@ var (
 // parse reads the tables whose first column is called package or library.
 func parse(doc string) architecture {
 	a := architecture{libraries: map[string][]string{}}
+	for _, cells := range rows(doc, "package") {
+		r := row{packages: inside(codeSpan, cells[0]), ours: inside(codeSpan, cells[2])}
+		rest := codeSpan.ReplaceAllString(cells[2], "")
+		r.libraries = inside(emphasis, rest)
+		switch rest = strings.TrimSpace(emphasis.ReplaceAllString(rest, "")); rest {
+		case "":
+		case "anything":
+			r.anything = true
+		default:
+			a.faults = append(a.faults, fmt.Sprintf("%s: %q is neither a `package` nor a *library*", strings.Join(r.packages, ", "), rest))
+		}
+		a.rows = append(a.rows, r)
+		if strings.HasPrefix(cells[0], "**") {
+			a.common = append(a.common, r.packages...)
+		}
+	}
+	for _, cells := range rows(doc, "library") {
+		for _, lib := range inside(emphasis, cells[0]) {
+			a.libraries[lib] = inside(codeSpan, cells[1])
+		}
+	}
+	return a
+}
+
+// rows returns the cells of all tables of three columns whose first column has
+// this heading.
+func rows(doc, heading string) (all [][]string) {
 	table := ""
 	for line := range strings.Lines(doc) {
 		cells := strings.Split(strings.TrimSpace(line), "|")
@@ -224,33 +245,18 @@ func parse(doc string) architecture {
 			table = ""
 			continue
 		}
-		first, last := strings.TrimSpace(cells[1]), cells[3]
+		cells = cells[1:4]
+		for i, c := range cells {
+			cells[i] = strings.TrimSpace(c)
+		}
 		switch {
 		case table == "":
-			table = first // the heading
-		case strings.HasPrefix(first, "---"):
-		case table == "package":
-			r := row{packages: inside(codeSpan, first), ours: inside(codeSpan, last)}
-			rest := codeSpan.ReplaceAllString(last, "")
-			r.libraries = inside(emphasis, rest)
-			switch rest = strings.TrimSpace(emphasis.ReplaceAllString(rest, "")); rest {
-			case "":
-			case "anything":
-				r.anything = true
-			default:
-				a.faults = append(a.faults, fmt.Sprintf("%s: %q is neither a `package` nor a *library*", strings.Join(r.packages, ", "), rest))
-			}
-			a.rows = append(a.rows, r)
-			if strings.HasPrefix(first, "**") {
-				a.common = append(a.common, r.packages...)
-			}
-		case table == "library":
-			for _, lib := range inside(emphasis, first) {
-				a.libraries[lib] = inside(codeSpan, cells[2])
-			}
+			table = cells[0]
+		case table == heading && !strings.HasPrefix(cells[0], "---"):
+			all = append(all, cells)
 		}
 	}
-	return a
+	return all
 }
 
 // inside returns what the first groups of pattern match in s.
@@ -294,49 +300,6 @@ func below(pkg string) string {
 		return "."
 	}
 	return strings.TrimPrefix(pkg, module+"/")
-}
-
-// Importers of the engine, of any sampler and pruner and of the memory store
-// need no C compiler, and no library for models that they do not use.
-func TestCoreIsLight(t *testing.T) {
-	core := []string{"fault", "study", "sampler/...", "pruner/...", "storage/memory", "space/...", "export", "progress/...",
-		"objective/forecast/...", "objective/tree", "objective/tree/native", "objective/tree/style", "objective/treeforecast/...", "objective/tune/...", "export/onnx/...", "export/registry/..."}
-	for i := range core {
-		core[i] = module + "/" + core[i]
-	}
-	for _, p := range list(t, nil, append([]string{"-deps"}, core...)...) {
-		if p.Standard {
-			continue
-		}
-		assert.Empty(t, p.CgoFiles, "%s needs cgo", p.ImportPath)
-		for _, heavy := range []string{"gorgonia", "onnxruntime", "sqlite"} {
-			assert.NotContains(t, p.ImportPath, heavy)
-		}
-	}
-}
-
-// A listed package is what go list -json says of one.
-type listed struct {
-	ImportPath string
-	Standard   bool
-	Imports    []string
-	CgoFiles   []string
-}
-
-// list runs go list in this environment and env.
-func list(t *testing.T, env []string, args ...string) []listed {
-	t.Helper()
-	out := gotool.Run(t, env, append([]string{"list", "-json=ImportPath,Standard,Imports,CgoFiles"}, args...)...)
-	var pkgs []listed
-	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
-		var p listed
-		err := dec.Decode(&p)
-		if errors.Is(err, io.EOF) {
-			return pkgs
-		}
-		require.NoError(t, err)
-		pkgs = append(pkgs, p)
-	}
 }
 
 func matches(s string, patterns ...string) bool {
