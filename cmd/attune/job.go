@@ -160,10 +160,14 @@ func (j job) task(back *forecast.Backtest, family tune.Family, folder string, th
 // A jobStudy is a study that optimize made, opened to be looked at.
 type jobStudy struct {
 	*study.Study
-	job    job
-	store  *sqlite.Store
-	device string // to fit networks on
-	data   string // file to look for the job's data in, if they are not where they were; or empty
+	job     job
+	storage string
+	device  string         // to fit networks on
+	data    string         // file to look for the job's data in, if they are not where they were; or empty
+	frame   forecast.Frame // the job's data, if they have been read
+
+	kept  *tune.Model // the model that was kept, once it was looked for; perhaps none
+	whole *tune.Task  // that fits models to all data, once it was needed
 }
 
 // errNotJob reports a study that attune optimize has not made.
@@ -185,7 +189,7 @@ func openJob(ctx context.Context, store *sqlite.Store, name string) (*jobStudy, 
 		st.Close()
 		return nil, fmt.Errorf("study %q: %w", name, err)
 	}
-	return &jobStudy{Study: st, job: j, store: store, device: autoDevice}, nil
+	return &jobStudy{Study: st, job: j, storage: store.Path, device: autoDevice}, nil
 }
 
 func readJob(attrs trial.Attrs) (job, error) {
@@ -213,6 +217,9 @@ func tunedFolder(storage string) string { return filepath.Join(modelsFolder(stor
 
 // read returns the data that the study was made with.
 func (s *jobStudy) read() (forecast.Frame, error) {
+	if s.frame != nil {
+		return s.frame, nil
+	}
 	var first error
 	for _, file := range []string{s.job.Data.File, s.data} {
 		from := s.job.Data
@@ -231,37 +238,6 @@ func (s *jobStudy) read() (forecast.Frame, error) {
 		first = cmp.Or(first, err)
 	}
 	return nil, first
-}
-
-// final returns the model of the best trial, fitted to all data that the study was made
-// with, and the file it is kept in. There is a model also where it could not be kept, which
-// is an error.
-func (s *jobStudy) final(ctx context.Context, threads int) (tune.Model, string, error) {
-	t := s.job.task(nil, nil, modelsFolder(s.store.Path), threads)
-	path := t.Path(s.Name())
-	best, err := s.Best(ctx)
-	if err != nil {
-		return tune.Model{}, "", err
-	}
-	m, err := tune.ReadFile(path, families()...)
-	if err == nil && m.Of(s.Study, best) {
-		return m, path, nil
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, tune.ErrModel) {
-		return tune.Model{}, "", err
-	}
-	frame, err := s.read()
-	if err != nil {
-		return tune.Model{}, "", fmt.Errorf("study %q: its best model is yet to be fitted to the data that it was tuned on: %w", s.Name(), err)
-	}
-	if t.Family, err = s.job.family(s.device); err != nil {
-		return tune.Model{}, "", fmt.Errorf("study %q: %w", s.Name(), err)
-	}
-	if t.Backtest, err = s.job.backtest(frame); err != nil {
-		return tune.Model{}, "", err
-	}
-	m, err = t.Best(ctx, s.Study)
-	return m, path, err
 }
 
 // bestModel returns the final model of a study, by its name or the only one of a store, and
@@ -290,14 +266,14 @@ func bestModel(ctx context.Context, storage, name, data string, stderr io.Writer
 // use returns the final model to be used, and warns if it could not be kept or is not to be
 // trusted.
 func (s *jobStudy) use(ctx context.Context, stderr io.Writer) (tune.Model, error) {
-	m, _, err := s.final(ctx, runtime.GOMAXPROCS(0))
+	m, err := s.final(ctx, runtime.GOMAXPROCS(0))
 	switch {
 	case err != nil && m.Forecaster == nil:
 		return m, err
 	case err != nil:
 		warn(stderr, fmt.Errorf("the model could not be kept, and will be fitted anew the next time: %w", err))
 	}
-	if doubt := s.doubt(ctx); doubt != nil {
+	if doubt := s.doubt(ctx, m.Trial); doubt != nil {
 		warn(stderr, doubt)
 	}
 	return m, nil

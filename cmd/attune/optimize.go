@@ -139,7 +139,8 @@ func (o *optimize) run(cmd *cobra.Command) error {
 		return err
 	}
 	store := sqlite.File(o.storage)
-	r := report{job: plans[0].job, back: plans[0].back, storage: o.storage, device: o.device, frame: frame}
+	r := report{job: plans[0].job, back: plans[0].back, storage: o.storage, frame: frame}
+	defer r.close()
 	o.say("%s: %s by %s, %s", o.data.File, o.data.Target, frame[0].Freq, o.data.span(frame))
 	left := o.timeout
 	for i, p := range plans {
@@ -171,13 +172,18 @@ func (o *optimize) run(cmd *cobra.Command) error {
 		}
 		return err
 	}
-	if err := r.compare(ctx, o.threads(1)); err != nil {
+	failed := r.compare(ctx, o.threads(1))
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w: the trials are kept: the same command goes on where this one stopped", errInterrupted)
+	}
+	write := r.write
+	if o.json {
+		write = r.writeJSON
+	}
+	if err := write(cmd.OutOrStdout()); err != nil {
 		return err
 	}
-	if o.json {
-		return r.writeJSON(cmd.OutOrStdout())
-	}
-	return r.write(cmd.OutOrStdout())
+	return failed
 }
 
 // portion is one of so many equal ones of the time that is left, which is never nothing: that
@@ -217,7 +223,7 @@ func (p plan) task(folder string, threads int) *tune.Task {
 
 // one runs the study of a plan until it has all trials. The row names the study and
 // counts its trials also if there is an error: that it has no best trial, or why.
-func (o *optimize) one(ctx context.Context, store *sqlite.Store, p plan, frame forecast.Frame, timeout time.Duration) (row, error) {
+func (o *optimize) one(ctx context.Context, store *sqlite.Store, p plan, frame forecast.Frame, timeout time.Duration) (r row, err error) {
 	j := p.job
 	name := o.study(j)
 	none := row{name: j.Model, study: name}
@@ -238,7 +244,11 @@ func (o *optimize) one(ctx context.Context, store *sqlite.Store, p plan, frame f
 	if err != nil {
 		return none, err
 	}
-	defer st.Close()
+	defer func() {
+		if r.of == nil {
+			st.Close()
+		}
+	}()
 	if err := settle(ctx, st, j); err != nil {
 		return none, err
 	}
@@ -271,7 +281,7 @@ func (o *optimize) one(ctx context.Context, store *sqlite.Store, p plan, frame f
 			ended = fmt.Errorf("study %q: %w", name, ended)
 		}
 	}
-	r, err := newRow(ctx, st, j, task)
+	r, err = newRow(ctx, &jobStudy{Study: st, job: j, storage: o.storage, device: o.device, frame: frame}, task)
 	switch {
 	case errors.Is(err, study.ErrNoTrial) && ended != nil:
 		return r, ended

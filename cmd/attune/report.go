@@ -18,9 +18,7 @@ import (
 
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/tune"
-	"github.com/attune-hpo/attune/sampler/random"
 	"github.com/attune-hpo/attune/space"
-	"github.com/attune-hpo/attune/storage/sqlite"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
 )
@@ -29,13 +27,13 @@ import (
 type report struct {
 	job     job // of any of the models: they differ in model, engine and fixed only
 	storage string
-	device  string   // to fit the best model on
-	models  []row    // those with a best trial, at least one; the best first
+	models  []row    // those with a best trial, the best first
 	missing []row    // models without
 	base    []row    // the best first
 	notes   []string // on scores
 	frame   forecast.Frame
 	back    *forecast.Backtest // that the models were tuned on
+	final   string             // file of the best model, fitted to all data; empty if there is none
 }
 
 // A row is how a model or a baseline did.
@@ -45,16 +43,27 @@ type row struct {
 	valid    forecast.Result // scores by job.metrics
 	test     forecast.Result // likewise; no scores if nothing was kept back
 
-	study    string
-	trials   [3]int        // complete, pruned, failed
-	failure  string        // the last
-	took     time.Duration // of the first two, one after the other
-	best     trial.Record
-	model    tune.Model // of the best trial, which has not seen the test span
-	finalist string     // file of the model fitted to all data; empty but for the winner
+	study   string
+	of      *jobStudy     // that study, open; nil if there is no best trial
+	task    *tune.Task    // of the tuning
+	trials  [3]int        // complete, pruned, failed
+	failure string        // the last
+	took    time.Duration // of the first two, one after the other
+	best    trial.Record
+	others  []trial.Record // the next best, the best first
+	unfit   []unfit        // better trials, whose models cannot be fitted to all data
 
 	ended   error // why the run stopped early
 	missing error // why there is no best trial
+}
+
+// close closes the studies.
+func (r *report) close() {
+	for _, m := range slices.Concat(r.models, r.missing) {
+		if m.of != nil {
+			m.of.Close()
+		}
+	}
 }
 
 // score returns that of the metric optimised.
@@ -67,11 +76,11 @@ func first(scores []float64) float64 {
 	return scores[0]
 }
 
-// newRow reads what came of a study. The row counts the trials also where there is no
-// best one, which fails with [study.ErrNoTrial].
-func newRow(ctx context.Context, st *study.Study, j job, task *tune.Task) (row, error) {
-	r := row{name: j.Model, study: st.Name()}
-	h, err := st.Snapshot(ctx)
+// newRow reads what came of a study, which it takes over. Without a best trial it fails with
+// [study.ErrNoTrial], and the row counts the trials all the same.
+func newRow(ctx context.Context, s *jobStudy, task *tune.Task) (row, error) {
+	r := row{name: s.job.Model, study: s.Name()}
+	h, err := s.Snapshot(ctx)
 	if err != nil {
 		return r, err
 	}
@@ -85,18 +94,29 @@ func newRow(ctx context.Context, st *study.Study, j job, task *tune.Task) (row, 
 			r.failure = t.Err
 		}
 	}
-	r.best, err = st.Best(ctx)
+	_, err = s.Best(ctx)
 	switch {
 	case errors.Is(err, study.ErrNoTrial) && r.trials[2] > 0:
-		return r, fmt.Errorf("study %q: %w: %d failed, the last with: %s", st.Name(), err, r.trials[2], r.failure)
+		return r, fmt.Errorf("study %q: %w: %d failed, the last with: %s", s.Name(), err, r.trials[2], r.failure)
 	case err != nil:
-		return r, fmt.Errorf("study %q: %w", st.Name(), err)
+		return r, fmt.Errorf("study %q: %w", s.Name(), err)
 	}
-	if r.model, err = task.Best(ctx, st); err != nil {
-		return r, fmt.Errorf("study %q: %w", st.Name(), err)
+	if r.others, r.unfit, err = s.candidates(ctx); err != nil {
+		return r, fmt.Errorf("study %q: %w", s.Name(), err)
 	}
-	r.valid = forecast.Result{Name: j.Model, Metrics: j.metrics()[:1], Scores: r.best.Values}
+	r.of, r.task = s, task
+	r.next()
 	return r, nil
+}
+
+// next makes the best of the other trials that of the row, if there is one.
+func (r *row) next() bool {
+	if len(r.others) == 0 {
+		return false
+	}
+	r.best, r.others = r.others[0], r.others[1:]
+	r.valid = forecast.Result{Name: r.name, Metrics: r.of.job.metrics()[:1], Scores: r.best.Values}
+	return true
 }
 
 // A frozen forecaster is one that is not fitted again.
@@ -104,68 +124,122 @@ type frozen struct{ forecast.Forecaster }
 
 func (frozen) Fit(context.Context, forecast.Frame, forecast.FitOptions) error { return nil }
 
-// compare scores baselines and models on the backtest and on the test span, and fits
-// the best model to all data.
+// compare fits the best model to all data, and scores models and baselines. What fails is
+// noted, and never costs the rest. It returns an error if there is no model in the end.
 func (r *report) compare(ctx context.Context, threads int) error {
-	valid, err := r.back.Compare(ctx)
-	if err != nil {
-		return err
-	}
-	r.notes = valid.Notes
-	for _, b := range valid.Rows {
-		r.base = append(r.base, row{name: b.Name, baseline: true, valid: b})
+	err := r.elect(ctx, threads)
+	if valid, err := r.back.Compare(ctx); err != nil {
+		r.note("no baselines", err)
+	} else {
+		r.notes = append(r.notes, valid.Notes...)
+		for _, b := range valid.Rows {
+			r.base = append(r.base, row{name: b.Name, baseline: true, valid: b})
+		}
 	}
 	if r.job.Test > 0 {
-		h := min(r.job.Horizon, r.job.Test)
-		span, err := forecast.NewBacktest(r.frame, forecast.Splits{Horizon: h, Windows: r.job.Test / h}, r.job.metrics()...)
-		if err != nil {
-			return err
-		}
-		base, err := span.Compare(ctx)
-		if err != nil {
-			return err
-		}
-		for _, n := range base.Notes {
-			r.notes = append(r.notes, "test: "+n)
-		}
-		for i := range r.base {
-			for _, b := range base.Rows {
-				if b.Name == r.base[i].name {
-					r.base[i].test = b
-				}
-			}
-		}
-		for i, m := range r.models {
-			if r.models[i].test, err = span.Run(ctx, m.name, frozen{m.model.Forecaster}, forecast.RunOptions{}); err != nil {
-				return fmt.Errorf("study %q: %w", m.study, err)
-			}
-		}
-	}
-	for _, m := range r.models {
-		if m.trials[2] > 0 {
-			r.notes = append(r.notes, fmt.Sprintf("%s: %d trials failed, the last with: %s", m.name, m.trials[2], plain(m.failure)))
+		if err := r.test(ctx); err != nil {
+			r.note("no test scores", err)
 		}
 	}
 	for _, m := range slices.Concat(r.models, r.missing) {
-		if err := cmp.Or(m.ended, m.missing); err != nil {
-			r.notes = append(r.notes, plain(err.Error()))
+		if m.trials[2] > 0 {
+			r.notes = append(r.notes, fmt.Sprintf("%s: %d trials failed, the last with: %s", m.name, m.trials[2], plain(m.failure)))
+		}
+		if len(m.unfit) > 0 && m.missing == nil {
+			r.notes = append(r.notes, m.name+": "+unfitNote(m.unfit, m.best.Number))
+		}
+		for _, err := range []error{m.ended, m.missing} {
+			if err != nil {
+				r.notes = append(r.notes, plain(err.Error()))
+			}
 		}
 	}
-	if err := r.keep(ctx); err != nil {
-		return err
-	}
+	return err
+}
+
+// note says what could not be done, and why.
+func (r *report) note(what string, err error) {
+	r.notes = append(r.notes, fmt.Sprintf("%s: %s", what, plain(err.Error())))
+}
+
+// elect fits the best model to all data. A trial whose model cannot be fitted gives way to
+// the next best of its study, and that study to another one whose best is better then.
+func (r *report) elect(ctx context.Context, threads int) error {
 	metric := r.job.metrics()[0]
-	slices.SortStableFunc(r.models, func(a, b row) int { return better(metric, a.score(), b.score()) })
-	s, err := openJob(ctx, sqlite.File(r.storage), r.models[0].study)
+	for {
+		slices.SortStableFunc(r.models, func(a, b row) int { return better(metric, a.score(), b.score()) })
+		m := &r.models[0]
+		model, err := m.of.fit(ctx, m.best, threads)
+		if ctx.Err() != nil {
+			return err
+		}
+		if cause, ok := errors.AsType[refitError](err); ok {
+			m.unfit = append(m.unfit, unfit{Trial: m.best.Number, Error: plain(cause.Error())})
+			if at := m.of.SetAttr(ctx, unfitKey, m.unfit); at != nil {
+				r.note(m.name, at)
+			}
+			if m.next() {
+				continue
+			}
+			if m.others, _, err = m.of.candidates(ctx); err == nil { // which are all, for the table
+				m.next()
+			}
+			err = fmt.Errorf("study %q: none of its %d complete trials can be fitted to all data: %w", m.study, m.trials[0], cause)
+		}
+		if model.Forecaster != nil {
+			if err == nil {
+				r.final = short(m.of.path())
+				return nil
+			}
+			return fmt.Errorf("study %q: the model fitted to all data could not be kept: %w", m.study, err)
+		}
+		m.missing = err
+		r.missing = append(r.missing, *m)
+		if r.models = r.models[1:]; len(r.models) == 0 {
+			return fmt.Errorf("no model could be fitted to all data: %w", err)
+		}
+	}
+}
+
+// test scores models and baselines on the test span.
+func (r *report) test(ctx context.Context) error {
+	h := min(r.job.Horizon, r.job.Test)
+	span, err := forecast.NewBacktest(r.frame, forecast.Splits{Horizon: h, Windows: r.job.Test / h}, r.job.metrics()...)
 	if err != nil {
 		return err
 	}
-	defer s.Close()
-	s.device, s.data = r.device, r.job.Data.File
-	_, r.models[0].finalist, err = s.final(ctx, threads)
-	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("%w: the trials are kept: the same command goes on where this one stopped", errInterrupted)
+	base, err := span.Compare(ctx)
+	if err != nil {
+		r.note("no test scores of baselines", err)
 	}
+	for _, n := range base.Notes {
+		r.notes = append(r.notes, "test: "+n)
+	}
+	for i := range r.base {
+		for _, b := range base.Rows {
+			if b.Name == r.base[i].name {
+				r.base[i].test = b
+			}
+		}
+	}
+	for i := range r.models {
+		m := &r.models[i]
+		if err := m.testOn(ctx, span); err != nil {
+			r.note(m.name+": no test scores", err)
+		} else if err := r.keep(ctx, *m); err != nil {
+			r.note(m.name+": its test scores could not be kept", err)
+		}
+	}
+	return nil
+}
+
+// testOn scores the best trial's model, which has not seen the test span, on it.
+func (r *row) testOn(ctx context.Context, span *forecast.Backtest) error {
+	m, err := r.task.Model(ctx, r.of.Study, r.best)
+	if m.Forecaster == nil {
+		return err
+	} // where it could not be kept, there is one all the same
+	r.test, err = span.Run(ctx, r.name, frozen{m.Forecaster}, forecast.RunOptions{})
 	return err
 }
 
@@ -183,80 +257,82 @@ type tested struct {
 	Worse    bool          `json:"worse"`    // the model is no better
 }
 
-// keep writes into the studies how their models did on the test span.
-func (r *report) keep(ctx context.Context) error {
-	if r.job.Test == 0 || len(r.base) == 0 {
+// keep writes into a study how its model did on the test span, if it has scores there.
+func (r *report) keep(ctx context.Context, m row) error {
+	metric, base := r.job.metrics()[0], r.testBase()
+	score, best := first(m.test.Scores), first(base.test.Scores)
+	if math.IsNaN(best) {
 		return nil
 	}
-	metric, base := r.job.metrics()[0], r.testBase()
-	for _, m := range r.models {
-		st, err := study.Load(ctx, sqlite.File(r.storage), m.study, study.Config{Sampler: random.Sampler{}})
-		if err != nil {
-			return err
-		}
-		score, best := first(m.test.Scores), first(base.test.Scores)
-		err = st.SetAttr(ctx, testKey, tested{m.best.Number, metric.Name(), space.Lit(score), base.name, space.Lit(best), !metric.Better(score, best)})
-		st.Close()
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return m.of.SetAttr(ctx, testKey, tested{Trial: m.best.Number, Metric: metric.Name(), Value: space.Lit(score),
+		Baseline: base.name, Score: space.Lit(best), Worse: !metric.Better(score, best)})
 }
 
-// doubt returns what speaks against the study's best model: that a baseline did better on
-// the test span, as far as that is known. It is nil otherwise.
-func (s *jobStudy) doubt(ctx context.Context) error {
+// doubt returns what speaks against the model of a trial of the study: that a baseline did
+// better on the test span, as far as that is known. It is nil otherwise.
+func (s *jobStudy) doubt(ctx context.Context, number int) error {
 	attrs, err := s.Attrs(ctx)
 	if err != nil {
 		return err
 	}
 	var t tested
-	if a, ok := attrs.Get(testKey); !ok || a.Decode(&t) != nil || !t.Worse {
+	if a, ok := attrs.Get(testKey); !ok || a.Decode(&t) != nil || !t.Worse || t.Trial != number {
 		return nil
-	}
-	if best, err := s.Best(ctx); err != nil || best.Number != t.Trial {
-		return err
 	}
 	value, _ := t.Value.Any().(float64)
 	score, _ := t.Score.Any().(float64)
 	return fmt.Errorf("on the test span %s had %s %.4g, worse than the baseline %s with %.4g: do not trust it yet", s.job.Model, t.Metric, value, t.Baseline, score)
 }
 
-// testBase returns the baseline that is best on the test span.
+// testBase returns the baseline that is best on the test span, none if there are no scores.
 func (r *report) testBase() row {
 	metric := r.job.metrics()[0]
-	return slices.MinFunc(r.base, func(a, b row) int { return better(metric, first(a.test.Scores), first(b.test.Scores)) })
+	best := row{}
+	for _, b := range r.base {
+		if metric.Better(first(b.test.Scores), first(best.test.Scores)) {
+			best = b
+		}
+	}
+	return best
 }
 
 // verdict says in words who won.
 func (r *report) verdict() string {
 	metric := r.job.metrics()[0]
+	if len(r.models) == 0 {
+		return "There is no model: none could be fitted to all data."
+	}
 	best := r.models[0]
 	s := fmt.Sprintf("%s is the best model on the backtest (%s %.4g).", best.name, metric.Name(), best.score())
 	if len(r.models) == 1 {
 		s = fmt.Sprintf("%s has %s %.4g on the backtest.", best.name, metric.Name(), best.score())
 	}
-	if len(r.base) == 0 {
-		return s
-	}
-	base := r.base[0]
-	if metric.Better(best.score(), base.score()) {
-		s += fmt.Sprintf(" The best baseline, %s, has %.4g.", base.name, base.score())
-	} else {
-		s += fmt.Sprintf(" But no model beats the baseline %s (%.4g) there: forecast with that, or tune on.", base.name, base.score())
+	if len(r.base) > 0 {
+		if base := r.base[0]; metric.Better(best.score(), base.score()) {
+			s += fmt.Sprintf(" The best baseline, %s, has %.4g.", base.name, base.score())
+		} else {
+			s += fmt.Sprintf(" But no model beats the baseline %s (%.4g) there: forecast with that, or tune on.", base.name, base.score())
+		}
 	}
 	if r.job.Test == 0 {
 		return s
 	}
-	s += fmt.Sprintf("\nOn the test span, which the tuning never saw, it has %s %.4g,", metric.Name(), first(best.test.Scores))
-	winner := r.testBase()
-	if metric.Better(first(best.test.Scores), first(winner.test.Scores)) {
-		s += fmt.Sprintf(" better than every baseline (%s has %.4g).", winner.name, first(winner.test.Scores))
-	} else {
-		s += fmt.Sprintf(" worse than the baseline %s with %.4g: do not trust it yet.", winner.name, first(winner.test.Scores))
+	score, base := first(best.test.Scores), r.testBase()
+	floor := first(base.test.Scores)
+	switch {
+	case math.IsNaN(score) && math.IsNaN(floor):
+		return s + fmt.Sprintf("\nOn the test span, which the tuning never saw, %s has no value.", metric.Name())
+	case math.IsNaN(score):
+		return s + fmt.Sprintf("\nOn the test span, which the tuning never saw, it has no %s, and the baseline %s has %.4g: do not trust it yet.", metric.Name(), base.name, floor)
 	}
-	return s
+	s += fmt.Sprintf("\nOn the test span, which the tuning never saw, it has %s %.4g", metric.Name(), score)
+	switch {
+	case math.IsNaN(floor):
+		return s + "."
+	case metric.Better(score, floor):
+		return s + fmt.Sprintf(", better than every baseline (%s has %.4g).", base.name, floor)
+	}
+	return s + fmt.Sprintf(", worse than the baseline %s with %.4g: do not trust it yet.", base.name, floor)
 }
 
 func better(m forecast.Metric, a, b float64) int {
@@ -349,7 +425,10 @@ func (r *report) write(w io.Writer) error {
 	for _, n := range r.notes {
 		fmt.Fprintln(&b, n)
 	}
-	fmt.Fprintf(&b, "\n%s\n\nbest parameters:\n", r.verdict())
+	fmt.Fprintf(&b, "\n%s\n", r.verdict())
+	if len(r.models) > 0 {
+		fmt.Fprint(&b, "\nbest parameters:\n")
+	}
 	for _, m := range r.models {
 		fmt.Fprintf(&b, "  %s (trial %d):", m.name, m.best.Number)
 		settings, ok := tune.Settings(m.best)
@@ -365,8 +444,9 @@ func (r *report) write(w io.Writer) error {
 		}
 		fmt.Fprintln(&b)
 	}
-	winner := r.models[0]
-	fmt.Fprintf(&b, "\nmodel, fitted to all data: %s\n\nto use it:\n", winner.finalist)
+	if r.final != "" {
+		fmt.Fprintf(&b, "\nmodel, fitted to all data: %s\n\nto use it:\n", r.final)
+	}
 	for _, c := range r.commands() {
 		fmt.Fprintf(&b, "  %s\n", c)
 	}
@@ -374,8 +454,11 @@ func (r *report) write(w io.Writer) error {
 	return err
 }
 
-// commands returns those that make use of the best model.
+// commands returns those that make use of the best model, if there is one.
 func (r *report) commands() []string {
+	if r.final == "" {
+		return nil
+	}
 	at := fmt.Sprintf("--storage %s --study %s", quote(r.storage), quote(r.models[0].study))
 	return []string{
 		fmt.Sprintf("attune predict %s --output forecast.csv --plot forecast.svg", at),
@@ -436,17 +519,23 @@ func (r *report) writeJSON(w io.Writer) error {
 		Notes    []string `json:"notes,omitempty"`
 		Commands []string `json:"commands"`
 		Rows     []item   `json:"rows"`
-	}{r.job.Data, r.job.Metric, r.job.Horizon, r.job.Windows, r.job.Test, r.storage, r.models[0].study, r.verdict(), r.notes, r.commands(), nil}
+	}{r.job.Data, r.job.Metric, r.job.Horizon, r.job.Windows, r.job.Test, r.storage, "", r.verdict(), r.notes, r.commands(), nil}
+	if len(r.models) > 0 {
+		out.Winner = r.models[0].study
+	}
 	for _, m := range r.rows() {
 		it := item{Name: m.name, Baseline: m.baseline, Validation: scores(m.valid), Study: m.study, Trials: m.trials[0] + m.trials[1],
-			Pruned: m.trials[1], Failed: m.trials[2], Seconds: m.took.Seconds(), File: m.finalist}
+			Pruned: m.trials[1], Failed: m.trials[2], Seconds: m.took.Seconds()}
+		if m.study != "" && m.study == out.Winner {
+			it.File = r.final
+		}
 		if r.job.Test > 0 {
 			it.Test = scores(m.test)
 		}
 		if err := cmp.Or(m.ended, m.missing); err != nil {
 			it.Error = plain(err.Error())
 		}
-		if !m.baseline && m.missing == nil {
+		if m.of != nil {
 			it.Best = &m.best.Number
 			if a, ok := m.best.Attrs.Get(tune.RoundsKey); ok {
 				it.Rounds = json.RawMessage(a.JSON)

@@ -82,6 +82,7 @@ func pick(ctx context.Context, store *sqlite.Store, name string) (string, error)
 	}
 	var task job
 	best, value := "", math.NaN()
+	hopeless := "" // has trials, of which no model can be fitted
 	for i, s := range all {
 		j, err := readJob(s.Attrs)
 		if i == 0 {
@@ -95,10 +96,15 @@ func pick(ctx context.Context, store *sqlite.Store, name string) (string, error)
 		if err != nil {
 			return "", err
 		}
-		if t, ok := h.Best(); ok && (best == "" || task.metrics()[0].Better(t.Values[0], value)) {
-			best, value = s.Name, t.Values[0]
+		fit, unfit := usable(h, s.Attrs)
+		switch {
+		case len(fit) > 0 && (best == "" || task.metrics()[0].Better(fit[0].Values[0], value)):
+			best, value = s.Name, fit[0].Values[0]
+		case len(unfit) > 0:
+			hopeless = cmp.Or(hopeless, s.Name)
 		}
 	}
+	best = cmp.Or(best, hopeless)
 	if best == "" {
 		return "", fmt.Errorf("%s: %w in any study", store.Path, study.ErrNoTrial)
 	}
@@ -305,6 +311,18 @@ the number of trees or epochs among them.`,
 			if err != nil {
 				return fmt.Errorf("study %q: %w", name, err)
 			}
+			h, err := st.Snapshot(cmd.Context())
+			if err != nil {
+				return err
+			}
+			attrs, err := st.Attrs(cmd.Context())
+			if err != nil {
+				return err
+			}
+			fit, better := usable(h, attrs)
+			if len(fit) > 0 {
+				best = fit[0]
+			}
 			return output(cmd.OutOrStdout(), file, func(w io.Writer) error {
 				switch format {
 				case "json":
@@ -315,7 +333,7 @@ the number of trees or epochs among them.`,
 					}
 					return export.ParamsYAML(w, best)
 				}
-				return writeBest(w, storage, st, best)
+				return writeBest(w, storage, st, best, better)
 			})
 		},
 	}
@@ -341,7 +359,7 @@ func bestJSON(w io.Writer, best trial.Record) error {
 	return err
 }
 
-func writeBest(w io.Writer, storage string, st *study.Study, best trial.Record) error {
+func writeBest(w io.Writer, storage string, st *study.Study, best trial.Record, better []unfit) error {
 	var b bytes.Buffer
 	metric := "value"
 	if m := st.Metrics(); len(m) == 1 {
@@ -349,6 +367,9 @@ func writeBest(w io.Writer, storage string, st *study.Study, best trial.Record) 
 	}
 	fmt.Fprintf(&b, "study %s, trial %d\n", st.Name(), best.Number)
 	fmt.Fprintf(&b, "%s %.6g\n", metric, best.Values[0])
+	if len(better) > 0 {
+		fmt.Fprintln(&b, unfitNote(better, best.Number))
+	}
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	section := func(title string) { fmt.Fprintf(t, "%s:\n", title) }
 	section("parameters")

@@ -6,10 +6,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
 	"os"
 	"slices"
@@ -46,7 +44,6 @@ type Task[M any] struct {
 	Space   space.Space    // to search
 	Fixed   space.Settings // hyperparameters that are not searched
 	Folder  string         // where the best model is kept; empty: nowhere
-	Damaged error          // which errors of Read wrap where the file is no model
 	Foreign error          // which errors of Optimize wrap where the study is of another task
 
 	// Data writes what else values depend on: the data and their folds.
@@ -210,26 +207,27 @@ func (k *keeper[M]) finish(r trial.Record, h trial.Snapshot) {
 	}
 }
 
-// Best returns the model of the study's best trial: the one that was kept or, if that
-// is missing, damaged or of another trial, one that is fitted anew, and kept. It
-// fails as [study.Study.Best] does.
+// Best returns the [Task.Model] of the study's best trial. It fails as
+// [study.Study.Best] does.
 func (t Task[M]) Best(ctx context.Context, st *study.Study) (m M, err error) {
 	best, err := st.Best(ctx)
 	if err != nil {
 		return m, err
 	}
+	return t.Model(ctx, st, best)
+}
+
+// Model returns the model of a complete trial: the study's, as it was kept, or if that is
+// missing, unreadable or of another trial, one that is fitted anew and kept in its place. A
+// model that could not be kept comes with an error.
+func (t Task[M]) Model(ctx context.Context, st *study.Study, r trial.Record) (m M, err error) {
 	path := Path(t.Folder, st.Name())
 	if t.Folder != "" {
-		switch m, err := t.Read(path); {
-		case err == nil:
-			if t.Header(m).Of(st, best) {
-				return m, nil
-			}
-		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, t.Damaged):
-			return m, err
+		if m, err := t.Read(path); err == nil && t.Header(m).Of(st, r) {
+			return m, nil
 		}
 	}
-	m, err = t.Refit(ctx, st, best)
+	m, err = t.Refit(ctx, st, r)
 	if err != nil || t.Folder == "" {
 		return m, err
 	}

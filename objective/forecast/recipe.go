@@ -124,7 +124,10 @@ func (r Recipe) Fit(train Frame, holdout int) (*Prepared, error) {
 	for _, s := range before {
 		f, err := p.transform.Fit(s.Y)
 		if err != nil {
-			return nil, fmt.Errorf("forecast: series %q, from %s: %w", s.ID, stamp(s.Start), err)
+			if s.ID != "" {
+				err = fmt.Errorf("series %q: %w", s.ID, err)
+			}
+			return nil, fmt.Errorf("forecast: from %s: %w", stamp(s.Start), err)
 		}
 		p.ids, p.fitted = append(p.ids, s.ID), append(p.fitted, f)
 	}

@@ -324,7 +324,7 @@ func read(data []byte) (Model, error) {
 func (t *Task) Path(study string) string { return tuned.Path(t.Folder, study) }
 
 // Best returns the model of the study's best trial: the one that was kept or, if that
-// is missing, damaged or of another trial, one that is fitted anew, and kept. It
+// is missing, unreadable or of another trial, one that is fitted anew, and kept. It
 // fails as [study.Study.Best] does.
 func (t *Task) Best(ctx context.Context, st *study.Study) (Model, error) {
 	return t.task().Best(ctx, st)

@@ -101,7 +101,7 @@ func (t *Task) metric() Metric {
 func (t *Task) task() tuned.Task[Model] {
 	return tuned.Task[Model]{
 		Package: "table", Name: t.Style.Name(), Metric: t.metric(), Space: t.space(), Fixed: t.Fixed, Folder: t.Folder,
-		Damaged: ErrModel, Foreign: fmt.Errorf("table: %w", ErrStudy), Data: t.data,
+		Foreign: fmt.Errorf("table: %w", ErrStudy), Data: t.data,
 		Train: t.train, Fit: t.fit, Header: Model.header, Read: ReadFile, Write: Model.WriteFile,
 	}
 }

@@ -164,10 +164,17 @@ func read(data []byte, families []Family) (Model, error) {
 func (t *Task) Path(study string) string { return tuned.Path(t.Folder, study) }
 
 // Best returns the model of the study's best trial: the one that was kept or, if that
-// is missing, damaged or of another trial, one that is fitted anew, and kept. It
+// is missing, unreadable or of another trial, one that is fitted anew, and kept. It
 // fails as [study.Study.Best] does.
 func (t *Task) Best(ctx context.Context, st *study.Study) (Model, error) {
 	return t.task().Best(ctx, st)
+}
+
+// Model returns the model of a complete trial: the study's, as it was kept, or if that is
+// missing, unreadable or of another trial, one that is fitted anew and kept in its place. A
+// model that could not be kept comes with an error.
+func (t *Task) Model(ctx context.Context, st *study.Study, r trial.Record) (Model, error) {
+	return t.task().Model(ctx, st, r)
 }
 
 // Refit fits the forecaster of a complete trial to all of the data, with the trial's

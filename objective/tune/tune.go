@@ -105,7 +105,7 @@ type Task struct {
 func (t *Task) task() tuned.Task[Model] {
 	return tuned.Task[Model]{
 		Package: "tune", Name: t.Family.Name(), Metric: t.metric(), Space: t.space(), Fixed: t.Fixed, Folder: t.Folder,
-		Damaged: ErrModel, Foreign: ErrStudy, Data: t.data,
+		Foreign: ErrStudy, Data: t.data,
 		Train: t.train, Fit: t.fit, Header: Model.header, Write: Model.WriteFile,
 		Read: func(path string) (Model, error) { return ReadFile(path, t.Family) },
 	}

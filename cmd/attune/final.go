@@ -1,0 +1,171 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/attune-hpo/attune/objective/tree/engine"
+	"github.com/attune-hpo/attune/objective/tune"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// unfitKey is the attribute of a study that lists the trials whose models could not be
+// fitted to all of the data, which have values that the tuning did not see: JSON of []unfit.
+const unfitKey = "unfit"
+
+// An unfit trial has hyperparameters that cannot be fitted to all of the data.
+type unfit struct {
+	Trial int    `json:"trial"`
+	Error string `json:"error"`
+}
+
+// unfits returns what a study's attributes say of its unfit trials.
+func unfits(attrs trial.Attrs) []unfit {
+	var list []unfit
+	if a, ok := attrs.Get(unfitKey); !ok || a.Decode(&list) != nil {
+		return nil
+	}
+	return list
+}
+
+// ranked returns the trials that could be a study's best, the best first.
+func ranked(h trial.Snapshot) []trial.Record {
+	loss := h.Direction(0).Loss
+	var out []trial.Record
+	for r := range h.All() {
+		if r.State == trial.Complete && r.Feasible() && len(r.Values) == 1 {
+			out = append(out, r)
+		}
+	}
+	slices.SortFunc(out, func(a, b trial.Record) int {
+		return cmp.Or(cmp.Compare(loss(a.Values[0]), loss(b.Values[0])), cmp.Compare(a.Number, b.Number))
+	})
+	return out
+}
+
+// usable returns the trials that a study's model can be of, the best first, and those unfit
+// ones that are better than all of them.
+func usable(h trial.Snapshot, attrs trial.Attrs) (fit []trial.Record, better []unfit) {
+	known := unfits(attrs)
+	for _, r := range ranked(h) {
+		i := slices.IndexFunc(known, func(u unfit) bool { return u.Trial == r.Number })
+		switch {
+		case i < 0:
+			fit = append(fit, r)
+		case len(fit) == 0:
+			better = append(better, known[i])
+		}
+	}
+	return fit, better
+}
+
+// unfitNote says which trial has taken the place of better ones that are unfit.
+func unfitNote(better []unfit, taken int) string {
+	trials := "a better trial"
+	if len(better) > 1 {
+		trials = fmt.Sprintf("%d better trials", len(better))
+	}
+	return fmt.Sprintf("the model is that of trial %d, since %s cannot be fitted to all data: %s", taken, trials, better[0].Error)
+}
+
+// fit returns the model of a trial, fitted to all data that the study was made with, and
+// keeps it. A model that could not be kept comes with an error. It fails with a
+// [refitError] where that is the fault of the trial.
+func (s *jobStudy) fit(ctx context.Context, r trial.Record, threads int) (tune.Model, error) {
+	if s.kept == nil {
+		m, _ := tune.ReadFile(s.path(), families()...) // what cannot be read is made anew
+		s.kept = &m
+	}
+	if s.kept.Forecaster != nil && s.kept.Of(s.Study, r) {
+		return *s.kept, nil
+	}
+	if s.whole == nil {
+		t, err := s.task(threads)
+		if err != nil {
+			return tune.Model{}, err
+		}
+		s.whole = t
+	}
+	m, err := s.whole.Refit(ctx, s.Study, r)
+	switch {
+	case err == nil:
+	case ctx.Err() != nil || errors.Is(err, engine.ErrUnavailable):
+		return tune.Model{}, err
+	default:
+		return tune.Model{}, refitError{err}
+	}
+	s.kept = &m
+	if err := os.MkdirAll(modelsFolder(s.storage), 0o755); err != nil {
+		return m, err
+	}
+	return m, m.WriteFile(s.path())
+}
+
+// path is the file of the study's model.
+func (s *jobStudy) path() string { return modelPath(s.storage, s.Name()) }
+
+// task returns the task that fits the study's models to all of the data.
+func (s *jobStudy) task(threads int) (*tune.Task, error) {
+	frame, err := s.read()
+	if err != nil {
+		return nil, fmt.Errorf("study %q: its best model is yet to be fitted to the data that it was tuned on: %w", s.Name(), err)
+	}
+	family, err := s.job.family(s.device)
+	if err != nil {
+		return nil, fmt.Errorf("study %q: %w", s.Name(), err)
+	}
+	back, err := s.job.backtest(frame)
+	if err != nil {
+		return nil, err
+	}
+	return s.job.task(back, family, "", threads), nil
+}
+
+// A refitError says why the model of a trial cannot be fitted to all data. That of another
+// trial may be.
+type refitError struct{ error }
+
+func (e refitError) Unwrap() error { return e.error }
+
+// final returns the model of the best trial whose model can be fitted to all data, as fit
+// does.
+func (s *jobStudy) final(ctx context.Context, threads int) (tune.Model, error) {
+	if _, err := s.Best(ctx); err != nil {
+		return tune.Model{}, err
+	}
+	candidates, _, err := s.candidates(ctx)
+	if err != nil {
+		return tune.Model{}, err
+	}
+	var first error
+	for _, r := range candidates {
+		m, err := s.fit(ctx, r, threads)
+		if _, unfit := errors.AsType[refitError](err); !unfit {
+			return m, err
+		}
+		first = cmp.Or(first, err)
+	}
+	return tune.Model{}, first
+}
+
+// candidates returns the usable trials of the study as it is now, and the unfit ones. Where
+// none is usable, all are candidates again.
+func (s *jobStudy) candidates(ctx context.Context) ([]trial.Record, []unfit, error) {
+	h, err := s.Snapshot(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	attrs, err := s.Attrs(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	fit, better := usable(h, attrs)
+	if len(fit) == 0 {
+		return ranked(h), nil, nil
+	}
+	return fit, better, nil
+}
