@@ -202,7 +202,7 @@ func (r *run) all(ctx context.Context) error {
 	}
 	total := r.Trials
 	if r.Total > 0 {
-		if more := max(0, r.Total-evaluated(h)); total == 0 || more < total {
+		if more := max(0, r.Total-h.Evaluated()); total == 0 || more < total {
 			total = more
 		}
 	}
@@ -226,8 +226,6 @@ func (r *run) all(ctx context.Context) error {
 	}
 	return r.err
 }
-
-func evaluated(h trial.Snapshot) int { return h.Count(trial.Complete) + h.Count(trial.Pruned) }
 
 // Goexit, which testing.T.FailNow calls, ends a goroutine and cannot be stopped.
 var (
@@ -295,10 +293,10 @@ func (r *run) count() (ok, wait bool) {
 		switch {
 		case r.starting.Err() != nil:
 			return false, false
-		case err != nil || evaluated(h) >= r.Total:
+		case err != nil || h.Evaluated() >= r.Total:
 			r.stop(err)
 			return false, false
-		case evaluated(h)+r.open >= r.Total || r.others(h):
+		case h.Evaluated()+r.open >= r.Total || r.others(h):
 			return false, true
 		}
 	}
@@ -311,10 +309,10 @@ func (r *run) count() (ok, wait bool) {
 // total, and something has happened there of late.
 func (r *run) others(h trial.Snapshot) bool {
 	elsewhere := max(0, h.Count(trial.Running)-r.open)
-	if now := [2]int{evaluated(h), elsewhere}; now != r.progress || r.changed.IsZero() {
+	if now := [2]int{h.Evaluated(), elsewhere}; now != r.progress || r.changed.IsZero() {
 		r.progress, r.changed = now, time.Now()
 	}
-	return evaluated(h)+r.open+elsewhere >= r.Total && time.Since(r.changed) < 2*r.study.cfg.Grace
+	return h.Evaluated()+r.open+elsewhere >= r.Total && time.Since(r.changed) < 2*r.study.cfg.Grace
 }
 
 // counted says that so many more trials are open.

@@ -85,3 +85,13 @@ func ExampleSnapshot_CompletedAt() {
 	fmt.Println(h.Snapshot().CompletedAt(1))
 	// Output: [2]
 }
+
+func ExampleSnapshot_Summary() {
+	h := trial.NewHistory(trial.Header{Name: "digits", Directions: []trial.Direction{trial.Maximize}})
+	h.Put(trial.Record{Number: 0, State: trial.Complete, Values: []float64{0.91}})
+	h.Put(trial.Record{Number: 1, State: trial.Complete, Values: []float64{0.97}})
+	h.Put(trial.Record{Number: 2, State: trial.Failed, Err: "out of memory"})
+	s := h.Snapshot().Summary()
+	fmt.Printf("%s: %d complete, %d failed, best %v in trial %d\n", s.Header.Name, s.Complete, s.Failed, s.Best.Values[0], s.Best.Number)
+	// Output: digits: 2 complete, 1 failed, best 0.97 in trial 1
+}

@@ -84,6 +84,9 @@ func (h *History) finish(r Record) {
 	h.done[r.Number>>6] |= 1 << (r.Number & 63)
 	h.now.finished = append(h.now.finished, r)
 	h.now.counts[r.State]++
+	if r.Interrupted() {
+		h.now.broken++
+	}
 	if r.State == Complete && len(r.Reports) > 0 && h.now.horizon.after(r) {
 		h.now.horizon = &horizon{r.Finished, r.Number, r.LastStep()}
 	}
@@ -99,7 +102,7 @@ func (h *History) finish(r Record) {
 // relate takes the space of a complete or pruned trial into common and groups. A
 // space that is known costs a look at each group.
 func (h *History) relate(s space.Space, number int) {
-	first := h.now.counts[Complete]+h.now.counts[Pruned] == 1
+	first := h.now.Evaluated() == 1
 	if len(s) == 0 {
 		h.now.common = nil
 		return
@@ -260,6 +263,7 @@ type Snapshot struct {
 	waiting  []Record
 	running  []Record
 	counts   [Failed + 1]int // of finished trials
+	broken   int             // of the failed ones, those that were interrupted
 	best     int             // in finished; -1 if there is none
 	common   space.Space
 	groups   []space.Space
@@ -303,6 +307,14 @@ func (s Snapshot) Count(state State) int {
 	}
 	return s.counts[state]
 }
+
+// Evaluated returns the number of trials that were evaluated as far as they
+// should be: complete or pruned.
+func (s Snapshot) Evaluated() int { return s.counts[Complete] + s.counts[Pruned] }
+
+// Interrupted returns the number of failed trials for which [Record.Interrupted]
+// holds. Count(Failed) includes them.
+func (s Snapshot) Interrupted() int { return s.broken }
 
 // All returns an iterator over the finished trials in order of finishing.
 func (s Snapshot) All() iter.Seq[Record] { return s.Since(0) }

@@ -104,6 +104,40 @@ func TestBest(t *testing.T) {
 	assert.False(t, ok, "two objectives have a front")
 }
 
+func TestSummary(t *testing.T) {
+	at := func(second int) time.Time { return time.Date(2026, 11, 30, 12, 0, second, 0, time.UTC) }
+	note, err := trial.NewAttr(trial.InterruptedKey, true)
+	require.NoError(t, err)
+	rs := []trial.Record{
+		{Number: 0, State: trial.Complete, Values: []float64{3}, Started: at(5), Finished: at(9)},
+		{Number: 1, State: trial.Complete, Values: []float64{7}, Started: at(6), Finished: at(8)},
+		{Number: 2, State: trial.Pruned, Started: at(6), Finished: at(30)},
+		{Number: 3, State: trial.Failed, Started: at(2), Finished: at(40)},
+		{Number: 4, State: trial.Failed, Started: at(3), Finished: at(7), Notes: trial.Attrs{note}},
+		{Number: 5, State: trial.Failed}, // enqueued and never begun
+		{Number: 6, State: trial.Running, Started: at(1), Notes: trial.Attrs{note}},
+		{Number: 7, State: trial.Waiting},
+		{Number: 8, State: trial.Waiting},
+	}
+	header := trial.Header{Name: "s", Directions: []trial.Direction{trial.Maximize}}
+	h := put(header, rs...)
+	assert.Equal(t, trial.Summary{
+		Header: header, Complete: 2, Pruned: 1, Failed: 2, Interrupted: 1, Running: 1, Waiting: 2,
+		Best: &rs[1], Begun: at(2), Latest: at(40), Took: 30 * time.Second,
+	}, h.Summary())
+	assert.Equal(t, 3, h.Evaluated())
+	assert.Equal(t, 1, h.Interrupted())
+	assert.Equal(t, 3, h.Count(trial.Failed))
+
+	some := h.Scope("the first three", func(number int) bool { return number < 3 })
+	assert.Equal(t, 3, some.Evaluated())
+	assert.Zero(t, some.Interrupted())
+	assert.Equal(t, at(5), some.Summary().Begun)
+
+	assert.Equal(t, trial.Summary{}, trial.Snapshot{}.Summary())
+	assert.Nil(t, put(trial.Header{Directions: make([]trial.Direction, 2)}, finished(0, trial.Complete, 1, 2)).Summary().Best, "two objectives have a front")
+}
+
 func TestFrontIsThatOfBruteForce(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for range 300 {

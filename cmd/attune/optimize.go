@@ -21,7 +21,6 @@ import (
 	"github.com/attune-hpo/attune/space/spaceyaml"
 	"github.com/attune-hpo/attune/storage/sqlite"
 	"github.com/attune-hpo/attune/study"
-	"github.com/attune-hpo/attune/trial"
 )
 
 // optimize is the command of that name.
@@ -256,7 +255,7 @@ func (o *optimize) one(ctx context.Context, store *sqlite.Store, p plan, frame f
 	if err != nil {
 		return none, err
 	}
-	switch done := h.Count(trial.Complete) + h.Count(trial.Pruned); {
+	switch done := h.Evaluated(); {
 	case done >= o.trials:
 		o.say("%s: all of %d trials are there", name, done)
 	case done > 0:
@@ -265,7 +264,7 @@ func (o *optimize) one(ctx context.Context, store *sqlite.Store, p plan, frame f
 		o.say("%s: %d trials", name, o.trials)
 	}
 	var ended error // the run, early
-	if h.Count(trial.Complete)+h.Count(trial.Pruned) < o.trials {
+	if h.Evaluated() < o.trials {
 		run := study.Run{Total: o.trials, Workers: o.workers, Timeout: timeout, Failures: 10,
 			Fatal: func(err error) bool { return errors.Is(err, engine.ErrUnavailable) }}
 		if o.quiet {

@@ -84,13 +84,10 @@ func newRow(ctx context.Context, s *jobStudy, task *tune.Task) (row, error) {
 	if err != nil {
 		return r, err
 	}
-	r.trials = [3]int{h.Count(trial.Complete), h.Count(trial.Pruned), 0}
+	sum := h.Summary()
+	r.trials, r.took = [3]int{sum.Complete, sum.Pruned, sum.Failed}, sum.Took
 	for t := range h.All() {
-		switch {
-		case t.State == trial.Complete, t.State == trial.Pruned:
-			r.took += t.Duration()
-		case t.State == trial.Failed && !t.Interrupted():
-			r.trials[2]++
+		if t.State == trial.Failed && !t.Interrupted() {
 			r.failure = t.Err
 		}
 	}

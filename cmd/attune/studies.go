@@ -174,24 +174,14 @@ func summaries(ctx context.Context, store *sqlite.Store) ([]summary, error) {
 		if err != nil {
 			return nil, err
 		}
-		l := summary{Name: s.Name, Metrics: s.Metrics(), Complete: h.Count(trial.Complete), Pruned: h.Count(trial.Pruned),
-			Running: len(h.Running()), Waiting: len(h.Waiting())}
+		sum := h.Summary()
+		l := summary{Name: s.Name, Metrics: s.Metrics(), Complete: sum.Complete, Pruned: sum.Pruned, Failed: sum.Failed,
+			Running: sum.Running, Waiting: sum.Waiting, Begun: sum.Begun, Latest: sum.Latest}
 		for i := range s.Objectives() {
 			l.Directions = append(l.Directions, s.Direction(i).String())
 		}
-		if best, ok := h.Best(); ok && s.Objectives() == 1 && !math.IsInf(best.Values[0], 0) {
-			l.Best, l.BestTrial = &best.Values[0], &best.Number
-		}
-		for t := range h.All() {
-			if t.State == trial.Failed && !t.Interrupted() {
-				l.Failed++
-			}
-			if l.Begun.IsZero() || !t.Started.IsZero() && t.Started.Before(l.Begun) {
-				l.Begun = t.Started
-			}
-			if t.Finished.After(l.Latest) {
-				l.Latest = t.Finished
-			}
+		if sum.Best != nil && !math.IsInf(sum.Best.Values[0], 0) {
+			l.Best, l.BestTrial = &sum.Best.Values[0], &sum.Best.Number
 		}
 		list = append(list, l)
 	}

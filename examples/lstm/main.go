@@ -19,7 +19,6 @@ import (
 	"github.com/attune-hpo/attune/sampler/tpe"
 	"github.com/attune-hpo/attune/storage/sqlite"
 	"github.com/attune-hpo/attune/study"
-	"github.com/attune-hpo/attune/trial"
 )
 
 func main() {
@@ -63,7 +62,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%d trials are complete or pruned\n", h.Count(trial.Complete)+h.Count(trial.Pruned))
+	fmt.Printf("%d trials are complete or pruned\n", h.Evaluated())
 	best, err := task.Best(ctx, st)
 	if err != nil {
 		return err

@@ -135,7 +135,7 @@ func TestWorkersAreKilledAndNothingIsLost(t *testing.T) {
 			assert.Equal(t, 1, retried[r.Number], "trial %d was enqueued again, once", r.Number)
 		}
 	}
-	done := h.Count(trial.Complete) + h.Count(trial.Pruned)
+	done := h.Evaluated()
 	assert.GreaterOrEqual(t, done, total)
 	assert.LessOrEqual(t, done, total+workers)
 	t.Logf("%d trials: %d complete, %d pruned, %d failed with their workers, %d waiting",

@@ -38,7 +38,6 @@ import (
 	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/space/unit"
-	"github.com/attune-hpo/attune/trial"
 )
 
 // A Config says how a [Sampler] works. The zero value stands for the defaults,
@@ -114,7 +113,7 @@ func (s *Sampler) Sample(_ context.Context, r sampler.Request) (sampler.Proposal
 	c := s.config.resolved(r.History.Objectives())
 	k := s.memory.of(r.History)
 	tried := s.past(c, k, r)
-	startup := r.History.Count(trial.Complete)+r.History.Count(trial.Pruned) < c.Startup
+	startup := r.History.Evaluated() < c.Startup
 	var best []int
 	if !startup {
 		best = k.split.best(c.good(k.split.total))
