@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"slices"
 	"strconv"
 
 	"github.com/attune-hpo/attune/export/onnx"
 	"github.com/attune-hpo/attune/export/quantize"
 	"github.com/attune-hpo/attune/export/runtime"
+	"github.com/attune-hpo/attune/export/tensor"
 	"github.com/attune-hpo/attune/export/validate"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/tune"
@@ -66,53 +66,40 @@ func Model(ctx context.Context, m tune.Model, on forecast.Frame, o Options) (Res
 	if e.model, err = onnx.Forecaster(m.Forecaster, options); err != nil {
 		return Result{}, fmt.Errorf("deploy: %s: %w", m.Family, err)
 	}
-	w, err := windowsOf(ctx, m.Forecaster, on, m.Horizon, cmp.Or(o.Windows, 200))
+	w, err := validate.NewWindows(ctx, m.Forecaster, on, m.Horizon, cmp.Or(o.Windows, 200))
 	if err != nil {
 		return Result{}, fmt.Errorf("deploy: %w", err)
 	}
-	gate := o.gate()
 	if o.Quantize != "" {
-		if e.model, err = quantize.Quantize(ctx, e.model, quantize.Options{Kind: o.Quantize, Calibration: w.every(2)}); err != nil {
+		if e.model, err = quantize.Quantize(ctx, e.model, quantize.Options{Kind: o.Quantize, Calibration: every(w.Inputs, 2)}); err != nil {
 			return Result{}, fmt.Errorf("deploy: %w", err)
 		}
 		e.meta["quantized"] = string(o.Quantize)
-		if o.Gate == (validate.Gate{}) {
-			gate = validate.Gate{ATol: deviation(w.native) / 10}
-		}
 	}
 	e.check = func(s *runtime.Session, to *Result) error {
-		run := func(in []onnx.Tensor) ([]float64, error) { return forecasts(ctx, s, in) }
+		run := func(in tensor.List) ([]float64, error) { return forecasts(ctx, s, in) }
+		var err error
 		if o.Quantize != "" {
-			return quantize.InBatches(w.inputs, run, func(size int, got []float64) error {
-				report, err := gate.Values(w.native, got, w.rows)
-				if !report.Pass {
-					report.Reason = fmt.Sprintf("in batches of %d: %s", size, report.Reason)
-				}
-				if to.Report.Rows == 0 || quantize.Worse(report, to.Report) {
-					to.Report = report
-				}
-				return err
-			})
+			to.Report, err = quantize.Compare(w, o.Gate, run)
+			return err
 		}
-		got, err := run(w.inputs)
+		got, err := run(w.Inputs)
 		if err != nil {
 			return err
 		}
-		to.Report, err = gate.Values(w.native, got, w.rows)
+		to.Report, err = w.Compare(o.gate(), got)
 		return err
 	}
 	return e.run(ctx)
 }
 
-// deviation returns the standard deviation of values.
-func deviation(v []float64) float64 {
-	var mean, square float64
-	for i, x := range v {
-		d := x - mean
-		mean += d / float64(i+1)
-		square += d * (x - mean)
+// every returns each nth row.
+func every(l tensor.List, n int) tensor.List {
+	var at []int
+	for i := 0; i < int(l[0].Shape[0]); i += n {
+		at = append(at, i)
 	}
-	return math.Sqrt(square / float64(len(v)))
+	return l.Pick(at...)
 }
 
 // metadata says where a model comes from.
@@ -136,143 +123,15 @@ func metadata(m tune.Model) []onnx.Property {
 	return add
 }
 
-// windows are the inputs of forecasts from several origins, and the native forecasts.
-type windows struct {
-	inputs []onnx.Tensor // a row for each origin
-	rows   validate.Rows // the same, the values of all inputs side by side
-	native []float64
-}
-
-// windowsOf returns those of origins that are evenly spaced over the parts of the
-// series that have all that a forecast looks back to, or over their second halves.
-func windowsOf(ctx context.Context, t forecast.Forecaster, on forecast.Frame, horizon, most int) (*windows, error) {
-	w := &windows{rows: validate.Rows{Outputs: horizon}}
-	var labels []string
-	why := error(forecast.ErrEmpty)
-	step := max(1, len(on)/most)
-	for k := 0; k < len(on); k += step {
-		s := on[k]
-		least := s.Len() / 2
-		if in, err := onnx.ForecastInputs(t, forecast.Frame{s.Until(s.Len(), horizon)}); err == nil && int(in[0].Dims[1]) < s.Len() {
-			least = int(in[0].Dims[1])
-		}
-		least = max(least, 1)
-		n := min(max(1, most*step/len(on)), s.Len()-least+1)
-		for i := range n {
-			origin := s.Len()
-			if n > 1 {
-				origin = least + i*(s.Len()-least)/(n-1)
-			}
-			past := forecast.Frame{s.Until(origin, horizon)}
-			next, err := t.Predict(ctx, past, horizon)
-			var in []onnx.Tensor
-			if err == nil {
-				in, err = onnx.ForecastInputs(t, past)
-			}
-			if ctx.Err() != nil {
-				return nil, context.Cause(ctx)
-			}
-			if err != nil { // the native one cannot either: before the first value of a lag, say
-				why = err
-				continue
-			}
-			if err := w.add(in); err != nil {
-				return nil, err
-			}
-			w.native = append(w.native, next[0].Y...)
-			label := "after " + past[0].Time(origin-1).Format("2006-01-02 15:04")
-			if s.ID != "" {
-				label = s.ID + " " + label
-			}
-			labels = append(labels, label)
-		}
-	}
-	if len(labels) == 0 {
-		return nil, fmt.Errorf("%w: there is no window to forecast from: %w", validate.ErrInput, why)
-	}
-	w.rows.Label = func(row int) string { return labels[row] }
-	return w, nil
-}
-
-// add appends a row.
-func (w *windows) add(in []onnx.Tensor) error {
-	first := w.inputs == nil
-	if first {
-		w.inputs = in
-	}
-	for i, t := range in {
-		var values []float64
-		switch t.Type {
-		case onnx.Int64:
-			v, err := onnx.Values[int64](t)
-			if err != nil {
-				return err
-			}
-			for _, x := range v {
-				values = append(values, float64(x))
-			}
-		default:
-			v, err := onnx.Values[float64](t)
-			if err != nil {
-				return err
-			}
-			values = v
-		}
-		w.rows.Values = append(w.rows.Values, values...)
-		if first {
-			for k := range values {
-				w.rows.Names = append(w.rows.Names, fmt.Sprintf("%s[%d]", t.Name, k))
-			}
-			w.inputs[i].Dims = slices.Clone(t.Dims)
-			w.inputs[i].Raw = slices.Clone(t.Raw)
-			continue
-		}
-		w.inputs[i].Dims[0]++
-		w.inputs[i].Raw = append(w.inputs[i].Raw, t.Raw...)
-	}
-	w.rows.Width = len(w.rows.Names)
-	return nil
-}
-
-// every returns the inputs of each nth row.
-func (w *windows) every(n int) []onnx.Tensor {
-	out := make([]onnx.Tensor, len(w.inputs))
-	for i, t := range w.inputs {
-		rows := int(t.Dims[0])
-		size := len(t.Raw) / rows
-		out[i] = t
-		out[i].Dims, out[i].Raw = slices.Clone(t.Dims), nil
-		out[i].Dims[0] = 0
-		for r := 0; r < rows; r += n {
-			out[i].Raw = append(out[i].Raw, t.Raw[r*size:][:size]...)
-			out[i].Dims[0]++
-		}
-	}
-	return out
-}
-
 // forecasts runs the export of a forecaster: as many rows as the inputs have.
-func forecasts(ctx context.Context, s *runtime.Session, inputs []onnx.Tensor) ([]float64, error) {
-	in := make(map[string]runtime.Tensor, len(inputs))
-	for _, t := range inputs {
-		var data any
-		var err error
-		if t.Type == onnx.Int64 {
-			data, err = onnx.Values[int64](t)
-		} else {
-			data, err = onnx.Values[float64](t)
-		}
-		if err != nil {
-			return nil, err
-		}
-		in[t.Name] = runtime.Tensor{Shape: t.Dims, Data: data}
-	}
-	out, err := s.Run(ctx, in)
+func forecasts(ctx context.Context, s *runtime.Session, inputs tensor.List) ([]float64, error) {
+	out, err := s.Run(ctx, inputs)
 	if err != nil {
 		return nil, err
 	}
-	y, ok := out["forecast"].Data.([]float64)
-	if rows := int(inputs[0].Dims[0]); !ok || len(y)%rows != 0 {
+	t, _ := out.Named("forecast")
+	y, ok := t.Data.([]float64)
+	if rows := int(inputs[0].Shape[0]); !ok || len(y)%rows != 0 {
 		return nil, fmt.Errorf("%w: it has no output forecast of float64, a row for each series", runtime.ErrModel)
 	}
 	return y, nil

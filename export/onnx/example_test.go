@@ -64,12 +64,12 @@ func ExampleForecaster() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(inputs[0].Name, inputs[0].Dims)
+	fmt.Println(inputs[0])
 	// Output:
 	// window DOUBLE [batch 24]
 	// calendar DOUBLE [batch 6 1]
 	// forecast DOUBLE [batch 6]
-	// window [1 24]
+	// window float64 [1 24]
 }
 
 // A graph of one's own: a scaler before a tree ensemble, and its output scaled back.

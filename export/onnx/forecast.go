@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/attune-hpo/attune/export/tensor"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/neural/network"
 	"github.com/attune-hpo/attune/objective/tree"
@@ -545,12 +546,14 @@ func (f *forecaster) integrate(z, level Value, lag int) Value {
 	return f.Concat(1, blocks...)
 }
 
-// ForecastInputs returns the inputs that the export of t takes to continue the
-// series of a frame, a row for each: by name, in the order in which the graph
-// declares them. It fails with [forecast.ErrNotFitted]; with [ErrInvalid] for columns
-// that are missing or do not reach over the horizon; and with [ErrUnsupported] for a
-// series that training had not, if it matters which it is.
-func ForecastInputs(t forecast.Forecaster, past forecast.Frame) ([]Tensor, error) {
+// ForecastInputs returns the inputs that the export of t takes to continue the series
+// of a frame: a row for each series, in the order in which the graph declares the
+// inputs, values of float64 and, for the number of a series, int64.
+//
+// It fails with [forecast.ErrNotFitted]; with [ErrInvalid] for columns that are missing
+// or do not reach over the horizon; and with [ErrUnsupported] for a series that training
+// had not, if it matters which it is.
+func ForecastInputs(t forecast.Forecaster, past forecast.Frame) (tensor.List, error) {
 	p, err := planOf(t)
 	if err == nil {
 		err = past.Validate()
@@ -620,18 +623,21 @@ func ForecastInputs(t forecast.Forecaster, past forecast.Frame) ([]Tensor, error
 		}
 	}
 	rows, horizon := int64(len(past)), int64(p.Horizon)
-	inputs := []Tensor{NewTensor("window", window, rows, int64(r.window))}
+	inputs := tensor.List{{Name: "window", Shape: []int64{rows, int64(r.window)}, Data: window}}
+	add := func(name string, data any, shape ...int64) {
+		inputs = append(inputs, tensor.Tensor{Name: name, Shape: append([]int64{rows}, shape...), Data: data})
+	}
 	if asksSeries(p) {
-		inputs = append(inputs, NewTensor("series", series))
+		add("series", series)
 	}
 	if r.past > 0 {
-		inputs = append(inputs, NewTensor("past", lagged, rows, int64(r.past), int64(len(p.Past))))
+		add("past", lagged, int64(r.past), int64(len(p.Past)))
 	}
 	if hasKnown(p) {
-		inputs = append(inputs, NewTensor("known", known, rows, int64(r.known)+horizon, int64(len(p.Known))))
+		add("known", known, int64(r.known)+horizon, int64(len(p.Known)))
 	}
 	if n := len(p.Features.Calendar); n > 0 {
-		inputs = append(inputs, NewTensor("calendar", calendar, rows, horizon, int64(n)))
+		add("calendar", calendar, horizon, int64(n))
 	}
 	return inputs, nil
 }

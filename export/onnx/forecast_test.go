@@ -18,6 +18,7 @@ import (
 
 	"github.com/attune-hpo/attune/export/onnx"
 	"github.com/attune-hpo/attune/export/onnx/internal/eval"
+	"github.com/attune-hpo/attune/export/tensor"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/tree"
 )
@@ -170,7 +171,7 @@ func testForecasters(t *testing.T, run runner) {
 							inputs, err := onnx.ForecastInputs(tab, past)
 							require.NoError(t, err)
 							require.Len(t, inputs, len(m.Graph.Inputs))
-							out := run(t, m, arrays(t, inputs))["forecast"]
+							out := run(t, m, arrays(inputs))["forecast"]
 							require.Equal(t, []int{c.series, 7}, out.Dims)
 							for i, s := range want {
 								d := distance(t, s.Y, out.Data[i*7:(i+1)*7])
@@ -191,24 +192,15 @@ func testForecasters(t *testing.T, run runner) {
 }
 
 // arrays returns tensors as the runners take them.
-func arrays(t testing.TB, tensors []onnx.Tensor) map[string]eval.Array {
-	t.Helper()
+func arrays(l tensor.List) map[string]eval.Array {
 	out := map[string]eval.Array{}
-	for _, x := range tensors {
-		a := eval.Array{Type: x.Type}
-		for _, d := range x.Dims {
-			a.Dims = append(a.Dims, int(d))
+	for _, x := range l {
+		a := eval.Array{Type: onnx.Float64, Data: slices.Clone(x.Floats())}
+		if kind, _ := x.Kind(); kind == "int64" {
+			a.Type = onnx.Int64
 		}
-		if x.Type == onnx.Int64 {
-			v, err := onnx.Values[int64](x)
-			require.NoError(t, err)
-			for _, i := range v {
-				a.Data = append(a.Data, float64(i))
-			}
-		} else {
-			v, err := onnx.Values[float64](x)
-			require.NoError(t, err)
-			a.Data = v
+		for _, d := range x.Shape {
+			a.Dims = append(a.Dims, int(d))
 		}
 		out[x.Name] = a
 	}

@@ -124,7 +124,7 @@ func testNetworks(t *testing.T, run runner) {
 					inputs, err := onnx.ForecastInputs(model, past)
 					require.NoError(t, err)
 					require.Len(t, inputs, len(m.Graph.Inputs))
-					out := run(t, m, arrays(t, inputs))["forecast"]
+					out := run(t, m, arrays(inputs))["forecast"]
 					require.Equal(t, []int{len(frame), horizon}, out.Dims)
 					for i, s := range want {
 						got := out.Data[i*horizon : (i+1)*horizon]
@@ -154,9 +154,9 @@ func TestNetworkMissing(t *testing.T) {
 			past := until(frame, 60, 4)
 			whole, err := onnx.ForecastInputs(model, past)
 			require.NoError(t, err)
-			want := plainly(t, m, arrays(t, whole))["forecast"].Data
+			want := plainly(t, m, arrays(whole))["forecast"].Data
 			for _, spoil := range []string{"window", "past", "known"} {
-				in := arrays(t, whole)
+				in := arrays(whole)
 				a := in[spoil]
 				a.Data = slices.Clone(a.Data)
 				a.Data[len(a.Data)/3+1] = math.NaN() // of the second series

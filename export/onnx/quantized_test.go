@@ -12,26 +12,49 @@ import (
 	"github.com/attune-hpo/attune/export/onnx"
 	"github.com/attune-hpo/attune/export/onnx/internal/eval"
 	"github.com/attune-hpo/attune/export/quantize"
+	"github.com/attune-hpo/attune/export/tensor"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/neural"
 )
 
 // with returns a runner as package quantize wants it.
 func with(t testing.TB, run runner) quantize.Runner {
-	return func(_ context.Context, m *onnx.Model, inputs []onnx.Tensor) ([]onnx.Tensor, error) {
-		var out []onnx.Tensor
-		for name, a := range run(t, m, arrays(t, inputs)) {
-			v, dims := make([]float32, len(a.Data)), make([]int64, len(a.Dims))
+	return func(_ context.Context, m *onnx.Model, inputs tensor.List) (tensor.List, error) {
+		var out tensor.List
+		for name, a := range run(t, m, arrays(inputs)) {
+			v, shape := make([]float32, len(a.Data)), make([]int64, len(a.Dims))
 			for i, x := range a.Data {
 				v[i] = float32(x)
 			}
 			for i, d := range a.Dims {
-				dims[i] = int64(d)
+				shape[i] = int64(d)
 			}
-			out = append(out, onnx.NewTensor(name, v, dims...))
+			out = append(out, tensor.Tensor{Name: name, Shape: shape, Data: v})
 		}
 		return out, nil
 	}
+}
+
+// windows returns what f forecasts from several origins, those of all series of a frame
+// after each of them, and the inputs of its export.
+func windows(t testing.TB, f forecast.Forecaster, frame forecast.Frame, horizon int, origins ...int) (tensor.List, []float64) {
+	t.Helper()
+	var inputs []tensor.List
+	var native []float64
+	for _, n := range origins {
+		past := until(frame, n, horizon)
+		out, err := f.Predict(t.Context(), past, horizon)
+		require.NoError(t, err)
+		for _, s := range out {
+			native = append(native, s.Y...)
+		}
+		in, err := onnx.ForecastInputs(f, past)
+		require.NoError(t, err)
+		inputs = append(inputs, in)
+	}
+	all, err := tensor.Join(inputs...)
+	require.NoError(t, err)
+	return all, native
 }
 
 func TestQuantizedPlainly(t *testing.T) { testQuantized(t, plainly, plainly) }
@@ -61,11 +84,10 @@ func testQuantized(t *testing.T, run, calibrate runner) {
 			require.NoError(t, err)
 			before, err := m.Encode()
 			require.NoError(t, err)
-			rows, err := quantize.Windows(t.Context(), f, frame, horizon, 20, 40, 60, 80, 100, 110)
-			require.NoError(t, err)
-			native := outputs(rows.Native, horizon)
+			inputs, forecasts := windows(t, f, frame, horizon, 20, 40, 60, 80, 100, 110)
+			native := outputs(forecasts, horizon)
 			for _, o := range []quantize.Options{{Kind: quantize.FP16}, {Kind: quantize.Int8}, {Kind: quantize.Int8, Precise: true}} {
-				o.Calibration, o.Run = rows.Inputs, with(t, calibrate)
+				o.Calibration, o.Run = inputs, with(t, calibrate)
 				q, err := quantize.Quantize(t.Context(), m, o)
 				require.NoError(t, err)
 				after, err := q.Encode()
@@ -78,7 +100,7 @@ func testQuantized(t *testing.T, run, calibrate runner) {
 				for op := range strings.FieldsSeq(want) {
 					assert.True(t, has(q, op), op)
 				}
-				in := arrays(t, rows.Inputs)
+				in := arrays(inputs)
 				got := outputs(run(t, q, in)["forecast"].Data, horizon)
 				for s := range 3 { // series of several scales
 					assert.Less(t, far(native, got, s), limit, "%v, series %d", o.Kind, s)
@@ -88,7 +110,7 @@ func testQuantized(t *testing.T, run, calibrate runner) {
 				assert.Equal(t, before, again, "the model itself is as it was")
 
 				// A value that is missing leaves the other rows as they are.
-				in = arrays(t, rows.Inputs)
+				in = arrays(inputs)
 				window := in["window"]
 				window.Data[window.Dims[1]+1] = math.NaN() // of the second row
 				spoilt := outputs(run(t, q, in)["forecast"].Data, horizon)

@@ -2,11 +2,11 @@
 // that costs.
 //
 //	small, err := quantize.Quantize(ctx, m, quantize.Options{Kind: quantize.Int8})
-//	report, err := quantize.Gate{}.Compare(ctx, m, small, rows) // ErrWorse, with the figures
+//	report, err := quantize.Compare(windows, validate.Gate{}, run) // run runs small
 //
-// A quantized model is another model: what its forecasts are worth is not known before
-// a [Gate] has compared them with those of the model in Go. [Windows] makes the rows for
-// that.
+// A quantized model is another model: nobody knows what its forecasts are worth before
+// [Compare] has compared them with those of the model in Go, on windows that it was not
+// calibrated with. Package export/deploy does all of this in one call.
 //
 //	         what is stored as                     what is computed in      weights take
 //	FP16     half precision                        float32                  1/2
@@ -15,12 +15,12 @@
 //	           of MatMul: DynamicQuantizeLinear and MatMulInteger
 //	           of Conv: QuantizeLinear and DequantizeLinear around it, calibrated
 //
-// Half precision costs all but nothing, and is no faster: the runtime turns the weights
-// to float32 when it loads the model. Bytes are 1.6 to 3 times as fast in wide networks
-// (256 units); in narrow ones (64) it is the file that gets smaller, more than the time.
+// Half precision costs almost no accuracy and is no faster: the runtime turns the weights
+// to float32 when it loads the model. Bytes make wide networks (256 units) 1.6 to 3 times
+// as fast; narrow ones (64) gain in size more than in time.
 //
-// Of LSTM and MatMul, what goes in is turned to bytes by its range in the batch, as it
-// comes: with other rows beside it a forecast is another, by up to the error of the
-// quantization; so a Gate compares in batches of several sizes. Of Conv the ranges are
-// those of the calibration, and what lies outside is cut off.
+// The inputs of LSTM and MatMul are turned to bytes by their range in the batch. Other
+// rows in the batch change a forecast by up to the error of the quantization, so
+// [Compare] tries batches of several sizes. Conv takes its ranges from the calibration,
+// and cuts off values outside them.
 package quantize

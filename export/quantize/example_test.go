@@ -7,6 +7,8 @@ import (
 
 	"github.com/attune-hpo/attune/export/onnx"
 	"github.com/attune-hpo/attune/export/quantize"
+	"github.com/attune-hpo/attune/export/tensor"
+	"github.com/attune-hpo/attune/export/validate"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/neural"
 )
@@ -36,29 +38,32 @@ func Example() {
 }
 
 // What a quantized network is worth shows on windows that it was not calibrated with.
-func ExampleGate_Compare() {
+func ExampleCompare() {
 	compare := func(ctx context.Context, model forecast.Forecaster, frame forecast.Frame) error {
 		m, err := onnx.Forecaster(model, onnx.ForecasterOptions{})
 		if err != nil {
 			return err
 		}
-		calibration, err := quantize.Windows(ctx, model, frame, 6, 60, 66, 72, 78, 84, 90, 96, 102)
+		windows, err := validate.NewWindows(ctx, model, frame, 6, 100)
 		if err != nil {
 			return err
 		}
-		small, err := quantize.Quantize(ctx, m, quantize.Options{Kind: quantize.Int8, Calibration: calibration.Inputs})
+		half := windows.Len() / 2
+		learnt, held := windows.Slice(0, half), windows.Slice(half, windows.Len())
+		small, err := quantize.Quantize(ctx, m, quantize.Options{Kind: quantize.Int8, Calibration: learnt.Inputs})
 		if err != nil {
 			return err
 		}
-		held, err := quantize.Windows(ctx, model, frame, 6, 108, 114, 120, 126, 132, 138)
-		if err != nil {
-			return err
+		report, err := quantize.Compare(held, validate.Gate{}, func(in tensor.List) ([]float64, error) {
+			out, err := quantize.Runtime(ctx, small, in)
+			if err != nil {
+				return nil, err
+			}
+			return out[0].Floats(), nil
+		})
+		if err != nil || !report.Pass {
+			return fmt.Errorf("keep the model as it is: %v: %w", report, err)
 		}
-		report, err := quantize.Gate{Tolerance: 0.05}.Compare(ctx, m, small, held)
-		if err != nil {
-			return err // ErrWorse: keep the model as it is
-		}
-		fmt.Println(report)
 		return small.WriteFile("model.onnx")
 	}
 	_ = compare

@@ -238,23 +238,23 @@ func (s *site) calibrate(ctx context.Context, m *onnx.Model, o Options) error {
 	for _, name := range s.names {
 		probe.Graph.Outputs = append(probe.Graph.Outputs, onnx.ValueInfo{Name: name, Type: onnx.Float32})
 	}
-	rows, err := count(o.Calibration)
+	rows, err := o.Calibration.Rows()
 	if err != nil {
-		return fmt.Errorf("calibration: %w", err)
+		return fmt.Errorf("%w: calibration: %w", ErrConfig, err)
 	}
 	run := o.Run
 	if run == nil {
 		run = Runtime
 	}
 	for from := 0; from < rows; from += most {
-		out, err := run(ctx, &probe, cut(o.Calibration, from, min(from+most, rows)))
+		out, err := run(ctx, &probe, o.Calibration.Slice(from, min(from+most, rows)))
 		if err != nil {
 			return fmt.Errorf("calibration: %w", err)
 		}
 		for _, t := range out {
-			v, err := onnx.Values[float32](t)
-			if err != nil {
-				return fmt.Errorf("calibration: %w", err)
+			v, ok := t.Data.([]float32)
+			if !ok {
+				return fmt.Errorf("%w: calibration: %v: want float32", ErrConfig, t)
 			}
 			r := s.ranges[t.Name]
 			for _, x := range v {

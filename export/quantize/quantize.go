@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/attune-hpo/attune/export/onnx"
+	"github.com/attune-hpo/attune/export/tensor"
 )
 
 var (
@@ -30,19 +31,16 @@ const (
 // Options say how a model is quantized.
 type Options struct {
 	Kind Kind
-	// Calibration are inputs of the model by name, rows together: those of the training,
-	// some hundreds, from all times of the year. Int8 of convolutions needs them: the
-	// ranges of what goes through the network are seen on them.
-	Calibration []onnx.Tensor
+	// Calibration holds inputs of the model: some hundred rows of the training data, from
+	// all times of the year. Int8 of convolutions needs them to see the ranges of the
+	// values that go through the network.
+	Calibration tensor.List
 	// Precise uses all 8 bits of the weights of Int8, else 7: 0.3 to 0.9 times the error,
 	// at 0.7 to 0.9 times the speed (with AVX2).
 	Precise bool
 	// Run runs the model on Calibration. Default [Runtime].
 	Run Runner
 }
-
-// A Runner runs a model on inputs, and returns its outputs, by name.
-type Runner func(ctx context.Context, m *onnx.Model, inputs []onnx.Tensor) ([]onnx.Tensor, error)
 
 // Least is how many elements weights must have to be quantized: of fewer the file gets no
 // smaller to speak of.

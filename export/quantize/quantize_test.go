@@ -3,19 +3,19 @@ package quantize_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/attune-hpo/attune/export/onnx"
 	"github.com/attune-hpo/attune/export/quantize"
+	"github.com/attune-hpo/attune/export/runtime"
+	"github.com/attune-hpo/attune/export/tensor"
+	"github.com/attune-hpo/attune/export/validate"
 	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/neural"
@@ -30,19 +30,10 @@ func passengers(t testing.TB) forecast.Frame {
 	return f
 }
 
-// through returns the whole numbers in [from, to).
-func through(from, to int) []int {
-	var all []int
-	for i := from; i < to; i++ {
-		all = append(all, i)
-	}
-	return all
-}
-
-// A fitted is a network's export with rows of its training and of what came after.
+// A fitted is a network's export with windows of its training and of what came after.
 type fitted struct {
 	m             *onnx.Model
-	learnt, after quantize.Rows
+	learnt, after *validate.Windows
 }
 
 func fit(t testing.TB, f forecast.Forecaster) fitted {
@@ -51,11 +42,55 @@ func fit(t testing.TB, f forecast.Forecaster) fitted {
 	require.NoError(t, f.Fit(t.Context(), forecast.Frame{frame[0].Until(110, 0)}, forecast.FitOptions{Horizon: horizon, Seed: 1}))
 	m, err := onnx.Forecaster(f, onnx.ForecasterOptions{})
 	require.NoError(t, err)
-	learnt, err := quantize.Windows(t.Context(), f, frame, horizon, through(48, 110)...)
+	w, err := validate.NewWindows(t.Context(), f, frame, horizon, 144) // of every month
 	require.NoError(t, err)
-	after, err := quantize.Windows(t.Context(), f, frame, horizon, through(110, 144)...)
+	first := w.Inputs[0].Shape[1]
+	from := func(origin int) int { return origin - int(first) }
+	return fitted{m, w.Slice(from(48), from(110)), w.Slice(from(110), from(144))}
+}
+
+// opened returns what runs a model.
+func opened(t testing.TB, m *onnx.Model) func(tensor.List) ([]float64, error) {
+	t.Helper()
+	b, err := m.Encode()
 	require.NoError(t, err)
-	return fitted{m, learnt, after}
+	s, err := runtime.OpenBytes(b, runtime.Options{Provider: runtime.CPU})
+	require.NoError(t, err)
+	t.Cleanup(func() { s.Close() })
+	return func(in tensor.List) ([]float64, error) {
+		out, err := s.Run(t.Context(), in)
+		if err != nil {
+			return nil, err
+		}
+		return out[0].Floats(), nil
+	}
+}
+
+// spread returns the standard deviation.
+func spread(v []float64) float64 {
+	mean := 0.0
+	for _, x := range v {
+		mean += x / float64(len(v))
+	}
+	return distance(v, slices.Repeat([]float64{mean}, len(v)))
+}
+
+// distance returns the root of the mean square of the differences.
+func distance(a, b []float64) float64 {
+	square := 0.0
+	for i, x := range a {
+		square += (x - b[i]) * (x - b[i]) / float64(len(a))
+	}
+	return math.Sqrt(square)
+}
+
+// off returns how far a model is from the native one: the root of the mean square of the
+// differences, as a share of the spread of the native values.
+func off(t testing.TB, w *validate.Windows, run func(tensor.List) ([]float64, error)) float64 {
+	t.Helper()
+	got, err := run(w.Inputs)
+	require.NoError(t, err)
+	return distance(w.Native, got) / spread(w.Native)
 }
 
 var training = neural.Training{Window: 24, Transform: forecast.Log{}, Epochs: 15, LearningRate: 3e-3, Batch: 16}
@@ -76,6 +111,7 @@ func TestQuantized(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := fit(t, neural.New(c.model))
+			before := opened(t, f.m)
 			for _, q := range []struct {
 				quantize.Options
 				limit, smaller float64
@@ -87,131 +123,121 @@ func TestQuantized(t *testing.T) {
 				q.Calibration = f.learnt.Inputs
 				m, err := quantize.Quantize(t.Context(), f.m, q.Options)
 				require.NoError(t, err)
-				r, err := quantize.Gate{Time: time.Millisecond}.Compare(t.Context(), f.m, m, f.after)
+				run := opened(t, m)
+				r, err := quantize.Compare(f.after, validate.Gate{}, run)
 				require.NoError(t, err)
 				t.Logf("precise %v, %v", q.Precise, r)
-				assert.Equal(t, q.Kind, r.Kind)
-				assert.Less(t, r.Unquantized, 2e-6)
-				assert.Less(t, r.Error, q.limit)
-				assert.Greater(t, float64(r.Before)/float64(r.Bytes), q.smaller)
-				assert.True(t, r.Detail.Pass)
-				require.Len(t, r.Speed, 2)
-				assert.Positive(t, min(r.Speed[0].Time, r.Speed[0].Before, r.Speed[1].Time, r.Speed[1].Before))
+				assert.True(t, r.Pass)
+				assert.InDelta(t, spread(f.after.Native)/10, r.Gate.ATol, 1e-9)
+				assert.Contains(t, m.Metadata, onnx.Property{Key: "attune.quantized", Value: string(q.Kind)})
+				assert.Less(t, off(t, f.after, before), 2e-6)
+				assert.Less(t, off(t, f.after, run), q.limit)
+				assert.Greater(t, float64(size(t, f.m))/float64(size(t, m)), q.smaller)
 			}
 		})
 	}
 }
 
-// What an int8 network forecasts depends on the rows beside: the gate tells of the batches
+func size(t testing.TB, m *onnx.Model) int {
+	t.Helper()
+	b, err := m.Encode()
+	require.NoError(t, err)
+	return len(b)
+}
+
+// What an int8 network forecasts depends on the rows beside: the report is on the batches
 // that it is worst in.
-func TestGateTellsTheWorst(t *testing.T) {
+func TestCompareReportsTheWorst(t *testing.T) {
 	onnxtest.Require(t)
 	short := training
 	short.Epochs = 2
 	f := fit(t, neural.New(neural.LSTM{Training: short, Hidden: 24}))
 	q, err := quantize.Quantize(t.Context(), f.m, quantize.Options{Kind: quantize.Int8})
 	require.NoError(t, err)
-	run := func(inputs []onnx.Tensor) ([]float64, error) {
-		out, err := quantize.Runtime(t.Context(), q, inputs)
-		if err != nil {
-			return nil, err
-		}
-		return onnx.Values[float64](out[0])
-	}
+	run := opened(t, q)
 	worst := map[int]float64{}
-	require.NoError(t, quantize.InBatches(f.after.Inputs, run, func(size int, out []float64) error {
-		for i, y := range out {
-			worst[size] = max(worst[size], math.Abs(y-f.after.Native[i]))
+	for _, size := range []int{1, 8, 34} {
+		for from := 0; from < 34; from += size {
+			to := min(from+size, 34)
+			out, err := run(f.after.Inputs.Slice(from, to))
+			require.NoError(t, err)
+			for i, y := range out {
+				worst[size] = max(worst[size], math.Abs(y-f.after.Native[from*horizon+i]))
+			}
 		}
-		return nil
-	}))
-	require.ElementsMatch(t, []int{1, 8, 34}, slices.Collect(maps.Keys(worst)))
-	assert.NotEqual(t, worst[1], worst[34])
-	r, err := quantize.Gate{Tolerance: 1, Time: -1}.Compare(t.Context(), f.m, q, f.after)
-	require.NoError(t, err)
-	assert.Equal(t, max(worst[1], worst[8], worst[34]), r.Detail.MaxAbsolute)
-	assert.Equal(t, worst[r.Batch], r.Detail.MaxAbsolute)
-	assert.Contains(t, r.String(), fmt.Sprintf("in batches of %d\n", r.Batch))
-
-	two := slices.Clone(f.after.Inputs) // fewer rows than a batch of 8
-	two[0].Dims = []int64{2, two[0].Dims[1]}
-	two[0].Raw = two[0].Raw[:len(two[0].Raw)/34*2]
-	var sizes []int
-	require.NoError(t, quantize.InBatches(two[:1], func(in []onnx.Tensor) ([]float64, error) {
-		return make([]float64, in[0].Dims[0]), nil
-	}, func(size int, out []float64) error {
-		sizes = append(sizes, size)
-		assert.Len(t, out, 2)
-		return nil
-	}))
-	assert.Equal(t, []int{1, 2}, sizes)
-}
-
-func TestGateRefuses(t *testing.T) {
-	onnxtest.Require(t)
-	short := training
-	short.Epochs = 2
-	f := fit(t, neural.New(neural.LSTM{Training: short, Hidden: 24}))
-	q, err := quantize.Quantize(t.Context(), f.m, quantize.Options{Kind: quantize.Int8})
-	require.NoError(t, err)
-	quiet := quantize.Gate{Time: -1}
-
-	strict := quiet
-	strict.Tolerance = 1e-6
-	r, err := strict.Compare(t.Context(), f.m, q, f.after)
-	require.ErrorIs(t, err, quantize.ErrWorse)
-	assert.ErrorContains(t, err, "quantize: int8: worse than the tolerance of 1e-06 of the spread: ")
-	assert.ErrorContains(t, err, fmt.Sprintf("the error is %.3g", r.Error))
-	assert.False(t, r.Detail.Pass)
-	assert.Empty(t, r.Speed)
-
-	// Of the model itself there is nothing to complain about.
-	r, err = strict.Compare(t.Context(), f.m, f.m, f.after)
-	require.NoError(t, err)
-	assert.Equal(t, []any{quantize.Kind(""), r.Before}, []any{r.Kind, r.Bytes})
-
-	spoilt := f.after
-	spoilt.Native = slices.Clone(spoilt.Native)
-	spoilt.Native[0] = math.NaN()
-	_, err = quiet.Compare(t.Context(), f.m, q, spoilt)
-	assert.Error(t, err)
-
-	for name, c := range map[string]struct {
-		gate quantize.Gate
-		rows quantize.Rows
-		want string
-	}{
-		"tolerance":     {quantize.Gate{Tolerance: -1}, f.after, "tolerance -1"},
-		"no inputs":     {quiet, quantize.Rows{Native: f.after.Native}, "there are no inputs"},
-		"native values": {quiet, quantize.Rows{Inputs: f.after.Inputs, Native: f.after.Native[1:]}, "native values of 34 rows"},
-		"rows of one and of other inputs": {quiet, quantize.Rows{Inputs: append(slices.Clone(f.after.Inputs), onnx.NewTensor("x", []float64{1})), Native: f.after.Native},
-			`input "x" has dimensions [1], others 34 rows`},
-	} {
-		_, err := c.gate.Compare(t.Context(), f.m, q, c.rows)
-		assert.ErrorIs(t, err, quantize.ErrConfig, name)
-		assert.ErrorContains(t, err, c.want, name)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err = quiet.Compare(ctx, f.m, q, f.after)
-	assert.ErrorIs(t, err, context.Canceled)
+	assert.NotEqual(t, worst[1], worst[34])
+	var sizes []int
+	r, err := quantize.Compare(f.after, validate.Gate{ATol: 1e3}, func(in tensor.List) ([]float64, error) {
+		sizes = append(sizes, int(in[0].Shape[0]))
+		return run(in)
+	})
+	require.NoError(t, err)
+	assert.Equal(t, append(append(slices.Repeat([]int{1}, 34), 8, 8, 8, 8, 2), 34), sizes)
+	assert.Equal(t, max(worst[1], worst[8], worst[34]), r.MaxAbsolute)
+
+	sizes = nil // with fewer rows than a batch of 8
+	_, err = quantize.Compare(f.after.Slice(0, 2), validate.Gate{}, func(in tensor.List) ([]float64, error) {
+		sizes = append(sizes, int(in[0].Shape[0]))
+		return run(in)
+	})
+	require.NoError(t, err)
+	assert.Equal(t, []int{1, 1, 2}, sizes)
 }
 
-func TestWindowsRefuses(t *testing.T) {
-	frame := passengers(t)
-	f := neural.NewLinear(neural.NLinear{Window: 12})
-	_, err := quantize.Windows(t.Context(), f, frame, horizon, 100)
-	assert.ErrorIs(t, err, forecast.ErrNotFitted)
-	require.NoError(t, f.Fit(t.Context(), frame, forecast.FitOptions{Horizon: horizon}))
-	_, err = quantize.Windows(t.Context(), f, frame, horizon, 145)
-	assert.ErrorIs(t, err, quantize.ErrConfig)
-	assert.ErrorContains(t, err, "origin 145 of a series of 144")
-	_, err = quantize.Windows(t.Context(), f, frame, horizon, 5)
-	assert.ErrorIs(t, err, forecast.ErrShort)
-	rows, err := quantize.Windows(t.Context(), f, frame, horizon, 50, 144)
+// A model that passes in some batches and fails in others has failed.
+func TestCompareRefuses(t *testing.T) {
+	w := &validate.Windows{Inputs: tensor.List{{Name: "window", Shape: []int64{3, 1}, Data: []float64{1, 2, 3}}}}
+	_, err := quantize.Compare(&validate.Windows{}, validate.Gate{}, nil)
+	require.ErrorIs(t, err, tensor.ErrShape)
+	_, err = quantize.Compare(w, validate.Gate{}, func(tensor.List) ([]float64, error) { return nil, errBroken })
+	require.ErrorIs(t, err, errBroken)
+
+	linear := neural.NewLinear(neural.NLinear{Window: 24})
+	require.NoError(t, linear.Fit(t.Context(), passengers(t), forecast.FitOptions{Horizon: 2}))
+	w, err = validate.NewWindows(t.Context(), linear, passengers(t), 2, 20)
 	require.NoError(t, err)
-	assert.Equal(t, []int64{2, 12}, rows.Inputs[0].Dims)
-	assert.Len(t, rows.Native, 2*horizon)
+	require.Equal(t, 20, w.Len())
+	called := 0
+	given := func(in tensor.List) []float64 { // the native forecasts, given back
+		n := int(in[0].Shape[0]) * 2
+		from := called % len(w.Native)
+		called += n
+		return slices.Clone(w.Native[from : from+n])
+	}
+	r, err := quantize.Compare(w, validate.Gate{}, func(in tensor.List) ([]float64, error) { return given(in), nil })
+	require.NoError(t, err)
+	assert.True(t, r.Pass)
+	assert.Zero(t, r.MaxAbsolute)
+
+	spoilt := func(by float64) func(tensor.List) ([]float64, error) { // in batches of 8 alone
+		return func(in tensor.List) ([]float64, error) {
+			y := given(in)
+			if in[0].Shape[0] == 8 {
+				y[0] += by
+			}
+			return y, nil
+		}
+	}
+	called = 0
+	r, err = quantize.Compare(w, validate.Gate{}, spoilt(spread(w.Native)/5))
+	require.NoError(t, err)
+	assert.False(t, r.Pass)
+	assert.Contains(t, r.Reason, "in batches of 8: 2 of 40 values are beyond the tolerance")
+	called = 0
+	r, err = quantize.Compare(w, validate.Gate{}, spoilt(math.NaN()))
+	require.NoError(t, err)
+	assert.Contains(t, r.Reason, "in batches of 8: 2 of 40 values are NaN on one side alone")
+	called = 0
+	r, err = quantize.Compare(w, validate.Gate{}, spoilt(spread(w.Native)/20))
+	require.NoError(t, err)
+	assert.True(t, r.Pass)
+	assert.InDelta(t, spread(w.Native)/20, r.MaxAbsolute, 1e-9)
+
+	_, err = quantize.Compare(w, validate.Gate{}, func(in tensor.List) ([]float64, error) { return given(in)[1:], nil })
+	require.ErrorIs(t, err, validate.ErrInput)
+	_, err = quantize.Compare(w, validate.Gate{ATol: -1}, func(in tensor.List) ([]float64, error) { return given(in), nil })
+	require.Error(t, err)
 }
 
 // convolution returns a model of one convolution, and what else the case needs.
@@ -241,19 +267,19 @@ func count(m *onnx.Model, op string) (n int) {
 	return n
 }
 
-func x(rows int64) []onnx.Tensor {
-	return []onnx.Tensor{onnx.NewTensor("x", make([]float32, rows*16*8), rows, 16, 8)}
+func x(rows int64) tensor.List {
+	return tensor.List{{Name: "x", Shape: []int64{rows, 16, 8}, Data: make([]float32, rows*16*8)}}
 }
 
 // constant is a runner whose outputs are all the same number.
 func constant(value float32, calls *[]int64) quantize.Runner {
-	return func(_ context.Context, m *onnx.Model, in []onnx.Tensor) ([]onnx.Tensor, error) {
+	return func(_ context.Context, m *onnx.Model, in tensor.List) (tensor.List, error) {
 		if calls != nil {
-			*calls = append(*calls, in[0].Dims[0])
+			*calls = append(*calls, in[0].Shape[0])
 		}
-		var out []onnx.Tensor
+		var out tensor.List
 		for _, v := range m.Graph.Outputs {
-			out = append(out, onnx.NewTensor(v.Name, []float32{value}))
+			out = append(out, tensor.Tensor{Name: v.Name, Shape: []int64{1}, Data: []float32{value}})
 		}
 		return out, nil
 	}
@@ -293,10 +319,15 @@ func TestQuantizeRefuses(t *testing.T) {
 		{"double", double, int8, quantize.ErrNothing, "no weights of float32 have 1024 elements"},
 		{"double, halves", double, quantize.Options{Kind: quantize.FP16}, quantize.ErrNothing, "no weights"},
 		{"no calibration", conv, with(func(o *quantize.Options) { o.Calibration = nil }), quantize.ErrConfig, "Options.Calibration is empty"},
-		{"no rows", conv, with(func(o *quantize.Options) { o.Calibration = []onnx.Tensor{onnx.Scalar("x", float32(1))} }), quantize.ErrConfig, "calibration: "},
+		{"no rows", conv, with(func(o *quantize.Options) { o.Calibration = tensor.List{{Name: "x", Data: []float32{1}}} }), quantize.ErrConfig, "calibration: "},
 		{"run", conv, with(func(o *quantize.Options) {
-			o.Run = func(context.Context, *onnx.Model, []onnx.Tensor) ([]onnx.Tensor, error) { return nil, errBroken }
+			o.Run = func(context.Context, *onnx.Model, tensor.List) (tensor.List, error) { return nil, errBroken }
 		}), errBroken, "quantize: calibration: broken"},
+		{"not float32", conv, with(func(o *quantize.Options) {
+			o.Run = func(context.Context, *onnx.Model, tensor.List) (tensor.List, error) {
+				return tensor.List{{Name: "y", Shape: []int64{1}, Data: []float64{1}}}, nil
+			}
+		}), quantize.ErrConfig, "y float64 [1]: want float32"},
 		{"NaN", conv, with(func(o *quantize.Options) { o.Run = constant(float32(math.NaN()), nil) }), quantize.ErrConfig, "rows 0 to 2 make NaN of"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/export/tensor"
 )
 
 // BenchmarkPredict compares with objective/tree, one thread each: 100 trees of 31
@@ -64,7 +66,7 @@ func BenchmarkPredict(b *testing.B) {
 // BenchmarkRun is a call by names, with tensors of its own.
 func BenchmarkRun(b *testing.B) {
 	s := openFile(b, "linear", Options{})
-	in := map[string]Tensor{"x": {[]int64{1, 3}, []float32{1, 2, 3}}}
+	in := tensor.List{{Name: "x", Shape: []int64{1, 3}, Data: []float32{1, 2, 3}}}
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := s.Run(b.Context(), in); err != nil {

@@ -16,6 +16,7 @@ import (
 
 	ort "github.com/yalue/onnxruntime_go"
 
+	"github.com/attune-hpo/attune/export/tensor"
 	"github.com/attune-hpo/attune/internal/onnxsetup"
 )
 
@@ -184,7 +185,7 @@ func (e *engine) call(ctx context.Context, in, out []ort.Value) error {
 }
 
 // run runs the session on tensors that were checked.
-func (e *engine) run(ctx context.Context, in []Tensor, outputs []Info) ([]Tensor, error) {
+func (e *engine) run(ctx context.Context, in tensor.List, outputs []Info) (tensor.List, error) {
 	var pin stdruntime.Pinner
 	defer pin.Unpin()
 	values := make([]ort.Value, len(in)+len(outputs))
@@ -216,30 +217,31 @@ func (e *engine) run(ctx context.Context, in []Tensor, outputs []Info) ([]Tensor
 	if err := e.call(ctx, values[:len(in):len(in)], values[len(in):]); err != nil {
 		return nil, err
 	}
-	out := make([]Tensor, len(outputs))
+	out := make(tensor.List, len(outputs))
 	for i, v := range values[len(in):] {
 		var err error
 		if out[i], err = unwrap(v); err != nil {
 			return nil, fmt.Errorf("output %v: %w", outputs[i], err)
 		}
+		out[i].Name = outputs[i].Name
 	}
 	return out, nil
 }
 
-func wrap(t Tensor, pin *stdruntime.Pinner) (ort.Value, error) {
+func wrap(t tensor.Tensor, pin *stdruntime.Pinner) (ort.Value, error) {
 	switch d := t.Data.(type) {
 	case []float32:
-		return tensor(t.Shape, d, pin)
+		return share(t.Shape, d, pin)
 	case []float64:
-		return tensor(t.Shape, d, pin)
+		return share(t.Shape, d, pin)
 	case []int64:
-		return tensor(t.Shape, d, pin)
+		return share(t.Shape, d, pin)
 	}
 	return nil, fmt.Errorf("a tensor of %T", t.Data)
 }
 
-// tensor hands data to the library, which keeps a pointer to it.
-func tensor[T float32 | float64 | int64](shape []int64, data []T, pin *stdruntime.Pinner) (ort.Value, error) {
+// share hands data to the library, which keeps a pointer to it.
+func share[T float32 | float64 | int64](shape []int64, data []T, pin *stdruntime.Pinner) (ort.Value, error) {
 	if len(shape) == 0 {
 		return ort.NewScalar(data[0])
 	}
@@ -259,22 +261,22 @@ func single(kind string) (ort.Value, error) {
 	return ort.NewEmptyScalar[int64]()
 }
 
-func unwrap(v ort.Value) (Tensor, error) {
+func unwrap(v ort.Value) (tensor.Tensor, error) {
 	switch v := v.(type) {
 	case *ort.Tensor[float32]:
-		return Tensor{v.GetShape(), v.GetData()}, nil
+		return tensor.Tensor{Shape: v.GetShape(), Data: v.GetData()}, nil
 	case *ort.Tensor[float64]:
-		return Tensor{v.GetShape(), v.GetData()}, nil
+		return tensor.Tensor{Shape: v.GetShape(), Data: v.GetData()}, nil
 	case *ort.Tensor[int64]:
-		return Tensor{v.GetShape(), v.GetData()}, nil
+		return tensor.Tensor{Shape: v.GetShape(), Data: v.GetData()}, nil
 	case *ort.Scalar[float32]:
-		return Tensor{nil, []float32{v.GetData()}}, nil
+		return tensor.Tensor{Data: []float32{v.GetData()}}, nil
 	case *ort.Scalar[float64]:
-		return Tensor{nil, []float64{v.GetData()}}, nil
+		return tensor.Tensor{Data: []float64{v.GetData()}}, nil
 	case *ort.Scalar[int64]:
-		return Tensor{nil, []int64{v.GetData()}}, nil
+		return tensor.Tensor{Data: []int64{v.GetData()}}, nil
 	}
-	return Tensor{}, fmt.Errorf("the library returned a %s", strings.TrimPrefix(fmt.Sprintf("%T", v), "*onnxruntime_go."))
+	return tensor.Tensor{}, fmt.Errorf("the library returned a %s", strings.TrimPrefix(fmt.Sprintf("%T", v), "*onnxruntime_go."))
 }
 
 // A slot is the memory of a call for so many rows of a predictor, with the tensors
@@ -344,12 +346,12 @@ func (s *slot) make(info Info) (ort.Value, floats, error) {
 	switch info.Type {
 	case "float32":
 		f.f32 = make([]float32, product(shape))
-		v, err = tensor(shape, f.f32, &s.pin)
+		v, err = share(shape, f.f32, &s.pin)
 	case "float64":
 		f.f64 = make([]float64, product(shape))
-		v, err = tensor(shape, f.f64, &s.pin)
+		v, err = share(shape, f.f64, &s.pin)
 	default:
-		v, err = tensor(shape, make([]int64, product(shape)), &s.pin)
+		v, err = share(shape, make([]int64, product(shape)), &s.pin)
 	}
 	return v, f, err
 }

@@ -5,6 +5,8 @@ package runtime
 import (
 	"context"
 	"errors"
+
+	"github.com/attune-hpo/attune/export/tensor"
 )
 
 var errNoCgo = errors.New("this program was built without cgo, which ONNX Runtime needs: build it with CGO_ENABLED=1")
@@ -18,7 +20,7 @@ type slot struct{}
 
 func newEngine([]byte, []string, []string, Options, Provider) (*engine, error) { return nil, errNoCgo }
 func (*engine) destroy()                                                       {}
-func (*engine) run(context.Context, []Tensor, []Info) ([]Tensor, error)        { return nil, errNoCgo }
+func (*engine) run(context.Context, tensor.List, []Info) (tensor.List, error)  { return nil, errNoCgo }
 func (*engine) take(*layout, int) (*slot, error)                               { return nil, errNoCgo }
 func (*engine) give(*slot)                                                     {}
 func (*engine) predict(context.Context, *slot, []float64, []float64) error     { return errNoCgo }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/attune-hpo/attune/export/runtime"
+	"github.com/attune-hpo/attune/export/tensor"
 )
 
 // native predicts as the file testdata/linear.onnx does.
@@ -43,15 +44,15 @@ func ExampleOpen() {
 	defer s.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	out, err := s.Run(ctx, map[string]runtime.Tensor{
-		"a": {Shape: []int64{1, 2}, Data: []float32{1, 2}},
-		"b": {Shape: []int64{1, 2}, Data: []float32{10, 20}},
+	out, err := s.Run(ctx, tensor.List{
+		{Name: "a", Shape: []int64{1, 2}, Data: []float32{1, 2}},
+		{Name: "b", Shape: []int64{1, 2}, Data: []float32{10, 20}},
 	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(s.Outputs(), out["sum"].Data)
+	fmt.Println(out[0].Name, out[0].Data)
 }
 
 // The native model answers on a machine without ONNX Runtime, and where the file is

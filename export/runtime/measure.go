@@ -113,7 +113,8 @@ func (m Measurement) Run(ctx context.Context, subjects ...Subject) (Report, erro
 		at := &report.Subjects[i]
 		err := at.file(s)
 		if err == nil {
-			models[i], err = s.Open() // what is made once in a process, such as the library, is not the model's
+			// What is made once in a process, such as the library, is not the model's.
+			models[i], err = s.open()
 		}
 		if err == nil {
 			copies, err = m.memory(s, copies, at)
@@ -145,6 +146,16 @@ func (m Measurement) Run(ctx context.Context, subjects ...Subject) (Report, erro
 	return report, nil
 }
 
+// open opens a subject. Where that fails there is no model, whatever came with the
+// error: a nil pointer in an interface could not be closed.
+func (s Subject) open() (Model, error) {
+	m, err := s.Open()
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
 func (m *Measured) file(s Subject) error {
 	m.Name, m.Memory = s.Name, -1
 	if s.File == "" {
@@ -162,7 +173,7 @@ func (m *Measured) file(s Subject) error {
 func (m Measurement) memory(s Subject, copies []Model, to *Measured) ([]Model, error) {
 	before, known := resident()
 	for range m.Opens {
-		again, err := s.Open()
+		again, err := s.open()
 		if err != nil {
 			return copies, err
 		}
@@ -180,7 +191,7 @@ func (m Measurement) load(s Subject, to *Measured) error {
 	var times []time.Duration
 	for range m.Opens {
 		start := time.Now()
-		again, err := s.Open()
+		again, err := s.open()
 		if err != nil {
 			return err
 		}

@@ -116,6 +116,30 @@ func TestMeasure(t *testing.T) {
 	require.ErrorIs(t, err, io.EOF)
 }
 
+// What comes with an error is no model: Close would panic on a nil *Predictor.
+func TestMeasureOpenFails(t *testing.T) {
+	m := Measurement{Rows: []float64{1, 2}, Width: 1, Batches: []int{1}, Time: time.Microsecond}
+	for name, open := range map[string]func() (Model, error){
+		"at once": func() (Model, error) { return OpenPredictor("absent.onnx", Options{}, PredictorOptions{}) },
+		"later": func() func() (Model, error) {
+			opened := 0
+			return func() (Model, error) {
+				if opened++; opened > 1 {
+					return (*Predictor)(nil), errors.New("absent.onnx: no more")
+				}
+				return times(1), nil
+			}
+		}(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, err := m.Run(t.Context(), Subject{Name: "one", Open: open}, Subject{Name: "two", Open: func() (Model, error) { return times(1), nil }})
+			require.NoError(t, err)
+			require.Contains(t, r.Subjects[0].Error, "absent.onnx")
+			require.Empty(t, r.Subjects[1].Error)
+		})
+	}
+}
+
 // A counted model tells when it is closed.
 type counted struct {
 	Model

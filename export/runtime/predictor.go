@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/attune-hpo/attune/export/tensor"
 )
 
 // A Model predicts rows, as objective/tree's Predictor does.
@@ -98,22 +100,22 @@ func NewPredictor(s *Session, o PredictorOptions) (*Predictor, error) {
 	if p.fixed {
 		rows = p.batch
 	}
-	t := Tensor{Shape: slices.Clone(l.in.Shape)}
+	t := tensor.Tensor{Name: l.in.Name, Shape: slices.Clone(l.in.Shape)}
 	t.Shape[0] = int64(rows)
 	if l.in.Type == "float32" {
 		t.Data = make([]float32, rows*p.width)
 	} else {
 		t.Data = make([]float64, rows*p.width)
 	}
-	got, err := s.Run(context.Background(), map[string]Tensor{l.in.Name: t})
+	got, err := s.Run(context.Background(), tensor.List{t})
 	switch {
 	case errors.Is(err, ErrClosed):
 		return nil, err
 	case err != nil:
 		return fail("a trial run of %d rows of zeros: %w", rows, errors.Unwrap(err)) // the file is named already
 	}
-	for _, info := range s.returned {
-		info.Shape = got[info.Name].Shape
+	for i, info := range s.returned {
+		info.Shape = got[i].Shape
 		if len(info.Shape) > 0 && info.Shape[0] == int64(rows) {
 			info.Shape[0] = -1
 		}

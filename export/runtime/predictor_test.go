@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/export/tensor"
 )
 
 // requireTrees compares p with the first n trees of testdata, in double.
@@ -159,9 +161,9 @@ func TestPredictorConcurrent(t *testing.T) {
 				assert.NoError(t, native.Predict(rows, want))
 				assert.NoError(t, p.PredictContext(ctx, rows, got))
 				assert.Equal(t, want, got)
-				out, err := s.Run(ctx, map[string]Tensor{"x": {[]int64{int64(n), features}, rows}})
+				out, err := s.Run(ctx, tensor.List{{Name: "x", Shape: []int64{int64(n), features}, Data: rows}})
 				assert.NoError(t, err)
-				assert.Equal(t, want, out["y"].Data)
+				assert.Equal(t, want, out[0].Data)
 				if i%7 == 0 {
 					stdruntime.GC()
 				}

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	stdruntime "runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/attune-hpo/attune/export/internal/wire"
+	"github.com/attune-hpo/attune/export/tensor"
 	"github.com/attune-hpo/attune/internal/onnxsetup"
 	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
 	"github.com/attune-hpo/attune/objective/tree"
@@ -232,61 +234,71 @@ func TestProvider(t *testing.T) {
 	}
 	require.Contains(t, s.Reason(), "CUDA")
 	require.Contains(t, log.String(), "the CPU computes, though CUDA was asked for")
-	out, err := s.Run(t.Context(), map[string]Tensor{"x": {[]int64{1, 3}, []float32{1, 2, 3}}})
+	out, err := s.Run(t.Context(), tensor.List{{Name: "x", Shape: []int64{1, 3}, Data: []float32{1, 2, 3}}})
 	require.NoError(t, err)
-	require.Equal(t, []float32{14.5}, out["y"].Data)
+	require.Equal(t, []float32{14.5}, out[0].Data)
 }
 
 func TestRunKinds(t *testing.T) {
 	s := openFile(t, "kinds", Options{})
-	in := map[string]Tensor{
-		"f": {[]int64{3}, []float32{1, 2, float32(math.Inf(1))}},
-		"d": {[]int64{2, 2}, []float64{1, 2, 3, 4}},
-		"i": {[]int64{2, 2}, []int64{math.MinInt64, 0, 1, math.MaxInt64}},
-		"s": {nil, []float32{7}},
+	in := tensor.List{
+		{Name: "f", Shape: []int64{3}, Data: []float32{1, 2, float32(math.Inf(1))}},
+		{Name: "d", Shape: []int64{2, 2}, Data: []float64{1, 2, 3, 4}},
+		{Name: "i", Shape: []int64{2, 2}, Data: []int64{math.MinInt64, 0, 1, math.MaxInt64}},
+		{Name: "s", Data: []float32{7}},
 	}
 	out, err := s.Run(t.Context(), in)
 	require.NoError(t, err)
 	require.Len(t, out, 4, "bool is not returned")
-	for name := range in {
-		require.Equal(t, in[name].Data, out[name+"_out"].Data)
-		require.ElementsMatch(t, in[name].Shape, out[name+"_out"].Shape)
+	for _, x := range in {
+		y, ok := out.Named(x.Name + "_out")
+		require.True(t, ok, x.Name)
+		require.Equal(t, x.Data, y.Data)
+		require.ElementsMatch(t, x.Shape, y.Shape)
 	}
+	t.Run("in any order", func(t *testing.T) {
+		other, err := s.Run(t.Context(), tensor.List{in[3], in[1], in[0], in[2]})
+		require.NoError(t, err)
+		require.Equal(t, out, other)
+	})
 	t.Run("none", func(t *testing.T) {
-		in := map[string]Tensor{"f": {[]int64{0}, []float32{}}, "d": {[]int64{0, 2}, []float64(nil)}, "i": in["i"], "s": in["s"]}
+		in := tensor.List{{Name: "f", Shape: []int64{0}, Data: []float32{}}, {Name: "d", Shape: []int64{0, 2}, Data: []float64(nil)}, in[2], in[3]}
 		out, err := s.Run(t.Context(), in)
 		require.NoError(t, err)
-		require.Empty(t, out["f_out"].Data)
-		require.Equal(t, []int64{0, 2}, out["d_out"].Shape)
+		f, _ := out.Named("f_out")
+		d, _ := out.Named("d_out")
+		require.Empty(t, f.Data)
+		require.Equal(t, []int64{0, 2}, d.Shape)
+	})
+	t.Run("given twice", func(t *testing.T) {
+		_, err := s.Run(t.Context(), append(slices.Clone(in), in[0]))
+		require.ErrorIs(t, err, ErrInput)
+		require.ErrorContains(t, err, `input "f" is given twice`)
 	})
 	for name, c := range map[string]struct {
-		name string
-		t    Tensor
-		err  string
+		t   tensor.Tensor
+		err string
 	}{
-		"unknown name":        {"z", Tensor{}, `there is no input "z"`},
-		"another type":        {"f", Tensor{[]int64{1}, []float64{1}}, "input f float32 [?]: its data are of type float64"},
-		"unsupported type":    {"f", Tensor{[]int64{1}, []int{1}}, "its data are a []int"},
-		"no data":             {"f", Tensor{}, "its data are a <nil>"},
-		"another rank":        {"f", Tensor{[]int64{1, 1}, []float32{1}}, "its shape is [1 1]"},
-		"another size":        {"d", Tensor{[]int64{1, 3}, []float64{1, 2, 3}}, "input d float64 [? 2]: its shape is [1 3]"},
-		"too few data":        {"f", Tensor{[]int64{3}, []float32{1}}, "1 values do not fill the shape [3]"},
-		"too many data":       {"f", Tensor{[]int64{1}, []float32{1, 2}}, "2 values do not fill the shape [1]"},
-		"sizes that overflow": {"d", Tensor{[]int64{math.MaxInt64, 2}, []float64{1, 2}}, "do not fill"},
-		"a negative size":     {"f", Tensor{[]int64{-1}, []float32{1}}, "do not fill"},
-		"two for one value":   {"s", Tensor{nil, []float32{1, 2}}, "2 values do not fill the shape []"},
-		"none for one value":  {"s", Tensor{nil, []float32{}}, "0 values do not fill the shape []"},
+		"unknown name":        {tensor.Tensor{Name: "z"}, `there is no input "z"`},
+		"another type":        {tensor.Tensor{Name: "f", Shape: []int64{1}, Data: []float64{1}}, "input f float32 [?]: its data are of type float64"},
+		"unsupported type":    {tensor.Tensor{Name: "f", Shape: []int64{1}, Data: []int{1}}, "its data are a []int"},
+		"no data":             {tensor.Tensor{Name: "f"}, "its data are a <nil>"},
+		"another rank":        {tensor.Tensor{Name: "f", Shape: []int64{1, 1}, Data: []float32{1}}, "its shape is [1 1]"},
+		"another size":        {tensor.Tensor{Name: "d", Shape: []int64{1, 3}, Data: []float64{1, 2, 3}}, "input d float64 [? 2]: its shape is [1 3]"},
+		"too few data":        {tensor.Tensor{Name: "f", Shape: []int64{3}, Data: []float32{1}}, "1 values do not fill the shape [3]"},
+		"too many data":       {tensor.Tensor{Name: "f", Shape: []int64{1}, Data: []float32{1, 2}}, "2 values do not fill the shape [1]"},
+		"sizes that overflow": {tensor.Tensor{Name: "d", Shape: []int64{math.MaxInt64, 2}, Data: []float64{1, 2}}, "do not fill"},
+		"a negative size":     {tensor.Tensor{Name: "f", Shape: []int64{-1}, Data: []float32{1}}, "do not fill"},
+		"two for one value":   {tensor.Tensor{Name: "s", Data: []float32{1, 2}}, "2 values do not fill the shape []"},
+		"none for one value":  {tensor.Tensor{Name: "s", Data: []float32{}}, "0 values do not fill the shape []"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bad := map[string]Tensor{}
-			for k, v := range in {
-				bad[k] = v
-			}
-			bad[c.name] = c.t
+			bad := slices.DeleteFunc(slices.Clone(in), func(x tensor.Tensor) bool { return x.Name == c.t.Name })
+			bad = append(bad, c.t)
 			_, err := s.Run(t.Context(), bad)
 			require.ErrorIs(t, err, ErrInput)
 			require.ErrorContains(t, err, c.err)
-			delete(bad, "f")
+			bad = slices.DeleteFunc(bad, func(x tensor.Tensor) bool { return x.Name == "f" })
 			_, err = s.Run(t.Context(), bad)
 			require.ErrorContains(t, err, "input f float32 [?] is missing")
 		})
@@ -391,14 +403,14 @@ func TestDamaged(t *testing.T) {
 
 func TestDeadline(t *testing.T) {
 	s := openFile(t, "loop", Options{})
-	in := func(n int64) map[string]Tensor {
-		return map[string]Tensor{"n": {nil, []int64{n}}, "x": {nil, []float32{1}}}
+	in := func(n int64) tensor.List {
+		return tensor.List{{Name: "n", Data: []int64{n}}, {Name: "x", Data: []float32{1}}}
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
 	out, err := s.Run(ctx, in(5))
 	require.NoError(t, err)
-	require.Equal(t, []float32{6}, out["y"].Data)
+	require.Equal(t, []float32{6}, out[0].Data)
 
 	// Without being stopped it would run for hours.
 	late := errors.New("too late")
@@ -418,14 +430,14 @@ func TestDeadline(t *testing.T) {
 	require.ErrorIs(t, err, late)
 	out, err = s.Run(context.Background(), in(2))
 	require.NoError(t, err, "the session goes on")
-	require.Equal(t, []float32{3}, out["y"].Data)
+	require.Equal(t, []float32{3}, out[0].Data)
 }
 
 func TestClose(t *testing.T) {
 	s := openFile(t, "linear", Options{})
 	p, err := NewPredictor(s, PredictorOptions{})
 	require.NoError(t, err)
-	in := map[string]Tensor{"x": {[]int64{1, 3}, []float32{1, 2, 3}}}
+	in := tensor.List{{Name: "x", Shape: []int64{1, 3}, Data: []float32{1, 2, 3}}}
 
 	// Closing waits for what runs; what comes later fails.
 	var wg sync.WaitGroup
@@ -501,7 +513,7 @@ func TestLeaks(t *testing.T) {
 	s, p := open()
 	defer s.Close()
 	rows, out := normal(1, 3), make([]float64, 3)
-	in := map[string]Tensor{"x": {[]int64{3, features}, rows}}
+	in := tensor.List{{Name: "x", Shape: []int64{3, features}, Data: rows}}
 	for name, c := range map[string]struct {
 		times int
 		do    func()

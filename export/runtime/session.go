@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/attune-hpo/attune/export/tensor"
 	"github.com/attune-hpo/attune/internal/onnxsetup"
 )
 
@@ -117,14 +118,6 @@ func (i Info) String() string {
 		return i.Name + " " + i.Type
 	}
 	return i.Name + " " + i.Type + " " + strings.ReplaceAll(fmt.Sprint(i.Shape), "-1", "?")
-}
-
-// A Tensor is an array: the values of the last dimension side by side.
-type Tensor struct {
-	// Shape holds the sizes of its dimensions, none for a single value.
-	Shape []int64
-	// Data is a []float32, a []float64 or an []int64 of as many values as Shape says.
-	Data any
 }
 
 // A Session is a loaded model, ready to run. Its methods may be called from many
@@ -271,17 +264,18 @@ func cloneInfos(infos []Info) []Info {
 // the study, the trial and the names of the features among them.
 func (s *Session) Metadata() map[string]string { return maps.Clone(s.metadata) }
 
-// Run runs the model on inputs by name and returns the outputs by name. The inputs
-// must not be changed meanwhile; the outputs are the caller's.
+// Run runs the model on its inputs, in any order, and returns its outputs, in the
+// model's order, but for those of types that [Session.Outputs] says are not computed.
+// The inputs must not be changed meanwhile; the outputs are the caller's.
 //
-// An input that is missing, unknown, of another type or shape than the model's, or
-// whose data are not as many as its shape says, is an error that wraps [ErrInput]. When
-// ctx ends, Run does as soon as the operator at work is done, with ctx's cause. After
+// An input that is missing, unknown, given twice, of another type or shape than the
+// model's, or whose data do not fill its shape, is an error that wraps [ErrInput]. When
+// ctx ends, Run ends as soon as the operator at work is done, with ctx's cause. After
 // Close it fails with [ErrClosed].
-func (s *Session) Run(ctx context.Context, inputs map[string]Tensor) (map[string]Tensor, error) {
-	in := make([]Tensor, len(s.inputs))
+func (s *Session) Run(ctx context.Context, inputs tensor.List) (tensor.List, error) {
+	in := make(tensor.List, len(s.inputs))
 	for i, info := range s.inputs {
-		t, ok := inputs[info.Name]
+		t, ok := inputs.Named(info.Name)
 		if !ok {
 			return nil, s.failed(fmt.Errorf("%w: input %v is missing", ErrInput, info))
 		}
@@ -291,11 +285,7 @@ func (s *Session) Run(ctx context.Context, inputs map[string]Tensor) (map[string
 		in[i] = t
 	}
 	if len(inputs) > len(in) {
-		for _, name := range slices.Sorted(maps.Keys(inputs)) {
-			if !slices.Contains(names(s.inputs), name) {
-				return nil, s.failed(fmt.Errorf("%w: there is no input %q: it takes %v", ErrInput, name, s.inputs))
-			}
-		}
+		return nil, s.failed(s.excess(inputs))
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -306,45 +296,39 @@ func (s *Session) Run(ctx context.Context, inputs map[string]Tensor) (map[string
 	if err != nil {
 		return nil, s.failed(err)
 	}
-	named := make(map[string]Tensor, len(out))
-	for i, t := range out {
-		named[s.returned[i].Name] = t
+	return out, nil
+}
+
+// excess says which of the inputs is one too many.
+func (s *Session) excess(inputs tensor.List) error {
+	known := names(s.inputs)
+	var seen []string
+	for _, t := range inputs {
+		if !slices.Contains(known, t.Name) {
+			return fmt.Errorf("%w: there is no input %q: it takes %v", ErrInput, t.Name, s.inputs)
+		}
+		if slices.Contains(seen, t.Name) {
+			return fmt.Errorf("%w: input %q is given twice", ErrInput, t.Name)
+		}
+		seen = append(seen, t.Name)
 	}
-	return named, nil
+	return nil // more inputs than known names: one of the two was returned
 }
 
 func (s *Session) failed(err error) error { return fmt.Errorf("runtime: run %s: %w", s.name, err) }
 
-func check(t Tensor, info Info) error {
-	var kind string
-	var n int
-	switch d := t.Data.(type) {
-	case []float32:
-		kind, n = "float32", len(d)
-	case []float64:
-		kind, n = "float64", len(d)
-	case []int64:
-		kind, n = "int64", len(d)
-	default:
+func check(t tensor.Tensor, info Info) error {
+	kind, _ := t.Kind()
+	switch {
+	case kind == "":
 		return fmt.Errorf("%w: input %v: its data are a %T", ErrInput, info, t.Data)
-	}
-	if kind != info.Type {
+	case kind != info.Type:
 		return fmt.Errorf("%w: input %v: its data are of type %s", ErrInput, info, kind)
-	}
-	if !info.fits(t.Shape) {
+	case !info.fits(t.Shape):
 		return fmt.Errorf("%w: input %v: its shape is %v", ErrInput, info, t.Shape)
 	}
-	size := 1
-	for _, d := range t.Shape {
-		// A product that is larger than n stays so: no overflow.
-		if d < 0 || d > 0 && size > n/int(d) && n > 0 {
-			size = -1
-			break
-		}
-		size *= int(d)
-	}
-	if size != n {
-		return fmt.Errorf("%w: input %v: %d values do not fill the shape %v", ErrInput, info, n, t.Shape)
+	if err := t.Check(); err != nil {
+		return fmt.Errorf("%w: input %v: %w", ErrInput, info, err)
 	}
 	return nil
 }

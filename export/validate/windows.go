@@ -1,0 +1,126 @@
+package validate
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/attune-hpo/attune/export/onnx"
+	"github.com/attune-hpo/attune/export/tensor"
+	"github.com/attune-hpo/attune/objective/forecast"
+)
+
+// Windows are what an exported forecaster is compared on: its inputs at several origins,
+// and what the native forecaster predicts from there.
+type Windows struct {
+	Inputs tensor.List // a row for each window
+	Native []float64   // the forecasts, one window after the other
+	Labels []string    // of the windows, for people to read
+	steps  int
+}
+
+// NewWindows returns at most as many windows of a frame as most says, each with the
+// horizon that f was fitted with. Origins are evenly spaced over the part of each series
+// that has all the values a forecast looks back to, or over its second half if the
+// series is too short for that. Of a frame with more series than most, it takes every
+// second, third, ... series.
+//
+// Origins that f cannot forecast from are left out. NewWindows fails with [ErrInput],
+// and with the error of f, if no window is left; and with ctx's cause.
+func NewWindows(ctx context.Context, f forecast.Forecaster, on forecast.Frame, horizon, most int) (*Windows, error) {
+	w := &Windows{steps: horizon}
+	var inputs []tensor.List
+	why := error(forecast.ErrEmpty)
+	every := max(1, len(on)/max(most, 1))
+	for k := 0; k < len(on); k += every {
+		s := on[k]
+		for _, origin := range origins(f, s, horizon, most*every/len(on)) {
+			in, err := w.add(ctx, f, s.Until(origin, horizon))
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
+			if err != nil { // before the first value of a lag, say
+				why = err
+				continue
+			}
+			inputs = append(inputs, in)
+		}
+	}
+	if len(inputs) == 0 {
+		return nil, fmt.Errorf("validate: windows: %w: there is no window to forecast from: %w", ErrInput, why)
+	}
+	var err error
+	w.Inputs, err = tensor.Join(inputs...)
+	return w, err
+}
+
+// origins returns up to n lengths of the part of s to forecast from, at least one.
+func origins(f forecast.Forecaster, s forecast.Series, horizon, n int) []int {
+	least := s.Len() / 2
+	if in, err := onnx.ForecastInputs(f, forecast.Frame{s.Until(s.Len(), horizon)}); err == nil && int(in[0].Shape[1]) < s.Len() {
+		least = int(in[0].Shape[1])
+	}
+	least = max(least, 1)
+	n = min(max(1, n), s.Len()-least+1)
+	if n == 1 {
+		return []int{s.Len()}
+	}
+	var out []int
+	for i := range n {
+		out = append(out, least+i*(s.Len()-least)/(n-1))
+	}
+	return out
+}
+
+// add adds the forecast after a series and returns the inputs for it.
+func (w *Windows) add(ctx context.Context, f forecast.Forecaster, past forecast.Series) (tensor.List, error) {
+	next, err := f.Predict(ctx, forecast.Frame{past}, w.steps)
+	if err != nil {
+		return nil, err
+	}
+	in, err := onnx.ForecastInputs(f, forecast.Frame{past})
+	if err != nil {
+		return nil, err
+	}
+	w.Native = append(w.Native, next[0].Y...)
+	label := "after " + past.Time(past.Len()-1).Format("2006-01-02 15:04")
+	if past.ID != "" {
+		label = past.ID + " " + label
+	}
+	w.Labels = append(w.Labels, label)
+	return in, nil
+}
+
+// Len returns how many windows there are.
+func (w *Windows) Len() int { return len(w.Labels) }
+
+// Slice returns the windows in [from, to), which share the memory of w. It panics if
+// there are fewer.
+func (w *Windows) Slice(from, to int) *Windows {
+	return &Windows{w.Inputs.Slice(from, to), w.Native[from*w.steps : to*w.steps], w.Labels[from:to], w.steps}
+}
+
+// Compare compares forecasts of an export, made from w.Inputs, with the native ones. It
+// fails with [ErrInput].
+func (w *Windows) Compare(g Gate, exported []float64) (Report, error) {
+	return g.Values(w.Native, exported, w.rows())
+}
+
+// rows returns the values of all inputs, those of a window side by side.
+func (w *Windows) rows() Rows {
+	r := Rows{Outputs: w.steps, Label: func(row int) string { return w.Labels[row] }}
+	parts := make([][]float64, len(w.Inputs))
+	for i, t := range w.Inputs {
+		parts[i] = t.Floats()
+		for k := range len(parts[i]) / w.Len() {
+			r.Names = append(r.Names, fmt.Sprintf("%s[%d]", t.Name, k))
+		}
+	}
+	r.Width = len(r.Names)
+	for row := range w.Len() {
+		for _, p := range parts {
+			n := len(p) / w.Len()
+			r.Values = append(r.Values, p[row*n:(row+1)*n]...)
+		}
+	}
+	return r
+}
