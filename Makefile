@@ -1,6 +1,6 @@
 # make lists the targets; make check is what CI runs.
 
-TOOL  := go tool -modfile=internal/tools/go.mod
+TOOL  := go tool -modfile=internal/dev/tools/go.mod
 COUNT ?= 6
 BENCH ?= .
 
@@ -22,7 +22,7 @@ vet: ## Run go vet
 	go vet ./...
 
 .PHONY: lint
-lint: ## Run staticcheck, at the version in internal/tools/go.mod
+lint: ## Run staticcheck, at the version in internal/dev/tools/go.mod
 	$(TOOL) staticcheck ./...
 
 # Where the vulnerability database cannot be reached nothing is known either way.

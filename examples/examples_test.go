@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/attune-hpo/attune/internal/gotool"
+	"github.com/attune-hpo/attune/internal/dev/gotool"
 	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
 )
 

@@ -7,9 +7,9 @@ python=$(scripts/venv.sh)
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 export OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1 PYTHONWARNINGS=ignore
-go build -o "$dir/attune" ./internal/compare/speed
-go build -C internal/compare/goptuna -o "$dir/goptuna" .
-peers() { "$python" internal/compare/optuna/speed.py "$@"; }
+go build -o "$dir/attune" ./internal/dev/compare/speed
+go build -C internal/dev/compare/goptuna -o "$dir/goptuna" .
+peers() { "$python" internal/dev/compare/optuna/speed.py "$@"; }
 {
 	"$dir/attune" -work sphere10 -trials 10000
 	peers rustuna sphere10 5000
@@ -20,4 +20,4 @@ peers() { "$python" internal/compare/optuna/speed.py "$@"; }
 	peers optuna sqlite 200
 	"$dir/goptuna" -work sqlite -trials 200
 } >"$dir/speed.jsonl"
-"$python" internal/compare/optuna/speed_table.py <"$dir/speed.jsonl"
+"$python" internal/dev/compare/optuna/speed_table.py <"$dir/speed.jsonl"

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/attune-hpo/attune/internal/foreign"
+	"github.com/attune-hpo/attune/internal/dev/foreign"
 	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
 )
 

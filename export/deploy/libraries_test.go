@@ -16,7 +16,7 @@ import (
 
 	"github.com/attune-hpo/attune/export/deploy"
 	"github.com/attune-hpo/attune/export/onnx"
-	"github.com/attune-hpo/attune/internal/foreign"
+	"github.com/attune-hpo/attune/internal/dev/foreign"
 	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
 	"github.com/attune-hpo/attune/objective/tree"
 )

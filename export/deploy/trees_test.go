@@ -19,7 +19,7 @@ import (
 	"github.com/attune-hpo/attune/export/registry"
 	"github.com/attune-hpo/attune/export/runtime"
 	"github.com/attune-hpo/attune/export/validate"
-	"github.com/attune-hpo/attune/internal/foreign"
+	"github.com/attune-hpo/attune/internal/dev/foreign"
 	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
 	"github.com/attune-hpo/attune/objective/tree"
 	"github.com/attune-hpo/attune/objective/tree/engine"

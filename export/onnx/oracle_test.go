@@ -14,7 +14,7 @@ import (
 
 	"github.com/attune-hpo/attune/export/onnx"
 	"github.com/attune-hpo/attune/export/onnx/internal/eval"
-	"github.com/attune-hpo/attune/internal/foreign"
+	"github.com/attune-hpo/attune/internal/dev/foreign"
 	"github.com/attune-hpo/attune/objective/tree"
 )
 

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/attune-hpo/attune/internal/gotool"
+	"github.com/attune-hpo/attune/internal/dev/gotool"
 )
 
 // A listed package is what go list -json says of one.

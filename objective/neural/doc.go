@@ -43,7 +43,7 @@
 //
 // gorgonia holds the graph of a network and differentiates it. Its operations are ours,
 // a layer each, and so is what runs them: see internal/nn. Sums are in single precision
-// (internal/f32).
+// (objective/neural/internal/f32).
 //
 // # Files
 //

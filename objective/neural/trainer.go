@@ -6,9 +6,9 @@ import (
 	"math"
 	"math/rand/v2"
 
-	"github.com/attune-hpo/attune/internal/f32"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/neural/internal/device"
+	"github.com/attune-hpo/attune/objective/neural/internal/f32"
 	"github.com/attune-hpo/attune/objective/neural/internal/nn"
 )
 

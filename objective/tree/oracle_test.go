@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/attune-hpo/attune/internal/foreign"
+	"github.com/attune-hpo/attune/internal/dev/foreign"
 )
 
 // An oracle is a model of testdata with what its library answered.

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/attune-hpo/attune/objective/tree"
-	"github.com/attune-hpo/attune/objective/tree/leavespredict"
+	"github.com/attune-hpo/attune/objective/tree/internal/leavespredict"
 )
 
 // BenchmarkPredict compares with leaves, one thread each: trees of 31 leaves on 8

@@ -7,7 +7,7 @@ import (
 	"io"
 	"math"
 
-	"github.com/attune-hpo/attune/internal/pickle"
+	"github.com/attune-hpo/attune/objective/tree/internal/pickle"
 )
 
 var (

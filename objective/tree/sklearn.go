@@ -7,7 +7,7 @@ import (
 	"math"
 	"strings"
 
-	"github.com/attune-hpo/attune/internal/pickle"
+	"github.com/attune-hpo/attune/objective/tree/internal/pickle"
 )
 
 // ReadScikitLearn reads a model of scikit-learn 0.24 or later that joblib.dump or

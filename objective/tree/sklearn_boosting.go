@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/attune-hpo/attune/internal/pickle"
+	"github.com/attune-hpo/attune/objective/tree/internal/pickle"
 )
 
 // link sets the link of a boosted model with a loss, and its number of outputs: the

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/attune-hpo/attune/internal/pickle"
+	"github.com/attune-hpo/attune/objective/tree/internal/pickle"
 )
 
 // latin1 returns a file of testdata/sklearn as it was.

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/attune-hpo/attune/objective/tree"
-	"github.com/attune-hpo/attune/objective/tree/leavespredict"
+	"github.com/attune-hpo/attune/objective/tree/internal/leavespredict"
 )
 
 // A written is an oracle's model that LightGBM's text can express, and the text.

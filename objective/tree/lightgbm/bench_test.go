@@ -13,7 +13,7 @@ import (
 	"github.com/attune-hpo/attune/objective/tree"
 	"github.com/attune-hpo/attune/objective/tree/engine"
 	"github.com/attune-hpo/attune/objective/tree/internal/enginetest"
-	"github.com/attune-hpo/attune/objective/tree/leavespredict"
+	"github.com/attune-hpo/attune/objective/tree/internal/leavespredict"
 	"github.com/attune-hpo/attune/objective/tree/lightgbm"
 	"github.com/attune-hpo/attune/objective/tree/native"
 )

@@ -4,13 +4,13 @@ import (
 	"math"
 	"math/bits"
 
-	"github.com/attune-hpo/attune/internal/f32"
+	"github.com/attune-hpo/attune/objective/neural/internal/f32"
 )
 
 // LayerNormEpsilon keeps the division in a layer norm finite.
 const LayerNormEpsilon = 1e-5
 
-// CPU computes on one core, with internal/f32. It is for one network at a time; the
+// CPU computes on one core, with package f32. It is for one network at a time; the
 // zero value is ready to use.
 type CPU struct {
 	packed []f32.Packed

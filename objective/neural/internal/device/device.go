@@ -1,6 +1,6 @@
 // Package device is the seam between networks and what computes them: vectors in a
 // device's memory and the operations that layers are made of. [CPU] computes them
-// with internal/f32; package cuda has another.
+// with package f32; package cuda has another.
 package device
 
 // A Vec is a vector of single-precision numbers in the memory of a device. Parts of

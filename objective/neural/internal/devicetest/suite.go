@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/attune-hpo/attune/internal/f32"
 	"github.com/attune-hpo/attune/objective/neural/internal/device"
+	"github.com/attune-hpo/attune/objective/neural/internal/f32"
 )
 
 // Run compares all that a device computes with plain loops in double precision.

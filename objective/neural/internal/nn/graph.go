@@ -10,8 +10,8 @@ import (
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
-	"github.com/attune-hpo/attune/internal/f32"
 	"github.com/attune-hpo/attune/objective/neural/internal/device"
+	"github.com/attune-hpo/attune/objective/neural/internal/f32"
 )
 
 // A Shape is that of an activation: so many features at each of so many steps, for

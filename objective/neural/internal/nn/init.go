@@ -3,7 +3,7 @@ package nn
 import (
 	"math"
 
-	"github.com/attune-hpo/attune/internal/f32"
+	"github.com/attune-hpo/attune/objective/neural/internal/f32"
 )
 
 // An Init sets a tensor of weights before the training. What is random in it depends on

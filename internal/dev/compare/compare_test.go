@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/attune-hpo/attune/internal/compare"
+	"github.com/attune-hpo/attune/internal/dev/compare"
 )
 
 // The numbers are those of scipy.stats.mannwhitneyu(method="asymptotic") 1.17.1.

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/attune-hpo/attune/objective/tree"
-	"github.com/attune-hpo/attune/objective/tree/leavespredict"
+	"github.com/attune-hpo/attune/objective/tree/internal/leavespredict"
 )
 
 // forest averages two trees of one feature.

@@ -18,7 +18,7 @@
 //
 // On one core of an AMD EPYC (Zen 3, 2.45 GHz, AVX2), by
 //
-//	go test -bench . ./internal/f32
+//	go test -bench . ./objective/neural/internal/f32
 //
 // in GFLOP/s, beside gonum v0.17.0 and numpy 2.4.6 (OpenBLAS, one thread):
 //

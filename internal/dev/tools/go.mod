@@ -1,6 +1,6 @@
 // The tools of make check, in a module of their own, so that importers of the
 // library do not download them.
-module github.com/attune-hpo/attune/internal/tools
+module github.com/attune-hpo/attune/internal/dev/tools
 
 go 1.26.0
 

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/attune-hpo/attune/internal/compare"
+	"github.com/attune-hpo/attune/internal/dev/compare"
 	"github.com/attune-hpo/attune/study"
 )
 

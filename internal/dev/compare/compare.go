@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/attune-hpo/attune/internal/compare/table"
+	"github.com/attune-hpo/attune/internal/dev/compare/table"
 	"github.com/attune-hpo/attune/objective/problem"
 )
 

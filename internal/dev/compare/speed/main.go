@@ -2,7 +2,7 @@
 // in blocks as the study grows. scripts/speed.sh runs them all and prints one
 // table.
 //
-//	go run ./internal/compare/speed -work sphere10 -trials 5000
+//	go run ./internal/dev/compare/speed -work sphere10 -trials 5000
 //
 // It writes a JSON line a block: the peer, the work, the number of trials at the
 // end of the block, and milliseconds a trial in it. An objective costs nothing,

@@ -1,4 +1,4 @@
-"""Times Optuna or Rustuna as internal/compare/speed times attune; see there.
+"""Times Optuna or Rustuna as internal/dev/compare/speed times attune; see there.
 
     python speed.py optuna|rustuna sphere10 TRIALS
     python speed.py optuna sqlite TRIALS     (Rustuna has no reports)

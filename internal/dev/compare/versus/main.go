@@ -2,7 +2,7 @@
 // problem, and says where a difference is more than noise. It reads what command
 // quality and its Python twin write, and writes Markdown.
 //
-//	go run ./internal/compare/versus ours.jsonl theirs.jsonl
+//	go run ./internal/dev/compare/versus ours.jsonl theirs.jsonl
 package main
 
 import (
@@ -12,8 +12,8 @@ import (
 	"math"
 	"os"
 
-	"github.com/attune-hpo/attune/internal/compare"
-	"github.com/attune-hpo/attune/internal/compare/table"
+	"github.com/attune-hpo/attune/internal/dev/compare"
+	"github.com/attune-hpo/attune/internal/dev/compare/table"
 	"github.com/attune-hpo/attune/objective/problem"
 )
 

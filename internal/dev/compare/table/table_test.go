@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/attune-hpo/attune/internal/compare/table"
+	"github.com/attune-hpo/attune/internal/dev/compare/table"
 	"github.com/attune-hpo/attune/objective/problem"
 	"github.com/attune-hpo/attune/space"
 )

@@ -1,8 +1,8 @@
 // Command quality measures search quality: it runs one sampler on problems with
 // known minima and writes a JSON line a run.
 //
-//	go run ./internal/compare/quality -sampler tpe > tpe.jsonl
-//	go run ./internal/compare/versus tpe.jsonl doc/benchmarks/data/optuna-5.0.0-default.jsonl
+//	go run ./internal/dev/compare/quality -sampler tpe > tpe.jsonl
+//	go run ./internal/dev/compare/versus tpe.jsonl doc/benchmarks/data/optuna-5.0.0-default.jsonl
 package main
 
 import (
@@ -16,7 +16,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/attune-hpo/attune/internal/compare"
+	"github.com/attune-hpo/attune/internal/dev/compare"
 	"github.com/attune-hpo/attune/objective/problem"
 	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/sampler/random"

@@ -1,4 +1,4 @@
-// Command goptuna times goptuna as internal/compare/speed times attune; see
+// Command goptuna times goptuna as internal/dev/compare/speed times attune; see
 // there. It is a module of its own, so that attune does not depend on goptuna.
 //
 //	go run . -work sphere10|sqlite -trials 1000

@@ -3,7 +3,7 @@ package f32_test
 import (
 	"fmt"
 
-	"github.com/attune-hpo/attune/internal/f32"
+	"github.com/attune-hpo/attune/objective/neural/internal/f32"
 )
 
 func ExampleGemm() {

@@ -1,4 +1,4 @@
-module github.com/attune-hpo/attune/internal/compare/goptuna
+module github.com/attune-hpo/attune/internal/dev/compare/goptuna
 
 go 1.26.0
 
