@@ -17,6 +17,14 @@ import (
 	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
 )
 
+// A reader who copies a program into a module of their own can build it.
+func TestProgramsImportNothingInternal(t *testing.T) {
+	out := gotool.Run(t, nil, "list", "-f", `{{.ImportPath}} imports{{range .Imports}} {{.}}{{end}}`, "./...")
+	for line := range strings.Lines(string(out)) {
+		assert.NotContains(t, line, "attune/internal/")
+	}
+}
+
 // want is what each program prints; # stands for a digit that is not the same everywhere.
 var want = map[string]string{
 	"askandtell": `40 loaves, 9 of them burnt

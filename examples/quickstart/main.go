@@ -17,7 +17,6 @@ import (
 	"os/signal"
 
 	"github.com/attune-hpo/attune/export"
-	"github.com/attune-hpo/attune/internal/dataset"
 	"github.com/attune-hpo/attune/progress"
 	"github.com/attune-hpo/attune/pruner"
 	"github.com/attune-hpo/attune/sampler/tpe"
@@ -55,11 +54,11 @@ func objective(past []float64) study.Func {
 }
 
 func run(ctx context.Context, file string, trials int) error {
-	series, err := dataset.CO2()
+	series, err := monthlyCO2()
 	if err != nil {
 		return err
 	}
-	past := series.Values[:len(series.Values)-test]
+	past := series[:len(series)-test]
 
 	st, err := study.Open(ctx, sqlite.File(file), "co2", study.Config{
 		Sampler: tpe.New(tpe.Config{}),
@@ -102,7 +101,7 @@ func run(ctx context.Context, file string, trials int) error {
 	for name, value := range best.Params.All() {
 		fmt.Printf("  %-14s %s\n", name, value)
 	}
-	return use(best, series.Values)
+	return use(best, series)
 }
 
 // use trains the best configuration again, on all that came before the test

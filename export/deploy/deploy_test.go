@@ -40,7 +40,7 @@ import (
 var quiet = runtime.Options{Log: slog.New(slog.DiscardHandler)}
 
 func airPassengers(t testing.TB) forecast.Frame {
-	frame, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../../objective/forecast/testdata/airpassengers.csv")
+	frame, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../../data/airpassengers.csv")
 	require.NoError(t, err)
 	return frame
 }

@@ -70,7 +70,7 @@ func ExampleTrees() {
 // The native forecaster answers where there is no file.
 func ExampleOpen() {
 	ctx := context.Background()
-	frame := must(forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../../objective/forecast/testdata/airpassengers.csv"))
+	frame := must(forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../../data/airpassengers.csv"))
 	native := &forecast.Tabular{New: func() forecast.Regressor { return &forecast.Ridge{} }}
 	if err := native.Fit(ctx, frame, forecast.FitOptions{Horizon: 2}); err != nil {
 		panic(err)

@@ -19,7 +19,7 @@ import (
 
 func passengers(t testing.TB) forecast.Frame {
 	t.Helper()
-	f, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../../objective/forecast/testdata/airpassengers.csv")
+	f, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../../data/airpassengers.csv")
 	require.NoError(t, err)
 	return f
 }
@@ -211,7 +211,7 @@ func TestNetworkBytes(t *testing.T) {
 }
 
 func ExampleForecaster_network() {
-	frame, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../../objective/forecast/testdata/airpassengers.csv")
+	frame, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../../data/airpassengers.csv")
 	if err != nil {
 		panic(err)
 	}

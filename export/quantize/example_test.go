@@ -15,7 +15,7 @@ import (
 
 func Example() {
 	ctx := context.Background()
-	frame, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../../objective/forecast/testdata/airpassengers.csv")
+	frame, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../../data/airpassengers.csv")
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -25,7 +25,7 @@ const horizon = 6
 
 func passengers(t testing.TB) forecast.Frame {
 	t.Helper()
-	f, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../../objective/forecast/testdata/airpassengers.csv")
+	f, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../../data/airpassengers.csv")
 	require.NoError(t, err)
 	return f
 }

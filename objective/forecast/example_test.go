@@ -25,7 +25,7 @@ func must[T any](v T, err error) T {
 }
 
 func air() forecast.Frame {
-	return must(forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("testdata/airpassengers.csv"))
+	return must(forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../../data/airpassengers.csv"))
 }
 
 // A linear model beside the baselines, on the last two years.

@@ -18,7 +18,7 @@ var nan = math.NaN()
 
 func airPassengers(t testing.TB) Frame {
 	t.Helper()
-	f, err := CSV{Time: "month", Target: "passengers"}.ReadFile("testdata/airpassengers.csv")
+	f, err := CSV{Time: "month", Target: "passengers"}.ReadFile("../../data/airpassengers.csv")
 	require.NoError(t, err)
 	require.Len(t, f, 1)
 	require.Equal(t, 144, f[0].Len())

@@ -18,7 +18,7 @@ func must[T any](v T, err error) T {
 }
 
 func passengers() forecast.Frame {
-	return must(forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../forecast/testdata/airpassengers.csv"))
+	return must(forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../../data/airpassengers.csv"))
 }
 
 // A small convolutional network and the linear baseline against the seasonal naive

@@ -29,7 +29,7 @@ var ctx = context.Background()
 
 func air(t testing.TB) forecast.Frame {
 	t.Helper()
-	f, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../forecast/testdata/airpassengers.csv")
+	f, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../../data/airpassengers.csv")
 	require.NoError(t, err)
 	return f
 }

@@ -21,7 +21,7 @@ import (
 )
 
 func ExampleFamily() {
-	frame, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../forecast/testdata/airpassengers.csv")
+	frame, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../../data/airpassengers.csv")
 	if err != nil {
 		panic(err)
 	}
@@ -48,7 +48,7 @@ func ExampleFamily() {
 }
 
 func ExampleRegressor() {
-	frame, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../forecast/testdata/airpassengers.csv")
+	frame, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../../data/airpassengers.csv")
 	if err != nil {
 		panic(err)
 	}

@@ -16,7 +16,7 @@ import (
 
 func ExampleTask() {
 	ctx := context.Background()
-	frame, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../forecast/testdata/airpassengers.csv")
+	frame, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../../data/airpassengers.csv")
 	if err != nil {
 		panic(err)
 	}

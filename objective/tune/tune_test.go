@@ -34,7 +34,7 @@ import (
 // airPassengers returns the series but for its last year, and all of it.
 func airPassengers(t testing.TB) (train, all forecast.Frame) {
 	t.Helper()
-	all, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../forecast/testdata/airpassengers.csv")
+	all, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../../data/airpassengers.csv")
 	require.NoError(t, err)
 	train, _, err = all.Cut(12)
 	require.NoError(t, err)

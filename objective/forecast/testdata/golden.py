@@ -23,7 +23,7 @@ mu,sd=X.mean(0),X.std(0); Z=(X-mu)/sd; lam=2.5
 b=np.linalg.solve(Z.T@Z+lam*np.eye(3),Z.T@(t-t.mean()))
 xt=np.round(np.random.randn(4,3),3); pt=((xt-mu)/sd)@b+t.mean()
 # The MAPE of ridge regressions of the seasonally differenced logarithm, on the last windows of a series.
-passengers=np.array([float(l.split(',')[1]) for l in open('airpassengers.csv').read().split()[1:]])
+passengers=np.array([float(l.split(',')[1]) for l in open('../../../data/airpassengers.csv').read().split()[1:]])
 def ridge(X,t,lam):
     mu,sd=X.mean(0),X.std(0); Z=(X-mu)/sd
     b=np.linalg.solve(Z.T@Z+(lam+1e-9*len(t))*np.eye(X.shape[1]),Z.T@(t-t.mean()))
