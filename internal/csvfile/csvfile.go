@@ -34,13 +34,18 @@ const ahead = 1 << 16 // what is read ahead of a row
 
 var errLong = fmt.Errorf("longer than %d MiB: the end of the line is missing, or that of a quote", limit>>20)
 
-// An Error says where in a file something is wrong. The file and what read it are for
-// the caller to name.
+// An Error says where in a file something is wrong. Its text names neither the file nor
+// the package that reads it.
 type Error struct {
 	Line   int    // of the file, the header being 1; 0: the file as a whole
 	Column string // its name in the header; may be empty
 	Value  string // the text found there; may be empty
 	Err    error
+}
+
+// At returns an error with all of its fields.
+func At(line int, column, value string, err error) *Error {
+	return &Error{Line: line, Column: column, Value: value, Err: err}
 }
 
 // Error returns what is wrong after line, column and value, long ones cut short.
@@ -93,13 +98,12 @@ func Number(text string, na []string) (x float64, ok bool) {
 	return x, err == nil && !math.IsInf(x, 0)
 }
 
-// ReadFile returns what read makes of a file; errors name it, after the package that
-// asks if it cannot be opened.
-func ReadFile[T any](pkg, name string, read func(io.Reader) (T, error)) (T, error) {
+// ReadFile returns what read makes of a file, which its errors name.
+func ReadFile[T any](name string, read func(io.Reader) (T, error)) (T, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		var none T
-		return none, fmt.Errorf("%s: csv: %w", pkg, err)
+		return none, err
 	}
 	defer f.Close()
 	out, err := read(f)

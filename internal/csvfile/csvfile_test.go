@@ -164,14 +164,14 @@ func TestReadFile(t *testing.T) {
 		_, rows, _, err := all(r, 0)
 		return len(rows), err
 	}
-	_, err := csvfile.ReadFile("table", file, read)
+	_, err := csvfile.ReadFile(file, read)
 	assert.ErrorIs(t, err, os.ErrNotExist)
-	assert.ErrorContains(t, err, "table: csv: open "+file)
+	assert.ErrorContains(t, err, "open "+file)
 	require.NoError(t, os.WriteFile(file, []byte("a\n1\n2\n"), 0o600))
-	n, err := csvfile.ReadFile("table", file, read)
+	n, err := csvfile.ReadFile(file, read)
 	require.NoError(t, err)
 	assert.Equal(t, 2, n)
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	_, err = csvfile.ReadFile("table", file, read)
+	_, err = csvfile.ReadFile(file, read)
 	assert.EqualError(t, err, file+": there are no rows")
 }

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime/debug"
 )
 
@@ -158,4 +159,45 @@ func (g *Group) Err(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// A Rule says which round of a training counts, and when there have been enough.
+type Rule struct {
+	// Better reports whether the score a is better than b. A number is better than NaN.
+	Better func(a, b float64) bool
+	// Patience is how many rounds may follow the best one. 0: any number.
+	Patience int
+	// Last has the last round count, and not the best.
+	Last bool
+}
+
+// Best lets the trainings that were started go on from round to round, and returns the
+// number of the round that counts, 0 only if there is an error.
+//
+// It calls look when all trainings wait or are over: the first time at once, even if no
+// training waits, since all may be over without a round. look returns how many rounds
+// there have been, at least 1, and the score of the last one. After a round that counts
+// for now, Best calls keep. It returns the error of look, and [Group.Err], and leaves it
+// to the caller to end the trainings then.
+func (g *Group) Best(ctx context.Context, rule Rule, look func() (rounds int, score float64, err error), keep func()) (best int, err error) {
+	top := math.NaN()
+	for first := true; first || g.Waiting() > 0; first = false {
+		if err := g.Err(ctx); err != nil {
+			return 0, err
+		}
+		rounds, score, err := look()
+		if err != nil {
+			return 0, err
+		}
+		if best == 0 || rule.Last || rule.Better(score, top) {
+			best, top = rounds, score
+			keep()
+		}
+		if rule.Patience > 0 && rounds-best >= rule.Patience {
+			g.End()
+			break
+		}
+		g.Answer(nil)
+	}
+	return best, g.Err(ctx)
 }

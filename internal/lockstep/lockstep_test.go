@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync/atomic"
 	"testing"
 
@@ -115,4 +116,62 @@ func TestPanicAtTheEnd(t *testing.T) {
 		g.End()
 	}()
 	assert.Zero(t, g.Waiting())
+}
+
+// Scores of the rounds of two trainings, the longer of which goes on alone.
+func TestBest(t *testing.T) {
+	nan := math.NaN()
+	less := func(a, b float64) bool { return a < b || math.IsNaN(b) && !math.IsNaN(a) }
+	for name, c := range map[string]struct {
+		scores []float64
+		rule   lockstep.Rule
+		best   int
+		looked int
+	}{
+		"the best":               {[]float64{3, 1, 2, 1}, lockstep.Rule{Better: less}, 2, 4},
+		"the last":               {[]float64{3, 1, 2, 1}, lockstep.Rule{Better: less, Last: true}, 4, 4},
+		"patience":               {[]float64{3, 1, 2, 1, 0}, lockstep.Rule{Better: less, Patience: 2}, 2, 4},
+		"more patience":          {[]float64{3, 1, 2, 1, 0}, lockstep.Rule{Better: less, Patience: 3}, 5, 5},
+		"no score":               {[]float64{nan, nan}, lockstep.Rule{Better: less}, 1, 2},
+		"a score after none":     {[]float64{nan, 5, nan}, lockstep.Rule{Better: less}, 2, 3},
+		"trainings of no rounds": {nil, lockstep.Rule{Better: less, Patience: 1}, 7, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := lockstep.New(2, 1, func(i int, wait func() error) error {
+				for round := range c.scores {
+					if i == 0 && round == 2 {
+						return nil
+					}
+					if err := wait(); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			g.Start(0, 2)
+			looked, kept := 0, 0
+			best, err := g.Best(t.Context(), c.rule, func() (int, float64, error) {
+				looked++
+				if c.scores == nil {
+					return 7, 1, nil
+				}
+				return looked, c.scores[min(looked, len(c.scores))-1], nil
+			}, func() { kept = looked })
+			require.NoError(t, err)
+			assert.Equal(t, c.best, best)
+			if c.scores != nil {
+				assert.Equal(t, c.best, kept)
+			}
+			assert.Equal(t, c.looked, looked)
+			assert.Zero(t, g.Waiting())
+		})
+	}
+
+	g := lockstep.New(2, 1, func(_ int, wait func() error) error { return wait() })
+	g.Start(0, 2)
+	broken := errors.New("broken")
+	_, err := g.Best(t.Context(), lockstep.Rule{Better: less}, func() (int, float64, error) { return 1, 0, broken }, func() { t.Error("kept") })
+	require.ErrorIs(t, err, broken)
+	assert.Equal(t, 2, g.Waiting(), "whoever calls Best ends them")
+	g.End()
 }

@@ -47,7 +47,11 @@ type CSV struct {
 
 // ReadFile reads a frame from a file; see [CSV.Read].
 func (c CSV) ReadFile(name string) (Frame, error) {
-	return csvfile.ReadFile("forecast", name, c.Read)
+	f, err := csvfile.ReadFile(name, c.read)
+	if err != nil {
+		return nil, pkg.Errorf("csv: %w", err)
+	}
+	return f, nil
 }
 
 // Read reads a frame; the series come in the order of their first rows, which may
@@ -61,6 +65,14 @@ func (c CSV) ReadFile(name string) (Frame, error) {
 // infinity; [ErrMissing]; [ErrFrequency]; [ErrConstant]; [ErrEmpty]. A row of more than
 // 16 MiB is refused.
 func (c CSV) Read(r io.Reader) (Frame, error) {
+	f, err := c.read(r)
+	if err != nil {
+		return nil, pkg.Errorf("csv: %w", err)
+	}
+	return f, nil
+}
+
+func (c CSV) read(r io.Reader) (Frame, error) {
 	if c.Location == nil {
 		c.Location = time.UTC
 	}
@@ -79,7 +91,7 @@ func (c CSV) Read(r io.Reader) (Frame, error) {
 		err = t.rows(in)
 	}
 	if err != nil {
-		return nil, located(err)
+		return nil, err
 	}
 	return t.frame()
 }
@@ -143,16 +155,16 @@ func (t *table) rows(in *csvfile.Reader) error {
 		text := fields[t.time]
 		if t.Layout == "" {
 			if t.Layout = RecognizeLayout(text); t.Layout == "" {
-				return &CSVError{r.line, t.Time, text, fmt.Errorf("%w in a layout known here: set Layout", ErrTime)}
+				return csvfile.At(r.line, t.Time, text, fmt.Errorf("%w in a layout known here: set Layout", ErrTime))
 			}
 		}
 		if r.time, err = parseTime(t.Layout, text, t.Location); err != nil {
-			return &CSVError{r.line, t.Time, text, fmt.Errorf("%w in the layout %q: %w", ErrTime, t.Layout, err)}
+			return csvfile.At(r.line, t.Time, text, fmt.Errorf("%w in the layout %q: %w", ErrTime, t.Layout, err))
 		}
 		for i, k := range t.columns {
 			v, ok := csvfile.Number(fields[k], t.NA)
 			if !ok {
-				return &CSVError{r.line, t.names[i], fields[k], ErrNumber}
+				return csvfile.At(r.line, t.names[i], fields[k], ErrNumber)
 			}
 			r.values[i] = v
 		}
@@ -240,7 +252,7 @@ func (t *table) at(line int, value, id string, err error) error {
 	if id != "" {
 		err = fmt.Errorf("series %q: %w", id, err)
 	}
-	return &CSVError{line, t.Time, value, err}
+	return csvfile.At(line, t.Time, value, err)
 }
 
 func (t *table) one(id string, rows []row, freq Frequency) (Series, error) {
@@ -277,7 +289,7 @@ func (t *table) one(id string, rows []row, freq Frequency) (Series, error) {
 			n--
 		}
 		if n == 0 {
-			return s, &CSVError{rows[0].line, t.Target, "", fmt.Errorf("series %q: %w", id, ErrMissing)}
+			return s, csvfile.At(rows[0].line, t.Target, "", fmt.Errorf("series %q: %w", id, ErrMissing))
 		}
 	}
 	for k := range columns {
@@ -286,7 +298,7 @@ func (t *table) one(id string, rows []row, freq Frequency) (Series, error) {
 		}
 		hole := slices.IndexFunc(columns[k], math.IsNaN)
 		if hole >= 0 && t.Fill == Refuse {
-			return s, &CSVError{lines[hole], t.names[k], "", fmt.Errorf("%w at %s: set Fill", ErrMissing, stamp(s.Time(hole)))}
+			return s, csvfile.At(lines[hole], t.names[k], "", fmt.Errorf("%w at %s: set Fill", ErrMissing, stamp(s.Time(hole))))
 		}
 		fill(t.Fill, columns[k])
 	}
@@ -298,9 +310,9 @@ func (t *table) one(id string, rows []row, freq Frequency) (Series, error) {
 		s.Known = append(s.Known, Column{t.Known[k], columns[1+len(t.Past)+k]})
 	}
 	if first := slices.IndexFunc(s.Y, func(v float64) bool { return !math.IsNaN(v) }); first < 0 {
-		return s, &CSVError{rows[0].line, t.Target, "", fmt.Errorf("series %q: %w: no row has a target", id, ErrMissing)}
+		return s, csvfile.At(rows[0].line, t.Target, "", fmt.Errorf("series %q: %w: no row has a target", id, ErrMissing))
 	} else if !t.AllowConstant && !slices.ContainsFunc(s.Y, func(v float64) bool { return !math.IsNaN(v) && v != s.Y[first] }) {
-		return s, &CSVError{0, t.Target, "", fmt.Errorf("series %q: %w, %v: there is nothing to forecast: set AllowConstant if it is meant", id, ErrConstant, s.Y[first])}
+		return s, csvfile.At(0, t.Target, "", fmt.Errorf("series %q: %w, %v: there is nothing to forecast: set AllowConstant if it is meant", id, ErrConstant, s.Y[first]))
 	}
 	return s, nil
 }

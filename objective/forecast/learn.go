@@ -3,7 +3,6 @@ package forecast
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -137,26 +136,14 @@ func (l *learner) foldByFold(ctx context.Context) (Learned, error) {
 func (l *learner) roundByRound(ctx context.Context) (Learned, error) {
 	var out Learned
 	var best []FoldResult
-	score, better := math.NaN(), l.metrics[0].Better
-	for l.group.Waiting() > 0 {
-		if err := l.group.Err(ctx); err != nil {
-			return Learned{}, err
-		}
+	rule := lockstep.Rule{Better: l.metrics[0].Better, Patience: l.opts.Patience, Last: l.opts.Last}
+	look := func() (rounds int, score float64, err error) {
 		r := l.result(l.name, l.results)
 		out.Curve = append(out.Curve, r.Scores[0])
-		if best == nil || l.opts.Last || better(r.Scores[0], score) {
-			score, best, out.Rounds = r.Scores[0], slices.Clone(l.results), len(out.Curve)
-		}
-		if err := l.report(len(out.Curve)-1, r); err != nil {
-			return Learned{}, err
-		}
-		if p := l.opts.Patience; p > 0 && len(out.Curve)-out.Rounds >= p {
-			l.group.End()
-			break
-		}
-		l.group.Answer(nil)
+		return len(out.Curve), r.Scores[0], l.report(len(out.Curve)-1, r)
 	}
-	if err := l.group.Err(ctx); err != nil {
+	var err error
+	if out.Rounds, err = l.group.Best(ctx, rule, look, func() { best = slices.Clone(l.results) }); err != nil {
 		return Learned{}, err
 	}
 	out.Result = l.result(l.name, best)

@@ -38,7 +38,11 @@ type CSV struct {
 
 // ReadFile reads a table from a file; see [CSV.Read].
 func (c CSV) ReadFile(name string) (Table, error) {
-	return csvfile.ReadFile("table", name, c.Read)
+	t, err := csvfile.ReadFile(name, c.read)
+	if err != nil {
+		return Table{}, pkg.Errorf("csv: %w", err)
+	}
+	return t, nil
 }
 
 // Read reads a table, all of it into memory. Features may miss values; targets,
@@ -50,6 +54,14 @@ func (c CSV) ReadFile(name string) (Table, error) {
 // [ErrConstant], for a target of one value or class; [ErrConfig]; [ErrEmpty]. A row of
 // more than 16 MiB is refused.
 func (c CSV) Read(r io.Reader) (Table, error) {
+	t, err := c.read(r)
+	if err != nil {
+		return Table{}, pkg.Errorf("csv: %w", err)
+	}
+	return t, nil
+}
+
+func (c CSV) read(r io.Reader) (Table, error) {
 	if c.NA == nil {
 		c.NA = csvfile.NA
 	}
@@ -69,7 +81,7 @@ func (c CSV) Read(r io.Reader) (Table, error) {
 			if name == "" && role.is != "Ignore" {
 				continue
 			}
-			if _, err := in.find(name); err != nil {
+			if _, err := in.Find(name); err != nil {
 				return Table{}, err
 			}
 			if was, ok := roles[name]; ok {
@@ -202,7 +214,7 @@ func readCells(r io.Reader, comma rune) (cells, error) {
 		err = in.Text(in.Header...)
 	}
 	if err != nil {
-		return cells{}, located(err)
+		return cells{}, err
 	}
 	c := cells{Reader: in}
 	for {
@@ -214,21 +226,15 @@ func readCells(r io.Reader, comma rune) (cells, error) {
 			err = in.Text(row...)
 		}
 		if err != nil {
-			return c, located(err)
+			return c, err
 		}
 		c.rows, c.lines = append(c.rows, slices.Clone(row)), append(c.lines, in.Line)
 	}
 }
 
-// find returns the place of a column.
-func (c cells) find(name string) (int, error) {
-	k, err := c.Find(name)
-	return k, located(err)
-}
-
 // at says that something is wrong with a field.
 func (c cells) at(row, k int, err error) error {
-	return &CSVError{c.lines[row], c.Header[k], c.rows[row][k], err}
+	return csvfile.At(c.lines[row], c.Header[k], c.rows[row][k], err)
 }
 
 // complete reports the first value that is missing.

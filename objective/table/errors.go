@@ -3,8 +3,11 @@ package table
 import (
 	"errors"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/internal/csvfile"
 )
+
+const pkg fault.Package = "table"
 
 // What can be wrong with data and settings; errors of this package wrap them.
 var (
@@ -23,24 +26,7 @@ var (
 	ErrStudy = errors.New("study of another task")
 )
 
-// A CSVError says where in a file something is wrong.
-type CSVError struct {
-	Line   int    // of the file, the header being 1; 0: the file as a whole
-	Column string // its name in the header; may be empty
-	Value  string // the text found there; may be empty
-	Err    error
-}
-
-// Error returns what is wrong after line, column and value, long ones cut short.
-func (e *CSVError) Error() string { return "table: csv: " + (*csvfile.Error)(e).Error() }
-
-// Unwrap returns the cause.
-func (e *CSVError) Unwrap() error { return e.Err }
-
-// located returns the error of a reader as one of this package.
-func located(err error) error {
-	if e, ok := errors.AsType[*csvfile.Error](err); ok {
-		return (*CSVError)(e)
-	}
-	return err
-}
+// A CSVError says where in a file something is wrong. It has four fields: the Line of the
+// file, an int, which is 1 for the header and 0 for the file as a whole; the name of the
+// Column and the text of the Value, which may be empty; and Err, what is wrong.
+type CSVError = csvfile.Error

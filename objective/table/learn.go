@@ -3,7 +3,6 @@ package table
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"github.com/attune-hpo/attune/internal/lockstep"
 	"github.com/attune-hpo/attune/objective/tree"
@@ -15,8 +14,8 @@ type learner struct {
 	engine   engine.Engine
 	params   engine.Params
 	metric   Metric
-	patience int  // ends the training after so many rounds without a better score; 0: never
-	last     bool // the last round is the result, and not the best
+	patience int  // see lockstep.Rule
+	last     bool // see lockstep.Rule
 	folds    []foldData
 	onRound  func(round int, score float64) error
 }
@@ -59,23 +58,16 @@ func (l *learner) run(ctx context.Context, threads int) (curve, error) {
 	})
 	defer group.End() // whatever happens, nobody is left waiting
 	group.Start(0, len(all))
-	best := curve{score: math.NaN()}
-	// There is something new after a round, and at the end of trainings that had none.
-	for first := true; first || group.Waiting() > 0; first = false {
-		if err := group.Err(ctx); err != nil {
-			return curve{}, err
-		}
-		over, err := l.judge(&best, all)
-		if err != nil {
-			return curve{}, err
-		}
-		if over {
-			group.End()
-			break
-		}
-		group.Answer(nil)
+	var now, best curve
+	rule := lockstep.Rule{Better: l.metric.Better, Patience: l.patience, Last: l.last}
+	look := func() (int, float64, error) {
+		now = l.look(all)
+		return now.rounds, now.score, l.onRound(now.rounds-1, now.score)
 	}
-	return best, group.Err(ctx)
+	if _, err := group.Best(ctx, rule, look, func() { best = now }); err != nil {
+		return curve{}, err
+	}
+	return best, nil
 }
 
 // fit trains in one fold.
@@ -94,22 +86,20 @@ func (l *learner) fit(ctx context.Context, t *training, p engine.Params, wait fu
 	return err
 }
 
-// judge scores a round, and tells whether it is the last that is needed.
-func (l *learner) judge(best *curve, all []training) (over bool, err error) {
-	var truth, predicted, weight []float64
-	round := -1
+// look returns how the training stands: after the round that a fold is furthest in, or
+// after all rounds where no fold has any.
+func (l *learner) look(all []training) curve {
+	var c curve
+	var truth, weight []float64
 	for _, t := range all {
-		truth, predicted, weight = append(truth, t.truth...), append(predicted, t.predicted...), append(weight, t.weight...)
-		round = max(round, t.round)
+		truth, c.predicted, weight = append(truth, t.truth...), append(c.predicted, t.predicted...), append(weight, t.weight...)
+		c.rounds = max(c.rounds, t.round+1)
 	}
-	if round < 0 {
-		round = l.params.Trees - 1
+	if c.rounds == 0 {
+		c.rounds = l.params.Trees
 	}
-	score := l.metric.Score(truth, predicted, weight)
-	if best.predicted == nil || l.last || l.metric.Better(score, best.score) {
-		*best = curve{round + 1, score, predicted}
-	}
-	return l.patience > 0 && round+1-best.rounds >= l.patience, l.onRound(round, score)
+	c.score = l.metric.Score(truth, c.predicted, weight)
+	return c
 }
 
 // predict returns what a model says of the rows of d, one output after the other.

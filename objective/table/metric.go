@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
-	"strings"
+
+	"github.com/attune-hpo/attune/objective/internal/metric"
 )
 
 // A Metric scores predictions. The score of several folds is that of all their rows,
@@ -15,24 +15,21 @@ import (
 // Rows count by their weights. In all metrics a row whose truth is NaN or whose weight
 // is 0 is left out, a score of no rows is NaN, and a prediction that is NaN for a row
 // that counts makes the score NaN: nobody gets better by not answering.
-type Metric struct {
-	name     string
-	quantile float64
-}
+type Metric struct{ m metric.Metric }
 
 // The metrics of numbers, with y the truth, f the prediction and weighted means over
 // all rows.
 var (
 	// RMSE is sqrt(mean (y-f)²), in the units of the target.
-	RMSE = Metric{name: "rmse"}
+	RMSE = Metric{metric.RMSE}
 	// MAE is mean |y-f|, in the units of the target.
-	MAE = Metric{name: "mae"}
+	MAE = Metric{metric.MAE}
 	// MAPE is 100 mean |y-f|/|y|, in percent. Rows of a truth of 0, where it is not
 	// defined, are left out.
-	MAPE = Metric{name: "mape"}
+	MAPE = Metric{metric.MAPE}
 	// R2 is 1 - Σ(y-f)²/Σ(y-mean y)²; greater is better, and it is at most 1. It is NaN
 	// if all truths are equal.
-	R2 = Metric{name: "r2"}
+	R2 = Metric{metric.R2}
 )
 
 // The metrics of classes, by their probabilities p. A row is predicted to be of its
@@ -40,16 +37,16 @@ var (
 var (
 	// LogLoss is mean -log p of the true class. Probabilities are taken to be at least
 	// 2.2e-16, so that one mistake is not infinite.
-	LogLoss = Metric{name: "logloss"}
+	LogLoss = Metric{metric.New("logloss")}
 	// Brier is mean Σ(p_k - [y=k])² over the classes k; for two classes half of it, the
 	// mean (p-y)² (Brier, Monthly Weather Review 78, 1950).
-	Brier = Metric{name: "brier"}
+	Brier = Metric{metric.New("brier")}
 	// Accuracy is the share of rows whose predicted class is the true one; greater is
 	// better.
-	Accuracy = Metric{name: "accuracy"}
+	Accuracy = Metric{metric.Greater("accuracy")}
 	// F1 is the mean over the classes of 2TP/(2TP+FP+FN); greater is better. Classes
 	// that neither occur nor are predicted are left out.
-	F1 = Metric{name: "f1"}
+	F1 = Metric{metric.Greater("f1")}
 )
 
 // The metrics of rankings, by the probability of the second of two classes, or by the
@@ -60,21 +57,22 @@ var (
 	// AUC is the probability that a row of the class scores higher than one that is
 	// not, ties counting half: the area under the ROC curve (Hanley and McNeil,
 	// Radiology 143, 1982).
-	AUC = Metric{name: "auc"}
+	AUC = Metric{metric.Greater("auc")}
 	// AP is the average precision: Σ (R_i - R_{i-1}) P_i, over the scores as thresholds
 	// from high to low, with recall R and precision P. Prefer it to AUC where anomalies
 	// are rare.
-	AP = Metric{name: "ap"}
+	AP = Metric{metric.Greater("ap")}
 )
 
 // Pinball returns the loss that the q-quantile minimizes: the mean of q(y-f) where f is
 // at most y, else of (1-q)(f-y) (Koenker and Bassett, Econometrica 46, 1978), in the
 // units of the target. A [Task] trains for it. It panics unless 0 < q < 1.
 func Pinball(q float64) Metric {
-	if !(q > 0 && q < 1) {
+	m, ok := metric.Pinball(q)
+	if !ok {
 		panic(fmt.Errorf("table: pinball@%v: %w: a quantile is between 0 and 1", q, ErrConfig))
 	}
-	return Metric{name: "pinball", quantile: q}
+	return Metric{m}
 }
 
 // A Kind is what a table's models predict.
@@ -100,52 +98,35 @@ func Metrics(k Kind) []Metric { return slices.Clone(kinds[k]) }
 
 // goes reports whether m scores predictions of a kind.
 func (m Metric) goes(k Kind) bool {
-	return slices.Contains(kinds[k], m) || k == Regression && m.name == "pinball"
+	return slices.Contains(kinds[k], m) || k == Regression && m.m.IsPinball()
 }
 
 // ParseMetric returns the metric of a name, upper or lower case: that of
 // [Metric.Name], as in auc or pinball@0.9. It fails with [ErrConfig].
 func ParseMetric(name string) (Metric, error) {
-	s := strings.ToLower(strings.TrimSpace(name))
-	var known []string
-	for _, m := range slices.Concat(kinds[Regression], kinds[Classification]) {
-		if m.name == s {
-			return m, nil
-		}
-		known = append(known, m.name)
+	m, err := metric.Parse(name, metrics)
+	if err != nil {
+		return Metric{}, fmt.Errorf("table: metric %q: %w: %w", name, ErrConfig, err)
 	}
-	if q, ok := strings.CutPrefix(s, "pinball@"); ok {
-		if q, err := strconv.ParseFloat(q, 64); err == nil && q > 0 && q < 1 {
-			return Pinball(q), nil
-		}
-		return Metric{}, fmt.Errorf("table: metric %q: %w: the quantile is between 0 and 1, as in pinball@0.9", name, ErrConfig)
-	}
-	return Metric{}, fmt.Errorf("table: metric %q: %w: want one of %s, pinball@Q", name, ErrConfig, strings.Join(known, ", "))
+	return Metric{m}, nil
 }
+
+// metrics are all but the pinball loss.
+var metrics = func() (all []metric.Metric) {
+	for _, m := range slices.Concat(kinds[Regression], kinds[Classification]) {
+		all = append(all, m.m)
+	}
+	return all
+}()
 
 // Name returns the name of m, in lower case.
-func (m Metric) Name() string {
-	if m.quantile > 0 {
-		return m.name + "@" + strconv.FormatFloat(m.quantile, 'g', -1, 64)
-	}
-	return m.name
-}
+func (m Metric) Name() string { return m.m.Name() }
 
 // Maximize reports whether greater is better.
-func (m Metric) Maximize() bool {
-	return slices.Contains([]Metric{R2, Accuracy, F1, AUC, AP}, m)
-}
+func (m Metric) Maximize() bool { return m.m.Maximize() }
 
 // Better reports whether the score a is better than b. A number is better than NaN.
-func (m Metric) Better(a, b float64) bool {
-	if math.IsNaN(a) || math.IsNaN(b) {
-		return !math.IsNaN(a) && math.IsNaN(b)
-	}
-	if m.Maximize() {
-		return a > b
-	}
-	return a < b
-}
+func (m Metric) Better(a, b float64) bool { return m.m.Better(a, b) }
 
 // Score returns the score of predictions. truth has a number a row: for classes their
 // indices, for anomaly scores 1 or 0. predicted has as many: predictions, scores, or
@@ -167,7 +148,7 @@ func (m Metric) Score(truth, predicted, weight []float64) float64 {
 		if weight != nil {
 			w = weight[i]
 		}
-		if math.IsNaN(y) || w == 0 || m == MAPE && y == 0 {
+		if math.IsNaN(y) || w == 0 || m == MAPE && y == 0 { // not defined there
 			continue
 		}
 		row := predicted[i*outputs : (i+1)*outputs]
@@ -179,25 +160,16 @@ func (m Metric) Score(truth, predicted, weight []float64) float64 {
 	if len(s.truth) == 0 {
 		return math.NaN()
 	}
-	switch m.name {
-	case "rmse":
-		return math.Sqrt(s.mean(func(y float64, f []float64) float64 { return (y - f[0]) * (y - f[0]) }))
-	case "mae":
-		return s.mean(func(y float64, f []float64) float64 { return math.Abs(y - f[0]) })
-	case "mape":
-		return 100 * s.mean(func(y float64, f []float64) float64 { return math.Abs(y-f[0]) / math.Abs(y) })
-	case "pinball":
-		return s.mean(func(y float64, f []float64) float64 {
-			return max(m.quantile*(y-f[0]), (1-m.quantile)*(f[0]-y))
-		})
-	case "r2":
-		return s.r2()
-	case "logloss":
+	if m.goes(Regression) {
+		return s.points(m.m)
+	}
+	switch m {
+	case LogLoss:
 		const least = 0x1p-52
 		return s.mean(func(y float64, p []float64) float64 {
 			return -math.Log(min(max(probability(p, int(y)), least), 1-least))
 		})
-	case "brier":
+	case Brier:
 		return s.mean(func(y float64, p []float64) float64 {
 			if len(p) == 1 {
 				return (p[0] - y) * (p[0] - y)
@@ -215,21 +187,21 @@ func (m Metric) Score(truth, predicted, weight []float64) float64 {
 			}
 			return sum
 		})
-	case "accuracy":
+	case Accuracy:
 		return s.mean(func(y float64, p []float64) float64 {
 			if likeliest(p) == int(y) {
 				return 1
 			}
 			return 0
 		})
-	case "f1":
+	case F1:
 		return s.f1()
-	case "auc":
+	case AUC:
 		return s.ranking(rocArea)
-	case "ap":
+	case AP:
 		return s.ranking(averagePrecision)
 	}
-	panic(fmt.Sprintf("table: metric %q: there is none", m.name))
+	panic("table: the zero Metric scores nothing: see ParseMetric")
 }
 
 // probability returns that of class k, of a row that has one for each or for class 1.
@@ -278,13 +250,13 @@ func (s scored) mean(loss func(y float64, f []float64) float64) float64 {
 	return sum / weight
 }
 
-func (s scored) r2() float64 {
-	if slices.Min(s.truth) == slices.Max(s.truth) {
-		return math.NaN()
+// points returns the score of numbers.
+func (s scored) points(m metric.Metric) float64 {
+	var sum metric.Sum
+	for i, y := range s.truth {
+		sum.Add(m, y, s.predicted[i], s.weight[i])
 	}
-	mean := s.mean(func(y float64, _ []float64) float64 { return y })
-	return 1 - s.mean(func(y float64, f []float64) float64 { return (y - f[0]) * (y - f[0]) })/
-		s.mean(func(y float64, _ []float64) float64 { return (y - mean) * (y - mean) })
+	return sum.Score(m)
 }
 
 func (s scored) f1() float64 {

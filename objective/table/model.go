@@ -155,33 +155,46 @@ func (m Model) PredictTexts(rows [][]string) (Predictions, error) {
 // all of m.Features, in any order and among others. Errors are a *[CSVError], as of
 // [CSV.Read], or those of [Model.Predict].
 func (m Model) PredictFile(name string) (Predictions, error) {
-	return csvfile.ReadFile("table", name, m.PredictCSV)
+	rows, err := csvfile.ReadFile(name, m.rows)
+	if err != nil {
+		return Predictions{}, pkg.Errorf("csv: %w", err)
+	}
+	return m.Predict(rows)
 }
 
 // PredictCSV is [Model.PredictFile] of what r holds.
 func (m Model) PredictCSV(r io.Reader) (Predictions, error) {
+	rows, err := m.rows(r)
+	if err != nil {
+		return Predictions{}, pkg.Errorf("csv: %w", err)
+	}
+	return m.Predict(rows)
+}
+
+// rows reads the features of comma-separated values.
+func (m Model) rows(r io.Reader) ([][]float64, error) {
 	in, err := readCells(r, m.Comma)
 	if err != nil {
-		return Predictions{}, err
+		return nil, err
 	}
 	rows := make([][]float64, len(in.rows))
 	for i := range rows {
 		rows[i] = make([]float64, len(m.Features))
 	}
 	for f, index := range m.index() {
-		k, err := in.find(m.Features[f].Name)
+		k, err := in.Find(m.Features[f].Name)
 		if err != nil {
-			return Predictions{}, err
+			return nil, err
 		}
 		for i, row := range in.rows {
 			v, ok := index(row[k])
 			if !ok {
-				return Predictions{}, in.at(i, k, ErrNumber)
+				return nil, in.at(i, k, ErrNumber)
 			}
 			rows[i][f] = v
 		}
 	}
-	return m.Predict(rows)
+	return rows, nil
 }
 
 // index returns for each feature a function that reads a text, if it can.

@@ -157,8 +157,8 @@ func (t *Task) params(settings space.Settings) (engine.Params, error) {
 		}
 		p.Loss, p.Classes = loss, classes
 	case Regression:
-		if m.quantile > 0 && !chosen {
-			p.Loss, p.Quantile = engine.Quantile, m.quantile
+		if m.m.IsPinball() && !chosen {
+			p.Loss, p.Quantile = engine.Quantile, m.m.Quantile()
 		}
 	}
 	return p, nil
