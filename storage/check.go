@@ -101,6 +101,25 @@ func CheckObjectives(s trial.Header, r trial.Record) error {
 	return nil
 }
 
+// Claim returns r as it is once a worker has started it at the given time, under
+// a key if that is not empty. It serves back ends, which call it in
+// [Ledger.Start]. The error wraps [space.ErrInvalid]: the key is not UTF-8.
+func Claim(r trial.Record, at time.Time, key string) (trial.Record, error) {
+	if key != "" {
+		note, err := trial.NewAttr(trial.KeyNote, key)
+		var c canonical
+		if c.text(key); c.err != nil {
+			err = c.err
+		}
+		if err != nil {
+			return trial.Record{}, err
+		}
+		r.Notes = r.Notes.With(note)
+	}
+	r.State, r.Started = trial.Running, Stamp(at)
+	return r, nil
+}
+
 // Stamp returns t as records keep it: in UTC, in whole microseconds, without a
 // monotonic reading. The zero time stays zero.
 func Stamp(t time.Time) time.Time {

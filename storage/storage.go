@@ -2,8 +2,20 @@
 // studies, a [Ledger] holds the trials of one.
 //
 // A ledger takes changes and gives out records. It answers no other question:
-// whoever reads it keeps a [trial.History], and asks that. A new back end has
-// twelve methods to write, and package storagetest to prove itself by.
+// whoever reads it keeps a [trial.History], and asks that.
+//
+// # Writing a back end
+//
+// A back end implements the five methods of [Store] and the seven of [Ledger];
+// package storage/memory is the shortest that does. What a trial becomes is not
+// for the back end to decide: [CheckAdd] says what may be added, [Claim] what a
+// trial is once started, and [CanonicalChanges] with [trial.Record.Apply] what a
+// change makes of it. Package storagetest proves the result.
+//
+// Three more abilities are optional interfaces. A ledger that is a [Leaser] knows
+// which workers are alive, one that is a [Waiter] can wait for changes, and a
+// store that is a [Reader] opens studies without the right to change them. The
+// functions [Wait] and [Read] serve back ends that lack them.
 package storage
 
 import (
@@ -39,6 +51,8 @@ var (
 	ErrBusy = errors.New("storage: locked by others")
 	// ErrFull reports that there is no room left. What was committed is safe.
 	ErrFull = errors.New("storage: no space left")
+	// ErrReadOnly reports a change to a ledger that was opened to be read.
+	ErrReadOnly = errors.New("storage: opened to be read only")
 )
 
 // A Store is a catalogue of studies. It is safe for concurrent use.
@@ -77,8 +91,13 @@ type Ledger interface {
 	Add(ctx context.Context, records ...trial.Record) ([]int, error)
 	// Start claims the waiting trial of the lowest number or, if none waits, adds
 	// a new one, and returns it as running since the given time. No two calls, in
-	// whatever process, return the same trial.
-	Start(ctx context.Context, at time.Time) (trial.Record, error)
+	// whatever process, return the same trial, unless they have the same key.
+	//
+	// A key makes Start safe to repeat. If a trial was started under it before, in
+	// whatever process, Start changes nothing and returns that trial as it is now,
+	// running or finished. The key is kept with the trial, see [trial.Record.Key].
+	// An empty key is none. One that is not UTF-8 fails with [space.ErrInvalid].
+	Start(ctx context.Context, at time.Time, key string) (trial.Record, error)
 	// Write applies changes to a trial, all or none, as [trial.Record.Apply] does,
 	// and fails with its errors, trial.ErrFinished if it has finished; with those of
 	// [CanonicalChanges] and [CheckObjectives]; with ErrNoTrial if there is no such
@@ -118,7 +137,11 @@ type Leaser interface {
 	// them as they are then. In the same transaction it adds what retry returns
 	// for each, unless that is not ok. No two calls, in whatever process, reap the
 	// same trial. Trials that never had a lease are left alone.
-	Reap(ctx context.Context, grace time.Duration, at time.Time, retry Retry) ([]trial.Record, error)
+	//
+	// Held are the trials that the caller is working on. Reap renews them first, in
+	// the same transaction, as Renew does: a process that was suspended must not
+	// take its own trials for dead when it wakes up.
+	Reap(ctx context.Context, held []int, grace time.Duration, at time.Time, retry Retry) ([]trial.Record, error)
 }
 
 // Retry returns the trial to enqueue in place of one that failed; ok is false
@@ -126,3 +149,82 @@ type Leaser interface {
 // again if that is repeated, so it must not use the store. If it panics, Reap
 // changes nothing.
 type Retry func(failed trial.Record) (waiting trial.Record, ok bool)
+
+// A Waiter is a Ledger that learns of changes without asking for them all the
+// time.
+type Waiter interface {
+	Ledger
+	// Wait returns nil when a trial may have changed after the cursor, in whatever
+	// process: at once if one has already. It may return too early, never too late,
+	// so the caller looks with Since and waits again. It fails like Since, if the
+	// ledger is closed or its study deleted meanwhile too, and with the error of
+	// ctx.
+	Wait(ctx context.Context, after Cursor) error
+}
+
+// Wait waits until a trial of l may have changed after the cursor, as
+// [Waiter.Wait] does. A ledger that is no Waiter is asked again and again, the
+// less often the longer nothing happens: every 10 ms at first, every second in
+// the end.
+func Wait(ctx context.Context, l Ledger, after Cursor) error {
+	if w, ok := l.(Waiter); ok {
+		return w.Wait(ctx, after)
+	}
+	for pause := 10 * time.Millisecond; ; pause = min(pause*5/4, time.Second) {
+		changed, err := changed(ctx, l, after)
+		if changed || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+func changed(ctx context.Context, l Ledger, after Cursor) (bool, error) {
+	next, stop := iter.Pull2(l.Since(ctx, after))
+	defer stop()
+	_, err, ok := next()
+	return ok && err == nil, err
+}
+
+// A Reader is a Store that can open a study without touching it.
+type Reader interface {
+	Store
+	// Read opens a study as Open does, to be read only: whatever would change the
+	// study fails with ErrReadOnly. It creates nothing and changes nothing in the
+	// store. The ledger sees what others change while it is open.
+	Read(ctx context.Context, name string) (Ledger, error)
+}
+
+// Read opens a study of s to be read only, as [Reader.Read] does. A store that is
+// no Reader is asked to Open it, and the ledger then refuses changes.
+func Read(ctx context.Context, s Store, name string) (Ledger, error) {
+	if r, ok := s.(Reader); ok {
+		return r.Read(ctx, name)
+	}
+	l, err := s.Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return readOnly{l}, nil
+}
+
+// readOnly is a ledger without the methods that change it.
+type readOnly struct{ Ledger }
+
+var _ Waiter = readOnly{}
+
+func (l readOnly) Annotate(context.Context, trial.Attrs, trial.Attrs) error { return ErrReadOnly }
+
+func (l readOnly) Add(context.Context, ...trial.Record) ([]int, error) { return nil, ErrReadOnly }
+
+func (l readOnly) Start(context.Context, time.Time, string) (trial.Record, error) {
+	return trial.Record{}, ErrReadOnly
+}
+
+func (l readOnly) Write(context.Context, int, ...trial.Change) error { return ErrReadOnly }
+
+func (l readOnly) Wait(ctx context.Context, after Cursor) error { return Wait(ctx, l.Ledger, after) }

@@ -50,6 +50,13 @@ func (l *lease) drop(number int) {
 	delete(l.held, number)
 }
 
+// numbers returns the trials that are held, ascending.
+func (l *lease) numbers() []int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Sorted(maps.Keys(l.held))
+}
+
 func (l *lease) renew(ctx context.Context, every time.Duration) {
 	defer close(l.done)
 	tick := time.NewTicker(every)
@@ -60,10 +67,7 @@ func (l *lease) renew(ctx context.Context, every time.Duration) {
 			return
 		case <-tick.C:
 		}
-		l.mu.Lock()
-		numbers := slices.Sorted(maps.Keys(l.held))
-		l.mu.Unlock()
-		if len(numbers) > 0 {
+		if numbers := l.numbers(); len(numbers) > 0 {
 			// A failure shows where it matters: in the next write of the trial.
 			_ = l.ledger.Renew(ctx, numbers...)
 		}

@@ -45,8 +45,8 @@ type leaser struct {
 
 var _ storage.Leaser = leaser{}
 
-func (l leaser) Start(ctx context.Context, at time.Time) (trial.Record, error) {
-	r, err := l.Ledger.Start(ctx, at)
+func (l leaser) Start(ctx context.Context, at time.Time, key string) (trial.Record, error) {
+	r, err := l.Ledger.Start(ctx, at, key)
 	if err == nil {
 		err = l.Renew(ctx, r.Number)
 	}
@@ -71,7 +71,10 @@ func (l leaser) Release(_ context.Context, numbers ...int) error {
 	return nil
 }
 
-func (l leaser) Reap(ctx context.Context, grace time.Duration, at time.Time, retry storage.Retry) ([]trial.Record, error) {
+func (l leaser) Reap(ctx context.Context, held []int, grace time.Duration, at time.Time, retry storage.Retry) ([]trial.Record, error) {
+	if err := l.Renew(ctx, held...); err != nil {
+		return nil, err
+	}
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
 	var dead []trial.Record
@@ -195,7 +198,7 @@ func TestATrialTakenForDeadDoesNotEndTheRunOfItsWorker(t *testing.T) {
 			if tr.Number() == 0 { // another worker decides that this one is dead
 				l, err := store.Open(ctx, "leases")
 				require.NoError(t, err)
-				_, err = l.(storage.Leaser).Reap(ctx, -1, time.Now(), func(trial.Record) (trial.Record, bool) { return trial.Record{}, false })
+				_, err = l.(storage.Leaser).Reap(ctx, nil, -1, time.Now(), func(trial.Record) (trial.Record, bool) { return trial.Record{}, false })
 				require.NoError(t, err)
 			}
 			return bowl(ctx, tr)

@@ -446,7 +446,7 @@ func (r *run) revive(ctx context.Context) {
 // reap fails the trials of dead workers and enqueues them again.
 func (r *run) reap(ctx context.Context) {
 	retry := func(failed trial.Record) (trial.Record, bool) { return retryOf(failed, r.Revivals) }
-	dead, err := r.study.lease.ledger.Reap(ctx, r.study.cfg.Grace, time.Now(), retry)
+	dead, err := r.study.lease.ledger.Reap(ctx, r.study.lease.numbers(), r.study.cfg.Grace, time.Now(), retry)
 	if err != nil && ctx.Err() == nil {
 		r.watch(func() { r.Observer.Warn(fmt.Errorf("study: looking for dead workers: %w", err)) })
 	}

@@ -61,7 +61,7 @@ func (s *Study) Ask(ctx context.Context) (*Trial, error) {
 	if f, ok := s.cfg.Sampler.(sampler.Finite); ok && h.Count(trial.Waiting) == 0 && f.Exhausted(s.known(h), h) {
 		return nil, fmt.Errorf("study: ask: %w", sampler.ErrExhausted)
 	}
-	rec, err := s.ledger.Start(ctx, time.Now())
+	rec, err := s.ledger.Start(ctx, time.Now(), "")
 	if err != nil {
 		return nil, fmt.Errorf("study: ask: %w", err)
 	}

@@ -166,6 +166,20 @@ func (r Record) Interrupted() bool {
 	return ok && r.State == Failed
 }
 
+// KeyNote is the note of a trial that was started under a key of the caller's. Its
+// value is that key, a JSON string.
+const KeyNote = "ask_key"
+
+// Key returns the key under which r was started, or "" if there is none: one trial
+// is started under a key, however often it is asked for.
+func (r Record) Key() string {
+	var key string
+	if a, ok := r.Notes.Get(KeyNote); ok && a.Decode(&key) != nil {
+		return "" // somebody else's note
+	}
+	return key
+}
+
 // LastStep returns the highest step reported at, or -1 if there is none.
 func (r Record) LastStep() int {
 	if len(r.Reports) == 0 {

@@ -22,7 +22,10 @@ type Store struct {
 	studies map[string]*study
 }
 
-var _ storage.Store = (*Store)(nil)
+var (
+	_ storage.Store  = (*Store)(nil)
+	_ storage.Waiter = (*ledger)(nil)
+)
 
 // Create implements [storage.Store].
 func (s *Store) Create(ctx context.Context, header trial.Header) (storage.Ledger, error) {
@@ -44,7 +47,7 @@ func (s *Store) Create(ctx context.Context, header trial.Header) (storage.Ledger
 	}
 	st := &study{header: header}
 	s.studies[header.Name] = st
-	return &ledger{study: st}, nil
+	return newLedger(st), nil
 }
 
 // Open implements [storage.Store].
@@ -55,7 +58,7 @@ func (s *Store) Open(ctx context.Context, name string) (storage.Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ledger{study: st}, nil
+	return newLedger(st), nil
 }
 
 // find returns the named study. mu must be held.
@@ -126,6 +129,7 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.deleted = true
+	st.wake()
 	return nil
 }
 
@@ -136,13 +140,23 @@ type study struct {
 	deleted bool
 	pool    space.Pool
 	trials  []entry
-	waiting []int // ascending
-	changed []int // numbers, in order of change; a Cursor is an index past it
+	waiting []int          // ascending
+	changed []int          // numbers, in order of change; a Cursor is an index past it
+	keys    map[string]int // numbers of the trials started under a key
+	news    chan struct{}  // closed at the next change; nil if nobody waits for it
 }
 
 type entry struct {
 	trial.Record
 	at storage.Cursor // of the latest change
+}
+
+// wake ends the waiting of those that wait for a change. mu must be held.
+func (st *study) wake() {
+	if st.news != nil {
+		close(st.news)
+		st.news = nil
+	}
 }
 
 // put records that r is now so. mu must be held.
@@ -156,20 +170,34 @@ func (st *study) put(r trial.Record) {
 	}
 	st.changed = append(st.changed, r.Number)
 	st.trials[r.Number] = entry{r, storage.Cursor(len(st.changed))}
+	if key := r.Key(); key != "" && r.State != trial.Waiting {
+		if st.keys == nil {
+			st.keys = map[string]int{}
+		}
+		if _, taken := st.keys[key]; !taken {
+			st.keys[key] = r.Number
+		}
+	}
+	st.wake()
 }
 
 type ledger struct {
 	study *study
 
-	mu     sync.Mutex
-	closed bool
+	once   sync.Once
+	closed chan struct{}
 }
+
+func newLedger(st *study) *ledger { return &ledger{study: st, closed: make(chan struct{})} }
 
 // lock locks the study for one method, unless the method must not go on.
 func (l *ledger) lock(ctx context.Context, op string) (unlock func(), err error) {
-	l.mu.Lock()
-	closed := l.closed
-	l.mu.Unlock()
+	closed := false
+	select {
+	case <-l.closed:
+		closed = true
+	default:
+	}
 	l.study.mu.Lock()
 	switch {
 	case ctx.Err() != nil:
@@ -187,9 +215,7 @@ func (l *ledger) lock(ctx context.Context, op string) (unlock func(), err error)
 }
 
 func (l *ledger) Close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.closed = true
+	l.once.Do(func() { close(l.closed) })
 	return nil
 }
 
@@ -245,19 +271,27 @@ func (l *ledger) Add(ctx context.Context, records ...trial.Record) ([]int, error
 	return numbers, nil
 }
 
-func (l *ledger) Start(ctx context.Context, at time.Time) (trial.Record, error) {
+func (l *ledger) Start(ctx context.Context, at time.Time, key string) (trial.Record, error) {
 	unlock, err := l.lock(ctx, "start")
 	if err != nil {
 		return trial.Record{}, err
 	}
 	defer unlock()
-	r := trial.Record{Number: len(l.study.trials)}
-	if len(l.study.waiting) > 0 {
-		r = l.study.trials[l.study.waiting[0]].Record
-		l.study.waiting = l.study.waiting[1:]
+	st := l.study
+	if n, ok := st.keys[key]; ok {
+		return st.trials[n].Clip(), nil
 	}
-	r.State, r.Started = trial.Running, storage.Stamp(at)
-	l.study.put(r)
+	r := trial.Record{Number: len(st.trials)}
+	if len(st.waiting) > 0 {
+		r = st.trials[st.waiting[0]].Record
+	}
+	if r, err = storage.Claim(r, at, key); err != nil {
+		return trial.Record{}, fmt.Errorf("memory: start: %w", err)
+	}
+	if len(st.waiting) > 0 {
+		st.waiting = st.waiting[1:]
+	}
+	st.put(r)
 	return r.Clip(), nil
 }
 
@@ -318,4 +352,28 @@ func (l *ledger) since(ctx context.Context, after storage.Cursor) (news []storag
 		}
 	}
 	return news, nil
+}
+
+// Wait implements [storage.Waiter].
+func (l *ledger) Wait(ctx context.Context, after storage.Cursor) error {
+	for {
+		unlock, err := l.lock(ctx, "wait")
+		if err != nil {
+			return err
+		}
+		if max(after, 0) < storage.Cursor(len(l.study.changed)) {
+			unlock()
+			return nil
+		}
+		if l.study.news == nil {
+			l.study.news = make(chan struct{})
+		}
+		news := l.study.news
+		unlock()
+		select {
+		case <-news:
+		case <-l.closed:
+		case <-ctx.Done():
+		}
+	}
 }

@@ -52,7 +52,7 @@ func BenchmarkTrial(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				look()
-				r, err := l.Start(b.Context(), time.Now())
+				r, err := l.Start(b.Context(), time.Now(), "")
 				if err != nil {
 					b.Fatal(err)
 				}

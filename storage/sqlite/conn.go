@@ -298,12 +298,15 @@ func (s *Store) open(ctx context.Context, create bool) (*conn, error) {
 		return nil, fmt.Errorf("%w: it is not a SQLite database: it has %d bytes", storage.ErrFormat, info.Size())
 	}
 	mode := "mode=rw"
-	if create {
+	switch {
+	case s.readOnly && !exists(s.Path+"-journal"): // with one, SQLite may have to undo a transaction first
+		mode = "mode=ro"
+	case create:
 		mode = "mode=rwc"
 	}
 	c, err := s.examine(ctx, mode, create)
 	var e sqlite3.Error
-	if errors.As(err, &e) && (e.Code == sqlite3.ErrCantOpen || e.Code == sqlite3.ErrReadonly) && !exists(s.Path+"-wal") {
+	if errors.As(err, &e) && (e.Code == sqlite3.ErrCantOpen || e.Code == sqlite3.ErrReadonly) && !exists(s.Path+"-wal") && !exists(s.Path+"-journal") {
 		// In WAL mode even a reader wants to write, next to the file. If that is not
 		// allowed and no log lies there, the file is whole: read it as it is.
 		if c, fault := s.examine(ctx, "mode=ro&immutable=1", false); fault == nil {

@@ -25,7 +25,7 @@ func ExampleFile() {
 		log.Fatal(err)
 	}
 	defer l.Close()
-	r, err := l.Start(ctx, time.Now())
+	r, err := l.Start(ctx, time.Now(), "")
 	if err != nil {
 		log.Fatal(err)
 	}

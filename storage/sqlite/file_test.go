@@ -59,7 +59,7 @@ func use(ctx context.Context, path string) error {
 		return err
 	}
 	defer l.Close()
-	_, err = l.Start(ctx, time.Now())
+	_, err = l.Start(ctx, time.Now(), "")
 	return err
 }
 
@@ -187,7 +187,7 @@ func TestReadOnly(t *testing.T) {
 			n++
 		}
 		assert.Equal(t, 1, n)
-		_, err = l.Start(t.Context(), time.Now())
+		_, err = l.Start(t.Context(), time.Now(), "")
 		require.ErrorIs(t, err, fs.ErrPermission)
 		require.ErrorContains(t, err, "writable")
 		require.NoError(t, l.Close())
@@ -205,7 +205,7 @@ func TestJournalMode(t *testing.T) {
 	assert.Equal(t, "wal", mode(t, path), "while a writer is at work")
 	b, err := sqlite.File(path).Open(t.Context(), "a")
 	require.NoError(t, err)
-	_, err = b.Start(t.Context(), time.Now())
+	_, err = b.Start(t.Context(), time.Now(), "")
 	require.NoError(t, err)
 	require.NoError(t, a.Close())
 	assert.Equal(t, "wal", mode(t, path), "another is at work")
@@ -321,10 +321,10 @@ func TestAFileThatGoesAwayIsNoticed(t *testing.T) {
 			path, err := filepath.Abs("study.db")
 			require.NoError(t, err)
 			t.Chdir(t.TempDir()) // which is no matter
-			_, err = l.Start(t.Context(), time.Now())
+			_, err = l.Start(t.Context(), time.Now(), "")
 			require.NoError(t, err)
 			away(t, path)
-			_, err = l.Start(t.Context(), time.Now())
+			_, err = l.Start(t.Context(), time.Now(), "")
 			require.ErrorIs(t, err, storage.ErrPath)
 			require.ErrorContains(t, err, "removed or replaced")
 			l.Close()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/attune-hpo/attune/storage"
@@ -22,19 +23,23 @@ func (c *conn) beat(id int64) error {
 // Renew implements [storage.Leaser].
 func (l *ledger) Renew(ctx context.Context, numbers ...int) error {
 	return l.write(ctx, "renew leases", func(c *conn) ([]entry, error) {
-		for _, n := range numbers {
-			e, err := l.study.entry(n)
-			if err != nil {
-				return nil, err
-			}
-			if e.State == trial.Running {
-				if err := c.beat(e.id); err != nil {
-					return nil, err
-				}
-			}
-		}
-		return nil, nil
+		return nil, l.study.renew(c, numbers)
 	})
+}
+
+// renew renews the leases of those of the trials that run. It is called in a
+// transaction.
+func (st *study) renew(c *conn, numbers []int) error {
+	for _, n := range numbers {
+		e, err := st.entry(n)
+		if err == nil && e.State == trial.Running {
+			err = c.beat(e.id)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Release implements [storage.Leaser].
@@ -53,14 +58,16 @@ func (l *ledger) Release(ctx context.Context, numbers ...int) error {
 	})
 }
 
-// Reap implements [storage.Leaser]. Time passes by the clock of the machine that
-// calls it, as in Optuna. The lock of the file is held while retry runs, so it
-// must not use the store.
-func (l *ledger) Reap(ctx context.Context, grace time.Duration, at time.Time, retry storage.Retry) ([]trial.Record, error) {
+// Reap implements [storage.Leaser]. The lock of the file is held while retry runs,
+// so it must not use the store.
+func (l *ledger) Reap(ctx context.Context, held []int, grace time.Duration, at time.Time, retry storage.Retry) ([]trial.Record, error) {
 	var reaped []trial.Record
 	err := l.write(ctx, "reap trials", func(c *conn) ([]entry, error) {
 		reaped = nil
-		expired, err := c.expired(l.study.id, grace)
+		if err := l.study.renew(c, held); err != nil {
+			return nil, err
+		}
+		expired, err := l.study.expired(c, held, grace)
 		if err != nil || len(expired) == 0 {
 			return nil, err
 		}
@@ -115,15 +122,40 @@ func (l *ledger) Reap(ctx context.Context, grace time.Duration, at time.Time, re
 	return reaped, nil
 }
 
-// expired returns the numbers of the running trials whose lease is older than
-// grace, ascending.
-func (c *conn) expired(study int64, grace time.Duration) (numbers []int, err error) {
+// A sign of life of a trial's worker, as this process knows it.
+type sign struct {
+	heartbeat string    // as the file has it
+	at        time.Time // when it was given, by the clock of this process that never goes back
+}
+
+// expired returns the numbers of the running trials, other than held, whose lease
+// is older than grace, ascending.
+//
+// The file has the time of a heartbeat by the clock of its worker's machine, which
+// may be set. So the time decides only when this process sees a trial for the first
+// time. From then on it judges by its own monotonic clock how long ago the heartbeat
+// changed.
+func (st *study) expired(c *conn, held []int, grace time.Duration) (numbers []int, err error) {
+	looked := time.Now()
+	signs := map[int]sign{}
 	err = c.query(`SELECT number, CAST(heartbeat AS TEXT), `+now+` FROM trials JOIN trial_heartbeats USING (trial_id)
-		WHERE study_id = ? AND state = 'RUNNING' ORDER BY number`, []driver.Value{study}, func(row []driver.Value) error {
-		if asTime(row[2]).Sub(asTime(row[1])) > grace {
-			numbers = append(numbers, int(asInt(row[0])))
+		WHERE study_id = ? AND state = 'RUNNING' ORDER BY number`, []driver.Value{st.id}, func(row []driver.Value) error {
+		number, last := int(asInt(row[0])), asText(row[1])
+		s, known := st.signs[number]
+		if !known || s.heartbeat != last {
+			s = sign{last, looked.Add(-max(0, asTime(row[2]).Sub(asTime(row[1]))))}
+			if known && s.at.Before(st.looked) {
+				s.at = st.looked
+			}
+		}
+		signs[number] = s
+		if looked.Sub(s.at) > grace && !slices.Contains(held, number) {
+			numbers = append(numbers, number)
 		}
 		return nil
 	})
+	if err == nil {
+		st.signs, st.looked = signs, looked
+	}
 	return numbers, err
 }

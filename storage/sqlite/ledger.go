@@ -10,7 +10,7 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// ledger is a [storage.Ledger], and a [storage.Leaser]. All it has is shared.
+// ledger is a [storage.Leaser] and a [storage.Waiter]. All it has is shared.
 type ledger struct {
 	store  *Store
 	study  *study
@@ -40,6 +40,9 @@ func (l *ledger) read(ctx context.Context, op string, f func(c *conn) error) err
 // write calls f in a transaction with the study as it is, and then takes in the
 // trials that f says it changed.
 func (l *ledger) write(ctx context.Context, op string, f func(c *conn) ([]entry, error)) error {
+	if l.store.readOnly {
+		return l.wrap(op, storage.ErrReadOnly)
+	}
 	return l.wrap(op, l.use(ctx, func(c *conn) error {
 		var changed []entry
 		err := l.store.write(ctx, c, func() (err error) {
@@ -88,6 +91,7 @@ func (l *ledger) Close() error {
 		return nil
 	}
 	l.closed = true
+	l.study.wake() // whoever waits by this ledger
 	if l.study.ledgers--; l.study.ledgers == 0 && s.studies[l.study.id] == l.study {
 		delete(s.studies, l.study.id)
 	}
@@ -168,15 +172,21 @@ func (l *ledger) Add(ctx context.Context, records ...trial.Record) ([]int, error
 }
 
 // Start implements [storage.Ledger].
-func (l *ledger) Start(ctx context.Context, at time.Time) (trial.Record, error) {
+func (l *ledger) Start(ctx context.Context, at time.Time, key string) (trial.Record, error) {
 	var e entry
 	err := l.write(ctx, "start trial", func(c *conn) (_ []entry, err error) {
 		st := l.study
+		if n, ok := st.keys[key]; ok {
+			e = st.trials[n]
+			return nil, nil
+		}
 		e = entry{Record: trial.Record{Number: len(st.trials)}}
 		if len(st.waiting) > 0 {
 			e = st.trials[st.waiting[0]]
 		}
-		e.State, e.Started = trial.Running, storage.Stamp(at)
+		if e.Record, err = storage.Claim(e.Record, at, key); err != nil {
+			return nil, err
+		}
 		if e.id == 0 {
 			e.id, err = c.insertTrial(st.id, e.Record)
 		} else {
@@ -184,6 +194,13 @@ func (l *ledger) Start(ctx context.Context, at time.Time) (trial.Record, error) 
 		}
 		if err != nil {
 			return nil, err
+		}
+		if key != "" {
+			w := writer{conn: c, id: e.id}
+			note, _ := e.Notes.Get(trial.KeyNote)
+			if w.system(note.Key, note.JSON); w.err != nil {
+				return nil, w.err
+			}
 		}
 		return []entry{e}, c.beat(e.id)
 	})

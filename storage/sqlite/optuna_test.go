@@ -81,7 +81,7 @@ func TestReadsOptuna(t *testing.T) {
 		}
 	}
 	// And goes on with it.
-	r, err := l.Start(t.Context(), time.Now())
+	r, err := l.Start(t.Context(), time.Now(), "")
 	require.NoError(t, err)
 	assert.Equal(t, 13, r.Number)
 }
@@ -120,7 +120,7 @@ func TestWritesAsOptuna(t *testing.T) {
 	_, err = l.Add(t.Context(), trial.Record{State: trial.Waiting, Fixed: []space.Setting{{Name: "x", Value: "1.5"}, {Name: "z", Value: "null"}}})
 	require.NoError(t, err)
 	at := time.Date(2026, 11, 21, 1, 36, 53, 98146000, time.FixedZone("", 3600))
-	r, err := l.Start(t.Context(), at)
+	r, err := l.Start(t.Context(), at, "")
 	require.NoError(t, err)
 	long := space.Lit(strings.Repeat("é", 700)) // six characters each
 	require.NoError(t, l.Write(t.Context(), r.Number,

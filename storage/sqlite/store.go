@@ -67,6 +67,8 @@ type Store struct {
 	// nothing. It costs most of the speed.
 	Sync bool
 
+	readOnly bool // as Read opens it
+
 	once    sync.Once
 	sem     chan struct{} // of one; guards what follows
 	db      *conn         // nil while closed
@@ -75,8 +77,9 @@ type Store struct {
 }
 
 var (
-	_ storage.Store  = (*Store)(nil)
+	_ storage.Reader = (*Store)(nil)
 	_ storage.Leaser = (*ledger)(nil)
+	_ storage.Waiter = (*ledger)(nil)
 )
 
 // File returns the store in the file of the given path, with default settings.
@@ -195,12 +198,15 @@ func (s *Store) Open(ctx context.Context, name string) (storage.Ledger, error) {
 func (s *Store) Studies(ctx context.Context) iter.Seq2[trial.Header, error] {
 	return func(yield func(trial.Header, error) bool) {
 		var headers []trial.Header
-		err := s.use(ctx, false, func(c *conn) error {
-			return s.read(ctx, c, func() (err error) {
-				headers, err = c.headers(0)
-				return err
+		from, err := s.forReading(ctx)
+		if err == nil {
+			err = from.use(ctx, false, func(c *conn) error {
+				return from.read(ctx, c, func() (err error) {
+					headers, err = c.headers(0)
+					return err
+				})
 			})
-		})
+		}
 		if errors.Is(err, errNoFile) {
 			return
 		}
@@ -260,6 +266,7 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 		})
 		if st := s.studies[id]; err == nil && st != nil {
 			st.gone = true
+			st.wake()
 			delete(s.studies, id) // the id may be given to the next study
 		}
 		return err

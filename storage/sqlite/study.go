@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage"
@@ -27,7 +28,7 @@ type study struct {
 	gone    bool // deleted
 
 	directions []trial.Direction // nil if they are not known
-	header     *trial.Header      // likewise
+	header     *trial.Header     // likewise
 	headerAt   int64             // version of the file that header comes from
 
 	loaded  bool
@@ -37,7 +38,12 @@ type study struct {
 	trials  []entry            // by number
 	waiting []int              // numbers, ascending
 	changed []int              // numbers, in order of change; a Cursor is an index past it
+	keys    map[string]int     // numbers of the trials started under a key
+	news    chan struct{}      // closed at the next change to be known here; nil if nobody waits for it
 	pool    space.Pool
+
+	signs  map[int]sign // of the workers of running trials, when Reap looked last
+	looked time.Time    // when that was
 }
 
 // An entry is a trial and its row, which is 0 where a number is missing.
@@ -175,6 +181,23 @@ func (st *study) put(e entry) {
 	st.changed = append(st.changed, e.Number)
 	e.at = storage.Cursor(len(st.changed))
 	st.trials[e.Number] = e
+	if key := e.Key(); key != "" && e.State != trial.Waiting {
+		if st.keys == nil {
+			st.keys = map[string]int{}
+		}
+		if _, taken := st.keys[key]; !taken {
+			st.keys[key] = e.Number
+		}
+	}
+	st.wake()
+}
+
+// wake ends the waiting of those that wait for a change.
+func (st *study) wake() {
+	if st.news != nil {
+		close(st.news)
+		st.news = nil
+	}
 }
 
 // entry returns the trial of a number; ErrNoTrial.

@@ -56,7 +56,7 @@ func (s suite) startOnce(t *testing.T) {
 	fixed := map[space.Literal]int{}
 	require.NoError(t, together(workers, func(w int) error {
 		for range each {
-			r, err := ls[w].Start(t.Context(), at(w))
+			r, err := ls[w].Start(t.Context(), at(w), "")
 			if err != nil {
 				return err
 			}
@@ -95,7 +95,7 @@ func (s suite) sinceMissesNothing(t *testing.T) {
 	require.NoError(t, together(writers+2, func(w int) error {
 		if w < writers {
 			for range each {
-				r, err := ls[w].Start(ctx, at(w))
+				r, err := ls[w].Start(ctx, at(w), "")
 				if err == nil {
 					err = ls[w].Write(ctx, r.Number, trial.Reported{Step: 0, Value: 1})
 				}
@@ -209,7 +209,7 @@ func (s suite) leases(t *testing.T) {
 	require.NoError(t, l.Release(t.Context(), free.Number))
 	write(t, l, start(t, l).Number, complete(1))
 
-	reaped, err := l.Reap(t.Context(), never, at(3), nil)
+	reaped, err := l.Reap(t.Context(), nil, never, at(3), nil)
 	require.NoError(t, err)
 	assert.Empty(t, reaped)
 	require.NoError(t, l.Renew(t.Context()))
@@ -227,7 +227,7 @@ func (s suite) leases(t *testing.T) {
 	for len(reaped) == 0 && time.Now().Before(deadline) {
 		renewed := time.Now()
 		require.NoError(t, l.Renew(t.Context(), fresh.Number))
-		reaped, err = l.Reap(t.Context(), grace, at(3), func(failed trial.Record) (trial.Record, bool) {
+		reaped, err = l.Reap(t.Context(), nil, grace, at(3), func(failed trial.Record) (trial.Record, bool) {
 			return trial.Record{State: trial.Waiting, Fixed: failed.Fixed, Notes: trial.Attrs{{Key: "failed_trial", JSON: fmt.Sprint(failed.Number)}}}, true
 		})
 		require.NoError(t, err)
@@ -255,15 +255,15 @@ func (s suite) leases(t *testing.T) {
 	// A retry that cannot be added leaves all as it was.
 	time.Sleep(10 * time.Millisecond)
 	before = all(t, l)
-	_, err = l.Reap(t.Context(), 0, at(4), func(trial.Record) (trial.Record, bool) { return trial.Record{State: trial.Running}, true })
+	_, err = l.Reap(t.Context(), nil, 0, at(4), func(trial.Record) (trial.Record, bool) { return trial.Record{State: trial.Running}, true })
 	require.ErrorIs(t, err, trial.ErrValues)
 	Equal(t, before, all(t, l))
 	// So does one that panics.
 	require.PanicsWithValue(t, "retry", func() {
-		_, _ = l.Reap(t.Context(), 0, at(4), func(trial.Record) (trial.Record, bool) { panic("retry") })
+		_, _ = l.Reap(t.Context(), nil, 0, at(4), func(trial.Record) (trial.Record, bool) { panic("retry") })
 	})
 	Equal(t, before, all(t, l))
-	reaped, err = l.Reap(t.Context(), 0, at(4), func(trial.Record) (trial.Record, bool) { return trial.Record{}, false })
+	reaped, err = l.Reap(t.Context(), nil, 0, at(4), func(trial.Record) (trial.Record, bool) { return trial.Record{}, false })
 	require.NoError(t, err)
 	assert.Len(t, reaped, 2)
 	assert.Equal(t, trial.Running, all(t, l)[free.Number].State, "a lease that was released never ends")
@@ -280,7 +280,7 @@ func (s suite) reapOnce(t *testing.T) {
 	var mu sync.Mutex
 	seen := map[int]int{}
 	require.NoError(t, together(workers, func(w int) error {
-		rs, err := ls[w].(storage.Leaser).Reap(t.Context(), time.Millisecond, at(1), func(trial.Record) (trial.Record, bool) {
+		rs, err := ls[w].(storage.Leaser).Reap(t.Context(), nil, time.Millisecond, at(1), func(trial.Record) (trial.Record, bool) {
 			return trial.Record{State: trial.Waiting}, true
 		})
 		mu.Lock()

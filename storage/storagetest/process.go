@@ -74,7 +74,7 @@ func work(ctx context.Context, st storage.Store) error {
 			return err
 		}
 		for range 10 {
-			r, err := l.Start(ctx, time.Now())
+			r, err := l.Start(ctx, time.Now(), "")
 			if err != nil {
 				return err
 			}

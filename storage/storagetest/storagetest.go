@@ -11,8 +11,9 @@
 //	func TestStore(t *testing.T)  { storagetest.Run(t, config) }
 //
 // Run it under the race detector too. A back end whose ledgers implement
-// [storage.Leaser] is tested for that; one with an Address is tested with several
-// handles, and with several processes of which some are killed.
+// [storage.Leaser] is tested for that. [storage.Read] and [storage.Wait] are tested
+// of every back end, by its own methods where it has them. One with an Address is
+// tested with several handles, and with several processes, some of them killed.
 package storagetest
 
 import (
@@ -71,7 +72,11 @@ func Run(t *testing.T, c Config) {
 		{"RecordsNeverChange", s.recordsNeverChange},
 		{"Since", s.since},
 		{"SinceMissesNothing", s.sinceMissesNothing},
+		{"Keys", s.keys},
+		{"Wait", s.wait},
+		{"Read", s.read},
 		{"Leases", s.leases},
+		{"ReapSparesTheHeld", s.reapSparesTheHeld},
 		{"ReapOnce", s.reapOnce},
 		{"Handles", s.handles},
 		{"Processes", s.processes},
@@ -120,7 +125,7 @@ func at(n int) time.Time {
 
 func start(t *testing.T, l storage.Ledger) trial.Record {
 	t.Helper()
-	r, err := l.Start(t.Context(), at(0))
+	r, err := l.Start(t.Context(), at(0), "")
 	require.NoError(t, err)
 	return r
 }

@@ -133,13 +133,14 @@ func uses(ctx context.Context, l storage.Ledger) map[string]error {
 	_, errs["Header"] = l.Header(ctx)
 	errs["Annotate"] = l.Annotate(ctx, trial.Attrs{{Key: "k", JSON: "1"}}, nil)
 	_, errs["Add"] = l.Add(ctx, trial.Record{State: trial.Waiting})
-	_, errs["Start"] = l.Start(ctx, at(0))
+	_, errs["Start"] = l.Start(ctx, at(0), "")
 	errs["Write"] = l.Write(ctx, 0, trial.Annotated{Key: "k", JSON: "1"})
 	_, errs["Since"] = records(ctx, l)
+	errs["Wait"] = storage.Wait(ctx, l, 0)
 	if l, ok := l.(storage.Leaser); ok {
 		errs["Renew"] = l.Renew(ctx, 0)
 		errs["Release"] = l.Release(ctx, 0)
-		_, errs["Reap"] = l.Reap(ctx, 0, at(0), nil)
+		_, errs["Reap"] = l.Reap(ctx, nil, 0, at(0), nil)
 	}
 	return errs
 }

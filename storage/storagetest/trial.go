@@ -229,7 +229,7 @@ func (s suite) start(t *testing.T) {
 	want := canonical(t, append([]trial.Record{{}}, samples(t)...)...)
 	for _, n := range []int{1, 2, 3} {
 		// The moment is in whatever zone and to the nanosecond, the record is not.
-		got, err := l.Start(t.Context(), at(n).In(time.FixedZone("", 7200)).Add(999))
+		got, err := l.Start(t.Context(), at(n).In(time.FixedZone("", 7200)).Add(999), "")
 		require.NoError(t, err)
 		want[n].State, want[n].Started = trial.Running, at(n)
 		Equal(t, want[n:n+1], []trial.Record{got})

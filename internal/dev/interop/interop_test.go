@@ -200,9 +200,9 @@ func TestPythonReads(t *testing.T) {
 	}
 	_, err = l.Add(t.Context(), rs...)
 	require.NoError(t, err)
-	_, err = l.Start(t.Context(), at) // the one that waits
+	_, err = l.Start(t.Context(), at, "") // the one that waits
 	require.NoError(t, err)
-	r, err := l.Start(t.Context(), at)
+	r, err := l.Start(t.Context(), at, "")
 	require.NoError(t, err)
 	require.NoError(t, l.Write(t.Context(), r.Number, trial.Proposed(params.Settings())))
 
@@ -292,7 +292,7 @@ func work(path string) error {
 		Point: []float64{0.5, 1},
 	}
 	for range workerTrials {
-		r, err := l.Start(ctx, time.Now())
+		r, err := l.Start(ctx, time.Now(), "")
 		if err != nil {
 			return err
 		}

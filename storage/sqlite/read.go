@@ -1,0 +1,71 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	"github.com/attune-hpo/attune/storage"
+)
+
+// Read implements [storage.Reader]. The file is opened to be read only, by a
+// connection of its own, and nothing is created: but for a file that was left in
+// WAL mode without its log, as other programs may leave it, next to which SQLite
+// puts an empty log.
+//
+// While a reader has the file open, a worker that closes it cannot put it back into
+// one piece. The next one to write it does.
+func (s *Store) Read(ctx context.Context, name string) (storage.Ledger, error) {
+	return s.reader().Open(ctx, name)
+}
+
+// reader returns a Store that reads the file of s and never writes it.
+func (s *Store) reader() *Store {
+	return &Store{Path: s.Path, BusyTimeout: s.BusyTimeout, readOnly: true}
+}
+
+// forReading returns s if its file is open, and a reader if it is not.
+func (s *Store) forReading(ctx context.Context) (*Store, error) {
+	if err := s.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer s.unlock()
+	if s.db != nil {
+		return s, nil
+	}
+	return s.reader(), nil
+}
+
+// Wait implements [storage.Waiter]. What this Store writes ends it at once. For
+// what others write it looks at the version of the file, which costs no read of
+// the file: every millisecond at first, every 50 ms in the end.
+func (l *ledger) Wait(ctx context.Context, after storage.Cursor) error {
+	const seldom = 50 * time.Millisecond
+	for pause := time.Millisecond; ; pause = min(pause*3/2, seldom) {
+		news, err := l.news(ctx, after)
+		if news == nil || err != nil {
+			return err
+		}
+		select {
+		case <-news:
+		case <-time.After(pause):
+		case <-ctx.Done(): // which news returns
+		}
+	}
+}
+
+// news returns a channel that is closed at the next change that this process
+// learns of, or nil if there is a change after the cursor already.
+func (l *ledger) news(ctx context.Context, after storage.Cursor) (news <-chan struct{}, err error) {
+	err = l.read(ctx, "wait for changes", func(*conn) error {
+		st := l.study
+		if max(after, 0) < storage.Cursor(len(st.changed)) {
+			return nil
+		}
+		if st.news == nil {
+			st.news = make(chan struct{})
+		}
+		news = st.news
+		return nil
+	})
+	return news, err
+}
