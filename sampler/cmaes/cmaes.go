@@ -1,0 +1,166 @@
+// Package cmaes proposes points by an evolution strategy: it keeps a normal
+// distribution over the numeric parameters, draws points from it, and moves and
+// shapes it by the ranks of what they led to (Hansen and Ostermeier, "Completely
+// Derandomized Self-Adaptation in Evolution Strategies", Evolutionary Computation
+// 9, 2001; Hansen, "The CMA Evolution Strategy: A Tutorial", arXiv:1604.00772).
+//
+// It is the sampler for studies of several hundred trials and more over numeric
+// parameters that depend on one another. Integers and stepped floats are drawn
+// with a margin, so that no value becomes unreachable; choices have probabilities
+// that are learnt along (CatCMA). Only ranks count: a monotone transform of the
+// objective changes nothing.
+//
+// # How a study is used
+//
+// The distribution is a function of the study's history. It learns from a batch
+// of λ finished trials at a time; the first trial drawn from what it has become
+// notes which trials those were, so that every process, and whoever resumes the
+// study, computes the same. Every finished trial is used once: those of parallel
+// workers that come late, enqueued ones and those of other samplers count as
+// solutions from elsewhere. If there are thirty or more of these when the search
+// begins, it starts from the best of them.
+//
+// Pruned trials rank behind complete ones, by how far they got and what they
+// reported last; failed trials rank last. Trials that were interrupted do not
+// count.
+//
+// The search is over the parameters that all trials have. What is not among them,
+// and everything before the first trial has finished in a study whose space is
+// not declared, is drawn by [Config.Independent]. Enqueued and fixed values of
+// some parameters are taken into account when the others are drawn.
+package cmaes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/attune-hpo/attune/sampler"
+	"github.com/attune-hpo/attune/sampler/random"
+	"github.com/attune-hpo/attune/space"
+)
+
+// A Restart says what happens when the distribution has collapsed or stands still.
+type Restart uint8
+
+// The ways to restart.
+const (
+	// IPOP doubles the population each time and starts at a random place.
+	IPOP Restart = iota
+	// BIPOP takes turns between such large populations and small ones, by what
+	// each has used so far.
+	BIPOP
+)
+
+// Config configures a [Sampler]. Its zero value stands for the defaults.
+type Config struct {
+	// Independent draws what the search does not. Default random.Sampler{}.
+	Independent sampler.Sampler
+	// Sigma is the standard deviation to begin with, as a share of each
+	// parameter's range. Default 1/6.
+	Sigma float64
+	// Population is λ, the number of trials that the distribution learns from at a
+	// time; restarts enlarge it. At least 4. Default 4 + ⌊3 ln d⌋ for d parameters.
+	Population int
+	// Restart says how the population changes at restarts. Default IPOP.
+	Restart Restart
+	// Separable gives each parameter a variance and no covariances. It learns
+	// faster in many dimensions, and cannot follow parameters that depend on one
+	// another. More than 100 parameters are always treated so: a covariance matrix
+	// costs the cube of their number.
+	Separable bool
+	// AdaptRate adapts the learning rates to the noise. It helps where the
+	// objective is noisy or has many local minima, and slows the rest down.
+	AdaptRate bool
+	// Cold starts at the centre whatever the study has already.
+	Cold bool
+}
+
+// A Sampler proposes points by CMA-ES. It is safe for concurrent use, and by
+// several studies.
+type Sampler struct {
+	cfg    Config
+	memory memory
+}
+
+var (
+	_ sampler.Sampler   = (*Sampler)(nil)
+	_ sampler.Validator = (*Sampler)(nil)
+)
+
+// New returns a sampler.
+func New(cfg Config) *Sampler {
+	if cfg.Independent == nil {
+		cfg.Independent = random.Sampler{}
+	}
+	if cfg.Sigma == 0 {
+		cfg.Sigma = 1.0 / 6
+	}
+	return &Sampler{cfg: cfg}
+}
+
+// Config returns the settings of s, its defaults filled in.
+func (s *Sampler) Config() Config { return s.cfg }
+
+// Validate returns an error that wraps [sampler.ErrInvalid] if a setting makes no
+// sense.
+func (s *Sampler) Validate() error {
+	switch c := s.cfg; {
+	case !(0 < c.Sigma && c.Sigma <= 10):
+		return fmt.Errorf("cmaes: %w: Sigma %v: give a share of the range, such as 0.2", sampler.ErrInvalid, c.Sigma)
+	case c.Population != 0 && c.Population < 4:
+		return fmt.Errorf("cmaes: %w: Population %d: give 4 or more, or 0 for the default", sampler.ErrInvalid, c.Population)
+	case c.Restart > BIPOP:
+		return fmt.Errorf("cmaes: %w: Restart %d: use IPOP or BIPOP", sampler.ErrInvalid, c.Restart)
+	}
+	if v, ok := s.cfg.Independent.(sampler.Validator); ok {
+		return v.Validate()
+	}
+	return nil
+}
+
+// errObjectives is part of the error for a study of several objectives.
+var errObjectives = errors.New("CMA-ES needs exactly one objective")
+
+// Sample implements [sampler.Sampler]. It fails with [sampler.ErrInvalid] in a
+// study of several objectives, and with the errors of [Config.Independent].
+func (s *Sampler) Sample(ctx context.Context, r sampler.Request) (sampler.Proposal, error) {
+	if err := s.Validate(); err != nil {
+		return sampler.Proposal{}, err
+	}
+	if n := r.History.Objectives(); n > 1 {
+		return sampler.Proposal{}, fmt.Errorf("cmaes: %w: %w; the study has %d", sampler.ErrInvalid, errObjectives, n)
+	}
+	axes := searched(r)
+	if axes == nil {
+		return s.cfg.Independent.Sample(ctx, r)
+	}
+	return s.memory.propose(s.cfg, axes, r)
+}
+
+// searched returns the axes of the search that r belongs to, by name, or nil if
+// it belongs to none.
+func searched(r sampler.Request) space.Space {
+	common := r.History.Common()
+	var axes space.Space
+	for _, a := range common {
+		if a.Distribution.Len() != 1 {
+			axes = append(axes, a)
+		}
+	}
+	if len(axes) == 0 { // nothing has finished: a declared space is drawn at once
+		if len(r.Given.Space) > 0 || len(r.Space) < 2 {
+			return nil
+		}
+		axes = append(axes, r.Space...)
+	}
+	sortByName(axes)
+	for _, a := range r.Space {
+		i := axes.Index(a.Name)
+		if i < 0 {
+			return nil
+		}
+		axes[i] = a // its bounds may have changed
+	}
+	return axes
+}

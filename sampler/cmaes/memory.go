@@ -1,0 +1,324 @@
+package cmaes
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/attune-hpo/attune/sampler"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/space/unit"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// noteKey is the note of a trial that was drawn from a search.
+const noteKey = "cmaes"
+
+// A note says where a trial comes from.
+type note struct {
+	Search     string    `json:"search"`        // by the names of its axes; see identity
+	Generation int       `json:"generation"`    // of the distribution it was drawn from
+	Told       []int     `json:"told,omitzero"` // trials from which that generation came, ascending; the first of a generation says so
+	At         []float64 `json:"at,omitempty"`  // where on the unit interval the values that can be counted were drawn, by name
+}
+
+// identity returns a name for the search over axes, which are in order.
+func identity(axes space.Space) string {
+	names := make([]string, len(axes))
+	for i, a := range axes {
+		names[i] = a.Name
+	}
+	sum := sha256.Sum256([]byte(strings.Join(names, "\x00")))
+	return hex.EncodeToString(sum[:6])
+}
+
+func sortByName(s space.Space) {
+	slices.SortFunc(s, func(a, b space.Axis) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// memory keeps searches, so that they need not be computed anew for each request.
+type memory struct {
+	mu    sync.Mutex
+	known []*replay // the last used at the end
+}
+
+const mostReplays = 16
+
+// A replay is what the history of one study says of one search, as far as it was
+// read.
+type replay struct {
+	id       any // of the history
+	axes     space.Space
+	identity string
+	read     int // finished trials taken in
+
+	trials map[int]*candidate // finished ones that can be learnt from, by number
+	unused []int              // numbers of those that search has not learnt from, ascending
+	told   map[int]notedStep  // by generation
+	search *search            // its generation is the last that is in told, or 0 and not warmed
+	warmed bool
+	used   map[int]bool // numbers of those that it has learnt from
+}
+
+// A candidate is a finished trial that lies in the domain.
+type candidate struct {
+	solution
+	number     int
+	generation int // -1 if it was not drawn from the search
+	class      int // 0 complete, 1 infeasible, 2 pruned, 3 failed
+	key        [2]float64
+	loss       float64
+}
+
+// A notedStep says which trials a generation came from, by the word of a trial.
+type notedStep struct {
+	by      int
+	numbers []int
+}
+
+func (m *memory) propose(cfg Config, axes space.Space, r sampler.Request) (sampler.Proposal, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.of(cfg, axes, r.History)
+	return p.propose(cfg, r)
+}
+
+// of returns the replay of h, which is up to date with it.
+func (m *memory) of(cfg Config, axes space.Space, h trial.Snapshot) *replay {
+	p := &replay{}
+	at := slices.IndexFunc(m.known, func(p *replay) bool { return p.id == h.ID() && p.axes.Equal(axes) })
+	if at >= 0 {
+		p = m.known[at]
+		m.known = slices.Delete(m.known, at, at+1)
+	}
+	if p.search == nil || p.read > h.Len() || !p.take(h) {
+		p = newReplay(cfg, axes, h)
+		p.take(h)
+	}
+	if len(m.known) == mostReplays {
+		m.known = slices.Delete(m.known, 0, 1)
+	}
+	m.known = append(m.known, p)
+	for p.advance() {
+	}
+	return p
+}
+
+func newReplay(cfg Config, axes space.Space, h trial.Snapshot) *replay {
+	return &replay{
+		id: h.ID(), axes: axes, identity: identity(axes), trials: map[int]*candidate{}, told: map[int]notedStep{}, used: map[int]bool{},
+		search: newSearch(newDomain(axes), cfg, h.Header().Seed),
+	}
+}
+
+// take reads what is new in h. It reports false if that contradicts what p has
+// concluded: a trial that another process started earlier has come to light.
+func (p *replay) take(h trial.Snapshot) bool {
+	consistent := true
+	hear := func(r trial.Record) note {
+		n := note{Generation: -1}
+		a, ok := r.Notes.Get(noteKey)
+		if !ok || a.Decode(&n) != nil || n.Search != p.identity {
+			return note{Generation: -1}
+		}
+		if before, ok := p.told[n.Generation]; n.Told != nil && (!ok || r.Number < before.by) {
+			p.told[n.Generation] = notedStep{r.Number, n.Told}
+			if ok && !slices.Equal(before.numbers, n.Told) && (n.Generation < p.search.generation || n.Generation == p.search.generation && p.warmed) {
+				consistent = false
+			}
+		}
+		return n
+	}
+	for r := range h.Since(p.read) {
+		n := hear(r)
+		if c, ok := p.candidate(h, r, n); ok {
+			p.trials[r.Number] = c
+			if at, _ := slices.BinarySearch(p.unused, r.Number); !p.used[r.Number] {
+				p.unused = slices.Insert(p.unused, at, r.Number)
+			}
+		}
+	}
+	p.read = h.Len()
+	for _, r := range h.Running() {
+		hear(r)
+	}
+	return consistent
+}
+
+// candidate returns what a finished trial has to say, if it has anything.
+func (p *replay) candidate(h trial.Snapshot, r trial.Record, n note) (*candidate, bool) {
+	c := &candidate{number: r.Number, generation: n.Generation, loss: math.NaN()}
+	switch {
+	case r.Interrupted():
+		return nil, false
+	case r.State == trial.Complete:
+		c.loss = h.Direction(0).Loss(r.Values[0])
+		c.key[0] = c.loss
+		if v := r.Violation(); v > 0 {
+			c.class, c.key = 1, [2]float64{v, c.loss}
+		}
+	case r.State == trial.Pruned:
+		c.class = 2
+		if len(r.Reports) > 0 {
+			last := r.Reports[len(r.Reports)-1]
+			c.loss = h.Direction(0).Loss(last.Value)
+			c.key = [2]float64{-float64(last.Step), c.loss}
+		}
+	default:
+		c.class = 3
+	}
+	d := p.search.domain
+	c.at, c.choices = make([]float64, d.numbers), make([]int, len(d.choices))
+	countable := 0
+	for i, a := range d.axes {
+		x, ok := r.Params.Coord(a.Name)
+		had := r.Params.Space.Index(a.Name)
+		if !ok || !a.Distribution.Contains(x) || !space.Compatible(a.Distribution, r.Params.Space[had].Distribution) {
+			return nil, false
+		}
+		if i >= d.numbers {
+			c.choices[i-d.numbers] = int(x)
+			continue
+		}
+		c.at[i] = unit.To(a.Distribution, x)
+		if d.grids[i].n > 0 {
+			if countable < len(n.At) && unit.From(a.Distribution, n.At[countable]) == x {
+				c.at[i] = n.At[countable]
+			}
+			countable++
+		}
+	}
+	return c, true
+}
+
+// better orders candidates, best first; numbers decide between equals.
+func better(a, b *candidate) int {
+	return cmp.Or(cmp.Compare(a.class, b.class), cmp.Compare(rank(a.key[0]), rank(b.key[0])),
+		cmp.Compare(rank(a.key[1]), rank(b.key[1])), cmp.Compare(a.number, b.number))
+}
+
+// rank puts NaN last.
+func rank(v float64) float64 {
+	if math.IsNaN(v) {
+		return math.Inf(1)
+	}
+	return v
+}
+
+// advance makes the next generation that is on record, if there is one.
+func (p *replay) advance() bool {
+	next := p.search.generation
+	if p.warmed {
+		next++
+	}
+	step, ok := p.told[next]
+	if ok {
+		p.step(p.search, step.numbers)
+		p.warmed = true
+		for _, n := range step.numbers {
+			p.used[n] = true
+		}
+		p.unused = slices.DeleteFunc(p.unused, func(n int) bool { return p.used[n] })
+	}
+	return ok
+}
+
+// step makes the next generation of s of the trials of the given numbers. The
+// step to generation 0 is a warm start, if there are enough of them.
+func (p *replay) step(s *search, numbers []int) {
+	var batch []*candidate
+	for _, n := range numbers {
+		if c, ok := p.trials[n]; ok {
+			batch = append(batch, c)
+		}
+	}
+	slices.SortFunc(batch, better)
+	if !p.warmed {
+		solutions := make([]solution, len(batch))
+		for i, c := range batch {
+			solutions[i] = c.solution
+		}
+		if len(solutions) >= fewestToWarm {
+			s.warm(solutions)
+		}
+		return
+	}
+	solutions := make([]scored, len(batch))
+	for i, c := range batch {
+		solutions[i] = scored{c.solution, c.loss, c.generation == s.generation}
+	}
+	if len(solutions) >= 2 { // fewer are left where a view shows a part of the study only
+		s.update(solutions)
+	} else {
+		s.generation++
+	}
+}
+
+const fewestToWarm = 30
+
+// due returns the numbers of the trials from which the next generation is made,
+// ascending, and whether it is time.
+func (p *replay) due(cfg Config) ([]int, bool) {
+	numbers := slices.Clone(p.unused)
+	if !p.warmed {
+		if len(numbers) < fewestToWarm || cfg.Cold {
+			numbers = []int{}
+		}
+		return numbers, true
+	}
+	good := slices.ContainsFunc(numbers, func(n int) bool { return p.trials[n].class < 3 })
+	return numbers, good && len(numbers) >= p.search.lambda()
+}
+
+// propose draws a point for r.
+func (p *replay) propose(cfg Config, r sampler.Request) (sampler.Proposal, error) {
+	s, said := p.search, note{Search: p.identity}
+	if numbers, ok := p.due(cfg); ok {
+		s = s.clone()
+		p.step(s, numbers)
+		said.Told = numbers
+	}
+	said.Generation = s.generation
+	drawn := s.draw(p.given(r), r.Rand)
+
+	out := sampler.Proposal{Point: make([]float64, len(r.Space))}
+	for i, a := range s.axes {
+		if at := r.Space.Index(a.Name); at >= 0 {
+			out.Point[at] = s.point(i, drawn)
+		}
+		if i < s.numbers && s.grids[i].n > 0 {
+			said.At = append(said.At, drawn.at[i])
+		}
+	}
+	a, err := trial.NewAttr(noteKey, said)
+	if err != nil {
+		return sampler.Proposal{}, err
+	}
+	out.Notes = trial.Attrs{a}
+	return out, nil
+}
+
+// given returns what r has decided already.
+func (p *replay) given(r sampler.Request) solution {
+	d := p.search.domain
+	g := solution{make([]float64, d.numbers), make([]int, len(d.choices))}
+	for i, a := range d.axes {
+		x, ok := r.Given.Coord(a.Name)
+		ok = ok && a.Distribution.Contains(x)
+		switch {
+		case i < d.numbers && ok:
+			g.at[i] = unit.To(a.Distribution, x)
+		case i < d.numbers:
+			g.at[i] = math.NaN()
+		case ok:
+			g.choices[i-d.numbers] = int(x)
+		default:
+			g.choices[i-d.numbers] = -1
+		}
+	}
+	return g
+}
