@@ -11,7 +11,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: check
-check: fmt vet lint vuln test ## Everything that CI checks
+check: fmt vet lint vuln test test-nocgo ## Everything that CI checks
 
 .PHONY: fmt
 fmt: ## Fail if a file is not gofmt'ed
@@ -38,6 +38,17 @@ vuln: ## Run govulncheck; skipped, with a line, where its database is out of rea
 .PHONY: test
 test: ## Run all tests under the race detector, the examples among them
 	go test -race ./...
+
+# A file of studies is the one thing that both kinds of build share while they run.
+.PHONY: test-nocgo
+test-nocgo: ## Build everything without cgo, and test storage/sqlite so, beside workers that have it
+	CGO_ENABLED=0 go build ./...
+	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 go build ./...
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 go build ./...
+	CGO_ENABLED=0 go vet ./storage/sqlite/...
+	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	CGO_ENABLED=1 go test -c -o "$$dir/worker" ./storage/sqlite && \
+	ATTUNE_SQLITE_WORKER="$$dir/worker" CGO_ENABLED=0 go test ./storage/sqlite
 
 .PHONY: examples
 examples: ## Build and run every example

@@ -2,29 +2,26 @@ package sqlite
 
 import (
 	"context"
-	"database/sql/driver"
+	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math/rand/v2"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
-	"github.com/mattn/go-sqlite3"
-
 	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/sqlite/internal/driver"
 )
 
-// A conn is the one connection of a [Store]. It uses the driver directly: each
-// statement is prepared once, and nothing is locked that the Store locks already.
+// A conn is the one connection of a [Store]. Each statement is prepared once, and
+// nothing is locked that the Store locks already.
 type conn struct {
-	db       *sqlite3.SQLiteConn
-	stmts    map[string]*sqlite3.SQLiteStmt
+	db       *driver.Conn
+	stmts    map[string]*driver.Stmt
 	path     string      // absolute, in case the process changes its folder
 	info     fs.FileInfo // of the file when it was opened
 	switched bool        // to WAL mode, or that was tried
@@ -32,14 +29,12 @@ type conn struct {
 }
 
 // dial opens the file without looking at it.
-func dial(path, mode string) (*conn, error) {
-	// As a URI, so that no character of the path means anything to the driver.
-	dsn := "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath() + "?" + mode + "&_busy_timeout=0&_mutex=no"
-	db, err := (&sqlite3.SQLiteDriver{}).Open(dsn)
+func dial(path string, mode driver.Mode) (*conn, error) {
+	db, err := driver.Open(path, mode)
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{db: db.(*sqlite3.SQLiteConn), stmts: map[string]*sqlite3.SQLiteStmt{}}
+	c := &conn{db: db, stmts: map[string]*driver.Stmt{}}
 	for _, s := range setUp {
 		if _, err := c.text(s); err != nil {
 			return nil, errors.Join(err, c.close())
@@ -54,82 +49,63 @@ var setUp []string
 // close closes the connection and, if it wrote and no other is open, puts the
 // file back into one piece.
 func (c *conn) close() error {
-	for _, s := range c.stmts {
-		s.Close()
-	}
-	c.stmts = map[string]*sqlite3.SQLiteStmt{}
+	c.closeStmts()
 	if c.switched {
 		// Two that close at once are in each other's way; a third try is enough
 		// for one of them. Who fails leaves it to those that have the file open.
 		for range 3 {
-			if _, err := c.text("PRAGMA journal_mode = DELETE"); !busy(err) {
+			if _, err := c.text("PRAGMA journal_mode = DELETE"); !driver.Busy(err) {
 				break
 			}
 			time.Sleep(time.Duration(1+rand.IntN(10)) * time.Millisecond)
 		}
-		for _, s := range c.stmts {
-			s.Close()
-		}
+		c.closeStmts()
 	}
 	return c.db.Close()
 }
 
-func (c *conn) stmt(sql string) (*sqlite3.SQLiteStmt, error) {
+func (c *conn) closeStmts() {
+	for _, s := range c.stmts {
+		s.Close()
+	}
+	clear(c.stmts)
+}
+
+func (c *conn) stmt(sql string) (*driver.Stmt, error) {
 	if s, ok := c.stmts[sql]; ok {
 		return s, nil
 	}
 	s, err := c.db.Prepare(sql)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		c.stmts[sql] = s
 	}
-	c.stmts[sql] = s.(*sqlite3.SQLiteStmt)
-	return c.stmts[sql], nil
+	return s, err
 }
 
-// exec runs a statement that returns no rows. It returns the id of the row that
-// was inserted last.
-func (c *conn) exec(sql string, args ...driver.Value) (id int64, err error) {
+// exec runs a statement and passes over its rows. It returns the id of the row
+// that was inserted last.
+func (c *conn) exec(sql string, args ...value) (id int64, err error) {
 	s, err := c.stmt(sql)
 	if err != nil {
 		return 0, err
 	}
-	res, err := s.Exec(args)
-	if err != nil {
-		return 0, err
-	}
-	return res.LastInsertId()
+	return s.Exec(args)
 }
 
 // query calls each with every row of an answer. The row is valid until each
 // returns.
-func (c *conn) query(sql string, args []driver.Value, each func(row []driver.Value) error) (err error) {
+func (c *conn) query(sql string, args []value, each func(row []value) error) error {
 	s, err := c.stmt(sql)
 	if err != nil {
 		return err
 	}
-	rows, err := s.Query(args)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	row := make([]driver.Value, len(rows.Columns()))
-	for {
-		if err := rows.Next(row); err != nil {
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			return err
-		}
-		if err := each(row); err != nil {
-			return err
-		}
-	}
+	return s.Query(args, each)
 }
 
 // text returns the first column of the last row of an answer as text, "" if
 // there is none.
-func (c *conn) text(sql string, args ...driver.Value) (s string, err error) {
-	err = c.query(sql, args, func(row []driver.Value) error {
+func (c *conn) text(sql string, args ...value) (s string, err error) {
+	err = c.query(sql, args, func(row []value) error {
 		s = asText(row[0])
 		return nil
 	})
@@ -139,16 +115,19 @@ func (c *conn) text(sql string, args ...driver.Value) (s string, err error) {
 // version returns a number that changes when another connection, of whatever
 // process, has changed the file. Changes by c do not change it.
 func (c *conn) version() (v int64, err error) {
-	err = c.query("PRAGMA data_version", nil, func(row []driver.Value) error {
+	err = c.query("PRAGMA data_version", nil, func(row []value) error {
 		v = asInt(row[0])
 		return nil
 	})
 	return v, err
 }
 
+// A value is what a column holds: int64, float64, string, []byte or nil.
+type value = sqldriver.Value
+
 // Columns of SQLite hold what they like, so nothing is taken for granted.
 
-func asInt(v driver.Value) int64 {
+func asInt(v value) int64 {
 	switch v := v.(type) {
 	case int64:
 		return v
@@ -158,7 +137,7 @@ func asInt(v driver.Value) int64 {
 	return 0
 }
 
-func asText(v driver.Value) string {
+func asText(v value) string {
 	switch v := v.(type) {
 	case string:
 		return v
@@ -196,7 +175,7 @@ func (s *Store) transact(ctx context.Context, c *conn, begin string, f func() er
 			return err
 		}
 		defer func() {
-			if c.db.AutoCommit() {
+			if !c.db.InTransaction() {
 				return
 			}
 			// f failed or panicked, or the commit failed.
@@ -227,7 +206,7 @@ func (s *Store) retry(ctx context.Context, timeout time.Duration, f func() error
 			return err
 		}
 		err := f()
-		if !busy(err) {
+		if !driver.Busy(err) {
 			return err
 		}
 		if time.Now().After(deadline) {
@@ -241,12 +220,6 @@ func (s *Store) retry(ctx context.Context, timeout time.Duration, f func() error
 	}
 }
 
-// busy reports whether err says that another connection is at work.
-func busy(err error) bool {
-	var e sqlite3.Error
-	return errors.As(err, &e) && (e.Code == sqlite3.ErrBusy || e.Code == sqlite3.ErrLocked || e.Code == sqlite3.ErrProtocol)
-}
-
 // switchToWAL puts the file in WAL mode. Where that cannot be (a file system
 // without shared memory, another process that never lets go) the work goes on
 // without: slower, not less safe.
@@ -256,7 +229,7 @@ func (s *Store) switchToWAL(ctx context.Context, c *conn) error {
 		mode, err = c.text("PRAGMA journal_mode = WAL")
 		return err
 	})
-	if err != nil && !busy(err) {
+	if err != nil && !driver.Busy(err) {
 		return err
 	}
 	sync := "FULL"
@@ -297,19 +270,18 @@ func (s *Store) open(ctx context.Context, create bool) (*conn, error) {
 		// has on it.
 		return nil, fmt.Errorf("%w: it is not a SQLite database: it has %d bytes", storage.ErrFormat, info.Size())
 	}
-	mode := "mode=rw"
+	mode := driver.ReadWrite
 	switch {
 	case s.readOnly && !exists(s.Path+"-journal"): // with one, SQLite may have to undo a transaction first
-		mode = "mode=ro"
+		mode = driver.ReadOnly
 	case create:
-		mode = "mode=rwc"
+		mode = driver.Create
 	}
 	c, err := s.examine(ctx, mode, create)
-	var e sqlite3.Error
-	if errors.As(err, &e) && (e.Code == sqlite3.ErrCantOpen || e.Code == sqlite3.ErrReadonly) && !exists(s.Path+"-wal") && !exists(s.Path+"-journal") {
+	if e := driver.As(err); e != nil && (e.Code == driver.CantOpen || e.Code == driver.ReadOnlyFile) && !exists(s.Path+"-wal") && !exists(s.Path+"-journal") {
 		// In WAL mode even a reader wants to write, next to the file. If that is not
 		// allowed and no log lies there, the file is whole: read it as it is.
-		if c, fault := s.examine(ctx, "mode=ro&immutable=1", false); fault == nil {
+		if c, fault := s.examine(ctx, driver.Immutable, false); fault == nil {
 			return c, nil
 		}
 	}
@@ -338,7 +310,7 @@ func (s *Store) inPlace(c *conn) error {
 }
 
 // examine opens the file and checks, or creates, its schema.
-func (s *Store) examine(ctx context.Context, mode string, create bool) (*conn, error) {
+func (s *Store) examine(ctx context.Context, mode driver.Mode, create bool) (*conn, error) {
 	var c *conn
 	err := s.retry(ctx, s.timeout(), func() (err error) {
 		c, err = dial(s.Path, mode)
@@ -361,20 +333,34 @@ func (s *Store) examine(ctx context.Context, mode string, create bool) (*conn, e
 
 // explain says what an error of SQLite means here, and what to do.
 func (s *Store) explain(err error) error {
-	var e sqlite3.Error
-	if !errors.As(err, &e) {
+	e := driver.As(err)
+	switch {
+	case e == nil:
 		return err
-	}
-	if e.Code == sqlite3.ErrFull || e.SystemErrno == syscall.ENOSPC {
+	case e.Code == driver.Full || e.Errno == syscall.ENOSPC:
 		return fmt.Errorf("%w: make room; what was committed is safe: %w", storage.ErrFull, err)
-	}
-	switch e.Code {
-	case sqlite3.ErrNotADB:
+	case e.Code == driver.NotADB:
 		return fmt.Errorf("%w: it is not a SQLite database: %w", storage.ErrFormat, err)
-	case sqlite3.ErrCorrupt:
+	case e.Code == driver.Corrupt:
 		return fmt.Errorf("%w: it is damaged; try sqlite3's .recover: %w", storage.ErrFormat, err)
-	case sqlite3.ErrReadonly, sqlite3.ErrPerm, sqlite3.ErrCantOpen:
+	case e.Code == driver.CantOpen && tooLong(s.Path):
+		return fmt.Errorf("%w: it has %d bytes from the root, and SQLite opens paths of at most %d: choose a shorter one: %w", storage.ErrPath, len(absolute(s.Path)), maxPath, err)
+	case e.Code == driver.ReadOnlyFile || e.Code == driver.Perm || e.Code == driver.CantOpen:
 		return fmt.Errorf("%w: make the file and its folder writable for this user (%w)", err, fs.ErrPermission)
 	}
 	return err
+}
+
+// maxPath is how long a path may be for SQLite: 512 bytes, with "-journal" at its
+// end. On Windows it may be longer, so nothing is refused before SQLite does.
+const maxPath = 512 - len("-journal")
+
+func tooLong(path string) bool { return len(absolute(path)) > maxPath }
+
+// absolute returns the path from the root or, if the folder is not known, as it is.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
 }

@@ -2,45 +2,53 @@ package sqlite_test
 
 import (
 	"context"
-	"database/sql/driver"
-	"io"
+	sqldriver "database/sql/driver"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/mattn/go-sqlite3"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/attune-hpo/attune/storage"
 	"github.com/attune-hpo/attune/storage/sqlite"
+	"github.com/attune-hpo/attune/storage/sqlite/internal/driver"
 	"github.com/attune-hpo/attune/trial"
 )
 
+// connect opens a file as another program would.
+func connect(t *testing.T, path string, mode driver.Mode) *driver.Conn {
+	t.Helper()
+	c, err := driver.Open(path, mode)
+	require.NoError(t, err)
+	require.NoError(t, c.Script("PRAGMA busy_timeout = 10000"))
+	return c
+}
+
 // sql runs statements on a file as another program would, and returns the rows of
 // the last.
-func sql(t *testing.T, path string, statements ...string) (rows [][]driver.Value) {
+func sql(t *testing.T, path string, statements ...string) (rows [][]sqldriver.Value) {
 	t.Helper()
-	db, err := (&sqlite3.SQLiteDriver{}).Open("file:" + path + "?_busy_timeout=10000")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, db.Close()) }()
-	for _, s := range statements {
-		r, err := db.(*sqlite3.SQLiteConn).Query(s, nil)
-		require.NoError(t, err, s)
+	return ask(t, path, driver.Create, statements...)
+}
+
+func ask(t *testing.T, path string, mode driver.Mode, statements ...string) (rows [][]sqldriver.Value) {
+	t.Helper()
+	c := connect(t, path, mode)
+	defer func() { require.NoError(t, c.Close()) }()
+	for _, sql := range statements {
+		s, err := c.Prepare(sql)
+		require.NoError(t, err, sql)
 		rows = nil
-		for {
-			row := make([]driver.Value, len(r.Columns()))
-			if err := r.Next(row); err == io.EOF {
-				break
-			} else {
-				require.NoError(t, err, s)
-			}
-			rows = append(rows, row)
-		}
-		require.NoError(t, r.Close())
+		require.NoError(t, s.Query(nil, func(row []sqldriver.Value) error {
+			rows = append(rows, slices.Clone(row))
+			return nil
+		}), sql)
+		require.NoError(t, s.Close())
 	}
 	return rows
 }
@@ -74,9 +82,9 @@ func TestSchemaIsOptunas(t *testing.T) {
 	path := temp(t)
 	require.NoError(t, use(t.Context(), path))
 	const query = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY rowid"
-	assert.Equal(t, sql(t, "testdata/optuna5dev_single.sqlite3?immutable=1&", query), sql(t, path, query))
-	assert.Equal(t, [][]driver.Value{{int64(1), int64(12), "5.0.0"}}, sql(t, path, "SELECT * FROM version_info"))
-	assert.Equal(t, [][]driver.Value{{"v3.2.0.a"}}, sql(t, path, "SELECT * FROM alembic_version"))
+	assert.Equal(t, ask(t, "testdata/optuna5dev_single.sqlite3", driver.Immutable, query), sql(t, path, query))
+	assert.Equal(t, [][]sqldriver.Value{{int64(1), int64(12), "5.0.0"}}, sql(t, path, "SELECT * FROM version_info"))
+	assert.Equal(t, [][]sqldriver.Value{{"v3.2.0.a"}}, sql(t, path, "SELECT * FROM alembic_version"))
 }
 
 func TestNothingIsMadeByReading(t *testing.T) {
@@ -226,18 +234,12 @@ func TestJournalMode(t *testing.T) {
 func TestBusy(t *testing.T) {
 	path := temp(t)
 	require.NoError(t, use(t.Context(), path))
-	db, err := (&sqlite3.SQLiteDriver{}).Open(path)
-	require.NoError(t, err)
-	other := db.(*sqlite3.SQLiteConn)
-	exec := func(s string) error {
-		_, err := other.Exec(s, nil)
-		return err
-	}
+	other := connect(t, path, driver.ReadWrite)
 	defer other.Close()
-	require.NoError(t, exec("BEGIN EXCLUSIVE"))
+	require.NoError(t, other.Script("BEGIN EXCLUSIVE"))
 
 	st := &sqlite.Store{Path: path, BusyTimeout: 20 * time.Millisecond}
-	_, err = st.Create(t.Context(), trial.Header{Name: "b"})
+	_, err := st.Create(t.Context(), trial.Header{Name: "b"})
 	require.ErrorIs(t, err, storage.ErrBusy)
 	require.ErrorContains(t, err, "another process has kept the file locked for 20ms")
 
@@ -247,7 +249,7 @@ func TestBusy(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled, "who waits can be called back")
 
 	committed := make(chan error)
-	time.AfterFunc(50*time.Millisecond, func() { committed <- exec("COMMIT") })
+	time.AfterFunc(50*time.Millisecond, func() { committed <- other.Script("COMMIT") })
 	l, err := sqlite.File(path).Create(t.Context(), trial.Header{Name: "b"})
 	require.NoError(t, <-committed)
 	require.NoError(t, err, "who waits gets it")

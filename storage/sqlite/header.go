@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"crypto/rand"
-	"database/sql/driver"
 	"encoding/hex"
 	"slices"
 	"strconv"
@@ -29,7 +28,7 @@ func newToken() string {
 
 // studyID returns the row of a study; ErrNotExist.
 func (c *conn) studyID(name string) (id int64, err error) {
-	err = c.query("SELECT study_id FROM studies WHERE study_name = ?", []driver.Value{name}, func(row []driver.Value) error {
+	err = c.query("SELECT study_id FROM studies WHERE study_name = ?", []value{name}, func(row []value) error {
 		id = asInt(row[0])
 		return nil
 	})
@@ -44,7 +43,7 @@ func (c *conn) studyID(name string) (id int64, err error) {
 func (c *conn) identity(id int64) (name, token string, err error) {
 	found := false
 	err = c.query(`SELECT study_name, (SELECT value_json FROM study_system_attributes WHERE study_id = ?1 AND key = '`+tokenKey+`')
-		FROM studies WHERE study_id = ?1`, []driver.Value{id}, func(row []driver.Value) error {
+		FROM studies WHERE study_id = ?1`, []value{id}, func(row []value) error {
 		name, token, found = asText(row[0]), asText(row[1]), true
 		return nil
 	})
@@ -88,14 +87,14 @@ func (c *conn) annotate(id int64, attrs, notes trial.Attrs) error {
 func (c *conn) headers(id int64) ([]trial.Header, error) {
 	var out []trial.Header
 	at := map[int64]int{}
-	err := c.query("SELECT study_id, study_name FROM studies WHERE ?1 IN (0, study_id) ORDER BY study_name", []driver.Value{id}, func(row []driver.Value) error {
+	err := c.query("SELECT study_id, study_name FROM studies WHERE ?1 IN (0, study_id) ORDER BY study_name", []value{id}, func(row []value) error {
 		at[asInt(row[0])] = len(out)
 		out = append(out, trial.Header{Name: asText(row[1])})
 		return nil
 	})
-	each := func(sql string, f func(s *trial.Header, row []driver.Value)) {
+	each := func(sql string, f func(s *trial.Header, row []value)) {
 		if err == nil {
-			err = c.query(sql, []driver.Value{id}, func(row []driver.Value) error {
+			err = c.query(sql, []value{id}, func(row []value) error {
 				if i, ok := at[asInt(row[0])]; ok {
 					f(&out[i], row)
 				}
@@ -103,17 +102,17 @@ func (c *conn) headers(id int64) ([]trial.Header, error) {
 			})
 		}
 	}
-	each("SELECT study_id, direction FROM study_directions WHERE ?1 IN (0, study_id) ORDER BY study_id, objective", func(s *trial.Header, row []driver.Value) {
+	each("SELECT study_id, direction FROM study_directions WHERE ?1 IN (0, study_id) ORDER BY study_id, objective", func(s *trial.Header, row []value) {
 		d := trial.Minimize
 		if asText(row[1]) == "MAXIMIZE" {
 			d = trial.Maximize
 		}
 		s.Directions = append(s.Directions, d)
 	})
-	each("SELECT study_id, key, value_json FROM study_user_attributes WHERE ?1 IN (0, study_id) ORDER BY study_user_attribute_id", func(s *trial.Header, row []driver.Value) {
+	each("SELECT study_id, key, value_json FROM study_user_attributes WHERE ?1 IN (0, study_id) ORDER BY study_user_attribute_id", func(s *trial.Header, row []value) {
 		s.Attrs = append(s.Attrs, trial.Attr{Key: asText(row[1]), JSON: asText(row[2])})
 	})
-	each("SELECT study_id, key, value_json FROM study_system_attributes WHERE ?1 IN (0, study_id) ORDER BY study_system_attribute_id", func(s *trial.Header, row []driver.Value) {
+	each("SELECT study_id, key, value_json FROM study_system_attributes WHERE ?1 IN (0, study_id) ORDER BY study_system_attribute_id", func(s *trial.Header, row []value) {
 		switch a := (trial.Attr{Key: asText(row[1]), JSON: asText(row[2])}); {
 		case a.Key == seedKey:
 			s.Seed, _ = strconv.ParseUint(a.JSON, 10, 64)

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql/driver"
 	"fmt"
 	"slices"
 	"time"
@@ -139,7 +138,7 @@ func (st *study) expired(c *conn, held []int, grace time.Duration) (numbers []in
 	looked := time.Now()
 	signs := map[int]sign{}
 	err = c.query(`SELECT number, CAST(heartbeat AS TEXT), `+now+` FROM trials JOIN trial_heartbeats USING (trial_id)
-		WHERE study_id = ? AND state = 'RUNNING' ORDER BY number`, []driver.Value{st.id}, func(row []driver.Value) error {
+		WHERE study_id = ? AND state = 'RUNNING' ORDER BY number`, []value{st.id}, func(row []value) error {
 		number, last := int(asInt(row[0])), asText(row[1])
 		s, known := st.signs[number]
 		if !known || s.heartbeat != last {

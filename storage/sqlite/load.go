@@ -3,7 +3,6 @@ package sqlite
 import (
 	"cmp"
 	"context"
-	"database/sql/driver"
 	"fmt"
 	"math"
 	"slices"
@@ -47,7 +46,7 @@ const which = `WITH which(id) AS (
 // load reads trials of a study: the rows listed, which ascend, and all after
 // last. The result is in order of rows.
 func (c *conn) load(ctx context.Context, study int64, pool *space.Pool, list []int64, last int64) ([]loaded, error) {
-	l := loader{ctx: ctx, conn: c, args: []driver.Value{study, last, ids(list)}}
+	l := loader{ctx: ctx, conn: c, args: []value{study, last, ids(list)}}
 	l.trials()
 	if len(l.out) == 0 {
 		return nil, l.err
@@ -73,7 +72,7 @@ func (c *conn) load(ctx context.Context, study int64, pool *space.Pool, list []i
 		})
 	gather(&l, `step, intermediate_value, nullif(intermediate_value_type, 'FINITE')
 		FROM which CROSS JOIN trial_intermediate_values ON trial_id = id`,
-		func(row []driver.Value) (trial.Report, error) {
+		func(row []value) (trial.Report, error) {
 			return trial.Report{Step: int(asInt(row[1])), Value: asFloat(row[2], row[3])}, nil
 		},
 		func(r *loaded, rs []trial.Report) {
@@ -83,7 +82,7 @@ func (c *conn) load(ctx context.Context, study int64, pool *space.Pool, list []i
 		})
 	gather(&l, `objective, value, nullif(value_type, 'FINITE')
 		FROM which CROSS JOIN trial_values ON trial_id = id`,
-		func(row []driver.Value) (o objective, err error) {
+		func(row []value) (o objective, err error) {
 			o = objective{asInt(row[1]), asFloat(row[2], row[3])}
 			if math.IsNaN(o.value) {
 				err = fmt.Errorf("%w: the value of objective %d is not a number", storage.ErrFormat, o.index)
@@ -115,15 +114,15 @@ func (c *conn) load(ctx context.Context, study int64, pool *space.Pool, list []i
 type loader struct {
 	ctx  context.Context
 	conn *conn
-	args []driver.Value // of which
-	out  []loaded       // by row
-	at   int            // in out; where the last row belonged
+	args []value  // of which
+	out  []loaded // by row
+	at   int      // in out; where the last row belonged
 	err  error
 }
 
 // trials reads the trials themselves into out.
 func (l *loader) trials() {
-	l.err = l.conn.query("SELECT count(*) FROM trials WHERE study_id = ?1 AND trial_id > ?2", l.args[:2], func(row []driver.Value) error {
+	l.err = l.conn.query("SELECT count(*) FROM trials WHERE study_id = ?1 AND trial_id > ?2", l.args[:2], func(row []value) error {
 		l.out = make([]loaded, 0, int(asInt(row[0]))+8)
 		return nil
 	})
@@ -131,7 +130,7 @@ func (l *loader) trials() {
 		return
 	}
 	l.err = l.conn.query(which+`number, state, CAST(datetime_start AS TEXT), CAST(datetime_complete AS TEXT)
-		FROM which CROSS JOIN trials ON trial_id = id AND study_id = ?1`, l.args, func(row []driver.Value) error {
+		FROM which CROSS JOIN trials ON trial_id = id AND study_id = ?1`, l.args, func(row []value) error {
 		r := loaded{id: asInt(row[0]), missing: row[1] == nil}
 		r.Number = int(asInt(row[1]))
 		state, ok := states[asText(row[2])]
@@ -168,13 +167,13 @@ func (l *loader) find(id int64) *loaded {
 
 // gather reads the rows of a table that belong to trials, and gives those of one
 // trial to put, together. They are in the order of an index, not of insertion.
-func gather[T any](l *loader, sql string, parse func(row []driver.Value) (T, error), put func(r *loaded, rows []T)) {
+func gather[T any](l *loader, sql string, parse func(row []value) (T, error), put func(r *loaded, rows []T)) {
 	if l.err != nil {
 		return
 	}
 	var owner *loaded
 	var rows []T
-	l.err = l.conn.query(which+sql, l.args, func(row []driver.Value) error {
+	l.err = l.conn.query(which+sql, l.args, func(row []value) error {
 		r := l.find(asInt(row[0]))
 		if r == nil {
 			return nil
@@ -232,7 +231,7 @@ type distributions struct {
 	written map[space.Distribution]string
 }
 
-func (ds *distributions) param(row []driver.Value) (p param, err error) {
+func (ds *distributions) param(row []value) (p param, err error) {
 	text := asText(row[4])
 	d, ok := ds.parsed[text]
 	if !ok {
@@ -268,7 +267,7 @@ type attr struct {
 	id int64
 }
 
-func parseAttr(row []driver.Value) (attr, error) {
+func parseAttr(row []value) (attr, error) {
 	return attr{trial.Attr{Key: asText(row[2]), JSON: asText(row[3])}, asInt(row[1])}, nil
 }
 
@@ -368,7 +367,7 @@ var stateNames = [...]string{"WAITING", "RUNNING", "COMPLETE", "PRUNED", "FAIL"}
 
 // asFloat returns the number in a column; kind is what stands beside it, nil for
 // FINITE.
-func asFloat(v, kind driver.Value) float64 {
+func asFloat(v, kind value) float64 {
 	switch kind {
 	case "INF_POS":
 		return math.Inf(1)
@@ -385,7 +384,7 @@ func asFloat(v, kind driver.Value) float64 {
 }
 
 // fromFloat is the reverse of asFloat.
-func fromFloat(x float64) (v driver.Value, kind string) {
+func fromFloat(x float64) (v value, kind string) {
 	switch {
 	case math.IsNaN(x):
 		return nil, "NAN"
@@ -402,7 +401,7 @@ const timeForm = "2006-01-02 15:04:05.000000"
 
 // asTime reads a time in UTC: seconds, and up to nine digits of a fraction. The
 // zero time is what is not one.
-func asTime(v driver.Value) time.Time {
+func asTime(v value) time.Time {
 	s, ok := v.(string)
 	if !ok {
 		return time.Time{}
@@ -414,7 +413,7 @@ func asTime(v driver.Value) time.Time {
 	return storage.Stamp(t)
 }
 
-func fromTime(t time.Time) driver.Value {
+func fromTime(t time.Time) value {
 	if t.IsZero() {
 		return nil
 	}

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"database/sql/driver"
 	"strconv"
 	"strings"
 
@@ -87,7 +86,7 @@ type writer struct {
 	err error
 }
 
-func (w *writer) exec(sql string, args ...driver.Value) {
+func (w *writer) exec(sql string, args ...value) {
 	if w.err == nil {
 		_, w.err = w.conn.exec(sql, args...)
 	}
@@ -97,7 +96,7 @@ func (w *writer) params(p space.Params) {
 	const most = 16 // rows in one statement
 	for len(p.Point) > 0 {
 		n := min(len(p.Point), most)
-		args := make([]driver.Value, 0, 4*n)
+		args := make([]value, 0, 4*n)
 		for i, a := range p.Space[:n] {
 			args = append(args, w.id, a.Name, p.Point[i], w.dists.text(a.Distribution))
 		}

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql/driver"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -61,7 +60,7 @@ func (s *Store) ensureSchema(ctx context.Context, c *conn, create bool) error {
 
 func (c *conn) checkSchema() error {
 	var tables []string
-	err := c.query("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name", nil, func(row []driver.Value) error {
+	err := c.query("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name", nil, func(row []value) error {
 		tables = append(tables, asText(row[0]))
 		return nil
 	})
@@ -94,7 +93,7 @@ func (c *conn) createSchema() error {
 	if err := c.checkSchema(); !errors.Is(err, errNoFile) {
 		return err
 	}
-	if _, err := c.db.Exec(schema, nil); err != nil {
+	if err := c.db.Script(schema); err != nil {
 		return err
 	}
 	if _, err := c.exec("INSERT INTO version_info VALUES (1, 12, ?)", libraryVersion); err != nil {

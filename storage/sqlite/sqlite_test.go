@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -13,6 +14,9 @@ var config = storagetest.Config{
 	Open:    func(t *testing.T) storage.Store { return sqlite.File(filepath.Join(t.TempDir(), "study.db")) },
 	Address: func(s storage.Store) string { return s.(*sqlite.Store).Path },
 	Dial:    func(address string) storage.Store { return sqlite.File(address) },
+	// With another program for workers, files are shared by builds with cgo and
+	// without; see make test-nocgo.
+	Worker: os.Getenv("ATTUNE_SQLITE_WORKER"),
 }
 
 func TestMain(m *testing.M) { storagetest.Main(m, config) }

@@ -134,7 +134,11 @@ func (s suite) processes(t *testing.T) {
 	killed := 0
 	var wg sync.WaitGroup
 	for w := range workers {
-		cmd := exec.CommandContext(ctx, exe, "-test.run=^$")
+		program := exe
+		if s.Worker != "" && w/2%2 == 1 {
+			program = s.Worker
+		}
+		cmd := exec.CommandContext(ctx, program, "-test.run=^$")
 		cmd.Env = append(os.Environ(), workerEnv+"="+s.Address(st))
 		cmd.Stderr = os.Stderr
 		out, err := cmd.StdoutPipe()

@@ -38,6 +38,10 @@ type Config struct {
 	// Dial returns another handle of the store at an address. It is called in other
 	// processes too, if [Main] is called.
 	Dial func(address string) storage.Store
+	// Worker, if it is not "", is another test program whose TestMain calls [Main],
+	// such as one of another build. Every second worker process runs it. Default:
+	// all run this one.
+	Worker string
 }
 
 // Run runs the suite.
