@@ -233,3 +233,82 @@ func ExampleTee() {
 	// end: <nil>
 	// 1 failed
 }
+
+// A study is opened to be read without a sampler, by another process too.
+func ExampleRead() {
+	ctx := context.Background()
+	store := tuned(ctx)
+
+	v, err := study.Read(ctx, store, "tuned")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer v.Close()
+	h, err := v.Snapshot(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	best, _ := h.Best()
+	fmt.Println(h.Len(), "trials, the best is trial", best.Number)
+	// Output: 3 trials, the best is trial 2
+}
+
+// A watcher calls Watch before it takes a snapshot, so that it misses nothing in
+// between.
+func ExampleView_Watch() {
+	ctx := context.Background()
+	store := tuned(ctx)
+	v, err := study.Read(ctx, store, "tuned")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer v.Close()
+
+	changes := v.Watch(ctx)
+	h, err := v.Snapshot(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(h.Len(), "trials so far")
+	go work(ctx, store, 2) // here or in another process
+	for r, err := range changes {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if r.State.Done() {
+			fmt.Println("trial", r.Number, "is", r.State)
+		}
+		if r.Number == 4 && r.State.Done() {
+			return // which ends the watching; so does the end of ctx
+		}
+	}
+	// Output:
+	// 3 trials so far
+	// trial 3 is complete
+	// trial 4 is complete
+}
+
+// tuned returns a store that has a study of three trials.
+func tuned(ctx context.Context) storage.Store {
+	store := new(memory.Store)
+	work(ctx, store, 3)
+	return store
+}
+
+// work evaluates trials of the study "tuned".
+func work(ctx context.Context, store storage.Store, trials int) {
+	st, err := study.Open(ctx, store, "tuned", study.Config{Sampler: random.Sampler{}})
+	if err != nil {
+		panic(err)
+	}
+	defer st.Close()
+	objective := study.Func(func(_ context.Context, t *study.Trial) (float64, error) { return -float64(t.Number()), nil })
+	if err := st.Optimize(ctx, objective, study.Run{Trials: trials}); err != nil {
+		panic(err)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/attune-hpo/attune/sampler"
+	"github.com/attune-hpo/attune/storage"
 	"github.com/attune-hpo/attune/trial"
 )
 
@@ -272,12 +273,19 @@ func (r *run) next() bool {
 		if ok, wait := r.count(); !wait {
 			return ok
 		}
-		select { // for trials of other workers, which may come to nothing
-		case <-r.starting.Done():
-		case <-time.After(50 * time.Millisecond):
-		}
+		r.idle() // other workers' trials may come to nothing
 	}
 	return false
+}
+
+// idle waits until a trial of the study changes, or a second has passed: what ends
+// the waiting may be that nothing happens, or the last step of a worker of this run.
+func (r *run) idle() {
+	ctx, cancel := context.WithTimeout(r.starting, time.Second)
+	defer cancel()
+	if err := storage.Wait(ctx, r.study.ledger, r.study.cursor()); err != nil {
+		<-ctx.Done() // what the storage has to say count hears too
+	}
 }
 
 // count counts another trial in, if the bounds allow. It says to wait when the

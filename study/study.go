@@ -78,19 +78,17 @@ type Config struct {
 	Detached bool
 }
 
-// A Study drives one search. Its methods are safe for concurrent use.
+// A Study drives one search: it is a [View] that can also ask and tell. Its methods
+// are safe for concurrent use.
 type Study struct {
-	cfg    Config
-	ledger storage.Ledger
-	header trial.Header // as it was when opened
-	lease  lease
+	*View
+	cfg   Config
+	lease lease
 
 	sampling sync.Mutex // held from reading the history to writing what was drawn from it
 
-	mu      sync.Mutex // guards what follows
-	history *trial.History
-	at      storage.Cursor
-	runs    map[*run]bool // in progress
+	mu   sync.Mutex    // guards runs
+	runs map[*run]bool // in progress
 }
 
 // Open opens the named study, or creates it if the store does not hold it.
@@ -164,7 +162,7 @@ func Load(ctx context.Context, store storage.Store, name string, cfg Config) (*S
 }
 
 func newStudy(cfg Config, ledger storage.Ledger, header trial.Header) *Study {
-	s := &Study{cfg: cfg, ledger: ledger, header: header, history: trial.NewHistory(header), runs: map[*run]bool{}}
+	s := &Study{View: newView(ledger, header), cfg: cfg, runs: map[*run]bool{}}
 	if l, ok := ledger.(storage.Leaser); ok {
 		s.lease.ledger = l
 	}
@@ -246,40 +244,7 @@ func (s *Study) Close() error {
 		return fmt.Errorf("study: close: %w: stop it, and wait until Optimize returns", ErrRunning)
 	}
 	s.lease.stop()
-	if err := s.ledger.Close(); err != nil {
-		return fmt.Errorf("study: close: %w", err)
-	}
-	return nil
-}
-
-// Name returns the name the study was opened by.
-func (s *Study) Name() string { return s.header.Name }
-
-// Directions returns the directions of the objectives, at least one. Read only.
-func (s *Study) Directions() []trial.Direction {
-	if len(s.header.Directions) == 0 {
-		return []trial.Direction{trial.Minimize}
-	}
-	return s.header.Directions
-}
-
-// Metrics returns the names of the objectives, or nil if they have none.
-func (s *Study) Metrics() []string { return s.header.Metrics() }
-
-// Seed returns the seed of the study.
-func (s *Study) Seed() uint64 { return s.header.Seed }
-
-// TrialSeed returns the [Trial.Seed] of the trial of that number, to do once more
-// what it did.
-func (s *Study) TrialSeed(number int) uint64 { return objectiveSeed(s.header.Seed, number) }
-
-// Attrs returns the attributes of the study as they are now in the storage.
-func (s *Study) Attrs(ctx context.Context) (trial.Attrs, error) {
-	header, err := s.ledger.Header(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("study: attributes: %w", err)
-	}
-	return header.Attrs, nil
+	return s.View.Close()
 }
 
 // SetAttr sets an attribute of the study to the JSON of value.
@@ -292,64 +257,6 @@ func (s *Study) SetAttr(ctx context.Context, key string, value any) error {
 		return fmt.Errorf("study: set attribute: %w", err)
 	}
 	return nil
-}
-
-// Snapshot returns all trials as they are now, those of other processes too.
-func (s *Study) Snapshot(ctx context.Context) (trial.Snapshot, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for u, err := range s.ledger.Since(ctx, s.at) {
-		if err != nil {
-			return trial.Snapshot{}, fmt.Errorf("study: read: %w", err)
-		}
-		s.history.Put(u.Trial)
-		s.at = u.Cursor
-	}
-	return s.history.Snapshot(), nil
-}
-
-// Best returns the best trial of a study of one objective: complete, with its
-// constraints met, the lowest number among equals. Read its parameters with
-// [space.Param.Value], or bind them into a struct with package bind.
-//
-// It fails with [ErrNoTrial] when there is none, and says what there is instead;
-// with [ErrObjectives] for a study of several objectives, which has a
-// [Study.Front].
-func (s *Study) Best(ctx context.Context) (trial.Record, error) {
-	if n := s.header.Objectives(); n > 1 {
-		return trial.Record{}, fmt.Errorf("study: best: %w: there are %d; ask for the front", ErrObjectives, n)
-	}
-	h, err := s.Snapshot(ctx)
-	if err != nil {
-		return trial.Record{}, err
-	}
-	best, ok := h.Best()
-	if !ok {
-		return trial.Record{}, fmt.Errorf("study: best: %w: %s", ErrNoTrial, instead(h))
-	}
-	return best, nil
-}
-
-// instead says what a study has that has no best trial.
-func instead(h trial.Snapshot) string {
-	text := fmt.Sprintf("%d complete but infeasible, %d pruned, %d failed, %d running, %d waiting",
-		h.Count(trial.Complete), h.Count(trial.Pruned), h.Count(trial.Failed), h.Count(trial.Running), h.Count(trial.Waiting))
-	for i := h.Len() - 1; i >= 0; i-- {
-		if r := h.At(i); r.State == trial.Failed && r.Err != "" {
-			return text + "; the last to fail: " + firstLine(r.Err)
-		}
-	}
-	return text
-}
-
-// Front returns the Pareto front: the trials that no other beats in all
-// objectives, by number; see [trial.Snapshot.Front]. It may be empty.
-func (s *Study) Front(ctx context.Context) ([]trial.Record, error) {
-	h, err := s.Snapshot(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return h.Front(), nil
 }
 
 // Enqueue adds a trial with the given settings, which whoever asks next will

@@ -80,7 +80,7 @@ func (s *jobStudy) fit(ctx context.Context, r trial.Record, threads int) (tune.M
 		m, _ := tune.ReadFile(s.path(), families()...) // what cannot be read is made anew
 		s.kept = &m
 	}
-	if s.kept.Forecaster != nil && s.kept.Of(s.Study, r) {
+	if s.kept.Forecaster != nil && s.kept.Of(s.openStudy, r) {
 		return *s.kept, nil
 	}
 	if s.whole == nil {
@@ -90,7 +90,7 @@ func (s *jobStudy) fit(ctx context.Context, r trial.Record, threads int) (tune.M
 		}
 		s.whole = t
 	}
-	m, err := s.whole.Refit(ctx, s.Study, r)
+	m, err := s.whole.Refit(ctx, s.openStudy, r)
 	switch {
 	case err == nil:
 	case ctx.Err() != nil || errors.Is(err, engine.ErrUnavailable):

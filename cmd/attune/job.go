@@ -14,7 +14,6 @@ import (
 
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/tune"
-	"github.com/attune-hpo/attune/sampler/random"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage/sqlite"
 	"github.com/attune-hpo/attune/study"
@@ -159,7 +158,8 @@ func (j job) task(back *forecast.Backtest, family tune.Family, folder string, th
 
 // A jobStudy is a study that optimize made, opened to be looked at.
 type jobStudy struct {
-	*study.Study
+	openStudy
+	work    *study.Study // the same, where it was opened to be worked on; or nil
 	job     job
 	storage string
 	device  string         // to fit networks on
@@ -170,12 +170,18 @@ type jobStudy struct {
 	whole *tune.Task  // that fits models to all data, once it was needed
 }
 
+// An openStudy is a *study.View or a *study.Study.
+type openStudy interface {
+	study.Reader
+	Close() error
+}
+
 // errNotJob reports a study that attune optimize has not made.
 var errNotJob = errors.New("not made by attune optimize")
 
 // openJob opens a study of a store and reads its job.
 func openJob(ctx context.Context, store *sqlite.Store, name string) (*jobStudy, error) {
-	st, err := study.Load(ctx, store, name, study.Config{Sampler: random.Sampler{}})
+	st, err := study.Read(ctx, store, name)
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +195,7 @@ func openJob(ctx context.Context, store *sqlite.Store, name string) (*jobStudy, 
 		st.Close()
 		return nil, fmt.Errorf("study %q: %w", name, err)
 	}
-	return &jobStudy{Study: st, job: j, storage: store.Path, device: autoDevice}, nil
+	return &jobStudy{openStudy: st, job: j, storage: store.Path, device: autoDevice}, nil
 }
 
 func readJob(attrs trial.Attrs) (job, error) {

@@ -280,7 +280,7 @@ func (o *optimize) one(ctx context.Context, store *sqlite.Store, p plan, frame f
 			ended = fmt.Errorf("study %q: %w", name, ended)
 		}
 	}
-	r, err = newRow(ctx, &jobStudy{Study: st, job: j, storage: o.storage, device: o.device, frame: frame}, task)
+	r, err = newRow(ctx, &jobStudy{openStudy: st, work: st, job: j, storage: o.storage, device: o.device, frame: frame}, task)
 	switch {
 	case errors.Is(err, study.ErrNoTrial) && ended != nil:
 		return r, ended
@@ -315,7 +315,7 @@ func settle(ctx context.Context, st *study.Study, j job) error {
 }
 
 // agree fails if a study is of another job. It is fresh if it is of none yet.
-func agree(ctx context.Context, st *study.Study, j job) (fresh bool, err error) {
+func agree(ctx context.Context, st study.Reader, j job) (fresh bool, err error) {
 	attrs, err := st.Attrs(ctx)
 	if err != nil {
 		return false, err

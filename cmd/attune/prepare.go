@@ -276,7 +276,7 @@ func try(ctx context.Context, t *tune.Task) error {
 
 // resumable fails if there is a study of the name that is not this job's.
 func (o *optimize) resumable(ctx context.Context, j job) error {
-	st, err := study.Load(ctx, sqlite.File(o.storage), o.study(j), study.Config{Sampler: random.Sampler{}})
+	st, err := study.Read(ctx, sqlite.File(o.storage), o.study(j))
 	if errors.Is(err, storage.ErrNotExist) {
 		return nil
 	}

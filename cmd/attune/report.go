@@ -172,7 +172,7 @@ func (r *report) elect(ctx context.Context, threads int) error {
 		}
 		if cause, ok := errors.AsType[refitError](err); ok {
 			m.unfit = append(m.unfit, unfit{Trial: m.best.Number, Error: plain(cause.Error())})
-			if at := m.of.SetAttr(ctx, unfitKey, m.unfit); at != nil {
+			if at := m.of.work.SetAttr(ctx, unfitKey, m.unfit); at != nil {
 				r.note(m.name, at)
 			}
 			if m.next() {
@@ -232,7 +232,7 @@ func (r *report) test(ctx context.Context) error {
 
 // testOn scores the best trial's model, which has not seen the test span, on it.
 func (r *row) testOn(ctx context.Context, span *forecast.Backtest) error {
-	m, err := r.task.Model(ctx, r.of.Study, r.best)
+	m, err := r.task.Model(ctx, r.of.openStudy, r.best)
 	if m.Forecaster == nil {
 		return err
 	} // where it could not be kept, there is one all the same
@@ -261,7 +261,7 @@ func (r *report) keep(ctx context.Context, m row) error {
 	if math.IsNaN(best) {
 		return nil
 	}
-	return m.of.SetAttr(ctx, testKey, tested{Trial: m.best.Number, Metric: metric.Name(), Value: space.Lit(score),
+	return m.of.work.SetAttr(ctx, testKey, tested{Trial: m.best.Number, Metric: metric.Name(), Value: space.Lit(score),
 		Baseline: base.name, Score: space.Lit(best), Worse: !metric.Better(score, best)})
 }
 

@@ -23,7 +23,6 @@ import (
 	"github.com/attune-hpo/attune/export"
 	"github.com/attune-hpo/attune/internal/atomicfile"
 	"github.com/attune-hpo/attune/objective/tune"
-	"github.com/attune-hpo/attune/sampler/random"
 	"github.com/attune-hpo/attune/space/spaceyaml"
 	"github.com/attune-hpo/attune/storage/sqlite"
 	"github.com/attune-hpo/attune/study"
@@ -53,7 +52,7 @@ func storageFlags(cmd *cobra.Command, storage, name *string) {
 
 // snapshot returns the trials of a study.
 func snapshot(ctx context.Context, store *sqlite.Store, name string) (trial.Snapshot, error) {
-	st, err := study.Load(ctx, store, name, study.Config{Sampler: random.Sampler{}})
+	st, err := study.Read(ctx, store, name)
 	if err != nil {
 		return trial.Snapshot{}, err
 	}
@@ -289,7 +288,7 @@ the number of trees or epochs among them.`,
 			if name, err = pick(cmd.Context(), store, name); err != nil {
 				return err
 			}
-			st, err := study.Load(cmd.Context(), store, name, study.Config{Sampler: random.Sampler{}})
+			st, err := study.Read(cmd.Context(), store, name)
 			if err != nil {
 				return err
 			}
@@ -349,10 +348,10 @@ func bestJSON(w io.Writer, best trial.Record) error {
 	return err
 }
 
-func writeBest(w io.Writer, storage string, st *study.Study, best trial.Record, better []unfit) error {
+func writeBest(w io.Writer, storage string, st study.Reader, best trial.Record, better []unfit) error {
 	var b bytes.Buffer
 	metric := "value"
-	if m := st.Metrics(); len(m) == 1 {
+	if m := st.Header().Metrics(); len(m) == 1 {
 		metric = m[0]
 	}
 	fmt.Fprintf(&b, "study %s, trial %d\n", st.Name(), best.Number)

@@ -24,7 +24,7 @@ import (
 // one on windows of the data that the task tunes on: see [Model]. The forecaster is that
 // of [tune.Task.Best], or fitted anew if Options.Refit says so. It returns the model
 // that it exported, too.
-func Best(ctx context.Context, task *tune.Task, st *study.Study, o Options) (tune.Model, Result, error) {
+func Best(ctx context.Context, task *tune.Task, st study.Reader, o Options) (tune.Model, Result, error) {
 	best, err := st.Best(ctx)
 	if err != nil {
 		return tune.Model{}, Result{}, err

@@ -29,7 +29,7 @@ type Header struct {
 }
 
 // Of reports whether the model is that of a complete trial of a study.
-func (h Header) Of(st *study.Study, r trial.Record) bool {
+func (h Header) Of(st study.Reader, r trial.Record) bool {
 	return h.Study == st.Name() && h.Trial == r.Number && h.Seed == st.TrialSeed(r.Number) && h.Value == r.Values[0]
 }
 

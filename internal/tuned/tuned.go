@@ -209,7 +209,7 @@ func (k *keeper[M]) finish(r trial.Record, h trial.Snapshot) {
 
 // Best returns the [Task.Model] of the study's best trial. It fails as
 // [study.Study.Best] does.
-func (t Task[M]) Best(ctx context.Context, st *study.Study) (m M, err error) {
+func (t Task[M]) Best(ctx context.Context, st study.Reader) (m M, err error) {
 	best, err := st.Best(ctx)
 	if err != nil {
 		return m, err
@@ -220,7 +220,7 @@ func (t Task[M]) Best(ctx context.Context, st *study.Study) (m M, err error) {
 // Model returns the model of a complete trial: the study's, as it was kept, or if that is
 // missing, unreadable or of another trial, one that is fitted anew and kept in its place. A
 // model that could not be kept comes with an error.
-func (t Task[M]) Model(ctx context.Context, st *study.Study, r trial.Record) (m M, err error) {
+func (t Task[M]) Model(ctx context.Context, st study.Reader, r trial.Record) (m M, err error) {
 	path := Path(t.Folder, st.Name())
 	if t.Folder != "" {
 		if m, err := t.Read(path); err == nil && t.Header(m).Of(st, r) {
@@ -248,7 +248,7 @@ func (t Task[M]) folder() error {
 // hyperparameters, seed and number of rounds: the same model that the trial had. A trial
 // that does not tell its settings, as one that was added from elsewhere, is fitted with
 // its parameters and what is fixed, and as many rounds as are usual.
-func (t Task[M]) Refit(ctx context.Context, st *study.Study, r trial.Record) (M, error) {
+func (t Task[M]) Refit(ctx context.Context, st study.Reader, r trial.Record) (M, error) {
 	settings, ok := SettingsOf(r)
 	if !ok {
 		settings = slices.Concat(t.Fixed, r.Params.Settings())

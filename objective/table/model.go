@@ -339,7 +339,7 @@ func (t *Task) Path(study string) string { return tuned.Path(t.Folder, study) }
 // Best returns the model of the study's best trial: the one that was kept or, if that
 // is missing, unreadable or of another trial, one that is fitted anew, and kept. It
 // fails as [study.Study.Best] does.
-func (t *Task) Best(ctx context.Context, st *study.Study) (Model, error) {
+func (t *Task) Best(ctx context.Context, st study.Reader) (Model, error) {
 	return t.task().Best(ctx, st)
 }
 
@@ -347,7 +347,7 @@ func (t *Task) Best(ctx context.Context, st *study.Study) (Model, error) {
 // hyperparameters, seed and number of rounds: the same model that the trial had.
 // A trial that does not tell its settings, as one that was added from elsewhere, has its
 // parameters, what is fixed, and as many rounds as are usual.
-func (t *Task) Refit(ctx context.Context, st *study.Study, r trial.Record) (Model, error) {
+func (t *Task) Refit(ctx context.Context, st study.Reader, r trial.Record) (Model, error) {
 	if err := t.prepare(); err != nil {
 		return Model{}, err
 	}

@@ -56,7 +56,7 @@ type savedCSV struct {
 }
 
 // Of reports whether m is the model of a complete trial of a study.
-func (m Model) Of(st *study.Study, r trial.Record) bool { return m.header().Of(st, r) }
+func (m Model) Of(st study.Reader, r trial.Record) bool { return m.header().Of(st, r) }
 
 func (m Model) header() tuned.Header {
 	return tuned.Header{Format: modelFormat, Version: 1, Settings: tuned.Settings(m.Settings), Seed: m.Seed,
@@ -166,14 +166,14 @@ func (t *Task) Path(study string) string { return tuned.Path(t.Folder, study) }
 // Best returns the model of the study's best trial: the one that was kept or, if that
 // is missing, unreadable or of another trial, one that is fitted anew, and kept. It
 // fails as [study.Study.Best] does.
-func (t *Task) Best(ctx context.Context, st *study.Study) (Model, error) {
+func (t *Task) Best(ctx context.Context, st study.Reader) (Model, error) {
 	return t.task().Best(ctx, st)
 }
 
 // Model returns the model of a complete trial: the study's, as it was kept, or if that is
 // missing, unreadable or of another trial, one that is fitted anew and kept in its place. A
 // model that could not be kept comes with an error.
-func (t *Task) Model(ctx context.Context, st *study.Study, r trial.Record) (Model, error) {
+func (t *Task) Model(ctx context.Context, st study.Reader, r trial.Record) (Model, error) {
 	return t.task().Model(ctx, st, r)
 }
 
@@ -181,6 +181,6 @@ func (t *Task) Model(ctx context.Context, st *study.Study, r trial.Record) (Mode
 // hyperparameters, seed and number of rounds: the same model that the trial had.
 // A trial that does not tell its settings, as one that was added from elsewhere, has its
 // parameters, what is fixed, and as many rounds as are usual.
-func (t *Task) Refit(ctx context.Context, st *study.Study, r trial.Record) (Model, error) {
+func (t *Task) Refit(ctx context.Context, st study.Reader, r trial.Record) (Model, error) {
 	return t.task().Refit(ctx, st, r)
 }
