@@ -29,7 +29,7 @@ type forest struct{ m *tree.Model }
 
 func (f *forest) Model() *tree.Model { return f.m }
 
-func (f *forest) Fit(_ context.Context, train, _ forecast.Table, opts forecast.FitOptions) error {
+func (f *forest) Fit(_ context.Context, train, _ forecast.Table, opts forecast.RegressorOptions) error {
 	r := rand.New(rand.NewPCG(opts.Seed, 7))
 	f.m = &tree.Model{Features: make([]tree.Feature, train.X.Cols), Outputs: train.Y.Cols, Average: true}
 	for i := range f.m.Features {

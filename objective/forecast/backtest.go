@@ -93,9 +93,12 @@ func (r Result) Score(m Metric) float64 {
 
 // RunOptions say how a backtest is run.
 type RunOptions struct {
-	// Fit is for each fold's fit. Horizon is set to what the folds need; Iteration has
-	// the fold.
+	// Fit is for each fold's fit. Horizon is set to what the folds need, and OnIteration
+	// is not called.
 	Fit FitOptions
+	// OnIteration, if not nil, is called after each round of training in a fold, which
+	// counts from 0. An error it returns ends the run, which returns it wrapped.
+	OnIteration func(fold int, it Iteration) error
 	// OnFold, if not nil, is called after each fold with the result so far. An error
 	// it returns ends the run, which returns it wrapped.
 	OnFold func(soFar Result) error
@@ -111,7 +114,7 @@ func (b *Backtest) Run(ctx context.Context, name string, model Forecaster, opts 
 			return Result{}, context.Cause(ctx)
 		}
 		begin := time.Now()
-		forecast, err := b.fold(ctx, i, model, opts.Fit)
+		forecast, err := b.fold(ctx, i, model, opts)
 		if err != nil {
 			return Result{}, b.failed(name, i, err)
 		}
@@ -142,16 +145,13 @@ func (b *Backtest) result(name string, done []FoldResult) Result {
 }
 
 // fold returns the forecast of a fold's test.
-func (b *Backtest) fold(ctx context.Context, i int, model Forecaster, opts FitOptions) (Frame, error) {
-	fold, outer := b.folds[i], opts.OnIteration
-	if outer != nil {
-		opts.OnIteration = func(it Iteration) error {
-			it.Fold, it.Folds = i, len(b.folds)
-			return outer(it)
-		}
+func (b *Backtest) fold(ctx context.Context, i int, model Forecaster, opts RunOptions) (Frame, error) {
+	fit := opts.Fit
+	fit.Horizon, fit.OnIteration = b.gap+b.horizon, nil
+	if opts.OnIteration != nil {
+		fit.OnIteration = func(it Iteration) error { return opts.OnIteration(i, it) }
 	}
-	opts.Horizon = b.gap + b.horizon
-	if err := model.Fit(ctx, fold.Train, opts); err != nil {
+	if err := model.Fit(ctx, b.folds[i].Train, fit); err != nil {
 		return nil, err
 	}
 	return b.predict(ctx, i, model)

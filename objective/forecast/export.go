@@ -38,8 +38,7 @@ const (
 	StepAffine StepKind = "affine"
 )
 
-// Plan returns what t does around its models. It fails with [ErrNotFitted], and
-// with [ErrConfig] for transforms of other packages.
+// Plan returns what t does around its models. It fails with [ErrNotFitted].
 func (t *Tabular) Plan() (Plan, error) {
 	p := t.prepared
 	if p == nil {
@@ -48,40 +47,9 @@ func (t *Tabular) Plan() (Plan, error) {
 	plan := Plan{Features: p.features, Strategy: p.strategy, Horizon: p.horizon, Freq: p.freq, Past: slices.Clone(p.past),
 		Known: slices.Clone(p.known), Series: slices.Clone(p.ids), Names: p.names()}
 	for _, f := range p.fitted {
-		steps, err := PlanSteps(f)
-		if err != nil {
-			return Plan{}, err
-		}
-		plan.Transform = append(plan.Transform, steps)
+		plan.Transform = append(plan.Transform, f.Steps())
 	}
 	return plan, nil
-}
-
-// PlanSteps returns what a fitted transform does, in the order of application. It
-// fails with [ErrConfig] for a transform of another package.
-func PlanSteps(f Fitted) ([]PlanStep, error) {
-	switch f := f.(type) {
-	case logarithm:
-		if f.Plus == 1 {
-			return []PlanStep{{Kind: StepLog1p}}, nil
-		}
-		return []PlanStep{{Kind: StepLog}}, nil
-	case difference:
-		return []PlanStep{{Kind: StepDiff, Lag: f.Lag}}, nil
-	case affine:
-		return []PlanStep{{Kind: StepAffine, Shift: f.Shift, Scale: f.Scale}}, nil
-	case chain:
-		var all []PlanStep
-		for _, part := range f {
-			steps, err := PlanSteps(part)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, steps...)
-		}
-		return all, nil
-	}
-	return nil, fmt.Errorf("forecast: plan: %w: a transform of type %T", ErrConfig, f)
 }
 
 // At returns the feature of a time, NaN if there is no such feature.

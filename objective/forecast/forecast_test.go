@@ -95,9 +95,9 @@ type stopper struct {
 	rounds int
 }
 
-func (s *stopper) Fit(ctx context.Context, train, valid Table, opts FitOptions) error {
+func (s *stopper) Fit(ctx context.Context, train, valid Table, opts RegressorOptions) error {
 	for r := range s.rounds {
-		if err := opts.Iterate(Iteration{Round: r, Train: 1, Valid: 1 / float64(1+r)}); err != nil {
+		if err := opts.Iterate(RegressorIteration{Round: r, Train: 1, Valid: 1 / float64(1+r)}); err != nil {
 			return err
 		}
 	}

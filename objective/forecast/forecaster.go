@@ -28,24 +28,31 @@ type Forecaster interface {
 
 // FitOptions are what a fit is told besides the data.
 type FitOptions struct {
-	Horizon int    // how far predictions will be asked for; default 1
-	Holdout int    // steps at the end of the training data that are not learnt from but validated on, for early stopping; default 0
-	Seed    uint64 // of all randomness: the same seed makes the same model
-	Threads int    // at most; default 1
+	// Horizon is how far predictions will be asked for. Default 1.
+	Horizon int
+	// Holdout is how many steps at the end of the training data are not learnt from but
+	// validated on, for early stopping. Default 0.
+	Holdout int
+	// Seed is that of all randomness: the same seed makes the same model.
+	Seed uint64
+	// Threads is how many goroutines may work at once. Default 1.
+	Threads int
 	// OnIteration, if not nil, is called after each round of training (a tree, an
 	// epoch), one call at a time. An error it returns ends the training, and Fit
 	// returns it wrapped: that is how a trial is pruned within a fit.
 	OnIteration func(Iteration) error
 }
 
-// An Iteration is where a training stands.
+// An Iteration is where the training of a [Forecaster] stands.
 type Iteration struct {
-	Fold, Folds   int // of the backtest the fit belongs to: 0 of 1 outside of one
-	Model, Models int // of the models that make up the forecaster, one after the other: 0 of 1 for most
-	Round         int // of training, from 0 for each model
+	// Model counts from 0 the models that make up the forecaster, of which there are
+	// Models. They are trained one after the other. Most forecasters have one.
+	Model, Models int
+	// Round counts the rounds of training from 0 for each model.
+	Round int
 	// Train and Valid are losses in the model's own terms: of the transformed target.
-	// They may be compared between forecasters of the same transform and loss. NaN if
-	// they are not known; Valid is, without Holdout.
+	// They may be compared between forecasters of the same transform and loss. A loss
+	// that is not known is NaN, as Valid is without Holdout.
 	Train, Valid float64
 	// Forecast returns what the forecaster would predict now for the steps right after
 	// its training data, as many as FitOptions.Horizon: so a backtest scores each round,
@@ -53,17 +60,14 @@ type Iteration struct {
 	// OnIteration returns. It is nil where a round has no forecast of its own, as with
 	// several models or a recursive one.
 	Forecast func() (Frame, error)
-	// Predictions is set by a [Regressor]: what it would predict now for the rows of
-	// valid, to be called before OnIteration returns. Nil if it cannot tell.
-	Predictions func() (Matrix, error)
 }
 
-// Iterate calls OnIteration, if it is set. Folds and Models of 0 become 1.
+// Iterate calls OnIteration, if it is set. Models of 0 becomes 1.
 func (o FitOptions) Iterate(it Iteration) error {
 	if o.OnIteration == nil {
 		return nil
 	}
-	it.Folds, it.Models = max(1, it.Folds), max(1, it.Models)
+	it.Models = max(1, it.Models)
 	return o.OnIteration(it)
 }
 

@@ -2,7 +2,6 @@ package forecast
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"hash"
 	"hash/fnv"
@@ -125,9 +124,7 @@ func see(t *testing.T, recipe Recipe, fold Fold, holdout int) sight {
 	var out sight
 	h := fnv.New64a()
 	for _, f := range p.fitted {
-		s, err := saveTransform(f)
-		require.NoError(t, err)
-		b, err := json.Marshal(s)
+		b, err := MarshalFitted(f)
 		require.NoError(t, err)
 		out.Transforms += string(b)
 	}

@@ -21,7 +21,7 @@ type rounds struct {
 	now   float64
 }
 
-func (m *rounds) Fit(ctx context.Context, train, valid Table, opts FitOptions) error {
+func (m *rounds) Fit(ctx context.Context, train, valid Table, opts RegressorOptions) error {
 	for r := range m.n {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -32,7 +32,7 @@ func (m *rounds) Fit(ctx context.Context, train, valid Table, opts FitOptions) e
 			}
 		}
 		m.now = 1.035 - 0.01*math.Abs(float64(r-4))
-		err := opts.Iterate(Iteration{Round: r, Train: math.NaN(), Valid: math.NaN(), Predictions: func() (Matrix, error) { return m.Predict(valid.X) }})
+		err := opts.Iterate(RegressorIteration{Round: r, Train: math.NaN(), Valid: math.NaN(), Predictions: func() (Matrix, error) { return m.Predict(valid.X) }})
 		if err != nil {
 			return err
 		}

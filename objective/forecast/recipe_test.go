@@ -213,7 +213,7 @@ func TestForecastsThatCannotBeHad(t *testing.T) {
 	require.ErrorContains(t, err, "the forecast for 2024-02-10 is NaN")
 	require.ErrorIs(t, (&Tabular{}).Fit(t.Context(), Frame{s}, FitOptions{}), ErrConfig)
 	require.ErrorIs(t, m.Fit(t.Context(), Frame{s}, FitOptions{Horizon: -1}), ErrConfig)
-	require.ErrorIs(t, (&Ridge{Lambda: -1}).Fit(t.Context(), Table{X: Matrix{1, 1, []float64{1}}, Y: Matrix{1, 1, []float64{1}}}, Table{}, FitOptions{}), ErrConfig)
+	require.ErrorIs(t, (&Ridge{Lambda: -1}).Fit(t.Context(), Table{X: Matrix{1, 1, []float64{1}}, Y: Matrix{1, 1, []float64{1}}}, Table{}, RegressorOptions{}), ErrConfig)
 	require.ErrorIs(t, new(Ridge).Save(&bytes.Buffer{}), ErrNotFitted)
 }
 
@@ -231,7 +231,7 @@ func TestRidgeAgreesWithNumpy(t *testing.T) {
 	g := readGolden(t).Ridge
 	m := &Ridge{Lambda: g.Lambda}
 	n := len(g.Y)
-	require.NoError(t, m.Fit(t.Context(), Table{X: Matrix{n, 3, g.X}, Y: Matrix{n, 1, g.Y}}, Table{}, FitOptions{}))
+	require.NoError(t, m.Fit(t.Context(), Table{X: Matrix{n, 3, g.X}, Y: Matrix{n, 1, g.Y}}, Table{}, RegressorOptions{}))
 	y, err := m.Predict(Matrix{len(g.Test) / 3, 3, g.Test})
 	require.NoError(t, err)
 	for i, want := range g.Predicted {
@@ -310,20 +310,22 @@ func TestPruningEndsAFit(t *testing.T) {
 	m := &Tabular{Recipe: Recipe{Features: Features{Lags: []int{1}}}, New: func() Regressor { return &stopper{rounds: 3} }}
 	b, err := NewBacktest(Frame{count(40)}, Splits{Horizon: 2, Windows: 2})
 	require.NoError(t, err)
+	var folds []int
 	var seen []Iteration
-	_, err = b.Run(t.Context(), "m", m, RunOptions{Fit: FitOptions{OnIteration: func(it Iteration) error {
-		seen = append(seen, it)
+	_, err = b.Run(t.Context(), "m", m, RunOptions{OnIteration: func(fold int, it Iteration) error {
+		folds, seen = append(folds, fold), append(seen, it)
 		return nil
-	}}})
+	}})
 	require.NoError(t, err)
 	require.Len(t, seen, 2*2*3, "folds, models, rounds")
-	assert.Equal(t, Iteration{Fold: 1, Folds: 2, Model: 1, Models: 2, Round: 2, Train: 1, Valid: 1.0 / 3}, seen[11])
-	_, err = b.Run(t.Context(), "m", m, RunOptions{Fit: FitOptions{OnIteration: func(it Iteration) error {
-		if it.Fold == 1 && it.Round == 1 {
+	assert.Equal(t, []int{0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1}, folds)
+	assert.Equal(t, Iteration{Model: 1, Models: 2, Round: 2, Train: 1, Valid: 1.0 / 3}, seen[11])
+	_, err = b.Run(t.Context(), "m", m, RunOptions{OnIteration: func(fold int, it Iteration) error {
+		if fold == 1 && it.Round == 1 {
 			return errStop
 		}
 		return nil
-	}}})
+	}})
 	require.ErrorIs(t, err, errStop)
 	_, err = m.Predict(t.Context(), Frame{count(40)}, 1)
 	require.ErrorIs(t, err, ErrNotFitted, "what was learnt half is not used")

@@ -27,7 +27,7 @@ type ridgeModel struct {
 }
 
 // Fit implements [Regressor].
-func (m *Ridge) Fit(ctx context.Context, train, _ Table, opts FitOptions) error {
+func (m *Ridge) Fit(ctx context.Context, train, _ Table, opts RegressorOptions) error {
 	x, y := train.X, train.Y
 	n, p := x.Rows, x.Cols
 	if n == 0 {
@@ -81,7 +81,7 @@ func (m *Ridge) Fit(ctx context.Context, train, _ Table, opts FitOptions) error 
 	}
 	fit.Weights = b
 	m.model = fit
-	return opts.Iterate(Iteration{Train: fit.loss(train), Valid: math.NaN()})
+	return opts.Iterate(RegressorIteration{Train: fit.loss(train), Valid: math.NaN()})
 }
 
 // loss is the mean squared error.

@@ -12,18 +12,44 @@ import (
 // A Regressor learns a table: a tree ensemble, a neural network, a line. Several
 // may learn from one table at once, and none changes it.
 type Regressor interface {
-	// Fit learns from train, and calls [FitOptions.Iterate] after each round, whose error
-	// it returns. Y has one column unless the strategy is Joint.
+	// Fit learns from train, and calls [RegressorOptions.Iterate] after each round, whose
+	// error it returns. Y has one column unless the strategy is Joint.
 	//
-	// valid is for early stopping and for [Iteration.Valid]. If nothing is held out it
-	// has no Y, and its rows, if it has any, are those of the forecast to come, for
-	// [Iteration.Predictions].
-	Fit(ctx context.Context, train, valid Table, opts FitOptions) error
+	// valid is for early stopping and for [RegressorIteration.Valid]. If nothing is held
+	// out it has no Y, and its rows, if it has any, are those of the forecast to come,
+	// for [RegressorIteration.Predictions].
+	Fit(ctx context.Context, train, valid Table, opts RegressorOptions) error
 	// Predict returns as many rows as x has, and the columns of Y. It may be called
 	// from several goroutines at once, and does not change x.
 	Predict(x Matrix) (Matrix, error)
 	Save(w io.Writer) error
 	Load(r io.Reader) error
+}
+
+// RegressorOptions are what a [Regressor] is told besides the data.
+type RegressorOptions struct {
+	Seed    uint64 // of all randomness: the same seed makes the same model
+	Threads int    // how many goroutines may work at once; default 1
+	// OnIteration, if not nil, is called after each round of training, one call at a
+	// time. An error it returns ends the training.
+	OnIteration func(RegressorIteration) error
+}
+
+// A RegressorIteration is where the training of a [Regressor] stands.
+type RegressorIteration struct {
+	Round        int     // from 0
+	Train, Valid float64 // losses; NaN where they are not known
+	// Predictions returns what the regressor would predict now for the rows of valid. It
+	// is to be called before OnIteration returns. It is nil if the regressor cannot say.
+	Predictions func() (Matrix, error)
+}
+
+// Iterate calls OnIteration, if it is set.
+func (o RegressorOptions) Iterate(it RegressorIteration) error {
+	if o.OnIteration == nil {
+		return nil
+	}
+	return o.OnIteration(it)
 }
 
 // Tabular makes a [Forecaster] of any [Regressor]. Set Recipe and New; the rest may
@@ -61,23 +87,20 @@ func (t *Tabular) Fit(ctx context.Context, train Frame, opts FitOptions) error {
 			return context.Cause(ctx)
 		}
 		models[i] = t.New()
-		o := opts
-		o.Seed += uint64(i)
-		o.OnIteration = nil
+		o := RegressorOptions{Seed: opts.Seed + uint64(i), Threads: opts.Threads}
 		if opts.OnIteration != nil {
-			o.OnIteration = func(it Iteration) error {
-				it.Model, it.Models = i, len(models)
-				if predictions := it.Predictions; predictions != nil && len(models) == 1 && opts.Holdout == 0 && opts.Horizon <= recipe.Horizon {
-					it.Forecast = func() (Frame, error) {
-						y, err := predictions()
+			o.OnIteration = func(it RegressorIteration) error {
+				to := Iteration{Model: i, Models: len(models), Round: it.Round, Train: it.Train, Valid: it.Valid}
+				if it.Predictions != nil && len(models) == 1 && opts.Holdout == 0 && opts.Horizon <= recipe.Horizon {
+					to.Forecast = func() (Frame, error) {
+						y, err := it.Predictions()
 						if err != nil {
 							return nil, err
 						}
 						return tables.prepared.join(tables.valid[0], opts.Horizon, y)
 					}
 				}
-				it.Predictions = nil
-				return opts.OnIteration(it)
+				return opts.OnIteration(to)
 			}
 		}
 		if err := models[i].Fit(ctx, tables.train[i], tables.valid[i], o); err != nil {
@@ -136,11 +159,7 @@ func (t *Tabular) Save(w io.Writer) error {
 	s := savedTabular{Format: tabularFormat, Version: 1, Features: p.features, Transform: p.transform.String(), Strategy: p.strategy,
 		Horizon: p.horizon, Frequency: p.freq, Past: p.past, Known: p.known, Series: p.ids}
 	for _, f := range p.fitted {
-		saved, err := saveTransform(f)
-		if err != nil {
-			return fmt.Errorf("forecast: save: %w", err)
-		}
-		s.Transforms = append(s.Transforms, saved)
+		s.Transforms = append(s.Transforms, f.saved())
 	}
 	for i, m := range t.models {
 		var b bytes.Buffer

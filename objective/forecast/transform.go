@@ -12,15 +12,18 @@ import (
 // the model predicts back. It is fitted to the training part of one series, and
 // never sees more. The zero value of an interface field stands for none.
 //
-// Transforms are [Log], [Log1p], [Diff], [Standard], [MinMax] and their [Chain].
+// The set of transforms is closed, so that each can be saved and exported: [Log],
+// [Log1p], [Diff], [Standard], [MinMax] and their [Chain].
 type Transform interface {
 	// Fit learns from values that are NaN where missing.
 	Fit(y []float64) (Fitted, error)
 	// String returns the transform as [ParseTransform] reads it.
 	String() string
+
+	transform() // closed
 }
 
-// A Fitted is a [Transform] that has learnt what it needs.
+// A Fitted is a [Transform] that has learnt what it needs. [MarshalFitted] saves it.
 type Fitted interface {
 	// Apply returns the transformed values, as many as y. Those that cannot be had
 	// are NaN: of missing values, of the first of a difference, of a logarithm.
@@ -31,6 +34,11 @@ type Fitted interface {
 	Invert(past, z []float64) []float64
 	// Lost is how many values at the start Apply cannot know.
 	Lost() int
+	// Steps returns what Apply does, one step after the other, for programs that do it
+	// in another language.
+	Steps() []PlanStep
+
+	saved() savedTransform // closed
 }
 
 // Log is the natural logarithm; values must be above 0.
@@ -53,6 +61,13 @@ type MinMax struct{}
 
 // Chain applies one transform after the other, and undoes them in reverse.
 type Chain []Transform
+
+func (Log) transform()      {}
+func (Log1p) transform()    {}
+func (Diff) transform()     {}
+func (Standard) transform() {}
+func (MinMax) transform()   {}
+func (Chain) transform()    {}
 
 // String implements [Transform].
 func (Log) String() string      { return "log" }
@@ -187,7 +202,15 @@ func (l logarithm) Invert(_, z []float64) []float64 {
 	return y
 }
 
-func (logarithm) Lost() int { return 0 }
+func (logarithm) Lost() int               { return 0 }
+func (l logarithm) saved() savedTransform { return savedTransform{Log: &l} }
+
+func (l logarithm) Steps() []PlanStep {
+	if l.Plus == 1 {
+		return []PlanStep{{Kind: StepLog1p}}
+	}
+	return []PlanStep{{Kind: StepLog}}
+}
 
 // Fit implements [Transform]. It fails with [ErrConfig] for a negative lag.
 func (d Diff) Fit([]float64) (Fitted, error) {
@@ -227,7 +250,9 @@ func (d difference) Invert(past, z []float64) []float64 {
 	return y
 }
 
-func (d difference) Lost() int { return d.Lag }
+func (d difference) Lost() int             { return d.Lag }
+func (d difference) Steps() []PlanStep     { return []PlanStep{{Kind: StepDiff, Lag: d.Lag}} }
+func (d difference) saved() savedTransform { return savedTransform{Diff: &d} }
 
 // Fit implements [Transform]. It fails with [ErrMissing] if all values are.
 func (Standard) Fit(y []float64) (Fitted, error) {
@@ -289,7 +314,12 @@ func (a affine) Invert(_, z []float64) []float64 {
 	return y
 }
 
-func (affine) Lost() int { return 0 }
+func (affine) Lost() int               { return 0 }
+func (a affine) saved() savedTransform { return savedTransform{Affine: &a} }
+
+func (a affine) Steps() []PlanStep {
+	return []PlanStep{{Kind: StepAffine, Shift: a.Shift, Scale: a.Scale}}
+}
 
 // Fit implements [Transform]: each is fitted to what those before it make.
 func (c Chain) Fit(y []float64) (Fitted, error) {
@@ -336,6 +366,22 @@ func (c chain) Lost() int {
 	return n
 }
 
+func (c chain) Steps() []PlanStep {
+	var all []PlanStep
+	for _, f := range c {
+		all = append(all, f.Steps()...)
+	}
+	return all
+}
+
+func (c chain) saved() savedTransform {
+	parts := []savedTransform{}
+	for _, f := range c {
+		parts = append(parts, f.saved())
+	}
+	return savedTransform{Chain: &parts}
+}
+
 // A savedTransform is the JSON of a fitted transform: an object with one member,
 // its kind.
 type savedTransform struct {
@@ -345,37 +391,15 @@ type savedTransform struct {
 	Chain  *[]savedTransform `json:"chain,omitempty"`
 }
 
-func saveTransform(f Fitted) (savedTransform, error) {
-	switch f := f.(type) {
-	case logarithm:
-		return savedTransform{Log: &f}, nil
-	case difference:
-		return savedTransform{Diff: &f}, nil
-	case affine:
-		return savedTransform{Affine: &f}, nil
-	case chain:
-		parts := []savedTransform{}
-		for _, part := range f {
-			s, err := saveTransform(part)
-			if err != nil {
-				return s, err
-			}
-			parts = append(parts, s)
-		}
-		return savedTransform{Chain: &parts}, nil
-	}
-	return savedTransform{}, fmt.Errorf("%w: a transform of type %T cannot be saved", ErrConfig, f)
-}
-
-// MarshalFitted returns a fitted transform of this package as JSON, which
-// [UnmarshalFitted] reads: for forecasters of other packages that save theirs. It
-// fails with [ErrConfig] for one of another package.
+// MarshalFitted returns a fitted transform as JSON, which [UnmarshalFitted] reads: for
+// forecasters of other packages that save theirs. It fails for one with a number that is
+// not finite.
 func MarshalFitted(f Fitted) ([]byte, error) {
-	s, err := saveTransform(f)
+	text, err := json.Marshal(f.saved())
 	if err != nil {
-		return nil, fmt.Errorf("forecast: %w", err)
+		return nil, fmt.Errorf("forecast: transform: %w", err)
 	}
-	return json.Marshal(s)
+	return text, nil
 }
 
 // UnmarshalFitted reads what [MarshalFitted] wrote. It fails with [ErrFormat].

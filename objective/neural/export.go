@@ -82,11 +82,7 @@ func (v *view) plan(name string) (forecast.Plan, error) {
 		p.Features.KnownLags = []int{0, v.window}
 	}
 	for i, f := range v.fitted {
-		steps, err := forecast.PlanSteps(f)
-		if err != nil {
-			return p, fmt.Errorf("%s: %w", name, err)
-		}
-		p.Transform = append(p.Transform, append(steps, forecast.PlanStep{Kind: forecast.StepAffine, Shift: v.scales[i].Mean, Scale: v.scales[i].Deviation}))
+		p.Transform = append(p.Transform, append(f.Steps(), forecast.PlanStep{Kind: forecast.StepAffine, Shift: v.scales[i].Mean, Scale: v.scales[i].Deviation}))
 	}
 	return p, nil
 }

@@ -120,7 +120,7 @@ func (f *Linear) fit(ctx context.Context, train forecast.Frame, opts forecast.Fi
 	}
 	table := v.table(sources, learnt)
 	ridge := &forecast.Ridge{Lambda: lambda}
-	if err := ridge.Fit(ctx, table, forecast.Table{}, forecast.FitOptions{}); err != nil {
+	if err := ridge.Fit(ctx, table, forecast.Table{}, forecast.RegressorOptions{}); err != nil {
 		return err
 	}
 	f.view, f.ridge = v, ridge

@@ -17,8 +17,8 @@ import (
 // A Regressor is a tree ensemble as a [forecast.Regressor].
 type Regressor struct {
 	Engine engine.Engine
-	// Params are those of training. The seed and the threads are those of
-	// [forecast.FitOptions].
+	// Params are those of training. The seed and the threads come from
+	// [forecast.RegressorOptions].
 	Params engine.Params
 
 	predictor *tree.Predictor
@@ -26,7 +26,7 @@ type Regressor struct {
 
 // Fit implements [forecast.Regressor]. Besides the engine's errors it has
 // [forecast.ErrConfig], for the strategy Joint: a tree has one output.
-func (r *Regressor) Fit(ctx context.Context, train, valid forecast.Table, opts forecast.FitOptions) error {
+func (r *Regressor) Fit(ctx context.Context, train, valid forecast.Table, opts forecast.RegressorOptions) error {
 	if train.Y.Cols != 1 {
 		return fmt.Errorf("treeforecast: fit: %w: the strategy joint, while trees forecast one step at a time: take pooled or direct", forecast.ErrConfig)
 	}
@@ -41,7 +41,7 @@ func (r *Regressor) Fit(ctx context.Context, train, valid forecast.Table, opts f
 	}
 	labelled := valid.Y.Rows > 0
 	m, err := r.Engine.Fit(ctx, learn, watch, p, func(it engine.Iteration) error {
-		step := forecast.Iteration{Round: it.Round, Train: math.NaN(), Valid: math.NaN()}
+		step := forecast.RegressorIteration{Round: it.Round, Train: math.NaN(), Valid: math.NaN()}
 		if labelled {
 			step.Valid = it.Score
 		} else {
