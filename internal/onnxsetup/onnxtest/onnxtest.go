@@ -12,7 +12,11 @@ import (
 // skip when there is no ONNX Runtime: so that CI cannot pass without having run it.
 const Env = "ATTUNE_REQUIRE_ONNXRUNTIME"
 
-// Require returns the path of the library, or skips the test (see [Env]).
+// Setup is the command that installs ONNX Runtime for the tests of this module.
+const Setup = "go run ./cmd/attune setup onnxruntime"
+
+// Require returns the path of the library. Where there is none it skips the test, and
+// says how to get one; or fails it, see [Env].
 func Require(t testing.TB) string {
 	t.Helper()
 	file, err := onnxsetup.Find("")
@@ -20,8 +24,8 @@ func Require(t testing.TB) string {
 		return file
 	}
 	if os.Getenv(Env) == "1" {
-		t.Fatal(err)
+		t.Fatalf("%v\nto run this test: %s", err, Setup)
 	}
-	t.Skip(err)
+	t.Skipf("%v\nto run this test: %s", err, Setup)
 	return ""
 }
