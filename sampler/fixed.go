@@ -3,6 +3,7 @@ package sampler
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/trial"
@@ -33,8 +34,11 @@ type fixed struct {
 	values map[string]space.Literal
 	err    error // in the settings
 
-	asked, rest space.Space // the space of the last request, and what it leaves to s
+	last atomic.Pointer[parted]
 }
+
+// parted is the space of a request, and what fixed leaves of it to its sampler.
+type parted struct{ asked, rest space.Space }
 
 // Validate implements [Validator].
 func (f *fixed) Validate() error {
@@ -118,18 +122,20 @@ func (f *fixed) Sample(ctx context.Context, r Request) (Proposal, error) {
 	return p, nil
 }
 
-// without returns the axes of s that are not fixed: for equal spaces the same
-// slice, since samplers remember spaces.
+// without returns the axes of s that are not fixed. For the space of the last
+// request it is the same slice, which a sampler that remembers spaces finds sooner.
 func (f *fixed) without(s space.Space) space.Space {
-	if f.asked == nil || !f.asked.Equal(s) {
-		f.asked, f.rest = s, nil
-		for _, a := range s {
-			if _, ok := f.values[a.Name]; !ok {
-				f.rest = append(f.rest, a)
-			}
+	if last := f.last.Load(); last != nil && last.asked.Equal(s) {
+		return last.rest
+	}
+	var rest space.Space
+	for _, a := range s {
+		if _, ok := f.values[a.Name]; !ok {
+			rest = append(rest, a)
 		}
 	}
-	return f.rest
+	f.last.Store(&parted{s, rest})
+	return rest
 }
 
 // exhausted reports whether s has nothing left for a joint draw. Which values are

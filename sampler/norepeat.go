@@ -34,20 +34,27 @@ const redraws = 10
 
 type noRepeat struct {
 	Sampler
-	seen  seen // by requests
-	whole seen // by Exhausted
+	requests  Memory[seen]
+	exhausted Memory[seen]
 }
 
 // Validate implements [Validator].
 func (n *noRepeat) Validate() error { return validate(n.Sampler) }
 
 // Sample implements [Sampler].
-func (n *noRepeat) Sample(ctx context.Context, r Request) (Proposal, error) {
+func (n *noRepeat) Sample(ctx context.Context, r Request) (p Proposal, err error) {
 	size := r.Space.Len()
 	if size == 0 {
 		return propose(ctx, n.Sampler, r)
 	}
-	taken := n.seen.survey(r.Space, r.Given, r.History, r.Number)
+	n.requests.Use(r.History, func(known *seen) {
+		p, err = n.fresh(ctx, r, size, known.survey(r.Space, r.Given, r.History, r.Number))
+	})
+	return p, err
+}
+
+// fresh proposes a point of r.Space, which has size points, that is not taken.
+func (n *noRepeat) fresh(ctx context.Context, r Request, size int, taken []int) (Proposal, error) {
 	if len(taken) == size {
 		if varies(r.Given.Space) {
 			return propose(ctx, n.Sampler, r)
@@ -92,25 +99,25 @@ func (n *noRepeat) Exhausted(s space.Space, h trial.Snapshot) bool {
 	for _, a := range given.Space {
 		given.Point = append(given.Point, a.Distribution.At(0))
 	}
-	return len(n.whole.survey(open, given, h, -1)) == size
+	all := false
+	n.exhausted.Use(h, func(known *seen) { all = len(known.survey(open, given, h, -1)) == size })
+	return all
 }
 
 // seen holds which points of a space the finished trials of one history have, of
 // those that agree with what is given.
 type seen struct {
-	history any // its ID
-	space   space.Space
-	given   space.Params
-	read    int   // finished trials taken in
-	points  []int // their indices in space, ascending
+	space  space.Space
+	given  space.Params
+	read   int   // finished trials taken in
+	points []int // their indices in space, ascending
 }
 
 // survey returns the indices of the points of s that trials have, ascending; the
 // given trial aside.
 func (c *seen) survey(s space.Space, given space.Params, h trial.Snapshot, but int) []int {
-	if c.history != h.ID() || c.read > h.Len() || !c.space.Equal(s) ||
-		!c.given.Space.Equal(given.Space) || !slices.Equal(c.given.Point, given.Point) {
-		*c = seen{history: h.ID(), space: s, given: space.Params{Space: slices.Clone(given.Space), Point: slices.Clone(given.Point)}}
+	if !c.space.Equal(s) || !c.given.Space.Equal(given.Space) || !slices.Equal(c.given.Point, given.Point) {
+		*c = seen{space: s, given: space.Params{Space: slices.Clone(given.Space), Point: slices.Clone(given.Point)}}
 	}
 	for ; c.read < h.Len(); c.read++ {
 		if i, ok := c.locate(*h.At(c.read), h); ok {

@@ -40,15 +40,19 @@ type Proposal struct {
 	Notes trial.Attrs // kept with the trial, opaque to everyone else
 }
 
-// A Sampler proposes points. Its calls are serialized by the study that owns it,
-// so implementations need no locks; they must not keep what is in r beyond the
-// call, but for records, spaces and snapshots, which never change.
+// A Sampler proposes points. What it proposes depends on r alone: not on earlier
+// requests, on the clock or on a generator of its own, nor on the order in which
+// trials finished. Package samplertest proves that, and what else is expected.
 //
-// What is proposed depends on r alone: not on earlier requests, on the clock or
-// on a shared generator, nor on the order in which trials finished. A sampler
-// may remember what it computed from a history, as long as that cannot be told
-// from its answers. One sampler may be asked about several histories in turn;
-// [trial.Snapshot.ID] tells them apart.
+// A sampler must not change what is in r, nor keep it beyond the call, but for
+// records, spaces and snapshots, which never change. It may remember what it
+// computed from a history, as long as its answers stay the same; a [Memory] does
+// the bookkeeping.
+//
+// One sampler may serve several studies at the same time, since a program may use
+// one configuration for all of them. A study does not call its sampler while an
+// earlier call has not returned, but others may: a sampler that has fields which
+// change must guard them. A Memory does so.
 //
 // Settings of a sampler are exported fields or a Config whose zero value stands
 // for the documented defaults, so that they can be printed and compared.

@@ -11,12 +11,11 @@
 package grid
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
 
 	"github.com/attune-hpo/attune/internal/pyjson"
 	"github.com/attune-hpo/attune/sampler"
@@ -26,6 +25,10 @@ import (
 
 // MaxPoints is the number of points that a grid may have: about a million.
 const MaxPoints = 1 << 20
+
+// mostRemembered is the number of points, summed over the studies, of which a
+// sampler remembers whether they are taken: at 8 bytes each, 32 MB.
+const mostRemembered = 1 << 22
 
 // Config has the settings of a [Sampler].
 type Config struct {
@@ -47,6 +50,8 @@ type Config struct {
 // failed; to try a failed one again, enqueue it. When no point is left, Sample
 // fails with [sampler.ErrExhausted].
 //
+// A Sampler may serve several studies at once: each visits the whole grid.
+//
 // A trial in which some parameters were enqueued gets the rest from a point that
 // agrees with them. A complete or pruned trial that never asked for some of the
 // parameters has visited all points that differ in these only.
@@ -55,13 +60,11 @@ type Sampler struct {
 	err    error             // in the settings
 	names  []string          // of the parameters, sorted
 	values [][]space.Literal // of each
-	coords []coordinates     // of each value, in the distribution last seen
 	size   int               // number of points
 	search string            // the JSON of search_space
-	ids    []int32           // Optuna's number of each point
-	points []int32           // the inverse of ids
 
-	order taken // of the history last seen
+	optuna func() numbering // computed once
+	memory sampler.Memory[taken]
 }
 
 var (
@@ -75,6 +78,8 @@ var (
 func New(c Config) *Sampler {
 	g := &Sampler{config: c, size: 1}
 	g.err = g.gather()
+	g.optuna = sync.OnceValue(func() numbering { return number(g.size) })
+	g.memory.Most = min(max(2, mostRemembered/g.size), 32)
 	return g
 }
 
@@ -138,7 +143,6 @@ func (g *Sampler) gather() error {
 			return invalid("more than %d points: name fewer values, or use package random", MaxPoints)
 		}
 	}
-	g.coords = make([]coordinates, len(g.names))
 	text, err := pyjson.Marshal(search)
 	if err != nil {
 		return invalid("%v", err)
@@ -147,130 +151,34 @@ func (g *Sampler) gather() error {
 	return nil
 }
 
-// coordinates are those of the values of a parameter in a distribution.
-type coordinates struct {
-	in  space.Distribution
-	x   []float64 // NaN for a value outside
-	err error     // if some value is outside, or the same as another
-}
-
-// encode returns the coordinates in d of the values of the k-th parameter.
-func (g *Sampler) encode(k int, d space.Distribution) coordinates {
-	c := &g.coords[k]
-	if c.in != nil && space.Equal(c.in, d) {
-		return *c
-	}
-	*c = coordinates{in: d}
-	first := map[float64]space.Literal{}
-	for _, v := range g.values[k] {
-		x, err := d.Encode(v)
-		if same, ok := first[x]; ok && err == nil {
-			err = fmt.Errorf("%w: %s and %s are the same value: name it once", sampler.ErrInvalid, same, v)
-		} else if err != nil {
-			x = math.NaN()
-		}
-		c.err = cmp.Or(c.err, err)
-		c.x, first[x] = append(c.x, x), v
-	}
-	return *c
-}
-
 // Sample implements [sampler.Sampler]. It fails with [sampler.ErrExhausted] when
 // no point is left that agrees with r.Given; with an error that wraps
 // [sampler.ErrInvalid] for a parameter that the grid does not have, or two of
 // whose values are the same (1 and 1.0); with [space.ErrOutside] for a value that
 // its distribution does not contain; and as Validate does.
-func (g *Sampler) Sample(_ context.Context, r sampler.Request) (sampler.Proposal, error) {
+func (g *Sampler) Sample(_ context.Context, r sampler.Request) (p sampler.Proposal, err error) {
 	if g.err != nil {
 		return sampler.Proposal{}, g.err
 	}
-	if err := g.check(r.Space); err != nil {
-		return sampler.Proposal{}, err
-	}
-	fixed, onGrid := g.match(r.Given)
-	pos, ok := g.choose(r, fixed)
-	if !ok {
-		return sampler.Proposal{}, fmt.Errorf("grid: trial %d: %w", r.Number, sampler.ErrExhausted)
-	}
-	p := g.order.points[pos]
-	out := sampler.Proposal{Point: make([]float64, len(r.Space))}
-	for i, a := range r.Space {
-		k, _ := slices.BinarySearch(g.names, a.Name)
-		out.Point[i] = g.encode(k, a.Distribution).x[g.value(int(p), k)]
-	}
-	if onGrid { // otherwise it is no point of the grid
-		g.number()
-		out.Notes = trial.Attrs{{Key: "search_space", JSON: g.search}, {Key: "grid_id", JSON: fmt.Sprint(g.ids[p])}}
-	}
-	return out, nil
-}
-
-// check returns an error if s has a parameter that the grid does not fit.
-func (g *Sampler) check(s space.Space) error {
-	for _, a := range s {
-		k, ok := slices.BinarySearch(g.names, a.Name)
-		if !ok {
-			return fmt.Errorf("grid: parameter %q: %w: the grid has no values for it: name some, or hold it with sampler.Fixed", a.Name, sampler.ErrInvalid)
-		}
-		if err := g.encode(k, a.Distribution).err; err != nil {
-			return fmt.Errorf("grid: parameter %q: %w", a.Name, err)
-		}
-	}
-	return nil
-}
-
-// choose returns the position in the order of visiting of the point for r: the
-// one of its number if it can be had, otherwise one of those left.
-func (g *Sampler) choose(r sampler.Request, fixed []int) (pos int, ok bool) {
-	left, restore := g.survey(r.History, r.Number)
-	defer restore()
-	if left == 0 {
-		return 0, false
-	}
-	start := r.Number
-	if start >= g.size || g.order.has(start) {
-		start = g.order.free(r.Number % left)
-	}
-	// Parameters drawn one by one get the values of one point, since each of these
-	// draws starts here and stops at the first point that agrees with those before.
-	for i := range g.size {
-		pos := (start + i) % g.size
-		if !g.order.has(pos) && g.agrees(int(g.order.points[pos]), fixed) {
-			return pos, true
-		}
-	}
-	return 0, false
+	g.memory.Use(r.History, func(t *taken) {
+		t.of(g)
+		p, err = t.sample(r)
+	})
+	return p, err
 }
 
 // Exhausted implements [sampler.Finite]: it reports whether every point of the
 // grid that lies in s has been visited or is being visited. Parameters that s
 // does not have are not looked at.
-func (g *Sampler) Exhausted(s space.Space, h trial.Snapshot) bool {
+func (g *Sampler) Exhausted(s space.Space, h trial.Snapshot) (exhausted bool) {
 	if g.err != nil {
 		return false // Sample says what is wrong
 	}
-	left, restore := g.survey(h, -1)
-	defer restore()
-	for pos := 0; left > 0; pos++ {
-		if g.order.has(pos) {
-			continue
-		}
-		if g.within(int(g.order.points[pos]), s) {
-			return false
-		}
-		left--
-	}
-	return true
-}
-
-// within reports whether point p lies in s.
-func (g *Sampler) within(p int, s space.Space) bool {
-	for k, name := range g.names {
-		if i := s.Index(name); i >= 0 && math.IsNaN(g.encode(k, s[i].Distribution).x[g.value(p, k)]) {
-			return false
-		}
-	}
-	return true
+	g.memory.Use(h, func(t *taken) {
+		t.of(g)
+		exhausted = t.exhausted(s, h)
+	})
+	return exhausted
 }
 
 // value returns which value of the k-th parameter point p has.

@@ -1,10 +1,14 @@
 package grid
 
 import (
+	"cmp"
+	"fmt"
+	"math"
 	"math/bits"
 	"slices"
 	"strconv"
 
+	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/trial"
 )
@@ -13,16 +17,134 @@ import (
 // on the grid.
 const none = -1
 
-// taken says which points of the grid the finished trials of one history have
+// taken knows which points of a grid the finished trials of one history have
 // visited, by position in the order of visiting.
 type taken struct {
-	history any     // its ID
-	seed    uint64  // of the shuffle
-	read    int     // finished trials taken in
-	points  []int32 // by position
-	pos     []int32 // the inverse of points
-	bits    []uint64
-	count   int
+	*Sampler
+	coords []coordinates // of each value, in the distribution last seen
+	read   int           // finished trials taken in
+	points []int32       // by position
+	pos    []int32       // the inverse of points
+	bits   []uint64
+	count  int
+}
+
+// of prepares a zero t for g.
+func (t *taken) of(g *Sampler) {
+	if t.Sampler == nil {
+		*t = taken{Sampler: g, coords: make([]coordinates, len(g.names))}
+	}
+}
+
+// coordinates are those of the values of a parameter in a distribution.
+type coordinates struct {
+	in  space.Distribution
+	x   []float64 // NaN for a value outside
+	err error     // if some value is outside, or the same as another
+}
+
+// encode returns the coordinates in d of the values of the k-th parameter.
+func (t *taken) encode(k int, d space.Distribution) coordinates {
+	c := &t.coords[k]
+	if c.in != nil && space.Equal(c.in, d) {
+		return *c
+	}
+	*c = coordinates{in: d}
+	first := map[float64]space.Literal{}
+	for _, v := range t.values[k] {
+		x, err := d.Encode(v)
+		if same, ok := first[x]; ok && err == nil {
+			err = fmt.Errorf("%w: %s and %s are the same value: name it once", sampler.ErrInvalid, same, v)
+		} else if err != nil {
+			x = math.NaN()
+		}
+		c.err = cmp.Or(c.err, err)
+		c.x, first[x] = append(c.x, x), v
+	}
+	return *c
+}
+
+func (t *taken) sample(r sampler.Request) (sampler.Proposal, error) {
+	if err := t.check(r.Space); err != nil {
+		return sampler.Proposal{}, err
+	}
+	fixed, onGrid := t.match(r.Given)
+	pos, ok := t.choose(r, fixed)
+	if !ok {
+		return sampler.Proposal{}, fmt.Errorf("grid: trial %d: %w", r.Number, sampler.ErrExhausted)
+	}
+	p := t.points[pos]
+	out := sampler.Proposal{Point: make([]float64, len(r.Space))}
+	for i, a := range r.Space {
+		k, _ := slices.BinarySearch(t.names, a.Name)
+		out.Point[i] = t.encode(k, a.Distribution).x[t.value(int(p), k)]
+	}
+	if onGrid { // otherwise it is no point of the grid
+		out.Notes = trial.Attrs{{Key: "search_space", JSON: t.search}, {Key: "grid_id", JSON: fmt.Sprint(t.optuna().ids[p])}}
+	}
+	return out, nil
+}
+
+// check returns an error if s has a parameter that the grid does not fit.
+func (t *taken) check(s space.Space) error {
+	for _, a := range s {
+		k, ok := slices.BinarySearch(t.names, a.Name)
+		if !ok {
+			return fmt.Errorf("grid: parameter %q: %w: the grid has no values for it: name some, or hold it with sampler.Fixed", a.Name, sampler.ErrInvalid)
+		}
+		if err := t.encode(k, a.Distribution).err; err != nil {
+			return fmt.Errorf("grid: parameter %q: %w", a.Name, err)
+		}
+	}
+	return nil
+}
+
+// choose returns the position in the order of visiting of the point for r: the
+// one of its number if it can be had, otherwise one of those left.
+func (t *taken) choose(r sampler.Request, fixed []int) (pos int, ok bool) {
+	left, restore := t.survey(r.History, r.Number)
+	defer restore()
+	if left == 0 {
+		return 0, false
+	}
+	start := r.Number
+	if start >= t.size || t.has(start) {
+		start = t.free(r.Number % left)
+	}
+	// Parameters drawn one by one get the values of one point, since each of these
+	// draws starts here and stops at the first point that agrees with those before.
+	for i := range t.size {
+		pos := (start + i) % t.size
+		if !t.has(pos) && t.agrees(int(t.points[pos]), fixed) {
+			return pos, true
+		}
+	}
+	return 0, false
+}
+
+func (t *taken) exhausted(s space.Space, h trial.Snapshot) bool {
+	left, restore := t.survey(h, -1)
+	defer restore()
+	for pos := 0; left > 0; pos++ {
+		if t.has(pos) {
+			continue
+		}
+		if t.within(int(t.points[pos]), s) {
+			return false
+		}
+		left--
+	}
+	return true
+}
+
+// within reports whether point p lies in s.
+func (t *taken) within(p int, s space.Space) bool {
+	for k, name := range t.names {
+		if i := s.Index(name); i >= 0 && math.IsNaN(t.encode(k, s[i].Distribution).x[t.value(p, k)]) {
+			return false
+		}
+	}
+	return true
 }
 
 func (t *taken) has(pos int) bool { return t.bits[pos>>6]>>(pos&63)&1 == 1 }
@@ -58,29 +180,25 @@ func (t *taken) free(i int) int {
 	panic("grid: nothing is free")
 }
 
-// survey brings g.order up to h, with the points of trials that have not
-// finished, but for the given one, and returns how many points are left. What is
-// not finished is forgotten by restore.
-func (g *Sampler) survey(h trial.Snapshot, but int) (left int, restore func()) {
-	t := &g.order
-	if seed := h.Header().Seed; t.points == nil || t.seed != seed {
-		*t = taken{seed: seed, points: g.shuffled(seed), pos: make([]int32, g.size)}
+// survey brings t up to h, with the points of trials that have not finished, but
+// for the given one, and returns how many points are left. What is not finished
+// is forgotten by restore.
+func (t *taken) survey(h trial.Snapshot, but int) (left int, restore func()) {
+	if t.points == nil {
+		t.points, t.pos = t.shuffled(h.Header().Seed), make([]int32, t.size)
 		for pos, p := range t.points {
 			t.pos[p] = int32(pos)
 		}
-	}
-	if t.bits == nil || t.history != h.ID() || t.read > h.Len() {
-		t.history, t.read, t.count = h.ID(), 0, 0
-		t.bits = make([]uint64, (g.size+63)/64)
+		t.bits = make([]uint64, (t.size+63)/64)
 	}
 	for ; t.read < h.Len(); t.read++ {
-		g.visits(*h.At(t.read), h, func(p int) { t.set(int(t.pos[p])) })
+		t.visits(*h.At(t.read), h, func(p int) { t.set(int(t.pos[p])) })
 	}
 	var pending []int
 	for _, rs := range [][]trial.Record{h.Running(), h.Waiting()} {
 		for _, r := range rs {
 			if r.Number != but {
-				g.visits(r, h, func(p int) {
+				t.visits(r, h, func(p int) {
 					if pos := int(t.pos[p]); t.set(pos) {
 						pending = append(pending, pos)
 					}
@@ -88,7 +206,7 @@ func (g *Sampler) survey(h trial.Snapshot, but int) (left int, restore func()) {
 			}
 		}
 	}
-	return g.size - t.count, func() {
+	return t.size - t.count, func() {
 		for _, pos := range pending {
 			t.unset(pos)
 		}
@@ -96,18 +214,18 @@ func (g *Sampler) survey(h trial.Snapshot, but int) (left int, restore func()) {
 }
 
 // visits calls yield for the points that a trial visits.
-func (g *Sampler) visits(r trial.Record, h trial.Snapshot, yield func(point int)) {
-	values, onGrid := g.match(r.Params)
+func (t *taken) visits(r trial.Record, h trial.Snapshot, yield func(point int)) {
+	values, onGrid := t.match(r.Params)
 	for _, settings := range [][]space.Setting{r.Proposed, r.Fixed} {
 		for _, s := range settings {
-			k, known := slices.BinarySearch(g.names, s.Name)
+			k, known := slices.BinarySearch(t.names, s.Name)
 			if r.State.Done() || !known || values[k] != none {
 				continue
 			}
-			values[k] = slices.Index(g.values[k], s.Value)
+			values[k] = slices.Index(t.values[k], s.Value)
 			if a, ok := h.Axis(s.Name); ok {
 				x, err := a.Distribution.Encode(s.Value)
-				if values[k] = slices.Index(g.encode(k, a.Distribution).x, x); err != nil {
+				if values[k] = slices.Index(t.encode(k, a.Distribution).x, x); err != nil {
 					values[k] = none
 				}
 			}
@@ -125,17 +243,17 @@ func (g *Sampler) visits(r trial.Record, h trial.Snapshot, yield func(point int)
 	case unknown == 0:
 		p := 0
 		for k, v := range values {
-			p = p*len(g.values[k]) + v
+			p = p*len(t.values[k]) + v
 		}
 		yield(p)
 	case unknown < len(values) && (r.State == trial.Complete || r.State == trial.Pruned):
-		for p := range g.size {
-			if g.agrees(p, values) {
+		for p := range t.size {
+			if t.agrees(p, values) {
 				yield(p)
 			}
 		}
 	default:
-		if p, ok := g.noted(r.Notes); ok && g.agrees(p, values) {
+		if p, ok := t.noted(r.Notes); ok && t.agrees(p, values) {
 			yield(p)
 		}
 	}
@@ -143,12 +261,12 @@ func (g *Sampler) visits(r trial.Record, h trial.Snapshot, yield func(point int)
 
 // match returns which value of the grid p has for each parameter, none where
 // it has no such value. It is not ok if p has a value that the grid does not have.
-func (g *Sampler) match(p space.Params) (values []int, ok bool) {
-	values, ok = make([]int, len(g.names)), true
-	for k, name := range g.names {
+func (t *taken) match(p space.Params) (values []int, ok bool) {
+	values, ok = make([]int, len(t.names)), true
+	for k, name := range t.names {
 		values[k] = none
 		if i := p.Space.Index(name); i >= 0 {
-			values[k] = slices.Index(g.encode(k, p.Space[i].Distribution).x, p.Point[i])
+			values[k] = slices.Index(t.encode(k, p.Space[i].Distribution).x, p.Point[i])
 			ok = ok && values[k] >= 0
 		}
 	}
@@ -156,35 +274,37 @@ func (g *Sampler) match(p space.Params) (values []int, ok bool) {
 }
 
 // noted returns the point that a trial of this grid noted.
-func (g *Sampler) noted(notes trial.Attrs) (point int, ok bool) {
-	if search, _ := notes.Get("search_space"); search.JSON != g.search {
+func (t *taken) noted(notes trial.Attrs) (point int, ok bool) {
+	if search, _ := notes.Get("search_space"); search.JSON != t.search {
 		return 0, false
 	}
 	note, _ := notes.Get("grid_id")
 	id, err := strconv.Atoi(note.JSON)
-	if err != nil || id < 0 || id >= g.size {
+	if err != nil || id < 0 || id >= t.size {
 		return 0, false
 	}
-	g.number()
-	return int(g.points[id]), true
+	return int(t.optuna().points[id]), true
 }
 
-// number gives the points the numbers that Optuna gives them: their positions
-// after NumPy's RandomState(0) has shuffled them.
-func (g *Sampler) number() {
-	if g.ids != nil {
-		return
-	}
-	g.points, g.ids = make([]int32, g.size), make([]int32, g.size)
-	for i := range g.points {
-		g.points[i] = int32(i)
+// A numbering gives the points of a grid the numbers that Optuna gives them:
+// their positions after NumPy's RandomState(0) has shuffled them.
+type numbering struct {
+	ids    []int32 // of each point
+	points []int32 // the inverse of ids
+}
+
+func number(size int) numbering {
+	n := numbering{make([]int32, size), make([]int32, size)}
+	for i := range n.points {
+		n.points[i] = int32(i)
 	}
 	rng := newTwister(0)
-	for i := g.size - 1; i > 0; i-- {
+	for i := size - 1; i > 0; i-- {
 		j := rng.below(uint32(i))
-		g.points[i], g.points[j] = g.points[j], g.points[i]
+		n.points[i], n.points[j] = n.points[j], n.points[i]
 	}
-	for id, p := range g.points {
-		g.ids[p] = int32(id)
+	for id, p := range n.points {
+		n.ids[p] = int32(id)
 	}
+	return n
 }

@@ -9,81 +9,80 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// memory is what a sampler keeps of the histories it has been asked about. All
-// of it can be computed anew.
-type memory struct {
-	histories []*history // the last used at the end
-	clock     int        // counts draws
-}
-
-// history is what is known of one history.
+// history is what a sampler keeps of one history. All of it can be computed anew.
 type history struct {
-	id      any
 	split   split
-	indexes []*index
-	next    int // where the index that is asked for next is likely to be
+	indexes indexes
+	work    workspace // of the draw at hand
 }
 
-// Bounds of a memory: its histories and, summed over its indexes, trials times
-// axes, each of which takes some 60 bytes. An index that was used in the last few
-// draws stays all the same: without it each draw would start from nothing.
+// indexes are those of the spaces that were asked for.
+type indexes struct {
+	all    []*index
+	next   int // where the index that is asked for next is likely to be
+	number int // of the trial that was asked for last
+	trials int // counts the trials that were asked for
+}
+
+// Bounds of what indexes take, in bytes. Where bounds change from trial to trial
+// every trial has a space of its own, which never comes again: that is why an index
+// which was used for one trial only is forgotten sooner. Indexes of the last few
+// trials stay all the same: one that draws its parameters one after the other
+// needs them all.
 const (
-	mostHistories = 32
-	mostIndexed   = 1 << 20
-	fewDraws      = 2000
+	mostKept  = 64 << 20
+	mostOnce  = 4 << 20 // of those used for one trial only
+	fewTrials = 4
 )
 
-// of returns what is known of the history that h is a view of, its split up to
-// date with h.
-func (m *memory) of(h trial.Snapshot) *history {
-	k := &history{id: h.ID()}
-	if i := slices.IndexFunc(m.histories, func(k *history) bool { return k.id == h.ID() }); i >= 0 {
-		if known := m.histories[i]; known.split.read <= h.Len() { // or h is an older view
-			k = known
-		}
-		m.histories = slices.Delete(m.histories, i, i+1)
+// of returns the index of a space, for the trial of the given number.
+func (k *indexes) of(s space.Space, number int) *index {
+	if k.trials == 0 || k.number != number {
+		k.number = number
+		k.trials++
 	}
-	if len(m.histories) == mostHistories {
-		m.histories = slices.Delete(m.histories, 0, 1)
-	}
-	m.histories = append(m.histories, k)
-	k.split.update(h)
-	return k
-}
-
-// index returns the index of k for a space.
-func (m *memory) index(k *history, s space.Space) *index {
-	m.clock++
-	for i := range k.indexes {
-		at := (k.next + i) % len(k.indexes)
-		if x := k.indexes[at]; x.space.Equal(s) {
+	for i := range k.all {
+		at := (k.next + i) % len(k.all)
+		if x := k.all[at]; x.space.Equal(s) {
 			k.next = at + 1
-			x.used = m.clock
+			x.again = x.again || x.used != k.trials
+			x.used = k.trials
 			return x
 		}
 	}
-	m.evict()
+	k.evict()
 	x := newIndex(s)
-	x.used = m.clock
-	k.indexes = append(k.indexes, x)
+	x.used = k.trials
+	k.all = append(k.all, x)
 	k.next = 0
 	return x
 }
 
-// evict drops indexes that have not been used for long if there is too much.
-func (m *memory) evict() {
-	size := 0
-	for _, k := range m.histories {
-		for _, x := range k.indexes {
-			size += len(x.space) * (len(x.g.numbers) + block)
+// evict drops the indexes that were not used for longest if there are too many.
+// It makes more room than it must, to be called the less.
+func (k *indexes) evict() {
+	kept, once := 0, 0
+	for _, x := range k.all {
+		kept += x.size()
+		if !x.again {
+			once += x.size()
 		}
 	}
-	if size <= mostIndexed {
+	if kept <= mostKept && once <= mostOnce {
 		return
 	}
-	for _, k := range m.histories {
-		k.indexes = slices.DeleteFunc(k.indexes, func(x *index) bool { return m.clock-x.used > fewDraws })
+	byUse := slices.SortedStableFunc(slices.Values(k.all), func(a, b *index) int { return cmp.Compare(a.used, b.used) })
+	drop := map[*index]bool{}
+	for _, x := range byUse {
+		if k.trials-x.used >= fewTrials && (kept > mostKept/2 || once > mostOnce/2 && !x.again) {
+			drop[x] = true
+			kept -= x.size()
+			if !x.again {
+				once -= x.size()
+			}
+		}
 	}
+	k.all = slices.DeleteFunc(k.all, func(x *index) bool { return drop[x] })
 }
 
 // An index has the two densities of one space, those of the good and the bad
@@ -91,7 +90,8 @@ func (m *memory) evict() {
 type index struct {
 	space   space.Space
 	axes    []axis
-	used    int
+	used    int           // when: a count of trials
+	again   bool          // it was used for more than one
 	read    int           // finished trials taken in
 	running []observation // that are in, by number
 	best    []int         // numbers of the good trials that l has, ascending
@@ -112,6 +112,19 @@ func newIndex(s space.Space) *index {
 	x.l, x.g = newMixture(x.axes), newMixture(x.axes)
 	x.past.axes = x.axes
 	return x
+}
+
+// size returns about how many bytes x takes.
+func (x *index) size() int {
+	const kernel, class = 60, 64
+	size := len(x.axes)*(len(x.g.numbers)+block)*kernel + 8*len(x.past.finished)
+	for _, m := range []*mixture{x.l, x.g} {
+		for d := range m.columns {
+			c := &m.columns[d].cells
+			size += 8*len(c.table) + class*len(c.shapes)
+		}
+	}
+	return size
 }
 
 // update makes x what it would be had it been built for r. The numbers of the

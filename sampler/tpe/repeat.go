@@ -24,13 +24,13 @@ type past struct {
 // past returns the configurations that r should not be answered with. It is nil
 // where none can be avoided: in a continuum, beside given values that vary, and
 // when all have been tried.
-func (s *Sampler) past(c Config, k *history, r sampler.Request) *past {
+func (k *history) past(c Config, r sampler.Request) *past {
 	varies := func(a space.Axis) bool { return a.Distribution.Len() != 1 }
 	size := r.Space.Len()
 	if c.Repeat || size == 0 || slices.ContainsFunc(r.Given.Space, varies) {
 		return nil
 	}
-	p := &s.memory.index(k, r.Space).past
+	p := &k.indexes.of(r.Space, r.Number).past
 	p.update(r, c.IgnoreRunning)
 	if len(p.finished) == size {
 		return nil

@@ -93,11 +93,10 @@ func (k Kernel) String() string {
 
 // A Sampler is a [sampler.Sampler]. Make one with [New]. It remembers what it has
 // computed from the last few histories it was asked about, which speeds it up and
-// changes nothing else. It is not safe for concurrent use.
+// changes nothing else. It may serve several studies at once.
 type Sampler struct {
 	config Config
-	memory memory
-	work   workspace // of the draw at hand
+	memory sampler.Memory[history]
 }
 
 var _ sampler.Sampler = (*Sampler)(nil)
@@ -110,15 +109,22 @@ func (s *Sampler) Config() Config { return s.config }
 
 // Sample implements [sampler.Sampler]. It never fails.
 func (s *Sampler) Sample(_ context.Context, r sampler.Request) (sampler.Proposal, error) {
-	c := s.config.resolved(r.History.Objectives())
-	k := s.memory.of(r.History)
-	tried := s.past(c, k, r)
+	p := sampler.Proposal{Point: make([]float64, len(r.Space))}
+	s.memory.Use(r.History, func(k *history) {
+		k.sample(s.config.resolved(r.History.Objectives()), r, p.Point)
+	})
+	return p, nil
+}
+
+// sample writes what is proposed for r to point.
+func (k *history) sample(c Config, r sampler.Request, point []float64) {
+	k.split.update(r.History)
+	tried := k.past(c, r)
 	startup := r.History.Evaluated() < c.Startup
 	var best []int
 	if !startup {
 		best = k.split.best(c.good(k.split.total))
 	}
-	point := make([]float64, len(r.Space))
 	for range rounds {
 		switch {
 		case startup:
@@ -126,20 +132,19 @@ func (s *Sampler) Sample(_ context.Context, r sampler.Request) (sampler.Proposal
 				point[i] = unit.Draw(a.Distribution, r.Rand)
 			}
 		case c.Kernel == Multivariate:
-			s.draw(c, k, best, r, tried, point)
+			k.draw(c, best, r, tried, point)
 		default:
 			for i, a := range r.Space {
 				axis := r
 				axis.Space = space.Space{a}
-				s.draw(c, k, best, axis, nil, point[i:i+1])
+				k.draw(c, best, axis, nil, point[i:i+1])
 			}
 			c.Candidates = (c.Candidates + 1) / 2 // of as many again the same would win
 		}
 		if tried == nil || !tried.has(point) {
-			break
+			return
 		}
 	}
-	return sampler.Proposal{Point: point}, nil
 }
 
 // resolved returns c with defaults in place of zeros.
@@ -175,11 +180,11 @@ func (c Config) good(n int) int {
 
 // draw writes the best of the candidates for the axes of r to point: of those that
 // were not tried, if there are any.
-func (s *Sampler) draw(c Config, k *history, best []int, r sampler.Request, tried *past, point []float64) {
-	x := s.memory.index(k, r.Space)
+func (k *history) draw(c Config, best []int, r sampler.Request, tried *past, point []float64) {
+	x := k.indexes.of(r.Space, r.Number)
 	x.update(r, best, c.IgnoreRunning)
 	several := r.History.Objectives() > 1
-	w := &s.work
+	w := &k.work
 
 	stride := (c.Candidates + candidates - 1) / candidates * candidates
 	w.points = slices.Grow(w.points[:0], stride*len(x.axes))[:stride*len(x.axes)]

@@ -261,10 +261,10 @@ func TestTwins(t *testing.T) {
 }
 
 func compareDensities(t *testing.T, rng *rand.Rand, c Config, s *Sampler, r sampler.Request, tolerance float64) {
-	k := s.memory.of(r.History)
+	k := remembered(s, r.History)
 	best := k.split.best(c.good(k.split.total))
 	for _, sp := range subspaces(c, r.Space) {
-		x := s.memory.index(k, sp)
+		x := k.indexes.of(sp, r.Number)
 		l, g := plainEstimators(c, r.Number, sp, r.History, best)
 		for _, pair := range []struct {
 			fast  *mixture
