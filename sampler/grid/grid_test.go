@@ -166,31 +166,6 @@ func TestOrderOfDeclaration(t *testing.T) {
 	}
 }
 
-// A study resumed after any number of trials, whose records come in another
-// order, goes on as if it had not been interrupted; so does one sampler that two
-// histories take turns with.
-func TestResumed(t *testing.T) {
-	whole := newStudy(t, 9, grid.Of(twelve()...)).run(all, 1)
-	shared := grid.Of(twelve()...)
-	for cut := range 12 {
-		st := newStudy(t, 9, shared)
-		var done []trial.Record
-		for range cut {
-			r, _ := st.start(all)
-			st.finish(r, trial.Complete)
-			done = append(done, r)
-		}
-		resumed := newStudy(t, 9, grid.Of(twelve()...))
-		resumed.next = cut
-		rand.New(rand.NewPCG(3, 3)).Shuffle(cut, func(i, j int) { done[i], done[j] = done[j], done[i] })
-		for _, r := range done {
-			resumed.finish(r, trial.Complete)
-		}
-		assert.Equal(t, whole[cut:], resumed.run(all, 1))
-		assert.Equal(t, whole[cut:], st.run(all, 1))
-	}
-}
-
 // An older view of a history does not know of what came later.
 func TestOlderSnapshot(t *testing.T) {
 	st := newStudy(t, 9, grid.Of(twelve()...))

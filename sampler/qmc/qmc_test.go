@@ -3,7 +3,6 @@ package qmc_test
 import (
 	"context"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -70,30 +69,6 @@ func TestPlain(t *testing.T) {
 	}
 	for n, want := range [][]float64{{0, 0}, {1. / 2, 1. / 3}, {1. / 4, 2. / 3}, {3. / 4, 1. / 9}} {
 		assert.InDeltaSlice(t, want, sample(t, qmc.Sampler{Sequence: qmc.Halton, Plain: true}, sampler.Request{Number: n, Space: s}), 1e-15)
-	}
-}
-
-func TestEveryKindOfParameter(t *testing.T) {
-	s := space.Of(
-		space.Float("float", -1, 1), space.Float("log", 1e-300, 1e300, space.Log()), space.Float("step", 0, 1, space.Step(0.1)),
-		space.Int("int", 0, 3), space.Int("int log", 1, min(1<<53, math.MaxInt/2), space.Log()), space.Categorical("choice", "a", "b"),
-	)
-	for _, q := range []qmc.Sampler{{}, {Plain: true}, {Sequence: qmc.Halton}, {Sequence: qmc.Halton, Plain: true}} {
-		for n := range 200 {
-			p := sample(t, q, sampler.Request{Number: n, Space: s, History: history(3)})
-			for i, a := range s {
-				require.True(t, a.Distribution.Contains(p[i]), "%+v: %s %v", q, a.Name, p[i])
-			}
-		}
-	}
-}
-
-// Re-scaling an interval re-scales the proposals.
-func TestScales(t *testing.T) {
-	wide := space.Of(space.Float("x", -16, 16))
-	for n := range 50 {
-		u := sample(t, qmc.Sampler{}, sampler.Request{Number: n, Space: space.Of(x)})[0]
-		assert.Equal(t, 32*u-16, sample(t, qmc.Sampler{}, sampler.Request{Number: n, Space: wide})[0])
 	}
 }
 
