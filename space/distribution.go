@@ -248,7 +248,7 @@ func (d *CategoricalDistribution) Encode(l Literal) (float64, error) {
 	if i := slices.Index(d.Choices, l); i >= 0 {
 		return float64(i), nil
 	}
-	return 0, fmt.Errorf("%w: %s is none of the choices %s", ErrOutside, l, d.list())
+	return 0, fmt.Errorf("%w: %s is none of the choices %s", ErrOutside, l, d.brief())
 }
 
 // Decode implements [Distribution].
@@ -265,31 +265,44 @@ func (d *CategoricalDistribution) Normalize() (Distribution, error) {
 	if d == nil || len(d.Choices) == 0 {
 		return nil, invalid("no choices: name at least one")
 	}
-	for i, c := range d.Choices {
+	seen := make(map[Literal]bool, len(d.Choices))
+	for _, c := range d.Choices {
 		if v, err := pyjson.Parse(string(c)); err != nil || v.String() != string(c) {
 			return nil, invalid("choice %.60q is not the literal of a value: write it with space.Lit", string(c))
 		}
-		if slices.Contains(d.Choices[:i], c) {
+		if seen[c] {
 			return nil, invalid("choice %s stands twice: name each once", string(c))
 		}
+		seen[c] = true
 	}
 	return d, nil
 }
 
 // String implements [Distribution].
 func (d *CategoricalDistribution) String() string {
-	return `{"name": "CategoricalDistribution", "attributes": {"choices": ` + d.list() + `}}`
+	return `{"name": "CategoricalDistribution", "attributes": {"choices": ` + list(d.Choices) + `}}`
 }
 
-func (d *CategoricalDistribution) list() string {
+func list(ls []Literal) string {
 	b := []byte{'['}
-	for i, c := range d.Choices {
+	for i, l := range ls {
 		if i > 0 {
 			b = append(b, ", "...)
 		}
-		b = append(b, c...)
+		b = append(b, l...)
 	}
 	return string(append(b, ']'))
+}
+
+// listed is how many choices an error message names.
+const listed = 20
+
+// brief lists the choices for an error message: of many only the first.
+func (d *CategoricalDistribution) brief() string {
+	if len(d.Choices) <= listed {
+		return list(d.Choices)
+	}
+	return fmt.Sprintf("%s and %d more", list(d.Choices[:listed]), len(d.Choices)-listed)
 }
 
 func encodeNumber(d Distribution, l Literal) (float64, error) {
@@ -308,7 +321,7 @@ func invalid(format string, args ...any) error {
 }
 
 // Describe returns d for people: "float [1e-05, 0.1] log", "int [1, 9] step 2",
-// "one of [relu tanh]".
+// "one of [relu tanh]". Of more than 20 choices it names the first 20.
 func Describe(d Distribution) string {
 	scale := ""
 	switch d := d.(type) {
@@ -329,7 +342,11 @@ func Describe(d Distribution) string {
 		}
 		return fmt.Sprintf("int [%d, %d]%s", d.Low, d.High, scale)
 	}
-	return fmt.Sprintf("one of %v", d.(*CategoricalDistribution).Choices)
+	choices := d.(*CategoricalDistribution).Choices
+	if len(choices) <= listed {
+		return fmt.Sprintf("one of %v", choices)
+	}
+	return fmt.Sprintf("one of %v and %d more", choices[:listed], len(choices)-listed)
 }
 
 // Equal reports whether a and b are the same distribution.

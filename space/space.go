@@ -63,11 +63,12 @@ func Of(params ...Axer) Space {
 // before the one it governs or on a value which that one never takes.
 func (s Space) Normalize() (Space, error) {
 	out := make(Space, len(s))
+	var before Finder
 	for i, a := range s {
 		if a.Name == "" {
 			return nil, invalid("parameter %d has no name", i)
 		}
-		if out[:i].Index(a.Name) >= 0 {
+		if before.Index(out[:i], a.Name) >= 0 {
 			return nil, invalid("parameter %q stands twice", a.Name)
 		}
 		if v := reflect.ValueOf(a.Distribution); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
@@ -80,7 +81,7 @@ func (s Space) Normalize() (Space, error) {
 		a.Distribution = d
 		a.When = slices.Clone(a.When)
 		for j, c := range a.When {
-			if a.When[j], err = c.normalize(out[:i]); err != nil {
+			if a.When[j], err = c.normalize(out[:i], &before); err != nil {
 				return nil, fmt.Errorf("parameter %q: %w", a.Name, err)
 			}
 		}
@@ -89,12 +90,39 @@ func (s Space) Normalize() (Space, error) {
 	return out, nil
 }
 
-// Index returns the position of the named axis, or -1.
+// Index returns the position of the named axis, or -1. It looks at one axis after
+// the other; a [Finder] is quicker where many axes are looked up.
 func (s Space) Index(name string) int {
 	for i := range s {
 		if s[i].Name == name {
 			return i
 		}
+	}
+	return -1
+}
+
+// A Finder looks up many axes of one space, which may grow by append from one call
+// to the next. The zero value is ready to use; it is not safe for concurrent use.
+type Finder struct {
+	asked int
+	at    map[string]int
+}
+
+// Index returns what s.Index(name) does. After a few calls it builds an index, and
+// costs O(1).
+func (f *Finder) Index(s Space, name string) int {
+	const few = 16
+	if f.asked++; len(s) <= few || f.asked <= few {
+		return s.Index(name)
+	}
+	if f.at == nil {
+		f.at = make(map[string]int, len(s))
+	}
+	for i := len(f.at); i < len(s); i++ {
+		f.at[s[i].Name] = i
+	}
+	if i, ok := f.at[name]; ok {
+		return i
 	}
 	return -1
 }
@@ -148,8 +176,8 @@ func (c Condition) Holds(g Getter) bool {
 }
 
 // normalize returns c with its values as the parameter it reads has them.
-func (c Condition) normalize(before Space) (Condition, error) {
-	i := before.Index(c.Name)
+func (c Condition) normalize(before Space, find *Finder) (Condition, error) {
+	i := find.Index(before, c.Name)
 	if i < 0 {
 		return c, invalid("condition on %q, which does not stand before it: declare it first", c.Name)
 	}
@@ -225,8 +253,9 @@ func (p Params) All() iter.Seq2[string, Literal] {
 // does not have or that is set twice.
 func (s Space) Params(settings ...Setting) (Params, error) {
 	byAxis := make([]*Setting, len(s))
+	var find Finder
 	for i := range settings {
-		at := s.Index(settings[i].Name)
+		at := find.Index(s, settings[i].Name)
 		if at < 0 {
 			return Params{}, invalid("there is no parameter %q", settings[i].Name)
 		}
@@ -277,8 +306,9 @@ func (p Params) Join(q Params) (Params, error) {
 	if len(p.Space) == 0 {
 		return Params{slices.Clip(q.Space), slices.Clip(q.Point)}, nil
 	}
+	var find Finder
 	for _, a := range q.Space {
-		if p.Space.Index(a.Name) >= 0 {
+		if find.Index(p.Space, a.Name) >= 0 {
 			return Params{}, fmt.Errorf("%w: %q was suggested before", ErrMismatch, a.Name)
 		}
 	}
@@ -304,6 +334,19 @@ func (ss Settings) Get(name string) (Literal, bool) {
 		if s.Name == name {
 			return s.Value, true
 		}
+	}
+	return "", false
+}
+
+// Twice returns the first name that has been set before. It is not ok if there is
+// none.
+func (ss Settings) Twice() (name string, ok bool) {
+	seen := make(map[string]bool, len(ss))
+	for _, s := range ss {
+		if seen[s.Name] {
+			return s.Name, true
+		}
+		seen[s.Name] = true
 	}
 	return "", false
 }

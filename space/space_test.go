@@ -538,3 +538,92 @@ func TestSpaceParams(t *testing.T) {
 		assert.ErrorContains(t, err, c.says, name)
 	}
 }
+
+// A Finder says what Index does, of a space that grows too.
+func TestFinder(t *testing.T) {
+	for _, n := range []int{0, 3, 40} {
+		s := make(space.Space, 0, 2*n)
+		for i := range n {
+			s = append(s, space.Axis{Name: fmt.Sprint("x", i)})
+		}
+		var find space.Finder
+		look := func() {
+			for i := range 2*n + 1 {
+				name := fmt.Sprint("x", i)
+				require.Equal(t, s.Index(name), find.Index(s, name), "%s of %d", name, len(s))
+			}
+		}
+		look()
+		look()
+		for i := n; i < 2*n; i++ {
+			s = append(s, space.Axis{Name: fmt.Sprint("x", i)})
+			look()
+		}
+	}
+}
+
+func TestSettingsTwice(t *testing.T) {
+	x, y := space.Setting{Name: "x", Value: "1"}, space.Setting{Name: "y", Value: "1"}
+	for _, tc := range []struct {
+		name     string
+		settings space.Settings
+		twice    string
+	}{
+		{"none", nil, ""},
+		{"two names", space.Settings{x, y}, ""},
+		{"a name with one value", space.Settings{x, y, x}, "x"},
+		{"a name with two values", space.Settings{y, x, {Name: "y", Value: "2"}, x}, "y"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			name, ok := tc.settings.Twice()
+			assert.Equal(t, tc.twice, name)
+			assert.Equal(t, tc.twice != "", ok)
+		})
+	}
+}
+
+// A message about one of ten thousand choices can be read.
+func TestErrorsNameSomeOfManyChoices(t *testing.T) {
+	choices := make([]int, 10_000)
+	for i := range choices {
+		choices[i] = i
+	}
+	d := space.Categorical("c", choices...).Axis().Distribution
+	_, err := d.Encode(space.Lit(-1))
+	require.ErrorIs(t, err, space.ErrOutside)
+	assert.Contains(t, err.Error(), "-1 is none of the choices [0, 1, 2,")
+	assert.Contains(t, err.Error(), "18, 19] and 9980 more")
+	assert.Equal(t, "one of [0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19] and 9980 more", space.Describe(d))
+}
+
+// The time to declare n choices should grow as n does.
+func BenchmarkCategorical(b *testing.B) {
+	for _, n := range []int{10_000, 20_000, 40_000} {
+		choices := make([]string, n)
+		for i := range choices {
+			choices[i] = fmt.Sprintf("choice-number-%06d", i)
+		}
+		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			for b.Loop() {
+				space.Categorical("c", choices...)
+			}
+		})
+	}
+}
+
+// The time to declare n parameters, each but the first under a condition, should
+// grow as n does.
+func BenchmarkOf(b *testing.B) {
+	for _, n := range []int{2_500, 5_000, 10_000} {
+		first := space.Int("parameter-00000", 0, 1)
+		params := []space.Axer{first}
+		for i := 1; i < n; i++ {
+			params = append(params, space.Float(fmt.Sprintf("parameter-%05d", i), 0, 1).When(first.Is(1)))
+		}
+		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			for b.Loop() {
+				space.Of(params...)
+			}
+		})
+	}
+}

@@ -41,8 +41,9 @@ func checkAdd(s trial.Header, r trial.Record) error {
 	if len(r.Params.Point) != len(r.Params.Space) {
 		return fmt.Errorf("%w: %d coordinates for %d parameters", space.ErrOutside, len(r.Params.Point), len(r.Params.Space))
 	}
+	var find space.Finder
 	for i, a := range r.Params.Space {
-		if r.Params.Space[:i].Index(a.Name) >= 0 {
+		if find.Index(r.Params.Space[:i], a.Name) >= 0 {
 			return fmt.Errorf("%w: parameter %q stands twice", space.ErrInvalid, a.Name)
 		}
 		if err := CheckCoord(a, r.Params.Point[i]); err != nil {

@@ -295,11 +295,12 @@ func sameSettings(a, b []space.Setting) bool {
 }
 
 func (s *Study) check(settings []space.Setting) error {
-	for i, set := range settings {
-		if _, twice := space.Settings(settings[:i]).Get(set.Name); twice {
-			return fmt.Errorf("%w: parameter %q is set twice", ErrConfig, set.Name)
-		}
-		at := s.cfg.Space.Index(set.Name)
+	if name, twice := space.Settings(settings).Twice(); twice {
+		return fmt.Errorf("%w: parameter %q is set twice", ErrConfig, name)
+	}
+	var find space.Finder
+	for _, set := range settings {
+		at := find.Index(s.cfg.Space, set.Name)
 		switch {
 		case at >= 0:
 			if _, err := s.cfg.Space[at].Distribution.Encode(set.Value); err != nil {

@@ -35,6 +35,11 @@ type Trial struct {
 	dirty []trial.Change // other changes it does not have yet
 	err   error          // the first; see Err
 
+	// Where the parameters of rec and ahead are, and what was fixed and proposed, by
+	// name: a trial may have thousands.
+	has, aheadAt    space.Finder
+	fixes, proposed map[string]space.Literal
+
 	reported func(trial.Report) // by the run, if there is one; may be nil
 }
 
@@ -127,7 +132,8 @@ func (s *Study) Attach(ctx context.Context, number int) (*Trial, error) {
 }
 
 func (s *Study) newTrial(ctx context.Context, r trial.Record) *Trial {
-	return &Trial{study: s, ctx: ctx, rand: samplerRand(s.header.Seed, r.Number), rec: r, saved: len(r.Params.Point)}
+	return &Trial{study: s, ctx: ctx, rand: samplerRand(s.header.Seed, r.Number), rec: r, saved: len(r.Params.Point),
+		fixes: byName(r.Fixed), proposed: byName(r.Proposed)}
 }
 
 // compatible checks the declared space against what the study has.
@@ -179,7 +185,7 @@ func (t *Trial) draw() error {
 	for { // a round for each level of conditions
 		var level space.Space
 		for _, a := range s.cfg.Space {
-			if t.rec.Params.Space.Index(a.Name) < 0 && a.Exists(t.rec) {
+			if t.index(a.Name) < 0 && a.Exists(t) {
 				level = append(level, a)
 			}
 		}
@@ -226,7 +232,7 @@ func (t *Trial) drawAhead(axes space.Space) error {
 // may have changed.
 func (t *Trial) decided(a space.Axis) bool {
 	_, _, err := t.fixed(a)
-	return err != nil || t.rec.Params.Space.Index(a.Name) >= 0
+	return err != nil || t.index(a.Name) >= 0
 }
 
 // sample returns a coordinate for each axis: those fixed by the user as they are,
@@ -234,24 +240,26 @@ func (t *Trial) decided(a space.Axis) bool {
 // The caller holds t.study.sampling.
 func (t *Trial) sample(axes space.Space) ([]float64, error) {
 	point, open := make([]float64, len(axes)), len(axes)
-	given := t.rec.Params
+	var decided space.Params
 	for i, a := range axes {
-		x, decided, err := t.fixed(a)
+		x, ok, err := t.fixed(a)
 		if err != nil {
 			return nil, err
 		}
-		if !decided && a.Distribution.Len() == 1 {
-			x, decided = a.Distribution.At(0), true
+		if !ok && a.Distribution.Len() == 1 {
+			x, ok = a.Distribution.At(0), true
 		}
-		if !decided {
+		if !ok {
 			point[i] = math.NaN()
 			continue
 		}
 		point[i] = x
 		open--
-		if given, err = clip(given).Join(space.Params{Space: axes[i : i+1], Point: point[i : i+1]}); err != nil {
-			return nil, err
-		}
+		decided.Space, decided.Point = append(decided.Space, a), append(decided.Point, x)
+	}
+	given, err := clip(t.rec.Params).Join(decided)
+	if err != nil {
+		return nil, err
 	}
 	switch open {
 	case 0:
@@ -315,15 +323,26 @@ func (t *Trial) ask(axes space.Space, given space.Params) ([]float64, error) {
 
 // fixed returns the coordinate that the user fixed for an axis, if any.
 func (t *Trial) fixed(a space.Axis) (x float64, ok bool, err error) {
-	for _, s := range t.rec.Fixed {
-		if s.Name == a.Name {
-			if x, err = a.Distribution.Encode(s.Value); err != nil {
-				err = fmt.Errorf("parameter %q was enqueued: %w", a.Name, err)
-			}
-			return x, true, err
-		}
+	l, ok := t.fixes[a.Name]
+	if !ok {
+		return 0, false, nil
 	}
-	return 0, false, nil
+	if x, err = a.Distribution.Encode(l); err != nil {
+		err = fmt.Errorf("parameter %q was enqueued: %w", a.Name, err)
+	}
+	return x, true, err
+}
+
+// byName returns the first value of each name.
+func byName(settings []space.Setting) map[string]space.Literal {
+	if len(settings) == 0 {
+		return nil
+	}
+	m := make(map[string]space.Literal, len(settings))
+	for _, s := range slices.Backward(settings) {
+		m[s.Name] = s.Value
+	}
+	return m
 }
 
 // Number returns the number of t in its study, from 0.
@@ -338,7 +357,12 @@ func (t *Trial) Seed() uint64 { return objectiveSeed(t.study.header.Seed, t.rec.
 func (t *Trial) Record() trial.Record { return t.rec.Clip() }
 
 // Get implements [space.Getter]: the value of a parameter suggested so far.
-func (t *Trial) Get(name string) (space.Literal, bool) { return t.rec.Get(name) }
+func (t *Trial) Get(name string) (space.Literal, bool) {
+	if i := t.index(name); i >= 0 {
+		return t.rec.Params.Space[i].Distribution.Decode(t.rec.Params.Point[i]), true
+	}
+	return "", false
+}
 
 // Err returns the first error met by Suggest, Constrain or SetAttr.
 func (t *Trial) Err() error { return t.err }
@@ -352,7 +376,7 @@ func (t *Trial) Err() error { return t.err }
 // this trial or the study has with an incompatible distribution;
 // [space.ErrOutside] for an enqueued value; those of the sampler and the storage.
 func (t *Trial) Suggest(a space.Axis) float64 {
-	if i := t.rec.Params.Space.Index(a.Name); i >= 0 {
+	if i := t.index(a.Name); i >= 0 {
 		if !space.Equal(t.rec.Params.Space[i].Distribution, a.Distribution) {
 			t.fail(fmt.Errorf("%w: %q is %s in this trial already, not %s", space.ErrMismatch,
 				a.Name, space.Describe(t.rec.Params.Space[i].Distribution), space.Describe(a.Distribution)))
@@ -390,11 +414,14 @@ func (t *Trial) take(a *space.Axis) (float64, error) {
 	if ok || err != nil {
 		return x, err
 	}
-	if x, ok := t.ahead.Coord(a.Name); ok && a.Distribution.Contains(x) && t.sameKind(*a) {
-		return x, nil
+	if i := t.aheadAt.Index(t.ahead.Space, a.Name); i >= 0 {
+		x := t.ahead.Point[i] // unless it means something else on a
+		if a.Distribution.Contains(x) && space.Compatible(t.ahead.Space[i].Distribution, a.Distribution) {
+			return x, nil
+		}
 	}
-	for _, s := range t.rec.Proposed { // by the process that asked for the trial
-		if x, err := a.Distribution.Encode(s.Value); s.Name == a.Name && err == nil {
+	if l, ok := t.proposed[a.Name]; ok { // by the process that asked for the trial
+		if x, err := a.Distribution.Encode(l); err == nil {
 			return x, nil
 		}
 	}
@@ -439,11 +466,8 @@ func (t *Trial) admit(a *space.Axis) error {
 	return agree(t.seen, *a)
 }
 
-// sameKind reports whether what was drawn ahead for a means the same on a.
-func (t *Trial) sameKind(a space.Axis) bool {
-	i := t.ahead.Space.Index(a.Name)
-	return i >= 0 && space.Compatible(t.ahead.Space[i].Distribution, a.Distribution)
-}
+// index returns the position of a parameter that t has, or -1.
+func (t *Trial) index(name string) int { return t.has.Index(t.rec.Params.Space, name) }
 
 // group returns a and, after it, the parameters that have always occurred with it
 // and that the trial does not have yet: a branch of a conditional space, which is
@@ -455,7 +479,7 @@ func (t *Trial) group(a space.Axis) space.Space {
 			continue
 		}
 		for _, b := range g {
-			if b.Name != a.Name && !t.decided(b) && t.ahead.Space.Index(b.Name) < 0 {
+			if b.Name != a.Name && !t.decided(b) && t.aheadAt.Index(t.ahead.Space, b.Name) < 0 {
 				group = append(group, b)
 			}
 		}

@@ -74,8 +74,9 @@ func (c Suggested) apply(r *Record) (err error) {
 	if len(c.Point) != len(c.Space) {
 		return fmt.Errorf("%w: %d coordinates for %d parameters", space.ErrOutside, len(c.Point), len(c.Space))
 	}
+	var find space.Finder
 	for i, a := range c.Space {
-		if c.Space[:i].Index(a.Name) >= 0 {
+		if find.Index(c.Space[:i], a.Name) >= 0 {
 			return fmt.Errorf("%w: %q is suggested twice", space.ErrMismatch, a.Name)
 		}
 		if x := c.Point[i]; !a.Distribution.Contains(x) {

@@ -3,8 +3,8 @@ package trial
 import (
 	"cmp"
 	"iter"
-	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/attune-hpo/attune/space"
@@ -16,6 +16,7 @@ import (
 // are. The zero value is the empty history of a nameless study.
 type History struct {
 	pool    space.Pool
+	learnt  *space.Axis          // the pooled space that was learnt last
 	spaces  map[*space.Axis]bool // pooled spaces that common and groups know
 	groups  []group              // those of now, and where they come from
 	waiting []Record             // by number; append-only but for its front
@@ -34,7 +35,7 @@ func NewHistory(header Header) *History { return &History{now: Snapshot{header: 
 func (h *History) Put(r Record) {
 	if h.state == nil {
 		h.state, h.spaces = map[int]State{}, map[*space.Axis]bool{}
-		h.now.lazy = &lazy{}
+		h.now.lazy, h.now.names = &lazy{}, &names{at: map[string]int{}}
 		h.now.best = -1
 	}
 	if h.finished(r.Number) {
@@ -51,7 +52,7 @@ func (h *History) Put(r Record) {
 		h.running = without(h.running, r.Number)
 	}
 	r.Params.Space = h.pool.Share(r.Params.Space)
-	h.learn(r)
+	h.learn(r.Params.Space)
 	switch {
 	case r.State.Done():
 		delete(h.state, r.Number)
@@ -108,14 +109,15 @@ func (h *History) relate(s space.Space, number int) {
 		return
 	}
 	from, changed := &s[0], false
+	in := finder{space: s}
 	if !h.spaces[from] {
 		h.spaces[from] = true
-		h.now.common = intersect(h.now.common, s, first)
-		h.groups = refine(h.groups, s)
+		h.now.common = intersect(h.now.common, &in, first)
+		h.groups = refine(h.groups, &in)
 		changed = true
 	}
 	for k := range h.groups {
-		changed = h.groups[k].update(s, number) || changed
+		changed = h.groups[k].update(&in, number) || changed
 	}
 	if !changed {
 		return
@@ -126,6 +128,20 @@ func (h *History) relate(s space.Space, number int) {
 	}
 }
 
+// A finder looks for axes in one space.
+type finder struct {
+	space space.Space
+	index space.Finder
+}
+
+// axis returns the axis of a name, or nil.
+func (f *finder) axis(name string) *space.Axis {
+	if i := f.index.Index(f.space, name); i >= 0 {
+		return &f.space[i]
+	}
+	return nil
+}
+
 // A group is parameters that occur in the same trials.
 type group struct {
 	axes   space.Space // by name
@@ -133,41 +149,50 @@ type group struct {
 	from   *space.Axis // its pooled space; of a group without a trial nil
 }
 
-// update gives g the distributions of s, the space of a trial, if that has g and
-// a higher number. It reports whether one is new.
-func (g *group) update(s space.Space, number int) bool {
-	if g.from != nil && number <= g.number || s.Index(g.axes[0].Name) < 0 {
+// update gives g the distributions that a trial has, if it has g and a higher
+// number. It reports whether one is new.
+func (g *group) update(in *finder, number int) bool {
+	if g.from != nil && number <= g.number || in.axis(g.axes[0].Name) == nil {
 		return false
 	}
 	g.number = number
-	if g.from == &s[0] {
+	if g.from == &in.space[0] {
 		return false
 	}
-	g.from = &s[0]
-	same := func(a space.Axis) bool { return space.Equal(a.Distribution, s[s.Index(a.Name)].Distribution) }
-	if !slices.ContainsFunc(g.axes, func(a space.Axis) bool { return !same(a) }) {
-		return false
-	}
+	g.from = &in.space[0]
 	axes := make(space.Space, len(g.axes)) // snapshots share the old ones
+	changed := false
 	for i, a := range g.axes {
-		axes[i] = s[s.Index(a.Name)]
+		axes[i] = *in.axis(a.Name)
+		changed = changed || !space.Equal(a.Distribution, axes[i].Distribution)
 	}
-	g.axes = axes
-	return true
+	if changed {
+		g.axes = axes
+	}
+	return changed
 }
 
 // learn keeps the first axis seen under each name.
-func (h *History) learn(r Record) {
-	for i := range r.Params.Space {
-		a := &r.Params.Space[i]
-		if _, ok := h.now.axes[a.Name]; !ok {
-			h.now.axes = maps.Clone(h.now.axes) // snapshots share the old one
-			if h.now.axes == nil {
-				h.now.axes = map[string]space.Axis{}
-			}
-			h.now.axes[a.Name] = *a
+func (h *History) learn(s space.Space) {
+	if len(s) == 0 || &s[0] == h.learnt {
+		return
+	}
+	h.learnt = &s[0]
+	h.now.names.mu.Lock()
+	defer h.now.names.mu.Unlock()
+	for _, a := range s {
+		if _, ok := h.now.names.at[a.Name]; !ok {
+			h.now.names.at[a.Name] = len(h.now.axes)
+			h.now.axes = append(h.now.axes, a)
 		}
 	}
+}
+
+// names says where axes are by name. All snapshots of a history share it; to each
+// of them, what is beyond its own axes is unknown.
+type names struct {
+	mu sync.RWMutex
+	at map[string]int
 }
 
 // with returns rs, sorted by number, with r added or replaced.
@@ -200,42 +225,34 @@ func find(rs []Record, number int) (int, bool) {
 	return slices.BinarySearchFunc(rs, number, func(r Record, n int) int { return cmp.Compare(r.Number, n) })
 }
 
-// intersect returns the axes that common and s share, by name. The first space
-// of all is taken whole.
-func intersect(common, s space.Space, first bool) space.Space {
+// intersect returns the axes that common and the space of a trial share, by name.
+// The first space of all is taken whole.
+func intersect(common space.Space, in *finder, first bool) space.Space {
 	if first {
-		return slices.SortedFunc(slices.Values(s), byName)
+		return slices.SortedFunc(slices.Values(in.space), byName)
 	}
-	kept := func(a space.Axis) bool {
-		i := s.Index(a.Name)
-		return i >= 0 && space.Equal(a.Distribution, s[i].Distribution)
+	gone := func(a space.Axis) bool {
+		b := in.axis(a.Name)
+		return b == nil || !space.Equal(a.Distribution, b.Distribution)
 	}
-	for i, a := range common {
-		if !kept(a) { // copy only when something goes: snapshots share the old one
-			out := slices.Clone(common[:i])
-			for _, a := range common[i+1:] {
-				if kept(a) {
-					out = append(out, a)
-				}
-			}
-			return out
-		}
+	if !slices.ContainsFunc(common, gone) {
+		return common
 	}
-	return common
+	return slices.DeleteFunc(slices.Clone(common), gone) // snapshots share the old one
 }
 
-// refine splits groups by whether their parameters occur in s, and adds what is
-// new in s as a group of its own. Groups stand in order of their first names,
-// whatever the order of the spaces.
-func refine(groups []group, s space.Space) []group {
+// refine splits groups by whether their parameters occur in the space of a trial,
+// and adds what is new in it as a group of its own. Groups are in order of their
+// first names, whatever the order of the spaces.
+func refine(groups []group, trial *finder) []group {
 	var out []group
-	fresh := slices.SortedFunc(slices.Values(s), byName)
+	known := map[string]bool{}
 	for _, g := range groups {
 		var in, rest space.Space
 		for _, a := range g.axes {
-			if s.Index(a.Name) >= 0 {
+			known[a.Name] = true
+			if trial.axis(a.Name) != nil {
 				in = append(in, a)
-				fresh = slices.DeleteFunc(fresh, func(b space.Axis) bool { return a.Name == b.Name })
 			} else {
 				rest = append(rest, a)
 			}
@@ -246,7 +263,9 @@ func refine(groups []group, s space.Space) []group {
 			}
 		}
 	}
+	fresh := slices.DeleteFunc(slices.Clone(trial.space), func(a space.Axis) bool { return known[a.Name] })
 	if len(fresh) > 0 {
+		slices.SortFunc(fresh, byName)
 		out = append(out, group{axes: fresh})
 	}
 	slices.SortFunc(out, func(a, b group) int { return cmp.Compare(a.axes[0].Name, b.axes[0].Name) })
@@ -267,7 +286,8 @@ type Snapshot struct {
 	best     int             // in finished; -1 if there is none
 	common   space.Space
 	groups   []space.Space
-	axes     map[string]space.Axis
+	axes     []space.Axis // the first under each name
+	names    *names
 	horizon  *horizon // nil if there is none
 	scoped   any      // the key of the Scope it is; nil for all trials
 	lazy     *lazy    // shared by all snapshots of one history
@@ -355,8 +375,15 @@ func (s Snapshot) ID() any {
 
 // Axis returns the first axis seen under a name, in a trial of any state.
 func (s Snapshot) Axis(name string) (space.Axis, bool) {
-	a, ok := s.axes[name]
-	return a, ok
+	if s.names == nil {
+		return space.Axis{}, false
+	}
+	s.names.mu.RLock()
+	defer s.names.mu.RUnlock()
+	if i, ok := s.names.at[name]; ok && i < len(s.axes) {
+		return s.axes[i], true
+	}
+	return space.Axis{}, false
 }
 
 // Common returns the parameters that all complete and pruned trials share, with

@@ -618,3 +618,27 @@ func BenchmarkPut(b *testing.B) {
 		n++
 	}
 }
+
+// The time that the first trials of a study with n parameters take should grow as
+// n does, also if each trial has other bounds than the one before.
+func BenchmarkPutManyParameters(b *testing.B) {
+	for _, n := range []int{2_500, 5_000, 10_000} {
+		records := make([]trial.Record, 4)
+		for i := range records {
+			s := make(space.Space, n)
+			for k := range s {
+				s[k] = space.Axis{Name: fmt.Sprintf("parameter-%05d", k), Distribution: space.FloatDistribution{Low: 0, High: float64(i + 1)}}
+			}
+			records[i] = finished(i, trial.Complete, 1)
+			records[i].Params = space.Params{Space: s, Point: make([]float64, n)}
+		}
+		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			for b.Loop() {
+				h := trial.NewHistory(trial.Header{})
+				for _, r := range records {
+					h.Put(r)
+				}
+			}
+		})
+	}
+}

@@ -180,7 +180,8 @@ func (s Snapshot) Scope(key string, keep func(number int) bool) Snapshot {
 	if s.lazy != nil {
 		out = s.lazy.scope(key, s, keep)
 	}
-	out.header, out.scoped, out.axes, out.horizon = s.header, key, s.axes, s.horizon
+	out.header, out.scoped, out.horizon = s.header, key, s.horizon
+	out.axes, out.names = s.axes, s.names
 	out.running, out.waiting = kept(s.running, keep), kept(s.waiting, keep)
 	return out
 }

@@ -137,15 +137,17 @@ func mapping(n *yaml.Node, allowed ...string) (entries, error) {
 		return nil, wrong(n, "want a mapping of keys to values")
 	}
 	var es entries
+	seen := map[string]bool{}
 	for i := 0; i < len(n.Content); i += 2 {
 		at := n.Content[i]
 		key, err := text(at)
 		if err != nil {
 			return nil, err
 		}
-		if _, twice := es.get(key); twice {
+		if seen[key] {
 			return nil, wrong(at, "key %q stands twice", key)
 		}
+		seen[key] = true
 		if len(allowed) > 0 && !slices.Contains(allowed, key) {
 			return nil, wrong(at, "unknown key %q: want %s", key, strings.Join(allowed, ", "))
 		}

@@ -141,11 +141,11 @@ func formatCondition(c space.Condition) (string, error) {
 // training job reads its parameters from. It fails, before anything is written,
 // as [Write] does, and if a name stands twice.
 func WriteSettings(w io.Writer, settings []space.Setting) error {
+	if name, twice := space.Settings(settings).Twice(); twice {
+		return fmt.Errorf("spaceyaml: setting %q: %w: it stands twice", name, space.ErrInvalid)
+	}
 	var b []byte
-	for i, s := range settings {
-		if _, twice := space.Settings(settings[:i]).Get(s.Name); twice {
-			return fmt.Errorf("spaceyaml: setting %q: %w: it stands twice", s.Name, space.ErrInvalid)
-		}
+	for _, s := range settings {
 		key, err := formatKey(s.Name)
 		if err != nil {
 			return fmt.Errorf("spaceyaml: setting %q: %w", s.Name, err)
@@ -195,16 +195,16 @@ func ReadSettings(r io.Reader) ([]space.Setting, error) {
 func settingsOf(object pyjson.Value) ([]space.Setting, error) {
 	out := make(space.Settings, len(object.Members))
 	for i, m := range object.Members {
-		_, twice := out[:i].Get(m.Key)
 		switch {
 		case m.Key == "":
 			return nil, fmt.Errorf("spaceyaml: %w: setting %d has no name", space.ErrInvalid, i+1)
 		case m.Value.Kind == pyjson.List || m.Value.Kind == pyjson.Object:
 			return nil, fmt.Errorf("spaceyaml: setting %q: %w: want a single value, not %.60s", m.Key, space.ErrInvalid, m.Value)
-		case twice:
-			return nil, fmt.Errorf("spaceyaml: setting %q: %w: it stands twice", m.Key, space.ErrInvalid)
 		}
 		out[i] = space.Setting{Name: m.Key, Value: space.Literal(m.Value.Text)}
+	}
+	if name, twice := out.Twice(); twice {
+		return nil, fmt.Errorf("spaceyaml: setting %q: %w: it stands twice", name, space.ErrInvalid)
 	}
 	return out, nil
 }
