@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
+
+	"github.com/attune-hpo/attune/internal/atomicfile"
 )
 
 var (
@@ -376,31 +376,14 @@ func (m *Model) Write(w io.Writer) error {
 	return nil
 }
 
-// WriteFile checks m and writes it to a file, which is either the old one or the
-// whole new one.
-func (m *Model) WriteFile(name string) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(name), ".onnx-*")
-	if err != nil {
-		return fmt.Errorf("onnx: write: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			tmp.Close()
-			os.Remove(tmp.Name())
-		}
-	}()
-	if err := m.Write(tmp); err != nil {
+// WriteFile checks m and writes it to a file, which after an error or a crash is what it
+// was before: see [Model.Write].
+func (m *Model) WriteFile(name string) error {
+	if err := m.Check(); err != nil {
 		return err
 	}
-	for _, step := range []func() error{
-		func() error { return tmp.Chmod(0o644) },
-		tmp.Sync,
-		tmp.Close,
-		func() error { return os.Rename(tmp.Name(), name) },
-	} {
-		if err := step(); err != nil {
-			return fmt.Errorf("onnx: write: %w", err)
-		}
+	if err := atomicfile.Write(name, m.Write); err != nil {
+		return fmt.Errorf("onnx: write: %w", err)
 	}
 	return nil
 }

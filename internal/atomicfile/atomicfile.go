@@ -9,23 +9,27 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Write has write fill a new file, and gives it the name path when all of it is on
 // the disk, in place of what may have had that name. After an error, and after a
 // crash at any moment, what had the name is as it was; only a file .NAME.*.tmp may
 // be left by a crash. The folder must exist.
-func Write(path string, write func(io.Writer) error) (err error) {
+//
+// [Clean] removes what crashes left.
+func Write(path string, write func(io.Writer) error) error {
 	dir := filepath.Dir(path)
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no folder %s: %w", dir, fs.ErrNotExist)
 	}
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*.tmp")
+	f, err := os.CreateTemp(dir, temporary(path, "*"))
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
+	named := false
+	defer func() { // also when write panics
+		if !named {
 			f.Close()
 			os.Remove(f.Name())
 		}
@@ -49,6 +53,7 @@ func Write(path string, write func(io.Writer) error) (err error) {
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
+	named = true
 	// The name is on the disk when its folder is.
 	d, err := os.Open(dir)
 	if err != nil {
@@ -57,6 +62,34 @@ func Write(path string, write func(io.Writer) error) (err error) {
 	defer d.Close()
 	if err := d.Sync(); err != nil {
 		return fmt.Errorf("sync %s: %w", dir, err)
+	}
+	return nil
+}
+
+// temporary returns the name that a file has until it is whole.
+func temporary(path, mark string) string { return "." + filepath.Base(path) + "." + mark + ".tmp" }
+
+// Clean removes what crashes left of files that [Write] was to name path. Nothing may be
+// writing one meanwhile. A folder that does not exist is clean.
+func Clean(path string) error {
+	dir := filepath.Dir(path)
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	before, after, _ := strings.Cut(temporary(path, "*"), "*")
+	for _, e := range entries {
+		mark, found := strings.CutPrefix(e.Name(), before)
+		mark, ended := strings.CutSuffix(mark, after)
+		if !found || !ended || mark == "" || strings.Trim(mark, "0123456789") != "" {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/attune-hpo/attune/internal/atomicfile"
 	"github.com/attune-hpo/attune/objective/forecast"
 )
 
@@ -69,6 +70,9 @@ func (t *trainer) resume(train forecast.Frame, opts forecast.FitOptions) error {
 	if t.fit, err = t.key(train, opts); err != nil {
 		return err
 	}
+	if err := atomicfile.Clean(t.file()); err != nil { // of this fit nothing else is writing one
+		return err
+	}
 	f, err := os.Open(t.file())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -107,20 +111,18 @@ func (t *trainer) read(r io.Reader) error {
 }
 
 // save writes a checkpoint, so that there is a whole one at any time.
-func (t *trainer) save() (err error) {
+func (t *trainer) save() error {
 	if t.Checkpoint == "" {
 		return nil
 	}
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("checkpoint: %w", err)
-		}
-	}()
-	if err := os.MkdirAll(t.Checkpoint, 0o777); err != nil {
-		return err
+	if err := t.write(); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
 	}
-	f, err := os.Create(t.file() + ".new") // what a killed process left is written over
-	if err != nil {
+	return nil
+}
+
+func (t *trainer) write() error {
+	if err := os.MkdirAll(t.Checkpoint, 0o777); err != nil {
 		return err
 	}
 	d, n := t.net.Device, t.net.Weights.Len()
@@ -129,30 +131,20 @@ func (t *trainer) save() (err error) {
 	d.Read(v, t.v)
 	weights := t.weights(nil)
 	if err := t.failed(); err != nil {
-		return errors.Join(err, f.Close())
+		return err
 	}
-	err = writeContainer(f, checkpointFormat, savedProgress{t.fit, t.progress}, weights, m, v, t.best)
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), t.file())
-	}
-	return err
+	return atomicfile.Write(t.file(), func(w io.Writer) error {
+		return writeContainer(w, checkpointFormat, savedProgress{t.fit, t.progress}, weights, m, v, t.best)
+	})
 }
 
-// done removes the checkpoint, and what a killed process left of the next.
+// done removes the checkpoint, and what killed processes left of others.
 func (t *trainer) done() error {
 	if t.Checkpoint == "" {
 		return nil
 	}
-	for _, name := range []string{t.file(), t.file() + ".new"} {
-		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
+	if err := os.Remove(t.file()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	return nil
+	return atomicfile.Clean(t.file())
 }
