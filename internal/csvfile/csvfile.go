@@ -94,6 +94,9 @@ func Number(text string, na []string) (x float64, ok bool) {
 	if slices.Contains(na, text) {
 		return math.NaN(), true
 	}
+	if strings.Contains(text, "_") { // which ParseFloat takes, and dates may have: 2020_01_31
+		return 0, false
+	}
 	x, err := strconv.ParseFloat(text, 64)
 	return x, err == nil && !math.IsInf(x, 0)
 }
@@ -115,31 +118,36 @@ func ReadFile[T any](name string, read func(io.Reader) (T, error)) (T, error) {
 
 // A Reader reads a file row by row. All of its errors are an *[Error], but for [io.EOF].
 type Reader struct {
-	Header []string // names of the columns, without white space around them
+	// Header has the names of the columns, without white space around them. A column
+	// without a name, as pandas writes for an index, is "Unnamed: 0" if it is the first,
+	// "Unnamed: 1" if it is the second: the names that pandas gives them.
+	Header []string
 	Line   int      // of the row last read
 
-	in   *csv.Reader
-	left *io.LimitedReader
-	next int  // line after the row last read
-	any  bool // there was a row after the header
+	in      *csv.Reader
+	left    *io.LimitedReader
+	next    int   // line after the row last read
+	any     bool  // there was a row after the header
+	unnamed []int // columns whose name in the header is empty
 }
 
 // NewReader returns a reader of what follows the header of r, whose fields comma
 // separates; if that is 0, the comma or, where the header has none outside of quotes,
 // the first semicolon, tab or bar in it. It fails with [ErrEmpty] if there is no header,
-// and for UTF-16.
+// and says what the file is if it is no text, is UTF-16 or has the line ends of old Macs.
 func NewReader(r io.Reader, comma rune) (*Reader, error) {
 	left := &io.LimitedReader{R: r, N: ahead}
 	in := bufio.NewReaderSize(left, ahead)
-	switch start, _ := in.Peek(3); {
-	case bytes.Equal(start, []byte("\xef\xbb\xbf")):
+	start, _ := in.Peek(in.Size())
+	if what := recognize(start); what != "" {
+		return nil, &Error{Err: errors.New(what)}
+	}
+	if text, marked := bytes.CutPrefix(start, []byte("\xef\xbb\xbf")); marked {
+		start = text
 		in.Discard(3)
-	case bytes.HasPrefix(start, []byte("\xff\xfe")) || bytes.HasPrefix(start, []byte("\xfe\xff")):
-		return nil, &Error{Err: errors.New("the text is UTF-16: save it as UTF-8")}
 	}
 	if comma == 0 {
-		text, _ := in.Peek(in.Size())
-		comma = separator(text)
+		comma = separator(start)
 	}
 	c := &Reader{in: csv.NewReader(in), left: left, next: 1}
 	c.in.Comma, c.in.ReuseRecord = comma, true
@@ -148,6 +156,12 @@ func NewReader(r io.Reader, comma rune) (*Reader, error) {
 		return nil, &Error{Err: ErrEmpty}
 	}
 	c.Header = slices.Clone(header)
+	for i, name := range c.Header {
+		if name == "" {
+			c.Header[i] = fmt.Sprintf("Unnamed: %d", i)
+			c.unnamed = append(c.unnamed, i)
+		}
+	}
 	return c, err
 }
 
@@ -217,8 +231,12 @@ func (r *Reader) locate(err error, fields int) error {
 	return &Error{Line: syntax.StartLine, Err: syntax.Err}
 }
 
-// Find returns the place of the one column of a name.
+// Find returns the place of the one column of a name. The name "" is that of the one
+// column without a name.
 func (r *Reader) Find(name string) (int, error) {
+	if name == "" && len(r.unnamed) == 1 {
+		return r.unnamed[0], nil
+	}
 	k := slices.Index(r.Header, name)
 	switch {
 	case k < 0:

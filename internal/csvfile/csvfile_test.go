@@ -53,6 +53,8 @@ func TestReader(t *testing.T) {
 		"but not one in quotes":   {"\"a,\"\"b\"\n1\n", 0, []string{`a,"b`}, []string{"1"}, []int{2}},
 		"quotes and a semicolon":  {"\"a,b\";c\n1;2\n", 0, []string{"a,b", "c"}, []string{"1+2"}, []int{2}},
 		"nor one after the first": {"a\n\"1,2\"\n", 0, []string{"a"}, []string{"1,2"}, []int{2}},
+		"columns without a name":  {",b,\n1,2,3\n", 0, []string{"Unnamed: 0", "b", "Unnamed: 2"}, []string{"1+2+3"}, []int{2}},
+		"Latin-1":                 {"a,M\xfcller\n1,2\n", 0, []string{"a", "M\xfcller"}, []string{"1+2"}, []int{2}},
 		"as it is told":           {"a;b,c\n1;2\n", ';', []string{"a", "b,c"}, []string{"1+2"}, []int{2}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -88,7 +90,15 @@ func TestErrors(t *testing.T) {
 		"a bare quote":           {text("a,b\n1,2\"\n"), csv.ErrBareQuote, `line 2: bare " in non-quoted-field`},
 		"UTF-16":                 {text("\xff\xfea\x00"), nil, "the text is UTF-16: save it as UTF-8"},
 		"UTF-16 of big ends":     {text("\xfe\xff\x00a"), nil, "the text is UTF-16: save it as UTF-8"},
-		"a header without end":   {endless(make([]byte, 1<<16)), nil, "line 1: longer than 16 MiB: the end of the line is missing, or that of a quote"},
+		"UTF-16, unmarked":       {text("a\x00,\x00b\x00\n\x001\x00"), nil, "the text is UTF-16: save it as UTF-8"},
+		"and of big ends":        {text("\x00a\x00,\x00\xfc\x00b\x00\n\x001"), nil, "the text is UTF-16: save it as UTF-8"},
+		"gzip":                   {text("\x1f\x8b\x08\x00"), nil, "the file is compressed by gzip: decompress it first"},
+		"a ZIP archive":          {text("PK\x03\x04\x14"), nil, "the file is a ZIP archive or an Excel workbook: unpack it, or save the sheet as CSV"},
+		"Parquet":                {text("PAR1\x15\x04"), nil, "the file is a Parquet file: save it as CSV"},
+		"a picture":              {text("\x89PNG\r\n\x1a\n\x00\x00"), nil, "the file is binary: want text"},
+		"one zero byte":          {text("a,b\n1,\x002\n"), nil, "the file is binary"},
+		"lines of old Macs":      {text("a,b\r1,2\r"), nil, "the lines end with carriage returns, as on old Macs: save it with line feeds"},
+		"a header without end":   {endless(line), nil, "line 1: longer than 16 MiB: the end of the line is missing, or that of a quote"},
 		"a line without end":     {io.MultiReader(text("a,b\n1,2\n\"\n\",3\n4"), endless(line)), nil, "line 5: longer than 16 MiB"},
 		"a quote without end":    {io.MultiReader(text("a,b\n1,2\n3,\""), endless(line[:1000]+"\n")), nil, "line 3: longer than 16 MiB"},
 		"a disk at the header":   {iotest.ErrReader(broken), broken, "line 1: the disk is broken"},
@@ -129,6 +139,18 @@ func TestFind(t *testing.T) {
 	assert.EqualError(t, err, `line 1: column "c": column not found: there are "a", "b", "\x1b[2J", "b"`)
 	_, err = in.Find("b")
 	assert.EqualError(t, err, `line 1: column "b": column occurs twice`)
+
+	in, err = csvfile.NewReader(strings.NewReader("a,,b"), 0)
+	require.NoError(t, err)
+	for _, name := range []string{"", "Unnamed: 1"} {
+		k, err := in.Find(name)
+		require.NoError(t, err)
+		assert.Equal(t, 1, k)
+	}
+	in, err = csvfile.NewReader(strings.NewReader(",,b"), 0)
+	require.NoError(t, err)
+	_, err = in.Find("")
+	assert.EqualError(t, err, `line 1: column not found: there are "Unnamed: 0", "Unnamed: 1", "b"`)
 }
 
 func TestText(t *testing.T) {
@@ -152,7 +174,7 @@ func TestNumber(t *testing.T) {
 		assert.True(t, ok, text)
 		assert.InDelta(t, want, x, 0, text)
 	}
-	for _, text := range []string{"one", "inf", "-Inf", "1e999", "1,5", " 1"} {
+	for _, text := range []string{"one", "inf", "-Inf", "1e999", "1,5", " 1", "2020_01_31"} {
 		_, ok := csvfile.Number(text, csvfile.NA)
 		assert.False(t, ok, text)
 	}
