@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -9,8 +10,6 @@ import (
 	"io"
 	"math"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,6 +22,8 @@ import (
 type source struct {
 	File string `json:"file"` // absolute
 	forecast.CSV
+
+	unnamed bool // --time is empty: the one column without a name
 }
 
 // flags adds those that say how data are read.
@@ -30,12 +31,12 @@ func (s *source) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&s.File, "data", "", "CSV `file` of the series, with a header")
 	f.StringVar(&s.Target, "target", "", "`column` to forecast")
-	f.StringVar(&s.Time, "time", "", "`column` of the time stamps (default: the one that has such)")
+	f.StringVar(&s.Time, "time", "", "`column` of the time stamps; '' is the one without a name (default: the only column with time stamps)")
 	f.StringVar(&s.ID, "id", "", "`column` that tells several series apart")
 	f.StringSliceVar(&s.Past, "past", nil, "`columns` to learn from that are known as late as the target")
 	f.StringSliceVar(&s.Known, "known", nil, "`columns` to learn from that are known in advance, as holidays are")
 	f.Var(text{&s.Freq}, "freq", "`step` of the series: month, 15 minutes, W, ... (default: found in the stamps)")
-	f.StringVar(&s.Layout, "layout", "", "how stamps are written, as the 2nd of January 2006: 02/01/2006 (default: found in the stamps)")
+	f.StringVar(&s.Layout, "layout", "", "how time stamps are written, as in %d/%m/%Y (default: recognised)")
 	f.StringVar((*string)(&s.Fill), "fill", "", "what missing values become: carry (the last before), interpolate, or keep (stay missing); default: an error")
 	f.BoolVar(&s.Sort, "sort", false, "rows may come in any order of time")
 	complete(cmd, "fill", "carry", "interpolate", "keep")
@@ -93,71 +94,97 @@ func (s *source) look() error {
 	if s.Target == "" {
 		return fmt.Errorf("which column is to be forecast? Say it with --target: there are %s", csvfile.Names(in.Header))
 	}
-	if s.Time == "" {
-		if s.Time, err = s.stamps(in.Header, rows); err != nil {
-			return err
-		}
+	k := -1
+	switch {
+	case s.unnamed:
+		k, err = in.Find("")
+	case s.Time == "":
+		k, err = s.stamps(in.Header, rows)
+	default:
+		k = slices.Index(in.Header, s.Time) // that it is there is seen when the file is read
 	}
-	if k := slices.Index(in.Header, s.Time); s.Layout == "" && k >= 0 {
-		s.Layout = forecast.RecognizeLayout(rows[0][k])
+	if err != nil || k < 0 {
+		return err
+	}
+	s.Time = in.Header[k]
+	if s.Layout == "" {
+		s.Layout = forecast.InferLayout(column(rows, k))
 	}
 	return nil
 }
 
-// stamps returns the one column whose values are time stamps, most of them at least: what
-// is wrong with the others is said later. Bare numbers may be years, and much else: they
-// count only where nothing else does, and if they ascend.
-func (s *source) stamps(header []string, rows [][]string) (string, error) {
-	var sure, maybe []string
+func column(rows [][]string, k int) []string {
+	var out []string
+	for _, row := range rows {
+		out = append(out, row[k])
+	}
+	return out
+}
+
+// stamps returns the place of the one column whose values are time stamps, most of them at
+// least: what is wrong with the others is said later. Bare numbers may be years, and much
+// else: they count only where nothing else does, and if they ascend.
+func (s *source) stamps(header []string, rows [][]string) (int, error) {
+	var sure, maybe, either []int // either: the day or the month may come first
 	for k, name := range header {
 		if name == s.Target || name == s.ID || slices.Contains(s.Past, name) || slices.Contains(s.Known, name) {
 			continue
 		}
-		stamps, numbers, ascend, last := 0, 0, true, math.Inf(-1)
-		for _, row := range rows {
-			if forecast.RecognizeLayout(row[k]) != "" {
+		texts := column(rows, k)
+		layout := cmp.Or(s.Layout, forecast.InferLayout(texts))
+		stamps, numbers, slashes, ascend, last := 0, 0, 0, true, math.Inf(-1)
+		for _, text := range texts {
+			if s.Layout == "" && forecast.RecognizeLayout(text) != "" || layout != "" && parses(layout, text) {
 				stamps++
 			}
-			if x, err := strconv.ParseFloat(row[k], 64); err == nil {
+			if parses("2/1/2006", text) || parses("1/2/2006", text) {
+				slashes++
+			}
+			if x, ok := csvfile.Number(text, nil); ok {
 				numbers++
 				ascend = ascend && (x > last || s.ID != "" || s.Sort)
 				last = x
 			}
 		}
 		switch {
+		case 2*stamps <= len(rows) && 2*slashes > len(rows):
+			either = append(either, k)
 		case 2*stamps <= len(rows):
 		case numbers == 0:
-			sure = append(sure, name)
+			sure = append(sure, k)
 		case numbers == len(rows) && ascend:
-			maybe = append(maybe, name)
+			maybe = append(maybe, k)
 		}
 	}
 	if len(sure) == 0 {
 		sure = maybe
 	}
-	switch len(sure) {
-	case 1:
+	switch {
+	case len(sure) == 1:
 		return sure[0], nil
-	case 0:
-		return "", fmt.Errorf("no column has time stamps that are recognised: name it with --time and, if need be, say how they are written with --layout: there are %s", csvfile.Names(header))
+	case len(sure) > 1:
+		var names []string
+		for _, k := range sure {
+			names = append(names, header[k])
+		}
+		return 0, fmt.Errorf("%s could be the time stamps: say which with --time", csvfile.Names(names))
+	case s.Layout != "":
+		return 0, fmt.Errorf("no column has time stamps as --layout %s says: there are %s", quote(s.Layout), csvfile.Names(header))
+	case len(either) > 0:
+		return 0, fmt.Errorf("column %q has dates like %s: say whether the day comes first, with --layout %%d/%%m/%%Y, or the month, with --layout %%m/%%d/%%Y",
+			header[either[0]], rows[0][either[0]])
 	}
-	return "", fmt.Errorf("%s could be the time stamps: say which with --time", csvfile.Names(sure))
+	return 0, fmt.Errorf("no column has time stamps that are recognised: name it with --time, and say how they are written with --layout, as in --layout %%d/%%m/%%Y: there are %s",
+		csvfile.Names(header))
+}
+
+func parses(layout, text string) bool {
+	_, err := forecast.ParseTime(layout, text, time.UTC)
+	return err == nil
 }
 
 // stamp writes a time as the file has it.
-func (s source) stamp(t time.Time) string {
-	switch s.Layout {
-	case "epoch":
-		return strconv.FormatInt(t.Unix(), 10)
-	case "epoch ms":
-		return strconv.FormatInt(t.UnixMilli(), 10)
-	case "2006Q1", "2006-Q1":
-		return fmt.Sprintf("%d%s%d", t.Year(), strings.TrimSuffix(s.Layout[4:], "1"), (t.Month()+2)/3)
-	case "":
-		return t.Format(time.RFC3339)
-	}
-	return t.Format(s.Layout)
-}
+func (s source) stamp(t time.Time) string { return forecast.FormatTime(s.Layout, t) }
 
 // span says which rows a frame has: "144 rows, 1949-01 to 1960-12".
 func (s source) span(f forecast.Frame) string {

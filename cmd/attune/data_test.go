@@ -32,7 +32,7 @@ func TestShippedData(t *testing.T) {
 				"sunspots.csv":        {"sunspots", "year", "year", "309 rows, 1700 to 2008"},
 				"us-employment.csv":   {"nonfarm", "month", "month", "120 rows, 2006-01-01 to 2015-12-01"},
 			}[name]
-			s := source{file, forecast.CSV{Target: want.target, Fill: forecast.Carry}}
+			s := source{File: file, CSV: forecast.CSV{Target: want.target, Fill: forecast.Carry}}
 			frame, err := s.read()
 			require.NoError(t, err)
 			assert.Equal(t, want.time, s.Time)

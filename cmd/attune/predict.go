@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/attune-hpo/attune/export/registry"
+	"github.com/attune-hpo/attune/internal/csvfile"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/tune"
 )
@@ -93,7 +94,7 @@ func (p predict) run(ctx context.Context, stdout, stderr io.Writer) error {
 		}
 		i := slices.Index(ids, p.series)
 		if i < 0 {
-			return fmt.Errorf("--series %s: there is none of that id: there are %q", p.series, ids)
+			return fmt.Errorf("--series %s: no series has that id: there are %s", quote(p.series), csvfile.Names(ids))
 		}
 		frame = frame[i : i+1]
 	}
@@ -167,7 +168,7 @@ func (p predict) fromFile(flag, file string) (tune.Model, source, error) {
 	if m.Data == nil {
 		return m, source{}, fmt.Errorf("%s does not say how its data are read: it is none that attune optimize has made", file)
 	}
-	from := source{p.data, *m.Data}
+	from := source{File: p.data, CSV: *m.Data}
 	from.Comma = 0 // these may have another
 	return m, from, nil
 }

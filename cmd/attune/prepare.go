@@ -132,6 +132,7 @@ func (o *optimize) check() error {
 			return fmt.Errorf("--models: %s stands there twice", name)
 		}
 	}
+	o.data.unnamed = o.given("time") && o.data.Time == ""
 	if o.data.File == "" {
 		return errors.New("which series? Say it with --data FILE --target COLUMN")
 	}

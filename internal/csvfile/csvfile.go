@@ -122,7 +122,7 @@ type Reader struct {
 	// without a name, as pandas writes for an index, is "Unnamed: 0" if it is the first,
 	// "Unnamed: 1" if it is the second: the names that pandas gives them.
 	Header []string
-	Line   int      // of the row last read
+	Line   int // of the row last read
 
 	in      *csv.Reader
 	left    *io.LimitedReader

@@ -2,7 +2,6 @@ package forecast
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -230,8 +229,8 @@ func (b *Backtest) steps(samples []Sample) [][]float64 {
 }
 
 // Baselines returns the results of the [Baselines] of the frame's frequency. They
-// are run once. Those that the series are too short for are left out, and said to
-// be in a comparison.
+// are run once. Those that fail, for which the series are too short or their values too
+// large, are left out, and a comparison says why.
 func (b *Backtest) Baselines(ctx context.Context) ([]Result, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -242,7 +241,7 @@ func (b *Backtest) Baselines(ctx context.Context) ([]Result, error) {
 	var notes []string
 	for _, base := range Baselines(b.freq) {
 		r, err := b.Run(ctx, base.String(), base, RunOptions{})
-		if errors.Is(err, ErrShort) {
+		if err != nil && ctx.Err() == nil {
 			notes = append(notes, fmt.Sprintf("no %s: %v", base, err))
 			continue
 		}

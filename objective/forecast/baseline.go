@@ -89,7 +89,7 @@ func (b *Baseline) Predict(ctx context.Context, past Frame, horizon int) (Frame,
 		if err != nil {
 			return nil, fmt.Errorf("forecast: %s: %w", b.kind, err)
 		}
-		next, err := continuation(s, y)
+		next, err := continuation(s, y, "the values are too large: divide the target by a power of ten")
 		if err != nil {
 			return nil, fmt.Errorf("forecast: %s: %w", b.kind, err)
 		}

@@ -35,7 +35,7 @@ type CSV struct {
 	Known  []string `json:"known,omitempty"` // exogenous columns known in advance
 
 	Freq     Frequency      `json:"frequency,omitzero"` // default: inferred from the stamps, see [InferFrequency]
-	Layout   string         `json:"layout,omitempty"`   // of the stamps, see [time.Parse], or "epoch" or "epoch ms"; default: recognized, see [RecognizeLayout]
+	Layout   string         `json:"layout,omitempty"`   // of the stamps: that of [time.Parse] or strptime (%d/%m/%Y), "epoch" or "epoch ms"; default: recognized, see [RecognizeLayout]
 	Location *time.Location `json:"-"`                  // of stamps that have none of their own, and of the calendar; default UTC
 	Comma    rune           `json:"-"`                  // between fields; default: the comma or, where the header has none, the first semicolon, tab or bar in it
 	NA       []string       `json:"na,omitempty"`       // texts of a missing number; default "", NA, N/A, NaN, nan, null, NULL, None, "." and "?"
@@ -158,8 +158,8 @@ func (t *table) rows(in *csvfile.Reader) error {
 				return csvfile.At(r.line, t.Time, text, fmt.Errorf("%w in a layout known here: set Layout", ErrTime))
 			}
 		}
-		if r.time, err = parseTime(t.Layout, text, t.Location); err != nil {
-			return csvfile.At(r.line, t.Time, text, fmt.Errorf("%w in the layout %q: %w", ErrTime, t.Layout, err))
+		if r.time, err = ParseTime(t.Layout, text, t.Location); err != nil {
+			return csvfile.At(r.line, t.Time, text, err)
 		}
 		for i, k := range t.columns {
 			v, ok := csvfile.Number(fields[k], t.NA)

@@ -79,12 +79,13 @@ func (o FitOptions) normalize() (FitOptions, error) {
 	return o, nil
 }
 
-// continuation returns the series of a forecast: values right after s.
-func continuation(s Series, values []float64) (Series, error) {
+// continuation returns the series of a forecast: values right after s. Infinite ones are
+// an error that ends in advice.
+func continuation(s Series, values []float64, advice string) (Series, error) {
 	out := Series{ID: s.ID, Start: s.Time(s.Len()), Freq: s.Freq, Y: values}
 	for i, v := range values {
 		if math.IsInf(v, 0) {
-			return out, fmt.Errorf("series %q: the forecast for %s is %v: the model diverged, or the transform cannot be undone so far out: take a lower learning rate, or another transform", s.ID, stamp(out.Time(i)), v)
+			return out, fmt.Errorf("series %q: the forecast for %s is %v: %s", s.ID, stamp(out.Time(i)), v, advice)
 		}
 		if math.IsNaN(v) {
 			return out, fmt.Errorf("series %q: the forecast for %s is %v: %w: values before it are missing, or too few for the transform: fill them (see Fill), or take a shorter difference", s.ID, stamp(out.Time(i)), v, ErrMissing)

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -284,9 +285,24 @@ func InferFrequency(stamps ...[]time.Time) (Frequency, error) {
 		}
 	default:
 		return f, fmt.Errorf("forecast: infer the frequency: %w: the stamps are from %v to %v apart: state the frequency, if there is one",
-			ErrFrequency, time.Duration(apart.least), time.Duration(apart.most))
+			ErrFrequency, length(apart.least), length(apart.most))
 	}
 	return f, nil
+}
+
+// length writes nanoseconds as people do: 28 days, 23h.
+func length(d int) string {
+	const day = 24 * time.Hour
+	if d := time.Duration(d); d != 0 && d%day == 0 {
+		return fmt.Sprintf("%d days", d/day)
+	}
+	text := time.Duration(d).String()
+	for _, none := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, none) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
 }
 
 // steps gathers what lies between stamps.

@@ -1,6 +1,7 @@
 package forecast
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -12,9 +13,10 @@ import (
 const (
 	epochSeconds = "epoch"
 	epochMillis  = "epoch ms"
-	quarters     = "2006Q1"
-	quartersDash = "2006-Q1"
 )
+
+// quarters are layouts of a year, a mark and the number of a quarter, and their marks.
+var quarters = map[string]string{"2006Q1": "Q", "2006-Q1": "-Q", "2006 Q1": " Q"}
 
 // layouts are tried in this order. None can be mistaken for another.
 var layouts = []string{
@@ -22,24 +24,26 @@ var layouts = []string{
 	"2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05", time.DateTime, "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly, "2006-01",
 	"2006/01/02 15:04:05", "2006/01/02 15:04", "2006/01/02", "2006/01", "2006/1/2", "2006/1",
 	"2006-1-2", "2006.01.02", "20060102", "2006",
-	"Jan 2006", "January 2006", "Jan 2, 2006", "Jan 2 2006", "2 Jan 2006", "Jan-2006",
-	quarters, quartersDash,
+	"02.01.2006 15:04:05", "02.01.2006 15:04", "02.01.2006", "2.1.2006",
+	"Jan 2006", "January 2006", "2006 Jan", "2006 January", "Jan 2, 2006", "Jan 2 2006", "2 Jan 2006", "Jan-2006", "Jan-2-2006",
+	"2006Q1", "2006-Q1", "2006 Q1",
 }
 
 // RecognizeLayout returns the layout of a time stamp, as [CSV.Layout] has it: ISO
 // 8601 and RFC 3339 with the time, the day or less left out, the same with
-// slashes, years, quarters as in 2006Q1 and 2006-Q1, and dates with English
-// months; numbers of 9 or 10 digits are seconds since 1970, those of 12 or 13
-// milliseconds. It returns "" for others, and for 01/02/2006, which is one day in
-// America and another elsewhere.
+// slashes, days and months before years with dots between them, years, quarters as
+// in 2006Q1, 2006-Q1 and 2006 Q1, and dates with English months; numbers of 9 or 10
+// digits are seconds since 1970, those of 12 or 13 milliseconds. It returns "" for
+// others, and for 01/02/2006, which is one day in America and another elsewhere:
+// see [InferLayout].
 func RecognizeLayout(text string) string {
 	for _, layout := range layouts {
-		if _, err := parseTime(layout, text, time.UTC); err == nil {
+		if _, err := ParseTime(layout, text, time.UTC); err == nil {
 			return layout
 		}
 	}
 	whole, _, _ := strings.Cut(text, ".")
-	if _, err := strconv.ParseFloat(text, 64); err == nil {
+	if _, err := decimal(text); err == nil {
 		switch len(whole) {
 		case 9, 10:
 			return epochSeconds
@@ -50,30 +54,160 @@ func RecognizeLayout(text string) string {
 	return ""
 }
 
-// parseTime parses a stamp, which is in loc if it has no zone, and puts it there.
-func parseTime(layout, text string, loc *time.Location) (time.Time, error) {
-	switch layout {
-	case epochSeconds, epochMillis:
-		x, err := strconv.ParseFloat(text, 64)
-		if layout == epochSeconds {
-			x *= 1000
-		}
-		if err != nil || math.IsNaN(x) || math.Abs(x) > 1e15 {
-			return time.Time{}, fmt.Errorf("want a number of seconds or milliseconds since 1970")
-		}
-		return time.UnixMilli(int64(math.Round(x))).In(loc), nil
-	case quarters, quartersDash:
-		mark := "Q"
-		if layout == quartersDash {
-			mark = "-Q"
-		}
-		year, q, ok := strings.Cut(text, mark)
-		y, err := strconv.Atoi(year)
-		if !ok || err != nil || len(year) != 4 || len(q) != 1 || q < "1" || q > "4" {
-			return time.Time{}, fmt.Errorf("want a year and a quarter")
-		}
-		return time.Date(y, time.Month(3*(q[0]-'1')+1), 1, 0, 0, 0, 0, loc), nil
+// dayFirst and monthFirst are layouts with slashes or hyphens that may be mistaken for
+// each other.
+var (
+	dayFirst   = ambiguous("02/01/2006", "2/1/2006", "02-01-2006", "2-1-2006", "02/01/06", "02-01-06")
+	monthFirst = ambiguous("01/02/2006", "1/2/2006", "01-02-2006", "1-2-2006", "01/02/06", "01-02-06")
+)
+
+// ambiguous returns dates with the times of day that may follow them.
+func ambiguous(dates ...string) []string {
+	var all []string
+	for _, date := range dates {
+		all = append(all, date, date+" 15:04", date+" 15:04:05")
 	}
-	t, err := time.ParseInLocation(layout, text, loc)
-	return t.In(loc), err
+	return all
+}
+
+// InferLayout returns the layout of the time stamps of a column: what [RecognizeLayout]
+// says of the first or, where days and months could be mistaken for each other, the one
+// that most stamps have, as 31/01/2020 cannot begin with a month. It returns "" where no
+// layout is that of most stamps, and where two are.
+func InferLayout(stamps []string) string {
+	if len(stamps) == 0 {
+		return ""
+	}
+	if layout := RecognizeLayout(stamps[0]); layout != "" {
+		return layout
+	}
+	day, days := most(dayFirst, stamps)
+	month, months := most(monthFirst, stamps)
+	switch {
+	case days > months && 2*days > len(stamps):
+		return day
+	case months > days && 2*months > len(stamps):
+		return month
+	}
+	return ""
+}
+
+// most returns the layout that most stamps have, and how many do.
+func most(layouts, stamps []string) (best string, count int) {
+	for _, layout := range layouts {
+		n := 0
+		for _, s := range stamps {
+			if _, err := ParseTime(layout, s, time.UTC); err == nil {
+				n++
+			}
+		}
+		if n > count {
+			best, count = layout, n
+		}
+	}
+	return best, count
+}
+
+// directives are those of strptime, and what stands for them in a layout of package time.
+var directives = strings.NewReplacer("%%", "%", "%Y", "2006", "%y", "06", "%m", "01", "%B", "January", "%b", "Jan", "%d", "02", "%e", "_2", "%j", "002",
+	"%A", "Monday", "%a", "Mon", "%H", "15", "%I", "03", "%M", "04", "%S", "05", "%f", "000000", "%p", "PM", "%z", "-0700", "%Z", "MST",
+	"%F", "2006-01-02", "%T", "15:04:05", "%q", "1", "%s", epochSeconds)
+
+// layout returns the one of package time for what the user says, in which %d and the like
+// may stand.
+func layout(s string) string {
+	if strings.Contains(s, "%") {
+		return directives.Replace(s)
+	}
+	return s
+}
+
+// parts are what a layout is made of, in letters that people know.
+var parts = strings.NewReplacer("Z07:00", "+hh:mm", "-07:00", "+hh:mm", "-0700", "+hhmm", "2006", "YYYY", "January", "MONTH", "Jan", "MON", "Monday", "WEEKDAY", "Mon", "DAY",
+	"002", "DDD", "01", "MM", "02", "DD", "_2", "D", "03", "hh", "04", "mm", "05", "ss", "06", "YY", "15", "hh", "1", "M", "2", "D", "3", "h", "4", "m", "5", "s")
+
+// form describes a layout to people who write no Go: YYYY-MM-DD.
+func form(s string) string {
+	switch mark, quarter := quarters[s]; {
+	case quarter:
+		return "YYYY" + mark + "n"
+	case s == epochSeconds:
+		return "seconds since 1970"
+	case s == epochMillis:
+		return "milliseconds since 1970"
+	case strings.Contains(s, "%"):
+		return s
+	}
+	return parts.Replace(s)
+}
+
+// ParseTime parses a stamp in a layout that [CSV.Layout] takes. It is in loc if it has no
+// zone, and is put there. It fails with [ErrTime].
+func ParseTime(how, text string, loc *time.Location) (time.Time, error) {
+	l := layout(how)
+	mark, quarter := quarters[l]
+	var t time.Time
+	var err error
+	switch {
+	case l == epochSeconds || l == epochMillis:
+		t, err = sinceEpoch(l, text)
+	case quarter:
+		t, err = quarterOf(text, mark, loc)
+	default:
+		t, err = time.ParseInLocation(l, text, loc)
+	}
+	if err != nil {
+		why := ""
+		if e, ok := errors.AsType[*time.ParseError](err); ok {
+			why = e.Message // ": day out of range", as a rule nothing
+		}
+		return time.Time{}, fmt.Errorf("%w of the form %s%s", ErrTime, form(how), why)
+	}
+	return t.In(loc), nil
+}
+
+// FormatTime writes a time in a layout that [CSV.Layout] takes; "" is that of RFC 3339.
+func FormatTime(how string, t time.Time) string {
+	l := layout(how)
+	mark, quarter := quarters[l]
+	switch {
+	case l == epochSeconds:
+		return strconv.FormatInt(t.Unix(), 10)
+	case l == epochMillis:
+		return strconv.FormatInt(t.UnixMilli(), 10)
+	case quarter:
+		return fmt.Sprintf("%d%s%d", t.Year(), mark, (t.Month()+2)/3)
+	case l == "":
+		return t.Format(time.RFC3339)
+	}
+	return t.Format(l)
+}
+
+// decimal parses a number that has nothing but digits, a point and a sign.
+func decimal(text string) (float64, error) {
+	if strings.Trim(text, "+-.0123456789") != "" {
+		return 0, ErrNumber
+	}
+	return strconv.ParseFloat(text, 64)
+}
+
+func sinceEpoch(layout, text string) (time.Time, error) {
+	x, err := decimal(text)
+	if layout == epochSeconds {
+		x *= 1000
+	}
+	if err != nil || math.IsNaN(x) || math.Abs(x) > 1e15 {
+		return time.Time{}, ErrTime
+	}
+	return time.UnixMilli(int64(math.Round(x))), nil
+}
+
+// quarterOf parses a year, a mark and a quarter.
+func quarterOf(text, mark string, loc *time.Location) (time.Time, error) {
+	year, q, ok := strings.Cut(text, mark)
+	y, err := strconv.Atoi(year)
+	if !ok || err != nil || len(year) != 4 || len(q) != 1 || q < "1" || q > "4" {
+		return time.Time{}, ErrTime
+	}
+	return time.Date(y, time.Month(3*(q[0]-'1')+1), 1, 0, 0, 0, 0, loc), nil
 }

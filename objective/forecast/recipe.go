@@ -427,7 +427,8 @@ func (p *Prepared) unknown(s Series, horizon int) (Column, bool) {
 func restore(past Frame, fitted []Fitted, z [][]float64) (Frame, error) {
 	var out Frame
 	for i, s := range past {
-		next, err := continuation(s, fitted[i].Invert(s.Y, z[i]))
+		next, err := continuation(s, fitted[i].Invert(s.Y, z[i]),
+			"the model diverged, or the transform cannot be undone so far out: take a lower learning rate, or another transform")
 		if err != nil {
 			return nil, fmt.Errorf("forecast: predict: %w", err)
 		}

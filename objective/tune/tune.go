@@ -51,7 +51,7 @@ type Family interface {
 var (
 	// ErrSpace reports a search space that does not go with a family.
 	ErrSpace = errors.New("tune: bad search space")
-	// ErrScore reports a score that is not a number.
+	// ErrScore reports a score that is not a finite number.
 	ErrScore = errors.New("tune: no score")
 	// ErrStudy reports a study whose trials are of another task, so that their values do
 	// not compare.
@@ -226,8 +226,11 @@ func (t *Task) train(ctx context.Context, tr *study.Trial, h tuned.Header) (Mode
 	if err != nil {
 		return Model{}, err
 	}
-	if h.Value = learned.Result.Scores[0]; math.IsNaN(h.Value) {
+	switch h.Value = learned.Result.Scores[0]; {
+	case math.IsNaN(h.Value):
 		return Model{}, fmt.Errorf("%w: %s is NaN %v: take another metric", ErrScore, t.metric().Name(), learned.Result.Warnings)
+	case math.IsInf(h.Value, 0):
+		return Model{}, fmt.Errorf("%w: %s is %v: the values are too large: divide the target by a power of ten", ErrScore, t.metric().Name(), h.Value)
 	}
 	rounds := learned.Rounds
 	if n, ok := training.Get(t.Family.Rounds()); ok && rounds == 0 { // no curve: as many as were trained
