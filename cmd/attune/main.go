@@ -82,7 +82,24 @@ Studies are kept in a SQLite file that Python's Optuna and optuna-dashboard read
 	})
 	root.AddCommand(optimizeCommand(), predictCommand(), studiesCommand(), bestCommand(), trialsCommand(), exportCommand(), convertCommand(),
 		registryCommand(), setupCommand())
-	return root
+	return group(root)
+}
+
+// group returns a command that is there for its subcommands: alone it shows its help, and
+// it refuses a word that is none of them.
+func group(cmd *cobra.Command) *cobra.Command {
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		for _, name := range cmd.SuggestionsFor(args[0]) {
+			return fmt.Errorf("unknown command %s: did you mean %s %s?", quote(args[0]), cmd.CommandPath(), name)
+		}
+		return fmt.Errorf("unknown command %s: see %s --help", quote(args[0]), cmd.CommandPath())
+	}
+	return cmd
 }
 
 func version() string {

@@ -358,11 +358,26 @@ func TestMissing(t *testing.T) {
 		Rows   []struct {
 			Name, Error string
 			Best        *int `json:"best_trial"`
+			Trials      int
+			NotMade     int `json:"not_made"`
 		}
 	}
 	out := succeed(t, dir, append(optimize, "--models", "nlinear", "--trials", "50", "--timeout", "1ns", "--json")...)
 	require.NoError(t, json.Unmarshal([]byte(out), &report))
 	assert.Equal(t, "air-passengers/lightgbm", report.Winner, "whose trials are of the first run")
+	const ranOut = "lightgbm: --timeout ran out: 46 of 50 trials were not made"
+	assert.Contains(t, report.Notes, ranOut)
+	for _, r := range report.Rows {
+		if r.Name == "lightgbm" {
+			assert.Equal(t, 4, r.Trials)
+			assert.Equal(t, 46, r.NotMade)
+		}
+	}
+	o = attune(t, dir, append(optimize, "--models", "nlinear", "--trials", "50", "--timeout", "1ns", "--quiet=false")...)
+	assert.Contains(t, o.stderr, "\nair-passengers/lightgbm: resuming: 4 trials are there, 46 to go\n")
+	assert.Contains(t, o.stderr, "\n"+ranOut+"\n")
+	assert.Contains(t, o.stdout, "\n"+ranOut+"\n")
+	assert.Regexp(t, `\nlightgbm .* 4 of 50 `, o.stdout)
 	last := report.Rows[len(report.Rows)-1]
 	assert.Equal(t, "nlinear", last.Name)
 	assert.Nil(t, last.Best)
@@ -408,7 +423,7 @@ func TestPanel(t *testing.T) {
 	assert.Regexp(t, `^south,17/03/2024,`, forecast[14])
 	assert.Len(t, strings.Split(succeed(t, dir, "predict", "--series", "south", "--plot", "south.svg"), "\n"), 1+7+1)
 	assert.Contains(t, attune(t, dir, "predict", "--plot", "all.svg").stderr, "--plot draws one series, and there are 2: choose one with --series")
-	assert.Contains(t, attune(t, dir, "predict", "--series", "west").stderr, `--series west: there is none of that id: there are ["north" "south"]`)
+	assert.Contains(t, attune(t, dir, "predict", "--series", "west").stderr, `--series west: no series has that id: there are "north", "south"`)
 }
 
 // Networks search the quick space unless another is asked for.
@@ -547,7 +562,7 @@ func TestBadInput(t *testing.T) {
 		"dates out of order":  {edit(func(l []string) []string { l[7], l[8] = l[8], l[7]; return l }), nil, `air.csv: line 9: column "month": "1949-07-01": out of order: after 1949-08-01 in line 8: sort the rows, or give --sort`},
 		"a date twice":        {edit(func(l []string) []string { l[8] = l[7]; return l }), nil, `air.csv: line 9: column "month": "1949-07-01": duplicate of line 8: if there are several series, name the column that tells them apart with --id`},
 		"a gap":               {edit(func(l []string) []string { return append(l[:7], l[9:]...) }), nil, `air.csv: line 8: column "month": "1949-09-01": a gap before it: 1949-07-01 is missing (2 in all, at a frequency of month): fill it with --fill carry, interpolate or keep`},
-		"a date that is none": {line8("soon,148"), nil, `air.csv: line 8: column "month": "soon": not a time in the layout "2006-01": parsing time "soon" as "2006-01": cannot parse "soon" as "2006"`},
+		"a date that is none": {line8("soon,148"), nil, `air.csv: line 8: column "month": "soon": not a time of the form YYYY-MM`},
 		"a constant target": {edit(func(l []string) []string {
 			for i := range l[1:] {
 				l[1+i] = l[1+i][:8] + "5"
@@ -562,7 +577,18 @@ func TestBadInput(t *testing.T) {
 		"an infinite number":   {line8("1949-07,inf"), nil, `air.csv: line 8: column "passengers": "inf": not a finite number`},
 		"no rows":              {lines[0] + "\n", nil, "air.csv: there are no rows after the header"},
 		"nothing":              {"", nil, "air.csv: there are no rows"},
-		"no time stamps":       {"shop,passengers\na,1\nb,2\n", nil, `air.csv: no column has time stamps that are recognised: name it with --time and, if need be, say how they are written with --layout: there are "shop", "passengers"`},
+		"no time stamps":       {"shop,passengers\na,1\nb,2\n", nil, `air.csv: no column has time stamps that are recognised: name it with --time, and say how they are written with --layout, as in --layout %d/%m/%Y: there are "shop", "passengers"`},
+		"another layout":       {string(good), []string{"--layout", "%d.%m.%Y"}, `air.csv: no column has time stamps as --layout %d.%m.%Y says: there are "month", "passengers"`},
+		"not that layout":      {string(good), []string{"--layout", "02.01.2006", "--time", "month"}, `air.csv: line 2: column "month": "1949-01": not a time of the form DD.MM.YYYY`},
+		"a day too many":       {"day,passengers\n31.01.2020,1\n30.02.2020,2\n01.03.2020,3\n", nil, `air.csv: line 3: column "day": "30.02.2020": not a time of the form DD.MM.YYYY: day out of range`},
+		"no name, and named":   {string(good), []string{"--time", ""}, `air.csv: line 1: column not found: there are "month", "passengers"`},
+		"days or months first": {"day,passengers\n01/02/2020,1\n01/03/2020,2\n", nil, `air.csv: column "day" has dates like 01/02/2020: say whether the day comes first, with --layout %d/%m/%Y, or the month, with --layout %m/%d/%Y`},
+		"steps of all kinds":   {"day,passengers\n2020-01-01,1\n2020-01-29,2\n2020-02-10,3\n", nil, `air.csv: column "day": infer the frequency: no frequency: the stamps are from 12 days to 28 days apart: state the frequency, if there is one`},
+		"gzip":                 {"\x1f\x8b\x08\x00", nil, "air.csv: the file is compressed by gzip: decompress it first"},
+		"a ZIP archive":        {"PK\x03\x04\x14\x00", nil, "air.csv: the file is a ZIP archive or an Excel workbook: unpack it, or save the sheet as CSV"},
+		"UTF-16, unmarked":     {"m\x00o\x00n\x00,\x00y\x00\n\x00", nil, "air.csv: the text is UTF-16: save it as UTF-8"},
+		"old Macs":             {strings.ReplaceAll(string(good), "\n", "\r"), nil, "air.csv: the lines end with carriage returns, as on old Macs: save it with line feeds"},
+		"binary":               {"\x7fELF\x02\x01\x01\x00", nil, "air.csv: the file is binary: want text, comma-separated values in UTF-8"},
 		"two of time stamps":   {"day,month,passengers\n2020-01-01,2020-01,1\n2020-01-02,2020-02,3\n", nil, `air.csv: "day", "month" could be the time stamps: say which with --time`},
 		"American dates":       {"day,passengers\n01/02/2020,1\n01/03/2020,2\n", []string{"--time", "day"}, `air.csv: line 2: column "day": "01/02/2020": not a time in a layout known here: say how it is written with --layout, as in --layout 02/01/2006`},
 		"a line without end":   {string(good) + strings.Repeat("x", 17<<20), nil, "air.csv: line 146: longer than 16 MiB: the end of the line is missing, or that of a quote"},
@@ -699,5 +725,19 @@ func TestHelp(t *testing.T) {
 	assert.Contains(t, succeed(t, dir, "__complete", "optimize", "--device", ""), "auto\ncpu\ncuda\n")
 	o := attune(t, dir, "tune")
 	assert.Equal(t, 1, o.code)
-	assert.Equal(t, "attune: unknown command \"tune\" for \"attune\"\n", o.stderr)
+	assert.Equal(t, "attune: unknown command tune: see attune --help\n", o.stderr)
+	for args, want := range map[string]string{
+		"optimise":      "unknown command optimise: did you mean attune optimize?",
+		"stu":           "unknown command stu: did you mean attune studies?",
+		"registry shwo": "unknown command shwo: did you mean attune registry show?",
+		"registry x":    "unknown command x: see attune registry --help",
+	} {
+		o := attune(t, dir, strings.Fields(args)...)
+		assert.Equal(t, 1, o.code, args)
+		assert.Equal(t, "attune: "+want+"\n", o.stderr)
+		assert.Empty(t, o.stdout)
+	}
+	for _, args := range [][]string{nil, {"registry"}} {
+		assert.Contains(t, succeed(t, dir, args...), "Available Commands:")
+	}
 }

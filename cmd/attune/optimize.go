@@ -155,7 +155,7 @@ func (o *optimize) run(cmd *cobra.Command) error {
 			continue
 		case ctx.Err() != nil:
 			return err
-		case !errors.Is(err, study.ErrNoTrial) || row.trials[2] > 0 || o.timeout == 0: // which is not for want of time
+		case !errors.Is(err, study.ErrNoTrial) || row.sum.Failed > 0 || o.timeout == 0: // which is not for want of time
 		case len(plans) == 1:
 			err = fmt.Errorf("study %q: no trial was complete within --timeout %v: give it more", row.study, o.timeout)
 		default:
@@ -287,6 +287,9 @@ func (o *optimize) one(ctx context.Context, store *sqlite.Store, p plan, frame f
 	case err == nil && ended != nil:
 		o.warn(ended)
 		r.ended = ended
+	case err == nil && timeout > 0 && r.made() < o.trials:
+		r.notMade = o.trials - r.made()
+		o.say("%s", r.ranOut())
 	}
 	return r, err
 }

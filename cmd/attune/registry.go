@@ -30,10 +30,6 @@ is there already. Checksums are those of sha256sum -c, in each version's SHA256S
   attune registry list passengers
   attune registry rollback passengers
   attune predict --registry models --name passengers --data newer.csv`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return fmt.Errorf("what is to be done? See %s --help", cmd.CommandPath())
-		},
 	}
 	cmd.PersistentFlags().StringVar(&dir, "registry", "models", "`folder` of the registry")
 	cmd.AddCommand(addCommand(&dir), listCommand(&dir), showCommand(&dir), verifyCommand(&dir),
@@ -50,7 +46,7 @@ is there already. Checksums are those of sha256sum -c, in each version's SHA256S
 			func(ctx context.Context, r *registry.Registry, name string, number int) (string, error) {
 				return fmt.Sprintf("version %d, deleted", number), r.Delete(ctx, name, number)
 			}))
-	return cmd
+	return group(cmd)
 }
 
 // openRegistry returns the registry of a folder, which is there.

@@ -90,8 +90,7 @@ func TestRegistry(t *testing.T) {
 		want string
 		args []string
 	}{
-		{"what is to be done?", nil},
-		{`unknown command "drop"`, []string{"drop"}},
+		{`unknown command drop: see attune registry --help`, []string{"drop"}},
 		{"want NAME FILE.onnx, and there are 1 arguments", []string{"add", "air"}},
 		{"want NAME VERSION, and there are 1 arguments", []string{"promote", "air"}},
 		{"want [NAME], and there are 2 arguments", []string{"list", "a", "b"}},

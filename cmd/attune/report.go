@@ -44,11 +44,11 @@ type row struct {
 	test     forecast.Result // likewise; no scores if nothing was kept back
 
 	study   string
-	of      *jobStudy     // that study, open; nil if there is no best trial
-	task    *tune.Task    // of the tuning
-	trials  [3]int        // complete, pruned, failed
-	failure string        // the last
-	took    time.Duration // of the first two, one after the other
+	of      *jobStudy  // that study, open; nil if there is no best trial
+	task    *tune.Task // of the tuning
+	sum     trial.Summary
+	failure string // of the last trial that failed
+	notMade int    // trials that there was no time for
 	best    trial.Record
 	others  []trial.Record // the next best, the best first
 	unfit   []unfit        // better trials, whose models cannot be fitted to all data
@@ -65,6 +65,9 @@ func (r *report) close() {
 		}
 	}
 }
+
+// made returns how many trials there are, failed ones aside.
+func (r row) made() int { return r.sum.Complete + r.sum.Pruned }
 
 // score returns that of the metric optimised.
 func (r row) score() float64 { return first(r.valid.Scores) }
@@ -84,8 +87,7 @@ func newRow(ctx context.Context, s *jobStudy, task *tune.Task) (row, error) {
 	if err != nil {
 		return r, err
 	}
-	sum := h.Summary()
-	r.trials, r.took = [3]int{sum.Complete, sum.Pruned, sum.Failed}, sum.Took
+	r.sum = h.Summary()
 	for t := range h.All() {
 		if t.State == trial.Failed && !t.Interrupted() {
 			r.failure = t.Err
@@ -93,8 +95,8 @@ func newRow(ctx context.Context, s *jobStudy, task *tune.Task) (row, error) {
 	}
 	_, err = s.Best(ctx)
 	switch {
-	case errors.Is(err, study.ErrNoTrial) && r.trials[2] > 0:
-		return r, fmt.Errorf("study %q: %w: %d failed, the last with: %s", s.Name(), err, r.trials[2], r.failure)
+	case errors.Is(err, study.ErrNoTrial) && r.sum.Failed > 0:
+		return r, fmt.Errorf("study %q: %w: %d failed, the last with: %s", s.Name(), err, r.sum.Failed, r.failure)
 	case err != nil:
 		return r, fmt.Errorf("study %q: %w", s.Name(), err)
 	}
@@ -104,6 +106,11 @@ func newRow(ctx context.Context, s *jobStudy, task *tune.Task) (row, error) {
 	r.of, r.task = s, task
 	r.next()
 	return r, nil
+}
+
+// ranOut says that there was no time for all trials.
+func (r row) ranOut() string {
+	return fmt.Sprintf("%s: --timeout ran out: %d of %d trials were not made", r.name, r.notMade, r.made()+r.notMade)
 }
 
 // next makes the best of the other trials that of the row, if there is one.
@@ -139,8 +146,11 @@ func (r *report) compare(ctx context.Context, threads int) error {
 		}
 	}
 	for _, m := range slices.Concat(r.models, r.missing) {
-		if m.trials[2] > 0 {
-			r.notes = append(r.notes, fmt.Sprintf("%s: %d trials failed, the last with: %s", m.name, m.trials[2], plain(m.failure)))
+		if m.sum.Failed > 0 {
+			r.notes = append(r.notes, fmt.Sprintf("%s: %d trials failed, the last with: %s", m.name, m.sum.Failed, plain(m.failure)))
+		}
+		if m.notMade > 0 {
+			r.notes = append(r.notes, m.ranOut())
 		}
 		if len(m.unfit) > 0 && m.missing == nil {
 			r.notes = append(r.notes, m.name+": "+unfitNote(m.unfit, m.best.Number))
@@ -181,7 +191,7 @@ func (r *report) elect(ctx context.Context, threads int) error {
 			if m.others, _, err = m.of.candidates(ctx); err == nil { // which are all, for the table
 				m.next()
 			}
-			err = fmt.Errorf("study %q: none of its %d complete trials can be fitted to all data: %w", m.study, m.trials[0], cause)
+			err = fmt.Errorf("study %q: none of its %d complete trials can be fitted to all data: %w", m.study, m.sum.Complete, cause)
 		}
 		if model.Forecaster != nil {
 			if err == nil {
@@ -415,7 +425,11 @@ func (r *report) write(w io.Writer) error {
 		if a, ok := m.best.Attrs.Get(tune.RoundsKey); ok {
 			rounds = a.JSON
 		}
-		fmt.Fprintf(t, "\t%d\t%d\t%d\t%v\t%s\n", m.trials[0]+m.trials[1], m.trials[1], m.trials[2], m.took.Round(100*time.Millisecond), rounds)
+		made := fmt.Sprint(m.made())
+		if m.notMade > 0 {
+			made += fmt.Sprintf(" of %d", m.made()+m.notMade)
+		}
+		fmt.Fprintf(t, "\t%s\t%d\t%d\t%v\t%s\n", made, m.sum.Pruned, m.sum.Failed, m.sum.Took.Round(100*time.Millisecond), rounds)
 	}
 	t.Flush()
 	fmt.Fprintln(&b, legend)
@@ -497,6 +511,7 @@ func (r *report) writeJSON(w io.Writer) error {
 		Trials     int                 `json:"trials,omitempty"`
 		Pruned     int                 `json:"pruned,omitempty"`
 		Failed     int                 `json:"failed,omitempty"`
+		NotMade    int                 `json:"not_made,omitempty"` // trials that there was no time for
 		Seconds    float64             `json:"trial_seconds,omitempty"`
 		Best       *int                `json:"best_trial,omitempty"`
 		Rounds     json.RawMessage     `json:"rounds,omitempty"`
@@ -521,8 +536,8 @@ func (r *report) writeJSON(w io.Writer) error {
 		out.Winner = r.models[0].study
 	}
 	for _, m := range r.rows() {
-		it := item{Name: m.name, Baseline: m.baseline, Validation: scores(m.valid), Study: m.study, Trials: m.trials[0] + m.trials[1],
-			Pruned: m.trials[1], Failed: m.trials[2], Seconds: m.took.Seconds()}
+		it := item{Name: m.name, Baseline: m.baseline, Validation: scores(m.valid), Study: m.study, Trials: m.made(),
+			Pruned: m.sum.Pruned, Failed: m.sum.Failed, NotMade: m.notMade, Seconds: m.sum.Took.Seconds()}
 		if m.study != "" && m.study == out.Winner {
 			it.File = r.final
 		}

@@ -234,6 +234,22 @@ func TestComparisonSaysWhatIsLeftOut(t *testing.T) {
 	assert.Contains(t, text, "naive (baseline)")
 }
 
+// A baseline that overflows costs no other.
+func TestBaselineThatFails(t *testing.T) {
+	s := count(30)
+	for i := range s.Y {
+		s.Y[i] = float64(1+i%10) * 1e307
+	}
+	b, err := NewBacktest(Frame{s}, Splits{Horizon: 2}, MAE)
+	require.NoError(t, err)
+	c, err := b.Compare(t.Context())
+	require.NoError(t, err)
+	text := c.String()
+	assert.Contains(t, text, "\nno window mean: ")
+	assert.Contains(t, text, "is +Inf: the values are too large: divide the target by a power of ten")
+	assert.Contains(t, text, "\nnaive (baseline)")
+}
+
 // A gap changes what is scored, not how a step is forecast.
 func TestGap(t *testing.T) {
 	with, err := NewBacktest(airPassengers(t), Splits{Horizon: 2, Gap: 3}, MAE)

@@ -293,7 +293,7 @@ func InferFrequency(stamps ...[]time.Time) (Frequency, error) {
 // length writes nanoseconds as people do: 28 days, 23h.
 func length(d int) string {
 	const day = 24 * time.Hour
-	if d := time.Duration(d); d != 0 && d%day == 0 {
+	if d := time.Duration(d); d >= 2*day && d%day == 0 {
 		return fmt.Sprintf("%d days", d/day)
 	}
 	text := time.Duration(d).String()

@@ -69,13 +69,20 @@ func TestInferFrequency(t *testing.T) {
 }
 
 func TestInferFrequencyFails(t *testing.T) {
-	for name, ts := range map[string][]time.Time{
-		"one row":   {day(2020, 1, 1)},
-		"none":      {},
-		"irregular": {day(2020, 1, 1), day(2020, 1, 3), day(2020, 1, 6), day(2020, 1, 8)},
+	at := func(hours float64) time.Time { return day(2020, 1, 1).Add(time.Duration(hours * float64(time.Hour))) }
+	for name, tc := range map[string]struct {
+		stamps []time.Time
+		says   string
+	}{
+		"one row":   {[]time.Time{day(2020, 1, 1)}, "there is no series of two rows"},
+		"none":      {nil, "there is no series of two rows"},
+		"irregular": {[]time.Time{day(2020, 1, 1), day(2020, 1, 3), day(2020, 1, 6), day(2020, 1, 8)}, "from 2 days to 3 days apart"},
+		"hours":     {[]time.Time{at(0), at(23), at(47)}, "from 23h to 24h apart"},
+		"minutes":   {[]time.Time{at(0), at(1.5), at(3.75)}, "from 1h30m to 2h15m apart"},
 	} {
-		_, err := InferFrequency(ts)
+		_, err := InferFrequency(tc.stamps)
 		require.ErrorIs(t, err, ErrFrequency, name)
+		assert.ErrorContains(t, err, tc.says, name)
 	}
 }
 
