@@ -80,6 +80,7 @@ func (s *source) look() error {
 	if err != nil {
 		return err
 	}
+	in.NameColumns()
 	var rows [][]string
 	for len(rows) < 100 {
 		row, err := in.Read()

@@ -118,17 +118,14 @@ func ReadFile[T any](name string, read func(io.Reader) (T, error)) (T, error) {
 
 // A Reader reads a file row by row. All of its errors are an *[Error], but for [io.EOF].
 type Reader struct {
-	// Header has the names of the columns, without white space around them. A column
-	// without a name, as pandas writes for an index, is "Unnamed: 0" if it is the first,
-	// "Unnamed: 1" if it is the second: the names that pandas gives them.
-	Header []string
-	Line   int // of the row last read
+	Header []string // names of the columns, without white space around them
+	Line   int      // of the row last read
 
 	in      *csv.Reader
 	left    *io.LimitedReader
 	next    int   // line after the row last read
 	any     bool  // there was a row after the header
-	unnamed []int // columns whose name in the header is empty
+	unnamed []int // columns that NameColumns has named
 }
 
 // NewReader returns a reader of what follows the header of r, whose fields comma
@@ -156,13 +153,19 @@ func NewReader(r io.Reader, comma rune) (*Reader, error) {
 		return nil, &Error{Err: ErrEmpty}
 	}
 	c.Header = slices.Clone(header)
-	for i, name := range c.Header {
+	return c, err
+}
+
+// NameColumns gives the columns without a name, as pandas writes for an index, the names
+// that pandas gives them: "Unnamed: 0" to the first column of the file, "Unnamed: 1" to
+// the second.
+func (r *Reader) NameColumns() {
+	for i, name := range r.Header {
 		if name == "" {
-			c.Header[i] = fmt.Sprintf("Unnamed: %d", i)
-			c.unnamed = append(c.unnamed, i)
+			r.Header[i] = fmt.Sprintf("Unnamed: %d", i)
+			r.unnamed = append(r.unnamed, i)
 		}
 	}
-	return c, err
 }
 
 // separator returns what separates the fields of the header that text begins with.
@@ -231,8 +234,8 @@ func (r *Reader) locate(err error, fields int) error {
 	return &Error{Line: syntax.StartLine, Err: syntax.Err}
 }
 
-// Find returns the place of the one column of a name. The name "" is that of the one
-// column without a name.
+// Find returns the place of the one column of a name. The name "" is also that of the one
+// column that [Reader.NameColumns] has named.
 func (r *Reader) Find(name string) (int, error) {
 	if name == "" && len(r.unnamed) == 1 {
 		return r.unnamed[0], nil

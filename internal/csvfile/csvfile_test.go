@@ -53,7 +53,7 @@ func TestReader(t *testing.T) {
 		"but not one in quotes":   {"\"a,\"\"b\"\n1\n", 0, []string{`a,"b`}, []string{"1"}, []int{2}},
 		"quotes and a semicolon":  {"\"a,b\";c\n1;2\n", 0, []string{"a,b", "c"}, []string{"1+2"}, []int{2}},
 		"nor one after the first": {"a\n\"1,2\"\n", 0, []string{"a"}, []string{"1,2"}, []int{2}},
-		"columns without a name":  {",b,\n1,2,3\n", 0, []string{"Unnamed: 0", "b", "Unnamed: 2"}, []string{"1+2+3"}, []int{2}},
+		"columns without a name":  {",b,\n1,2,3\n", 0, []string{"", "b", ""}, []string{"1+2+3"}, []int{2}},
 		"Latin-1":                 {"a,M\xfcller\n1,2\n", 0, []string{"a", "M\xfcller"}, []string{"1+2"}, []int{2}},
 		"as it is told":           {"a;b,c\n1;2\n", ';', []string{"a", "b,c"}, []string{"1+2"}, []int{2}},
 	} {
@@ -142,6 +142,7 @@ func TestFind(t *testing.T) {
 
 	in, err = csvfile.NewReader(strings.NewReader("a,,b"), 0)
 	require.NoError(t, err)
+	in.NameColumns()
 	for _, name := range []string{"", "Unnamed: 1"} {
 		k, err := in.Find(name)
 		require.NoError(t, err)
@@ -149,6 +150,7 @@ func TestFind(t *testing.T) {
 	}
 	in, err = csvfile.NewReader(strings.NewReader(",,b"), 0)
 	require.NoError(t, err)
+	in.NameColumns()
 	_, err = in.Find("")
 	assert.EqualError(t, err, `line 1: column not found: there are "Unnamed: 0", "Unnamed: 1", "b"`)
 }

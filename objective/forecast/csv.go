@@ -55,7 +55,9 @@ func (c CSV) ReadFile(name string) (Frame, error) {
 }
 
 // Read reads a frame; the series come in the order of their first rows, which may
-// be interleaved. Columns that are not named are not looked at. Rows at the end of
+// be interleaved. Columns without a role are not looked at. One without a name, as
+// pandas writes for an index, has the name that pandas gives it: "Unnamed: 0" if it
+// is the first. Rows at the end of
 // a series that have no target are the future of its columns known in advance, if
 // there are such.
 //
@@ -85,6 +87,7 @@ func (c CSV) read(r io.Reader) (Frame, error) {
 	t := table{CSV: c, series: map[string]*[]row{}}
 	in, err := csvfile.NewReader(r, c.Comma)
 	if err == nil {
+		in.NameColumns()
 		err = t.header(in)
 	}
 	if err == nil {
