@@ -28,8 +28,8 @@ var five = space.Space{
 // jointly, five reports, 8 transactions, and a look at what others did before
 // each.
 func BenchmarkTrial(b *testing.B) {
-	for _, sync := range []bool{false, true} {
-		b.Run(fmt.Sprintf("sync=%t", sync), func(b *testing.B) {
+	for _, sync := range []sqlite.Sync{sqlite.SyncTold, sqlite.SyncEach, sqlite.SyncSeldom} {
+		b.Run(fmt.Sprintf("sync=%s", []string{"told", "each", "seldom"}[sync]), func(b *testing.B) {
 			store := &sqlite.Store{Path: filepath.Join(b.TempDir(), "study.db"), Sync: sync}
 			l, err := store.Create(b.Context(), trial.Header{Name: "bench"})
 			require.NoError(b, err)

@@ -22,9 +22,9 @@ import (
 type conn struct {
 	db       *driver.Conn
 	stmts    map[string]*driver.Stmt
-	path     string      // absolute, in case the process changes its folder
-	info     fs.FileInfo // of the file when it was opened
-	switched bool        // to WAL mode, or that was tried
+	files    files
+	switched bool // to WAL mode, or that was tried
+	logs     bool // in WAL mode
 	dists    distributions
 }
 
@@ -50,6 +50,14 @@ var setUp []string
 // file back into one piece.
 func (c *conn) close() error {
 	c.closeStmts()
+	if c.files.orphaned() {
+		// To close it would copy the log into a file that is no longer its own, so it
+		// stays open until the process ends.
+		abandon(c.files.main)
+		return errors.Join(c.files.check(), c.files.closeLog())
+	}
+	err := c.files.sync() // for those that may still be in the midst of it
+	err = errors.Join(err, c.files.closeLog())
 	if c.switched {
 		// Two that close at once are in each other's way; a third try is enough
 		// for one of them. Who fails leaves it to those that have the file open.
@@ -61,7 +69,7 @@ func (c *conn) close() error {
 		}
 		c.closeStmts()
 	}
-	return c.db.Close()
+	return errors.Join(err, c.db.Close())
 }
 
 func (c *conn) closeStmts() {
@@ -158,7 +166,7 @@ func (s *Store) read(ctx context.Context, c *conn, f func() error) error {
 // that what f reads is so when it writes. If other processes are in the way, f
 // may be called again; a call that fails leaves no trace.
 func (s *Store) write(ctx context.Context, c *conn, f func() error) error {
-	if err := s.inPlace(c); err != nil {
+	if err := c.files.check(); err != nil {
 		return err
 	}
 	if !c.switched {
@@ -166,7 +174,13 @@ func (s *Store) write(ctx context.Context, c *conn, f func() error) error {
 			return err
 		}
 	}
-	return s.transact(ctx, c, "BEGIN IMMEDIATE", f)
+	if err := s.transact(ctx, c, "BEGIN IMMEDIATE", f); err != nil {
+		return err
+	}
+	if c.logs && c.files.log == nil { // the first transaction has made it
+		return c.files.openLog()
+	}
+	return nil
 }
 
 func (s *Store) transact(ctx context.Context, c *conn, begin string, f func() error) error {
@@ -232,13 +246,43 @@ func (s *Store) switchToWAL(ctx context.Context, c *conn) error {
 	if err != nil && !driver.Busy(err) {
 		return err
 	}
-	sync := "FULL"
-	if mode == "wal" && !s.Sync {
-		sync = "NORMAL"
-	}
 	c.switched = true
-	_, err = c.exec("PRAGMA synchronous = " + sync)
+	if mode != "wal" {
+		_, err = c.exec("PRAGMA synchronous = FULL")
+		return err
+	}
+	// What is to last is synced after the commit, without the lock of the file.
+	_, err = c.exec("PRAGMA synchronous = NORMAL")
+	c.logs = true
 	return err
+}
+
+// settle copies the log into the file, so that what was committed is in the file
+// itself and on the disk. If others are in the way for longer than a moment it is
+// on the disk in the log.
+func (c *conn) settle(ctx context.Context) error {
+	if c.files.log == nil {
+		return nil
+	}
+	for range 20 {
+		whole := false
+		err := c.query("PRAGMA wal_checkpoint(PASSIVE)", nil, func(row []value) error {
+			whole = asInt(row[0]) == 0 && asInt(row[1]) == asInt(row[2]) // not blocked, and all frames copied
+			return nil
+		})
+		if whole {
+			return c.files.check()
+		}
+		if err != nil && !driver.Busy(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done(): // it is committed all the same
+			return c.files.sync()
+		case <-time.After(time.Millisecond):
+		}
+	}
+	return c.files.sync()
 }
 
 // open opens the file and makes sure that it is a store. If there is none, it is
@@ -293,22 +337,6 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// inPlace makes sure that the file of c is the one at the path. SQLite goes on
-// writing to a file that was removed, and all of it would be gone in the end.
-func (s *Store) inPlace(c *conn) error {
-	if c.info == nil {
-		return nil // it is being created
-	}
-	now, err := os.Stat(c.path)
-	if err == nil && os.SameFile(now, c.info) {
-		return nil
-	}
-	if err == nil {
-		err = errors.New("another file is there")
-	}
-	return fmt.Errorf("%w: the file was removed or replaced while it was open, so what is written now would be lost: put it back, or start again: %w", storage.ErrPath, err)
-}
-
 // examine opens the file and checks, or creates, its schema.
 func (s *Store) examine(ctx context.Context, mode driver.Mode, create bool) (*conn, error) {
 	var c *conn
@@ -322,8 +350,8 @@ func (s *Store) examine(ctx context.Context, mode driver.Mode, create bool) (*co
 	if err := s.ensureSchema(ctx, c, create); err != nil {
 		return nil, errors.Join(err, c.close())
 	}
-	if c.path, err = filepath.Abs(s.Path); err == nil {
-		c.info, err = os.Stat(c.path)
+	if err = c.files.open(s.Path); err == nil && abandoned(c.files.main) {
+		err = fmt.Errorf("%w: this process has lost its log: end the process, and start again", storage.ErrPath)
 	}
 	if err != nil {
 		return nil, errors.Join(err, c.close())

@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"fmt"
+	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -17,4 +19,14 @@ func SetPatience(t *testing.T, d time.Duration) {
 func SetMaxPages(t *testing.T, n int) {
 	setUp = []string{fmt.Sprintf("PRAGMA max_page_count = %d", n)}
 	t.Cleanup(func() { setUp = nil })
+}
+
+// OnSync calls f when something during t waits for the log of a file to be on the
+// disk.
+func OnSync(t *testing.T, f func(path string)) {
+	fsync = func(log *os.File) error {
+		f(strings.TrimSuffix(log.Name(), "-wal"))
+		return log.Sync()
+	}
+	t.Cleanup(func() { fsync = (*os.File).Sync })
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"os"
+	"slices"
 	"time"
 
 	"github.com/attune-hpo/attune/storage"
@@ -38,12 +40,21 @@ func (l *ledger) read(ctx context.Context, op string, f func(c *conn) error) err
 }
 
 // write calls f in a transaction with the study as it is, and then takes in the
-// trials that f says it changed.
+// trials that f says it changed. It waits for the disk if one of them is not at
+// work, see SyncTold.
 func (l *ledger) write(ctx context.Context, op string, f func(c *conn) ([]entry, error)) error {
+	return l.commit(ctx, op, func(changed []entry) bool {
+		return slices.ContainsFunc(changed, func(e entry) bool { return e.State != trial.Running })
+	}, f)
+}
+
+// commit is write for changes of which lasts says whether they wait for the disk.
+func (l *ledger) commit(ctx context.Context, op string, lasts func(changed []entry) bool, f func(c *conn) ([]entry, error)) error {
 	if l.store.readOnly {
 		return l.wrap(op, storage.ErrReadOnly)
 	}
-	return l.wrap(op, l.use(ctx, func(c *conn) error {
+	var log *os.File // to be synced
+	err := l.use(ctx, func(c *conn) error {
 		var changed []entry
 		err := l.store.write(ctx, c, func() (err error) {
 			if err = l.study.sync(ctx, c); err == nil {
@@ -57,8 +68,17 @@ func (l *ledger) write(ctx context.Context, op string, f func(c *conn) ([]entry,
 		for _, e := range changed {
 			l.study.put(e)
 		}
+		if l.store.Sync == SyncEach || l.store.Sync == SyncTold && lasts(changed) {
+			log = c.files.log
+		}
 		return nil
-	}))
+	})
+	// Nobody has to stand by while the disk is at work: neither other processes,
+	// which have the lock by now, nor the other workers of this one.
+	if err == nil && log != nil {
+		err = syncLog(log)
+	}
+	return l.wrap(op, err)
 }
 
 // use calls f with the connection, and alone.
@@ -130,7 +150,8 @@ func (l *ledger) Annotate(ctx context.Context, attrs, notes trial.Attrs) error {
 	if err != nil {
 		return l.wrap("annotate study", err)
 	}
-	return l.write(ctx, "annotate study", func(c *conn) ([]entry, error) {
+	always := func([]entry) bool { return true }
+	return l.commit(ctx, "annotate study", always, func(c *conn) ([]entry, error) {
 		l.study.header = nil
 		return nil, c.annotate(l.study.id, s.Attrs, s.Notes)
 	})

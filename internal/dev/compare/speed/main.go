@@ -49,9 +49,9 @@ func main() {
 	case "sphere10":
 		w = work{&memory.Store{}, tpe.New(tpe.Config{}), problem.Sphere(10), 0}
 	case "sqlite":
-		w = work{&sqlite.Store{Path: file}, random.Sampler{}, problem.Sphere(5), 5}
+		w = work{&sqlite.Store{Path: file, Sync: sqlite.SyncSeldom}, random.Sampler{}, problem.Sphere(5), 5}
 	case "sqlite-sync":
-		w = work{&sqlite.Store{Path: file, Sync: true}, random.Sampler{}, problem.Sphere(5), 5}
+		w = work{&sqlite.Store{Path: file, Sync: sqlite.SyncEach}, random.Sampler{}, problem.Sphere(5), 5}
 	default:
 		log.Fatalf("no work %q", *name)
 	}
