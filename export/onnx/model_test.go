@@ -348,28 +348,6 @@ func message(field int, body string) string {
 	return fmt.Sprintf("%c%c%s", field<<3|2, len(body), body)
 }
 
-func FuzzDecode(f *testing.F) {
-	for _, m := range []*onnx.Model{everything(), small(f)} {
-		b, err := m.Encode()
-		require.NoError(f, err)
-		f.Add(b)
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := onnx.Decode(b)
-		if err != nil {
-			return
-		}
-		_ = m.Check()
-		again, err := m.Encode()
-		require.NoError(t, err)
-		m2, err := onnx.Decode(again)
-		require.NoError(t, err)
-		twice, err := m2.Encode()
-		require.NoError(t, err)
-		require.Equal(t, again, twice)
-	})
-}
-
 // Damaged files are refused or make another model; nothing panics.
 func TestDecodeDamaged(t *testing.T) {
 	m, err := onnx.Trees(stump(), onnx.TreesOptions{Form: onnx.Compatible})
