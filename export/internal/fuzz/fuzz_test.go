@@ -12,6 +12,7 @@ import (
 
 	"github.com/attune-hpo/attune/export/onnx"
 	"github.com/attune-hpo/attune/export/quantize"
+	"github.com/attune-hpo/attune/export/tensor"
 )
 
 // model returns the model that build describes.
@@ -111,10 +112,10 @@ func FuzzQuantize(f *testing.F) {
 func quantized(t testing.TB, m *onnx.Model, kind quantize.Kind) (*onnx.Model, error) {
 	return quantize.Quantize(t.Context(), m, quantize.Options{
 		Kind:        kind,
-		Calibration: []onnx.Tensor{onnx.NewTensor("x", make([]float32, 64), 1, 16, 4)},
-		Run: func(_ context.Context, m *onnx.Model, _ []onnx.Tensor) (out []onnx.Tensor, err error) {
+		Calibration: tensor.List{{Name: "x", Shape: []int64{1, 16, 4}, Data: make([]float32, 64)}},
+		Run: func(_ context.Context, m *onnx.Model, _ tensor.List) (out tensor.List, err error) {
 			for _, v := range m.Graph.Outputs {
-				out = append(out, onnx.NewTensor(v.Name, []float32{1}))
+				out = append(out, tensor.Tensor{Name: v.Name, Shape: []int64{1}, Data: []float32{1}})
 			}
 			return out, nil
 		},
