@@ -23,12 +23,12 @@ func objective(_ context.Context, t *study.Trial) (float64, error) {
 
 func optimize(o study.Observer) {
 	ctx := context.Background()
-	st, err := study.Open(ctx, &memory.Store{}, "example", study.Config{Sampler: random.Sampler{}})
+	st, err := study.Open(ctx, &memory.Store{}, "example", study.Config{Sampler: random.Sampler{}, Observer: o})
 	if err != nil {
 		panic(err)
 	}
 	defer st.Close()
-	if err := st.Optimize(ctx, study.Func(objective), study.Run{Trials: 1, Observer: o}); err != nil {
+	if err := st.Optimize(ctx, study.Func(objective), study.Run{Trials: 1}); err != nil {
 		panic(err)
 	}
 }
@@ -58,5 +58,5 @@ func ExampleBar() {
 func ExampleNew() {
 	d := progress.New(os.Stderr)
 	log.SetOutput(d)
-	optimize(d.Observer())
+	optimize(d)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// Log returns an observer that logs a run to l:
+// Log returns an observer that logs a study to l:
 //
 //	level  message            attributes
 //	INFO   run started        study, trials (0 if not known), finished (before the run)
@@ -20,6 +20,7 @@ import (
 //	INFO   trial pruned       trial, step (the last), params, duration, reason
 //	INFO   trial interrupted  trial, params, duration, error
 //	WARN   trial failed       trial, params, duration, error
+//	INFO   trial enqueued again  trial (the one that failed)
 //	WARN   run warning        error
 //	INFO   run ended
 //	ERROR  run ended          error
@@ -28,48 +29,51 @@ import (
 // are those that had been suggested. NaN and the infinities are strings, since a
 // [slog.JSONHandler] has no numbers for them.
 func Log(l *slog.Logger) study.Observer {
-	log := func(level slog.Level, message string, attrs ...slog.Attr) {
-		l.LogAttrs(context.Background(), level, message, attrs...)
-	}
-	return study.Observer{
-		Begin: func(total int, h trial.Snapshot) {
-			log(slog.LevelInfo, "run started", slog.String("study", h.Header().Name), slog.Int("trials", total), slog.Int("finished", h.Len()))
-		},
-		Start: func(r trial.Record) { log(slog.LevelDebug, "trial started", slog.Int("trial", r.Number)) },
-		Report: func(r trial.Record, report trial.Report) {
-			log(slog.LevelDebug, "trial reported", slog.Int("trial", r.Number), slog.Int("step", report.Step), number("value", report.Value))
-		},
-		Finish: func(r trial.Record, h trial.Snapshot) {
-			id, params, took := slog.Int("trial", r.Number), params(r), slog.Duration("duration", r.Duration())
-			switch r.State {
-			case trial.Pruned:
-				log(slog.LevelInfo, "trial pruned", id, slog.Int("step", r.LastStep()), params, took, slog.String("reason", r.Err))
-			case trial.Failed:
-				if r.Interrupted() {
-					log(slog.LevelInfo, "trial interrupted", id, params, took, slog.String("error", r.Err))
-					return
-				}
-				log(slog.LevelWarn, "trial failed", id, params, took, slog.String("error", r.Err))
-			default:
-				values := make([]any, len(r.Values))
-				for i, x := range r.Values {
-					values[i] = number("", x).Value.Any()
-				}
-				attrs := []slog.Attr{id, slog.Any("values", values), params, took}
-				if best, ok := h.Best(); ok && best.Number == r.Number {
-					attrs = append(attrs, slog.Bool("best", true))
-				}
-				log(slog.LevelInfo, "trial complete", attrs...)
-			}
-		},
-		Warn: func(err error) { log(slog.LevelWarn, "run warning", slog.Any("error", err)) },
-		End: func(err error) {
-			if err != nil {
-				log(slog.LevelError, "run ended", slog.Any("error", err))
+	return study.ObserverFunc(func(ctx context.Context, e study.Event) {
+		log := func(level slog.Level, message string, attrs ...slog.Attr) { l.LogAttrs(ctx, level, message, attrs...) }
+		switch e := e.(type) {
+		case study.Began:
+			log(slog.LevelInfo, "run started", slog.String("study", e.Study.Header().Name), slog.Int("trials", e.Total), slog.Int("finished", e.Study.Len()))
+		case study.Asked:
+			log(slog.LevelDebug, "trial started", slog.Int("trial", e.Trial.Number))
+		case study.Reported:
+			log(slog.LevelDebug, "trial reported", slog.Int("trial", e.Trial.Number), slog.Int("step", e.Report.Step), number("value", e.Report.Value))
+		case study.Told:
+			logTrial(log, e.Trial, e.Study)
+		case study.Retried:
+			log(slog.LevelInfo, "trial enqueued again", slog.Int("trial", e.Trial.Number))
+		case study.Warned:
+			log(slog.LevelWarn, "run warning", slog.Any("error", e.Err))
+		case study.Ended:
+			if e.Err != nil {
+				log(slog.LevelError, "run ended", slog.Any("error", e.Err))
 				return
 			}
 			log(slog.LevelInfo, "run ended")
-		},
+		}
+	})
+}
+
+// logTrial logs a trial that has finished.
+func logTrial(log func(slog.Level, string, ...slog.Attr), r trial.Record, h trial.Snapshot) {
+	id, params, took := slog.Int("trial", r.Number), params(r), slog.Duration("duration", r.Duration())
+	switch {
+	case r.State == trial.Pruned:
+		log(slog.LevelInfo, "trial pruned", id, slog.Int("step", r.LastStep()), params, took, slog.String("reason", r.Err))
+	case r.Interrupted():
+		log(slog.LevelInfo, "trial interrupted", id, params, took, slog.String("error", r.Err))
+	case r.State == trial.Failed:
+		log(slog.LevelWarn, "trial failed", id, params, took, slog.String("error", r.Err))
+	default:
+		values := make([]any, len(r.Values))
+		for i, x := range r.Values {
+			values[i] = number("", x).Value.Any()
+		}
+		attrs := []slog.Attr{id, slog.Any("values", values), params, took}
+		if best, ok := h.Best(); ok && best.Number == r.Number {
+			attrs = append(attrs, slog.Bool("best", true))
+		}
+		log(slog.LevelInfo, "trial complete", attrs...)
 	}
 }
 

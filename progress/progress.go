@@ -1,14 +1,15 @@
 // Package progress shows how a run is coming on: to people, with [Bar] or a
 // [Display], and to whatever reads structured logs, with [Log].
 //
-//	err := st.Optimize(ctx, objective, study.Run{
-//		Trials:   100,
+//	st, err := study.Open(ctx, store, "name", study.Config{
+//		Sampler:  tpe.New(tpe.Config{}),
 //		Observer: study.Tee(progress.Bar(os.Stderr), progress.Log(logger)),
 //	})
 package progress
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -24,9 +25,9 @@ import (
 )
 
 // Bar returns an observer that shows a run in f; see [Display].
-func Bar(f *os.File) study.Observer { return New(f).Observer() }
+func Bar(f *os.File) study.Observer { return New(f) }
 
-// A Display shows one run at a time: how many trials are done, the best value of
+// A Display is a [study.Observer] that shows one run at a time: how many trials are done, the best value of
 // the study, how many trials of the run were pruned or failed, the time it took
 // and the time it may yet take or, if the number of trials is not known, the rate.
 // Trials that the end of the run's context cut short are not done, and did not fail: the
@@ -70,6 +71,7 @@ type Display struct {
 	elsewhere   int         // trials of others that are to be told of
 	wake        func() bool // stops the next call of quiet; nil if there is none
 	run         int         // a number of its own for each run, and for the time after it
+	running     bool        // a run is in progress
 }
 
 // New returns a Display in f, which stays the caller's to close.
@@ -91,15 +93,24 @@ const (
 	line  = time.Second           // and between two lines; quiet is so long without an event
 )
 
-// Observer returns the observer that drives d.
-func (d *Display) Observer() study.Observer {
-	return study.Observer{
-		Begin:  d.begin,
-		Start:  func(trial.Record) { d.refresh(1) },
-		Report: func(trial.Record, trial.Report) { d.refresh(0) },
-		Finish: d.finish,
-		Warn:   func(err error) { fmt.Fprintf(d, "warning: %v\n", err) },
-		End:    d.end,
+var _ study.Observer = (*Display)(nil)
+
+// Observe implements [study.Observer]. Trials that are asked for and told outside
+// of a run are not shown.
+func (d *Display) Observe(_ context.Context, e study.Event) {
+	switch e := e.(type) {
+	case study.Began:
+		d.begin(e.Total, e.Study)
+	case study.Asked:
+		d.refresh(1)
+	case study.Reported:
+		d.refresh(0)
+	case study.Told:
+		d.finish(e.Trial, e.Study)
+	case study.Warned:
+		fmt.Fprintf(d, "warning: %v\n", e.Err)
+	case study.Ended:
+		d.end(e.Err)
 	}
 }
 
@@ -128,6 +139,7 @@ func (d *Display) begin(total int, h trial.Snapshot) {
 	d.done, d.pruned, d.failed, d.interrupted, d.own, d.elsewhere = 0, 0, 0, 0, 0, 0
 	d.stale = false
 	d.run++
+	d.running = true
 	d.listen()
 	if d.cols == nil {
 		return
@@ -155,6 +167,9 @@ func newBar(w io.Writer, total int) *progressbar.ProgressBar {
 func (d *Display) finish(r trial.Record, h trial.Snapshot) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if !d.running {
+		return
+	}
 	d.latest, d.stale, d.elsewhere = h, true, 0
 	d.done++
 	d.own--
@@ -177,6 +192,9 @@ func (d *Display) finish(r trial.Record, h trial.Snapshot) {
 func (d *Display) refresh(more int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if !d.running {
+		return
+	}
 	d.own += more
 	d.elsewhere = 0
 	d.show()
@@ -261,6 +279,7 @@ func (d *Display) end(err error) {
 	defer d.mu.Unlock()
 	d.hush()
 	d.run++
+	d.running = false
 	d.elsewhere = 0
 	if d.bar != nil && !d.open {
 		d.bar.Clear()

@@ -2,6 +2,7 @@ package progress
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -65,14 +66,16 @@ func newFake(columns int) *fake {
 	return f
 }
 
-func (f *fake) begin(total int) { f.Observer().Begin(total, f.history.Snapshot()) }
+func (f *fake) begin(total int) { f.see(study.Began{Study: f.history.Snapshot(), Total: total}) }
+
+func (f *fake) see(e study.Event) { f.Observe(context.Background(), e) }
 
 // finish lets a trial finish, some time after the last.
 func (f *fake) finish(after time.Duration, number int, s trial.State, values ...float64) {
 	f.clock = f.clock.Add(after)
 	r := trial.Record{Number: number, State: s, Values: values}
 	f.history.Put(r)
-	f.Observer().Finish(r, f.history.Snapshot())
+	f.see(study.Told{Study: f.history.Snapshot(), Trial: r})
 }
 
 // screen returns the lines that a terminal would show.
@@ -103,10 +106,10 @@ func TestLines(t *testing.T) {
 	f.finish(100*time.Millisecond, 1, trial.Complete, 0.25)
 	f.finish(100*time.Millisecond, 2, trial.Pruned, 3)
 	f.finish(time.Second, 3, trial.Failed)
-	f.Observer().Start(trial.Record{Number: 4})
+	f.see(study.Asked{Trial: trial.Record{Number: 4}})
 	f.finish(0, 4, trial.Complete, 1)
-	f.Observer().Warn(errors.New("careful"))
-	f.Observer().End(nil)
+	f.see(study.Warned{Err: errors.New("careful")})
+	f.see(study.Ended{Err: nil})
 	assert.Equal(t, []string{
 		"1/5 trials in 2s, best 0.5 (trial 0)",
 		"4/5 trials in 3s, best 0.25 (trial 1), 1 pruned, 1 failed",
@@ -122,7 +125,7 @@ func TestQuiet(t *testing.T) {
 	f.history.Put(trial.Record{Number: 9, State: trial.Running}) // of another process
 	f.begin(5)
 	for n := range 3 {
-		f.Observer().Start(trial.Record{Number: n})
+		f.see(study.Asked{Trial: trial.Record{Number: n}})
 	}
 	f.wait(time.Hour)
 	f.finish(0, 0, trial.Complete, 0.5)
@@ -134,10 +137,10 @@ func TestQuiet(t *testing.T) {
 	f.wait(time.Hour)
 	f.finish(0, 2, trial.Pruned, 3)
 	f.wait(2 * time.Second)
-	f.Observer().Start(trial.Record{Number: 3})
+	f.see(study.Asked{Trial: trial.Record{Number: 3}})
 	f.finish(0, 3, trial.Complete, 1)
 	late := *f.timers[len(f.timers)-1]
-	f.Observer().End(nil)
+	f.see(study.Ended{Err: nil})
 	f.wait(time.Hour)
 	late.call() // it was already waiting for the lock
 	assert.Equal(t, []string{
@@ -159,7 +162,7 @@ func TestQuietBar(t *testing.T) {
 	assert.Regexp(t, `\(0/4\)`, f.screen()[0])
 	f.wait(time.Second)
 	assert.Regexp(t, `\(1/4\) .* best 1.5 \(trial 0\)$`, f.screen()[0])
-	f.Observer().End(nil)
+	f.see(study.Ended{Err: nil})
 	assert.Empty(t, f.screen()[1])
 }
 
@@ -171,10 +174,10 @@ func TestInterrupted(t *testing.T) {
 	for number, notes := range []trial.Attrs{1: nil, 2: {{Key: trial.InterruptedKey, JSON: "true"}}, 3: {{Key: trial.InterruptedKey, JSON: "true"}}} {
 		if number > 0 {
 			f.clock = f.clock.Add(time.Second)
-			f.Observer().Finish(trial.Record{Number: number, State: trial.Failed, Notes: notes}, f.history.Snapshot())
+			f.see(study.Told{Study: f.history.Snapshot(), Trial: trial.Record{Number: number, State: trial.Failed, Notes: notes}})
 		}
 	}
-	f.Observer().End(errors.New("interrupt signal received"))
+	f.see(study.Ended{Err: errors.New("interrupt signal received")})
 	assert.Equal(t, []string{
 		"1/5 trials in 2s, best 0.5 (trial 0)",
 		"2/5 trials in 3s, best 0.5 (trial 0), 1 failed",
@@ -208,9 +211,9 @@ func TestBar(t *testing.T) {
 	f.finish(0, 3, trial.Complete, -1)
 	assert.Regexp(t, `^  75% `, f.screen()[2], "too soon after the last drawing")
 	f.clock = f.clock.Add(time.Second)
-	f.Observer().Start(trial.Record{Number: 4})
+	f.see(study.Asked{Trial: trial.Record{Number: 4}})
 	assert.Regexp(t, `^ 100% .*best -1 \(trial 3\), 1 pruned, 1 failed$`, f.screen()[2])
-	f.Observer().End(errors.New("disk full"))
+	f.see(study.Ended{Err: errors.New("disk full")})
 	assert.Equal(t, []string{
 		"a line of the objective", "in two parts",
 		"4/4 trials in 4s, best -1 (trial 3), 1 pruned, 1 failed: ended by: disk full", "",
@@ -226,7 +229,7 @@ func TestBarUnknownTotal(t *testing.T) {
 	require.Len(t, f.screen(), 1)
 	assert.Regexp(t, `^\S \(100, \d+ trials/\w+\).* best -99 \(trial 99\)$`, f.screen()[0])
 	fmt.Fprint(f, "unfinished")
-	f.Observer().End(nil)
+	f.see(study.Ended{Err: nil})
 	assert.Equal(t, []string{"unfinished", "100 trials in 1m40s, best -99 (trial 99)", ""}, f.screen())
 }
 
@@ -235,10 +238,10 @@ func TestBarBeyondItsTotal(t *testing.T) {
 	f.begin(2)
 	for i := range 5 {
 		f.finish(time.Second, i, trial.Failed)
-		f.Observer().Start(trial.Record{Number: i + 1})
+		f.see(study.Asked{Trial: trial.Record{Number: i + 1}})
 	}
 	assert.Contains(t, f.screen()[0], "(5, ")
-	f.Observer().End(nil)
+	f.see(study.Ended{Err: nil})
 	assert.Equal(t, []string{"5 trials in 5s, 5 failed", ""}, f.screen())
 }
 
@@ -261,7 +264,7 @@ func TestSeveralObjectivesAndRuns(t *testing.T) {
 	for range 2 {
 		f.begin(2)
 		f.finish(2*time.Second, f.history.Snapshot().Len(), trial.Complete, 1, 2)
-		f.Observer().End(nil)
+		f.see(study.Ended{Err: nil})
 	}
 	assert.Equal(t, []string{
 		"1/2 trials in 2s", "1/2 trials in 2s, Pareto front of 1",
@@ -278,13 +281,13 @@ func TestConcurrent(t *testing.T) {
 		all.Go(func() {
 			for j := range 25 {
 				fmt.Fprintf(f, "trial %d of worker %d\n", j, i)
-				f.Observer().Start(trial.Record{})
-				f.Observer().Finish(trial.Record{State: trial.Pruned}, trial.Snapshot{})
+				f.see(study.Asked{Trial: trial.Record{}})
+				f.see(study.Told{Trial: trial.Record{State: trial.Pruned}})
 			}
 		})
 	}
 	all.Wait()
-	f.Observer().End(nil)
+	f.see(study.Ended{Err: nil})
 	lines := f.screen()
 	require.Len(t, lines, 102)
 	for _, l := range lines[:100] {
@@ -313,18 +316,20 @@ func TestLog(t *testing.T) {
 	finish := func(r trial.Record) {
 		r.Started, r.Finished, r.Params = at, at.Add(time.Second), params
 		history.Put(r)
-		o.Finish(r, history.Snapshot())
+		o.Observe(t.Context(), study.Told{Study: history.Snapshot(), Trial: r})
 	}
-	o.Begin(0, history.Snapshot())
-	o.Start(trial.Record{Number: 3})
-	o.Report(trial.Record{Number: 3}, trial.Report{Step: 1, Value: math.NaN()})
+	see := func(e study.Event) { o.Observe(t.Context(), e) }
+	see(study.Began{Study: history.Snapshot()})
+	see(study.Asked{Trial: trial.Record{Number: 3}})
+	see(study.Reported{Trial: trial.Record{Number: 3}, Report: trial.Report{Step: 1, Value: math.NaN()}})
 	finish(trial.Record{Number: 3, State: trial.Complete, Values: []float64{1}})
 	finish(trial.Record{Number: 4, State: trial.Complete, Values: []float64{math.Inf(1)}})
 	finish(trial.Record{Number: 5, State: trial.Pruned, Err: "too slow", Reports: []trial.Report{{Step: 7}}})
 	finish(trial.Record{Number: 6, State: trial.Failed, Err: "boom"})
-	o.Warn(errors.New("careful"))
-	o.End(nil)
-	o.End(errors.New("disk full"))
+	see(study.Retried{Trial: trial.Record{Number: 6}})
+	see(study.Warned{Err: errors.New("careful")})
+	see(study.Ended{})
+	see(study.Ended{Err: errors.New("disk full")})
 	const p = `"params":{"lr":0.5,"kind":"b","odd":"Infinity"},"duration":1000000000`
 	assert.Equal(t, []string{
 		`{"level":"INFO","msg":"run started","study":"s","trials":0,"finished":0}`,
@@ -334,6 +339,7 @@ func TestLog(t *testing.T) {
 		`{"level":"INFO","msg":"trial complete","trial":4,"values":["Infinity"],` + p + `}`,
 		`{"level":"INFO","msg":"trial pruned","trial":5,"step":7,` + p + `,"reason":"too slow"}`,
 		`{"level":"WARN","msg":"trial failed","trial":6,` + p + `,"error":"boom"}`,
+		`{"level":"INFO","msg":"trial enqueued again","trial":6}`,
 		`{"level":"WARN","msg":"run warning","error":"careful"}`,
 		`{"level":"INFO","msg":"run ended"}`,
 		`{"level":"ERROR","msg":"run ended","error":"disk full"}`,
@@ -346,9 +352,23 @@ func TestLog(t *testing.T) {
 
 func TestObserversTee(t *testing.T) {
 	f := newFake(0)
-	o := study.Tee(f.Observer(), Log(slog.New(slog.DiscardHandler)))
-	o.Begin(1, trial.Snapshot{})
-	o.Report(trial.Record{}, trial.Report{})
-	o.End(nil)
+	o := study.Tee(f, nil, Log(slog.New(slog.DiscardHandler)))
+	o.Observe(t.Context(), study.Began{Total: 1})
+	o.Observe(t.Context(), study.Reported{})
+	o.Observe(t.Context(), study.Ended{})
 	assert.Equal(t, []string{"0/1 trials in 0s", ""}, f.screen())
+}
+
+// What is asked for and told by hand, outside of a run, is not shown.
+func TestOutsideOfARun(t *testing.T) {
+	f := newFake(0)
+	f.see(study.Asked{})
+	f.finish(time.Minute, 0, trial.Complete, 1)
+	f.begin(1)
+	f.finish(time.Second, 1, trial.Complete, 1)
+	f.see(study.Ended{})
+	f.see(study.Asked{})
+	f.finish(time.Minute, 2, trial.Complete, 1)
+	f.wait(time.Hour)
+	assert.Equal(t, []string{"1/1 trials in 1s, best 1 (trial 0)", "1/1 trials in 1s, best 1 (trial 0)", ""}, f.screen())
 }

@@ -197,40 +197,73 @@ func ExampleStudy_Enqueue() {
 	// outside: true
 }
 
-// Two observers watch one run: one writes each trial, the other counts them.
-func ExampleTee() {
+// An observer switches over the events that it wants to hear of.
+func ExampleObserver() {
 	ctx := context.Background()
-	st, err := study.Open(ctx, new(memory.Store), "watched", study.Config{Sampler: random.Sampler{}})
+	lines := study.ObserverFunc(func(_ context.Context, e study.Event) {
+		switch e := e.(type) {
+		case study.Asked:
+			fmt.Println("trial", e.Trial.Number, "begins")
+		case study.Told:
+			best, _ := e.Study.Best()
+			fmt.Println("trial", e.Trial.Number, "is", e.Trial.State, "and the best so far is", best.Values)
+		case study.Ended:
+			fmt.Println("the run ended:", e.Err)
+		}
+	})
+	st, err := study.Open(ctx, new(memory.Store), "watched", study.Config{Sampler: random.Sampler{}, Observer: lines})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer st.Close()
-	failed := 0
-	lines := study.Observer{
-		Finish: func(r trial.Record, _ trial.Snapshot) { fmt.Println("trial", r.Number, r.State) },
-		End:    func(err error) { fmt.Println("end:", err) },
+	half := study.Func(func(_ context.Context, t *study.Trial) (float64, error) { return 1 / float64(1+t.Number()), nil })
+	if err := st.Optimize(ctx, half, study.Run{Trials: 2}); err != nil {
+		fmt.Println(err)
 	}
-	count := study.Observer{Finish: func(r trial.Record, _ trial.Snapshot) {
-		if r.State == trial.Failed {
+	// Output:
+	// trial 0 begins
+	// trial 0 is complete and the best so far is [1]
+	// trial 1 begins
+	// trial 1 is complete and the best so far is [0.5]
+	// the run ended: <nil>
+}
+
+// Two observers watch one study: one writes each trial, the other counts those
+// that fail. Trials that are asked for and told by hand are observed, too.
+func ExampleTee() {
+	ctx := context.Background()
+	failed := 0
+	lines := study.On(func(_ context.Context, e study.Told) { fmt.Println("trial", e.Trial.Number, e.Trial.State) })
+	count := study.On(func(_ context.Context, e study.Told) {
+		if e.Trial.State == trial.Failed {
 			failed++
 		}
-	}}
-	odd := study.Func(func(_ context.Context, t *study.Trial) (float64, error) {
-		if t.Number()%2 == 1 {
-			return 0, errors.New("odd")
-		}
-		return 1, nil
 	})
-	if err := st.Optimize(ctx, odd, study.Run{Trials: 3, Observer: study.Tee(lines, count)}); err != nil {
+	st, err := study.Open(ctx, new(memory.Store), "watched", study.Config{Sampler: random.Sampler{}, Observer: study.Tee(lines, count)})
+	if err != nil {
 		fmt.Println(err)
+		return
+	}
+	defer st.Close()
+	for i := range 3 {
+		t, err := st.Ask(ctx)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if i%2 == 1 {
+			err = errors.New("odd")
+		}
+		if err := st.Tell(ctx, t, []float64{1}, err); err != nil {
+			fmt.Println(err)
+		}
 	}
 	fmt.Println(failed, "failed")
 	// Output:
 	// trial 0 complete
 	// trial 1 failed
 	// trial 2 complete
-	// end: <nil>
 	// 1 failed
 }
 

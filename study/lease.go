@@ -2,6 +2,7 @@ package study
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -74,6 +75,55 @@ func (l *lease) renew(ctx context.Context, every time.Duration) {
 	}
 }
 
+// Renew says that the workers of the given trials are alive, for trials whose
+// leases this Study does not renew by itself; see [Config.Renewal]. A detached
+// trial has a lease from its first Renew on. Trials that have finished are passed
+// over; a number that the study does not have fails with [storage.ErrNoTrial]. Where
+// the storage has no leases, Renew does nothing.
+func (s *Study) Renew(ctx context.Context, numbers ...int) error {
+	if s.lease.ledger == nil || len(numbers) == 0 {
+		return nil
+	}
+	if err := s.lease.ledger.Renew(ctx, numbers...); err != nil {
+		return fmt.Errorf("study: renew: %w", err)
+	}
+	return nil
+}
+
+// Reap looks for dead workers: it fails the running trials whose lease nobody has
+// renewed for the [Config.Grace], enqueues them again at most [Config.Revivals]
+// times, and returns them as they are then. Trials that this Study renews are not
+// among them. Each trial is reaped once, by one of all the processes that look.
+// Where the storage has no leases, Reap does nothing.
+//
+// Optimize does so by itself. A program that asks and tells calls Reap from time to
+// time, say four times every Grace.
+func (s *Study) Reap(ctx context.Context) ([]trial.Record, error) {
+	if s.lease.ledger == nil {
+		return nil, nil
+	}
+	again := map[int]bool{}
+	dead, err := s.lease.ledger.Reap(ctx, s.lease.numbers(), s.cfg.Grace, time.Now(), func(failed trial.Record) (retry trial.Record, ok bool) {
+		retry, ok = retryOf(failed, s.cfg.Revivals)
+		again[failed.Number] = ok
+		return retry, ok
+	})
+	if err != nil {
+		return nil, fmt.Errorf("study: reap: %w", err)
+	}
+	for _, d := range dead {
+		outcome := "and not enqueued again, as its workers have died too often"
+		if again[d.Number] {
+			outcome = "and enqueued again"
+		}
+		s.warn(ctx, fmt.Errorf("study: trial %d: its worker was silent for %v: failed, %s", d.Number, s.cfg.Grace, outcome))
+		if again[d.Number] {
+			s.observed(ctx, func(h trial.Snapshot) Event { return Retried{h, d} })
+		}
+	}
+	return dead, nil
+}
+
 // interval returns how often a worker says that it lives, and looks for the dead.
 func interval(grace time.Duration) time.Duration { return max(grace/4, 10*time.Millisecond) }
 
@@ -99,33 +149,38 @@ const (
 // parameters it had, and notes that say which it repeats. It is not ok when as
 // many as most have failed already.
 func retryOf(failed trial.Record, most int) (trial.Record, bool) {
-	history, first := []int{}, failed.Number
+	history := []int{}
 	if a, ok := failed.Notes.Get(historyKey); ok {
 		_ = a.Decode(&history) // what is not a list of numbers is no history
-	}
-	if a, ok := failed.Notes.Get(firstKey); ok {
-		_ = a.Decode(&first)
 	}
 	if len(history) >= most {
 		return trial.Record{}, false
 	}
 	again := repeatOf(failed)
-	again.Notes = trial.Attrs{note(firstKey, first), note(historyKey, append(history, failed.Number))}
+	again.Notes = again.Notes.With(note(historyKey, append(history, failed.Number)))
 	return again, true
 }
 
-// repeatOf returns a trial to enqueue with the parameters that another had.
+// firstOf returns the number of the trial that r repeats, or its own.
+func firstOf(r trial.Record) int {
+	first := r.Number
+	if a, ok := r.Notes.Get(firstKey); ok && a.Decode(&first) != nil {
+		return r.Number
+	}
+	return first
+}
+
+// repeatOf returns a trial to enqueue with the parameters that another had, whose
+// history does not count this repetition.
 func repeatOf(r trial.Record) trial.Record {
-	again := trial.Record{State: trial.Waiting, Fixed: r.Params.Settings(), Attrs: r.Attrs}
+	again := trial.Record{State: trial.Waiting, Fixed: r.Params.Settings(), Attrs: r.Attrs, Notes: trial.Attrs{note(firstKey, firstOf(r))}}
 	for _, s := range slices.Concat(r.Fixed, r.Proposed) {
 		if _, ok := space.Settings(again.Fixed).Get(s.Name); !ok {
 			again.Fixed = append(again.Fixed, s)
 		}
 	}
-	for _, key := range []string{firstKey, historyKey} {
-		if a, ok := r.Notes.Get(key); ok {
-			again.Notes = append(again.Notes, a)
-		}
+	if a, ok := r.Notes.Get(historyKey); ok {
+		again.Notes = append(again.Notes, a)
 	}
 	return again
 }

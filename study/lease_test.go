@@ -124,9 +124,8 @@ func TestADeadWorkersTrialIsRunAgainOnce(t *testing.T) {
 
 		time.Sleep(2 * time.Minute)
 		var warned []error
-		alive := worker(t, store, study.Config{})
-		run := study.Run{Total: 2, Observer: study.Observer{Warn: func(err error) { warned = append(warned, err) }}}
-		require.NoError(t, alive.Optimize(t.Context(), study.Func(bowl), run))
+		alive := worker(t, store, study.Config{Observer: study.On(func(_ context.Context, e study.Warned) { warned = append(warned, e.Err) })})
+		require.NoError(t, alive.Optimize(t.Context(), study.Func(bowl), study.Run{Total: 2}))
 		all := records(t, alive)
 		assert.Equal(t, trial.Failed, all[0].State)
 		again, _ := x.Value(all[1])
@@ -157,12 +156,12 @@ func TestALivingWorkersTrialIsLeftAlone(t *testing.T) {
 func TestADetachedTrialIsNeverTakenForDead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newLeasing()
-		asking := worker(t, store, study.Config{Detached: true})
+		asking := worker(t, store, study.Config{Renewal: study.Never})
 		tr, err := asking.Ask(t.Context())
 		require.NoError(t, err)
 		require.NoError(t, asking.Close())
 		time.Sleep(time.Hour)
-		telling := worker(t, store, study.Config{Detached: true})
+		telling := worker(t, store, study.Config{Renewal: study.Never})
 		require.NoError(t, telling.Optimize(t.Context(), study.Func(bowl), study.Run{Trials: 1}))
 		tr, err = telling.Attach(t.Context(), tr.Number())
 		require.NoError(t, err)
@@ -192,8 +191,8 @@ func TestAnAttachedTrialIsAnsweredFor(t *testing.T) {
 func TestATrialTakenForDeadDoesNotEndTheRunOfItsWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newLeasing()
-		frozen := worker(t, store, study.Config{})
 		var warned error
+		frozen := worker(t, store, study.Config{Observer: study.On(func(_ context.Context, e study.Warned) { warned = errors.Join(warned, e.Err) })})
 		o := study.Func(func(ctx context.Context, tr *study.Trial) (float64, error) {
 			if tr.Number() == 0 { // another worker decides that this one is dead
 				l, err := store.Open(ctx, "leases")
@@ -203,8 +202,7 @@ func TestATrialTakenForDeadDoesNotEndTheRunOfItsWorker(t *testing.T) {
 			}
 			return bowl(ctx, tr)
 		})
-		run := study.Run{Trials: 2, Observer: study.Observer{Warn: func(err error) { warned = errors.Join(warned, err) }}}
-		require.NoError(t, frozen.Optimize(t.Context(), o, run))
+		require.NoError(t, frozen.Optimize(t.Context(), o, study.Run{Trials: 2}))
 		require.ErrorIs(t, warned, trial.ErrFinished)
 		all := records(t, frozen)
 		assert.Equal(t, trial.Failed, all[0].State)

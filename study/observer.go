@@ -1,64 +1,184 @@
 package study
 
-import "github.com/attune-hpo/attune/trial"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
 
-// An Observer watches a run. Any function may be nil. Calls are serialized within
-// a run, and the run waits for each, so they should be quick. Records are values
-// and may be kept.
-type Observer struct {
-	// Begin is called first. Total is the number of trials that the run will
-	// finish at most, or 0 if it is not known; h is the study before the run.
-	Begin func(total int, h trial.Snapshot)
-	// Start is called when a trial is about to be evaluated.
-	Start func(r trial.Record)
-	// Report is called after each report that was recorded.
-	Report func(r trial.Record, report trial.Report)
-	// Finish is called when a trial has finished; h is the study then.
-	Finish func(r trial.Record, h trial.Snapshot)
-	// Warn is called for what the run survives and someone should know: a trial
-	// that another worker took for dead, one of another worker that was found
-	// dead and enqueued again.
-	Warn func(err error)
-	// End is called last, with what Optimize returns.
-	End func(err error)
+	"github.com/attune-hpo/attune/trial"
+)
+
+// An Observer is told what this process does to a study: what it asks for, reports
+// and tells, in a run or by hand, and what becomes of its runs. What other processes
+// do is what [View.Watch] is for.
+//
+// The calls of one Study are serialized, and whoever caused an event waits for its
+// call, so calls should be quick. An Observer may call [Study.Stop]; it must not
+// ask, report or tell in the same Study, which would wait for itself. The records
+// and snapshots in an event are values that never change, and may be kept.
+//
+// An Observer that panics is called no more. The panic is recovered, runs in
+// progress end as by [Study.Stop], and [Study.Optimize] and [Study.Close] return it
+// as an error that wraps [ErrObserver] and a [PanicError].
+type Observer interface {
+	Observe(ctx context.Context, e Event)
 }
 
-// Tee returns an Observer that calls each of the given ones, in order.
-func Tee(observers ...Observer) Observer {
-	each := func(call func(o Observer)) {
-		for _, o := range observers {
-			call(o.filled())
+// An Event is something that happened in a study. The set is closed: [Began],
+// [Asked], [Reported], [Told], [Retried], [Warned], [Ended].
+//
+// Study is the study as this process knew it then, of which the trials of other
+// processes may have gone on since.
+type Event interface{ event() }
+
+type (
+	// Began comes first in a run. Total is the number of trials that the run will
+	// finish at most, or 0 if that is not known.
+	Began struct {
+		Study trial.Snapshot
+		Total int
+	}
+	// Asked comes when a trial was asked for, and is about to be evaluated.
+	Asked struct {
+		Study trial.Snapshot
+		Trial trial.Record
+	}
+	// Reported comes after each report that was recorded.
+	Reported struct {
+		Study  trial.Snapshot
+		Trial  trial.Record // with the report
+		Report trial.Report
+	}
+	// Told comes when a trial has finished: its State says whether it is complete,
+	// was pruned or failed, and [trial.Record.Interrupted] whether it failed because
+	// its run was being ended. Study has the trial.
+	Told struct {
+		Study trial.Snapshot
+		Trial trial.Record
+	}
+	// Retried comes when a trial that failed was enqueued again: after an error, if
+	// [Run.Retries] allows; after an interruption; after the death of its worker.
+	Retried struct {
+		Study trial.Snapshot
+		Trial trial.Record // the one that failed
+	}
+	// Warned comes with what a study survives and someone should know: a trial that
+	// was lost to another process, one whose worker was found dead.
+	Warned struct {
+		Study trial.Snapshot
+		Err   error
+	}
+	// Ended comes last in a run, with what Optimize returns.
+	Ended struct {
+		Study trial.Snapshot
+		Err   error
+	}
+)
+
+func (Began) event()    {}
+func (Asked) event()    {}
+func (Reported) event() {}
+func (Told) event()     {}
+func (Retried) event()  {}
+func (Warned) event()   {}
+func (Ended) event()    {}
+
+// ErrObserver reports that an [Observer] panicked, or ended its goroutine.
+var ErrObserver = errors.New("study: an observer panicked")
+
+// ObserverFunc adapts a function to an [Observer].
+type ObserverFunc func(ctx context.Context, e Event)
+
+// Observe calls f.
+func (f ObserverFunc) Observe(ctx context.Context, e Event) { f(ctx, e) }
+
+// On returns an Observer that calls f for the events of one kind:
+//
+//	study.On(func(_ context.Context, e study.Told) { fmt.Println(e.Trial.Number) })
+func On[E Event](f func(ctx context.Context, e E)) Observer {
+	return ObserverFunc(func(ctx context.Context, e Event) {
+		if e, ok := e.(E); ok {
+			f(ctx, e)
 		}
+	})
+}
+
+// Tee returns an Observer that calls each of the given ones, in order. Those that
+// are nil are left out.
+func Tee(observers ...Observer) Observer {
+	return ObserverFunc(func(ctx context.Context, e Event) {
+		for _, o := range observers {
+			if o != nil {
+				o.Observe(ctx, e)
+			}
+		}
+	})
+}
+
+// An audience is the observer of a study, called by one goroutine at a time until
+// it panics.
+type audience struct {
+	observer Observer // nil if there is none
+
+	mu  sync.Mutex // held while it is called
+	err error      // of its panic
+}
+
+// hears reports whether there is anyone to tell of events.
+func (a *audience) hears() bool { return a.observer != nil }
+
+// failed returns the error of the observer's panic.
+func (a *audience) failed() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.err
+}
+
+// tell tells the observer of an event. It returns the error of a panic, the first
+// time.
+func (a *audience) tell(ctx context.Context, e Event) (err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.err != nil {
+		return nil
 	}
-	return Observer{
-		Begin:  func(total int, h trial.Snapshot) { each(func(o Observer) { o.Begin(total, h) }) },
-		Start:  func(r trial.Record) { each(func(o Observer) { o.Start(r) }) },
-		Report: func(r trial.Record, rep trial.Report) { each(func(o Observer) { o.Report(r, rep) }) },
-		Finish: func(r trial.Record, h trial.Snapshot) { each(func(o Observer) { o.Finish(r, h) }) },
-		Warn:   func(err error) { each(func(o Observer) { o.Warn(err) }) },
-		End:    func(err error) { each(func(o Observer) { o.End(err) }) },
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		err = fmt.Errorf("%w at %T: it ended its goroutine", ErrObserver, e)
+		if v := recover(); v != nil {
+			err = fmt.Errorf("%w at %T: %w", ErrObserver, e, &PanicError{v, debug.Stack()})
+		}
+		a.err = err
+	}()
+	a.observer.Observe(ctx, e)
+	returned = true
+	return nil
+}
+
+// observed tells the observer, if there is one, of the event that happened to the
+// study as it is known.
+func (s *Study) observed(ctx context.Context, event func(h trial.Snapshot) Event) {
+	if !s.audience.hears() {
+		return
+	}
+	ended := true // by Goexit
+	defer func() {
+		if ended {
+			s.end(s.audience.failed())
+		}
+	}()
+	err := s.audience.tell(ctx, event(s.known()))
+	ended = false
+	if err != nil {
+		s.end(err)
 	}
 }
 
-// filled returns o with functions that do nothing in place of nil.
-func (o Observer) filled() Observer {
-	if o.Begin == nil {
-		o.Begin = func(int, trial.Snapshot) {}
-	}
-	if o.Start == nil {
-		o.Start = func(trial.Record) {}
-	}
-	if o.Report == nil {
-		o.Report = func(trial.Record, trial.Report) {}
-	}
-	if o.Finish == nil {
-		o.Finish = func(trial.Record, trial.Snapshot) {}
-	}
-	if o.Warn == nil {
-		o.Warn = func(error) {}
-	}
-	if o.End == nil {
-		o.End = func(error) {}
-	}
-	return o
+func (s *Study) warn(ctx context.Context, err error) {
+	s.observed(ctx, func(h trial.Snapshot) Event { return Warned{h, err} })
 }

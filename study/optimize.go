@@ -22,6 +22,15 @@ type Objective interface {
 	Evaluate(ctx context.Context, t *Trial) ([]float64, error)
 }
 
+// A Finisher is an [Objective] that wants to know what came of its trials, as to
+// keep what it made for the best. Finished is called after the trial was told, and
+// before the [Told] event; h is the study then. Its calls are serialized within a
+// run. An error is a warning to the [Observer].
+type Finisher interface {
+	Objective
+	Finished(ctx context.Context, r trial.Record, h trial.Snapshot) error
+}
+
 // Func adapts a function of one value to an [Objective].
 type Func func(ctx context.Context, t *Trial) (float64, error)
 
@@ -52,16 +61,14 @@ type Run struct {
 	// at once. Default: none.
 	Fatal func(err error) bool
 	// Failures is how many trials in a row may fail before the run ends with
-	// [ErrFailing]: an objective that always fails is not worth trying for ever.
+	// [ErrFailing]: an objective that always fails is not worth trying for ever. Once
+	// a trial of the run has not failed, it takes ten times as many in a row: the
+	// objective works somewhere, and the sampler may only look in a bad place.
 	// Default 100; negative: no bound.
 	Failures int
 	// Retries is how often a trial is enqueued again after its objective failed.
 	// Default 0.
 	Retries int
-	// Revivals is how often a trial is enqueued again after the death of its worker,
-	// of which it may be the cause. Default 3; negative: never.
-	Revivals int
-	Observer Observer
 }
 
 func (r Run) normalize() (Run, error) {
@@ -77,14 +84,9 @@ func (r Run) normalize() (Run, error) {
 	if r.Failures == 0 {
 		r.Failures = 100
 	}
-	if r.Revivals == 0 {
-		r.Revivals = 3
-	}
-	r.Revivals = max(0, r.Revivals)
 	if r.Fatal == nil {
 		r.Fatal = func(error) bool { return false }
 	}
-	r.Observer = r.Observer.filled()
 	return r, nil
 }
 
@@ -124,27 +126,37 @@ func (s *Study) Optimize(ctx context.Context, o Objective, run Run) error {
 	if err != nil {
 		return fmt.Errorf("study: optimize: %w", err)
 	}
+	if err := s.audience.failed(); err != nil {
+		return fmt.Errorf("study: optimize: %w", err)
+	}
 	r := newRun(ctx, s, o, bounds)
-	r.follow = run.Observer.Finish != nil
 	s.mu.Lock()
 	s.runs[r] = true
 	s.mu.Unlock()
+	defer func() { // whatever happens, the study can be closed
+		s.mu.Lock()
+		delete(s.runs, r)
+		s.mu.Unlock()
+	}()
 	err = r.all(ctx)
-	s.mu.Lock()
-	delete(s.runs, r)
-	s.mu.Unlock()
-	r.watch(func() { r.Observer.End(err) })
+	s.observed(ctx, func(h trial.Snapshot) Event { return Ended{h, err} })
+	if failed := s.audience.failed(); err == nil && failed != nil {
+		err = fmt.Errorf("study: optimize: %w", failed)
+	}
 	return err
 }
 
 // Stop ends the runs of this Study now in progress, as if their bounds were
 // reached: trials that run are finished. It may be called from an objective or an
 // observer.
-func (s *Study) Stop() {
+func (s *Study) Stop() { s.end(nil) }
+
+// end stops the runs of s, for a reason or for none.
+func (s *Study) end(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for r := range s.runs {
-		r.stop(nil)
+		r.stop(err)
 	}
 }
 
@@ -155,10 +167,9 @@ type run struct {
 	objective Objective
 	starting  context.Context // done when no further trial is to start
 
-	stopped  context.CancelFunc // of starting
-	workers  sync.WaitGroup
-	watching sync.Mutex // serializes the observer
-	follow   bool       // Observer.Finish is there, and wants a snapshot
+	stopped   context.CancelFunc // of starting
+	workers   sync.WaitGroup
+	finishing sync.Mutex // serializes Finished
 
 	counting sync.Mutex // held from reading the history to counting a trial in
 	started  int        // trials that next let start
@@ -167,6 +178,7 @@ type run struct {
 	changed  time.Time  // and when that was
 
 	mu       sync.Mutex // guards what follows
+	works    bool       // a trial has not failed
 	failures int        // in a row
 	err      error      // what ended the run
 }
@@ -194,20 +206,19 @@ func (r *run) stop(err error) {
 func (r *run) all(ctx context.Context) error {
 	defer r.stopped()
 	h, err := r.study.Snapshot(ctx)
-	if err != nil {
-		r.watch(func() { r.Observer.Begin(r.Trials, h) })
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return err
-	}
 	total := r.Trials
 	if r.Total > 0 {
 		if more := max(0, r.Total-h.Evaluated()); total == 0 || more < total {
 			total = more
 		}
 	}
-	r.watch(func() { r.Observer.Begin(total, h) })
+	r.study.observed(ctx, func(h trial.Snapshot) Event { return Began{h, total} })
+	if err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return err
+	}
 	var helper sync.WaitGroup
 	helping, done := context.WithCancel(ctx)
 	if r.study.lease.ledger != nil {
@@ -229,10 +240,7 @@ func (r *run) all(ctx context.Context) error {
 }
 
 // Goexit, which testing.T.FailNow calls, ends a goroutine and cannot be stopped.
-var (
-	errGoexit   = errors.New("the objective ended its goroutine")
-	errObserver = errors.New("study: an observer ended the goroutine of a worker")
-)
+var errGoexit = errors.New("the objective ended its goroutine")
 
 // work evaluates trials until none is to start.
 func (r *run) work(ctx context.Context) {
@@ -241,8 +249,7 @@ func (r *run) work(ctx context.Context) {
 	defer func() {
 		switch {
 		case ended:
-		case current == nil:
-			r.stop(errObserver)
+		case current == nil: // by an observer, which has ended the run
 		default: // another goroutine takes over
 			r.conclude(ctx, current, nil, errGoexit)
 			r.workers.Go(func() { r.work(ctx) })
@@ -259,7 +266,6 @@ func (r *run) work(ctx context.Context) {
 			break
 		}
 		current = t
-		r.watch(func() { r.Observer.Start(t.Record()) })
 		values, err := r.evaluate(ctx, t)
 		current = nil
 		r.conclude(ctx, t, values, err)
@@ -278,10 +284,10 @@ func (r *run) next() bool {
 	return false
 }
 
-// idle waits until a trial of the study changes, or a second has passed: what ends
+// idle waits until a trial of the study changes, or a while has passed: what ends
 // the waiting may be that nothing happens, or the last step of a worker of this run.
 func (r *run) idle() {
-	ctx, cancel := context.WithTimeout(r.starting, time.Second)
+	ctx, cancel := context.WithTimeout(r.starting, min(time.Second, r.study.cfg.Grace/2))
 	defer cancel()
 	if err := storage.Wait(ctx, r.study.ledger, r.study.cursor()); err != nil {
 		<-ctx.Done() // what the storage has to say count hears too
@@ -336,39 +342,76 @@ func (r *run) conclude(ctx context.Context, t *Trial, values []float64, err erro
 	keeping := context.WithoutCancel(ctx)
 	interrupted := ctx.Err() != nil && !ownFault(err)
 	if interrupted && err != nil && !errors.Is(err, ErrPruned) {
-		_ = t.change(trial.Noted(note(trial.InterruptedKey, true))) // Tell says if it has finished already
+		_ = t.change(trial.Noted(note(trial.InterruptedKey, true))) // tell says if it has finished already
 	}
-	told := r.study.Tell(keeping, t, values, err)
+	told := r.study.tell(keeping, t, values, err)
 	r.counted(-1)
 	if told != nil {
-		r.lost(told)
+		r.unrecorded(keeping, t, told, values, err)
 		return
 	}
-	r.streak(t, err)
-	if r.follow {
-		r.watch(func() {
-			h, err := r.study.Snapshot(keeping)
-			if err != nil {
-				r.stop(err)
-				return
-			}
-			r.Observer.Finish(t.Record(), h)
-		})
+	failed := t.rec.State == trial.Failed
+	if !interrupted {
+		r.streak(t, err)
 	}
-	if t.rec.State != trial.Failed {
-		return
-	}
-	if !interrupted && r.Fatal(err) {
+	if failed && !interrupted && r.Fatal(err) {
 		r.stop(fmt.Errorf("study: trial %d: %w", t.rec.Number, err))
 	}
-	again, ok := retryOf(t.rec, r.Retries)
+	again, retry := retryOf(t.rec, r.Retries)
 	if interrupted { // which does not count
-		again, ok = repeatOf(t.rec), true
+		again, retry = repeatOf(t.rec), true
 	}
-	if ok {
+	if retry = retry && failed; retry {
 		if _, err := r.study.add1(keeping, again); err != nil {
 			r.stop(err)
+			retry = false
 		}
+	}
+	r.finished(keeping, t)
+	r.study.told(keeping, t)
+	if retry {
+		rec := t.Record()
+		r.study.observed(keeping, func(h trial.Snapshot) Event { return Retried{h, rec} })
+	}
+}
+
+// unrecorded deals with a trial that could not be told. If another process has
+// changed it, that costs this trial. A fault of the storage ends the run, with what
+// would have been recorded in the error. Either way the trial is let go, so that
+// someone may find its worker dead.
+func (r *run) unrecorded(ctx context.Context, t *Trial, told error, values []float64, err error) {
+	r.study.lease.drop(t.rec.Number)
+	if lost := (*lostError)(nil); errors.As(told, &lost) {
+		r.study.warn(ctx, fmt.Errorf("%w; %s", told, r.study.fate(ctx, t.rec.Number)))
+		return
+	}
+	outcome := fmt.Sprintf("its values %v", values)
+	if err != nil {
+		outcome = fmt.Sprintf("its error %q", firstLine(err.Error()))
+	}
+	r.stop(fmt.Errorf("%w; not recorded: %s", told, outcome))
+}
+
+// finished tells the objective of a trial that was told.
+func (r *run) finished(ctx context.Context, t *Trial) {
+	f, ok := r.objective.(Finisher)
+	if !ok {
+		return
+	}
+	r.finishing.Lock() // before the snapshot, so that they come in the order of their snapshots
+	defer r.finishing.Unlock()
+	h, err := r.study.Snapshot(ctx)
+	if err != nil {
+		r.stop(err)
+		return
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			r.stop(fmt.Errorf("study: trial %d: finished: %w", t.rec.Number, &PanicError{v, debug.Stack()}))
+		}
+	}()
+	if err := f.Finished(ctx, t.Record(), h); err != nil {
+		r.study.warn(ctx, err)
 	}
 }
 
@@ -383,14 +426,21 @@ func (r *run) streak(t *Trial, err error) {
 	r.mu.Lock()
 	r.failures++
 	if t.rec.State != trial.Failed {
-		r.failures = 0
+		r.works, r.failures = true, 0
 	}
-	n := r.failures
+	n, most := r.failures, r.Failures
+	if r.works {
+		most *= worksFactor
+	}
 	r.mu.Unlock()
-	if n == r.Failures {
+	if n == most {
 		r.stop(fmt.Errorf("%w: %d, the last of them trial %d: %w", ErrFailing, n, t.rec.Number, err))
 	}
 }
+
+// worksFactor is how much more patience with failures a run has whose objective has
+// worked.
+const worksFactor = 10
 
 // evaluate calls the objective within its time and checks what it returns. The
 // error is nil only if the trial is complete.
@@ -405,7 +455,6 @@ func (r *run) evaluate(ctx context.Context, t *Trial) ([]float64, error) {
 		ctx = timed
 	}
 	t.ctx = ctx
-	t.reported = func(report trial.Report) { r.watch(func() { r.Observer.Report(t.Record(), report) }) }
 	values, err := survive(ctx, r.objective, t)
 	if err = t.outcome(err); err == nil {
 		return values, checkValues(values, r.study.header.Objectives())
@@ -426,26 +475,29 @@ func survive(ctx context.Context, o Objective, t *Trial) (values []float64, err 
 	return o.Evaluate(ctx, t)
 }
 
-// lost deals with a trial that could not be told.
-func (r *run) lost(err error) {
-	if errors.Is(err, trial.ErrFinished) {
-		r.watch(func() {
-			r.Observer.Warn(fmt.Errorf("%w: another worker took this one for dead and has enqueued the trial again; consider a longer Config.Grace", err))
-		})
-		return
-	}
-	r.stop(err)
-}
-
 // revive looks for dead workers from time to time, until ctx is done.
+//
+// A process that was suspended for longer than the grace, or whose clock jumped,
+// may have been so together with others on the machine. So it gives them a grace to
+// say that they live before it takes them for dead.
 func (r *run) revive(ctx context.Context) {
-	tick := time.NewTicker(interval(r.study.cfg.Grace))
+	grace := r.study.cfg.Grace
+	tick := time.NewTicker(interval(grace))
 	defer tick.Stop()
+	last := time.Now()
+	trusted := last
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		}
+		now := time.Now()
+		byWall := now.Round(0).Sub(last.Round(0)) // which goes on while the machine sleeps
+		if max(now.Sub(last), byWall) > grace {
+			trusted = now.Add(grace)
+		}
+		if last = now; !now.Before(trusted) {
 			r.reap(ctx)
 		}
 	}
@@ -453,20 +505,7 @@ func (r *run) revive(ctx context.Context) {
 
 // reap fails the trials of dead workers and enqueues them again.
 func (r *run) reap(ctx context.Context) {
-	retry := func(failed trial.Record) (trial.Record, bool) { return retryOf(failed, r.Revivals) }
-	dead, err := r.study.lease.ledger.Reap(ctx, r.study.lease.numbers(), r.study.cfg.Grace, time.Now(), retry)
-	if err != nil && ctx.Err() == nil {
-		r.watch(func() { r.Observer.Warn(fmt.Errorf("study: looking for dead workers: %w", err)) })
+	if _, err := r.study.Reap(ctx); err != nil && ctx.Err() == nil {
+		r.study.warn(ctx, fmt.Errorf("looking for dead workers: %w", err))
 	}
-	for _, d := range dead {
-		r.watch(func() {
-			r.Observer.Warn(fmt.Errorf("study: trial %d: its worker was silent for %v: failed, and enqueued again if it may be", d.Number, r.study.cfg.Grace))
-		})
-	}
-}
-
-func (r *run) watch(call func()) {
-	r.watching.Lock()
-	defer r.watching.Unlock()
-	call()
 }

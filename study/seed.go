@@ -6,22 +6,32 @@ import (
 	"math/rand/v2"
 )
 
-// trialSeed derives all randomness of a trial: SHA-256 of the study's seed and
-// the trial's number, both as 64 bits, big-endian. Bytes 0 to 7 seed the
-// objective ([Trial.Seed]), bytes 8 to 23 the sampler's generator.
-func trialSeed(study uint64, number int) [sha256.Size]byte {
-	var b [16]byte
-	binary.BigEndian.PutUint64(b[:8], study)
-	binary.BigEndian.PutUint64(b[8:], uint64(number))
-	return sha256.Sum256(b[:])
+// seed is SHA-256 of words, each as 64 bits, big-endian. All randomness of a trial
+// comes from it.
+func seed(words ...uint64) [sha256.Size]byte {
+	var b []byte
+	for _, w := range words {
+		b = binary.BigEndian.AppendUint64(b, w)
+	}
+	return sha256.Sum256(b)
 }
 
+// objectiveSeed returns the [Trial.Seed] of a trial: bytes 0 to 7 of the seed of
+// the study's seed and the trial's number.
 func objectiveSeed(study uint64, number int) uint64 {
-	sum := trialSeed(study, number)
+	sum := seed(study, uint64(number))
 	return binary.BigEndian.Uint64(sum[:8])
 }
 
-func samplerRand(study uint64, number int) *rand.Rand {
-	sum := trialSeed(study, number)
+// drawRand returns the generator of a draw in a trial that has so many coordinates
+// already. It depends on nothing else, so that a trial can be gone on with in
+// another process. Bytes 8 to 23 of the seed of the study's seed, the trial's number
+// and, if it is not 0, the count are the state of a PCG.
+func drawRand(study uint64, number, decided int) *rand.Rand {
+	words := []uint64{study, uint64(number), uint64(decided)}
+	if decided == 0 { // as all draws of a trial were seeded before they had seeds of their own
+		words = words[:2]
+	}
+	sum := seed(words...)
 	return rand.New(rand.NewPCG(binary.BigEndian.Uint64(sum[8:16]), binary.BigEndian.Uint64(sum[16:24])))
 }

@@ -68,22 +68,47 @@ type Config struct {
 	Directions []trial.Direction // one an objective; default one, Minimize
 	Metrics    []string          // names of the objectives, for people; default none
 	Seed       uint64            // of all random draws; 0 is a seed like any other
-	// Grace is how long a worker may be silent before those that run Optimize take
-	// it for dead, fail its trials and enqueue them again. Workers say that they live
+	// Observer is told what this process does to the study. Default none.
+	Observer Observer
+	// Grace is how long a worker may be silent before others take it for dead, fail
+	// its trials and enqueue them again; see [Study.Reap]. A Study says that it lives
 	// four times as often. All who work on one study should agree on it. Default 1
-	// minute.
+	// minute. It means nothing where the storage has no leases, as in memory.
 	Grace time.Duration
-	// Detached trials belong to no process: they are asked for in one and may be
-	// told in another, and are never taken for dead. See [Study.Attach].
-	Detached bool
+	// Renewal says who shows that a trial's worker is alive. Default ByStudy.
+	Renewal Renewal
+	// Revivals is how often a trial is enqueued again after the death of its worker,
+	// of which it may be the cause. Default 3; negative: never.
+	Revivals int
 }
+
+// A Renewal says who renews the leases of the trials that a [Study] asks for, and
+// so whose death ends them.
+type Renewal uint8
+
+const (
+	// ByStudy is for trials that are evaluated in this process. The Study renews
+	// their leases until they are told or it is closed. When the process dies, they
+	// are run again.
+	ByStudy Renewal = iota
+	// ByCaller is for trials that are evaluated elsewhere on behalf of this process,
+	// as by the clients of a server. It calls [Study.Renew] for each trial whose
+	// worker it has heard of, at least once every [Config.Grace].
+	ByCaller
+	// Never is for detached trials, which belong to no process: they are asked for
+	// in one and told in another, however much later, and are never taken for dead.
+	// See [Study.Attach].
+	Never
+)
 
 // A Study drives one search: it is a [View] that can also ask and tell. Its methods
 // are safe for concurrent use.
 type Study struct {
 	*View
-	cfg   Config
-	lease lease
+	cfg      Config
+	lease    lease
+	audience audience
+	enqueued enqueued
 
 	sampling sync.Mutex // held from reading the history to writing what was drawn from it
 
@@ -166,6 +191,8 @@ func newStudy(cfg Config, ledger storage.Ledger, header trial.Header) *Study {
 	if l, ok := ledger.(storage.Leaser); ok {
 		s.lease.ledger = l
 	}
+	s.audience.observer = cfg.Observer
+	s.enqueued.ledger = ledger
 	return s
 }
 
@@ -206,6 +233,13 @@ func (cfg Config) normalize() (Config, error) {
 	if cfg.Grace == 0 {
 		cfg.Grace = time.Minute
 	}
+	if cfg.Renewal > Never {
+		return cfg, fmt.Errorf("%w: Renewal %d: it is ByStudy, ByCaller or Never", ErrConfig, cfg.Renewal)
+	}
+	if cfg.Revivals == 0 {
+		cfg.Revivals = 3
+	}
+	cfg.Revivals = max(0, cfg.Revivals)
 	var err error
 	if cfg.Space, err = cfg.Space.Normalize(); err != nil {
 		return cfg, fmt.Errorf("%w: %w", ErrConfig, err)
@@ -233,9 +267,12 @@ func (cfg Config) agrees(header trial.Header) error {
 }
 
 // Close ends the study's work and gives back what it holds of the storage.
-// Trials that were asked for and not told are left to the others to find dead;
-// detached ones stay as they are. Closing twice is harmless. While Optimize runs it
+// Trials that were asked for and not told are left to the others to find dead,
+// unless they have no lease. Closing twice is harmless. While Optimize runs it
 // does nothing but fail with [ErrRunning].
+//
+// If the [Observer] has panicked, Close does its work and returns an error that
+// wraps [ErrObserver].
 func (s *Study) Close() error {
 	s.mu.Lock()
 	running := len(s.runs)
@@ -244,100 +281,23 @@ func (s *Study) Close() error {
 		return fmt.Errorf("study: close: %w: stop it, and wait until Optimize returns", ErrRunning)
 	}
 	s.lease.stop()
-	return s.View.Close()
+	if err := s.View.Close(); err != nil {
+		return err
+	}
+	if err := s.audience.failed(); err != nil {
+		return fmt.Errorf("study: close: %w", err)
+	}
+	return nil
 }
 
 // SetAttr sets an attribute of the study to the JSON of value.
 func (s *Study) SetAttr(ctx context.Context, key string, value any) error {
 	a, err := trial.NewAttr(key, value)
 	if err == nil {
-		err = s.ledger.Annotate(ctx, trial.Attrs{a}, nil)
+		err = patiently(ctx, func() error { return s.ledger.Annotate(ctx, trial.Attrs{a}, nil) })
 	}
 	if err != nil {
 		return fmt.Errorf("study: set attribute: %w", err)
 	}
 	return nil
-}
-
-// Enqueue adds a trial with the given settings, which whoever asks next will
-// run, and returns its number. Parameters it does not set are sampled. A value
-// that the declared space does not contain is refused with [space.ErrOutside], a
-// name it does not have with [ErrConfig]; where the space is not declared, the
-// trial fails when its objective suggests such a parameter.
-func (s *Study) Enqueue(ctx context.Context, settings ...space.Setting) (int, error) {
-	if err := s.check(settings); err != nil {
-		return 0, fmt.Errorf("study: enqueue: %w", err)
-	}
-	return s.add1(ctx, trial.Record{State: trial.Waiting, Fixed: slices.Clone(settings)})
-}
-
-// EnqueueOnce is Enqueue for settings that a program enqueues each time it
-// starts: if a trial was enqueued with the same settings, or has those parameters
-// and no others, and has not failed, it adds nothing and returns that trial's
-// number. Two processes that do so at the same moment may both add one.
-func (s *Study) EnqueueOnce(ctx context.Context, settings ...space.Setting) (int, error) {
-	h, err := s.Snapshot(ctx)
-	if err != nil {
-		return 0, err
-	}
-	for _, r := range h.Records() {
-		if r.State != trial.Failed && (sameSettings(r.Fixed, settings) || sameSettings(r.Params.Settings(), settings)) {
-			return r.Number, nil
-		}
-	}
-	return s.Enqueue(ctx, settings...)
-}
-
-// sameSettings reports whether a and b, in neither of which a name stands twice,
-// are the same but for their order.
-func sameSettings(a, b []space.Setting) bool {
-	return len(a) == len(b) && !slices.ContainsFunc(a, func(s space.Setting) bool { return !slices.Contains(b, s) })
-}
-
-func (s *Study) check(settings []space.Setting) error {
-	if name, twice := space.Settings(settings).Twice(); twice {
-		return fmt.Errorf("%w: parameter %q is set twice", ErrConfig, name)
-	}
-	var find space.Finder
-	for _, set := range settings {
-		at := find.Index(s.cfg.Space, set.Name)
-		switch {
-		case at >= 0:
-			if _, err := s.cfg.Space[at].Distribution.Encode(set.Value); err != nil {
-				return fmt.Errorf("parameter %q: %w", set.Name, err)
-			}
-		case len(s.cfg.Space) > 0:
-			return fmt.Errorf("%w: the declared space has no parameter %q", ErrConfig, set.Name)
-		}
-	}
-	return nil
-}
-
-// Add adds trials that were evaluated elsewhere, or waiting ones, and returns
-// their numbers; the numbers they come with are ignored. All are added, or none:
-// running ones and such as break a rule of [storage.CheckAdd] are refused.
-// So is a coordinate outside its distribution, with [space.ErrOutside], though a
-// storage would take a number. [space.Space.Params] makes their parameters of
-// settings.
-func (s *Study) Add(ctx context.Context, records ...trial.Record) ([]int, error) {
-	for _, r := range records {
-		for i, x := range r.Params.Point[:min(len(r.Params.Point), len(r.Params.Space))] {
-			if a := r.Params.Space[i]; a.Distribution != nil && !a.Distribution.Contains(x) {
-				return nil, fmt.Errorf("study: add: %w: parameter %q: %v is not in %s", space.ErrOutside, a.Name, x, space.Describe(a.Distribution))
-			}
-		}
-	}
-	numbers, err := s.ledger.Add(ctx, records...)
-	if err != nil {
-		return nil, fmt.Errorf("study: add: %w", err)
-	}
-	return numbers, nil
-}
-
-func (s *Study) add1(ctx context.Context, r trial.Record) (int, error) {
-	numbers, err := s.ledger.Add(ctx, r)
-	if err != nil {
-		return 0, fmt.Errorf("study: add: %w", err)
-	}
-	return numbers[0], nil
 }

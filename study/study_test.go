@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -203,12 +204,12 @@ func TestAskAndTell(t *testing.T) {
 
 func TestAttachGoesOnWithATrialOfAnotherProcess(t *testing.T) {
 	ctx, store := t.Context(), new(memory.Store)
-	first := openIn(t, store, study.Config{Detached: true})
+	first := openIn(t, store, study.Config{Renewal: study.Never})
 	require.NoError(t, first.Optimize(ctx, study.Func(bowl), study.Run{Trials: 3})) // the space is known now
 	asked, err := first.Ask(ctx)
 	require.NoError(t, err)
 
-	second := openIn(t, store, study.Config{Detached: true})
+	second := openIn(t, store, study.Config{Renewal: study.Never})
 	tr, err := second.Attach(ctx, asked.Number())
 	require.NoError(t, err)
 	assert.Equal(t, x.Suggest(asked), x.Suggest(tr))
@@ -354,17 +355,18 @@ func TestBounds(t *testing.T) {
 		assert.Equal(t, 5, h.Count(trial.Complete))
 	})
 	t.Run("timeout finishes what runs", func(t *testing.T) {
-		st := open(t, study.Config{})
-		o := study.Func(func(ctx context.Context, t *study.Trial) (float64, error) {
-			time.Sleep(50 * time.Millisecond)
-			return 1, ctx.Err()
+		synctest.Test(t, func(t *testing.T) { // by a clock that stands still while anything runs
+			st := open(t, study.Config{})
+			slow := study.Func(func(ctx context.Context, tr *study.Trial) (float64, error) {
+				time.Sleep(time.Minute)
+				return bowl(ctx, tr)
+			})
+			require.NoError(t, st.Optimize(t.Context(), slow, study.Run{Timeout: 90 * time.Second}))
+			all := records(t, st)
+			require.Len(t, all, 2)
+			assert.Equal(t, trial.Complete, all[1].State)
+			assert.Equal(t, time.Minute, all[1].Duration())
 		})
-		require.NoError(t, st.Optimize(t.Context(), o, study.Run{Timeout: 20 * time.Millisecond, Workers: 2}))
-		all := records(t, st)
-		require.NotEmpty(t, all)
-		for _, r := range all {
-			assert.Equal(t, trial.Complete, r.State)
-		}
 	})
 	t.Run("trial timeout", func(t *testing.T) {
 		st := open(t, study.Config{})
@@ -906,25 +908,4 @@ func TestAnEnqueuedValueOutsideEarlierBoundsIsThatOfItsOwnTrial(t *testing.T) {
 	require.Equal(t, trial.Complete, r.State, r.Err)
 	n, _ := wide.Value(r)
 	assert.Equal(t, 500, n)
-}
-
-func TestObserverSeesARunInOrder(t *testing.T) {
-	var log []string
-	say := func(format string, args ...any) { log = append(log, fmt.Sprintf(format, args...)) }
-	watch := study.Observer{
-		Begin:  func(total int, h trial.Snapshot) { say("begin %d of %d", total, h.Len()) },
-		Start:  func(r trial.Record) { say("start %d", r.Number) },
-		Report: func(r trial.Record, rep trial.Report) { say("report %d: %d %v", r.Number, rep.Step, rep.Value) },
-		Finish: func(r trial.Record, h trial.Snapshot) { say("finish %d %v of %d", r.Number, r.State, h.Len()) },
-		End:    func(err error) { say("end %v", err) },
-	}
-	st := open(t, study.Config{})
-	o := study.Func(func(ctx context.Context, tr *study.Trial) (float64, error) {
-		return 0, tr.Report(ctx, 7, 0.5)
-	})
-	require.NoError(t, st.Optimize(t.Context(), o, study.Run{Trials: 2, Observer: study.Tee(study.Observer{}, watch)}))
-	assert.Equal(t, []string{
-		"begin 2 of 0", "start 0", "report 0: 7 0.5", "finish 0 complete of 1",
-		"start 1", "report 1: 7 0.5", "finish 1 complete of 2", "end <nil>",
-	}, log)
 }

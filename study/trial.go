@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -27,20 +26,21 @@ import (
 type Trial struct {
 	study *Study
 	ctx   context.Context // of Ask, for the draws that Suggest makes
-	rand  *rand.Rand
-	seen  trial.Snapshot // the history when the trial was asked for
-	ahead space.Params   // drawn jointly, for Suggest to take from
-	rec   trial.Record   // as the ledger will have it after flush
-	saved int            // parameters of rec that the ledger has
-	dirty []trial.Change // other changes it does not have yet
-	err   error          // the first; see Err
+	seen  trial.Snapshot  // the history when the trial was asked for
+	ahead space.Params    // drawn jointly, for Suggest to take from
+	rec   trial.Record    // as the ledger will have it after flush
+	saved int             // parameters of rec that the ledger has
+	dirty []trial.Change  // other changes it does not have yet
+	err   error           // the first; see Err
 
 	// Where the parameters of rec and ahead are, and what was fixed and proposed, by
 	// name: a trial may have thousands.
 	has, aheadAt    space.Finder
 	fixes, proposed map[string]space.Literal
 
-	reported func(trial.Report) // by the run, if there is one; may be nil
+	// through: each parameter is written when it is suggested, as another process
+	// may go on with the trial at any time.
+	through bool
 }
 
 // Ask starts a trial: the waiting one of the lowest number, or a new one, its
@@ -51,33 +51,65 @@ type Trial struct {
 // propose and no trial is waiting, and with [space.ErrMismatch] when the declared
 // space has a parameter that is of another kind in the study. ctx governs the draws that Suggest makes later
 // on, too.
-func (s *Study) Ask(ctx context.Context) (*Trial, error) {
+func (s *Study) Ask(ctx context.Context) (*Trial, error) { return s.ask(ctx, "") }
+
+// AskOnce is Ask for callers that may have to ask again for the same trial, as the
+// clients of a server whose answer was lost, or jobs that are started again. All who
+// ask under one key, in whatever process and at whatever time, get the same trial.
+//
+// The trial may have finished meanwhile: [Trial.Record] says so, and then it can be
+// read but neither reported to nor told. A key that is empty or not UTF-8 fails with
+// [ErrConfig].
+func (s *Study) AskOnce(ctx context.Context, key string) (*Trial, error) {
+	if key == "" || !utf8.ValidString(key) {
+		return nil, fmt.Errorf("study: ask: %w: key %q: it must be UTF-8, and not empty", ErrConfig, key)
+	}
+	return s.ask(ctx, key)
+}
+
+// ask asks for trials until it has got one. Another process may take one away, as
+// when this one is suspended for so long that it seems dead.
+func (s *Study) ask(ctx context.Context, key string) (*Trial, error) {
+	for {
+		t, err := s.askOne(ctx, key)
+		if err == nil {
+			if !t.rec.State.Done() {
+				s.observed(ctx, func(h trial.Snapshot) Event { return Asked{h, t.Record()} })
+			}
+			return t, nil
+		}
+		if lost := (*lostError)(nil); !errors.As(err, &lost) || ctx.Err() != nil {
+			return nil, err
+		}
+		s.warn(ctx, fmt.Errorf("%w; asking for another", err))
+	}
+}
+
+func (s *Study) askOne(ctx context.Context, key string) (*Trial, error) {
 	// Held throughout, so that each trial sees what was drawn for those before it,
 	// and no two take the last point of a finite space.
 	s.sampling.Lock()
 	defer s.sampling.Unlock()
-	h, err := s.Snapshot(ctx)
-	if err != nil {
+	if err := s.mayAsk(ctx, key); err != nil {
 		return nil, err
 	}
-	if err := s.compatible(h); err != nil {
-		return nil, fmt.Errorf("study: ask: %w", err)
-	}
-	if f, ok := s.cfg.Sampler.(sampler.Finite); ok && h.Count(trial.Waiting) == 0 && f.Exhausted(s.known(h), h) {
-		return nil, fmt.Errorf("study: ask: %w", sampler.ErrExhausted)
-	}
-	rec, err := s.ledger.Start(ctx, time.Now(), "")
+	var rec trial.Record
+	err := patiently(ctx, func() (err error) {
+		rec, err = s.ledger.Start(ctx, time.Now(), key)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("study: ask: %w", err)
-	}
-	if s.cfg.Detached && s.lease.ledger != nil {
-		err = s.lease.ledger.Release(ctx, rec.Number)
-	} else {
-		s.lease.hold(rec.Number, s.cfg.Grace)
 	}
 	// From here on the trial is ours, and ctx must not come between.
 	t := s.newTrial(context.WithoutCancel(ctx), rec)
-	if err == nil {
+	if rec.State.Done() { // under this key, a while ago
+		return t, nil
+	}
+	err = s.keepAlive(t.ctx, rec.Number)
+	if again := key != "" && len(rec.Proposed)+len(rec.Params.Point) > 0; again {
+		t.through = true // others may be at work on it
+	} else if err == nil {
 		err = t.draw()
 	}
 	if err != nil {
@@ -87,10 +119,57 @@ func (s *Study) Ask(ctx context.Context) (*Trial, error) {
 	return t, nil
 }
 
+// mayAsk returns an error where no trial can be asked for: the sampler has nothing
+// left, or the declared space does not fit the study.
+func (s *Study) mayAsk(ctx context.Context, key string) error {
+	finite, isFinite := s.cfg.Sampler.(sampler.Finite)
+	if !isFinite && len(s.cfg.Space) == 0 {
+		return nil
+	}
+	h, err := s.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.compatible(h); err != nil {
+		return fmt.Errorf("study: ask: %w", err)
+	}
+	if !isFinite || h.Count(trial.Waiting) > 0 || !finite.Exhausted(s.spaceKnown(h), h) {
+		return nil
+	}
+	if key != "" && slices.ContainsFunc(h.Records(), func(r trial.Record) bool { return r.Key() == key }) {
+		return nil // the trial is there
+	}
+	return fmt.Errorf("study: ask: %w", sampler.ErrExhausted)
+}
+
+// keepAlive sees to the lease of a trial that this process has got, as
+// [Config.Renewal] says.
+func (s *Study) keepAlive(ctx context.Context, number int) error {
+	switch {
+	case s.lease.ledger == nil || s.cfg.Renewal == ByCaller:
+		return nil // Start has given it a lease
+	case s.cfg.Renewal == Never:
+		return s.lease.ledger.Release(ctx, number)
+	}
+	s.lease.hold(number, s.cfg.Grace)
+	return nil
+}
+
 // abandon fails a trial that nobody will evaluate, for a reason that is not its
 // own, and returns that. What somebody had enqueued is enqueued again.
 func (s *Study) abandon(t *Trial, claimed trial.Record, reason error) error {
+	if lost := (*lostError)(nil); errors.As(reason, &lost) {
+		s.lease.drop(claimed.Number) // it is someone else's
+		return reason
+	}
+	if errors.Is(reason, sampler.ErrExhausted) { // another process took the last point a moment ago
+		_ = t.change(trial.Noted(note(trial.InterruptedKey, true)))
+	}
 	err := s.finish(t.ctx, t, trial.Failed, nil, reason.Error())
+	if lost := (*lostError)(nil); errors.As(err, &lost) {
+		s.lease.drop(claimed.Number)
+		return reason
+	}
 	if err == nil && len(claimed.Fixed)+len(claimed.Params.Point) > 0 {
 		claimed.State, claimed.Started = trial.Waiting, time.Time{}
 		_, err = s.add1(t.ctx, claimed)
@@ -102,37 +181,71 @@ func (s *Study) abandon(t *Trial, claimed trial.Record, reason error) error {
 }
 
 // Attach returns a running trial by its number, to be gone on with in another
-// process than the one that asked for it. It should be [Config.Detached], or its
-// worker must be known to be dead; this process answers for it then. It fails with
-// [storage.ErrNoTrial] and [trial.ErrFinished].
+// process than the one that asked for it: one that is detached (see [Never] and
+// [ByCaller]), or one whose worker is known to be dead. Under [ByStudy] this process
+// answers for it from now on. What is drawn for the trial is what the other process
+// would have drawn, as far as the history is the same.
+//
+// It fails with [storage.ErrNoTrial] and [trial.ErrFinished].
 func (s *Study) Attach(ctx context.Context, number int) (*Trial, error) {
 	h, err := s.Snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range h.Running() {
-		if r.Number != number {
-			continue
-		}
-		if s.lease.ledger != nil && !s.cfg.Detached {
-			if err := s.lease.ledger.Renew(ctx, number); err != nil {
-				return nil, fmt.Errorf("study: attach: trial %d: %w", number, err)
+	r, ok := find(h, number)
+	switch {
+	case !ok || r.State == trial.Waiting:
+		err = storage.ErrNoTrial
+	case r.State.Done():
+		err = fmt.Errorf("%w: it is %v", trial.ErrFinished, r.State)
+	case s.cfg.Renewal != Never && s.lease.ledger != nil:
+		err = s.lease.ledger.Renew(ctx, number)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("study: attach: trial %d: %w", number, err)
+	}
+	if s.cfg.Renewal == ByStudy {
+		s.lease.hold(number, s.cfg.Grace)
+	}
+	t := s.newTrial(ctx, r)
+	t.through = true
+	return t, nil
+}
+
+// find returns a trial of a study by its number.
+func find(h trial.Snapshot, number int) (trial.Record, bool) {
+	for _, rs := range [2][]trial.Record{h.Running(), h.Waiting()} {
+		for _, r := range rs {
+			if r.Number == number {
+				return r, true
 			}
-			s.lease.hold(number, s.cfg.Grace)
 		}
-		return s.newTrial(ctx, r), nil
 	}
-	err = storage.ErrNoTrial
-	for i := range h.Len() {
+	for i := h.Len() - 1; i >= 0; i-- {
 		if r := h.At(i); r.Number == number {
-			err = fmt.Errorf("%w: it is %v", trial.ErrFinished, r.State)
+			return *r, true
 		}
 	}
-	return nil, fmt.Errorf("study: attach: trial %d: %w", number, err)
+	return trial.Record{}, false
+}
+
+// fate says what another process has made of a trial of this one.
+func (s *Study) fate(ctx context.Context, number int) string {
+	h, err := s.Snapshot(ctx)
+	r, ok := find(h, number)
+	switch {
+	case err != nil || !ok:
+		return "it is gone"
+	case !r.State.Done():
+		return "another process is at work on it, and it is left to that"
+	case r.State == trial.Failed:
+		return fmt.Sprintf("it is failed (%s): if this process was slow or suspended, a longer Config.Grace helps", firstLine(r.Err))
+	}
+	return fmt.Sprintf("it is %v", r.State)
 }
 
 func (s *Study) newTrial(ctx context.Context, r trial.Record) *Trial {
-	return &Trial{study: s, ctx: ctx, rand: samplerRand(s.header.Seed, r.Number), rec: r, saved: len(r.Params.Point),
+	return &Trial{study: s, ctx: ctx, rec: r, saved: len(r.Params.Point), through: s.cfg.Renewal != ByStudy,
 		fixes: byName(r.Fixed), proposed: byName(r.Proposed)}
 }
 
@@ -157,8 +270,8 @@ func agree(h trial.Snapshot, a space.Axis) error {
 		a.Name, space.Describe(known.Distribution), space.Describe(a.Distribution))
 }
 
-// known returns the search space as far as it is known before a trial.
-func (s *Study) known(h trial.Snapshot) space.Space {
+// spaceKnown returns the search space as far as it is known before a trial.
+func (s *Study) spaceKnown(h trial.Snapshot) space.Space {
 	if len(s.cfg.Space) > 0 {
 		return s.cfg.Space
 	}
@@ -222,8 +335,7 @@ func (t *Trial) drawAhead(axes space.Space) error {
 	if err != nil {
 		return err
 	}
-	t.rec.Proposed = t.ahead.Settings()
-	t.dirty = append(t.dirty, trial.Proposed(t.rec.Proposed))
+	t.propose()
 	return t.flush(t.ctx)
 }
 
@@ -300,7 +412,7 @@ func (t *Trial) ask(axes space.Space, given space.Params) ([]float64, error) {
 		}
 	}
 	p, err := s.cfg.Sampler.Sample(t.ctx, sampler.Request{
-		Number: t.rec.Number, Space: axes, Given: given, History: h, Rand: t.rand,
+		Number: t.rec.Number, Space: axes, Given: given, History: h, Rand: drawRand(s.header.Seed, t.rec.Number, t.decidedCount()),
 	})
 	if err != nil {
 		return nil, err
@@ -319,6 +431,23 @@ func (t *Trial) ask(axes space.Space, given space.Params) ([]float64, error) {
 		}
 	}
 	return p.Point, nil
+}
+
+// decidedCount returns how many coordinates t has, suggested or drawn ahead. It is
+// the same for all processes that go on with a trial.
+func (t *Trial) decidedCount() int {
+	n := len(t.rec.Params.Space)
+	for _, a := range t.ahead.Space {
+		if t.index(a.Name) < 0 {
+			n++
+		}
+	}
+	for name := range t.proposed {
+		if t.index(name) < 0 && t.aheadAt.Index(t.ahead.Space, name) < 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // fixed returns the coordinate that the user fixed for an axis, if any.
@@ -399,6 +528,29 @@ func (t *Trial) Suggest(a space.Axis) float64 {
 	}
 	t.rec.Params.Space = append(t.rec.Params.Space, a)
 	t.rec.Params.Point = append(t.rec.Params.Point, x)
+	if t.through && !t.rec.State.Done() {
+		return t.write(a, x)
+	}
+	return x
+}
+
+// write writes the parameter that was suggested last and returns its coordinate. If
+// another process has suggested the parameter a moment ago, its coordinate counts.
+func (t *Trial) write(a space.Axis, x float64) float64 {
+	err := t.flush(t.ctx)
+	if errors.Is(err, space.ErrMismatch) {
+		h, fault := t.study.Snapshot(t.ctx)
+		if fault != nil {
+			t.fail(fault)
+			return x
+		}
+		r, _ := find(h, t.rec.Number)
+		if i := r.Params.Space.Index(a.Name); i >= 0 && space.Equal(r.Params.Space[i].Distribution, a.Distribution) {
+			t.rec.Params, t.saved, t.has = clip(r.Params), len(r.Params.Point), space.Finder{}
+			return r.Params.Point[i]
+		}
+	}
+	t.fail(err)
 	return x
 }
 
@@ -435,10 +587,27 @@ func (t *Trial) take(a *space.Axis) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if len(group) > 1 {
-		t.ahead, err = t.ahead.Join(space.Params{Space: group[1:], Point: point[1:]})
+	if len(group) == 1 {
+		return point[0], nil
+	}
+	t.ahead, err = t.ahead.Join(space.Params{Space: group[1:], Point: point[1:]})
+	if t.through && err == nil {
+		t.propose()
 	}
 	return point[0], err
+}
+
+// propose lets others know what was drawn ahead, with the next flush. What the
+// process that asked for the trial has drawn for it stays.
+func (t *Trial) propose() {
+	proposed := t.ahead.Settings()
+	for _, s := range t.rec.Proposed {
+		if t.aheadAt.Index(t.ahead.Space, s.Name) < 0 {
+			proposed = append(proposed, s)
+		}
+	}
+	t.rec.Proposed = proposed
+	t.dirty = append(t.dirty, trial.Proposed(proposed))
 }
 
 // admit checks an axis against what the study knows under its name, and
@@ -479,7 +648,8 @@ func (t *Trial) group(a space.Axis) space.Space {
 			continue
 		}
 		for _, b := range g {
-			if b.Name != a.Name && !t.decided(b) && t.aheadAt.Index(t.ahead.Space, b.Name) < 0 {
+			_, proposed := t.proposed[b.Name]
+			if b.Name != a.Name && !t.decided(b) && !proposed && t.aheadAt.Index(t.ahead.Space, b.Name) < 0 {
 				group = append(group, b)
 			}
 		}
@@ -513,9 +683,7 @@ func (t *Trial) Report(ctx context.Context, step int, value float64) error {
 	if err != nil {
 		return fmt.Errorf("study: trial %d: report: %w", t.rec.Number, err)
 	}
-	if t.reported != nil {
-		t.reported(trial.Report{Step: step, Value: value})
-	}
+	s.observed(ctx, func(h trial.Snapshot) Event { return Reported{h, t.Record(), trial.Report{Step: step, Value: value}} })
 	if _, never := s.cfg.Pruner.(pruner.None); never {
 		return nil
 	}
@@ -584,11 +752,53 @@ func (t *Trial) flush(ctx context.Context) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	if err := t.study.ledger.Write(ctx, t.rec.Number, changes...); err != nil {
+	err := patiently(ctx, func() error { return t.study.ledger.Write(ctx, t.rec.Number, changes...) })
+	if err != nil {
+		if aboutTrial(err) {
+			err = &lostError{err}
+		}
 		return err
 	}
 	t.saved, t.dirty = len(t.rec.Params.Point), nil
 	return nil
+}
+
+// A lostError is the error of a write that the state of the trial does not allow:
+// another process has changed it, so that the trial is no longer this process's.
+type lostError struct{ error }
+
+func (e *lostError) Unwrap() error { return e.error }
+
+// aboutTrial reports whether an error of [storage.Ledger] is about the trial, and
+// not about the storage.
+func aboutTrial(err error) bool {
+	for _, about := range []error{
+		trial.ErrFinished, trial.ErrReport, trial.ErrValues, storage.ErrNoTrial, storage.ErrReserved,
+		space.ErrMismatch, space.ErrOutside, space.ErrInvalid,
+	} {
+		if errors.Is(err, about) {
+			return true
+		}
+	}
+	return false
+}
+
+// patiently calls f until it does not fail with [storage.ErrBusy], for a minute.
+// Nothing was changed then, and to try again is all there is to do.
+func patiently(ctx context.Context, f func() error) error {
+	const patience = time.Minute
+	begun := time.Now()
+	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		err := f()
+		if !errors.Is(err, storage.ErrBusy) || time.Since(begun) > patience {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+	}
 }
 
 // Tell finishes a trial with the values of its objectives or with its error: it
@@ -600,7 +810,26 @@ func (t *Trial) flush(ctx context.Context) error {
 // Otherwise Tell fails with [trial.ErrValues], and the trial is still running:
 // tell it again. It fails with [trial.ErrFinished] if the trial has been told
 // already, or was taken for dead by another worker.
+//
+// While others keep the storage locked it is tried again, for a minute. If it fails
+// all the same, the trial is still running, and can be told again.
 func (s *Study) Tell(ctx context.Context, t *Trial, values []float64, err error) error {
+	if err := s.tell(ctx, t, values, err); err != nil {
+		return err
+	}
+	s.told(ctx, t)
+	return nil
+}
+
+// told tells the observer of a trial that was told.
+func (s *Study) told(ctx context.Context, t *Trial) {
+	if s.audience.hears() {
+		_, _ = s.Snapshot(ctx) // so that the trial is known; if not now, then later
+	}
+	s.observed(ctx, func(h trial.Snapshot) Event { return Told{h, t.Record()} })
+}
+
+func (s *Study) tell(ctx context.Context, t *Trial, values []float64, err error) error {
 	if t.study != s {
 		return fmt.Errorf("study: tell: %w: trial %d is of study %q, not %q: tell that one", ErrConfig, t.rec.Number, t.study.Name(), s.Name())
 	}

@@ -112,12 +112,18 @@ func (v *View) Attrs(ctx context.Context) (trial.Attrs, error) {
 func (v *View) Snapshot(ctx context.Context) (trial.Snapshot, error) {
 	v.reading.Lock()
 	defer v.reading.Unlock()
-	for u, err := range v.ledger.Since(ctx, v.at) {
-		if err != nil {
-			return trial.Snapshot{}, fmt.Errorf("study: read: %w", err)
+	err := patiently(ctx, func() error {
+		for u, err := range v.ledger.Since(ctx, v.at) {
+			if err != nil {
+				return err
+			}
+			v.history.Put(u.Trial)
+			v.at = u.Cursor
 		}
-		v.history.Put(u.Trial)
-		v.at = u.Cursor
+		return nil
+	})
+	if err != nil {
+		return trial.Snapshot{}, fmt.Errorf("study: read: %w", err)
 	}
 	return v.history.Snapshot(), nil
 }
@@ -210,6 +216,13 @@ func (v *View) Watch(ctx context.Context) iter.Seq2[trial.Record, error] {
 func (v *View) now(ctx context.Context) (storage.Cursor, error) {
 	_, err := v.Snapshot(ctx)
 	return v.cursor(), err
+}
+
+// known returns the study as far as this View has read it.
+func (v *View) known() trial.Snapshot {
+	v.reading.Lock()
+	defer v.reading.Unlock()
+	return v.history.Snapshot()
 }
 
 // cursor returns the cursor after all that this View has read.

@@ -239,6 +239,10 @@ func (o *optimize) one(ctx context.Context, store *sqlite.Store, p plan, frame f
 	pruner, _ := pruners.get("pruner", o.pruner)
 	config := task.Config(makeSampler(), pruner)
 	config.Seed, config.Grace = o.seed, o.grace
+	config.Observer = progress.Bar(o.stderr)
+	if o.quiet {
+		config.Observer = study.On(func(_ context.Context, e study.Warned) { o.warn(e.Err) })
+	}
 	st, err := study.Open(ctx, store, name, config)
 	if err != nil {
 		return none, err
@@ -267,11 +271,6 @@ func (o *optimize) one(ctx context.Context, store *sqlite.Store, p plan, frame f
 	if h.Evaluated() < o.trials {
 		run := study.Run{Total: o.trials, Workers: o.workers, Timeout: timeout, Failures: 10,
 			Fatal: func(err error) bool { return errors.Is(err, engine.ErrUnavailable) }}
-		if o.quiet {
-			run.Observer.Warn = o.warn
-		} else {
-			run.Observer = progress.Bar(o.stderr)
-		}
 		ended = task.Optimize(ctx, st, run)
 		if ctx.Err() != nil {
 			return none, fmt.Errorf("%w: %s keeps its trials: the same command goes on where this one stopped", errInterrupted, name)

@@ -2,7 +2,7 @@
 // are not a function call: a job queue, a laboratory, a person.
 //
 // Each ask and each tell opens the study anew, as separate programs would. The
-// study is Detached: its trials belong to no process, so nobody takes them for
+// trials are detached, since their leases are renewed Never: nobody takes them for
 // dead in between. Its Space is declared, so that an asked trial has all its
 // parameters at once.
 package main
@@ -28,9 +28,9 @@ var (
 
 func open(ctx context.Context, store storage.Store) (*study.Study, error) {
 	return study.Open(ctx, store, "bread", study.Config{
-		Sampler:  tpe.New(tpe.Config{}),
-		Space:    space.Of(degrees, minutes),
-		Detached: true,
+		Sampler: tpe.New(tpe.Config{}),
+		Space:   space.Of(degrees, minutes),
+		Renewal: study.Never,
 	})
 }
 

@@ -61,8 +61,9 @@ func run(ctx context.Context, file string, trials int) error {
 	past := series[:len(series)-test]
 
 	st, err := study.Open(ctx, sqlite.File(file), "co2", study.Config{
-		Sampler: tpe.New(tpe.Config{}),
-		Pruner:  pruner.Median{Warmup: pruner.WarmupFor(epochs)},
+		Sampler:  tpe.New(tpe.Config{}),
+		Pruner:   pruner.Median{Warmup: pruner.WarmupFor(epochs)},
+		Observer: progress.Bar(os.Stderr),
 	})
 	if err != nil {
 		return err
@@ -76,7 +77,7 @@ func run(ctx context.Context, file string, trials int) error {
 	if n := before.Len(); n > 0 {
 		fmt.Printf("resuming: %d trials are in %s\n", n, file)
 	}
-	err = st.Optimize(ctx, objective(past), study.Run{Trials: trials, Observer: progress.Bar(os.Stderr)})
+	err = st.Optimize(ctx, objective(past), study.Run{Trials: trials})
 	if errors.Is(err, context.Canceled) {
 		fmt.Printf("\ninterrupted: nothing is lost, run the same command to resume\n")
 		ctx = context.WithoutCancel(ctx)

@@ -143,7 +143,7 @@ func (t Task[M]) claim(ctx context.Context, st *study.Study) error {
 }
 
 // Optimize is [study.Study.Optimize] of the task, and keeps the model of the best
-// trial. A model that cannot be kept is a warning to the run's observer.
+// trial. A model that cannot be kept is a warning to the study's observer.
 func (t Task[M]) Optimize(ctx context.Context, st *study.Study, run study.Run) error {
 	if err := t.claim(ctx, st); err != nil {
 		return err
@@ -154,16 +154,22 @@ func (t Task[M]) Optimize(ctx context.Context, st *study.Study, run study.Run) e
 	if err := t.folder(); err != nil {
 		return err
 	}
-	k := &keeper[M]{Task: t, study: st.Name(), warn: run.Observer.Warn, staged: map[int]M{}}
-	run.Observer = study.Tee(study.Observer{Begin: k.begin, Finish: k.finish}, run.Observer)
+	k := &keeper[M]{Task: t, study: st.Name(), staged: map[int]M{}}
+	h, err := st.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	if best, ok := h.Best(); ok {
+		k.begun, k.best = true, best.Values[0]
+	}
 	return st.Optimize(ctx, k, run)
 }
 
-// A keeper is a task in a run, and keeps the model of the best trial.
+// A keeper is a task in a run, and keeps the model of the best trial: a
+// [study.Finisher].
 type keeper[M any] struct {
 	Task[M]
 	study string
-	warn  func(error) // may be nil
 
 	mu     sync.Mutex
 	staged map[int]M // of trials that looked like the best, by number, until they are told
@@ -187,24 +193,17 @@ func (k *keeper[M]) Evaluate(ctx context.Context, tr *study.Trial) ([]float64, e
 	return []float64{value}, nil
 }
 
-func (k *keeper[M]) begin(_ int, h trial.Snapshot) {
-	if best, ok := h.Best(); ok {
-		k.begun, k.best = true, best.Values[0]
-	}
-}
-
-// finish writes the model of a trial that has become the best.
-func (k *keeper[M]) finish(r trial.Record, h trial.Snapshot) {
+// Finished implements [study.Finisher]: it writes the model of a trial that has
+// become the best.
+func (k *keeper[M]) Finished(_ context.Context, r trial.Record, h trial.Snapshot) error {
 	k.mu.Lock()
 	m, staged := k.staged[r.Number]
 	delete(k.staged, r.Number)
 	k.mu.Unlock()
 	if best, ok := h.Best(); !ok || best.Number != r.Number || !staged {
-		return
+		return nil
 	}
-	if err := k.Write(m, Path(k.Folder, k.study)); err != nil && k.warn != nil {
-		k.warn(err)
-	}
+	return k.Write(m, Path(k.Folder, k.study))
 }
 
 // Best returns the [Task.Model] of the study's best trial. It fails as

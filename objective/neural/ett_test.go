@@ -25,7 +25,6 @@ import (
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage/memory"
 	"github.com/attune-hpo/attune/study"
-	"github.com/attune-hpo/attune/trial"
 )
 
 // ETTh1 (Zhou et al., arXiv:2012.07436; CC BY-ND 4.0) is hourly, of 7 channels.
@@ -119,6 +118,10 @@ func ettTune(t *testing.T, model neural.Model, axes space.Space, trials int, lea
 	least := math.Inf(1)
 	st, err := study.Open(ctx, new(memory.Store), model.Name(), study.Config{
 		Sampler: tpe.New(tpe.Config{}), Pruner: pruner.Median{Startup: 3, Warmup: -1}, Space: axes,
+		Observer: study.On(func(_ context.Context, e study.Told) {
+			r := e.Trial
+			t.Logf("trial %d: %s %.4f %v, %v", r.Number, r.State, r.Values, r.Params, time.Since(began).Round(time.Second))
+		}),
 	})
 	require.NoError(t, err)
 	defer st.Close()
@@ -141,11 +144,7 @@ func ettTune(t *testing.T, model neural.Model, axes space.Space, trials int, lea
 		}
 		return loss, err
 	})
-	require.NoError(t, st.Optimize(ctx, objective, study.Run{Trials: trials, Observer: study.Observer{
-		Finish: func(r trial.Record, _ trial.Snapshot) {
-			t.Logf("trial %d: %s %.4f %v, %v", r.Number, r.State, r.Values, r.Params, time.Since(began).Round(time.Second))
-		},
-	}}))
+	require.NoError(t, st.Optimize(ctx, objective, study.Run{Trials: trials}))
 	record, err := st.Best(ctx)
 	require.NoError(t, err)
 	window, ok := record.Params.Get("window")

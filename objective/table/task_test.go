@@ -538,12 +538,16 @@ func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("enough")
 	task := &table.Task{Table: diabetes(), Style: style.XGBoost, Patience: -1, Folder: t.TempDir()}
-	st := open(t, task, nil)
-	err := task.Optimize(ctx, st, study.Run{Workers: 2, Observer: study.Observer{Report: func(_ trial.Record, r trial.Report) {
-		if r.Step == 7 {
+	cfg := task.Config(random.Sampler{}, nil)
+	cfg.Observer = study.On(func(_ context.Context, e study.Reported) {
+		if e.Report.Step == 7 {
 			cancel(why)
 		}
-	}}})
+	})
+	st, err := study.Open(t.Context(), new(memory.Store), "s", cfg)
+	require.NoError(t, err)
+	defer st.Close()
+	err = task.Optimize(ctx, st, study.Run{Workers: 2})
 	assert.ErrorIs(t, err, why)
 	_, err = task.Fit(ctx, nil, 1)
 	assert.Error(t, err)

@@ -50,7 +50,9 @@ func newTask(t testing.TB, s style.Style) *tune.Task {
 
 func open(t testing.TB, task *tune.Task, name string, p pruner.Pruner) *study.Study {
 	t.Helper()
-	st, err := study.Open(context.Background(), new(memory.Store), name, task.Config(tpe.New(tpe.Config{}), p))
+	cfg := task.Config(tpe.New(tpe.Config{}), p)
+	cfg.Observer = study.On(func(_ context.Context, e study.Warned) { t.Error(e.Err) })
+	st, err := study.Open(context.Background(), new(memory.Store), name, cfg)
 	require.NoError(t, err)
 	return st
 }
@@ -66,7 +68,7 @@ func TestBest(t *testing.T) {
 			task.Data = &forecast.CSV{Time: "month", Target: "passengers", Fill: forecast.Carry}
 			task.Fixed = space.Settings{{Name: "transform", Value: `"log,diff 12"`}}
 			st := open(t, task, "of /"+s.Name(), pruner.None{})
-			require.NoError(t, task.Optimize(ctx, st, study.Run{Trials: 6, Observer: study.Observer{Warn: func(err error) { t.Error(err) }}}))
+			require.NoError(t, task.Optimize(ctx, st, study.Run{Trials: 6}))
 			best, err := st.Best(ctx)
 			require.NoError(t, err)
 
@@ -305,14 +307,16 @@ func TestCancelled(t *testing.T) {
 	store := sqlite.File(filepath.Join(dir, "a.db"))
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cause := errors.New("enough")
-	st, err := study.Open(ctx, store, "s", task.Config(tpe.New(tpe.Config{}), pruner.None{}))
-	require.NoError(t, err)
 	n := 0
-	err = task.Optimize(ctx, st, study.Run{Trials: 50, Observer: study.Observer{Report: func(trial.Record, trial.Report) {
+	cfg := task.Config(tpe.New(tpe.Config{}), pruner.None{})
+	cfg.Observer = study.On(func(context.Context, study.Reported) {
 		if n++; n == 60 {
 			cancel(cause)
 		}
-	}}})
+	})
+	st, err := study.Open(ctx, store, "s", cfg)
+	require.NoError(t, err)
+	err = task.Optimize(ctx, st, study.Run{Trials: 50})
 	require.ErrorIs(t, err, cause)
 	require.NoError(t, st.Close())
 	ctx = context.Background()

@@ -42,9 +42,11 @@ func TestMain(m *testing.M) {
 
 func open(ctx context.Context, file string) (*study.Study, error) {
 	return study.Open(ctx, sqlite.File(file), "kill", study.Config{
-		Sampler: tpe.New(tpe.Config{}),
-		Pruner:  pruner.Median{},
-		Grace:   2 * time.Second,
+		Sampler:  tpe.New(tpe.Config{}),
+		Pruner:   pruner.Median{},
+		Grace:    2 * time.Second,
+		Revivals: 1000,
+		Observer: study.On(func(_ context.Context, e study.Warned) { fmt.Fprintln(os.Stderr, "warning:", e.Err) }),
 	})
 }
 
@@ -65,8 +67,7 @@ func work(ctx context.Context, file string) error {
 		}
 		return v, nil
 	})
-	warn := study.Observer{Warn: func(err error) { fmt.Fprintln(os.Stderr, "warning:", err) }}
-	return st.Optimize(ctx, o, study.Run{Total: total, Workers: 2, Revivals: 1000, Observer: warn})
+	return st.Optimize(ctx, o, study.Run{Total: total, Workers: 2})
 }
 
 // worker starts a process that works on the file; its output goes to log.
