@@ -3,6 +3,7 @@ package study_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -11,7 +12,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/sampler/random"
+	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage"
 	"github.com/attune-hpo/attune/storage/memory"
 	"github.com/attune-hpo/attune/study"
@@ -24,6 +27,9 @@ type leasing struct {
 	*memory.Store
 	mu     sync.Mutex
 	leases map[int]time.Time
+	deaf   bool                 // Renew does nothing, as if its process was suspended
+	reap   func(calls int) bool // called by Reap first, and whether that is all; may be nil
+	calls  int                  // of Reap
 }
 
 func newLeasing() *leasing { return &leasing{Store: new(memory.Store), leases: map[int]time.Time{}} }
@@ -56,10 +62,27 @@ func (l leaser) Start(ctx context.Context, at time.Time, key string) (trial.Reco
 func (l leaser) Renew(_ context.Context, numbers ...int) error {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
-	for _, n := range numbers {
-		l.store.leases[n] = time.Now()
+	if !l.store.deaf {
+		l.store.renew(numbers)
 	}
 	return nil
+}
+
+func (s *leasing) renew(numbers []int) {
+	for _, n := range numbers {
+		s.leases[n] = time.Now()
+	}
+}
+
+// suspend lets time go by in which no worker says that it lives.
+func (s *leasing) suspend(d time.Duration) {
+	s.mu.Lock()
+	s.deaf = true
+	s.mu.Unlock()
+	time.Sleep(d)
+	s.mu.Lock()
+	s.deaf = false
+	s.mu.Unlock()
 }
 
 func (l leaser) Release(_ context.Context, numbers ...int) error {
@@ -72,11 +95,14 @@ func (l leaser) Release(_ context.Context, numbers ...int) error {
 }
 
 func (l leaser) Reap(ctx context.Context, held []int, grace time.Duration, at time.Time, retry storage.Retry) ([]trial.Record, error) {
-	if err := l.Renew(ctx, held...); err != nil {
-		return nil, err
+	if l.store.reap != nil {
+		if l.store.calls++; l.store.reap(l.store.calls) {
+			return nil, nil
+		}
 	}
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
+	l.store.renew(held)
 	var dead []trial.Record
 	for u, err := range l.Since(ctx, 0) {
 		if err != nil {
@@ -208,5 +234,140 @@ func TestATrialTakenForDeadDoesNotEndTheRunOfItsWorker(t *testing.T) {
 		assert.Equal(t, trial.Failed, all[0].State)
 		assert.Equal(t, trial.Complete, all[1].State)
 		require.NoError(t, frozen.Close())
+	})
+}
+
+// A process that was suspended for longer than the grace looks for the dead before
+// it has said that it lives itself.
+func TestASuspendedProcessDoesNotTakeItselfForDead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newLeasing()
+		observer, log := diary()
+		st := worker(t, store, study.Config{Observer: observer})
+		slow := study.Func(func(ctx context.Context, tr *study.Trial) (float64, error) {
+			store.suspend(5 * time.Minute)
+			return bowl(ctx, tr)
+		})
+		require.NoError(t, st.Optimize(t.Context(), slow, study.Run{Trials: 1}))
+		assert.Equal(t, []string{"began 1 of 0", "asked 0, 1 running", "told 0 complete of 1", "ended <nil>"}, *log)
+		require.NoError(t, st.Close())
+	})
+}
+
+// One that was suspended together with others on its machine wakes up first, and
+// gives them the time to say that they live.
+func TestASuspendedProcessDoesNotTakeOthersForDead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newLeasing()
+		other := worker(t, store, study.Config{})
+		st := worker(t, store, study.Config{})
+		theirs, err := other.Ask(t.Context())
+		require.NoError(t, err)
+		store.reap = func(calls int) bool {
+			if calls == 3 {
+				store.suspend(2*time.Minute + time.Second) // the other's next sign of life is a while away
+			}
+			return calls == 3
+		}
+		slow := study.Func(func(ctx context.Context, tr *study.Trial) (float64, error) {
+			time.Sleep(10 * time.Minute)
+			return bowl(ctx, tr)
+		})
+		require.NoError(t, st.Optimize(t.Context(), slow, study.Run{Trials: 1}))
+		require.Greater(t, store.calls, 5, "and it goes on to look for the dead")
+		require.NoError(t, other.Tell(t.Context(), theirs, []float64{1}, nil))
+		require.NoError(t, st.Close())
+		require.NoError(t, other.Close())
+	})
+}
+
+// A server asks on behalf of its clients, and renews the leases of those it hears
+// of.
+func TestTheCallerRenewsAndReaps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newLeasing()
+		observer, log := diary()
+		st := worker(t, store, study.Config{Renewal: study.ByCaller, Revivals: 1, Observer: observer})
+		silent, err := st.Ask(t.Context())
+		require.NoError(t, err)
+		alive, err := st.Ask(t.Context())
+		require.NoError(t, err)
+		want := x.Suggest(silent)
+		for range 3 {
+			time.Sleep(25 * time.Second)
+			require.NoError(t, st.Renew(t.Context(), alive.Number()))
+		}
+		dead, err := st.Reap(t.Context())
+		require.NoError(t, err)
+		require.Len(t, dead, 1)
+		assert.Equal(t, silent.Number(), dead[0].Number)
+		require.ErrorIs(t, silent.Report(t.Context(), 0, 1), trial.ErrFinished)
+		require.NoError(t, st.Tell(t.Context(), alive, []float64{1}, nil))
+
+		again, err := st.Ask(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, want, x.Suggest(again))
+		time.Sleep(2 * time.Minute)
+		dead, err = st.Reap(t.Context())
+		require.NoError(t, err)
+		require.Len(t, dead, 1)
+		assert.Equal(t, []string{
+			"asked 0, 1 running", "asked 1, 2 running",
+			"warned study: trial 0: its worker was silent for 1m0s: failed, and enqueued again", "retried 0 failed, 0 waiting",
+			"told 1 complete of 2", "asked 2, 1 running",
+			"warned study: trial 2: its worker was silent for 1m0s: failed, and not enqueued again, as its workers have died too often",
+		}, *log)
+		require.NoError(t, st.Renew(t.Context()), "of nothing")
+		require.NoError(t, st.Close())
+	})
+	st := open(t, study.Config{}) // a storage without leases
+	require.NoError(t, st.Renew(t.Context(), 7))
+	dead, err := st.Reap(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, dead)
+}
+
+func TestADetachedTrialHasALeaseOnceItIsRenewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newLeasing()
+		st := worker(t, store, study.Config{Renewal: study.Never})
+		tr, err := st.Ask(t.Context())
+		require.NoError(t, err)
+		time.Sleep(time.Hour)
+		dead, err := st.Reap(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, dead)
+		require.NoError(t, st.Renew(t.Context(), tr.Number()))
+		time.Sleep(time.Hour)
+		dead, err = st.Reap(t.Context())
+		require.NoError(t, err)
+		require.Len(t, dead, 1)
+		require.NoError(t, st.Close())
+	})
+}
+
+// A worker that is taken for dead while it asks, as it is suspended or its sampler
+// slow, asks for another trial.
+func TestATrialLostWhileItIsAskedForDoesNotEndTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newLeasing()
+		lost := 0
+		slow := sampler.Func(func(ctx context.Context, r sampler.Request) (sampler.Proposal, error) {
+			if r.Number == 1 { // another worker decides that this one is dead
+				l, err := store.Open(ctx, "leases")
+				require.NoError(t, err)
+				require.NoError(t, l.Write(ctx, 1, trial.Finished{State: trial.Failed, Err: "its worker was silent"}))
+				lost++
+			}
+			return random.Sampler{}.Sample(ctx, r)
+		})
+		observer, log := diary()
+		st, err := study.Open(t.Context(), store, "leases", study.Config{Sampler: slow, Space: space.Of(x, y), Grace: time.Minute, Observer: observer})
+		require.NoError(t, err)
+		require.NoError(t, st.Optimize(t.Context(), study.Func(bowl), study.Run{Trials: 3}))
+		assert.Equal(t, 1, lost)
+		require.Len(t, records(t, st), 4)
+		assert.Contains(t, strings.Join(*log, "\n"), "warned study: ask: trial 1: ")
+		require.NoError(t, st.Close())
 	})
 }
