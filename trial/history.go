@@ -17,7 +17,7 @@ import (
 type History struct {
 	pool    space.Pool
 	learnt  *space.Axis          // the pooled space that was learnt last
-	spaces  map[*space.Axis]bool // pooled spaces that common and groups know
+	spaces  map[*space.Axis]bool // recent pooled spaces that common and groups know
 	groups  []group              // those of now, and where they come from
 	waiting []Record             // by number; append-only but for its front
 	running []Record             // by number; small
@@ -111,6 +111,10 @@ func (h *History) relate(s space.Space, number int) {
 	from, changed := &s[0], false
 	in := finder{space: s}
 	if !h.spaces[from] {
+		const most = 64 // if each trial has a space of its own, to remember them is of no use
+		if len(h.spaces) == most {
+			clear(h.spaces)
+		}
 		h.spaces[from] = true
 		h.now.common = intersect(h.now.common, &in, first)
 		h.groups = refine(h.groups, &in)
