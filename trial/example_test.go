@@ -1,8 +1,10 @@
 package trial_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/trial"
@@ -94,4 +96,23 @@ func ExampleSnapshot_Summary() {
 	s := h.Snapshot().Summary()
 	fmt.Printf("%s: %d complete, %d failed, best %v in trial %d\n", s.Header.Name, s.Complete, s.Failed, s.Best.Values[0], s.Best.Number)
 	// Output: digits: 2 complete, 1 failed, best 0.97 in trial 1
+}
+
+func ExampleRecord_AppendJSON() {
+	lr := space.Float("lr", 1e-5, 1e-1, space.Log())
+	r := trial.Record{
+		Number: 3, State: trial.Running,
+		Params:  space.Params{Space: space.Of(lr), Point: []float64{0.01}},
+		Reports: []trial.Report{{Step: 0, Value: math.NaN()}},
+	}
+	text, err := r.AppendJSON(nil)
+	fmt.Println(err)
+
+	var back trial.Record
+	err = json.Unmarshal(text, &back)
+	rate, _ := lr.Value(back)
+	fmt.Println(err, back.Number, back.State, rate, back.Reports)
+	// Output:
+	// <nil>
+	// <nil> 3 running 0.01 [{0 NaN}]
 }
