@@ -86,7 +86,7 @@ func (e Engine) Fit(ctx context.Context, train, valid engine.Dataset, params eng
 		return nil, err
 	}
 	train = trainer.Weighted(train)
-	settings, link, err := settings(train, params)
+	settings, err := settings(train, params)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func (e Engine) Fit(ctx context.Context, train, valid engine.Dataset, params eng
 	}
 	defer os.RemoveAll(folder)
 	m, err := trainer.Fit(ctx, train, valid, params, onIteration, &booster{
-		worker: w, folder: folder, outputs: trainer.Outputs(params), link: link, settings: settings, extra: params.Extra,
+		worker: w, folder: folder, outputs: trainer.Outputs(params), link: links[params.Loss], settings: settings, extra: params.Extra,
 		watched: trainer.Watched(params, onIteration),
 	})
 	if err != nil && ctx.Err() != nil {
@@ -113,135 +113,108 @@ func (e Engine) Fit(ctx context.Context, train, valid engine.Dataset, params eng
 	return m, err
 }
 
-// aliases are the second names of parameters that are set here, or reserved.
-var aliases = map[string]string{
-	"eta": "learning_rate", "max_depth": "depth", "reg_lambda": "l2_leaf_reg", "max_bin": "border_count",
-	"colsample_bylevel": "rsm", "random_state": "random_seed", "objective": "loss_function",
-	"num_leaves": "max_leaves", "min_child_samples": "min_data_in_leaf",
-	"num_boost_round": "iterations", "n_estimators": "iterations", "num_trees": "iterations",
-	"od_type": "early_stopping_rounds", "od_wait": "early_stopping_rounds", "od_pval": "early_stopping_rounds",
-	"use_best_model": "early_stopping_rounds",
+// names are what CatBoost calls things.
+var names = trainer.Library{
+	Name:      "CatBoost",
+	Objective: "loss_function",
+	Losses: map[engine.Loss]trainer.Loss{
+		engine.L2:       {Name: "RMSE"},
+		engine.L1:       {Name: "MAE"},
+		engine.Huber:    {Name: "Huber:delta=%v"},
+		engine.Quantile: {Name: "Quantile:alpha=%v"},
+		engine.Poisson:  {Name: "Poisson"},
+		engine.Tweedie:  {Name: "Tweedie:variance_power=%v"},
+		engine.Logistic: {Name: "Logloss"},
+		engine.Softmax:  {Name: "MultiClass", Number: "classes_count"},
+	},
+	Fields: map[string]string{
+		"LearningRate": "learning_rate",
+		"Leaves":       "max_leaves",
+		"Depth":        "depth",
+		"MinRows":      "min_data_in_leaf",
+		"LambdaL2":     "l2_leaf_reg",
+		"MaxBins":      "border_count",
+		"Bagging":      "subsample",
+		"NodeFraction": "rsm",
+	},
+	Seed:    "random_seed",
+	Threads: "thread_count",
+	Aliases: map[string]string{
+		"eta": "learning_rate", "max_depth": "depth", "reg_lambda": "l2_leaf_reg", "max_bin": "border_count",
+		"colsample_bylevel": "rsm", "random_state": "random_seed", "objective": "loss_function",
+		"num_leaves": "max_leaves", "min_child_samples": "min_data_in_leaf",
+		"num_boost_round": "iterations", "n_estimators": "iterations", "num_trees": "iterations",
+		"od_type": "early_stopping_rounds", "od_wait": "early_stopping_rounds", "od_pval": "early_stopping_rounds",
+		"use_best_model": "early_stopping_rounds",
+	},
+	Reserved: map[string]string{
+		"iterations": "Trees", "thread_count": "Threads", "early_stopping_rounds": "EarlyStopping", "eval_metric": "Loss",
+	},
 }
 
-// settings returns the parameters of a training, and the link that its model has.
-func settings(train engine.Dataset, p engine.Params) (trainer.Settings, tree.LinkFunc, error) {
+// links are those of the models of a loss, where they have one.
+var links = map[engine.Loss]tree.LinkFunc{
+	engine.Poisson: tree.Exp, engine.Tweedie: tree.Exp, engine.Logistic: tree.Sigmoid, engine.Softmax: tree.Softmax,
+}
+
+// settings returns the parameters of a training.
+func settings(train engine.Dataset, p engine.Params) (trainer.Settings, error) {
 	s := trainer.Settings{"allow_writing_files": "false", "allow_const_label": "true", "logging_level": "Silent"}
-	bad := func(field string, value any, want string) (trainer.Settings, tree.LinkFunc, error) {
-		return nil, 0, engine.BadParam(field, value, want)
-	}
 	switch {
 	case p.Method == engine.Forest:
-		return bad("Method", "Forest", "Boosting: CatBoost has no forests")
+		return nil, engine.BadParam("Method", "Forest", "Boosting: CatBoost has no forests")
 	case p.Method == engine.Isolation:
-		return bad("Method", "Isolation", "Boosting: CatBoost has no isolation forests")
+		return nil, engine.BadParam("Method", "Isolation", "Boosting: CatBoost has no isolation forests")
 	case p.Depth > 16:
-		return bad("Depth", p.Depth, "at most 16 for CatBoost")
+		return nil, engine.BadParam("Depth", p.Depth, "at most 16 for CatBoost")
 	case len(train.Categorical) > 0:
-		return nil, 0, engine.BadData("train: column %d is categorical, and CatBoost's models of categories cannot be read back: encode them as numbers", train.Categorical[0])
+		return nil, engine.BadData("train: column %d is categorical, and CatBoost's models of categories cannot be read back: encode them as numbers", train.Categorical[0])
 	}
-	link := tree.Identity
-	q := p.WithDefaults(len(train.Columns))
-	switch p.Loss {
-	case engine.L2:
-		s.Set("loss_function", "RMSE")
-	case engine.L1:
-		s.Set("loss_function", "MAE")
-	case engine.Huber:
-		s.Set("loss_function", fmt.Sprint("Huber:delta=", q.HuberDelta))
-	case engine.Quantile:
-		s.Set("loss_function", fmt.Sprint("Quantile:alpha=", q.Quantile))
-	case engine.Poisson:
-		s.Set("loss_function", "Poisson")
-		link = tree.Exp
-	case engine.Tweedie:
-		s.Set("loss_function", fmt.Sprint("Tweedie:variance_power=", q.TweediePower))
-		link = tree.Exp
-	case engine.Logistic:
-		s.Set("loss_function", "Logloss")
-		link = tree.Sigmoid
-	case engine.Softmax:
-		s.Set("loss_function", "MultiClass")
-		s.Set("classes_count", p.Classes)
-		link = tree.Softmax
+	if p.MinRows == 1 {
+		p.MinRows = 0 // every leaf has a row
 	}
-	leaves, rows, depth := "", "min_data_in_leaf", p.Depth
-	count := p.Leaves
+	of := names
 	switch p.Growth {
 	case engine.LeafWise:
 		s.Set("grow_policy", "Lossguide")
-		leaves = "max_leaves"
-		if depth == 0 && count != 0 {
-			depth = 16
+		if p.Depth == 0 && p.Leaves != 0 {
+			p.Depth = 16
 		}
 	case engine.LevelWise:
 		s.Set("grow_policy", "Depthwise")
+		of = names.Without("Leaves")
 	case engine.Oblivious:
 		s.Set("grow_policy", "SymmetricTree")
-		rows, count = "", 0
+		p.Leaves = 0 // the depth says how many
+		of = names.Without("MinRows")
 	}
-	bins := p.MaxBins
-	if bins != 0 {
-		bins-- // borders
+	if p.MaxBins != 0 {
+		p.MaxBins-- // borders
 	}
 	switch {
 	case p.Bagging == 1 || p.Bagging == 0 && constant(train.Label): // its default fails without a gradient
 		s.Set("bootstrap_type", "No")
+		p.Bagging = 0
 	case p.Bagging != 0:
 		s.Set("bootstrap_type", "Bernoulli")
-		s.Set("subsample", p.Bagging)
 	}
-	minRows := p.MinRows
-	if minRows == 1 {
-		minRows = 0 // as it is anyway
-	}
-	err := s.Fields("CatBoost",
-		trainer.Field{Field: "LearningRate", Value: p.LearningRate, Name: "learning_rate"},
-		trainer.Field{Field: "Leaves", Value: count, Name: leaves},
-		trainer.Field{Field: "Depth", Value: depth, Name: "depth"},
-		trainer.Field{Field: "MinRows", Value: minRows, Name: rows},
-		trainer.Field{Field: "MinWeight", Value: p.MinWeight},
-		trainer.Field{Field: "MinGain", Value: p.MinGain},
-		trainer.Field{Field: "LambdaL1", Value: p.LambdaL1},
-		trainer.Field{Field: "LambdaL2", Value: p.LambdaL2, Name: "l2_leaf_reg"},
-		trainer.Field{Field: "MaxBins", Value: bins, Name: "border_count"},
-		trainer.Field{Field: "FeatureFraction", Value: p.FeatureFraction},
-		trainer.Field{Field: "NodeFraction", Value: p.NodeFraction, Name: "rsm"},
-		trainer.Field{Field: "OneHot", Value: p.OneHot},
-		trainer.Field{Field: "CategorySmooth", Value: p.CategorySmooth},
-		trainer.Field{Field: "CategoryL2", Value: p.CategoryL2},
-		trainer.Field{Field: "CategorySet", Value: p.CategorySet},
-		trainer.Field{Field: "Samples", Value: p.Samples},
-	)
-	if err != nil {
-		return nil, 0, err
-	}
-	if slices.ContainsFunc(p.Monotone, func(m int) bool { return m != 0 }) {
-		if p.Growth != engine.Oblivious {
-			return bad("Monotone", p.Monotone, "nil, except for oblivious trees: CatBoost has no others that are monotone")
-		}
+	s.Set("iterations", p.WithDefaults(len(train.Columns)).Trees)
+	monotone := slices.ContainsFunc(p.Monotone, func(m int) bool { return m != 0 })
+	if monotone {
 		s.Set("monotone_constraints", strings.ReplaceAll(fmt.Sprint(p.Monotone), " ", ","))
 	}
-	s.Set("iterations", q.Trees)
-	s.Set("random_seed", trainer.Seed(p.Seed))
-	s.Set("thread_count", q.Threads)
-	canonical := func(name string) (string, bool) { // that a name is none at all, CatBoost says later
-		if first, ok := aliases[name]; ok {
-			return first, true
-		}
-		return name, true
+	if err := of.Apply(s, p, len(train.Columns)); err != nil {
+		return nil, err
 	}
-	err = s.Extra(p.Extra, canonical, map[string]string{
-		"iterations": "Trees", "thread_count": "Threads", "early_stopping_rounds": "EarlyStopping", "eval_metric": "Loss",
-	})
-	if err != nil {
-		return nil, 0, err
+	if monotone && p.Growth != engine.Oblivious {
+		return nil, engine.BadParam("Monotone", p.Monotone, "nil, except for oblivious trees: CatBoost has no others that are monotone")
 	}
 	for _, name := range []string{"model_shrink_rate", "langevin", "posterior_sampling"} {
 		if _, set := s[name]; set && p.EarlyStopping > 0 {
-			return bad("EarlyStopping", p.EarlyStopping, "0 with "+name+", which changes earlier trees")
+			return nil, engine.BadParam("EarlyStopping", p.EarlyStopping, "0 with "+name+", which changes earlier trees")
 		}
 	}
-	return s, link, nil
+	return s, nil
 }
 
 func constant(label []float64) bool {

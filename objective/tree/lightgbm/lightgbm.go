@@ -104,8 +104,43 @@ func (e Engine) Fit(ctx context.Context, train, valid engine.Dataset, params eng
 	return trainer.Fit(ctx, train, valid, params, onIteration, &booster{lib: lib, outputs: trainer.Outputs(params), settings: settings.String()})
 }
 
-// bootstrap is the share of different rows among n drawn with replacement: 1 - 1/e.
-const bootstrap = 0.632
+// names are what LightGBM calls things. A loaded library adds its aliases.
+var names = trainer.Library{
+	Name:      "LightGBM",
+	Objective: "objective",
+	Losses: map[engine.Loss]trainer.Loss{
+		engine.L2:       {Name: "regression"},
+		engine.L1:       {Name: "regression_l1"},
+		engine.Huber:    {Name: "huber", Number: "alpha"},
+		engine.Quantile: {Name: "quantile", Number: "alpha"},
+		engine.Poisson:  {Name: "poisson"},
+		engine.Tweedie:  {Name: "tweedie", Number: "tweedie_variance_power"},
+		engine.Logistic: {Name: "binary"},
+		engine.Softmax:  {Name: "multiclass", Number: "num_class"},
+	},
+	Fields: map[string]string{
+		"LearningRate":    "learning_rate",
+		"Leaves":          "num_leaves",
+		"Depth":           "max_depth",
+		"MinRows":         "min_data_in_leaf",
+		"MinWeight":       "min_sum_hessian_in_leaf",
+		"MinGain":         "min_gain_to_split",
+		"LambdaL1":        "lambda_l1",
+		"LambdaL2":        "lambda_l2",
+		"MaxBins":         "max_bin",
+		"Bagging":         "bagging_fraction",
+		"FeatureFraction": "feature_fraction",
+		"NodeFraction":    "feature_fraction_bynode",
+		"OneHot":          "max_cat_to_onehot",
+		"CategorySmooth":  "cat_smooth",
+		"CategoryL2":      "cat_l2",
+		"CategorySet":     "max_cat_threshold",
+	},
+	Seed:     "seed",
+	Threads:  "num_threads",
+	Strict:   true,
+	Reserved: map[string]string{"num_iterations": "Trees", "early_stopping_round": "EarlyStopping", "num_threads": "Threads"},
+}
 
 // settings returns the parameters of a training.
 func (l *library) settings(train engine.Dataset, p engine.Params) (trainer.Settings, error) {
@@ -118,61 +153,15 @@ func (l *library) settings(train engine.Dataset, p engine.Params) (trainer.Setti
 	case p.Method == engine.Forest && p.Bagging == 1:
 		return nil, engine.BadParam("Bagging", p.Bagging, "a share below 1: LightGBM's forests draw rows without replacement")
 	}
-	q := p.WithDefaults(len(train.Columns))
-	switch p.Loss {
-	case engine.L2:
-		s.Set("objective", "regression")
-	case engine.L1:
-		s.Set("objective", "regression_l1")
-	case engine.Huber:
-		s.Set("objective", "huber")
-		s.Set("alpha", q.HuberDelta)
-	case engine.Quantile:
-		s.Set("objective", "quantile")
-		s.Set("alpha", q.Quantile)
-	case engine.Poisson:
-		s.Set("objective", "poisson")
-	case engine.Tweedie:
-		s.Set("objective", "tweedie")
-		s.Set("tweedie_variance_power", q.TweediePower)
-	case engine.Logistic:
-		s.Set("objective", "binary")
-	case engine.Softmax:
-		s.Set("objective", "multiclass")
-		s.Set("num_class", p.Classes)
-	}
-	bagging := p.Bagging
 	if p.Method == engine.Forest {
 		s.Set("boosting", "rf")
-		if bagging == 0 {
-			bagging = bootstrap
+		p.LearningRate = 0 // forests have none
+		if p.Bagging == 0 {
+			p.Bagging = trainer.Bootstrap
 		}
-	} else if err := s.Fields("LightGBM", trainer.Field{Field: "LearningRate", Value: p.LearningRate, Name: "learning_rate"}); err != nil {
-		return nil, err
 	}
-	if bagging != 0 {
+	if p.Bagging != 0 {
 		s.Set("bagging_freq", 1)
-	}
-	err := s.Fields("LightGBM",
-		trainer.Field{Field: "Leaves", Value: p.Leaves, Name: "num_leaves"},
-		trainer.Field{Field: "Depth", Value: p.Depth, Name: "max_depth"},
-		trainer.Field{Field: "MinRows", Value: p.MinRows, Name: "min_data_in_leaf"},
-		trainer.Field{Field: "MinWeight", Value: p.MinWeight, Name: "min_sum_hessian_in_leaf"},
-		trainer.Field{Field: "MinGain", Value: p.MinGain, Name: "min_gain_to_split"},
-		trainer.Field{Field: "LambdaL1", Value: p.LambdaL1, Name: "lambda_l1"},
-		trainer.Field{Field: "LambdaL2", Value: p.LambdaL2, Name: "lambda_l2"},
-		trainer.Field{Field: "MaxBins", Value: p.MaxBins, Name: "max_bin"},
-		trainer.Field{Field: "Bagging", Value: bagging, Name: "bagging_fraction"},
-		trainer.Field{Field: "FeatureFraction", Value: p.FeatureFraction, Name: "feature_fraction"},
-		trainer.Field{Field: "NodeFraction", Value: p.NodeFraction, Name: "feature_fraction_bynode"},
-		trainer.Field{Field: "OneHot", Value: p.OneHot, Name: "max_cat_to_onehot"},
-		trainer.Field{Field: "CategorySmooth", Value: p.CategorySmooth, Name: "cat_smooth"},
-		trainer.Field{Field: "CategoryL2", Value: p.CategoryL2, Name: "cat_l2"},
-		trainer.Field{Field: "CategorySet", Value: p.CategorySet, Name: "max_cat_threshold"},
-		trainer.Field{Field: "Samples", Value: p.Samples},
-	)
-	if err != nil {
-		return nil, err
 	}
 	if len(p.Monotone) > 0 {
 		s.Set("monotone_constraints", list(p.Monotone))
@@ -180,27 +169,18 @@ func (l *library) settings(train engine.Dataset, p engine.Params) (trainer.Setti
 	if len(train.Categorical) > 0 {
 		s.Set("categorical_feature", list(train.Categorical))
 	}
-	s.Set("seed", trainer.Seed(p.Seed))
-	s.Set("num_threads", q.Threads)
-	err = s.Extra(p.Extra, l.canonical, map[string]string{
-		"num_iterations": "Trees", "early_stopping_round": "EarlyStopping", "num_threads": "Threads",
-	})
-	if err != nil {
+	of := names
+	of.Aliases = l.aliases
+	if err := of.Apply(s, p, len(train.Columns)); err != nil {
 		return nil, err
 	}
 	if _, set := p.Extra["force_row_wise"]; set {
 		delete(s, "force_col_wise")
 	}
-	if b := s["boosting"]; b == "dart" && p.EarlyStopping > 0 {
+	if s["boosting"] == "dart" && p.EarlyStopping > 0 {
 		return nil, engine.BadParam("EarlyStopping", p.EarlyStopping, "0 with boosting=dart, which changes earlier trees")
 	}
 	return s, nil
-}
-
-// canonical returns the first of the names of a parameter.
-func (l *library) canonical(name string) (string, bool) {
-	first, ok := l.aliases[name]
-	return first, ok
 }
 
 // list returns numbers with commas between them.

@@ -108,18 +108,46 @@ func (e Engine) Fit(ctx context.Context, train, valid engine.Dataset, params eng
 	return trainer.Fit(ctx, train, valid, params, onIteration, b)
 }
 
-// bootstrap is the share of different rows among n drawn with replacement: 1 - 1/e.
-const bootstrap = 0.632
-
-// aliases are the second names of parameters that are set here.
-var aliases = map[string]string{
-	"learning_rate": "eta", "min_split_loss": "gamma", "reg_lambda": "lambda", "reg_alpha": "alpha",
-	"n_jobs": "nthread", "random_state": "seed",
+// names are what XGBoost calls things.
+var names = trainer.Library{
+	Name:      "XGBoost",
+	Objective: "objective",
+	Losses: map[engine.Loss]trainer.Loss{
+		engine.L2:       {Name: "reg:squarederror"},
+		engine.L1:       {Name: "reg:absoluteerror"},
+		engine.Quantile: {Name: "reg:quantileerror", Number: "quantile_alpha"},
+		engine.Poisson:  {Name: "count:poisson"},
+		engine.Tweedie:  {Name: "reg:tweedie", Number: "tweedie_variance_power"},
+		engine.Logistic: {Name: "binary:logistic"},
+		engine.Softmax:  {Name: "multi:softprob", Number: "num_class"},
+	},
+	Fields: map[string]string{
+		"LearningRate":    "eta",
+		"Leaves":          "max_leaves",
+		"Depth":           "max_depth",
+		"MinWeight":       "min_child_weight",
+		"MinGain":         "gamma",
+		"LambdaL1":        "alpha",
+		"LambdaL2":        "lambda",
+		"MaxBins":         "max_bin",
+		"Bagging":         "subsample",
+		"FeatureFraction": "colsample_bytree",
+		"NodeFraction":    "colsample_bynode",
+		"OneHot":          "max_cat_to_onehot",
+		"CategorySet":     "max_cat_threshold",
+	},
+	Seed:    "seed",
+	Threads: "nthread",
+	Aliases: map[string]string{
+		"learning_rate": "eta", "min_split_loss": "gamma", "reg_lambda": "lambda", "reg_alpha": "alpha",
+		"n_jobs": "nthread", "random_state": "seed",
+	},
+	Reserved: map[string]string{"nthread": "Threads"},
 }
 
 // settings returns the parameters of a training.
 func settings(train engine.Dataset, p engine.Params) (trainer.Settings, error) {
-	s := trainer.Settings{"tree_method": "hist", "validate_parameters": "1"}
+	s := trainer.Settings{"tree_method": "hist", "validate_parameters": "1", "grow_policy": "lossguide"}
 	switch {
 	case p.Method == engine.Isolation:
 		return nil, engine.BadParam("Method", "Isolation", "Boosting or Forest: XGBoost has no isolation forests")
@@ -127,85 +155,31 @@ func settings(train engine.Dataset, p engine.Params) (trainer.Settings, error) {
 		return nil, engine.BadParam("Growth", "Oblivious", "LeafWise or LevelWise: XGBoost grows no oblivious trees")
 	case p.Method == engine.Forest && p.Bagging == 1:
 		return nil, engine.BadParam("Bagging", p.Bagging, "a share below 1: XGBoost's forests draw rows without replacement")
-	}
-	q := p.WithDefaults(len(train.Columns))
-	switch p.Loss {
-	case engine.L2:
-		s.Set("objective", "reg:squarederror")
-	case engine.L1:
-		s.Set("objective", "reg:absoluteerror")
-	case engine.Huber:
+	case p.Loss == engine.Huber:
 		return nil, engine.BadParam("Loss", p.Loss, `another: XGBoost has a smooth look-alike only, Extra{"objective": "reg:pseudohubererror"}`)
-	case engine.Quantile:
-		s.Set("objective", "reg:quantileerror")
-		s.Set("quantile_alpha", q.Quantile)
-	case engine.Poisson:
-		s.Set("objective", "count:poisson")
-	case engine.Tweedie:
-		s.Set("objective", "reg:tweedie")
-		s.Set("tweedie_variance_power", q.TweediePower)
-	case engine.Logistic:
-		s.Set("objective", "binary:logistic")
-	case engine.Softmax:
-		s.Set("objective", "multi:softprob")
-		s.Set("num_class", p.Classes)
 	}
-	s.Set("grow_policy", "lossguide")
 	if p.Growth == engine.LevelWise {
 		s.Set("grow_policy", "depthwise")
 	} else if p.Leaves > 0 {
 		s.Set("max_depth", 0)
 	}
-	rate, bagging := p.LearningRate, p.Bagging
 	if p.Method == engine.Forest {
-		s.Set("num_parallel_tree", q.Trees)
-		rate = 1
-		if bagging == 0 {
-			bagging = bootstrap
+		s.Set("num_parallel_tree", p.WithDefaults(len(train.Columns)).Trees)
+		p.LearningRate = 1
+		if p.Bagging == 0 {
+			p.Bagging = trainer.Bootstrap
 		}
 	}
-	oneHot := p.OneHot
-	if oneHot != 0 {
-		oneHot++ // below, not up to
+	if p.OneHot != 0 {
+		p.OneHot++ // below, not up to
 	}
-	minRows := p.MinRows
-	if minRows == 1 {
-		minRows = 0 // as it is anyway
-	}
-	err := s.Fields("XGBoost",
-		trainer.Field{Field: "LearningRate", Value: rate, Name: "eta"},
-		trainer.Field{Field: "Leaves", Value: p.Leaves, Name: "max_leaves"},
-		trainer.Field{Field: "Depth", Value: p.Depth, Name: "max_depth"},
-		trainer.Field{Field: "MinRows", Value: minRows},
-		trainer.Field{Field: "MinWeight", Value: p.MinWeight, Name: "min_child_weight"},
-		trainer.Field{Field: "MinGain", Value: p.MinGain, Name: "gamma"},
-		trainer.Field{Field: "LambdaL1", Value: p.LambdaL1, Name: "alpha"},
-		trainer.Field{Field: "LambdaL2", Value: p.LambdaL2, Name: "lambda"},
-		trainer.Field{Field: "MaxBins", Value: p.MaxBins, Name: "max_bin"},
-		trainer.Field{Field: "Bagging", Value: bagging, Name: "subsample"},
-		trainer.Field{Field: "FeatureFraction", Value: p.FeatureFraction, Name: "colsample_bytree"},
-		trainer.Field{Field: "NodeFraction", Value: p.NodeFraction, Name: "colsample_bynode"},
-		trainer.Field{Field: "OneHot", Value: oneHot, Name: "max_cat_to_onehot"},
-		trainer.Field{Field: "CategorySmooth", Value: p.CategorySmooth},
-		trainer.Field{Field: "CategoryL2", Value: p.CategoryL2},
-		trainer.Field{Field: "CategorySet", Value: p.CategorySet, Name: "max_cat_threshold"},
-		trainer.Field{Field: "Samples", Value: p.Samples},
-	)
-	if err != nil {
-		return nil, err
+	if p.MinRows == 1 {
+		p.MinRows = 0 // every leaf has a row
 	}
 	if len(p.Monotone) > 0 {
 		s.Set("monotone_constraints", "("+strings.Trim(strings.ReplaceAll(fmt.Sprint(p.Monotone), " ", ","), "[]")+")")
 	}
-	s.Set("seed", trainer.Seed(p.Seed))
-	s.Set("nthread", q.Threads)
-	canonical := func(name string) (string, bool) { // that a name is none at all, XGBoost says later
-		if first, ok := aliases[name]; ok {
-			return first, true
-		}
-		return name, true
-	}
-	if err := s.Extra(p.Extra, canonical, map[string]string{"nthread": "Threads"}); err != nil {
+	if err := names.Apply(s, p, len(train.Columns)); err != nil {
 		return nil, err
 	}
 	switch booster := s["booster"]; {

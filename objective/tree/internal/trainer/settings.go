@@ -24,29 +24,6 @@ type Settings map[string]string
 // Set sets name to a number, or a text.
 func (s Settings) Set(name string, value any) { s[name] = fmt.Sprint(value) }
 
-// A Field is one of [engine.Params]: what a library calls it, and its value, which is
-// left out where it is 0.
-type Field struct {
-	Field string // of Params
-	Value any    // an int or a float64
-	Name  string // the library's, or "" where it has none
-}
-
-// Fields sets fields that are not 0. It refuses, wrapping [engine.ErrParams], those
-// that have no Name: library tells whose.
-func (s Settings) Fields(library string, fields ...Field) error {
-	for _, f := range fields {
-		if f.Value == 0 || f.Value == 0.0 {
-			continue
-		}
-		if f.Name == "" {
-			return engine.BadParam(f.Field, f.Value, "0: "+library+" has no such setting")
-		}
-		s.Set(f.Name, f.Value)
-	}
-	return nil
-}
-
 // Extra lets extra settings win. canonical returns the name under which the library
 // keeps what it may know by several names; reserved are canonical names that only
 // fields of Params set, by name of that field.

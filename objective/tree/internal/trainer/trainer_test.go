@@ -146,11 +146,9 @@ func TestSeed(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	s := trainer.Settings{"rate": "0.1"}
-	require.NoError(t, s.Fields("It", trainer.Field{Field: "Leaves", Value: 5, Name: "leaves"}, trainer.Field{Field: "Depth", Value: 0}, trainer.Field{Field: "Bagging", Value: 1e-5, Name: "bagging"}))
+	s.Set("leaves", 5)
+	s.Set("bagging", 1e-5)
 	assert.Equal(t, "bagging=1e-05 leaves=5 rate=0.1", s.String())
-	err := s.Fields("It", trainer.Field{Field: "MinGain", Value: 0.5})
-	require.ErrorIs(t, err, engine.ErrParams)
-	assert.ErrorContains(t, err, "MinGain is 0.5, want 0: It has no such setting")
 
 	canonical := func(name string) (string, bool) {
 		return strings.ToLower(name), name != "none"
@@ -165,4 +163,44 @@ func TestSettings(t *testing.T) {
 		require.ErrorIs(t, err, engine.ErrParams)
 		assert.ErrorContains(t, err, want)
 	}
+}
+
+func TestLibrary(t *testing.T) {
+	l := trainer.Library{
+		Name: "It", Objective: "loss",
+		Losses:  map[engine.Loss]trainer.Loss{engine.L2: {Name: "squares"}, engine.Quantile: {Name: "level", Number: "at"}, engine.Huber: {Name: "huber(%v)"}},
+		Fields:  map[string]string{"Leaves": "leaves", "Bagging": "rows"},
+		Seed:    "seed",
+		Threads: "cores",
+		Aliases: map[string]string{"num_leaves": "leaves", "leaves": "leaves"}, Reserved: map[string]string{"cores": "Threads"},
+	}
+	for want, p := range map[string]engine.Params{
+		"cores=1 loss=squares seed=0":                   {},
+		"cores=2 leaves=5 loss=squares rows=0.5 seed=7": {Leaves: 5, Bagging: 0.5, Seed: 7, Threads: 2},
+		"at=0.5 cores=1 loss=level seed=0":              {Loss: engine.Quantile},
+		"at=0.9 cores=1 loss=level seed=0":              {Loss: engine.Quantile, Quantile: 0.9},
+		"cores=1 loss=huber(2) seed=0":                  {Loss: engine.Huber, HuberDelta: 2},
+		"cores=1 leaves=6 loss=mine seed=0 strange=1":   {Leaves: 5, Extra: map[string]string{"num_leaves": "6", "loss": "mine", "strange": "1"}},
+	} {
+		s := trainer.Settings{}
+		require.NoError(t, l.Apply(s, p, 3), want)
+		assert.Equal(t, want, s.String())
+	}
+	strict := l
+	strict.Strict = true
+	for want, c := range map[string]struct {
+		l trainer.Library
+		p engine.Params
+	}{
+		"Loss is poisson, want another: It does not have it": {l, engine.Params{Loss: engine.Poisson}},
+		"MinGain is 0.5, want 0: It has no such setting":     {l, engine.Params{MinGain: 0.5}},
+		"Leaves is 5, want 0: It has no such setting":        {l.Without("Leaves"), engine.Params{Leaves: 5}},
+		"set Threads":              {l, engine.Params{Extra: map[string]string{"cores": "2"}}},
+		"there is no such setting": {strict, engine.Params{Extra: map[string]string{"strange": "1"}}},
+	} {
+		err := c.l.Apply(trainer.Settings{}, c.p, 3)
+		require.ErrorIs(t, err, engine.ErrParams, want)
+		assert.ErrorContains(t, err, want)
+	}
+	assert.Contains(t, l.Fields, "Leaves", "Without leaves l as it is")
 }
