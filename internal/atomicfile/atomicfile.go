@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 )
 
@@ -54,16 +55,24 @@ func Write(path string, write func(io.Writer) error) error {
 		return err
 	}
 	named = true
-	// The name is on the disk when its folder is.
-	d, err := os.Open(dir)
-	if err != nil {
-		return nil // renamed; a folder that cannot be opened cannot be synced
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
+	if err := SyncDir(dir); err != nil { // the name is on the disk when its folder is
 		return fmt.Errorf("sync %s: %w", dir, err)
 	}
 	return nil
+}
+
+// SyncDir makes the names in a folder durable. It does nothing for a folder that may not
+// be opened, and on Windows, which has no such call.
+func SyncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil
+	}
+	defer d.Close()
+	return d.Sync()
 }
 
 // temporary returns the name that a file has until it is whole.

@@ -1,0 +1,217 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/attune-hpo/attune/internal/atomicfile"
+)
+
+// A Promotion made a version live.
+type Promotion struct {
+	Number int       `json:"number"`
+	At     time.Time `json:"at"`
+}
+
+// state is what changes of a model.
+type state struct {
+	// Last is the largest number of a version that was deleted: it is not used again.
+	Last int `json:"last,omitempty"`
+	// Promoted are the promotions that were not rolled back, the latest last.
+	Promoted []Promotion `json:"promoted,omitempty"`
+}
+
+// state reads a model's state; one that never was promoted has none.
+func (r *Registry) state(name string) (s state, err error) {
+	path := filepath.Join(r.dir, name, stateFile)
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	line, sum, _ := bytes.Cut(data, []byte("\n"))
+	if string(sum) != sumLine(line) {
+		return s, &fs.PathError{Op: "read", Path: path, Err: ErrDamaged}
+	}
+	if err := json.Unmarshal(line, &s); err != nil {
+		return s, &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("%w: %w", ErrDamaged, err)}
+	}
+	return s, nil
+}
+
+func sumLine(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:]) + "\n"
+}
+
+// setState replaces a model's state. The lock is held.
+func (r *Registry) setState(name string, s state) error {
+	line, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	home := filepath.Join(r.dir, name)
+	if err := removeLeft(home); err != nil {
+		return err
+	}
+	tmp := filepath.Join(home, temp+stateFile)
+	if _, err := writeFile(tmp, strings.NewReader(string(line)+"\n"+sumLine(line))); err != nil {
+		return errors.Join(err, os.Remove(tmp))
+	}
+	if err := os.Rename(tmp, filepath.Join(home, stateFile)); err != nil {
+		return errors.Join(err, os.Remove(tmp))
+	}
+	return atomicfile.SyncDir(home)
+}
+
+// Live returns the version that is live. It fails with [ErrNotExist] where none is.
+func (r *Registry) Live(name string) (Version, error) {
+	fail := func(err error) (Version, error) { return Version{}, failed("live version of", name, 0, err) }
+	if err := checkName(name); err != nil {
+		return fail(err)
+	}
+	s, err := r.state(name)
+	if err != nil {
+		return fail(err)
+	}
+	if len(s.Promoted) == 0 {
+		return fail(fmt.Errorf("none was promoted: %w", ErrNotExist))
+	}
+	number := s.Promoted[len(s.Promoted)-1].Number
+	v, err := r.version(name, number)
+	if err != nil {
+		// Another may have been promoted, and this one deleted, just now.
+		if now, nowErr := r.state(name); nowErr == nil && len(now.Promoted) > 0 && now.Promoted[len(now.Promoted)-1].Number != number {
+			return r.Live(name)
+		}
+		return fail(err)
+	}
+	return v, nil
+}
+
+// History returns the promotions that were not rolled back, the live one last.
+func (r *Registry) History(name string) ([]Promotion, error) {
+	err := checkName(name)
+	var s state
+	if err == nil {
+		s, err = r.state(name)
+	}
+	if err != nil {
+		return nil, failed("history of", name, 0, err)
+	}
+	return s.Promoted, nil
+}
+
+// Promote makes a version live, after a look at all of its files: [ErrDamaged] where
+// one is not what it was. One that is live stays so.
+func (r *Registry) Promote(ctx context.Context, name string, number int) error {
+	err := r.change(ctx, name, func(s *state) error {
+		v, err := r.version(name, number)
+		if err == nil {
+			err = v.check()
+		}
+		if n := len(s.Promoted); err != nil || n > 0 && s.Promoted[n-1].Number == number {
+			return err
+		}
+		s.Promoted = append(s.Promoted, Promotion{number, time.Now().UTC().Truncate(time.Millisecond)})
+		return nil
+	})
+	if err != nil {
+		return failed("promote", name, number, err)
+	}
+	return nil
+}
+
+// Rollback makes that version live again that was before the live one, and returns it;
+// those that were deleted are passed over. It fails with [ErrNotExist] where there is
+// none, and with [ErrDamaged] as [Registry.Promote] does.
+func (r *Registry) Rollback(ctx context.Context, name string) (Version, error) {
+	var v Version
+	err := r.change(ctx, name, func(s *state) error {
+		for n := len(s.Promoted) - 1; n > 0; n-- {
+			var err error
+			v, err = r.version(name, s.Promoted[n-1].Number)
+			if absent(err) {
+				continue
+			}
+			s.Promoted = s.Promoted[:n]
+			if err == nil {
+				err = v.check()
+			}
+			return err
+		}
+		return fmt.Errorf("there is no version before: %w", ErrNotExist)
+	})
+	if err != nil {
+		return Version{}, failed("roll back", name, 0, err)
+	}
+	return v, nil
+}
+
+// Delete removes a version that is not live: [ErrLive]. Its number is not used again.
+func (r *Registry) Delete(ctx context.Context, name string, number int) error {
+	err := r.change(ctx, name, func(s *state) error {
+		if n := len(s.Promoted); n > 0 && s.Promoted[n-1].Number == number {
+			return ErrLive
+		}
+		if _, err := os.Stat(filepath.Join(r.dir, name, folder(number))); err != nil {
+			return err
+		}
+		s.Last = max(s.Last, number)
+		return nil
+	}, func() error {
+		home := filepath.Join(r.dir, name)
+		gone := filepath.Join(home, temp+"deleted-"+folder(number))
+		if err := os.Rename(filepath.Join(home, folder(number)), gone); err != nil {
+			return err
+		}
+		return errors.Join(atomicfile.SyncDir(home), os.RemoveAll(gone))
+	})
+	if err != nil {
+		return failed("delete", name, number, err)
+	}
+	return nil
+}
+
+// change changes a model's state, and then does more, under the lock.
+func (r *Registry) change(ctx context.Context, name string, change func(*state) error, more ...func() error) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(r.dir, name)); err != nil {
+		return err
+	}
+	unlock, err := r.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	s, err := r.state(name)
+	if err != nil {
+		return err
+	}
+	if err := change(&s); err != nil {
+		return err
+	}
+	if err := r.setState(name, s); err != nil {
+		return err
+	}
+	for _, do := range more {
+		if err := do(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
