@@ -1,6 +1,8 @@
 package export_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
@@ -30,13 +32,20 @@ func ExampleTable_CSV() {
 }
 
 func ExampleTable_JSONL() {
-	t := export.All(history())
-	t.Trials = t.Trials[:1]
-	if err := t.JSONL(os.Stdout); err != nil {
+	var b bytes.Buffer
+	if err := export.All(history()).JSONL(&b); err != nil {
 		panic(err)
 	}
+	for line := range strings.Lines(b.String()) { // another program reads it
+		var r trial.Record
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			panic(err)
+		}
+		fmt.Println(r.Number, r.State, r.Params)
+	}
 	// Output:
-	// {"number": 0, "state": "complete", "values": {"value": 0.25}, "params": {"lr": 0.001, "booster": "dart"}, "user_attrs": {}, "constraints": {}, "reports": [], "datetime_start": null, "datetime_complete": null, "duration": null, "error": ""}
+	// 0 complete lr=0.001 booster=dart
+	// 1 failed lr=0.1 booster=gbdt
 }
 
 func ExampleAll() {

@@ -9,9 +9,9 @@ package export
 
 import (
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -165,126 +165,22 @@ func seconds(r trial.Record) string {
 	return space.Lit(r.Duration().Seconds()).String()
 }
 
-// JSONL writes one JSON object a trial, each on a line of its own, with the keys
-//
-//	number, state
-//	values                           an object: the only value as "value", or by name or place
-//	params                           an object, in the order of suggestion
-//	user_attrs, constraints          objects
-//	reports                          a list of [step, value]
-//	datetime_start, datetime_complete, duration    null if there is none
-//	error                            a string, which may be empty
-//
-// All keys are always there. It is JSON by the letter of RFC 8259, in ASCII: NaN
-// and the infinities are the strings "NaN", "Infinity" and "-Infinity", wherever
-// they stand. Floats have a point or an exponent, integers have not. It fails for
-// an attribute that is not JSON.
+// JSONL writes one JSON object a trial, each on a line of its own, in the form of
+// [trial.Record.AppendJSON]: whole, so that a program can read the records back. It
+// fails for an attribute that is not JSON.
 func (t Table) JSONL(w io.Writer) error {
-	names := t.objectives()
+	var line []byte
 	for _, r := range t.Trials {
-		line, err := object(names, r)
-		if err != nil {
-			return fmt.Errorf("export: jsonl: trial %d: %w", r.Number, err)
+		var err error
+		if line, err = r.AppendJSON(line[:0]); err != nil {
+			return fmt.Errorf("export: jsonl: %w", err)
 		}
-		if _, err := w.Write(append(line, '\n')); err != nil {
+		line = append(line, '\n')
+		if _, err := w.Write(line); err != nil {
 			return fmt.Errorf("export: jsonl: trial %d: %w", r.Number, err)
 		}
 	}
 	return nil
-}
-
-func object(names []string, r trial.Record) ([]byte, error) {
-	var values, params, attrs, constraints, reports []string
-	for i, x := range r.Values {
-		if i < len(names) {
-			values = append(values, member(names[i], float(x)))
-		}
-	}
-	for name, l := range r.Params.All() {
-		text, err := strict(string(l))
-		if err != nil {
-			return nil, fmt.Errorf("parameter %q: %w", name, err)
-		}
-		params = append(params, member(name, text))
-	}
-	for _, a := range r.Attrs {
-		text, err := strict(a.JSON)
-		if err != nil {
-			return nil, fmt.Errorf("attribute %q: %w", a.Key, err)
-		}
-		attrs = append(attrs, member(a.Key, text))
-	}
-	for _, c := range r.Constraints {
-		constraints = append(constraints, member(c.Name, float(c.Value)))
-	}
-	for _, p := range r.Reports {
-		reports = append(reports, fmt.Sprintf("[%d, %s]", p.Step, float(p.Value)))
-	}
-	orNull := func(cell, text string) string {
-		if cell == "" {
-			return "null"
-		}
-		return text
-	}
-	start, end, took := stamp(r.Started), stamp(r.Finished), seconds(r)
-	return join(nil, "{", []string{
-		member("number", strconv.Itoa(r.Number)),
-		member("state", quoted(r.State.String())),
-		member("values", string(join(nil, "{", values, "}"))),
-		member("params", string(join(nil, "{", params, "}"))),
-		member("user_attrs", string(join(nil, "{", attrs, "}"))),
-		member("constraints", string(join(nil, "{", constraints, "}"))),
-		member("reports", string(join(nil, "[", reports, "]"))),
-		member("datetime_start", orNull(start, quoted(start))),
-		member("datetime_complete", orNull(end, quoted(end))),
-		member("duration", orNull(took, took)),
-		member("error", quoted(r.Err)),
-	}, "}"), nil
-}
-
-func quoted(s string) string { return string(pyjson.AppendString(nil, s)) }
-
-func member(key, value string) string { return quoted(key) + ": " + value }
-
-func join(b []byte, open string, parts []string, end string) []byte {
-	b = append(b, open...)
-	for i, p := range parts {
-		if i > 0 {
-			b = append(b, ", "...)
-		}
-		b = append(b, p...)
-	}
-	return append(b, end...)
-}
-
-// float returns x as strict JSON.
-func float(x float64) string {
-	if math.IsNaN(x) || math.IsInf(x, 0) {
-		return quoted(string(space.Lit(x)))
-	}
-	return string(space.Lit(x))
-}
-
-// strict returns JSON as Python writes it with strings for what is no number.
-func strict(text string) (string, error) {
-	v, err := pyjson.Parse(text)
-	if err != nil {
-		return "", err
-	}
-	return strictly(v).String(), nil
-}
-
-func strictly(v pyjson.Value) pyjson.Value {
-	if x, ok := v.Number(); ok && v.Kind == pyjson.Float && (math.IsNaN(x) || math.IsInf(x, 0)) {
-		return pyjson.Value{Kind: pyjson.String, Text: quoted(v.Text)}
-	}
-	for i, e := range v.List {
-		v.List[i] = strictly(e)
-	}
-	for i, m := range v.Members {
-		v.Members[i].Value = strictly(m.Value)
-	}
-	return v
 }
 
 // ParamsJSON writes the parameters of r as one JSON object, in the order of
@@ -294,14 +190,10 @@ func strictly(v pyjson.Value) pyjson.Value {
 func ParamsJSON(w io.Writer, r trial.Record) error {
 	var lines []string
 	for name, l := range r.Params.All() {
-		text, err := strict(string(l))
-		if err != nil {
-			return fmt.Errorf("export: parameter %q: %w", name, err)
-		}
-		if text != string(l) {
+		if !json.Valid([]byte(l)) {
 			return fmt.Errorf("export: parameter %q: %w: JSON has no %s: write YAML", name, space.ErrOutside, string(l))
 		}
-		lines = append(lines, "\n  "+member(name, text))
+		lines = append(lines, "\n  "+string(pyjson.AppendString(nil, name))+": "+string(l))
 	}
 	b := []byte("{")
 	for i, line := range lines {

@@ -36,12 +36,14 @@ func (r Record) AppendJSON(dst []byte) ([]byte, error) {
 	}
 	w.b = append(w.b, ']')
 	w.object("params", len(r.Params.Space), func(i int) {
-		w.key(r.Params.Space[i].Name)
-		w.literal(r.Params.Space[i].Distribution.Decode(r.Params.Point[i]))
+		a := r.Params.Space[i]
+		w.key(a.Name)
+		w.literal(a.Name, a.Distribution.Decode(r.Params.Point[i]))
 	})
 	w.object("distributions", len(r.Params.Space), func(i int) {
-		w.key(r.Params.Space[i].Name)
-		w.distribution(r.Params.Space[i].Distribution)
+		a := r.Params.Space[i]
+		w.key(a.Name)
+		w.distribution(a)
 	})
 	for _, of := range []struct {
 		key      string
@@ -49,7 +51,7 @@ func (r Record) AppendJSON(dst []byte) ([]byte, error) {
 	}{{"proposed", r.Proposed}, {"fixed", r.Fixed}} {
 		w.object(of.key, len(of.settings), func(i int) {
 			w.key(of.settings[i].Name)
-			w.value(string(of.settings[i].Value))
+			w.value(of.settings[i].Name, string(of.settings[i].Value))
 		})
 	}
 	w.key("reports")
@@ -71,7 +73,7 @@ func (r Record) AppendJSON(dst []byte) ([]byte, error) {
 	}{{"attrs", r.Attrs}, {"notes", r.Notes}} {
 		w.object(of.key, len(of.attrs), func(i int) {
 			w.key(of.attrs[i].Key)
-			w.value(of.attrs[i].JSON)
+			w.value(of.attrs[i].Key, of.attrs[i].JSON)
 		})
 	}
 	w.key("error")
@@ -225,35 +227,38 @@ func (w *writer) number(x float64) {
 }
 
 // literal writes the value of a parameter.
-func (w *writer) literal(l space.Literal) {
-	if isWord(string(l)) {
-		w.value(string(l))
+func (w *writer) literal(name string, l space.Literal) {
+	if isOdd(l) {
+		w.value(name, string(l))
 		return
 	}
 	w.b = append(w.b, l...)
 }
 
-func (w *writer) distribution(d space.Distribution) {
-	switch d := d.(type) {
+// isOdd reports whether l is a number that JSON lacks, or may have one inside: of
+// Optuna's choices some are lists.
+func isOdd(l space.Literal) bool { return isWord(string(l)) || l != "" && (l[0] == '[' || l[0] == '{') }
+
+func (w *writer) distribution(a space.Axis) {
+	odd := false
+	switch d := a.Distribution.(type) {
 	case space.FloatDistribution:
-		if math.IsInf(d.Low, 0) || math.IsInf(d.High, 0) {
-			w.value(d.String())
-			return
-		}
+		odd = math.IsInf(d.Low, 0) || math.IsInf(d.High, 0)
 	case *space.CategoricalDistribution:
-		if slices.ContainsFunc(d.Choices, func(l space.Literal) bool { return isWord(string(l)) }) {
-			w.value(d.String())
-			return
-		}
+		odd = slices.ContainsFunc(d.Choices, isOdd)
 	}
-	w.b = append(w.b, d.String()...)
+	if odd {
+		w.value(a.Name, a.Distribution.String())
+		return
+	}
+	w.b = append(w.b, a.Distribution.String()...)
 }
 
-// value writes JSON of whatever kind, as Python writes it.
-func (w *writer) value(text string) {
+// value writes JSON of whatever kind, as Python writes it, under a name.
+func (w *writer) value(name, text string) {
 	v, err := pyjson.Parse(text)
 	if err != nil && w.err == nil {
-		w.err = err
+		w.err = fmt.Errorf("%q: %w", name, err)
 	}
 	w.b = append(w.b, strict(v).String()...)
 }
@@ -460,11 +465,7 @@ func coordinate(d space.Distribution, v pyjson.Value) (float64, error) {
 func (f *reader) settings(key string) []space.Setting {
 	var out []space.Setting
 	for _, m := range f.members(key) {
-		v := lenient(m.Value)
-		if v.Kind == pyjson.List || v.Kind == pyjson.Object {
-			f.fail("%s: %q: want a single value", key, m.Key)
-		}
-		out = append(out, space.Setting{Name: m.Key, Value: space.Literal(v.String())})
+		out = append(out, space.Setting{Name: m.Key, Value: space.Literal(lenient(m.Value).String())})
 	}
 	return out
 }
