@@ -96,12 +96,14 @@ type index struct {
 	running []observation // that are in, by number
 	best    []int         // numbers of the good trials that l has, ascending
 	l, g    *mixture
+	blame   blame
 	past    past
 }
 
 type observation struct {
 	number int
 	at     []float64 // position on each axis
+	failed bool
 }
 
 func newIndex(s space.Space) *index {
@@ -117,7 +119,7 @@ func newIndex(s space.Space) *index {
 // size returns about how many bytes x takes.
 func (x *index) size() int {
 	const kernel, class = 60, 64
-	size := len(x.axes)*(len(x.g.numbers)+block)*kernel + 8*len(x.past.finished)
+	size := len(x.axes)*(len(x.g.numbers)+block)*kernel + 8*(len(x.past.worked)+len(x.past.failed))
 	for _, m := range []*mixture{x.l, x.g} {
 		for d := range m.columns {
 			c := &m.columns[d].cells
@@ -130,14 +132,14 @@ func (x *index) size() int {
 // update makes x what it would be had it been built for r. The numbers of the
 // best trials are ascending.
 func (x *index) update(r sampler.Request, best []int, ignoreRunning bool) {
-	var fresh []observation
+	var finished []observation
 	for ; x.read < r.History.Len(); x.read++ {
 		t := r.History.At(x.read)
-		if !counts(t, r.History) {
+		if !counts(t, r.History) && !failed(t) {
 			continue
 		}
 		if at, ok := observe(x.axes, t); ok {
-			fresh = append(fresh, observation{t.Number, at})
+			finished = append(finished, observation{t.Number, at, failed(t)})
 		}
 	}
 	var running []observation
@@ -148,19 +150,20 @@ func (x *index) update(r sampler.Request, best []int, ignoreRunning bool) {
 				continue
 			}
 			if at, ok := observe(x.axes, t); ok {
-				running = append(running, observation{t.Number, at})
+				running = append(running, observation{t.Number, at, false})
 			}
 		}
 	}
 	for _, old := range x.running {
-		same := func(o observation) bool { return o.number == old.number && slices.Equal(o.at, old.at) }
-		if !slices.ContainsFunc(running, same) && !slices.ContainsFunc(fresh, same) {
+		same := func(o observation) bool {
+			return o.number == old.number && o.failed == old.failed && slices.Equal(o.at, old.at)
+		}
+		if !slices.ContainsFunc(running, same) && !slices.ContainsFunc(finished, same) {
 			x.g.remove(old.number)
 		}
 	}
 	x.running = running
-	fresh = append(slices.Clip(fresh), running...)
-	fresh = slices.DeleteFunc(fresh, func(o observation) bool {
+	fresh := slices.DeleteFunc(slices.Concat(finished, running), func(o observation) bool {
 		_, known := x.g.slot(o.number)
 		return known
 	})
@@ -169,10 +172,11 @@ func (x *index) update(r sampler.Request, best []int, ignoreRunning bool) {
 		x.rebuild(fresh, best)
 	} else {
 		for _, o := range fresh {
-			x.g.add(o.number, o.at)
+			x.g.add(o)
 		}
 		x.move(best)
 	}
+	x.g.blame = x.blame.update(x, finished)
 	x.l.refresh()
 	x.g.refresh()
 }
@@ -196,15 +200,15 @@ func (x *index) move(best []int) {
 		x.best = append(x.best, number)
 		if _, known := slices.BinarySearch(kept, number); !known {
 			x.g.leave(s)
-			x.l.add(number, x.g.at(s))
+			x.l.add(x.g.observation(s))
 		}
 	}
 }
 
 // rebuild starts anew from what x has and the fresh observations.
 func (x *index) rebuild(fresh []observation, best []int) {
-	for s, number := range x.g.numbers {
-		fresh = append(fresh, observation{number, x.g.at(s)})
+	for s := range x.g.numbers {
+		fresh = append(fresh, x.g.observation(s))
 	}
 	slices.SortFunc(fresh, func(a, b observation) int { return cmp.Compare(a.number, b.number) })
 	isBest := func(number int) bool {

@@ -22,6 +22,8 @@ type mixture struct {
 	clip    float64   // the least bandwidth, which depends on count
 	numbers []int     // [slot], of trials
 	in      []bool    // [slot]
+	failed  []bool    // [slot]; of the bad only
+	blame   float64   // the share of its weight that a failed trial has
 	columns []column  // [axis]
 	coef    []float64 // of quadratic exponents, as laid out in simd.go
 	base    []float64 // [slot], the sum of the constants of its kernels; -Inf if it has none
@@ -64,18 +66,19 @@ func (m *mixture) slot(number int) (slot int, ok bool) {
 }
 
 // add makes a slot for a trial, which is in. It must not have one.
-func (m *mixture) add(number int, at []float64) {
-	s, _ := m.slot(number)
-	m.insertSlot(s, number, at)
+func (m *mixture) add(o observation) {
+	s, _ := m.slot(o.number)
+	m.insertSlot(s, o)
 	m.enter(s)
 }
 
-func (m *mixture) insertSlot(s, number int, at []float64) {
-	m.numbers = slices.Insert(m.numbers, s, number)
+func (m *mixture) insertSlot(s int, o observation) {
+	m.numbers = slices.Insert(m.numbers, s, o.number)
 	m.in = slices.Insert(m.in, s, false)
+	m.failed = slices.Insert(m.failed, s, o.failed)
 	for d := range m.columns {
 		c := &m.columns[d]
-		c.mu = slices.Insert(c.mu, s, at[d])
+		c.mu = slices.Insert(c.mu, s, o.at[d])
 		c.norm = slices.Insert(c.norm, s, 0)
 		if m.axes[d].kind != choice {
 			c.sigma = slices.Insert(c.sigma, s, 0)
@@ -84,19 +87,25 @@ func (m *mixture) insertSlot(s, number int, at []float64) {
 		case grid:
 			c.cells.class = slices.Insert(c.cells.class, s, 0)
 		case choice:
-			c.cells.class = slices.Insert(c.cells.class, s, int32(at[d]))
+			c.cells.class = slices.Insert(c.cells.class, s, int32(o.at[d]))
 		}
 	}
 	m.shift(s, 1)
 }
 
-// at returns the positions of the trial of a slot.
-func (m *mixture) at(s int) []float64 {
-	at := make([]float64, len(m.columns))
+// observation returns the trial of a slot.
+func (m *mixture) observation(s int) observation {
+	o := observation{at: make([]float64, len(m.columns))}
+	m.read(s, &o)
+	return o
+}
+
+// read writes the trial of a slot to o.
+func (m *mixture) read(s int, o *observation) {
+	o.number, o.failed = m.numbers[s], m.failed[s]
 	for d := range m.columns {
-		at[d] = m.columns[d].mu[s]
+		o.at[d] = m.columns[d].mu[s]
 	}
-	return at
 }
 
 // remove takes away a trial and its slot, if it has one.
@@ -108,6 +117,7 @@ func (m *mixture) remove(number int) {
 	m.leave(s)
 	m.numbers = slices.Delete(m.numbers, s, s+1)
 	m.in = slices.Delete(m.in, s, s+1)
+	m.failed = slices.Delete(m.failed, s, s+1)
 	m.stale = slices.DeleteFunc(m.stale, func(st stale) bool { return st.slot == s })
 	for d := range m.columns {
 		c := &m.columns[d]
@@ -229,10 +239,10 @@ func (m *mixture) load(trials []observation, in func(number int) bool) {
 	fresh := newMixture(m.axes)
 	n := len(trials)
 	fresh.numbers = make([]int, n)
-	fresh.in = make([]bool, n)
+	fresh.in, fresh.failed, fresh.blame = make([]bool, n), make([]bool, n), m.blame
 	var slots []int32
 	for s, o := range trials {
-		fresh.numbers[s] = o.number
+		fresh.numbers[s], fresh.failed[s] = o.number, o.failed
 		if in(o.number) {
 			fresh.in[s] = true
 			slots = append(slots, int32(s))
@@ -394,6 +404,9 @@ func (m *mixture) weigh(equal bool) float64 {
 			w = 1
 			if !equal {
 				w = recency(i, m.count)
+			}
+			if m.failed[s] {
+				w *= m.blame
 			}
 			i++
 		}

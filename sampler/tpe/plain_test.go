@@ -161,8 +161,9 @@ func plainEstimators(c Config, number int, sp space.Space, h trial.Snapshot, bes
 		axes[i] = newAxis(a)
 	}
 	var below, above [][]float64
+	var fails, known []observation // of the bad, and of all that have finished
 	for _, r := range h.Records() {
-		observed := r.State.Done() && counts(&r, h) ||
+		observed := r.State.Done() && (counts(&r, h) || failed(&r)) ||
 			r.State == trial.Running && !c.IgnoreRunning && r.Number != number
 		at, ok := observe(axes, &r)
 		switch _, good := slices.BinarySearch(best, r.Number); {
@@ -171,11 +172,65 @@ func plainEstimators(c Config, number int, sp space.Space, h trial.Snapshot, bes
 			below = append(below, at)
 		default:
 			above = append(above, at)
+			fails = append(fails, observation{r.Number, at, r.State == trial.Failed})
+		}
+		if observed && ok && r.State.Done() {
+			known = append(known, observation{r.Number, at, r.State == trial.Failed})
 		}
 	}
 	weights := recencyWeights(len(below))
 	if h.Objectives() > 1 {
 		weights = slices.Repeat([]float64{1}, len(below))
 	}
-	return newParzen(axes, below, weights), newParzen(axes, above, recencyWeights(len(above)))
+	bad := recencyWeights(len(above))
+	for i, o := range fails {
+		if o.failed {
+			bad[i] *= plainBlame(axes, known)
+		}
+	}
+	return newParzen(axes, below, weights), newParzen(axes, above, bad)
+}
+
+// plainBlame compares how often the nearest neighbour of a failed trial has failed
+// with how often any trial has.
+func plainBlame(axes []axis, finished []observation) float64 {
+	var latest []observation
+	failures := 0.0
+	for _, o := range finished {
+		if o.failed {
+			failures++
+			latest = append(latest, o)
+		}
+	}
+	if int(failures) == len(finished) {
+		return 1
+	}
+	latest = latest[max(0, len(latest)-mostBlamed):]
+	alike := 0.0
+	for _, f := range latest {
+		nearest, hit := math.Inf(1), false
+		for _, o := range finished {
+			if o.number == f.number {
+				continue
+			}
+			distance := 0.0
+			for d := range axes {
+				switch {
+				case axes[d].kind != choice:
+					distance += (f.at[d] - o.at[d]) * (f.at[d] - o.at[d])
+				case f.at[d] != o.at[d]:
+					distance++
+				}
+			}
+			if distance < nearest {
+				nearest, hit = distance, false
+			}
+			hit = hit || distance == nearest && o.failed
+		}
+		if hit {
+			alike++
+		}
+	}
+	usual := failures / float64(len(finished))
+	return max(0.01, ((alike+2)/(float64(len(latest))+2)-usual)/(1-usual))
 }

@@ -15,15 +15,18 @@ const rounds = 10
 // past has the configurations of a finite space that observations have, by their
 // numbers: the last axis counts fastest.
 type past struct {
-	axes     []axis
-	read     int   // finished trials taken in
-	finished []int // of finished trials, ascending, each once
-	running  []int // of running ones
+	axes    []axis
+	read    int   // finished trials taken in
+	worked  []int // of complete and pruned trials, ascending, each once
+	failed  []int // of failed ones, without those that have worked, likewise
+	running []int // of running ones
+	all     bool  // all have been tried: only those that failed are to be avoided
 }
 
-// past returns the configurations that r should not be answered with. It is nil
-// where none can be avoided: in a continuum, beside given values that vary, and
-// when all have been tried.
+// past returns the configurations that r should not be answered with: those that
+// were tried and, when all were, those that failed. It is nil where none can be
+// avoided: in a continuum, beside given values that vary, and when all have worked,
+// or none has.
 func (k *history) past(c Config, r sampler.Request) *past {
 	varies := func(a space.Axis) bool { return a.Distribution.Len() != 1 }
 	size := r.Space.Len()
@@ -32,7 +35,8 @@ func (k *history) past(c Config, r sampler.Request) *past {
 	}
 	p := &k.indexes.of(r.Space, r.Number).past
 	p.update(r, c.IgnoreRunning)
-	if len(p.finished) == size {
+	p.all = len(p.worked)+len(p.failed) == size
+	if p.all && (len(p.failed) == 0 || len(p.worked) == 0) {
 		return nil
 	}
 	return p
@@ -40,19 +44,28 @@ func (k *history) past(c Config, r sampler.Request) *past {
 
 // update takes in the finished trials that are new, and the running ones.
 func (p *past) update(r sampler.Request, ignoreRunning bool) {
-	known := len(p.finished)
+	fresh := false
 	for ; p.read < r.History.Len(); p.read++ {
 		t := r.History.At(p.read)
-		if !counts(t, r.History) {
+		if !counts(t, r.History) && !failed(t) {
 			continue
 		}
-		if n, ok := p.locate(t, r.History); ok {
-			p.finished = append(p.finished, n)
+		n, ok := p.locate(t, r.History)
+		switch {
+		case !ok:
+			continue
+		case failed(t):
+			p.failed = append(p.failed, n)
+		default:
+			p.worked = append(p.worked, n)
 		}
+		fresh = true
 	}
-	if len(p.finished) > known {
-		slices.Sort(p.finished)
-		p.finished = slices.Compact(p.finished)
+	if fresh {
+		slices.Sort(p.worked)
+		slices.Sort(p.failed)
+		p.worked, p.failed = slices.Compact(p.worked), slices.Compact(p.failed)
+		p.failed = slices.DeleteFunc(p.failed, func(n int) bool { return has(p.worked, n) })
 	}
 	p.running = p.running[:0]
 	if ignoreRunning {
@@ -108,7 +121,7 @@ func (p *past) number(point []float64) (n int, ok bool) {
 	return n, true
 }
 
-// has reports whether a trial has been at a point of the space.
+// has reports whether a point of the space is to be avoided.
 func (p *past) has(point []float64) bool {
 	n, _ := p.number(point)
 	return p.knows(n)
@@ -124,6 +137,10 @@ func (p *past) hasValues(values []float64, stride int) bool {
 }
 
 func (p *past) knows(n int) bool {
-	_, ok := slices.BinarySearch(p.finished, n)
-	return ok || slices.Contains(p.running, n)
+	return has(p.failed, n) || !p.all && (has(p.worked, n) || slices.Contains(p.running, n))
+}
+
+func has(ascending []int, n int) bool {
+	_, ok := slices.BinarySearch(ascending, n)
+	return ok
 }

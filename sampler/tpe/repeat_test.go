@@ -37,7 +37,8 @@ func TestPast(t *testing.T) {
 	}{
 		{"complete", record(trial.Complete, a), space.Params{}, Config{}, true},
 		{"pruned", record(trial.Pruned, a), space.Params{}, Config{}, true},
-		{"failed", record(trial.Failed, a), space.Params{}, Config{}, false},
+		{"failed", record(trial.Failed, a), space.Params{}, Config{}, true},
+		{"failed, interrupted", trial.Record{State: trial.Failed, Params: a, Notes: trial.Attrs{{Key: trial.InterruptedKey, JSON: "true"}}}, space.Params{}, Config{}, false},
 		{"running", record(trial.Running, a), space.Params{}, Config{}, true},
 		{"running, proposed", proposed(first), space.Params{}, Config{}, true},
 		{"running, ignored", record(trial.Running, a), space.Params{}, Config{IgnoreRunning: true}, false},

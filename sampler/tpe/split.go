@@ -67,7 +67,11 @@ func (s *split) update(h trial.Snapshot) {
 	s.fronts.Add(losses...)
 }
 
-// counts reports whether a finished trial is an observation.
+// failed reports whether a finished trial says that its parameters may not work:
+// it failed, and not because its run was being ended.
+func failed(r *trial.Record) bool { return r.State == trial.Failed && !r.Interrupted() }
+
+// counts reports whether a finished trial has a place in the order from good to bad.
 func counts(r *trial.Record, h trial.Snapshot) bool {
 	return r.State == trial.Pruned || r.State == trial.Complete && len(r.Values) == h.Objectives()
 }

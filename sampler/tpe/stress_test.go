@@ -162,8 +162,8 @@ func TestMixtureForgets(t *testing.T) {
 	for number := range 3000 {
 		record := randomRecord(rng, s, number, 1, false)
 		if at, ok := observe(axes, &record); ok {
-			all[number], in[number] = observation{number, at}, true
-			m.add(number, at)
+			all[number], in[number] = observation{number, at, false}, true
+			m.add(all[number])
 		}
 		for k := range 2 {
 			slot := rng.IntN(len(m.numbers))

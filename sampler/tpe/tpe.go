@@ -9,8 +9,12 @@
 //   - Complete and pruned trials are observations: feasible complete ones are the
 //     best, by value or, for several objectives, by rank of non-domination and
 //     hypervolume; then come feasible pruned ones, by how far they got; then those
-//     that violate constraints, by how much. Failed trials are ignored. Running
-//     ones count among the rest.
+//     that violate constraints, by how much.
+//   - Running trials count among the bad, and so do failed ones, which Optuna
+//     ignores. A failed trial has its full weight if failures have to do with the
+//     parameters, and next to none if trials crash at random: which it is, the
+//     nearest neighbours of failed trials say, by how often they failed as well.
+//     Trials that failed because their run was being ended are ignored.
 //   - All trials take part in the split, but only those that have every axis of
 //     the request are in the densities. What the trial was given is not looked at.
 //   - Each observation has a kernel: on each axis a normal distribution truncated
@@ -61,8 +65,9 @@ type Config struct {
 	IgnoreRunning bool
 	// Repeat lets configurations be proposed that were tried before, as Optuna does.
 	// By default, in a finite space (one without a continuum), the best candidate is
-	// chosen that no complete, pruned or running trial has. If there is none, others
-	// are drawn, up to ten times in all; then a repetition is proposed after all.
+	// chosen that no complete, pruned, failed or running trial has. If there is none,
+	// others are drawn, up to ten times in all; then a repetition is proposed after
+	// all. Once everything has been tried, what failed is still avoided in this way.
 	// That makes repetitions rare; [sampler.NoRepeat] rules them out. One axis after
 	// the other, each further time half as many candidates are drawn.
 	//

@@ -63,7 +63,7 @@ func TestOracle(t *testing.T) {
 	}
 	m := newMixture([]axis{a})
 	for i, o := range observations {
-		m.add(i, o)
+		m.add(observation{i, o, false})
 	}
 	m.refresh()
 	sigmas := make([]float64, 4)
@@ -144,7 +144,7 @@ func TestDefectsOfAPeer(t *testing.T) {
 		m := newMixture(axes)
 		low, high := slices.Repeat([]float64{-0.4}, len(axes)), slices.Repeat([]float64{0.4, 0.4, 0.4, 0.4}, len(axes))
 		for i := range 200 {
-			m.add(i, low)
+			m.add(observation{i, low, false})
 		}
 		m.refresh()
 		scores := make([]float64, candidates)

@@ -99,6 +99,9 @@ func randomRecord(rng *rand.Rand, s space.Space, number, objectives int, running
 		return r
 	case k == 0:
 		r.State = trial.Failed
+		if rng.IntN(4) == 0 {
+			r.Notes = trial.Attrs{{Key: trial.InterruptedKey, JSON: "true"}}
+		}
 		return r
 	case k < 3:
 		r.State = trial.Pruned
@@ -174,28 +177,55 @@ func requirePlain(t *testing.T, c Config, r sampler.Request, point []float64) {
 	require.True(t, repeats(point), "%d trials: %s", r.History.Len(), wants)
 }
 
-// plainTried reports whether an observation has all the values of x and no others
-// that vary.
+// plainTried reports whether x is to be avoided: an observation has all its values
+// and no others that vary or, where all points of the space were tried, one that
+// failed has, and none that worked. Where none has worked, nothing is to be avoided.
 func plainTried(c Config, r sampler.Request, x []float64) bool {
-	if r.Space.Len() == 0 {
+	size := r.Space.Len()
+	if size == 0 {
 		return false
 	}
-	return slices.ContainsFunc(r.History.Records(), func(t trial.Record) bool {
-		if !counts(&t, r.History) && (t.State != trial.Running || c.IgnoreRunning || t.Number == r.Number) {
-			return false
-		}
+	// key is the configuration of settings; it is not ok if that is not one of r.Space.
+	key := func(settings []space.Setting) (text string, ok bool) {
 		has := map[string]space.Literal{}
-		for _, s := range slices.Concat(t.Params.Settings(), t.Proposed) {
-			if a, ok := r.History.Axis(s.Name); !ok || a.Distribution.Len() != 1 {
-				has[s.Name] = s.Value
+		for _, s := range settings {
+			i := r.Space.Index(s.Name)
+			a, known := r.History.Axis(s.Name)
+			if i < 0 && known && a.Distribution.Len() == 1 {
+				continue
 			}
+			if i < 0 {
+				return "", false
+			}
+			if _, err := r.Space[i].Distribution.Encode(s.Value); err != nil {
+				return "", false
+			}
+			has[s.Name] = s.Value
 		}
-		want := map[string]space.Literal{}
-		for _, s := range (space.Params{Space: r.Space, Point: x}).Settings() {
-			want[s.Name] = s.Value
+		return fmt.Sprint(has), len(has) == len(r.Space)
+	}
+	worked, broken, runs := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, t := range r.History.Records() {
+		at, ok := key(slices.Concat(t.Params.Settings(), t.Proposed))
+		switch {
+		case !ok:
+		case t.State == trial.Running:
+			runs[at] = runs[at] || !c.IgnoreRunning && t.Number != r.Number
+		case failed(&t):
+			broken[at] = true
+		case t.State.Done() && counts(&t, r.History):
+			worked[at] = true
 		}
-		return maps.Equal(has, want)
-	})
+	}
+	maps.DeleteFunc(broken, func(key string, _ bool) bool { return worked[key] })
+	at, _ := key(space.Params{Space: r.Space, Point: x}.Settings())
+	switch {
+	case len(worked)+len(broken) < size:
+		return worked[at] || broken[at] || runs[at]
+	case len(worked) == 0:
+		return false
+	}
+	return broken[at]
 }
 
 func subspaces(c Config, s space.Space) []space.Space {

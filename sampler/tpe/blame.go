@@ -1,0 +1,102 @@
+package tpe
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// blame judges how much failures have to do with the parameters. Where some part
+// of the space does not work, the nearest neighbour of a failed trial is likely to
+// have failed as well; where trials crash at random it fails as often as any other.
+//
+// It looks at the failed trials of the highest numbers, as many as mostBlamed.
+type blame struct {
+	finished, failed int
+	latest           []failure // by number
+}
+
+// failure is a failed trial and its nearest neighbour among the finished ones.
+type failure struct {
+	observation
+	distance float64
+	alike    bool // the neighbour has failed, or one that is as near
+}
+
+const (
+	mostBlamed = 100
+	// leastBlame is the share of its weight that a failed trial keeps in any case. A
+	// sum of exponentials must not lose its greatest term altogether.
+	leastBlame = 0.01
+)
+
+// update takes in the finished trials that are new to x, which has them, and
+// returns the share of its weight that a failed trial is to have: from leastBlame,
+// if failures are as likely anywhere, to 1.
+func (b *blame) update(x *index, fresh []observation) float64 {
+	b.finished += len(fresh)
+	for _, o := range fresh {
+		for i := range b.latest {
+			b.latest[i].meet(x.axes, o)
+		}
+	}
+	for _, o := range fresh {
+		if o.failed {
+			b.failed++
+			b.latest = append(b.latest, failure{o, math.Inf(1), false})
+		}
+	}
+	slices.SortFunc(b.latest, func(f, g failure) int { return cmp.Compare(f.number, g.number) })
+	b.latest = slices.Delete(b.latest, 0, max(0, len(b.latest)-mostBlamed))
+	for i := range b.latest {
+		if f := &b.latest[i]; math.IsInf(f.distance, 1) { // it is new, or alone
+			f.search(x)
+		}
+	}
+	if b.failed == b.finished {
+		return 1
+	}
+	// Two failures more, both with a neighbour like them: until there is evidence of
+	// the contrary, a failure has a reason.
+	alike, all := 2.0, 2.0
+	for _, f := range b.latest {
+		if f.alike {
+			alike++
+		}
+		all++
+	}
+	usual := float64(b.failed) / float64(b.finished)
+	return max(leastBlame, (alike/all-usual)/(1-usual))
+}
+
+// search looks for the neighbour of f among the finished trials of x.
+func (f *failure) search(x *index) {
+	o := observation{at: make([]float64, len(x.axes))}
+	for s, number := range x.g.numbers {
+		_, runs := slices.BinarySearchFunc(x.running, number, func(r observation, n int) int { return cmp.Compare(r.number, n) })
+		if !runs {
+			x.g.read(s, &o)
+			f.meet(x.axes, o)
+		}
+	}
+}
+
+// meet makes o the neighbour of f if it is nearer than the one that f has.
+func (f *failure) meet(axes []axis, o observation) {
+	if o.number == f.number {
+		return
+	}
+	distance := 0.0
+	for d := range axes {
+		by := f.at[d] - o.at[d]
+		if axes[d].kind == choice && by != 0 {
+			by = 1
+		}
+		distance += by * by
+	}
+	if distance < f.distance {
+		f.distance, f.alike = distance, o.failed
+	} else if distance == f.distance {
+		f.alike = f.alike || o.failed
+	}
+}
