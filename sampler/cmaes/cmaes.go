@@ -80,7 +80,7 @@ type Config struct {
 // several studies.
 type Sampler struct {
 	cfg    Config
-	memory memory
+	memory sampler.Memory[searches]
 }
 
 var (
@@ -135,7 +135,10 @@ func (s *Sampler) Sample(ctx context.Context, r sampler.Request) (sampler.Propos
 	if axes == nil {
 		return s.cfg.Independent.Sample(ctx, r)
 	}
-	return s.memory.propose(s.cfg, axes, r)
+	var p sampler.Proposal
+	var err error
+	s.memory.Use(r.History, func(m *searches) { p, err = m.of(s.cfg, axes, r.History).propose(s.cfg, r) })
+	return p, err
 }
 
 // searched returns the axes of the search that r belongs to, by name, or nil if

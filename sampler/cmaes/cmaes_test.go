@@ -14,6 +14,7 @@ import (
 	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/sampler/cmaes"
 	"github.com/attune-hpo/attune/sampler/random"
+	"github.com/attune-hpo/attune/sampler/samplertest"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage/memory"
 	"github.com/attune-hpo/attune/study"
@@ -346,4 +347,13 @@ func BenchmarkAsk(b *testing.B) {
 			}
 		})
 	}
+}
+
+func TestSampler(t *testing.T) {
+	samplertest.Run(t, samplertest.Config{
+		New:          func(space.Space) sampler.Sampler { return cmaes.New(cmaes.Config{}) },
+		Trials:       120,
+		Ranks:        true,
+		OneObjective: true,
+	})
 }

@@ -7,7 +7,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/space"
@@ -40,18 +39,15 @@ func sortByName(s space.Space) {
 	slices.SortFunc(s, func(a, b space.Axis) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-// memory keeps searches, so that they need not be computed anew for each request.
-type memory struct {
-	mu    sync.Mutex
-	known []*replay // the last used at the end
-}
+// searches are what is known of one history: a replay for each of the last few
+// spaces, the last used at the end.
+type searches struct{ known []*replay }
 
-const mostReplays = 16
+const mostReplays = 8
 
 // A replay is what the history of one study says of one search, as far as it was
 // read.
 type replay struct {
-	id       any // of the history
 	axes     space.Space
 	identity string
 	read     int // finished trials taken in
@@ -62,6 +58,7 @@ type replay struct {
 	search *search            // its generation is the last that is in told, or 0 and not warmed
 	warmed bool
 	used   map[int]bool // numbers of those that it has learnt from
+	partly bool         // it should have learnt from trials that the view lacked
 }
 
 // A candidate is a finished trial that lies in the domain.
@@ -80,25 +77,16 @@ type notedStep struct {
 	numbers []int
 }
 
-func (m *memory) propose(cfg Config, axes space.Space, r sampler.Request) (sampler.Proposal, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	p := m.of(cfg, axes, r.History)
-	return p.propose(cfg, r)
-}
-
-// of returns the replay of h, which is up to date with it.
-func (m *memory) of(cfg Config, axes space.Space, h trial.Snapshot) *replay {
-	p := &replay{}
-	at := slices.IndexFunc(m.known, func(p *replay) bool { return p.id == h.ID() && p.axes.Equal(axes) })
-	if at >= 0 {
-		p = m.known[at]
+// of returns the replay of h for axes, which is up to date with it.
+func (m *searches) of(cfg Config, axes space.Space, h trial.Snapshot) *replay {
+	p := newReplay(cfg, axes, h)
+	if at := slices.IndexFunc(m.known, func(p *replay) bool { return p.axes.Equal(axes) }); at >= 0 {
+		if known := m.known[at]; !known.partly && known.take(h) {
+			p = known
+		}
 		m.known = slices.Delete(m.known, at, at+1)
 	}
-	if p.search == nil || p.read > h.Len() || !p.take(h) {
-		p = newReplay(cfg, axes, h)
-		p.take(h)
-	}
+	p.take(h)
 	if len(m.known) == mostReplays {
 		m.known = slices.Delete(m.known, 0, 1)
 	}
@@ -110,7 +98,7 @@ func (m *memory) of(cfg Config, axes space.Space, h trial.Snapshot) *replay {
 
 func newReplay(cfg Config, axes space.Space, h trial.Snapshot) *replay {
 	return &replay{
-		id: h.ID(), axes: axes, identity: identity(axes), trials: map[int]*candidate{}, told: map[int]notedStep{}, used: map[int]bool{},
+		axes: axes, identity: identity(axes), trials: map[int]*candidate{}, told: map[int]notedStep{}, used: map[int]bool{},
 		search: newSearch(newDomain(axes), cfg, h.Header().Seed),
 	}
 }
@@ -234,6 +222,8 @@ func (p *replay) step(s *search, numbers []int) {
 	for _, n := range numbers {
 		if c, ok := p.trials[n]; ok {
 			batch = append(batch, c)
+		} else {
+			p.partly = true
 		}
 	}
 	slices.SortFunc(batch, better)
