@@ -55,7 +55,7 @@ refused: deploy: the export does not predict what the native model does: 14## of
 `,
 	"multiobjective": `### trials are on the front: the larger the model, the smaller the error
 1 x   8: error 0.259 with     64 parameters
-1 x 247: error 0.111 with  61009 parameters
+1 x 256: error 0.110 with  65536 parameters
 `,
 	"parallel": `10# trials complete and 0 failed, in # processes
 best: 0.####

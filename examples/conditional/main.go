@@ -80,7 +80,7 @@ func search(ctx context.Context, name string, s space.Space) error {
 		return err
 	}
 	defer st.Close()
-	if err := st.Optimize(ctx, study.Func(objective), study.Run{Trials: 60}); err != nil {
+	if err := st.Optimize(ctx, study.Func(objective), study.Run{Trials: 150}); err != nil {
 		return err
 	}
 	best, err := st.Best(ctx)
