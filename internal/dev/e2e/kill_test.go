@@ -31,6 +31,10 @@ const (
 
 func TestMain(m *testing.M) {
 	if file := os.Getenv(fileEnv); file != "" {
+		work := work
+		if os.Getenv(slowEnv) != "" {
+			work = workSlowly
+		}
 		if err := work(context.Background(), file); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)

@@ -1,0 +1,104 @@
+//go:build unix
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/sampler/random"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/storage/sqlite"
+	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
+)
+
+const slowEnv = "ATTUNE_E2E_SLOW" // makes a worker evaluate one slow trial
+
+// slowGrace is how long the worker of a slow trial may be silent.
+const slowGrace = 500 * time.Millisecond
+
+// workSlowly evaluates one trial that takes five times the grace.
+func workSlowly(ctx context.Context, file string) error {
+	st, err := study.Open(ctx, sqlite.File(file), "suspended", study.Config{
+		Sampler:  random.Sampler{},
+		Grace:    slowGrace,
+		Observer: study.On(func(_ context.Context, e study.Warned) { fmt.Fprintln(os.Stderr, "warning:", e.Err) }),
+	})
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	x := space.Float("x", 0, 1)
+	return st.Optimize(ctx, study.Func(func(_ context.Context, t *study.Trial) (float64, error) {
+		time.Sleep(5 * slowGrace)
+		return x.Suggest(t), nil
+	}), study.Run{Trials: 1})
+}
+
+// A process that is suspended for longer than the grace, as by a laptop's lid,
+// finds its own trial silent when it wakes up.
+func TestASuspendedProcessKeepsItsTrial(t *testing.T) {
+	t.Setenv(slowEnv, "1")
+	var all sync.WaitGroup
+	for range 8 { // it is a matter of luck which of its tickers wakes up first
+		file := filepath.Join(t.TempDir(), "suspended.db")
+		var log strings.Builder
+		cmd := worker(t, file, &log)
+		all.Go(func() {
+			defer func() {
+				assert.NoError(t, cmd.Wait())
+				assert.Empty(t, log.String())
+			}()
+			if !assert.NoError(t, awaitRunning(t.Context(), file)) {
+				return
+			}
+			assert.NoError(t, cmd.Process.Signal(syscall.SIGSTOP))
+			time.Sleep(3 * slowGrace)
+			assert.NoError(t, cmd.Process.Signal(syscall.SIGCONT))
+		})
+		t.Cleanup(func() {
+			v, err := study.Read(context.Background(), sqlite.File(file), "suspended")
+			require.NoError(t, err)
+			defer v.Close()
+			h, err := v.Snapshot(context.Background())
+			require.NoError(t, err)
+			require.Len(t, h.Records(), 1)
+			assert.Equal(t, trial.Complete, h.Records()[0].State)
+		})
+	}
+	all.Wait()
+}
+
+// awaitRunning waits until the file has a trial that runs.
+func awaitRunning(ctx context.Context, file string) error {
+	v, err := study.Read(ctx, sqlite.File(file), "suspended")
+	for ; err != nil; v, err = study.Read(ctx, sqlite.File(file), "suspended") {
+		if ctx.Err() != nil {
+			return err
+		}
+		time.Sleep(5 * time.Millisecond) // the file, and then the study, is being created
+	}
+	defer v.Close()
+	changes := v.Watch(ctx)
+	h, err := v.Snapshot(ctx)
+	if err != nil || len(h.Running()) > 0 {
+		return err
+	}
+	for r, err := range changes {
+		if err != nil || r.State == trial.Running {
+			return err
+		}
+	}
+	return ctx.Err()
+}
