@@ -3,6 +3,7 @@
 TOOL  := go tool -modfile=internal/dev/tools/go.mod
 COUNT ?= 6
 BENCH ?= .
+FUZZ  ?= .
 
 .DEFAULT_GOAL := help
 
@@ -49,6 +50,10 @@ test-nocgo: ## Build everything without cgo, and test storage/sqlite so, beside 
 	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
 	CGO_ENABLED=1 go test -c -o "$$dir/worker" ./storage/sqlite && \
 	ATTUNE_SQLITE_WORKER="$$dir/worker" CGO_ENABLED=0 go test ./storage/sqlite
+
+.PHONY: fuzz
+fuzz: ## Fuzz every target for a minute (FUZZTIME=1m FUZZWORKERS=n FUZZ=regexp)
+	scripts/fuzz.sh '$(FUZZ)'
 
 .PHONY: examples
 examples: ## Build and run every example

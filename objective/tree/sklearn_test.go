@@ -306,9 +306,9 @@ func TestScikitLearnRefusesPrograms(t *testing.T) {
 }
 
 func FuzzReadScikitLearn(f *testing.F) {
+	var seeds [][]byte
 	for _, format := range []string{"pickle 0", "pickle 2", "pickle 4", "joblib"} {
-		f.Add(sklFile(f, "tree, pruned", format))
+		seeds = append(seeds, sklFile(f, "tree, pruned", format))
 	}
-	f.Add(sklFile(f, "isolation, two rows", "joblib"))
-	fuzz(f, "sklearn/1.9.1", "none", ReadScikitLearn)
+	fuzz(f, ReadScikitLearn, seeds...)
 }
