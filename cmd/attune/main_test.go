@@ -106,6 +106,12 @@ func golden(t *testing.T, name, got string) {
 	assert.Equal(t, string(want), got)
 }
 
+// studyLine is what is read here of each study that "studies --format json" lists.
+type studyLine struct {
+	Name                              string
+	Complete, Pruned, Failed, Running int
+}
+
 // A first use, from a CSV to forecasts.
 func TestTour(t *testing.T) {
 	t.Parallel()
@@ -159,7 +165,7 @@ func TestTour(t *testing.T) {
 	})
 	t.Run("studies", func(t *testing.T) {
 		golden(t, "studies.txt", succeed(t, dir, "studies"))
-		var list []summary
+		var list []studyLine
 		require.NoError(t, json.Unmarshal([]byte(succeed(t, dir, "studies", "--format", "json")), &list))
 		require.Len(t, list, 1)
 		assert.Equal(t, "air-passengers/lightgbm", list[0].Name)
@@ -512,7 +518,7 @@ func TestResume(t *testing.T) {
 				assert.NotContains(t, before, "failed")
 			}
 
-			var list []summary
+			var list []studyLine
 			require.NoError(t, json.Unmarshal([]byte(succeed(t, dir, "studies", "--format", "json")), &list))
 			were := list[0].Complete
 			assert.Zero(t, list[0].Failed)

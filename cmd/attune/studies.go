@@ -16,7 +16,6 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -110,22 +109,6 @@ func pick(ctx context.Context, store *sqlite.Store, name string) (string, error)
 	return best, nil
 }
 
-// A summary is a study in a line.
-type summary struct {
-	Name       string    `json:"name"`
-	Directions []string  `json:"directions"`
-	Metrics    []string  `json:"metrics,omitempty"`
-	Complete   int       `json:"complete"`
-	Pruned     int       `json:"pruned"`
-	Failed     int       `json:"failed"`
-	Running    int       `json:"running"`
-	Waiting    int       `json:"waiting"`
-	Best       *float64  `json:"best,omitempty"` // null for none, and for several objectives
-	BestTrial  *int      `json:"best_trial,omitempty"`
-	Begun      time.Time `json:"begun,omitzero"`
-	Latest     time.Time `json:"latest,omitzero"` // when the last trial finished
-}
-
 func studiesCommand() *cobra.Command {
 	var storage, format string
 	cmd := &cobra.Command{
@@ -162,47 +145,42 @@ func formatFlag(cmd *cobra.Command, format *string, values ...string) {
 	complete(cmd, "format", values...)
 }
 
-func summaries(ctx context.Context, store *sqlite.Store) ([]summary, error) {
+func summaries(ctx context.Context, store *sqlite.Store) ([]trial.Summary, error) {
 	all, err := study.List(ctx, store)
 	if err != nil {
 		return nil, err
 	}
-	list := []summary{}
+	list := []trial.Summary{}
 	for _, s := range all {
 		h, err := snapshot(ctx, store, s.Name)
 		if err != nil {
 			return nil, err
 		}
-		sum := h.Summary()
-		l := summary{Name: s.Name, Metrics: s.Metrics(), Complete: sum.Complete, Pruned: sum.Pruned, Failed: sum.Failed,
-			Running: sum.Running, Waiting: sum.Waiting, Begun: sum.Begun, Latest: sum.Latest}
-		for i := range s.Objectives() {
-			l.Directions = append(l.Directions, s.Direction(i).String())
-		}
-		if sum.Best != nil && !math.IsInf(sum.Best.Values[0], 0) {
-			l.Best, l.BestTrial = &sum.Best.Values[0], &sum.Best.Number
-		}
-		list = append(list, l)
+		list = append(list, h.Summary())
 	}
 	return list, nil
 }
 
-func writeSummaries(w io.Writer, list []summary) error {
+func writeSummaries(w io.Writer, list []trial.Summary) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "study\tobjective\tbest\tcomplete\tpruned\tfailed\trunning\twaiting\tlatest trial")
 	for _, s := range list {
-		objective := strings.Join(s.Directions, ", ")
-		if len(s.Metrics) == 1 {
-			objective += " " + s.Metrics[0]
+		var directions []string
+		for i := range s.Header.Objectives() {
+			directions = append(directions, s.Header.Direction(i).String())
+		}
+		objective := strings.Join(directions, ", ")
+		if names := s.Header.Metrics(); len(names) == 1 {
+			objective += " " + names[0]
 		}
 		best, latest := "-", "-"
 		if s.Best != nil {
-			best = fmt.Sprintf("%.6g", *s.Best)
+			best = fmt.Sprintf("%.6g", s.Best.Values[0])
 		}
 		if !s.Latest.IsZero() {
 			latest = utc(s.Latest)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n", s.Name, objective, best, s.Complete, s.Pruned, s.Failed, s.Running, s.Waiting, latest)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n", s.Header.Name, objective, best, s.Complete, s.Pruned, s.Failed, s.Running, s.Waiting, latest)
 	}
 	return t.Flush()
 }
