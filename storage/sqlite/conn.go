@@ -60,12 +60,17 @@ func (c *conn) close() error {
 	err = errors.Join(err, c.files.closeLog())
 	if c.switched {
 		// Two that close at once are in each other's way; a third try is enough
-		// for one of them. Who fails leaves it to those that have the file open.
-		for range 3 {
-			if _, err := c.text("PRAGMA journal_mode = DELETE"); !driver.Busy(err) {
-				break
+		// for one of them. Who fails leaves it to those that have the file open, but
+		// they may be readers: so the file itself has everything already.
+		whole := false
+		for i := 0; i < 3 && !whole; i++ {
+			_, err := c.text("PRAGMA journal_mode = DELETE")
+			if whole = !driver.Busy(err); !whole {
+				time.Sleep(time.Duration(1+rand.IntN(10)) * time.Millisecond)
 			}
-			time.Sleep(time.Duration(1+rand.IntN(10)) * time.Millisecond)
+		}
+		if !whole {
+			_, _ = c.text("PRAGMA wal_checkpoint(PASSIVE)") // as far as nobody is in the way
 		}
 		c.closeStmts()
 	}

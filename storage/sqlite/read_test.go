@@ -118,3 +118,36 @@ func TestLeasesEndByAClockThatNobodySets(t *testing.T) {
 		assert.Zero(t, n, "a worker that has just given a sign of life is alive")
 	}
 }
+
+// A reader that has the file open when the last worker closes it leaves it in two
+// pieces. The file itself has everything all the same.
+func TestAWorkerThatClosesBeforeAReaderLeavesAWholeFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	writer, err := File(path).Create(t.Context(), trial.Header{Name: "a"})
+	require.NoError(t, err)
+	reader, err := File(path).Read(t.Context(), "a")
+	require.NoError(t, err)
+	for range 20 {
+		_, err = writer.Start(t.Context(), time.Now(), "")
+		require.NoError(t, err)
+	}
+	count := func(l storage.Ledger) (n int) {
+		for _, err := range l.Since(t.Context(), 0) {
+			require.NoError(t, err)
+			n++
+		}
+		return n
+	}
+	require.Equal(t, 20, count(reader))
+	require.NoError(t, writer.Close())
+
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	copied := filepath.Join(t.TempDir(), "copy.db")
+	require.NoError(t, os.WriteFile(copied, data, 0o644))
+	require.NoError(t, reader.Close())
+	l, err := File(copied).Open(t.Context(), "a")
+	require.NoError(t, err)
+	assert.Equal(t, 20, count(l))
+	require.NoError(t, l.Close())
+}
