@@ -57,7 +57,7 @@ func copyStudy(ctx context.Context, from storage.Store, name string, to storage.
 	if newName == "" {
 		return fmt.Errorf("%w: the new name is empty", ErrConfig)
 	}
-	source, err := from.Open(ctx, name)
+	source, err := storage.Read(ctx, from, name)
 	if err != nil {
 		return err
 	}

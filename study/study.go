@@ -15,6 +15,42 @@
 // the same time, and one that was interrupted goes on where it stopped. The
 // package knows the seams (sampler, pruner, storage) and none of what is behind
 // them, and does no I/O of its own but through the storage.
+//
+// # Working on a study
+//
+// [Study.Optimize] evaluates an [Objective] in this process, in goroutines.
+//
+// [Study.Ask] and [Study.Tell] are for evaluations that are not a function call: a
+// job queue, a laboratory, the clients of a server. Three settings and methods
+// serve them. [Config.Renewal] says who shows that the worker of a trial is alive;
+// [Study.Renew] and [Study.Reap] do so, and find the dead. [Study.Attach] goes on
+// with a trial in another process. [Study.AskOnce] may be repeated: it gives one
+// trial for each key.
+//
+// # Reading a study
+//
+// [Read] opens a study without a sampler, and without the right to change it. The
+// [View] gives snapshots of all trials, and [View.Watch] yields what changes, in
+// whatever process:
+//
+//	v, err := study.Read(ctx, sqlite.File("attune.db"), "lightgbm")
+//	if err != nil { ... }
+//	defer v.Close()
+//	changes := v.Watch(ctx)        // from here on
+//	h, err := v.Snapshot(ctx)      // what there is
+//	for r, err := range changes {  // until ctx is done
+//		...
+//	}
+//
+// What this process does itself, a [Config.Observer] hears at once.
+//
+// # What goes wrong
+//
+// An objective that fails, panics or is pruned costs its trial. So does another
+// process that changes a trial of this one, or takes its worker for dead: that is a
+// [Warned] event. While the storage is locked by others ([storage.ErrBusy]), what
+// was to be written is tried again for a minute. Anything else that the storage or
+// the sampler cannot do ends the run, and is returned by [Study.Optimize].
 package study
 
 import (
