@@ -269,7 +269,7 @@ func TestCheckVersion(t *testing.T) {
 func TestBinding(t *testing.T) {
 	mod, err := os.ReadFile("../../go.mod")
 	require.NoError(t, err)
-	require.Contains(t, string(mod), "github.com/yalue/onnxruntime_go "+Binding)
+	require.Contains(t, string(mod), "github.com/yalue/onnxruntime_go "+binding)
 }
 
 func TestBuilds(t *testing.T) {

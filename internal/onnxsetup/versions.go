@@ -6,9 +6,9 @@ import "runtime"
 const (
 	// Version is the release of ONNX Runtime that [Setup] fetches and tests run.
 	Version = "1.24.3"
-	// Binding is the version of github.com/yalue/onnxruntime_go in go.mod. It is
+	// binding is the version of github.com/yalue/onnxruntime_go in go.mod. It is
 	// compiled against the C interface of release 1.24, which all later releases keep.
-	Binding = "v1.27.0"
+	binding = "v1.27.0"
 	// Oldest is the first minor release of ONNX Runtime 1.x that the binding can load.
 	Oldest = 24
 

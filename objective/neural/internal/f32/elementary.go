@@ -20,18 +20,15 @@ const (
 	expLow  = -104 // eˣ is 0 from here down,
 	expHigh = 89   // +Inf from here up
 	tanhTop = 20   // tanh x is 1 for 2x from here up
-
-	geluA = 0.7978845608028654 // √(2/π)
-	geluB = 0.044715
 )
 
 // constants are the constants in the order in which the kernels know them, each filling
 // a vector.
-var constants = func() (t [20][8]float32) {
+var constants = func() (t [16][8]float32) {
 	for i, c := range []float32{
 		round, log2e, -ln2Hi, -ln2Lo, q4, q3, q2, q1, q0, 1,
 		expLow, expHigh, tanhTop, float32(math.Copysign(0, -1)), math.Float32frombits(1<<31 - 1),
-		0.5, geluA, geluB, 3 * geluB, 2,
+		2,
 	} {
 		for j := range t[i] {
 			t[i][j] = c
@@ -81,20 +78,3 @@ func tanh(x float32) float32 {
 }
 
 func abs(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }
-
-func gelu(x float32) float32 {
-	t := tanh(geluInner(x))
-	h := 0.5 * x
-	return fma(h, t, h)
-}
-
-func geluInner(x float32) float32 {
-	return geluA * x * fma(geluB*x, x, 1)
-}
-
-func geluGrad(x float32) float32 {
-	t := tanh(geluInner(x))
-	slope := float32(geluA) * fma(3*geluB*x, x, 1)
-	h := 0.5 * x
-	return fma(h*slope, fma(-t, t, 1), fma(0.5, t, 0.5))
-}

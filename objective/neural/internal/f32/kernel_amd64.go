@@ -36,25 +36,13 @@ func transposeVectors(dst *float32, ldd int, src *float32, lds int, blocks int)
 // loops of their callers are their twins.
 
 //go:noescape
-func expVectors(dst, src *float32, vectors int, table *[20][8]float32)
+func expVectors(dst, src *float32, vectors int, table *[16][8]float32)
 
 //go:noescape
-func sigmoidVectors(dst, src *float32, vectors int, table *[20][8]float32)
+func lstmCellVectors(h, c, tanhC, gates, cPrev *float32, hidden, vectors int, table *[16][8]float32)
 
 //go:noescape
-func tanhVectors(dst, src *float32, vectors int, table *[20][8]float32)
-
-//go:noescape
-func geluVectors(dst, src *float32, vectors int, table *[20][8]float32)
-
-//go:noescape
-func geluGradVectors(dx, x, dy *float32, vectors int, table *[20][8]float32)
-
-//go:noescape
-func lstmCellVectors(h, c, tanhC, gates, cPrev *float32, hidden, vectors int, table *[20][8]float32)
-
-//go:noescape
-func lstmCellGradVectors(dgates, dc, dh, gates, tanhC, cPrev *float32, hidden, vectors int, table *[20][8]float32)
+func lstmCellGradVectors(dgates, dc, dh, gates, tanhC, cPrev *float32, hidden, vectors int, table *[16][8]float32)
 
 //go:noescape
 func addVectors(dst, a, b *float32, vectors int)

@@ -5,14 +5,10 @@ package f32
 // Without kernels the plain functions do the work; nothing calls those below.
 const vector, wide = false, false
 
-func expVectors(dst, src *float32, vectors int, table *[20][8]float32)       {}
-func sigmoidVectors(dst, src *float32, vectors int, table *[20][8]float32)   {}
-func tanhVectors(dst, src *float32, vectors int, table *[20][8]float32)      {}
-func geluVectors(dst, src *float32, vectors int, table *[20][8]float32)      {}
-func geluGradVectors(dx, x, dy *float32, vectors int, table *[20][8]float32) {}
-func lstmCellVectors(h, c, tanhC, gates, cPrev *float32, hidden, vectors int, table *[20][8]float32) {
+func expVectors(dst, src *float32, vectors int, table *[16][8]float32) {}
+func lstmCellVectors(h, c, tanhC, gates, cPrev *float32, hidden, vectors int, table *[16][8]float32) {
 }
-func lstmCellGradVectors(dgates, dc, dh, gates, tanhC, cPrev *float32, hidden, vectors int, table *[20][8]float32) {
+func lstmCellGradVectors(dgates, dc, dh, gates, tanhC, cPrev *float32, hidden, vectors int, table *[16][8]float32) {
 }
 func addVectors(dst, a, b *float32, vectors int)                         {}
 func mulVectors(dst, a, b *float32, vectors int)                         {}

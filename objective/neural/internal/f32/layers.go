@@ -31,32 +31,6 @@ func ReluGrad(dx, x, dy []float32) {
 	}
 }
 
-// Gelu sets dst to ½x(1 + tanh(√(2/π)(x + 0.044715x³))) for each x of src: the tanh form
-// of the Gaussian error linear unit (Hendrycks and Gimpel 2016, arXiv:1606.08415). dst
-// may be src, but [GeluGrad] needs src as it was.
-func Gelu(dst, src []float32) {
-	sameLen("Gelu", len(dst), len(src))
-	i := whole(len(src))
-	if i > 0 {
-		geluVectors(&dst[0], &src[0], i, &constants)
-	}
-	for i *= 8; i < len(src); i++ {
-		dst[i] = gelu(src[i])
-	}
-}
-
-// GeluGrad sets dx to dy times the derivative of [Gelu] at x. dx may be x or dy.
-func GeluGrad(dx, x, dy []float32) {
-	sameLen("GeluGrad", len(dx), len(x), len(dy))
-	i := whole(len(x))
-	if i > 0 {
-		geluGradVectors(&dx[0], &x[0], &dy[0], i, &constants)
-	}
-	for i *= 8; i < len(x); i++ {
-		dx[i] = dy[i] * geluGrad(x[i])
-	}
-}
-
 // Softmax sets each row of dst, of cols elements, to the softmax of the row of src. An
 // element of -Inf has no part in it. A row with +Inf or NaN gives NaN, as does one of -Inf
 // alone. dst may be src. It panics unless len(src) is a multiple of cols.

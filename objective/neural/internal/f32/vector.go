@@ -41,50 +41,6 @@ func Exp(dst, src []float32) {
 	}
 }
 
-// Tanh sets dst to the hyperbolic tangent of each x of src, to within 2.6 ulp. Of ±Inf it
-// is ±1, of NaN NaN. dst may be src.
-func Tanh(dst, src []float32) {
-	sameLen("Tanh", len(dst), len(src))
-	if !vector {
-		for i, x := range src {
-			dst[i] = tanh(x)
-		}
-		return
-	}
-	n := len(src) / 8
-	if n > 0 {
-		tanhVectors(&dst[0], &src[0], n, &constants)
-	}
-	if rest := src[8*n:]; len(rest) > 0 {
-		var t [8]float32
-		copy(t[:], rest)
-		tanhVectors(&t[0], &t[0], 1, &constants)
-		copy(dst[8*n:], t[:])
-	}
-}
-
-// Sigmoid sets dst to 1/(1+e⁻ˣ) for each x of src, to within 2.4 ulp. Of NaN it is NaN. dst
-// may be src.
-func Sigmoid(dst, src []float32) {
-	sameLen("Sigmoid", len(dst), len(src))
-	if !vector {
-		for i, x := range src {
-			dst[i] = sigmoid(x)
-		}
-		return
-	}
-	n := len(src) / 8
-	if n > 0 {
-		sigmoidVectors(&dst[0], &src[0], n, &constants)
-	}
-	if rest := src[8*n:]; len(rest) > 0 {
-		var t [8]float32
-		copy(t[:], rest)
-		sigmoidVectors(&t[0], &t[0], 1, &constants)
-		copy(dst[8*n:], t[:])
-	}
-}
-
 // Axpy adds alpha·x to y.
 func Axpy(alpha float32, x, y []float32) {
 	sameLen("Axpy", len(x), len(y))

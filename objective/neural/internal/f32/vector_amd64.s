@@ -18,11 +18,7 @@
 #define TOP     384(DX)
 #define SIGN    416(DX)
 #define REST    448(DX)
-#define HALF    480(DX)
-#define GELUA   512(DX)
-#define GELUB   544(DX)
-#define GELUB3  576(DX)
-#define TWO     608(DX)
+#define TWO     480(DX)
 
 // em and n for eˣ = 2ⁿ(1+em), n in the low bits of n; x is lost.
 #define EXPM1(x, n, r, em) \
@@ -85,7 +81,7 @@
 	VANDPS      SIGN, x, r     \
 	VORPS       r, y, y
 
-// func expVectors(dst, src *float32, vectors int, table *[20][8]float32)
+// func expVectors(dst, src *float32, vectors int, table *[16][8]float32)
 TEXT ·expVectors(SB), NOSPLIT, $0-32
 	MOVQ    dst+0(FP), DI
 	MOVQ    src+8(FP), SI
@@ -105,104 +101,7 @@ next:
 	VZEROUPPER
 	RET
 
-// func sigmoidVectors(dst, src *float32, vectors int, table *[20][8]float32)
-TEXT ·sigmoidVectors(SB), NOSPLIT, $0-32
-	MOVQ    dst+0(FP), DI
-	MOVQ    src+8(FP), SI
-	MOVQ    vectors+16(FP), CX
-	MOVQ    table+24(FP), DX
-	XORQ    AX, AX
-	VMOVUPS LOW, Y15
-
-next:
-	VMOVUPS (SI)(AX*1), Y0
-	SIGMOID(Y0, Y4, Y1, Y2, Y3, Y15)
-	VMOVUPS Y4, (DI)(AX*1)
-	ADDQ    $32, AX
-	DECQ    CX
-	JNZ     next
-	VZEROUPPER
-	RET
-
-// func tanhVectors(dst, src *float32, vectors int, table *[20][8]float32)
-TEXT ·tanhVectors(SB), NOSPLIT, $0-32
-	MOVQ    dst+0(FP), DI
-	MOVQ    src+8(FP), SI
-	MOVQ    vectors+16(FP), CX
-	MOVQ    table+24(FP), DX
-	XORQ    AX, AX
-	VMOVUPS TOP, Y15
-
-next:
-	VMOVUPS (SI)(AX*1), Y0
-	TANH(Y0, Y4, Y1, Y2, Y3, Y15)
-	VMOVUPS Y4, (DI)(AX*1)
-	ADDQ    $32, AX
-	DECQ    CX
-	JNZ     next
-	VZEROUPPER
-	RET
-
-// Y4 = tanh(a·x(1 + b·x²)) for x in Y0; Y5 is lost.
-#define GELUTANH \
-	VMULPS      GELUB, Y0, Y5       \
-	VFMADD213PS ONE, Y0, Y5         \
-	VMULPS      GELUA, Y0, Y4       \
-	VMULPS      Y4, Y5, Y5          \
-	TANH(Y5, Y4, Y1, Y2, Y3, Y15)
-
-// func geluVectors(dst, src *float32, vectors int, table *[20][8]float32)
-TEXT ·geluVectors(SB), NOSPLIT, $0-32
-	MOVQ    dst+0(FP), DI
-	MOVQ    src+8(FP), SI
-	MOVQ    vectors+16(FP), CX
-	MOVQ    table+24(FP), DX
-	XORQ    AX, AX
-	VMOVUPS TOP, Y15
-
-next:
-	VMOVUPS     (SI)(AX*1), Y0
-	GELUTANH
-	VMULPS      HALF, Y0, Y0
-	VFMADD213PS Y0, Y0, Y4          // ½x·t + ½x
-	VMOVUPS     Y4, (DI)(AX*1)
-	ADDQ        $32, AX
-	DECQ        CX
-	JNZ         next
-	VZEROUPPER
-	RET
-
-// func geluGradVectors(dx, x, dy *float32, vectors int, table *[20][8]float32)
-TEXT ·geluGradVectors(SB), NOSPLIT, $0-40
-	MOVQ    dx+0(FP), DI
-	MOVQ    x+8(FP), SI
-	MOVQ    dy+16(FP), BX
-	MOVQ    vectors+24(FP), CX
-	MOVQ    table+32(FP), DX
-	XORQ    AX, AX
-	VMOVUPS TOP, Y15
-
-next:
-	VMOVUPS      (SI)(AX*1), Y0
-	GELUTANH
-	VMULPS       GELUB3, Y0, Y5
-	VFMADD213PS  ONE, Y0, Y5
-	VMULPS       GELUA, Y5, Y5      // slope
-	VMULPS       HALF, Y0, Y0
-	VMULPS       Y5, Y0, Y5         // ½x·slope
-	VMOVUPS      HALF, Y6
-	VFMADD231PS  Y6, Y4, Y6         // ½t + ½
-	VFNMADD213PS ONE, Y4, Y4        // 1 - t²
-	VFMADD213PS  Y6, Y5, Y4
-	VMULPS       (BX)(AX*1), Y4, Y4
-	VMOVUPS      Y4, (DI)(AX*1)
-	ADDQ         $32, AX
-	DECQ         CX
-	JNZ          next
-	VZEROUPPER
-	RET
-
-// func lstmCellVectors(h, c, tanhC, gates, cPrev *float32, hidden, vectors int, table *[20][8]float32)
+// func lstmCellVectors(h, c, tanhC, gates, cPrev *float32, hidden, vectors int, table *[16][8]float32)
 TEXT ·lstmCellVectors(SB), NOSPLIT, $0-64
 	MOVQ    h+0(FP), DI
 	MOVQ    c+8(FP), SI
@@ -245,7 +144,7 @@ next:
 	VZEROUPPER
 	RET
 
-// func lstmCellGradVectors(dgates, dc, dh, gates, tanhC, cPrev *float32, hidden, vectors int, table *[20][8]float32)
+// func lstmCellGradVectors(dgates, dc, dh, gates, tanhC, cPrev *float32, hidden, vectors int, table *[16][8]float32)
 TEXT ·lstmCellGradVectors(SB), NOSPLIT, $0-72
 	MOVQ    dgates+0(FP), DI
 	MOVQ    dc+8(FP), SI
