@@ -106,6 +106,7 @@ func TestFixed(t *testing.T) {
 	assert.True(t, inner.asked[0].Space.Equal(space.Of(x)))
 	assert.True(t, inner.asked[0].Given.Space.Equal(space.Of(one, depth, act)), "what is fixed is given")
 	assert.Equal(t, []float64{7, 2, 2}, inner.asked[0].Given.Point)
+	assert.Equal(t, []string{"depth", "act"}, inner.asked[0].Fixed, "and no sampler has chosen it")
 	assert.Len(t, given.Point, 1, "and the request stays as it was")
 
 	_, err = s.Sample(t.Context(), r)

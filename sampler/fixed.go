@@ -3,6 +3,7 @@ package sampler
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/attune-hpo/attune/space"
@@ -105,6 +106,10 @@ func (f *fixed) Sample(ctx context.Context, r Request) (Proposal, error) {
 	r.Given = space.Params{
 		Space: append(r.Given.Space[:len(r.Given.Space):len(r.Given.Space)], pins.Space...),
 		Point: append(r.Given.Point[:len(r.Given.Point):len(r.Given.Point)], pins.Point...),
+	}
+	r.Fixed = slices.Clip(r.Fixed)
+	for _, a := range pins.Space {
+		r.Fixed = append(r.Fixed, a.Name)
 	}
 	asked := r.Space
 	r.Space = f.without(asked)

@@ -26,12 +26,17 @@ var (
 // A joint draw has a whole search space in Space. A parameter met only in the
 // objective is drawn alone, with what the trial has so far in Given: one request
 // serves joint, independent and partially fixed sampling.
+//
+// A sampler reads the slices of a request and does not change them.
 type Request struct {
-	Number  int            // of the trial
-	Space   space.Space    // axes to fill in, normalized; never empty; no axis has a single value
-	Given   space.Params   // already decided; read only
+	Number int          // of the trial
+	Space  space.Space  // axes to fill in, normalized; never empty; no axis has a single value
+	Given  space.Params // already decided
+	// Fixed names the parameters in Given that no sampler has chosen: whoever enqueued
+	// the trial did, or [Fixed]. It may name parameters that are not in Given.
+	Fixed   []string
 	History trial.Snapshot // everything known so far, this trial among the running
-	Rand    *rand.Rand     // seeded from the study's seed and Number
+	Rand    *rand.Rand     // seeded from the study's seed, Number and what is in Given
 }
 
 // A Proposal answers a [Request].

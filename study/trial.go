@@ -411,8 +411,12 @@ func (t *Trial) ask(axes space.Space, given space.Params) ([]float64, error) {
 			h = sc.Scope(t.rec.Number, h)
 		}
 	}
+	var fixed []string
+	for _, set := range t.rec.Fixed {
+		fixed = append(fixed, set.Name)
+	}
 	p, err := s.cfg.Sampler.Sample(t.ctx, sampler.Request{
-		Number: t.rec.Number, Space: axes, Given: given, History: h, Rand: drawRand(s.header.Seed, t.rec.Number, t.decidedCount()),
+		Number: t.rec.Number, Space: axes, Given: given, Fixed: fixed, History: h, Rand: drawRand(s.header.Seed, t.rec.Number, t.decidedCount()),
 	})
 	if err != nil {
 		return nil, err

@@ -96,6 +96,7 @@ type index struct {
 	running []observation // that are in, by number
 	best    []int         // numbers of the good trials that l has, ascending
 	l, g    *mixture
+	place   vicinity
 	blame   blame
 	past    past
 }
@@ -112,14 +113,15 @@ func newIndex(s space.Space) *index {
 		x.axes[i] = newAxis(a)
 	}
 	x.l, x.g = newMixture(x.axes), newMixture(x.axes)
-	x.past.axes = x.axes
+	x.place.axes, x.past.axes = x.axes, x.axes
 	return x
 }
 
 // size returns about how many bytes x takes.
 func (x *index) size() int {
 	const kernel, class = 60, 64
-	size := len(x.axes)*(len(x.g.numbers)+block)*kernel + 8*(len(x.past.worked)+len(x.past.failed))
+	size := len(x.axes)*(len(x.g.numbers)+block)*kernel + 24*x.place.near.total +
+		8*(len(x.past.worked)+len(x.past.failed)+len(x.place.far))
 	for _, m := range []*mixture{x.l, x.g} {
 		for d := range m.columns {
 			c := &m.columns[d].cells
@@ -130,8 +132,13 @@ func (x *index) size() int {
 }
 
 // update makes x what it would be had it been built for r. The numbers of the
-// best trials are ascending.
-func (x *index) update(r sampler.Request, best []int, ignoreRunning bool) {
+// good ones among all trials are ascending.
+func (x *index) update(c Config, r sampler.Request, good []int) {
+	x.place.moveTo(r)
+	best := x.place.best(c, good)
+	for _, m := range []*mixture{x.l, x.g} {
+		m.far, m.hint = x.place.far, x.place.hint()
+	}
 	var finished []observation
 	for ; x.read < r.History.Len(); x.read++ {
 		t := r.History.At(x.read)
@@ -143,7 +150,7 @@ func (x *index) update(r sampler.Request, best []int, ignoreRunning bool) {
 		}
 	}
 	var running []observation
-	if !ignoreRunning {
+	if !c.IgnoreRunning {
 		for i := range r.History.Running() {
 			t := &r.History.Running()[i]
 			if t.Number == r.Number {

@@ -24,6 +24,8 @@ type mixture struct {
 	in      []bool    // [slot]
 	failed  []bool    // [slot]; of the bad only
 	blame   float64   // the share of its weight that a failed trial has
+	far     set       // trials of other places; may have others, too
+	hint    float64   // the share of its weight that one of far has
 	columns []column  // [axis]
 	coef    []float64 // of quadratic exponents, as laid out in simd.go
 	base    []float64 // [slot], the sum of the constants of its kernels; -Inf if it has none
@@ -239,7 +241,8 @@ func (m *mixture) load(trials []observation, in func(number int) bool) {
 	fresh := newMixture(m.axes)
 	n := len(trials)
 	fresh.numbers = make([]int, n)
-	fresh.in, fresh.failed, fresh.blame = make([]bool, n), make([]bool, n), m.blame
+	fresh.in, fresh.failed = make([]bool, n), make([]bool, n)
+	fresh.blame, fresh.far, fresh.hint = m.blame, m.far, m.hint
 	var slots []int32
 	for s, o := range trials {
 		fresh.numbers[s], fresh.failed[s] = o.number, o.failed
@@ -407,6 +410,9 @@ func (m *mixture) weigh(equal bool) float64 {
 			}
 			if m.failed[s] {
 				w *= m.blame
+			}
+			if m.far.has(m.numbers[s]) {
+				w *= m.hint
 			}
 			i++
 		}

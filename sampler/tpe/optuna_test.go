@@ -157,9 +157,9 @@ func TestSplitAgreesWithOptuna(t *testing.T) {
 			var one, each split
 			for _, r := range records {
 				h.Put(r)
-				each.update(h.Snapshot())
+				each.update(h.Snapshot(), nil)
 			}
-			one.update(h.Snapshot())
+			one.update(h.Snapshot(), nil)
 			good := Config{}.resolved(len(directions)).good(one.total)
 			assert.Equal(t, c.Below, one.best(good), "case %d %v, %s", i, c.Directions, name)
 			assert.Equal(t, c.Below, each.best(good), "case %d %v, %s, one by one", i, c.Directions, name)

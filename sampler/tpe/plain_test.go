@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/trial"
 )
@@ -154,41 +155,90 @@ func recencyWeights(n int) []float64 {
 	return w
 }
 
-// plainEstimators returns the estimators of the good and the bad trials.
-func plainEstimators(c Config, number int, sp space.Space, h trial.Snapshot, best []int) (l, g *parzen) {
+// plainEstimators returns the estimators of the good and the bad trials for some
+// axes of r.
+func plainEstimators(c Config, r sampler.Request, sp space.Space) (l, g *parzen) {
 	axes := make([]axis, len(sp))
 	for i, a := range sp {
 		axes[i] = newAxis(a)
 	}
+	h := r.History
+	good, hint := plainGood(c, r, axes)
 	var below, above [][]float64
-	var fails, known []observation // of the bad, and of all that have finished
-	for _, r := range h.Records() {
-		observed := r.State.Done() && (counts(&r, h) || failed(&r)) ||
-			r.State == trial.Running && !c.IgnoreRunning && r.Number != number
-		at, ok := observe(axes, &r)
-		switch _, good := slices.BinarySearch(best, r.Number); {
-		case !observed || !ok:
-		case good:
-			below = append(below, at)
-		default:
-			above = append(above, at)
-			fails = append(fails, observation{r.Number, at, r.State == trial.Failed})
+	var weightBelow, weightAbove []float64 // beside those by age
+	var known []observation                // all that have finished
+	for _, t := range h.Records() {
+		at, ok := observe(axes, &t)
+		switch {
+		case !ok:
+			continue
+		case t.State.Done() && (counts(&t, h) || failed(&t)):
+			known = append(known, observation{t.Number, at, t.State == trial.Failed})
+		case t.State != trial.Running || c.IgnoreRunning || t.Number == r.Number:
+			continue
 		}
-		if observed && ok && r.State.Done() {
-			known = append(known, observation{r.Number, at, r.State == trial.Failed})
+		w := 1.0
+		if t.State.Done() && !plainNear(r, axes, t) {
+			w = hint
+		}
+		if slices.Contains(good, t.Number) {
+			below, weightBelow = append(below, at), append(weightBelow, w)
+			continue
+		}
+		if t.State == trial.Failed {
+			w = -w // to be blamed below
+		}
+		above, weightAbove = append(above, at), append(weightAbove, w)
+	}
+	for i, w := range recencyWeights(len(below)) {
+		if h.Objectives() == 1 {
+			weightBelow[i] *= w
 		}
 	}
-	weights := recencyWeights(len(below))
-	if h.Objectives() > 1 {
-		weights = slices.Repeat([]float64{1}, len(below))
+	for i, w := range recencyWeights(len(above)) {
+		if weightAbove[i] < 0 {
+			w *= -plainBlame(axes, known)
+		}
+		weightAbove[i] *= w
 	}
-	bad := recencyWeights(len(above))
-	for i, o := range fails {
-		if o.failed {
-			bad[i] *= plainBlame(axes, known)
+	return newParzen(axes, below, weightBelow), newParzen(axes, above, weightAbove)
+}
+
+// plainGood returns the numbers of the good trials, and the weight of a far one.
+func plainGood(c Config, r sampler.Request, axes []axis) (good []int, hint float64) {
+	var all, near split
+	all.update(r.History, nil)
+	near.update(r.History, func(t *trial.Record) bool { return plainNear(r, axes, *t) })
+	good = all.best(c.good(all.total))
+	if near.total < all.total && near.total >= c.Startup {
+		good = slices.DeleteFunc(good, func(number int) bool {
+			return slices.ContainsFunc(r.History.Records(), func(t trial.Record) bool { return t.Number == number && plainNear(r, axes, t) })
+		})
+		good = append(good, near.best(c.good(near.total))...)
+	}
+	n := 1 + float64(near.total)
+	return good, 1 / (n * n)
+}
+
+// plainNear reports whether a trial lies where r is about: at most a quarter
+// outside its bounds, at most a fifth from what is fixed.
+func plainNear(r sampler.Request, axes []axis, t trial.Record) bool {
+	for _, a := range axes {
+		if x, ok := a.read(&t); ok && a.kind != choice && math.Abs(a.position(x)) > 0.75 {
+			return false
 		}
 	}
-	return newParzen(axes, below, weights), newParzen(axes, above, bad)
+	for i, given := range r.Given.Space {
+		if !slices.Contains(r.Fixed, given.Name) || given.Distribution.Len() == 1 {
+			continue
+		}
+		a := newAxis(given)
+		x, ok := a.read(&t)
+		if !ok || a.kind == choice && x != r.Given.Point[i] || math.Abs(a.position(x)-a.position(r.Given.Point[i])) > 0.2 {
+			return false
+		}
+	}
+	return true
 }
 
 // plainBlame compares how often the nearest neighbour of a failed trial has failed

@@ -30,8 +30,9 @@ func compareRanked(a, b ranked) int {
 	return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.second, b.second), cmp.Compare(a.number, b.number))
 }
 
-// update takes in the finished trials of h beyond those it has.
-func (s *split) update(h trial.Snapshot) {
+// update takes in the finished trials of h beyond those it has, those that keep
+// accepts; nil accepts all.
+func (s *split) update(h trial.Snapshot, keep func(r *trial.Record) bool) {
 	bulk := h.Len()-s.read > 64 // sort at the end
 	add := func(list *[]ranked, r ranked) {
 		i := len(*list)
@@ -43,7 +44,7 @@ func (s *split) update(h trial.Snapshot) {
 	var losses [][]float64
 	for ; s.read < h.Len(); s.read++ {
 		r := h.At(s.read)
-		if !counts(r, h) {
+		if !counts(r, h) || keep != nil && !keep(r) {
 			continue
 		}
 		s.total++

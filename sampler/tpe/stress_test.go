@@ -118,6 +118,10 @@ func (s *stress) request() sampler.Request {
 		given := space.Int("single", 4, 4+s.rng.IntN(2)).Axis()
 		r.Given = space.Params{Space: space.Space{given}, Point: []float64{4}}
 	}
+	if free := r.Space.Index("p0"); free == 0 && len(r.Space) > 1 && s.rng.IntN(4) == 0 { // of few values, so that some come again
+		r.Given = space.Params{Space: r.Space[:1], Point: []float64{unit.From(r.Space[0].Distribution, float64(s.rng.IntN(3))/2)}}
+		r.Space, r.Fixed = r.Space[1:], []string{"p0"}
+	}
 	return r
 }
 

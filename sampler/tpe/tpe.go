@@ -16,7 +16,14 @@
 //     nearest neighbours of failed trials say, by how often they failed as well.
 //     Trials that failed because their run was being ended are ignored.
 //   - All trials take part in the split, but only those that have every axis of
-//     the request are in the densities. What the trial was given is not looked at.
+//     the request are in the densities.
+//   - Trials far from where the request looks do not decide: those outside its
+//     bounds, by more than a quarter of their distance, as there may be when bounds
+//     were changed; and those with another choice, or a number farther away than a
+//     fifth of its range, where a person or [sampler.Fixed] has fixed a value. Once
+//     there are Startup trials near, the good ones are those that are good among
+//     them. A far trial has the weight 1/(1+n)² beside n near ones. Values that a
+//     sampler has drawn earlier for the same trial are not looked at.
 //   - Each observation has a kernel: on each axis a normal distribution truncated
 //     to the bounds, as wide as the gap to its neighbours, or a distribution over
 //     the choices. A last kernel, the prior, covers everything.
@@ -123,12 +130,12 @@ func (s *Sampler) Sample(_ context.Context, r sampler.Request) (sampler.Proposal
 
 // sample writes what is proposed for r to point.
 func (k *history) sample(c Config, r sampler.Request, point []float64) {
-	k.split.update(r.History)
+	k.split.update(r.History, nil)
 	tried := k.past(c, r)
 	startup := r.History.Evaluated() < c.Startup
-	var best []int
+	var good []int
 	if !startup {
-		best = k.split.best(c.good(k.split.total))
+		good = k.split.best(c.good(k.split.total))
 	}
 	for range rounds {
 		switch {
@@ -137,12 +144,12 @@ func (k *history) sample(c Config, r sampler.Request, point []float64) {
 				point[i] = unit.Draw(a.Distribution, r.Rand)
 			}
 		case c.Kernel == Multivariate:
-			k.draw(c, best, r, tried, point)
+			k.draw(c, good, r, tried, point)
 		default:
 			for i, a := range r.Space {
 				axis := r
 				axis.Space = space.Space{a}
-				k.draw(c, best, axis, nil, point[i:i+1])
+				k.draw(c, good, axis, nil, point[i:i+1])
 			}
 			c.Candidates = (c.Candidates + 1) / 2 // of as many again the same would win
 		}
@@ -185,9 +192,9 @@ func (c Config) good(n int) int {
 
 // draw writes the best of the candidates for the axes of r to point: of those that
 // were not tried, if there are any.
-func (k *history) draw(c Config, best []int, r sampler.Request, tried *past, point []float64) {
+func (k *history) draw(c Config, good []int, r sampler.Request, tried *past, point []float64) {
 	x := k.indexes.of(r.Space, r.Number)
-	x.update(r, best, c.IgnoreRunning)
+	x.update(c, r, good)
 	several := r.History.Objectives() > 1
 	w := &k.work
 

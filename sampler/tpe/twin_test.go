@@ -128,15 +128,12 @@ func randomRecord(rng *rand.Rand, s space.Space, number, objectives int, running
 func requirePlain(t *testing.T, c Config, r sampler.Request, point []float64) {
 	t.Helper()
 	c = c.resolved(r.History.Objectives())
-	var all split
-	all.update(r.History)
-	best := all.best(c.good(all.total))
 	repeats := func(x []float64) bool { return !c.Repeat && plainTried(c, r, x) }
 	var wants string
 	for range rounds {
 		found, left := true, point
 		for _, s := range subspaces(c, r.Space) {
-			l, g := plainEstimators(c, r.Number, s, r.History, best)
+			l, g := plainEstimators(c, r, s)
 			top, proposed := math.Inf(-1), math.Inf(-1)
 			var argmax []float64
 			fresh := false
@@ -272,8 +269,14 @@ func TestTwins(t *testing.T) {
 				if len(open) > 0 {
 					asks = open[rng.IntN(len(open))]
 				}
+				given := space.Params{Space: s[:1], Point: []float64{unit.Draw(s[0].Distribution, rng)}}
+				part := len(s) > 1 && rng.IntN(4) == 0
 				request := func() sampler.Request {
-					return sampler.Request{Number: asks, Space: s, History: h.Snapshot(), Rand: rand.New(rand.NewPCG(seed, uint64(number)))}
+					r := sampler.Request{Number: asks, Space: s, History: h.Snapshot(), Rand: rand.New(rand.NewPCG(seed, uint64(number)))}
+					if part {
+						r.Space, r.Given, r.Fixed = s[1:], given, []string{s[0].Name}
+					}
+					return r
 				}
 				got, err := sam.Sample(context.Background(), request())
 				require.NoError(t, err)
@@ -281,7 +284,7 @@ func TestTwins(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, again.Point, got.Point, "incremental and rebuilt")
 				requirePlain(t, c, request(), got.Point)
-				for i, a := range s {
+				for i, a := range request().Space {
 					require.True(t, a.Distribution.Contains(got.Point[i]), "%v in %v", got.Point[i], a)
 				}
 				compareDensities(t, rng, c, sam, request(), 1e-9)
@@ -292,10 +295,9 @@ func TestTwins(t *testing.T) {
 
 func compareDensities(t *testing.T, rng *rand.Rand, c Config, s *Sampler, r sampler.Request, tolerance float64) {
 	k := remembered(s, r.History)
-	best := k.split.best(c.good(k.split.total))
 	for _, sp := range subspaces(c, r.Space) {
 		x := k.indexes.of(sp, r.Number)
-		l, g := plainEstimators(c, r.Number, sp, r.History, best)
+		l, g := plainEstimators(c, r, sp)
 		for _, pair := range []struct {
 			fast  *mixture
 			plain *parzen
