@@ -101,7 +101,7 @@ func TestScikitLearnCutOff(t *testing.T) {
 		{"tree, pruned", "pickle 0"}, {"tree, pruned", "pickle 5"}, {"tree, pruned", "joblib"}, {"tree, pruned", "gzip"}, {"boosting", "joblib"}, {"hist, categories", "joblib"},
 	} {
 		file := sklFile(t, c.name, c.format)
-		for n := 0; n < len(file); n += 1 + len(file)/2000 {
+		for n := 0; n < len(file); n += 1 + len(file)/500 {
 			if _, err := ReadScikitLearn(bytes.NewReader(file[:n])); !errors.Is(err, ErrFormat) {
 				t.Fatalf("%s, %s: %d bytes of %d: %v", c.name, c.format, n, len(file), err)
 			}

@@ -34,13 +34,16 @@ var (
 // and 256 bytes more for each of packed, the bytes that the file had before it was unpacked;
 // what wants more is [ErrUnsupported]. A fitted tree takes some 10 kB and its arrays.
 func Decode(data []byte, packed int, allow func(Global) bool) (any, error) {
-	d := &decoder{data: data, allow: allow, joblib: true, packed: packed, left: 96<<20 + 256*int64(packed)}
+	d := &decoder{data: data, allow: allow, joblib: true, packed: packed, left: room + 256*int64(packed)}
 	v, err := d.run()
 	if err != nil {
 		return nil, fmt.Errorf("pickle: byte %d: %w", d.step, err)
 	}
 	return v, nil
 }
+
+// room is how many bytes the values of a file may take, however small the file is.
+const room = 96 << 20
 
 type decoder struct {
 	data   []byte
