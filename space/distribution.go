@@ -21,10 +21,10 @@ var (
 	ErrMismatch = errors.New("space: parameter used with two distributions")
 )
 
-// A Distribution is the set of values a parameter may take, and the scale on
-// which it is searched. Inside the library every value is a coordinate, a
-// float64: the number itself, or the index of a choice. Literals appear at the
-// edges.
+// A Distribution is the set of values that a parameter may take, and the scale on
+// which it is searched. Inside the library a value is its coordinate, a float64:
+// the number itself or, of a choice, its index. Literals appear where values are
+// stored or shown.
 //
 // The set of distributions is closed: a switch over [FloatDistribution],
 // [IntDistribution] and [*CategoricalDistribution] is exhaustive.
@@ -33,15 +33,16 @@ type Distribution interface {
 	Contains(x float64) bool
 	// Encode returns the coordinate of l, or an error that wraps ErrOutside.
 	Encode(l Literal) (float64, error)
-	// Decode returns the literal of coordinate x, which must be contained.
+	// Decode returns the literal of coordinate x, which d must contain.
 	Decode(x float64) Literal
 	// Len returns the number of values, or 0 if they are a continuum.
 	Len() int
-	// At returns the i-th value in ascending order, 0 <= i < Len(). In a
-	// continuum At(0) is the lower bound.
+	// At returns the coordinate of the i-th value in ascending order,
+	// 0 <= i < Len(). In a continuum At(0) is the lower bound.
 	At(i int) float64
-	// Normalize returns the distribution with an upper bound that its step
-	// reaches, or an error that wraps ErrInvalid.
+	// Normalize returns the distribution in the form that trials have: its upper
+	// bound is lowered to the last value that its step reaches. It fails with an
+	// error that wraps ErrInvalid.
 	Normalize() (Distribution, error)
 	// String returns the distribution as JSON, byte for byte as Optuna stores it.
 	String() string
@@ -64,8 +65,8 @@ type IntDistribution struct {
 	Log       bool // searched on a logarithmic scale; needs Low >= 1 and Step 1
 }
 
-// A CategoricalDistribution is a finite set without an order. Its coordinates
-// are indices into Choices, which must not change once the value is in use.
+// A CategoricalDistribution is a finite set without an order. A coordinate is an
+// index of Choices, which must not change once the distribution is in use.
 type CategoricalDistribution struct{ Choices []Literal }
 
 func (FloatDistribution) distribution()        {}
@@ -109,8 +110,9 @@ func (d FloatDistribution) Len() int {
 }
 
 // At implements [Distribution]. A point of the grid is rounded to 15 significant
-// digits, so that the fourth value from 0 by 0.1 is 0.3, not 0.30000000000000004;
-// unless the steps are so small that this would leave the grid.
+// digits, so that the fourth value from 0 by 0.1 is 0.3 and not
+// 0.30000000000000004. It is not rounded where steps are so small that the result
+// would leave the grid.
 func (d FloatDistribution) At(i int) float64 {
 	switch i {
 	case 0:
@@ -365,9 +367,9 @@ func Equal(a, b Distribution) bool {
 	return a == b
 }
 
-// Compatible reports whether one parameter may have both a and b in the course
-// of a study: they are of one type and one scale, and choices are the same.
-// Bounds and steps may change from trial to trial.
+// Compatible reports whether a parameter may have both distributions in one study:
+// bounds and steps may change from trial to trial, but the type, the scale and the
+// choices may not.
 func Compatible(a, b Distribution) bool {
 	switch a := a.(type) {
 	case FloatDistribution:

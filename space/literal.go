@@ -60,8 +60,8 @@ func ParseLiteral(text string) (Literal, error) {
 	return Literal(v.Text), nil
 }
 
-// Any returns the value of l as nil, bool, int64, float64 or string, or l's
-// text as a string if it is not a JSON scalar.
+// Any returns the value of l as nil, bool, int64, float64 or string. If l is not a
+// JSON scalar, it returns the text of l.
 func (l Literal) Any() any {
 	v, err := pyjson.Parse(string(l))
 	if err != nil {

@@ -15,8 +15,8 @@ type Suggester interface {
 	Suggest(Axis) float64
 }
 
-// A Getter looks up the value of a name; [Params], [Settings] and trial.Record
-// are three.
+// A Getter looks up the value of a parameter. [Params], [Settings], trial.Record and
+// *study.Trial implement it.
 type Getter interface {
 	Get(name string) (Literal, bool)
 }
@@ -58,10 +58,10 @@ func gather(opts []Option) options {
 
 // Float declares a real parameter in [low, high], both ends included.
 //
-// Declarations are source code: like regexp.MustCompile, Float panics, with an
-// error that wraps [ErrInvalid], when low > high, a bound is not finite, Log is
-// used with low <= 0 or with a Step, or a step is negative or NaN. For bounds
-// that come from outside, use [ParamOf], which returns that error.
+// Declarations are source code. Like regexp.MustCompile, Float panics if it cannot
+// be right: if low > high, if a bound is not finite, if Log is used with low <= 0 or
+// with a Step, or if a step is negative or NaN. For bounds from elsewhere use
+// [ParamOf], which returns an error instead.
 func Float(name string, low, high float64, opts ...Option) Param[float64] {
 	o := gather(opts)
 	return must[float64](Axis{Name: name, Distribution: FloatDistribution{Low: low, High: high, Step: o.step, Log: o.log}})
@@ -78,8 +78,8 @@ func Int(name string, low, high int, opts ...Option) Param[int] {
 	return must[int](Axis{Name: name, Distribution: IntDistribution{Low: low, High: high, Step: int(o.step), Log: o.log}})
 }
 
-// Categorical declares a parameter that takes one of the given choices, which
-// have no order. It panics when there is none or one stands twice.
+// Categorical declares a parameter that takes one of the given choices, which have
+// no order. It panics if there is no choice or one is given twice.
 func Categorical[T Scalar](name string, choices ...T) Param[T] {
 	literals := make([]Literal, len(choices))
 	for i, c := range choices {
@@ -101,10 +101,10 @@ func must[T any](a Axis) Param[T] {
 	return p
 }
 
-// ParamOf returns the typed form of an axis that comes from elsewhere: a file,
-// a struct, another process. T is float64 for floats, int for integers, and the
-// type of the choices (string, int, float64 or bool, all alike, none null) or any
-// for categoricals. The error wraps [ErrInvalid].
+// ParamOf returns the typed form of an axis that comes from elsewhere: a file, a
+// struct, another process. T is float64 for floats and int for integers. For
+// choices it is their type (string, int, float64 or bool) if they have one type and
+// none is null; any is always possible. The error wraps [ErrInvalid].
 func ParamOf[T any](a Axis) (Param[T], error) {
 	s, err := Space{{Name: a.Name, Distribution: a.Distribution}}.Normalize()
 	if err != nil {
@@ -179,8 +179,8 @@ func (p Param[T]) Suggest(s Suggester) T {
 	return p.decode(s.Suggest(p.axis))
 }
 
-// Value returns the value of p in g. It is not ok when g has none, or one that p
-// never takes.
+// Value returns the value of p in g. It is not ok if g lacks p, or has a value that
+// p never takes.
 func (p Param[T]) Value(g Getter) (v T, ok bool) {
 	l, ok := g.Get(p.axis.Name)
 	if !ok || p.axis.Distribution == nil {
@@ -193,15 +193,16 @@ func (p Param[T]) Value(g Getter) (v T, ok bool) {
 	return p.decode(x), true
 }
 
-// At returns the setting of p to v, to be enqueued or held fixed. A value that p
-// never takes is refused by whoever receives the setting.
+// At returns the setting of p to v, which can be enqueued or held fixed. It does not
+// check v: whoever receives the setting refuses a value that p never takes.
 func (p Param[T]) At(v T) Setting {
 	p.declared()
 	return Setting{p.axis.Name, p.encode(v)}
 }
 
-// When returns p as a parameter that exists only if all conditions hold. A study
-// that knows its [Space] draws it only then.
+// When returns p as a parameter that exists only if all conditions hold, earlier
+// ones included. A study with a declared [Space] draws it only then; an objective
+// decides with its own control flow.
 func (p Param[T]) When(conditions ...Condition) Param[T] {
 	p.axis.When = append(slices.Clip(p.axis.When), conditions...)
 	return p
@@ -220,7 +221,7 @@ func (p Param[T]) Is(values ...T) Condition {
 	return c
 }
 
-// Between returns the condition that the number p lies in [low, high].
+// Between returns the condition that p, a number, lies in [low, high].
 func (p Param[T]) Between(low, high T) Condition {
 	p.declared()
 	c := Condition{Name: p.axis.Name, Low: math.NaN(), High: math.NaN()}

@@ -1,19 +1,26 @@
 // Package space describes what a study may search: named parameters, the
 // distributions they range over, and the points drawn from them.
 //
-// Declare a [Param] once; suggest it in the objective; read it back, typed, from
-// any record:
+// An objective uses a [Param]. Declare it once; suggest it in the objective; read it
+// back, typed, from any record:
 //
 //	lr := space.Float("lr", 1e-5, 1e-1, space.Log())
 //	...
 //	rate := lr.Suggest(t)        // in the objective, a float64
 //	rate, ok := lr.Value(best)   // from the best trial, a float64
 //
-// A [Space] is an ordered list of such declarations, for whatever wants to know
-// the whole search beforehand. It is plain data: package spaceyaml reads and
-// writes it as YAML, package bind derives it from a struct.
+// A [Space] is an ordered list of declarations, each an [Axis]: a name, a
+// [Distribution] and the [Condition]s under which the parameter exists. It is plain
+// data. Package spaceyaml reads and writes it as YAML, and package bind derives it
+// from a struct.
 //
-// The package is the vocabulary of the library and knows nothing of trials.
+// A sampler works with coordinates. On every axis a value is a float64, its
+// coordinate: the number itself or, of a choice, its index. A distribution converts
+// it from and to a [Literal], the text that is stored, and package unit from and to
+// a number in [0, 1]. [Params] is what a trial has: a space, and a coordinate on
+// each of its axes.
+//
+// The package knows nothing of trials and studies.
 package space
 
 import (
@@ -37,12 +44,12 @@ type Space []Axis
 // Axer is implemented by every [Param] and by [Axis] itself.
 type Axer interface{ Axis() Axis }
 
-// Axis returns a.
+// Axis implements [Axer]: it returns a.
 func (a Axis) Axis() Axis { return a }
 
-// Of gathers declarations into a Space. Like the declarations themselves it
-// panics on what can only be wrong in the source: a name that stands twice, a
-// condition on a parameter that does not stand before it.
+// Of gathers declarations into a Space. Like the declarations themselves it panics
+// on what can only be wrong in the source: two parameters with one name, or a
+// condition on a parameter that is not declared before it.
 func Of(params ...Axer) Space {
 	s := make(Space, len(params))
 	for i, p := range params {
@@ -55,12 +62,14 @@ func Of(params ...Axer) Space {
 	return s
 }
 
-// Normalize returns s with each distribution normalized and the values of its
-// conditions written as trials have them (1 becomes 1.0 for a float), sharing no
-// slice of axes or conditions with s. It returns an error that wraps
-// [ErrInvalid] and names the parameter: an empty name or one that stands twice,
-// a distribution that is missing (nil) or invalid, a condition on a parameter that does not stand
-// before the one it governs or on a value which that one never takes.
+// Normalize returns s with normalized distributions, and with the values of
+// conditions written as trials have them: 1 becomes 1.0 for a float. The result
+// shares no slice of axes or conditions with s.
+//
+// It fails if a name is empty or is declared twice, if a distribution is nil or
+// invalid, and if a condition is on a parameter that is not declared before the one
+// it governs, or on a value that this parameter never takes. The error wraps
+// [ErrInvalid] and names the parameter.
 func (s Space) Normalize() (Space, error) {
 	out := make(Space, len(s))
 	var before Finder
@@ -128,7 +137,8 @@ func (f *Finder) Index(s Space, name string) int {
 }
 
 // Equal reports whether s and other have the same names and distributions in the
-// same order. Conditions are not compared: they say when, not what.
+// same order. It ignores conditions, which say when a parameter exists, not what it
+// is.
 func (s Space) Equal(other Space) bool {
 	if len(s) == len(other) && (len(s) == 0 || &s[0] == &other[0]) {
 		return true
@@ -138,8 +148,8 @@ func (s Space) Equal(other Space) bool {
 	})
 }
 
-// Len returns the number of points in s when it is finite and can be counted in
-// an int, conditions left aside; otherwise 0.
+// Len returns the number of points in s, as if there were no conditions. It is 0 if
+// s has a continuum or if the number overflows an int.
 func (s Space) Len() int {
 	n := 1
 	for _, a := range s {
@@ -152,17 +162,17 @@ func (s Space) Len() int {
 	return n
 }
 
-// A Condition says when a parameter exists: when the named one, which must
-// stand before it, has been given one of Values or, if there are none, a number
-// between Low and High. Write it with [Param.Is] and [Param.Between].
+// A Condition says when a parameter exists: if another one, declared before it,
+// has one of some values or is a number in some range. [Param.Is] and
+// [Param.Between] make conditions.
 type Condition struct {
-	Name      string
-	Values    []Literal
-	Low, High float64 // both ends included; used when Values is empty
+	Name      string    // of the other parameter
+	Values    []Literal // one of which it must have; none: see Low and High
+	Low, High float64   // between which it must lie, both ends included, if Values is empty
 }
 
-// Holds reports whether c holds for what g has. It does not if g has no value
-// for the parameter.
+// Holds reports whether c holds for the values of g. It does not if g lacks the
+// parameter.
 func (c Condition) Holds(g Getter) bool {
 	l, ok := g.Get(c.Name)
 	if !ok {
@@ -203,7 +213,7 @@ func (c Condition) normalize(before Space, find *Finder) (Condition, error) {
 	return c, nil
 }
 
-// Exists reports whether all conditions of a hold for what g has.
+// Exists reports whether all conditions of a hold for the values of g.
 func (a Axis) Exists(g Getter) bool {
 	for _, c := range a.When {
 		if !c.Holds(g) {
@@ -213,8 +223,9 @@ func (a Axis) Exists(g Getter) bool {
 	return true
 }
 
-// Params are the parameters of a trial: Point[i] is the coordinate on Space[i].
-// The zero value has none. Params are a value; nothing changes them in place.
+// Params are the parameters of a trial. Point[i] is the coordinate on Space[i], and
+// both have the same length. The zero value has no parameters. Params are a value:
+// nothing changes them in place.
 type Params struct {
 	Space Space
 	Point []float64
@@ -247,10 +258,9 @@ func (p Params) All() iter.Seq2[string, Literal] {
 	}
 }
 
-// Params returns the parameters that settings stand for in s, in the order of s.
-// Axes without a setting are left out. It fails with [ErrOutside] for a value
-// that its distribution does not contain and with [ErrInvalid] for a name that s
-// does not have or that is set twice.
+// Params returns the parameters that have a setting, in the order of s. It fails
+// with [ErrOutside] if a distribution does not contain the value, and with
+// [ErrInvalid] if s lacks the name or the name is set twice.
 func (s Space) Params(settings ...Setting) (Params, error) {
 	byAxis := make([]*Setting, len(s))
 	var find Finder
@@ -290,7 +300,7 @@ func (p Params) String() string {
 	return b.String()
 }
 
-// Settings returns the parameters as settings, to be enqueued elsewhere.
+// Settings returns the parameters as settings, which can be enqueued elsewhere.
 func (p Params) Settings() []Setting {
 	out := make([]Setting, len(p.Point))
 	for i, a := range p.Space {
@@ -299,9 +309,9 @@ func (p Params) Settings() []Setting {
 	return out
 }
 
-// Join returns p and, after it, q. It fails with [ErrMismatch] when both have a
-// parameter of one name. Like append it may write behind the end of p's slices,
-// so p has one owner, which goes on with the result.
+// Join returns p with q appended. It fails with [ErrMismatch] if both have a
+// parameter of one name. Like append it may write beyond the end of p's slices: p
+// needs one owner, who goes on with the result.
 func (p Params) Join(q Params) (Params, error) {
 	if len(p.Space) == 0 {
 		return Params{slices.Clip(q.Space), slices.Clip(q.Point)}, nil
@@ -318,17 +328,17 @@ func (p Params) Join(q Params) (Params, error) {
 	}, nil
 }
 
-// A Setting is a value fixed by the user; see [Param.At]. A literal stands
-// rather than a coordinate, because the distribution may not be known yet.
+// A Setting is a value that the user fixed; [Param.At] makes one. It holds a literal
+// rather than a coordinate because the distribution may not be known yet.
 type Setting struct {
 	Name  string
 	Value Literal
 }
 
-// Settings are values by name, a [Getter]. Any []Setting can be converted to it.
+// Settings are values by name. Any []Setting can be converted to them.
 type Settings []Setting
 
-// Get returns the first value of the name.
+// Get implements [Getter]: it returns the first value of a name.
 func (ss Settings) Get(name string) (Literal, bool) {
 	for _, s := range ss {
 		if s.Name == name {
@@ -352,12 +362,13 @@ func (ss Settings) Twice() (name string, ok bool) {
 }
 
 // A Pool makes equal spaces share one array, so that a hundred thousand records
-// of one space cost one. The zero value is ready to use; it is not safe for
-// concurrent use.
+// with the same space hold it once. The zero value is ready to use; it is not safe
+// for concurrent use.
 type Pool struct{ seen []Space }
 
-// Share returns a space equal to s, conditions aside: the first such that was
-// shared. A pool keeps the last few spaces only, so it stays small and quick.
+// Share returns the first space given to it that equals s, conditions aside: often
+// not s itself. A pool remembers the last few spaces only, so that it stays small
+// and quick.
 func (p *Pool) Share(s Space) Space {
 	if len(s) == 0 {
 		return nil
@@ -376,8 +387,10 @@ func (p *Pool) Share(s Space) Space {
 	return s
 }
 
-// Corner returns given and, after it, each parameter of s that exists with what stands
-// before it, at its lowest value, or at its highest (of choices: the first, the last).
+// Corner returns given with a setting appended for each parameter of s that exists:
+// its lowest value or, if high, its highest. Of choices these are the first and the
+// last. A parameter exists if its conditions hold for given and for the settings of
+// the parameters before it.
 func (s Space) Corner(given Settings, high bool) Settings {
 	out := append(Settings(nil), given...)
 	for _, a := range s {
