@@ -16,24 +16,24 @@ import (
 type Change interface{ apply(r *Record) error }
 
 type (
-	// Proposed says what a sampler drew for the trial before its objective asked
-	// for it, so that other workers see where this one is looking. It replaces an
-	// earlier proposal and is meaningless once the trial has finished.
+	// Proposed says what a sampler drew before the objective asked for it, so that
+	// other workers see where this one is looking. It replaces an earlier proposal.
+	// When the trial finishes, the proposal goes.
 	Proposed []space.Setting
-	// Suggested adds parameters, none of which the trial may have yet, each with a
+	// Suggested adds parameters that the trial does not have yet. Each has a
 	// coordinate that its distribution contains.
 	Suggested space.Params
 	// Reported adds an intermediate value at a step that has none.
 	Reported Report
 	// Constrained sets the value of a constraint, replacing an earlier one.
 	Constrained Constraint
-	// Annotated sets an attribute of the user's, replacing an earlier one.
+	// Annotated sets one of [Record.Attrs], replacing an earlier one with its key.
 	Annotated Attr
-	// Noted sets an attribute of the library's, replacing an earlier one.
+	// Noted sets one of [Record.Notes], replacing an earlier one with its key.
 	Noted Attr
-	// Finished closes the trial. State is Complete, Pruned or Failed; Values has
-	// one an objective if Complete, at most that if Pruned (the last report, if it
-	// is a number), none if Failed.
+	// Finished ends the trial. State is Complete, Pruned or Failed. A complete trial
+	// has a value for each objective, a pruned one has its last report if that is a
+	// number, and a failed one has no values.
 	Finished struct {
 		State  State
 		Values []float64
@@ -42,14 +42,17 @@ type (
 	}
 )
 
-// Apply returns r with the changes made, all or none. It is the one statement
-// of what changes mean; every storage agrees with it.
+// Apply returns r with all changes made, or fails and makes none. It defines what
+// changes mean, and every storage agrees with it. It fails with
 //
-// It fails with [ErrFinished] if r is Done before the last change,
-// [ErrReport] for a negative or repeated step, [space.ErrMismatch] for a
-// parameter suggested twice, [space.ErrOutside] for a coordinate that is missing,
-// one too many or outside its distribution, [ErrValues] for a final state or
-// final values that cannot be. How many values there must be, the study knows.
+//   - [ErrFinished] if r has finished before the last change;
+//   - [ErrReport] for a step that is negative or has a report already;
+//   - [space.ErrMismatch] for a parameter that is suggested twice;
+//   - [space.ErrOutside] for a coordinate outside its distribution, or if there is
+//     not one coordinate for each parameter;
+//   - [ErrValues] as [CheckValues] does.
+//
+// It does not know how many objectives the study has: the study checks that.
 func (r Record) Apply(changes ...Change) (Record, error) {
 	for _, c := range changes {
 		if r.State.Done() {
@@ -133,9 +136,9 @@ func (c Finished) apply(r *Record) error {
 	return nil
 }
 
-// CheckValues returns an error that wraps [ErrValues] unless values are such as
-// a trial may have in a final state: none is NaN, Complete has some, Failed none.
-// A state that is none of the three has none that it may have.
+// CheckValues returns an error that wraps [ErrValues] unless a trial may finish in
+// the given state with the given values: the state is final, no value is NaN, a
+// complete trial has values, and a failed one has none.
 func CheckValues(s State, values []float64) error {
 	switch {
 	case s != Complete && s != Pruned && s != Failed:
@@ -150,8 +153,8 @@ func CheckValues(s State, values []float64) error {
 	return nil
 }
 
-// Clip returns r with slices that cannot grow in place, fit to be handed out
-// by an owner that goes on applying changes to its own copy.
+// Clip returns r with slices that cannot grow in place. An owner that goes on
+// applying changes to its own copy of r hands out the clipped one.
 func (r Record) Clip() Record {
 	r.Params.Space, r.Params.Point = slices.Clip(r.Params.Space), slices.Clip(r.Params.Point)
 	r.Reports = slices.Clip(r.Reports)

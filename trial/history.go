@@ -11,9 +11,9 @@ import (
 	"github.com/attune-hpo/attune/trial/pareto"
 )
 
-// A History gathers the records of one study and keeps the facts that follow
-// from them. It has one owner and is not safe for concurrent use; its Snapshots
-// are. The zero value is the empty history of a nameless study.
+// A History gathers the records of one study and keeps the facts that follow from
+// them. It is not safe for concurrent use, but its snapshots are. The zero value is
+// the empty history of a study without a name.
 type History struct {
 	pool    space.Pool
 	learnt  *space.Axis          // the pooled space that was learnt last
@@ -29,9 +29,9 @@ type History struct {
 // NewHistory returns the empty history of a study.
 func NewHistory(header Header) *History { return &History{now: Snapshot{header: header}} }
 
-// Put adds r, or replaces what was known of it. A trial never goes back: of a
-// finished one the first record stays, of a running one no waiting record is
-// taken. So records may be delivered more than once.
+// Put adds r, or replaces the earlier record of its trial. Records may come more
+// than once and late: Put ignores r if the trial has finished, or if it is running
+// and r is waiting.
 func (h *History) Put(r Record) {
 	if h.state == nil {
 		h.state, h.spaces = map[int]State{}, map[*space.Axis]bool{}
@@ -66,8 +66,8 @@ func (h *History) Put(r Record) {
 	}
 }
 
-// Snapshot returns the history so far. It costs O(1): records are shared, and Put
-// copies what it would have to change.
+// Snapshot returns a view of the history so far, which later calls of Put do not
+// change. It costs O(1).
 func (h *History) Snapshot() Snapshot {
 	s := h.now
 	s.finished, s.waiting, s.running = slices.Clip(s.finished), slices.Clip(h.waiting), slices.Clip(h.running)
@@ -309,7 +309,7 @@ func (h *horizon) after(r Record) bool {
 	return h == nil || cmp.Or(r.Finished.Compare(h.finished), cmp.Compare(r.Number, h.number)) < 0
 }
 
-// Header returns what the snapshot was told of the study.
+// Header returns the header of the study, as it was given to [NewHistory].
 func (s Snapshot) Header() Header { return s.header }
 
 // Objectives returns the number of objectives, at least 1.
@@ -332,8 +332,7 @@ func (s Snapshot) Count(state State) int {
 	return s.counts[state]
 }
 
-// Evaluated returns the number of trials that were evaluated as far as they
-// should be: complete or pruned.
+// Evaluated returns the number of trials that are complete or pruned.
 func (s Snapshot) Evaluated() int { return s.counts[Complete] + s.counts[Pruned] }
 
 // Interrupted returns the number of failed trials for which [Record.Interrupted]
@@ -343,33 +342,33 @@ func (s Snapshot) Interrupted() int { return s.broken }
 // All returns an iterator over the finished trials in order of finishing.
 func (s Snapshot) All() iter.Seq[Record] { return s.Since(0) }
 
-// Since returns an iterator over the finished trials from the n-th on. Who keeps
-// an index remembers Len and reads only what is new; see [Snapshot.ID].
+// Since returns an iterator over the finished trials from the n-th on, in order of
+// finishing. A sampler that keeps an index remembers [Snapshot.Len], and next time
+// reads only what is new; see [Snapshot.ID].
 //
-// The order of finishing is not part of a study's history: a study read back
-// from a file may give another. What a sampler proposes must not depend on it.
+// What a sampler proposes must not depend on the order of finishing: a study that is
+// read from a file may have another order.
 func (s Snapshot) Since(n int) iter.Seq[Record] { return slices.Values(s.finished[n:]) }
 
-// At returns the i-th finished trial, 0 <= i < Len(), in order of finishing. The
-// record is the snapshot's own: read it, do not change it.
+// At returns the i-th finished trial in order of finishing, 0 <= i < Len(). Read only.
 func (s Snapshot) At(i int) *Record { return &s.finished[i] }
 
-// Running returns the trials being evaluated, by number. Read only.
+// Running returns the trials that are being evaluated, sorted by number. Read only.
 func (s Snapshot) Running() []Record { return s.running }
 
-// Waiting returns the enqueued trials, by number. Read only.
+// Waiting returns the enqueued trials, sorted by number. Read only.
 func (s Snapshot) Waiting() []Record { return s.waiting }
 
-// Records returns all trials, of whatever state, by number.
+// Records returns all trials, in whatever state, sorted by number.
 func (s Snapshot) Records() []Record {
 	rs := slices.Concat(s.finished, s.running, s.waiting)
 	slices.SortFunc(rs, func(a, b Record) int { return cmp.Compare(a.Number, b.Number) })
 	return rs
 }
 
-// ID identifies the history that s is a view of: it is comparable, equal for all
-// snapshots of one [History] and different for those of two. It is nil as long
-// as the history is empty.
+// ID returns a comparable value that identifies the history: it is equal for two
+// snapshots of one [History] and differs between histories. It is nil while the
+// history is empty.
 func (s Snapshot) ID() any {
 	if s.lazy == nil {
 		return nil
@@ -377,7 +376,8 @@ func (s Snapshot) ID() any {
 	return s.lazy
 }
 
-// Axis returns the first axis seen under a name, in a trial of any state.
+// Axis returns the first axis with the given name that a trial in any state had. It
+// is not ok if no trial had one.
 func (s Snapshot) Axis(name string) (space.Axis, bool) {
 	if s.names == nil {
 		return space.Axis{}, false
@@ -390,21 +390,20 @@ func (s Snapshot) Axis(name string) (space.Axis, bool) {
 	return space.Axis{}, false
 }
 
-// Common returns the parameters that all complete and pruned trials share, with
-// one distribution throughout, sorted by name. Read only.
+// Common returns the parameters that all complete and pruned trials have, with the
+// same distribution in all of them, sorted by name. Read only.
 func (s Snapshot) Common() space.Space { return s.common }
 
-// Groups returns the partition of all parameters of complete and pruned trials
-// by co-occurrence: two stand in one group if every trial has both or neither.
-// Groups, and the parameters in each, are sorted by name. Each parameter comes
-// with the distribution it has in the trial of the highest number that has it.
-// Read only.
+// Groups partitions the parameters of all complete and pruned trials: two are in one
+// group if each of these trials has both or neither. Groups, and the parameters in
+// each, are sorted by name. Of the distributions that a parameter has had it comes
+// with that of the trial with the highest number. Read only.
 func (s Snapshot) Groups() []space.Space { return s.groups }
 
-// Horizon returns the last step of the complete trial with reports that finished
-// first, by the clock and then by number, or -1 if there is none. A pruner that
-// was not told how long a full evaluation is may take it for that: once known it
-// does not change, where the longest so far would.
+// Horizon returns the last step of the first complete trial that reported anything,
+// or -1 if there is none. First is by the time of finishing, then by number. A pruner
+// whose user did not say how long a full evaluation is may assume this length. Once
+// known it does not change, unlike the longest so far.
 func (s Snapshot) Horizon() int {
 	if s.horizon == nil {
 		return -1
@@ -412,9 +411,9 @@ func (s Snapshot) Horizon() int {
 	return s.horizon.lastStep
 }
 
-// Best returns the feasible complete trial with the best value, of those with
-// equal values the one with the lowest number. It is not ok when there is none,
-// and in a study of several objectives, which has a [Snapshot.Front].
+// Best returns the feasible complete trial with the best value; of several the one
+// with the lowest number. It is not ok if there is none, or if the study has several
+// objectives; see [Snapshot.Front].
 func (s Snapshot) Best() (best Record, ok bool) {
 	if s.lazy == nil || s.best < 0 {
 		return Record{}, false
@@ -435,10 +434,10 @@ func (s *Snapshot) better(r Record) bool {
 	return cmp.Or(cmp.Compare(loss(r.Values[0]), loss(best.Values[0])), cmp.Compare(r.Number, best.Number)) < 0
 }
 
-// Front returns the Pareto front: the feasible complete trials that no other
-// such trial dominates, by number. Of trials with equal values it has all or none.
-// With one objective it is all trials with the best value. It is computed anew
-// each time, at the cost of [pareto.Ranks].
+// Front returns the Pareto front, sorted by number: the feasible complete trials that
+// no other such trial dominates. Of trials with equal values it has all or none. With
+// one objective it has all trials with the best value. Each call computes it anew, at
+// the cost of [pareto.Ranks].
 func (s Snapshot) Front() []Record {
 	var candidates []int
 	var losses [][]float64

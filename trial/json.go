@@ -19,9 +19,9 @@ var ErrRecord = errors.New("not a record")
 // wireTime is how a time is written: UTC, in microseconds.
 const wireTime = "2006-01-02T15:04:05.000000Z"
 
-// AppendJSON appends r as a JSON object, described in doc/format/record.md. It is
-// strict JSON in ASCII and holds all of r but the conditions of its parameters. It
-// fails for an attribute or a setting that is not JSON.
+// AppendJSON appends r as a JSON object, in the form that doc/format/record.md
+// describes: strict JSON in ASCII, which holds all of r but the conditions of its
+// parameters. It fails if an attribute or a setting is not JSON.
 func (r Record) AppendJSON(dst []byte) ([]byte, error) {
 	w := writer{b: append(dst, '{')}
 	w.key("number")
@@ -88,20 +88,15 @@ func (r Record) AppendJSON(dst []byte) ([]byte, error) {
 	return append(w.b, '}'), nil
 }
 
-// MarshalJSON implements [json.Marshaler]; see [Record.AppendJSON].
-//
-// [json.Marshaler]: https://pkg.go.dev/encoding/json#Marshaler
+// MarshalJSON lets encoding/json write what [Record.AppendJSON] does.
 func (r Record) MarshalJSON() ([]byte, error) { return r.AppendJSON(nil) }
 
-// UnmarshalJSON implements [json.Unmarshaler]: it reads what [Record.AppendJSON]
-// writes. Keys that it does not know are passed over; all but the number and the
-// state may be missing. An error wraps [ErrRecord], and r is as it was.
+// UnmarshalJSON reads what [Record.AppendJSON] writes. It ignores keys that it does
+// not know, and every key but "number" and "state" may be missing. It fails with an
+// error that wraps [ErrRecord], and then leaves r as it was.
 //
-// What is read need not be a record that a study could have: a number may lie
-// outside its distribution, as in files of Optuna's, and how many values there
-// must be the study knows.
-//
-// [json.Unmarshaler]: https://pkg.go.dev/encoding/json#Unmarshaler
+// The record need not fit a study: a number may lie outside its distribution, as in
+// files that Optuna wrote, and there may be any number of values.
 func (r *Record) UnmarshalJSON(text []byte) error {
 	v, err := pyjson.Parse(string(text))
 	if err != nil {
@@ -136,8 +131,8 @@ func (r *Record) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// AppendJSON appends s as a JSON object, described in doc/format/record.md. It has
-// the name, the directions and the metrics of the study, and no attributes.
+// AppendJSON appends s as a JSON object, in the form that doc/format/record.md
+// describes. Of the header it has the name, the directions and the metrics.
 func (s Summary) AppendJSON(dst []byte) []byte {
 	w := writer{b: append(dst, '{')}
 	w.key("name")
@@ -181,9 +176,7 @@ func (s Summary) AppendJSON(dst []byte) []byte {
 	return append(w.b, '}')
 }
 
-// MarshalJSON implements [json.Marshaler]; see [Summary.AppendJSON].
-//
-// [json.Marshaler]: https://pkg.go.dev/encoding/json#Marshaler
+// MarshalJSON lets encoding/json write what [Summary.AppendJSON] does.
 func (s Summary) MarshalJSON() ([]byte, error) { return s.AppendJSON(nil), nil }
 
 // writer appends JSON. The first error sticks.

@@ -34,10 +34,10 @@ func (s *series) first(n int) []float64 {
 	return s.values[:k:k]
 }
 
-// CompletedAt returns the values that complete trials reported at exactly the
-// given step, NaN included, in no particular order. Read only.
+// CompletedAt returns the values that complete trials reported at exactly the given
+// step, NaN included, in no particular order. Read only.
 //
-// The first call indexes all reports of the study; later ones add what is new.
+// The first call indexes all reports of the study, and later calls add new ones.
 func (s Snapshot) CompletedAt(step int) []float64 {
 	if s.lazy == nil {
 		return nil
@@ -73,12 +73,12 @@ type column struct {
 	read int // finished records it has taken in
 }
 
-// Column returns value(r) of the finished trials for which it is ok, in order of
+// Column returns value(r) for each finished trial for which it is ok, in order of
 // finishing. Read only.
 //
-// Each record is asked once: the answers are kept under key, which is comparable
-// and names value. Two functions under one key must be the same; value must not
-// use the snapshot. The keys of a study are few, as they are never forgotten.
+// The history keeps the answers under key, a comparable value that identifies the
+// function, and asks about each record once. Two functions under one key must be the
+// same. value must not use the snapshot. Keys are never forgotten: use few.
 func (s Snapshot) Column(key any, value func(r *Record) (v float64, ok bool)) []float64 {
 	if s.lazy == nil {
 		return nil
@@ -165,13 +165,12 @@ func (l *lazy) scope(key string, s Snapshot, keep func(number int) bool) Snapsho
 	return out
 }
 
-// Scope returns the view that has only the trials whose number keep accepts, as
-// if the others did not exist; but [Snapshot.Axis] and [Snapshot.Horizon] still
-// speak of the whole study. To scope a view once more under its own key changes
-// nothing.
+// Scope returns a view that has only the trials whose number keep accepts, as if the
+// others did not exist. Only [Snapshot.Axis] and [Snapshot.Horizon] still say what
+// they say of the whole study.
 //
-// The key names keep: two scopes of one history with equal keys must accept the
-// same numbers.
+// The key identifies keep: two scopes of one history with one key must accept the
+// same numbers. A view scoped again under its own key stays the same.
 func (s Snapshot) Scope(key string, keep func(number int) bool) Snapshot {
 	if s.scoped == any(key) {
 		return s

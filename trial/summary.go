@@ -11,10 +11,10 @@ type Summary struct {
 	Interrupted int // see [Record.Interrupted]
 	Running     int
 	Waiting     int
-	Best        *Record       // see [Snapshot.Best]; nil if there is none. Read only
-	Begun       time.Time     // when the first of the finished trials was started; zero if none was
+	Best        *Record       // as of [Snapshot.Best]; nil if there is none. Read only
+	Begun       time.Time     // the earliest start of a finished trial; zero if there is none
 	Latest      time.Time     // when the last trial finished; zero if none has
-	Took        time.Duration // the durations of complete and pruned trials, summed
+	Took        time.Duration // the sum of the durations of complete and pruned trials
 }
 
 // Summary returns the summary of s. It reads all finished trials.

@@ -1,9 +1,14 @@
-// Package trial holds the life of a trial as data: its [Record], the changes a
-// worker makes to it, and the [History] of a whole study.
+// Package trial holds trials as data. A [Record] is one trial as of some moment. A
+// [Change] is something that happens to it, and [Record.Apply] says what each change
+// does. A [History] gathers the records of a study, and a [Snapshot] is an immutable
+// view of it.
 //
-// Facts about trials have their home here. A sampler or a pruner that needs one
-// (the best so far, the parameters that all trials share, what was reported at
-// step 7) asks a [Snapshot], never the engine or the storage.
+// Facts about trials have their home here. A sampler, a pruner or a program that
+// shows a study asks a Snapshot for the best trial so far, the Pareto front, the
+// parameters that all trials share, or what was reported at step 7. None of them
+// needs the engine or the storage.
+//
+// What snapshots and records return is shared: read it, do not change it.
 package trial
 
 import (
@@ -62,7 +67,7 @@ const (
 	Maximize
 )
 
-// Loss returns v such that less is better.
+// Loss returns v or -v, so that less is better.
 func (d Direction) Loss(v float64) float64 {
 	if d == Maximize {
 		return -v
@@ -78,14 +83,14 @@ func (d Direction) String() string {
 	return "minimize"
 }
 
-// A Header is what was fixed about a study when it was created, and the
-// attributes it has at present.
+// A Header is a study without its trials: what was fixed when it was created, and
+// its present attributes.
 type Header struct {
 	Name       string
-	Directions []Direction // one an objective; none means one, Minimize
-	Seed       uint64      // of all its random draws
+	Directions []Direction // of each objective; nil means one objective, minimized
+	Seed       uint64      // of all random draws
 	Attrs      Attrs       // set by the user
-	Notes      Attrs       // set by the library, and by others that share the file
+	Notes      Attrs       // set by the library, and by others that share the storage
 }
 
 // Objectives returns the number of objectives, at least 1.
@@ -99,7 +104,7 @@ func (h Header) Direction(i int) Direction {
 	return Minimize
 }
 
-// Losses returns values, one an objective, such that less is better in each.
+// Losses returns, for the value of each objective, a number of which less is better.
 func (h Header) Losses(values []float64) []float64 {
 	losses := make([]float64, len(values))
 	for k, v := range values {
@@ -108,11 +113,11 @@ func (h Header) Losses(values []float64) []float64 {
 	return losses
 }
 
-// MetricsKey is the note of a study that holds the names of its objectives, a
-// JSON list of strings. It is Optuna'h.
+// MetricsKey is the key of the note that holds the names of a study's objectives, a
+// JSON list of strings. Optuna uses the same key.
 const MetricsKey = "study:metric_names"
 
-// Metrics returns the names of the objectives, or nil if they have none.
+// Metrics returns the name of each objective, or nil if they have no names.
 func (h Header) Metrics() []string {
 	var names []string
 	if a, ok := h.Notes.Get(MetricsKey); !ok || a.Decode(&names) != nil || len(names) != h.Objectives() {
@@ -127,16 +132,16 @@ type Record struct {
 	Number      int // in its study, from 0, without gaps
 	State       State
 	Params      space.Params    // suggested so far, in order
-	Proposed    []space.Setting // drawn for it in advance and not all suggested yet; see [Proposed]
+	Proposed    []space.Setting // drawn in advance, perhaps not suggested yet; see [Proposed]
 	Fixed       []space.Setting // by whoever enqueued it
-	Reports     []Report        // by step, ascending
-	Values      []float64       // one an objective; ±Inf is allowed, NaN never occurs
-	Constraints []Constraint    // by name
+	Reports     []Report        // in ascending order of steps
+	Values      []float64       // of each objective; may be ±Inf, never NaN
+	Constraints []Constraint    // sorted by name
 	Attrs       Attrs           // set by the user
-	Notes       Attrs           // set by samplers, the engine, and others that share the file
+	Notes       Attrs           // set by the library, and by others that share the storage
 	Err         string          // why it failed or was pruned; may be empty
-	Started     time.Time       // UTC, in microseconds; zero if it has not been
-	Finished    time.Time       // likewise
+	Started     time.Time       // in UTC and microseconds; zero if it has not started
+	Finished    time.Time       // in UTC and microseconds; zero if it has not finished
 }
 
 // A Report is one intermediate value. Value may be anything, NaN included.
@@ -151,16 +156,17 @@ type Constraint struct {
 	Value float64
 }
 
-// Get implements [space.Getter]: the value of a parameter, read from the record
-// of a trial of whatever state.
+// Get implements [space.Getter]: it returns the value of a parameter that was
+// suggested.
 func (r Record) Get(name string) (space.Literal, bool) { return r.Params.Get(name) }
 
-// InterruptedKey is the note of a trial that failed while its run was being ended, as by
-// Ctrl-C: that says nothing about the parameters, and they are enqueued again.
+// InterruptedKey is the key of the note on a trial that failed because its run was
+// ended, as by Ctrl-C. Such a failure says nothing about the parameters, and they are
+// enqueued again.
 const InterruptedKey = "interrupted"
 
-// Interrupted reports whether r has failed while its run was being ended, neither by a
-// panic nor by values that cannot be.
+// Interrupted reports whether r failed because its run was ended. A trial that
+// panicked or returned impossible values at that time is not interrupted.
 func (r Record) Interrupted() bool {
 	_, ok := r.Notes.Get(InterruptedKey)
 	return ok && r.State == Failed
@@ -180,7 +186,7 @@ func (r Record) Key() string {
 	return key
 }
 
-// LastStep returns the highest step reported at, or -1 if there is none.
+// LastStep returns the highest step with a report, or -1 if there is none.
 func (r Record) LastStep() int {
 	if len(r.Reports) == 0 {
 		return -1
@@ -188,7 +194,7 @@ func (r Record) LastStep() int {
 	return r.Reports[len(r.Reports)-1].Step
 }
 
-// ReportAt returns what was reported at a step.
+// ReportAt returns the value reported at a step. It is not ok if there is none.
 func (r Record) ReportAt(step int) (value float64, ok bool) {
 	// Steps usually count up from 0 or 1, so look there first.
 	for _, i := range [2]int{step, step - 1} {
@@ -203,8 +209,8 @@ func (r Record) ReportAt(step int) (value float64, ok bool) {
 	return r.Reports[i].Value, true
 }
 
-// Violation returns by how much r misses its constraints: the sum of those
-// above 0, or +Inf if one is NaN. 0 means feasible; so does having none.
+// Violation returns by how much r misses its constraints: the sum of the values
+// above 0, or +Inf if a value is NaN. It is 0 if r has no constraints.
 func (r Record) Violation() float64 {
 	sum := 0.0
 	for _, c := range r.Constraints {
@@ -216,10 +222,10 @@ func (r Record) Violation() float64 {
 	return sum
 }
 
-// Feasible reports whether r meets all its constraints.
+// Feasible reports whether r meets all its constraints, as it does if it has none.
 func (r Record) Feasible() bool { return r.Violation() == 0 }
 
-// Duration returns how long r has taken, or 0 if it has not finished.
+// Duration returns the time from start to finish, or 0 if r has not finished.
 func (r Record) Duration() time.Duration {
 	if r.Started.IsZero() || r.Finished.IsZero() {
 		return 0
@@ -230,15 +236,15 @@ func (r Record) Duration() time.Duration {
 // Attrs are named JSON values, in the order in which they were first set.
 type Attrs []Attr
 
-// An Attr is a named JSON value. JSON is the text as Python's json module
-// writes it, with the bare words NaN and Infinity; [NewAttr] writes that form.
+// An Attr is a named JSON value. JSON is text as Python's json module writes it, with
+// the bare words NaN and Infinity. [NewAttr] writes that form.
 type Attr struct {
 	Key  string
 	JSON string
 }
 
-// NewAttr returns the attribute of key with the JSON of v: any scalar, slice,
-// map with string keys, or struct. It fails if v cannot be written as JSON.
+// NewAttr returns the attribute with the JSON of v, which may be a scalar, a slice, a
+// map with string keys, or a struct. It fails if v cannot be written as JSON.
 func NewAttr(key string, v any) (Attr, error) {
 	text, err := pyjson.Marshal(v)
 	if err != nil {
@@ -255,7 +261,7 @@ func (a Attr) Decode(dst any) error {
 	return nil
 }
 
-// Get returns the attribute of the given key.
+// Get returns the attribute with the given key. It is not ok if there is none.
 func (as Attrs) Get(key string) (Attr, bool) {
 	for _, a := range as {
 		if a.Key == key {
@@ -265,7 +271,8 @@ func (as Attrs) Get(key string) (Attr, bool) {
 	return Attr{}, false
 }
 
-// With returns as with a set; as itself stays as it is.
+// With returns a copy of as in which a is set: in the place of an attribute with its
+// key, or at the end.
 func (as Attrs) With(a Attr) Attrs {
 	for i := range as {
 		if as[i].Key == a.Key {

@@ -1,11 +1,9 @@
 // Package pareto compares points that have several objectives: which dominate
 // which, their ranks and fronts, and the hypervolume of a set.
 //
-// A point is a slice of losses, one an objective; less is better in each. All
-// points of a call have the same length. A loss may be infinite but not NaN, as
-// the values of a trial; [trial.Header.Losses] makes losses of them.
-//
-// [trial.Header.Losses]: https://pkg.go.dev/github.com/attune-hpo/attune/trial#Header.Losses
+// A point is a slice with one loss for each objective; less is better in each. All
+// points of a call have the same length. A loss may be infinite but not NaN. The
+// values of a trial become losses by Header.Losses of package trial.
 package pareto
 
 import (
@@ -26,8 +24,8 @@ func Dominates(a, b []float64) bool {
 	return strictly
 }
 
-// Front returns the indices, ascending, of the points that no other dominates.
-// Of equal points it has all or none. It costs what [Ranks] does.
+// Front returns the indices, in ascending order, of the points that no other point
+// dominates. Of equal points it has all or none. It costs what [Ranks] does.
 func Front(points [][]float64) []int {
 	var front []int
 	for i, rank := range Ranks(points) {
