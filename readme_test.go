@@ -25,8 +25,8 @@ func train(rate float64, layers, epoch int) float64 {
 	return target + math.Exp(-float64(epoch)/5)
 }
 
-// The code of the README: what stands between the two marks there and here is
-// the same.
+// The second program of the README: the lines between the two marks are the same
+// there and here.
 func Example() {
 	// README starts here
 	ctx := context.Background()
@@ -35,7 +35,7 @@ func Example() {
 
 	st, err := study.Open(ctx, new(memory.Store), "network", study.Config{
 		Sampler: tpe.New(tpe.Config{}),
-		Pruner:  pruner.Median{Warmup: pruner.WarmupFor(30)},
+		Pruner:  pruner.Median{},
 	})
 	if err != nil {
 		panic(err)
@@ -66,15 +66,23 @@ func Example() {
 	// Output: loss 0.1 with 3 layers
 }
 
-func TestReadmeShowsTheExample(t *testing.T) {
+// The README shows examples/hello, and then the code of Example.
+func TestReadmeShowsTheExamples(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	hello, err := os.ReadFile("examples/hello/main.go")
 	require.NoError(t, err)
 	source, err := os.ReadFile("readme_test.go")
 	require.NoError(t, err)
-	_, shown, ok := strings.Cut(string(readme), "```go\n")
-	require.True(t, ok)
-	shown, _, _ = strings.Cut(shown, "```")
 	_, code, _ := strings.Cut(string(source), "// README starts here\n")
 	code, _, _ = strings.Cut(code, "\t// README ends here")
-	assert.Equal(t, strings.ReplaceAll(code, "\n\t", "\n")[1:], shown)
+	code = strings.ReplaceAll("\n"+code, "\n\t", "\n")[1:]
+
+	var shown []string
+	for i, block := range strings.Split(string(readme), "```go\n") {
+		if text, _, ok := strings.Cut(block, "```"); ok && i > 0 {
+			shown = append(shown, text)
+		}
+	}
+	assert.Equal(t, []string{string(hello), code}, shown)
 }

@@ -45,6 +45,8 @@ features in the file: ["temp_max","temp_min","wind","precipitation"]
 loss: 1.141 by hand, 0.### tuned
 the tuned settings still have 4 threads
 `,
+	"hello": `best at x = 1.0, y = 7
+`,
 	"lstm": `16 trials are complete or pruned
 MAPE of 1960: #.### for the tuned LSTM, 9.988 for the seasonal naive forecast
 forecast of January 1961 to December 1961
