@@ -14,25 +14,26 @@
 //	c := config.Suggest(t)           // in the objective, a Config
 //	c, err := config.Value(best)     // from the best trial, a Config
 //
-// It is an adapter: [Binding.Space] is a [space.Space] like any other.
+// [Binding.Space] is a [space.Space] like any other.
 //
 // A tag is a name (the field's own if empty) and options, separated by commas:
 //
 //	min=, max=   bounds of a number, both included; both are needed
 //	step=        values are min, min+step, min+2·step, ...
 //	log          searched on a logarithmic scale; not with step
-//	choices=     values separated by |, for strings and for numbers without bounds
-//	when=        exists only if: another parameter, a colon, and values separated
-//	             by | or, for a number, a range: when=depth:4..8, when=depth:4..
+//	choices=     values separated by |, of a string, or of a number without bounds
+//	when=        the condition under which the parameter exists: another parameter,
+//	             a colon, and values separated by | or, of a number, a range:
+//	             when=booster:gbdt|dart, when=depth:4..8, when=depth:4..
 //
-// when may stand several times; all must hold. The parameter it names must be
-// declared before, in the same struct or, by its full name, anywhere. A bool needs
-// no choices. Choices cannot have commas or bars; a space that needs them is
-// declared in code.
+// A bool needs no choices. Choices cannot contain commas or bars: declare such a
+// space in code. Several when options must all hold. A condition may name any
+// parameter that is declared before it: one of the same struct by its own name, any
+// other by its full name.
 //
-// Fields of nested structs have dotted names: the name of the outer field, from
-// its tag or its own, a dot and theirs. Embedded structs without a tag add no
-// name. The only option of a struct is when, which then goes for all its fields.
+// A field of a nested struct has a dotted name: the name of the outer field, a dot,
+// and its own. An embedded struct without a tag adds no name. The only option of a
+// struct is when, which applies to all its fields.
 package bind
 
 import (
@@ -45,7 +46,7 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// ErrMissing reports a parameter that a record should have and does not.
+// ErrMissing reports that a record lacks a parameter that it should have.
 var ErrMissing = errors.New("bind: parameter missing")
 
 // A Binding ties the tagged fields of a struct type to parameters. It is
@@ -62,14 +63,14 @@ type field struct {
 	path  string // Model.Depth
 }
 
-// Of binds the struct type T. Fields that are not tagged, and parameters that do
-// not exist, have the values they have in defaults; what pointers, slices and
-// maps in it refer to is shared by all results.
+// Of binds the struct type T. A field without a tag, and a field whose parameter
+// does not exist, has the value that it has in defaults. All results share what
+// pointers, slices and maps in defaults refer to.
 //
-// The error wraps [space.ErrInvalid] and names the field and the option: a field
-// that is unexported or of a type that cannot be tuned, an option that is unknown
-// or stands twice, a number that is none or that the field's type cannot hold, no
-// tagged field at all, and whatever [space.Space.Normalize] refuses.
+// It fails if no field is tagged; if a tagged field is unexported or has a type that
+// cannot be tuned; if an option is unknown or repeated; if a number cannot be read,
+// or the type of the field cannot hold it; and whenever [space.Space.Normalize]
+// does. The error wraps [space.ErrInvalid] and names the field and the option.
 func Of[T any](defaults T) (*Binding[T], error) {
 	b := &Binding[T]{defaults: defaults}
 	t := reflect.TypeFor[T]()
@@ -87,7 +88,7 @@ func Of[T any](defaults T) (*Binding[T], error) {
 	return b, nil
 }
 
-// Must is Of for declarations in source code: it panics with the error.
+// Must is [Of] for declarations in source code: it panics where Of fails.
 func Must[T any](defaults T) *Binding[T] {
 	b, err := Of(defaults)
 	if err != nil {
@@ -102,8 +103,8 @@ func (b *Binding[T]) Space() space.Space {
 	return s
 }
 
-// Suggest asks s for the parameters, in order, each only if its conditions hold
-// for those before it. The other fields have their defaults.
+// Suggest asks s for each parameter, in order, whose conditions hold for the ones
+// before it. The other fields have their defaults.
 func (b *Binding[T]) Suggest(s space.Suggester) T {
 	c := b.defaults
 	v := reflect.ValueOf(&c).Elem()
@@ -121,20 +122,21 @@ func (b *Binding[T]) Suggest(s space.Suggester) T {
 	return c
 }
 
-// Value returns the defaults with what [Binding.Read] makes of them.
+// Value returns the defaults with the parameters of g; see [Binding.Read].
 func (b *Binding[T]) Value(g space.Getter) (T, error) {
 	c := b.defaults
 	err := b.Read(g, &c)
 	return c, err
 }
 
-// Read stores the parameters that g has, the record of the best trial say, into
-// c. A parameter whose conditions do not hold for g is left as it is in c; any
-// other must be there, or the error wraps [ErrMissing]. A value need not lie in
-// the bounds that the tag has now, but the field must be able to hold it (a float
-// as nearly as its size allows), or the error wraps [space.ErrOutside].
+// Read stores the parameters of g, which may be the record of the best trial, into
+// c. It leaves a field as it is if the conditions of its parameter do not hold for
+// g.
 //
-// After an error c is as it was.
+// It fails with [ErrMissing] if g lacks a parameter whose conditions hold, and with
+// [space.ErrOutside] if a field cannot hold the value. A value need not lie in the
+// bounds of the tag, and a float32 takes the nearest one that it has. After an error
+// c is as it was.
 func (b *Binding[T]) Read(g space.Getter, c *T) error {
 	out := *c
 	v := reflect.ValueOf(&out).Elem()
@@ -154,8 +156,8 @@ func (b *Binding[T]) Read(g space.Getter, c *T) error {
 	return nil
 }
 
-// Settings returns the parameters of c that exist in it, to be enqueued. Whether
-// its values lie in the space is for whoever receives them to say.
+// Settings returns the parameters that exist in c as settings, which can be
+// enqueued. It does not check that the values lie in the space.
 func (b *Binding[T]) Settings(c T) []space.Setting {
 	v := reflect.ValueOf(c)
 	var given space.Settings

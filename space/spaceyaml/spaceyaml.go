@@ -9,17 +9,19 @@
 //	  - {name: depth, type: int, low: 2, high: 12, step: 2, when: {booster: gbdt}}
 //	  - {name: drop, type: float, low: 0, high: 0.5, when: {booster: dart, lr: {max: 0.01}}}
 //
-// The types are float, int and categorical. The first two need low and high, and
-// may have log and step; the last needs choices. Under when stand the conditions
-// that must all hold for the parameter to exist: an earlier parameter and its
-// value, a list of values, or a range of min and max, both included and either of
-// which may be left out. Two conditions on one parameter are a list of such
-// mappings.
+// The types are float, int and categorical. A float and an int need low and high, and
+// may have log and step. A categorical needs choices.
 //
-// Values keep their type: 1, 1.0, true and "1" are four choices. Where readers of
-// YAML disagree (no, on, 010, 0x1f, 1_000, 12:30, 2001-01-01) the text is refused,
-// and the error says what to write instead. 1e-5 is a number, as YAML 1.2 has it;
-// what is written is 1.0e-05, which older readers take for a number, too.
+// A parameter exists if all conditions under when hold. A condition is the name of an
+// earlier parameter with a value, a list of values, or a range of min and max. Both
+// ends of a range are included, and one of them may be left out. For several
+// conditions on one parameter, when is a list of mappings.
+//
+// Values keep their type: 1, 1.0, true and "1" are four choices. Some texts mean one
+// thing to one reader of YAML and another to the next: no, on, 010, 0x1f, 1_000,
+// 12:30, 2001-01-01. They are refused, and the error says what to write instead. 1e-5
+// is read as a number, as in YAML 1.2, and written as 1.0e-05, which YAML 1.1 reads
+// as a number too.
 package spaceyaml
 
 import (
@@ -36,10 +38,10 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// Read returns the space that r holds, normalized; see [space.Space.Normalize].
-// All errors but those of r itself wrap [space.ErrInvalid] and name the line, and
-// the parameter if there is one: syntax, keys that are unknown, missing or stand
-// twice, values of the wrong type, and what Normalize refuses.
+// Read returns the space that r holds, normalized; see [space.Space.Normalize]. It
+// fails for bad syntax, for keys that are unknown, missing or repeated, for values of
+// the wrong type, and whenever Normalize does. Such an error wraps [space.ErrInvalid]
+// and names the line, and the parameter if there is one. Errors of r are wrapped.
 func Read(r io.Reader) (space.Space, error) {
 	s, err := read(r)
 	if err != nil {

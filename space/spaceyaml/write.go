@@ -12,10 +12,10 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// Write writes s, one parameter a line; [Read] returns it as it was, but
-// normalized. It fails, with an error that wraps [space.ErrInvalid] and before
-// anything is written, if s is invalid or has what YAML does not hold: a name
-// that is not UTF-8 or longer than a key may be, a choice that is not a scalar.
+// Write writes s, one parameter a line. [Read] returns it normalized. If s is invalid,
+// or has a name or a choice that YAML cannot hold, Write writes nothing and fails with
+// an error that wraps [space.ErrInvalid]: a name must be UTF-8 and not too long for a
+// key, and a choice must be a scalar.
 func Write(w io.Writer, s space.Space) error {
 	s, err := s.Normalize()
 	if err != nil {
@@ -137,9 +137,9 @@ func formatCondition(c space.Condition) (string, error) {
 	return fmt.Sprintf("{min: %s, max: %s}", formatFloat(c.Low), formatFloat(c.High)), nil
 }
 
-// WriteSettings writes settings as a mapping of names to values, in order: what a
-// training job reads its parameters from. It fails, before anything is written,
-// as [Write] does, and if a name stands twice.
+// WriteSettings writes settings as a mapping of names to values, in order, for a
+// training job to read. It fails as [Write] does, and if a name is set twice; then it
+// writes nothing.
 func WriteSettings(w io.Writer, settings []space.Setting) error {
 	if name, twice := space.Settings(settings).Twice(); twice {
 		return fmt.Errorf("spaceyaml: setting %q: %w: it stands twice", name, space.ErrInvalid)
@@ -162,8 +162,8 @@ func WriteSettings(w io.Writer, settings []space.Setting) error {
 	return write(w, b)
 }
 
-// ReadSettings reads a mapping of names to values, YAML or JSON, in its order. The
-// errors are those of [Read].
+// ReadSettings reads a mapping of names to values, in YAML or JSON, and keeps its
+// order. It fails as [Read] does.
 func ReadSettings(r io.Reader) ([]space.Setting, error) {
 	all, err := io.ReadAll(r)
 	if err != nil {
