@@ -383,6 +383,34 @@ func TestAxisIsTheFirstSeen(t *testing.T) {
 	assert.False(t, ok, "snapshots stay")
 }
 
+// A snapshot knows the axes of its own time, also while its history learns others.
+func TestAxisWhileTheHistoryGrows(t *testing.T) {
+	put := func(h *trial.History, n int) {
+		r := finished(n, trial.Complete, 1)
+		r.Params = space.Params{Space: space.Of(space.Int(fmt.Sprint("x", n), 0, 9)), Point: []float64{0}}
+		h.Put(r)
+	}
+	const trials = 200
+	h := trial.NewHistory(trial.Header{})
+	put(h, 0)
+	first := h.Snapshot()
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		for n := range trials {
+			_, ok := first.Axis(fmt.Sprint("x", n))
+			assert.Equal(t, n == 0, ok)
+		}
+	})
+	for n := 1; n < trials; n++ {
+		put(h, n)
+	}
+	reader.Wait()
+	for n := range trials {
+		_, ok := h.Snapshot().Axis(fmt.Sprint("x", n))
+		assert.True(t, ok)
+	}
+}
+
 func TestCompletedAtAndColumn(t *testing.T) {
 	h := trial.NewHistory(trial.Header{})
 	var views []trial.Snapshot
