@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/attune-hpo/attune/internal/pyjson"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/trial"
 )
@@ -369,8 +370,7 @@ func (c *canonical) reserved(key string) {
 
 func (c *canonical) json(what, name, text string) {
 	c.text(text)
-	var v any
-	if err := (trial.Attr{Key: name, JSON: text}).Decode(&v); err != nil {
+	if pyjson.Check(text) != nil {
 		c.fail("%s %q: not JSON: %.60q", what, name, text)
 	}
 }

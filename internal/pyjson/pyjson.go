@@ -52,8 +52,14 @@ func Widen(x float32) float64 {
 
 // AppendString appends s in quotes. Bytes that are not UTF-8 become U+FFFD.
 func AppendString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	for _, r := range s {
+	dst = append(slices.Grow(dst, len(s)+2), '"')
+	for len(s) > 0 {
+		if n := plain(s); n > 0 {
+			dst, s = append(dst, s[:n]...), s[n:]
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(s)
+		s = s[n:]
 		switch {
 		case r == '"' || r == '\\':
 			dst = append(dst, '\\', byte(r))
@@ -67,8 +73,6 @@ func AppendString(dst []byte, s string) []byte {
 			dst = append(dst, '\\', 'b')
 		case r == '\f':
 			dst = append(dst, '\\', 'f')
-		case ' ' <= r && r <= '~':
-			dst = append(dst, byte(r))
 		case r >= 0x10000:
 			hi, lo := utf16.EncodeRune(r)
 			dst = fmt.Appendf(dst, `\u%04x\u%04x`, hi, lo)
@@ -77,6 +81,17 @@ func AppendString(dst []byte, s string) []byte {
 		}
 	}
 	return append(dst, '"')
+}
+
+// plain returns how many bytes at the beginning of s stand for themselves in a
+// string: printable ASCII.
+func plain(s string) int {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return i
+		}
+	}
+	return len(s)
 }
 
 // Marshal returns v as JSON. Integers and floats stay apart; maps are written
@@ -336,19 +351,32 @@ func Unmarshal(text string, dst any) error {
 // Parse reads one JSON value and nothing after it.
 func Parse(text string) (Value, error) {
 	p := parser{text: text}
+	return p.whole()
+}
+
+// Check returns the error that Parse would, without keeping anything of the text.
+func Check(text string) error {
+	p := parser{text: text, check: true}
+	_, err := p.whole()
+	return err
+}
+
+type parser struct {
+	text  string
+	at    int
+	check bool // values and strings are of no interest, and left empty
+}
+
+// whole reads a value that is all of the text.
+func (p *parser) whole() (Value, error) {
 	v, err := p.value(0)
 	if err != nil {
 		return Value{}, err
 	}
-	if p.space(); p.at < len(text) {
+	if p.space(); p.at < len(p.text) {
 		return Value{}, p.fail("end of text")
 	}
 	return v, nil
-}
-
-type parser struct {
-	text string
-	at   int
 }
 
 func (p *parser) fail(want string) error {
@@ -390,6 +418,9 @@ func (p *parser) value(depth int) (Value, error) {
 		return Value{}, p.fail("a value")
 	case p.text[p.at] == '"':
 		s, err := p.string()
+		if p.check {
+			return Value{}, err
+		}
 		return Value{Kind: String, Text: string(AppendString(nil, s))}, err
 	case p.take("["):
 		return p.list(depth)
@@ -409,7 +440,9 @@ func (p *parser) list(depth int) (Value, error) {
 		if err != nil {
 			return Value{}, err
 		}
-		v.List = append(v.List, e)
+		if !p.check {
+			v.List = append(v.List, e)
+		}
 		if p.take("]") {
 			return v, nil
 		}
@@ -437,7 +470,9 @@ func (p *parser) object(depth int) (Value, error) {
 		if err != nil {
 			return Value{}, err
 		}
-		v.Members = append(v.Members, Member{key, e})
+		if !p.check {
+			v.Members = append(v.Members, Member{key, e})
+		}
 		if p.take("}") {
 			return v, nil
 		}
@@ -481,6 +516,13 @@ func (p *parser) string() (string, error) {
 	p.at++
 	var out []byte
 	for p.at < len(p.text) {
+		if n := plain(p.text[p.at:]); n > 0 {
+			if !p.check {
+				out = append(out, p.text[p.at:p.at+n]...)
+			}
+			p.at += n
+			continue
+		}
 		c := p.text[p.at]
 		switch {
 		case c == '"':
@@ -490,14 +532,18 @@ func (p *parser) string() (string, error) {
 			return "", p.fail("no control character in a string")
 		case c != '\\':
 			r, n := utf8.DecodeRuneInString(p.text[p.at:])
-			out = utf8.AppendRune(out, r)
+			if !p.check {
+				out = utf8.AppendRune(out, r)
+			}
 			p.at += n
 		default:
 			r, err := p.escape()
 			if err != nil {
 				return "", err
 			}
-			out = utf8.AppendRune(out, r)
+			if !p.check {
+				out = utf8.AppendRune(out, r)
+			}
 		}
 	}
 	return "", p.fail("the end of a string")

@@ -10,8 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/internal/image"
 	"github.com/attune-hpo/attune/trial"
 )
 
@@ -129,7 +129,7 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.deleted = true
-	st.wake()
+	st.trials.Wake()
 	return nil
 }
 
@@ -138,47 +138,7 @@ type study struct {
 	mu      sync.Mutex
 	header  trial.Header
 	deleted bool
-	pool    space.Pool
-	trials  []entry
-	waiting []int          // ascending
-	changed []int          // numbers, in order of change; a Cursor is an index past it
-	keys    map[string]int // numbers of the trials started under a key
-	news    chan struct{}  // closed at the next change; nil if nobody waits for it
-}
-
-type entry struct {
-	trial.Record
-	at storage.Cursor // of the latest change
-}
-
-// wake ends the waiting of those that wait for a change. mu must be held.
-func (st *study) wake() {
-	if st.news != nil {
-		close(st.news)
-		st.news = nil
-	}
-}
-
-// put records that r is now so. mu must be held.
-func (st *study) put(r trial.Record) {
-	if r.Number == len(st.trials) {
-		st.trials = append(st.trials, entry{})
-	}
-	if r.State.Done() {
-		r.Params.Space = st.pool.Share(r.Params.Space)
-		r = r.Clip()
-	}
-	st.changed = append(st.changed, r.Number)
-	st.trials[r.Number] = entry{r, storage.Cursor(len(st.changed))}
-	if key := r.Key(); key != "" && r.State != trial.Waiting {
-		if st.keys == nil {
-			st.keys = map[string]int{}
-		}
-		if _, taken := st.keys[key]; !taken {
-			st.keys[key] = r.Number
-		}
-	}
-	st.wake()
+	trials  image.Study
 }
 
 type ledger struct {
@@ -261,12 +221,9 @@ func (l *ledger) Add(ctx context.Context, records ...trial.Record) ([]int, error
 	}
 	numbers := make([]int, len(records))
 	for i, r := range checked {
-		r.Number = len(l.study.trials)
+		r.Number = l.study.trials.Len()
 		numbers[i] = r.Number
-		if r.State == trial.Waiting {
-			l.study.waiting = append(l.study.waiting, r.Number)
-		}
-		l.study.put(r)
+		l.study.trials.Put(r)
 	}
 	return numbers, nil
 }
@@ -277,21 +234,14 @@ func (l *ledger) Start(ctx context.Context, at time.Time, key string) (trial.Rec
 		return trial.Record{}, err
 	}
 	defer unlock()
-	st := l.study
-	if n, ok := st.keys[key]; ok {
-		return st.trials[n].Clip(), nil
+	if r, ok := l.study.trials.ByKey(key); ok {
+		return r.Clip(), nil
 	}
-	r := trial.Record{Number: len(st.trials)}
-	if len(st.waiting) > 0 {
-		r = st.trials[st.waiting[0]].Record
-	}
+	r, _ := l.study.trials.Next()
 	if r, err = storage.Claim(r, at, key); err != nil {
 		return trial.Record{}, fmt.Errorf("memory: start: %w", err)
 	}
-	if len(st.waiting) > 0 {
-		st.waiting = st.waiting[1:]
-	}
-	st.put(r)
+	l.study.trials.Put(r)
 	return r.Clip(), nil
 }
 
@@ -301,14 +251,12 @@ func (l *ledger) Write(ctx context.Context, number int, changes ...trial.Change)
 		return err
 	}
 	defer unlock()
-	if number < 0 || number >= len(l.study.trials) {
-		return fmt.Errorf("memory: write: trial %d: %w", number, storage.ErrNoTrial)
-	}
-	old := l.study.trials[number].Record
-	changes, err = storage.CanonicalChanges(changes)
-	var r trial.Record
+	r, err := l.study.trials.Trial(number)
 	if err == nil {
-		r, err = old.Apply(changes...)
+		changes, err = storage.CanonicalChanges(changes)
+	}
+	if err == nil {
+		r, err = r.Apply(changes...)
 	}
 	if err == nil && r.State.Done() {
 		err = storage.CheckObjectives(l.study.header, r)
@@ -316,10 +264,7 @@ func (l *ledger) Write(ctx context.Context, number int, changes ...trial.Change)
 	if err != nil {
 		return fmt.Errorf("memory: write: %w", err)
 	}
-	if old.State == trial.Waiting && r.State != trial.Waiting {
-		l.study.waiting = slices.DeleteFunc(slices.Clone(l.study.waiting), func(n int) bool { return n == number })
-	}
-	l.study.put(r)
+	l.study.trials.Put(r)
 	return nil
 }
 
@@ -345,13 +290,7 @@ func (l *ledger) since(ctx context.Context, after storage.Cursor) (news []storag
 		return nil, err
 	}
 	defer unlock()
-	after = min(max(after, 0), storage.Cursor(len(l.study.changed)))
-	for i, n := range l.study.changed[after:] {
-		if e := l.study.trials[n]; e.at == after+storage.Cursor(i)+1 { // its latest change
-			news = append(news, storage.Update{Cursor: e.at, Trial: e.Clip()})
-		}
-	}
-	return news, nil
+	return l.study.trials.Since(after), nil
 }
 
 // Wait implements [storage.Waiter].
@@ -361,15 +300,11 @@ func (l *ledger) Wait(ctx context.Context, after storage.Cursor) error {
 		if err != nil {
 			return err
 		}
-		if max(after, 0) < storage.Cursor(len(l.study.changed)) {
-			unlock()
+		news := l.study.trials.News(after)
+		unlock()
+		if news == nil {
 			return nil
 		}
-		if l.study.news == nil {
-			l.study.news = make(chan struct{})
-		}
-		news := l.study.news
-		unlock()
 		select {
 		case <-news:
 		case <-l.closed:

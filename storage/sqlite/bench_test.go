@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -114,5 +115,84 @@ func BenchmarkOpen(b *testing.B) {
 		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/trials, "heapB/trial")
 		require.NoError(b, l.Close())
 		b.StartTimer()
+	}
+}
+
+// BenchmarkReports is a report while another process reports too: its time must not
+// depend on how many there are.
+func BenchmarkReports(b *testing.B) {
+	for _, reports := range []int{1000, 4000, 16000} {
+		b.Run(fmt.Sprint(reports), func(b *testing.B) {
+			for b.Loop() {
+				path := filepath.Join(b.TempDir(), "study.db")
+				var ledgers []storage.Ledger
+				for i := range 2 {
+					store := sqlite.File(path)
+					l, err := store.Open(b.Context(), "bench")
+					if i == 0 {
+						l, err = store.Create(b.Context(), trial.Header{Name: "bench"})
+					}
+					require.NoError(b, err)
+					_, err = l.Start(b.Context(), time.Now(), "")
+					require.NoError(b, err)
+					ledgers = append(ledgers, l)
+				}
+				for step := range reports {
+					for number, l := range ledgers {
+						if err := l.Write(b.Context(), number, trial.Reported{Step: step, Value: 1}); err != nil {
+							b.Fatal(err)
+						}
+					}
+				}
+				for _, l := range ledgers {
+					require.NoError(b, l.Close())
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*2*reports), "µs/report")
+		})
+	}
+}
+
+// BenchmarkBesideALongTrial is a trial while another one is running that has
+// reported so often, and another process writes: its time must not depend on that.
+func BenchmarkBesideALongTrial(b *testing.B) {
+	for _, reports := range []int{0, 10_000, 100_000} {
+		b.Run(fmt.Sprint(reports), func(b *testing.B) {
+			path := filepath.Join(b.TempDir(), "study.db")
+			long, err := sqlite.File(path).Create(b.Context(), trial.Header{Name: "bench"})
+			require.NoError(b, err)
+			defer long.Close()
+			_, err = long.Start(b.Context(), time.Now(), "")
+			require.NoError(b, err)
+			changes := make([]trial.Change, reports)
+			for step := range changes {
+				changes[step] = trial.Reported{Step: step, Value: 1}
+			}
+			require.NoError(b, long.Write(b.Context(), 0, changes...))
+			l, err := sqlite.File(path).Open(b.Context(), "bench")
+			require.NoError(b, err)
+			defer l.Close()
+			step := reports
+			for b.Loop() {
+				require.NoError(b, long.Write(b.Context(), 0, trial.Reported{Step: step, Value: 1}))
+				step++
+				r, err := l.Start(b.Context(), time.Now(), "")
+				require.NoError(b, err)
+				require.NoError(b, l.Write(b.Context(), r.Number, trial.Finished{State: trial.Failed}))
+			}
+		})
+	}
+}
+
+// BenchmarkAttribute sets an attribute of 50 MB.
+func BenchmarkAttribute(b *testing.B) {
+	l, err := sqlite.File(filepath.Join(b.TempDir(), "study.db")).Create(b.Context(), trial.Header{Name: "bench"})
+	require.NoError(b, err)
+	defer l.Close()
+	r, err := l.Start(b.Context(), time.Now(), "")
+	require.NoError(b, err)
+	text := `"` + strings.Repeat("x", 50<<20) + `"`
+	for b.Loop() {
+		require.NoError(b, l.Write(b.Context(), r.Number, trial.Annotated{Key: "k", JSON: text}))
 	}
 }

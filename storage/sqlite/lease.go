@@ -75,7 +75,7 @@ func (l *ledger) Reap(ctx context.Context, held []int, grace time.Duration, at t
 			return nil, err
 		}
 		var changed []entry
-		next := len(l.study.trials)
+		next := l.study.trials.Len()
 		for _, number := range expired {
 			e, err := l.study.entry(number)
 			if err != nil {

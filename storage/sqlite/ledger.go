@@ -111,7 +111,7 @@ func (l *ledger) Close() error {
 		return nil
 	}
 	l.closed = true
-	l.study.wake() // whoever waits by this ledger
+	l.study.trials.Wake() // whoever waits by this ledger
 	if l.study.ledgers--; l.study.ledgers == 0 && s.studies[l.study.id] == l.study {
 		delete(s.studies, l.study.id)
 	}
@@ -177,7 +177,7 @@ func (l *ledger) Add(ctx context.Context, records ...trial.Record) ([]int, error
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			r.Number = len(l.study.trials) + i
+			r.Number = l.study.trials.Len() + i
 			id, err := c.insert(l.study.id, r)
 			if err != nil {
 				return nil, err
@@ -197,21 +197,20 @@ func (l *ledger) Start(ctx context.Context, at time.Time, key string) (trial.Rec
 	var e entry
 	err := l.write(ctx, "start trial", func(c *conn) (_ []entry, err error) {
 		st := l.study
-		if n, ok := st.keys[key]; ok {
-			e = st.trials[n]
+		if r, ok := st.trials.ByKey(key); ok {
+			e = entry{Record: r}
 			return nil, nil
 		}
-		e = entry{Record: trial.Record{Number: len(st.trials)}}
-		if len(st.waiting) > 0 {
-			e = st.trials[st.waiting[0]]
-		}
+		r, waiting := st.trials.Next()
+		e = entry{Record: r}
 		if e.Record, err = storage.Claim(e.Record, at, key); err != nil {
 			return nil, err
 		}
-		if e.id == 0 {
-			e.id, err = c.insertTrial(st.id, e.Record)
-		} else {
+		if waiting {
+			e.id = st.rows[e.Number]
 			_, err = c.exec("UPDATE trials SET state = 'RUNNING', datetime_start = ? WHERE trial_id = ?", fromTime(e.Started), e.id)
+		} else {
+			e.id, err = c.insertTrial(st.id, e.Record)
 		}
 		if err != nil {
 			return nil, err
@@ -277,7 +276,7 @@ func (l *ledger) Since(ctx context.Context, after storage.Cursor) iter.Seq2[stor
 	return func(yield func(storage.Update, error) bool) {
 		var news []storage.Update
 		err := l.read(ctx, "read trials", func(*conn) error {
-			news = l.study.since(after)
+			news = l.study.trials.Since(after)
 			return nil
 		})
 		if err != nil {

@@ -31,7 +31,27 @@ const (
 type loaded struct {
 	trial.Record
 	id      int64
-	missing bool // has no number yet
+	missing bool   // has no number yet
+	odd     string // what of it cannot be read, "" if nothing
+}
+
+// spoil notes that something of a trial cannot be read. The first reason counts.
+func (r *loaded) spoil(reason string) {
+	if r.odd == "" {
+		r.odd = reason
+	}
+}
+
+// A loader runs the queries of one load; the first error sticks.
+type loader struct {
+	ctx   context.Context
+	conn  *conn
+	study *study
+	args  []value  // of which
+	scan  bool     // read whole tables rather than the rows of which
+	out   []loaded // by row
+	at    int      // in out; where the last row belonged
+	err   error
 }
 
 // which selects rows of trials of study ?1: those listed in ?3, and those after
@@ -43,49 +63,218 @@ const which = `WITH which(id) AS (
 	SELECT trial_id FROM trials WHERE study_id = ?1 AND trial_id > ?2
 ) SELECT id, `
 
-// load reads trials of a study: the rows listed, which ascend, and all after
-// last. The result is in order of rows.
-func (c *conn) load(ctx context.Context, study int64, pool *space.Pool, list []int64, last int64) ([]loaded, error) {
-	l := loader{ctx: ctx, conn: c, args: []value{study, last, ids(list)}}
-	l.trials()
-	if len(l.out) == 0 {
+// load reads the trials of the known rows, which ascend, and those of rows after
+// the last. The result is in order of rows.
+//
+// Finished trials among the known ones are not read but for their row. Of trials
+// that were running before and run still, only those reports are read that are new:
+// there may be a hundred thousand, and other processes may write any number of them
+// while one looks.
+func (l *loader) load(known []int64) ([]loaded, error) {
+	l.trials(known)
+	if l.err == nil {
+		l.err = l.study.verify(l.out, known)
+	}
+	if l.err != nil || len(l.out) == 0 {
 		return nil, l.err
 	}
-	points := slab[float64]{trials: len(l.out)}
-	reports := slab[trial.Report]{trials: len(l.out)}
-	values := slab[float64]{trials: len(l.out)}
-	scratch := space.Space{}
-	gather(&l, `param_id, param_name, param_value, distribution_json
-		FROM which CROSS JOIN trial_params ON trial_id = id`, c.dists.param,
-		func(r *loaded, ps []param) {
-			slices.SortFunc(ps, func(a, b param) int { return cmp.Compare(a.id, b.id) })
-			scratch = scratch[:0]
-			r.Params.Point = points.take(len(ps))
-			for i, p := range ps {
-				scratch = append(scratch, p.Axis)
-				r.Params.Point[i] = p.coord
+	var reread, afresh []int64 // known rows: all but the reports, and with the reports
+	running := map[int64]int{} // rows of trials whose reports go on, and where they are in out
+	for i := range l.out {
+		n := &l.out[i]
+		if n.id > l.study.last {
+			break
+		}
+		switch old, ok := l.study.known(n.id, n.Number); {
+		case !ok:
+			reread, afresh = append(reread, n.id), append(afresh, n.id)
+		case old.State.Done():
+		case old.State == n.State:
+			n.Reports = old.Reports
+			if n.State == trial.Running {
+				running[n.id] = i
 			}
-			r.Params.Space = pool.Share(scratch)
+			reread = append(reread, n.id)
+		default:
+			reread, afresh = append(reread, n.id), append(afresh, n.id)
+		}
+	}
+	if !l.news(running) {
+		for id, i := range running {
+			l.out[i].Reports = nil
+			afresh = append(afresh, id)
+		}
+		slices.Sort(afresh)
+	}
+	l.scan = l.whole()
+	l.list(afresh)
+	l.readReports()
+	l.list(reread)
+	l.readParams()
+	l.readRest()
+	return l.out, l.err
+}
+
+func (l *loader) list(rows []int64) { l.args = []value{l.study.id, l.study.last, ids(rows)} }
+
+// ids returns a JSON list.
+func ids(list []int64) string {
+	b := []byte{'['}
+	for i, id := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, id, 10)
+	}
+	return string(append(b, ']'))
+}
+
+// trials reads the trials themselves into out.
+func (l *loader) trials(known []int64) {
+	l.list(known)
+	l.err = l.conn.query("SELECT count(*) FROM trials WHERE study_id = ?1 AND trial_id > ?2", l.args[:2], func(row []value) error {
+		l.out = make([]loaded, 0, int(asInt(row[0]))+len(known))
+		return nil
+	})
+	if l.err != nil {
+		return
+	}
+	l.err = l.conn.query(which+`number, state, CAST(datetime_start AS TEXT), CAST(datetime_complete AS TEXT)
+		FROM which CROSS JOIN trials ON trial_id = id AND study_id = ?1`, l.args, func(row []value) error {
+		r := loaded{id: asInt(row[0]), missing: row[1] == nil}
+		r.Number = int(asInt(row[1]))
+		// A number counts the rows of the study that came before, so the id exceeds it.
+		if r.Number < 0 || !r.missing && int64(r.Number) >= r.id {
+			return fmt.Errorf("%w: the trial in row %d has the number %d", storage.ErrFormat, r.id, r.Number)
+		}
+		state, ok := states[asText(row[2])]
+		if !ok {
+			state = trial.Failed
+			r.spoil(fmt.Sprintf("its state is %.20q", asText(row[2])))
+		}
+		r.State = state
+		r.Started, r.Finished = asTime(row[3]), asTime(row[4])
+		l.out = append(l.out, r)
+		return l.ctx.Err()
+	})
+	slices.SortFunc(l.out, func(a, b loaded) int { return cmp.Compare(a.id, b.id) })
+}
+
+// whole reports whether reading whole tables is quicker than looking rows up: when
+// most trials of the file are wanted.
+func (l *loader) whole() (yes bool) {
+	if l.err != nil || l.study.loaded {
+		return false
+	}
+	l.err = l.conn.query("SELECT count(*) FROM trials", nil, func(row []value) error {
+		yes = asInt(row[0]) < 2*int64(len(l.out))
+		return nil
+	})
+	return yes
+}
+
+// A mark is the last row of the reports, of whatever trial, when they were read:
+// new ones come after it. If it is not what it was, rows were deleted, and new ones
+// may have any id.
+type mark struct{ id, trial, step int64 }
+
+// news adds the reports after the mark to those of running trials, rows to places
+// in out, and moves the mark. It reports whether the mark was good.
+func (l *loader) news(running map[int64]int) bool {
+	if l.err != nil {
+		return true
+	}
+	const columns = "SELECT trial_intermediate_value_id, trial_id, step, intermediate_value, nullif(intermediate_value_type, 'FINITE') FROM trial_intermediate_values "
+	old := l.study.reports
+	if len(running) == 0 || old.id == 0 {
+		l.study.reports = mark{}
+		l.err = l.conn.query(columns+"ORDER BY trial_intermediate_value_id DESC LIMIT 1", nil, func(row []value) error {
+			l.study.reports = mark{asInt(row[0]), asInt(row[1]), asInt(row[2])}
+			return nil
+		})
+		return len(running) == 0
+	}
+	found, good := mark{}, false
+	l.err = l.conn.query(columns+"WHERE trial_intermediate_value_id >= ? ORDER BY trial_intermediate_value_id", []value{old.id}, func(row []value) error {
+		found = mark{asInt(row[0]), asInt(row[1]), asInt(row[2])}
+		if found == old {
+			good = true
+			return nil
+		}
+		if i, ok := running[found.trial]; ok && good {
+			r := &l.out[i]
+			r.Reports = withReport(r.Reports, trial.Report{Step: int(found.step), Value: asFloat(row[3], row[4])})
+		}
+		return l.ctx.Err()
+	})
+	l.study.reports = found // none, if there is no such row any more
+	return good
+}
+
+// withReport returns rs, in order of steps, with another report. It may be there
+// already. What others hold of rs does not change.
+func withReport(rs []trial.Report, r trial.Report) []trial.Report {
+	if n := len(rs); n == 0 || rs[n-1].Step < r.Step {
+		return append(rs, r)
+	}
+	i, found := slices.BinarySearchFunc(rs, r.Step, func(r trial.Report, step int) int { return cmp.Compare(r.Step, step) })
+	switch {
+	case !found:
+		return slices.Insert(slices.Clone(rs), i, r)
+	case !sameReport(rs[i], r):
+		rs = slices.Clone(rs)
+		rs[i] = r
+	}
+	return rs
+}
+
+func (l *loader) readReports() {
+	slabs := slab[trial.Report]{trials: len(l.out)}
+	byStep := func(a, b trial.Report) int { return cmp.Compare(a.Step, b.Step) }
+	gather(l, table{"trial_intermediate_values", "trial_intermediate_value_id", "step, intermediate_value, nullif(intermediate_value_type, 'FINITE')", l.scan},
+		func(row []value) (trial.Report, error) {
+			return trial.Report{Step: int(asInt(row[2])), Value: asFloat(row[3], row[4])}, nil
+		},
+		func(r *loaded, rs []trial.Report) {
+			if r.Reports == nil {
+				r.Reports = append(slabs.take(len(rs))[:0], rs...)
+			} else {
+				r.Reports = append(r.Reports, rs...)
+			}
+			before := max(0, len(r.Reports)-len(rs)-1)
+			if !slices.IsSortedFunc(r.Reports[before:], byStep) {
+				slices.SortFunc(r.Reports, byStep)
+			}
+		})
+}
+
+func (l *loader) readParams() {
+	points := slab[float64]{trials: len(l.out)}
+	scratch := space.Space{}
+	gather(l, table{"trial_params", "param_id", "param_name, param_value, distribution_json", l.scan}, l.conn.dists.param,
+		func(r *loaded, ps []param) {
+			slices.SortStableFunc(ps, func(a, b param) int { return cmp.Compare(a.id, b.id) })
+			scratch = append(scratch[:0], r.Params.Space...)
+			point := append(points.take(len(scratch) + len(ps))[:0], r.Params.Point...)
+			for _, p := range ps {
+				scratch = append(scratch, p.Axis)
+				point = append(point, p.coord)
+			}
+			r.Params.Point = point
+			r.Params.Space = l.study.trials.Share(scratch)
 			if &r.Params.Space[0] == &scratch[0] { // it is the first of its kind, and kept
 				scratch = make(space.Space, 0, len(ps))
 			}
 		})
-	gather(&l, `step, intermediate_value, nullif(intermediate_value_type, 'FINITE')
-		FROM which CROSS JOIN trial_intermediate_values ON trial_id = id`,
-		func(row []value) (trial.Report, error) {
-			return trial.Report{Step: int(asInt(row[1])), Value: asFloat(row[2], row[3])}, nil
-		},
-		func(r *loaded, rs []trial.Report) {
-			slices.SortFunc(rs, func(a, b trial.Report) int { return cmp.Compare(a.Step, b.Step) })
-			r.Reports = reports.take(len(rs))
-			copy(r.Reports, rs)
-		})
-	gather(&l, `objective, value, nullif(value_type, 'FINITE')
-		FROM which CROSS JOIN trial_values ON trial_id = id`,
+}
+
+func (l *loader) readRest() {
+	values := slab[float64]{trials: len(l.out)}
+	gather(l, table{"trial_values", "trial_value_id", "objective, value, nullif(value_type, 'FINITE')", false},
 		func(row []value) (o objective, err error) {
-			o = objective{asInt(row[1]), asFloat(row[2], row[3])}
+			o = objective{asInt(row[2]), asFloat(row[3], row[4])}
 			if math.IsNaN(o.value) {
-				err = fmt.Errorf("%w: the value of objective %d is not a number", storage.ErrFormat, o.index)
+				err = fmt.Errorf("the value of objective %d is not a number", o.index)
 			}
 			return o, err
 		},
@@ -96,57 +285,76 @@ func (c *conn) load(ctx context.Context, study int64, pool *space.Pool, list []i
 				r.Values[i] = o.value
 			}
 		})
-	gather(&l, `trial_user_attribute_id, key, value_json
-		FROM which CROSS JOIN trial_user_attributes ON trial_id = id`, parseAttr,
+	gather(l, table{"trial_user_attributes", "trial_user_attribute_id", "key, value_json", false}, parseAttr,
 		func(r *loaded, as []attr) {
 			r.Attrs = make(trial.Attrs, len(as))
 			for i, a := range inOrder(as) {
 				r.Attrs[i] = a.Attr
 			}
 		})
-	gather(&l, `trial_system_attribute_id, key, value_json
-		FROM which CROSS JOIN trial_system_attributes ON trial_id = id`, parseAttr,
+	gather(l, table{"trial_system_attributes", "trial_system_attribute_id", "key, value_json", false}, parseAttr,
 		func(r *loaded, as []attr) { interpret(&r.Record, inOrder(as)) })
-	return l.out, l.err
 }
 
-// A loader runs the queries of one load; the first error sticks.
-type loader struct {
-	ctx  context.Context
-	conn *conn
-	args []value  // of which
-	out  []loaded // by row
-	at   int      // in out; where the last row belonged
-	err  error
+// A table holds rows of trials.
+type table struct {
+	name, id, columns string
+	scan              bool // read all of it
 }
 
-// trials reads the trials themselves into out.
-func (l *loader) trials() {
-	l.err = l.conn.query("SELECT count(*) FROM trials WHERE study_id = ?1 AND trial_id > ?2", l.args[:2], func(row []value) error {
-		l.out = make([]loaded, 0, int(asInt(row[0]))+8)
-		return nil
-	})
+// query returns the trial of each row, its own id, and the columns.
+func (t table) query() string {
+	if t.scan { // in order of insertion, which makes the ids needless
+		return "SELECT trial_id, 0, " + t.columns + " FROM " + t.name + " ORDER BY " + t.id
+	}
+	return which + t.id + ", " + t.columns + " FROM which CROSS JOIN " + t.name + " ON trial_id = id"
+}
+
+// gather reads the rows of a table that belong to trials, and gives those of one
+// trial to put, together. They are in the order of an index, not of insertion. If
+// the whole table is read they are in the order of insertion, and put may have
+// them in several parts.
+//
+// A row that parse refuses is passed over, and spoils its trial.
+func gather[T any](l *loader, t table, parse func(row []value) (T, error), put func(r *loaded, rows []T)) {
 	if l.err != nil {
 		return
 	}
-	l.err = l.conn.query(which+`number, state, CAST(datetime_start AS TEXT), CAST(datetime_complete AS TEXT)
-		FROM which CROSS JOIN trials ON trial_id = id AND study_id = ?1`, l.args, func(row []value) error {
-		r := loaded{id: asInt(row[0]), missing: row[1] == nil}
-		r.Number = int(asInt(row[1]))
-		state, ok := states[asText(row[2])]
-		if !ok {
-			return fmt.Errorf("%w: trial %d has the state %.20q", storage.ErrFormat, r.Number, asText(row[2]))
+	var owner *loaded
+	var rows []T
+	flush := func() {
+		if len(rows) > 0 {
+			put(owner, rows)
+			rows = rows[:0]
 		}
-		// A number counts the rows of the study that came before, so the id exceeds it.
-		if r.Number < 0 || !r.missing && int64(r.Number) >= r.id {
-			return fmt.Errorf("%w: the trial in row %d has the number %d", storage.ErrFormat, r.id, r.Number)
+	}
+	args := l.args
+	if t.scan {
+		args = nil
+	}
+	l.err = l.conn.query(t.query(), args, func(row []value) error {
+		r := l.find(asInt(row[0]))
+		if r == nil {
+			return nil
 		}
-		r.State = state
-		r.Started, r.Finished = asTime(row[3]), asTime(row[4])
-		l.out = append(l.out, r)
-		return l.ctx.Err()
+		if r != owner {
+			flush()
+			owner = r
+			if err := l.ctx.Err(); err != nil {
+				return err
+			}
+		}
+		x, err := parse(row)
+		if err != nil {
+			r.spoil(err.Error())
+			return nil
+		}
+		rows = append(rows, x)
+		return nil
 	})
-	slices.SortFunc(l.out, func(a, b loaded) int { return cmp.Compare(a.id, b.id) })
+	if l.err == nil {
+		flush()
+	}
 }
 
 // find returns the trial of a row, or nil.
@@ -163,39 +371,6 @@ func (l *loader) find(id int64) *loaded {
 	}
 	l.at = i
 	return &l.out[i]
-}
-
-// gather reads the rows of a table that belong to trials, and gives those of one
-// trial to put, together. They are in the order of an index, not of insertion.
-func gather[T any](l *loader, sql string, parse func(row []value) (T, error), put func(r *loaded, rows []T)) {
-	if l.err != nil {
-		return
-	}
-	var owner *loaded
-	var rows []T
-	l.err = l.conn.query(which+sql, l.args, func(row []value) error {
-		r := l.find(asInt(row[0]))
-		if r == nil {
-			return nil
-		}
-		if r != owner && owner != nil {
-			put(owner, rows)
-			rows = rows[:0]
-			if err := l.ctx.Err(); err != nil {
-				return err
-			}
-		}
-		owner = r
-		x, err := parse(row)
-		if err != nil {
-			return fmt.Errorf("trial %d: %w", r.Number, err)
-		}
-		rows = append(rows, x)
-		return nil
-	})
-	if owner != nil && l.err == nil {
-		put(owner, rows)
-	}
 }
 
 // A slab hands out slices of few arrays rather than an array each.
@@ -236,7 +411,7 @@ func (ds *distributions) param(row []value) (p param, err error) {
 	d, ok := ds.parsed[text]
 	if !ok {
 		if d, err = space.ParseDistribution(text); err != nil {
-			return p, fmt.Errorf("%w: parameter %q: %w", storage.ErrFormat, asText(row[2]), err)
+			return p, fmt.Errorf("parameter %q: %w", asText(row[2]), err)
 		}
 		if ds.parsed == nil || len(ds.parsed) >= 1<<12 {
 			ds.parsed = map[string]space.Distribution{}
@@ -244,10 +419,7 @@ func (ds *distributions) param(row []value) (p param, err error) {
 		ds.parsed[text] = d
 	}
 	p = param{space.Axis{Name: asText(row[2]), Distribution: d}, asInt(row[1]), asFloat(row[3], nil)}
-	if err := storage.CheckCoord(p.Axis, p.coord); err != nil {
-		return p, fmt.Errorf("%w: %w", storage.ErrFormat, err)
-	}
-	return p, nil
+	return p, storage.CheckCoord(p.Axis, p.coord)
 }
 
 func (ds *distributions) text(d space.Distribution) string {

@@ -1,10 +1,12 @@
 package sqlite_test
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -215,30 +217,103 @@ func TestForeignRows(t *testing.T) {
 		require.ErrorIs(t, err, storage.ErrFormat, "two trials of one number")
 	}
 	sql(t, path, "UPDATE trials SET number = 2, state = 'PAUSED' WHERE trial_id = 3")
-	for _, err := range l.Since(t.Context(), 0) {
-		require.ErrorIs(t, err, storage.ErrFormat)
+	rs = read(t, l)
+	require.Len(t, rs, 3)
+	assert.Equal(t, trial.Failed, rs[2].State)
+	assert.Equal(t, `cannot be read: its state is "PAUSED"`, rs[2].Err)
+}
+
+func byNumber(rs []trial.Record) []trial.Record {
+	slices.SortFunc(rs, func(a, b trial.Record) int { return cmp.Compare(a.Number, b.Number) })
+	return rs
+}
+
+// Trials that attune cannot read are there, failed, and say why; all others are as
+// they are, and work goes on.
+func TestUnreadableTrials(t *testing.T) {
+	const float = `{"name": "FloatDistribution", "attributes": {"step": null, "low": 0.0, "high": 1.0, "log": false}}`
+	const log = `{"name": "FloatDistribution", "attributes": {"step": null, "low": 1.0, "high": 2.0, "log": true}}`
+	const choices = `{"name": "CategoricalDistribution", "attributes": {"choices": ["a", "b"]}}`
+	param := func(value, distribution string) string {
+		return fmt.Sprintf("INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json) VALUES (2, 'x', %s, '%s')", value, distribution)
+	}
+	for _, test := range []struct {
+		name, row string
+		want      string // in its Err; "": it is read
+	}{
+		// Optuna 5.0.0 writes these.
+		{"an integer beyond 2^53", param("4.5e18", `{"name": "IntDistribution", "attributes": {"log": false, "step": 1, "low": 0, "high": 4611686018427387904}}`), `"x"`},
+		{"an infinite value that was enqueued", param("9e999", float), `parameter "x": +Inf is not in`},
+		{"an infinite bound", param("1", `{"name": "FloatDistribution", "attributes": {"step": null, "low": 0.0, "high": Infinity, "log": false}}`), `"x"`},
+		{"the widest range", param("1", `{"name": "FloatDistribution", "attributes": {"step": null, "low": -1e+308, "high": 1e+308, "log": false}}`), `"x"`},
+		{"a tiny step", param("0.5", `{"name": "FloatDistribution", "attributes": {"step": 1e-16, "low": 0.0, "high": 1.0, "log": false}}`), `"x"`},
+		{"a number outside", param("20", float), ""},
+		// Nothing writes these.
+		{"no such choice", param("7", choices), `parameter "x": 7 is not in`},
+		{"half a choice", param("0.5", choices), `"x"`},
+		{"a negative choice", param("-1", choices), `"x"`},
+		{"no coordinate", param("NULL", float), "NaN"},
+		{"zero on a logarithmic scale", param("0", log), `"x"`},
+		{"no distribution", param("1", "?"), `"x"`},
+		{"no value", "INSERT INTO trial_values (trial_id, objective, value, value_type) VALUES (2, 1, NULL, 'FINITE')", "the value of objective 1 is not a number"},
+		{"an unknown state", "UPDATE trials SET state = 'PAUSED' WHERE trial_id = 2", `its state is "PAUSED"`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			path := temp(t)
+			l, err := sqlite.File(path).Create(t.Context(), trial.Header{Name: "a"})
+			require.NoError(t, err)
+			defer l.Close()
+			require.NoError(t, run(t, l))
+			_, err = l.Start(t.Context(), time.Now(), "")
+			require.NoError(t, err)
+			require.NoError(t, run(t, l))
+
+			// While it runs, it is a running trial like others.
+			state := strings.HasPrefix(test.row, "UPDATE")
+			if !state {
+				sql(t, path, "INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json) VALUES (2, 'y', 0.5, '"+float+"')", test.row)
+				rs := byNumber(read(t, l))
+				require.Equal(t, trial.Running, rs[1].State)
+				require.Len(t, rs, 3)
+			}
+			_, err = l.(storage.Leaser).Reap(t.Context(), nil, time.Hour, time.Now(), nil)
+			require.NoError(t, err)
+			sql(t, path, "UPDATE trials SET state = 'COMPLETE' WHERE trial_id = 2",
+				"INSERT INTO trial_values (trial_id, objective, value, value_type) VALUES (2, 0, 1.0, 'FINITE')")
+			if state {
+				sql(t, path, test.row)
+			}
+			again, err := sqlite.File(path).Open(t.Context(), "a")
+			require.NoError(t, err)
+			defer again.Close()
+			for _, l := range []storage.Ledger{l, again} {
+				rs := byNumber(read(t, l))
+				require.Len(t, rs, 3)
+				assert.Equal(t, trial.Complete, rs[0].State)
+				assert.Equal(t, trial.Complete, rs[2].State)
+				if test.want == "" {
+					assert.Equal(t, trial.Complete, rs[1].State)
+					continue
+				}
+				assert.Equal(t, trial.Failed, rs[1].State)
+				assert.Empty(t, rs[1].Values)
+				assert.Contains(t, rs[1].Err, "cannot be read: ")
+				assert.Contains(t, rs[1].Err, test.want)
+				if !state {
+					assert.Equal(t, "y", rs[1].Params.Space[0].Name, "what can be read is there")
+				}
+			}
+			require.NoError(t, run(t, l), "work goes on")
+		})
 	}
 }
 
-// TestDamagedRows reads what no version and no program leaves behind.
+// TestDamagedRows reads numbers that no version and no program leaves behind.
 func TestDamagedRows(t *testing.T) {
-	const choices = `'{"name": "CategoricalDistribution", "attributes": {"choices": ["a", "b"]}}'`
-	const float = `'{"name": "FloatDistribution", "attributes": {"step": null, "low": 1.0, "high": 2.0, "log": true}}'`
-	param := func(value, distribution string) string {
-		return fmt.Sprintf("INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json) VALUES (1, 'x', %s, %s)", value, distribution)
-	}
 	for _, test := range []struct {
 		name, damage string
 		want         []string // in the error; none: it is read
 	}{
-		{"no such choice", param("7", choices), []string{"trial 0", `"x"`, "7"}},
-		{"half a choice", param("0.5", choices), []string{"trial 0", `"x"`}},
-		{"a negative choice", param("-1", choices), []string{"trial 0", `"x"`}},
-		{"no coordinate", param("NULL", float), []string{"trial 0", `"x"`, "NaN"}},
-		{"an infinite coordinate", param("9e999", float), []string{"trial 0", `"x"`}},
-		{"zero on a logarithmic scale", param("0", float), []string{"trial 0", `"x"`}},
-		{"a number outside", param("20", float), nil},
-		{"no value", "INSERT INTO trial_values (trial_id, objective, value, value_type) VALUES (1, 0, NULL, 'FINITE')", []string{"trial 0", "objective 0"}},
 		{"a huge number", "UPDATE trials SET number = 1000000000000", []string{"row 1", "1000000000000"}},
 		{"a negative number", "UPDATE trials SET number = -1", []string{"row 1", "-1"}},
 		{"a huge number in a huge row", "UPDATE trials SET trial_id = 1 << 60, number = 1 << 40", []string{"trial 1099511627776"}},

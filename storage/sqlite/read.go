@@ -57,14 +57,7 @@ func (l *ledger) Wait(ctx context.Context, after storage.Cursor) error {
 // learns of, or nil if there is a change after the cursor already.
 func (l *ledger) news(ctx context.Context, after storage.Cursor) (news <-chan struct{}, err error) {
 	err = l.read(ctx, "wait for changes", func(*conn) error {
-		st := l.study
-		if max(after, 0) < storage.Cursor(len(st.changed)) {
-			return nil
-		}
-		if st.news == nil {
-			st.news = make(chan struct{})
-		}
-		news = st.news
+		news = l.study.trials.News(after)
 		return nil
 	})
 	return news, err

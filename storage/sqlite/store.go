@@ -35,9 +35,11 @@
 //   - Python's Optuna may claim a waiting trial twice on SQLite. Go workers do not
 //     claim one that is taken, but cannot stop Python from it.
 //   - A process keeps the records of an open study in memory, for all ledgers
-//     of one Store together, and re-reads those that have not finished whenever
-//     another process has written. Tens of thousands of waiting trials make
-//     that slow.
+//     of one Store together. Whenever another process has written, it reads again
+//     those that have not finished, but for the reports it has. Tens of thousands
+//     of waiting trials make that slow.
+//   - A trial of which something cannot be read, such as an integer beyond 2^53 that
+//     Python wrote, reads as a failed trial whose Err says so.
 package sqlite
 
 import (
@@ -301,7 +303,7 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 		})
 		if st := s.studies[id]; err == nil && st != nil {
 			st.gone = true
-			st.wake()
+			st.trials.Wake()
 			delete(s.studies, id) // the id may be given to the next study
 		}
 		return s.sync(c, err)

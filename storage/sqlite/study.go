@@ -7,11 +7,10 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strconv"
 	"time"
 
-	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/internal/image"
 	"github.com/attune-hpo/attune/trial"
 )
 
@@ -31,26 +30,23 @@ type study struct {
 	header     *trial.Header     // likewise
 	headerAt   int64             // version of the file that header comes from
 
-	loaded  bool
+	trials  image.Study
+	rows    []int64            // of the trials, by number; 0 where one is missing
+	loaded  bool               // all trials were read, once
 	seen    int64              // version of the file
 	last    int64              // highest row of a trial that was read
 	pending map[int64]struct{} // rows of trials that have not finished
-	trials  []entry            // by number
-	waiting []int              // numbers, ascending
-	changed []int              // numbers, in order of change; a Cursor is an index past it
-	keys    map[string]int     // numbers of the trials started under a key
-	news    chan struct{}      // closed at the next change to be known here; nil if nobody waits for it
-	pool    space.Pool
+	odd     map[int]string     // what of those cannot be read, by number
+	reports mark               // up to which rows of reports were read
 
 	signs  map[int]sign // of the workers of running trials, when Reap looked last
 	looked time.Time    // when that was
 }
 
-// An entry is a trial and its row, which is 0 where a number is missing.
+// An entry is a trial and its row.
 type entry struct {
 	trial.Record
 	id int64
-	at storage.Cursor // of the latest change
 }
 
 // sync brings st up to date. It is called in a transaction.
@@ -67,23 +63,20 @@ func (st *study) sync(ctx context.Context, c *conn) error {
 	}
 	// The row read last comes along as a witness: SQLite may give the ids of a
 	// deleted study to the next, and one by Optuna has no token.
-	reread := slices.AppendSeq([]int64{st.last}, maps.Keys(st.pending))
-	slices.Sort(reread)
-	reread = slices.Compact(reread)
-	news, err := c.load(ctx, st.id, &st.pool, reread, st.last)
+	known := slices.AppendSeq([]int64{st.last}, maps.Keys(st.pending))
+	slices.Sort(known)
+	known = slices.Compact(known)
+	l := loader{ctx: ctx, conn: c, study: st}
+	news, err := l.load(known)
 	if err != nil {
 		return err
 	}
-	if err := st.verify(news, reread); err != nil {
-		return err
-	}
-	st.trials = slices.Grow(st.trials, len(news))
-	st.changed = slices.Grow(st.changed, len(news))
+	st.trials.Grow(len(news))
 	for i := range news {
 		n := &news[i]
 		if n.missing {
 			st.expect(n.id)
-		} else if err := st.learn(entry{Record: n.Record, id: n.id}); err != nil {
+		} else if err := st.learn(n); err != nil {
 			return err
 		}
 		st.last = max(st.last, n.id)
@@ -102,6 +95,15 @@ func (st *study) lost(err error) error {
 	return err
 }
 
+// known returns the trial of a row as it was read before.
+func (st *study) known(id int64, number int) (trial.Record, bool) {
+	if number >= len(st.rows) || st.rows[number] != id {
+		return trial.Record{}, false
+	}
+	r, err := st.trials.Trial(number)
+	return r, err == nil
+}
+
 // verify makes sure that the rows of before are still trials of st.
 func (st *study) verify(news []loaded, before []int64) error {
 	for _, id := range before {
@@ -113,10 +115,8 @@ func (st *study) verify(news []loaded, before []int64) error {
 			return st.lost(nil)
 		}
 		n := &news[i]
-		if n.missing || n.Number >= len(st.trials) || st.trials[n.Number].id != id {
-			continue // it had no number before; learn sees to the rest
-		}
-		if old := &st.trials[n.Number]; old.State.Done() && !old.Started.Equal(n.Started) {
+		// One that had no number before is for learn to see to.
+		if old, ok := st.known(id, n.Number); ok && !n.missing && old.State.Done() && !old.Started.Equal(n.Started) {
 			return st.lost(nil)
 		}
 	}
@@ -135,104 +135,66 @@ func (st *study) expect(id int64) {
 const maxGap = 1 << 16
 
 // learn takes in what was read from the file.
-func (st *study) learn(e entry) error {
-	if e.Number > len(st.trials)+maxGap {
-		return fmt.Errorf("%w: trial %d in row %d comes after trial %d", storage.ErrFormat, e.Number, e.id, len(st.trials)-1)
+func (st *study) learn(n *loaded) error {
+	if n.Number > len(st.rows)+maxGap {
+		return fmt.Errorf("%w: trial %d in row %d comes after trial %d", storage.ErrFormat, n.Number, n.id, len(st.rows)-1)
 	}
-	if e.Number < len(st.trials) {
-		old := &st.trials[e.Number]
-		if old.id != 0 && old.id != e.id {
-			return fmt.Errorf("%w: trial %d stands in two rows, %d and %d", storage.ErrFormat, e.Number, old.id, e.id)
-		}
-		if old.id != 0 && (old.State.Done() || same(old.Record, e.Record)) {
-			return nil
+	if n.Number < len(st.rows) {
+		if id := st.rows[n.Number]; id != 0 && id != n.id {
+			return fmt.Errorf("%w: trial %d stands in two rows, %d and %d", storage.ErrFormat, n.Number, id, n.id)
 		}
 	}
-	st.put(e)
+	if n.odd != "" && st.odd[n.Number] == "" {
+		if st.odd == nil {
+			st.odd = map[int]string{}
+		}
+		st.odd[n.Number] = n.odd
+	}
+	if old, ok := st.known(n.id, n.Number); ok && (old.State.Done() || same(old, n.Record)) {
+		return nil
+	}
+	st.put(entry{n.Record, n.id})
 	return nil
 }
 
 // put records that a trial is now so.
 func (st *study) put(e entry) {
-	for e.Number >= len(st.trials) {
-		st.trials = append(st.trials, entry{})
+	for e.Number >= len(st.rows) {
+		st.rows = append(st.rows, 0)
 	}
-	old := st.trials[e.Number]
-	wasWaiting := old.id != 0 && old.State == trial.Waiting
-	if isWaiting := e.State == trial.Waiting; wasWaiting != isWaiting {
-		i, _ := slices.BinarySearch(st.waiting, e.Number)
-		switch {
-		case isWaiting:
-			st.waiting = slices.Insert(st.waiting, i, e.Number)
-		case i == 0:
-			st.waiting = st.waiting[1:]
-		default:
-			st.waiting = slices.Delete(st.waiting, i, i+1)
-		}
-	}
+	st.rows[e.Number] = e.id
+	st.last = max(st.last, e.id)
 	if e.State.Done() {
 		delete(st.pending, e.id)
-		e.Params.Space = st.pool.Share(e.Params.Space)
-		e.Record = e.Clip()
+		if reason, ok := st.odd[e.Number]; ok {
+			e.Record = unreadable(e.Record, reason)
+			delete(st.odd, e.Number)
+		}
 	} else {
 		st.expect(e.id)
 	}
-	st.last = max(st.last, e.id)
-	st.changed = append(st.changed, e.Number)
-	e.at = storage.Cursor(len(st.changed))
-	st.trials[e.Number] = e
-	if key := e.Key(); key != "" && e.State != trial.Waiting {
-		if st.keys == nil {
-			st.keys = map[string]int{}
-		}
-		if _, taken := st.keys[key]; !taken {
-			st.keys[key] = e.Number
-		}
-	}
-	st.wake()
+	st.trials.Put(e.Record)
 }
 
-// wake ends the waiting of those that wait for a change.
-func (st *study) wake() {
-	if st.news != nil {
-		close(st.news)
-		st.news = nil
+// unreadable returns a finished trial of which something cannot be read: as a
+// failed one without values, so that it is no trial's best, and says why. What can
+// be read is there.
+func unreadable(r trial.Record, reason string) trial.Record {
+	if r.Err != "" {
+		r.Err += "; "
 	}
+	r.Err += "cannot be read: " + reason
+	r.State, r.Values = trial.Failed, nil
+	return r
 }
 
 // entry returns the trial of a number; ErrNoTrial.
 func (st *study) entry(number int) (entry, error) {
-	if number < 0 || number >= len(st.trials) || st.trials[number].id == 0 {
-		return entry{}, fmt.Errorf("trial %d: %w", number, storage.ErrNoTrial)
+	r, err := st.trials.Trial(number)
+	if err != nil {
+		return entry{}, err
 	}
-	return st.trials[number], nil
-}
-
-// since returns the trials that changed after a cursor.
-func (st *study) since(after storage.Cursor) []storage.Update {
-	after = min(max(after, 0), storage.Cursor(len(st.changed)))
-	if int(after) == len(st.changed) {
-		return nil
-	}
-	news := make([]storage.Update, 0, min(len(st.changed)-int(after), len(st.trials)))
-	for i, n := range st.changed[after:] {
-		if e := &st.trials[n]; e.at == after+storage.Cursor(i)+1 { // its latest change
-			news = append(news, storage.Update{Cursor: e.at, Trial: e.Clip()})
-		}
-	}
-	return news
-}
-
-// ids returns a JSON list.
-func ids(list []int64) string {
-	b := []byte{'['}
-	for i, id := range list {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = strconv.AppendInt(b, id, 10)
-	}
-	return string(append(b, ']'))
+	return entry{r, st.rows[number]}, nil
 }
 
 // same reports whether a and b are one record, NaN being equal to itself.
@@ -242,8 +204,21 @@ func same(a, b trial.Record) bool {
 		a.Started.Equal(b.Started) && a.Finished.Equal(b.Finished) &&
 		a.Params.Space.Equal(b.Params.Space) && slices.EqualFunc(a.Params.Point, b.Params.Point, float) &&
 		slices.Equal(a.Proposed, b.Proposed) && slices.Equal(a.Fixed, b.Fixed) &&
-		slices.EqualFunc(a.Reports, b.Reports, func(x, y trial.Report) bool { return x.Step == y.Step && float(x.Value, y.Value) }) &&
+		sameReports(a.Reports, b.Reports) &&
 		slices.EqualFunc(a.Values, b.Values, float) &&
 		slices.EqualFunc(a.Constraints, b.Constraints, func(x, y trial.Constraint) bool { return x.Name == y.Name && float(x.Value, y.Value) }) &&
 		slices.Equal(a.Attrs, b.Attrs) && slices.Equal(a.Notes, b.Notes)
+}
+
+// sameReports looks at none of them if a and b are one slice, as they are for a
+// running trial that reported nothing since.
+func sameReports(a, b []trial.Report) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	return len(a) == 0 || &a[0] == &b[0] || slices.EqualFunc(a, b, sameReport)
+}
+
+func sameReport(x, y trial.Report) bool {
+	return x.Step == y.Step && math.Float64bits(x.Value) == math.Float64bits(y.Value)
 }
