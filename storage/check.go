@@ -12,6 +12,7 @@ import (
 
 	"github.com/attune-hpo/attune/internal/pyjson"
 	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/storage/internal/optunadb"
 	"github.com/attune-hpo/attune/trial"
 )
 
@@ -171,7 +172,7 @@ func CanonicalStudy(s trial.Header) (trial.Header, error) {
 	}
 	s.Attrs, s.Notes = c.attrs(s.Attrs), c.attrs(s.Notes)
 	for _, n := range s.Notes {
-		if strings.HasPrefix(n.Key, ownPrefix) {
+		if optunadb.ReservedForStudies(n.Key) {
 			c.reserved(n.Key)
 		}
 	}
@@ -348,16 +349,9 @@ func (c *canonical) attr(a trial.Attr) {
 	c.json("attribute", a.Key, a.JSON)
 }
 
-// Keys of notes that have a meaning of their own in files that are shared with
-// Optuna. Of these only the first is reserved for studies too.
-const ownPrefix = "attune:"
-
-var reservedPrefixes = [...]string{ownPrefix, "constraints:", "tpe:relative_params:"}
-
 // note refuses a note of a trial under a reserved key.
 func (c *canonical) note(n trial.Attr) {
-	is := func(prefix string) bool { return strings.HasPrefix(n.Key, prefix) }
-	if n.Key == "fixed_params" || n.Key == "constraints" || slices.ContainsFunc(reservedPrefixes[:], is) {
+	if optunadb.Reserved(n.Key) {
 		c.reserved(n.Key)
 	}
 }

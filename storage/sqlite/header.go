@@ -7,16 +7,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/attune-hpo/attune/internal/pyjson"
 	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/internal/optunadb"
 	"github.com/attune-hpo/attune/trial"
-)
-
-// Keys of study system attributes that are not notes.
-const (
-	ownPrefix = "attune:"
-	seedKey   = "attune:seed" // an integer
-	tokenKey  = "attune:id"   // a string; tells a study from the next one with the same row id
 )
 
 // newToken returns the JSON of a random identity.
@@ -42,7 +35,7 @@ func (c *conn) studyID(name string) (id int64, err error) {
 // Optuna created have no token.
 func (c *conn) identity(id int64) (name, token string, err error) {
 	found := false
-	err = c.query(`SELECT study_name, (SELECT value_json FROM study_system_attributes WHERE study_id = ?1 AND key = '`+tokenKey+`')
+	err = c.query(`SELECT study_name, (SELECT value_json FROM study_system_attributes WHERE study_id = ?1 AND key = '`+optunadb.TokenKey+`')
 		FROM studies WHERE study_id = ?1`, []value{id}, func(row []value) error {
 		name, token, found = asText(row[0]), asText(row[1]), true
 		return nil
@@ -64,7 +57,7 @@ func (c *conn) insertStudy(s trial.Header, token string) (id int64, err error) {
 			return 0, err
 		}
 	}
-	own := trial.Attrs{{Key: seedKey, JSON: strconv.FormatUint(s.Seed, 10)}, {Key: tokenKey, JSON: token}}
+	own := trial.Attrs{{Key: optunadb.SeedKey, JSON: strconv.FormatUint(s.Seed, 10)}, {Key: optunadb.TokenKey, JSON: token}}
 	return id, c.annotate(id, s.Attrs, slices.Concat(own, s.Notes))
 }
 
@@ -114,9 +107,9 @@ func (c *conn) headers(id int64) ([]trial.Header, error) {
 	})
 	each("SELECT study_id, key, value_json FROM study_system_attributes WHERE ?1 IN (0, study_id) ORDER BY study_system_attribute_id", func(s *trial.Header, row []value) {
 		switch a := (trial.Attr{Key: asText(row[1]), JSON: asText(row[2])}); {
-		case a.Key == seedKey:
+		case a.Key == optunadb.SeedKey:
 			s.Seed, _ = strconv.ParseUint(a.JSON, 10, 64)
-		case strings.HasPrefix(a.Key, ownPrefix): // ours, and none of anyone's business
+		case optunadb.ReservedForStudies(a.Key): // ours, and none of anyone's business
 		default:
 			s.Notes = append(s.Notes, a)
 		}
@@ -149,6 +142,3 @@ func (c *conn) deleteStudy(id int64) error {
 	}
 	return nil
 }
-
-// quote returns s as a JSON string.
-func quote(s string) string { return string(pyjson.AppendString(nil, s)) }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/internal/optunadb"
 	"github.com/attune-hpo/attune/trial"
 )
 
@@ -142,7 +143,7 @@ func (st *study) expired(c *conn, held []int, grace time.Duration) (numbers []in
 		number, last := int(asInt(row[0])), asText(row[1])
 		s, known := st.signs[number]
 		if !known || s.heartbeat != last {
-			s = sign{last, looked.Add(-max(0, asTime(row[2]).Sub(asTime(row[1]))))}
+			s = sign{last, looked.Add(-max(0, optunadb.Time(row[2]).Sub(optunadb.Time(row[1]))))}
 			if known && s.at.Before(st.looked) {
 				s.at = st.looked
 			}

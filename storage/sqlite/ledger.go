@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/internal/optunadb"
 	"github.com/attune-hpo/attune/trial"
 )
 
@@ -208,7 +209,7 @@ func (l *ledger) Start(ctx context.Context, at time.Time, key string) (trial.Rec
 		}
 		if waiting {
 			e.id = st.rows[e.Number]
-			_, err = c.exec("UPDATE trials SET state = 'RUNNING', datetime_start = ? WHERE trial_id = ?", fromTime(e.Started), e.id)
+			_, err = c.exec("UPDATE trials SET state = 'RUNNING', datetime_start = ? WHERE trial_id = ?", optunadb.TimeColumn(e.Started), e.id)
 		} else {
 			e.id, err = c.insertTrial(st.id, e.Record)
 		}
@@ -218,7 +219,7 @@ func (l *ledger) Start(ctx context.Context, at time.Time, key string) (trial.Rec
 		if key != "" {
 			w := writer{conn: c, id: e.id}
 			note, _ := e.Notes.Get(trial.KeyNote)
-			if w.system(note.Key, note.JSON); w.err != nil {
+			if w.system(note); w.err != nil {
 				return nil, w.err
 			}
 		}

@@ -7,24 +7,11 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
-	"time"
 
-	"github.com/attune-hpo/attune/internal/pyjson"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/internal/optunadb"
 	"github.com/attune-hpo/attune/trial"
-)
-
-// Keys of trial system attributes that are not notes; nor is any that begins with
-// ownPrefix. Notes under them are refused by package storage.
-const (
-	fixedKey         = "fixed_params"         // an object
-	proposedPrefix   = "tpe:relative_params:" // and a count from 0: strings, pieces of one object
-	constraintPrefix = "constraints:"         // and a name: a number
-	constraintsKey   = "constraints"          // before Optuna 5: a list of numbers, named "0", "1", ...
-	errorKey         = "attune:error"         // a string
-	maxPiece         = 2045                   // characters of a proposal in one attribute
 )
 
 // loaded is a record that was read, and its row.
@@ -147,13 +134,13 @@ func (l *loader) trials(known []int64) {
 		if r.Number < 0 || !r.missing && int64(r.Number) >= r.id {
 			return fmt.Errorf("%w: the trial in row %d has the number %d", storage.ErrFormat, r.id, r.Number)
 		}
-		state, ok := states[asText(row[2])]
+		state, ok := optunadb.State(asText(row[2]))
 		if !ok {
 			state = trial.Failed
 			r.spoil(fmt.Sprintf("its state is %.20q", asText(row[2])))
 		}
 		r.State = state
-		r.Started, r.Finished = asTime(row[3]), asTime(row[4])
+		r.Started, r.Finished = optunadb.Time(row[3]), optunadb.Time(row[4])
 		l.out = append(l.out, r)
 		return l.ctx.Err()
 	})
@@ -203,7 +190,7 @@ func (l *loader) news(running map[int64]int) bool {
 		}
 		if i, ok := running[found.trial]; ok && good {
 			r := &l.out[i]
-			r.Reports = withReport(r.Reports, trial.Report{Step: int(found.step), Value: asFloat(row[3], row[4])})
+			r.Reports = withReport(r.Reports, trial.Report{Step: int(found.step), Value: optunadb.Float(row[3], row[4])})
 		}
 		return l.ctx.Err()
 	})
@@ -233,7 +220,7 @@ func (l *loader) readReports() {
 	byStep := func(a, b trial.Report) int { return cmp.Compare(a.Step, b.Step) }
 	gather(l, table{"trial_intermediate_values", "trial_intermediate_value_id", "step, intermediate_value, nullif(intermediate_value_type, 'FINITE')", l.scan},
 		func(row []value) (trial.Report, error) {
-			return trial.Report{Step: int(asInt(row[2])), Value: asFloat(row[3], row[4])}, nil
+			return trial.Report{Step: int(asInt(row[2])), Value: optunadb.Float(row[3], row[4])}, nil
 		},
 		func(r *loaded, rs []trial.Report) {
 			if r.Reports == nil {
@@ -272,7 +259,7 @@ func (l *loader) readRest() {
 	values := slab[float64]{trials: len(l.out)}
 	gather(l, table{"trial_values", "trial_value_id", "objective, value, nullif(value_type, 'FINITE')", false},
 		func(row []value) (o objective, err error) {
-			o = objective{asInt(row[2]), asFloat(row[3], row[4])}
+			o = objective{asInt(row[2]), optunadb.Float(row[3], row[4])}
 			if math.IsNaN(o.value) {
 				err = fmt.Errorf("the value of objective %d is not a number", o.index)
 			}
@@ -287,13 +274,10 @@ func (l *loader) readRest() {
 		})
 	gather(l, table{"trial_user_attributes", "trial_user_attribute_id", "key, value_json", false}, parseAttr,
 		func(r *loaded, as []attr) {
-			r.Attrs = make(trial.Attrs, len(as))
-			for i, a := range inOrder(as) {
-				r.Attrs[i] = a.Attr
-			}
+			r.Attrs = inOrder(as)
 		})
 	gather(l, table{"trial_system_attributes", "trial_system_attribute_id", "key, value_json", false}, parseAttr,
-		func(r *loaded, as []attr) { interpret(&r.Record, inOrder(as)) })
+		func(r *loaded, as []attr) { optunadb.Interpret(&r.Record, inOrder(as)) })
 }
 
 // A table holds rows of trials.
@@ -418,7 +402,7 @@ func (ds *distributions) param(row []value) (p param, err error) {
 		}
 		ds.parsed[text] = d
 	}
-	p = param{space.Axis{Name: asText(row[2]), Distribution: d}, asInt(row[1]), asFloat(row[3], nil)}
+	p = param{space.Axis{Name: asText(row[2]), Distribution: d}, asInt(row[1]), optunadb.Float(row[3], nil)}
 	return p, storage.CheckCoord(p.Axis, p.coord)
 }
 
@@ -443,151 +427,12 @@ func parseAttr(row []value) (attr, error) {
 	return attr{trial.Attr{Key: asText(row[2]), JSON: asText(row[3])}, asInt(row[1])}, nil
 }
 
-// inOrder sorts attributes by when they were first set.
-func inOrder(as []attr) []attr {
+// inOrder returns attributes by when they were first set.
+func inOrder(as []attr) trial.Attrs {
 	slices.SortFunc(as, func(a, b attr) int { return cmp.Compare(a.id, b.id) })
-	return as
-}
-
-// interpret puts system attributes where they belong in a record. One that does
-// not have the form its key promises is passed over.
-func interpret(r *trial.Record, as []attr) {
-	var pieces map[string]string
-	for _, a := range as {
-		switch {
-		case a.Key == errorKey:
-			_ = pyjson.Unmarshal(a.JSON, &r.Err)
-		case a.Key == fixedKey:
-			r.Fixed = settings(a.JSON)
-		case strings.HasPrefix(a.Key, proposedPrefix):
-			if r.State.Done() {
-				break // means nothing any more
-			}
-			var piece string
-			if pyjson.Unmarshal(a.JSON, &piece) == nil {
-				if pieces == nil {
-					pieces = map[string]string{}
-				}
-				pieces[a.Key[len(proposedPrefix):]] = piece
-			}
-		case a.Key == constraintsKey:
-			var list []float64
-			if pyjson.Unmarshal(a.JSON, &list) == nil {
-				for i, x := range list {
-					constrain(r, strconv.Itoa(i), x, false)
-				}
-			}
-		case strings.HasPrefix(a.Key, constraintPrefix):
-			var x float64
-			if pyjson.Unmarshal(a.JSON, &x) == nil {
-				constrain(r, a.Key[len(constraintPrefix):], x, true)
-			}
-		case strings.HasPrefix(a.Key, ownPrefix): // of a later version
-		default:
-			r.Notes = append(r.Notes, a.Attr)
-		}
-	}
-	if pieces != nil {
-		r.Proposed = proposal(pieces)
-	}
-}
-
-// proposal joins the pieces of a proposal. One that another worker is writing
-// just now, and is not whole, is none.
-func proposal(pieces map[string]string) []space.Setting {
-	var whole strings.Builder
-	for i := 0; ; i++ {
-		piece, ok := pieces[strconv.Itoa(i)]
-		if !ok {
-			break
-		}
-		whole.WriteString(piece)
-	}
-	return settings(whole.String())
-}
-
-// settings reads an object as settings, in its order. A value that is no scalar
-// stays JSON text. What is not an object has none.
-func settings(text string) (out []space.Setting) {
-	v, err := pyjson.Parse(text)
-	if err != nil || v.Kind != pyjson.Object {
-		return nil
-	}
-	for _, m := range v.Members {
-		out = append(out, space.Setting{Name: m.Key, Value: space.Literal(m.Value.String())})
+	out := make(trial.Attrs, len(as))
+	for i, a := range as {
+		out[i] = a.Attr
 	}
 	return out
-}
-
-// constrain sets a constraint unless there is one and it shall stay.
-func constrain(r *trial.Record, name string, x float64, replace bool) {
-	i, found := slices.BinarySearchFunc(r.Constraints, name, func(c trial.Constraint, name string) int { return cmp.Compare(c.Name, name) })
-	switch {
-	case !found:
-		r.Constraints = slices.Insert(r.Constraints, i, trial.Constraint{Name: name, Value: x})
-	case replace:
-		r.Constraints[i].Value = x
-	}
-}
-
-var states = map[string]trial.State{
-	"WAITING": trial.Waiting, "RUNNING": trial.Running,
-	"COMPLETE": trial.Complete, "PRUNED": trial.Pruned, "FAIL": trial.Failed,
-}
-
-var stateNames = [...]string{"WAITING", "RUNNING", "COMPLETE", "PRUNED", "FAIL"}
-
-// asFloat returns the number in a column; kind is what stands beside it, nil for
-// FINITE.
-func asFloat(v, kind value) float64 {
-	switch kind {
-	case "INF_POS":
-		return math.Inf(1)
-	case "INF_NEG":
-		return math.Inf(-1)
-	}
-	switch v := v.(type) {
-	case float64:
-		return v
-	case int64:
-		return float64(v)
-	}
-	return math.NaN()
-}
-
-// fromFloat is the reverse of asFloat.
-func fromFloat(x float64) (v value, kind string) {
-	switch {
-	case math.IsNaN(x):
-		return nil, "NAN"
-	case math.IsInf(x, 1):
-		return nil, "INF_POS"
-	case math.IsInf(x, -1):
-		return nil, "INF_NEG"
-	}
-	return x, "FINITE"
-}
-
-// timeForm is how SQLAlchemy writes times.
-const timeForm = "2006-01-02 15:04:05.000000"
-
-// asTime reads a time in UTC: seconds, and up to nine digits of a fraction. The
-// zero time is what is not one.
-func asTime(v value) time.Time {
-	s, ok := v.(string)
-	if !ok {
-		return time.Time{}
-	}
-	t, err := time.Parse(time.DateTime, s) // takes a fraction too
-	if err != nil {
-		return time.Time{}
-	}
-	return storage.Stamp(t)
-}
-
-func fromTime(t time.Time) value {
-	if t.IsZero() {
-		return nil
-	}
-	return t.UTC().Format(timeForm)
 }

@@ -1,11 +1,10 @@
 package sqlite
 
 import (
-	"strconv"
 	"strings"
 
-	"github.com/attune-hpo/attune/internal/pyjson"
 	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/storage/internal/optunadb"
 	"github.com/attune-hpo/attune/trial"
 )
 
@@ -13,7 +12,7 @@ import (
 // times of r.
 func (c *conn) insertTrial(study int64, r trial.Record) (id int64, err error) {
 	return c.exec("INSERT INTO trials (number, study_id, state, datetime_start, datetime_complete) VALUES (?, ?, ?, ?, ?)",
-		int64(r.Number), study, stateNames[r.State], fromTime(r.Started), fromTime(r.Finished))
+		int64(r.Number), study, optunadb.StateName(r.State), optunadb.TimeColumn(r.Started), optunadb.TimeColumn(r.Finished))
 }
 
 // insert adds r with everything it has.
@@ -23,7 +22,7 @@ func (c *conn) insert(study int64, r trial.Record) (id int64, err error) {
 	}
 	w := writer{conn: c, id: id}
 	if len(r.Fixed) > 0 {
-		w.system(fixedKey, object(r.Fixed))
+		w.system(optunadb.Fixed(r.Fixed))
 	}
 	w.proposed(r.Proposed)
 	w.params(r.Params)
@@ -38,7 +37,7 @@ func (c *conn) insert(study int64, r trial.Record) (id int64, err error) {
 		w.user(a)
 	}
 	for _, n := range r.Notes {
-		w.system(n.Key, n.JSON)
+		w.system(n)
 	}
 	w.reason(r.Err)
 	return id, w.err
@@ -65,7 +64,7 @@ func (c *conn) apply(id int64, before trial.Record, changes []trial.Change) erro
 		case trial.Annotated:
 			w.user(trial.Attr(change))
 		case trial.Noted:
-			w.system(change.Key, change.JSON)
+			w.system(trial.Attr(change))
 		case trial.Finished:
 			if proposed {
 				w.withdraw()
@@ -73,7 +72,7 @@ func (c *conn) apply(id int64, before trial.Record, changes []trial.Change) erro
 			w.values(change.Values)
 			w.reason(change.Err)
 			w.exec("UPDATE trials SET state = ?, datetime_complete = ? WHERE trial_id = ?",
-				stateNames[change.State], fromTime(change.At), id)
+				optunadb.StateName(change.State), optunadb.TimeColumn(change.At), id)
 		}
 	}
 	return w.err
@@ -115,39 +114,31 @@ var paramInserts = func() (out [17]string) {
 }()
 
 func (w *writer) report(r trial.Report) {
-	v, kind := fromFloat(r.Value)
+	v, kind := optunadb.FloatColumns(r.Value)
 	w.exec("INSERT INTO trial_intermediate_values (trial_id, step, intermediate_value, intermediate_value_type) VALUES (?, ?, ?, ?)",
 		w.id, int64(r.Step), v, kind)
 }
 
 func (w *writer) values(xs []float64) {
 	for i, x := range xs {
-		v, kind := fromFloat(x)
+		v, kind := optunadb.FloatColumns(x)
 		w.exec("INSERT INTO trial_values (trial_id, objective, value, value_type) VALUES (?, ?, ?, ?)",
 			w.id, int64(i), v, kind)
 	}
 }
 
-func (w *writer) constraint(c trial.Constraint) {
-	w.system(constraintPrefix+c.Name, string(pyjson.AppendFloat(nil, c.Value)))
-}
+func (w *writer) constraint(c trial.Constraint) { w.system(optunadb.Constrained(c)) }
 
 func (w *writer) reason(text string) {
 	if text != "" {
-		w.system(errorKey, quote(text))
+		w.system(optunadb.Reason(text))
 	}
 }
 
-// proposed writes a proposal as Optuna does; there is none before it.
+// proposed writes a proposal; there is none before it.
 func (w *writer) proposed(p []space.Setting) {
-	if len(p) == 0 {
-		return
-	}
-	text := object(p)
-	for i := 0; len(text) > 0; i++ {
-		n := min(len(text), maxPiece)
-		w.system(proposedPrefix+strconv.Itoa(i), quote(text[:n]))
-		text = text[n:]
+	for _, piece := range optunadb.Proposed(p) {
+		w.system(piece)
 	}
 }
 
@@ -158,23 +149,10 @@ func (w *writer) withdraw() {
 
 const upsert = " (trial_id, key, value_json) VALUES (?, ?, ?) ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json"
 
-func (w *writer) system(key, json string) {
-	w.exec("INSERT INTO trial_system_attributes"+upsert, w.id, key, json)
+func (w *writer) system(a trial.Attr) {
+	w.exec("INSERT INTO trial_system_attributes"+upsert, w.id, a.Key, a.JSON)
 }
 
 func (w *writer) user(a trial.Attr) {
 	w.exec("INSERT INTO trial_user_attributes"+upsert, w.id, a.Key, a.JSON)
-}
-
-// object returns settings as a JSON object, in their order.
-func object(ss []space.Setting) string {
-	b := []byte{'{'}
-	for i, s := range ss {
-		if i > 0 {
-			b = append(b, ", "...)
-		}
-		b = append(pyjson.AppendString(b, s.Name), ": "...)
-		b = append(b, s.Value...)
-	}
-	return string(append(b, '}'))
 }
