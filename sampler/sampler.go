@@ -1,7 +1,7 @@
 // Package sampler defines how points are proposed: the [Sampler] interface, and
 // combinators that make one sampler of another.
 //
-// The samplers themselves live in the folders below: tpe, cmaes, random, grid, qmc.
+// The samplers themselves live in the folders below: tpe, gp, cmaes, random, grid, qmc.
 package sampler
 
 import (

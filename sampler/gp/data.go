@@ -1,0 +1,202 @@
+package gp
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"github.com/attune-hpo/attune/sampler"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/space/unit"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// A domain is the space of a model: the axes to be drawn, and those given.
+type domain struct {
+	axes    space.Space
+	choices []bool
+	given   []float64 // positions; NaN where there is something to draw
+	place   []int     // of an axis in the request, -1 if it is given
+}
+
+// newDomain returns the domain of r.
+func newDomain(r sampler.Request) *domain {
+	d := &domain{}
+	add := func(a space.Axis, given float64, place int) {
+		_, choice := a.Distribution.(*space.CategoricalDistribution)
+		d.axes = append(d.axes, a)
+		d.choices = append(d.choices, choice)
+		d.given = append(d.given, given)
+		d.place = append(d.place, place)
+	}
+	for i, a := range r.Given.Space {
+		if a.Distribution.Len() != 1 {
+			add(a, position(a.Distribution, r.Given.Point[i]), -1)
+		}
+	}
+	for i, a := range r.Space {
+		add(a, math.NaN(), i)
+	}
+	return d
+}
+
+// position returns where x lies: on the unit interval, or the index of a choice.
+func position(d space.Distribution, x float64) float64 {
+	if _, ok := d.(*space.CategoricalDistribution); ok {
+		return x
+	}
+	return unit.To(d, x)
+}
+
+// snap moves a position to the nearest that a value has.
+func (d *domain) snap(j int, u float64) float64 {
+	if d.choices[j] || d.axes[j].Distribution.Len() == 0 {
+		return u
+	}
+	return unit.To(d.axes[j].Distribution, unit.From(d.axes[j].Distribution, u))
+}
+
+// coordinate returns the value at a position.
+func (d *domain) coordinate(j int, u float64) float64 {
+	if d.choices[j] {
+		return u
+	}
+	return unit.From(d.axes[j].Distribution, u)
+}
+
+// locate returns where a trial lies in the domain, if it does.
+func (d *domain) locate(p space.Params) ([]float64, bool) {
+	x := make([]float64, len(d.axes))
+	for j, a := range d.axes {
+		i := p.Space.Index(a.Name)
+		if i < 0 || i >= len(p.Point) || !a.Distribution.Contains(p.Point[i]) || !space.Compatible(a.Distribution, p.Space[i].Distribution) {
+			return nil, false
+		}
+		x[j] = position(a.Distribution, p.Point[i])
+	}
+	return x, true
+}
+
+// ahead returns where a running trial looks, if that is decided: what was drawn
+// for it counts, though its objective has not asked for it yet.
+func (d *domain) ahead(r trial.Record) ([]float64, bool) {
+	x := make([]float64, len(d.axes))
+	for j, a := range d.axes {
+		at, ok := r.Params.Coord(a.Name)
+		if !ok {
+			v, found := space.Settings(r.Proposed).Get(a.Name)
+			if !found {
+				return nil, false
+			}
+			var err error
+			if at, err = a.Distribution.Encode(v); err != nil {
+				return nil, false
+			}
+		}
+		if !a.Distribution.Contains(at) {
+			return nil, false
+		}
+		x[j] = position(a.Distribution, at)
+	}
+	return x, true
+}
+
+// An observation is a finished trial in a domain.
+type observation struct {
+	number      int
+	x           []float64
+	loss        float64 // NaN if it has none of its own
+	state       trial.State
+	constraints []trial.Constraint
+}
+
+// observe returns what a finished trial says, if it says anything.
+func (d *domain) observe(h trial.Snapshot, r *trial.Record) (observation, bool) {
+	if r.Interrupted() {
+		return observation{}, false
+	}
+	x, ok := d.locate(r.Params)
+	if !ok {
+		return observation{}, false
+	}
+	o := observation{r.Number, x, math.NaN(), r.State, r.Constraints}
+	switch {
+	case r.State == trial.Complete:
+		o.loss = h.Direction(0).Loss(r.Values[0])
+	case r.State == trial.Pruned && len(r.Reports) > 0:
+		o.loss = h.Direction(0).Loss(r.Reports[len(r.Reports)-1].Value)
+	}
+	return o, true
+}
+
+// targets returns what a model learns of losses: standardized, so that the better
+// half decides. A loss above the median is drawn in logarithmically, since how bad
+// the bad ones are says little about where the good ones lie. Trials without a
+// loss, and infinite ones, get the worst that was seen. A pruned trial is at least
+// as bad as the median: it was not worth finishing.
+func targets(obs []observation) []float64 {
+	var complete []float64
+	for _, o := range obs {
+		if o.state == trial.Complete && !math.IsInf(o.loss, 0) {
+			complete = append(complete, o.loss)
+		}
+	}
+	y := make([]float64, len(obs))
+	if len(complete) == 0 {
+		return y
+	}
+	slices.Sort(complete)
+	low, middle, high := complete[0], complete[len(complete)/2], complete[len(complete)-1]
+	spread := middle - low
+	if !(spread > 0) {
+		spread = high - low
+	}
+	if !(spread > 0) || math.IsInf(spread, 0) {
+		spread = 1
+	}
+	shape := func(v float64) float64 {
+		z := (v - middle) / spread
+		if z > 0 {
+			z = math.Log1p(z)
+		}
+		return z
+	}
+	worst := shape(high)
+	for i, o := range obs {
+		v := o.loss
+		switch {
+		case o.state == trial.Complete && !math.IsInf(v, 0):
+			y[i] = shape(v)
+		case math.IsInf(v, -1) && o.state == trial.Complete:
+			y[i] = shape(low)
+		case o.state == trial.Pruned && !math.IsNaN(v):
+			y[i] = math.Min(math.Max(shape(v), 0), worst)
+		default:
+			y[i] = worst
+		}
+	}
+	standardize(y)
+	return y
+}
+
+// standardize makes the mean of y 0 and its variance 1, unless all are equal.
+func standardize(y []float64) {
+	mean, squares := 0.0, 0.0
+	for _, v := range y {
+		mean += v / float64(len(y))
+	}
+	for i := range y {
+		y[i] -= mean
+		squares += y[i] * y[i] / float64(len(y))
+	}
+	if squares > 1e-24 {
+		for i := range y {
+			y[i] /= math.Sqrt(squares)
+		}
+		return
+	}
+	clear(y)
+}
+
+// byNumber orders observations.
+func byNumber(a, b observation) int { return cmp.Compare(a.number, b.number) }

@@ -1,0 +1,417 @@
+// Package gp proposes points by Bayesian optimization: it fits a Gaussian process
+// to what the trials so far have led to, and proposes the point from which the
+// greatest improvement is expected (Jones, Schonlau and Welch, "Efficient Global
+// Optimization of Expensive Black-Box Functions", J. Global Optim. 13, 1998; Snoek,
+// Larochelle and Adams, "Practical Bayesian Optimization of Machine Learning
+// Algorithms", NeurIPS 2012).
+//
+// It is the sampler for objectives that are smooth in numeric parameters, and for
+// budgets of some dozens to a few hundred trials. A proposal costs milliseconds,
+// and no more of them as the study grows: beyond [Config.Observations] trials the
+// model has the best ones and those near the best.
+//
+// The model is a Matérn kernel with a length scale for each parameter. Numbers are
+// taken on their scale, logarithmic or not; integers and steps at their values;
+// two different choices are equally far from each other. Its parameters are those
+// of the greatest posterior density, refitted when the study has grown by a tenth.
+// Values are standardized by the better half of the trials, and how bad the bad
+// ones are counts logarithmically, so that one enormous loss does no harm.
+//
+// Running trials count as if they had led to what the model expects of them, so
+// parallel workers look in different places. Failed trials count as the worst that
+// was seen, pruned ones by their last report, as the median at best. Constraints
+// have models of their own, and the improvement is multiplied by the probability
+// that they are met (Gardner et al., "Bayesian Optimization with Inequality
+// Constraints", ICML 2014).
+//
+// A conditional parameter is drawn by a model of the trials that have it. In a
+// study of several objectives package gp fails.
+package gp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/attune-hpo/attune/sampler"
+	"github.com/attune-hpo/attune/sampler/qmc"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// Config configures a [Sampler]. Its zero value stands for the defaults.
+type Config struct {
+	// Startup is the number of trials that Independent draws before there is a
+	// model; a branch of a conditional space has that many of its own. At least 2.
+	// Default 10.
+	Startup int
+	// Independent draws the first trials. Default qmc.Sampler{}.
+	Independent sampler.Sampler
+	// Observations is the number of trials that a model has at most, from 20 on. The
+	// time for a proposal grows with its square. Default 300.
+	Observations int
+	// Deterministic says that the objective has no noise: evaluated twice at the
+	// same point it gives the same value. By default the noise is estimated.
+	Deterministic bool
+}
+
+// A Sampler proposes points by Bayesian optimization. It is safe for concurrent
+// use, and by several studies.
+type Sampler struct {
+	cfg    Config
+	memory sampler.Memory[pasts]
+}
+
+var (
+	_ sampler.Sampler   = (*Sampler)(nil)
+	_ sampler.Validator = (*Sampler)(nil)
+)
+
+// New returns a sampler.
+func New(cfg Config) *Sampler {
+	if cfg.Startup == 0 {
+		cfg.Startup = 10
+	}
+	if cfg.Independent == nil {
+		cfg.Independent = qmc.Sampler{}
+	}
+	if cfg.Observations == 0 {
+		cfg.Observations = 300
+	}
+	return &Sampler{cfg: cfg}
+}
+
+// Config returns the settings of s, its defaults filled in.
+func (s *Sampler) Config() Config { return s.cfg }
+
+// Validate returns an error that wraps [sampler.ErrInvalid] if a setting makes no
+// sense.
+func (s *Sampler) Validate() error {
+	switch c := s.cfg; {
+	case c.Startup < 2:
+		return fmt.Errorf("gp: %w: Startup %d: give 2 or more, or 0 for the default", sampler.ErrInvalid, c.Startup)
+	case c.Observations < 20:
+		return fmt.Errorf("gp: %w: Observations %d: give 20 or more, or 0 for the default", sampler.ErrInvalid, c.Observations)
+	}
+	if v, ok := s.cfg.Independent.(sampler.Validator); ok {
+		return v.Validate()
+	}
+	return nil
+}
+
+var errObjectives = errors.New("Gaussian processes need exactly one objective")
+
+// Sample implements [sampler.Sampler]. It fails with [sampler.ErrInvalid] in a
+// study of several objectives, and with the errors of [Config.Independent].
+func (s *Sampler) Sample(ctx context.Context, r sampler.Request) (sampler.Proposal, error) {
+	if err := s.Validate(); err != nil {
+		return sampler.Proposal{}, err
+	}
+	if n := r.History.Objectives(); n > 1 {
+		return sampler.Proposal{}, fmt.Errorf("gp: %w: %w; the study has %d", sampler.ErrInvalid, errObjectives, n)
+	}
+	d := newDomain(r)
+	var x []float64
+	s.memory.Use(r.History, func(known *pasts) {
+		if p := known.of(d, r.History); p.ready(s.cfg) {
+			x = p.propose(s.cfg, d, r)
+		}
+	})
+	if x == nil {
+		return s.cfg.Independent.Sample(ctx, r)
+	}
+	out := sampler.Proposal{Point: make([]float64, len(r.Space))}
+	for j, place := range d.place {
+		if place >= 0 {
+			out.Point[place] = d.coordinate(j, x[j])
+		}
+	}
+	return out, nil
+}
+
+// A past is what the history of a study says in one domain, as far as it was read.
+type past struct {
+	axes  space.Space
+	read  int
+	obs   []observation // by number
+	fits  map[string]fitted
+	names map[string]bool // of constraints
+}
+
+// fitted are parameters of a model, and the observations that they come from: the
+// first ones, up to a number.
+type fitted struct {
+	count, last int
+	hyper       hyper
+}
+
+// pasts are what is known of one history, in each of the last few domains, the
+// last used at the end.
+type pasts struct{ known []*past }
+
+const mostPasts = 16
+
+// of returns what h says in d.
+func (m *pasts) of(d *domain, h trial.Snapshot) *past {
+	p := &past{axes: d.axes, fits: map[string]fitted{}, names: map[string]bool{}}
+	if i := slices.IndexFunc(m.known, func(p *past) bool { return p.axes.Equal(d.axes) }); i >= 0 {
+		p = m.known[i]
+		m.known = slices.Delete(m.known, i, i+1)
+	}
+	if len(m.known) == mostPasts {
+		m.known = slices.Delete(m.known, 0, 1)
+	}
+	m.known = append(m.known, p)
+	for ; p.read < h.Len(); p.read++ {
+		if o, ok := d.observe(h, h.At(p.read)); ok {
+			at, _ := slices.BinarySearchFunc(p.obs, o, byNumber)
+			p.obs = slices.Insert(p.obs, at, o)
+			for _, c := range o.constraints {
+				p.names[c.Name] = true
+			}
+		}
+	}
+	return p
+}
+
+// ready reports whether there is enough for a model.
+func (p *past) ready(cfg Config) bool {
+	return len(p.obs) >= cfg.Startup && slices.ContainsFunc(p.obs, func(o observation) bool { return o.state == trial.Complete })
+}
+
+// propose returns the position of the greatest expected improvement, or nil if
+// there is no model of what is known.
+func (p *past) propose(cfg Config, d *domain, r sampler.Request) []float64 {
+	obs := p.chosen(cfg)
+	y := targets(obs)
+	a := &acquisition{domain: d}
+	var pending [][]float64
+	for _, o := range r.History.Running() {
+		if x, ok := d.ahead(o); ok && o.Number != r.Number {
+			pending = append(pending, x)
+		}
+	}
+	at := points{d: len(d.axes), choices: d.choices}
+	for _, o := range obs {
+		at.add(o.x)
+	}
+	feasible := func(o observation) bool { return trial.Record{Constraints: o.constraints}.Feasible() }
+	anyFeasible := slices.ContainsFunc(obs, func(o observation) bool { return o.state == trial.Complete && feasible(o) })
+
+	order := make([]int, len(obs))
+	for i := range order {
+		order[i] = i
+	}
+	if anyFeasible {
+		m, ok := newModel(p.hyper("", cfg, d, targets), at, y)
+		if !ok {
+			return nil
+		}
+		a.best = math.Inf(1)
+		for i, o := range obs {
+			if o.state == trial.Complete && feasible(o) {
+				// The model's mean at its own point: a lucky draw of the noise is no best.
+				a.best = math.Min(a.best, y[i]-(m.noise+jitter*m.scale)*m.alpha[i])
+			}
+		}
+		a.objective = m.with(pending)
+		slices.SortStableFunc(order, func(i, j int) int {
+			return cmpFeasible(obs[i], obs[j], y[i], y[j])
+		})
+	}
+	for _, name := range sorted(p.names) {
+		values, offset, ok := constrained(obs, name)
+		if !ok {
+			continue
+		}
+		h := p.hyper("constraint "+name, cfg, d, func(obs []observation) []float64 {
+			v, _, _ := constrained(obs, name)
+			return v
+		})
+		m, ok := newModel(h, at, values)
+		if !ok {
+			continue
+		}
+		a.constraints = append(a.constraints, m.with(pending))
+		a.offsets = append(a.offsets, offset)
+	}
+	if a.objective == nil && len(a.constraints) == 0 {
+		return nil
+	}
+	var best [][]float64
+	for _, i := range order[:min(5, len(order))] {
+		best = append(best, obs[i].x)
+	}
+	refused := func(x []float64) bool { return false }
+	if d.finite() {
+		tried := map[string]bool{}
+		for _, o := range p.obs {
+			tried[key(o.x)] = true
+		}
+		for _, x := range pending {
+			tried[key(x)] = true
+		}
+		refused = func(x []float64) bool { return tried[key(x)] }
+	}
+	return a.maximize(r.Rand, best, refused)
+}
+
+func cmpFeasible(a, b observation, ya, yb float64) int {
+	fa, fb := trial.Record{Constraints: a.constraints}.Violation(), trial.Record{Constraints: b.constraints}.Violation()
+	switch {
+	case fa < fb || fa == fb && ya < yb:
+		return -1
+	case fa > fb || ya > yb:
+		return 1
+	}
+	return 0
+}
+
+func value(cs []trial.Constraint, name string) (float64, bool) {
+	for _, c := range cs {
+		if c.Name == name {
+			return c.Value, true
+		}
+	}
+	return 0, false
+}
+
+func sorted(names map[string]bool) []string {
+	var out []string
+	for n := range names {
+		out = append(out, n)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// constrained returns what a model learns of a constraint, standardized, and what
+// is to be added so that the constraint is met at 0 and below. Trials that lack it
+// count as the worst that was seen. It is not ok if no trial has it.
+func constrained(obs []observation, name string) (values []float64, offset float64, ok bool) {
+	values = make([]float64, len(obs))
+	worst, mean, n := math.Inf(-1), 0.0, 0.0
+	for i, o := range obs {
+		v, ok := value(o.constraints, name)
+		if !ok || math.IsNaN(v) || math.IsInf(v, 0) {
+			v = math.NaN()
+		} else {
+			worst, mean, n = math.Max(worst, v), mean+v, n+1
+		}
+		values[i] = v
+	}
+	if n == 0 {
+		return values, 0, false
+	}
+	mean /= n
+	squares := 0.0
+	for i := range values {
+		if math.IsNaN(values[i]) {
+			values[i] = math.Max(worst, 0)
+		}
+		values[i] -= mean
+		squares += values[i] * values[i] / float64(len(values))
+	}
+	dev := math.Sqrt(squares)
+	if !(dev > 1e-12*math.Abs(mean)) || math.IsInf(dev, 0) {
+		dev = math.Max(math.Abs(mean), 1)
+	}
+	for i := range values {
+		values[i] /= dev
+	}
+	return values, mean / dev, true
+}
+
+// finite reports whether all axes can be counted.
+func (d *domain) finite() bool {
+	return !slices.ContainsFunc(d.axes, func(a space.Axis) bool { return a.Distribution.Len() == 0 })
+}
+
+// key is equal for equal positions.
+func key(x []float64) string {
+	b := make([]byte, 0, 8*len(x))
+	for _, v := range x {
+		u := math.Float64bits(v)
+		for k := range 8 {
+			b = append(b, byte(u>>(8*k)))
+		}
+	}
+	return string(b)
+}
+
+// chosen returns the observations that a model has: all, or half of them the best
+// and half those nearest to the best one.
+func (p *past) chosen(cfg Config) []observation {
+	if len(p.obs) <= cfg.Observations {
+		return p.obs
+	}
+	y := targets(p.obs)
+	order := make([]int, len(p.obs))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return cmpFeasible(p.obs[i], p.obs[j], y[i], y[j]) })
+	center := p.obs[order[0]].x
+	half := cfg.Observations / 2
+	rest := slices.Clone(order[half:])
+	slices.SortStableFunc(rest, func(i, j int) int {
+		di, dj := distance(p.obs[i].x, center), distance(p.obs[j].x, center)
+		switch {
+		case di < dj:
+			return -1
+		case di > dj:
+			return 1
+		}
+		return 0
+	})
+	chosen := append(order[:half:half], rest[:cfg.Observations-half]...)
+	slices.Sort(chosen)
+	out := make([]observation, len(chosen))
+	for i, at := range chosen {
+		out[i] = p.obs[at]
+	}
+	return out
+}
+
+// mostFitted is the number of observations that parameters are fitted to at most.
+const mostFitted = 120
+
+// hyper returns the parameters of the model of the given name. They are fitted to
+// what values says of the first observations: as many as the last step of a ladder
+// whose rungs are a tenth apart. So they follow from the history alone, and most
+// proposals need no fit.
+func (p *past) hyper(name string, cfg Config, d *domain, values func([]observation) []float64) hyper {
+	count := rung(len(p.obs))
+	last := p.obs[count-1].number
+	if f, ok := p.fits[name]; ok && f.count == count && f.last == last {
+		return f.hyper
+	}
+	first := values(p.obs[:count])
+	at := points{d: len(d.axes), choices: d.choices}
+	var y []float64
+	for _, i := range few(first, mostFitted) {
+		at.add(p.obs[i].x)
+		y = append(y, first[i])
+	}
+	noise := 0.0
+	if cfg.Deterministic {
+		noise = 1e-6
+	}
+	h := fit(at, y, noise)
+	p.fits[name] = fitted{count, last, h}
+	return h
+}
+
+// rung returns the greatest of 1, 2, ..., 20, 22, 25, 28, ... that is not above n.
+func rung(n int) int {
+	at := 20
+	if n <= at {
+		return n
+	}
+	for at+at/10 <= n {
+		at += at / 10
+	}
+	return at
+}

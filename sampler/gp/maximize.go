@@ -1,0 +1,286 @@
+package gp
+
+import (
+	"cmp"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/attune-hpo/attune/space/unit"
+)
+
+// An acquisition says how much is to be gained from evaluating a point: the
+// logarithm of the expected improvement on best, times the probability that all
+// constraints are met.
+type acquisition struct {
+	*domain
+	objective   *model // nil: no trial was feasible, and feasibility is all that counts
+	best        float64
+	constraints []*model // of values that are met at ≤ 0, in their own scale less offset
+	offsets     []float64
+
+	gradMean, gradDev, scratch []float64
+}
+
+func (a *acquisition) prepare() {
+	n := 0
+	for _, m := range a.models() {
+		n = max(n, m.n)
+	}
+	a.scratch = make([]float64, 3*n)
+	a.gradMean, a.gradDev = make([]float64, len(a.axes)), make([]float64, len(a.axes))
+}
+
+func (a *acquisition) models() []*model {
+	if a.objective == nil {
+		return a.constraints
+	}
+	return append([]*model{a.objective}, a.constraints...)
+}
+
+// at returns the value at x, and writes its gradient if that is not nil.
+func (a *acquisition) at(x, grad []float64) float64 {
+	clear(grad)
+	sum := 0.0
+	gm, gd := a.gradMean, a.gradDev
+	if grad == nil {
+		gm, gd = nil, nil
+	}
+	take := func(value, byMean, byDev float64) {
+		sum += value
+		for j := range grad {
+			grad[j] += byMean*gm[j] + byDev*gd[j]
+		}
+	}
+	if a.objective != nil {
+		mean, dev := a.objective.at(x, gm, gd, a.scratch)
+		take(logImprovement(a.best, mean, dev))
+	}
+	for i, m := range a.constraints {
+		mean, dev := m.at(x, gm, gd, a.scratch)
+		take(logBelow(mean+a.offsets[i], dev))
+	}
+	return sum
+}
+
+// all returns the values at rows.
+func (a *acquisition) all(rows *points) []float64 {
+	values := make([]float64, rows.n)
+	if a.objective != nil {
+		means, devs := a.objective.batch(rows)
+		for i := range values {
+			v, _, _ := logImprovement(a.best, means[i], devs[i])
+			values[i] += v
+		}
+	}
+	for c, m := range a.constraints {
+		means, devs := m.batch(rows)
+		for i := range values {
+			v, _, _ := logBelow(means[i]+a.offsets[c], devs[i])
+			values[i] += v
+		}
+	}
+	return values
+}
+
+// Numbers of points that are compared before the best of them are improved.
+const (
+	scattered  = 384 // anywhere
+	nearby     = 192 // around the best observations
+	improved   = 4
+	mostValues = 24 // of an axis that is searched value by value
+)
+
+// maximize returns a position of a high value: the best of some random points and
+// of neighbours of the best observations, improved along the gradient and, on axes
+// of few values, by trying them. Refused positions are not returned unless there
+// is no other at hand.
+func (a *acquisition) maximize(rng *rand.Rand, best [][]float64, refused func([]float64) bool) []float64 {
+	a.prepare()
+	rows := points{d: len(a.axes), choices: a.choices}
+	for range scattered {
+		rows.add(a.anywhere(rng))
+	}
+	for i := range nearby {
+		if len(best) > 0 {
+			rows.add(a.near(best[i%len(best)], rng))
+		}
+	}
+	for _, x := range best {
+		rows.add(a.pinned(x))
+	}
+	values := a.all(&rows)
+	order := make([]int, rows.n)
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(values[j], values[i]) })
+
+	type end struct {
+		x     []float64
+		value float64
+	}
+	var ends []end
+	var starts [][]float64
+	for _, i := range order {
+		if x := rows.row(i); len(starts) < improved && !slices.ContainsFunc(starts, func(s []float64) bool { return distance(s, x) < 1e-3 }) {
+			starts = append(starts, x)
+		}
+	}
+	for _, x := range starts {
+		x = slices.Clone(x)
+		v := a.improve(x, rng)
+		ends = append(ends, end{x, v})
+	}
+	slices.SortStableFunc(ends, func(a, b end) int { return cmp.Compare(b.value, a.value) })
+	for _, e := range ends {
+		if !refused(e.x) {
+			return e.x
+		}
+	}
+	for _, i := range order {
+		if x := rows.row(i); !refused(x) {
+			return x
+		}
+	}
+	return ends[0].x
+}
+
+func distance(a, b []float64) float64 {
+	sum := 0.0
+	for i := range a {
+		sum += math.Abs(a[i] - b[i])
+	}
+	return sum
+}
+
+// anywhere returns a random position, and near one close to another.
+func (a *acquisition) anywhere(rng *rand.Rand) []float64 {
+	x := make([]float64, len(a.axes))
+	for j, axis := range a.axes {
+		if x[j] = a.given[j]; math.IsNaN(x[j]) {
+			x[j] = position(axis.Distribution, unit.Draw(axis.Distribution, rng))
+		}
+	}
+	return x
+}
+
+func (a *acquisition) near(center []float64, rng *rand.Rand) []float64 {
+	x := a.pinned(center)
+	open := 0
+	for _, g := range a.given {
+		if math.IsNaN(g) {
+			open++
+		}
+	}
+	// A few axes at a time where there are many (Regis and Shoemaker, "Combining
+	// Radial Basis Function Surrogates and Dynamic Coordinate Search", 2013).
+	share := math.Min(1, 8/float64(open))
+	width := math.Pow(10, -2*rng.Float64()) / 3 // 0.33 to 0.0033
+	for j, axis := range a.axes {
+		if !math.IsNaN(a.given[j]) || rng.Float64() > share {
+			continue
+		}
+		if a.choices[j] {
+			if rng.Float64() < 0.3 {
+				x[j] = float64(rng.IntN(axis.Distribution.Len()))
+			}
+			continue
+		}
+		u := x[j] + width*rng.NormFloat64()
+		if n := axis.Distribution.Len(); n > 0 && n <= mostValues && rng.Float64() < 0.5 { // a step at least
+			u = x[j] + (float64(rng.IntN(2))*2-1)/float64(n)
+		}
+		x[j] = a.snap(j, math.Min(math.Max(u, 0), 1))
+	}
+	return x
+}
+
+// pinned returns a copy of x that has what is given.
+func (a *acquisition) pinned(x []float64) []float64 {
+	out := slices.Clone(x)
+	for j, g := range a.given {
+		if !math.IsNaN(g) {
+			out[j] = g
+		}
+	}
+	return out
+}
+
+// improve walks uphill from x and returns the value where it ends.
+func (a *acquisition) improve(x []float64, rng *rand.Rand) float64 {
+	var smooth, counted []int // axes that are searched along the gradient, and by trying values
+	for j, axis := range a.axes {
+		switch n := axis.Distribution.Len(); {
+		case !math.IsNaN(a.given[j]):
+		case a.choices[j] || n > 0 && n <= mostValues:
+			counted = append(counted, j)
+		default:
+			smooth = append(smooth, j)
+		}
+	}
+	value := a.at(x, nil)
+	for range 3 {
+		before := value
+		if len(smooth) > 0 {
+			value = math.Max(value, a.climb(x, smooth, value))
+		}
+		for _, j := range counted {
+			value = a.try(x, j, value, rng)
+		}
+		if len(counted) == 0 || value <= before+1e-9 {
+			break
+		}
+	}
+	return value
+}
+
+// climb improves x along the gradient on some axes, and leaves it as it is if
+// nothing is gained.
+func (a *acquisition) climb(x []float64, axes []int, value float64) float64 {
+	at, low, high := make([]float64, len(axes)), make([]float64, len(axes)), make([]float64, len(axes))
+	for i, j := range axes {
+		at[i], high[i] = x[j], 1
+	}
+	whole, grad := slices.Clone(x), make([]float64, len(x))
+	minimize(func(at, out []float64) float64 {
+		for i, j := range axes {
+			whole[j] = at[i]
+		}
+		v := a.at(whole, grad)
+		for i, j := range axes {
+			out[i] = -grad[j]
+		}
+		return -v
+	}, at, low, high, 40, 1e-3)
+	for i, j := range axes {
+		whole[j] = a.snap(j, at[i])
+	}
+	if v := a.at(whole, nil); v > value {
+		copy(x, whole)
+		return v
+	}
+	return value
+}
+
+// try sets x[j] to the best of the values of axis j, or of some of them.
+func (a *acquisition) try(x []float64, j int, value float64, rng *rand.Rand) float64 {
+	n := a.axes[j].Distribution.Len()
+	best := x[j]
+	for i := range min(n, mostValues) {
+		v := i
+		if n > mostValues {
+			v = rng.IntN(n)
+		}
+		u := float64(v)
+		if !a.choices[j] {
+			u = position(a.axes[j].Distribution, a.axes[j].Distribution.At(v))
+		}
+		x[j] = u
+		if got := a.at(x, nil); got > value {
+			best, value = u, got
+		}
+	}
+	x[j] = best
+	return value
+}
