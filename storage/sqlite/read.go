@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"time"
 
 	"github.com/attune-hpo/attune/storage"
@@ -12,8 +14,8 @@ import (
 // WAL mode without its log, as other programs may leave it, next to which SQLite
 // puts an empty log.
 //
-// While a reader has the file open, a worker that closes it cannot put it back into
-// one piece. The next one to write it does.
+// A worker that closes the file while a reader has it open leaves its log beside it.
+// The file has everything in it all the same, and the next one to write it tidies up.
 func (s *Store) Read(ctx context.Context, name string) (storage.Ledger, error) {
 	return s.reader().Open(ctx, name)
 }
@@ -56,7 +58,11 @@ func (l *ledger) Wait(ctx context.Context, after storage.Cursor) error {
 // news returns a channel that is closed at the next change that this process
 // learns of, or nil if there is a change after the cursor already.
 func (l *ledger) news(ctx context.Context, after storage.Cursor) (news <-chan struct{}, err error) {
-	err = l.read(ctx, "wait for changes", func(*conn) error {
+	err = l.read(ctx, "wait for changes", func(c *conn) error {
+		now, err := os.Stat(c.files.path)
+		if err = inPlace(now, err, c.files.main); err != nil { // or else it would wait for ever
+			return fmt.Errorf("%w: the file was removed or replaced while it was watched: open it again: %w", storage.ErrPath, err)
+		}
 		news = l.study.trials.News(after)
 		return nil
 	})

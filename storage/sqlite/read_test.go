@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"crypto/sha256"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -150,4 +151,31 @@ func TestAWorkerThatClosesBeforeAReaderLeavesAWholeFile(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 20, count(l))
 	require.NoError(t, l.Close())
+}
+
+// Whoever waits for changes of a file that is no longer there would wait for ever.
+func TestAFileThatIsRemovedWhileItIsWatched(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	writer, err := File(path).Create(t.Context(), trial.Header{Name: "a"})
+	require.NoError(t, err)
+	require.NoError(t, writer.Close())
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for _, test := range []struct {
+		name string
+		lose func() error
+	}{
+		{"replaced", func() error { return errors.Join(os.WriteFile(path+"2", data, 0o644), os.Rename(path+"2", path)) }},
+		{"removed", func() error { return os.Remove(path) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			reader, err := File(path).Read(t.Context(), "a")
+			require.NoError(t, err)
+			end := make(chan error, 1)
+			go func() { end <- storage.Wait(t.Context(), reader, 0) }()
+			require.NoError(t, test.lose())
+			require.ErrorIs(t, <-end, storage.ErrPath)
+			require.NoError(t, reader.Close())
+		})
+	}
 }
