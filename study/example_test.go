@@ -345,3 +345,100 @@ func work(ctx context.Context, store storage.Store, trials int) {
 		panic(err)
 	}
 }
+
+// A client of a server asks again when it got no answer, and must not be given a
+// second trial.
+func ExampleStudy_AskOnce() {
+	ctx := context.Background()
+	st, err := study.Open(ctx, new(memory.Store), "served", study.Config{
+		Sampler: random.Sampler{},
+		Space:   space.Of(space.Float("x", 0, 1)),
+		Renewal: study.ByCaller, // the server calls Renew when it hears of a client
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer st.Close()
+	for _, key := range []string{"client 1, job 1", "client 2, job 1", "client 1, job 1"} {
+		t, err := st.AskOnce(ctx, key)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(key, "is trial", t.Number())
+	}
+	// Output:
+	// client 1, job 1 is trial 0
+	// client 2, job 1 is trial 1
+	// client 1, job 1 is trial 0
+}
+
+// A server asks, reports and tells for its clients; this is what it does from time
+// to time, say four times in every Grace.
+func ExampleStudy_Reap() {
+	ctx := context.Background()
+	st, err := study.Open(ctx, new(memory.Store), "served", study.Config{Sampler: random.Sampler{}, Renewal: study.ByCaller})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer st.Close()
+	t, err := st.Ask(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	heard := []int{t.Number()} // the trials whose clients were heard of
+	if err := st.Renew(ctx, heard...); err != nil {
+		fmt.Println(err)
+		return
+	}
+	dead, err := st.Reap(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(len(dead), "clients have died")
+	// Output: 0 clients have died
+}
+
+// keeper is an objective that keeps the model of the best trial.
+type keeper struct {
+	models map[int]string // of trials that have not finished
+	best   string
+}
+
+func (k *keeper) Evaluate(_ context.Context, t *study.Trial) ([]float64, error) {
+	k.models[t.Number()] = fmt.Sprint("model ", t.Number())
+	return []float64{float64((t.Number() - 2) * (t.Number() - 2))}, nil
+}
+
+// Finished implements [study.Finisher].
+func (k *keeper) Finished(_ context.Context, r trial.Record, h trial.Snapshot) error {
+	if best, ok := h.Best(); ok && best.Number == r.Number {
+		k.best = k.models[r.Number]
+	}
+	delete(k.models, r.Number)
+	return nil
+}
+
+// An objective that keeps something of its best trial is told when each has
+// finished.
+func ExampleFinisher() {
+	ctx := context.Background()
+	st, err := study.Open(ctx, new(memory.Store), "kept", study.Config{Sampler: random.Sampler{}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer st.Close()
+	k := &keeper{models: map[int]string{}}
+	if err := st.Optimize(ctx, k, study.Run{Trials: 5}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(k.best)
+	// Output: model 2
+}

@@ -107,9 +107,9 @@ type Config struct {
 	// Observer is told what this process does to the study. Default none.
 	Observer Observer
 	// Grace is how long a worker may be silent before others take it for dead, fail
-	// its trials and enqueue them again; see [Study.Reap]. A Study says that it lives
-	// four times as often. All who work on one study should agree on it. Default 1
-	// minute. It means nothing where the storage has no leases, as in memory.
+	// its trials and enqueue them again; see [Study.Reap]. A Study renews the leases of
+	// its trials four times in that time. All who work on one study should agree on it.
+	// Default 1 minute. It means nothing where the storage has no leases, as in memory.
 	Grace time.Duration
 	// Renewal says who shows that a trial's worker is alive. Default ByStudy.
 	Renewal Renewal
