@@ -24,12 +24,12 @@ func ExampleTask() {
 	if err != nil {
 		panic(err)
 	}
-	task := &tune.Task{Backtest: back, Family: treeforecast.Family{Style: style.XGBoost}, MaxRounds: 100}
+	task := &tune.Task{Backtest: back, Family: treeforecast.Family{Style: style.XGBoost}, MaxRounds: 50}
 	st, err := study.Open(ctx, new(memory.Store), "passengers", task.Config(tpe.New(tpe.Config{}), pruner.Median{}))
 	if err != nil {
 		panic(err)
 	}
-	if err := task.Optimize(ctx, st, study.Run{Trials: 12}); err != nil {
+	if err := task.Optimize(ctx, st, study.Run{Trials: 8}); err != nil {
 		panic(err)
 	}
 	best, err := task.Best(ctx, st)
