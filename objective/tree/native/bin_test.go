@@ -97,7 +97,9 @@ func TestBinsAreThoseOfTheBounds(t *testing.T) {
 				if math.IsNaN(v) {
 					want = b.bins
 				}
-				require.Equal(t, want, int(out[i]), "%v", v)
+				if int(out[i]) != want {
+					require.Equal(t, want, int(out[i]), "%v", v)
+				}
 				counts[want]++
 			}
 			if c.distinct > 1000 {
