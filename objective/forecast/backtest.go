@@ -18,6 +18,7 @@ type Backtest struct {
 	folds   []Fold
 	horizon int
 	gap     int
+	splits  Splits
 	freq    Frequency
 	metrics []Metric
 
@@ -39,7 +40,8 @@ func NewBacktest(f Frame, s Splits, metrics ...Metric) (*Backtest, error) {
 	if slices.Contains(metrics, Metric{}) {
 		return nil, fmt.Errorf("forecast: backtest: %w: a zero Metric: see ParseMetric", ErrConfig)
 	}
-	return &Backtest{frame: f, folds: folds, horizon: s.Horizon, gap: s.Gap, freq: f[0].Freq, metrics: slices.Clone(metrics)}, nil
+	s, _ = s.normalize() // which Folds did
+	return &Backtest{frame: f, splits: s, folds: folds, horizon: s.Horizon, gap: s.Gap, freq: f[0].Freq, metrics: slices.Clone(metrics)}, nil
 }
 
 // Frame returns the frame that is split; it must not be changed.
@@ -59,6 +61,9 @@ func (b *Backtest) Samples(r Result) []Sample {
 	}
 	return all
 }
+
+// Splits returns how the frame is split, with the defaults filled in.
+func (b *Backtest) Splits() Splits { return b.splits }
 
 // Folds returns the folds, in time order.
 func (b *Backtest) Folds() []Fold { return slices.Clone(b.folds) }

@@ -1,6 +1,9 @@
 package forecast
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"slices"
@@ -118,6 +121,25 @@ func (s Series) validate(like Series) error {
 		}
 	}
 	return nil
+}
+
+// Fingerprint returns a text that is the same for frames of the same IDs, times, columns
+// and values, and another one for others: half of their SHA-256, in hexadecimal.
+func (f Frame) Fingerprint() string {
+	h := sha256.New()
+	numbers := func(ys []float64) {
+		binary.Write(h, binary.LittleEndian, int64(len(ys)))
+		binary.Write(h, binary.LittleEndian, ys)
+	}
+	for _, s := range f {
+		fmt.Fprintf(h, "%q %d %s\n", s.ID, s.Start.UnixMilli(), s.Freq)
+		numbers(s.Y)
+		for _, c := range slices.Concat(s.Past, s.Known) {
+			fmt.Fprintf(h, "%q\n", c.Name)
+			numbers(c.Values)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
 // End returns the time of the last target value of all series. The frame must be

@@ -5,6 +5,7 @@ import (
 
 	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/internal/csvfile"
+	"github.com/attune-hpo/attune/objective/model"
 )
 
 const pkg fault.Package = "table"
@@ -23,7 +24,7 @@ var (
 	ErrModel    = errors.New("no model file")
 	// ErrStudy reports a study whose trials are of another task, so that their values do
 	// not compare.
-	ErrStudy = errors.New("study of another task")
+	ErrStudy = model.ErrStudy
 )
 
 // A CSVError says where in a file something is wrong. It has four fields: the Line of the

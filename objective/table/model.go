@@ -13,9 +13,8 @@ import (
 
 	"github.com/attune-hpo/attune/internal/atomicfile"
 	"github.com/attune-hpo/attune/internal/csvfile"
-	"github.com/attune-hpo/attune/internal/tuned"
+	"github.com/attune-hpo/attune/objective/model"
 	"github.com/attune-hpo/attune/objective/tree"
-	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
 )
@@ -29,14 +28,9 @@ type Feature struct {
 // A Model predicts a column of tables, and knows where it comes from. It is read only,
 // and safe for concurrent use.
 type Model struct {
+	model.Origin
 	Kind     Kind
 	Style    string
-	Settings space.Settings // all hyperparameters that are not as usual
-	Seed     uint64
-	Study    string // may be empty
-	Trial    int    // number of the trial in it
-	Metric   string // that was optimised
-	Value    float64
 	Target   string // name of the column that is predicted
 	Classes  []string
 	Features []Feature // in the order of rows
@@ -239,9 +233,8 @@ func (m Model) Importance() []Importance {
 
 const modelFormat = "attune table model"
 
-// savedModel is a Model as JSON. Version 1.
+// savedModel is a Model as JSON, but for its origin. Version 1.
 type savedModel struct {
-	tuned.Header
 	Kind     Kind            `json:"kind"`
 	Style    string          `json:"style"`
 	Target   string          `json:"target,omitempty"`
@@ -257,30 +250,20 @@ type savedFeature struct {
 	Categories []string `json:"categories"` // null for numbers
 }
 
-func (m Model) header() tuned.Header {
-	return tuned.Header{Format: modelFormat, Version: 1, Settings: tuned.Settings(m.Settings), Seed: m.Seed,
-		Study: m.Study, Trial: m.Trial, Metric: m.Metric, Value: m.Value}
-}
-
-// from returns a model with what h says.
-func from(h tuned.Header) Model {
-	return Model{Settings: space.Settings(h.Settings), Seed: h.Seed, Study: h.Study, Trial: h.Trial, Metric: h.Metric, Value: h.Value}
-}
-
 // Write writes m as a line of JSON and, after it, a line with its SHA-256.
 func (m Model) Write(w io.Writer) error {
 	var trees bytes.Buffer
 	if err := tree.Write(&trees, m.Trees); err != nil {
 		return fmt.Errorf("table: write model: %w", err)
 	}
-	s := savedModel{Header: m.header(), Kind: m.Kind, Style: m.Style, Target: m.Target, Classes: m.Classes, NA: m.NA, Trees: trees.Bytes()}
+	s := savedModel{Kind: m.Kind, Style: m.Style, Target: m.Target, Classes: m.Classes, NA: m.NA, Trees: trees.Bytes()}
 	for _, f := range m.Features {
 		s.Features = append(s.Features, savedFeature(f))
 	}
 	if m.Comma != 0 {
 		s.Comma = string(m.Comma)
 	}
-	sealed, err := tuned.Seal(s)
+	sealed, err := model.Seal(modelFormat, 1, m.Origin, s)
 	if err != nil {
 		return fmt.Errorf("table: write model: %w", err)
 	}
@@ -314,12 +297,11 @@ func ReadFile(path string) (Model, error) {
 
 func read(data []byte) (Model, error) {
 	var s savedModel
-	err := tuned.Unseal(data, modelFormat, &s)
+	origin, err := model.Unseal(data, modelFormat, 1, &s)
 	if err != nil {
 		return Model{}, err
 	}
-	m := from(s.Header)
-	m.Kind, m.Style, m.Target, m.Classes, m.NA = s.Kind, s.Style, s.Target, s.Classes, s.NA
+	m := Model{Origin: origin, Kind: s.Kind, Style: s.Style, Target: s.Target, Classes: s.Classes, NA: s.NA}
 	for _, f := range s.Features {
 		m.Features = append(m.Features, Feature(f))
 	}
@@ -332,9 +314,6 @@ func read(data []byte) (Model, error) {
 	}
 	return m, m.compile()
 }
-
-// Path returns the file in which the best model of a study is kept.
-func (t *Task) Path(study string) string { return tuned.Path(t.Folder, study) }
 
 // Best returns the model of the study's best trial: the one that was kept or, if that
 // is missing, unreadable or of another trial, one that is fitted anew, and kept. It

@@ -1,6 +1,9 @@
 package table
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"slices"
@@ -178,4 +181,16 @@ func (t Table) dataset(labelled bool) engine.Dataset {
 		d.Label = t.Target.Values
 	}
 	return d
+}
+
+// fingerprint returns a text that is the same for tables of the same columns, weights,
+// groups and values.
+func (t Table) fingerprint() string {
+	h := sha256.New()
+	for _, c := range append(slices.Clone(t.Columns), t.Target, Column{Name: "weight", Values: t.Weight}) {
+		fmt.Fprintf(h, "|%q %q %d ", c.Name, c.Categories, len(c.Values))
+		binary.Write(h, binary.LittleEndian, c.Values)
+	}
+	fmt.Fprintf(h, "|%d", t.Group)
+	return hex.EncodeToString(h.Sum(nil)[:16])
 }

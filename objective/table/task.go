@@ -2,15 +2,13 @@ package table
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"sync"
 
 	"github.com/attune-hpo/attune/internal/csvfile"
-	"github.com/attune-hpo/attune/internal/tuned"
+	"github.com/attune-hpo/attune/objective/model"
 	"github.com/attune-hpo/attune/objective/tree/engine"
 	"github.com/attune-hpo/attune/objective/tree/native"
 	"github.com/attune-hpo/attune/objective/tree/style"
@@ -26,23 +24,20 @@ import (
 // rows, on these.
 const (
 	RoundsKey  = "rounds"         // of the model: trees, of several classes one each
-	SecondsKey = tuned.SecondsKey // what the trial took: "seconds"
+	SecondsKey = model.SecondsKey // what the trial took: "seconds"
 	// SettingsKey holds all hyperparameters of the model: those searched, those fixed and
 	// the number of rounds. It is what a training job needs; see [Settings].
-	SettingsKey = tuned.SettingsKey // "settings"
-	// TaskKey is an attribute of the study: a fingerprint of the table, the folds, the
-	// metric, the style and what is fixed.
-	TaskKey = tuned.TaskKey // "task"
+	SettingsKey = model.SettingsKey // "settings"
 )
 
 // Settings returns all hyperparameters of the model of a trial, by which another
 // program trains the same: what was searched, what was fixed and the number of rounds.
 // It is not ok for a trial that was not a task's, or did not complete.
-func Settings(r trial.Record) (settings space.Settings, ok bool) { return tuned.SettingsOf(r) }
+func Settings(r trial.Record) (settings space.Settings, ok bool) { return model.Settings(r) }
 
-// A Task tunes a style of tree ensembles on a table. It is a [study.Objective] of one
-// value, the metric of the predictions of all folds. Table and Style are required. Its
-// methods are safe for concurrent use, its fields are not to be changed any more then.
+// A Task tunes a style of tree ensembles on a table: the value of a trial is the metric of
+// the predictions of all folds. Table and Style are required. Its methods are safe for
+// concurrent use; its fields must not change any more then.
 //
 // What the models are made for follows from the style and the target: anomaly scores
 // with [style.IsolationForest], probabilities of classes, else numbers. They are
@@ -68,9 +63,9 @@ type Task struct {
 	// Threads are those of one trial: cores divided by the trials that run at once.
 	// Default 1.
 	Threads int
-	// Folder is where the best trial's model is kept, a file for each study; see
-	// [Task.Path]. It is made if need be. Default: models are not kept, and [Task.Best]
-	// fits anew.
+	// Folder is where the best trial's model is kept, in the file that [model.Path]
+	// returns. It is made if it does not exist. Default: models are not kept, and
+	// [Task.Best] fits anew.
 	Folder string
 
 	once    sync.Once
@@ -97,12 +92,33 @@ func (t *Task) metric() Metric {
 	return t.Metric
 }
 
-// task returns what is as in all tasks that tune.
-func (t *Task) task() tuned.Task[Model] {
-	return tuned.Task[Model]{
-		Package: "table", Name: t.Style.Name(), Metric: t.metric(), Space: t.space(), Fixed: t.Fixed, Folder: t.Folder,
-		Foreign: fmt.Errorf("table: %w", ErrStudy), Data: t.data,
-		Train: t.train, Fit: t.fit, Header: Model.header, Read: ReadFile, Write: Model.WriteFile,
+// task returns the task as one of any kind of model.
+func (t *Task) task() model.Task[Model] {
+	return model.Task[Model]{Kind: kind{t}, Fixed: t.Fixed, Folder: t.Folder}
+}
+
+// A kind is a task as a [model.Kind].
+type kind struct{ *Task }
+
+func (k kind) Name() string                     { return k.Style.Name() }
+func (k kind) Metric() model.Metric             { return k.metric() }
+func (k kind) Space() space.Space               { return k.space() }
+func (k kind) Origin(m Model) model.Origin      { return m.Origin }
+func (k kind) Write(m Model, path string) error { return m.WriteFile(path) }
+func (k kind) Read(path string) (Model, error)  { return ReadFile(path) }
+
+// Facts are how the table is split and a fingerprint of it.
+func (k kind) Facts() []model.Fact {
+	s := k.Splits
+	if s.Folds == 0 {
+		s.Folds = 5
+	}
+	if s.Holdout != 0 {
+		s.Folds = 1
+	}
+	return []model.Fact{
+		{Name: "folds", Value: s.Folds}, {Name: "holdout", Value: s.Holdout}, {Name: "ordered", Value: s.Ordered}, {Name: "seed of the folds", Value: s.Seed},
+		{Name: "data", Value: model.Fingerprint(k.Table.fingerprint())},
 	}
 }
 
@@ -236,18 +252,6 @@ func ones(weight []float64, n int) []float64 {
 	return slices.Repeat([]float64{1}, n)
 }
 
-// data writes what scores depend on besides the style, the metric and what is fixed.
-func (t *Task) data(w io.Writer) {
-	folds, _ := t.Splits.Split(t.Table) // which parted could
-	for _, f := range folds {
-		fmt.Fprintf(w, "|%d %v", len(f.Train), f.Valid)
-	}
-	for _, c := range append(slices.Clone(t.Table.Columns), t.Table.Target, Column{Values: t.Table.Weight}) {
-		fmt.Fprintf(w, "|%q %q %d ", c.Name, c.Categories, len(c.Values))
-		binary.Write(w, binary.LittleEndian, c.Values)
-	}
-}
-
 // Optimize is [study.Study.Optimize] of the task, and keeps the model of the best
 // trial. A model that cannot be kept is a warning to the run's observer. It fails as
 // [Task.Validate] does, and with [ErrStudy] if the study was begun on another table,
@@ -259,18 +263,26 @@ func (t *Task) Optimize(ctx context.Context, st *study.Study, run study.Run) err
 	return t.task().Optimize(ctx, st, run)
 }
 
-// Evaluate implements [study.Objective]. The errors are those of [Task.Validate], of
-// the engine, and [ErrScore] for a score that is NaN.
-func (t *Task) Evaluate(ctx context.Context, tr *study.Trial) ([]float64, error) {
+// Train evaluates a trial and returns its model, which has the trial's value. It is for
+// programs that ask and tell for themselves, and neither looks whose study it is nor keeps
+// anything: [Task.Optimize] does. The errors are those of [Task.Validate], of the engine,
+// and [ErrScore] for a score that is NaN.
+func (t *Task) Train(ctx context.Context, tr *study.Trial) (Model, error) {
 	if err := t.prepare(); err != nil {
-		return nil, err
+		return Model{}, err
 	}
-	return t.task().Evaluate(ctx, tr)
+	return t.task().Train(ctx, tr)
 }
 
-// train returns the model of a trial.
-func (t *Task) train(ctx context.Context, tr *study.Trial, h tuned.Header) (Model, error) {
-	settings := space.Settings(h.Settings)
+// Agree fails with a [model.Conflict] if a study was begun on another task; see
+// [model.Task.Agree].
+func (t *Task) Agree(ctx context.Context, st study.Reader) (begun bool, err error) {
+	return t.task().Agree(ctx, st)
+}
+
+// Train returns the model of a trial.
+func (t kind) Train(ctx context.Context, tr *study.Trial, h model.Origin) (Model, error) {
+	settings := h.Settings
 	p, err := t.params(settings)
 	if err != nil {
 		return Model{}, fmt.Errorf("table: %w", err)
@@ -286,7 +298,7 @@ func (t *Task) train(ctx context.Context, tr *study.Trial, h tuned.Header) (Mode
 	if _, chosen := settings.Get(t.rounds()); !chosen && learned.rounds > 0 {
 		h.Settings = append(h.Settings, space.Setting{Name: t.rounds(), Value: space.Lit(learned.rounds)})
 	}
-	m, err := t.fit(ctx, h)
+	m, err := t.Fit(ctx, h)
 	if err != nil {
 		return Model{}, err
 	}
@@ -351,12 +363,12 @@ func (t *Task) Fit(ctx context.Context, settings space.Settings, seed uint64) (M
 	if t.Table.Target.Values == nil && t.Kind() != Anomalies {
 		return Model{}, fmt.Errorf("table: fit: %w: no target to learn: name the column", ErrConfig)
 	}
-	return t.fit(ctx, tuned.Header{Settings: slices.Concat(tuned.Settings(t.Fixed), tuned.Settings(settings)), Seed: seed})
+	return kind{t}.Fit(ctx, model.Origin{Settings: slices.Concat(t.Fixed, settings), Seed: seed, Metric: t.metric().Name()})
 }
 
-// fit fits a model to all rows.
-func (t *Task) fit(ctx context.Context, h tuned.Header) (Model, error) {
-	p, err := t.params(space.Settings(h.Settings))
+// Fit fits a model to all rows.
+func (t kind) Fit(ctx context.Context, h model.Origin) (Model, error) {
+	p, err := t.params(h.Settings)
 	if err != nil {
 		return Model{}, fmt.Errorf("table: fit: %w", err)
 	}
@@ -365,9 +377,7 @@ func (t *Task) fit(ctx context.Context, h tuned.Header) (Model, error) {
 	if err != nil {
 		return Model{}, fmt.Errorf("table: fit: %w", err)
 	}
-	m := from(h)
-	m.Kind, m.Style, m.Metric, m.Trees = t.Kind(), t.Style.Name(), t.metric().Name(), trees
-	m.Target, m.NA, m.Comma = t.Table.Target.Name, t.Table.NA, t.Table.Comma
+	m := Model{Origin: h, Kind: t.Kind(), Style: t.Style.Name(), Trees: trees, Target: t.Table.Target.Name, NA: t.Table.NA, Comma: t.Table.Comma}
 	if m.NA == nil {
 		m.NA = csvfile.NA
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/attune-hpo/attune/objective/model"
 	"github.com/attune-hpo/attune/objective/table"
 	"github.com/attune-hpo/attune/objective/tree"
 	"github.com/attune-hpo/attune/objective/tree/engine"
@@ -114,7 +115,7 @@ func TestTask(t *testing.T) {
 			require.NoError(t, task.Optimize(t.Context(), st, study.Run{Trials: 4}))
 			best, err := st.Best(t.Context())
 			require.NoError(t, err)
-			kept, err := os.ReadFile(task.Path("s"))
+			kept, err := os.ReadFile(model.Path(task.Folder, "s"))
 			require.NoError(t, err)
 			m, err := task.Best(t.Context(), st)
 			require.NoError(t, err)
@@ -444,19 +445,19 @@ func TestPruning(t *testing.T) {
 		require.NoError(t, task.Optimize(t.Context(), st, study.Run{Trials: 10}))
 		best, err := st.Best(t.Context())
 		require.NoError(t, err)
-		m, err := table.ReadFile(task.Path("a/b"))
+		m, err := table.ReadFile(model.Path(task.Folder, "a/b"))
 		require.NoError(t, err)
 		assert.Equal(t, best.Number, m.Trial)
 		if part == 1 {
 			kept := bytesOf(t, m)
 			for _, damage := range []string{"", kept[:len(kept)/2], "{}\n", strings.Replace(kept, "xgboost", "xgbOost", 1)} {
-				require.NoError(t, os.WriteFile(task.Path("a/b"), []byte(damage), 0o644))
-				_, err := table.ReadFile(task.Path("a/b"))
+				require.NoError(t, os.WriteFile(model.Path(task.Folder, "a/b"), []byte(damage), 0o644))
+				_, err := table.ReadFile(model.Path(task.Folder, "a/b"))
 				require.ErrorIs(t, err, table.ErrModel)
 				again, err := task.Best(t.Context(), st)
 				require.NoError(t, err)
 				assert.Equal(t, kept, bytesOf(t, again))
-				_, err = table.ReadFile(task.Path("a/b"))
+				_, err = table.ReadFile(model.Path(task.Folder, "a/b"))
 				require.NoError(t, err)
 			}
 		}

@@ -11,9 +11,8 @@ import (
 	"time"
 
 	"github.com/attune-hpo/attune/internal/atomicfile"
-	"github.com/attune-hpo/attune/internal/tuned"
 	"github.com/attune-hpo/attune/objective/forecast"
-	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/objective/model"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
 )
@@ -23,24 +22,18 @@ var ErrModel = errors.New("tune: no model file")
 
 // A Model is a fitted forecaster, with where it comes from and what it takes to use it.
 type Model struct {
-	Family   string
-	Settings space.Settings // all hyperparameters that are not as usual
-	Seed     uint64
-	Horizon  int     // steps that it was fitted to forecast
-	Study    string  // may be empty
-	Trial    int     // number of the trial in it
-	Metric   string  // that was optimised
-	Value    float64 // of the trial
-	Data     *forecast.CSV
+	model.Origin
+	Family  string
+	Horizon int // steps that it was fitted to forecast
+	Data    *forecast.CSV
 	// Forecaster is fitted.
 	Forecaster forecast.Forecaster
 }
 
 const modelFormat = "attune model"
 
-// savedModel is a Model as JSON. Version 1.
+// savedModel is a Model as JSON, but for its origin. Version 1.
 type savedModel struct {
-	tuned.Header
 	Family     string          `json:"family"`
 	Horizon    int             `json:"horizon"`
 	Data       *savedCSV       `json:"data,omitempty"`
@@ -55,26 +48,13 @@ type savedCSV struct {
 	Comma    string `json:"comma,omitempty"`
 }
 
-// Of reports whether m is the model of a complete trial of a study.
-func (m Model) Of(st study.Reader, r trial.Record) bool { return m.header().Of(st, r) }
-
-func (m Model) header() tuned.Header {
-	return tuned.Header{Format: modelFormat, Version: 1, Settings: tuned.Settings(m.Settings), Seed: m.Seed,
-		Study: m.Study, Trial: m.Trial, Metric: m.Metric, Value: m.Value}
-}
-
-// from returns a model with what h says.
-func from(h tuned.Header) Model {
-	return Model{Settings: space.Settings(h.Settings), Seed: h.Seed, Study: h.Study, Trial: h.Trial, Metric: h.Metric, Value: h.Value}
-}
-
 // Write writes m as a line of JSON and, after it, a line with its SHA-256.
 func (m Model) Write(w io.Writer) error {
 	var f bytes.Buffer
 	if err := m.Forecaster.Save(&f); err != nil {
 		return fmt.Errorf("tune: write model: %w", err)
 	}
-	s := savedModel{Header: m.header(), Family: m.Family, Horizon: m.Horizon, Forecaster: json.RawMessage("null")}
+	s := savedModel{Family: m.Family, Horizon: m.Horizon, Forecaster: json.RawMessage("null")}
 	if json.Valid(f.Bytes()) {
 		s.Forecaster = f.Bytes()
 	} else {
@@ -89,7 +69,7 @@ func (m Model) Write(w io.Writer) error {
 			s.Data.Comma = string(d.Comma)
 		}
 	}
-	sealed, err := tuned.Seal(s)
+	sealed, err := model.Seal(modelFormat, 1, m.Origin, s)
 	if err != nil {
 		return fmt.Errorf("tune: write model: %w", err)
 	}
@@ -123,12 +103,11 @@ func ReadFile(path string, families ...Family) (Model, error) {
 
 func read(data []byte, families []Family) (Model, error) {
 	var s savedModel
-	err := tuned.Unseal(data, modelFormat, &s)
+	origin, err := model.Unseal(data, modelFormat, 1, &s)
 	if err != nil {
 		return Model{}, err
 	}
-	m := from(s.Header)
-	m.Family, m.Horizon = s.Family, s.Horizon
+	m := Model{Origin: origin, Family: s.Family, Horizon: s.Horizon}
 	if d := s.Data; d != nil {
 		m.Data = &d.CSV
 		if d.Location != "" {
@@ -159,9 +138,6 @@ func read(data []byte, families []Family) (Model, error) {
 	}
 	return Model{}, fmt.Errorf("it is of the family %q, which is none of those asked for", s.Family)
 }
-
-// Path returns the file in which the best model of a study is kept.
-func (t *Task) Path(study string) string { return tuned.Path(t.Folder, study) }
 
 // Best returns the model of the study's best trial: the one that was kept or, if that
 // is missing, unreadable or of another trial, one that is fitted anew, and kept. It

@@ -19,12 +19,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 
-	"github.com/attune-hpo/attune/internal/tuned"
 	"github.com/attune-hpo/attune/objective/forecast"
+	"github.com/attune-hpo/attune/objective/model"
 	"github.com/attune-hpo/attune/pruner"
 	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/space"
@@ -55,30 +54,27 @@ var (
 	ErrScore = errors.New("tune: no score")
 	// ErrStudy reports a study whose trials are of another task, so that their values do
 	// not compare.
-	ErrStudy = errors.New("tune: study of another task")
+	ErrStudy = model.ErrStudy
 )
 
 // Attributes of a trial, besides valid_NAME and train_NAME for mape, rmse and mae: the
 // scores of the backtest, and of the model fitted to all of the data, within them.
 const (
 	RoundsKey  = "rounds"         // trees or epochs of the model
-	SecondsKey = tuned.SecondsKey // what the trial took: "seconds"
+	SecondsKey = model.SecondsKey // what the trial took: "seconds"
 	// SettingsKey holds all hyperparameters of the model: those searched, those fixed and
 	// the number of rounds. It is what a training job needs; see [Settings].
-	SettingsKey = tuned.SettingsKey // "settings"
-	// TaskKey is an attribute of the study: a fingerprint of the data, the folds, the
-	// metric, the family and what is fixed.
-	TaskKey = tuned.TaskKey // "task"
+	SettingsKey = model.SettingsKey // "settings"
 )
 
 // Settings returns all hyperparameters of the model of a trial, by which another
 // program trains the same: what was searched, what was fixed and the number of rounds.
 // It is not ok for a trial that was not a task's, or did not complete.
-func Settings(r trial.Record) (settings space.Settings, ok bool) { return tuned.SettingsOf(r) }
+func Settings(r trial.Record) (settings space.Settings, ok bool) { return model.Settings(r) }
 
-// A Task tunes a family on a backtest. It is a [study.Objective] of one value, the
-// backtest's first metric. Backtest and Family are required. Its methods are safe
-// for concurrent use, its fields are not to be changed any more then.
+// A Task tunes a family on a backtest: the value of a trial is the backtest's first metric.
+// Backtest and Family are required. Its methods are safe for concurrent use; its fields
+// must not change any more then.
 type Task struct {
 	Backtest *forecast.Backtest
 	Family   Family
@@ -93,21 +89,38 @@ type Task struct {
 	// Threads are those of one trial: cores divided by the trials that run at once.
 	// Default 1.
 	Threads int
-	// Folder is where the best trial's model is kept, a file for each study; see
-	// [Task.Path]. It is made if need be. Default: models are not kept, and [Task.Best]
-	// fits anew.
+	// Folder is where the best trial's model is kept, in the file that [model.Path]
+	// returns. It is made if it does not exist. Default: models are not kept, and
+	// [Task.Best] fits anew.
 	Folder string
 	// Data says how the frame was read; it is kept with the model.
 	Data *forecast.CSV
 }
 
-// task returns what is as in all tasks that tune.
-func (t *Task) task() tuned.Task[Model] {
-	return tuned.Task[Model]{
-		Package: "tune", Name: t.Family.Name(), Metric: t.metric(), Space: t.space(), Fixed: t.Fixed, Folder: t.Folder,
-		Foreign: ErrStudy, Data: t.data,
-		Train: t.train, Fit: t.fit, Header: Model.header, Write: Model.WriteFile,
-		Read: func(path string) (Model, error) { return ReadFile(path, t.Family) },
+// task returns the task as one of any kind of model.
+func (t *Task) task() model.Task[Model] {
+	return model.Task[Model]{Kind: kind{t}, Fixed: t.Fixed, Folder: t.Folder}
+}
+
+// A kind is a task as a [model.Kind].
+type kind struct{ *Task }
+
+func (k kind) Name() string                     { return k.Family.Name() }
+func (k kind) Metric() model.Metric             { return k.metric() }
+func (k kind) Space() space.Space               { return k.space() }
+func (k kind) Origin(m Model) model.Origin      { return m.Origin }
+func (k kind) Write(m Model, path string) error { return m.WriteFile(path) }
+func (k kind) Read(path string) (Model, error)  { return ReadFile(path, k.Family) }
+
+// Facts are the splits of the backtest and a fingerprint of its frame.
+func (k kind) Facts() []model.Fact {
+	s := k.Backtest.Splits()
+	if s.Windows == 1 {
+		s.Step = 0 // of which nothing depends
+	}
+	return []model.Fact{
+		{Name: "horizon", Value: s.Horizon}, {Name: "windows", Value: s.Windows}, {Name: "step", Value: s.Step}, {Name: "gap", Value: s.Gap},
+		{Name: "train", Value: s.Train}, {Name: "data", Value: model.Fingerprint(k.Backtest.Frame().Fingerprint())},
 	}
 }
 
@@ -154,22 +167,6 @@ func (t *Task) Validate() error {
 	return nil
 }
 
-// data writes what scores depend on besides the family, the metric and what is fixed.
-func (t *Task) data(w io.Writer) {
-	for _, f := range t.Backtest.Folds() {
-		fmt.Fprintf(w, "|%d %d", f.Origin.UnixNano(), f.Gap)
-		for _, s := range f.Test {
-			fmt.Fprintf(w, " %q %d", s.ID, s.Len())
-		}
-	}
-	for _, s := range t.Backtest.Frame() {
-		fmt.Fprintf(w, "|%q %d %s %x", s.ID, s.Start.UnixNano(), s.Freq, s.Y)
-		for _, c := range slices.Concat(s.Past, s.Known) {
-			fmt.Fprintf(w, " %q %x", c.Name, c.Values)
-		}
-	}
-}
-
 // Optimize is [study.Study.Optimize] of the task, and keeps the model of the best
 // trial. A model that cannot be kept is a warning to the run's observer. It fails as
 // [Task.Validate] does, and with [ErrStudy] if the study was begun on other data, by
@@ -191,14 +188,22 @@ func (t *Task) withRounds(settings space.Settings, n int) space.Settings {
 	return append(others, space.Setting{Name: name, Value: space.Lit(n)})
 }
 
-// Evaluate implements [study.Objective].
-func (t *Task) Evaluate(ctx context.Context, tr *study.Trial) ([]float64, error) {
-	return t.task().Evaluate(ctx, tr)
+// Train evaluates a trial and returns its model, which has the trial's value. It is for
+// programs that ask and tell for themselves, and neither looks whose study it is nor keeps
+// anything: [Task.Optimize] does.
+func (t *Task) Train(ctx context.Context, tr *study.Trial) (Model, error) {
+	return t.task().Train(ctx, tr)
 }
 
-// train returns the model of a trial.
-func (t *Task) train(ctx context.Context, tr *study.Trial, h tuned.Header) (Model, error) {
-	settings := space.Settings(h.Settings)
+// Agree fails with a [model.Conflict] if a study was begun on another task; see
+// [model.Task.Agree].
+func (t *Task) Agree(ctx context.Context, st study.Reader) (begun bool, err error) {
+	return t.task().Agree(ctx, st)
+}
+
+// Train returns the model of a trial.
+func (t kind) Train(ctx context.Context, tr *study.Trial, h model.Origin) (Model, error) {
+	settings := h.Settings
 	most, patience := t.MaxRounds, t.Patience
 	if most == 0 {
 		most = 500
@@ -237,29 +242,28 @@ func (t *Task) train(ctx context.Context, tr *study.Trial, h tuned.Header) (Mode
 		n, _ := n.Any().(int64)
 		rounds = int(n)
 	}
-	h.Settings = tuned.Settings(t.withRounds(settings, rounds))
-	model, err := t.fit(ctx, h)
+	h.Settings = t.withRounds(settings, rounds)
+	m, err := t.Fit(ctx, h)
 	if err != nil {
 		return Model{}, err
 	}
-	within, err := forecast.InSample(ctx, model.Forecaster, t.Backtest.Frame(), t.Backtest.Horizon(), 50)
+	within, err := forecast.InSample(ctx, m.Forecaster, t.Backtest.Frame(), t.Backtest.Horizon(), 50)
 	if err != nil {
 		return Model{}, err
 	}
-	for _, m := range []forecast.Metric{forecast.MAPE, forecast.RMSE, forecast.MAE} {
-		tr.SetAttr("valid_"+m.Name(), m.Score(t.Backtest.Samples(learned.Result)...))
-		tr.SetAttr("train_"+m.Name(), m.Score(within...))
+	for _, metric := range []forecast.Metric{forecast.MAPE, forecast.RMSE, forecast.MAE} {
+		tr.SetAttr("valid_"+metric.Name(), metric.Score(t.Backtest.Samples(learned.Result)...))
+		tr.SetAttr("train_"+metric.Name(), metric.Score(within...))
 	}
 	if rounds > 0 {
 		tr.SetAttr(RoundsKey, rounds)
 	}
-	return model, nil
+	return m, nil
 }
 
-// fit fits a forecaster to all of the data.
-func (t *Task) fit(ctx context.Context, h tuned.Header) (Model, error) {
-	m := from(h)
-	m.Family, m.Horizon, m.Metric, m.Data = t.Family.Name(), t.Backtest.Horizon(), t.metric().Name(), t.Data
+// Fit fits a forecaster to all of the data.
+func (t kind) Fit(ctx context.Context, h model.Origin) (Model, error) {
+	m := Model{Origin: h, Family: t.Family.Name(), Horizon: t.Backtest.Horizon(), Data: t.Data}
 	var err error
 	if m.Forecaster, err = t.Family.New(m.Settings); err != nil {
 		return Model{}, err

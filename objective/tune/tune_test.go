@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/attune-hpo/attune/objective/forecast"
+	"github.com/attune-hpo/attune/objective/model"
 	"github.com/attune-hpo/attune/objective/neural"
 	"github.com/attune-hpo/attune/objective/tree/style"
 	"github.com/attune-hpo/attune/objective/treeforecast"
@@ -72,14 +73,14 @@ func TestBest(t *testing.T) {
 			best, err := st.Best(ctx)
 			require.NoError(t, err)
 
-			kept, err := tune.ReadFile(task.Path(st.Name()), task.Family)
+			kept, err := tune.ReadFile(model.Path(task.Folder, st.Name()), task.Family)
 			require.NoError(t, err)
 			assert.Equal(t, best.Number, kept.Trial)
 			assert.Equal(t, best.Values[0], kept.Value)
 			assert.Equal(t, "of /"+s.Name(), kept.Study)
 			assert.Equal(t, "mape", kept.Metric)
 			assert.Equal(t, task.Data, kept.Data)
-			file, err := os.ReadFile(task.Path(st.Name()))
+			file, err := os.ReadFile(model.Path(task.Folder, st.Name()))
 			require.NoError(t, err)
 			for _, threads := range []int{1, 3} {
 				task.Threads = threads
@@ -110,17 +111,17 @@ func TestBest(t *testing.T) {
 			}
 			// Damaged, missing, of another trial: fitted anew, the same.
 			for name, spoil := range map[string]func() error{
-				"damaged": func() error { return os.WriteFile(task.Path(st.Name()), file[:len(file)/2], 0o600) },
+				"damaged": func() error { return os.WriteFile(model.Path(task.Folder, st.Name()), file[:len(file)/2], 0o600) },
 				"a bit": func() error {
-					return os.WriteFile(task.Path(st.Name()), bytes.Replace(file, []byte("1"), []byte("2"), 1), 0o600)
+					return os.WriteFile(model.Path(task.Folder, st.Name()), bytes.Replace(file, []byte("1"), []byte("2"), 1), 0o600)
 				},
 				"missing":       func() error { return os.RemoveAll(task.Folder) },
-				"another trial": func() error { m := kept; m.Trial++; return m.WriteFile(task.Path(st.Name())) },
+				"another trial": func() error { m := kept; m.Trial++; return m.WriteFile(model.Path(task.Folder, st.Name())) },
 			} {
 				require.NoError(t, spoil(), name)
 				_, err := task.Best(ctx, st)
 				require.NoError(t, err, name)
-				again, err := os.ReadFile(task.Path(st.Name()))
+				again, err := os.ReadFile(model.Path(task.Folder, st.Name()))
 				require.NoError(t, err)
 				assert.Equal(t, string(file), string(again), name)
 			}
@@ -354,14 +355,14 @@ func TestNetworks(t *testing.T) {
 			if family.Rounds() != "" {
 				assert.Len(t, best.Reports, 6)
 			}
-			kept, err := os.ReadFile(task.Path(st.Name()))
+			kept, err := os.ReadFile(model.Path(task.Folder, st.Name()))
 			require.NoError(t, err)
 			m, err := task.Refit(ctx, st, best)
 			require.NoError(t, err)
 			var b bytes.Buffer
 			require.NoError(t, m.Write(&b))
 			assert.Equal(t, string(kept), b.String())
-			read, err := tune.ReadFile(task.Path(st.Name()), family)
+			read, err := tune.ReadFile(model.Path(task.Folder, st.Name()), family)
 			require.NoError(t, err)
 			want, err := m.Forecaster.Predict(ctx, train, 12)
 			require.NoError(t, err)

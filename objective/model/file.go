@@ -1,0 +1,119 @@
+package model
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/space/spaceyaml"
+)
+
+// Path returns the file of a folder in which a study's best model is kept. Whatever the
+// study's name, the file lies in the folder: names are escaped as in a URL, and those of
+// more than 100 bytes are cut and end in a hash.
+func Path(folder, study string) string {
+	name := url.PathEscape(study)
+	if len(name) > 100 {
+		sum := sha256.Sum256([]byte(study))
+		name = name[:80] + "-" + hex.EncodeToString(sum[:8])
+	}
+	return filepath.Join(folder, "model-"+name+".json")
+}
+
+// A header begins the JSON of a model. It is the format, and an Origin.
+type header struct {
+	Format   string   `json:"format"`
+	Version  int      `json:"version"`
+	Settings settings `json:"settings"`
+	Seed     uint64   `json:"seed,string"` // of 64 bits, more than JSON's readers keep
+	Study    string   `json:"study,omitempty"`
+	Trial    int      `json:"trial"`
+	Metric   string   `json:"metric"`
+	Value    float64  `json:"value"`
+}
+
+// Seal returns a model as a line of JSON and, after it, a line with its SHA-256. The JSON
+// is one object: the format and its version, what o says, and the fields of body, which
+// must be an object and none of whose fields is called as one of the others.
+func Seal(format string, version int, o Origin, body any) ([]byte, error) {
+	head, err := json.Marshal(header{Format: format, Version: version, Settings: settings(o.Settings), Seed: o.Seed,
+		Study: o.Study, Trial: o.Trial, Metric: o.Metric, Value: o.Value})
+	if err != nil {
+		return nil, err
+	}
+	rest, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	if len(rest) == 0 || rest[0] != '{' {
+		return nil, fmt.Errorf("model: seal: a body of type %T is no JSON object", body)
+	}
+	line := head
+	if string(rest) != "{}" {
+		line = append(append(head[:len(head)-1], ','), rest[1:]...)
+	}
+	line = append(line, '\n')
+	return fmt.Appendf(line, "{\"sha256\":\"%s\"}\n", sum(line)), nil
+}
+
+// Unseal reads body, and returns where the model comes from, of what [Seal] returned. It
+// fails for another format or version, and for a checksum that is missing or wrong.
+func Unseal(data []byte, format string, version int, body any) (Origin, error) {
+	line, rest, _ := bytes.Cut(data, []byte("\n"))
+	var is struct {
+		Format  string
+		Version int
+	}
+	if err := json.Unmarshal(line, &is); err != nil {
+		return Origin{}, fmt.Errorf("its first line is not JSON: %w", err)
+	}
+	if is.Format != format || is.Version != version {
+		return Origin{}, fmt.Errorf("format %q, version %d: this is a reader of %q, version %d", is.Format, is.Version, format, version)
+	}
+	var check struct {
+		SHA256 string `json:"sha256"`
+	}
+	if err := json.Unmarshal(rest, &check); err != nil || check.SHA256 != sum(data[:len(data)-len(rest)]) {
+		return Origin{}, errors.New("its checksum is missing or wrong: the file is damaged or cut short")
+	}
+	var h header
+	if err := json.Unmarshal(line, &h); err != nil {
+		return Origin{}, err
+	}
+	o := Origin{Settings: space.Settings(h.Settings), Seed: h.Seed, Study: h.Study, Trial: h.Trial, Metric: h.Metric, Value: h.Value}
+	return o, json.Unmarshal(line, body)
+}
+
+func sum(data []byte) string {
+	s := sha256.Sum256(data)
+	return hex.EncodeToString(s[:])
+}
+
+// settings are a JSON object, in their order.
+type settings space.Settings
+
+// MarshalJSON implements [json.Marshaler].
+func (s settings) MarshalJSON() ([]byte, error) {
+	b := []byte{'{'}
+	for i, s := range s {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		name, _ := json.Marshal(s.Name)
+		b = fmt.Appendf(b, "%s:%s", name, string(s.Value))
+	}
+	return append(b, '}'), nil
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (s *settings) UnmarshalJSON(b []byte) error {
+	read, err := spaceyaml.ReadSettings(bytes.NewReader(b))
+	*s = settings(read)
+	return err
+}

@@ -1,0 +1,138 @@
+package model
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/attune-hpo/attune/fault"
+	"github.com/attune-hpo/attune/study"
+)
+
+const pkg fault.Package = "model"
+
+// RecordKey is the attribute of a study that says what it was begun on: a JSON object of
+// the kind's name as "kind", the metric's as "metric", what is fixed as "fixed", and the
+// facts of the kind.
+const RecordKey = "task"
+
+// ErrStudy reports a study that was begun on another task, so that the values of its
+// trials do not compare.
+var ErrStudy = errors.New("study of another task")
+
+// A Fact is something that the values of trials depend on. In the record of a study it is
+// Name and the JSON of Value.
+type Fact struct {
+	Name  string
+	Value any
+}
+
+// A Fingerprint is the value of a fact that says nothing to people.
+type Fingerprint string
+
+// A Conflict says in what the record of a study differs from a task. It wraps [ErrStudy].
+type Conflict struct {
+	Study string
+	Fact  string // the first that differs
+	Was   string // in the record, as JSON; "" for a [Fingerprint]
+	Is    string // of the task
+}
+
+// Error returns what the study was begun on, and what the task has instead.
+func (c *Conflict) Error() string {
+	if c.Was == "" {
+		return fmt.Sprintf("%v: %q was begun on other %s", ErrStudy, c.Study, c.Fact)
+	}
+	return fmt.Sprintf("%v: %q was begun with %s %s, and now it is %s", ErrStudy, c.Study, c.Fact, c.Was, c.Is)
+}
+
+// Unwrap returns [ErrStudy].
+func (c *Conflict) Unwrap() error { return ErrStudy }
+
+// facts are all facts of the task, those that all tasks have first.
+func (t Task[M]) facts() []Fact {
+	return append([]Fact{{"kind", t.Kind.Name()}, {"metric", t.Kind.Metric().Name()}, {"fixed", settings(t.Fixed)}}, t.Kind.Facts()...)
+}
+
+// Agree fails with a [Conflict] if a study was begun on another task, and with [ErrStudy]
+// if its record cannot be read. A study without a record agrees; begun reports that it has
+// one.
+func (t Task[M]) Agree(ctx context.Context, st study.Reader) (begun bool, err error) {
+	return agree(ctx, st, t.facts())
+}
+
+func agree(ctx context.Context, st study.Reader, facts []Fact) (begun bool, err error) {
+	attrs, err := st.Attrs(ctx)
+	if err != nil {
+		return false, err
+	}
+	a, begun := attrs.Get(RecordKey)
+	if !begun {
+		return false, nil
+	}
+	var was map[string]json.RawMessage
+	if err := a.Decode(&was); err != nil {
+		return true, pkg.Errorf("%w: what %q was begun on cannot be read, as another version of attune has written it: take another name", ErrStudy, st.Name())
+	}
+	for _, f := range facts {
+		now, err := json.Marshal(f.Value)
+		if err != nil {
+			return true, pkg.Errorf("fact %q: %w", f.Name, err)
+		}
+		// A fact that the record lacks was not known to the version that wrote it.
+		then, known := was[f.Name]
+		if !known || bytes.Equal(compact(then), compact(now)) {
+			continue
+		}
+		c := &Conflict{Study: st.Name(), Fact: f.Name}
+		if _, opaque := f.Value.(Fingerprint); !opaque {
+			c.Was, c.Is = string(then), string(now)
+		}
+		return true, pkg.Errorf("%w: take another name", c)
+	}
+	return true, nil
+}
+
+func compact(text []byte) []byte {
+	var b bytes.Buffer
+	if json.Compact(&b, text) != nil {
+		return text
+	}
+	return b.Bytes()
+}
+
+// claim makes a study one of the task, unless it is one of another.
+func (t Task[M]) claim(ctx context.Context, st *study.Study) error {
+	facts := t.facts()
+	begun, err := agree(ctx, st, facts)
+	if err != nil || begun {
+		return err
+	}
+	return st.SetAttr(ctx, RecordKey, record(facts))
+}
+
+// A record is facts as a JSON object, in their order.
+type record []Fact
+
+// MarshalJSON implements [json.Marshaler].
+func (r record) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, f := range r {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		name, _ := json.Marshal(f.Name)
+		value, err := json.Marshal(f.Value)
+		if err != nil {
+			return nil, err
+		}
+		b.Write(name)
+		b.WriteByte(':')
+		b.Write(value)
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
