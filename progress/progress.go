@@ -12,7 +12,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -24,8 +23,8 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// Bar returns an observer that shows a run in f; see [Display].
-func Bar(f *os.File) study.Observer { return New(f) }
+// Bar returns an observer that shows a run in w; see [Display].
+func Bar(w io.Writer) study.Observer { return New(w) }
 
 // A Display is a [study.Observer] that shows one run at a time: how many trials are done, the best value of
 // the study, how many trials of the run were pruned or failed, the time it took
@@ -74,12 +73,14 @@ type Display struct {
 	running     bool        // a run is in progress
 }
 
-// New returns a Display in f, which stays the caller's to close.
-func New(f *os.File) *Display {
-	d := &Display{out: f, now: time.Now, after: func(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop }}
-	if fd := int(f.Fd()); term.IsTerminal(fd) {
+// New returns a Display in w, which stays the caller's to close. It shows a bar if w is a
+// terminal: an [os.File], or what else has its method Fd.
+func New(w io.Writer) *Display {
+	d := &Display{out: w, now: time.Now, after: func(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop }}
+	f, ok := w.(interface{ Fd() uintptr })
+	if ok && term.IsTerminal(int(f.Fd())) {
 		d.cols = func() int {
-			if width, _, err := term.GetSize(fd); err == nil && width > 0 {
+			if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
 				return width
 			}
 			return 80

@@ -2,9 +2,6 @@ package main
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -48,37 +45,39 @@ type text struct{ *forecast.Frequency }
 func (t text) Set(s string) error { return t.UnmarshalText([]byte(s)) }
 func (t text) Type() string       { return "frequency" }
 
-// read settles what the flags leave open and reads the series.
-func (s *source) read() (forecast.Frame, error) {
+// read reads the series, and returns with them the source without what the flags leave open:
+// the column of the time stamps, their layout and their frequency.
+func (s source) read() (forecast.Frame, source, error) {
 	fills := []string{"", string(forecast.Carry), string(forecast.Interpolate), string(forecast.Keep)}
 	if !slices.Contains(fills, string(s.Fill)) {
-		return nil, oneOf("fill", string(s.Fill), fills[1:])
+		return nil, s, oneOf("fill", string(s.Fill), fills[1:])
 	}
-	if err := s.look(); err != nil {
-		return nil, fmt.Errorf("%s: %w", s.File, err)
+	s, err := s.look()
+	if err != nil {
+		return nil, s, fmt.Errorf("%s: %w", s.File, err)
 	}
 	frame, err := s.ReadFile(s.File)
 	if err != nil && errors.Is(err, forecast.ErrDuplicate) && s.ID == "" {
-		return nil, fmt.Errorf("%w: if there are several series, name the column that tells them apart with --id", err)
+		return nil, s, fmt.Errorf("%w: if there are several series, name the column that tells them apart with --id", err)
 	}
 	if err != nil {
-		return nil, err
+		return nil, s, err
 	}
 	s.Freq = frame[0].Freq
-	return frame, nil
+	return frame, s, nil
 }
 
-// look finds the column of the time stamps, and how they are written, in the first rows of
-// the file.
-func (s *source) look() error {
+// look returns the source with the column of the time stamps, and how they are written, as
+// the first rows of the file have them.
+func (s source) look() (source, error) {
 	f, err := regular(s.File)
 	if err != nil {
-		return err
+		return s, err
 	}
 	defer f.Close()
 	in, err := csvfile.NewReader(f, s.Comma)
 	if err != nil {
-		return err
+		return s, err
 	}
 	in.NameColumns()
 	var rows [][]string
@@ -88,12 +87,12 @@ func (s *source) look() error {
 			break
 		}
 		if err != nil {
-			return err
+			return s, err
 		}
 		rows = append(rows, slices.Clone(row))
 	}
 	if s.Target == "" {
-		return fmt.Errorf("which column is to be forecast? Say it with --target: there are %s", csvfile.Names(in.Header))
+		return s, fmt.Errorf("which column is to be forecast? Say it with --target: there are %s", csvfile.Names(in.Header))
 	}
 	k := -1
 	switch {
@@ -105,13 +104,13 @@ func (s *source) look() error {
 		k = slices.Index(in.Header, s.Time) // that it is there is seen when the file is read
 	}
 	if err != nil || k < 0 {
-		return err
+		return s, err
 	}
 	s.Time = in.Header[k]
 	if s.Layout == "" {
 		s.Layout = forecast.InferLayout(column(rows, k))
 	}
-	return nil
+	return s, nil
 }
 
 func column(rows [][]string, k int) []string {
@@ -125,7 +124,7 @@ func column(rows [][]string, k int) []string {
 // stamps returns the place of the one column whose values are time stamps, most of them at
 // least: what is wrong with the others is said later. Bare numbers may be years, and much
 // else: they count only where nothing else does, and if they ascend.
-func (s *source) stamps(header []string, rows [][]string) (int, error) {
+func (s source) stamps(header []string, rows [][]string) (int, error) {
 	var sure, maybe, either []int // either: the day or the month may come first
 	for k, name := range header {
 		if name == s.Target || name == s.ID || slices.Contains(s.Past, name) || slices.Contains(s.Known, name) {
@@ -201,22 +200,4 @@ func (s source) span(f forecast.Frame) string {
 		text = fmt.Sprintf("%d series, %s", len(f), text)
 	}
 	return text
-}
-
-// fingerprint tells frames of different content apart.
-func fingerprint(f forecast.Frame) string {
-	h := sha256.New()
-	numbers := func(ys []float64) {
-		binary.Write(h, binary.LittleEndian, int64(len(ys)))
-		binary.Write(h, binary.LittleEndian, ys)
-	}
-	for _, s := range f {
-		fmt.Fprintf(h, "%q %d %s\n", s.ID, s.Start.UnixMilli(), s.Freq)
-		numbers(s.Y)
-		for _, c := range slices.Concat(s.Past, s.Known) {
-			fmt.Fprintf(h, "%q\n", c.Name)
-			numbers(c.Values)
-		}
-	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
 }

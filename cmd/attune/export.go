@@ -191,6 +191,6 @@ func (e *exportONNX) load(ctx context.Context, stderr io.Writer) (tune.Model, fo
 	if err != nil {
 		return m, nil, err
 	}
-	frame, err := from.series()
+	frame, _, err := from.series()
 	return m, frame, whither(err, e.data)
 }

@@ -21,46 +21,50 @@ import (
 	"github.com/attune-hpo/attune/sampler/tpe"
 )
 
-// A table is what a flag chooses from, by name.
-type table[T any] []entry[T]
+// Choices are what a flag chooses from, by name.
+type choices[T any] []choice[T]
 
-type entry[T any] struct {
+type choice[T any] struct {
 	name  string
 	value T
 }
 
-func (t table[T]) names() []string {
+func (c choices[T]) names() []string {
 	var out []string
-	for _, e := range t {
-		out = append(out, e.name)
+	for _, one := range c {
+		out = append(out, one.name)
 	}
 	return out
 }
 
-// get returns the entry that a flag names.
-func (t table[T]) get(flag, name string) (T, error) {
-	for _, e := range t {
-		if e.name == name {
-			return e.value, nil
+// get returns what a flag names.
+func (c choices[T]) get(flag, name string) (T, error) {
+	for _, one := range c {
+		if one.name == name {
+			return one.value, nil
 		}
 	}
 	var none T
-	return none, oneOf(flag, name, t.names())
+	return none, oneOf(flag, name, c.names())
 }
 
 // models are what can be tuned.
-var models = table[model]{
-	{"lightgbm", model{trees(style.LightGBM), 30, false}},
-	{"xgboost", model{trees(style.XGBoost), 30, false}},
-	{"catboost", model{trees(style.CatBoost), 30, false}},
-	{"random_forest", model{trees(style.RandomForest), 30, false}},
-	{"nlinear", model{network(func(neural.Training, bool) tune.Family { return neural.NLinear{} }), 10, false}},
-	{"lstm", model{network(func(t neural.Training, quick bool) tune.Family { return neural.LSTM{Training: t, Quick: quick} }), 10, true}},
-	{"tcn", model{network(func(t neural.Training, quick bool) tune.Family { return neural.TCN{Training: t, Quick: quick} }), 10, true}},
-	{"transformer", model{network(func(t neural.Training, quick bool) tune.Family { return neural.Transformer{Training: t, Quick: quick} }), 10, true}},
+var models = choices[tunable]{
+	{"lightgbm", tunable{family: trees(style.LightGBM), patience: 30}},
+	{"xgboost", tunable{family: trees(style.XGBoost), patience: 30}},
+	{"catboost", tunable{family: trees(style.CatBoost), patience: 30}},
+	{"random_forest", tunable{family: trees(style.RandomForest), patience: 30}},
+	{"nlinear", tunable{family: network(func(neural.Training, bool) tune.Family { return neural.NLinear{} }), patience: 10}},
+	{"lstm", tunable{patience: 10, device: true,
+		family: network(func(t neural.Training, quick bool) tune.Family { return neural.LSTM{Training: t, Quick: quick} })}},
+	{"tcn", tunable{patience: 10, device: true,
+		family: network(func(t neural.Training, quick bool) tune.Family { return neural.TCN{Training: t, Quick: quick} })}},
+	{"transformer", tunable{patience: 10, device: true,
+		family: network(func(t neural.Training, quick bool) tune.Family { return neural.Transformer{Training: t, Quick: quick} })}},
 }
 
-type model struct {
+// A tunable is a model that can be tuned.
+type tunable struct {
 	// family makes it, and says with which engine it was.
 	family   func(how) (tune.Family, string, error)
 	patience int  // default of --patience
@@ -85,11 +89,11 @@ type how struct {
 }
 
 // engines are what trains trees: all styles, or some, and where it is there.
-var engines = table[trainer]{
-	{"native", trainer{native.Engine{}, nil, nil}},
-	{"lightgbm", trainer{lightgbm.Engine{}, []string{"lightgbm", "random_forest"}, lightgbm.Engine{}.Available}},
-	{"xgboost", trainer{xgboost.Engine{}, []string{"xgboost"}, xgboost.Engine{}.Available}},
-	{"catboost", trainer{catboost.Engine{}, []string{"catboost"}, catboost.Engine{}.Available}},
+var engines = choices[trainer]{
+	{"native", trainer{Engine: native.Engine{}}},
+	{"lightgbm", trainer{Engine: lightgbm.Engine{}, styles: []string{"lightgbm", "random_forest"}, available: lightgbm.Engine{}.Available}},
+	{"xgboost", trainer{Engine: xgboost.Engine{}, styles: []string{"xgboost"}, available: xgboost.Engine{}.Available}},
+	{"catboost", trainer{Engine: catboost.Engine{}, styles: []string{"catboost"}, available: catboost.Engine{}.Available}},
 }
 
 type trainer struct {
@@ -103,14 +107,14 @@ const (
 	autoEngine   = "auto" // the library of the model's name, where it is installed
 )
 
-var samplers = table[func() sampler.Sampler]{
+var samplers = choices[func() sampler.Sampler]{
 	{"tpe", func() sampler.Sampler { return tpe.New(tpe.Config{}) }},
 	{"random", func() sampler.Sampler { return random.Sampler{} }},
 	{"qmc", func() sampler.Sampler { return qmc.Sampler{} }},
 }
 
 // pruners see a step for each round of training, of which the first ten say little.
-var pruners = table[pruner.Pruner]{
+var pruners = choices[pruner.Pruner]{
 	{"median", pruner.Median{}},
 	{"halving", pruner.SuccessiveHalving{MinResource: 10, ReductionFactor: 2}},
 	{"hyperband", pruner.Hyperband{MinResource: 10}},

@@ -114,9 +114,11 @@ func (s *jobStudy) task(threads int) (*tune.Task, error) {
 	if err != nil {
 		return nil, fmt.Errorf("study %q: its best model is yet to be fitted to the data that it was tuned on: %w", s.Name(), err)
 	}
-	family, err := s.job.family(s.device)
-	if err != nil {
-		return nil, fmt.Errorf("study %q: %w", s.Name(), err)
+	family := s.family
+	if family == nil {
+		if family, err = s.job.family(s.device); err != nil {
+			return nil, fmt.Errorf("study %q: %w", s.Name(), err)
+		}
 	}
 	back, err := s.job.backtest(frame)
 	if err != nil {

@@ -1,86 +1,203 @@
 package main
 
 import (
-	"cmp"
-	"context"
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/attune-hpo/attune/objective/forecast"
+	"github.com/attune-hpo/attune/objective/model"
 	"github.com/attune-hpo/attune/objective/tune"
 	"github.com/attune-hpo/attune/space"
-	"github.com/attune-hpo/attune/storage/sqlite"
-	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/space/spaceyaml"
 	"github.com/attune-hpo/attune/trial"
 )
 
-// jobKey is the attribute of a study that says what it tunes: a job as JSON.
-const jobKey = "forecast"
-
-// A job is what a study of a forecaster does, besides what it searches. It stays the
-// same whenever the study is resumed.
+// A job is what a study of forecasters does, besides what it searches. It stays the same
+// whenever the study is resumed. In a study it is two attributes: the record of the task,
+// [model.RecordKey], and what the command adds to that, noteKey.
 type job struct {
-	Version     int            `json:"version"` // 1
-	Data        source         `json:"data"`
-	Span        string         `json:"span"`        // of the frame, for people
-	Fingerprint string         `json:"fingerprint"` // of the frame
-	Model       string         `json:"model"`
-	Engine      string         `json:"engine"`
-	Metric      string         `json:"metric"`
-	Horizon     int            `json:"horizon"`
-	Windows     int            `json:"windows"`
-	Step        int            `json:"step"` // from one window to the next
-	Test        int            `json:"test"` // steps at the end that the tuning does not see
-	MaxRounds   int            `json:"max_rounds"`
-	Patience    int            `json:"patience"`
-	Fixed       space.Settings `json:"fixed,omitempty"`
+	note
+	Model   string
+	Metric  string
+	Horizon int
+	Windows int
+	Step    int // from one window to the next
+	Fixed   space.Settings
+	tuned   string // fingerprint of the data that the tuning sees
+	whole   string // fingerprint of all data; of jobs that version 1 has written, which have no other
 }
 
-// conflict returns an error that says in what a study's job differs from the one to be
-// run.
-func (j job) conflict(study string, now job) error {
-	if j.Version != now.Version {
-		return fmt.Errorf("study %q was made by another version of attune: take another --name", study)
+// noteKey is the attribute of a study that says how its data are read, and what else it
+// takes to fit its models: a note as JSON.
+const noteKey = "forecast"
+
+// A note is what the command adds to the record of the task. Version 2.
+type note struct {
+	Version   int    `json:"version"`
+	Data      source `json:"data"`
+	Span      string `json:"span"` // of all data, for people
+	Engine    string `json:"engine"`
+	Test      int    `json:"test"`                // steps at the end that the tuning does not see
+	KeptBack  string `json:"kept_back,omitempty"` // fingerprint of those steps
+	MaxRounds int    `json:"max_rounds"`
+	Patience  int    `json:"patience"`
+}
+
+// errNotJob reports a study that attune optimize has not made.
+var errNotJob = errors.New("not made by attune optimize")
+
+// readJob reads the job of a study from its attributes.
+func readJob(attrs trial.Attrs) (job, error) {
+	a, ok := attrs.Get(noteKey)
+	if !ok {
+		return job{}, errNotJob
+	}
+	var j job
+	err := a.Decode(&j.note)
+	switch {
+	case err == nil && j.Version == 1:
+		return readJob1(a)
+	case err != nil || j.Version != 2:
+		return j, fmt.Errorf("attribute %q cannot be read: another version of attune has written it", noteKey)
+	}
+	record, ok := attrs.Get(model.RecordKey)
+	if !ok {
+		return j, errNotJob // it was interrupted between the two
+	}
+	var r struct {
+		Kind, Metric           string
+		Horizon, Windows, Step int
+		Data                   string
+		Fixed                  json.RawMessage
+	}
+	if err = record.Decode(&r); err == nil {
+		j.Fixed, err = spaceyaml.ReadSettings(bytes.NewReader(r.Fixed))
+	}
+	if err != nil {
+		return j, fmt.Errorf("attribute %q cannot be read: %w", model.RecordKey, err)
+	}
+	j.Model, j.Metric, j.Horizon, j.Windows, j.Step, j.tuned = r.Kind, r.Metric, r.Horizon, r.Windows, r.Step, r.Data
+	return j, nil
+}
+
+// readJob1 reads what version 1 has written: all of the job in one attribute.
+func readJob1(a trial.Attr) (job, error) {
+	var was struct {
+		note
+		Fingerprint string
+		Model       string
+		Metric      string
+		Horizon     int
+		Windows     int
+		Step        int
+		Fixed       space.Settings
+	}
+	if err := a.Decode(&was); err != nil {
+		return job{}, fmt.Errorf("attribute %q cannot be read: %w", noteKey, err)
+	}
+	return job{note: was.note, Model: was.Model, Metric: was.Metric, Horizon: was.Horizon, Windows: was.Windows, Step: was.Step,
+		Fixed: was.Fixed, whole: was.Fingerprint}, nil
+}
+
+// of reports whether a frame is the data of the job.
+func (j job) of(frame forecast.Frame) bool {
+	if j.whole != "" {
+		return frame.Fingerprint() == j.whole
+	}
+	tuned, kept, err := fingerprints(frame, j.Test)
+	return err == nil && tuned == j.tuned && kept == j.KeptBack
+}
+
+// fingerprints returns that of the data that a tuning sees, and that of the steps at the end
+// which it does not see: "" if there are none.
+func fingerprints(frame forecast.Frame, test int) (tuned, kept string, err error) {
+	if test == 0 {
+		return frame.Fingerprint(), "", nil
+	}
+	before, after, err := frame.Cut(test)
+	if err != nil {
+		return "", "", err
+	}
+	return before.Fingerprint(), after.Fingerprint(), nil
+}
+
+// factFlags are what the facts of a task's record are on the command line.
+var factFlags = map[string]string{"kind": "the model", "metric": "--metric", "fixed": "--fixed", "horizon": "--horizon", "windows": "--windows", "step": "--step"}
+
+// agree fails if a study's attributes say that it is of another job than the one to be run,
+// which a task tunes on a frame.
+func (j job) agree(study string, attrs trial.Attrs, task *tune.Task, frame forecast.Frame) error {
+	was, err := readJob(attrs)
+	if err != nil {
+		return err
+	}
+	if was.whole != "" {
+		attrs = was.renewed(j, task, frame)
+	}
+	conflict := new(model.Conflict)
+	if _, err := task.Agree(study, attrs); err != nil && !errors.As(err, &conflict) {
+		return err
+	}
+	if flag, ok := factFlags[conflict.Fact]; ok {
+		return differ(study, flag, strings.Trim(conflict.Was, `"`), strings.Trim(conflict.Is, `"`))
 	}
 	for _, d := range []struct {
 		flag    string
 		was, is any
 	}{
-		{"--target", j.Data.Target, now.Data.Target},
-		{"--metric", j.Metric, now.Metric},
-		{"--horizon", j.Horizon, now.Horizon},
-		{"--windows", j.Windows, now.Windows},
-		{"--step", j.Step, now.Step},
-		{"--test", j.Test, now.Test},
-		{"the model", j.Model, now.Model},
-		{"--engine", j.Engine, now.Engine},
-		{"--max-rounds", j.MaxRounds, now.MaxRounds},
-		{"--patience", j.Patience, now.Patience},
+		{"--target", was.Data.Target, j.Data.Target},
+		{"--test", was.Test, j.Test},
+		{"--engine", was.Engine, j.Engine},
+		{"--max-rounds", was.MaxRounds, j.MaxRounds},
+		{"--patience", was.Patience, j.Patience},
 	} {
 		if d.was != d.is {
 			return differ(study, d.flag, d.was, d.is)
 		}
 	}
 	switch {
-	case !slices.Equal(j.Fixed, now.Fixed):
-		return differ(study, "--fixed", j.Fixed, now.Fixed)
-	case j.Fingerprint == now.Fingerprint:
+	case was.of(frame):
 		return nil
-	case j.Span == now.Span:
-		return fmt.Errorf("study %q was made with other values in the data (%s, as now): scores of the two do not compare, so take another --name", study, j.Span)
+	case was.Span == j.Span:
+		return fmt.Errorf("study %q was made with other values in the data (%s, as now): scores of the two do not compare, so take another --name", study, was.Span)
 	}
-	return fmt.Errorf("study %q was made with other data (%s; now %s): scores of the two do not compare, so take another --name", study, j.Span, now.Span)
+	return fmt.Errorf("study %q was made with other data (%s; now %s): scores of the two do not compare, so take another --name", study, was.Span, j.Span)
 }
 
 // differ says that a study was made with another value of a flag.
 func differ(study, flag string, was, is any) error {
 	return fmt.Errorf("study %q was made with %s %v, and now it is %v: go back to that, or take another --name", study, flag, was, is)
+}
+
+// renewed returns the attributes that a study of version 1 would have today. Its fingerprint
+// is of all data: it tells whether the frame is the same, and so whether that of the task is.
+func (j job) renewed(now job, task *tune.Task, frame forecast.Frame) trial.Attrs {
+	record := map[string]any{"kind": j.Model, "metric": j.Metric, "horizon": j.Horizon, "windows": j.Windows, "step": j.Step}
+	if j.Windows == 1 {
+		record["step"] = 0
+	}
+	fixed := make(map[string]json.RawMessage)
+	for _, s := range j.Fixed {
+		fixed[s.Name] = json.RawMessage(s.Value)
+	}
+	record["fixed"] = fixed
+	if slices.Equal(j.Fixed, now.Fixed) { // as the task writes them, in their order
+		delete(record, "fixed")
+	}
+	a, err := trial.NewAttr(model.RecordKey, record)
+	must(err)
+	return trial.Attrs{a}
+}
+
+// shares reports whether the models of two jobs are comparable: they were tuned for the same
+// forecasts of the same data.
+func (j job) shares(other job) bool {
+	return j.Data.Target == other.Data.Target && j.Metric == other.Metric && j.Horizon == other.Horizon && j.Windows == other.Windows &&
+		j.Step == other.Step && j.Test == other.Test && j.KeptBack == other.KeptBack && j.tuned == other.tuned && j.whole == other.whole
 }
 
 // tuning returns the backtest that is tuned on: of all but the last steps. It fails with
@@ -154,147 +271,4 @@ func (j job) metrics() []forecast.Metric {
 func (j job) task(back *forecast.Backtest, family tune.Family, folder string, threads int) *tune.Task {
 	return &tune.Task{Backtest: back, Family: family, Fixed: j.Fixed, MaxRounds: j.MaxRounds, Patience: j.Patience,
 		Threads: threads, Folder: folder, Data: &j.Data.CSV}
-}
-
-// A jobStudy is a study that optimize made, opened to be looked at.
-type jobStudy struct {
-	openStudy
-	work    *study.Study // the same, where it was opened to be worked on; or nil
-	job     job
-	storage string
-	device  string         // to fit networks on
-	data    string         // file to look for the job's data in, if they are not where they were; or empty
-	frame   forecast.Frame // the job's data, if they have been read
-
-	kept  *tune.Model // the model that was kept, once it was looked for; perhaps none
-	whole *tune.Task  // that fits models to all data, once it was needed
-}
-
-// An openStudy is a *study.View or a *study.Study.
-type openStudy interface {
-	study.Reader
-	Close() error
-}
-
-// errNotJob reports a study that attune optimize has not made.
-var errNotJob = errors.New("not made by attune optimize")
-
-// openJob opens a study of a store and reads its job.
-func openJob(ctx context.Context, store *sqlite.Store, name string) (*jobStudy, error) {
-	st, err := study.Read(ctx, store, name)
-	if err != nil {
-		return nil, err
-	}
-	attrs, err := st.Attrs(ctx)
-	if err != nil {
-		st.Close()
-		return nil, err
-	}
-	j, err := readJob(attrs)
-	if err != nil {
-		st.Close()
-		return nil, fmt.Errorf("study %q: %w", name, err)
-	}
-	return &jobStudy{openStudy: st, job: j, storage: store.Path, device: autoDevice}, nil
-}
-
-func readJob(attrs trial.Attrs) (job, error) {
-	var j job
-	a, ok := attrs.Get(jobKey)
-	if !ok {
-		return j, errNotJob
-	}
-	if err := a.Decode(&j); err != nil || j.Version != 1 {
-		return j, fmt.Errorf("attribute %q cannot be read: it was made by another version of attune: %w", jobKey, err)
-	}
-	return j, nil
-}
-
-// modelsFolder is where the models of a store are kept: those fitted to all data, and
-// below it those that have not seen the test span.
-func modelsFolder(storage string) string { return storage + ".models" }
-
-// modelPath is the file of a study's model, fitted to all data.
-func modelPath(storage, study string) string {
-	return (&tune.Task{Folder: modelsFolder(storage)}).Path(study)
-}
-
-func tunedFolder(storage string) string { return filepath.Join(modelsFolder(storage), "tuned") }
-
-// read returns the data that the study was made with.
-func (s *jobStudy) read() (forecast.Frame, error) {
-	if s.frame != nil {
-		return s.frame, nil
-	}
-	var first error
-	for _, file := range []string{s.job.Data.File, s.data} {
-		from := s.job.Data
-		if from.File = file; file == "" {
-			continue
-		}
-		frame, err := from.read()
-		if err == nil && fingerprint(frame) == s.job.Fingerprint {
-			return frame, nil
-		}
-		if err == nil {
-			err = fmt.Errorf("%s has changed since: say with --data where it is as it was", file)
-		} else if errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("%w: say with --data where it is", err)
-		}
-		first = cmp.Or(first, err)
-	}
-	return nil, first
-}
-
-// bestModel returns the final model of a study, by its name or the only one of a store, and
-// how the data that it is used on are read: those of the file data or, if that is empty, of
-// the study.
-func bestModel(ctx context.Context, storage, name, data string, stderr io.Writer) (tune.Model, source, error) {
-	store, err := openStore(storage)
-	if err != nil {
-		return tune.Model{}, source{}, err
-	}
-	if name, err = pick(ctx, store, name); err != nil {
-		return tune.Model{}, source{}, err
-	}
-	s, err := openJob(ctx, store, name)
-	if err != nil {
-		return tune.Model{}, source{}, err
-	}
-	defer s.Close()
-	s.data = data
-	m, err := s.use(ctx, stderr)
-	from := s.job.Data
-	from.File = cmp.Or(data, from.File)
-	return m, from, err
-}
-
-// use returns the final model to be used, and warns if it could not be kept or is not to be
-// trusted.
-func (s *jobStudy) use(ctx context.Context, stderr io.Writer) (tune.Model, error) {
-	m, err := s.final(ctx, runtime.GOMAXPROCS(0))
-	switch {
-	case err != nil && m.Forecaster == nil:
-		return m, err
-	case err != nil:
-		warn(stderr, fmt.Errorf("the model could not be kept, and will be fitted anew the next time: %w", err))
-	}
-	if doubt := s.doubt(ctx, m.Trial); doubt != nil {
-		warn(stderr, doubt)
-	}
-	return m, nil
-}
-
-// openStore returns the store of a file that is to be read.
-func openStore(path string) (*sqlite.Store, error) {
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s: there is no such file: attune optimize makes it; say where it is with --storage", quote(path))
-	case err != nil:
-		return nil, err
-	case info.IsDir():
-		return nil, fmt.Errorf("%s: a folder: --storage wants a file", path)
-	}
-	return sqlite.File(path), nil
 }

@@ -115,6 +115,7 @@ var packages = regexp.MustCompile(`(^|: )(?:(?:study|sqlite|storage|forecast|csv
 // fields are hints of the library, and what the command line says instead.
 var fields = strings.NewReplacer(
 	`series "": `, "",
+	"model: refit trial", "refit trial",
 	"list: list studies", "list studies",
 	": set Fill", ": fill it with --fill carry, interpolate or keep",
 	", or set Sort", ", or give --sort",
@@ -171,26 +172,4 @@ func badFlag(text string) string {
 // warn writes a warning, in a line.
 func warn(stderr io.Writer, err error) {
 	fmt.Fprintf(stderr, "attune: warning: %s\n", plain(err.Error()))
-}
-
-// oneOf fails unless a flag's value is one of those it may have.
-func oneOf(flag, value string, values []string) error {
-	for _, v := range values {
-		if v == value {
-			return nil
-		}
-	}
-	return fmt.Errorf("--%s %s: want one of %s", flag, quote(value), strings.Join(values, ", "))
-}
-
-// complete completes a flag of fixed values.
-func complete(cmd *cobra.Command, flag string, values ...string) {
-	must(cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)))
-}
-
-// must is for what only a mistake in this program makes fail.
-func must(err error) {
-	if err != nil {
-		panic(err)
-	}
 }

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"strings"
 	"time"
@@ -13,17 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/attune-hpo/attune/objective/forecast"
-	"github.com/attune-hpo/attune/objective/tree/engine"
-	"github.com/attune-hpo/attune/objective/treeforecast"
-	"github.com/attune-hpo/attune/objective/tune"
-	"github.com/attune-hpo/attune/progress"
-	"github.com/attune-hpo/attune/sampler/random"
-	"github.com/attune-hpo/attune/space/spaceyaml"
-	"github.com/attune-hpo/attune/storage/sqlite"
-	"github.com/attune-hpo/attune/study"
 )
 
-// optimize is the command of that name.
+// optimize is what the command of that name is asked for.
 type optimize struct {
 	data     source
 	models   []string
@@ -51,8 +41,7 @@ type optimize struct {
 	quiet    bool
 	json     bool
 
-	stderr *os.File
-	given  func(flag string) bool // it is on the command line
+	given func(flag string) bool // it is on the command line
 }
 
 func optimizeCommand() *cobra.Command {
@@ -85,10 +74,16 @@ With one worker (--workers 1) the same seed gives the same trials.`,
   attune optimize --data data/sunspots.csv --target sunspots --metric mae --fixed transform=none --fixed lightgbm.num_leaves=15`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.stderr, o.given = os.Stderr, cmd.Flags().Changed
-			return o.run(cmd)
+			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
+	o.flags(cmd)
+	return cmd
+}
+
+// flags adds those of the command.
+func (o *optimize) flags(cmd *cobra.Command) {
+	o.given = cmd.Flags().Changed
 	o.data.flags(cmd)
 	f := cmd.Flags()
 	f.StringSliceVar(&o.models, "models", []string{"lightgbm", "xgboost", "catboost", "random_forest"}, "models to tune: "+strings.Join(models.names(), ", "))
@@ -122,56 +117,22 @@ With one worker (--workers 1) the same seed gives the same trials.`,
 	complete(cmd, "device", autoDevice, "cpu", "cuda")
 	complete(cmd, "engine", append(engines.names(), autoEngine)...)
 	f.SortFlags = false
-	return cmd
 }
 
-func (o *optimize) run(cmd *cobra.Command) error {
-	ctx := cmd.Context()
-	plans, frame, err := o.prepare(ctx)
+func (o *optimize) run(ctx context.Context, stdout, stderr io.Writer) error {
+	s, err := o.prepare(ctx, stderr)
+	defer s.close()
 	if err != nil {
 		return err
 	}
 	if o.printing {
-		return o.printSpace(cmd.OutOrStdout(), plans)
+		return s.printSpace(stdout)
 	}
-	if err := o.folders(); err != nil {
+	r, err := s.tune(ctx)
+	if err != nil {
 		return err
 	}
-	store := sqlite.File(o.storage)
-	r := report{job: plans[0].job, back: plans[0].back, storage: o.storage, frame: frame}
-	defer r.close()
-	o.say("%s: %s by %s, %s", o.data.File, o.data.Target, frame[0].Freq, o.data.span(frame))
-	left := o.timeout
-	for i, p := range plans {
-		share, begun := portion(left, len(plans)-i), time.Now()
-		if o.timeout == 0 {
-			share = 0 // no bound
-		}
-		row, err := o.one(ctx, store, p, frame, share)
-		left = after(left, share, time.Since(begun))
-		switch {
-		case err == nil:
-			r.models = append(r.models, row)
-			continue
-		case ctx.Err() != nil:
-			return err
-		case !errors.Is(err, study.ErrNoTrial) || row.sum.Failed > 0 || o.timeout == 0: // which is not for want of time
-		case len(plans) == 1:
-			err = fmt.Errorf("study %q: no trial was complete within --timeout %v: give it more", row.study, o.timeout)
-		default:
-			err = fmt.Errorf("study %q: no trial was complete within its share of --timeout %v, which was %v: give it more", row.study, o.timeout, share.Round(time.Millisecond))
-		}
-		row.missing = err
-		r.missing = append(r.missing, row)
-	}
-	if len(r.models) == 0 {
-		err := r.missing[0].missing
-		for _, m := range r.missing[1:] {
-			err = fmt.Errorf("%w; %w", err, m.missing)
-		}
-		return err
-	}
-	failed := r.compare(ctx, o.threads(1))
+	failed := r.compare(ctx, s.threads(1))
 	if ctx.Err() != nil {
 		return fmt.Errorf("%w: the trials are kept: the same command goes on where this one stopped", errInterrupted)
 	}
@@ -179,159 +140,8 @@ func (o *optimize) run(cmd *cobra.Command) error {
 	if o.json {
 		write = r.writeJSON
 	}
-	if err := write(cmd.OutOrStdout()); err != nil {
+	if err := write(stdout); err != nil {
 		return err
 	}
 	return failed
-}
-
-// portion is one of so many equal ones of the time that is left, which is never nothing: that
-// would be no bound.
-func portion(left time.Duration, models int) time.Duration {
-	return max(time.Nanosecond, left/time.Duration(models))
-}
-
-// after is the time that a model leaves, of what was left, to those after it. What it took
-// beyond its share, to finish trials, is not at their cost.
-func after(left, share, took time.Duration) time.Duration { return left - min(share, took) }
-
-// printSpace writes what the only one of the plans searches.
-func (o *optimize) printSpace(w io.Writer, plans []plan) error {
-	if len(plans) > 1 {
-		return fmt.Errorf("--print-space: which of %s? Say it with --models", strings.Join(o.models, ", "))
-	}
-	return spaceyaml.Write(w, plans[0].task("", 1).Config(random.Sampler{}, nil).Space)
-}
-
-// say tells what is going on.
-func (o *optimize) say(format string, args ...any) {
-	if !o.quiet {
-		fmt.Fprintf(o.stderr, format+"\n", args...)
-	}
-}
-
-// threads returns those of one of so many trials at once.
-func (o *optimize) threads(trials int) int { return max(1, runtime.GOMAXPROCS(0)/trials) }
-
-// task returns the tuning of a plan; models are kept in folder.
-func (p plan) task(folder string, threads int) *tune.Task {
-	t := p.job.task(p.back, p.family, folder, threads)
-	t.Space = p.space
-	return t
-}
-
-// one runs the study of a plan until it has all trials. The row names the study and
-// counts its trials also if there is an error: that it has no best trial, or why.
-func (o *optimize) one(ctx context.Context, store *sqlite.Store, p plan, frame forecast.Frame, timeout time.Duration) (r row, err error) {
-	j := p.job
-	name := o.study(j)
-	none := row{name: j.Model, study: name}
-	if f, ok := p.family.(treeforecast.Family); ok {
-		f.Cache = forecast.NewCache(tables(frame, j.Horizon))
-		p.family = f
-	}
-	folder := tunedFolder(o.storage)
-	if j.Test == 0 {
-		folder = modelsFolder(o.storage)
-	}
-	task := p.task(folder, o.threads(o.workers))
-	makeSampler, _ := samplers.get("sampler", o.sampler)
-	pruner, _ := pruners.get("pruner", o.pruner)
-	config := task.Config(makeSampler(), pruner)
-	config.Seed, config.Grace = o.seed, o.grace
-	config.Observer = progress.Bar(o.stderr)
-	if o.quiet {
-		config.Observer = study.On(func(_ context.Context, e study.Warned) { o.warn(e.Err) })
-	}
-	st, err := study.Open(ctx, store, name, config)
-	if err != nil {
-		return none, err
-	}
-	defer func() {
-		if r.of == nil {
-			st.Close()
-		}
-	}()
-	if err := settle(ctx, st, j); err != nil {
-		return none, err
-	}
-	h, err := st.Snapshot(ctx)
-	if err != nil {
-		return none, err
-	}
-	switch done := h.Evaluated(); {
-	case done >= o.trials:
-		o.say("%s: all of %d trials are there", name, done)
-	case done > 0:
-		o.say("%s: resuming: %d trials are there, %d to go", name, done, o.trials-done)
-	default:
-		o.say("%s: %d trials", name, o.trials)
-	}
-	var ended error // the run, early
-	if h.Evaluated() < o.trials {
-		run := study.Run{Total: o.trials, Workers: o.workers, Timeout: timeout, Failures: 10,
-			Fatal: func(err error) bool { return errors.Is(err, engine.ErrUnavailable) }}
-		ended = task.Optimize(ctx, st, run)
-		if ctx.Err() != nil {
-			return none, fmt.Errorf("%w: %s keeps its trials: the same command goes on where this one stopped", errInterrupted, name)
-		}
-		if ended != nil {
-			ended = fmt.Errorf("study %q: %w", name, ended)
-		}
-	}
-	r, err = newRow(ctx, &jobStudy{openStudy: st, work: st, job: j, storage: o.storage, device: o.device, frame: frame}, task)
-	switch {
-	case errors.Is(err, study.ErrNoTrial) && ended != nil:
-		return r, ended
-	case err == nil && ended != nil:
-		o.warn(ended)
-		r.ended = ended
-	case err == nil && timeout > 0 && r.made() < o.trials:
-		r.notMade = o.trials - r.made()
-		o.say("%s", r.ranOut())
-	}
-	return r, err
-}
-
-// warn tells what someone should know, whatever they asked to be spared.
-func (o *optimize) warn(err error) { warn(o.stderr, err) }
-
-// tables is how many tables of a frame to keep for other trials: as many as need half a
-// gigabyte, by a rough guess.
-func tables(frame forecast.Frame, horizon int) int {
-	const features, bytes = 60, 8
-	rows := 0
-	for _, s := range frame {
-		rows += s.Len() * horizon
-	}
-	return max(1, min(64, 512<<20/(rows*features*bytes)))
-}
-
-// settle writes the job into a study that has none, and refuses one that has another.
-func settle(ctx context.Context, st *study.Study, j job) error {
-	fresh, err := agree(ctx, st, j)
-	if err != nil || !fresh {
-		return err
-	}
-	return st.SetAttr(ctx, jobKey, j)
-}
-
-// agree fails if a study is of another job. It is fresh if it is of none yet.
-func agree(ctx context.Context, st study.Reader, j job) (fresh bool, err error) {
-	attrs, err := st.Attrs(ctx)
-	if err != nil {
-		return false, err
-	}
-	switch was, err := readJob(attrs); {
-	case errors.Is(err, errNotJob):
-		h, err := st.Snapshot(ctx)
-		if err == nil && h.Len() > 0 {
-			err = fmt.Errorf("study %q was %w and has trials: take another --name", st.Name(), errNotJob)
-		}
-		return true, err
-	case err != nil:
-		return false, fmt.Errorf("study %q: %w", st.Name(), err)
-	default:
-		return false, was.conflict(st.Name(), j)
-	}
 }

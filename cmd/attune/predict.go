@@ -80,7 +80,7 @@ func (p predict) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	frame, err := from.series()
+	frame, from, err := from.series()
 	if err != nil {
 		return whither(err, p.data)
 	}
@@ -201,14 +201,15 @@ func whither(err error, given string) error {
 	return err
 }
 
-// series reads data that a model is to continue.
-func (s *source) series() (forecast.Frame, error) {
-	if err := s.look(); err != nil {
-		return nil, fmt.Errorf("%s: %w", s.File, err)
+// series reads data that a model is to continue, and returns the source as read does.
+func (s source) series() (forecast.Frame, source, error) {
+	s, err := s.look()
+	if err != nil {
+		return nil, s, fmt.Errorf("%s: %w", s.File, err)
 	}
-	c := s.CSV
-	c.AllowConstant = true
-	return c.ReadFile(s.File)
+	s.AllowConstant = true
+	frame, err := s.ReadFile(s.File)
+	return frame, s, err
 }
 
 // writeForecast writes a frame as CSV.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,52 +20,52 @@ import (
 	"github.com/attune-hpo/attune/study"
 )
 
-// A plan is the study of a model to be.
-type plan struct {
-	job    job
-	family tune.Family
-	space  space.Space // nil: the family's own
-	back   *forecast.Backtest
-}
-
-// prepare settles the studies, one for each model. All that can be wrong with flags and
-// data is found here, before anything is begun or written.
-func (o *optimize) prepare(ctx context.Context) ([]plan, forecast.Frame, error) {
+// prepare settles the studies, one for each model. It finds all that can be wrong with flags
+// and data before anything is begun or written. The session is to be closed, also where
+// there is an error.
+func (o *optimize) prepare(ctx context.Context, stderr io.Writer) (*session, error) {
 	if err := o.check(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	frame, err := o.data.read()
+	frame, from, err := o.data.read()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	base, err := o.base(frame)
-	if err != nil {
-		return nil, nil, err
+	s := &session{optimize: o, stderr: stderr, store: sqlite.File(o.storage), frame: frame}
+	if s.job, err = o.job(frame, from); err != nil {
+		return nil, err
 	}
-	back, err := base.tuning(frame)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", o.data.File, err)
+	if s.back, err = s.job.tuning(frame); err != nil {
+		return nil, fmt.Errorf("%s: %w", o.data.File, err)
+	}
+	if s.job.tuned, s.job.KeptBack, err = fingerprints(frame, s.job.Test); err != nil {
+		return nil, fmt.Errorf("%s: %w", o.data.File, err)
 	}
 	if strings.HasPrefix(o.device, "cuda") && !slices.ContainsFunc(o.models, onDevice) {
-		return nil, nil, fmt.Errorf("--device %s: none of the --models %s trains on a GPU", o.device, strings.Join(o.models, ", "))
+		return nil, fmt.Errorf("--device %s: none of the --models %s trains on a GPU", o.device, strings.Join(o.models, ", "))
 	}
 	if err := checkDevice(ctx, o.device); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	var plans []plan
 	for _, name := range o.models {
-		p, err := o.plan(ctx, base, name, frame, back)
+		p, err := s.plan(name)
 		if err != nil {
-			return nil, nil, err
+			return s, err
 		}
-		plans = append(plans, p)
+		s.plans = append(s.plans, p)
+		if err := s.possible(ctx, p); err != nil {
+			return s, err
+		}
+		if err := s.resume(ctx, p); err != nil {
+			return s, err
+		}
 	}
-	return plans, frame, nil
+	return s, nil
 }
 
 // folders makes those of the models, and sees that they can be written to.
-func (o *optimize) folders() error {
-	for _, folder := range []string{tunedFolder(o.storage), modelsFolder(o.storage)} {
+func (s *session) folders() error {
+	for _, folder := range []string{tunedFolder(s.storage), modelsFolder(s.storage)} {
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return fmt.Errorf("the folder of the models: %w: name another file with --storage", err)
 		}
@@ -139,31 +140,26 @@ func (o *optimize) check() error {
 	return nil
 }
 
-// base returns what the jobs have in common, and settles the flags that depend on data.
-func (o *optimize) base(frame forecast.Frame) (job, error) {
+// job returns what the jobs of all models have in common, with the defaults that depend on
+// the data.
+func (o *optimize) job(frame forecast.Frame, from source) (job, error) {
+	metric, err := forecast.ParseMetric(o.metric)
+	must(err) // which was checked
+	j := job{Metric: metric.Name(), Horizon: o.horizon, Windows: o.windows, Step: o.step,
+		note: note{Version: 2, Data: from, Span: from.span(frame), Test: o.test, MaxRounds: o.rounds, Patience: o.patience}}
 	if !o.given("horizon") {
-		o.horizon = defaultHorizon(frame[0].Freq)
+		j.Horizon = defaultHorizon(frame[0].Freq)
 	}
 	if !o.given("test") {
-		o.test = o.horizon
+		j.Test = j.Horizon
 	}
 	if !o.given("step") {
-		o.step = (o.horizon + 1) / 2
+		j.Step = (j.Horizon + 1) / 2
 	}
-	if h := min(o.horizon, o.test); h > 0 && o.test%h != 0 {
-		return job{}, fmt.Errorf("--test %d: want a multiple of the horizon, %d, or no more than that", o.test, o.horizon)
+	if h := min(j.Horizon, j.Test); h > 0 && j.Test%h != 0 {
+		return job{}, fmt.Errorf("--test %d: want a multiple of the horizon, %d, or no more than that", j.Test, j.Horizon)
 	}
-	if o.name == "" {
-		file := filepath.Base(o.data.File)
-		o.name = strings.TrimSuffix(file, filepath.Ext(file)) + "-" + o.data.Target
-	}
-	metric, err := forecast.ParseMetric(o.metric)
-	if err != nil {
-		return job{}, err
-	}
-	j := job{Version: 1, Data: o.data, Span: o.data.span(frame), Fingerprint: fingerprint(frame), Metric: metric.Name(),
-		Horizon: o.horizon, Windows: o.windows, Step: o.step, Test: o.test, MaxRounds: o.rounds, Patience: o.patience}
-	j.Data.File, err = filepath.Abs(o.data.File)
+	j.Data.File, err = filepath.Abs(from.File)
 	return j, err
 }
 
@@ -176,41 +172,42 @@ func defaultHorizon(f forecast.Frequency) int {
 }
 
 // plan returns that of a model.
-func (o *optimize) plan(ctx context.Context, j job, name string, frame forecast.Frame, back *forecast.Backtest) (plan, error) {
+func (s *session) plan(name string) (*plan, error) {
 	m, err := models.get("models", name)
 	if err != nil {
-		return plan{}, err
+		return nil, err
 	}
-	own, full, err := o.space(name)
+	own, full, err := s.space(name)
 	if err != nil {
-		return plan{}, err
+		return nil, err
 	}
-	if j.Model = name; j.Patience == 0 {
-		j.Patience = m.patience
+	p := &plan{job: s.job, space: own, back: s.back, name: s.study(name)}
+	if p.job.Model = name; p.job.Patience == 0 {
+		p.job.Patience = m.patience
 	}
-	if j.Fixed, err = o.settings(name); err != nil {
-		return plan{}, err
+	if p.job.Fixed, err = s.settings(name); err != nil {
+		return nil, err
 	}
-	p := plan{space: own, back: back}
-	if p.family, j.Engine, err = m.family(how{o.engine, o.device, full}); err != nil {
-		return plan{}, err
-	}
-	p.job = j
-	if err := o.possible(ctx, p, frame); err != nil {
-		return plan{}, err
-	}
-	return p, o.resumable(ctx, j)
+	p.family, p.job.Engine, err = m.family(how{engine: s.engine, device: s.device, full: full})
+	return p, err
 }
 
-// study returns the name of a job's study.
-func (o *optimize) study(j job) string { return o.name + "/" + j.Model }
+// study returns the name of a model's study.
+func (s *session) study(model string) string {
+	prefix := s.name
+	if prefix == "" {
+		file := filepath.Base(s.data.File)
+		prefix = strings.TrimSuffix(file, filepath.Ext(file)) + "-" + s.data.Target
+	}
+	return prefix + "/" + model
+}
 
 // possible fails if the model cannot be trained on the data, whatever is searched.
-func (o *optimize) possible(ctx context.Context, p plan, frame forecast.Frame) error {
-	t := p.task("", o.threads(1))
+func (s *session) possible(ctx context.Context, p *plan) error {
+	t := p.task("", s.threads(1))
 	err := t.Validate()
 	if errors.Is(err, tune.ErrScore) {
-		return fmt.Errorf("--metric %s: %w", o.metric, err)
+		return fmt.Errorf("--metric %s: %w", s.metric, err)
 	}
 	if err == nil {
 		err = try(ctx, t)
@@ -219,16 +216,16 @@ func (o *optimize) possible(ctx context.Context, p plan, frame forecast.Frame) e
 		return err
 	}
 	without := func(fixed space.Settings, own space.Space) error {
-		q := p
+		q := *p
 		q.job.Fixed, q.space = fixed, own
-		return try(ctx, q.task("", o.threads(1)))
+		return try(ctx, q.task("", s.threads(1)))
 	}
 	if same := without(nil, nil); same != nil {
-		return fmt.Errorf("%s: %w", o.data.File, p.job.short(frame, same))
+		return fmt.Errorf("%s: %w", s.data.File, p.job.short(s.frame, same))
 	}
 	var all, cause []string
-	for i, s := range p.job.Fixed {
-		flag := fmt.Sprintf("--fixed %s=%s", s.Name, strings.Trim(s.Value.String(), `"`))
+	for i, x := range p.job.Fixed {
+		flag := fmt.Sprintf("--fixed %s=%s", x.Name, strings.Trim(x.Value.String(), `"`))
 		all = append(all, flag)
 		if without(slices.Delete(slices.Clone(p.job.Fixed), i, i+1), p.space) == nil {
 			cause = append(cause, flag)
@@ -240,7 +237,7 @@ func (o *optimize) possible(ctx context.Context, p plan, frame forecast.Frame) e
 	if len(cause) == 0 {
 		cause = all
 	}
-	if len(o.models) > 1 {
+	if len(s.models) > 1 {
 		cause = append(cause, "for", p.job.Model)
 	}
 	return fmt.Errorf("%s: %w", strings.Join(cause, " "), err)
@@ -275,19 +272,44 @@ func try(ctx context.Context, t *tune.Task) error {
 	return first
 }
 
-// resumable fails if there is a study of the name that is not this job's.
-func (o *optimize) resumable(ctx context.Context, j job) error {
-	st, err := study.Read(ctx, sqlite.File(o.storage), o.study(j))
-	if errors.Is(err, storage.ErrNotExist) {
+// resume opens the study of a plan, if there is one, and fails if it is not of the plan's
+// job.
+func (s *session) resume(ctx context.Context, p *plan) error {
+	config := s.config(p.task("", 1))
+	config.Directions, config.Metrics = nil, nil // whether they agree, check says in the words of flags
+	st, err := study.Load(ctx, s.store, p.name, config)
+	switch {
+	case errors.Is(err, storage.ErrNotExist):
 		return nil
+	case err != nil:
+		return err
 	}
+	p.study = st
+	if s.given("seed") && st.Seed() != s.seed {
+		return differ(p.name, "--seed", st.Seed(), s.seed)
+	}
+	return p.check(ctx, s.frame)
+}
+
+// check fails if the study of a plan is not of its job. The plan is fresh if the study has
+// no job yet, or one that is written in another way today.
+func (p *plan) check(ctx context.Context, frame forecast.Frame) error {
+	attrs, err := p.study.Attrs(ctx)
 	if err != nil {
 		return err
 	}
-	defer st.Close()
-	if o.given("seed") && st.Seed() != o.seed {
-		return differ(st.Name(), "--seed", st.Seed(), o.seed)
+	switch was, err := readJob(attrs); {
+	case errors.Is(err, errNotJob):
+		h, err := p.study.Snapshot(ctx)
+		if err == nil && h.Len() > 0 {
+			err = fmt.Errorf("study %q was %w and has trials: take another --name", p.name, errNotJob)
+		}
+		p.fresh = true
+		return err
+	case err != nil:
+		return fmt.Errorf("study %q: %w", p.name, err)
+	default:
+		p.fresh = was.Version < p.job.Version
+		return p.job.agree(p.name, attrs, p.task("", 1), frame)
 	}
-	_, err = agree(ctx, st, j)
-	return err
 }

@@ -104,3 +104,24 @@ func (s *stopper) Fit(ctx context.Context, train, valid Table, opts RegressorOpt
 	opts.OnIteration = nil
 	return s.Ridge.Fit(ctx, train, valid, opts)
 }
+
+func TestFingerprint(t *testing.T) {
+	s := Series{Start: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), Freq: Frequency{N: 1, Unit: Day}, Y: []float64{1, 2, 3}}
+	sum := Frame{s}.Fingerprint()
+	assert.Equal(t, sum, Frame{s}.Fingerprint())
+	for name, change := range map[string]func(*Series){
+		"a value":   func(s *Series) { s.Y = []float64{1, 2, 4} },
+		"a day":     func(s *Series) { s.Start = s.Start.AddDate(0, 0, 1) },
+		"a week":    func(s *Series) { s.Freq.Unit = Week },
+		"the id":    func(s *Series) { s.ID = "a" },
+		"one less":  func(s *Series) { s.Y = s.Y[:2] },
+		"a column":  func(s *Series) { s.Past = []Column{{Name: "x", Values: []float64{1, 2, 3}}} },
+		"its place": func(s *Series) { s.Y, s.Past = s.Y[:0], []Column{{Values: []float64{1, 2, 3}}} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			other := s
+			change(&other)
+			assert.NotEqual(t, sum, Frame{other}.Fingerprint())
+		})
+	}
+}

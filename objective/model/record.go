@@ -9,6 +9,7 @@ import (
 
 	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
 )
 
 const pkg fault.Package = "model"
@@ -56,27 +57,19 @@ func (t Task[M]) facts() []Fact {
 	return append([]Fact{{"kind", t.Kind.Name()}, {"metric", t.Kind.Metric().Name()}, {"fixed", settings(t.Fixed)}}, t.Kind.Facts()...)
 }
 
-// Agree fails with a [Conflict] if a study was begun on another task, and with [ErrStudy]
-// if its record cannot be read. A study without a record agrees; begun reports that it has
-// one.
-func (t Task[M]) Agree(ctx context.Context, st study.Reader) (begun bool, err error) {
-	return agree(ctx, st, t.facts())
-}
-
-func agree(ctx context.Context, st study.Reader, facts []Fact) (begun bool, err error) {
-	attrs, err := st.Attrs(ctx)
-	if err != nil {
-		return false, err
-	}
+// Agree fails with a [Conflict] if the attributes of a study, which the error names, say
+// that it was begun on another task, and with [ErrStudy] if its record cannot be read. A
+// study without a record agrees; begun reports that it has one.
+func (t Task[M]) Agree(study string, attrs trial.Attrs) (begun bool, err error) {
 	a, begun := attrs.Get(RecordKey)
 	if !begun {
 		return false, nil
 	}
 	var was map[string]json.RawMessage
 	if err := a.Decode(&was); err != nil {
-		return true, pkg.Errorf("%w: what %q was begun on cannot be read, as another version of attune has written it: take another name", ErrStudy, st.Name())
+		return true, pkg.Errorf("%w: what %q was begun on cannot be read, as another version of attune has written it: take another name", ErrStudy, study)
 	}
-	for _, f := range facts {
+	for _, f := range t.facts() {
 		now, err := json.Marshal(f.Value)
 		if err != nil {
 			return true, pkg.Errorf("fact %q: %w", f.Name, err)
@@ -86,7 +79,7 @@ func agree(ctx context.Context, st study.Reader, facts []Fact) (begun bool, err 
 		if !known || bytes.Equal(compact(then), compact(now)) {
 			continue
 		}
-		c := &Conflict{Study: st.Name(), Fact: f.Name}
+		c := &Conflict{Study: study, Fact: f.Name}
 		if _, opaque := f.Value.(Fingerprint); !opaque {
 			c.Was, c.Is = string(then), string(now)
 		}
@@ -105,13 +98,19 @@ func compact(text []byte) []byte {
 
 // claim makes a study one of the task, unless it is one of another.
 func (t Task[M]) claim(ctx context.Context, st *study.Study) error {
-	facts := t.facts()
-	begun, err := agree(ctx, st, facts)
-	if err != nil || begun {
+	attrs, err := st.Attrs(ctx)
+	if err != nil {
 		return err
 	}
-	return st.SetAttr(ctx, RecordKey, record(facts))
+	if begun, err := t.Agree(st.Name(), attrs); err != nil || begun {
+		return err
+	}
+	return st.SetAttr(ctx, RecordKey, t.Record())
 }
+
+// Record returns what a study of the task is begun on: the value of its attribute
+// [RecordKey].
+func (t Task[M]) Record() json.Marshaler { return record(t.facts()) }
 
 // A record is facts as a JSON object, in their order.
 type record []Fact

@@ -115,7 +115,12 @@ func TestConflicts(t *testing.T) {
 	two := space.Settings{{Name: "degree", Value: "2"}}
 	task := model.Task[polynomial]{Kind: fixed{parabola()}, Fixed: two}
 	st := open(t, task)
-	begun, err := task.Agree(t.Context(), st)
+	agree := func(task model.Task[polynomial]) (bool, error) {
+		attrs, err := st.Attrs(t.Context())
+		require.NoError(t, err)
+		return task.Agree("s", attrs)
+	}
+	begun, err := agree(task)
 	require.NoError(t, err)
 	assert.False(t, begun)
 	require.NoError(t, task.Optimize(t.Context(), st, study.Run{Trials: 1}))
@@ -123,7 +128,7 @@ func TestConflicts(t *testing.T) {
 	require.NoError(t, err)
 	a, _ := attrs.Get(model.RecordKey)
 	assert.Regexp(t, `^\{"kind": "polynomial", "metric": "mse", "fixed": \{"degree": 2\}, "points": 30, "data": "`, a.JSON)
-	begun, err = task.Agree(t.Context(), st)
+	begun, err = agree(task)
 	require.NoError(t, err)
 	assert.True(t, begun)
 	require.NoError(t, task.Optimize(t.Context(), st, study.Run{Trials: 1}), "again")
@@ -144,7 +149,7 @@ func TestConflicts(t *testing.T) {
 		"the data":   {model.Task[polynomial]{Kind: fixed{changed}, Fixed: two}, model.Conflict{Study: "s", Fact: "data"}, `"s" was begun on other data: take another name`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, err := range []error{second(tc.task.Agree(t.Context(), st)), tc.task.Optimize(t.Context(), st, study.Run{Trials: 1})} {
+			for _, err := range []error{second(agree(tc.task)), tc.task.Optimize(t.Context(), st, study.Run{Trials: 1})} {
 				require.ErrorIs(t, err, model.ErrStudy)
 				c, ok := errors.AsType[*model.Conflict](err)
 				require.True(t, ok)
@@ -158,7 +163,7 @@ func TestConflicts(t *testing.T) {
 	assert.Equal(t, 2, h.Count(trial.Complete), "nothing was begun")
 
 	require.NoError(t, st.SetAttr(t.Context(), model.RecordKey, map[string]any{"kind": "polynomial", "weather": "fine"}))
-	require.NoError(t, second(task.Agree(t.Context(), st)), "facts that one of the two does not know")
+	require.NoError(t, second(agree(task)), "facts that one of the two does not know")
 	require.NoError(t, st.SetAttr(t.Context(), model.RecordKey, "0123456789abcdef"))
 	err = task.Optimize(t.Context(), st, study.Run{Trials: 1})
 	require.ErrorIs(t, err, model.ErrStudy)

@@ -17,6 +17,7 @@ package tune
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -195,11 +196,14 @@ func (t *Task) Train(ctx context.Context, tr *study.Trial) (Model, error) {
 	return t.task().Train(ctx, tr)
 }
 
-// Agree fails with a [model.Conflict] if a study was begun on another task; see
-// [model.Task.Agree].
-func (t *Task) Agree(ctx context.Context, st study.Reader) (begun bool, err error) {
-	return t.task().Agree(ctx, st)
+// Agree fails with a [model.Conflict] if the attributes of a study say that it was begun on
+// another task; see [model.Task.Agree].
+func (t *Task) Agree(study string, attrs trial.Attrs) (begun bool, err error) {
+	return t.task().Agree(study, attrs)
 }
+
+// Record returns what a study of the task is begun on; see [model.Task.Record].
+func (t *Task) Record() json.Marshaler { return t.task().Record() }
 
 // Train returns the model of a trial.
 func (t kind) Train(ctx context.Context, tr *study.Trial, h model.Origin) (Model, error) {

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/attune-hpo/attune/export"
+	"github.com/attune-hpo/attune/objective/tune"
+	"github.com/attune-hpo/attune/space/spaceyaml"
+	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
+)
+
+func bestCommand() *cobra.Command {
+	var storage, name, format, file string
+	cmd := &cobra.Command{
+		Use:   "best",
+		Short: "Show the best trial of a study",
+		Long: `Best shows the best trial of a study. As JSON or YAML that is what a training job
+reads: one mapping of the parameters' names to their values, those that were fixed and
+the number of trees or epochs among them.`,
+		Example: `  attune best
+  attune best --storage attune.db --study airpassengers-passengers/lightgbm --format yaml --output best.yaml`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := cmp.Or(oneOf("format", format, []string{"text", "json", "yaml"}), checkFile("output", file)); err != nil {
+				return err
+			}
+			store, err := openStore(storage)
+			if err != nil {
+				return err
+			}
+			if name, err = pick(cmd.Context(), store, name); err != nil {
+				return err
+			}
+			st, err := study.Read(cmd.Context(), store, name)
+			if err != nil {
+				return err
+			}
+			defer st.Close()
+			best, err := st.Best(cmd.Context())
+			if errors.Is(err, study.ErrObjectives) {
+				return fmt.Errorf("study %q has several objectives, and so no one best trial: see attune trials", name)
+			}
+			if err != nil {
+				return fmt.Errorf("study %q: %w", name, err)
+			}
+			h, err := st.Snapshot(cmd.Context())
+			if err != nil {
+				return err
+			}
+			attrs, err := st.Attrs(cmd.Context())
+			if err != nil {
+				return err
+			}
+			fit, better := usable(h, attrs)
+			if len(fit) > 0 {
+				best = fit[0]
+			}
+			return output(cmd.OutOrStdout(), file, func(w io.Writer) error {
+				switch format {
+				case "json":
+					return bestJSON(w, best)
+				case "yaml":
+					if settings, ok := tune.Settings(best); ok {
+						return spaceyaml.WriteSettings(w, settings)
+					}
+					return export.ParamsYAML(w, best)
+				}
+				return writeBest(w, storage, st, best, better)
+			})
+		},
+	}
+	storageFlags(cmd, &storage, &name)
+	formatFlag(cmd, &format, "text", "json", "yaml")
+	cmd.Flags().StringVar(&file, "output", "", "`file` to write to (default: standard output)")
+	return cmd
+}
+
+// bestJSON writes all that a training job needs: of a forecaster also what was fixed,
+// and the number of rounds.
+func bestJSON(w io.Writer, best trial.Record) error {
+	if _, ok := tune.Settings(best); !ok {
+		return export.ParamsJSON(w, best)
+	}
+	a, _ := best.Attrs.Get(tune.SettingsKey)
+	var b bytes.Buffer
+	if err := json.Indent(&b, []byte(a.JSON), "", "  "); err != nil {
+		return err
+	}
+	b.WriteByte('\n')
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+func writeBest(w io.Writer, storage string, st study.Reader, best trial.Record, better []unfit) error {
+	var b bytes.Buffer
+	metric := "value"
+	if m := st.Header().Metrics(); len(m) == 1 {
+		metric = m[0]
+	}
+	fmt.Fprintf(&b, "study %s, trial %d\n", st.Name(), best.Number)
+	fmt.Fprintf(&b, "%s %.6g\n", metric, best.Values[0])
+	if len(better) > 0 {
+		fmt.Fprintln(&b, unfitNote(better, best.Number))
+	}
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	section := func(title string) { fmt.Fprintf(t, "%s:\n", title) }
+	section("parameters")
+	settings, ok := tune.Settings(best)
+	if !ok {
+		settings = best.Params.Settings()
+	}
+	for _, s := range settings {
+		fmt.Fprintf(t, "  %s\t%s\n", s.Name, s.Value)
+	}
+	if len(best.Attrs) > 0 {
+		section("attributes")
+		for _, a := range best.Attrs {
+			if a.Key == tune.SettingsKey {
+				continue
+			}
+			fmt.Fprintf(t, "  %s\t%s\n", a.Key, a.JSON)
+		}
+	}
+	t.Flush()
+	if at := modelPath(storage, st.Name()); exists(at) {
+		fmt.Fprintf(&b, "model: %s\n", at)
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+// paramsJSON returns all that bestJSON writes.
+func paramsJSON(r trial.Record) json.RawMessage {
+	var b bytes.Buffer
+	if err := bestJSON(&b, r); err != nil {
+		return nil
+	}
+	return b.Bytes()
+}

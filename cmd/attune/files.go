@@ -1,0 +1,91 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/attune-hpo/attune/internal/atomicfile"
+)
+
+// checkFile fails if a file that a flag names cannot be written: before the work that makes
+// its content.
+func checkFile(flag, file string) error {
+	if file == "" {
+		return nil
+	}
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		return fmt.Errorf("--%s %s: a folder: want a file", flag, file)
+	}
+	if _, err := os.Stat(filepath.Dir(file)); err != nil {
+		return fmt.Errorf("--%s %s: there is no folder %s", flag, file, filepath.Dir(file))
+	}
+	return nil
+}
+
+// regular opens a file to be read, and more than once. Its errors do not name the file.
+func regular(file string) (*os.File, error) {
+	info, err := os.Stat(file)
+	path := new(fs.PathError)
+	switch {
+	case errors.As(err, &path):
+		return nil, path.Err
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, errors.New("a folder: want a file")
+	case !info.Mode().IsRegular():
+		return nil, errors.New("a device or a pipe: want a file")
+	}
+	return os.Open(file)
+}
+
+// output writes to a file, or to standard output if it has no name.
+func output(stdout io.Writer, file string, write func(io.Writer) error) error {
+	if file == "" {
+		return write(stdout)
+	}
+	return writeFile("output", file, write)
+}
+
+// writeFile writes the file that a flag names, whole or not at all.
+func writeFile(flag, file string, write func(io.Writer) error) error {
+	err := atomicfile.Write(file, write)
+	if err == nil {
+		return nil
+	}
+	// The name of the file until it is whole would say nothing to anyone.
+	if path := new(fs.PathError); errors.As(err, &path) && strings.HasPrefix(filepath.Base(path.Path), "."+filepath.Base(file)+".") {
+		err = path.Err
+	}
+	return fmt.Errorf("--%s %s: %w", flag, file, err)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// short returns the path of a file as seen from here, where that is below.
+func short(path string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if rel, err := filepath.Rel(here, path); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return path
+}
+
+// writeJSON writes v as JSON for programs and people.
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}

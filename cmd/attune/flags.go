@@ -1,0 +1,47 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// formatFlag adds --format, whose default is the first of the values.
+func formatFlag(cmd *cobra.Command, format *string, values ...string) {
+	cmd.Flags().StringVar(format, "format", values[0], strings.Join(values, ", "))
+	complete(cmd, "format", values...)
+}
+
+// oneOf fails unless a flag's value is one of those it may have.
+func oneOf(flag, value string, values []string) error {
+	for _, v := range values {
+		if v == value {
+			return nil
+		}
+	}
+	return fmt.Errorf("--%s %s: want one of %s", flag, quote(value), strings.Join(values, ", "))
+}
+
+// complete completes a flag of fixed values.
+func complete(cmd *cobra.Command, flag string, values ...string) {
+	must(cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)))
+}
+
+// quote quotes an argument for a shell, if it needs that.
+func quote(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+:@%,", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// must is for what only a mistake in this program makes fail.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/objective/model"
+	"github.com/attune-hpo/attune/sampler/random"
+	"github.com/attune-hpo/attune/storage/sqlite"
+	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// version1 returns a new folder with the airline passengers and a study of them whose job is
+// written as version 1 did, two trials; and how it is gone on with.
+func version1(t *testing.T) (dir string, args []string) {
+	t.Helper()
+	dir, _ = air(t)
+	packed, err := os.Open("testdata/version1.db.gz")
+	require.NoError(t, err)
+	defer packed.Close()
+	in, err := gzip.NewReader(packed)
+	require.NoError(t, err)
+	data, err := io.ReadAll(in)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "attune.db"), data, 0o644))
+	return dir, []string{"optimize", "--data", "air.csv", "--target", "passengers", "--models", "lightgbm", "--trials", "3", "--max-rounds", "5",
+		"--windows", "2", "--workers", "1", "--fixed", "transform=diff", "--fixed", "num_leaves=4"}
+}
+
+// attributes returns those of the only study of a file.
+func attributes(t *testing.T, dir string) trial.Attrs {
+	t.Helper()
+	st, err := study.Read(t.Context(), sqlite.File(filepath.Join(dir, "attune.db")), "air-passengers/lightgbm")
+	require.NoError(t, err)
+	defer st.Close()
+	attrs, err := st.Attrs(t.Context())
+	require.NoError(t, err)
+	return attrs
+}
+
+// A study of version 1 is understood, refused for what it would have been refused for then,
+// and written anew when it is gone on with.
+func TestVersion1(t *testing.T) {
+	t.Parallel()
+	dir, optimize := version1(t)
+	refused := func(want string, more ...string) {
+		t.Helper()
+		o := attune(t, dir, append(optimize, more...)...)
+		assert.Equal(t, 1, o.code, more)
+		assert.Contains(t, o.stderr, want)
+		assert.Equal(t, 1, countLines(o.stderr), o.stderr)
+	}
+	file := filepath.Join(dir, "air.csv")
+	good, err := os.ReadFile(file)
+	require.NoError(t, err)
+	edited := func(from, to string, check func()) {
+		t.Helper()
+		require.NoError(t, os.WriteFile(file, bytes.Replace(good, []byte(from), []byte(to), 1), 0o644))
+		check()
+		require.NoError(t, os.WriteFile(file, good, 0o644))
+	}
+	otherwise := func() {
+		t.Helper()
+		refused("was made with --horizon 12, and now it is 6: go back to that, or take another --name", "--horizon", "6")
+		refused("was made with --metric mape, and now it is mae", "--metric", "mae")
+		refused("was made with --fixed ", "--fixed", "max_bin=31")
+		refused("was made with --test 12, and now it is 6", "--test", "6")
+		refused("was made with --patience 30, and now it is 7", "--patience", "7")
+		edited(",112\n", ",113\n", func() { refused("was made with other values in the data (144 rows, 1949-01 to 1960-12, as now)") })
+		edited(",432\n", ",433\n", func() { refused("was made with other values in the data") }) // 1960-12, kept back
+		edited("1960-12", "1961-12", func() { refused("", "--fill", "carry") })
+	}
+	otherwise()
+	note, _ := attributes(t, dir).Get(noteKey)
+	assert.Contains(t, note.JSON, `"version": 1`)
+
+	forecast := succeed(t, dir, "predict", "--data", "air.csv")
+	assert.Len(t, strings.Split(forecast, "\n"), 1+12+1)
+	o := attune(t, dir, optimize...)
+	require.Zero(t, o.code, o.stderr)
+	assert.Contains(t, o.stderr, "resuming: 2 trials are there, 1 to go")
+
+	attrs := attributes(t, dir)
+	note, _ = attrs.Get(noteKey)
+	assert.Contains(t, note.JSON, `"version": 2`)
+	for _, once := range []string{"metric", "horizon", "windows", "fixed", "model"} {
+		assert.NotContains(t, note.JSON, `"`+once+`"`, "the record of the task has it")
+	}
+	record, _ := attrs.Get(model.RecordKey)
+	assert.Contains(t, record.JSON, `{"kind": "lightgbm", "metric": "mape", "fixed": {"transform": "diff", "num_leaves": 4}, "horizon": 12, "windows": 2, "step": 6, `)
+	assert.Contains(t, attune(t, dir, optimize...).stderr, "all of 3 trials are there")
+	otherwise()
+}
+
+// Two studies of the same forecasts share a job but for the model; pick chooses among them.
+func TestJobs(t *testing.T) {
+	t.Parallel()
+	dir, optimize := air(t)
+	optimize = append(optimize, "--trials", "1", "--windows", "2", "--models", "nlinear", "--quiet")
+	succeed(t, dir, optimize...)
+	assert.Contains(t, succeed(t, dir, "best"), "study air-passengers/", "the best of both")
+	succeed(t, dir, append(optimize, "--test", "6", "--name", "other")...)
+	assert.Contains(t, attune(t, dir, "best").stderr, "attune.db holds studies of different things: choose one with --study: ")
+}
+
+// A study that was interrupted before its job was written gets it.
+func TestHalfBegun(t *testing.T) {
+	t.Parallel()
+	dir, optimize := air(t)
+	st, err := study.Create(t.Context(), sqlite.File(filepath.Join(dir, "attune.db")), "air-passengers/lightgbm",
+		study.Config{Sampler: random.Sampler{}, Metrics: []string{"mape"}})
+	require.NoError(t, err)
+	require.NoError(t, st.SetAttr(t.Context(), model.RecordKey, map[string]string{"kind": "xgboost"}))
+	require.NoError(t, st.Close())
+	succeed(t, dir, append(optimize, "--trials", "1", "--windows", "2")...)
+	j, err := readJob(attributes(t, dir))
+	require.NoError(t, err)
+	assert.Equal(t, "lightgbm", j.Model)
+	assert.Equal(t, 12, j.Horizon)
+}

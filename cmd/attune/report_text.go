@@ -1,0 +1,118 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"regexp"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/attune-hpo/attune/objective/tune"
+)
+
+func number(x float64) string {
+	if math.IsNaN(x) {
+		return "-"
+	}
+	return fmt.Sprintf("%.4g", x)
+}
+
+// legend explains the table's columns.
+const legend = `trial time: the sum over all trials, also of those that ran side by side
+rounds: of the best trial, the trees or epochs that were best, or 1; its parameters below
+have that number, not the one that was searched or allowed`
+
+// write writes the report for people.
+func (r *report) write(w io.Writer) error {
+	metric := r.job.metrics()[0]
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s: %s by %s, %s\n", short(r.job.Data.File), r.job.Data.Target, r.frame[0].Freq, r.job.Span)
+	fmt.Fprintf(&b, "backtest: %d x %d steps, %d apart", r.job.Windows, r.job.Horizon, r.job.Step)
+	if r.job.Test > 0 {
+		fmt.Fprintf(&b, "; test: the %d after them, which the tuning never saw", r.job.Test)
+	}
+	fmt.Fprint(&b, "\n\n")
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "model\tbacktest %s", metric.Name())
+	if r.job.Test > 0 {
+		for _, m := range r.job.metrics() {
+			fmt.Fprintf(t, "\ttest %s", m.Name())
+		}
+	}
+	fmt.Fprint(t, "\ttrials\tpruned\tfailed\ttrial time\trounds\n")
+	for _, m := range r.rows() {
+		name := m.name
+		if m.baseline {
+			name += " (baseline)"
+		}
+		fmt.Fprintf(t, "%s\t%s", name, number(m.score()))
+		if r.job.Test > 0 {
+			for i := range r.job.metrics() {
+				s := math.NaN()
+				if i < len(m.test.Scores) {
+					s = m.test.Scores[i]
+				}
+				fmt.Fprintf(t, "\t%s", number(s))
+			}
+		}
+		if m.baseline {
+			fmt.Fprint(t, "\t\t\t\t\t\n")
+			continue
+		}
+		rounds := "-"
+		if a, ok := m.best.Attrs.Get(tune.RoundsKey); ok {
+			rounds = a.JSON
+		}
+		made := fmt.Sprint(m.made())
+		if m.notMade > 0 {
+			made += fmt.Sprintf(" of %d", m.made()+m.notMade)
+		}
+		fmt.Fprintf(t, "\t%s\t%d\t%d\t%v\t%s\n", made, m.sum.Pruned, m.sum.Failed, m.sum.Took.Round(100*time.Millisecond), rounds)
+	}
+	t.Flush()
+	fmt.Fprintln(&b, legend)
+	for _, n := range r.notes {
+		fmt.Fprintln(&b, n)
+	}
+	fmt.Fprintf(&b, "\n%s\n", r.verdict())
+	if len(r.models) > 0 {
+		fmt.Fprint(&b, "\nbest parameters:\n")
+	}
+	for _, m := range r.models {
+		fmt.Fprintf(&b, "  %s (trial %d):", m.name, m.best.Number)
+		settings, ok := tune.Settings(m.best)
+		if !ok {
+			settings = m.best.Params.Settings()
+		}
+		for _, s := range settings {
+			if x, ok := s.Value.Any().(float64); ok {
+				fmt.Fprintf(&b, " %s=%.4g", s.Name, x)
+			} else {
+				fmt.Fprintf(&b, " %s=%v", s.Name, s.Value)
+			}
+		}
+		fmt.Fprintln(&b)
+	}
+	if r.final != "" {
+		fmt.Fprintf(&b, "\nmodel, fitted to all data: %s\n\nto use it:\n", r.final)
+	}
+	for _, c := range r.commands() {
+		fmt.Fprintf(&b, "  %s\n", c)
+	}
+	_, err := io.WriteString(w, regexp.MustCompile(`(?m) +$`).ReplaceAllString(b.String(), ""))
+	return err
+}
+
+// commands returns those that make use of the best model, if there is one.
+func (r *report) commands() []string {
+	if r.final == "" {
+		return nil
+	}
+	at := fmt.Sprintf("--storage %s --study %s", quote(r.storage), quote(r.models[0].study))
+	return []string{
+		fmt.Sprintf("attune predict %s --output forecast.csv --plot forecast.svg", at),
+		fmt.Sprintf("attune best %s --format json", at),
+	}
+}

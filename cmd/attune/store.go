@@ -1,0 +1,123 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/attune-hpo/attune/objective/model"
+	"github.com/attune-hpo/attune/storage/sqlite"
+	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// storageFlags adds --storage and, unless study is nil, --study, which completes to
+// what the storage holds.
+func storageFlags(cmd *cobra.Command, storage, name *string) {
+	cmd.Flags().SortFlags = false
+	cmd.Flags().StringVar(storage, "storage", "attune.db", "SQLite `file` of the studies")
+	if name == nil {
+		return
+	}
+	cmd.Flags().StringVar(name, "study", "", "`name` of the study (default: the best of those that tuned models on the same data)")
+	must(cmd.RegisterFlagCompletionFunc("study", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		var names []string
+		if store, err := openStore(*storage); err == nil {
+			all, _ := study.List(cmd.Context(), store)
+			for _, s := range all {
+				names = append(names, s.Name)
+			}
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}))
+}
+
+// snapshot returns the trials of a study.
+func snapshot(ctx context.Context, store *sqlite.Store, name string) (trial.Snapshot, error) {
+	st, err := study.Read(ctx, store, name)
+	if err != nil {
+		return trial.Snapshot{}, err
+	}
+	defer st.Close()
+	return st.Snapshot(ctx)
+}
+
+// pick returns the name of the study to look at if none is given: the only one, or the
+// best of those that tuned models for the same forecast of the same data.
+func pick(ctx context.Context, store *sqlite.Store, name string) (string, error) {
+	all, err := study.List(ctx, store)
+	if err != nil {
+		return "", err
+	}
+	var names []string
+	for _, s := range all {
+		names = append(names, s.Name)
+	}
+	switch {
+	case len(all) == 0:
+		return "", fmt.Errorf("%s holds no studies", store.Path)
+	case name != "":
+		return name, oneOf("study", name, names)
+	case len(all) == 1:
+		return all[0].Name, nil
+	}
+	var task job // that all have to share
+	best, value := "", math.NaN()
+	hopeless := "" // has trials, of which no model can be fitted
+	for i, s := range all {
+		j, err := readJob(s.Attrs)
+		if i == 0 {
+			task = j
+		}
+		if err != nil || !task.shares(j) {
+			return "", fmt.Errorf("%s holds studies of different things: choose one with --study: %s", store.Path, strings.Join(names, ", "))
+		}
+		h, err := snapshot(ctx, store, s.Name)
+		if err != nil {
+			return "", err
+		}
+		fit, unfit := usable(h, s.Attrs)
+		switch {
+		case len(fit) > 0 && (best == "" || task.metrics()[0].Better(fit[0].Values[0], value)):
+			best, value = s.Name, fit[0].Values[0]
+		case len(unfit) > 0:
+			hopeless = cmp.Or(hopeless, s.Name)
+		}
+	}
+	best = cmp.Or(best, hopeless)
+	if best == "" {
+		return "", fmt.Errorf("%s: %w in any study", store.Path, study.ErrNoTrial)
+	}
+	return best, nil
+}
+
+// openStore returns the store of a file that is to be read.
+func openStore(path string) (*sqlite.Store, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s: there is no such file: attune optimize makes it; say where it is with --storage", quote(path))
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, fmt.Errorf("%s: a folder: --storage wants a file", path)
+	}
+	return sqlite.File(path), nil
+}
+
+// modelsFolder is where the models of a store are kept: those fitted to all data, and
+// below it those that have not seen the test span.
+func modelsFolder(storage string) string { return storage + ".models" }
+
+// modelPath is the file of a study's model, fitted to all data.
+func modelPath(storage, study string) string { return model.Path(modelsFolder(storage), study) }
+
+func tunedFolder(storage string) string { return filepath.Join(modelsFolder(storage), "tuned") }

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/attune-hpo/attune/space"
+)
+
+// testKey is the attribute of a study that says how its best model did on the test span:
+// a tested as JSON.
+const testKey = "test"
+
+// A tested model is one that was compared with the baselines on the test span.
+type tested struct {
+	Trial    int           `json:"trial"`
+	Metric   string        `json:"metric"`
+	Value    space.Literal `json:"value"`
+	Baseline string        `json:"baseline"` // the best there
+	Score    space.Literal `json:"score"`    // of the baseline
+	Worse    bool          `json:"worse"`    // the model is no better
+}
+
+// keep writes into a study how its model did on the test span, if it has scores there.
+func (r *report) keep(ctx context.Context, m row) error {
+	metric, base := r.job.metrics()[0], r.testBase()
+	score, best := first(m.test.Scores), first(base.test.Scores)
+	if math.IsNaN(best) {
+		return nil
+	}
+	return m.of.work.SetAttr(ctx, testKey, tested{Trial: m.best.Number, Metric: metric.Name(), Value: space.Lit(score),
+		Baseline: base.name, Score: space.Lit(best), Worse: !metric.Better(score, best)})
+}
+
+// doubt returns what speaks against the model of a trial of the study: that a baseline did
+// better on the test span, as far as that is known. It is nil otherwise.
+func (s *jobStudy) doubt(ctx context.Context, number int) error {
+	attrs, err := s.Attrs(ctx)
+	if err != nil {
+		return err
+	}
+	var t tested
+	if a, ok := attrs.Get(testKey); !ok || a.Decode(&t) != nil || !t.Worse || t.Trial != number {
+		return nil
+	}
+	value, _ := t.Value.Any().(float64)
+	score, _ := t.Score.Any().(float64)
+	return fmt.Errorf("on the test span %s had %s %.4g, worse than the baseline %s with %.4g: do not trust it yet", s.job.Model, t.Metric, value, t.Baseline, score)
+}

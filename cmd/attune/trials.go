@@ -1,0 +1,77 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/csv"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/attune-hpo/attune/export"
+	"github.com/attune-hpo/attune/trial"
+)
+
+func trialsCommand() *cobra.Command {
+	var storage, name, format, file string
+	cmd := &cobra.Command{
+		Use:   "trials",
+		Short: "Write all trials of a study as a table",
+		Long: `Trials writes all trials of a study. In CSV the state of those that Ctrl-C cut short is
+interrupted; they did not fail, and were begun anew when the study was resumed.`,
+		Example: `  attune trials --storage attune.db --study airpassengers-passengers/lightgbm --output trials.csv
+  attune trials --format jsonl`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := cmp.Or(oneOf("format", format, []string{"csv", "jsonl"}), checkFile("output", file)); err != nil {
+				return err
+			}
+			store, err := openStore(storage)
+			if err != nil {
+				return err
+			}
+			if name, err = pick(cmd.Context(), store, name); err != nil {
+				return err
+			}
+			h, err := snapshot(cmd.Context(), store, name)
+			if err != nil {
+				return err
+			}
+			write := func(w io.Writer) error { return writeTrials(w, h) }
+			if format == "jsonl" {
+				write = export.All(h).JSONL
+			}
+			return output(cmd.OutOrStdout(), file, write)
+		},
+	}
+	storageFlags(cmd, &storage, &name)
+	formatFlag(cmd, &format, "csv", "jsonl")
+	cmd.Flags().StringVar(&file, "output", "", "`file` to write to (default: standard output)")
+	return cmd
+}
+
+// writeTrials writes trials as CSV. Those that Ctrl-C cut short, which attune studies does
+// not count as failed, have the state interrupted.
+func writeTrials(w io.Writer, h trial.Snapshot) error {
+	all := export.All(h)
+	var b bytes.Buffer
+	if err := all.CSV(&b); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(all.Trials, trial.Record.Interrupted) {
+		_, err := w.Write(b.Bytes())
+		return err
+	}
+	rows, err := csv.NewReader(&b).ReadAll()
+	if err != nil {
+		return err
+	}
+	state := slices.Index(rows[0], "state")
+	for i, t := range all.Trials {
+		if t.Interrupted() {
+			rows[1+i][state] = "interrupted"
+		}
+	}
+	return csv.NewWriter(w).WriteAll(rows)
+}

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/attune-hpo/attune/objective/forecast"
+	"github.com/attune-hpo/attune/objective/model"
+	"github.com/attune-hpo/attune/objective/tree/engine"
+	"github.com/attune-hpo/attune/objective/treeforecast"
+	"github.com/attune-hpo/attune/objective/tune"
+	"github.com/attune-hpo/attune/progress"
+	"github.com/attune-hpo/attune/sampler/random"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/space/spaceyaml"
+	"github.com/attune-hpo/attune/storage/sqlite"
+	"github.com/attune-hpo/attune/study"
+)
+
+// A session is what the command has been asked for, with nothing left open.
+type session struct {
+	*optimize
+	stderr io.Writer
+	store  *sqlite.Store
+	job    job            // what the jobs of all plans have in common
+	frame  forecast.Frame // all data
+	back   *forecast.Backtest
+	plans  []*plan
+}
+
+// A plan is the tuning of a model.
+type plan struct {
+	job    job
+	family tune.Family
+	space  space.Space // nil: the family's own
+	back   *forecast.Backtest
+	name   string       // of the study
+	study  *study.Study // open; nil until there is one
+	fresh  bool         // it has no job yet
+}
+
+// task returns the tuning of a plan; models are kept in folder.
+func (p *plan) task(folder string, threads int) *tune.Task {
+	t := p.job.task(p.back, p.family, folder, threads)
+	t.Space = p.space
+	return t
+}
+
+// close closes the studies.
+func (s *session) close() {
+	if s == nil {
+		return
+	}
+	for _, p := range s.plans {
+		if p.study != nil {
+			p.study.Close()
+		}
+	}
+}
+
+// say writes what is going on.
+func (s *session) say(format string, args ...any) {
+	if !s.quiet {
+		fmt.Fprintf(s.stderr, format+"\n", args...)
+	}
+}
+
+// warn writes what someone should know, even if they asked for quiet.
+func (s *session) warn(err error) { warn(s.stderr, err) }
+
+// threads returns the number of threads of each of several trials at once.
+func (s *session) threads(trials int) int { return max(1, runtime.GOMAXPROCS(0)/trials) }
+
+// printSpace writes what the only one of the plans searches.
+func (s *session) printSpace(w io.Writer) error {
+	if len(s.plans) > 1 {
+		return fmt.Errorf("--print-space: which of %s? Say it with --models", strings.Join(s.models, ", "))
+	}
+	return spaceyaml.Write(w, s.plans[0].task("", 1).Config(random.Sampler{}, nil).Space)
+}
+
+// tune runs all studies. It fails if no model has a complete trial.
+func (s *session) tune(ctx context.Context) (*report, error) {
+	if err := s.folders(); err != nil {
+		return nil, err
+	}
+	r := &report{job: s.job, back: s.back, storage: s.storage, frame: s.frame}
+	s.say("%s: %s by %s, %s", s.data.File, s.job.Data.Target, s.frame[0].Freq, s.job.Span)
+	left := s.timeout
+	for i, p := range s.plans {
+		share, begun := portion(left, len(s.plans)-i), time.Now()
+		if s.timeout == 0 {
+			share = 0 // no bound
+		}
+		row, err := s.one(ctx, p, share)
+		left = after(left, share, time.Since(begun))
+		switch {
+		case err == nil:
+			r.models = append(r.models, row)
+			continue
+		case ctx.Err() != nil:
+			return nil, err
+		case !errors.Is(err, study.ErrNoTrial) || row.sum.Failed > 0 || s.timeout == 0: // there was time enough
+		case len(s.plans) == 1:
+			err = fmt.Errorf("study %q: no trial was complete within --timeout %v: give it more", row.study, s.timeout)
+		default:
+			err = fmt.Errorf("study %q: no trial was complete within its share of --timeout %v, which was %v: give it more", row.study, s.timeout, share.Round(time.Millisecond))
+		}
+		row.missing = err
+		r.missing = append(r.missing, row)
+	}
+	if len(r.models) > 0 {
+		return r, nil
+	}
+	err := r.missing[0].missing
+	for _, m := range r.missing[1:] {
+		err = fmt.Errorf("%w; %w", err, m.missing)
+	}
+	return nil, err
+}
+
+// portion returns a model's share of the time that is left. It is never 0, which would be no
+// bound.
+func portion(left time.Duration, models int) time.Duration {
+	return max(time.Nanosecond, left/time.Duration(models))
+}
+
+// after returns the time that is left when a model took so long. What it took beyond its
+// share, to finish trials, is not at the cost of the models after it.
+func after(left, share, took time.Duration) time.Duration { return left - min(share, took) }
+
+// one runs the study of a plan until it has all trials. The row names the study and counts
+// its trials also if there is an error: that it has no best trial, or why.
+func (s *session) one(ctx context.Context, p *plan, timeout time.Duration) (row, error) {
+	none := row{name: p.job.Model, study: p.name}
+	if f, ok := p.family.(treeforecast.Family); ok {
+		f.Cache = forecast.NewCache(tables(s.frame, p.job.Horizon))
+		p.family = f
+	}
+	folder := tunedFolder(s.storage)
+	if p.job.Test == 0 {
+		folder = modelsFolder(s.storage)
+	}
+	task := p.task(folder, s.threads(s.workers))
+	if err := s.begin(ctx, p, task); err != nil {
+		return none, err
+	}
+	ended, err := s.run(ctx, p, task, timeout)
+	if err != nil {
+		return none, err
+	}
+	r, err := newRow(ctx, &jobStudy{openStudy: p.study, work: p.study, job: p.job, storage: s.storage, device: s.device, family: p.family, frame: s.frame}, task)
+	switch {
+	case errors.Is(err, study.ErrNoTrial) && ended != nil:
+		return r, ended
+	case err == nil && ended != nil:
+		s.warn(ended)
+		r.ended = ended
+	case err == nil && timeout > 0 && r.made() < s.trials:
+		r.notMade = s.trials - r.made()
+		s.say("%s", r.ranOut())
+	}
+	return r, err
+}
+
+// begin creates the study of a plan, if there is none, and writes its job, if it has none.
+func (s *session) begin(ctx context.Context, p *plan, task *tune.Task) (err error) {
+	if p.study == nil {
+		config := s.config(task)
+		config.Seed = s.seed
+		if p.study, err = study.Open(ctx, s.store, p.name, config); err != nil {
+			return err
+		}
+		if err := p.check(ctx, s.frame); err != nil { // another process may have been quicker
+			return err
+		}
+	}
+	if !p.fresh {
+		return nil
+	}
+	if err := p.study.SetAttr(ctx, model.RecordKey, task.Record()); err != nil {
+		return err
+	}
+	return p.study.SetAttr(ctx, noteKey, p.job.note)
+}
+
+// config returns the configuration of a study, without the seed.
+func (s *session) config(task *tune.Task) study.Config {
+	makeSampler, err := samplers.get("sampler", s.sampler)
+	must(err) // which was checked
+	pruner, err := pruners.get("pruner", s.pruner)
+	must(err)
+	config := task.Config(makeSampler(), pruner)
+	config.Grace, config.Observer = s.grace, progress.Bar(s.stderr)
+	if s.quiet {
+		config.Observer = study.On(func(_ context.Context, e study.Warned) { s.warn(e.Err) })
+	}
+	return config
+}
+
+// run makes the trials that are missing. It returns why that ended early, or an error if the
+// command was interrupted.
+func (s *session) run(ctx context.Context, p *plan, task *tune.Task, timeout time.Duration) (ended, err error) {
+	h, err := p.study.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	switch done := h.Evaluated(); {
+	case done >= s.trials:
+		s.say("%s: all of %d trials are there", p.name, done)
+		return nil, nil
+	case done > 0:
+		s.say("%s: resuming: %d trials are there, %d to go", p.name, done, s.trials-done)
+	default:
+		s.say("%s: %d trials", p.name, s.trials)
+	}
+	run := study.Run{Total: s.trials, Workers: s.workers, Timeout: timeout, Failures: 10,
+		Fatal: func(err error) bool { return errors.Is(err, engine.ErrUnavailable) }}
+	ended = task.Optimize(ctx, p.study, run)
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("%w: %s keeps its trials: the same command goes on where this one stopped", errInterrupted, p.name)
+	}
+	if ended != nil {
+		ended = fmt.Errorf("study %q: %w", p.name, ended)
+	}
+	return ended, nil
+}
+
+// tables is how many tables of a frame to keep for other trials: as many as need half a
+// gigabyte, by a rough guess.
+func tables(frame forecast.Frame, horizon int) int {
+	const features, bytes = 60, 8
+	rows := 0
+	for _, s := range frame {
+		rows += s.Len() * horizon
+	}
+	return max(1, min(64, 512<<20/(rows*features*bytes)))
+}
