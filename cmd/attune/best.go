@@ -23,9 +23,9 @@ func bestCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "best",
 		Short: "Show the best trial of a study",
-		Long: `Best shows the best trial of a study. As JSON or YAML that is what a training job
-reads: one mapping of the parameters' names to their values, those that were fixed and
-the number of trees or epochs among them.`,
+		Long: `Best shows the best trial of a study. With --format json or yaml it prints one mapping from
+hyperparameter names to values, as a training job reads them. The mapping includes the
+hyperparameters that were fixed, and the number of trees or epochs.`,
 		Example: `  attune best
   attune best --storage attune.db --study airpassengers-passengers/lightgbm --format yaml --output best.yaml`,
 		Args: cobra.NoArgs,
@@ -47,7 +47,7 @@ the number of trees or epochs among them.`,
 			defer st.Close()
 			best, err := st.Best(cmd.Context())
 			if errors.Is(err, study.ErrObjectives) {
-				return fmt.Errorf("study %q has several objectives, and so no one best trial: see attune trials", name)
+				return fmt.Errorf("study %q has several objectives and no single best trial: see attune trials", name)
 			}
 			if err != nil {
 				return fmt.Errorf("study %q: %w", name, err)
@@ -80,7 +80,7 @@ the number of trees or epochs among them.`,
 	}
 	storageFlags(cmd, &storage, &name)
 	formatFlag(cmd, &format, "text", "json", "yaml")
-	cmd.Flags().StringVar(&file, "output", "", "`file` to write to (default: standard output)")
+	cmd.Flags().StringVar(&file, "output", "", "output `file` (default: standard output)")
 	return cmd
 }
 

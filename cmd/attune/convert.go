@@ -35,20 +35,22 @@ func convertCommand() *cobra.Command {
 	var c convert
 	cmd := &cobra.Command{
 		Use:   "convert MODEL",
-		Short: "Convert a model of LightGBM, XGBoost, CatBoost or scikit-learn to ONNX, and prove it equal",
-		Long: `Convert writes a tree ensemble as an ONNX file: from LightGBM's text, XGBoost's JSON or
-UBJSON, CatBoost's JSON, what joblib.dump or pickle.dump wrote of scikit-learn, or
-attune's own JSON. The file is run by ONNX Runtime beside the native model, on rows that
-are made to meet each threshold from both sides, or on yours, and is only left where the
-two agree.
+		Short: "Convert a LightGBM, XGBoost, CatBoost or scikit-learn model to ONNX, and check that it predicts the same",
+		Long: `Convert reads a tree ensemble and writes it to an ONNX file. It reads LightGBM's text,
+XGBoost's JSON and UBJSON, CatBoost's JSON, scikit-learn models saved with joblib.dump or
+pickle.dump, and attune's own JSON.
 
-Of scikit-learn, 0.24 and later, it reads decision trees, random forests, extra trees,
-gradient boosting and histogram gradient boosting, and isolation forests, whose output is
-the anomaly score from 0 to 1. Their files are programs to Python: here they are read as
-data, and nothing in them is executed. A pipeline's or a search's model is to be dumped by
-itself.
+Before it keeps the file, convert runs it in ONNX Runtime and compares its predictions
+with those of the model itself: on rows that it makes on both sides of every threshold, or
+on yours (--rows). If they differ by more than the tolerance, the file is removed.
 
-It needs ONNX Runtime: attune setup onnxruntime fetches it.`,
+From scikit-learn 0.24 and later it reads decision trees, random forests, extra trees,
+gradient boosting, histogram gradient boosting and isolation forests, whose output is the
+anomaly score from 0 to 1. Python runs such files as programs. Convert reads them as data
+and executes nothing. To convert the model inside a pipeline or a search, save that model
+by itself.
+
+Convert needs ONNX Runtime. Install it with: attune setup onnxruntime`,
 		Example: `  attune convert lightgbm.txt --output model.onnx
   attune convert xgboost.json --output model.onnx --form compatible --rows held-out.csv
   attune convert forest.joblib --output model.onnx

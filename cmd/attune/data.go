@@ -26,16 +26,16 @@ type source struct {
 // flags adds those that say how data are read.
 func (s *source) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&s.File, "data", "", "CSV `file` of the series, with a header")
+	f.StringVar(&s.File, "data", "", "CSV `file` with a header and a row for each time step")
 	f.StringVar(&s.Target, "target", "", "`column` to forecast")
 	f.StringVar(&s.Time, "time", "", "`column` of the time stamps; '' is the one without a name (default: the only column with time stamps)")
-	f.StringVar(&s.ID, "id", "", "`column` that tells several series apart")
-	f.StringSliceVar(&s.Past, "past", nil, "`columns` to learn from that are known as late as the target")
-	f.StringSliceVar(&s.Known, "known", nil, "`columns` to learn from that are known in advance, as holidays are")
-	f.Var(text{&s.Freq}, "freq", "`step` of the series: month, 15 minutes, W, ... (default: found in the stamps)")
-	f.StringVar(&s.Layout, "layout", "", "how time stamps are written, as in %d/%m/%Y (default: recognised)")
-	f.StringVar((*string)(&s.Fill), "fill", "", "what missing values become: carry (the last before), interpolate, or keep (stay missing); default: an error")
-	f.BoolVar(&s.Sort, "sort", false, "rows may come in any order of time")
+	f.StringVar(&s.ID, "id", "", "`column` that names the series, if the file has several")
+	f.StringSliceVar(&s.Past, "past", nil, "further `columns` to learn from, whose future values are unknown")
+	f.StringSliceVar(&s.Known, "known", nil, "further `columns` to learn from, whose future values are known, such as holidays")
+	f.Var(text{&s.Freq}, "freq", "`interval` from row to row: month, 15 minutes, W, ... (default: inferred from the time stamps)")
+	f.StringVar(&s.Layout, "layout", "", "`format` of the time stamps, such as %d/%m/%Y (default: recognised)")
+	f.StringVar((*string)(&s.Fill), "fill", "", "how to fill missing values: carry (repeat the last value), interpolate (draw a line) or keep (leave them missing); default: fail")
+	f.BoolVar(&s.Sort, "sort", false, "sort the rows by time first")
 	complete(cmd, "fill", "carry", "interpolate", "keep")
 }
 
@@ -58,7 +58,7 @@ func (s source) read() (forecast.Frame, source, error) {
 	}
 	frame, err := s.ReadFile(s.File)
 	if err != nil && errors.Is(err, forecast.ErrDuplicate) && s.ID == "" {
-		return nil, s, fmt.Errorf("%w: if there are several series, name the column that tells them apart with --id", err)
+		return nil, s, fmt.Errorf("%w: if there are several series, name the column of their ids with --id", err)
 	}
 	if err != nil {
 		return nil, s, err
@@ -92,7 +92,7 @@ func (s source) look() (source, error) {
 		rows = append(rows, slices.Clone(row))
 	}
 	if s.Target == "" {
-		return s, fmt.Errorf("which column is to be forecast? Say it with --target: there are %s", csvfile.Names(in.Header))
+		return s, fmt.Errorf("which column to forecast? Name it with --target: there are %s", csvfile.Names(in.Header))
 	}
 	k := -1
 	switch {
@@ -167,14 +167,14 @@ func (s source) stamps(header []string, rows [][]string) (int, error) {
 		for _, k := range sure {
 			names = append(names, header[k])
 		}
-		return 0, fmt.Errorf("%s could be the time stamps: say which with --time", csvfile.Names(names))
+		return 0, fmt.Errorf("%s could be the time stamps: choose one with --time", csvfile.Names(names))
 	case s.Layout != "":
-		return 0, fmt.Errorf("no column has time stamps as --layout %s says: there are %s", quote(s.Layout), csvfile.Names(header))
+		return 0, fmt.Errorf("no column has time stamps in the format --layout %s: there are %s", quote(s.Layout), csvfile.Names(header))
 	case len(either) > 0:
-		return 0, fmt.Errorf("column %q has dates like %s: say whether the day comes first, with --layout %%d/%%m/%%Y, or the month, with --layout %%m/%%d/%%Y",
+		return 0, fmt.Errorf("column %q has dates like %s: say with --layout which comes first: the day, %%d/%%m/%%Y, or the month, %%m/%%d/%%Y",
 			header[either[0]], rows[0][either[0]])
 	}
-	return 0, fmt.Errorf("no column has time stamps that are recognised: name it with --time, and say how they are written with --layout, as in --layout %%d/%%m/%%Y: there are %s",
+	return 0, fmt.Errorf("no column has time stamps that attune recognises: name the column with --time and their format with --layout, such as --layout %%d/%%m/%%Y: there are %s",
 		csvfile.Names(header))
 }
 

@@ -33,18 +33,18 @@ type exporter struct {
 func (e *exporter) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&e.output, "output", "", "ONNX `file` to write; it appears when it has passed")
-	f.StringVar(&e.form, "form", "exact", "exact: in double precision; compatible: in single precision, for runtimes since 2023")
+	f.StringVar(&e.output, "output", "", "ONNX `file` to write; it appears once it has passed the comparison")
+	f.StringVar(&e.form, "form", "exact", "`precision`: exact (double) or compatible (single, for ONNX Runtime since 2023)")
 	complete(cmd, "form", "exact", "compatible")
 	f.Float64Var(&e.gate.RTol, "rtol", 0, "relative `tolerance` (default 1e-3, or 0 with --atol)")
-	f.Float64Var(&e.gate.ATol, "atol", 0, "absolute `tolerance`, besides (default 1e-4, or 0 with --rtol)")
-	f.Float64Var(&e.gate.Beyond, "beyond", 0, "`share` of the values that may be beyond the tolerance (default 0; 0.01 in the form compatible)")
-	f.BoolVar(&e.gate.Equal, "equal", false, "predictions are to be equal, bit for bit")
-	f.BoolVar(&e.keepFailed, "keep-failed", false, "keep a model that does not pass, as NAME.failed.onnx")
-	f.StringVar(&e.report, "report", "", "JSON `file` for the comparison with the native model")
-	f.StringVar(&e.registry, "registry", "", "`folder` of a registry of models to put it into, too")
+	f.Float64Var(&e.gate.ATol, "atol", 0, "absolute `tolerance`, added to the relative one (default 1e-4, or 0 with --rtol)")
+	f.Float64Var(&e.gate.Beyond, "beyond", 0, "`share` of the values that may exceed the tolerance (default 0; 0.01 with --form compatible)")
+	f.BoolVar(&e.gate.Equal, "equal", false, "require predictions that are equal bit for bit")
+	f.BoolVar(&e.keepFailed, "keep-failed", false, "keep a file that does not pass, as NAME.failed.onnx")
+	f.StringVar(&e.report, "report", "", "JSON `file` to write the comparison to")
+	f.StringVar(&e.registry, "registry", "", "`folder` of a model registry to add the file to")
 	f.StringVar(&e.name, "name", "", "`name` of the model in the registry")
-	f.BoolVar(&e.promote, "promote", false, "make it the live version of the registry")
+	f.BoolVar(&e.promote, "promote", false, "make it the live version in the registry")
 	must(cmd.MarkFlagRequired("output"))
 }
 
@@ -133,12 +133,15 @@ func exportCommand() *cobra.Command {
 	var e exportONNX
 	cmd := &cobra.Command{
 		Use:   "export",
-		Short: "Export the best model of a study to ONNX, and prove it equal",
-		Long: `Export writes the best model of a study as an ONNX file that forecasts from raw values to
-raw values: features and transforms are in it. The file is run by ONNX Runtime on windows
-of the data beside the native model, and is only left where the two agree.
+		Short: "Export the best model of a study to ONNX, and check that it predicts the same",
+		Long: `Export writes the best model of a study to an ONNX file. The file takes raw values and
+returns forecasts: it includes the features and the transforms.
 
-It needs ONNX Runtime: attune setup onnxruntime fetches it.`,
+Before it keeps the file, export runs it in ONNX Runtime and compares its forecasts with
+those of the model itself, on windows of the data. If they differ by more than the
+tolerance, the file is removed.
+
+Export needs ONNX Runtime. Install it with: attune setup onnxruntime`,
 		Example: `  attune export --output model.onnx
   attune export --storage attune.db --study airpassengers-passengers/lightgbm --output model.onnx --form compatible
   attune export --output model.onnx --registry models --name passengers --promote`,
@@ -149,10 +152,10 @@ It needs ONNX Runtime: attune setup onnxruntime fetches it.`,
 	}
 	storageFlags(cmd, &e.storage, &e.study)
 	e.flags(cmd)
-	cmd.Flags().StringVar(&e.data, "data", "", "CSV `file` of other data to compare on (default: what the study was made with)")
-	cmd.Flags().StringVar(&e.quant, "quantize", "", "make a network smaller, within a tenth of the spread unless tolerances are given: fp16, int8")
+	cmd.Flags().StringVar(&e.data, "data", "", "CSV `file` with data to compare on (default: the data that the study was made with)")
+	cmd.Flags().StringVar(&e.quant, "quantize", "", "make a network smaller: `fp16 or int8`; the default tolerance is then a tenth of the predictions' standard deviation")
 	complete(cmd, "quantize", "fp16", "int8")
-	cmd.Flags().IntVar(&e.windows, "windows", 200, "`number` of windows of the data to compare on, at most")
+	cmd.Flags().IntVar(&e.windows, "windows", 200, "maximum `number` of windows to compare on")
 	return cmd
 }
 

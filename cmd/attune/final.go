@@ -69,7 +69,7 @@ func unfitNote(better []unfit, taken int) string {
 	if len(better) > 1 {
 		trials = fmt.Sprintf("%d better trials", len(better))
 	}
-	return fmt.Sprintf("the model is that of trial %d, since %s cannot be fitted to all data: %s", taken, trials, better[0].Error)
+	return fmt.Sprintf("the model is from trial %d, because %s cannot be fitted to all data: %s", taken, trials, better[0].Error)
 }
 
 // fit returns the model of a trial, fitted to all data that the study was made with, and
@@ -112,7 +112,7 @@ func (s *jobStudy) path() string { return modelPath(s.storage, s.Name()) }
 func (s *jobStudy) task(threads int) (*tune.Task, error) {
 	frame, err := s.read()
 	if err != nil {
-		return nil, fmt.Errorf("study %q: its best model is yet to be fitted to the data that it was tuned on: %w", s.Name(), err)
+		return nil, fmt.Errorf("study %q: its best model must be fitted to the data first: %w", s.Name(), err)
 	}
 	family := s.family
 	if family == nil {

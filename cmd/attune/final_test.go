@@ -43,9 +43,9 @@ func TestUnfit(t *testing.T) {
 			t.Parallel()
 			dir, optimize := growing(t, last)
 			first := succeed(t, dir, optimize...)
-			assert.Regexp(t, `\nlightgbm: the model is that of trial \d, since a?\d? ?better trials? cannot be fitted to all data: refit trial \d: from 2000-01-01: log: value 149 is `, first)
+			assert.Regexp(t, `\nlightgbm: the model is from trial \d, because a?\d? ?better trials? cannot be fitted to all data: refit trial \d: from 2000-01-01: log: value 149 is `, first)
 			assert.Regexp(t, `\nlightgbm +\d\S+ +\d\S+ `, first, "it has scores, on the test span too")
-			assert.Contains(t, first, "\nmodel, fitted to all data: attune.db.models/model-y-y%2Flightgbm.json\n")
+			assert.Contains(t, first, "\nbest model, fitted to all data: attune.db.models/model-y-y%2Flightgbm.json\n")
 			assert.Equal(t, first, succeed(t, dir, optimize...), "once more")
 			var report struct {
 				Winner string
@@ -70,7 +70,7 @@ func TestUnfit(t *testing.T) {
 				require.NoError(t, json.Unmarshal([]byte(succeed(t, dir, "best", "--format", "json")), &best))
 				assert.Equal(t, best, r.Params)
 			}
-			assert.Contains(t, succeed(t, dir, "best"), "the model is that of trial ")
+			assert.Contains(t, succeed(t, dir, "best"), "the model is from trial ")
 			forecast := succeed(t, dir, "predict")
 			assert.Len(t, strings.Split(forecast, "\n"), 1+12+1)
 			require.NoError(t, os.RemoveAll(filepath.Join(dir, "attune.db.models")))
@@ -93,7 +93,7 @@ func TestUnfitStudy(t *testing.T) {
 	out := succeed(t, dir, optimize...)
 	assert.Regexp(t, `\nlightgbm +[0-9.]+ +- +- +- +- +2 `, out, "its best score, and no test")
 	assert.Contains(t, out, "\n"+`study "y-y/lightgbm": none of its 2 complete trials can be fitted to all data: refit trial `)
-	assert.Contains(t, out, "\nmodel, fitted to all data: attune.db.models/model-y-y%2Fxgboost.json\n")
+	assert.Contains(t, out, "\nbest model, fitted to all data: attune.db.models/model-y-y%2Fxgboost.json\n")
 	assert.Equal(t, out, succeed(t, dir, optimize...), "once more")
 	assert.Len(t, strings.Split(succeed(t, dir, "predict"), "\n"), 1+12+1, "with xgboost")
 	o := attune(t, dir, "predict", "--study", "y-y/lightgbm")
@@ -130,12 +130,12 @@ func TestTableInTheEnd(t *testing.T) {
 		}
 		o := attune(t, dir, optimize...)
 		assert.Equal(t, 1, o.code)
-		assert.Contains(t, o.stderr, `attune: study "y-y/lightgbm": the model fitted to all data could not be kept: `)
+		assert.Contains(t, o.stderr, `attune: study "y-y/lightgbm": the model fitted to all data could not be saved: `)
 		assert.Regexp(t, `\nlightgbm +\d\S+ +\d\S+ `, o.stdout, "it has scores, on the test span too")
 		assert.NotContains(t, o.stdout, "attune predict")
 		o = attune(t, dir, "predict")
 		assert.Zero(t, o.code, o.stderr)
-		assert.Contains(t, o.stderr, "the model could not be kept, and will be fitted anew the next time: ")
+		assert.Contains(t, o.stderr, "the model could not be saved and will be fitted again next time: ")
 	})
 	t.Run("the metric has no value on the test span", func(t *testing.T) {
 		t.Parallel()

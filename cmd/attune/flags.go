@@ -9,7 +9,7 @@ import (
 
 // formatFlag adds --format, whose default is the first of the values.
 func formatFlag(cmd *cobra.Command, format *string, values ...string) {
-	cmd.Flags().StringVar(format, "format", values[0], strings.Join(values, ", "))
+	cmd.Flags().StringVar(format, "format", values[0], "output `format`: "+strings.Join(values, ", "))
 	complete(cmd, "format", values...)
 }
 

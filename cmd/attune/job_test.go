@@ -70,7 +70,7 @@ func TestVersion1(t *testing.T) {
 	}
 	otherwise := func() {
 		t.Helper()
-		refused("was made with --horizon 12, and now it is 6: go back to that, or take another --name", "--horizon", "6")
+		refused("was made with --horizon 12, and now it is 6: use that value again, or take another --name", "--horizon", "6")
 		refused("was made with --metric mape, and now it is mae", "--metric", "mae")
 		refused("was made with --fixed ", "--fixed", "max_bin=31")
 		refused("was made with --test 12, and now it is 6", "--test", "6")
@@ -87,7 +87,7 @@ func TestVersion1(t *testing.T) {
 	assert.Len(t, strings.Split(forecast, "\n"), 1+12+1)
 	o := attune(t, dir, optimize...)
 	require.Zero(t, o.code, o.stderr)
-	assert.Contains(t, o.stderr, "resuming: 2 trials are there, 1 to go")
+	assert.Contains(t, o.stderr, "resuming: 2 trials are done, 1 to go")
 
 	attrs := attributes(t, dir)
 	note, _ = attrs.Get(noteKey)
@@ -97,7 +97,7 @@ func TestVersion1(t *testing.T) {
 	}
 	record, _ := attrs.Get(model.RecordKey)
 	assert.Contains(t, record.JSON, `{"kind": "lightgbm", "metric": "mape", "fixed": {"transform": "diff", "num_leaves": 4}, "horizon": 12, "windows": 2, "step": 6, `)
-	assert.Contains(t, attune(t, dir, optimize...).stderr, "all of 3 trials are there")
+	assert.Contains(t, attune(t, dir, optimize...).stderr, "all 3 trials are done")
 	otherwise()
 }
 
@@ -109,7 +109,7 @@ func TestJobs(t *testing.T) {
 	succeed(t, dir, optimize...)
 	assert.Contains(t, succeed(t, dir, "best"), "study air-passengers/", "the best of both")
 	succeed(t, dir, append(optimize, "--test", "6", "--name", "other")...)
-	assert.Contains(t, attune(t, dir, "best").stderr, "attune.db holds studies of different things: choose one with --study: ")
+	assert.Contains(t, attune(t, dir, "best").stderr, "attune.db holds studies of different data or forecasts: choose one with --study: ")
 }
 
 // A study that was interrupted before its job was written gets it.

@@ -71,9 +71,9 @@ func (s *jobStudy) read() (forecast.Frame, error) {
 			return frame, nil
 		}
 		if err == nil {
-			err = fmt.Errorf("%s has changed since: say with --data where it is as it was", file)
+			err = fmt.Errorf("%s has changed: name the unchanged data with --data", file)
 		} else if errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("%w: say with --data where it is", err)
+			err = fmt.Errorf("%w: name the file with --data", err)
 		}
 		first = cmp.Or(first, err)
 	}
@@ -111,7 +111,7 @@ func (s *jobStudy) use(ctx context.Context, stderr io.Writer) (tune.Model, error
 	case err != nil && m.Forecaster == nil:
 		return m, err
 	case err != nil:
-		warn(stderr, fmt.Errorf("the model could not be kept, and will be fitted anew the next time: %w", err))
+		warn(stderr, fmt.Errorf("the model could not be saved and will be fitted again next time: %w", err))
 	}
 	if doubt := s.doubt(ctx, m.Trial); doubt != nil {
 		warn(stderr, doubt)

@@ -64,11 +64,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 func command() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "attune",
-		Short: "Tune forecasters on your data, and forecast with the best",
-		Long: `Attune searches the hyperparameters of forecasting models for what forecasts your
-series best, keeps the best models, and forecasts with them.
+		Short: "Tune forecasting models on your data, and forecast with the best one",
+		Long: `Attune searches for the hyperparameters with which a model forecasts your series best.
+It compares the tuned models with simple baselines, keeps the best model, and forecasts
+with it.
 
-Studies are kept in a SQLite file that Python's Optuna and optuna-dashboard read, too.`,
+All trials are stored in a SQLite file, which Optuna and optuna-dashboard can open too.`,
 		Example: `  attune optimize --data data/airpassengers.csv --target passengers
   attune predict --output forecast.csv --plot forecast.svg
   attune best --format json`,

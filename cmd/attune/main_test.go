@@ -124,13 +124,13 @@ func TestTour(t *testing.T) {
 	t.Run("again", func(t *testing.T) {
 		again := attune(t, dir, optimize...)
 		require.Zero(t, again.code, again.stderr)
-		assert.Contains(t, again.stderr, "air-passengers/lightgbm: all of 4 trials are there")
+		assert.Contains(t, again.stderr, "air-passengers/lightgbm: all 4 trials are done")
 		assert.Equal(t, first.stdout, again.stdout)
 	})
 	t.Run("more", func(t *testing.T) {
 		o := attune(t, dir, append(optimize, "--trials", "6", "--json")...)
 		require.Zero(t, o.code, o.stderr)
-		assert.Contains(t, o.stderr, "air-passengers/lightgbm: resuming: 4 trials are there, 2 to go")
+		assert.Contains(t, o.stderr, "air-passengers/lightgbm: resuming: 4 trials are done, 2 to go")
 		var report struct {
 			Winner string
 			Rows   []struct {
@@ -184,7 +184,7 @@ func TestTour(t *testing.T) {
 	})
 	forecast := succeed(t, dir, "predict")
 	t.Run("not to be trusted", func(t *testing.T) {
-		doubt := regexp.MustCompile(`worse than the baseline seasonal naive \+ drift with [0-9.]+: do not trust it yet`)
+		doubt := regexp.MustCompile(`which is worse than the baseline seasonal naive \+ drift \([0-9.]+\): do not trust it yet`)
 		require.Regexp(t, doubt, first.stdout)
 		assert.Regexp(t, `^attune: warning: on the test span lightgbm had mape [0-9.]+, `+doubt.String()+`\n$`, attune(t, dir, "predict").stderr)
 	})
@@ -206,18 +206,18 @@ func TestTour(t *testing.T) {
 	model := "attune.db.models/model-air-passengers%2Flightgbm.json"
 	t.Run("predict with a file", func(t *testing.T) {
 		assert.Equal(t, forecast, succeed(t, dir, "predict", "--model", model, "--data", "air.csv"))
-		assert.Contains(t, attune(t, dir, "predict", "--model", model).stderr, "attune: --model: say with --data what it is to continue")
+		assert.Contains(t, attune(t, dir, "predict", "--model", model).stderr, "attune: --model: name the data to continue with --data")
 		assert.Contains(t, attune(t, dir, "predict", "--model", "air.csv", "--data", "air.csv").stderr, "attune: no model file: air.csv: its first line is not JSON")
 	})
 	t.Run("data that are elsewhere", func(t *testing.T) {
 		file := filepath.Join(dir, "air.csv")
 		require.NoError(t, os.Rename(file, filepath.Join(dir, "moved.csv")))
-		missing := file + ": no such file or directory: say with --data where it is\n"
+		missing := file + ": no such file or directory: name the file with --data\n"
 		for _, command := range [][]string{{"predict"}, {"export", "--output", "never.onnx"}} {
 			assert.Contains(t, attune(t, dir, command...).stderr, "\nattune: "+missing)
 		}
 		require.NoError(t, os.Remove(filepath.Join(dir, filepath.FromSlash(model))))
-		assert.Contains(t, attune(t, dir, "predict").stderr, "its best model is yet to be fitted to the data that it was tuned on: "+missing)
+		assert.Contains(t, attune(t, dir, "predict").stderr, "its best model must be fitted to the data first: "+missing)
 		assert.Equal(t, forecast, succeed(t, dir, "predict", "--data", "moved.csv"), "the model is fitted once more")
 		require.NoError(t, os.Rename(filepath.Join(dir, "moved.csv"), file))
 	})
@@ -228,7 +228,7 @@ func TestTour(t *testing.T) {
 		o := attune(t, dir, "predict")
 		assert.Zero(t, o.code, o.stderr)
 		assert.Equal(t, forecast, o.stdout)
-		assert.Contains(t, o.stderr, "attune: warning: the model could not be kept, and will be fitted anew the next time: ")
+		assert.Contains(t, o.stderr, "attune: warning: the model could not be saved and will be fitted again next time: ")
 		require.NoError(t, os.Remove(folder))
 		require.NoError(t, os.Rename(aside, folder))
 	})
@@ -247,19 +247,19 @@ func TestTour(t *testing.T) {
 		assert.Regexp(t, `^1961-04,`, next[1])
 		o := attune(t, dir, optimize...)
 		assert.Equal(t, 1, o.code)
-		assert.Contains(t, o.stderr, `study "air-passengers/lightgbm" was made with other data (144 rows, 1949-01 to 1960-12; now 147 rows, 1949-01 to 1961-03): scores of the two do not compare, so take another --name`)
+		assert.Contains(t, o.stderr, `study "air-passengers/lightgbm" was made with other data (144 rows, 1949-01 to 1960-12; now 147 rows, 1949-01 to 1961-03): their scores are not comparable: take another --name`)
 	})
 	t.Run("other values", func(t *testing.T) {
 		require.NoError(t, os.WriteFile(data, bytes.Replace(old, []byte(",112\n"), []byte(",113\n"), 1), 0o644))
 		o := attune(t, dir, optimize...)
-		assert.Contains(t, o.stderr, `was made with other values in the data (144 rows, 1949-01 to 1960-12, as now): scores of the two do not compare, so take another --name`)
+		assert.Contains(t, o.stderr, `was made with other values in the data (144 rows, 1949-01 to 1960-12, as now): their scores are not comparable: take another --name`)
 	})
 	require.NoError(t, os.WriteFile(data, old, 0o644))
 	for name, tc := range map[string]struct {
 		args []string
 		want string
 	}{
-		"another horizon":  {[]string{"--horizon", "6"}, `was made with --horizon 12, and now it is 6: go back to that, or take another --name`},
+		"another horizon":  {[]string{"--horizon", "6"}, `was made with --horizon 12, and now it is 6: use that value again, or take another --name`},
 		"other windows":    {[]string{"--windows", "2"}, `was made with --windows 9, and now it is 2`},
 		"another metric":   {[]string{"--metric", "mae"}, `was made with --metric mape, and now it is mae`},
 		"another test":     {[]string{"--test", "6"}, `was made with --test 12, and now it is 6`},
@@ -282,7 +282,7 @@ func TestTour(t *testing.T) {
 		o := attune(t, dir, append(optimize, "--name", "b", "--test", "0")...)
 		require.Zero(t, o.code, o.stderr)
 		assert.NotContains(t, o.stdout, "; test:")
-		assert.Contains(t, attune(t, dir, "best").stderr, "attune: attune.db holds studies of different things: choose one with --study: air-passengers/lightgbm, b/lightgbm")
+		assert.Contains(t, attune(t, dir, "best").stderr, "attune: attune.db holds studies of different data or forecasts: choose one with --study: air-passengers/lightgbm, b/lightgbm")
 		assert.Contains(t, attune(t, dir, "best", "--study", "c").stderr, "attune: --study c: want one of air-passengers/lightgbm, b/lightgbm")
 		assert.Contains(t, succeed(t, dir, "__complete", "best", "--study", ""), "air-passengers/lightgbm\nb/lightgbm\n")
 	})
@@ -304,7 +304,7 @@ func TestTour(t *testing.T) {
 	t.Run("no time", func(t *testing.T) {
 		o := attune(t, dir, append(optimize, "--name", "c", "--timeout", "1ns")...)
 		assert.Equal(t, 1, o.code)
-		assert.Contains(t, o.stderr, `study "c/lightgbm": no trial was complete within --timeout 1ns: give it more`)
+		assert.Contains(t, o.stderr, `study "c/lightgbm": no trial was completed within --timeout 1ns: give it more`)
 	})
 	if runtime.GOOS == "linux" {
 		t.Run("a full disk", func(t *testing.T) {
@@ -350,13 +350,13 @@ func TestMissing(t *testing.T) {
 	require.Zero(t, o.code, o.stderr)
 	assert.Regexp(t, `\nlstm +- +- +- +- +0 +0 +10 +0s +-\n`, o.stdout)
 	assert.Contains(t, o.stdout, "\n"+`study "air-passengers/lstm": too many failures in a row: 10, the last of them trial 9: `)
-	assert.Contains(t, o.stdout, "\nmodel, fitted to all data: attune.db.models/model-air-passengers%2Flightgbm.json\n")
+	assert.Contains(t, o.stdout, "\nbest model, fitted to all data: attune.db.models/model-air-passengers%2Flightgbm.json\n")
 	assert.FileExists(t, filepath.Join(dir, "attune.db.models", "model-air-passengers%2Flightgbm.json"))
 	o = attune(t, dir, append(optimize, "--models", "nlinear", "--name", "b", "--timeout", "1ns")...)
 	assert.Equal(t, 1, o.code, "no model has a trial")
 	assert.Empty(t, o.stdout)
-	assert.Equal(t, `attune: study "b/lightgbm": no trial was complete within its share of --timeout 1ns, which was 0s: give it more; `+
-		`study "b/nlinear": no trial was complete within its share of --timeout 1ns, which was 0s: give it more`+"\n", o.stderr)
+	assert.Equal(t, `attune: study "b/lightgbm": no trial was completed within its share of --timeout 1ns, which was 0s: give it more; `+
+		`study "b/nlinear": no trial was completed within its share of --timeout 1ns, which was 0s: give it more`+"\n", o.stderr)
 
 	var report struct {
 		Winner string
@@ -371,7 +371,7 @@ func TestMissing(t *testing.T) {
 	out := succeed(t, dir, append(optimize, "--models", "nlinear", "--trials", "50", "--timeout", "1ns", "--json")...)
 	require.NoError(t, json.Unmarshal([]byte(out), &report))
 	assert.Equal(t, "air-passengers/lightgbm", report.Winner, "whose trials are of the first run")
-	const ranOut = "lightgbm: --timeout ran out: 46 of 50 trials were not made"
+	const ranOut = "lightgbm: --timeout ran out: 46 of 50 trials were not run"
 	assert.Contains(t, report.Notes, ranOut)
 	for _, r := range report.Rows {
 		if r.Name == "lightgbm" {
@@ -380,14 +380,14 @@ func TestMissing(t *testing.T) {
 		}
 	}
 	o = attune(t, dir, append(optimize, "--models", "nlinear", "--trials", "50", "--timeout", "1ns", "--quiet=false")...)
-	assert.Contains(t, o.stderr, "\nair-passengers/lightgbm: resuming: 4 trials are there, 46 to go\n")
+	assert.Contains(t, o.stderr, "\nair-passengers/lightgbm: resuming: 4 trials are done, 46 to go\n")
 	assert.Contains(t, o.stderr, "\n"+ranOut+"\n")
 	assert.Contains(t, o.stdout, "\n"+ranOut+"\n")
 	assert.Regexp(t, `\nlightgbm .* 4 of 50 `, o.stdout)
 	last := report.Rows[len(report.Rows)-1]
 	assert.Equal(t, "nlinear", last.Name)
 	assert.Nil(t, last.Best)
-	assert.Contains(t, last.Error, `study "air-passengers/nlinear": no trial was complete within its share of --timeout 1ns`)
+	assert.Contains(t, last.Error, `study "air-passengers/nlinear": no trial was completed within its share of --timeout 1ns`)
 	assert.Contains(t, report.Notes, last.Error)
 }
 
@@ -478,7 +478,7 @@ func TestPrintSpace(t *testing.T) {
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	assert.Len(t, left, 1)
-	assert.Equal(t, "attune: --print-space: which of lstm, tcn? Say it with --models\n", attune(t, dir, append(args, "--models", "tcn")...).stderr)
+	assert.Equal(t, "attune: --print-space: which model? Choose one with --models: lstm, tcn\n", attune(t, dir, append(args, "--models", "tcn")...).stderr)
 }
 
 func TestResume(t *testing.T) {
@@ -490,7 +490,7 @@ func TestResume(t *testing.T) {
 		code   int
 		stderr string
 	}{
-		"interrupted": {os.Interrupt, 130, "attune: interrupted: air-passengers/lightgbm keeps its trials: the same command goes on where this one stopped"},
+		"interrupted": {os.Interrupt, 130, "attune: interrupted: air-passengers/lightgbm keeps its trials: run the same command again to resume"},
 		"killed":      {os.Kill, -1, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -532,7 +532,7 @@ func TestResume(t *testing.T) {
 			total := []string{"--trials", strconv.Itoa(were + 2)}
 			o := attune(t, dir, append(optimize, total...)...)
 			require.Zero(t, o.code, o.stderr)
-			assert.Contains(t, o.stderr, "resuming: "+strconv.Itoa(were)+" trials are there, 2 to go")
+			assert.Contains(t, o.stderr, "resuming: "+strconv.Itoa(were)+" trials are done, 2 to go")
 			require.NoError(t, json.Unmarshal([]byte(succeed(t, dir, "studies", "--format", "json")), &list))
 			assert.GreaterOrEqual(t, list[0].Complete, were+2)
 			assert.LessOrEqual(t, list[0].Complete, were+3, "a dead worker's trial may come on top")
@@ -566,7 +566,7 @@ func TestBadInput(t *testing.T) {
 		"a ragged row":        {line8("1949-07,148,1"), nil, "air.csv: line 8: wrong number of fields: 3, while the header has 2"},
 		"a quote left open":   {line8(`1949-07,"148`), nil, `air.csv: line 8: extraneous or missing " in quoted-field`},
 		"dates out of order":  {edit(func(l []string) []string { l[7], l[8] = l[8], l[7]; return l }), nil, `air.csv: line 9: column "month": "1949-07-01": out of order: after 1949-08-01 in line 8: sort the rows, or give --sort`},
-		"a date twice":        {edit(func(l []string) []string { l[8] = l[7]; return l }), nil, `air.csv: line 9: column "month": "1949-07-01": duplicate of line 8: if there are several series, name the column that tells them apart with --id`},
+		"a date twice":        {edit(func(l []string) []string { l[8] = l[7]; return l }), nil, `air.csv: line 9: column "month": "1949-07-01": duplicate of line 8: if there are several series, name the column of their ids with --id`},
 		"a gap":               {edit(func(l []string) []string { return append(l[:7], l[9:]...) }), nil, `air.csv: line 8: column "month": "1949-09-01": a gap before it: 1949-07-01 is missing (2 in all, at a frequency of month): fill it with --fill carry, interpolate or keep`},
 		"a date that is none": {line8("soon,148"), nil, `air.csv: line 8: column "month": "soon": not a time of the form YYYY-MM`},
 		"a constant target": {edit(func(l []string) []string {
@@ -583,32 +583,32 @@ func TestBadInput(t *testing.T) {
 		"an infinite number":   {line8("1949-07,inf"), nil, `air.csv: line 8: column "passengers": "inf": not a finite number`},
 		"no rows":              {lines[0] + "\n", nil, "air.csv: there are no rows after the header"},
 		"nothing":              {"", nil, "air.csv: there are no rows"},
-		"no time stamps":       {"shop,passengers\na,1\nb,2\n", nil, `air.csv: no column has time stamps that are recognised: name it with --time, and say how they are written with --layout, as in --layout %d/%m/%Y: there are "shop", "passengers"`},
-		"another layout":       {string(good), []string{"--layout", "%d.%m.%Y"}, `air.csv: no column has time stamps as --layout %d.%m.%Y says: there are "month", "passengers"`},
+		"no time stamps":       {"shop,passengers\na,1\nb,2\n", nil, `air.csv: no column has time stamps that attune recognises: name the column with --time and their format with --layout, such as --layout %d/%m/%Y: there are "shop", "passengers"`},
+		"another layout":       {string(good), []string{"--layout", "%d.%m.%Y"}, `air.csv: no column has time stamps in the format --layout %d.%m.%Y: there are "month", "passengers"`},
 		"not that layout":      {string(good), []string{"--layout", "02.01.2006", "--time", "month"}, `air.csv: line 2: column "month": "1949-01": not a time of the form DD.MM.YYYY`},
 		"a day too many":       {"day,passengers\n31.01.2020,1\n30.02.2020,2\n01.03.2020,3\n", nil, `air.csv: line 3: column "day": "30.02.2020": not a time of the form DD.MM.YYYY: day out of range`},
 		"no name, and named":   {string(good), []string{"--time", ""}, `air.csv: line 1: column not found: there are "month", "passengers"`},
-		"days or months first": {"day,passengers\n01/02/2020,1\n01/03/2020,2\n", nil, `air.csv: column "day" has dates like 01/02/2020: say whether the day comes first, with --layout %d/%m/%Y, or the month, with --layout %m/%d/%Y`},
+		"days or months first": {"day,passengers\n01/02/2020,1\n01/03/2020,2\n", nil, `air.csv: column "day" has dates like 01/02/2020: say with --layout which comes first: the day, %d/%m/%Y, or the month, %m/%d/%Y`},
 		"steps of all kinds":   {"day,passengers\n2020-01-01,1\n2020-01-29,2\n2020-02-10,3\n", nil, `air.csv: column "day": infer the frequency: no frequency: the stamps are from 12 days to 28 days apart: state the frequency, if there is one`},
 		"gzip":                 {"\x1f\x8b\x08\x00", nil, "air.csv: the file is compressed by gzip: decompress it first"},
 		"a ZIP archive":        {"PK\x03\x04\x14\x00", nil, "air.csv: the file is a ZIP archive or an Excel workbook: unpack it, or save the sheet as CSV"},
 		"UTF-16, unmarked":     {"m\x00o\x00n\x00,\x00y\x00\n\x00", nil, "air.csv: the text is UTF-16: save it as UTF-8"},
 		"old Macs":             {strings.ReplaceAll(string(good), "\n", "\r"), nil, "air.csv: the lines end with carriage returns, as on old Macs: save it with line feeds"},
 		"binary":               {"\x7fELF\x02\x01\x01\x00", nil, "air.csv: the file is binary: want text, comma-separated values in UTF-8"},
-		"two of time stamps":   {"day,month,passengers\n2020-01-01,2020-01,1\n2020-01-02,2020-02,3\n", nil, `air.csv: "day", "month" could be the time stamps: say which with --time`},
+		"two of time stamps":   {"day,month,passengers\n2020-01-01,2020-01,1\n2020-01-02,2020-02,3\n", nil, `air.csv: "day", "month" could be the time stamps: choose one with --time`},
 		"American dates":       {"day,passengers\n01/02/2020,1\n01/03/2020,2\n", []string{"--time", "day"}, `air.csv: line 2: column "day": "01/02/2020": not a time in a layout known here: say how it is written with --layout, as in --layout 02/01/2006`},
 		"a line without end":   {string(good) + strings.Repeat("x", 17<<20), nil, "air.csv: line 146: longer than 16 MiB: the end of the line is missing, or that of a quote"},
 		"a device":             {string(good), []string{"--data", os.DevNull}, os.DevNull + ": a device or a pipe: want a file"},
 		"UTF-16":               {"\xff\xfem\x00o\x00", nil, "air.csv: the text is UTF-16: save it as UTF-8"},
-		"no target":            {string(good), []string{"--target", ""}, `air.csv: which column is to be forecast? Say it with --target: there are "month", "passengers"`},
+		"no target":            {string(good), []string{"--target", ""}, `air.csv: which column to forecast? Name it with --target: there are "month", "passengers"`},
 		"an unknown column":    {string(good), []string{"--target", "passenger"}, `air.csv: line 1: column "passenger": column not found: there are "month", "passengers"`},
 		"an unknown id":        {string(good), []string{"--id", "shop"}, `air.csv: line 1: column "shop": column not found: there are "month", "passengers"`},
 		"a column twice":       {string(good), []string{"--past", "passengers"}, `air.csv: line 1: column "passengers": column has two roles`},
-		"no data":              {string(good), []string{"--data", ""}, "which series? Say it with --data FILE --target COLUMN"},
+		"no data":              {string(good), []string{"--data", ""}, "which series? Name it with --data FILE --target COLUMN"},
 		"no such file":         {string(good), []string{"--data", "b.csv"}, "b.csv: no such file or directory"},
 		"a folder":             {string(good), []string{"--data", "."}, ".: a folder: want a file"},
 		"an unknown model":     {string(good), []string{"--models", "lgbm"}, "--models lgbm: want one of lightgbm, xgboost, catboost, random_forest, nlinear, lstm, tcn, transformer"},
-		"a model twice":        {string(good), []string{"--models", "xgboost,xgboost"}, "--models: xgboost stands there twice"},
+		"a model twice":        {string(good), []string{"--models", "xgboost,xgboost"}, "--models: xgboost is listed twice"},
 		"an unknown metric":    {string(good), []string{"--metric", "accuracy"}, "--metric accuracy: want one of mape, smape, wape, mase, rmsse, rmse, mae, r2, pinball@Q"},
 		"an unknown sampler":   {string(good), []string{"--sampler", "magic"}, "--sampler magic: want one of tpe, random, qmc"},
 		"an unknown pruner":    {string(good), []string{"--pruner", "magic"}, "--pruner magic: want one of median, halving, hyperband, none"},
@@ -634,18 +634,18 @@ func TestBadInput(t *testing.T) {
 		"an empty model":       {string(good), []string{"--models", ","}, "--models '': want one of lightgbm, "},
 		"lags beyond the data": {string(good), []string{"--fixed", "lags=500"}, "--fixed lags=500: table: too few rows: features, transform and horizon need 513 rows of one series: the longest has 72: take fewer lags, or lower --horizon, --windows or --test"},
 		"a rate of no number":  {string(good), []string{"--fixed", "learning_rate=NaN"}, "--fixed learning_rate=NaN: lightgbm: learning_rate of lightgbm is NaN, want a finite number"},
-		"a device fixed":       {string(good), []string{"--fixed", "device=cuda"}, "--fixed device=cuda: it is no hyperparameter: say it with --device"},
+		"a device fixed":       {string(good), []string{"--fixed", "device=cuda"}, "--fixed device=cuda: it is not a hyperparameter: use --device"},
 		"an unknown device":    {string(good), []string{"--device", "gpu"}, "--device gpu: want auto, cpu, cuda or cuda:N with N the number of a GPU"},
 		"a device for trees":   {string(good), []string{"--device", "cuda"}, "--device cuda: none of the --models lightgbm trains on a GPU"},
-		"two spaces":           {string(good), []string{"--space", "full", "--space", "quick"}, "--space: there are two for lightgbm, full and quick"},
+		"two spaces":           {string(good), []string{"--space", "full", "--space", "quick"}, "--space: two spaces for lightgbm, full and quick"},
 		"a space of nothing":   {string(good), []string{"--space", "lightgbm="}, "--space 'lightgbm=': want quick, full or a YAML file"},
-		"a space of no model":  {string(good), []string{"--space", "lstm=full"}, "--space lstm=full: lstm is none of the --models"},
-		"a folder as space":    {string(good), []string{"--space", "."}, "--space .: a folder: want a file: there are quick and full besides"},
+		"a space of no model":  {string(good), []string{"--space", "lstm=full"}, "--space lstm=full: lstm is not one of the --models"},
+		"a folder as space":    {string(good), []string{"--space", "."}, "--space .: a folder: want a file: or use quick or full"},
 		"an odd test":          {string(good), []string{"--test", "13"}, "--test 13: want a multiple of the horizon, 12, or no more than that"},
 		"too long a horizon":   {string(good), []string{"--horizon", "60"}, "air.csv: too few rows: 144, and it takes 422: 62 to learn from (--horizon + 2), 300 for --windows 9 of --horizon 60, --step 30 apart, and --test 60: lower --horizon, --windows or --test"},
 		"fixed without value":  {string(good), []string{"--fixed", "eta"}, "--fixed eta: want NAME=VALUE, or MODEL.NAME=VALUE"},
-		"fixed of no model":    {string(good), []string{"--fixed", "xgboost.eta=1"}, "--fixed xgboost.eta=1: xgboost is none of the --models"},
-		"a space of no file":   {string(good), []string{"--space", "s.yaml"}, "--space s.yaml: no such file or directory: there are quick and full besides"},
+		"fixed of no model":    {string(good), []string{"--fixed", "xgboost.eta=1"}, "--fixed xgboost.eta=1: xgboost is not one of the --models"},
+		"a space of no file":   {string(good), []string{"--space", "s.yaml"}, "--space s.yaml: no such file or directory: or use quick or full"},
 		"a space of no YAML":   {string(good), []string{"--space", "air.csv"}, "--space air.csv: "},
 		"no such flag":         {string(good), []string{"--trails", "5"}, "unknown flag: --trails: see attune optimize --help"},
 		"one word too many":    {string(good), []string{"now"}, `unknown command "now" for "attune optimize"`},
@@ -673,7 +673,7 @@ func TestBadInput(t *testing.T) {
 		"a window beyond the data":  {[]string{"--models", "nlinear,lstm", "--fixed", "lstm.window=200"}, "--fixed window=200 for lstm: lstm: fit: too few rows: a window of 200 and a horizon of 12 need 212 steps of one series: the longest has 72: take a shorter window, or lower --horizon, --windows or --test"},
 		"few rows for a network":    {[]string{"--models", "nlinear", "--windows", "18"}, "air.csv: nlinear: fit: too few rows: a window of 7 and a horizon of 12 need 19 steps of one series: the longest has 18: take a shorter window, or lower --horizon, --windows or --test"},
 		"no such device":            {[]string{"--models", "lightgbm,lstm", "--device", "cuda:9999"}, "--device cuda:9999: lstm: fit: the device cannot be used: "},
-		"one space for several":     {[]string{"--space", "s.yaml"}, "--space s.yaml: there are several models: say for which it is, MODEL=FILE"},
+		"one space for several":     {[]string{"--space", "s.yaml"}, "--space s.yaml: there are several models: name one, MODEL=FILE"},
 		"an engine of others":       {[]string{"--engine", "lightgbm", "--models", "xgboost"}, "--engine lightgbm trains lightgbm and random_forest, not xgboost: take --engine auto"},
 		"an unknown engine":         {[]string{"--engine", "jet"}, "--engine jet: want one of native, "},
 	} {
@@ -702,11 +702,11 @@ func TestBadInput(t *testing.T) {
 		for _, command := range []string{"predict", "best", "studies", "trials"} {
 			o := attune(t, dir, command)
 			assert.Equal(t, 1, o.code)
-			assert.Equal(t, "attune: attune.db: there is no such file: attune optimize makes it; say where it is with --storage\n", o.stderr)
+			assert.Equal(t, "attune: attune.db: no such file: attune optimize creates it; name another one with --storage\n", o.stderr)
 			o = attune(t, dir, command, "--storage", "air.csv")
 			assert.Equal(t, 1, o.code)
 			assert.Contains(t, o.stderr, "list studies in air.csv: not a store: it is not a SQLite database")
-			assert.Contains(t, attune(t, dir, command, "--storage", ".").stderr, "attune: .: a folder: --storage wants a file")
+			assert.Contains(t, attune(t, dir, command, "--storage", ".").stderr, "attune: .: this is a folder: --storage needs a file")
 		}
 		assert.Equal(t, "attune: --format xml: want one of text, json\n", attune(t, dir, "studies", "--format", "xml").stderr)
 	})

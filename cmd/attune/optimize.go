@@ -48,23 +48,24 @@ func optimizeCommand() *cobra.Command {
 	var o optimize
 	cmd := &cobra.Command{
 		Use:   "optimize --data FILE --target COLUMN",
-		Short: "Tune models on a series, compare them and keep the best",
-		Long: `Optimize tunes models on the series of a CSV file: a study for each of them, whose
-trials are scored by a backtest, forecasts of --horizon steps from --windows origins.
-The last --test steps are cut off before: the tuning never sees them, and in the end
-all models and baselines forecast them, as an honest estimate.
+		Short: "Tune models on your series, compare them and keep the best",
+		Long: `Optimize tunes one or more models on the series in a CSV file. Each model gets a study of
+its own. A trial is scored by a backtest: it forecasts --horizon steps from each of
+--windows points in time, using only what was known then.
 
-Studies are kept in --storage, models in the folder of that name with .models at its
-end. The same command again resumes what was interrupted, by Ctrl-C or a crash, until
-there are --trials in each study; with more --trials it goes on.
+The last --test steps of the data are held out. The tuning never sees them. At the end,
+all models and baselines forecast them, which gives an honest estimate of the error.
 
-Networks search small ones by default (--space quick), which a processor trains in
-seconds; --space full has the sizes that are usual on a GPU (--device), up to some
-hundred units and layers by the handful, where a trial takes minutes on a processor.
-Trees and nlinear have one space, which is both. --print-space shows what would be
-searched, as YAML to begin a space of your own from.
+Studies are stored in the file --storage, and models in a folder next to it, named
+STORAGE.models. If the command is interrupted, by Ctrl-C or a crash, the same command
+resumes it. The same command with more --trials continues a finished study.
 
-With one worker (--workers 1) the same seed gives the same trials.`,
+By default, networks are searched among small ones (--space quick), which train in
+seconds on a CPU. --space full also searches large ones, which take minutes on a CPU and
+are meant for a GPU (--device). Trees and nlinear have a single space. --print-space
+prints the space in YAML; edit it and pass the file to --space.
+
+With one worker (--workers 1), the same --seed gives the same trials.`,
 		Example: `  attune optimize --data data/airpassengers.csv --target passengers
   attune optimize --data data/airpassengers.csv --target passengers --models lightgbm --trials 100 --metric mase
   attune optimize --data data/seattle-weather.csv --target temp_max --past precipitation,wind --horizon 14 --metric mae
@@ -86,30 +87,30 @@ func (o *optimize) flags(cmd *cobra.Command) {
 	o.given = cmd.Flags().Changed
 	o.data.flags(cmd)
 	f := cmd.Flags()
-	f.StringSliceVar(&o.models, "models", []string{"lightgbm", "xgboost", "catboost", "random_forest"}, "models to tune: "+strings.Join(models.names(), ", "))
-	f.IntVar(&o.trials, "trials", 50, "trials that each study is to have, those of earlier runs included; failed ones do not count")
-	f.StringVar(&o.metric, "metric", "mape", "what is optimised: "+strings.Join(forecast.MetricNames(), ", "))
-	f.StringVar(&o.storage, "storage", "attune.db", "SQLite `file` of the studies, made if need be")
-	f.StringVar(&o.name, "name", "", "`prefix` of the studies' names: PREFIX/MODEL (default: data file and target)")
-	f.IntVar(&o.horizon, "horizon", 0, "steps to forecast (default: a season, as 12 months or 7 days)")
-	f.IntVar(&o.windows, "windows", 9, "origins of the backtest")
-	f.IntVar(&o.step, "step", 0, "steps from one origin to the next (default: half of the horizon)")
-	f.IntVar(&o.test, "test", 0, "steps at the end that are kept back for the comparison; 0 for none (default: the horizon)")
-	f.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "trials at once; each has its share of the cores")
-	f.DurationVar(&o.timeout, "timeout", 0, "start trials for so long in all, as in 10m; models have equal shares of it, and what one leaves; those that run then are finished")
-	f.Uint64Var(&o.seed, "seed", 0, "of all that is random")
-	f.StringVar(&o.sampler, "sampler", samplers[0].name, "what proposes trials: "+strings.Join(samplers.names(), ", "))
-	f.StringVar(&o.pruner, "pruner", pruners[0].name, "what stops bad trials early: "+strings.Join(pruners.names(), ", "))
-	f.StringVar(&o.engine, "engine", nativeEngine, "what trains trees: "+strings.Join(engines.names(), ", ")+"; auto: a model's own library where it is installed")
-	f.StringVar(&o.device, "device", autoDevice, "what networks train on: cpu; cuda or cuda:N, an NVIDIA GPU; auto: the GPU, if there is one and the network is large enough to gain")
-	f.StringArrayVar(&o.spaces, "space", nil, "`what` to search: quick, full, or a YAML file in place of the model's own; for one of several models MODEL=WHAT (default quick)")
-	f.BoolVar(&o.printing, "print-space", false, "write the space of the model as YAML, and do nothing else")
-	f.StringArrayVar(&o.fixed, "fixed", nil, "hyperparameter that is not searched: `NAME=VALUE`, for one of several models MODEL.NAME=VALUE")
-	f.IntVar(&o.rounds, "max-rounds", 500, "most trees of a boosted model; early stopping finds how many are best; networks search theirs")
-	f.IntVar(&o.patience, "patience", 0, "rounds without a better score that end a training early; -1: never (default: 30 trees or 10 epochs)")
-	f.DurationVar(&o.grace, "grace", 15*time.Second, "how long another process that works on the study may be silent before it is taken for dead")
-	f.BoolVar(&o.quiet, "quiet", false, "show no progress")
-	f.BoolVar(&o.json, "json", false, "write the comparison as JSON")
+	f.StringSliceVar(&o.models, "models", []string{"lightgbm", "xgboost", "catboost", "random_forest"}, "`models` to tune: "+strings.Join(models.names(), ", "))
+	f.IntVar(&o.trials, "trials", 50, "`number` of trials in each study, including those of earlier runs; failed trials do not count")
+	f.StringVar(&o.metric, "metric", "mape", "`metric` to optimise: "+strings.Join(forecast.MetricNames(), ", "))
+	f.StringVar(&o.storage, "storage", "attune.db", "SQLite `file` for the studies, created if it does not exist")
+	f.StringVar(&o.name, "name", "", "`prefix` of the study names, PREFIX/MODEL (default: the name of the data file and the target)")
+	f.IntVar(&o.horizon, "horizon", 0, "`steps` to forecast (default: one season, such as 12 months or 7 days)")
+	f.IntVar(&o.windows, "windows", 9, "`number` of forecasts in the backtest")
+	f.IntVar(&o.step, "step", 0, "`steps` from one forecast of the backtest to the next (default: half the horizon)")
+	f.IntVar(&o.test, "test", 0, "`steps` at the end to hold out for the comparison; 0: none (default: the horizon)")
+	f.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "`number` of trials to run in parallel; they share the CPU cores")
+	f.DurationVar(&o.timeout, "timeout", 0, "stop starting trials after this `time` in total, such as 10m; models share it equally and pass on what they do not use; running trials finish")
+	f.Uint64Var(&o.seed, "seed", 0, "`seed` of the random numbers")
+	f.StringVar(&o.sampler, "sampler", samplers[0].name, "`sampler` that proposes hyperparameters: "+strings.Join(samplers.names(), ", "))
+	f.StringVar(&o.pruner, "pruner", pruners[0].name, "`pruner` that stops unpromising trials early: "+strings.Join(pruners.names(), ", "))
+	f.StringVar(&o.engine, "engine", nativeEngine, "`library` that trains trees: "+strings.Join(engines.names(), ", ")+"; auto: the library that the model is named after, if it is installed")
+	f.StringVar(&o.device, "device", autoDevice, "`device` that trains networks: cpu; cuda or cuda:N for an NVIDIA GPU; auto: a GPU if there is one and the network is large enough to profit")
+	f.StringArrayVar(&o.spaces, "space", nil, "`space` to search: quick, full or a YAML file; MODEL=SPACE sets it for one of several models (default quick)")
+	f.BoolVar(&o.printing, "print-space", false, "print the search space of the model in YAML, and do nothing else")
+	f.StringArrayVar(&o.fixed, "fixed", nil, "fix a hyperparameter instead of searching it: `NAME=VALUE`, or MODEL.NAME=VALUE for one of several models")
+	f.IntVar(&o.rounds, "max-rounds", 500, "maximum `number` of trees in a boosted model; early stopping finds the best number (networks: search epochs instead)")
+	f.IntVar(&o.patience, "patience", 0, "stop a training after this `number` of rounds without improvement; -1: never (default: 30 trees or 10 epochs)")
+	f.DurationVar(&o.grace, "grace", 15*time.Second, "`time` after which another process that works on the study and gives no sign of life counts as dead")
+	f.BoolVar(&o.quiet, "quiet", false, "do not show progress")
+	f.BoolVar(&o.json, "json", false, "print the comparison as JSON")
 	complete(cmd, "models", models.names()...)
 	complete(cmd, "metric", forecast.MetricNames()...)
 	complete(cmd, "sampler", samplers.names()...)
@@ -134,7 +135,7 @@ func (o *optimize) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	failed := r.compare(ctx, s.threads(1))
 	if ctx.Err() != nil {
-		return fmt.Errorf("%w: the trials are kept: the same command goes on where this one stopped", errInterrupted)
+		return fmt.Errorf("%w: the trials are kept: run the same command again to resume", errInterrupted)
 	}
 	write := r.write
 	if o.json {

@@ -40,13 +40,12 @@ func predictCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "predict",
 		Short: "Forecast with the best model of a study",
-		Long: `Predict forecasts what comes after the end of the data with the best model of a study,
-and writes CSV with the columns id (where there are several series), time and
-prediction.
+		Long: `Predict forecasts the steps after the end of the data with the best model of a study. It
+writes CSV with the columns time and prediction, and id if there are several series.
 
-The data are those that the study was made with, or newer ones of the same form, given
-by --data: the model is not fitted again. Columns known in advance are to reach as far
-as the forecast.`,
+By default it continues the data that the study was made with. Pass newer data in the
+same form with --data: the model then forecasts from their end, and is not fitted again.
+Columns that are known in advance (--known) must cover the steps to forecast.`,
 		Example: `  attune predict
   attune predict --storage attune.db --study airpassengers-passengers/lightgbm --output forecast.csv --plot forecast.svg
   attune predict --model attune.db.models/model-air%2Flightgbm.json --data newer.csv --horizon 6
@@ -58,14 +57,14 @@ as the forecast.`,
 	}
 	storageFlags(cmd, &p.storage, &p.study)
 	f := cmd.Flags()
-	f.StringVar(&p.model, "model", "", "model `file`, in place of a study; --data is needed then")
-	f.StringVar(&p.folder, "registry", "", "`folder` of a registry whose live model it is; --name and --data are needed then")
+	f.StringVar(&p.model, "model", "", "model `file` to use instead of a study; needs --data")
+	f.StringVar(&p.folder, "registry", "", "`folder` of a registry, to use its live model; needs --name and --data")
 	f.StringVar(&p.name, "name", "", "`name` of the model in the registry")
-	f.StringVar(&p.data, "data", "", "CSV `file` of newer data (default: what the study was made with)")
-	f.IntVar(&p.horizon, "horizon", 0, "steps to forecast (default, and most: what the model was tuned for)")
-	f.StringVar(&p.output, "output", "", "`file` to write to (default: standard output)")
-	f.StringVar(&p.plot, "plot", "", "SVG `file` to draw the forecast in")
-	f.StringVar(&p.series, "series", "", "`id` of the only series to forecast")
+	f.StringVar(&p.data, "data", "", "CSV `file` to continue (default: the data that the study was made with)")
+	f.IntVar(&p.horizon, "horizon", 0, "`steps` to forecast, at most as many as the model was tuned for (default: all of them)")
+	f.StringVar(&p.output, "output", "", "output `file` (default: standard output)")
+	f.StringVar(&p.plot, "plot", "", "SVG `file` to draw the forecast to")
+	f.StringVar(&p.series, "series", "", "`id` of the one series to forecast (default: all)")
 	return cmd
 }
 
@@ -152,7 +151,7 @@ func (p predict) load(ctx context.Context, stderr io.Writer) (tune.Model, source
 // read.
 func (p predict) fromFile(flag, file string) (tune.Model, source, error) {
 	if p.data == "" {
-		return tune.Model{}, source{}, fmt.Errorf("%s: say with --data what it is to continue", flag)
+		return tune.Model{}, source{}, fmt.Errorf("%s: name the data to continue with --data", flag)
 	}
 	m, err := tune.ReadFile(file, families()...)
 	if err != nil {
@@ -196,7 +195,7 @@ func liveModel(folder, name string) (string, error) {
 // what --data says.
 func whither(err error, given string) error {
 	if given == "" && errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: say with --data where it is", err)
+		return fmt.Errorf("%w: name the file with --data", err)
 	}
 	return err
 }

@@ -130,12 +130,12 @@ func (o *optimize) check() error {
 			return err
 		}
 		if slices.Contains(o.models[:i], name) {
-			return fmt.Errorf("--models: %s stands there twice", name)
+			return fmt.Errorf("--models: %s is listed twice", name)
 		}
 	}
 	o.data.unnamed = o.given("time") && o.data.Time == ""
 	if o.data.File == "" {
-		return errors.New("which series? Say it with --data FILE --target COLUMN")
+		return errors.New("which series? Name it with --data FILE --target COLUMN")
 	}
 	return nil
 }

@@ -19,13 +19,14 @@ func registryCommand() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "registry",
-		Short: "Keep versions of models, and say which is live",
-		Long: `Registry keeps exported models in a folder, as numbered versions that never change: the
-ONNX file and, beside it, the native model that it was made from. One version of a model
-may be live: that is what a service loads, and attune predict --registry.
+		Short: "Manage versions of exported models",
+		Long: `Registry manages a folder of exported models. Each model has numbered versions, which never
+change. A version is the ONNX file and, if there is one, the model it was exported from.
+One version of each model can be live: services load that one, and so does
+attune predict --registry.
 
-attune export --registry puts a model in when it has passed; attune registry add one that
-is there already. Checksums are those of sha256sum -c, in each version's SHA256SUMS.`,
+Add a version with attune export --registry, or an existing file with attune registry add.
+Each version has a file SHA256SUMS; sha256sum -c checks it.`,
 		Example: `  attune export --output model.onnx --registry models --name passengers --promote
   attune registry list passengers
   attune registry rollback passengers
@@ -33,11 +34,11 @@ is there already. Checksums are those of sha256sum -c, in each version's SHA256S
 	}
 	cmd.PersistentFlags().StringVar(&dir, "registry", "models", "`folder` of the registry")
 	cmd.AddCommand(addCommand(&dir), listCommand(&dir), showCommand(&dir), verifyCommand(&dir),
-		changeCommand(&dir, "promote NAME VERSION", "Make a version the live one, after a look at its files",
+		changeCommand(&dir, "promote NAME VERSION", "Check the files of a version and make it the live one",
 			func(ctx context.Context, r *registry.Registry, name string, number int) (string, error) {
 				return fmt.Sprintf("version %d, live", number), r.Promote(ctx, name, number)
 			}),
-		changeCommand(&dir, "rollback NAME", "Make the version live again that was before the live one",
+		changeCommand(&dir, "rollback NAME", "Make the previously live version live again",
 			func(ctx context.Context, r *registry.Registry, name string, _ int) (string, error) {
 				v, err := r.Rollback(ctx, name)
 				return fmt.Sprintf("version %d, live", v.Number), err

@@ -22,10 +22,11 @@ func addCommand(dir *string) *cobra.Command {
 	var promote bool
 	cmd := &cobra.Command{
 		Use:   usage,
-		Short: "Put an exported model in, as a new version",
-		Long: `Add puts an ONNX file in as a new version of a model, and the native model beside it,
-which attune predict needs and which answers for the ONNX file where that fails. Both are
-read before; that they predict the same is what attune export proves.`,
+		Short: "Add an exported model as a new version",
+		Long: `Add adds an ONNX file to the registry as a new version of a model. With --native it adds the
+model that the file was exported from, too: attune predict needs it, and a service can
+fall back on it. Add checks that both files can be read. It does not compare their
+predictions; attune export does.`,
 		Example: `  attune registry add passengers model.onnx --native attune.db.models/model-air%2Flightgbm.json
   attune registry add passengers model.onnx --note "with the data of May" --promote`,
 		Args: words(usage),
@@ -55,8 +56,8 @@ read before; that they predict the same is what attune export proves.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&native, "native", "", "`file` of the native model that it was exported from")
-	f.StringVar(&note, "note", "", "`text` that says what it is")
+	f.StringVar(&native, "native", "", "`file` of the model that it was exported from")
+	f.StringVar(&note, "note", "", "`text` that describes the version")
 	f.BoolVar(&promote, "promote", false, "make it the live version")
 	f.SortFlags = false
 	return cmd

@@ -119,7 +119,7 @@ func showCommand(dir *string) *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   usage,
-		Short: "Show a version, the live one unless its number is given",
+		Short: "Show a version (default: the live one)",
 		Args:  words(usage),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := oneOf("format", format, []string{"text", "json"}); err != nil {
@@ -230,7 +230,7 @@ func (v listed) write(w io.Writer) error {
 func verifyCommand(dir *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify",
-		Short: "Read all files again, and compare their checksums",
+		Short: "Check the checksums of all files",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, err := openRegistry(*dir)

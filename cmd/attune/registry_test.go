@@ -117,7 +117,7 @@ func TestRegistry(t *testing.T) {
 		fail(c.want, append([]string{"registry"}, c.args...)...)
 	}
 	for want, args := range map[string][]string{
-		"--registry: say with --data what it is to continue":            {"--registry", "models", "--name", "air"},
+		"--registry: name the data to continue with --data":             {"--registry", "models", "--name", "air"},
 		"--registry and --name: give both, or none":                     {"--registry", "models"},
 		"--study, --model and --registry: give one of them":             {"--registry", "models", "--name", "air", "--study", "a"},
 		`the registry has no model sea: there are ["air"]`:              {"--registry", "models", "--name", "sea", "--data", "air.csv"},

@@ -91,7 +91,7 @@ func newRow(ctx context.Context, s *jobStudy, task *tune.Task) (row, error) {
 
 // ranOut says that there was no time for all trials.
 func (r row) ranOut() string {
-	return fmt.Sprintf("%s: --timeout ran out: %d of %d trials were not made", r.name, r.notMade, r.made()+r.notMade)
+	return fmt.Sprintf("%s: --timeout ran out: %d of %d trials were not run", r.name, r.notMade, r.made()+r.notMade)
 }
 
 // next makes the best of the other trials that of the row, if there is one.
@@ -179,7 +179,7 @@ func (r *report) elect(ctx context.Context, threads int) error {
 				r.final = short(m.of.path())
 				return nil
 			}
-			return fmt.Errorf("study %q: the model fitted to all data could not be kept: %w", m.study, err)
+			return fmt.Errorf("study %q: the model fitted to all data could not be saved: %w", m.study, err)
 		}
 		m.missing = err
 		r.missing = append(r.missing, *m)
@@ -215,7 +215,7 @@ func (r *report) test(ctx context.Context) error {
 		if err := m.testOn(ctx, span); err != nil {
 			r.note(m.name+": no test scores", err)
 		} else if err := r.keep(ctx, *m); err != nil {
-			r.note(m.name+": its test scores could not be kept", err)
+			r.note(m.name+": its test scores could not be saved", err)
 		}
 	}
 	return nil
@@ -258,7 +258,7 @@ func (r *report) verdict() string {
 		if base := r.base[0]; metric.Better(best.score(), base.score()) {
 			s += fmt.Sprintf(" The best baseline, %s, has %.4g.", base.name, base.score())
 		} else {
-			s += fmt.Sprintf(" But no model beats the baseline %s (%.4g) there: forecast with that, or tune on.", base.name, base.score())
+			s += fmt.Sprintf(" But the baseline %s does better there (%.4g): run more trials.", base.name, base.score())
 		}
 	}
 	if r.job.Test == 0 {
@@ -279,7 +279,7 @@ func (r *report) verdict() string {
 	case metric.Better(score, floor):
 		return s + fmt.Sprintf(", better than every baseline (%s has %.4g).", base.name, floor)
 	}
-	return s + fmt.Sprintf(", worse than the baseline %s with %.4g: do not trust it yet.", base.name, floor)
+	return s + fmt.Sprintf(", which is worse than the baseline %s (%.4g): do not trust it yet.", base.name, floor)
 }
 
 func better(m forecast.Metric, a, b float64) int {

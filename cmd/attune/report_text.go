@@ -20,18 +20,18 @@ func number(x float64) string {
 }
 
 // legend explains the table's columns.
-const legend = `trial time: the sum over all trials, also of those that ran side by side
-rounds: of the best trial, the trees or epochs that were best, or 1; its parameters below
-have that number, not the one that was searched or allowed`
+const legend = `trial time: the durations of all trials, summed, even if they ran in parallel
+rounds: number of trees or epochs at the best trial's best score (1 if it has none); the
+parameters below use this number`
 
 // write writes the report for people.
 func (r *report) write(w io.Writer) error {
 	metric := r.job.metrics()[0]
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s: %s by %s, %s\n", short(r.job.Data.File), r.job.Data.Target, r.frame[0].Freq, r.job.Span)
-	fmt.Fprintf(&b, "backtest: %d x %d steps, %d apart", r.job.Windows, r.job.Horizon, r.job.Step)
+	fmt.Fprintf(&b, "backtest: %d forecasts of %d steps, %d steps apart", r.job.Windows, r.job.Horizon, r.job.Step)
 	if r.job.Test > 0 {
-		fmt.Fprintf(&b, "; test: the %d after them, which the tuning never saw", r.job.Test)
+		fmt.Fprintf(&b, "; test: the last %d steps, which the tuning never saw", r.job.Test)
 	}
 	fmt.Fprint(&b, "\n\n")
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -78,7 +78,7 @@ func (r *report) write(w io.Writer) error {
 	}
 	fmt.Fprintf(&b, "\n%s\n", r.verdict())
 	if len(r.models) > 0 {
-		fmt.Fprint(&b, "\nbest parameters:\n")
+		fmt.Fprint(&b, "\nbest hyperparameters:\n")
 	}
 	for _, m := range r.models {
 		fmt.Fprintf(&b, "  %s (trial %d):", m.name, m.best.Number)
@@ -96,7 +96,7 @@ func (r *report) write(w io.Writer) error {
 		fmt.Fprintln(&b)
 	}
 	if r.final != "" {
-		fmt.Fprintf(&b, "\nmodel, fitted to all data: %s\n\nto use it:\n", r.final)
+		fmt.Fprintf(&b, "\nbest model, fitted to all data: %s\n\nuse it with:\n", r.final)
 	}
 	for _, c := range r.commands() {
 		fmt.Fprintf(&b, "  %s\n", c)

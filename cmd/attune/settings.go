@@ -20,7 +20,7 @@ func (o *optimize) settings(model string) (space.Settings, error) {
 		}
 		if of, rest, ok := strings.Cut(name, "."); ok {
 			if !slices.Contains(o.models, of) {
-				return nil, fmt.Errorf("--fixed %s: %s is none of the --models", text, of)
+				return nil, fmt.Errorf("--fixed %s: %s is not one of the --models", text, of)
 			}
 			if of != model {
 				continue
@@ -28,7 +28,7 @@ func (o *optimize) settings(model string) (space.Settings, error) {
 			name = rest
 		}
 		if name == "device" {
-			return nil, fmt.Errorf("--fixed %s: it is no hyperparameter: say it with --device", text)
+			return nil, fmt.Errorf("--fixed %s: it is not a hyperparameter: use --device", text)
 		}
 		if _, twice := out.Get(name); twice {
 			return nil, fmt.Errorf("--fixed: %s is fixed twice", name)
@@ -59,11 +59,11 @@ func (o *optimize) space(model string) (own space.Space, full bool, err error) {
 		case !named && (text == quickSpace || text == fullSpace):
 			said, what = &all, text
 		case !named && len(o.models) > 1:
-			return nil, false, fmt.Errorf("--space %s: there are several models: say for which it is, MODEL=FILE", quote(text))
+			return nil, false, fmt.Errorf("--space %s: there are several models: name one, MODEL=FILE", quote(text))
 		case !named:
 			what = text
 		case !slices.Contains(o.models, of):
-			return nil, false, fmt.Errorf("--space %s: %s is none of the --models", text, quote(of))
+			return nil, false, fmt.Errorf("--space %s: %s is not one of the --models", text, quote(of))
 		case of != model:
 			continue
 		}
@@ -71,7 +71,7 @@ func (o *optimize) space(model string) (own space.Space, full bool, err error) {
 		case what == "":
 			return nil, false, fmt.Errorf("--space %s: want %s, %s or a YAML file", quote(text), quickSpace, fullSpace)
 		case *said != "":
-			return nil, false, fmt.Errorf("--space: there are two for %s, %s and %s", model, *said, what)
+			return nil, false, fmt.Errorf("--space: two spaces for %s, %s and %s", model, *said, what)
 		}
 		*said = what
 	}
@@ -81,7 +81,7 @@ func (o *optimize) space(model string) (own space.Space, full bool, err error) {
 	}
 	f, err := regular(what)
 	if err != nil {
-		return nil, false, fmt.Errorf("--space %s: %w: there are %s and %s besides", what, err, quickSpace, fullSpace)
+		return nil, false, fmt.Errorf("--space %s: %w: or use %s or %s", what, err, quickSpace, fullSpace)
 	}
 	defer f.Close()
 	if own, err = spaceyaml.Read(f); err != nil {

@@ -11,7 +11,7 @@ import (
 func setupCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "setup",
-		Short:   "Fetch what some commands need",
+		Short:   "Install libraries that some commands need",
 		Example: "  attune setup onnxruntime",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

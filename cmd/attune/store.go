@@ -23,11 +23,11 @@ import (
 // what the storage holds.
 func storageFlags(cmd *cobra.Command, storage, name *string) {
 	cmd.Flags().SortFlags = false
-	cmd.Flags().StringVar(storage, "storage", "attune.db", "SQLite `file` of the studies")
+	cmd.Flags().StringVar(storage, "storage", "attune.db", "SQLite `file` with the studies")
 	if name == nil {
 		return
 	}
-	cmd.Flags().StringVar(name, "study", "", "`name` of the study (default: the best of those that tuned models on the same data)")
+	cmd.Flags().StringVar(name, "study", "", "`name` of the study (default: the one with the best score, if all studies in the file forecast the same data)")
 	must(cmd.RegisterFlagCompletionFunc("study", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		var names []string
 		if store, err := openStore(*storage); err == nil {
@@ -78,7 +78,7 @@ func pick(ctx context.Context, store *sqlite.Store, name string) (string, error)
 			task = j
 		}
 		if err != nil || !task.shares(j) {
-			return "", fmt.Errorf("%s holds studies of different things: choose one with --study: %s", store.Path, strings.Join(names, ", "))
+			return "", fmt.Errorf("%s holds studies of different data or forecasts: choose one with --study: %s", store.Path, strings.Join(names, ", "))
 		}
 		h, err := snapshot(ctx, store, s.Name)
 		if err != nil {
@@ -104,11 +104,11 @@ func openStore(path string) (*sqlite.Store, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s: there is no such file: attune optimize makes it; say where it is with --storage", quote(path))
+		return nil, fmt.Errorf("%s: no such file: attune optimize creates it; name another one with --storage", quote(path))
 	case err != nil:
 		return nil, err
 	case info.IsDir():
-		return nil, fmt.Errorf("%s: a folder: --storage wants a file", path)
+		return nil, fmt.Errorf("%s: this is a folder: --storage needs a file", path)
 	}
 	return sqlite.File(path), nil
 }

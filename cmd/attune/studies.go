@@ -18,7 +18,7 @@ func studiesCommand() *cobra.Command {
 	var storage, format string
 	cmd := &cobra.Command{
 		Use:   "studies",
-		Short: "List the studies of a storage",
+		Short: "List the studies in a storage file",
 		Example: `  attune studies
   attune studies --storage attune.db --format json`,
 		Args: cobra.NoArgs,

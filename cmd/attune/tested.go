@@ -46,5 +46,5 @@ func (s *jobStudy) doubt(ctx context.Context, number int) error {
 	}
 	value, _ := t.Value.Any().(float64)
 	score, _ := t.Score.Any().(float64)
-	return fmt.Errorf("on the test span %s had %s %.4g, worse than the baseline %s with %.4g: do not trust it yet", s.job.Model, t.Metric, value, t.Baseline, score)
+	return fmt.Errorf("on the test span %s had %s %.4g, which is worse than the baseline %s (%.4g): do not trust it yet", s.job.Model, t.Metric, value, t.Baseline, score)
 }

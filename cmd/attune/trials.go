@@ -17,9 +17,9 @@ func trialsCommand() *cobra.Command {
 	var storage, name, format, file string
 	cmd := &cobra.Command{
 		Use:   "trials",
-		Short: "Write all trials of a study as a table",
-		Long: `Trials writes all trials of a study. In CSV the state of those that Ctrl-C cut short is
-interrupted; they did not fail, and were begun anew when the study was resumed.`,
+		Short: "Print all trials of a study as a table",
+		Long: `Trials prints all trials of a study as a table. In CSV, trials that Ctrl-C cut short have
+the state interrupted: they did not fail, and the study runs them again when it resumes.`,
 		Example: `  attune trials --storage attune.db --study airpassengers-passengers/lightgbm --output trials.csv
   attune trials --format jsonl`,
 		Args: cobra.NoArgs,
@@ -47,7 +47,7 @@ interrupted; they did not fail, and were begun anew when the study was resumed.`
 	}
 	storageFlags(cmd, &storage, &name)
 	formatFlag(cmd, &format, "csv", "jsonl")
-	cmd.Flags().StringVar(&file, "output", "", "`file` to write to (default: standard output)")
+	cmd.Flags().StringVar(&file, "output", "", "output `file` (default: standard output)")
 	return cmd
 }
 

@@ -79,7 +79,7 @@ func (s *session) threads(trials int) int { return max(1, runtime.GOMAXPROCS(0)/
 // printSpace writes what the only one of the plans searches.
 func (s *session) printSpace(w io.Writer) error {
 	if len(s.plans) > 1 {
-		return fmt.Errorf("--print-space: which of %s? Say it with --models", strings.Join(s.models, ", "))
+		return fmt.Errorf("--print-space: which model? Choose one with --models: %s", strings.Join(s.models, ", "))
 	}
 	return spaceyaml.Write(w, s.plans[0].task("", 1).Config(random.Sampler{}, nil).Space)
 }
@@ -107,9 +107,9 @@ func (s *session) tune(ctx context.Context) (*report, error) {
 			return nil, err
 		case !errors.Is(err, study.ErrNoTrial) || row.sum.Failed > 0 || s.timeout == 0: // there was time enough
 		case len(s.plans) == 1:
-			err = fmt.Errorf("study %q: no trial was complete within --timeout %v: give it more", row.study, s.timeout)
+			err = fmt.Errorf("study %q: no trial was completed within --timeout %v: give it more", row.study, s.timeout)
 		default:
-			err = fmt.Errorf("study %q: no trial was complete within its share of --timeout %v, which was %v: give it more", row.study, s.timeout, share.Round(time.Millisecond))
+			err = fmt.Errorf("study %q: no trial was completed within its share of --timeout %v, which was %v: give it more", row.study, s.timeout, share.Round(time.Millisecond))
 		}
 		row.missing = err
 		r.missing = append(r.missing, row)
@@ -212,10 +212,10 @@ func (s *session) run(ctx context.Context, p *plan, task *tune.Task, timeout tim
 	}
 	switch done := h.Evaluated(); {
 	case done >= s.trials:
-		s.say("%s: all of %d trials are there", p.name, done)
+		s.say("%s: all %d trials are done", p.name, done)
 		return nil, nil
 	case done > 0:
-		s.say("%s: resuming: %d trials are there, %d to go", p.name, done, s.trials-done)
+		s.say("%s: resuming: %d trials are done, %d to go", p.name, done, s.trials-done)
 	default:
 		s.say("%s: %d trials", p.name, s.trials)
 	}
@@ -223,7 +223,7 @@ func (s *session) run(ctx context.Context, p *plan, task *tune.Task, timeout tim
 		Fatal: func(err error) bool { return errors.Is(err, engine.ErrUnavailable) }}
 	ended = task.Optimize(ctx, p.study, run)
 	if ctx.Err() != nil {
-		return nil, fmt.Errorf("%w: %s keeps its trials: the same command goes on where this one stopped", errInterrupted, p.name)
+		return nil, fmt.Errorf("%w: %s keeps its trials: run the same command again to resume", errInterrupted, p.name)
 	}
 	if ended != nil {
 		ended = fmt.Errorf("study %q: %w", p.name, ended)
