@@ -265,6 +265,35 @@ func TestReadsPython(t *testing.T) {
 	storagetest.Equal(t, done, read(t, copied))
 }
 
+// What Optuna keeps and attune cannot use costs one trial, not the study and not
+// the file.
+func TestReadsAroundOddTrials(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "odd.db")
+	python(t, "odd.py", path)
+	st := sqlite.File(path)
+	var names []string
+	for h, err := range st.Studies(t.Context()) {
+		require.NoError(t, err)
+		names = append(names, h.Name)
+	}
+	require.Equal(t, []string{"enqueued", "integers", "range", "step"}, names)
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			l, err := st.Open(t.Context(), name)
+			require.NoError(t, err)
+			defer l.Close()
+			rs := read(t, l)
+			require.Len(t, rs, 3)
+			assert.Equal(t, trial.Complete, rs[0].State)
+			assert.Equal(t, trial.Failed, rs[1].State)
+			assert.Contains(t, rs[1].Err, "cannot be read: ")
+			assert.Equal(t, trial.Complete, rs[2].State)
+			_, err = l.Start(t.Context(), time.Now(), "")
+			require.NoError(t, err, "work goes on")
+		})
+	}
+}
+
 func read(t *testing.T, l storage.Ledger) (rs []trial.Record) {
 	t.Helper()
 	for u, err := range l.Since(t.Context(), 0) {
