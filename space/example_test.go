@@ -134,3 +134,14 @@ func ExampleSpace_Corner() {
 	// high false: rate=0.1 kind=tree depth=2
 	// high true: rate=0.5 kind=line
 }
+
+func ExampleFinder() {
+	s := space.Of(space.Int("depth", 1, 12), space.Float("rate", 0, 1))
+	var find space.Finder
+	fmt.Println(find.Index(s, "rate"), find.Index(s, "booster"))
+	s = append(s, space.Categorical("booster", "gbdt", "dart").Axis())
+	fmt.Println(find.Index(s, "booster"))
+	// Output:
+	// 1 -1
+	// 2
+}

@@ -116,3 +116,33 @@ func ExampleRecord_AppendJSON() {
 	// <nil>
 	// <nil> 3 running 0.01 [{0 NaN}]
 }
+
+// A pruner keeps what it works out of each trial as a column: the history asks about
+// each trial once.
+func ExampleSnapshot_Column() {
+	h := trial.NewHistory(trial.Header{})
+	h.Put(trial.Record{Number: 0, State: trial.Complete, Reports: []trial.Report{{Step: 0, Value: 3}, {Step: 1, Value: 2}}})
+	h.Put(trial.Record{Number: 1, State: trial.Failed})
+	h.Put(trial.Record{Number: 2, State: trial.Complete, Reports: []trial.Report{{Step: 0, Value: 1}, {Step: 1, Value: 4}}})
+	type lowest struct{} // the key
+	fmt.Println(h.Snapshot().Column(lowest{}, func(r *trial.Record) (float64, bool) {
+		low := math.Inf(1)
+		for _, p := range r.Reports {
+			low = min(low, p.Value)
+		}
+		return low, len(r.Reports) > 0
+	}))
+	// Output: [2 1]
+}
+
+// Hyperband shows each trial the others of its bracket.
+func ExampleSnapshot_Scope() {
+	h := trial.NewHistory(trial.Header{})
+	for number, v := range []float64{5, 1, 4, 2} {
+		h.Put(trial.Record{Number: number, State: trial.Complete, Values: []float64{v}})
+	}
+	even := h.Snapshot().Scope("even", func(number int) bool { return number%2 == 0 })
+	best, _ := even.Best()
+	fmt.Println(even.Len(), best.Number, best.Values)
+	// Output: 2 2 [4]
+}
