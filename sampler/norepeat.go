@@ -12,21 +12,21 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// NoRepeat returns a sampler that proposes what s does, but no configuration of a
-// finite space twice: none that a trial has, in whatever state, waiting and
-// failed included. What s repeats is drawn again a few times, and then uniformly
-// from all configurations that are left; when there is none, Sample fails with
-// [ErrExhausted]. A space with a continuum, or one of more than 2^53 points, is
-// left to s.
+// NoRepeat returns a sampler that proposes what s does, but in a finite space no
+// configuration that a trial has already, whatever its state: it may be waiting or
+// have failed. If s repeats one, NoRepeat asks it again, up to ten times, and then
+// draws uniformly from the configurations that are left. If none is left, Sample
+// fails with [ErrExhausted]. In a space with a continuum, or with more than 2^53
+// points, s decides alone.
 //
-// A configuration is the values of all parameters that vary. Where r.Space and
-// r.Given are but a part of them (in an objective that declares no space, before
-// the first trial has finished, say, or at a condition) no trial has just these,
-// and nothing is withheld. Where they are all, but some values are given and can
-// no longer be changed (a parameter met alone, an enqueued trial), a repetition
-// is allowed when every configuration with these values was seen.
+// A configuration is the values of all parameters that vary. It may be repeated in
+// three cases:
 //
-// Two processes that draw at the same moment do not see each other's proposals.
+//   - Request.Space and Request.Given are only a part of it, as at a condition, or in
+//     the first trials of an objective that declares no space.
+//   - Some values are given, and every configuration with these values has been seen.
+//     Request.Given cannot be changed.
+//   - Two processes draw at the same moment. Neither sees what the other proposes.
 func NoRepeat(s Sampler) Sampler { return &noRepeat{Sampler: s} }
 
 // redraws is how often a sampler is asked again for something new.

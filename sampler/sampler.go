@@ -67,8 +67,8 @@ type Sampler interface {
 
 // Finite is implemented by samplers that can run out of points. A study asks
 // Exhausted before it starts a new trial, none waiting, with the space as far as
-// it is known, and does not start one when it reports true. Such calls are
-// serialized with those of Sample.
+// it is known, and does not start one when it reports true. A study does not call
+// Exhausted while Sample has not returned, nor the other way round.
 type Finite interface {
 	Exhausted(s space.Space, h trial.Snapshot) bool
 }

@@ -34,7 +34,7 @@ func (k *history) past(c Config, r sampler.Request) *past {
 		return nil
 	}
 	p := &k.indexes.of(r.Space, r.Number).past
-	p.update(r, c.IgnoreRunning)
+	p.update(r)
 	p.all = len(p.worked)+len(p.failed) == size
 	if p.all && (len(p.failed) == 0 || len(p.worked) == 0) {
 		return nil
@@ -43,7 +43,7 @@ func (k *history) past(c Config, r sampler.Request) *past {
 }
 
 // update takes in the finished trials that are new, and the running ones.
-func (p *past) update(r sampler.Request, ignoreRunning bool) {
+func (p *past) update(r sampler.Request) {
 	fresh := false
 	for ; p.read < r.History.Len(); p.read++ {
 		t := r.History.At(p.read)
@@ -68,9 +68,6 @@ func (p *past) update(r sampler.Request, ignoreRunning bool) {
 		p.failed = slices.DeleteFunc(p.failed, func(n int) bool { return has(p.worked, n) })
 	}
 	p.running = p.running[:0]
-	if ignoreRunning {
-		return
-	}
 	for i := range r.History.Running() {
 		t := &r.History.Running()[i]
 		if t.Number == r.Number {

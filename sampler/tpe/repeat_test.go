@@ -41,7 +41,7 @@ func TestPast(t *testing.T) {
 		{"failed, interrupted", trial.Record{State: trial.Failed, Params: a, Notes: trial.Attrs{{Key: trial.InterruptedKey, JSON: "true"}}}, space.Params{}, Config{}, false},
 		{"running", record(trial.Running, a), space.Params{}, Config{}, true},
 		{"running, proposed", proposed(first), space.Params{}, Config{}, true},
-		{"running, ignored", record(trial.Running, a), space.Params{}, Config{IgnoreRunning: true}, false},
+		{"running, no evidence", record(trial.Running, a), space.Params{}, Config{IgnoreRunning: true}, true},
 		{"the trial itself", trial.Record{Number: 5, State: trial.Running, Params: a}, space.Params{}, Config{}, false},
 		{"has more that varies", record(trial.Complete, params(space.Of(c, depth), 0, 1)), space.Params{}, Config{}, false},
 		{"has more with a single value", record(trial.Complete, params(space.Of(c, one), 0, 7)), space.Params{}, Config{}, true},

@@ -67,8 +67,9 @@ type Config struct {
 	// MostGood bounds the number of good trials. Default 25 for one objective,
 	// no bound for several; negative means no bound.
 	MostGood int
-	// IgnoreRunning leaves out the trials that are running. By default they count
-	// among the bad, so that parallel workers do not all go to the same place.
+	// IgnoreRunning leaves the trials that are running out of the densities. By default
+	// they count among the bad, so that parallel workers do not all go to the same
+	// place.
 	IgnoreRunning bool
 	// Repeat lets configurations be proposed that were tried before, as Optuna does.
 	// By default, in a finite space (one without a continuum), the best candidate is

@@ -128,7 +128,7 @@ func randomRecord(rng *rand.Rand, s space.Space, number, objectives int, running
 func requirePlain(t *testing.T, c Config, r sampler.Request, point []float64) {
 	t.Helper()
 	c = c.resolved(r.History.Objectives())
-	repeats := func(x []float64) bool { return !c.Repeat && plainTried(c, r, x) }
+	repeats := func(x []float64) bool { return !c.Repeat && plainTried(r, x) }
 	var wants string
 	for range rounds {
 		found, left := true, point
@@ -177,7 +177,7 @@ func requirePlain(t *testing.T, c Config, r sampler.Request, point []float64) {
 // plainTried reports whether x is to be avoided: an observation has all its values
 // and no others that vary or, where all points of the space were tried, one that
 // failed has, and none that worked. Where none has worked, nothing is to be avoided.
-func plainTried(c Config, r sampler.Request, x []float64) bool {
+func plainTried(r sampler.Request, x []float64) bool {
 	size := r.Space.Len()
 	if size == 0 {
 		return false
@@ -207,7 +207,7 @@ func plainTried(c Config, r sampler.Request, x []float64) bool {
 		switch {
 		case !ok:
 		case t.State == trial.Running:
-			runs[at] = runs[at] || !c.IgnoreRunning && t.Number != r.Number
+			runs[at] = runs[at] || t.Number != r.Number
 		case failed(&t):
 			broken[at] = true
 		case t.State.Done() && counts(&t, r.History):
