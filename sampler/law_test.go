@@ -16,7 +16,8 @@ func TestLaws(t *testing.T) {
 		return space.Setting{Name: s[0].Name, Value: d.Decode(d.At(0))}
 	}
 	for name, c := range map[string]samplertest.Config{
-		"no repeat": {New: func(space.Space) sampler.Sampler { return sampler.NoRepeat(random.Sampler{}) }, Finite: true},
+		"the sampler of the example": {New: func(space.Space) sampler.Sampler { return Climber{} }},
+		"no repeat":                  {New: func(space.Space) sampler.Sampler { return sampler.NoRepeat(random.Sampler{}) }, Finite: true},
 		"fixed": {New: func(s space.Space) sampler.Sampler {
 			return sampler.Fixed(tpe.New(tpe.Config{}), lowest(s))
 		}, OneSpace: true},

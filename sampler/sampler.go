@@ -1,7 +1,44 @@
 // Package sampler defines how points are proposed: the [Sampler] interface, and
 // combinators that make one sampler of another.
 //
-// The samplers themselves live in the folders below: tpe, gp, cmaes, random, grid, qmc.
+// The samplers themselves are in the folders below: tpe, gp, cmaes, random, grid,
+// qmc.
+//
+// # Writing a sampler
+//
+// A sampler has one method. It gets a [Request] and returns a coordinate for each
+// axis in Request.Space. A coordinate is a number: the value of a parameter or, of
+// a categorical one, the index of the choice. Package space/unit maps coordinates
+// to the unit interval and back, so that a sampler can ignore scales and steps.
+// The package's example is a whole sampler.
+//
+// What a sampler may use is all in the request:
+//
+//   - Space: the axes to fill in. A study draws as many at once as it can: all of
+//     a declared space, a level of conditions after the other, or those that all
+//     trials so far have had. No axis has a single value. Bounds may differ from
+//     those of earlier trials.
+//   - Given and Fixed: what the trial has already.
+//   - History: all trials, as a [trial.Snapshot]. Finished ones are in the order
+//     in which they finished, which must not matter: sort what is summed up. Use
+//     Direction and its Loss, so that less is better. Values may be infinite; a
+//     trial may have failed, been pruned, or lack some of the axes. Running trials
+//     have what was drawn for them in Params and in Proposed.
+//   - Rand: the only source of randomness. It is seeded for this draw, so that the
+//     same study always goes the same way.
+//
+// Return a proposal for every request, the odd ones included: fall back to Draw of
+// package space/unit as long as nothing is known. An error ends the trial, and the run
+// as well; [ErrExhausted] ends a run in peace. State that cannot be computed from
+// the trials belongs in Proposal.Notes, which are stored with the trial and come
+// back in the history: an interrupted study then goes on as if nothing had
+// happened. State that can be computed from the trials is best computed once: a
+// [Memory] keeps it for each study, and makes it safe that several studies share a
+// sampler.
+//
+// Implement [Validator] if settings can be wrong, and [Finite] if the sampler can
+// run out of points. Then run the suite of package samplertest, which tries all of
+// the above.
 package sampler
 
 import (
