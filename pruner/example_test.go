@@ -29,7 +29,7 @@ func running(number int, values ...float64) trial.Record {
 }
 
 func ExampleMedian() {
-	const steps = 20
+	const steps = 10
 	p := pruner.Median{Startup: 3, Warmup: pruner.WarmupFor(steps)}
 	h := curves([]float64{3, 2, 1}, []float64{4, 3, 2}, []float64{5, 4, 3})
 	fmt.Println(p.Prune(running(3, 9, 9), h)) // warming up
@@ -57,7 +57,7 @@ func ExampleSuccessiveHalving() {
 }
 
 func ExampleHyperband() {
-	p := pruner.Hyperband{MinResource: 3, MaxResource: 27}
+	p := pruner.Hyperband{MinResource: 3, MaxResource: 27, ReductionFactor: 3}
 	h := curves(make([]float64, 28), make([]float64, 28), make([]float64, 28), make([]float64, 28))
 	for n := range h.Len() {
 		for _, r := range p.Scope(n, h).Records() {

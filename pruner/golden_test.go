@@ -1,6 +1,7 @@
 package pruner
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -78,26 +79,44 @@ func (s goldenStudy) pruner(t *testing.T) Pruner {
 	case "Patient":
 		var p Patient
 		into(&p)
+		p.Patience = cmp.Or(p.Patience, -1)
 		return p
 	case "PatientMedian":
 		p := Patient{Pruner: Median{Startup: 2, Warmup: -1}}
 		into(&p)
+		p.Patience = cmp.Or(p.Patience, -1)
 		return p
 	case "Wilcoxon":
 		var p Wilcoxon
 		into(&p)
 		return p
 	case "SuccessiveHalving":
-		var p SuccessiveHalving
-		into(&p)
+		var p optunaHalving
+		into(&p.SuccessiveHalving)
 		return p
 	case "Hyperband":
 		var p Hyperband
 		into(&p)
+		p.MinResource, p.ReductionFactor = cmp.Or(p.MinResource, 1), cmp.Or(p.ReductionFactor, 3)
 		return p
 	}
 	require.Fail(t, "no pruner", s.Pruner)
 	return nil
+}
+
+// optunaHalving is SuccessiveHalving with Optuna's defaults.
+type optunaHalving struct{ SuccessiveHalving }
+
+func (o optunaHalving) Prune(t trial.Record, h trial.Snapshot) (string, bool) {
+	p := o.SuccessiveHalving
+	p.ReductionFactor = cmp.Or(p.ReductionFactor, 4)
+	if p.MinResource == 0 {
+		if h.Horizon() < 0 {
+			return "", false
+		}
+		p.MinResource = max(1, h.Horizon()/100)
+	}
+	return p.Prune(t, h)
 }
 
 // Every report of every trial, one trial after another, gets Optuna's verdict.

@@ -21,13 +21,13 @@ import (
 // from the name of the study and its number, by way of CRC-32.
 //
 // Brackets are counted in integers; Optuna's logarithm rounds down at some powers
-// of η, 3⁵ and 10³ among them, and gives one bracket fewer there. With MaxResource
-// left to the pruner, Optuna takes the longest complete trial there is when it is
-// first asked, in each process anew. What is said of [SuccessiveHalving] holds
-// within a bracket.
+// of η, 3⁵ and 10³ among them, and gives one bracket fewer there. The defaults are
+// not Optuna's either, which start at step 1 with a factor of 3 and take for
+// MaxResource the longest complete trial there is when it is first asked, in each
+// process anew. What is said of [SuccessiveHalving] holds within a bracket.
 type Hyperband struct {
-	// MinResource is the step of the first rung of the first bracket. Default 1,
-	// which is early: see the package comment.
+	// MinResource is the step of the first rung of the first bracket. Default a tenth
+	// of the steps of a full evaluation, and at least 1.
 	MinResource int
 	// MaxResource is the number of steps of a full evaluation. Default that of the
 	// complete trial that finished first, from step 0 on (see
@@ -35,7 +35,7 @@ type Hyperband struct {
 	// one bracket. With less than MinResource it remains so.
 	MaxResource int
 	// ReductionFactor, η, is how many trials compete for one place, at least 2.
-	// Default 3.
+	// Default 2.
 	ReductionFactor int
 	// Bootstrap is the number of values that a rung must have, besides that of the
 	// trial, before it lets one through. It needs a MaxResource. Default 0.
@@ -47,8 +47,10 @@ type Hyperband struct {
 // Bootstrap stands without MaxResource.
 func (p Hyperband) Validate() error {
 	switch {
-	case p.MaxResource != 0 && p.MaxResource < or(p.MinResource, 1):
-		return invalid("max resource %d: it must be at least the min resource %d", p.MaxResource, or(p.MinResource, 1))
+	case p.MaxResource != 0 && p.MaxResource < p.MinResource:
+		return invalid("max resource %d: it must be at least the min resource %d", p.MaxResource, p.MinResource)
+	case p.MaxResource < 0:
+		return invalid("max resource %d: it must be at least 1, or 0 for the default", p.MaxResource)
 	case p.Bootstrap > 0 && p.MaxResource == 0:
 		return invalid("bootstrap of %d trials without MaxResource: set both or neither", p.Bootstrap)
 	}
@@ -63,7 +65,8 @@ func (p Hyperband) Prune(t trial.Record, h trial.Snapshot) (string, bool) {
 		return "", false
 	}
 	b := bracket(h.Header().Name, t.Number, budgets)
-	halving := SuccessiveHalving{or(p.MinResource, 1), or(p.ReductionFactor, 3), b, p.Bootstrap}
+	first, _ := p.resources(h)
+	halving := SuccessiveHalving{first, or(p.ReductionFactor, 2), b, p.Bootstrap}
 	reason, prune := halving.Prune(t, p.Scope(t.Number, h))
 	if prune {
 		reason = fmt.Sprintf("%s of bracket %d", reason, b)
@@ -82,18 +85,25 @@ func (p Hyperband) Scope(number int, h trial.Snapshot) trial.Snapshot {
 	return h.Scope(fmt.Sprintf("hyperband %d of %d", mine, budgets), func(n int) bool { return bracket(name, n, budgets) == mine })
 }
 
+// resources returns the first rung of the first bracket and the steps of a full
+// evaluation, both 0 if the latter is not known yet.
+func (p Hyperband) resources(h trial.Snapshot) (first, longest int) {
+	longest = or(p.MaxResource, h.Horizon()+1)
+	if longest == 0 {
+		return 0, 0
+	}
+	return or(p.MinResource, firstRung(longest)), longest
+}
+
 // budgets returns the share of trials that each bracket is given; none if the
 // length of an evaluation is not known yet.
 func (p Hyperband) budgets(h trial.Snapshot) []uint64 {
-	longest := p.MaxResource
-	if longest == 0 {
-		longest = h.Horizon() + 1
-	}
-	if p.Validate() != nil {
+	first, longest := p.resources(h)
+	if p.Validate() != nil || longest == 0 {
 		return nil
 	}
-	n, factor := 0, or(p.ReductionFactor, 3)
-	for step := or(p.MinResource, 1); step <= longest && step < math.MaxInt; step = times(step, factor) {
+	n, factor := 0, or(p.ReductionFactor, 2)
+	for step := first; step <= longest && step < math.MaxInt; step = times(step, factor) {
 		n++
 	}
 	budgets := make([]uint64, n)

@@ -11,20 +11,18 @@ import (
 // MinDelta, than the best of those before. Values count, not steps. NaN are
 // passed over; if there is nothing else on either side, the trial goes on.
 //
-// The zero value stops a trial as soon as a value is worse than the best before.
+// Learning curves are rough: with no patience, and no other pruner to ask, nearly
+// every study loses its best configuration; see the package comment.
 type Patient struct {
 	Pruner   Pruner  // has the last word. Default: prune
-	Patience int     // values without improvement that are forgiven, at least 0
+	Patience int     // values without improvement that are forgiven. Default 10; negative: none
 	MinDelta float64 // in units of the objective, at least 0
 }
 
-// Validate returns an error that wraps [ErrInvalid] if Patience or MinDelta is
-// negative or NaN, or if Pruner's own settings are wrong.
+// Validate returns an error that wraps [ErrInvalid] if MinDelta is negative or NaN,
+// or if Pruner's own settings are wrong.
 func (p Patient) Validate() error {
-	switch {
-	case p.Patience < 0:
-		return invalid("patience %d: it must be at least 0", p.Patience)
-	case !(p.MinDelta >= 0):
+	if !(p.MinDelta >= 0) {
 		return invalid("least difference %v: it must be at least 0", p.MinDelta)
 	}
 	if v, ok := p.Pruner.(interface{ Validate() error }); ok {
@@ -35,7 +33,7 @@ func (p Patient) Validate() error {
 
 // Prune implements [Pruner].
 func (p Patient) Prune(t trial.Record, h trial.Snapshot) (string, bool) {
-	since := len(t.Reports) - 1 - p.Patience
+	since := len(t.Reports) - 1 - or(p.Patience, 10)
 	if p.Validate() != nil || since <= 0 {
 		return "", false
 	}

@@ -20,9 +20,30 @@
 //	SuccessiveHalving, factor 2, from 5 steps       0.28   0.09    4 %
 //	Hyperband, factor 3, from 3 steps               0.32   0.17    9 %
 //
-// So let a trial run for about a tenth of its steps before it is judged. Who knows
-// the number of steps writes Median{Warmup: [WarmupFor](steps)}; the zero [Median]
-// waits for 10.
+// These are for real curves of 50 epochs: of boosted trees, linear models and
+// networks trained by scikit-learn on its bundled data (testdata/curves), five sets
+// of 60 to 100 configurations, 40 random searches each. Loss is by how much the best
+// value is worse than without pruning, if the median of all configurations is worse
+// by 1. In one set the best configurations learn so slowly that the median and
+// halving stop the best in nearly every study, which makes 19 % of all.
+//
+//	rule                                          epochs   loss   lost
+//	Median, no warm-up                              0.25   0.06   49 %
+//	Median, warm-up 5 steps                         0.38   0.05   26 %
+//	Median{}: warm-up 10 steps                      0.47   0.04   18 %
+//	SuccessiveHalving, factor 4, from 1 step        0.12   0.15   50 %
+//	SuccessiveHalving, factor 3, from 3 steps       0.21   0.09   24 %
+//	SuccessiveHalving{}: factor 2, from 5 steps     0.32   0.05   20 %
+//	SuccessiveHalving, factor 2, from 10 steps      0.46   0.03   19 %
+//	Hyperband, factor 3, from 1 step                0.27   0.06   33 %
+//	Hyperband{}: factor 2, from 5 steps             0.55   0.02   12 %
+//	Patient, no patience                            0.63   0.21   60 %
+//	Patient{}: patience 10                          0.80   0.02   20 %
+//
+// So let a trial run for a while before it is judged: a fifth of its steps where it
+// is compared with the median, a tenth where half of the trials go on. The zero
+// values do so. That of [Median] cannot know the number of steps, and waits for 10;
+// if you know it, write Median{Warmup: [WarmupFor](steps)}.
 package pruner
 
 import (
@@ -69,9 +90,9 @@ type None struct{}
 // Prune implements [Pruner].
 func (None) Prune(trial.Record, trial.Snapshot) (string, bool) { return "", false }
 
-// WarmupFor returns the warm-up for trials of the given number of steps: about a
-// tenth of them, at least 1. The package comment says why.
-func WarmupFor(steps int) int { return max(1, (steps+5)/10) }
+// WarmupFor returns the warm-up for trials of the given number of steps: a fifth of
+// them, at least 1. The package comment says why.
+func WarmupFor(steps int) int { return max(1, steps/5) }
 
 // due reports whether t, which has reports, is to be judged at its last step:
 // warmup is over, and it is the first report since the last multiple of interval

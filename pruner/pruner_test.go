@@ -45,7 +45,7 @@ func history(d trial.Direction, records ...trial.Record) trial.Snapshot {
 
 var all = []Pruner{
 	None{}, Median{}, Percentile{}, SuccessiveHalving{}, Hyperband{}, Threshold{}, Patient{}, Wilcoxon{},
-	Patient{Pruner: Median{Warmup: -1}}, Threshold{Lower: new(0.0), Upper: new(1.0)},
+	Patient{Pruner: Median{Warmup: -1}, Patience: -1}, Threshold{Lower: new(0.0), Upper: new(1.0)},
 }
 
 func TestReasonsAreForPeople(t *testing.T) {
@@ -73,16 +73,16 @@ func TestReasonsAreForPeople(t *testing.T) {
 		"threshold reached":        {Threshold{Lower: new(2.0), Upper: new(2.0)}, curve(9, 2), 0, ""},
 		"NaN, no threshold":        {Threshold{}, curve(9, math.NaN()), 0, "NaN at step 0"},
 		"infinite, no threshold":   {Threshold{}, curve(9, math.Inf(1)), 0, ""},
-		"impatient":                {Patient{}, curve(9, 1, 2), 0, "no better than 1 since step 1"},
+		"impatient":                {Patient{Patience: -1}, curve(9, 1, 2), 0, "no better than 1 since step 1"},
 		"patient":                  {Patient{Patience: 1}, curve(9, 1, 2), 0, ""},
-		"patient, NaN after":       {Patient{}, curve(9, 1, math.NaN()), 0, ""},
-		"patient, none before NaN": {Patient{}, curve(9, math.NaN(), 5), 0, ""},
-		"patient, asking another":  {Patient{Pruner: Median{Warmup: -1}}, curve(9, 8, 9), 0, "no better than 8 since step 1; 8 by step 1 is worse than the median 0.7 of 5 trials"},
-		"rung":                     {SuccessiveHalving{MinResource: 1}, curve(9, 9, 0.55), 0, "0.55 at step 1 is not among the best 1 of 6 at rung 0"},
+		"patient, NaN after":       {Patient{Patience: -1}, curve(9, 1, math.NaN()), 0, ""},
+		"patient, none before NaN": {Patient{Patience: -1}, curve(9, math.NaN(), 5), 0, ""},
+		"patient, asking another":  {Patient{Pruner: Median{Warmup: -1}, Patience: -1}, curve(9, 8, 9), 0, "no better than 8 since step 1; 8 by step 1 is worse than the median 0.7 of 5 trials"},
+		"rung":                     {SuccessiveHalving{MinResource: 1, ReductionFactor: 4}, curve(9, 9, 0.55), 0, "0.55 at step 1 is not among the best 1 of 6 at rung 0"},
 		"rung won":                 {SuccessiveHalving{MinResource: 1}, curve(9, 9, 0.5), 0, ""},
 		"rung, NaN":                {SuccessiveHalving{MinResource: 1}, curve(9, 9, math.NaN()), 0, "NaN at step 1"},
 		"rung, to be filled first": {SuccessiveHalving{MinResource: 1, Bootstrap: 6}, curve(9, 9, 0), 0, "rung 0 at step 1 has 6 of the 7 values it needs first"},
-		"bracket":                  {Hyperband{MaxResource: 1}, curve(9, 9, 0.65), 0, "0.65 at step 1 is not among the best 2 of 6 at rung 0 of bracket 0"},
+		"bracket":                  {Hyperband{MaxResource: 1}, curve(9, 9, 0.75), 0, "0.75 at step 1 is not among the best 3 of 6 at rung 0 of bracket 0"},
 		"signed ranks":             {Wilcoxon{P: 0.3}, curve(9, 2, 2), 0, "worse than trial 0 with p = 0.25 over 2 steps"},
 		"average as good":          {Wilcoxon{P: 1}, curve(9, 1, 0.5), 0, ""},
 		"infinite, signed ranks":   {Wilcoxon{P: 1}, curve(9, 9, math.Inf(1)), 0, ""},
@@ -122,7 +122,6 @@ func TestValidate(t *testing.T) {
 		"thresholds crossed":           Threshold{Lower: new(1.0), Upper: new(0.0)},
 		"threshold NaN":                Threshold{Lower: new(math.NaN())},
 		"threshold, negative interval": Threshold{Interval: -1},
-		"negative patience":            Patient{Patience: -1},
 		"negative difference":          Patient{MinDelta: -1},
 		"patience for a bad pruner":    Patient{Pruner: Median{Interval: -1}},
 		"p below 0":                    Wilcoxon{P: -0.1},
@@ -172,7 +171,7 @@ func TestZeroValuesAreTheDefaults(t *testing.T) {
 }
 
 func TestWarmupFor(t *testing.T) {
-	for steps, want := range map[int]int{-1: 1, 0: 1, 1: 1, 10: 1, 14: 1, 15: 2, 52: 5, 100: 10, 1000: 100} {
+	for steps, want := range map[int]int{-1: 1, 0: 1, 1: 1, 9: 1, 10: 2, 14: 2, 52: 10, 100: 20, 1000: 200} {
 		assert.Equal(t, want, WarmupFor(steps), "%d steps", steps)
 	}
 }
@@ -281,25 +280,25 @@ func TestBudgets(t *testing.T) {
 		p    Hyperband
 		want []uint64
 	}{
-		"27 by 3":    {Hyperband{MaxResource: 27}, []uint64{27, 12, 6, 4}}, // Python: [ceil(4*3**s/(s+1)) for s in (3, 2, 1, 0)]
-		"26 by 3":    {Hyperband{MaxResource: 26}, []uint64{9, 5, 3}},
-		"243 by 3":   {Hyperband{MaxResource: 243}, []uint64{243, 98, 41, 18, 9, 6}}, // six brackets; a logarithm that rounds down gives five
-		"1000 by 10": {Hyperband{MaxResource: 1000, ReductionFactor: 10}, []uint64{1000, 134, 20, 4}},
+		"27 by 3":    {Hyperband{MinResource: 1, MaxResource: 27, ReductionFactor: 3}, []uint64{27, 12, 6, 4}}, // Python: [ceil(4*3**s/(s+1)) for s in (3, 2, 1, 0)]
+		"26 by 3":    {Hyperband{MaxResource: 26, MinResource: 1, ReductionFactor: 3}, []uint64{9, 5, 3}},
+		"243 by 3":   {Hyperband{MaxResource: 243, MinResource: 1, ReductionFactor: 3}, []uint64{243, 98, 41, 18, 9, 6}}, // six brackets; a logarithm that rounds down gives five
+		"1000 by 10": {Hyperband{MinResource: 1, MaxResource: 1000, ReductionFactor: 10}, []uint64{1000, 134, 20, 4}},
 		"2 to 27":    {Hyperband{MinResource: 2, MaxResource: 27, ReductionFactor: 2}, []uint64{8, 6, 4, 4}},
 		"one":        {Hyperband{MaxResource: 1}, []uint64{1}},
-		"not known":  {Hyperband{}, []uint64{}},
+		"not known":  {Hyperband{}, nil},
 	}
 	for name, c := range tests {
 		t.Run(name, func(t *testing.T) {
 			assert.Equal(t, c.want, c.p.budgets(trial.Snapshot{}))
 		})
 	}
-	assert.Equal(t, []uint64{9, 5, 3}, Hyperband{}.budgets(history(trial.Minimize, done(curve(0, make([]float64, 20)...)))))
+	assert.Equal(t, []uint64{9, 5, 3}, Hyperband{MinResource: 1, ReductionFactor: 3}.budgets(history(trial.Minimize, done(curve(0, make([]float64, 20)...)))))
 	assert.Empty(t, Hyperband{MinResource: 30}.budgets(history(trial.Minimize, done(curve(0, make([]float64, 20)...)))))
 }
 
 func TestHyperbandScopes(t *testing.T) {
-	p := Hyperband{MaxResource: 27}
+	p := Hyperband{MinResource: 1, MaxResource: 27, ReductionFactor: 3}
 	var records []trial.Record
 	for n := range 400 {
 		r := curve(n, 1, 2)
@@ -340,8 +339,8 @@ func TestResourcesStayFixed(t *testing.T) {
 		h := history(trial.Minimize, records...)
 		p := SuccessiveHalving{}
 		_, prune := p.Prune(curve(9, 1, 1, 1, 1), h)
-		assert.False(t, prune, "499/100 = 4")
-		_, prune = p.Prune(curve(9, 1, 1, 1, 1, 1), h)
+		assert.False(t, prune, "it is not at 499/10 = 50 yet")
+		_, prune = p.Prune(curve(9, slices.Repeat([]float64{1}, 51)...), h)
 		assert.True(t, prune)
 	}
 }
