@@ -267,6 +267,12 @@ func TestNoiseIsNotLearnt(t *testing.T) {
 	}
 }
 
+// The way that would check and keep nothing, st.Optimize(ctx, task, run), does not compile.
+func TestOneDoor(t *testing.T) {
+	_, ok := any(new(table.Task)).(study.Objective)
+	assert.False(t, ok)
+}
+
 // Scores of one study compare: another task is refused.
 func TestOtherTasks(t *testing.T) {
 	first := func() *table.Task { return &table.Task{Table: iris(), Style: style.LightGBM, MaxRounds: 2} }

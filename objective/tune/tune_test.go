@@ -242,6 +242,12 @@ func TestModelData(t *testing.T) {
 	}
 }
 
+// The way that would check and keep nothing, st.Optimize(ctx, task, run), does not compile.
+func TestOneDoor(t *testing.T) {
+	_, ok := any(new(tune.Task)).(study.Objective)
+	assert.False(t, ok)
+}
+
 // Scores of one study compare: another task is refused, and a metric that has no value.
 func TestOtherTasks(t *testing.T) {
 	ctx := context.Background()
