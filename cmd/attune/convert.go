@@ -230,7 +230,7 @@ func (c *convert) measure(ctx context.Context, stdout io.Writer, file string, m 
 			if err != nil {
 				return nil, err
 			}
-			return tree.NewPredictor(m, 1)
+			return tree.NewPredictor(m)
 		}},
 		runtime.Subject{Name: "onnx", File: c.output, Open: func() (runtime.Model, error) {
 			return runtime.OpenPredictor(c.output, runtime.Options{}, runtime.PredictorOptions{})

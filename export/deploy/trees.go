@@ -24,7 +24,7 @@ import (
 // as onnx.Trees does; with runtime.ErrNoLibrary where there is no ONNX Runtime; and with
 // validate.ErrInput for rows of another width.
 func Trees(ctx context.Context, m *tree.Model, rows []float64, o Options) (Result, error) {
-	native, err := tree.NewPredictor(m, 1)
+	native, err := tree.NewPredictor(m)
 	if err != nil {
 		return Result{}, fmt.Errorf("deploy: %w", err)
 	}
@@ -100,7 +100,7 @@ func OpenTrees(file string, m *tree.Model, o runtime.Options) (*runtime.Fallback
 	if m == nil {
 		return nil, errors.New("deploy: open trees: there is no native model")
 	}
-	native, err := tree.NewPredictor(m, 1)
+	native, err := tree.NewPredictor(m)
 	if err != nil {
 		return nil, fmt.Errorf("deploy: open trees: %w", err)
 	}

@@ -99,7 +99,7 @@ func TestIsolationForest(t *testing.T) {
 	f, err := deploy.OpenTrees(file, back, quiet)
 	require.NoError(t, err)
 	defer f.Close()
-	p, err := tree.NewPredictor(m, 1)
+	p, err := tree.NewPredictor(m)
 	require.NoError(t, err)
 	want, got := make([]float64, 500), make([]float64, 500)
 	require.NoError(t, p.Predict(rows, want))

@@ -63,7 +63,7 @@ func (f *forest) Fit(_ context.Context, train, _ forecast.Table, opts forecast.R
 
 func (f *forest) Predict(x forecast.Matrix) (forecast.Matrix, error) {
 	out := forecast.Matrix{Rows: x.Rows, Cols: f.m.Outputs, Data: make([]float64, x.Rows*f.m.Outputs)}
-	p, err := tree.NewPredictor(f.m, 1)
+	p, err := tree.NewPredictor(f.m)
 	if err != nil {
 		return out, err
 	}

@@ -48,7 +48,7 @@ func oracles(t testing.TB) []oracle {
 // raw returns what a predictor makes of rows, without the link and with it.
 func predict(t testing.TB, m *tree.Model, rows []float64) (raw, linked []float64) {
 	t.Helper()
-	p, err := tree.NewPredictor(m, 1)
+	p, err := tree.NewPredictor(m)
 	require.NoError(t, err)
 	n := len(rows) / len(m.Features) * m.Outputs
 	raw, linked = make([]float64, n), make([]float64, n)

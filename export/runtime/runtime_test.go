@@ -126,7 +126,7 @@ func nativeTrees(t testing.TB, n int) *tree.Predictor {
 		}
 		m.Trees = append(m.Trees, to)
 	}
-	p, err := tree.NewPredictor(m, 1)
+	p, err := tree.NewPredictor(m)
 	require.NoError(t, err)
 	return p
 }

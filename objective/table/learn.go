@@ -104,7 +104,7 @@ func (l *learner) look(all []training) curve {
 
 // predict returns what a model says of the rows of d, one output after the other.
 func predict(m *tree.Model, d engine.Dataset) ([]float64, error) {
-	p, err := tree.NewPredictor(m, 1)
+	p, err := tree.NewPredictor(m)
 	if err != nil {
 		return nil, err
 	}

@@ -56,7 +56,7 @@ func (m *Model) compile() error {
 	if m.Trees.Outputs != outputs {
 		return fmt.Errorf("table: %w: trees of %d outputs, want %d", ErrModel, m.Trees.Outputs, outputs)
 	}
-	p, err := tree.NewPredictor(m.Trees, 1)
+	p, err := tree.NewPredictor(m.Trees)
 	if err != nil {
 		return fmt.Errorf("table: %w: %w", ErrModel, err)
 	}

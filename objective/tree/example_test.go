@@ -20,7 +20,7 @@ var stump = tree.Model{
 }
 
 func ExampleNewPredictor() {
-	p, err := tree.NewPredictor(&stump, 1)
+	p, err := tree.NewPredictor(&stump)
 	if err != nil {
 		log.Fatal(err)
 	}

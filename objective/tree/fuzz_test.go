@@ -36,7 +36,7 @@ func fuzz(f *testing.F, read func(io.Reader) (*Model, error), seeds ...[]byte) {
 			return
 		}
 		rows := make([]float64, len(m.Features))
-		p, err := NewPredictor(m, 1)
+		p, err := NewPredictor(m)
 		require.NoError(t, err)
 		out := make([]float64, m.Outputs)
 		if len(rows) > 0 {

@@ -81,7 +81,7 @@ func TestValidateNamesWhatIsWrong(t *testing.T) {
 			err := m.Validate()
 			require.ErrorIs(t, err, ErrInvalid)
 			assert.ErrorContains(t, err, c.says)
-			_, err = NewPredictor(m, 1)
+			_, err = NewPredictor(m)
 			assert.ErrorIs(t, err, ErrInvalid)
 			assert.ErrorIs(t, m.SHAP(nil, nil), ErrInvalid)
 		})
@@ -227,8 +227,9 @@ func TestPredictorIsItsPlainTwin(t *testing.T) {
 		n := r.IntN(700)
 		rows := randomRows(r, n, features)
 		want, _ := predict(t, m, rows)
-		p, err := NewPredictor(m, 3)
+		p, err := NewPredictor(m)
 		require.NoError(t, err)
+		p.Threads = 3
 		got := make([]float64, len(want))
 		require.NoError(t, p.PredictRaw(rows, got))
 		sameBits(t, want, got)
@@ -236,7 +237,7 @@ func TestPredictorIsItsPlainTwin(t *testing.T) {
 }
 
 func TestPredictorRefusesWrongSizes(t *testing.T) {
-	p, err := NewPredictor(stump(), 1)
+	p, err := NewPredictor(stump())
 	require.NoError(t, err)
 	out := []float64{7}
 	for _, rows := range [][]float64{nil, {1}, {1, 2, 3}, {1, 2, 3, 4}} {

@@ -76,7 +76,7 @@ func plain(m *Model, rows []float64) []float64 {
 // predict returns raw outputs and predictions, and holds them against the plain twin.
 func predict(t testing.TB, m *Model, rows []float64) (raw, pred []float64) {
 	t.Helper()
-	p, err := NewPredictor(m, 1)
+	p, err := NewPredictor(m)
 	require.NoError(t, err)
 	n := len(rows) / len(m.Features) * m.Outputs
 	raw, pred = make([]float64, n), make([]float64, n)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
-	"runtime"
 	"slices"
 	"sync"
 )
@@ -22,6 +21,11 @@ import (
 // and a few rows, one after the other, through eight trees side by side: see [walk]. All ways add the
 // same leaves in the same order.
 type Predictor struct {
+	// Threads is how many goroutines may share the rows of one call; results are the
+	// same. 0 and 1 stand for one, the caller's, which is right for servers, whose calls
+	// run side by side. Set it before the first prediction.
+	Threads int
+
 	m       *Model
 	inputs  []input
 	quads   []quad
@@ -36,7 +40,6 @@ type Predictor struct {
 	groups  []group
 	ways    [4]blockWays // by [blockSize]
 	shares  []float64
-	threads int
 	scratch sync.Pool // of *scratch
 }
 
@@ -81,21 +84,16 @@ const (
 	rowsAThread = 256 // a goroutine for less is not worth it
 )
 
-// NewPredictor compiles m. Predictions of many rows are shared among at most
-// threads goroutines, as many as GOMAXPROCS when threads is 0 or less; the results
-// are the same. It returns the error of [Model.Validate].
-func NewPredictor(m *Model, threads int) (*Predictor, error) {
+// NewPredictor compiles m. It returns the error of [Model.Validate].
+func NewPredictor(m *Model) (*Predictor, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
-	}
-	if threads <= 0 {
-		threads = runtime.GOMAXPROCS(0)
 	}
 	total := 0
 	for i := range m.Trees {
 		total += len(m.Trees[i].Nodes) + len(m.Trees[i].Leaves)
 	}
-	p := &Predictor{m: m, threads: threads, shares: m.shares()}
+	p := &Predictor{m: m, shares: m.shares()}
 	index := p.index()
 	if uint64(total) > math.MaxUint32 || !p.layout() {
 		return nil, unsupported("a model of %d features with %d nodes", len(m.Features), total)
@@ -162,7 +160,7 @@ func (p *Predictor) PredictRaw(rows, out []float64) error {
 	if err != nil {
 		return err
 	}
-	threads := min(p.threads, n/rowsAThread)
+	threads := min(p.Threads, n/rowsAThread)
 	if threads < 2 {
 		p.span(rows, out, 0, n)
 		return nil

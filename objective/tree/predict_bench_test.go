@@ -24,7 +24,7 @@ func BenchmarkPredict(b *testing.B) {
 			for i := range in {
 				in[i] = r.NormFloat64()
 			}
-			own, err := tree.NewPredictor(m, 1)
+			own, err := tree.NewPredictor(m)
 			require.NoError(b, err)
 			other, err := leavespredict.New(m, 1)
 			require.NoError(b, err)

@@ -40,7 +40,7 @@ func same(t *testing.T, m *Model, rows []float64, counts ...int) {
 	f, k := len(m.Features), m.Outputs
 	want := plain(m, rows)
 	eachWay(t, func(t *testing.T) {
-		p, err := NewPredictor(m, 1)
+		p, err := NewPredictor(m)
 		require.NoError(t, err)
 		for _, n := range counts {
 			got := make([]float64, n*k)

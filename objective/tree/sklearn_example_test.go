@@ -20,7 +20,7 @@ func ExampleReadScikitLearn() {
 		log.Fatal(err)
 	}
 	fmt.Println(len(m.Trees), "trees of", m.Features[0].Name, "and", m.Features[1].Name)
-	p, err := tree.NewPredictor(m, 1)
+	p, err := tree.NewPredictor(m)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -91,7 +91,7 @@ func (w written) rowsOf() []float64 {
 
 func raw(t *testing.T, m *tree.Model, rows []float64) []float64 {
 	t.Helper()
-	p, err := tree.NewPredictor(m, 1)
+	p, err := tree.NewPredictor(m)
 	require.NoError(t, err)
 	out := make([]float64, len(rows)/len(m.Features)*m.Outputs)
 	require.NoError(t, p.PredictRaw(rows, out))
@@ -204,7 +204,7 @@ func TestLightGBMLoadsWhatIsWritten(t *testing.T) {
 				}
 			}
 			tree.SameBits(t, want, got)
-			p, err := tree.NewPredictor(w.model, 1)
+			p, err := tree.NewPredictor(w.model)
 			require.NoError(t, err)
 			require.NoError(t, p.Predict(w.rows, want))
 			for j, v := range answer(".pred") {

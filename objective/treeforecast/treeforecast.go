@@ -71,7 +71,7 @@ func dataset(t forecast.Table) engine.Dataset {
 
 // use makes m the model to predict with.
 func (r *Regressor) use(m *tree.Model) error {
-	p, err := tree.NewPredictor(m, 1)
+	p, err := tree.NewPredictor(m)
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func BenchmarkPrediction(b *testing.B) {
 	for _, trees := range []int{100, 500} {
 		m, err := lightgbm.Engine{}.Fit(context.Background(), train, engine.Dataset{}, engine.Params{Trees: trees}, nil)
 		require.NoError(b, err)
-		own, err := tree.NewPredictor(m, 1)
+		own, err := tree.NewPredictor(m)
 		require.NoError(b, err)
 		leaves, err := leavespredict.New(m, 1)
 		require.NoError(b, err)

@@ -144,7 +144,7 @@ func TestScoresInTrainingAreTheModels(t *testing.T) {
 				rows = append(rows, column[i])
 			}
 		}
-		predictor, err := tree.NewPredictor(m, 1)
+		predictor, err := tree.NewPredictor(m)
 		require.NoError(t, err)
 		out := make([]float64, len(d.Label)*m.Outputs)
 		require.NoError(t, predictor.Predict(rows, out))

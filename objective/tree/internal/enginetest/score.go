@@ -13,7 +13,7 @@ import (
 // Predict returns what m says of the rows of d.
 func Predict(t testing.TB, m *tree.Model, d engine.Dataset) []float64 {
 	t.Helper()
-	p, err := tree.NewPredictor(m, 1)
+	p, err := tree.NewPredictor(m)
 	require.NoError(t, err)
 	out := make([]float64, d.Rows()*m.Outputs)
 	require.NoError(t, p.Predict(Rows(d), out))
