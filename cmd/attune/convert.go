@@ -75,7 +75,7 @@ Convert needs ONNX Runtime. Install it with: attune setup onnxruntime`,
 }
 
 func (c *convert) run(ctx context.Context, stdout io.Writer, file string) error {
-	o, err := c.options()
+	form, register, err := c.check()
 	if err != nil {
 		return err
 	}
@@ -92,14 +92,15 @@ func (c *convert) run(ctx context.Context, stdout io.Writer, file string) error 
 	if err != nil {
 		return err
 	}
-	o.Info.Metadata = []onnx.Property{{Key: "attune.source", Value: filepath.Base(file)}}
+	o := deploy.TreesOptions{File: c.output, KeepFailed: c.keepFailed, Register: register, Form: form, Gate: c.gate,
+		Info: onnx.Info{Metadata: []onnx.Property{{Key: "attune.source", Value: filepath.Base(file)}}}}
 	fmt.Fprintf(stdout, "%s: trees %d, features %d, outputs %d\n", file, len(m.Trees), len(m.Features), m.Outputs)
 	r, err := deploy.Trees(ctx, m, rows, o)
 	if err := c.tell(stdout, r, err); err != nil {
 		return err
 	}
 	if c.benchmark || c.benchmarkJSON != "" || c.benchmarkSVG != "" {
-		return c.measure(ctx, stdout, file, m, rows, o.Form)
+		return c.measure(ctx, stdout, file, m, rows, form)
 	}
 	return nil
 }

@@ -48,33 +48,35 @@ func (e *exporter) flags(cmd *cobra.Command) {
 	must(cmd.MarkFlagRequired("output"))
 }
 
-// options returns what the flags say.
-func (e *exporter) options() (deploy.Options, error) {
-	o := deploy.Options{File: e.output, KeepFailed: e.keepFailed, Gate: e.gate, Name: e.name, Promote: e.promote}
+// check refuses flags that do not go together, and returns the form and the registry that
+// they name, nil for none.
+func (e *exporter) check() (form onnx.Form, to *deploy.Registration, err error) {
 	if e.output == "" {
-		return o, errors.New("--output is empty: want a file")
+		return form, nil, errors.New("--output is empty: want a file")
 	}
 	if err := cmp.Or(oneOf("form", e.form, []string{"exact", "compatible"}), checkFile("output", e.output), checkFile("report", e.report)); err != nil {
-		return o, err
+		return form, nil, err
 	}
 	if e.form == "compatible" {
-		o.Form = onnx.Compatible
+		form = onnx.Compatible
 	}
-	switch {
-	case e.registry == "" && (e.name != "" || e.promote):
-		return o, errors.New("--name and --promote are of a registry: say with --registry where it is")
-	case e.registry != "" && e.name == "":
-		return o, errors.New("--registry: say with --name what the model is called there")
-	case e.registry != "":
-		var err error
-		if o.Registry, err = registry.Open(e.registry); err != nil {
-			return o, fmt.Errorf("--registry: %w", err)
+	if e.registry == "" {
+		if e.name != "" || e.promote {
+			return form, nil, errors.New("--name and --promote are of a registry: say with --registry where it is")
 		}
-		if _, err := o.Registry.Versions(e.name); errors.Is(err, registry.ErrName) {
-			return o, fmt.Errorf("--%w", err)
-		}
+		return form, nil, nil
 	}
-	return o, nil
+	if e.name == "" {
+		return form, nil, errors.New("--registry: say with --name what the model is called there")
+	}
+	to = &deploy.Registration{Name: e.name, Promote: e.promote}
+	if to.Registry, err = registry.Open(e.registry); err != nil {
+		return form, nil, fmt.Errorf("--registry: %w", err)
+	}
+	if _, err := to.Registry.Versions(e.name); errors.Is(err, registry.ErrName) {
+		return form, nil, fmt.Errorf("--%w", err)
+	}
+	return form, to, nil
 }
 
 // tell writes how the export compares, also where it has not passed.
@@ -163,7 +165,7 @@ func (e *exportONNX) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if e.windows < 1 {
 		return fmt.Errorf("--windows %d: want 1 or more", e.windows)
 	}
-	o, err := e.options()
+	form, register, err := e.check()
 	if err != nil {
 		return err
 	}
@@ -172,7 +174,8 @@ func (e *exportONNX) run(ctx context.Context, stdout, stderr io.Writer) error {
 			return err
 		}
 	}
-	o.Windows, o.Quantize = e.windows, quantize.Kind(e.quant)
+	o := deploy.ForecasterOptions{File: e.output, KeepFailed: e.keepFailed, Register: register, Form: form, Gate: e.gate,
+		Windows: e.windows, Quantize: quantize.Kind(e.quant)}
 	m, frame, err := e.load(ctx, stderr)
 	if err != nil {
 		return err

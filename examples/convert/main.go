@@ -64,7 +64,7 @@ func run(ctx context.Context, dir string) error {
 	}
 	fmt.Printf("%d trees that look at %d features\n", len(model.Trees), len(model.Features))
 
-	result, err := deploy.Trees(ctx, model, rows, deploy.Options{File: filepath.Join(dir, "exact.onnx"), Units: []string{"°C", "°C", "m/s", "mm"}})
+	result, err := deploy.Trees(ctx, model, rows, deploy.TreesOptions{File: filepath.Join(dir, "exact.onnx"), Units: []string{"°C", "°C", "m/s", "mm"}})
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func run(ctx context.Context, dir string) error {
 
 	// For runtimes that are older, in single precision; compared on rows that meet each
 	// threshold from both sides.
-	compatible, err := deploy.Trees(ctx, model, nil, deploy.Options{File: filepath.Join(dir, "compatible.onnx"), Form: onnx.Compatible})
+	compatible, err := deploy.Trees(ctx, model, nil, deploy.TreesOptions{File: filepath.Join(dir, "compatible.onnx"), Form: onnx.Compatible})
 	if err != nil {
 		return err
 	}

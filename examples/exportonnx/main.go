@@ -54,7 +54,7 @@ func run(ctx context.Context, dir string) error {
 		return err
 	}
 
-	model, result, err := deploy.Best(ctx, task, st, deploy.Options{File: filepath.Join(dir, "passengers.onnx")})
+	model, result, err := deploy.Best(ctx, task, st, deploy.ForecasterOptions{File: filepath.Join(dir, "passengers.onnx")})
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func run(ctx context.Context, dir string) error {
 
 	// Single precision is not equal to double, so this leaves nothing.
 	unequal := filepath.Join(dir, "unequal.onnx")
-	_, _, err = deploy.Best(ctx, task, st, deploy.Options{File: unequal, Form: onnx.Compatible, Gate: validate.Gate{Equal: true}})
+	_, _, err = deploy.Best(ctx, task, st, deploy.ForecasterOptions{File: unequal, Form: onnx.Compatible, Gate: validate.Gate{Equal: true}})
 	if !errors.Is(err, deploy.ErrFailed) {
 		return fmt.Errorf("single precision was not refused: %v", err)
 	}

@@ -43,7 +43,7 @@ func train(ctx context.Context, days int, units float64) (*tree.Model, error) {
 // put exports a model into the registry: an ONNX file that is proven to predict the
 // same, and the native model beside it.
 func put(ctx context.Context, r *registry.Registry, m *tree.Model, form onnx.Form, promote bool) (registry.Version, error) {
-	result, err := deploy.Trees(ctx, m, nil, deploy.Options{Form: form, Registry: r, Name: name, Promote: promote})
+	result, err := deploy.Trees(ctx, m, nil, deploy.TreesOptions{Form: form, Register: &deploy.Registration{Registry: r, Name: name, Promote: promote}})
 	return result.Version, err
 }
 

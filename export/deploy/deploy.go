@@ -2,7 +2,7 @@
 // ONNX Runtime run the export beside the native model on real data, and leaves no file
 // behind whose predictions are not the native model's.
 //
-//	model, result, err := deploy.Best(ctx, task, st, deploy.Options{File: "model.onnx"})
+//	model, result, err := deploy.Best(ctx, task, st, deploy.ForecasterOptions{File: "model.onnx"})
 //	fmt.Println(result.Report)
 //
 // [Best] exports the forecaster of a study's best trial, whole: from raw values to raw
@@ -35,44 +35,75 @@ import (
 // error says in what; the [Result] beside it has the report.
 var ErrFailed = errors.New("the export does not predict what the native model does")
 
-// Options say what is exported, and where to. The zero value exports in the form
-// [onnx.Exact] and leaves nothing but the report.
-type Options struct {
-	// File is where the model goes: when it has passed, and whole or not at all. What
-	// was there before stays if it has not.
+// ForecasterOptions say how a forecaster is exported, and where to. The zero value
+// exports in the form [onnx.Exact], compares, and leaves nothing but the report.
+type ForecasterOptions struct {
+	// File is where the model goes when it has passed, whole or not at all. Until then
+	// what was there stays.
 	File string
 	// KeepFailed keeps a model that failed, as NAME.failed.onnx in place of NAME.onnx.
 	KeepFailed bool
-	Form       onnx.Form
-	// Gate is what it has to pass. Default: equal raw outputs, bit for bit, for trees in
-	// the form Exact; else the zero Gate and, in the form Compatible, one value in a
-	// hundred beyond its tolerance, since float32 sends rows to other leaves that all
-	// but lie on a threshold.
-	Gate validate.Gate
-	// Info is what the file tells about itself. Its metadata come first; where the
-	// model comes from, the names of its features, the SHA-256 of the native model as it
-	// is saved (attune.native) and the like follow. Default Version: that of attune.
-	Info  onnx.Info
-	Units []string // of the features of trees; of a forecaster's target, one
-	// Refit has Best fit the model anew, even if it was kept.
-	Refit bool
-	// Windows is how many windows of the data a forecaster is compared on, at most:
-	// evenly spaced over all series. Default 200.
-	Windows int
-	// Regressor adds models to the graph that package onnx does not know: see
-	// [onnx.ForecasterOptions].
+	// Register, if not nil, puts a model that has passed into a registry.
+	Register *Registration
+
+	// Form, Info, Units and Regressor are those of [onnx.ForecasterOptions].
+	//
+	// To the metadata in Info are added: where the model comes from, the version of
+	// attune, and under attune.native the SHA-256 of the native model as it is saved.
+	Form      onnx.Form
+	Info      onnx.Info
+	Units     string
 	Regressor func(b *onnx.Builder, m forecast.Regressor, rows onnx.Value) (onnx.Value, error)
-	// Quantize makes the network of a forecaster smaller, see package quantize; every
-	// second window calibrates it. It is compared in batches of several sizes, and the
-	// worst is reported. Default Gate then: each value within a tenth of the standard
-	// deviation of the native ones.
+	// Quantize makes a network smaller: see package quantize. Every second window
+	// calibrates it. It is compared in batches of several sizes, and the worst counts:
+	// see [quantize.Compare], which has another default Gate.
 	Quantize quantize.Kind
-	Runtime  runtime.Options
-	// Registry, if not nil, gets a model that has passed, under Name and beside the
-	// native one: files registry.ONNX and registry.Native. Promote makes it live.
+
+	// Windows is how many windows of the data are compared at most: see
+	// [validate.NewWindows]. Default 200.
+	Windows int
+	// Gate is what the export has to pass. Default: the zero Gate and, in the form
+	// Compatible, one value in a hundred beyond its tolerance, since float32 sends rows
+	// that lie on a threshold to other leaves.
+	Gate validate.Gate
+	// Runtime says how ONNX Runtime runs the export.
+	Runtime runtime.Options
+}
+
+// TreesOptions say how a tree ensemble is exported, and where to. The zero value exports
+// in the form [onnx.Exact], compares, and leaves nothing but the report.
+type TreesOptions struct {
+	// File is where the model goes when it has passed, whole or not at all. Until then
+	// what was there stays.
+	File string
+	// KeepFailed keeps a model that failed, as NAME.failed.onnx in place of NAME.onnx.
+	KeepFailed bool
+	// Register, if not nil, puts a model that has passed into a registry.
+	Register *Registration
+
+	// Form, Info and Units are those of [onnx.TreesOptions].
+	//
+	// To the metadata in Info are added: the version of attune, and under attune.native
+	// the SHA-256 of the native model as it is saved.
+	Form  onnx.Form
+	Info  onnx.Info
+	Units []string
+
+	// Gate is what the export has to pass. Default: in the form Exact equal raw outputs,
+	// bit for bit, and the zero Gate for what a link makes of them; in the form
+	// Compatible the zero Gate with one value in a hundred beyond its tolerance, since
+	// float32 sends rows that lie on a threshold to other leaves.
+	Gate validate.Gate
+	// Runtime says how ONNX Runtime runs the export.
+	Runtime runtime.Options
+}
+
+// A Registration puts a model into a registry, beside the native one: files
+// registry.ONNX and registry.Native. Its note is Info.Doc.
+type Registration struct {
 	Registry *registry.Registry
 	Name     string
-	Promote  bool
+	Promote  bool // make it the live version
 }
 
 // A Result is what became of an export.
@@ -92,21 +123,25 @@ func (r Result) Pass() bool { return r.Report.Pass && (r.Raw == nil || r.Raw.Pas
 
 // An export is a model on its way.
 type export struct {
-	options Options
-	model   *onnx.Model
+	file       string
+	keepFailed bool
+	register   *Registration
+	runtime    runtime.Options
+
+	model *onnx.Model
 	// check compares it with the native model; it fills in the result's reports.
 	check func(s *runtime.Session, to *Result) error
 	// native writes the native model.
 	native func(io.Writer) error
+	note   string            // for the registry
 	meta   map[string]string // for the registry
 }
 
 // run encodes, compares and keeps.
 func (e export) run(ctx context.Context) (Result, error) {
 	var r Result
-	o := e.options
-	if o.Registry == nil && (o.Promote || o.Name != "") {
-		return r, errors.New("deploy: Name and Promote without a Registry: open one with registry.Open")
+	if e.register != nil && e.register.Registry == nil {
+		return r, errors.New("deploy: a Registration without a Registry: open one with registry.Open")
 	}
 	if err := e.model.Check(); err != nil {
 		return r, err
@@ -119,8 +154,7 @@ func (e export) run(ctx context.Context) (Result, error) {
 	if e.model.IR == onnx.Compatible.Stamp().IR {
 		r.Form = onnx.Compatible
 	}
-	e.meta["form"] = r.Form.String()
-	s, err := runtime.OpenBytes(bytes, o.Runtime)
+	s, err := runtime.OpenBytes(bytes, e.runtime)
 	if err != nil {
 		return r, fmt.Errorf("deploy: %w", err)
 	}
@@ -134,16 +168,17 @@ func (e export) run(ctx context.Context) (Result, error) {
 	if !r.Pass() {
 		return e.failed(r, bytes)
 	}
-	if o.File != "" {
-		if err := write(o.File, bytes); err != nil {
+	if e.file != "" {
+		if err := write(e.file, bytes); err != nil {
 			return r, err
 		}
-		r.File = o.File
+		r.File = e.file
 	}
-	if o.Registry != nil {
-		return r, e.register(ctx, &r, bytes)
+	if e.register != nil {
+		e.meta["form"] = r.Form.String()
+		r.Version, err = e.put(ctx, bytes)
 	}
-	return r, nil
+	return r, err
 }
 
 func write(file string, data []byte) error {
@@ -164,9 +199,9 @@ func (e export) failed(r Result, data []byte) (Result, error) {
 		reason = "raw outputs: " + r.Raw.Reason
 	}
 	err := fmt.Errorf("deploy: %w: %s", ErrFailed, reason)
-	if e.options.KeepFailed && e.options.File != "" {
-		ext := filepath.Ext(e.options.File)
-		file := strings.TrimSuffix(e.options.File, ext) + ".failed" + ext
+	if e.keepFailed && e.file != "" {
+		ext := filepath.Ext(e.file)
+		file := strings.TrimSuffix(e.file, ext) + ".failed" + ext
 		if at := write(file, data); at != nil {
 			return r, errors.Join(err, at)
 		}
@@ -175,27 +210,27 @@ func (e export) failed(r Result, data []byte) (Result, error) {
 	return r, err
 }
 
-// register puts the model into the registry.
-func (e export) register(ctx context.Context, r *Result, data []byte) error {
+// put puts the model into the registry.
+func (e export) put(ctx context.Context, data []byte) (registry.Version, error) {
+	to := e.register
 	var native bytes.Buffer
 	if err := e.native(&native); err != nil {
-		return fmt.Errorf("deploy: %w", err)
+		return registry.Version{}, fmt.Errorf("deploy: %w", err)
 	}
-	o := e.options
-	v, err := o.Registry.Put(ctx, o.Name, registry.Draft{
+	v, err := to.Registry.Put(ctx, to.Name, registry.Draft{
 		Files: map[string]io.Reader{registry.ONNX: bytes.NewReader(data), registry.Native: &native},
-		Note:  o.Info.Doc, Meta: e.meta,
+		Note:  e.note,
+		Meta:  e.meta,
 	})
 	if err != nil {
-		return fmt.Errorf("deploy: %w", err)
+		return registry.Version{}, fmt.Errorf("deploy: %w", err)
 	}
-	r.Version = v
-	if o.Promote {
-		if err := o.Registry.Promote(ctx, o.Name, v.Number); err != nil {
-			return fmt.Errorf("deploy: %w", err)
+	if to.Promote {
+		if err := to.Registry.Promote(ctx, to.Name, v.Number); err != nil {
+			return v, fmt.Errorf("deploy: %w", err)
 		}
 	}
-	return nil
+	return v, nil
 }
 
 // module is the path of this one.
@@ -215,10 +250,9 @@ func version() string {
 	return ""
 }
 
-// info returns what the file tells about itself, with more metadata and the SHA-256 of
+// information returns what the file says of itself, with more metadata and the SHA-256 of
 // the native model.
-func (o Options) info(save func(io.Writer) error, more ...onnx.Property) onnx.Info {
-	i := o.Info
+func information(i onnx.Info, save func(io.Writer) error, more ...onnx.Property) onnx.Info {
 	if i.Version == "" {
 		i.Version = version()
 	}
@@ -232,10 +266,9 @@ func (o Options) info(save func(io.Writer) error, more ...onnx.Property) onnx.In
 	return i
 }
 
-// gate returns the gate for a model that need not be equal.
-func (o Options) gate() validate.Gate {
-	g := o.Gate
-	if g == (validate.Gate{}) && o.Form == onnx.Compatible {
+// lenient returns the gate for a model that need not be equal.
+func lenient(g validate.Gate, form onnx.Form) validate.Gate {
+	if g == (validate.Gate{}) && form == onnx.Compatible {
 		g.Beyond = 0.01
 	}
 	return g

@@ -71,7 +71,7 @@ func TestBest(t *testing.T) {
 			t.Run(s.Name()+" "+form.String(), func(t *testing.T) {
 				task, st := tuned(t, s)
 				file := filepath.Join(t.TempDir(), "model.onnx")
-				m, r, err := deploy.Best(ctx, task, st, deploy.Options{File: file, Form: form, Refit: form == onnx.Exact, Runtime: quiet, Units: []string{"thousands"}})
+				m, r, err := deploy.Best(ctx, task, st, deploy.ForecasterOptions{File: file, Form: form, Runtime: quiet, Units: "thousands"})
 				require.NoError(t, err, r.Report)
 				assert.True(t, r.Pass())
 				assert.Equal(t, file, r.File)
@@ -138,7 +138,7 @@ func TestNetwork(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "model.onnx")
 	reg, err := registry.Open(t.TempDir())
 	require.NoError(t, err)
-	r, err := deploy.Model(ctx, tune.Model{Family: "lstm", Horizon: 6, Forecaster: net}, frame, deploy.Options{File: file, Registry: reg, Name: "net", Runtime: quiet})
+	r, err := deploy.Model(ctx, tune.Model{Family: "lstm", Horizon: 6, Forecaster: net}, frame, deploy.ForecasterOptions{File: file, Register: &deploy.Registration{Registry: reg, Name: "net"}, Runtime: quiet})
 	require.NoError(t, err, r.Report)
 	assert.Equal(t, onnx.Compatible, r.Form)
 	assert.Equal(t, "compatible", r.Version.Meta["form"])
@@ -164,20 +164,20 @@ func TestQuantize(t *testing.T) {
 	net := neural.New(neural.LSTM{Training: neural.Training{Window: 24, Epochs: 5, Transform: forecast.Log{}}, Hidden: 48})
 	require.NoError(t, net.Fit(ctx, frame, forecast.FitOptions{Horizon: 6}))
 	m := tune.Model{Family: "lstm", Horizon: 6, Forecaster: net}
-	full, err := deploy.Model(ctx, m, frame, deploy.Options{Runtime: quiet})
+	full, err := deploy.Model(ctx, m, frame, deploy.ForecasterOptions{Runtime: quiet})
 	require.NoError(t, err)
 	for _, kind := range []quantize.Kind{quantize.FP16, quantize.Int8} {
 		file := filepath.Join(t.TempDir(), "model.onnx")
-		r, err := deploy.Model(ctx, m, frame, deploy.Options{File: file, Quantize: kind, Runtime: quiet})
+		r, err := deploy.Model(ctx, m, frame, deploy.ForecasterOptions{File: file, Quantize: kind, Runtime: quiet})
 		require.NoError(t, err, "%s %s", kind, r.Report)
 		assert.Less(t, r.Size, full.Size*3/4, kind)
 		assert.Greater(t, r.Report.MaxAbsolute, full.Report.MaxAbsolute, kind)
 		assert.FileExists(t, file)
 
-		_, err = deploy.Model(ctx, m, frame, deploy.Options{Quantize: kind, Gate: validate.Gate{RTol: 1e-7}, Runtime: quiet})
+		_, err = deploy.Model(ctx, m, frame, deploy.ForecasterOptions{Quantize: kind, Gate: validate.Gate{RTol: 1e-7}, Runtime: quiet})
 		assert.ErrorIs(t, err, deploy.ErrFailed, kind)
 	}
-	_, err = deploy.Model(ctx, ridge(t, frame, forecast.Recipe{}, 6), frame, deploy.Options{Quantize: quantize.Int8, Runtime: quiet})
+	_, err = deploy.Model(ctx, ridge(t, frame, forecast.Recipe{}, 6), frame, deploy.ForecasterOptions{Quantize: quantize.Int8, Runtime: quiet})
 	assert.ErrorIs(t, err, quantize.ErrNothing)
 }
 
@@ -208,7 +208,7 @@ func TestFailedExportLeavesNothing(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("what serves now"), 0o644))
 	reg, err := registry.Open(filepath.Join(dir, "registry"))
 	require.NoError(t, err)
-	o := deploy.Options{File: file, Regressor: wrong, Runtime: quiet, Registry: reg, Name: "air"}
+	o := deploy.ForecasterOptions{File: file, Regressor: wrong, Runtime: quiet, Register: &deploy.Registration{Registry: reg, Name: "air"}}
 
 	r, err := deploy.Model(ctx, m, frame, o)
 	require.ErrorIs(t, err, deploy.ErrFailed)
@@ -246,7 +246,7 @@ func TestRegistry(t *testing.T) {
 	task, st := tuned(t, style.LightGBM)
 	reg, err := registry.Open(t.TempDir())
 	require.NoError(t, err)
-	o := deploy.Options{Registry: reg, Name: "air", Promote: true, Runtime: quiet, Info: onnx.Info{Doc: "passengers, six months ahead"}}
+	o := deploy.ForecasterOptions{Register: &deploy.Registration{Registry: reg, Name: "air", Promote: true}, Runtime: quiet, Info: onnx.Info{Doc: "passengers, six months ahead"}}
 	m, r, err := deploy.Best(ctx, task, st, o)
 	require.NoError(t, err)
 	assert.Equal(t, 1, r.Version.Number)
@@ -274,7 +274,7 @@ func TestRegistry(t *testing.T) {
 	require.NoError(t, err)
 	assert.InEpsilonSlice(t, want[0].Y, got[0].Y, 1e-12)
 
-	_, err = deploy.Model(ctx, m, airPassengers(t), deploy.Options{Name: "air"})
+	_, err = deploy.Model(ctx, m, airPassengers(t), deploy.ForecasterOptions{Register: &deploy.Registration{Name: "air"}})
 	assert.ErrorContains(t, err, "without a Registry")
 }
 
@@ -303,12 +303,12 @@ func TestColumnsAndSeries(t *testing.T) {
 	recipe := forecast.Recipe{Transform: forecast.Chain{forecast.Log{}, forecast.Diff{}}, Strategy: forecast.Pooled,
 		Features: forecast.Features{Lags: []int{1, 2, 12}, PastLags: []int{1}, KnownLags: []int{0}, SeriesID: true, Calendar: []forecast.Calendar{forecast.MonthOfYear}}}
 	m := ridge(t, frame, recipe, 4)
-	r, err := deploy.Model(ctx, m, frame, deploy.Options{Runtime: quiet, Windows: 50})
+	r, err := deploy.Model(ctx, m, frame, deploy.ForecasterOptions{Runtime: quiet, Windows: 50})
 	require.NoError(t, err, r.Report)
 	assert.InDelta(t, 48, r.Report.Rows, 6)
 	assert.Contains(t, r.Report.Worst.Label, "s")
 
-	many := deploy.Options{Runtime: quiet, Windows: 1}
+	many := deploy.ForecasterOptions{Runtime: quiet, Windows: 1}
 	r, err = deploy.Model(ctx, m, frame, many)
 	require.NoError(t, err)
 	assert.Equal(t, 1, r.Report.Rows)
@@ -321,7 +321,7 @@ func TestServing(t *testing.T) {
 	m := ridge(t, frame, forecast.Recipe{Strategy: forecast.Recursive}, 3)
 	native := m.Forecaster.(*forecast.Tabular)
 	file := filepath.Join(t.TempDir(), "model.onnx")
-	_, err := deploy.Model(ctx, m, frame, deploy.Options{File: file, Runtime: quiet})
+	_, err := deploy.Model(ctx, m, frame, deploy.ForecasterOptions{File: file, Runtime: quiet})
 	require.NoError(t, err)
 	f, err := deploy.Open(file, native, quiet)
 	require.NoError(t, err)
@@ -400,40 +400,40 @@ func TestErrors(t *testing.T) {
 	onnxtest.Require(t)
 	ctx := context.Background()
 	frame := airPassengers(t)
-	_, err := deploy.Model(ctx, tune.Model{Family: "naive", Forecaster: forecast.Naive()}, frame, deploy.Options{})
+	_, err := deploy.Model(ctx, tune.Model{Family: "naive", Forecaster: forecast.Naive()}, frame, deploy.ForecasterOptions{})
 	require.ErrorIs(t, err, onnx.ErrUnsupported)
 	assert.ErrorContains(t, err, "naive")
 
 	m := ridge(t, frame, forecast.Recipe{}, 3)
-	_, err = deploy.Model(ctx, m, nil, deploy.Options{Runtime: quiet})
+	_, err = deploy.Model(ctx, m, nil, deploy.ForecasterOptions{Runtime: quiet})
 	assert.ErrorIs(t, err, validate.ErrInput)
 
 	weekly := frame[0]
 	weekly.Freq = forecast.Frequency{N: 1, Unit: forecast.Week}
-	_, err = deploy.Model(ctx, m, forecast.Frame{weekly}, deploy.Options{Runtime: quiet})
+	_, err = deploy.Model(ctx, m, forecast.Frame{weekly}, deploy.ForecasterOptions{Runtime: quiet})
 	require.ErrorIs(t, err, validate.ErrInput)
 	assert.ErrorIs(t, err, forecast.ErrFrequency)
 
 	done, cancel := context.WithCancel(ctx)
 	cancel()
-	_, err = deploy.Model(done, m, frame, deploy.Options{Runtime: quiet})
+	_, err = deploy.Model(done, m, frame, deploy.ForecasterOptions{Runtime: quiet})
 	assert.ErrorIs(t, err, context.Canceled)
 
-	_, err = deploy.Model(ctx, m, frame, deploy.Options{Runtime: quiet, File: filepath.Join(t.TempDir(), "no", "such", "folder.onnx")})
+	_, err = deploy.Model(ctx, m, frame, deploy.ForecasterOptions{Runtime: quiet, File: filepath.Join(t.TempDir(), "no", "such", "folder.onnx")})
 	assert.ErrorContains(t, err, "folder.onnx")
 	assert.ErrorIs(t, err, os.ErrNotExist)
 
-	_, st := tuned(t, style.LightGBM)
-	empty, err := study.Open(ctx, new(memory.Store), "empty", study.Config{Sampler: random.Sampler{}})
+	task, st := tuned(t, style.LightGBM)
+	empty, err := study.Open(ctx, new(memory.Store), "empty", task.Config(random.Sampler{}, pruner.None{}))
 	require.NoError(t, err)
 	defer empty.Close()
 	defer st.Close()
-	_, _, err = deploy.Best(ctx, &tune.Task{}, empty, deploy.Options{})
+	_, _, err = deploy.Best(ctx, task, empty, deploy.ForecasterOptions{})
 	assert.ErrorIs(t, err, study.ErrNoTrial)
 
 	settings := space.Settings{{Name: "a", Value: space.Lit(1)}, {Name: "a", Value: space.Lit(2)}}
 	m.Settings = settings
-	_, err = deploy.Model(ctx, m, frame, deploy.Options{Runtime: quiet})
+	_, err = deploy.Model(ctx, m, frame, deploy.ForecasterOptions{Runtime: quiet})
 	assert.NoError(t, err, "the last of equal names counts")
 }
 
@@ -454,7 +454,7 @@ func TestNativeThatCannotBeSaved(t *testing.T) {
 		return b.Linear(l, rows), err
 	}
 	_, err = deploy.Model(context.Background(), tune.Model{Horizon: 2, Forecaster: f}, frame,
-		deploy.Options{Regressor: right, Registry: reg, Name: "x", Runtime: quiet})
+		deploy.ForecasterOptions{Regressor: right, Register: &deploy.Registration{Registry: reg, Name: "x"}, Runtime: quiet})
 	require.ErrorIs(t, err, os.ErrPermission)
 	names, err := reg.Names()
 	require.NoError(t, err)
@@ -471,7 +471,7 @@ func TestMismatch(t *testing.T) {
 	m := ridge(t, frame, forecast.Recipe{}, 3)
 	m.Study, m.Trial = "monthly", 7
 	file := filepath.Join(dir, "model.onnx")
-	_, err := deploy.Model(ctx, m, frame, deploy.Options{File: file, Runtime: quiet})
+	_, err := deploy.Model(ctx, m, frame, deploy.ForecasterOptions{File: file, Runtime: quiet})
 	require.NoError(t, err)
 	other := ridge(t, forecast.Frame{frame[0].Until(140, 0)}, forecast.Recipe{}, 3)
 	_, err = deploy.Open(file, other.Forecaster, quiet)
@@ -501,7 +501,7 @@ func TestMismatch(t *testing.T) {
 
 	trees, rows := forest(t, 3)
 	more, _ := forest(t, 4)
-	_, err = deploy.Trees(ctx, trees, rows, deploy.Options{File: file, Runtime: quiet})
+	_, err = deploy.Trees(ctx, trees, rows, deploy.TreesOptions{File: file, Runtime: quiet})
 	require.NoError(t, err)
 	_, err = deploy.OpenTrees(file, more, quiet)
 	require.ErrorIs(t, err, deploy.ErrMismatch)
@@ -515,7 +515,7 @@ func TestMismatch(t *testing.T) {
 
 	// JSON has no bytes that are not UTF-8: such a name is saved as another.
 	trees.Features[0].Name, trees.Features[1].Name = "caf\xe9", "\xe9t\xe9\xff\xff"
-	_, err = deploy.Trees(ctx, trees, rows, deploy.Options{File: file, Runtime: quiet})
+	_, err = deploy.Trees(ctx, trees, rows, deploy.TreesOptions{File: file, Runtime: quiet})
 	require.NoError(t, err)
 	saved.Reset()
 	require.NoError(t, tree.Write(&saved, trees))

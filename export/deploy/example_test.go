@@ -37,7 +37,7 @@ func ExampleBest() {
 	if err := task.Optimize(ctx, st, study.Run{Trials: 50}); err != nil {
 		panic(err)
 	}
-	model, result, err := deploy.Best(ctx, task, st, deploy.Options{File: "passengers.onnx"})
+	model, result, err := deploy.Best(ctx, task, st, deploy.ForecasterOptions{File: "passengers.onnx"})
 	if err != nil {
 		panic(err) // no file is left where the two differ
 	}
@@ -53,7 +53,7 @@ func ExampleTrees() {
 	file := must(os.Open("lightgbm.txt"))
 	defer file.Close()
 	model := must(tree.Read(file))
-	result, err := deploy.Trees(context.Background(), model, nil, deploy.Options{File: "lightgbm.onnx"})
+	result, err := deploy.Trees(context.Background(), model, nil, deploy.TreesOptions{File: "lightgbm.onnx"})
 	if err != nil {
 		panic(err)
 	}

@@ -20,21 +20,11 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// Best exports the forecaster of the study's best trial and compares it with the native
-// one on windows of the data that the task tunes on: see [Model]. The forecaster is that
-// of [tune.Task.Best], or fitted anew if Options.Refit says so. It returns the model
-// that it exported, too.
-func Best(ctx context.Context, task *tune.Task, st study.Reader, o Options) (tune.Model, Result, error) {
-	best, err := st.Best(ctx)
-	if err != nil {
-		return tune.Model{}, Result{}, err
-	}
-	var m tune.Model
-	if o.Refit {
-		m, err = task.Refit(ctx, st, best)
-	} else {
-		m, err = task.Best(ctx, st)
-	}
+// Best exports the forecaster of the study's best trial, that of [tune.Task.Best], and
+// compares it with the native one on windows of the data that the task tunes on: see
+// [Model]. It also returns the model that it exported.
+func Best(ctx context.Context, task *tune.Task, st *study.Study, o ForecasterOptions) (tune.Model, Result, error) {
+	m, err := task.Best(ctx, st)
 	if err != nil {
 		return tune.Model{}, Result{}, err
 	}
@@ -52,13 +42,16 @@ func Best(ctx context.Context, task *tune.Task, st study.Reader, o Options) (tun
 // It fails with [ErrFailed], and then leaves no file but one that is named as failed;
 // as onnx.Forecaster does; with runtime.ErrNoLibrary where there is no ONNX Runtime; and with
 // validate.ErrInput if there is no window that the native model forecasts from.
-func Model(ctx context.Context, m tune.Model, on forecast.Frame, o Options) (Result, error) {
+func Model(ctx context.Context, m tune.Model, on forecast.Frame, o ForecasterOptions) (Result, error) {
 	meta := metadata(m)
-	options := onnx.ForecasterOptions{Form: o.Form, Info: o.info(m.Forecaster.Save, meta...), Regressor: o.Regressor}
-	if len(o.Units) > 0 {
-		options.Units = o.Units[0]
+	options := onnx.ForecasterOptions{
+		Form:      o.Form,
+		Info:      information(o.Info, m.Forecaster.Save, meta...),
+		Units:     o.Units,
+		Regressor: o.Regressor,
 	}
-	e := export{options: o, native: m.Write, meta: map[string]string{}}
+	e := export{file: o.File, keepFailed: o.KeepFailed, register: o.Register, runtime: o.Runtime,
+		native: m.Write, note: o.Info.Doc, meta: map[string]string{}}
 	for _, p := range meta {
 		e.meta[p.Key] = p.Value
 	}
@@ -87,7 +80,7 @@ func Model(ctx context.Context, m tune.Model, on forecast.Frame, o Options) (Res
 		if err != nil {
 			return err
 		}
-		to.Report, err = w.Compare(o.gate(), got)
+		to.Report, err = w.Compare(lenient(o.Gate, o.Form), got)
 		return err
 	}
 	return e.run(ctx)

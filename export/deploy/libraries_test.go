@@ -84,7 +84,7 @@ func TestLibraries(t *testing.T) {
 				most = 1e-6
 			}
 			name := m.File + "." + form.String() + ".onnx"
-			_, err := deploy.Trees(t.Context(), native, rows, deploy.Options{File: filepath.Join(dir, name), Form: form, Runtime: quiet})
+			_, err := deploy.Trees(t.Context(), native, rows, deploy.TreesOptions{File: filepath.Join(dir, name), Form: form, Runtime: quiet})
 			require.NoError(t, err, name)
 			files = append(files, exported{m, name, most})
 			line, err := json.Marshal(map[string]any{"onnx": name, "rows": m.Rows})

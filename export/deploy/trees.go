@@ -23,16 +23,17 @@ import (
 // It fails with [ErrFailed], and then leaves no file but one that is named as failed;
 // as onnx.Trees does; with runtime.ErrNoLibrary where there is no ONNX Runtime; and with
 // validate.ErrInput for rows of another width.
-func Trees(ctx context.Context, m *tree.Model, rows []float64, o Options) (Result, error) {
+func Trees(ctx context.Context, m *tree.Model, rows []float64, o TreesOptions) (Result, error) {
 	native, err := tree.NewPredictor(m)
 	if err != nil {
 		return Result{}, fmt.Errorf("deploy: %w", err)
 	}
-	export := export{options: o, native: func(w io.Writer) error { return tree.Write(w, m) }, meta: map[string]string{}}
+	export := export{file: o.File, keepFailed: o.KeepFailed, register: o.Register, runtime: o.Runtime,
+		native: func(w io.Writer) error { return tree.Write(w, m) }, note: o.Info.Doc, meta: map[string]string{}}
 	for _, p := range o.Info.Metadata {
 		export.meta[p.Key] = p.Value
 	}
-	options := onnx.TreesOptions{Form: o.Form, Info: o.info(export.native), Units: o.Units}
+	options := onnx.TreesOptions{Form: o.Form, Info: information(o.Info, export.native), Units: o.Units}
 	if export.model, err = onnx.Trees(m, options); err != nil {
 		return Result{}, err
 	}
@@ -49,7 +50,7 @@ func Trees(ctx context.Context, m *tree.Model, rows []float64, o Options) (Resul
 		if err != nil {
 			return err
 		}
-		gate := o.gate()
+		gate := lenient(o.Gate, o.Form)
 		if exact && m.Link.Func == tree.Identity {
 			gate.Equal = true
 		}

@@ -49,11 +49,11 @@ func TestTreesOfOtherLibraries(t *testing.T) {
 	ctx := context.Background()
 	eachForeign(t, func(t *testing.T, m *tree.Model, rows []float64) {
 		for _, rows := range [][]float64{rows, nil} {
-			r, err := deploy.Trees(ctx, m, rows, deploy.Options{Runtime: quiet})
+			r, err := deploy.Trees(ctx, m, rows, deploy.TreesOptions{Runtime: quiet})
 			require.NoError(t, err, r.Report)
 			assert.Equal(t, m.Link.Func == tree.Identity, r.Raw == nil)
 		}
-		r, err := deploy.Trees(ctx, m, nil, deploy.Options{Form: onnx.Compatible, Runtime: quiet})
+		r, err := deploy.Trees(ctx, m, nil, deploy.TreesOptions{Form: onnx.Compatible, Runtime: quiet})
 		if !errors.Is(err, onnx.ErrUnsupported) {
 			require.NoError(t, err, r.Report)
 			assert.Zero(t, r.Report.Beyond, "float32 rows end in the same leaves")
@@ -84,7 +84,7 @@ func TestIsolationForest(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "forest.onnx")
 	reg, err := registry.Open(t.TempDir())
 	require.NoError(t, err)
-	r, err := deploy.Trees(ctx, m, rows, deploy.Options{File: file, Runtime: quiet, Registry: reg, Name: "outliers",
+	r, err := deploy.Trees(ctx, m, rows, deploy.TreesOptions{File: file, Runtime: quiet, Register: &deploy.Registration{Registry: reg, Name: "outliers"},
 		Info: onnx.Info{Metadata: []onnx.Property{{Key: "owner", Value: "me"}}}})
 	require.NoError(t, err)
 	require.NotNil(t, r.Raw)
@@ -116,7 +116,7 @@ func TestFailedTrees(t *testing.T) {
 	ctx := context.Background()
 	m, rows := forest(t, 10)
 	dir := t.TempDir()
-	o := deploy.Options{File: filepath.Join(dir, "forest.onnx"), Form: onnx.Compatible, Gate: validate.Gate{Equal: true}, Runtime: quiet}
+	o := deploy.TreesOptions{File: filepath.Join(dir, "forest.onnx"), Form: onnx.Compatible, Gate: validate.Gate{Equal: true}, Runtime: quiet}
 	r, err := deploy.Trees(ctx, m, rows, o)
 	require.ErrorIs(t, err, deploy.ErrFailed)
 	assert.ErrorContains(t, err, "are not equal")
@@ -125,9 +125,9 @@ func TestFailedTrees(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, entries)
 
-	_, err = deploy.Trees(ctx, m, rows[:7], deploy.Options{Runtime: quiet})
+	_, err = deploy.Trees(ctx, m, rows[:7], deploy.TreesOptions{Runtime: quiet})
 	assert.ErrorIs(t, err, validate.ErrInput)
-	_, err = deploy.Trees(ctx, &tree.Model{}, rows, deploy.Options{Runtime: quiet})
+	_, err = deploy.Trees(ctx, &tree.Model{}, rows, deploy.TreesOptions{Runtime: quiet})
 	assert.ErrorIs(t, err, tree.ErrInvalid)
 }
 
