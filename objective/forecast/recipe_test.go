@@ -213,6 +213,15 @@ func TestForecastsThatCannotBeHad(t *testing.T) {
 	require.ErrorContains(t, err, "the forecast for 2024-02-10 is NaN")
 	require.ErrorIs(t, (&Tabular{}).Fit(t.Context(), Frame{s}, FitOptions{}), ErrConfig)
 	require.ErrorIs(t, m.Fit(t.Context(), Frame{s}, FitOptions{Horizon: -1}), ErrConfig)
+	for _, v := range []float64{math.Inf(1), math.Inf(-1)} {
+		infinite := Table{X: Matrix{2, 1, []float64{1, v}}, Y: Matrix{2, 1, []float64{1, 2}}}
+		require.ErrorIs(t, new(Ridge).Fit(t.Context(), infinite, Table{}, RegressorOptions{}), ErrNumber, "rather than weights that are NaN")
+	}
+	bare := new(Ridge)
+	require.NoError(t, bare.Fit(t.Context(), Table{X: Matrix{2, 0, nil}, Y: Matrix{2, 1, []float64{1, 2}}}, Table{}, RegressorOptions{}))
+	got, err := bare.Predict(Matrix{3, 0, nil})
+	require.NoError(t, err)
+	require.Equal(t, []float64{1.5, 1.5, 1.5}, got.Data, "the mean, where there are no features")
 	require.ErrorIs(t, (&Ridge{Lambda: -1}).Fit(t.Context(), Table{X: Matrix{1, 1, []float64{1}}, Y: Matrix{1, 1, []float64{1}}}, Table{}, RegressorOptions{}), ErrConfig)
 	require.ErrorIs(t, new(Ridge).Save(&bytes.Buffer{}), ErrNotFitted)
 }

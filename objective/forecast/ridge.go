@@ -3,10 +3,14 @@ package forecast
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/mat"
 )
 
 // Ridge is linear regression with a penalty on the squares of the coefficients of
@@ -48,40 +52,64 @@ func (m *Ridge) Fit(ctx context.Context, train, _ Table, opts RegressorOptions) 
 		}
 		fit.Mean[j], fit.Scale[j] = a.Shift, a.Scale
 	}
-	// A = Z'Z + λI and B = Z'(y - mean y), for Z the standardized features.
-	a, z := make([]float64, p*p), make([]float64, p)
-	b := make([][]float64, y.Cols)
 	fit.Intercept = make([]float64, y.Cols)
-	for k := range b {
-		b[k] = make([]float64, p)
+	for k := range fit.Intercept {
 		for i := range n {
 			fit.Intercept[k] += y.Row(i)[k] / float64(n)
 		}
 	}
-	for i := range n {
-		if i%1024 == 0 && ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		fit.standardize(z, x.Row(i))
-		for j, zj := range z {
-			for l := range j + 1 {
-				a[j*p+l] += zj * z[l]
-			}
-			for k := range b {
-				b[k][j] += zj * (y.Row(i)[k] - fit.Intercept[k])
-			}
-		}
+	var err error
+	if fit.Weights, err = fit.solve(ctx, x, y, m.Lambda); err != nil {
+		return err
 	}
-	for j := range p {
-		a[j*p+j] += m.Lambda + 1e-9*float64(n)
-	}
-	cholesky(a, p)
-	for k := range b {
-		solve(a, b[k])
-	}
-	fit.Weights = b
 	m.model = fit
 	return opts.Iterate(RegressorIteration{Train: fit.loss(train), Valid: math.NaN()})
+}
+
+// solve returns the weights W of each output, from (Z'Z + λI)W = Z'(y - mean y) for the
+// standardized features Z. It fails with [ErrNumber] if a feature is infinite.
+func (m ridgeModel) solve(ctx context.Context, x, y Matrix, lambda float64) ([][]float64, error) {
+	n, p := x.Rows, x.Cols
+	weights := make([][]float64, y.Cols)
+	if p == 0 {
+		for k := range weights {
+			weights[k] = []float64{}
+		}
+		return weights, nil
+	}
+	const block = 512 // rows at a time, so that Z is never there as a whole
+	left, right := mat.NewSymDense(p, nil), mat.NewDense(p, y.Cols, nil)
+	z, residual := mat.NewDense(min(block, n), p, nil), mat.NewDense(min(block, n), y.Cols, nil)
+	var product mat.Dense
+	for from := 0; from < n; from += block {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		rows := min(block, n-from)
+		for i := range rows {
+			m.standardize(z.RawRowView(i), x.Row(from+i))
+			floats.SubTo(residual.RawRowView(i), y.Row(from+i), m.Intercept)
+		}
+		t := z.Slice(0, rows, 0, p).T()
+		left.SymRankK(left, 1, t)
+		product.Mul(t, residual.Slice(0, rows, 0, y.Cols))
+		right.Add(right, &product)
+	}
+	for j := range p {
+		left.SetSym(j, j, left.At(j, j)+lambda+1e-9*float64(n))
+	}
+	var factor mat.Cholesky
+	if !factor.Factorize(left) {
+		return nil, fmt.Errorf("forecast: ridge: %w: a feature is too large, or infinite", ErrNumber)
+	}
+	var solution mat.Dense
+	if err := factor.SolveTo(&solution, right); err != nil && !errors.As(err, new(mat.Condition)) {
+		return nil, fmt.Errorf("forecast: ridge: %w", err)
+	}
+	for k := range weights {
+		weights[k] = mat.Col(nil, k, &solution)
+	}
+	return weights, nil
 }
 
 // loss is the mean squared error.
@@ -100,40 +128,6 @@ func (m ridgeModel) standardize(z, x []float64) {
 		if !math.IsNaN(v) {
 			z[j] = (v - m.Mean[j]) / m.Scale[j]
 		}
-	}
-}
-
-// cholesky replaces the lower triangle of a p by p matrix by its factor L, A = LL'.
-func cholesky(a []float64, p int) {
-	for j := range p {
-		for i := j; i < p; i++ {
-			s := a[i*p+j]
-			for k := range j {
-				s -= a[i*p+k] * a[j*p+k]
-			}
-			if i == j {
-				a[j*p+j] = math.Sqrt(max(s, 1e-12))
-			} else {
-				a[i*p+j] = s / a[j*p+j]
-			}
-		}
-	}
-}
-
-// solve replaces b by the solution of LL'x = b.
-func solve(l, b []float64) {
-	p := len(b)
-	for i := range p {
-		for k := range i {
-			b[i] -= l[i*p+k] * b[k]
-		}
-		b[i] /= l[i*p+i]
-	}
-	for i := p - 1; i >= 0; i-- {
-		for k := i + 1; k < p; k++ {
-			b[i] -= l[k*p+i] * b[k]
-		}
-		b[i] /= l[i*p+i]
 	}
 }
 
