@@ -220,7 +220,7 @@ func (b *Builder) Reshape(v Value, dims ...int64) Value {
 }
 
 // Sum adds along the last axis, from the first to the last as a loop would, and
-// keeps it, of size 1. ReduceSum adds in an order that it does not tell.
+// keeps it, of size 1. ReduceSum adds in an order that is not specified.
 func (b *Builder) Sum(v Value) Value {
 	last := len(v.Dims) - 1
 	if v.Width() == 1 {
@@ -266,7 +266,7 @@ func (b *Builder) Expm1(v Value) Value {
 	return b.Op("Where", nil, b.Op("Equal", nil, d, b.Number(v, 0)), v, scaled)
 }
 
-// Info is what a model tells about itself.
+// Info is what a model says of itself.
 type Info struct {
 	Name     string     // of the graph; default "attune"
 	Doc      string     // for people to read

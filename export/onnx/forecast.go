@@ -551,8 +551,8 @@ func (f *forecaster) integrate(z, level Value, lag int) Value {
 // inputs, values of float64 and, for the number of a series, int64.
 //
 // It fails with [forecast.ErrNotFitted]; with [ErrInvalid] for columns that are missing
-// or do not reach over the horizon; and with [ErrUnsupported] for a series that training
-// had not, if it matters which it is.
+// or do not reach over the horizon; and with [ErrUnsupported] for a series that was not in
+// the training data, if forecasts depend on which series it is.
 func ForecastInputs(t forecast.Forecaster, past forecast.Frame) (tensor.List, error) {
 	p, err := planOf(t)
 	if err == nil {

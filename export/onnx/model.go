@@ -44,7 +44,7 @@ type Opset struct {
 type Property struct{ Key, Value string }
 
 // A Graph is a list of nodes. Values are known by their names: inputs, initial
-// values and the outputs of nodes, each of which is set once, before it is used.
+// values and the outputs of nodes. Each is set once, before it is used.
 type Graph struct {
 	Name         string
 	Doc          string
@@ -185,7 +185,7 @@ type Dim struct {
 	Name string // not empty: Size does not count
 }
 
-// Unknown is a dimension of which nothing is known.
+// Unknown is a dimension that nothing is known about.
 var Unknown = Dim{Size: -1}
 
 // Fixed returns dimensions of given sizes.

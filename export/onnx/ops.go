@@ -2,7 +2,7 @@ package onnx
 
 import "strings"
 
-// since tells with which version of its domain an operator came.
+// since is the version of its domain that an operator came with.
 var since = func() map[string]map[string]int64 {
 	all := map[string]map[string]int64{Standard: {}, ML: {}}
 	for _, row := range []struct {
@@ -52,7 +52,7 @@ var since = func() map[string]map[string]int64 {
 	return all
 }()
 
-// until tells with which version an operator was withdrawn. GroupNormalization of
+// until is the version that an operator was withdrawn with. GroupNormalization of
 // opset 18 to 20 is deprecated too; 21 has another of that name.
 var until = map[string]map[string]int64{
 	Standard: {"Upsample": 10, "Scatter": 11},

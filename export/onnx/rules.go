@@ -13,7 +13,7 @@ type rule struct {
 	infer func(n *Node, in []fact) ([]fact, error)
 }
 
-// rules are those of operators of which more is known than that they exist.
+// rules has the operators whose outputs can be inferred.
 var rules = map[string]rule{
 	"Abs": {1, inferSame}, "Ceil": {1, inferSame}, "Floor": {1, inferSame}, "Round": {1, inferSame},
 	"Neg": {1, inferSame}, "Reciprocal": {1, inferSame}, "Exp": {1, inferSame}, "Log": {1, inferSame},

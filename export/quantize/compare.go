@@ -9,9 +9,9 @@ import (
 )
 
 // Compare compares a quantized model with the native one on windows, in batches of 1, of
-// 8 and of all windows, and returns the report on the worst batches; the reason of one
-// that did not pass says of which size these are. What goes into a quantized layer is
-// turned to bytes by its range in the batch, so a forecast depends on the rows beside it.
+// 8 and of all windows, and returns the report on the worst of the three. The reason of a
+// report that did not pass names the size. The inputs of a quantized layer are turned to
+// bytes by their range in the batch, so a forecast depends on the rows beside it.
 //
 // The zero gate asks for each value to be within a tenth of the standard deviation of
 // the native ones. Where these are all the same, it asks what the zero [validate.Gate]
@@ -53,7 +53,7 @@ func Compare(w *validate.Windows, g validate.Gate, run func(tensor.List) ([]floa
 	return worst, nil
 }
 
-// inBatches runs a model on so many rows at once.
+// inBatches runs a model on size rows at once.
 func inBatches(in tensor.List, rows, size int, run func(tensor.List) ([]float64, error)) ([]float64, error) {
 	var out []float64
 	for from := 0; from < rows; from += size {
@@ -66,7 +66,7 @@ func inBatches(in tensor.List, rows, size int, run func(tensor.List) ([]float64,
 	return out, nil
 }
 
-// worse reports whether a is: it has not passed, and b has, or it is further off.
+// worse reports whether a is worse: it failed and b passed, or it is further off.
 func worse(a, b validate.Report) bool {
 	if a.Pass != b.Pass {
 		return !a.Pass

@@ -20,7 +20,7 @@ import (
 	"github.com/attune-hpo/attune/internal/onnxsetup"
 )
 
-// loaded is the library, of which there is one in a process. It is never let go: a
+// loaded is the library. A process has one, which is never unloaded: a
 // session that outlives it would end the process.
 var loaded struct {
 	mu      sync.Mutex
@@ -279,7 +279,7 @@ func unwrap(v ort.Value) (tensor.Tensor, error) {
 	return tensor.Tensor{}, fmt.Errorf("the library returned a %s", strings.TrimPrefix(fmt.Sprintf("%T", v), "*onnxruntime_go."))
 }
 
-// A slot is the memory of a call for so many rows of a predictor, with the tensors
+// A slot is the memory of a call of a predictor for a number of rows, with the tensors
 // that the library sees it as.
 type slot struct {
 	layout    *layout
@@ -298,7 +298,7 @@ type floats struct {
 // maxIdle bounds the memory that waits for calls.
 const maxIdle = 32
 
-// take returns a slot for so many rows.
+// take returns a slot for the given number of rows.
 func (e *engine) take(l *layout, rows int) (*slot, error) {
 	e.mu.Lock()
 	for i := len(e.idle) - 1; i >= 0; i-- {

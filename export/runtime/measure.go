@@ -336,7 +336,7 @@ func (r Report) WriteJSON(w io.Writer) error {
 	return enc.Encode(r)
 }
 
-// colours are those of Okabe and Ito, which nearly everyone can tell apart.
+// colours are those of Okabe and Ito, which nearly everyone can distinguish.
 var colours = []string{"#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"}
 
 // WriteSVG writes a picture that needs nothing else: the time a row takes over the size

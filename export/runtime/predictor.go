@@ -30,7 +30,7 @@ type Predictor struct {
 	fixed          bool // the model takes batch rows, not fewer
 }
 
-// A layout tells the tensors of a call: of its input and of all outputs that the
+// A layout lists the tensors of a call: of its input and of all outputs that the
 // session returns. A first size of -1 is the number of rows.
 type layout struct {
 	in   Info
@@ -43,8 +43,8 @@ type layout struct {
 type PredictorOptions struct {
 	// Output is the name of the output to predict. Default: the only one of floats.
 	Output string
-	// Width is the number of values of a row; it must be given when the model does
-	// not tell.
+	// Width is the number of values of a row. It must be given if the model does not
+	// say.
 	Width int
 	// Batch is how many rows are run at once at most: larger calls are split. What is
 	// best is found by a [Measurement]. Default 1024. It bounds the memory that is

@@ -88,8 +88,8 @@ type Library struct {
 // Load loads the library of ONNX Runtime: the file named or, if library is empty, the
 // first there is of: the one that the environment variable
 // ONNXRUNTIME_SHARED_LIBRARY_PATH names, one beside the executable, the one that
-// `attune setup onnxruntime` fetched, the system's. Every Open does so; to call it
-// before tells early whether there is one. A file is checked before it is loaded.
+// `attune setup onnxruntime` fetched, the system's. Every Open does so; call it earlier
+// to find out whether there is one. A file is checked before it is loaded.
 //
 // A process loads one library: the second call returns the first's, or an error if
 // it names another. What failed may be tried again. The error wraps [ErrNoLibrary]
@@ -102,8 +102,8 @@ type Info struct {
 	// Type is that of its elements: "float32", "float64", "int64", which a [Session]
 	// takes and returns, or another, such as "string", "float16" or "map".
 	Type string
-	// Shape holds the sizes of its dimensions, -1 for one that is free; nil is a
-	// shape that the model does not tell, and an empty one a single value.
+	// Shape holds the sizes of its dimensions, -1 for one that is free. Nil is
+	// an unknown shape, and an empty one that of a single value.
 	Shape []int64
 }
 

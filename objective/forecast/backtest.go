@@ -53,7 +53,7 @@ func (b *Backtest) Horizon() int { return b.gap + b.horizon }
 // Metrics returns the metrics, the one to compare by first.
 func (b *Backtest) Metrics() []Metric { return slices.Clone(b.metrics) }
 
-// Samples returns the points of a result, of which [Metric.Score] makes any other score.
+// Samples returns the points of a result, for scores by other metrics: see [Metric.Score].
 func (b *Backtest) Samples(r Result) []Sample {
 	var all []Sample
 	for i, f := range r.Folds {

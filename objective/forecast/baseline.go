@@ -30,7 +30,7 @@ type Baseline struct {
 // Naive repeats the last value.
 func Naive() *Baseline { return &Baseline{kind: "naive"} }
 
-// SeasonalNaive repeats the last season of so many steps; 0 stands for
+// SeasonalNaive repeats the last season of this many steps; 0 stands for
 // [Frequency.Season].
 func SeasonalNaive(season int) *Baseline { return &Baseline{"seasonal naive", season} }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // A Fill says what becomes of a value that is missing: of a row that the grid of
-// the frequency has and the table has not, and of an empty cell.
+// the frequency has and the table lacks, and of an empty cell.
 type Fill string
 
 // The fills. Interpolate looks ahead: a hole that spans the origin of a forecast
@@ -28,21 +28,38 @@ const (
 // CSV says how to read a frame from comma-separated values with a header. Only
 // Time and Target are needed. As JSON, it is without Location and Comma.
 type CSV struct {
-	Time   string   `json:"time"`            // column of the time stamps
-	Target string   `json:"target"`          // column to forecast
-	ID     string   `json:"id,omitempty"`    // column that tells series apart; default: there is one series
-	Past   []string `json:"past,omitempty"`  // exogenous columns known as late as the target
-	Known  []string `json:"known,omitempty"` // exogenous columns known in advance
+	// Time is the column of the time stamps.
+	Time string `json:"time"`
+	// Target is the column to forecast.
+	Target string `json:"target"`
+	// ID is the column that names the series of a row. Default: there is one series.
+	ID string `json:"id,omitempty"`
+	// Past lists the exogenous columns that are known no earlier than the target.
+	Past []string `json:"past,omitempty"`
+	// Known lists the exogenous columns that are known in advance.
+	Known []string `json:"known,omitempty"`
 
-	Freq     Frequency      `json:"frequency,omitzero"` // default: inferred from the stamps, see [InferFrequency]
-	Layout   string         `json:"layout,omitempty"`   // of the stamps: that of [time.Parse] or strptime (%d/%m/%Y), "epoch" or "epoch ms"; default: recognized, see [RecognizeLayout]
-	Location *time.Location `json:"-"`                  // of stamps that have none of their own, and of the calendar; default UTC
-	Comma    rune           `json:"-"`                  // between fields; default: the comma or, where the header has none, the first semicolon, tab or bar in it
-	NA       []string       `json:"na,omitempty"`       // texts of a missing number; default "", NA, N/A, NaN, nan, null, NULL, None, "." and "?"
+	// Freq is the step between rows. Default: inferred from the stamps, see
+	// [InferFrequency].
+	Freq Frequency `json:"frequency,omitzero"`
+	// Layout is how the stamps are written: as for [time.Parse] or strptime (%d/%m/%Y),
+	// "epoch" or "epoch ms". Default: recognized, see [RecognizeLayout].
+	Layout string `json:"layout,omitempty"`
+	// Location is that of the calendar, and of stamps that name none. Default UTC.
+	Location *time.Location `json:"-"`
+	// Comma stands between fields. Default: the comma or, if the header has none, the
+	// first semicolon, tab or bar in it.
+	Comma rune `json:"-"`
+	// NA lists the texts of a missing number. Default "", NA, N/A, NaN, nan, null, NULL,
+	// None, "." and "?".
+	NA []string `json:"na,omitempty"`
 
-	Fill          Fill `json:"fill,omitempty"`           // of missing values; default: refuse them
-	Sort          bool `json:"sort,omitempty"`           // rows may come in any order of time
-	AllowConstant bool `json:"allow_constant,omitempty"` // a target of which all values are the same is no error
+	// Fill says how missing values are filled. Default: they are an error.
+	Fill Fill `json:"fill,omitempty"`
+	// Sort accepts rows in any order of time.
+	Sort bool `json:"sort,omitempty"`
+	// AllowConstant accepts a target whose values are all the same.
+	AllowConstant bool `json:"allow_constant,omitempty"`
 }
 
 // ReadFile reads a frame from a file; see [CSV.Read].

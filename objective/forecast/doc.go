@@ -1,11 +1,11 @@
-// Package forecast makes an objective of a time series: data in, features and
-// windows, models of any kind, and scores of forecasts that never saw the future.
+// Package forecast turns a time series into an objective: it reads data, makes features
+// and windows, fits models of any kind, and scores forecasts that never saw the future.
 //
-// A [Frame] is one or several [Series] on a regular grid, read by [CSV]. A
-// [Forecaster] continues them; it knows nothing of tuning. The [Baseline] ones come
-// with the package, and [Tabular] makes one of any [Regressor], a tree ensemble or
-// a neural network. A [Backtest] scores forecasters on the same folds, with the
-// baselines always beside:
+// A [Frame] is one or several [Series] on a regular grid; [CSV] reads one. A
+// [Forecaster] continues the series, and knows nothing of tuning. The [Baseline]
+// forecasters need no training. [Tabular] turns any [Regressor], such as a tree ensemble
+// or a neural network, into a Forecaster. A [Backtest] scores forecasters on the same
+// folds, always beside the baselines:
 //
 //	frame, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("air.csv")
 //	back, err := forecast.NewBacktest(frame, forecast.Splits{Horizon: 12, Windows: 3})
@@ -21,11 +21,11 @@
 // rounds of training from [FitOptions.OnIteration] or the folds from
 // [RunOptions.OnFold]: the error that says to prune ends the fit.
 //
-// What keeps the future out: a fold's training frame ends at its origin, and the
-// values behind it cannot be reached through it; transforms are fitted to that
-// frame, less what is held out for early stopping; features look back from the
-// origin only, except at the calendar and at columns that are declared known in
-// advance. The one way around it is a [Fill] that interpolates.
+// Three rules keep the future out. A fold's training frame ends at its origin, and the
+// values after it cannot be reached through it. Transforms are fitted to that frame,
+// without the steps held out for early stopping. Features look back from the origin,
+// except at the calendar and at columns that are declared known in advance. The one way
+// around these rules is a [Fill] that interpolates.
 //
 // Missing values are NaN throughout.
 package forecast

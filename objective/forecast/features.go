@@ -80,7 +80,7 @@ const (
 	yearSeconds = 365.2425 * daySeconds
 )
 
-// categoryUnseen is the category of a series that training had not.
+// categoryUnseen is the category of a series that was not in the training data.
 const categoryUnseen = -1
 
 var calendar = map[Calendar]func(t time.Time) float64{

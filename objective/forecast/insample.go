@@ -6,7 +6,7 @@ import (
 )
 
 // InSample returns what a fitted model forecasts from within the data it was fitted
-// to: at most so many origins, evenly spaced over the second half of each series,
+// to: at most this many origins, evenly spaced over the second half of each series,
 // horizon steps each. Set beside a backtest's scores, the scores of these samples
 // tell how much a model has learnt by heart. Origins from which it cannot forecast,
 // for want of rows or of values, are left out.

@@ -11,31 +11,39 @@ import (
 
 // LearnOptions say how a forecaster is trained in all folds at once.
 type LearnOptions struct {
-	// Fit is for each fold's fit. Horizon is set to what the folds need, Holdout to 0,
-	// OnIteration is not called. Threads are those of all fits together.
+	// Fit is for each fold's fit. Horizon is set to what the folds need and Holdout to 0.
+	// OnIteration is not called. Threads is the number for all fits together.
 	Fit FitOptions
-	// Patience ends the training after so many rounds without a better score.
+	// Patience ends the training after this many rounds without a better score.
 	// Default 0: never.
 	Patience int
-	// Last has the last round be the result and not the best: for training that more
-	// rounds do not spoil, as that of forests.
+	// Last makes the last round the result, not the best one. It is for training that more
+	// rounds do not spoil, such as that of forests.
 	Last bool
 	// OnRound, if not nil, is called after each round. An error it returns ends the
 	// training, and Learn returns it wrapped: that is how a trial is pruned.
 	OnRound func(Round) error
 }
 
-// A Round is where a training of all folds stands.
+// A Round is the state of a training of all folds.
 type Round struct {
-	Step   int       // from 0: a round of training, or a fold where training has no rounds
-	Scores []float64 // by metric, of the points of all folds so far
+	// Step counts from 0 the rounds of training, or the folds where training has no
+	// rounds.
+	Step int
+	// Scores are by metric, of the points of all folds so far.
+	Scores []float64
 }
 
-// Learned is how a training of all folds went.
+// Learned is the outcome of a training of all folds.
 type Learned struct {
-	Result Result    // of the best round, or the last
-	Rounds int       // up to and including that one; 0 if training has no rounds
-	Curve  []float64 // after each round, the score by the first metric; nil if training has no rounds
+	// Result is that of the best round or, with [LearnOptions.Last], of the last.
+	Result Result
+	// Rounds is the number of rounds up to and including that one. It is 0 if training
+	// has no rounds.
+	Rounds int
+	// Curve holds the score by the first metric after each round. It is nil if training
+	// has no rounds.
+	Curve []float64
 }
 
 // Learn trains a forecaster in all folds side by side, round by round, and scores
@@ -44,8 +52,8 @@ type Learned struct {
 // of rounds, which a fit to all of the data can then have too. No fit sees the
 // truth that it is scored by.
 //
-// A forecaster that cannot tell what it would forecast after a round (see
-// [Iteration.Forecast]) is trained fold after fold, and OnRound called after each.
+// A forecaster that has no forecast after a round (see [Iteration.Forecast]) is trained
+// one fold after the other, and OnRound is called after each fold.
 //
 // model makes the forecaster of a fold. Learn returns when all fits have; it fails as
 // [Backtest.Run] does.

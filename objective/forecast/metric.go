@@ -7,12 +7,16 @@ import (
 	"github.com/attune-hpo/attune/objective/internal/metric"
 )
 
-// A Sample is a forecast beside what came.
+// A Sample is a forecast and the values that came.
 type Sample struct {
-	Truth    []float64 // NaN where nothing is known
-	Forecast []float64 // as many
-	Train    []float64 // the series up to the origin; only scaled metrics look at it
-	Season   int       // of the series, for scaled metrics; default 1
+	// Truth holds the values that came, NaN where they are not known.
+	Truth []float64
+	// Forecast has a value for each of Truth.
+	Forecast []float64
+	// Train is the series up to the origin. Only scaled metrics look at it.
+	Train []float64
+	// Season is the length of a season, for scaled metrics. Default 1.
+	Season int
 }
 
 // A Metric scores forecasts. Points of several samples are pooled: the score of

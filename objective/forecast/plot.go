@@ -15,7 +15,7 @@ type Plot struct {
 	Title     string
 	Truth     Series
 	Forecasts []Line
-	Last      int // draw so many last values of the truth; default all
+	Last      int // draw this many of the last values of the truth; default all
 	Width     int // in pixels; default 800
 	Height    int // in pixels; default 400
 }
@@ -40,7 +40,7 @@ func (r Result) Lines(id string) []Line {
 	return out
 }
 
-// colours are those of Okabe and Ito, which nearly everyone can tell apart; the
+// colours are those of Okabe and Ito, which nearly everyone can distinguish; the
 // truth is black.
 var colours = []string{"#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"}
 
@@ -103,7 +103,7 @@ type canvas struct {
 
 func (c *canvas) printf(format string, args ...any) { fmt.Fprintf(c.w, format, args...) }
 
-// scale finds the bounds of what is to be drawn.
+// scale finds the bounds of everything that is drawn.
 func (c *canvas) scale(lines []Line) error {
 	c.low, c.high = math.Inf(1), math.Inf(-1)
 	for _, l := range lines {

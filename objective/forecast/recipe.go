@@ -33,10 +33,16 @@ func (m Matrix) Row(i int) []float64 { return m.Data[i*m.Cols : (i+1)*m.Cols : (
 // A Table is what a model learns from: a row of features and one of targets for
 // each origin (and step). It is shared between trials, and does not change.
 type Table struct {
-	Names      []string // of the columns of X
-	Categories []int    // the columns of X that are categories: whole numbers from 0; -1 is one never seen
-	X          Matrix   // NaN is missing
-	Y          Matrix   // transformed, without missing values; one column, or one for each step if Joint
+	// Names are those of the columns of X.
+	Names []string
+	// Categories lists the columns of X that hold categories: whole numbers from 0, and -1
+	// for a category that was not in the training data.
+	Categories []int
+	// X holds the features. NaN is a missing value.
+	X Matrix
+	// Y holds the transformed targets, none of them missing: one column or, if the
+	// strategy is Joint, one for each step.
+	Y Matrix
 
 	series []Series
 	rows   []tableRow
@@ -223,7 +229,7 @@ func (p *Prepared) row(x []float64, s *source, o, h int) []float64 {
 }
 
 // source returns a series with its target transformed. That of a series which
-// training had not is transformed as its own past says.
+// was not in the training data is transformed by its own past.
 func (p *Prepared) source(s Series) (*source, Fitted, error) {
 	var f Fitted
 	category, ok := p.category[s.ID]
@@ -411,7 +417,7 @@ func (p *Prepared) Predict(ctx context.Context, past Frame, horizon int, predict
 	return restore(past, fitted, z)
 }
 
-// unknown returns a column known in advance that s has not for so many steps.
+// unknown returns a column known in advance that does not reach the given number of steps ahead.
 func (p *Prepared) unknown(s Series, horizon int) (Column, bool) {
 	for _, l := range p.features.KnownLags {
 		for _, c := range s.Known {
@@ -423,7 +429,7 @@ func (p *Prepared) unknown(s Series, horizon int) (Column, bool) {
 	return Column{}, false
 }
 
-// restore returns the forecasts of which z are the transformed values.
+// restore returns the forecasts whose transformed values are z.
 func restore(past Frame, fitted []Fitted, z [][]float64) (Frame, error) {
 	var out Frame
 	for i, s := range past {

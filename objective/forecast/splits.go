@@ -14,29 +14,39 @@ import (
 //	train train train train  gap TEST TEST  .
 //	train train train train train gap TEST TEST
 type Splits struct {
-	Horizon int // steps forecast and scored in each fold; at least 1
-	Windows int // folds; default 1
-	Step    int // steps from one origin to the next; default Horizon, so that no value is scored twice
-	Gap     int // steps after the origin that are not scored, and not known either; default 0
-	Train   int // slide: train on so many steps before the origin; default all, an expanding window
-	Least   int // steps that the longest series must have before the first origin; default 2
+	// Horizon is the number of steps forecast and scored in each fold, at least 1.
+	Horizon int
+	// Windows is the number of folds. Default 1.
+	Windows int
+	// Step is the number of steps from one origin to the next. Default Horizon, so that no
+	// value is scored twice.
+	Step int
+	// Gap is the number of steps after the origin that are neither known nor scored.
+	// Default 0.
+	Gap int
+	// Train is the number of steps before the origin to train on: a sliding window.
+	// Default all: an expanding window.
+	Train int
+	// Least is the number of steps that the longest series must have before the first
+	// origin. Default 2.
+	Least int
 }
 
 // A Fold is one window of a backtest. Its frames are parts of the frame split, not
 // copies.
 type Fold struct {
 	Origin time.Time // of the last value known
-	// Train holds the series begun at the origin, up to there; their columns known in
-	// advance go on to the end of the test, and no further.
+	// Train holds the series that have begun by the origin, up to the origin. Columns
+	// known in advance go on to the end of the test.
 	Train Frame
-	// Test holds what is to be forecast of those series, from Gap steps after the
-	// origin; series that have ended are not in it.
+	// Test holds the values to forecast, from Gap steps after the origin. Series that
+	// have ended are not in it.
 	Test Frame
 	Gap  int
 }
 
-// Folds splits a frame. The origins are times, the same for all series: of none is
-// anything seen that came after. It fails with [ErrShort] and [ErrConfig].
+// Folds splits a frame. The origins are times and the same for all series: no fold sees
+// what any series did after its origin. It fails with [ErrShort] and [ErrConfig].
 func (s Splits) Folds(f Frame) ([]Fold, error) {
 	s, err := s.normalize()
 	if err != nil {

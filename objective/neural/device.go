@@ -71,7 +71,7 @@ func perOperation(plan *nn.Net, dry *device.Dry, rows int) (float64, error) {
 	return float64(dry.Products) / float64(max(1, dry.Launches)), nil
 }
 
-// onGPU returns the network on a GPU, which has room for so many numbers.
+// onGPU returns the network on a GPU, which has room for that many numbers.
 func (d design) onGPU(gpu, numbers int, v *view, rows int) (*nn.Net, string, error) {
 	dev, err := cuda.Open(gpu, numbers)
 	if err != nil {

@@ -1,7 +1,7 @@
 // Package neural forecasts series with networks: LSTM, TCN and Transformer, and
 // NLinear, the linear baseline that they have to beat.
 //
-// Each is described by a struct whose zero value is a start:
+// A struct describes each; its zero value is a network to start with:
 //
 //	model := neural.New(neural.LSTM{
 //		Training: neural.Training{Window: 24, Transform: forecast.Log{}, Shortcut: true, Epochs: 60, LearningRate: 5e-3},
@@ -9,35 +9,35 @@
 //	})
 //	result, err := back.Run(ctx, "lstm", model, forecast.RunOptions{})
 //
-// On the airline passengers that has a MAPE of 5.6, a seasonal naive forecast 8.1 (three
-// windows of a year); tuned (package tune) it goes further.
+// On the airline passengers this network has a MAPE of 5.6, a seasonal naive forecast one
+// of 8.1 (three windows of a year). Tuning it (package tune) lowers the error further.
 //
-// The struct is a family to tune, too: Space is what to search, New takes settings by
-// the names there. What is shipped as default stands in the folder spaces, as YAML; the
-// field Search changes it, Quick takes the smaller ones.
+// The struct is also a family to tune: Space is the space to search, and New takes
+// settings by the names in it. The default spaces are in the folder spaces, as YAML. The
+// field Search replaces the default, and Quick takes the smaller spaces.
 //
 // # Training
 //
 // A network sees windows of the target and of all columns, and makes all steps of the
-// forecast at once; Training.Calendar adds columns of the time, for networks have none
-// otherwise. Targets are transformed, and standardized by what the training part
-// alone says; steps held out by FitOptions.Holdout are validated on, for early stopping.
-// Each epoch is an Iteration, with losses and a forecast, so that a trial can be
-// pruned within a fit. A training that meets a NaN fails with [ErrDiverged].
+// forecast at once. Training.Calendar adds columns of the time; networks have none
+// otherwise. Targets are transformed, and standardized by the training part alone. Steps
+// held out by FitOptions.Holdout are validated on, for early stopping. Each epoch is an
+// Iteration, with losses and a forecast, so that a trial can be pruned within a fit. A
+// training that meets a NaN fails with [ErrDiverged].
 //
 // The same data, settings and seed give the same losses, bit for bit, on one kind of
-// processor, whatever runs beside: a fit is one goroutine. Initial weights, order and
+// processor, whatever else runs: a fit is one goroutine. Initial weights, order and
 // dropout follow from the seed and the number of the step, so that a fit that goes on
 // from a checkpoint is the same, too.
 //
 // # GPU
 //
-// Training.Device has a network train on an NVIDIA GPU, where there is one: found at run
-// time, with nothing to build or to link. Parameters, activations and what the optimizer
-// keeps stay there for the whole training; a batch goes in, a loss comes out. All of that
-// has been run on an emulated driver only, which executes the kernels on the CPU, and
-// never yet on a GPU: neither its results nor its speed are known there. make gpu finds
-// out, where there is one.
+// Training.Device trains a network on an NVIDIA GPU. The driver is found at run time;
+// there is nothing to build or to link. Parameters, activations and the optimizer's state
+// stay on the GPU for the whole training: a batch goes in, a loss comes out. This has
+// been run on an emulated driver only, which executes the kernels on the CPU, and not yet
+// on a GPU: its results and its speed there are unknown. On a machine with a GPU, make
+// gpu measures both.
 //
 // # Graph
 //
@@ -47,7 +47,7 @@
 //
 // # Files
 //
-// What Save writes, and a checkpoint, is a line of JSON and the weights in binary, with
-// a checksum: doc/format/network.md. [Forecaster.Tensors] has the weights by name and
-// shape.
+// A saved network and a checkpoint are a line of JSON and the weights in binary, with a
+// checksum: see doc/format/network.md. [Forecaster.Tensors] returns the weights by name
+// and shape.
 package neural

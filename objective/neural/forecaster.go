@@ -26,7 +26,7 @@ type Model interface {
 	// is what is shipped.
 	Space(train forecast.Frame) space.Space
 	// New returns a forecaster with some settings other than the model's own. It fails
-	// with [forecast.ErrConfig] for a name that the model has not, and for a value that
+	// with [forecast.ErrConfig] for a name that the model lacks, and for a value that
 	// cannot be.
 	New(settings space.Settings) (forecast.Forecaster, error)
 
@@ -53,7 +53,7 @@ func (d design) futures(known int) int {
 // maxMemory is how many numbers a network may need: 16 GiB.
 const maxMemory = 1 << 32
 
-// plan returns the network on a device, for batches of at most so many rows.
+// plan returns the network on a device, for batches of at most the given number of rows.
 func (d design) plan(dev device.Device, v *view, rows int) (*nn.Net, error) {
 	b := nn.NewBuilder(dev, rows)
 	window := b.Input("window", nn.Shape{Steps: v.window, Features: v.features()})

@@ -36,7 +36,7 @@ func (l LSTM) Space(train forecast.Frame) space.Space {
 // dropout and those of [Training]: window,
 // transform, subtract_last (false is [Training.KeepLevel]), shortcut, calendar (names
 // with commas between them, or none), learning_rate, epochs, batch_size, loss, optimizer,
-// weight_decay, clip (of which 0 is never), schedule, patience (of which 0 is never) and
+// weight_decay, clip (0 for never), schedule, patience (0 for never) and
 // device.
 func (l LSTM) New(settings space.Settings) (forecast.Forecaster, error) {
 	err := apply("lstm", settings, append(l.fields(),

@@ -39,7 +39,7 @@ func (m NLinear) Space(train forecast.Frame) space.Space {
 }
 
 // New returns a forecaster with some settings other than m's: window, transform,
-// subtract_last, calendar and ridge (of which 0 is none). It fails with
+// subtract_last, calendar and ridge (0 for none). It fails with
 // [forecast.ErrConfig].
 func (m NLinear) New(settings space.Settings) (forecast.Forecaster, error) {
 	err := apply("nlinear", settings, []field{

@@ -147,7 +147,7 @@ func textTo(name string, p *string) field {
 	return text(name, func(s string) error { *p = s; return nil })
 }
 
-// orNone is a whole number of which 0 is none, and stored as -1.
+// orNone is a whole number; 0 stands for none, and is stored as -1.
 func orNone(name string, p *int) field {
 	f := whole(name, p, 0)
 	set := f.set

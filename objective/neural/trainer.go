@@ -47,7 +47,7 @@ type batch struct {
 	inputs                             [][]float32
 }
 
-// newBatch returns a batch with room for so many rows.
+// newBatch returns a batch with room for the given number of rows.
 func (d design) newBatch(v *view, rows int) batch {
 	b := batch{
 		window: make([]float32, rows*v.window*v.features()),

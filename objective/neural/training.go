@@ -14,54 +14,66 @@ import (
 // is a start for most series.
 type Training struct {
 	Window int `json:"window"` // steps that the network looks back; default 24
-	// Transform is of the target, fitted to the training part of each series; default
-	// none. What it makes is standardized, in any case.
+	// Transform is that of the target, fitted to the training part of each series. Its
+	// results are standardized. Default none.
 	Transform forecast.Transform `json:"-"`
-	// KeepLevel shows the network the target as it is. Else the last value of a window
-	// is subtracted from all of it and added to the forecast, which makes little of a
-	// level that wanders (Zeng et al., arXiv:2205.13504).
+	// KeepLevel shows the network the target as it is. Otherwise the last value of a window
+	// is subtracted from the whole window and added to the forecast, which removes a level
+	// that wanders (Zeng et al., arXiv:2205.13504).
 	KeepLevel bool `json:"keep_level"`
-	// Shortcut adds a linear function of the target in the window to what the network
-	// says, as an NLinear has it: the network learns what that cannot (Lai et al.,
+	// Shortcut adds to the output a linear function of the target in the window, as in
+	// NLinear, so that the network learns only what a line cannot (Lai et al.,
 	// arXiv:1703.07015).
 	Shortcut bool `json:"shortcut"`
-	// Calendar is features of the time of each step that the network sees beside the
-	// columns known in advance, of the window and of the steps to forecast; default none.
-	// Those on a circle suit networks best: [forecast.SineOfYear] with
-	// [forecast.CosineOfYear], and so on. Nothing may be constant in the training part.
+	// Calendar lists features of the time of each step. The network sees them, for the
+	// window and for the steps to forecast, beside the columns known in advance. Features
+	// on a circle suit networks best, such as [forecast.SineOfYear] with
+	// [forecast.CosineOfYear]. None may be constant in the training part. Default none.
 	Calendar []forecast.Calendar `json:"calendar,omitempty"`
 
-	LearningRate float64 `json:"learning_rate"` // default 1e-3
-	Epochs       int     `json:"epochs"`        // at most; default 100
-	Batch        int     `json:"batch_size"`    // windows in a step; default 32
-	Loss         string  `json:"loss"`          // mse, mae, huber (that turns at 1) or quantile@Q as in quantile@0.9; default mse
-	Optimizer    string  `json:"optimizer"`     // adam or adamw; default adam
-	WeightDecay  float64 `json:"weight_decay"`  // of adamw, decoupled from the gradient; default 0
-	Clip         float64 `json:"clip"`          // what the norm of all gradients together is cut to; default 1, negative: never
-	// Schedule is of the learning rate: constant, cosine (down to 0 over Epochs) or
-	// plateau (halved when half of Patience brought nothing better); default constant.
+	// LearningRate is that of the optimizer. Default 1e-3.
+	LearningRate float64 `json:"learning_rate"`
+	// Epochs is the greatest number of epochs. Default 100.
+	Epochs int `json:"epochs"`
+	// Batch is the number of windows in a step. Default 32.
+	Batch int `json:"batch_size"`
+	// Loss is mse, mae, huber (which turns linear at 1) or quantile@Q, as in quantile@0.9.
+	// Default mse.
+	Loss string `json:"loss"`
+	// Optimizer is adam or adamw. Default adam.
+	Optimizer string `json:"optimizer"`
+	// WeightDecay is that of adamw, decoupled from the gradient. Default 0.
+	WeightDecay float64 `json:"weight_decay"`
+	// Clip is the greatest norm of all gradients together. Default 1; negative: none.
+	Clip float64 `json:"clip"`
+	// Schedule is that of the learning rate: constant, cosine (down to 0 over Epochs) or
+	// plateau (halved after half of Patience without a better loss). Default constant.
 	Schedule string `json:"schedule"`
-	// Patience is how many epochs without a better validation loss end the training. It
-	// needs FitOptions.Holdout. The weights of the best epoch are restored, also when
-	// the training goes to its end. Default 10, negative: never end early.
+	// Patience is the number of epochs without a better validation loss that end the
+	// training. It needs FitOptions.Holdout. The weights of the best epoch are restored,
+	// also when the training reaches its last epoch. Default 10; negative: never end early.
 	Patience int `json:"patience"`
 
-	// Device is what the training runs on: cpu, that is one core; cuda or cuda:0, cuda:1
-	// and so on, an NVIDIA GPU by its number; or auto, the default: the first GPU if there
-	// is one with room, and the network is so large that it gains, else the CPU. It gains
-	// if an operation of a step, a product of matrices say, has a million multiplications
-	// or more on average, as a rule: an LSTM of 128 units at a batch size of 32 or so. No
-	// other network looks for a GPU. [Forecaster.Device] says what was taken. Losses on a
-	// GPU are those on the CPU but for the rounding of single precision; a saved model
-	// does not know what trained it.
+	// Device is what the training runs on:
+	//
+	//	cpu      one core
+	//	cuda     an NVIDIA GPU, the first
+	//	cuda:1   an NVIDIA GPU by its number
+	//	auto     the first GPU if it has room and the network gains, else the CPU
+	//
+	// Default auto. As a rule a network gains if an operation of a step, such as a product
+	// of matrices, has a million multiplications or more on average: an LSTM of about 128
+	// units at a batch size of 32. A smaller network does not look for a GPU.
+	// [Forecaster.Device] says what was taken. Losses on a GPU differ from those on the
+	// CPU by the rounding of single precision. A saved model does not say what trained it.
 	Device string `json:"-"`
 
-	// Checkpoint is a folder in which a fit keeps where it stands, in a file named after
-	// all that determines it: data, settings, seed, horizon, holdout. The same fit goes on from
-	// there after its process has died, to the same bits; OnIteration is not called
-	// again for epochs before. The file is removed when the fit succeeds. Default none.
+	// Checkpoint is a folder in which a fit keeps its progress, in a file named after all
+	// that determines it: data, settings, seed, horizon, holdout. If its process dies, the
+	// same fit goes on from there and ends with the same bits. OnIteration is not called
+	// again for earlier epochs. The file is removed when the fit succeeds. Default none.
 	Checkpoint string `json:"-"`
-	// Every is how many epochs there are between checkpoints. Default 1.
+	// Every is the number of epochs from one checkpoint to the next. Default 1.
 	Every int `json:"-"`
 }
 

@@ -40,11 +40,11 @@ func (m Transformer) Space(train forecast.Frame) space.Space {
 }
 
 // New implements [Model]. The settings are d_model, num_heads, encoder_layers,
-// decoder_layers (of which 0 is none), feed_forward, causal, dropout and those of
+// decoder_layers (0 for none), feed_forward, causal, dropout and those of
 // [Training]: window,
 // transform, subtract_last (false is [Training.KeepLevel]), shortcut, calendar (names
 // with commas between them, or none), learning_rate, epochs, batch_size, loss, optimizer,
-// weight_decay, clip (of which 0 is never), schedule, patience (of which 0 is never) and
+// weight_decay, clip (0 for never), schedule, patience (0 for never) and
 // device.
 func (m Transformer) New(settings space.Settings) (forecast.Forecaster, error) {
 	err := apply("transformer", settings, append(m.fields(),

@@ -156,7 +156,7 @@ func (v *view) fit(s forecast.Series) (forecast.Fitted, scale, error) {
 	return f, newScale(z[min(f.Lost(), len(z)):]), nil
 }
 
-// source returns a series as the model sees it. One that the training had not is
+// source returns a series as the model sees it. One that was not in the training data is
 // transformed and scaled as its own past says.
 func (v *view) source(s forecast.Series) (source, error) {
 	src := source{series: s}

@@ -212,7 +212,7 @@ func (m Model) columns() string {
 	return csvfile.Names(out)
 }
 
-// An Importance tells how much a model makes of a feature; see [tree.Importance].
+// An Importance is how much a model uses a feature; see [tree.Importance].
 type Importance struct {
 	Name string
 	tree.Importance
@@ -324,7 +324,7 @@ func (t *Task) Best(ctx context.Context, st study.Reader) (Model, error) {
 
 // Refit fits the model of a complete trial to all rows, with the trial's
 // hyperparameters, seed and number of rounds: the same model that the trial had.
-// A trial that does not tell its settings, as one that was added from elsewhere, has its
+// A trial without settings, such as one that was added from elsewhere, has its
 // parameters, what is fixed, and as many rounds as are usual.
 func (t *Task) Refit(ctx context.Context, st study.Reader, r trial.Record) (Model, error) {
 	if err := t.prepare(); err != nil {

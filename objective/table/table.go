@@ -89,7 +89,7 @@ func (t Table) Features() [][]float64 {
 
 // Validate reports the first thing that makes t no table, wrapping [ErrTable] and
 // naming the column and the row, counted from 0: lengths that differ, names that are
-// empty or stand twice, indices of no category, targets that are missing or not
+// empty or duplicated, indices of no category, targets that are missing or not
 // finite, weights that are negative. It wraps [ErrConstant] for a target that says the
 // same of all rows.
 func (t Table) Validate() error {

@@ -58,7 +58,7 @@ type Task struct {
 	// MaxRounds is the most rounds of boosting, unless Space or Fixed have the number;
 	// that is then the number of rounds of all models. Default 500.
 	MaxRounds int
-	// Patience ends a trial's boosting after so many rounds without a better score.
+	// Patience ends a trial's boosting after this many rounds without a better score.
 	// Default 30; negative: never.
 	Patience int
 	// Threads are those of one trial: cores divided by the trials that run at once.
@@ -184,7 +184,7 @@ func (t *Task) params(settings space.Settings) (engine.Params, error) {
 // Validate reports what makes it impossible to begin, wrapping [ErrTable],
 // [ErrConstant], [ErrShort] or [ErrConfig]: a table that is none, a metric that does
 // not go with the target, splits that cannot be made, a hyperparameter of the space
-// that the style has not, one that is both searched and fixed, bounds of the space that
+// that the style lacks, one that is both searched and fixed, bounds of the space that
 // make no model.
 func (t *Task) Validate() error {
 	if err := t.prepare(); err != nil {
@@ -355,7 +355,7 @@ func (t *Task) engine() engine.Engine {
 }
 
 // Fit fits a model to all rows with the given hyperparameters, besides those that are
-// Fixed; the rest are as usual for the style. No study is needed, and for anomaly
+// Fixed; the rest have the style's defaults. No study is needed, and for anomaly
 // scores no target. The errors are those of [Task.Validate] and of the engine.
 func (t *Task) Fit(ctx context.Context, settings space.Settings, seed uint64) (Model, error) {
 	if t.Style.Name() == "" {

@@ -197,7 +197,7 @@ func (c *catReader) split(v value) (n Node, err error) {
 }
 
 // oblivious adds a tree all of whose nodes at a depth make the same split: bit d of
-// a leaf's number tells the side that split d takes.
+// a leaf's number is the side that split d takes.
 func (c *catReader) oblivious(v value) error {
 	splits, err := v.get("splits").list()
 	if err != nil {

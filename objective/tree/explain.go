@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// An Importance tells how much a model makes of a feature.
+// An Importance is how much a model uses a feature.
 type Importance struct {
-	Gain   float64 // sum of [Node.Gain] over the splits by the feature; 0 where a library does not tell it (CatBoost)
+	Gain   float64 // sum of [Node.Gain] over the splits by the feature; 0 where a library does not report it (CatBoost)
 	Splits int     // number of splits by it
 }
 

@@ -3,15 +3,15 @@
 //
 // A [Model] is plain data. Readers make one from the files of LightGBM
 // ([ReadLightGBM]), XGBoost ([ReadXGBoost]), CatBoost ([ReadCatBoost]) and
-// scikit-learn ([ReadScikitLearn]) and refuse, by name, what it cannot express;
-// [Model.Validate] says whether one that was built by hand holds together.
+// scikit-learn ([ReadScikitLearn]). They refuse what a Model cannot express, and name
+// it. [Model.Validate] says whether a model built by hand is consistent.
 // [NewPredictor] compiles a model for fast prediction, [Model.Importance] and
 // [Model.SHAP] explain it, and [WriteLightGBM] saves it as a file that LightGBM itself
 // loads.
 //
-// All splits are stated in one form: a number goes left when it is <= the
-// threshold, a category when it is listed. The rules of the four libraries are
-// translated without loss: see [Model.Float32] and [Missing].
+// All splits have one form: a number goes left if it is <= the threshold, a category if
+// it is listed. The rules of the four libraries translate without loss: see
+// [Model.Float32] and [Missing].
 package tree
 
 import (

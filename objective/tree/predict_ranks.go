@@ -33,7 +33,7 @@ type quad struct {
 const quadInputs = 4
 
 // ordered returns an integer for x: the greater x, the greater it is, and less than the
-// greatest of all. What it returns for NaN tells nothing.
+// greatest of all. What it returns for NaN means nothing.
 func ordered(x float64) uint64 {
 	b := int64(math.Float64bits(x + 0)) // -0 becomes 0
 	return uint64(b^int64(uint64(b>>63)>>1)) ^ 1<<63
@@ -47,7 +47,7 @@ func (n *Node) side() int {
 	return 0
 }
 
-// inputIndex tells the input of a node, by feature and kind: three of numbers, and
+// inputIndex is the input of a node, by feature and kind: three of numbers, and
 // categories.
 type inputIndex []int32
 

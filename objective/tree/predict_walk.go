@@ -54,7 +54,7 @@ func (p *Predictor) compile(c *compiled, t *Tree, index inputIndex) {
 func (p *Predictor) last() uint64 { return 1<<32 - 1<<p.shift }
 
 // walk takes steps from the cells at, side by side: in lane i of x, where column c is
-// x[c*lanes+i]. It ends after so many steps, or when all have come to a leaf.
+// x[c*lanes+i]. It ends after the given number of steps, or when all have come to a leaf.
 //
 // A cell holds from the top its left child, the rank of its threshold and its column
 // times lanes, in 32, 32-shift and shift bits. The right child is the cell before the

@@ -190,11 +190,11 @@ func (s *sklearn) array(v any) (*pickle.Array, error) {
 // Bytes that nodes take, about.
 const (
 	sklColumns = 100 // the columns of a node, those in sklNodes and one or two more, and its number
-	sklNode    = 60  // an inner node and a leaf, of which a tree has as many but for one, are 88 and 32
+	sklNode    = 60  // the mean of an inner node, 88, and a leaf, 32: a tree has one leaf more than inner nodes
 	sklTree    = 128 // a tree by itself
 )
 
-// columns returns records of a tree, its nodes, of which outputs trees are to be made.
+// columns returns the nodes of a tree as records, from which one tree for each output is made.
 func (s *sklearn) columns(v any) (*pickle.Array, error) {
 	records, err := s.array(v)
 	if err == nil {
@@ -499,7 +499,7 @@ func (s *sklearn) isolation() error {
 	if err != nil {
 		return err
 	}
-	var columns []any // of each tree, where it has not all of them
+	var columns []any // of each tree, where it does not have all of them
 	if used != len(s.m.Features) {
 		if columns, err = sklItems(s.model, "estimators_features_"); err != nil {
 			return err

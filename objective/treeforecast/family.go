@@ -69,7 +69,7 @@ func (f Family) Space(train forecast.Frame) space.Space {
 	return out
 }
 
-// New returns a forecaster with the hyperparameters; what they do not set is as usual
+// New returns a forecaster with the hyperparameters; others have their defaults
 // for the style. It fails with [style.ErrSetting] for a name that there is not, and
 // for a value that makes no sense.
 func (f Family) New(settings space.Settings) (forecast.Forecaster, error) {

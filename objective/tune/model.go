@@ -155,7 +155,7 @@ func (t *Task) Model(ctx context.Context, st study.Reader, r trial.Record) (Mode
 
 // Refit fits the forecaster of a complete trial to all of the data, with the trial's
 // hyperparameters, seed and number of rounds: the same model that the trial had.
-// A trial that does not tell its settings, as one that was added from elsewhere, has its
+// A trial without settings, such as one that was added from elsewhere, has its
 // parameters, what is fixed, and as many rounds as are usual.
 func (t *Task) Refit(ctx context.Context, st study.Reader, r trial.Record) (Model, error) {
 	return t.task().Refit(ctx, st, r)

@@ -1,5 +1,5 @@
-// Package tune makes studies of forecasters: it searches the hyperparameters of a
-// [Family] for what forecasts best in a backtest, and keeps the model.
+// Package tune makes studies of forecasters: it searches for the hyperparameters with
+// which a [Family] forecasts best in a backtest, and keeps the model.
 //
 //	frame, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("air.csv")
 //	back, err := forecast.NewBacktest(frame, forecast.Splits{Horizon: 12, Windows: 9, Step: 6})
@@ -9,10 +9,10 @@
 //	best, err := task.Best(ctx, st)
 //	next, err := best.Forecaster.Predict(ctx, frame, 12)
 //
-// A trial trains in all folds of the backtest side by side and reports the score of
-// all of them after each round, so that a pruner compares whole learning curves; see
-// [forecast.Backtest.Learn]. The number of rounds is not searched: it is where the
-// curve is best. The trial's model is then fitted to all of the data with that number.
+// A trial trains in all folds of the backtest in parallel. After each round it reports
+// the score of all folds together, so that a pruner compares whole learning curves: see
+// [forecast.Backtest.Learn]. The number of rounds is not searched: it is the one where
+// the curve is best. The trial's model is then fitted to all of the data with that number.
 package tune
 
 import (
@@ -34,12 +34,12 @@ import (
 
 // A Family makes forecasters of one kind from hyperparameters.
 type Family interface {
-	// Name tells families apart: lightgbm, lstm.
+	// Name identifies the family: lightgbm, lstm.
 	Name() string
 	// Space is what to search by default for series like these.
 	Space(train forecast.Frame) space.Space
 	// New returns a forecaster that is not fitted yet. Hyperparameters that are not
-	// given are as usual; a name that is unknown, or a value that makes no sense, is an
+	// given have their defaults. An unknown name, or a value that makes no sense, is an
 	// error.
 	New(settings space.Settings) (forecast.Forecaster, error)
 	// Rounds returns the name of the hyperparameter that is the number of rounds of
@@ -84,7 +84,7 @@ type Task struct {
 	// MaxRounds is the most rounds of training, unless Space or Fixed have the number. The
 	// model has as many as were best, which may be fewer. Default 500.
 	MaxRounds int
-	// Patience ends a trial's training after so many rounds without a better score.
+	// Patience ends a trial's training after this many rounds without a better score.
 	// Default 30; negative: never.
 	Patience int
 	// Threads are those of one trial: cores divided by the trials that run at once.

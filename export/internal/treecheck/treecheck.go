@@ -206,7 +206,7 @@ func (a node) members(sets int, kind int64) error {
 }
 
 // classic looks at TreeEnsembleRegressor and TreeEnsembleClassifier of ai.onnx.ml 1 to
-// 3, whose leaves add to so many targets. The first node of a tree is its root.
+// 3, whose leaves add to the given number of targets. The first node of a tree is its root.
 func (a node) classic(what string, targets int64) error {
 	trees, nodes, modes := a.attrs["nodes_treeids"].Ints, a.attrs["nodes_nodeids"].Ints, a.attrs["nodes_modes"].Modes
 	n, at := len(trees), a.attrs[what+"_treeids"].Ints
@@ -271,7 +271,7 @@ func (a node) classic(what string, targets int64) error {
 	return walk(children, MaxDepth+1) // leaves are nodes
 }
 
-// An index tells where the nodes of trees are listed. Mostly those of a tree are numbered
+// An index says where the nodes of trees are listed. Mostly those of a tree are numbered
 // from 0: then a table does, that has at the places of a tree where its node 0, 1 and so
 // on are. The others are in a map.
 type index struct {

@@ -100,7 +100,7 @@ func (f Field) AppendInts(to []int64) ([]int64, error) {
 	return to, ErrDamaged
 }
 
-// AppendFixed appends the bytes of one number of so many, or of many that are packed.
+// AppendFixed appends the bytes of one number of the given size, or of many that are packed.
 // Those that come first may be the message's.
 func (f Field) AppendFixed(to []byte, size int) ([]byte, error) {
 	switch {

@@ -33,13 +33,13 @@ type booster struct {
 	done     bool // it has said that the training is over
 }
 
-// A set is rows that Python tells the predictions of, after each round.
+// A set is rows whose predictions Python sends after each round.
 type set struct {
 	rows int
 	raw  []float64 // of the last round, output by output
 }
 
-// Begin implements [trainer.Training]. It has Python start, and tell predictions of the
+// Begin implements [trainer.Training]. It has Python start, and send predictions for the
 // rows that are looked at.
 func (b *booster) Begin(train, valid engine.Dataset) error {
 	label, err := trainer.Float32("label", train.Label)
@@ -106,7 +106,7 @@ func (b *booster) write(name string, values []float32) error {
 	var word [4]byte
 	for _, v := range values {
 		binary.LittleEndian.PutUint32(word[:], math.Float32bits(v))
-		w.Write(word[:]) // Flush tells the error
+		w.Write(word[:]) // Flush returns the error
 	}
 	if err := w.Flush(); err != nil {
 		f.Close()

@@ -204,7 +204,7 @@ func (w *worker) kill() {
 	})
 }
 
-// say tells the worker something. That it does not listen, hear will notice.
+// say sends something to the worker. hear notices if it does not listen.
 func (w *worker) say(line string) {
 	io.WriteString(w.in, line+"\n")
 }

@@ -46,11 +46,19 @@ func Check(train, valid Dataset, p Params) error {
 // Features are ordinary numbers: NaN is a missing value, and the infinities are
 // the smallest and the largest value there are.
 type Dataset struct {
-	Columns     [][]float64 // one slice a feature, all of one length: the number of rows
-	Names       []string    // one name a column; nil names them Column_0, Column_1, ...
-	Label       []float64   // one finite number a row; isolation forests need none, nor do validation rows of which only the predictions are wanted
-	Weight      []float64   // one finite number >= 0 a row; nil weighs all rows 1. A row of weight 0 is as good as absent
-	Categorical []int       // the columns that hold categories: whole numbers from 0 to 1048575, NaN or negative for a missing one
+	// Columns has a slice for each feature. All have one length, the number of rows.
+	Columns [][]float64
+	// Names has a name for each column. Nil names them Column_0, Column_1, ...
+	Names []string
+	// Label has a finite number for each row. Isolation forests need no labels, and
+	// neither do validation rows that only predictions are wanted for.
+	Label []float64
+	// Weight has a finite number, at least 0, for each row. Nil gives all rows weight 1.
+	// A row of weight 0 has no effect.
+	Weight []float64
+	// Categorical lists the columns that hold categories: whole numbers from 0 to
+	// 1048575, and NaN or a negative number for a missing one.
+	Categorical []int
 }
 
 // Columns returns the columns of a table whose rows follow one another in values,

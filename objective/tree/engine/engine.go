@@ -1,8 +1,8 @@
 // Package engine is the seam behind which tree ensembles are trained: by attune's own
 // trainer (package native), or by LightGBM, XGBoost and CatBoost where they are
-// installed. All of them learn from a [Dataset] as [Params] say, tell after each round
-// how they stand, and return the one [tree.Model], so that prediction, saving, export
-// and validation are one path.
+// installed. All of them learn from a [Dataset] as [Params] say, report after each round,
+// and return a [tree.Model], so that prediction, saving, export and validation are one
+// path.
 package engine
 
 import (
@@ -27,21 +27,21 @@ type Engine interface {
 // ErrStop ends a training early: the model so far is its result.
 var ErrStop = errors.New("engine: stop here")
 
-// ErrUnavailable reports an engine that this machine has not: a library that is not
-// found, or of a version that is not known to work. The message says where it was
-// looked for.
+// ErrUnavailable reports an engine that this machine lacks: its library is not found, or
+// is of a version that is not known to work. The message says where it was looked for.
 var ErrUnavailable = errors.New("engine: not available")
 
 // An Iteration is where a training stands.
 type Iteration struct {
 	Round int // from 0
-	// Score is the loss of the model so far on the validation rows, or on the training
-	// rows where those are none or have no labels; less is better. Squared errors are
-	// given as their root, other losses as their mean. NaN for an isolation forest.
+	// Score is the loss of the model so far; less is better. It is the loss on the
+	// validation rows, or on the training rows if there are no validation rows or these
+	// have no labels. It is the root of the mean for squared errors, the mean for other
+	// losses, and NaN for an isolation forest.
 	Score float64
-	// Predictions returns what the model so far predicts for the validation rows, its
-	// link applied: one row after the other, an output each. It is called before the
-	// callback returns, or not at all; the result is the caller's. It is empty where
-	// there are no validation rows.
+	// Predictions returns the predictions of the model so far for the validation rows,
+	// with the link applied, one row after the other. It may only be called before the
+	// callback returns. The result is the caller's. It is empty if there are no
+	// validation rows.
 	Predictions func() []float64
 }

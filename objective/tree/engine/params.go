@@ -20,7 +20,7 @@ const (
 	// Forest fits each tree to the labels, on rows drawn with replacement, and
 	// averages them (Breiman, Random forests, 2001).
 	Forest
-	// Isolation needs no labels: it tells how few random cuts isolate a row (Liu,
+	// Isolation needs no labels: it measures how few random cuts isolate a row (Liu,
 	// Ting and Zhou, Isolation forest, 2008). Predictions are the anomaly scores of
 	// its equation 2: towards 1 for anomalies, below 0.5 for ordinary rows.
 	Isolation
@@ -64,9 +64,9 @@ func (l Loss) String() string {
 // Params are the settings of training. The zero value is useful: boosting of 100
 // trees for the squared error.
 //
-// A field that is 0 has the default of the engine. Those told here are the native
-// engine's; a library has its own. A field that is not 0 and that a library has no
-// setting for is refused, with [ErrParams], and never left out.
+// A field that is 0 has the engine's default. The defaults stated here are those of the
+// native engine; a library has its own. A library refuses, with [ErrParams], a field that
+// is not 0 and that it has no setting for; it never ignores one.
 type Params struct {
 	Method Method
 	Growth Growth
@@ -74,32 +74,60 @@ type Params struct {
 
 	Quantile     float64 // the level of the Quantile loss, between 0 and 1. Default 0.5
 	HuberDelta   float64 // where the Huber loss turns linear, > 0. Default 1
-	TweediePower float64 // of the Tweedie loss, between 1 and 2. Default 1.5
-	Classes      int     // of the Softmax loss, 2 to 1000. No default
+	TweediePower float64 // the power of the Tweedie loss, between 1 and 2. Default 1.5
+	Classes      int     // the number of classes of the Softmax loss, 2 to 1000. No default
 
-	Trees        int     // rounds; Softmax grows one tree a class in each. Default 100
-	LearningRate float64 // what each tree's part is multiplied by, > 0. Default 0.1; forests use none
-	Leaves       int     // most leaves of a tree, at least 2. Default 31 leaf-wise, unlimited otherwise and in forests; unused in oblivious trees
-	Depth        int     // most splits from root to leaf. Default 6, but unlimited leaf-wise and in forests; at most 16 in oblivious trees
-	MinRows      int     // fewest rows of a leaf. Default 20, in forests 5
-	MinWeight    float64 // least sum of weighted second derivatives in a leaf. Default 0.001
-	MinGain      float64 // what a split must gain more than. Default 0
-	LambdaL1     float64 // L1 penalty of leaf values. Default 0
-	LambdaL2     float64 // L2 penalty of leaf values. Default 0
+	// Trees is the number of rounds. With Softmax each round grows a tree for each class.
+	// Default 100.
+	Trees int
+	// LearningRate, above 0, multiplies what each tree adds. Forests have none. Default
+	// 0.1.
+	LearningRate float64
+	// Leaves is the greatest number of leaves of a tree, at least 2. Oblivious trees do
+	// not use it. Default: 31 for boosting leaf-wise, else unlimited.
+	Leaves int
+	// Depth is the greatest number of splits from the root to a leaf, at most 16 in
+	// oblivious trees. Default: unlimited leaf-wise and in forests, else 6.
+	Depth     int
+	MinRows   int     // the fewest rows of a leaf. Default 20, in forests 5
+	MinWeight float64 // the least sum of weighted second derivatives in a leaf. Default 0.001
+	MinGain   float64 // a split must gain more than this. Default 0
+	LambdaL1  float64 // the L1 penalty of leaf values. Default 0
+	LambdaL2  float64 // the L2 penalty of leaf values. Default 0
 
-	MaxBins         int     // intervals that a feature is cut into, 2 to 255. Default 255
-	Bagging         float64 // share of the rows drawn for each tree, without replacement (forests: with). Default 1
-	FeatureFraction float64 // share of the features drawn for each tree. Default 1
-	NodeFraction    float64 // share of those drawn anew for each leaf (oblivious: level). Default 1; in forests 1/3, for classes the square root of their number
-	Monotone        []int   // for each column 1: predictions never fall as it grows, -1: never rise, 0: free. Default nil: all free
+	// MaxBins is the number of intervals that a feature is cut into, 2 to 255. Default
+	// 255.
+	MaxBins int
+	// Bagging is the share of the rows drawn for each tree: without replacement, in
+	// forests with replacement. Default 1.
+	Bagging float64
+	// FeatureFraction is the share of the features drawn for each tree. Default 1.
+	FeatureFraction float64
+	// NodeFraction is the share of those features drawn anew for each leaf, in oblivious
+	// trees for each level. Default 1; in forests 1/3 and, for classes, the square root of
+	// the number of features.
+	NodeFraction float64
+	// Monotone says for each column how predictions may change as its value grows: 1
+	// never down, -1 never up, 0 either way. Default nil: all either way.
+	Monotone []int
 
-	OneHot         int     // categorical features of up to so many categories are split one category against the rest. Default 4
-	CategorySmooth float64 // rows' worth of caution when categories are put in order. Default 10
-	CategoryL2     float64 // added to LambdaL2 for sets of categories. Default 10
-	CategorySet    int     // most categories in the smaller part of a split. Default 32
+	// OneHot is the number of categories up to which a categorical feature is split one
+	// category against the rest. Default 4.
+	OneHot int
+	// CategorySmooth shrinks the statistic of a category that orders the categories, as
+	// if it had this many more rows. Default 10.
+	CategorySmooth float64
+	// CategoryL2 is added to LambdaL2 for sets of categories. Default 10.
+	CategoryL2 float64
+	// CategorySet is the greatest number of categories in the smaller part of a split.
+	// Default 32.
+	CategorySet int
 
-	EarlyStopping int // rounds without a better validation score that end training; only the rounds up to the best are kept. Default 0: never
-	Samples       int // rows that a tree of an isolation forest sees. Default 256
+	// EarlyStopping ends training after this many rounds without a better validation
+	// score, and keeps the rounds up to the best. Default 0: never.
+	EarlyStopping int
+	// Samples is the number of rows that a tree of an isolation forest sees. Default 256.
+	Samples int
 
 	// Threads is how many goroutines work on one model. Default 1, because studies
 	// run trials in parallel: give what cores each trial may have to itself, since
@@ -120,7 +148,7 @@ func BadParam(field string, value any, want string) error {
 }
 
 // WithDefaults returns p with its zero fields set to the defaults of the native engine,
-// for data of so many columns.
+// for data with the given number of columns.
 func (p Params) WithDefaults(columns int) Params {
 	setInt := func(field *int, v int) {
 		if *field == 0 {

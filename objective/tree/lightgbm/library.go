@@ -115,7 +115,7 @@ func (l *library) bind(file *dylib.Library) error {
 }
 
 // version returns the version of a library in a Python package, which has a file
-// for it. The library itself does not tell.
+// for it. The library itself does not report it.
 func version(path string) string {
 	for _, folder := range []string{filepath.Dir(path), filepath.Dir(filepath.Dir(path))} {
 		if text, err := os.ReadFile(filepath.Join(folder, "VERSION.txt")); err == nil {

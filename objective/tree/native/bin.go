@@ -115,7 +115,7 @@ func bounds(values []float64, counts []int, rows, maxBins int) []float64 {
 	return append(upper, last)
 }
 
-// between returns a threshold t, a <= t < b, so that x <= t tells a from b. It is
+// between returns a threshold t, a <= t < b, so that x <= t separates a from b. It is
 // near the middle, finite where it can be, and a float32 if any lies there, so
 // that models in float32 lose nothing.
 func between(a, b float64) float64 {

@@ -96,7 +96,7 @@ func (t *grown) leafOf(columns [][]uint8, row int) int {
 
 const (
 	// keepRows is from how many rows on a histogram is worth keeping: subtracting
-	// costs as much as adding up about so many.
+	// costs as much as adding up about this many.
 	keepRows = 256
 	// keepBytes bounds what kept histograms take.
 	keepBytes = 512 << 20
@@ -263,7 +263,7 @@ func (g *grower) grow(ctx context.Context) (*grown, error) {
 	return t, nil
 }
 
-// leaves is a heap: what is to be split next comes first.
+// leaves is a heap: the leaf to split next comes first.
 type leaves struct {
 	all    []*leaf
 	levels bool

@@ -76,7 +76,7 @@ type isolator struct {
 // ^leaf.
 func (g *isolator) grow(rows []int, depth int) int {
 	if len(rows) > 1 && depth < g.limit {
-		// Features in random order, until one tells some rows from others.
+		// Features in random order, until one separates some rows from others.
 		for _, f := range g.r.Perm(len(g.columns)) {
 			node, ok := g.cut(f, rows)
 			if !ok {

@@ -271,7 +271,7 @@ func (c class) start(labels, weights []float64) float64 {
 }
 
 // derive scales the second derivatives by k/(k-1): a class is moved against the
-// k-1 others, of which one is redundant (Friedman 2001, Algorithm 6).
+// k-1 others, since one is redundant (Friedman 2001, Algorithm 6).
 func (c class) derive(probabilities, labels, g, h []float64) {
 	factor := float64(c.count) / float64(c.count-1)
 	for i, p := range probabilities {

@@ -32,7 +32,7 @@ type split struct {
 	rightValue  float64
 }
 
-// better reports whether s is to be preferred to t, in an order that does not
+// better reports whether s is preferred to t, in an order that does not
 // depend on which was found first.
 func (s split) better(t split) bool {
 	return s.gain > t.gain || s.gain == t.gain && s.gain > 0 && s.slot < t.slot
@@ -198,7 +198,7 @@ func (f *finder) thresholds(l *leaf, feature int, g, h *[cells]int64) split {
 //
 //	gain = T(GL)²/(HL+L2) + T(GR)²/(HR+L2) - T(G)²/(H+L2)
 //
-// of which the first two are compared as one fraction, to spare the divisions.
+// the first two compared as one fraction, to spare the divisions.
 func (f *finder) fast(l *leaf, b *binner, g, h *[cells]int64) split {
 	s := scan{
 		shift: f.unit.shift, minRows: int64(f.p.MinRows), minHess: f.p.MinWeight, l1: f.p.LambdaL1 * f.unit.g, l2: f.p.LambdaL2, perH: 1 / f.unit.h,

@@ -101,7 +101,7 @@ func (l *loop) run(worker int) (last bool) {
 	return last
 }
 
-// each calls f for the items 0 to n-1; worker tells who works, from 0.
+// each calls f for the items 0 to n-1; worker is the number of the goroutine, from 0.
 func (w *workers) each(n int, f func(worker, item int)) {
 	if w.n == 1 || n <= 1 {
 		for i := range n {

@@ -22,7 +22,7 @@ import (
 	"github.com/attune-hpo/attune/space/spaceyaml"
 )
 
-// ErrSetting reports a hyperparameter that a style has not, or a value that it cannot
+// ErrSetting reports a hyperparameter that a style lacks, or a value that it cannot
 // have.
 var ErrSetting = errors.New("style: bad setting")
 
@@ -167,7 +167,7 @@ func (s Style) Names() []string {
 }
 
 // Params returns what the settings say, all else being as is usual for s. It fails
-// with [ErrSetting] for a name that s has not, and for a value that makes no sense.
+// with [ErrSetting] for a name that s lacks, and for a value that makes no sense.
 func (s Style) Params(settings space.Settings) (engine.Params, error) {
 	p := s.base
 	for i, x := range settings {
@@ -249,7 +249,7 @@ func whole(field func(*engine.Params) *int, least int) setter {
 	}
 }
 
-// depth is a greatest depth, of which -1 and 0 say that there is none.
+// depth is a greatest depth; -1 and 0 stand for none.
 func depth(p *engine.Params, v space.Literal) error {
 	n, ok := v.Any().(int64)
 	switch {

@@ -87,7 +87,7 @@ func (b *booster) configure() error {
 	return nil
 }
 
-// matrix hands over features, of which some are categories.
+// matrix hands over features, some of them categories.
 func (b *booster) matrix(d engine.Dataset, categorical []int) error {
 	rows, width := d.Rows(), len(d.Columns)
 	values := make([]float32, rows*width)
@@ -148,7 +148,7 @@ func (b *booster) Train() ([]float64, error) { return b.predictions(0) }
 // Valid implements [trainer.Training].
 func (b *booster) Valid() ([]float64, error) { return b.predictions(1) }
 
-// predictions returns what XGBoost predicts for a matrix, of which it remembers what
+// predictions returns what XGBoost predicts for a matrix, for which it remembers what
 // earlier rounds predicted.
 func (b *booster) predictions(matrix int) ([]float64, error) {
 	const config = `{"type": 0, "training": false, "iteration_begin": 0, "iteration_end": 0, "strict_shape": false}`

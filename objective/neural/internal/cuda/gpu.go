@@ -252,7 +252,7 @@ func (g *gpu) breaks(r result, err error) {
 	g.broken = fmt.Errorf("it cannot be used until the process is started anew: %w", err)
 }
 
-// memory tells how much is free.
+// memory returns how much is free.
 func (g *gpu) memory() string {
 	var free, total uint64
 	if g.within(g.memGetInfo, uintptr(unsafe.Pointer(&free)), uintptr(unsafe.Pointer(&total))) != 0 {

@@ -45,7 +45,7 @@ type Pass struct {
 	ctx   context.Context
 }
 
-// stopped reports whether the run is to be given up.
+// stopped reports whether the run must be given up.
 func (p *Pass) stopped() bool { return p.ctx.Err() != nil }
 
 // A Layer is an operation of a network. What it makes in Forward it may keep for
@@ -436,7 +436,7 @@ func (u *unit) backward() {
 	u.layer.Backward(&u.net.pass, u.inNow, u.weights, u.now(rows), u.dout.To(rows*u.shape.Size()), u.dinNow, u.slopes)
 }
 
-// site returns the seed of a dropout, of which a layer may have several.
+// site returns the seed of a dropout; a layer may have several.
 func (p *Pass) site(layer uint64, i int) uint64 {
 	return f32.Mix(f32.Mix(p.Seed^f32.Mix(layer)) + uint64(i))
 }

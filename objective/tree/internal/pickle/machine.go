@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// maxSteps bounds the instructions of a pickle, each of which makes little. A fitted
+	// maxSteps bounds the instructions of a pickle. Each makes little. A fitted
 	// tree of scikit-learn has some 300, however large it is.
 	maxSteps = 1 << 24
 	// maxDigits bounds an integer written in decimal, for that takes its square to read.
@@ -26,7 +26,7 @@ var (
 // Decode reads the pickle, or the file of joblib, that data begins with; what follows it
 // is not looked at. allow says which classes and functions may be named,
 // besides those that make the plain values of the package's comment; nil allows no more.
-// A compressed file is to be unpacked first: see [Unpack].
+// A compressed file must be unpacked first: see [Unpack].
 //
 // What is broken is an error that names the byte. No size that a file declares is believed
 // before the bytes are there, and bytes and arrays are parts of data, which must not be

@@ -181,7 +181,7 @@ func (t DType) String() string {
 	return fmt.Sprintf("%c%d", t.Kind, t.Size)
 }
 
-// makeDType is numpy.dtype(name, align, copy); what the name does not tell comes as state.
+// makeDType is numpy.dtype(name, align, copy); what the name does not say comes as state.
 func makeDType(_ *decoder, args Tuple) (any, error) {
 	name, ok := args.at(0).(string)
 	if !ok {

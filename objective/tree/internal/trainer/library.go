@@ -45,7 +45,7 @@ func (l Library) Without(fields ...string) Library {
 	return l
 }
 
-// Apply sets in s what p says, for data of so many columns: its loss, its numbers, the
+// Apply sets in s what p says, for data with the given number of columns: its loss, its numbers, the
 // seed, the threads, and last what p.Extra has. The method, the way trees grow and the
 // directions of columns are for the caller to set.
 func (l Library) Apply(s Settings, p engine.Params, columns int) error {
