@@ -234,7 +234,7 @@ func (c *convert) measure(ctx context.Context, stdout io.Writer, file string, m 
 			return tree.NewPredictor(m)
 		}},
 		runtime.Subject{Name: "onnx", File: c.output, Open: func() (runtime.Model, error) {
-			return runtime.OpenPredictor(c.output, runtime.Options{}, runtime.PredictorOptions{})
+			return runtime.OpenPredictor(c.output, runtime.Config{})
 		}})
 	if err != nil {
 		return err

@@ -21,7 +21,7 @@ func TestExport(t *testing.T) {
 	out := succeed(t, dir, "export", "--output", "model.onnx", "--report", "report.json")
 	assert.Contains(t, out, "lightgbm, trial ")
 	assert.Contains(t, out, "pass: within 0.0001 + 0.001·|native|\n")
-	s, err := runtime.Open(filepath.Join(dir, "model.onnx"), runtime.Options{Library: library})
+	s, err := runtime.Open(filepath.Join(dir, "model.onnx"), runtime.Config{Library: library})
 	require.NoError(t, err)
 	defer s.Close()
 	assert.Equal(t, "air-passengers/lightgbm", s.Metadata()["attune.study"])

@@ -78,7 +78,7 @@ func run(ctx context.Context, dir string) error {
 	}
 	fmt.Printf("compatible: furthest apart by %.0e °C\n", compatible.Report.MaxAbsolute)
 
-	serve, err := runtime.OpenPredictor(result.File, runtime.Options{}, runtime.PredictorOptions{})
+	serve, err := runtime.OpenPredictor(result.File, runtime.Config{})
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ func run(ctx context.Context, dir string) error {
 	// The data count thousands of passengers.
 	fmt.Printf("%d windows compared: furthest apart by %.6f passengers\n", result.Report.Rows, 1000*result.Report.MaxAbsolute)
 
-	serve, err := deploy.Open(result.File, model.Forecaster, runtime.Options{})
+	serve, err := deploy.Open(result.File, model.Forecaster, runtime.Config{})
 	if err != nil {
 		return err
 	}

@@ -66,7 +66,7 @@ func open(v registry.Version) (*runtime.Fallback, error) {
 	if err != nil {
 		return nil, err
 	}
-	return deploy.OpenTrees(path, m, runtime.Options{})
+	return deploy.OpenTrees(path, m, runtime.Config{})
 }
 
 // try has a version shadow the one that is live, and promotes it if they agree.

@@ -1,13 +1,13 @@
-// Package deploy takes a tuned model to where it is used: it exports it to ONNX, has
-// ONNX Runtime run the export beside the native model on real data, and leaves no file
-// behind whose predictions are not the native model's.
+// Package deploy takes a tuned model to where it is used. It exports the model to ONNX,
+// runs the export in ONNX Runtime and the native model on real data, and leaves no file
+// behind whose predictions differ from the native model's.
 //
 //	model, result, err := deploy.Best(ctx, task, st, deploy.ForecasterOptions{File: "model.onnx"})
 //	fmt.Println(result.Report)
 //
 // [Best] exports the forecaster of a study's best trial, whole: from raw values to raw
-// values. [Model] does so for a forecaster that is at hand, [Trees] for a tree ensemble.
-// [Open] runs the file in place of the forecaster, which answers where that fails.
+// values. [Model] exports any other forecaster, [Trees] a tree ensemble. [Open] and
+// [OpenTrees] run the file in place of the native model, which answers if the file fails.
 //
 // This package needs ONNX Runtime: see package export/runtime.
 package deploy
@@ -67,7 +67,7 @@ type ForecasterOptions struct {
 	// that lie on a threshold to other leaves.
 	Gate validate.Gate
 	// Runtime says how ONNX Runtime runs the export.
-	Runtime runtime.Options
+	Runtime runtime.Config
 }
 
 // TreesOptions say how a tree ensemble is exported, and where to. The zero value exports
@@ -95,7 +95,7 @@ type TreesOptions struct {
 	// float32 sends rows that lie on a threshold to other leaves.
 	Gate validate.Gate
 	// Runtime says how ONNX Runtime runs the export.
-	Runtime runtime.Options
+	Runtime runtime.Config
 }
 
 // A Registration puts a model into a registry, beside the native one: files
@@ -126,7 +126,7 @@ type export struct {
 	file       string
 	keepFailed bool
 	register   *Registration
-	runtime    runtime.Options
+	runtime    runtime.Config
 
 	model *onnx.Model
 	// check compares it with the native model; it fills in the result's reports.

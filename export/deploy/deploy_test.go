@@ -37,7 +37,7 @@ import (
 	"github.com/attune-hpo/attune/study"
 )
 
-var quiet = runtime.Options{Log: slog.New(slog.DiscardHandler)}
+var quiet = runtime.Config{Log: slog.New(slog.DiscardHandler)}
 
 func airPassengers(t testing.TB) forecast.Frame {
 	frame, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../../data/airpassengers.csv")
@@ -378,7 +378,7 @@ func TestServingWithoutTheFile(t *testing.T) {
 	require.NoError(t, os.WriteFile(broken, []byte("no model"), 0o644))
 	for _, file := range []string{filepath.Join(dir, "missing.onnx"), broken} {
 		log.Reset()
-		f, err := deploy.Open(file, native, runtime.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		f, err := deploy.Open(file, native, runtime.Config{Log: slog.New(slog.NewTextHandler(&log, nil))})
 		require.NoError(t, err)
 		want, err := native.Predict(ctx, frame, 3)
 		require.NoError(t, err)

@@ -43,7 +43,7 @@ func ExampleBest() {
 	}
 	fmt.Print(result.Report)
 
-	serve := must(deploy.Open(result.File, model.Forecaster, runtime.Options{}))
+	serve := must(deploy.Open(result.File, model.Forecaster, runtime.Config{}))
 	defer serve.Close()
 	next := must(serve.Predict(ctx, frame, 12))
 	fmt.Println(next[0].Y, serve.Stats().Fallbacks)
@@ -59,7 +59,7 @@ func ExampleTrees() {
 	}
 	fmt.Print(result.Report)
 
-	serve := must(deploy.OpenTrees(result.File, model, runtime.Options{}))
+	serve := must(deploy.OpenTrees(result.File, model, runtime.Config{}))
 	defer serve.Close()
 	out := make([]float64, model.Outputs)
 	if err := serve.Predict(make([]float64, len(model.Features)), out); err != nil {

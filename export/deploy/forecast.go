@@ -32,15 +32,15 @@ func Best(ctx context.Context, task *tune.Task, st *study.Study, o ForecasterOpt
 	return m, r, err
 }
 
-// Model exports a forecaster, see [onnx.Forecaster], and compares its forecasts with
-// the native ones from origins within a frame: what it was fitted to, or better, data
+// Model exports a forecaster, see [onnx.Forecaster], and compares its forecasts with the
+// native ones from origins within a frame: the one that it was fitted to or, better, data
 // that it has not seen.
 //
-// Metadata say which trial of which study the model comes from, as
-// [onnx.TrialMetadata] does, with all hyperparameters that are not as usual.
+// The metadata name the trial and the study that the model comes from, as
+// [onnx.TrialMetadata] does, and all hyperparameters that are not at their defaults.
 //
-// It fails with [ErrFailed], and then leaves no file but one that is named as failed;
-// as onnx.Forecaster does; with runtime.ErrNoLibrary where there is no ONNX Runtime; and with
+// Model fails with [ErrFailed], and then leaves no file but one that is named as failed;
+// as onnx.Forecaster does; with runtime.ErrNoLibrary if there is no ONNX Runtime; and with
 // validate.ErrInput if there is no window that the native model forecasts from.
 func Model(ctx context.Context, m tune.Model, on forecast.Frame, o ForecasterOptions) (Result, error) {
 	meta := metadata(m)
@@ -140,18 +140,18 @@ type Forecaster struct {
 	counts  counts
 }
 
-// Open loads the export of a native forecaster, which makes its inputs, and answers
-// where the export fails: where the file or the library cannot be opened at all, which
-// is logged; where a run fails; and for what the export cannot do, such as a series that
-// training had not. Failures are counted, and logged as those of a [runtime.Fallback].
+// Open loads the export of a native forecaster. The native one makes its inputs, and
+// answers if the export fails: if the file or the library cannot be opened at all, which
+// is logged; if a run fails; and for anything that the export cannot do, such as a series
+// that was not in the training data. Failures are counted, and logged as those of a
+// [runtime.Fallback].
 //
-// It fails with [forecast.ErrNotFitted], with onnx.ErrUnsupported for a forecaster that
-// cannot be exported, and with [ErrMismatch] for a file that tells that it was exported
-// from another one. Those of [Model] and [Best] tell, unless the forecaster cannot be
-// saved; a file that was made otherwise is taken as it is. A later version of attune that
-// reads or saves models otherwise may refuse older files, too, since all that is saved is
-// compared, see [Match]: export them anew.
-func Open(file string, native forecast.Forecaster, o runtime.Options) (*Forecaster, error) {
+// Open fails with [forecast.ErrNotFitted], with onnx.ErrUnsupported for a forecaster that
+// cannot be exported, and with [ErrMismatch] for a file that was exported from another
+// forecaster. Files of [Model] and [Best] name their forecaster, unless it cannot be
+// saved; any other file is taken as it is. A later version of attune may refuse older
+// files, see [Match]: export them anew.
+func Open(file string, native forecast.Forecaster, o runtime.Config) (*Forecaster, error) {
 	planner, ok := native.(interface {
 		Plan() (forecast.Plan, error)
 	})

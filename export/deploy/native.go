@@ -15,8 +15,8 @@ import (
 // it: one of the two is of another version, and which is not for this package to say.
 var ErrMismatch = errors.New("it was not exported from this native model")
 
-// nativeKey is where the metadata of an export tell the SHA-256, in hexadecimal, of the
-// native model as it is saved: see [Match].
+// nativeKey is the key in the metadata of an export for the SHA-256, in hexadecimal, of
+// the native model as it is saved: see [Match].
 const nativeKey = "attune.native"
 
 // fingerprint returns the SHA-256 of a native model. JSON has \ufffd for a byte of a name
@@ -30,13 +30,13 @@ func fingerprint(save func(io.Writer) error) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// Match fails with [ErrMismatch] if the metadata of an export tell that it was exported
-// from another native model than the one that save writes, and with the error of save.
-// Metadata that tell nothing may be of any model; save is not called then.
+// Match compares the SHA-256 in the metadata of an export with that of the native model
+// which save writes. It fails with [ErrMismatch] if they differ, and with the error of
+// save. Metadata without one match any model; save is not called then.
 //
-// What is compared is all that is saved, also what no prediction needs, such as the gain,
-// weight and count of nodes: an export no longer matches its model once a version of
-// attune reads or saves that otherwise.
+// All that is saved is compared, also what no prediction needs, such as the gain, weight
+// and count of nodes. An export no longer matches its model once a version of attune
+// reads or saves these otherwise.
 func Match(meta map[string]string, save func(io.Writer) error) error {
 	if err := match(meta, save); err != nil {
 		return fmt.Errorf("deploy: match: %w", err)

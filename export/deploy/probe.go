@@ -9,7 +9,7 @@ import (
 	"github.com/attune-hpo/attune/objective/tree"
 )
 
-// Probe makes rows that are likely to tell a model and its export apart: random mixtures
+// Probe makes rows on which a model and a wrong export are likely to differ: random mixtures
 // of each threshold and its neighbours on either side, of values between and far
 // outside, of 0 and what is all but 0, of missing values, and of categories listed,
 // not listed and impossible. In the form Compatible, values are float32 numbers: others

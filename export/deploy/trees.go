@@ -12,16 +12,16 @@ import (
 	"github.com/attune-hpo/attune/objective/tree"
 )
 
-// Trees exports a tree ensemble, see [onnx.Trees], and compares it on rows: values of
-// one row after the other, as for [tree.Predictor.Predict]. Without rows it is compared
-// on those of [Probe].
+// Trees exports a tree ensemble, see [onnx.Trees], and compares it with the native model
+// on rows: values of one row after the other, as for [tree.Predictor.Predict]. If rows is
+// nil, it compares on those of [Probe].
 //
-// In the form Exact and without a Gate of the caller's, raw outputs are to be equal bit
-// for bit, and predictions, where a link makes these of them, to pass the zero Gate:
-// exponentials differ in their last bits.
+// In the form Exact and without a Gate, raw outputs must be equal bit for bit. Where a
+// link makes predictions of them, these must pass the zero Gate, since exponentials
+// differ in their last bits.
 //
-// It fails with [ErrFailed], and then leaves no file but one that is named as failed;
-// as onnx.Trees does; with runtime.ErrNoLibrary where there is no ONNX Runtime; and with
+// Trees fails with [ErrFailed], and then leaves no file but one that is named as failed;
+// as onnx.Trees does; with runtime.ErrNoLibrary if there is no ONNX Runtime; and with
 // validate.ErrInput for rows of another width.
 func Trees(ctx context.Context, m *tree.Model, rows []float64, o TreesOptions) (Result, error) {
 	native, err := tree.NewPredictor(m)
@@ -46,7 +46,7 @@ func Trees(ctx context.Context, m *tree.Model, rows []float64, o TreesOptions) (
 	}
 	exact := o.Form == onnx.Exact && o.Gate == (validate.Gate{})
 	export.check = func(s *runtime.Session, to *Result) error {
-		p, err := runtime.NewPredictor(s, runtime.PredictorOptions{})
+		p, err := runtime.NewPredictor(s, runtime.PredictorConfig{})
 		if err != nil {
 			return err
 		}
@@ -63,7 +63,7 @@ func Trees(ctx context.Context, m *tree.Model, rows []float64, o TreesOptions) (
 }
 
 // compareRaw compares raw outputs, by an export of the same trees without the link.
-func compareRaw(m *tree.Model, native *tree.Predictor, options onnx.TreesOptions, o runtime.Options, rows validate.Rows, to *Result) error {
+func compareRaw(m *tree.Model, native *tree.Predictor, options onnx.TreesOptions, o runtime.Config, rows validate.Rows, to *Result) error {
 	options.Raw = true
 	raw, err := onnx.Trees(m, options)
 	if err != nil {
@@ -78,7 +78,7 @@ func compareRaw(m *tree.Model, native *tree.Predictor, options onnx.TreesOptions
 		return err
 	}
 	defer s.Close()
-	p, err := runtime.NewPredictor(s, runtime.PredictorOptions{})
+	p, err := runtime.NewPredictor(s, runtime.PredictorConfig{})
 	if err != nil {
 		return err
 	}
@@ -90,14 +90,13 @@ func compareRaw(m *tree.Model, native *tree.Predictor, options onnx.TreesOptions
 	return nil
 }
 
-// OpenTrees runs an exported tree ensemble in ONNX Runtime, and asks the native model
-// where that fails: see [runtime.OpenFallback]. It must be closed.
+// OpenTrees runs an exported tree ensemble in ONNX Runtime, and asks the native model if
+// that fails: see [runtime.OpenFallback]. It must be closed.
 //
-// It fails with [ErrMismatch] for a file that tells that it was exported from another
-// model. Those of [Trees] tell; a file that was made otherwise is taken as it is. A later
-// version of attune that reads or saves models otherwise may refuse older files, too,
-// since all that is saved is compared, see [Match]: export them anew.
-func OpenTrees(file string, m *tree.Model, o runtime.Options) (*runtime.Fallback, error) {
+// It fails with [ErrMismatch] for a file that was exported from another model. Files of
+// [Trees] name their model; any other file is taken as it is. A later version of attune
+// may refuse older files, see [Match]: export them anew.
+func OpenTrees(file string, m *tree.Model, o runtime.Config) (*runtime.Fallback, error) {
 	if m == nil {
 		return nil, errors.New("deploy: open trees: there is no native model")
 	}
@@ -105,7 +104,7 @@ func OpenTrees(file string, m *tree.Model, o runtime.Options) (*runtime.Fallback
 	if err != nil {
 		return nil, fmt.Errorf("deploy: open trees: %w", err)
 	}
-	f := runtime.OpenFallback(file, o, runtime.PredictorOptions{Width: len(m.Features)}, native)
+	f := runtime.OpenFallback(file, o, runtime.PredictorConfig{Width: len(m.Features)}, native)
 	if p, ok := f.Primary.(*runtime.Predictor); ok {
 		err = belongs(file, p.Session(), func(w io.Writer) error { return tree.Write(w, m) })
 	}

@@ -54,7 +54,7 @@ func opened(t testing.TB, m *onnx.Model) func(tensor.List) ([]float64, error) {
 	t.Helper()
 	b, err := m.Encode()
 	require.NoError(t, err)
-	s, err := runtime.OpenBytes(b, runtime.Options{Provider: runtime.CPU})
+	s, err := runtime.OpenBytes(b, runtime.Config{Provider: runtime.CPU})
 	require.NoError(t, err)
 	t.Cleanup(func() { s.Close() })
 	return func(in tensor.List) ([]float64, error) {

@@ -18,7 +18,7 @@ func Runtime(ctx context.Context, m *onnx.Model, inputs tensor.List) (tensor.Lis
 	if err != nil {
 		return nil, err
 	}
-	s, err := runtime.OpenBytes(b, runtime.Options{Provider: runtime.CPU})
+	s, err := runtime.OpenBytes(b, runtime.Config{Provider: runtime.CPU})
 	if err != nil {
 		return nil, err
 	}

@@ -16,9 +16,9 @@ import (
 func BenchmarkPredict(b *testing.B) {
 	const pool = 4000 // one row again and again would flatter branch predictors
 	in := normal(1, pool)
-	onnx, err := NewPredictor(openFile(b, "trees_double", Options{}), PredictorOptions{})
+	onnx, err := NewPredictor(openFile(b, "trees_double", Config{}), PredictorConfig{})
 	require.NoError(b, err)
-	linear, err := NewPredictor(openFile(b, "linear", Options{}), PredictorOptions{})
+	linear, err := NewPredictor(openFile(b, "linear", Config{}), PredictorConfig{})
 	require.NoError(b, err)
 	for _, rows := range []int{1, 10, 100, 1000} {
 		for _, m := range []struct {
@@ -65,7 +65,7 @@ func BenchmarkPredict(b *testing.B) {
 
 // BenchmarkRun is a call by names, with tensors of its own.
 func BenchmarkRun(b *testing.B) {
-	s := openFile(b, "linear", Options{})
+	s := openFile(b, "linear", Config{})
 	in := tensor.List{{Name: "x", Shape: []int64{1, 3}, Data: []float32{1, 2, 3}}}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -76,11 +76,11 @@ func BenchmarkRun(b *testing.B) {
 }
 
 func BenchmarkOpen(b *testing.B) {
-	openFile(b, "linear", Options{}) // the library is loaded once
+	openFile(b, "linear", Config{}) // the library is loaded once
 	for _, name := range []string{"linear", "trees_float", "trees_double"} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				s, err := Open(file(name), Options{})
+				s, err := Open(file(name), Config{})
 				require.NoError(b, err)
 				s.Close()
 			}

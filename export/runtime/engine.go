@@ -79,34 +79,34 @@ type engine struct {
 // clean makes one line of what the library says, without the places in its source.
 func clean(err error) error { return errors.New(cleanMessage(err.Error())) }
 
-func newEngine(model []byte, in, out []string, o Options, p Provider) (*engine, error) {
+func newEngine(model []byte, in, out []string, c Config, p Provider) (*engine, error) {
 	opts, err := ort.NewSessionOptions()
 	if err != nil {
 		return nil, clean(err)
 	}
 	defer opts.Destroy()
 	mode := ort.ExecutionMode(ort.ExecutionModeSequential)
-	if o.InterThreads > 1 || o.InterThreads < 0 {
+	if c.InterThreads > 1 || c.InterThreads < 0 {
 		mode = ort.ExecutionModeParallel
 	}
 	level := [...]ort.GraphOptimizationLevel{
 		OptimizeAll: ort.GraphOptimizationLevelEnableAll, OptimizeExtended: ort.GraphOptimizationLevelEnableExtended,
 		OptimizeBasic: ort.GraphOptimizationLevelEnableBasic, OptimizeNone: ort.GraphOptimizationLevelDisableAll,
-	}[o.Optimize]
+	}[c.Optimize]
 	// Threads that wait would otherwise spin, on the cores that goroutines want.
 	err = errors.Join(
 		opts.SetLogSeverityLevel(ort.LoggingLevelFatal),
-		opts.SetIntraOpNumThreads(threads(o.Threads)),
-		opts.SetInterOpNumThreads(threads(o.InterThreads)),
+		opts.SetIntraOpNumThreads(threads(c.Threads)),
+		opts.SetInterOpNumThreads(threads(c.InterThreads)),
 		opts.SetExecutionMode(mode),
 		opts.SetGraphOptimizationLevel(level),
-		opts.SetCpuMemArena(!o.NoArena),
-		opts.SetMemPattern(!o.NoMemoryPattern),
+		opts.SetCpuMemArena(!c.NoArena),
+		opts.SetMemPattern(!c.NoMemoryPattern),
 		opts.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"),
 		opts.AddSessionConfigEntry("session.inter_op.allow_spinning", "0"),
 	)
 	if err == nil && p == CUDA {
-		err = appendCUDA(opts, o.Device)
+		err = appendCUDA(opts, c.Device)
 	}
 	if err != nil {
 		return nil, clean(err)

@@ -18,9 +18,9 @@ type engine struct{}
 
 type slot struct{}
 
-func newEngine([]byte, []string, []string, Options, Provider) (*engine, error) { return nil, errNoCgo }
-func (*engine) destroy()                                                       {}
-func (*engine) run(context.Context, tensor.List, []Info) (tensor.List, error)  { return nil, errNoCgo }
-func (*engine) take(*layout, int) (*slot, error)                               { return nil, errNoCgo }
-func (*engine) give(*slot)                                                     {}
-func (*engine) predict(context.Context, *slot, []float64, []float64) error     { return errNoCgo }
+func newEngine([]byte, []string, []string, Config, Provider) (*engine, error) { return nil, errNoCgo }
+func (*engine) destroy()                                                      {}
+func (*engine) run(context.Context, tensor.List, []Info) (tensor.List, error) { return nil, errNoCgo }
+func (*engine) take(*layout, int) (*slot, error)                              { return nil, errNoCgo }
+func (*engine) give(*slot)                                                    {}
+func (*engine) predict(context.Context, *slot, []float64, []float64) error    { return errNoCgo }

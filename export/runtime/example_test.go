@@ -21,7 +21,7 @@ var native = runtime.Func(func(rows, out []float64) error {
 })
 
 func Example() {
-	p, err := runtime.OpenPredictor("testdata/linear.onnx", runtime.Options{}, runtime.PredictorOptions{})
+	p, err := runtime.OpenPredictor("testdata/linear.onnx", runtime.Config{})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -36,7 +36,7 @@ func Example() {
 }
 
 func ExampleOpen() {
-	s, err := runtime.Open("testdata/two_inputs.onnx", runtime.Options{Threads: 2})
+	s, err := runtime.Open("testdata/two_inputs.onnx", runtime.Config{Threads: 2})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -58,7 +58,7 @@ func ExampleOpen() {
 // The native model answers on a machine without ONNX Runtime, and where the file is
 // damaged.
 func ExampleOpenFallback() {
-	f := runtime.OpenFallback("testdata/linear.onnx", runtime.Options{Log: slog.New(slog.DiscardHandler)}, runtime.PredictorOptions{}, native)
+	f := runtime.OpenFallback("testdata/linear.onnx", runtime.Config{Log: slog.New(slog.DiscardHandler)}, runtime.PredictorConfig{}, native)
 	defer f.Close()
 	out := make([]float64, 1)
 	if err := f.Predict([]float64{1, 2, 3}, out); err != nil {
@@ -114,7 +114,7 @@ func ExampleMeasurement() {
 	report, err := m.Run(context.Background(),
 		runtime.Subject{Name: "native", Open: func() (runtime.Model, error) { return native, nil }},
 		runtime.Subject{Name: "onnx", File: "testdata/linear.onnx", Open: func() (runtime.Model, error) {
-			return runtime.OpenPredictor("testdata/linear.onnx", runtime.Options{}, runtime.PredictorOptions{})
+			return runtime.OpenPredictor("testdata/linear.onnx", runtime.Config{})
 		}},
 	)
 	if err != nil {

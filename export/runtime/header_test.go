@@ -186,12 +186,12 @@ func TestOpenDamaged(t *testing.T) {
 		for range r.IntN(4) {
 			model[r.IntN(len(model))] = byte(r.Uint32())
 		}
-		s, err := OpenBytes(model, Options{})
+		s, err := OpenBytes(model, Config{})
 		if err != nil {
 			continue
 		}
 		opened++
-		if p, err := NewPredictor(s, PredictorOptions{Width: 3}); err == nil && p.Width() < 100 {
+		if p, err := NewPredictor(s, PredictorConfig{Width: 3}); err == nil && p.Width() < 100 {
 			p.Predict(make([]float64, 3*p.Width()), make([]float64, 3*p.Outputs()))
 		}
 		s.Close()

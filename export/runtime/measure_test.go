@@ -68,7 +68,7 @@ func TestMeasure(t *testing.T) {
 	native := nativeTrees(t, 100)
 	report, err := m.Run(t.Context(),
 		Subject{Name: "onnx", File: file("trees_double"), Open: func() (Model, error) {
-			return OpenPredictor(file("trees_double"), Options{}, PredictorOptions{})
+			return OpenPredictor(file("trees_double"), Config{})
 		}},
 		Subject{Name: "<native>", Open: func() (Model, error) { return native, nil }},
 		Subject{Name: "absent", File: "absent", Open: nil},
@@ -120,7 +120,7 @@ func TestMeasure(t *testing.T) {
 func TestMeasureOpenFails(t *testing.T) {
 	m := Measurement{Rows: []float64{1, 2}, Width: 1, Batches: []int{1}, Time: time.Microsecond}
 	for name, open := range map[string]func() (Model, error){
-		"at once": func() (Model, error) { return OpenPredictor("absent.onnx", Options{}, PredictorOptions{}) },
+		"at once": func() (Model, error) { return OpenPredictor("absent.onnx", Config{}) },
 		"later": func() func() (Model, error) {
 			opened := 0
 			return func() (Model, error) {

@@ -38,26 +38,30 @@ type layout struct {
 	out  int // the one to predict
 }
 
-// PredictorOptions say what a [Predictor] predicts with. The zero value is right for
+// A PredictorConfig says how a [Predictor] uses a session. The zero value is right for
 // most files.
-type PredictorOptions struct {
+type PredictorConfig struct {
 	// Output is the name of the output to predict. Default: the only one of floats.
 	Output string
 	// Width is the number of values of a row. It must be given if the model does not
 	// say.
 	Width int
-	// Batch is how many rows are run at once at most: larger calls are split. What is
-	// best is found by a [Measurement]. Default 1024. It bounds the memory that is
-	// kept: up to 32 batches, when as many calls run at once.
+	// Batch is the greatest number of rows that run at once; larger calls are split. A
+	// [Measurement] finds the best number. Up to 32 batches, one for each call that runs
+	// at once, are kept in memory. Default 1024.
 	Batch int
 }
 
 const defaultBatch = 1024
 
-// OpenPredictor loads a file as [Open] does and makes a predictor of it, which must
-// be closed.
-func OpenPredictor(path string, o Options, p PredictorOptions) (*Predictor, error) {
-	s, err := Open(path, o)
+// OpenPredictor loads a file as [Open] does and makes a predictor of it with the zero
+// [PredictorConfig]. It must be closed. For another one, use Open and [NewPredictor].
+func OpenPredictor(path string, c Config) (*Predictor, error) {
+	return openPredictor(path, c, PredictorConfig{})
+}
+
+func openPredictor(path string, c Config, p PredictorConfig) (*Predictor, error) {
+	s, err := Open(path, c)
 	if err != nil {
 		return nil, err
 	}
@@ -74,26 +78,26 @@ func OpenPredictor(path string, o Options, p PredictorOptions) (*Predictor, erro
 // is no predictor, and says why.
 //
 // Closing the session closes the predictor, and the other way round.
-func NewPredictor(s *Session, o PredictorOptions) (*Predictor, error) {
+func NewPredictor(s *Session, c PredictorConfig) (*Predictor, error) {
 	fail := func(format string, args ...any) (*Predictor, error) {
 		return nil, fmt.Errorf("runtime: predictor of %s: %w: %w", s.name, ErrModel, fmt.Errorf(format, args...))
 	}
-	if o.Width < 0 || o.Batch < 0 {
-		return nil, fmt.Errorf("runtime: predictor of %s: width %d and batch %d: want 0 or more", s.name, o.Width, o.Batch)
+	if c.Width < 0 || c.Batch < 0 {
+		return nil, fmt.Errorf("runtime: predictor of %s: width %d and batch %d: want 0 or more", s.name, c.Width, c.Batch)
 	}
 	if len(s.inputs) != 1 {
 		return fail("it has %d inputs, want one: run it as a session", len(s.inputs))
 	}
 	l := &layout{in: s.inputs[0]}
-	p := &Predictor{session: s, layout: l, batch: cmp.Or(o.Batch, defaultBatch)}
+	p := &Predictor{session: s, layout: l, batch: cmp.Or(c.Batch, defaultBatch)}
 	if l.in.Type == "int64" || l.in.Shape != nil && len(l.in.Shape) == 0 {
 		return fail("its input %v does not take rows of floats", l.in)
 	}
-	if err := p.setInput(o.Width); err != nil {
+	if err := p.setInput(c.Width); err != nil {
 		return fail("%w", err)
 	}
 	var err error
-	if l.out, err = s.output(o.Output); err != nil {
+	if l.out, err = s.output(c.Output); err != nil {
 		return fail("%w", err)
 	}
 	rows := 2

@@ -28,9 +28,9 @@ func requireTrees(t *testing.T, p *Predictor, n int) {
 
 // A predictor takes the place of objective/tree's: in double, bit for bit.
 func TestPredictorTrees(t *testing.T) {
-	s := openFile(t, "trees_double", Options{})
+	s := openFile(t, "trees_double", Config{})
 	for _, batch := range []int{0, 1, 3, 64} {
-		p, err := NewPredictor(s, PredictorOptions{Batch: batch})
+		p, err := NewPredictor(s, PredictorConfig{Batch: batch})
 		require.NoError(t, err)
 		require.Equal(t, features, p.Width())
 		require.Equal(t, 1, p.Outputs())
@@ -41,7 +41,7 @@ func TestPredictorTrees(t *testing.T) {
 
 // In float, thresholds are rounded so that what is a float32 stays on its side.
 func TestPredictorFloat(t *testing.T) {
-	p, err := NewPredictor(openFile(t, "trees_float", Options{}), PredictorOptions{})
+	p, err := NewPredictor(openFile(t, "trees_float", Config{}), PredictorConfig{})
 	require.NoError(t, err)
 	native := nativeTrees(t, 10)
 	rows := normal(3, 500)
@@ -57,20 +57,20 @@ func TestPredictorFloat(t *testing.T) {
 func TestPredictorShapes(t *testing.T) {
 	for name, c := range map[string]struct {
 		file      string
-		o         PredictorOptions
+		o         PredictorConfig
 		rows, out []float64
 		outputs   int
 	}{
-		"one output":         {"linear", PredictorOptions{}, []float64{1, 2, 3, 0, 0, 0}, []float64{14.5, 0.5}, 1},
-		"two outputs":        {"double", PredictorOptions{}, []float64{5, 3, 1, -1}, []float64{8, 2, 0, 2}, 2},
-		"windows":            {"window", PredictorOptions{}, []float64{1, 2, 3, 4, 5, 6, 7, 8}, []float64{4.5}, 1},
-		"a width given":      {"symbolic", PredictorOptions{Width: 3}, []float64{1, 2, 3}, []float64{14.5}, 1},
-		"the width repeated": {"linear", PredictorOptions{Width: 3}, []float64{1, 2, 3}, []float64{14.5}, 1},
-		"a shape told wrong": {"wrong_output", PredictorOptions{}, []float64{1, 2, 3}, []float64{14.5}, 1},
-		"batches of three":   {"fixed", PredictorOptions{Batch: 100}, []float64{1, 2, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0}, []float64{14.5, 0.5, 1.5, 2.5}, 1},
+		"one output":         {"linear", PredictorConfig{}, []float64{1, 2, 3, 0, 0, 0}, []float64{14.5, 0.5}, 1},
+		"two outputs":        {"double", PredictorConfig{}, []float64{5, 3, 1, -1}, []float64{8, 2, 0, 2}, 2},
+		"windows":            {"window", PredictorConfig{}, []float64{1, 2, 3, 4, 5, 6, 7, 8}, []float64{4.5}, 1},
+		"a width given":      {"symbolic", PredictorConfig{Width: 3}, []float64{1, 2, 3}, []float64{14.5}, 1},
+		"the width repeated": {"linear", PredictorConfig{Width: 3}, []float64{1, 2, 3}, []float64{14.5}, 1},
+		"a shape told wrong": {"wrong_output", PredictorConfig{}, []float64{1, 2, 3}, []float64{14.5}, 1},
+		"batches of three":   {"fixed", PredictorConfig{Batch: 100}, []float64{1, 2, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0}, []float64{14.5, 0.5, 1.5, 2.5}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := NewPredictor(openFile(t, c.file, Options{}), c.o)
+			p, err := NewPredictor(openFile(t, c.file, Config{}), c.o)
 			require.NoError(t, err)
 			require.Equal(t, c.outputs, p.Outputs())
 			got := make([]float64, len(c.out))
@@ -82,7 +82,7 @@ func TestPredictorShapes(t *testing.T) {
 		})
 	}
 	t.Run("probabilities beside labels", func(t *testing.T) {
-		p, err := NewPredictor(openFile(t, "classifier", Options{}), PredictorOptions{})
+		p, err := NewPredictor(openFile(t, "classifier", Config{}), PredictorConfig{})
 		require.NoError(t, err)
 		require.Equal(t, 2, p.Outputs())
 		native := nativeTrees(t, 10)
@@ -100,35 +100,35 @@ func TestPredictorShapes(t *testing.T) {
 func TestPredictorBad(t *testing.T) {
 	for name, c := range map[string]struct {
 		file string
-		o    PredictorOptions
+		o    PredictorConfig
 		err  string
 	}{
-		"two inputs":         {"two_inputs", PredictorOptions{}, "it has 2 inputs, want one"},
-		"single values":      {"loop", PredictorOptions{}, "it has 2 inputs"},
-		"no width":           {"symbolic", PredictorOptions{}, "does not tell the number of values of a row: give Width"},
-		"the wrong width":    {"symbolic", PredictorOptions{Width: 4}, "a trial run of 2 rows of zeros"},
-		"another width":      {"linear", PredictorOptions{Width: 4}, "takes 3 values a row, not 4"},
-		"no such output":     {"linear", PredictorOptions{Output: "z"}, `it has no output "z" of floats`},
-		"labels":             {"classifier", PredictorOptions{Output: "label"}, `it has no output "label" of floats`},
-		"no floats":          {"zipmap", PredictorOptions{}, "it has no output of floats"},
-		"a feature too many": {"bad_feature", PredictorOptions{}, "requests feature 19 but input tensor has 2 features"},
+		"two inputs":         {"two_inputs", PredictorConfig{}, "it has 2 inputs, want one"},
+		"single values":      {"loop", PredictorConfig{}, "it has 2 inputs"},
+		"no width":           {"symbolic", PredictorConfig{}, "does not tell the number of values of a row: give Width"},
+		"the wrong width":    {"symbolic", PredictorConfig{Width: 4}, "a trial run of 2 rows of zeros"},
+		"another width":      {"linear", PredictorConfig{Width: 4}, "takes 3 values a row, not 4"},
+		"no such output":     {"linear", PredictorConfig{Output: "z"}, `it has no output "z" of floats`},
+		"labels":             {"classifier", PredictorConfig{Output: "label"}, `it has no output "label" of floats`},
+		"no floats":          {"zipmap", PredictorConfig{}, "it has no output of floats"},
+		"a feature too many": {"bad_feature", PredictorConfig{}, "requests feature 19 but input tensor has 2 features"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := NewPredictor(openFile(t, c.file, Options{}), c.o)
+			_, err := NewPredictor(openFile(t, c.file, Config{}), c.o)
 			require.ErrorIs(t, err, ErrModel)
 			require.ErrorContains(t, err, c.err)
 			require.NotRegexp(t, `\.cc|onnxruntime::|\n`, err.Error())
 		})
 	}
-	s := openFile(t, "linear", Options{})
-	_, err := NewPredictor(s, PredictorOptions{Batch: -1})
+	s := openFile(t, "linear", Config{})
+	_, err := NewPredictor(s, PredictorConfig{Batch: -1})
 	require.ErrorContains(t, err, "batch -1")
-	_, err = OpenPredictor(file("two_inputs"), Options{}, PredictorOptions{})
+	_, err = OpenPredictor(file("two_inputs"), Config{})
 	require.ErrorContains(t, err, "want one")
-	_, err = OpenPredictor(file("absent"), Options{}, PredictorOptions{})
+	_, err = OpenPredictor(file("absent"), Config{})
 	require.Error(t, err)
 
-	p, err := NewPredictor(s, PredictorOptions{})
+	p, err := NewPredictor(s, PredictorConfig{})
 	require.NoError(t, err)
 	out := []float64{7, 7}
 	for _, rows := range []int{0, 2, 4, 5, 9} {
@@ -145,8 +145,8 @@ func TestPredictorBad(t *testing.T) {
 
 // Many goroutines, batches of many sizes, and garbage collections in between.
 func TestPredictorConcurrent(t *testing.T) {
-	s := openFile(t, "trees_double", Options{})
-	p, err := NewPredictor(s, PredictorOptions{Batch: 16})
+	s := openFile(t, "trees_double", Config{})
+	p, err := NewPredictor(s, PredictorConfig{Batch: 16})
 	require.NoError(t, err)
 	native := nativeTrees(t, 100)
 	var wg sync.WaitGroup

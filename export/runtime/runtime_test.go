@@ -41,11 +41,11 @@ var children = map[string]func(){
 	"noise": func() {
 		files, _ := filepath.Glob("testdata/*.onnx")
 		for _, file := range files {
-			s, err := Open(file, Options{})
+			s, err := Open(file, Config{})
 			if err != nil {
 				continue
 			}
-			NewPredictor(s, PredictorOptions{Width: 3})
+			NewPredictor(s, PredictorConfig{Width: 3})
 			s.Close()
 		}
 	},
@@ -88,7 +88,7 @@ func library(t testing.TB) string {
 func file(name string) string { return filepath.Join("testdata", name+".onnx") }
 
 // openFile opens a model of testdata.
-func openFile(t testing.TB, name string, o Options) *Session {
+func openFile(t testing.TB, name string, o Config) *Session {
 	t.Helper()
 	library(t)
 	s, err := Open(file(name), o)
@@ -206,12 +206,12 @@ func TestLoadAnother(t *testing.T) {
 	require.Equal(t, got, again)
 	_, err = Load(filepath.Join(t.TempDir(), "other.so"))
 	require.ErrorContains(t, err, "is loaded already, and a process has one")
-	_, err = Open(file("linear"), Options{Library: "other.so"})
+	_, err = Open(file("linear"), Config{Library: "other.so"})
 	require.ErrorContains(t, err, "is loaded already")
 }
 
 func TestSessionTells(t *testing.T) {
-	s := openFile(t, "linear", Options{})
+	s := openFile(t, "linear", Config{})
 	require.Equal(t, []Info{{"x", "float32", []int64{-1, 3}}}, s.Inputs())
 	require.Equal(t, []Info{{"y", "float32", []int64{-1, 1}}}, s.Outputs())
 	require.Equal(t, "x float32 [? 3]", s.Inputs()[0].String())
@@ -223,12 +223,12 @@ func TestSessionTells(t *testing.T) {
 }
 
 func TestProvider(t *testing.T) {
-	s := openFile(t, "linear", Options{Provider: CPU})
+	s := openFile(t, "linear", Config{Provider: CPU})
 	require.Equal(t, CPU, s.Provider())
 	require.Empty(t, s.Reason())
 
 	var log strings.Builder
-	s = openFile(t, "linear", Options{Provider: CUDA, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	s = openFile(t, "linear", Config{Provider: CUDA, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	if s.Provider() == CUDA {
 		t.Skip("this machine has CUDA")
 	}
@@ -240,7 +240,7 @@ func TestProvider(t *testing.T) {
 }
 
 func TestRunKinds(t *testing.T) {
-	s := openFile(t, "kinds", Options{})
+	s := openFile(t, "kinds", Config{})
 	in := tensor.List{
 		{Name: "f", Shape: []int64{3}, Data: []float32{1, 2, float32(math.Inf(1))}},
 		{Name: "d", Shape: []int64{2, 2}, Data: []float64{1, 2, 3, 4}},
@@ -310,11 +310,11 @@ func TestOpenBytes(t *testing.T) {
 	library(t)
 	model, err := os.ReadFile(file("trees_double"))
 	require.NoError(t, err)
-	s, err := OpenBytes(model, Options{})
+	s, err := OpenBytes(model, Config{})
 	require.NoError(t, err)
 	defer s.Close()
 	clear(model)
-	p, err := NewPredictor(s, PredictorOptions{})
+	p, err := NewPredictor(s, PredictorConfig{})
 	require.NoError(t, err)
 	requireTrees(t, p, 100)
 }
@@ -335,12 +335,12 @@ func TestOpenBad(t *testing.T) {
 		"two bytes": {whole[:2], "it holds no graph"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := OpenBytes(c.model, Options{})
+			_, err := OpenBytes(c.model, Config{})
 			require.ErrorIs(t, err, ErrModel)
 			require.ErrorContains(t, err, c.err)
 			path := filepath.Join(t.TempDir(), "m.onnx")
 			require.NoError(t, os.WriteFile(path, c.model, 0o644))
-			_, err = Open(path, Options{})
+			_, err = Open(path, Config{})
 			require.ErrorContains(t, err, "runtime: open "+path+": not a usable model: ")
 		})
 	}
@@ -352,17 +352,17 @@ func TestOpenBad(t *testing.T) {
 		"half":       "its input x float16 [? 2] is of an unsupported type",
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Open(file(name), Options{})
+			_, err := Open(file(name), Config{})
 			require.ErrorIs(t, err, ErrModel)
 			require.ErrorContains(t, err, want)
 			require.NotRegexp(t, `\.cc|onnxruntime::|\n`, err.Error())
 		})
 	}
-	_, err = Open(file("absent"), Options{})
+	_, err = Open(file("absent"), Config{})
 	require.ErrorIs(t, err, os.ErrNotExist)
-	_, err = Open(t.TempDir(), Options{})
+	_, err = Open(t.TempDir(), Config{})
 	require.Error(t, err)
-	for _, o := range []Options{{Threads: -2}, {InterThreads: -2}, {Provider: "webgpu"}, {Optimize: 9}} {
+	for _, o := range []Config{{Threads: -2}, {InterThreads: -2}, {Provider: "webgpu"}, {Optimize: 9}} {
 		_, err = Open(file("linear"), o)
 		require.Error(t, err)
 		require.NotErrorIs(t, err, ErrModel)
@@ -386,13 +386,13 @@ func TestDamaged(t *testing.T) {
 			for range 1 + r.IntN(2) {
 				model[r.IntN(len(model))] = byte(r.IntN(256))
 			}
-			s, err := OpenBytes(model, Options{})
+			s, err := OpenBytes(model, Config{})
 			if err != nil {
 				require.ErrorIs(t, err, ErrModel)
 				continue
 			}
 			opened++
-			if p, err := NewPredictor(s, PredictorOptions{}); err == nil && p.Width() <= features {
+			if p, err := NewPredictor(s, PredictorConfig{}); err == nil && p.Width() <= features {
 				p.Predict(make([]float64, 3*p.Width()), make([]float64, 3*p.Outputs()))
 			}
 			require.NoError(t, s.Close())
@@ -402,7 +402,7 @@ func TestDamaged(t *testing.T) {
 }
 
 func TestDeadline(t *testing.T) {
-	s := openFile(t, "loop", Options{})
+	s := openFile(t, "loop", Config{})
 	in := func(n int64) tensor.List {
 		return tensor.List{{Name: "n", Data: []int64{n}}, {Name: "x", Data: []float32{1}}}
 	}
@@ -434,8 +434,8 @@ func TestDeadline(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
-	s := openFile(t, "linear", Options{})
-	p, err := NewPredictor(s, PredictorOptions{})
+	s := openFile(t, "linear", Config{})
+	p, err := NewPredictor(s, PredictorConfig{})
 	require.NoError(t, err)
 	in := tensor.List{{Name: "x", Shape: []int64{1, 3}, Data: []float32{1, 2, 3}}}
 
@@ -466,15 +466,15 @@ func TestClose(t *testing.T) {
 	_, err = s.Run(t.Context(), in)
 	require.ErrorIs(t, err, ErrClosed)
 	require.EqualError(t, err, "runtime: run "+file("linear")+": session is closed")
-	_, err = NewPredictor(s, PredictorOptions{})
+	_, err = NewPredictor(s, PredictorConfig{})
 	require.ErrorIs(t, err, ErrClosed)
 	require.NotErrorIs(t, err, ErrModel)
 	require.Len(t, s.Inputs(), 1)
 }
 
-// Options change how fast it is, not what is predicted.
-func TestOptions(t *testing.T) {
-	for name, o := range map[string]Options{
+// Settings change how fast it is, not what is predicted.
+func TestConfig(t *testing.T) {
+	for name, o := range map[string]Config{
 		"threads":          {Threads: 2, InterThreads: 2},
 		"all cores":        {Threads: -1, InterThreads: -1},
 		"little memory":    {NoArena: true, NoMemoryPattern: true},
@@ -483,7 +483,7 @@ func TestOptions(t *testing.T) {
 		"more":             {Optimize: OptimizeExtended},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := NewPredictor(openFile(t, "trees_double", o), PredictorOptions{Batch: 500})
+			p, err := NewPredictor(openFile(t, "trees_double", o), PredictorConfig{Batch: 500})
 			require.NoError(t, err)
 			native := nativeTrees(t, 100)
 			rows := normal(1, 600)
@@ -504,9 +504,9 @@ func TestLeaks(t *testing.T) {
 	model, err := os.ReadFile(file("trees_double"))
 	require.NoError(t, err)
 	open := func() (*Session, *Predictor) {
-		s, err := OpenBytes(model, Options{})
+		s, err := OpenBytes(model, Config{})
 		require.NoError(t, err)
-		p, err := NewPredictor(s, PredictorOptions{})
+		p, err := NewPredictor(s, PredictorConfig{})
 		require.NoError(t, err)
 		return s, p
 	}
@@ -535,7 +535,7 @@ func TestLeaks(t *testing.T) {
 			p = nil
 			stdruntime.GC()
 		}},
-		"failures": {2000, func() { _, err := OpenBytes(model[:len(model)/2], Options{}); require.Error(t, err) }},
+		"failures": {2000, func() { _, err := OpenBytes(model[:len(model)/2], Config{}); require.Error(t, err) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			// A leak shows each time, and other growth not. A session is 1.1 MB; a run
@@ -587,7 +587,7 @@ func TestMatrix(t *testing.T) {
 				}
 				return nil
 			}))
-			s, err := OpenBytes(model, Options{})
+			s, err := OpenBytes(model, Config{})
 			if version == c.newest {
 				require.NoError(t, err)
 				require.NoError(t, s.Close())

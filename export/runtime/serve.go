@@ -69,9 +69,9 @@ type Fallback struct {
 // fails, and where the file or the library cannot be opened at all: that is logged,
 // and the [Fallback]'s Cause. Whether the two belong together is the caller's to know;
 // package deploy opens attune's models and sees to it.
-func OpenFallback(path string, o Options, p PredictorOptions, native Model) *Fallback {
-	f := &Fallback{Secondary: native, Log: o.Log}
-	primary, err := OpenPredictor(path, o, p)
+func OpenFallback(path string, c Config, p PredictorConfig, native Model) *Fallback {
+	f := &Fallback{Secondary: native, Log: c.Log}
+	primary, err := openPredictor(path, c, p)
 	if err != nil {
 		f.Cause = err
 		f.log().Warn("onnx: the native model answers", "error", err)

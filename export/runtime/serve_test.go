@@ -112,7 +112,7 @@ func TestFallback(t *testing.T) {
 
 func TestOpenFallback(t *testing.T) {
 	log, logged := logger()
-	f := OpenFallback(file("absent"), Options{Log: log}, PredictorOptions{}, times(3))
+	f := OpenFallback(file("absent"), Config{Log: log}, PredictorConfig{}, times(3))
 	out := []float64{0}
 	require.NoError(t, f.Predict([]float64{3}, out))
 	require.Equal(t, 9.0, out[0])
@@ -121,7 +121,7 @@ func TestOpenFallback(t *testing.T) {
 	require.Equal(t, 1, strings.Count(logged.String(), "the native model answers"))
 
 	library(t)
-	f = OpenFallback(file("trees_double"), Options{Log: log}, PredictorOptions{}, nativeTrees(t, 100))
+	f = OpenFallback(file("trees_double"), Config{Log: log}, PredictorConfig{}, nativeTrees(t, 100))
 	require.NoError(t, f.Cause)
 	require.ErrorIs(t, f.Predict(make([]float64, 3), out), ErrInput)
 	require.NoError(t, f.Predict(make([]float64, features), out))

@@ -53,28 +53,30 @@ const (
 	OptimizeNone
 )
 
-// Options say how a model is run. The zero value is right for a server whose
+// A Config says how a [Session] runs a model. The zero value is right for a server whose
 // goroutines are the parallelism.
-type Options struct {
-	// Threads work on one operator together. Default 1; -1 is a thread a core. More
-	// than one may change the last bits of what floats add up to.
+type Config struct {
+	// Threads is the number of threads that work on one operator together; -1 is one for
+	// each core. More than one may change the last bits of sums. Default 1.
 	Threads int
-	// InterThreads work on branches of the graph side by side. Default 1; -1 is a
-	// thread a core.
+	// InterThreads is the number of threads that work on branches of the graph at the same
+	// time; -1 is one for each core. Default 1.
 	InterThreads int
-	// NoArena returns memory to the system after each run; NoMemoryPattern does not
-	// plan it ahead. Both save memory and take time.
-	NoArena, NoMemoryPattern bool
-	Optimize                 Level
-	// Provider computes; default [Auto]. Where [CUDA] cannot be had the CPU does it:
-	// see [Session.Provider] and [Session.Reason]. CUDA takes over the signal
-	// handlers of the process.
+	// NoArena returns memory to the system after each run. It saves memory and takes time.
+	NoArena bool
+	// NoMemoryPattern does not plan memory ahead. It saves memory and takes time.
+	NoMemoryPattern bool
+	// Optimize says how much the graph is rewritten. Default [OptimizeAll].
+	Optimize Level
+	// Provider computes. If [CUDA] is not available, the CPU computes: see
+	// [Session.Provider] and [Session.Reason]. CUDA takes over the signal handlers of the
+	// process. Default [Auto].
 	Provider Provider
-	// Device is the number of the GPU.
+	// Device is the number of the GPU. Default 0.
 	Device int
-	// Library is the file to load; see [Load].
+	// Library is the file to load. Default: see [Load].
 	Library string
-	// Log gets a warning when CUDA was asked for and the CPU computes. Default
+	// Log gets a warning if CUDA was asked for and the CPU computes. Default
 	// [slog.Default].
 	Log *slog.Logger
 }
@@ -85,10 +87,15 @@ type Library struct {
 	Version string // as "1.24.3"
 }
 
-// Load loads the library of ONNX Runtime: the file named or, if library is empty, the
-// first there is of: the one that the environment variable
-// ONNXRUNTIME_SHARED_LIBRARY_PATH names, one beside the executable, the one that
-// `attune setup onnxruntime` fetched, the system's. Every Open does so; call it earlier
+// Load loads the library of ONNX Runtime: the named file or, if library is empty, the
+// first of these that exists:
+//
+//  1. the file that the environment variable ONNXRUNTIME_SHARED_LIBRARY_PATH names
+//  2. one beside the executable
+//  3. the one that `attune setup onnxruntime` fetched
+//  4. the system's
+//
+// Every Open calls Load; call it earlier
 // to find out whether there is one. A file is checked before it is loaded.
 //
 // A process loads one library: the second call returns the first's, or an error if
@@ -135,12 +142,12 @@ type Session struct {
 }
 
 // Open loads a model from a file. See [OpenBytes].
-func Open(path string, o Options) (*Session, error) {
+func Open(path string, c Config) (*Session, error) {
 	model, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("runtime: open %s: %w", path, unwrapPath(err))
 	}
-	return open(path, model, o)
+	return open(path, model, c)
 }
 
 // unwrapPath leaves out a path that the error's text has already.
@@ -154,18 +161,18 @@ func unwrapPath(err error) error {
 // OpenBytes loads a model; it may be changed afterwards. The error wraps [ErrModel]
 // where the model is at fault, and [ErrNoLibrary] or what else keeps the library from
 // being loaded. Data kept outside the model file is not supported.
-func OpenBytes(model []byte, o Options) (*Session, error) { return open("model", model, o) }
+func OpenBytes(model []byte, c Config) (*Session, error) { return open("model", model, c) }
 
-func open(name string, model []byte, o Options) (*Session, error) {
+func open(name string, model []byte, c Config) (*Session, error) {
 	fail := func(err error) (*Session, error) { return nil, fmt.Errorf("runtime: open %s: %w", name, err) }
-	if o.Threads < -1 || o.InterThreads < -1 {
-		return fail(fmt.Errorf("%d and %d threads: want -1 or more", o.Threads, o.InterThreads))
+	if c.Threads < -1 || c.InterThreads < -1 {
+		return fail(fmt.Errorf("%d and %d threads: want -1 or more", c.Threads, c.InterThreads))
 	}
-	if o.Provider != Auto && o.Provider != CPU && o.Provider != CUDA {
-		return fail(fmt.Errorf("provider %q: want cpu, cuda or none for either", o.Provider))
+	if c.Provider != Auto && c.Provider != CPU && c.Provider != CUDA {
+		return fail(fmt.Errorf("provider %q: want cpu, cuda or none for either", c.Provider))
 	}
-	if o.Optimize > OptimizeNone {
-		return fail(fmt.Errorf("optimisation level %d is unknown", o.Optimize))
+	if c.Optimize > OptimizeNone {
+		return fail(fmt.Errorf("optimisation level %d is unknown", c.Optimize))
 	}
 	head, err := readHeader(model)
 	if err != nil {
@@ -184,20 +191,20 @@ func open(name string, model []byte, o Options) (*Session, error) {
 	if len(s.returned) == 0 {
 		return fail(fmt.Errorf("%w: none of its outputs is a tensor of float32, float64 or int64", ErrModel))
 	}
-	if _, err := Load(o.Library); err != nil {
+	if _, err := Load(c.Library); err != nil {
 		return nil, fmt.Errorf("runtime: open %s: %w", name, err)
 	}
-	s.provider, s.reason = choose(o)
-	s.engine, err = newEngine(model, names(s.inputs), names(s.returned), o, s.provider)
+	s.provider, s.reason = choose(c)
+	s.engine, err = newEngine(model, names(s.inputs), names(s.returned), c, s.provider)
 	if err != nil && s.provider == CUDA {
 		s.provider, s.reason = CPU, "CUDA failed: "+err.Error()
-		s.engine, err = newEngine(model, names(s.inputs), names(s.returned), o, CPU)
+		s.engine, err = newEngine(model, names(s.inputs), names(s.returned), c, CPU)
 	}
 	if err != nil {
 		return fail(fmt.Errorf("%w: %w", ErrModel, err))
 	}
-	if s.provider == CPU && o.Provider == CUDA {
-		log := cmp.Or(o.Log, slog.Default())
+	if s.provider == CPU && c.Provider == CUDA {
+		log := cmp.Or(c.Log, slog.Default())
 		log.Warn("onnx: the CPU computes, though CUDA was asked for", "model", name, "reason", s.reason)
 	}
 	stdruntime.AddCleanup(s, (*engine).destroy, s.engine)
@@ -216,8 +223,8 @@ func names(infos []Info) []string {
 
 // choose returns the provider to try first, and why it is not another. The library
 // looks for that of CUDA beside itself.
-func choose(o Options) (Provider, string) {
-	if o.Provider == CPU {
+func choose(c Config) (Provider, string) {
+	if c.Provider == CPU {
 		return CPU, ""
 	}
 	file := map[string]string{"linux": "libonnxruntime_providers_cuda.so", "windows": "onnxruntime_providers_cuda.dll"}[stdruntime.GOOS]

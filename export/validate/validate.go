@@ -1,12 +1,12 @@
-// Package validate says whether an exported model predicts what the model predicts
-// that it was made from: an export that was written and never run is no export.
+// Package validate compares an exported model with the native one that it was made from.
+// An export that was written but never run proves nothing.
 //
 //	report, err := validate.Gate{}.Compare(native, exported, validate.Rows{Values: rows, Width: 20})
 //	if err != nil || !report.Pass {
 //		...
 //
-// A [Gate] is what is asked of the two; a [Report] is the verdict, with its reason and
-// how far the predictions are apart.
+// A [Gate] says how close the predictions must be; a [Report] is the verdict, with its
+// reason and the differences. [Windows] are what an exported forecaster is compared on.
 package validate
 
 import (
