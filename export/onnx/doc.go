@@ -1,28 +1,27 @@
-// Package onnx writes models as ONNX files, which ONNX Runtime and others run from
-// any language. It needs no Python, no C and no protobuf library, and the bytes of a
+// Package onnx writes models as ONNX files, which ONNX Runtime and other runtimes run
+// from any language. It needs no Python, no C and no protobuf library, and the bytes of a
 // file depend on the model alone.
 //
 //	m, err := onnx.Trees(ensemble, onnx.TreesOptions{})         // rows of features to predictions
 //	m, err := onnx.Forecaster(model, onnx.ForecasterOptions{})  // the last values of a series to the next
 //	err = m.WriteFile("model.onnx")
 //
-// A [Model] is plain data; [Decode] makes one of any file, and [Model.Check] finds
-// what is wrong with one, also what ONNX Runtime lets through. A [Builder] puts
-// graphs together that the functions above do not make.
+// A [Model] is plain data. [Decode] makes one of any file, and [Model.Check] finds what is
+// wrong with one, also what ONNX Runtime lets through. A [Builder] makes other graphs.
 //
 // # Forms
 //
-// The form [Exact], the default, computes in float64 and gives what the Go
-// predictor gives. The form [Compatible] is for older runtimes: trees are in
-// float32, their thresholds rounded down, so that no float32 feature changes sides.
-// [Form.Stamp] says what each needs.
+// The form [Exact], the default, computes in float64 and gives the results of the Go
+// predictor. The form [Compatible] is for older runtimes: trees are in float32, and their
+// thresholds are rounded down so that no float32 feature changes sides. [Form.Stamp] says
+// what each needs.
 //
 // # What the graph of trees looks like
 //
 //	rows ─ Cast ─ Cast ┬────────── Concat ─ Where ─ Where ─ TreeEnsemble ─ Div ─ Sigmoid ─ predictions
 //	        rounding   └─ Gather ─┘         zeros   whole    all trees     mean  the link
 //
-// Only what a model needs is there; for most that is TreeEnsemble alone.
+// A graph has only the nodes that the model needs: for most, TreeEnsemble alone.
 //
 //   - Rounding to float32, as XGBoost and CatBoost do: Model.Float32 of package tree.
 //   - Splits see a feature as a number, as a number whose zeros are missing

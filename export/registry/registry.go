@@ -1,14 +1,14 @@
-// Package registry keeps the versions of models in a folder: which there are, which
-// is live, and that none is damaged.
+// Package registry keeps versions of models in a folder. It lists them, knows which one
+// is live, and finds damage.
 //
 // A version is a set of files, such as an ONNX file and the native model it was made
-// from, that never changes once it is there. [Registry.Promote] makes one live,
-// [Registry.Rollback] the one before it.
+// from. It never changes. [Registry.Promote] makes a version live, and [Registry.Rollback]
+// makes the one before it live again.
 //
-// Several processes may use one folder at the same time, and each may be killed at
-// any moment: a version is there whole or not at all, and so is a promotion. What is
-// returned has been made durable. The folder must be on a file system that several
-// processes can lock files on, which some network file systems are not.
+// Several processes may use one folder at the same time, and each may be killed at any
+// moment: a version is there whole or not at all, and so is a promotion. When a method
+// returns, its changes are durable. The folder must be on a file system on which several
+// processes can lock files; some network file systems cannot.
 //
 // # Format
 //
@@ -20,10 +20,10 @@
 //	NAME/000001/model.onnx  and the other files of the version
 //	NAME/.tmp-*             what a process that was killed left; the next removes it
 //
-// state is a line of JSON and a line with its SHA-256. A name and a file's name are
-// of lower-case letters, digits, '-', '_' and '.', begin with a letter or digit and
-// do not end in '.', at most 100 of them; so they mean the same on all systems.
-// doc/format/registry.md in the repository says all of it.
+// state is a line of JSON and a line with its SHA-256. Names of models and files have at
+// most 100 characters: lower-case letters, digits, '-', '_' and '.'. They begin with a
+// letter or digit and do not end in '.', so that they mean the same on all systems.
+// doc/format/registry.md in the repository describes the format in full.
 package registry
 
 import (

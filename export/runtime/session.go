@@ -95,12 +95,12 @@ type Library struct {
 //  3. the one that `attune setup onnxruntime` fetched
 //  4. the system's
 //
-// Every Open calls Load; call it earlier
-// to find out whether there is one. A file is checked before it is loaded.
+// Every Open calls Load; call it earlier to find out whether there is a library. A file is
+// checked before it is loaded.
 //
-// A process loads one library: the second call returns the first's, or an error if
-// it names another. What failed may be tried again. The error wraps [ErrNoLibrary]
-// when there is none.
+// A process loads one library. A second call returns that of the first, or an error if it
+// names another. A call that failed may be repeated. The error wraps [ErrNoLibrary] if
+// there is none.
 func Load(library string) (Library, error) { return load(library) }
 
 // An Info describes an input or output of a model.
