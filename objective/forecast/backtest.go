@@ -109,8 +109,7 @@ type RunOptions struct {
 }
 
 // Run fits and scores a forecaster in each fold, one after the other, and leaves it
-// fitted to the last. Errors of the forecaster end the run. The result has a name
-// to be told apart by.
+// fitted to the last. An error of the forecaster ends the run. name is that of the result.
 func (b *Backtest) Run(ctx context.Context, name string, model Forecaster, opts RunOptions) (Result, error) {
 	var done []FoldResult
 	for i, fold := range b.folds {

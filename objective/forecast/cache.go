@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// A Cache keeps tables, so that the trials of a study that differ in the model's
-// parameters only make them once. It tells frames apart by their memory, not by
-// their values. It may be shared between goroutines; nil caches nothing.
+// A Cache keeps tables, so that trials of a study that differ only in the model's
+// parameters share them. It identifies a frame by its memory, not by its values. It may be
+// shared between goroutines. A nil Cache keeps nothing.
 type Cache struct {
 	most int
 
@@ -24,8 +24,8 @@ type cached struct {
 	frame        Frame   // keeps the memory that the key names from being used again
 }
 
-// NewCache returns a cache of at most so many sets of tables, one for each fold and
-// recipe; the oldest goes when there is another.
+// NewCache returns a cache of at most this many sets of tables, one for each fold and
+// recipe. A new set replaces the oldest.
 func NewCache(most int) *Cache {
 	return &Cache{most: max(1, most), entries: map[string]func() (*cached, error){}}
 }

@@ -8,13 +8,12 @@ import (
 	"time"
 )
 
-// Features say what a model sees of a series when it is at an origin, the end of
-// what is known, and forecasts the step h = 1, 2, ... after it. Nothing of them
-// depends on what comes after the origin, but columns known in advance and the
-// calendar.
+// Features say what a model sees of a series at an origin, the end of the known values,
+// when it forecasts step h = 1, 2, ... after it. Only columns known in advance and the
+// calendar look beyond the origin.
 //
-// Lags count back from the first step: lag 1 is the last value known. Lags,
-// seasonal lags and rolling statistics are of the target as transformed.
+// Lags count back from the first step: lag 1 is the last known value. Lags, seasonal lags
+// and rolling statistics are those of the transformed target.
 type Features struct {
 	Lags     []int     `json:"lags,omitempty"`      // each at least 1
 	Seasonal []int     `json:"seasonal,omitempty"`  // seasons: the last value known that is whole seasons before the step itself
@@ -27,8 +26,8 @@ type Features struct {
 	SeriesID  bool       `json:"series_id,omitempty"` // which series it is: a category
 }
 
-// Rolling is a statistic of Window consecutive values, the last of them Lag steps
-// before the first to forecast. Missing values are left out of it.
+// Rolling is a statistic of Window consecutive values. The last of them is Lag steps
+// before the first step to forecast. Missing values are left out.
 type Rolling struct {
 	Stat   Stat `json:"stat"`
 	Window int  `json:"window"`
@@ -122,10 +121,9 @@ func indicator(b bool) float64 {
 	return 0
 }
 
-// DefaultFeatures returns features to start from: all lags of a season (up to 24;
-// 12 where there is none), the season's own lag, means of the last 3 values and of
-// a season, the deviation in a season, and what of the calendar varies at the
-// frequency.
+// DefaultFeatures returns features to start with: all lags of a season (at most 24, and 12
+// without a season), the season's own lag, means of the last 3 values and of a season, the
+// deviation in a season, and the calendar features that vary at the frequency.
 func DefaultFeatures(f Frequency) Features {
 	season := f.Season()
 	lags := min(season, 24)

@@ -7,18 +7,17 @@ import (
 	"math"
 )
 
-// A Forecaster learns from series and continues them. It knows nothing of tuning;
-// what tunes it wraps it.
+// A Forecaster learns from series and continues them. It knows nothing of tuning.
 //
-// Its methods but Fit and Load may be called from several goroutines at once.
+// All methods but Fit and Load may be called from several goroutines at once.
 type Forecaster interface {
-	// Fit learns from all of train and forgets what it learnt before. It returns soon
-	// when ctx is done, with its cause, and with the error of OnIteration if that
-	// returns one; what has been learnt then is not to be used.
+	// Fit learns from all of train and forgets what it learnt before. When ctx is done it
+	// returns soon, with ctx's cause. It returns the error of OnIteration if there is one.
+	// After an error the forecaster must not be used.
 	Fit(ctx context.Context, train Frame, opts FitOptions) error
-	// Predict returns the next horizon values of each series in past, which need not
-	// end where the training did, in the order of past: series that start one step
-	// after its last. It fails if a forecast cannot be had; it returns no NaN.
+	// Predict returns the next horizon values of each series in past, in the order of
+	// past: series that start one step after its last value. The series need not end where
+	// the training data did. It fails if it cannot forecast a value; it returns no NaN.
 	Predict(ctx context.Context, past Frame, horizon int) (Frame, error)
 	// Save writes what Load reads. It fails with ErrNotFitted before Fit.
 	Save(w io.Writer) error
@@ -26,7 +25,7 @@ type Forecaster interface {
 	Load(r io.Reader) error
 }
 
-// FitOptions are what a fit is told besides the data.
+// FitOptions are the arguments of [Forecaster.Fit] besides the data.
 type FitOptions struct {
 	// Horizon is how far predictions will be asked for. Default 1.
 	Horizon int
@@ -43,7 +42,7 @@ type FitOptions struct {
 	OnIteration func(Iteration) error
 }
 
-// An Iteration is where the training of a [Forecaster] stands.
+// An Iteration is the state of the training of a [Forecaster] after a round.
 type Iteration struct {
 	// Model counts from 0 the models that make up the forecaster, of which there are
 	// Models. They are trained one after the other. Most forecasters have one.

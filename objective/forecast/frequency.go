@@ -12,8 +12,8 @@ import (
 // A Unit is what a [Frequency] counts in.
 type Unit int
 
-// The units. Those up to Hour have a fixed length; the others follow the
-// calendar of the time's location, so that a day may have 23 hours.
+// The units. Units up to Hour have a fixed length. The others follow the calendar of the
+// time's location, so that a day may have 23 hours.
 const (
 	Millisecond Unit = iota + 1
 	Second
@@ -48,8 +48,8 @@ func (u Unit) months() int {
 	return [...]int{Month: 1, Quarter: 3, Year: 12}[u]
 }
 
-// A Frequency is the step of a regular series: N units. The zero value stands for
-// one not known yet.
+// A Frequency is the step of a regular series: N units. The zero value is an unknown
+// frequency.
 type Frequency struct {
 	N    int // at least 1
 	Unit Unit
@@ -117,11 +117,10 @@ func init() {
 	}
 }
 
-// ParseFrequency reads a frequency: a unit in the singular or plural, or an
-// adverb (daily), or one of the letters that pandas has for it (MS, ME, M, W-SUN,
-// D, B, H, min, s, ms, ...; the anchor after a hyphen is left to the data),
-// after a number if it is not 1. M, Q and Y alone do not say whether stamps are
-// first or last days: whoever has data settles that by looking at them.
+// ParseFrequency reads a frequency: an optional number and a unit. The unit is in the
+// singular or plural, an adverb (daily), or one of pandas' letters (MS, ME, M, W-SUN, D,
+// B, H, min, s, ms, ...). The anchor after a hyphen is ignored: the data have it. M, Q and
+// Y alone do not say whether stamps are first or last days; the data decide that, too.
 func ParseFrequency(s string) (Frequency, error) {
 	m := frequencyText.FindStringSubmatch(s)
 	if m == nil {
@@ -138,9 +137,9 @@ func ParseFrequency(s string) (Frequency, error) {
 	return f, nil
 }
 
-// Season returns the usual number of steps in a season: a minute of seconds, a day
-// of minutes or hours, a week of days, a year of weeks (52), months or quarters. It
-// is 1, no season, where N units do not divide that, and for years.
+// Season returns the usual number of steps in a season: a minute of seconds, a day of
+// minutes or hours, a week of days, a year of weeks (52), months or quarters. It is 1, for
+// no season, if N units do not divide that, and for years.
 func (f Frequency) Season() int {
 	if !f.Valid() {
 		return 1
@@ -230,12 +229,11 @@ func clock(t time.Time) time.Duration {
 	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute + time.Duration(t.Second())*time.Second + time.Duration(t.Nanosecond())
 }
 
-// InferFrequency returns the frequency of time stamps that ascend strictly: the
-// coarsest of years, quarters, months, weeks, days, hours, minutes, seconds and
-// milliseconds, times N, on which all of them lie. There may be gaps between
-// them, but the smallest step must occur; days from Monday to Friday without
-// other gaps are business days. Several series share one frequency, but not
-// their phase. It fails with [ErrFrequency], if only because no series has two
+// InferFrequency returns the frequency of strictly ascending time stamps: the coarsest of
+// N years, quarters, months, weeks, days, hours, minutes, seconds and milliseconds whose
+// grid has all of them. There may be gaps, but the smallest step must occur. Days from
+// Monday to Friday without other gaps are business days. Several series share one
+// frequency, but not their phase. It fails with [ErrFrequency], also if no series has two
 // stamps.
 func InferFrequency(stamps ...[]time.Time) (Frequency, error) {
 	var months, daysApart, apart steps
@@ -305,7 +303,7 @@ func length(d int) string {
 	return text
 }
 
-// steps gathers what lies between stamps.
+// steps gathers the differences between stamps.
 type steps struct{ n, gcd, least, most int }
 
 func (s *steps) add(d int) {

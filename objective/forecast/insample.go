@@ -7,9 +7,9 @@ import (
 
 // InSample returns what a fitted model forecasts from within the data it was fitted
 // to: at most this many origins, evenly spaced over the second half of each series,
-// horizon steps each. Set beside a backtest's scores, the scores of these samples
-// tell how much a model has learnt by heart. Origins from which it cannot forecast,
-// for want of rows or of values, are left out.
+// horizon steps each. Compared with a backtest's scores, the scores of these samples
+// show how much a model overfits. Origins without the rows or values that a forecast needs
+// are left out.
 func InSample(ctx context.Context, model Forecaster, train Frame, horizon, origins int) ([]Sample, error) {
 	var all []Sample
 	for _, s := range train {

@@ -16,8 +16,8 @@ type Column struct {
 	Values []float64
 }
 
-// A Series is a target at regular times, with what else was observed then. It is
-// a value that does not change: parts of it share its arrays.
+// A Series is a target at regular times, with other columns observed at these times. It
+// does not change; parts of it share its arrays.
 type Series struct {
 	ID    string    // empty if there is only one
 	Start time.Time // of Y[0], and of the columns'
@@ -33,9 +33,9 @@ func (s Series) Len() int { return len(s.Y) }
 // Time returns the time of Y[i]; i may be outside of Y.
 func (s Series) Time(i int) time.Time { return s.Freq.Add(s.Start, i) }
 
-// Until returns what is known at an origin: the first n values of the target and
-// of the past columns, and n+ahead values of those known in advance, or fewer if
-// there are fewer. Nothing behind it can be reached through the result.
+// Until returns the part of s that is known at an origin: the first n values of the target
+// and of the past columns, and n+ahead values of the columns known in advance, or fewer if
+// there are fewer. Later values cannot be reached through the result.
 func (s Series) Until(n, ahead int) Series { return s.part(0, n, ahead) }
 
 // part returns [from, to) of the target, and ahead values more of Known.
@@ -52,8 +52,8 @@ func (s Series) part(from, to, ahead int) Series {
 	return s
 }
 
-// padded returns s with its columns known in advance missing, and not short, for so many
-// steps: where a series has ended, nothing more is known of it.
+// padded returns s with missing values after the columns known in advance, so that they
+// reach the given number of steps: nothing is known about a series that has ended.
 func (s Series) padded(ahead int) Series {
 	for i, c := range s.Known {
 		if short := s.Len() + ahead - len(c.Values); short > 0 {
@@ -63,15 +63,15 @@ func (s Series) padded(ahead int) Series {
 	return s
 }
 
-// A Frame is several series of one frequency and with the same columns, each with
-// an ID of its own: what a table with an id column holds. They may begin and end
-// at different times. A single series is a Frame of one.
+// A Frame holds series of one frequency with the same columns and different IDs, as a
+// table with an id column does. They may begin and end at different times. A single series
+// is a Frame of one.
 type Frame []Series
 
 // Validate returns the first thing wrong with the frame. The errors are:
 // [ErrEmpty]; [ErrFrequency]; [ErrDuplicate] for an ID; [ErrColumn] for columns
 // that differ or are too short; [ErrNumber] for an infinite value. [CSV.Read] and
-// all that take a frame see to it.
+// everything that takes a frame calls Validate.
 func (f Frame) Validate() error {
 	if len(f) == 0 {
 		return fmt.Errorf("forecast: frame: %w", ErrEmpty)
@@ -152,10 +152,10 @@ func (f Frame) before(n int) time.Time {
 	return last.Time(last.Len() - 1 - n)
 }
 
-// Cut splits a frame in time: before has all but the last n steps before the end
-// of the series that ends last, after the rest. Series that have nothing in a part
-// are left out of it. Cut twice for spans to train, to validate and to test on. It
-// fails with [ErrShort] if nothing would be left before.
+// Cut splits a frame in time: after has the last n steps before the end of the series that
+// ends last, and before has the rest. A series without a value in one part is left out of
+// it. Cut twice to get spans to train, validate and test on. It fails with [ErrShort] if
+// before would be empty.
 func (f Frame) Cut(n int) (before, after Frame, err error) {
 	if err := f.Validate(); err != nil {
 		return nil, nil, err

@@ -26,7 +26,7 @@ type Regressor interface {
 	Load(r io.Reader) error
 }
 
-// RegressorOptions are what a [Regressor] is told besides the data.
+// RegressorOptions are the arguments of [Regressor.Fit] besides the data.
 type RegressorOptions struct {
 	Seed    uint64 // of all randomness: the same seed makes the same model
 	Threads int    // how many goroutines may work at once; default 1
@@ -35,12 +35,13 @@ type RegressorOptions struct {
 	OnIteration func(RegressorIteration) error
 }
 
-// A RegressorIteration is where the training of a [Regressor] stands.
+// A RegressorIteration is the state of the training of a [Regressor] after a round.
 type RegressorIteration struct {
 	Round        int     // from 0
 	Train, Valid float64 // losses; NaN where they are not known
 	// Predictions returns what the regressor would predict now for the rows of valid. It
-	// is to be called before OnIteration returns. It is nil if the regressor cannot say.
+	// may only be called before OnIteration returns. It is nil if the regressor has no
+	// predictions during its training.
 	Predictions func() (Matrix, error)
 }
 
@@ -52,8 +53,7 @@ func (o RegressorOptions) Iterate(it RegressorIteration) error {
 	return o.OnIteration(it)
 }
 
-// Tabular makes a [Forecaster] of any [Regressor]. Set Recipe and New; the rest may
-// stay as it is.
+// Tabular makes a [Forecaster] of any [Regressor]. New is required.
 type Tabular struct {
 	Recipe Recipe
 	New    func() Regressor // an empty model; the strategy Direct needs one for each step

@@ -6,33 +6,33 @@ import (
 	"slices"
 )
 
-// Splits say how a table is parted into rows to learn from and rows to be judged by.
+// Splits say how a table is split into rows to learn from and rows to judge a model by.
 // The zero value is a cross-validation of 5 folds.
 //
-// Rows are shuffled, and classes (or anomalies) are in all folds as often as in the
-// table, as far as they can be. Where the table has groups, these are shuffled and
-// dealt out instead, the largest first, so that folds have much the same number of
-// rows. Equal seeds give equal folds.
+// Rows are shuffled and stratified: each class (or the anomalies) has, as far as possible,
+// the same share in every fold. If the table has groups, these are shuffled and dealt out
+// instead, the largest first, so that folds have about the same number of rows. Equal seeds
+// give equal folds.
 type Splits struct {
 	Folds int // in which each row is judged once; at least 2. Default 5
-	// Holdout, if it is not 0, is the share of rows that the only fold is judged by.
+	// Holdout, if it is not 0, makes a single fold that this share of the rows judges.
 	Holdout float64
-	// Ordered says that the rows are in the order of time. Nothing is shuffled then,
-	// and each fold learns from all rows before those that it is judged by: the n rows
-	// end in Folds blocks of n/(Folds+1) rows, each judged once.
+	// Ordered says that the rows are in the order of time. Nothing is shuffled then, and
+	// each fold learns from all rows before those that judge it: the n rows end in Folds
+	// blocks of n/(Folds+1) rows, one for each fold.
 	Ordered bool
 	Seed    uint64 // of the shuffling; 0 is a seed like any other
 }
 
-// A Fold is one way to part a table: row numbers from 0, in ascending order.
+// A Fold is one way to split a table: row numbers from 0, in ascending order.
 type Fold struct {
 	Train []int // to learn from
 	Valid []int // to be judged by
 }
 
-// Split returns the folds of t. It fails with [ErrConfig] for settings that make no
-// sense, or go not with groups, and with [ErrShort] where a fold would have nothing
-// to learn from or to be judged by, or a class has a single row.
+// Split returns the folds of t. It fails with [ErrConfig] for settings that make no sense
+// or do not go with groups, and with [ErrShort] if a fold would have no rows to learn from
+// or none to judge it, or a class has a single row.
 func (s Splits) Split(t Table) ([]Fold, error) {
 	if s.Folds == 0 {
 		s.Folds = 5

@@ -26,15 +26,15 @@ type Column struct {
 // checked when it is used. It is read only: copies of a Table share its slices.
 type Table struct {
 	Columns []Column // the features, at least one
-	// Target is what to predict: numbers, or classes. For anomaly scores, which learn
-	// nothing from it, it is 1 for anomalies and 0 for the rest, or of two classes of
-	// which the anomalies are the second. Values is nil where there is none.
+	// Target is what to predict: numbers or classes. Anomaly scores learn nothing from it
+	// and are only judged by it: it is 1 for anomalies and 0 for other rows, or the second
+	// of two classes for anomalies. Values is nil if there is no target.
 	Target Column
-	// Weight says how much a row counts in training and in scores, at least 0 each; a
-	// row of weight 0 is as good as absent. Default 1 each.
+	// Weight says how much a row counts in training and in scores, at least 0. A row of
+	// weight 0 has no effect. Default 1 for each row.
 	Weight []float64
-	// Group numbers the groups that rows belong to; a group is never split. Default:
-	// each row is its own.
+	// Group has the number of the group that a row belongs to. No fold splits a group.
+	// Default: each row is a group.
 	Group []int
 
 	NA    []string // texts of a missing value, for models that predict rows of texts; default as in [CSV]
