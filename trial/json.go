@@ -233,15 +233,8 @@ func (w *writer) literal(name string, l space.Literal) {
 func isOdd(l space.Literal) bool { return isWord(string(l)) || l != "" && (l[0] == '[' || l[0] == '{') }
 
 func (w *writer) distribution(a space.Axis) {
-	odd := false
-	switch d := a.Distribution.(type) {
-	case space.FloatDistribution:
-		odd = math.IsInf(d.Low, 0) || math.IsInf(d.High, 0)
-	case *space.CategoricalDistribution:
-		odd = slices.ContainsFunc(d.Choices, isOdd)
-	}
-	if odd {
-		w.value(a.Name, a.Distribution.String())
+	if d, ok := a.Distribution.(*space.CategoricalDistribution); ok && slices.ContainsFunc(d.Choices, isOdd) {
+		w.value(a.Name, d.String())
 		return
 	}
 	w.b = append(w.b, a.Distribution.String()...)
