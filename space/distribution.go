@@ -273,7 +273,7 @@ func (d *CategoricalDistribution) Normalize() (Distribution, error) {
 			return nil, invalid("choice %.60q is not the literal of a value: write it with space.Lit", string(c))
 		}
 		if seen[c] {
-			return nil, invalid("choice %s is given twice: name each once", string(c))
+			return nil, invalid("choice %s stands twice: name each once", string(c))
 		}
 		seen[c] = true
 	}
@@ -388,7 +388,7 @@ func Compatible(a, b Distribution) bool {
 // IntUniformDistribution, IntLogUniformDistribution). The error wraps ErrInvalid.
 //
 // It takes two things that a declaration may not have and an Optuna file may: a
-// choice that is given twice, which is read as its first place, and one that is a
+// choice that stands twice, which is read as its first place, and one that is a
 // list or an object, whose literal is that JSON.
 func ParseDistribution(text string) (Distribution, error) {
 	v, err := pyjson.Parse(text)

@@ -78,7 +78,7 @@ func (s Space) Normalize() (Space, error) {
 			return nil, invalid("parameter %d has no name", i)
 		}
 		if before.Index(out[:i], a.Name) >= 0 {
-			return nil, invalid("parameter %q is declared twice", a.Name)
+			return nil, invalid("parameter %q stands twice", a.Name)
 		}
 		if v := reflect.ValueOf(a.Distribution); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
 			return nil, invalid("parameter %q has no distribution", a.Name)

@@ -46,7 +46,7 @@ func checkAdd(s trial.Header, r trial.Record) error {
 	var find space.Finder
 	for i, a := range r.Params.Space {
 		if find.Index(r.Params.Space[:i], a.Name) >= 0 {
-			return fmt.Errorf("%w: parameter %q is declared twice", space.ErrInvalid, a.Name)
+			return fmt.Errorf("%w: parameter %q stands twice", space.ErrInvalid, a.Name)
 		}
 		if err := CheckCoord(a, r.Params.Point[i]); err != nil {
 			return err

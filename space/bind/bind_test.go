@@ -292,7 +292,7 @@ func TestInvalid(t *testing.T) {
 		}{}), `option "max" is missing`},
 		"min twice": {of(struct {
 			X int `attune:"x,min=1,min=2,max=3"`
-		}{}), `option "min" is given twice`},
+		}{}), `option "min" stands twice`},
 		"min empty": {of(struct {
 			X int `attune:"x,min=,max=3"`
 		}{}), `option "min" needs a value: write min=...`},
@@ -355,10 +355,10 @@ func TestInvalid(t *testing.T) {
 		}{}), `option "choices": "" is no int`},
 		"choice twice": {of(struct {
 			X string `attune:"x,choices=a|a"`
-		}{}), `"a" is given twice`},
+		}{}), `"a" stands twice`},
 		"name twice": {of(struct {
 			X, Y int `attune:"x,min=0,max=1"`
-		}{}), `field Y: space: invalid declaration: parameter "x" is declared twice`},
+		}{}), `field Y: space: invalid declaration: parameter "x" stands twice`},
 		"option of all": {of(struct {
 			In inner `attune:"in,min=0"`
 		}{}), `field In: space: invalid declaration: option "min": a struct has none but when`},

@@ -147,7 +147,7 @@ func mapping(n *yaml.Node, allowed ...string) (entries, error) {
 			return nil, err
 		}
 		if seen[key] {
-			return nil, wrong(at, "key %q is given twice", key)
+			return nil, wrong(at, "key %q stands twice", key)
 		}
 		seen[key] = true
 		if len(allowed) > 0 && !slices.Contains(allowed, key) {

@@ -142,7 +142,7 @@ func formatCondition(c space.Condition) (string, error) {
 // writes nothing.
 func WriteSettings(w io.Writer, settings []space.Setting) error {
 	if name, twice := space.Settings(settings).Twice(); twice {
-		return fmt.Errorf("spaceyaml: setting %q: %w: it is set twice", name, space.ErrInvalid)
+		return fmt.Errorf("spaceyaml: setting %q: %w: it stands twice", name, space.ErrInvalid)
 	}
 	var b []byte
 	for _, s := range settings {
@@ -204,7 +204,7 @@ func settingsOf(object pyjson.Value) ([]space.Setting, error) {
 		out[i] = space.Setting{Name: m.Key, Value: space.Literal(m.Value.Text)}
 	}
 	if name, twice := out.Twice(); twice {
-		return nil, fmt.Errorf("spaceyaml: setting %q: %w: it is set twice", name, space.ErrInvalid)
+		return nil, fmt.Errorf("spaceyaml: setting %q: %w: it stands twice", name, space.ErrInvalid)
 	}
 	return out, nil
 }
