@@ -10,17 +10,19 @@ package export
 import (
 	"encoding/csv"
 	"encoding/json"
-	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/internal/pyjson"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/space/spaceyaml"
 	"github.com/attune-hpo/attune/trial"
 )
+
+const pkg fault.Package = "export"
 
 // A Table is what is exported: some trials of a study, in the order given. Of the
 // study it uses the number of objectives and their names.
@@ -109,7 +111,7 @@ func (t Table) CSV(w io.Writer) error {
 	})
 	head = append(head, "datetime_start", "datetime_complete", "duration", "error")
 	if err := out.Write(head); err != nil {
-		return fmt.Errorf("export: csv: %w", err)
+		return pkg.Errorf("csv: %w", err)
 	}
 	for _, r := range t.Trials {
 		row := append(make([]string, 0, len(head)), strconv.Itoa(r.Number), r.State.String())
@@ -134,12 +136,12 @@ func (t Table) CSV(w io.Writer) error {
 		}
 		row = append(row, stamp(r.Started), stamp(r.Finished), seconds(r), r.Err)
 		if err := out.Write(row); err != nil {
-			return fmt.Errorf("export: csv: trial %d: %w", r.Number, err)
+			return pkg.Errorf("csv: trial %d: %w", r.Number, err)
 		}
 	}
 	out.Flush()
 	if err := out.Error(); err != nil {
-		return fmt.Errorf("export: csv: %w", err)
+		return pkg.Errorf("csv: %w", err)
 	}
 	return nil
 }
@@ -173,11 +175,11 @@ func (t Table) JSONL(w io.Writer) error {
 	for _, r := range t.Trials {
 		var err error
 		if line, err = r.AppendJSON(line[:0]); err != nil {
-			return fmt.Errorf("export: jsonl: %w", err)
+			return pkg.Errorf("jsonl: %w", err)
 		}
 		line = append(line, '\n')
 		if _, err := w.Write(line); err != nil {
-			return fmt.Errorf("export: jsonl: trial %d: %w", r.Number, err)
+			return pkg.Errorf("jsonl: trial %d: %w", r.Number, err)
 		}
 	}
 	return nil
@@ -191,7 +193,7 @@ func ParamsJSON(w io.Writer, r trial.Record) error {
 	var lines []string
 	for name, l := range r.Params.All() {
 		if !json.Valid([]byte(l)) {
-			return fmt.Errorf("export: parameter %q: %w: JSON has no %s: write YAML", name, space.ErrOutside, string(l))
+			return pkg.Errorf("parameter %q: %w: JSON has no %s: write YAML", name, space.ErrOutside, string(l))
 		}
 		lines = append(lines, "\n  "+string(pyjson.AppendString(nil, name))+": "+string(l))
 	}
@@ -206,7 +208,7 @@ func ParamsJSON(w io.Writer, r trial.Record) error {
 		b = append(b, '\n')
 	}
 	if _, err := w.Write(append(b, "}\n"...)); err != nil {
-		return fmt.Errorf("export: parameters of trial %d: %w", r.Number, err)
+		return pkg.Errorf("parameters of trial %d: %w", r.Number, err)
 	}
 	return nil
 }
@@ -215,7 +217,7 @@ func ParamsJSON(w io.Writer, r trial.Record) error {
 // order of suggestion. It fails as [spaceyaml.WriteSettings] does.
 func ParamsYAML(w io.Writer, r trial.Record) error {
 	if err := spaceyaml.WriteSettings(w, r.Params.Settings()); err != nil {
-		return fmt.Errorf("export: parameters of trial %d: %w", r.Number, err)
+		return pkg.Errorf("parameters of trial %d: %w", r.Number, err)
 	}
 	return nil
 }
@@ -225,7 +227,7 @@ func ParamsYAML(w io.Writer, r trial.Record) error {
 func ReadParams(r io.Reader) ([]space.Setting, error) {
 	settings, err := spaceyaml.ReadSettings(r)
 	if err != nil {
-		return nil, fmt.Errorf("export: %w", err)
+		return nil, pkg.Errorf("%w", err)
 	}
 	return settings, nil
 }

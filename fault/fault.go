@@ -35,17 +35,12 @@ import (
 // A Package is the name that the errors of a package begin with.
 type Package string
 
-// Errorf returns an [Error] of p. Format and args are those of [fmt.Errorf]. If an
-// error that it wraps contains another error of p, the name of the package is not
-// repeated in the text.
+// Errorf returns an [Error] of p. Format and args are those of [fmt.Errorf]. A text
+// has the name of one package, that which the program called: the names of those
+// that it called in turn are left out.
 func (p Package) Errorf(format string, args ...any) error {
 	err := fmt.Errorf(format, args...)
-	return &Error{p, err, string(p) + ": " + text(err, func(err error) (error, string) {
-		if inner, ok := err.(*Error); ok && inner.Package == p {
-			return inner.Err, ""
-		}
-		return nil, err.Error()
-	})}
+	return &Error{p, err, string(p) + ": " + Text(err, nil)}
 }
 
 // An Error is an error that a package returns from what it exports. Make it with
@@ -165,6 +160,18 @@ func closed(before, after string) (string, string) {
 	}
 	return before, after
 }
+
+// Mark returns err as an error that is target, too, in the eyes of [errors.Is]. Its
+// text is that of err. It serves where that says all that target would.
+func Mark(err, target error) error { return &marked{err, target} }
+
+type marked struct {
+	error
+	target error
+}
+
+// Unwrap returns both.
+func (m *marked) Unwrap() []error { return []error{m.error, m.target} }
 
 // children returns the errors that err wraps.
 func children(err error) []error {

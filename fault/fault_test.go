@@ -43,7 +43,7 @@ func TestText(t *testing.T) {
 		"a sentinel": {errFormat, "not a store", "not a store", "not a store"},
 		"two layers": {
 			study.Errorf("load: %w", sqlite.Errorf("open %q: %w", "a", errFormat)),
-			`study: load: sqlite: open "a": not a store`, `load: open "a": not a store`, `load: open "a": not a store`,
+			`study: load: open "a": not a store`, `load: open "a": not a store`, `load: open "a": not a store`,
 		},
 		"a layer that calls itself": {
 			study.Errorf("open: %w", fmt.Errorf("load: %w", study.Errorf("read: %w", errFormat))),
@@ -77,14 +77,18 @@ func TestText(t *testing.T) {
 		},
 		"a value that reads like the cause": {
 			study.Errorf("column %q: %w", "sqlite: b: not a store", sqlite.Errorf("b: %w", errFormat)),
-			`study: column "sqlite: b: not a store": sqlite: b: not a store`, `column "sqlite: b: not a store": b: not a store`, `column "sqlite: b: not a store": b: not a store`,
+			`study: column "sqlite: b: not a store": b: not a store`, `column "sqlite: b: not a store": b: not a store`, `column "sqlite: b: not a store": b: not a store`,
 		},
 		"a cause that is kept from the text": {
 			quiet{sqlite.Errorf("b: %w", name)}, "quiet", "quiet", "quiet",
 		},
 		"a type of another package": {
 			study.Errorf("open: %w", &fs.PathError{Op: "open", Path: "a", Err: sqlite.Errorf("%w", os.ErrNotExist)}),
-			"study: open: open a: sqlite: file does not exist", "open: open a: file does not exist", "open: open a: file does not exist",
+			"study: open: open a: file does not exist", "open: open a: file does not exist", "open: open a: file does not exist",
+		},
+		"a mark": {
+			study.Errorf("create: %w", fault.Mark(sqlite.Errorf("no room: %w", name), errFormat)),
+			"study: create: no room: give study.Create another name", "create: no room: give study.Create another name", "create: no room: give --name another name",
 		},
 		"a hint alone": {seed, "set study.Config.Seed to 0", "set study.Config.Seed to 0", ""},
 	} {
@@ -110,6 +114,9 @@ func TestTree(t *testing.T) {
 	assert.True(t, ok)
 	assert.Equal(t, study, e.Package)
 	assert.Equal(t, []fault.Hint{seed, name}, fault.Hints(err))
+	assert.ErrorIs(t, fault.Mark(seed, errFormat), errFormat)
+	assert.ErrorIs(t, fault.Mark(seed, errFormat), seed)
+	assert.Equal(t, []fault.Hint{seed}, fault.Hints(fault.Mark(seed, errFormat)))
 	assert.Empty(t, fault.Hints(errFormat))
 	assert.Empty(t, fault.Hints(nil))
 }

@@ -52,16 +52,19 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/trial"
 )
+
+const pkg fault.Package = "pruner"
 
 // ErrInvalid reports a setting of a pruner that makes no sense. The pruners' own
 // Validate methods return it, wrapped, and a study asks them when it is opened. A
 // pruner that is asked for a verdict in spite of it never prunes.
-var ErrInvalid = errors.New("pruner: invalid setting")
+var ErrInvalid = errors.New("invalid setting")
 
 func invalid(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
+	return pkg.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
 }
 
 // A Pruner judges a running trial by what it has reported. It is a pure function

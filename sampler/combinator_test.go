@@ -127,7 +127,7 @@ func TestFixed(t *testing.T) {
 func TestFixedErrors(t *testing.T) {
 	_, err := sampler.Fixed(random.Sampler{}, depth.At(9)).Sample(t.Context(), request(history(), 0, space.Of(x, depth)))
 	require.ErrorIs(t, err, space.ErrOutside)
-	assert.EqualError(t, err, `sampler: fix "depth": space: value outside the distribution: 9 is not in int [1, 4]`)
+	assert.EqualError(t, err, `sampler: fix "depth": value outside the distribution: 9 is not in int [1, 4]`)
 
 	twice := sampler.Fixed(random.Sampler{}, depth.At(1), depth.At(2))
 	require.ErrorIs(t, twice.(sampler.Validator).Validate(), sampler.ErrInvalid)

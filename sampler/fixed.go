@@ -2,7 +2,6 @@ package sampler
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync/atomic"
 
@@ -23,7 +22,7 @@ func Fixed(s Sampler, settings ...space.Setting) Sampler {
 	f := &fixed{Sampler: s, values: make(map[string]space.Literal, len(settings))}
 	for _, set := range settings {
 		if _, ok := f.values[set.Name]; ok && f.err == nil {
-			f.err = fmt.Errorf("sampler: fix %q: %w: it is set twice: name one value", set.Name, ErrInvalid)
+			f.err = pkg.Errorf("fix %q: %w: it has two values: give one", set.Name, ErrInvalid)
 		}
 		f.values[set.Name] = set.Value
 	}
@@ -51,7 +50,7 @@ func (f *fixed) Validate() error {
 
 func validate(s Sampler) error {
 	if s == nil {
-		return fmt.Errorf("%w: there is no sampler to build on", ErrInvalid)
+		return pkg.Errorf("%w: there is no sampler to build on", ErrInvalid)
 	}
 	if v, ok := s.(Validator); ok {
 		return v.Validate()
@@ -67,7 +66,7 @@ func propose(ctx context.Context, s Sampler, r Request) (Proposal, error) {
 	}
 	p, err := s.Sample(ctx, r)
 	if err == nil && len(p.Point) != len(r.Space) {
-		err = fmt.Errorf("sampler: %T proposed %d coordinates for %d parameters", s, len(p.Point), len(r.Space))
+		err = pkg.Errorf("%T proposed %d coordinates for %d parameters", s, len(p.Point), len(r.Space))
 	}
 	if err != nil {
 		return Proposal{}, err
@@ -89,7 +88,7 @@ func (f *fixed) Sample(ctx context.Context, r Request) (Proposal, error) {
 		}
 		x, err := a.Distribution.Encode(v)
 		if err != nil {
-			return Proposal{}, fmt.Errorf("sampler: fix %q: %w", a.Name, err)
+			return Proposal{}, pkg.Errorf("fix %q: %w", a.Name, err)
 		}
 		point[i] = x
 		pins.Space, pins.Point = append(pins.Space, a), append(pins.Point, x)
@@ -101,7 +100,7 @@ func (f *fixed) Sample(ctx context.Context, r Request) (Proposal, error) {
 		return Proposal{Point: point}, nil
 	}
 	if f.exhausted(r) {
-		return Proposal{}, fmt.Errorf("sampler: trial %d: %w", r.Number, ErrExhausted)
+		return Proposal{}, pkg.Errorf("trial %d: %w", r.Number, ErrExhausted)
 	}
 	r.Given = space.Params{
 		Space: append(r.Given.Space[:len(r.Given.Space):len(r.Given.Space)], pins.Space...),

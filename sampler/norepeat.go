@@ -3,7 +3,6 @@ package sampler
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"sort"
 
@@ -59,7 +58,7 @@ func (n *noRepeat) fresh(ctx context.Context, r Request, size int, taken []int) 
 		if varies(r.Given.Space) {
 			return propose(ctx, n.Sampler, r)
 		}
-		return Proposal{}, fmt.Errorf("sampler: trial %d: %w: all %d configurations were tried", r.Number, ErrExhausted, size)
+		return Proposal{}, pkg.Errorf("trial %d: %w: all %d configurations were tried", r.Number, ErrExhausted, size)
 	}
 	for range 1 + redraws {
 		p, err := propose(ctx, n.Sampler, r)

@@ -46,16 +46,19 @@ import (
 	"errors"
 	"math/rand/v2"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/trial"
 )
 
+const pkg fault.Package = "sampler"
+
 var (
 	// ErrExhausted reports that a sampler has nothing left to propose: every point
 	// of its finite space has been tried. A run that meets it ends without an error.
-	ErrExhausted = errors.New("sampler: search space exhausted")
+	ErrExhausted = errors.New("search space exhausted")
 	// ErrInvalid reports settings of a sampler that make no sense; see [Validator].
-	ErrInvalid = errors.New("sampler: invalid settings")
+	ErrInvalid = errors.New("invalid settings")
 )
 
 // A Request asks for the coordinates of one trial.

@@ -8,17 +8,20 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/internal/pyjson"
 )
+
+const pkg fault.Package = "space"
 
 var (
 	// ErrInvalid reports a declaration that makes no sense: reversed or NaN
 	// bounds, a logarithmic scale from zero, a step that does not fit, no choices.
-	ErrInvalid = errors.New("space: invalid declaration")
+	ErrInvalid = errors.New("invalid declaration")
 	// ErrOutside reports a value that its distribution does not contain.
-	ErrOutside = errors.New("space: value outside the distribution")
+	ErrOutside = errors.New("value outside the distribution")
 	// ErrMismatch reports that one parameter name was used with two distributions.
-	ErrMismatch = errors.New("space: parameter used with two distributions")
+	ErrMismatch = errors.New("parameter used with two distributions")
 )
 
 // A Distribution is the set of values that a parameter may take, and the scale on
@@ -142,7 +145,7 @@ func (d FloatDistribution) Normalize() (Distribution, error) {
 	case math.IsNaN(d.Step) || math.IsInf(d.Step, 0) || d.Step < 0:
 		return nil, invalid("step %v: it must be a positive number, or 0 for none", d.Step)
 	case d.Log && d.Step != 0:
-		return nil, invalid("step %v on a logarithmic scale: leave out the one or the other", d.Step)
+		return nil, invalid("step %v on a logarithmic scale: leave out one of the two", d.Step)
 	}
 	if d.Step != 0 {
 		if (d.High-d.Low)/d.Step > maxCells {
@@ -227,7 +230,7 @@ func (d IntDistribution) Normalize() (Distribution, error) {
 	case d.Log && d.Low < 1:
 		return nil, invalid("low %d on a logarithmic scale: it must be at least 1", d.Low)
 	case d.Log && d.Step > 1:
-		return nil, invalid("step %d on a logarithmic scale: leave out the one or the other", d.Step)
+		return nil, invalid("step %d on a logarithmic scale: leave out one of the two", d.Step)
 	}
 	d.Step = d.step()
 	d.High = d.Low + (d.High-d.Low)/d.Step*d.Step
@@ -250,7 +253,7 @@ func (d *CategoricalDistribution) Encode(l Literal) (float64, error) {
 	if i := slices.Index(d.Choices, l); i >= 0 {
 		return float64(i), nil
 	}
-	return 0, fmt.Errorf("%w: %s is none of the choices %s", ErrOutside, l, d.brief())
+	return 0, pkg.Errorf("%w: %s is not one of the choices %s", ErrOutside, l, d.brief())
 }
 
 // Decode implements [Distribution].
@@ -270,10 +273,10 @@ func (d *CategoricalDistribution) Normalize() (Distribution, error) {
 	seen := make(map[Literal]bool, len(d.Choices))
 	for _, c := range d.Choices {
 		if v, err := pyjson.Parse(string(c)); err != nil || v.String() != string(c) {
-			return nil, invalid("choice %.60q is not the literal of a value: write it with space.Lit", string(c))
+			return nil, invalid("choice %.60q is not a literal: write it with space.Lit", string(c))
 		}
 		if seen[c] {
-			return nil, invalid("choice %s stands twice: name each once", string(c))
+			return nil, invalid("choice %s is duplicated: name each choice once", string(c))
 		}
 		seen[c] = true
 	}
@@ -310,16 +313,16 @@ func (d *CategoricalDistribution) brief() string {
 func encodeNumber(d Distribution, l Literal) (float64, error) {
 	x, ok := l.number()
 	if !ok {
-		return 0, fmt.Errorf("%w: %s is not a number, as %s wants", ErrOutside, l, Describe(d))
+		return 0, pkg.Errorf("%w: %s is not a number: want %s", ErrOutside, l, Describe(d))
 	}
 	if !d.Contains(x) {
-		return 0, fmt.Errorf("%w: %s is not in %s", ErrOutside, l, Describe(d))
+		return 0, pkg.Errorf("%w: %s is not in %s", ErrOutside, l, Describe(d))
 	}
 	return x, nil
 }
 
 func invalid(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
+	return pkg.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
 }
 
 // Describe returns d for people: "float [1e-05, 0.1] log", "int [1, 9] step 2",
@@ -393,7 +396,7 @@ func Compatible(a, b Distribution) bool {
 func ParseDistribution(text string) (Distribution, error) {
 	v, err := pyjson.Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+		return nil, pkg.Errorf("%w: %w", ErrInvalid, err)
 	}
 	d, err := distributionOf(v)
 	if c, ok := d.(*CategoricalDistribution); ok && err == nil && len(c.Choices) > 0 {
@@ -403,7 +406,7 @@ func ParseDistribution(text string) (Distribution, error) {
 		d, err = d.Normalize()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("distribution %.120q: %w", text, err)
+		return nil, pkg.Errorf("distribution %.120q: %w", text, err)
 	}
 	return d, nil
 }

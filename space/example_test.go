@@ -63,7 +63,7 @@ func ExampleParamOf() {
 	a := space.Axis{Name: "lr", Distribution: space.FloatDistribution{Low: 1, High: 0}} // from a file, say
 	_, err := space.ParamOf[float64](a)
 	fmt.Println(err)
-	// Output: parameter "lr": space: invalid declaration: low 1 exceeds high 0: swap them
+	// Output: space: parameter "lr": invalid declaration: low 1 exceeds high 0: swap them
 }
 
 func ExampleOf() {

@@ -1,7 +1,6 @@
 package space
 
 import (
-	"fmt"
 	"math"
 	"reflect"
 	"strconv"
@@ -52,10 +51,10 @@ func ParseLiteral(text string) (Literal, error) {
 	}
 	v, err := pyjson.Parse(text)
 	if err != nil {
-		return "", fmt.Errorf("space: literal: %w", err)
+		return "", pkg.Errorf("literal: %w", err)
 	}
 	if v.Kind == pyjson.List || v.Kind == pyjson.Object {
-		return "", fmt.Errorf("space: literal %.60q: want a scalar, not a list or an object", text)
+		return "", pkg.Errorf("literal %.60q: want a scalar, not a list or an object", text)
 	}
 	return Literal(v.Text), nil
 }

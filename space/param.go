@@ -73,7 +73,7 @@ func Float(name string, low, high float64, opts ...Option) Param[float64] {
 func Int(name string, low, high int, opts ...Option) Param[int] {
 	o := gather(opts)
 	if o.step != math.Trunc(o.step) || math.Abs(o.step) > maxCells {
-		panic(fmt.Errorf("parameter %q: %w", name, invalid("step %v of an integer: it must be a whole number", o.step)))
+		panic(pkg.Errorf("parameter %q: %w", name, invalid("step %v of an integer: it must be a whole number", o.step)))
 	}
 	return must[int](Axis{Name: name, Distribution: IntDistribution{Low: low, High: high, Step: int(o.step), Log: o.log}})
 }
@@ -127,7 +127,7 @@ func ParamOf[T any](a Axis) (Param[T], error) {
 	p.decode, ok1 = decode.(func(float64) T)
 	p.encode, ok2 = encode.(func(T) Literal)
 	if err != nil || !ok1 || !ok2 {
-		return Param[T]{}, fmt.Errorf("parameter %q: %w", a.Name,
+		return Param[T]{}, pkg.Errorf("parameter %q: %w", a.Name,
 			invalid("%s does not have values of type %T", Describe(p.axis.Distribution), zero))
 	}
 	return p, nil
@@ -169,7 +169,7 @@ func (p Param[T]) Axis() Axis { return p.axis }
 // declared panics if p is the zero Param.
 func (p Param[T]) declared() {
 	if p.axis.Distribution == nil {
-		panic(invalid("a zero %T is no parameter: declare it with Float, Int, Categorical or ParamOf", p))
+		panic(invalid("a zero %T is not a parameter: declare it with Float, Int, Categorical or ParamOf", p))
 	}
 }
 

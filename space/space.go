@@ -24,7 +24,6 @@
 package space
 
 import (
-	"fmt"
 	"iter"
 	"reflect"
 	"slices"
@@ -78,20 +77,20 @@ func (s Space) Normalize() (Space, error) {
 			return nil, invalid("parameter %d has no name", i)
 		}
 		if before.Index(out[:i], a.Name) >= 0 {
-			return nil, invalid("parameter %q stands twice", a.Name)
+			return nil, invalid("parameter %q is duplicated", a.Name)
 		}
 		if v := reflect.ValueOf(a.Distribution); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
 			return nil, invalid("parameter %q has no distribution", a.Name)
 		}
 		d, err := a.Distribution.Normalize()
 		if err != nil {
-			return nil, fmt.Errorf("parameter %q: %w", a.Name, err)
+			return nil, pkg.Errorf("parameter %q: %w", a.Name, err)
 		}
 		a.Distribution = d
 		a.When = slices.Clone(a.When)
 		for j, c := range a.When {
 			if a.When[j], err = c.normalize(out[:i], &before); err != nil {
-				return nil, fmt.Errorf("parameter %q: %w", a.Name, err)
+				return nil, pkg.Errorf("parameter %q: %w", a.Name, err)
 			}
 		}
 		out[i] = a
@@ -189,14 +188,14 @@ func (c Condition) Holds(g Getter) bool {
 func (c Condition) normalize(before Space, find *Finder) (Condition, error) {
 	i := find.Index(before, c.Name)
 	if i < 0 {
-		return c, invalid("condition on %q, which does not stand before it: declare it first", c.Name)
+		return c, invalid("condition on %q, which is not declared before it: declare it first", c.Name)
 	}
 	d := before[i].Distribution
 	c.Values = slices.Clone(c.Values)
 	for j, v := range c.Values {
 		x, err := d.Encode(v)
 		if err != nil {
-			return c, invalid("condition on %q: %v", c.Name, err)
+			return c, pkg.Errorf("%w: condition on %q: %w", ErrInvalid, c.Name, err)
 		}
 		c.Values[j] = d.Decode(x)
 	}
@@ -281,7 +280,7 @@ func (s Space) Params(settings ...Setting) (Params, error) {
 		}
 		x, err := s[i].Distribution.Encode(set.Value)
 		if err != nil {
-			return Params{}, fmt.Errorf("parameter %q: %w", set.Name, err)
+			return Params{}, pkg.Errorf("parameter %q: %w", set.Name, err)
 		}
 		p.Space, p.Point = append(p.Space, s[i]), append(p.Point, x)
 	}
@@ -319,7 +318,7 @@ func (p Params) Join(q Params) (Params, error) {
 	var find Finder
 	for _, a := range q.Space {
 		if find.Index(p.Space, a.Name) >= 0 {
-			return Params{}, fmt.Errorf("%w: %q was suggested before", ErrMismatch, a.Name)
+			return Params{}, pkg.Errorf("%w: %q was suggested before", ErrMismatch, a.Name)
 		}
 	}
 	return Params{

@@ -61,18 +61,18 @@ func TestInvalid(t *testing.T) {
 		"int too large":          {func() { space.Int("x", 0, most+1) }, []string{fmt.Sprint(most + 1), fmt.Sprint("±", most)}},
 		"int extremes":           {func() { space.Int("x", math.MinInt, math.MaxInt) }, []string{fmt.Sprint("±", most)}},
 		"no choices":             {func() { space.Categorical[string]("x") }, []string{"no choices", "at least one"}},
-		"choice twice":           {func() { space.Categorical("x", "a", "b", "a") }, []string{`"a" stands twice`, "once"}},
-		"NaN twice":              {func() { space.Categorical("x", nan, nan) }, []string{"NaN stands twice"}},
+		"choice twice":           {func() { space.Categorical("x", "a", "b", "a") }, []string{`"a" is duplicated`, "once"}},
+		"NaN twice":              {func() { space.Categorical("x", nan, nan) }, []string{"NaN is duplicated"}},
 		"choice without quotes":  {axis(list("relu")), []string{`"relu"`, "space.Lit"}},
 		"choice not canonical":   {axis(list("1e3")), []string{`"1e3"`, "space.Lit"}},
 		"no name":                {func() { space.Of(space.Float("", 0, 1)) }, []string{"parameter 0", "no name"}},
-		"name twice":             {func() { space.Of(space.Float("x", 0, 1), space.Int("x", 0, 1)) }, []string{`"x" stands twice`}},
+		"name twice":             {func() { space.Of(space.Float("x", 0, 1), space.Int("x", 0, 1)) }, []string{`"x" is duplicated`}},
 		"no distribution":        {func() { space.Of(space.Axis{Name: "x"}) }, []string{"no distribution"}},
-		"condition on later":     {on(space.Int("later", 0, 1).Is(1)), []string{`"later"`, "stand before"}},
-		"condition on itself":    {on(space.Float("x", 0, 1).Is(1)), []string{`"x"`, "stand before"}},
+		"condition on later":     {on(space.Int("later", 0, 1).Is(1)), []string{`"later"`, "not declared before it"}},
+		"condition on itself":    {on(space.Float("x", 0, 1).Is(1)), []string{`"x"`, "not declared before it"}},
 		"condition on no value":  {on(space.Int("d", 1, 9).Is()), []string{`"d"`, "name its values"}},
 		"condition never met":    {on(space.Int("d", 1, 99).Is(50)), []string{`"d"`, "50", "int [1, 9]"}},
-		"condition on no choice": {on(space.Categorical("c", "z").Is("z")), []string{`"c"`, "none of the choices"}},
+		"condition on no choice": {on(space.Categorical("c", "z").Is("z")), []string{`"c"`, "one of the choices"}},
 		"condition reversed":     {on(space.Int("d", 1, 9).Between(5, 2)), []string{"between 5 and 2", "in order"}},
 		"choices between":        {on(space.Categorical("c", "a", "b").Between("a", "b")), []string{`"c"`, "name the values"}},
 	} {
@@ -91,7 +91,7 @@ func TestInvalid(t *testing.T) {
 
 func TestParseDistributionRefuses(t *testing.T) {
 	for text, says := range map[string]string{
-		"":                               "pyjson",
+		"":                               "want a value",
 		"[]":                             "name",
 		`{"name": "NormalDistribution"}`: "NormalDistribution",
 		`{"name": "FloatDistribution"}`:  "low: want a number",
@@ -198,7 +198,7 @@ func TestEncode(t *testing.T) {
 		"word":          {space.IntDistribution{High: 1}, `"a"`, "not a number"},
 		"truth":         {space.IntDistribution{High: 1}, "true", "not a number"},
 		"half":          {space.IntDistribution{High: 1}, "0.5", "0.5 is not in int [0, 1]"},
-		"other spelled": {&space.CategoricalDistribution{Choices: []space.Literal{"1"}}, "1.0", "none of the choices [1]"},
+		"other spelled": {&space.CategoricalDistribution{Choices: []space.Literal{"1"}}, "1.0", "one of the choices [1]"},
 	} {
 		_, err := c.d.Encode(c.l)
 		assert.ErrorIs(t, err, space.ErrOutside, name)
@@ -286,7 +286,7 @@ func TestZeroParam(t *testing.T) {
 			err := recovered(f)
 			require.ErrorIs(t, err, space.ErrInvalid)
 			if name != "of" {
-				assert.ErrorContains(t, err, "a zero space.Param[string] is no parameter: declare it with")
+				assert.ErrorContains(t, err, "a zero space.Param[string] is not a parameter: declare it with")
 			}
 		})
 	}
@@ -363,7 +363,7 @@ func TestParamOf(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "é", words.Suggest(at{"x": 1}))
 	assert.Equal(t, space.Setting{"x", `"\u00e9"`}, words.At("é"))
-	assert.Equal(t, space.Setting{"x", `"none such"`}, words.At("none such"), "a literal, if none of the choices")
+	assert.Equal(t, space.Setting{"x", `"none such"`}, words.At("none such"), "a literal, if one of the choices")
 	sizes, err := space.ParamOf[int](choices("16", "32"))
 	require.NoError(t, err)
 	assert.Equal(t, 32, sizes.Suggest(at{"x": 1}))
@@ -591,7 +591,7 @@ func TestErrorsNameSomeOfManyChoices(t *testing.T) {
 	d := space.Categorical("c", choices...).Axis().Distribution
 	_, err := d.Encode(space.Lit(-1))
 	require.ErrorIs(t, err, space.ErrOutside)
-	assert.Contains(t, err.Error(), "-1 is none of the choices [0, 1, 2,")
+	assert.Contains(t, err.Error(), "-1 is not one of the choices [0, 1, 2,")
 	assert.Contains(t, err.Error(), "18, 19] and 9980 more")
 	assert.Equal(t, "one of [0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19] and 9980 more", space.Describe(d))
 }

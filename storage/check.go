@@ -38,7 +38,7 @@ func CheckAdd(s trial.Header, r trial.Record) (trial.Record, error) {
 
 func checkAdd(s trial.Header, r trial.Record) error {
 	if r.State == trial.Running {
-		return fmt.Errorf("%w: a running trial cannot be added: start it", trial.ErrValues)
+		return fmt.Errorf("%w: a running trial cannot be added: start it instead", trial.ErrValues)
 	}
 	if len(r.Params.Point) != len(r.Params.Space) {
 		return fmt.Errorf("%w: %d coordinates for %d parameters", space.ErrOutside, len(r.Params.Point), len(r.Params.Space))
@@ -46,7 +46,7 @@ func checkAdd(s trial.Header, r trial.Record) error {
 	var find space.Finder
 	for i, a := range r.Params.Space {
 		if find.Index(r.Params.Space[:i], a.Name) >= 0 {
-			return fmt.Errorf("%w: parameter %q stands twice", space.ErrInvalid, a.Name)
+			return fmt.Errorf("%w: parameter %q is duplicated", space.ErrInvalid, a.Name)
 		}
 		if err := CheckCoord(a, r.Params.Point[i]); err != nil {
 			return err
@@ -54,12 +54,12 @@ func checkAdd(s trial.Header, r trial.Record) error {
 	}
 	for i, report := range r.Reports {
 		if report.Step < 0 || i > 0 && report.Step <= r.Reports[i-1].Step {
-			return fmt.Errorf("%w: steps must ascend from 0, not %v", trial.ErrReport, r.Reports)
+			return fmt.Errorf("%w: steps must increase from 0, unlike %v", trial.ErrReport, r.Reports)
 		}
 	}
 	if r.State == trial.Waiting {
 		if len(r.Values) > 0 {
-			return fmt.Errorf("%w: a waiting trial has none, not %v", trial.ErrValues, r.Values)
+			return fmt.Errorf("%w: a waiting trial has no values, not %v", trial.ErrValues, r.Values)
 		}
 		return nil
 	}
@@ -99,7 +99,7 @@ func CheckCoord(a space.Axis, x float64) error {
 func CheckObjectives(s trial.Header, r trial.Record) error {
 	n, most := len(r.Values), s.Objectives()
 	if r.State == trial.Complete && n != most || r.State == trial.Pruned && n > most {
-		return fmt.Errorf("%w: %d values %v, and the study has %d objectives", trial.ErrValues, len(r.Values), r.Values, s.Objectives())
+		return fmt.Errorf("%w: %d values %v for %d objectives", trial.ErrValues, len(r.Values), r.Values, s.Objectives())
 	}
 	return nil
 }
@@ -358,7 +358,7 @@ func (c *canonical) note(n trial.Attr) {
 
 func (c *canonical) reserved(key string) {
 	if c.err == nil {
-		c.err = fmt.Errorf("%w: note %q: files keep something else by it; choose another key", ErrReserved, key)
+		c.err = fmt.Errorf("%w: note %q: the storage uses that key itself: choose another", ErrReserved, key)
 	}
 }
 

@@ -30,29 +30,29 @@ import (
 // Errors that stores return, wrapped; test with [errors.Is].
 var (
 	// ErrNotExist reports a study that the store does not hold.
-	ErrNotExist = errors.New("storage: study does not exist")
+	ErrNotExist = errors.New("does not exist")
 	// ErrExist reports a name that is taken.
-	ErrExist = errors.New("storage: study already exists")
+	ErrExist = errors.New("already exists")
 	// ErrNoTrial reports a trial number that the study does not have.
-	ErrNoTrial = errors.New("storage: no such trial")
+	ErrNoTrial = errors.New("no such trial")
 	// ErrVersion reports a file that another version of the format wrote.
-	ErrVersion = errors.New("storage: unsupported version")
+	ErrVersion = errors.New("unsupported version")
 	// ErrFormat reports a file that is not a store at all, or a damaged one.
-	ErrFormat = errors.New("storage: not a store")
+	ErrFormat = errors.New("not a store")
 	// ErrPath reports a path at which there can be no store: it is not one of a
 	// file, or its folder is missing.
-	ErrPath = errors.New("storage: bad path")
+	ErrPath = errors.New("bad path")
 	// ErrReserved reports a note under a key that files keep something else by.
-	ErrReserved = errors.New("storage: reserved key")
+	ErrReserved = errors.New("reserved key")
 	// ErrClosed reports the use of a ledger after its Close.
-	ErrClosed = errors.New("storage: ledger is closed")
+	ErrClosed = errors.New("the study is closed")
 	// ErrBusy reports that others have kept a store locked for longer than the
 	// caller is willing to wait. Nothing was changed: try again.
-	ErrBusy = errors.New("storage: locked by others")
+	ErrBusy = errors.New("locked by other processes")
 	// ErrFull reports that there is no room left. What was committed is safe.
-	ErrFull = errors.New("storage: no space left")
+	ErrFull = errors.New("no space left")
 	// ErrReadOnly reports a change to a ledger that was opened to be read.
-	ErrReadOnly = errors.New("storage: opened to be read only")
+	ErrReadOnly = errors.New("opened to be read only")
 )
 
 // A Store is a catalogue of studies. It is safe for concurrent use.

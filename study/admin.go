@@ -13,7 +13,7 @@ func List(ctx context.Context, store storage.Store) ([]trial.Header, error) {
 	var all []trial.Header
 	for s, err := range store.Studies(ctx) {
 		if err != nil {
-			return nil, fmt.Errorf("study: list: %w", err)
+			return nil, pkg.Errorf("%w", err)
 		}
 		all = append(all, s)
 	}
@@ -24,7 +24,7 @@ func List(ctx context.Context, store storage.Store) ([]trial.Header, error) {
 // if there is none.
 func Delete(ctx context.Context, store storage.Store, name string) error {
 	if err := store.Delete(ctx, name); err != nil {
-		return fmt.Errorf("study: %w", err)
+		return pkg.Errorf("%w", err)
 	}
 	return nil
 }
@@ -33,10 +33,10 @@ func Delete(ctx context.Context, store storage.Store, name string) error {
 // [storage.ErrExist].
 func Rename(ctx context.Context, store storage.Store, from, to string) error {
 	if to == "" {
-		return fmt.Errorf("study: rename %q: %w: the new name is empty", from, ErrConfig)
+		return pkg.Errorf("rename %q: %w: the new name is empty", from, ErrConfig)
 	}
 	if err := store.Rename(ctx, from, to); err != nil {
-		return fmt.Errorf("study: %w", err)
+		return pkg.Errorf("%w", err)
 	}
 	return nil
 }
@@ -48,7 +48,7 @@ func Rename(ctx context.Context, store storage.Store, from, to string) error {
 // finished is removed again.
 func Copy(ctx context.Context, from storage.Store, name string, to storage.Store, newName string) error {
 	if err := copyStudy(ctx, from, name, to, newName); err != nil {
-		return fmt.Errorf("study: copy %q to %q: %w", name, newName, err)
+		return pkg.Errorf("copy %q to %q: %w", name, newName, err)
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ import (
 // trial fails when its objective suggests such a parameter.
 func (s *Study) Enqueue(ctx context.Context, settings ...space.Setting) (int, error) {
 	if err := s.check(settings); err != nil {
-		return 0, fmt.Errorf("study: enqueue: %w", err)
+		return 0, pkg.Errorf("enqueue: %w", err)
 	}
 	return s.add1(ctx, trial.Record{State: trial.Waiting, Fixed: slices.Clone(settings)})
 }
@@ -61,7 +61,7 @@ func (e *enqueued) find(ctx context.Context, settings []space.Setting) (number i
 	}
 	for u, err := range e.ledger.Since(ctx, e.at) {
 		if err != nil {
-			return 0, false, fmt.Errorf("study: enqueue: %w", err)
+			return 0, false, pkg.Errorf("enqueue: %w", err)
 		}
 		e.learn(u.Trial)
 		e.at = u.Cursor
@@ -139,7 +139,7 @@ func (s *Study) Add(ctx context.Context, records ...trial.Record) ([]int, error)
 	for _, r := range records {
 		for i, x := range r.Params.Point[:min(len(r.Params.Point), len(r.Params.Space))] {
 			if a := r.Params.Space[i]; a.Distribution != nil && !a.Distribution.Contains(x) {
-				return nil, fmt.Errorf("study: add: %w: parameter %q: %v is not in %s", space.ErrOutside, a.Name, x, space.Describe(a.Distribution))
+				return nil, pkg.Errorf("add: %w: parameter %q: %v is not in %s", space.ErrOutside, a.Name, x, space.Describe(a.Distribution))
 			}
 		}
 	}
@@ -152,7 +152,7 @@ func (s *Study) add(ctx context.Context, records []trial.Record) (numbers []int,
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("study: add: %w", err)
+		return nil, pkg.Errorf("add: %w", err)
 	}
 	return numbers, nil
 }

@@ -2,7 +2,6 @@ package study
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -85,7 +84,7 @@ func (s *Study) Renew(ctx context.Context, numbers ...int) error {
 		return nil
 	}
 	if err := s.lease.ledger.Renew(ctx, numbers...); err != nil {
-		return fmt.Errorf("study: renew: %w", err)
+		return pkg.Errorf("renew: %w", err)
 	}
 	return nil
 }
@@ -109,14 +108,14 @@ func (s *Study) Reap(ctx context.Context) ([]trial.Record, error) {
 		return retry, ok
 	})
 	if err != nil {
-		return nil, fmt.Errorf("study: reap: %w", err)
+		return nil, pkg.Errorf("reap: %w", err)
 	}
 	for _, d := range dead {
-		outcome := "and not enqueued again, as its workers have died too often"
+		outcome := "not enqueued again, since its workers have died too often"
 		if again[d.Number] {
-			outcome = "and enqueued again"
+			outcome = "enqueued again"
 		}
-		s.warn(ctx, fmt.Errorf("study: trial %d: its worker was silent for %v: failed, %s", d.Number, s.cfg.Grace, outcome))
+		s.warn(ctx, pkg.Errorf("trial %d failed: its worker was silent for %v; it is %s", d.Number, s.cfg.Grace, outcome))
 		if again[d.Number] {
 			s.observed(ctx, func(h trial.Snapshot) Event { return Retried{h, d} })
 		}

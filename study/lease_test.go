@@ -158,7 +158,7 @@ func TestADeadWorkersTrialIsRunAgainOnce(t *testing.T) {
 		assert.Equal(t, want, again)
 		assert.Equal(t, trial.Complete, all[1].State)
 		require.Len(t, warned, 1)
-		assert.ErrorContains(t, warned[0], "trial 0: its worker was silent for 1m0s")
+		assert.ErrorContains(t, warned[0], "trial 0 failed: its worker was silent for 1m0s")
 		require.NoError(t, alive.Close())
 	})
 }
@@ -313,9 +313,9 @@ func TestTheCallerRenewsAndReaps(t *testing.T) {
 		require.Len(t, dead, 1)
 		assert.Equal(t, []string{
 			"asked 0, 1 running", "asked 1, 2 running",
-			"warned study: trial 0: its worker was silent for 1m0s: failed, and enqueued again", "retried 0 failed, 0 waiting",
+			"warned study: trial 0 failed: its worker was silent for 1m0s; it is enqueued again", "retried 0 failed, 0 waiting",
 			"told 1 complete of 2", "asked 2, 1 running",
-			"warned study: trial 2: its worker was silent for 1m0s: failed, and not enqueued again, as its workers have died too often",
+			"warned study: trial 2 failed: its worker was silent for 1m0s; it is not enqueued again, since its workers have died too often",
 		}, *log)
 		require.NoError(t, st.Renew(t.Context()), "of nothing")
 		require.NoError(t, st.Close())

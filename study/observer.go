@@ -86,7 +86,7 @@ func (Warned) event()   {}
 func (Ended) event()    {}
 
 // ErrObserver reports that an [Observer] panicked, or ended its goroutine.
-var ErrObserver = errors.New("study: an observer panicked")
+var ErrObserver = errors.New("an observer panicked")
 
 // ObserverFunc adapts a function to an [Observer].
 type ObserverFunc func(ctx context.Context, e Event)

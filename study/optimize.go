@@ -77,7 +77,7 @@ func (r Run) normalize() (Run, error) {
 		"Retries": int64(r.Retries), "Timeout": int64(r.Timeout), "TrialTimeout": int64(r.TrialTimeout),
 	} {
 		if n < 0 {
-			return r, fmt.Errorf("%w: Run.%s is negative; 0 stands for the default", ErrConfig, name)
+			return r, fmt.Errorf("%w: Run.%s is negative: want 0, for the default, or more", ErrConfig, name)
 		}
 	}
 	r.Workers = max(1, r.Workers)
@@ -124,10 +124,10 @@ func (s *Study) Optimize(ctx context.Context, o Objective, run Run) error {
 		err = fmt.Errorf("%w: the objective is nil", ErrConfig)
 	}
 	if err != nil {
-		return fmt.Errorf("study: optimize: %w", err)
+		return pkg.Errorf("optimize: %w", err)
 	}
 	if err := s.audience.failed(); err != nil {
-		return fmt.Errorf("study: optimize: %w", err)
+		return pkg.Errorf("optimize: %w", err)
 	}
 	r := newRun(ctx, s, o, bounds)
 	s.mu.Lock()
@@ -141,7 +141,7 @@ func (s *Study) Optimize(ctx context.Context, o Objective, run Run) error {
 	err = r.all(ctx)
 	s.observed(ctx, func(h trial.Snapshot) Event { return Ended{h, err} })
 	if failed := s.audience.failed(); err == nil && failed != nil {
-		err = fmt.Errorf("study: optimize: %w", failed)
+		err = pkg.Errorf("optimize: %w", failed)
 	}
 	return err
 }
@@ -355,7 +355,7 @@ func (r *run) conclude(ctx context.Context, t *Trial, values []float64, err erro
 		r.streak(t, err)
 	}
 	if failed && !interrupted && r.Fatal(err) {
-		r.stop(fmt.Errorf("study: trial %d: %w", t.rec.Number, err))
+		r.stop(pkg.Errorf("trial %d: %w", t.rec.Number, err))
 	}
 	again, retry := retryOf(t.rec, r.Retries)
 	if interrupted { // which does not count
@@ -382,14 +382,14 @@ func (r *run) conclude(ctx context.Context, t *Trial, values []float64, err erro
 func (r *run) unrecorded(ctx context.Context, t *Trial, told error, values []float64, err error) {
 	r.study.lease.drop(t.rec.Number)
 	if lost := (*lostError)(nil); errors.As(told, &lost) {
-		r.study.warn(ctx, fmt.Errorf("%w; %s", told, r.study.fate(ctx, t.rec.Number)))
+		r.study.warn(ctx, pkg.Errorf("%w; %w", told, r.study.fate(ctx, t.rec.Number)))
 		return
 	}
 	outcome := fmt.Sprintf("its values %v", values)
 	if err != nil {
 		outcome = fmt.Sprintf("its error %q", firstLine(err.Error()))
 	}
-	r.stop(fmt.Errorf("%w; not recorded: %s", told, outcome))
+	r.stop(pkg.Errorf("%w; not recorded: %s", told, outcome))
 }
 
 // finished tells the objective of a trial that was told.
@@ -407,7 +407,7 @@ func (r *run) finished(ctx context.Context, t *Trial) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			r.stop(fmt.Errorf("study: trial %d: finished: %w", t.rec.Number, &PanicError{v, debug.Stack()}))
+			r.stop(pkg.Errorf("trial %d: finished: %w", t.rec.Number, &PanicError{v, debug.Stack()}))
 		}
 	}()
 	if err := f.Finished(ctx, t.Record(), h); err != nil {
@@ -434,7 +434,7 @@ func (r *run) streak(t *Trial, err error) {
 	}
 	r.mu.Unlock()
 	if n == most {
-		r.stop(fmt.Errorf("%w: %d, the last of them trial %d: %w", ErrFailing, n, t.rec.Number, err))
+		r.stop(pkg.Errorf("%w: %d, the last in trial %d: %w", ErrFailing, n, t.rec.Number, err))
 	}
 }
 
@@ -449,7 +449,7 @@ func (r *run) evaluate(ctx context.Context, t *Trial) ([]float64, error) {
 		return nil, t.err
 	}
 	if r.TrialTimeout > 0 {
-		late := fmt.Errorf("%w after %v", ErrTimeout, r.TrialTimeout)
+		late := pkg.Errorf("%w after %v", ErrTimeout, r.TrialTimeout)
 		timed, cancel := context.WithTimeoutCause(ctx, r.TrialTimeout, late)
 		defer cancel()
 		ctx = timed

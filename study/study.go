@@ -61,6 +61,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/pruner"
 	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/space"
@@ -68,25 +69,37 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
+const pkg fault.Package = "study"
+
 var (
 	// ErrPruned is returned by [Trial.Report] when the trial should stop. An
 	// objective returns it, wrapped or not, and the trial is recorded as pruned.
 	// An objective may also return it of its own accord.
-	ErrPruned = errors.New("study: trial pruned")
+	ErrPruned = errors.New("trial pruned")
 	// ErrNoTrial is returned by [Study.Best] when no trial qualifies.
-	ErrNoTrial = errors.New("study: no complete trial")
+	ErrNoTrial = errors.New("no complete trial")
 	// ErrObjectives reports a question that only a study of one objective, or only
 	// one of several, can answer.
-	ErrObjectives = errors.New("study: wrong number of objectives")
+	ErrObjectives = errors.New("wrong number of objectives")
 	// ErrConfig reports settings that are missing, invalid, or not those the study
 	// was created with.
-	ErrConfig = errors.New("study: bad configuration")
+	ErrConfig = errors.New("bad configuration")
 	// ErrRunning reports that a study was to be closed in the middle of a run.
-	ErrRunning = errors.New("study: a run is in progress")
+	ErrRunning = errors.New("a run is in progress")
 	// ErrTimeout is the error of a trial that [Run.TrialTimeout] has ended.
-	ErrTimeout = errors.New("study: trial timed out")
+	ErrTimeout = errors.New("trial timed out")
 	// ErrFailing ends a run in which too many trials in a row have failed.
-	ErrFailing = errors.New("study: too many failures in a row")
+	ErrFailing = errors.New("too many failures in a row")
+)
+
+// Ways out that lead through a setting.
+var (
+	setSampler      = fault.Hint{Field: "study.Config.Sampler", Want: "set %s, for instance to tpe.New(tpe.Config{})"}
+	leaveDirections = fault.Hint{Field: "study.Config.Directions", Want: "leave %s empty"}
+	leaveMetrics    = fault.Hint{Field: "study.Config.Metrics", Want: "leave %s empty"}
+	leaveSeed       = fault.Hint{Field: "study.Config.Seed", Want: "leave %s at 0"}
+	otherName       = fault.Hint{Field: "study.Create", Want: "give %s another name"}
+	longerGrace     = fault.Hint{Field: "study.Config.Grace", Want: "raise %s if workers may be slow or suspended for longer"}
 )
 
 // Config configures a study. Only Sampler is required.
@@ -164,7 +177,7 @@ func Open(ctx context.Context, store storage.Store, name string, cfg Config) (*S
 	return s, err
 }
 
-var errNoStore = fmt.Errorf("%w: the store is nil: new(memory.Store) or sqlite.File(...)", ErrConfig)
+var errNoStore = fmt.Errorf("%w: the store is nil: use new(memory.Store) or sqlite.File(...)", ErrConfig)
 
 // Create creates a study. It fails with [storage.ErrExist] if the name is taken
 // and with [ErrConfig] if cfg makes no sense.
@@ -178,19 +191,19 @@ func Create(ctx context.Context, store storage.Store, name string, cfg Config) (
 		err = fmt.Errorf("%w: the name is empty", ErrConfig)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("study: create %q: %w", name, err)
+		return nil, pkg.Errorf("create %q: %w", name, err)
 	}
 	header := trial.Header{Name: name, Directions: cfg.Directions, Seed: cfg.Seed}
 	if cfg.Metrics != nil {
 		note, err := trial.NewAttr(trial.MetricsKey, cfg.Metrics)
 		if err != nil {
-			return nil, fmt.Errorf("study: create %q: %w", name, err)
+			return nil, pkg.Errorf("create %q: %w", name, err)
 		}
 		header.Notes = trial.Attrs{note}
 	}
 	ledger, err := store.Create(ctx, header)
 	if err != nil {
-		return nil, fmt.Errorf("study: %w", err)
+		return nil, pkg.Errorf("%w", err)
 	}
 	return newStudy(cfg, ledger, header), nil
 }
@@ -205,11 +218,11 @@ func Load(ctx context.Context, store storage.Store, name string, cfg Config) (*S
 		err = errNoStore
 	}
 	if err != nil {
-		return nil, fmt.Errorf("study: load %q: %w", name, err)
+		return nil, pkg.Errorf("load %q: %w", name, err)
 	}
 	ledger, err := store.Open(ctx, name)
 	if err != nil {
-		return nil, fmt.Errorf("study: %w", err)
+		return nil, pkg.Errorf("%w", err)
 	}
 	header, err := ledger.Header(ctx)
 	if err == nil {
@@ -217,7 +230,7 @@ func Load(ctx context.Context, store storage.Store, name string, cfg Config) (*S
 	}
 	if err != nil {
 		ledger.Close()
-		return nil, fmt.Errorf("study: load %q: %w", name, err)
+		return nil, pkg.Errorf("load %q: %w", name, err)
 	}
 	return newStudy(cfg, ledger, header), nil
 }
@@ -235,7 +248,7 @@ func newStudy(cfg Config, ledger storage.Ledger, header trial.Header) *Study {
 // normalize returns cfg with its defaults filled in.
 func (cfg Config) normalize() (Config, error) {
 	if cfg.Sampler == nil {
-		return cfg, fmt.Errorf("%w: Config.Sampler is nil: tpe.New(tpe.Config{}) is a good start", ErrConfig)
+		return cfg, fmt.Errorf("%w: there is no sampler: %w", ErrConfig, setSampler)
 	}
 	if cfg.Pruner == nil {
 		cfg.Pruner = pruner.None{}
@@ -252,19 +265,19 @@ func (cfg Config) normalize() (Config, error) {
 	}
 	for i, d := range cfg.Directions {
 		if d != trial.Minimize && d != trial.Maximize {
-			return cfg, fmt.Errorf("%w: direction %d of objective %d: it is trial.Minimize or trial.Maximize", ErrConfig, d, i)
+			return cfg, fmt.Errorf("%w: objective %d has the direction %d: want trial.Minimize or trial.Maximize", ErrConfig, i, d)
 		}
 	}
 	for i, m := range cfg.Metrics {
 		if slices.Contains(cfg.Metrics[:i], m) {
-			return cfg, fmt.Errorf("%w: metric %q stands twice", ErrConfig, m)
+			return cfg, fmt.Errorf("%w: metric %q is duplicated", ErrConfig, m)
 		}
 	}
 	if len(cfg.Metrics) > 0 && len(cfg.Metrics) != len(cfg.Directions) {
-		return cfg, fmt.Errorf("%w: metrics %q name %d objectives, and there are %d", ErrConfig, cfg.Metrics, len(cfg.Metrics), len(cfg.Directions))
+		return cfg, fmt.Errorf("%w: %d metrics, %q, for %d objectives", ErrConfig, len(cfg.Metrics), cfg.Metrics, len(cfg.Directions))
 	}
 	if cfg.Grace < 0 {
-		return cfg, fmt.Errorf("%w: Grace %v is negative", ErrConfig, cfg.Grace)
+		return cfg, fmt.Errorf("%w: a grace of %v is negative", ErrConfig, cfg.Grace)
 	}
 	if cfg.Grace == 0 {
 		cfg.Grace = time.Minute
@@ -288,16 +301,17 @@ func (cfg Config) normalize() (Config, error) {
 func (cfg Config) agrees(header trial.Header) error {
 	for i := range max(len(cfg.Directions), header.Objectives()) {
 		if len(cfg.Directions) > 0 && (len(cfg.Directions) != header.Objectives() || cfg.Directions[i] != header.Direction(i)) {
-			return fmt.Errorf("%w: Directions %v, and the study was created with %v: leave them out or use another name",
-				ErrConfig, cfg.Directions, header.Directions)
+			return fmt.Errorf("%w: directions %v, but the study was created with %v: %w, or %w",
+				ErrConfig, cfg.Directions, header.Directions, leaveDirections, otherName)
 		}
 	}
 	if cfg.Metrics != nil && !slices.Equal(cfg.Metrics, header.Metrics()) {
-		return fmt.Errorf("%w: Metrics %q, and the study has %q: leave them out or use another name", ErrConfig, cfg.Metrics, header.Metrics())
+		return fmt.Errorf("%w: metrics %q, but the study was created with %q: %w, or %w",
+			ErrConfig, cfg.Metrics, header.Metrics(), leaveMetrics, otherName)
 	}
 	if cfg.Seed != 0 && cfg.Seed != header.Seed {
-		return fmt.Errorf("%w: Seed %d, and the study was created with %d: leave it out or use another name",
-			ErrConfig, cfg.Seed, header.Seed)
+		return fmt.Errorf("%w: seed %d, but the study was created with %d: %w, or %w",
+			ErrConfig, cfg.Seed, header.Seed, leaveSeed, otherName)
 	}
 	return nil
 }
@@ -314,14 +328,14 @@ func (s *Study) Close() error {
 	running := len(s.runs)
 	s.mu.Unlock()
 	if running > 0 {
-		return fmt.Errorf("study: close: %w: stop it, and wait until Optimize returns", ErrRunning)
+		return pkg.Errorf("close: %w: cancel its context and wait until Optimize returns", ErrRunning)
 	}
 	s.lease.stop()
 	if err := s.View.Close(); err != nil {
 		return err
 	}
 	if err := s.audience.failed(); err != nil {
-		return fmt.Errorf("study: close: %w", err)
+		return pkg.Errorf("close: %w", err)
 	}
 	return nil
 }
@@ -333,7 +347,7 @@ func (s *Study) SetAttr(ctx context.Context, key string, value any) error {
 		err = patiently(ctx, func() error { return s.ledger.Annotate(ctx, trial.Attrs{a}, nil) })
 	}
 	if err != nil {
-		return fmt.Errorf("study: set attribute: %w", err)
+		return pkg.Errorf("set attribute: %w", err)
 	}
 	return nil
 }

@@ -377,7 +377,7 @@ func TestBounds(t *testing.T) {
 		require.NoError(t, st.Optimize(t.Context(), o, study.Run{Trials: 1, TrialTimeout: time.Millisecond}))
 		all := records(t, st)
 		require.Len(t, all, 1, "it is not enqueued again")
-		assert.Equal(t, "study: trial timed out after 1ms: context deadline exceeded", all[0].Err)
+		assert.Equal(t, "trial timed out after 1ms: context deadline exceeded", all[0].Err)
 	})
 	t.Run("stop from inside", func(t *testing.T) {
 		st := open(t, study.Config{})

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/pruner"
 	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/space"
@@ -62,7 +63,7 @@ func (s *Study) Ask(ctx context.Context) (*Trial, error) { return s.ask(ctx, "")
 // [ErrConfig].
 func (s *Study) AskOnce(ctx context.Context, key string) (*Trial, error) {
 	if key == "" || !utf8.ValidString(key) {
-		return nil, fmt.Errorf("study: ask: %w: key %q: it must be UTF-8, and not empty", ErrConfig, key)
+		return nil, pkg.Errorf("ask: %w: key %q: it must be UTF-8, and not empty", ErrConfig, key)
 	}
 	return s.ask(ctx, key)
 }
@@ -99,7 +100,7 @@ func (s *Study) askOne(ctx context.Context, key string) (*Trial, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("study: ask: %w", err)
+		return nil, pkg.Errorf("ask: %w", err)
 	}
 	// From here on the trial is ours, and ctx must not come between.
 	t := s.newTrial(context.WithoutCancel(ctx), rec)
@@ -113,7 +114,7 @@ func (s *Study) askOne(ctx context.Context, key string) (*Trial, error) {
 		err = t.draw()
 	}
 	if err != nil {
-		return nil, s.abandon(t, rec, fmt.Errorf("study: ask: trial %d: %w", rec.Number, err))
+		return nil, s.abandon(t, rec, pkg.Errorf("ask: trial %d: %w", rec.Number, err))
 	}
 	t.ctx = ctx
 	return t, nil
@@ -131,7 +132,7 @@ func (s *Study) mayAsk(ctx context.Context, key string) error {
 		return err
 	}
 	if err := s.compatible(h); err != nil {
-		return fmt.Errorf("study: ask: %w", err)
+		return pkg.Errorf("ask: %w", err)
 	}
 	if !isFinite || h.Count(trial.Waiting) > 0 || !finite.Exhausted(s.spaceKnown(h), h) {
 		return nil
@@ -139,7 +140,7 @@ func (s *Study) mayAsk(ctx context.Context, key string) error {
 	if key != "" && slices.ContainsFunc(h.Records(), func(r trial.Record) bool { return r.Key() == key }) {
 		return nil // the trial is there
 	}
-	return fmt.Errorf("study: ask: %w", sampler.ErrExhausted)
+	return pkg.Errorf("ask: %w", sampler.ErrExhausted)
 }
 
 // keepAlive sees to the lease of a trial that this process has got, as
@@ -175,7 +176,7 @@ func (s *Study) abandon(t *Trial, claimed trial.Record, reason error) error {
 		_, err = s.add1(t.ctx, claimed)
 	}
 	if err != nil {
-		return fmt.Errorf("%w, after: %v", err, reason) // the storage comes first: a run must not take it for ErrExhausted
+		return pkg.Errorf("%w, after: %s", err, fault.Text(reason, nil)) // the storage comes first: a run must not take it for ErrExhausted
 	}
 	return reason
 }
@@ -202,7 +203,7 @@ func (s *Study) Attach(ctx context.Context, number int) (*Trial, error) {
 		err = s.lease.ledger.Renew(ctx, number)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("study: attach: trial %d: %w", number, err)
+		return nil, pkg.Errorf("attach: trial %d: %w", number, err)
 	}
 	if s.cfg.Renewal == ByStudy {
 		s.lease.hold(number, s.cfg.Grace)
@@ -230,18 +231,18 @@ func find(h trial.Snapshot, number int) (trial.Record, bool) {
 }
 
 // fate says what another process has made of a trial of this one.
-func (s *Study) fate(ctx context.Context, number int) string {
+func (s *Study) fate(ctx context.Context, number int) error {
 	h, err := s.Snapshot(ctx)
 	r, ok := find(h, number)
 	switch {
 	case err != nil || !ok:
-		return "it is gone"
+		return errors.New("it is gone")
 	case !r.State.Done():
-		return "another process is at work on it, and it is left to that"
+		return errors.New("another process is at work on it, and it is left to that")
 	case r.State == trial.Failed:
-		return fmt.Sprintf("it is failed (%s): if this process was slow or suspended, a longer Config.Grace helps", firstLine(r.Err))
+		return fmt.Errorf("it has failed (%s): %w", firstLine(r.Err), longerGrace)
 	}
-	return fmt.Sprintf("it is %v", r.State)
+	return fmt.Errorf("it is %v", r.State)
 }
 
 func (s *Study) newTrial(ctx context.Context, r trial.Record) *Trial {
@@ -266,7 +267,7 @@ func agree(h trial.Snapshot, a space.Axis) error {
 	if !ok || space.Compatible(known.Distribution, a.Distribution) {
 		return nil
 	}
-	return fmt.Errorf("%w: %q is %s in this study, and now %s: use another name", space.ErrMismatch,
+	return fmt.Errorf("%w: parameter %q is %s in this study, and now %s: give it another name", space.ErrMismatch,
 		a.Name, space.Describe(known.Distribution), space.Describe(a.Distribution))
 }
 
@@ -511,14 +512,14 @@ func (t *Trial) Err() error { return t.err }
 func (t *Trial) Suggest(a space.Axis) float64 {
 	if i := t.index(a.Name); i >= 0 {
 		if !space.Equal(t.rec.Params.Space[i].Distribution, a.Distribution) {
-			t.fail(fmt.Errorf("%w: %q is %s in this trial already, not %s", space.ErrMismatch,
+			t.fail(pkg.Errorf("%w: parameter %q is already %s in this trial, not %s", space.ErrMismatch,
 				a.Name, space.Describe(t.rec.Params.Space[i].Distribution), space.Describe(a.Distribution)))
 			return a.Distribution.At(0)
 		}
 		return t.rec.Params.Point[i]
 	}
 	if a.Distribution == nil {
-		t.fail(fmt.Errorf("%w: parameter %q has no distribution", space.ErrInvalid, a.Name))
+		t.fail(pkg.Errorf("%w: parameter %q has no distribution", space.ErrInvalid, a.Name))
 		return 0
 	}
 	x, err := t.take(&a)
@@ -676,7 +677,7 @@ func (t *Trial) Report(ctx context.Context, step int, value float64) error {
 		err = ctx.Err()
 	}
 	if n := s.header.Objectives(); err == nil && n > 1 {
-		err = fmt.Errorf("%w: reports need one, and there are %d", ErrObjectives, n)
+		err = fmt.Errorf("%w: reports need one objective, and there are %d", ErrObjectives, n)
 	}
 	if err == nil {
 		err = t.change(trial.Reported{Step: step, Value: value})
@@ -685,7 +686,7 @@ func (t *Trial) Report(ctx context.Context, step int, value float64) error {
 		err = t.flush(ctx)
 	}
 	if err != nil {
-		return fmt.Errorf("study: trial %d: report: %w", t.rec.Number, err)
+		return pkg.Errorf("trial %d: report: %w", t.rec.Number, err)
 	}
 	s.observed(ctx, func(h trial.Snapshot) Event { return Reported{h, t.Record(), trial.Report{Step: step, Value: value}} })
 	if _, never := s.cfg.Pruner.(pruner.None); never {
@@ -693,13 +694,13 @@ func (t *Trial) Report(ctx context.Context, step int, value float64) error {
 	}
 	h, err := s.Snapshot(ctx)
 	if err != nil {
-		return fmt.Errorf("study: trial %d: report: %w", t.rec.Number, err)
+		return pkg.Errorf("trial %d: report: %w", t.rec.Number, err)
 	}
 	if sc, ok := s.cfg.Pruner.(pruner.Scoper); ok {
 		h = sc.Scope(t.rec.Number, h)
 	}
 	if reason, prune := s.cfg.Pruner.Prune(t.Record(), h); prune {
-		return fmt.Errorf("%w: %s", ErrPruned, reason)
+		return pkg.Errorf("%w: %s", ErrPruned, reason)
 	}
 	return nil
 }
@@ -835,25 +836,25 @@ func (s *Study) told(ctx context.Context, t *Trial) {
 
 func (s *Study) tell(ctx context.Context, t *Trial, values []float64, err error) error {
 	if t.study != s {
-		return fmt.Errorf("study: tell: %w: trial %d is of study %q, not %q: tell that one", ErrConfig, t.rec.Number, t.study.Name(), s.Name())
+		return pkg.Errorf("tell: %w: trial %d is of study %q, not %q", ErrConfig, t.rec.Number, t.study.Name(), s.Name())
 	}
 	err = t.outcome(err)
 	state, text := trial.Complete, ""
 	switch {
 	case errors.Is(err, ErrPruned):
-		state, text, values = trial.Pruned, err.Error(), nil
+		state, text, values = trial.Pruned, fault.Text(err, nil), nil
 		if n := len(t.rec.Reports); n > 0 && !math.IsNaN(t.rec.Reports[n-1].Value) {
 			values = []float64{t.rec.Reports[n-1].Value}
 		}
 	case err != nil:
-		state, text, values = trial.Failed, err.Error(), nil
+		state, text, values = trial.Failed, fault.Text(err, nil), nil
 	default:
 		if err := checkValues(values, s.header.Objectives()); err != nil {
-			return fmt.Errorf("study: tell: trial %d: %w", t.rec.Number, err)
+			return pkg.Errorf("tell: trial %d: %w", t.rec.Number, err)
 		}
 	}
 	if err := s.finish(ctx, t, state, values, text); err != nil {
-		return fmt.Errorf("study: tell: trial %d: %w", t.rec.Number, err)
+		return pkg.Errorf("tell: trial %d: %w", t.rec.Number, err)
 	}
 	return nil
 }

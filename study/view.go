@@ -48,15 +48,15 @@ var (
 // opened read-only.
 func Read(ctx context.Context, store storage.Store, name string) (*View, error) {
 	if store == nil {
-		return nil, fmt.Errorf("study: read %q: %w", name, errNoStore)
+		return nil, pkg.Errorf("read %q: %w", name, errNoStore)
 	}
 	ledger, err := storage.Read(ctx, store, name)
 	if err != nil {
-		return nil, fmt.Errorf("study: %w", err)
+		return nil, pkg.Errorf("%w", err)
 	}
 	header, err := ledger.Header(ctx)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("study: read %q: %w", name, err), ledger.Close())
+		return nil, errors.Join(pkg.Errorf("read %q: %w", name, err), ledger.Close())
 	}
 	return newView(ledger, header), nil
 }
@@ -69,7 +69,7 @@ func newView(ledger storage.Ledger, header trial.Header) *View {
 // Closing twice is harmless.
 func (v *View) Close() error {
 	if err := v.ledger.Close(); err != nil {
-		return fmt.Errorf("study: close: %w", err)
+		return pkg.Errorf("close: %w", err)
 	}
 	return nil
 }
@@ -103,7 +103,7 @@ func (v *View) TrialSeed(number int) uint64 { return objectiveSeed(v.header.Seed
 func (v *View) Attrs(ctx context.Context) (trial.Attrs, error) {
 	header, err := v.ledger.Header(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("study: attributes: %w", err)
+		return nil, pkg.Errorf("attributes: %w", err)
 	}
 	return header.Attrs, nil
 }
@@ -123,7 +123,7 @@ func (v *View) Snapshot(ctx context.Context) (trial.Snapshot, error) {
 		return nil
 	})
 	if err != nil {
-		return trial.Snapshot{}, fmt.Errorf("study: read: %w", err)
+		return trial.Snapshot{}, pkg.Errorf("read: %w", err)
 	}
 	return v.history.Snapshot(), nil
 }
@@ -137,7 +137,7 @@ func (v *View) Snapshot(ctx context.Context) (trial.Snapshot, error) {
 // [View.Front].
 func (v *View) Best(ctx context.Context) (trial.Record, error) {
 	if n := v.header.Objectives(); n > 1 {
-		return trial.Record{}, fmt.Errorf("study: best: %w: there are %d; ask for the front", ErrObjectives, n)
+		return trial.Record{}, pkg.Errorf("best: %w: there are %d; ask for the front", ErrObjectives, n)
 	}
 	h, err := v.Snapshot(ctx)
 	if err != nil {
@@ -145,7 +145,7 @@ func (v *View) Best(ctx context.Context) (trial.Record, error) {
 	}
 	best, ok := h.Best()
 	if !ok {
-		return trial.Record{}, fmt.Errorf("study: best: %w: %s", ErrNoTrial, instead(h))
+		return trial.Record{}, pkg.Errorf("best: %w: %s", ErrNoTrial, instead(h))
 	}
 	return best, nil
 }
@@ -207,7 +207,7 @@ func (v *View) Watch(ctx context.Context) iter.Seq2[trial.Record, error] {
 			}
 		}
 		if ctx.Err() == nil {
-			yield(trial.Record{}, fmt.Errorf("study: watch: %w", err))
+			yield(trial.Record{}, pkg.Errorf("watch: %w", err))
 		}
 	}
 }

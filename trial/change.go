@@ -56,10 +56,10 @@ type (
 func (r Record) Apply(changes ...Change) (Record, error) {
 	for _, c := range changes {
 		if r.State.Done() {
-			return Record{}, fmt.Errorf("%w: trial %d is %v", ErrFinished, r.Number, r.State)
+			return Record{}, pkg.Errorf("%w: it is %v", ErrFinished, r.State)
 		}
 		if err := c.apply(&r); err != nil {
-			return Record{}, fmt.Errorf("trial %d: %w", r.Number, err)
+			return Record{}, pkg.Errorf("%w", err)
 		}
 	}
 	return r, nil
@@ -100,7 +100,7 @@ func (c Reported) apply(r *Record) error {
 	}
 	i, found := slices.BinarySearchFunc(r.Reports, c.Step, func(r Report, step int) int { return cmp.Compare(r.Step, step) })
 	if found {
-		return fmt.Errorf("%w: step %d has the value %v already; %v is dropped", ErrReport, c.Step, r.Reports[i].Value, c.Value)
+		return fmt.Errorf("%w: step %d already has the value %v: report each step once", ErrReport, c.Step, r.Reports[i].Value)
 	}
 	r.Reports = slices.Insert(slices.Clone(r.Reports), i, Report(c))
 	return nil
@@ -142,13 +142,13 @@ func (c Finished) apply(r *Record) error {
 func CheckValues(s State, values []float64) error {
 	switch {
 	case s != Complete && s != Pruned && s != Failed:
-		return fmt.Errorf("%w: a trial finishes as complete, pruned or failed, not as %v", ErrValues, s)
+		return pkg.Errorf("%w: a trial ends complete, pruned or failed, not %v", ErrValues, s)
 	case s == Complete && len(values) == 0:
-		return fmt.Errorf("%w: a complete trial needs a value", ErrValues)
+		return pkg.Errorf("%w: a complete trial needs a value", ErrValues)
 	case s == Failed && len(values) > 0:
-		return fmt.Errorf("%w: a failed trial has none, not %v", ErrValues, values)
+		return pkg.Errorf("%w: a failed trial has no values, not %v", ErrValues, values)
 	case slices.ContainsFunc(values, math.IsNaN):
-		return fmt.Errorf("%w: %v holds NaN", ErrValues, values)
+		return pkg.Errorf("%w: %v contains NaN", ErrValues, values)
 	}
 	return nil
 }

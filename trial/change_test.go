@@ -88,18 +88,18 @@ func TestApplyMakesAllChangesOrNone(t *testing.T) {
 		want    error
 		message string
 	}{
-		"after the end":       {trial.Record{Number: 7, State: trial.Pruned}, []trial.Change{trial.Reported{}}, trial.ErrFinished, "trial: already finished: trial 7 is pruned"},
-		"after its own end":   {running, []trial.Change{done, trial.Reported{}}, trial.ErrFinished, "trial 0 is complete"},
+		"after the end":       {trial.Record{Number: 7, State: trial.Pruned}, []trial.Change{trial.Reported{}}, trial.ErrFinished, "trial: already finished: it is pruned"},
+		"after its own end":   {running, []trial.Change{done, trial.Reported{}}, trial.ErrFinished, "it is complete"},
 		"ended twice":         {running, []trial.Change{done, done}, trial.ErrFinished, ""},
 		"negative step":       {running, []trial.Change{trial.Reported{Step: -1}}, trial.ErrReport, "step -1 is negative: count steps from 0"},
-		"repeated step":       {running, []trial.Change{trial.Reported{Step: 1, Value: 5}, trial.Reported{Step: 1, Value: 6}}, trial.ErrReport, "step 1 has the value 5 already; 6 is dropped"},
+		"repeated step":       {running, []trial.Change{trial.Reported{Step: 1, Value: 5}, trial.Reported{Step: 1, Value: 6}}, trial.ErrReport, "step 1 already has the value 5"},
 		"repeated early step": {running, []trial.Change{trial.Reported{Step: 1}, trial.Reported{Step: 2}, trial.Reported{Step: 1}}, trial.ErrReport, ""},
 		"suggested twice":     {running, []trial.Change{trial.Suggested(params(x, 1.0)), trial.Suggested(params(y, 1.0, x, 1.0))}, space.ErrMismatch, `"x" was suggested before`},
 		"no value":            {running, []trial.Change{trial.Finished{State: trial.Complete}}, trial.ErrValues, "a complete trial needs a value"},
-		"value of a failure":  {running, []trial.Change{trial.Finished{State: trial.Failed, Values: []float64{1}}}, trial.ErrValues, "a failed trial has none"},
-		"NaN":                 {running, []trial.Change{trial.Finished{State: trial.Complete, Values: []float64{1, math.NaN()}}}, trial.ErrValues, "holds NaN"},
+		"value of a failure":  {running, []trial.Change{trial.Finished{State: trial.Failed, Values: []float64{1}}}, trial.ErrValues, "a failed trial has no values"},
+		"NaN":                 {running, []trial.Change{trial.Finished{State: trial.Complete, Values: []float64{1, math.NaN()}}}, trial.ErrValues, "contains NaN"},
 		"pruned with NaN":     {running, []trial.Change{trial.Finished{State: trial.Pruned, Values: []float64{math.NaN()}}}, trial.ErrValues, ""},
-		"ended as running":    {running, []trial.Change{trial.Finished{State: trial.Running}}, trial.ErrValues, "not as running"},
+		"ended as running":    {running, []trial.Change{trial.Finished{State: trial.Running}}, trial.ErrValues, "not running"},
 	}
 	for name, c := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -83,7 +83,7 @@ func (r Record) AppendJSON(dst []byte) ([]byte, error) {
 	w.key("finished")
 	w.time(r.Finished)
 	if w.err != nil {
-		return nil, fmt.Errorf("trial: write record %d: %w", r.Number, w.err)
+		return nil, pkg.Errorf("write record %d: %w", r.Number, w.err)
 	}
 	return append(w.b, '}'), nil
 }
@@ -100,7 +100,7 @@ func (r Record) MarshalJSON() ([]byte, error) { return r.AppendJSON(nil) }
 func (r *Record) UnmarshalJSON(text []byte) error {
 	v, err := pyjson.Parse(string(text))
 	if err != nil {
-		return fmt.Errorf("trial: read record: %w: %w", ErrRecord, err)
+		return pkg.Errorf("read record: %w: %w", ErrRecord, err)
 	}
 	f := reader{Value: v}
 	if v.Kind != pyjson.Object {
@@ -125,7 +125,7 @@ func (r *Record) UnmarshalJSON(text []byte) error {
 		f.err = CheckValues(out.State, out.Values)
 	}
 	if f.err != nil {
-		return fmt.Errorf("trial: read record: %w: %w", ErrRecord, f.err)
+		return pkg.Errorf("read record: %w: %w", ErrRecord, f.err)
 	}
 	*r = out
 	return nil

@@ -19,19 +19,22 @@ import (
 	"slices"
 	"time"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/internal/pyjson"
 	"github.com/attune-hpo/attune/space"
 )
 
+const pkg fault.Package = "trial"
+
 var (
 	// ErrFinished reports a change to a trial that has finished. It is how a
 	// worker learns that another has declared its trial dead.
-	ErrFinished = errors.New("trial: already finished")
+	ErrFinished = errors.New("already finished")
 	// ErrReport reports an intermediate value at a negative step, or at a step
 	// that has one already. The value that was there is kept.
-	ErrReport = errors.New("trial: bad report")
+	ErrReport = errors.New("bad report")
 	// ErrValues reports final values that cannot be: NaN, or none at all.
-	ErrValues = errors.New("trial: bad values")
+	ErrValues = errors.New("bad values")
 )
 
 // A State is a stage in the life of a trial.
@@ -248,7 +251,7 @@ type Attr struct {
 func NewAttr(key string, v any) (Attr, error) {
 	text, err := pyjson.Marshal(v)
 	if err != nil {
-		return Attr{}, fmt.Errorf("trial: attribute %q: %w", key, err)
+		return Attr{}, pkg.Errorf("attribute %q: %w", key, err)
 	}
 	return Attr{key, text}, nil
 }
@@ -256,7 +259,7 @@ func NewAttr(key string, v any) (Attr, error) {
 // Decode stores the value of a into what dst points to, as encoding/json does.
 func (a Attr) Decode(dst any) error {
 	if err := pyjson.Unmarshal(a.JSON, dst); err != nil {
-		return fmt.Errorf("trial: attribute %q: %w", a.Key, err)
+		return pkg.Errorf("attribute %q: %w", a.Key, err)
 	}
 	return nil
 }

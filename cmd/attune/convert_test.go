@@ -152,8 +152,8 @@ func TestConvertBadInput(t *testing.T) {
 	}{
 		"cut short": {text[:len(text)/2], "model: malformed model"},
 		"no model":  {[]byte("hello"), "model: malformed model: neither LightGBM text"},
-		"pickle":    {[]byte("\x80\x04\x95hello"), "model: malformed model: scikit-learn: pickle: byte 2: ends too early"},
-		"program":   {[]byte("cos\nsystem\n(S'echo hello'\ntR."), "model: unsupported: pickle: byte 0: os.system is not among"},
+		"pickle":    {[]byte("\x80\x04\x95hello"), "model: malformed model: scikit-learn: byte 2: ends too early"},
+		"program":   {[]byte("cos\nsystem\n(S'echo hello'\ntR."), "model: unsupported: byte 0: os.system is not among"},
 		"CatBoost":  {[]byte("CBM1\x08!"), `neither LightGBM text, nor XGBoost JSON or UBJSON, nor CatBoost JSON, nor scikit-learn's pickle: save the model in one of these: it is CatBoost's own format: save the model with model.save_model("m.json", format="json")`},
 		"LightGBM":  {[]byte("clightgbm.sklearn\nLGBMRegressor\n."), `it is a model of another library: save it with model.booster_.save_model("m.txt")`},
 		"a booster": {[]byte("clightgbm.basic\nBooster\n."), `it is a model of another library: save it with booster.save_model("m.txt")`},

@@ -349,7 +349,7 @@ func TestMissing(t *testing.T) {
 	o := attune(t, dir, append(optimize, failing...)...)
 	require.Zero(t, o.code, o.stderr)
 	assert.Regexp(t, `\nlstm +- +- +- +- +0 +0 +10 +0s +-\n`, o.stdout)
-	assert.Contains(t, o.stdout, "\n"+`study "air-passengers/lstm": too many failures in a row: 10, the last of them trial 9: `)
+	assert.Contains(t, o.stdout, "\n"+`study "air-passengers/lstm": too many failures in a row: 10, the last in trial 9: `)
 	assert.Contains(t, o.stdout, "\nbest model, fitted to all data: attune.db.models/model-air-passengers%2Flightgbm.json\n")
 	assert.FileExists(t, filepath.Join(dir, "attune.db.models", "model-air-passengers%2Flightgbm.json"))
 	o = attune(t, dir, append(optimize, "--models", "nlinear", "--name", "b", "--timeout", "1ns")...)
@@ -567,7 +567,7 @@ func TestBadInput(t *testing.T) {
 		"a quote left open":   {line8(`1949-07,"148`), nil, `air.csv: line 8: extraneous or missing " in quoted-field`},
 		"dates out of order":  {edit(func(l []string) []string { l[7], l[8] = l[8], l[7]; return l }), nil, `air.csv: line 9: column "month": "1949-07-01": out of order: after 1949-08-01 in line 8: sort the rows, or give --sort`},
 		"a date twice":        {edit(func(l []string) []string { l[8] = l[7]; return l }), nil, `air.csv: line 9: column "month": "1949-07-01": duplicate of line 8: if there are several series, name the column of their ids with --id`},
-		"a gap":               {edit(func(l []string) []string { return append(l[:7], l[9:]...) }), nil, `air.csv: line 8: column "month": "1949-09-01": a gap before it: 1949-07-01 is missing (2 in all, at a frequency of month): fill it with --fill carry, interpolate or keep`},
+		"a gap":               {edit(func(l []string) []string { return append(l[:7], l[9:]...) }), nil, `air.csv: line 8: column "month": "1949-09-01": a gap before it: 1949-07-01 is missing (2 in all, at a frequency of month): set --fill to carry, interpolate or keep`},
 		"a date that is none": {line8("soon,148"), nil, `air.csv: line 8: column "month": "soon": not a time of the form YYYY-MM`},
 		"a constant target": {edit(func(l []string) []string {
 			for i := range l[1:] {
@@ -577,8 +577,8 @@ func TestBadInput(t *testing.T) {
 		}), nil, `air.csv: column "passengers": the target is constant, 5: there is nothing to forecast`},
 		"too few rows":         {edit(func(l []string) []string { return l[:51] }), nil, "air.csv: too few rows: 50, and it takes 86: 14 to learn from (--horizon + 2), 60 for --windows 9 of --horizon 12, --step 6 apart, and --test 12: lower --windows to 3"},
 		"far too few rows":     {edit(func(l []string) []string { return l[:8] }), nil, "air.csv: too few rows: 7, and it takes 86: 14 to learn from (--horizon + 2), 60 for --windows 9 of --horizon 12, --step 6 apart, and --test 12: lower --horizon, --windows or --test"},
-		"one row":              {edit(func(l []string) []string { return l[:2] }), nil, `air.csv: column "month": infer the frequency: no frequency: there is no series of two rows: state it with --freq`},
-		"NaN in the target":    {line8("1949-07,NaN"), nil, `air.csv: line 8: column "passengers": a missing value at 1949-07-01: fill it with --fill carry, interpolate or keep`},
+		"one row":              {edit(func(l []string) []string { return l[:2] }), nil, `air.csv: column "month": infer the frequency: no frequency: no series has two rows: state it with --freq`},
+		"NaN in the target":    {line8("1949-07,NaN"), nil, `air.csv: line 8: column "passengers": a missing value at 1949-07-01: set --fill to carry, interpolate or keep`},
 		"text for a number":    {line8("1949-07,many"), nil, `air.csv: line 8: column "passengers": "many": not a finite number`},
 		"an infinite number":   {line8("1949-07,inf"), nil, `air.csv: line 8: column "passengers": "inf": not a finite number`},
 		"no rows":              {lines[0] + "\n", nil, "air.csv: there are no rows after the header"},
@@ -589,14 +589,14 @@ func TestBadInput(t *testing.T) {
 		"a day too many":       {"day,passengers\n31.01.2020,1\n30.02.2020,2\n01.03.2020,3\n", nil, `air.csv: line 3: column "day": "30.02.2020": not a time of the form DD.MM.YYYY: day out of range`},
 		"no name, and named":   {string(good), []string{"--time", ""}, `air.csv: line 1: column not found: there are "month", "passengers"`},
 		"days or months first": {"day,passengers\n01/02/2020,1\n01/03/2020,2\n", nil, `air.csv: column "day" has dates like 01/02/2020: say with --layout which comes first: the day, %d/%m/%Y, or the month, %m/%d/%Y`},
-		"steps of all kinds":   {"day,passengers\n2020-01-01,1\n2020-01-29,2\n2020-02-10,3\n", nil, `air.csv: column "day": infer the frequency: no frequency: the stamps are from 12 days to 28 days apart: state the frequency, if there is one`},
+		"steps of all kinds":   {"day,passengers\n2020-01-01,1\n2020-01-29,2\n2020-02-10,3\n", nil, `air.csv: column "day": infer the frequency: no frequency: the time stamps are from 12 days to 28 days apart: if there is one, state it with --freq`},
 		"gzip":                 {"\x1f\x8b\x08\x00", nil, "air.csv: the file is compressed by gzip: decompress it first"},
 		"a ZIP archive":        {"PK\x03\x04\x14\x00", nil, "air.csv: the file is a ZIP archive or an Excel workbook: unpack it, or save the sheet as CSV"},
 		"UTF-16, unmarked":     {"m\x00o\x00n\x00,\x00y\x00\n\x00", nil, "air.csv: the text is UTF-16: save it as UTF-8"},
 		"old Macs":             {strings.ReplaceAll(string(good), "\n", "\r"), nil, "air.csv: the lines end with carriage returns, as on old Macs: save it with line feeds"},
 		"binary":               {"\x7fELF\x02\x01\x01\x00", nil, "air.csv: the file is binary: want text, comma-separated values in UTF-8"},
 		"two of time stamps":   {"day,month,passengers\n2020-01-01,2020-01,1\n2020-01-02,2020-02,3\n", nil, `air.csv: "day", "month" could be the time stamps: choose one with --time`},
-		"American dates":       {"day,passengers\n01/02/2020,1\n01/03/2020,2\n", []string{"--time", "day"}, `air.csv: line 2: column "day": "01/02/2020": not a time in a layout known here: say how it is written with --layout, as in --layout 02/01/2006`},
+		"American dates":       {"day,passengers\n01/02/2020,1\n01/03/2020,2\n", []string{"--time", "day"}, `air.csv: line 2: column "day": "01/02/2020": not a time in a known layout: set --layout to the way it is written, as in 02/01/2006`},
 		"a line without end":   {string(good) + strings.Repeat("x", 17<<20), nil, "air.csv: line 146: longer than 16 MiB: the end of the line is missing, or that of a quote"},
 		"a device":             {string(good), []string{"--data", os.DevNull}, os.DevNull + ": a device or a pipe: want a file"},
 		"UTF-16":               {"\xff\xfem\x00o\x00", nil, "air.csv: the text is UTF-16: save it as UTF-8"},
@@ -626,14 +626,14 @@ func TestBadInput(t *testing.T) {
 		"too many workers":     {string(good), []string{"--workers", "1000000000"}, "--workers 1000000000: want 1 to 1024"},
 		"too many rounds":      {string(good), []string{"--max-rounds", "9223372036854775807"}, "--max-rounds 9223372036854775807: want 1 to 1000000"},
 		"half a step":          {string(good), []string{"--horizon", "1.5"}, "--horizon 1.5: want a whole number: see attune optimize --help"},
-		"more than a number":   {string(good), []string{"--trials", "99999999999999999999"}, "--trials 99999999999999999999: want a smaller number: see attune optimize --help"},
+		"more than a number":   {string(good), []string{"--trials", "99999999999999999999"}, "--trials 99999999999999999999: want a number closer to 0: see attune optimize --help"},
 		"a seed below 0":       {string(good), []string{"--seed", "-1"}, "--seed -1: want a whole number from 0: see attune optimize --help"},
 		"a time of no length":  {string(good), []string{"--timeout", "NaN"}, "--timeout NaN: want a length of time, as in 90s, 10m or 2h: see attune optimize --help"},
 		"no grace":             {string(good), []string{"--grace", "-5s"}, "--grace -5s: want at least 1s"},
 		"no storage":           {string(good), []string{"--storage", ""}, "--storage is empty: want a file"},
 		"an empty model":       {string(good), []string{"--models", ","}, "--models '': want one of lightgbm, "},
 		"lags beyond the data": {string(good), []string{"--fixed", "lags=500"}, "--fixed lags=500: table: too few rows: features, transform and horizon need 513 rows of one series: the longest has 72: take fewer lags, or lower --horizon, --windows or --test"},
-		"a rate of no number":  {string(good), []string{"--fixed", "learning_rate=NaN"}, "--fixed learning_rate=NaN: lightgbm: learning_rate of lightgbm is NaN, want a finite number"},
+		"a rate of no number":  {string(good), []string{"--fixed", "learning_rate=NaN"}, "--fixed learning_rate=NaN: lightgbm: learning_rate is NaN, want a finite number"},
 		"a device fixed":       {string(good), []string{"--fixed", "device=cuda"}, "--fixed device=cuda: it is not a hyperparameter: use --device"},
 		"an unknown device":    {string(good), []string{"--device", "gpu"}, "--device gpu: want auto, cpu, cuda or cuda:N with N the number of a GPU"},
 		"a device for trees":   {string(good), []string{"--device", "cuda"}, "--device cuda: none of the --models lightgbm trains on a GPU"},
@@ -650,8 +650,8 @@ func TestBadInput(t *testing.T) {
 		"no such flag":         {string(good), []string{"--trails", "5"}, "unknown flag: --trails: see attune optimize --help"},
 		"one word too many":    {string(good), []string{"now"}, `unknown command "now" for "attune optimize"`},
 		"a storage of text":    {string(good), []string{"--storage", "air.csv"}, `open study "air-passengers/lightgbm" in air.csv: not a store: it is not a SQLite database`},
-		"a storage of nowhere": {string(good), []string{"--storage", "no/a.db"}, `open study "air-passengers/lightgbm" in no/a.db: bad path: folder no: stat no: no such file or directory: create it first: name another file with --storage`},
-		"a folder as storage":  {string(good), []string{"--storage", "."}, `open study "air-passengers/lightgbm" in .: not a store: it is a folder; name a file in it: name another file with --storage`},
+		"a storage of nowhere": {string(good), []string{"--storage", "no/a.db"}, `open study "air-passengers/lightgbm" in no/a.db: bad path: folder no: no such file or directory: create it, or set --storage to another file`},
+		"a folder as storage":  {string(good), []string{"--storage", "."}, `open study "air-passengers/lightgbm" in .: not a store: it is a folder: set --storage to the path of a file`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -669,7 +669,7 @@ func TestBadInput(t *testing.T) {
 		args []string
 		want string
 	}{
-		"an unknown hyperparameter": {[]string{"--fixed", "num_leves=3"}, "--fixed num_leves=3 for lightgbm: lightgbm: lightgbm has no num_leves: it has alpha, "},
+		"an unknown hyperparameter": {[]string{"--fixed", "num_leves=3"}, "--fixed num_leves=3 for lightgbm: lightgbm: there is no num_leves: there are alpha, "},
 		"a window beyond the data":  {[]string{"--models", "nlinear,lstm", "--fixed", "lstm.window=200"}, "--fixed window=200 for lstm: lstm: fit: too few rows: a window of 200 and a horizon of 12 need 212 steps of one series: the longest has 72: take a shorter window, or lower --horizon, --windows or --test"},
 		"few rows for a network":    {[]string{"--models", "nlinear", "--windows", "18"}, "air.csv: nlinear: fit: too few rows: a window of 7 and a horizon of 12 need 19 steps of one series: the longest has 18: take a shorter window, or lower --horizon, --windows or --test"},
 		"no such device":            {[]string{"--models", "lightgbm,lstm", "--device", "cuda:9999"}, "--device cuda:9999: lstm: fit: the device cannot be used: "},

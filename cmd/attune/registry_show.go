@@ -242,7 +242,7 @@ func verifyCommand(dir *string) *cobra.Command {
 				return err
 			}
 			for _, d := range damage {
-				fmt.Fprintln(cmd.OutOrStdout(), plain(d.Error()))
+				fmt.Fprintln(cmd.OutOrStdout(), plain(d))
 			}
 			if n := len(damage); n > 0 {
 				return fmt.Errorf("--registry %s: %d files are damaged", *dir, n)

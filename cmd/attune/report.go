@@ -128,7 +128,7 @@ func (r *report) compare(ctx context.Context, threads int) error {
 	}
 	for _, m := range slices.Concat(r.models, r.missing) {
 		if m.sum.Failed > 0 {
-			r.notes = append(r.notes, fmt.Sprintf("%s: %d trials failed, the last with: %s", m.name, m.sum.Failed, plain(m.failure)))
+			r.notes = append(r.notes, fmt.Sprintf("%s: %d trials failed, the last with: %s", m.name, m.sum.Failed, m.failure))
 		}
 		if m.notMade > 0 {
 			r.notes = append(r.notes, m.ranOut())
@@ -138,7 +138,7 @@ func (r *report) compare(ctx context.Context, threads int) error {
 		}
 		for _, err := range []error{m.ended, m.missing} {
 			if err != nil {
-				r.notes = append(r.notes, plain(err.Error()))
+				r.notes = append(r.notes, plain(err))
 			}
 		}
 	}
@@ -147,7 +147,7 @@ func (r *report) compare(ctx context.Context, threads int) error {
 
 // note says what could not be done, and why.
 func (r *report) note(what string, err error) {
-	r.notes = append(r.notes, fmt.Sprintf("%s: %s", what, plain(err.Error())))
+	r.notes = append(r.notes, fmt.Sprintf("%s: %s", what, plain(err)))
 }
 
 // elect fits the best model to all data. A trial whose model cannot be fitted gives way to
@@ -162,7 +162,7 @@ func (r *report) elect(ctx context.Context, threads int) error {
 			return err
 		}
 		if cause, ok := errors.AsType[refitError](err); ok {
-			m.unfit = append(m.unfit, unfit{Trial: m.best.Number, Error: plain(cause.Error())})
+			m.unfit = append(m.unfit, unfit{Trial: m.best.Number, Error: plain(cause)})
 			if at := m.of.work.SetAttr(ctx, unfitKey, m.unfit); at != nil {
 				r.note(m.name, at)
 			}

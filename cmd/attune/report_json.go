@@ -67,7 +67,7 @@ func (r *report) writeJSON(w io.Writer) error {
 			it.Test = scores(m.test)
 		}
 		if err := cmp.Or(m.ended, m.missing); err != nil {
-			it.Error = plain(err.Error())
+			it.Error = plain(err)
 		}
 		if m.of != nil {
 			it.Best = &m.best.Number

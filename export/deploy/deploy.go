@@ -16,7 +16,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"path/filepath"
 	"runtime/debug"
@@ -27,9 +26,12 @@ import (
 	"github.com/attune-hpo/attune/export/registry"
 	"github.com/attune-hpo/attune/export/runtime"
 	"github.com/attune-hpo/attune/export/validate"
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/internal/atomicfile"
 	"github.com/attune-hpo/attune/objective/forecast"
 )
+
+const pkg fault.Package = "deploy"
 
 // ErrFailed reports an export that does not predict what the native model does. The
 // error says in what; the [Result] beside it has the report.
@@ -141,7 +143,7 @@ type export struct {
 func (e export) run(ctx context.Context) (Result, error) {
 	var r Result
 	if e.register != nil && e.register.Registry == nil {
-		return r, errors.New("deploy: a Registration without a Registry: open one with registry.Open")
+		return r, errors.New("a Registration without a Registry: open one with registry.Open")
 	}
 	if err := e.model.Check(); err != nil {
 		return r, err
@@ -156,11 +158,11 @@ func (e export) run(ctx context.Context) (Result, error) {
 	}
 	s, err := runtime.OpenBytes(bytes, e.runtime)
 	if err != nil {
-		return r, fmt.Errorf("deploy: %w", err)
+		return r, pkg.Errorf("%w", err)
 	}
 	defer s.Close()
 	if err := e.check(s, &r); err != nil {
-		return r, fmt.Errorf("deploy: %w", err)
+		return r, pkg.Errorf("%w", err)
 	}
 	if ctx.Err() != nil {
 		return r, context.Cause(ctx)
@@ -187,7 +189,7 @@ func write(file string, data []byte) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("deploy: write %s: %w", file, err)
+		return pkg.Errorf("write %s: %w", file, err)
 	}
 	return nil
 }
@@ -198,7 +200,7 @@ func (e export) failed(r Result, data []byte) (Result, error) {
 	if r.Raw != nil && !r.Raw.Pass {
 		reason = "raw outputs: " + r.Raw.Reason
 	}
-	err := fmt.Errorf("deploy: %w: %s", ErrFailed, reason)
+	err := pkg.Errorf("%w: %s", ErrFailed, reason)
 	if e.keepFailed && e.file != "" {
 		ext := filepath.Ext(e.file)
 		file := strings.TrimSuffix(e.file, ext) + ".failed" + ext
@@ -215,7 +217,7 @@ func (e export) put(ctx context.Context, data []byte) (registry.Version, error) 
 	to := e.register
 	var native bytes.Buffer
 	if err := e.native(&native); err != nil {
-		return registry.Version{}, fmt.Errorf("deploy: %w", err)
+		return registry.Version{}, pkg.Errorf("%w", err)
 	}
 	v, err := to.Registry.Put(ctx, to.Name, registry.Draft{
 		Files: map[string]io.Reader{registry.ONNX: bytes.NewReader(data), registry.Native: &native},
@@ -223,11 +225,11 @@ func (e export) put(ctx context.Context, data []byte) (registry.Version, error) 
 		Meta:  e.meta,
 	})
 	if err != nil {
-		return registry.Version{}, fmt.Errorf("deploy: %w", err)
+		return registry.Version{}, pkg.Errorf("%w", err)
 	}
 	if to.Promote {
 		if err := to.Registry.Promote(ctx, to.Name, v.Number); err != nil {
-			return v, fmt.Errorf("deploy: %w", err)
+			return v, pkg.Errorf("%w", err)
 		}
 	}
 	return v, nil

@@ -57,15 +57,15 @@ func Model(ctx context.Context, m tune.Model, on forecast.Frame, o ForecasterOpt
 	}
 	var err error
 	if e.model, err = onnx.Forecaster(m.Forecaster, options); err != nil {
-		return Result{}, fmt.Errorf("deploy: %s: %w", m.Family, err)
+		return Result{}, pkg.Errorf("%s: %w", m.Family, err)
 	}
 	w, err := validate.NewWindows(ctx, m.Forecaster, on, m.Horizon, cmp.Or(o.Windows, 200))
 	if err != nil {
-		return Result{}, fmt.Errorf("deploy: %w", err)
+		return Result{}, pkg.Errorf("%w", err)
 	}
 	if o.Quantize != "" {
 		if e.model, err = quantize.Quantize(ctx, e.model, quantize.Options{Kind: o.Quantize, Calibration: every(w.Inputs, 2)}); err != nil {
-			return Result{}, fmt.Errorf("deploy: %w", err)
+			return Result{}, pkg.Errorf("%w", err)
 		}
 		e.meta["quantized"] = string(o.Quantize)
 	}
@@ -156,11 +156,11 @@ func Open(file string, native forecast.Forecaster, o runtime.Config) (*Forecaste
 		Plan() (forecast.Plan, error)
 	})
 	if !ok {
-		return nil, fmt.Errorf("deploy: open %s: %w: a forecaster of type %T", file, onnx.ErrUnsupported, native)
+		return nil, pkg.Errorf("open %s: %w: a forecaster of type %T", file, onnx.ErrUnsupported, native)
 	}
 	plan, err := planner.Plan()
 	if err != nil {
-		return nil, fmt.Errorf("deploy: open %s: %w", file, err)
+		return nil, pkg.Errorf("open %s: %w", file, err)
 	}
 	f := &Forecaster{native: native, steps: plan.Horizon, counts: counts{log: cmp.Or(o.Log, slog.Default())}}
 	if f.session, err = runtime.Open(file, o); err != nil {
@@ -206,27 +206,27 @@ var errCannot = errors.New("not for the export")
 func (f *Forecaster) run(ctx context.Context, past forecast.Frame, horizon int) (y []float64, steps int, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("deploy: the export panicked: %v", r)
+			err = pkg.Errorf("the export panicked: %v", r)
 		}
 	}()
 	if horizon < 1 || horizon > f.steps {
-		return nil, 0, fmt.Errorf("deploy: %w: a horizon of %d: it has %d", errCannot, horizon, f.steps)
+		return nil, 0, pkg.Errorf("%w: a horizon of %d: it has %d", errCannot, horizon, f.steps)
 	}
 	in, err := onnx.ForecastInputs(f.native, past)
 	if err != nil {
-		return nil, 0, fmt.Errorf("deploy: %w: %w", errCannot, err)
+		return nil, 0, pkg.Errorf("%w: %w", errCannot, err)
 	}
 	if y, err = forecasts(ctx, f.session, in); err != nil {
 		return nil, 0, err
 	}
 	steps = len(y) / len(past)
 	if steps != f.steps {
-		return nil, 0, fmt.Errorf("deploy: %w: it forecasts %d steps, and the native one %d", runtime.ErrModel, steps, f.steps)
+		return nil, 0, pkg.Errorf("%w: it forecasts %d steps, and the native one %d", runtime.ErrModel, steps, f.steps)
 	}
 	for i := range past {
 		for _, v := range y[i*steps:][:horizon] {
 			if v != v {
-				return nil, 0, fmt.Errorf("deploy: %w: the forecast of series %q is NaN", errCannot, past[i].ID)
+				return nil, 0, pkg.Errorf("%w: the forecast of series %q is NaN", errCannot, past[i].ID)
 			}
 		}
 	}

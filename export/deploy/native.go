@@ -39,7 +39,7 @@ func fingerprint(save func(io.Writer) error) (string, error) {
 // reads or saves these otherwise.
 func Match(meta map[string]string, save func(io.Writer) error) error {
 	if err := match(meta, save); err != nil {
-		return fmt.Errorf("deploy: match: %w", err)
+		return pkg.Errorf("match: %w", err)
 	}
 	return nil
 }
@@ -64,7 +64,7 @@ func match(meta map[string]string, save func(io.Writer) error) error {
 // belongs matches a file that is opened; that of a model that cannot be saved may be any.
 func belongs(file string, s *runtime.Session, save func(io.Writer) error) error {
 	if err := match(s.Metadata(), save); errors.Is(err, ErrMismatch) {
-		return fmt.Errorf("deploy: open %s: %w", file, err)
+		return pkg.Errorf("open %s: %w", file, err)
 	}
 	return nil
 }

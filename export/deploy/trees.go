@@ -3,7 +3,6 @@ package deploy
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/attune-hpo/attune/export/onnx"
@@ -26,7 +25,7 @@ import (
 func Trees(ctx context.Context, m *tree.Model, rows []float64, o TreesOptions) (Result, error) {
 	native, err := tree.NewPredictor(m)
 	if err != nil {
-		return Result{}, fmt.Errorf("deploy: %w", err)
+		return Result{}, pkg.Errorf("%w", err)
 	}
 	export := export{file: o.File, keepFailed: o.KeepFailed, register: o.Register, runtime: o.Runtime,
 		native: func(w io.Writer) error { return tree.Write(w, m) }, note: o.Info.Doc, meta: map[string]string{}}
@@ -98,11 +97,11 @@ func compareRaw(m *tree.Model, native *tree.Predictor, options onnx.TreesOptions
 // may refuse older files, see [Match]: export them anew.
 func OpenTrees(file string, m *tree.Model, o runtime.Config) (*runtime.Fallback, error) {
 	if m == nil {
-		return nil, errors.New("deploy: open trees: there is no native model")
+		return nil, errors.New("open trees: there is no native model")
 	}
 	native, err := tree.NewPredictor(m)
 	if err != nil {
-		return nil, fmt.Errorf("deploy: open trees: %w", err)
+		return nil, pkg.Errorf("open trees: %w", err)
 	}
 	f := runtime.OpenFallback(file, o, runtime.PredictorConfig{Width: len(m.Features)}, native)
 	if p, ok := f.Primary.(*runtime.Predictor); ok {

@@ -57,7 +57,7 @@ func (b *Builder) Err() error { return b.err }
 
 func (b *Builder) fail(format string, args ...any) {
 	if b.err == nil {
-		b.err = fmt.Errorf("onnx: build: "+format, args...)
+		b.err = pkg.Errorf("build: "+format, args...)
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 //   - attributes and metadata that are there twice, and texts that are not UTF-8.
 func (m *Model) Check() error {
 	if err := m.check(); err != nil {
-		return fmt.Errorf("onnx: check: %w: %w", ErrInvalid, err)
+		return pkg.Errorf("check: %w: %w", ErrInvalid, err)
 	}
 	return nil
 }

@@ -87,9 +87,9 @@ func Decode(b []byte) (*Model, error) {
 	case err == nil:
 		return m, nil
 	case errors.Is(err, ErrUnsupported):
-		return nil, fmt.Errorf("onnx: decode: %w", err)
+		return nil, pkg.Errorf("decode: %w", err)
 	}
-	return nil, fmt.Errorf("onnx: decode: %w: %w", ErrFormat, err)
+	return nil, pkg.Errorf("decode: %w: %w", ErrFormat, err)
 }
 
 func decode(b []byte) (*Model, error) {

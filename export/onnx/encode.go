@@ -82,7 +82,7 @@ func (m *Model) Encode() ([]byte, error) {
 	var err error
 	e.message(7, func() { err = e.graph(&m.Graph) })
 	if err != nil {
-		return nil, fmt.Errorf("onnx: encode: %w", err)
+		return nil, pkg.Errorf("encode: %w", err)
 	}
 	for _, o := range m.Opsets {
 		e.message(8, func() {
@@ -97,7 +97,7 @@ func (m *Model) Encode() ([]byte, error) {
 		})
 	}
 	if len(e.b) > MaxSize {
-		return nil, fmt.Errorf("onnx: encode: %w: %d bytes, at most %d", ErrUnsupported, len(e.b), MaxSize)
+		return nil, pkg.Errorf("encode: %w: %d bytes, at most %d", ErrUnsupported, len(e.b), MaxSize)
 	}
 	return e.b, nil
 }

@@ -66,7 +66,7 @@ func Forecaster(t forecast.Forecaster, o ForecasterOptions) (*Model, error) {
 		n, err = networkOf(t)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("onnx: forecaster: %w", err)
+		return nil, pkg.Errorf("forecaster: %w", err)
 	}
 	if n != nil {
 		o.Form, plan = Compatible, n.Plan
@@ -559,7 +559,7 @@ func ForecastInputs(t forecast.Forecaster, past forecast.Frame) (tensor.List, er
 		err = past.Validate()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("onnx: forecast inputs: %w", err)
+		return nil, pkg.Errorf("forecast inputs: %w", err)
 	}
 	if t, ok := t.(interface {
 		WithCalendar(forecast.Frame) forecast.Frame
@@ -584,7 +584,7 @@ func ForecastInputs(t forecast.Forecaster, past forecast.Frame) (tensor.List, er
 		n := s.Len()
 		same := func(c forecast.Column, name string) bool { return c.Name == name }
 		if s.Freq != p.Freq || !slices.EqualFunc(s.Past, p.Past, same) || !slices.EqualFunc(s.Known, p.Known, same) {
-			return nil, fmt.Errorf("onnx: forecast inputs: series %q: %w: not as in training: frequency %v, past columns %q, known in advance %q",
+			return nil, pkg.Errorf("forecast inputs: series %q: %w: not as in training: frequency %v, past columns %q, known in advance %q",
 				s.ID, ErrInvalid, p.Freq, p.Past, p.Known)
 		}
 		window = part(window, s.Y, n-r.window, r.window)
@@ -601,7 +601,7 @@ func ForecastInputs(t forecast.Forecaster, past forecast.Frame) (tensor.List, er
 					case at < len(c.Values):
 						known = part(known, c.Values, at, 1)
 					case at < n+ahead:
-						return nil, fmt.Errorf("onnx: forecast inputs: series %q: %w: column %q is known %d of %d steps ahead",
+						return nil, pkg.Errorf("forecast inputs: series %q: %w: column %q is known %d of %d steps ahead",
 							s.ID, ErrInvalid, c.Name, len(c.Values)-n, ahead)
 					default:
 						known = append(known, math.NaN())
@@ -617,7 +617,7 @@ func ForecastInputs(t forecast.Forecaster, past forecast.Frame) (tensor.List, er
 		if asksSeries(p) {
 			i := slices.Index(p.Series, s.ID)
 			if i < 0 {
-				return nil, fmt.Errorf("onnx: forecast inputs: %w: series %q, which training had not", ErrUnsupported, s.ID)
+				return nil, pkg.Errorf("forecast inputs: %w: series %q, which training had not", ErrUnsupported, s.ID)
 			}
 			series = append(series, int64(i))
 		}

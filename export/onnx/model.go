@@ -8,8 +8,11 @@ import (
 	"math"
 	"slices"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/internal/atomicfile"
 )
+
+const pkg fault.Package = "onnx"
 
 var (
 	// ErrFormat reports bytes that are no ONNX model.
@@ -297,10 +300,10 @@ func dataType[T Element]() DataType {
 // are not of type T or not as many as the dimensions say.
 func Values[T Element](t Tensor) ([]T, error) {
 	if want := dataType[T](); t.Type != want {
-		return nil, fmt.Errorf("onnx: tensor %q: %w: elements are %v, not %v", t.Name, ErrInvalid, t.Type, want)
+		return nil, pkg.Errorf("tensor %q: %w: elements are %v, not %v", t.Name, ErrInvalid, t.Type, want)
 	}
 	if err := t.check(); err != nil {
-		return nil, fmt.Errorf("onnx: tensor %q: %w: %w", t.Name, ErrInvalid, err)
+		return nil, pkg.Errorf("tensor %q: %w: %w", t.Name, ErrInvalid, err)
 	}
 	out := make([]T, len(t.Raw)/t.Type.size())
 	switch v := any(out).(type) {
@@ -371,7 +374,7 @@ func (m *Model) Write(w io.Writer) error {
 		return err
 	}
 	if _, err := w.Write(b); err != nil {
-		return fmt.Errorf("onnx: write: %w", err)
+		return pkg.Errorf("write: %w", err)
 	}
 	return nil
 }
@@ -383,7 +386,7 @@ func (m *Model) WriteFile(name string) error {
 		return err
 	}
 	if err := atomicfile.Write(name, m.Write); err != nil {
-		return fmt.Errorf("onnx: write: %w", err)
+		return pkg.Errorf("write: %w", err)
 	}
 	return nil
 }
@@ -392,7 +395,7 @@ func (m *Model) WriteFile(name string) error {
 func Read(r io.Reader) (*Model, error) {
 	b, err := io.ReadAll(io.LimitReader(r, MaxSize+1))
 	if err != nil {
-		return nil, fmt.Errorf("onnx: read: %w", err)
+		return nil, pkg.Errorf("read: %w", err)
 	}
 	return Decode(b)
 }

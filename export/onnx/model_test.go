@@ -246,7 +246,7 @@ func TestTreesRefuses(t *testing.T) {
 		err  error
 		want string
 	}{
-		{"invalid", &tree.Model{}, onnx.TreesOptions{}, tree.ErrInvalid, "onnx: trees: tree: invalid model: 0 outputs"},
+		{"invalid", &tree.Model{}, onnx.TreesOptions{}, tree.ErrInvalid, "onnx: trees: invalid model: 0 outputs"},
 		{"no features", empty, onnx.TreesOptions{}, onnx.ErrUnsupported, "onnx: build: trees: unsupported: a model without features"},
 		{"leaf above float32", big, onnx.TreesOptions{Form: onnx.Compatible}, onnx.ErrUnsupported, "use the form exact"},
 		{"deep", deep, onnx.TreesOptions{Form: onnx.Compatible}, onnx.ErrUnsupported, "tree 0 is 6000 nodes deep"},

@@ -2,7 +2,6 @@ package onnx
 
 import (
 	"encoding/json"
-	"fmt"
 	"math"
 	"math/bits"
 	"slices"
@@ -45,10 +44,10 @@ type TreesOptions struct {
 // has members, values of leaves out of float32's range and more than 2^24 linear leaves.
 func Trees(m *tree.Model, o TreesOptions) (*Model, error) {
 	if err := m.Validate(); err != nil {
-		return nil, fmt.Errorf("onnx: trees: %w", err)
+		return nil, pkg.Errorf("trees: %w", err)
 	}
 	if len(o.Units) > 0 && len(o.Units) != len(m.Features) {
-		return nil, fmt.Errorf("onnx: trees: %w: %d units for %d features", ErrInvalid, len(o.Units), len(m.Features))
+		return nil, pkg.Errorf("trees: %w: %d units for %d features", ErrInvalid, len(o.Units), len(m.Features))
 	}
 	b := NewBuilder(o.Form)
 	typ := Float64

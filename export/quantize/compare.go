@@ -27,7 +27,7 @@ func Compare(w *validate.Windows, g validate.Gate, run func(tensor.List) ([]floa
 	var worst validate.Report
 	rows, err := w.Inputs.Rows()
 	if err != nil {
-		return worst, fmt.Errorf("quantize: compare: %w", err)
+		return worst, pkg.Errorf("compare: %w", err)
 	}
 	last := 0
 	for _, size := range []int{1, 8, rows} {

@@ -10,7 +10,10 @@ import (
 
 	"github.com/attune-hpo/attune/export/onnx"
 	"github.com/attune-hpo/attune/export/tensor"
+	"github.com/attune-hpo/attune/fault"
 )
+
+const pkg fault.Package = "quantize"
 
 var (
 	// ErrConfig reports options that do not fit, or not the model.
@@ -73,7 +76,7 @@ func Quantize(ctx context.Context, m *onnx.Model, o Options) (*onnx.Model, error
 		err = fmt.Errorf("%w: no weights of float32 have %d elements", ErrNothing, Least)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("quantize: %w", err)
+		return nil, pkg.Errorf("%w", err)
 	}
 	return e.model()
 }
@@ -189,7 +192,7 @@ func (e *editor) model() (*onnx.Model, error) {
 		m.Opsets = append(slices.Clone(m.Opsets), onnx.Opset{Domain: onnx.Microsoft, Version: 1})
 	}
 	if err := m.Check(); err != nil {
-		return nil, fmt.Errorf("quantize: %w", err)
+		return nil, pkg.Errorf("%w", err)
 	}
 	return &m, nil
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/internal/atomicfile"
 )
 
@@ -152,7 +153,7 @@ func (r *Registry) Rollback(ctx context.Context, name string) (Version, error) {
 			}
 			return err
 		}
-		return fmt.Errorf("there is no version before: %w", ErrNotExist)
+		return fault.Mark(errors.New("no version was live before"), ErrNotExist)
 	})
 	if err != nil {
 		return Version{}, failed("roll back", name, 0, err)

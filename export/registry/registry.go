@@ -43,8 +43,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/internal/atomicfile"
 )
+
+const pkg fault.Package = "registry"
 
 // Names of files by convention; a version may have others, and need have none of these.
 const (
@@ -91,7 +94,7 @@ func Open(dir string) (*Registry, error) {
 		err = os.MkdirAll(abs, 0o755)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("registry: open: %w", err)
+		return nil, pkg.Errorf("open: %w", err)
 	}
 	return &Registry{abs}, nil
 }
@@ -112,7 +115,7 @@ func failed(op, name string, number int, err error) error {
 	if number != 0 {
 		name += "/" + strconv.Itoa(number)
 	}
-	return fmt.Errorf("registry: %s %s: %w", op, name, err)
+	return pkg.Errorf("%s %s: %w", op, name, err)
 }
 
 // Put adds a version and returns it; it is not live yet. Its number is one more than

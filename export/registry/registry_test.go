@@ -152,7 +152,7 @@ func TestVersions(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, a, back, "2 was deleted")
 	_, err = r.Rollback(ctx, "demand")
-	require.ErrorContains(t, err, "registry: roll back demand: there is no version before")
+	require.ErrorContains(t, err, "registry: roll back demand: no version was live before")
 	live, err := r.Live("demand")
 	require.NoError(t, err)
 	require.Equal(t, a, live)

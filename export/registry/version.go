@@ -56,7 +56,7 @@ func (r *Registry) numbers(name string) ([]int, error) {
 func (r *Registry) Names() ([]string, error) {
 	entries, err := os.ReadDir(r.dir)
 	if err != nil {
-		return nil, fmt.Errorf("registry: names: %w", err)
+		return nil, pkg.Errorf("names: %w", err)
 	}
 	var out []string
 	for _, e := range entries {

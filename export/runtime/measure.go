@@ -90,11 +90,11 @@ func (m Measurement) Run(ctx context.Context, subjects ...Subject) (Report, erro
 	largest := slices.Max(append([]int{0}, m.Batches...))
 	switch {
 	case m.Width < 1 || len(m.Rows) == 0 || len(m.Rows)%m.Width != 0:
-		return Report{}, fmt.Errorf("runtime: measure: %w: %d values in rows of %d", ErrInput, len(m.Rows), m.Width)
+		return Report{}, pkg.Errorf("measure: %w: %d values in rows of %d", ErrInput, len(m.Rows), m.Width)
 	case len(m.Batches) == 0 || slices.Min(m.Batches) < 1:
-		return Report{}, fmt.Errorf("runtime: measure: %w: batches %v", ErrInput, m.Batches)
+		return Report{}, pkg.Errorf("measure: %w: batches %v", ErrInput, m.Batches)
 	case m.Outputs < 1 || m.Opens < 1 || m.Time < 0:
-		return Report{}, fmt.Errorf("runtime: measure: %w: %d outputs, %d opens, %v", ErrInput, m.Outputs, m.Opens, m.Time)
+		return Report{}, pkg.Errorf("measure: %w: %d outputs, %d opens, %v", ErrInput, m.Outputs, m.Opens, m.Time)
 	}
 	for len(m.Rows) < largest*m.Width {
 		m.Rows = append(m.Rows[:len(m.Rows):len(m.Rows)], m.Rows...)
@@ -355,7 +355,7 @@ func (r Report) WriteSVG(w io.Writer) error {
 		}
 	}
 	if lowX > highX {
-		return fmt.Errorf("runtime: plot: %w: nothing was measured", ErrInput)
+		return pkg.Errorf("plot: %w: nothing was measured", ErrInput)
 	}
 	lowY, highY = math.Floor(lowY), math.Max(math.Ceil(highY), math.Floor(lowY)+1)
 	if lowX == highX {

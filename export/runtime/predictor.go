@@ -80,10 +80,10 @@ func openPredictor(path string, c Config, p PredictorConfig) (*Predictor, error)
 // Closing the session closes the predictor, and the other way round.
 func NewPredictor(s *Session, c PredictorConfig) (*Predictor, error) {
 	fail := func(format string, args ...any) (*Predictor, error) {
-		return nil, fmt.Errorf("runtime: predictor of %s: %w: %w", s.name, ErrModel, fmt.Errorf(format, args...))
+		return nil, pkg.Errorf("predictor of %s: %w: %w", s.name, ErrModel, fmt.Errorf(format, args...))
 	}
 	if c.Width < 0 || c.Batch < 0 {
-		return nil, fmt.Errorf("runtime: predictor of %s: width %d and batch %d: want 0 or more", s.name, c.Width, c.Batch)
+		return nil, pkg.Errorf("predictor of %s: width %d and batch %d: want 0 or more", s.name, c.Width, c.Batch)
 	}
 	if len(s.inputs) != 1 {
 		return fail("it has %d inputs, want one: run it as a session", len(s.inputs))
@@ -217,7 +217,7 @@ func (p *Predictor) Predict(rows, out []float64) error {
 func (p *Predictor) PredictContext(ctx context.Context, rows, out []float64) error {
 	n := len(out) / p.outputs
 	if len(out)%p.outputs != 0 || len(rows) != n*p.width {
-		return fmt.Errorf("runtime: predict: %w: %d values in and %d out: want %d in and %d out a row", ErrInput, len(rows), len(out), p.width, p.outputs)
+		return pkg.Errorf("predict: %w: %d values in and %d out: want %d in and %d out a row", ErrInput, len(rows), len(out), p.width, p.outputs)
 	}
 	s := p.session
 	s.mu.RLock()

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"math"
@@ -26,7 +25,7 @@ func (f Func) Predict(rows, out []float64) error { return f(rows, out) }
 func predict(m Model, rows, out []float64) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("runtime: predict: %T panicked: %v", m, r)
+			err = pkg.Errorf("predict: %T panicked: %v", m, r)
 		}
 	}()
 	return m.Predict(rows, out)
@@ -93,7 +92,7 @@ func (f *Fallback) Predict(rows, out []float64) error {
 			return err
 		}
 	} else if err == nil {
-		err = errors.New("runtime: fallback: there is no primary model")
+		err = errors.New("fallback: there is no primary model")
 	}
 	n := f.fallbacks.Add(1)
 	f.mu.Lock()

@@ -16,8 +16,11 @@ import (
 	"sync"
 
 	"github.com/attune-hpo/attune/export/tensor"
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/internal/onnxsetup"
 )
+
+const pkg fault.Package = "runtime"
 
 var (
 	// ErrNoLibrary reports that there is no library of ONNX Runtime; the error says
@@ -145,7 +148,7 @@ type Session struct {
 func Open(path string, c Config) (*Session, error) {
 	model, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("runtime: open %s: %w", path, unwrapPath(err))
+		return nil, pkg.Errorf("open %s: %w", path, unwrapPath(err))
 	}
 	return open(path, model, c)
 }
@@ -164,7 +167,7 @@ func unwrapPath(err error) error {
 func OpenBytes(model []byte, c Config) (*Session, error) { return open("model", model, c) }
 
 func open(name string, model []byte, c Config) (*Session, error) {
-	fail := func(err error) (*Session, error) { return nil, fmt.Errorf("runtime: open %s: %w", name, err) }
+	fail := func(err error) (*Session, error) { return nil, pkg.Errorf("open %s: %w", name, err) }
 	if c.Threads < -1 || c.InterThreads < -1 {
 		return fail(fmt.Errorf("%d and %d threads: want -1 or more", c.Threads, c.InterThreads))
 	}
@@ -192,7 +195,7 @@ func open(name string, model []byte, c Config) (*Session, error) {
 		return fail(fmt.Errorf("%w: none of its outputs is a tensor of float32, float64 or int64", ErrModel))
 	}
 	if _, err := Load(c.Library); err != nil {
-		return nil, fmt.Errorf("runtime: open %s: %w", name, err)
+		return nil, pkg.Errorf("open %s: %w", name, err)
 	}
 	s.provider, s.reason = choose(c)
 	s.engine, err = newEngine(model, names(s.inputs), names(s.returned), c, s.provider)
@@ -322,7 +325,7 @@ func (s *Session) excess(inputs tensor.List) error {
 	return nil // more inputs than known names: one of the two was returned
 }
 
-func (s *Session) failed(err error) error { return fmt.Errorf("runtime: run %s: %w", s.name, err) }
+func (s *Session) failed(err error) error { return pkg.Errorf("run %s: %w", s.name, err) }
 
 func check(t tensor.Tensor, info Info) error {
 	kind, _ := t.Kind()

@@ -15,7 +15,11 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/attune-hpo/attune/fault"
 )
+
+const pkg fault.Package = "validate"
 
 // ErrInput reports rows that cannot be compared: none, or of sizes that do not fit.
 var ErrInput = errors.New("wrong input")
@@ -60,11 +64,11 @@ func (g Gate) defaults() (Gate, error) {
 	}
 	switch {
 	case !(g.RTol >= 0 && g.ATol >= 0) || math.IsInf(g.RTol+g.ATol, 0):
-		return g, fmt.Errorf("validate: %w: tolerances %v and %v: want finite numbers of at least 0", ErrInput, g.RTol, g.ATol)
+		return g, pkg.Errorf("%w: tolerances %v and %v: want finite numbers of at least 0", ErrInput, g.RTol, g.ATol)
 	case !(g.Beyond >= 0 && g.Beyond < 1):
-		return g, fmt.Errorf("validate: %w: a share of %v beyond the tolerance: want [0, 1)", ErrInput, g.Beyond)
+		return g, pkg.Errorf("%w: a share of %v beyond the tolerance: want [0, 1)", ErrInput, g.Beyond)
 	case !(g.Correlation >= -1 && g.Correlation <= 1):
-		return g, fmt.Errorf("validate: %w: a correlation of %v: want [-1, 1]", ErrInput, g.Correlation)
+		return g, pkg.Errorf("%w: a correlation of %v: want [-1, 1]", ErrInput, g.Correlation)
 	}
 	return g, nil
 }
@@ -88,10 +92,10 @@ func (g Gate) Compare(native, exported Model, rows Rows) (Report, error) {
 	}
 	want, got := make([]float64, n*rows.outputs()), make([]float64, n*rows.outputs())
 	if err := native.Predict(rows.Values, want); err != nil {
-		return Report{}, fmt.Errorf("validate: native model: %w", err)
+		return Report{}, pkg.Errorf("native model: %w", err)
 	}
 	if err := exported.Predict(rows.Values, got); err != nil {
-		return Report{}, fmt.Errorf("validate: exported model: %w", err)
+		return Report{}, pkg.Errorf("exported model: %w", err)
 	}
 	return g.Values(want, got, rows)
 }
@@ -101,7 +105,7 @@ func (r Rows) outputs() int { return max(r.Outputs, 1) }
 // count returns how many rows there are.
 func (r Rows) count() (int, error) {
 	if r.Width < 1 || len(r.Values) == 0 || len(r.Values)%r.Width != 0 || r.Outputs < 0 {
-		return 0, fmt.Errorf("validate: %w: %d values in rows of %d: there is nothing to compare", ErrInput, len(r.Values), r.Width)
+		return 0, pkg.Errorf("%w: %d values in rows of %d: there is nothing to compare", ErrInput, len(r.Values), r.Width)
 	}
 	return len(r.Values) / r.Width, nil
 }
@@ -117,7 +121,7 @@ func (g Gate) Values(native, exported []float64, rows Rows) (Report, error) {
 		return Report{}, err
 	}
 	if len(native) != n*rows.outputs() || len(exported) != len(native) {
-		return Report{}, fmt.Errorf("validate: %w: %d and %d predictions of %d rows with %d outputs", ErrInput, len(native), len(exported), n, rows.outputs())
+		return Report{}, pkg.Errorf("%w: %d and %d predictions of %d rows with %d outputs", ErrInput, len(native), len(exported), n, rows.outputs())
 	}
 	r := Report{Gate: g, Rows: n, Outputs: rows.outputs(), MaxRelative: math.NaN(), MeanRelative: math.NaN()}
 	worst, excess := -1, 0.0

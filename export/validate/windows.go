@@ -46,7 +46,7 @@ func NewWindows(ctx context.Context, f forecast.Forecaster, on forecast.Frame, h
 		}
 	}
 	if len(inputs) == 0 {
-		return nil, fmt.Errorf("validate: windows: %w: there is no window to forecast from: %w", ErrInput, why)
+		return nil, pkg.Errorf("windows: %w: there is no window to forecast from: %w", ErrInput, why)
 	}
 	var err error
 	w.Inputs, err = tensor.Join(inputs...)

@@ -18,8 +18,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/internal/atomicfile"
 )
+
+const pkg fault.Package = "onnxsetup"
 
 // Env is the environment variable that names a library to load.
 const Env = "ONNXRUNTIME_SHARED_LIBRARY_PATH"
@@ -45,7 +48,7 @@ func Find(explicit string) (string, error) {
 			continue
 		}
 		if err := Check(named.file); err != nil {
-			return "", fmt.Errorf("onnxsetup: find: %s: %w", named.by, err)
+			return "", pkg.Errorf("find: %s: %w", named.by, err)
 		}
 		return filepath.Abs(named.file)
 	}
@@ -82,9 +85,9 @@ func Find(explicit string) (string, error) {
 		}
 	}
 	if passed != nil {
-		return "", fmt.Errorf("onnxsetup: find: %w (passed over: %s)", ErrMissing, strings.Join(passed, "; "))
+		return "", pkg.Errorf("find: %w (passed over: %s)", ErrMissing, strings.Join(passed, "; "))
 	}
-	return "", fmt.Errorf("onnxsetup: find: %w", ErrMissing)
+	return "", pkg.Errorf("find: %w", ErrMissing)
 }
 
 // CacheDir returns the folder that [Setup] puts the library into:
@@ -93,7 +96,7 @@ func Find(explicit string) (string, error) {
 func CacheDir() (string, error) {
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("onnxsetup: cache: %w", err)
+		return "", pkg.Errorf("cache: %w", err)
 	}
 	return filepath.Join(dir, "attune", "onnxruntime", Version), nil
 }

@@ -50,7 +50,7 @@ func Setup(ctx context.Context) (string, error) {
 			break
 		}
 	}
-	return "", fmt.Errorf("onnxsetup: setup: %w; or download %s elsewhere and run `attune setup onnxruntime --from FILE`",
+	return "", pkg.Errorf("setup: %w; or download %s elsewhere and run `attune setup onnxruntime --from FILE`",
 		errors.Join(failed...), b.sources[0].archiveName())
 }
 
@@ -65,7 +65,7 @@ func From(from string) (string, error) {
 	}
 	err = b.extract(from, file)
 	if err != nil {
-		return "", fmt.Errorf("onnxsetup: from %s: %w", from, err)
+		return "", pkg.Errorf("from %s: %w", from, err)
 	}
 	return file, nil
 }
@@ -74,7 +74,7 @@ func From(from string) (string, error) {
 func target() (build, string, error) {
 	b, ok := builds[platform]
 	if !ok {
-		return b, "", fmt.Errorf("onnxsetup: setup: no build of ONNX Runtime %s for %s is known: build it, and set %s", Version, platform, Env)
+		return b, "", pkg.Errorf("setup: no build of ONNX Runtime %s for %s is known: build it, and set %s", Version, platform, Env)
 	}
 	dir, err := CacheDir()
 	if err != nil {

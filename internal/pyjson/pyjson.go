@@ -19,7 +19,11 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/attune-hpo/attune/fault"
 )
+
+const pkg fault.Package = "pyjson"
 
 // AppendFloat appends x as Python's repr writes it: 1.0, 1e-05, 1e+16, NaN.
 func AppendFloat(dst []byte, x float64) []byte {
@@ -106,7 +110,7 @@ const maxDepth = 200
 
 func appendValue(dst []byte, v reflect.Value, depth int) ([]byte, error) {
 	if depth > maxDepth {
-		return nil, fmt.Errorf("pyjson: more than %d levels deep", maxDepth)
+		return nil, pkg.Errorf("more than %d levels deep", maxDepth)
 	}
 	if !v.IsValid() {
 		return append(dst, "null"...), nil
@@ -181,7 +185,7 @@ func appendValue(dst []byte, v reflect.Value, depth int) ([]byte, error) {
 func appendForeign(dst []byte, v reflect.Value) ([]byte, error) {
 	b, err := json.Marshal(v.Interface())
 	if err != nil {
-		return nil, fmt.Errorf("pyjson: %w", err)
+		return nil, pkg.Errorf("%w", err)
 	}
 	parsed, err := Parse(string(b))
 	if err != nil {
@@ -327,7 +331,7 @@ func Unmarshal(text string, dst any) error {
 	if p, ok := dst.(*float64); ok {
 		x, ok := v.Number()
 		if !ok {
-			return fmt.Errorf("pyjson: %.40q is not a number", text)
+			return pkg.Errorf("%.40q is not a number", text)
 		}
 		*p = x
 		return nil
@@ -336,14 +340,14 @@ func Unmarshal(text string, dst any) error {
 		xs := make([]float64, len(v.List))
 		for i, e := range v.List {
 			if xs[i], ok = e.Number(); !ok {
-				return fmt.Errorf("pyjson: element %d of %.40q is not a number", i, text)
+				return pkg.Errorf("element %d of %.40q is not a number", i, text)
 			}
 		}
 		*p = xs
 		return nil
 	}
 	if err := json.Unmarshal([]byte(text), dst); err != nil {
-		return fmt.Errorf("pyjson: %w", err)
+		return pkg.Errorf("%w", err)
 	}
 	return nil
 }
@@ -380,7 +384,7 @@ func (p *parser) whole() (Value, error) {
 }
 
 func (p *parser) fail(want string) error {
-	return fmt.Errorf("pyjson: byte %d of %.60q: want %s", p.at, p.text, want)
+	return pkg.Errorf("byte %d of %.60q: want %s", p.at, p.text, want)
 }
 
 func (p *parser) space() {

@@ -38,7 +38,7 @@ func NewBacktest(f Frame, s Splits, metrics ...Metric) (*Backtest, error) {
 		metrics = []Metric{MAPE, RMSE, MASE}
 	}
 	if slices.Contains(metrics, Metric{}) {
-		return nil, fmt.Errorf("forecast: backtest: %w: a zero Metric: see ParseMetric", ErrConfig)
+		return nil, pkg.Errorf("backtest: %w: a zero Metric: see ParseMetric", ErrConfig)
 	}
 	s, _ = s.normalize() // which Folds did
 	return &Backtest{frame: f, splits: s, folds: folds, horizon: s.Horizon, gap: s.Gap, freq: f[0].Freq, metrics: slices.Clone(metrics)}, nil
@@ -124,7 +124,7 @@ func (b *Backtest) Run(ctx context.Context, name string, model Forecaster, opts 
 		done = append(done, FoldResult{Origin: fold.Origin, Forecast: forecast, Took: time.Since(begin)})
 		if opts.OnFold != nil {
 			if err := opts.OnFold(b.result(name, done)); err != nil {
-				return Result{}, fmt.Errorf("forecast: backtest %s: fold %d: %w", name, i, err)
+				return Result{}, pkg.Errorf("backtest %s: fold %d: %w", name, i, err)
 			}
 		}
 	}
@@ -132,7 +132,7 @@ func (b *Backtest) Run(ctx context.Context, name string, model Forecaster, opts 
 }
 
 func (b *Backtest) failed(name string, fold int, err error) error {
-	return fmt.Errorf("forecast: backtest %s: fold %d, origin %s: %w", name, fold, stamp(b.folds[fold].Origin), err)
+	return pkg.Errorf("backtest %s: fold %d, origin %s: %w", name, fold, stamp(b.folds[fold].Origin), err)
 }
 
 // result scores the forecasts of the first folds, all but their Scores given.
@@ -179,10 +179,10 @@ func (b *Backtest) scored(i int, next Frame) (Frame, error) {
 	for _, test := range b.folds[i].Test {
 		k := slices.IndexFunc(next, func(s Series) bool { return s.ID == test.ID })
 		if k < 0 {
-			return nil, fmt.Errorf("the forecaster returned nothing for series %q: its last values are missing or too few, or its columns are not known so far ahead", test.ID)
+			return nil, fmt.Errorf("%sthe forecaster returned nothing: the last values are missing or too few, or columns are not known so far ahead", of(test.ID))
 		}
 		if n := next[k].Len(); n < b.gap+b.horizon {
-			return nil, fmt.Errorf("series %q: the forecaster returned %d steps of %d", test.ID, n, b.gap+b.horizon)
+			return nil, fmt.Errorf("%sthe forecaster returned %d steps of %d", of(test.ID), n, b.gap+b.horizon)
 		}
 		out = append(out, next[k].part(b.gap, b.gap+test.Len(), 0))
 	}

@@ -87,16 +87,16 @@ func (b *Baseline) Predict(ctx context.Context, past Frame, horizon int) (Frame,
 			y, err = b.forecast(s, horizon)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("forecast: %s: %w", b.kind, err)
+			return nil, pkg.Errorf("%s: %w", b.kind, err)
 		}
 		next, err := continuation(s, y, "the values are too large: divide the target by a power of ten")
 		if err != nil {
-			return nil, fmt.Errorf("forecast: %s: %w", b.kind, err)
+			return nil, pkg.Errorf("%s: %w", b.kind, err)
 		}
 		out = append(out, next)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("forecast: %s: %w", b.kind, err)
+		return nil, pkg.Errorf("%s: %w", b.kind, err)
 	}
 	return out, nil
 }
@@ -104,7 +104,7 @@ func (b *Baseline) Predict(ctx context.Context, past Frame, horizon int) (Frame,
 func (b *Baseline) forecast(s Series, horizon int) ([]float64, error) {
 	m := b.steps(s.Freq)
 	short := func(want int) error {
-		return fmt.Errorf("series %q: %w: it has %d, of which some may be missing, and %d are needed", s.ID, ErrShort, s.Len(), want)
+		return fmt.Errorf("%s%w: it has %d, some of them perhaps missing, and needs %d", of(s.ID), ErrShort, s.Len(), want)
 	}
 	y := s.Y
 	first, last := 0, len(y)-1
@@ -188,7 +188,7 @@ func (b *Baseline) Save(w io.Writer) error {
 func (b *Baseline) Load(r io.Reader) error {
 	var s savedBaseline
 	if err := json.NewDecoder(r).Decode(&s); err != nil {
-		return fmt.Errorf("forecast: load baseline: %w: %w", ErrFormat, err)
+		return pkg.Errorf("load baseline: %w: %w", ErrFormat, err)
 	}
 	switch s.Kind {
 	case "naive", "seasonal naive", "seasonal naive + drift", "drift", "window mean":
@@ -197,5 +197,5 @@ func (b *Baseline) Load(r io.Reader) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("forecast: load baseline: %w: %+v", ErrFormat, s)
+	return pkg.Errorf("load baseline: %w: %+v", ErrFormat, s)
 }

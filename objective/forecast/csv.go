@@ -66,7 +66,7 @@ type CSV struct {
 func (c CSV) ReadFile(name string) (Frame, error) {
 	f, err := csvfile.ReadFile(name, c.read)
 	if err != nil {
-		return nil, pkg.Errorf("csv: %w", err)
+		return nil, pkg.Errorf("%w", err)
 	}
 	return f, nil
 }
@@ -99,7 +99,7 @@ func (c CSV) read(r io.Reader) (Frame, error) {
 		c.NA = csvfile.NA
 	}
 	if !slices.Contains([]Fill{Refuse, Keep, Carry, Interpolate}, c.Fill) {
-		return nil, &CSVError{Err: fmt.Errorf("%w: Fill %q", ErrConfig, c.Fill)}
+		return nil, &CSVError{Err: fmt.Errorf("%w: Fill is %q: %w", ErrConfig, c.Fill, setFill)}
 	}
 	t := table{CSV: c, series: map[string]*[]row{}}
 	in, err := csvfile.NewReader(r, c.Comma)
@@ -136,7 +136,7 @@ type row struct {
 func (t *table) header(in *csvfile.Reader) (err error) {
 	for _, c := range []struct{ name, role string }{{t.Time, "time"}, {t.Target, "target"}} {
 		if c.name == "" {
-			return &CSVError{Err: fmt.Errorf("%w of the %s is not named", ErrColumn, c.role)}
+			return &CSVError{Err: fmt.Errorf("%w of the %s: it is not named", ErrColumn, c.role)}
 		}
 	}
 	if t.time, err = in.Find(t.Time); err != nil {
@@ -175,7 +175,7 @@ func (t *table) rows(in *csvfile.Reader) error {
 		text := fields[t.time]
 		if t.Layout == "" {
 			if t.Layout = RecognizeLayout(text); t.Layout == "" {
-				return csvfile.At(r.line, t.Time, text, fmt.Errorf("%w in a layout known here: set Layout", ErrTime))
+				return csvfile.At(r.line, t.Time, text, fmt.Errorf("%w in a known layout: %w", ErrTime, setLayout))
 			}
 		}
 		if r.time, err = ParseTime(t.Layout, text, t.Location); err != nil {
@@ -221,7 +221,7 @@ func (t *table) frame() (Frame, error) {
 			case r.time.Equal(last.time):
 				return nil, t.at(r.line, stamp(r.time), id, fmt.Errorf("%w of line %d", ErrDuplicate, last.line))
 			case r.time.Before(last.time):
-				return nil, t.at(r.line, stamp(r.time), id, fmt.Errorf("%w: after %s in line %d: sort the rows, or set Sort", ErrOrder, stamp(last.time), last.line))
+				return nil, t.at(r.line, stamp(r.time), id, fmt.Errorf("%w: after %s in line %d: sort the rows, or %w", ErrOrder, stamp(last.time), last.line, setSort))
 			}
 		}
 	}
@@ -269,10 +269,7 @@ func (t *table) frequency(stamps [][]time.Time) (Frequency, error) {
 }
 
 func (t *table) at(line int, value, id string, err error) error {
-	if id != "" {
-		err = fmt.Errorf("series %q: %w", id, err)
-	}
-	return csvfile.At(line, t.Time, value, err)
+	return csvfile.At(line, t.Time, value, fmt.Errorf("%s%w", of(id), err))
 }
 
 func (t *table) one(id string, rows []row, freq Frequency) (Series, error) {
@@ -282,12 +279,12 @@ func (t *table) one(id string, rows []row, freq Frequency) (Series, error) {
 	for i, r := range rows {
 		n, on := freq.Index(s.Start, r.time)
 		if !on {
-			return s, t.at(r.line, stamp(r.time), id, fmt.Errorf("%w: not on the grid of every %v from %s", ErrFrequency, freq, stamp(s.Start)))
+			return s, t.at(r.line, stamp(r.time), id, fmt.Errorf("%w: it is not one of every %v from %s", ErrFrequency, freq, stamp(s.Start)))
 		}
 		missing := n - len(lines)
 		if missing > 0 && t.Fill == Refuse {
-			return s, t.at(r.line, stamp(r.time), id, fmt.Errorf("%w before it: %s is missing (%d in all, at a frequency of %v): set Fill",
-				ErrGap, stamp(s.Time(len(lines))), missing, freq))
+			return s, t.at(r.line, stamp(r.time), id, fmt.Errorf("%w before it: %s is missing (%d in all, at a frequency of %v): %w",
+				ErrGap, stamp(s.Time(len(lines))), missing, freq, setFill))
 		}
 		if n > maxGrid(len(rows)) {
 			return s, t.at(r.line, stamp(r.time), id, fmt.Errorf("%w of %d rows before it, at a frequency of %v: check the stamp", ErrGap, missing, freq))
@@ -309,7 +306,7 @@ func (t *table) one(id string, rows []row, freq Frequency) (Series, error) {
 			n--
 		}
 		if n == 0 {
-			return s, csvfile.At(rows[0].line, t.Target, "", fmt.Errorf("series %q: %w", id, ErrMissing))
+			return s, csvfile.At(rows[0].line, t.Target, "", fmt.Errorf("%s%w: no row has a target", of(id), ErrMissing))
 		}
 	}
 	for k := range columns {
@@ -318,7 +315,7 @@ func (t *table) one(id string, rows []row, freq Frequency) (Series, error) {
 		}
 		hole := slices.IndexFunc(columns[k], math.IsNaN)
 		if hole >= 0 && t.Fill == Refuse {
-			return s, csvfile.At(lines[hole], t.names[k], "", fmt.Errorf("%w at %s: set Fill", ErrMissing, stamp(s.Time(hole))))
+			return s, csvfile.At(lines[hole], t.names[k], "", fmt.Errorf("%w at %s: %w", ErrMissing, stamp(s.Time(hole)), setFill))
 		}
 		fill(t.Fill, columns[k])
 	}
@@ -330,9 +327,9 @@ func (t *table) one(id string, rows []row, freq Frequency) (Series, error) {
 		s.Known = append(s.Known, Column{t.Known[k], columns[1+len(t.Past)+k]})
 	}
 	if first := slices.IndexFunc(s.Y, func(v float64) bool { return !math.IsNaN(v) }); first < 0 {
-		return s, csvfile.At(rows[0].line, t.Target, "", fmt.Errorf("series %q: %w: no row has a target", id, ErrMissing))
+		return s, csvfile.At(rows[0].line, t.Target, "", fmt.Errorf("%s%w: no row has a target", of(id), ErrMissing))
 	} else if !t.AllowConstant && !slices.ContainsFunc(s.Y, func(v float64) bool { return !math.IsNaN(v) && v != s.Y[first] }) {
-		return s, csvfile.At(0, t.Target, "", fmt.Errorf("series %q: %w, %v: there is nothing to forecast: set AllowConstant if it is meant", id, ErrConstant, s.Y[first]))
+		return s, csvfile.At(0, t.Target, "", fmt.Errorf("%s%w, %v: there is nothing to forecast: %w", of(id), ErrConstant, s.Y[first], allowConstant))
 	}
 	return s, nil
 }

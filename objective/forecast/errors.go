@@ -2,12 +2,33 @@ package forecast
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/internal/csvfile"
 )
 
 const pkg fault.Package = "forecast"
+
+// Ways out that lead through a setting.
+var (
+	setSort       = fault.Hint{Field: "forecast.CSV.Sort", Want: "set %s"}
+	setLayout     = fault.Hint{Field: "forecast.CSV.Layout", Want: "set %s to the way it is written, as in 02/01/2006"}
+	setFreq       = fault.Hint{Field: "forecast.CSV.Freq", Want: "state it with %s"}
+	setFill       = fault.Hint{Field: "forecast.CSV.Fill", Want: "set %s to carry, interpolate or keep"}
+	allowConstant = fault.Hint{Field: "forecast.CSV.AllowConstant", Want: "set %s if it is meant to be"}
+	fewerLags     = fault.Hint{Field: "forecast.Recipe.Lags", Want: "lower %s"}
+	lessHoldout   = fault.Hint{Field: "forecast.FitOptions.Holdout", Want: "lower %s"}
+)
+
+// of names a series in front of what is wrong with it. A frame of one series may have
+// none of a name.
+func of(id string) string {
+	if id == "" {
+		return ""
+	}
+	return fmt.Sprintf("series %q: ", id)
+}
 
 // What can be wrong with data and settings; errors of this package wrap them.
 var (

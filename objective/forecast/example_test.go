@@ -59,7 +59,7 @@ func ExampleCSV() {
 	s := frame[0]
 	fmt.Println(s.ID, s.Freq, s.Y, s.Known[0].Values)
 	// Output:
-	// forecast: csv: line 4: column "day": "2024-01-04": a gap before it: 2024-01-03 is missing (1 in all, at a frequency of day): set Fill
+	// forecast: csv: line 4: column "day": "2024-01-04": a gap before it: 2024-01-03 is missing (1 in all, at a frequency of day): set forecast.CSV.Fill to carry, interpolate or keep
 	// North day [5 6 6 7] [1 0 0 0 1]
 }
 

@@ -1,7 +1,6 @@
 package forecast
 
 import (
-	"fmt"
 	"slices"
 	"time"
 )
@@ -42,7 +41,7 @@ const (
 func (t *Tabular) Plan() (Plan, error) {
 	p := t.prepared
 	if p == nil {
-		return Plan{}, fmt.Errorf("forecast: plan: %w", ErrNotFitted)
+		return Plan{}, pkg.Errorf("plan: %w", ErrNotFitted)
 	}
 	plan := Plan{Features: p.features, Strategy: p.strategy, Horizon: p.horizon, Freq: p.freq, Past: slices.Clone(p.past),
 		Known: slices.Clone(p.known), Series: slices.Clone(p.ids), Names: p.names()}
@@ -75,7 +74,7 @@ type Linear struct {
 // [ErrNotFitted].
 func (m *Ridge) Linear() (Linear, error) {
 	if m.model.Weights == nil {
-		return Linear{}, fmt.Errorf("forecast: ridge: %w", ErrNotFitted)
+		return Linear{}, pkg.Errorf("ridge: %w", ErrNotFitted)
 	}
 	return Linear(m.model), nil
 }

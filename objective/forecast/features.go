@@ -158,7 +158,7 @@ func DefaultFeatures(f Frequency) Features {
 // validate returns f with its defaults, or [ErrConfig].
 func (f Features) validate() (Features, error) {
 	bad := func(format string, args ...any) error {
-		return fmt.Errorf("forecast: features: %w: %s", ErrConfig, fmt.Sprintf(format, args...))
+		return pkg.Errorf("features: %w: %s", ErrConfig, fmt.Sprintf(format, args...))
 	}
 	if f.PastLags == nil {
 		f.PastLags = []int{1}

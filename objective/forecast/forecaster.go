@@ -72,7 +72,7 @@ func (o FitOptions) Iterate(it Iteration) error {
 
 func (o FitOptions) normalize() (FitOptions, error) {
 	if o.Horizon < 0 || o.Holdout < 0 || o.Threads < 0 {
-		return o, fmt.Errorf("%w: a negative number in Horizon %d, Holdout %d, Threads %d", ErrConfig, o.Horizon, o.Holdout, o.Threads)
+		return o, fmt.Errorf("%w: Horizon %d, Holdout %d, Threads %d: none may be negative", ErrConfig, o.Horizon, o.Holdout, o.Threads)
 	}
 	o.Horizon, o.Threads = max(1, o.Horizon), max(1, o.Threads)
 	return o, nil
@@ -84,10 +84,10 @@ func continuation(s Series, values []float64, advice string) (Series, error) {
 	out := Series{ID: s.ID, Start: s.Time(s.Len()), Freq: s.Freq, Y: values}
 	for i, v := range values {
 		if math.IsInf(v, 0) {
-			return out, fmt.Errorf("series %q: the forecast for %s is %v: %s", s.ID, stamp(out.Time(i)), v, advice)
+			return out, fmt.Errorf("%sthe forecast for %s is %v: %s", of(s.ID), stamp(out.Time(i)), v, advice)
 		}
 		if math.IsNaN(v) {
-			return out, fmt.Errorf("series %q: the forecast for %s is %v: %w: values before it are missing, or too few for the transform: fill them (see Fill), or take a shorter difference", s.ID, stamp(out.Time(i)), v, ErrMissing)
+			return out, fmt.Errorf("%sthe forecast for %s is %v: %w: values before it are missing, or too few for the transform: %w, or take a shorter difference", of(s.ID), stamp(out.Time(i)), v, ErrMissing, setFill)
 		}
 	}
 	return out, nil
@@ -95,10 +95,10 @@ func continuation(s Series, values []float64, advice string) (Series, error) {
 
 func checkHorizon(horizon, most int) error {
 	if horizon < 1 {
-		return fmt.Errorf("%w is to be at least 1, not %d", ErrHorizon, horizon)
+		return fmt.Errorf("%w must be at least 1, not %d", ErrHorizon, horizon)
 	}
 	if horizon > most {
-		return fmt.Errorf("%w of %d is more than the %d it was trained for: fit with a longer one, or use the recursive strategy", ErrHorizon, horizon, most)
+		return fmt.Errorf("%w of %d is more than the %d it was trained for: train with a longer one, or use the recursive strategy", ErrHorizon, horizon, most)
 	}
 	return nil
 }

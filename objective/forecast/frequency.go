@@ -124,7 +124,7 @@ func init() {
 func ParseFrequency(s string) (Frequency, error) {
 	m := frequencyText.FindStringSubmatch(s)
 	if m == nil {
-		return Frequency{}, fmt.Errorf("forecast: frequency %q: %w: want, for instance, month, 15 minutes, W or 2 quarters", s, ErrFrequency)
+		return Frequency{}, pkg.Errorf("frequency %q: %w: want, for instance, month, 15 minutes, W or 2 quarters", s, ErrFrequency)
 	}
 	f, ok := frequencyNames[m[2]]
 	if ok && m[1] != "" {
@@ -132,7 +132,7 @@ func ParseFrequency(s string) (Frequency, error) {
 	}
 	f.End = f.End || m[4] != ""
 	if !ok || !f.Valid() {
-		return Frequency{}, fmt.Errorf("forecast: frequency %q: %w: want, for instance, month, 15 minutes, W or 2 quarters", s, ErrFrequency)
+		return Frequency{}, pkg.Errorf("frequency %q: %w: want, for instance, month, 15 minutes, W or 2 quarters", s, ErrFrequency)
 	}
 	return f, nil
 }
@@ -258,7 +258,7 @@ func InferFrequency(stamps ...[]time.Time) (Frequency, error) {
 	var f Frequency
 	switch {
 	case apart.n == 0:
-		return f, fmt.Errorf("forecast: infer the frequency: %w: there is no series of two rows: state it", ErrFrequency)
+		return f, pkg.Errorf("infer the frequency: %w: no series has two rows: %w", ErrFrequency, setFreq)
 	case onDay && (onMonth || onEnd) && months.regular():
 		f = Frequency{N: months.gcd, Unit: Month, End: !onMonth}
 		switch {
@@ -282,8 +282,8 @@ func InferFrequency(stamps ...[]time.Time) (Frequency, error) {
 			}
 		}
 	default:
-		return f, fmt.Errorf("forecast: infer the frequency: %w: the stamps are from %v to %v apart: state the frequency, if there is one",
-			ErrFrequency, length(apart.least), length(apart.most))
+		return f, pkg.Errorf("infer the frequency: %w: the time stamps are from %v to %v apart: if there is one, %w",
+			ErrFrequency, length(apart.least), length(apart.most), setFreq)
 	}
 	return f, nil
 }

@@ -74,8 +74,8 @@ func TestInferFrequencyFails(t *testing.T) {
 		stamps []time.Time
 		says   string
 	}{
-		"one row":   {[]time.Time{day(2020, 1, 1)}, "there is no series of two rows"},
-		"none":      {nil, "there is no series of two rows"},
+		"one row":   {[]time.Time{day(2020, 1, 1)}, "no series has two rows"},
+		"none":      {nil, "no series has two rows"},
 		"irregular": {[]time.Time{day(2020, 1, 1), day(2020, 1, 3), day(2020, 1, 6), day(2020, 1, 8)}, "from 2 days to 3 days apart"},
 		"hours":     {[]time.Time{at(0), at(23), at(47)}, "from 23h to 24h apart"},
 		"minutes":   {[]time.Time{at(0), at(1.5), at(3.75)}, "from 1h30m to 2h15m apart"},

@@ -2,7 +2,6 @@ package forecast
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -163,7 +162,7 @@ func (l *learner) report(step int, r Result) error {
 		return nil
 	}
 	if err := l.opts.OnRound(Round{step, r.Scores}); err != nil {
-		return fmt.Errorf("forecast: backtest %s: %w", l.name, err)
+		return pkg.Errorf("backtest %s: %w", l.name, err)
 	}
 	return nil
 }

@@ -65,7 +65,7 @@ var (
 func Pinball(q float64) Metric {
 	m, ok := metric.Pinball(q)
 	if !ok {
-		panic(fmt.Errorf("forecast: pinball@%v: %w: a quantile is between 0 and 1", q, ErrConfig))
+		panic(pkg.Errorf("pinball@%v: %w: a quantile is between 0 and 1", q, ErrConfig))
 	}
 	return Metric{m}
 }
@@ -80,7 +80,7 @@ func MetricNames() []string { return metric.Names(metrics) }
 func ParseMetric(name string) (Metric, error) {
 	m, err := metric.Parse(name, metrics)
 	if err != nil {
-		return Metric{}, fmt.Errorf("forecast: metric %q: %w: %w", name, ErrConfig, err)
+		return Metric{}, pkg.Errorf("metric %q: %w: %w", name, ErrConfig, err)
 	}
 	return Metric{m}, nil
 }

@@ -125,7 +125,7 @@ func (c *canvas) scale(lines []Line) error {
 		}
 	}
 	if c.low > c.high {
-		return fmt.Errorf("forecast: plot: %w: no values", ErrEmpty)
+		return pkg.Errorf("plot: %w: no values", ErrEmpty)
 	}
 	if c.low == c.high {
 		c.low, c.high = c.low-1, c.high+1

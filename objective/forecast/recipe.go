@@ -104,7 +104,7 @@ func (r Recipe) Fit(train Frame, holdout int) (*Prepared, error) {
 	if f := r.Features; f.Lags == nil && f.Seasonal == nil && f.Rolling == nil && f.Calendar == nil {
 		d := DefaultFeatures(like.Freq)
 		if r.Lags < 0 || r.Lags > 1<<20 {
-			return nil, fmt.Errorf("forecast: recipe: %w: %d lags", ErrConfig, r.Lags)
+			return nil, pkg.Errorf("recipe: %w: %d lags", ErrConfig, r.Lags)
 		}
 		if r.Lags > 0 {
 			d.Lags = d.Lags[:0]
@@ -130,10 +130,7 @@ func (r Recipe) Fit(train Frame, holdout int) (*Prepared, error) {
 	for _, s := range before {
 		f, err := p.transform.Fit(s.Y)
 		if err != nil {
-			if s.ID != "" {
-				err = fmt.Errorf("series %q: %w", s.ID, err)
-			}
-			return nil, fmt.Errorf("forecast: from %s: %w", stamp(s.Start), err)
+			return nil, pkg.Errorf("%sfrom %s: %w", of(s.ID), stamp(s.Start), err)
 		}
 		p.ids, p.fitted = append(p.ids, s.ID), append(p.fitted, f)
 	}
@@ -151,21 +148,21 @@ func (p *Prepared) index() {
 // validate checks what the user, or a file, says.
 func (p *Prepared) validate() (err error) {
 	if !slices.Contains([]Strategy{Direct, Pooled, Joint, Recursive}, p.strategy) {
-		return fmt.Errorf("forecast: strategy %q: %w: want direct, pooled, joint or recursive", p.strategy, ErrConfig)
+		return pkg.Errorf("strategy %q: %w: want direct, pooled, joint or recursive", p.strategy, ErrConfig)
 	}
 	if p.horizon > maxLag {
-		return fmt.Errorf("forecast: %w of %d: %w", ErrHorizon, p.horizon, ErrConfig)
+		return pkg.Errorf("%w of %d: %w", ErrHorizon, p.horizon, ErrConfig)
 	}
 	if p.features, err = p.features.validate(); err != nil {
 		return err
 	}
 	if len(p.names()) == 0 {
-		return fmt.Errorf("forecast: features: %w: there are none", ErrConfig)
+		return pkg.Errorf("features: %w: there are none", ErrConfig)
 	}
 	if p.strategy == Recursive {
 		for _, l := range p.features.PastLags {
 			if len(p.past) > 0 && l < p.horizon {
-				return fmt.Errorf("forecast: lag %d of the columns %s: %w: the recursive strategy would need it %d steps ahead, where it is not known: use another strategy, lags from %d, or no such columns",
+				return pkg.Errorf("lag %d of the columns %s: %w: the recursive strategy would need it %d steps ahead, where it is not known: use another strategy, lags from %d, or no such columns",
 					l, columnList(p.past), ErrConfig, p.horizon, p.horizon)
 			}
 		}
@@ -238,7 +235,7 @@ func (p *Prepared) source(s Series) (*source, Fitted, error) {
 	} else {
 		var err error
 		if f, err = p.transform.Fit(s.Y); err != nil {
-			return nil, nil, fmt.Errorf("forecast: series %q: %w", s.ID, err)
+			return nil, nil, pkg.Errorf("%s%w", of(s.ID), err)
 		}
 		category = categoryUnseen
 	}
@@ -251,11 +248,11 @@ func (p *Prepared) check(f Frame) error {
 		return err
 	}
 	if f[0].Freq != p.freq {
-		return fmt.Errorf("forecast: %w: %v, while training had %v", ErrFrequency, f[0].Freq, p.freq)
+		return pkg.Errorf("%w: %v, but training had %v", ErrFrequency, f[0].Freq, p.freq)
 	}
 	same := func(c Column, name string) bool { return c.Name == name }
 	if !slices.EqualFunc(f[0].Past, p.past, same) || !slices.EqualFunc(f[0].Known, p.known, same) {
-		return fmt.Errorf("forecast: %w: not those of training: past %q, known in advance %q", ErrColumn, p.past, p.known)
+		return pkg.Errorf("%w: not those of training: past %q, known in advance %q", ErrColumn, p.past, p.known)
 	}
 	return nil
 }
@@ -271,7 +268,7 @@ func (p *Prepared) Tables(f Frame, model, holdout int) (train, valid Table, err 
 		return train, valid, err
 	}
 	if model < 0 || model >= p.Models() {
-		return train, valid, fmt.Errorf("forecast: table of model %d: %w: there are %d", model, ErrConfig, p.Models())
+		return train, valid, pkg.Errorf("table of model %d: %w: there are %d", model, ErrConfig, p.Models())
 	}
 	from, to := 1, 1 // the steps that are targets
 	switch p.strategy {
@@ -323,11 +320,19 @@ func (p *Prepared) Tables(f Frame, model, holdout int) (train, valid Table, err 
 			need = least + fitted.Lost() + p.horizon
 		}
 		if i == len(f)-1 && train.X.Rows == 0 {
-			return train, valid, fmt.Errorf("forecast: table: %w: features, transform and horizon need %d rows of one series, and %d more are held out: the longest has %d: take shorter lags, or fewer steps",
-				ErrShort, need, holdout, longest(f))
+			return train, valid, pkg.Errorf("table: %w: features, transform and horizon need %d rows of one series%s: the longest has %d: %w, or %w",
+				ErrShort, need, heldOut(holdout), longest(f), fewerLags, lessHoldout)
 		}
 	}
 	return train, valid, nil
+}
+
+// heldOut says that more is needed than to train on, if it is.
+func heldOut(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", and %d more are held out", n)
 }
 
 func longest(f Frame) int {
@@ -364,7 +369,7 @@ func (p *Prepared) Predict(ctx context.Context, past Frame, horizon int, predict
 		most = maxLag
 	}
 	if err := checkHorizon(horizon, most); err != nil {
-		return nil, fmt.Errorf("forecast: predict: %w", err)
+		return nil, pkg.Errorf("predict: %w", err)
 	}
 	sources, fitted, z := make([]*source, len(past)), make([]Fitted, len(past)), make([][]float64, len(past))
 	for i, s := range past {
@@ -373,8 +378,8 @@ func (p *Prepared) Predict(ctx context.Context, past Frame, horizon int, predict
 			return nil, err
 		}
 		if c, ok := p.unknown(s, horizon); ok {
-			return nil, fmt.Errorf("forecast: predict: series %q: column %q: %w of %d: its values are known %d steps ahead: add rows without a target for the others",
-				s.ID, c.Name, ErrHorizon, horizon, len(c.Values)-s.Len())
+			return nil, pkg.Errorf("predict: %scolumn %q: %w of %d: its values are known only %d steps ahead: add rows without a target for the others",
+				of(s.ID), c.Name, ErrHorizon, horizon, len(c.Values)-s.Len())
 		}
 	}
 	cols := len(p.names())
@@ -402,7 +407,7 @@ func (p *Prepared) Predict(ctx context.Context, past Frame, horizon int, predict
 			err = errors.New("the model returned a matrix of another shape")
 		}
 		if err != nil {
-			return nil, fmt.Errorf("forecast: predict: step %d: %w", h, err)
+			return nil, pkg.Errorf("predict: step %d: %w", h, err)
 		}
 		for i := range past {
 			z[i] = append(z[i], y.Row(i)[:min(outputs, horizon)]...)
@@ -436,7 +441,7 @@ func restore(past Frame, fitted []Fitted, z [][]float64) (Frame, error) {
 		next, err := continuation(s, fitted[i].Invert(s.Y, z[i]),
 			"the model diverged, or the transform cannot be undone so far out: take a lower learning rate, or another transform")
 		if err != nil {
-			return nil, fmt.Errorf("forecast: predict: %w", err)
+			return nil, pkg.Errorf("predict: %w", err)
 		}
 		out = append(out, next)
 	}
@@ -487,7 +492,7 @@ func (p *Prepared) next(f Frame, model int) Table {
 // the one model predicts for them.
 func (p *Prepared) join(rows Table, horizon int, y Matrix) (Frame, error) {
 	if len(y.Data) != y.Rows*y.Cols || y.Rows != rows.X.Rows {
-		return nil, fmt.Errorf("forecast: predict: %d predictions for %d rows", y.Rows, rows.X.Rows)
+		return nil, pkg.Errorf("predict: %d predictions for %d rows", y.Rows, rows.X.Rows)
 	}
 	var past Frame
 	var fitted []Fitted

@@ -75,7 +75,7 @@ func TestFeaturesAreRefused(t *testing.T) {
 	require.NoError(t, err)
 	_, _, err = p.Tables(Frame{s}, 1, 0)
 	require.ErrorIs(t, err, ErrShort)
-	assert.ErrorContains(t, err, "need 31 rows of one series, and 0 more are held out: the longest has 30")
+	assert.ErrorContains(t, err, "need 31 rows of one series: the longest has 30")
 }
 
 func TestTransformsAreUndone(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"math"
 	"slices"
@@ -35,10 +34,10 @@ func (m *Ridge) Fit(ctx context.Context, train, _ Table, opts RegressorOptions) 
 	x, y := train.X, train.Y
 	n, p := x.Rows, x.Cols
 	if n == 0 {
-		return fmt.Errorf("forecast: ridge: %w", ErrShort)
+		return pkg.Errorf("ridge: %w", ErrShort)
 	}
 	if !(m.Lambda >= 0) || math.IsInf(m.Lambda, 1) {
-		return fmt.Errorf("forecast: ridge: %w: lambda %v", ErrConfig, m.Lambda)
+		return pkg.Errorf("ridge: %w: lambda %v", ErrConfig, m.Lambda)
 	}
 	fit := ridgeModel{Mean: make([]float64, p), Scale: make([]float64, p)}
 	column := make([]float64, n)
@@ -100,11 +99,11 @@ func (m ridgeModel) solve(ctx context.Context, x, y Matrix, lambda float64) ([][
 	}
 	var factor mat.Cholesky
 	if !factor.Factorize(left) {
-		return nil, fmt.Errorf("forecast: ridge: %w: a feature is too large, or infinite", ErrNumber)
+		return nil, pkg.Errorf("ridge: %w: a feature is too large, or infinite", ErrNumber)
 	}
 	var solution mat.Dense
 	if err := factor.SolveTo(&solution, right); err != nil && !errors.As(err, new(mat.Condition)) {
-		return nil, fmt.Errorf("forecast: ridge: %w", err)
+		return nil, pkg.Errorf("ridge: %w", err)
 	}
 	for k := range weights {
 		weights[k] = mat.Col(nil, k, &solution)
@@ -134,10 +133,10 @@ func (m ridgeModel) standardize(z, x []float64) {
 // Predict implements [Regressor].
 func (m *Ridge) Predict(x Matrix) (Matrix, error) {
 	if m.model.Weights == nil {
-		return Matrix{}, fmt.Errorf("forecast: ridge: %w", ErrNotFitted)
+		return Matrix{}, pkg.Errorf("ridge: %w", ErrNotFitted)
 	}
 	if x.Cols != len(m.model.Mean) {
-		return Matrix{}, fmt.Errorf("forecast: ridge: %w: %d features for a model of %d", ErrConfig, x.Cols, len(m.model.Mean))
+		return Matrix{}, pkg.Errorf("ridge: %w: %d features for a model of %d", ErrConfig, x.Cols, len(m.model.Mean))
 	}
 	return m.model.predict(x), nil
 }
@@ -161,7 +160,7 @@ func (m ridgeModel) predict(x Matrix) Matrix {
 // Save implements [Regressor], as JSON.
 func (m *Ridge) Save(w io.Writer) error {
 	if m.model.Weights == nil {
-		return fmt.Errorf("forecast: ridge: save: %w", ErrNotFitted)
+		return pkg.Errorf("ridge: save: %w", ErrNotFitted)
 	}
 	return json.NewEncoder(w).Encode(m.model)
 }
@@ -170,7 +169,7 @@ func (m *Ridge) Save(w io.Writer) error {
 func (m *Ridge) Load(r io.Reader) error {
 	var model ridgeModel
 	if err := json.NewDecoder(r).Decode(&model); err != nil {
-		return fmt.Errorf("forecast: ridge: load: %w: %w", ErrFormat, err)
+		return pkg.Errorf("ridge: load: %w: %w", ErrFormat, err)
 	}
 	p := len(model.Mean)
 	ok := len(model.Scale) == p && len(model.Weights) > 0 && len(model.Intercept) == len(model.Weights) && !slices.Contains(model.Scale, 0)
@@ -178,7 +177,7 @@ func (m *Ridge) Load(r io.Reader) error {
 		ok = ok && len(w) == p
 	}
 	if !ok {
-		return fmt.Errorf("forecast: ridge: load: %w: the shapes do not agree", ErrFormat)
+		return pkg.Errorf("ridge: load: %w: the shapes do not agree", ErrFormat)
 	}
 	m.model = model
 	return nil

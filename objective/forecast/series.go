@@ -74,15 +74,15 @@ type Frame []Series
 // everything that takes a frame calls Validate.
 func (f Frame) Validate() error {
 	if len(f) == 0 {
-		return fmt.Errorf("forecast: frame: %w", ErrEmpty)
+		return pkg.Errorf("frame: %w", ErrEmpty)
 	}
 	ids := map[string]bool{}
 	for _, s := range f {
 		if err := s.validate(f[0]); err != nil {
-			return fmt.Errorf("forecast: series %q: %w", s.ID, err)
+			return pkg.Errorf("%s%w", of(s.ID), err)
 		}
 		if ids[s.ID] {
-			return fmt.Errorf("forecast: series %q: %w ID", s.ID, ErrDuplicate)
+			return pkg.Errorf("%w ID %q: give each series one of its own", ErrDuplicate, s.ID)
 		}
 		ids[s.ID] = true
 	}
@@ -97,11 +97,11 @@ func (s Series) validate(like Series) error {
 		return fmt.Errorf("%w: %+v", ErrFrequency, s.Freq)
 	}
 	if s.Freq != like.Freq {
-		return fmt.Errorf("%w: %v, while that of series %q is %v", ErrFrequency, s.Freq, like.ID, like.Freq)
+		return fmt.Errorf("%w: %v, but that of series %q is %v", ErrFrequency, s.Freq, like.ID, like.Freq)
 	}
 	same := func(a, b Column) bool { return a.Name == b.Name }
 	if !slices.EqualFunc(s.Past, like.Past, same) || !slices.EqualFunc(s.Known, like.Known, same) {
-		return fmt.Errorf("%w: not the columns of series %q", ErrColumn, like.ID)
+		return fmt.Errorf("%w names differ from those of series %q", ErrColumn, like.ID)
 	}
 	for _, c := range s.Past {
 		if len(c.Values) != len(s.Y) {
@@ -161,7 +161,7 @@ func (f Frame) Cut(n int) (before, after Frame, err error) {
 		return nil, nil, err
 	}
 	if n < 0 {
-		return nil, nil, fmt.Errorf("forecast: cut off %d steps: %w", n, ErrConfig)
+		return nil, nil, pkg.Errorf("cut off %d steps: %w", n, ErrConfig)
 	}
 	end := f.before(n)
 	for _, s := range f {
@@ -174,7 +174,7 @@ func (f Frame) Cut(n int) (before, after Frame, err error) {
 		}
 	}
 	if len(before) == 0 {
-		return nil, nil, fmt.Errorf("forecast: cut off %d steps: %w: nothing is left before them", n, ErrShort)
+		return nil, nil, pkg.Errorf("cut off %d steps: %w: nothing is left before them", n, ErrShort)
 	}
 	return before, after, nil
 }

@@ -67,10 +67,10 @@ type Tabular struct {
 func (t *Tabular) Fit(ctx context.Context, train Frame, opts FitOptions) error {
 	opts, err := opts.normalize()
 	if err != nil {
-		return fmt.Errorf("forecast: fit: %w", err)
+		return pkg.Errorf("fit: %w", err)
 	}
 	if t.New == nil {
-		return fmt.Errorf("forecast: fit: %w: New is not set", ErrConfig)
+		return pkg.Errorf("fit: %w: New is not set", ErrConfig)
 	}
 	recipe := t.Recipe
 	if recipe.Horizon == 0 {
@@ -104,7 +104,7 @@ func (t *Tabular) Fit(ctx context.Context, train Frame, opts FitOptions) error {
 			}
 		}
 		if err := models[i].Fit(ctx, tables.train[i], tables.valid[i], o); err != nil {
-			return fmt.Errorf("forecast: fit model %d of %d: %w", i+1, len(models), err)
+			return pkg.Errorf("fit model %d of %d: %w", i+1, len(models), err)
 		}
 	}
 	t.prepared, t.models = tables.prepared, models
@@ -114,7 +114,7 @@ func (t *Tabular) Fit(ctx context.Context, train Frame, opts FitOptions) error {
 // Predict implements [Forecaster].
 func (t *Tabular) Predict(ctx context.Context, past Frame, horizon int) (Frame, error) {
 	if t.prepared == nil {
-		return nil, fmt.Errorf("forecast: predict: %w", ErrNotFitted)
+		return nil, pkg.Errorf("predict: %w", ErrNotFitted)
 	}
 	return t.prepared.Predict(ctx, past, horizon, func(model int, x Matrix) (Matrix, error) { return t.models[model].Predict(x) })
 }
@@ -154,7 +154,7 @@ type savedTabular struct {
 func (t *Tabular) Save(w io.Writer) error {
 	p := t.prepared
 	if p == nil {
-		return fmt.Errorf("forecast: save: %w", ErrNotFitted)
+		return pkg.Errorf("save: %w", ErrNotFitted)
 	}
 	s := savedTabular{Format: tabularFormat, Version: 1, Features: p.features, Transform: p.transform.String(), Strategy: p.strategy,
 		Horizon: p.horizon, Frequency: p.freq, Past: p.past, Known: p.known, Series: p.ids}
@@ -164,12 +164,12 @@ func (t *Tabular) Save(w io.Writer) error {
 	for i, m := range t.models {
 		var b bytes.Buffer
 		if err := m.Save(&b); err != nil {
-			return fmt.Errorf("forecast: save model %d: %w", i, err)
+			return pkg.Errorf("save model %d: %w", i, err)
 		}
 		s.Models = append(s.Models, b.Bytes())
 	}
 	if err := json.NewEncoder(w).Encode(s); err != nil {
-		return fmt.Errorf("forecast: save: %w", err)
+		return pkg.Errorf("save: %w", err)
 	}
 	return nil
 }
@@ -178,7 +178,7 @@ func (t *Tabular) Save(w io.Writer) error {
 // of the kind saved. It fails with [ErrFormat].
 func (t *Tabular) Load(r io.Reader) error {
 	if err := t.load(r); err != nil {
-		return fmt.Errorf("forecast: load: %w", err)
+		return pkg.Errorf("load: %w", err)
 	}
 	return nil
 }

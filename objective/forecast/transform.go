@@ -6,6 +6,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/attune-hpo/attune/fault"
 )
 
 // A Transform maps the values of a target to those that a model learns, and what
@@ -141,14 +143,14 @@ func ParseTransform(s string) (Transform, error) {
 			if arg != "" {
 				n, err := strconv.Atoi(arg)
 				if err != nil || n < 1 {
-					return nil, fmt.Errorf("forecast: transform %q: %w: the lag is to be a whole number from 1", part, ErrConfig)
+					return nil, fault.Mark(pkg.Errorf("transform: the lag of %q must be a whole number from 1", part), ErrConfig)
 				}
 				lag, arg = n, ""
 			}
 			t = Diff{lag}
 		}
 		if t == nil || arg != "" {
-			return nil, fmt.Errorf("forecast: transform %q: %w: want log, log1p, diff LAG, standard or minmax", part, ErrConfig)
+			return nil, fault.Mark(pkg.Errorf("transform: want log, log1p, diff LAG, standard or minmax, not %q", part), ErrConfig)
 		}
 		chain = append(chain, t)
 	}
@@ -164,7 +166,7 @@ func (Log1p) Fit(y []float64) (Fitted, error) { return logarithm{1}, above(y, -1
 func above(y []float64, limit float64, name string) error {
 	for i, v := range y {
 		if v <= limit {
-			return fmt.Errorf("forecast: %s: value %d is %v: %w: it must be above %v", name, i, v, ErrDomain, limit)
+			return pkg.Errorf("%s: value %d is %v: %w: it must be above %v", name, i, v, ErrDomain, limit)
 		}
 	}
 	return nil
@@ -215,7 +217,7 @@ func (l logarithm) Steps() []PlanStep {
 // Fit implements [Transform]. It fails with [ErrConfig] for a negative lag.
 func (d Diff) Fit([]float64) (Fitted, error) {
 	if d.Lag < 0 {
-		return nil, fmt.Errorf("forecast: diff %d: %w", d.Lag, ErrConfig)
+		return nil, pkg.Errorf("diff %d: %w", d.Lag, ErrConfig)
 	}
 	return difference{max(1, d.Lag)}, nil
 }
@@ -266,7 +268,7 @@ func (Standard) Fit(y []float64) (Fitted, error) {
 		}
 	}
 	if n == 0 {
-		return nil, fmt.Errorf("forecast: standard: %w: all %d are", ErrMissing, len(y))
+		return nil, pkg.Errorf("standard: %w: all %d are", ErrMissing, len(y))
 	}
 	return affine{mean, orOne(math.Sqrt(m2 / n))}, nil
 }
@@ -280,7 +282,7 @@ func (MinMax) Fit(y []float64) (Fitted, error) {
 		}
 	}
 	if low > high {
-		return nil, fmt.Errorf("forecast: minmax: %w: all %d are", ErrMissing, len(y))
+		return nil, pkg.Errorf("minmax: %w: all %d are", ErrMissing, len(y))
 	}
 	return affine{low, orOne(high - low)}, nil
 }
@@ -397,7 +399,7 @@ type savedTransform struct {
 func MarshalFitted(f Fitted) ([]byte, error) {
 	text, err := json.Marshal(f.saved())
 	if err != nil {
-		return nil, fmt.Errorf("forecast: transform: %w", err)
+		return nil, pkg.Errorf("transform: %w", err)
 	}
 	return text, nil
 }
@@ -406,11 +408,11 @@ func MarshalFitted(f Fitted) ([]byte, error) {
 func UnmarshalFitted(text []byte) (Fitted, error) {
 	var s savedTransform
 	if err := json.Unmarshal(text, &s); err != nil {
-		return nil, fmt.Errorf("forecast: transform: %w: %w", ErrFormat, err)
+		return nil, pkg.Errorf("transform: %w: %w", ErrFormat, err)
 	}
 	f, err := s.load()
 	if err != nil {
-		return nil, fmt.Errorf("forecast: %w", err)
+		return nil, pkg.Errorf("%w", err)
 	}
 	return f, nil
 }

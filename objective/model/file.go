@@ -52,7 +52,7 @@ func Seal(format string, version int, o Origin, body any) ([]byte, error) {
 		return nil, err
 	}
 	if len(rest) == 0 || rest[0] != '{' {
-		return nil, fmt.Errorf("model: seal: a body of type %T is no JSON object", body)
+		return nil, pkg.Errorf("seal: a body of type %T is no JSON object", body)
 	}
 	line := head
 	if string(rest) != "{}" {

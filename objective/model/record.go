@@ -14,6 +14,8 @@ import (
 
 const pkg fault.Package = "model"
 
+var otherName = fault.Hint{Field: "study.Create", Want: "give %s another name"}
+
 // RecordKey is the attribute of a study that says what it was begun on: a JSON object of
 // the kind's name as "kind", the metric's as "metric", what is fixed as "fixed", and the
 // facts of the kind.
@@ -67,7 +69,7 @@ func (t Task[M]) Agree(study string, attrs trial.Attrs) (begun bool, err error) 
 	}
 	var was map[string]json.RawMessage
 	if err := a.Decode(&was); err != nil {
-		return true, pkg.Errorf("%w: what %q was begun on cannot be read, as another version of attune has written it: take another name", ErrStudy, study)
+		return true, pkg.Errorf("%w: what %q was begun on cannot be read, as another version of attune has written it: %w", ErrStudy, study, otherName)
 	}
 	for _, f := range t.facts() {
 		now, err := json.Marshal(f.Value)
@@ -83,7 +85,7 @@ func (t Task[M]) Agree(study string, attrs trial.Attrs) (begun bool, err error) 
 		if _, opaque := f.Value.(Fingerprint); !opaque {
 			c.Was, c.Is = string(then), string(now)
 		}
-		return true, pkg.Errorf("%w: take another name", c)
+		return true, pkg.Errorf("%w: %w", c, otherName)
 	}
 	return true, nil
 }

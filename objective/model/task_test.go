@@ -142,11 +142,11 @@ func TestConflicts(t *testing.T) {
 		want model.Conflict
 		says string
 	}{
-		"the kind":   {model.Task[polynomial]{Kind: named{parabola()}, Fixed: two}, model.Conflict{Study: "s", Fact: "kind", Was: `"polynomial"`, Is: `"spline"`}, `"s" was begun with kind "polynomial", and now it is "spline": take another name`},
+		"the kind":   {model.Task[polynomial]{Kind: named{parabola()}, Fixed: two}, model.Conflict{Study: "s", Fact: "kind", Was: `"polynomial"`, Is: `"spline"`}, `"s" was begun with kind "polynomial", and now it is "spline": give study.Create another name`},
 		"the metric": {model.Task[polynomial]{Kind: scored{parabola()}, Fixed: two}, model.Conflict{Study: "s", Fact: "metric", Was: `"mse"`, Is: `"mae"`}, `"s" was begun with metric "mse", and now it is "mae"`},
 		"the fixed":  {model.Task[polynomial]{Kind: parabola()}, model.Conflict{Study: "s", Fact: "fixed", Was: `{"degree": 2}`, Is: `{}`}, `with fixed {"degree": 2}, and now it is {}`},
 		"a fact":     {model.Task[polynomial]{Kind: fixed{short}, Fixed: two}, model.Conflict{Study: "s", Fact: "points", Was: "30", Is: "20"}, "with points 30, and now it is 20"},
-		"the data":   {model.Task[polynomial]{Kind: fixed{changed}, Fixed: two}, model.Conflict{Study: "s", Fact: "data"}, `"s" was begun on other data: take another name`},
+		"the data":   {model.Task[polynomial]{Kind: fixed{changed}, Fixed: two}, model.Conflict{Study: "s", Fact: "data"}, `"s" was begun on other data: give study.Create another name`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, err := range []error{second(agree(tc.task)), tc.task.Optimize(t.Context(), st, study.Run{Trials: 1})} {
@@ -167,7 +167,7 @@ func TestConflicts(t *testing.T) {
 	require.NoError(t, st.SetAttr(t.Context(), model.RecordKey, "0123456789abcdef"))
 	err = task.Optimize(t.Context(), st, study.Run{Trials: 1})
 	require.ErrorIs(t, err, model.ErrStudy)
-	assert.ErrorContains(t, err, `what "s" was begun on cannot be read, as another version of attune has written it: take another name`)
+	assert.ErrorContains(t, err, `what "s" was begun on cannot be read, as another version of attune has written it: give study.Create another name`)
 }
 
 func second(_ bool, err error) error { return err }

@@ -94,9 +94,9 @@ func (d design) deviceError(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, cuda.ErrMemory):
-		return fmt.Errorf("%w: %w: take a smaller batch_size (it is %d), window or network, fewer trials at once, or the device cpu", ErrDevice, err, d.training.Batch)
+		return fmt.Errorf("%w: %w: take a smaller batch_size (it is %d), window or network, run fewer trials at once, or %w", ErrDevice, err, d.training.Batch, cpuDevice)
 	case errors.Is(err, cuda.ErrMissing):
-		return fmt.Errorf("%w: %w: take the device auto or cpu", ErrDevice, err)
+		return fmt.Errorf("%w: %w: %w", ErrDevice, err, anyDevice)
 	}
 	return fmt.Errorf("%w: %w", ErrDevice, err)
 }

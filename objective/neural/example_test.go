@@ -67,7 +67,7 @@ func ExampleLSTM() {
 	// batch_size int [16, 32] log
 	// epochs int [20, 60]
 	// lstm
-	// neural: lstm: hidden_size many: not a possible setting: want a whole number from 1
+	// neural: lstm: hidden_size is many: want a whole number from 1
 }
 
 func ExampleNew() {

@@ -1,7 +1,6 @@
 package neural
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/attune-hpo/attune/objective/forecast"
@@ -39,13 +38,13 @@ func (f *Forecaster) Network() (*network.Network, error) {
 func (f *Linear) Network() (*network.Network, error) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	n, err := f.view.network("neural: nlinear")
+	n, err := f.view.network("nlinear")
 	if err != nil {
 		return nil, err
 	}
 	l, err := f.ridge.Linear()
 	if err != nil {
-		return nil, fmt.Errorf("neural: nlinear: network: %w", err)
+		return nil, pkg.Errorf("nlinear: network: %w", err)
 	}
 	n.Body = network.Linear(l)
 	return n, nil
@@ -65,12 +64,12 @@ func (f *Forecaster) Plan() (forecast.Plan, error) {
 func (f *Linear) Plan() (forecast.Plan, error) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	return f.view.plan("neural: nlinear")
+	return f.view.plan("nlinear")
 }
 
 func (v *view) plan(name string) (forecast.Plan, error) {
 	if v == nil {
-		return forecast.Plan{}, fmt.Errorf("%s: plan: %w", name, forecast.ErrNotFitted)
+		return forecast.Plan{}, pkg.Errorf("%s: plan: %w", name, forecast.ErrNotFitted)
 	}
 	p := forecast.Plan{Strategy: forecast.Direct, Horizon: v.horizon, Freq: v.freq,
 		Past: slices.Clone(v.past), Known: slices.Clone(v.known), Series: slices.Clone(v.ids)}

@@ -116,7 +116,7 @@ func (f *Forecaster) name() string {
 	if f.model == nil {
 		return "neural"
 	}
-	return "neural: " + f.model.Name()
+	return f.model.Name()
 }
 
 // Model returns the description of the network, as New was given it or Load read it.
@@ -151,7 +151,7 @@ func (f *Forecaster) Fit(ctx context.Context, train forecast.Frame, opts forecas
 	f.net, f.view = nil, nil
 	if err := f.fit(ctx, train, opts); err != nil {
 		f.net, f.view = nil, nil
-		return fmt.Errorf("%s: fit: %w", f.name(), err)
+		return pkg.Errorf("%s: fit: %w", f.name(), err)
 	}
 	return nil
 }
@@ -209,11 +209,11 @@ func (f *Forecaster) Predict(ctx context.Context, past forecast.Frame, horizon i
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.net == nil {
-		return nil, fmt.Errorf("%s: predict: %w", f.name(), forecast.ErrNotFitted)
+		return nil, pkg.Errorf("%s: predict: %w", f.name(), forecast.ErrNotFitted)
 	}
 	out, err := forecastWith(ctx, f.design, f.net, f.view, &f.batch, past, horizon)
 	if err != nil {
-		return nil, fmt.Errorf("%s: predict: %w", f.name(), err)
+		return nil, pkg.Errorf("%s: predict: %w", f.name(), err)
 	}
 	return out, nil
 }
@@ -279,7 +279,7 @@ type savedTensor struct {
 func (f *Forecaster) Save(w io.Writer) error {
 	tensors := f.Tensors()
 	if tensors == nil {
-		return fmt.Errorf("%s: save: %w", f.name(), forecast.ErrNotFitted)
+		return pkg.Errorf("%s: save: %w", f.name(), forecast.ErrNotFitted)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -296,7 +296,7 @@ func (f *Forecaster) Save(w io.Writer) error {
 		err = writeContainer(w, forecasterFormat, s, numbers...)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: save: %w", f.name(), err)
+		return pkg.Errorf("%s: save: %w", f.name(), err)
 	}
 	return nil
 }
@@ -307,7 +307,7 @@ func (f *Forecaster) Save(w io.Writer) error {
 func (f *Forecaster) Load(r io.Reader) error {
 	loaded, err := load(r)
 	if err != nil {
-		return fmt.Errorf("neural: load: %w", err)
+		return pkg.Errorf("load: %w", err)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

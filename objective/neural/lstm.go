@@ -51,7 +51,7 @@ func (l LSTM) New(settings space.Settings) (forecast.Forecaster, error) {
 func newForecaster(m Model, err error) (forecast.Forecaster, error) {
 	if err == nil {
 		if _, err = m.ready(); err != nil {
-			err = fmt.Errorf("neural: %s: %w", m.Name(), err)
+			err = pkg.Errorf("%s: %w", m.Name(), err)
 		}
 	}
 	if err != nil {

@@ -56,7 +56,7 @@ func (m NLinear) New(settings space.Settings) (forecast.Forecaster, error) {
 		return nil, err
 	}
 	if _, _, err := m.ready(); err != nil {
-		return nil, fmt.Errorf("neural: nlinear: %w", err)
+		return nil, pkg.Errorf("nlinear: %w", err)
 	}
 	return NewLinear(m), nil
 }
@@ -97,7 +97,7 @@ func (f *Linear) Fit(ctx context.Context, train forecast.Frame, opts forecast.Fi
 	f.view, f.ridge = nil, nil
 	if err := f.fit(ctx, train, opts); err != nil {
 		f.view, f.ridge = nil, nil
-		return fmt.Errorf("neural: nlinear: fit: %w", err)
+		return pkg.Errorf("nlinear: fit: %w", err)
 	}
 	return nil
 }
@@ -197,7 +197,7 @@ func (f *Linear) Predict(ctx context.Context, past forecast.Frame, horizon int) 
 		out, err = f.forecast(past, horizon)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("neural: nlinear: predict: %w", err)
+		return nil, pkg.Errorf("nlinear: predict: %w", err)
 	}
 	return out, nil
 }
@@ -247,7 +247,7 @@ func (f *Linear) Save(w io.Writer) error {
 		err = writeContainer(w, linearFormat, s)
 	}
 	if err != nil {
-		return fmt.Errorf("neural: nlinear: save: %w", err)
+		return pkg.Errorf("nlinear: save: %w", err)
 	}
 	return nil
 }
@@ -275,7 +275,7 @@ func (f *Linear) Load(r io.Reader) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("neural: nlinear: load: %w", err)
+		return pkg.Errorf("nlinear: load: %w", err)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

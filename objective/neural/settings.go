@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/space/spaceyaml"
@@ -68,10 +69,10 @@ func apply(family string, settings space.Settings, fields []field) error {
 			for _, f := range fields {
 				names = append(names, f.name)
 			}
-			return fmt.Errorf("neural: %s: %w: there is no %q: want %s", family, forecast.ErrConfig, s.Name, strings.Join(names, ", "))
+			return fault.Mark(pkg.Errorf("%s: there is no %s: there are %s", family, s.Name, strings.Join(names, ", ")), forecast.ErrConfig)
 		}
 		if err := fields[i].set(s.Value.Any()); err != nil {
-			return fmt.Errorf("neural: %s: %s %s: %w: %w", family, s.Name, s.Value, forecast.ErrConfig, err)
+			return fault.Mark(pkg.Errorf("%s: %s is %s: %w", family, s.Name, s.Value, err), forecast.ErrConfig)
 		}
 	}
 	return nil

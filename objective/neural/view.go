@@ -84,7 +84,7 @@ func newView(t Training, train forecast.Frame, horizon, holdout int) (*view, []s
 	}
 	for _, c := range train[0].Known {
 		if slices.Contains(v.known, c.Name) {
-			return nil, nil, fmt.Errorf("%w %q is in the calendar, too: leave it out there, or give it another name", forecast.ErrColumn, c.Name)
+			return nil, nil, fmt.Errorf("%w %q is in the calendar, too: leave it out of that, or give the column another name", forecast.ErrColumn, c.Name)
 		}
 		v.known = append(v.known, c.Name)
 	}
@@ -150,7 +150,7 @@ func (v *view) add(id string, f forecast.Fitted, s scale) {
 func (v *view) fit(s forecast.Series) (forecast.Fitted, scale, error) {
 	f, err := v.transform.Fit(s.Y)
 	if err != nil {
-		return nil, scale{}, fmt.Errorf("series %q: %w", s.ID, err)
+		return nil, scale{}, fmt.Errorf("%s%w", of(s.ID), err)
 	}
 	z := f.Apply(s.Y)
 	return f, newScale(z[min(f.Lost(), len(z)):]), nil
@@ -171,7 +171,7 @@ func (v *view) source(s forecast.Series) (source, error) {
 	src.z = src.scale.apply(src.fitted.Apply(s.Y))
 	for i, z := range src.z {
 		if i >= src.fitted.Lost() && math.IsNaN(z) {
-			return src, fmt.Errorf("series %q: %w: the value at %s, %v", s.ID, forecast.ErrDomain, stamp(s.Time(i)), s.Y[i])
+			return src, fmt.Errorf("%s%w: the value at %s, %v", of(s.ID), forecast.ErrDomain, stamp(s.Time(i)), s.Y[i])
 		}
 	}
 	for i, c := range slices.Concat(s.Past, s.Known) {
@@ -185,7 +185,7 @@ func complete(f forecast.Frame) error {
 	for _, s := range f {
 		for _, c := range slices.Concat([]forecast.Column{{Name: "the target", Values: s.Y}}, s.Past, s.Known) {
 			if i := slices.IndexFunc(c.Values, math.IsNaN); i >= 0 {
-				return fmt.Errorf("series %q: %s: %w at %s: fill it (see forecast.Fill) or leave the column out", s.ID, c.Name, forecast.ErrMissing, stamp(s.Time(i)))
+				return fmt.Errorf("%s%s: %w at %s: %w, or leave the column out", of(s.ID), c.Name, forecast.ErrMissing, stamp(s.Time(i)), setFill)
 			}
 		}
 	}
@@ -237,10 +237,18 @@ func (v *view) samples(sources []source, holdout int) (train, valid []sample, er
 		longest, need = max(longest, n), least+v.horizon
 	}
 	if len(train) == 0 {
-		return nil, nil, fmt.Errorf("%w: a window of %d and a horizon of %d need %d steps of one series, and %d more are held out: the longest has %d: take a shorter window, or hold out less",
-			forecast.ErrShort, v.window, v.horizon, need, holdout, longest)
+		return nil, nil, fmt.Errorf("%w: a window of %d and a horizon of %d need %d steps of one series%s: the longest has %d: %w, or %w",
+			forecast.ErrShort, v.window, v.horizon, need, heldOut(holdout), longest, shorterWindow, lessHoldout)
 	}
 	return train, valid, nil
+}
+
+// heldOut says that more is needed than to train on, if it is.
+func heldOut(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", and %d more are held out", n)
 }
 
 // check sees whether a frame is like that of the training, and can be forecast from.
@@ -252,17 +260,17 @@ func (v *view) check(past forecast.Frame, horizon int) error {
 		return fmt.Errorf("%w of %d: the forecaster was fitted for 1 to %d", forecast.ErrHorizon, horizon, v.horizon)
 	}
 	if past[0].Freq != v.freq {
-		return fmt.Errorf("%w: %v, while training had %v", forecast.ErrFrequency, past[0].Freq, v.freq)
+		return fmt.Errorf("%w: %v, but training had %v", forecast.ErrFrequency, past[0].Freq, v.freq)
 	}
 	same := func(c forecast.Column, name string) bool { return c.Name == name }
 	if !slices.EqualFunc(past[0].Past, v.past, same) || !slices.EqualFunc(past[0].Known, v.given(), same) {
-		return fmt.Errorf("%w: not those of training: past %q, known in advance %q", forecast.ErrColumn, v.past, v.given())
+		return fmt.Errorf("%w names differ from those of training: past %q, known in advance %q", forecast.ErrColumn, v.past, v.given())
 	}
 	for _, s := range past {
 		for _, c := range s.Known {
 			if len(c.Values) < s.Len()+v.horizon {
-				return fmt.Errorf("series %q: column %q: %w of %d: its values are known %d steps ahead: add rows without a target for the others",
-					s.ID, c.Name, forecast.ErrHorizon, v.horizon, len(c.Values)-s.Len())
+				return fmt.Errorf("%scolumn %q: %w of %d: its values are known only %d steps ahead: add rows without a target for the others",
+					of(s.ID), c.Name, forecast.ErrHorizon, v.horizon, len(c.Values)-s.Len())
 			}
 		}
 	}
@@ -279,7 +287,7 @@ func (v *view) last(past forecast.Frame) ([]source, []sample, error) {
 			return nil, nil, err
 		}
 		if need := v.window + src.fitted.Lost(); s.Len() < need {
-			return nil, nil, fmt.Errorf("series %q: %w: it has %d, and a window of %d needs %d", s.ID, forecast.ErrShort, s.Len(), v.window, need)
+			return nil, nil, fmt.Errorf("%s%w: it has %d, and a window of %d needs %d", of(s.ID), forecast.ErrShort, s.Len(), v.window, need)
 		}
 		sources, samples = append(sources, src), append(samples, sample{i, s.Len()})
 	}
@@ -330,7 +338,7 @@ func (v *view) continuation(s *source, z []float64) (forecast.Series, error) {
 	out := forecast.Series{ID: s.series.ID, Start: s.series.Time(n), Freq: s.series.Freq, Y: s.fitted.Invert(s.series.Y, z)}
 	for h, y := range out.Y {
 		if math.IsNaN(y) || math.IsInf(y, 0) {
-			return out, fmt.Errorf("series %q: the forecast for %s is %v: %w", s.series.ID, stamp(out.Time(h)), y, forecast.ErrNumber)
+			return out, fmt.Errorf("%sthe forecast for %s is %v: %w", of(s.series.ID), stamp(out.Time(h)), y, forecast.ErrNumber)
 		}
 	}
 	return out, nil

@@ -1,7 +1,6 @@
 package problem
 
 import (
-	"fmt"
 	"math"
 
 	"github.com/attune-hpo/attune/space"
@@ -35,7 +34,7 @@ func ZDT2(n int) Front {
 
 func zdt(name string, n int, h func(f1, g float64) float64, volume float64) Front {
 	if n < 2 {
-		panic(fmt.Errorf("problem: %s in %d dimensions: want at least 2", name, n))
+		panic(pkg.Errorf("%s in %d dimensions: want at least 2", name, n))
 	}
 	params, axes := reals(n, 0, 1)
 	return Front{

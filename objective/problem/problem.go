@@ -19,8 +19,11 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/space"
 )
+
+const pkg fault.Package = "problem"
 
 // A Problem is a function to be minimized over a space.
 type Problem struct {
@@ -39,7 +42,7 @@ type At space.Params
 func (p At) Suggest(a space.Axis) float64 {
 	x, ok := space.Params(p).Coord(a.Name)
 	if !ok {
-		panic(fmt.Errorf("problem: suggest %q: not among the parameters given", a.Name))
+		panic(pkg.Errorf("suggest %q: not among the parameters given", a.Name))
 	}
 	return x
 }
@@ -47,7 +50,7 @@ func (p At) Suggest(a space.Axis) float64 {
 // reals declares x0, x1, ... each in [low, high].
 func reals(n int, low, high float64) ([]space.Param[float64], space.Space) {
 	if n < 1 {
-		panic(fmt.Errorf("problem: %d dimensions: want at least 1", n))
+		panic(pkg.Errorf("%d dimensions: want at least 1", n))
 	}
 	params, axes := make([]space.Param[float64], n), make(space.Space, n)
 	for i := range params {
@@ -169,7 +172,7 @@ func Ackley(n int) Problem {
 // minimum, 0, where all coordinates are 1.
 func Rosenbrock(n int) Problem {
 	if n < 2 {
-		panic(fmt.Errorf("problem: rosenbrock in %d dimensions: want at least 2", n))
+		panic(pkg.Errorf("rosenbrock in %d dimensions: want at least 2", n))
 	}
 	ones := make([]float64, n)
 	for i := range ones {

@@ -40,7 +40,7 @@ type CSV struct {
 func (c CSV) ReadFile(name string) (Table, error) {
 	t, err := csvfile.ReadFile(name, c.read)
 	if err != nil {
-		return Table{}, pkg.Errorf("csv: %w", err)
+		return Table{}, pkg.Errorf("%w", err)
 	}
 	return t, nil
 }

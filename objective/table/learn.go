@@ -2,7 +2,6 @@ package table
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/attune-hpo/attune/internal/lockstep"
 	"github.com/attune-hpo/attune/objective/tree"
@@ -52,7 +51,7 @@ func (l *learner) run(ctx context.Context, threads int) (curve, error) {
 	params.Threads = max(1, threads/len(all))
 	group := lockstep.New(len(all), threads, func(i int, wait func() error) error {
 		if err := l.fit(ctx, &all[i], params, wait); err != nil {
-			return fmt.Errorf("table: fold %d: %w", i, err)
+			return pkg.Errorf("fold %d: %w", i, err)
 		}
 		return nil
 	})

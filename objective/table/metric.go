@@ -70,7 +70,7 @@ var (
 func Pinball(q float64) Metric {
 	m, ok := metric.Pinball(q)
 	if !ok {
-		panic(fmt.Errorf("table: pinball@%v: %w: a quantile is between 0 and 1", q, ErrConfig))
+		panic(pkg.Errorf("pinball@%v: %w: a quantile is between 0 and 1", q, ErrConfig))
 	}
 	return Metric{m}
 }
@@ -106,7 +106,7 @@ func (m Metric) goes(k Kind) bool {
 func ParseMetric(name string) (Metric, error) {
 	m, err := metric.Parse(name, metrics)
 	if err != nil {
-		return Metric{}, fmt.Errorf("table: metric %q: %w: %w", name, ErrConfig, err)
+		return Metric{}, pkg.Errorf("metric %q: %w: %w", name, ErrConfig, err)
 	}
 	return Metric{m}, nil
 }

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -44,21 +43,21 @@ type Model struct {
 // compile checks m, and makes it ready to predict.
 func (m *Model) compile() error {
 	if m.Trees == nil || len(m.Trees.Features) != len(m.Features) {
-		return fmt.Errorf("table: %w: trees and features do not go together", ErrModel)
+		return pkg.Errorf("%w: trees and features do not go together", ErrModel)
 	}
 	outputs := 1
 	switch n := len(m.Classes); {
 	case m.Kind != Regression && m.Kind != Classification && m.Kind != Anomalies, m.Kind == Classification && n < 2:
-		return fmt.Errorf("table: %w: %q of %d classes", ErrModel, m.Kind, n)
+		return pkg.Errorf("%w: %q of %d classes", ErrModel, m.Kind, n)
 	case m.Kind == Classification && n > 2:
 		outputs = n
 	}
 	if m.Trees.Outputs != outputs {
-		return fmt.Errorf("table: %w: trees of %d outputs, want %d", ErrModel, m.Trees.Outputs, outputs)
+		return pkg.Errorf("%w: trees of %d outputs, want %d", ErrModel, m.Trees.Outputs, outputs)
 	}
 	p, err := tree.NewPredictor(m.Trees)
 	if err != nil {
-		return fmt.Errorf("table: %w: %w", ErrModel, err)
+		return pkg.Errorf("%w: %w", ErrModel, err)
 	}
 	m.predictor = p
 	return nil
@@ -99,14 +98,14 @@ func (m Model) Predict(rows [][]float64) (Predictions, error) {
 	flat := make([]float64, 0, len(rows)*len(m.Features))
 	for i, row := range rows {
 		if len(row) != len(m.Features) {
-			return Predictions{}, fmt.Errorf("table: predict: row %d: %w: %d values, want %d: %s", i, ErrTable, len(row), len(m.Features), m.columns())
+			return Predictions{}, pkg.Errorf("predict: row %d: %w: %d values, want %d: %s", i, ErrTable, len(row), len(m.Features), m.columns())
 		}
 		flat = append(flat, row...)
 	}
 	k := m.Trees.Outputs
 	out := make([]float64, len(rows)*k)
 	if err := m.predictor.Predict(flat, out); err != nil {
-		return Predictions{}, fmt.Errorf("table: predict: %w", err)
+		return Predictions{}, pkg.Errorf("predict: %w", err)
 	}
 	if m.Kind != Classification {
 		return Predictions{Values: out}, nil
@@ -131,13 +130,13 @@ func (m Model) PredictTexts(rows [][]string) (Predictions, error) {
 	out := make([][]float64, len(rows))
 	for i, row := range rows {
 		if len(row) != len(m.Features) {
-			return Predictions{}, fmt.Errorf("table: predict: row %d: %w: %d values, want %d: %s", i, ErrTable, len(row), len(m.Features), m.columns())
+			return Predictions{}, pkg.Errorf("predict: row %d: %w: %d values, want %d: %s", i, ErrTable, len(row), len(m.Features), m.columns())
 		}
 		out[i] = make([]float64, len(row))
 		for f, text := range row {
 			v, ok := index[f](strings.TrimSpace(text))
 			if !ok {
-				return Predictions{}, fmt.Errorf("table: predict: row %d: column %q: %q: %w", i, m.Features[f].Name, text, ErrNumber)
+				return Predictions{}, pkg.Errorf("predict: row %d: column %q: %q: %w", i, m.Features[f].Name, text, ErrNumber)
 			}
 			out[i][f] = v
 		}
@@ -254,7 +253,7 @@ type savedFeature struct {
 func (m Model) Write(w io.Writer) error {
 	var trees bytes.Buffer
 	if err := tree.Write(&trees, m.Trees); err != nil {
-		return fmt.Errorf("table: write model: %w", err)
+		return pkg.Errorf("write model: %w", err)
 	}
 	s := savedModel{Kind: m.Kind, Style: m.Style, Target: m.Target, Classes: m.Classes, NA: m.NA, Trees: trees.Bytes()}
 	for _, f := range m.Features {
@@ -265,10 +264,10 @@ func (m Model) Write(w io.Writer) error {
 	}
 	sealed, err := model.Seal(modelFormat, 1, m.Origin, s)
 	if err != nil {
-		return fmt.Errorf("table: write model: %w", err)
+		return pkg.Errorf("write model: %w", err)
 	}
 	if _, err := w.Write(sealed); err != nil {
-		return fmt.Errorf("table: write model: %w", err)
+		return pkg.Errorf("write model: %w", err)
 	}
 	return nil
 }
@@ -276,7 +275,7 @@ func (m Model) Write(w io.Writer) error {
 // WriteFile writes m to a file, which is there whole or not at all.
 func (m Model) WriteFile(path string) error {
 	if err := atomicfile.Write(path, m.Write); err != nil {
-		return fmt.Errorf("table: write model %s: %w", path, err)
+		return pkg.Errorf("write model %s: %w", path, err)
 	}
 	return nil
 }
@@ -286,11 +285,11 @@ func (m Model) WriteFile(path string) error {
 func ReadFile(path string) (Model, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return Model{}, fmt.Errorf("table: read model: %w", err)
+		return Model{}, pkg.Errorf("read model: %w", err)
 	}
 	m, err := read(data)
 	if err != nil {
-		return Model{}, fmt.Errorf("table: %w: %s: %w", ErrModel, path, err)
+		return Model{}, pkg.Errorf("%w: %s: %w", ErrModel, path, err)
 	}
 	return m, nil
 }

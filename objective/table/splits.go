@@ -40,11 +40,11 @@ func (s Splits) Split(t Table) ([]Fold, error) {
 	n := t.Rows()
 	switch {
 	case s.Folds < 2:
-		return nil, fmt.Errorf("table: split: %w: %d Folds, want at least 2, or a Holdout", ErrConfig, s.Folds)
+		return nil, pkg.Errorf("split: %w: %d Folds, want at least 2, or a Holdout", ErrConfig, s.Folds)
 	case !(s.Holdout >= 0 && s.Holdout < 1):
-		return nil, fmt.Errorf("table: split: %w: Holdout %v, want a share between 0 and 1", ErrConfig, s.Holdout)
+		return nil, pkg.Errorf("split: %w: Holdout %v, want a share between 0 and 1", ErrConfig, s.Holdout)
 	case s.Ordered && t.Group != nil:
-		return nil, fmt.Errorf("table: split: %w: Ordered rows of groups: order would split groups: leave out one of the two", ErrConfig)
+		return nil, pkg.Errorf("split: %w: Ordered rows of groups: order would split groups: leave out one of the two", ErrConfig)
 	}
 	if c := t.Target.Categories; c != nil && !s.Ordered && t.Group == nil {
 		count := make([]int, len(c))
@@ -52,7 +52,7 @@ func (s Splits) Split(t Table) ([]Fold, error) {
 			count[int(k)]++
 		}
 		if k := slices.Index(count, 1); k >= 0 {
-			return nil, fmt.Errorf("table: split: %w: class %q has 1, which cannot be both learnt and judged: remove it, or join it with another class", ErrShort, c[k])
+			return nil, pkg.Errorf("split: %w: class %q has 1, which cannot be both learnt and judged: remove it, or join it with another class", ErrShort, c[k])
 		}
 	}
 	var valid [][]int // of each fold
@@ -80,7 +80,7 @@ func (s Splits) Split(t Table) ([]Fold, error) {
 			if t.Group != nil {
 				what = fmt.Sprintf("%d groups", countGroups(t.Group))
 			}
-			return nil, fmt.Errorf("table: split: %w: %s for %d folds", ErrShort, what, len(valid))
+			return nil, pkg.Errorf("split: %w: %s for %d folds", ErrShort, what, len(valid))
 		}
 		folds[i] = f
 	}

@@ -94,11 +94,11 @@ func (t Table) Features() [][]float64 {
 // same of all rows.
 func (t Table) Validate() error {
 	fail := func(format string, args ...any) error {
-		return fmt.Errorf("table: %w: %s", ErrTable, fmt.Sprintf(format, args...))
+		return pkg.Errorf("%w: %s", ErrTable, fmt.Sprintf(format, args...))
 	}
 	n := t.Rows()
 	if n == 0 {
-		return fmt.Errorf("table: %w: %w", ErrTable, ErrEmpty)
+		return pkg.Errorf("%w: %w", ErrTable, ErrEmpty)
 	}
 	all := t.Columns
 	if t.Target.Values != nil {
@@ -133,7 +133,7 @@ func (t Table) Validate() error {
 		return fail("target %q has %d classes, of which %d can be handled: is it a column of numbers?", t.Target.Name, len(t.Target.Categories), maxClasses)
 	}
 	if y := t.Target.Values; y != nil && slices.Min(y) == slices.Max(y) {
-		return fmt.Errorf("table: target %q: %w: %s", t.Target.Name, ErrConstant, t.Target.text(y[0]))
+		return pkg.Errorf("target %q: %w: %s", t.Target.Name, ErrConstant, t.Target.text(y[0]))
 	}
 	if t.Weight != nil && len(t.Weight) != n || t.Group != nil && len(t.Group) != n {
 		return fail("%d weights and %d groups for %d rows", len(t.Weight), len(t.Group), n)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/internal/csvfile"
 	"github.com/attune-hpo/attune/objective/model"
 	"github.com/attune-hpo/attune/objective/tree/engine"
@@ -198,7 +199,7 @@ func (t *Task) Validate() error {
 		return engine.Check(t.folds[0].train, engine.Dataset{}, p)
 	})
 	if err != nil {
-		return fmt.Errorf("table: %s: %w: %w", t.Style.Name(), ErrConfig, err)
+		return fault.Mark(pkg.Errorf("%w", err), ErrConfig)
 	}
 	return nil
 }
@@ -211,7 +212,7 @@ func (t *Task) prepare() error {
 
 func (t *Task) parted() ([]foldData, error) {
 	if t.Style.Name() == "" {
-		return nil, fmt.Errorf("table: %w: a task needs a Style", ErrConfig)
+		return nil, pkg.Errorf("%w: a task needs a Style", ErrConfig)
 	}
 	if err := t.Table.Validate(); err != nil {
 		return nil, err
@@ -219,15 +220,15 @@ func (t *Task) parted() ([]foldData, error) {
 	m, kind, target := t.metric(), t.Kind(), t.Table.Target
 	switch {
 	case target.Values == nil:
-		return nil, fmt.Errorf("table: %w: no target, by which a study could judge: name the column, or use Task.Fit", ErrConfig)
+		return nil, pkg.Errorf("%w: no target, by which a study could judge: name the column, or use Task.Fit", ErrConfig)
 	case kind == Anomalies && target.Categories == nil && !t.Table.binary():
-		return nil, fmt.Errorf("table: %w: target %q of an isolation forest is not 1 for anomalies and 0 for the rest", ErrConfig, target.Name)
+		return nil, pkg.Errorf("%w: target %q of an isolation forest is not 1 for anomalies and 0 for the rest", ErrConfig, target.Name)
 	case kind == Anomalies && target.Categories != nil && len(target.Categories) != 2:
-		return nil, fmt.Errorf("table: %w: target %q of an isolation forest has %d classes, want 2, the second being anomalies", ErrConfig, target.Name, len(target.Categories))
+		return nil, pkg.Errorf("%w: target %q of an isolation forest has %d classes, want 2, the second being anomalies", ErrConfig, target.Name, len(target.Categories))
 	case kind == Regression && !m.goes(kind) && (m.goes(Classification)):
-		return nil, fmt.Errorf("table: %w: metric %s is of classes, target %q of numbers: set CSV.Classes", ErrConfig, m.Name(), target.Name)
+		return nil, pkg.Errorf("%w: metric %s is of classes, target %q of numbers: set CSV.Classes", ErrConfig, m.Name(), target.Name)
 	case !m.goes(kind):
-		return nil, fmt.Errorf("table: %w: metric %s does not go with %s", ErrConfig, m.Name(), kind)
+		return nil, pkg.Errorf("%w: metric %s does not go with %s", ErrConfig, m.Name(), kind)
 	}
 	folds, err := t.Splits.Split(t.Table)
 	if err != nil {
@@ -289,7 +290,7 @@ func (t kind) Train(ctx context.Context, tr *study.Trial, h model.Origin) (Model
 	settings := h.Settings
 	p, err := t.params(settings)
 	if err != nil {
-		return Model{}, fmt.Errorf("table: %w", err)
+		return Model{}, pkg.Errorf("%w", err)
 	}
 	p.Seed = h.Seed
 	learned, err := t.learn(ctx, settings, p, func(round int, score float64) error { return tr.Report(ctx, round, score) })
@@ -297,7 +298,7 @@ func (t kind) Train(ctx context.Context, tr *study.Trial, h model.Origin) (Model
 		return Model{}, err
 	}
 	if h.Value = learned.score; math.IsNaN(h.Value) {
-		return Model{}, fmt.Errorf("table: %w: %s is NaN: take another metric", ErrScore, t.metric().Name())
+		return Model{}, pkg.Errorf("%w: %s is NaN: take another metric", ErrScore, t.metric().Name())
 	}
 	if _, chosen := settings.Get(t.rounds()); !chosen && learned.rounds > 0 {
 		h.Settings = append(h.Settings, space.Setting{Name: t.rounds(), Value: space.Lit(learned.rounds)})
@@ -359,13 +360,13 @@ func (t *Task) engine() engine.Engine {
 // scores no target. The errors are those of [Task.Validate] and of the engine.
 func (t *Task) Fit(ctx context.Context, settings space.Settings, seed uint64) (Model, error) {
 	if t.Style.Name() == "" {
-		return Model{}, fmt.Errorf("table: fit: %w: a task needs a Style", ErrConfig)
+		return Model{}, pkg.Errorf("fit: %w: a task needs a Style", ErrConfig)
 	}
 	if err := t.Table.Validate(); err != nil {
 		return Model{}, err
 	}
 	if t.Table.Target.Values == nil && t.Kind() != Anomalies {
-		return Model{}, fmt.Errorf("table: fit: %w: no target to learn: name the column", ErrConfig)
+		return Model{}, pkg.Errorf("fit: %w: no target to learn: name the column", ErrConfig)
 	}
 	return kind{t}.Fit(ctx, model.Origin{Settings: slices.Concat(t.Fixed, settings), Seed: seed, Metric: t.metric().Name()})
 }
@@ -374,12 +375,12 @@ func (t *Task) Fit(ctx context.Context, settings space.Settings, seed uint64) (M
 func (t kind) Fit(ctx context.Context, h model.Origin) (Model, error) {
 	p, err := t.params(h.Settings)
 	if err != nil {
-		return Model{}, fmt.Errorf("table: fit: %w", err)
+		return Model{}, pkg.Errorf("fit: %w", err)
 	}
 	p.Seed, p.Threads = h.Seed, max(1, t.Threads)
 	trees, err := t.engine().Fit(ctx, t.Table.dataset(t.Kind() != Anomalies), engine.Dataset{}, p, nil)
 	if err != nil {
-		return Model{}, fmt.Errorf("table: fit: %w", err)
+		return Model{}, pkg.Errorf("fit: %w", err)
 	}
 	m := Model{Origin: h, Kind: t.Kind(), Style: t.Style.Name(), Trees: trees, Target: t.Table.Target.Name, NA: t.Table.NA, Comma: t.Table.Comma}
 	if m.NA == nil {

@@ -296,7 +296,7 @@ func TestOtherTasks(t *testing.T) {
 		change(task)
 		err := task.Optimize(t.Context(), st, study.Run{Trials: 1})
 		require.ErrorIs(t, err, table.ErrStudy, name)
-		assert.ErrorContains(t, err, "take another name", name)
+		assert.ErrorContains(t, err, "give study.Create another name", name)
 	}
 }
 
@@ -505,7 +505,7 @@ func TestEngines(t *testing.T) {
 		}, ""},
 		"broken at once": {func(context.Context, engine.Dataset, engine.Dataset, engine.Params, func(engine.Iteration) error) (*tree.Model, error) {
 			return nil, broken
-		}, "table: fold 0: broken"},
+		}, "fold 0: broken"},
 		"broken in a fold": {func(ctx context.Context, train, valid engine.Dataset, p engine.Params, on func(engine.Iteration) error) (*tree.Model, error) {
 			return native.Fit(ctx, train, valid, p, func(it engine.Iteration) error {
 				if train.Rows() == 353 && it.Round == 2 {
@@ -522,7 +522,7 @@ func TestEngines(t *testing.T) {
 				it.Predictions = func() []float64 { return slices.Repeat([]float64{math.NaN()}, valid.Rows()) }
 				return on(it)
 			})
-		}, "table: no score: rmse is NaN: take another metric"},
+		}, "no score: rmse is NaN: take another metric"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			task := &table.Task{Table: diabetes(), Style: style.XGBoost, Engine: c.engine, MaxRounds: 10, Threads: 3}
@@ -575,9 +575,9 @@ func TestTaskErrors(t *testing.T) {
 		"anomalies by accuracy": {&table.Task{Table: rare(9), Style: style.IsolationForest, Metric: table.Accuracy}, table.ErrConfig, "metric accuracy does not go with anomalies"},
 		"anomalies of numbers":  {&table.Task{Table: diabetes(), Style: style.IsolationForest}, table.ErrConfig, "is not 1 for anomalies and 0 for the rest"},
 		"anomalies of classes":  {&table.Task{Table: three, Style: style.IsolationForest}, table.ErrConfig, "has 3 classes, want 2, the second being anomalies"},
-		"an unknown setting":    {&table.Task{Table: diabetes(), Style: style.XGBoost, Fixed: lit("depth", 3)}, style.ErrSetting, "xgboost has no depth: it has alpha"},
+		"an unknown setting":    {&table.Task{Table: diabetes(), Style: style.XGBoost, Fixed: lit("depth", 3)}, style.ErrSetting, "xgboost: there is no depth: there are alpha"},
 		"fixed and searched":    {&table.Task{Table: diabetes(), Style: style.XGBoost, Fixed: lit("eta", 0.1), Space: space.Of(space.Float("eta", 0.1, 1))}, table.ErrConfig, "eta is fixed and searched: remove it from one of the two"},
-		"bounds":                {&table.Task{Table: diabetes(), Style: style.XGBoost, Space: space.Of(space.Float("subsample", 0.5, 2))}, style.ErrSetting, "table: xgboost: not a possible setting: style: bad setting: xgboost: engine: invalid params: Bagging is 2"},
+		"bounds":                {&table.Task{Table: diabetes(), Style: style.XGBoost, Space: space.Of(space.Float("subsample", 0.5, 2))}, style.ErrSetting, "table: xgboost: invalid params: Bagging is 2"},
 		"another objective":     {&table.Task{Table: iris(), Style: style.LightGBM, Fixed: space.Settings{{Name: "objective", Value: space.Lit("regression")}}}, table.ErrConfig, "objective regression with a target of 3 classes: leave it out"},
 		"too few rows":          {&table.Task{Table: iris(), Style: style.LightGBM, Splits: table.Splits{Folds: 200}}, table.ErrShort, "150 rows for 200 folds"},
 		"labels of the loss": {&table.Task{Table: numbered(30, nil, nil), Style: style.XGBoost, Fixed: space.Settings{{Name: "objective", Value: space.Lit("binary:logistic")}}},

@@ -22,7 +22,7 @@ import (
 func ReadLightGBM(r io.Reader) (*Model, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
-		return nil, fmt.Errorf("tree: read LightGBM: %w", err)
+		return nil, pkg.Errorf("read LightGBM: %w", err)
 	}
 	return parseLightGBM(data)
 }

@@ -19,10 +19,14 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/attune-hpo/attune/fault"
 )
 
+const pkg fault.Package = "tree"
+
 // ErrInvalid reports a model that does not hold together; see [Model.Validate].
-var ErrInvalid = errors.New("tree: invalid model")
+var ErrInvalid = errors.New("invalid model")
 
 // A Model is an ensemble of binary trees over the same features.
 //

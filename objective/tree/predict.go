@@ -1,7 +1,6 @@
 package tree
 
 import (
-	"fmt"
 	"math"
 	"math/bits"
 	"slices"
@@ -179,7 +178,7 @@ func (p *Predictor) PredictRaw(rows, out []float64) error {
 func (m *Model) rows(rows, out []float64, width int) (int, error) {
 	n := len(out) / width
 	if len(out)%width != 0 || len(rows) != n*len(m.Features) {
-		return 0, fmt.Errorf("tree: predict: %d values in and %d out: want %d in and %d out a row", len(rows), len(out), len(m.Features), width)
+		return 0, pkg.Errorf("predict: %d values in and %d out: want %d in and %d out a row", len(rows), len(out), len(m.Features), width)
 	}
 	return n, nil
 }

@@ -12,10 +12,10 @@ import (
 
 var (
 	// ErrFormat reports a file that is no model of the kind expected, or a broken one.
-	ErrFormat = errors.New("tree: malformed model")
+	ErrFormat = errors.New("malformed model")
 	// ErrUnsupported reports a model that uses what a [Model] cannot express, or
 	// one that a file format cannot; the error names it.
-	ErrUnsupported = errors.New("tree: unsupported")
+	ErrUnsupported = errors.New("unsupported")
 )
 
 func unsupported(format string, args ...any) error {
@@ -29,7 +29,7 @@ func unsupported(format string, args ...any) error {
 func Read(r io.Reader) (*Model, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
-		return nil, fmt.Errorf("tree: read: %w", err)
+		return nil, pkg.Errorf("read: %w", err)
 	}
 	head := bytes.TrimLeft(data, " \t\r\n")
 	switch {
@@ -66,7 +66,7 @@ func decode(data []byte) (value, string, error) {
 func readDocument(r io.Reader, library string, convert func(*reading, value) (*Model, error)) (*Model, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
-		return nil, fmt.Errorf("tree: read %s: %w", library, err)
+		return nil, pkg.Errorf("read %s: %w", library, err)
 	}
 	if !bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) {
 		return nil, fmt.Errorf("%w: %s: no JSON object; other formats of the library are not read: save as JSON", ErrFormat, library)

@@ -141,10 +141,10 @@ func Write(w io.Writer, m *Model) error {
 	}
 	data, err := json.Marshal(s)
 	if err != nil {
-		return fmt.Errorf("tree: write: %w", err)
+		return pkg.Errorf("write: %w", err)
 	}
 	if _, err := w.Write(append(data, '\n')); err != nil {
-		return fmt.Errorf("tree: write: %w", err)
+		return pkg.Errorf("write: %w", err)
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ import (
 func ReadScikitLearn(r io.Reader) (*Model, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
-		return nil, fmt.Errorf("tree: read scikit-learn: %w", err)
+		return nil, pkg.Errorf("read scikit-learn: %w", err)
 	}
 	return parseScikitLearn(data)
 }

@@ -65,7 +65,7 @@ func WriteLightGBM(w io.Writer, m *Model) error {
 	}
 	fmt.Fprint(out, "end of trees\n")
 	if err := out.Flush(); err != nil {
-		return fmt.Errorf("tree: write LightGBM text: %w", err)
+		return pkg.Errorf("write LightGBM text: %w", err)
 	}
 	return nil
 }

@@ -1,9 +1,9 @@
 package treeforecast
 
 import (
-	"fmt"
 	"slices"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/tree/engine"
 	"github.com/attune-hpo/attune/objective/tree/native"
@@ -83,16 +83,16 @@ func (f Family) New(settings space.Settings) (forecast.Forecaster, error) {
 		case "transform":
 			text, ok := s.Value.Any().(string)
 			if !ok {
-				return nil, fmt.Errorf("treeforecast: %w: transform is %s, want a text such as log,diff", style.ErrSetting, s.Value)
+				return nil, fault.Mark(pkg.Errorf("%s: transform is %s, want a text such as log,diff", f.Name(), s.Value), style.ErrSetting)
 			}
 			var err error
 			if recipe.Transform, err = forecast.ParseTransform(text); err != nil {
-				return nil, fmt.Errorf("treeforecast: %w: transform is %s: %w", style.ErrSetting, s.Value, err)
+				return nil, fault.Mark(pkg.Errorf("%s: transform is %s: %w", f.Name(), s.Value, err), style.ErrSetting)
 			}
 		case "lags":
 			n, ok := s.Value.Any().(int64)
 			if !ok || n < 1 || n > 10_000 {
-				return nil, fmt.Errorf("treeforecast: %w: lags is %s, want a whole number from 1 to 10000", style.ErrSetting, s.Value)
+				return nil, fault.Mark(pkg.Errorf("%s: lags is %s, want a whole number from 1 to 10000", f.Name(), s.Value), style.ErrSetting)
 			}
 			recipe.Lags = int(n)
 		default:
@@ -101,7 +101,7 @@ func (f Family) New(settings space.Settings) (forecast.Forecaster, error) {
 	}
 	p, err := f.Style.Params(rest)
 	if err != nil {
-		return nil, fmt.Errorf("treeforecast: %w", err)
+		return nil, pkg.Errorf("%w", err)
 	}
 	e := f.Engine
 	if e == nil {

@@ -9,10 +9,13 @@ import (
 	"io"
 	"math"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/tree"
 	"github.com/attune-hpo/attune/objective/tree/engine"
 )
+
+const pkg fault.Package = "treeforecast"
 
 // A Regressor is a tree ensemble as a [forecast.Regressor].
 type Regressor struct {
@@ -28,10 +31,10 @@ type Regressor struct {
 // [forecast.ErrConfig], for the strategy Joint: a tree has one output.
 func (r *Regressor) Fit(ctx context.Context, train, valid forecast.Table, opts forecast.RegressorOptions) error {
 	if train.Y.Cols != 1 {
-		return fmt.Errorf("treeforecast: fit: %w: the strategy joint, while trees forecast one step at a time: take pooled or direct", forecast.ErrConfig)
+		return pkg.Errorf("fit: %w: the strategy joint, while trees forecast one step at a time: take pooled or direct", forecast.ErrConfig)
 	}
 	if r.Engine == nil {
-		return fmt.Errorf("treeforecast: fit: %w: no engine", forecast.ErrConfig)
+		return pkg.Errorf("fit: %w: no engine", forecast.ErrConfig)
 	}
 	p := r.Params
 	p.Seed, p.Threads = opts.Seed, opts.Threads
@@ -90,7 +93,7 @@ func (r *Regressor) Model() *tree.Model {
 // Predict implements [forecast.Regressor]. It fails with [forecast.ErrNotFitted].
 func (r *Regressor) Predict(x forecast.Matrix) (forecast.Matrix, error) {
 	if r.predictor == nil {
-		return forecast.Matrix{}, fmt.Errorf("treeforecast: predict: %w", forecast.ErrNotFitted)
+		return forecast.Matrix{}, pkg.Errorf("predict: %w", forecast.ErrNotFitted)
 	}
 	y := forecast.Matrix{Rows: x.Rows, Cols: 1, Data: make([]float64, x.Rows)}
 	return y, r.predictor.Predict(x.Data, y.Data)
@@ -99,7 +102,7 @@ func (r *Regressor) Predict(x forecast.Matrix) (forecast.Matrix, error) {
 // Save implements [forecast.Regressor], as [tree.Write] does.
 func (r *Regressor) Save(w io.Writer) error {
 	if r.predictor == nil {
-		return fmt.Errorf("treeforecast: save: %w", forecast.ErrNotFitted)
+		return pkg.Errorf("save: %w", forecast.ErrNotFitted)
 	}
 	return tree.Write(w, r.predictor.Model())
 }
@@ -114,7 +117,7 @@ func (r *Regressor) Load(from io.Reader) error {
 		err = r.use(m)
 	}
 	if err != nil {
-		return fmt.Errorf("treeforecast: load: %w: %w", forecast.ErrFormat, err)
+		return pkg.Errorf("load: %w: %w", forecast.ErrFormat, err)
 	}
 	return nil
 }

@@ -175,11 +175,11 @@ func TestRefused(t *testing.T) {
 	ctx := context.Background()
 	family := treeforecast.Family{Style: style.LightGBM}
 	for want, settings := range map[string]space.Settings{
-		"lightgbm has no lag:": {{Name: "lag", Value: "3"}},
-		"lags is 0":            {{Name: "lags", Value: "0"}},
-		"lags is 2.5":          {{Name: "lags", Value: "2.5"}},
-		"transform is sqrt":    {{Name: "transform", Value: `"sqrt"`}},
-		"transform is 3":       {{Name: "transform", Value: "3"}},
+		"lightgbm: there is no lag:": {{Name: "lag", Value: "3"}},
+		"lags is 0":                  {{Name: "lags", Value: "0"}},
+		"lags is 2.5":                {{Name: "lags", Value: "2.5"}},
+		"transform is sqrt":          {{Name: "transform", Value: `"sqrt"`}},
+		"transform is 3":             {{Name: "transform", Value: "3"}},
 	} {
 		_, err := family.New(settings)
 		require.ErrorIs(t, err, style.ErrSetting, want)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/internal/atomicfile"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/model"
@@ -17,8 +18,10 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
+const pkg fault.Package = "tune"
+
 // ErrModel reports a file that holds no model, or a damaged one.
-var ErrModel = errors.New("tune: no model file")
+var ErrModel = errors.New("no model file")
 
 // A Model is a fitted forecaster, with where it comes from and what it takes to use it.
 type Model struct {
@@ -52,7 +55,7 @@ type savedCSV struct {
 func (m Model) Write(w io.Writer) error {
 	var f bytes.Buffer
 	if err := m.Forecaster.Save(&f); err != nil {
-		return fmt.Errorf("tune: write model: %w", err)
+		return pkg.Errorf("write model: %w", err)
 	}
 	s := savedModel{Family: m.Family, Horizon: m.Horizon, Forecaster: json.RawMessage("null")}
 	if json.Valid(f.Bytes()) {
@@ -71,10 +74,10 @@ func (m Model) Write(w io.Writer) error {
 	}
 	sealed, err := model.Seal(modelFormat, 1, m.Origin, s)
 	if err != nil {
-		return fmt.Errorf("tune: write model: %w", err)
+		return pkg.Errorf("write model: %w", err)
 	}
 	if _, err := w.Write(sealed); err != nil {
-		return fmt.Errorf("tune: write model: %w", err)
+		return pkg.Errorf("write model: %w", err)
 	}
 	return nil
 }
@@ -82,7 +85,7 @@ func (m Model) Write(w io.Writer) error {
 // WriteFile writes m to a file, which is there whole or not at all.
 func (m Model) WriteFile(path string) error {
 	if err := atomicfile.Write(path, m.Write); err != nil {
-		return fmt.Errorf("tune: write model %s: %w", path, err)
+		return pkg.Errorf("write model %s: %w", path, err)
 	}
 	return nil
 }
@@ -92,7 +95,7 @@ func (m Model) WriteFile(path string) error {
 func ReadFile(path string, families ...Family) (Model, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return Model{}, fmt.Errorf("tune: read model: %w", err)
+		return Model{}, pkg.Errorf("read model: %w", err)
 	}
 	m, err := read(data, families)
 	if err != nil {

@@ -23,6 +23,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/model"
 	"github.com/attune-hpo/attune/pruner"
@@ -50,9 +51,9 @@ type Family interface {
 
 var (
 	// ErrSpace reports a search space that does not go with a family.
-	ErrSpace = errors.New("tune: bad search space")
+	ErrSpace = errors.New("bad search space")
 	// ErrScore reports a score that is not a finite number.
-	ErrScore = errors.New("tune: no score")
+	ErrScore = errors.New("no score")
 	// ErrStudy reports a study whose trials are of another task, so that their values do
 	// not compare.
 	ErrStudy = model.ErrStudy
@@ -149,7 +150,7 @@ func (t *Task) space() space.Space {
 // that has no value on the data, as MAPE where all truths are 0.
 func (t *Task) Validate() error {
 	if t.Backtest == nil || t.Family == nil {
-		return fmt.Errorf("%w: a task needs a Backtest and a Family", ErrSpace)
+		return pkg.Errorf("%w: a task needs a Backtest and a Family", ErrSpace)
 	}
 	var perfect forecast.Result
 	for _, fold := range t.Backtest.Folds() {
@@ -163,7 +164,7 @@ func (t *Task) Validate() error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrSpace, t.Family.Name(), err)
+		return fault.Mark(pkg.Errorf("%w", err), ErrSpace)
 	}
 	return nil
 }

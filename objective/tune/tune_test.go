@@ -183,8 +183,8 @@ func TestBadTasks(t *testing.T) {
 		change func(*tune.Task)
 		want   string
 	}{
-		"unknown in the space": {func(k *tune.Task) { k.Space = space.Of(space.Float("eta", 0.1, 0.2)) }, "lightgbm has no eta"},
-		"unknown and fixed":    {func(k *tune.Task) { k.Fixed = space.Settings{{Name: "depth", Value: "3"}} }, "lightgbm has no depth"},
+		"unknown in the space": {func(k *tune.Task) { k.Space = space.Of(space.Float("eta", 0.1, 0.2)) }, "lightgbm: there is no eta"},
+		"unknown and fixed":    {func(k *tune.Task) { k.Fixed = space.Settings{{Name: "depth", Value: "3"}} }, "lightgbm: there is no depth"},
 		"both": {func(k *tune.Task) {
 			k.Space = space.Of(space.Int("num_leaves", 2, 5))
 			k.Fixed = space.Settings{{Name: "num_leaves", Value: "3"}}
@@ -276,7 +276,7 @@ func TestOtherTasks(t *testing.T) {
 		require.NoError(t, change(task))
 		err := task.Optimize(ctx, st, study.Run{Trials: 1})
 		require.ErrorIs(t, err, tune.ErrStudy, name)
-		assert.ErrorContains(t, err, "take another name", name)
+		assert.ErrorContains(t, err, "give study.Create another name", name)
 	}
 	zero := all[0]
 	zero.Y = make([]float64, len(zero.Y))

@@ -33,12 +33,14 @@ package cmaes
 import (
 	"context"
 	"errors"
-	"fmt"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/sampler/random"
 	"github.com/attune-hpo/attune/space"
 )
+
+const pkg fault.Package = "cmaes"
 
 // A Restart says what happens when the distribution has collapsed or stands still.
 type Restart uint8
@@ -107,11 +109,11 @@ func (s *Sampler) Config() Config { return s.cfg }
 func (s *Sampler) Validate() error {
 	switch c := s.cfg; {
 	case !(0 < c.Sigma && c.Sigma <= 10):
-		return fmt.Errorf("cmaes: %w: Sigma %v: give a share of the range, such as 0.2", sampler.ErrInvalid, c.Sigma)
+		return pkg.Errorf("%w: Sigma %v: give a share of the range, such as 0.2", sampler.ErrInvalid, c.Sigma)
 	case c.Population != 0 && c.Population < 4:
-		return fmt.Errorf("cmaes: %w: Population %d: give 4 or more, or 0 for the default", sampler.ErrInvalid, c.Population)
+		return pkg.Errorf("%w: Population %d: give 4 or more, or 0 for the default", sampler.ErrInvalid, c.Population)
 	case c.Restart > BIPOP:
-		return fmt.Errorf("cmaes: %w: Restart %d: use IPOP or BIPOP", sampler.ErrInvalid, c.Restart)
+		return pkg.Errorf("%w: Restart %d: use IPOP or BIPOP", sampler.ErrInvalid, c.Restart)
 	}
 	if v, ok := s.cfg.Independent.(sampler.Validator); ok {
 		return v.Validate()
@@ -129,7 +131,7 @@ func (s *Sampler) Sample(ctx context.Context, r sampler.Request) (sampler.Propos
 		return sampler.Proposal{}, err
 	}
 	if n := r.History.Objectives(); n > 1 {
-		return sampler.Proposal{}, fmt.Errorf("cmaes: %w: %w; the study has %d", sampler.ErrInvalid, errObjectives, n)
+		return sampler.Proposal{}, pkg.Errorf("%w: %w; the study has %d", sampler.ErrInvalid, errObjectives, n)
 	}
 	axes := searched(r)
 	if axes == nil {

@@ -31,15 +31,17 @@ package gp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/sampler/qmc"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/trial"
 )
+
+const pkg fault.Package = "gp"
 
 // Config configures a [Sampler]. Its zero value stands for the defaults.
 type Config struct {
@@ -91,9 +93,9 @@ func (s *Sampler) Config() Config { return s.cfg }
 func (s *Sampler) Validate() error {
 	switch c := s.cfg; {
 	case c.Startup < 2:
-		return fmt.Errorf("gp: %w: Startup %d: give 2 or more, or 0 for the default", sampler.ErrInvalid, c.Startup)
+		return pkg.Errorf("%w: Startup %d: give 2 or more, or 0 for the default", sampler.ErrInvalid, c.Startup)
 	case c.Observations < 20:
-		return fmt.Errorf("gp: %w: Observations %d: give 20 or more, or 0 for the default", sampler.ErrInvalid, c.Observations)
+		return pkg.Errorf("%w: Observations %d: give 20 or more, or 0 for the default", sampler.ErrInvalid, c.Observations)
 	}
 	if v, ok := s.cfg.Independent.(sampler.Validator); ok {
 		return v.Validate()
@@ -110,7 +112,7 @@ func (s *Sampler) Sample(ctx context.Context, r sampler.Request) (sampler.Propos
 		return sampler.Proposal{}, err
 	}
 	if n := r.History.Objectives(); n > 1 {
-		return sampler.Proposal{}, fmt.Errorf("gp: %w: %w; the study has %d", sampler.ErrInvalid, errObjectives, n)
+		return sampler.Proposal{}, pkg.Errorf("%w: %w; the study has %d", sampler.ErrInvalid, errObjectives, n)
 	}
 	d := newDomain(r)
 	var x []float64

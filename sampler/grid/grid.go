@@ -17,11 +17,14 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/internal/pyjson"
 	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/trial"
 )
+
+const pkg fault.Package = "grid"
 
 // MaxPoints is the number of points that a grid may have: about a million.
 const MaxPoints = 1 << 20
@@ -95,7 +98,7 @@ func All(params ...space.Axer) []space.Setting {
 		a := p.Axis()
 		n := a.Distribution.Len()
 		if n == 0 || n > MaxPoints {
-			panic(fmt.Errorf("grid: parameter %q: %w: %s has no values to list: name some", a.Name, space.ErrInvalid, space.Describe(a.Distribution)))
+			panic(pkg.Errorf("parameter %q: %w: %s has too many values to list: name some", a.Name, space.ErrInvalid, space.Describe(a.Distribution)))
 		}
 		for i := range n {
 			out = append(out, space.Setting{Name: a.Name, Value: a.Distribution.Decode(a.Distribution.At(i))})
@@ -116,7 +119,7 @@ func (g *Sampler) Validate() error { return g.err }
 
 func (g *Sampler) gather() error {
 	invalid := func(format string, args ...any) error {
-		return fmt.Errorf("grid: %w: %s", sampler.ErrInvalid, fmt.Sprintf(format, args...))
+		return pkg.Errorf("%w: %s", sampler.ErrInvalid, fmt.Sprintf(format, args...))
 	}
 	if len(g.config.Values) == 0 {
 		return invalid("no values: name some with grid.Of")
@@ -124,7 +127,7 @@ func (g *Sampler) gather() error {
 	byName, named := map[string][]space.Literal{}, map[space.Setting]bool{}
 	for _, v := range g.config.Values {
 		if named[v] {
-			return invalid("value %s of parameter %q stands twice: name it once", v.Value, v.Name)
+			return invalid("value %s of parameter %q is duplicated: name it once", v.Value, v.Name)
 		}
 		named[v] = true
 		byName[v.Name] = append(byName[v.Name], v.Value)
@@ -145,7 +148,7 @@ func (g *Sampler) gather() error {
 	}
 	text, err := pyjson.Marshal(search)
 	if err != nil {
-		return invalid("%v", err)
+		return pkg.Errorf("%w: %w", sampler.ErrInvalid, err)
 	}
 	g.search = text
 	return nil

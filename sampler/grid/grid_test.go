@@ -324,24 +324,24 @@ func TestErrors(t *testing.T) {
 		is   error
 		text string
 	}{
-		{"no values", grid.Of().Validate(), sampler.ErrInvalid, "grid: sampler: invalid settings: no values: name some with grid.Of"},
-		{"and so says Sample", sample(grid.Of(), all), sampler.ErrInvalid, "grid: sampler: invalid settings: no values: name some with grid.Of"},
-		{"a value twice", grid.Of(depth.At(1), depth.At(1)).Validate(), sampler.ErrInvalid, `grid: sampler: invalid settings: value 1 of parameter "depth" stands twice: name it once`},
+		{"no values", grid.Of().Validate(), sampler.ErrInvalid, "grid: invalid settings: no values: name some with grid.Of"},
+		{"and so says Sample", sample(grid.Of(), all), sampler.ErrInvalid, "grid: invalid settings: no values: name some with grid.Of"},
+		{"a value twice", grid.Of(depth.At(1), depth.At(1)).Validate(), sampler.ErrInvalid, `grid: invalid settings: value 1 of parameter "depth" is duplicated: name it once`},
 		{
 			"too many points", grid.Of(grid.All(space.Int("a", 1, 2000), space.Int("b", 1, 2000))...).Validate(), sampler.ErrInvalid,
-			"grid: sampler: invalid settings: more than 1048576 points: name fewer values, or use package random",
+			"grid: invalid settings: more than 1048576 points: name fewer values, or use package random",
 		},
 		{
 			"a parameter that the grid lacks", sample(grid.Of(depth.At(1)), all), sampler.ErrInvalid,
-			`grid: parameter "lr": sampler: invalid settings: the grid has no values for it: name some, or hold it with sampler.Fixed`,
+			`grid: parameter "lr": invalid settings: the grid has no values for it: name some, or hold it with sampler.Fixed`,
 		},
 		{
 			"a value outside", sample(grid.Of(depth.At(1), depth.At(10)), space.Of(depth)), space.ErrOutside,
-			`grid: parameter "depth": space: value outside the distribution: 10 is not in int [1, 9]`,
+			`grid: parameter "depth": value outside the distribution: 10 is not in int [1, 9]`,
 		},
 		{
 			"two literals of one value", sample(grid.Of(space.Setting{Name: "lr", Value: "1"}, lr.At(1)), space.Of(lr)), sampler.ErrInvalid,
-			`grid: parameter "lr": sampler: invalid settings: 1 and 1.0 are the same value: name it once`,
+			`grid: parameter "lr": invalid settings: 1 and 1.0 are the same value: name it once`,
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -71,7 +71,7 @@ func (t *taken) sample(r sampler.Request) (sampler.Proposal, error) {
 	fixed, onGrid := t.match(r.Given)
 	pos, ok := t.choose(r, fixed)
 	if !ok {
-		return sampler.Proposal{}, fmt.Errorf("grid: trial %d: %w", r.Number, sampler.ErrExhausted)
+		return sampler.Proposal{}, pkg.Errorf("trial %d: %w", r.Number, sampler.ErrExhausted)
 	}
 	p := t.points[pos]
 	out := sampler.Proposal{Point: make([]float64, len(r.Space))}
@@ -90,10 +90,10 @@ func (t *taken) check(s space.Space) error {
 	for _, a := range s {
 		k, ok := slices.BinarySearch(t.names, a.Name)
 		if !ok {
-			return fmt.Errorf("grid: parameter %q: %w: the grid has no values for it: name some, or hold it with sampler.Fixed", a.Name, sampler.ErrInvalid)
+			return pkg.Errorf("parameter %q: %w: the grid has no values for it: name some, or hold it with sampler.Fixed", a.Name, sampler.ErrInvalid)
 		}
 		if err := t.encode(k, a.Distribution).err; err != nil {
-			return fmt.Errorf("grid: parameter %q: %w", a.Name, err)
+			return pkg.Errorf("parameter %q: %w", a.Name, err)
 		}
 	}
 	return nil

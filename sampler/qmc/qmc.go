@@ -21,9 +21,12 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/space/unit"
 )
+
+const pkg fault.Package = "qmc"
 
 // A Sequence is a kind of low-discrepancy sequence.
 type Sequence uint8
@@ -74,7 +77,7 @@ var (
 // Sequence.
 func (q Sampler) Validate() error {
 	if q.Sequence > Halton {
-		return fmt.Errorf("qmc: %w: %v: use Sobol or Halton", sampler.ErrInvalid, q.Sequence)
+		return pkg.Errorf("%w: %v: use Sobol or Halton", sampler.ErrInvalid, q.Sequence)
 	}
 	return nil
 }

@@ -126,7 +126,7 @@ func TestValidate(t *testing.T) {
 	require.ErrorIs(t, bad.Validate(), sampler.ErrInvalid)
 	_, err := bad.Sample(t.Context(), sampler.Request{Space: space.Of(x)})
 	require.ErrorIs(t, err, sampler.ErrInvalid)
-	assert.EqualError(t, err, "qmc: sampler: invalid settings: sequence(7): use Sobol or Halton")
+	assert.EqualError(t, err, "qmc: invalid settings: sequence(7): use Sobol or Halton")
 }
 
 func BenchmarkSample10Floats(b *testing.B) {

@@ -43,11 +43,14 @@ import (
 	"reflect"
 	"strconv"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/space"
 )
 
+const pkg fault.Package = "bind"
+
 // ErrMissing reports that a record lacks a parameter that it should have.
-var ErrMissing = errors.New("bind: parameter missing")
+var ErrMissing = errors.New("parameter missing")
 
 // A Binding ties the tagged fields of a struct type to parameters. It is
 // immutable and safe for concurrent use.
@@ -75,14 +78,14 @@ func Of[T any](defaults T) (*Binding[T], error) {
 	b := &Binding[T]{defaults: defaults}
 	t := reflect.TypeFor[T]()
 	if t.Kind() != reflect.Struct {
-		return nil, fmt.Errorf("bind: %v: %w: want a struct", t, space.ErrInvalid)
+		return nil, pkg.Errorf("%v: %w: want a struct", t, space.ErrInvalid)
 	}
 	d := &declaration{}
 	if err := d.walk(t, scope{}); err != nil {
-		return nil, fmt.Errorf("bind: %v: %w", t, err)
+		return nil, pkg.Errorf("%v: %w", t, err)
 	}
 	if len(d.space) == 0 {
-		return nil, fmt.Errorf("bind: %v: %w: no field is tagged: write `attune:\"name,min=0,max=1\"` behind one", t, space.ErrInvalid)
+		return nil, pkg.Errorf("%v: %w: no field is tagged: tag one, as in `attune:\"name,min=0,max=1\"`", t, space.ErrInvalid)
 	}
 	b.space, b.fields = d.space, d.fields
 	return b, nil
@@ -116,7 +119,7 @@ func (b *Binding[T]) Suggest(s space.Suggester) T {
 		l := a.Distribution.Decode(s.Suggest(a))
 		given = append(given, space.Setting{Name: a.Name, Value: l})
 		if err := put(v.FieldByIndex(b.fields[i].index), l); err != nil {
-			panic(fmt.Errorf("bind: field %s: %w", b.fields[i].path, err)) // Of has seen to it that all values fit
+			panic(pkg.Errorf("field %s: %w", b.fields[i].path, err)) // Of has seen to it that all values fit
 		}
 	}
 	return c
@@ -146,10 +149,10 @@ func (b *Binding[T]) Read(g space.Getter, c *T) error {
 		}
 		l, ok := g.Get(a.Name)
 		if !ok {
-			return fmt.Errorf("%w: %q, for field %s", ErrMissing, a.Name, b.fields[i].path)
+			return pkg.Errorf("%w: %q, for field %s", ErrMissing, a.Name, b.fields[i].path)
 		}
 		if err := put(v.FieldByIndex(b.fields[i].index), l); err != nil {
-			return fmt.Errorf("bind: parameter %q: field %s: %w", a.Name, b.fields[i].path, err)
+			return pkg.Errorf("parameter %q: field %s: %w", a.Name, b.fields[i].path, err)
 		}
 	}
 	*c = out

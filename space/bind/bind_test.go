@@ -66,7 +66,7 @@ func ExampleMust() {
 	bind.Must(Wrong{})
 	// Output:
 	// {64 0.1}
-	// panic: bind: bind_test.Wrong: field Units: parameter "units": space: invalid declaration: low 16 exceeds high 5: swap them
+	// panic: bind: bind_test.Wrong: field Units: parameter "units": invalid declaration: low 16 exceeds high 5: swap them
 }
 
 func ExampleOf() {
@@ -75,7 +75,7 @@ func ExampleOf() {
 	}
 	_, err := bind.Of(Wrong{})
 	fmt.Println(err)
-	// Output: bind: bind_test.Wrong: field LR: space: invalid declaration: unknown option "mx": want one of min, max, step, log, choices, when
+	// Output: bind: bind_test.Wrong: field LR: invalid declaration: unknown option "mx": want one of min, max, step, log, choices, when
 }
 
 func ExampleBinding_Value() {
@@ -266,18 +266,18 @@ func TestInvalid(t *testing.T) {
 		err  error
 		says string
 	}{
-		"no struct": {of(5), "int: space: invalid declaration: want a struct"},
+		"no struct": {of(5), "int: invalid declaration: want a struct"},
 		"pointer":   {of(&Config{}), "want a struct"},
 		"no tags":   {of(struct{ X int }{}), "no field is tagged"},
 		"unexported": {of(struct {
 			x int `attune:"x,min=0,max=1"`
-		}{}), "field x: space: invalid declaration: it is not exported"},
-		"nested hidden":  {of(struct{ in inner }{}), "field in: space: invalid declaration: it is not exported"},
-		"nested pointer": {of(struct{ In *inner }{}), "field In: space: invalid declaration: tagged fields within a ptr"},
-		"nested slice":   {of(struct{ In []inner }{}), "field In: space: invalid declaration: tagged fields within a slice"},
+		}{}), "field x: invalid declaration: it is not exported"},
+		"nested hidden":  {of(struct{ in inner }{}), "field in: invalid declaration: it is not exported"},
+		"nested pointer": {of(struct{ In *inner }{}), "field In: invalid declaration: tagged fields within a ptr"},
+		"nested slice":   {of(struct{ In []inner }{}), "field In: invalid declaration: tagged fields within a slice"},
 		"slice": {of(struct {
 			X []int `attune:"x,min=0,max=1"`
-		}{}), "field X: space: invalid declaration: type []int cannot be tuned"},
+		}{}), "field X: invalid declaration: type []int cannot be tuned"},
 		"complex": {of(struct {
 			X complex128 `attune:"x,min=0,max=1"`
 		}{}), "type complex128 cannot be tuned"},
@@ -292,7 +292,7 @@ func TestInvalid(t *testing.T) {
 		}{}), `option "max" is missing`},
 		"min twice": {of(struct {
 			X int `attune:"x,min=1,min=2,max=3"`
-		}{}), `option "min" stands twice`},
+		}{}), `option "min" is duplicated`},
 		"min empty": {of(struct {
 			X int `attune:"x,min=,max=3"`
 		}{}), `option "min" needs a value: write min=...`},
@@ -319,7 +319,7 @@ func TestInvalid(t *testing.T) {
 		}{}), `option "step": NaN`},
 		"reversed": {of(struct {
 			X int `attune:"x,min=3,max=1"`
-		}{}), `field X: parameter "x": space: invalid declaration: low 3 exceeds high 1`},
+		}{}), `field X: parameter "x": invalid declaration: low 3 exceeds high 1`},
 		"log from 0": {of(struct {
 			X float64 `attune:"x,min=0,max=1,log"`
 		}{}), `low 0 on a logarithmic scale`},
@@ -355,13 +355,13 @@ func TestInvalid(t *testing.T) {
 		}{}), `option "choices": "" is no int`},
 		"choice twice": {of(struct {
 			X string `attune:"x,choices=a|a"`
-		}{}), `"a" stands twice`},
+		}{}), `"a" is duplicated`},
 		"name twice": {of(struct {
 			X, Y int `attune:"x,min=0,max=1"`
-		}{}), `field Y: space: invalid declaration: parameter "x" stands twice`},
+		}{}), `field Y: invalid declaration: parameter "x" is duplicated`},
 		"option of all": {of(struct {
 			In inner `attune:"in,min=0"`
-		}{}), `field In: space: invalid declaration: option "min": a struct has none but when`},
+		}{}), `field In: invalid declaration: option "min": a struct has none but when`},
 		"when alone": {of(struct {
 			X int `attune:"x,min=0,max=1,when=y"`
 		}{}), `option "when": "y": want when=parameter:value`},
@@ -371,7 +371,7 @@ func TestInvalid(t *testing.T) {
 		"when no choice": {of(struct {
 			X string `attune:"x,choices=a"`
 			Y int    `attune:"y,min=0,max=1,when=x:b"`
-		}{}), `"b" is none of [a]`},
+		}{}), `"b" is not one of [a]`},
 		"when no number": {of(struct {
 			X int `attune:"x,min=0,max=1"`
 			Y int `attune:"y,min=0,max=1,when=x:b"`

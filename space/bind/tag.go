@@ -162,7 +162,7 @@ func distribution(t reflect.Type, o options, at field) (space.Distribution, erro
 		again := slices.ContainsFunc(o.list[:i], func(b option) bool { return b.key == e.key })
 		switch {
 		case again && e.key != "when":
-			return nil, at.wrong("option %q stands twice", e.key)
+			return nil, at.wrong("option %q is duplicated", e.key)
 		case e.has && e.key == "log":
 			return nil, at.wrong("option \"log\" takes no value: write log, or leave it out")
 		case e.value == "" && e.key != "log" && e.key != "choices":
@@ -330,7 +330,7 @@ func choiceOf(d *space.CategoricalDistribution, text string) (space.Literal, err
 			}
 		}
 	}
-	return "", fmt.Errorf("%q is none of %v", text, d.Choices)
+	return "", fmt.Errorf("%q is not one of %v", text, d.Choices)
 }
 
 // hasTags reports whether a struct type has tagged fields, itself or within.

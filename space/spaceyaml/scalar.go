@@ -70,7 +70,7 @@ func scalar(n *yaml.Node) (l space.Literal, why string) {
 	word, special := words[strings.ToLower(v)]
 	switch {
 	case v == "":
-		return "", `nothing stands here: write null or ""`
+		return "", `the value is missing: write null or ""`
 	case special && word != "":
 		return word, ""
 	case special:
@@ -108,7 +108,7 @@ func format(l space.Literal) (string, error) {
 		return string(l), nil
 	case string:
 		if l == "" || l[0] != '"' {
-			return "", fmt.Errorf("%w: %.60q is not the literal of a value: write it with space.Lit", space.ErrInvalid, string(l))
+			return "", fmt.Errorf("%w: %.60q is not a literal: write it with space.Lit", space.ErrInvalid, string(l))
 		}
 		return quote(v), nil
 	case float64:

@@ -35,8 +35,11 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/space"
 )
+
+const pkg fault.Package = "spaceyaml"
 
 // Read returns the space that r holds, normalized; see [space.Space.Normalize]. It
 // fails for bad syntax, for keys that are unknown, missing or repeated, for values of
@@ -45,7 +48,7 @@ import (
 func Read(r io.Reader) (space.Space, error) {
 	s, err := read(r)
 	if err != nil {
-		return nil, fmt.Errorf("spaceyaml: %w", err)
+		return nil, pkg.Errorf("%w", err)
 	}
 	return s, nil
 }
@@ -109,19 +112,19 @@ func follow(n *yaml.Node) *yaml.Node {
 }
 
 func wrong(n *yaml.Node, format string, args ...any) error {
-	return &fault{n.Line, fmt.Sprintf(format, args...)}
+	return &mistake{n.Line, fmt.Sprintf(format, args...)}
 }
 
-// A fault is what is wrong on a line.
-type fault struct {
+// A mistake is what is wrong on a line.
+type mistake struct {
 	line int
 	what string
 }
 
-func (f *fault) Error() string {
+func (f *mistake) Error() string {
 	return fmt.Sprintf("line %d: %v: %s", f.line, space.ErrInvalid, f.what)
 }
-func (f *fault) Unwrap() error { return space.ErrInvalid }
+func (f *mistake) Unwrap() error { return space.ErrInvalid }
 
 // An entry is one key of a mapping, with its value.
 type entry struct {
@@ -147,7 +150,7 @@ func mapping(n *yaml.Node, allowed ...string) (entries, error) {
 			return nil, err
 		}
 		if seen[key] {
-			return nil, wrong(at, "key %q stands twice", key)
+			return nil, wrong(at, "key %q is duplicated", key)
 		}
 		seen[key] = true
 		if len(allowed) > 0 && !slices.Contains(allowed, key) {
@@ -241,14 +244,14 @@ func (f *fields) fail(n *yaml.Node, format string, args ...any) {
 // keep keeps err, of [wrong], as what is wrong with the parameter. What says
 // where in it, and may be empty.
 func (f *fields) keep(what string, err error) {
-	var at *fault
+	var at *mistake
 	if f.err != nil || !errors.As(err, &at) {
 		return
 	}
 	if f.name != "" {
 		what = fmt.Sprintf("parameter %q: %s", f.name, what)
 	}
-	f.err = &fault{at.line, what + at.what}
+	f.err = &mistake{at.line, what + at.what}
 }
 
 func (f *fields) text(n *yaml.Node) string {

@@ -19,7 +19,7 @@ import (
 func Write(w io.Writer, s space.Space) error {
 	s, err := s.Normalize()
 	if err != nil {
-		return fmt.Errorf("spaceyaml: %w", err)
+		return pkg.Errorf("%w", err)
 	}
 	b := []byte("parameters:")
 	if len(s) == 0 {
@@ -29,7 +29,7 @@ func Write(w io.Writer, s space.Space) error {
 	for _, a := range s {
 		line, err := formatAxis(a)
 		if err != nil {
-			return fmt.Errorf("spaceyaml: parameter %q: %w", a.Name, err)
+			return pkg.Errorf("parameter %q: %w", a.Name, err)
 		}
 		b = append(append(append(b, "  - {"...), line...), "}\n"...)
 	}
@@ -38,7 +38,7 @@ func Write(w io.Writer, s space.Space) error {
 
 func write(w io.Writer, b []byte) error {
 	if _, err := w.Write(b); err != nil {
-		return fmt.Errorf("spaceyaml: %w", err)
+		return pkg.Errorf("%w", err)
 	}
 	return nil
 }
@@ -142,17 +142,17 @@ func formatCondition(c space.Condition) (string, error) {
 // writes nothing.
 func WriteSettings(w io.Writer, settings []space.Setting) error {
 	if name, twice := space.Settings(settings).Twice(); twice {
-		return fmt.Errorf("spaceyaml: setting %q: %w: it stands twice", name, space.ErrInvalid)
+		return pkg.Errorf("setting %q: %w: it is duplicated", name, space.ErrInvalid)
 	}
 	var b []byte
 	for _, s := range settings {
 		key, err := formatKey(s.Name)
 		if err != nil {
-			return fmt.Errorf("spaceyaml: setting %q: %w", s.Name, err)
+			return pkg.Errorf("setting %q: %w", s.Name, err)
 		}
 		value, err := format(s.Value)
 		if err != nil {
-			return fmt.Errorf("spaceyaml: setting %q: %w", s.Name, err)
+			return pkg.Errorf("setting %q: %w", s.Name, err)
 		}
 		b = fmt.Appendf(b, "%s: %s\n", key, value)
 	}
@@ -167,7 +167,7 @@ func WriteSettings(w io.Writer, settings []space.Setting) error {
 func ReadSettings(r io.Reader) ([]space.Setting, error) {
 	all, err := io.ReadAll(r)
 	if err != nil {
-		return nil, fmt.Errorf("spaceyaml: %w", err)
+		return nil, pkg.Errorf("%w", err)
 	}
 	// JSON is all but a subset of YAML; its surrogate pairs are not.
 	if v, err := pyjson.Parse(string(all)); err == nil && v.Kind == pyjson.Object {
@@ -175,17 +175,17 @@ func ReadSettings(r io.Reader) ([]space.Setting, error) {
 	}
 	root, err := document(string(all))
 	if err != nil {
-		return nil, fmt.Errorf("spaceyaml: %w", err)
+		return nil, pkg.Errorf("%w", err)
 	}
 	es, err := mapping(root)
 	if err != nil {
-		return nil, fmt.Errorf("spaceyaml: %w", err)
+		return nil, pkg.Errorf("%w", err)
 	}
 	out := make([]space.Setting, len(es))
 	for i, e := range es {
 		l, why := scalar(e.node)
 		if why != "" {
-			return nil, fmt.Errorf("spaceyaml: %w", wrong(e.at, "setting %q: %s", e.key, why))
+			return nil, pkg.Errorf("%w", wrong(e.at, "setting %q: %s", e.key, why))
 		}
 		out[i] = space.Setting{Name: e.key, Value: l}
 	}
@@ -197,14 +197,14 @@ func settingsOf(object pyjson.Value) ([]space.Setting, error) {
 	for i, m := range object.Members {
 		switch {
 		case m.Key == "":
-			return nil, fmt.Errorf("spaceyaml: %w: setting %d has no name", space.ErrInvalid, i+1)
+			return nil, pkg.Errorf("%w: setting %d has no name", space.ErrInvalid, i+1)
 		case m.Value.Kind == pyjson.List || m.Value.Kind == pyjson.Object:
-			return nil, fmt.Errorf("spaceyaml: setting %q: %w: want a single value, not %.60s", m.Key, space.ErrInvalid, m.Value)
+			return nil, pkg.Errorf("setting %q: %w: want a single value, not %.60s", m.Key, space.ErrInvalid, m.Value)
 		}
 		out[i] = space.Setting{Name: m.Key, Value: space.Literal(m.Value.Text)}
 	}
 	if name, twice := out.Twice(); twice {
-		return nil, fmt.Errorf("spaceyaml: setting %q: %w: it stands twice", name, space.ErrInvalid)
+		return nil, pkg.Errorf("setting %q: %w: it is duplicated", name, space.ErrInvalid)
 	}
 	return out, nil
 }

@@ -3,17 +3,19 @@ package memory
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/storage"
 	"github.com/attune-hpo/attune/storage/internal/image"
 	"github.com/attune-hpo/attune/trial"
 )
+
+const pkg fault.Package = "memory"
 
 // Store is an in-memory [storage.Store]. The zero value is empty and ready to
 // use. What it holds lives as long as it does: closing a ledger loses nothing.
@@ -35,12 +37,12 @@ func (s *Store) Create(ctx context.Context, header trial.Header) (storage.Ledger
 		err = ctx.Err()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("memory: create study %q: %w", name, err)
+		return nil, pkg.Errorf("create study %q: %w", name, err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, ok := s.studies[header.Name]; ok {
-		return nil, fmt.Errorf("memory: create study %q: %w", header.Name, storage.ErrExist)
+		return nil, pkg.Errorf("create study %q: %w", header.Name, storage.ErrExist)
 	}
 	if s.studies == nil {
 		s.studies = make(map[string]*study)
@@ -69,7 +71,7 @@ func (s *Store) find(ctx context.Context, op, name string) (*study, error) {
 		err = storage.ErrNotExist
 	}
 	if err != nil {
-		return nil, fmt.Errorf("memory: %s study %q: %w", op, name, err)
+		return nil, pkg.Errorf("%s study %q: %w", op, name, err)
 	}
 	return st, nil
 }
@@ -82,7 +84,7 @@ func (s *Store) Studies(ctx context.Context) iter.Seq2[trial.Header, error] {
 		s.mu.Unlock()
 		for _, name := range slices.Sorted(maps.Keys(all)) {
 			if err := ctx.Err(); err != nil {
-				yield(trial.Header{}, fmt.Errorf("memory: list studies: %w", err))
+				yield(trial.Header{}, pkg.Errorf("list studies: %w", err))
 				return
 			}
 			all[name].mu.Lock()
@@ -98,7 +100,7 @@ func (s *Store) Studies(ctx context.Context) iter.Seq2[trial.Header, error] {
 // Rename implements [storage.Store].
 func (s *Store) Rename(ctx context.Context, from, to string) error {
 	if _, err := storage.CanonicalStudy(trial.Header{Name: to}); err != nil {
-		return fmt.Errorf("memory: rename study %q: %w", from, err)
+		return pkg.Errorf("rename study %q: %w", from, err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,7 +109,7 @@ func (s *Store) Rename(ctx context.Context, from, to string) error {
 		return err
 	}
 	if _, ok := s.studies[to]; ok && to != from {
-		return fmt.Errorf("memory: rename study %q to %q: %w", from, to, storage.ErrExist)
+		return pkg.Errorf("rename study %q to %q: %w", from, to, storage.ErrExist)
 	}
 	delete(s.studies, from)
 	s.studies[to] = st
@@ -171,7 +173,7 @@ func (l *ledger) lock(ctx context.Context, op string) (unlock func(), err error)
 	}
 	name := l.study.header.Name
 	l.study.mu.Unlock()
-	return nil, fmt.Errorf("memory: %s: study %q: %w", op, name, err)
+	return nil, pkg.Errorf("%s: study %q: %w", op, name, err)
 }
 
 func (l *ledger) Close() error {
@@ -196,7 +198,7 @@ func (l *ledger) Annotate(ctx context.Context, attrs, notes trial.Attrs) error {
 	defer unlock()
 	checked, err := storage.CanonicalStudy(trial.Header{Attrs: attrs, Notes: notes})
 	if err != nil {
-		return fmt.Errorf("memory: annotate: %w", err)
+		return pkg.Errorf("annotate: %w", err)
 	}
 	for _, a := range checked.Attrs {
 		l.study.header.Attrs = l.study.header.Attrs.With(a)
@@ -216,7 +218,7 @@ func (l *ledger) Add(ctx context.Context, records ...trial.Record) ([]int, error
 	checked := make([]trial.Record, len(records))
 	for i, r := range records {
 		if checked[i], err = storage.CheckAdd(l.study.header, r); err != nil {
-			return nil, fmt.Errorf("memory: add: %w", err)
+			return nil, pkg.Errorf("add: %w", err)
 		}
 	}
 	numbers := make([]int, len(records))
@@ -239,7 +241,7 @@ func (l *ledger) Start(ctx context.Context, at time.Time, key string) (trial.Rec
 	}
 	r, _ := l.study.trials.Next()
 	if r, err = storage.Claim(r, at, key); err != nil {
-		return trial.Record{}, fmt.Errorf("memory: start: %w", err)
+		return trial.Record{}, pkg.Errorf("start: %w", err)
 	}
 	l.study.trials.Put(r)
 	return r.Clip(), nil
@@ -262,7 +264,7 @@ func (l *ledger) Write(ctx context.Context, number int, changes ...trial.Change)
 		err = storage.CheckObjectives(l.study.header, r)
 	}
 	if err != nil {
-		return fmt.Errorf("memory: write: %w", err)
+		return pkg.Errorf("write: %w", err)
 	}
 	l.study.trials.Put(r)
 	return nil

@@ -294,13 +294,13 @@ func (c *conn) settle(ctx context.Context) error {
 // created, or the error is errNoFile.
 func (s *Store) open(ctx context.Context, create bool) (*conn, error) {
 	if s.Path == "" || s.Path == ":memory:" || strings.HasPrefix(s.Path, "file:") || strings.Contains(s.Path, "://") {
-		return nil, fmt.Errorf("%w: %q is not the path of a file: give one, or use package storage/memory for studies that are not kept", storage.ErrPath, s.Path)
+		return nil, fmt.Errorf("%w: %q is not the path of a file: %w, or %w", storage.ErrPath, s.Path, someFile, inMemory)
 	}
 	info, err := os.Stat(s.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if dir, err := os.Stat(filepath.Dir(s.Path)); err != nil {
-			return nil, fmt.Errorf("%w: folder %s: %w: create it first", storage.ErrPath, filepath.Dir(s.Path), err)
+			return nil, fmt.Errorf("%w: folder %s: %w: create it, or %w", storage.ErrPath, filepath.Dir(s.Path), bare(err), otherFile)
 		} else if !dir.IsDir() {
 			return nil, fmt.Errorf("%w: %s is not a folder", storage.ErrPath, filepath.Dir(s.Path))
 		}
@@ -308,16 +308,16 @@ func (s *Store) open(ctx context.Context, create bool) (*conn, error) {
 			return nil, errNoFile
 		}
 	case err != nil: // a file where a folder should be, a folder that is closed to this user
-		return nil, fmt.Errorf("%w: %w", storage.ErrPath, err)
+		return nil, fmt.Errorf("%w: %w", storage.ErrPath, bare(err))
 	case info.IsDir():
-		return nil, fmt.Errorf("%w: it is a folder; name a file in it", storage.ErrFormat)
+		return nil, fmt.Errorf("%w: it is a folder: %w", storage.ErrFormat, someFile)
 	case !create && info.Size() == 0:
 		return nil, errNoFile
 	case 0 < info.Size() && info.Size() < 512:
 		// SQLite would take it for empty, and write over it. Its contents must not
 		// be looked at from here: to close it would drop the locks that this process
 		// has on it.
-		return nil, fmt.Errorf("%w: it is not a SQLite database: it has %d bytes", storage.ErrFormat, info.Size())
+		return nil, fmt.Errorf("%w: it is not a SQLite database: it has only %d bytes", storage.ErrFormat, info.Size())
 	}
 	mode := driver.ReadWrite
 	switch {
@@ -335,6 +335,15 @@ func (s *Store) open(ctx context.Context, create bool) (*conn, error) {
 		}
 	}
 	return c, err
+}
+
+// bare returns an error of package os without the name of the system call and the
+// path, which the sentence around it has.
+func bare(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
 }
 
 func exists(path string) bool {
@@ -371,11 +380,11 @@ func (s *Store) explain(err error) error {
 	case e == nil:
 		return err
 	case e.Code == driver.Full || e.Errno == syscall.ENOSPC:
-		return fmt.Errorf("%w: make room; what was committed is safe: %w", storage.ErrFull, err)
+		return fmt.Errorf("%w: free some; what was committed is safe: %w", storage.ErrFull, err)
 	case e.Code == driver.NotADB:
-		return fmt.Errorf("%w: it is not a SQLite database: %w", storage.ErrFormat, err)
+		return fmt.Errorf("%w: it is not a SQLite database (%w): %w", storage.ErrFormat, err, otherFile)
 	case e.Code == driver.Corrupt:
-		return fmt.Errorf("%w: it is damaged; try sqlite3's .recover: %w", storage.ErrFormat, err)
+		return fmt.Errorf("%w: it is damaged (%w): repair it with .recover of the sqlite3 shell, or %w", storage.ErrFormat, err, otherFile)
 	case e.Code == driver.CantOpen && tooLong(s.Path):
 		return fmt.Errorf("%w: it has %d bytes from the root, and SQLite opens paths of at most %d: choose a shorter one: %w", storage.ErrPath, len(absolute(s.Path)), maxPath, err)
 	case e.Code == driver.ReadOnlyFile || e.Code == driver.Perm || e.Code == driver.CantOpen:

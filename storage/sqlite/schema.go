@@ -34,7 +34,7 @@ var older = []string{
 // errUnfinished reports tables without a version: Optuna creates the one after
 // the other, each in a transaction of its own.
 var errUnfinished = fmt.Errorf("%w: it has the tables of Optuna, but no version: "+
-	"Optuna before 0.10, or one that stopped while creating it; run `optuna storage upgrade`", storage.ErrVersion)
+	"it was written by Optuna before 0.10, or Optuna was stopped while creating it: run `optuna storage upgrade`", storage.ErrVersion)
 
 // patience is how long to wait for Optuna to finish that.
 var patience = 3 * time.Second
@@ -70,7 +70,7 @@ func (c *conn) checkSchema() error {
 	case len(tables) == 0:
 		return errNoFile
 	case !slices.Contains(tables, "studies") && !slices.Contains(tables, "alembic_version"):
-		return fmt.Errorf("%w: a SQLite database of something else, with the tables %s", storage.ErrFormat, strings.Join(tables, ", "))
+		return fmt.Errorf("%w: it is a SQLite database of another program, with the tables %s", storage.ErrFormat, strings.Join(tables, ", "))
 	case !slices.Contains(tables, "studies") || !slices.Contains(tables, "alembic_version"):
 		return errUnfinished
 	}
@@ -81,9 +81,9 @@ func (c *conn) checkSchema() error {
 	case version == "":
 		return errUnfinished
 	case slices.Contains(older, version):
-		return fmt.Errorf("%w: an older Optuna wrote it: it has version %s of the schema, not %s; run `optuna storage upgrade`", storage.ErrVersion, version, alembicHead)
+		return fmt.Errorf("%w: an older Optuna wrote it: its schema has version %s, not %s: run `optuna storage upgrade`", storage.ErrVersion, version, alembicHead)
 	case version != alembicHead:
-		return fmt.Errorf("%w: it has version %.40q of the schema, not %s: a newer Optuna, or something else, wrote it; look for a newer attune", storage.ErrVersion, version, alembicHead)
+		return fmt.Errorf("%w: its schema has version %.40q, not %s: a newer Optuna may have written it: look for a newer attune", storage.ErrVersion, version, alembicHead)
 	}
 	return nil
 }

@@ -50,8 +50,18 @@ import (
 	"sync"
 	"time"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/storage"
 	"github.com/attune-hpo/attune/trial"
+)
+
+const pkg fault.Package = "sqlite"
+
+// Ways out that lead through a setting.
+var (
+	someFile  = fault.Hint{Field: "sqlite.Store.Path", Want: "set %s to the path of a file"}
+	otherFile = fault.Hint{Field: "sqlite.Store.Path", Want: "set %s to another file"}
+	inMemory  = fault.Hint{Field: "memory.Store", Want: "keep the studies in a %s"}
 )
 
 // A Store is a SQLite file. Its fields must not change once it is in use. It is
@@ -124,7 +134,7 @@ func (s *Store) use(ctx context.Context, create bool, f func(*conn) error) (err 
 	defer s.unlock()
 	if s.db == nil {
 		if s.db, err = s.open(ctx, create); err != nil {
-			return err
+			return elsewhere(err)
 		}
 	}
 	defer func() {
@@ -156,6 +166,15 @@ func (s *Store) lock(ctx context.Context) error {
 	}
 }
 
+// elsewhere returns an error of opening the file with the way out, if it has none yet:
+// where there can be no store, there may be one in another place.
+func elsewhere(err error) error {
+	if (errors.Is(err, storage.ErrPath) || errors.Is(err, storage.ErrFormat)) && len(fault.Hints(err)) == 0 {
+		return fmt.Errorf("%w: %w", err, otherFile)
+	}
+	return err
+}
+
 func (s *Store) unlock() { <-s.sem }
 
 func (s *Store) wrap(op string, err error) error {
@@ -165,7 +184,7 @@ func (s *Store) wrap(op string, err error) error {
 	if errors.Is(err, errNoFile) {
 		err = storage.ErrNotExist
 	}
-	return fmt.Errorf("sqlite: %s in %s: %w", op, s.Path, s.explain(err))
+	return pkg.Errorf("%s in %s: %w", op, s.Path, s.explain(err))
 }
 
 // Create implements [storage.Store].

@@ -5,11 +5,13 @@
 package network
 
 import (
-	"fmt"
 	"slices"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/objective/forecast"
 )
+
+const pkg fault.Package = "network"
 
 // A Network is a fitted forecaster that makes all steps at once.
 //
@@ -45,7 +47,7 @@ func (n *Network) Weight(name string, shape ...int) (Tensor, error) {
 		size *= d
 	}
 	if !ok || !slices.Equal(t.Shape, shape) || len(t.Data) != size {
-		return t, fmt.Errorf("network: weights %q: %d numbers of shape %v, want shape %v", name, len(t.Data), t.Shape, shape)
+		return t, pkg.Errorf("weights %q: %d numbers of shape %v, want shape %v", name, len(t.Data), t.Shape, shape)
 	}
 	return t, nil
 }

@@ -9,7 +9,7 @@ import (
 // ErrData reports data that nothing can be learnt from: columns of unequal
 // length, a label that is not a number, a category that is no whole number. The
 // message names the column and the row, both counted from 0.
-var ErrData = errors.New("engine: invalid data")
+var ErrData = errors.New("invalid data")
 
 // maxCategory is the largest code of a category. Models hold categories as bit
 // sets, whose size grows with the largest code.

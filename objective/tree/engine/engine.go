@@ -25,11 +25,11 @@ type Engine interface {
 }
 
 // ErrStop ends a training early: the model so far is its result.
-var ErrStop = errors.New("engine: stop here")
+var ErrStop = errors.New("stop here")
 
 // ErrUnavailable reports an engine that this machine lacks: its library is not found, or
 // is of a version that is not known to work. The message says where it was looked for.
-var ErrUnavailable = errors.New("engine: not available")
+var ErrUnavailable = errors.New("not available")
 
 // An Iteration is where a training stands.
 type Iteration struct {

@@ -8,7 +8,7 @@ import (
 
 // ErrParams reports a setting that makes no sense. The message names the field of
 // [Params].
-var ErrParams = errors.New("engine: invalid params")
+var ErrParams = errors.New("invalid params")
 
 // A Method is what the trees of a model are to one another.
 type Method int

@@ -17,14 +17,21 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/objective/tree/engine"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/space/spaceyaml"
 )
 
+const pkg fault.Package = "style"
+
 // ErrSetting reports a hyperparameter that a style lacks, or a value that it cannot
 // have.
-var ErrSetting = errors.New("style: bad setting")
+var ErrSetting = errors.New("bad setting")
+
+func wrong(format string, args ...any) error {
+	return fault.Mark(pkg.Errorf(format, args...), ErrSetting)
+}
 
 // A Style names the hyperparameters of a kind of ensemble.
 type Style struct {
@@ -131,7 +138,7 @@ func Parse(name string) (Style, error) {
 		}
 		names = append(names, s.name)
 	}
-	return Style{}, fmt.Errorf("%w: there is no style %q: take one of %s", ErrSetting, name, strings.Join(names, ", "))
+	return Style{}, wrong("there is no style %q: want one of %s", name, strings.Join(names, ", "))
 }
 
 // Name returns the name of s: lightgbm, xgboost, catboost, random_forest or
@@ -172,27 +179,27 @@ func (s Style) Params(settings space.Settings) (engine.Params, error) {
 	p := s.base
 	for i, x := range settings {
 		if slices.ContainsFunc(settings[:i], func(y space.Setting) bool { return x.Name == y.Name }) {
-			return p, fmt.Errorf("%w: %s of %s is set twice", ErrSetting, x.Name, s.name)
+			return p, wrong("%s: %s is set twice", s.name, x.Name)
 		}
 		if x.Name == "objective" && s.losses != nil {
 			name, _ := x.Value.Any().(string)
 			loss, ok := s.losses[name]
 			if !ok {
-				return p, fmt.Errorf("%w: objective of %s is %s, want one of %s", ErrSetting, s.name, x.Value, strings.Join(slices.Sorted(maps.Keys(s.losses)), ", "))
+				return p, wrong("%s: objective is %s, want one of %s", s.name, x.Value, strings.Join(slices.Sorted(maps.Keys(s.losses)), ", "))
 			}
 			p.Loss = loss
 			continue
 		}
 		set, ok := s.settings[x.Name]
 		if !ok {
-			return p, fmt.Errorf("%w: %s has no %s: it has %s", ErrSetting, s.name, x.Name, strings.Join(s.Names(), ", "))
+			return p, wrong("%s: there is no %s: there are %s", s.name, x.Name, strings.Join(s.Names(), ", "))
 		}
 		if err := set(&p, x.Value); err != nil {
-			return p, fmt.Errorf("%w: %s of %s is %s, want %w", ErrSetting, x.Name, s.name, x.Value, err)
+			return p, wrong("%s: %s is %s, want %w", s.name, x.Name, x.Value, err)
 		}
 	}
 	if err := p.Validate(); err != nil {
-		return p, fmt.Errorf("%w: %s: %w", ErrSetting, s.name, err)
+		return p, wrong("%s: %w", s.name, err)
 	}
 	return p, nil
 }

@@ -97,16 +97,16 @@ func TestBadSettings(t *testing.T) {
 		settings space.Settings
 		want     string
 	}{
-		{style.LightGBM, space.Settings{{Name: "eta", Value: "0.1"}}, "lightgbm has no eta: it has alpha, bagging_fraction"},
-		{style.LightGBM, space.Settings{{Name: "num_leaves", Value: "2.5"}}, "num_leaves of lightgbm is 2.5, want a whole number from 2"},
-		{style.LightGBM, space.Settings{{Name: "learning_rate", Value: `"fast"`}}, "learning_rate of lightgbm is fast, want a number"},
+		{style.LightGBM, space.Settings{{Name: "eta", Value: "0.1"}}, "lightgbm: there is no eta: there are alpha, bagging_fraction"},
+		{style.LightGBM, space.Settings{{Name: "num_leaves", Value: "2.5"}}, "lightgbm: num_leaves is 2.5, want a whole number from 2"},
+		{style.LightGBM, space.Settings{{Name: "learning_rate", Value: `"fast"`}}, "lightgbm: learning_rate is fast, want a number"},
 		{style.LightGBM, space.Settings{{Name: "learning_rate", Value: "NaN"}}, "want a finite number"},
 		{style.LightGBM, space.Settings{{Name: "learning_rate", Value: "0"}}, "want a number above 0"},
 		{style.LightGBM, space.Settings{{Name: "bagging_fraction", Value: "1.5"}}, "Bagging is 1.5"},
 		{style.LightGBM, space.Settings{{Name: "num_leaves", Value: "5"}, {Name: "num_leaves", Value: "6"}}, "set twice"},
 		{style.XGBoost, space.Settings{{Name: "objective", Value: `"rank:ndcg"`}}, "want one of binary:logistic"},
 		{style.XGBoost, space.Settings{{Name: "max_depth", Value: "-2"}}, "want a whole number from 1, or -1"},
-		{style.IsolationForest, space.Settings{{Name: "objective", Value: `"x"`}}, "isolation_forest has no objective"},
+		{style.IsolationForest, space.Settings{{Name: "objective", Value: `"x"`}}, "isolation_forest: there is no objective"},
 	} {
 		_, err := c.style.Params(c.settings)
 		require.ErrorIs(t, err, style.ErrSetting)

@@ -14,8 +14,11 @@ import (
 
 	"github.com/dmitryikh/leaves"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/objective/tree"
 )
+
+const pkg fault.Package = "leavespredict"
 
 // A Predictor is safe for concurrent use.
 type Predictor struct {
@@ -51,7 +54,7 @@ func New(m *tree.Model, threads int) (*Predictor, error) {
 	}
 	e, err := leaves.LGEnsembleFromReader(bufio.NewReader(&text), false)
 	if err != nil {
-		return nil, fmt.Errorf("leavespredict: load model: %w", err)
+		return nil, pkg.Errorf("load model: %w", err)
 	}
 	p := &Predictor{m: m, ensemble: e, threads: threads}
 	if m.Average {
@@ -82,10 +85,10 @@ func (p *Predictor) PredictRaw(rows, out []float64) error {
 	k, f := p.m.Outputs, len(p.m.Features)
 	n := len(out) / k
 	if len(out)%k != 0 || len(rows) != n*f {
-		return fmt.Errorf("leavespredict: predict: %d values in and %d out: want %d in and %d out a row", len(rows), len(out), f, k)
+		return pkg.Errorf("predict: %d values in and %d out: want %d in and %d out a row", len(rows), len(out), f, k)
 	}
 	if err := p.ensemble.PredictDense(rows, n, f, out, 0, p.threads); err != nil {
-		return fmt.Errorf("leavespredict: predict: %w", err)
+		return pkg.Errorf("predict: %w", err)
 	}
 	if p.shares != nil {
 		for i := range out {

@@ -116,7 +116,7 @@ func unpack(data []byte, least int64) ([]byte, error) {
 			continue
 		}
 		if c.open == nil {
-			return nil, fmt.Errorf("pickle: %w", unsupported(`it is compressed with %s: joblib.dump(model, "model.joblib", compress=0) writes a file that is read, and so does compress=("gzip", 3)`, c.name))
+			return nil, pkg.Errorf("%w", unsupported(`it is compressed with %s: joblib.dump(model, "model.joblib", compress=0) writes a file that is read, and so does compress=("gzip", 3)`, c.name))
 		}
 		limit := max(least, 100*int64(len(data)))
 		r, err := c.open(bytes.NewReader(data))
@@ -126,11 +126,11 @@ func unpack(data []byte, least int64) ([]byte, error) {
 		}
 		switch {
 		case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-			return nil, fmt.Errorf("pickle: unpack %s: %w", c.name, errShort)
+			return nil, pkg.Errorf("unpack %s: %w", c.name, errShort)
 		case err != nil:
-			return nil, fmt.Errorf("pickle: unpack %s: %w", c.name, err)
+			return nil, pkg.Errorf("unpack %s: %w", c.name, err)
 		case int64(len(out)) > limit:
-			return nil, fmt.Errorf("pickle: %w", unsupported(`%d bytes of %s unpack to more than %d: joblib.dump(model, "model.joblib", compress=0) writes a file that is read`, len(data), c.name, limit))
+			return nil, pkg.Errorf("%w", unsupported(`%d bytes of %s unpack to more than %d: joblib.dump(model, "model.joblib", compress=0) writes a file that is read`, len(data), c.name, limit))
 		}
 		return out, nil
 	}

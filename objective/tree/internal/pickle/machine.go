@@ -37,7 +37,7 @@ func Decode(data []byte, packed int, allow func(Global) bool) (any, error) {
 	d := &decoder{data: data, allow: allow, joblib: true, packed: packed, left: room + 256*int64(packed)}
 	v, err := d.run()
 	if err != nil {
-		return nil, fmt.Errorf("pickle: byte %d: %w", d.step, err)
+		return nil, pkg.Errorf("byte %d: %w", d.step, err)
 	}
 	return v, nil
 }

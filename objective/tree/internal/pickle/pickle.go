@@ -26,11 +26,15 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+
+	"github.com/attune-hpo/attune/fault"
 )
+
+const pkg fault.Package = "pickle"
 
 // ErrUnsupported reports a file that needs what is not read: a class or function that is
 // not allowed, a compression, buffers or objects kept elsewhere. The error names it.
-var ErrUnsupported = errors.New("pickle: unsupported")
+var ErrUnsupported = errors.New("unsupported")
 
 // A refusal is an [ErrUnsupported] that says what it is of.
 type refusal struct{ error }

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/attune-hpo/attune/fault"
+)
+
+// inFlags says what the settings that hints of the library name are on the command
+// line: a flag, which takes the place of the field in the hint, or other words instead
+// of the hint. Where there is nothing of the kind, it is "", and the hint is left out.
+var inFlags = map[string]string{
+	"forecast.CSV.AllowConstant":  "",
+	"forecast.CSV.Fill":           "--fill",
+	"forecast.CSV.Freq":           "--freq",
+	"forecast.CSV.Layout":         "--layout",
+	"forecast.CSV.Sort":           "give --sort",
+	"forecast.FitOptions.Holdout": "lower --horizon, --windows or --test",
+	"forecast.Recipe.Lags":        "take fewer lags",
+	"memory.Store":                "",
+	"neural.Training.Device":      "--device",
+	"neural.Training.Window":      "take a shorter window",
+	"sqlite.Store.Path":           "--storage",
+	"study.Config.Directions":     "",
+	"study.Config.Grace":          "--grace",
+	"study.Config.Metrics":        "",
+	"study.Config.Sampler":        "",
+	"study.Config.Seed":           "",
+	"study.Create":                "take another --name",
+}
+
+// plain returns the text of an error in the words of the command line, in one line.
+func plain(err error) string {
+	text := fault.Text(err, func(h fault.Hint) string {
+		words := inFlags[h.Field]
+		if strings.HasPrefix(words, "--") {
+			return h.Named(words)
+		}
+		return words
+	})
+	return strings.ReplaceAll(text, "\n", "; ")
+}
+
+// warn writes a warning, in a line.
+func warn(stderr io.Writer, err error) {
+	fmt.Fprintf(stderr, "attune: warning: %s\n", plain(err))
+}
+
+// badFlag returns what is wrong with a flag in the words of the command line.
+func badFlag(err error) error {
+	bad, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok {
+		return err
+	}
+	flag, value, cause := bad.GetFlag(), quote(bad.GetValue()), bad.Unwrap()
+	if want := wanted[flag.Value.Type()]; errors.Is(cause, strconv.ErrRange) {
+		cause = errors.New("want a number closer to 0")
+	} else if want != "" {
+		cause = errors.New("want " + want)
+	}
+	return fmt.Errorf("--%s %s: %w", flag.Name, value, cause)
+}
+
+// wanted says what a flag takes, by the type of its value.
+var wanted = map[string]string{
+	"bool":     "true or false",
+	"duration": "a length of time, as in 90s, 10m or 2h",
+	"float64":  "a number",
+	"int":      "a whole number",
+	"uint64":   "a whole number from 0",
+}
