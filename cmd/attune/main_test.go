@@ -632,7 +632,7 @@ func TestBadInput(t *testing.T) {
 		"no grace":             {string(good), []string{"--grace", "-5s"}, "--grace -5s: want at least 1s"},
 		"no storage":           {string(good), []string{"--storage", ""}, "--storage is empty: want a file"},
 		"an empty model":       {string(good), []string{"--models", ","}, "--models '': want one of lightgbm, "},
-		"lags beyond the data": {string(good), []string{"--fixed", "lags=500"}, "--fixed lags=500: table: too few rows: features, transform and horizon need 513 rows of one series: the longest has 72: take fewer lags, or lower --horizon, --windows or --test"},
+		"lags beyond the data": {string(good), []string{"--fixed", "lags=500"}, "--fixed lags=500: too few rows: features, transform and horizon need 513 rows of one series: the longest has 72: take fewer lags, or lower --horizon, --windows or --test"},
 		"a rate of no number":  {string(good), []string{"--fixed", "learning_rate=NaN"}, "--fixed learning_rate=NaN: lightgbm: learning_rate is NaN, want a finite number"},
 		"a device fixed":       {string(good), []string{"--fixed", "device=cuda"}, "--fixed device=cuda: it is not a hyperparameter: use --device"},
 		"an unknown device":    {string(good), []string{"--device", "gpu"}, "--device gpu: want auto, cpu, cuda or cuda:N with N the number of a GPU"},

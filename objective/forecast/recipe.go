@@ -320,7 +320,7 @@ func (p *Prepared) Tables(f Frame, model, holdout int) (train, valid Table, err 
 			need = least + fitted.Lost() + p.horizon
 		}
 		if i == len(f)-1 && train.X.Rows == 0 {
-			return train, valid, pkg.Errorf("table: %w: features, transform and horizon need %d rows of one series%s: the longest has %d: %w, or %w",
+			return train, valid, pkg.Errorf("%w: features, transform and horizon need %d rows of one series%s: the longest has %d: %w, or %w",
 				ErrShort, need, heldOut(holdout), longest(f), fewerLags, lessHoldout)
 		}
 	}

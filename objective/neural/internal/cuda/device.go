@@ -55,7 +55,7 @@ const (
 var (
 	_ device.Device = (*Device)(nil)
 
-	errFreed = errors.New("cuda: the device has been freed")
+	errFreed = errors.New("the device has been freed")
 )
 
 // Open returns a device on the GPU of a number, from 0, with room for so many numbers to
@@ -63,11 +63,11 @@ var (
 func Open(ordinal, numbers int) (*Device, error) {
 	g, err := find(ordinal)
 	if err != nil {
-		return nil, fmt.Errorf("cuda: %w", err)
+		return nil, pkg.Errorf("%w", err)
 	}
 	q, err := g.take()
 	if err != nil {
-		return nil, fmt.Errorf("cuda: %v: %w", g, err)
+		return nil, pkg.Errorf("%v: %w", g, err)
 	}
 	d := &Device{g: g, q: q}
 	for i := range d.at {
@@ -113,7 +113,7 @@ func (d *Device) fail(what string, r result, err error) {
 	if d.err != nil || r == 0 {
 		return
 	}
-	d.err = fmt.Errorf("cuda: %v: %s: %w", d.g, what, err)
+	d.err = pkg.Errorf("%v: %s: %w", d.g, what, err)
 	d.g.breaks(r, err)
 }
 
@@ -135,7 +135,7 @@ func (d *Device) product(what string, function uintptr, args ...uintptr) {
 		return
 	}
 	if r := d.g.within(function, args...); r != 0 {
-		d.err = fmt.Errorf("cuda: %v: %s: %w", d.g, what, blasError(r))
+		d.err = pkg.Errorf("%v: %s: %w", d.g, what, blasError(r))
 	}
 }
 
@@ -168,7 +168,7 @@ func (d *Device) grow(numbers int) {
 // Alloc implements [device.Device].
 func (d *Device) Alloc(n int) device.Vec {
 	if n > maxVector && d.err == nil {
-		d.err = fmt.Errorf("cuda: %v: allocate %s: %w: a vector may have 8 GiB", d.g, size(4*uint64(n)), ErrMemory)
+		d.err = pkg.Errorf("%v: allocate %s: %w: a vector may have 8 GiB", d.g, size(4*uint64(n)), ErrMemory)
 	}
 	room := (n + align - 1) / align * align
 	if room > d.rest.Len() {

@@ -11,8 +11,11 @@ import (
 
 	"github.com/ebitengine/purego"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/internal/dylib"
 )
+
+const pkg fault.Package = "cuda"
 
 var (
 	// ErrMissing reports a GPU, or what is needed to use one, that is not there.

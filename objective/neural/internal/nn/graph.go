@@ -10,9 +10,12 @@ import (
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/objective/neural/internal/device"
 	"github.com/attune-hpo/attune/objective/neural/internal/f32"
 )
+
+const pkg fault.Package = "nn"
 
 // A Shape is that of an activation: so many features at each of so many steps, for
 // each row of the batch.
@@ -135,19 +138,19 @@ func (b *Builder) Apply(name string, l Layer, in ...Value) Value {
 		shapes = append(shapes, v.u.shape)
 		u.learns = u.learns || v.u.learns
 		if v.u.used && v.u.learns && b.err == nil {
-			b.err = fmt.Errorf("nn: %s: %s has its gradient from another layer already", name, v.u.name)
+			b.err = pkg.Errorf("%s: %s has its gradient from another layer already", name, v.u.name)
 		}
 		v.u.used = true
 	}
 	if b.err == nil && slices.ContainsFunc(b.units, func(v *unit) bool { return v.name == name }) {
-		b.err = fmt.Errorf("nn: %s: there is another of that name", name) // gorgonia would take them for one
+		b.err = pkg.Errorf("%s: there is another of that name", name) // gorgonia would take them for one
 	}
 	b.units = append(b.units, u)
 	if b.err != nil {
 		return Value{u}
 	}
 	if u.shape, b.err = l.Plan(&b.mem, shapes); b.err != nil {
-		b.err = fmt.Errorf("nn: %s: %w", name, b.err)
+		b.err = pkg.Errorf("%s: %w", name, b.err)
 		return Value{u}
 	}
 	u.params = l.Params()
@@ -211,7 +214,7 @@ func (b *Builder) Build(out Value, loss device.Loss) (*Net, error) {
 	}
 	n.truth, n.weight = b.Input("truth", out.u.shape).u, b.Input("weight", out.u.shape).u
 	if err := n.differentiate(); err != nil {
-		return nil, fmt.Errorf("nn: build: %w", err)
+		return nil, pkg.Errorf("build: %w", err)
 	}
 	return n, nil
 }
@@ -388,7 +391,7 @@ func (n *Net) begin(ctx context.Context, b Batch, p Pass) {
 func (n *Net) run(ops []func()) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("nn: %s: %w: %v", n.at, errPanic, r)
+			err = pkg.Errorf("%s: %w: %v", n.at, errPanic, r)
 		}
 	}()
 	for _, op := range ops {

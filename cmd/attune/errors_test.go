@@ -1,0 +1,213 @@
+package main
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/fault"
+)
+
+// A badInput makes the command fail with a hint of the library.
+type badInput struct {
+	csv  func(lines []string) []string // what becomes of air.csv; nil: it stays
+	args []string                      // besides those that tune air.csv
+}
+
+// badInputs are, by the field that a hint names, inputs that make the command show each
+// hint of it. Every hint of the library whose field has a word in inFlags needs one.
+var badInputs = map[string][]badInput{
+	"forecast.CSV.Fill": {{csv: without(8, 9)}},
+	"forecast.CSV.Freq": {
+		{csv: func(l []string) []string { return l[:2] }},
+		{csv: func([]string) []string {
+			return []string{"month,passengers", "2020-01-01,1", "2020-01-29,2", "2020-02-10,3"}
+		}},
+	},
+	"forecast.CSV.Layout": {{
+		csv:  func([]string) []string { return []string{"day,passengers", "01/02/2020,1", "01/03/2020,2"} },
+		args: []string{"--time", "day"},
+	}},
+	"forecast.CSV.Sort": {{csv: func(l []string) []string {
+		l[7], l[8] = l[8], l[7]
+		return l
+	}}},
+	"forecast.FitOptions.Holdout": {{args: []string{"--fixed", "lags=500"}}},
+	"forecast.Recipe.Lags":        {{args: []string{"--fixed", "lags=500"}}},
+	"neural.Training.Device":      {{args: []string{"--models", "lstm", "--device", "cuda:9999"}}},
+	"neural.Training.Window":      {{args: []string{"--models", "nlinear", "--fixed", "nlinear.window=200"}}},
+	"sqlite.Store.Path":           {{args: []string{"--storage", "air.csv"}}, {args: []string{"--storage", "."}}},
+}
+
+// outOfReach are fields whose hints no input brings about, and why.
+var outOfReach = map[string]string{
+	"study.Create":       "the command compares what a study was begun on by itself, and says --name",
+	"study.Config.Grace": "it takes a process that is suspended while it works on a trial",
+}
+
+// outOfReachWant are single hints of that kind.
+var outOfReachWant = map[string]string{
+	"fill it with %s": "the command refuses missing values before a network sees them, unless --fill is given",
+	"set %s to cpu":   "it takes a GPU that is too small",
+}
+
+func without(from, to int) func([]string) []string {
+	return func(lines []string) []string { return slices.Delete(lines, from-1, to) }
+}
+
+// Every hint that the library can give is shown in the words of the command line.
+func TestHints(t *testing.T) {
+	t.Parallel()
+	hints := hintsOf(t, filepath.Join("..", ".."))
+	require.NotEmpty(t, hints)
+	fields := map[string]bool{}
+	for _, h := range hints {
+		fields[h.Field] = true
+		assert.Equal(t, 1, strings.Count(h.Want, "%s"), "%q names its field once", h.Want)
+		words, known := inFlags[h.Field]
+		if !assert.True(t, known, "inFlags has no words for %s", h.Field) || words == "" || outOfReach[h.Field] != "" || outOfReachWant[h.Want] != "" {
+			continue
+		}
+		want := plain(fmt.Errorf("%w", h))
+		t.Run(h.Field+": "+want, func(t *testing.T) {
+			t.Parallel()
+			var said []string
+			for _, in := range badInputs[h.Field] {
+				said = append(said, in.run(t))
+			}
+			assert.Contains(t, strings.Join(said, ""), want)
+		})
+	}
+	assert.ElementsMatch(t, slices.Collect(maps.Keys(fields)), slices.Collect(maps.Keys(inFlags)), "words that no hint needs")
+}
+
+// run returns what the command writes to standard error.
+func (in badInput) run(t *testing.T) string {
+	t.Helper()
+	dir, args := air(t)
+	file := filepath.Join(dir, "air.csv")
+	if in.csv != nil {
+		data, err := os.ReadFile(file)
+		require.NoError(t, err)
+		lines := in.csv(strings.Split(strings.TrimSpace(string(data)), "\n"))
+		require.NoError(t, os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o644))
+	}
+	args = args[:len(args)-2] // without what is fixed
+	o := attune(t, dir, append(append(args, "--quiet"), in.args...)...)
+	assert.Equal(t, 1, o.code, o.stdout)
+	assert.Equal(t, 1, countLines(o.stderr), o.stderr)
+	for pkg := range goNames(t, filepath.Join("..", "..")) {
+		if !strings.Contains(pkg, ".") && !slices.Contains([]string{"lightgbm", "xgboost", "catboost"}, pkg) { // which are models, too
+			assert.NotContains(t, o.stderr, ": "+pkg+": ", "a Go package")
+		}
+	}
+	return o.stderr
+}
+
+// The field of a hint is what go doc knows it by.
+func TestHintsNameFields(t *testing.T) {
+	t.Parallel()
+	root := filepath.Join("..", "..")
+	names := goNames(t, root)
+	for _, h := range hintsOf(t, root) {
+		assert.True(t, names[h.Field], "go doc knows no %s", h.Field)
+	}
+}
+
+// hintsOf returns all hints in the source of a module.
+func hintsOf(t *testing.T, root string) []fault.Hint {
+	t.Helper()
+	var hints []fault.Hint
+	walk(t, root, func(at token.Position, node ast.Node) {
+		lit, ok := node.(*ast.CompositeLit)
+		if !ok {
+			return
+		}
+		if typ, ok := lit.Type.(*ast.SelectorExpr); !ok || typ.Sel.Name != "Hint" || fmt.Sprint(typ.X) != "fault" {
+			return
+		}
+		texts := map[string]string{}
+		for _, e := range lit.Elts {
+			if kv, ok := e.(*ast.KeyValueExpr); ok {
+				if text, ok := kv.Value.(*ast.BasicLit); ok {
+					texts[fmt.Sprint(kv.Key)], _ = strconv.Unquote(text.Value)
+				}
+			}
+		}
+		h := fault.Hint{Field: texts["Field"], Want: texts["Want"]}
+		assert.True(t, h.Field != "" && h.Want != "", "%v: Field and Want are literals, so that this test finds them", at)
+		if !slices.Contains(hints, h) {
+			hints = append(hints, h)
+		}
+	})
+	return hints
+}
+
+// goNames returns what go doc knows of a module's packages: package, package.Name and
+// package.Type.Field.
+func goNames(t *testing.T, root string) map[string]bool {
+	t.Helper()
+	names := map[string]bool{}
+	var pkg string
+	walk(t, root, func(_ token.Position, node ast.Node) {
+		switch n := node.(type) {
+		case *ast.File:
+			pkg = n.Name.Name
+			names[pkg] = true
+		case *ast.FuncDecl:
+			if n.Recv == nil {
+				names[pkg+"."+n.Name.Name] = true
+			}
+		case *ast.TypeSpec:
+			names[pkg+"."+n.Name.Name] = true
+			if s, ok := n.Type.(*ast.StructType); ok {
+				for _, f := range s.Fields.List {
+					for _, name := range f.Names {
+						names[pkg+"."+n.Name.Name+"."+name.Name] = true
+					}
+				}
+			}
+		}
+	})
+	return names
+}
+
+// walk visits the source of a module, tests and its own tools aside.
+func walk(t *testing.T, root string, visit func(token.Position, ast.Node)) {
+	t.Helper()
+	files := token.NewFileSet()
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch name := d.Name(); {
+		case err != nil:
+			return err
+		case d.IsDir() && (name == "testdata" || name == "dev" || strings.HasPrefix(name, ".") && path != root):
+			return filepath.SkipDir
+		case d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go"):
+			return nil
+		}
+		file, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if n != nil {
+				visit(files.Position(n.Pos()), n)
+			}
+			return true
+		})
+		return nil
+	})
+	require.NoError(t, err)
+}
