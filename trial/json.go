@@ -416,7 +416,7 @@ func (f *reader) params() space.Params {
 		d := named[m.Key]
 		switch {
 		case seen[m.Key]:
-			f.fail("params: %q is there twice", m.Key)
+			f.fail("params: %q is duplicated", m.Key)
 		case d == nil:
 			f.fail("params: %q has no distribution", m.Key)
 			continue
@@ -488,7 +488,7 @@ func (f *reader) constraints() []Constraint {
 	slices.SortFunc(out, func(a, b Constraint) int { return strings.Compare(a.Name, b.Name) })
 	for i := 1; i < len(out); i++ {
 		if out[i].Name == out[i-1].Name {
-			f.fail("constraints: %q is there twice", out[i].Name)
+			f.fail("constraints: %q is duplicated", out[i].Name)
 		}
 	}
 	return out
@@ -499,7 +499,7 @@ func (f *reader) attrs(key string) Attrs {
 	seen := map[string]bool{}
 	for _, m := range f.members(key) {
 		if seen[m.Key] {
-			f.fail("%s: %q is there twice", key, m.Key)
+			f.fail("%s: %q is duplicated", key, m.Key)
 		}
 		seen[m.Key] = true
 		out = append(out, Attr{m.Key, lenient(m.Value).String()})

@@ -57,7 +57,7 @@ Convert needs ONNX Runtime. Install it with: attune setup onnxruntime`,
   attune convert catboost.json --output model.onnx --benchmark --benchmark-svg speed.svg`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return fmt.Errorf("want the file of one model, and there are %d: see %s --help", len(args), cmd.CommandPath())
+				return fmt.Errorf("want one model file, not %d arguments: see %s --help", len(args), cmd.CommandPath())
 			}
 			return nil
 		},
@@ -85,7 +85,7 @@ func (c *convert) run(ctx context.Context, stdout io.Writer, file string) error 
 	}
 	if a, err := os.Stat(c.output); err == nil {
 		if b, err := os.Stat(file); err == nil && os.SameFile(a, b) {
-			return fmt.Errorf("--output %s: it is the model to convert: take another name", c.output)
+			return fmt.Errorf("--output %s: that is the model to convert: use another name", c.output)
 		}
 	}
 	rows, err := c.read(m)
@@ -180,10 +180,10 @@ func readRows(from io.Reader, m *tree.Model) ([]float64, error) {
 	}
 	if len(missing) > 0 {
 		if len(there) > 0 {
-			return nil, fmt.Errorf("some of its columns have names of the model's features (%s), and there are none for %s: name all as the model does, or none", few(there), few(missing))
+			return nil, fmt.Errorf("some columns are named as features of the model are (%s), but none as %s: name all of them, or none", few(there), few(missing))
 		}
 		if len(in.Header) != len(m.Features) {
-			return nil, fmt.Errorf("it has %d columns, and not those of the model's %d features by name", len(in.Header), len(m.Features))
+			return nil, fmt.Errorf("it has %d columns, but the model has %d features, and the names differ", len(in.Header), len(m.Features))
 		}
 		for i := range columns {
 			columns[i] = i

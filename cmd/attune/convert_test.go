@@ -112,8 +112,8 @@ func TestConvertOnRows(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"empty":   {"", "there are no rows"},
 		"header":  {strings.Join(header, ",") + "\n", "there are no rows after the header"},
-		"columns": {"a,b\n1,2\n", "it has 2 columns, and not those of the model's"},
-		"some":    {strings.Join(header[1:], ",") + ",b\n" + row + "\n", `some of its columns have names of the model's features ("`},
+		"columns": {"a,b\n1,2\n", "it has 2 columns, but the model has"},
+		"some":    {strings.Join(header[1:], ",") + ",b\n" + row + "\n", `some columns are named as features of the model are ("`},
 		"text":    {strings.Join(header, ",") + "\n" + row + "\n" + strings.Replace(row, "1.5", "one", 1) + "\n", `line 3: column "` + header[0] + `": "one": not a number`},
 		"ragged":  {strings.Join(header, ",") + "\n1\n", "line 2: wrong number of fields"},
 	} {
@@ -151,10 +151,10 @@ func TestConvertBadInput(t *testing.T) {
 		want    string
 	}{
 		"cut short": {text[:len(text)/2], "model: malformed model"},
-		"no model":  {[]byte("hello"), "model: malformed model: neither LightGBM text"},
+		"no model":  {[]byte("hello"), "model: malformed model: want LightGBM text"},
 		"pickle":    {[]byte("\x80\x04\x95hello"), "model: malformed model: scikit-learn: byte 2: ends too early"},
 		"program":   {[]byte("cos\nsystem\n(S'echo hello'\ntR."), "model: unsupported: byte 0: os.system is not among"},
-		"CatBoost":  {[]byte("CBM1\x08!"), `neither LightGBM text, nor XGBoost JSON or UBJSON, nor CatBoost JSON, nor scikit-learn's pickle: save the model in one of these: it is CatBoost's own format: save the model with model.save_model("m.json", format="json")`},
+		"CatBoost":  {[]byte("CBM1\x08!"), `want LightGBM text, XGBoost JSON or UBJSON, CatBoost JSON, or a pickle of scikit-learn: it is CatBoost's own format: save the model with model.save_model("m.json", format="json")`},
 		"LightGBM":  {[]byte("clightgbm.sklearn\nLGBMRegressor\n."), `it is a model of another library: save it with model.booster_.save_model("m.txt")`},
 		"a booster": {[]byte("clightgbm.basic\nBooster\n."), `it is a model of another library: save it with booster.save_model("m.txt")`},
 		"XGBoost":   {[]byte("cxgboost.sklearn\nXGBClassifier\n."), `it is a model of another library: save it with model.save_model("m.json")`},
@@ -169,11 +169,11 @@ func TestConvertBadInput(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"convert"}, "want the file of one model, and there are 0"},
+		{[]string{"convert"}, "want one model file, not 0 arguments"},
 		{[]string{"convert", "model"}, `required flag(s) "output" not set`},
 		{[]string{"convert", "nowhere", "--output", "x"}, "nowhere: no such file or directory"},
 		{[]string{"convert", "model", "--output", "x", "--form", "tiny"}, "--form tiny: want one of exact, compatible"},
-		{[]string{"convert", "lightgbm.txt", "--output", "./lightgbm.txt"}, "--output ./lightgbm.txt: it is the model to convert"},
+		{[]string{"convert", "lightgbm.txt", "--output", "./lightgbm.txt"}, "--output ./lightgbm.txt: that is the model to convert"},
 		{[]string{"convert", "model", "--output", "x", "--promote"}, "say with --registry where it is"},
 		{[]string{"convert", "model", "--output", "x", "--registry", "r"}, "say with --name what the model is called there"},
 		{[]string{"setup"}, "attune setup onnxruntime"},

@@ -32,7 +32,7 @@ var inFlags = map[string]string{
 	"study.Config.Metrics":        "",
 	"study.Config.Sampler":        "",
 	"study.Config.Seed":           "",
-	"study.Create":                "take another --name",
+	"study.Create":                "use another --name",
 }
 
 // plain returns the text of an error in the words of the command line, in one line.

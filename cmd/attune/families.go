@@ -138,7 +138,7 @@ func trees(s style.Style) func(how) (tune.Family, string, error) {
 			return nil, "", fmt.Errorf("%w, %s", err, autoEngine)
 		}
 		if t.styles != nil && !slices.Contains(t.styles, s.Name()) {
-			return nil, "", fmt.Errorf("--engine %s trains %s, not %s: take --engine auto", name, strings.Join(t.styles, " and "), s.Name())
+			return nil, "", fmt.Errorf("--engine %s trains %s, not %s: use --engine auto", name, strings.Join(t.styles, " and "), s.Name())
 		}
 		if t.available != nil {
 			if err := t.available(); err != nil {

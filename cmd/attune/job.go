@@ -163,14 +163,14 @@ func (j job) agree(study string, attrs trial.Attrs, task *tune.Task, frame forec
 	case was.of(frame):
 		return nil
 	case was.Span == j.Span:
-		return fmt.Errorf("study %q was made with other values in the data (%s, as now): their scores are not comparable: take another --name", study, was.Span)
+		return fmt.Errorf("study %q was made with other values in the data (%s, as now): their scores are not comparable: use another --name", study, was.Span)
 	}
-	return fmt.Errorf("study %q was made with other data (%s; now %s): their scores are not comparable: take another --name", study, was.Span, j.Span)
+	return fmt.Errorf("study %q was made with other data (%s; now %s): their scores are not comparable: use another --name", study, was.Span, j.Span)
 }
 
 // differ says that a study was made with another value of a flag.
 func differ(study, flag string, was, is any) error {
-	return fmt.Errorf("study %q was made with %s %v, and now it is %v: use that value again, or take another --name", study, flag, was, is)
+	return fmt.Errorf("study %q was made with %s %v, and now it is %v: use that value again, or use another --name", study, flag, was, is)
 }
 
 // renewed returns the attributes that a study of version 1 would have today. Its fingerprint

@@ -70,7 +70,7 @@ func TestVersion1(t *testing.T) {
 	}
 	otherwise := func() {
 		t.Helper()
-		refused("was made with --horizon 12, and now it is 6: use that value again, or take another --name", "--horizon", "6")
+		refused("was made with --horizon 12, and now it is 6: use that value again, or use another --name", "--horizon", "6")
 		refused("was made with --metric mape, and now it is mae", "--metric", "mae")
 		refused("was made with --fixed ", "--fixed", "max_bin=31")
 		refused("was made with --test 12, and now it is 6", "--test", "6")

@@ -207,7 +207,7 @@ func TestTour(t *testing.T) {
 	t.Run("predict with a file", func(t *testing.T) {
 		assert.Equal(t, forecast, succeed(t, dir, "predict", "--model", model, "--data", "air.csv"))
 		assert.Contains(t, attune(t, dir, "predict", "--model", model).stderr, "attune: --model: name the data to continue with --data")
-		assert.Contains(t, attune(t, dir, "predict", "--model", "air.csv", "--data", "air.csv").stderr, "attune: no model file: air.csv: its first line is not JSON")
+		assert.Contains(t, attune(t, dir, "predict", "--model", "air.csv", "--data", "air.csv").stderr, "attune: not a model file: air.csv: its first line is not JSON")
 	})
 	t.Run("data that are elsewhere", func(t *testing.T) {
 		file := filepath.Join(dir, "air.csv")
@@ -247,19 +247,19 @@ func TestTour(t *testing.T) {
 		assert.Regexp(t, `^1961-04,`, next[1])
 		o := attune(t, dir, optimize...)
 		assert.Equal(t, 1, o.code)
-		assert.Contains(t, o.stderr, `study "air-passengers/lightgbm" was made with other data (144 rows, 1949-01 to 1960-12; now 147 rows, 1949-01 to 1961-03): their scores are not comparable: take another --name`)
+		assert.Contains(t, o.stderr, `study "air-passengers/lightgbm" was made with other data (144 rows, 1949-01 to 1960-12; now 147 rows, 1949-01 to 1961-03): their scores are not comparable: use another --name`)
 	})
 	t.Run("other values", func(t *testing.T) {
 		require.NoError(t, os.WriteFile(data, bytes.Replace(old, []byte(",112\n"), []byte(",113\n"), 1), 0o644))
 		o := attune(t, dir, optimize...)
-		assert.Contains(t, o.stderr, `was made with other values in the data (144 rows, 1949-01 to 1960-12, as now): their scores are not comparable: take another --name`)
+		assert.Contains(t, o.stderr, `was made with other values in the data (144 rows, 1949-01 to 1960-12, as now): their scores are not comparable: use another --name`)
 	})
 	require.NoError(t, os.WriteFile(data, old, 0o644))
 	for name, tc := range map[string]struct {
 		args []string
 		want string
 	}{
-		"another horizon":  {[]string{"--horizon", "6"}, `was made with --horizon 12, and now it is 6: use that value again, or take another --name`},
+		"another horizon":  {[]string{"--horizon", "6"}, `was made with --horizon 12, and now it is 6: use that value again, or use another --name`},
 		"other windows":    {[]string{"--windows", "2"}, `was made with --windows 9, and now it is 2`},
 		"another metric":   {[]string{"--metric", "mae"}, `was made with --metric mape, and now it is mae`},
 		"another test":     {[]string{"--test", "6"}, `was made with --test 12, and now it is 6`},
@@ -296,7 +296,7 @@ func TestTour(t *testing.T) {
 				assert.Equal(t, "attune: "+flag+" "+file+want, o.stderr)
 			}
 		}
-		assert.Equal(t, "attune: --plot a.png: what is drawn is SVG: want a name that ends in .svg\n", attune(t, dir, "predict", "--plot", "a.png").stderr)
+		assert.Equal(t, "attune: --plot a.png: the plot is SVG: want a name that ends in .svg\n", attune(t, dir, "predict", "--plot", "a.png").stderr)
 		assert.Equal(t, "attune: --output is empty: want a file\n", attune(t, dir, "export", "--output", "").stderr)
 		assert.NoFileExists(t, filepath.Join(dir, "a.onnx"))
 		assert.Contains(t, attune(t, dir, "predict", "--study", "b/lightgbm", "--series", "x").stderr, "attune: --series x: the data are one series, without an id\n")
@@ -563,7 +563,7 @@ func TestBadInput(t *testing.T) {
 		args []string
 		want string // of standard error, all of it
 	}{
-		"a ragged row":        {line8("1949-07,148,1"), nil, "air.csv: line 8: wrong number of fields: 3, while the header has 2"},
+		"a ragged row":        {line8("1949-07,148,1"), nil, "air.csv: line 8: wrong number of fields: 3, but the header has 2"},
 		"a quote left open":   {line8(`1949-07,"148`), nil, `air.csv: line 8: extraneous or missing " in quoted-field`},
 		"dates out of order":  {edit(func(l []string) []string { l[7], l[8] = l[8], l[7]; return l }), nil, `air.csv: line 9: column "month": "1949-07-01": out of order: after 1949-08-01 in line 8: sort the rows, or give --sort`},
 		"a date twice":        {edit(func(l []string) []string { l[8] = l[7]; return l }), nil, `air.csv: line 9: column "month": "1949-07-01": duplicate of line 8: if there are several series, name the column of their ids with --id`},
@@ -597,7 +597,7 @@ func TestBadInput(t *testing.T) {
 		"binary":               {"\x7fELF\x02\x01\x01\x00", nil, "air.csv: the file is binary: want text, comma-separated values in UTF-8"},
 		"two of time stamps":   {"day,month,passengers\n2020-01-01,2020-01,1\n2020-01-02,2020-02,3\n", nil, `air.csv: "day", "month" could be the time stamps: choose one with --time`},
 		"American dates":       {"day,passengers\n01/02/2020,1\n01/03/2020,2\n", []string{"--time", "day"}, `air.csv: line 2: column "day": "01/02/2020": not a time in a known layout: set --layout to the way it is written, as in 02/01/2006`},
-		"a line without end":   {string(good) + strings.Repeat("x", 17<<20), nil, "air.csv: line 146: longer than 16 MiB: the end of the line is missing, or that of a quote"},
+		"a line without end":   {string(good) + strings.Repeat("x", 17<<20), nil, "air.csv: line 146: longer than 16 MiB: a line or a quoted text does not end"},
 		"a device":             {string(good), []string{"--data", os.DevNull}, os.DevNull + ": a device or a pipe: want a file"},
 		"UTF-16":               {"\xff\xfem\x00o\x00", nil, "air.csv: the text is UTF-16: save it as UTF-8"},
 		"no target":            {string(good), []string{"--target", ""}, `air.csv: which column to forecast? Name it with --target: there are "month", "passengers"`},
@@ -641,7 +641,7 @@ func TestBadInput(t *testing.T) {
 		"a space of nothing":   {string(good), []string{"--space", "lightgbm="}, "--space 'lightgbm=': want quick, full or a YAML file"},
 		"a space of no model":  {string(good), []string{"--space", "lstm=full"}, "--space lstm=full: lstm is not one of the --models"},
 		"a folder as space":    {string(good), []string{"--space", "."}, "--space .: a folder: want a file: or use quick or full"},
-		"an odd test":          {string(good), []string{"--test", "13"}, "--test 13: want a multiple of the horizon, 12, or no more than that"},
+		"an odd test":          {string(good), []string{"--test", "13"}, "--test 13: want a multiple of the horizon, 12, or less than it"},
 		"too long a horizon":   {string(good), []string{"--horizon", "60"}, "air.csv: too few rows: 144, and it takes 422: 62 to learn from (--horizon + 2), 300 for --windows 9 of --horizon 60, --step 30 apart, and --test 60: lower --horizon, --windows or --test"},
 		"fixed without value":  {string(good), []string{"--fixed", "eta"}, "--fixed eta: want NAME=VALUE, or MODEL.NAME=VALUE"},
 		"fixed of no model":    {string(good), []string{"--fixed", "xgboost.eta=1"}, "--fixed xgboost.eta=1: xgboost is not one of the --models"},
@@ -674,7 +674,7 @@ func TestBadInput(t *testing.T) {
 		"few rows for a network":    {[]string{"--models", "nlinear", "--windows", "18"}, "air.csv: nlinear: fit: too few rows: a window of 7 and a horizon of 12 need 19 steps of one series: the longest has 18: take a shorter window, or lower --horizon, --windows or --test"},
 		"no such device":            {[]string{"--models", "lightgbm,lstm", "--device", "cuda:9999"}, "--device cuda:9999: lstm: fit: the device cannot be used: "},
 		"one space for several":     {[]string{"--space", "s.yaml"}, "--space s.yaml: there are several models: name one, MODEL=FILE"},
-		"an engine of others":       {[]string{"--engine", "lightgbm", "--models", "xgboost"}, "--engine lightgbm trains lightgbm and random_forest, not xgboost: take --engine auto"},
+		"an engine of others":       {[]string{"--engine", "lightgbm", "--models", "xgboost"}, "--engine lightgbm trains lightgbm and random_forest, not xgboost: use --engine auto"},
 		"an unknown engine":         {[]string{"--engine", "jet"}, "--engine jet: want one of native, "},
 	} {
 		t.Run(name, func(t *testing.T) {

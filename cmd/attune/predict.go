@@ -73,7 +73,7 @@ func (p predict) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	if p.plot != "" && !strings.EqualFold(filepath.Ext(p.plot), ".svg") {
-		return fmt.Errorf("--plot %s: what is drawn is SVG: want a name that ends in .svg", p.plot)
+		return fmt.Errorf("--plot %s: the plot is SVG: want a name that ends in .svg", p.plot)
 	}
 	m, from, err := p.load(ctx, stderr)
 	if err != nil {
@@ -165,7 +165,7 @@ func (p predict) fromFile(flag, file string) (tune.Model, source, error) {
 		return m, source{}, fmt.Errorf("%s: a tree model, not a forecaster: %s", short(file), instead)
 	}
 	if m.Data == nil {
-		return m, source{}, fmt.Errorf("%s does not say how its data are read: it is none that attune optimize has made", file)
+		return m, source{}, fmt.Errorf("%s does not say how its data are read: it was not made by attune optimize", file)
 	}
 	from := source{File: p.data, CSV: *m.Data}
 	from.Comma = 0 // these may have another
@@ -184,7 +184,7 @@ func liveModel(folder, name string) (string, error) {
 		return "", err
 	}
 	if _, err := v.Read(registry.Native); errors.Is(err, registry.ErrNotExist) {
-		return "", fmt.Errorf("%s, version %d: there is no native model in it to predict with: attune registry add --native puts one in", name, v.Number)
+		return "", fmt.Errorf("%s, version %d: it has no native model to predict with: add one with attune registry add --native", name, v.Number)
 	} else if err != nil {
 		return "", err
 	}

@@ -157,7 +157,7 @@ func (o *optimize) job(frame forecast.Frame, from source) (job, error) {
 		j.Step = (j.Horizon + 1) / 2
 	}
 	if h := min(j.Horizon, j.Test); h > 0 && j.Test%h != 0 {
-		return job{}, fmt.Errorf("--test %d: want a multiple of the horizon, %d, or no more than that", j.Test, j.Horizon)
+		return job{}, fmt.Errorf("--test %d: want a multiple of the horizon, %d, or less than it", j.Test, j.Horizon)
 	}
 	j.Data.File, err = filepath.Abs(from.File)
 	return j, err
@@ -302,7 +302,7 @@ func (p *plan) check(ctx context.Context, frame forecast.Frame) error {
 	case errors.Is(err, errNotJob):
 		h, err := p.study.Snapshot(ctx)
 		if err == nil && h.Len() > 0 {
-			err = fmt.Errorf("study %q was %w and has trials: take another --name", p.name, errNotJob)
+			err = fmt.Errorf("study %q was %w and has trials: use another --name", p.name, errNotJob)
 		}
 		p.fresh = true
 		return err

@@ -84,7 +84,7 @@ func words(usage string) cobra.PositionalArgs {
 	least := len(slices.DeleteFunc(slices.Clone(names), func(s string) bool { return s[0] == '[' }))
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < least || len(args) > len(names) {
-			return fmt.Errorf("want %s, and there are %d arguments: see %s --help", strings.Join(names, " "), len(args), cmd.CommandPath())
+			return fmt.Errorf("want %s, not %d arguments: see %s --help", strings.Join(names, " "), len(args), cmd.CommandPath())
 		}
 		return nil
 	}

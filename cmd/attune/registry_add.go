@@ -96,7 +96,7 @@ func draft(file, native string) (registry.Draft, error) {
 		if !errors.Is(err, deploy.ErrMismatch) {
 			return d, fmt.Errorf("--native %s: %w", native, err)
 		}
-		return d, fmt.Errorf("--native %s: it is not the model that %s was exported from: export it anew, or give the one that it is of", native, file)
+		return d, fmt.Errorf("--native %s: it is not the model that %s was exported from: export it again, or name that model", native, file)
 	}
 	return d, nil
 }

@@ -57,7 +57,7 @@ func TestRegistry(t *testing.T) {
 	assert.Equal(t, succeed(t, dir, "predict"), succeed(t, dir, live...))
 
 	assert.Equal(t, "models: air, version 2, live\n", registry("add", "air", "model.onnx", "--promote"))
-	fail("air, version 2: there is no native model in it to predict with", live...)
+	fail("air, version 2: it has no native model to predict with", live...)
 	fail("it is live: promote another first", "registry", "delete", "air", "2")
 	assert.Equal(t, "models: air, version 1, live\n", registry("rollback", "air"))
 	fail("attune: roll back air: no version was live before\n", "registry", "rollback", "air")
@@ -91,9 +91,9 @@ func TestRegistry(t *testing.T) {
 		args []string
 	}{
 		{`unknown command drop: see attune registry --help`, []string{"drop"}},
-		{"want NAME FILE.onnx, and there are 1 arguments", []string{"add", "air"}},
-		{"want NAME VERSION, and there are 1 arguments", []string{"promote", "air"}},
-		{"want [NAME], and there are 2 arguments", []string{"list", "a", "b"}},
+		{"want NAME FILE.onnx, not 1 arguments", []string{"add", "air"}},
+		{"want NAME VERSION, not 1 arguments", []string{"promote", "air"}},
+		{"want [NAME], not 2 arguments", []string{"list", "a", "b"}},
 		{"there is no version 9: there are 1", []string{"promote", "air", "9"}},
 		{"there is no version 2: there are 1", []string{"delete", "air", "2"}},
 		{"there is no version 2: there are 1", []string{"show", "air", "2"}},
@@ -110,7 +110,7 @@ func TestRegistry(t *testing.T) {
 		{"air.csv: decode: malformed model", []string{"add", "air", "air.csv"}},
 		{"no.onnx: no such file", []string{"add", "air", "no.onnx"}},
 		{"is a directory", []string{"add", "air", "."}},
-		{"--native: no model file: air.csv", []string{"add", "air", "model.onnx", "--native", "air.csv"}},
+		{"--native: not a model file: air.csv", []string{"add", "air", "model.onnx", "--native", "air.csv"}},
 		{"it is not the model that model.onnx was exported from", []string{"add", "air", "model.onnx", "--native",
 			"attune.db.models/tuned/model-air-passengers%2Flightgbm.json"}},
 	} {
@@ -134,7 +134,7 @@ func TestRegistry(t *testing.T) {
 	assert.Equal(t, 1, o.code)
 	assert.Contains(t, o.stdout, "native.json: damaged: 2 bytes, want ")
 	assert.Equal(t, "attune: --registry models: 1 files are damaged\n", o.stderr)
-	fail("native.json: damaged: its SHA-256 is another: put back what was there, or delete the version: attune registry verify lists all damage", live...)
+	fail("native.json: damaged: its SHA-256 differs: put back what was there, or delete the version: attune registry verify lists all damage", live...)
 
 	assert.Equal(t, "models: sea, version 1\n", registry("add", "sea", "model.onnx"))
 	require.NoError(t, os.Remove(filepath.Join(dir, "models", "sea", "000001", "model.onnx")))

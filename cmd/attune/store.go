@@ -63,7 +63,7 @@ func pick(ctx context.Context, store *sqlite.Store, name string) (string, error)
 	}
 	switch {
 	case len(all) == 0:
-		return "", fmt.Errorf("%s holds no studies", store.Path)
+		return "", fmt.Errorf("%s contains no studies", store.Path)
 	case name != "":
 		return name, oneOf("study", name, names)
 	case len(all) == 1:

@@ -210,7 +210,7 @@ func (f *Forecaster) run(ctx context.Context, past forecast.Frame, horizon int) 
 		}
 	}()
 	if horizon < 1 || horizon > f.steps {
-		return nil, 0, pkg.Errorf("%w: a horizon of %d: it has %d", errCannot, horizon, f.steps)
+		return nil, 0, pkg.Errorf("%w: a horizon of %d, but it forecasts %d steps", errCannot, horizon, f.steps)
 	}
 	in, err := onnx.ForecastInputs(f.native, past)
 	if err != nil {
@@ -221,7 +221,7 @@ func (f *Forecaster) run(ctx context.Context, past forecast.Frame, horizon int) 
 	}
 	steps = len(y) / len(past)
 	if steps != f.steps {
-		return nil, 0, pkg.Errorf("%w: it forecasts %d steps, and the native one %d", runtime.ErrModel, steps, f.steps)
+		return nil, 0, pkg.Errorf("%w: it forecasts %d steps, but the native model %d", runtime.ErrModel, steps, f.steps)
 	}
 	for i := range past {
 		for _, v := range y[i*steps:][:horizon] {

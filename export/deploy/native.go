@@ -57,7 +57,7 @@ func match(meta map[string]string, save func(io.Writer) error) error {
 	if study := meta["attune.study"]; study != "" {
 		from = fmt.Sprintf(" (study %s, trial %s)", study, meta["attune.trial"])
 	}
-	return fmt.Errorf("%w: the file is of the one%s with SHA-256 %s, and this one has %s: export it anew, or open the file beside the model that it is of",
+	return fmt.Errorf("%w: the file is of the one%s with SHA-256 %s, and this one has %s: export it again, or open the file with the model that it was exported from",
 		ErrMismatch, from, want, got)
 }
 

@@ -145,7 +145,7 @@ func (c *checker) declared(what string, values []ValueInfo) error {
 		case !ok:
 			return fmt.Errorf("%s %d (%q): nothing sets it", what, i, v.Name)
 		case seen[v.Name]:
-			return fmt.Errorf("%s %d (%q): it is there twice", what, i, v.Name)
+			return fmt.Errorf("%s %d (%q): it is duplicated", what, i, v.Name)
 		}
 		seen[v.Name] = true
 		if err := agree(f, v); err != nil {
@@ -214,7 +214,7 @@ func (c *checker) node(n *Node) error {
 			return fmt.Errorf("attribute %s: it has no value", a.Name)
 		}
 		if attrs[a.Name] {
-			return fmt.Errorf("attribute %s: it is there twice", a.Name)
+			return fmt.Errorf("attribute %s: it is duplicated", a.Name)
 		}
 		attrs[a.Name] = true
 		if err := texts("attribute", a.Name); err != nil {

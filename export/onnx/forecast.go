@@ -617,7 +617,7 @@ func ForecastInputs(t forecast.Forecaster, past forecast.Frame) (tensor.List, er
 		if asksSeries(p) {
 			i := slices.Index(p.Series, s.ID)
 			if i < 0 {
-				return nil, pkg.Errorf("forecast inputs: %w: series %q, which training had not", ErrUnsupported, s.ID)
+				return nil, pkg.Errorf("forecast inputs: %w: series %q was not in the training data", ErrUnsupported, s.ID)
 			}
 			series = append(series, int64(i))
 		}

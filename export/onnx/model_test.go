@@ -152,7 +152,7 @@ func TestCheckFinds(t *testing.T) {
 		}},
 		{"metadata", `key "attune.form"`, func(m *onnx.Model) { m.Metadata = append(m.Metadata, m.Metadata[0]) }},
 		{"text", "not UTF-8", func(m *onnx.Model) { m.Doc = "\xff" }},
-		{"attribute twice", "attribute n_targets: it is there twice", func(m *onnx.Model) {
+		{"attribute twice", "attribute n_targets: it is duplicated", func(m *onnx.Model) {
 			n := node(m, "TreeEnsemble")
 			n.Attrs = append(n.Attrs, onnx.Attr{Name: "n_targets", Value: onnx.Int(1)})
 		}},
@@ -194,13 +194,13 @@ func TestCheckRegressor(t *testing.T) {
 		value            onnx.AttrValue
 	}{
 		{"cycle", "node 2 is below itself", "nodes_truenodeids", onnx.Ints{0, 2, 0, 0, 0, 0, 0, 2}},
-		{"no such child", "a child of node 0 of tree 1 is 77, which there is not", "nodes_truenodeids", onnx.Ints{0, 77, 1, 0, 0, 0, 0, 1}},
-		{"weight of no leaf", "target_nodeids[1] is 0, which is no leaf of tree 1", "target_nodeids", onnx.Ints{0, 0, 3, 4}},
+		{"no such child", "a child of node 0 of tree 1 is 77, which does not exist", "nodes_truenodeids", onnx.Ints{0, 77, 1, 0, 0, 0, 0, 1}},
+		{"weight of no leaf", "target_nodeids[1] is 0, which is not a leaf of tree 1", "target_nodeids", onnx.Ints{0, 0, 3, 4}},
 		{"mode", "nodes_modes[1] is unknown", "nodes_modes", onnx.Strings{"LEAF", "?", "BRANCH_LEQ", "LEAF", "LEAF", "LEAF", "LEAF", "LEAF"}},
 		{"values", "nodes_values has 1 values, want 7", "nodes_values", onnx.Floats{1}},
-		{"node twice", "node 0 of tree 1 is there twice", "nodes_nodeids", onnx.Ints{0, 0, 0, 1, 2, 3, 4}},
-		{"node twice, far apart", "node 77 of tree 1 is there twice", "nodes_nodeids", onnx.Ints{0, 77, 77, 1, 2, 3, 4}},
-		{"nodes far apart", "a child of node 0 of tree 1 is 1, which there is not", "nodes_nodeids", onnx.Ints{0, 0, 77, 2, 3, 4, 5}},
+		{"node twice", "node 0 of tree 1 is duplicated", "nodes_nodeids", onnx.Ints{0, 0, 0, 1, 2, 3, 4}},
+		{"node twice, far apart", "node 77 of tree 1 is duplicated", "nodes_nodeids", onnx.Ints{0, 77, 77, 1, 2, 3, 4}},
+		{"nodes far apart", "a child of node 0 of tree 1 is 1, which does not exist", "nodes_nodeids", onnx.Ints{0, 0, 77, 2, 3, 4, 5}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m, err := onnx.Trees(stump(), onnx.TreesOptions{Form: onnx.Compatible})
@@ -312,7 +312,7 @@ func TestDecodeRefuses(t *testing.T) {
 		want       string
 	}{
 		{"nothing", "", onnx.ErrFormat, "it has no graph"},
-		{"text", "hello", onnx.ErrFormat, "no ONNX file"},
+		{"text", "hello", onnx.ErrFormat, "not an ONNX file"},
 		{"short", "\x3a\x05\x0a", onnx.ErrFormat, "cut off or damaged"},
 		{"length of 2^63", "\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f", onnx.ErrFormat, "cut off or damaged"},
 		{"node without operator", "\x3a\x02\x0a\x00", onnx.ErrFormat, "graph: node 0: it has no operator"},

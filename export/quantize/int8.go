@@ -18,7 +18,7 @@ func (e *editor) bytes(ctx context.Context, o Options) error {
 	s := e.sites()
 	if len(s.convs) > 0 {
 		if len(o.Calibration) == 0 {
-			return fmt.Errorf("%w: the model has convolutions, which are calibrated: Options.Calibration is empty", ErrConfig)
+			return fmt.Errorf("%w: the model has convolutions, which need rows to calibrate them: set Options.Calibration", ErrConfig)
 		}
 		if err := s.calibrate(ctx, e.old, o); err != nil {
 			return err

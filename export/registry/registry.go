@@ -137,7 +137,7 @@ func (r *Registry) put(ctx context.Context, name string, d Draft) (v Version, er
 	}
 	for file := range d.Files {
 		if file == manifest {
-			return v, fmt.Errorf("file %s: the registry has one of its own", file)
+			return v, fmt.Errorf("file %s: the registry writes one of that name itself: use another name", file)
 		}
 		if err := checkName(file); err != nil {
 			return v, fmt.Errorf("file %w", err)
@@ -226,7 +226,7 @@ func (r *Registry) lock(ctx context.Context) (unlock func(), err error) {
 		select {
 		case <-ctx.Done():
 			f.Close()
-			return nil, fmt.Errorf("another process changes the registry: %w", context.Cause(ctx))
+			return nil, fmt.Errorf("another process is changing the registry: %w", context.Cause(ctx))
 		case <-time.After(wait):
 		}
 	}

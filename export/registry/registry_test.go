@@ -203,7 +203,7 @@ func TestNames(t *testing.T) {
 	d := draft(nil)
 	d.Files["manifest.json"] = strings.NewReader("x")
 	_, err := r.Put(ctx, "demand", d)
-	require.ErrorContains(t, err, "the registry has one of its own")
+	require.ErrorContains(t, err, "the registry writes one of that name itself")
 	_, err = r.Put(ctx, "demand", registry.Draft{})
 	require.ErrorContains(t, err, "it has no files")
 	for _, name := range []string{"a", "walmart-dept.7_v2", "0", strings.Repeat("a", 100), "console"} {
@@ -339,7 +339,7 @@ func TestVerify(t *testing.T) {
 	damage, err := r.Verify(t.Context())
 	require.NoError(t, err)
 	require.Len(t, damage, 1)
-	require.ErrorContains(t, damage[0], "it is live, and missing")
+	require.ErrorContains(t, damage[0], "it is live, but missing")
 }
 
 func TestConcurrent(t *testing.T) {
@@ -406,7 +406,7 @@ func TestLockWaits(t *testing.T) {
 		cancel(enough)
 		_, err := r.Put(ctx, "demand", draft(nil))
 		assert.ErrorIs(t, err, enough)
-		assert.ErrorContains(t, err, "another process changes the registry")
+		assert.ErrorContains(t, err, "another process is changing the registry")
 		return 0, io.EOF
 	})
 	_, err := r.Put(t.Context(), "demand", d)

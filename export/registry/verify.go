@@ -29,7 +29,7 @@ func (v Version) check() error {
 	}
 	for _, e := range entries {
 		if _, err := v.file(e.Name()); err != nil && e.Name() != manifest && e.Name() != sumsFile {
-			errs = append(errs, &fs.PathError{Op: "verify", Path: filepath.Join(v.dir, e.Name()), Err: fmt.Errorf("%w: it was not put there", ErrDamaged)})
+			errs = append(errs, &fs.PathError{Op: "verify", Path: filepath.Join(v.dir, e.Name()), Err: fmt.Errorf("%w: the registry did not put it there", ErrDamaged)})
 		}
 	}
 	return errors.Join(errs...)
@@ -55,7 +55,7 @@ func checkFile(path string, want File) error {
 		return err
 	}
 	if hex.EncodeToString(h.Sum(nil)) != want.SHA256 {
-		return errors.New("its SHA-256 is another")
+		return errors.New("its SHA-256 differs")
 	}
 	return nil
 }
@@ -80,7 +80,7 @@ func (r *Registry) Verify(ctx context.Context) (damage []error, err error) {
 		}
 		if n := len(s.Promoted); n > 0 && !slices.Contains(numbers, s.Promoted[n-1].Number) {
 			path := filepath.Join(r.dir, name, folder(s.Promoted[n-1].Number))
-			damage = append(damage, &fs.PathError{Op: "verify", Path: path, Err: fmt.Errorf("%w: it is live, and missing", ErrDamaged)})
+			damage = append(damage, &fs.PathError{Op: "verify", Path: path, Err: fmt.Errorf("%w: it is live, but missing", ErrDamaged)})
 		}
 		for _, number := range numbers {
 			if ctx.Err() != nil {

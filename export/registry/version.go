@@ -121,7 +121,7 @@ func (r *Registry) version(name string, number int) (v Version, err error) {
 		return v, damaged(manifest, err)
 	}
 	if got := strings.TrimSpace(sumLine(about)); got != sums[manifest] {
-		return v, damaged(manifest, errors.New("its SHA-256 is another"))
+		return v, damaged(manifest, errors.New("its SHA-256 differs"))
 	}
 	if err := json.Unmarshal(about, &v); err != nil {
 		return v, damaged(manifest, err)
@@ -132,12 +132,12 @@ func (r *Registry) version(name string, number int) (v Version, err error) {
 	}
 	for _, f := range v.Files {
 		if sums[f.Name] != f.SHA256 {
-			return v, damaged(sumsFile, fmt.Errorf("another SHA-256 of %s than in %s", f.Name, manifest))
+			return v, damaged(sumsFile, fmt.Errorf("the SHA-256 of %s differs from that in %s", f.Name, manifest))
 		}
 		delete(sums, f.Name)
 	}
 	if len(sums) > 0 {
-		return v, damaged(sumsFile, fmt.Errorf("files that are not in %s", manifest))
+		return v, damaged(sumsFile, fmt.Errorf("it has files that %s does not list", manifest))
 	}
 	v.dir = dir
 	return v, nil
@@ -174,7 +174,7 @@ func (v Version) Read(name string) ([]byte, error) {
 	path := filepath.Join(v.dir, name)
 	data, err := readFile(path)
 	if err == nil && strings.TrimSpace(sumLine(data)) != f.SHA256 {
-		err = &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("%w: its SHA-256 is another", ErrDamaged)}
+		err = &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("%w: its SHA-256 differs", ErrDamaged)}
 	}
 	if err != nil {
 		return nil, failed("read", v.Name, v.Number, err)

@@ -33,7 +33,7 @@ func load(library string) (Library, error) {
 	defer loaded.mu.Unlock()
 	if loaded.done {
 		if library != "" && !same(library, loaded.library.Path) {
-			return Library{}, fmt.Errorf("library %s: %q is loaded already, and a process has one", library, loaded.library.Path)
+			return Library{}, fmt.Errorf("library %s: %q is already loaded, and a process can load only one", library, loaded.library.Path)
 		}
 		return loaded.library, nil
 	}

@@ -56,7 +56,7 @@ func readHeader(model []byte) (header, error) {
 	case err != nil:
 		return h, err
 	case graph == nil:
-		return h, errors.New("no ONNX file: it holds no graph")
+		return h, errors.New("not an ONNX file: it contains no graph")
 	}
 	return h, h.readGraph(graph)
 }
@@ -73,7 +73,7 @@ func (h *header) readGraph(graph []byte) error {
 				case f.Number == 8: // name
 					initialized[string(f.Data)] = true
 				case f.Number == 14 && f.Num == 1: // data_location
-					return errors.New("its weights are kept in another file, which is not supported")
+					return errors.New("its weights are in another file, which is not supported: save them in the model")
 				}
 				return nil
 			})

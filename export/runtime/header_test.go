@@ -103,13 +103,13 @@ func TestTreesRefused(t *testing.T) {
 		"a target that is not there":   {"leaf_targetids", ints(0, 1), "leaf_targetids[1] is 1, want 0 to 0"},
 		"too few targets":              {"leaf_targetids", ints(0), "leaf_targetids has 1 values, want 2"},
 		"too many thresholds":          {"nodes_splits", message(5, varint(1, 2), varint(2, treecheck.Double), message(9, strings.Repeat("\x00", 16))), "nodes_splits has 2 values, want 1"},
-		"a tensor that is too small":   {"nodes_splits", message(5, varint(1, 1), varint(2, treecheck.Double), message(9, "\x00\x00\x00\x00")), "nodes_splits does not hold as many values as it tells"},
-		"a tensor that tells too much": {"nodes_splits", message(5, varint(1, 9), varint(2, treecheck.Double), message(9, strings.Repeat("\x00", 8))), "nodes_splits does not hold as many values as it tells"},
+		"a tensor that is too small":   {"nodes_splits", message(5, varint(1, 1), varint(2, treecheck.Double), message(9, "\x00\x00\x00\x00")), "nodes_splits holds fewer or more values than it declares"},
+		"a tensor that tells too much": {"nodes_splits", message(5, varint(1, 9), varint(2, treecheck.Double), message(9, strings.Repeat("\x00", 8))), "nodes_splits holds fewer or more values than it declares"},
 		"floats and doubles":           {"nodes_splits", message(5, varint(1, 1), varint(2, treecheck.Float), message(9, "\x00\x00\x00\x00")), "not both float or both double"},
 		"an unknown mode":              {"nodes_modes", message(5, varint(1, 1), varint(2, treecheck.Uint8), message(9, "\x07")), "nodes_modes[0] is 7"},
 		"a set that is not there":      {"nodes_modes", message(5, varint(1, 1), varint(2, treecheck.Uint8), message(9, "\x06")), "membership_values has 0 sets for 1 nodes"},
-		"values of two kinds":          {"nodes_splits", message(5, varint(1, 1), varint(2, treecheck.Double), message(9, strings.Repeat("\x00", 8))) + ints(1), "nodes_splits does not hold as many values as it tells"},
-		"sets of two kinds":            {"membership_values", message(5, varint(1, 1), varint(2, treecheck.Double), message(9, strings.Repeat("\x00", 8))) + ints(1, 2), "membership_values does not hold as many values as it tells"},
+		"values of two kinds":          {"nodes_splits", message(5, varint(1, 1), varint(2, treecheck.Double), message(9, strings.Repeat("\x00", 8))) + ints(1), "nodes_splits holds fewer or more values than it declares"},
+		"sets of two kinds":            {"membership_values", message(5, varint(1, 1), varint(2, treecheck.Double), message(9, strings.Repeat("\x00", 8))) + ints(1, 2), "membership_values holds fewer or more values than it declares"},
 		"an unknown sum":               {"aggregate_function", varint(3, 4), "aggregate_function is 4"},
 		"too many missing":             {"nodes_missing_value_tracks_true", ints(0, 1), "has 2 values, want 1"},
 	} {
@@ -121,7 +121,7 @@ func TestTreesRefused(t *testing.T) {
 	}
 	twice := message(4, "Add") + attr("a") + attr("a")
 	_, err = readHeader([]byte(message(7, message(1, twice))))
-	require.ErrorContains(t, err, `an attribute "a" of a node is there twice`)
+	require.ErrorContains(t, err, `an attribute "a" of a node is duplicated`)
 	graph := message(1, message(4, "Add"))
 	for range maxDepth + 1 {
 		graph = message(1, attr("body", message(6, graph)))
@@ -131,7 +131,7 @@ func TestTreesRefused(t *testing.T) {
 	_, err = readHeader([]byte(message(7, message(1)) + message(7, message(1))))
 	require.Error(t, err, "two graphs")
 	_, err = readHeader([]byte(message(7, message(5, message(8, "w"), varint(14, 1)))))
-	require.ErrorContains(t, err, "its weights are kept in another file")
+	require.ErrorContains(t, err, "its weights are in another file")
 	// Other nodes may have what is of no concern here: a tensor of two dimensions.
 	matrix := message(5, varint(1, 2), varint(1, 3), varint(2, treecheck.Float), message(9, strings.Repeat("\x00", 24)))
 	_, err = readHeader([]byte(message(7, message(1, message(4, "Constant")+attr("value", matrix)))))

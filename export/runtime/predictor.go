@@ -157,7 +157,7 @@ func (p *Predictor) setInput(width int) error {
 		case d > 0:
 			p.width *= int(d)
 		case free > 0:
-			return fmt.Errorf("its input %v has more than one free dimension beside the rows", told)
+			return fmt.Errorf("its input %v has more than one free dimension besides the rows", told)
 		default:
 			free = i + 1
 		}
@@ -168,7 +168,7 @@ func (p *Predictor) setInput(width int) error {
 	case free == 0:
 		return fmt.Errorf("its input %v takes %d values a row, not %d", told, p.width, width)
 	case width == 0 || width%p.width != 0:
-		return fmt.Errorf("its input %v does not tell the number of values of a row: give Width, a multiple of %d", told, p.width)
+		return fmt.Errorf("its input %v does not say how many values a row has: give Width, a multiple of %d", told, p.width)
 	}
 	in.Shape[free] = int64(width / p.width)
 	p.width = width

@@ -205,9 +205,9 @@ func TestLoadAnother(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, got, again)
 	_, err = Load(filepath.Join(t.TempDir(), "other.so"))
-	require.ErrorContains(t, err, "is loaded already, and a process has one")
+	require.ErrorContains(t, err, "is already loaded, and a process can load only one")
 	_, err = Open(file("linear"), Config{Library: "other.so"})
-	require.ErrorContains(t, err, "is loaded already")
+	require.ErrorContains(t, err, "is already loaded")
 }
 
 func TestSessionTells(t *testing.T) {
@@ -328,11 +328,11 @@ func TestOpenBad(t *testing.T) {
 		err   string
 	}{
 		"nothing":   {nil, "the file is empty"},
-		"text":      {[]byte("<html>not found</html>"), "no ONNX file"},
-		"zeros":     {make([]byte, 100), "no ONNX file"},
+		"text":      {[]byte("<html>not found</html>"), "not an ONNX file"},
+		"zeros":     {make([]byte, 100), "not an ONNX file"},
 		"cut off":   {whole[:len(whole)-1], "cut off or damaged"},
 		"its half":  {whole[:len(whole)/2], "cut off or damaged"},
-		"two bytes": {whole[:2], "it holds no graph"},
+		"two bytes": {whole[:2], "it contains no graph"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := OpenBytes(c.model, Config{})

@@ -23,7 +23,7 @@ func checkNode(node []byte, depth int) error {
 		case 5: // attribute
 			a, name, err := readAttribute(f.Data, depth)
 			if _, twice := attrs[name]; twice && err == nil {
-				err = fmt.Errorf("an attribute %q of a node is there twice", name)
+				err = fmt.Errorf("an attribute %q of a node is duplicated", name)
 			}
 			attrs[name] = a
 			return err

@@ -32,7 +32,7 @@ const limit = 16 << 20
 
 const ahead = 1 << 16 // what is read ahead of a row
 
-var errLong = fmt.Errorf("longer than %d MiB: the end of the line is missing, or that of a quote", limit>>20)
+var errLong = fmt.Errorf("longer than %d MiB: a line or a quoted text does not end", limit>>20)
 
 // An Error says where in a file something is wrong. Its text names neither the file nor
 // the package that reads it.
@@ -229,7 +229,7 @@ func (r *Reader) locate(err error, fields int) error {
 	case !ok:
 		return &Error{Line: r.next, Err: err}
 	case errors.Is(err, csv.ErrFieldCount):
-		return &Error{Line: syntax.StartLine, Err: fmt.Errorf("%w: %d, while the header has %d", csv.ErrFieldCount, fields, len(r.Header))}
+		return &Error{Line: syntax.StartLine, Err: fmt.Errorf("%w: %d, but the header has %d", csv.ErrFieldCount, fields, len(r.Header))}
 	}
 	return &Error{Line: syntax.StartLine, Err: syntax.Err}
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // ErrBroken reports a file that is no whole library. Opening it could end the process.
-var ErrBroken = errors.New("not a library of this system, or one that is cut off")
+var ErrBroken = errors.New("not a library for this system, or cut off")
 
 // Check says whether a file is a library for this system and processor, and whole. The
 // loader maps what the headers promise; where the file has ended before, the process dies
@@ -46,9 +46,9 @@ func Check(path string) error {
 	case err != nil:
 		return bad(ErrBroken)
 	case !fits:
-		return bad(fmt.Errorf("a library for another processor than this program's, %s", runtime.GOARCH))
+		return bad(fmt.Errorf("a library for another processor than this program, which runs on %s", runtime.GOARCH))
 	case size > uint64(info.Size()):
-		return bad(fmt.Errorf("%w: it has %d bytes, of at least %d", ErrBroken, info.Size(), size))
+		return bad(fmt.Errorf("%w: it has %d bytes, fewer than %d", ErrBroken, info.Size(), size))
 	}
 	return nil
 }

@@ -173,7 +173,7 @@ func (b build) open(from string) (io.ReadCloser, error) {
 		}
 		return false
 	}
-	missing := fmt.Errorf("the archive holds no ONNX Runtime %s for %s", Version, platform)
+	missing := fmt.Errorf("the archive contains no ONNX Runtime %s for %s", Version, platform)
 	f, err := os.Open(from)
 	if err != nil {
 		return nil, err

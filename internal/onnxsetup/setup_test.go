@@ -93,8 +93,8 @@ func TestFrom(t *testing.T) {
 		"another library":          {"lib.so", []byte("another"), "not the pinned build of ONNX Runtime " + Version},
 		"nothing":                  {"lib.so", nil, "not the pinned build"},
 		"another build in a wheel": {"a.whl", wheel(t, inWheel, library+"!"), "not the pinned build"},
-		"a wheel without it":       {"a.whl", wheel(t, "onnxruntime/capi/other", library), "the archive holds no ONNX Runtime"},
-		"a tarball without it":     {"a.tgz", tarball(t, "../lib", library), "the archive holds no ONNX Runtime"},
+		"a wheel without it":       {"a.whl", wheel(t, "onnxruntime/capi/other", library), "the archive contains no ONNX Runtime"},
+		"a tarball without it":     {"a.tgz", tarball(t, "../lib", library), "the archive contains no ONNX Runtime"},
 		"a tarball cut off":        {"a.tgz", whole[:len(whole)/2], "unexpected EOF"},
 		"no wheel":                 {"a.whl", []byte(library), "the archive is damaged"},
 		"no tarball":               {"a.tgz", []byte(library), "the archive is damaged"},
@@ -213,7 +213,7 @@ func TestFindNamed(t *testing.T) {
 	fake(t)
 	junk := write(t, "junk.so", []byte("junk"))
 	_, err := Find(junk)
-	require.ErrorContains(t, err, "the library asked for: check "+junk+": not a library of this system, or one that is cut off")
+	require.ErrorContains(t, err, "the library asked for: check "+junk+": not a library for this system, or cut off")
 	_, err = Find(filepath.Join(t.TempDir(), "absent"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 	_, err = Find(t.TempDir())

@@ -62,11 +62,11 @@ func TestCSVErrors(t *testing.T) {
 	}{
 		{"empty", CSV{}, "", ErrEmpty, "no rows"},
 		{"a header alone", CSV{}, "t,y\n", ErrEmpty, "no rows"},
-		{"ragged", CSV{}, "t,y\n2020,1\n2021\n", csv.ErrFieldCount, "line 3: wrong number of fields: 1, while the header has 2"},
+		{"ragged", CSV{}, "t,y\n2020,1\n2021\n", csv.ErrFieldCount, "line 3: wrong number of fields: 1, but the header has 2"},
 		{"an open quote", CSV{}, "t,y\n2020,\"1\n", csv.ErrQuote, "line 2: extraneous"},
 		{"UTF-16", CSV{}, "\xff\xfet\x00", nil, "save it as UTF-8"},
 		{"an unknown column", CSV{Target: "z"}, "t,y\n2020,1\n", ErrColumn, `column "z": column not found: there are "t", "y"`},
-		{"a column that is there twice", CSV{}, "t,y,y\n2020,1,2\n", ErrColumn, "twice"},
+		{"a column that is duplicated", CSV{}, "t,y,y\n2020,1,2\n", ErrColumn, "twice"},
 		{"a column of two roles", CSV{Known: []string{"y"}}, "t,y\n2020,1\n", ErrColumn, "two roles"},
 		{"another separator", CSV{Comma: ','}, "t;y\n2020;1\n", ErrColumn, `there are "t;y"`},
 		{"an id that is no text", CSV{ID: "s"}, "t,y,s\n2020,1,M\xfcller\n", nil, `line 2: "M\xfcller": the text is not UTF-8`},

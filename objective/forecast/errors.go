@@ -43,7 +43,7 @@ var (
 	ErrMissing   = errors.New("a missing value")
 	ErrConstant  = errors.New("the target is constant")
 	ErrShort     = errors.New("too few rows")
-	ErrDomain    = errors.New("outside of the transform's domain")
+	ErrDomain    = errors.New("outside the transform's domain")
 	ErrHorizon   = errors.New("the horizon")
 	ErrConfig    = errors.New("not a possible setting")
 	ErrNotFitted = errors.New("not fitted: call Fit or Load first")

@@ -188,7 +188,7 @@ func (f Features) validate() (Features, error) {
 				return f, bad("%s %d: it is at least %d: a model cannot look ahead", lags.of, l, lags.least)
 			}
 			if slices.Contains(lags.lags[:i], l) {
-				return f, bad("%s %d: it is there twice", lags.of, l)
+				return f, bad("%s %d: it is duplicated", lags.of, l)
 			}
 		}
 	}

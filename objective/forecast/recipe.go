@@ -104,7 +104,7 @@ func (r Recipe) Fit(train Frame, holdout int) (*Prepared, error) {
 	if f := r.Features; f.Lags == nil && f.Seasonal == nil && f.Rolling == nil && f.Calendar == nil {
 		d := DefaultFeatures(like.Freq)
 		if r.Lags < 0 || r.Lags > 1<<20 {
-			return nil, pkg.Errorf("recipe: %w: %d lags", ErrConfig, r.Lags)
+			return nil, pkg.Errorf("recipe: %w: %d lags: want 0 to 1048576", ErrConfig, r.Lags)
 		}
 		if r.Lags > 0 {
 			d.Lags = d.Lags[:0]
@@ -162,7 +162,7 @@ func (p *Prepared) validate() (err error) {
 	if p.strategy == Recursive {
 		for _, l := range p.features.PastLags {
 			if len(p.past) > 0 && l < p.horizon {
-				return pkg.Errorf("lag %d of the columns %s: %w: the recursive strategy would need it %d steps ahead, where it is not known: use another strategy, lags from %d, or no such columns",
+				return pkg.Errorf("lag %d of the columns %s: %w: the recursive strategy needs it %d steps ahead, where it is not known: use another strategy, lags of %d or more, or leave the columns out",
 					l, columnList(p.past), ErrConfig, p.horizon, p.horizon)
 			}
 		}
@@ -268,7 +268,7 @@ func (p *Prepared) Tables(f Frame, model, holdout int) (train, valid Table, err 
 		return train, valid, err
 	}
 	if model < 0 || model >= p.Models() {
-		return train, valid, pkg.Errorf("table of model %d: %w: there are %d", model, ErrConfig, p.Models())
+		return train, valid, pkg.Errorf("table of model %d: %w: there are %d models", model, ErrConfig, p.Models())
 	}
 	from, to := 1, 1 // the steps that are targets
 	switch p.strategy {

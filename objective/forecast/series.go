@@ -174,7 +174,7 @@ func (f Frame) Cut(n int) (before, after Frame, err error) {
 		}
 	}
 	if len(before) == 0 {
-		return nil, nil, pkg.Errorf("cut off %d steps: %w: nothing is left before them", n, ErrShort)
+		return nil, nil, pkg.Errorf("cut off %d steps: %w: no rows are left before them", n, ErrShort)
 	}
 	return before, after, nil
 }

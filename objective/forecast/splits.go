@@ -76,7 +76,7 @@ func (s Splits) Folds(f Frame) ([]Fold, error) {
 			}
 		}
 		if longest < s.Least {
-			return nil, pkg.Errorf("split: %w: the longest series has %d before the origin of fold %d, and is to have %d: %d windows of %d steps, %d apart with a gap of %d, need %d rows in all",
+			return nil, pkg.Errorf("split: %w: the longest series has %d before the origin of fold %d and needs %d: %d windows of %d steps, %d apart with a gap of %d, need %d rows in all",
 				ErrShort, longest, w, s.Least, s.Windows, s.Horizon, s.Step, s.Gap, s.Least+s.Gap+s.Horizon+(s.Windows-1)*s.Step)
 		}
 		folds = append(folds, fold)
@@ -86,7 +86,7 @@ func (s Splits) Folds(f Frame) ([]Fold, error) {
 
 func (s Splits) normalize() (Splits, error) {
 	if s.Horizon < 1 || s.Windows < 0 || s.Step < 0 || s.Gap < 0 || s.Train < 0 || s.Least < 0 {
-		return s, pkg.Errorf("splits %+v: %w: the horizon is at least 1, and nothing is negative", s, ErrConfig)
+		return s, pkg.Errorf("splits %+v: %w: the horizon must be at least 1, and nothing may be negative", s, ErrConfig)
 	}
 	s.Windows = max(1, s.Windows)
 	if s.Step == 0 {

@@ -268,7 +268,7 @@ func (Standard) Fit(y []float64) (Fitted, error) {
 		}
 	}
 	if n == 0 {
-		return nil, pkg.Errorf("standard: %w: all %d are", ErrMissing, len(y))
+		return nil, pkg.Errorf("standard: %w: all %d values are missing", ErrMissing, len(y))
 	}
 	return affine{mean, orOne(math.Sqrt(m2 / n))}, nil
 }
@@ -282,7 +282,7 @@ func (MinMax) Fit(y []float64) (Fitted, error) {
 		}
 	}
 	if low > high {
-		return nil, pkg.Errorf("minmax: %w: all %d are", ErrMissing, len(y))
+		return nil, pkg.Errorf("minmax: %w: all %d values are missing", ErrMissing, len(y))
 	}
 	return affine{low, orOne(high - low)}, nil
 }

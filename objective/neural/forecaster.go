@@ -340,7 +340,7 @@ func load(r io.Reader) (*Forecaster, error) {
 		return nil, fmt.Errorf("%w: %w", forecast.ErrFormat, err)
 	}
 	if n := dry.Weights.Len(); n != len(weights) {
-		return nil, fmt.Errorf("%w: %d weights, while the model has %d", forecast.ErrFormat, len(weights), n)
+		return nil, fmt.Errorf("%w: %d weights for a model of %d", forecast.ErrFormat, len(weights), n)
 	}
 	d.training.Device = "cpu"
 	net, _, err := d.build(v, predictRows)
@@ -353,7 +353,7 @@ func load(r io.Reader) (*Forecaster, error) {
 		same = params[i].Name == s.Tensors[i].Name && slices.Equal(params[i].Shape, s.Tensors[i].Shape)
 	}
 	if !same {
-		return nil, fmt.Errorf("%w: the tensors are %v, while the model has %d others", forecast.ErrFormat, s.Tensors, len(params))
+		return nil, fmt.Errorf("%w: the tensors are %v, but the model has %d others", forecast.ErrFormat, s.Tensors, len(params))
 	}
 	net.Device.Write(net.Weights, weights)
 	return &Forecaster{model: d.model, design: d, view: v, net: net, batch: d.newBatch(v, predictRows)}, nil

@@ -429,7 +429,7 @@ func TestFitRefuses(t *testing.T) {
 	}{
 		{"a window longer than the series", neural.LSTM{Training: neural.Training{Window: 60}}, wave(60, "a"), forecast.FitOptions{Horizon: 2, Holdout: 4}, forecast.ErrShort,
 			"a window of 60 and a horizon of 2 need 62 steps of one series, and 4 more are held out: the longest has 60"},
-		{"more held out than there is", neural.LSTM{Training: good}, wave(60, "a"), forecast.FitOptions{Holdout: 60}, forecast.ErrShort, "nothing is left"},
+		{"more held out than there is", neural.LSTM{Training: good}, wave(60, "a"), forecast.FitOptions{Holdout: 60}, forecast.ErrShort, "no rows are left"},
 		{"a negative horizon", neural.LSTM{Training: good}, wave(60, "a"), forecast.FitOptions{Horizon: -1}, forecast.ErrConfig, "horizon -1"},
 		{"no rows", neural.LSTM{Training: good}, nil, forecast.FitOptions{}, forecast.ErrEmpty, ""},
 		{"a missing value", neural.LSTM{Training: good}, nan, forecast.FitOptions{}, forecast.ErrMissing, `series "a": the target: a missing value at 2024-01-18: fill it`},

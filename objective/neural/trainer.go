@@ -180,7 +180,7 @@ func (t *trainer) run(ctx context.Context, opts forecast.FitOptions) error {
 // the best weights so far. It is for OnIteration, and fails when that has returned.
 func (t *trainer) forecast(ctx context.Context, epoch int) (forecast.Frame, error) {
 	if t.Epoch != epoch+1 {
-		return nil, pkg.Errorf("forecast of epoch %d: the training has gone on: ask within OnIteration", epoch)
+		return nil, pkg.Errorf("forecast of epoch %d: the training has moved on: ask within OnIteration", epoch)
 	}
 	if len(t.best) > 0 {
 		now := t.weights(nil)

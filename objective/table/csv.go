@@ -101,7 +101,7 @@ func (c CSV) read(r io.Reader) (Table, error) {
 		case role == "Group":
 			t.Group, err = c.group(in, k)
 		case name == "":
-			return Table{}, &CSVError{Line: 1, Err: fmt.Errorf("%w %d has no name: name it, or have \"\" in Ignore", ErrColumn, k+1)}
+			return Table{}, &CSVError{Line: 1, Err: fmt.Errorf("%w %d has no name: name it, or add \"\" to Ignore", ErrColumn, k+1)}
 		default:
 			var col Column
 			col, err = in.column(k, c.NA, role == "Categorical", "or the column in Categorical")
@@ -112,7 +112,7 @@ func (c CSV) read(r io.Reader) (Table, error) {
 		}
 	}
 	if len(t.Columns) == 0 {
-		return Table{}, &CSVError{Line: 1, Err: fmt.Errorf("%w of features: there is none besides %s", ErrColumn, csvfile.Names(in.Header))}
+		return Table{}, &CSVError{Line: 1, Err: fmt.Errorf("%w of features: there are none besides %s", ErrColumn, csvfile.Names(in.Header))}
 	}
 	return t, nil
 }
@@ -129,7 +129,7 @@ func (c CSV) target(in cells, k int) (Column, error) {
 		return col, &CSVError{Column: col.Name, Err: fmt.Errorf("%w, %s: there is nothing to learn", ErrConstant, col.text(first))}
 	}
 	if len(col.Categories) > maxClasses {
-		return col, &CSVError{Column: col.Name, Err: fmt.Errorf("%w: it has %d classes, of which %d can be handled: is it a column of names?", ErrConfig, len(col.Categories), maxClasses)}
+		return col, &CSVError{Column: col.Name, Err: fmt.Errorf("%w: it has %d classes, more than %d: is it a column of names?", ErrConfig, len(col.Categories), maxClasses)}
 	}
 	if col.Categories != nil {
 		col.sortNumbers()
@@ -141,7 +141,7 @@ func (c CSV) target(in cells, k int) (Column, error) {
 	case col.Categories == nil:
 		return col, &CSVError{Column: col.Name, Err: fmt.Errorf("%w: Positive %q of a target of numbers: set Classes", ErrConfig, c.Positive)}
 	case len(col.Categories) != 2 || i < 0:
-		return col, &CSVError{Column: col.Name, Value: c.Positive, Err: fmt.Errorf("%w: Positive is to be one of two classes, there are %s", ErrConfig, csvfile.Names(col.Categories))}
+		return col, &CSVError{Column: col.Name, Value: c.Positive, Err: fmt.Errorf("%w: Positive must be one of two classes: there are %s", ErrConfig, csvfile.Names(col.Categories))}
 	case i == 0:
 		col.Categories[0], col.Categories[1] = col.Categories[1], col.Categories[0]
 		for i, v := range col.Values {
@@ -161,7 +161,7 @@ func (c CSV) weight(in cells, k int) ([]float64, error) {
 	}
 	for i, v := range w {
 		if v < 0 {
-			return nil, in.at(i, k, fmt.Errorf("%w: a weight is at least 0", ErrNumber))
+			return nil, in.at(i, k, fmt.Errorf("%w: a weight must be at least 0", ErrNumber))
 		}
 	}
 	return w, nil
@@ -264,7 +264,7 @@ func (c cells) column(k int, na []string, categorical bool, wayOut string) (Colu
 	if categorical {
 		col := c.categories(k, na)
 		if len(col.Categories) > maxCategories {
-			return col, &CSVError{Column: col.Name, Err: fmt.Errorf("%w: it has %d categories, of which %d can be handled: have it in Ignore", ErrConfig, len(col.Categories), maxCategories)}
+			return col, &CSVError{Column: col.Name, Err: fmt.Errorf("%w: it has %d categories, more than %d: add it to Ignore", ErrConfig, len(col.Categories), maxCategories)}
 		}
 		return col, nil
 	}

@@ -76,7 +76,7 @@ func TestCSVErrors(t *testing.T) {
 	}{
 		"empty":               {table.CSV{}, "", table.ErrEmpty, "table: csv: there are no rows"},
 		"no rows":             {table.CSV{Target: "y"}, "x,y\n", table.ErrEmpty, "table: csv: there are no rows"},
-		"ragged":              {table.CSV{Target: "y"}, "x,y\n1,2\n3\n", csv.ErrFieldCount, "table: csv: line 3: wrong number of fields: 1, while the header has 2"},
+		"ragged":              {table.CSV{Target: "y"}, "x,y\n1,2\n3\n", csv.ErrFieldCount, "table: csv: line 3: wrong number of fields: 1, but the header has 2"},
 		"a quote":             {table.CSV{Target: "y"}, "x,y\n1,\"2\n", csv.ErrQuote, "line 2: extraneous or missing \" in quoted-field"},
 		"UTF-16":              {table.CSV{}, "\xff\xfex\x00", nil, "UTF-16: save it as UTF-8"},
 		"Latin-1":             {table.CSV{}, "x,y\nM\xfcller,1\n", nil, `line 2: "M\xfcller": the text is not UTF-8: save it as UTF-8`},
@@ -86,8 +86,8 @@ func TestCSVErrors(t *testing.T) {
 		"an unknown column":   {table.CSV{Target: "y", Ignore: []string{"z"}}, "x,y\n1,2\n", table.ErrColumn, `column "z": column not found`},
 		"twice":               {table.CSV{Target: "y"}, "x,x,y\n1,2,3\n", table.ErrColumn, `line 1: column "x": column occurs twice`},
 		"two roles":           {table.CSV{Target: "y", Weight: "y"}, "x,y\n1,2\n", table.ErrColumn, `column "y": column has two roles, Target and Weight`},
-		"no name":             {table.CSV{Target: "y"}, ",x,y\n0,1,2\n", table.ErrColumn, `line 1: column 1 has no name: name it, or have "" in Ignore`},
-		"no features":         {table.CSV{Target: "y"}, "y\n1\n2\n", table.ErrColumn, `column of features: there is none besides "y"`},
+		"no name":             {table.CSV{Target: "y"}, ",x,y\n0,1,2\n", table.ErrColumn, `line 1: column 1 has no name: name it, or add "" to Ignore`},
+		"no features":         {table.CSV{Target: "y"}, "y\n1\n2\n", table.ErrColumn, `column of features: there are none besides "y"`},
 		"text among numbers":  {table.CSV{Target: "y"}, "x,y\n1,1\n2,2\nabc,3\n", table.ErrNumber, `line 4: column "x": "abc": not a finite number, as most of the column are: list it in NA if it stands for a missing value, or the column in Categorical`},
 		"text in the target":  {table.CSV{Target: "y"}, "x,y\n1,1\n2,2\n3,many\n", table.ErrNumber, `line 4: column "y": "many": not a finite number, as most of the column are: list it in NA if it stands for a missing value, or set Classes`},
 		"an infinity":         {table.CSV{Target: "y"}, "x,y\n1,1\n-Inf,2\n", table.ErrNumber, `line 3: column "x": "-Inf": not a finite number: list it in NA if it stands for a missing value`},
@@ -95,13 +95,13 @@ func TestCSVErrors(t *testing.T) {
 		"no target":           {table.CSV{Target: "y"}, "x,y\n1,1\n2,?\n", table.ErrMissing, `line 3: column "y": "?": a missing value: remove the row`},
 		"a constant target":   {table.CSV{Target: "y"}, "x,y\n1,4\n2,4\n", table.ErrConstant, `column "y": the target is constant, 4: there is nothing to learn`},
 		"one class":           {table.CSV{Target: "y"}, "x,y\n1,a\n2,a\n", table.ErrConstant, `column "y": the target is constant, a: there is nothing to learn`},
-		"no positive class":   {table.CSV{Target: "y", Positive: "c"}, "x,y\n1,a\n2,b\n", table.ErrConfig, `"c": not a possible setting: Positive is to be one of two classes, there are "a", "b"`},
+		"no positive class":   {table.CSV{Target: "y", Positive: "c"}, "x,y\n1,a\n2,b\n", table.ErrConfig, `"c": not a possible setting: Positive must be one of two classes: there are "a", "b"`},
 		"a positive number":   {table.CSV{Target: "y", Positive: "1"}, "x,y\n1,0\n2,1\n", table.ErrConfig, `Positive "1" of a target of numbers: set Classes`},
-		"a negative weight":   {table.CSV{Target: "y", Weight: "w"}, "x,w,y\n1,1,1\n2,-1,2\n", table.ErrNumber, `line 3: column "w": "-1": not a finite number: a weight is at least 0`},
+		"a negative weight":   {table.CSV{Target: "y", Weight: "w"}, "x,w,y\n1,1,1\n2,-1,2\n", table.ErrNumber, `line 3: column "w": "-1": not a finite number: a weight must be at least 0`},
 		"a missing weight":    {table.CSV{Target: "y", Weight: "w"}, "x,w,y\n1,1,1\n2,,2\n", table.ErrMissing, `line 3: column "w": a missing value: write 0`},
 		"a missing group":     {table.CSV{Target: "y", Group: "g"}, "x,g,y\n1,a,1\n2,,2\n", table.ErrMissing, `line 3: column "g": a missing value: give each row a group`},
 		"text for a weight":   {table.CSV{Target: "y", Weight: "w"}, "x,w,y\n1,a,1\n", table.ErrNumber, `line 2: column "w": "a": not a finite number`},
-		"too many categories": {table.CSV{Target: "y", Classes: true}, "x,y\n" + rows(1001), table.ErrConfig, `it has 1001 classes, of which 1000 can be handled`},
+		"too many categories": {table.CSV{Target: "y", Classes: true}, "x,y\n" + rows(1001), table.ErrConfig, `it has 1001 classes, more than 1000`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := c.csv.Read(strings.NewReader(c.text))

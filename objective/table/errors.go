@@ -21,7 +21,7 @@ var (
 	ErrTable    = errors.New("not a table")
 	ErrConfig   = errors.New("not a possible setting")
 	ErrScore    = errors.New("no score")
-	ErrModel    = errors.New("no model file")
+	ErrModel    = errors.New("not a model file")
 	// ErrStudy reports a study whose trials are of another task, so that their values do
 	// not compare.
 	ErrStudy = model.ErrStudy

@@ -70,7 +70,7 @@ var (
 func Pinball(q float64) Metric {
 	m, ok := metric.Pinball(q)
 	if !ok {
-		panic(pkg.Errorf("pinball@%v: %w: a quantile is between 0 and 1", q, ErrConfig))
+		panic(pkg.Errorf("pinball@%v: %w: the quantile must be between 0 and 1", q, ErrConfig))
 	}
 	return Metric{m}
 }

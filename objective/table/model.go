@@ -43,7 +43,7 @@ type Model struct {
 // compile checks m, and makes it ready to predict.
 func (m *Model) compile() error {
 	if m.Trees == nil || len(m.Trees.Features) != len(m.Features) {
-		return pkg.Errorf("%w: trees and features do not go together", ErrModel)
+		return pkg.Errorf("%w: the trees do not match the features", ErrModel)
 	}
 	outputs := 1
 	switch n := len(m.Classes); {

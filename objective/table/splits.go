@@ -44,7 +44,7 @@ func (s Splits) Split(t Table) ([]Fold, error) {
 	case !(s.Holdout >= 0 && s.Holdout < 1):
 		return nil, pkg.Errorf("split: %w: Holdout %v, want a share between 0 and 1", ErrConfig, s.Holdout)
 	case s.Ordered && t.Group != nil:
-		return nil, pkg.Errorf("split: %w: Ordered rows of groups: order would split groups: leave out one of the two", ErrConfig)
+		return nil, pkg.Errorf("split: %w: Ordered would split groups: leave out Ordered or the groups", ErrConfig)
 	}
 	if c := t.Target.Categories; c != nil && !s.Ordered && t.Group == nil {
 		count := make([]int, len(c))
@@ -52,7 +52,7 @@ func (s Splits) Split(t Table) ([]Fold, error) {
 			count[int(k)]++
 		}
 		if k := slices.Index(count, 1); k >= 0 {
-			return nil, pkg.Errorf("split: %w: class %q has 1, which cannot be both learnt and judged: remove it, or join it with another class", ErrShort, c[k])
+			return nil, pkg.Errorf("split: %w: class %q has one row, which cannot both train and test: remove the class, or join it with another", ErrShort, c[k])
 		}
 	}
 	var valid [][]int // of each fold

@@ -132,13 +132,13 @@ func TestSplitsErrors(t *testing.T) {
 	}{
 		"one fold":        {table.Splits{Folds: 1}, numbered(9, nil, nil), table.ErrConfig, "1 Folds, want at least 2, or a Holdout"},
 		"all held out":    {table.Splits{Holdout: 1}, numbered(9, nil, nil), table.ErrConfig, "Holdout 1, want a share"},
-		"ordered groups":  {table.Splits{Ordered: true}, numbered(9, nil, func(i int) int { return i }), table.ErrConfig, "order would split groups"},
+		"ordered groups":  {table.Splits{Ordered: true}, numbered(9, nil, func(i int) int { return i }), table.ErrConfig, "Ordered would split groups"},
 		"too few rows":    {table.Splits{}, numbered(4, nil, nil), table.ErrShort, "4 rows for 5 folds"},
 		"in time":         {table.Splits{Ordered: true}, numbered(4, nil, nil), table.ErrShort, "4 rows for 5 folds"},
 		"too few groups":  {table.Splits{}, numbered(9, nil, func(i int) int { return i % 2 }), table.ErrShort, "2 groups for 5 folds"},
 		"one group":       {table.Splits{Holdout: 0.5}, numbered(9, nil, func(int) int { return 0 }), table.ErrShort, "1 groups for 1 folds"},
 		"little held out": {table.Splits{Holdout: 0.01}, numbered(9, nil, nil), table.ErrShort, "9 rows for 1 folds"},
-		"a single row":    {table.Splits{}, numbered(9, func(i int) int { return min(i, 1) }, nil), table.ErrShort, `class "0" has 1`},
+		"a single row":    {table.Splits{}, numbered(9, func(i int) int { return min(i, 1) }, nil), table.ErrShort, `class "0" has one row`},
 	} {
 		_, err := c.splits.Split(c.table)
 		require.ErrorIs(t, err, c.is, name)

@@ -130,7 +130,7 @@ func (t Table) Validate() error {
 		}
 	}
 	if len(t.Target.Categories) > maxClasses {
-		return fail("target %q has %d classes, of which %d can be handled: is it a column of numbers?", t.Target.Name, len(t.Target.Categories), maxClasses)
+		return fail("target %q has %d classes, more than %d: is it a column of numbers?", t.Target.Name, len(t.Target.Categories), maxClasses)
 	}
 	if y := t.Target.Values; y != nil && slices.Min(y) == slices.Max(y) {
 		return pkg.Errorf("target %q: %w: %s", t.Target.Name, ErrConstant, t.Target.text(y[0]))

@@ -220,13 +220,13 @@ func (t *Task) parted() ([]foldData, error) {
 	m, kind, target := t.metric(), t.Kind(), t.Table.Target
 	switch {
 	case target.Values == nil:
-		return nil, pkg.Errorf("%w: no target, by which a study could judge: name the column, or use Task.Fit", ErrConfig)
+		return nil, pkg.Errorf("%w: there is no target to score forecasts by: name the column, or use Task.Fit", ErrConfig)
 	case kind == Anomalies && target.Categories == nil && !t.Table.binary():
 		return nil, pkg.Errorf("%w: target %q of an isolation forest is not 1 for anomalies and 0 for the rest", ErrConfig, target.Name)
 	case kind == Anomalies && target.Categories != nil && len(target.Categories) != 2:
 		return nil, pkg.Errorf("%w: target %q of an isolation forest has %d classes, want 2, the second being anomalies", ErrConfig, target.Name, len(target.Categories))
 	case kind == Regression && !m.goes(kind) && (m.goes(Classification)):
-		return nil, pkg.Errorf("%w: metric %s is of classes, target %q of numbers: set CSV.Classes", ErrConfig, m.Name(), target.Name)
+		return nil, pkg.Errorf("%w: metric %s is for classes, but target %q has numbers: set CSV.Classes", ErrConfig, m.Name(), target.Name)
 	case !m.goes(kind):
 		return nil, pkg.Errorf("%w: metric %s does not go with %s", ErrConfig, m.Name(), kind)
 	}

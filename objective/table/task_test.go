@@ -417,7 +417,7 @@ func TestAnomaliesWithoutTarget(t *testing.T) {
 	p, err := m.Predict(data.Features())
 	require.NoError(t, err)
 	assert.Greater(t, table.AUC.Score(truth.Values, p.Scored(), nil), 0.9)
-	assert.ErrorContains(t, task.Validate(), "no target, by which a study could judge: name the column, or use Task.Fit")
+	assert.ErrorContains(t, task.Validate(), "there is no target to score forecasts by: name the column, or use Task.Fit")
 }
 
 // A metric of quantiles trains for the quantile.
@@ -571,7 +571,7 @@ func TestTaskErrors(t *testing.T) {
 		"no style":              {&table.Task{Table: diabetes()}, table.ErrConfig, "a task needs a Style"},
 		"no table":              {&table.Task{Style: style.LightGBM}, table.ErrEmpty, "there are no rows"},
 		"classes by rmse":       {&table.Task{Table: iris(), Style: style.LightGBM, Metric: table.RMSE}, table.ErrConfig, "metric rmse does not go with classification"},
-		"numbers by logloss":    {&table.Task{Table: diabetes(), Style: style.LightGBM, Metric: table.LogLoss}, table.ErrConfig, `metric logloss is of classes, target "progression" of numbers: set CSV.Classes`},
+		"numbers by logloss":    {&table.Task{Table: diabetes(), Style: style.LightGBM, Metric: table.LogLoss}, table.ErrConfig, `metric logloss is for classes, but target "progression" has numbers: set CSV.Classes`},
 		"anomalies by accuracy": {&table.Task{Table: rare(9), Style: style.IsolationForest, Metric: table.Accuracy}, table.ErrConfig, "metric accuracy does not go with anomalies"},
 		"anomalies of numbers":  {&table.Task{Table: diabetes(), Style: style.IsolationForest}, table.ErrConfig, "is not 1 for anomalies and 0 for the rest"},
 		"anomalies of classes":  {&table.Task{Table: three, Style: style.IsolationForest}, table.ErrConfig, "has 3 classes, want 2, the second being anomalies"},

@@ -1,7 +1,6 @@
 package tree
 
 import (
-	"fmt"
 	"slices"
 )
 
@@ -52,7 +51,7 @@ func (m *Model) SHAP(rows, out []float64) error {
 	trees := make([]shapTree, len(m.Trees))
 	for i := range m.Trees {
 		if err := trees[i].init(&m.Trees[i], m.Float32); err != nil {
-			return fmt.Errorf("%w (SHAP of tree %d)", err, i)
+			return pkg.Errorf("%w (SHAP of tree %d)", err, i)
 		}
 	}
 	row := make([]float64, f)

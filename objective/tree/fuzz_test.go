@@ -177,8 +177,8 @@ func TestReadersRefuse(t *testing.T) {
 		is         error
 		says       string
 	}{
-		{"empty", "", ErrFormat, "neither LightGBM text"},
-		{"binary", "binf\x00\x01", ErrFormat, "save the model in one of these"},
+		{"empty", "", ErrFormat, "want LightGBM text"},
+		{"binary", "binf\x00\x01", ErrFormat, "or a pickle of scikit-learn"},
 		{"empty object", "{}", ErrFormat, ".learner is missing"},
 		{"LightGBM: another version", swap(lgb, "version=v4", "version=v9"), ErrUnsupported, `version "v9"`},
 		{"LightGBM: cut off", lgb[:len(lgb)/3], ErrFormat, "cut off"},

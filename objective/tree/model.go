@@ -227,7 +227,7 @@ const (
 // an invalid model may panic.
 func (m *Model) Validate() error {
 	fail := func(format string, args ...any) error {
-		return fmt.Errorf("%w: %w", ErrInvalid, fmt.Errorf(format, args...))
+		return pkg.Errorf("%w: %w", ErrInvalid, fmt.Errorf(format, args...))
 	}
 	switch {
 	case m == nil:

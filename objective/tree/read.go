@@ -19,7 +19,7 @@ var (
 )
 
 func unsupported(format string, args ...any) error {
-	return fmt.Errorf("%w: %w", ErrUnsupported, fmt.Errorf(format, args...))
+	return pkg.Errorf("%w: %w", ErrUnsupported, fmt.Errorf(format, args...))
 }
 
 // Read reads a model that [Write] wrote, or one of any of the formats of
@@ -40,12 +40,12 @@ func Read(r io.Reader) (*Model, error) {
 	case pickle.Detect(data):
 		return parseScikitLearn(data)
 	case !bytes.HasPrefix(head, []byte("{")):
-		return nil, fmt.Errorf("%w: neither LightGBM text, nor XGBoost JSON or UBJSON, nor CatBoost JSON, nor scikit-learn's pickle: save the model in one of these", ErrFormat)
+		return nil, pkg.Errorf("%w: want LightGBM text, XGBoost JSON or UBJSON, CatBoost JSON, or a pickle of scikit-learn", ErrFormat)
 	}
 	doc, kind, err := decode(data)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+		return nil, pkg.Errorf("%w: %w", ErrFormat, err)
 	case !doc.get("features_info").absent():
 		return finish("CatBoost "+kind, data, doc, catBoost)
 	}
@@ -69,11 +69,11 @@ func readDocument(r io.Reader, library string, convert func(*reading, value) (*M
 		return nil, pkg.Errorf("read %s: %w", library, err)
 	}
 	if !bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) {
-		return nil, fmt.Errorf("%w: %s: no JSON object; other formats of the library are not read: save as JSON", ErrFormat, library)
+		return nil, pkg.Errorf("%w: %s: not a JSON object: save the model as JSON", ErrFormat, library)
 	}
 	doc, kind, err := decode(data)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrFormat, library, err)
+		return nil, pkg.Errorf("%w: %s: %w", ErrFormat, library, err)
 	}
 	return finish(library+" "+kind, data, doc, convert)
 }
@@ -92,9 +92,9 @@ func check(what string, m *Model, err error) (*Model, error) {
 	case err == nil:
 		return m, nil
 	case errors.Is(err, ErrUnsupported), errors.Is(err, ErrInvalid):
-		return nil, fmt.Errorf("%w (reading %s)", err, what)
+		return nil, pkg.Errorf("%w (reading %s)", err, what)
 	}
-	return nil, fmt.Errorf("%w: %s: %w", ErrFormat, what, err)
+	return nil, pkg.Errorf("%w: %s: %w", ErrFormat, what, err)
 }
 
 // reading bounds what a file can make its reader allocate: some sizes that it

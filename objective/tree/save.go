@@ -162,7 +162,7 @@ func parseSaved(data []byte) (*Model, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: attune JSON: at byte %d: %w", ErrFormat, p.at, err)
+		return nil, pkg.Errorf("%w: attune JSON: at byte %d: %w", ErrFormat, p.at, err)
 	}
 	if s.Version != savedVersion {
 		return nil, unsupported("attune JSON of version %d: this is a reader of version %d", s.Version, savedVersion)
@@ -171,7 +171,7 @@ func parseSaved(data []byte) (*Model, error) {
 	if s.Link != "" {
 		for m.Link.Func.String() != s.Link {
 			if m.Link.Func++; m.Link.Func > Anomaly {
-				return nil, fmt.Errorf("%w: attune JSON: link %q", ErrFormat, s.Link)
+				return nil, pkg.Errorf("%w: attune JSON: link %q", ErrFormat, s.Link)
 			}
 		}
 	}
@@ -190,7 +190,7 @@ func parseSaved(data []byte) (*Model, error) {
 		if len(t.Threshold) != n || len(t.Left) != n || len(t.Right) != n || !fits(len(t.Categorical), n) || !fits(len(t.Missing), n) ||
 			!fits(len(t.DefaultLeft), n) || !fits(len(t.Gain), n) || !fits(len(t.Weight), n) || !fits(len(t.Count), n) ||
 			!fits(len(t.LeafWeight), leaves) || !fits(len(t.LeafCount), leaves) || !fits(len(t.Linear), leaves) {
-			return nil, fmt.Errorf("%w: attune JSON: tree %d: columns of different lengths", ErrFormat, i)
+			return nil, pkg.Errorf("%w: attune JSON: tree %d: columns of different lengths", ErrFormat, i)
 		}
 		out := Tree{Output: t.Output, Nodes: make([]Node, n), Leaves: make([]Leaf, leaves)}
 		for k := range out.Nodes {
@@ -199,7 +199,7 @@ func parseSaved(data []byte) (*Model, error) {
 				Missing: at(t.Missing, k), DefaultLeft: at(t.DefaultLeft, k), Gain: at(t.Gain, k), Weight: at(t.Weight, k), Count: at(t.Count, k)}
 			if at(t.Categorical, k) {
 				if len(t.Categories) == 0 {
-					return nil, fmt.Errorf("%w: attune JSON: tree %d: fewer sets of categories than categorical splits", ErrFormat, i)
+					return nil, pkg.Errorf("%w: attune JSON: tree %d: fewer sets of categories than categorical splits", ErrFormat, i)
 				}
 				node.Categories, t.Categories = t.Categories[0], t.Categories[1:]
 			}

@@ -505,7 +505,7 @@ func (s *sklearn) isolation() error {
 			return err
 		}
 		if len(columns) != len(trees) {
-			return fmt.Errorf("estimators_features_ of %d trees, there are %d", len(columns), len(trees))
+			return fmt.Errorf("estimators_features_ of %d trees for %d", len(columns), len(trees))
 		}
 	}
 	s.m.Average = true

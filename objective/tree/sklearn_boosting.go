@@ -277,7 +277,7 @@ func (s *sklearn) encoded(c *sklCategories, preprocessor *pickle.Object, feature
 		}
 	}
 	if len(lists) != len(features) {
-		return nil, fmt.Errorf("categories of %d features, there are %d", len(lists), len(features))
+		return nil, fmt.Errorf("categories of %d features for %d", len(lists), len(features))
 	}
 	columns := make([]int, len(features))
 	for i, list := range lists {

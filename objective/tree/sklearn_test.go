@@ -207,7 +207,7 @@ func TestScikitLearnRefusesBrokenModels(t *testing.T) {
 			sklSet(t, get(t, m, "estimators_", 0, "tree_", "nodes"), 1, "left_child", int64(0))
 			sklSet(t, get(t, m, "estimators_", 0, "tree_", "nodes"), 1, "right_child", int64(0))
 		}, ErrFormat, "tree 0: a node is reached twice"},
-		{"isolation: lists of features", isolation, attribute("estimators_features_", &pickle.List{}), ErrFormat, "estimators_features_ of 0 trees, there are 5"},
+		{"isolation: lists of features", isolation, attribute("estimators_features_", &pickle.List{}), ErrFormat, "estimators_features_ of 0 trees for 5"},
 		{"isolation: a feature", isolation, func(t *testing.T, m any) {
 			sklSet(t, get(t, m, "estimators_", 1, "tree_", "nodes"), 0, "feature", int64(2))
 		}, ErrFormat, "tree 1: node 0: feature 2 of 2"},

@@ -31,22 +31,22 @@ import (
 // An invalid model is refused with [ErrInvalid].
 func WriteLightGBM(w io.Writer, m *Model) error {
 	if err := m.Validate(); err != nil {
-		return fmt.Errorf("%w (writing LightGBM text)", err)
+		return pkg.Errorf("%w (writing LightGBM text)", err)
 	}
 	objective, err := lgbObjective(m)
 	if err != nil {
-		return fmt.Errorf("%w (writing LightGBM text)", err)
+		return pkg.Errorf("%w (writing LightGBM text)", err)
 	}
 	trees, err := lgbOrder(m)
 	if err != nil {
-		return fmt.Errorf("%w (writing LightGBM text)", err)
+		return pkg.Errorf("%w (writing LightGBM text)", err)
 	}
 	blocks := make([]string, len(trees))
 	sizes := make([]string, len(trees))
 	for i := range trees {
 		body, err := lgbBlock(m, &trees[i])
 		if err != nil {
-			return fmt.Errorf("%w (tree %d, writing LightGBM text)", err, i)
+			return pkg.Errorf("%w (tree %d, writing LightGBM text)", err, i)
 		}
 		blocks[i] = fmt.Sprintf("Tree=%d\n%s\n\n", i, body)
 		sizes[i] = strconv.Itoa(len(blocks[i]))

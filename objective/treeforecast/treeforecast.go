@@ -31,7 +31,7 @@ type Regressor struct {
 // [forecast.ErrConfig], for the strategy Joint: a tree has one output.
 func (r *Regressor) Fit(ctx context.Context, train, valid forecast.Table, opts forecast.RegressorOptions) error {
 	if train.Y.Cols != 1 {
-		return pkg.Errorf("fit: %w: the strategy joint, while trees forecast one step at a time: take pooled or direct", forecast.ErrConfig)
+		return pkg.Errorf("fit: %w: trees forecast one step at a time, and the strategy joint needs all at once: use pooled or direct", forecast.ErrConfig)
 	}
 	if r.Engine == nil {
 		return pkg.Errorf("fit: %w: no engine", forecast.ErrConfig)

@@ -188,7 +188,7 @@ func TestRefused(t *testing.T) {
 	family.Recipe.Strategy = forecast.Joint
 	f, err := family.New(nil)
 	require.NoError(t, err)
-	assert.ErrorContains(t, f.Fit(ctx, two(80), forecast.FitOptions{Horizon: 2}), "take pooled or direct")
+	assert.ErrorContains(t, f.Fit(ctx, two(80), forecast.FitOptions{Horizon: 2}), "use pooled or direct")
 
 	r := &treeforecast.Regressor{}
 	assert.ErrorIs(t, r.Save(new(bytes.Buffer)), forecast.ErrNotFitted)

@@ -21,7 +21,7 @@ import (
 const pkg fault.Package = "tune"
 
 // ErrModel reports a file that holds no model, or a damaged one.
-var ErrModel = errors.New("no model file")
+var ErrModel = errors.New("not a model file")
 
 // A Model is a fitted forecaster, with where it comes from and what it takes to use it.
 type Model struct {
@@ -99,7 +99,7 @@ func ReadFile(path string, families ...Family) (Model, error) {
 	}
 	m, err := read(data, families)
 	if err != nil {
-		return Model{}, fmt.Errorf("%w: %s: %w", ErrModel, path, err)
+		return Model{}, pkg.Errorf("%w: %s: %w", ErrModel, path, err)
 	}
 	return m, nil
 }
@@ -139,7 +139,7 @@ func read(data []byte, families []Family) (Model, error) {
 		}
 		return m, nil
 	}
-	return Model{}, fmt.Errorf("it is of the family %q, which is none of those asked for", s.Family)
+	return Model{}, fmt.Errorf("its family is %q, which is not one of those asked for", s.Family)
 }
 
 // Best returns the model of the study's best trial: the one that was kept or, if that

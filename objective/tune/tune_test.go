@@ -214,7 +214,7 @@ func TestBadTasks(t *testing.T) {
 	require.Len(t, files, 1, "whatever the study's name, its file is in the folder")
 	_, err = tune.ReadFile(filepath.Join(task.Folder, files[0].Name()), treeforecast.Family{Style: style.XGBoost})
 	require.ErrorIs(t, err, tune.ErrModel)
-	assert.ErrorContains(t, err, `of the family "lightgbm"`)
+	assert.ErrorContains(t, err, `its family is "lightgbm"`)
 }
 
 // A model keeps all of how its data were read.

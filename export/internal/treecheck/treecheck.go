@@ -90,7 +90,7 @@ func (a node) need(n int, optional bool, names ...string) error {
 	for _, name := range names {
 		switch got := a.attrs[name].N; {
 		case got < 0:
-			return fmt.Errorf("%s does not hold as many values as it tells", name)
+			return fmt.Errorf("%s holds fewer or more values than it declares", name)
 		case got != n && !(optional && got == 0):
 			return fmt.Errorf("%s has %d values, want %d", name, got, n)
 		}
@@ -258,14 +258,14 @@ func (a node) classic(what string, targets int64) error {
 		for side, child := range [2]int64{yes[i], no[i]} {
 			c := in.find(trees[i], child)
 			if c < 0 {
-				return fmt.Errorf("a child of node %d of tree %d is %d, which there is not", nodes[i], trees[i], child)
+				return fmt.Errorf("a child of node %d of tree %d is %d, which does not exist", nodes[i], trees[i], child)
 			}
 			children[i][side] = c
 		}
 	}
 	for i, id := range a.attrs[what+"_nodeids"].Ints {
 		if to := in.find(at[i], id); to < 0 || modes[to] != leaf {
-			return fmt.Errorf("%s_nodeids[%d] is %d, which is no leaf of tree %d", what, i, id, at[i])
+			return fmt.Errorf("%s_nodeids[%d] is %d, which is not a leaf of tree %d", what, i, id, at[i])
 		}
 	}
 	return walk(children, MaxDepth+1) // leaves are nodes
@@ -301,7 +301,7 @@ func newIndex(trees, nodes []int64) (*index, error) {
 		for i := from; i < to; i++ {
 			id := nodes[i]
 			if in.find(trees[i], id) >= 0 {
-				return nil, fmt.Errorf("node %d of tree %d is there twice", id, trees[i])
+				return nil, fmt.Errorf("node %d of tree %d is duplicated", id, trees[i])
 			}
 			if id >= 0 && id < int64(to-from) {
 				in.table[from+int(id)] = int32(i)

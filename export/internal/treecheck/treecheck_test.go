@@ -53,7 +53,7 @@ func TestIndex(t *testing.T) {
 	require.EqualError(t, err, "the nodes of tree 1 are not side by side")
 	for _, nodes := range [][]int64{{0, 0}, {9, 9}} {
 		_, err = newIndex([]int64{1, 1}, nodes)
-		require.ErrorContains(t, err, "of tree 1 is there twice")
+		require.ErrorContains(t, err, "of tree 1 is duplicated")
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 // ErrDamaged reports bytes that are no message.
-var ErrDamaged = errors.New("no ONNX file, or one that is cut off or damaged")
+var ErrDamaged = errors.New("not an ONNX file, or cut off or damaged")
 
 // How a field is written.
 const (

@@ -77,7 +77,7 @@ func arg[T any](args Tuple, i int) (v T) {
 func makeObject(_ *decoder, args Tuple) (any, error) {
 	class, ok := args.at(0).(Global)
 	if !ok {
-		return nil, fmt.Errorf("a class is wanted, there is %s", Kind(args.at(0)))
+		return nil, fmt.Errorf("want a class, have %s", Kind(args.at(0)))
 	}
 	o := &Object{Class: class}
 	if base := arg[Global](args, 1); base != (Global{"builtins", "object"}) {
