@@ -96,16 +96,16 @@ func Text(err error, say func(Hint) string) string {
 	if err == nil {
 		return ""
 	}
-	return text(err, func(err error) (error, string) {
+	return text(err, func(err error) (string, error) {
 		switch e := err.(type) {
 		case *Error:
-			return e.Err, ""
+			return "", e.Err
 		case Hint:
 			if say != nil {
-				return nil, say(e)
+				return say(e), nil
 			}
 		}
-		return nil, err.Error()
+		return err.Error(), nil
 	})
 }
 
@@ -115,8 +115,8 @@ func Text(err error, say func(Hint) string) string {
 // An error tells what its text is, and not where in it those stand that it wraps.
 // They are looked for in the order in which they were wrapped. One that is not
 // found was left out of the text.
-func text(err error, edit func(error) (error, string)) string {
-	instead, own := edit(err)
+func text(err error, edit func(error) (string, error)) string {
+	own, instead := edit(err)
 	if instead != nil {
 		return text(instead, edit)
 	}

@@ -193,7 +193,7 @@ func TestFailuresEndARunInWhichNothingWorks(t *testing.T) {
 
 // A sampler of a finite space whose last point another process takes between the
 // question whether there is one and the draw.
-type taken struct{ finite }
+type taken struct{}
 
 func (taken) Sample(context.Context, sampler.Request) (sampler.Proposal, error) {
 	return sampler.Proposal{}, sampler.ErrExhausted

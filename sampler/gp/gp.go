@@ -103,7 +103,7 @@ func (s *Sampler) Validate() error {
 	return nil
 }
 
-var errObjectives = errors.New("Gaussian processes need exactly one objective")
+var errObjectives = errors.New("a Gaussian process needs exactly one objective")
 
 // Sample implements [sampler.Sampler]. It fails with [sampler.ErrInvalid] in a
 // study of several objectives, and with the errors of [Config.Independent].
