@@ -23,7 +23,7 @@ import (
 func TestSampler(t *testing.T) {
 	samplertest.Run(t, samplertest.Config{
 		New:          func(space.Space) sampler.Sampler { return gp.New(gp.Config{}) },
-		Trials:       24,
+		Trials:       16,
 		OneObjective: true,
 	})
 }
