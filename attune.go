@@ -10,7 +10,7 @@
 // [Minimize] and [Maximize] choose what most searches want: the TPE sampler, median
 // pruning of trials that report, and studies in memory. An [Option] changes where the
 // study is kept and how it is run. What they do not offer is in the packages below,
-// whose types these are, so that nothing needs to be written anew:
+// whose types these are, so a program that outgrows this one keeps its code:
 //
 //   - [github.com/attune-hpo/attune/study]: studies, objectives, runs, ask and tell
 //   - [github.com/attune-hpo/attune/space]: parameters and search spaces
@@ -67,7 +67,7 @@ func Log() space.Option { return space.Log() }
 // Step restricts a parameter to low, low+q, low+2q, ...
 func Step(q float64) space.Option { return space.Step(q) }
 
-// Minimize evaluates the objective until the study has so many trials that are
+// Minimize evaluates the objective until the study has that many trials that are
 // complete or were pruned, and returns the one with the least value. Trials that fail
 // do not count.
 //
