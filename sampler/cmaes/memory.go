@@ -2,11 +2,8 @@ package cmaes
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/space"
@@ -25,16 +22,6 @@ type note struct {
 	At         []float64 `json:"at,omitempty"`  // where on the unit interval the values that can be counted were drawn, by name
 }
 
-// identity returns a name for the search over axes, which are in order.
-func identity(axes space.Space) string {
-	names := make([]string, len(axes))
-	for i, a := range axes {
-		names[i] = a.Name
-	}
-	sum := sha256.Sum256([]byte(strings.Join(names, "\x00")))
-	return hex.EncodeToString(sum[:6])
-}
-
 func sortByName(s space.Space) {
 	slices.SortFunc(s, func(a, b space.Axis) int { return cmp.Compare(a.Name, b.Name) })
 }
@@ -48,7 +35,7 @@ const mostReplays = 8
 // A replay is what the history of one study says of one search, as far as it was
 // read.
 type replay struct {
-	axes     space.Space
+	key
 	identity string
 	read     int // finished trials taken in
 
@@ -65,8 +52,10 @@ type replay struct {
 type candidate struct {
 	solution
 	number     int
-	generation int // -1 if it was not drawn from the search
-	class      int // 0 complete, 1 infeasible, 2 pruned, 3 failed
+	distance   float64 // from what is fixed
+	near       bool    // to it
+	generation int     // -1 if it was not drawn from the search
+	class      int     // 0 complete, 1 infeasible, 2 pruned, 3 failed
 	key        [2]float64
 	loss       float64
 }
@@ -77,10 +66,10 @@ type notedStep struct {
 	numbers []int
 }
 
-// of returns the replay of h for axes, which is up to date with it.
-func (m *searches) of(cfg Config, axes space.Space, h trial.Snapshot) *replay {
-	p := newReplay(cfg, axes, h)
-	if at := slices.IndexFunc(m.known, func(p *replay) bool { return p.axes.Equal(axes) }); at >= 0 {
+// of returns the replay of h for k, which is up to date with it.
+func (m *searches) of(cfg Config, k key, h trial.Snapshot) *replay {
+	p := newReplay(cfg, k, h)
+	if at := slices.IndexFunc(m.known, func(p *replay) bool { return p.key.equal(k) }); at >= 0 {
 		if known := m.known[at]; !known.partly && known.take(h) {
 			p = known
 		}
@@ -96,10 +85,10 @@ func (m *searches) of(cfg Config, axes space.Space, h trial.Snapshot) *replay {
 	return p
 }
 
-func newReplay(cfg Config, axes space.Space, h trial.Snapshot) *replay {
+func newReplay(cfg Config, k key, h trial.Snapshot) *replay {
 	return &replay{
-		axes: axes, identity: identity(axes), trials: map[int]*candidate{}, told: map[int]notedStep{}, used: map[int]bool{},
-		search: newSearch(newDomain(axes), cfg, h.Header().Seed),
+		key: k, identity: k.identity(), trials: map[int]*candidate{}, told: map[int]notedStep{}, used: map[int]bool{},
+		search: newSearch(newDomain(k.axes), cfg, h.Header().Seed),
 	}
 }
 
@@ -159,6 +148,7 @@ func (p *replay) candidate(h trial.Snapshot, r trial.Record, n note) (*candidate
 	default:
 		c.class = 3
 	}
+	c.distance, c.near = p.distance(r.Params)
 	d := p.search.domain
 	c.at, c.choices = make([]float64, d.numbers), make([]int, len(d.choices))
 	countable := 0
@@ -253,13 +243,14 @@ const fewestToWarm = 30
 // due returns the numbers of the trials from which the next generation is made,
 // ascending, and whether it is time.
 func (p *replay) due(cfg Config) ([]int, bool) {
-	numbers := slices.Clone(p.unused)
 	if !p.warmed {
+		numbers := p.nearest()
 		if len(numbers) < fewestToWarm || cfg.Cold {
 			numbers = []int{}
 		}
 		return numbers, true
 	}
+	numbers := slices.DeleteFunc(slices.Clone(p.unused), func(n int) bool { return !p.trials[n].near })
 	good := slices.ContainsFunc(numbers, func(n int) bool { return p.trials[n].class < 3 })
 	return numbers, good && len(numbers) >= p.search.lambda()
 }

@@ -16,6 +16,7 @@ type domain struct {
 	axes    space.Space
 	choices []bool
 	given   []float64 // positions; NaN where there is something to draw
+	fixed   []int     // axes that are given, and not by a sampler
 	place   []int     // of an axis in the request, -1 if it is given
 }
 
@@ -30,9 +31,13 @@ func newDomain(r sampler.Request) *domain {
 		d.place = append(d.place, place)
 	}
 	for i, a := range r.Given.Space {
-		if a.Distribution.Len() != 1 {
-			add(a, position(a.Distribution, r.Given.Point[i]), -1)
+		if a.Distribution.Len() == 1 {
+			continue
 		}
+		if slices.Contains(r.Fixed, a.Name) {
+			d.fixed = append(d.fixed, len(d.axes))
+		}
+		add(a, position(a.Distribution, r.Given.Point[i]), -1)
 	}
 	for i, a := range r.Space {
 		add(a, math.NaN(), i)
@@ -54,6 +59,34 @@ func (d *domain) snap(j int, u float64) float64 {
 		return u
 	}
 	return unit.To(d.axes[j].Distribution, unit.From(d.axes[j].Distribution, u))
+}
+
+// reach is how far from a fixed number, as a share of its range, a trial may be and
+// still be near. It must have the same choice.
+const reach = 0.2
+
+// near reports whether x has about the values that are fixed, and same whether it
+// has exactly those.
+func (d *domain) near(x []float64) bool {
+	return !slices.ContainsFunc(d.fixed, func(j int) bool {
+		by := math.Abs(x[j] - d.given[j])
+		return by > reach || d.choices[j] && by != 0
+	})
+}
+
+func (d *domain) same(x []float64) bool {
+	return !slices.ContainsFunc(d.fixed, func(j int) bool { return x[j] != d.given[j] })
+}
+
+// pinned returns a copy of x that has what is given.
+func (d *domain) pinned(x []float64) []float64 {
+	out := slices.Clone(x)
+	for j, g := range d.given {
+		if !math.IsNaN(g) {
+			out[j] = g
+		}
+	}
+	return out
 }
 
 // coordinate returns the value at a position.

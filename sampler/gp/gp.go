@@ -24,11 +24,15 @@
 // that they are met (Gardner et al., "Bayesian Optimization with Inequality
 // Constraints", ICML 2014).
 //
+// Where values are fixed, by whoever enqueued a trial or by [sampler.Fixed], the
+// improvement is on the best that those values allow, as far as the model knows it.
+//
 // A conditional parameter is drawn by a model of the trials that have it. In a
 // study of several objectives package gp fails.
 package gp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -186,7 +190,7 @@ func (p *past) ready(cfg Config) bool {
 // propose returns the position of the greatest expected improvement, or nil if
 // there is no model of what is known.
 func (p *past) propose(cfg Config, d *domain, r sampler.Request) []float64 {
-	obs := p.chosen(cfg)
+	obs := p.chosen(cfg, d)
 	y := targets(obs)
 	a := &acquisition{domain: d}
 	var pending [][]float64
@@ -199,29 +203,20 @@ func (p *past) propose(cfg Config, d *domain, r sampler.Request) []float64 {
 	for _, o := range obs {
 		at.add(o.x)
 	}
-	feasible := func(o observation) bool { return trial.Record{Constraints: o.constraints}.Feasible() }
-	anyFeasible := slices.ContainsFunc(obs, func(o observation) bool { return o.state == trial.Complete && feasible(o) })
-
-	order := make([]int, len(obs))
-	for i := range order {
-		order[i] = i
+	var feasible []int // complete ones, of which one may be the best
+	for i, o := range obs {
+		if o.state == trial.Complete && (trial.Record{Constraints: o.constraints}).Feasible() {
+			feasible = append(feasible, i)
+		}
 	}
-	if anyFeasible {
+	order := d.order(obs, y)
+	if len(feasible) > 0 {
 		m, ok := newModel(p.hyper("", cfg, d, targets), at, y)
 		if !ok {
 			return nil
 		}
-		a.best = math.Inf(1)
-		for i, o := range obs {
-			if o.state == trial.Complete && feasible(o) {
-				// The model's mean at its own point: a lucky draw of the noise is no best.
-				a.best = math.Min(a.best, y[i]-(m.noise+jitter*m.scale)*m.alpha[i])
-			}
-		}
+		a.best = d.incumbent(m, y, feasible)
 		a.objective = m.with(pending)
-		slices.SortStableFunc(order, func(i, j int) int {
-			return cmpFeasible(obs[i], obs[j], y[i], y[j])
-		})
 	}
 	for _, name := range sorted(p.names) {
 		values, offset, ok := constrained(obs, name)
@@ -258,6 +253,47 @@ func (p *past) propose(cfg Config, d *domain, r sampler.Request) []float64 {
 		refused = func(x []float64) bool { return tried[key(x)] }
 	}
 	return a.maximize(r.Rand, best, refused)
+}
+
+// order returns the indices of observations: those near what is fixed before the
+// others, and the best first.
+func (d *domain) order(obs []observation, y []float64) []int {
+	order := make([]int, len(obs))
+	far := make([]int, len(obs))
+	for i, o := range obs {
+		if order[i] = i; !d.near(o.x) {
+			far[i] = 1
+		}
+	}
+	slices.SortStableFunc(order, func(i, j int) int {
+		return cmp.Or(far[i]-far[j], cmpFeasible(obs[i], obs[j], y[i], y[j]))
+	})
+	return order
+}
+
+// incumbent returns what is to be improved on, given the feasible observations: the
+// least that the model, whose first points they are, expects where one of them was
+// made. A lucky draw of the noise is no best.
+//
+// Where values are fixed, those count that have them. If none has, the incumbent is
+// the least that the model expects of any with the fixed values in place of its own:
+// a best that is out of reach would send the search to where nothing is known.
+func (d *domain) incumbent(m *model, y []float64, feasible []int) float64 {
+	best := math.Inf(1)
+	for _, i := range feasible {
+		if d.same(m.row(i)) {
+			best = math.Min(best, y[i]-(m.noise+jitter*m.scale)*m.alpha[i])
+		}
+	}
+	if !math.IsInf(best, 1) {
+		return best
+	}
+	scratch := make([]float64, 3*m.n)
+	for _, i := range feasible {
+		mean, _ := m.at(d.pinned(m.row(i)), nil, nil, scratch)
+		best = math.Min(best, mean)
+	}
+	return best
 }
 
 func cmpFeasible(a, b observation, ya, yb float64) int {
@@ -344,18 +380,13 @@ func key(x []float64) string {
 }
 
 // chosen returns the observations that a model has: all, or half of them the best
-// and half those nearest to the best one.
-func (p *past) chosen(cfg Config) []observation {
+// and half those nearest to the best one. Those near what is fixed come first.
+func (p *past) chosen(cfg Config, d *domain) []observation {
 	if len(p.obs) <= cfg.Observations {
 		return p.obs
 	}
-	y := targets(p.obs)
-	order := make([]int, len(p.obs))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(i, j int) int { return cmpFeasible(p.obs[i], p.obs[j], y[i], y[j]) })
-	center := p.obs[order[0]].x
+	order := d.order(p.obs, targets(p.obs))
+	center := d.pinned(p.obs[order[0]].x)
 	half := cfg.Observations / 2
 	rest := slices.Clone(order[half:])
 	slices.SortStableFunc(rest, func(i, j int) int {

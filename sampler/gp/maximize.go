@@ -196,17 +196,6 @@ func (a *acquisition) near(center []float64, rng *rand.Rand) []float64 {
 	return x
 }
 
-// pinned returns a copy of x that has what is given.
-func (a *acquisition) pinned(x []float64) []float64 {
-	out := slices.Clone(x)
-	for j, g := range a.given {
-		if !math.IsNaN(g) {
-			out[j] = g
-		}
-	}
-	return out
-}
-
 // improve walks uphill from x and returns the value where it ends.
 func (a *acquisition) improve(x []float64, rng *rand.Rand) float64 {
 	var smooth, counted []int // axes that are searched along the gradient, and by trying values
