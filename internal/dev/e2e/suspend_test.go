@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/sampler/random"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage/sqlite"
@@ -23,15 +24,27 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-const slowEnv = "ATTUNE_E2E_SLOW" // makes a worker evaluate one slow trial
+const slowEnv = "ATTUNE_E2E_SLOW" // makes a worker slow in one trial: in "objective" or in "sampler"
 
 // slowGrace is how long the worker of a slow trial may be silent.
 const slowGrace = 500 * time.Millisecond
 
+// slowly is a sampler that takes five times the grace.
+type slowly struct{ sampler.Sampler }
+
+func (s slowly) Sample(ctx context.Context, r sampler.Request) (sampler.Proposal, error) {
+	time.Sleep(5 * slowGrace)
+	return s.Sampler.Sample(ctx, r)
+}
+
 // workSlowly evaluates one trial that takes five times the grace.
 func workSlowly(ctx context.Context, file string) error {
+	var draws sampler.Sampler = random.Sampler{}
+	if os.Getenv(slowEnv) == "sampler" {
+		draws = slowly{draws}
+	}
 	st, err := study.Open(ctx, sqlite.File(file), "suspended", study.Config{
-		Sampler:  random.Sampler{},
+		Sampler:  draws,
 		Grace:    slowGrace,
 		Observer: study.On(func(_ context.Context, e study.Warned) { fmt.Fprintln(os.Stderr, "warning:", e.Err) }),
 	})
@@ -41,15 +54,17 @@ func workSlowly(ctx context.Context, file string) error {
 	defer st.Close()
 	x := space.Float("x", 0, 1)
 	return st.Optimize(ctx, study.Func(func(_ context.Context, t *study.Trial) (float64, error) {
-		time.Sleep(5 * slowGrace)
+		if os.Getenv(slowEnv) == "objective" {
+			time.Sleep(5 * slowGrace)
+		}
 		return x.Suggest(t), nil
-	}), study.Run{Trials: 1})
+	}), study.Run{Total: 1})
 }
 
 // A process that is suspended for longer than the grace, as by a laptop's lid,
 // finds its own trial silent when it wakes up.
 func TestASuspendedProcessKeepsItsTrial(t *testing.T) {
-	t.Setenv(slowEnv, "1")
+	t.Setenv(slowEnv, "objective")
 	var all sync.WaitGroup
 	for range 8 { // it is a matter of luck which of its tickers wakes up first
 		file := filepath.Join(t.TempDir(), "suspended.db")
@@ -78,6 +93,35 @@ func TestASuspendedProcessKeepsItsTrial(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// A process that is suspended while it asks loses the trial to another one, which takes
+// it for dead. Its run goes on with the next.
+func TestAProcessSuspendedInAskGoesOn(t *testing.T) {
+	t.Setenv(slowEnv, "sampler")
+	file := filepath.Join(t.TempDir(), "suspended.db")
+	var log strings.Builder
+	cmd := worker(t, file, &log)
+	require.NoError(t, awaitRunning(t.Context(), file))
+	require.NoError(t, cmd.Process.Signal(syscall.SIGSTOP))
+
+	st, err := study.Open(t.Context(), sqlite.File(file), "suspended", study.Config{Sampler: random.Sampler{}, Grace: slowGrace})
+	require.NoError(t, err)
+	defer st.Close()
+	for revived := false; !revived; time.Sleep(slowGrace / 10) {
+		dead, err := st.Reap(t.Context())
+		require.NoError(t, err)
+		revived = len(dead) > 0
+	}
+	require.NoError(t, cmd.Process.Signal(syscall.SIGCONT))
+	require.NoError(t, cmd.Wait(), "%s", &log)
+	assert.Contains(t, log.String(), trial.ErrFinished.Error())
+
+	h, err := st.Snapshot(t.Context())
+	require.NoError(t, err)
+	require.Len(t, h.Records(), 2)
+	assert.Equal(t, trial.Failed, h.Records()[0].State)
+	assert.Equal(t, trial.Complete, h.Records()[1].State)
 }
 
 // awaitRunning waits until the file has a trial that runs.
