@@ -119,6 +119,14 @@ func TestWorkersAreKilledAndNothingIsLost(t *testing.T) {
 	defer st.Close()
 	h, err := st.Snapshot(t.Context())
 	require.NoError(t, err)
+	// The total may be reached before one that was killed has been silent for long enough.
+	for h.Count(trial.Running) > 0 {
+		time.Sleep(50 * time.Millisecond)
+		_, err = st.Reap(t.Context())
+		require.NoError(t, err)
+		h, err = st.Snapshot(t.Context())
+		require.NoError(t, err)
+	}
 	all := h.Records()
 	retried := map[int]int{} // by number, how often
 	for i, r := range all {
@@ -133,7 +141,6 @@ func TestWorkersAreKilledAndNothingIsLost(t *testing.T) {
 			assert.Len(t, r.Reports, 5)
 		}
 	}
-	assert.Zero(t, h.Count(trial.Running), "none is left for running")
 	assert.Positive(t, h.Count(trial.Failed), "some were killed")
 	for _, r := range all {
 		if r.State == trial.Failed {
