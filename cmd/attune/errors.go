@@ -23,6 +23,7 @@ var inFlags = map[string]string{
 	"forecast.CSV.Sort":           "give --sort",
 	"forecast.FitOptions.Holdout": "lower --horizon, --windows or --test",
 	"forecast.Recipe.Lags":        "take fewer lags",
+	"importance.FANOVA.Target":    "", // the command asks for --objective itself
 	"memory.Store":                "",
 	"neural.Training.Device":      "--device",
 	"neural.Training.Window":      "take a shorter window",

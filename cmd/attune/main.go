@@ -73,7 +73,7 @@ All trials are stored in a SQLite file, which Optuna and optuna-dashboard can op
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: see %s --help", badFlag(err), cmd.CommandPath())
 	})
-	root.AddCommand(optimizeCommand(), predictCommand(), studiesCommand(), bestCommand(), trialsCommand(), exportCommand(), convertCommand(),
+	root.AddCommand(optimizeCommand(), predictCommand(), studiesCommand(), bestCommand(), trialsCommand(), importanceCommand(), exportCommand(), convertCommand(),
 		registryCommand(), setupCommand())
 	return group(root)
 }

@@ -716,7 +716,7 @@ func TestHelp(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	assert.Regexp(t, `^attune .+\n$`, succeed(t, dir, "--version"))
-	for _, command := range []string{"optimize", "predict", "studies", "best", "trials"} {
+	for _, command := range []string{"optimize", "predict", "studies", "best", "trials", "importance"} {
 		help := succeed(t, dir, command, "--help")
 		assert.Contains(t, help, "Examples:\n  attune "+command)
 		assert.Contains(t, help, "--storage file")

@@ -154,25 +154,8 @@ func (f *fronts) choose(front []int, k int) []int {
 		losses[r] = f.Point(i)
 	}
 	f.tie = tie{front: front, k: k}
-	for _, r := range pareto.Subset(losses, k, referencePoint(losses)) {
+	for _, r := range pareto.Subset(losses, k, pareto.Reference(losses)) {
 		f.tie.chosen = append(f.tie.chosen, front[r])
 	}
 	return f.tie.chosen
-}
-
-// referencePoint returns a point a tenth worse than the worst in each objective.
-func referencePoint(losses [][]float64) []float64 {
-	reference := slices.Clone(losses[0])
-	for _, l := range losses {
-		for k := range l {
-			reference[k] = max(reference[k], l[k])
-		}
-	}
-	for k, worst := range reference {
-		reference[k] = max(1.1*worst, 0.9*worst)
-		if worst == 0 {
-			reference[k] = 1e-12
-		}
-	}
-	return reference
 }

@@ -1,0 +1,333 @@
+package importance
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/space/unit"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// FANOVA parts the variance of the objective among the parameters and pairs of
+// them (Hutter et al. 2014, An Efficient Approach for Assessing Hyperparameter
+// Importance). It fits a random forest to the trials, and analyses the forest over
+// the whole search space, in which each value of a parameter is as likely as any
+// other on the scale on which it is searched.
+//
+// Parameters that some of the trials lack, or have with other bounds, are left
+// out, with a doubt that names them. The zero value is ready to use.
+type FANOVA struct {
+	// Target must be one value: the zero value does for a study with one objective
+	// only.
+	Target Target
+	Trees  int    // default 64
+	Depth  int    // of a tree at most; default 64
+	Trials int    // that are used at most, drawn at random from all; default 5000
+	Seed   uint64 // of the forest
+}
+
+// A Curve is how the objective depends on one parameter when all others are
+// averaged out, as a forest sees it.
+type Curve struct {
+	Axis      space.Axis
+	At        []float64 // coordinates on the axis, ascending; all choices or integers if they are few
+	Mean      []float64 // of the objective, at each
+	Deviation []float64 // of that mean, over the trees
+}
+
+const (
+	maxPairs     = 100
+	curvePoints  = 50
+	poorForest   = 0.5 // the R² below which a forest is doubted
+	fewForForest = 50  // trials
+)
+
+// Evaluate implements [Evaluator].
+func (f FANOVA) Evaluate(ctx context.Context, h trial.Snapshot) (Result, error) {
+	r, err := f.evaluate(ctx, h)
+	if err != nil {
+		return Result{}, pkg.Errorf("fANOVA: %w", err)
+	}
+	return r, nil
+}
+
+func (f FANOVA) evaluate(ctx context.Context, h trial.Snapshot) (Result, error) {
+	trees, depth, limit := cmp.Or(f.Trees, 64), cmp.Or(f.Depth, 64), cmp.Or(f.Trials, 5000)
+	if trees < 1 || depth < 1 || limit < 2 {
+		return Result{}, fmt.Errorf("%w: %d trees of depth %d, fitted to %d trials: want 1, 1 and 2 or more", ErrConfig, trees, depth, limit)
+	}
+	s, err := f.Target.draw(h)
+	if err != nil {
+		return Result{}, err
+	}
+	if s.several() {
+		return Result{}, fmt.Errorf("%w: fANOVA explains one value, and the study has %d objectives: %w", ErrTarget, len(s.losses[0]), chooseTarget)
+	}
+	rng := rand.New(rand.NewPCG(f.Seed, 0))
+	drawn := s.thin(limit, rng)
+
+	axes, left := s.common()
+	if len(axes) == 0 {
+		return Result{}, fmt.Errorf("%w and that all %d trials have with the same bounds", ErrParams, len(s.trials))
+	}
+	t := s.table(axes)
+	sums := newTally(axes, trees)
+	g := newGrower(t, depth)
+	for range trees {
+		if err := context.Cause(ctx); err != nil {
+			return Result{}, err
+		}
+		tr := g.grow(rng)
+		sums.add(t, tr, g.weight)
+	}
+	r := sums.result(t)
+	r.Of = s.of
+	for i := range r.Params {
+		r.Params[i].Trials = len(s.trials)
+	}
+	r.Trials = len(s.trials)
+	r.Doubts = append(r.Doubts, drawn...)
+	if n := len(s.trials); n < fewForForest {
+		r.Doubts = append(r.Doubts, fmt.Sprintf("%d trials are few for a forest: want %d", n, fewForForest))
+	}
+	if !(r.R2 >= poorForest) {
+		r.Doubts = append(r.Doubts, fmt.Sprintf("the forest predicts trials that it has not seen badly (R² %.2f)", r.R2))
+	}
+	if len(left) > 0 {
+		r.Doubts = append(r.Doubts, fmt.Sprintf("left out, because some trials lack them or have them with other bounds: %s; PED-ANOVA takes them", some(left)))
+	}
+	return r, nil
+}
+
+// thin draws at most n of the trials, and says so.
+func (s *sample) thin(n int, rng *rand.Rand) (doubts []string) {
+	all := len(s.trials)
+	if all <= n {
+		return nil
+	}
+	chosen := rng.Perm(all)[:n]
+	slices.Sort(chosen)
+	thin := sample{of: s.of}
+	for _, i := range chosen {
+		thin.trials = append(thin.trials, s.trials[i])
+		thin.losses = append(thin.losses, s.losses[i])
+		thin.values = append(thin.values, s.values[i])
+	}
+	*s = thin
+	return []string{fmt.Sprintf("the forest is fitted to %d of %d trials, drawn at random", n, all)}
+}
+
+// common returns the axes that all trials have, with more than one value, and the
+// names of those that only some have.
+func (s sample) common() (axes space.Space, left []string) {
+	counts := map[string]int{}
+	var first space.Finder
+	known := s.trials[0].Params.Space
+	for _, r := range s.trials {
+		for i, a := range r.Params.Space {
+			at := i // mostly, all trials have them in one order
+			if at >= len(known) || known[at].Name != a.Name {
+				at = first.Index(known, a.Name)
+			}
+			if at >= 0 && space.Equal(known[at].Distribution, a.Distribution) {
+				counts[a.Name]++
+			} else {
+				counts[a.Name] += 0
+			}
+		}
+	}
+	for _, a := range known {
+		if counts[a.Name] == len(s.trials) && varies(a.Distribution) {
+			axes = append(axes, a)
+		}
+	}
+	for name, n := range counts {
+		if n < len(s.trials) {
+			left = append(left, name)
+		}
+	}
+	slices.Sort(left)
+	return axes, left
+}
+
+// varies reports whether d has more than one value.
+func varies(d space.Distribution) bool {
+	f, ok := d.(space.FloatDistribution)
+	return d.Len() != 1 && !(ok && f.Low == f.High)
+}
+
+// table returns the trials as a forest takes them.
+func (s sample) table(axes space.Space) *table {
+	t := &table{values: s.values}
+	for _, a := range axes {
+		column := make([]float64, len(s.trials))
+		k := 0
+		if c, ok := a.Distribution.(*space.CategoricalDistribution); ok {
+			k = len(c.Choices)
+		}
+		for i, r := range s.trials {
+			x, _ := r.Params.Coord(a.Name)
+			if k == 0 {
+				x = unit.To(a.Distribution, x)
+			}
+			column[i] = x
+		}
+		t.columns = append(t.columns, column)
+		t.choices = append(t.choices, k)
+	}
+	return t
+}
+
+// A tally gathers what the trees of a forest say.
+type tally struct {
+	axes     space.Space
+	main     [][]float64 // of each feature: the share of the variance, in each tree
+	pairs    map[[2]int][]float64
+	grids    [][]float64   // of each feature: where its curve is drawn, as a table has it
+	curves   [][][]float64 // of each feature and point: the mean, in each tree
+	varied   int           // trees whose variance is not 0
+	unseen   []float64     // of each row: the sum of the predictions of trees that did not see it
+	unseenBy []float64     // and their number
+}
+
+func newTally(axes space.Space, trees int) *tally {
+	y := &tally{axes: axes, main: make([][]float64, len(axes)), pairs: map[[2]int][]float64{}}
+	for _, a := range axes {
+		grid := curveGrid(a.Distribution)
+		y.grids = append(y.grids, grid)
+		y.curves = append(y.curves, make([][]float64, len(grid)))
+	}
+	return y
+}
+
+// curveGrid returns the points at which the curve of a parameter is drawn, as a
+// table has them: its values if they are few, else points evenly spaced.
+func curveGrid(d space.Distribution) []float64 {
+	n := d.Len()
+	_, choices := d.(*space.CategoricalDistribution)
+	if n == 0 || n > curvePoints && !choices {
+		n = curvePoints
+		grid := make([]float64, n)
+		for i := range grid {
+			grid[i] = float64(i) / float64(n-1)
+		}
+		return grid
+	}
+	grid := make([]float64, n)
+	for i := range grid {
+		grid[i] = float64(i)
+		if !choices {
+			grid[i] = unit.To(d, d.At(i))
+		}
+	}
+	return grid
+}
+
+// add takes in a tree that was fitted to the rows of positive weight.
+func (y *tally) add(t *table, tr tree, weight []float64) {
+	if y.unseen == nil {
+		y.unseen, y.unseenBy = make([]float64, len(t.values)), make([]float64, len(t.values))
+	}
+	for row, w := range weight {
+		if w == 0 {
+			y.unseen[row] += tr.predict(t, row)
+			y.unseenBy[row]++
+		}
+	}
+	a := dissect(t, tr)
+	for f, grid := range y.grids {
+		for i, x := range grid {
+			y.curves[f][i] = append(y.curves[f][i], a.mean+a.main[f][a.cells[f].at(x)])
+		}
+	}
+	if !(a.variance > 0) {
+		return
+	}
+	y.varied++
+	for f, c := range a.main {
+		y.main[f] = append(y.main[f], c.variance(a.cells[f].width)/a.variance)
+	}
+	for key, v := range a.pairs {
+		y.pairs[key] = append(y.pairs[key], v/a.variance)
+	}
+}
+
+// result returns what the forest says.
+func (y *tally) result(t *table) Result {
+	r := Result{Method: "fANOVA", R2: y.r2(t.values)}
+	for f, a := range y.axes {
+		p := Param{Name: a.Name}
+		p.Value, p.Deviation = meanAndDeviation(y.main[f])
+		p.Curve.Axis = a
+		for i, x := range y.grids[f] {
+			if t.choices[f] == 0 {
+				x = unit.From(a.Distribution, x)
+			}
+			mean, deviation := meanAndDeviation(y.curves[f][i])
+			p.Curve.At = append(p.Curve.At, x)
+			p.Curve.Mean = append(p.Curve.Mean, mean)
+			p.Curve.Deviation = append(p.Curve.Deviation, deviation)
+		}
+		r.Params = append(r.Params, p)
+	}
+	r.Params = sorted(r.Params)
+	place := map[string]int{}
+	for i, p := range r.Params {
+		place[p.Name] = i
+	}
+	for key, values := range y.pairs {
+		values = append(values, make([]float64, y.varied-len(values))...) // 0 in trees without it
+		p := Pair{A: y.axes[key[0]].Name, B: y.axes[key[1]].Name}
+		if place[p.A] > place[p.B] {
+			p.A, p.B = p.B, p.A
+		}
+		if p.Value, p.Deviation = meanAndDeviation(values); p.Value > 0 {
+			r.Pairs = append(r.Pairs, p)
+		}
+	}
+	slices.SortFunc(r.Pairs, func(a, b Pair) int {
+		return cmp.Or(-cmp.Compare(a.Value, b.Value), cmp.Compare(place[a.A], place[b.A]), cmp.Compare(place[a.B], place[b.B]))
+	})
+	r.Pairs = slices.Clip(r.Pairs[:min(maxPairs, len(r.Pairs))])
+	return r
+}
+
+// r2 returns how well the forest predicts rows by the trees that did not see them.
+func (y *tally) r2(values []float64) float64 {
+	var seen []float64
+	left := 0.0
+	for row, n := range y.unseenBy {
+		if n > 0 {
+			d := values[row] - y.unseen[row]/n
+			left += d * d
+			seen = append(seen, values[row])
+		}
+	}
+	_, deviation := meanAndDeviation(seen)
+	if deviation == 0 {
+		return math.NaN()
+	}
+	return 1 - left/(deviation*deviation*float64(len(seen)))
+}
+
+// some lists names, at most five of them.
+func some(names []string) string {
+	if n := len(names); n > 5 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:5], ", "), n-5)
+	}
+	return strings.Join(names, ", ")
+}
+
+// are counts things in a sentence that goes on after "is" or "are".
+func are(n int, thing string) string {
+	if n == 1 {
+		return fmt.Sprintf("%d %s is", n, thing)
+	}
+	return fmt.Sprintf("%d %ss are", n, thing)
+}

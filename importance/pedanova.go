@@ -1,0 +1,292 @@
+package importance
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/attune-hpo/attune/internal/selection"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/trial"
+	"github.com/attune-hpo/attune/trial/pareto"
+)
+
+// PEDANOVA compares, parameter by parameter, how the values of the best trials
+// are distributed with how those of all trials are (Watanabe et al. 2023,
+// PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary
+// Subspaces). A parameter whose best values lie close together matters; one whose
+// best values are spread like all others does not.
+//
+// A conditional parameter is judged among the trials that have it, and so is one
+// whose bounds changed among the trials of each bounds (Kaito et al. 2026,
+// Conditional PED-ANOVA). The zero value is ready to use, and gives the values of
+// Optuna 5's evaluator with its default settings.
+type PEDANOVA struct {
+	Target Target
+	// Best is the share of the trials that count as the best. Of one objective,
+	// trials with the value of the last of them count too. Of several, whole fronts
+	// do, and of the last front those that dominate the most volume. Default 0.1.
+	Best float64
+	// Baseline is the share of the trials that the best are compared with: they are
+	// the best ones themselves, by the same order. Less than 1 asks what makes a
+	// good trial a very good one. Default 1, which is all of them.
+	Baseline float64
+	// Uniform compares the best trials with a uniform distribution over the search
+	// space instead, as if a random sampler had drawn all trials.
+	Uniform bool
+}
+
+// enoughBest is how many of the best trials a comparison should have, as the
+// authors advise.
+const enoughBest = 5
+
+// Evaluate implements [Evaluator].
+func (p PEDANOVA) Evaluate(ctx context.Context, h trial.Snapshot) (Result, error) {
+	r, err := p.evaluate(ctx, h)
+	if err != nil {
+		return Result{}, pkg.Errorf("PED-ANOVA: %w", err)
+	}
+	return r, nil
+}
+
+func (p PEDANOVA) evaluate(ctx context.Context, h trial.Snapshot) (Result, error) {
+	best, baseline := p.Best, p.Baseline
+	if best == 0 {
+		best = 0.1
+	}
+	if baseline == 0 {
+		baseline = 1
+	}
+	if !(best > 0 && best < baseline && baseline <= 1) {
+		return Result{}, fmt.Errorf("%w: best %v and baseline %v: want 0 < best < baseline <= 1", ErrConfig, best, baseline)
+	}
+	s, err := p.Target.draw(h)
+	if err != nil {
+		return Result{}, err
+	}
+	isBest, inRegion := s.best(best), s.best(baseline)
+	c := comparison{uniform: p.Uniform}
+	for i, r := range s.trials {
+		if inRegion[i] {
+			c.trials = append(c.trials, r)
+			c.best = append(c.best, isBest[i])
+			if isBest[i] {
+				c.nBest++
+			}
+		}
+	}
+	if c.nBest == len(c.trials) {
+		return Result{}, fmt.Errorf("%w: the best %d trials are all that there are to compare", ErrFlat, c.nBest)
+	}
+
+	var params []Param
+	regimes := map[string][]regime{}
+	varies, rare := false, []string{}
+	for _, name := range s.names() {
+		if err := context.Cause(ctx); err != nil {
+			return Result{}, err
+		}
+		all, few := c.regimes(name)
+		n := 0
+		for _, g := range all {
+			varies = varies || g.grid.size > 1
+			n += len(g.at)
+		}
+		if few {
+			rare = append(rare, name)
+		}
+		regimes[name] = all
+		params = append(params, Param{Name: name, Value: c.importance(all, nil), Trials: n})
+	}
+	if !varies {
+		return Result{}, fmt.Errorf("%w: %d trials", ErrParams, len(s.trials))
+	}
+	params = sorted(params)
+	c.deviations(params, regimes)
+
+	r := Result{Method: "PED-ANOVA", Of: s.of, Params: params, Trials: len(c.trials), Best: c.nBest, R2: math.NaN()}
+	if c.nBest < enoughBest {
+		r.Doubts = append(r.Doubts, fmt.Sprintf("only %s among the best: want %d, which %d trials would give",
+			are(c.nBest, "trial"), enoughBest, int(math.Ceil(enoughBest/best))))
+	}
+	if len(rare) > 0 {
+		r.Doubts = append(r.Doubts, fmt.Sprintf("bounds or conditions that only one trial had were left out: of %s", some(rare)))
+	}
+	return r, nil
+}
+
+// best says which trials belong to the best share.
+func (s sample) best(share float64) []bool {
+	n := len(s.trials)
+	is := make([]bool, n)
+	k := int(math.Ceil(share * float64(n)))
+	if share == 1 {
+		k = n
+	}
+	if s.several() && k < n {
+		for _, i := range pareto.Best(s.losses, k) {
+			is[i] = true
+		}
+		return is
+	}
+	losses := make([]float64, n)
+	for i, l := range s.losses {
+		losses[i] = l[0]
+	}
+	at := slices.Clone(losses)
+	selection.Partition(at, k-1)
+	for i, l := range losses {
+		is[i] = k == n || l <= at[k-1]
+	}
+	return is
+}
+
+// A comparison is of the best trials with all trials of the baseline.
+type comparison struct {
+	trials  []*trial.Record
+	best    []bool // of trials
+	nBest   int
+	uniform bool
+}
+
+// A regime is the trials in which a parameter had one distribution, and where on
+// its grid the value of each lies.
+type regime struct {
+	grid grid
+	at   []int // indices of trials
+	cell []int // of each
+}
+
+// regimes returns those of a parameter that vary, and whether some that do not
+// have enough trials were left out.
+func (c comparison) regimes(name string) (all []regime, few bool) {
+	groups := map[string]int{}
+	var found []regime
+	absent := 0
+	for i, r := range c.trials {
+		j := r.Params.Space.Index(name)
+		if j < 0 {
+			absent++
+			continue
+		}
+		d := r.Params.Space[j].Distribution
+		key := ""
+		if len(found) != 1 || !space.Equal(d, found[0].grid.distribution) {
+			key = d.String()
+		} else {
+			key = found[0].grid.key
+		}
+		g, known := groups[key]
+		if !known {
+			g = len(found)
+			groups[key] = g
+			found = append(found, regime{grid: newGrid(d, key)})
+		}
+		found[g].at = append(found[g].at, i)
+		found[g].cell = append(found[g].cell, found[g].grid.cell(r.Params.Point[j]))
+	}
+	for _, g := range found {
+		if len(g.at) < 2 {
+			few = true
+			continue
+		}
+		all = append(all, g)
+	}
+	return all, few || absent == 1
+}
+
+// importance returns that of a parameter with the given regimes: theorem 4.2 of
+// the conditional form. weight says how often each trial counts; nil is once.
+func (c comparison) importance(regimes []regime, weight []int) float64 {
+	nAll, nBest := len(c.trials), c.nBest
+	if weight != nil {
+		nAll, nBest = 0, 0
+		for i, w := range weight {
+			nAll += w
+			if c.best[i] {
+				nBest += w
+			}
+		}
+	}
+	if nBest == 0 {
+		return 0
+	}
+	sum := 0.0
+	for _, g := range regimes {
+		if g.grid.size < 2 {
+			continue
+		}
+		all, best := make([]int, g.grid.size), make([]int, g.grid.size)
+		inAll, inBest := 0, 0
+		for k, i := range g.at {
+			w := 1
+			if weight != nil {
+				w = weight[i]
+			}
+			all[g.cell[k]] += w
+			inAll += w
+			if c.best[i] {
+				best[g.cell[k]] += w
+				inBest += w
+			}
+		}
+		if inBest == 0 {
+			continue
+		}
+		alpha, beta := float64(inBest)/float64(nBest), float64(inAll)/float64(nAll)
+		local := uniform(g.grid.size)
+		if !c.uniform {
+			local = g.grid.density(all)
+		}
+		sum += alpha * alpha / beta * pearson(g.grid.density(best), local)
+	}
+	quantile := float64(nBest) / float64(nAll)
+	return sum * quantile * quantile
+}
+
+// pearson returns the χ² divergence of p from q.
+func pearson(p, q []float64) float64 {
+	sum := 0.0
+	for i := range p {
+		d := p[i]/q[i] - 1
+		sum += q[i] * d * d
+	}
+	return sum
+}
+
+func uniform(n int) []float64 { return slices.Repeat([]float64{1 / float64(n)}, n) }
+
+// resamples is how many studies are drawn to see how far shares vary.
+const resamples = 32
+
+// deviations fills in how far the share of each parameter varies if the trials
+// are drawn again from themselves. Which of them are the best stays.
+func (c comparison) deviations(params []Param, regimes map[string][]regime) {
+	rng := rand.New(rand.NewPCG(1, uint64(len(c.trials))))
+	weight := make([]int, len(c.trials))
+	sums, squares := make([]float64, len(params)), make([]float64, len(params))
+	values := make([]float64, len(params))
+	for range resamples {
+		clear(weight)
+		for range weight {
+			weight[rng.IntN(len(weight))]++
+		}
+		total := 0.0
+		for i, p := range params {
+			values[i] = c.importance(regimes[p.Name], weight)
+			total += values[i]
+		}
+		for i, v := range values {
+			if total > 0 {
+				sums[i] += v / total
+				squares[i] += v / total * v / total
+			}
+		}
+	}
+	for i := range params {
+		mean := sums[i] / resamples
+		params[i].Deviation = math.Sqrt(max(0, squares[i]/resamples-mean*mean))
+	}
+}
