@@ -41,8 +41,14 @@ XGBoost's JSON and UBJSON, CatBoost's JSON, scikit-learn models saved with jobli
 pickle.dump, and attune's own JSON.
 
 Before it keeps the file, convert runs it in ONNX Runtime and compares its predictions
-with those of the model itself: on rows that it makes on both sides of every threshold, or
-on yours (--rows). If they differ by more than the tolerance, the file is removed.
+with those of the model itself: on rows that it makes on and on both sides of every
+threshold, and on yours (--rows). If they differ by more than the tolerance, the file is
+removed.
+
+--form exact, the default, computes in double precision and needs ONNX Runtime 1.23 or
+later. --form compatible takes the same rows on older runtimes. --form float32 takes rows of
+single precision, in which a time in seconds or a date like 20240131 may be another number:
+convert then also says how wrong the file is on rows that single precision cannot hold.
 
 From scikit-learn 0.24 and later it reads decision trees, random forests, extra trees,
 gradient boosting, histogram gradient boosting and isolation forests, whose output is the

@@ -34,11 +34,11 @@ func (e *exporter) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&e.output, "output", "", "ONNX `file` to write; it appears once it has passed the comparison")
-	f.StringVar(&e.form, "form", "exact", "`precision`: exact (double) or compatible (single, for ONNX Runtime since 2023)")
-	complete(cmd, "form", "exact", "compatible")
+	f.StringVar(&e.form, "form", "exact", "`form` of trees: exact (double), compatible (double, for ONNX Runtime since 1.16) or float32 (rows of single precision)")
+	complete(cmd, "form", formNames()...)
 	f.Float64Var(&e.gate.RTol, "rtol", 0, "relative `tolerance` (default 1e-3, or 0 with --atol)")
 	f.Float64Var(&e.gate.ATol, "atol", 0, "absolute `tolerance`, added to the relative one (default 1e-4, or 0 with --rtol)")
-	f.Float64Var(&e.gate.Beyond, "beyond", 0, "`share` of the values that may exceed the tolerance (default 0; 0.01 with --form compatible)")
+	f.Float64Var(&e.gate.Beyond, "beyond", 0, "`share` of the values that may exceed the tolerance (default 0; 0.01 with --form float32)")
 	f.BoolVar(&e.gate.Equal, "equal", false, "require predictions that are equal bit for bit")
 	f.BoolVar(&e.keepFailed, "keep-failed", false, "keep a file that does not pass, as NAME.failed.onnx")
 	f.StringVar(&e.report, "report", "", "JSON `file` to write the comparison to")
@@ -48,18 +48,25 @@ func (e *exporter) flags(cmd *cobra.Command) {
 	must(cmd.MarkFlagRequired("output"))
 }
 
+// formNames are what --form may be.
+func formNames() []string {
+	var names []string
+	for _, f := range onnx.Forms {
+		names = append(names, f.String())
+	}
+	return names
+}
+
 // check refuses flags that do not go together, and returns the form and the registry that
 // they name, nil for none.
 func (e *exporter) check() (form onnx.Form, to *deploy.Registration, err error) {
 	if e.output == "" {
 		return form, nil, errors.New("--output is empty: want a file")
 	}
-	if err := cmp.Or(oneOf("form", e.form, []string{"exact", "compatible"}), checkFile("output", e.output), checkFile("report", e.report)); err != nil {
+	if err := cmp.Or(oneOf("form", e.form, formNames()), checkFile("output", e.output), checkFile("report", e.report)); err != nil {
 		return form, nil, err
 	}
-	if e.form == "compatible" {
-		form = onnx.Compatible
-	}
+	form, _ = onnx.ParseForm(e.form)
 	if e.registry == "" {
 		if e.name != "" || e.promote {
 			return form, nil, errors.New("--name and --promote are of a registry: say with --registry where it is")
@@ -87,7 +94,13 @@ func (e *exporter) tell(w io.Writer, r deploy.Result, err error) error {
 	if r.Raw != nil {
 		fmt.Fprintf(w, "raw outputs: %s\npredictions: ", r.Raw)
 	}
+	if r.Form == onnx.Single && r.Probe != nil {
+		fmt.Fprint(w, "rows as float32: ")
+	}
 	fmt.Fprint(w, r.Report)
+	if r.Probe != nil {
+		fmt.Fprint(w, probed(r))
+	}
 	if e.report != "" {
 		write := func(w io.Writer) error {
 			return writeJSON(w, struct {
@@ -97,7 +110,8 @@ func (e *exporter) tell(w io.Writer, r deploy.Result, err error) error {
 				File   string           `json:"file,omitempty"`
 				Report validate.Report  `json:"report"`
 				Raw    *validate.Report `json:"raw,omitempty"`
-			}{r.Pass(), r.Form.String(), r.Size, r.File, r.Report, r.Raw})
+				Probe  *validate.Report `json:"probe,omitempty"`
+			}{r.Pass(), r.Form.String(), r.Size, r.File, r.Report, r.Raw, r.Probe})
 		}
 		if at := writeFile("report", e.report, write); at != nil {
 			return cmp.Or(err, at)
@@ -119,6 +133,19 @@ func (e *exporter) tell(w io.Writer, r deploy.Result, err error) error {
 		fmt.Fprintf(w, "%s: %s, version %d%s\n", e.registry, r.Version.Name, r.Version.Number, live)
 	}
 	return err
+}
+
+// probed says in a line how the export does on rows at the thresholds.
+func probed(r deploy.Result) string {
+	p := r.Probe
+	values := fmt.Sprintf("%d of %d values", p.Beyond, p.Rows*p.Outputs)
+	switch {
+	case p.Pass && p.Beyond == 0:
+		return fmt.Sprintf("rows at the thresholds: pass, %d rows, differences up to %.3g\n", p.Rows, p.MaxAbsolute)
+	case r.Form == onnx.Single:
+		return fmt.Sprintf("rows at the thresholds that float32 cannot hold: %s are wrong, by up to %.3g: --form compatible takes such rows\n", values, p.MaxAbsolute)
+	}
+	return fmt.Sprintf("rows at the thresholds: FAIL, %s beyond the tolerance, by up to %.3g\n", values, p.MaxAbsolute)
 }
 
 // exportONNX is the command export.

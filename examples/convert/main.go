@@ -70,8 +70,8 @@ func run(ctx context.Context, dir string) error {
 	}
 	fmt.Printf("exact: %d of %d days differ, %d kB where LightGBM has %d\n", result.Report.Beyond, result.Report.Rows, result.Size/1000, len(lightgbm)/1000)
 
-	// For runtimes that are older, in single precision; compared on rows that meet each
-	// threshold from both sides.
+	// For older runtimes, whose sums are in single precision; compared on rows that lie on
+	// each threshold and on both sides of it.
 	compatible, err := deploy.Trees(ctx, model, nil, deploy.TreesOptions{File: filepath.Join(dir, "compatible.onnx"), Form: onnx.Compatible})
 	if err != nil {
 		return err

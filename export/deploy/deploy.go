@@ -65,7 +65,7 @@ type ForecasterOptions struct {
 	// [validate.NewWindows]. Default 200.
 	Windows int
 	// Gate is what the export has to pass. Default: the zero Gate and, in the form
-	// Compatible, one value in a hundred beyond its tolerance, since float32 sends rows
+	// Single, one value in a hundred beyond its tolerance, since float32 sends rows
 	// that lie on a threshold to other leaves.
 	Gate validate.Gate
 	// Runtime says how ONNX Runtime runs the export.
@@ -93,8 +93,9 @@ type TreesOptions struct {
 
 	// Gate is what the export has to pass. Default: in the form Exact equal raw outputs,
 	// bit for bit, and the zero Gate for what a link makes of them; in the form
-	// Compatible the zero Gate with one value in a hundred beyond its tolerance, since
-	// float32 sends rows that lie on a threshold to other leaves.
+	// Compatible the zero Gate; in the form Single the zero Gate with one value in a
+	// hundred beyond its tolerance, since float32 sends rows that lie on a threshold to
+	// other leaves.
 	Gate validate.Gate
 	// Runtime says how ONNX Runtime runs the export.
 	Runtime runtime.Config
@@ -114,6 +115,11 @@ type Result struct {
 	Size   int       // of the ONNX model, in bytes
 	Form   onnx.Form // it has: networks are always Compatible
 	Report validate.Report
+	// Probe compares trees on the rows of [Probe], where Report is about others: rows of
+	// the caller's or, in the form Single, rows of float32 numbers; else nil. In the form
+	// Single it has no part in the verdict: it says how wrong the export is on rows that
+	// are no float32 numbers.
+	Probe *validate.Report
 	// Raw compares raw outputs, before the link, of trees that have one; else nil.
 	Raw *validate.Report
 	// Version is that in the registry; zero without one.
@@ -121,7 +127,9 @@ type Result struct {
 }
 
 // Pass reports whether the export predicts what the native model does.
-func (r Result) Pass() bool { return r.Report.Pass && (r.Raw == nil || r.Raw.Pass) }
+func (r Result) Pass() bool {
+	return r.Report.Pass && (r.Raw == nil || r.Raw.Pass) && (r.Probe == nil || r.Probe.Pass || r.Form == onnx.Single)
+}
 
 // An export is a model on its way.
 type export struct {
@@ -131,6 +139,7 @@ type export struct {
 	runtime    runtime.Config
 
 	model *onnx.Model
+	form  onnx.Form
 	// check compares it with the native model; it fills in the result's reports.
 	check func(s *runtime.Session, to *Result) error
 	// native writes the native model.
@@ -152,8 +161,8 @@ func (e export) run(ctx context.Context) (Result, error) {
 	if err != nil {
 		return r, err
 	}
-	r.Size = len(bytes)
-	if e.model.IR == onnx.Compatible.Stamp().IR {
+	r.Size, r.Form = len(bytes), e.form
+	if r.Form == onnx.Exact && e.model.IR == onnx.Compatible.Stamp().IR {
 		r.Form = onnx.Compatible
 	}
 	s, err := runtime.OpenBytes(bytes, e.runtime)
@@ -197,8 +206,12 @@ func write(file string, data []byte) error {
 // failed says why, and keeps the model if that is asked for.
 func (e export) failed(r Result, data []byte) (Result, error) {
 	reason := r.Report.Reason
-	if r.Raw != nil && !r.Raw.Pass {
+	switch {
+	case reason != "":
+	case r.Raw != nil && !r.Raw.Pass:
 		reason = "raw outputs: " + r.Raw.Reason
+	case r.Probe != nil:
+		reason = "rows at the thresholds: " + r.Probe.Reason
 	}
 	err := pkg.Errorf("%w: %s", ErrFailed, reason)
 	if e.keepFailed && e.file != "" {
@@ -270,7 +283,7 @@ func information(i onnx.Info, save func(io.Writer) error, more ...onnx.Property)
 
 // lenient returns the gate for a model that need not be equal.
 func lenient(g validate.Gate, form onnx.Form) validate.Gate {
-	if g == (validate.Gate{}) && form == onnx.Compatible {
+	if g == (validate.Gate{}) && form == onnx.Single {
 		g.Beyond = 0.01
 	}
 	return g

@@ -99,5 +99,5 @@ func ExampleProbe() {
 		}
 	}
 	fmt.Println(len(rows), "rows:", below > 0, on > 0, above > 0)
-	// Output: 1000 rows: true true true
+	// Output: 1003 rows: true true true
 }

@@ -13,11 +13,12 @@ import (
 
 // Trees exports a tree ensemble, see [onnx.Trees], and compares it with the native model
 // on rows: values of one row after the other, as for [tree.Predictor.Predict]. If rows is
-// nil, it compares on those of [Probe].
+// nil, it compares on those of [Probe] alone, else on those too: see [Result.Probe].
 //
 // In the form Exact and without a Gate, raw outputs must be equal bit for bit. Where a
 // link makes predictions of them, these must pass the zero Gate, since exponentials
-// differ in their last bits.
+// differ in their last bits. In the form Single, rows that are not given are rounded to
+// float32 for the verdict, and Result.Probe measures the error on rows that are not.
 //
 // Trees fails with [ErrFailed], and then leaves no file but one that is named as failed;
 // as onnx.Trees does; with runtime.ErrNoLibrary if there is no ONNX Runtime; and with
@@ -28,7 +29,7 @@ func Trees(ctx context.Context, m *tree.Model, rows []float64, o TreesOptions) (
 		return Result{}, pkg.Errorf("%w", err)
 	}
 	export := export{file: o.File, keepFailed: o.KeepFailed, register: o.Register, runtime: o.Runtime,
-		native: func(w io.Writer) error { return tree.Write(w, m) }, note: o.Info.Doc, meta: map[string]string{}}
+		native: func(w io.Writer) error { return tree.Write(w, m) }, form: o.Form, note: o.Info.Doc, meta: map[string]string{}}
 	for _, p := range o.Info.Metadata {
 		export.meta[p.Key] = p.Value
 	}
@@ -36,7 +37,8 @@ func Trees(ctx context.Context, m *tree.Model, rows []float64, o TreesOptions) (
 	if export.model, err = onnx.Trees(m, options); err != nil {
 		return Result{}, err
 	}
-	if rows == nil {
+	probed := rows == nil
+	if probed {
 		rows = Probe(m, o.Form, 0)
 	}
 	table := validate.Rows{Values: rows, Width: len(m.Features), Outputs: m.Outputs}
@@ -53,8 +55,20 @@ func Trees(ctx context.Context, m *tree.Model, rows []float64, o TreesOptions) (
 		if exact && m.Link.Func == tree.Identity {
 			gate.Equal = true
 		}
-		if to.Report, err = gate.Compare(native, p, table); err != nil || !exact || gate.Equal {
+		if to.Report, err = gate.Compare(native, p, table); err != nil {
 			return err
+		}
+		if !probed || o.Form == onnx.Single {
+			more := table
+			more.Values = Probe(m, onnx.Exact, 0) // float64 numbers
+			report, err := gate.Compare(native, p, more)
+			if err != nil {
+				return err
+			}
+			to.Probe = &report
+		}
+		if !exact || gate.Equal {
+			return nil
 		}
 		return compareRaw(m, native, options, o.Runtime, table, to)
 	}

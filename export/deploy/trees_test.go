@@ -3,7 +3,9 @@ package deploy_test
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -53,12 +55,58 @@ func TestTreesOfOtherLibraries(t *testing.T) {
 			require.NoError(t, err, r.Report)
 			assert.Equal(t, m.Link.Func == tree.Identity, r.Raw == nil)
 		}
-		r, err := deploy.Trees(ctx, m, nil, deploy.TreesOptions{Form: onnx.Compatible, Runtime: quiet})
-		if !errors.Is(err, onnx.ErrUnsupported) {
-			require.NoError(t, err, r.Report)
-			assert.Zero(t, r.Report.Beyond, "float32 rows end in the same leaves")
+		for _, form := range []onnx.Form{onnx.Compatible, onnx.Single} {
+			r, err := deploy.Trees(ctx, m, nil, deploy.TreesOptions{Form: form, Runtime: quiet})
+			if !errors.Is(err, onnx.ErrUnsupported) {
+				require.NoError(t, err, r.Report)
+				assert.Equal(t, form, r.Form)
+				assert.Zero(t, r.Report.Beyond, "the same leaves: of any rows, or of float32 rows")
+			}
 		}
 	})
+}
+
+// Histogram gradient boosting splits at values of its data, LightGBM just above them, and
+// XGBoost at float32 numbers. The compatible form sends float64 rows on and next to these
+// thresholds where the model does, though it adds up in float32. The form float32 cannot,
+// and says so without a fail.
+func TestThresholds(t *testing.T) {
+	onnxtest.Require(t)
+	for _, c := range foreign.Read(t, "testdata/thresholds.json.gz") {
+		t.Run(c.Name, func(t *testing.T) {
+			text := c.Files["joblib"]
+			if text == "" {
+				text = base64.StdEncoding.EncodeToString([]byte(c.Files["text"] + c.Files["json"]))
+			}
+			m, err := tree.Read(base64.NewDecoder(base64.StdEncoding, strings.NewReader(text)))
+			require.NoError(t, err)
+			for _, rows := range [][]float64{c.Rows, nil} {
+				r, err := deploy.Trees(t.Context(), m, rows, deploy.TreesOptions{Form: onnx.Compatible, Runtime: quiet})
+				require.NoError(t, err, r.Report)
+				assert.Zero(t, r.Report.Beyond)
+				assert.Less(t, r.Report.MaxRelative, 3e-7)
+				if rows != nil {
+					require.NotNil(t, r.Probe, "rows at the thresholds are compared, whatever rows are given")
+					assert.True(t, r.Probe.Pass && r.Probe.Beyond == 0)
+				}
+			}
+			r, err := deploy.Trees(t.Context(), m, nil, deploy.TreesOptions{Form: onnx.Single, Runtime: quiet})
+			require.NoError(t, err)
+			assert.True(t, r.Pass())
+			require.NotNil(t, r.Probe)
+			if !m.Float32 {
+				assert.False(t, r.Probe.Pass)
+				assert.Greater(t, r.Probe.Beyond, r.Probe.Rows/20)
+			}
+
+			// What the library predicted for these rows.
+			p, err := tree.NewPredictor(m)
+			require.NoError(t, err)
+			got := make([]float64, len(c.Pred))
+			require.NoError(t, p.Predict(c.Rows, got))
+			assert.InDeltaSlice(t, c.Pred, got, 1e-4)
+		})
+	}
 }
 
 // forest is one of isolation trees, of 8 features.
@@ -131,10 +179,11 @@ func TestFailedTrees(t *testing.T) {
 	assert.ErrorIs(t, err, tree.ErrInvalid)
 }
 
-// Rows to probe with meet every threshold, from below, on it and from above.
+// Rows to probe with meet every threshold, from below, on it and from above, and what
+// float32 cannot hold.
 func TestProbe(t *testing.T) {
 	m, _ := forest(t, 10)
-	for _, form := range []onnx.Form{onnx.Exact, onnx.Compatible} {
+	for _, form := range onnx.Forms {
 		rows := deploy.Probe(m, form, 0)
 		assert.True(t, slices.EqualFunc(rows, deploy.Probe(m, form, 0), func(a, b float64) bool { return a == b || a != a && b != b }))
 		assert.Len(t, deploy.Probe(m, form, 10), 80)
@@ -145,32 +194,55 @@ func TestProbe(t *testing.T) {
 			if x != x {
 				missing++
 			}
-			if form == onnx.Compatible && x == x {
+			if form == onnx.Single && x == x {
 				assert.Equal(t, float64(float32(x)), x)
 			}
 		}
-		assert.InDelta(t, 0.1, float64(missing)/float64(len(rows)), 0.02)
-		hit := 0
-		nodes := 0
+		assert.InDelta(t, 0.08, float64(missing)/float64(len(rows)), 0.04)
 		for _, tree := range m.Trees {
 			for _, n := range tree.Nodes {
-				nodes++
-				x := n.Threshold
-				if form == onnx.Compatible {
-					x = float64(float32(x))
-				}
-				if seen[x] {
-					hit++
+				for _, x := range []float64{n.Threshold, math.Nextafter(n.Threshold, math.Inf(1)), math.Nextafter(n.Threshold, math.Inf(-1))} {
+					if form == onnx.Single {
+						x = float64(float32(x))
+					}
+					assert.True(t, seen[x], "%v", x)
 				}
 			}
 		}
-		assert.GreaterOrEqual(t, float64(hit)/float64(nodes), 0.95)
+		for _, x := range []float64{20240131, 1706659200, 1<<24 + 1, 1e300, math.Inf(1), math.Inf(-1), 5e-324} {
+			if form == onnx.Single {
+				x = float64(float32(x))
+			}
+			assert.True(t, seen[x], "%v", x)
+		}
+		assert.LessOrEqual(t, len(deploy.Probe(&tree.Model{Outputs: 1, Features: make([]tree.Feature, 50000)}, form, 0)), 1<<24)
 	}
 	categories := &tree.Model{Features: []tree.Feature{{Kind: tree.Categorical}}, Outputs: 1,
 		Trees: []tree.Tree{{Nodes: []tree.Node{{Left: ^0, Right: ^1}}, Leaves: []tree.Leaf{{Value: 1}, {Value: 2}}}}}
 	categories.Trees[0].Nodes[0].SetCategories(3, 40)
 	rows := deploy.Probe(categories, onnx.Exact, 0)
-	for _, c := range []float64{3, 4, 40, 41, -1, 0.5} {
+	for _, c := range []float64{3, 4, 40, 41, -1, 0.5, math.Inf(1)} {
 		assert.Contains(t, rows, c)
+	}
+
+	// A node far below the root, which random rows do not reach, is reached from both sides.
+	chain := &tree.Model{Features: make([]tree.Feature, 1), Outputs: 1, Trees: []tree.Tree{{Leaves: make([]tree.Leaf, 41)}}}
+	for i := range 40 {
+		n := tree.Node{Threshold: float64(-i), Left: i + 1, Right: ^i}
+		if i == 39 {
+			n.Left = ^40
+		}
+		chain.Trees[0].Nodes = append(chain.Trees[0].Nodes, n)
+	}
+	for i := range chain.Trees[0].Leaves {
+		chain.Trees[0].Leaves[i].Value = float64(i)
+	}
+	p, err := tree.NewPredictor(chain)
+	require.NoError(t, err)
+	rows = deploy.Probe(chain, onnx.Exact, 0)
+	leaves := make([]float64, len(rows))
+	require.NoError(t, p.Predict(rows, leaves))
+	for i := range 41 {
+		assert.Contains(t, leaves, float64(i))
 	}
 }

@@ -28,7 +28,7 @@ type Builder struct {
 // NewBuilder returns a builder of a model of a form.
 func NewBuilder(form Form) *Builder {
 	b := &Builder{form: form, facts: map[string]fact{}, taken: map[string]int{}, consts: map[string]Value{}, rename: map[string]string{}}
-	if form != Exact && form != Compatible {
+	if form < Exact || form > Single {
 		b.fail("form %v: %w", form, ErrUnsupported)
 	}
 	return b

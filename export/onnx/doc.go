@@ -12,26 +12,27 @@
 // # Forms
 //
 // The form [Exact], the default, computes in float64 and gives the results of the Go
-// predictor. The form [Compatible] is for older runtimes: trees are in float32, and their
-// thresholds are rounded down so that no float32 feature changes sides. [Form.Stamp] says
-// what each needs.
+// predictor. The form [Compatible] is for older runtimes: every row ends in the same leaves,
+// and their sum is rounded to float32. The form [Single] takes rows of float32.
+// [Form.Stamp] says what each needs.
 //
 // # What the graph of trees looks like
 //
-//	rows ─ Cast ─ Cast ┬────────── Concat ─ Where ─ Where ─ TreeEnsemble ─ Div ─ Sigmoid ─ predictions
-//	        rounding   └─ Gather ─┘         zeros   whole    all trees     mean  the link
+//	rows ┬────────── Concat ─ Where ─ Where ─ TreeEnsemble ─ Div ─ Sigmoid ─ predictions
+//	     └─ Gather ─┘         zeros   whole    all trees     mean  the link
 //
 // A graph has only the nodes that the model needs: for most, TreeEnsemble alone.
 //
-//   - Rounding to float32, as XGBoost and CatBoost do: Model.Float32 of package tree.
+//   - Rows are not rounded to float32, as XGBoost and CatBoost do (Model.Float32 of package
+//     tree): thresholds are the float64 numbers at which that rounding changes sides.
 //   - Splits see a feature as a number, as a number whose zeros are missing
 //     (tree.MissingZero) or as a category, rounded to a whole number. A feature
 //     that is seen in several ways gets a column more for each, by Gather and Concat;
 //     Where makes zeros NaN in some columns, and numbers whole in others.
-//   - TreeEnsemble of ai.onnx.ml 5 (Compatible: TreeEnsembleRegressor of 3) sums the
+//   - TreeEnsemble of ai.onnx.ml 5 (otherwise TreeEnsembleRegressor of 3) sums the
 //     leaves. Base values are a first tree of one leaf, so that sums begin with them.
 //     A set of categories is a BRANCH_MEMBER node (a chain of BRANCH_EQ nodes that
-//     share a child). NaN goes to the default side; where it stands for 0, to that of 0.
+//     share a child), and its categories are numbered from 1 (from 0). NaN goes to the default side; where it stands for 0, to that of 0.
 //   - With linear leaves, TreeEnsemble gives the number of the leaf of each tree.
 //     Constants and coefficients are looked up by it, and multiplied and added one by
 //     one. CumSum adds up the trees: unlike ReduceSum, it does so in order.

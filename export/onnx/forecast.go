@@ -42,7 +42,7 @@ type ForecasterOptions struct {
 // [ForecastInputs] makes the inputs of a frame.
 //
 // Forecasts are those of t but for the last bits: of logarithms and exponentials, of
-// the sums of a ridge regression. In the form [Compatible], features are rounded to
+// the sums of a ridge regression. In the form [Single], features are rounded to
 // float32 for trees, which may send one that all but equals a threshold the other way.
 //
 // Of a recursive forecaster, the graph has a copy of the model for each step of the
@@ -158,9 +158,7 @@ func addRegressor(b *Builder, m forecast.Regressor, rows Value) (Value, error) {
 		if ensemble == nil {
 			return Value{}, forecast.ErrNotFitted
 		}
-		if b.form == Compatible {
-			rows = b.Cast(rows, Float32)
-		}
+		rows = b.Cast(rows, b.form.rows())
 		return b.Cast(b.Link(ensemble.Link, b.Trees(ensemble, rows)), Float64), nil
 	}
 	return Value{}, fmt.Errorf("%w: a model of type %T: set ForecasterOptions.Regressor", ErrUnsupported, m)

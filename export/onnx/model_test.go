@@ -203,7 +203,7 @@ func TestCheckRegressor(t *testing.T) {
 		{"nodes far apart", "a child of node 0 of tree 1 is 1, which does not exist", "nodes_nodeids", onnx.Ints{0, 0, 77, 2, 3, 4, 5}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m, err := onnx.Trees(stump(), onnx.TreesOptions{Form: onnx.Compatible})
+			m, err := onnx.Trees(stump(), onnx.TreesOptions{Form: onnx.Single})
 			require.NoError(t, err)
 			for i := range m.Graph.Nodes {
 				n := &m.Graph.Nodes[i]
@@ -383,11 +383,13 @@ func TestStamps(t *testing.T) {
 	for _, c := range []struct {
 		form onnx.Form
 		want string
-	}{{onnx.Exact, "exact 10 21 5"}, {onnx.Compatible, "compatible 8 17 3"}} {
+	}{{onnx.Exact, "exact 10 21 5"}, {onnx.Compatible, "compatible 8 17 3"}, {onnx.Single, "float32 8 17 3"}} {
 		m, err := onnx.Trees(stump(), onnx.TreesOptions{Form: c.form})
 		require.NoError(t, err)
 		assert.Equal(t, c.want, fmt.Sprint(c.form, m.IR, m.Opset("ai.onnx"), m.Opset(onnx.ML)))
 		assert.True(t, strings.HasPrefix(c.form.Stamp().Least, "1."))
+		form, ok := onnx.ParseForm(c.form.String())
+		assert.True(t, ok && form == c.form)
 	}
 }
 

@@ -76,7 +76,11 @@ func plainly(t testing.TB, m *onnx.Model, in map[string]eval.Array) map[string]e
 
 // runtime returns a runner of ONNX Runtime, which checks each model with ONNX's own
 // checker first. It skips the test where ATTUNE_ONNX_PYTHON is not set.
-func ort(t testing.TB, threads int) runner {
+func ort(t testing.TB, threads int) runner { return ortAnd(t, threads, 0) }
+
+// ortAnd returns a runner of ONNX Runtime that has onnx's ReferenceEvaluator run the first
+// rows, and fails where the two differ.
+func ortAnd(t testing.TB, threads, reference int) runner {
 	t.Helper()
 	python := os.Getenv("ATTUNE_ONNX_PYTHON")
 	if python == "" {
@@ -104,10 +108,11 @@ func ort(t testing.TB, threads int) runner {
 		file, err := m.Encode()
 		require.NoError(t, err)
 		request := struct {
-			Model   []byte           `json:"model"`
-			Threads int              `json:"threads"`
-			Inputs  map[string]array `json:"inputs"`
-		}{file, threads, map[string]array{}}
+			Model     []byte           `json:"model"`
+			Threads   int              `json:"threads"`
+			Reference int              `json:"reference"`
+			Inputs    map[string]array `json:"inputs"`
+		}{file, threads, reference, map[string]array{}}
 		for name, a := range in {
 			x := array{Dims: a.Dims}
 			switch a.Type {

@@ -22,7 +22,7 @@ type TreesOptions struct {
 
 // Trees returns a model that predicts what a [tree.Predictor] does:
 //
-//	rows         [batch, features]   DOUBLE; FLOAT where Compatible. NaN is missing, categories are their numbers
+//	rows         [batch, features]   DOUBLE; FLOAT in the form Single. NaN is missing, categories are their numbers
 //	predictions  [batch, outputs]    likewise
 //
 // In the form [Exact], raw outputs are those of the predictor bit for bit, as long
@@ -31,17 +31,19 @@ type TreesOptions struct {
 // last bits: by up to 1.3e-15 of the greatest output with 2 threads and 1,000 trees.
 // Links are exact but for the last bits of exp.
 //
-// In the form [Compatible], a row of float32 numbers ends in the leaves that it ends
-// in there, and sums are in float32. Numbers that are no float32, as of a time in
-// seconds or a date like 20240131, may change sides when they are rounded for it.
+// In the form [Compatible], every row ends in the leaves that it ends in there, and
+// raw outputs are rounded to float32. In the form [Single], rows of float32 numbers do,
+// and sums are in float32. Numbers that float32 cannot hold, such as a time in seconds
+// or a date like 20240131, may change sides when they are rounded for it.
 //
 // Metadata get the names of the features, as JSON, under attune.features, units
 // under attune.units and the form under attune.form, after those of o.Info.
 //
 // It fails with [tree.ErrInvalid] for an invalid model, and with [ErrUnsupported],
 // naming the reason: no features; trees so deep that they would end the process that
-// loads them; and in the form Compatible, where a set of categories is as deep as it
-// has members, values of leaves out of float32's range and more than 2^24 linear leaves.
+// loads them; and in the forms Compatible and Single, where a set of categories is as deep
+// as it has members, values of leaves out of float32's range and more than 2^24 linear
+// leaves.
 func Trees(m *tree.Model, o TreesOptions) (*Model, error) {
 	if err := m.Validate(); err != nil {
 		return nil, pkg.Errorf("trees: %w", err)
@@ -50,11 +52,7 @@ func Trees(m *tree.Model, o TreesOptions) (*Model, error) {
 		return nil, pkg.Errorf("trees: %w: %d units for %d features", ErrInvalid, len(o.Units), len(m.Features))
 	}
 	b := NewBuilder(o.Form)
-	typ := Float64
-	if o.Form == Compatible {
-		typ = Float32
-	}
-	rows := b.Input(orString(o.Input, "rows"), typ, Batch, Dim{Size: int64(len(m.Features))})
+	rows := b.Input(orString(o.Input, "rows"), o.Form.rows(), Batch, Dim{Size: int64(len(m.Features))})
 	out := b.Trees(m, rows)
 	if !o.Raw {
 		out = b.Link(m.Link, out)
@@ -70,6 +68,14 @@ func Trees(m *tree.Model, o TreesOptions) (*Model, error) {
 		info.Metadata = append(info.Metadata, list("attune.units", o.Units))
 	}
 	return b.Model(info)
+}
+
+// rows is the type of the rows that trees of the form take, and of their outputs.
+func (f Form) rows() DataType {
+	if f == Single {
+		return Float32
+	}
+	return Float64
 }
 
 // list is a property of several texts, as JSON.
@@ -140,23 +146,39 @@ func columnsOf(m *tree.Model) columns {
 }
 
 // prepare returns the columns that the trees look at.
+//
+// In the form Exact, categories are numbered from 1: onnx's ReferenceEvaluator takes a
+// member 0 for the end of a set.
 func (c *columns) prepare(b *Builder, x Value, float32s bool) Value {
 	if len(c.extra) > 0 {
 		x = b.Concat(1, x, b.Gather(x, 1, c.extra...))
 	}
 	if mask, some := c.mask(b, asNonzero); some {
-		zero := b.Op("LessOrEqual", nil, b.Op("Abs", nil, x), b.Number(x, tree.ZeroRange))
+		limit := tree.ZeroRange
+		if float32s && x.Type == Float64 {
+			limit = boundary(float32(limit))
+		}
+		zero := b.Op("LessOrEqual", nil, b.Op("Abs", nil, x), b.Number(x, limit))
 		x = b.Op("Where", nil, b.Op("And", nil, zero, mask), b.Number(x, math.NaN()), x)
 	}
 	if mask, some := c.mask(b, asCategory); some {
-		whole := b.Op("Floor", nil, x)
-		if !float32s { // those in (-1, 0) are category 0
+		var whole Value
+		if float32s {
+			whole = b.Cast(b.Op("Floor", nil, b.Cast(x, Float32)), x.Type)
+		} else {
+			whole = b.Op("Floor", nil, x) // those in (-1, 0) are category 0
 			whole = b.Op("Where", nil, b.Op("Less", nil, x, b.Number(x, 0)), b.Op("Ceil", nil, x), whole)
+		}
+		if b.form == Exact {
+			whole = b.Op("Add", nil, whole, b.Number(x, firstCategory))
 		}
 		x = b.Op("Where", nil, mask, whole, x)
 	}
 	return x
 }
+
+// firstCategory is the number of category 0 in the form Exact.
+const firstCategory = 1
 
 func (c *columns) mask(b *Builder, u use) (mask Value, some bool) {
 	is := make([]bool, len(c.uses))
@@ -172,7 +194,7 @@ func (c *columns) mask(b *Builder, u use) (mask Value, some bool) {
 
 // Trees adds a tree ensemble to the graph: rows are [batch, features], the raw
 // outputs, without the link, [batch, outputs]. Both are of one type, which in the
-// form Compatible is FLOAT and else DOUBLE. See the function [Trees].
+// form Single is FLOAT and otherwise DOUBLE. See the function [Trees].
 func (b *Builder) Trees(m *tree.Model, rows Value) Value {
 	if b.err != nil {
 		return Value{}
@@ -185,18 +207,12 @@ func (b *Builder) Trees(m *tree.Model, rows Value) Value {
 		b.fail("trees: %w: a model without features", ErrUnsupported)
 		return Value{}
 	}
-	want := Float64
-	if b.form == Compatible {
-		want = Float32
-	}
+	want := b.form.rows()
 	if w := rows.Width(); rows.Type != want || len(rows.Dims) != 2 || w >= 0 && w != len(m.Features) {
 		b.fail("trees: %w: rows of %v %v for %d features, which are to be %v", ErrInvalid, rows.Type, rows.Dims, len(m.Features), want)
 		return Value{}
 	}
-	if m.Float32 {
-		rows = b.Cast(b.Cast(rows, Float32), want)
-	}
-	e := ensemble{b: b, m: m, columns: columnsOf(m), single: b.form == Compatible}
+	e := ensemble{b: b, m: m, columns: columnsOf(m), classic: b.form != Exact}
 	x := e.columns.prepare(b, rows, m.Float32)
 	if slices.ContainsFunc(m.Trees, func(t tree.Tree) bool {
 		return slices.ContainsFunc(t.Leaves, func(l tree.Leaf) bool { return l.Linear != nil })
@@ -217,7 +233,7 @@ func (b *Builder) Trees(m *tree.Model, rows Value) Value {
 	if b.err != nil {
 		return Value{}
 	}
-	return b.average(m, e.node(x, m.Outputs))
+	return b.average(m, b.Cast(e.node(x, m.Outputs), want))
 }
 
 // average divides the sums of a forest by its numbers of trees.
@@ -250,10 +266,10 @@ type ensemble struct {
 	b       *Builder
 	m       *tree.Model
 	columns columns
-	single  bool // ai.onnx.ml 3, in float32
+	classic bool // ai.onnx.ml 3
 	trees   int
 
-	// Of inner nodes; where single, of leaves too.
+	// Of inner nodes; where classic, of leaves too.
 	feature, left, right, missing, leftLeaf, rightLeaf []int64
 	mode                                               []byte
 	split                                              []float64
@@ -308,7 +324,7 @@ func (e *ensemble) depth(t *tree.Tree) int {
 		}
 		n := &t.Nodes[at.node]
 		length := 1
-		if e.single && n.Categorical() {
+		if e.classic && n.Categorical() {
 			length = 0
 			for range categories(n) {
 				length++
@@ -325,15 +341,15 @@ func (e *ensemble) add(t *tree.Tree, output int, value func(leaf int) float64) {
 		e.b.fail("trees: %w: tree %d is %d nodes deep, sets of categories included in the form %v; at most %d", ErrUnsupported, e.trees, d, e.b.form, treecheck.MaxDepth)
 		return
 	}
-	if e.single {
-		e.addSingle(t, output, value)
+	if e.classic {
+		e.addClassic(t, output, value)
 	} else {
-		e.addDouble(t, output, value)
+		e.addNew(t, output, value)
 	}
 	e.trees++
 }
 
-func (e *ensemble) addDouble(t *tree.Tree, output int, value func(leaf int) float64) {
+func (e *ensemble) addNew(t *tree.Tree, output int, value func(leaf int) float64) {
 	nodes, leaves := int64(len(e.mode)), int64(len(e.weight))
 	e.roots = append(e.roots, nodes)
 	if len(t.Nodes) == 0 {
@@ -345,11 +361,12 @@ func (e *ensemble) addDouble(t *tree.Tree, output int, value func(leaf int) floa
 	}
 	n := len(t.Leaves)
 	shift := 0 // of the leaves, around
+	order, position := preorder(t)
 	place := func(child int) (at, leaf int64) {
 		if child < 0 {
 			return leaves + int64((^child+shift)%n), 1
 		}
-		return nodes + int64(child), 0
+		return nodes + int64(position[child]), 0
 	}
 	// ONNX Runtime up to 1.23 takes a root for a leaf where its children have one
 	// number, though one is a leaf and the other a node (microsoft/onnxruntime#24679).
@@ -360,7 +377,7 @@ func (e *ensemble) addDouble(t *tree.Tree, output int, value func(leaf int) floa
 	for i := range n {
 		e.target, e.weight = append(e.target, int64(output)), append(e.weight, value((i+n-shift)%n))
 	}
-	for i := range t.Nodes {
+	for _, i := range order {
 		n := &t.Nodes[i]
 		out := e.branch(n)
 		out.left, out.leftLeaf = place(n.Left)
@@ -369,7 +386,7 @@ func (e *ensemble) addDouble(t *tree.Tree, output int, value func(leaf int) floa
 			out.mode = branchMember
 			before := len(e.members)
 			for c := range categories(n) {
-				e.members = append(e.members, float64(c))
+				e.members = append(e.members, float64(c+firstCategory))
 			}
 			if len(e.members) == before {
 				out.mode, out.split = branchEQ, never
@@ -381,9 +398,27 @@ func (e *ensemble) addDouble(t *tree.Tree, output int, value func(leaf int) floa
 	}
 }
 
+// preorder returns the nodes of a tree, each before its left side and that before its
+// right side, and the position of each node among them. onnx's ReferenceEvaluator gives
+// out sets of categories in this order, and ONNX Runtime in the order of the nodes.
+func preorder(t *tree.Tree) (order, position []int) {
+	position = make([]int, len(t.Nodes))
+	for stack := []int{0}; len(stack) > 0; {
+		i := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if i < 0 {
+			continue
+		}
+		position[i] = len(order)
+		order = append(order, i)
+		stack = append(stack, t.Nodes[i].Right, t.Nodes[i].Left)
+	}
+	return order, position
+}
+
 // branch returns a numeric split.
 func (e *ensemble) branch(n *tree.Node) branch {
-	out := branch{feature: int64(e.columns.at[n.Feature][useOf(n)]), missing: n.DefaultLeft, mode: branchLEQ, split: n.Threshold}
+	out := branch{feature: int64(e.columns.at[n.Feature][useOf(n)]), missing: n.DefaultLeft, mode: branchLEQ, split: e.threshold(n.Threshold)}
 	if n.Missing == tree.MissingNone {
 		out.missing = 0 <= n.Threshold
 	}
@@ -403,9 +438,9 @@ func categories(n *tree.Node) func(yield func(int) bool) {
 	}
 }
 
-// addSingle adds a tree as ai.onnx.ml 3 has it: leaves are nodes, and a set of
+// addClassic adds a tree as ai.onnx.ml 3 has it: leaves are nodes, and a set of
 // categories is a chain of nodes that share their left child.
-func (e *ensemble) addSingle(t *tree.Tree, output int, value func(leaf int) float64) {
+func (e *ensemble) addClassic(t *tree.Tree, output int, value func(leaf int) float64) {
 	id := int64(e.trees)
 	nodes := int64(len(t.Nodes))
 	next := nodes + int64(len(t.Leaves))
@@ -420,7 +455,6 @@ func (e *ensemble) addSingle(t *tree.Tree, output int, value func(leaf int) floa
 		n := &t.Nodes[i]
 		out := e.branch(n)
 		out.tree, out.id, out.left, out.right = id, int64(i), place(n.Left), place(n.Right)
-		out.split = roundDown(out.split)
 		if n.Categorical() {
 			out.mode, out.split = branchEQ, never
 			link, first, last := out, true, &out
@@ -448,34 +482,59 @@ func (e *ensemble) addSingle(t *tree.Tree, output int, value func(leaf int) floa
 	}
 }
 
+// threshold returns the number that rows of the file are compared with in place of t.
+func (e *ensemble) threshold(t float64) float64 {
+	switch {
+	case e.b.form == Single:
+		return float64(roundDown(t))
+	case e.m.Float32:
+		return boundary(roundDown(t))
+	}
+	return t
+}
+
 // roundDown returns the largest float32 <= t: x <= t for the same float32 x.
-func roundDown(t float64) float64 {
+func roundDown(t float64) float32 {
 	f := float32(t)
 	if float64(f) > t {
 		f = math.Nextafter32(f, float32(math.Inf(-1)))
 	}
-	return float64(f)
+	return f
 }
 
-func float32s(x []float64) Floats {
+// boundary returns the largest float64 that rounds to t or below: x <= boundary(t) for the
+// x whose float32 is <= t. A graph that has it need not round its rows. Two Casts would:
+// ONNX Runtime 1.16 takes them out.
+func boundary(t float32) float64 {
+	const beyond = 0x1p128 // what follows the greatest float32, as far as rounding goes
+	finite := func(x float32) float64 { return max(-beyond, min(float64(x), beyond)) }
+	if math.IsInf(float64(t), 1) {
+		return math.Inf(1)
+	}
+	middle := (finite(t) + finite(math.Nextafter32(t, float32(math.Inf(1))))) / 2
+	if float32(middle) <= t {
+		return middle
+	}
+	return math.Nextafter(middle, math.Inf(-1))
+}
+
+// numbers is an attribute of ai.onnx.ml 3: a tensor of DOUBLE, or floats in the form
+// Single.
+func (e *ensemble) numbers(name string, x []float64) Attr {
+	if e.b.form != Single {
+		return Attr{name + "_as_tensor", NewTensor("", x)}
+	}
 	f := make(Floats, len(x))
 	for i, v := range x {
 		f[i] = float32(v)
 	}
-	return f
-}
-
-// some returns an attribute unless it says what is so anyway.
-func some(name string, v []int64) []Attr {
-	if !slices.ContainsFunc(v, func(x int64) bool { return x != 0 }) {
-		return nil
-	}
-	return []Attr{{name, Ints(v)}}
+	return Attr{name, f}
 }
 
 // node adds the trees to the graph as one node.
 func (e *ensemble) node(x Value, targets int) Value {
-	if !e.single {
+	missing := Attr{"nodes_missing_value_tracks_true", Ints(e.missing)} // even if all are 0: onnx's ReferenceEvaluator needs it
+	if !e.classic {
 		attrs := []Attr{
 			{"aggregate_function", Int(1)}, // the sum
 			{"leaf_targetids", Ints(e.target)},
@@ -487,9 +546,8 @@ func (e *ensemble) node(x Value, targets int) Value {
 		attrs = append(attrs, Attr{"n_targets", Int(targets)},
 			Attr{"nodes_falseleafs", Ints(e.rightLeaf)},
 			Attr{"nodes_falsenodeids", Ints(e.right)},
-			Attr{"nodes_featureids", Ints(e.feature)})
-		attrs = append(attrs, some("nodes_missing_value_tracks_true", e.missing)...)
-		attrs = append(attrs,
+			Attr{"nodes_featureids", Ints(e.feature)},
+			missing,
 			Attr{"nodes_modes", NewTensor("", e.mode)},
 			Attr{"nodes_splits", NewTensor("", e.split)},
 			Attr{"nodes_trueleafs", Ints(e.leftLeaf)},
@@ -521,17 +579,17 @@ func (e *ensemble) node(x Value, targets int) Value {
 		{"nodes_falsenodeids", Ints(e.right)},
 		{"nodes_featureids", Ints(e.feature)},
 	}
-	attrs = append(attrs, some("nodes_missing_value_tracks_true", e.missing)...)
 	attrs = append(attrs,
+		missing,
 		Attr{"nodes_modes", modes},
 		Attr{"nodes_nodeids", Ints(e.nodeID)},
 		Attr{"nodes_treeids", Ints(e.treeID)},
 		Attr{"nodes_truenodeids", Ints(e.left)},
-		Attr{"nodes_values", float32s(e.split)},
+		e.numbers("nodes_values", e.split),
 		Attr{"target_ids", Ints(e.target)},
 		Attr{"target_nodeids", Ints(e.leaf)},
 		Attr{"target_treeids", Ints(e.leafTree)},
-		Attr{"target_weights", float32s(e.weight)})
+		e.numbers("target_weights", e.weight))
 	return e.b.Node(Node{Op: "TreeEnsembleRegressor", Domain: ML, Attrs: attrs}, 1, x)[0]
 }
 
@@ -561,7 +619,7 @@ func (b *Builder) linear(e *ensemble, x, rows Value) Value {
 		return Value{}
 	}
 	leaves := len(constant)
-	if e.single && leaves > 1<<24 {
+	if e.classic && leaves > 1<<24 {
 		b.fail("trees: %w: %d linear leaves in the form %v, at most %d", ErrUnsupported, leaves, b.form, 1<<24)
 		return Value{}
 	}
@@ -582,6 +640,10 @@ func (b *Builder) linear(e *ensemble, x, rows Value) Value {
 	}
 	ids := b.Cast(e.node(x, len(m.Trees)), Int64) // [batch, trees]
 	row := b.Cast(rows, Float64)
+	if m.Float32 && rows.Type == Float64 { // Neg keeps the Casts apart: see boundary
+		single := b.Op("Neg", nil, b.Cast(row, Float32))
+		row = b.Op("Neg", nil, b.Cast(single, Float64))
+	}
 	// A column of zeros: of the features' first, so that it has the batch's size.
 	zero := b.Op("Where", nil, b.Const(NewTensor("", []bool{true}, 1, 1)), b.Const(NewTensor("", []float64{0}, 1, 1)), b.Slice(row, 1, 0, 1))
 	row = b.Concat(1, row, zero)

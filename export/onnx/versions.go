@@ -11,16 +11,22 @@ const (
 	Microsoft = "com.microsoft" // what ONNX Runtime has besides
 )
 
-// A Form is how a model is written: for exactness or for old runtimes.
+// A Form is how a model is written: for exactness, for old runtimes, or for rows in
+// single precision.
 type Form int
 
 const (
 	// Exact computes in float64. It needs a runtime with the operator TreeEnsemble of
 	// ai.onnx.ml 5.
 	Exact Form = iota
-	// Compatible runs everywhere. Trees are in float32, with thresholds rounded down,
-	// so that no float32 value changes sides.
+	// Compatible runs on older runtimes too. Rows and thresholds are float64, so that
+	// every row ends in the leaf that it ends in natively. The sums of a row's leaves are
+	// rounded to float32.
 	Compatible
+	// Single takes rows of float32, as older programs send them. Thresholds are rounded
+	// down, so that no float32 number changes sides. A float64 number that is rounded to
+	// float32 for it may.
+	Single
 )
 
 // A Stamp is what a model declares to need. What the models of this package are
@@ -35,22 +41,37 @@ type Stamp struct {
 
 // Stamp returns the versions of models of the form.
 //
-//	Exact        IR 10, opset 21, ai.onnx.ml 5   ONNX Runtime 1.23.2
-//	Compatible   IR 8, opset 17, ai.onnx.ml 3    ONNX Runtime 1.16.3
+//	Exact                IR 10, opset 21, ai.onnx.ml 5   ONNX Runtime 1.23.2
+//	Compatible, Single   IR 8, opset 17, ai.onnx.ml 3    ONNX Runtime 1.16.3
 func (f Form) Stamp() Stamp {
-	if f == Compatible {
+	if f != Exact {
 		return Stamp{IR: 8, Opset: 17, ML: 3, Least: "1.16.3"}
 	}
 	return Stamp{IR: 10, Opset: 21, ML: 5, Least: "1.23.2"}
 }
 
-// String returns the form in lower case.
+// Forms are all of them.
+var Forms = []Form{Exact, Compatible, Single}
+
+// ParseForm returns the form that String calls name. ok is false if there is none.
+func ParseForm(name string) (form Form, ok bool) {
+	for _, f := range Forms {
+		if f.String() == name {
+			return f, true
+		}
+	}
+	return 0, false
+}
+
+// String returns the name of the form: exact, compatible or float32.
 func (f Form) String() string {
 	switch f {
 	case Exact:
 		return "exact"
 	case Compatible:
 		return "compatible"
+	case Single:
+		return "float32"
 	}
 	return fmt.Sprintf("Form(%d)", int(f))
 }

@@ -31,11 +31,10 @@ def packed(x):
     return base64.b64encode(np.ascontiguousarray(x, "<f8").tobytes()).decode()
 
 
-# Rows of float32 numbers, so that both forms see the same; the last two columns are a
-# category and one with missing values.
+# The last two columns are a category and one with missing values.
 rng = np.random.default_rng(5)
 N = 300
-x = rng.normal(size=(N, 5)).astype(np.float32).astype(float)
+x = rng.normal(size=(N, 5))
 x[:, 3] = rng.integers(0, 12, size=N)
 x[rng.random(N) < 0.2, 4] = np.nan
 full = np.where(np.isnan(x), 0, x)

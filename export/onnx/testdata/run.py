@@ -5,7 +5,9 @@
 A request is a line of JSON: "model", the file in base64; "threads"; "inputs", by name
 an object of "type" (of NumPy), "dims" and "data" (little endian, in base64). The answer
 is a line with "outputs", which look the same, or "error". The checker is that of the
-package onnx, with strict shape inference; the models run on the CPU.
+package onnx, with strict shape inference; the models run on the CPU. With "reference", the
+number of rows, the first rows are run in onnx's ReferenceEvaluator too: it is an error if
+that differs by more than rounding.
 """
 
 import base64
@@ -18,6 +20,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import numpy as np
 import onnx
 import onnxruntime as ort
+from onnx.reference import ReferenceEvaluator
 
 ort.set_default_logger_severity(3)
 
@@ -35,6 +38,11 @@ def answer(request):
     options.inter_op_num_threads = 1
     session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     inputs = {k: array(v) for k, v in request["inputs"].items()}
+    if n := request.get("reference"):
+        few = {k: v[:n] for k, v in inputs.items()}
+        with np.errstate(all="ignore"):
+            for ours, theirs in zip(ReferenceEvaluator(model).run(None, few), session.run(None, few)):
+                np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-9)
     outputs = {}
     for out, y in zip(session.get_outputs(), session.run(None, inputs)):
         outputs[out.name] = {

@@ -76,14 +76,28 @@ func treeEnsemble(n *onnx.Node, in []Array) (Array, error) {
 	return out, nil
 }
 
-// treeRegressor is that of ai.onnx.ml 1 and 3: the sum of the leaves in float32.
+// either returns the numbers of an attribute that may be a list or, with another name, a
+// tensor; double reports whether they are float64.
+func either(n *onnx.Node, name string) (v []float64, double bool) {
+	if t, ok := n.Attr(name + "_as_tensor").(onnx.Tensor); ok {
+		return tensor(n, name+"_as_tensor"), t.Type == onnx.Float64
+	}
+	list, _ := n.Attr(name).(onnx.Floats)
+	for _, x := range list {
+		v = append(v, float64(x))
+	}
+	return v, false
+}
+
+// treeRegressor is that of ai.onnx.ml 1 and 3: the sum of the leaves, in float64 where
+// they are, rounded to float32.
 func treeRegressor(n *onnx.Node, in []Array) (Array, error) {
 	if s, ok := n.Attr("aggregate_function").(onnx.String); ok && s != "SUM" || n.Attr("base_values") != nil {
 		return Array{}, fmt.Errorf("only sums, without base values")
 	}
 	modes, _ := n.Attr("nodes_modes").(onnx.Strings)
-	values, _ := n.Attr("nodes_values").(onnx.Floats)
-	weights, _ := n.Attr("target_weights").(onnx.Floats)
+	values, _ := either(n, "nodes_values")
+	weights, double := either(n, "target_weights")
 	tree, node, feature := list(n, "nodes_treeids"), list(n, "nodes_nodeids"), list(n, "nodes_featureids")
 	yes, no, missing := list(n, "nodes_truenodeids"), list(n, "nodes_falsenodeids"), list(n, "nodes_missing_value_tracks_true")
 	type id [2]int64
@@ -115,9 +129,9 @@ func treeRegressor(n *onnx.Node, in []Array) (Array, error) {
 				var yesSide bool
 				switch modes[at] {
 				case "BRANCH_LEQ":
-					yesSide = v <= float64(values[at])
+					yesSide = v <= values[at]
 				case "BRANCH_EQ":
-					yesSide = v == float64(values[at])
+					yesSide = v == values[at]
 				default:
 					return out, fmt.Errorf("mode %v", modes[at])
 				}
@@ -129,8 +143,13 @@ func treeRegressor(n *onnx.Node, in []Array) (Array, error) {
 			}
 			for _, i := range adds[at] {
 				sum := &out.Data[r*k+int(targetIDs[i])]
-				*sum = float64(float32(*sum + float64(weights[i])))
+				if *sum += weights[i]; !double {
+					*sum = float64(float32(*sum))
+				}
 			}
+		}
+		for i := range out.Data[r*k:][:k] {
+			out.Data[r*k+i] = float64(float32(out.Data[r*k+i]))
 		}
 	}
 	return out, nil
