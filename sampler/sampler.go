@@ -1,8 +1,8 @@
 // Package sampler defines how points are proposed: the [Sampler] interface, and
 // combinators that make one sampler of another.
 //
-// The samplers themselves are in the folders below: tpe, gp, cmaes, random, grid,
-// qmc.
+// The samplers themselves are in the folders below: tpe, gp, cmaes, nsga2, nsga3,
+// random, grid, qmc.
 //
 // # Writing a sampler
 //

@@ -6,15 +6,18 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// A Front is a pair of functions to be minimized together, whose Pareto front is
-// known.
+// A Front is functions to be minimized together, whose Pareto front is known.
 type Front struct {
 	Name   string
 	Space  space.Space
-	Losses func(s space.Suggester) []float64 // two; safe for concurrent use
-	// Second returns the second loss on the front where the first is f1.
+	Losses func(s space.Suggester) []float64 // two or more; safe for concurrent use
+	// Objectives is the number of losses.
+	Objectives int
+	// Second returns the second loss on the front where the first is f1. It is nil for
+	// more than two losses. Where the front has a gap, as that of [ZDT3] has, some of
+	// these points are dominated.
 	Second func(f1 float64) float64
-	// Hypervolume is that of the whole front up to the reference point (1.1, 1.1).
+	// Hypervolume is that of the whole front up to the reference point (1.1, 1.1, ...).
 	Hypervolume float64
 }
 
@@ -32,14 +35,61 @@ func ZDT2(n int) Front {
 	return zdt("zdt2", n, func(f1, g float64) float64 { return 1 - square(f1/g) }, 0.21+1.0/3)
 }
 
+// ZDT3 has a front of five convex pieces, in n dimensions, at least 2, on [0, 1].
+// Equation 9 of the same paper.
+func ZDT3(n int) Front {
+	return zdt("zdt3", n, func(f1, g float64) float64 {
+		return 1 - math.Sqrt(f1/g) - f1/g*math.Sin(10*math.Pi*f1)
+	}, 1.3317629)
+}
+
+// DTLZ2 has m objectives, at least 2, in n dimensions, at least m, on [0, 1]. Its front
+// is the part of the unit sphere where no loss is negative. Deb, Thiele, Laumanns and
+// Zitzler, "Scalable Multi-Objective Optimization Test Problems", CEC 2002, section
+// 4.2; they use n = m + 9. The hypervolume is known for m = 2 and 3, and otherwise NaN.
+func DTLZ2(n, m int) Front {
+	if m < 2 || n < m {
+		panic(pkg.Errorf("dtlz2 of %d objectives in %d dimensions: want at least 2, and as many dimensions", m, n))
+	}
+	params, axes := reals(n, 0, 1)
+	f := Front{Name: "dtlz2", Space: axes, Objectives: m, Hypervolume: math.NaN()}
+	f.Losses = func(s space.Suggester) []float64 {
+		x := suggest(s, params)
+		g := 0.0
+		for _, v := range x[m-1:] {
+			g += square(v - 0.5)
+		}
+		losses := make([]float64, m)
+		for k := range losses {
+			losses[k] = 1 + g
+			for _, v := range x[:m-1-k] {
+				losses[k] *= math.Cos(v * math.Pi / 2)
+			}
+			if k > 0 {
+				losses[k] *= math.Sin(x[m-1-k] * math.Pi / 2)
+			}
+		}
+		return losses
+	}
+	switch m { // of the cube with the edge 1.1, less a part of the unit ball
+	case 2:
+		f.Second = func(f1 float64) float64 { return math.Sqrt(1 - f1*f1) }
+		f.Hypervolume = 1.21 - math.Pi/4
+	case 3:
+		f.Hypervolume = 1.331 - math.Pi/6
+	}
+	return f
+}
+
 func zdt(name string, n int, h func(f1, g float64) float64, volume float64) Front {
 	if n < 2 {
 		panic(pkg.Errorf("%s in %d dimensions: want at least 2", name, n))
 	}
 	params, axes := reals(n, 0, 1)
 	return Front{
-		Name:  name,
-		Space: axes,
+		Name:       name,
+		Space:      axes,
+		Objectives: 2,
 		Losses: func(s space.Suggester) []float64 {
 			x := suggest(s, params)
 			sum := 0.0

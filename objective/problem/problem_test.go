@@ -84,7 +84,7 @@ func TestGolden(t *testing.T) {
 		losses[p.Name] = func(s space.Suggester) []float64 { return []float64{p.Loss(s)} }
 		spaces[p.Name] = p.Space
 	}
-	for _, f := range []problem.Front{problem.ZDT1(5), problem.ZDT2(5)} {
+	for _, f := range []problem.Front{problem.ZDT1(5), problem.ZDT2(5), problem.ZDT3(5), problem.DTLZ2(6, 3)} {
 		losses[f.Name], spaces[f.Name] = f.Losses, f.Space
 	}
 
@@ -119,27 +119,55 @@ func TestGolden(t *testing.T) {
 }
 
 func TestFront(t *testing.T) {
-	for _, f := range []problem.Front{problem.ZDT1(30), problem.ZDT2(30)} {
+	two := problem.DTLZ2(30, 2)
+	for _, f := range []problem.Front{problem.ZDT1(30), problem.ZDT2(30), problem.ZDT3(30), two} {
 		t.Run(f.Name, func(t *testing.T) {
-			const n = 1 << 16
-			volume := 0.1 * 1.1 // right of the front
+			const n = 1 << 14
+			volume, least := 0.0, 1.1
 			for i := range n {
+				f1 := (float64(i) + 0.5) / n
 				x := make([]float64, len(f.Space))
-				x[0] = (float64(i) + 0.5) / n
+				x[0] = f1
+				if f.Name == two.Name {
+					x[0] = math.Acos(f1) * 2 / math.Pi
+					for k := range x[1:] {
+						x[1+k] = 0.5
+					}
+				}
 				got := f.Losses(problem.At{Space: f.Space, Point: x})
-				require.Equal(t, x[0], got[0])
-				require.InDelta(t, f.Second(x[0]), got[1], 1e-15)
-				volume += (1.1 - got[1]) / n
+				require.Len(t, got, f.Objectives)
+				require.InDelta(t, f1, got[0], 1e-15)
+				require.InDelta(t, f.Second(f1), got[1], 1e-12)
+				least = min(least, got[1])
+				volume += (1.1 - least) / n
 			}
-			assert.InDelta(t, f.Hypervolume, volume, 1e-6)
+			volume += 0.1 * (1.1 - min(least, f.Second(1))) // right of the front
+			assert.InDelta(t, f.Hypervolume, volume, 1e-5)
 		})
 	}
+}
+
+// On the front of DTLZ2 the squares of the losses add up to 1.
+func TestDTLZ2(t *testing.T) {
+	f := problem.DTLZ2(7, 4)
+	assert.True(t, math.IsNaN(f.Hypervolume))
+	assert.Nil(t, f.Second)
+	losses := f.Losses(problem.At{Space: f.Space, Point: []float64{0.2, 0.9, 0.4, 0.5, 0.5, 0.5, 0.5}})
+	require.Len(t, losses, f.Objectives)
+	sum := 0.0
+	for _, v := range losses {
+		sum += v * v
+	}
+	assert.InDelta(t, 1, sum, 1e-12)
+	assert.InDelta(t, 1.331-math.Pi/6, problem.DTLZ2(12, 3).Hypervolume, 1e-12)
 }
 
 func TestBadDimensionPanics(t *testing.T) {
 	assert.Panics(t, func() { problem.Sphere(0) })
 	assert.Panics(t, func() { problem.Rosenbrock(1) })
 	assert.Panics(t, func() { problem.ZDT1(1) })
+	assert.Panics(t, func() { problem.DTLZ2(2, 3) })
+	assert.Panics(t, func() { problem.DTLZ2(2, 1) })
 	assert.Panics(t, func() { problem.Branin().Loss(problem.At{}) })
 }
 

@@ -16,7 +16,7 @@ import (
 )
 
 // Checkpoints are the numbers of trials after which the best value is kept.
-var Checkpoints = []int{10, 25, 50, 100, 150, 200}
+var Checkpoints = []int{10, 25, 50, 100, 150, 200, 500}
 
 // A Run is the outcome of one study, as both the Go and the Python commands write
 // it, one JSON line each.
@@ -24,7 +24,7 @@ type Run struct {
 	Sampler  string          `json:"sampler"`
 	Problem  string          `json:"problem"`
 	Seed     int             `json:"seed"`
-	Best     map[int]float64 `json:"best"`     // after so many trials
+	Best     map[int]float64 `json:"best"`     // after so many trials; of a front the share of the hypervolume that is missing
 	Distinct int             `json:"distinct"` // configurations tried
 }
 
@@ -55,22 +55,42 @@ func Problems() []problem.Problem {
 	return all
 }
 
-// Named returns the problems of the given names, separated by commas; "" means
-// all of them.
-func Named(names string) ([]problem.Problem, error) {
-	all := Problems()
+// sets are problems that are named together.
+var sets = map[string]func() []problem.Problem{
+	"functions": func() []problem.Problem { return Problems()[:len(Problems())-len(table.All())] },
+	"tables":    func() []problem.Problem { return Problems()[len(Problems())-len(table.All()):] },
+	"tuning":    Tuning,
+	"judging":   Judging,
+	"mixed":     Mixed,
+}
+
+// Named returns the problems and fronts of the given names, separated by commas; ""
+// means all of [Problems]. "functions", "tables", "tuning", "judging", "mixed" and
+// "fronts" stand for all problems of that kind.
+func Named(names string) ([]problem.Problem, []problem.Front, error) {
 	if names == "" {
-		return all, nil
+		return Problems(), nil, nil
 	}
+	all := slices.Concat(Problems(), Tuning(), Judging(), Mixed())
 	var some []problem.Problem
+	var fronts []problem.Front
 	for name := range strings.SplitSeq(names, ",") {
 		i := slices.IndexFunc(all, func(p problem.Problem) bool { return p.Name == name })
-		if i < 0 {
-			return nil, fmt.Errorf("compare: no problem %q", name)
+		f := slices.IndexFunc(Fronts(), func(f problem.Front) bool { return f.Name == name })
+		switch {
+		case name == "fronts":
+			fronts = append(fronts, Fronts()...)
+		case sets[name] != nil:
+			some = append(some, sets[name]()...)
+		case i >= 0:
+			some = append(some, all[i])
+		case f >= 0:
+			fronts = append(fronts, Fronts()[f])
+		default:
+			return nil, nil, fmt.Errorf("compare: no problem %q", name)
 		}
-		some = append(some, all[i])
 	}
-	return some, nil
+	return some, fronts, nil
 }
 
 // Quartiles returns the quartiles of xs, which must not be empty: linear

@@ -135,7 +135,30 @@ def zdt(n, h):
     return f
 
 
+def dtlz2(n, m):
+    def f(t):
+        x = [t.suggest_float(f"x{i}", 0, 1) for i in range(n)]
+        g = sum((v - 0.5) ** 2 for v in x[m - 1 :])
+        losses = []
+        for k in range(m):
+            loss = 1 + g
+            for v in x[: m - 1 - k]:
+                loss *= math.cos(v * math.pi / 2)
+            if k > 0:
+                loss *= math.sin(x[m - 1 - k] * math.pi / 2)
+            losses.append(loss)
+        return tuple(losses)
+
+    return f
+
+
+def zdt3(f1, g):
+    return 1 - math.sqrt(f1 / g) - f1 / g * math.sin(10 * math.pi * f1)
+
+
 FRONTS = {
     "zdt1": zdt(5, lambda f1, g: 1 - math.sqrt(f1 / g)),
     "zdt2": zdt(5, lambda f1, g: 1 - (f1 / g) ** 2),
+    "zdt3": zdt(5, zdt3),
+    "dtlz2": dtlz2(6, 3),
 }

@@ -19,11 +19,17 @@ import (
 	"github.com/attune-hpo/attune/internal/dev/compare"
 	"github.com/attune-hpo/attune/objective/problem"
 	"github.com/attune-hpo/attune/sampler"
+	"github.com/attune-hpo/attune/sampler/cmaes"
+	"github.com/attune-hpo/attune/sampler/gp"
+	"github.com/attune-hpo/attune/sampler/nsga2"
+	"github.com/attune-hpo/attune/sampler/nsga3"
 	"github.com/attune-hpo/attune/sampler/random"
 	"github.com/attune-hpo/attune/sampler/tpe"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage/memory"
 	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
+	"github.com/attune-hpo/attune/trial/pareto"
 )
 
 var samplers = map[string]sampler.Sampler{
@@ -31,6 +37,10 @@ var samplers = map[string]sampler.Sampler{
 	"tpe":            tpe.New(tpe.Config{}),
 	"tpe-univariate": tpe.New(tpe.Config{Kernel: tpe.Univariate}),
 	"tpe-alone":      alone(tpe.New(tpe.Config{})),
+	"gp":             gp.New(gp.Config{}),
+	"cmaes":          cmaes.New(cmaes.Config{}),
+	"nsga2":          nsga2.New(nsga2.Config{}),
+	"nsga3":          nsga3.New(nsga3.Config{}),
 }
 
 // alone has s draw all parameters jointly that all trials share, and any other on
@@ -69,7 +79,7 @@ func main() {
 	if !ok {
 		log.Fatalf("no sampler %q", *name)
 	}
-	problems, err := compare.Named(*names)
+	problems, fronts, err := compare.Named(*names)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -78,13 +88,13 @@ func main() {
 		label += " declared"
 	}
 	out := json.NewEncoder(os.Stdout)
-	for _, p := range problems {
+	repeat := func(axes space.Space, search func(cfg study.Config) (compare.Run, error)) {
 		for seed := *first; seed < *first+*seeds; seed++ {
 			cfg := study.Config{Sampler: s, Seed: uint64(seed)}
 			if *declare {
-				cfg.Space = p.Space
+				cfg.Space = axes
 			}
-			run, err := search(context.Background(), cfg, p, *trials)
+			run, err := search(cfg)
 			if err != nil {
 				log.Fatal(err)
 			}
@@ -94,6 +104,45 @@ func main() {
 			}
 		}
 	}
+	ctx := context.Background()
+	for _, p := range problems {
+		repeat(p.Space, func(cfg study.Config) (compare.Run, error) { return search(ctx, cfg, p, *trials) })
+	}
+	for _, f := range fronts {
+		repeat(f.Space, func(cfg study.Config) (compare.Run, error) { return searchFront(ctx, cfg, f, *trials) })
+	}
+}
+
+// searchFront runs a study of several objectives, and measures the share of the
+// hypervolume that it misses.
+func searchFront(ctx context.Context, cfg study.Config, f problem.Front, trials int) (compare.Run, error) {
+	run := compare.Run{Problem: f.Name, Best: map[int]float64{}}
+	cfg.Directions = make([]trial.Direction, f.Objectives)
+	st, err := study.Create(ctx, &memory.Store{}, f.Name, cfg)
+	if err != nil {
+		return run, err
+	}
+	defer st.Close()
+	objective := study.MultiFunc(func(_ context.Context, t *study.Trial) ([]float64, error) { return f.Losses(t), nil })
+	if err := st.Optimize(ctx, objective, study.Run{Trials: trials}); err != nil {
+		return run, err
+	}
+	h, err := st.Snapshot(ctx)
+	if err != nil {
+		return run, err
+	}
+	reference := slices.Repeat([]float64{1.1}, f.Objectives)
+	configs := map[string]bool{}
+	var points [][]float64
+	for i := range h.Len() {
+		points = append(points, h.At(i).Values)
+		configs[fmt.Sprint(h.At(i).Params.Point)] = true
+		if slices.Contains(compare.Checkpoints, i+1) {
+			run.Best[i+1] = 1 - pareto.Hypervolume(points, reference)/f.Hypervolume
+		}
+	}
+	run.Distinct = len(configs)
+	return run, nil
 }
 
 func search(ctx context.Context, cfg study.Config, p problem.Problem, trials int) (compare.Run, error) {

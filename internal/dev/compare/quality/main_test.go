@@ -12,7 +12,7 @@ import (
 
 // Every sampler runs on every kind of problem, and the same seed runs the same.
 func TestSearch(t *testing.T) {
-	problems, err := compare.Named("branin,pipeline,nasbench201_cifar100")
+	problems, _, err := compare.Named("branin,pipeline,nasbench201_cifar100")
 	require.NoError(t, err)
 	for name, s := range samplers {
 		for _, p := range problems {

@@ -1,0 +1,187 @@
+// Package genetic is what genetic samplers share: a pool of the trials that may be
+// parents, from the best to the worst, and how two or three of them have a child.
+//
+// There are no generations. The population is the best of all trials that have
+// finished, so it follows from the history alone, whatever their order was, and each
+// trial counts from the moment it has finished, those of parallel workers, enqueued
+// ones and those of other samplers included. (Durillo, Nebro, Luna and Alba, "On the
+// Effect of the Steady-State Selection Scheme in Multi-Objective Genetic Algorithms",
+// EMO 2009, found this to be better than generations on most of the usual problems.)
+package genetic
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/attune-hpo/attune/fault"
+	"github.com/attune-hpo/attune/sampler"
+	"github.com/attune-hpo/attune/space/unit"
+)
+
+// Settings are those of a genetic sampler.
+type Settings struct {
+	Independent   sampler.Sampler // draws the first trials
+	Population    int             // at most; 0: a tenth of the trials, between fewest and most
+	Startup       int             // trials that Independent draws
+	Crossover     Crossover
+	CrossoverRate float64
+	MutationRate  float64 // of a parameter; negative: one over their number
+	Selection     Selection
+}
+
+// Resolved returns s, as a user gives it, with rates as they are used here: of
+// crossovers negative means 0 to a user; of mutations negative means 0 to a user, and 0
+// one over the number of parameters.
+func (s Settings) Resolved() Settings {
+	s.CrossoverRate = max(0, s.CrossoverRate)
+	switch {
+	case s.MutationRate == 0:
+		s.MutationRate = -1
+	case s.MutationRate < 0:
+		s.MutationRate = 0
+	}
+	return s
+}
+
+// Validate returns an error of package pkg that wraps [sampler.ErrInvalid] if a
+// setting makes no sense.
+func (s Settings) Validate(pkg fault.Package) error {
+	switch {
+	case s.Population != 0 && s.Population < 4:
+		return pkg.Errorf("%w: Population %d: give 4 or more, or 0 for the default", sampler.ErrInvalid, s.Population)
+	case s.Startup < 2:
+		return pkg.Errorf("%w: Startup %d: give 2 or more, or 0 for the default", sampler.ErrInvalid, s.Startup)
+	case s.Crossover >= crossovers:
+		return pkg.Errorf("%w: Crossover %d: there are %d", sampler.ErrInvalid, s.Crossover, crossovers)
+	case !(0 <= s.CrossoverRate && s.CrossoverRate <= 1):
+		return pkg.Errorf("%w: CrossoverRate %v: give a probability", sampler.ErrInvalid, s.CrossoverRate)
+	case !(s.MutationRate <= 1):
+		return pkg.Errorf("%w: MutationRate %v: give a probability", sampler.ErrInvalid, s.MutationRate)
+	}
+	if v, ok := s.Independent.(sampler.Validator); ok {
+		return v.Validate()
+	}
+	return nil
+}
+
+// A Selection cuts the front that does not fit into the population whole, and says
+// who of a front is the better parent.
+type Selection interface {
+	// Cut returns the indices of the k points of front that stay beside those of above,
+	// 0 < k < len(front). Points are losses. It must not depend on the order of above.
+	Cut(above, front [][]float64, k int, rng *rand.Rand) []int
+	// Spread returns how welcome each of the points of one front is as a parent, or nil
+	// if all are alike.
+	Spread(front [][]float64) []float64
+}
+
+// A Breeder proposes the children of the best trials. The zero value is ready to use,
+// by several goroutines at once.
+type Breeder struct{ memory sampler.Memory[pools] }
+
+const (
+	attempts = 20 // that a child has to be where no trial has been
+	fewest   = 10 // trials that have the axes of a request, before they have children
+	most     = 100
+)
+
+// members returns the size of the population where there are n trials. A small one
+// comes near the front within a few hundred trials, and a large one spreads along it.
+func (s Settings) members(n int) int {
+	if s.Population > 0 {
+		return s.Population
+	}
+	return min(max(n/10, fewest), most)
+}
+
+// Sample proposes a point for r.
+func (b *Breeder) Sample(ctx context.Context, s Settings, r sampler.Request) (sampler.Proposal, error) {
+	var child []float64
+	d := newDomain(r)
+	b.memory.Use(r.History, func(m *pools) {
+		p := m.of(d, r.History)
+		if r.History.Evaluated() < s.Startup || p.len() < min(s.Startup, fewest) {
+			return
+		}
+		population := p.best(s.members(p.len()), s.Selection, r.Rand)
+		tried := p.tried(r)
+		for range attempts {
+			c := d.child(s, population, r.Rand)
+			if d.whole && tried(c) {
+				continue
+			}
+			child = c
+			return
+		}
+	})
+	out := sampler.Proposal{Point: make([]float64, len(r.Space))}
+	switch {
+	case child == nil && r.History.Evaluated() < s.Startup:
+		return s.Independent.Sample(ctx, r)
+	case child == nil:
+		for i, a := range r.Space {
+			out.Point[i] = unit.Draw(a.Distribution, r.Rand)
+		}
+	default:
+		for i, u := range child {
+			out.Point[i] = d.coordinate(i, u)
+		}
+	}
+	return out, nil
+}
+
+// child returns a child of members of the population: of two or three parents, or a
+// copy of one, and mutated.
+func (d *domain) child(s Settings, population []member, rng *rand.Rand) []float64 {
+	parents := choose(population, s.Crossover.parents(), rng)
+	first, last := parents[0].x, parents[len(parents)-1].x
+	child := slices.Clone(first)
+	if len(parents) > 1 && rng.Float64() < s.CrossoverRate {
+		rows := make([][]float64, len(parents))
+		for k, p := range parents {
+			for _, j := range d.numbers {
+				rows[k] = append(rows[k], p.x[j])
+			}
+		}
+		if len(d.numbers) > 0 {
+			for i, u := range s.Crossover.cross(rows, population[0].objectives(), rng) {
+				child[d.numbers[i]] = u
+			}
+		}
+		for j, choice := range d.choices {
+			if choice && rng.IntN(2) == 0 {
+				child[j] = last[j]
+			}
+		}
+	}
+	rate := s.MutationRate
+	if rate < 0 {
+		rate = 1 / float64(len(child))
+	}
+	for j := range child {
+		if rng.Float64() < rate {
+			child[j] = d.mutate(j, child[j], rng)
+		}
+		child[j] = d.snap(j, child[j])
+	}
+	return child
+}
+
+// choose returns n parents, different as far as there are as many: each is the better
+// one of two that are drawn.
+func choose(population []member, n int, rng *rand.Rand) []member {
+	left := slices.Clone(population)
+	n = min(n, len(left))
+	chosen := make([]member, 0, n)
+	for range n {
+		at := rng.IntN(len(left))
+		if other := rng.IntN(len(left)); left[other].beats(left[at]) {
+			at = other
+		}
+		chosen = append(chosen, left[at])
+		left[at] = left[len(left)-1]
+		left = left[:len(left)-1]
+	}
+	return chosen
+}
