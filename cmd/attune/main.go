@@ -1,8 +1,9 @@
 // Attune tunes forecasters from the command line: a CSV and a metric in, tuned,
-// validated and saved models out. Try
+// validated and saved models out. It also tunes any program. Try
 //
 //	attune optimize --data data/airpassengers.csv --target passengers
 //	attune predict
+//	attune run --space space.yaml -- ./train --lr {lr}
 //
 // and see attune help, or attune help optimize, for the rest. It exits with 0 when all
 // went well, 1 after an error and 130 when it was interrupted.
@@ -27,14 +28,14 @@ var errInterrupted = errors.New("interrupted")
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 func run(args []string, stdout, stderr io.Writer) int {
-	signalled, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signalled, stop := signal.NotifyContext(context.Background(), interrupts()...)
 	defer stop()
 	ctx, interrupt := context.WithCancelCause(context.Background())
 	context.AfterFunc(signalled, func() {
 		stop() // a second Ctrl-C ends the process at once
 		interrupt(errInterrupted)
 	})
-	root := command()
+	root := rootCommand()
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -53,18 +54,28 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return 1
 }
 
-func command() *cobra.Command {
+// interrupts are the signals that interrupt a command.
+func interrupts() []os.Signal {
+	all := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		all = append(all, syscall.SIGHUP)
+	}
+	return all
+}
+
+func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "attune",
-		Short: "Tune forecasting models on your data, and forecast with the best one",
+		Short: "Tune forecasting models on your data, or any program",
 		Long: `Attune searches for the hyperparameters with which a model forecasts your series best.
 It compares the tuned models with simple baselines, keeps the best model, and forecasts
-with it.
+with it. And it tunes any program that prints a value: see attune run.
 
 All trials are stored in a SQLite file, which Optuna and optuna-dashboard can open too.`,
 		Example: `  attune optimize --data data/airpassengers.csv --target passengers
   attune predict --output forecast.csv --plot forecast.svg
-  attune best --format json`,
+  attune best --format json
+  attune run --space space.yaml -- ./train --lr {lr} --layers {layers}`,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -73,8 +84,8 @@ All trials are stored in a SQLite file, which Optuna and optuna-dashboard can op
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: see %s --help", badFlag(err), cmd.CommandPath())
 	})
-	root.AddCommand(optimizeCommand(), predictCommand(), studiesCommand(), bestCommand(), trialsCommand(), importanceCommand(), exportCommand(), convertCommand(),
-		registryCommand(), setupCommand())
+	root.AddCommand(optimizeCommand(), runCommand(), predictCommand(), studiesCommand(), bestCommand(), trialsCommand(), importanceCommand(),
+		exportCommand(), convertCommand(), registryCommand(), setupCommand())
 	return group(root)
 }
 

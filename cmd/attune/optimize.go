@@ -28,8 +28,7 @@ type optimize struct {
 	workers  int
 	timeout  time.Duration
 	seed     uint64
-	sampler  string
-	pruner   string
+	search   search
 	engine   string
 	device   string
 	spaces   []string
@@ -99,8 +98,7 @@ func (o *optimize) flags(cmd *cobra.Command) {
 	f.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "`number` of trials to run in parallel; they share the CPU cores")
 	f.DurationVar(&o.timeout, "timeout", 0, "stop starting trials after this `time` in total, such as 10m; models share it equally and pass on what they do not use; running trials finish")
 	f.Uint64Var(&o.seed, "seed", 0, "`seed` of the random numbers")
-	f.StringVar(&o.sampler, "sampler", samplers[0].name, "`sampler` that proposes hyperparameters: "+strings.Join(samplers.names(), ", "))
-	f.StringVar(&o.pruner, "pruner", pruners[0].name, "`pruner` that stops unpromising trials early: "+strings.Join(pruners.names(), ", "))
+	o.search.flags(cmd)
 	f.StringVar(&o.engine, "engine", nativeEngine, "`library` that trains trees: "+strings.Join(engines.names(), ", ")+"; auto: the library that the model is named after, if it is installed")
 	f.StringVar(&o.device, "device", autoDevice, "`device` that trains networks: cpu; cuda or cuda:N for an NVIDIA GPU; auto: a GPU if there is one and the network is large enough to profit")
 	f.StringArrayVar(&o.spaces, "space", nil, "`space` to search: quick, full or a YAML file; MODEL=SPACE sets it for one of several models (default quick)")
@@ -113,8 +111,6 @@ func (o *optimize) flags(cmd *cobra.Command) {
 	f.BoolVar(&o.json, "json", false, "print the comparison as JSON")
 	complete(cmd, "models", models.names()...)
 	complete(cmd, "metric", forecast.MetricNames()...)
-	complete(cmd, "sampler", samplers.names()...)
-	complete(cmd, "pruner", pruners.names()...)
 	complete(cmd, "device", autoDevice, "cpu", "cuda")
 	complete(cmd, "engine", append(engines.names(), autoEngine)...)
 	f.SortFlags = false

@@ -93,10 +93,7 @@ func (o *optimize) check() error {
 	if _, err := forecast.ParseMetric(o.metric); err != nil {
 		return oneOf("metric", o.metric, forecast.MetricNames())
 	}
-	if _, err := samplers.get("sampler", o.sampler); err != nil {
-		return err
-	}
-	if _, err := pruners.get("pruner", o.pruner); err != nil {
+	if err := o.search.check(); err != nil {
 		return err
 	}
 	for _, n := range []struct {

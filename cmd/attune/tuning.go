@@ -191,11 +191,7 @@ func (s *session) begin(ctx context.Context, p *plan, task *tune.Task) (err erro
 
 // config returns the configuration of a study, without the seed.
 func (s *session) config(task *tune.Task) study.Config {
-	makeSampler, err := samplers.get("sampler", s.sampler)
-	must(err) // which was checked
-	pruner, err := pruners.get("pruner", s.pruner)
-	must(err)
-	config := task.Config(makeSampler(), pruner)
+	config := task.Config(s.search.make())
 	config.Grace, config.Observer = s.grace, progress.Bar(s.stderr)
 	if s.quiet {
 		config.Observer = study.On(func(_ context.Context, e study.Warned) { s.warn(e.Err) })
@@ -210,14 +206,9 @@ func (s *session) run(ctx context.Context, p *plan, task *tune.Task, timeout tim
 	if err != nil {
 		return nil, err
 	}
-	switch done := h.Evaluated(); {
-	case done >= s.trials:
-		s.say("%s: all %d trials are done", p.name, done)
+	s.say("%s", toGo(p.name, h.Evaluated(), s.trials))
+	if h.Evaluated() >= s.trials {
 		return nil, nil
-	case done > 0:
-		s.say("%s: resuming: %d trials are done, %d to go", p.name, done, s.trials-done)
-	default:
-		s.say("%s: %d trials", p.name, s.trials)
 	}
 	run := study.Run{Total: s.trials, Workers: s.workers, Timeout: timeout, Failures: 10,
 		Fatal: func(err error) bool { return errors.Is(err, engine.ErrUnavailable) }}

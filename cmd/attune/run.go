@@ -1,0 +1,473 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/attune-hpo/attune/objective/command"
+	"github.com/attune-hpo/attune/progress"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/space/spaceyaml"
+	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/memory"
+	"github.com/attune-hpo/attune/storage/sqlite"
+	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// launch is what attune run is asked for.
+type launch struct {
+	space        string
+	trials       int
+	storage      string
+	name         string
+	directions   []string
+	metrics      []string
+	matches      []string
+	enqueue      []string
+	workers      int
+	timeout      time.Duration
+	trialTimeout time.Duration
+	retries      int
+	killAfter    time.Duration
+	gpus         []string
+	threads      int
+	logs         string
+	search       search
+	seed         uint64
+	grace        time.Duration
+	otherCommand bool
+	printing     bool // the command, and nothing else
+	quiet        bool
+	json         bool
+
+	given  func(flag string) bool // it is on the command line
+	stderr io.Writer
+}
+
+func runCommand() *cobra.Command {
+	var l launch
+	cmd := &cobra.Command{
+		Use: "run --space FILE [flags] -- PROGRAM [ARGUMENT]...",
+
+		DisableFlagsInUseLine: true,
+
+		Short: "Tune any program: run it with other parameters until the best are found",
+		Long: `Run tunes a program written in any language. Each trial runs it once, with parameters
+from the search space in the YAML file --space.
+
+The program gets its parameters in the way that suits it:
+  {lr}                in an argument: the value of the parameter lr
+  ATTUNE_PARAM_lr     an environment variable with the value
+  ATTUNE_PARAMS       an environment variable: the path of a JSON file with all values, also {params}
+  ATTUNE_SEED         a seed for what is random in the program, also {seed}
+An argument whose parameter does not exist in a trial is left out, with the option before it.
+
+The program prints lines such as these on its standard output:
+  attune: step=3 value=0.41           a value on the way, by which --pruner judges the trial
+  attune: value=0.39                  the value in the end
+  attune: value=0.39,12.5             the values, if --direction names several
+  attune: constraint.memory=-0.5      a constraint, met if it is at most 0
+  attune: attr.rounds=120             an attribute of the trial
+If it cannot be changed, --match finds the values in what it prints.
+
+A trial that is pruned, takes too long or is interrupted gets SIGTERM, and SIGKILL after
+--kill-after, as do all processes that it started. What each trial printed is kept in --logs.
+
+Several trials run at once with --workers; each gets its share of the processors, as
+OMP_NUM_THREADS and the like, and of the GPUs, as CUDA_VISIBLE_DEVICES. Another process,
+on this machine or on one that shares the file --storage, joins with the same command.
+
+The same command resumes a study that was interrupted, by Ctrl-C or a crash. A second Ctrl-C
+kills the programs. With more --trials it continues a finished study.`,
+		Example: `  attune run --space space.yaml -- ./train --lr {lr} --layers {layers}
+  attune run --space space.yaml --trials 200 --workers 4 --storage attune.db -- python3 train.py --lr {lr}
+  attune run --space space.yaml --direction maximize --match 'accuracy: (\S+)' -- ./train --config {params}
+  attune run --space space.yaml --match 'epoch (?P<step>\d+) loss (?P<value>\S+)' --match 'final loss (\S+)' -- ./train
+  attune run --space space.yaml --direction minimize,maximize --metrics error,speed -- ./train
+  attune run --space space.yaml --print-command -- ./train --lr {lr}`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l.stderr = cmd.ErrOrStderr()
+			return l.run(cmd.Context(), args, cmd.OutOrStdout())
+		},
+	}
+	l.flags(cmd)
+	return cmd
+}
+
+// flags adds those of the command.
+func (l *launch) flags(cmd *cobra.Command) {
+	l.given = cmd.Flags().Changed
+	f := cmd.Flags()
+	f.SetInterspersed(false) // what comes after the program belongs to it
+	f.StringVar(&l.space, "space", "", "YAML `file` with the search space")
+	f.IntVar(&l.trials, "trials", 50, "`number` of trials in the study, including those of earlier runs; failed trials do not count")
+	f.StringVar(&l.storage, "storage", "attune.db", "SQLite `file` for the study, created if it does not exist")
+	f.StringVar(&l.name, "name", "", "`name` of the study (default: the name of the program)")
+	f.StringSliceVar(&l.directions, "direction", []string{"minimize"}, "minimize or maximize; a list of `directions` for several objectives")
+	f.StringSliceVar(&l.metrics, "metrics", nil, "`names` of the objectives, under which the program may print their values")
+	f.StringArrayVar(&l.matches, "match", nil, "regular `expression` that finds a value in a line of output; it has one group, or groups named step, value or as one of the --metrics")
+	f.StringArrayVar(&l.enqueue, "enqueue", nil, "parameters to try first, `NAME=VALUE,...`; those that are not named are sampled")
+	f.IntVar(&l.workers, "workers", 1, "`number` of trials to run in parallel")
+	f.DurationVar(&l.timeout, "timeout", 0, "stop starting trials after this `time`, such as 10m; running trials finish")
+	f.DurationVar(&l.trialTimeout, "trial-timeout", 0, "fail a trial that takes longer than this `time`")
+	f.IntVar(&l.retries, "retries", 0, "`number` of times to run a trial again whose program failed")
+	f.DurationVar(&l.killAfter, "kill-after", 10*time.Second, "`time` that a program has to end after SIGTERM")
+	f.StringSliceVar(&l.gpus, "gpus", nil, "`GPUs` to share among the workers, as CUDA numbers them; none: leave CUDA_VISIBLE_DEVICES alone (default: those of CUDA_VISIBLE_DEVICES, or all)")
+	f.IntVar(&l.threads, "threads", 0, "`number` of threads that a program may use, for OMP_NUM_THREADS and the like; -1: leave them alone (default: with several workers, a share of the processors)")
+	f.StringVar(&l.logs, "logs", "", "`folder` for the output and the parameters of each trial (default: STORAGE.logs/NAME)")
+	l.search.flags(cmd)
+	f.Uint64Var(&l.seed, "seed", 0, "`seed` of the random numbers")
+	f.DurationVar(&l.grace, "grace", 15*time.Second, "`time` after which another process that works on the study and gives no sign of life counts as dead")
+	f.BoolVar(&l.otherCommand, "command-changed", false, "continue a study that was begun with another program or other arguments")
+	f.BoolVar(&l.printing, "print-command", false, "print what the first trial would run, and do nothing else")
+	f.BoolVar(&l.quiet, "quiet", false, "do not show progress")
+	f.BoolVar(&l.json, "json", false, "print the result as JSON")
+	complete(cmd, "direction", "minimize", "maximize")
+	f.SortFlags = false
+}
+
+// check fails for what is wrong with the flags alone.
+func (l *launch) check(args []string) error {
+	if len(args) == 0 {
+		return errors.New("which program? Name it, with its arguments, after --")
+	}
+	if l.space == "" {
+		return errors.New("which parameters? Name a YAML file with --space")
+	}
+	if l.storage == "" {
+		return errors.New("--storage is empty: want a file")
+	}
+	if err := l.search.check(); err != nil {
+		return err
+	}
+	for _, n := range []struct {
+		flag               string
+		value, least, most int
+	}{
+		{"trials", l.trials, 1, enough}, {"workers", l.workers, 1, 1024}, {"retries", l.retries, 0, enough}, {"threads", l.threads, -1, 1 << 16},
+	} {
+		if n.value < n.least || n.value > n.most {
+			return fmt.Errorf("--%s %d: want %d to %d", n.flag, n.value, n.least, n.most)
+		}
+	}
+	for _, d := range []struct {
+		flag  string
+		value time.Duration
+	}{{"timeout", l.timeout}, {"trial-timeout", l.trialTimeout}, {"kill-after", l.killAfter}} {
+		if d.value < 0 {
+			return fmt.Errorf("--%s %v: want a length above 0", d.flag, d.value)
+		}
+	}
+	if l.grace < time.Second {
+		return fmt.Errorf("--grace %v: want at least 1s", l.grace)
+	}
+	for _, d := range l.directions {
+		if err := oneOf("direction", d, []string{"minimize", "maximize"}); err != nil {
+			return err
+		}
+	}
+	if n := len(l.directions); n == 0 || len(l.metrics) > 0 && len(l.metrics) != n {
+		return fmt.Errorf("--metrics %s: want as many names as --direction has directions, %d", strings.Join(l.metrics, ","), n)
+	}
+	for i, m := range l.metrics {
+		if slices.Contains(l.metrics[:i], m) {
+			return fmt.Errorf("--metrics: %s is listed twice", quote(m))
+		}
+	}
+	return nil
+}
+
+// objective returns what runs the program, and the space that is searched.
+func (l *launch) objective(args []string) (*command.Objective, space.Space, error) {
+	f, err := regular(l.space)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--space %s: %w", quote(l.space), err)
+	}
+	defer f.Close()
+	s, err := spaceyaml.Read(f)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--space %s: %w", quote(l.space), err)
+	}
+	cfg := command.Config{Args: args, Space: s, Metrics: l.metrics, Workers: l.workers, GPUs: l.gpus, Threads: l.threads,
+		Grace: cmp.Or(l.killAfter, -1), Env: []string{"ATTUNE_STUDY=" + l.name}}
+	switch {
+	case !l.given("gpus"):
+		cfg.GPUs = command.GPUs()
+	case slices.Equal(l.gpus, []string{"none"}):
+		cfg.GPUs = nil
+	}
+	for _, text := range l.matches {
+		re, err := regexp.Compile(text)
+		if err != nil {
+			return nil, nil, fmt.Errorf("--match %s: %w", quote(text), err)
+		}
+		cfg.Matches = append(cfg.Matches, re)
+	}
+	if !l.printing {
+		cfg.Logs = l.logs
+	}
+	o, err := command.New(cfg)
+	return o, s, err
+}
+
+func (l *launch) run(ctx context.Context, args []string, stdout io.Writer) error {
+	if err := l.check(args); err != nil {
+		return err
+	}
+	l.name = cmp.Or(l.name, programName(args))
+	l.logs = cmp.Or(l.logs, filepath.Join(l.storage+".logs", url.PathEscape(l.name)))
+	objective, searched, err := l.objective(args)
+	if err != nil {
+		return err
+	}
+	first, err := l.first(searched)
+	if err != nil {
+		return err
+	}
+	if l.printing {
+		return l.printCommand(ctx, stdout, objective, searched, first)
+	}
+	show := progress.New(l.stderr)
+	config := l.config(searched)
+	if !l.quiet {
+		config.Observer = show
+	}
+	st, err := l.open(ctx, config, args)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	for _, settings := range first {
+		if _, err := st.EnqueueOnce(ctx, settings...); err != nil {
+			return fmt.Errorf("--enqueue: %w", err)
+		}
+	}
+	defer l.killOnSecond(ctx, show, objective)()
+	ended, err := l.optimize(ctx, st, objective)
+	if err != nil {
+		return err
+	}
+	r, err := newRunReport(ctx, st, objective, l.logs)
+	switch {
+	case err != nil:
+		return cmp.Or(ended, err)
+	case ended != nil:
+		warn(l.stderr, ended)
+	}
+	if l.json {
+		return writeJSON(stdout, r)
+	}
+	return r.write(stdout)
+}
+
+// programName is what a study of a program is called: after the program or, where that runs
+// a script, after the script.
+func programName(args []string) string {
+	name := args[0]
+	if !strings.ContainsAny(name, `/\`) && len(args) > 1 && !strings.HasPrefix(args[1], "-") {
+		if info, err := os.Stat(args[1]); err == nil && info.Mode().IsRegular() {
+			name = args[1]
+		}
+	}
+	base := filepath.Base(name)
+	return cmp.Or(strings.TrimSuffix(base, filepath.Ext(base)), base)
+}
+
+// config returns the configuration of the study.
+func (l *launch) config(s space.Space) study.Config {
+	c := study.Config{Space: s, Metrics: l.metrics, Seed: l.seed, Grace: l.grace}
+	c.Sampler, c.Pruner = l.search.make()
+	c.Observer = study.On(func(_ context.Context, e study.Warned) { warn(l.stderr, e.Err) })
+	for _, d := range l.directions {
+		direction := trial.Minimize
+		if d == "maximize" {
+			direction = trial.Maximize
+		}
+		c.Directions = append(c.Directions, direction)
+	}
+	return c
+}
+
+// first returns the settings to try first.
+func (l *launch) first(s space.Space) ([][]space.Setting, error) {
+	var all [][]space.Setting
+	for _, text := range l.enqueue {
+		var settings []space.Setting
+		for _, pair := range strings.Split(text, ",") {
+			name, value, ok := strings.Cut(pair, "=")
+			if !ok || name == "" || value == "" {
+				return nil, fmt.Errorf("--enqueue %s: want NAME=VALUE,...", quote(text))
+			}
+			literal, err := space.ParseLiteral(value)
+			if err != nil {
+				literal = space.Lit(value)
+			}
+			settings = append(settings, space.Setting{Name: name, Value: literal})
+		}
+		if _, err := s.Params(settings...); err != nil {
+			return nil, fmt.Errorf("--enqueue %s: %w", quote(text), err)
+		}
+		all = append(all, settings)
+	}
+	return all, nil
+}
+
+// printCommand prints what the first trial of a new study would run.
+func (l *launch) printCommand(ctx context.Context, w io.Writer, o *command.Objective, s space.Space, first [][]space.Setting) error {
+	st, err := study.Create(ctx, new(memory.Store), l.name, l.config(s))
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	for _, settings := range first {
+		if _, err := st.Enqueue(ctx, settings...); err != nil {
+			return fmt.Errorf("--enqueue: %w", err)
+		}
+	}
+	t, err := st.Ask(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(w, o.Invocation(t.Number(), t.Seed(), t.Record().Params, 0))
+	return err
+}
+
+// launchKey is the attribute of a study that says which program it runs: a launched as JSON.
+const launchKey = "run"
+
+// A launched is what a study was begun with. Version 1.
+type launched struct {
+	Version int      `json:"version"`
+	Command []string `json:"command"`
+}
+
+// open opens the study, or creates it. It fails if the study is of another program.
+func (l *launch) open(ctx context.Context, config study.Config, args []string) (*study.Study, error) {
+	store := sqlite.File(l.storage)
+	st, err := study.Load(ctx, store, l.name, config)
+	if errors.Is(err, storage.ErrNotExist) {
+		st, err = study.Open(ctx, store, l.name, config)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := l.agree(ctx, st, args); err != nil {
+		st.Close()
+		return nil, err
+	}
+	return st, nil
+}
+
+// agree fails if a study was begun with another command. It writes the command to one that
+// has none.
+func (l *launch) agree(ctx context.Context, st *study.Study, args []string) error {
+	attrs, err := st.Attrs(ctx)
+	if err != nil {
+		return err
+	}
+	var was launched
+	a, ok := attrs.Get(launchKey)
+	if ok {
+		if err := a.Decode(&was); err != nil || was.Version != 1 {
+			return fmt.Errorf("study %q: attribute %q cannot be read: another version of attune has written it", l.name, launchKey)
+		}
+		if slices.Equal(was.Command, args) {
+			return nil
+		}
+	}
+	h, err := st.Snapshot(ctx)
+	switch {
+	case err != nil:
+		return err
+	case ok && !l.otherCommand:
+		return fmt.Errorf("study %q was begun with another command, %s: use another --name, or continue it with --command-changed", l.name, quoteAll(was.Command))
+	case !ok && h.Len() > 0:
+		return fmt.Errorf("study %q was not made by attune run and has trials: use another --name", l.name)
+	}
+	return st.SetAttr(ctx, launchKey, launched{Version: 1, Command: args})
+}
+
+func quoteAll(args []string) string {
+	var words []string
+	for _, a := range args {
+		words = append(words, quote(a))
+	}
+	return strings.Join(words, " ")
+}
+
+// optimize makes the trials that are missing. It returns why that ended early, or an error
+// if the command was interrupted.
+func (l *launch) optimize(ctx context.Context, st *study.Study, o *command.Objective) (ended, err error) {
+	h, err := st.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !l.quiet {
+		fmt.Fprintln(l.stderr, toGo(l.name, h.Evaluated(), l.trials))
+	}
+	if h.Evaluated() >= l.trials {
+		return nil, nil
+	}
+	ended = st.Optimize(ctx, o, study.Run{Total: l.trials, Workers: l.workers, Timeout: l.timeout, TrialTimeout: l.trialTimeout,
+		Retries: l.retries, Failures: 10, Fatal: command.Unstartable})
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("%w: study %q keeps its trials: run the same command again to resume", errInterrupted, l.name)
+	}
+	if ended != nil {
+		ended = fmt.Errorf("study %q: %w", l.name, ended)
+	}
+	return ended, nil
+}
+
+// toGo says how many trials of a study there are, and how many are to be made.
+func toGo(study string, done, total int) string {
+	switch {
+	case done >= total:
+		return fmt.Sprintf("%s: all %d trials are done", study, done)
+	case done > 0:
+		return fmt.Sprintf("%s: resuming: %d trials are done, %d to go", study, done, total-done)
+	}
+	return fmt.Sprintf("%s: %d trials", study, total)
+}
+
+// killOnSecond kills the programs at a second signal, after the first has ended ctx. A third
+// ends this process. The function that it returns ends the watching.
+func (l *launch) killOnSecond(ctx context.Context, show io.Writer, o *command.Objective) (stop func()) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, interrupts()...)
+	done := make(chan struct{})
+	second := func() {
+		for range 2 {
+			select {
+			case <-signals:
+			case <-done:
+				return
+			}
+		}
+		signal.Stop(signals)
+		o.Kill()
+	}
+	unwatched := context.AfterFunc(ctx, func() {
+		fmt.Fprintf(show, "interrupted: the programs have %v to end; interrupt again to kill them\n", l.killAfter)
+		second()
+	})
+	return func() {
+		unwatched()
+		signal.Stop(signals)
+		close(done)
+	}
+}

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/attune-hpo/attune/pruner"
+	"github.com/attune-hpo/attune/sampler"
+)
+
+// A search is how a command looks for better parameters: its sampler and its pruner. The
+// first of each kind is the default.
+type search struct{ sampler, pruner string }
+
+// flags adds --sampler and --pruner.
+func (s *search) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&s.sampler, "sampler", samplers[0].name, "`sampler` that proposes parameters: "+strings.Join(samplers.names(), ", "))
+	f.StringVar(&s.pruner, "pruner", pruners[0].name, "`pruner` that stops unpromising trials early: "+strings.Join(pruners.names(), ", "))
+	complete(cmd, "sampler", samplers.names()...)
+	complete(cmd, "pruner", pruners.names()...)
+}
+
+// check fails if a name is unknown.
+func (s search) check() error {
+	if _, err := samplers.get("sampler", s.sampler); err != nil {
+		return err
+	}
+	_, err := pruners.get("pruner", s.pruner)
+	return err
+}
+
+// make returns what was chosen. It must have been checked.
+func (s search) make() (sampler.Sampler, pruner.Pruner) {
+	makeSampler, err := samplers.get("sampler", s.sampler)
+	must(err)
+	p, err := pruners.get("pruner", s.pruner)
+	must(err)
+	return makeSampler(), p
+}
