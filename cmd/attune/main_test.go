@@ -729,9 +729,9 @@ func TestHelp(t *testing.T) {
 	}
 	assert.Contains(t, succeed(t, dir, "__complete", "optimize", "--pruner", ""), "median\nhalving\nhyperband\nnone\n")
 	assert.Contains(t, succeed(t, dir, "__complete", "optimize", "--device", ""), "auto\ncpu\ncuda\n")
-	o := attune(t, dir, "tune")
+	o := attune(t, dir, "teach")
 	assert.Equal(t, 1, o.code)
-	assert.Equal(t, "attune: unknown command tune: see attune --help\n", o.stderr)
+	assert.Equal(t, "attune: unknown command teach: see attune --help\n", o.stderr)
 	for args, want := range map[string]string{
 		"optimise":      "unknown command optimise: did you mean attune optimize?",
 		"stu":           "unknown command stu: did you mean attune studies?",
