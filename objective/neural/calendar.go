@@ -11,7 +11,7 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// checkCalendar fails for features that are none, or there twice.
+// checkCalendar fails if a feature is unknown or occurs more than once.
 func checkCalendar(features []forecast.Calendar) error {
 	for i, c := range features {
 		if math.IsNaN(c.At(time.Time{})) || slices.Contains(features[:i], c) {
@@ -27,10 +27,10 @@ func (c *check) calendar(features []forecast.Calendar) {
 	}
 }
 
-// none is the calendar without features, as a setting.
+// none is the value of the setting for a calendar without features.
 const none = "none"
 
-// calendarField is features with commas between them, or none.
+// calendarField is the setting calendar: features separated by commas, or none.
 func calendarField(p *[]forecast.Calendar) field {
 	return text("calendar", func(s string) error {
 		*p = nil
@@ -44,7 +44,7 @@ func calendarField(p *[]forecast.Calendar) field {
 	})
 }
 
-// circles are the calendar features to search, with how long they take to come around.
+// circles are the calendar features to search, with their periods.
 var circles = []struct {
 	period   time.Duration
 	features [2]forecast.Calendar
@@ -54,9 +54,10 @@ var circles = []struct {
 	{24 * time.Hour, [2]forecast.Calendar{forecast.SineOfDay, forecast.CosineOfDay}},
 }
 
-// withCalendar adds the setting calendar to a space, with the choices none and the phases
-// of all that comes around in the longest series, at least twice, and not within the
-// longest window: that shows itself, and a calendar beside it made forecasts no better.
+// withCalendar adds the setting calendar to a space. The choices are none and the phases
+// of all periods that fit at least twice into the longest series but not into the longest
+// window. A network sees shorter periods in its window, and adding them to the calendar
+// did not improve forecasts.
 func withCalendar(s space.Space, train forecast.Frame) space.Space {
 	if s.Index("calendar") >= 0 || len(train) == 0 {
 		return s
@@ -87,8 +88,8 @@ func withCalendar(s space.Space, train forecast.Frame) space.Space {
 	return append(s, space.Categorical("calendar", none, strings.Join(names, ",")).Axis())
 }
 
-// dated returns series with the calendar of a view behind the columns known in advance,
-// as far ahead as it forecasts.
+// dated returns series with the calendar of a view after the columns known in advance,
+// as far ahead as the view forecasts.
 func (v *view) dated(f forecast.Frame) forecast.Frame {
 	if len(v.calendar) == 0 {
 		return f
@@ -107,19 +108,19 @@ func (v *view) dated(f forecast.Frame) forecast.Frame {
 	return out
 }
 
-// given returns the names of the columns known in advance that are not of the calendar.
+// given returns the names of the columns known in advance, without those of the calendar.
 func (v *view) given() []string { return v.known[:len(v.known)-len(v.calendar)] }
 
-// WithCalendar returns series with the columns of [Training.Calendar] behind those known
-// in advance, as the export of f takes them; before Fit, and without a calendar, the
-// series as they are.
+// WithCalendar returns series with the columns of [Training.Calendar] after those known in
+// advance, as exported models of f expect them. Before Fit, or without a calendar, it
+// returns the series unchanged.
 func (f *Forecaster) WithCalendar(past forecast.Frame) forecast.Frame {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.view.withCalendar(past)
 }
 
-// WithCalendar returns what [Forecaster.WithCalendar] does.
+// WithCalendar is like [Forecaster.WithCalendar].
 func (f *Linear) WithCalendar(past forecast.Frame) forecast.Frame {
 	f.mu.RLock()
 	defer f.mu.RUnlock()

@@ -20,14 +20,14 @@ import (
 
 const checkpointFormat = "attune neural checkpoint"
 
-// savedProgress is the content of a checkpoint. The numbers are weights, Adam's two
-// means, and the best weights if there are such.
+// savedProgress is the content of a checkpoint. The numbers after it are the weights,
+// Adam's two means and, if they exist, the best weights.
 type savedProgress struct {
 	Fit string `json:"fit"` // the key
 	progress
 }
 
-// key returns a hash of all that a fit depends on, but for the code.
+// key returns a hash of everything that a fit depends on, except the code.
 func (t *trainer) key(train forecast.Frame, opts forecast.FitOptions) (string, error) {
 	settings, err := json.Marshal(struct {
 		Family           string
@@ -60,8 +60,8 @@ func (t *trainer) file() string {
 	return filepath.Join(t.Checkpoint, t.design.model.Name()+"-"+t.fit[:16]+".checkpoint")
 }
 
-// resume takes up what a checkpoint has, if there is one. It fails with
-// [ErrCheckpoint] if that is of another fit, of another shape or damaged.
+// resume loads the checkpoint, if there is one. It fails with [ErrCheckpoint] if the
+// checkpoint belongs to another fit, has another shape or is damaged.
 func (t *trainer) resume(train forecast.Frame, opts forecast.FitOptions) error {
 	if t.Checkpoint == "" {
 		return nil
@@ -70,7 +70,7 @@ func (t *trainer) resume(train forecast.Frame, opts forecast.FitOptions) error {
 	if t.fit, err = t.key(train, opts); err != nil {
 		return err
 	}
-	if err := atomicfile.Clean(t.file()); err != nil { // of this fit nothing else is writing one
+	if err := atomicfile.Clean(t.file()); err != nil { // no one else writes a checkpoint of this fit
 		return err
 	}
 	f, err := os.Open(t.file())
@@ -82,7 +82,7 @@ func (t *trainer) resume(train forecast.Frame, opts forecast.FitOptions) error {
 	}
 	defer f.Close()
 	if err := t.read(f); err != nil {
-		return fmt.Errorf("%w: %s: %w: remove it to begin anew", ErrCheckpoint, t.file(), err)
+		return fmt.Errorf("%w: %s: %w: remove it to start over", ErrCheckpoint, t.file(), err)
 	}
 	return nil
 }
@@ -110,7 +110,7 @@ func (t *trainer) read(r io.Reader) error {
 	return nil
 }
 
-// save writes a checkpoint, so that there is a whole one at any time.
+// save writes a checkpoint atomically, so that there is always a complete one.
 func (t *trainer) save() error {
 	if t.Checkpoint == "" {
 		return nil
@@ -138,7 +138,7 @@ func (t *trainer) write() error {
 	})
 }
 
-// done removes the checkpoint, and what killed processes left of others.
+// done removes the checkpoint, and temporary files of killed processes.
 func (t *trainer) done() error {
 	if t.Checkpoint == "" {
 		return nil

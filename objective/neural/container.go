@@ -13,8 +13,8 @@ import (
 	"github.com/attune-hpo/attune/objective/forecast"
 )
 
-// A file of this package is a line of JSON, which says how many numbers follow and
-// what their CRC-32 is, and the numbers: single precision, little-endian. See
+// A file of this package is a line of JSON, which holds the count and the CRC-32 of the
+// numbers, followed by the numbers in single precision, little-endian. See
 // doc/format/network.md.
 type container struct {
 	Format  string          `json:"format"`
@@ -54,8 +54,8 @@ func writeContainer(w io.Writer, format string, content any, numbers ...[]float3
 	return err
 }
 
-// readContainer reads what writeContainer wrote. All errors but those of r itself wrap
-// [forecast.ErrFormat]. It may read behind the end.
+// readContainer reads a file of writeContainer. All errors except those of r itself wrap
+// [forecast.ErrFormat]. It may read past the end.
 func readContainer(r io.Reader, format string, content any) ([]float32, error) {
 	bad := func(why string, args ...any) error {
 		return fmt.Errorf("%w: %w", forecast.ErrFormat, fmt.Errorf(why, args...))
@@ -90,7 +90,7 @@ func readContainer(r io.Reader, format string, content any) ([]float32, error) {
 		return nil, err
 	}
 	if len(body) < 4*c.Numbers {
-		return nil, bad("it is truncated: %d bytes of %d after the first line", len(body), 4*c.Numbers)
+		return nil, bad("it is truncated: the first line is followed by %d bytes, want %d", len(body), 4*c.Numbers)
 	}
 	if sum := hex.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(body))); sum != c.CRC {
 		return nil, bad("it is damaged: the checksum of its numbers is %s, not %s", sum, c.CRC)
@@ -113,16 +113,16 @@ type savedView struct {
 	Transform string              `json:"transform"` // as forecast.ParseTransform reads it
 	Frequency forecast.Frequency  `json:"frequency"`
 	Past      []string            `json:"past,omitempty"`
-	Known     []string            `json:"known,omitempty"` // of them the last are the calendar's
+	Known     []string            `json:"known,omitempty"` // the last ones are the calendar's
 	Calendar  []forecast.Calendar `json:"calendar,omitempty"`
-	Columns   []scale             `json:"columns,omitempty"` // of past, then of known
+	Columns   []scale             `json:"columns,omitempty"` // of the past columns, then the known ones
 	Series    []savedSeries       `json:"series"`
 }
 
 type savedSeries struct {
 	ID        string          `json:"id"`
 	Transform json.RawMessage `json:"transform"` // fitted
-	Scale     scale           `json:"scale"`     // of what it makes
+	Scale     scale           `json:"scale"`     // of the transformed values
 }
 
 func (v *view) save() (savedView, error) {

@@ -13,12 +13,12 @@ import (
 	"github.com/attune-hpo/attune/objective/neural/internal/nn"
 )
 
-// gainsFrom is how many multiplications an operation must have, on average, for a GPU to
-// be taken unasked. An operation costs a GPU some 10 µs, however small; in that time a
-// core makes a quarter of these.
+// gainsFrom is the average number of multiplications per operation from which a GPU is
+// used by default. An operation costs a GPU about 10 µs even if it is small; in that
+// time a core makes a quarter of these multiplications.
 const gainsFrom = 1_000_000
 
-// parseDevice returns the number of the GPU that a setting asks for, -1 for none.
+// parseDevice returns the number of the GPU that a setting asks for, or -1 for the CPU.
 func parseDevice(s string) (gpu int, ok bool) {
 	switch s {
 	case "auto", "cpu":
@@ -31,8 +31,8 @@ func parseDevice(s string) (gpu int, ok bool) {
 	return n, ok && err == nil && n >= 0 && strconv.Itoa(n) == text
 }
 
-// build returns the network on a device, if there is room for it, and says which that is
-// and why. The device must be freed.
+// build returns the network on a device that has room for it, and says which device that
+// is and why. The caller must free the device.
 func (d design) build(v *view, rows int) (net *nn.Net, on string, err error) {
 	dry := &device.Dry{}
 	plan, err := d.plan(dry, v, rows)
@@ -63,7 +63,7 @@ func (d design) build(v *view, rows int) (net *nn.Net, on string, err error) {
 	return net, on, err
 }
 
-// perOperation returns how many multiplications an operation of a step has on average.
+// perOperation returns the average number of multiplications per operation of a step.
 func perOperation(plan *nn.Net, dry *device.Dry, rows int) (float64, error) {
 	if _, err := plan.Step(context.Background(), nn.Batch{Rows: rows, Inputs: make([][]float32, len(plan.Inputs()))}, 0); err != nil {
 		return 0, err
@@ -71,7 +71,7 @@ func perOperation(plan *nn.Net, dry *device.Dry, rows int) (float64, error) {
 	return float64(dry.Products) / float64(max(1, dry.Launches)), nil
 }
 
-// onGPU returns the network on a GPU, which has room for that many numbers.
+// onGPU returns the network on a GPU, if the GPU has room for the given number of numbers.
 func (d design) onGPU(gpu, numbers int, v *view, rows int) (*nn.Net, string, error) {
 	dev, err := cuda.Open(gpu, numbers)
 	if err != nil {
@@ -88,7 +88,7 @@ func (d design) onGPU(gpu, numbers int, v *view, rows int) (*nn.Net, string, err
 	return net, dev.String(), nil
 }
 
-// deviceError returns an error of a device with the way out; nil for nil.
+// deviceError adds the way out to an error of a device. It returns nil for nil.
 func (d design) deviceError(err error) error {
 	switch {
 	case err == nil:
@@ -101,11 +101,11 @@ func (d design) deviceError(err error) error {
 	return fmt.Errorf("%w: %w", ErrDevice, err)
 }
 
-// failed returns what went wrong with the device.
+// failed returns the device's error, if any.
 func (t *trainer) failed() error { return t.design.deviceError(t.net.Device.Err()) }
 
-// predictor returns what is trained as a network that has never been trained: it is on
-// the CPU, and has no memory but what predicting takes.
+// predictor returns the trained network in a form that only predicts: it is on the CPU,
+// and holds only the memory that prediction needs.
 func (t *trainer) predictor() (*nn.Net, error) {
 	w := t.weights(nil)
 	if err := t.failed(); err != nil {

@@ -9,7 +9,7 @@ import (
 
 const pkg fault.Package = "neural"
 
-// Ways out that lead through a setting.
+// Hints that name a setting.
 var (
 	shorterWindow = fault.Hint{Field: "neural.Training.Window", Want: "lower %s"}
 	lessHoldout   = fault.Hint{Field: "forecast.FitOptions.Holdout", Want: "lower %s"}
@@ -18,8 +18,8 @@ var (
 	cpuDevice     = fault.Hint{Field: "neural.Training.Device", Want: "set %s to cpu"}
 )
 
-// of names a series in front of what is wrong with it. A frame of one series may have
-// none of a name.
+// of returns a prefix for errors that names a series, or "" for the nameless series of a
+// frame.
 func of(id string) string {
 	if id == "" {
 		return ""
@@ -30,8 +30,8 @@ func of(id string) string {
 var (
 	// ErrDiverged reports a loss that is not a finite number.
 	ErrDiverged = errors.New("the training diverged")
-	// ErrCheckpoint reports a checkpoint that cannot be gone on from.
+	// ErrCheckpoint reports a checkpoint from which the fit cannot resume.
 	ErrCheckpoint = errors.New("not a checkpoint of this fit")
-	// ErrDevice reports a GPU that is not there, is out of memory or has failed.
+	// ErrDevice reports a GPU that is missing, out of memory or broken.
 	ErrDevice = errors.New("the device cannot be used")
 )

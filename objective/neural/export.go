@@ -7,8 +7,8 @@ import (
 	"github.com/attune-hpo/attune/objective/neural/network"
 )
 
-// Network returns f as data, for exports. It fails with [forecast.ErrNotFitted], and
-// with [forecast.ErrConfig] for a transform of another package.
+// Network returns f as data, for exports. It fails with [forecast.ErrNotFitted] before
+// Fit, and with [forecast.ErrConfig] if the transform is from another package.
 func (f *Forecaster) Network() (*network.Network, error) {
 	tensors := f.Tensors()
 	f.mu.Lock()
@@ -34,7 +34,7 @@ func (f *Forecaster) Network() (*network.Network, error) {
 	return n, nil
 }
 
-// Network returns f as data, for exports. It fails as [Forecaster.Network] does.
+// Network returns f as data, for exports. It fails like [Forecaster.Network].
 func (f *Linear) Network() (*network.Network, error) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -50,17 +50,17 @@ func (f *Linear) Network() (*network.Network, error) {
 	return n, nil
 }
 
-// Plan returns what f does around its network, as [forecast.Tabular.Plan] does: the
-// transform ends with the standardization of the target, and Features are how far the
-// network looks back. Columns of the calendar are the last of those known in advance. It
-// fails as [Forecaster.Network] does.
+// Plan returns the steps of f before and after its network, like [forecast.Tabular.Plan].
+// Its transform ends with the standardization of the target. Its Features say how far the
+// network looks back. The columns of the calendar are the last of those known in advance.
+// It fails like [Forecaster.Network].
 func (f *Forecaster) Plan() (forecast.Plan, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.view.plan(f.name())
 }
 
-// Plan returns what f does around its regression, as [Forecaster.Plan] does.
+// Plan returns the steps of f before and after its regression, like [Forecaster.Plan].
 func (f *Linear) Plan() (forecast.Plan, error) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -86,7 +86,7 @@ func (v *view) plan(name string) (forecast.Plan, error) {
 	return p, nil
 }
 
-// network returns how v sees series.
+// network returns the data of v for exports.
 func (v *view) network(name string) (*network.Network, error) {
 	p, err := v.plan(name)
 	if err != nil {

@@ -14,35 +14,36 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// A Model describes a network: an [LSTM], a [TCN] or a [Transformer]. It is a family
-// of forecasters to search in, too.
+// A Model describes a network: an [LSTM], a [TCN] or a [Transformer]. It is also a family
+// of forecasters to search.
 type Model interface {
 	// Name returns the name of the family.
 	Name() string
-	// Space returns what to search for series like these: what is shipped, with a window
-	// of no more than half of the longest, the transforms that [forecast.TransformsToTry]
-	// returns, and, or without, the phases of what of the year, of the week and of the day
-	// comes around in the series but does not fit into the longest window. Of no series it
+	// Space returns the space to search for series like train. It is the shipped space with
+	// three changes. The window is at most half of the longest series. The transforms are
+	// those of [forecast.TransformsToTry]. The calendar is none or the phases of the year, week
+	// and day, as far as these occur repeatedly in the series and do not fit into the longest
+	// window. Without series, it is the shipped space.
 	// is what is shipped.
 	Space(train forecast.Frame) space.Space
-	// New returns a forecaster with some settings other than the model's own. It fails
-	// with [forecast.ErrConfig] for a name that the model lacks, and for a value that
-	// cannot be.
+	// New returns a forecaster with settings that override the model's own. It fails
+	// with [forecast.ErrConfig] for a name that the model lacks, and for an invalid
+	// value.
 	New(settings space.Settings) (forecast.Forecaster, error)
 
 	ready() (design, error)
 	with(t Training) Model
 }
 
-// A design is a model that is known to be possible, with its defaults.
+// A design is a valid model with its defaults set.
 type design struct {
 	model    Model
 	training Training
-	tokens   bool // the steps of the forecast are steps of the network's output
+	tokens   bool // the network's output has one step per step of the forecast
 	network  func(b *nn.Builder, window, future nn.Value, horizon int) nn.Value
 }
 
-// futures is how many numbers of the future the network sees for each step of it.
+// futures is how many future values the network sees per step of the forecast.
 func (d design) futures(known int) int {
 	if d.tokens {
 		return max(1, known)
@@ -50,7 +51,7 @@ func (d design) futures(known int) int {
 	return known
 }
 
-// maxMemory is how many numbers a network may need: 16 GiB.
+// maxMemory is the maximum count of numbers in a network: 16 GiB.
 const maxMemory = 1 << 32
 
 // plan returns the network on a device, for batches of at most the given number of rows.
@@ -74,7 +75,7 @@ func (d design) plan(dev device.Device, v *view, rows int) (*nn.Net, error) {
 	return b.Build(out, loss)
 }
 
-// head puts the output behind features, of which so many of the last run back in
+// head adds the output layer to features. The last reverse of the features run back in
 // time.
 func head(b *nn.Builder, features, future nn.Value, horizon, reverse int) nn.Value {
 	in := []nn.Value{features}
@@ -84,19 +85,19 @@ func head(b *nn.Builder, features, future nn.Value, horizon, reverse int) nn.Val
 	return b.Apply("head", &nn.Head{Outputs: horizon, Reverse: reverse}, in...)
 }
 
-// predictRows is how many windows a fitted network looks at together.
+// predictRows is the number of windows in a batch of a fitted network.
 const predictRows = 16
 
 // maxHorizon bounds the steps of a forecast.
 const maxHorizon = 1 << 16
 
-// A Forecaster is a network that forecasts all steps at once (Direct, with one output
-// for each): it implements [forecast.Forecaster]. Make it with [New], or
+// A Forecaster is a network that forecasts all steps at once (the strategy Direct, with
+// one output per step). It implements [forecast.Forecaster]. Make it with [New], or
 // [Forecaster.Load] it.
 //
-// The columns of the series are features: past ones in the window, those known in
-// advance also at the steps to forecast. Series share one network, each with a scale
-// of its own. Missing values are refused.
+// The columns of the series are features: past columns in the window; columns known in
+// advance in the window and at the steps to forecast. All series share one network, but
+// each has its own scale. Missing values are refused.
 type Forecaster struct {
 	model Model
 
@@ -105,13 +106,13 @@ type Forecaster struct {
 	view   *view
 	net    *nn.Net
 	batch  batch
-	on     string // what the last fit ran on
+	on     string // the device of the last fit
 }
 
-// New returns a forecaster of a model, to be fitted.
+// New returns an unfitted forecaster of a model.
 func New(m Model) *Forecaster { return &Forecaster{model: m} }
 
-// name is what errors say.
+// name is the name used in errors.
 func (f *Forecaster) name() string {
 	if f.model == nil {
 		return "neural"
@@ -119,12 +120,12 @@ func (f *Forecaster) name() string {
 	return f.model.Name()
 }
 
-// Model returns the description of the network, as New was given it or Load read it.
+// Model returns the description of the network, as passed to New or read by Load.
 func (f *Forecaster) Model() Model { return f.model }
 
-// Device says what the last Fit ran on, and why if that was not asked for: "cpu",
-// "cuda:0 (NVIDIA H200)", "cpu: ..."; "" before. [Training] has the setting. What is
-// fitted, or loaded, predicts on the CPU in any case.
+// Device returns the device of the last Fit, with the reason if the setting [Training]
+// did not ask for it: "cpu", "cuda:0 (NVIDIA H200)", "cpu: ...". It returns "" before Fit.
+// Predictions always run on the CPU.
 func (f *Forecaster) Device() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -139,12 +140,12 @@ func (f *Forecaster) String() string {
 	return f.model.Name()
 }
 
-// Fit implements [forecast.Forecaster]. It fails with [forecast.ErrConfig],
-// [forecast.ErrShort], [forecast.ErrMissing], [forecast.ErrConstant],
-// [forecast.ErrColumn] and [forecast.ErrDomain] before anything runs; with
-// [ErrDiverged], [ErrCheckpoint] and [ErrDevice]. It runs on one goroutine, whatever
-// opts.Threads. OnIteration must not call the forecaster, which waits for the fit to
-// end: Iteration.Forecast is what it may ask.
+// Fit implements [forecast.Forecaster]. Before it trains, it fails with
+// [forecast.ErrConfig], [forecast.ErrShort], [forecast.ErrMissing], [forecast.ErrConstant],
+// [forecast.ErrColumn] or [forecast.ErrDomain]; later, with [ErrDiverged], [ErrCheckpoint]
+// or [ErrDevice]. It ignores opts.Threads and runs on one goroutine. OnIteration must not
+// call the forecaster, because that would wait for the fit to end; it may call
+// Iteration.Forecast.
 func (f *Forecaster) Fit(ctx context.Context, train forecast.Frame, opts forecast.FitOptions) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -158,7 +159,7 @@ func (f *Forecaster) Fit(ctx context.Context, train forecast.Frame, opts forecas
 
 func (f *Forecaster) fit(ctx context.Context, train forecast.Frame, opts forecast.FitOptions) error {
 	if f.model == nil {
-		return fmt.Errorf("%w: there is no model: make the forecaster with New", forecast.ErrConfig)
+		return fmt.Errorf("%w: it has no model: make the forecaster with New", forecast.ErrConfig)
 	}
 	d, err := f.model.ready()
 	if err != nil {
@@ -200,11 +201,11 @@ func (f *Forecaster) fit(ctx context.Context, train forecast.Frame, opts forecas
 }
 
 // Predict implements [forecast.Forecaster]. It fails with [forecast.ErrHorizon] if
-// more steps are asked for than Fit was, or the columns known in advance do not reach
-// as far as Fit's horizon; with [forecast.ErrShort] for a series without a whole window;
-// with [forecast.ErrColumn] and [forecast.ErrFrequency] for series that are not like those
-// of the training; and with [forecast.ErrMissing] and [forecast.ErrDomain] for a value that
-// is not there, or cannot be transformed.
+// horizon exceeds Fit's, or if the columns known in advance do not reach as far as
+// Fit's horizon; with [forecast.ErrShort] for a series shorter than the window;
+// with [forecast.ErrColumn] and [forecast.ErrFrequency] for series unlike those of the
+// training; with [forecast.ErrMissing] for a missing value; and with [forecast.ErrDomain]
+// for a value that cannot be transformed.
 func (f *Forecaster) Predict(ctx context.Context, past forecast.Frame, horizon int) (forecast.Frame, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -233,15 +234,15 @@ func forecastWith(ctx context.Context, d design, net *nn.Net, v *view, b *batch,
 	return v.frame(sources, z, horizon)
 }
 
-// A Tensor is part of the weights of a network.
+// A Tensor is a part of the weights of a network.
 type Tensor struct {
-	Name  string // of the layer and of the tensor in it
+	Name  string // name of the layer and of the tensor in it
 	Shape []int
 	Data  []float32 // row by row
 }
 
-// Tensors returns a copy of the weights, in the order in which the network has them;
-// nil before Fit.
+// Tensors returns a copy of the weights, in the network's order. It returns nil before
+// Fit.
 func (f *Forecaster) Tensors() []Tensor {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -261,7 +262,7 @@ func (f *Forecaster) Tensors() []Tensor {
 
 const forecasterFormat = "attune neural forecaster"
 
-// savedForecaster is the content of what Save writes; the weights are the numbers.
+// savedForecaster is the JSON that Save writes. The weights follow it as numbers.
 type savedForecaster struct {
 	Family  string          `json:"family"`
 	Model   json.RawMessage `json:"model"`
@@ -274,8 +275,8 @@ type savedTensor struct {
 	Shape []int  `json:"shape"`
 }
 
-// Save implements [forecast.Forecaster]: a line of JSON that describes all, and the
-// weights.
+// Save implements [forecast.Forecaster]. It writes a line of JSON with the description,
+// then the weights.
 func (f *Forecaster) Save(w io.Writer) error {
 	tensors := f.Tensors()
 	if tensors == nil {
@@ -301,9 +302,9 @@ func (f *Forecaster) Save(w io.Writer) error {
 	return nil
 }
 
-// Load implements [forecast.Forecaster]: f becomes the forecaster saved, of whatever
-// model. It fails with [forecast.ErrFormat] for what is truncated or damaged, or has
-// weights that are not the model's.
+// Load implements [forecast.Forecaster]. f becomes the saved forecaster, with the saved
+// model. Load fails with [forecast.ErrFormat] for a file that is truncated or damaged, or
+// whose weights do not fit the model.
 func (f *Forecaster) Load(r io.Reader) error {
 	loaded, err := load(r)
 	if err != nil {
@@ -359,7 +360,7 @@ func load(r io.Reader) (*Forecaster, error) {
 	return &Forecaster{model: d.model, design: d, view: v, net: net, batch: d.newBatch(v, predictRows)}, nil
 }
 
-// unmarshalModel returns the model of a family, from its JSON.
+// unmarshalModel decodes the model of a family from its JSON.
 func unmarshalModel(family string, text []byte) (Model, error) {
 	var m Model
 	var err error

@@ -9,22 +9,22 @@ import (
 )
 
 // An LSTM is layers of long short-term memory (Hochreiter and Schmidhuber, Neural
-// Computation 9, 1997) and a linear one that makes all steps of the forecast of the
-// last state of each direction.
+// Computation 9, 1997), followed by a linear layer that maps the last state of each
+// direction to all steps of the forecast.
 type LSTM struct {
 	Training
-	Hidden        int         `json:"hidden_size"`   // units of a layer, in each direction; default 64
+	Hidden        int         `json:"hidden_size"`   // units per layer and direction; default 64
 	Layers        int         `json:"num_layers"`    // default 1
-	Bidirectional bool        `json:"bidirectional"` // there are units that run back in time
-	Dropout       float64     `json:"dropout"`       // behind each layer, in [0, 1); default 0
+	Bidirectional bool        `json:"bidirectional"` // adds units that run back in time
+	Dropout       float64     `json:"dropout"`       // after each layer, in [0, 1); default 0
 	Quick         bool        `json:"-"`             // search small networks that train in seconds
-	Search        space.Space `json:"-"`             // takes the place of parameters of the same name in the default space, or comes besides
+	Search        space.Space `json:"-"`             // parameters that replace those of the same name in the default space, or are added to it
 }
 
 // Name returns "lstm".
 func (LSTM) Name() string { return "lstm" }
 
-// Rounds returns the name of the setting that counts rounds of training: "epochs".
+// Rounds returns the setting that counts rounds of training: "epochs".
 func (LSTM) Rounds() string { return "epochs" }
 
 // Space implements [Model]: the file spaces/lstm.yaml, or lstm-quick.yaml.
@@ -33,11 +33,10 @@ func (l LSTM) Space(train forecast.Frame) space.Space {
 }
 
 // New implements [Model]. The settings are hidden_size, num_layers, bidirectional,
-// dropout and those of [Training]: window,
-// transform, subtract_last (false is [Training.KeepLevel]), shortcut, calendar (names
-// with commas between them, or none), learning_rate, epochs, batch_size, loss, optimizer,
-// weight_decay, clip (0 for never), schedule, patience (0 for never) and
-// device.
+// dropout, and those of [Training]: window, transform, subtract_last (the opposite of
+// [Training.KeepLevel]), shortcut, calendar (names separated by commas, or none),
+// learning_rate, epochs, batch_size, loss, optimizer, weight_decay, clip (0 for no
+// clipping), schedule, patience (0 for no early stopping) and device.
 func (l LSTM) New(settings space.Settings) (forecast.Forecaster, error) {
 	err := apply("lstm", settings, append(l.fields(),
 		whole("hidden_size", &l.Hidden, 1),
@@ -47,7 +46,7 @@ func (l LSTM) New(settings space.Settings) (forecast.Forecaster, error) {
 	return newForecaster(l, err)
 }
 
-// newForecaster returns a forecaster of a model that is known to be possible.
+// newForecaster returns a forecaster of a model that was checked with the error err.
 func newForecaster(m Model, err error) (forecast.Forecaster, error) {
 	if err == nil {
 		if _, err = m.ready(); err != nil {

@@ -14,16 +14,16 @@ import (
 )
 
 // An NLinear is the linear baseline of networks (Zeng et al., "Are Transformers
-// Effective for Time Series Forecasting?", arXiv:2205.13504): each step of the forecast
-// is linear in what a network would see, with the last value subtracted. It is solved
-// by ridge regression, in closed form, of squared errors.
+// Effective for Time Series Forecasting?", arXiv:2205.13504). Each step of the forecast
+// is a linear function of what a network would see, with the last value subtracted.
+// Ridge regression fits it to the squared errors, in closed form.
 type NLinear struct {
-	Window    int                 `json:"window"` // steps it looks back; default 24
-	Transform forecast.Transform  `json:"-"`      // this and the next two as [Training] has them
+	Window    int                 `json:"window"` // number of past steps that it sees; default 24
+	Transform forecast.Transform  `json:"-"`      // this and the next two fields are as in [Training]
 	KeepLevel bool                `json:"keep_level"`
 	Calendar  []forecast.Calendar `json:"calendar,omitempty"`
-	Ridge     float64             `json:"ridge"` // penalty on the squares of the coefficients, in units of windows; default 1, negative: none
-	Search    space.Space         `json:"-"`     // takes the place of parameters of the same name in the default space, or comes besides
+	Ridge     float64             `json:"ridge"` // penalty on the squared coefficients, in units of windows; default 1; negative: none
+	Search    space.Space         `json:"-"`     // parameters that replace those of the same name in the default space, or are added to it
 }
 
 // Name returns "nlinear".
@@ -32,14 +32,14 @@ func (NLinear) Name() string { return "nlinear" }
 // Rounds returns "": training has no rounds.
 func (NLinear) Rounds() string { return "" }
 
-// Space returns what to search: the file spaces/nlinear.yaml, changed for the series as
-// [Model] has it.
+// Space returns the space to search: the file spaces/nlinear.yaml, adapted to the series
+// as in [Model].
 func (m NLinear) Space(train forecast.Frame) space.Space {
 	return defaultSpace("nlinear", false, train, m.Search)
 }
 
-// New returns a forecaster with some settings other than m's: window, transform,
-// subtract_last, calendar and ridge (0 for none). It fails with
+// New returns a forecaster with settings that override m's: window, transform,
+// subtract_last, calendar and ridge (0 for no penalty). It fails with
 // [forecast.ErrConfig].
 func (m NLinear) New(settings space.Settings) (forecast.Forecaster, error) {
 	err := apply("nlinear", settings, []field{
@@ -61,7 +61,7 @@ func (m NLinear) New(settings space.Settings) (forecast.Forecaster, error) {
 	return NewLinear(m), nil
 }
 
-// ready returns how m sees series, and its penalty.
+// ready returns m as a Training, and its penalty, with defaults set.
 func (m NLinear) ready() (Training, float64, error) {
 	var c check
 	c.whole("window", &m.Window, 24, 1, maxWindow)
@@ -73,7 +73,7 @@ func (m NLinear) ready() (Training, float64, error) {
 	return Training{Window: m.Window, Transform: m.Transform, KeepLevel: m.KeepLevel, Calendar: m.Calendar}, max(0, m.Ridge), c.err
 }
 
-// A Linear is the forecaster of an [NLinear]: it implements [forecast.Forecaster].
+// A Linear is the forecaster of an [NLinear]. It implements [forecast.Forecaster].
 // Make it with [NewLinear], or [Linear.Load] it.
 type Linear struct {
 	model NLinear
@@ -83,14 +83,14 @@ type Linear struct {
 	ridge *forecast.Ridge
 }
 
-// NewLinear returns a forecaster of an NLinear, to be fitted.
+// NewLinear returns an unfitted forecaster of an NLinear.
 func NewLinear(m NLinear) *Linear { return &Linear{model: m} }
 
 // String returns "nlinear".
 func (f *Linear) String() string { return f.model.Name() }
 
-// Fit implements [forecast.Forecaster]. It fails as [Forecaster.Fit] does, and makes
-// one iteration.
+// Fit implements [forecast.Forecaster]. It fails like [Forecaster.Fit], and makes one
+// iteration.
 func (f *Linear) Fit(ctx context.Context, train forecast.Frame, opts forecast.FitOptions) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -131,7 +131,7 @@ func (f *Linear) fit(ctx context.Context, train forecast.Frame, opts forecast.Fi
 	return opts.Iterate(it)
 }
 
-// possible checks what a fit is told.
+// possible checks the options of a fit.
 func possible(ctx context.Context, opts forecast.FitOptions) error {
 	if opts.Horizon < 0 || opts.Horizon > maxHorizon || opts.Holdout < 0 {
 		return fmt.Errorf("horizon %d, holdout %d: %w", opts.Horizon, opts.Holdout, forecast.ErrConfig)
@@ -139,8 +139,8 @@ func possible(ctx context.Context, opts forecast.FitOptions) error {
 	return context.Cause(ctx)
 }
 
-// table returns samples as rows of numbers: the window, step by step, and what is
-// known of the future.
+// table returns samples as rows of numbers: the window, step by step, then the columns
+// known in advance.
 func (v *view) table(sources []source, samples []sample) forecast.Table {
 	cols := v.window*v.features() + v.horizon*len(v.known)
 	t := forecast.Table{
@@ -168,7 +168,7 @@ func (v *view) table(sources []source, samples []sample) forecast.Table {
 	return t
 }
 
-// loss is the mean squared error where the truth is known; NaN of nothing.
+// loss is the mean squared error over the steps with known truth, NaN if there are none.
 func (f *Linear) loss(sources []source, samples []sample) float64 {
 	t := f.view.table(sources, samples)
 	y, err := f.ridge.Predict(t.X)
@@ -184,7 +184,7 @@ func (f *Linear) loss(sources []source, samples []sample) float64 {
 	return sum / n
 }
 
-// Predict implements [forecast.Forecaster]. It fails as [Forecaster.Predict] does.
+// Predict implements [forecast.Forecaster]. It fails like [Forecaster.Predict].
 func (f *Linear) Predict(ctx context.Context, past forecast.Frame, horizon int) (forecast.Frame, error) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -223,14 +223,14 @@ func (f *Linear) forecast(past forecast.Frame, horizon int) (forecast.Frame, err
 
 const linearFormat = "attune neural linear"
 
-// savedLinear is the content of what Save writes.
+// savedLinear is the JSON that Save writes.
 type savedLinear struct {
 	Model NLinear         `json:"model"`
 	View  savedView       `json:"view"`
-	Ridge json.RawMessage `json:"ridge"` // as forecast.Ridge saves it
+	Ridge json.RawMessage `json:"ridge"` // in the format of forecast.Ridge
 }
 
-// Save implements [forecast.Forecaster], as one line of JSON.
+// Save implements [forecast.Forecaster]. It writes one line of JSON.
 func (f *Linear) Save(w io.Writer) error {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -264,7 +264,7 @@ func (f *Linear) Load(r io.Reader) error {
 	if err == nil {
 		err = ridge.Load(bytes.NewReader(s.Ridge))
 	}
-	if err == nil { // of the right shape?
+	if err == nil { // check the shape
 		x := forecast.Matrix{Rows: 1, Cols: v.window*v.features() + v.horizon*len(v.known)}
 		x.Data = make([]float64, x.Cols)
 		var y forecast.Matrix

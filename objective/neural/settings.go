@@ -17,15 +17,15 @@ import (
 //go:embed spaces/*.yaml
 var spaces embed.FS
 
-// defaultSpace returns a shipped space for series, as [Model] has it, with axes in the
-// place of those of the same name.
+// defaultSpace returns a shipped space, adapted to series as in [Model]. Parameters of
+// axes replace those of the same name, or are added.
 func defaultSpace(name string, quick bool, train forecast.Frame, axes space.Space) space.Space {
 	if quick {
 		name += "-quick"
 	}
 	text, err := spaces.ReadFile("spaces/" + name + ".yaml")
 	if err != nil {
-		panic(err) // it is embedded
+		panic(err) // the file is embedded
 	}
 	s, err := spaceyaml.Read(bytes.NewReader(text))
 	if err != nil {
@@ -54,13 +54,13 @@ func defaultSpace(name string, quick bool, train forecast.Frame, axes space.Spac
 	return withCalendar(s, train)
 }
 
-// A field is a setting of a model by name.
+// A field is a setting of a model and its name.
 type field struct {
 	name string
 	set  func(v any) error // v: bool, int64, float64 or string
 }
 
-// apply sets fields. It fails with [forecast.ErrConfig].
+// apply sets fields by name. It fails with [forecast.ErrConfig].
 func apply(family string, settings space.Settings, fields []field) error {
 	for _, s := range settings {
 		i := slices.IndexFunc(fields, func(f field) bool { return f.name == s.Name })
@@ -78,7 +78,7 @@ func apply(family string, settings space.Settings, fields []field) error {
 	return nil
 }
 
-// whole is a setting that is at least low.
+// whole is an integer setting of at least low.
 func whole(name string, p *int, low int) field {
 	return field{name, func(v any) error {
 		n, ok := v.(int64)
@@ -107,7 +107,7 @@ func number(name string, set func(float64)) field {
 	}}
 }
 
-// positive is a number whose 0 would stand for a default.
+// positive is a number setting above 0, because 0 would mean the default.
 func positive(name string, p *float64) field {
 	f := number(name, func(v float64) { *p = v })
 	set := f.set
@@ -148,7 +148,7 @@ func textTo(name string, p *string) field {
 	return text(name, func(s string) error { *p = s; return nil })
 }
 
-// orNone is a whole number; 0 stands for none, and is stored as -1.
+// orNone is an integer setting where 0 means none, which is stored as -1.
 func orNone(name string, p *int) field {
 	f := whole(name, p, 0)
 	set := f.set

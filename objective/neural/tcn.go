@@ -12,24 +12,24 @@ import (
 )
 
 // A TCN is a temporal convolutional network (Bai, Kolter and Koltun,
-// arXiv:1803.01271): residual blocks of causal convolutions whose dilation doubles
-// from block to block, and a linear layer that makes all steps of the forecast of what
-// the last block says at the window's end. That sees the last
-// 1+2(Kernel-1)(2ⁿ-1) steps, for n blocks.
+// arXiv:1803.01271). It is a stack of residual blocks of causal convolutions whose
+// dilation doubles from block to block. A linear layer maps the last block's output at the
+// window's end to all steps of the forecast. With n blocks, that output depends on the
+// last 1+2(Kernel-1)(2ⁿ-1) steps.
 type TCN struct {
 	Training
 	Channels []int       `json:"channels"`    // of each block; default 32, 64, 128
 	Kernel   int         `json:"kernel_size"` // taps of a convolution; default 3
 	Norm     string      `json:"norm"`        // weight or layer; default weight
-	Dropout  float64     `json:"dropout"`     // behind each convolution, in [0, 1); default 0
+	Dropout  float64     `json:"dropout"`     // after each convolution, in [0, 1); default 0
 	Quick    bool        `json:"-"`           // search small networks that train in seconds
-	Search   space.Space `json:"-"`           // takes the place of parameters of the same name in the default space, or comes besides
+	Search   space.Space `json:"-"`           // parameters that replace those of the same name in the default space, or are added to it
 }
 
 // Name returns "tcn".
 func (TCN) Name() string { return "tcn" }
 
-// Rounds returns the name of the setting that counts rounds of training: "epochs".
+// Rounds returns the setting that counts rounds of training: "epochs".
 func (TCN) Rounds() string { return "epochs" }
 
 // Space implements [Model]: the file spaces/tcn.yaml, or tcn-quick.yaml.
@@ -37,13 +37,11 @@ func (m TCN) Space(train forecast.Frame) space.Space {
 	return defaultSpace("tcn", m.Quick, train, m.Search)
 }
 
-// New implements [Model]. The settings are channels (a text of numbers with dashes
-// between them, as in 32-64-128), kernel_size, norm, dropout and those of [Training]:
-// window,
-// transform, subtract_last (false is [Training.KeepLevel]), shortcut, calendar (names
-// with commas between them, or none), learning_rate, epochs, batch_size, loss, optimizer,
-// weight_decay, clip (0 for never), schedule, patience (0 for never) and
-// device.
+// New implements [Model]. The settings are channels (numbers separated by dashes, such as
+// 32-64-128), kernel_size, norm, dropout, and those of [Training]: window, transform,
+// subtract_last (the opposite of [Training.KeepLevel]), shortcut, calendar (names separated
+// by commas, or none), learning_rate, epochs, batch_size, loss, optimizer, weight_decay,
+// clip (0 for no clipping), schedule, patience (0 for no early stopping) and device.
 func (m TCN) New(settings space.Settings) (forecast.Forecaster, error) {
 	err := apply("tcn", settings, append(m.fields(),
 		text("channels", func(s string) error {
@@ -51,7 +49,7 @@ func (m TCN) New(settings space.Settings) (forecast.Forecaster, error) {
 			for part := range strings.SplitSeq(s, "-") {
 				n, err := strconv.Atoi(part)
 				if err != nil {
-					return fmt.Errorf("want numbers with dashes between them, as in 32-64-128")
+					return fmt.Errorf("want numbers separated by dashes, such as 32-64-128")
 				}
 				m.Channels = append(m.Channels, n)
 			}

@@ -12,13 +12,13 @@ import (
 	"github.com/attune-hpo/attune/objective/neural/internal/nn"
 )
 
-// A trainer is a fit under way. What of it a checkpoint has is in progress.
+// A trainer is a running fit. A checkpoint stores its progress.
 type trainer struct {
 	Training
 	design  design
 	net     *nn.Net
 	view    *view
-	past    forecast.Frame // what the fit was given
+	past    forecast.Frame // the series that the fit got
 	sources []source
 	train   []sample
 	valid   []sample
@@ -27,21 +27,21 @@ type trainer struct {
 	best    []float32  // the weights of the best epoch; empty before the first
 	order   []sample
 	batch   batch
-	fit     string // what a checkpoint is of: see key
+	fit     string // identifies the fit in its checkpoint: see key
 	progress
 }
 
-// progress is where a training stands.
+// progress is the state of a training.
 type progress struct {
 	Epoch     int     `json:"epoch"` // the next
 	Step      int     `json:"step"`  // steps made
-	Best      float64 `json:"best"`  // least validation loss, or training loss where nothing is held out
+	Best      float64 `json:"best"`  // least validation loss, or training loss if nothing is held out
 	BestEpoch int     `json:"best_epoch"`
-	Halved    int     `json:"halved"`       // how often the learning rate was, on a plateau
-	HalvedAt  int     `json:"halved_epoch"` // when it was last
+	Halved    int     `json:"halved"`       // how often a plateau halved the learning rate
+	HalvedAt  int     `json:"halved_epoch"` // epoch of the last halving
 }
 
-// A batch is the memory in which batches are put together.
+// A batch is the memory in which batches are assembled.
 type batch struct {
 	window, future, truth, weight, out []float32
 	inputs                             [][]float32
@@ -63,8 +63,8 @@ func (d design) newBatch(v *view, rows int) batch {
 	return b
 }
 
-// fill puts samples together. Where there are several steps of output, they are
-// time-major, as everything is.
+// fill assembles samples into a batch. If the output has several steps, they are
+// time-major, like all activations.
 func (b *batch) fill(d design, v *view, sources []source, samples []sample) nn.Batch {
 	rows, features, known := len(samples), v.features(), d.futures(len(v.known))
 	for r, s := range samples {
@@ -97,7 +97,7 @@ func (b *batch) fill(d design, v *view, sources []source, samples []sample) nn.B
 	return nn.Batch{Rows: rows, Inputs: b.inputs, Truth: b.truth[:rows*v.horizon], Weight: b.weight[:rows*v.horizon]}
 }
 
-// predict returns what the network says of samples, by sample and step.
+// predict returns the network's output for samples, by sample and step.
 func predict(ctx context.Context, d design, net *nn.Net, v *view, b *batch, sources []source, samples []sample) ([][]float64, error) {
 	var z [][]float64
 	for len(samples) > 0 {
@@ -126,9 +126,9 @@ func predict(ctx context.Context, d design, net *nn.Net, v *view, b *batch, sour
 	return z, nil
 }
 
-// run trains until there is a reason to end.
+// run trains until a reason to stop occurs.
 func (t *trainer) run(ctx context.Context, opts forecast.FitOptions) error {
-	foresees := t.view.check(t.past, t.view.horizon) == nil // columns are known far enough
+	foresees := t.view.check(t.past, t.view.horizon) == nil // the columns are known far enough ahead
 	for t.Epoch < t.Epochs && !t.ended() {
 		train, err := t.epoch(ctx)
 		if err != nil {
@@ -176,11 +176,11 @@ func (t *trainer) run(ctx context.Context, opts forecast.FitOptions) error {
 	return nil
 }
 
-// forecast returns what would be predicted if the training ended after an epoch: with
-// the best weights so far. It is for OnIteration, and fails when that has returned.
+// forecast returns the forecast that the training would give if it ended after epoch:
+// with the best weights so far. It is for OnIteration, and fails after that has returned.
 func (t *trainer) forecast(ctx context.Context, epoch int) (forecast.Frame, error) {
 	if t.Epoch != epoch+1 {
-		return nil, pkg.Errorf("forecast of epoch %d: the training has moved on: ask within OnIteration", epoch)
+		return nil, pkg.Errorf("forecast of epoch %d: the training has moved on: call it within OnIteration", epoch)
 	}
 	if len(t.best) > 0 {
 		now := t.weights(nil)
@@ -200,12 +200,12 @@ func (t *trainer) ended() bool {
 }
 
 func (t *trainer) diverged(loss float64) error {
-	return fmt.Errorf("epoch %d: %w: the loss is %v: take a lower learning_rate (it is %v) or clip (it is %v), or look for outliers",
+	return fmt.Errorf("epoch %d: %w: the loss is %v: set a lower learning_rate (it is %v) or clip (it is %v), or look for outliers",
 		t.Epoch, ErrDiverged, loss, t.LearningRate, t.Clip)
 }
 
-// epoch makes the steps of an epoch and returns the mean loss in it. Its order and its
-// dropout depend on the seed and on which epoch it is, and on nothing before.
+// epoch makes the steps of an epoch and returns their mean loss. Order and dropout depend
+// only on the seed and on the number of the epoch.
 func (t *trainer) epoch(ctx context.Context) (float64, error) {
 	r := rand.New(rand.NewPCG(t.seed, uint64(t.Epoch)))
 	copy(t.order, t.train)
@@ -237,7 +237,7 @@ func (t *trainer) epoch(ctx context.Context) (float64, error) {
 	return sum / float64(len(t.order)), nil
 }
 
-// cut returns what gradients of a norm are scaled by.
+// cut returns the factor by which gradients of the given norm are scaled.
 func (t *trainer) cut(norm float64) float32 {
 	if t.Clip > 0 && norm > t.Clip {
 		return float32(t.Clip / norm)
@@ -245,7 +245,7 @@ func (t *trainer) cut(norm float64) float32 {
 	return 1
 }
 
-// rate returns the learning rate at a part of the epoch.
+// rate returns the learning rate at a fraction of the epoch.
 func (t *trainer) rate(part float64) float64 {
 	switch t.Schedule {
 	case "cosine": // Loshchilov and Hutter, arXiv:1608.03983, without restarts

@@ -11,73 +11,78 @@ import (
 )
 
 // Training says what a network sees of series, and how it is trained. The zero value
-// is a start for most series.
+// suits most series as a start.
 type Training struct {
-	Window int `json:"window"` // steps that the network looks back; default 24
-	// Transform is that of the target, fitted to the training part of each series. Its
+	Window int `json:"window"` // number of past steps that the network sees; default 24
+	// Transform is applied to the target. It is fitted to the training part of each series.
+	// Its results are standardized. Default none.
 	// results are standardized. Default none.
 	Transform forecast.Transform `json:"-"`
-	// KeepLevel shows the network the target as it is. Otherwise the last value of a window
-	// is subtracted from the whole window and added to the forecast, which removes a level
-	// that wanders (Zeng et al., arXiv:2205.13504).
+	// KeepLevel shows the network the unchanged target. Otherwise the last value of a
+	// window is subtracted from the whole window and added to the forecast, which removes a
+	// drifting level (Zeng et al., arXiv:2205.13504).
 	KeepLevel bool `json:"keep_level"`
 	// Shortcut adds to the output a linear function of the target in the window, as in
-	// NLinear, so that the network learns only what a line cannot (Lai et al.,
+	// NLinear, so that the network only has to learn the rest (Lai et al.,
 	// arXiv:1703.07015).
 	Shortcut bool `json:"shortcut"`
-	// Calendar lists features of the time of each step. The network sees them, for the
-	// window and for the steps to forecast, beside the columns known in advance. Features
-	// on a circle suit networks best, such as [forecast.SineOfYear] with
-	// [forecast.CosineOfYear]. None may be constant in the training part. Default none.
+	// Calendar lists features of the time of each step. The network sees them, like
+	// columns known in advance, for the window and for the steps to forecast. Features on a
+	// circle suit networks best, such as [forecast.SineOfYear] with [forecast.CosineOfYear].
+	// No feature may be constant in the training part. Default none.
 	Calendar []forecast.Calendar `json:"calendar,omitempty"`
 
-	// LearningRate is that of the optimizer. Default 1e-3.
+	// LearningRate is the learning rate of the optimizer. Default 1e-3.
 	LearningRate float64 `json:"learning_rate"`
-	// Epochs is the greatest number of epochs. Default 100.
+	// Epochs is the maximum number of epochs. Default 100.
 	Epochs int `json:"epochs"`
-	// Batch is the number of windows in a step. Default 32.
+	// Batch is the number of windows per step. Default 32.
 	Batch int `json:"batch_size"`
-	// Loss is mse, mae, huber (which turns linear at 1) or quantile@Q, as in quantile@0.9.
+	// Loss is mse, mae, huber (linear beyond 1) or quantile@Q, such as quantile@0.9.
 	// Default mse.
 	Loss string `json:"loss"`
 	// Optimizer is adam or adamw. Default adam.
 	Optimizer string `json:"optimizer"`
-	// WeightDecay is that of adamw, decoupled from the gradient. Default 0.
+	// WeightDecay is the decay of adamw, decoupled from the gradient. Default 0.
 	WeightDecay float64 `json:"weight_decay"`
-	// Clip is the greatest norm of all gradients together. Default 1; negative: none.
+	// Clip is the maximum norm of all gradients together. Default 1; negative: no limit.
 	Clip float64 `json:"clip"`
-	// Schedule is that of the learning rate: constant, cosine (down to 0 over Epochs) or
-	// plateau (halved after half of Patience without a better loss). Default constant.
+	// Schedule is the schedule of the learning rate: constant, cosine (down to 0 over
+	// Epochs) or plateau (halved after half of Patience without a better loss). Default
+	// constant.
 	Schedule string `json:"schedule"`
-	// Patience is the number of epochs without a better validation loss that end the
-	// training. It needs FitOptions.Holdout. The weights of the best epoch are restored,
-	// also when the training reaches its last epoch. Default 10; negative: never end early.
+	// Patience is the number of epochs without a better validation loss after which the
+	// training ends. It needs FitOptions.Holdout. The weights of the best epoch are
+	// restored, even if the training reaches its last epoch. Default 10; negative: never end
+	// early.
 	Patience int `json:"patience"`
 
-	// Device is what the training runs on:
+	// Device is the device that trains the network:
 	//
 	//	cpu      one core
-	//	cuda     an NVIDIA GPU, the first
+	//	cuda     the first NVIDIA GPU
 	//	cuda:1   an NVIDIA GPU by its number
-	//	auto     the first GPU if it has room and the network gains, else the CPU
+	//	auto     the first GPU if it has room and is faster, else the CPU
 	//
-	// Default auto. As a rule a network gains if an operation of a step, such as a product
-	// of matrices, has a million multiplications or more on average: an LSTM of about 128
-	// units at a batch size of 32. A smaller network does not look for a GPU.
-	// [Forecaster.Device] says what was taken. Losses on a GPU differ from those on the
-	// CPU by the rounding of single precision. A saved model does not say what trained it.
+	// Default auto. As a rule a GPU is faster if an operation of a step, such as a matrix
+	// product, has a million multiplications or more on average: for example, an LSTM with
+	// about 128 units at a batch size of 32. For a smaller network, auto does not look for a
+	// GPU. [Forecaster.Device] returns the device that was used. Losses on a GPU differ from
+	// those on the CPU by the rounding of single precision. A saved model does not record
+	// the device.
 	Device string `json:"-"`
 
-	// Checkpoint is a folder in which a fit keeps its progress, in a file named after all
-	// that determines it: data, settings, seed, horizon, holdout. If its process dies, the
-	// same fit goes on from there and ends with the same bits. OnIteration is not called
-	// again for earlier epochs. The file is removed when the fit succeeds. Default none.
+	// Checkpoint is a folder in which a fit saves its progress. The file is named after
+	// everything that determines the fit: data, settings, seed, horizon, holdout. If the
+	// process dies, the same fit resumes from there and ends with the same bits. It does not
+	// call OnIteration again for earlier epochs. The file is removed when the fit succeeds.
+	// Default none.
 	Checkpoint string `json:"-"`
-	// Every is the number of epochs from one checkpoint to the next. Default 1.
+	// Every is the number of epochs between checkpoints. Default 1.
 	Every int `json:"-"`
 }
 
-// The most that settings may be: far beyond use, and far below an overflow.
+// Limits of settings: far beyond any use, and far below an overflow.
 const (
 	maxWindow = 1 << 16
 	maxUnits  = 1 << 13
@@ -86,7 +91,7 @@ const (
 	maxEpochs = 1 << 20
 )
 
-// A check collects the first of the settings that is impossible.
+// A check keeps the first error in the settings.
 type check struct{ err error }
 
 func (c *check) fail(name string, value any, want string) {
@@ -95,7 +100,7 @@ func (c *check) fail(name string, value any, want string) {
 	}
 }
 
-// whole sets *v to its default if it is 0, and sees that it lies in [low, high].
+// whole sets *v to its default if it is 0, and checks that it is in [low, high].
 func (c *check) whole(name string, v *int, def, low, high int) {
 	if *v == 0 {
 		*v = def
@@ -105,7 +110,7 @@ func (c *check) whole(name string, v *int, def, low, high int) {
 	}
 }
 
-// real is whole for what lies in [low, high), or in (0, high) if low is above 0.
+// real is like whole for a number in [low, high), or in (0, high) if low is above 0.
 func (c *check) real(name string, v *float64, def, low, high float64) {
 	if *v == 0 {
 		*v = def

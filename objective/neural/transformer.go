@@ -8,29 +8,29 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// A Transformer is blocks of attention (Vaswani et al., arXiv:1706.03762), each norm in
-// front of what it is for (Xiong et al., arXiv:2002.04745). The encoder's tokens are
-// the steps of the window, the decoder's those of the forecast: their position and
-// the columns known in advance is what they begin as, and each sees those before it
-// and all of the window. Without a decoder a linear layer makes all steps of the
-// forecast of the window's last token.
+// A Transformer is a stack of attention blocks (Vaswani et al., arXiv:1706.03762), with
+// each norm before its sublayer (Xiong et al., arXiv:2002.04745). The encoder's tokens are
+// the steps of the window. The decoder's tokens are the steps of the forecast: they begin
+// as their position and the columns known in advance, and each attends to the tokens
+// before it and to the whole window. Without a decoder, a linear layer maps the window's
+// last token to all steps of the forecast.
 type Transformer struct {
 	Training
 	Width         int         `json:"d_model"`        // features of a token; default 64
-	Heads         int         `json:"num_heads"`      // of an attention; must divide Width; default 4
+	Heads         int         `json:"num_heads"`      // attention heads; must divide Width; default 4
 	EncoderLayers int         `json:"encoder_layers"` // default 2
 	DecoderLayers int         `json:"decoder_layers"` // default 1; negative: no decoder
 	FeedForward   int         `json:"feed_forward"`   // units; default 4 Width
-	Causal        bool        `json:"causal"`         // tokens of the window see those before them only; those of the decoder always do
-	Dropout       float64     `json:"dropout"`        // behind embeddings and each attention and feed-forward layer, in [0, 1); default 0
+	Causal        bool        `json:"causal"`         // encoder tokens attend only to those before them; decoder tokens always do
+	Dropout       float64     `json:"dropout"`        // after embeddings and each attention and feed-forward layer, in [0, 1); default 0
 	Quick         bool        `json:"-"`              // search small networks that train in seconds
-	Search        space.Space `json:"-"`              // takes the place of parameters of the same name in the default space, or comes besides
+	Search        space.Space `json:"-"`              // parameters that replace those of the same name in the default space, or are added to it
 }
 
 // Name returns "transformer".
 func (Transformer) Name() string { return "transformer" }
 
-// Rounds returns the name of the setting that counts rounds of training: "epochs".
+// Rounds returns the setting that counts rounds of training: "epochs".
 func (Transformer) Rounds() string { return "epochs" }
 
 // Space implements [Model]: the file spaces/transformer.yaml, or
@@ -40,12 +40,11 @@ func (m Transformer) Space(train forecast.Frame) space.Space {
 }
 
 // New implements [Model]. The settings are d_model, num_heads, encoder_layers,
-// decoder_layers (0 for none), feed_forward, causal, dropout and those of
-// [Training]: window,
-// transform, subtract_last (false is [Training.KeepLevel]), shortcut, calendar (names
-// with commas between them, or none), learning_rate, epochs, batch_size, loss, optimizer,
-// weight_decay, clip (0 for never), schedule, patience (0 for never) and
-// device.
+// decoder_layers (0 for no decoder), feed_forward, causal, dropout, and those of
+// [Training]: window, transform, subtract_last (the opposite of [Training.KeepLevel]),
+// shortcut, calendar (names separated by commas, or none), learning_rate, epochs,
+// batch_size, loss, optimizer, weight_decay, clip (0 for no clipping), schedule, patience
+// (0 for no early stopping) and device.
 func (m Transformer) New(settings space.Settings) (forecast.Forecaster, error) {
 	err := apply("transformer", settings, append(m.fields(),
 		whole("d_model", &m.Width, 1),
@@ -64,7 +63,7 @@ func (m Transformer) ready() (design, error) {
 	c.whole("d_model", &m.Width, 64, 1, maxUnits)
 	c.whole("num_heads", &m.Heads, 4, 1, maxUnits)
 	if c.err == nil && m.Width%m.Heads != 0 {
-		c.fail("num_heads", m.Heads, fmt.Sprintf("what divides d_model, %d", m.Width))
+		c.fail("num_heads", m.Heads, fmt.Sprintf("a divisor of d_model, %d", m.Width))
 	}
 	c.whole("encoder_layers", &m.EncoderLayers, 2, 1, maxLayers)
 	if m.DecoderLayers >= 0 {

@@ -9,14 +9,13 @@ import (
 	"github.com/attune-hpo/attune/objective/forecast"
 )
 
-// A scale standardizes: (y-Mean)/Deviation.
+// A scale standardizes values: (y-Mean)/Deviation.
 type scale struct {
 	Mean      float64 `json:"mean"`
 	Deviation float64 `json:"deviation"` // above 0
 }
 
-// newScale returns the scale of values that have no NaN; constant ones only lose
-// their mean.
+// newScale returns the scale of values without NaN. For constant values the deviation is 1.
 func newScale(parts ...[]float64) scale {
 	n, mean, m2 := 0.0, 0.0, 0.0 // Welford's, Technometrics 4 (1962)
 	for _, y := range parts {
@@ -43,35 +42,35 @@ func (s scale) apply(y []float64) []float64 {
 }
 
 // A view is how a model sees series: a window of the target, transformed and
-// standardized, and of the columns; and how what it says becomes a forecast. What it
-// knows of them it has from the training part alone.
+// standardized, and a window of the columns. It also turns the model's outputs into
+// forecasts. It learns its statistics from the training part alone.
 type view struct {
 	window, horizon int
 	keepLevel       bool
 	transform       forecast.Transform
 	freq            forecast.Frequency
 	past, known     []string            // columns
-	calendar        []forecast.Calendar // the last of those known
-	columns         []scale             // of both
+	calendar        []forecast.Calendar // the last of the known columns
+	columns         []scale             // scales of both
 	ids             []string
-	index           map[string]int    // of series, by ID
+	index           map[string]int    // index of a series by its ID
 	fitted          []forecast.Fitted // by series
 	scales          []scale           // by series
 }
 
-// features is how many numbers a step of the window has.
+// features is the count of numbers in a step of the window.
 func (v *view) features() int { return 1 + len(v.past) + len(v.known) }
 
-// A source is a series as the model sees it.
+// A source is a series in the form that the model sees.
 type source struct {
 	series  forecast.Series
 	fitted  forecast.Fitted
 	scale   scale
-	z       []float64   // the target, NaN for the first that the transform loses
-	columns [][]float64 // past and known ones
+	z       []float64   // the target; NaN for the first values, which the transform loses
+	columns [][]float64 // past and known columns
 }
 
-// newView fits a view to what series have before the last holdout steps.
+// newView fits a view to the series without their last holdout steps.
 func newView(t Training, train forecast.Frame, horizon, holdout int) (*view, []source, error) {
 	before, _, err := train.Cut(holdout)
 	if err != nil {
@@ -84,7 +83,7 @@ func newView(t Training, train forecast.Frame, horizon, holdout int) (*view, []s
 	}
 	for _, c := range train[0].Known {
 		if slices.Contains(v.known, c.Name) {
-			return nil, nil, fmt.Errorf("%w %q is in the calendar, too: leave it out of that, or give the column another name", forecast.ErrColumn, c.Name)
+			return nil, nil, fmt.Errorf("%w %q is also in the calendar: remove it there, or rename the column", forecast.ErrColumn, c.Name)
 		}
 		v.known = append(v.known, c.Name)
 	}
@@ -104,7 +103,7 @@ func newView(t Training, train forecast.Frame, horizon, holdout int) (*view, []s
 	column := func(name string, of func(forecast.Series) forecast.Column) error {
 		parts := values(func(s forecast.Series) []float64 { return of(s).Values })
 		if constant(parts, false) {
-			return fmt.Errorf("%w %q is constant in the training part, %v: nothing can be learnt from it: leave it out", forecast.ErrColumn, name, parts[0][0])
+			return fmt.Errorf("%w %q is constant in the training part, %v, so nothing can be learnt from it: leave it out", forecast.ErrColumn, name, parts[0][0])
 		}
 		v.columns = append(v.columns, newScale(parts...))
 		return nil
@@ -137,7 +136,7 @@ func newView(t Training, train forecast.Frame, horizon, holdout int) (*view, []s
 	return v, sources, nil
 }
 
-// add makes a series known, fitted and scaled.
+// add registers a series with its transform and scale.
 func (v *view) add(id string, f forecast.Fitted, s scale) {
 	if v.index == nil {
 		v.index = map[string]int{}
@@ -146,7 +145,7 @@ func (v *view) add(id string, f forecast.Fitted, s scale) {
 	v.ids, v.fitted, v.scales = append(v.ids, id), append(v.fitted, f), append(v.scales, s)
 }
 
-// fit returns the transform and the scale of one series.
+// fit returns the fitted transform and the scale of one series.
 func (v *view) fit(s forecast.Series) (forecast.Fitted, scale, error) {
 	f, err := v.transform.Fit(s.Y)
 	if err != nil {
@@ -156,8 +155,8 @@ func (v *view) fit(s forecast.Series) (forecast.Fitted, scale, error) {
 	return f, newScale(z[min(f.Lost(), len(z)):]), nil
 }
 
-// source returns a series as the model sees it. One that was not in the training data is
-// transformed and scaled as its own past says.
+// source returns a series in the form that the model sees. The transform and scale of a
+// series that is not in the training data are fitted to its own past.
 func (v *view) source(s forecast.Series) (source, error) {
 	src := source{series: s}
 	if i, ok := v.index[s.ID]; ok {
@@ -180,7 +179,7 @@ func (v *view) source(s forecast.Series) (source, error) {
 	return src, nil
 }
 
-// complete fails with [forecast.ErrMissing] if a value is.
+// complete fails with [forecast.ErrMissing] if a value is missing.
 func complete(f forecast.Frame) error {
 	for _, s := range f {
 		for _, c := range slices.Concat([]forecast.Column{{Name: "the target", Values: s.Y}}, s.Past, s.Known) {
@@ -192,8 +191,8 @@ func complete(f forecast.Frame) error {
 	return nil
 }
 
-// constant reports whether each of the parts has one value only; and, unless each is
-// looked at on its own, if that is the same.
+// constant reports whether each of the parts has a single value. Unless own is set, that
+// value must also be the same for all parts.
 func constant(parts [][]float64, own bool) bool {
 	for _, y := range parts {
 		first := parts[0][0]
@@ -207,14 +206,14 @@ func constant(parts [][]float64, own bool) bool {
 	return true
 }
 
-// A sample is a window and what comes after it: the window ends before the origin.
+// A sample is a window and the steps after it. The window ends before the origin.
 type sample struct{ series, origin int }
 
-// samples returns what is learnt from, and what is validated on: windows whose targets
-// all lie within the holdout; if it is shorter than the horizon, those right before
-// it.
+// samples returns the training and validation samples. Validation samples are windows
+// whose targets all lie in the holdout. If the holdout is shorter than the horizon, they
+// are the windows right before it.
 func (v *view) samples(sources []source, holdout int) (train, valid []sample, err error) {
-	var end time.Time // the last time that is learnt from
+	var end time.Time // the last time in the training samples
 	for i, s := range sources {
 		if t := s.series.Time(s.series.Len() - 1 - holdout); i == 0 || t.After(end) {
 			end = t
@@ -243,7 +242,7 @@ func (v *view) samples(sources []source, holdout int) (train, valid []sample, er
 	return train, valid, nil
 }
 
-// heldOut says that more is needed than to train on, if it is.
+// heldOut mentions the n held-out steps in an error, if there are any.
 func heldOut(n int) string {
 	if n == 0 {
 		return ""
@@ -251,7 +250,7 @@ func heldOut(n int) string {
 	return fmt.Sprintf(", and %d more are held out", n)
 }
 
-// check sees whether a frame is like that of the training, and can be forecast from.
+// check returns an error if frame is unlike the training data or cannot be forecast from.
 func (v *view) check(past forecast.Frame, horizon int) error {
 	if err := past.Validate(); err != nil {
 		return err
@@ -277,7 +276,7 @@ func (v *view) check(past forecast.Frame, horizon int) error {
 	return complete(past)
 }
 
-// last returns the sources of series and the samples of what comes after them.
+// last returns the sources of series, and for each the sample after its end.
 func (v *view) last(past forecast.Frame) ([]source, []sample, error) {
 	var sources []source
 	var samples []sample
@@ -294,7 +293,7 @@ func (v *view) last(past forecast.Frame) ([]source, []sample, error) {
 	return sources, samples, nil
 }
 
-// level is what is subtracted from a window and its targets.
+// level returns the value that is subtracted from a window and its targets.
 func (v *view) level(s *source, origin int) float64 {
 	if v.keepLevel {
 		return 0
@@ -311,8 +310,8 @@ func (v *view) input(s *source, origin, t, f int) float64 {
 	return s.columns[f-1][at]
 }
 
-// future returns known column k at step h after an origin, from 0: 0, its mean, where
-// it is not known.
+// future returns known column k at step h, counted from 0, after an origin. It returns 0,
+// the column's mean, if the value is unknown.
 func (v *view) future(s *source, origin, h, k int) float64 {
 	if c := s.columns[len(v.past)+k]; origin+h < len(c) {
 		return c[origin+h]
@@ -320,7 +319,7 @@ func (v *view) future(s *source, origin, h, k int) float64 {
 	return 0
 }
 
-// target returns what comes at step h after an origin, from 0.
+// target returns the target at step h, counted from 0, after an origin.
 func (v *view) target(s *source, origin, h int) (z float64, known bool) {
 	if origin+h >= len(s.z) {
 		return 0, false
@@ -328,7 +327,7 @@ func (v *view) target(s *source, origin, h int) (z float64, known bool) {
 	return s.z[origin+h] - v.level(s, origin), true
 }
 
-// continuation returns a forecast: z are the model's outputs after the end of s.
+// continuation turns the model's outputs z after the end of s into a forecast.
 func (v *view) continuation(s *source, z []float64) (forecast.Series, error) {
 	n := s.series.Len()
 	level := v.level(s, n)
@@ -344,7 +343,7 @@ func (v *view) continuation(s *source, z []float64) (forecast.Series, error) {
 	return out, nil
 }
 
-// stamp prints a time in the shortest way.
+// stamp prints a time as short as possible.
 func stamp(t time.Time) string {
 	if t.Truncate(24 * time.Hour).Equal(t) {
 		return t.Format(time.DateOnly)
@@ -352,8 +351,8 @@ func stamp(t time.Time) string {
 	return t.Format(time.RFC3339Nano)
 }
 
-// frame returns forecasts of the first steps of what a model says after the end of
-// series.
+// frame returns the first horizon steps of the model's outputs after the end of the
+// series, as forecasts.
 func (v *view) frame(sources []source, z [][]float64, horizon int) (forecast.Frame, error) {
 	var out forecast.Frame
 	for i := range sources {

@@ -6,13 +6,14 @@ import (
 )
 
 // ReadCatBoost reads a model that CatBoost saved as JSON (save_model with
-// format="json") whose splits are on float features: oblivious trees (SymmetricTree)
-// and others (Depthwise, Lossguide), one output or several. It reads r to its end.
+// format="json"). It reads oblivious trees (SymmetricTree) and others (Depthwise,
+// Lossguide), with one output or several, if all splits are on float features. It
+// reads r to its end.
 //
-// A tree whose leaves hold k values becomes k trees. Predictions are CatBoost's but
-// for the order of sums. The link is that of the loss: what predict gives with
-// prediction_type Probability or Exponent, for losses that have one, else raw
-// values. CatBoost's scale is multiplied into the leaves.
+// A tree whose leaves hold k values becomes k trees. Predictions equal CatBoost's
+// except for the order of sums. The link follows the loss: it gives what predict gives
+// with prediction_type Probability or Exponent for losses that have one, and raw values
+// for the rest. CatBoost's scale is multiplied into the leaves.
 //
 // Splits on categories (one-hot and CTR), on texts and on embeddings are refused
 // with [ErrUnsupported]: encode categories as numbers before training.
@@ -23,7 +24,7 @@ var catLinks = map[string]LinkFunc{
 	"MultiClass": Softmax, "Poisson": Exp, "Tweedie": Exp,
 }
 
-// A catReader holds what the trees of a file share.
+// A catReader holds what all trees of a file have in common.
 type catReader struct {
 	*reading
 	outputs int
@@ -64,7 +65,7 @@ func catBoost(r *reading, doc value) (*Model, error) {
 	return m, nil
 }
 
-// catLoss returns the name of the loss, "" when it is not told.
+// catLoss returns the name of the loss, or "" if the file does not name one.
 func catLoss(params value) (string, error) {
 	if s, ok := params.v.(string); ok { // older files hold it as JSON in a string
 		inner, err := decodeJSON([]byte(s))
@@ -165,7 +166,7 @@ func (c *catReader) scaleAndBias(v value) error {
 	return nil
 }
 
-// split makes a node of a split; its children are for the caller to set.
+// split converts a split to a node. The caller sets the children.
 func (c *catReader) split(v value) (n Node, err error) {
 	kind := "FloatFeature"
 	if k := v.get("split_type"); !k.absent() {
@@ -196,8 +197,8 @@ func (c *catReader) split(v value) (n Node, err error) {
 	return Node{Feature: c.columns[f], Threshold: float64(float32(border)), DefaultLeft: c.nanLeft[f]}, nil
 }
 
-// oblivious adds a tree all of whose nodes at a depth make the same split: bit d of
-// a leaf's number is the side that split d takes.
+// oblivious adds a tree in which all nodes of a depth share one split: bit d of a
+// leaf's number is the side taken at split d.
 func (c *catReader) oblivious(v value) error {
 	splits, err := v.get("splits").list()
 	if err != nil {
@@ -225,8 +226,8 @@ func (c *catReader) oblivious(v value) error {
 	for i, w := range weights {
 		t.Leaves[i].Weight = w
 	}
-	// The last split is the root, as in CatBoost's own SHAP values: then leaves stand
-	// in their order. The nodes of level d begin at 2^d-1.
+	// The last split is the root, as in CatBoost's own SHAP values. That keeps the
+	// leaves in order. The nodes of level d begin at 2^d-1.
 	for d := range depth {
 		n, err := c.split(splits[depth-1-d])
 		if err != nil {
@@ -246,7 +247,7 @@ func (c *catReader) oblivious(v value) error {
 	return nil
 }
 
-// nested adds a tree written as splits within splits.
+// nested adds a tree whose splits are nested objects.
 func (c *catReader) nested(v value) error {
 	var t Tree
 	var values []float64
@@ -298,7 +299,7 @@ func (c *catReader) nested(v value) error {
 	return nil
 }
 
-// add adds t once for every output, with its values: those of a leaf lie together.
+// add adds a copy of t for each output. values holds all outputs of one leaf together.
 func (c *catReader) add(t Tree, values []float64) {
 	for o := range c.outputs {
 		k := Tree{Output: o, Nodes: t.Nodes, Leaves: make([]Leaf, len(t.Leaves))}
@@ -313,8 +314,8 @@ func (c *catReader) add(t Tree, values []float64) {
 	}
 }
 
-// addWeights gives inner nodes the sums of their leaves' weights. Children stand
-// behind their parents.
+// addWeights sets each inner node's weight to the sum of its leaves' weights. Children
+// come after their parents.
 func (t *Tree) addWeights() {
 	weight := func(i int) float64 {
 		if i < 0 {

@@ -4,7 +4,7 @@ import (
 	"slices"
 )
 
-// An Importance is how much a model uses a feature.
+// An Importance says how much a model uses a feature.
 type Importance struct {
 	Gain   float64 // sum of [Node.Gain] over the splits by the feature; 0 where a library does not report it (CatBoost)
 	Splits int     // number of splits by it
@@ -28,15 +28,15 @@ func (m *Model) Importance() []Importance {
 // the SHAP values of "path-dependent" TreeSHAP (Lundberg, Erion and Lee 2018,
 // "Consistent Individualized Feature Attribution for Tree Ensembles", algorithm 2).
 //
-// rows is as for [Predictor.Predict]. out gets, for one row after the other and
-// for one output after the other, a value per feature and then the expected value:
-// len(out) is the number of rows × m.Outputs × (number of features + 1). The values
-// of an output add up to what [Predictor.PredictRaw] gives, but for rounding.
+// rows is as for [Predictor.Predict]. out is ordered by row, then by output; each
+// output gets one value per feature, then the expected value. So len(out) is the number
+// of rows × m.Outputs × (number of features + 1). The values of an output add up to
+// [Predictor.PredictRaw], except for rounding.
 //
-// What is expected of a split is weighed by the training rows ([Node.Count]) that
-// went either way, or by their Weight in trees without counts. A tree that has
-// neither, or linear leaves, is refused with [ErrUnsupported]; an invalid model with
-// [ErrInvalid]. CatBoost and LightGBM give the same values, XGBoost but for float32.
+// The expectation at a split weighs each side by its training rows ([Node.Count]), or
+// by Weight in trees without counts. SHAP refuses a tree that has neither, or has linear
+// leaves, with [ErrUnsupported], and an invalid model with [ErrInvalid]. The values are
+// those of CatBoost and LightGBM, and of XGBoost within the precision of float32.
 func (m *Model) SHAP(rows, out []float64) error {
 	if err := m.Validate(); err != nil {
 		return err
@@ -78,7 +78,7 @@ func (m *Model) SHAP(rows, out []float64) error {
 	return nil
 }
 
-// A shapTree is a tree with what TreeSHAP needs beside it.
+// A shapTree is a tree and what TreeSHAP needs to know about it.
 type shapTree struct {
 	*Tree
 	float32s bool
@@ -89,7 +89,7 @@ type shapTree struct {
 
 // A pathStep is an entry of the path of algorithm 2: a feature, the fractions of
 // "zero" paths (feature unknown) and "one" paths (known) that flow through, and the
-// weight of the subsets with as many features as its place tells.
+// weight of the subsets that have as many features as the entry's index.
 type pathStep struct {
 	feature           int
 	zero, one, weight float64
@@ -121,7 +121,7 @@ func (t *shapTree) init(of *Tree, float32s bool) error {
 			t.fraction[i] = left / (left + right)
 		case i == 0:
 			return unsupported("a tree without counts and weights")
-		default: // no row came here: the way to it has weight zero
+		default: // no row came here: the path to it has weight zero
 			t.fraction[i] = 0.5
 		}
 	}
@@ -154,7 +154,7 @@ func (t *shapTree) explain(row, phi []float64) {
 	}
 }
 
-// recurse is RECURSE of algorithm 2: path is the caller's and is not changed.
+// recurse is RECURSE of algorithm 2. It does not change path, which is the caller's.
 func (t *shapTree) recurse(node, depth int, row, phi []float64, path []pathStep, zero, one float64, feature int) {
 	if depth == len(t.paths) {
 		t.paths = append(t.paths, nil)
@@ -183,7 +183,7 @@ func (t *shapTree) recurse(node, depth int, row, phi []float64, path []pathStep,
 	t.recurse(cold, depth+1, row, phi, p, zero*(1-hotShare), 0, n.Feature)
 }
 
-// extend is EXTEND: it grows the subsets by a feature.
+// extend is EXTEND: it adds a feature to the subsets.
 func extend(p []pathStep, zero, one float64, feature int) []pathStep {
 	l := len(p)
 	s := pathStep{feature, zero, one, 0}

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// For tests outside of the package.
+// Exported for tests outside the package.
 var (
 	Oracles  = oracles
 	SameBits = sameBits

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fuzz sees that whatever is read predicts, or is refused with an error of this package.
+// fuzz checks that anything read can predict, or is refused with an error of this package.
 func fuzz(f *testing.F, read func(io.Reader) (*Model, error), seeds ...[]byte) {
 	for _, seed := range seeds {
 		_, err := read(bytes.NewReader(seed))
@@ -61,7 +61,7 @@ func sameBitsOrNaN(t *testing.T, want, got []float64) {
 	sameBits(t, want, got)
 }
 
-// Seeds are small: what is mutated is then what the readers read.
+// The seeds are small, so that mutations hit bytes that matter.
 
 func FuzzRead(f *testing.F) { fuzz(f, Read, written(f, Write)...) }
 
@@ -100,8 +100,8 @@ func written(f *testing.F, write func(io.Writer, *Model) error) (files [][]byte)
 	return files
 }
 
-// What the readers read of files of XGBoost 3.4 and CatBoost 1.2, less most trees and
-// features.
+// Excerpts of XGBoost 3.4 and CatBoost 1.2 files, without most trees and features, that
+// contain everything the readers read.
 const (
 	smallXGBoost = `{"learner":{"feature_types":["q","c"],"gradient_booster":{"model":` + smallTrees + `,"name":"gbtree"},` + smallParams
 	smallDart    = `{"learner":{"feature_types":["q","c"],"gradient_booster":{"gbtree":{"model":` + smallTrees + `},"name":"dart","weight_drop":[0.5]},` + smallParams
@@ -120,8 +120,8 @@ const (
 		`{"border":0.5,"float_feature_index":0,"split_index":1,"split_type":"FloatFeature"}]}],"scale_and_bias":[1,[1.8]]}`
 )
 
-// ubjson writes what [encoding/json] has read. Arrays of numbers are packed, as
-// XGBoost's are.
+// ubjson writes the values of [encoding/json] as UBJSON. It packs arrays of numbers, as
+// XGBoost does.
 func ubjson(v any) []byte {
 	length := func(n int) []byte { return binary.BigEndian.AppendUint64([]byte("L"), uint64(n)) }
 	switch v := v.(type) {

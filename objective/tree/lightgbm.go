@@ -10,15 +10,15 @@ import (
 )
 
 // ReadLightGBM reads the text file of a LightGBM model, versions v2 to v4
-// (save_model, or model_to_string): all objectives and boosting types, numeric
-// splits with each kind of missing values, categorical splits, linear trees. It
+// (save_model, or model_to_string). It reads all objectives and boosting types, numeric
+// splits with each kind of missing values, categorical splits and linear trees. It
 // reads r to its end.
 //
-// Predictions are LightGBM's bit for bit, but for three things: raw outputs of a
-// random forest (boosting=rf) are averaged here, where raw_score gives their sum;
-// functions of a link may differ in the last bit; and what lies within ±[ZeroRange]
-// is 0 to LightGBM before it meets a split. Models trained on named
-// categories (pandas_categorical) are given the category's code.
+// Predictions equal LightGBM's bit for bit, with three exceptions. Raw outputs of a
+// random forest (boosting=rf) are averages here, but sums in raw_score. The functions
+// of a link may differ in the last bit. LightGBM takes a value within ±[ZeroRange] for
+// 0 at every split. Models trained on named categories (pandas_categorical) expect the
+// category's code.
 func ReadLightGBM(r io.Reader) (*Model, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
@@ -32,7 +32,7 @@ func parseLightGBM(data []byte) (*Model, error) {
 	return check("LightGBM text", m, err)
 }
 
-// fields are the key=value lines of a part of the file.
+// fields are the key=value lines of one section of the file.
 type fields struct {
 	part string
 	m    map[string]string
@@ -50,10 +50,10 @@ func (f fields) int(key string, absent int) (int, error) {
 	return n, nil
 }
 
-// list parses n numbers separated by space; a key that is absent has none.
+// list parses n numbers separated by spaces. An absent key has zero numbers.
 func list[T int | float64 | uint32](f fields, key string, n int, parse func(string) (T, error)) ([]T, error) {
 	text := f.m[key]
-	if n < 0 || n > len(text)/2+1 { // not to allocate what cannot be there
+	if n < 0 || n > len(text)/2+1 { // do not allocate more than the text can hold
 		return nil, fmt.Errorf("%s: %s: want %d numbers, have %d", f.part, key, n, len(strings.Fields(text)))
 	}
 	out := make([]T, 0, n)
@@ -61,7 +61,7 @@ func list[T int | float64 | uint32](f fields, key string, n int, parse func(stri
 	for w := range strings.FieldsSeq(text) {
 		x, err := parse(w)
 		if err != nil && bad == nil {
-			bad = fmt.Errorf("%s: %s: %.40q is no such number", f.part, key, w)
+			bad = fmt.Errorf("%s: %s: %.40q is not such a number", f.part, key, w)
 		}
 		out = append(out, x)
 	}
@@ -93,7 +93,7 @@ func parseWord(s string) (uint32, error) {
 func (f fields) floats(key string, n int) ([]float64, error) { return list(f, key, n, parseFloat) }
 func (f fields) ints(key string, n int) ([]int, error)       { return list(f, key, n, strconv.Atoi) }
 
-// optional is floats, and zeros where the key is absent or its list empty.
+// optional is like floats, but returns zeros if the key is absent or its list is empty.
 func (f fields) optional(key string, n int) ([]float64, error) {
 	if strings.TrimSpace(f.m[key]) == "" {
 		return make([]float64, n), nil
@@ -145,7 +145,7 @@ func lightGBM(r *reading, text string) (*Model, error) {
 		return nil, fmt.Errorf("%d trees, %d an iteration: the file is cut off", len(trees), perIteration)
 	}
 	if sizes, ok := head.m["tree_sizes"]; ok && len(strings.Fields(sizes)) != len(trees) {
-		return nil, fmt.Errorf("tree_sizes tells of %d trees, there are %d", len(strings.Fields(sizes)), len(trees))
+		return nil, fmt.Errorf("tree_sizes lists %d trees, the file has %d", len(strings.Fields(sizes)), len(trees))
 	}
 	m := &Model{Outputs: perIteration}
 	_, m.Average = head.m["average_output"]
@@ -325,7 +325,7 @@ func lgbNodes(f fields, n int, features []Feature) ([]Node, error) {
 	return nodes, nil
 }
 
-// lgbSets returns the category sets of a tree, none of them empty.
+// lgbSets returns the category sets of a tree. No set is empty.
 func lgbSets(f fields) ([][]uint32, error) {
 	n, err := f.int("num_cat", 0)
 	if err != nil || n == 0 {

@@ -1,16 +1,16 @@
-// Package tree holds one model for all tree ensembles: boosted trees, random
-// forests and isolation forests, whoever trained them.
+// Package tree represents all tree ensembles by one model: boosted trees, random
+// forests and isolation forests, from any library.
 //
 // A [Model] is plain data. Readers make one from the files of LightGBM
 // ([ReadLightGBM]), XGBoost ([ReadXGBoost]), CatBoost ([ReadCatBoost]) and
-// scikit-learn ([ReadScikitLearn]). They refuse what a Model cannot express, and name
-// it. [Model.Validate] says whether a model built by hand is consistent.
+// scikit-learn ([ReadScikitLearn]). A reader refuses anything that a Model cannot
+// express, and names it. [Model.Validate] checks a model that was built by hand.
 // [NewPredictor] compiles a model for fast prediction, [Model.Importance] and
-// [Model.SHAP] explain it, and [WriteLightGBM] saves it as a file that LightGBM itself
-// loads.
+// [Model.SHAP] explain it, and [WriteLightGBM] saves it in a file that LightGBM itself
+// can load.
 //
 // All splits have one form: a number goes left if it is <= the threshold, a category if
-// it is listed. The rules of the four libraries translate without loss: see
+// it is listed. The rules of the four libraries translate to it without loss: see
 // [Model.Float32] and [Missing].
 package tree
 
@@ -25,7 +25,7 @@ import (
 
 const pkg fault.Package = "tree"
 
-// ErrInvalid reports a model that does not hold together; see [Model.Validate].
+// ErrInvalid reports a model that is not consistent; see [Model.Validate].
 var ErrInvalid = errors.New("invalid model")
 
 // A Model is an ensemble of binary trees over the same features.
@@ -35,25 +35,24 @@ var ErrInvalid = errors.New("invalid model")
 //	raw[o] = Base[o] + Σ leaf(t, row)               over the trees t with t.Output == o
 //	raw[o] = Σ leaf(t, row) / number of such trees  where Average is set
 //
-// summed in float64, from the base on, in the order of Trees; then Link makes of
-// raw what the model predicts. A model that is shared is not changed.
+// The sum is in float64, starts at the base and follows the order of Trees. Link then
+// turns raw into the prediction. Do not change a model that is shared.
 type Model struct {
 	Features []Feature // one per column of a row, in order
-	Outputs  int       // values predicted for a row, >= 1: the classes, where Link is [Softmax]
+	Outputs  int       // values predicted for a row, >= 1: one per class if Link is [Softmax]
 	Trees    []Tree    // may be empty
 	Base     []float64 // one finite value per output; nil means zeros
-	Average  bool      // a forest: the mean of the trees and not their sum; Base must then be nil or zeros
+	Average  bool      // a forest: the mean of the trees instead of their sum; requires Base to be nil or zeros
 	Link     Link      // from raw outputs to predictions
 
-	// Float32 has every value of a row rounded to float32 before it is looked at,
-	// as XGBoost and CatBoost do, in linear leaves too. Their rules are then exact
-	// here: XGBoost's x < t is x <= the float32 just below t. It also makes every
-	// negative value no category, where otherwise those in (-1, 0) are category 0,
-	// as with LightGBM.
+	// Float32 rounds every value of a row to float32 before a split or a linear leaf
+	// uses it, as XGBoost and CatBoost do. This makes their rules exact here: XGBoost's
+	// x < t is x <= the float32 just below t. With Float32, no negative value is a
+	// category; without it, values in (-1, 0) are category 0, as in LightGBM.
 	Float32 bool
 }
 
-// A Feature is a column of the rows that a model is given.
+// A Feature is a column of the model's input rows.
 type Feature struct {
 	Name string // may be empty, need not be unique
 	Kind Kind
@@ -69,7 +68,7 @@ const (
 
 func (k Kind) String() string { return name("Kind", int(k), "numeric", "categorical") }
 
-// A Tree is a binary decision tree. The tree of a single leaf has no nodes.
+// A Tree is a binary decision tree. A tree with a single leaf has no nodes.
 type Tree struct {
 	Output int    // the output that its leaves add to
 	Nodes  []Node // inner nodes; the root is Nodes[0]
@@ -84,8 +83,8 @@ type Tree struct {
 // Missing values go to the default side: see [Missing].
 type Node struct {
 	Feature     int
-	Threshold   float64  // of a numeric split; not NaN; may be infinite
-	Categories  []uint32 // not empty: the split is categorical. Category c is bit c%32 of Categories[c/32]
+	Threshold   float64  // of a numeric split; may be infinite but not NaN
+	Categories  []uint32 // if not empty, the split is categorical: category c is bit c%32 of Categories[c/32]
 	Missing     Missing
 	DefaultLeft bool
 
@@ -98,40 +97,40 @@ type Node struct {
 
 // A Leaf holds what a tree adds to its output.
 type Leaf struct {
-	Value  float64 // finite; learning rate and the like included
-	Linear *Linear // nil but in models with linear leaves
-	Weight float64 // as of a [Node]
-	Count  int     // as of a [Node]
+	Value  float64 // finite; includes the learning rate and other factors
+	Linear *Linear // nil except in models with linear leaves
+	Weight float64 // as in [Node]
+	Count  int     // as in [Node]
 }
 
-// Linear is the model of a linear leaf: Const + Σ Coefs[i]·x[Features[i]], added
-// up in this order. Where one of these features is NaN, the leaf's Value stands
-// in for it. Features are numeric.
+// Linear is the model of a linear leaf: Const + Σ Coefs[i]·x[Features[i]], summed in
+// this order. If one of these features is NaN, the leaf's Value is used instead. All
+// features are numeric.
 type Linear struct {
 	Const    float64
 	Features []int
 	Coefs    []float64
 }
 
-// Missing says which values a split takes as missing. The missing go left if
-// [Node.DefaultLeft] says so, else right.
+// Missing says which values are missing at a split. Missing values go left if
+// [Node.DefaultLeft] is set, otherwise right.
 type Missing uint8
 
 const (
 	// MissingNaN: NaN is missing. Categorical splits have no other kind.
 	MissingNaN Missing = iota
-	// MissingNone: nothing is missing; NaN stands for 0, and goes where 0 goes.
+	// MissingNone: nothing is missing; NaN counts as 0.
 	MissingNone
-	// MissingZero: NaN and all within ±1e-35 (as a float32, [ZeroRange]) are missing.
+	// MissingZero: NaN and all values within ±1e-35 (as a float32, [ZeroRange]) are missing.
 	MissingZero
 )
 
 func (m Missing) String() string { return name("Missing", int(m), "nan", "none", "zero") }
 
-// ZeroRange bounds what [MissingZero] takes for zero: LightGBM's 1e-35 in float32.
+// ZeroRange is the largest value that [MissingZero] takes for zero: LightGBM's 1e-35 in float32.
 const ZeroRange = float64(float32(1e-35))
 
-// A Link turns raw outputs into predictions. The zero value leaves them as they are.
+// A Link turns raw outputs into predictions. The zero Link leaves them unchanged.
 type Link struct {
 	Func LinkFunc
 	// Scale is the s of [Sigmoid] and the c of [Anomaly]; other functions ignore it.
@@ -164,7 +163,7 @@ func name(typ string, i int, names ...string) string {
 	return fmt.Sprintf("%s(%d)", typ, i)
 }
 
-// Apply replaces the raw outputs of one row by predictions, in place. NaN stays NaN.
+// Apply replaces the raw outputs of one row with predictions, in place. NaN stays NaN.
 func (l Link) Apply(row []float64) {
 	s := l.Scale
 	if s == 0 {
@@ -212,19 +211,18 @@ func (l Link) Apply(row []float64) {
 	}
 }
 
-// Limits of a model, so that indices fit in 32 bits wherever they are compiled or
-// written. MaxOutputs also bounds what a broken file can claim.
+// Limits of a model. They keep compiled and written indices within 32 bits.
+// MaxOutputs also bounds how much a broken file can make a reader allocate.
 const (
 	MaxFeatures   = 1 << 24
 	MaxOutputs    = 1 << 16
-	MaxCategories = 1 << 24 // category numbers lie below
+	MaxCategories = 1 << 24 // exclusive bound of category numbers
 )
 
-// Validate reports, wrapping [ErrInvalid], the first thing that makes m no model:
-// a child, feature or output out of range, a node that is reached twice or never
-// (and so any cycle), sizes that disagree, values that are not finite. Predictors,
-// readers and writers call it; nothing else in this package does, and methods of
-// an invalid model may panic.
+// Validate reports the first inconsistency in m, wrapping [ErrInvalid]: a child,
+// feature or output out of range, a node that is reached twice (as in a cycle) or never,
+// sizes that disagree, values that are not finite. Predictors, readers and writers call
+// it. Other methods do not, and may panic on an invalid model.
 func (m *Model) Validate() error {
 	fail := func(format string, args ...any) error {
 		return pkg.Errorf("%w: %w", ErrInvalid, fmt.Errorf(format, args...))
@@ -269,7 +267,7 @@ func (m *Model) validateTree(t *Tree) error {
 	case t.Output < 0 || t.Output >= m.Outputs:
 		return fmt.Errorf("output %d, not in 0..%d", t.Output, m.Outputs-1)
 	case len(t.Leaves) != len(t.Nodes)+1:
-		return fmt.Errorf("%d leaves beside %d inner nodes: a binary tree has one more", len(t.Leaves), len(t.Nodes))
+		return fmt.Errorf("%d leaves and %d inner nodes: a binary tree has one leaf more than inner nodes", len(t.Leaves), len(t.Nodes))
 	case len(t.Leaves) > math.MaxInt32/2:
 		return fmt.Errorf("%d leaves, at most %d", len(t.Leaves), math.MaxInt32/2)
 	}
@@ -377,8 +375,8 @@ func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 // Categorical reports whether n splits by category.
 func (n *Node) Categorical() bool { return len(n.Categories) > 0 }
 
-// SetCategories makes n a categorical split that sends the categories listed, in
-// 0..[MaxCategories]-1, to the left; none listed is a split that sends none.
+// SetCategories makes n a categorical split that sends the listed categories, each in
+// 0..[MaxCategories]-1, to the left. With an empty list it sends no category left.
 func (n *Node) SetCategories(listed ...int) {
 	n.Categories = make([]uint32, 1)
 	for _, c := range listed {
@@ -389,9 +387,8 @@ func (n *Node) SetCategories(listed ...int) {
 	}
 }
 
-// left reports where a value goes; the value is rounded already where the model
-// wants it in float32. This is the meaning of a split: all else in the package
-// must agree with it.
+// left reports whether x goes left. If the model uses float32, x is rounded already.
+// This defines what a split means: everything else in the package must agree with it.
 func (n *Node) left(x float64, float32s bool) bool {
 	if n.Categorical() {
 		switch {
@@ -420,8 +417,8 @@ func (n *Node) left(x float64, float32s bool) bool {
 	return x <= n.Threshold
 }
 
-// leaf returns the index of the leaf that the row ends in; the row is rounded
-// already where the model wants it in float32.
+// leaf returns the index of the leaf where the row ends. If the model uses float32, the
+// row is rounded already.
 func (t *Tree) leaf(row []float64, float32s bool) int {
 	if len(t.Nodes) == 0 {
 		return 0
@@ -448,7 +445,7 @@ func (l *Leaf) at(row []float64) float64 {
 		if row[f] != row[f] {
 			return l.Value
 		}
-		sum += float64(l.Linear.Coefs[i] * row[f]) // rounded: not to be fused with the sum
+		sum += float64(l.Linear.Coefs[i] * row[f]) // the conversion rounds, which prevents a fused multiply-add
 	}
 	return sum
 }
@@ -460,8 +457,8 @@ func (m *Model) base() []float64 {
 	return b
 }
 
-// shares returns, per output, what every tree's leaves are divided by: 1, or the
-// number of its trees where m averages.
+// shares returns, per output, the divisor of all its leaves: 1, or the number of its
+// trees if m averages.
 func (m *Model) shares() []float64 {
 	n := make([]float64, m.Outputs)
 	for i := range n {

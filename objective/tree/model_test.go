@@ -23,7 +23,7 @@ func stump() *Model {
 }
 
 func TestValidateNamesWhatIsWrong(t *testing.T) {
-	three := func(m *Model) *Tree { // the root, a node on each side
+	three := func(m *Model) *Tree { // the root and a node on each side
 		m.Trees[0] = Tree{
 			Nodes:  []Node{{Left: 1, Right: 2}, {Left: ^0, Right: ^1}, {Left: ^2, Right: ^3}},
 			Leaves: make([]Leaf, 4),
@@ -43,7 +43,7 @@ func TestValidateNamesWhatIsWrong(t *testing.T) {
 		{"scale", func(m *Model) { m.Link.Scale = -1 }, "scale -1"},
 		{"kind", func(m *Model) { m.Features[0].Kind = 9 }, `feature 0 ("x"): unknown kind`},
 		{"output", func(m *Model) { m.Trees[0].Output = 1 }, "tree 0: output 1, not in 0..0"},
-		{"leaves", func(m *Model) { m.Trees[0].Leaves = m.Trees[0].Leaves[:1] }, "1 leaves beside 1 inner nodes"},
+		{"leaves", func(m *Model) { m.Trees[0].Leaves = m.Trees[0].Leaves[:1] }, "1 leaves and 1 inner nodes"},
 		{"feature", func(m *Model) { m.Trees[0].Nodes[0].Feature = 2 }, "tree 0: node 0: feature 2, not in 0..1"},
 		{"negative feature", func(m *Model) { m.Trees[0].Nodes[0].Feature = -1 }, "feature -1"},
 		{"threshold", func(m *Model) { m.Trees[0].Nodes[0].Threshold = math.NaN() }, "threshold is NaN"},
@@ -142,7 +142,7 @@ func TestWidenKeepsTheSidesOfRounding(t *testing.T) {
 	}
 }
 
-// random returns a model of all that a model can have.
+// random returns a model that uses everything a model can have.
 func random(r *rand.Rand, trees, leaves, features, outputs int) *Model {
 	m := &Model{Outputs: outputs, Features: make([]Feature, features)}
 	for i := range m.Features {
@@ -152,7 +152,7 @@ func random(r *rand.Rand, trees, leaves, features, outputs int) *Model {
 	}
 	for i := range trees {
 		t := Tree{Output: i % outputs, Leaves: []Leaf{{Value: r.NormFloat64()}}}
-		// Split a leaf, again and again.
+		// Split a random leaf, many times.
 		parent, side := []int{-1}, []bool{false}
 		for len(t.Leaves) < leaves {
 			at := r.IntN(len(t.Leaves))
@@ -207,8 +207,7 @@ func randomRows(r *rand.Rand, n, features int) []float64 {
 	return rows
 }
 
-// The fast predictor is its plain twin, whatever the shapes; and any number of
-// threads gives the same.
+// The fast predictor agrees with its plain twin for all shapes and any number of threads.
 func TestPredictorIsItsPlainTwin(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for range 60 {
@@ -247,7 +246,7 @@ func TestPredictorRefusesWrongSizes(t *testing.T) {
 	require.NoError(t, p.Predict(nil, nil))
 }
 
-// shapley computes SHAP values as they are defined, over all subsets of features
+// shapley computes SHAP values by their definition, over all subsets of features
 // (Lundberg et al. 2018, equation 2, with the expectations of algorithm 1).
 func shapley(m *Model, row []float64) []float64 {
 	f := len(m.Features)

@@ -11,7 +11,7 @@ import (
 	"github.com/attune-hpo/attune/internal/dev/foreign"
 )
 
-// An oracle is a model of testdata with what its library answered.
+// An oracle is a model of testdata with the predictions of its library.
 type oracle struct {
 	foreign.Case
 	library string
@@ -48,8 +48,8 @@ func slicesChunks(x []float64, n int) func(func([]float64) bool) {
 	}
 }
 
-// plain is the twin of [Predictor.PredictRaw]: what the Model's comment says, node
-// by node and row by row.
+// plain is the plain twin of [Predictor.PredictRaw]: it follows the documentation of
+// Model, node by node and row by row.
 func plain(m *Model, rows []float64) []float64 {
 	f := len(m.Features)
 	shares := m.shares()
@@ -73,7 +73,7 @@ func plain(m *Model, rows []float64) []float64 {
 	return out
 }
 
-// predict returns raw outputs and predictions, and holds them against the plain twin.
+// predict returns raw outputs and predictions, after comparing them with the plain twin.
 func predict(t testing.TB, m *Model, rows []float64) (raw, pred []float64) {
 	t.Helper()
 	p, err := NewPredictor(m)
@@ -96,7 +96,7 @@ func sameBits(t testing.TB, want, got []float64) {
 	}
 }
 
-// near compares relative to the greater of 1 and the wanted value.
+// near compares with a tolerance relative to the wanted value, or to 1 if that is greater.
 func near(t testing.TB, want, got []float64, eps float64) {
 	t.Helper()
 	require.Len(t, got, len(want))

@@ -7,22 +7,22 @@ import (
 	"sync"
 )
 
-// A Predictor predicts with a model, fast. It is safe for concurrent use, and keeps
-// the model: m must not be changed while it is in use.
+// A Predictor predicts with a model, fast. It is safe for concurrent use. It keeps
+// the model, which must not change while the Predictor is in use.
 //
 // Before a row meets a tree, each of its values becomes a rank: the number of
-// thresholds of its feature, in all of the model, that are less. What a missing value
-// means is settled there, too, and splits are left to compare small integers.
+// thresholds of its feature, in all of the model, that are less than the value. The rank
+// also settles where a missing value goes, so that splits only compare small integers.
 //
-// 64 rows at a time go through one tree after the other. Where the processor has
-// vectors for it, a tree that is not large has all of its nodes evaluated, for 64
-// rows at once: see [vectorTree]. Through other trees eight rows walk side by side,
-// and a few rows, one after the other, through eight trees side by side: see [walk]. All ways add the
-// same leaves in the same order.
+// Each tree processes 64 rows at a time. If the processor has vector instructions, all
+// nodes of a small tree are evaluated for the 64 rows at once: see [vectorTree]. In
+// other trees, eight rows walk side by side; a few rows are processed one by one, each
+// through eight trees side by side: see [walk]. All ways add the same leaves in the same
+// order.
 type Predictor struct {
-	// Threads is how many goroutines may share the rows of one call; results are the
-	// same. 0 and 1 stand for one, the caller's, which is right for servers, whose calls
-	// run side by side. Set it before the first prediction.
+	// Threads is the maximum number of goroutines that share the rows of one call. It
+	// does not change results. 0 and 1 mean the caller's goroutine alone, which suits
+	// servers, whose calls run in parallel. Set it before the first prediction.
 	Threads int
 
 	m       *Model
@@ -30,8 +30,8 @@ type Predictor struct {
 	quads   []quad
 	columns int    // of a row in ranks
 	shift   int    // bits of a column in a cell
-	mask    uint64 // of these
-	most    int    // the greatest rank: it fits both a cell and an int16
+	mask    uint64 // of these bits
+	most    int    // the greatest rank; it fits both a cell and an int16
 	cells   []uint64
 	values  []float64 // by cell: the value of a leaf, the index of a linear one, the set of a split by category
 	sets    [][]uint32
@@ -42,36 +42,36 @@ type Predictor struct {
 	scratch sync.Pool // of *scratch
 }
 
-// A compiled is a tree in the forms that it is walked in.
+// A compiled is a tree in the forms that prediction uses.
 type compiled struct {
 	root       uint32 // among the cells
-	depth      int    // steps that take any row to its leaf
+	depth      int    // number of steps after which any row is at its leaf
 	output     int
 	categories bool // some splits are by category
 	linear     bool // some leaves are linear
-	vectorTree      // of at most maxVectorLeaves leaves, and plain
+	vectorTree      // if plain, with at most maxVectorLeaves leaves
 }
 
-// plain reports whether numbers alone decide, and leaves are values.
+// plain reports whether all splits are numeric and all leaves are constants.
 func (t *compiled) plain() bool { return !t.categories && !t.linear }
 
-// vectorable reports whether all nodes of the tree are evaluated for that many rows.
+// vectorable reports whether the tree's nodes are all evaluated for a block of this size.
 func (t *compiled) vectorable(s blockSize) bool {
 	return vectors && len(t.nodes) > 0 && len(t.nodes) < maxVectorLeaves>>(3-s)
 }
 
-// A group is trees that one row goes through side by side, or a tree alone.
+// A group is a set of trees that one row goes through side by side, or a single tree.
 type group struct {
 	first, trees int
-	together     bool // they are plain
+	together     bool // all are plain
 	depth        int  // of the deepest
 	roots        [lanes]uint64
 }
 
-// blockWays tell which kinds of trees there are.
+// blockWays says which kinds of trees there are.
 type blockWays struct{ vectors, walks bool }
 
-// A blockSize is that of a block of rows: up to 8, 16, 32 or 64.
+// A blockSize is the size of a block of rows: up to 8, 16, 32 or 64.
 type blockSize int
 
 func sizeOf(rows int) blockSize { return blockSize(max(bits.Len(uint(rows-1)), 3) - 3) }
@@ -79,8 +79,8 @@ func sizeOf(rows int) blockSize { return blockSize(max(bits.Len(uint(rows-1)), 3
 const (
 	lanes       = 8 // walks side by side
 	blockRows   = 64
-	fewRows     = 6   // are predicted one by one
-	rowsAThread = 256 // a goroutine for less is not worth it
+	fewRows     = 6   // up to this many are predicted one by one
+	rowsAThread = 256 // a goroutine does not pay for fewer
 )
 
 // NewPredictor compiles m. It returns the error of [Model.Validate].
@@ -106,7 +106,7 @@ func NewPredictor(m *Model) (*Predictor, error) {
 	return p, nil
 }
 
-// group puts the trees in groups, in order, and tells the ways to go through them.
+// group puts the trees in groups, in order, and records which ways of walking they need.
 func (p *Predictor) group() {
 	for i := range p.trees {
 		t := &p.trees[i]
@@ -130,16 +130,16 @@ func (p *Predictor) group() {
 	}
 }
 
-// Model returns the model that p predicts with; it must not be changed.
+// Model returns the model that p predicts with. Do not change it.
 func (p *Predictor) Model() *Model { return p.m }
 
-// Predict writes to out what the model predicts for rows, its link applied.
+// Predict writes the model's predictions for rows, with its link applied, to out.
 //
-// rows holds the values of one row after the other, as many as the model has
-// features; NaN is a missing value, categories are their numbers. out gets one
-// value per output for one row after the other: len(out) is the number of rows
-// times m.Outputs. Sizes that do not fit, a wrong number of features among them,
-// are an error, and nothing is written.
+// rows holds one row after another, with one value per feature; NaN is a missing value,
+// and a category is its number. out gets one row after another, with one value per
+// output: len(out) must be the number of rows times m.Outputs. If the sizes do not fit,
+// because of a wrong number of features for example, Predict returns an error and writes
+// nothing.
 func (p *Predictor) Predict(rows, out []float64) error {
 	if err := p.PredictRaw(rows, out); err != nil {
 		return err
@@ -152,8 +152,8 @@ func (p *Predictor) Predict(rows, out []float64) error {
 	return nil
 }
 
-// PredictRaw is [Predictor.Predict] without the link: margins, log-odds and the
-// like. Averages are taken.
+// PredictRaw is like [Predictor.Predict] without the link: it gives margins, log-odds
+// and the like. It does take averages.
 func (p *Predictor) PredictRaw(rows, out []float64) error {
 	n, err := p.m.rows(rows, out, p.m.Outputs)
 	if err != nil {
@@ -174,7 +174,7 @@ func (p *Predictor) PredictRaw(rows, out []float64) error {
 	return nil
 }
 
-// rows returns how many rows there are, given width values of output for each.
+// rows returns the number of rows, given that each has width values of output.
 func (m *Model) rows(rows, out []float64, width int) (int, error) {
 	n := len(out) / width
 	if len(out)%width != 0 || len(rows) != n*len(m.Features) {
@@ -183,17 +183,17 @@ func (m *Model) rows(rows, out []float64, width int) (int, error) {
 	return n, nil
 }
 
-// A scratch is what a block of rows needs.
+// A scratch is the working memory for a block of rows.
 type scratch struct {
 	keys          [blockRows]uint64
 	ranks, others [blockRows]uint32
-	sums          []float64 // an output after the other, blockRows each
+	sums          []float64 // blockRows values per output
 	row           []float64 // rounded
 
-	// Ranks, shifted as in the cells. Rows come in groups of lanes: a column of such a
-	// group after the other.
+	// Ranks, shifted as in the cells. Rows come in groups of lanes; each group is
+	// stored column by column.
 	x []uint64
-	// Ranks, as -1-rank. Columns come one after the other, blockRows each.
+	// Ranks, as -1-rank, stored column by column with blockRows values each.
 	vectors []int16
 }
 
@@ -293,7 +293,7 @@ func (p *Predictor) average(out []float64) {
 	}
 }
 
-// grown returns s, or a longer one, of length n.
+// grown returns s, or a longer slice if needed, with length n.
 func grown[T any](s []T, n int) []T {
 	if n > cap(s) {
 		return make([]T, n)

@@ -6,13 +6,13 @@ import "golang.org/x/sys/cpu"
 var vectors = cpu.X86.HasAVX2
 
 // walkVectors adds the leaves of a tree, see [vectorTree], to the sums of 16·vectors
-// rows; vectors is 1, 2 or 4, n the number of nodes, above 0.
+// rows. vectors is 1, 2 or 4; n is the number of nodes and is positive.
 //
 //go:noescape
 func walkVectors(nodes *vectorNode, n int, x *int16, leaves, sums *float64, vectors int)
 
-// searchRows is searchPlain for n rows, a multiple of 4 above 0; half is half of one more
-// than there are sorted.
+// searchRows is searchPlain for n rows; n is a positive multiple of 4. half is half of
+// len(sorted)+1.
 //
 //go:noescape
 func searchRows(sorted *uint64, half int, keys *uint64, ranks *uint32, n int)
@@ -21,7 +21,7 @@ func search(sorted []uint64, keys *[blockRows]uint64, ranks *[blockRows]uint32, 
 	searchRows(&sorted[0], (len(sorted)+1)/2, &keys[0], &ranks[0], (n+lanes-1)/lanes*lanes)
 }
 
-// searchQuad is search for a key of each input.
+// searchQuad is like searchRows for one key of each input.
 //
 //go:noescape
 func searchQuad(q *quad, keys *[quadInputs]uint64, ranks *[quadInputs]uint32)

@@ -2,7 +2,7 @@ package tree
 
 import "testing"
 
-// eachWay runs a test with the kernel for trees and without.
+// eachWay runs a test with the vector kernel and without it.
 func eachWay(t *testing.T, test func(t *testing.T)) {
 	had := vectors
 	defer func() { vectors = had }()

@@ -19,7 +19,7 @@ func BenchmarkPredict(b *testing.B) {
 		r := rand.New(rand.NewPCG(1, 2))
 		m := tree.Random(r, trees, 31, features, 1)
 		for _, rows := range []int{1, 100, 10000} {
-			const pool = 10000 // one row again and again would flatter branch predictors
+			const pool = 10000 // repeating one row would flatter branch predictors
 			in, out := make([]float64, pool*features), make([]float64, rows)
 			for i := range in {
 				in[i] = r.NormFloat64()

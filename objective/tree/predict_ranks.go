@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// An input is a feature, and what is missing in it, with the columns that hold its
-// ranks: one for the splits that send the missing to the right and one for those that
-// send them to the left, each followed by more where there are more thresholds than a
+// An input is a feature with one kind of missing values, and the columns that hold its
+// ranks: one for the splits that send missing values right and one for those that send
+// them left. Each is followed by more columns if the feature has more thresholds than a
 // column has ranks.
 type input struct {
 	feature     int
@@ -16,14 +16,14 @@ type input struct {
 	categorical bool
 	thresholds  []uint64 // as [ordered], ascending, distinct
 	padded      []uint64 // thresholds, and the greatest number of all until there are 2·half-1 of the quad
-	used        [2]bool  // by whether the missing go left
+	used        [2]bool  // by whether missing values go left
 	first       [2]int   // columns, likewise
 	sides       []int    // used, as 0 and 1
-	parts       int      // columns of each
+	parts       int      // columns of each side
 }
 
-// A quad is some numeric inputs, in order, the values of a row for which are ranked
-// side by side.
+// A quad is a run of numeric inputs. The values of a row for them are ranked side by
+// side.
 type quad struct {
 	inputs int // at most quadInputs
 	half   int // a power of two, for the search
@@ -32,14 +32,14 @@ type quad struct {
 
 const quadInputs = 4
 
-// ordered returns an integer for x: the greater x, the greater it is, and less than the
-// greatest of all. What it returns for NaN means nothing.
+// ordered returns an integer that increases with x and is less than the greatest
+// uint64. Its result for NaN has no meaning.
 func ordered(x float64) uint64 {
 	b := int64(math.Float64bits(x + 0)) // -0 becomes 0
 	return uint64(b^int64(uint64(b>>63)>>1)) ^ 1<<63
 }
 
-// side returns 1 for nodes that send the missing to the left, else 0.
+// side returns 1 for a node that sends missing values left, else 0.
 func (n *Node) side() int {
 	if n.DefaultLeft && n.Missing != MissingNone {
 		return 1
@@ -47,8 +47,8 @@ func (n *Node) side() int {
 	return 0
 }
 
-// inputIndex is the input of a node, by feature and kind: three of numbers, and
-// categories.
+// inputIndex gives the input of a node by feature and kind: three kinds for numbers,
+// one for categories.
 type inputIndex []int32
 
 func (x inputIndex) at(feature int, m Missing, categorical bool) *int32 {
@@ -63,8 +63,8 @@ func (p *Predictor) of(n *Node, index inputIndex) *input {
 	return &p.inputs[*index.at(n.Feature, n.Missing, n.Categorical())]
 }
 
-// index makes the inputs: numeric ones first, those with many thresholds before those
-// with few.
+// index makes the inputs: numeric ones first, in descending order of their number of
+// thresholds.
 func (p *Predictor) index() inputIndex {
 	index := make(inputIndex, 4*len(p.m.Features))
 	for i := range index {
@@ -114,8 +114,8 @@ func (p *Predictor) index() inputIndex {
 	return index
 }
 
-// layout divides the lower half of a cell between column and rank, and gives inputs
-// their columns. It reports whether it could.
+// layout divides the lower half of a cell between column and rank, and assigns columns
+// to the inputs. It reports whether they fit.
 func (p *Predictor) layout() bool {
 	for p.shift = 16; p.shift <= 28; p.shift++ { // up to 2^25 columns, a rank of 15
 		p.columns = 1                                  // column 0 is for leaves
@@ -140,13 +140,13 @@ func (p *Predictor) layout() bool {
 	return false
 }
 
-// split returns where a numeric node finds the rank to compare with its own.
+// split returns the column of the rank that a numeric node compares with, and its own rank.
 func (p *Predictor) split(in *input, n *Node) (column, rank int) {
 	at, _ := slices.BinarySearch(in.thresholds, ordered(p.m.threshold(n)))
 	return in.first[n.side()] + at/p.most, at % p.most
 }
 
-// gather fills the columns of an input for n rows, as these ways need it.
+// gather fills the columns of an input for n rows, in the forms that the ways need.
 func (p *Predictor) gather(s *scratch, in *input, rows []float64, n int, to blockWays) {
 	f := len(p.m.Features)
 	if in.categorical {
@@ -239,7 +239,7 @@ func fill(x []uint64, column int, v uint64) {
 	}
 }
 
-// rank returns what a part of the columns holds for a rank.
+// rank returns what part number part of the columns holds for a rank.
 func (p *Predictor) rank(rank, part int, missing bool, side int) uint32 {
 	switch most := p.most; {
 	case !missing && part == 0:
@@ -252,8 +252,9 @@ func (p *Predictor) rank(rank, part int, missing bool, side int) uint32 {
 	return 0
 }
 
-// zero is what [MissingZero] takes for zero. Like thresholds it is widened where the
-// model rounds to float32 (see [widen]), so that numbers are taken as they are.
+// zero is the bound below which [MissingZero] sees zero. If the model rounds to
+// float32, it is widened like the thresholds (see [widen]), so that unrounded values can be
+// compared with it.
 func (p *Predictor) zero() float64 {
 	if p.m.Float32 {
 		return widen(ZeroRange)
@@ -261,7 +262,7 @@ func (p *Predictor) zero() float64 {
 	return ZeroRange
 }
 
-// keys makes keys of the values of an input, and returns a bit for every row whose
+// keys converts the values of an input to keys, and returns a bit set of the rows whose
 // value is missing.
 func (p *Predictor) keys(keys *[blockRows]uint64, in *input, rows []float64, n int) (missing uint64) {
 	f := len(p.m.Features)
@@ -295,9 +296,9 @@ func (p *Predictor) keys(keys *[blockRows]uint64, in *input, rows []float64, n i
 	return missing
 }
 
-// searchPlain ranks n keys, and what stands behind them up to a multiple of lanes: how
-// many of the sorted are less. There are 2^k-1 sorted ones. A search takes as many steps
-// for any key, without branches.
+// searchPlain ranks n keys, and those that follow up to a multiple of lanes: a rank is
+// the number of sorted values that are less. len(sorted) is 2^k-1. Every search takes the
+// same number of steps, without branches.
 func searchPlain(sorted []uint64, keys *[blockRows]uint64, ranks *[blockRows]uint32, n int) {
 	for r := 0; r < n; r += lanes {
 		for i := r; i < r+lanes; i += 2 {
@@ -312,7 +313,7 @@ func searchPlain(sorted []uint64, keys *[blockRows]uint64, ranks *[blockRows]uin
 	}
 }
 
-// searchQuadPlain is searchPlain for a key of each input.
+// searchQuadPlain is like searchPlain for one key of each input.
 func searchQuadPlain(q *quad, keys *[quadInputs]uint64, ranks *[quadInputs]uint32) {
 	for i, sorted := range q.sorted {
 		at := uint64(0)
@@ -329,8 +330,8 @@ func less(a, b uint64) uint64 {
 	return -borrow
 }
 
-// code returns what stands for a category: 0 goes left whatever the set, 1 right, and
-// 2 is category 0.
+// code returns the code of a category: 0 goes left in every set, 1 goes right, and 2
+// is category 0.
 func (p *Predictor) code(v float64, side int) uint64 {
 	if p.m.Float32 {
 		v = float64(float32(v))

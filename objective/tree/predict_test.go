@@ -11,13 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// awkward are values and thresholds at which comparisons are easily wrong.
+// awkward are values and thresholds for which comparisons easily go wrong.
 var awkward = []float64{
 	0, math.Copysign(0, -1), 1, -1, math.Inf(1), math.Inf(-1), math.MaxFloat64, -math.MaxFloat64,
 	math.SmallestNonzeroFloat64, -math.SmallestNonzeroFloat64, ZeroRange, -ZeroRange, 1e-36, 0.1, float64(float32(0.1)),
 }
 
-// nearby returns a value of the awkward, one next to it, or NaN.
+// nearby returns one of the awkward values, its neighbour, or NaN.
 func nearby(r *rand.Rand) float64 {
 	x := awkward[r.IntN(len(awkward))]
 	switch r.IntN(8) {
@@ -33,8 +33,8 @@ func nearby(r *rand.Rand) float64 {
 	return x
 }
 
-// same holds the predictor against its plain twin for all of the first rows, and for as
-// many of them as told, in every way that there is.
+// same compares the predictor with its plain twin, on the first n rows for each n of
+// counts, with and without the vector kernel.
 func same(t *testing.T, m *Model, rows []float64, counts ...int) {
 	t.Helper()
 	f, k := len(m.Features), m.Outputs
@@ -82,7 +82,7 @@ func TestPredictorAtThresholds(t *testing.T) {
 	}
 }
 
-// Some trees are evaluated whole, some walked, depending on their size and that of the batch.
+// Trees are evaluated whole or walked, depending on their size and that of the batch.
 func TestPredictorOfTreesOfAllSizes(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 12))
 	m := &Model{Outputs: 2, Features: make([]Feature, 7)}
@@ -100,7 +100,7 @@ func TestPredictorOfTreesOfAllSizes(t *testing.T) {
 	same(t, m, rows, 1, 7, 70)
 }
 
-// balanced returns a tree of nodes that split, in order of the thresholds, by the feature given.
+// balanced returns a balanced tree with the thresholds in order. feature gives the feature of each.
 func balanced(thresholds []float64, feature func(i int) int) Tree {
 	var t Tree
 	var grow func(from, to int) int

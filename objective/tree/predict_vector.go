@@ -1,28 +1,28 @@
 package tree
 
-// A vectorTree is a tree for [walkVectors]: with its leaves numbered from left to
-// right, and its nodes, parents first, from left to right too. Rows begin at leaf 0,
-// the first one below the root. At a node, those that are at the first leaf below it,
-// and whose value is greater than its threshold, go to the first leaf below its right
-// child; all others stay where they are. After the last node they are at their leaf.
+// A vectorTree is a tree for [walkVectors]. Its leaves are numbered from left to right
+// and its nodes are in preorder. Each row starts at leaf 0. At a node, a row that is at
+// the first leaf below the node and whose value exceeds the threshold moves to the first
+// leaf below the right child; all other rows stay. After the last node, each row is at
+// its leaf.
 type vectorTree struct {
 	nodes  []vectorNode
 	leaves []float64
 }
 
-// A vectorNode holds numbers of 16 bits, twice each.
+// A vectorNode holds 16-bit numbers, each stored twice.
 type vectorNode struct {
 	offset uint32 // bytes before its column
-	rank   uint32 // -1 less the rank of its threshold
-	first  uint32 // leaf below it
+	rank   uint32 // -1 minus the rank of its threshold
+	first  uint32 // first leaf below it
 	right  uint32 // first leaf below its right child
 }
 
-// maxVectorLeaves is the greatest number of leaves with which it is faster to evaluate
-// all nodes for 64 rows than to walk; of fewer rows, as many fewer leaves.
+// maxVectorLeaves is the largest number of leaves for which evaluating all nodes for 64
+// rows is faster than walking. For smaller blocks it shrinks in proportion.
 const maxVectorLeaves = 384
 
-// vectorTree makes one of a plain tree, given its cells by node.
+// compileVectors makes a vectorTree of a plain tree, given its cells by node.
 func (p *Predictor) compileVectors(t *Tree, cells []uint64) (v vectorTree) {
 	v.nodes, v.leaves = make([]vectorNode, 0, len(t.Nodes)), make([]float64, 0, len(t.Leaves))
 	twice := func(x int) uint32 { return uint32(uint16(x)) * 0x10001 }

@@ -5,9 +5,9 @@ import (
 	"unsafe"
 )
 
-// compile makes a tree of t, and appends its cells, breadth first: the children of a
-// node are the next two that are free, the right one before the left. See [walk] for
-// what is in a cell.
+// compile compiles t into c and appends its cells, breadth first. The children of a node
+// take the next two free cells, the right one before the left. See [walk] for the
+// contents of a cell.
 func (p *Predictor) compile(c *compiled, t *Tree, index inputIndex) {
 	c.root, c.output = uint32(len(p.cells)), t.Output
 	c.linear = slices.ContainsFunc(t.Leaves, func(l Leaf) bool { return l.Linear != nil })
@@ -49,18 +49,18 @@ func (p *Predictor) compile(c *compiled, t *Tree, index inputIndex) {
 	}
 }
 
-// last is the rank of leaves and of splits by category, in its place in a cell: with
-// it, a step leads to the left child whatever the row.
+// last is the rank, in its place in a cell, of leaves and of splits by category. With
+// it, every row steps to the left child.
 func (p *Predictor) last() uint64 { return 1<<32 - 1<<p.shift }
 
-// walk takes steps from the cells at, side by side: in lane i of x, where column c is
-// x[c*lanes+i]. It ends after the given number of steps, or when all have come to a leaf.
+// walk takes steps from the cells in at, side by side. Column c of lane i is
+// x[c*lanes+i]. It ends after the given number of steps, or when all lanes are at a leaf.
 //
-// A cell holds from the top its left child, the rank of its threshold and its column
+// A cell holds, from the top, its left child, the rank of its threshold and its column
 // times lanes, in 32, 32-shift and shift bits. The right child is the cell before the
-// left one. The row's rank, shifted likewise, is subtracted from all of it: when it is
-// the greater one there is a borrow, and the left child becomes the right one. Leaves
-// have column 0, are their own left child and have the greatest of ranks.
+// left one. A step subtracts the row's rank, shifted likewise, from the whole cell. If
+// the row's rank is greater, the borrow turns the left child into the right one. A leaf
+// has column 0 and the greatest rank, and is its own left child.
 func walk(cells, x []uint64, mask uint64, steps int, at *[lanes]uint64) {
 	cell, rank := unsafe.Pointer(&cells[0]), unsafe.Pointer(&x[0])
 	a, b, c, d, e, f, g, h := at[0], at[1], at[2], at[3], at[4], at[5], at[6], at[7]
@@ -86,9 +86,9 @@ func step(cells, x unsafe.Pointer, mask, at, lane uint64) uint64 {
 	return (c - word(x, c&mask+lane)) >> 32
 }
 
-// word returns p[i], unchecked: with checks, and the registers that they take, walks are
-// slower by a third. That compile made the cells, whose children are cells and whose
-// columns are below p.columns, keeps indices in range, whatever the rows.
+// word returns p[i] without a bounds check. The checks, and the registers they take, make
+// walks a third slower. The index is in range for every row, because compile made the
+// cells: their children are cells and their columns are below p.columns.
 func word(p unsafe.Pointer, i uint64) uint64 { return *(*uint64)(unsafe.Add(p, 8*i)) }
 
 // walkRows adds a plain tree to the sums of n rows.
@@ -106,7 +106,7 @@ func (p *Predictor) walkRows(t *compiled, x []uint64, sums *[blockRows]float64, 
 	}
 }
 
-// walkTrees adds the trees of a group to the outputs of a row, which x holds in all lanes.
+// walkTrees adds the trees of a group to the outputs of a row. x holds the row in all lanes.
 func (p *Predictor) walkTrees(g *group, x []uint64, out []float64) {
 	at := g.roots
 	walk(p.cells, x[:lanes*p.columns], p.mask, g.depth, &at)
@@ -123,7 +123,7 @@ func (p *Predictor) walkTrees(g *group, x []uint64, out []float64) {
 	}
 }
 
-// one returns what tree i adds for a row: x its lane, values as they were given.
+// one returns what tree i adds for a row. x holds its ranks, values its original values.
 func (p *Predictor) one(i int, x []uint64, values, scratch []float64) float64 {
 	t := &p.trees[i]
 	leaf := p.values[p.walkOne(t, x)]
@@ -137,7 +137,7 @@ func (p *Predictor) one(i int, x []uint64, values, scratch []float64) float64 {
 	return p.m.Trees[i].Leaves[int(leaf)].at(values)
 }
 
-// walkOne returns the cell of the leaf of any tree.
+// walkOne returns the cell of the leaf where a row ends, for any kind of tree.
 func (p *Predictor) walkOne(t *compiled, x []uint64) uint64 {
 	mask, last := p.mask, p.last()
 	at := uint64(t.root)

@@ -11,10 +11,10 @@ import (
 )
 
 var (
-	// ErrFormat reports a file that is no model of the kind expected, or a broken one.
+	// ErrFormat reports a file that is broken or is not a model of the expected kind.
 	ErrFormat = errors.New("malformed model")
-	// ErrUnsupported reports a model that uses what a [Model] cannot express, or
-	// one that a file format cannot; the error names it.
+	// ErrUnsupported reports a model that uses something that a [Model] or a file format
+	// cannot express; the error names it.
 	ErrUnsupported = errors.New("unsupported")
 )
 
@@ -22,9 +22,9 @@ func unsupported(format string, args ...any) error {
 	return pkg.Errorf("%w: %w", ErrUnsupported, fmt.Errorf(format, args...))
 }
 
-// Read reads a model that [Write] wrote, or one of any of the formats of
-// [ReadLightGBM], [ReadXGBoost], [ReadCatBoost] and [ReadScikitLearn], told apart by how
-// they begin. It reads r to its end. Errors wrap [ErrFormat], [ErrUnsupported] or
+// Read reads a model that [Write] wrote, or one in any format of [ReadLightGBM],
+// [ReadXGBoost], [ReadCatBoost] and [ReadScikitLearn]. It recognizes the format by how
+// the file begins. It reads r to its end. Errors wrap [ErrFormat], [ErrUnsupported] or
 // [ErrInvalid].
 func Read(r io.Reader) (*Model, error) {
 	data, err := io.ReadAll(r)
@@ -83,7 +83,7 @@ func finish(what string, data []byte, doc value, convert func(*reading, value) (
 	return check(what, m, err)
 }
 
-// check sees to it that a reader returns valid models, and errors of the kinds promised.
+// check ensures that a reader returns valid models, and errors of the documented kinds.
 func check(what string, m *Model, err error) (*Model, error) {
 	if err == nil {
 		err = m.Validate()
@@ -97,8 +97,8 @@ func check(what string, m *Model, err error) (*Model, error) {
 	return nil, pkg.Errorf("%w: %s: %w", ErrFormat, what, err)
 }
 
-// reading bounds what a file can make its reader allocate: some sizes that it
-// declares are of things that it does not list.
+// reading bounds what a file can make its reader allocate, since a file can declare
+// sizes without listing the elements.
 type reading struct {
 	size  int
 	words int // of category sets, still allowed
@@ -114,7 +114,7 @@ func (r *reading) features(n int) ([]Feature, error) {
 	return make([]Feature, n), nil
 }
 
-// categories makes a categorical node of n that sends the listed to the left.
+// categories makes n a categorical node that sends the listed categories to the left.
 func (r *reading) categories(n *Node, listed []int) error {
 	most := 0
 	for _, c := range listed {
@@ -130,7 +130,7 @@ func (r *reading) categories(n *Node, listed []int) error {
 	return nil
 }
 
-// clean returns gain, or 0 for one that says nothing.
+// clean returns gain, or 0 for a gain without meaning.
 func clean(gain float64) float64 {
 	if finite(gain) {
 		return gain

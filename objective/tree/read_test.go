@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// LightGBM sums in float64 and in our order: raw outputs have the same bits.
+// LightGBM also sums in float64 and in this order, so raw outputs have the same bits.
 func TestLightGBMPredictsAsTheOriginal(t *testing.T) {
 	for _, o := range oracles(t, "lightgbm") {
 		t.Run(o.library+"/"+o.Name, func(t *testing.T) {
@@ -91,7 +91,7 @@ func TestCatBoostPredictsAsTheOriginal(t *testing.T) {
 	}
 }
 
-// explains compares SHAP values with the library's, and with what they must add up to.
+// explains compares SHAP values with the library's, and their sum with the raw output.
 func explains(t *testing.T, m *Model, o oracle, eps float64) {
 	t.Helper()
 	n := len(o.Rows) / len(m.Features)

@@ -10,14 +10,14 @@ import (
 	"strconv"
 )
 
-// savedFormat and savedVersion begin what Write writes; doc/format/tree.md describes it.
+// savedFormat and savedVersion begin every file of Write; see doc/format/tree.md.
 const (
 	savedFormat  = "attune tree model"
 	savedVersion = 1
 )
 
-// A savedModel is a [Model] as JSON. The nodes of a tree are columns, and what is
-// the same in all of them, and nothing, is left out.
+// A savedModel is a [Model] as JSON. The nodes of a tree are stored as columns. A column
+// of zero values is left out.
 type savedModel struct {
 	Format   string         `json:"format"`
 	Version  int            `json:"version"`
@@ -61,7 +61,7 @@ type savedLinear struct {
 	Coefs    []float64 `json:"coefs"`
 }
 
-// A savedNumber may be infinite, as the string "inf" or "-inf".
+// A savedNumber may be infinite; JSON then has the string "inf" or "-inf".
 type savedNumber float64
 
 func (n savedNumber) MarshalJSON() ([]byte, error) {
@@ -75,7 +75,7 @@ func (n savedNumber) MarshalJSON() ([]byte, error) {
 	}
 }
 
-// columnOf returns what of gives for each of the items, or nil if that is zero for all.
+// columnOf returns of(item) for each item, or nil if all are zero.
 func columnOf[T any, V comparable](items []T, of func(*T) V) []V {
 	var zero V
 	var out []V
@@ -91,8 +91,8 @@ func columnOf[T any, V comparable](items []T, of func(*T) V) []V {
 	return out
 }
 
-// Write writes m as JSON, whatever it is: every bit of it is there when [Read] reads
-// it again. It fails with [ErrInvalid] for an invalid model.
+// Write writes m as JSON. [Read] restores every bit of it. Write fails with [ErrInvalid]
+// for an invalid model.
 func Write(w io.Writer, m *Model) error {
 	if err := m.Validate(); err != nil {
 		return err
@@ -103,7 +103,7 @@ func Write(w io.Writer, m *Model) error {
 		s.Link = m.Link.Func.String()
 	}
 	for _, f := range m.Features {
-		s.Features = append(s.Features, savedFeature{string([]rune(f.Name)), f.Kind == Categorical}) // as JSON has what is not UTF-8
+		s.Features = append(s.Features, savedFeature{string([]rune(f.Name)), f.Kind == Categorical}) // replaces invalid UTF-8 as JSON does
 	}
 	for _, t := range m.Trees {
 		saved := savedTree{
@@ -149,7 +149,7 @@ func Write(w io.Writer, m *Model) error {
 	return nil
 }
 
-// isSaved reports whether data begins as what Write writes does.
+// isSaved reports whether data begins like a file of Write.
 func isSaved(data []byte) bool { return bytes.HasPrefix(data, []byte(`{"format":"`+savedFormat+`"`)) }
 
 // parseSaved reads what Write wrote.
@@ -215,7 +215,7 @@ func parseSaved(data []byte) (*Model, error) {
 	return m, nil
 }
 
-// at returns v[i], or zero of a column that was left out.
+// at returns v[i], or zero if the column was left out.
 func at[T any](v []T, i int) T {
 	var zero T
 	if len(v) == 0 {
@@ -224,8 +224,8 @@ func at[T any](v []T, i int) T {
 	return v[i]
 }
 
-// A savedParser reads the JSON of a savedModel. It is as strict as encoding/json about
-// numbers, and skips members that it does not know.
+// A savedParser reads the JSON of a savedModel. It is as strict about numbers as
+// encoding/json, and skips unknown members.
 type savedParser struct{ jsonParser }
 
 func (p *savedParser) model() (s savedModel, err error) {
@@ -337,7 +337,7 @@ func (p *savedParser) linear() (*savedLinear, error) {
 	})
 }
 
-// listOf reads an array, or null, which is none.
+// listOf reads an array, or null as an empty one.
 func listOf[T any](p *savedParser, element func() (T, error)) (list []T, err error) {
 	if p.next(); p.skip("null") {
 		return nil, nil
@@ -359,7 +359,7 @@ func listOf[T any](p *savedParser, element func() (T, error)) (list []T, err err
 	return list, err
 }
 
-// skip skips text and reports true if it comes next.
+// skip reports whether text comes next, and skips it if so.
 func (p *savedParser) skip(text string) bool {
 	if !bytes.HasPrefix(p.data[p.at:], []byte(text)) {
 		return false
@@ -447,7 +447,7 @@ func (p *savedParser) word() (uint32, error) {
 	return n, nil
 }
 
-// missing reads bytes: they are written in base64.
+// missing reads a byte slice, which JSON holds as base64.
 func (p *savedParser) missing() ([]Missing, error) {
 	if p.next(); p.skip("null") {
 		return nil, nil
@@ -469,8 +469,8 @@ func (p *savedParser) missing() ([]Missing, error) {
 	return list, nil
 }
 
-// ahead returns what comes next, and nothing if that is a number that begins as those of
-// JSON do not.
+// ahead returns the rest of the input, or nothing if it begins with a number that is not
+// valid JSON.
 func (p *savedParser) ahead() []byte {
 	p.next()
 	rest := p.data[p.at:]
@@ -484,7 +484,7 @@ func (p *savedParser) ahead() []byte {
 	return rest
 }
 
-// numeral returns what comes next, if it is a number as JSON has them.
+// numeral returns the next token if it is a valid JSON number.
 func (p *savedParser) numeral() ([]byte, error) {
 	p.next()
 	t := p.token()

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Whatever a model is, it is the same when it is read again.
+// A saved model reads back as the same model, whatever it contains.
 func TestSavedModelReadsBack(t *testing.T) {
 	models := []*Model{stump(), {Outputs: 2, Base: []float64{1, 2}}}
 	for seed := range uint64(20) {

@@ -11,35 +11,36 @@ import (
 )
 
 // ReadScikitLearn reads a model of scikit-learn 0.24 or later that joblib.dump or
-// pickle.dump wrote: decision trees, random forests and extra trees, gradient boosting,
-// histogram gradient boosting, for numbers and for classes, and isolation forests. It
-// reads r to its end. The file, which is a program to Python, is data here: nothing of it
-// is executed, and classes that no such model has are refused by name.
+// pickle.dump wrote: decision trees, random forests, extra trees, gradient boosting and
+// histogram gradient boosting, each for regression and classification, and isolation
+// forests. It reads r to its end. A pickle is a program for Python, but ReadScikitLearn
+// treats it as data: it executes nothing, and refuses by name any class that such a model
+// does not contain.
 //
 // The model predicts
 //
-//	trees, forests          what predict gives for numbers, predict_proba for classes
-//	gradient boosting       the same; for two classes, the probability of the second alone
+//	trees, forests          what predict gives for regressors, predict_proba for classifiers
+//	gradient boosting       the same; for two classes, only the probability of the second
 //	isolation forests       -score_samples: anomaly scores from 0 to 1
 //
-// bit for bit as scikit-learn on one core, but for the functions of links and the base
-// values of classes, which may differ in the last bits. Node.Count and Weight are
-// n_node_samples and weighted_n_node_samples; Node.Gain is the decrease of the impurity
-// times the weight, shared among the outputs.
+// bit for bit as scikit-learn does on one core, except that link functions and the base
+// values of classes may differ in the last bits. Node.Count and Weight are
+// n_node_samples and weighted_n_node_samples. Node.Gain is the decrease of the impurity
+// times the weight, divided equally among the outputs.
 //
-// Missing values go where scikit-learn sends them since 1.3; models of versions that
-// refuse them send them to the right. Categories of histogram gradient boosting are the
-// numbers that it was given, or, of text, their places in its sorted list of categories.
-// A number between categories, 1.5, is missing to scikit-learn, which does not know it;
-// here it is category 1, as in every [Model].
+// Missing values go where scikit-learn 1.3 and later send them. In models of older
+// versions, which refuse missing values, they go to the right. A category of histogram
+// gradient boosting is the number that it was trained with; a text category is its index
+// in scikit-learn's sorted list of categories. A number between categories, such as 1.5,
+// is unknown to scikit-learn and thus missing; here it is category 1, as in every [Model].
 //
-// What a file can make its reader allocate is bounded: by some 300 MB where it is small,
-// however much it unpacks to, and by its size beyond. A file that needs more is refused
-// with [ErrUnsupported].
+// The memory that a file can make ReadScikitLearn allocate is bounded: by about 300 MB
+// for a small file, however much it unpacks to, and in proportion to its size for a large
+// one. A file that needs more is refused with [ErrUnsupported].
 //
-// Refused with [ErrUnsupported]: other estimators, among them pipelines and searches
-// (dump the model inside), classes of several targets, gradient boosting from an
-// estimator of one's own (init), and files compressed with xz, LZMA or LZ4.
+// Also refused with [ErrUnsupported]: other estimators, such as pipelines and searches
+// (dump the model inside), classification with several targets, gradient boosting with a
+// custom init estimator, and files compressed with xz, LZMA or LZ4.
 func ReadScikitLearn(r io.Reader) (*Model, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
@@ -69,7 +70,7 @@ func scikitLearn(data []byte) (*Model, error) {
 	return sklModel(newReading(data), packed, root)
 }
 
-// sklModel makes a model of what a file of packed bytes holds.
+// sklModel converts the root object of a file that had packed bytes before unpacking.
 func sklModel(r *reading, packed int, root any) (*Model, error) {
 	o, ok := root.(*pickle.Object)
 	if !ok || !strings.HasPrefix(o.Class.Module, "sklearn.") {
@@ -78,7 +79,7 @@ func sklModel(r *reading, packed int, root any) (*Model, error) {
 	r.words = min(r.words, 8<<20+64*packed)
 	s := &sklearn{reading: r, model: o, packed: packed, arrays: 1<<16 + 4*r.size, left: 96<<20 + 512*int64(packed), m: &Model{Float32: true, Outputs: 1}}
 	version, _ := o.Get("_sklearn_version").(string)
-	fmt.Sscanf(version, "%d.%d", &s.major, &s.minor) // left 0, which is older than all
+	fmt.Sscanf(version, "%d.%d", &s.major, &s.minor) // stays 0, older than any version, if it does not parse
 	kind := o.Class.Name
 	s.classes = strings.HasSuffix(kind, "Classifier")
 	var read func() error
@@ -92,7 +93,7 @@ func sklModel(r *reading, packed int, root any) (*Model, error) {
 	case "HistGradientBoosting":
 		read = s.histBoosting
 	case "Pipeline", "GridSearchCV", "RandomizedSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV":
-		return nil, unsupported("%s: dump the model inside by itself, model[-1] or model.best_estimator_, and prepare rows as the steps before it do", kind)
+		return nil, unsupported("%s: dump the model inside, model[-1] or model.best_estimator_, by itself, and prepare rows as the steps before it do", kind)
 	default:
 		return nil, unsupported("%s: want a decision tree, a random forest, extra trees, (histogram) gradient boosting or an isolation forest", kind)
 	}
@@ -106,11 +107,11 @@ func sklModel(r *reading, packed int, root any) (*Model, error) {
 	return s.m, nil
 }
 
-// sklNames allows the names that models have: nothing is called, so that packages can be
-// allowed as a whole.
+// sklNames allows the names that models contain. Whole packages are safe to allow,
+// because nothing is called.
 func sklNames(g pickle.Global) bool {
 	switch pkg, _, _ := strings.Cut(g.Module, "."); pkg {
-	case "sklearn", "numpy", "_loss": // the last is sklearn._loss, as some builds name it
+	case "sklearn", "numpy", "_loss": // some builds name sklearn._loss so
 		return true
 	case "builtins":
 		switch g.Name {
@@ -121,7 +122,7 @@ func sklNames(g pickle.Global) bool {
 	return g == pickle.Global{Module: "functools", Name: "partial"}
 }
 
-// An sklearn is a model of scikit-learn being read.
+// An sklearn is a scikit-learn model being read.
 type sklearn struct {
 	*reading
 	model        *pickle.Object
@@ -129,8 +130,8 @@ type sklearn struct {
 	major, minor int
 	classes      bool  // it predicts classes
 	packed       int   // bytes of the file
-	arrays       int   // bytes of arrays still allowed: each is wanted once, but a file may name one often
-	left         int64 // bytes that what is made of arrays may still take: many times theirs, where elements are of a byte
+	arrays       int   // bytes of arrays still allowed; a model uses each array once, but a file may refer to one many times
+	left         int64 // bytes still allowed for values made from arrays, which take many times more if elements are single bytes
 }
 
 // since reports whether the model was fitted with version 1.minor or later.
@@ -149,12 +150,12 @@ func (s *sklearn) features() error {
 	if s.m.Features, err = s.reading.features(columns); err != nil {
 		return err
 	}
-	names, ok := s.model.Get("feature_names_in_").(*pickle.Array) // since 1.0, of a data frame
+	names, ok := s.model.Get("feature_names_in_").(*pickle.Array) // since 1.0, if trained on a data frame
 	if !ok {
 		return nil
 	}
 	if names.Len() != columns {
-		return fmt.Errorf("feature_names_in_: %d names of %d features", names.Len(), columns)
+		return fmt.Errorf("feature_names_in_: %d names for %d features", names.Len(), columns)
 	}
 	text, err := names.Strings()
 	if err != nil {
@@ -166,35 +167,35 @@ func (s *sklearn) features() error {
 	return nil
 }
 
-// makes counts n things of some bytes each, before they are made.
+// makes charges n items of the given size to the memory allowed, before they are made.
 func (s *sklearn) makes(n, bytes int) error {
 	if int64(n) > s.left/int64(bytes) {
-		return unsupported("it takes more memory than is given to a file of %d bytes: joblib.dump(model, \"model.joblib\", compress=0) writes one that is given more", s.packed)
+		return unsupported("it needs more memory than a file of %d bytes is allowed: write an uncompressed file, which is allowed more, with joblib.dump(model, \"model.joblib\", compress=0)", s.packed)
 	}
 	s.left -= int64(n) * int64(bytes)
 	return nil
 }
 
-// array returns an array whose elements may be made numbers of 8 bytes.
+// array returns v as an array, and charges it as 8-byte numbers.
 func (s *sklearn) array(v any) (*pickle.Array, error) {
 	a, ok := v.(*pickle.Array)
 	if !ok {
 		return nil, fmt.Errorf("want an array, have %s", pickle.Kind(v))
 	}
 	if s.arrays -= len(a.Data) + len(a.Objects); s.arrays < 0 {
-		return nil, errors.New("arrays are named more often than a model does")
+		return nil, errors.New("arrays are used more often than any model uses them")
 	}
 	return a, s.makes(a.Len(), 8)
 }
 
-// Bytes that nodes take, about.
+// Approximate sizes of nodes, in bytes.
 const (
-	sklColumns = 100 // the columns of a node, those in sklNodes and one or two more, and its number
-	sklNode    = 60  // the mean of an inner node, 88, and a leaf, 32: a tree has one leaf more than inner nodes
-	sklTree    = 128 // a tree by itself
+	sklColumns = 100 // the columns of a node: those in sklNodes, one or two more, and its number
+	sklNode    = 60  // the mean of an inner node (88) and a leaf (32), which are about equally many
+	sklTree    = 128 // a tree without its nodes
 )
 
-// columns returns the nodes of a tree as records, from which one tree for each output is made.
+// columns returns the nodes of a tree as records. One tree per output is made from them.
 func (s *sklearn) columns(v any) (*pickle.Array, error) {
 	records, err := s.array(v)
 	if err == nil {
@@ -203,7 +204,7 @@ func (s *sklearn) columns(v any) (*pickle.Array, error) {
 	return records, err
 }
 
-// trees counts the trees of some outputs and n nodes, before they are made.
+// trees charges trees with the given numbers of nodes and outputs, before they are made.
 func (s *sklearn) trees(nodes, outputs int) error {
 	if err := s.makes(outputs, sklTree); err != nil {
 		return err
@@ -211,7 +212,7 @@ func (s *sklearn) trees(nodes, outputs int) error {
 	return s.makes(nodes*outputs, sklNode)
 }
 
-// floats returns an array of n numbers, or of any where n is negative.
+// floats returns an array of n numbers, or of any length if n is negative.
 func (s *sklearn) floats(v any, n int) ([]float64, error) {
 	a, err := s.array(v)
 	if err != nil {
@@ -223,7 +224,7 @@ func (s *sklearn) floats(v any, n int) ([]float64, error) {
 	return a.Floats()
 }
 
-// sklInt returns the first of the attributes that is there.
+// sklInt returns the first of the attributes that exists.
 func sklInt(o *pickle.Object, attributes ...string) (int, error) {
 	for _, a := range attributes {
 		if v := o.Get(a); v != nil {
@@ -257,17 +258,17 @@ func sklItems(o *pickle.Object, attribute string) ([]any, error) {
 	return items, nil
 }
 
-// An sklNodes is a tree as scikit-learn lays it out: inner nodes and leaves in one
-// numbering, the root first.
+// An sklNodes is a tree in scikit-learn's layout: one numbering for inner nodes and
+// leaves, the root first.
 type sklNodes struct {
-	left, right []int64 // negative of leaves
+	left, right []int64 // negative for leaves
 	feature     []int64
 	threshold   []float64
-	missingLeft []int64 // nil: the missing go right
+	missingLeft []int64 // nil if missing values go right
 	count       []int64
 	weight      []float64
 	impurity    []float64
-	gain        []float64 // of histogram gradient boosting, in place of weight and impurity
+	gain        []float64 // only for histogram gradient boosting, instead of weight and impurity
 
 	value            []float64 // node by node, outputs × classes
 	outputs, classes int
@@ -329,8 +330,8 @@ func (s *sklearn) nodes(estimator any) (*sklNodes, error) {
 	return a, s.trees(len(a.left), len(a.value)/len(a.left))
 }
 
-// check sees that children are nodes, so that they can be followed, and that there are as
-// many leaves as a tree has; whether they make one is for [Model.Validate].
+// check checks that the children are nodes, so that they can be followed, and that the
+// number of leaves fits. [Model.Validate] checks that they form a tree.
 func (a *sklNodes) check() error {
 	n := int64(len(a.left))
 	if n == 0 {
@@ -347,10 +348,10 @@ func (a *sklNodes) check() error {
 		}
 	}
 	if a.left[0] < 0 && n > 1 {
-		return errors.New("a root without children is not alone")
+		return errors.New("a root without children has other nodes beside it")
 	}
 	if 2*leaves != len(a.left)+1 {
-		return fmt.Errorf("%d leaves of %d nodes: a tree has one more than inner nodes", leaves, n)
+		return fmt.Errorf("%d leaves among %d nodes: a tree has one leaf more than inner nodes", leaves, n)
 	}
 	return nil
 }
@@ -373,9 +374,9 @@ func (a *sklNodes) depths() ([]int, error) {
 	return depth, nil
 }
 
-// tree makes a tree with the leaves' values; its gains are divided by share.
+// tree makes a tree with the given leaf values. It divides the gains by share.
 func (a *sklNodes) tree(share float64, value func(i int) float64) Tree {
-	number := make([]int, len(a.left)) // as a child: of an inner node or a leaf
+	number := make([]int, len(a.left)) // index as a child, of an inner node or a leaf
 	inner, leaves := 0, 0
 	for i, l := range a.left {
 		if l >= 0 {
@@ -417,7 +418,7 @@ func (a *sklNodes) tree(share float64, value func(i int) float64) Tree {
 	return t
 }
 
-// forest reads a tree, or a forest of them.
+// forest reads a single tree or a forest.
 func (s *sklearn) forest() error {
 	trees := []any{s.model}
 	if s.model.Get("tree_") == nil {
@@ -431,7 +432,7 @@ func (s *sklearn) forest() error {
 		return err
 	}
 	if s.classes && targets != 1 {
-		return unsupported("classes of %d targets: fit a model for each", targets)
+		return unsupported("classes of %d targets: fit one model per target", targets)
 	}
 	s.m.Average = true
 	for i, e := range trees {
@@ -449,7 +450,7 @@ func (s *sklearn) forest() error {
 		if a.outputs != targets || outputs != s.m.Outputs || len(a.value) != len(a.left)*outputs {
 			return fmt.Errorf("tree %d: values of %d×%d for %d targets", i, a.outputs, a.classes, targets)
 		}
-		if s.classes && !s.since(4) { // weights of the classes: shares since 1.4
+		if s.classes && !s.since(4) { // class weights, which 1.4 and later store as shares
 			for row := range len(a.left) {
 				shares := a.value[row*outputs:][:outputs]
 				sum := 0.0
@@ -473,7 +474,7 @@ func (s *sklearn) forest() error {
 	return nil
 }
 
-// pathLength is the mean depth of a search among n rows that finds nothing: c(n) of Liu,
+// pathLength is the mean depth of an unsuccessful search among n rows: c(n) of Liu,
 // Ting and Zhou 2008, eq. 1, with Euler's constant.
 func pathLength(n float64) float64 {
 	const euler = 0.5772156649015328606065120900824024310421593359399235988057672348848677
@@ -499,7 +500,7 @@ func (s *sklearn) isolation() error {
 	if err != nil {
 		return err
 	}
-	var columns []any // of each tree, where it does not have all of them
+	var columns []any // features of each tree, unless it uses all
 	if used != len(s.m.Features) {
 		if columns, err = sklItems(s.model, "estimators_features_"); err != nil {
 			return err
@@ -523,7 +524,7 @@ func (s *sklearn) isolation() error {
 			return fmt.Errorf("tree %d: %w", i, err)
 		}
 		s.m.Trees = append(s.m.Trees, a.tree(1, func(i int) float64 {
-			if rows <= 1 { // there is no scale: scikit-learn says ½
+			if rows <= 1 { // there is no scale: scikit-learn returns ½
 				return 1
 			}
 			return float64(depth[i]+1) + pathLength(float64(a.count[i])) - 1
@@ -532,7 +533,7 @@ func (s *sklearn) isolation() error {
 	return nil
 }
 
-// renumber makes the features of a tree, which are places in a list, those of the model.
+// renumber replaces the features of a tree, which are indices into list, by those of the model.
 func (s *sklearn) renumber(a *sklNodes, list any) error {
 	features, err := s.array(list)
 	if err != nil {

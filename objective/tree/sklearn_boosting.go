@@ -9,8 +9,8 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/internal/pickle"
 )
 
-// link sets the link of a boosted model with a loss, and its number of outputs: the
-// trees of an iteration.
+// link sets the link that belongs to the loss of a boosted model, and its number of
+// outputs: the number of trees per iteration.
 func (s *sklearn) link(trees int) error {
 	if trees < 1 || trees > MaxOutputs {
 		return fmt.Errorf("%d trees an iteration", trees)
@@ -19,11 +19,11 @@ func (s *sklearn) link(trees int) error {
 	loss, ok := s.model.Get("loss").(string)
 	switch {
 	case !ok:
-		return unsupported("a loss of one's own")
+		return unsupported("a custom loss")
 	case s.classes && trees > 1:
 		s.m.Link.Func = Softmax
 	case trees > 1:
-		return fmt.Errorf("%d trees an iteration for numbers", trees)
+		return fmt.Errorf("a regressor with %d trees an iteration", trees)
 	case s.classes:
 		s.m.Link.Func = Sigmoid
 		if loss == "exponential" {
@@ -35,12 +35,12 @@ func (s *sklearn) link(trees int) error {
 	return nil
 }
 
-// boosting reads gradient boosting: an initial prediction, and the trees times the
-// learning rate.
+// boosting reads gradient boosting: an initial prediction plus the learning rate times
+// the trees.
 func (s *sklearn) boosting() error {
 	grid, ok := s.model.Get("estimators_").(*pickle.Array)
 	if !ok || len(grid.Shape) != 2 {
-		return errors.New("estimators_ is no array of two dimensions: is the model fitted?")
+		return errors.New("estimators_ is not an array of two dimensions: is the model fitted?")
 	}
 	trees, ok := pickle.Items(grid)
 	if !ok {
@@ -71,7 +71,7 @@ func (s *sklearn) boosting() error {
 	return nil
 }
 
-// initial sets the base values from the estimator that gradient boosting begins with.
+// initial sets the base values from the estimator of the initial prediction.
 func (s *sklearn) initial() error {
 	init := s.model.Get("init_")
 	if init == "zero" {
@@ -86,7 +86,7 @@ func (s *sklearn) initial() error {
 		attribute, class = "class_prior_", "DummyClassifier"
 	}
 	if o.Class.Name != class || s.classes && o.Get("strategy") != "prior" {
-		return unsupported("a model that begins with a %s: leave init as it is, or fit it to what is left", o.Class.Name)
+		return unsupported("a model that begins with a %s: use the default init, or fit the model to that estimator's residuals", o.Class.Name)
 	}
 	want := s.m.Outputs
 	if s.classes && want == 1 {
@@ -100,7 +100,7 @@ func (s *sklearn) initial() error {
 		s.m.Base = base
 		return nil
 	}
-	eps := 0x1p-23 // of float32, until 1.8
+	eps := 0x1p-23 // float32's epsilon, used until 1.8
 	if s.since(8) {
 		eps = 0x1p-52
 	}
@@ -168,7 +168,7 @@ func (s *sklearn) histBoosting() error {
 	return nil
 }
 
-// baseline returns the initial prediction, a number or an array.
+// baseline returns the initial predictions, which are stored as a number or an array.
 func (s *sklearn) baseline() ([]float64, error) {
 	v := s.model.Get("_baseline_prediction")
 	if _, ok := v.(*pickle.Array); ok {
@@ -181,14 +181,14 @@ func (s *sklearn) baseline() ([]float64, error) {
 	return []float64{f}, nil
 }
 
-// An sklCategories says what the columns that histogram gradient boosting sees are.
+// An sklCategories describes the columns that histogram gradient boosting sees.
 type sklCategories struct {
 	feature []int   // the feature that a column holds
-	known   [][]int // of a categorical column: the numbers of its known categories as the trees have them; nil of others
-	number  [][]int // of such a column: the category of each number, where they are not the same
+	known   [][]int // known categories of a categorical column, as numbered in the trees; nil for a numeric column
+	number  [][]int // category of each such number; nil if they are the same
 }
 
-// maxSklCategories bounds the categories of a column: they are numbers of a byte.
+// maxSklCategories bounds the categories of a column: the trees number them with one byte.
 const maxSklCategories = 256
 
 func (s *sklearn) categorical() (*sklCategories, error) {
@@ -235,7 +235,7 @@ func (s *sklearn) categorical() (*sklCategories, error) {
 		return nil, fmt.Errorf("_bin_mapper: %w", err)
 	}
 	if len(known) != n {
-		return nil, fmt.Errorf("_bin_mapper: bin_thresholds_ of %d features, not %d", len(known), n)
+		return nil, fmt.Errorf("_bin_mapper: bin_thresholds_ for %d features, want %d", len(known), n)
 	}
 	for _, f := range columns {
 		values, err := s.floats(known[f], -1)
@@ -256,8 +256,8 @@ func (s *sklearn) categorical() (*sklCategories, error) {
 	return c, nil
 }
 
-// encoded reads the lists of categories whose places the trees have in place of the
-// categories, and returns the columns that they are in.
+// encoded reads the category lists of columns that the trees number by list index, and
+// returns these columns.
 func (s *sklearn) encoded(c *sklCategories, preprocessor *pickle.Object, features []int) ([]int, error) {
 	steps, err := sklItems(preprocessor, "transformers_")
 	if err != nil {
@@ -277,7 +277,7 @@ func (s *sklearn) encoded(c *sklCategories, preprocessor *pickle.Object, feature
 		}
 	}
 	if len(lists) != len(features) {
-		return nil, fmt.Errorf("categories of %d features for %d", len(lists), len(features))
+		return nil, fmt.Errorf("categories for %d features, want %d", len(lists), len(features))
 	}
 	columns := make([]int, len(features))
 	for i, list := range lists {
@@ -288,11 +288,11 @@ func (s *sklearn) encoded(c *sklCategories, preprocessor *pickle.Object, feature
 		}
 		values, ok := sklNumbers(a)
 		if !ok {
-			continue // text, or a mixture: the places are the categories
+			continue // text, or a mixture: the indices are the categories
 		}
 		for _, v := range values {
 			switch {
-			case v != v: // the last: missing
+			case v != v: // the last one, which means missing
 				continue
 			case v < 0 || v >= MaxCategories || v != math.Trunc(v):
 				return nil, unsupported("category %v of feature %d: number categories 0, 1, 2, …", v, features[i])
@@ -303,7 +303,7 @@ func (s *sklearn) encoded(c *sklCategories, preprocessor *pickle.Object, feature
 	return columns, nil
 }
 
-// sklNumbers returns the numbers of an array that has nothing else; what is missing is NaN.
+// sklNumbers returns the elements of an array if all are numbers. Missing ones become NaN.
 func sklNumbers(a *pickle.Array) ([]float64, bool) {
 	items, ok := pickle.Items(a)
 	if !ok {
@@ -379,7 +379,7 @@ func (s *sklearn) histTree(predictor any, c *sklCategories) (t Tree, err error) 
 			continue
 		}
 		if c.known[column] == nil {
-			return t, fmt.Errorf("node %d: a split by category of a column that has none", i)
+			return t, fmt.Errorf("node %d: a categorical split on a numeric column", i)
 		}
 		if sets == nil {
 			all, err := s.array(o.Get("raw_left_cat_bitsets"))
@@ -400,9 +400,9 @@ func (s *sklearn) histTree(predictor any, c *sklCategories) (t Tree, err error) 
 	return t, nil
 }
 
-// split makes a node split by category. Categories that scikit-learn does not know are
-// missing to it, so that where those go left the sides change places, for what a node
-// does not list goes to the right.
+// split makes node a categorical split. scikit-learn treats unknown categories as
+// missing. So if missing values go left, split swaps the sides, because a node sends
+// unlisted categories to the right.
 func (s *sklearn) split(node *Node, c *sklCategories, column int, set []int64) error {
 	var listed []int
 	for _, k := range c.known[column] {

@@ -16,7 +16,7 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/internal/pickle"
 )
 
-// latin1 returns a file of testdata/sklearn as it was.
+// latin1 returns the original bytes of a file of testdata/sklearn.
 func latin1(text string) []byte {
 	b := make([]byte, 0, len(text))
 	for _, c := range text {
@@ -25,7 +25,7 @@ func latin1(text string) []byte {
 	return b
 }
 
-// The files of the newest version, by name and format.
+// The files of the newest version by name and format.
 var (
 	sklOnce   sync.Once
 	sklNewest = map[[2]string][]byte{}
@@ -45,8 +45,8 @@ func sklFile(t testing.TB, name, format string) []byte {
 	return bytes.Clone(file)
 }
 
-// scikit-learn sums in float64 and in our order: raw outputs have the same bits, but
-// where the base values are logarithms.
+// scikit-learn also sums in float64 and in this order, so raw outputs have the same bits,
+// except where the base values are logarithms.
 func TestScikitLearnPredictsAsTheOriginal(t *testing.T) {
 	for _, o := range oracles(t, "sklearn/") {
 		for format, file := range o.Files {
@@ -111,7 +111,7 @@ func TestScikitLearnCutOff(t *testing.T) {
 	}
 }
 
-// get goes down attributes, and elements of lists by number.
+// get follows attributes, and list elements by number.
 func get(t *testing.T, v any, path ...any) any {
 	t.Helper()
 	for _, p := range path {
@@ -183,7 +183,7 @@ func TestScikitLearnRefusesBrokenModels(t *testing.T) {
 		{"a root that is a leaf", tree, func(t *testing.T, m any) {
 			nodes(0, "left_child", int64(-1))(t, m)
 			nodes(0, "right_child", int64(-1))(t, m)
-		}, ErrFormat, "a root without children is not alone"},
+		}, ErrFormat, "a root without children has other nodes"},
 		{"a feature", tree, nodes(0, "feature", int64(4)), ErrInvalid, "feature 4, not in 0..3"},
 		{"a threshold", tree, nodes(0, "threshold", math.NaN()), ErrInvalid, "threshold is NaN"},
 		{"values of other shape", tree, shape(3, 1, 1), ErrFormat, "values of shape [3 1 1] for"},
@@ -213,7 +213,7 @@ func TestScikitLearnRefusesBrokenModels(t *testing.T) {
 		}, ErrFormat, "tree 1: node 0: feature 2 of 2"},
 
 		{"boosting: learning rate", boosting, attribute("learning_rate", "0.1"), ErrFormat, "learning_rate: want a number, have a str"},
-		{"boosting: no estimators", boosting, attribute("estimators_", nil), ErrFormat, "estimators_ is no array of two dimensions"},
+		{"boosting: no estimators", boosting, attribute("estimators_", nil), ErrFormat, "estimators_ is not an array of two dimensions"},
 		{"boosting: one tree again and again", boosting, func(t *testing.T, m any) {
 			a := get(t, m, "estimators_").(*pickle.Array)
 			one := a.Objects[0]
@@ -221,8 +221,8 @@ func TestScikitLearnRefusesBrokenModels(t *testing.T) {
 			for i := range a.Objects {
 				a.Objects[i] = one
 			}
-		}, ErrFormat, "arrays are named more often than a model does"},
-		{"boosting: a loss of one's own", boosting, attribute("loss", nil), ErrUnsupported, "a loss of one's own"},
+		}, ErrFormat, "arrays are used more often"},
+		{"boosting: a loss of one's own", boosting, attribute("loss", nil), ErrUnsupported, "a custom loss"},
 		{"boosting: no beginning", boosting, attribute("init_", nil), ErrFormat, "init_: want an object, have nothing"},
 
 		{"hist: a cycle", histogram, hist(0, "left", uint32(0)), ErrInvalid, "node 0 is reached twice"},
@@ -236,8 +236,8 @@ func TestScikitLearnRefusesBrokenModels(t *testing.T) {
 		{"hist: a category of a number", histogram, func(t *testing.T, m any) {
 			hist(0, "is_categorical", uint8(1))(t, m)
 			hist(0, "feature_idx", int64(3))(t, m)
-		}, ErrFormat, "node 0: a split by category of a column that has none"},
-		{"hist: trees", histogram, attribute("n_trees_per_iteration_", int64(2)), ErrFormat, "2 trees an iteration for numbers"},
+		}, ErrFormat, "node 0: a categorical split on a numeric column"},
+		{"hist: trees", histogram, attribute("n_trees_per_iteration_", int64(2)), ErrFormat, "a regressor with 2 trees an iteration"},
 		{"hist: many trees", histogram, attribute("n_trees_per_iteration_", int64(1<<40)), ErrFormat, "1099511627776 trees an iteration"},
 		{"hist: no baseline", histogram, attribute("_baseline_prediction", nil), ErrFormat, "_baseline_prediction: want 1 numbers, have nothing"},
 		{"hist: categories", histogram, attribute("_bin_mapper", nil), ErrFormat, "_bin_mapper: want an object"},
@@ -256,7 +256,7 @@ func TestScikitLearnRefusesBrokenModels(t *testing.T) {
 	}
 }
 
-// Nodes of few bytes make trees of many.
+// Nodes that take few bytes in a file make many trees.
 func TestScikitLearnMemory(t *testing.T) {
 	const nodes = 1 << 20
 	file := sklFile(t, "tree, pruned", "joblib")
@@ -286,11 +286,11 @@ func TestScikitLearnMemory(t *testing.T) {
 	}
 	bytes, err := read(17000)
 	require.ErrorIs(t, err, ErrUnsupported)
-	require.ErrorContains(t, err, "more memory than is given to a file of 17000 bytes")
+	require.ErrorContains(t, err, "more memory than a file of 17000 bytes is allowed")
 	assert.Less(t, bytes, uint64(1<<20))
-	// A file of that size may have as many, but not all of them inner nodes.
+	// A file of that size may have as many nodes, but they cannot all be inner nodes.
 	bytes, err = read(9 * nodes)
-	require.ErrorContains(t, err, "0 leaves of 1048576 nodes")
+	require.ErrorContains(t, err, "0 leaves among 1048576 nodes")
 	assert.Less(t, bytes, uint64(200<<20))
 }
 

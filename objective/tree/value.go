@@ -12,19 +12,19 @@ import (
 )
 
 // A value is a decoded JSON or UBJSON document: nil, bool, float64, string,
-// []float64 (an array of nothing but numbers, or an empty one), []any or
-// map[string]any. What is decoded takes memory in proportion to the input, for no
-// size that a document declares is believed before the bytes are there.
+// []float64 (an array that is empty or holds only numbers), []any or
+// map[string]any. Decoding takes memory in proportion to the input, because it trusts no
+// declared size before it has seen the bytes.
 type value struct {
 	v    any
-	path string // where it stands, for errors
+	path string // place in the document, for errors
 }
 
 const maxDepth = 1000 // of nested arrays and objects
 
 var errShort = errors.New("ends too early")
 
-// get returns the member of an object, nil when it is absent or v is none.
+// get returns the member of an object, or nil if it is absent or v is not an object.
 func (v value) get(key string) value {
 	o, _ := v.v.(map[string]any)
 	return value{o[key], v.path + "." + key}
@@ -89,7 +89,7 @@ func (v value) int() (int, error) {
 	return int(f), nil
 }
 
-const most = 1 << 52 // of a whole number
+const most = 1 << 52 // bound of whole numbers
 
 func (v value) whole(have float64) error { return v.errorf("want a whole number, have %v", have) }
 
@@ -135,7 +135,7 @@ func (v value) ints() ([]int, error) {
 // element is the path of an element of an array.
 func element(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
-// list returns the elements of an array; an absent one is empty.
+// list returns the elements of an array. An absent array has none.
 func (v value) list() ([]value, error) {
 	switch a := v.v.(type) {
 	case nil:
@@ -156,7 +156,7 @@ func (v value) list() ([]value, error) {
 	return nil, v.errorf("want an array, have %s", v.kind())
 }
 
-// elements collects an array, as numbers as long as it can.
+// elements collects an array, as []float64 as long as all elements are numbers.
 type elements struct {
 	nums []float64
 	any  []any
@@ -184,8 +184,8 @@ func (e *elements) value() any {
 	return e.nums
 }
 
-// decodeJSON reads JSON, and the bare NaN, Infinity and -Infinity that XGBoost 1.x
-// wrote into it.
+// decodeJSON reads JSON, and also the bare NaN, Infinity and -Infinity that XGBoost 1.x
+// wrote.
 func decodeJSON(data []byte) (value, error) {
 	p := &jsonParser{data: data}
 	v, err := p.value(0)
@@ -216,7 +216,7 @@ func (p *jsonParser) space() {
 	}
 }
 
-// next skips space and returns the byte that follows, 0 at the end.
+// next skips white space and returns the byte that follows, or 0 at the end.
 func (p *jsonParser) next() byte {
 	if p.space(); p.at < len(p.data) {
 		return p.data[p.at]
@@ -263,7 +263,7 @@ func (p *jsonParser) value(depth int) (any, error) {
 	case c == '[':
 		var e elements
 		err := p.array(func() error {
-			if e.any == nil && p.numeric() { // the bulk of a model
+			if e.any == nil && p.numeric() { // most of a model
 				if e.nums == nil {
 					e.nums = make([]float64, 0, p.commas()+1)
 				}
@@ -298,7 +298,7 @@ func (p *jsonParser) value(depth int) (any, error) {
 	return f, nil
 }
 
-// object reads an object; member reads the value of a key.
+// object reads an object. It calls member to read the value of each key.
 func (p *jsonParser) object(member func(key string) error) error {
 	return p.items('{', '}', func() error {
 		k, err := p.str()
@@ -312,11 +312,11 @@ func (p *jsonParser) object(member func(key string) error) error {
 	})
 }
 
-// array reads an array; element reads an element, before which there is no space.
+// array reads an array. It calls element at the start of each element.
 func (p *jsonParser) array(element func() error) error { return p.items('[', ']', element) }
 
-// items reads what stands between begin and end, with commas between; item reads one of
-// it, before which there is no space.
+// items reads comma-separated items between begin and end. It calls item at the start of
+// each.
 func (p *jsonParser) items(begin, end byte, item func() error) error {
 	if err := p.expect(begin); err != nil {
 		return err
@@ -338,8 +338,8 @@ func (p *jsonParser) items(begin, end byte, item func() error) error {
 	}
 }
 
-// commas returns how many there are before the end of this array, 0 where another array
-// is in it: each of many within one another would count those of all.
+// commas returns the number of commas before the end of this array, or 0 if it contains
+// another array: counting nested arrays again at each level would take quadratic time.
 func (p *jsonParser) commas() int {
 	rest := p.data[p.at:]
 	rest = rest[:max(bytes.IndexByte(rest, ']'), 0)]
@@ -358,7 +358,7 @@ func (p *jsonParser) numeric() bool {
 	return len(rest) > 0 && rest[0] >= '0' && rest[0] <= '9'
 }
 
-// token returns what stands in place of a number.
+// token returns the longest run of characters that may occur in a number.
 func (p *jsonParser) token() []byte {
 	for n, c := range p.data[p.at:] {
 		switch c {
@@ -370,8 +370,8 @@ func (p *jsonParser) token() []byte {
 	return p.data[p.at:]
 }
 
-// number reads a number, or what ParseFloat takes for one; where it is out of range, it
-// is infinite.
+// number reads a number, or another word that ParseFloat accepts. A number that is out of
+// range becomes infinite.
 func (p *jsonParser) number() (float64, error) {
 	if f, n := short(p.data[p.at:]); n > 0 {
 		p.at += n
@@ -396,10 +396,10 @@ func (p *jsonParser) unexpected() error {
 var tens = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
 	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22}
 
-// short reads the number that text begins with when it has at most 15 digits and is they
-// times or by at most 10²²: then both are exact, and the result is rounded once (Clinger,
-// How to Read Floating Point Numbers Accurately, 1990). It returns the length of the
-// number too, or 0 for anything else.
+// short reads the number that text begins with, if it has at most 15 digits and a power
+// of ten within 10^±22. Both are then exact, so the result is rounded only once (Clinger,
+// How to Read Floating Point Numbers Accurately, 1990). It also returns the length of
+// the number, or 0 for anything else.
 func short[T string | []byte](text T) (x float64, length int) {
 	i := 0
 	negative := len(text) > 0 && text[0] == '-'
@@ -447,7 +447,7 @@ func short[T string | []byte](text T) (x float64, length int) {
 	if digits > 15 || exponent < -22 || exponent > 22 {
 		return 0, 0
 	}
-	if i < len(text) { // no number goes on so
+	if i < len(text) { // these cannot follow a number
 		switch text[i] {
 		case '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '+', '-', '.', 'e', 'E':
 			return 0, 0
@@ -472,7 +472,7 @@ func (p *jsonParser) str() (string, error) {
 	if p.data[p.at] != '"' {
 		return "", fmt.Errorf("want a string, have %q", p.data[p.at])
 	}
-	plain := true // ASCII that stands for itself
+	plain := true // ASCII without escapes
 	for end := p.at + 1; end < len(p.data); end++ {
 		switch c := p.data[end]; {
 		case c == '\\':
@@ -520,7 +520,7 @@ func (p *ubjParser) take(n int) ([]byte, error) {
 	return b, nil
 }
 
-// marker returns the next type marker; N, no operation, is skipped.
+// marker returns the next type marker. It skips N (no operation).
 func (p *ubjParser) marker() (byte, error) {
 	for {
 		b, err := p.take(1)
@@ -540,8 +540,8 @@ func (p *ubjParser) peek() byte {
 	return 0
 }
 
-// sizes of the numbers, by their markers; I, U and i are integers of 2, 1 and 1
-// bytes, l and L of 4 and 8, d and D floats.
+// ubjSize returns the size of a number by its marker: I, U and i are integers of 2, 1 and 1
+// bytes, l and L of 4 and 8; d and D are floats.
 func ubjSize(marker byte) int {
 	switch marker {
 	case 'i', 'U':
@@ -640,9 +640,9 @@ func (p *ubjParser) typed(m byte, depth int) (any, error) {
 	return nil, fmt.Errorf("unknown type %q", m)
 }
 
-// container reads an array or an object, from behind its marker. Its elements may
-// have one common type ($), then they are counted; it may be counted (#), else its
-// end is marked.
+// container reads an array or an object after its marker. The elements may share a
+// declared type ($), in which case their count follows. The count may be declared (#);
+// otherwise a marker ends the container.
 func (p *ubjParser) container(m byte, depth int) (any, error) {
 	var elem byte
 	count := -1
@@ -653,10 +653,10 @@ func (p *ubjParser) container(m byte, depth int) (any, error) {
 			return nil, err
 		}
 		if elem != '[' && elem != '{' && elem != 'S' && elem != 'C' && ubjSize(elem) == 0 {
-			return nil, fmt.Errorf("elements of type %q", elem) // those without a body would cost nothing
+			return nil, fmt.Errorf("elements of type %q", elem) // elements without a body would take no bytes
 		}
 		if p.peek() != '#' {
-			return nil, errors.New("a type of elements without their number")
+			return nil, errors.New("a type of elements without their count")
 		}
 	}
 	if p.peek() == '#' {
@@ -667,7 +667,7 @@ func (p *ubjParser) container(m byte, depth int) (any, error) {
 	}
 	var e elements
 	o := map[string]any{}
-	if size := ubjSize(elem); m == '[' && size > 0 { // the bulk of a model
+	if size := ubjSize(elem); m == '[' && size > 0 { // most of a model
 		if count > (len(p.data)-p.at)/size {
 			return nil, fmt.Errorf("%d elements with %d bytes left: %w", count, len(p.data)-p.at, errShort)
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What short reads, ParseFloat reads too, with the same bits; the rest it leaves alone.
+// short reads numbers with the same bits as ParseFloat, and leaves the rest to it.
 func TestShortIsParseFloat(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	texts := []string{"0", "-0", "-", "", "1.", ".5", "1e", "1e+", "1e5", "1E-5", "-1.25e3", "007", "1e22", "1e23", "1e-22", "1e-23",
@@ -69,7 +69,7 @@ func TestJSONValues(t *testing.T) {
 	assert.Equal(t, true, v.get("ä").v)
 }
 
-// Lists are not made as long as those within them.
+// The size of a list does not depend on the lists inside it.
 func TestListsAreSizedByTheirOwnElements(t *testing.T) {
 	ones := strings.Repeat("1,", 1<<18) + "1"
 	for name, text := range map[string]string{

@@ -10,25 +10,25 @@ import (
 	"strings"
 )
 
-// WriteLightGBM writes m as a text file of LightGBM (version v3), which LightGBM
-// 3.2 and later load and predict with as m does, bit for bit but for the functions
-// of links, whatever library m comes from:
+// WriteLightGBM writes m as a LightGBM text file (version v3). LightGBM 3.2 and later
+// load it and predict as m does, bit for bit except for link functions, whichever
+// library m comes from:
 //
 //   - base values go into the leaves of the first tree of each output;
-//   - the trees of several outputs are put in LightGBM's order, and trees of a
-//     single zero leaf stand in for those that an output lacks;
-//   - the thresholds of a [Model.Float32] model become those float64 that part all
-//     float64 as rounding to float32 first would. Its categories are taken to be
-//     whole numbers;
-//   - characters that LightGBM forbids in the names of features become "_", and
-//     nameless ones Column_0, Column_1, ….
+//   - the trees of several outputs are put in LightGBM's order, and an output with fewer
+//     trees is padded with trees of a single zero leaf;
+//   - the thresholds of a [Model.Float32] model become float64 thresholds that separate
+//     float64 values as rounding to float32 first would. Its categories are assumed
+//     to be whole numbers;
+//   - characters that LightGBM forbids in feature names become "_", and
+//     nameless features become Column_0, Column_1, ….
 //
-// Refused with [ErrUnsupported], naming the reason: links that no LightGBM objective
-// has (Step, Anomaly, and all but Sigmoid and Softmax for several outputs: set
-// m.Link to its zero value in a copy, and apply it yourself); missing values that go
-// to the side of the listed categories; an average over outputs with different
-// numbers of trees; linear leaves or MissingZero in a Float32 model; no features.
-// An invalid model is refused with [ErrInvalid].
+// WriteLightGBM refuses the following with [ErrUnsupported] and names the reason: links
+// that no LightGBM objective has (Step, Anomaly, and with several outputs all but Sigmoid
+// and Softmax: set Link to its zero value in a copy of m, and apply the link yourself);
+// missing values that go to the side of the listed categories; an average over outputs
+// with different numbers of trees; linear leaves or MissingZero in a Float32 model; no
+// features. It refuses an invalid model with [ErrInvalid].
 func WriteLightGBM(w io.Writer, m *Model) error {
 	if err := m.Validate(); err != nil {
 		return pkg.Errorf("%w (writing LightGBM text)", err)
@@ -96,13 +96,13 @@ func lgbObjective(m *Model) (string, error) {
 	case f == Softplus && one:
 		return "cross_entropy_lambda", nil
 	}
-	return "", unsupported("link %v with %d outputs: write a copy of the model with the zero Link and apply it to what is predicted", m.Link.Func, m.Outputs)
+	return "", unsupported("link %v with %d outputs: write a copy of the model with the zero Link and apply the link to its predictions", m.Link.Func, m.Outputs)
 }
 
-// lgbOrder returns the trees by iteration and output, the base values in them.
+// lgbOrder returns the trees by iteration and output. They include the base values.
 func lgbOrder(m *Model) ([]Tree, error) {
 	by := make([][]Tree, m.Outputs)
-	most := 1 // readers expect some tree
+	most := 1 // readers expect at least one tree
 	for _, t := range m.Trees {
 		by[t.Output] = append(by[t.Output], t)
 		most = max(most, len(by[t.Output]))
@@ -135,8 +135,8 @@ func lgbOrder(m *Model) ([]Tree, error) {
 	return trees, nil
 }
 
-// lgbNames returns the lines feature_names and feature_infos. A numeric feature's
-// info is the range of its thresholds, for that of its values is not known.
+// lgbNames returns the lines feature_names and feature_infos. The info of a numeric
+// feature is the range of its thresholds, because the range of its values is unknown.
 func lgbNames(m *Model) (names, infos string) {
 	low, high := make([]float64, len(m.Features)), make([]float64, len(m.Features))
 	used := make([]bool, len(m.Features))
@@ -203,7 +203,7 @@ func lgbBlock(m *Model, t *Tree) (string, error) {
 		n := &t.Nodes[i]
 		if n.Categorical() {
 			if n.DefaultLeft {
-				return "", unsupported("missing values of a categorical split that go with the listed categories (node %d)", i)
+				return "", unsupported("missing values on the side of the listed categories in a categorical split (node %d)", i)
 			}
 			if sets == 0 {
 				bounds = append(bounds, "0")
@@ -291,8 +291,8 @@ func column[T any](b *strings.Builder, key string, items []T, of func(*T) string
 
 func number(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
 
-// threshold returns the t for which x <= t, x in float64, is what n asks of a
-// number in m.
+// threshold returns the t for which x <= t, with x in float64, is the condition of n for
+// a number in m.
 func (m *Model) threshold(n *Node) float64 {
 	if !m.Float32 {
 		return n.Threshold
@@ -301,7 +301,7 @@ func (m *Model) threshold(n *Node) float64 {
 }
 
 // widen returns the greatest float64 that is <= t once rounded to float32.
-// Rounding is monotone, so x <= widen(t) says for any x what float32(x) <= t does.
+// Rounding is monotone, so x <= widen(t) is equivalent to float32(x) <= t.
 func widen(t float64) float64 {
 	low := float32(t)
 	if float64(low) > t {
@@ -310,8 +310,8 @@ func widen(t float64) float64 {
 	if math.IsInf(float64(low), 1) {
 		return math.Inf(1)
 	}
-	// What rounds to low ends half way to its upper neighbour; half way itself is a
-	// tie and goes to the even one. Beyond the greatest float32 there would be ±2¹²⁸.
+	// Values that round to low end half way to its upper neighbour. The midpoint itself is
+	// a tie and goes to the even one. Next after the greatest float32 comes ±2¹²⁸.
 	const beyond = 0x1p128
 	lo, hi := float64(low), float64(math.Nextafter32(low, float32(math.Inf(1))))
 	mid := max(lo, -beyond)/2 + min(hi, beyond)/2

@@ -19,7 +19,7 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/internal/leavespredict"
 )
 
-// A written is an oracle's model that LightGBM's text can express, and the text.
+// A written is an oracle's model that LightGBM's text format can express, and the text.
 type written struct {
 	name  string
 	model *tree.Model
@@ -27,8 +27,8 @@ type written struct {
 	text  string
 }
 
-// refused tells why an oracle cannot be written: XGBoost chooses the side of missing
-// categories, so that it depends on the version.
+// refused gives the reason why an oracle cannot be written. XGBoost chooses the side of
+// missing categories, so whether its models are refused depends on the version.
 var refused = map[string]string{
 	"categorical":  "missing values of a categorical split",
 	"one-hot":      "missing values of a categorical split",
@@ -56,8 +56,8 @@ func writable(t *testing.T) []written {
 	return all
 }
 
-// rowsOf adds rows to those of the oracle: random ones, and some that lie where
-// rounding to float32 decides.
+// rowsOf adds rows to those of the oracle: random ones, and some for which rounding to
+// float32 decides.
 func (w written) rowsOf() []float64 {
 	r := rand.New(rand.NewPCG(1, 2))
 	rows := append([]float64(nil), w.rows...)
@@ -98,8 +98,8 @@ func raw(t *testing.T, m *tree.Model, rows []float64) []float64 {
 	return out
 }
 
-// What is written and read again predicts the same bits, on rows that float32
-// rounds too.
+// A model that is written and read again predicts the same bits, including on rows that
+// float32 rounds.
 func TestWrittenModelReadsBack(t *testing.T) {
 	for _, w := range writable(t) {
 		t.Run(w.name, func(t *testing.T) {
@@ -135,7 +135,7 @@ func hasCategories(m *tree.Model) bool {
 	return false
 }
 
-// leaves, which has other code and other authors, gives the same bits.
+// The independent implementation leaves gives the same bits.
 func TestLeavesPredictsTheSameBits(t *testing.T) {
 	for _, o := range tree.Oracles(t, "") {
 		if o.Refuse != "" {
@@ -165,7 +165,7 @@ func TestLeavesPredictsTheSameBits(t *testing.T) {
 	}
 }
 
-// Real LightGBM loads what is written and gives the same bits.
+// Real LightGBM loads written models and gives the same bits.
 func TestLightGBMLoadsWhatIsWritten(t *testing.T) {
 	python := os.Getenv("ATTUNE_PYTHON")
 	if python == "" {

@@ -10,14 +10,14 @@ import (
 // (save_model, or save_raw): gbtree and dart, numeric and categorical splits,
 // forests (num_parallel_tree), several classes or targets. It reads r to its end.
 //
-// Predictions differ from XGBoost's by the rounding of its sums, which are in
-// float32; no row ends in another leaf. The link is that of the objective, where
-// multi:softmax predicts probabilities as multi:softprob does, and custom
+// Predictions differ from XGBoost's only by rounding, because XGBoost sums in float32;
+// every row ends in the same leaves. The link is that of the objective, with two
+// exceptions: multi:softmax predicts probabilities like multi:softprob, and custom
 // objectives predict raw values. Models trained on named categories (a data frame)
-// are given the category's codes. A best iteration is not heeded: cut the model
-// before it is saved, or m.Trees afterwards.
+// expect the category's code. A best iteration is ignored: cut the model before saving
+// it, or cut m.Trees afterwards.
 //
-// gblinear and trees with vector leaves (multi_output_tree) are refused with
+// ReadXGBoost refuses gblinear and trees with vector leaves (multi_output_tree) with
 // [ErrUnsupported].
 func ReadXGBoost(r io.Reader) (*Model, error) { return readDocument(r, "XGBoost", xgBoost) }
 
@@ -103,7 +103,7 @@ func xgBoost(r *reading, doc value) (*Model, error) {
 		return nil, err
 	}
 	if len(outputs) != len(trees) {
-		return nil, model.errorf("%d trees, tree_info of %d", len(trees), len(outputs))
+		return nil, model.errorf("%d trees, tree_info for %d", len(trees), len(outputs))
 	}
 	if v := model.get("gbtree_model_param").get("num_trees"); !v.absent() {
 		if n, err := v.int(); err != nil || n != len(trees) {
@@ -138,7 +138,7 @@ func xgBoost(r *reading, doc value) (*Model, error) {
 	return m, nil
 }
 
-// xgbBase returns the base scores, which are saved as predictions, as raw values.
+// xgbBase converts the base scores, which are saved as predictions, to raw values.
 func xgbBase(v value, objective string, outputs int) ([]float64, error) {
 	var scores []float64
 	if s, ok := v.v.(string); ok && len(s) > 0 && s[0] == '[' { // 3.1 and later
@@ -172,8 +172,8 @@ func xgbBase(v value, objective string, outputs int) ([]float64, error) {
 	return base, nil
 }
 
-// xgbDrop returns the weights of dart's trees, nil when there are none. They stood
-// beside the inner model until 3.2 and are a part of the model since.
+// xgbDrop returns the weights of dart's trees, nil when there are none. Until 3.2 they
+// were stored beside the inner model; since then they are part of it.
 func xgbDrop(booster, model value, name string, trees int) ([]float64, error) {
 	for _, v := range []value{booster.get("weight_drop"), booster.get("gbtree").get("weight_drop"), model.get("weight_drop")} {
 		if v.absent() {
@@ -221,7 +221,7 @@ func xgbFeatures(learner value, features []Feature) error {
 	return nil
 }
 
-// An xgbArrays holds a tree by columns, an entry a node.
+// An xgbArrays holds a tree as columns, with one entry per node.
 type xgbArrays struct {
 	left, right, feature          []int
 	condition, defaultLeft        []float64
@@ -302,7 +302,7 @@ func xgbTree(r *reading, v value, features []Feature) (t Tree, err error) {
 		}
 		return column[i]
 	}
-	// Deleted nodes stay in the arrays: only what the root reaches counts.
+	// Deleted nodes stay in the arrays: only nodes that the root reaches count.
 	n, added := len(a.left), 0
 	t.Nodes = make([]Node, 0, n/2)
 	t.Leaves = make([]Leaf, 0, n/2+1)
@@ -342,8 +342,8 @@ func xgbTree(r *reading, v value, features []Feature) (t Tree, err error) {
 	if _, err := add(0); err != nil {
 		return t, err
 	}
-	// Nodes are appended while they are gone through: children in XGBoost's
-	// numbers become ours.
+	// The loop appends nodes as it goes. It replaces XGBoost's numbers of the children by
+	// ours.
 	for i := 0; i < len(t.Nodes); i++ {
 		l, err := add(t.Nodes[i].Left)
 		if err != nil {
@@ -358,8 +358,8 @@ func xgbTree(r *reading, v value, features []Feature) (t Tree, err error) {
 	return t, nil
 }
 
-// xgbCategories makes the node a categorical one. XGBoost sends the listed to the
-// right, so that the sides change places.
+// xgbCategories makes the node a categorical one. XGBoost sends the listed categories to
+// the right, so the sides are swapped.
 func xgbCategories(r *reading, v value, a *xgbArrays, cats map[int]int, i int, node *Node) error {
 	c, ok := cats[i]
 	if !ok {

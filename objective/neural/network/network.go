@@ -1,7 +1,7 @@
-// Package network has fitted networks as data: for programs that write them down
-// elsewhere, and want nothing of what trains and runs them here.
+// Package network represents fitted networks as data. It is for programs that write
+// networks to other formats, and does not import the code that trains and runs them.
 //
-// Package neural says what the layers compute, and makes a [Network] of a forecaster.
+// Package neural defines what the layers compute, and makes a [Network] of a forecaster.
 package network
 
 import (
@@ -13,33 +13,34 @@ import (
 
 const pkg fault.Package = "network"
 
-// A Network is a fitted forecaster that makes all steps at once.
+// A Network is a fitted forecaster that outputs all steps at once.
 //
-// It sees [window, features]: the target as Plan.Transform leaves it, less its last
-// value unless KeepLevel is set, and the columns, past ones before those known in
-// advance, each as (v-Shift)/Scale. Of the steps to forecast it sees the columns known
-// in advance. To what it makes, the last value is added, and the transform undone.
+// Its input has the shape [window, features]. The features are the target after
+// Plan.Transform, minus its last value unless KeepLevel is set, and the columns, past ones
+// before those known in advance, each as (v-Shift)/Scale. For the steps to forecast it
+// sees the columns known in advance. The last value is added to its output, and then the
+// transform is undone.
 type Network struct {
-	// Plan says how series are read. Transform ends with the standardization of the
-	// target, and the lags of Features are how far the network looks back: Window.
+	// Plan says how series are read. Its Transform ends with the standardization of the
+	// target. The lags of its Features are the window.
 	Plan         forecast.Plan
 	Window       int
 	KeepLevel    bool
 	Shift, Scale []float64 // of columns, past ones first
 	Body         Body
-	Shortcut     bool // there is a shortcut.weight, window×horizon: linear in the target
-	// Weights are single precision, by the names that Forecaster.Tensors of package
-	// neural tells. They must not be changed.
+	Shortcut     bool // has a shortcut.weight, window×horizon, that is linear in the target
+	// Weights are single precision. Their names are those of Forecaster.Tensors in
+	// package neural. Do not change them.
 	Weights map[string]Tensor
 }
 
-// A Tensor is part of the weights: Data row by row.
+// A Tensor is a part of the weights. Data is row by row.
 type Tensor struct {
 	Shape []int
 	Data  []float32
 }
 
-// Weight returns a tensor of a shape. It fails if there is none.
+// Weight returns the tensor of a name. It fails if the tensor is missing or has another shape.
 func (n *Network) Weight(name string, shape ...int) (Tensor, error) {
 	t, ok := n.Weights[name]
 	size := 1
@@ -52,36 +53,36 @@ func (n *Network) Weight(name string, shape ...int) (Tensor, error) {
 	return t, nil
 }
 
-// A Body says which layers there are: an [LSTM], a [TCN], a [Transformer] or a
+// A Body says which layers the network has: an [LSTM], a [TCN], a [Transformer] or a
 // [Linear].
 type Body interface{ body() }
 
-// An LSTM is layers lstm.0, lstm.1 and so on, and a linear head on their last state.
+// An LSTM has the layers lstm.0, lstm.1 and so on, and a linear head on their last state.
 // Gates are in the order i, f, g, o.
 type LSTM struct {
 	Hidden, Layers int
 	Bidirectional  bool
 }
 
-// A TCN is residual blocks tcn.0, tcn.1 and so on, of dilations 1, 2, 4 …, and a linear
-// head on the last step.
+// A TCN has the residual blocks tcn.0, tcn.1 and so on, with dilations 1, 2, 4 …, and a
+// linear head on the last step.
 type TCN struct {
 	Channels  []int // of each block
 	Kernel    int
-	LayerNorm bool // else weights are normed
+	LayerNorm bool // if false, weights are normalised
 }
 
-// A Transformer is blocks encoder.0, encoder.1 and so on. With DecoderLayers there is a
-// decoder, whose tokens are the steps of the forecast, else a linear head on the last
-// token.
+// A Transformer has the blocks encoder.0, encoder.1 and so on. If DecoderLayers is not 0,
+// it has a decoder, whose tokens are the steps of the forecast. Otherwise it has a linear
+// head on the last token.
 type Transformer struct {
 	Width, Heads, FeedForward    int
 	EncoderLayers, DecoderLayers int
-	Causal                       bool // of the encoder; the decoder always is
+	Causal                       bool // the encoder is causal; the decoder always is
 }
 
-// A Linear is a function of all that a network sees: the window step by step, and then
-// the columns known in advance, step by step. It has no Weights.
+// A Linear is a linear function of the window, step by step, followed by the columns known
+// in advance, step by step. It has no Weights.
 type Linear forecast.Linear
 
 func (LSTM) body()        {}
@@ -89,5 +90,5 @@ func (TCN) body()         {}
 func (Transformer) body() {}
 func (Linear) body()      {}
 
-// LayerNormEpsilon is what layer norms add to the variance.
+// LayerNormEpsilon is added to the variance in layer norms.
 const LayerNormEpsilon = 1e-5

@@ -16,31 +16,31 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/internal/trainer"
 )
 
-// A booster is a training in a Python.
+// A booster is a training in a Python process.
 type booster struct {
 	worker   *worker
-	folder   string // where the data is, and the model will be
+	folder   string // contains the data, and later the model
 	outputs  int
 	link     tree.LinkFunc
 	settings trainer.Settings
-	extra    map[string]string // those of settings that users chose by these names
-	watched  bool              // someone looks at predictions
+	extra    map[string]string // the settings that come from Params.Extra
+	watched  bool              // predictions are needed
 	rounds   int
 	sets     []set
-	train    int // among the sets; -1 if not there
+	train    int // index among the sets; -1 if absent
 	valid    int
-	begun    bool // Python has been told of the training
-	done     bool // it has said that the training is over
+	begun    bool // Python has received the training
+	done     bool // Python has reported the end of the training
 }
 
-// A set is rows whose predictions Python sends after each round.
+// A set is a set of rows whose predictions Python sends after each round.
 type set struct {
 	rows int
 	raw  []float64 // of the last round, output by output
 }
 
-// Begin implements [trainer.Training]. It has Python start, and send predictions for the
-// rows that are looked at.
+// Begin implements [trainer.Training]. It starts a Python, which sends predictions for
+// the rows that are scored.
 func (b *booster) Begin(train, valid engine.Dataset) error {
 	label, err := trainer.Float32("label", train.Label)
 	if err != nil {
@@ -61,7 +61,7 @@ func (b *booster) Begin(train, valid engine.Dataset) error {
 	if valid.Rows() > 0 {
 		b.valid = len(b.sets)
 		b.sets = append(b.sets, set{rows: valid.Rows()})
-		job.Sets = append(job.Sets, [2]string{"valid", "zeros"}) // scores are made here
+		job.Sets = append(job.Sets, [2]string{"valid", "zeros"}) // scores are computed here
 		files["valid"], files["zeros"] = features(valid), make([]float32, valid.Rows())
 	}
 	if b.watched && valid.Label == nil {
@@ -86,7 +86,7 @@ func (b *booster) Begin(train, valid engine.Dataset) error {
 	return nil
 }
 
-// features returns the columns of d, one after the other.
+// features returns the columns of d, one after another.
 func features(d engine.Dataset) []float32 {
 	values := make([]float32, 0, d.Rows()*len(d.Columns))
 	for _, column := range d.Columns {
@@ -106,7 +106,7 @@ func (b *booster) write(name string, values []float32) error {
 	var word [4]byte
 	for _, v := range values {
 		binary.LittleEndian.PutUint32(word[:], math.Float32bits(v))
-		w.Write(word[:]) // Flush returns the error
+		w.Write(word[:]) // Flush reports the error
 	}
 	if err := w.Flush(); err != nil {
 		f.Close()
@@ -152,8 +152,8 @@ func (b *booster) Boost() (rounds int, err error) {
 	return b.rounds, nil
 }
 
-// failed returns what Python says has gone wrong. Where nothing has been learnt yet
-// it is taken for the settings' fault.
+// failed returns the error that Python reports. If nothing has been learnt yet, it is
+// taken for an error in the settings.
 func (b *booster) failed(kind byte) error {
 	if kind != 'E' {
 		return fmt.Errorf("catboost: train: Python says %q", kind)
@@ -210,7 +210,7 @@ func (b *booster) Model(rounds int) (*tree.Model, error) {
 	return m, nil
 }
 
-// end answers the last round, and waits until Python is through.
+// end answers the last round, and waits until Python has finished.
 func (b *booster) end(answer string) error {
 	if b.done {
 		return nil
@@ -227,8 +227,8 @@ func (b *booster) end(answer string) error {
 	return nil
 }
 
-// Free implements [trainer.Training]. It gives the Python back, or ends it if it is not
-// to be waited for.
+// Free implements [trainer.Training]. It returns the Python for reuse, or kills it if it
+// cannot end the training.
 func (b *booster) Free() {
 	if b.begun && !b.done && (b.rounds == 0 || b.end("drop") != nil) {
 		b.worker.kill()

@@ -1,46 +1,46 @@
-// Package catboost trains trees with CatBoost, where it is installed: in a Python
-// that runs beside the program (pip install catboost), because CatBoost's library
-// trains for Python only.
+// Package catboost trains trees with CatBoost if it is installed. CatBoost can only train
+// from Python, so it runs in a Python process beside the program (pip install
+// catboost).
 //
-// # What becomes of the params
+// # How Params map to CatBoost
 //
 //	Method         Boosting only
 //	Growth         grow_policy: Lossguide for LeafWise, Depthwise for LevelWise, SymmetricTree for Oblivious
 //	Loss           loss_function, with alpha, delta, variance_power, classes_count
 //	Trees          iterations
 //	LearningRate   learning_rate
-//	Leaves         max_leaves, leaf-wise; not used in oblivious trees
+//	Leaves         max_leaves of leaf-wise trees; oblivious trees do not use it
 //	Depth          depth, up to 16
-//	MinRows        min_data_in_leaf; above 1 not in oblivious trees
+//	MinRows        min_data_in_leaf; oblivious trees refuse more than 1
 //	LambdaL2       l2_leaf_reg
-//	MaxBins        border_count, which is one less
-//	Bagging        subsample, with bootstrap_type=Bernoulli; for 1 bootstrap_type=No
+//	MaxBins        border_count = MaxBins-1
+//	Bagging        subsample with bootstrap_type=Bernoulli; bootstrap_type=No if 1
 //	NodeFraction   rsm
-//	Monotone       monotone_constraints, of oblivious trees
+//	Monotone       monotone_constraints; only for oblivious trees
 //	Seed           random_seed, folded into 31 bits
 //	Threads        thread_count
 //
-// What is 0 has CatBoost's default (a learning rate that it chooses, l2_leaf_reg=3),
-// except for the parameters of the losses, which are those of [engine.Params]
-// whoever trains, Trees (100) and Threads (1). Depth is 6 by that, but 16 leaf-wise
-// where Leaves is set. Other fields are refused: CatBoost has no such settings.
-// [engine.Params.Extra] takes every parameter of CatBoost's Python classes, except
-// for the number of rounds and of threads, early stopping and eval_metric. Numbers,
-// lists and truths in it are written as in JSON.
+// A field that is 0 takes CatBoost's default (a learning rate that it chooses,
+// l2_leaf_reg=3), with these exceptions: the parameters of the losses have the defaults of
+// [engine.Params], Trees is 100, Threads is 1, and Depth is 16, instead of 6, for leaf-wise
+// growth with Leaves set. Other fields are refused, because CatBoost has no such settings.
+// [engine.Params.Extra] accepts every parameter of CatBoost's Python classes except the
+// number of rounds, the number of threads, early stopping and eval_metric. Write numbers,
+// lists and booleans in it as JSON.
 //
-// # What else to know
+// # Other facts
 //
-// Categorical columns are refused, because the models that CatBoost makes of them
-// cannot be read back: encode categories as numbers. Features, labels and weights are
-// rounded to float32; what is larger, the infinities among it, becomes the largest
-// float32. Scores are those of Params.Loss, computed here, whatever loss Extra sets.
+// Categorical columns are refused, because the resulting models of CatBoost cannot be
+// read back: encode categories as numbers. Features, labels and weights are rounded to
+// float32; larger values, including the infinities, become the largest float32. Scores are
+// those of Params.Loss, computed by this package, even if Extra sets another loss.
 //
-// # What it costs
+// # Cost
 //
-// A Python takes about half a second of CPU time to start, and 100 MB. It is kept for
-// ten seconds for the next training; trainings at the same time have one each. The
-// data goes through files in the folder for temporary ones. Pythons end with the
-// program.
+// A Python process takes about half a second of CPU time to start, and 100 MB. It stays
+// alive for ten seconds, ready for the next training; concurrent trainings use one
+// process each. The data passes through files in the temporary folder. The processes end
+// with the program.
 package catboost
 
 import (
@@ -55,11 +55,11 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/internal/trainer"
 )
 
-// An Engine is CatBoost 1.2 or later. The zero value finds it by itself.
+// An Engine is CatBoost 1.2 or later. The zero value finds a Python that has it.
 type Engine struct {
-	// Python is the Python that has CatBoost. Default: what the environment variable
-	// ATTUNE_CATBOOST_PYTHON says, or else the first of ATTUNE_PYTHON, those of
-	// VIRTUAL_ENV and CONDA_PREFIX, and python3 on PATH, that can import it.
+	// Python is the Python executable that has CatBoost. By default it is the value of the
+	// environment variable ATTUNE_CATBOOST_PYTHON, else the first that can import CatBoost
+	// among ATTUNE_PYTHON, those of VIRTUAL_ENV and CONDA_PREFIX, and python3 on PATH.
 	Python string
 }
 
@@ -68,8 +68,8 @@ var _ engine.Engine = Engine{}
 // String returns the engine's name.
 func (Engine) String() string { return "catboost" }
 
-// Available returns nil if Fit finds CatBoost, and else its error, which wraps
-// [engine.ErrUnavailable]. It starts a Python, which the next Fit uses.
+// Available returns nil if Fit can find CatBoost. Otherwise it returns the error of Fit,
+// which wraps [engine.ErrUnavailable]. It starts a Python process, which the next Fit uses.
 func (e Engine) Available() error {
 	w, err := hire(context.Background(), e.Python)
 	if err != nil {
@@ -79,8 +79,8 @@ func (e Engine) Available() error {
 	return nil
 }
 
-// Fit implements [engine.Engine]. Errors of CatBoost itself wrap [engine.ErrParams]
-// where it refuses to begin. When ctx ends, its Python is killed.
+// Fit implements [engine.Engine]. If CatBoost refuses to begin, the error wraps
+// [engine.ErrParams]. When ctx ends, Fit kills its Python process.
 func (e Engine) Fit(ctx context.Context, train, valid engine.Dataset, params engine.Params, onIteration func(engine.Iteration) error) (*tree.Model, error) {
 	if err := engine.Check(train, valid, params); err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func (e Engine) Fit(ctx context.Context, train, valid engine.Dataset, params eng
 	return m, err
 }
 
-// names are what CatBoost calls things.
+// names are CatBoost's names.
 var names = trainer.Library{
 	Name:      "CatBoost",
 	Objective: "loss_function",
@@ -152,7 +152,7 @@ var names = trainer.Library{
 	},
 }
 
-// links are those of the models of a loss, where they have one.
+// links are the links of the models of those losses that have one.
 var links = map[engine.Loss]tree.LinkFunc{
 	engine.Poisson: tree.Exp, engine.Tweedie: tree.Exp, engine.Logistic: tree.Sigmoid, engine.Softmax: tree.Softmax,
 }
@@ -185,14 +185,14 @@ func settings(train engine.Dataset, p engine.Params) (trainer.Settings, error) {
 		of = names.Without("Leaves")
 	case engine.Oblivious:
 		s.Set("grow_policy", "SymmetricTree")
-		p.Leaves = 0 // the depth says how many
+		p.Leaves = 0 // the depth determines how many
 		of = names.Without("MinRows")
 	}
 	if p.MaxBins != 0 {
-		p.MaxBins-- // borders
+		p.MaxBins-- // borders between bins
 	}
 	switch {
-	case p.Bagging == 1 || p.Bagging == 0 && constant(train.Label): // its default fails without a gradient
+	case p.Bagging == 1 || p.Bagging == 0 && constant(train.Label): // CatBoost's default fails without a gradient
 		s.Set("bootstrap_type", "No")
 		p.Bagging = 0
 	case p.Bagging != 0:
@@ -207,7 +207,7 @@ func settings(train engine.Dataset, p engine.Params) (trainer.Settings, error) {
 		return nil, err
 	}
 	if monotone && p.Growth != engine.Oblivious {
-		return nil, engine.BadParam("Monotone", p.Monotone, "nil, except for oblivious trees: CatBoost has no others that are monotone")
+		return nil, engine.BadParam("Monotone", p.Monotone, "nil, except for oblivious trees: CatBoost has no other monotone trees")
 	}
 	for _, name := range []string{"model_shrink_rate", "langevin", "posterior_sampling"} {
 		if _, set := s[name]; set && p.EarlyStopping > 0 {

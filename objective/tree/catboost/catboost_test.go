@@ -21,7 +21,7 @@ func ExampleEngine() {
 	ctx := context.Background()
 	train := engine.Dataset{Columns: [][]float64{{1, 2, 3, 4}}, Label: []float64{0, 0, 1, 1}}
 	m, err := catboost.Engine{}.Fit(ctx, train, engine.Dataset{}, engine.Params{Growth: engine.Oblivious, Depth: 2}, nil)
-	if err != nil { // engine.ErrUnavailable where CatBoost is not installed
+	if err != nil { // engine.ErrUnavailable if CatBoost is not installed
 		fmt.Println(err)
 		return
 	}
@@ -63,7 +63,7 @@ func TestRefused(t *testing.T) {
 	poisson := extra("loss_function", "Poisson")
 	for name, c := range map[string]struct {
 		p      engine.Params
-		python bool // only CatBoost itself knows
+		python bool // only CatBoost itself can tell
 		want   string
 	}{
 		"forest":           {engine.Params{Method: engine.Forest}, false, "Method is Forest"},
@@ -105,7 +105,7 @@ func TestRefused(t *testing.T) {
 	assert.ErrorContains(t, err, "encode them as numbers")
 }
 
-// Settings of Extra win over fields, by either name, with the types of Python.
+// Settings in Extra override fields, under either name, with Python's types.
 func TestExtra(t *testing.T) {
 	enginetest.Require(t, catboost.Engine{}.Available())
 	d := enginetest.Data(engine.L2, 300, 1)
@@ -161,8 +161,8 @@ func TestUnavailable(t *testing.T) {
 	assert.ErrorContains(t, err, filepath.Join(folder, "bin", "python"))
 }
 
-// A Python that dies in a training is an error with its last words; one that died at
-// rest is none: there is another.
+// A Python that dies during a training gives an error with its last words. One that died
+// while idle gives none, because another replaces it.
 func TestDeath(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("writes a shell script")

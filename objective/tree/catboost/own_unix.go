@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// own puts the process in a group of its own, so that what it starts ends with it,
-// and signals from a terminal pass it by.
+// own puts the process in a process group of its own. Its children end with it, and
+// signals from a terminal do not reach it.
 func own(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
 // end kills the group. The process may be gone already.

@@ -20,24 +20,24 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
-// A worker is a Python that runs train.py. It is told, line by line: nothing, to see
-// whether it lives, or the folder of a training; then, after each round, go, keep
-// (what has been learnt is the model) or drop. It says
+// A worker is a Python process that runs train.py. Each line to it is a command: an empty
+// line to check that it lives, the folder of a training, or, after each round, go, keep
+// (what it has learnt becomes the model) or drop. It answers
 //
-//	H  length  version          first of all, and to nothing
+//	H  length  version          at the start, and to an empty line
 //	I  numbers of the sets      after a round: raw predictions, output by output
-//	D                           the training is over, and model.json written
+//	D                           the training is over, and model.json is written
 //	E  length  error            it has failed
 //
-// in little-endian 32-bit lengths and 64-bit numbers.
+// with little-endian 32-bit lengths and 64-bit numbers.
 type worker struct {
-	exe   string // the Python
+	exe   string // the Python executable
 	cmd   *exec.Cmd
 	in    io.WriteCloser
 	out   *bufio.Reader
 	words *tail       // on its standard error
-	timer *time.Timer // that ends its rest
-	leave func() bool // ends the watch over ctx
+	timer *time.Timer // ends its rest
+	leave func() bool // stops watching ctx
 	dead  sync.Once
 }
 
@@ -50,11 +50,11 @@ const patience = 10 * time.Second
 var (
 	mu      sync.Mutex
 	resting []*worker
-	found   = map[string]string{} // the Python that was found, by what the environment says
+	found   = map[string]string{} // the Python that was found, by the environment variables
 )
 
-// hire returns a worker for as long as ctx lasts: one that rests, or a new one.
-// chosen is a Python, or "" for the first that has CatBoost.
+// hire returns an idle worker, or a new one, for as long as ctx lasts. chosen is a Python
+// executable, or "" for the first that has CatBoost.
 func hire(ctx context.Context, chosen string) (*worker, error) {
 	if chosen == "" {
 		chosen = os.Getenv("ATTUNE_CATBOOST_PYTHON")
@@ -105,7 +105,7 @@ func hire(ctx context.Context, chosen string) (*worker, error) {
 	return nil, fmt.Errorf("catboost: %w: install CatBoost 1.2 or later (pip install catboost), or set ATTUNE_CATBOOST_PYTHON to a Python that has it; tried: %s", engine.ErrUnavailable, strings.Join(tried, "; "))
 }
 
-// rested takes a worker of that Python out of its rest. It returns nil if there is none.
+// rested returns an idle worker with that Python, or nil if there is none.
 func rested(exe string) *worker {
 	mu.Lock()
 	defer mu.Unlock()
@@ -146,7 +146,7 @@ func start(ctx context.Context, exe string) (*worker, error) {
 	return w, nil
 }
 
-// hello hears the worker say which CatBoost it has.
+// hello receives the worker's first answer, its version of CatBoost.
 func (w *worker) hello() error {
 	kind, err := w.hear()
 	if err != nil {
@@ -166,12 +166,12 @@ func (w *worker) hello() error {
 	return nil
 }
 
-// watch has the worker killed when ctx ends.
+// watch kills the worker when ctx ends.
 func (w *worker) watch(ctx context.Context) {
 	w.leave = context.AfterFunc(ctx, func() { end(w.cmd) })
 }
 
-// rest lets the worker wait for the next training, for a while. It has to be idle.
+// rest lets an idle worker wait for the next training, for up to patience.
 func (w *worker) rest() {
 	if !w.leave() { // ctx has ended, and the worker with it
 		w.kill()
@@ -187,8 +187,8 @@ func (w *worker) rest() {
 			resting = slices.Delete(resting, i, i+1)
 		}
 		mu.Unlock()
-		if i >= 0 { // not taken just now
-			w.in.Close() // it ends by itself
+		if i >= 0 { // no one has just hired it
+			w.in.Close() // the process then exits
 			w.cmd.Wait()
 		}
 	})
@@ -200,16 +200,16 @@ func (w *worker) kill() {
 		w.leave()
 		end(w.cmd)
 		w.in.Close()
-		w.cmd.Wait() // the error is that it was killed
+		w.cmd.Wait() // the error only says that it was killed
 	})
 }
 
-// say sends something to the worker. hear notices if it does not listen.
+// say sends a line to the worker. If the worker is gone, the next hear reports it.
 func (w *worker) say(line string) {
 	io.WriteString(w.in, line+"\n")
 }
 
-// hear returns the kind of the worker's next word.
+// hear returns the kind of the worker's next answer.
 func (w *worker) hear() (byte, error) {
 	kind, err := w.out.ReadByte()
 	if err != nil {
@@ -237,7 +237,7 @@ func (w *worker) text() (string, error) {
 	return string(text), nil
 }
 
-// gone returns the error of a worker that says no more, with its last words.
+// gone returns the error of a worker that has ended, with the last lines that it wrote.
 func (w *worker) gone(err error) error {
 	w.kill()
 	if words := w.words.String(); words != "" {
@@ -246,7 +246,7 @@ func (w *worker) gone(err error) error {
 	return fmt.Errorf("catboost: Python ended: %v: %w", w.cmd.ProcessState, err)
 }
 
-// A tail keeps the end of what is written to it.
+// A tail keeps the end of everything written to it.
 type tail struct {
 	mu   sync.Mutex
 	last []byte
@@ -263,7 +263,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// String returns the last lines, on one.
+// String returns the last lines, joined into one.
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -6,8 +6,8 @@ import (
 	"math"
 )
 
-// ErrData reports data that nothing can be learnt from: columns of unequal
-// length, a label that is not a number, a category that is no whole number. The
+// ErrData reports data that cannot be used for training: columns of unequal
+// length, a label that is not a number, a category that is not a whole number. The
 // message names the column and the row, both counted from 0.
 var ErrData = errors.New("invalid data")
 
@@ -15,11 +15,11 @@ var ErrData = errors.New("invalid data")
 // sets, whose size grows with the largest code.
 const maxCategory = 1<<20 - 1
 
-// maxRows keeps row numbers in 32 bits, and sums of gradients in 64.
+// maxRows keeps row numbers within 32 bits, and sums of gradients within 64.
 const maxRows = 1 << 28
 
-// Check reports what makes it impossible to train on train with p: first what
-// [Params.Validate] finds, then what is wrong with the data or does not go with it.
+// Check reports why a model cannot be trained on train with p: first any error of
+// [Params.Validate], then any fault in the data or mismatch with the settings.
 // Errors wrap [ErrParams] or [ErrData]. Engines call it first.
 func Check(train, valid Dataset, p Params) error {
 	if err := p.Validate(); err != nil {
@@ -40,29 +40,29 @@ func Check(train, valid Dataset, p Params) error {
 	return p.fits(train, valid)
 }
 
-// A Dataset is a table of numbers, column by column. [Columns] turns rows into
-// columns. An engine reads it and keeps nothing of it.
+// A Dataset is a table of numbers, stored by column. [Columns] converts rows to
+// columns. An engine does not modify a Dataset or keep a reference to it.
 //
-// Features are ordinary numbers: NaN is a missing value, and the infinities are
-// the smallest and the largest value there are.
+// Features are ordinary numbers. NaN is a missing value; the infinities are less and
+// greater than all other values.
 type Dataset struct {
-	// Columns has a slice for each feature. All have one length, the number of rows.
+	// Columns has a slice for each feature. All have the same length, the number of rows.
 	Columns [][]float64
 	// Names has a name for each column. Nil names them Column_0, Column_1, ...
 	Names []string
-	// Label has a finite number for each row. Isolation forests need no labels, and
-	// neither do validation rows that only predictions are wanted for.
+	// Label has a finite number for each row. Isolation forests need no labels. Validation
+	// rows need none if only their predictions are wanted.
 	Label []float64
 	// Weight has a finite number, at least 0, for each row. Nil gives all rows weight 1.
 	// A row of weight 0 has no effect.
 	Weight []float64
 	// Categorical lists the columns that hold categories: whole numbers from 0 to
-	// 1048575, and NaN or a negative number for a missing one.
+	// 1048575. NaN or a negative number is a missing category.
 	Categorical []int
 }
 
-// Columns returns the columns of a table whose rows follow one another in values,
-// each of the given width. It panics if width does not divide the length.
+// Columns returns the columns of a table stored row by row in values. Each row has
+// width values. Columns panics if width does not divide the length of values.
 func Columns(values []float64, width int) [][]float64 {
 	if width <= 0 || len(values)%width != 0 {
 		panic(fmt.Sprintf("engine: columns: %d values are no rows of %d", len(values), width))
@@ -81,7 +81,7 @@ func Columns(values []float64, width int) [][]float64 {
 }
 
 // Rows returns the number of rows: the length of the first column, or of the
-// label where there are no columns.
+// label if there are no columns.
 func (d Dataset) Rows() int {
 	if len(d.Columns) > 0 {
 		return len(d.Columns[0])
@@ -94,8 +94,8 @@ func BadData(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrData, fmt.Sprintf(format, args...))
 }
 
-// check reports what is wrong with d, called role ("train", "valid"). labelled says
-// whether it is to have labels.
+// check reports the first fault in d. role ("train", "valid") names d in the error.
+// labelled says whether d needs labels.
 func (d Dataset) check(role string, p Params, labelled bool) error {
 	n := d.Rows()
 	switch {
@@ -104,7 +104,7 @@ func (d Dataset) check(role string, p Params, labelled bool) error {
 	case n == 0:
 		return BadData("%s: no rows", role)
 	case n > maxRows:
-		return BadData("%s: %d rows, of which %d can be handled", role, n, maxRows)
+		return BadData("%s: %d rows, at most %d", role, n, maxRows)
 	case d.Names != nil && len(d.Names) != len(d.Columns):
 		return BadData("%s: %d names for %d columns", role, len(d.Names), len(d.Columns))
 	case d.Weight != nil && len(d.Weight) != n:
@@ -123,12 +123,12 @@ func (d Dataset) check(role string, p Params, labelled bool) error {
 			return BadData("%s: categorical column %d of %d", role, f, len(d.Columns))
 		}
 		if seen[f] {
-			return BadData("%s: categorical column %d is listed twice", role, f)
+			return BadData("%s: categorical column %d is listed more than once", role, f)
 		}
 		seen[f] = true
 		for i, v := range d.Columns[f] {
 			if v > maxCategory || v != math.Trunc(v) && !math.IsNaN(v) {
-				return BadData("%s: column %d, row %d: category %v is no whole number up to %d", role, f, i, v, maxCategory)
+				return BadData("%s: column %d, row %d: category %v is not a whole number up to %d", role, f, i, v, maxCategory)
 			}
 		}
 	}
@@ -159,7 +159,7 @@ func (d Dataset) check(role string, p Params, labelled bool) error {
 // maxMagnitude bounds labels and weights, so that sums of squares stay finite.
 const maxMagnitude = 1e100
 
-// accepts reports whether the loss has a meaning for a label, or else what it wants.
+// accepts reports whether the loss accepts the label y, and if not, what it wants.
 func (p Params) accepts(y float64) (want string, ok bool) {
 	switch p.Loss {
 	case Poisson, Tweedie:
@@ -172,7 +172,7 @@ func (p Params) accepts(y float64) (want string, ok bool) {
 	return "", true
 }
 
-// alike reports how valid does not fit train.
+// alike returns an error if the columns of d differ from those of train.
 func (d Dataset) alike(train Dataset) error {
 	if len(d.Columns) != len(train.Columns) {
 		return BadData("valid: %d columns, train has %d", len(d.Columns), len(train.Columns))

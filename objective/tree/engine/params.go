@@ -6,15 +6,14 @@ import (
 	"math"
 )
 
-// ErrParams reports a setting that makes no sense. The message names the field of
-// [Params].
+// ErrParams reports an invalid setting. The message names the field of [Params].
 var ErrParams = errors.New("invalid params")
 
-// A Method is what the trees of a model are to one another.
+// A Method says how the trees of a model relate to one another.
 type Method int
 
 const (
-	// Boosting fits each tree to what the trees before it got wrong
+	// Boosting fits each tree to the errors of the trees before it
 	// (Friedman, Greedy function approximation: a gradient boosting machine, 2001).
 	Boosting Method = iota
 	// Forest fits each tree to the labels, on rows drawn with replacement, and
@@ -26,30 +25,30 @@ const (
 	Isolation
 )
 
-// A Growth is the order in which a tree grows. The libraries named here made these
-// policies known; growing as they do does not give their results.
+// A Growth is the order in which a tree grows. Each order is known from the library
+// named; using it does not reproduce that library's results.
 type Growth int
 
 const (
-	LeafWise  Growth = iota // always splits the leaf that gains most, as LightGBM
-	LevelWise               // splits level by level, as XGBoost
-	Oblivious               // splits all leaves of a level alike, as CatBoost
+	LeafWise  Growth = iota // always splits the leaf with the largest gain, like LightGBM
+	LevelWise               // splits level by level, like XGBoost
+	Oblivious               // uses one split for all leaves of a level, like CatBoost
 )
 
-// A Loss is what training makes small. The scores that trees add up are on the
-// scale of a link: the model's predictions are its inverse, taken of their sum.
+// A Loss is what training minimises. Trees add up scores; a loss with a link predicts the
+// inverse link of their sum.
 type Loss int
 
 // The losses, for a label y and a prediction p.
 const (
 	L2       Loss = iota // (y-p)²: predicts means
 	L1                   // |y-p|: predicts medians
-	Huber                // (y-p)²/2 up to Params.HuberDelta, beyond it as |y-p|: means that outliers do not move
+	Huber                // (y-p)²/2 up to Params.HuberDelta, linear beyond: means that resist outliers
 	Quantile             // the pinball loss: predicts the quantile Params.Quantile
 	Poisson              // p - y log p: rates of counts, y >= 0; link log
 	Tweedie              // deviance of power Params.TweediePower: amounts that are often 0, y >= 0; link log
-	Logistic             // cross entropy of 0 and 1: probabilities of 1; link logit
-	Softmax              // cross entropy of the classes 0 to Params.Classes-1: a probability for each
+	Logistic             // cross entropy of labels 0 and 1: predicts the probability of 1; link logit
+	Softmax              // cross entropy of the classes 0 to Params.Classes-1: predicts a probability for each
 )
 
 var lossNames = [...]string{"l2", "l1", "huber", "quantile", "poisson", "tweedie", "logistic", "softmax"}
@@ -61,12 +60,12 @@ func (l Loss) String() string {
 	return lossNames[l]
 }
 
-// Params are the settings of training. The zero value is useful: boosting of 100
-// trees for the squared error.
+// Params are the settings of training. The zero value is useful: it boosts 100 trees on
+// the squared error.
 //
-// A field that is 0 has the engine's default. The defaults stated here are those of the
-// native engine; a library has its own. A library refuses, with [ErrParams], a field that
-// is not 0 and that it has no setting for; it never ignores one.
+// A field that is 0 takes the engine's default. The defaults stated here are the native
+// engine's; each library has its own. A library never ignores a field: if it has no
+// setting for a field that is not 0, it refuses the field with [ErrParams].
 type Params struct {
 	Method Method
 	Growth Growth
@@ -80,75 +79,75 @@ type Params struct {
 	// Trees is the number of rounds. With Softmax each round grows a tree for each class.
 	// Default 100.
 	Trees int
-	// LearningRate, above 0, multiplies what each tree adds. Forests have none. Default
-	// 0.1.
+	// LearningRate, above 0, scales the values of each tree. It does not apply to
+	// forests. Default 0.1.
 	LearningRate float64
-	// Leaves is the greatest number of leaves of a tree, at least 2. Oblivious trees do
-	// not use it. Default: 31 for boosting leaf-wise, else unlimited.
+	// Leaves is the maximum number of leaves of a tree, at least 2. Oblivious trees do
+	// not use it. Default: 31 for leaf-wise boosting, otherwise unlimited.
 	Leaves int
-	// Depth is the greatest number of splits from the root to a leaf, at most 16 in
-	// oblivious trees. Default: unlimited leaf-wise and in forests, else 6.
+	// Depth is the maximum number of splits from the root to a leaf. Oblivious trees
+	// allow at most 16. Default: unlimited for leaf-wise growth and forests, otherwise 6.
 	Depth     int
-	MinRows   int     // the fewest rows of a leaf. Default 20, in forests 5
-	MinWeight float64 // the least sum of weighted second derivatives in a leaf. Default 0.001
+	MinRows   int     // the minimum number of rows in a leaf. Default 20; 5 in forests
+	MinWeight float64 // the minimum sum of weighted second derivatives in a leaf. Default 0.001
 	MinGain   float64 // a split must gain more than this. Default 0
 	LambdaL1  float64 // the L1 penalty of leaf values. Default 0
 	LambdaL2  float64 // the L2 penalty of leaf values. Default 0
 
-	// MaxBins is the number of intervals that a feature is cut into, 2 to 255. Default
+	// MaxBins is the number of intervals that a feature is divided into, 2 to 255. Default
 	// 255.
 	MaxBins int
-	// Bagging is the share of the rows drawn for each tree: without replacement, in
-	// forests with replacement. Default 1.
+	// Bagging is the share of the rows drawn for each tree: with replacement in forests,
+	// otherwise without. Default 1.
 	Bagging float64
 	// FeatureFraction is the share of the features drawn for each tree. Default 1.
 	FeatureFraction float64
-	// NodeFraction is the share of those features drawn anew for each leaf, in oblivious
-	// trees for each level. Default 1; in forests 1/3 and, for classes, the square root of
-	// the number of features.
+	// NodeFraction is the share of those features redrawn for each leaf, or for each level
+	// of oblivious trees. Default 1; in forests 1/3, or for classes the square root of the
+	// number of features.
 	NodeFraction float64
 	// Monotone says for each column how predictions may change as its value grows: 1
-	// never down, -1 never up, 0 either way. Default nil: all either way.
+	// never decreasing, -1 never increasing, 0 unconstrained. Default nil: all unconstrained.
 	Monotone []int
 
-	// OneHot is the number of categories up to which a categorical feature is split one
-	// category against the rest. Default 4.
+	// OneHot is the maximum number of categories for which a categorical feature is split
+	// one category against the rest. Default 4.
 	OneHot int
-	// CategorySmooth shrinks the statistic of a category that orders the categories, as
-	// if it had this many more rows. Default 10.
+	// CategorySmooth shrinks the statistic that orders the categories, as if each
+	// category had this many additional rows. Default 10.
 	CategorySmooth float64
 	// CategoryL2 is added to LambdaL2 for sets of categories. Default 10.
 	CategoryL2 float64
-	// CategorySet is the greatest number of categories in the smaller part of a split.
+	// CategorySet is the maximum number of categories in the smaller part of a split.
 	// Default 32.
 	CategorySet int
 
 	// EarlyStopping ends training after this many rounds without a better validation
-	// score, and keeps the rounds up to the best. Default 0: never.
+	// score, and keeps the rounds up to the best. Default 0: off.
 	EarlyStopping int
-	// Samples is the number of rows that a tree of an isolation forest sees. Default 256.
+	// Samples is the number of rows drawn for each tree of an isolation forest. Default 256.
 	Samples int
 
-	// Threads is how many goroutines work on one model. Default 1, because studies
-	// run trials in parallel: give what cores each trial may have to itself, since
-	// idle threads look out for work for microseconds before they sleep. The model
-	// is the same, bit for bit, for any number.
+	// Threads is the number of goroutines that work on one model. The default is 1,
+	// because studies run trials in parallel. Give it the cores that each trial may have
+	// to itself: idle threads spin for microseconds before they sleep. The model is the
+	// same, bit for bit, for any number.
 	Threads int
-	Seed    uint64 // of all that is drawn at random. Default 0, a seed like any other
+	Seed    uint64 // of all random draws. Default 0, a seed like any other
 
-	// Extra are settings of a library by its own names, which win over the fields:
-	// {"boosting": "dart"} for LightGBM. The native engine has none, and refuses them.
+	// Extra holds settings of a library under its own names, such as {"boosting": "dart"}
+	// for LightGBM. They override the fields. The native engine has none, and refuses them.
 	Extra map[string]string
 }
 
-// BadParam returns the error, wrapping [ErrParams], of a field whose value is not what
+// BadParam returns the error, wrapping [ErrParams], that a field has value and not what
 // is wanted.
 func BadParam(field string, value any, want string) error {
 	return fmt.Errorf("%w: %s is %v, want %s", ErrParams, field, value, want)
 }
 
-// WithDefaults returns p with its zero fields set to the defaults of the native engine,
-// for data with the given number of columns.
+// WithDefaults returns p with its zero fields set to the native engine's defaults for
+// data with the given number of columns.
 func (p Params) WithDefaults(columns int) Params {
 	setInt := func(field *int, v int) {
 		if *field == 0 {
@@ -197,8 +196,8 @@ func (p Params) WithDefaults(columns int) Params {
 	return p
 }
 
-// Validate reports the first setting that makes no sense, wrapping [ErrParams]. What
-// depends on the data, such as the length of Monotone, [Check] sees.
+// Validate reports the first invalid setting, wrapping [ErrParams]. [Check] also checks
+// settings that depend on the data, such as the length of Monotone.
 func (p Params) Validate() error {
 	q := p.WithDefaults(1)
 	finite := func(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
@@ -253,7 +252,7 @@ func (p Params) Validate() error {
 	return nil
 }
 
-// fits reports the first setting that does not go with the data.
+// fits reports the first setting that does not fit the data.
 func (p Params) fits(train, valid Dataset) error {
 	if p.Monotone != nil {
 		if len(p.Monotone) != len(train.Columns) {

@@ -37,9 +37,9 @@ func friedman(n int) engine.Dataset {
 }
 
 // BenchmarkPrediction compares package tree's predictor with LightGBM's own C API
-// and with leaves, on one thread each, with a model that LightGBM trained: trees of
-// 31 leaves. Single rows are LightGBM's SingleRowFast. The shortest of the turns
-// that they take counts; what a call into C costs is told apart.
+// and with leaves, on one thread each, on a model that LightGBM trained with trees of
+// 31 leaves. Single rows use LightGBM's SingleRowFast. The predictors take turns, and the
+// shortest time of each counts. The cost of a call into C is reported separately.
 func BenchmarkPrediction(b *testing.B) {
 	enginetest.Require(b, lightgbm.Engine{}.Available())
 	train := friedman(10000)
@@ -98,8 +98,8 @@ func BenchmarkPrediction(b *testing.B) {
 	}
 }
 
-// BenchmarkFit compares 200 rounds, each looked at, with package native, in CPU
-// time of one thread.
+// BenchmarkFit compares 200 rounds, with a callback after each, with package native, in
+// CPU time of one thread.
 func BenchmarkFit(b *testing.B) {
 	enginetest.Require(b, lightgbm.Engine{}.Available())
 	train, valid := friedman(10000), friedman(2000)

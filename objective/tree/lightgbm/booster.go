@@ -11,13 +11,13 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/internal/trainer"
 )
 
-// A booster is a training and all that it holds in LightGBM.
+// A booster is a training, with everything that it holds in LightGBM.
 type booster struct {
 	lib      *library
 	settings string
 	outputs  int
 	handle   uintptr
-	datasets []uintptr // of the training rows and, if looked at, the validation rows
+	datasets []uintptr // the training rows and, if scored, the validation rows
 }
 
 // Begin implements [trainer.Training].
@@ -63,19 +63,19 @@ func (b *booster) Begin(train, valid engine.Dataset) error {
 	return nil
 }
 
-// The types of numbers that LightGBM is told.
+// LightGBM's codes of number types.
 const (
 	float32s = 0
 	float64s = 1
 )
 
-// dataset hands over features, cut into intervals as those of reference, if not 0.
+// dataset hands over the features of d. If reference is not 0, it uses the intervals of reference.
 func (b *booster) dataset(d engine.Dataset, reference uintptr) error {
 	rows := d.Rows()
 	values := make([]float64, 0, rows*len(d.Columns))
 	for _, column := range d.Columns {
 		for _, v := range column {
-			values = append(values, min(max(v, -math.MaxFloat64), math.MaxFloat64)) // between infinity and a number it finds no threshold
+			values = append(values, min(max(v, -math.MaxFloat64), math.MaxFloat64)) // it finds no threshold between infinity and a number
 		}
 	}
 	const byColumn = 0
@@ -112,7 +112,7 @@ func (b *booster) Train() ([]float64, error) { return b.predictions(0) }
 // Valid implements [trainer.Training].
 func (b *booster) Valid() ([]float64, error) { return b.predictions(1) }
 
-// predictions returns what LightGBM has predicted for a data set as it trained.
+// predictions returns LightGBM's own predictions for a data set so far.
 func (b *booster) predictions(set int32) ([]float64, error) {
 	var n int64
 	if b.lib.boosterGetNumPredict(b.handle, set, &n) != 0 {
@@ -166,12 +166,12 @@ func (b *booster) Free() {
 	}
 }
 
-// err returns LightGBM's last error on this thread.
+// err returns LightGBM's last error on this thread, after what was being done.
 func (l *library) err(doing string) error {
 	return fmt.Errorf("lightgbm: %s: %w", doing, errors.New(l.getLastError()))
 }
 
-// refused returns LightGBM's last error, on settings.
+// refused returns LightGBM's last error as an error about the settings.
 func (l *library) refused() error {
 	return fmt.Errorf("lightgbm: begin: %w: %s", engine.ErrParams, l.getLastError())
 }

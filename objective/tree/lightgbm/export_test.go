@@ -19,7 +19,7 @@ type Peer struct {
 	booster, single uintptr
 	columns         int
 	predictForMat   func(booster uintptr, rows []float64, kind, n, columns, byRow, raw, from, rounds int32, settings string, written *int64, out []float64) int32
-	singleRow       uintptr // called without the help of reflection, so as to time it
+	singleRow       uintptr // called without reflection, so that it can be timed
 	getLastError    uintptr
 	free            func()
 }
@@ -104,5 +104,5 @@ func (p *Peer) PredictRow(row, out []float64) error {
 	return nil
 }
 
-// Nothing is a call of LightGBM that does nothing, to tell what a call costs.
+// Nothing calls a LightGBM function that does nothing, to measure the cost of a call.
 func (p *Peer) Nothing() { purego.SyscallN(p.getLastError) }

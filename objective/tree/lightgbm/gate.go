@@ -6,11 +6,11 @@ import (
 	"sync"
 )
 
-// A gate lets trainings in as long as they want the same number of threads; others
-// wait until all inside have left. Trainings that wait for one another, as the folds
-// of a trial do, are let in together, whoever came between. LightGBM's number of threads belongs to the
-// process: a training that set it anew would have the others write where they made
-// room for fewer.
+// A gate admits trainings that want the same number of threads. Others wait until all
+// inside have left. Trainings that wait for one another, such as the folds of a trial,
+// are admitted together, even if others queued between them. The gate is needed because
+// LightGBM's number of threads belongs to the process: a training that changed it would
+// make the others write past buffers allocated for fewer threads.
 type gate struct {
 	mu      sync.Mutex
 	threads int // of those inside
@@ -20,12 +20,12 @@ type gate struct {
 
 type visitor struct {
 	threads int
-	in      chan struct{} // closed when let in
+	in      chan struct{} // closed on admission
 }
 
 var threads gate
 
-// enter waits to be let in. Who is, must leave. The error is that of ctx.
+// enter waits for admission; whoever is admitted must leave. The error is that of ctx.
 func (g *gate) enter(ctx context.Context, threads int) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -44,7 +44,7 @@ func (g *gate) enter(ctx context.Context, threads int) error {
 	defer g.mu.Unlock()
 	if i := slices.Index(g.waiting, v); i >= 0 {
 		g.waiting = slices.Delete(g.waiting, i, i+1)
-	} else { // let in at the same moment
+	} else { // admitted at the same moment
 		g.inside--
 	}
 	g.admit()
@@ -58,7 +58,7 @@ func (g *gate) leave() {
 	g.admit()
 }
 
-// admit lets in who may. mu is held.
+// admit admits waiting trainings. mu must be held.
 func (g *gate) admit() {
 	if g.inside == 0 && len(g.waiting) > 0 {
 		g.threads = g.waiting[0].threads

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Who wants as many threads is inside together, others come after, and who gives up
-// waiting stands in nobody's way.
+// Trainings that want the same number of threads are inside together. Others come after.
+// One that gives up waiting blocks no one.
 func TestGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var g gate

@@ -14,10 +14,10 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
-// A library is LightGBM's C API (c_api.h), as far as it is used here. Functions
-// return 0, or else -1 with getLastError set.
+// A library holds the functions of LightGBM's C API (c_api.h) that this package uses.
+// They return 0, or -1 with getLastError set.
 type library struct {
-	aliases map[string]string // of parameters: name → canonical name, which is among them
+	aliases map[string]string // of parameters: name → canonical name; canonical names map to themselves
 
 	getLastError               func() string
 	dumpParamAliases           func(size int64, written *int64, text []byte) int32
@@ -40,7 +40,7 @@ var (
 	libraries = map[*dylib.Library]*library{}
 )
 
-// load opens the library at path, or where it is found if path is empty.
+// load opens the library at path, or the one that it finds if path is empty.
 func load(path string) (*library, error) {
 	extension := ".so"
 	switch runtime.GOOS {
@@ -70,7 +70,7 @@ func load(path string) (*library, error) {
 	return l, nil
 }
 
-// bind looks up the functions and the names of parameters.
+// bind looks up the functions and the parameter names.
 func (l *library) bind(file *dylib.Library) error {
 	for _, f := range []struct {
 		name     string
@@ -114,13 +114,13 @@ func (l *library) bind(file *dylib.Library) error {
 	return nil
 }
 
-// version returns the version of a library in a Python package, which has a file
-// for it. The library itself does not report it.
+// version returns the version of a library inside a Python package, from the package's
+// version file: the library itself does not report it.
 func version(path string) string {
 	for _, folder := range []string{filepath.Dir(path), filepath.Dir(filepath.Dir(path))} {
 		if text, err := os.ReadFile(filepath.Join(folder, "VERSION.txt")); err == nil {
 			return string(bytes.TrimSpace(text))
 		}
 	}
-	return "of no known version"
+	return "of unknown version"
 }

@@ -1,8 +1,8 @@
-// Package lightgbm trains trees with LightGBM, where it is installed: Microsoft's
-// shared library, as it is in the Python package (pip install lightgbm), opened
-// without cgo and without Python.
+// Package lightgbm trains trees with LightGBM if it is installed. It opens Microsoft's
+// shared library, as the Python package contains it (pip install lightgbm), without cgo
+// and without Python.
 //
-// # What becomes of the params
+// # How Params map to LightGBM
 //
 //	Method           boosting: gbdt, or rf. Isolation is refused
 //	Growth           LeafWise only
@@ -27,25 +27,25 @@
 //	Seed             seed, folded into 31 bits
 //	Threads          num_threads
 //
-// What is 0 has LightGBM's default, except for the parameters of the losses, which
-// are those of [engine.Params] whoever trains, Trees (100) and Threads (1).
-// [engine.Params.Extra] takes every parameter that LightGBM has, by any of its
-// names, except for the number of rounds and of threads and early stopping. Also
-// set, for the same model each time, are deterministic and force_col_wise.
+// A field that is 0 takes LightGBM's default, with these exceptions: the parameters of
+// the losses have the defaults of [engine.Params], Trees is 100 and Threads is 1.
+// [engine.Params.Extra] accepts every LightGBM parameter by any of its names, except the
+// number of rounds, the number of threads and early stopping. deterministic and
+// force_col_wise are set, so that a training gives the same model each time.
 //
-// Forests are LightGBM's (boosting=rf): a tree sees Bagging of the rows, drawn
-// without replacement, by default 0.632, which is how many different rows n draws
-// with replacement give on average.
+// Forests are LightGBM's (boosting=rf): a tree sees a share Bagging of the rows, drawn
+// without replacement. The default is 0.632, the expected share of distinct rows among n
+// draws with replacement.
 //
-// # What else to know
+// # Other facts
 //
-// Features are taken as they are; labels and weights are rounded to float32. A round
-// in which nothing can be split adds no trees, as LightGBM has it. Scores are those
-// of Params.Loss, computed here, whatever objective or metric Extra sets.
+// Features keep float64 precision; labels and weights are rounded to float32. As in
+// LightGBM, a round in which nothing can be split adds no trees. Scores are those of
+// Params.Loss, computed by this package, even if Extra sets another objective or metric.
 //
-// LightGBM has one number of threads in a process: trainings whose Threads differ
-// wait for one another. Before the first library OMP_WAIT_POLICY is set to passive
-// in the environment, unless it is set.
+// LightGBM has one number of threads per process, so trainings whose Threads differ
+// wait for one another. Before any library is loaded, the environment variable
+// OMP_WAIT_POLICY is set to passive, unless it is already set.
 package lightgbm
 
 import (
@@ -59,12 +59,12 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/internal/trainer"
 )
 
-// An Engine is LightGBM 4.0 or later. The zero value finds it by itself.
+// An Engine is LightGBM 4.0 or later. The zero value finds the library.
 type Engine struct {
-	// Library is the file of the library, or the folder that holds it. Default: what
-	// the environment variable ATTUNE_LIGHTGBM says, or else the first that is found
-	// in the packages of Python (ATTUNE_PYTHON, VIRTUAL_ENV, CONDA_PREFIX, python3 on
-	// PATH), or else what the system's loader knows as lib_lightgbm.so (.dylib, .dll).
+	// Library is the file of the library, or the folder that contains it. By default it
+	// is the value of the environment variable ATTUNE_LIGHTGBM, else the first found in
+	// the packages of Python (ATTUNE_PYTHON, VIRTUAL_ENV, CONDA_PREFIX, python3 on
+	// PATH), else lib_lightgbm.so (.dylib, .dll) as the system's loader finds it.
 	Library string
 }
 
@@ -73,15 +73,15 @@ var _ engine.Engine = Engine{}
 // String returns the engine's name.
 func (Engine) String() string { return "lightgbm" }
 
-// Available returns nil if Fit finds LightGBM, and else its error, which wraps
-// [engine.ErrUnavailable].
+// Available returns nil if Fit can find LightGBM. Otherwise it returns the error of Fit,
+// which wraps [engine.ErrUnavailable].
 func (e Engine) Available() error {
 	_, err := load(e.Library)
 	return err
 }
 
-// Fit implements [engine.Engine]. Errors of LightGBM itself wrap [engine.ErrParams]
-// where it refuses to begin.
+// Fit implements [engine.Engine]. If LightGBM refuses to begin, the error wraps
+// [engine.ErrParams].
 func (e Engine) Fit(ctx context.Context, train, valid engine.Dataset, params engine.Params, onIteration func(engine.Iteration) error) (*tree.Model, error) {
 	if err := engine.Check(train, valid, params); err != nil {
 		return nil, err
@@ -98,13 +98,13 @@ func (e Engine) Fit(ctx context.Context, train, valid engine.Dataset, params eng
 		return nil, err
 	}
 	defer threads.leave()
-	// LightGBM keeps its last error, and how much it logs, thread by thread.
+	// LightGBM keeps its last error and its log level per thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	return trainer.Fit(ctx, train, valid, params, onIteration, &booster{lib: lib, outputs: trainer.Outputs(params), settings: settings.String()})
 }
 
-// names are what LightGBM calls things. A loaded library adds its aliases.
+// names are LightGBM's names. A loaded library adds its aliases.
 var names = trainer.Library{
 	Name:      "LightGBM",
 	Objective: "objective",

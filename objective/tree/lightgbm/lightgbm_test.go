@@ -25,7 +25,7 @@ func ExampleEngine() {
 	ctx := context.Background()
 	train := engine.Dataset{Columns: [][]float64{{1, 2, 3, 4}}, Label: []float64{0, 0, 1, 1}}
 	m, err := lightgbm.Engine{}.Fit(ctx, train, engine.Dataset{}, engine.Params{MinRows: 1}, nil)
-	if err != nil { // engine.ErrUnavailable where LightGBM is not installed
+	if err != nil { // engine.ErrUnavailable if LightGBM is not installed
 		fmt.Println(err)
 		return
 	}
@@ -36,7 +36,7 @@ func TestEngine(t *testing.T) {
 	enginetest.Require(t, lightgbm.Engine{}.Available())
 	enginetest.Suite{
 		Engine:    lightgbm.Engine{},
-		Tolerance: 1e-14, // of links, and of the averages of forests
+		Tolerance: 1e-14, // for links, and for the averages of forests
 		Losses:    losses,
 		Extras: []map[string]string{
 			{"boosting": "dart", "skip_drop": "0"}, {"linear_tree": "true"}, {"data_sample_strategy": "goss"}, {"use_quantized_grad": "true"},
@@ -138,7 +138,7 @@ func TestRefused(t *testing.T) {
 	assert.ErrorContains(t, err, "label of row 7")
 }
 
-// Settings of Extra win over fields, by whatever name.
+// Settings in Extra override fields, under any of their names.
 func TestExtra(t *testing.T) {
 	enginetest.Require(t, lightgbm.Engine{}.Available())
 	d := enginetest.Data(engine.L2, 500, 1)
@@ -165,7 +165,7 @@ func TestUnavailable(t *testing.T) {
 	}{
 		"missing":     {filepath.Join(folder, "none.so"), []string{"none.so", "pip install lightgbm", "ATTUNE_LIGHTGBM"}},
 		"no library":  {text, []string{text}},
-		"another one": {"libm.so.6", []string{"LightGBM 4.0 or later is needed, this is of no known version", "libm.so.6 has no LGBM_"}},
+		"another one": {"libm.so.6", []string{"LightGBM 4.0 or later is needed, this is of unknown version", "libm.so.6 has no LGBM_"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if name == "another one" && exists("/lib/x86_64-linux-gnu/libm.so.6") != nil {

@@ -13,8 +13,8 @@ import (
 )
 
 // friedman returns rows of Friedman's first function (Multivariate adaptive
-// regression splines, 1991, eq. 61), noise of deviation 1, features beyond the fifth
-// being noise.
+// regression splines, 1991, eq. 61) with noise of deviation 1. Features beyond the fifth
+// have no effect.
 func friedman(rows, features int, seed uint64) engine.Dataset {
 	r := rand.New(rand.NewPCG(seed, 1))
 	d := engine.Dataset{Columns: make([][]float64, features), Label: make([]float64, rows)}
@@ -31,9 +31,9 @@ func friedman(rows, features int, seed uint64) engine.Dataset {
 	return d
 }
 
-// BenchmarkThreads trains on one thread and on two, in turns, and reports how many
-// times as fast the two are: the ratio of the medians, and of the minima, which other
-// work on the machine disturbs less.
+// BenchmarkThreads trains on one thread and on two, in turns, and reports the speed-up as
+// the ratio of the medians and of the minima. Other work on the machine disturbs the
+// minima less.
 func BenchmarkThreads(b *testing.B) {
 	d := friedman(100_000, 20, 1)
 	var seconds [2][]float64

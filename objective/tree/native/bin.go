@@ -12,23 +12,23 @@ import (
 )
 
 // A binner maps the values of one feature to bins: numbers to their interval,
-// categories to their rank by frequency. The missing values have the bin after
-// the last, so that there are at most 256.
+// categories to their rank by frequency. Missing values get an extra bin after the last,
+// so there are at most 256 bins.
 type binner struct {
-	bins        int       // without that of the missing values
+	bins        int       // not counting the bin of missing values
 	upper       []float64 // numeric: bin b holds what is <= upper[b] and > upper[b-1]
-	keys        []uint64  // upper as ordered integers, filled up to 256
-	categories  []int     // categorical: the category of bin b; the rare ones have none and count as missing
+	keys        []uint64  // upper as ordered integers, padded to 256
+	categories  []int     // categorical: the category of bin b; rare categories have no bin and count as missing
 	ranks       []uint8   // the bin of each category up to the largest that has one
 	categorical bool
 	missing     bool // some training value is missing
 }
 
-// sampleRows is how many values the bounds are chosen from.
+// sampleRows is the number of values from which the bounds are chosen.
 const sampleRows = 200_000
 
-// newBinner chooses the bins of a column: one for each value where there are few,
-// else of about as many rows each. buffer is scratch space.
+// newBinner chooses the bins of a column: one per value if there are few values,
+// otherwise bins with about equally many rows. buffer is scratch space.
 func newBinner(column []float64, maxBins int, categorical bool, buffer *[2][]uint64) binner {
 	if categorical {
 		return newCategoryBinner(column, maxBins)
@@ -50,10 +50,10 @@ func newBinner(column []float64, maxBins int, categorical bool, buffer *[2][]uin
 			keys = append(keys, key(v))
 		}
 	}
-	if low > high { // nothing but missing values
+	if low > high { // only missing values
 		return b
 	}
-	if stride > 1 { // the extremes are bins' ends, seen or not
+	if stride > 1 { // include the extremes even if the sample misses them
 		keys = append(keys, key(low), key(high))
 	}
 	keys = radixSort(keys, &buffer[1])
@@ -80,8 +80,8 @@ func newBinner(column []float64, maxBins int, categorical bool, buffer *[2][]uin
 }
 
 // bounds returns the upper ends of at most maxBins bins for distinct ascending
-// values: each bin takes values as long as that brings its rows nearer to an equal
-// share of the rows that remain.
+// values. Each bin takes values as long as that brings its number of rows closer to an
+// equal share of the remaining rows.
 func bounds(values []float64, counts []int, rows, maxBins int) []float64 {
 	var upper []float64
 	if len(values) <= maxBins {
@@ -104,7 +104,7 @@ func bounds(values []float64, counts []int, rows, maxBins int) []float64 {
 			upper = append(upper, between(values[i-1], values[i]))
 		}
 	}
-	// What is above every bound in training: only missing values are.
+	// In training, only missing values are above every bound.
 	last := values[len(values)-1]
 	switch {
 	case last <= math.MaxFloat32:
@@ -115,8 +115,8 @@ func bounds(values []float64, counts []int, rows, maxBins int) []float64 {
 	return append(upper, last)
 }
 
-// between returns a threshold t, a <= t < b, so that x <= t separates a from b. It is
-// near the middle, finite where it can be, and a float32 if any lies there, so
+// between returns a threshold t with a <= t < b, so that x <= t separates a from b. It is
+// near the middle, finite if possible, and a float32 if any lies in the interval, so
 // that models in float32 lose nothing.
 func between(a, b float64) float64 {
 	mid := a/2 + b/2
@@ -222,7 +222,7 @@ func (b *binner) fill(column []float64, out []uint8) {
 	}
 }
 
-// key maps numbers to integers of the same order; both zeros to one.
+// key maps numbers to integers in the same order, and both zeros to the same integer.
 func key(v float64) uint64 {
 	k := math.Float64bits(v + 0)
 	return k ^ (uint64(int64(k)>>63) | 1<<63)
@@ -267,8 +267,8 @@ func radixSort(keys []uint64, spare *[]uint64) []uint64 {
 	return keys
 }
 
-// A table is a data set in bins: by column, and for the trainer in blocks of
-// eight features, a row of a block being one word.
+// A table is a data set in bins. It is stored by column, and for the trainer in blocks of
+// eight features, where each row of a block is one word.
 type table struct {
 	rows    int
 	columns [][]uint8
@@ -284,11 +284,11 @@ func bin(d engine.Dataset, bs []binner, w *workers) table {
 	return t
 }
 
-// width is how many features make a block.
+// width is the number of features in a block.
 const width = 8
 
-// blocks returns the given columns side by side, eight bytes a row: feature 0 of
-// a block is the lowest byte. Missing columns at the end are 0.
+// blocks returns the given columns side by side, eight bytes per row. The first feature
+// of a block is the lowest byte. Bytes after the last feature are 0.
 func (t table) blocks(features []int, w *workers) [][]uint64 {
 	out := make([][]uint64, (len(features)+width-1)/width)
 	none := make([]uint8, t.rows)

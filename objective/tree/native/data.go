@@ -2,8 +2,7 @@ package native
 
 import "github.com/attune-hpo/attune/objective/tree/engine"
 
-// weighted returns d without its rows of weight 0, and without weights that say
-// nothing because all are 1.
+// weighted returns d without its rows of weight 0, and without weights if all are 1.
 func weighted(d engine.Dataset) engine.Dataset {
 	if d.Weight == nil {
 		return d

@@ -9,7 +9,7 @@ import (
 )
 
 func ExampleFit() {
-	// Two features a row: x and its parity. The label is 3 where x is above 10.
+	// Each row has two features: x and its parity. The label is 3 where x is above 10.
 	var rows, labels []float64
 	for x := range 20 {
 		rows = append(rows, float64(x), float64(x%2))

@@ -11,12 +11,12 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
-// Engine is this package as an [engine.Engine].
+// Engine implements [engine.Engine] with this package.
 type Engine struct{}
 
 var _ engine.Engine = Engine{}
 
-// Fit implements [engine.Engine]: it is the function [Fit].
+// Fit implements [engine.Engine]; it calls the function [Fit].
 func (Engine) Fit(ctx context.Context, train, valid engine.Dataset, params engine.Params, onIteration func(engine.Iteration) error) (*tree.Model, error) {
 	return Fit(ctx, train, valid, params, onIteration)
 }
@@ -26,21 +26,21 @@ func (Engine) String() string { return "native" }
 
 // Fit trains a model on train.
 //
-// valid and onIteration are as for [engine.Engine]; errors of onIteration are
-// returned as they are.
+// valid and onIteration are as for [engine.Engine]; Fit returns errors of onIteration
+// unchanged.
 //
-// The model depends on the data, params and the seed, and not on the number of
-// threads nor on what else the machine does; it may differ between processor
-// architectures, which round differently. Features are named by train.
+// The model depends only on the data and params, including the seed. It does not depend
+// on the number of threads or on the load of the machine. It may differ between processor
+// architectures, because they round differently. Features take their names from train.
 //
-// A feature that is constant, or missing everywhere, is never split at. Missing
-// values go to the side where they lower the loss more; at splits where training saw
-// none, to the side of more rows; in categorical splits, with rare and unknown
-// categories, to the right. Data that cannot be split, such as a single row, gives
-// trees of one leaf. Labels that are all the same give a constant model.
+// A feature that is constant, or always missing, is never split. Missing values go to the
+// side that lowers the loss more; where training saw none, they go to the side with more
+// rows. In categorical splits they go right, as do rare and unknown categories. Data that
+// cannot be split, such as a single row, gives trees with one leaf. If all labels are
+// equal, the model is constant.
 //
-// Errors wrap [engine.ErrParams], [engine.ErrData], or are those of ctx, which is looked at before
-// each split.
+// Errors wrap [engine.ErrParams] or [engine.ErrData], or come from ctx, which Fit checks
+// before each split.
 func Fit(ctx context.Context, train, valid engine.Dataset, params engine.Params, onIteration func(engine.Iteration) error) (*tree.Model, error) {
 	if err := engine.Check(train, valid, params); err != nil {
 		return nil, err
@@ -59,19 +59,19 @@ func Fit(ctx context.Context, train, valid engine.Dataset, params engine.Params,
 	return b.fit(ctx, onIteration)
 }
 
-// A booster adds trees to a model, one for each output in each round.
+// A booster adds trees to a model: one per output in each round.
 type booster struct {
 	p            engine.Params
 	grower       *grower
 	train, valid engine.Dataset
 	validTable   table
-	objectives   []objective // one an output
+	objectives   []objective // one per output
 	model        *tree.Model
-	start        []float64   // constant scores, one an output
-	scores       [][]float64 // of the training rows, by output; in a forest what each tree starts from
+	start        []float64   // constant scores, one per output
+	scores       [][]float64 // of the training rows, by output; in a forest, the start of each tree
 	validScores  [][]float64
-	sums         [][]float64 // forest without validation labels: what the trees say of the training rows
-	times        int         // how often a row was drawn at most
+	sums         [][]float64 // forest without validation labels: sums of the trees' values for the training rows
+	times        int         // maximum number of times that a row was drawn
 	probability  [][]float64 // of the training rows, by class: Softmax only
 	first        []float64   // derivatives
 	second       []float64
@@ -137,7 +137,7 @@ func newBooster(train, valid engine.Dataset, p engine.Params, w *workers) *boost
 		b.start = append(b.start, o.start(train.Label, train.Weight))
 	}
 	b.scores = constants(b.start, n)
-	if forest { // the start is in the leaves
+	if forest { // the leaves include the start
 		none := make([]float64, b.model.Outputs)
 		b.validScores = constants(none, valid.Rows())
 		if valid.Rows() == 0 || valid.Label == nil {
@@ -162,7 +162,7 @@ func newBooster(train, valid engine.Dataset, p engine.Params, w *workers) *boost
 	return b
 }
 
-// constants returns each of values rows times.
+// constants returns a slice of rows copies of each of values.
 func constants(values []float64, rows int) [][]float64 {
 	out := make([][]float64, len(values))
 	for k, v := range values {
@@ -243,14 +243,14 @@ func (b *booster) round(ctx context.Context, round int) error {
 	return nil
 }
 
-// add makes t, whose leaves have values, part of the model.
+// add adds t, whose leaves have their values, to the model.
 func (b *booster) add(k int, t *grown) {
 	b.addScores(k, t)
 	t.out.Output = k
 	b.model.Trees = append(b.model.Trees, t.out)
 }
 
-// share gives the leaves of t the share of class k among their rows.
+// share sets the value of each leaf of t to the share of class k among its rows.
 func (b *booster) share(k int, t *grown) {
 	leaves := make([]tree.Leaf, len(t.leaves))
 	for i, l := range t.leaves {
@@ -291,7 +291,7 @@ func (b *booster) softmax() {
 	})
 }
 
-// drawRows sets the rows that a tree of the round sees, in ascending order.
+// drawRows draws the rows of the tree of a round. They are in ascending order.
 func (b *booster) drawRows(round int) {
 	g := b.grower
 	n := g.train.rows
@@ -333,7 +333,7 @@ func (b *booster) drawRows(round int) {
 	g.rows = rows
 }
 
-// derive computes the derivatives by the scores of output k and packs them.
+// derive computes the derivatives of the loss by the scores of output k, and packs them.
 func (b *booster) derive(k int, o objective) {
 	g, n := b.grower, b.grower.train.rows
 	scores := b.scores[k]
@@ -389,7 +389,7 @@ func (b *booster) derive(k int, o objective) {
 	})
 }
 
-// value gives the leaves of t their values.
+// value sets the values of the leaves of t.
 func (b *booster) value(k int, o objective, t *grown) {
 	rate, base := b.p.LearningRate, 0.0
 	if b.p.Method == engine.Forest {
@@ -423,7 +423,7 @@ func (b *booster) value(k int, o objective, t *grown) {
 func (b *booster) addScores(k int, t *grown) {
 	g := b.grower
 	switch {
-	case b.p.Method == engine.Forest: // each tree starts anew
+	case b.p.Method == engine.Forest: // each tree starts from the same scores
 		if b.sums != nil {
 			b.walk(t, g.train, b.sums[k])
 		}
@@ -443,7 +443,7 @@ func (b *booster) addScores(k int, t *grown) {
 	}
 }
 
-// walk adds the values of t to the scores of the rows of rows.
+// walk adds the values of t to the scores of the given rows.
 func (b *booster) walk(t *grown, rows table, scores []float64) {
 	b.grower.workers.rows(rows.rows, func(_, from, to int) {
 		for i := from; i < to; i++ {

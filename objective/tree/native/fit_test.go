@@ -126,7 +126,7 @@ func TestSeeds(t *testing.T) {
 	assert.NotEqual(t, one, fit(t, d, engine.Dataset{}, p))
 }
 
-// What training believes the model says, by bins, is what the model says, by values.
+// The scores that training computes from bins are those that the model computes from values.
 func TestScoresInTrainingAreTheModels(t *testing.T) {
 	forEach(t, 1000, func(t *testing.T, d engine.Dataset, p engine.Params) {
 		valid := mixed(400, p.Loss, false, 99)
@@ -188,7 +188,7 @@ func TestPlainTrainerAgrees(t *testing.T) {
 				d := mixed(160, loss, c.weights, 5)
 				r := rand.New(rand.NewPCG(8, 1))
 				for i := range d.Weight {
-					d.Weight[i] = 0.5 + r.Float64() // or splits of equal gain would abound
+					d.Weight[i] = 0.5 + r.Float64() // otherwise many splits would have equal gain
 				}
 				p := c.p
 				p.Loss, p.Trees, p.LearningRate = loss, 3, 0.3
@@ -206,8 +206,8 @@ func TestDerivatives(t *testing.T) {
 	for _, c := range []struct {
 		o      objective
 		labels []float64
-		half   float64 // the loss reported is that much of what is differentiated
-		curve  float64 // what the second derivatives are multiplied by
+		half   float64 // factor from the differentiated loss to the reported one
+		curve  float64 // factor of the second derivatives
 	}{
 		{squares{}, []float64{-1, 0.3}, 2, 0},
 		{quantile{0.3, 1}, []float64{-1, 0.3}, 1, 0},
@@ -263,7 +263,7 @@ func TestStartIsTheBestConstant(t *testing.T) {
 }
 
 // LightGBM 4.7 reaches test errors of 1.137 to 1.155 on five seeds of this data with
-// 200 trees (BenchmarkAgainstLightGBM), of which there are half here; the noise alone
+// 200 trees (BenchmarkAgainstLightGBM). This test trains half as many. The noise alone
 // is 1.
 func TestFriedman(t *testing.T) {
 	t.Parallel()
@@ -531,7 +531,7 @@ func TestScoreAndEarlyStopping(t *testing.T) {
 	assert.InDelta(t, scores[best], rmse(predict(m, valid), valid.Label), 1e-9)
 }
 
-// plainLoss is the reported loss, from predictions.
+// plainLoss computes the reported loss from predictions.
 func plainLoss(p engine.Params, predictions []float64, d engine.Dataset) float64 {
 	o := newObjective(p.WithDefaults(len(d.Columns)))
 	sum, total := 0.0, 0.0
@@ -558,8 +558,8 @@ func plainLoss(p engine.Params, predictions []float64, d engine.Dataset) float64
 	return o.report(sum / total)
 }
 
-// What a round predicts is what the model of the rounds so far predicts; a training
-// that is stopped there has that model.
+// The predictions of a round are those of the model so far. Stopping there returns that
+// model.
 func TestPredictions(t *testing.T) {
 	ctx := context.Background()
 	forEach(t, 500, func(t *testing.T, train engine.Dataset, p engine.Params) {
@@ -656,7 +656,7 @@ func TestEdges(t *testing.T) {
 	}
 }
 
-// A value that training did not see goes where its category, or being none, says.
+// A category that training did not see goes right, like a missing one.
 func TestUnknownCategoriesGoRight(t *testing.T) {
 	d := engine.Dataset{Columns: [][]float64{{0, 0, 1, 1, 2, 2}}, Label: []float64{0, 0, 6, 6, 6, 6}, Categorical: []int{0}}
 	m := fit(t, d, engine.Dataset{}, engine.Params{MinRows: 1, LearningRate: 1, Trees: 1})
@@ -732,13 +732,13 @@ func TestInvalidData(t *testing.T) {
 		{"negative weight", engine.Dataset{Columns: x, Label: y, Weight: []float64{1, -1, 1}}, engine.Dataset{}, engine.Params{}, "train: weight of row 1 is -1"},
 		{"no weight", engine.Dataset{Columns: x, Label: y, Weight: []float64{0, 0, 0}}, engine.Dataset{}, engine.Params{}, "train: all weights are 0"},
 		{"categorical", engine.Dataset{Columns: x, Label: y, Categorical: []int{1}}, engine.Dataset{}, engine.Params{}, "train: categorical column 1 of 1"},
-		{"twice", engine.Dataset{Columns: x, Label: y, Categorical: []int{0, 0}}, engine.Dataset{}, engine.Params{}, "train: categorical column 0 is listed twice"},
+		{"twice", engine.Dataset{Columns: x, Label: y, Categorical: []int{0, 0}}, engine.Dataset{}, engine.Params{}, "train: categorical column 0 is listed more than once"},
 		{"category", engine.Dataset{Columns: [][]float64{{1, 2.5, 3}}, Label: y, Categorical: []int{0}}, engine.Dataset{}, engine.Params{}, "train: column 0, row 1: category 2.5"},
 		{"large category", engine.Dataset{Columns: [][]float64{{1, 2, 1 << 20}}, Label: y, Categorical: []int{0}}, engine.Dataset{}, engine.Params{}, "train: column 0, row 2: category"},
 		{"valid", engine.Dataset{Columns: x, Label: y}, engine.Dataset{Columns: x, Label: y[:2]}, engine.Params{}, "valid: 2 labels for 3 rows"},
 		{"valid columns", engine.Dataset{Columns: x, Label: y}, engine.Dataset{Columns: [][]float64{y, y}, Label: y}, engine.Params{}, "valid: 2 columns, train has 1"},
 		{"valid names", engine.Dataset{Columns: x, Label: y, Names: []string{"a"}}, engine.Dataset{Columns: x, Label: y, Names: []string{"b"}}, engine.Params{}, `valid: column 0 is "b", in train it is "a"`},
-		{"isolation of one", engine.Dataset{Columns: [][]float64{{1}}}, engine.Dataset{}, engine.Params{Method: engine.Isolation}, "an isolation forest needs 2"},
+		{"isolation of one", engine.Dataset{Columns: [][]float64{{1}}}, engine.Dataset{}, engine.Params{Method: engine.Isolation}, "an isolation forest needs at least 2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Fit(context.Background(), c.train, c.valid, c.p, nil)
@@ -753,7 +753,7 @@ func TestColumns(t *testing.T) {
 	assert.Panics(t, func() { engine.Columns([]float64{1, 2, 3}, 2) })
 }
 
-// Random settings on random data: models hold together and do not depend on threads.
+// Random settings on random data give valid models that do not depend on the threads.
 func TestRandomSettings(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(80) {

@@ -17,23 +17,23 @@ type grower struct {
 	train   table
 	workers *workers
 
-	// For the tree that is being grown:
-	number   int        // which one it is
+	// State of the tree that is being grown:
+	number   int        // index of the tree
 	features []int      // columns by slot, ascending
-	slots    int        // features and what fills up the last four
+	slots    int        // number of features, padded to a multiple of four
 	blocks   [][]uint64 // features side by side (see table.blocks)
-	rows     []uint32   // rows drawn, those of each leaf together
-	whole    bool       // rows are all rows, in order, until the root is split
+	rows     []uint32   // rows drawn, grouped by leaf
+	whole    bool       // rows are all rows, in order; only before the root is split
 	packed   []int64    // by row: first derivatives and a count of 1, as in a histogram
 	curves   []int64    // by row: second derivatives, nil if all are 1
 
 	spare   []uint32
 	free    []*histogram
-	kept    int             // histograms that leaves hold on to
-	most    int             // of these
-	private []*histogram    // one a worker
-	used    []bool          // private ones, for the leaf in hand
-	buffers []*[chunk]int64 // one a worker
+	kept    int             // number of histograms that leaves keep
+	most    int             // maximum of kept
+	private []*histogram    // one per worker
+	used    []bool          // which of private the current leaf uses
+	buffers []*[chunk]int64 // one per worker
 	found   [2][]split      // by slot, for two leaves
 }
 
@@ -44,17 +44,17 @@ type leaf struct {
 	depth    int
 	total    sums
 	value    float64 // in real units, before the learning rate
-	score    float64 // what is gained by it, doubled
+	score    float64 // twice the gain of that value
 	low      float64 // bounds of value, from monotone splits above
 	high     float64
-	hist     *histogram // nil if there was no need or no room to keep it
-	best     split      // gain 0: none
+	hist     *histogram // nil if it is not needed or there is no room for it
+	best     split      // gain 0 if there is none
 	slots    []bool     // features drawn for it; nil for all
 	parent   int        // node above, -1 at the root
 	isLeft   bool
 }
 
-// A grown tree: its form in bins, for training rows, and as of package tree.
+// A grown is a finished tree, both in bins, for the training rows, and as a tree.Tree.
 type grown struct {
 	nodes  []binNode
 	out    tree.Tree
@@ -67,7 +67,7 @@ type binNode struct {
 	missing     uint8 // the bin of the missing values
 	missingLeft bool
 	set         *bitset
-	left, right int // as of tree.Node
+	left, right int // as in tree.Node
 }
 
 func (n *binNode) goesLeft(b uint8) bool {
@@ -95,19 +95,19 @@ func (t *grown) leafOf(columns [][]uint8, row int) int {
 }
 
 const (
-	// keepRows is from how many rows on a histogram is worth keeping: subtracting
-	// costs as much as adding up about this many.
+	// keepRows is the number of rows from which a histogram is worth keeping: a subtraction
+	// costs about as much as adding this many rows.
 	keepRows = 256
-	// keepBytes bounds what kept histograms take.
+	// keepBytes limits the memory of kept histograms.
 	keepBytes = 512 << 20
-	// shareRows is from how many rows on several workers share a leaf by its rows,
-	// and not by its features.
+	// shareRows is the number of rows from which several workers divide a leaf by rows
+	// instead of features.
 	shareRows = 2048
-	// separateRows is from how many rows on several workers separate them.
+	// separateRows is the number of rows from which several workers partition them.
 	separateRows = 8192
 )
 
-// begin draws the features of tree number and sets their blocks out.
+// begin draws the features of tree number and lays out their blocks.
 func (g *grower) begin(number int) {
 	g.number = number
 	all := make([]int, 0, len(g.bins))
@@ -140,7 +140,7 @@ func (g *grower) begin(number int) {
 	}
 }
 
-// choose draws a share of items, at least one, in their order.
+// choose draws a share of items, at least one, and keeps their order.
 func choose(r *rand.Rand, items []int, share float64) []int {
 	n := max(1, int(math.Round(share*float64(len(items)))))
 	out := make([]int, 0, n)
@@ -152,7 +152,7 @@ func choose(r *rand.Rand, items []int, share float64) []int {
 	return out
 }
 
-// What random numbers are drawn for.
+// Purposes of random numbers.
 const (
 	drawRows = iota + 1
 	drawFeatures
@@ -161,8 +161,8 @@ const (
 	drawClasses
 )
 
-// generator returns random numbers for a purpose, a tree and an item of it,
-// whatever was drawn before.
+// generator returns the random numbers for a purpose, a tree and an item of it. They do
+// not depend on earlier draws.
 func generator(seed uint64, purpose, tree, item int) *rand.Rand {
 	a := mix(seed + 0x9e3779b97f4a7c15*uint64(purpose))
 	return rand.New(rand.NewPCG(mix(a^uint64(tree)), mix(a+uint64(item)+1<<63)))
@@ -175,7 +175,7 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// drawSlots draws the features that leaf or level item may split at.
+// drawSlots draws the features available to the leaf or level number item.
 func (g *grower) drawSlots(item int) []bool {
 	if g.p.NodeFraction >= 1 || len(g.features) == 0 {
 		return nil
@@ -220,7 +220,7 @@ func (g *grower) total(rows []uint32) sums {
 	return sums{int64(len(rows)), packed >> g.unit.shift, curves}
 }
 
-// rate sets the score of l: that of the best value within its bounds.
+// rate sets the score of l to that of the best value within its bounds.
 func (g *grower) rate(l *leaf) {
 	l.score = g.score(l.total, g.value(l.total, g.p.LambdaL2, l.low, l.high), g.p.LambdaL2)
 }
@@ -229,8 +229,8 @@ func (g *grower) splittable(l *leaf) bool {
 	return l.depth < g.p.Depth && l.total.rows >= 2*int64(g.p.MinRows)
 }
 
-// grow grows a tree leaf by leaf: the next to be split is the one that gains most,
-// in level-wise growth the one that gains most among the highest.
+// grow grows a tree leaf by leaf. It splits the leaf with the largest gain next; in
+// level-wise growth, the one with the largest gain in the highest level.
 func (g *grower) grow(ctx context.Context) (*grown, error) {
 	root := g.root()
 	t := &grown{}
@@ -293,8 +293,8 @@ func (q *leaves) Pop() any {
 }
 func (q *leaves) push(l *leaf) { heap.Push(q, l) }
 
-// split makes an inner node of l, whose first n rows go left by its best split, and
-// returns the two leaves, numbered from id.
+// split replaces l by an inner node and returns the two new leaves, numbered from id. The
+// first n rows of l go left.
 func (g *grower) split(t *grown, l *leaf, n, id int) (left, right *leaf) {
 	s := l.best
 	b := &g.bins[s.feature]
@@ -342,7 +342,7 @@ func (g *grower) split(t *grown, l *leaf, n, id int) (left, right *leaf) {
 	return left, right
 }
 
-// attach makes child, an inner node or ^leaf, what stands where l stood.
+// attach puts child, an inner node or ^leaf, in the place of l.
 func (t *grown) attach(l *leaf, child int) {
 	switch {
 	case l.parent < 0:
@@ -353,7 +353,7 @@ func (t *grown) attach(l *leaf, child int) {
 	}
 }
 
-// finish numbers the leaves in the order of their rows, that is from left to right.
+// finish numbers the leaves in the order of their rows, which is from left to right.
 func (t *grown) finish(all []*leaf) {
 	t.leaves = slices.Clone(all)
 	slices.SortFunc(t.leaves, func(a, b *leaf) int { return a.from - b.from })
@@ -362,8 +362,8 @@ func (t *grown) finish(all []*leaf) {
 	}
 }
 
-// partition puts the rows of l that s sends left before the others, both in their
-// order, and returns their number.
+// partition moves the rows of l that s sends left before the others, and returns their
+// number. It is stable.
 func (g *grower) partition(l *leaf, s *split) int {
 	g.whole = false
 	rows, spare := g.rows[l.from:l.to], g.spare[l.from:l.to]
@@ -371,7 +371,7 @@ func (g *grower) partition(l *leaf, s *split) int {
 	if g.workers.n == 1 || len(rows) < separateRows {
 		return separate(rows, spare, column, left)
 	}
-	// Piece by piece, then the pieces' left parts together, and their right parts.
+	// Partition each piece, then join the pieces' left parts, and their right parts.
 	pieces := 2 * g.workers.n
 	piece := func(k int) (from, to int) { return k * len(rows) / pieces, (k + 1) * len(rows) / pieces }
 	counts, starts := make([]int, pieces), make([]int, pieces)
@@ -396,7 +396,7 @@ func (g *grower) partition(l *leaf, s *split) int {
 	return total
 }
 
-// separate is partition of rows, without branches.
+// separate partitions rows without branches.
 func separate(rows, spare []uint32, column []uint8, left *[cells]uint8) int {
 	spare = spare[:len(rows)]
 	n, m := 0, 0
@@ -410,10 +410,10 @@ func separate(rows, spare []uint32, column []uint8, left *[cells]uint8) int {
 	return n
 }
 
-// survey computes the histograms of the leaves that parent, whose histogram may be
-// nil, was split into, and calls visit for each of them that can be split and each
-// slot; k is 0 for left and 1 for right. right is nil if left is not new. parent is
-// used up.
+// survey computes the histograms of the leaves that a leaf was split into. parent is the
+// histogram of that leaf, or nil; survey consumes it. right is nil if left is not new.
+// survey calls visit for each leaf that can be split and each slot, with k 0 for left
+// and 1 for right.
 func (g *grower) survey(parent *histogram, left, right *leaf, visit func(k, slot int, l *leaf)) {
 	small, big, k := left, right, 0
 	if right != nil && right.total.rows < left.total.rows {
@@ -478,7 +478,7 @@ func (g *grower) survey(parent *histogram, left, right *leaf, visit func(k, slot
 	}
 }
 
-// addByRows adds up the histogram of l in parts, one a worker, by its rows.
+// addByRows adds up the histogram of l in parts: each worker takes some of its rows.
 func (g *grower) addByRows(l *leaf) {
 	if g.private == nil {
 		g.private, g.used = make([]*histogram, g.workers.n), make([]bool, g.workers.n)
@@ -500,7 +500,7 @@ func (g *grower) addByRows(l *leaf) {
 	})
 }
 
-// gather sums up the slots of what addByRows left with the workers.
+// gather adds up the slots of the workers' histograms from addByRows.
 func (g *grower) gather(h *histogram, first, last int) {
 	h.clear(first, last)
 	for worker, used := range g.used {
@@ -513,8 +513,8 @@ func (g *grower) gather(h *histogram, first, last int) {
 	}
 }
 
-// own keeps the histogram of l for its descendants, or gives it up where it is of
-// no use or there are too many.
+// own keeps the histogram of l for its descendants, or releases it if it is useless or
+// there are too many.
 func (g *grower) own(l *leaf, useful bool) {
 	switch {
 	case l.hist == nil:
@@ -526,7 +526,7 @@ func (g *grower) own(l *leaf, useful bool) {
 	}
 }
 
-// disown takes the histogram of l, nil if it has none.
+// disown takes the histogram from l and returns it. It returns nil if there is none.
 func (g *grower) disown(l *leaf) *histogram {
 	h := l.hist
 	if h != nil {

@@ -2,20 +2,19 @@ package native
 
 import "math"
 
-// A histogram holds, for each feature of a tree and each bin, the sums of a
-// leaf's derivatives. Sums are integers, so that they are the same in whatever
-// order, and that one leaf's are its parent's less its sibling's, exactly.
+// A histogram holds the sums of a leaf's derivatives for each feature of a tree and each
+// bin. Sums are integers, so they do not depend on the order of addition, and a leaf's
+// sums are exactly its parent's minus its sibling's.
 //
-// A cell of g packs two of them into one addition: the number of rows in the low
-// bits, the first derivatives above. Second derivatives are in h, nil where all
-// are 1.
+// A cell of g packs two sums into one addition: the number of rows in the low bits, the
+// first derivatives above. Second derivatives are in h, which is nil if all are 1.
 type histogram struct {
-	g, h [][cells]int64 // by slot, blocks filled up
+	g, h [][cells]int64 // by slot, padded to whole blocks
 }
 
 // quantise chooses the scale for n rows whose derivatives have the given absolute
-// sums, so that no sum of some of them overflows: with b bits for the count, b+1
-// times fewer than 2^62. The mean derivative then keeps at least 62-2b bits.
+// sums, so that no partial sum overflows: with b bits for the count, sums stay below
+// 2^(61-b). The mean derivative then keeps at least 62-2b bits.
 func quantise(n int, sumG, sumH float64, constant bool) scale {
 	shift := uint(1)
 	for n>>shift != 0 {
@@ -37,11 +36,11 @@ func power(sum float64, bits int) float64 {
 	return math.Ldexp(1, min(bits-exponent, 1000))
 }
 
-// chunk is how many rows' derivatives are gathered at a time, to stay in cache.
+// chunk is the number of rows whose derivatives are gathered at a time, to stay in cache.
 const chunk = 1024
 
-// add adds the rows from from up to to, in the tree's order, to the histograms of
-// the slots from first up to last, both multiples of four or one pair apart.
+// add adds the rows from..to-1, in the tree's order, to the histograms of the slots
+// first..last-1. Both slots are multiples of four, or one pair apart.
 func (g *grower) add(h *histogram, from, to, first, last int, buffer *[chunk]int64) {
 	if g.whole && first%4 == 0 && last%4 == 0 {
 		g.addAll(h, from, to, first, last)
@@ -78,7 +77,7 @@ func (g *grower) addChunk(h [][cells]int64, derivative []int64, rows []uint32, f
 	}
 }
 
-// addAll is add where the tree's order is that of the table.
+// addAll is add for rows that are in the order of the table.
 func (g *grower) addAll(h *histogram, from, to, first, last int) {
 	for ; from < to; from += chunk {
 		end := min(from+chunk, to)
@@ -139,7 +138,7 @@ func addAll4(h *[4][cells]int64, words []uint64, shift uint, values []int64) {
 	}
 }
 
-// take returns a histogram of any content.
+// take returns a histogram with arbitrary content.
 func (g *grower) take() *histogram {
 	if n := len(g.free); n > 0 {
 		h := g.free[n-1]
@@ -166,7 +165,7 @@ func (h *histogram) clear(first, last int) {
 	}
 }
 
-// plus adds other to slot s of h, minus subtracts it; both only the bins given.
+// plus adds other to slot s of h, and minus subtracts it. Both change only the first bins.
 func (h *histogram) plus(other *histogram, s, bins int) {
 	for _, p := range h.pairs(other, s) {
 		a, b := p[0][:bins], p[1][:bins]
@@ -194,7 +193,7 @@ func (h *histogram) pairs(other *histogram, s int) [][2]*[cells]int64 {
 	return pairs[:2]
 }
 
-// at returns the cells of a slot; h is nil where second derivatives are 1.
+// at returns the cells of a slot. second is nil if all second derivatives are 1.
 func (h *histogram) at(slot int) (first, second *[cells]int64) {
 	if h.h != nil {
 		second = &h.h[slot]

@@ -11,15 +11,15 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
-// isolate grows an isolation forest. A leaf's value is the length of its path, plus
-// what splitting its rows on would be expected to take; the link makes of the mean
-// path the anomaly score. Missing values take a random side of each split, all the
-// same.
+// isolate grows an isolation forest. A leaf's value is the length of its path plus the
+// expected number of further splits that would isolate its rows. The link turns the mean
+// path into the anomaly score. At each split, all missing values take the same random
+// side.
 func isolate(ctx context.Context, train, valid engine.Dataset, p engine.Params, onIteration func(engine.Iteration) error) (*tree.Model, error) {
 	n := train.Rows()
 	samples := min(p.Samples, n)
 	if samples < 2 {
-		return nil, engine.BadData("train: %d row of weight above 0, an isolation forest needs 2", n)
+		return nil, engine.BadData("train: %d row of weight above 0: an isolation forest needs at least 2", n)
 	}
 	m := &tree.Model{Outputs: 1, Average: true, Link: tree.Link{Func: tree.Anomaly, Scale: pathLength(samples)}}
 	for f := range train.Columns {
@@ -43,7 +43,7 @@ func isolate(ctx context.Context, train, valid engine.Dataset, p engine.Params, 
 		for i := range rows {
 			rows[i] = i
 		}
-		for i := range samples { // Fisher and Yates, as far as needed
+		for i := range samples { // a partial Fisher-Yates shuffle
 			j := i + g.r.IntN(n-i)
 			rows[i], rows[j] = rows[j], rows[i]
 		}
@@ -72,11 +72,10 @@ type isolator struct {
 	tree    tree.Tree
 }
 
-// grow grows the tree of rows, which it reorders, and returns its root: a node or
-// ^leaf.
+// grow grows the tree of rows and returns its root: a node or ^leaf. It reorders rows.
 func (g *isolator) grow(rows []int, depth int) int {
 	if len(rows) > 1 && depth < g.limit {
-		// Features in random order, until one separates some rows from others.
+		// Try features in random order, until one separates some rows from others.
 		for _, f := range g.r.Perm(len(g.columns)) {
 			node, ok := g.cut(f, rows)
 			if !ok {
@@ -102,9 +101,9 @@ func (g *isolator) grow(rows []int, depth int) int {
 	return ^(len(g.tree.Leaves) - 1)
 }
 
-// cut draws a split of rows at feature f, uniformly between the extremes; of
-// categories, each is as likely to go left as right. It reports whether there are
-// two values to split.
+// cut draws a random split of rows at feature f. A threshold is uniform between the
+// extremes; a category goes left or right with equal probability. cut reports whether
+// there are two values to split.
 func (g *isolator) cut(f int, rows []int) (tree.Node, bool) {
 	node := tree.Node{Feature: f, DefaultLeft: g.r.IntN(2) == 0}
 	if g.model.Features[f].Kind == tree.Categorical {
@@ -151,8 +150,8 @@ func (g *isolator) cut(f int, rows []int) (tree.Node, bool) {
 	return node, true
 }
 
-// left reports where node sends v. Negative categories are missing, and go right as
-// they do in the model.
+// left reports whether node sends v left. Negative categories are missing and go right,
+// as in the model.
 func (g *isolator) left(n *tree.Node, v float64) bool {
 	switch {
 	case math.IsNaN(v):
@@ -177,11 +176,11 @@ func pathLength(n int) float64 {
 	return 2*harmonic - 2*float64(n-1)/float64(n)
 }
 
-// paths are the lengths of the paths of rows through the trees of a model so far.
+// paths holds the lengths of the paths of rows through the trees so far.
 type paths struct {
 	model *tree.Model
 	data  engine.Dataset
-	trees int       // that are counted
+	trees int       // counted so far
 	sums  []float64 // by row
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
-// c(256) is what scikit-learn's _average_path_length has as well, up to its
+// c(256) agrees with scikit-learn's _average_path_length, up to its
 // approximation of the harmonic number.
 func TestPathLength(t *testing.T) {
 	for n, want := range map[int]float64{0: 0, 1: 0, 2: 1, 3: 5.0/3 + 0, 256: 10.2448} {

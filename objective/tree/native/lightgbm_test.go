@@ -21,9 +21,9 @@ import (
 )
 
 // BenchmarkAgainstLightGBM trains on the same data as LightGBM, in turns, on one
-// thread each, and reports medians over the seeds of: attune's CPU time in seconds,
-// its ratio to LightGBM's, and the ratio of the test errors. It needs
-// ATTUNE_PYTHON, a Python that has lightgbm and numpy.
+// thread each. It reports medians over the seeds: attune's CPU time in seconds, its ratio
+// to LightGBM's, and the ratio of the test errors. It needs ATTUNE_PYTHON, a Python that
+// has lightgbm and numpy.
 func BenchmarkAgainstLightGBM(b *testing.B) {
 	python := os.Getenv("ATTUNE_PYTHON")
 	if python == "" {

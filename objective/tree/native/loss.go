@@ -9,23 +9,23 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
-// An objective is a loss of one score: what growing trees needs to know of it.
+// An objective is a loss of one score, as far as growing trees needs it.
 type objective interface {
-	// start returns the best constant score. weights is nil where all are 1.
+	// start returns the best constant score. weights is nil if all are 1.
 	start(labels, weights []float64) float64
-	// derive writes the first derivatives by the score to g and the second to h,
-	// which is nil if all are 1 (see constant).
+	// derive writes the first derivatives by the score to g and the second to h.
+	// h is nil if all second derivatives are 1 (see constant).
 	derive(scores, labels, g, h []float64)
 	constant() bool
-	// loss is what is reported: its mean, passed through report.
+	// loss is the loss of one row. Training reports report(mean loss).
 	loss(score, label float64) float64
 	report(mean float64) float64
 }
 
-// A renewer has leaves whose best value is not one Newton step away.
+// A renewer is an objective whose best leaf values are not one Newton step away.
 type renewer interface {
 	// renew returns the best constant for the residuals, label minus score, of a
-	// leaf. It may reorder them. weights is nil where all are 1.
+	// leaf. It may reorder them. weights is nil if all are 1.
 	renew(residuals, weights []float64) float64
 }
 
@@ -49,8 +49,8 @@ func newObjective(p engine.Params) objective {
 	return squares{}
 }
 
-// squares is the squared error, and in forests also the Gini impurity: half of
-// it is the squared error of the classes' indicators.
+// squares is the squared error. In forests it is also the Gini impurity, half of which is
+// the squared error of the class indicators.
 type squares struct{}
 
 func (squares) constant() bool { return true }
@@ -67,7 +67,7 @@ func (squares) derive(scores, labels, g, _ []float64) {
 func (squares) loss(s, y float64) float64   { return (s - y) * (s - y) }
 func (squares) report(mean float64) float64 { return math.Sqrt(mean) }
 
-// quantile is the pinball loss of a level, times scale.
+// quantile is the pinball loss for a level, times scale.
 type quantile struct{ level, scale float64 }
 
 func (quantile) constant() bool { return true }
@@ -97,9 +97,9 @@ func (q quantile) loss(s, y float64) float64 {
 }
 func (quantile) report(mean float64) float64 { return mean }
 
-// renew returns a minimiser of the pinball loss: the smallest value up to which
-// the level's share of the weight lies, or the middle between it and the next
-// where that share is exact.
+// renew returns a minimiser of the pinball loss: the smallest value such that the values
+// up to it hold the level's share of the weight, or, if they hold exactly that share, the
+// midpoint between it and the next value.
 func (q quantile) renew(values, weights []float64) float64 {
 	if weights != nil {
 		order(values, weights)
@@ -151,9 +151,9 @@ func (h huber) loss(s, y float64) float64 {
 func (huber) report(mean float64) float64 { return mean }
 
 // renew minimises the loss by Newton's method, which ends after finitely many
-// steps because the derivative is linear between the values ± delta; bisection
-// takes over where it leaves the bracket. Where many values are best, it takes the
-// first it meets.
+// steps because the derivative is linear between the values ± delta. Bisection
+// takes over where a step leaves the bracket. If many values are optimal, renew returns
+// the first it finds.
 func (h huber) renew(values, weights []float64) float64 {
 	low, high := slices.Min(values), slices.Max(values)
 	c := mean(values, weights)
@@ -191,8 +191,8 @@ func (h huber) renew(values, weights []float64) float64 {
 	return c
 }
 
-// poissonStep keeps one step from overshooting: the second derivative is that of
-// a score larger by it, as in LightGBM (poisson_max_delta_step).
+// poissonStep limits overshooting: the second derivative is taken at a score that is
+// larger by poissonStep, as in LightGBM (poisson_max_delta_step).
 const poissonStep = 0.7
 
 type poisson struct{}
@@ -249,13 +249,13 @@ func (logistic) derive(scores, labels, g, h []float64) {
 	}
 }
 
-// loss is log(1+e^s) - ys, kept from overflowing.
+// loss is log(1+e^s) - ys, computed without overflow.
 func (logistic) loss(s, y float64) float64 {
 	return max(s, 0) - y*s + math.Log1p(math.Exp(-math.Abs(s)))
 }
 func (logistic) report(mean float64) float64 { return mean }
 
-// class is the part of the softmax loss that class k of count has: its scores are
+// class is the softmax loss's part for class k of count. Its scores are
 // probabilities.
 type class struct{ count, k int }
 
@@ -270,8 +270,8 @@ func (c class) start(labels, weights []float64) float64 {
 	return math.Log(clip(mean(is, weights)))
 }
 
-// derive scales the second derivatives by k/(k-1): a class is moved against the
-// k-1 others, since one is redundant (Friedman 2001, Algorithm 6).
+// derive scales the second derivatives by k/(k-1), because one of the k classes is
+// redundant (Friedman 2001, Algorithm 6).
 func (c class) derive(probabilities, labels, g, h []float64) {
 	factor := float64(c.count) / float64(c.count-1)
 	for i, p := range probabilities {
@@ -282,13 +282,13 @@ func (c class) derive(probabilities, labels, g, h []float64) {
 	}
 }
 
-// loss is that of the probability of the label.
+// loss takes the predicted probability of the label's class.
 func (class) loss(p, _ float64) float64   { return -math.Log(max(p, tiny)) }
 func (class) report(mean float64) float64 { return mean }
 
-// projection is the squared error of a number drawn for each class. The variance
-// that a split of it removes is on average that of the classes' indicators, the Gini
-// impurity, at the price of one output (Joly, Geurts and Wehenkel, Random forests
+// projection is the squared error of a random number per class. The variance that a
+// split removes from it is, on average, that of the class indicators: the Gini
+// impurity, at the cost of one output (Joly, Geurts and Wehenkel, Random forests
 // with random projections of the output space, 2014).
 type projection struct {
 	squares
@@ -301,15 +301,15 @@ func (p projection) derive(_, labels, g, _ []float64) {
 	}
 }
 
-// tiny is the least probability that is believed.
+// tiny is the smallest probability used in a logarithm.
 const tiny = 1e-15
 
 func clip(p float64) float64 { return min(max(p, tiny), 1-tiny) }
 
-// exp is e^s of a score that was kept from running away.
+// exp is e^s with s limited to ±maxScore.
 func exp(s float64) float64 { return math.Exp(min(max(s, -maxScore), maxScore)) }
 
-// maxScore bounds what exp sees: e^230 is 1e100.
+// maxScore limits the argument of exp: e^230 is 1e100.
 const maxScore = 230
 
 func mean(values, weights []float64) float64 {
@@ -329,7 +329,7 @@ func logMean(labels, weights []float64) float64 {
 	return math.Log(max(mean(labels, weights), tiny))
 }
 
-// order sorts values, and weights with them.
+// order sorts values, and reorders weights with them.
 func order(values, weights []float64) {
 	type pair struct{ v, w float64 }
 	pairs := make([]pair, len(values))

@@ -2,5 +2,5 @@
 
 package native
 
-// manyRows are several pieces of work.
+// manyRows fill several pieces of work.
 const manyRows = 40_000

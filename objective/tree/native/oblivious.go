@@ -2,17 +2,17 @@ package native
 
 import "context"
 
-// A family is what a leaf of the level above became: two leaves, or, where right is
-// nil, still itself.
+// A family is what became of a leaf of the level above: two leaves, or, if right is nil,
+// the leaf itself.
 type family struct {
 	parent      *histogram // of the leaf above, if it kept one
 	left, right *leaf
 }
 
 // growOblivious grows a tree level by level, with one split for all leaves of a
-// level: the one that gains most over all of them. A leaf that the split would
-// leave with too few rows on one side, or in which it gains nothing, is not split
-// at that level and takes part in the next. Categories are split off one by one.
+// level: the one with the largest total gain. A leaf is not split at a level if the split
+// would gain nothing in it, or leave too few rows on one side; it takes part in the next
+// level. Categorical splits separate one category from the rest.
 func (g *grower) growOblivious(ctx context.Context) (*grown, error) {
 	t := &grown{}
 	level := []family{{left: g.root()}}
@@ -64,8 +64,8 @@ func (f family) leaves() []*leaf {
 	return []*leaf{f.left, f.right}
 }
 
-// addGains adds to gains what l gains by each split of a slot: with the missing
-// values on the right (0) and on the left (1).
+// addGains adds to gains what l gains by each split of a slot: with missing values on the
+// right (0) and on the left (1).
 func (g *grower) addGains(gains *[2][cells]float64, slot int, l *leaf) {
 	feature := g.features[slot]
 	b := &g.bins[feature]
@@ -98,7 +98,7 @@ func (g *grower) addGains(gains *[2][cells]float64, slot int, l *leaf) {
 	}
 }
 
-// bestGain returns the split of the largest sum of gains.
+// bestGain returns the split with the largest sum of gains.
 func (g *grower) bestGain(gains [][2][cells]float64) split {
 	var best split
 	for slot := range gains {
@@ -118,7 +118,7 @@ func (g *grower) bestGain(gains [][2][cells]float64) split {
 	return best
 }
 
-// splitAll splits the leaves of a level by s, where they allow it.
+// splitAll splits the leaves of a level by s if they allow it.
 func (g *grower) splitAll(t *grown, level []family, s split) []family {
 	var all []*leaf
 	var counts []int

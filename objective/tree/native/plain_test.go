@@ -9,7 +9,7 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
-// predict says what m predicts for the rows of d, row after row, straight from the
+// predict returns what m predicts for the rows of d, computed directly from the
 // definition of a model.
 func predict(m *tree.Model, d engine.Dataset) []float64 {
 	out := make([]float64, 0, d.Rows()*m.Outputs)
@@ -56,10 +56,10 @@ func plainLeaf(t *tree.Tree, d engine.Dataset, i int) int {
 	return ^at
 }
 
-// plainScores is the trainer once more, slow and plain, returning the scores of the
-// training rows: exact sums of floating-point
-// numbers, taken anew for every candidate split. It knows leaf-wise and level-wise
-// growth of boosted trees of one output on all rows, without monotone features.
+// plainScores is a slow and simple twin of the trainer. It returns the scores of the
+// training rows, from exact sums of floating-point numbers that it recomputes for every
+// candidate split. It supports leaf-wise and level-wise growth of boosted trees with one
+// output on all rows, without monotone features.
 func plainScores(d engine.Dataset, p engine.Params) []float64 {
 	p = p.WithDefaults(len(d.Columns))
 	o := newObjective(p)
@@ -152,7 +152,7 @@ func (pl *plain) grow() []*plainPart {
 	return parts
 }
 
-// split looks for the best split of q.
+// split finds the best split of q.
 func (pl *plain) split(q *plainPart) {
 	if q.depth == pl.p.Depth {
 		return
@@ -240,7 +240,7 @@ func (pl *plain) value(rows []int, l2 float64) float64 {
 	return -math.Copysign(max(math.Abs(g)-pl.p.LambdaL1, 0), g) / (h + l2)
 }
 
-// score is twice what the best value of a leaf lowers the loss by (Chen and
+// score is twice the reduction of the loss by the best value of a leaf (Chen and
 // Guestrin, XGBoost, 2016, eq. 6).
 func (pl *plain) score(rows []int, l2 float64) float64 {
 	g, h := pl.sums(rows)

@@ -2,5 +2,5 @@
 
 package native
 
-// manyRows are several pieces of work; the race detector makes each slow.
+// manyRows fill several pieces of work, but not many: the race detector makes each slow.
 const manyRows = 17_000

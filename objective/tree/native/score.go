@@ -7,8 +7,8 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
-// score returns how good the model is on the validation rows, or on the training
-// rows where there are none.
+// score returns the loss of the model on the validation rows, or on the training rows if
+// there are none.
 func (b *booster) score() float64 {
 	d, raw := b.valid, b.validScores
 	if d.Rows() == 0 || d.Label == nil {
@@ -58,7 +58,7 @@ func (b *booster) score() float64 {
 	}) / total)
 }
 
-// validPredictions returns what the model says of the validation rows.
+// validPredictions returns the model's predictions for the validation rows.
 func (b *booster) validPredictions() []float64 {
 	if b.valid.Rows() == 0 {
 		return nil
@@ -82,7 +82,7 @@ func means(sums [][]float64, n int) [][]float64 {
 	return out
 }
 
-// predictions returns what the model says where its raw outputs are raw.
+// predictions converts the raw outputs of rows to predictions.
 func (b *booster) predictions(raw [][]float64) []float64 {
 	n := len(raw[0])
 	out := make([]float64, n*len(raw))

@@ -8,10 +8,10 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
-// cells is how many bins a histogram has a feature.
+// cells is the number of bins of a feature in a histogram.
 const cells = 256
 
-// sums are the totals of some rows: the rows, their first and second derivatives.
+// sums are totals over some rows: their number, and their first and second derivatives.
 type sums struct {
 	rows, g, h int64 // g and h in units of the quantised derivatives
 }
@@ -22,30 +22,30 @@ func (s sums) plus(t sums) sums  { return sums{s.rows + t.rows, s.g + t.g, s.h +
 // A split sends the rows of a leaf left or right.
 type split struct {
 	gain        float64
-	feature     int // column; slot is where it stands in the tree's features
+	feature     int // column; slot is its index among the tree's features
 	slot        int
-	bin         int     // numeric: up to this bin left
-	missingLeft bool    // numeric: so do missing values
-	set         *bitset // categorical: these bins left
+	bin         int     // numeric: bins up to this one go left
+	missingLeft bool    // numeric: missing values go left
+	set         *bitset // categorical: these bins go left
 	left        sums
 	leftValue   float64
 	rightValue  float64
 }
 
-// better reports whether s is preferred to t, in an order that does not
-// depend on which was found first.
+// better reports whether s is preferred to t. The order does not depend on which was
+// found first.
 func (s split) better(t split) bool {
 	return s.gain > t.gain || s.gain == t.gain && s.gain > 0 && s.slot < t.slot
 }
 
-// A bitset holds bins.
+// A bitset is a set of bins.
 type bitset [cells / 64]uint64
 
 func (b *bitset) add(i int)      { b[i>>6] |= 1 << (i & 63) }
 func (b *bitset) has(i int) bool { return b[i>>6]>>(i&63)&1 != 0 }
 
-// left returns for each bin 1 if the split sends it left, else 0; bins is without
-// that of the missing values.
+// table returns, for each bin, 1 if the split sends it left, else 0. bins does not count
+// the bin of missing values.
 func (s *split) table(bins int) *[cells]uint8 {
 	t := new([cells]uint8)
 	for b := range t {
@@ -65,12 +65,12 @@ func (s *split) table(bins int) *[cells]uint8 {
 type finder struct {
 	p      engine.Params
 	bins   []binner
-	unit   scale // of what the histograms hold
-	simple bool  // no monotone feature: leaf values need not be known
+	unit   scale // scale of the histograms
+	simple bool  // no feature is monotone, so leaf values are not needed
 }
 
-// scale says how histograms hold derivatives: first ones times g and shifted by
-// shift, rows below; second ones, if they are not all 1, times h.
+// scale is how histograms hold derivatives: first derivatives times g, shifted left by
+// shift to leave room for the count; second derivatives, if not all 1, times h.
 type scale struct {
 	shift    uint
 	g, h     float64
@@ -88,7 +88,7 @@ func (u scale) at(g, h *[cells]int64, b int) sums {
 	return s
 }
 
-// grad and hess return s in real units.
+// grad and hess convert the derivatives of s to real units.
 func (f *finder) grad(s sums) float64 { return float64(s.g) / f.unit.g }
 func (f *finder) hess(s sums) float64 { return float64(s.h) / f.unit.h }
 
@@ -107,7 +107,7 @@ func (f *finder) value(s sums, l2, low, high float64) float64 {
 	if h := f.hess(s) + l2; h > 0 {
 		return min(max(-g/h, low), high)
 	}
-	return min(max(0, low), high) // nothing is known here
+	return min(max(0, low), high) // no information about the value
 }
 
 // score returns how much a leaf of value v lowers the loss, doubled:
@@ -116,12 +116,12 @@ func (f *finder) score(s sums, v, l2 float64) float64 {
 	return -(2*f.grad(s)*v + (f.hess(s)+l2)*v*v + 2*f.p.LambdaL1*math.Abs(v))
 }
 
-// allowed reports whether rows s may be a leaf of their own.
+// allowed reports whether a leaf may have the rows of s.
 func (f *finder) allowed(s sums) bool {
 	return s.rows >= int64(f.p.MinRows) && f.hess(s) >= f.p.MinWeight
 }
 
-// try returns the gain of splitting total off left, or 0 if it must not be.
+// try returns the gain of splitting l into left and the rest, or 0 if that is not allowed.
 func (f *finder) try(l *leaf, left sums, l2 float64, monotone int) (gain, leftValue, rightValue float64) {
 	right := l.total.minus(left)
 	if !f.allowed(left) || !f.allowed(right) {
@@ -136,7 +136,7 @@ func (f *finder) try(l *leaf, left sums, l2 float64, monotone int) (gain, leftVa
 	return gain, leftValue, rightValue
 }
 
-// monotone returns the direction that a feature is held to.
+// monotone returns the monotone constraint of a feature: 1, -1 or 0.
 func (f *finder) monotone(feature int) int {
 	if f.p.Monotone == nil {
 		return 0
@@ -144,8 +144,8 @@ func (f *finder) monotone(feature int) int {
 	return f.p.Monotone[feature]
 }
 
-// find returns the best split of l at a feature, whose histograms are g and h
-// (nil if constant). Its gain is 0 if there is none.
+// find returns the best split of l at a feature whose histograms are g and h
+// (nil if constant). Its gain is 0 if no split is possible.
 func (f *finder) find(l *leaf, feature int, g, h *[cells]int64) split {
 	var s split
 	switch b := &f.bins[feature]; {
@@ -163,7 +163,7 @@ func (f *finder) find(l *leaf, feature int, g, h *[cells]int64) split {
 	return s
 }
 
-// thresholds tries every threshold, with the missing values on either side.
+// thresholds tries every threshold, with missing values on either side.
 func (f *finder) thresholds(l *leaf, feature int, g, h *[cells]int64) split {
 	b := &f.bins[feature]
 	monotone := f.monotone(feature)
@@ -193,12 +193,12 @@ func (f *finder) thresholds(l *leaf, feature int, g, h *[cells]int64) split {
 	return best
 }
 
-// fast is thresholds without bounds. There, with G in any unit and T(G) the value of
-// |G|-L1 or 0, whichever is more,
+// fast is thresholds without bounds on values. Then, with G in any unit and T(G) =
+// max(|G|-L1, 0),
 //
 //	gain = T(GL)²/(HL+L2) + T(GR)²/(HR+L2) - T(G)²/(H+L2)
 //
-// the first two compared as one fraction, to spare the divisions.
+// The first two terms are compared as one fraction, which avoids the divisions.
 func (f *finder) fast(l *leaf, b *binner, g, h *[cells]int64) split {
 	s := scan{
 		shift: f.unit.shift, minRows: int64(f.p.MinRows), minHess: f.p.MinWeight, l1: f.p.LambdaL1 * f.unit.g, l2: f.p.LambdaL2, perH: 1 / f.unit.h,
@@ -239,7 +239,7 @@ func (f *finder) fast(l *leaf, b *binner, g, h *[cells]int64) split {
 	}
 }
 
-// A scan holds what is the same for all thresholds of a leaf.
+// A scan holds everything that is the same for all thresholds of a leaf.
 type scan struct {
 	shift                         uint
 	minRows, rows                 int64
@@ -250,11 +250,11 @@ type scan struct {
 type candidate struct {
 	num, den    float64
 	bin         int
-	left, leftH int64 // sums of the left side, as in a histogram
+	left, leftH int64 // sums of the left side, in histogram units
 }
 
-// ones goes through the thresholds where all second derivatives are 1. left is what
-// is left of all.
+// ones scans the thresholds when all second derivatives are 1. left is the initial sum of
+// the left side.
 func (s *scan) ones(best candidate, g *[cells]int64, bins int, left int64) candidate {
 	shift, mask := s.shift&63, int64(1)<<s.shift-1
 	least := max(s.minRows, int64(math.Ceil(s.minHess)))
@@ -288,7 +288,7 @@ func (s *scan) ones(best candidate, g *[cells]int64, bins int, left int64) candi
 	return candidate{num, den, at, atLeft, 0}
 }
 
-// curves is ones where second derivatives are in h.
+// curves is like ones, with second derivatives in h.
 func (s *scan) curves(best candidate, g, h *[cells]int64, bins int, left, leftH int64) candidate {
 	shift, mask := s.shift&63, int64(1)<<s.shift-1
 	least, most := s.minRows, s.rows-s.minRows
@@ -323,7 +323,7 @@ func (s *scan) curves(best candidate, g, h *[cells]int64, bins int, left, leftH 
 	return best
 }
 
-// shrink returns |g|-l1, or 0 if that is less.
+// shrink returns max(|g|-l1, 0).
 func shrink(g, l1 float64) float64 {
 	if g = math.Abs(g) - l1; g > 0 {
 		return g
@@ -331,10 +331,10 @@ func shrink(g, l1 float64) float64 {
 	return 0
 }
 
-// categories looks for the best set of categories to send left: one, where there
-// are few; else the first or last ones when put in order of G/H, which for a convex
-// loss holds the best set of all (Fisher, On grouping for maximum homogeneity,
-// 1958). Missing, rare and unknown categories go right.
+// categories finds the best set of categories to send left. With few categories, the set
+// is a single one. Otherwise it is a prefix or suffix of the categories ordered by G/H,
+// which for a convex loss includes the best of all sets (Fisher, On grouping for maximum
+// homogeneity, 1958). Missing, rare and unknown categories go right.
 func (f *finder) categories(l *leaf, b *binner, g, h *[cells]int64) split {
 	type category struct {
 		bin   int
@@ -367,7 +367,7 @@ func (f *finder) categories(l *leaf, b *binner, g, h *[cells]int64) split {
 		return best
 	}
 	slices.SortStableFunc(all, func(c, d category) int { return cmp.Compare(c.order, d.order) })
-	from, to := 0, 0 // of the best
+	from, to := 0, 0 // bounds of the best set
 	for _, backwards := range []bool{false, true} {
 		left := sums{}
 		for n := range min(len(all), f.p.CategorySet) {

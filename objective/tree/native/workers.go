@@ -6,14 +6,14 @@ import (
 	"sync/atomic"
 )
 
-// workers share out loops among goroutines, the caller among them. What is
-// computed must not depend on who computes it, nor in which order.
+// workers divide loops among goroutines, including the caller. The result must not depend
+// on which goroutine computes an item, or in which order.
 //
-// Growing a tree takes some hundred short loops, one upon the other. So a helper
-// looks out for the next one for some microseconds before it goes to sleep, and the
-// caller takes every item that no helper has begun: on a busy machine it waits for
-// nobody who is not running. Each begins with a share of its own, the same items of
-// one loop as of the next, because what they need is in its cache.
+// Growing a tree takes some hundred short loops in a row. So a helper spins for some
+// microseconds, looking for the next loop, before it goes to sleep. The caller takes
+// every item that no helper has begun, so on a busy machine it never waits for a helper
+// that is not running. Each goroutine begins with its own share, which has the same items
+// in each loop, because their data is in its cache.
 type workers struct {
 	n       int
 	loop    atomic.Pointer[loop] // the latest
@@ -27,18 +27,18 @@ type workers struct {
 type loop struct {
 	n       int
 	f       func(worker, item int)
-	shares  []share // one a worker
+	shares  []share // one per worker
 	pending atomic.Int64
-	done    chan struct{} // told by a helper that finishes the last item
+	done    chan struct{} // receives from the helper that finishes the last item
 }
 
-// A share of a loop knows how many of its items are taken. It fills a cache line.
+// A share of a loop counts how many of its items are taken. It fills a cache line.
 type share struct {
 	taken atomic.Int64
 	_     [56]byte
 }
 
-// patience is how often idle workers look before they sleep: some 20 µs.
+// patience is how often an idle worker looks before it sleeps: for about 20 µs.
 const patience = 20_000
 
 // newWorkers starts n-1 goroutines, which close ends.
@@ -83,8 +83,8 @@ func (w *workers) help(worker int) {
 	}
 }
 
-// run works on items, first those of the worker's share, until none is left and
-// reports whether it finished the last.
+// run processes items, first those of the worker's share, until none is left. It
+// reports whether it finished the last item.
 func (l *loop) run(worker int) (last bool) {
 	for k := range l.shares {
 		k = (k + worker) % len(l.shares)
@@ -101,7 +101,7 @@ func (l *loop) run(worker int) (last bool) {
 	return last
 }
 
-// each calls f for the items 0 to n-1; worker is the number of the goroutine, from 0.
+// each calls f for the items 0 to n-1. worker is the number of the calling goroutine, from 0.
 func (w *workers) each(n int, f func(worker, item int)) {
 	if w.n == 1 || n <= 1 {
 		for i := range n {
@@ -129,7 +129,7 @@ func (w *workers) each(n int, f func(worker, item int)) {
 	<-l.done
 }
 
-// blockRows is how many rows a piece of work has. Floating-point sums are taken by
+// blockRows is the number of rows in a piece of work. Floating-point sums are taken per
 // block, then over the blocks in order, so that they are the same for any number
 // of workers.
 const blockRows = 1 << 13

@@ -1,11 +1,10 @@
-// Package style has the hyperparameters of tree ensembles under the names that users
-// of LightGBM, XGBoost, CatBoost and scikit-learn know, and the spaces to search them
-// in by default.
+// Package style gives the hyperparameters of tree ensembles the names that users of
+// LightGBM, XGBoost, CatBoost and scikit-learn know, and default spaces to search them in.
 //
-// A [Style] is a vocabulary and a growth policy, not a library. With the library of
-// the same name as the engine its settings mean what they mean there; with the
-// native engine they mean the same as far as that has the notion, and the models are
-// attune's own.
+// A [Style] is a vocabulary and a growth policy, not a library. If the engine is the
+// library of the same name, its settings mean exactly what they mean there. With the
+// native engine they mean the same as far as that engine has the notion, and the models
+// are attune's own.
 package style
 
 import (
@@ -25,8 +24,7 @@ import (
 
 const pkg fault.Package = "style"
 
-// ErrSetting reports a hyperparameter that a style lacks, or a value that it cannot
-// have.
+// ErrSetting reports a hyperparameter that a style lacks, or an invalid value of one.
 var ErrSetting = errors.New("bad setting")
 
 func wrong(format string, args ...any) error {
@@ -38,7 +36,7 @@ type Style struct {
 	name     string
 	base     engine.Params
 	settings map[string]setter
-	losses   map[string]engine.Loss // by what the setting objective says
+	losses   map[string]engine.Loss // by the value of the setting objective
 }
 
 // The styles.
@@ -95,7 +93,7 @@ var (
 		"reg:squarederror": engine.L2, "reg:absoluteerror": engine.L1, "reg:quantileerror": engine.Quantile,
 		"count:poisson": engine.Poisson, "reg:tweedie": engine.Tweedie, "binary:logistic": engine.Logistic,
 	}}
-	// CatBoost boosts oblivious trees: all nodes of a level ask the same.
+	// CatBoost boosts oblivious trees: all nodes of a level have the same split.
 	CatBoost = Style{"catboost", engine.Params{Growth: engine.Oblivious, Trees: 100, LearningRate: 0.1, Depth: 6, MinRows: 1, LambdaL2: 3}, map[string]setter{
 		"iterations":       whole(func(p *engine.Params) *int { return &p.Trees }, 1),
 		"learning_rate":    number(func(p *engine.Params) *float64 { return &p.LearningRate }),
@@ -118,7 +116,7 @@ var (
 		"max_features":     number(func(p *engine.Params) *float64 { return &p.NodeFraction }),
 		"max_samples":      number(func(p *engine.Params) *float64 { return &p.Bagging }),
 	}, map[string]engine.Loss{"squared_error": engine.L2, "absolute_error": engine.L1}}
-	// IsolationForest scores how easily rows are told from all others.
+	// IsolationForest scores how easily rows can be separated from all others.
 	IsolationForest = Style{"isolation_forest", engine.Params{Method: engine.Isolation, Trees: 100, Samples: 256}, map[string]setter{
 		"n_estimators": whole(func(p *engine.Params) *int { return &p.Trees }, 1),
 		"max_samples":  whole(func(p *engine.Params) *int { return &p.Samples }, 2),
@@ -128,7 +126,7 @@ var (
 // Styles returns all styles.
 func Styles() []Style { return []Style{LightGBM, XGBoost, CatBoost, RandomForest, IsolationForest} }
 
-// Parse returns the style of a name, as [Style.Name] has it. It fails with
+// Parse returns the style whose [Style.Name] is name. If there is none, the error is
 // [ErrSetting].
 func Parse(name string) (Style, error) {
 	var names []string
@@ -148,17 +146,17 @@ func (s Style) Name() string { return s.name }
 //go:embed spaces
 var spaces embed.FS
 
-// Space returns the space to search by default: the file spaces/NAME.yaml of this
-// package, which holds no number of trees; early stopping finds that.
+// Space returns the default search space: the file spaces/NAME.yaml of this package. It
+// does not contain the number of trees, because early stopping finds that.
 func (s Style) Space() space.Space {
 	file, err := spaces.Open("spaces/" + s.name + ".yaml")
 	if err != nil {
-		panic(err) // of the zero Style
+		panic(err) // the zero Style has no space
 	}
 	defer file.Close()
 	declared, err := spaceyaml.Read(file)
 	if err != nil {
-		panic(err) // a test reads them all
+		panic(err) // cannot happen: a test reads them all
 	}
 	return declared
 }
@@ -173,8 +171,8 @@ func (s Style) Names() []string {
 	return names
 }
 
-// Params returns what the settings say, all else being as is usual for s. It fails
-// with [ErrSetting] for a name that s lacks, and for a value that makes no sense.
+// Params returns the settings as engine.Params, with the style's defaults for all others.
+// It fails with [ErrSetting] for a name that s lacks, and for an invalid value.
 func (s Style) Params(settings space.Settings) (engine.Params, error) {
 	p := s.base
 	for i, x := range settings {
@@ -204,11 +202,11 @@ func (s Style) Params(settings space.Settings) (engine.Params, error) {
 	return p, nil
 }
 
-// A setter sets a field to a value, or says what it wants instead.
+// A setter sets a field to a value, or returns what it wants instead.
 type setter func(*engine.Params, space.Literal) error
 
-// amount is a number that may be 0, which in Params would stand for the default: the
-// least number above it stands for it.
+// amount sets a number that may be 0. Params reads 0 as the default, so amount stores the
+// smallest positive number instead.
 func amount(field func(*engine.Params) *float64) setter {
 	return func(p *engine.Params, v space.Literal) error {
 		err := number(field)(p, v)
@@ -221,7 +219,7 @@ func amount(field func(*engine.Params) *float64) setter {
 
 func isZero(v space.Literal) bool { return v.Any() == 0.0 || v.Any() == int64(0) }
 
-// number is a finite number other than 0.
+// number sets a finite number other than 0.
 func number(field func(*engine.Params) *float64) setter {
 	return func(p *engine.Params, v space.Literal) error {
 		if isZero(v) {
@@ -256,7 +254,7 @@ func whole(field func(*engine.Params) *int, least int) setter {
 	}
 }
 
-// depth is a greatest depth; -1 and 0 stand for none.
+// depth sets a maximum depth; -1 and 0 mean no limit.
 func depth(p *engine.Params, v space.Literal) error {
 	n, ok := v.Any().(int64)
 	switch {

@@ -25,7 +25,7 @@ func ExampleStyle_Params() {
 	// {eta {"name": "FloatDistribution", "attributes": {"step": null, "low": 0.01, "high": 0.3, "log": true}} []}
 }
 
-// Each default space holds hyperparameters of its style, whose corners are params.
+// Each default space consists of hyperparameters of its style, and its corners are valid params.
 func TestSpaces(t *testing.T) {
 	for _, s := range style.Styles() {
 		again, err := style.Parse(s.Name())

@@ -14,16 +14,16 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/internal/trainer"
 )
 
-// A booster is a training and all that it holds in XGBoost.
+// A booster is a training, with everything that it holds in XGBoost.
 type booster struct {
 	lib      *library
 	outputs  int
 	threads  int
 	settings trainer.Settings
-	extra    map[string]string // those of settings that users chose by these names
+	extra    map[string]string // the settings that come from Params.Extra
 	rounds   int
 	handle   uintptr
-	matrices []uintptr // of the training rows and, if looked at, the validation rows
+	matrices []uintptr // the training rows and, if scored, the validation rows
 	rows     []int     // of the matrices
 }
 
@@ -70,7 +70,7 @@ func (b *booster) Begin(train, valid engine.Dataset) error {
 	return b.configure()
 }
 
-// configure has XGBoost look at the settings, and refuses those that it does not know.
+// configure makes XGBoost parse the settings, and refuses unknown ones.
 func (b *booster) configure() error {
 	var rc int32
 	said := b.lib.listen(func() {
@@ -87,7 +87,7 @@ func (b *booster) configure() error {
 	return nil
 }
 
-// matrix hands over features, some of them categories.
+// matrix hands over the features of d. categorical lists those that are categories.
 func (b *booster) matrix(d engine.Dataset, categorical []int) error {
 	rows, width := d.Rows(), len(d.Columns)
 	values := make([]float32, rows*width)
@@ -133,7 +133,7 @@ func (b *booster) info(matrix int, name string, values []float32) error {
 // Boost implements [trainer.Training].
 func (b *booster) Boost() (rounds int, err error) {
 	if b.lib.boosterUpdateOneIter(b.handle, int32(b.rounds), b.matrices[0]) != 0 {
-		if b.rounds == 0 { // some settings it looks at only now
+		if b.rounds == 0 { // it checks some settings only now
 			return 0, b.lib.refused()
 		}
 		return 0, b.lib.err("train")
@@ -148,8 +148,8 @@ func (b *booster) Train() ([]float64, error) { return b.predictions(0) }
 // Valid implements [trainer.Training].
 func (b *booster) Valid() ([]float64, error) { return b.predictions(1) }
 
-// predictions returns what XGBoost predicts for a matrix, for which it remembers what
-// earlier rounds predicted.
+// predictions returns XGBoost's own predictions for a matrix. XGBoost caches those of
+// earlier rounds.
 func (b *booster) predictions(matrix int) ([]float64, error) {
 	const config = `{"type": 0, "training": false, "iteration_begin": 0, "iteration_end": 0, "strict_shape": false}`
 	var shape *uint64
@@ -200,12 +200,12 @@ func (b *booster) Free() {
 	}
 }
 
-// err returns XGBoost's last error on this thread.
+// err returns XGBoost's last error on this thread, after what was being done.
 func (l *library) err(doing string) error {
 	return fmt.Errorf("xgboost: %s: %w", doing, errors.New(l.lastError()))
 }
 
-// refused returns XGBoost's last error, on settings.
+// refused returns XGBoost's last error as an error about the settings.
 func (l *library) refused() error {
 	return fmt.Errorf("xgboost: begin: %w: %s", engine.ErrParams, l.lastError())
 }

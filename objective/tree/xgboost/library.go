@@ -14,9 +14,9 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
-// A library is XGBoost's C API (c_api.h), as far as it is used here. Functions return
-// 0, or else -1 with getLastError set. What they point at is XGBoost's, until the
-// next call.
+// A library holds the functions of XGBoost's C API (c_api.h) that this package uses. They
+// return 0, or -1 with getLastError set. XGBoost owns the memory that results point to,
+// until the next call.
 type library struct {
 	version                  func(major, minor, patch *int32)
 	getLastError             func() string
@@ -40,7 +40,7 @@ var (
 	libraries = map[*dylib.Library]*library{}
 )
 
-// load opens the library at path, or where it is found if path is empty.
+// load opens the library at path, or the one that it finds if path is empty.
 func load(path string) (*library, error) {
 	name := "libxgboost.so"
 	switch runtime.GOOS {
@@ -103,17 +103,16 @@ func (l *library) bind(file *dylib.Library) error {
 	return nil
 }
 
-// place is the time and the line of C++ that errors begin with.
+// place matches the time and the C++ source line at the beginning of errors.
 var place = regexp.MustCompile(`^\[[0-9:]+\] \S+:[0-9]+: `)
 
-// lastError returns XGBoost's last error on this thread, without place and stack.
+// lastError returns XGBoost's last error on this thread, without its time, place and stack trace.
 func (l *library) lastError() string {
 	text, _, _ := strings.Cut(l.getLastError(), "\nStack trace")
 	return strings.TrimSpace(place.ReplaceAllString(text, ""))
 }
 
-// What XGBoost says while listen listens. It says so through one callback, because
-// callbacks are never freed.
+// State of listen. There is only one callback, because callbacks are never freed.
 var (
 	listening sync.Mutex
 	heard     []string
@@ -129,7 +128,7 @@ var (
 	})
 )
 
-// listen returns the warnings that f has XGBoost say on this thread.
+// listen calls f and returns the warnings that XGBoost logs on this thread meanwhile.
 func (l *library) listen(f func()) []string {
 	listening.Lock()
 	defer listening.Unlock()

@@ -1,13 +1,13 @@
-// Package xgboost trains trees with XGBoost, where it is installed: its shared
-// library, as it is in the Python package (pip install xgboost), opened without cgo
-// and without Python.
+// Package xgboost trains trees with XGBoost if it is installed. It opens XGBoost's shared
+// library, as the Python package contains it (pip install xgboost), without cgo and
+// without Python.
 //
-// # What becomes of the params
+// # How Params map to XGBoost
 //
 //	Method           Boosting; or Forest: num_parallel_tree, eta=1. Isolation is refused
 //	Growth           grow_policy: lossguide for LeafWise, depthwise for LevelWise. Oblivious is refused
 //	Loss             objective, with quantile_alpha, tweedie_variance_power, num_class. Huber is refused
-//	Trees            rounds of boosting; of a forest num_parallel_tree
+//	Trees            rounds of boosting; num_parallel_tree of a forest
 //	LearningRate     eta
 //	Leaves           max_leaves
 //	Depth            max_depth
@@ -20,32 +20,32 @@
 //	FeatureFraction  colsample_bytree
 //	NodeFraction     colsample_bynode
 //	Monotone         monotone_constraints
-//	OneHot           max_cat_to_onehot, which is one more
+//	OneHot           max_cat_to_onehot = OneHot+1
 //	CategorySet      max_cat_threshold
 //	Seed             seed, folded into 31 bits
 //	Threads          nthread
 //
-// What is 0 has XGBoost's default (eta 0.3, lambda 1), except for the parameters of
-// the losses, which are those of [engine.Params] whoever trains, Trees (100) and
-// Threads (1). Depth is 6 by that, but unlimited leaf-wise where Leaves is set.
-// MinRows above 1, CategorySmooth and CategoryL2 are refused: XGBoost has no such settings;
-// of squared errors without weights, MinWeight is the number of rows. The method is
-// tree_method=hist. [engine.Params.Extra] takes every parameter that XGBoost has,
-// except for the number of threads.
+// A field that is 0 takes XGBoost's default (eta 0.3, lambda 1), with these exceptions:
+// the parameters of the losses have the defaults of [engine.Params], Trees is 100,
+// Threads is 1, and Depth is unlimited, instead of 6, for leaf-wise growth with Leaves set.
+// MinRows above 1, CategorySmooth and CategoryL2 are refused, because XGBoost has no such
+// settings; for squared errors without weights, MinWeight is the number of rows. The tree
+// method is always tree_method=hist. [engine.Params.Extra] accepts every XGBoost parameter
+// except the number of threads.
 //
-// A forest grows in one round, all its trees together: there is one iteration. A tree
-// sees Bagging of the rows, drawn without replacement, by default 0.632, which is how
-// many different rows n draws with replacement give on average.
+// A forest grows all its trees in one round, so there is one iteration. A tree sees a
+// share Bagging of the rows, drawn without replacement. The default is 0.632, the expected
+// share of distinct rows among n draws with replacement.
 //
-// # What else to know
+// # Other facts
 //
-// XGBoost knows no float64: features, labels and weights are rounded to float32, and
-// what is larger, the infinities among it, becomes the largest float32. Its
-// predictions differ from those of the model that comes out by the rounding of its
-// sums. Scores are those of Params.Loss, computed here, whatever objective Extra sets.
+// XGBoost computes in float32: features, labels and weights are rounded to float32, and
+// larger values, including the infinities, become the largest float32. XGBoost's own
+// predictions differ from those of the returned model by the rounding of its sums. Scores
+// are those of Params.Loss, computed by this package, even if Extra sets another objective.
 //
-// Before the first library OMP_WAIT_POLICY is set to passive in the environment,
-// unless it is set.
+// Before any library is loaded, the environment variable OMP_WAIT_POLICY is set to
+// passive, unless it is already set.
 package xgboost
 
 import (
@@ -59,13 +59,12 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/internal/trainer"
 )
 
-// An Engine is XGBoost 2.0 or later. The zero value finds it by itself.
+// An Engine is XGBoost 2.0 or later. The zero value finds the library.
 type Engine struct {
-	// Library is the file of the library, or the folder that holds it. Default: what
-	// the environment variable ATTUNE_XGBOOST says, or else the first that is found in
-	// the packages of Python (ATTUNE_PYTHON, VIRTUAL_ENV, CONDA_PREFIX, python3 on
-	// PATH), or else what the system's loader knows as libxgboost.so (libxgboost.dylib,
-	// xgboost.dll).
+	// Library is the file of the library, or the folder that contains it. By default it
+	// is the value of the environment variable ATTUNE_XGBOOST, else the first found in the
+	// packages of Python (ATTUNE_PYTHON, VIRTUAL_ENV, CONDA_PREFIX, python3 on PATH), else
+	// libxgboost.so (libxgboost.dylib, xgboost.dll) as the system's loader finds it.
 	Library string
 }
 
@@ -74,15 +73,15 @@ var _ engine.Engine = Engine{}
 // String returns the engine's name.
 func (Engine) String() string { return "xgboost" }
 
-// Available returns nil if Fit finds XGBoost, and else its error, which wraps
-// [engine.ErrUnavailable].
+// Available returns nil if Fit can find XGBoost. Otherwise it returns the error of Fit,
+// which wraps [engine.ErrUnavailable].
 func (e Engine) Available() error {
 	_, err := load(e.Library)
 	return err
 }
 
-// Fit implements [engine.Engine]. Errors of XGBoost itself wrap [engine.ErrParams]
-// where it refuses to begin.
+// Fit implements [engine.Engine]. If XGBoost refuses to begin, the error wraps
+// [engine.ErrParams].
 func (e Engine) Fit(ctx context.Context, train, valid engine.Dataset, params engine.Params, onIteration func(engine.Iteration) error) (*tree.Model, error) {
 	if err := engine.Check(train, valid, params); err != nil {
 		return nil, err
@@ -98,7 +97,7 @@ func (e Engine) Fit(ctx context.Context, train, valid engine.Dataset, params eng
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	// XGBoost keeps its last error, and how much it logs, thread by thread.
+	// XGBoost keeps its last error and its log level per thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	b := &booster{lib: lib, outputs: trainer.Outputs(params), threads: max(params.Threads, 1), settings: settings, extra: params.Extra}
@@ -108,7 +107,7 @@ func (e Engine) Fit(ctx context.Context, train, valid engine.Dataset, params eng
 	return trainer.Fit(ctx, train, valid, params, onIteration, b)
 }
 
-// names are what XGBoost calls things.
+// names are XGBoost's names.
 var names = trainer.Library{
 	Name:      "XGBoost",
 	Objective: "objective",
@@ -156,7 +155,7 @@ func settings(train engine.Dataset, p engine.Params) (trainer.Settings, error) {
 	case p.Method == engine.Forest && p.Bagging == 1:
 		return nil, engine.BadParam("Bagging", p.Bagging, "a share below 1: XGBoost's forests draw rows without replacement")
 	case p.Loss == engine.Huber:
-		return nil, engine.BadParam("Loss", p.Loss, `another: XGBoost has a smooth look-alike only, Extra{"objective": "reg:pseudohubererror"}`)
+		return nil, engine.BadParam("Loss", p.Loss, `another: XGBoost only has a smooth approximation, Extra{"objective": "reg:pseudohubererror"}`)
 	}
 	if p.Growth == engine.LevelWise {
 		s.Set("grow_policy", "depthwise")
@@ -171,7 +170,7 @@ func settings(train engine.Dataset, p engine.Params) (trainer.Settings, error) {
 		}
 	}
 	if p.OneHot != 0 {
-		p.OneHot++ // below, not up to
+		p.OneHot++ // XGBoost's bound is exclusive
 	}
 	if p.MinRows == 1 {
 		p.MinRows = 0 // every leaf has a row

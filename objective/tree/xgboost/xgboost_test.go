@@ -21,7 +21,7 @@ func ExampleEngine() {
 	ctx := context.Background()
 	train := engine.Dataset{Columns: [][]float64{{1, 2, 3, 4}}, Label: []float64{0, 0, 1, 1}}
 	m, err := xgboost.Engine{}.Fit(ctx, train, engine.Dataset{}, engine.Params{Depth: 2}, nil)
-	if err != nil { // engine.ErrUnavailable where XGBoost is not installed
+	if err != nil { // engine.ErrUnavailable if XGBoost is not installed
 		fmt.Println(err)
 		return
 	}
@@ -88,7 +88,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// Settings of Extra win over fields, by either name.
+// Settings in Extra override fields, under either name.
 func TestExtra(t *testing.T) {
 	enginetest.Require(t, xgboost.Engine{}.Available())
 	d := enginetest.Data(engine.L2, 500, 1)

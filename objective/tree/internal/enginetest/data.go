@@ -7,8 +7,8 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
-// Data returns rows of features numbers, and labels that suit the loss. Of the
-// numbers a few are missing.
+// Data returns rows of random features, a few of them missing, and labels that suit the
+// loss.
 func Data(loss engine.Loss, n int, seed uint64) engine.Dataset {
 	r := rand.New(rand.NewPCG(seed, 1))
 	d := engine.Dataset{Columns: make([][]float64, features), Label: make([]float64, n)}
@@ -46,7 +46,7 @@ func indicator(yes bool) float64 {
 	return 0
 }
 
-// Rows returns the rows of d, one after the other.
+// Rows returns the rows of d, one after another.
 func Rows(d engine.Dataset) []float64 {
 	rows := make([]float64, 0, d.Rows()*len(d.Columns))
 	for i := range d.Rows() {

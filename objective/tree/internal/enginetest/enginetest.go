@@ -1,4 +1,4 @@
-// Package enginetest holds what every engine of package engine must pass.
+// Package enginetest is a test suite that every implementation of engine.Engine must pass.
 package enginetest
 
 import (
@@ -14,29 +14,29 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
-// A Suite is an engine, and what holds for it.
+// A Suite tests an engine. Its fields describe the engine.
 type Suite struct {
 	Engine engine.Engine
 	Growth engine.Growth
-	Losses []engine.Loss // that it has; all but Softmax, whose params need more, are tried as they are
+	Losses []engine.Loss // losses that it has; all except Softmax, which needs more params, are tried without other settings
 
-	// Tolerance is how far the engine's own predictions may be from those of the
-	// model, relative to their size (at least 1).
+	// Tolerance is the allowed difference between the engine's own predictions and the
+	// model's, relative to their size (at least 1).
 	Tolerance float64
 
-	WholeForest       bool // a forest is one round
+	WholeForest       bool // a forest trains in one round
 	NoForest          bool
 	NoCategories      bool
 	NoMonotone        bool
 	NoFeatureFraction bool
 
-	Extras []map[string]string // settings of the library with which, too, its predictions are the model's
+	Extras []map[string]string // settings of the library with which its predictions must also be the model's
 
 	Fits int // how many fits TestLeaks makes. Default 200
 }
 
-// Require returns if err is nil. It fails the test where the environment variable
-// ATTUNE_REQUIRE_ENGINES is 1, and else skips it.
+// Require returns if err is nil. Otherwise it fails the test if the environment variable
+// ATTUNE_REQUIRE_ENGINES is 1, and skips it if not.
 func Require(t testing.TB, err error) {
 	t.Helper()
 	if err == nil {

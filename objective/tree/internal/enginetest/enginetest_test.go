@@ -8,7 +8,7 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/native"
 )
 
-// The suite passes where no library is installed.
+// The native engine passes the suite, which needs no library.
 func TestNative(t *testing.T) {
 	enginetest.Suite{
 		Engine:    native.Engine{},

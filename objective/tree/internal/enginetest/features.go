@@ -13,7 +13,7 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
-// weights: a row of weight 0 is as good as absent, and weights count.
+// weights: a row of weight 0 has no effect, and other weights do.
 func (s Suite) weights(t *testing.T) {
 	all := Data(engine.L2, 400, 1)
 	all.Weight = weights(400)
@@ -39,7 +39,7 @@ func (s Suite) weights(t *testing.T) {
 	assert.Equal(t, s.fit(t, all, engine.Dataset{}, p, nil), ones)
 }
 
-// missing: that a value is missing says all there is to know.
+// missing: a model can learn from missing values alone.
 func (s Suite) missing(t *testing.T) {
 	d := Data(engine.L2, 400, 1)
 	for i := range d.Label {
@@ -56,11 +56,11 @@ func (s Suite) missing(t *testing.T) {
 	}
 }
 
-// infinite: the infinities are the smallest and the largest value there are.
+// infinite: the infinities are less and greater than all other values.
 func (s Suite) infinite(t *testing.T) {
 	d := Data(engine.L2, 400, 1)
 	for i := range d.Label {
-		d.Columns[1][i] = float64(i % 7) // few values, or some would share an interval with an infinity
+		d.Columns[1][i] = float64(i % 7) // few distinct values, so that none shares an interval with an infinity
 		switch i % 4 {
 		case 0:
 			d.Columns[1][i], d.Label[i] = math.Inf(1), 3
@@ -108,7 +108,7 @@ func (s Suite) monotone(t *testing.T) {
 	assert.NotEqual(t, s.fit(t, d, engine.Dataset{}, p, nil), m)
 }
 
-// categories: their order means nothing.
+// categories: their order has no meaning.
 func (s Suite) categories(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	data := func(n int) engine.Dataset {
@@ -148,7 +148,7 @@ func (s Suite) names(t *testing.T) {
 	}
 }
 
-// constant: labels that are all the same give a model that says so.
+// constant: equal labels give a constant model.
 func (s Suite) constant(t *testing.T) {
 	d := Data(engine.L2, 60, 1)
 	d.Label = slices.Repeat([]float64{4}, 60)

@@ -13,8 +13,8 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
-// rounds looks at each round: its predictions are those of the model cut there, and
-// its score is the loss of them.
+// rounds checks each round: its predictions are those of the model cut at that round, and
+// its score is their loss.
 func (s Suite) rounds(t *testing.T, train, valid engine.Dataset, p engine.Params) {
 	var predictions [][]float64
 	var scores []float64
@@ -46,7 +46,7 @@ func (s Suite) rounds(t *testing.T, train, valid engine.Dataset, p engine.Params
 	assert.Less(t, scores[count-1], Score(p, valid, constant), "than a constant")
 }
 
-// validation: without validation rows, or labels of them, scores are of the training rows.
+// validation: without validation rows or their labels, scores are of the training rows.
 func (s Suite) validation(t *testing.T) {
 	train, valid := Data(engine.L2, 400, 1), Data(engine.L2, 50, 2)
 	valid.Label = nil
@@ -94,7 +94,7 @@ func (s Suite) stop(t *testing.T) {
 	assert.Equal(t, 1, calls)
 }
 
-// earlyStopping: what is kept are the rounds up to the best.
+// earlyStopping: the model keeps the rounds up to the best.
 func (s Suite) earlyStopping(t *testing.T) {
 	train, valid := Data(engine.L2, 100, 1), Data(engine.L2, 100, 2)
 	p := s.params(engine.L2)

@@ -18,7 +18,7 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
-// same: one model, whenever and with however many threads.
+// same: every training gives the same model, with any number of threads.
 func (s Suite) same(t *testing.T) {
 	d := Data(engine.Logistic, 3000, 1)
 	p := s.params(engine.Logistic)
@@ -59,7 +59,7 @@ func (s Suite) invalid(t *testing.T) {
 	require.ErrorIs(t, fit(train, p), engine.ErrParams)
 }
 
-// concurrent: eight trainings at a time do not disturb one another.
+// concurrent: eight concurrent trainings do not disturb one another.
 func (s Suite) concurrent(t *testing.T) {
 	train, valid := Data(engine.L2, 300, 1), Data(engine.L2, 100, 2)
 	train.Weight = weights(300)
@@ -87,7 +87,7 @@ func (s Suite) concurrent(t *testing.T) {
 	group.Wait()
 }
 
-// leaks: many trainings need no more memory than some.
+// leaks: many trainings need no more memory than a few.
 func (s Suite) leaks(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("reads /proc")
@@ -112,7 +112,7 @@ func (s Suite) leaks(t *testing.T) {
 	run(fits / 4)
 	before := resident(t)
 	run(fits)
-	// The data alone has 98 kB; the collector's heap comes and goes by some MB.
+	// The data alone takes 98 kB; the Go heap varies by some MB.
 	assert.Less(t, resident(t)-before, max(fits*98/2, 2000), "kB")
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
-// Predict returns what m says of the rows of d.
+// Predict returns the predictions of m for the rows of d.
 func Predict(t testing.TB, m *tree.Model, d engine.Dataset) []float64 {
 	t.Helper()
 	p, err := tree.NewPredictor(m)
@@ -20,7 +20,7 @@ func Predict(t testing.TB, m *tree.Model, d engine.Dataset) []float64 {
 	return out
 }
 
-// Score is the loss of predictions, in plain words.
+// Score is a simple implementation of the loss of predictions.
 func Score(p engine.Params, d engine.Dataset, predictions []float64) float64 {
 	p = p.WithDefaults(len(d.Columns))
 	sum, total := 0.0, 0.0

@@ -1,9 +1,9 @@
-// Package leavespredict predicts with github.com/dmitryikh/leaves: a second opinion
-// on package tree's own predictor, which is faster and reads more.
+// Package leavespredict predicts with github.com/dmitryikh/leaves, as an independent check
+// of package tree's own predictor, which is faster and reads more models.
 //
-// leaves is given only what [tree.WriteLightGBM] made of a valid model, and asked
-// for raw values only; averages and links are ours. So it sees neither the files
-// that it misreads nor the objectives that it does not know.
+// leaves only gets text that [tree.WriteLightGBM] made of a valid model, and only computes
+// raw values; this package applies averages and links. So leaves never meets files that it
+// misreads or objectives that it does not know.
 package leavespredict
 
 import (
@@ -28,13 +28,13 @@ type Predictor struct {
 	threads  int
 }
 
-// New makes a predictor of m with at most threads goroutines a call; 0 and 1 mean
-// none but the caller's. It refuses what [tree.WriteLightGBM] does, with its
-// errors, links apart, and linear leaves, which leaves would ignore, with
-// [tree.ErrUnsupported].
+// New makes a predictor of m that uses at most threads goroutines per call; 0 and 1 mean
+// only the caller's. It refuses the models that [tree.WriteLightGBM] refuses, with the
+// same errors, except for links. It also refuses linear leaves, which leaves would ignore,
+// with [tree.ErrUnsupported].
 //
-// leaves takes less for zero than LightGBM does, in the last bit of a float32: values
-// that [tree.MissingZero] finds just within ±1e-35 may go elsewhere.
+// The range that leaves takes for zero is smaller than LightGBM's by the last bit of a
+// float32: a value just within ±1e-35, missing to [tree.MissingZero], may go elsewhere.
 func New(m *tree.Model, threads int) (*Predictor, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func New(m *tree.Model, threads int) (*Predictor, error) {
 	return p, nil
 }
 
-// Predict is [tree.Predictor.Predict], with the same shapes and errors.
+// Predict is like [tree.Predictor.Predict], with the same shapes and errors.
 func (p *Predictor) Predict(rows, out []float64) error {
 	if err := p.PredictRaw(rows, out); err != nil {
 		return err
@@ -80,7 +80,7 @@ func (p *Predictor) Predict(rows, out []float64) error {
 	return nil
 }
 
-// PredictRaw is [tree.Predictor.PredictRaw], with the same bits.
+// PredictRaw is like [tree.Predictor.PredictRaw], with the same bits.
 func (p *Predictor) PredictRaw(rows, out []float64) error {
 	k, f := p.m.Outputs, len(p.m.Features)
 	n := len(out) / k

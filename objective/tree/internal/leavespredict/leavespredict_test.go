@@ -21,7 +21,7 @@ func forest() *tree.Model {
 	}
 	return &tree.Model{
 		Features: []tree.Feature{{Name: "x"}}, Outputs: 1, Average: true,
-		Link:  tree.Link{Func: tree.Step}, // LightGBM's text has none such
+		Link:  tree.Link{Func: tree.Step}, // which LightGBM's text cannot express
 		Trees: []tree.Tree{t, t, {Leaves: []tree.Leaf{{Value: 0.5}}}},
 	}
 }
@@ -39,8 +39,8 @@ func Example() {
 	// Output: [0 1]
 }
 
-// That leaves gives the bits of package tree for models of all libraries is a test
-// of that package.
+// The tests of package tree check that leaves gives the same bits for models of all
+// libraries.
 func TestPredict(t *testing.T) {
 	p, err := leavespredict.New(forest(), 4)
 	require.NoError(t, err)

@@ -12,12 +12,12 @@ import (
 	"strings"
 )
 
-// arrayWrapper describes an array in a file of joblib; its elements follow.
+// arrayWrapper describes an array in a joblib file. The elements follow it.
 var arrayWrapper = Global{"joblib.numpy_pickle", "NumpyArrayWrapper"}
 
-// array reads the elements that follow the description of an array: those of objects are a
-// pickle of their own, others lie there as they do in memory, behind a byte that counts
-// the bytes that align them, in files of joblib 1.2 and later.
+// array reads the elements that follow the description of an array. An array of objects
+// is a pickle of its own. Other arrays are stored as in memory; in files of joblib 1.2 and
+// later they follow alignment bytes, whose number is in the byte before.
 func (d *decoder) array(o *Object) (*Array, error) {
 	t, ok := o.Get("dtype").(*DType)
 	if !ok {
@@ -60,7 +60,7 @@ func (d *decoder) array(o *Object) (*Array, error) {
 	return newArray(*t, o.Get("shape"), o.Get("order") == "F", data)
 }
 
-// compressions are told by how a file begins. Without open, they are not read.
+// compressions are recognized by how a file begins. Those without open are not supported.
 var compressions = []struct {
 	name, magic string
 	open        func(io.Reader) (io.Reader, error)
@@ -76,8 +76,8 @@ var compressions = []struct {
 
 func openZlib(r io.Reader) (io.Reader, error) { return zlib.NewReader(r) }
 
-// Detect reports whether data begins as a pickle does, or as a compressed file that may
-// hold one.
+// Detect reports whether data begins like a pickle, or like a compressed file that may
+// contain one.
 func Detect(data []byte) bool {
 	for _, c := range compressions {
 		if bytes.HasPrefix(data, []byte(c.magic)) {
@@ -87,8 +87,8 @@ func Detect(data []byte) bool {
 	return begins(data)
 }
 
-// begins reports whether data begins as the pickle of an object does: with its protocol,
-// or, before protocol 2, with the name of a function.
+// begins reports whether data begins like the pickle of an object: with its protocol, or,
+// before protocol 2, with the name of a function.
 func begins(data []byte) bool {
 	if len(data) > 1 && data[0] == 0x80 {
 		return data[1] >= 2 && data[1] < 16
@@ -105,9 +105,9 @@ func begins(data []byte) bool {
 	return true
 }
 
-// Unpack undoes the compression of a file: zlib, gzip or bzip2, to the greater of 64 MiB
-// and 100 times the size of data; what unpacks to more is [ErrUnsupported], and so are
-// other compressions of joblib. What is not compressed is returned as it is.
+// Unpack decompresses a file: zlib, gzip or bzip2, up to the larger of 64 MiB and 100 times
+// the size of data. A file that unpacks to more gives [ErrUnsupported], and so do joblib's
+// other compressions. Uncompressed data is returned unchanged.
 func Unpack(data []byte) ([]byte, error) { return unpack(data, 64<<20) }
 
 func unpack(data []byte, least int64) ([]byte, error) {
@@ -116,7 +116,7 @@ func unpack(data []byte, least int64) ([]byte, error) {
 			continue
 		}
 		if c.open == nil {
-			return nil, pkg.Errorf("%w", unsupported(`it is compressed with %s: joblib.dump(model, "model.joblib", compress=0) writes a file that is read, and so does compress=("gzip", 3)`, c.name))
+			return nil, pkg.Errorf("%w", unsupported(`it is compressed with %s: write it with joblib.dump(model, "model.joblib", compress=0), or with compress=("gzip", 3)`, c.name))
 		}
 		limit := max(least, 100*int64(len(data)))
 		r, err := c.open(bytes.NewReader(data))
@@ -130,7 +130,7 @@ func unpack(data []byte, least int64) ([]byte, error) {
 		case err != nil:
 			return nil, pkg.Errorf("unpack %s: %w", c.name, err)
 		case int64(len(out)) > limit:
-			return nil, pkg.Errorf("%w", unsupported(`%d bytes of %s unpack to more than %d: joblib.dump(model, "model.joblib", compress=0) writes a file that is read`, len(data), c.name, limit))
+			return nil, pkg.Errorf("%w", unsupported(`%d bytes of %s unpack to more than %d: write it uncompressed, with joblib.dump(model, "model.joblib", compress=0)`, len(data), c.name, limit))
 		}
 		return out, nil
 	}

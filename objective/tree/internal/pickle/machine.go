@@ -11,10 +11,10 @@ import (
 )
 
 const (
-	// maxSteps bounds the instructions of a pickle. Each makes little. A fitted
-	// tree of scikit-learn has some 300, however large it is.
+	// maxSteps limits the instructions of a pickle. Each allocates little. A fitted
+	// scikit-learn tree has about 300, whatever its size.
 	maxSteps = 1 << 24
-	// maxDigits bounds an integer written in decimal, for that takes its square to read.
+	// maxDigits limits a decimal integer, because parsing takes quadratic time.
 	maxDigits = 1000
 )
 
@@ -23,16 +23,16 @@ var (
 	errStack = errors.New("the stack is empty")
 )
 
-// Decode reads the pickle, or the file of joblib, that data begins with; what follows it
-// is not looked at. allow says which classes and functions may be named,
-// besides those that make the plain values of the package's comment; nil allows no more.
-// A compressed file must be unpacked first: see [Unpack].
+// Decode reads the pickle, or the joblib file, at the start of data and ignores the rest.
+// allow says which classes and functions may occur, in addition to those that make the
+// plain values of the package comment; nil allows no others. Decompress the file first:
+// see [Unpack].
 //
-// What is broken is an error that names the byte. No size that a file declares is believed
-// before the bytes are there, and bytes and arrays are parts of data, which must not be
-// changed. Everything else, to which a byte of data may add a hundred, takes 96 MiB at most,
-// and 256 bytes more for each of packed, the bytes that the file had before it was unpacked;
-// what wants more is [ErrUnsupported]. A fitted tree takes some 10 kB and its arrays.
+// An error in the data names the byte. Decode trusts no declared size before it has seen
+// the bytes. The returned bytes and arrays are slices of data, which must not change. All
+// other values take at most 96 MiB, plus 256 bytes for each of packed, the number of bytes
+// before decompression; a file that needs more gives [ErrUnsupported]. A fitted tree takes
+// about 10 kB in addition to its arrays.
 func Decode(data []byte, packed int, allow func(Global) bool) (any, error) {
 	d := &decoder{data: data, allow: allow, joblib: true, packed: packed, left: room + 256*int64(packed)}
 	v, err := d.run()
@@ -42,26 +42,26 @@ func Decode(data []byte, packed int, allow func(Global) bool) (any, error) {
 	return v, nil
 }
 
-// room is how many bytes the values of a file may take, however small the file is.
+// room is the number of bytes that the values of any file may take.
 const room = 96 << 20
 
 type decoder struct {
 	data   []byte
 	at     int
-	step   int // where the instruction being carried out begins
+	step   int // start of the current instruction
 	steps  int
-	packed int   // bytes of the file
-	left   int64 // bytes that values may still take
+	packed int   // size of the file before decompression
+	left   int64 // bytes still allowed for values
 	allow  func(Global) bool
-	joblib bool // arrays may follow their description
+	joblib bool // array elements may follow their description
 
 	stack   []any
-	highest int   // that the stack was
+	highest int   // greatest height of the stack
 	marks   []int // heights of the stack
 	memo    map[uint64]any
 }
 
-// run carries out instructions up to STOP.
+// run executes instructions up to STOP.
 func (d *decoder) run() (any, error) {
 	d.memo = map[uint64]any{}
 	for {
@@ -82,8 +82,8 @@ func (d *decoder) run() (any, error) {
 	}
 }
 
-// width is the size, in bytes, of the number that an instruction begins with: a value, a
-// count of bytes or a key.
+// width is the size, in bytes, of the number at the start of an instruction's argument: a
+// value, a number of bytes or a key.
 var width = [256]int{
 	'K': 1, 'M': 2, 0x8a: 1, 0x8b: 4,
 	'T': 4, 'U': 1, 'X': 4, 0x8c: 1, 0x8d: 8,
@@ -91,14 +91,14 @@ var width = [256]int{
 	'q': 1, 'r': 4, 'h': 1, 'j': 4,
 }
 
-// do carries out one instruction. The names are those of the pickletools module.
+// do executes one instruction. The names are those of the pickletools module.
 func (d *decoder) do(op byte) error {
 	switch op {
-	// Of the machine.
+	// Machine instructions.
 	case 0x80: // PROTO
 		b, err := d.take(1)
 		if err == nil && b[0] > 5 {
-			err = unsupported("protocol %d: pickle.dump(model, file, protocol=5) writes one that is", b[0])
+			err = unsupported("protocol %d: write it with pickle.dump(model, file, protocol=5)", b[0])
 		}
 		return err
 	case 0x95: // FRAME
@@ -141,7 +141,7 @@ func (d *decoder) do(op byte) error {
 		i, err := d.index(op)
 		v, ok := d.memo[i]
 		if err == nil && !ok {
-			err = fmt.Errorf("nothing is remembered as %d", i)
+			err = fmt.Errorf("no value is stored under key %d", i)
 		}
 		return d.again(v, err)
 	case 'P', 'Q': // PERSID, BINPERSID
@@ -149,7 +149,7 @@ func (d *decoder) do(op byte) error {
 	case 0x82, 0x83, 0x84: // EXT1, EXT2, EXT4
 		return unsupported("a code of copyreg's extension registry")
 	case 0x97: // NEXT_BUFFER
-		return unsupported("a buffer that is kept out of the file: dump without buffer_callback")
+		return unsupported("a buffer outside the file: dump without buffer_callback")
 	case 0x98: // READONLY_BUFFER
 		_, err := d.top()
 		return err
@@ -282,7 +282,7 @@ func (d *decoder) do(op byte) error {
 		}
 		return d.setItems(items...)
 
-	// Classes, functions and what they make.
+	// Classes, functions and their calls.
 	case 'c': // GLOBAL
 		g, err := d.named()
 		return d.push(g, err)
@@ -298,7 +298,7 @@ func (d *decoder) do(op byte) error {
 		m, isString := module.(string)
 		n, isStringToo := name.(string)
 		if !isString || !isStringToo {
-			return errors.New("a name that is no string")
+			return errors.New("a name that is not a string")
 		}
 		g, err := d.global(m, n)
 		return d.push(g, err)
@@ -353,10 +353,10 @@ func (d *decoder) do(op byte) error {
 		}
 		return d.build(v, state)
 	}
-	return fmt.Errorf("unknown instruction %#02x: no pickle, or a broken one", op)
+	return fmt.Errorf("unknown instruction %#02x: not a pickle, or a broken one", op)
 }
 
-// build gives an object its state.
+// build applies state to an object.
 func (d *decoder) build(v, state any) error {
 	switch v := v.(type) {
 	case *Array:
@@ -379,7 +379,7 @@ func (d *decoder) build(v, state any) error {
 	return fmt.Errorf("a state for %s", Kind(v))
 }
 
-// extend appends to what is on top of the stack.
+// extend appends to the value on top of the stack.
 func (d *decoder) extend(items ...any) error {
 	v, err := d.top()
 	if err == nil {
@@ -399,7 +399,7 @@ func (d *decoder) extend(items ...any) error {
 	return nil
 }
 
-// setItems puts keys and values, in turns, into what is on top of the stack.
+// setItems sets alternating keys and values in the value on top of the stack.
 func (d *decoder) setItems(items ...any) error {
 	v, err := d.top()
 	if err != nil {
@@ -432,7 +432,7 @@ func (d *decoder) put(v *Dict, items []any) error {
 func (d *decoder) put1(v *Dict, key, value any) error {
 	n := 128
 	if v.index == nil {
-		n += 256 // the least that a map takes
+		n += 256 // the minimum size of a map
 	}
 	v.set(key, value)
 	return d.spend(n)
@@ -460,20 +460,20 @@ func (d *decoder) global(module, name string) (Global, error) {
 	}
 	g := Global{module, name}
 	if !plain(g) && !(d.allow != nil && d.allow(g)) {
-		return g, unsupported("%s is not among the classes and functions that are read here", g)
+		return g, unsupported("%s is not among the supported classes and functions", g)
 	}
 	return g, nil
 }
 
-// spend counts n bytes that values take, or something like it, against what they may.
+// spend charges n bytes to the memory that values may take.
 func (d *decoder) spend(n int) error {
 	if d.left -= int64(n); d.left < 0 {
-		return unsupported(`what it holds takes more memory than is given to a file of %d bytes: joblib.dump(model, "model.joblib", compress=0) writes one that is given more`, d.packed)
+		return unsupported(`its content needs more memory than a file of %d bytes is allowed: write an uncompressed file, which is allowed more, with joblib.dump(model, "model.joblib", compress=0)`, d.packed)
 	}
 	return nil
 }
 
-// weight is how many bytes a value takes by itself, about.
+// weight is the approximate number of bytes of a value, without the values inside it.
 func weight(v any) int {
 	switch v := v.(type) {
 	case nil, bool:
@@ -481,7 +481,7 @@ func weight(v any) int {
 	case string:
 		return 16 + len(v)
 	case []byte:
-		return 24 // a part of the file
+		return 24 // a slice of the file
 	case *big.Int:
 		return 32 + v.BitLen()/8
 	case Tuple:
@@ -522,7 +522,7 @@ func (d *decoder) size(n int) (uint64, error) {
 	return v, err
 }
 
-// counted returns bytes whose number comes before them, in n bytes.
+// counted returns a byte string whose length comes first, in n bytes.
 func (d *decoder) counted(n int) ([]byte, error) {
 	size, err := d.size(n)
 	if err != nil {
@@ -545,7 +545,7 @@ func (d *decoder) line() (string, error) {
 	return "", errShort
 }
 
-// index reads a key of the memo: a number, or, of PUT and GET, a line.
+// index reads a key of the memo: a number, or a line for PUT and GET.
 func (d *decoder) index(op byte) (uint64, error) {
 	if width[op] > 0 {
 		return d.size(width[op])
@@ -556,12 +556,12 @@ func (d *decoder) index(op byte) (uint64, error) {
 	}
 	i, err := strconv.ParseUint(line, 10, 32)
 	if err != nil {
-		return 0, fmt.Errorf("%.40q is no key", line)
+		return 0, fmt.Errorf("%.40q is not a key", line)
 	}
 	return i, nil
 }
 
-// push puts a value that was made on the stack.
+// push charges the memory of a new value and pushes it.
 func (d *decoder) push(v any, err error) error {
 	if err == nil {
 		err = d.spend(weight(v))
@@ -569,7 +569,7 @@ func (d *decoder) push(v any, err error) error {
 	return d.again(v, err)
 }
 
-// again puts a value on the stack.
+// again pushes a value that is on the stack or in the memo already.
 func (d *decoder) again(v any, err error) error {
 	if err != nil {
 		return err
@@ -581,7 +581,7 @@ func (d *decoder) again(v any, err error) error {
 	return nil
 }
 
-// floor is the height that the stack does not go below.
+// floor is the height below which the stack must not shrink.
 func (d *decoder) floor() int {
 	if n := len(d.marks); n > 0 {
 		return d.marks[n-1]
@@ -604,7 +604,7 @@ func (d *decoder) pop() (any, error) {
 	return v, err
 }
 
-// popMark returns what is above the last mark, and takes both away.
+// popMark returns the values above the last mark, and removes them and the mark.
 func (d *decoder) popMark() ([]any, error) {
 	if len(d.marks) == 0 {
 		return nil, errors.New("no mark on the stack")
@@ -615,7 +615,7 @@ func (d *decoder) popMark() ([]any, error) {
 	return items, nil
 }
 
-// integer returns an integer in two's complement, the least byte first.
+// integer returns a little-endian integer in two's complement.
 func integer(b []byte) any {
 	if len(b) == 0 {
 		return int64(0)
@@ -655,7 +655,7 @@ func decimal(text string) (any, error) {
 	return nil, fmt.Errorf("%.40q is not a whole number", text)
 }
 
-// latin1 returns the text of a str of Python 2, whose characters are bytes.
+// latin1 returns the text of a Python 2 str, whose characters are bytes.
 func latin1(b []byte) string {
 	r := make([]rune, len(b))
 	for i, c := range b {
@@ -664,11 +664,11 @@ func latin1(b []byte) string {
 	return string(r)
 }
 
-// unquote reads a str as Python 2's repr writes it.
+// unquote reads a str in the notation of Python 2's repr.
 func unquote(line string) (string, error) {
 	n := len(line)
 	if n < 2 || line[0] != line[n-1] || line[0] != '\'' && line[0] != '"' {
-		return "", fmt.Errorf("%.40q is no quoted string", line)
+		return "", fmt.Errorf("%.40q is not a quoted string", line)
 	}
 	body := line[1 : n-1]
 	var out []byte

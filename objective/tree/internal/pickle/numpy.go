@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// makers carry out the calls that make plain values. Each gets the arguments only; a nil
-// one leaves an [Object].
+// makers implement the calls that make plain values. They get only the arguments. A call
+// with a nil maker becomes an [Object].
 var makers = map[Global]func(d *decoder, args Tuple) (any, error){
 	{"builtins", "object"}:         nil,
 	{"builtins", "bytes"}:          makeBytes,
@@ -39,13 +39,13 @@ var makers = map[Global]func(d *decoder, args Tuple) (any, error){
 	arrayWrapper: nil,
 }
 
-// plain reports whether a name is one of those that make plain values.
+// plain reports whether g makes plain values.
 func plain(g Global) bool {
 	_, ok := makers[g]
 	return ok
 }
 
-// call makes what a class or function would.
+// call returns what calling a class or function would make.
 func (d *decoder) call(class, args any) (any, error) {
 	g, ok := class.(Global)
 	if !ok {
@@ -65,7 +65,7 @@ func (d *decoder) call(class, args any) (any, error) {
 	return &Object{Class: g, Args: a}, nil
 }
 
-// arg returns an argument, and the zero value of one that is not there or of another type.
+// arg returns argument i, or the zero value if it is absent or has another type.
 func arg[T any](args Tuple, i int) (v T) {
 	if i < len(args) {
 		v, _ = args[i].(T)
@@ -93,8 +93,8 @@ func (t Tuple) at(i int) any {
 	return nil
 }
 
-// makeBytes is bytes(), bytearray(b), or encode(text, "latin1"), as protocols before 3
-// write bytes.
+// makeBytes implements bytes(), bytearray(b) and encode(text, "latin1"), which protocols
+// before 3 use for bytes.
 func makeBytes(d *decoder, args Tuple) (any, error) {
 	switch s := args.at(0).(type) {
 	case nil:
@@ -103,7 +103,7 @@ func makeBytes(d *decoder, args Tuple) (any, error) {
 		return s, nil
 	case string:
 		if len(args) > 1 && args[1] != "latin1" && args[1] != "latin-1" {
-			return nil, unsupported("another encoding than Latin-1")
+			return nil, unsupported("an encoding other than Latin-1")
 		}
 		if err := d.spend(len(s)); err != nil {
 			return nil, err
@@ -136,11 +136,11 @@ func makeList(d *decoder, args Tuple) (any, error) {
 
 func makeDict(d *decoder, args Tuple) (any, error) {
 	out := &Dict{}
-	pairs, _ := Items(args.at(0)) // defaultdict has a class there
+	pairs, _ := Items(args.at(0)) // for a defaultdict this is a class
 	for _, p := range pairs {
 		kv, ok := Items(p)
 		if !ok || len(kv) != 2 {
-			return nil, errors.New("an entry that is no pair")
+			return nil, errors.New("an entry that is not a pair")
 		}
 		if err := d.put1(out, kv[0], kv[1]); err != nil {
 			return nil, err
@@ -154,10 +154,10 @@ type DType struct {
 	// Kind is NumPy's: b bool, i and u integers, f floats, c complex, S bytes, U text, O
 	// objects, V void and records, M and m times.
 	Kind   byte
-	Size   int // bytes an element
+	Size   int // bytes per element
 	Big    bool
 	Fields []Field // of records; they do not overlap
-	Sub    bool    // elements are arrays themselves: they are not read
+	Sub    bool    // elements are arrays, which are not supported
 }
 
 // A Field is a column of records.
@@ -181,7 +181,7 @@ func (t DType) String() string {
 	return fmt.Sprintf("%c%d", t.Kind, t.Size)
 }
 
-// makeDType is numpy.dtype(name, align, copy); what the name does not say comes as state.
+// makeDType implements numpy.dtype(name, align, copy). The state adds the details that the name lacks.
 func makeDType(_ *decoder, args Tuple) (any, error) {
 	name, ok := args.at(0).(string)
 	if !ok {
@@ -210,18 +210,18 @@ func makeDType(_ *decoder, args Tuple) (any, error) {
 	return t, nil
 }
 
-// maxFields bounds the fields of a record: those of scikit-learn's trees have some 12.
+// maxFields limits the fields of a record. The records of scikit-learn's trees have about 12.
 const maxFields = 64
 
-// build takes the state of a dtype: version, byte order, subarray, names, fields, size of
+// build applies the state of a dtype: version, byte order, subarray, names, fields, size of
 // an element, alignment, flags.
 func (t *DType) build(d *decoder, state any) error {
 	s, ok := state.(Tuple)
 	if !ok || len(s) < 7 {
-		return errors.New("the state of a dtype is no tuple of 7 or more")
+		return errors.New("the state of a dtype is not a tuple of 7 or more")
 	}
 	if version, ok := Int(s[0]); !ok || version < 3 || version > 4 {
-		return unsupported("another version of the state of a dtype than 3 and 4")
+		return unsupported("a version of the state of a dtype other than 3 and 4")
 	}
 	switch s[1] {
 	case "<", "|", "=":
@@ -242,7 +242,7 @@ func (t *DType) build(d *decoder, state any) error {
 	names, ok := Items(s[3])
 	fields, isDict := s[4].(*Dict)
 	if !ok || !isDict {
-		return errors.New("the fields of a dtype are no tuple and dict")
+		return errors.New("the fields of a dtype are not a tuple and a dict")
 	}
 	if t.Kind != 'V' {
 		return fmt.Errorf("fields of a dtype of kind %c, not V", t.Kind)
@@ -277,13 +277,13 @@ func (t *DType) build(d *decoder, state any) error {
 	return nil
 }
 
-// An Array is an array of NumPy.
+// An Array is a NumPy array.
 type Array struct {
 	Type    DType
-	Shape   []int  // nil of a scalar
+	Shape   []int  // nil for a scalar
 	Fortran bool   // the first index varies fastest in Data
-	Data    []byte // of all types but O; part of the file
-	Objects []any  // of type O, in C order
+	Data    []byte // elements of all types except O; a slice of the file
+	Objects []any  // elements of type O, in C order
 }
 
 // Len returns the number of elements.
@@ -297,7 +297,7 @@ func (a *Array) Len() int {
 	return len(a.Data) / a.Type.Size
 }
 
-// newArray returns an array if its sizes agree.
+// newArray returns an array if its sizes are consistent.
 func newArray(t DType, shape any, fortran bool, data any) (*Array, error) {
 	dims, err := sizes(shape)
 	if err != nil {
@@ -311,14 +311,14 @@ func newArray(t DType, shape any, fortran bool, data any) (*Array, error) {
 	if t.Kind == 'O' {
 		list, ok := data.(*List)
 		if !ok || len(list.Items) != n {
-			return nil, fmt.Errorf("an array of %d objects is made of %s", n, Kind(data))
+			return nil, fmt.Errorf("the data of an array of %d objects is %s", n, Kind(data))
 		}
 		a.Objects = list.Items
 		return a, nil
 	}
 	b, ok := data.([]byte)
 	if !ok {
-		return nil, fmt.Errorf("an array is made of %s", Kind(data))
+		return nil, fmt.Errorf("the data of an array is %s", Kind(data))
 	}
 	a.Data = b
 	if high, bytes := bits.Mul64(uint64(n), uint64(t.Size)); high > 0 || bytes != uint64(len(a.Data)) || t.Size == 0 && n > 0 {
@@ -327,7 +327,7 @@ func newArray(t DType, shape any, fortran bool, data any) (*Array, error) {
 	return a, nil
 }
 
-// sizes returns the dimensions of a shape, 64 at most.
+// sizes returns the dimensions of a shape, at most 64.
 func sizes(shape any) ([]int, error) {
 	dims, ok := Items(shape)
 	if !ok || len(dims) > 64 {
@@ -336,7 +336,7 @@ func sizes(shape any) ([]int, error) {
 	out := make([]int, len(dims))
 	for i, n := range dims {
 		if out[i], ok = Int(n); !ok || out[i] < 0 {
-			return nil, fmt.Errorf("dimension %d of an array is no size", i)
+			return nil, fmt.Errorf("dimension %d of an array is not a size", i)
 		}
 	}
 	return out, nil
@@ -354,11 +354,11 @@ func count(shape []int) (int, error) {
 	return int(n), nil
 }
 
-// makeArray is _reconstruct(class, shape, type): what the array is comes as state.
+// makeArray implements _reconstruct(class, shape, type). The state defines the array.
 func makeArray(*decoder, Tuple) (any, error) { return &Array{Shape: []int{0}}, nil }
 
-// build takes the state of an array: a version, which old ones lack, shape, type,
-// whether it is in Fortran's order, and the elements.
+// build applies the state of an array: a version, which old arrays lack, the shape, the
+// type, whether it is in Fortran order, and the elements.
 func (a *Array) build(state any) error {
 	s, _ := state.(Tuple)
 	if len(s) == 4 {
@@ -380,7 +380,7 @@ func (a *Array) build(state any) error {
 	return nil
 }
 
-// fromBuffer is _frombuffer(buffer, type, shape, order), of protocol 5.
+// fromBuffer implements _frombuffer(buffer, type, shape, order), of protocol 5.
 func fromBuffer(_ *decoder, args Tuple) (any, error) {
 	t, ok := args.at(1).(*DType)
 	if !ok || t.Kind == 'O' {
@@ -389,7 +389,7 @@ func fromBuffer(_ *decoder, args Tuple) (any, error) {
 	return newArray(*t, args.at(2), args.at(3) == "F", args.at(0))
 }
 
-// makeScalar is scalar(type, bytes).
+// makeScalar implements scalar(type, bytes).
 func makeScalar(_ *decoder, args Tuple) (any, error) {
 	t, ok := args.at(0).(*DType)
 	if !ok {
@@ -436,7 +436,7 @@ func (a *Array) Field(name string) (*Array, error) {
 	return nil, fmt.Errorf("an array of %s has no column %q", a.Type, name)
 }
 
-// at returns where the i-th element in C order lies.
+// at returns the offset of the i-th element in C order.
 func (a *Array) at(i int) int {
 	if !a.Fortran || len(a.Shape) < 2 {
 		return i
@@ -451,7 +451,7 @@ func (a *Array) at(i int) int {
 	return at
 }
 
-// number returns the i-th element in C order, as it lies there.
+// number returns the raw bits of the i-th element in C order.
 func (a *Array) number(i int) uint64 {
 	n := a.Type.Size
 	b := a.Data[a.at(i)*n:][:n]
@@ -470,7 +470,7 @@ func (a *Array) number(i int) uint64 {
 	return order.Uint64(b)
 }
 
-// integers reports whether the elements are integers or bools of a size that is read.
+// integers reports whether the elements are integers or bools of a supported size.
 func (a *Array) integers() bool {
 	switch a.Type.Size {
 	case 1, 2, 4, 8:
@@ -527,7 +527,7 @@ func (a *Array) Floats() ([]float64, error) {
 	return out, nil
 }
 
-// Strings returns the elements of an array of text, as such or as objects, in C order.
+// Strings returns the elements of an array of text, stored as text or as objects, in C order.
 func (a *Array) Strings() ([]string, error) {
 	if a.Type.Kind != 'O' && (a.Type.Kind != 'U' || a.Type.Size%4 != 0 || a.Type.Sub) {
 		return nil, fmt.Errorf("want an array of text, have one of %s", a.Type)

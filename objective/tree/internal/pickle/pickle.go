@@ -1,25 +1,25 @@
-// Package pickle reads the pickles of Python, protocols 0 to 5, as data: NumPy's arrays
-// in them, and the files that joblib writes.
+// Package pickle reads Python pickles, protocols 0 to 5, as data. It also reads the NumPy
+// arrays in them, and files that joblib wrote.
 //
-// A pickle is a program for a small stack machine that names classes and functions,
-// and Python imports and calls them. Nothing is called here. [Decode] carries out what
-// builds plain values, numbers, strings, lists, dicts and arrays, and keeps everything
-// else as an [Object]: the name of the class, and what it would have been given. A name
-// that the caller has not allowed ends the reading with [ErrUnsupported], so that a file
-// that wants more than its reader knows is never half understood.
+// A pickle is a program for a small stack machine. It names classes and functions, which
+// Python imports and calls. This package calls nothing. [Decode] executes only the
+// instructions that build plain values, numbers, strings, lists, dicts and arrays. It keeps
+// everything else as an [Object]: the name of the class and its arguments. A name that the
+// caller has not allowed ends the decoding with [ErrUnsupported], so a file is never
+// partly understood.
 //
-// What is decoded is
+// Python values become these Go values:
 //
 //	None, bool, int, float, complex    nil, bool, int64 or *big.Int, float64, *Object
-//	str; bytes, bytearray              string; []byte. A str of Python 2 is taken as Latin-1
+//	str; bytes, bytearray              string; []byte. A Python 2 str is read as Latin-1
 //	tuple, list, set, dict             Tuple, *List, *List, *Dict
 //	numpy.ndarray, numpy.dtype         *Array, *DType
-//	scalars of NumPy                   bool, int64, float64; an *Array of no dimensions
+//	NumPy scalars                      bool, int64, float64, or an *Array without dimensions
 //	classes and functions              Global
 //	instances and calls                *Object
 //
-// Values may be shared, and a list may hold itself: walk what you know, not whatever is
-// there.
+// Values may be shared, and a list may contain itself. So only descend into values that
+// you expect.
 package pickle
 
 import (
@@ -32,19 +32,20 @@ import (
 
 const pkg fault.Package = "pickle"
 
-// ErrUnsupported reports a file that needs what is not read: a class or function that is
-// not allowed, a compression, buffers or objects kept elsewhere. The error names it.
+// ErrUnsupported reports a file that needs something this package does not read: a class
+// or function that is not allowed, a compression, or buffers or objects stored elsewhere.
+// The error names it.
 var ErrUnsupported = errors.New("unsupported")
 
-// A refusal is an [ErrUnsupported] that says what it is of.
+// A refusal is an [ErrUnsupported] with its reason.
 type refusal struct{ error }
 
 func (refusal) Is(target error) bool { return target == ErrUnsupported }
 
 func unsupported(format string, args ...any) error { return refusal{fmt.Errorf(format, args...)} }
 
-// A Global is the name of a class or a function. Python 2's modules have the names of
-// Python 3.
+// A Global is the name of a class or a function. Python 2 modules get their Python 3
+// names.
 type Global struct{ Module, Name string }
 
 func (g Global) String() string {
@@ -66,14 +67,13 @@ type Tuple []any
 // A List is a list or a set.
 type List struct{ Items []any }
 
-// A Dict is a dict, its entries in order.
+// A Dict is a dict. Its entries keep their order.
 type Dict struct {
 	Keys, Values []any
-	index        map[string]int // of the keys that are strings
+	index        map[string]int // index of the string keys
 }
 
-// Get returns the value of a key that is a string; nil of one that is absent, and of a
-// nil Dict.
+// Get returns the value of a string key. It returns nil if the key is absent or d is nil.
 func (d *Dict) Get(key string) any {
 	if d == nil {
 		return nil
@@ -98,17 +98,17 @@ func (d *Dict) set(key, value any) {
 	d.Keys, d.Values = append(d.Keys, key), append(d.Values, value)
 }
 
-// An Object is what a class or a function was to make.
+// An Object is the result of a call that was not executed.
 type Object struct {
 	Class   Global
-	Args    Tuple // what it was to be called with
-	State   any   // what __setstate__ was to get, most often a *Dict of the attributes
-	Items   []any // appended to it
-	Entries *Dict // put into it; nil for none
+	Args    Tuple // the arguments of the call
+	State   any   // the argument of __setstate__, most often a *Dict of the attributes
+	Items   []any // items that were appended
+	Entries *Dict // entries that were set; nil for none
 }
 
-// Get returns an attribute, from a State that is a dict or a tuple of a dict and one of
-// slots; nil when it is absent.
+// Get returns an attribute. State may be a dict, or a tuple of a dict and a dict of slots.
+// Get returns nil if the attribute is absent.
 func (o *Object) Get(attribute string) any {
 	switch s := o.State.(type) {
 	case *Dict:
@@ -140,7 +140,7 @@ func Items(v any) ([]any, bool) {
 	return nil, false
 }
 
-// Int returns a whole number, also one that is a bool, a float or an array of one element.
+// Int converts v, a whole number, bool, float or array of one element, to an int.
 func Int(v any) (int, bool) {
 	switch v := v.(type) {
 	case bool:
@@ -162,7 +162,7 @@ func Int(v any) (int, bool) {
 	return 0, false
 }
 
-// Float returns a number, also one that is a bool or an array of one element.
+// Float converts v, a number, bool or array of one element, to a float64.
 func Float(v any) (float64, bool) {
 	switch v := v.(type) {
 	case bool:
@@ -187,7 +187,7 @@ func Float(v any) (float64, bool) {
 	return 0, false
 }
 
-// Kind says what a value is, for errors.
+// Kind describes the type of a value, for errors.
 func Kind(v any) string {
 	switch v := v.(type) {
 	case nil:

@@ -168,7 +168,7 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// Every file that is cut off is an error, wherever it is cut.
+// Every truncated file is an error, wherever it ends.
 func TestDecodeCutOff(t *testing.T) {
 	for version, values := range keptValues(t) {
 		for _, k := range values {
@@ -210,14 +210,14 @@ func TestDetect(t *testing.T) {
 
 func TestDecodeRefuses(t *testing.T) {
 	deep := strings.Repeat("(", 1<<16) + "."
-	bomb := func(s string) string { // names a long text again and again
+	bomb := func(s string) string { // refers to a long text many times
 		return "X\x00\x00\x04\x00" + strings.Repeat("a", 1<<18) + "q\x00" + strings.Repeat(s, 1<<10) + "."
 	}
 	array := func(shape, data string) string {
 		return "cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntU\x01btR(I1\n(" + shape + "tcnumpy\ndtype\n(U\x02f8I0\nI1\ntR(I3\nU\x01<NNNI-1\nI-1\nI0\ntbI00\n" + data + "tb."
 	}
 	for _, c := range []struct{ name, file, says string }{
-		{"os.system", "cos\nsystem\n(S'echo hello'\ntR.", "byte 0: os.system is not among the classes and functions"},
+		{"os.system", "cos\nsystem\n(S'echo hello'\ntR.", "byte 0: os.system is not among the supported classes and functions"},
 		{"posix.system", "\x80\x04\x8c\x05posix\x94\x8c\x06system\x94\x93\x94\x8c\x02ls\x85R.", "byte 19: posix.system"},
 		{"builtins.eval", "c__builtin__\neval\n(S'1'\ntR.", "builtins.eval is not among"},
 		{"builtins.getattr", "cbuiltins\ngetattr\n(tR.", "builtins.getattr is not among"},
@@ -241,15 +241,15 @@ func TestDecodeRefuses(t *testing.T) {
 		{"below a mark", "N(0.", ""},
 		{"below a mark, two", "N(a.", "the stack is empty"},
 		{"no mark", "Nt.", "no mark"},
-		{"no memory", "g1\n.", "nothing is remembered as 1"},
-		{"a key", "Np-1\n.", `"-1" is no key`},
+		{"no memory", "g1\n.", "no value is stored under key 1"},
+		{"a key", "Np-1\n.", `"-1" is not a key`},
 		{"a short text", "X\xff\xff\xff\x7fabc", "2147483647 bytes declared, 3 left"},
 		{"a very short text", "\x8d\xff\xff\xff\xff\xff\xff\xff\xffabc", "18446744073709551615 bytes declared"},
 		{"a number", "I1x\n.", `"1x" is not a whole number`},
 		{"a long number", "L" + strings.Repeat("9", 1001) + "L\n.", "an integer of 1001 digits"},
 		{"a float", "Fx\n.", `"x" is not a number`},
-		{"an unquoted text", "Sabc\n.", "is no quoted string"},
-		{"a text in two quotes", "S'abc\"\n.", "is no quoted string"},
+		{"an unquoted text", "Sabc\n.", "is not a quoted string"},
+		{"a text in two quotes", "S'abc\"\n.", "is not a quoted string"},
 		{"an escape", `S'\q'` + "\n.", "unknown escape"},
 		{"an escape of text", `V\u12` + "\n.", "ends in an escape"},
 		{"a broken escape", `V\U00110000` + "\n.", "broken escape"},
@@ -257,18 +257,18 @@ func TestDecodeRefuses(t *testing.T) {
 		{"elements for a number", "I1\nI2\na.", "elements for a number"},
 		{"entries for a number", "I1\nI2\nI3\ns.", "entries for a number"},
 		{"a state for a number", "I1\nI2\nb.", "a state for a number"},
-		{"a name of numbers", "I1\nI2\n\x93.", "a name that is no string"},
+		{"a name of numbers", "I1\nI2\n\x93.", "a name that is not a string"},
 
-		{"array: too short", array("I2\n", "U\x08\x00\x00\x00\x00\x00\x00\x00\x00"), "is made of a str"},
+		{"array: too short", array("I2\n", "U\x08\x00\x00\x00\x00\x00\x00\x00\x00"), "the data of an array is a str"},
 		{"array: too few", array("I2\n", "C\x08\x00\x00\x00\x00\x00\x00\x00\x00"), "2 elements of 8 bytes in 8 bytes"},
 		{"array: overflow", array("I4611686018427387904\nI4\n", "C\x00"), "an array of shape"},
 		{"array: many of nothing", array("I4611686018427387904\n", "C\x00"), "elements of 8 bytes in 0 bytes"},
-		{"array: negative", array("I-1\n", "C\x00"), "dimension 0 of an array is no size"},
+		{"array: negative", array("I-1\n", "C\x00"), "dimension 0 of an array is not a size"},
 		{"array: of nothing", "cnumpy.core.multiarray\n_reconstruct\n)RNb.", "the state of an array is nothing"},
 		{"dtype: unknown", "cnumpy\ndtype\n(U\x02z8tR.", `the dtype "z8"`},
 		{"dtype: huge", "cnumpy\ndtype\n(U\x0aV999999999tR.", `the dtype "V999999999"`},
 		{"dtype: no state", "cnumpy\ndtype\n(U\x02f8tRNb.", "the state of a dtype"},
-		{"dtype: version", "cnumpy\ndtype\n(U\x02f8tR(I9\nU\x01<NNNI-1\nI-1\ntb.", "another version of the state of a dtype"},
+		{"dtype: version", "cnumpy\ndtype\n(U\x02f8tR(I9\nU\x01<NNNI-1\nI-1\ntb.", "a version of the state of a dtype"},
 		{"dtype: a field outside", "cnumpy\ndtype\n(U\x02V8tR(I3\nU\x01|N(U\x01at}U\x01a(cnumpy\ndtype\n(U\x02f8tRI1\ntsI8\nI1\nI0\ntb.", `field "a" of a dtype does not lie in the record`},
 
 		{"dtype: objects with fields", "cnumpy\ndtype\n(U\x02O8tR(I3\nU\x01|N(U\x01at}U\x01a(cnumpy\ndtype\n(U\x02f8tRI0\ntsI8\nI1\nI0\ntb.", "fields of a dtype of kind O, not V"},
@@ -276,10 +276,10 @@ func TestDecodeRefuses(t *testing.T) {
 		{"dtype: many fields", "cnumpy\ndtype\n(U\x02V8tR(I3\nU\x01|N(" + strings.Repeat("U\x01a", 65) + "t}I8\nI1\nI0\ntb.", "a dtype of 65 fields, more than 64"},
 		{"array: dimensions", array(strings.Repeat("I1\n", 65), "C\x08\x00\x00\x00\x00\x00\x00\x00\x00"), "the shape of an array is a tuple"},
 
-		{"copies of text", bomb("c_codecs\nencode\n(h\x00U\x06latin1tR0"), "takes more memory than is given to a file of"},
-		{"copies of lists", "(" + strings.Repeat("N", 1<<18) + "lq\x00" + strings.Repeat("cbuiltins\nset\n(h\x00tR0", 1<<12) + ".", "takes more memory than is given to a file of"},
+		{"copies of text", bomb("c_codecs\nencode\n(h\x00U\x06latin1tR0"), "needs more memory than a file of"},
+		{"copies of lists", "(" + strings.Repeat("N", 1<<18) + "lq\x00" + strings.Repeat("cbuiltins\nset\n(h\x00tR0", 1<<12) + ".", "needs more memory than a file of"},
 
-		{"xz", "\xfd7zXZ\x00", "compressed with xz: joblib.dump(model, \"model.joblib\", compress=0)"},
+		{"xz", "\xfd7zXZ\x00", "compressed with xz: write it with joblib.dump(model, \"model.joblib\", compress=0)"},
 		{"LZMA", "\x5d\x00\x00\x80\x00", "compressed with LZMA"},
 		{"LZ4", "\x04\x22\x4d\x18", "compressed with LZ4"},
 		{"old joblib", "ZF0x12", "joblib before 0.10"},
@@ -297,24 +297,24 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// What a byte makes is counted, whatever it is.
+// Decode charges all memory that a byte of input can allocate.
 func TestDecodeMemory(t *testing.T) {
-	// Instructions over and over, on None.
+	// Instructions that are repeated, with None as their value.
 	for name, unit := range map[string]string{
 		"dicts": "}", "lists": "]", "memory": "\x94", "tuples, remembered": ")\x94", "marks": "(", "None": "N", "copies": "2",
 		"entries": "}K\x01K\x02s", "text as key": "}\x8c\x00K\x02s", "text": "\x8c\x01a", "elements": "]K\x01a", "floats": "G01234567",
 	} {
 		t.Run(name, func(t *testing.T) {
-			const share = 16 // of what Decode allows
+			const share = 16 // share of the memory that Decode allows
 			data := []byte("\x80\x04N" + strings.Repeat(unit, 4<<20/share/len(unit)) + ".")
 			d := &decoder{data: data, left: room / share}
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			v, err := d.run()
 			runtime.ReadMemStats(&after)
-			if err != nil && name != "marks" { // which are none of the values
+			if err != nil && name != "marks" { // marks are not values
 				require.ErrorIs(t, err, ErrUnsupported)
-				require.ErrorContains(t, err, "more memory than is given to a file of 0 bytes: joblib.dump(")
+				require.ErrorContains(t, err, "more memory than a file of 0 bytes is allowed: write an uncompressed file")
 			}
 			assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(600<<20/share)) // a quarter of it is left: the rest was outgrown
 			runtime.KeepAlive(v)
@@ -348,7 +348,7 @@ func TestDecodeStops(t *testing.T) {
 	assert.ErrorContains(t, err, "more than 16777216 instructions")
 }
 
-// What may be shared may hold itself.
+// A value that can be shared can contain itself.
 func TestDecodeCycle(t *testing.T) {
 	v, err := Decode([]byte("]q\x00h\x00a."), 7, nil)
 	require.NoError(t, err)
@@ -396,7 +396,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// walk goes through what a value holds, once, and calls see with every array.
+// walk visits each value inside v once, and calls see with every array.
 func walk(v any, seen map[any]bool, see func(*Array)) {
 	var parts []any
 	switch v := v.(type) {
@@ -440,5 +440,5 @@ func ExampleDecode() {
 	fmt.Println(err)
 	// Output:
 	// 3 0.1
-	// pickle: byte 0: os.system is not among the classes and functions that are read here
+	// pickle: byte 0: os.system is not among the supported classes and functions
 }

@@ -7,32 +7,33 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
-// Bootstrap is the share of different rows among n drawn with replacement: 1 - 1/e. It
-// is what forests see of the rows where a library draws without replacement.
+// Bootstrap is the expected share of distinct rows among n drawn with replacement: 1 - 1/e.
+// It is the share of the rows that a tree of a forest sees in libraries that draw without
+// replacement.
 const Bootstrap = 0.632
 
-// A Library says what a library calls the fields of [engine.Params].
+// A Library holds a library's names for the fields of [engine.Params].
 type Library struct {
 	Name      string
 	Objective string               // the setting that names the loss
-	Losses    map[engine.Loss]Loss // those that it has; it is a mistake to ask for another
-	Fields    map[string]string    // settings by the fields that are numbers; another is refused unless it is 0
+	Losses    map[engine.Loss]Loss // the losses that it has; others are refused
+	Fields    map[string]string    // its setting for each numeric field; other fields are refused unless 0
 	Seed      string               // the setting of the seed
-	Threads   string               // the setting of the number of goroutines
-	Aliases   map[string]string    // first names of parameters, by the others
-	Strict    bool                 // a name that Aliases does not have is none at all
-	Reserved  map[string]string    // fields by the settings that Params.Extra may not have
+	Threads   string               // the setting of the number of threads
+	Aliases   map[string]string    // primary names of parameters by their aliases
+	Strict    bool                 // names that are not in Aliases are refused
+	Reserved  map[string]string    // fields by the settings that Params.Extra may not set
 }
 
-// A Loss is what a library calls a loss.
+// A Loss is a library's name for a loss.
 type Loss struct {
-	// Name may have a %v, which is the number of the loss: a level, a limit, a power or
-	// how many classes there are.
+	// Name may contain a %v for the loss's number: a level, a limit, a power or the
+	// number of classes.
 	Name   string
-	Number string // the setting of that number; "" where Name has it, or there is none
+	Number string // the setting of that number; "" if Name contains it, or there is none
 }
 
-// Without returns l with some fields that it refuses.
+// Without returns a copy of l that refuses the given fields.
 func (l Library) Without(fields ...string) Library {
 	kept := map[string]string{}
 	for field, name := range l.Fields {
@@ -45,9 +46,9 @@ func (l Library) Without(fields ...string) Library {
 	return l
 }
 
-// Apply sets in s what p says, for data with the given number of columns: its loss, its numbers, the
-// seed, the threads, and last what p.Extra has. The method, the way trees grow and the
-// directions of columns are for the caller to set.
+// Apply sets in s, in this order, the loss of p, its numbers, the seed, the threads and
+// p.Extra, for data with the given number of columns. The caller sets the method, the
+// growth policy and the monotone constraints.
 func (l Library) Apply(s Settings, p engine.Params, columns int) error {
 	q := p.WithDefaults(columns)
 	loss, ok := l.Losses[p.Loss]
@@ -78,8 +79,8 @@ func (l Library) Apply(s Settings, p engine.Params, columns int) error {
 	return s.Extra(p.Extra, l.canonical, l.Reserved)
 }
 
-// canonical returns the first name of a parameter. Unless it has all names, whether there
-// is such a parameter is for the library to say.
+// canonical returns the primary name of a parameter. It reports false only if l is Strict
+// and lacks the name; otherwise the library itself decides whether the parameter exists.
 func (l Library) canonical(name string) (string, bool) {
 	if first, ok := l.Aliases[name]; ok {
 		return first, true
@@ -87,13 +88,13 @@ func (l Library) canonical(name string) (string, bool) {
 	return name, !l.Strict
 }
 
-// A number is a field of Params, and its value: an int or a float64.
+// A number is a field of Params with its value: an int or a float64.
 type number struct {
 	name  string
 	value any
 }
 
-// numbers returns the fields that every engine may have or refuse.
+// numbers returns the numeric fields, each of which an engine either supports or refuses.
 func numbers(p engine.Params) []number {
 	return []number{
 		{"LearningRate", p.LearningRate},

@@ -9,24 +9,24 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
-// Column returns the name of a nameless column.
+// Column returns the default name of column f.
 func Column(f int) string { return fmt.Sprintf("Column_%d", f) }
 
-// Seed folds a seed into the 31 bits that libraries have for one. Seeds below 2^31
-// stay what they are.
+// Seed folds a seed into the 31 bits that libraries accept. It does not change seeds
+// below 2^31.
 func Seed(seed uint64) uint32 {
 	return uint32(seed^seed>>31^seed>>62) & (1<<31 - 1)
 }
 
-// Settings are a library's, by its own names.
+// Settings are a library's settings under its own names.
 type Settings map[string]string
 
-// Set sets name to a number, or a text.
+// Set sets name to a value, written as text.
 func (s Settings) Set(name string, value any) { s[name] = fmt.Sprint(value) }
 
-// Extra lets extra settings win. canonical returns the name under which the library
-// keeps what it may know by several names; reserved are canonical names that only
-// fields of Params set, by name of that field.
+// Extra adds the extra settings, which override the others. canonical returns the primary
+// name of a setting that may have several; reserved maps primary names that only a field of
+// Params may set to the name of that field.
 func (s Settings) Extra(extra map[string]string, canonical func(string) (string, bool), reserved map[string]string) error {
 	seen := map[string]string{}
 	for _, key := range slices.Sorted(maps.Keys(extra)) {
@@ -48,7 +48,7 @@ func (s Settings) Extra(extra map[string]string, canonical func(string) (string,
 	return nil
 }
 
-// String returns the settings as name=value, sorted, with spaces between them.
+// String returns the settings as name=value, sorted and separated by spaces.
 func (s Settings) String() string {
 	var b strings.Builder
 	for i, name := range slices.Sorted(maps.Keys(s)) {

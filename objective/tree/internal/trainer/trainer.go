@@ -1,5 +1,5 @@
-// Package trainer holds what the engines that train with other libraries have in
-// common: the rounds, the scores, and settings as text.
+// Package trainer contains the code that engines based on other libraries share: the
+// rounds, the scores, and settings as text.
 package trainer
 
 import (
@@ -14,30 +14,30 @@ import (
 
 // A Booster is a training under way in a library.
 type Booster interface {
-	// Boost trains one round more, and returns how many the model has now: no more
-	// than before where nothing could be split.
+	// Boost trains one more round and returns the number of rounds in the model. The
+	// number does not grow if nothing could be split.
 	Boost() (rounds int, err error)
-	// Train and Valid return what the model predicts for these rows, its link
-	// applied: one row after the other, an output each. Valid is asked only where
-	// there are validation rows.
+	// Train and Valid return the model's predictions for the training and the validation
+	// rows, with the link applied: row by row, one value per output. Valid is only called
+	// if there are validation rows.
 	Train() ([]float64, error)
 	Valid() ([]float64, error)
 }
 
-// A Training is a booster from beginning to end.
+// A Training is a booster and its whole life cycle.
 type Training interface {
 	Booster
-	// Begin hands the data over, without rows of weight 0. valid has no rows where
-	// nobody looks at scores.
+	// Begin hands over the data, without rows of weight 0. valid has no rows if no scores
+	// are needed.
 	Begin(train, valid engine.Dataset) error
-	// Model returns the first rounds of the model, its features without names.
+	// Model returns the first rounds of the model. Its features have no names.
 	Model(rounds int) (*tree.Model, error)
-	// Free is called at the end, whatever happened.
+	// Free is called at the end, even after an error.
 	Free()
 }
 
-// Fit trains with t from beginning to end, as [engine.Engine] has it, once the params
-// are checked.
+// Fit runs t from beginning to end, as [engine.Engine] requires. The caller has checked the
+// params.
 func Fit(ctx context.Context, train, valid engine.Dataset, p engine.Params, onIteration func(engine.Iteration) error, t Training) (*tree.Model, error) {
 	defer t.Free()
 	train = Weighted(train)
@@ -59,7 +59,7 @@ func Fit(ctx context.Context, train, valid engine.Dataset, p engine.Params, onIt
 	return m, nil
 }
 
-// Watched reports whether anyone looks at scores.
+// Watched reports whether scores are needed.
 func Watched(p engine.Params, onIteration func(engine.Iteration) error) bool {
 	return onIteration != nil || p.EarlyStopping > 0
 }
@@ -109,10 +109,10 @@ func Run(ctx context.Context, train, valid engine.Dataset, p engine.Params, onIt
 	return keep, nil
 }
 
-// A look is at the predictions of one round.
+// A look holds the predictions of one round.
 type look struct {
 	b     Booster
-	rows  int // to validate on
+	rows  int // number of validation rows
 	valid []float64
 	err   error
 }
@@ -145,10 +145,10 @@ func (l *look) predictions() []float64 {
 	return slices.Clone(l.valid)
 }
 
-// tiny is the least probability, and rate, that is believed.
+// tiny is the smallest probability or rate used in a logarithm.
 const tiny = 1e-15
 
-// Score returns the loss of predictions, links applied, as [engine.Iteration] has it.
+// Score returns the loss of predictions with links applied, as [engine.Iteration] defines it.
 func Score(p engine.Params, d engine.Dataset, predictions []float64) float64 {
 	p = p.WithDefaults(len(d.Columns))
 	sum, total := 0.0, 0.0
@@ -170,7 +170,7 @@ func Score(p engine.Params, d engine.Dataset, predictions []float64) float64 {
 	return sum / total
 }
 
-// loss returns the loss of a prediction; for Softmax that of the label's class.
+// loss returns the loss of a prediction. For Softmax, prediction is that of the label's class.
 func loss(p engine.Params, prediction, y float64) float64 {
 	d := prediction - y
 	switch p.Loss {
@@ -199,8 +199,7 @@ func loss(p engine.Params, prediction, y float64) float64 {
 	return d * d
 }
 
-// Weighted returns d without its rows of weight 0, and without weights that say
-// nothing because all are 1.
+// Weighted returns d without its rows of weight 0, and without weights if all are 1.
 func Weighted(d engine.Dataset) engine.Dataset {
 	if !slices.ContainsFunc(d.Weight, func(w float64) bool { return w != 1 }) {
 		d.Weight = nil
@@ -226,22 +225,22 @@ func Weighted(d engine.Dataset) engine.Dataset {
 	return Weighted(d)
 }
 
-// Float32 returns values, called what ("label"), rounded for a library that knows
-// no float64. It refuses those that would become infinite or lose all, wrapping
-// [engine.ErrData].
+// Float32 returns values rounded to float32. It refuses values that would become infinite
+// or lose all precision, with an error that wraps [engine.ErrData] and calls them what
+// ("label").
 func Float32(what string, values []float64) ([]float32, error) {
 	out := make([]float32, len(values))
 	for i, v := range values {
 		out[i] = float32(v)
 		if math.IsInf(float64(out[i]), 0) || out[i] == 0 && v != 0 {
-			return nil, engine.BadData("train: %s of row %d is %v, which float32 has not: scale it", what, i, v)
+			return nil, engine.BadData("train: %s of row %d is %v, which is out of range for float32: scale it", what, i, v)
 		}
 	}
 	return out, nil
 }
 
-// named gives the features of m, which came back from a library without, their names
-// and kinds.
+// named sets the names and kinds of the features of m, which a library returns without
+// them.
 func named(m *tree.Model, train engine.Dataset) {
 	for f := range m.Features {
 		if train.Names != nil {
@@ -255,7 +254,7 @@ func named(m *tree.Model, train engine.Dataset) {
 	}
 }
 
-// Outputs returns how many outputs a model of p has.
+// Outputs returns the number of outputs of a model trained with p.
 func Outputs(p engine.Params) int {
 	if p.Loss == engine.Softmax {
 		return p.Classes

@@ -15,14 +15,14 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/internal/trainer"
 )
 
-// A script says the error of one row in each round, and in which rounds nothing can
+// A script gives the error of one row in each round, and the rounds in which nothing can
 // be split.
 type script struct {
 	errors  []float64
 	idle    map[int]bool
 	round   int
 	rounds  int
-	invalid error // that Valid returns
+	invalid error // returned by Valid
 }
 
 func (s *script) Boost() (int, error) {
@@ -103,7 +103,7 @@ func TestScore(t *testing.T) {
 			d.Weight[7] = 2
 			got := trainer.Score(p, d, predictions)
 			assert.InEpsilon(t, enginetest.Score(p, d, predictions), got, 1e-12)
-			clear(predictions) // even impossible ones have a loss
+			clear(predictions) // even impossible predictions have a loss
 			assert.False(t, math.IsInf(trainer.Score(p, d, predictions), 0))
 		})
 	}
