@@ -14,9 +14,9 @@ import (
 	"github.com/attune-hpo/attune/space/spaceyaml"
 )
 
-// Path returns the file of a folder in which a study's best model is kept. Whatever the
-// study's name, the file lies in the folder: names are escaped as in a URL, and those of
-// more than 100 bytes are cut and end in a hash.
+// Path returns the file in a folder that holds a study's best model. The file is directly
+// in the folder for any study name: names are escaped as in a URL, and a name longer than
+// 100 bytes is cut and ends in a hash.
 func Path(folder, study string) string {
 	name := url.PathEscape(study)
 	if len(name) > 100 {
@@ -26,21 +26,21 @@ func Path(folder, study string) string {
 	return filepath.Join(folder, "model-"+name+".json")
 }
 
-// A header begins the JSON of a model. It is the format, and an Origin.
+// A header begins the JSON of a model: the format and an Origin.
 type header struct {
 	Format   string   `json:"format"`
 	Version  int      `json:"version"`
 	Settings settings `json:"settings"`
-	Seed     uint64   `json:"seed,string"` // of 64 bits, more than JSON's readers keep
+	Seed     uint64   `json:"seed,string"` // a string, because JSON readers may not keep 64 bits
 	Study    string   `json:"study,omitempty"`
 	Trial    int      `json:"trial"`
 	Metric   string   `json:"metric"`
 	Value    float64  `json:"value"`
 }
 
-// Seal returns a model as a line of JSON and, after it, a line with its SHA-256. The JSON
-// is one object: the format and its version, what o says, and the fields of body, which
-// must be an object and none of whose fields is called as one of the others.
+// Seal returns a model as a line of JSON, followed by a line with its SHA-256. The JSON is
+// one object with the format, its version, the fields of o, and the fields of body. body
+// must be an object, and its field names must differ from the others.
 func Seal(format string, version int, o Origin, body any) ([]byte, error) {
 	head, err := json.Marshal(header{Format: format, Version: version, Settings: settings(o.Settings), Seed: o.Seed,
 		Study: o.Study, Trial: o.Trial, Metric: o.Metric, Value: o.Value})
@@ -52,7 +52,7 @@ func Seal(format string, version int, o Origin, body any) ([]byte, error) {
 		return nil, err
 	}
 	if len(rest) == 0 || rest[0] != '{' {
-		return nil, pkg.Errorf("seal: a body of type %T is no JSON object", body)
+		return nil, pkg.Errorf("seal: a body of type %T is not a JSON object", body)
 	}
 	line := head
 	if string(rest) != "{}" {
@@ -62,7 +62,7 @@ func Seal(format string, version int, o Origin, body any) ([]byte, error) {
 	return fmt.Appendf(line, "{\"sha256\":\"%s\"}\n", sum(line)), nil
 }
 
-// Unseal reads body, and returns where the model comes from, of what [Seal] returned. It
+// Unseal decodes the result of [Seal] into body, and returns the model's origin. It
 // fails for another format or version, and for a checksum that is missing or wrong.
 func Unseal(data []byte, format string, version int, body any) (Origin, error) {
 	line, rest, _ := bytes.Cut(data, []byte("\n"))
@@ -95,7 +95,7 @@ func sum(data []byte) string {
 	return hex.EncodeToString(s[:])
 }
 
-// settings are a JSON object, in their order.
+// settings are a JSON object that keeps the order of its members.
 type settings space.Settings
 
 // MarshalJSON implements [json.Marshaler].

@@ -16,34 +16,33 @@ const pkg fault.Package = "model"
 
 var otherName = fault.Hint{Field: "study.Create", Want: "give %s another name"}
 
-// RecordKey is the attribute of a study that says what it was begun on: a JSON object of
-// the kind's name as "kind", the metric's as "metric", what is fixed as "fixed", and the
-// facts of the kind.
+// RecordKey is the attribute of a study that records its task: a JSON object with the
+// kind's name as "kind", the metric's as "metric", the fixed hyperparameters as "fixed",
+// and the facts of the kind.
 const RecordKey = "task"
 
-// ErrStudy reports a study that was begun on another task, so that the values of its
-// trials do not compare.
+// ErrStudy reports a study of another task, whose values are not comparable.
 var ErrStudy = errors.New("study of another task")
 
-// A Fact is something that the values of trials depend on. In the record of a study it is
-// Name and the JSON of Value.
+// A Fact is something that the values of trials depend on. The record of a study holds it
+// as Name and the JSON of Value.
 type Fact struct {
 	Name  string
 	Value any
 }
 
-// A Fingerprint is the value of a fact that says nothing to people.
+// A Fingerprint is the value of a fact that has no meaning to people.
 type Fingerprint string
 
-// A Conflict says in what the record of a study differs from a task. It wraps [ErrStudy].
+// A Conflict says how the record of a study differs from a task. It wraps [ErrStudy].
 type Conflict struct {
 	Study string
-	Fact  string // the first that differs
-	Was   string // in the record, as JSON; "" for a [Fingerprint]
-	Is    string // of the task
+	Fact  string // the first fact that differs
+	Was   string // value in the record, as JSON; "" for a [Fingerprint]
+	Is    string // value of the task
 }
 
-// Error returns what the study was begun on, and what the task has instead.
+// Error returns the fact that differs, with its old and its new value.
 func (c *Conflict) Error() string {
 	if c.Was == "" {
 		return fmt.Sprintf("%v: %q was begun on other %s", ErrStudy, c.Study, c.Fact)
@@ -54,14 +53,14 @@ func (c *Conflict) Error() string {
 // Unwrap returns [ErrStudy].
 func (c *Conflict) Unwrap() error { return ErrStudy }
 
-// facts are all facts of the task, those that all tasks have first.
+// facts are all facts of the task. Those that all tasks have come first.
 func (t Task[M]) facts() []Fact {
 	return append([]Fact{{"kind", t.Kind.Name()}, {"metric", t.Kind.Metric().Name()}, {"fixed", settings(t.Fixed)}}, t.Kind.Facts()...)
 }
 
-// Agree fails with a [Conflict] if the attributes of a study, which the error names, say
-// that it was begun on another task, and with [ErrStudy] if its record cannot be read. A
-// study without a record agrees; begun reports that it has one.
+// Agree fails with a [Conflict] if attrs, the attributes of the named study, record another
+// task, and with [ErrStudy] if the record cannot be read. A study without a record agrees.
+// begun reports whether it has one.
 func (t Task[M]) Agree(study string, attrs trial.Attrs) (begun bool, err error) {
 	a, begun := attrs.Get(RecordKey)
 	if !begun {
@@ -69,14 +68,14 @@ func (t Task[M]) Agree(study string, attrs trial.Attrs) (begun bool, err error) 
 	}
 	var was map[string]json.RawMessage
 	if err := a.Decode(&was); err != nil {
-		return true, pkg.Errorf("%w: what %q was begun on cannot be read, as another version of attune has written it: %w", ErrStudy, study, otherName)
+		return true, pkg.Errorf("%w: the record of %q cannot be read, because another version of attune wrote it: %w", ErrStudy, study, otherName)
 	}
 	for _, f := range t.facts() {
 		now, err := json.Marshal(f.Value)
 		if err != nil {
 			return true, pkg.Errorf("fact %q: %w", f.Name, err)
 		}
-		// A fact that the record lacks was not known to the version that wrote it.
+		// If the record lacks a fact, the version that wrote it did not know the fact.
 		then, known := was[f.Name]
 		if !known || bytes.Equal(compact(then), compact(now)) {
 			continue
@@ -98,7 +97,7 @@ func compact(text []byte) []byte {
 	return b.Bytes()
 }
 
-// claim makes a study one of the task, unless it is one of another.
+// claim records the task in a study, unless the study records another one.
 func (t Task[M]) claim(ctx context.Context, st *study.Study) error {
 	attrs, err := st.Attrs(ctx)
 	if err != nil {
@@ -110,11 +109,10 @@ func (t Task[M]) claim(ctx context.Context, st *study.Study) error {
 	return st.SetAttr(ctx, RecordKey, t.Record())
 }
 
-// Record returns what a study of the task is begun on: the value of its attribute
-// [RecordKey].
+// Record returns the value that the attribute [RecordKey] has in a study of the task.
 func (t Task[M]) Record() json.Marshaler { return record(t.facts()) }
 
-// A record is facts as a JSON object, in their order.
+// A record is a JSON object of facts, in their order.
 type record []Fact
 
 // MarshalJSON implements [json.Marshaler].

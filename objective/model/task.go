@@ -1,22 +1,21 @@
-// Package model makes studies of models of any kind: the trials train models, and the
+// Package model makes studies of models of any kind. The trials train models, and the
 // model of the best trial is kept in a file beside the study.
 //
-// A [Kind] says how one kind of model is trained, fitted, written and read. A [Task] makes
-// of it what [study.Study.Optimize] runs:
+// A [Kind] says how one kind of model is trained, fitted, written and read. A [Task] turns
+// it into an objective that a study can optimise:
 //
 //	task := model.Task[polynomial]{Kind: polynomials{x, y}, Folder: "poly.models"}
 //	st, err := study.Open(ctx, sqlite.File("poly.db"), "poly", task.Config(tpe.New(tpe.Config{}), nil))
 //	err = task.Optimize(ctx, st, study.Run{Trials: 50})
 //	best, err := task.Best(ctx, st)
 //
-// The kinds that attune has are forecasters, in objective/tune, and tree ensembles for
-// plain tables, in objective/table. Both have a Task of their own, which is made of this
-// one.
+// attune has two kinds of models: forecasters, in objective/tune, and tree ensembles for
+// plain tables, in objective/table. Each has its own Task, built on this one.
 //
-// Scores compare only within one task. A study therefore notes what it was begun on, in
-// the attribute [RecordKey]: the kind, the metric, what is fixed, and the [Fact]s of the
-// kind. [Task.Optimize] refuses a study that was begun on something else, and the
-// [Conflict] says in what they differ.
+// Scores are only comparable within one task. So a study records its task in the
+// attribute [RecordKey]: the kind, the metric, the fixed hyperparameters, and the [Fact]s
+// of the kind. [Task.Optimize] refuses a study of another task with a [Conflict], which
+// says how the tasks differ.
 package model
 
 import (
@@ -37,41 +36,42 @@ import (
 
 // Attributes of a trial.
 const (
-	SecondsKey  = "seconds"  // how long the trial took, a number
+	SecondsKey  = "seconds"  // duration of the trial, a number
 	SettingsKey = "settings" // all hyperparameters of its model, a JSON object; see [Settings]
 )
 
 // Settings returns all hyperparameters of a trial's model: those that were searched, those
-// that were fixed and those that training found, such as the number of rounds. It is not
-// ok for a trial that is not complete, or that no [Task] has evaluated.
+// that were fixed, and those that training found, such as the number of rounds. ok is
+// false for a trial that is not complete, or was not evaluated by a [Task].
 func Settings(r trial.Record) (all space.Settings, ok bool) {
 	a, ok := r.Attrs.Get(SettingsKey)
 	return all, ok && a.Decode((*settings)(&all)) == nil
 }
 
-// A Kind is a kind of model, with the data it learns from and how it is judged. M is the
-// type of its models. Its methods may be called at the same time.
+// A Kind is a kind of model, with the data that it learns from and the way it is judged.
+// M is the type of its models. Its methods may be called concurrently.
 type Kind[M any] interface {
-	// Name is the name of the kind: lightgbm, lstm.
+	// Name is the name of the kind, such as lightgbm or lstm.
 	Name() string
-	// Metric is what trials are compared by.
+	// Metric is the metric by which trials are compared.
 	Metric() Metric
-	// Space is what to search: no hyperparameter that the task has fixed.
+	// Space is the space to search. It has no hyperparameter that the task has fixed.
 	Space() space.Space
-	// Facts are what the values of trials depend on besides the name, the metric and the
-	// hyperparameters: the data, and how they are split. It is called once a run.
+	// Facts are what the values of trials depend on, apart from the name, the metric and
+	// the hyperparameters: the data, and how they are split. It is called once per run.
 	Facts() []Fact
 	// Train evaluates a trial with the settings and the seed of o. It may report to t, and
-	// return what that returns. The model is fitted to all of the data, and its origin is
-	// o with the value of the trial and, in Settings, what training found.
+	// return the error of that. It returns the model fitted to all of the data. The model's
+	// origin is o with the value of the trial, and with Settings that include what training
+	// found.
 	Train(ctx context.Context, t *study.Trial, o Origin) (M, error)
-	// Fit fits a model to all of the data with the settings and the seed of o, which is its
-	// origin. It makes the same model as Train did for a trial.
+	// Fit fits a model to all of the data with the settings and the seed of o, which
+	// becomes its origin. It makes the same model that Train made for the trial.
 	Fit(ctx context.Context, o Origin) (M, error)
-	// Origin returns where a model comes from.
+	// Origin returns the origin of a model.
 	Origin(m M) Origin
 	// Write writes a model to a file, and Read reads it. Read fails for a file that is
-	// damaged or cut short; [Seal] and [Unseal] see to that.
+	// damaged or truncated; [Seal] and [Unseal] ensure this.
 	Write(m M, path string) error
 	Read(path string) (M, error)
 }
@@ -83,29 +83,29 @@ type Metric interface {
 	Better(a, b float64) bool
 }
 
-// An Origin says where a model comes from.
+// An Origin says which trial a model comes from.
 type Origin struct {
-	Settings space.Settings // all hyperparameters that do not have their defaults
-	Seed     uint64         // of training
+	Settings space.Settings // all hyperparameters that differ from their defaults
+	Seed     uint64         // seed of training
 	Study    string         // may be empty
 	Trial    int            // its number in the study
-	Metric   string         // that was optimised
-	Value    float64        // of the trial
+	Metric   string         // metric that was optimised
+	Value    float64        // value of the trial
 }
 
-// Of reports whether a model is that of a complete trial of a study.
+// Of reports whether a model comes from a complete trial r of a study.
 func (o Origin) Of(st study.Reader, r trial.Record) bool {
 	return o.Study == st.Name() && o.Trial == r.Number && o.Seed == st.TrialSeed(r.Number) && o.Value == r.Values[0]
 }
 
-// A Task is a search for the best model of a kind. It is no [study.Objective]: a study is
-// begun and gone on with by [Task.Optimize], which checks that it is one of the task. Its
-// methods are safe for concurrent use.
+// A Task is a search for the best model of a kind. It is not a [study.Objective], because
+// [Task.Optimize] must first check that a study belongs to the task. Its methods are safe
+// for concurrent use.
 type Task[M any] struct {
 	Kind  Kind[M]
 	Fixed space.Settings // hyperparameters that are not searched
-	// Folder is where the best model is kept, in the file that [Path] returns. It is made
-	// if it does not exist. Default: models are not kept, and [Task.Best] fits anew.
+	// Folder is the folder that keeps the best model, in the file that [Path] returns. It
+	// is created if it does not exist. Default: models are not kept, and [Task.Best] refits.
 	Folder string
 }
 
@@ -118,8 +118,8 @@ func (t Task[M]) Config(s sampler.Sampler, p pruner.Pruner) study.Config {
 	return study.Config{Sampler: s, Pruner: p, Space: t.Kind.Space(), Directions: []trial.Direction{direction}, Metrics: []string{m.Name()}}
 }
 
-// Validate reports a hyperparameter that is both searched and fixed, and what try says of
-// the corners of the space: the least of all that is searched, and the most.
+// Validate reports a hyperparameter that is both searched and fixed, and any error of try
+// at two corners of the space: all parameters at their minimum, and all at their maximum.
 func (t Task[M]) Validate(try func(space.Settings) error) error {
 	searched := t.Kind.Space()
 	for _, a := range searched {
@@ -136,8 +136,8 @@ func (t Task[M]) Validate(try func(space.Settings) error) error {
 }
 
 // Train evaluates a trial and returns its model, whose origin has the trial's value. It is
-// for programs that ask and tell for themselves; it does not look whose study it is, and
-// keeps nothing. Optimize does all of that.
+// for programs that ask and tell themselves. Unlike Optimize, it does not check the study's
+// task and keeps nothing.
 func (t Task[M]) Train(ctx context.Context, tr *study.Trial) (M, error) { return t.train(ctx, "", tr) }
 
 func (t Task[M]) train(ctx context.Context, study string, tr *study.Trial) (m M, err error) {
@@ -160,9 +160,9 @@ func (t Task[M]) train(ctx context.Context, study string, tr *study.Trial) (m M,
 	return m, tr.Err()
 }
 
-// Optimize is [study.Study.Optimize] of the task, and keeps the model of the best trial. A
-// model that cannot be kept is a warning to the study's observer. A study without a record
-// gets that of the task. Optimize fails as [Task.Agree] does.
+// Optimize runs [study.Study.Optimize] on the task, and keeps the model of the best trial.
+// If a model cannot be kept, the study's observer gets a warning. If the study has no
+// record, Optimize writes that of the task. It fails like [Task.Agree].
 func (t Task[M]) Optimize(ctx context.Context, st *study.Study, run study.Run) error {
 	if err := t.claim(ctx, st); err != nil {
 		return err
@@ -183,15 +183,15 @@ func (t Task[M]) Optimize(ctx context.Context, st *study.Study, run study.Run) e
 	return st.Optimize(ctx, k, run)
 }
 
-// A keeper is a task in a run: a [study.Objective] and a [study.Finisher], which keeps the
-// model of the best trial.
+// A keeper is a task during a run. It is a [study.Objective], and a [study.Finisher] that
+// keeps the model of the best trial.
 type keeper[M any] struct {
 	Task[M]
 	study string
 
 	mu     sync.Mutex
-	staged map[int]M // of trials that looked like the best, by number, until they are told
-	begun  bool      // there is a best
+	staged map[int]M // models of trials that looked like the best, by trial number, until these are told
+	begun  bool      // there is a best trial
 	best   float64   // its value
 }
 
@@ -214,8 +214,8 @@ func (k *keeper[M]) Evaluate(ctx context.Context, tr *study.Trial) ([]float64, e
 	return []float64{value}, nil
 }
 
-// Finished implements [study.Finisher]: it writes the model of a trial that has become the
-// best.
+// Finished implements [study.Finisher]. If the trial has become the best, it writes the
+// trial's model.
 func (k *keeper[M]) Finished(_ context.Context, r trial.Record, h trial.Snapshot) error {
 	k.mu.Lock()
 	m, staged := k.staged[r.Number]
@@ -227,8 +227,8 @@ func (k *keeper[M]) Finished(_ context.Context, r trial.Record, h trial.Snapshot
 	return k.Kind.Write(m, Path(k.Folder, k.study))
 }
 
-// Best returns the [Task.Model] of the study's best trial. It fails as
-// [study.Study.Best] does.
+// Best returns the [Task.Model] of the study's best trial. It fails like
+// [study.Study.Best].
 func (t Task[M]) Best(ctx context.Context, st study.Reader) (m M, err error) {
 	best, err := st.Best(ctx)
 	if err != nil {
@@ -237,9 +237,9 @@ func (t Task[M]) Best(ctx context.Context, st study.Reader) (m M, err error) {
 	return t.Model(ctx, st, best)
 }
 
-// Model returns the model of a complete trial: the one in the study's file or, if that is
-// missing, unreadable or of another trial, one that is fitted anew and takes its place. A
-// model that could not be kept comes with an error.
+// Model returns the model of a complete trial. It reads the study's file. If the file is
+// missing, unreadable or from another trial, Model fits the model again and replaces the
+// file. If the model cannot be kept, Model returns it together with an error.
 func (t Task[M]) Model(ctx context.Context, st study.Reader, r trial.Record) (m M, err error) {
 	path := Path(t.Folder, st.Name())
 	if t.Folder != "" {
@@ -265,9 +265,9 @@ func (t Task[M]) folder() error {
 }
 
 // Refit fits the model of a complete trial to all of the data, with the trial's
-// hyperparameters and seed: the same model that the trial had. A trial without
-// [Settings], such as one that was added from elsewhere, is fitted with its parameters
-// and what is fixed.
+// hyperparameters and seed. The result is the same model that the trial had. A trial
+// without [Settings], such as one added from elsewhere, is fitted with its parameters
+// and the fixed hyperparameters.
 func (t Task[M]) Refit(ctx context.Context, st study.Reader, r trial.Record) (M, error) {
 	all, ok := Settings(r)
 	if !ok {

@@ -83,7 +83,7 @@ func TestCalendarRefuses(t *testing.T) {
 	}{
 		"no such feature":        {air(t), []forecast.Calendar{"moon"}, forecast.ErrConfig, `calendar "moon"`},
 		"one twice":              {air(t), append(ofYear, forecast.SineOfYear), forecast.ErrConfig, `calendar "sin_year"`},
-		"a column of that name":  {known, ofYear, forecast.ErrColumn, `"sin_year" is in the calendar, too`},
+		"a column of that name":  {known, ofYear, forecast.ErrColumn, `"sin_year" is also in the calendar`},
 		"constant: hour of days": {wave(60, "a"), []forecast.Calendar{forecast.HourOfDay}, forecast.ErrColumn, `"hour" is constant`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -116,7 +116,7 @@ func TestDeviceIsNotThere(t *testing.T) {
 	}
 	devicetest.Emulate(t)
 	err := neural.New(neural.LSTM{Training: neural.Training{Device: "cuda:3"}}).Fit(ctx, train, forecast.FitOptions{})
-	require.EqualError(t, err, "neural: lstm: fit: the device cannot be used: no such GPU: cuda:3, while there are 1: set neural.Training.Device to auto or cpu")
+	require.EqualError(t, err, "neural: lstm: fit: the device cannot be used: no such GPU: cuda:3: the machine has 1: set neural.Training.Device to auto or cpu")
 	for _, device := range []string{"gpu", "cuda:", "cuda:-1", "cuda:01", "cuda:x"} {
 		_, err := neural.LSTM{}.New(settings(t, device))
 		require.ErrorIs(t, err, forecast.ErrConfig)

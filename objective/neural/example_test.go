@@ -122,5 +122,5 @@ func ExampleTransformer() {
 	_, err := neural.Transformer{}.New(space.Settings{{Name: "d_model", Value: "100"}, {Name: "num_heads", Value: "8"}})
 	fmt.Println(err)
 	// Output:
-	// neural: transformer: num_heads 8: not a possible setting: want what divides d_model, 100
+	// neural: transformer: num_heads 8: not a possible setting: want a divisor of d_model, 100
 }

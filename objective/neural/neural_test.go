@@ -397,7 +397,7 @@ func TestDiverged(t *testing.T) {
 	f := neural.New(neural.TCN{Training: neural.Training{Window: 8, LearningRate: 999, Clip: -1, Batch: 4}, Channels: []int{8, 8, 8}})
 	err := f.Fit(ctx, wave(60, "a"), forecast.FitOptions{Horizon: 2})
 	require.ErrorIs(t, err, neural.ErrDiverged)
-	assert.Regexp(t, `neural: tcn: fit: epoch \d+: the training diverged: the loss is (NaN|\+Inf): take a lower learning_rate \(it is 999\)`, err)
+	assert.Regexp(t, `neural: tcn: fit: epoch \d+: the training diverged: the loss is (NaN|\+Inf): set a lower learning_rate \(it is 999\)`, err)
 }
 
 func TestFitRefuses(t *testing.T) {
@@ -442,14 +442,14 @@ func TestFitRefuses(t *testing.T) {
 		{"a logarithm of what is not positive", neural.LSTM{Training: neural.Training{Window: 8, Transform: forecast.Log{}}}, negative, forecast.FitOptions{}, forecast.ErrDomain, ""},
 		{"the same in the holdout", neural.LSTM{Training: neural.Training{Window: 8, Transform: forecast.Log{}}}, negative, forecast.FitOptions{Holdout: 3}, forecast.ErrDomain, "2024-02-29, -1"},
 		{"heads that do not divide the width", neural.Transformer{Training: good, Width: 10, Heads: 4}, wave(60, "a"), forecast.FitOptions{}, forecast.ErrConfig,
-			"num_heads 4: not a possible setting: want what divides d_model, 10"},
+			"num_heads 4: not a possible setting: want a divisor of d_model, 10"},
 		{"a dropout of all", neural.TCN{Training: good, Dropout: 1}, wave(60, "a"), forecast.FitOptions{}, forecast.ErrConfig, "dropout 1"},
 		{"no such loss", neural.LSTM{Training: neural.Training{Loss: "quantile@1"}}, wave(60, "a"), forecast.FitOptions{}, forecast.ErrConfig, `loss "quantile@1"`},
 		{"weight decay of adam", neural.LSTM{Training: neural.Training{WeightDecay: 0.1}}, wave(60, "a"), forecast.FitOptions{}, forecast.ErrConfig, "weight_decay 0.1"},
 		{"no channels", neural.TCN{Training: good, Channels: []int{8, 0}}, wave(60, "a"), forecast.FitOptions{}, forecast.ErrConfig, "channels [8 0]"},
 		{"more memory than any machine has", neural.LSTM{Training: neural.Training{Window: 9000, Batch: 1 << 16}, Hidden: 8192, Layers: 64}, wave(90000, "a"), forecast.FitOptions{},
 			forecast.ErrConfig, "take a smaller batch_size, window or network"},
-		{"no model", nil, wave(60, "a"), forecast.FitOptions{}, forecast.ErrConfig, "there is no model"},
+		{"no model", nil, wave(60, "a"), forecast.FitOptions{}, forecast.ErrConfig, "it has no model"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := neural.New(test.model).Fit(ctx, test.train, test.opts)
@@ -658,7 +658,7 @@ func TestCheckpointRefuses(t *testing.T) {
 		require.NoError(t, os.WriteFile(name, text, 0o666))
 		err := neural.New(m).Fit(ctx, train, forecast.FitOptions{})
 		require.ErrorIs(t, err, neural.ErrCheckpoint, what)
-		assert.ErrorContains(t, err, "remove it to begin anew")
+		assert.ErrorContains(t, err, "remove it to start over")
 		assert.ErrorContains(t, err, name)
 	}
 	m.Checkpoint = name // not a folder

@@ -14,26 +14,26 @@ import (
 )
 
 // CSV says how to read a table from comma-separated values with a header. All columns
-// that have no other role are features.
+// without another role are features.
 //
-// A column is one of numbers if most of its known values are numbers; all must be,
-// then. Otherwise it is one of categories, which are the texts, without white space
-// around them and sorted.
+// A column is numeric if most of its known values are numbers; the others are then an
+// error. Otherwise it is categorical. Its categories are the sorted texts, without white
+// space around them.
 type CSV struct {
-	Target string // column to predict; empty: there is none, as for anomaly scores
-	// Classes says that the target's numbers name classes. Texts always do. Classes
-	// are in the order of the numbers, or else of the texts.
+	Target string // column to predict; empty if there is none, as for anomaly scores
+	// Classes says that the numbers in the target are names of classes. Texts always are.
+	// Classes are sorted as numbers, or else as texts.
 	Classes bool
-	// Positive is the class, of two, that probabilities are of. Default: the second.
+	// Positive names the class, of two, whose probability is predicted. Default: the second.
 	Positive string
 
-	Ignore      []string // columns not to look at
-	Categorical []string // columns of categories, whose numbers are texts, too: 1 and 1.0 differ
-	Weight      string   // column that says how much each row counts; default: all the same
-	Group       string   // column of what rows belong together; see [Table.Group]
+	Ignore      []string // columns to ignore
+	Categorical []string // categorical columns; their numbers are read as texts, so 1 and 1.0 differ
+	Weight      string   // column with the weight of each row; default: all rows weigh 1
+	Group       string   // column whose values say which rows belong together; see [Table.Group]
 
-	NA    []string // texts of a missing value; default "", NA, N/A, NaN, nan, null, NULL, None, "." and "?"
-	Comma rune     // between fields; default: the comma or, where the header has none, the first semicolon, tab or bar in it
+	NA    []string // texts that mean a missing value; default "", NA, N/A, NaN, nan, null, NULL, None, "." and "?"
+	Comma rune     // field separator; default: the comma or, if the header has none, its first semicolon, tab or bar
 }
 
 // ReadFile reads a table from a file; see [CSV.Read].
@@ -45,13 +45,13 @@ func (c CSV) ReadFile(name string) (Table, error) {
 	return t, nil
 }
 
-// Read reads a table, all of it into memory. Features may miss values; targets,
-// weights and groups may not.
+// Read reads a table into memory. Features may have missing values; targets, weights and
+// groups may not.
 //
-// Errors are a *[CSVError] that says where and wraps: [csv.ErrFieldCount] and its like
-// for a ragged or malformed row; [ErrColumn] for a name that is unknown, occurs twice
-// or has two roles; [ErrNumber], for text among numbers or an infinity; [ErrMissing];
-// [ErrConstant], for a target of one value or class; [ErrConfig]; [ErrEmpty]. A row of
+// Errors are a *[CSVError] that gives the place and wraps: [csv.ErrFieldCount] and similar
+// errors for a ragged or malformed row; [ErrColumn] for a name that is unknown, occurs
+// twice or has two roles; [ErrNumber] for text among numbers or an infinity; [ErrMissing];
+// [ErrConstant] for a target with one value or class; [ErrConfig]; [ErrEmpty]. A row of
 // more than 16 MiB is refused.
 func (c CSV) Read(r io.Reader) (Table, error) {
 	t, err := c.read(r)
@@ -156,7 +156,7 @@ func (c CSV) weight(in cells, k int) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := in.complete(w, k, "write 0 for a row that is not to count"); err != nil {
+	if err := in.complete(w, k, "write 0 for a row that must not count"); err != nil {
 		return nil, err
 	}
 	for i, v := range w {
@@ -179,7 +179,7 @@ func (c CSV) group(in cells, k int) ([]int, error) {
 	return out, nil
 }
 
-// sortNumbers puts categories that are all numbers in the order of these.
+// sortNumbers sorts categories as numbers if all of them are.
 func (c *Column) sortNumbers() {
 	order := make([]int, len(c.Categories))
 	value := make([]float64, len(order))
@@ -201,11 +201,11 @@ func (c *Column) sortNumbers() {
 	}
 }
 
-// cells are a file, field by field.
+// cells are the fields of a file.
 type cells struct {
 	*csvfile.Reader
 	rows  [][]string
-	lines []int // of rows
+	lines []int // line of each row
 }
 
 func readCells(r io.Reader, comma rune) (cells, error) {
@@ -232,12 +232,12 @@ func readCells(r io.Reader, comma rune) (cells, error) {
 	}
 }
 
-// at says that something is wrong with a field.
+// at adds the place of a field to an error.
 func (c cells) at(row, k int, err error) error {
 	return csvfile.At(c.lines[row], c.Header[k], c.rows[row][k], err)
 }
 
-// complete reports the first value that is missing.
+// complete reports the first missing value.
 func (c cells) complete(values []float64, k int, wayOut string) error {
 	if row := slices.IndexFunc(values, math.IsNaN); row >= 0 {
 		return c.at(row, k, fmt.Errorf("%w: %s", ErrMissing, wayOut))
@@ -245,8 +245,8 @@ func (c cells) complete(values []float64, k int, wayOut string) error {
 	return nil
 }
 
-// column returns a column, of numbers if most are and it is not said to be one of
-// categories.
+// column returns a column. It is numeric if most values are numbers and categorical is not
+// set.
 func (c cells) column(k int, na []string, categorical bool, wayOut string) (Column, error) {
 	if !categorical {
 		known, numbers := 0, 0
@@ -268,11 +268,11 @@ func (c cells) column(k int, na []string, categorical bool, wayOut string) (Colu
 		}
 		return col, nil
 	}
-	values, err := c.numbers(k, na, ", as most of the column are: list it in NA if it stands for a missing value, "+wayOut)
+	values, err := c.numbers(k, na, ", unlike most of the column: list it in NA if it means a missing value, "+wayOut)
 	return Column{Name: c.Header[k], Values: values}, err
 }
 
-const maxCategories = 1 << 20 // as engine.Dataset.Categorical
+const maxCategories = 1 << 20 // the limit of engine.Dataset.Categorical
 
 func (c cells) numbers(k int, na []string, wayOut string) ([]float64, error) {
 	out := make([]float64, len(c.rows))
@@ -280,7 +280,7 @@ func (c cells) numbers(k int, na []string, wayOut string) ([]float64, error) {
 		v, ok := csvfile.Number(row[k], na)
 		if !ok {
 			if _, err := strconv.ParseFloat(row[k], 64); err == nil || errors.Is(err, strconv.ErrRange) {
-				wayOut = ": list it in NA if it stands for a missing value"
+				wayOut = ": list it in NA if it means a missing value"
 			}
 			return nil, c.at(i, k, fmt.Errorf("%w%s", ErrNumber, wayOut))
 		}
@@ -298,7 +298,7 @@ func (c cells) categories(k int, na []string) Column {
 	out.Categories = slices.Compact(out.Categories)
 	out.Categories = slices.DeleteFunc(out.Categories, func(text string) bool { return slices.Contains(na, text) })
 	out.Categories = slices.Clip(out.Categories)
-	for i, text := range out.Categories { // which would else keep its row in memory
+	for i, text := range out.Categories { // a copy, which does not keep the row in memory
 		out.Categories[i] = strings.Clone(text)
 	}
 	index := out.index()
@@ -308,7 +308,7 @@ func (c cells) categories(k int, na []string) Column {
 	return out
 }
 
-// index returns a function that returns the index of a category, NaN for none.
+// index returns a function that returns the index of a category, or NaN.
 func (c Column) index() func(text string) float64 {
 	at := make(map[string]float64, len(c.Categories))
 	for i, text := range c.Categories {

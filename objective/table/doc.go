@@ -1,5 +1,5 @@
-// Package table makes studies of plain tables: it searches for the hyperparameters with
-// which a tree ensemble predicts a column best in a cross-validation, and keeps the model.
+// Package table makes studies of plain tables. It searches for the hyperparameters with
+// which a tree ensemble predicts a column best in cross-validation, and keeps the model.
 // The column may hold numbers (regression), classes (classification) or labels that judge
 // anomaly scores.
 //
@@ -10,19 +10,19 @@
 //	best, err := task.Best(ctx, st)
 //	prices, err := best.PredictFile("new.csv")
 //
-// A trial trains in all folds in parallel. After each round (every tenth of an isolation
-// forest) it reports the score of the predictions of all folds together, so that a pruner
+// A trial trains in all folds in parallel. After each round (every tenth for an isolation
+// forest) it reports the score of the predictions of all folds together, so a pruner
 // compares whole learning curves. The number of boosting rounds is not searched: it is the
-// one where the curve is best. The trial's model is then fitted to all rows with that
-// number.
+// round with the best score on the curve. The trial's model is then fitted to all rows with
+// that number of rounds.
 //
 // # Caveats
 //
-// The score of the best of many trials is a little too good, since that trial was chosen
-// by it. To measure how good a model is, keep rows out of the study: [Table.Take] splits a
-// table, and [Metric.Score] judges the predictions.
+// The score of the best of many trials is slightly too optimistic, because that trial was
+// selected by it. To measure how good a model is, keep rows out of the study: [Table.Take]
+// splits a table, and [Metric.Score] judges the predictions.
 //
 // Rows that belong together, such as those of one patient, must not be on both sides
-// of a fold: name the column that identifies them in [CSV.Group]. Rows that follow one
-// another in time must not be shuffled: set [Splits.Ordered].
+// of a split: name the column that identifies them in [CSV.Group]. Rows in time order must
+// not be shuffled: set [Splits.Ordered].
 package table

@@ -10,7 +10,7 @@ import (
 
 const pkg fault.Package = "table"
 
-// What can be wrong with data and settings; errors of this package wrap them.
+// Causes of errors in data and settings. Errors of this package wrap them.
 var (
 	ErrEmpty    = csvfile.ErrEmpty  // "there are no rows"
 	ErrColumn   = csvfile.ErrColumn // "column"
@@ -22,12 +22,11 @@ var (
 	ErrConfig   = errors.New("not a possible setting")
 	ErrScore    = errors.New("no score")
 	ErrModel    = errors.New("not a model file")
-	// ErrStudy reports a study whose trials are of another task, so that their values do
-	// not compare.
+	// ErrStudy reports a study of another task, whose values are not comparable.
 	ErrStudy = model.ErrStudy
 )
 
-// A CSVError says where in a file something is wrong. It has four fields: the Line of the
+// A CSVError gives the place of an error in a file. It has four fields: the Line of the
 // file, an int, which is 1 for the header and 0 for the file as a whole; the name of the
-// Column and the text of the Value, which may be empty; and Err, what is wrong.
+// Column and the text of the Value, both possibly empty; and Err, the cause.
 type CSVError = csvfile.Error

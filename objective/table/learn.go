@@ -8,7 +8,7 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
-// A learner trains a model in each fold, side by side; see package lockstep.
+// A learner trains a model in each fold, all in parallel; see package lockstep.
 type learner struct {
 	engine   engine.Engine
 	params   engine.Params
@@ -19,29 +19,29 @@ type learner struct {
 	onRound  func(round int, score float64) error
 }
 
-// foldData is a fold as engines read it. The labels of the rows that it is judged by
-// are kept from them.
+// foldData is a fold in the form for engines. Engines do not get the labels of the rows
+// that the fold is judged by.
 type foldData struct {
 	train, valid  engine.Dataset
-	truth, weight []float64 // of valid
+	truth, weight []float64 // truth and weight of valid
 }
 
-// curve is how a training went.
+// curve is the result of a training.
 type curve struct {
-	rounds    int       // up to and including the one that counts
-	score     float64   // of that
-	predicted []float64 // by the folds' rows, one fold after the other
+	rounds    int       // number of rounds, up to the one that counts
+	score     float64   // score of that round
+	predicted []float64 // predictions for the folds' rows, fold by fold
 }
 
-// training is one fold's.
+// training is the training of one fold.
 type training struct {
 	*foldData
-	round     int       // that was looked at last; -1: none
-	predicted []float64 // after it
+	round     int       // the last round seen; -1 if none
+	predicted []float64 // predictions after that round
 }
 
-// run trains until all folds are done, patience is, or someone objects. It returns when
-// all trainings have. All work of threads goroutines at once.
+// run trains until all folds are done, patience ends the training, or an error occurs. It
+// returns when all trainings have returned. At most threads goroutines work at a time.
 func (l *learner) run(ctx context.Context, threads int) (curve, error) {
 	all := make([]training, len(l.folds))
 	for i := range all {
@@ -55,7 +55,7 @@ func (l *learner) run(ctx context.Context, threads int) (curve, error) {
 		}
 		return nil
 	})
-	defer group.End() // whatever happens, nobody is left waiting
+	defer group.End() // so that no training waits forever
 	group.Start(0, len(all))
 	var now, best curve
 	rule := lockstep.Rule{Better: l.metric.Better, Patience: l.patience, Last: l.last}
@@ -69,10 +69,10 @@ func (l *learner) run(ctx context.Context, threads int) (curve, error) {
 	return best, nil
 }
 
-// fit trains in one fold.
+// fit trains one fold.
 func (l *learner) fit(ctx context.Context, t *training, p engine.Params, wait func() error) error {
 	m, err := l.engine.Fit(ctx, t.train, t.valid, p, func(it engine.Iteration) error {
-		// The rounds of an isolation forest differ little, and predictions take all trees.
+		// The rounds of an isolation forest differ little, and each prediction goes through all trees.
 		if p.Method == engine.Isolation && (it.Round+1)%10 != 0 && it.Round+1 != p.Trees || it.Predictions == nil {
 			return nil
 		}
@@ -85,8 +85,8 @@ func (l *learner) fit(ctx context.Context, t *training, p engine.Params, wait fu
 	return err
 }
 
-// look returns how the training stands: after the round that a fold is furthest in, or
-// after all rounds where no fold has any.
+// look returns the state of the training after the latest round of any fold. If no fold
+// has rounds, it returns the final state.
 func (l *learner) look(all []training) curve {
 	var c curve
 	var truth, weight []float64
@@ -101,7 +101,7 @@ func (l *learner) look(all []training) curve {
 	return c
 }
 
-// predict returns what a model says of the rows of d, one output after the other.
+// predict returns the predictions of a model for the rows of d, row by row.
 func predict(m *tree.Model, d engine.Dataset) ([]float64, error) {
 	p, err := tree.NewPredictor(m)
 	if err != nil {

@@ -9,64 +9,65 @@ import (
 	"github.com/attune-hpo/attune/objective/internal/metric"
 )
 
-// A Metric scores predictions. The score of several folds is that of all their rows,
-// which is not in general the mean of their scores. A metric is comparable with ==.
+// A Metric scores predictions. The score of several folds is that of all their rows
+// together, which generally differs from the mean of their scores. Metrics are comparable
+// with ==.
 //
-// Rows count by their weights. In all metrics a row whose truth is NaN or whose weight
-// is 0 is left out, a score of no rows is NaN, and a prediction that is NaN for a row
-// that counts makes the score NaN: nobody gets better by not answering.
+// Rows count by their weights. All metrics skip rows whose truth is NaN or whose weight is
+// 0. A score of no rows is NaN. If the prediction for a row that counts is NaN, the score
+// is NaN, so a model cannot improve its score by not predicting.
 type Metric struct{ m metric.Metric }
 
-// The metrics of numbers, with y the truth, f the prediction and weighted means over
+// The metrics of numbers. y is the truth and f the prediction; means are weighted and over
 // all rows.
 var (
 	// RMSE is sqrt(mean (y-f)²), in the units of the target.
 	RMSE = Metric{metric.RMSE}
 	// MAE is mean |y-f|, in the units of the target.
 	MAE = Metric{metric.MAE}
-	// MAPE is 100 mean |y-f|/|y|, in percent. Rows of a truth of 0, where it is not
-	// defined, are left out.
+	// MAPE is 100 mean |y-f|/|y|, in percent. Rows with truth 0, where it is undefined, are
+	// skipped.
 	MAPE = Metric{metric.MAPE}
 	// R2 is 1 - Σ(y-f)²/Σ(y-mean y)²; greater is better, and it is at most 1. It is NaN
 	// if all truths are equal.
 	R2 = Metric{metric.R2}
 )
 
-// The metrics of classes, by their probabilities p. A row is predicted to be of its
-// most likely class; of equally likely ones, of the first.
+// The metrics of classes. p are the predicted probabilities. The predicted class of a row
+// is the most likely one; of equally likely ones, the first.
 var (
-	// LogLoss is mean -log p of the true class. Probabilities are taken to be at least
-	// 2.2e-16, so that one mistake is not infinite.
+	// LogLoss is mean -log p of the true class. Probabilities below 2.2e-16 count as 2.2e-16,
+	// so that one mistake is not infinite.
 	LogLoss = Metric{metric.New("logloss")}
-	// Brier is mean Σ(p_k - [y=k])² over the classes k; for two classes half of it, the
+	// Brier is mean Σ(p_k - [y=k])² over the classes k; for two classes it is half of that, the
 	// mean (p-y)² (Brier, Monthly Weather Review 78, 1950).
 	Brier = Metric{metric.New("brier")}
 	// Accuracy is the share of rows whose predicted class is the true one; greater is
 	// better.
 	Accuracy = Metric{metric.Greater("accuracy")}
 	// F1 is the mean over the classes of 2TP/(2TP+FP+FN); greater is better. Classes
-	// that neither occur nor are predicted are left out.
+	// that neither occur nor are predicted are skipped.
 	F1 = Metric{metric.Greater("f1")}
 )
 
 // The metrics of rankings, by the probability of the second of two classes, or by the
-// anomaly score. For more classes they are the mean of those of each class against the
-// rest. A class that all rows are of, or none, is left out; a score of no class is NaN.
-// Greater is better.
+// anomaly score. For more classes they are the mean over the classes of each against the
+// rest. A class with all rows or none is skipped; a score of no class is NaN. Greater is
+// better.
 var (
-	// AUC is the probability that a row of the class scores higher than one that is
-	// not, ties counting half: the area under the ROC curve (Hanley and McNeil,
-	// Radiology 143, 1982).
+	// AUC is the probability that a random row of the class scores higher than a random
+	// row of the rest, with ties counting half: the area under the ROC curve (Hanley and
+	// McNeil, Radiology 143, 1982).
 	AUC = Metric{metric.Greater("auc")}
-	// AP is the average precision: Σ (R_i - R_{i-1}) P_i, over the scores as thresholds
-	// from high to low, with recall R and precision P. Prefer it to AUC where anomalies
-	// are rare.
+	// AP is the average precision: Σ (R_i - R_{i-1}) P_i with recall R and precision P, where
+	// the thresholds i are the scores from high to low. Prefer it to AUC if anomalies are
+	// rare.
 	AP = Metric{metric.Greater("ap")}
 )
 
-// Pinball returns the loss that the q-quantile minimizes: the mean of q(y-f) where f is
-// at most y, else of (1-q)(f-y) (Koenker and Bassett, Econometrica 46, 1978), in the
-// units of the target. A [Task] trains for it. It panics unless 0 < q < 1.
+// Pinball returns the loss that the q-quantile minimises: the mean of q(y-f) where f is
+// at most y, and of (1-q)(f-y) elsewhere (Koenker and Bassett, Econometrica 46, 1978), in
+// the units of the target. A [Task] trains for this loss. Pinball panics unless 0 < q < 1.
 func Pinball(q float64) Metric {
 	m, ok := metric.Pinball(q)
 	if !ok {
@@ -82,7 +83,7 @@ type Kind string
 const (
 	Regression     Kind = "regression"     // a number
 	Classification Kind = "classification" // a probability for each class
-	Anomalies      Kind = "anomalies"      // a score from 0 to 1, towards 1 for what differs from the rest
+	Anomalies      Kind = "anomalies"      // a score from 0 to 1; closer to 1 for rows that differ from the rest
 )
 
 // kinds are the metrics of each kind; the first is the default.
@@ -92,17 +93,17 @@ var kinds = map[Kind][]Metric{
 	Anomalies:      {AUC, AP},
 }
 
-// Metrics returns the metrics that predictions of a kind are scored by, besides
-// [Pinball] for numbers. The first is the default of a [Task].
+// Metrics returns the metrics for predictions of a kind, except [Pinball] for numbers. The
+// first is the default of a [Task].
 func Metrics(k Kind) []Metric { return slices.Clone(kinds[k]) }
 
-// goes reports whether m scores predictions of a kind.
+// goes reports whether m can score predictions of a kind.
 func (m Metric) goes(k Kind) bool {
 	return slices.Contains(kinds[k], m) || k == Regression && m.m.IsPinball()
 }
 
-// ParseMetric returns the metric of a name, upper or lower case: that of
-// [Metric.Name], as in auc or pinball@0.9. It fails with [ErrConfig].
+// ParseMetric returns the metric whose [Metric.Name] is name, in upper or lower case, such
+// as auc or pinball@0.9. It fails with [ErrConfig].
 func ParseMetric(name string) (Metric, error) {
 	m, err := metric.Parse(name, metrics)
 	if err != nil {
@@ -111,7 +112,7 @@ func ParseMetric(name string) (Metric, error) {
 	return Metric{m}, nil
 }
 
-// metrics are all but the pinball loss.
+// metrics are all metrics except the pinball loss.
 var metrics = func() (all []metric.Metric) {
 	for _, m := range slices.Concat(kinds[Regression], kinds[Classification]) {
 		all = append(all, m.m)
@@ -128,19 +129,20 @@ func (m Metric) Maximize() bool { return m.m.Maximize() }
 // Better reports whether the score a is better than b. A number is better than NaN.
 func (m Metric) Better(a, b float64) bool { return m.m.Better(a, b) }
 
-// Score returns the score of predictions. truth has a number a row: for classes their
-// indices, for anomaly scores 1 or 0. predicted has as many: predictions, scores, or
-// probabilities of the class 1; of more classes than two it has a probability for each,
-// one row after the other. weight has as many as truth; nil weighs all rows 1.
+// Score returns the score of predictions. truth has a number per row: the index of the
+// class for classes, 1 or 0 for anomaly scores. predicted has one value per row: a
+// prediction, a score, or the probability of class 1. With more than two classes it has a
+// probability for each class, row by row. weight has one value per row; nil means 1 for
+// all rows.
 //
-// It panics if lengths do not go together, and for the zero Metric.
+// It panics if the lengths do not match, and for the zero Metric.
 func (m Metric) Score(truth, predicted, weight []float64) float64 {
 	if len(truth) == 0 {
 		return math.NaN()
 	}
 	outputs := len(predicted) / len(truth)
 	if outputs*len(truth) != len(predicted) || outputs == 0 || outputs > 1 && m.goes(Regression) || weight != nil && len(weight) != len(truth) {
-		panic(fmt.Sprintf("table: %s: %d predictions and %d weights of %d rows", m.Name(), len(predicted), len(weight), len(truth)))
+		panic(fmt.Sprintf("table: %s: %d predictions and %d weights for %d rows", m.Name(), len(predicted), len(weight), len(truth)))
 	}
 	s := scored{outputs: outputs}
 	for i, y := range truth {
@@ -148,7 +150,7 @@ func (m Metric) Score(truth, predicted, weight []float64) float64 {
 		if weight != nil {
 			w = weight[i]
 		}
-		if math.IsNaN(y) || w == 0 || m == MAPE && y == 0 { // not defined there
+		if math.IsNaN(y) || w == 0 || m == MAPE && y == 0 { // undefined there
 			continue
 		}
 		row := predicted[i*outputs : (i+1)*outputs]
@@ -204,7 +206,7 @@ func (m Metric) Score(truth, predicted, weight []float64) float64 {
 	panic("table: the zero Metric scores nothing: see ParseMetric")
 }
 
-// probability returns that of class k, of a row that has one for each or for class 1.
+// probability returns the probability of class k in a row that has one for each class, or only that of class 1.
 func probability(p []float64, k int) float64 {
 	switch {
 	case len(p) > 1:
@@ -232,7 +234,7 @@ func likeliest(p []float64) int {
 	return best
 }
 
-// scored are the rows that count.
+// scored holds the rows that count.
 type scored struct {
 	truth, weight, predicted []float64
 	outputs                  int
@@ -250,7 +252,7 @@ func (s scored) mean(loss func(y float64, f []float64) float64) float64 {
 	return sum / weight
 }
 
-// points returns the score of numbers.
+// points returns the score of a metric of numbers.
 func (s scored) points(m metric.Metric) float64 {
 	var sum metric.Sum
 	for i, y := range s.truth {
@@ -280,9 +282,9 @@ func (s scored) f1() float64 {
 	return sum / n
 }
 
-// ranking returns the mean over the classes of how well their rows are ranked.
+// ranking returns the mean of quality over the classes.
 func (s scored) ranking(quality func(order []ranked) float64) float64 {
-	first, last := 1, 1 // classes looked at
+	first, last := 1, 1 // range of the classes that count
 	if s.outputs > 2 {
 		first, last = 0, s.outputs-1
 	}
@@ -298,7 +300,7 @@ func (s scored) ranking(quality func(order []ranked) float64) float64 {
 			}
 		}
 		slices.SortFunc(order, func(a, b ranked) int { return cmp.Compare(b.score, a.score) })
-		steps := order[:0] // rows of one score are one step
+		steps := order[:0] // rows with equal scores form one step
 		for _, r := range order {
 			if n := len(steps); n > 0 && steps[n-1].score == r.score {
 				steps[n-1].of += r.of
@@ -314,7 +316,7 @@ func (s scored) ranking(quality func(order []ranked) float64) float64 {
 	return sum / n
 }
 
-// ranked is the weight of what has a score: of the class, and of the rest.
+// ranked is a score with the weight of its rows: of the class, and of the rest.
 type ranked struct{ score, of, rest float64 }
 
 func rocArea(steps []ranked) float64 {
@@ -323,7 +325,7 @@ func rocArea(steps []ranked) float64 {
 		area += s.rest * (of + s.of/2)
 		of, rest = of+s.of, rest+s.rest
 	}
-	return area / (of * rest) // 0/0 where one of them is not there
+	return area / (of * rest) // NaN if one of them is 0
 }
 
 func averagePrecision(steps []ranked) float64 {

@@ -18,29 +18,29 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A Feature is a column that a model looks at.
+// A Feature is a column that a model uses.
 type Feature struct {
 	Name       string
-	Categories []string // that it may have, nil for numbers; any other text is missing
+	Categories []string // its categories, nil for numbers; any other text is missing
 }
 
-// A Model predicts a column of tables, and knows where it comes from. It is read only,
-// and safe for concurrent use.
+// A Model predicts a column of tables, and knows its origin. It is read only, and safe
+// for concurrent use.
 type Model struct {
 	model.Origin
 	Kind     Kind
 	Style    string
-	Target   string // name of the column that is predicted
+	Target   string // name of the predicted column
 	Classes  []string
 	Features []Feature // in the order of rows
-	NA       []string  // texts of a missing value
-	Comma    rune      // between fields of files; default as [CSV.Comma]
+	NA       []string  // texts that mean a missing value
+	Comma    rune      // field separator of files; default as in [CSV.Comma]
 	Trees    *tree.Model
 
 	predictor *tree.Predictor
 }
 
-// compile checks m, and makes it ready to predict.
+// compile checks m and prepares it for prediction.
 func (m *Model) compile() error {
 	if m.Trees == nil || len(m.Trees.Features) != len(m.Features) {
 		return pkg.Errorf("%w: the trees do not match the features", ErrModel)
@@ -63,14 +63,14 @@ func (m *Model) compile() error {
 	return nil
 }
 
-// Predictions are what a model says of rows, in their order.
+// Predictions are the predictions of a model for rows, in the rows' order.
 type Predictions struct {
-	Values        []float64   // numbers or anomaly scores; of classes the index of the most likely, the first of equals
-	Probabilities [][]float64 // of each class; nil unless there are classes
-	Classes       []string    // names of the most likely; nil unless there are classes
+	Values        []float64   // numbers or anomaly scores; for classes the index of the most likely (the first if several are)
+	Probabilities [][]float64 // probability of each class; nil without classes
+	Classes       []string    // name of the most likely class; nil without classes
 }
 
-// Scored returns the predictions as [Metric.Score] takes them.
+// Scored returns the predictions in the form that [Metric.Score] takes.
 func (p Predictions) Scored() []float64 {
 	if p.Probabilities == nil {
 		return p.Values
@@ -85,10 +85,10 @@ func (p Predictions) Scored() []float64 {
 	return out
 }
 
-// Predict predicts rows of a value for each of m.Features: numbers, or indices of
-// Categories, NaN where missing; the infinities are the smallest and the largest
-// number. It fails with [ErrTable] for a row of another length, and with [ErrModel] if
-// m is none that was fitted or read.
+// Predict predicts rows that hold a value for each of m.Features: a number, or an index
+// into Categories. NaN is a missing value; the infinities are less and greater than all
+// numbers. Predict fails with [ErrTable] for a row of another length, and with [ErrModel]
+// if m was neither fitted nor read.
 func (m Model) Predict(rows [][]float64) (Predictions, error) {
 	if m.predictor == nil {
 		if err := m.compile(); err != nil {
@@ -122,8 +122,8 @@ func (m Model) Predict(rows [][]float64) (Predictions, error) {
 	return p, nil
 }
 
-// PredictTexts predicts rows of a text for each of m.Features. Categories that were
-// not met in training are missing values. It fails as [Model.Predict] does, and with
+// PredictTexts predicts rows with a text for each of m.Features. Categories that did not
+// occur in training are missing values. It fails like [Model.Predict], and with
 // [ErrNumber] for text where a number should be.
 func (m Model) PredictTexts(rows [][]string) (Predictions, error) {
 	index := m.index()
@@ -144,9 +144,9 @@ func (m Model) PredictTexts(rows [][]string) (Predictions, error) {
 	return m.Predict(out)
 }
 
-// PredictFile predicts the rows of a file of comma-separated values, whose header has
-// all of m.Features, in any order and among others. Errors are a *[CSVError], as of
-// [CSV.Read], or those of [Model.Predict].
+// PredictFile predicts the rows of a file of comma-separated values. The header must have
+// all of m.Features, in any order; other columns are ignored. Errors are a *[CSVError], as
+// in [CSV.Read], or those of [Model.Predict].
 func (m Model) PredictFile(name string) (Predictions, error) {
 	rows, err := csvfile.ReadFile(name, m.rows)
 	if err != nil {
@@ -155,7 +155,7 @@ func (m Model) PredictFile(name string) (Predictions, error) {
 	return m.Predict(rows)
 }
 
-// PredictCSV is [Model.PredictFile] of what r holds.
+// PredictCSV is like [Model.PredictFile] for a reader.
 func (m Model) PredictCSV(r io.Reader) (Predictions, error) {
 	rows, err := m.rows(r)
 	if err != nil {
@@ -190,7 +190,7 @@ func (m Model) rows(r io.Reader) ([][]float64, error) {
 	return rows, nil
 }
 
-// index returns for each feature a function that reads a text, if it can.
+// index returns a function for each feature that converts a text to a value, if it can.
 func (m Model) index() []func(text string) (float64, bool) {
 	out := make([]func(string) (float64, bool), len(m.Features))
 	for f, feature := range m.Features {
@@ -211,14 +211,14 @@ func (m Model) columns() string {
 	return csvfile.Names(out)
 }
 
-// An Importance is how much a model uses a feature; see [tree.Importance].
+// An Importance says how much a model uses a feature; see [tree.Importance].
 type Importance struct {
 	Name string
 	tree.Importance
 }
 
-// Importance returns the importance of all features, the highest gain first, then the
-// most splits.
+// Importance returns the importance of all features in descending order: by gain, then by
+// splits.
 func (m Model) Importance() []Importance {
 	var out []Importance
 	for f, i := range m.Trees.Importance() {
@@ -232,7 +232,7 @@ func (m Model) Importance() []Importance {
 
 const modelFormat = "attune table model"
 
-// savedModel is a Model as JSON, but for its origin. Version 1.
+// savedModel is a Model as JSON, without its origin. Version 1.
 type savedModel struct {
 	Kind     Kind            `json:"kind"`
 	Style    string          `json:"style"`
@@ -241,7 +241,7 @@ type savedModel struct {
 	Features []savedFeature  `json:"features"`
 	NA       []string        `json:"na"`
 	Comma    string          `json:"comma,omitempty"`
-	Trees    json.RawMessage `json:"trees"` // what tree.Write wrote
+	Trees    json.RawMessage `json:"trees"` // output of tree.Write
 }
 
 type savedFeature struct {
@@ -249,7 +249,7 @@ type savedFeature struct {
 	Categories []string `json:"categories"` // null for numbers
 }
 
-// Write writes m as a line of JSON and, after it, a line with its SHA-256.
+// Write writes m as a line of JSON, followed by a line with its SHA-256.
 func (m Model) Write(w io.Writer) error {
 	var trees bytes.Buffer
 	if err := tree.Write(&trees, m.Trees); err != nil {
@@ -272,7 +272,7 @@ func (m Model) Write(w io.Writer) error {
 	return nil
 }
 
-// WriteFile writes m to a file, which is there whole or not at all.
+// WriteFile writes m to a file. It is atomic: the file is either complete or absent.
 func (m Model) WriteFile(path string) error {
 	if err := atomicfile.Write(path, m.Write); err != nil {
 		return pkg.Errorf("write model %s: %w", path, err)
@@ -280,8 +280,8 @@ func (m Model) WriteFile(path string) error {
 	return nil
 }
 
-// ReadFile reads a model that [Model.WriteFile] wrote. It fails with [ErrModel] for
-// what is damaged, cut short, or something else.
+// ReadFile reads a file of [Model.WriteFile]. It fails with [ErrModel] for a file that is
+// damaged, truncated, or something else.
 func ReadFile(path string) (Model, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -314,17 +314,17 @@ func read(data []byte) (Model, error) {
 	return m, m.compile()
 }
 
-// Best returns the model of the study's best trial: the one that was kept or, if that
-// is missing, unreadable or of another trial, one that is fitted anew, and kept. It
-// fails as [study.Study.Best] does.
+// Best returns the model of the study's best trial. It reads the file that keeps it. If the
+// file is missing, unreadable or from another trial, Best fits the model again and keeps
+// it. It fails like [study.Study.Best].
 func (t *Task) Best(ctx context.Context, st study.Reader) (Model, error) {
 	return t.task().Best(ctx, st)
 }
 
 // Refit fits the model of a complete trial to all rows, with the trial's
-// hyperparameters, seed and number of rounds: the same model that the trial had.
-// A trial without settings, such as one that was added from elsewhere, has its
-// parameters, what is fixed, and as many rounds as are usual.
+// hyperparameters, seed and number of rounds. The result is the same model that the trial
+// had. A trial without settings, such as one added from elsewhere, is fitted with its
+// parameters, the fixed hyperparameters, and the default number of rounds.
 func (t *Task) Refit(ctx context.Context, st study.Reader, r trial.Record) (Model, error) {
 	if err := t.prepare(); err != nil {
 		return Model{}, err

@@ -7,32 +7,33 @@ import (
 )
 
 // Splits say how a table is split into rows to learn from and rows to judge a model by.
-// The zero value is a cross-validation of 5 folds.
+// The zero value is a cross-validation with 5 folds.
 //
-// Rows are shuffled and stratified: each class (or the anomalies) has, as far as possible,
-// the same share in every fold. If the table has groups, these are shuffled and dealt out
-// instead, the largest first, so that folds have about the same number of rows. Equal seeds
-// give equal folds.
+// Rows are shuffled and stratified: as far as possible, each class (or the anomalies) has
+// the same share in every fold. If the table has groups, the groups are shuffled and dealt
+// out instead, the largest first, so that folds have about the same number of rows. Equal
+// seeds give equal folds.
 type Splits struct {
-	Folds int // in which each row is judged once; at least 2. Default 5
-	// Holdout, if it is not 0, makes a single fold that this share of the rows judges.
+	Folds int // number of folds; each row is judged in one of them; at least 2. Default 5
+	// Holdout, if not 0, replaces the folds by a single one, in which this share of the
+	// rows judges.
 	Holdout float64
-	// Ordered says that the rows are in the order of time. Nothing is shuffled then, and
-	// each fold learns from all rows before those that judge it: the n rows end in Folds
-	// blocks of n/(Folds+1) rows, one for each fold.
+	// Ordered says that the rows are in time order. Nothing is shuffled then, and each fold
+	// learns from all rows before those that judge it. The n rows end with Folds blocks of
+	// n/(Folds+1) rows, one per fold.
 	Ordered bool
-	Seed    uint64 // of the shuffling; 0 is a seed like any other
+	Seed    uint64 // seed of the shuffling; 0 is a seed like any other
 }
 
-// A Fold is one way to split a table: row numbers from 0, in ascending order.
+// A Fold is one way to split a table. It holds row numbers from 0, in ascending order.
 type Fold struct {
-	Train []int // to learn from
-	Valid []int // to be judged by
+	Train []int // rows to learn from
+	Valid []int // rows to judge by
 }
 
-// Split returns the folds of t. It fails with [ErrConfig] for settings that make no sense
-// or do not go with groups, and with [ErrShort] if a fold would have no rows to learn from
-// or none to judge it, or a class has a single row.
+// Split returns the folds of t. It fails with [ErrConfig] for settings that are invalid or
+// do not fit groups, and with [ErrShort] if a fold would have no rows to learn from or none
+// to judge by, or if a class has a single row.
 func (s Splits) Split(t Table) ([]Fold, error) {
 	if s.Folds == 0 {
 		s.Folds = 5
@@ -52,10 +53,10 @@ func (s Splits) Split(t Table) ([]Fold, error) {
 			count[int(k)]++
 		}
 		if k := slices.Index(count, 1); k >= 0 {
-			return nil, pkg.Errorf("split: %w: class %q has one row, which cannot both train and test: remove the class, or join it with another", ErrShort, c[k])
+			return nil, pkg.Errorf("split: %w: class %q has one row, which cannot both train and test: remove the class, or merge it with another", ErrShort, c[k])
 		}
 	}
-	var valid [][]int // of each fold
+	var valid [][]int // rows that judge, by fold
 	switch {
 	case s.Ordered:
 		valid = s.ordered(n)
@@ -87,7 +88,7 @@ func (s Splits) Split(t Table) ([]Fold, error) {
 	return folds, nil
 }
 
-// random returns the source of the shuffling.
+// random returns the random source of the shuffling.
 func (s Splits) random() *rand.Rand { return rand.New(rand.NewPCG(s.Seed, 0x5eed)) }
 
 // parts returns the number of folds.
@@ -112,7 +113,7 @@ func (s Splits) ordered(n int) [][]int {
 	return valid
 }
 
-// shuffled deals out the rows of one class after the other.
+// shuffled deals out the rows of one class after another.
 func (s Splits) shuffled(t Table) [][]int {
 	classes := make([][]int, 1)
 	if t.Target.Categories != nil {
@@ -144,7 +145,7 @@ func (s Splits) shuffled(t Table) [][]int {
 	return valid
 }
 
-// binary reports whether the target is of the numbers 0 and 1.
+// binary reports whether the target consists of the numbers 0 and 1.
 func (t Table) binary() bool {
 	return t.Target.Values != nil && !slices.ContainsFunc(t.Target.Values, func(v float64) bool { return v != 0 && v != 1 })
 }

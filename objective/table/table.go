@@ -12,33 +12,33 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
-// A Column holds a value of each row.
+// A Column holds one value per row.
 type Column struct {
 	Name string
-	// Values are numbers, or indices of Categories; NaN where a value is missing.
+	// Values are numbers, or indices of Categories. NaN is a missing value.
 	Values []float64
-	// Categories are the distinct texts of a column of categories, or the classes of a
+	// Categories are the distinct texts of a categorical column, or the classes of a
 	// target; nil for numbers.
 	Categories []string
 }
 
-// A Table is what a model learns from. [CSV] reads one; one that is built by hand is
-// checked when it is used. It is read only: copies of a Table share its slices.
+// A Table is the data that a model learns from. [CSV] reads one; one that is built by hand
+// is checked when it is used. It is read only: copies of a Table share its slices.
 type Table struct {
 	Columns []Column // the features, at least one
-	// Target is what to predict: numbers or classes. Anomaly scores learn nothing from it
-	// and are only judged by it: it is 1 for anomalies and 0 for other rows, or the second
-	// of two classes for anomalies. Values is nil if there is no target.
+	// Target is the column to predict: numbers or classes. Isolation forests do not learn
+	// from it but are judged by it: anomalies are 1 and other rows 0, or anomalies are the
+	// second of two classes. Values is nil if there is no target.
 	Target Column
-	// Weight says how much a row counts in training and in scores, at least 0. A row of
-	// weight 0 has no effect. Default 1 for each row.
+	// Weight says how much a row counts in training and in scores. It is at least 0; a row
+	// of weight 0 has no effect. Default 1 for each row.
 	Weight []float64
-	// Group has the number of the group that a row belongs to. No fold splits a group.
-	// Default: each row is a group.
+	// Group holds the number of the group of each row. No fold splits a group.
+	// Default: each row is its own group.
 	Group []int
 
-	NA    []string // texts of a missing value, for models that predict rows of texts; default as in [CSV]
-	Comma rune     // between fields, for models that predict files; default as [CSV.Comma]
+	NA    []string // texts that mean a missing value, for models that predict rows of texts; default as in [CSV]
+	Comma rune     // field separator, for models that predict files; default as in [CSV.Comma]
 }
 
 // Rows returns the number of rows.
@@ -49,7 +49,7 @@ func (t Table) Rows() int {
 	return len(t.Columns[0].Values)
 }
 
-// Take returns a table of the given rows of t, in their order, by their numbers from 0.
+// Take returns a table of the given rows of t, numbered from 0, in the given order.
 func (t Table) Take(rows []int) Table {
 	out := t
 	out.Columns = nil
@@ -74,7 +74,7 @@ func take[T any](values []T, rows []int) []T {
 	return out
 }
 
-// Features returns the values of the features, one row after the other.
+// Features returns the values of the features, row by row.
 func (t Table) Features() [][]float64 {
 	out := make([][]float64, t.Rows())
 	all := make([]float64, len(out)*len(t.Columns))
@@ -87,11 +87,10 @@ func (t Table) Features() [][]float64 {
 	return out
 }
 
-// Validate reports the first thing that makes t no table, wrapping [ErrTable] and
-// naming the column and the row, counted from 0: lengths that differ, names that are
-// empty or duplicated, indices of no category, targets that are missing or not
-// finite, weights that are negative. It wraps [ErrConstant] for a target that says the
-// same of all rows.
+// Validate reports the first inconsistency in t, wrapping [ErrTable] and naming the column
+// and the row, counted from 0: lengths that differ, names that are empty or duplicated,
+// invalid indices of categories, targets that are missing or not finite, negative weights.
+// It wraps [ErrConstant] for a target with only one value.
 func (t Table) Validate() error {
 	fail := func(format string, args ...any) error {
 		return pkg.Errorf("%w: %s", ErrTable, fmt.Sprintf(format, args...))
@@ -125,7 +124,7 @@ func (t Table) Validate() error {
 			case target && (math.IsNaN(v) || math.IsInf(v, 0)):
 				return fail("target %q, row %d: %v", c.Name, row, v)
 			case c.Categories != nil && !math.IsNaN(v) && !(v >= 0 && int(v) < len(c.Categories) && v == math.Trunc(v)):
-				return fail("column %q, row %d: %v is no index of its %d categories", c.Name, row, v, len(c.Categories))
+				return fail("column %q, row %d: %v is not an index of its %d categories", c.Name, row, v, len(c.Categories))
 			}
 		}
 	}
@@ -146,7 +145,7 @@ func (t Table) Validate() error {
 	return nil
 }
 
-const maxClasses = 1000 // as engine.Params.Classes
+const maxClasses = 1000 // the limit of engine.Params.Classes
 
 func repeated(texts []string) (string, bool) {
 	seen := map[string]bool{}
@@ -159,7 +158,7 @@ func repeated(texts []string) (string, bool) {
 	return "", false
 }
 
-// text returns the value v of c for people.
+// text formats the value v of c.
 func (c Column) text(v float64) string {
 	if c.Categories != nil {
 		return c.Categories[int(v)]
@@ -167,7 +166,7 @@ func (c Column) text(v float64) string {
 	return fmt.Sprint(v)
 }
 
-// dataset returns t as an engine reads it, with the target if it is to learn from it.
+// dataset returns t as a dataset of an engine. It includes the target if labelled is set.
 func (t Table) dataset(labelled bool) engine.Dataset {
 	d := engine.Dataset{Weight: t.Weight}
 	for f, c := range t.Columns {
@@ -183,7 +182,7 @@ func (t Table) dataset(labelled bool) engine.Dataset {
 	return d
 }
 
-// fingerprint returns a text that is the same for tables of the same columns, weights,
+// fingerprint returns a text that is equal for tables with the same columns, weights,
 // groups and values.
 func (t Table) fingerprint() string {
 	h := sha256.New()

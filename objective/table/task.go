@@ -21,30 +21,31 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// Attributes of a trial, besides valid_NAME and train_NAME for each metric of the
-// task's kind that is a number: the scores of the folds, and of the model fitted to all
-// rows, on these.
+// Attributes of a trial. It also has valid_NAME and train_NAME for each metric of the
+// task's kind whose score is a number: the score of the folds, and that of the model on
+// all rows, to which it is fitted.
 const (
-	RoundsKey  = "rounds"         // of the model: trees, of several classes one each
-	SecondsKey = model.SecondsKey // what the trial took: "seconds"
+	RoundsKey  = "rounds"         // rounds of the model; a round has one tree, or one per class
+	SecondsKey = model.SecondsKey // duration of the trial: "seconds"
 	// SettingsKey holds all hyperparameters of the model: those searched, those fixed and
-	// the number of rounds. It is what a training job needs; see [Settings].
+	// the number of rounds. A training job needs nothing else; see [Settings].
 	SettingsKey = model.SettingsKey // "settings"
 )
 
-// Settings returns all hyperparameters of the model of a trial, by which another
-// program trains the same: what was searched, what was fixed and the number of rounds.
-// It is not ok for a trial that was not a task's, or did not complete.
+// Settings returns all hyperparameters of the model of a trial, with which another
+// program trains the same model: those searched, those fixed and the number of rounds. ok
+// is false for a trial that was not evaluated by a Task, or did not complete.
 func Settings(r trial.Record) (settings space.Settings, ok bool) { return model.Settings(r) }
 
-// A Task tunes a style of tree ensembles on a table: the value of a trial is the metric of
+// A Task tunes a style of tree ensembles on a table. The value of a trial is the metric of
 // the predictions of all folds. Table and Style are required. Its methods are safe for
-// concurrent use; its fields must not change any more then.
+// concurrent use; do not change its fields once they are in use.
 //
-// What the models are made for follows from the style and the target: anomaly scores
-// with [style.IsolationForest], probabilities of classes, else numbers. They are
-// trained for squared errors, or for the quantile of the metric [Pinball], unless the
-// hyperparameter objective says otherwise; for cross entropy where there are classes.
+// The style and the target determine what the models predict: anomaly scores with
+// [style.IsolationForest], otherwise probabilities if the target has classes, otherwise
+// numbers. Models of classes are trained on cross entropy. Models of numbers are trained on
+// the squared error, or on the quantile loss if the metric is [Pinball], unless the
+// hyperparameter objective selects another.
 type Task struct {
 	Table  Table
 	Style  style.Style
@@ -52,27 +53,28 @@ type Task struct {
 	Metric Metric        // default the first of [Metrics]
 	Splits Splits
 
-	// Space is what to search. Default [style.Style.Space] without what is Fixed, with
-	// leaves of no more than a tenth of the rows and samples of no more than all.
+	// Space is the space to search. By default it is [style.Style.Space] without the
+	// hyperparameters in Fixed, with leaves of at most a tenth of the rows, and with samples
+	// of at most all rows.
 	Space space.Space
 	Fixed space.Settings // hyperparameters that are not searched
-	// MaxRounds is the most rounds of boosting, unless Space or Fixed have the number;
-	// that is then the number of rounds of all models. Default 500.
+	// MaxRounds is the maximum number of boosting rounds. If Space or Fixed contain the
+	// number of rounds, that is used for all models instead. Default 500.
 	MaxRounds int
 	// Patience ends a trial's boosting after this many rounds without a better score.
 	// Default 30; negative: never.
 	Patience int
-	// Threads are those of one trial: cores divided by the trials that run at once.
-	// Default 1.
+	// Threads is the number of threads of one trial. Use the number of cores divided by the
+	// number of concurrent trials. Default 1.
 	Threads int
-	// Folder is where the best trial's model is kept, in the file that [model.Path]
-	// returns. It is made if it does not exist. Default: models are not kept, and
-	// [Task.Best] fits anew.
+	// Folder is the folder that keeps the best trial's model, in the file that
+	// [model.Path] returns. It is created if it does not exist. Default: models are not
+	// kept, and [Task.Best] refits.
 	Folder string
 
 	once    sync.Once
 	folds   []foldData
-	invalid error // what once found
+	invalid error // the error that once found
 }
 
 // Kind returns what the task's models predict.
@@ -86,7 +88,7 @@ func (t *Task) Kind() Kind {
 	return Regression
 }
 
-// metric returns the metric that counts.
+// metric returns the metric that trials are judged by.
 func (t *Task) metric() Metric {
 	if t.Metric == (Metric{}) {
 		return kinds[t.Kind()][0]
@@ -94,12 +96,12 @@ func (t *Task) metric() Metric {
 	return t.Metric
 }
 
-// task returns the task as one of any kind of model.
+// task returns the generic task.
 func (t *Task) task() model.Task[Model] {
 	return model.Task[Model]{Kind: kind{t}, Fixed: t.Fixed, Folder: t.Folder}
 }
 
-// A kind is a task as a [model.Kind].
+// A kind is a Task in the form of a [model.Kind].
 type kind struct{ *Task }
 
 func (k kind) Name() string                     { return k.Style.Name() }
@@ -109,7 +111,7 @@ func (k kind) Origin(m Model) model.Origin      { return m.Origin }
 func (k kind) Write(m Model, path string) error { return m.WriteFile(path) }
 func (k kind) Read(path string) (Model, error)  { return ReadFile(path) }
 
-// Facts are how the table is split and a fingerprint of it.
+// Facts are the splits and a fingerprint of the table.
 func (k kind) Facts() []model.Fact {
 	s := k.Splits
 	if s.Folds == 0 {
@@ -147,7 +149,7 @@ func (t *Task) space() space.Space {
 	return free
 }
 
-// rounds returns the name of the hyperparameter that is the number of trees.
+// rounds returns the name of the hyperparameter for the number of trees.
 func (t *Task) rounds() string {
 	for _, name := range []string{"num_iterations", "num_boost_round", "iterations", "n_estimators"} {
 		if slices.Contains(t.Style.Names(), name) {
@@ -157,7 +159,7 @@ func (t *Task) rounds() string {
 	return ""
 }
 
-// params returns the parameters of training that settings stand for.
+// params converts settings to the parameters of training.
 func (t *Task) params(settings space.Settings) (engine.Params, error) {
 	p, err := t.Style.Params(settings)
 	if err != nil {
@@ -182,11 +184,10 @@ func (t *Task) params(settings space.Settings) (engine.Params, error) {
 	return p, nil
 }
 
-// Validate reports what makes it impossible to begin, wrapping [ErrTable],
-// [ErrConstant], [ErrShort] or [ErrConfig]: a table that is none, a metric that does
-// not go with the target, splits that cannot be made, a hyperparameter of the space
-// that the style lacks, one that is both searched and fixed, bounds of the space that
-// make no model.
+// Validate reports why the task cannot begin, wrapping [ErrTable], [ErrConstant],
+// [ErrShort] or [ErrConfig]: an invalid table, a metric that does not fit the target,
+// impossible splits, a hyperparameter of the space that the style lacks or that is also
+// fixed, or bounds of the space for which no model can be trained.
 func (t *Task) Validate() error {
 	if err := t.prepare(); err != nil {
 		return err
@@ -220,7 +221,7 @@ func (t *Task) parted() ([]foldData, error) {
 	m, kind, target := t.metric(), t.Kind(), t.Table.Target
 	switch {
 	case target.Values == nil:
-		return nil, pkg.Errorf("%w: there is no target to score forecasts by: name the column, or use Task.Fit", ErrConfig)
+		return nil, pkg.Errorf("%w: there is no target to score predictions by: name the column, or use Task.Fit", ErrConfig)
 	case kind == Anomalies && target.Categories == nil && !t.Table.binary():
 		return nil, pkg.Errorf("%w: target %q of an isolation forest is not 1 for anomalies and 0 for the rest", ErrConfig, target.Name)
 	case kind == Anomalies && target.Categories != nil && len(target.Categories) != 2:
@@ -254,10 +255,10 @@ func ones(weight []float64, n int) []float64 {
 	return slices.Repeat([]float64{1}, n)
 }
 
-// Optimize is [study.Study.Optimize] of the task, and keeps the model of the best
-// trial. A model that cannot be kept is a warning to the run's observer. It fails as
-// [Task.Validate] does, and with [ErrStudy] if the study was begun on another table,
-// with other folds, another metric or style, or with other settings fixed.
+// Optimize runs [study.Study.Optimize] on the task, and keeps the model of the best
+// trial. If a model cannot be kept, the study's observer gets a warning. Optimize fails
+// like [Task.Validate], and with [ErrStudy] if the study was begun with another table,
+// metric or style, or with other folds or fixed settings.
 func (t *Task) Optimize(ctx context.Context, st *study.Study, run study.Run) error {
 	if err := t.Validate(); err != nil {
 		return err
@@ -266,8 +267,8 @@ func (t *Task) Optimize(ctx context.Context, st *study.Study, run study.Run) err
 }
 
 // Train evaluates a trial and returns its model, which has the trial's value. It is for
-// programs that ask and tell for themselves, and neither looks whose study it is nor keeps
-// anything: [Task.Optimize] does. The errors are those of [Task.Validate], of the engine,
+// programs that ask and tell themselves. Unlike [Task.Optimize], it does not check the
+// study's task and keeps nothing. Errors are those of [Task.Validate] and of the engine,
 // and [ErrScore] for a score that is NaN.
 func (t *Task) Train(ctx context.Context, tr *study.Trial) (Model, error) {
 	if err := t.prepare(); err != nil {
@@ -276,16 +277,16 @@ func (t *Task) Train(ctx context.Context, tr *study.Trial) (Model, error) {
 	return t.task().Train(ctx, tr)
 }
 
-// Agree fails with a [model.Conflict] if the attributes of a study say that it was begun on
-// another task; see [model.Task.Agree].
+// Agree fails with a [model.Conflict] if the attributes of a study record another task; see
+// [model.Task.Agree].
 func (t *Task) Agree(study string, attrs trial.Attrs) (begun bool, err error) {
 	return t.task().Agree(study, attrs)
 }
 
-// Record returns what a study of the task is begun on; see [model.Task.Record].
+// Record returns the record of a study of the task; see [model.Task.Record].
 func (t *Task) Record() json.Marshaler { return t.task().Record() }
 
-// Train returns the model of a trial.
+// Train evaluates a trial and returns its model.
 func (t kind) Train(ctx context.Context, tr *study.Trial, h model.Origin) (Model, error) {
 	settings := h.Settings
 	p, err := t.params(settings)
@@ -342,7 +343,7 @@ func (t *Task) learn(ctx context.Context, settings space.Settings, p engine.Para
 		}
 	}
 	c, err := l.run(ctx, max(1, t.Threads))
-	if p.Method != engine.Boosting { // a library may grow a forest in one round
+	if p.Method != engine.Boosting { // a library may grow a forest in a single round
 		c.rounds = l.params.Trees
 	}
 	return c, err
@@ -355,9 +356,9 @@ func (t *Task) engine() engine.Engine {
 	return t.Engine
 }
 
-// Fit fits a model to all rows with the given hyperparameters, besides those that are
-// Fixed; the rest have the style's defaults. No study is needed, and for anomaly
-// scores no target. The errors are those of [Task.Validate] and of the engine.
+// Fit fits a model to all rows with the given hyperparameters, in addition to those in
+// Fixed; the rest have the style's defaults. It needs no study, and for anomaly scores no
+// target. Errors are those of [Task.Validate] and of the engine.
 func (t *Task) Fit(ctx context.Context, settings space.Settings, seed uint64) (Model, error) {
 	if t.Style.Name() == "" {
 		return Model{}, pkg.Errorf("fit: %w: a task needs a Style", ErrConfig)

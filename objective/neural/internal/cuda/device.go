@@ -9,23 +9,22 @@ import (
 	"github.com/attune-hpo/attune/objective/neural/internal/device"
 )
 
-// A Device is a stream of work for a GPU, and memory there. Make it with [Open].
+// A Device is a stream of work for a GPU, with its memory. Make it with [Open].
 //
-// What its methods ask for is done later, in order, but for Read, Norm2 and Loss, which
-// wait. The first thing that goes wrong stays in [Device.Err]: from then on nothing is
-// done, and what is read is NaN.
+// Methods only queue work, except Read, Norm2 and Loss, which wait for it. [Device.Err]
+// keeps the first error. After an error the device does nothing, and reads give NaN.
 type Device struct {
 	g      *gpu
 	q      *queue
 	err    error
-	blocks []uintptr  // of GPU memory
-	rest   device.Vec // of the last of them
-	sums   device.Vec // room for those of blocks
-	used   int        // of q.pinned, by writes that may be under way
+	blocks []uintptr  // blocks of GPU memory
+	rest   device.Vec // rest of the last block
+	sums   device.Vec // sums of blocks
+	used   int        // part of q.pinned that pending writes may use
 	right  []right
-	starts device.Vec // room for where the matrices of batched products begin
+	starts device.Vec // start addresses of the matrices of batched products
 
-	// What C is given the address of stands here: this does not move.
+	// cuBLAS gets the addresses of these, so they must not move.
 	alpha, beta float32
 	args        [maxArgs]uint64
 	at          [maxArgs]unsafe.Pointer
@@ -39,16 +38,16 @@ type right struct {
 
 const (
 	maxArgs = 12
-	// align is what vectors begin at multiples of: 256 bytes.
+	// align is the alignment of vectors: 256 bytes.
 	align = 64
-	// blockSize is how many numbers are allocated at once, at least: 16 MiB.
+	// blockSize is the minimum count of numbers allocated at once: 16 MiB.
 	blockSize = 1 << 22
-	// maxVector is how long a vector may be, for kernels that count in 32 bits.
+	// maxVector is the maximum length of a vector, because kernels count in 32 bits.
 	maxVector = 1<<31 - 1
-	// spare is how many numbers there is room for besides those foreseen: sums, where
-	// matrices begin, and what is lost to alignment. 2 MiB.
+	// spare is the count of numbers reserved for sums, start addresses of matrices and
+	// alignment: 2 MiB.
 	spare = 1 << 19
-	// maxSums is how many blocks sum at once.
+	// maxSums is the maximum number of blocks that sum at once.
 	maxSums = 256
 )
 
@@ -58,8 +57,9 @@ var (
 	errFreed = errors.New("the device has been freed")
 )
 
-// Open returns a device on the GPU of a number, from 0, with room for so many numbers to
-// begin with. It fails with [ErrMissing] and [ErrMemory]. The device must be freed.
+// Open returns a device on GPU number ordinal, counted from 0, with initial room for the
+// given count of numbers. It fails with [ErrMissing] or [ErrMemory]. The caller must free
+// the device.
 func Open(ordinal, numbers int) (*Device, error) {
 	g, err := find(ordinal)
 	if err != nil {
@@ -88,7 +88,7 @@ func (d *Device) String() string { return d.g.String() }
 // Err implements [device.Device].
 func (d *Device) Err() error { return d.err }
 
-// Free implements [device.Device]. The device can do nothing more then.
+// Free implements [device.Device]. The device must not be used afterwards.
 func (d *Device) Free() {
 	if d.q == nil {
 		return
@@ -117,7 +117,7 @@ func (d *Device) fail(what string, r result, err error) {
 	d.g.breaks(r, err)
 }
 
-// do calls a function of the driver, unless something went wrong before.
+// do calls a function of the driver, unless an error has occurred before.
 //
 //go:uintptrescapes
 func (d *Device) do(what string, function uintptr, args ...uintptr) {
@@ -139,17 +139,17 @@ func (d *Device) product(what string, function uintptr, args ...uintptr) {
 	}
 }
 
-// launch runs a kernel in so many blocks, each of width by height threads.
+// launch runs a kernel in the given number of blocks, each with width by height threads.
 func (d *Device) launch(k kernel, blocks, width, height int, args ...uint64) {
 	if d.err != nil || blocks == 0 {
 		return
 	}
-	copy(d.args[:], args) // little-endian: one of 4 bytes stands in the first of 8
+	copy(d.args[:], args) // little-endian: a 4-byte argument is in the first of 8 bytes
 	d.do(kernelNames[k], d.g.launchKernel, d.g.functions[k], uintptr(blocks), 1, 1, uintptr(width), uintptr(height), 1,
 		0, d.q.stream, uintptr(unsafe.Pointer(&d.at[0])), 0)
 }
 
-// grow allocates a block of memory, all zeros.
+// grow allocates a block of memory filled with zeros.
 func (d *Device) grow(numbers int) {
 	if d.err != nil {
 		return
@@ -168,7 +168,7 @@ func (d *Device) grow(numbers int) {
 // Alloc implements [device.Device].
 func (d *Device) Alloc(n int) device.Vec {
 	if n > maxVector && d.err == nil {
-		d.err = pkg.Errorf("%v: allocate %s: %w: a vector may have 8 GiB", d.g, size(4*uint64(n)), ErrMemory)
+		d.err = pkg.Errorf("%v: allocate %s: %w: a vector may have up to 8 GiB", d.g, size(4*uint64(n)), ErrMemory)
 	}
 	room := (n + align - 1) / align * align
 	if room > d.rest.Len() {
@@ -182,7 +182,7 @@ func (d *Device) Alloc(n int) device.Vec {
 	return v
 }
 
-// wait returns when all that was asked for is done.
+// wait returns when all queued work is done.
 func (d *Device) wait() {
 	d.do("cuStreamSynchronize", d.g.streamSynchronize, d.q.stream)
 	d.used = 0
@@ -218,8 +218,8 @@ func (d *Device) Read(dst []float32, src device.Vec) {
 	}
 }
 
-// fetch gets what is in a vector to where the host sees it. Writes under way are done
-// before: they come first in the stream.
+// fetch copies a vector to memory that the host can read. It also completes pending writes,
+// which come earlier in the stream.
 func (d *Device) fetch(src device.Vec) {
 	if d.err != nil {
 		return
@@ -278,8 +278,8 @@ func (d *Device) Gemms(count, m, n, k int, alpha float32, a device.Matrix, sa in
 	d.multiply(count, m, n, k, alpha, a, sa, b, sb, beta, c, sc)
 }
 
-// multiply makes products. cuBLAS takes matrices column by column, in which one of ours
-// is its transpose: it is asked for Cᵀ = op(B)ᵀ·op(A)ᵀ.
+// multiply makes products. cuBLAS stores matrices by columns, so it sees each of these
+// matrices transposed, and computes Cᵀ = op(B)ᵀ·op(A)ᵀ.
 func (d *Device) multiply(count, m, n, k int, alpha float32, a device.Matrix, sa int, b device.Matrix, sb int, beta float32, c device.Matrix, sc int) {
 	if m < 0 || n < 0 || k < 0 || count < 0 || c.T {
 		panic(fmt.Sprintf("cuda: Gemm: %d products of %d×%d×%d", count, m, n, k))
@@ -298,7 +298,7 @@ func (d *Device) multiply(count, m, n, k int, alpha float32, a device.Matrix, sa
 	fitsOp("Gemm", from(a, last*sa), m, k)
 	fitsOp("Gemm", from(b, last*sb), k, n)
 	d.alpha, d.beta = alpha, beta
-	up, down := uintptr(unsafe.Pointer(&d.alpha)), uintptr(unsafe.Pointer(&d.beta)) // of d, which stays where it is
+	up, down := uintptr(unsafe.Pointer(&d.alpha)), uintptr(unsafe.Pointer(&d.beta)) // fields of d, which does not move
 	if d.err != nil {
 		return
 	}
@@ -316,7 +316,7 @@ func (d *Device) multiply(count, m, n, k int, alpha float32, a device.Matrix, sa
 		up, bts.Addr(), uintptr(b.Stride), ats.Addr(), uintptr(a.Stride), down, cts.Addr(), uintptr(c.Stride), uintptr(count))
 }
 
-// op returns what cuBLAS is told of a matrix, which it takes for its transpose.
+// op returns cuBLAS's code for the operation on a matrix, which cuBLAS sees transposed.
 func op(m device.Matrix) uintptr {
 	if m.T {
 		return 1
@@ -329,8 +329,8 @@ func from(m device.Matrix, at int) device.Matrix {
 	return m
 }
 
-// Recurrent implements [device.Device]: there is nothing to prepare. The matrix must stay
-// as it is.
+// Recurrent implements [device.Device]. It prepares nothing, so the matrix must not
+// change.
 func (d *Device) Recurrent(slot, k, n int, b device.Matrix) {
 	for len(d.right) <= slot {
 		d.right = append(d.right, right{})
@@ -389,7 +389,7 @@ func (d *Device) LayerNormGrad(dx, dgain, dbias, dy, norm, rstd, gain device.Vec
 	same("LayerNormGrad", dy.Len(), dx.Len(), norm.Len(), rstd.Len()*cols)
 	same("LayerNormGrad", cols, dgain.Len(), dbias.Len())
 	n := num(rstd.Len())
-	d.columns(layerNormGradRows, cols, vec(dgain), vec(dbias), vec(dy), vec(norm), n, num(cols)) // first: dx may be dy
+	d.columns(layerNormGradRows, cols, vec(dgain), vec(dbias), vec(dy), vec(norm), n, num(cols)) // must come first, because dx may be dy
 	d.rows(layerNormGrad, rstd.Len(), vec(dx), vec(dy), vec(norm), vec(rstd), vec(gain), n, num(cols))
 }
 
@@ -439,7 +439,7 @@ func (d *Device) Loss(l device.Loss, scale float32, f, truth, weight, df device.
 	n := f.Len()
 	same("Loss", n, truth.Len(), weight.Len())
 	if l.Kind < device.Square || l.Kind > device.Quantile {
-		panic("cuda: no such loss")
+		panic("cuda: unknown loss")
 	}
 	slopes := uint64(0)
 	if df.Len() > 0 {
@@ -464,7 +464,7 @@ func (d *Device) Adam(s device.AdamStep, x, g, m, v device.Vec) {
 		float(float32(float64(s.Rate)/(1-math.Pow(float64(s.Beta1), t)))), float(float32(1/math.Sqrt(1-math.Pow(float64(s.Beta2), t)))), float(s.Epsilon))
 }
 
-// The threads of a block, as kernels.cu has them.
+// The numbers of threads in a block, as in kernels.cu.
 const (
 	perEach  = 256
 	perRow   = 32
@@ -473,29 +473,29 @@ const (
 	colLanes = 8
 )
 
-// The most blocks: each has several elements, or rows, if there are more of those.
+// The maximum numbers of blocks. If there are more elements or rows, each block takes several.
 const (
 	maxEach = 1 << 12
 	maxRows = 1 << 12
 )
 
-// each launches a kernel that has a thread an element.
+// each launches a kernel with a thread per element.
 func (d *Device) each(k kernel, n int, args ...uint64) {
 	d.launch(k, min((n+perEach-1)/perEach, maxEach), perEach, 1, args...)
 }
 
-// rows launches a kernel that has a block a row.
+// rows launches a kernel with a block per row.
 func (d *Device) rows(k kernel, rows int, args ...uint64) {
 	d.launch(k, min(rows, maxRows), perRow, 1, args...)
 }
 
-// columns launches a kernel that has a block for some columns.
+// columns launches a kernel with a block for several columns.
 func (d *Device) columns(k kernel, cols int, args ...uint64) {
 	d.launch(k, (cols+colWidth-1)/colWidth, colWidth, colLanes, args...)
 }
 
-// sum launches a kernel that sums in blocks, and waits for the sum of those; NaN if
-// something went wrong.
+// sum launches a kernel that sums in blocks, and waits for the total. It returns NaN after
+// an error.
 func (d *Device) sum(k kernel, n int, args ...uint64) float64 {
 	blocks := min((n+perSum-1)/perSum, maxSums)
 	if blocks == 0 {
@@ -519,7 +519,7 @@ func num(n int) uint64 { return uint64(uint32(n)) }
 
 func float(x float32) uint64 { return uint64(math.Float32bits(x)) }
 
-// same panics unless all lengths are the first.
+// same panics unless all lengths equal the first.
 func same(op string, n int, lens ...int) {
 	for _, l := range lens {
 		if l != n {
@@ -528,18 +528,18 @@ func same(op string, n int, lens ...int) {
 	}
 }
 
-// rows returns how many rows of cols n numbers are, and panics if they are none.
+// rows returns how many rows of cols numbers n numbers make. It panics on a remainder.
 func rows(op string, n, cols int) int {
 	if n == 0 {
 		return 0
 	}
 	if cols <= 0 || n%cols != 0 {
-		panic(fmt.Sprintf("cuda: %s: %d numbers are no rows of %d", op, n, cols))
+		panic(fmt.Sprintf("cuda: %s: %d numbers do not divide into rows of %d", op, n, cols))
 	}
 	return n / cols
 }
 
-// fits panics unless a matrix of this size, as it is stored, lies in its vector.
+// fits panics unless a stored matrix of this size fits into its vector.
 func fits(op string, m device.Matrix, rows, cols int) {
 	if rows == 0 || cols == 0 {
 		return
@@ -549,7 +549,7 @@ func fits(op string, m device.Matrix, rows, cols int) {
 	}
 }
 
-// fitsOp panics unless op(m) of this size lies in its vector.
+// fitsOp panics unless op(m) of this size fits into its vector.
 func fitsOp(op string, m device.Matrix, rows, cols int) {
 	if m.T {
 		rows, cols = cols, rows

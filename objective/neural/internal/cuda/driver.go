@@ -18,9 +18,9 @@ import (
 const pkg fault.Package = "cuda"
 
 var (
-	// ErrMissing reports a GPU, or what is needed to use one, that is not there.
+	// ErrMissing reports that there is no GPU, or that a library it needs is missing.
 	ErrMissing = errors.New("no such GPU")
-	// ErrMemory reports a GPU that is out of memory.
+	// ErrMemory reports that a GPU is out of memory.
 	ErrMemory = errors.New("out of memory on the GPU")
 )
 
@@ -37,8 +37,8 @@ type driver struct {
 	blasCreate, blasDestroy, blasSetStream, gemm, gemmBatched                      uintptr
 }
 
-// symbols are those of libcuda, by their versions: the meaning of a name without one
-// has changed in the course of time.
+// symbols are the symbols of libcuda with their versions: the meaning of unversioned
+// names has changed over time.
 func (d *driver) symbols() map[string]*uintptr {
 	return map[string]*uintptr{
 		"cuInit": &d.initialize, "cuDriverGetVersion": &d.driverGetVersion, "cuGetErrorName": &d.getErrorName,
@@ -54,7 +54,7 @@ func (d *driver) symbols() map[string]*uintptr {
 	}
 }
 
-// blasSymbols are those of cuBLAS.
+// blasSymbols are the symbols of cuBLAS.
 func (d *driver) blasSymbols() map[string]*uintptr {
 	return map[string]*uintptr{
 		"cublasCreate_v2": &d.blasCreate, "cublasDestroy_v2": &d.blasDestroy, "cublasSetStream_v2": &d.blasSetStream,
@@ -71,7 +71,7 @@ func resolve(l *dylib.Library, symbols map[string]*uintptr) (err error) {
 	return nil
 }
 
-// The versions that the kernels and the calls are for, as CUDA writes them.
+// The versions that the kernels and calls need, in CUDA's notation.
 const (
 	oldestDriver = 11070 // PTX 7.7
 	newestBLAS   = 13
@@ -83,10 +83,10 @@ var (
 	drivers = map[*dylib.Library]*driver{}
 )
 
-// load returns the driver that there is, the same one each time. A failure is not kept.
+// load returns the driver, the same one each time. It does not cache a failure.
 func load() (*driver, error) {
 	if runtime.GOOS != "linux" {
-		return nil, fmt.Errorf("%w: CUDA is used on Linux only, so far", ErrMissing)
+		return nil, fmt.Errorf("%w: CUDA is only supported on Linux so far", ErrMissing)
 	}
 	lib, err := dylib.Search{Env: "ATTUNE_LIBCUDA", Names: []string{"libcuda.so.1"}}.Open()
 	if err != nil {
@@ -109,7 +109,7 @@ func load() (*driver, error) {
 		return nil, fmt.Errorf("%w: cuDriverGetVersion: %w", ErrMissing, d.error(r))
 	}
 	if version < oldestDriver {
-		return nil, fmt.Errorf("%w: the driver is of CUDA %d.%d: take one of 11.7 or later", ErrMissing, version/1000, version%1000/10)
+		return nil, fmt.Errorf("%w: the driver supports CUDA %d.%d: install one for 11.7 or later", ErrMissing, version/1000, version%1000/10)
 	}
 	if d.blas, err = openBLAS(int(version) / 1000); err != nil {
 		return nil, fmt.Errorf("%w: no cuBLAS for a driver of CUDA %d.%d: install the CUDA toolkit or Python's nvidia-cublas-cu12: %w", ErrMissing, version/1000, version%1000/10, err)
@@ -121,7 +121,7 @@ func load() (*driver, error) {
 	return d, nil
 }
 
-// openBLAS returns the newest cuBLAS that a driver of some major version can run.
+// openBLAS returns the newest cuBLAS that a driver of the given major version can run.
 func openBLAS(major int) (*dylib.Library, error) {
 	var tried error
 	for v := min(major, newestBLAS); v >= oldestBLAS; v-- {
@@ -132,7 +132,7 @@ func openBLAS(major int) (*dylib.Library, error) {
 			Names:  []string{name},
 		}
 		for _, pattern := range []string{"/usr/local/cuda*/lib64/", "/usr/local/cuda*/targets/*/lib/"} {
-			found, _ := filepath.Glob(pattern + name) // fails for a malformed pattern only
+			found, _ := filepath.Glob(pattern + name) // fails only for a malformed pattern
 			slices.Reverse(found)                     // newest first
 			s.Names = append(s.Names, found...)
 		}
@@ -145,22 +145,22 @@ func openBLAS(major int) (*dylib.Library, error) {
 	return nil, tried
 }
 
-// A result is what a call of libcuda or cuBLAS returns: 0 if all went well.
+// A result is the result of a call of libcuda or cuBLAS: 0 on success.
 type result uint32
 
 // call calls a function of a library. Arguments that are addresses of variables must be
-// converted in the call.
+// converted in the call expression.
 //
 //go:uintptrescapes
 func call(function uintptr, args ...uintptr) result {
 	r, _, _ := purego.SyscallN(function, args...)
-	return result(r) // an int of 32 bits
+	return result(r) // a 32-bit int
 }
 
 // outOfMemory is CUDA_ERROR_OUT_OF_MEMORY.
 const outOfMemory result = 2
 
-// error returns what a result of libcuda means.
+// error converts a result of libcuda to an error.
 func (d *driver) error(r result) error {
 	var name *byte
 	text := "an unknown error"
@@ -174,7 +174,7 @@ func (d *driver) error(r result) error {
 	return err
 }
 
-// blasError returns what a result of cuBLAS means.
+// blasError converts a result of cuBLAS to an error.
 func blasError(r result) error {
 	name := map[result]string{1: "NOT_INITIALIZED", 3: "ALLOC_FAILED", 7: "INVALID_VALUE", 8: "ARCH_MISMATCH",
 		11: "MAPPING_ERROR", 13: "EXECUTION_FAILED", 14: "INTERNAL_ERROR", 15: "NOT_SUPPORTED", 16: "LICENSE_ERROR"}[r]
@@ -185,7 +185,7 @@ func blasError(r result) error {
 	return err
 }
 
-// goString returns the text at p, which ends with a 0.
+// goString returns the null-terminated text at p.
 func goString(p *byte) string {
 	n := 0
 	for *(*byte)(unsafe.Add(unsafe.Pointer(p), n)) != 0 {

@@ -44,7 +44,7 @@ var kernelNames = [kernels]string{"copy_rows", "scale_rows", "add", "add_row", "
 	"softmax", "softmax_grad", "layer_norm", "layer_norm_grad", "add_rows", "layer_norm_grad_rows",
 	"weight_norm", "weight_norm_grad", "lstm_cell", "lstm_cell_grad", "dropout", "norm2", "loss", "adam"}
 
-// A gpu is one that the process uses, until it ends.
+// A gpu is a GPU that the process uses. It stays open until the process ends.
 type gpu struct {
 	*driver
 	ordinal   int
@@ -54,16 +54,16 @@ type gpu struct {
 
 	mu     sync.Mutex
 	idle   []*queue
-	broken error // of the context: no call to it can succeed any more
+	broken error // error of the context, after which no call can succeed
 }
 
-// A queue is a stream with what goes with it.
+// A queue is a stream and the objects that belong to it.
 type queue struct {
 	stream, blas uintptr
-	pinned       []float32 // host memory that the GPU can reach
+	pinned       []float32 // host memory that the GPU can access
 }
 
-// pinnedSize is how many numbers are on their way at a time: 4 MiB.
+// pinnedSize is the maximum count of numbers in flight: 4 MiB.
 const pinnedSize = 1 << 20
 
 type place struct {
@@ -76,7 +76,7 @@ var (
 	gpus   = map[place]*gpu{}
 )
 
-// find returns the GPU of a number, from 0.
+// find returns a GPU by its number, counted from 0.
 func find(ordinal int) (*gpu, error) {
 	d, err := load()
 	if err != nil {
@@ -103,7 +103,7 @@ func (d *driver) find(ordinal int) (*gpu, error) {
 		return nil, fmt.Errorf("%w: cuDeviceGetCount: %w", ErrMissing, d.error(r))
 	}
 	if ordinal < 0 || ordinal >= int(count) {
-		return nil, fmt.Errorf("%w: cuda:%d, while there are %d", ErrMissing, ordinal, count)
+		return nil, fmt.Errorf("%w: cuda:%d: the machine has %d", ErrMissing, ordinal, count)
 	}
 	var device, major, minor int32
 	g := &gpu{driver: d, ordinal: ordinal}
@@ -150,8 +150,8 @@ func (d *driver) find(ordinal int) (*gpu, error) {
 // String returns the number and the name.
 func (g *gpu) String() string { return fmt.Sprintf("cuda:%d (%s)", g.ordinal, g.name) }
 
-// within calls a function while the GPU's context is the thread's, and leaves the thread
-// as it was: other libraries may use it.
+// within calls a function with the GPU's context on this thread. It restores the thread's
+// previous context, because other libraries may use it.
 //
 //go:uintptrescapes
 func (g *gpu) within(function uintptr, args ...uintptr) result {
@@ -168,7 +168,7 @@ func (g *gpu) within(function uintptr, args ...uintptr) result {
 	return r
 }
 
-// compile has the driver make machine code of the kernels.
+// compile makes the driver compile the kernels to machine code.
 func (g *gpu) compile() error {
 	text := append([]byte(ptx), 0)
 	var module uintptr
@@ -184,7 +184,7 @@ func (g *gpu) compile() error {
 	return nil
 }
 
-// take returns a queue that nobody else has.
+// take returns a queue for exclusive use.
 func (g *gpu) take() (*queue, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -220,14 +220,14 @@ func (g *gpu) fill(q *queue) error {
 	return nil
 }
 
-// give takes a queue back, of which nothing is under way.
+// give returns an idle queue for reuse.
 func (g *gpu) give(q *queue) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.idle = append(g.idle, q)
 }
 
-// drop ends a queue. What fails is of a context that is broken.
+// drop ends a queue. It ignores errors, which only occur if the context is broken.
 func (g *gpu) drop(q *queue) {
 	if q.pinned != nil {
 		g.within(g.memFreeHost, uintptr(unsafe.Pointer(&q.pinned[0])))
@@ -238,9 +238,9 @@ func (g *gpu) drop(q *queue) {
 	g.within(g.streamDestroy, q.stream)
 }
 
-// breaks notes that calls to the GPU fail from now on, if that is what a result means:
-// the errors of kernels do, from CUDA_ERROR_ILLEGAL_ADDRESS to
-// CUDA_ERROR_LAUNCH_FAILED, and CUDA_ERROR_ECC_UNCORRECTABLE.
+// breaks records that calls to the GPU will fail from now on, if the result r means that:
+// the errors of kernels, from CUDA_ERROR_ILLEGAL_ADDRESS to CUDA_ERROR_LAUNCH_FAILED,
+// and CUDA_ERROR_ECC_UNCORRECTABLE.
 func (g *gpu) breaks(r result, err error) {
 	const uncorrectable, illegalAddress, launchFailed = 214, 700, 719
 	outOfResources := result(701)
@@ -249,19 +249,19 @@ func (g *gpu) breaks(r result, err error) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.broken = fmt.Errorf("it cannot be used until the process is started anew: %w", err)
+	g.broken = fmt.Errorf("it cannot be used until the process is restarted: %w", err)
 }
 
-// memory returns how much is free.
+// memory describes the free memory.
 func (g *gpu) memory() string {
 	var free, total uint64
 	if g.within(g.memGetInfo, uintptr(unsafe.Pointer(&free)), uintptr(unsafe.Pointer(&total))) != 0 {
-		return "of which nothing is known"
+		return "unknown memory"
 	}
 	return fmt.Sprintf("%s free of %s", size(free), size(total))
 }
 
-// size writes a number of bytes.
+// size formats a number of bytes.
 func size(n uint64) string {
 	if n < 1<<30 {
 		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))

@@ -197,7 +197,7 @@ func TestBroken(t *testing.T) {
 	require.ErrorContains(t, d.Err(), "cuda: cuda:0 (emulated): cuStreamSynchronize: CUDA_ERROR_ILLEGAL_ADDRESS (700)")
 	d.Free()
 	_, err := Open(0, 0)
-	require.ErrorContains(t, err, "cuda: it cannot be used until the process is started anew: CUDA_ERROR_ILLEGAL_ADDRESS (700)")
+	require.ErrorContains(t, err, "cuda: it cannot be used until the process is restarted: CUDA_ERROR_ILLEGAL_ADDRESS (700)")
 	gpusMu.Lock()
 	clear(gpus) // as if it were
 	gpusMu.Unlock()
@@ -218,7 +218,7 @@ func TestMissing(t *testing.T) {
 	devicetest.Emulate(t)
 	_, err := Open(1, 0)
 	require.ErrorIs(t, err, ErrMissing)
-	require.EqualError(t, err, "cuda: no such GPU: cuda:1, while there are 1")
+	require.EqualError(t, err, "cuda: no such GPU: cuda:1: the machine has 1")
 	t.Setenv("ATTUNE_LIBCUDA", t.TempDir()+"/none.so")
 	_, err = Open(0, 0)
 	require.ErrorIs(t, err, ErrMissing)

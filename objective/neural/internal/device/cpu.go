@@ -10,7 +10,7 @@ import (
 // LayerNormEpsilon keeps the division in a layer norm finite.
 const LayerNormEpsilon = 1e-5
 
-// CPU computes on one core, with package f32. It is for one network at a time; the
+// CPU computes on one core, with package f32. It can serve one network at a time. The
 // zero value is ready to use.
 type CPU struct {
 	packed []f32.Packed
@@ -22,7 +22,7 @@ func (*CPU) String() string { return "cpu" }
 // Alloc implements [Device].
 func (*CPU) Alloc(n int) Vec { return Vec{host: &memory{n: n}, n: n} }
 
-// Free implements [Device]: the garbage collector sees to it.
+// Free implements [Device]. It does nothing, because the garbage collector frees memory.
 func (*CPU) Free() {}
 
 // Err implements [Device].
@@ -170,7 +170,7 @@ func (*CPU) WeightNormGrad(dv, dgain, dw, v, gain, norm Vec) {
 }
 
 // Dropout implements [Device]. Number i of dst is kept if 16 bits of a hash of the
-// seed and i/4 are not below rate·2¹⁶: the mask needs no memory.
+// seed and i/4 are at least rate·2¹⁶, so the mask needs no memory.
 func (*CPU) Dropout(dst, src Vec, rate float32, seed uint64) {
 	limit, keep := DropoutLimit(rate)
 	x := src.Host()
@@ -186,7 +186,7 @@ func (*CPU) Dropout(dst, src Vec, rate float32, seed uint64) {
 }
 
 // DropoutLimit returns the least 16 bits for which [Device.Dropout] keeps a number, and
-// what it is multiplied by.
+// the factor by which it multiplies the number.
 func DropoutLimit(rate float32) (limit uint64, keep float32) {
 	limit = uint64(math.Round(float64(rate) * (1 << 16)))
 	return limit, 1 / (1 - float32(limit)/(1<<16))
@@ -217,7 +217,7 @@ func (*CPU) Loss(l Loss, scale float32, f, truth, weight, df Vec) float64 {
 			}
 			loss = slope * e
 		default:
-			panic("device: no such loss")
+			panic("device: unknown loss")
 		}
 		w := weights[i] * scale
 		if w == 0 { // the truth may be anything, and so may the loss

@@ -1,18 +1,18 @@
-// Package device is the seam between networks and what computes them: vectors in a
-// device's memory and the operations that layers are made of. [CPU] computes them
-// with package f32; package cuda has another.
+// Package device is the interface between networks and the hardware that computes them:
+// vectors in a device's memory and the operations of layers. [CPU] implements it with
+// package f32; package cuda implements it on a GPU.
 package device
 
-// A Vec is a vector of single-precision numbers in the memory of a device. Parts of
-// one share its memory. The zero Vec is empty and stands for one that is not wanted.
+// A Vec is a vector of single-precision numbers in the memory of a device. Its parts
+// share its memory. The zero Vec is empty, and stands for a result that is not needed.
 type Vec struct {
-	host *memory // on the CPU
-	addr uintptr // elsewhere; on the CPU, where in host it begins
+	host *memory // memory on the CPU
+	addr uintptr // address on another device; offset in host on the CPU
 	n    int
 }
 
-// memory is made when it is first looked at: a network that only predicts has none for
-// gradients, and one that is described but never run has none at all.
+// memory is allocated on first use: a network that only predicts has none for gradients,
+// and a network that is described but never run has none at all.
 type memory struct {
 	x []float32
 	n int
@@ -26,16 +26,16 @@ func (m *memory) made() []float32 {
 	return m.x
 }
 
-// Host returns a Vec of memory that the CPU sees.
+// Host returns a Vec of memory that the CPU can access.
 func Host(x []float32) Vec { return Vec{host: &memory{x: x}, n: len(x)} }
 
 // At returns a Vec of n numbers at an address of another device.
 func At(addr uintptr, n int) Vec { return Vec{addr: addr, n: n} }
 
-// Len returns how many numbers v has.
+// Len returns the length of v.
 func (v Vec) Len() int { return v.n }
 
-// Host returns the numbers of v if they are in memory that the CPU sees, else nil.
+// Host returns the numbers of v if the CPU can access them, else nil.
 func (v Vec) Host() []float32 {
 	if v.host == nil {
 		return nil
@@ -69,14 +69,14 @@ func (v Vec) From(from int) Vec { return v.Part(from, v.n) }
 // To returns v[:to].
 func (v Vec) To(to int) Vec { return v.Part(0, to) }
 
-// A Matrix says how the rows of a matrix lie in a Vec: op(X) of a product.
+// A Matrix is a matrix in a Vec, stored row by row.
 type Matrix struct {
 	Vec
 	Stride int  // from one row to the next
-	T      bool // the product takes the transpose of what is stored
+	T      bool // products use the transpose of the stored matrix
 }
 
-// M returns the matrix in v with rows of so many columns, one right after the other.
+// M returns the matrix in v with contiguous rows of cols columns.
 func M(v Vec, cols int) Matrix { return Matrix{Vec: v, Stride: cols} }
 
 // Transposed returns the transpose of m.
@@ -85,13 +85,13 @@ func (m Matrix) Transposed() Matrix {
 	return m
 }
 
-// A Loss is what a network's output is measured by.
+// A Loss measures a network's output.
 type Loss struct {
 	Kind LossKind
-	Q    float32 // the quantile, or where Huber's loss turns from square to line
+	Q    float32 // the quantile, or the error at which Huber's loss turns linear
 }
 
-// A LossKind is a formula of the error e = y-f of one forecast f of a truth y.
+// A LossKind is a formula for the error e = y-f of a forecast f of a truth y.
 type LossKind int
 
 // The losses.
@@ -106,47 +106,47 @@ const (
 type AdamStep struct {
 	Rate, Beta1, Beta2, Epsilon, Decay float32
 	Step                               int     // from 1
-	Scale                              float32 // of the gradient
+	Scale                              float32 // factor of the gradient
 }
 
-// A Device computes. Matrices are stored row by row; a length that does not fit is a
-// bug of the caller, and panics. Its methods are for one goroutine, and may return
-// before they are done: [Device.Read], Norm2 and Loss wait for all before them.
+// A Device computes. Matrices are stored row by row. Methods panic on lengths that do not
+// fit, which is a bug of the caller. Only one goroutine may use a Device, and methods may
+// return before the work is done: [Device.Read], Norm2 and Loss wait for all earlier work.
 type Device interface {
-	// Alloc returns n zeros. They are there until Free, or as long as the device is; where
-	// memory is the CPU's, from when they are first used.
+	// Alloc returns a vector of n zeros, which lives until Free or as long as the device.
+	// On the CPU its memory is allocated on first use.
 	Alloc(n int) Vec
 	Write(dst Vec, src []float32)
 	Read(dst []float32, src Vec)
-	// Free gives back all that was allocated.
+	// Free releases all memory of the device.
 	Free()
-	// Err returns what first went wrong with the device: out of memory, or broken. From
-	// then on it computes nothing, and what is read is NaN.
+	// Err returns the first error of the device: out of memory, or broken. After an error
+	// it computes nothing, and reads give NaN.
 	Err() error
 	String() string
 
 	Zero(x Vec)
 	Copy(dst, src Vec)
-	// CopyRows copies rows of so many columns from a matrix to another.
+	// CopyRows copies rows of cols columns from one matrix to another.
 	CopyRows(dst, src Matrix, rows, cols int)
 	Add(dst, a, b Vec)
-	AddRow(x, row Vec)  // adds a row to each of the rows of x
-	AddRows(sum, x Vec) // adds each of the rows of x to sum
+	AddRow(x, row Vec)  // adds row to each row of x
+	AddRows(sum, x Vec) // adds each row of x to sum
 
-	// Gemm sets the m by n matrix c to alpha·a·b + beta·c, with a of k columns.
+	// Gemm sets the m by n matrix c to alpha·a·b + beta·c, where a has k columns.
 	Gemm(m, n, k int, alpha float32, a, b Matrix, beta float32, c Matrix)
-	// Gemms makes count products, each of matrices that begin sa, sb and sc numbers
-	// after those of the one before.
+	// Gemms makes count products. The matrices of each begin sa, sb and sc numbers after
+	// those of the one before.
 	Gemms(count, m, n, k int, alpha float32, a Matrix, sa int, b Matrix, sb int, beta float32, c Matrix, sc int)
-	// Recurrent prepares a k by n matrix to be the right side of products with
-	// GemmRecurrent, until the next call for the same slot, from 0.
+	// Recurrent prepares a k by n matrix as the right side of products with GemmRecurrent,
+	// until the next call for the same slot. Slots count from 0.
 	Recurrent(slot, k, n int, b Matrix)
 	GemmRecurrent(slot, m int, a Matrix, beta float32, c Matrix)
 
 	Relu(dst, src Vec)
 	ReluGrad(dx, y, dy Vec)
-	// Softmax sets the rows of dst to the softmax of those of src. If causal, row
-	// i mod cols sees its first i+1 columns only; the others become 0.
+	// Softmax sets the rows of dst to the softmax of those of src. If causal, row i uses
+	// only its first 1 + i mod cols columns; the others become 0.
 	Softmax(dst, src Vec, cols int, causal bool)
 	SoftmaxGrad(dx, y, dy Vec, cols int)
 	LayerNorm(dst, norm, rstd, src, gain, bias Vec)
@@ -158,8 +158,8 @@ type Device interface {
 	WeightNorm(w, norm, v, gain Vec)
 	// WeightNormGrad sets dv and dgain, given the gradient dw with respect to w.
 	WeightNormGrad(dv, dgain, dw, v, gain, norm Vec)
-	// Dropout sets dst to src with a random share rate of it 0, the rest divided by
-	// 1-rate. What is 0 depends on the seed and on the place in dst alone.
+	// Dropout copies src to dst, sets a random share rate of it to 0, and divides the rest
+	// by 1-rate. The choice depends only on the seed and on the index in dst.
 	Dropout(dst, src Vec, rate float32, seed uint64)
 
 	// Loss returns scale·Σ weight·loss(truth-f) and sets df, unless it is empty, to its

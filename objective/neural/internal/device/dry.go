@@ -1,10 +1,10 @@
 package device
 
-// Dry allocates nothing and computes nothing: it counts what a network would need.
+// Dry allocates and computes nothing: it counts what a network would need.
 type Dry struct {
-	Numbers  int // allocated, each vector in whole pieces of 256 bytes
-	Launches int // operations
-	Products int // multiplications of matrix products
+	Numbers  int // numbers allocated, each vector rounded up to 256 bytes
+	Launches int // number of operations
+	Products int // multiplications in matrix products
 
 	right []int // multiplications for each row of a product with GemmRecurrent
 }

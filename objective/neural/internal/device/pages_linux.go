@@ -6,11 +6,11 @@ import (
 	"unsafe"
 )
 
-// hugePages asks for x, if it is large, to lie in pages of 2 MB: making those is a small
-// part of the work that making as much memory of 4 kB is. Where the system has none, it
+// hugePages asks the system to put x, if it is large, into pages of 2 MB, which take far
+// less work to create than the same memory in pages of 4 kB. If the system has none, it
 // does nothing.
 func hugePages(x []float32) {
-	const least = 4 << 20 // bytes, as numpy has it
+	const least = 4 << 20 // bytes, like numpy
 	if 4*len(x) < least {
 		return
 	}

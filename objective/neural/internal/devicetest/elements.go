@@ -7,7 +7,7 @@ import (
 	"github.com/attune-hpo/attune/objective/neural/internal/f32"
 )
 
-// elements: element by element, and sums of elements.
+// elements: elementwise operations, and sums of elements.
 var elements = []law{
 	{"add", func(b *bench) {
 		for _, n := range append(lengths, 1<<20+1000) {

@@ -14,11 +14,11 @@ import (
 	"github.com/attune-hpo/attune/internal/dylib"
 )
 
-// An Emulator is a CUDA driver, with cuBLAS, that runs kernels on the CPU. It has one
-// GPU, "emulated", and is slow.
+// An Emulator is a CUDA driver, with cuBLAS, that runs kernels on the CPU, slowly. It has
+// one GPU, named "emulated".
 type Emulator struct {
-	Limit   func(bytes uintptr) // of the GPU's memory; 1 GiB to begin with
-	Fail    func(code int32)    // what waiting for the GPU returns from now on: its context is broken
+	Limit   func(bytes uintptr) // sets the GPU's memory; initially 1 GiB
+	Fail    func(code int32)    // breaks the context: waiting for the GPU returns code from now on
 	Mend    func()              // undoes Fail
 	Reverse func(on int32)      // 1: blocks, and the threads of a block, run in reverse order
 	Used    func() uintptr      // bytes of the GPU's memory
@@ -29,8 +29,8 @@ type Emulator struct {
 
 var emulator = sync.OnceValues(build)
 
-// Emulate has package cuda find the emulator until the test ends. The test is skipped
-// where there is no C++ compiler, no source of the emulator, or not Linux.
+// Emulate makes package cuda use the emulator until the test ends. It skips the test
+// without a C++ compiler, without the emulator's source, or if the system is not Linux.
 func Emulate(t testing.TB) *Emulator {
 	t.Helper()
 	if _, err := exec.LookPath("c++"); err != nil || runtime.GOOS != "linux" {
@@ -53,8 +53,8 @@ func Emulate(t testing.TB) *Emulator {
 	return e
 }
 
-// NeedGPU skips a test if there is a reason why no GPU can be opened; it fails it, if the
-// environment variable ATTUNE_TEST_GPU is set, as scripts/gpu.sh has it.
+// NeedGPU skips a test if reason says why no GPU can be opened. If the environment
+// variable ATTUNE_TEST_GPU is set, as by scripts/gpu.sh, it fails the test instead.
 func NeedGPU(t testing.TB, reason error) {
 	t.Helper()
 	switch {

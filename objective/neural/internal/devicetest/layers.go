@@ -58,7 +58,7 @@ var layers = []law{
 			n := rows * cols
 			x, gain, bias, dy := b.normal(n), b.normal(cols), b.normal(cols), b.normal(n)
 			y, norm, rstd, dx := make([]float64, n), make([]float64, n), make([]float64, rows), make([]float64, n)
-			dgain, dbias := wide(gain), wide(bias) // to which is added
+			dgain, dbias := wide(gain), wide(bias) // gradients are added to these
 			for r := range rows {
 				at := r * cols
 				mean, variance := 0.0, 0.0
@@ -85,7 +85,7 @@ var layers = []law{
 			g, c := b.vec(gain), b.vec(bias)
 			out, h, scale := b.unset(n), b.unset(n), b.unset(rows)
 			b.d.LayerNorm(out, h, scale, b.vec(x), g, c)
-			if cols == 1 { // whose deviation is 0: 316 times the rounding is to be seen
+			if cols == 1 { // the deviation is 0, so 316 times the rounding shows
 				continue
 			}
 			b.near(y, out, "%v", s)
@@ -94,7 +94,7 @@ var layers = []law{
 			slope := b.vec(dy)
 			dg, db := b.vec(gain), b.vec(bias)
 			b.d.LayerNormGrad(slope, dg, db, slope, h, scale, g)
-			if cols > 3 { // else a small deviation magnifies the rounding
+			if cols > 3 { // for few columns a small deviation magnifies the rounding
 				b.near(dx, slope, "gradient, %v", s)
 			}
 			b.many = float64(rows)
@@ -163,7 +163,7 @@ var layers = []law{
 			b.near(norm, nv, "norms, %v", s)
 			dvv, dg := b.unset(rows*cols), b.unset(cols)
 			b.d.WeightNormGrad(dvv, dg, b.vec(dw), at, g, nv)
-			if rows > 1 { // else it is the rounding of 0
+			if rows > 1 { // for one row it is only the rounding of 0
 				b.near(dv, dvv, "gradient, %v", s)
 			}
 			b.near(dgain, dg, "gradient of gains, %v", s)

@@ -6,7 +6,7 @@ import (
 	"github.com/attune-hpo/attune/objective/neural/internal/device"
 )
 
-// memory: what a device keeps, and what it refuses.
+// memory: a device keeps what is written, and refuses what does not fit.
 var memory = []law{
 	{"alloc, write and read", func(b *bench) {
 		for _, n := range []int{0, 1, 5, 1000, 1<<20 + 5} {
@@ -19,7 +19,7 @@ var memory = []law{
 		x, y := b.normal(9), make([]float32, 9)
 		v := b.vec(x)
 		copy(y, x)
-		for range 3 { // what is written may change when Write has returned
+		for range 3 { // the source may change after Write has returned
 			b.d.Write(v, y)
 			y[0]++
 		}

@@ -4,7 +4,7 @@ import (
 	"github.com/attune-hpo/attune/objective/neural/internal/device"
 )
 
-// products: products of matrices.
+// products: matrix products.
 var products = []law{
 	{"gemm", func(b *bench) {
 		for _, s := range [][3]int{{1, 1, 1}, {5, 3, 2}, {1, 9, 4}, {9, 1, 4}, {4, 9, 1}, {33, 17, 65}, {2, 3, 0}, {0, 3, 2}, {3, 0, 2}} {
@@ -22,7 +22,7 @@ var products = []law{
 			b.product(3, [3]int{2, 2, 0}, at&1 > 0, at&2 > 0, 1, 0.5)
 		}
 	}},
-	{"gemms of heads", func(b *bench) { // of rows of tokens: each a head's width after the one before
+	{"gemms of heads", func(b *bench) { // heads of tokens: each begins a head's width after the one before
 		const rows, heads, width, steps = 3, 2, 5, 4
 		x := b.normal(steps * rows * heads * width)
 		v, scores := b.vec(x), b.unset(rows*heads*steps*steps)

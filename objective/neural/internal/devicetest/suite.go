@@ -1,5 +1,5 @@
-// Package devicetest is what tests of devices share: the suite that every device.Device
-// passes, and a CUDA driver without a GPU.
+// Package devicetest supports tests of devices: it has the suite that every device.Device
+// must pass, and a CUDA driver that needs no GPU.
 package devicetest
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/attune-hpo/attune/objective/neural/internal/device"
 )
 
-// Run compares all that a device computes with plain loops in double precision.
+// Run compares everything a device computes with plain loops in double precision.
 func Run(t *testing.T, d device.Device) {
 	for _, c := range slices.Concat(memory, elements, products, layers, training) {
 		t.Run(c.name, func(t *testing.T) {
@@ -27,14 +27,14 @@ func Run(t *testing.T, d device.Device) {
 	}
 }
 
-// A bench makes vectors, each with numbers around it that must stay what they are.
+// A bench makes vectors with margins of numbers around them, which must not change.
 type bench struct {
 	*testing.T
 	d    device.Device
 	r    *rand.Rand
-	all  []device.Vec // with their margins
+	all  []device.Vec // vectors with their margins
 	lens []int
-	many float64 // numbers that are summed, if they are thousands
+	many float64 // count of numbers that are summed, if thousands
 }
 
 const (
@@ -83,7 +83,7 @@ func (b *bench) get(v device.Vec) []float32 {
 	return x
 }
 
-// normal returns random numbers.
+// normal returns normally distributed random numbers.
 func (b *bench) normal(n int) []float32 {
 	x := make([]float32, n)
 	for i := range x {
@@ -92,7 +92,7 @@ func (b *bench) normal(n int) []float32 {
 	return x
 }
 
-// near asserts that all of v is what is wanted, up to the rounding of single precision.
+// near asserts that v equals want, up to the rounding of single precision.
 func (b *bench) near(want []float64, v device.Vec, name string, args ...any) {
 	b.Helper()
 	b.close(want, b.get(v), name, args...)
@@ -117,19 +117,19 @@ func wide(x []float32) []float64 {
 	return y
 }
 
-// lengths are around what vectors of the CPU and blocks of a GPU hold.
+// lengths are lengths around the sizes of the CPU's vectors and the GPU's blocks.
 var lengths = []int{1, 7, 33, 255, 256, 257, 1000}
 
-// tables are sizes of matrices, likewise.
+// tables are sizes of matrices around these.
 var tables = [][2]int{{1, 1}, {1, 40}, {5, 3}, {9, 32}, {17, 33}, {40, 70}}
 
-// A law is something that all devices do alike.
+// A law is a property that all devices share.
 type law struct {
 	name string
 	run  func(b *bench)
 }
 
-// nearScales asserts scales, which may be large, relative to what they are.
+// nearScales is near for scales, which may be large; its tolerance is relative.
 func (b *bench) nearScales(want []float64, v device.Vec) {
 	b.Helper()
 	for i, got := range b.get(v) {
@@ -137,7 +137,7 @@ func (b *bench) nearScales(want []float64, v device.Vec) {
 	}
 }
 
-// product checks count products of one size, in matrices with room to spare.
+// product checks count products of one size, in matrices with margins.
 func (b *bench) product(count int, size [3]int, ta, tb bool, alpha, beta float32) {
 	b.Helper()
 	m, n, k := size[0], size[1], size[2]
@@ -152,7 +152,7 @@ func (b *bench) product(count int, size [3]int, ta, tb bool, alpha, beta float32
 	am, a, sa := stored(m, k, ta, 1)
 	bm, bs, sb := stored(k, n, tb, 2)
 	cm, c, sc := stored(m, n, false, 3)
-	if beta == 0 { // nothing of what was there is to be seen
+	if beta == 0 { // the previous content must not show
 		for p := range count {
 			for i := range m {
 				for j := range n {

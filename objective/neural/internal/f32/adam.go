@@ -14,19 +14,19 @@ type AdamStep struct {
 	Step         int     // number of this step, from 1
 }
 
-// adamFactors is what Adam multiplies with, as the kernel knows it.
+// adamFactors are the factors of Adam in the layout of the kernel.
 type adamFactors struct{ scale, b1, b2, keep, rate, root, epsilon float32 }
 
-// Adam updates the parameters x from their gradient g, by Kingma and Ba (2015,
-// arXiv:1412.6980) with the decoupled weight decay of Loshchilov and Hutter (2019,
+// Adam updates the parameters x with their gradient g by the method of Kingma and Ba (2015,
+// arXiv:1412.6980), with the decoupled weight decay of Loshchilov and Hutter (2019,
 // arXiv:1711.05101):
 //
 //	m = β₁m + (1−β₁)g        v = β₂v + (1−β₂)g²
 //	x = x − rate·(decay·x + m̂/(√v̂ + ε)),  m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ)
 //
-// m and v, as long as x, start as zeros and belong to the parameters from step to step.
-// The gradient is taken times scale: 1, or what clips its norm. Adam panics on a step
-// below 1.
+// m and v are as long as x. They start as zeros and must be passed again at each step. The
+// gradient is multiplied by scale: 1, or a factor that clips its norm. Adam panics on a
+// step below 1.
 func Adam(s AdamStep, x, g []float32, scale float32, m, v []float32) {
 	sameLen("Adam", len(x), len(g), len(m), len(v))
 	if s.Step < 1 {

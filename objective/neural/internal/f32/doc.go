@@ -1,26 +1,25 @@
-// Package f32 computes in single precision what training neural networks stands on: the
+// Package f32 implements the single-precision arithmetic of training neural networks: the
 // matrix product ([Gemm], [GemmPacked]), elementary functions, the steps of layers forward
-// and backward, the update of Adam, and random weights to begin with.
+// and backward, the Adam update, and random initial weights.
 //
-// Matrices are slices, row by row. Everything runs on the calling goroutine, allocates
-// nothing once warm and gives the same bits for the same inputs on the same machine, so
-// that trials may train side by side and still repeat. Functions panic on slices that do
-// not fit. Slices may be the same where the comment says so; beyond that they must not
-// overlap.
+// Matrices are slices, row by row. Functions run on the calling goroutine, allocate nothing
+// once warm, and give the same bits for the same inputs on the same machine, so that
+// concurrent trials are reproducible. They panic on slices whose lengths do not fit. Slices
+// may be the same where the documentation says so, and must not overlap otherwise.
 //
-// On amd64 with AVX2 and FMA the work is done by kernels in assembly, the product on
-// AVX-512 by wider ones that give the same bits (not timed yet); elsewhere by plain Go,
-// the twin that the tests compare them with. Elementary functions have the same bits in
-// both but for a double rounding in about 10⁸; products and sums differ by their
-// rounding.
+// On amd64 with AVX2 and FMA, assembly kernels do the work. AVX-512 has wider kernels for
+// the product, which give the same bits (not timed yet). Elsewhere plain Go code runs,
+// which the tests compare with the kernels. Elementary functions have the same bits in
+// both, except for a double rounding in about one of 10⁸ cases; products and sums differ
+// by their rounding.
 //
 // # Speed
 //
-// On one core of an AMD EPYC (Zen 3, 2.45 GHz, AVX2), by
+// On one core of an AMD EPYC (Zen 3, 2.45 GHz, AVX2), as measured by
 //
 //	go test -bench . ./objective/neural/internal/f32
 //
-// in GFLOP/s, beside gonum v0.17.0 and numpy 2.4.6 (OpenBLAS, one thread):
+// in GFLOP/s, compared with gonum v0.17.0 and numpy 2.4.6 (OpenBLAS, one thread):
 //
 //	product                                shape   f32  gonum  numpy
 //	recurrent, hidden 32, packed       32×128×32    88     14     51
@@ -35,8 +34,8 @@
 //	attention scores, transposed         24×24×8    40      2      5
 //	one output                          768×1×64    10    0.3     22
 //
-// Exp takes 0.4 ns an element, 40 times less than by package math; an LSTM cell takes 3.5
-// ns forward and 0.5 ns back; Adam and Uniform take 0.35 ns a parameter.
+// Exp takes 0.4 ns per element, 40 times less than package math; an LSTM cell takes 3.5
+// ns forward and 0.5 ns back; Adam and Uniform take 0.35 ns per parameter.
 package f32
 
 //go:generate go run gen.go

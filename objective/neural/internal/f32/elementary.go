@@ -2,14 +2,13 @@ package f32
 
 import "math"
 
-// Constants of the elementary functions. eʳ = 1 + r + r²·q(r) for |r| <= ½·log 2, where q
-// is the polynomial, lowest power first, that minimises the greatest relative error
-// of eʳ: 3.1e-9.
+// Constants of the elementary functions. eʳ = 1 + r + r²·q(r) for |r| <= ½·log 2. q is the
+// polynomial, lowest power first, that minimises the maximum relative error of eʳ: 3.1e-9.
 const (
 	log2e = 1.44269502
 	ln2Hi = 0.693147182 // log 2 as a float32,
 	ln2Lo = -1.90465421e-09
-	round = 1<<23 + 1<<22 // adding it rounds to a whole number, in the low bits
+	round = 1<<23 + 1<<22 // adding it rounds to an integer, which is in the low bits
 
 	q0 = 0.49999994
 	q1 = 0.166665211
@@ -22,8 +21,7 @@ const (
 	tanhTop = 20   // tanh x is 1 for 2x from here up
 )
 
-// constants are the constants in the order in which the kernels know them, each filling
-// a vector.
+// constants are the constants in the order that the kernels expect. Each fills a vector.
 var constants = func() (t [16][8]float32) {
 	for i, c := range []float32{
 		round, log2e, -ln2Hi, -ln2Lo, q4, q3, q2, q1, q0, 1,
@@ -37,8 +35,8 @@ var constants = func() (t [16][8]float32) {
 	return t
 }()
 
-// fma returns a·b+c with hardly ever more than one rounding: the product is exact in
-// double precision.
+// fma returns a·b+c, almost always rounded only once: the product is exact in double
+// precision.
 func fma(a, b, c float32) float32 { return float32(float64(a)*float64(b) + float64(c)) }
 
 // expm1 returns n and em with eˣ = 2ⁿ(1+em), |em| < 0.42.
@@ -59,7 +57,7 @@ func exp(x float32) float32 {
 	return (em + 1) * power(n>>1) * power(n-n>>1)
 }
 
-// sigmoid takes the exponential of -|x|, which does not overflow.
+// sigmoid uses the exponential of -|x|, which does not overflow.
 func sigmoid(x float32) float32 {
 	n, em := expm1(max(-abs(x), expLow))
 	z := (em + 1) * power(n>>1) * power(n-n>>1)
@@ -69,7 +67,7 @@ func sigmoid(x float32) float32 {
 	return 1 / (z + 1)
 }
 
-// tanh is u/(u+2) with u = e²ˣ-1, which loses nothing near 0.
+// tanh is u/(u+2) with u = e²ˣ-1, which is accurate near 0.
 func tanh(x float32) float32 {
 	n, em := expm1(min(abs(x)+abs(x), tanhTop))
 	s := power(n)

@@ -6,11 +6,11 @@ import (
 )
 
 // Gemm computes C = alpha·op(A)·op(B) + beta·C for row-major matrices: op(A) is m×k,
-// op(B) k×n and C m×n. op transposes where transA or transB says so: A is then stored
-// k×m, B n×k. lda, ldb and ldc are the row strides of the matrices as stored, in
-// elements. With beta 0 C is overwritten: a NaN in it does not matter. With alpha 0 or k
-// 0 neither A nor B is read. Gemm panics on a negative size, a stride below the length of
-// a row or a slice that is too short. C must not overlap A or B.
+// op(B) k×n and C m×n. op is the transpose if transA or transB is set; A is then stored as
+// k×m, B as n×k. lda, ldb and ldc are the row strides of the stored matrices, in elements.
+// If beta is 0, C is overwritten, and may contain NaN. If alpha or k is 0, A and B are not
+// read. Gemm panics on a negative size, a stride below the length of a row, or a slice that
+// is too short. C must not overlap A or B.
 func Gemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
 	if m < 0 || n < 0 || k < 0 {
 		panic(fmt.Sprintf("f32: Gemm: negative size %d×%d×%d", m, n, k))
@@ -28,8 +28,8 @@ func Gemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int,
 	product(transA, m, n, k, alpha, a, lda, matrix{b, ldb, transB, false}, beta, c, ldc)
 }
 
-// The product goes over blocks of blockK columns of A, so that a panel of B stays in the
-// first-level cache, and of blockM rows, so that a block of A stays in the second.
+// The product is computed in blocks of blockK columns of A, so that a panel of B stays in
+// the first-level cache, and of blockM rows, so that a block of A stays in the second.
 const (
 	blockM = 192
 	blockK = 256
@@ -39,10 +39,11 @@ const (
 	direct = 6
 )
 
-// matrix is the right-hand side of a product: stored by rows, or by columns if trans, or
+// matrix is the right-hand side of a product: stored by rows, by columns if trans, or
 // packed.
 //
-// A packed matrix has, for each block of its rows, its panels, as wide as panelWidth says,
+// A packed matrix has a sequence of panels for each block of its rows. panelWidth gives
+// their width; the last one is padded with zeros. A panel is stored by rows.
 // the last one filled up with zeros. A panel is stored by rows.
 type matrix struct {
 	data          []float32
@@ -50,17 +51,17 @@ type matrix struct {
 	trans, packed bool
 }
 
-// Packed is the right-hand matrix of a product in the layout in which the kernels read
-// it. Packing pays where several products share it, as the weights of a recurrent layer
-// do over the time steps. The zero value is an empty matrix, ready for Set. Products with
-// the same Packed may run at once; Set must not run beside them.
+// Packed is the right-hand matrix of a product, in the layout that the kernels read.
+// Packing pays if several products share the matrix, such as the weights of a recurrent
+// layer over the time steps. The zero value is an empty matrix, ready for Set. Products may
+// share a Packed concurrently, but not with Set.
 type Packed struct {
 	k, n int
 	data []float32
 }
 
-// Set packs op(B), which is k×n, as in [Gemm]. It copies B, and reuses the memory of what
-// was packed before.
+// Set packs op(B), which is k×n, as in [Gemm]. It copies B, and reuses the memory of the
+// previous matrix.
 func (p *Packed) Set(transB bool, k, n int, b []float32, ldb int) {
 	if k < 0 || n < 0 {
 		panic(fmt.Sprintf("f32: Packed: negative size %d×%d", k, n))
@@ -86,8 +87,8 @@ func (p *Packed) Set(transB bool, k, n int, b []float32, ldb int) {
 // Dims returns the size k×n of the matrix.
 func (p *Packed) Dims() (k, n int) { return p.k, p.n }
 
-// GemmPacked computes C = alpha·op(A)·B + beta·C as [Gemm] does, with the same bits. op(A)
-// is m×k, B k×n with the k and n of b, C m×n.
+// GemmPacked computes C = alpha·op(A)·B + beta·C like [Gemm], with the same bits. op(A)
+// is m×k, B is k×n with the k and n of b, and C is m×n.
 func GemmPacked(transA bool, m int, alpha float32, a []float32, lda int, b *Packed, beta float32, c []float32, ldc int) {
 	if m < 0 {
 		panic(fmt.Sprintf("f32: GemmPacked: negative size %d×%d×%d", m, b.n, b.k))
@@ -108,7 +109,7 @@ func GemmPacked(transA bool, m int, alpha float32, a []float32, lda int, b *Pack
 type workspace struct {
 	a []float32            // a block of A, transposed
 	b [blockK * 32]float32 // a panel of B
-	c [blockM * 16]float32 // a panel of C that reaches over the edge
+	c [blockM * 16]float32 // a panel of C that crosses the edge
 }
 
 var workspaces = sync.Pool{New: func() any { return new(workspace) }}
@@ -128,7 +129,7 @@ func product(transA bool, m, n, k int, alpha float32, a []float32, lda int, b ma
 			rows := min(stepM, m-i)
 			left, ldl := a, lda
 			if transA {
-				ldl = depth + 16 // not a power of two, lest rows meet in the cache
+				ldl = depth + 16 // not a power of two, so that rows do not collide in the cache
 				if len(w.a) < rows*ldl {
 					w.a = make([]float32, blockM*(blockK+16))
 				}
@@ -160,7 +161,7 @@ func product(transA bool, m, n, k int, alpha float32, a []float32, lda int, b ma
 	}
 }
 
-// column is product for a B of one column, which a panel would fill up with zeros.
+// column is product for a B of one column, where a panel would mostly be padding.
 func column(w *workspace, m, k int, alpha float32, a []float32, lda int, b matrix, beta float32, c []float32, ldc int) {
 	stride := b.stride
 	switch {
@@ -185,7 +186,7 @@ func column(w *workspace, m, k int, alpha float32, a []float32, lda int, b matri
 	}
 }
 
-// pack lays the columns from j of B, width of them, of rows at to at+depth, out as a panel.
+// pack copies width columns of B from column j, in rows at to at+depth, to dst as a panel.
 func pack(dst []float32, depth, width int, b matrix, at, j, n int) {
 	cols := min(width, n-j)
 	dst = dst[:depth*width]
@@ -220,7 +221,7 @@ func merge(m, n int, t []float32, ldt int, beta float32, c []float32, ldc int) {
 	}
 }
 
-// panelWidth returns the width of a panel where n columns are left.
+// panelWidth returns the width of the next panel when n columns are left.
 func panelWidth(n int) int {
 	switch {
 	case wide && n >= 32:
@@ -232,17 +233,17 @@ func panelWidth(n int) int {
 	}
 }
 
-// padded returns the columns that n take in panels.
+// padded returns the width of n columns with padding.
 func padded(n int) int { return (n + 7) &^ 7 }
 
-// even returns the size, a multiple of unit, at most limit, of as few equal blocks as n allows.
+// even returns the size of the fewest equal blocks of n: a multiple of unit, at most limit.
 func even(n, limit, unit int) int {
 	blocks := max(1, (n+limit-1)/limit)
 	size := (n + blocks - 1) / blocks
 	return (size + unit - 1) / unit * unit
 }
 
-// scaleRows multiplies C by beta; by 0 it clears it.
+// scaleRows multiplies C by beta. If beta is 0, it clears C.
 func scaleRows(m, n int, beta float32, c []float32, ldc int) {
 	if beta == 1 {
 		return
@@ -259,7 +260,7 @@ func scaleRows(m, n int, beta float32, c []float32, ldc int) {
 	}
 }
 
-// checkOp panics unless op(X), of the given size, lies in x.
+// checkOp panics unless op(X), of the given size, fits into x.
 func checkOp(op, name string, trans bool, rows, cols int, x []float32, ld int) {
 	if trans {
 		rows, cols = cols, rows
@@ -267,7 +268,7 @@ func checkOp(op, name string, trans bool, rows, cols int, x []float32, ld int) {
 	checkMatrix(op, name, rows, cols, x, ld)
 }
 
-// checkMatrix panics unless a matrix of the given size and row stride lies in x.
+// checkMatrix panics unless a matrix of the given size and row stride fits into x.
 func checkMatrix(op, name string, rows, cols int, x []float32, ld int) {
 	if rows == 0 || cols == 0 {
 		return

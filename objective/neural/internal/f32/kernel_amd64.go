@@ -2,16 +2,16 @@ package f32
 
 import "golang.org/x/sys/cpu"
 
-// vector says whether the processor can run the kernels, wide whether it has those of
-// AVX-512 too.
+// vector says whether the processor can run the kernels, and wide whether it can also run
+// those for AVX-512.
 var (
 	vector = cpu.X86.HasAVX2 && cpu.X86.HasFMA
 	wide   = vector && cpu.X86.HasAVX512F
 )
 
 // The kernels compute m rows of a panel of C, 32, 16 or 8 columns wide, from as many rows
-// of A and a panel of B with k rows. They have m, k > 0, and strides in elements. All give
-// the same bits.
+// of A and a panel of B with k rows. m and k are positive, and strides are in elements. All
+// kernels give the same bits.
 
 //go:noescape
 func gemm32AVX512(m, k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, alpha, beta float32)
@@ -32,8 +32,8 @@ func packVectors(dst *float32, ldd int, src *float32, lds, rows int)
 //go:noescape
 func transposeVectors(dst *float32, ldd int, src *float32, lds int, blocks int)
 
-// The functions of vectors take the number of vectors of eight elements, above 0. The plain
-// loops of their callers are their twins.
+// The functions on vectors take the number of vectors of eight elements, which is positive.
+// The plain loops of their callers are their twins.
 
 //go:noescape
 func expVectors(dst, src *float32, vectors int, table *[16][8]float32)
@@ -83,8 +83,8 @@ func adamVectors(x, grad, m, v *float32, vectors int, f *adamFactors)
 //go:noescape
 func uniformVectors(dst *float32, vectors int, unit float32, states *[4]uint64)
 
-// panel computes C = alpha·A·B + beta·C for a panel of B width columns wide: 8, 16 or,
-// if wide, 32.
+// panel computes C = alpha·A·B + beta·C for a panel of B of width columns: 8, 16 or,
+// if wide is set, 32.
 func panel(m, k, width int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
 	switch {
 	case !vector:

@@ -2,7 +2,7 @@
 
 package f32
 
-// Without kernels the plain functions do the work; nothing calls those below.
+// Without kernels, the plain functions are used and those below are never called.
 const vector, wide = false, false
 
 func expVectors(dst, src *float32, vectors int, table *[16][8]float32) {}

@@ -2,7 +2,7 @@ package f32
 
 import "math"
 
-// Relu sets dst to max(0, x) for each x of src; of NaN it is NaN. dst may be src.
+// Relu sets dst to max(0, x) for each x of src; the result for NaN is NaN. dst may be src.
 func Relu(dst, src []float32) {
 	sameLen("Relu", len(dst), len(src))
 	i := whole(len(src))
@@ -32,8 +32,8 @@ func ReluGrad(dx, x, dy []float32) {
 }
 
 // Softmax sets each row of dst, of cols elements, to the softmax of the row of src. An
-// element of -Inf has no part in it. A row with +Inf or NaN gives NaN, as does one of -Inf
-// alone. dst may be src. It panics unless len(src) is a multiple of cols.
+// element of -Inf gets probability 0. A row with +Inf or NaN gives NaN, as does one of only
+// -Inf. dst may be src. It panics unless len(src) is a multiple of cols.
 func Softmax(dst, src []float32, cols int) {
 	sameLen("Softmax", len(dst), len(src))
 	checkRows("Softmax", len(src), cols)
@@ -46,8 +46,8 @@ func Softmax(dst, src []float32, cols int) {
 }
 
 // SoftmaxGrad sets dx to the gradient with respect to the input of [Softmax], given its
-// output y and the gradient dy with respect to that: dx = y·(dy − Σ y·dy), the sum over
-// the row. dx may be dy. It panics unless len(y) is a multiple of cols.
+// output y and the gradient dy with respect to y: dx = y·(dy − Σ y·dy), where the sum is
+// over the row. dx may be dy. It panics unless len(y) is a multiple of cols.
 func SoftmaxGrad(dx, y, dy []float32, cols int) {
 	sameLen("SoftmaxGrad", len(dx), len(y), len(dy))
 	checkRows("SoftmaxGrad", len(y), cols)
@@ -63,8 +63,8 @@ func SoftmaxGrad(dx, y, dy []float32, cols int) {
 //
 //	dst = gain·x̂ + bias,  x̂ = (x−μ)/√(σ²+eps)
 //
-// It keeps x̂ in norm and 1/√(σ²+eps) of each row in rstd, for [LayerNormGrad]. norm may
-// be src; dst may be norm if no gradient is wanted.
+// It stores x̂ in norm and 1/√(σ²+eps) of each row in rstd, for [LayerNormGrad]. norm may
+// be src. dst may be norm if no gradient is needed.
 func LayerNorm(dst, norm, rstd, src, gain, bias []float32, eps float32) {
 	cols := len(gain)
 	sameLen("LayerNorm", len(src), len(dst), len(norm), len(rstd)*cols)
@@ -81,9 +81,9 @@ func LayerNorm(dst, norm, rstd, src, gain, bias []float32, eps float32) {
 	}
 }
 
-// LayerNormGrad sets dx to the gradient with respect to the input of [LayerNorm] and adds
-// those with respect to gain and bias to dgain and dbias, given norm and rstd as LayerNorm
-// left them and the gradient dy with respect to its output. dx may be dy.
+// LayerNormGrad sets dx to the gradient with respect to the input of [LayerNorm], and adds
+// those with respect to gain and bias to dgain and dbias. norm and rstd are as LayerNorm
+// left them, and dy is the gradient with respect to its output. dx may be dy.
 func LayerNormGrad(dx, dgain, dbias, dy, norm, rstd, gain []float32) {
 	cols := len(gain)
 	sameLen("LayerNormGrad", len(dy), len(dx), len(norm), len(rstd)*cols)
@@ -106,9 +106,9 @@ func LayerNormGrad(dx, dgain, dbias, dy, norm, rstd, gain []float32) {
 //
 // gates holds one row of 4·hidden for each row of the batch: the pre-activations of the
 // input gate i, the forget gate f, the candidate g and the output gate o, hidden each, in
-// this order. They are replaced by σ(i), σ(f), tanh(g), σ(o), which [LSTMCellGrad] needs,
-// as it needs tanh(c), left in tanhC. cPrev, c, tanhC and h are batch×hidden; c may be
-// cPrev if no gradient is wanted.
+// this order. LSTMCell replaces them by σ(i), σ(f), tanh(g), σ(o), and sets tanhC to tanh(c);
+// [LSTMCellGrad] needs both. cPrev, c, tanhC and h are batch×hidden; c may be cPrev if no
+// gradient is needed.
 func LSTMCell(h, c, tanhC, gates, cPrev []float32, hidden int) {
 	sameLen("LSTMCell", len(h), len(c), len(tanhC), len(cPrev))
 	sameLen("LSTMCell", 4*len(h), len(gates))
@@ -129,10 +129,10 @@ func LSTMCell(h, c, tanhC, gates, cPrev []float32, hidden int) {
 	}
 }
 
-// LSTMCellGrad goes back through [LSTMCell]. Given the gradient dh with respect to h and
-// dc with respect to c (from the later step), it sets dgates to the gradient with respect
-// to the pre-activations and replaces dc by that with respect to cPrev. gates and tanhC
-// are as LSTMCell left them; dgates may be gates.
+// LSTMCellGrad is the backward pass of [LSTMCell]. Given the gradient dh with respect to h
+// and dc with respect to c (from the later step), it sets dgates to the gradient with
+// respect to the pre-activations and replaces dc by that with respect to cPrev. gates and
+// tanhC are as LSTMCell left them; dgates may be gates.
 func LSTMCellGrad(dgates, dc, dh, gates, tanhC, cPrev []float32, hidden int) {
 	sameLen("LSTMCellGrad", len(dh), len(dc), len(tanhC), len(cPrev))
 	sameLen("LSTMCellGrad", 4*len(dh), len(gates), len(dgates))

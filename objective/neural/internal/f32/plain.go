@@ -1,9 +1,9 @@
 package f32
 
-// panelPlain is the twin of the kernels. It takes two rows and four columns at a time.
+// panelPlain is the plain twin of the kernels. It takes two rows and four columns at a time.
 func panelPlain(m, k, width int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
 	for i := 0; i < m; i += 2 {
-		// The last row of an odd number is its own partner.
+		// If the number of rows is odd, the last row is its own partner.
 		j := min(i+1, m-1)
 		x, y := a[i*lda:][:k], a[j*lda:][:k]
 		for col := 0; col < width; col += 4 {

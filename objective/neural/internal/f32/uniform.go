@@ -1,9 +1,9 @@
 package f32
 
-// golden is 2⁶⁴ divided by the golden ratio, what the state of SplitMix64 grows by.
+// golden is 2⁶⁴ divided by the golden ratio, the increment of SplitMix64's state.
 const golden = 0x9e3779b97f4a7c15
 
-// Mix returns a hash of x: the output of SplitMix64 in the state x (Steele, Lea and Flood,
+// Mix returns a hash of x: the output of SplitMix64 in state x (Steele, Lea and Flood,
 // OOPSLA 2014).
 func Mix(x uint64) uint64 {
 	x += golden
@@ -12,10 +12,10 @@ func Mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// Uniform fills dst with numbers between -limit and limit, all as likely: two of each output
-// of SplitMix64 from a seed on, the low half first. Number i depends on the seed and on i
-// alone, so that parts that begin at even places can be made one by one, in any order, each
-// from [Skip]. The bits are the same on all machines.
+// Uniform fills dst with uniform random numbers between -limit and limit. Each output of
+// SplitMix64 gives two, the low half first. Number i depends only on the seed and on i.
+// So parts that begin at even indices can be filled separately, in any order, each with the
+// seed from [Skip]. The bits are the same on all machines.
 func Uniform(dst []float32, limit float32, seed uint64) {
 	unit := limit / (1 << 31)
 	i := whole(len(dst))
@@ -31,5 +31,5 @@ func Uniform(dst []float32, limit float32, seed uint64) {
 	}
 }
 
-// Skip returns the seed from which [Uniform] goes on after n numbers; n must be even.
+// Skip returns the seed from which [Uniform] continues after n numbers. n must be even.
 func Skip(seed uint64, n int) uint64 { return seed + uint64(n/2)*golden }

@@ -11,7 +11,7 @@ func sameLen(op string, n int, lens ...int) {
 	}
 }
 
-// whole returns how many vectors of eight elements the kernels take of n elements.
+// whole returns the number of whole vectors of eight elements in n elements.
 func whole(n int) int {
 	if !vector {
 		return 0
@@ -19,8 +19,8 @@ func whole(n int) int {
 	return n / 8
 }
 
-// Exp sets dst to eˣ for each x of src, to within 1.1 ulp. From 88.73 up it is +Inf, below
-// -103.97 0; of NaN it is NaN. dst may be src.
+// Exp sets dst to eˣ for each x of src, to within 1.1 ulp. From 88.73 up it is +Inf, and
+// below -103.97 it is 0. The result for NaN is NaN. dst may be src.
 func Exp(dst, src []float32) {
 	sameLen("Exp", len(dst), len(src))
 	if !vector {
@@ -93,7 +93,7 @@ func SumSquares(x []float32) float64 {
 	return s
 }
 
-// maximum returns the greatest of x, which is not empty. It may miss a NaN.
+// maximum returns the greatest element of x, which must not be empty. It may miss a NaN.
 func maximum(x []float32) float32 {
 	top := x[0]
 	i := whole(len(x))
@@ -157,8 +157,8 @@ func Affine(dst, src []float32, scale, shift float32) {
 // Scale multiplies x by alpha.
 func Scale(alpha float32, x []float32) { Affine(x, x, alpha, 0) }
 
-// AddRow adds the row to each row of the matrix x, as a bias is added. It panics unless
-// len(x) is a multiple of len(row).
+// AddRow adds row to each row of the matrix x, like a bias. It panics unless len(x) is a
+// multiple of len(row).
 func AddRow(x, row []float32) {
 	checkRows("AddRow", len(x), len(row))
 	for ; len(x) > 0; x = x[len(row):] {
@@ -166,8 +166,8 @@ func AddRow(x, row []float32) {
 	}
 }
 
-// AddRows adds every row of the matrix x to sum, as the gradient of a bias is summed. It
-// panics unless len(x) is a multiple of len(sum).
+// AddRows adds every row of the matrix x to sum, like the gradient of a bias. It panics
+// unless len(x) is a multiple of len(sum).
 func AddRows(sum, x []float32) {
 	checkRows("AddRows", len(x), len(sum))
 	for ; len(x) > 0; x = x[len(sum):] {
@@ -175,9 +175,9 @@ func AddRows(sum, x []float32) {
 	}
 }
 
-// checkRows panics unless n elements are rows of cols.
+// checkRows panics unless n is a multiple of cols.
 func checkRows(op string, n, cols int) {
 	if n > 0 && (cols <= 0 || n%cols != 0) {
-		panic(fmt.Sprintf("f32: %s: %d elements are no rows of %d", op, n, cols))
+		panic(fmt.Sprintf("f32: %s: %d elements do not divide into rows of %d", op, n, cols))
 	}
 }

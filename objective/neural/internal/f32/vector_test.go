@@ -235,8 +235,8 @@ func TestPanics(t *testing.T) {
 		"f32: Packed: negative size -1×2":                                    func() { p.Set(true, -1, 2, x, 2) },
 		"f32: Add: slices of 6 and 5 elements, want equal lengths":           func() { Add(x, x, x[:5]) },
 		"f32: LSTMCell: slices of 24 and 6 elements, want equal lengths":     func() { LSTMCell(x, x, x, x, x, 2) },
-		"f32: AddRow: 6 elements are no rows of 4":                           func() { AddRow(x, x[:4]) },
-		"f32: Softmax: 6 elements are no rows of 0":                          func() { Softmax(x, x, 0) },
+		"f32: AddRow: 6 elements do not divide into rows of 4":               func() { AddRow(x, x[:4]) },
+		"f32: Softmax: 6 elements do not divide into rows of 0":              func() { Softmax(x, x, 0) },
 		"f32: Adam: step 0, want 1 or later":                                 func() { Adam(AdamStep{}, x, x, 1, x, x) },
 	} {
 		assert.PanicsWithValue(t, want, f)

@@ -7,18 +7,18 @@ import (
 )
 
 // A TCNBlock is a residual block of a temporal convolutional network (Bai, Kolter and
-// Koltun, arXiv:1803.01271): two causal convolutions over time, each normed, with a
-// ReLU and dropout behind it, whose result is added to the input (by way of a linear
-// layer, if the channels differ) and goes through another ReLU:
+// Koltun, arXiv:1803.01271). It has two causal convolutions over time, each followed by a
+// norm, a ReLU and dropout. Their result is added to the input (after a linear layer, if
+// the channels differ) and goes through another ReLU. A convolution is
 //
 //	y(t) = Σ_k W(k)·x(t-(Kernel-1-k)·Dilation) + b
 //
-// with 0 for the x before the first. The norm is of the weights (Salimans and Kingma,
-// arXiv:1602.07868), or of each step's channels (Ba et al., arXiv:1607.06450).
+// with 0 for x before the first step. The norm is either of the weights (Salimans and
+// Kingma, arXiv:1602.07868) or of each step's channels (Ba et al., arXiv:1607.06450).
 //
-// Weights: of each convolution Kernel×in×Channels, biases, and gains of the weight
-// norm or gains and biases of the layer norm; in×Channels and biases of the linear
-// layer.
+// Weights: for each convolution Kernel×in×Channels, biases, and gains of the weight
+// norm or gains and biases of the layer norm; for the linear layer in×Channels and
+// biases.
 type TCNBlock struct {
 	Channels  int
 	Kernel    int
@@ -32,16 +32,16 @@ type TCNBlock struct {
 	convs [2]conv
 }
 
-// A conv is one of the convolutions, with what it keeps for the way back.
+// A conv is one of the convolutions, with what it keeps for the backward pass.
 type conv struct {
 	in, n, kernel, dilation, steps int
 
-	weight     device.Vec // as normed; else the parameter itself
+	weight     device.Vec // normalised, or the parameter itself
 	slope      device.Vec // its gradient
-	norm       device.Vec // of weights' columns, or x̂ of the layer norm
+	norm       device.Vec // norms of the weights' columns, or x̂ of the layer norm
 	rstd       device.Vec
-	y          device.Vec // what the convolution makes
-	out        device.Vec // behind norm, ReLU and dropout
+	y          device.Vec // output of the convolution
+	out        device.Vec // after norm, ReLU and dropout
 	dout, dpre device.Vec
 }
 
@@ -56,7 +56,7 @@ func (l *TCNBlock) Params() []Param {
 		if l.LayerNorm {
 			ps = append(ps, Param{of + "norm_gain", []int{l.Channels}, Constant(1)}, Param{of + "norm_bias", []int{l.Channels}, Constant(0)})
 		} else {
-			ps = append(ps, Param{of + "gain", []int{l.Channels}, Constant(1)}) // |v| to begin with is near √2
+			ps = append(ps, Param{of + "gain", []int{l.Channels}, Constant(1)}) // the initial |v| is near √2
 		}
 	}
 	if l.in.Features != l.Channels {
@@ -66,7 +66,7 @@ func (l *TCNBlock) Params() []Param {
 	return ps
 }
 
-// each is how many parameters a convolution has.
+// each is the number of parameters of a convolution.
 func (l *TCNBlock) each() int {
 	if l.LayerNorm {
 		return 4
@@ -96,8 +96,8 @@ func (l *TCNBlock) Plan(m *Memory, in []Shape) (Shape, error) {
 	return Shape{l.in.Steps, l.Channels}, nil
 }
 
-// taps calls f for the taps of the kernel that see something, with the number of rows
-// by which each looks back. The first looks back the least.
+// taps calls f for each tap of the kernel that sees any step, with the number of rows
+// that it looks back. The first tap looks back the least.
 func (c *conv) taps(rows int, f func(k, back, n int)) {
 	for k := c.kernel - 1; k >= 0; k-- {
 		if back := (c.kernel - 1 - k) * c.dilation; back < c.steps {
@@ -132,14 +132,14 @@ func (l *TCNBlock) forward(p *Pass, c *conv, x device.Vec, w []device.Vec, site 
 	return out
 }
 
-// backward sets dx, unless it is empty, and the gradients of w. It uses up dout.
+// backward sets dx, unless it is empty, and the gradients of w. It overwrites dout.
 func (l *TCNBlock) backward(p *Pass, c *conv, x, dout, dx device.Vec, w, dw []device.Vec, site int) {
 	n := p.Rows * c.steps * c.n
 	dpre := c.dpre.To(n)
 	if p.Train && l.Dropout > 0 {
 		l.dev.Dropout(dout, dout, l.Dropout, p.site(l.Site, site))
 	}
-	// out is positive where the ReLU let through; where dropout made it 0, so is dout.
+	// out is positive where the ReLU passed its input on. Where dropout made it 0, dout is 0 too.
 	l.dev.ReluGrad(dpre, c.out.To(n), dout)
 	if l.LayerNorm {
 		l.dev.Zero(dw[2])
@@ -152,7 +152,7 @@ func (l *TCNBlock) backward(p *Pass, c *conv, x, dout, dx device.Vec, w, dw []de
 	if !l.LayerNorm {
 		weight, slope = c.weight, c.slope
 	}
-	l.dev.Zero(slope) // of taps that see nothing
+	l.dev.Zero(slope) // for taps that see no step
 	beta := float32(0)
 	c.taps(p.Rows, func(k, back, rows int) {
 		at := k * c.in * c.n

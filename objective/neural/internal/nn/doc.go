@@ -1,13 +1,13 @@
-// Package nn builds networks of a few large layers: gorgonia holds the graph and
-// differentiates it, a walker of our own runs it on a device.
+// Package nn builds networks of a few large layers. gorgonia holds the graph and
+// differentiates it; this package's own walker runs it on a device.
 //
-// Each layer is one operation of the graph, its backward pass another. What a layer
-// reads and writes lies in vectors that are made once, when they are first used, with
-// room for the largest batch: building a network takes little more than its weights, and
-// a step after the first allocates nothing. gorgonia's tape machine runs the same
-// graph to the same bits; the walker does it without its goroutine, in which a panic
-// could not be recovered, and without its allocations.
+// Each layer is one operation of the graph, and its backward pass another. Layers read and
+// write vectors that are allocated when they are first used, with room for the largest
+// batch. So building a network takes little more memory than its weights, and only the
+// first step allocates. gorgonia's tape machine runs the same graph with the same bits. The
+// walker avoids its allocations, and its goroutine, in which a panic could not be
+// recovered.
 //
-// Activations lie time-major: number f of row b at step t stands at
-// (t·rows+b)·features+f, with as many rows as the batch has.
+// Activations are time-major: feature f of row b at step t has the index
+// (t·rows+b)·features+f, where rows is the size of the batch.
 package nn

@@ -17,11 +17,11 @@ import (
 
 const pkg fault.Package = "nn"
 
-// A Shape is that of an activation: so many features at each of so many steps, for
+// A Shape is the shape of an activation: Features numbers at each of Steps steps, for
 // each row of the batch.
 type Shape struct{ Steps, Features int }
 
-// Size returns how many numbers a row has.
+// Size returns the count of numbers in a row.
 func (s Shape) Size() int { return s.Steps * s.Features }
 
 // A Param is a tensor of weights.
@@ -31,7 +31,7 @@ type Param struct {
 	Init  Init
 }
 
-// Size returns how many numbers p has.
+// Size returns the count of numbers in p.
 func (p Param) Size() int {
 	n := 1
 	for _, d := range p.Shape {
@@ -42,30 +42,30 @@ func (p Param) Size() int {
 
 // A Pass is a run of the network over a batch.
 type Pass struct {
-	Rows  int    // of the batch
-	Train bool   // there is dropout
-	Seed  uint64 // of the dropout
+	Rows  int    // size of the batch
+	Train bool   // with dropout
+	Seed  uint64 // seed of the dropout
 	ctx   context.Context
 }
 
-// stopped reports whether the run must be given up.
+// stopped reports whether the pass must end early.
 func (p *Pass) stopped() bool { return p.ctx.Err() != nil }
 
-// A Layer is an operation of a network. What it makes in Forward it may keep for
-// Backward, which comes next.
+// A Layer is an operation of a network. In Forward it may keep results for the following
+// Backward.
 type Layer interface {
 	Params() []Param
-	// Plan is called once, before anything else: it takes the memory that the layer
+	// Plan is called once, before the other methods. It takes the memory that the layer
 	// needs and returns the shape of its output.
 	Plan(m *Memory, in []Shape) (Shape, error)
-	// Forward computes the output of its inputs and weights.
+	// Forward computes the output from the inputs and weights.
 	Forward(p *Pass, in []device.Vec, w []device.Vec, out device.Vec)
-	// Backward sets the gradients with respect to the inputs (those that are not
-	// empty) and to the weights, given that with respect to the output.
+	// Backward sets the gradients with respect to the inputs (unless they are empty) and to
+	// the weights, given the gradient with respect to the output.
 	Backward(p *Pass, in, w []device.Vec, out, dout device.Vec, din, dw []device.Vec)
 }
 
-// A Value is what an operation of a [Builder] makes.
+// A Value is the output of an operation of a [Builder].
 type Value struct{ u *unit }
 
 // Shape returns the shape of v.
@@ -81,25 +81,25 @@ type unit struct {
 	in     []*unit
 	used   bool
 	params []Param
-	first  int  // of its weights in the net's
-	size   int  // of its weights
+	first  int  // first of its weights among the net's
+	size   int  // number of its weights
 	learns bool // it or something before it has weights
 
-	out, dout       device.Vec // with room for the largest batch
+	out, dout       device.Vec // sized for the largest batch
 	weights, slopes []device.Vec
-	inNow, dinNow   []device.Vec // of the batch's rows
+	inNow, dinNow   []device.Vec // sized for the current batch
 	node            *gorgonia.Node
 }
 
-// Memory is what layers take theirs from.
+// Memory provides memory to layers.
 type Memory struct {
 	device.Device
-	Rows    int // of the largest batch
+	Rows    int // size of the largest batch
 	scratch map[[2]int]device.Vec
 }
 
-// Scratch returns a vector that keeps nothing from one call of a layer's methods to
-// the next: layers share those of one size and place in their lists.
+// Scratch returns a vector whose content is lost after each call of a layer's method:
+// layers share scratch vectors of the same size and place.
 func (m *Memory) Scratch(place, n int) device.Vec {
 	v, ok := m.scratch[[2]int{place, n}]
 	if !ok {
@@ -116,8 +116,7 @@ type Builder struct {
 	err   error
 }
 
-// NewBuilder returns a builder of a network on a device, for batches of at most so
-// many rows.
+// NewBuilder returns a builder of a network on a device, for batches of at most rows rows.
 func NewBuilder(d device.Device, rows int) *Builder {
 	return &Builder{mem: Memory{d, rows, map[[2]int]device.Vec{}}}
 }
@@ -129,7 +128,7 @@ func (b *Builder) Input(name string, s Shape) Value {
 	return Value{u}
 }
 
-// Apply puts a layer behind its inputs.
+// Apply adds a layer with the given inputs.
 func (b *Builder) Apply(name string, l Layer, in ...Value) Value {
 	u := &unit{id: len(b.units), name: name, layer: l}
 	var shapes []Shape
@@ -138,12 +137,12 @@ func (b *Builder) Apply(name string, l Layer, in ...Value) Value {
 		shapes = append(shapes, v.u.shape)
 		u.learns = u.learns || v.u.learns
 		if v.u.used && v.u.learns && b.err == nil {
-			b.err = pkg.Errorf("%s: %s has its gradient from another layer already", name, v.u.name)
+			b.err = pkg.Errorf("%s: another layer already provides the gradient of %s", name, v.u.name)
 		}
 		v.u.used = true
 	}
 	if b.err == nil && slices.ContainsFunc(b.units, func(v *unit) bool { return v.name == name }) {
-		b.err = pkg.Errorf("%s: there is another of that name", name) // gorgonia would take them for one
+		b.err = pkg.Errorf("%s: the name is taken", name) // gorgonia would merge the two
 	}
 	b.units = append(b.units, u)
 	if b.err != nil {
@@ -166,10 +165,10 @@ func (b *Builder) Apply(name string, l Layer, in ...Value) Value {
 	return Value{u}
 }
 
-// A Net is a network, ready to run. It is for one goroutine at a time.
+// A Net is a network that is ready to run. Only one goroutine may use it at a time.
 type Net struct {
 	Device  device.Device
-	Weights device.Vec // of all layers, one after the other
+	Weights device.Vec // weights of all layers, one after another
 	Slopes  device.Vec // the gradient of the loss with respect to them
 
 	rows      int
@@ -182,14 +181,14 @@ type Net struct {
 	scale     float32
 	measured  float64
 	pass      Pass
-	ahead     []func() // the steps of a pass, in order
+	ahead     []func() // the operations of a pass, in order
 	back      []func()
-	at        string // the operation that runs
+	at        string // the running operation
 	graph     *gorgonia.ExprGraph
 	gradients gorgonia.Nodes
 }
 
-// Build finishes the network: out is its output, which the loss measures.
+// Build finishes the network. The loss measures out, its output.
 func (b *Builder) Build(out Value, loss device.Loss) (*Net, error) {
 	if b.err != nil {
 		return nil, b.err
@@ -219,12 +218,12 @@ func (b *Builder) Build(out Value, loss device.Loss) (*Net, error) {
 	return n, nil
 }
 
-// graphs is held while a graph is made: gorgonia.Grad puts a node of gorgonia's own, the
-// constant 1, into every graph, and the first to do so writes to it.
+// graphs is held while a graph is built: gorgonia.Grad puts the same node, gorgonia's
+// constant 1, into every graph, and writes to it the first time.
 var graphs sync.Mutex
 
-// differentiate makes the graph, has gorgonia add the backward passes, and orders
-// what is to run.
+// differentiate builds the graph, makes gorgonia add the backward passes, and orders the
+// operations.
 func (n *Net) differentiate() error {
 	graphs.Lock()
 	defer graphs.Unlock()
@@ -268,14 +267,14 @@ func (n *Net) differentiate() error {
 		case ours:
 			n.back = append(n.back, o.run)
 		case node.Op() != nil && node.Op().Arity() > 0: // not an input, nor a constant
-			return fmt.Errorf("gorgonia added an operation that is not ours: %v", node.Op())
+			return fmt.Errorf("gorgonia added an operation of its own: %v", node.Op())
 		}
 	}
 	return nil
 }
 
-// variable returns an input node. What lies on another device has no value that
-// gorgonia could see.
+// variable returns an input node. A vector on another device has no value that gorgonia
+// could see.
 func (n *Net) variable(name string, v device.Vec, rows int, s Shape) *gorgonia.Node {
 	shape := tensor.Shape{s.Steps, rows, s.Features}
 	opts := []gorgonia.NodeConsOpt{gorgonia.WithName(name), gorgonia.WithShape(shape...)}
@@ -289,8 +288,8 @@ func asTensor(v device.Vec, shape tensor.Shape) *tensor.Dense {
 	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(v.Host()))
 }
 
-// Params returns the weights' tensors, in the order of [Net.Weights], each with the
-// name of its layer before its own.
+// Params returns the tensors of the weights, in the order of [Net.Weights]. Each name
+// begins with the name of the layer.
 func (n *Net) Params() []Param {
 	var all []Param
 	for _, u := range n.units {
@@ -302,7 +301,7 @@ func (n *Net) Params() []Param {
 	return all
 }
 
-// Init sets the weights as their layers have it, from a seed.
+// Init initialises the weights of all layers from a seed.
 func (n *Net) Init(seed uint64) {
 	own := n.Weights.Host()
 	host := own
@@ -319,21 +318,21 @@ func (n *Net) Init(seed uint64) {
 	}
 }
 
-// Rows returns how many rows a batch may have.
+// Rows returns the maximum number of rows of a batch.
 func (n *Net) Rows() int { return n.rows }
 
 // Out returns the shape of the output.
 func (n *Net) Out() Shape { return n.output.shape }
 
-// A Batch is what a pass runs over: numbers time-major, as long as its rows need.
+// A Batch is the input of a pass. Its numbers are time-major, and as many as its rows need.
 type Batch struct {
 	Rows   int
 	Inputs [][]float32 // in the order of the declarations
 	Truth  []float32   // like the output; not needed by Predict
-	Weight []float32   // of each loss; a truth of weight 0 is not looked at
+	Weight []float32   // weight of each loss; a truth of weight 0 is ignored
 }
 
-// Predict runs the network forward, without dropout, and puts the output in dst.
+// Predict runs the network forward, without dropout, and writes the output to dst.
 func (n *Net) Predict(ctx context.Context, b Batch, dst []float32) error {
 	n.begin(ctx, b, Pass{})
 	if err := n.run(n.ahead); err != nil {
@@ -343,8 +342,8 @@ func (n *Net) Predict(ctx context.Context, b Batch, dst []float32) error {
 	return nil
 }
 
-// Loss returns the weighted mean of the losses, without dropout. It is 0 if all
-// weights are.
+// Loss returns the weighted mean of the losses, without dropout. It is 0 if all weights
+// are 0.
 func (n *Net) Loss(ctx context.Context, b Batch) (float64, error) {
 	n.begin(ctx, b, Pass{})
 	if err := n.run(n.ahead); err != nil {
@@ -354,8 +353,8 @@ func (n *Net) Loss(ctx context.Context, b Batch) (float64, error) {
 	return n.measured, nil
 }
 
-// Step runs the network forward, with dropout from a seed, and back: it returns the
-// weighted mean of the losses and leaves its gradient in [Net.Slopes].
+// Step runs the network forward and back, with dropout from seed. It returns the weighted
+// mean of the losses and leaves its gradient in [Net.Slopes].
 func (n *Net) Step(ctx context.Context, b Batch, seed uint64) (float64, error) {
 	n.begin(ctx, b, Pass{Train: true, Seed: seed})
 	if err := n.run(n.ahead); err != nil {
@@ -386,8 +385,8 @@ func (n *Net) begin(ctx context.Context, b Batch, p Pass) {
 	}
 }
 
-// run runs operations one after the other. One that panics is a bug, but not the end
-// of the process.
+// run runs operations in order. A panic in one is a bug, but does not end the process: run
+// returns it as an error.
 func (n *Net) run(ops []func()) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -400,7 +399,7 @@ func (n *Net) run(ops []func()) (err error) {
 		}
 		op()
 	}
-	if n.pass.stopped() { // within the last
+	if n.pass.stopped() { // stopped during the last operation
 		return context.Cause(n.pass.ctx)
 	}
 	return nil
@@ -413,10 +412,10 @@ func (n *Net) measure(slopes device.Vec) {
 	n.measured = n.Device.Loss(n.loss, n.scale, n.output.now(rows), n.truth.now(rows), n.weight.now(rows), slopes)
 }
 
-// now returns the part of u's output that the batch's rows fill.
+// now returns the part of u's output that the batch uses.
 func (u *unit) now(rows int) device.Vec { return u.out.To(rows * u.shape.Size()) }
 
-// begin readies a layer's inputs for the batch.
+// begin prepares a layer's inputs for the batch.
 func (u *unit) begin() int {
 	rows := u.net.pass.Rows
 	for i, in := range u.in {
@@ -439,7 +438,7 @@ func (u *unit) backward() {
 	u.layer.Backward(&u.net.pass, u.inNow, u.weights, u.now(rows), u.dout.To(rows*u.shape.Size()), u.dinNow, u.slopes)
 }
 
-// site returns the seed of a dropout; a layer may have several.
+// site returns the seed of dropout number i of a layer.
 func (p *Pass) site(layer uint64, i int) uint64 {
 	return f32.Mix(f32.Mix(p.Seed^f32.Mix(layer)) + uint64(i))
 }

@@ -169,11 +169,11 @@ func TestBuildRefuses(t *testing.T) {
 	}{
 		{"two layers of one name, which gorgonia would merge", func(b *Builder) Value {
 			return b.Apply("a", &Norm{}, b.Apply("a", &Norm{}, b.Input("x", in)))
-		}, "nn: a: there is another of that name"},
+		}, "nn: a: the name is taken"},
 		{"a value that two layers learn from", func(b *Builder) Value {
 			h := b.Apply("a", &Norm{}, b.Input("x", in))
 			return b.Apply("c", &Decoder{Block: Block{Heads: 1, FeedForward: 1}, Layers: 1}, b.Apply("b", &Norm{}, h), h)
-		}, "nn: c: a has its gradient from another layer already"},
+		}, "nn: c: another layer already provides the gradient of a"},
 		{"heads that do not divide the width", func(b *Builder) Value {
 			return b.Apply("a", &Encoder{Block: Block{Heads: 4, FeedForward: 1}}, b.Input("x", in))
 		}, "nn: a: a block of 4 heads, feed forward 1, over inputs of [{4 6}]"},

@@ -6,13 +6,13 @@ import (
 	"github.com/attune-hpo/attune/objective/neural/internal/device"
 )
 
-// A Head makes the output of what the layers before it know at their last step: it is
-// linear. With a second input, all of that counts, too. Its output has one step.
+// A Head is a linear layer that maps the last step of its first input to the output. It
+// uses all steps of a second input, if there is one. Its output has one step.
 //
 // Weights: features×Outputs, those of the second input, Outputs biases.
 type Head struct {
 	Outputs int
-	Reverse int // so many of the features, the last ones, are taken from the first step: they run back in time
+	Reverse int // number of features at the end that run back in time: they are taken from the first step
 
 	dev device.Device
 	in  []Shape
@@ -38,7 +38,7 @@ func (l *Head) Plan(m *Memory, in []Shape) (Shape, error) {
 	return Shape{1, l.Outputs}, nil
 }
 
-// ends calls f with the parts of the first input that count: their place in it and in
+// ends calls f with the parts of the first input that are used: their place in it and in
 // the weights, and their size.
 func (l *Head) ends(rows int, f func(at, from, n int)) {
 	s := l.in[0]
@@ -81,11 +81,11 @@ func (l *Head) Backward(p *Pass, in, w []device.Vec, _, dout device.Vec, din, dw
 	}
 }
 
-// A Shortcut adds to its first input, which a [Head] or [Tokens] made, what is linear in
-// the first feature of the second, at all of its steps: the autoregressive component of
-// Lai et al., arXiv:1703.07015.
+// A Shortcut adds a linear function to its first input, which a [Head] or [Tokens] made.
+// The function is of the first feature of the second input, at all its steps: the
+// autoregressive component of Lai et al., arXiv:1703.07015.
 //
-// Weights: steps×outputs, all 0 to begin with.
+// Weights: steps×outputs, initially 0.
 type Shortcut struct {
 	dev device.Device
 	in  []Shape

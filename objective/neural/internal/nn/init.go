@@ -6,8 +6,8 @@ import (
 	"github.com/attune-hpo/attune/objective/neural/internal/f32"
 )
 
-// An Init sets a tensor of weights before the training. What is random in it depends on
-// the seed, which is the tensor's own, and on the place in w alone.
+// An Init initialises a tensor of weights. Random values depend only on the seed, which
+// differs for each tensor, and on the index in w.
 type Init func(w []float32, seed uint64)
 
 // Constant sets all weights to c.
@@ -22,8 +22,8 @@ func Constant(c float32) Init {
 // Glorot draws uniformly from ±√(6/(in+out)) (Glorot and Bengio, AISTATS 2010, eq. 16).
 func Glorot(in, out int) Init { return uniform(6 / float64(in+out)) }
 
-// He draws uniformly from ±√(6/in), which has the variance of He et al.,
-// arXiv:1502.01852, eq. 10, for what a ReLU follows.
+// He draws uniformly from ±√(6/in), the variance of He et al., arXiv:1502.01852, eq. 10,
+// for layers followed by a ReLU.
 func He(in int) Init { return uniform(6 / float64(in)) }
 
 func uniform(square float64) Init {

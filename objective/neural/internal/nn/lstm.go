@@ -12,16 +12,16 @@ import (
 //	i = σ(Wi z + bi)  f = σ(Wf z + bf)  g = tanh(Wg z + bg)  o = σ(Wo z + bo)
 //	c(t) = f·c(t-1) + i·g               h(t) = o·tanh(c(t))
 //
-// Its output is h(t) of all steps, with dropout behind it. A bidirectional one has
-// another such layer that runs back in time, whose states stand behind the first's.
+// Its output is h(t) at all steps, after dropout. A bidirectional layer has a second such
+// layer that runs back in time; its states follow those of the first.
 //
-// Weights: for each direction x.features×4·Hidden of the input, Hidden×4·Hidden of
-// the state, and 4·Hidden biases; the gates in the order i, f, g, o.
+// Weights, for each direction: x.features×4·Hidden for the input, Hidden×4·Hidden for
+// the state, and 4·Hidden biases. The gates are in the order i, f, g, o.
 type LSTM struct {
 	Hidden        int
 	Bidirectional bool
 	Dropout       float32
-	Site          uint64 // sets its dropout apart from others'
+	Site          uint64 // distinguishes its dropout from that of other layers
 
 	dev  device.Device
 	in   Shape
@@ -32,7 +32,7 @@ type LSTM struct {
 	step device.Vec // the gradient of h(t)
 }
 
-// An lstmDirection is what a direction keeps for the way back, by step.
+// An lstmDirection is what a direction keeps for the backward pass, by step.
 type lstmDirection struct{ gates, c, tanhC, h device.Vec }
 
 func (l *LSTM) directions() int {
@@ -53,7 +53,7 @@ func (l *LSTM) Params() []Param {
 			Param{"weight_hidden" + of, []int{h, 4 * h}, Glorot(h, h)},
 			Param{"bias" + of, []int{4 * h}, func(w []float32, _ uint64) {
 				clear(w)
-				for i := range h { // remember, to begin with (Jozefowicz et al., ICML 2015)
+				for i := range h { // initially remember (Jozefowicz et al., ICML 2015)
 					w[h+i] = 1
 				}
 			}})
@@ -146,7 +146,7 @@ func (l *LSTM) Backward(p *Pass, in, w []device.Vec, _, dout device.Vec, din, dw
 			if s > 0 {
 				c = dir.c.Part(before*n, (before+1)*n)
 			}
-			g := gates.Part(t*4*n, (t+1)*4*n) // from here on their gradient
+			g := gates.Part(t*4*n, (t+1)*4*n) // from here on, the gradient of the gates
 			l.dev.LSTMCellGrad(g, dc, dh, g, dir.tanhC.Part(t*n, (t+1)*n), c, h)
 			if p.stopped() {
 				return

@@ -11,17 +11,17 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// An op is an operation of the graph. What it is of is in its hash, or gorgonia would
-// merge those that look alike. Its result is memory of its own, which is why it
-// neither overwrites an input nor uses what a machine has allocated for it.
+// An op is an operation of the graph. Its hash includes its unit, because gorgonia
+// merges operations that look alike. Its result has its own memory, so it neither
+// overwrites an input nor uses memory that a machine has allocated for it.
 //
-// A layer's backward pass has several results, and an operation of gorgonia one: the
-// kind backward does the work, and slopes of it hand out the results.
+// A layer's backward pass has several results, but an operation of gorgonia has one. So the
+// kind backward computes all of them, and operations of kind slope return them one by one.
 type op struct {
 	kind kind
 	net  *Net
 	u    *unit
-	i    int // slope: of which input; of the weights, if beyond them
+	i    int // slope: index of the input, or of the weights if beyond the inputs
 }
 
 type kind int
@@ -30,13 +30,13 @@ const (
 	forward  kind = iota // inputs and weights to output
 	measure              // output, truth and their weights to loss
 	outset               // loss to gradient of the output
-	backward             // inputs, weights, output and its gradient to that same gradient
+	backward             // inputs, weights, output and its gradient to that gradient
 	slope                // the result of backward to the gradient of an input or of the weights
 )
 
 var kinds = [...]string{"forward", "measure", "outset", "backward", "slope"}
 
-// run does the work.
+// run computes the operation.
 func (o op) run() {
 	switch o.kind {
 	case forward:
@@ -48,7 +48,7 @@ func (o op) run() {
 	}
 }
 
-// result returns what o leaves.
+// result returns the memory of o's result.
 func (o op) result() gorgonia.Value {
 	shape, _ := o.InferShape()
 	switch {
@@ -108,7 +108,7 @@ func (o op) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) {
 	return tensor.Shape{s.Steps, o.net.rows, s.Features}, nil
 }
 
-// Do implements [gorgonia.Op]. A panic must not reach the machine.
+// Do implements [gorgonia.Op]. It recovers from panics, which must not reach the machine.
 func (o op) Do(...gorgonia.Value) (v gorgonia.Value, err error) {
 	if err := o.net.run([]func(){o.run}); err != nil {
 		return nil, err
@@ -135,8 +135,8 @@ func (o op) DiffWRT(inputs int) []bool {
 	return diffs
 }
 
-// SymDiff implements [gorgonia.SDOp]. The loss is what is differentiated: its own
-// gradient is 1.
+// SymDiff implements [gorgonia.SDOp]. The loss is what gorgonia differentiates, so the
+// loss's own gradient is 1.
 func (o op) SymDiff(in gorgonia.Nodes, out, grad *gorgonia.Node) (gorgonia.Nodes, error) {
 	grads := make(gorgonia.Nodes, len(in))
 	from, next := out, outset

@@ -7,15 +7,15 @@ import (
 	"github.com/attune-hpo/attune/objective/neural/internal/device"
 )
 
-// The layers of a transformer (Vaswani et al., arXiv:1706.03762), with each norm in
-// front of what it is for (Xiong et al., arXiv:2002.04745):
+// The layers of a transformer (Vaswani et al., arXiv:1706.03762), with each norm before
+// its sublayer (Xiong et al., arXiv:2002.04745):
 //
 //	x + dropout(attention(norm(x)))        x + dropout(W₂·relu(W₁·norm(x) + b₁) + b₂)
 //
 // Below, a width is the number of features of a token.
 
-// An Embed makes tokens of steps: a linear layer, to which the position is added as
-// sines and cosines, with dropout behind it.
+// An Embed maps steps to tokens: a linear layer, plus the position as sines and cosines,
+// followed by dropout.
 //
 // Weights: features×Width and biases.
 type Embed struct {
@@ -77,7 +77,7 @@ func (l *Embed) Backward(p *Pass, in, w []device.Vec, _, dout device.Vec, din, d
 	l.lin.backward(din[0], dw, in[0], dout, w, 0)
 }
 
-// A linear layer: x·W + b, for any number of rows.
+// linear is a linear layer: x·W + b, for any number of rows.
 type linear struct {
 	dev     device.Device
 	in, out int
@@ -92,7 +92,7 @@ func (l *linear) forward(y, x device.Vec, w []device.Vec) {
 	l.dev.AddRow(y, w[1])
 }
 
-// backward sets dx, unless it is empty, to beta times itself and its gradient.
+// backward sets dx, unless it is empty, to beta·dx plus its gradient.
 func (l *linear) backward(dx device.Vec, dw []device.Vec, x, dy device.Vec, w []device.Vec, beta float32) {
 	rows := x.Len() / l.in
 	l.dev.Gemm(l.in, l.out, rows, 1, device.M(x, l.in).Transposed(), device.M(dy, l.out), 0, device.M(dw[0], l.out))
@@ -131,7 +131,7 @@ func (l *Norm) Backward(_ *Pass, _, w []device.Vec, _, dout device.Vec, din, dw 
 	l.n.backward(din[0], dw, dout, w)
 }
 
-// A norm with what it keeps for the way back.
+// norm is a layer norm, with what it keeps for the backward pass.
 type norm struct {
 	dev     device.Device
 	width   int
@@ -157,12 +157,12 @@ func (n *norm) backward(dx device.Vec, dw []device.Vec, dy device.Vec, w []devic
 	n.dev.LayerNormGrad(dx, dw[0], dw[1], dy, n.x.To(dy.Len()), n.rstd.To(dy.Len()/n.width), w[0])
 }
 
-// An attention of several heads: with Q, K and V linear in tokens, for each head
-// softmax(QKᵀ/√d)·V, d the width of a head, and of all heads together a linear layer.
+// attention is attention with several heads. Q, K and V are linear in the tokens. Each
+// head computes softmax(QKᵀ/√d)·V, where d is its width. A linear layer combines the heads.
 type attention struct {
 	dev          device.Device
 	width, heads int
-	steps, seen  int // tokens that ask, and tokens that are asked
+	steps, seen  int // number of querying tokens and of tokens attended to
 	causal       bool
 	lin          linear
 	q, k, v, o   device.Vec
@@ -171,7 +171,7 @@ type attention struct {
 	do, dp       device.Vec
 }
 
-// attentionParams are 4 times 2.
+// attentionParams returns four pairs of weights and biases.
 func attentionParams(name string, width int) []Param {
 	var ps []Param
 	for _, of := range []string{"query.", "key.", "value.", "out."} {
@@ -187,13 +187,13 @@ func newAttention(m *Memory, width, heads, steps, seen int, causal bool) attenti
 		m.Scratch(0, asks), m.Scratch(1, told), m.Scratch(2, told), m.Scratch(3, asks), m.Scratch(4, scores)}
 }
 
-// tokens returns the matrices that tokens of all rows and heads make: a head's part of
-// a row's tokens. Each begins a head's width after the one before.
+// tokens returns the matrices of all rows and heads. A matrix is a head's part of the
+// tokens of a row, and begins a head's width after the one before.
 func (a *attention) tokens(v device.Vec, rows int) device.Matrix {
 	return device.Matrix{Vec: v, Stride: rows * a.width}
 }
 
-// forward sets y for tokens x, which ask the tokens m.
+// forward sets y for the tokens x, which attend to the tokens m.
 func (a *attention) forward(y, x, m device.Vec, rows int, w []device.Vec) {
 	asks, told := rows*a.steps*a.width, rows*a.seen*a.width
 	q, k, v, o := a.q.To(asks), a.k.To(told), a.v.To(told), a.o.To(asks)
@@ -209,8 +209,8 @@ func (a *attention) forward(y, x, m device.Vec, rows int, w []device.Vec) {
 	a.lin.forward(y, o, w[6:])
 }
 
-// backward sets dx to the gradient of x, and dm to beta times itself and that of m;
-// they may be the same if beta is 1.
+// backward sets dx to the gradient of x, and dm to beta·dm plus that of m.
+// dx and dm may be the same if beta is 1.
 func (a *attention) backward(dx, dm device.Vec, beta float32, dw []device.Vec, x, m, dy device.Vec, rows int, w []device.Vec) {
 	asks, told := rows*a.steps*a.width, rows*a.seen*a.width
 	q, k, v, o := a.q.To(asks), a.k.To(told), a.v.To(told), a.o.To(asks)
@@ -229,7 +229,7 @@ func (a *attention) backward(dx, dm device.Vec, beta float32, dw []device.Vec, x
 	a.lin.backward(dm, dw[4:], m, dv, w[4:], 1)
 }
 
-// A Block is what the blocks of a transformer have in common.
+// A Block has the settings that all blocks of a transformer share.
 type Block struct {
 	Heads       int // must divide the width
 	FeedForward int // units of the layer in between
@@ -244,11 +244,10 @@ func (b Block) check(inputs int, in []Shape) error {
 	return nil
 }
 
-// A part is what is added to the tokens of a block: an attention, or the feed-forward
-// layers.
+// A part is what is added to the tokens of a block: attention or feed-forward layers.
 type part struct {
 	norm
-	attend            *attention // nil: feed forward
+	attend            *attention // nil for feed-forward layers
 	up, down          linear
 	normed, dnormed   device.Vec
 	between, dbetween device.Vec
@@ -279,8 +278,8 @@ func newPart(m *Memory, s Shape, attend *attention, between int) part {
 	}
 }
 
-// forward sets y, which may be x, to x and what the part adds. m are the tokens that
-// are asked; if it is empty, the normed x themselves.
+// forward sets y, which may be x, to x plus the part's output. m are the tokens attended
+// to; if it is empty, these are the normalised x.
 func (b *part) forward(p *Pass, of Block, y, x, m device.Vec, w []device.Vec, site int) {
 	n := x.Len()
 	normed, out := b.normed.To(n), b.out.To(n)
@@ -302,7 +301,7 @@ func (b *part) forward(p *Pass, of Block, y, x, m device.Vec, w []device.Vec, si
 	b.dev.Add(y, x, out)
 }
 
-// backward turns dx from the gradient of y to that of x, and adds to dm.
+// backward replaces the gradient of y in dx by that of x, and adds to dm.
 func (b *part) backward(p *Pass, of Block, dx, m, dm device.Vec, w, dw []device.Vec, site int) {
 	n := dx.Len()
 	normed, dnormed, dout := b.normed.To(n), b.dnormed.To(n), dx
@@ -326,14 +325,15 @@ func (b *part) backward(p *Pass, of Block, dx, m, dm device.Vec, w, dw []device.
 	b.dev.Add(dx, dx, dnormed)
 }
 
-// An Encoder is a block in which tokens see one another: attention, then feed forward.
+// An Encoder is a block in which tokens attend to one another, followed by feed-forward
+// layers.
 //
-// Weights: of attention, gains and biases of the norm, then query, key, value and out,
-// each width×width and biases; of feed forward, gains and biases, then up and down and
+// Weights: for attention, gains and biases of the norm, then query, key, value and out,
+// each width×width and biases; for feed forward, gains and biases, then up and down and
 // their biases.
 type Encoder struct {
 	Block
-	Causal bool // a token sees itself and those before it only
+	Causal bool // a token attends only to itself and those before it
 
 	in      Shape
 	dev     device.Device
@@ -371,11 +371,11 @@ func (l *Encoder) Backward(p *Pass, in, w []device.Vec, _, dout device.Vec, din,
 	l.dev.Copy(din[0], dout)
 }
 
-// A Decoder is blocks in which tokens see those before them, and the tokens of another
-// sequence, its second input, all of them; then come the feed-forward layers.
+// A Decoder is a stack of blocks in which tokens attend to those before them, and then to
+// all tokens of another sequence, the second input. Feed-forward layers follow.
 //
 // Weights: for each block, those of attention, of attention to the other sequence, and
-// of feed forward, as an [Encoder] has them.
+// of feed forward, as in [Encoder].
 type Decoder struct {
 	Block
 	Layers int
@@ -387,7 +387,7 @@ type Decoder struct {
 
 var decoderParts = [...]string{"attention", "memory", "feed_forward"}
 
-// at returns where the parameters of a part begin.
+// at returns the index of the first parameter of a part.
 func (l *Decoder) at(i int) int {
 	return i/3*(2*ofAttention+ofFeedForward) + i%3*ofAttention
 }
@@ -421,7 +421,7 @@ func (l *Decoder) Plan(m *Memory, in []Shape) (Shape, error) {
 	return in[0], nil
 }
 
-// memory returns the tokens that part i asks.
+// memory returns the tokens that part i attends to, v or none.
 func memory(i int, v device.Vec) device.Vec {
 	if i%3 == 1 {
 		return v
@@ -447,8 +447,8 @@ func (l *Decoder) Backward(p *Pass, in, w []device.Vec, _, dout device.Vec, din,
 	l.dev.Copy(din[0], dout)
 }
 
-// Tokens makes one number of each token: it is linear. Its output has as many steps as
-// its input.
+// Tokens maps each token to one number, linearly. Its output has as many steps as its
+// input.
 //
 // Weights: features×1 and a bias.
 type Tokens struct {
