@@ -30,8 +30,8 @@ func (p polynomial) at(x float64) float64 {
 	return y
 }
 
-// polynomials are fitted to points with a penalty on large coefficients. Every third point
-// is kept back to judge them by.
+// polynomials are fitted to points, with a penalty on large coefficients. Every third point
+// is held out to judge them.
 type polynomials struct{ x, y []float64 }
 
 func (polynomials) Name() string         { return "polynomial" }
@@ -96,7 +96,7 @@ func (polynomials) Write(p polynomial, path string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, data, 0o644) // a part of it would have no checksum, and not be read
+	return os.WriteFile(path, data, 0o644) // a partial file would lack the checksum and not be read
 }
 
 func (polynomials) Read(path string) (p polynomial, err error) {
@@ -124,7 +124,7 @@ func parabola() polynomials {
 	return k
 }
 
-// A kind of model of your own is tuned as those of attune are.
+// You can tune a kind of model of your own like those of attune.
 func Example() {
 	ctx := context.Background()
 	folder, err := os.MkdirTemp("", "")

@@ -12,7 +12,7 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// What is sealed comes back; any byte that changes, and any end that is missing, is seen.
+// Sealed data comes back. Any changed byte, and any missing end, is detected.
 func TestSeal(t *testing.T) {
 	type body struct {
 		A int `json:"a"`
@@ -45,7 +45,7 @@ func TestSeal(t *testing.T) {
 	require.NoError(t, err)
 	assert.NoError(t, fails(empty, "f", 1))
 	_, err = model.Seal("f", 1, o, 3)
-	assert.ErrorContains(t, err, "a body of type int is no JSON object")
+	assert.ErrorContains(t, err, "a body of type int is not a JSON object")
 }
 
 func TestPath(t *testing.T) {

@@ -24,8 +24,8 @@ func open(t *testing.T, task model.Task[polynomial]) *study.Study {
 	return st
 }
 
-// The model that is kept is that of the best trial, and the one that a refit makes; it is
-// made anew where the file is missing, unreadable or of another trial.
+// The kept model is that of the best trial, and equals its refit. It is fitted again if the
+// file is missing, unreadable or from another trial.
 func TestBest(t *testing.T) {
 	task := model.Task[polynomial]{Kind: parabola(), Folder: t.TempDir()}
 	st := open(t, task)
@@ -64,8 +64,8 @@ func TestBest(t *testing.T) {
 	assert.Equal(t, kept, m, "and is there all the same")
 }
 
-// A study is optimized through its task only: the way that would check and keep nothing
-// does not compile.
+// Only the task can optimize a study: the way that would check and keep nothing does not
+// compile.
 func TestOneDoor(t *testing.T) {
 	var task any = model.Task[polynomial]{}
 	_, ok := task.(study.Objective)
@@ -74,7 +74,7 @@ func TestOneDoor(t *testing.T) {
 	assert.False(t, ok)
 }
 
-// Programs may ask and tell for themselves.
+// Programs may ask and tell themselves.
 func TestTrain(t *testing.T) {
 	task := model.Task[polynomial]{Kind: parabola()}
 	st := open(t, task)
@@ -92,17 +92,17 @@ func TestTrain(t *testing.T) {
 	}
 }
 
-// fixed searches nothing but the ridge.
+// fixed searches only the ridge.
 type fixed struct{ polynomials }
 
 func (fixed) Space() space.Space { return space.Of(space.Float("ridge", 1e-9, 1, space.Log())) }
 
-// named is another kind of models.
+// named is a kind of models with another name.
 type named struct{ polynomials }
 
 func (named) Name() string { return "spline" }
 
-// scored is judged otherwise.
+// scored is a kind with another metric.
 type scored struct{ polynomials }
 
 func (scored) Metric() model.Metric { return meanAbsolute{} }
@@ -167,7 +167,7 @@ func TestConflicts(t *testing.T) {
 	require.NoError(t, st.SetAttr(t.Context(), model.RecordKey, "0123456789abcdef"))
 	err = task.Optimize(t.Context(), st, study.Run{Trials: 1})
 	require.ErrorIs(t, err, model.ErrStudy)
-	assert.ErrorContains(t, err, `what "s" was begun on cannot be read, as another version of attune has written it: give study.Create another name`)
+	assert.ErrorContains(t, err, `the record of "s" cannot be read, because another version of attune wrote it: give study.Create another name`)
 }
 
 func second(_ bool, err error) error { return err }

@@ -10,11 +10,11 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// Settings that a network has the same shape with, whatever they are.
+// Settings that do not affect the shape of a network.
 var shapeless = map[string]bool{"dropout": true, "learning_rate": true, "epochs": true}
 
-// corners calls f with each combination of the least and the most of the settings in a
-// space that the shape of a network depends on.
+// corners calls f with each combination of the least and greatest values of those settings
+// in a space that affect the shape of a network.
 func corners(s space.Space, f func(name string, settings space.Settings)) {
 	var names []string
 	var choices [][]space.Setting
@@ -37,14 +37,14 @@ func corners(s space.Space, f func(name string, settings space.Settings)) {
 	}
 }
 
-// families are the networks with the spaces that are shipped.
+// families are the networks, with their shipped spaces.
 var families = []interface {
 	Model
 	Rounds() string
 }{LSTM{}, TCN{}, Transformer{}, LSTM{Quick: true}, TCN{Quick: true}, Transformer{Quick: true}}
 
-// builder returns what builds a network of settings: all that a fit does before its first
-// step, for a horizon of 14.
+// builder returns a function that builds the network of settings: everything that a fit
+// does before its first step, for a horizon of 14.
 func builder(tb testing.TB, m Model, settings space.Settings) func() {
 	f, err := m.New(settings)
 	require.NoError(tb, err)
@@ -61,8 +61,8 @@ func builder(tb testing.TB, m Model, settings space.Settings) func() {
 	}
 }
 
-// What a fit does before its first step, at each corner of the spaces that are shipped.
-// Building and compiling a model is to take less than 50 ms: go test -run - -bench Build
+// The work of a fit before its first step, at each corner of the shipped spaces.
+// Building and compiling a model must take less than 50 ms: go test -run - -bench Build
 func BenchmarkBuild(b *testing.B) {
 	for i, m := range families {
 		name := m.Name()

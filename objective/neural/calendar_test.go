@@ -15,7 +15,7 @@ import (
 
 var ofYear = []forecast.Calendar{forecast.SineOfYear, forecast.CosineOfYear}
 
-// both returns a network and a linear model of a training.
+// both returns a network and a linear model with the same training settings.
 func both(t neural.Training) []forecast.Forecaster {
 	return []forecast.Forecaster{
 		neural.New(neural.Transformer{Training: t, Width: 8, Heads: 2, FeedForward: 8, EncoderLayers: 1}),
@@ -24,9 +24,9 @@ func both(t neural.Training) []forecast.Forecaster {
 	}
 }
 
-// A model with a calendar is, bit for bit, the one that has the same columns among those
-// known in advance, behind others; it needs none of them from the caller, and does not
-// forget them when it is saved.
+// A model with a calendar equals, bit for bit, the model with the same columns at the end
+// of those known in advance. The caller does not have to provide these columns, and the
+// saved model remembers them.
 func TestCalendarIsColumns(t *testing.T) {
 	train := withColumns(air(t), 6)
 	byHand := forecast.Frame{train[0]}
@@ -104,7 +104,8 @@ func TestCalendarRefuses(t *testing.T) {
 	assert.Equal(t, ofYear, f.(*neural.Forecaster).Model().(neural.LSTM).Calendar)
 }
 
-// What comes around twice in the series, and not within the longest window, is searched.
+// The calendar to search has every period that fits twice into the series but not into the
+// longest window.
 func TestCalendarToSearch(t *testing.T) {
 	const year, week, hours = "sin_year,cos_year", "sin_week,cos_week", "sin_day,cos_day"
 	of := func(n, each int, unit forecast.Unit) forecast.Frame {
@@ -112,7 +113,7 @@ func TestCalendarToSearch(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		train  forecast.Frame
-		window int // the longest, if it is not the usual one
+		window int // the longest window, if not the default
 		want   string
 	}{
 		"years":                             {of(50, 1, forecast.Year), 1, ""},

@@ -17,7 +17,7 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// settings returns a device by its name, as a study would set it.
+// settings returns settings with a device, as a study would set it.
 func settings(t *testing.T, device string) space.Settings {
 	t.Helper()
 	return space.Settings{space.Categorical("device", device).At(device)}
@@ -39,8 +39,8 @@ func TestFitOnGPU(t *testing.T) {
 	})
 }
 
-// A fit on a GPU is one on the CPU but for rounding: losses, forecasts within the
-// training and behind it, and what is saved.
+// A fit on a GPU equals one on the CPU except for rounding: its losses, its forecasts
+// during and after the training, and the saved model.
 func testFitOnGPU(t *testing.T) {
 	train := wave(60, "a", "b")
 	for i, m := range small(neural.Training{Window: 8, Epochs: 3, Batch: 16}) {
@@ -80,7 +80,7 @@ func testFitOnGPU(t *testing.T) {
 	}
 }
 
-// Only what gains is put on a GPU unasked, and nothing else looks for one.
+// By default, only a network that gains goes on a GPU, and no other looks for one.
 func TestDeviceAuto(t *testing.T) {
 	train := wave(40, "a")
 	opts := forecast.FitOptions{Seed: 1, Horizon: 2}
@@ -125,7 +125,7 @@ func TestDeviceIsNotThere(t *testing.T) {
 	}
 }
 
-// A GPU that is out of memory fails a fit, which says so, and the next one goes on.
+// A GPU that runs out of memory fails a fit with that error, and the next fit works.
 func TestDeviceOutOfMemory(t *testing.T) {
 	e := devicetest.Emulate(t)
 	train := wave(40, "a")
@@ -139,12 +139,12 @@ func TestDeviceOutOfMemory(t *testing.T) {
 	require.NoError(t, neural.New(m).Fit(ctx, train, forecast.FitOptions{}))
 }
 
-// A GPU that breaks within a training is no divergence.
+// A GPU that breaks during a training is not reported as divergence.
 func TestDeviceBreaks(t *testing.T) {
 	e := devicetest.Emulate(t)
 	m := neural.LSTM{Training: neural.Training{Device: "cuda", Window: 8, Epochs: 5}}
 	err := neural.New(m).Fit(ctx, wave(40, "a"), forecast.FitOptions{OnIteration: func(it forecast.Iteration) error {
-		e.Fail(1) // an error that leaves the context as it is
+		e.Fail(1) // an error that leaves the context usable
 		return nil
 	}})
 	require.ErrorIs(t, err, neural.ErrDevice)

@@ -27,7 +27,7 @@ import (
 	"github.com/attune-hpo/attune/study"
 )
 
-// ETTh1 (Zhou et al., arXiv:2012.07436; CC BY-ND 4.0) is hourly, of 7 channels.
+// ETTh1 (Zhou et al., arXiv:2012.07436; CC BY-ND 4.0) is hourly data with 7 channels.
 const (
 	ettURL = "https://raw.githubusercontent.com/zhouhaoyi/ETDataset/1d16c8f4f943005d613b5bc962e9eeb06058cf07/ETT-small/ETTh1.csv"
 	ettSum = "f18de3ad269cef59bb07b5438d79bb3042d3be49bdeecf01c1cd6d29695ee066"
@@ -39,15 +39,15 @@ const (
 	ettHorizon = 96
 )
 
-// TestETTh1 tunes each network on ETTh1 and scores what is best in validation on the
-// test part, which nothing has seen: training 12 months, validation and test 4 each,
-// horizon 96, all test windows of all channels, each channel in units of its standard
-// deviation in the training part. Published MSE: DLinear 0.375, FEDformer 0.376,
-// N-HiTS 0.378, Autoformer 0.449, Informer 0.865.
+// TestETTh1 tunes each network on ETTh1 and scores the model that is best in validation on
+// the unseen test part: 12 months of training, 4 of validation and 4 of test, horizon 96,
+// all test windows of all channels, each channel in units of its standard deviation in
+// the training part. Published MSE: DLinear 0.375, FEDformer 0.376, N-HiTS 0.378,
+// Autoformer 0.449, Informer 0.865.
 //
-// It takes half an hour, and data that may not be shipped: it runs only if ATTUNE_ETTH1
-// is "fetch", to keep them in the user's cache, or the path of ETTh1.csv.
-// ATTUNE_ETTH1_TRIALS is the number of trials of each network, by default 20.
+// It takes half an hour, and needs data whose licence forbids shipping it. So it only runs
+// if ATTUNE_ETTH1 is the path of ETTh1.csv, or "fetch", which downloads the file to the
+// user's cache. ATTUNE_ETTH1_TRIALS is the number of trials of each network, by default 20.
 func TestETTh1(t *testing.T) {
 	all := ett(t)
 	var train, learnt forecast.Frame
@@ -110,7 +110,7 @@ func TestETTh1(t *testing.T) {
 	}
 }
 
-// ettTune searches for the least loss on the validation part, and scores what had it.
+// ettTune searches for the least loss on the validation part, and scores the best model.
 func ettTune(t *testing.T, model neural.Model, axes space.Space, trials int, learnt, all forecast.Frame) {
 	ctx := t.Context()
 	began := time.Now()
@@ -154,8 +154,8 @@ func ettTune(t *testing.T, model neural.Model, axes space.Space, trials int, lea
 	assert.LessOrEqual(t, square, 0.40)
 }
 
-// ettScore returns the mean squared and absolute error of a model that looks window
-// steps back, over all windows of the test part.
+// ettScore returns the mean squared and absolute error, over all windows of the test part,
+// of a model with the given window.
 func ettScore(t *testing.T, model forecast.Forecaster, all forecast.Frame, window int) (square, absolute float64) {
 	n := 0.0
 	for origin := ettTrain + ettValid; origin+ettHorizon <= ettTrain+ettValid+ettTest; origin++ {
@@ -212,7 +212,7 @@ func ett(t *testing.T) forecast.Frame {
 	return all
 }
 
-// ettFetch returns the path of the file in the user's cache, where it puts it.
+// ettFetch returns the path of the file in the user's cache, after downloading it if needed.
 func ettFetch(t *testing.T) string {
 	cache, err := os.UserCacheDir()
 	require.NoError(t, err)

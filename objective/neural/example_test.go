@@ -21,8 +21,8 @@ func passengers() forecast.Frame {
 	return must(forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../../data/airpassengers.csv"))
 }
 
-// A small convolutional network and the linear baseline against the seasonal naive
-// forecast, on the last year.
+// A small convolutional network and the linear baseline, compared with the seasonal naive
+// forecast on the last year.
 func Example() {
 	ctx := context.Background()
 	back := must(forecast.NewBacktest(passengers(), forecast.Splits{Horizon: 12}, forecast.MAPE))
@@ -42,10 +42,10 @@ func Example() {
 	// nlinear is better: true
 }
 
-// A family makes forecasters of settings by name, as a study draws them.
+// A family makes forecasters from settings by name, as a study draws them.
 func ExampleLSTM() {
 	family := neural.LSTM{
-		Training: neural.Training{Transform: forecast.Log{}, Epochs: 20}, // unless the settings have others
+		Training: neural.Training{Transform: forecast.Log{}, Epochs: 20}, // unless the settings override them
 		Quick:    true,
 		Search:   space.Of(space.Int("window", 12, 36, space.Step(12))),
 	}
@@ -87,7 +87,7 @@ func ExampleNew() {
 	if err := model.Save(&file); err != nil {
 		panic(err)
 	}
-	var again neural.Forecaster // whatever model is in the file
+	var again neural.Forecaster // takes any model from the file
 	if err := again.Load(&file); err != nil {
 		panic(err)
 	}

@@ -57,7 +57,7 @@ func TestNetwork(t *testing.T) {
 	assert.Empty(t, n.Weights)
 }
 
-// What an export needs: the layers, and the weights by name.
+// The data that an export needs: the layers, and the weights by name.
 func ExampleForecaster_Network() {
 	f := neural.New(neural.LSTM{Training: neural.Training{Window: 12, Epochs: 1}, Hidden: 8})
 	if err := f.Fit(ctx, passengers(), forecast.FitOptions{Horizon: 3}); err != nil {

@@ -20,7 +20,7 @@ import (
 
 const formatPage = "../../doc/format/network.md"
 
-// The files of the page: of a network, of a linear model and of a checkpoint.
+// The files of the format page: a network, a linear model and a checkpoint.
 func pageFiles(t *testing.T, folder string) (network, linear, checkpoint []byte) {
 	train, m := pageFit(folder)
 	f := neural.New(m)
@@ -41,7 +41,7 @@ func pageFiles(t *testing.T, folder string) (network, linear, checkpoint []byte)
 	return b.Bytes(), l.Bytes(), checkpoint
 }
 
-// pageFit is what the page's files are of.
+// pageFit is the fit that made the page's files.
 func pageFit(folder string) (forecast.Frame, neural.Model) {
 	train := wave(10, "a")
 	train[0].Y = []float64{10, 12, 11, 14, 13, 15, 14, 17, 16, 18}
@@ -50,8 +50,8 @@ func pageFit(folder string) (forecast.Frame, neural.Model) {
 
 var pageBlock = regexp.MustCompile("(?s)```(json|hex)\n(.*?)```")
 
-// The examples of doc/format/network.md are read, and written again byte for byte; the
-// checkpoint is gone on from. UPDATE=1 makes them anew.
+// The examples of doc/format/network.md can be read, and are written again byte for byte.
+// A fit resumes from the checkpoint. UPDATE=1 regenerates them.
 func TestFormatPage(t *testing.T) {
 	page, err := os.ReadFile(formatPage)
 	require.NoError(t, err)

@@ -36,7 +36,7 @@ func air(t testing.TB) forecast.Frame {
 
 var day = forecast.Frequency{N: 1, Unit: forecast.Day}
 
-// wave returns n days of a sine with a little of another, for each of the IDs.
+// wave returns n days of a sine plus a little of another, for each of the IDs.
 func wave(n int, ids ...string) forecast.Frame {
 	var f forecast.Frame
 	for k, id := range ids {
@@ -50,13 +50,13 @@ func wave(n int, ids ...string) forecast.Frame {
 	return f
 }
 
-// with adds a shortcut.
+// with adds a shortcut to t.
 func with(t neural.Training) neural.Training {
 	t.Shortcut = true
 	return t
 }
 
-// small returns small models of each kind, with a dropout.
+// small returns a small model of each kind, with dropout.
 func small(t neural.Training) []neural.Model {
 	return []neural.Model{
 		neural.LSTM{Training: t, Hidden: 6, Layers: 2, Bidirectional: true, Dropout: 0.2},
@@ -67,8 +67,8 @@ func small(t neural.Training) []neural.Model {
 	}
 }
 
-// The last year of AirPassengers, where the seasonal naive has a MAPE of 9.99 and
-// Holt-Winters one of 2.21. Settings by hand, seed 1.
+// The last year of AirPassengers, for which the seasonal naive forecast has a MAPE of 9.99
+// and Holt-Winters 2.21. The settings are by hand, with seed 1.
 func TestAirPassengers(t *testing.T) {
 	back, err := forecast.NewBacktest(air(t), forecast.Splits{Horizon: 12})
 	require.NoError(t, err)
@@ -92,7 +92,7 @@ func TestAirPassengers(t *testing.T) {
 	assert.Less(t, r.Score(forecast.MAPE), 9.99)
 }
 
-// losses fits and returns the losses of all epochs.
+// losses fits f and returns the losses of all epochs.
 func losses(t testing.TB, f forecast.Forecaster, train forecast.Frame, opts forecast.FitOptions) []float64 {
 	t.Helper()
 	var all []float64
@@ -104,8 +104,8 @@ func losses(t testing.TB, f forecast.Forecaster, train forecast.Frame, opts fore
 	return all
 }
 
-// The same seed gives the same losses bit for bit, alone or beside others; another
-// seed gives others. The last batch is a partial one.
+// The same seed gives the same losses bit for bit, alone or beside other fits. Another
+// seed gives others. The last batch is incomplete.
 func TestSeed(t *testing.T) {
 	train := wave(60, "a", "b")
 	opts := forecast.FitOptions{Horizon: 3, Holdout: 6, Seed: 5}
@@ -132,7 +132,7 @@ func TestSeed(t *testing.T) {
 	}
 }
 
-// What is saved is loaded, by whatever forecaster, and predicts the same.
+// Any forecaster can load a saved model, and predicts the same.
 func TestSaveAndLoad(t *testing.T) {
 	train := withColumns(wave(60, "a", "b"), 4)
 	models := small(neural.Training{Window: 8, Epochs: 2, Transform: forecast.Chain{forecast.Log{}, forecast.Diff{}}, Loss: "quantile@0.7"})
@@ -160,7 +160,7 @@ func TestSaveAndLoad(t *testing.T) {
 			}
 			text := b.String()
 			bad := []string{"", "{}\n", text[:20], text[:len(text)-1], strings.ReplaceAll(text, `"window":8`, `"window":-8`), strings.Replace(text, "attune neural", "another", 1)}
-			if i != 3 { // a decoder goes as far as one likes
+			if i != 3 { // a decoder has any horizon
 				bad = append(bad, strings.Replace(text, `"horizon":4`, `"horizon":3`, 1))
 			}
 			for _, bad := range bad {
@@ -174,7 +174,7 @@ func TestSaveAndLoad(t *testing.T) {
 			got, err := again.Predict(ctx, train, 3)
 			require.NoError(t, err)
 			assert.Equal(t, want, got)
-			// What is loaded can be fitted, with the settings saved.
+			// A loaded model can be fitted, with the saved settings.
 			require.NoError(t, again.Fit(ctx, train, forecast.FitOptions{Horizon: 4, Seed: 2}))
 			got, err = again.Predict(ctx, train, 3)
 			require.NoError(t, err)
@@ -183,7 +183,7 @@ func TestSaveAndLoad(t *testing.T) {
 	}
 }
 
-// withColumns adds a past column and one known so many steps in advance.
+// withColumns adds a past column, and one that is known the given number of steps in advance.
 func withColumns(f forecast.Frame, ahead int) forecast.Frame {
 	for i, s := range f {
 		past, known := make([]float64, s.Len()), make([]float64, s.Len()+ahead)
@@ -199,12 +199,12 @@ func withColumns(f forecast.Frame, ahead int) forecast.Frame {
 	return f
 }
 
-// A target that follows a column known in advance, and nothing else, is learnt: what is
-// known reaches the steps that it is known for.
+// A model learns a target that depends only on a column known in advance: it sees the
+// column at the steps to forecast.
 func TestColumnsKnownInAdvance(t *testing.T) {
 	f := wave(203, "a")
 	x := make([]float64, 203)
-	for i := range x { // no pattern that a window of 4 would show
+	for i := range x { // no pattern is visible in a window of 4
 		x[i] = float64((i * i * 7919) % 101)
 	}
 	f[0].Known = []forecast.Column{{Name: "x", Values: x}}
@@ -220,7 +220,7 @@ func TestColumnsKnownInAdvance(t *testing.T) {
 		require.NoError(t, test.Fit(ctx, past, forecast.FitOptions{Horizon: 3, Seed: 1}))
 		next, err := test.Predict(ctx, past, 3)
 		require.NoError(t, err)
-		assert.InDeltaSlice(t, truth, next[0].Y, 15, "%v", test) // of 100
+		assert.InDeltaSlice(t, truth, next[0].Y, 15, "%v", test) // on a scale of 100
 		_, err = test.Predict(ctx, forecast.Frame{f[0].Until(200, 2)}, 2)
 		require.ErrorIs(t, err, forecast.ErrHorizon)
 	}
@@ -242,7 +242,7 @@ func TestQuantileLossIsAboveOrBelow(t *testing.T) {
 	assert.Less(t, level[0]+3, level[1])
 }
 
-// The forecast of an epoch is what a fit that ended there would predict.
+// The forecast of an epoch is the prediction of a fit that ends there.
 func TestIterationForecast(t *testing.T) {
 	train := wave(60, "a", "b")
 	for _, holdout := range []int{0, 6} {
@@ -264,7 +264,7 @@ func TestIterationForecast(t *testing.T) {
 			require.Len(t, forecasts, 4)
 
 			o.OnIteration = nil
-			whole := neural.New(m) // nobody asked: the same training
+			whole := neural.New(m) // without callbacks, the same training
 			require.NoError(t, whole.Fit(ctx, train, o))
 			next, err := whole.Predict(ctx, train, 3)
 			require.NoError(t, err)
@@ -273,10 +273,10 @@ func TestIterationForecast(t *testing.T) {
 	}
 }
 
-// Early stopping ends the training, and what predicts is the best epoch.
+// Early stopping ends the training, and the best epoch predicts.
 func TestPatience(t *testing.T) {
 	train := wave(80, "a")
-	for i := range train[0].Y { // what is held out is another thing than what is learnt
+	for i := range train[0].Y { // the holdout differs from the training part
 		if i >= 70 {
 			train[0].Y[i] = 20 - train[0].Y[i]
 		}
@@ -304,7 +304,7 @@ func TestPatience(t *testing.T) {
 	assert.Len(t, valid, n+20, "never")
 }
 
-// What is held out changes nothing that is learnt: not the scales, not the transform, not
+// The holdout changes nothing that is learnt: neither the scales nor the transform nor
 // the weights before the best are chosen.
 func TestHoldoutIsNotSeen(t *testing.T) {
 	training := neural.Training{Window: 8, Epochs: 4, Patience: -1, Transform: forecast.MinMax{}}
@@ -313,7 +313,7 @@ func TestHoldoutIsNotSeen(t *testing.T) {
 		for k := range learnt {
 			train := withColumns(wave(60, "a", "b"), 0)
 			for _, s := range train {
-				for j := 54; j < 60; j++ { // half as high, in the second
+				for j := 54; j < 60; j++ { // half as high in the second
 					s.Y[j] *= 1 - 0.5*float64(k)
 					s.Past[0].Values[j] += 100 * float64(k)
 				}
@@ -327,14 +327,14 @@ func TestHoldoutIsNotSeen(t *testing.T) {
 	}
 }
 
-// A holdout that is shorter than the horizon is validated on as far as it goes.
+// A holdout shorter than the horizon is validated on as far as it goes.
 func TestShortHoldout(t *testing.T) {
 	for _, v := range losses(t, neural.New(small(neural.Training{Window: 8, Epochs: 2})[0]), wave(60, "a"), forecast.FitOptions{Horizon: 7, Holdout: 3}) {
 		assert.False(t, math.IsNaN(v))
 	}
 }
 
-// The steps of training lower the loss, with each optimizer, schedule and loss.
+// Training lowers the loss, with each optimizer, schedule and loss.
 func TestTrainingSettings(t *testing.T) {
 	train := wave(80, "a")
 	for _, test := range []neural.Training{
@@ -350,7 +350,7 @@ func TestTrainingSettings(t *testing.T) {
 			assert.Less(t, all[len(all)-2], 0.8*all[0])
 		})
 	}
-	// Decay makes weights small.
+	// Weight decay makes weights small.
 	norm := func(decay float64) (sum float64) {
 		f := neural.New(neural.LSTM{Training: neural.Training{Window: 8, Epochs: 30, LearningRate: 1e-2, Optimizer: "adamw", WeightDecay: decay}, Hidden: 8})
 		require.NoError(t, f.Fit(ctx, train, forecast.FitOptions{}))
@@ -392,7 +392,7 @@ func TestFitEnds(t *testing.T) {
 	require.ErrorIs(t, f.Fit(cancelled, train, forecast.FitOptions{}), errPruned)
 }
 
-// A learning rate out of all bounds is an error, with its epoch.
+// An absurd learning rate is an error that names the epoch.
 func TestDiverged(t *testing.T) {
 	f := neural.New(neural.TCN{Training: neural.Training{Window: 8, LearningRate: 999, Clip: -1, Batch: 4}, Channels: []int{8, 8, 8}})
 	err := f.Fit(ctx, wave(60, "a"), forecast.FitOptions{Horizon: 2})
@@ -482,7 +482,7 @@ func TestPredictRefuses(t *testing.T) {
 			_, err := f.Predict(ctx, test.past, test.horizon)
 			assert.ErrorIs(t, err, test.is, test.name)
 		}
-		// A series that training had not, and another length.
+		// A series that the training did not have, and another length.
 		next, err := f.Predict(ctx, append(wave(30, "new"), train...), 2)
 		require.NoError(t, err)
 		require.Len(t, next, 2)
@@ -490,8 +490,7 @@ func TestPredictRefuses(t *testing.T) {
 	}
 }
 
-// Predict may be called from several goroutines, and more series than a batch has
-// rows.
+// Predict may be called concurrently, and with more series than a batch has rows.
 func TestPredictAtOnce(t *testing.T) {
 	var ids []string
 	for i := range 40 {
@@ -513,8 +512,8 @@ func TestPredictAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
-// A fit that ends in the middle, as if its process were killed right after an epoch,
-// goes on from its checkpoint to the same bits.
+// A fit that ends early, as if its process were killed right after an epoch, resumes from
+// its checkpoint and ends with the same bits.
 func TestCheckpoint(t *testing.T) {
 	train := wave(60, "a", "b")
 	opts := forecast.FitOptions{Horizon: 3, Holdout: 6, Seed: 5}
@@ -547,7 +546,7 @@ func TestCheckpoint(t *testing.T) {
 	}
 }
 
-// killed is what the process does that TestKill starts: it trains until it is killed.
+// killed is set in the process that TestKill starts and kills: it trains until then.
 const killed = "ATTUNE_NEURAL_TEST_CHECKPOINTS"
 
 func TestMain(m *testing.M) {
@@ -569,7 +568,7 @@ func killable(folder string) neural.Model {
 	return neural.LSTM{Training: neural.Training{Window: 8, Epochs: 400, Checkpoint: folder, Every: 7}, Hidden: 8, Dropout: 0.2}
 }
 
-// A process that is killed at any time leaves a checkpoint to go on from.
+// A process that is killed at any time leaves a checkpoint from which a fit can resume.
 func TestKill(t *testing.T) {
 	folder := t.TempDir()
 	for round := range 3 {
@@ -637,7 +636,7 @@ func TestCheckpointRefuses(t *testing.T) {
 	good, err := os.ReadFile(name)
 	require.NoError(t, err)
 
-	// Another fit has another file.
+	// Another fit uses another file.
 	require.NoError(t, neural.New(m).Fit(ctx, wave(61, "a"), forecast.FitOptions{}))
 	assert.Equal(t, name, file())
 
@@ -682,7 +681,7 @@ func TestFamilies(t *testing.T) {
 		assert.Equal(t, 30, f.Space(wave(200, "a"))[s.Index("window")].Distribution.(space.IntDistribution).High)
 		_, err := s.Normalize()
 		require.NoError(t, err)
-		for _, corner := range []int{0, 1} { // all settings of the least and of the most
+		for _, corner := range []int{0, 1} { // all settings at their minimum, then at their maximum
 			var settings space.Settings
 			for _, a := range s {
 				x := a.Distribution.At(0)
@@ -693,14 +692,14 @@ func TestFamilies(t *testing.T) {
 			}
 			model, err := f.New(settings)
 			require.NoError(t, err)
-			if s.Index("loss") >= 0 { // the quick ones
+			if s.Index("loss") >= 0 { // the quick spaces
 				require.NoError(t, model.Fit(ctx, wave(60, "a"), forecast.FitOptions{Horizon: 2, Holdout: 4}))
 			}
 		}
 	}
 }
 
-// set returns settings from names and literals.
+// set returns settings made of names and literals.
 func set(pairs ...string) space.Settings {
 	var out space.Settings
 	for i := 0; i < len(pairs); i += 2 {
@@ -764,10 +763,10 @@ func TestTensors(t *testing.T) {
 		n += len(tensor.Data)
 	}
 	assert.Equal(t, []string{"lstm.0.weight_input[1 128]", "lstm.0.weight_hidden[32 128]", "lstm.0.bias[128]", "head.weight[32 1]", "head.bias[1]"}, names)
-	assert.Equal(t, 4513-128, n) // those that others have two biases of count them twice
+	assert.Equal(t, 4513-128, n) // libraries with two biases per gate count 128 more
 }
 
-// Memory is flat over hundreds of fits: gorgonia's machine would leave 1.65 MB of each.
+// Memory stays flat over hundreds of fits: gorgonia's machine would leak 1.65 MB per fit.
 func TestMemoryIsFlat(t *testing.T) {
 	train := wave(40, "a")
 	fit := func() {
@@ -791,7 +790,7 @@ func TestMemoryIsFlat(t *testing.T) {
 	assert.Less(t, inUse(), before+2<<20)
 }
 
-// The run that users know: 4,513 parameters, 72 windows of 10.
+// The fit that users know: 4,513 parameters, 72 windows of 10.
 func BenchmarkFit4513(b *testing.B) {
 	f := neural.New(neural.LSTM{Training: neural.Training{Window: 10, Epochs: 100}, Hidden: 32})
 	train := wave(82, "a")

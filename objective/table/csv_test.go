@@ -88,9 +88,9 @@ func TestCSVErrors(t *testing.T) {
 		"two roles":           {table.CSV{Target: "y", Weight: "y"}, "x,y\n1,2\n", table.ErrColumn, `column "y": column has two roles, Target and Weight`},
 		"no name":             {table.CSV{Target: "y"}, ",x,y\n0,1,2\n", table.ErrColumn, `line 1: column 1 has no name: name it, or add "" to Ignore`},
 		"no features":         {table.CSV{Target: "y"}, "y\n1\n2\n", table.ErrColumn, `column of features: there are none besides "y"`},
-		"text among numbers":  {table.CSV{Target: "y"}, "x,y\n1,1\n2,2\nabc,3\n", table.ErrNumber, `line 4: column "x": "abc": not a finite number, as most of the column are: list it in NA if it stands for a missing value, or the column in Categorical`},
-		"text in the target":  {table.CSV{Target: "y"}, "x,y\n1,1\n2,2\n3,many\n", table.ErrNumber, `line 4: column "y": "many": not a finite number, as most of the column are: list it in NA if it stands for a missing value, or set Classes`},
-		"an infinity":         {table.CSV{Target: "y"}, "x,y\n1,1\n-Inf,2\n", table.ErrNumber, `line 3: column "x": "-Inf": not a finite number: list it in NA if it stands for a missing value`},
+		"text among numbers":  {table.CSV{Target: "y"}, "x,y\n1,1\n2,2\nabc,3\n", table.ErrNumber, `line 4: column "x": "abc": not a finite number, unlike most of the column: list it in NA if it means a missing value, or the column in Categorical`},
+		"text in the target":  {table.CSV{Target: "y"}, "x,y\n1,1\n2,2\n3,many\n", table.ErrNumber, `line 4: column "y": "many": not a finite number, unlike most of the column: list it in NA if it means a missing value, or set Classes`},
+		"an infinity":         {table.CSV{Target: "y"}, "x,y\n1,1\n-Inf,2\n", table.ErrNumber, `line 3: column "x": "-Inf": not a finite number: list it in NA if it means a missing value`},
 		"too large":           {table.CSV{Target: "y"}, "x,y\n1,1\n1e999,2\n", table.ErrNumber, `line 3: column "x": "1e999": not a finite number`},
 		"no target":           {table.CSV{Target: "y"}, "x,y\n1,1\n2,?\n", table.ErrMissing, `line 3: column "y": "?": a missing value: remove the row`},
 		"a constant target":   {table.CSV{Target: "y"}, "x,y\n1,4\n2,4\n", table.ErrConstant, `column "y": the target is constant, 4: there is nothing to learn`},
@@ -117,7 +117,7 @@ func TestCSVErrors(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// rows returns so many rows of two columns, the second a number of its own.
+// rows returns n rows of two columns. The second column differs in every row.
 func rows(n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -139,7 +139,7 @@ func TestTableValidate(t *testing.T) {
 		"a name twice":      {table.Table{Columns: []table.Column{x, x}}, table.ErrTable, `column "x" occurs twice`},
 		"the target's name": {table.Table{Columns: []table.Column{x}, Target: x}, table.ErrTable, `column "x" occurs twice`},
 		"lengths":           {table.Table{Columns: []table.Column{x, {Name: "z", Values: []float64{1}}}}, table.ErrTable, `column "z" has 1 rows, "x" has 2`},
-		"no index":          {table.Table{Columns: []table.Column{{Name: "x", Values: []float64{2}, Categories: []string{"a", "b"}}}}, table.ErrTable, "row 0: 2 is no index of its 2 categories"},
+		"no index":          {table.Table{Columns: []table.Column{{Name: "x", Values: []float64{2}, Categories: []string{"a", "b"}}}}, table.ErrTable, "row 0: 2 is not an index of its 2 categories"},
 		"a category twice":  {table.Table{Columns: []table.Column{{Name: "x", Values: []float64{1}, Categories: []string{"a", "a"}}}}, table.ErrTable, `category "a" occurs twice`},
 		"a missing target":  {table.Table{Columns: []table.Column{x}, Target: table.Column{Name: "y", Values: []float64{1, math.NaN()}}}, table.ErrTable, `target "y", row 1: NaN`},
 		"a constant target": {table.Table{Columns: []table.Column{x}, Target: table.Column{Name: "y", Values: []float64{1, 1}}}, table.ErrConstant, "constant: 1"},

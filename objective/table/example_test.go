@@ -13,7 +13,7 @@ import (
 	"github.com/attune-hpo/attune/study"
 )
 
-// Boosting as XGBoost grows trees, on the disease progression of 442 people.
+// Boosting with XGBoost's style, on the disease progression of 442 people.
 func Example() {
 	ctx := context.Background()
 	data := must(table.CSV{Target: "progression"}.ReadFile("testdata/diabetes.csv"))
@@ -35,7 +35,7 @@ func Example() {
 	// true
 }
 
-// Classes, from a random forest.
+// A random forest predicts classes.
 func ExampleModel_Predict() {
 	data := must(table.CSV{Target: "species"}.ReadFile("testdata/iris.csv"))
 	task := &table.Task{Table: data, Style: style.RandomForest}
@@ -51,7 +51,7 @@ func ExampleModel_Predict() {
 	// virginica [0.0 0.0 1.0]
 }
 
-// An isolation forest learns without labels; those there are judge it.
+// An isolation forest learns without labels. If there are labels, they judge it.
 func ExampleTask_anomalies() {
 	ctx := context.Background()
 	data := must(table.CSV{Target: "diagnosis", Positive: "malignant"}.ReadFile("testdata/breast_cancer.csv"))
@@ -75,7 +75,7 @@ func ExampleCSV() {
 		"id,area,heat,price\n1,10,gas,5\n2,,oil,6\n3,30,gas,7\n")))
 	fmt.Println(data.Columns[0].Values, data.Columns[1].Categories, data.Columns[1].Values)
 	// Output:
-	// table: csv: line 4: column "area": "big": not a finite number, as most of the column are: list it in NA if it stands for a missing value, or the column in Categorical
+	// table: csv: line 4: column "area": "big": not a finite number, unlike most of the column: list it in NA if it means a missing value, or the column in Categorical
 	// [10 NaN 30] [gas oil] [0 1 0]
 }
 

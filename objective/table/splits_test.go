@@ -11,8 +11,7 @@ import (
 	"github.com/attune-hpo/attune/objective/table"
 )
 
-// numbered is a table of n rows of which the i-th holds i; classes and groups are
-// functions of i.
+// numbered is a table of n rows. Row i holds i; its class and group are functions of i.
 func numbered(n int, class, group func(i int) int) table.Table {
 	x, y := table.Column{Name: "x"}, table.Column{Name: "y"}
 	var groups []int
@@ -34,12 +33,12 @@ func numbered(n int, class, group func(i int) int) table.Table {
 }
 
 func TestSplits(t *testing.T) {
-	rare := func(i int) int { return min(1, i%10) } // each tenth row is of class 0
+	rare := func(i int) int { return min(1, i%10) } // every tenth row is of class 0
 	group := func(i int) int { return i % 17 }
 	for name, c := range map[string]struct {
 		splits                   table.Splits
 		class, group             func(int) int
-		folds, smallest, largest int  // rows judged by
+		folds, smallest, largest int  // rows that judge in a fold
 		once                     bool // each row is judged once
 	}{
 		"by default":         {table.Splits{}, nil, nil, 5, 20, 21, true},
@@ -112,7 +111,7 @@ func TestSplits(t *testing.T) {
 	}
 }
 
-// The blocks of scikit-learn's TimeSeriesSplit(n_splits=3) of 10 rows.
+// The blocks of scikit-learn's TimeSeriesSplit(n_splits=3) for 10 rows.
 func TestSplitsInTime(t *testing.T) {
 	folds, err := table.Splits{Folds: 3, Ordered: true}.Split(numbered(10, nil, nil))
 	require.NoError(t, err)

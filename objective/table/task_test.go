@@ -51,7 +51,7 @@ func cancer() table.Table {
 	return must(table.CSV{Target: "diagnosis"}.ReadFile("testdata/breast_cancer.csv"))
 }
 
-// rare is cancer with as many malignant rows as given, the anomalies.
+// rare is the cancer table with the given number of malignant rows, the anomalies.
 func rare(malignant int) table.Table {
 	all := cancer()
 	var keep []int
@@ -66,7 +66,7 @@ func rare(malignant int) table.Table {
 	return all.Take(keep)
 }
 
-// shops has two numbers, a category that matters most, holes, weights, and a price.
+// shops has two numbers, a category that matters most, missing values, weights, and a price.
 func shops(n int) table.Table {
 	r := rand.New(rand.NewPCG(1, 2))
 	var b strings.Builder
@@ -80,7 +80,7 @@ func shops(n int) table.Table {
 	return must(table.CSV{Target: "price", Weight: "weight"}.Read(strings.NewReader(b.String())))
 }
 
-// tasks are one of each kind, quick.
+// tasks are one task of each kind, all quick.
 func tasks() map[string]*table.Task {
 	return map[string]*table.Task{
 		"regression":     {Table: diabetes(), Style: style.XGBoost, MaxRounds: 60, Splits: table.Splits{Folds: 3}},
@@ -105,8 +105,8 @@ func bytesOf(t *testing.T, m table.Model) string {
 	return b.String()
 }
 
-// Whatever the threads and the workers, a trial's scores and the model are the same;
-// the model that is kept, the one fitted anew and the one read are byte-equal.
+// A trial's scores and its model do not depend on the threads and workers. The kept model,
+// the refitted one and the one read back are byte-equal.
 func TestTask(t *testing.T) {
 	for name, task := range tasks() {
 		t.Run(name, func(t *testing.T) {
@@ -178,14 +178,14 @@ func attr(t *testing.T, r trial.Record, key string) (v float64) {
 	return v
 }
 
-// records returns the trials by number.
+// records returns the trials in the order of their numbers.
 func records(t *testing.T, st *study.Study) []trial.Record {
 	h, err := st.Snapshot(t.Context())
 	require.NoError(t, err)
 	return slices.SortedFunc(slices.Values(h.Records()), func(a, b trial.Record) int { return a.Number - b.Number })
 }
 
-// A spy is an engine that sees what it is given.
+// A spy is an engine that records what it gets.
 type spy struct {
 	mu  sync.Mutex
 	fit []seen
@@ -200,8 +200,8 @@ func (s *spy) Fit(ctx context.Context, train, valid engine.Dataset, p engine.Par
 	return native.Fit(ctx, train, valid, p, onIteration)
 }
 
-// No row is learnt from and judged by, in any fold; no engine sees a label that it is
-// judged by, or any label of an anomaly.
+// In no fold does a row both train and judge. No engine sees a label that judges it, or any
+// label of an anomaly.
 func TestNoLeakage(t *testing.T) {
 	numbers := numbered(60, nil, func(i int) int { return i / 4 })
 	numbers.Target = table.Column{Name: "y", Values: make([]float64, 60)}
@@ -229,7 +229,7 @@ func TestNoLeakage(t *testing.T) {
 			for _, f := range s.fit {
 				assert.Nil(t, f.valid.Label)
 				assert.Equal(t, name == "anomalies", f.train.Label == nil)
-				for _, row := range f.train.Columns[0] { // x is the row's number
+				for _, row := range f.train.Columns[0] { // x is the number of the row
 					if len(f.valid.Columns) == 0 {
 						continue
 					}
@@ -250,7 +250,7 @@ func TestNoLeakage(t *testing.T) {
 	}
 }
 
-// What cannot be learnt scores as such: no label of a fold gets into its predictions.
+// Noise gets a noise score: no label of a fold leaks into its predictions.
 func TestNoiseIsNotLearnt(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	data := numbered(400, func(int) int { return r.IntN(2) }, nil)
@@ -273,13 +273,13 @@ func TestOneDoor(t *testing.T) {
 	assert.False(t, ok)
 }
 
-// Scores of one study compare: another task is refused.
+// The scores of a study must be comparable, so another task is refused.
 func TestOtherTasks(t *testing.T) {
 	first := func() *table.Task { return &table.Task{Table: iris(), Style: style.LightGBM, MaxRounds: 2} }
 	st := open(t, first(), nil)
 	require.NoError(t, first().Optimize(t.Context(), st, study.Run{Trials: 1}))
 	again := first()
-	again.MaxRounds, again.Splits.Folds = 3, 5 // which is the default
+	again.MaxRounds, again.Splits.Folds = 3, 5 // the default
 	require.NoError(t, again.Optimize(t.Context(), st, study.Run{Trials: 1}))
 	for name, change := range map[string]func(*table.Task){
 		"a value": func(k *table.Task) { k.Table.Columns[0].Values[7]++ },
@@ -300,7 +300,7 @@ func TestOtherTasks(t *testing.T) {
 	}
 }
 
-// Rows of weight 2 are rows twice, rows of weight 0 are none, in scores and models.
+// A row of weight 2 counts like two rows, and a row of weight 0 like none, in scores and models.
 func TestWeights(t *testing.T) {
 	data := diabetes()
 	data.Weight = slices.Repeat([]float64{1}, data.Rows())
@@ -417,10 +417,10 @@ func TestAnomaliesWithoutTarget(t *testing.T) {
 	p, err := m.Predict(data.Features())
 	require.NoError(t, err)
 	assert.Greater(t, table.AUC.Score(truth.Values, p.Scored(), nil), 0.9)
-	assert.ErrorContains(t, task.Validate(), "there is no target to score forecasts by: name the column, or use Task.Fit")
+	assert.ErrorContains(t, task.Validate(), "there is no target to score predictions by: name the column, or use Task.Fit")
 }
 
-// A metric of quantiles trains for the quantile.
+// A quantile metric trains for the quantile.
 func TestPinball(t *testing.T) {
 	task := &table.Task{Table: diabetes(), Style: style.XGBoost, Metric: table.Pinball(0.9), MaxRounds: 40}
 	st := open(t, task, nil)
@@ -438,8 +438,8 @@ func TestPinball(t *testing.T) {
 	assert.InDelta(t, 0.1, above/float64(len(p.Values)), 0.06)
 }
 
-// The median pruner stops trials in the middle of training, in a study in SQLite that
-// is taken up again; the best model is there, also after the file was damaged.
+// The median pruner stops trials in the middle of training, in an SQLite study that is
+// resumed. The best model is available, even after its file was damaged.
 func TestPruning(t *testing.T) {
 	dir := t.TempDir()
 	store := sqlite.File(filepath.Join(dir, "a.db"))
@@ -481,7 +481,7 @@ func TestPruning(t *testing.T) {
 	assert.Less(t, steps/pruned, 60)
 }
 
-// A fake is an engine that is what it is said to be.
+// A fake is an engine with the behaviour of a function.
 type fake func(ctx context.Context, train, valid engine.Dataset, p engine.Params, onIteration func(engine.Iteration) error) (*tree.Model, error)
 
 func (f fake) Fit(ctx context.Context, train, valid engine.Dataset, p engine.Params, onIteration func(engine.Iteration) error) (*tree.Model, error) {
@@ -498,7 +498,7 @@ func TestEngines(t *testing.T) {
 			return native.Fit(ctx, train, valid, p, nil)
 		}, ""},
 		"a fold ends early": {func(ctx context.Context, train, valid engine.Dataset, p engine.Params, on func(engine.Iteration) error) (*tree.Model, error) {
-			if train.Rows() == 353 { // two of the five folds
+			if train.Rows() == 353 { // in two of the five folds
 				p.Trees = min(p.Trees, 3)
 			}
 			return native.Fit(ctx, train, valid, p, on)
