@@ -254,7 +254,7 @@ func TestIterationForecast(t *testing.T) {
 			o.OnIteration = func(it forecast.Iteration) error {
 				if late != nil {
 					_, err := late()
-					assert.ErrorContains(t, err, "ask within OnIteration")
+					assert.ErrorContains(t, err, "call it within OnIteration")
 				}
 				f, err := it.Forecast()
 				forecasts, late = append(forecasts, f), it.Forecast
