@@ -2,7 +2,7 @@
 // combinators that make one sampler of another.
 //
 // The samplers themselves are in the folders below: tpe, gp, cmaes, nsga2, nsga3,
-// random, grid, qmc.
+// random, grid, bruteforce, qmc.
 //
 // # Writing a sampler
 //
