@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// A Backtest scores forecasters on the same folds, which it makes once. Make it
-// once for a study: it may be shared between goroutines.
+// A Backtest scores forecasters on the same folds. Make it once for a study: it is safe for
+// concurrent use.
 type Backtest struct {
 	frame   Frame
 	folds   []Fold
@@ -22,13 +22,13 @@ type Backtest struct {
 	freq    Frequency
 	metrics []Metric
 
-	mu        sync.Mutex // held while the baselines are run
-	baselines []Result   // nil: not run yet
-	notes     []string   // on baselines that could not be
+	mu        sync.Mutex // held while the baselines run
+	baselines []Result   // nil if not run yet
+	notes     []string   // about baselines that failed
 }
 
-// NewBacktest splits a frame. The first metric is the one to compare by; with none
-// given it is MAPE, with RMSE and MASE beside. It fails as [Splits.Folds] does.
+// NewBacktest splits a frame. Results are compared by the first metric. Without metrics it
+// uses MAPE, RMSE and MASE. It fails like [Splits.Folds].
 func NewBacktest(f Frame, s Splits, metrics ...Metric) (*Backtest, error) {
 	folds, err := s.Folds(f)
 	if err != nil {
@@ -40,20 +40,20 @@ func NewBacktest(f Frame, s Splits, metrics ...Metric) (*Backtest, error) {
 	if slices.Contains(metrics, Metric{}) {
 		return nil, pkg.Errorf("backtest: %w: a zero Metric: see ParseMetric", ErrConfig)
 	}
-	s, _ = s.normalize() // which Folds did
+	s, _ = s.normalize() // Folds has validated it
 	return &Backtest{frame: f, splits: s, folds: folds, horizon: s.Horizon, gap: s.Gap, freq: f[0].Freq, metrics: slices.Clone(metrics)}, nil
 }
 
-// Frame returns the frame that is split; it must not be changed.
+// Frame returns the frame that is split. Do not change it.
 func (b *Backtest) Frame() Frame { return b.frame }
 
-// Horizon returns how many steps after an origin the folds reach, the gap included.
+// Horizon returns the number of steps after an origin that a fold reaches, including the gap.
 func (b *Backtest) Horizon() int { return b.gap + b.horizon }
 
-// Metrics returns the metrics, the one to compare by first.
+// Metrics returns the metrics. Results are compared by the first.
 func (b *Backtest) Metrics() []Metric { return slices.Clone(b.metrics) }
 
-// Samples returns the points of a result, for scores by other metrics: see [Metric.Score].
+// Samples returns the points of a result, to score them by other metrics with [Metric.Score].
 func (b *Backtest) Samples(r Result) []Sample {
 	var all []Sample
 	for i, f := range r.Folds {
@@ -62,32 +62,32 @@ func (b *Backtest) Samples(r Result) []Sample {
 	return all
 }
 
-// Splits returns how the frame is split, with the defaults filled in.
+// Splits returns the splits of the frame, with defaults filled in.
 func (b *Backtest) Splits() Splits { return b.splits }
 
 // Folds returns the folds, in time order.
 func (b *Backtest) Folds() []Fold { return slices.Clone(b.folds) }
 
-// A Result is how a forecaster did.
+// A Result is the performance of a forecaster.
 type Result struct {
 	Name     string
 	Metrics  []Metric
-	Scores   []float64 // by metric, of the points of all folds
+	Scores   []float64 // by metric, over the points of all folds
 	Folds    []FoldResult
-	Steps    [][]float64 // by step and metric: Steps[0] is of the first step scored
-	Warnings []string    // on points that a metric leaves out
+	Steps    [][]float64 // by step and metric; Steps[0] is for the first scored step
+	Warnings []string    // about points that a metric skips
 	Baseline bool
 }
 
-// A FoldResult is how a forecaster did in a fold.
+// A FoldResult is the performance of a forecaster in a fold.
 type FoldResult struct {
 	Origin   time.Time
 	Scores   []float64     // by metric
-	Forecast Frame         // of the series and times of the fold's Test
-	Took     time.Duration // to fit and predict
+	Forecast Frame         // for the series and times of the fold's Test
+	Took     time.Duration // time to fit and predict
 }
 
-// Score returns the score of a metric, NaN if the result has none.
+// Score returns the score by a metric, or NaN if the result lacks it.
 func (r Result) Score(m Metric) float64 {
 	if i := slices.Index(r.Metrics, m); i >= 0 {
 		return r.Scores[i]
@@ -95,21 +95,21 @@ func (r Result) Score(m Metric) float64 {
 	return math.NaN()
 }
 
-// RunOptions say how a backtest is run.
+// RunOptions say how to run a backtest.
 type RunOptions struct {
-	// Fit is for each fold's fit. Horizon is set to what the folds need, and OnIteration
-	// is not called.
+	// Fit has the options of each fold's fit. Run sets Horizon to what the folds need, and
+	// does not call OnIteration.
 	Fit FitOptions
-	// OnIteration, if not nil, is called after each round of training in a fold, which
-	// counts from 0. An error it returns ends the run, which returns it wrapped.
+	// OnIteration, if not nil, is called after each round of training in a fold. Folds count
+	// from 0. If it returns an error, the run ends and returns the error wrapped.
 	OnIteration func(fold int, it Iteration) error
-	// OnFold, if not nil, is called after each fold with the result so far. An error
-	// it returns ends the run, which returns it wrapped.
+	// OnFold, if not nil, is called after each fold with the result so far. If it returns an
+	// error, the run ends and returns the error wrapped.
 	OnFold func(soFar Result) error
 }
 
-// Run fits and scores a forecaster in each fold, one after the other, and leaves it
-// fitted to the last. An error of the forecaster ends the run. name is that of the result.
+// Run fits and scores a forecaster in each fold, one after another, and leaves it fitted to
+// the last. An error of the forecaster ends the run. name is the name of the result.
 func (b *Backtest) Run(ctx context.Context, name string, model Forecaster, opts RunOptions) (Result, error) {
 	var done []FoldResult
 	for i, fold := range b.folds {
@@ -135,7 +135,7 @@ func (b *Backtest) failed(name string, fold int, err error) error {
 	return pkg.Errorf("backtest %s: fold %d, origin %s: %w", name, fold, stamp(b.folds[fold].Origin), err)
 }
 
-// result scores the forecasts of the first folds, all but their Scores given.
+// result scores the forecasts of the first folds. done has all of them except the Scores.
 func (b *Backtest) result(name string, done []FoldResult) Result {
 	out := Result{Name: name, Metrics: slices.Clone(b.metrics), Folds: slices.Clone(done)}
 	for i := range out.Folds {
@@ -160,9 +160,9 @@ func (b *Backtest) fold(ctx context.Context, i int, model Forecaster, opts RunOp
 	return b.predict(ctx, i, model)
 }
 
-// predict returns what a model that was fitted to a fold forecasts of its test.
+// predict returns the forecast of a fold's test by a model that was fitted to the fold.
 func (b *Backtest) predict(ctx context.Context, i int, model Forecaster) (Frame, error) {
-	var past Frame // of the series to forecast: those that have not ended
+	var past Frame // of the series to forecast, which have not ended
 	for _, s := range b.folds[i].Test {
 		past = append(past, b.folds[i].Train.series(s.ID))
 	}
@@ -173,7 +173,7 @@ func (b *Backtest) predict(ctx context.Context, i int, model Forecaster) (Frame,
 	return b.scored(i, next)
 }
 
-// scored returns the part of a forecast that a fold's test is compared with.
+// scored returns the part of a forecast that is compared with a fold's test.
 func (b *Backtest) scored(i int, next Frame) (Frame, error) {
 	var out Frame
 	for _, test := range b.folds[i].Test {
@@ -189,7 +189,7 @@ func (b *Backtest) scored(i int, next Frame) (Frame, error) {
 	return out, nil
 }
 
-// series returns the series of an ID, which f must have.
+// series returns the series with an ID, which f must contain.
 func (f Frame) series(id string) Series {
 	return f[slices.IndexFunc(f, func(s Series) bool { return s.ID == id })]
 }
@@ -232,9 +232,9 @@ func (b *Backtest) steps(samples []Sample) [][]float64 {
 	return out
 }
 
-// Baselines returns the results of the [Baselines] of the frame's frequency. They
-// are run once. Those that fail, for which the series are too short or their values too
-// large, are left out, and a comparison says why.
+// Baselines returns the results of the [Baselines] for the frame's frequency. They run
+// only once. Baselines that fail, because series are too short or values too large, are
+// omitted, and a comparison says why.
 func (b *Backtest) Baselines(ctx context.Context) ([]Result, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -259,14 +259,14 @@ func (b *Backtest) Baselines(ctx context.Context) ([]Result, error) {
 	return slices.Clone(results), nil
 }
 
-// A Comparison is a table of results, the best first.
+// A Comparison is a table of results, best first.
 type Comparison struct {
 	Metrics []Metric
 	Rows    []Result
 	Notes   []string
 }
 
-// Compare puts results beside the baselines, ordered by the first metric.
+// Compare ranks results and the baselines by the first metric.
 func (b *Backtest) Compare(ctx context.Context, results ...Result) (Comparison, error) {
 	base, err := b.Baselines(ctx)
 	if err != nil {
@@ -293,7 +293,7 @@ func (b *Backtest) Compare(ctx context.Context, results ...Result) (Comparison, 
 	return c, nil
 }
 
-// String returns the table as text, its columns aligned, and the notes below.
+// String returns the table as text with aligned columns, followed by the notes.
 func (c Comparison) String() string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)

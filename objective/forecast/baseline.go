@@ -8,11 +8,11 @@ import (
 	"math"
 )
 
-// A Baseline is a forecaster of one line, which any other has to beat. It learns
-// nothing: Fit only looks whether the series are long enough. See Hyndman and
-// Athanasopoulos, "Forecasting: Principles and Practice", 3rd edition, section 5.2.
+// A Baseline is a simple forecaster that any other has to beat. It learns nothing: Fit only
+// checks whether the series are long enough. See Hyndman and Athanasopoulos, "Forecasting:
+// Principles and Practice", 3rd edition, section 5.2.
 //
-// With m the season, T the last step and h = 1, 2, ... the forecast one, f(h) is:
+// With m the season, T the last step and h = 1, 2, ... the step to forecast, f(h) is:
 //
 //	Naive          y(T)
 //	SeasonalNaive  y(T+h-mk),              k = ⌈h/m⌉
@@ -20,31 +20,31 @@ import (
 //	Drift          y(T) + h (y(T)-y(1))/(T-1)
 //	WindowMean     mean(y(T-n+1), ..., y(T))
 //
-// Missing values are passed over: the last value is the last that is known, of the
-// same season if need be.
+// Missing values are skipped: the last value is the last known one, of the same season
+// where that matters.
 type Baseline struct {
 	kind string
-	n    int // season or window; 0: the season of the frequency
+	n    int // season or window; 0 means the season of the frequency
 }
 
 // Naive repeats the last value.
 func Naive() *Baseline { return &Baseline{kind: "naive"} }
 
-// SeasonalNaive repeats the last season of this many steps; 0 stands for
+// SeasonalNaive repeats the last season of the given number of steps; 0 means
 // [Frequency.Season].
 func SeasonalNaive(season int) *Baseline { return &Baseline{"seasonal naive", season} }
 
-// SeasonalDrift is SeasonalNaive plus the mean growth from season to season: a
+// SeasonalDrift is SeasonalNaive plus the mean growth per season: a
 // seasonal random walk with drift.
 func SeasonalDrift(season int) *Baseline { return &Baseline{"seasonal naive + drift", season} }
 
-// Drift goes on along the line from the first to the last value.
+// Drift extends the line from the first to the last value.
 func Drift() *Baseline { return &Baseline{kind: "drift"} }
 
-// WindowMean repeats the mean of the last n values; 0 stands for a season.
+// WindowMean repeats the mean of the last n values; 0 means a season.
 func WindowMean(n int) *Baseline { return &Baseline{"window mean", n} }
 
-// Baselines returns those that make sense at a frequency.
+// Baselines returns the baselines that make sense at a frequency.
 func Baselines(f Frequency) []*Baseline {
 	if f.Season() == 1 {
 		return []*Baseline{Naive(), Drift(), WindowMean(10)}
@@ -52,7 +52,7 @@ func Baselines(f Frequency) []*Baseline {
 	return []*Baseline{Naive(), SeasonalNaive(0), SeasonalDrift(0), Drift(), WindowMean(0)}
 }
 
-// String returns what kind it is.
+// String returns the kind of b.
 func (b *Baseline) String() string { return b.kind }
 
 func (b *Baseline) steps(f Frequency) int {
@@ -104,7 +104,7 @@ func (b *Baseline) Predict(ctx context.Context, past Frame, horizon int) (Frame,
 func (b *Baseline) forecast(s Series, horizon int) ([]float64, error) {
 	m := b.steps(s.Freq)
 	short := func(want int) error {
-		return fmt.Errorf("%s%w: it has %d, some of them perhaps missing, and needs %d", of(s.ID), ErrShort, s.Len(), want)
+		return fmt.Errorf("%s%w: it has %d, possibly with missing values, and needs %d", of(s.ID), ErrShort, s.Len(), want)
 	}
 	y := s.Y
 	first, last := 0, len(y)-1
@@ -178,13 +178,13 @@ type savedBaseline struct {
 
 const baselineFormat = "attune forecast baseline"
 
-// Save implements [Forecaster], as JSON.
+// Save implements [Forecaster]. It writes JSON.
 func (b *Baseline) Save(w io.Writer) error {
 	return json.NewEncoder(w).Encode(savedBaseline{baselineFormat, 1, b.kind, b.n})
 }
 
-// Load implements [Forecaster]: b becomes the baseline saved, of whatever kind. It
-// fails with [ErrFormat].
+// Load implements [Forecaster]. b becomes the saved baseline, of any kind. It fails with
+// [ErrFormat].
 func (b *Baseline) Load(r io.Reader) error {
 	var s savedBaseline
 	if err := json.NewDecoder(r).Decode(&s); err != nil {

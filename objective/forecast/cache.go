@@ -8,8 +8,8 @@ import (
 )
 
 // A Cache keeps tables, so that trials of a study that differ only in the model's
-// parameters share them. It identifies a frame by its memory, not by its values. It may be
-// shared between goroutines. A nil Cache keeps nothing.
+// parameters share them. It identifies a frame by its memory, not by its values. It is
+// safe for concurrent use. A nil Cache keeps nothing.
 type Cache struct {
 	most int
 
@@ -20,12 +20,12 @@ type Cache struct {
 
 type cached struct {
 	prepared     *Prepared
-	train, valid []Table // by model; with nothing held out, valid are the rows of the forecast to come
-	frame        Frame   // keeps the memory that the key names from being used again
+	train, valid []Table // by model; if nothing is held out, valid has the rows of the forecast after the data
+	frame        Frame   // keeps the memory in the key from being reused
 }
 
-// NewCache returns a cache of at most this many sets of tables, one for each fold and
-// recipe. A new set replaces the oldest.
+// NewCache returns a cache of at most most sets of tables. Each fold and recipe has its own
+// set. A new set replaces the oldest.
 func NewCache(most int) *Cache {
 	return &Cache{most: max(1, most), entries: map[string]func() (*cached, error){}}
 }

@@ -11,13 +11,13 @@ import (
 	"github.com/attune-hpo/attune/internal/csvfile"
 )
 
-// A Fill says what becomes of a value that is missing: of a row that the grid of
-// the frequency has and the table lacks, and of an empty cell.
+// A Fill says what happens to a missing value: of a row that the grid of the frequency has
+// and the table lacks, or of an empty cell.
 type Fill string
 
-// The fills. Interpolate looks ahead: a hole that spans the origin of a forecast
-// is filled with what came after it, which is a leak if it is scored. Carry and
-// Keep never do.
+// The fills. Interpolate looks ahead: it fills a hole that spans the origin of a forecast
+// with values after the origin, which is a leak if it is scored. Carry and Keep never look
+// ahead.
 const (
 	Refuse      Fill = ""            // fail with ErrGap or ErrMissing
 	Keep        Fill = "keep"        // leave NaN, which metrics and most models leave out
@@ -26,13 +26,13 @@ const (
 )
 
 // CSV says how to read a frame from comma-separated values with a header. Only
-// Time and Target are needed. As JSON, it is without Location and Comma.
+// Time and Target are required. Its JSON omits Location and Comma.
 type CSV struct {
-	// Time is the column of the time stamps.
+	// Time is the column with the time stamps.
 	Time string `json:"time"`
 	// Target is the column to forecast.
 	Target string `json:"target"`
-	// ID is the column that names the series of a row. Default: there is one series.
+	// ID is the column that names the series of a row. Default: there is a single series.
 	ID string `json:"id,omitempty"`
 	// Past lists the exogenous columns that are known no earlier than the target.
 	Past []string `json:"past,omitempty"`
@@ -42,23 +42,23 @@ type CSV struct {
 	// Freq is the step between rows. Default: inferred from the stamps, see
 	// [InferFrequency].
 	Freq Frequency `json:"frequency,omitzero"`
-	// Layout is how the stamps are written: as for [time.Parse] or strptime (%d/%m/%Y),
+	// Layout is the layout of the stamps: as for [time.Parse] or strptime (%d/%m/%Y),
 	// "epoch" or "epoch ms". Default: recognized, see [RecognizeLayout].
 	Layout string `json:"layout,omitempty"`
-	// Location is that of the calendar, and of stamps that name none. Default UTC.
+	// Location is the location of the calendar, and of stamps without a zone. Default UTC.
 	Location *time.Location `json:"-"`
-	// Comma stands between fields. Default: the comma or, if the header has none, the
-	// first semicolon, tab or bar in it.
+	// Comma is the field separator. Default: the comma or, if the header has none, its first
+	// semicolon, tab or bar.
 	Comma rune `json:"-"`
-	// NA lists the texts of a missing number. Default "", NA, N/A, NaN, nan, null, NULL,
-	// None, "." and "?".
+	// NA lists the texts that mean a missing number. Default "", NA, N/A, NaN, nan, null,
+	// NULL, None, "." and "?".
 	NA []string `json:"na,omitempty"`
 
-	// Fill says how missing values are filled. Default: they are an error.
+	// Fill says how missing values are filled. Default: a missing value is an error.
 	Fill Fill `json:"fill,omitempty"`
-	// Sort accepts rows in any order of time.
+	// Sort accepts rows in any time order.
 	Sort bool `json:"sort,omitempty"`
-	// AllowConstant accepts a target whose values are all the same.
+	// AllowConstant accepts a target with only one distinct value.
 	AllowConstant bool `json:"allow_constant,omitempty"`
 }
 
@@ -71,18 +71,17 @@ func (c CSV) ReadFile(name string) (Frame, error) {
 	return f, nil
 }
 
-// Read reads a frame; the series come in the order of their first rows, which may
-// be interleaved. Columns without a role are not looked at. One without a name, as
-// pandas writes for an index, has the name that pandas gives it: "Unnamed: 0" if it
-// is the first. Rows at the end of
-// a series that have no target are the future of its columns known in advance, if
-// there are such.
+// Read reads a frame. The series are in the order of their first rows, which may be
+// interleaved. Columns without a role are ignored. A column without a name, as pandas
+// writes for an index, has the name that pandas gives it: "Unnamed: 0" if it is the first.
+// If a series has columns known in advance, rows without a target at its end give their
+// future values.
 //
-// Errors are a *[CSVError] that says where and wraps: [csv.ErrFieldCount] and its
-// like for a ragged or malformed row; [ErrColumn] for an unknown or ambiguous name;
-// [ErrTime]; [ErrOrder]; [ErrDuplicate]; [ErrGap]; [ErrNumber], for text or an
-// infinity; [ErrMissing]; [ErrFrequency]; [ErrConstant]; [ErrEmpty]. A row of more than
-// 16 MiB is refused.
+// Errors are a *[CSVError] that gives the place and wraps: [csv.ErrFieldCount] and similar
+// errors for a ragged or malformed row; [ErrColumn] for an unknown or ambiguous name;
+// [ErrTime]; [ErrOrder]; [ErrDuplicate]; [ErrGap]; [ErrNumber] for text or an infinity;
+// [ErrMissing]; [ErrFrequency]; [ErrConstant]; [ErrEmpty]. A row of more than 16 MiB is
+// refused.
 func (c CSV) Read(r io.Reader) (Frame, error) {
 	f, err := c.read(r)
 	if err != nil {
@@ -116,10 +115,10 @@ func (c CSV) read(r io.Reader) (Frame, error) {
 	return t.frame()
 }
 
-// A table is a CSV on its way to a frame.
+// A table is a CSV file in the process of becoming a frame.
 type table struct {
 	CSV
-	columns []int    // of the target, Past and Known, in the file
+	columns []int    // indices of the target, Past and Known in the file
 	names   []string // of columns
 	time    int
 	id      int // -1: none
@@ -130,7 +129,7 @@ type table struct {
 type row struct {
 	line   int
 	time   time.Time
-	values []float64 // as table.columns
+	values []float64 // in the order of table.columns
 }
 
 func (t *table) header(in *csvfile.Reader) (err error) {
@@ -240,7 +239,7 @@ func (t *table) frame() (Frame, error) {
 	return out, out.Validate()
 }
 
-// frequency is the one stated, anchored as the stamps are, or the one inferred.
+// frequency returns the stated frequency, anchored like the stamps, or the inferred one.
 func (t *table) frequency(stamps [][]time.Time) (Frequency, error) {
 	f := t.Freq
 	if f == (Frequency{}) {
@@ -275,7 +274,7 @@ func (t *table) at(line int, value, id string, err error) error {
 func (t *table) one(id string, rows []row, freq Frequency) (Series, error) {
 	s := Series{ID: id, Start: rows[0].time, Freq: freq}
 	columns := make([][]float64, len(t.columns))
-	lines := make([]int, 0, len(rows)) // where each value comes from; that of the row before a gap
+	lines := make([]int, 0, len(rows)) // line of each value; for a gap, that of the row before it
 	for i, r := range rows {
 		n, on := freq.Index(s.Start, r.time)
 		if !on {
@@ -301,7 +300,7 @@ func (t *table) one(id string, rows []row, freq Frequency) (Series, error) {
 		}
 	}
 	n := len(lines)
-	if len(t.Known) > 0 { // the rows at the end without a target are the future
+	if len(t.Known) > 0 { // rows at the end without a target are the future
 		for n > 0 && math.IsNaN(columns[0][n-1]) {
 			n--
 		}
@@ -334,17 +333,17 @@ func (t *table) one(id string, rows []row, freq Frequency) (Series, error) {
 	return s, nil
 }
 
-// maxGrid bounds the grid of so many rows: one wrong stamp, or a frequency too
-// fine, must not fill the memory.
+// maxGrid limits the size of the grid for the given number of rows: a single wrong stamp, or
+// a frequency that is too fine, must not fill the memory.
 func maxGrid(rows int) int { return 1000*rows + 1_000_000 }
 
-// fill fills the holes in y, as far as it can: Carry leaves those at the start,
+// fill fills the holes in y as far as it can: Carry leaves those at the start,
 // Interpolate those at either end.
 func fill(how Fill, y []float64) {
 	if how != Carry && how != Interpolate {
 		return
 	}
-	last := -1 // the last value present
+	last := -1 // index of the last value present
 	for i, v := range y {
 		if !math.IsNaN(v) {
 			if how == Interpolate && last >= 0 {

@@ -10,7 +10,7 @@ import (
 
 const pkg fault.Package = "forecast"
 
-// Ways out that lead through a setting.
+// Hints that name a setting.
 var (
 	setSort       = fault.Hint{Field: "forecast.CSV.Sort", Want: "set %s"}
 	setLayout     = fault.Hint{Field: "forecast.CSV.Layout", Want: "set %s to the way it is written, as in 02/01/2006"}
@@ -21,8 +21,8 @@ var (
 	lessHoldout   = fault.Hint{Field: "forecast.FitOptions.Holdout", Want: "lower %s"}
 )
 
-// of names a series in front of what is wrong with it. A frame of one series may have
-// none of a name.
+// of returns a prefix for errors that names a series, or "" for the nameless series of a
+// frame.
 func of(id string) string {
 	if id == "" {
 		return ""
@@ -30,7 +30,7 @@ func of(id string) string {
 	return fmt.Sprintf("series %q: ", id)
 }
 
-// What can be wrong with data and settings; errors of this package wrap them.
+// Causes of errors in data and settings. Errors of this package wrap them.
 var (
 	ErrEmpty     = csvfile.ErrEmpty  // "there are no rows"
 	ErrColumn    = csvfile.ErrColumn // "column"
@@ -50,7 +50,7 @@ var (
 	ErrFormat    = errors.New("not a saved forecaster of this kind")
 )
 
-// A CSVError says where in a file something is wrong. It has four fields: the Line of the
+// A CSVError gives the place of an error in a file. It has four fields: the Line of the
 // file, an int, which is 1 for the header and 0 for the file as a whole; the name of the
-// Column and the text of the Value, which may be empty; and Err, what is wrong.
+// Column and the text of the Value, both possibly empty; and Err, the cause.
 type CSVError = csvfile.Error

@@ -5,31 +5,31 @@ import (
 	"time"
 )
 
-// A Plan is what a fitted [Tabular] does around its models, for those who write it
-// in another language. See [Features] for what the features mean.
+// A Plan describes the steps of a fitted [Tabular] before and after its models, for
+// programs that implement them in another language. See [Features] for their meaning.
 type Plan struct {
-	Features  Features // with their defaults
+	Features  Features // with defaults set
 	Strategy  Strategy
-	Horizon   int // steps it forecasts
+	Horizon   int // number of steps that it forecasts
 	Freq      Frequency
 	Past      []string // columns, in order
 	Known     []string
 	Series    []string     // IDs, in the order of their categories
-	Transform [][]PlanStep // of each series, in the order of application
-	Names     []string     // of the columns that the models see
+	Transform [][]PlanStep // by series, then in the order of application
+	Names     []string     // names of the columns that the models see
 }
 
 // A PlanStep is one step of a fitted transform.
 type PlanStep struct {
 	Kind         StepKind
-	Lag          int     // of StepDiff
-	Shift, Scale float64 // of StepAffine: (y-Shift)/Scale
+	Lag          int     // for StepDiff
+	Shift, Scale float64 // for StepAffine: (y-Shift)/Scale
 }
 
 // A StepKind says what a [PlanStep] does.
 type StepKind string
 
-// The kinds of steps. Logarithms are NaN where they are not defined.
+// The kinds of steps. Logarithms are NaN where they are undefined.
 const (
 	StepLog    StepKind = "log"
 	StepLog1p  StepKind = "log1p"
@@ -37,7 +37,7 @@ const (
 	StepAffine StepKind = "affine"
 )
 
-// Plan returns what t does around its models. It fails with [ErrNotFitted].
+// Plan returns the steps of t before and after its models. It fails with [ErrNotFitted].
 func (t *Tabular) Plan() (Plan, error) {
 	p := t.prepared
 	if p == nil {
@@ -51,7 +51,7 @@ func (t *Tabular) Plan() (Plan, error) {
 	return plan, nil
 }
 
-// At returns the feature of a time, NaN if there is no such feature.
+// At returns the feature of a time, or NaN if there is no such feature.
 func (c Calendar) At(t time.Time) float64 {
 	if f := calendar[c]; f != nil {
 		return f(t)
@@ -59,19 +59,18 @@ func (c Calendar) At(t time.Time) float64 {
 	return at(nil, 0)
 }
 
-// Linear is a fitted [Ridge] as numbers: output k of a row x is
+// Linear is a fitted [Ridge] as data: output k for a row x is
 //
 //	Intercept[k] + Σ Weights[k][j]·(x[j]-Mean[j])/Scale[j]
 //
 // over the features j that are not NaN.
 type Linear struct {
-	Mean, Scale []float64   // of features
-	Intercept   []float64   // of outputs
-	Weights     [][]float64 // by output
+	Mean, Scale []float64   // by feature
+	Intercept   []float64   // by output
+	Weights     [][]float64 // by output, then feature
 }
 
-// Linear returns what m has learnt; it must not be changed. It fails with
-// [ErrNotFitted].
+// Linear returns the coefficients of m. Do not change them. It fails with [ErrNotFitted].
 func (m *Ridge) Linear() (Linear, error) {
 	if m.model.Weights == nil {
 		return Linear{}, pkg.Errorf("ridge: %w", ErrNotFitted)

@@ -8,36 +8,36 @@ import (
 	"time"
 )
 
-// Features say what a model sees of a series at an origin, the end of the known values,
-// when it forecasts step h = 1, 2, ... after it. Only columns known in advance and the
-// calendar look beyond the origin.
+// Features say what a model sees of a series when it forecasts step h = 1, 2, ... after an
+// origin, the end of the known values. Only columns known in advance and the calendar look
+// beyond the origin.
 //
 // Lags count back from the first step: lag 1 is the last known value. Lags, seasonal lags
-// and rolling statistics are those of the transformed target.
+// and rolling statistics use the transformed target.
 type Features struct {
 	Lags     []int     `json:"lags,omitempty"`      // each at least 1
-	Seasonal []int     `json:"seasonal,omitempty"`  // seasons: the last value known that is whole seasons before the step itself
-	Rolling  []Rolling `json:"rolling,omitempty"`   // statistics of the last values known
-	PastLags []int     `json:"past_lags,omitempty"` // of each column in Series.Past; default 1
-	// KnownLags are those of each column in Series.Known, counted back from the step
-	// itself; default 0, its value at the step.
+	Seasonal []int     `json:"seasonal,omitempty"`  // season lengths: each gives the last known value a whole number of seasons before the step
+	Rolling  []Rolling `json:"rolling,omitempty"`   // statistics of the last known values
+	PastLags []int     `json:"past_lags,omitempty"` // lags of each column in Series.Past; default 1
+	// KnownLags are the lags of each column in Series.Known, counted back from the step
+	// itself. Default 0, the value at the step.
 	KnownLags []int      `json:"known_lags,omitempty"`
-	Calendar  []Calendar `json:"calendar,omitempty"`  // of the time of the step
-	SeriesID  bool       `json:"series_id,omitempty"` // which series it is: a category
+	Calendar  []Calendar `json:"calendar,omitempty"`  // features of the step's time
+	SeriesID  bool       `json:"series_id,omitempty"` // the series, as a category
 }
 
 // Rolling is a statistic of Window consecutive values. The last of them is Lag steps
-// before the first step to forecast. Missing values are left out.
+// before the first step to forecast. Missing values are skipped.
 type Rolling struct {
 	Stat   Stat `json:"stat"`
 	Window int  `json:"window"`
-	Lag    int  `json:"lag,omitempty"` // default 1, the last value known
+	Lag    int  `json:"lag,omitempty"` // default 1, the last known value
 }
 
 // A Stat is a statistic of a window.
 type Stat string
 
-// The statistics. Std divides by the number of values less 1, and is NaN for one
+// The statistics. Std divides by the number of values minus 1, and is NaN for a single
 // value.
 const (
 	Mean Stat = "mean"
@@ -46,7 +46,7 @@ const (
 	Max  Stat = "max"
 )
 
-// A Calendar is a feature of a time, in the location of the series.
+// A Calendar is a feature of a time in the location of the series.
 type Calendar string
 
 // The calendar features.
@@ -54,7 +54,7 @@ const (
 	CalendarYear  Calendar = "year"
 	QuarterOfYear Calendar = "quarter"      // 1 to 4
 	MonthOfYear   Calendar = "month"        // 1 to 12
-	WeekOfYear    Calendar = "week"         // 1 to 53, of ISO 8601
+	WeekOfYear    Calendar = "week"         // 1 to 53, by ISO 8601
 	DayOfYear     Calendar = "day_of_year"  // 1 to 366
 	DayOfMonth    Calendar = "day_of_month" // 1 to 31
 	DayOfWeek     Calendar = "day_of_week"  // Monday 0 to Sunday 6
@@ -64,7 +64,7 @@ const (
 	HourOfDay     Calendar = "hour"         // 0 to 23
 	MinuteOfHour  Calendar = "minute"       // 0 to 59
 	Elapsed       Calendar = "elapsed"      // years since 1970: a trend
-	SineOfYear    Calendar = "sin_year"     // where the year is, on a circle
+	SineOfYear    Calendar = "sin_year"     // position in the year, on a circle
 	CosineOfYear  Calendar = "cos_year"
 	SineOfWeek    Calendar = "sin_week"
 	CosineOfWeek  Calendar = "cos_week"
@@ -72,14 +72,14 @@ const (
 	CosineOfDay   Calendar = "cos_day"
 )
 
-// Lengths in seconds; that of the year is the Gregorian mean.
+// Lengths in seconds. That of the year is the Gregorian mean.
 const (
 	daySeconds  = 24 * 3600
 	weekSeconds = 7 * daySeconds
 	yearSeconds = 365.2425 * daySeconds
 )
 
-// categoryUnseen is the category of a series that was not in the training data.
+// categoryUnseen is the category of a series that is not in the training data.
 const categoryUnseen = -1
 
 var calendar = map[Calendar]func(t time.Time) float64{
@@ -121,9 +121,9 @@ func indicator(b bool) float64 {
 	return 0
 }
 
-// DefaultFeatures returns features to start with: all lags of a season (at most 24, and 12
-// without a season), the season's own lag, means of the last 3 values and of a season, the
-// deviation in a season, and the calendar features that vary at the frequency.
+// DefaultFeatures returns features to start with: all lags of a season (at most 24; 12
+// without a season), the seasonal lag, means of the last 3 values and of a season, the
+// standard deviation over a season, and the calendar features that vary at the frequency.
 func DefaultFeatures(f Frequency) Features {
 	season := f.Season()
 	lags := min(season, 24)
@@ -155,7 +155,7 @@ func DefaultFeatures(f Frequency) Features {
 	return out
 }
 
-// validate returns f with its defaults, or [ErrConfig].
+// validate returns f with its defaults set, or [ErrConfig].
 func (f Features) validate() (Features, error) {
 	bad := func(format string, args ...any) error {
 		return pkg.Errorf("features: %w: %s", ErrConfig, fmt.Sprintf(format, args...))
@@ -200,11 +200,11 @@ func (f Features) validate() (Features, error) {
 	return f, nil
 }
 
-// maxLag bounds what a saved model may claim.
+// maxLag limits the lags of a saved model.
 const maxLag = 1 << 30
 
-// reach returns how many values before the origin the features of the target and
-// the past columns need.
+// reach returns the number of values before the origin that the features of the target,
+// and with columns also those of the past columns, need.
 func (f Features) reach(columns bool) int {
 	n := 0
 	for _, l := range slices.Concat(f.Lags, f.Seasonal) {
@@ -221,8 +221,8 @@ func (f Features) reach(columns bool) int {
 	return n
 }
 
-// originNames and stepNames are those of the features that are the same for all
-// steps after an origin, and of those that are not.
+// originNames and stepNames are the names of the features that are the same for all
+// steps after an origin, and of those that differ.
 func (f Features) originNames(like Series) []string {
 	var names []string
 	for _, l := range f.Lags {
@@ -266,14 +266,14 @@ func (f Features) stepNames(like Series) []string {
 	return names
 }
 
-// A source is a series whose features are asked for.
+// A source is a series from which features are computed.
 type source struct {
 	Series
-	z        []float64 // the target, transformed; it may be longer than Y by what was forecast
+	z        []float64 // the transformed target, which may continue beyond Y with forecasts
 	category float64
 }
 
-// atOrigin appends the features of the origin o, the number of values known.
+// atOrigin appends the features for the origin o, the number of known values.
 func (f Features) atOrigin(x []float64, s *source, o int) []float64 {
 	for _, l := range f.Lags {
 		x = append(x, at(s.z, o-l))
@@ -293,7 +293,7 @@ func (f Features) atOrigin(x []float64, s *source, o int) []float64 {
 	return x
 }
 
-// atStep appends the features of the step h after the origin o.
+// atStep appends the features for step h after the origin o.
 func (f Features) atStep(x []float64, s *source, o, h int) []float64 {
 	target := o + h - 1
 	for _, m := range f.Seasonal {
@@ -349,5 +349,5 @@ func (s Stat) of(window []float64) float64 {
 	return math.Sqrt(ss / (n - 1))
 }
 
-// columnList prints names for an error.
+// columnList formats names for an error.
 func columnList(names []string) string { return strings.Join(names, ", ") }

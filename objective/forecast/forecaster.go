@@ -7,61 +7,61 @@ import (
 	"math"
 )
 
-// A Forecaster learns from series and continues them. It knows nothing of tuning.
+// A Forecaster learns from series and continues them. It is independent of tuning.
 //
-// All methods but Fit and Load may be called from several goroutines at once.
+// All methods except Fit and Load must be safe for concurrent use.
 type Forecaster interface {
-	// Fit learns from all of train and forgets what it learnt before. When ctx is done it
-	// returns soon, with ctx's cause. It returns the error of OnIteration if there is one.
+	// Fit learns from all of train and forgets earlier training. When ctx is done it
+	// returns soon, with ctx's cause. If OnIteration returns an error, Fit returns it.
 	// After an error the forecaster must not be used.
 	Fit(ctx context.Context, train Frame, opts FitOptions) error
-	// Predict returns the next horizon values of each series in past, in the order of
-	// past: series that start one step after its last value. The series need not end where
-	// the training data did. It fails if it cannot forecast a value; it returns no NaN.
+	// Predict returns the next horizon values of each series in past. The results are in the
+	// order of past, and start one step after the last value of each series. A series need
+	// not end where the training data did. Predict returns an error rather than NaN if it
+	// cannot forecast a value.
 	Predict(ctx context.Context, past Frame, horizon int) (Frame, error)
-	// Save writes what Load reads. It fails with ErrNotFitted before Fit.
+	// Save writes the forecaster for Load. It fails with ErrNotFitted before Fit.
 	Save(w io.Writer) error
-	// Load reads what Save wrote. On an error the forecaster is as before.
+	// Load reads the output of Save. On an error the forecaster is unchanged.
 	Load(r io.Reader) error
 }
 
-// FitOptions are the arguments of [Forecaster.Fit] besides the data.
+// FitOptions are the arguments of [Forecaster.Fit] other than the data.
 type FitOptions struct {
-	// Horizon is how far predictions will be asked for. Default 1.
+	// Horizon is the longest horizon of later predictions. Default 1.
 	Horizon int
-	// Holdout is how many steps at the end of the training data are not learnt from but
-	// validated on, for early stopping. Default 0.
+	// Holdout is the number of steps at the end of the training data that are used for
+	// validation, for early stopping, instead of training. Default 0.
 	Holdout int
-	// Seed is that of all randomness: the same seed makes the same model.
+	// Seed determines all randomness: the same seed makes the same model.
 	Seed uint64
-	// Threads is how many goroutines may work at once. Default 1.
+	// Threads is the maximum number of goroutines. Default 1.
 	Threads int
 	// OnIteration, if not nil, is called after each round of training (a tree, an
-	// epoch), one call at a time. An error it returns ends the training, and Fit
-	// returns it wrapped: that is how a trial is pruned within a fit.
+	// epoch), never concurrently. If it returns an error, the training ends and Fit returns
+	// the error wrapped. That is how a trial is pruned within a fit.
 	OnIteration func(Iteration) error
 }
 
 // An Iteration is the state of the training of a [Forecaster] after a round.
 type Iteration struct {
-	// Model counts from 0 the models that make up the forecaster, of which there are
-	// Models. They are trained one after the other. Most forecasters have one.
+	// Models is the number of models that make up the forecaster, which are trained one
+	// after another, and Model is the current one, counted from 0. Most forecasters have one.
 	Model, Models int
-	// Round counts the rounds of training from 0 for each model.
+	// Round counts the rounds of each model's training from 0.
 	Round int
-	// Train and Valid are losses in the model's own terms: of the transformed target.
-	// They may be compared between forecasters of the same transform and loss. A loss
-	// that is not known is NaN, as Valid is without Holdout.
+	// Train and Valid are losses in the model's own terms, on the transformed target.
+	// They are comparable between forecasters with the same transform and loss. An unknown
+	// loss is NaN, as Valid is without Holdout.
 	Train, Valid float64
-	// Forecast returns what the forecaster would predict now for the steps right after
-	// its training data, as many as FitOptions.Horizon: so a backtest scores each round,
-	// and the truth stays out of the forecaster's sight. It may only be called before
-	// OnIteration returns. It is nil where a round has no forecast of its own, as with
-	// several models or a recursive one.
+	// Forecast returns the current forecast for the FitOptions.Horizon steps right after the
+	// training data. A backtest uses it to score each round without showing the forecaster
+	// the truth. It may only be called before OnIteration returns. It is nil if a round has
+	// no forecast of its own, as with several models or a recursive one.
 	Forecast func() (Frame, error)
 }
 
-// Iterate calls OnIteration, if it is set. Models of 0 becomes 1.
+// Iterate calls OnIteration, if it is set, after replacing a Models of 0 by 1.
 func (o FitOptions) Iterate(it Iteration) error {
 	if o.OnIteration == nil {
 		return nil
@@ -78,8 +78,8 @@ func (o FitOptions) normalize() (FitOptions, error) {
 	return o, nil
 }
 
-// continuation returns the series of a forecast: values right after s. Infinite ones are
-// an error that ends in advice.
+// continuation returns the forecast of values right after s. For infinite values it returns
+// an error that ends with advice.
 func continuation(s Series, values []float64, advice string) (Series, error) {
 	out := Series{ID: s.ID, Start: s.Time(s.Len()), Freq: s.Freq, Y: values}
 	for i, v := range values {

@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// A Unit is what a [Frequency] counts in.
+// A Unit is the unit of a [Frequency].
 type Unit int
 
 // The units. Units up to Hour have a fixed length. The others follow the calendar of the
-// time's location, so that a day may have 23 hours.
+// time's location, so a day may have 23 hours.
 const (
 	Millisecond Unit = iota + 1
 	Second
 	Minute
 	Hour
 	Day
-	BusinessDay // Monday to Friday; holidays count
+	BusinessDay // Monday to Friday, including holidays
 	Week
 	Month
 	Quarter
@@ -30,7 +30,7 @@ const (
 var unitNames = [...]string{Millisecond: "millisecond", Second: "second", Minute: "minute", Hour: "hour", Day: "day",
 	BusinessDay: "business day", Week: "week", Month: "month", Quarter: "quarter", Year: "year"}
 
-// String returns the unit in the singular, as in "month".
+// String returns the unit in the singular, such as "month".
 func (u Unit) String() string {
 	if u < Millisecond || u > Year {
 		return fmt.Sprintf("Unit(%d)", int(u))
@@ -38,12 +38,12 @@ func (u Unit) String() string {
 	return unitNames[u]
 }
 
-// length is that of a unit which has a fixed one, else 0.
+// length returns the length of a unit with a fixed one, else 0.
 func (u Unit) length() time.Duration {
 	return [...]time.Duration{Millisecond: time.Millisecond, Second: time.Second, Minute: time.Minute, Hour: time.Hour, Year: 0}[u]
 }
 
-// months is how many a unit has, if it counts in them, else 0.
+// months returns the number of months in a unit that consists of months, else 0.
 func (u Unit) months() int {
 	return [...]int{Month: 1, Quarter: 3, Year: 12}[u]
 }
@@ -53,7 +53,7 @@ func (u Unit) months() int {
 type Frequency struct {
 	N    int // at least 1
 	Unit Unit
-	End  bool // months, quarters and years only: the stamps are the last days of months
+	End  bool // only for months, quarters and years: time stamps are the last days of months
 }
 
 // Valid reports whether f is a frequency, and not the zero value.
@@ -61,7 +61,7 @@ func (f Frequency) Valid() bool {
 	return f.N >= 1 && f.Unit >= Millisecond && f.Unit <= Year && (!f.End || f.Unit.months() > 0)
 }
 
-// String returns f as [ParseFrequency] reads it: "month", "15 minutes", "quarter
+// String returns f in the form that [ParseFrequency] reads: "month", "15 minutes", "quarter
 // end". The zero value is "".
 func (f Frequency) String() string {
 	if f == (Frequency{}) {
@@ -80,11 +80,11 @@ func (f Frequency) String() string {
 	return fmt.Sprintf("%d %ss", f.N, s)
 }
 
-// MarshalText implements [encoding.TextMarshaler] by String.
+// MarshalText implements [encoding.TextMarshaler] with String.
 func (f Frequency) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
 
-// UnmarshalText implements [encoding.TextUnmarshaler] by [ParseFrequency]; the
-// empty text is the zero value.
+// UnmarshalText implements [encoding.TextUnmarshaler] with [ParseFrequency]. The empty text
+// gives the zero value.
 func (f *Frequency) UnmarshalText(text []byte) error {
 	if len(text) == 0 {
 		*f = Frequency{}
@@ -117,10 +117,10 @@ func init() {
 	}
 }
 
-// ParseFrequency reads a frequency: an optional number and a unit. The unit is in the
-// singular or plural, an adverb (daily), or one of pandas' letters (MS, ME, M, W-SUN, D,
-// B, H, min, s, ms, ...). The anchor after a hyphen is ignored: the data have it. M, Q and
-// Y alone do not say whether stamps are first or last days; the data decide that, too.
+// ParseFrequency reads a frequency: an optional number and a unit. The unit is a singular
+// or plural, an adverb (daily), or one of pandas' aliases (MS, ME, M, W-SUN, D, B, H, min,
+// s, ms, ...). An anchor after a hyphen is ignored, because the data determine it. M, Q and
+// Y do not say whether stamps are first or last days; the data determine that, too.
 func ParseFrequency(s string) (Frequency, error) {
 	m := frequencyText.FindStringSubmatch(s)
 	if m == nil {
@@ -137,9 +137,10 @@ func ParseFrequency(s string) (Frequency, error) {
 	return f, nil
 }
 
-// Season returns the usual number of steps in a season: a minute of seconds, a day of
-// minutes or hours, a week of days, a year of weeks (52), months or quarters. It is 1, for
-// no season, if N units do not divide that, and for years.
+// Season returns the usual number of steps in a season. The season is a second for
+// milliseconds, a minute for seconds, a day for minutes and hours, a week for days, and a
+// year for weeks (52), months and quarters. Season returns 1, no season, for years, and if N
+// units do not divide the season.
 func (f Frequency) Season() int {
 	if !f.Valid() {
 		return 1
@@ -151,8 +152,8 @@ func (f Frequency) Season() int {
 	return whole / f.N
 }
 
-// Add returns the time n steps after t, which must be a time of the grid; n may be
-// negative. A day that a month does not have is its last one.
+// Add returns the time n steps after t, which must be on the grid. n may be negative. If
+// the month lacks the day, the result is the month's last day.
 func (f Frequency) Add(t time.Time, n int) time.Time {
 	n *= f.N
 	switch {
@@ -163,7 +164,7 @@ func (f Frequency) Add(t time.Time, n int) time.Time {
 	case f.Unit == Week:
 		return t.AddDate(0, 0, 7*n)
 	case f.Unit == BusinessDay:
-		w := weekday(t) + n // of the Monday of t's week
+		w := weekday(t) + n // days from the Monday of t's week
 		week := floorDiv(w, 5)
 		return t.AddDate(0, 0, 7*week+w-5*week-weekday(t))
 	}
@@ -175,8 +176,8 @@ func (f Frequency) Add(t time.Time, n int) time.Time {
 	return first.AddDate(0, 0, day-1)
 }
 
-// Index returns how many steps t is after start, rounded towards the past, and
-// whether t is on start's grid at all.
+// Index returns the number of steps from start to t, rounded towards the past, and
+// whether t is on start's grid.
 func (f Frequency) Index(start, t time.Time) (n int, onGrid bool) {
 	t = t.In(start.Location())
 	switch {
@@ -199,7 +200,7 @@ func (f Frequency) Index(start, t time.Time) (n int, onGrid bool) {
 	return n, f.Add(start, n).Equal(t)
 }
 
-// weekday counts from Monday, 0.
+// weekday returns the day of the week, counted from Monday as 0.
 func weekday(t time.Time) int { return (int(t.Weekday()) + 6) % 7 }
 
 func floorDiv(a, b int) int {
@@ -210,7 +211,7 @@ func floorDiv(a, b int) int {
 	return q
 }
 
-// days counts the calendar days from a to b, both in one location.
+// days returns the number of calendar days from a to b, which are in the same location.
 func days(a, b time.Time) int {
 	return int((midnight(b).Unix() - midnight(a).Unix()) / (24 * 3600))
 }
@@ -230,11 +231,11 @@ func clock(t time.Time) time.Duration {
 }
 
 // InferFrequency returns the frequency of strictly ascending time stamps: the coarsest of
-// N years, quarters, months, weeks, days, hours, minutes, seconds and milliseconds whose
-// grid has all of them. There may be gaps, but the smallest step must occur. Days from
-// Monday to Friday without other gaps are business days. Several series share one
-// frequency, but not their phase. It fails with [ErrFrequency], also if no series has two
-// stamps.
+// N years, quarters, months, weeks, days, hours, minutes, seconds or milliseconds whose
+// grid contains all stamps. Stamps may have gaps, but the smallest step must occur. Days
+// from Monday to Friday without other gaps are business days. Several series share one
+// frequency, but may have different phases. InferFrequency fails with [ErrFrequency] if
+// there is no such frequency or no series has two stamps.
 func InferFrequency(stamps ...[]time.Time) (Frequency, error) {
 	var months, daysApart, apart steps
 	onDay, onMonth, onEnd, working, gapless := true, true, true, true, true
@@ -288,7 +289,7 @@ func InferFrequency(stamps ...[]time.Time) (Frequency, error) {
 	return f, nil
 }
 
-// length writes nanoseconds as people do: 28 days, 23h.
+// length prints nanoseconds in a readable form: 28 days, 23h.
 func length(d int) string {
 	const day = 24 * time.Hour
 	if d := time.Duration(d); d >= 2*day && d%day == 0 {
@@ -303,7 +304,7 @@ func length(d int) string {
 	return text
 }
 
-// steps gathers the differences between stamps.
+// steps collects the differences between stamps.
 type steps struct{ n, gcd, least, most int }
 
 func (s *steps) add(d int) {
@@ -316,5 +317,5 @@ func (s *steps) add(d int) {
 	}
 }
 
-// regular reports whether all steps are multiples of the least.
+// regular reports whether all steps are multiples of the smallest.
 func (s steps) regular() bool { return s.n > 0 && s.least > 0 && s.gcd == s.least }

@@ -5,11 +5,10 @@ import (
 	"errors"
 )
 
-// InSample returns what a fitted model forecasts from within the data it was fitted
-// to: at most this many origins, evenly spaced over the second half of each series,
-// horizon steps each. Compared with a backtest's scores, the scores of these samples
-// show how much a model overfits. Origins without the rows or values that a forecast needs
-// are left out.
+// InSample returns forecasts of a fitted model from within its training data: at most
+// origins origins, evenly spaced over the second half of each series, with horizon steps
+// each. The difference between these scores and a backtest's shows how much a model
+// overfits. InSample skips origins without the rows or values that a forecast needs.
 func InSample(ctx context.Context, model Forecaster, train Frame, horizon, origins int) ([]Sample, error) {
 	var all []Sample
 	for _, s := range train {

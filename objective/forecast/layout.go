@@ -15,7 +15,7 @@ const (
 	epochMillis  = "epoch ms"
 )
 
-// quarters are layouts of a year, a mark and the number of a quarter, and their marks.
+// quarters maps layouts of a year and a quarter to the mark between the two.
 var quarters = map[string]string{"2006Q1": "Q", "2006-Q1": "-Q", "2006 Q1": " Q"}
 
 // layouts are tried in this order. None can be mistaken for another.
@@ -29,13 +29,12 @@ var layouts = []string{
 	"2006Q1", "2006-Q1", "2006 Q1",
 }
 
-// RecognizeLayout returns the layout of a time stamp, as [CSV.Layout] has it: ISO
-// 8601 and RFC 3339 with the time, the day or less left out, the same with
-// slashes, days and months before years with dots between them, years, quarters as
-// in 2006Q1, 2006-Q1 and 2006 Q1, and dates with English months; numbers of 9 or 10
-// digits are seconds since 1970, those of 12 or 13 milliseconds. It returns "" for
-// others, and for 01/02/2006, which is one day in America and another elsewhere:
-// see [InferLayout].
+// RecognizeLayout returns the layout of a time stamp, in the form of [CSV.Layout]. It
+// recognizes ISO 8601 and RFC 3339, also without the time, the day or less, and the same with
+// slashes; days and months before years, separated by dots; years; quarters such as 2006Q1,
+// 2006-Q1 and 2006 Q1; dates with English months; numbers of 9 or 10 digits as seconds since
+// 1970, and of 12 or 13 digits as milliseconds. It returns "" for other texts, and for
+// 01/02/2006, which means different days in America and elsewhere: see [InferLayout].
 func RecognizeLayout(text string) string {
 	for _, layout := range layouts {
 		if _, err := ParseTime(layout, text, time.UTC); err == nil {
@@ -54,7 +53,7 @@ func RecognizeLayout(text string) string {
 	return ""
 }
 
-// dayFirst and monthFirst are layouts with slashes or hyphens that may be mistaken for
+// dayFirst and monthFirst are layouts with slashes or hyphens that can be mistaken for
 // each other.
 var (
 	dayFirst   = ambiguous("02/01/2006", "2/1/2006", "02-01-2006", "2-1-2006", "02/01/06", "02-01-06")
@@ -70,10 +69,10 @@ func ambiguous(dates ...string) []string {
 	return all
 }
 
-// InferLayout returns the layout of the time stamps of a column: what [RecognizeLayout]
-// says of the first or, where days and months could be mistaken for each other, the one
-// that most stamps have, as 31/01/2020 cannot begin with a month. It returns "" where no
-// layout is that of most stamps, and where two are.
+// InferLayout returns the layout of the time stamps of a column: that of [RecognizeLayout]
+// for the first stamp or, if days and months could be confused, the one that fits most
+// stamps. For example, 31/01/2020 cannot begin with a month. It returns "" if no layout fits
+// most stamps, and if two do.
 func InferLayout(stamps []string) string {
 	if len(stamps) == 0 {
 		return ""
@@ -92,7 +91,7 @@ func InferLayout(stamps []string) string {
 	return ""
 }
 
-// most returns the layout that most stamps have, and how many do.
+// most returns the layout that fits most stamps, and their number.
 func most(layouts, stamps []string) (best string, count int) {
 	for _, layout := range layouts {
 		n := 0
@@ -108,13 +107,12 @@ func most(layouts, stamps []string) (best string, count int) {
 	return best, count
 }
 
-// directives are those of strptime, and what stands for them in a layout of package time.
+// directives are those of strptime, and their equivalents in a layout of package time.
 var directives = strings.NewReplacer("%%", "%", "%Y", "2006", "%y", "06", "%m", "01", "%B", "January", "%b", "Jan", "%d", "02", "%e", "_2", "%j", "002",
 	"%A", "Monday", "%a", "Mon", "%H", "15", "%I", "03", "%M", "04", "%S", "05", "%f", "000000", "%p", "PM", "%z", "-0700", "%Z", "MST",
 	"%F", "2006-01-02", "%T", "15:04:05", "%q", "1", "%s", epochSeconds)
 
-// layout returns the one of package time for what the user says, in which %d and the like
-// may stand.
+// layout returns the layout of package time for s, which may contain directives such as %d.
 func layout(s string) string {
 	if strings.Contains(s, "%") {
 		return directives.Replace(s)
@@ -122,11 +120,11 @@ func layout(s string) string {
 	return s
 }
 
-// parts are what a layout is made of, in letters that people know.
+// parts are the elements of a layout, in letters that people know.
 var parts = strings.NewReplacer("Z07:00", "+hh:mm", "-07:00", "+hh:mm", "-0700", "+hhmm", "2006", "YYYY", "January", "MONTH", "Jan", "MON", "Monday", "WEEKDAY", "Mon", "DAY",
 	"002", "DDD", "01", "MM", "02", "DD", "_2", "D", "03", "hh", "04", "mm", "05", "ss", "06", "YY", "15", "hh", "1", "M", "2", "D", "3", "h", "4", "m", "5", "s")
 
-// form describes a layout to people who write no Go: YYYY-MM-DD.
+// form describes a layout to people who do not know Go: YYYY-MM-DD.
 func form(s string) string {
 	switch mark, quarter := quarters[s]; {
 	case quarter:
@@ -141,8 +139,8 @@ func form(s string) string {
 	return parts.Replace(s)
 }
 
-// ParseTime parses a stamp in a layout that [CSV.Layout] takes. It is in loc if it has no
-// zone, and is put there. It fails with [ErrTime].
+// ParseTime parses a stamp in a layout that [CSV.Layout] accepts. loc is the location of a
+// stamp without a zone, and of the result. ParseTime fails with [ErrTime].
 func ParseTime(how, text string, loc *time.Location) (time.Time, error) {
 	l := layout(how)
 	mark, quarter := quarters[l]
@@ -159,14 +157,14 @@ func ParseTime(how, text string, loc *time.Location) (time.Time, error) {
 	if err != nil {
 		why := ""
 		if e, ok := errors.AsType[*time.ParseError](err); ok {
-			why = e.Message // ": day out of range", as a rule nothing
+			why = e.Message // such as ": day out of range", but usually empty
 		}
 		return time.Time{}, fmt.Errorf("%w of the form %s%s", ErrTime, form(how), why)
 	}
 	return t.In(loc), nil
 }
 
-// FormatTime writes a time in a layout that [CSV.Layout] takes; "" is that of RFC 3339.
+// FormatTime formats a time in a layout that [CSV.Layout] accepts; "" means RFC 3339.
 func FormatTime(how string, t time.Time) string {
 	l := layout(how)
 	mark, quarter := quarters[l]
@@ -183,7 +181,7 @@ func FormatTime(how string, t time.Time) string {
 	return t.Format(l)
 }
 
-// decimal parses a number that has nothing but digits, a point and a sign.
+// decimal parses a number of digits, a point and a sign only.
 func decimal(text string) (float64, error) {
 	if strings.Trim(text, "+-.0123456789") != "" {
 		return 0, ErrNumber

@@ -10,34 +10,33 @@ import (
 
 // LearnOptions say how a forecaster is trained in all folds at once.
 type LearnOptions struct {
-	// Fit is for each fold's fit. Horizon is set to what the folds need and Holdout to 0.
-	// OnIteration is not called. Threads is the number for all fits together.
+	// Fit has the options of each fold's fit. Learn sets Horizon to what the folds need and
+	// Holdout to 0, and does not call OnIteration. Threads is the number for all fits together.
 	Fit FitOptions
 	// Patience ends the training after this many rounds without a better score.
 	// Default 0: never.
 	Patience int
-	// Last makes the last round the result, not the best one. It is for training that more
-	// rounds do not spoil, such as that of forests.
+	// Last makes the last round the result instead of the best one. It is for models that do
+	// not overfit with more rounds, such as forests.
 	Last bool
-	// OnRound, if not nil, is called after each round. An error it returns ends the
-	// training, and Learn returns it wrapped: that is how a trial is pruned.
+	// OnRound, if not nil, is called after each round. If it returns an error, the training
+	// ends and Learn returns the error wrapped. That is how a trial is pruned.
 	OnRound func(Round) error
 }
 
 // A Round is the state of a training of all folds.
 type Round struct {
-	// Step counts from 0 the rounds of training, or the folds where training has no
-	// rounds.
+	// Step counts the rounds of training from 0, or the folds if training has no rounds.
 	Step int
-	// Scores are by metric, of the points of all folds so far.
+	// Scores are the scores by metric, over the points of all folds so far.
 	Scores []float64
 }
 
-// Learned is the outcome of a training of all folds.
+// Learned is the result of a training of all folds.
 type Learned struct {
-	// Result is that of the best round or, with [LearnOptions.Last], of the last.
+	// Result is the result of the best round or, with [LearnOptions.Last], of the last.
 	Result Result
-	// Rounds is the number of rounds up to and including that one. It is 0 if training
+	// Rounds is the number of rounds up to and including that round. It is 0 if training
 	// has no rounds.
 	Rounds int
 	// Curve holds the score by the first metric after each round. It is nil if training
@@ -45,17 +44,16 @@ type Learned struct {
 	Curve []float64
 }
 
-// Learn trains a forecaster in all folds side by side, round by round, and scores
-// each round on the points of all folds: the learning curve of a cross-validation.
-// The best round of the curve is the result, so that all folds stop at one number
-// of rounds, which a fit to all of the data can then have too. No fit sees the
-// truth that it is scored by.
+// Learn trains a forecaster in all folds in parallel, round by round, and scores each
+// round on the points of all folds. This gives the learning curve of the cross-validation.
+// The result is the best round of the curve, so all folds stop after the same number of
+// rounds, which also suits a fit to all of the data. No fit sees the truth that scores it.
 //
-// A forecaster that has no forecast after a round (see [Iteration.Forecast]) is trained
-// one fold after the other, and OnRound is called after each fold.
+// If a forecaster has no forecast after a round (see [Iteration.Forecast]), Learn trains
+// one fold after another, and calls OnRound after each fold.
 //
-// model makes the forecaster of a fold. Learn returns when all fits have; it fails as
-// [Backtest.Run] does.
+// model makes the forecaster of a fold. Learn returns when all fits have returned; it fails
+// like [Backtest.Run].
 func (b *Backtest) Learn(ctx context.Context, name string, model func() Forecaster, opts LearnOptions) (Learned, error) {
 	n, threads := len(b.folds), max(1, opts.Fit.Threads)
 	opts.Fit.Horizon, opts.Fit.Holdout, opts.Fit.Threads = b.gap+b.horizon, 0, max(1, threads/n)
@@ -70,7 +68,7 @@ func (b *Backtest) Learn(ctx context.Context, name string, model func() Forecast
 		}
 		return nil
 	})
-	defer l.group.End() // whatever happens, nobody is left waiting
+	defer l.group.End() // so that no fit waits forever
 	l.group.Start(0, 1)
 	if l.group.Waiting() == 0 {
 		return l.foldByFold(ctx)
@@ -86,13 +84,13 @@ type learner struct {
 	opts    LearnOptions
 	group   *lockstep.Group
 	models  []Forecaster
-	results []FoldResult // how far the folds are
+	results []FoldResult // results of the folds so far
 }
 
 // train fits the model of a fold, and waits after each round that has a forecast.
 func (l *learner) train(ctx context.Context, i int, wait func() error) (err error) {
 	model, result, rounds, begin := l.models[i], &l.results[i], 0, time.Now()
-	l.models[i] = nil // not needed for longer than this
+	l.models[i] = nil // not needed any longer
 	opts := l.opts.Fit
 	opts.OnIteration = func(it Iteration) error {
 		if it.Forecast == nil {
@@ -118,7 +116,7 @@ func (l *learner) train(ctx context.Context, i int, wait func() error) (err erro
 	return err
 }
 
-// foldByFold goes on after the first fold, whose training had no rounds.
+// foldByFold continues after the first fold, whose training had no rounds.
 func (l *learner) foldByFold(ctx context.Context) (Learned, error) {
 	var r Result
 	for i := range l.results {
@@ -139,7 +137,7 @@ func (l *learner) foldByFold(ctx context.Context) (Learned, error) {
 	return Learned{Result: r}, nil
 }
 
-// roundByRound goes on when all folds are at the end of the first round.
+// roundByRound continues when all folds have finished the first round.
 func (l *learner) roundByRound(ctx context.Context) (Learned, error) {
 	var out Learned
 	var best []FoldResult

@@ -15,13 +15,13 @@ type Plot struct {
 	Title     string
 	Truth     Series
 	Forecasts []Line
-	Last      int // draw this many of the last values of the truth; default all
+	Last      int // number of last values of the truth to draw; default all
 	Width     int // in pixels; default 800
 	Height    int // in pixels; default 400
 }
 
-// A Line is a series with its name in the legend. Several with one name, as the
-// folds of a backtest, are drawn alike and named once.
+// A Line is a series with its name in the legend. Lines with the same name, such as the
+// folds of a backtest, look alike and are named once.
 type Line struct {
 	Name   string
 	Series Series
@@ -40,13 +40,13 @@ func (r Result) Lines(id string) []Line {
 	return out
 }
 
-// colours are those of Okabe and Ito, which nearly everyone can distinguish; the
-// truth is black.
+// colours are those of Okabe and Ito, which nearly everyone can distinguish. The truth
+// is black.
 var colours = []string{"#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"}
 
-// WriteSVG writes a picture that needs nothing else: lines over a time axis, broken
-// where values are missing, and a legend. It fails with [ErrEmpty] if there is no
-// value to draw, and with the writer's error.
+// WriteSVG writes a self-contained picture: lines over a time axis, interrupted at missing
+// values, and a legend. It fails with [ErrEmpty] if there is no value to draw, and with
+// the writer's error.
 func (p Plot) WriteSVG(w io.Writer) error {
 	truth := p.Truth
 	if p.Last > 0 && p.Last < truth.Len() {
@@ -95,7 +95,7 @@ func orDefault(v, d int) int {
 const left, right, top, bottom = 64, 16, 52, 32
 
 type canvas struct {
-	w             *bufio.Writer // its first error comes at Flush
+	w             *bufio.Writer // Flush reports its first error
 	width, height int
 	from, to      time.Time
 	low, high     float64
@@ -103,7 +103,7 @@ type canvas struct {
 
 func (c *canvas) printf(format string, args ...any) { fmt.Fprintf(c.w, format, args...) }
 
-// scale finds the bounds of everything that is drawn.
+// scale finds the bounds of all that is drawn.
 func (c *canvas) scale(lines []Line) error {
 	c.low, c.high = math.Inf(1), math.Inf(-1)
 	for _, l := range lines {
@@ -137,7 +137,7 @@ func (c *canvas) scale(lines []Line) error {
 }
 
 func (c *canvas) x(t time.Time) float64 {
-	// Not by Sub, which ends at 292 years.
+	// Time.Sub would overflow at 292 years.
 	span := float64(c.to.UnixMilli() - c.from.UnixMilli())
 	return left + float64(c.width-left-right)*float64(t.UnixMilli()-c.from.UnixMilli())/span
 }
@@ -168,11 +168,10 @@ func (c *canvas) axes() {
 	}
 }
 
-// ticks returns times from one to another that people count in, at most nine, and how
-// to write them.
+// ticks returns at most nine round times between from and to, and their layout.
 func ticks(from, to time.Time) ([]time.Time, string) {
 	const most = 9
-	begin := func(unit Unit, n int) time.Time { // the last round time up to from
+	begin := func(unit Unit, n int) time.Time { // the last round time at or before from
 		y, m, d := from.Date()
 		switch unit {
 		case Year:
@@ -236,14 +235,14 @@ func (c *canvas) line(s Series, colour string) {
 		}
 		fmt.Fprintf(&path, "%s%.1f %.1f", command, c.x(s.Time(i)), c.y(v))
 		if command == "M" {
-			path.WriteString("h0") // a point alone shows, by its round cap
+			path.WriteString("h0") // makes a single point visible, as a round cap
 		}
 		command = "L"
 	}
 	c.printf(`<path d="%s" fill="none" stroke="%s" stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round"/>`+"\n", path.String(), colour)
 }
 
-// join leads over from the truth to a forecast that begins a step after a known value.
+// join draws the line from the truth to a forecast that begins one step after a known value.
 func (c *canvas) join(truth, forecast Series, colour string) {
 	i, onGrid := truth.Freq.Index(truth.Start, forecast.Start)
 	i--

@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// A Strategy is how models of one table become forecasts of many steps; see Ben
+// A Strategy says how models of a table make forecasts of many steps; see Ben
 // Taieb et al., "A review and comparison of strategies for multi-step ahead time
 // series forecasting", Expert Systems with Applications 39 (2012).
 type Strategy string
 
 // The strategies.
 const (
-	Direct    Strategy = "direct"    // a model for each step
-	Pooled    Strategy = "pooled"    // one model for all steps; which one is a feature, "step"
-	Joint     Strategy = "joint"     // one model that has all steps as its outputs
-	Recursive Strategy = "recursive" // one model of one step, fed with its own forecasts
+	Direct    Strategy = "direct"    // one model per step
+	Pooled    Strategy = "pooled"    // one model for all steps; the feature "step" is the step
+	Joint     Strategy = "joint"     // one model with one output per step
+	Recursive Strategy = "recursive" // one model for one step, which is fed its own forecasts
 )
 
 // A Matrix holds numbers row by row.
@@ -30,30 +30,30 @@ type Matrix struct {
 // Row returns row i, which shares its memory.
 func (m Matrix) Row(i int) []float64 { return m.Data[i*m.Cols : (i+1)*m.Cols : (i+1)*m.Cols] }
 
-// A Table is what a model learns from: a row of features and one of targets for
-// each origin (and step). It is shared between trials, and does not change.
+// A Table is the data that a model learns from: a row of features and a row of targets for
+// each origin (and step). Trials share it, so it must not be changed.
 type Table struct {
-	// Names are those of the columns of X.
+	// Names are the names of the columns of X.
 	Names []string
-	// Categories lists the columns of X that hold categories: whole numbers from 0, and -1
-	// for a category that was not in the training data.
+	// Categories lists the columns of X that hold categories: whole numbers from 0, or -1
+	// for a category that does not occur in the training data.
 	Categories []int
 	// X holds the features. NaN is a missing value.
 	X Matrix
-	// Y holds the transformed targets, none of them missing: one column or, if the
-	// strategy is Joint, one for each step.
+	// Y holds the transformed targets, none of them missing. It has one column, or one per
+	// step if the strategy is Joint.
 	Y Matrix
 
 	series []Series
 	rows   []tableRow
 }
 
-type tableRow struct{ series, origin, step int } // origin: number of values known
+type tableRow struct{ series, origin, step int } // origin: number of known values
 
 // Series returns the ID of the series of row i.
 func (t Table) Series(i int) string { return t.series[t.rows[i].series].ID }
 
-// Origin returns the time of the last value that the features of row i know.
+// Origin returns the time of the last value that the features of row i use.
 func (t Table) Origin(i int) time.Time {
 	r := t.rows[i]
 	return t.series[r.series].Time(r.origin - 1)
@@ -65,16 +65,16 @@ func (t Table) Target(i int) time.Time {
 	return t.series[r.series].Time(r.origin + r.step - 1)
 }
 
-// A Recipe says how series become tables, and models of them forecasts.
+// A Recipe says how series become tables, and how models of these tables make forecasts.
 type Recipe struct {
-	Features  Features  // default [DefaultFeatures] of the frequency
-	Lags      int       // how many lags the default features have; default theirs
-	Transform Transform // of the target; default none
+	Features  Features  // default [DefaultFeatures] for the frequency
+	Lags      int       // number of lags in the default features; 0 keeps their number
+	Transform Transform // transform of the target; default none
 	Strategy  Strategy  // default Direct
 	Horizon   int       // steps to train for; default [FitOptions.Horizon]
 }
 
-// A Prepared is a recipe whose transforms are fitted to training data.
+// A Prepared is a recipe with transforms that are fitted to training data.
 type Prepared struct {
 	features    Features
 	transform   Transform
@@ -87,8 +87,8 @@ type Prepared struct {
 	category    map[string]int
 }
 
-// Fit fits the transform of each series to what it has before the last holdout
-// steps of the frame. It fails with [ErrConfig], [ErrDomain] and [ErrShort].
+// Fit fits the transform of each series to its values before the last holdout steps of
+// the frame. It fails with [ErrConfig], [ErrDomain] and [ErrShort].
 func (r Recipe) Fit(train Frame, holdout int) (*Prepared, error) {
 	if err := train.Validate(); err != nil {
 		return nil, err
@@ -145,7 +145,7 @@ func (p *Prepared) index() {
 	}
 }
 
-// validate checks what the user, or a file, says.
+// validate checks the settings of the user, or of a file.
 func (p *Prepared) validate() (err error) {
 	if !slices.Contains([]Strategy{Direct, Pooled, Joint, Recursive}, p.strategy) {
 		return pkg.Errorf("strategy %q: %w: want direct, pooled, joint or recursive", p.strategy, ErrConfig)
@@ -162,7 +162,7 @@ func (p *Prepared) validate() (err error) {
 	if p.strategy == Recursive {
 		for _, l := range p.features.PastLags {
 			if len(p.past) > 0 && l < p.horizon {
-				return pkg.Errorf("lag %d of the columns %s: %w: the recursive strategy needs it %d steps ahead, where it is not known: use another strategy, lags of %d or more, or leave the columns out",
+				return pkg.Errorf("lag %d of the columns %s: %w: the recursive strategy needs it %d steps ahead, where it is unknown: use another strategy, lags of %d or more, or leave the columns out",
 					l, columnList(p.past), ErrConfig, p.horizon, p.horizon)
 			}
 		}
@@ -170,7 +170,7 @@ func (p *Prepared) validate() (err error) {
 	return nil
 }
 
-// Models returns how many models the strategy needs.
+// Models returns the number of models that the strategy needs.
 func (p *Prepared) Models() int {
 	if p.strategy == Direct {
 		return p.horizon
@@ -178,7 +178,7 @@ func (p *Prepared) Models() int {
 	return 1
 }
 
-// like returns a series with the columns that training had.
+// like returns an empty series with the columns of the training data.
 func (p *Prepared) like() Series {
 	var s Series
 	for _, name := range p.past {
@@ -209,7 +209,7 @@ func (p *Prepared) names() []string {
 	return names
 }
 
-// row appends the features of the origin o and the step h.
+// row appends the features for the origin o and the step h.
 func (p *Prepared) row(x []float64, s *source, o, h int) []float64 {
 	x = p.features.atOrigin(x, s, o)
 	switch p.strategy {
@@ -225,8 +225,8 @@ func (p *Prepared) row(x []float64, s *source, o, h int) []float64 {
 	return x
 }
 
-// source returns a series with its target transformed. That of a series which
-// was not in the training data is transformed by its own past.
+// source returns a series with its target transformed. The transform of a series that is
+// not in the training data is fitted to the series' own past.
 func (p *Prepared) source(s Series) (*source, Fitted, error) {
 	var f Fitted
 	category, ok := p.category[s.ID]
@@ -242,7 +242,7 @@ func (p *Prepared) source(s Series) (*source, Fitted, error) {
 	return &source{Series: s, z: f.Apply(s.Y), category: float64(category)}, f, nil
 }
 
-// check sees whether a frame is like that of the training.
+// check returns an error if a frame is unlike the training data.
 func (p *Prepared) check(f Frame) error {
 	if err := f.Validate(); err != nil {
 		return err
@@ -257,12 +257,12 @@ func (p *Prepared) check(f Frame) error {
 	return nil
 }
 
-// Tables returns what model number model learns from, the frame that Fit was
-// given but for its last holdout steps, and what it is validated on: rows whose
-// targets lie in those steps. A target is never in both, and a feature never knows
-// more than its origin. Rows need all values that their features look back to to
-// lie within the series, though some may be missing, and their target known. It
-// fails with [ErrShort] if there is no row to learn from.
+// Tables returns the table from which model number model learns and the table on which it
+// is validated. f is the frame that Fit got. The targets of the validation rows lie in the
+// last holdout steps of f; the training rows come from the rest. No target is in both, and
+// no feature uses values after its origin. A row requires that all values that its features
+// look back to lie within the series (some may be missing), and that its target is known.
+// Tables fails with [ErrShort] if there is no row to learn from.
 func (p *Prepared) Tables(f Frame, model, holdout int) (train, valid Table, err error) {
 	if err := p.check(f); err != nil {
 		return train, valid, err
@@ -270,7 +270,7 @@ func (p *Prepared) Tables(f Frame, model, holdout int) (train, valid Table, err 
 	if model < 0 || model >= p.Models() {
 		return train, valid, pkg.Errorf("table of model %d: %w: there are %d models", model, ErrConfig, p.Models())
 	}
-	from, to := 1, 1 // the steps that are targets
+	from, to := 1, 1 // the range of steps that are targets
 	switch p.strategy {
 	case Direct:
 		from, to = model+1, model+1
@@ -327,7 +327,7 @@ func (p *Prepared) Tables(f Frame, model, holdout int) (train, valid Table, err 
 	return train, valid, nil
 }
 
-// heldOut says that more is needed than to train on, if it is.
+// heldOut mentions the n held-out steps in an error, if there are any.
 func heldOut(n int) string {
 	if n == 0 {
 		return ""
@@ -343,7 +343,7 @@ func longest(f Frame) int {
 	return n
 }
 
-// add appends a row, unless a target is missing.
+// add appends a row, unless one of its targets is missing.
 func (t *Table) add(p *Prepared, s *source, series, o, h int, targets []float64) {
 	for _, z := range targets {
 		if z != z {
@@ -356,10 +356,9 @@ func (t *Table) add(p *Prepared, s *source, series, o, h int, targets []float64)
 	t.rows = append(t.rows, tableRow{series, o, h})
 }
 
-// Predict forecasts with models that learnt from Tables: predict returns what
-// model number model makes of rows of features. The transforms are undone. It
-// fails with [ErrHorizon] if the models, or the columns known in advance, do not
-// reach so far.
+// Predict forecasts with models that learnt from Tables. predict returns the predictions of
+// model number model for rows of features. Predict undoes the transforms. It fails with
+// [ErrHorizon] if the models, or the columns known in advance, do not reach the horizon.
 func (p *Prepared) Predict(ctx context.Context, past Frame, horizon int, predict func(model int, x Matrix) (Matrix, error)) (Frame, error) {
 	if err := p.check(past); err != nil {
 		return nil, err
@@ -422,7 +421,7 @@ func (p *Prepared) Predict(ctx context.Context, past Frame, horizon int, predict
 	return restore(past, fitted, z)
 }
 
-// unknown returns a column known in advance that does not reach the given number of steps ahead.
+// unknown returns a column known in advance that does not reach horizon steps ahead, if any.
 func (p *Prepared) unknown(s Series, horizon int) (Column, bool) {
 	for _, l := range p.features.KnownLags {
 		for _, c := range s.Known {
@@ -434,12 +433,12 @@ func (p *Prepared) unknown(s Series, horizon int) (Column, bool) {
 	return Column{}, false
 }
 
-// restore returns the forecasts whose transformed values are z.
+// restore returns the forecasts with the transformed values z.
 func restore(past Frame, fitted []Fitted, z [][]float64) (Frame, error) {
 	var out Frame
 	for i, s := range past {
 		next, err := continuation(s, fitted[i].Invert(s.Y, z[i]),
-			"the model diverged, or the transform cannot be undone so far out: take a lower learning rate, or another transform")
+			"the model diverged, or the transform cannot be undone so far ahead: set a lower learning rate, or another transform")
 		if err != nil {
 			return nil, pkg.Errorf("predict: %w", err)
 		}
@@ -449,10 +448,11 @@ func restore(past Frame, fitted []Fitted, z [][]float64) (Frame, error) {
 }
 
 // next returns the rows, without targets, that model number model needs to forecast
-// the steps after the frame that Fit was given: series by series, and all steps in
-// order if it forecasts them all. It has none for the recursive strategy, which
-// learns of them one by one, and none of series that cannot be forecast: whose columns
-// are not known that far, or whose last values are missing, or too few for the transform.
+// the steps after the frame that Fit got: series by series, with all steps in order if the
+// model forecasts them all. It returns no rows for the recursive strategy, which makes each
+// step's features from the forecast before. It skips a series that cannot be forecast,
+// because its columns do not reach that far ahead, or because its last values are missing
+// or too few for the transform.
 func (p *Prepared) next(f Frame, model int) Table {
 	t := Table{Names: p.names(), series: f, X: Matrix{Cols: len(p.names())}}
 	from, to := model+1, model+1
@@ -475,7 +475,7 @@ func (p *Prepared) next(f Frame, model int) Table {
 		if _, short := p.unknown(series, p.horizon); short {
 			continue
 		}
-		// What undoing the transform needs may be missing.
+		// A value that undoing the transform needs may be missing.
 		if _, err := restore(f[i:i+1], []Fitted{fitted}, [][]float64{make([]float64, p.horizon)}); err != nil {
 			continue
 		}
@@ -488,8 +488,8 @@ func (p *Prepared) next(f Frame, model int) Table {
 	return t
 }
 
-// join returns the forecasts of the series that rows are of, those of next, of what
-// the one model predicts for them.
+// join returns the forecasts of the series in rows, which come from next, made of the single
+// model's predictions for rows.
 func (p *Prepared) join(rows Table, horizon int, y Matrix) (Frame, error) {
 	if len(y.Data) != y.Rows*y.Cols || y.Rows != rows.X.Rows {
 		return nil, pkg.Errorf("predict: %d predictions for %d rows", y.Rows, rows.X.Rows)

@@ -12,21 +12,21 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Ridge is linear regression with a penalty on the squares of the coefficients of
-// the standardized features (Hoerl and Kennard, Technometrics 12, 1970), in closed
-// form: a baseline for tables. Missing features count as their mean. It has any
-// number of outputs, takes no validation and makes one iteration.
+// Ridge is linear regression with a penalty on the squared coefficients of the
+// standardized features (Hoerl and Kennard, Technometrics 12, 1970), in closed form. It is
+// a baseline for tables. Missing features count as their mean. It supports any number of
+// outputs, ignores validation data and makes one iteration.
 type Ridge struct {
-	Lambda float64 // penalty, in units of rows; at least 0. Default 0, which is nudged where features depend on one another.
+	Lambda float64 // penalty, in units of rows; at least 0. Default 0, raised slightly if features depend on one another.
 
 	model ridgeModel
 }
 
 type ridgeModel struct {
-	Mean      []float64   `json:"mean"`      // of features
-	Scale     []float64   `json:"scale"`     // of features
-	Intercept []float64   `json:"intercept"` // of outputs
-	Weights   [][]float64 `json:"weights"`   // by output, of standardized features
+	Mean      []float64   `json:"mean"`      // by feature
+	Scale     []float64   `json:"scale"`     // by feature
+	Intercept []float64   `json:"intercept"` // by output
+	Weights   [][]float64 `json:"weights"`   // by output, then standardized feature
 }
 
 // Fit implements [Regressor].
@@ -46,7 +46,7 @@ func (m *Ridge) Fit(ctx context.Context, train, _ Table, opts RegressorOptions) 
 			column[i] = x.Row(i)[j]
 		}
 		a := affine{0, 1}
-		if f, err := (Standard{}).Fit(column); err == nil { // else all are missing
+		if f, err := (Standard{}).Fit(column); err == nil { // if not, all are missing
 			a = f.(affine)
 		}
 		fit.Mean[j], fit.Scale[j] = a.Shift, a.Scale
@@ -76,7 +76,7 @@ func (m ridgeModel) solve(ctx context.Context, x, y Matrix, lambda float64) ([][
 		}
 		return weights, nil
 	}
-	const block = 512 // rows at a time, so that Z is never there as a whole
+	const block = 512 // rows at a time, so that Z is never in memory as a whole
 	left, right := mat.NewSymDense(p, nil), mat.NewDense(p, y.Cols, nil)
 	z, residual := mat.NewDense(min(block, n), p, nil), mat.NewDense(min(block, n), y.Cols, nil)
 	var product mat.Dense
@@ -157,7 +157,7 @@ func (m ridgeModel) predict(x Matrix) Matrix {
 	return y
 }
 
-// Save implements [Regressor], as JSON.
+// Save implements [Regressor]. It writes JSON.
 func (m *Ridge) Save(w io.Writer) error {
 	if m.model.Weights == nil {
 		return pkg.Errorf("ridge: save: %w", ErrNotFitted)

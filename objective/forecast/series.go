@@ -10,21 +10,21 @@ import (
 	"time"
 )
 
-// A Column is an exogenous variable, a number at each step; NaN is missing.
+// A Column is an exogenous variable with one number per step. NaN is missing.
 type Column struct {
 	Name   string
 	Values []float64
 }
 
-// A Series is a target at regular times, with other columns observed at these times. It
-// does not change; parts of it share its arrays.
+// A Series is a target at regular times, with other columns at the same times. Do not
+// modify it: parts of it share its arrays.
 type Series struct {
-	ID    string    // empty if there is only one
-	Start time.Time // of Y[0], and of the columns'
+	ID    string    // empty for a single series
+	Start time.Time // time of Y[0] and of the columns' first values
 	Freq  Frequency
 	Y     []float64 // the target; NaN is missing, infinite values are not allowed
-	Past  []Column  // known as late as the target: as many values as Y has
-	Known []Column  // known in advance: at least as many, and the horizon more to forecast
+	Past  []Column  // known as late as the target; each has as many values as Y
+	Known []Column  // known in advance; each has at least as many values as Y, plus the horizon for a forecast
 }
 
 // Len returns the number of target values.
@@ -34,11 +34,11 @@ func (s Series) Len() int { return len(s.Y) }
 func (s Series) Time(i int) time.Time { return s.Freq.Add(s.Start, i) }
 
 // Until returns the part of s that is known at an origin: the first n values of the target
-// and of the past columns, and n+ahead values of the columns known in advance, or fewer if
-// there are fewer. Later values cannot be reached through the result.
+// and of the past columns, and the first n+ahead values of the columns known in advance,
+// or fewer if there are fewer. Later values are not reachable through the result.
 func (s Series) Until(n, ahead int) Series { return s.part(0, n, ahead) }
 
-// part returns [from, to) of the target, and ahead values more of Known.
+// part returns [from, to) of the target, and ahead more values of Known.
 func (s Series) part(from, to, ahead int) Series {
 	s.Start, s.Y = s.Time(from), s.Y[from:to:to]
 	s.Past, s.Known = slices.Clone(s.Past), slices.Clone(s.Known)
@@ -52,8 +52,8 @@ func (s Series) part(from, to, ahead int) Series {
 	return s
 }
 
-// padded returns s with missing values after the columns known in advance, so that they
-// reach the given number of steps: nothing is known about a series that has ended.
+// padded returns s with missing values appended to the columns known in advance, so that
+// they reach ahead steps. It is for series that have ended.
 func (s Series) padded(ahead int) Series {
 	for i, c := range s.Known {
 		if short := s.Len() + ahead - len(c.Values); short > 0 {
@@ -63,15 +63,15 @@ func (s Series) padded(ahead int) Series {
 	return s
 }
 
-// A Frame holds series of one frequency with the same columns and different IDs, as a
-// table with an id column does. They may begin and end at different times. A single series
-// is a Frame of one.
+// A Frame holds series with one frequency, the same columns and different IDs, like a
+// table with an id column. The series may begin and end at different times. A single
+// series is a Frame of one.
 type Frame []Series
 
-// Validate returns the first thing wrong with the frame. The errors are:
-// [ErrEmpty]; [ErrFrequency]; [ErrDuplicate] for an ID; [ErrColumn] for columns
-// that differ or are too short; [ErrNumber] for an infinite value. [CSV.Read] and
-// everything that takes a frame calls Validate.
+// Validate returns the first error in the frame: [ErrEmpty]; [ErrFrequency];
+// [ErrDuplicate] for an ID; [ErrColumn] for columns that differ or are too short;
+// [ErrNumber] for an infinite value. [CSV.Read] and every function that takes a frame call
+// Validate.
 func (f Frame) Validate() error {
 	if len(f) == 0 {
 		return pkg.Errorf("frame: %w", ErrEmpty)
@@ -123,8 +123,8 @@ func (s Series) validate(like Series) error {
 	return nil
 }
 
-// Fingerprint returns a text that is the same for frames of the same IDs, times, columns
-// and values, and another one for others: half of their SHA-256, in hexadecimal.
+// Fingerprint returns a text that is equal for frames with the same IDs, times, columns and
+// values, and differs otherwise: half of their SHA-256, in hexadecimal.
 func (f Frame) Fingerprint() string {
 	h := sha256.New()
 	numbers := func(ys []float64) {
@@ -142,8 +142,7 @@ func (f Frame) Fingerprint() string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// End returns the time of the last target value of all series. The frame must be
-// valid.
+// End returns the time of the last target value of any series. The frame must be valid.
 func (f Frame) End() time.Time { return f.before(0) }
 
 // before returns the time n steps before the end of the series that ends last.
@@ -153,9 +152,9 @@ func (f Frame) before(n int) time.Time {
 }
 
 // Cut splits a frame in time: after has the last n steps before the end of the series that
-// ends last, and before has the rest. A series without a value in one part is left out of
-// it. Cut twice to get spans to train, validate and test on. It fails with [ErrShort] if
-// before would be empty.
+// ends last, and before has the rest. Each omits series that have no value in it. Cut twice
+// to get training, validation and test spans. It fails with [ErrShort] if before would be
+// empty.
 func (f Frame) Cut(n int) (before, after Frame, err error) {
 	if err := f.Validate(); err != nil {
 		return nil, nil, err
@@ -179,13 +178,13 @@ func (f Frame) Cut(n int) (before, after Frame, err error) {
 	return before, after, nil
 }
 
-// knownAt returns how many target values of s are known at t, its own included.
+// knownAt returns the number of target values of s up to and including time t.
 func (s Series) knownAt(t time.Time) int {
 	i, _ := s.Freq.Index(s.Start, t)
 	return max(0, min(i+1, s.Len()))
 }
 
-// ahead is how many values the columns known in advance have after the first n.
+// ahead returns the number of values after the first n in the columns known in advance.
 func (s Series) ahead(n int) int {
 	if len(s.Known) == 0 {
 		return 0
@@ -197,7 +196,7 @@ func (s Series) ahead(n int) int {
 	return least - n
 }
 
-// stamp prints a time in the shortest way.
+// stamp prints a time as short as possible.
 func stamp(t time.Time) string {
 	if clock(t) == 0 {
 		return t.Format(time.DateOnly)

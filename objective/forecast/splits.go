@@ -4,8 +4,8 @@ import (
 	"time"
 )
 
-// Splits are those of a rolling-origin backtest (Tashman, IJF 16, 2000): windows
-// at the end of the data, in time order, each forecast from what came before it.
+// Splits define a rolling-origin backtest (Tashman, IJF 16, 2000): windows at the end of
+// the data, in time order, each forecast from the values before it.
 //
 //	Splits{Horizon: 2, Windows: 3, Step: 1, Gap: 1}, last 7 steps:
 //
@@ -17,35 +17,34 @@ type Splits struct {
 	Horizon int
 	// Windows is the number of folds. Default 1.
 	Windows int
-	// Step is the number of steps from one origin to the next. Default Horizon, so that no
-	// value is scored twice.
+	// Step is the number of steps between origins. Default Horizon, so that no value is
+	// scored twice.
 	Step int
 	// Gap is the number of steps after the origin that are neither known nor scored.
 	// Default 0.
 	Gap int
-	// Train is the number of steps before the origin to train on: a sliding window.
-	// Default all: an expanding window.
+	// Train is the number of training steps before the origin, which makes a sliding
+	// window. Default all steps, an expanding window.
 	Train int
-	// Least is the number of steps that the longest series must have before the first
-	// origin. Default 2.
+	// Least is the minimum number of steps that the longest series must have before the
+	// first origin. Default 2.
 	Least int
 }
 
-// A Fold is one window of a backtest. Its frames are parts of the frame split, not
-// copies.
+// A Fold is one window of a backtest. Its frames share the memory of the original frame.
 type Fold struct {
-	Origin time.Time // of the last value known
-	// Train holds the series that have begun by the origin, up to the origin. Columns
-	// known in advance go on to the end of the test.
+	Origin time.Time // time of the last known value
+	// Train holds the series that have begun by the origin, up to the origin. Their columns
+	// known in advance extend to the end of the test.
 	Train Frame
-	// Test holds the values to forecast, from Gap steps after the origin. Series that
-	// have ended are not in it.
+	// Test holds the values to forecast, from Gap steps after the origin. It omits series
+	// that have ended.
 	Test Frame
 	Gap  int
 }
 
-// Folds splits a frame. The origins are times and the same for all series: no fold sees
-// what any series did after its origin. It fails with [ErrShort] and [ErrConfig].
+// Folds splits a frame. The origins are times, the same for all series: no fold sees
+// values of any series after its origin. Folds fails with [ErrShort] and [ErrConfig].
 func (s Splits) Folds(f Frame) ([]Fold, error) {
 	s, err := s.normalize()
 	if err != nil {
@@ -69,7 +68,7 @@ func (s Splits) Folds(f Frame) ([]Fold, error) {
 			if s.Train > 0 {
 				from = max(0, k-s.Train)
 			}
-			// A series that ended before the origin is there to learn from.
+			// A series that ended before the origin still serves for training.
 			fold.Train = append(fold.Train, series.part(from, k, s.Gap+s.Horizon).padded(s.Gap+s.Horizon))
 			if test := k + s.Gap; test < series.Len() {
 				fold.Test = append(fold.Test, series.part(test, min(test+s.Horizon, series.Len()), 0))

@@ -9,39 +9,39 @@ import (
 	"slices"
 )
 
-// A Regressor learns a table: a tree ensemble, a neural network, a line. Several
-// may learn from one table at once, and none changes it.
+// A Regressor learns a table: a tree ensemble, a neural network, a linear model. Several
+// may learn from one table concurrently, so a Regressor must not change it.
 type Regressor interface {
-	// Fit learns from train, and calls [RegressorOptions.Iterate] after each round, whose
-	// error it returns. Y has one column unless the strategy is Joint.
+	// Fit learns from train. It calls [RegressorOptions.Iterate] after each round, and
+	// returns its error. Y has one column unless the strategy is Joint.
 	//
 	// valid is for early stopping and for [RegressorIteration.Valid]. If nothing is held
-	// out it has no Y, and its rows, if it has any, are those of the forecast to come,
+	// out, valid has no Y. Its rows, if any, are then those of the forecast after the data,
 	// for [RegressorIteration.Predictions].
 	Fit(ctx context.Context, train, valid Table, opts RegressorOptions) error
-	// Predict returns as many rows as x has, and the columns of Y. It may be called
-	// from several goroutines at once, and does not change x.
+	// Predict returns one row per row of x, with the columns of Y. It must be safe for
+	// concurrent use, and must not change x.
 	Predict(x Matrix) (Matrix, error)
 	Save(w io.Writer) error
 	Load(r io.Reader) error
 }
 
-// RegressorOptions are the arguments of [Regressor.Fit] besides the data.
+// RegressorOptions are the arguments of [Regressor.Fit] other than the data.
 type RegressorOptions struct {
-	Seed    uint64 // of all randomness: the same seed makes the same model
-	Threads int    // how many goroutines may work at once; default 1
-	// OnIteration, if not nil, is called after each round of training, one call at a
-	// time. An error it returns ends the training.
+	Seed    uint64 // determines all randomness: the same seed makes the same model
+	Threads int    // maximum number of goroutines; default 1
+	// OnIteration, if not nil, is called after each round of training, never concurrently.
+	// If it returns an error, the training ends.
 	OnIteration func(RegressorIteration) error
 }
 
 // A RegressorIteration is the state of the training of a [Regressor] after a round.
 type RegressorIteration struct {
 	Round        int     // from 0
-	Train, Valid float64 // losses; NaN where they are not known
-	// Predictions returns what the regressor would predict now for the rows of valid. It
-	// may only be called before OnIteration returns. It is nil if the regressor has no
-	// predictions during its training.
+	Train, Valid float64 // losses; NaN if unknown
+	// Predictions returns the current predictions of the regressor for the rows of valid. It
+	// may only be called before OnIteration returns. It is nil if the regressor cannot
+	// predict during its training.
 	Predictions func() (Matrix, error)
 }
 
@@ -53,11 +53,11 @@ func (o RegressorOptions) Iterate(it RegressorIteration) error {
 	return o.OnIteration(it)
 }
 
-// Tabular makes a [Forecaster] of any [Regressor]. New is required.
+// Tabular turns any [Regressor] into a [Forecaster]. New is required.
 type Tabular struct {
 	Recipe Recipe
-	New    func() Regressor // an empty model; the strategy Direct needs one for each step
-	Cache  *Cache           // of tables; default none
+	New    func() Regressor // returns an empty model; the strategy Direct needs one per step
+	Cache  *Cache           // cache of tables; default none
 
 	prepared *Prepared
 	models   []Regressor
@@ -119,11 +119,11 @@ func (t *Tabular) Predict(ctx context.Context, past Frame, horizon int) (Frame, 
 	return t.prepared.Predict(ctx, past, horizon, func(model int, x Matrix) (Matrix, error) { return t.models[model].Predict(x) })
 }
 
-// Models returns the fitted models, in the order of the steps if there is one for
-// each; nil before Fit.
+// Models returns the fitted models, in the order of the steps if there is one per step. It
+// returns nil before Fit.
 func (t *Tabular) Models() []Regressor { return slices.Clone(t.models) }
 
-// FeatureNames returns the names of the columns that the models see; nil before
+// FeatureNames returns the names of the columns that the models see. It returns nil before
 // Fit.
 func (t *Tabular) FeatureNames() []string {
 	if t.prepared == nil {
@@ -139,7 +139,7 @@ type savedTabular struct {
 	Format     string           `json:"format"`
 	Version    int              `json:"version"`
 	Features   Features         `json:"features"`
-	Transform  string           `json:"transform"` // as ParseTransform reads it
+	Transform  string           `json:"transform"` // in the form that ParseTransform reads
 	Strategy   Strategy         `json:"strategy"`
 	Horizon    int              `json:"horizon"`
 	Frequency  Frequency        `json:"frequency"`
@@ -147,10 +147,10 @@ type savedTabular struct {
 	Known      []string         `json:"known,omitempty"`
 	Series     []string         `json:"series"`     // IDs
 	Transforms []savedTransform `json:"transforms"` // by series, fitted
-	Models     [][]byte         `json:"models"`     // what Regressor.Save wrote, in base64
+	Models     [][]byte         `json:"models"`     // output of Regressor.Save, in base64
 }
 
-// Save implements [Forecaster], as one JSON object.
+// Save implements [Forecaster]. It writes one JSON object.
 func (t *Tabular) Save(w io.Writer) error {
 	p := t.prepared
 	if p == nil {
@@ -174,8 +174,8 @@ func (t *Tabular) Save(w io.Writer) error {
 	return nil
 }
 
-// Load implements [Forecaster]. The recipe is the one saved; New must make models
-// of the kind saved. It fails with [ErrFormat].
+// Load implements [Forecaster]. It restores the saved recipe. New must make models of the
+// saved kind. Load fails with [ErrFormat].
 func (t *Tabular) Load(r io.Reader) error {
 	if err := t.load(r); err != nil {
 		return pkg.Errorf("load: %w", err)
@@ -232,5 +232,5 @@ func (t *Tabular) load(r io.Reader) error {
 	return nil
 }
 
-// maxJoint bounds the steps of a saved joint model: its names are a list.
+// maxJoint limits the steps of a saved joint model, which needs a name for each.
 const maxJoint = 1 << 16

@@ -10,34 +10,34 @@ import (
 	"github.com/attune-hpo/attune/fault"
 )
 
-// A Transform maps the values of a target to those that a model learns, and what
-// the model predicts back. It is fitted to the training part of one series, and
-// never sees more. The zero value of an interface field stands for none.
+// A Transform maps the values of a target to those that a model learns, and maps the
+// model's predictions back. It is fitted to the training part of one series and never
+// sees more. A nil Transform in a field means none.
 //
-// The set of transforms is closed, so that each can be saved and exported: [Log],
-// [Log1p], [Diff], [Standard], [MinMax] and their [Chain].
+// The set of transforms is closed, so that all can be saved and exported: [Log],
+// [Log1p], [Diff], [Standard], [MinMax] and [Chain].
 type Transform interface {
-	// Fit learns from values that are NaN where missing.
+	// Fit learns from values. NaN is a missing value.
 	Fit(y []float64) (Fitted, error)
-	// String returns the transform as [ParseTransform] reads it.
+	// String returns the transform in the form that [ParseTransform] reads.
 	String() string
 
 	transform() // closed
 }
 
-// A Fitted is a [Transform] that has learnt what it needs. [MarshalFitted] saves it.
+// A Fitted is a [Transform] that is fitted to data. [MarshalFitted] saves it.
 type Fitted interface {
-	// Apply returns the transformed values, as many as y. Those that cannot be had
-	// are NaN: of missing values, of the first of a difference, of a logarithm.
-	// Value i depends on y[:i+1] only.
+	// Apply returns the transformed values, as many as y. Values that cannot be
+	// transformed are NaN: missing values, the first ones of a difference, numbers outside
+	// a logarithm's domain. Value i depends only on y[:i+1].
 	Apply(y []float64) []float64
-	// Invert returns the values whose transforms are z and that come right after
-	// past, which are not transformed. It is exact but for rounding.
+	// Invert returns the values that transform to z. They come right after past, which
+	// is not transformed. Invert is exact except for rounding.
 	Invert(past, z []float64) []float64
-	// Lost is how many values at the start Apply cannot know.
+	// Lost is the number of values at the start that Apply cannot transform.
 	Lost() int
-	// Steps returns what Apply does, one step after the other, for programs that do it
-	// in another language.
+	// Steps returns the steps of Apply in order, for programs that implement it in
+	// another language.
 	Steps() []PlanStep
 
 	saved() savedTransform // closed
@@ -49,19 +49,19 @@ type Log struct{}
 // Log1p is the logarithm of 1+y; values must be above -1.
 type Log1p struct{}
 
-// Diff is the difference from the value Lag steps before: 1, the default, takes
-// out a trend, the length of a season that season.
+// Diff is the difference from the value Lag steps before. The default Lag, 1, removes a
+// trend; the length of a season removes that season.
 type Diff struct{ Lag int }
 
-// Standard subtracts the mean and divides by the standard deviation (dividing by
-// the number of values). Of constant values it only subtracts the mean.
+// Standard subtracts the mean and divides by the standard deviation (with the number of
+// values as divisor). It only subtracts the mean if the values are constant.
 type Standard struct{}
 
-// MinMax maps the least value to 0 and the greatest to 1; values to come may lie
-// outside. Of constant values it only subtracts the least.
+// MinMax maps the smallest value to 0 and the greatest to 1. Later values may lie
+// outside. It only subtracts the smallest if the values are constant.
 type MinMax struct{}
 
-// Chain applies one transform after the other, and undoes them in reverse.
+// Chain applies transforms one after another, and undoes them in reverse order.
 type Chain []Transform
 
 func (Log) transform()      {}
@@ -88,9 +88,10 @@ func (c Chain) String() string {
 	return b.String()
 }
 
-// TransformsToTry returns what is worth trying on the targets of a frame, as
-// [ParseTransform] reads it: none, differences, those of a season where there are more
-// than three of them, and each of these of the logarithm where all values are positive.
+// TransformsToTry returns the transforms that are worth trying on the targets of a frame,
+// in the form that [ParseTransform] reads: none, differences, seasonal differences if there
+// are more than three seasons, and each of these after a logarithm if all values are
+// positive.
 func TransformsToTry(f Frame) []string {
 	positive, rows := true, math.MaxInt
 	for _, s := range f {
@@ -111,12 +112,12 @@ func TransformsToTry(f Frame) []string {
 	return out
 }
 
-// none is the transform that leaves all as it is, by name.
+// none is the name of the transform that changes nothing.
 const none = "none"
 
-// ParseTransform reads transforms separated by commas, to be applied in this
-// order: log, log1p, diff (or diff 12), standard, minmax. The empty text, and none, is
-// an empty Chain.
+// ParseTransform reads transforms separated by commas, in the order of application: log,
+// log1p, diff (or diff 12), standard, minmax. The empty text and none mean an empty
+// Chain.
 func ParseTransform(s string) (Transform, error) {
 	chain := Chain{}
 	if strings.TrimSpace(s) == none {
@@ -172,7 +173,7 @@ func above(y []float64, limit float64, name string) error {
 	return nil
 }
 
-// A logarithm is log(y+plus) for plus of 0 or 1.
+// A logarithm is log(y+plus), where plus is 0 or 1.
 type logarithm struct {
 	Plus float64 `json:"plus"`
 }
@@ -256,7 +257,7 @@ func (d difference) Lost() int             { return d.Lag }
 func (d difference) Steps() []PlanStep     { return []PlanStep{{Kind: StepDiff, Lag: d.Lag}} }
 func (d difference) saved() savedTransform { return savedTransform{Diff: &d} }
 
-// Fit implements [Transform]. It fails with [ErrMissing] if all values are.
+// Fit implements [Transform]. It fails with [ErrMissing] if all values are missing.
 func (Standard) Fit(y []float64) (Fitted, error) {
 	n, mean, m2 := 0.0, 0.0, 0.0 // Welford's, Technometrics 4 (1962)
 	for _, v := range y {
@@ -273,7 +274,7 @@ func (Standard) Fit(y []float64) (Fitted, error) {
 	return affine{mean, orOne(math.Sqrt(m2 / n))}, nil
 }
 
-// Fit implements [Transform]. It fails with [ErrMissing] if all values are.
+// Fit implements [Transform]. It fails with [ErrMissing] if all values are missing.
 func (MinMax) Fit(y []float64) (Fitted, error) {
 	low, high := math.Inf(1), math.Inf(-1)
 	for _, v := range y {
@@ -323,7 +324,7 @@ func (a affine) Steps() []PlanStep {
 	return []PlanStep{{Kind: StepAffine, Shift: a.Shift, Scale: a.Scale}}
 }
 
-// Fit implements [Transform]: each is fitted to what those before it make.
+// Fit implements [Transform]. Each transform is fitted to the output of those before it.
 func (c Chain) Fit(y []float64) (Fitted, error) {
 	fitted := chain{}
 	for _, t := range c {
@@ -384,8 +385,8 @@ func (c chain) saved() savedTransform {
 	return savedTransform{Chain: &parts}
 }
 
-// A savedTransform is the JSON of a fitted transform: an object with one member,
-// its kind.
+// A savedTransform is the JSON of a fitted transform: an object with one member, named
+// after its kind.
 type savedTransform struct {
 	Log    *logarithm        `json:"log,omitempty"`
 	Diff   *difference       `json:"diff,omitempty"`
@@ -393,9 +394,9 @@ type savedTransform struct {
 	Chain  *[]savedTransform `json:"chain,omitempty"`
 }
 
-// MarshalFitted returns a fitted transform as JSON, which [UnmarshalFitted] reads: for
-// forecasters of other packages that save theirs. It fails for one with a number that is
-// not finite.
+// MarshalFitted returns a fitted transform as JSON, which [UnmarshalFitted] reads.
+// Forecasters in other packages use it to save theirs. It fails if a number of the transform
+// is not finite.
 func MarshalFitted(f Fitted) ([]byte, error) {
 	text, err := json.Marshal(f.saved())
 	if err != nil {
@@ -404,7 +405,7 @@ func MarshalFitted(f Fitted) ([]byte, error) {
 	return text, nil
 }
 
-// UnmarshalFitted reads what [MarshalFitted] wrote. It fails with [ErrFormat].
+// UnmarshalFitted reads the output of [MarshalFitted]. It fails with [ErrFormat].
 func UnmarshalFitted(text []byte) (Fitted, error) {
 	var s savedTransform
 	if err := json.Unmarshal(text, &s); err != nil {
