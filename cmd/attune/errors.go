@@ -25,6 +25,7 @@ var inFlags = map[string]string{
 	"forecast.Recipe.Lags":        "take fewer lags",
 	"importance.FANOVA.Target":    "", // the command asks for --objective itself
 	"memory.Store":                "",
+	"mlflow.NewMirror":            "send them with attune mlflow push when the server is back",
 	"neural.Training.Device":      "--device",
 	"neural.Training.Window":      "take a shorter window",
 	"sqlite.Store.Path":           "--storage",

@@ -53,6 +53,7 @@ var badInputs = map[string][]badInput{
 
 // outOfReach are fields whose hints no input brings about, and why.
 var outOfReach = map[string]string{
+	"mlflow.NewMirror":   "a server that is away is a warning; see TestMLflow",
 	"study.Create":       "the command compares what a study was begun on by itself, and says --name",
 	"study.Config.Grace": "it takes a process that is suspended while it works on a trial",
 }

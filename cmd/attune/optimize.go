@@ -39,6 +39,7 @@ type optimize struct {
 	grace    time.Duration
 	quiet    bool
 	json     bool
+	mlflow   string
 
 	given func(flag string) bool // it is on the command line
 }
@@ -107,6 +108,7 @@ func (o *optimize) flags(cmd *cobra.Command) {
 	f.IntVar(&o.rounds, "max-rounds", 500, "maximum `number` of trees in a boosted model; early stopping finds the best number (networks: search epochs instead)")
 	f.IntVar(&o.patience, "patience", 0, "stop a training after this `number` of rounds without improvement; -1: never (default: 30 trees or 10 epochs)")
 	f.DurationVar(&o.grace, "grace", 15*time.Second, "`time` after which another process that works on the study and gives no sign of life counts as dead")
+	f.StringVar(&o.mlflow, "mlflow", "", "`address` of an MLflow tracking server to log trials to while they run")
 	f.BoolVar(&o.quiet, "quiet", false, "do not show progress")
 	f.BoolVar(&o.json, "json", false, "print the comparison as JSON")
 	complete(cmd, "models", models.names()...)

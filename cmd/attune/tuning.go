@@ -31,6 +31,7 @@ type session struct {
 	frame  forecast.Frame // all data
 	back   *forecast.Backtest
 	plans  []*plan
+	live   live // trials on a tracking server
 }
 
 // A plan is the tuning of a model.
@@ -61,6 +62,7 @@ func (s *session) close() {
 			p.study.Close()
 		}
 	}
+	s.live.close()
 }
 
 // say writes what is going on.
@@ -196,6 +198,7 @@ func (s *session) config(task *tune.Task) study.Config {
 	if s.quiet {
 		config.Observer = study.On(func(_ context.Context, e study.Warned) { s.warn(e.Err) })
 	}
+	config.Observer = s.live.observer(config.Observer)
 	return config
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/attune-hpo/attune/export/mlflow"
+	"github.com/attune-hpo/attune/internal/dev/fakemlflow"
 	"github.com/attune-hpo/attune/sampler/random"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage/memory"
@@ -26,6 +27,14 @@ var (
 	x    = space.Float("x", -1, 1)
 	kind = space.Categorical("kind", "a", "b c")
 )
+
+func newFake(t *testing.T) *fakemlflow.Server {
+	f := fakemlflow.New()
+	t.Cleanup(f.Close)
+	return f
+}
+
+func client(f *fakemlflow.Server) *mlflow.Client { return &mlflow.Client{URL: f.URL} }
 
 // odd prunes the trials of odd numbers after their second report.
 type odd struct{}
@@ -63,12 +72,12 @@ func run(t *testing.T, store *memory.Store, o study.Observer) trial.Snapshot {
 }
 
 // check fails unless the server has all of a study, once.
-func check(t *testing.T, f *fake, h trial.Snapshot) {
+func check(t *testing.T, f *fakemlflow.Server, h trial.Snapshot) {
 	t.Helper()
-	parents, trials := f.of("study"), f.of("trial")
+	parents, trials := f.Of("study"), f.Of("trial")
 	require.Len(t, parents, 1)
 	require.Len(t, trials, h.Len())
-	byNumber := map[string]*fakeRun{}
+	byNumber := map[string]*fakemlflow.Run{}
 	for _, r := range trials {
 		byNumber[r.Tags["attune.trial"]] = r
 		assert.Equal(t, parents[0].ID, r.Tags["mlflow.parentRunId"])
@@ -85,11 +94,11 @@ func check(t *testing.T, f *fake, h trial.Snapshot) {
 		assert.Equal(t, r.Params.Point[0], v)
 		require.Len(t, got.Metrics["intermediate_value"], len(r.Reports))
 		for i, p := range r.Reports {
-			assert.Equal(t, fakeMetric{p.Value, r.Started.UnixMilli() + int64(i), p.Step}, got.Metrics["intermediate_value"][i])
+			assert.Equal(t, fakemlflow.Metric{Value: p.Value, Time: r.Started.UnixMilli() + int64(i), Step: p.Step}, got.Metrics["intermediate_value"][i])
 		}
 		if r.State == trial.Complete {
-			assert.Equal(t, []fakeMetric{{r.Values[0], r.Finished.UnixMilli(), 0}}, got.Metrics["loss"])
-			assert.Equal(t, []fakeMetric{{r.Values[0] * 2, r.Finished.UnixMilli(), 0}}, got.Metrics["train_mape"])
+			assert.Equal(t, []fakemlflow.Metric{{Value: r.Values[0], Time: r.Finished.UnixMilli()}}, got.Metrics["loss"])
+			assert.Equal(t, []fakemlflow.Metric{{Value: r.Values[0] * 2, Time: r.Finished.UnixMilli()}}, got.Metrics["train_mape"])
 			assert.Equal(t, "a [b]", got.Tags["note"])
 		}
 		assert.Equal(t, r.Err, got.Tags["attune.error"], "which is why it was pruned, too")
@@ -111,16 +120,16 @@ func check(t *testing.T, f *fake, h trial.Snapshot) {
 func TestPush(t *testing.T) {
 	f := newFake(t)
 	h := run(t, new(memory.Store), nil)
-	m, err := mlflow.NewMirror(t.Context(), mlflow.Config{Client: f.client(), Experiment: "e"}, h.Header())
+	m, err := mlflow.NewMirror(t.Context(), mlflow.Config{Client: client(f), Experiment: "e"}, h.Header())
 	require.NoError(t, err)
 	sent, err := m.Push(t.Context(), h)
 	require.NoError(t, err)
 	assert.Equal(t, 20, sent)
 	check(t, f, h)
-	assert.Equal(t, f.of("study")[0].ID, m.Parent())
+	assert.Equal(t, f.Of("study")[0].ID, m.Parent())
 	assert.Equal(t, f.URL+"/#/experiments/1/runs/"+m.Parent(), m.Page())
 
-	again, err := mlflow.NewMirror(t.Context(), mlflow.Config{Client: f.client(), Experiment: "e"}, h.Header())
+	again, err := mlflow.NewMirror(t.Context(), mlflow.Config{Client: client(f), Experiment: "e"}, h.Header())
 	require.NoError(t, err)
 	sent, err = again.Push(t.Context(), h)
 	require.NoError(t, err)
@@ -130,7 +139,7 @@ func TestPush(t *testing.T) {
 
 func TestTracker(t *testing.T) {
 	f := newFake(t)
-	tracker := mlflow.NewTracker(mlflow.Config{Client: f.client(), Warn: func(err error) { t.Error(err) }})
+	tracker := mlflow.NewTracker(mlflow.Config{Client: client(f), Warn: func(err error) { t.Error(err) }})
 	h := run(t, new(memory.Store), tracker)
 	require.NoError(t, tracker.Close(t.Context()))
 	require.NoError(t, tracker.Close(t.Context()))
@@ -139,16 +148,16 @@ func TestTracker(t *testing.T) {
 
 func TestATrackerThatHeardNothing(t *testing.T) {
 	f := newFake(t)
-	tracker := mlflow.NewTracker(mlflow.Config{Client: f.client()})
+	tracker := mlflow.NewTracker(mlflow.Config{Client: client(f)})
 	require.NoError(t, tracker.Close(t.Context()))
-	assert.Empty(t, f.runs)
+	assert.Empty(t, f.Runs)
 }
 
 // A server that is away costs no trial; the rest is pushed later.
 func TestAServerThatIsAway(t *testing.T) {
 	f := newFake(t)
 	down := true
-	f.fail = func(int, string) int {
+	f.Fail = func(int, string) int {
 		if down {
 			return http.StatusBadGateway
 		}
@@ -156,7 +165,7 @@ func TestAServerThatIsAway(t *testing.T) {
 	}
 	var mu sync.Mutex
 	var warnings []error
-	tracker := mlflow.NewTracker(mlflow.Config{Client: f.client(), Warn: func(err error) {
+	tracker := mlflow.NewTracker(mlflow.Config{Client: client(f), Warn: func(err error) {
 		mu.Lock()
 		defer mu.Unlock()
 		warnings = append(warnings, err)
@@ -164,14 +173,14 @@ func TestAServerThatIsAway(t *testing.T) {
 	h := run(t, new(memory.Store), tracker)
 	assert.Equal(t, 20, h.Len())
 	err := tracker.Close(t.Context())
-	require.ErrorContains(t, err, `mlflow: 20 trials were not sent: study "net": experiment "attune": `+f.URL+": the MLflow server refused: 502 Bad Gateway: no reason given: push the study")
+	require.ErrorContains(t, err, `mlflow: 20 trials were not sent: study "net": experiment "attune": `+f.URL+": the MLflow server refused: 502 Bad Gateway: no reason given: push the study with mlflow.NewMirror when the server is back")
 	require.Len(t, warnings, 1, "one outage, one warning")
 	assert.ErrorContains(t, warnings[0], "trials are kept")
 
-	f.mu.Lock()
+	f.Lock()
 	down = false
-	f.mu.Unlock()
-	m, err := mlflow.NewMirror(t.Context(), mlflow.Config{Client: f.client()}, h.Header())
+	f.Unlock()
+	m, err := mlflow.NewMirror(t.Context(), mlflow.Config{Client: client(f)}, h.Header())
 	require.NoError(t, err)
 	sent, err := m.Push(t.Context(), h)
 	require.NoError(t, err)
@@ -187,23 +196,23 @@ func TestAPushThatIsBrokenOffGoesOn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, at := range []int{1, 2, 3, 4, 5, 6, 7, 9, 12, 20, 33, 64, 65, 66, 67, 68, 69} {
 				f := newFake(t)
-				bad := func() bool { return f.calls == at } // called with f locked
+				bad := func() bool { return f.Calls == at } // called with f locked
 				if lost {
-					f.lose = func(string) bool { return bad() }
+					f.Lose = func(string) bool { return bad() }
 				} else {
-					f.fail = func(int, string) int {
+					f.Fail = func(int, string) int {
 						if bad() {
 							return http.StatusServiceUnavailable
 						}
 						return 0
 					}
 				}
-				cfg := mlflow.Config{Client: f.client()}
+				cfg := mlflow.Config{Client: client(f)}
 				m, err := mlflow.NewMirror(t.Context(), cfg, h.Header())
 				if err == nil {
 					_, err = m.Push(t.Context(), h)
 				}
-				if f.count() < at {
+				if f.Count() < at {
 					require.Greater(t, at, 60)
 					continue
 				}
@@ -236,7 +245,7 @@ func TestTwoProcessesShareAParent(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 2 {
 		all.Go(func() {
-			m, err := mlflow.NewMirror(t.Context(), mlflow.Config{Client: f.client()}, h.Header())
+			m, err := mlflow.NewMirror(t.Context(), mlflow.Config{Client: client(f)}, h.Header())
 			if assert.NoError(t, err) {
 				_, err = m.Push(t.Context(), half(func(n int) bool { return n%2 == i }))
 				assert.NoError(t, err)
@@ -246,8 +255,8 @@ func TestTwoProcessesShareAParent(t *testing.T) {
 		})
 	}
 	all.Wait()
-	require.Len(t, f.of("trial"), 20)
-	m, err := mlflow.NewMirror(t.Context(), mlflow.Config{Client: f.client()}, h.Header())
+	require.Len(t, f.Of("trial"), 20)
+	m, err := mlflow.NewMirror(t.Context(), mlflow.Config{Client: client(f)}, h.Header())
 	require.NoError(t, err)
 	_, err = m.Push(t.Context(), h)
 	require.NoError(t, err)
@@ -257,11 +266,11 @@ func TestTwoProcessesShareAParent(t *testing.T) {
 // Names, texts and numbers that MLflow has no room for, or refuses as they are.
 func TestOddContent(t *testing.T) {
 	f, h := newFake(t), oddities()
-	m, err := mlflow.NewMirror(t.Context(), mlflow.Config{Client: f.client()}, h.Header())
+	m, err := mlflow.NewMirror(t.Context(), mlflow.Config{Client: client(f)}, h.Header())
 	require.NoError(t, err)
 	_, err = m.Push(t.Context(), h)
 	require.NoError(t, err)
-	got := f.of("trial")[0]
+	got := f.Of("trial")[0]
 	assert.Len(t, got.Params, 11+150+1, "none took the name of another")
 	assert.Len(t, got.Metrics["intermediate_value"], 2500)
 	assert.Equal(t, "Infinity", got.Metrics["value_0"][0].Value)
@@ -273,7 +282,7 @@ func TestOddContent(t *testing.T) {
 	assert.Equal(t, "odd", got.Tags["attr.attune.state"])
 	assert.Equal(t, "complete", got.Tags["attune.state"])
 	assert.True(t, strings.HasSuffix(got.Params["c"], "ü…"))
-	top := f.of("study")[0]
+	top := f.Of("study")[0]
 	assert.Equal(t, "0", top.Tags["attune.front"])
 	assert.Equal(t, "mine", top.Tags["attr.mlflow.parentRunId"])
 }
@@ -312,14 +321,14 @@ func oddities() trial.Snapshot {
 func TestARefusedTrial(t *testing.T) {
 	f := newFake(t)
 	h := run(t, new(memory.Store), nil)
-	f.fail = func(_ int, path string) int {
-		if strings.HasSuffix(path, "runs/create") && len(f.runs) == 3 {
-			f.runs = append(f.runs, &fakeRun{Deleted: true})
+	f.Fail = func(_ int, path string) int {
+		if strings.HasSuffix(path, "runs/create") && len(f.Runs) == 3 {
+			f.Runs = append(f.Runs, &fakemlflow.Run{Deleted: true})
 			return http.StatusBadRequest
 		}
 		return 0
 	}
-	m, err := mlflow.NewMirror(t.Context(), mlflow.Config{Client: f.client()}, h.Header())
+	m, err := mlflow.NewMirror(t.Context(), mlflow.Config{Client: client(f)}, h.Header())
 	require.NoError(t, err)
 	sent, err := m.Push(t.Context(), h)
 	require.ErrorIs(t, err, mlflow.ErrServer)
@@ -333,15 +342,15 @@ func TestARefusedTrial(t *testing.T) {
 func TestAttach(t *testing.T) {
 	f := newFake(t)
 	h := run(t, new(memory.Store), nil)
-	m, err := mlflow.NewMirror(t.Context(), mlflow.Config{Client: f.client()}, h.Header())
+	m, err := mlflow.NewMirror(t.Context(), mlflow.Config{Client: client(f)}, h.Header())
 	require.NoError(t, err)
 	best, _ := h.Best()
 	require.ErrorIs(t, m.Attach(t.Context(), best.Number, "a", strings.NewReader("x")), mlflow.ErrNoRun)
 	_, err = m.Push(t.Context(), h)
 	require.NoError(t, err)
 	require.NoError(t, m.Attach(t.Context(), best.Number, "model/a b.onnx", strings.NewReader("bytes")))
-	require.Len(t, f.artifacts, 1)
-	for path, text := range f.artifacts {
+	require.Len(t, f.Artifacts, 1)
+	for path, text := range f.Artifacts {
 		assert.True(t, strings.HasSuffix(path, "/artifacts/model/a b.onnx"), path)
 		assert.Equal(t, "bytes", text)
 	}
@@ -351,7 +360,7 @@ func TestAttach(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, want, version)
 	}
-	assert.True(t, strings.HasSuffix(f.models["net"][0], "/artifacts/model"))
+	assert.True(t, strings.HasSuffix(f.Models["net"][0], "/artifacts/model"))
 }
 
 func TestClient(t *testing.T) {
@@ -390,6 +399,6 @@ func TestClient(t *testing.T) {
 	_, err = mlflow.NewMirror(t.Context(), mlflow.Config{}, trial.Header{Name: "s"})
 	require.ErrorContains(t, err, "Config.Client is not set")
 	f.Close()
-	_, err = mlflow.NewMirror(t.Context(), mlflow.Config{Client: f.client()}, trial.Header{Name: "s"})
+	_, err = mlflow.NewMirror(t.Context(), mlflow.Config{Client: client(f)}, trial.Header{Name: "s"})
 	require.ErrorContains(t, err, "connection refused")
 }

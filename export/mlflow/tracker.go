@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
 )
@@ -105,10 +106,12 @@ func (t *Tracker) Close(ctx context.Context) error {
 		if why == nil {
 			why = ErrServer
 		}
-		return pkg.Errorf("%d trials were not sent: %w: push the study when the server is back", n, why)
+		return pkg.Errorf("%d trials were not sent: %w: %w", n, why, pushLater)
 	}
 	return nil
 }
+
+var pushLater = fault.Hint{Field: "mlflow.NewMirror", Want: "push the study with %s when the server is back"}
 
 const (
 	pause    = 500 * time.Millisecond // between two batches

@@ -1,4 +1,6 @@
-package mlflow_test
+// Package fakemlflow is an MLflow tracking server for tests: it keeps what it is sent in
+// memory, refuses what a real one refuses, and fails on demand.
+package fakemlflow
 
 import (
 	"encoding/json"
@@ -10,62 +12,60 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"testing"
 	"unicode/utf8"
-
-	"github.com/attune-hpo/attune/export/mlflow"
 )
 
-// A fake is a tracking server of which tests can ask what it has, and that fails on
-// demand. What it refuses, a server of version 3.17 refuses; see TestServer.
-type fake struct {
+// A Server is a tracking server. Hold the lock to look at its fields while it serves.
+type Server struct {
 	*httptest.Server
 
-	mu          sync.Mutex
-	experiments map[string]string // ids by name
-	runs        []*fakeRun
-	artifacts   map[string]string
-	models      map[string][]string // sources of versions
-	calls       int
-	fail        func(call int, path string) int // the status to answer with; 0: none
-	lose        func(path string) bool          // the answer is lost once the work is done
+	sync.Mutex
+	Experiments map[string]string   // ids by name
+	Runs        []*Run              // deleted ones, too
+	Artifacts   map[string]string   // by path
+	Models      map[string][]string // the sources of the versions of registered models
+	Calls       int
+
+	// Fail and Lose are called with the lock held; nil means never.
+	Fail func(call int, path string) (status int) // before the work is done; 0: go on
+	Lose func(path string) bool                   // whether the answer is lost, once the work is done
 }
 
-type fakeRun struct {
+// A Run is what the server has of one.
+type Run struct {
 	ID, Experiment, Name, Status string
 	Start, End                   int64
 	Deleted                      bool
 	Params, Tags                 map[string]string
-	Metrics                      map[string][]fakeMetric
+	Metrics                      map[string][]Metric
 }
 
-type fakeMetric struct {
+// A Metric is one value of a metric. JSON has text for what is no number.
+type Metric struct {
 	Value any
 	Time  int64
 	Step  int
 }
 
-func newFake(t testing.TB) *fake {
-	f := &fake{experiments: map[string]string{}, artifacts: map[string]string{}, models: map[string][]string{}}
-	f.Server = httptest.NewServer(http.HandlerFunc(f.serve))
-	t.Cleanup(f.Close)
-	return f
+// New starts a server. Close it.
+func New() *Server {
+	s := &Server{Experiments: map[string]string{}, Artifacts: map[string]string{}, Models: map[string][]string{}}
+	s.Server = httptest.NewServer(http.HandlerFunc(s.serve))
+	return s
 }
 
-func (f *fake) client() *mlflow.Client { return &mlflow.Client{URL: f.URL} }
-
-// count returns the number of calls so far.
-func (f *fake) count() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.calls
+// Count returns the number of calls so far.
+func (s *Server) Count() int {
+	s.Lock()
+	defer s.Unlock()
+	return s.Calls
 }
 
-// of returns the runs of a role that are not deleted, in order of creation.
-func (f *fake) of(role string) (out []*fakeRun) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, r := range f.runs {
+// Of returns the runs of a role that are not deleted, in order of creation.
+func (s *Server) Of(role string) (out []*Run) {
+	s.Lock()
+	defer s.Unlock()
+	for _, r := range s.Runs {
 		if !r.Deleted && r.Tags["attune.role"] == role {
 			out = append(out, r)
 		}
@@ -78,19 +78,19 @@ type refusal struct {
 	code, message string
 }
 
-func (f *fake) serve(w http.ResponseWriter, req *http.Request) {
+func (s *Server) serve(w http.ResponseWriter, req *http.Request) {
 	body, _ := io.ReadAll(req.Body)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.calls++
-	if f.fail != nil {
-		if status := f.fail(f.calls, req.URL.Path); status != 0 {
+	s.Lock()
+	defer s.Unlock()
+	s.Calls++
+	if s.Fail != nil {
+		if status := s.Fail(s.Calls, req.URL.Path); status != 0 {
 			http.Error(w, "<html>bad gateway</html>", status)
 			return
 		}
 	}
-	answer, no := f.answer(req, body)
-	if f.lose != nil && f.lose(req.URL.Path) {
+	answer, no := s.answer(req, body)
+	if s.Lose != nil && s.Lose(req.URL.Path) {
 		panic(http.ErrAbortHandler)
 	}
 	if no != nil {
@@ -114,10 +114,10 @@ func keyOK(key string) bool {
 	return len(key) <= 250 && goodKey.MatchString(key) && !strings.Contains(key, "//") && !strings.HasPrefix(key, "/") && !strings.HasPrefix(key, "..")
 }
 
-func (f *fake) answer(req *http.Request, body []byte) (any, *refusal) {
+func (s *Server) answer(req *http.Request, body []byte) (any, *refusal) {
 	const prefix = "/api/2.0/mlflow-artifacts/artifacts/"
 	if path, ok := strings.CutPrefix(req.URL.Path, prefix); ok && req.Method == http.MethodPut {
-		f.artifacts[path] = string(body)
+		s.Artifacts[path] = string(body)
 		return map[string]any{}, nil
 	}
 	var in struct {
@@ -147,45 +147,45 @@ func (f *fake) answer(req *http.Request, body []byte) (any, *refusal) {
 			return nil, &refusal{400, "BAD_REQUEST", err.Error()}
 		}
 	}
-	var run *fakeRun
+	var run *Run
 	if id := in.Run + req.URL.Query().Get("run_id"); id != "" {
-		i := slices.IndexFunc(f.runs, func(r *fakeRun) bool { return r.ID == id })
+		i := slices.IndexFunc(s.Runs, func(r *Run) bool { return r.ID == id })
 		if i < 0 {
 			return nil, &refusal{404, "RESOURCE_DOES_NOT_EXIST", "no run " + id}
 		}
-		run = f.runs[i]
+		run = s.Runs[i]
 	}
-	setTags := func(r *fakeRun) {
+	setTags := func(r *Run) {
 		for _, t := range in.Tags {
 			r.Tags[t["key"]] = t["value"]
 		}
 	}
 	switch endpoint := strings.TrimPrefix(req.URL.Path, "/api/2.0/mlflow/"); endpoint {
 	case "experiments/create":
-		if _, ok := f.experiments[in.Name]; ok {
+		if _, ok := s.Experiments[in.Name]; ok {
 			return nil, &refusal{400, "RESOURCE_ALREADY_EXISTS", "it is there"}
 		}
-		f.experiments[in.Name] = fmt.Sprint(len(f.experiments) + 1)
-		return map[string]string{"experiment_id": f.experiments[in.Name]}, nil
+		s.Experiments[in.Name] = fmt.Sprint(len(s.Experiments) + 1)
+		return map[string]string{"experiment_id": s.Experiments[in.Name]}, nil
 	case "experiments/get-by-name":
-		id := f.experiments[req.URL.Query().Get("experiment_name")]
+		id := s.Experiments[req.URL.Query().Get("experiment_name")]
 		return map[string]any{"experiment": map[string]string{"experiment_id": id, "lifecycle_stage": "active"}}, nil
 	case "runs/create":
-		r := &fakeRun{ID: fmt.Sprintf("%032x", 1<<40-len(f.runs)), Experiment: in.Exp, Name: in.RunName, Status: "RUNNING", Start: in.Start,
-			Params: map[string]string{}, Tags: map[string]string{}, Metrics: map[string][]fakeMetric{}}
+		r := &Run{ID: fmt.Sprintf("%032x", 1<<40-len(s.Runs)), Experiment: in.Exp, Name: in.RunName, Status: "RUNNING", Start: in.Start,
+			Params: map[string]string{}, Tags: map[string]string{}, Metrics: map[string][]Metric{}}
 		setTags(r)
-		f.runs = append(f.runs, r)
-		return map[string]any{"run": f.describe(r)}, nil
+		s.Runs = append(s.Runs, r)
+		return map[string]any{"run": s.describe(r)}, nil
 	case "runs/get":
-		return map[string]any{"run": f.describe(run)}, nil
+		return map[string]any{"run": s.describe(run)}, nil
 	case "registered-models/create":
-		if f.models[in.Name] != nil {
+		if s.Models[in.Name] != nil {
 			return nil, &refusal{400, "RESOURCE_ALREADY_EXISTS", "it is there"}
 		}
-		f.models[in.Name] = []string{}
+		s.Models[in.Name] = []string{}
 	case "model-versions/create":
-		f.models[in.Name] = append(f.models[in.Name], in.Source)
-		return map[string]any{"model_version": map[string]string{"version": fmt.Sprint(len(f.models[in.Name]))}}, nil
+		s.Models[in.Name] = append(s.Models[in.Name], in.Source)
+		return map[string]any{"model_version": map[string]string{"version": fmt.Sprint(len(s.Models[in.Name]))}}, nil
 	case "runs/update":
 		run.Status, run.End = in.Status, in.End
 	case "runs/delete":
@@ -202,12 +202,12 @@ func (f *fake) answer(req *http.Request, body []byte) (any, *refusal) {
 		first := 0
 		fmt.Sscan(in.Page, &first)
 		at := 0
-		for _, r := range f.runs {
+		for _, r := range s.Runs {
 			if r.Deleted || r.Tags["attune.study"] != m[1] || r.Tags["attune.role"] != m[2] {
 				continue
 			}
 			if at++; at > first && at <= first+page {
-				found = append(found, f.describe(r))
+				found = append(found, s.describe(r))
 			}
 		}
 		answer := map[string]any{"runs": found}
@@ -228,7 +228,7 @@ func (f *fake) answer(req *http.Request, body []byte) (any, *refusal) {
 			run.Params[key] = value
 		}
 		for _, m := range in.Metrics {
-			it := fakeMetric{m.Value, m.Time, m.Step}
+			it := Metric{m.Value, m.Time, m.Step}
 			if !keyOK(m.Key) {
 				return nil, invalid("metric %q", m.Key)
 			}
@@ -248,13 +248,13 @@ func (f *fake) answer(req *http.Request, body []byte) (any, *refusal) {
 	return map[string]any{}, nil
 }
 
-func (f *fake) describe(r *fakeRun) any {
+func (s *Server) describe(r *Run) any {
 	tags, metrics := []map[string]string{}, []map[string]any{}
 	for k, v := range r.Tags {
 		tags = append(tags, map[string]string{"key": k, "value": v})
 	}
 	for k, vs := range r.Metrics {
-		last := slices.MaxFunc(vs, func(a, b fakeMetric) int { return a.Step - b.Step })
+		last := slices.MaxFunc(vs, func(a, b Metric) int { return a.Step - b.Step })
 		metrics = append(metrics, map[string]any{"key": k, "value": last.Value, "timestamp": last.Time, "step": last.Step})
 	}
 	return map[string]any{
