@@ -121,6 +121,9 @@ func writeBest(w io.Writer, storage string, st study.Reader, best trial.Record, 
 	for _, s := range settings {
 		fmt.Fprintf(t, "  %s\t%s\n", s.Name, s.Value)
 	}
+	if len(settings) == 0 {
+		fmt.Fprintln(t, "  it has none")
+	}
 	if len(best.Attrs) > 0 {
 		section("attributes")
 		for _, a := range best.Attrs {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/spf13/cobra"
 
@@ -166,6 +167,9 @@ func exportCommand() *cobra.Command {
 		Long: `Export writes the best model of a study to an ONNX file. The file takes raw values and
 returns forecasts: it includes the features and the transforms.
 
+ets, theta and the baselines have no ONNX form. If one of them is the best, export takes the
+best model that has, and says what that costs.
+
 Before it keeps the file, export runs it in ONNX Runtime and compares its forecasts with
 those of the model itself, on windows of the data. If they differ by more than the
 tolerance, the file is removed.
@@ -220,10 +224,51 @@ func (e *exportONNX) run(ctx context.Context, stdout, stderr io.Writer) error {
 
 // load returns the best model of the study and the data to compare on.
 func (e *exportONNX) load(ctx context.Context, stderr io.Writer) (tune.Model, forecast.Frame, error) {
-	m, from, err := bestModel(ctx, e.storage, e.study, e.data, stderr)
+	name, err := e.pick(ctx, stderr)
+	if err != nil {
+		return tune.Model{}, nil, err
+	}
+	m, from, err := bestModel(ctx, e.storage, name, e.data, stderr)
 	if err != nil {
 		return m, nil, err
 	}
+	if !exportable(m.Family) {
+		return m, nil, fmt.Errorf("study %q: %s has no ONNX form: use it with attune predict, or keep its native model with: attune registry add NAME %s",
+			name, m.Family, quote(short(modelPath(e.storage, name))))
+	}
 	frame, _, err := from.series()
 	return m, frame, whither(err, e.data)
+}
+
+// pick returns the study to export the model of. Where the best model has no ONNX form, it is
+// the best of those that have, and pick says what that costs.
+func (e *exportONNX) pick(ctx context.Context, stderr io.Writer) (string, error) {
+	store, err := openStore(e.storage)
+	if err != nil {
+		return "", err
+	}
+	best, err := pick(ctx, store, e.study)
+	if err != nil || e.study != "" {
+		return best, err
+	}
+	name, err := pickOf(ctx, store, "", exportable)
+	if err != nil || name == best {
+		return best, nil // which says why it cannot be exported, if it cannot
+	}
+	value := func(study string) (string, float64) {
+		s, err := openJob(ctx, store, study)
+		if err != nil {
+			return "", math.NaN()
+		}
+		defer s.Close()
+		all, _, err := s.candidates(ctx)
+		if err != nil || len(all) == 0 {
+			return s.job.Metric, math.NaN()
+		}
+		return s.job.Metric, all[0].Values[0]
+	}
+	metric, of := value(best)
+	_, is := value(name)
+	warn(stderr, fmt.Errorf("the model of %s has no ONNX form: exporting the best that has, of %s: %s %.4g on the backtest in place of %.4g", best, name, metric, is, of))
+	return name, nil
 }

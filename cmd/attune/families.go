@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/attune-hpo/attune/objective/neural"
+	"github.com/attune-hpo/attune/objective/statistical"
 	"github.com/attune-hpo/attune/objective/tree/catboost"
 	"github.com/attune-hpo/attune/objective/tree/engine"
 	"github.com/attune-hpo/attune/objective/tree/lightgbm"
@@ -49,7 +50,9 @@ func (c choices[T]) get(flag, name string) (T, error) {
 }
 
 // models are what can be tuned.
-var models = choices[tunable]{
+var models = slices.Concat(choices[tunable]{
+	{"ets", tunable{family: plainly(statistical.ETS{}), nativeOnly: true}},
+	{"theta", tunable{family: plainly(statistical.Theta{}), nativeOnly: true}},
 	{"lightgbm", tunable{family: trees(style.LightGBM), patience: 30}},
 	{"xgboost", tunable{family: trees(style.XGBoost), patience: 30}},
 	{"catboost", tunable{family: trees(style.CatBoost), patience: 30}},
@@ -61,6 +64,18 @@ var models = choices[tunable]{
 		family: network(func(t neural.Training, quick bool) tune.Family { return neural.TCN{Training: t, Quick: quick} })}},
 	{"transformer", tunable{patience: 10, device: true,
 		family: network(func(t neural.Training, quick bool) tune.Family { return neural.Transformer{Training: t, Quick: quick} })}},
+}, baselines())
+
+// defaultModels are those that are tuned if none are named.
+var defaultModels = []string{"ets", "theta", "lightgbm", "xgboost", "catboost", "random_forest"}
+
+// baselines returns the baselines as models.
+func baselines() choices[tunable] {
+	var out choices[tunable]
+	for _, b := range statistical.Baselines() {
+		out = append(out, choice[tunable]{b.Name(), tunable{family: plainly(b), nativeOnly: true}})
+	}
+	return out
 }
 
 // A tunable is a model that can be tuned.
@@ -69,6 +84,14 @@ type tunable struct {
 	family   func(how) (tune.Family, string, error)
 	patience int  // default of --patience
 	device   bool // it trains on one
+
+	nativeOnly bool // there is no ONNX of it
+}
+
+// exportable reports whether there is ONNX of a model.
+func exportable(model string) bool {
+	m, err := models.get("models", model)
+	return err == nil && !m.nativeOnly
 }
 
 // isTrees reports whether a model is a tree ensemble.
@@ -154,6 +177,11 @@ func network(family func(t neural.Training, quick bool) tune.Family) func(how) (
 	return func(h how) (tune.Family, string, error) {
 		return family(neural.Training{Device: h.device}, !h.full), "", nil
 	}
+}
+
+// plainly returns what makes a family that has nothing to choose.
+func plainly(f tune.Family) func(how) (tune.Family, string, error) {
+	return func(how) (tune.Family, string, error) { return f, "", nil }
 }
 
 // families returns all families, to read models of.

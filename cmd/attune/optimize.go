@@ -63,7 +63,9 @@ resumes it. The same command with more --trials continues a finished study.
 By default, networks are searched among small ones (--space quick), which train in
 seconds on a CPU. --space full also searches large ones, which take minutes on a CPU and
 are meant for a GPU (--device). Trees and nlinear have a single space. --print-space
-prints the space in YAML; edit it and pass the file to --space.
+prints the space in YAML; edit it and pass the file to --space. ets and theta choose their
+form themselves, in milliseconds: they take a trial or two. Baselines are models, too: name
+one to keep it and forecast with it.
 
 With one worker (--workers 1), the same --seed gives the same trials.`,
 		Example: `  attune optimize --data data/airpassengers.csv --target passengers
@@ -72,7 +74,8 @@ With one worker (--workers 1), the same --seed gives the same trials.`,
   attune optimize --data data/co2.csv --target co2 --fill carry --models lightgbm --print-space > space.yaml
   attune optimize --data data/co2.csv --target co2 --fill carry --horizon 13 --space lightgbm=space.yaml
   attune optimize --data data/co2.csv --target co2 --fill carry --models lstm,tcn,transformer --space full --device cuda
-  attune optimize --data data/sunspots.csv --target sunspots --metric mae --fixed transform=none --fixed lightgbm.num_leaves=15`,
+  attune optimize --data data/sunspots.csv --target sunspots --metric mae --fixed lightgbm.transform=none --fixed lightgbm.num_leaves=15
+  attune optimize --data data/macrodata.csv --target unemp --models ets,theta,naive --fixed ets.form=MAdN`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -87,7 +90,7 @@ func (o *optimize) flags(cmd *cobra.Command) {
 	o.given = cmd.Flags().Changed
 	o.data.flags(cmd)
 	f := cmd.Flags()
-	f.StringSliceVar(&o.models, "models", []string{"lightgbm", "xgboost", "catboost", "random_forest"}, "`models` to tune: "+strings.Join(models.names(), ", "))
+	f.StringSliceVar(&o.models, "models", defaultModels, "`models` to tune: "+strings.Join(models.names(), ", "))
 	f.IntVar(&o.trials, "trials", 50, "`number` of trials in each study, including those of earlier runs; failed trials do not count")
 	f.StringVar(&o.metric, "metric", "mape", "`metric` to optimise: "+strings.Join(forecast.MetricNames(), ", "))
 	f.StringVar(&o.storage, "storage", "attune.db", "SQLite `file` for the studies, created if it does not exist")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -28,7 +29,8 @@ model that the file was exported from, too: attune predict needs it, and a servi
 fall back on it. Add checks that both files can be read. It does not compare their
 predictions; attune export does.`,
 		Example: `  attune registry add passengers model.onnx --native attune.db.models/model-air%2Flightgbm.json
-  attune registry add passengers model.onnx --note "with the data of May" --promote`,
+  attune registry add passengers model.onnx --note "with the data of May" --promote
+  attune registry add passengers attune.db.models/model-air%2Fets.json --promote`,
 		Args: words(usage),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d, err := draft(args[1], native)
@@ -73,6 +75,9 @@ func draft(file, native string) (registry.Draft, error) {
 	}
 	m, err := onnx.Decode(data)
 	if err != nil && !errors.Is(err, onnx.ErrUnsupported) {
+		if native, no := tune.ReadFile(file, families()...); no == nil {
+			return nativeDraft(native, data)
+		}
 		return d, fmt.Errorf("%s: %w", file, err)
 	}
 	if m != nil {
@@ -99,6 +104,18 @@ func draft(file, native string) (registry.Draft, error) {
 		return d, fmt.Errorf("--native %s: it is not the model that %s was exported from: export it again, or name that model", native, file)
 	}
 	return d, nil
+}
+
+// nativeDraft returns the version that a native model makes without an ONNX file, for models
+// of which there is none.
+func nativeDraft(m tune.Model, data []byte) (registry.Draft, error) {
+	if exportable(m.Family) {
+		return registry.Draft{}, fmt.Errorf("this is a native model: add the ONNX file that attune export makes of %s, and this file with --native", m.Family)
+	}
+	return registry.Draft{
+		Files: map[string]io.Reader{registry.Native: bytes.NewReader(data)},
+		Meta:  map[string]string{"attune.family": m.Family, "attune.study": m.Study, "attune.trial": strconv.Itoa(m.Trial)},
+	}, nil
 }
 
 // saver returns what saves a native model: of attune optimize, or trees as attune convert

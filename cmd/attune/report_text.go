@@ -86,6 +86,9 @@ func (r *report) write(w io.Writer) error {
 		if !ok {
 			settings = m.best.Params.Settings()
 		}
+		if len(settings) == 0 {
+			fmt.Fprint(&b, " it has none")
+		}
 		for _, s := range settings {
 			if x, ok := s.Value.Any().(float64); ok {
 				fmt.Fprintf(&b, " %s=%.4g", s.Name, x)

@@ -436,12 +436,14 @@ func (l *launch) optimize(ctx context.Context, st *study.Study, o *command.Objec
 // toGo says how many trials of a study there are, and how many are to be made.
 func toGo(study string, done, total int) string {
 	switch {
+	case done >= total && done == 1:
+		return study + ": its trial is done"
 	case done >= total:
 		return fmt.Sprintf("%s: all %d trials are done", study, done)
 	case done > 0:
 		return fmt.Sprintf("%s: resuming: %d trials are done, %d to go", study, done, total-done)
 	}
-	return fmt.Sprintf("%s: %d trials", study, total)
+	return fmt.Sprintf("%s: %s", study, plural(total, "trial"))
 }
 
 // killOnSecond kills the programs at a second signal, after the first has ended ctx. A third

@@ -10,7 +10,8 @@ import (
 	"github.com/attune-hpo/attune/space/spaceyaml"
 )
 
-// settings returns the hyperparameters that a model has fixed.
+// settings returns the hyperparameters that a model has fixed. One that is fixed for all
+// models is fixed for those that have it.
 func (o *optimize) settings(model string) (space.Settings, error) {
 	var out space.Settings
 	for _, text := range o.fixed {
@@ -18,7 +19,8 @@ func (o *optimize) settings(model string) (space.Settings, error) {
 		if !ok || name == "" || value == "" {
 			return nil, fmt.Errorf("--fixed %s: want NAME=VALUE, or MODEL.NAME=VALUE", quote(text))
 		}
-		if of, rest, ok := strings.Cut(name, "."); ok {
+		of, rest, ofOne := strings.Cut(name, ".")
+		if ofOne {
 			if !slices.Contains(o.models, of) {
 				return nil, fmt.Errorf("--fixed %s: %s is not one of the --models", text, of)
 			}
@@ -37,9 +39,33 @@ func (o *optimize) settings(model string) (space.Settings, error) {
 		if err != nil {
 			l = space.Lit(value)
 		}
-		out = append(out, space.Setting{Name: name, Value: l})
+		x := space.Setting{Name: name, Value: l}
+		if !ofOne && o.ofOthers(model, x) {
+			continue
+		}
+		out = append(out, x)
 	}
 	return out, nil
+}
+
+// ofOthers reports whether a setting is for other models than this one: those that can have
+// it or, if none can, those with more hyperparameters, whose reason says more.
+func (o *optimize) ofOthers(model string, x space.Setting) bool {
+	if o.takes(model, x) {
+		return false
+	}
+	return slices.ContainsFunc(o.models, func(other string) bool { return o.takes(other, x) }) ||
+		!exportable(model) && slices.ContainsFunc(o.models, exportable)
+}
+
+// takes reports whether a model can have a setting.
+func (o *optimize) takes(model string, x space.Setting) bool {
+	m, err := models.get("models", model)
+	must(err) // which was checked
+	f, _, err := m.family(how{engine: nativeEngine})
+	must(err)
+	_, err = f.New(space.Settings{x})
+	return err == nil
 }
 
 // The spaces that are shipped.

@@ -53,6 +53,11 @@ func snapshot(ctx context.Context, store *sqlite.Store, name string) (trial.Snap
 // pick returns the name of the study to look at if none is given: the only one, or the
 // best of those that tuned models for the same forecast of the same data.
 func pick(ctx context.Context, store *sqlite.Store, name string) (string, error) {
+	return pickOf(ctx, store, name, func(string) bool { return true })
+}
+
+// pickOf is pick among the studies of some models.
+func pickOf(ctx context.Context, store *sqlite.Store, name string, of func(model string) bool) (string, error) {
 	all, err := study.List(ctx, store)
 	if err != nil {
 		return "", err
@@ -79,6 +84,9 @@ func pick(ctx context.Context, store *sqlite.Store, name string) (string, error)
 		}
 		if err != nil || !task.shares(j) {
 			return "", fmt.Errorf("%s holds studies of different data or forecasts: choose one with --study: %s", store.Path, strings.Join(names, ", "))
+		}
+		if !of(j.Model) {
+			continue
 		}
 		h, err := snapshot(ctx, store, s.Name)
 		if err != nil {

@@ -163,8 +163,8 @@ func (s *session) one(ctx context.Context, p *plan, timeout time.Duration) (row,
 	case err == nil && ended != nil:
 		s.warn(ended)
 		r.ended = ended
-	case err == nil && timeout > 0 && r.made() < s.trials:
-		r.notMade = s.trials - r.made()
+	case err == nil && timeout > 0 && r.made() < s.total(task):
+		r.notMade = s.total(task) - r.made()
 		s.say("%s", r.ranOut())
 	}
 	return r, err
@@ -209,11 +209,12 @@ func (s *session) run(ctx context.Context, p *plan, task *tune.Task, timeout tim
 	if err != nil {
 		return nil, err
 	}
-	s.say("%s", toGo(p.name, h.Evaluated(), s.trials))
-	if h.Evaluated() >= s.trials {
+	total := s.total(task)
+	s.say("%s", toGo(p.name, h.Evaluated(), total))
+	if h.Evaluated() >= total {
 		return nil, nil
 	}
-	run := study.Run{Total: s.trials, Workers: s.workers, Timeout: timeout, Failures: 10,
+	run := study.Run{Total: total, Workers: s.workers, Timeout: timeout, Failures: 10,
 		Fatal: func(err error) bool { return errors.Is(err, engine.ErrUnavailable) }}
 	ended = task.Optimize(ctx, p.study, run)
 	if ctx.Err() != nil {
@@ -223,6 +224,22 @@ func (s *session) run(ctx context.Context, p *plan, task *tune.Task, timeout tim
 		ended = fmt.Errorf("study %q: %w", p.name, ended)
 	}
 	return ended, nil
+}
+
+// total is how many trials a task gets: no more than there is to try.
+func (s *session) total(task *tune.Task) int {
+	if points := task.Config(random.Sampler{}, nil).Space.Len(); points > 0 {
+		return min(s.trials, points)
+	}
+	return s.trials
+}
+
+// plural returns a number of things: "1 trial", "2 trials".
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // tables is how many tables of a frame to keep for other trials: as many as need half a
