@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 
@@ -26,6 +24,7 @@ import (
 type convert struct {
 	exporter
 	rows          string
+	options       tree.ReadOptions
 	benchmark     bool
 	benchmarkJSON string
 	benchmarkSVG  string
@@ -37,8 +36,9 @@ func convertCommand() *cobra.Command {
 		Use:   "convert MODEL",
 		Short: "Convert a LightGBM, XGBoost, CatBoost or scikit-learn model to ONNX, and check that it predicts the same",
 		Long: `Convert reads a tree ensemble and writes it to an ONNX file. It reads LightGBM's text,
-XGBoost's JSON and UBJSON, CatBoost's JSON, scikit-learn models saved with joblib.dump or
-pickle.dump, and attune's own JSON.
+XGBoost's JSON and UBJSON, CatBoost's JSON and .cbm, attune's own JSON, and what joblib.dump or
+pickle.dump save of scikit-learn's models and of the estimators and boosters of LightGBM,
+XGBoost and CatBoost.
 
 Before it keeps the file, convert runs it in ONNX Runtime and compares its predictions
 with those of the model itself: on rows that it makes on and on both sides of every
@@ -56,10 +56,15 @@ anomaly score from 0 to 1. Python runs such files as programs. Convert reads the
 and executes nothing. To convert the model inside a pipeline or a search, save that model
 by itself.
 
+Of a model that was trained with early stopping, convert takes the trees up to the best
+iteration, as the library's estimators do (XGBRegressor, LGBMClassifier), and says how many
+those are. --all-trees takes all of them.
+
 Convert needs ONNX Runtime. Install it with: attune setup onnxruntime`,
 		Example: `  attune convert lightgbm.txt --output model.onnx
   attune convert xgboost.json --output model.onnx --form compatible --rows held-out.csv
   attune convert forest.joblib --output model.onnx
+  attune convert stopped.ubj --output model.onnx --all-trees
   attune convert catboost.json --output model.onnx --benchmark --benchmark-svg speed.svg`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -74,6 +79,7 @@ Convert needs ONNX Runtime. Install it with: attune setup onnxruntime`,
 	c.flags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&c.rows, "rows", "", "CSV `file` of rows to compare on, with a header: columns by name, or in the model's order")
+	f.BoolVar(&c.options.AllTrees, "all-trees", false, "take the trees behind the best iteration of early stopping, too")
 	f.BoolVar(&c.benchmark, "benchmark", false, "measure both: time to load, time by rows a call, size, memory")
 	f.StringVar(&c.benchmarkJSON, "benchmark-json", "", "JSON `file` to write what was measured to")
 	f.StringVar(&c.benchmarkSVG, "benchmark-svg", "", "SVG `file` to draw it in")
@@ -85,7 +91,7 @@ func (c *convert) run(ctx context.Context, stdout io.Writer, file string) error 
 	if err != nil {
 		return err
 	}
-	m, err := readTrees(file)
+	m, from, err := readTrees(file, c.options)
 	if err != nil {
 		return err
 	}
@@ -100,7 +106,7 @@ func (c *convert) run(ctx context.Context, stdout io.Writer, file string) error 
 	}
 	o := deploy.TreesOptions{File: c.output, KeepFailed: c.keepFailed, Register: register, Form: form, Gate: c.gate,
 		Info: onnx.Info{Metadata: []onnx.Property{{Key: "attune.source", Value: filepath.Base(file)}}}}
-	fmt.Fprintf(stdout, "%s: trees %d, features %d, outputs %d\n", file, len(m.Trees), len(m.Features), m.Outputs)
+	fmt.Fprintf(stdout, "%s: %s, trees %s, features %d, outputs %d\n", file, from.Format, counted(from), len(m.Features), m.Outputs)
 	r, err := deploy.Trees(ctx, m, rows, o)
 	if err := c.tell(stdout, r, err); err != nil {
 		return err
@@ -111,42 +117,26 @@ func (c *convert) run(ctx context.Context, stdout io.Writer, file string) error 
 	return nil
 }
 
-func readTrees(file string) (*tree.Model, error) {
+// readTrees reads a tree ensemble of any library.
+func readTrees(file string, o tree.ReadOptions) (*tree.Model, tree.Source, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return nil, err
+		return nil, tree.Source{}, err
 	}
 	defer f.Close()
-	from := bufio.NewReader(f)
-	head, _ := from.Peek(len(cbm))
-	m, err := tree.Read(from)
+	m, from, err := o.Read(f)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w%s", file, err, anew(string(head), err))
+		return nil, from, fmt.Errorf("%s: %w", file, err)
 	}
-	return m, nil
+	return m, from, nil
 }
 
-// cbm is what CatBoost's own format begins with.
-const cbm = "CBM1"
-
-// foreignClass is what an error says of a library's model in a pickle.
-var foreignClass = regexp.MustCompile(`\b(lightgbm|xgboost|catboost)(?:\.\w+)*\.(\w+) is not among`)
-
-// anew says how to save a model in a format that is read, empty if that is not known.
-func anew(head string, err error) string {
-	const json = `.save_model("m.json", format="json")`
-	if head == cbm {
-		return ": it is CatBoost's own format: save the model with model" + json
+// counted says how many trees were taken, and of how many.
+func counted(from tree.Source) string {
+	if from.Taken == from.Trees {
+		return strconv.Itoa(from.Trees)
 	}
-	m := foreignClass.FindStringSubmatch(err.Error())
-	if m == nil {
-		return ""
-	}
-	how := map[string]string{"lightgbm": `model.booster_.save_model("m.txt")`, "xgboost": `model.save_model("m.json")`, "catboost": "model" + json}[m[1]]
-	if m[1] == "lightgbm" && m[2] == "Booster" {
-		how = `booster.save_model("m.txt")`
-	}
-	return ": it is a model of another library: save it with " + how
+	return fmt.Sprintf("%d of %d (up to the best iteration; --all-trees takes all)", from.Taken, from.Trees)
 }
 
 // read returns the rows to compare on: of the file, or none.
@@ -233,7 +223,7 @@ func (c *convert) measure(ctx context.Context, stdout io.Writer, file string, m 
 	of := runtime.Measurement{Rows: rows, Width: len(m.Features), Outputs: m.Outputs}
 	report, err := of.Run(ctx,
 		runtime.Subject{Name: "native", File: file, Open: func() (runtime.Model, error) {
-			m, err := readTrees(file)
+			m, _, err := readTrees(file, c.options)
 			if err != nil {
 				return nil, err
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -12,7 +13,45 @@ import (
 
 	"github.com/attune-hpo/attune/internal/dev/foreign"
 	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
+	"github.com/attune-hpo/attune/objective/tree"
 )
+
+// Estimators in joblib files, CatBoost's own format and XGBoost's early stopping.
+func TestConvertEstimators(t *testing.T) {
+	onnxtest.Require(t)
+	dir := t.TempDir()
+	cases := map[string]foreign.Case{}
+	for _, c := range foreign.Read(t, "../../objective/tree/testdata/estimators/estimators.json.gz") {
+		cases[c.Name] = c
+	}
+	for file, c := range map[string]struct{ name, kind, want string }{
+		"lightgbm.joblib": {"lightgbm LGBMClassifier", "joblib", "LightGBM's LGBMClassifier, trees 5, features 4, outputs 1\nraw outputs: pass"},
+		"catboost.cbm":    {"catboost classes, Lossguide", "cbm", "CatBoost .cbm, trees 5, features 4, outputs 3\nraw outputs: pass"},
+		"stopped.ubj":     {"xgboost XGBRegressor, early", "ubj", "(up to the best iteration; --all-trees takes all), features 4, outputs 1\npass: equal numbers"},
+	} {
+		data, err := base64.StdEncoding.DecodeString(cases[c.name].Files[c.kind])
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, file), data, 0o644))
+		assert.Contains(t, succeed(t, dir, "convert", file, "--output", "model.onnx"), c.want)
+	}
+	assert.NotContains(t, succeed(t, dir, "convert", "stopped.ubj", "--output", "model.onnx", "--all-trees"), "best iteration")
+}
+
+// The form float32 is measured on rows that it cannot hold.
+func TestConvertFloat32(t *testing.T) {
+	onnxtest.Require(t)
+	dir := lightgbmModel(t)
+	out := succeed(t, dir, "convert", "lightgbm.txt", "--output", "model.onnx", "--form", "float32", "--report", "report.json")
+	assert.Contains(t, out, "rows as float32: pass: ")
+	assert.Regexp(t, `rows at the thresholds that float32 cannot hold: [1-9]\d* of \d+ values are wrong, by up to [\d.]+: --form compatible takes such rows`, out)
+	var report struct {
+		Form  string
+		Probe struct{ Beyond int }
+	}
+	read(t, filepath.Join(dir, "report.json"), &report)
+	assert.Equal(t, "float32", report.Form)
+	assert.Positive(t, report.Probe.Beyond)
+}
 
 // A forest of scikit-learn is read from what joblib.dump wrote, whatever its name.
 func TestConvertScikitLearn(t *testing.T) {
@@ -23,7 +62,7 @@ func TestConvertScikitLearn(t *testing.T) {
 	for _, file := range []string{"forest.joblib", "forest.pkl", "forest"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, file), data, 0o644))
 		out := succeed(t, dir, "convert", file, "--output", "forest.onnx")
-		assert.Contains(t, out, file+": trees 3, features 2, outputs 1\npass: equal numbers\n")
+		assert.Contains(t, out, file+": scikit-learn, trees 3, features 2, outputs 1\npass: equal numbers\n")
 		assert.FileExists(t, filepath.Join(dir, "forest.onnx"))
 	}
 }
@@ -95,7 +134,7 @@ func read(t *testing.T, file string, into any) {
 func TestConvertOnRows(t *testing.T) {
 	onnxtest.Require(t)
 	dir := lightgbmModel(t)
-	m, err := readTrees(filepath.Join(dir, "lightgbm.txt"))
+	m, _, err := readTrees(filepath.Join(dir, "lightgbm.txt"), tree.ReadOptions{})
 	require.NoError(t, err)
 	write := func(name, text string) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
@@ -152,12 +191,13 @@ func TestConvertBadInput(t *testing.T) {
 	}{
 		"cut short": {text[:len(text)/2], "model: malformed model"},
 		"no model":  {[]byte("hello"), "model: malformed model: want LightGBM text"},
-		"pickle":    {[]byte("\x80\x04\x95hello"), "model: malformed model: scikit-learn: byte 2: ends too early"},
+		"pickle":    {[]byte("\x80\x04\x95hello"), "model: malformed model: a pickle: byte 2: ends too early"},
 		"program":   {[]byte("cos\nsystem\n(S'echo hello'\ntR."), "model: unsupported: byte 0: os.system is not among"},
-		"CatBoost":  {[]byte("CBM1\x08!"), `want LightGBM text, XGBoost JSON or UBJSON, CatBoost JSON, or a pickle of scikit-learn: it is CatBoost's own format: save the model with model.save_model("m.json", format="json")`},
-		"LightGBM":  {[]byte("clightgbm.sklearn\nLGBMRegressor\n."), `it is a model of another library: save it with model.booster_.save_model("m.txt")`},
-		"a booster": {[]byte("clightgbm.basic\nBooster\n."), `it is a model of another library: save it with booster.save_model("m.txt")`},
-		"XGBoost":   {[]byte("cxgboost.sklearn\nXGBClassifier\n."), `it is a model of another library: save it with model.save_model("m.json")`},
+		"CatBoost":  {[]byte("CBM1\x08!"), "model: malformed model: CatBoost .cbm: "},
+		"LightGBM":  {[]byte("clightgbm.sklearn\nLGBMRegressor\n."), "lightgbm.sklearn.LGBMRegressor itself: want a model"},
+		"unfitted":  {[]byte("clightgbm.sklearn\nLGBMRegressor\n)\x81."), "_Booster is nothing: is the model fitted?"},
+		"old":       {append([]byte("binf"), make([]byte, 5000)...), `load it with XGBoost 3.0 or older and save it again: xgboost.Booster(model_file="m.bin").save_model("m.json")`},
+		"ONNX":      {append([]byte("\x08\x07\x12\x08catboost"), make([]byte, 5000)...), "it looks like an ONNX model: attune reads the model that ONNX was made from"},
 		"empty":     {nil, "model: malformed model"},
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "model"), c.content, 0o644))
@@ -172,7 +212,7 @@ func TestConvertBadInput(t *testing.T) {
 		{[]string{"convert"}, "want one model file, not 0 arguments"},
 		{[]string{"convert", "model"}, `required flag(s) "output" not set`},
 		{[]string{"convert", "nowhere", "--output", "x"}, "nowhere: no such file or directory"},
-		{[]string{"convert", "model", "--output", "x", "--form", "tiny"}, "--form tiny: want one of exact, compatible"},
+		{[]string{"convert", "model", "--output", "x", "--form", "tiny"}, "--form tiny: want one of exact, compatible, float32"},
 		{[]string{"convert", "lightgbm.txt", "--output", "./lightgbm.txt"}, "--output ./lightgbm.txt: that is the model to convert"},
 		{[]string{"convert", "model", "--output", "x", "--promote"}, "say with --registry where it is"},
 		{[]string{"convert", "model", "--output", "x", "--registry", "r"}, "say with --name what the model is called there"},

@@ -18,6 +18,7 @@ import (
 	"github.com/attune-hpo/attune/export/registry"
 	"github.com/attune-hpo/attune/internal/csvfile"
 	"github.com/attune-hpo/attune/objective/forecast"
+	"github.com/attune-hpo/attune/objective/tree"
 	"github.com/attune-hpo/attune/objective/tune"
 )
 
@@ -155,7 +156,7 @@ func (p predict) fromFile(flag, file string) (tune.Model, source, error) {
 	}
 	m, err := tune.ReadFile(file, families()...)
 	if err != nil {
-		if _, no := readTrees(file); no != nil {
+		if _, _, no := readTrees(file, tree.ReadOptions{}); no != nil {
 			return m, source{}, err
 		}
 		instead := "attune convert makes ONNX of it"

@@ -711,6 +711,9 @@ func (b *Builder) Link(l tree.Link, x Value) Value {
 		return b.Cast(b.Op("Greater", nil, x, b.Number(x, 0)), x.Type)
 	case tree.Anomaly:
 		return b.Op("Pow", nil, b.Number(x, 2), b.Op("Div", nil, b.Op("Neg", nil, x), b.Number(x, s)))
+	case tree.MeanVariance:
+		variance := b.Op("Exp", nil, b.Op("Mul", nil, b.Slice(x, 1, 1, 2), b.Number(x, 2)))
+		return b.Concat(1, b.Slice(x, 1, 0, 1), variance)
 	}
 	b.fail("link %v: %w", l.Func, ErrUnsupported)
 	return Value{}

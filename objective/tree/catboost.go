@@ -1,27 +1,43 @@
 package tree
 
 import (
+	"bufio"
 	"io"
 	"math"
 )
 
 // ReadCatBoost reads a model that CatBoost saved as JSON (save_model with
-// format="json"). It reads oblivious trees (SymmetricTree) and others (Depthwise,
-// Lossguide), with one output or several, if all splits are on float features. It
-// reads r to its end.
+// format="json") or in its own format (.cbm) and whose splits are on float features:
+// oblivious trees (SymmetricTree) and others (Depthwise, Lossguide), one output or
+// several. It reads r to its end.
 //
-// A tree whose leaves hold k values becomes k trees. Predictions equal CatBoost's
-// except for the order of sums. The link follows the loss: it gives what predict gives
-// with prediction_type Probability or Exponent for losses that have one, and raw values
-// for the rest. CatBoost's scale is multiplied into the leaves.
+// A tree whose leaves hold k values becomes k trees. Predictions are CatBoost's but
+// for the order of sums. The link is that of the loss: what predict_proba gives for
+// losses of classes, and what predict gives by default for others. CatBoost's scale is
+// multiplied into the leaves.
 //
 // Splits on categories (one-hot and CTR), on texts and on embeddings are refused
 // with [ErrUnsupported]: encode categories as numbers before training.
-func ReadCatBoost(r io.Reader) (*Model, error) { return readDocument(r, "CatBoost", catBoost) }
+func ReadCatBoost(r io.Reader) (*Model, error) {
+	head := bufio.NewReader(r)
+	if begins, _ := head.Peek(len(cbm)); string(begins) != cbm {
+		return readDocument(head, "CatBoost", catBoost)
+	}
+	data, err := io.ReadAll(head)
+	if err != nil {
+		return nil, pkg.Errorf("read CatBoost: %w", err)
+	}
+	rd := newReading(data, ReadOptions{})
+	m, err := catBoostBinary(rd, data)
+	m, _, err = rd.finish("CatBoost .cbm", m, err)
+	return m, err
+}
 
+// catLinks are the links of losses whose predictions are not the raw values.
 var catLinks = map[string]LinkFunc{
-	"Logloss": Sigmoid, "CrossEntropy": Sigmoid, "MultiClassOneVsAll": Sigmoid, "MultiLogloss": Sigmoid, "MultiCrossEntropy": Sigmoid,
-	"MultiClass": Softmax, "Poisson": Exp, "Tweedie": Exp,
+	"Logloss": Sigmoid, "CrossEntropy": Sigmoid, "Focal": Sigmoid,
+	"MultiClassOneVsAll": Sigmoid, "MultiLogloss": Sigmoid, "MultiCrossEntropy": Sigmoid,
+	"MultiClass": Softmax, "Poisson": Exp, "Tweedie": Exp, "RMSEWithUncertainty": MeanVariance,
 }
 
 // A catReader holds what all trees of a file have in common.
@@ -48,6 +64,7 @@ func catBoost(r *reading, doc value) (*Model, error) {
 		return nil, err
 	}
 	m.Link.Func = catLinks[loss]
+	count := 0
 	for _, kind := range []struct {
 		key string
 		add func(value) error
@@ -61,7 +78,9 @@ func catBoost(r *reading, doc value) (*Model, error) {
 				return nil, err
 			}
 		}
+		count += len(list)
 	}
+	r.taken(count, count)
 	return m, nil
 }
 
@@ -222,6 +241,20 @@ func (c *catReader) oblivious(v value) error {
 	if len(weights) != leaves && len(weights) != 0 {
 		return v.errorf("%d leaf weights for %d leaves", len(weights), leaves)
 	}
+	nodes := make([]Node, depth)
+	for i, v := range splits {
+		if nodes[i], err = c.split(v); err != nil {
+			return err
+		}
+	}
+	c.symmetric(nodes, values, weights)
+	return nil
+}
+
+// symmetric adds the tree whose levels make the splits of nodes; weights are of leaves,
+// or none.
+func (c *catReader) symmetric(splits []Node, values, weights []float64) {
+	depth, leaves := len(splits), 1<<len(splits)
 	t := Tree{Nodes: make([]Node, leaves-1), Leaves: make([]Leaf, leaves)}
 	for i, w := range weights {
 		t.Leaves[i].Weight = w
@@ -229,10 +262,7 @@ func (c *catReader) oblivious(v value) error {
 	// The last split is the root, as in CatBoost's own SHAP values. That keeps the
 	// leaves in order. The nodes of level d begin at 2^d-1.
 	for d := range depth {
-		n, err := c.split(splits[depth-1-d])
-		if err != nil {
-			return err
-		}
+		n := splits[depth-1-d]
 		first, next := 1<<d-1, 1<<(d+1)-1
 		for i := range 1 << d {
 			n.Left, n.Right = next+2*i, next+2*i+1
@@ -244,7 +274,6 @@ func (c *catReader) oblivious(v value) error {
 	}
 	t.addWeights()
 	c.add(t, values)
-	return nil
 }
 
 // nested adds a tree whose splits are nested objects.

@@ -178,8 +178,8 @@ func TestReadersRefuse(t *testing.T) {
 		says       string
 	}{
 		{"empty", "", ErrFormat, "want LightGBM text"},
-		{"binary", "binf\x00\x01", ErrFormat, "or a pickle of scikit-learn"},
-		{"empty object", "{}", ErrFormat, ".learner is missing"},
+		{"binary", "binf\x00\x01", ErrFormat, "XGBoost's old binary format: load it with XGBoost 3.0 or older"},
+		{"empty object", "{}", ErrFormat, "want a model of XGBoost or CatBoost"},
 		{"LightGBM: another version", swap(lgb, "version=v4", "version=v9"), ErrUnsupported, `version "v9"`},
 		{"LightGBM: cut off", lgb[:len(lgb)/3], ErrFormat, "cut off"},
 		{"LightGBM: a tree less", swap(lgb, "Tree=1\n", "Tree=2\n"), ErrFormat, `tree 1 is announced as "Tree=2"`},

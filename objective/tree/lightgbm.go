@@ -24,12 +24,10 @@ func ReadLightGBM(r io.Reader) (*Model, error) {
 	if err != nil {
 		return nil, pkg.Errorf("read LightGBM: %w", err)
 	}
-	return parseLightGBM(data)
-}
-
-func parseLightGBM(data []byte) (*Model, error) {
-	m, err := lightGBM(newReading(data), string(data))
-	return check("LightGBM text", m, err)
+	rd := newReading(data, ReadOptions{})
+	m, err := lightGBM(rd, string(data))
+	m, _, err = rd.finish("LightGBM text", m, err)
+	return m, err
 }
 
 // fields are the key=value lines of one section of the file.
@@ -210,7 +208,9 @@ func lgbFeatures(r *reading, head fields) ([]Feature, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, infos := strings.Fields(head.m["feature_names"]), strings.Fields(head.m["feature_infos"])
+	// LightGBM parts names at spaces alone: tabs and other white space belong to them.
+	names := strings.FieldsFunc(head.m["feature_names"], func(c rune) bool { return c == ' ' })
+	infos := strings.Fields(head.m["feature_infos"])
 	if len(names) != len(features) || len(infos) != 0 && len(infos) != len(features) {
 		return nil, fmt.Errorf("header: %d feature_names and %d feature_infos for %d features", len(names), len(infos), len(features))
 	}

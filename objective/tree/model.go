@@ -142,18 +142,19 @@ type Link struct {
 type LinkFunc uint8
 
 const (
-	Identity LinkFunc = iota
-	Sigmoid           // 1 / (1 + exp(-s·x)), output by output: probability of the positive class
-	Softmax           // exp(x_o) / Σ exp(x): class probabilities
-	Exp               // exp(x): Poisson, gamma, Tweedie, Cox, AFT
-	Square            // sign(x)·x²: trained on the root of the target
-	Softplus          // log(1 + exp(x)): LightGBM's cross_entropy_lambda
-	Step              // 1 when x > 0, else 0: XGBoost's hinge
-	Anomaly           // 2^(-x/c): isolation forest, x the mean path length (Liu, Ting and Zhou 2008, eq. 2)
+	Identity     LinkFunc = iota
+	Sigmoid               // 1 / (1 + exp(-s·x)), output by output: probability of the positive class
+	Softmax               // exp(x_o) / Σ exp(x): class probabilities
+	Exp                   // exp(x): Poisson, gamma, Tweedie, Cox, AFT
+	Square                // sign(x)·x²: trained on the root of the target
+	Softplus              // log(1 + exp(x)): LightGBM's cross_entropy_lambda
+	Step                  // 1 when x > 0, else 0: XGBoost's hinge
+	Anomaly               // 2^(-x/c): isolation forest, x the mean path length (Liu, Ting and Zhou 2008, eq. 2)
+	MeanVariance          // x_0 as it is and exp(2·x_1), of two outputs: CatBoost's RMSEWithUncertainty
 )
 
 func (f LinkFunc) String() string {
-	return name("LinkFunc", int(f), "identity", "sigmoid", "softmax", "exp", "square", "softplus", "step", "anomaly")
+	return name("LinkFunc", int(f), "identity", "sigmoid", "softmax", "exp", "square", "softplus", "step", "anomaly", "mean and variance")
 }
 
 func name(typ string, i int, names ...string) string {
@@ -208,6 +209,8 @@ func (l Link) Apply(row []float64) {
 		for i, x := range row {
 			row[i] = math.Exp2(-x / s)
 		}
+	case MeanVariance:
+		row[1] = math.Exp(2 * row[1])
 	}
 }
 
@@ -236,8 +239,10 @@ func (m *Model) Validate() error {
 		return fail("%d outputs, not in 1..%d", m.Outputs, MaxOutputs)
 	case m.Base != nil && len(m.Base) != m.Outputs:
 		return fail("%d base values for %d outputs", len(m.Base), m.Outputs)
-	case m.Link.Func > Anomaly:
+	case m.Link.Func > MeanVariance:
 		return fail("unknown link %v", m.Link.Func)
+	case m.Link.Func == MeanVariance && m.Outputs != 2:
+		return fail("%d outputs of a link for 2, %v", m.Outputs, m.Link.Func)
 	case !(m.Link.Scale >= 0) || math.IsInf(m.Link.Scale, 0):
 		return fail("scale %v of the link, not finite and >= 0", m.Link.Scale)
 	}

@@ -7,7 +7,7 @@ import (
 	"io"
 	"math"
 
-	"github.com/attune-hpo/attune/objective/tree/internal/pickle"
+	"github.com/attune-hpo/attune/objective/internal/pickle"
 )
 
 var (
@@ -22,34 +22,119 @@ func unsupported(format string, args ...any) error {
 	return pkg.Errorf("%w: %w", ErrUnsupported, fmt.Errorf(format, args...))
 }
 
-// Read reads a model that [Write] wrote, or one in any format of [ReadLightGBM],
-// [ReadXGBoost], [ReadCatBoost] and [ReadScikitLearn]. It recognizes the format by how
-// the file begins. It reads r to its end. Errors wrap [ErrFormat], [ErrUnsupported] or
-// [ErrInvalid].
+// ReadOptions say how models of other libraries are read. The zero value is what the
+// functions of this package do.
+type ReadOptions struct {
+	// AllTrees takes all trees of a model that was trained with early stopping. By
+	// default, trees behind the best iteration are left out where the file says which
+	// that is and its library leaves them out: XGBoost's estimators, and LightGBM's
+	// estimators and boosters in a pickle. A file that LightGBM saved as text, and every
+	// model of CatBoost, holds the trees that it predicts with.
+	AllTrees bool
+}
+
+// A Source says what was read besides the model.
+type Source struct {
+	Format string // of the file: "LightGBM text", "XGBoost UBJSON" ...
+	Trees  int    // that the model of the file has, however many outputs a leaf of it has
+	Taken  int    // of them, those in the Model: fewer after early stopping
+}
+
+// Read reads a model that [Write] wrote, or one of any of the formats of
+// [ReadLightGBM], [ReadXGBoost], [ReadCatBoost] and [ReadScikitLearn], and pickles of the
+// estimators and boosters of the first three. It looks at the content, not the name: the
+// file may begin with a byte order mark, and may be compressed with zlib, gzip or bzip2.
+// It reads r to its end. Errors wrap [ErrFormat], [ErrUnsupported] or [ErrInvalid].
 func Read(r io.Reader) (*Model, error) {
+	m, _, err := ReadOptions{}.Read(r)
+	return m, err
+}
+
+// Read is the function [Read] with options, and says what it read.
+func (o ReadOptions) Read(r io.Reader) (*Model, Source, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
-		return nil, pkg.Errorf("read: %w", err)
+		return nil, Source{}, pkg.Errorf("read: %w", err)
 	}
+	return o.parse(data)
+}
+
+func (o ReadOptions) parse(data []byte) (*Model, Source, error) {
+	packed := len(data)
+	if pickle.Packed(data) {
+		var err error
+		if data, err = pickle.Unpack(data); errors.Is(err, pickle.ErrUnsupported) {
+			return nil, Source{}, unsupported("%w", err)
+		} else if err != nil {
+			return nil, Source{}, pkg.Errorf("%w: %w", ErrFormat, err)
+		}
+	}
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	rd := newReading(data, o)
+	rd.packed = packed
 	head := bytes.TrimLeft(data, " \t\r\n")
 	switch {
 	case isSaved(head):
-		return parseSaved(data)
+		m, err := parseSaved(data)
+		return rd.result("attune JSON", m, err)
 	case bytes.HasPrefix(head, []byte("tree")):
-		return parseLightGBM(data)
+		m, err := lightGBM(rd, string(data))
+		return rd.finish("LightGBM text", m, err)
+	case bytes.HasPrefix(data, []byte(cbm)):
+		m, err := catBoostBinary(rd, data)
+		return rd.finish("CatBoost .cbm", m, err)
 	case pickle.Detect(data):
-		return parseScikitLearn(data)
+		root, err := pickle.Decode(data, packed, pickledNames)
+		if err != nil {
+			return rd.finish("a pickle", nil, err)
+		}
+		return rd.pickled(root)
 	case !bytes.HasPrefix(head, []byte("{")):
-		return nil, pkg.Errorf("%w: want LightGBM text, XGBoost JSON or UBJSON, CatBoost JSON, or a pickle of scikit-learn", ErrFormat)
+		return nil, Source{}, pkg.Errorf("%w: %s", ErrFormat, other(head))
 	}
 	doc, kind, err := decode(data)
-	switch {
-	case err != nil:
-		return nil, pkg.Errorf("%w: %w", ErrFormat, err)
-	case !doc.get("features_info").absent():
-		return finish("CatBoost "+kind, data, doc, catBoost)
+	if err != nil {
+		return nil, Source{}, pkg.Errorf("%w: %w", ErrFormat, err)
 	}
-	return finish("XGBoost "+kind, data, doc, xgBoost)
+	return rd.document(doc, kind)
+}
+
+// document reads JSON or UBJSON of the library that wrote it.
+func (r *reading) document(doc value, kind string) (*Model, Source, error) {
+	switch {
+	case !doc.get("features_info").absent():
+		m, err := catBoost(r, doc)
+		return r.finish("CatBoost "+kind, m, err)
+	case !doc.get("tree_info").absent(), !doc.get("num_tree_per_iteration").absent():
+		return nil, Source{}, unsupported(`what LightGBM's dump_model returns, which lacks parts of the model: save the model with booster.save_model("m.txt")`)
+	case !doc.get("learner").absent() || !doc.get("Model").absent():
+		m, err := xgBoost(r, doc)
+		return r.finish("XGBoost "+kind, m, err)
+	}
+	return nil, Source{}, pkg.Errorf("%w: %s of another kind: want a model of XGBoost or CatBoost", ErrFormat, kind)
+}
+
+const wanted = "want LightGBM text, XGBoost JSON or UBJSON, CatBoost JSON or .cbm, or a pickle of scikit-learn"
+
+// other says what a file is that no reader takes, by how it begins, and what to do.
+func other(head []byte) string {
+	for _, k := range []struct{ magic, is string }{
+		{"binf", `it is XGBoost's old binary format: load it with XGBoost 3.0 or older and save it again: xgboost.Booster(model_file="m.bin").save_model("m.json")`},
+		{"booster[", `it is XGBoost's text dump, which lacks parts of the model: save the model with booster.save_model("m.json")`},
+		{"[", `it is a JSON array, such as XGBoost's dump_model writes, which lacks parts of the model: save the model with booster.save_model("m.json")`},
+		{"\x08", "it looks like an ONNX model: attune reads the model that ONNX was made from"},
+		{"PK\x03\x04", "it is a zip archive: unpack it, and convert the model in it"},
+		{"\x89HDF", "it is an HDF5 file, such as Keras writes: attune reads tree ensembles"},
+		{"#include", `it is C++ source: save the model with model.save_model("m.json", format="json")`},
+		{"<?xml", "it is XML, such as PMML: attune reads what the library that trained the model saves"},
+		{"\xff\xfe", "it is text in UTF-16: write it in UTF-8"},
+		{"\xfe\xff", "it is text in UTF-16: write it in UTF-8"},
+	} {
+		if bytes.HasPrefix(head, []byte(k.magic)) {
+			return k.is
+		}
+	}
+	return wanted
 }
 
 // decode reads JSON or UBJSON; an object of JSON continues with a string or ends.
@@ -75,36 +160,58 @@ func readDocument(r io.Reader, library string, convert func(*reading, value) (*M
 	if err != nil {
 		return nil, pkg.Errorf("%w: %s: %w", ErrFormat, library, err)
 	}
-	return finish(library+" "+kind, data, doc, convert)
+	rd := newReading(data, ReadOptions{})
+	m, err := convert(rd, doc)
+	m, _, err = rd.finish(library+" "+kind, m, err)
+	return m, err
 }
 
-func finish(what string, data []byte, doc value, convert func(*reading, value) (*Model, error)) (*Model, error) {
-	m, err := convert(newReading(data), doc)
-	return check(what, m, err)
-}
-
-// check ensures that a reader returns valid models, and errors of the documented kinds.
-func check(what string, m *Model, err error) (*Model, error) {
+// finish sees to it that a reader returns valid models, and errors of the kinds promised.
+func (r *reading) finish(what string, m *Model, err error) (*Model, Source, error) {
 	if err == nil {
 		err = m.Validate()
 	}
 	switch {
 	case err == nil:
-		return m, nil
-	case errors.Is(err, ErrUnsupported), errors.Is(err, ErrInvalid):
-		return nil, pkg.Errorf("%w (reading %s)", err, what)
+		return r.result(what, m, nil)
+	case errors.Is(err, pickle.ErrUnsupported):
+		err = unsupported("%w", err)
 	}
-	return nil, pkg.Errorf("%w: %s: %w", ErrFormat, what, err)
+	if errors.Is(err, ErrUnsupported) || errors.Is(err, ErrInvalid) {
+		return nil, Source{}, pkg.Errorf("%w (reading %s)", err, what)
+	}
+	return nil, Source{}, pkg.Errorf("%w: %s: %w", ErrFormat, what, err)
 }
 
-// reading bounds what a file can make its reader allocate, since a file can declare
-// sizes without listing the elements.
+// result adds what is known of the file.
+func (r *reading) result(format string, m *Model, err error) (*Model, Source, error) {
+	if err != nil {
+		return nil, Source{}, err
+	}
+	s := r.source
+	s.Format = format
+	if s.Trees == 0 {
+		s.Trees, s.Taken = len(m.Trees), len(m.Trees)
+	}
+	return m, s, nil
+}
+
+// reading is a file being read. It bounds what the file can make its reader allocate: some
+// sizes that it declares are of things that it does not list.
 type reading struct {
-	size  int
-	words int // of category sets, still allowed
+	ReadOptions
+	size   int
+	packed int // bytes of the file before it was unpacked
+	words  int // of category sets, still allowed
+	source Source
 }
 
-func newReading(data []byte) *reading { return &reading{len(data), 1<<20 + 16*len(data)} }
+func newReading(data []byte, o ReadOptions) *reading {
+	return &reading{ReadOptions: o, size: len(data), packed: len(data), words: 1<<20 + 16*len(data)}
+}
+
+// taken notes that the first of some trees are taken.
+func (r *reading) taken(first, all int) { r.source.Taken, r.source.Trees = first, all }
 
 // features returns n features.
 func (r *reading) features(n int) ([]Feature, error) {

@@ -170,7 +170,7 @@ func parseSaved(data []byte) (*Model, error) {
 	m := &Model{Outputs: s.Outputs, Base: s.Base, Average: s.Average, Float32: s.Float32, Link: Link{Scale: s.Scale}}
 	if s.Link != "" {
 		for m.Link.Func.String() != s.Link {
-			if m.Link.Func++; m.Link.Func > Anomaly {
+			if m.Link.Func++; m.Link.Func > MeanVariance {
 				return nil, pkg.Errorf("%w: attune JSON: link %q", ErrFormat, s.Link)
 			}
 		}

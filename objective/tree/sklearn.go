@@ -7,7 +7,7 @@ import (
 	"math"
 	"strings"
 
-	"github.com/attune-hpo/attune/objective/tree/internal/pickle"
+	"github.com/attune-hpo/attune/objective/internal/pickle"
 )
 
 // ReadScikitLearn reads a model of scikit-learn 0.24 or later that joblib.dump or
@@ -46,28 +46,20 @@ func ReadScikitLearn(r io.Reader) (*Model, error) {
 	if err != nil {
 		return nil, pkg.Errorf("read scikit-learn: %w", err)
 	}
-	return parseScikitLearn(data)
-}
-
-func parseScikitLearn(data []byte) (*Model, error) {
-	m, err := scikitLearn(data)
-	if errors.Is(err, pickle.ErrUnsupported) {
-		err = unsupported("%w", err)
+	rd := newReading(data, ReadOptions{})
+	if data, err = pickle.Unpack(data); err != nil {
+		m, _, err := rd.finish("scikit-learn", nil, err)
+		return m, err
 	}
-	return check("scikit-learn", m, err)
-}
-
-func scikitLearn(data []byte) (*Model, error) {
-	packed := len(data)
-	data, err := pickle.Unpack(data)
+	rd.size = len(data)
+	root, err := pickle.Decode(data, rd.packed, pickledNames)
 	if err != nil {
-		return nil, err
+		m, _, err := rd.finish("scikit-learn", nil, err)
+		return m, err
 	}
-	root, err := pickle.Decode(data, packed, sklNames)
-	if err != nil {
-		return nil, err
-	}
-	return sklModel(newReading(data), packed, root)
+	m, err := sklModel(rd, rd.packed, root)
+	m, _, err = rd.finish("scikit-learn", m, err)
+	return m, err
 }
 
 // sklModel converts the root object of a file that had packed bytes before unpacking.
@@ -107,22 +99,7 @@ func sklModel(r *reading, packed int, root any) (*Model, error) {
 	return s.m, nil
 }
 
-// sklNames allows the names that models contain. Whole packages are safe to allow,
-// because nothing is called.
-func sklNames(g pickle.Global) bool {
-	switch pkg, _, _ := strings.Cut(g.Module, "."); pkg {
-	case "sklearn", "numpy", "_loss": // some builds name sklearn._loss so
-		return true
-	case "builtins":
-		switch g.Name {
-		case "bool", "int", "float", "str", "list", "tuple", "dict", "range", "getattr":
-			return true
-		}
-	}
-	return g == pickle.Global{Module: "functools", Name: "partial"}
-}
-
-// An sklearn is a scikit-learn model being read.
+// An sklearn is a model of scikit-learn being read.
 type sklearn struct {
 	*reading
 	model        *pickle.Object

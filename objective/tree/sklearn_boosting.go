@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/attune-hpo/attune/objective/tree/internal/pickle"
+	"github.com/attune-hpo/attune/objective/internal/pickle"
 )
 
 // link sets the link that belongs to the loss of a boosted model, and its number of

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/attune-hpo/attune/objective/tree/internal/pickle"
+	"github.com/attune-hpo/attune/objective/internal/pickle"
 )
 
 // latin1 returns the original bytes of a file of testdata/sklearn.
@@ -244,11 +244,10 @@ func TestScikitLearnRefusesBrokenModels(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			file := sklFile(t, c.of, "joblib")
-			model, err := pickle.Decode(file, len(file), sklNames)
+			model, err := pickle.Decode(file, len(file), pickledNames)
 			require.NoError(t, err)
 			c.change(t, model)
-			m, err := sklModel(newReading(file), len(file), model)
-			_, err = check("scikit-learn", m, err)
+			_, _, err = newReading(file, ReadOptions{}).pickled(model)
 			require.ErrorIs(t, err, c.is)
 			assert.ErrorContains(t, err, c.says)
 			assert.Less(t, len(err.Error()), 300)
@@ -260,7 +259,7 @@ func TestScikitLearnRefusesBrokenModels(t *testing.T) {
 func TestScikitLearnMemory(t *testing.T) {
 	const nodes = 1 << 20
 	file := sklFile(t, "tree, pruned", "joblib")
-	model, err := pickle.Decode(file, len(file), sklNames)
+	model, err := pickle.Decode(file, len(file), pickledNames)
 	require.NoError(t, err)
 	tree := get(t, model, "tree_").(*pickle.Object)
 	byte1 := pickle.DType{Kind: 'i', Size: 1}

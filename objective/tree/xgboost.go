@@ -14,8 +14,8 @@ import (
 // every row ends in the same leaves. The link is that of the objective, with two
 // exceptions: multi:softmax predicts probabilities like multi:softprob, and custom
 // objectives predict raw values. Models trained on named categories (a data frame)
-// expect the category's code. A best iteration is ignored: cut the model before saving
-// it, or cut m.Trees afterwards.
+// are given the category's codes. Trees behind the best iteration of early stopping are
+// left out, as XGBoost's estimators do; [ReadOptions] take them in.
 //
 // ReadXGBoost refuses gblinear and trees with vector leaves (multi_output_tree) with
 // [ErrUnsupported].
@@ -32,6 +32,9 @@ var xgbLinks = map[string]LinkFunc{
 }
 
 func xgBoost(r *reading, doc value) (*Model, error) {
+	if inner := doc.get("Model"); !inner.absent() { // beside a Config: a booster in a pickle
+		doc = inner
+	}
 	learner := doc.get("learner")
 	if learner.absent() {
 		return nil, fmt.Errorf(".learner is missing")
@@ -121,8 +124,16 @@ func xgBoost(r *reading, doc value) (*Model, error) {
 	if err := xgbFeatures(learner, m.Features); err != nil {
 		return nil, err
 	}
-	m.Trees = make([]Tree, len(trees))
-	for i, v := range trees {
+	taken, err := xgbTaken(learner, model, m.Outputs, len(trees))
+	if err != nil {
+		return nil, err
+	}
+	if r.AllTrees {
+		taken = len(trees)
+	}
+	r.taken(taken, len(trees))
+	m.Trees = make([]Tree, taken)
+	for i, v := range trees[:taken] {
 		t, err := xgbTree(r, v, m.Features)
 		if err != nil {
 			return nil, err
@@ -138,7 +149,52 @@ func xgBoost(r *reading, doc value) (*Model, error) {
 	return m, nil
 }
 
-// xgbBase converts the base scores, which are saved as predictions, to raw values.
+// xgbTaken returns how many of the trees XGBoost's estimators predict with: those up to the
+// best iteration of early stopping, or all. Before 1.4, the file may say it by the number of
+// trees of a class.
+func xgbTaken(learner, model value, outputs, trees int) (int, error) {
+	attributes := learner.get("attributes")
+	taken := trees
+	if v := attributes.get("best_iteration"); !v.absent() {
+		best, err := v.int()
+		if err != nil {
+			return 0, err
+		}
+		if best < 0 || best >= trees {
+			return trees, nil
+		}
+		parallel := 1
+		if v := model.get("gbtree_model_param").get("num_parallel_tree"); !v.absent() {
+			if parallel, err = v.int(); err != nil {
+				return 0, err
+			}
+		}
+		taken = (best + 1) * max(parallel, 1) * outputs
+		if v := model.get("iteration_indptr"); !v.absent() { // since 2.0: where the trees of a round begin
+			first, err := v.ints()
+			if err != nil {
+				return 0, err
+			}
+			if best+1 < len(first) {
+				taken = first[best+1]
+			}
+		}
+	} else if v := attributes.get("best_ntree_limit"); !v.absent() {
+		limit, err := v.int()
+		if err != nil {
+			return 0, err
+		}
+		if limit > 0 && limit <= trees {
+			taken = limit * outputs
+		}
+	}
+	if taken < 0 {
+		return 0, attributes.errorf("a best iteration of %d trees", taken)
+	}
+	return min(taken, trees), nil
+}
+
+// xgbBase returns the base scores, which are saved as predictions, as raw values.
 func xgbBase(v value, objective string, outputs int) ([]float64, error) {
 	var scores []float64
 	if s, ok := v.v.(string); ok && len(s) > 0 && s[0] == '[' { // 3.1 and later

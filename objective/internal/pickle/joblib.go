@@ -76,20 +76,20 @@ var compressions = []struct {
 
 func openZlib(r io.Reader) (io.Reader, error) { return zlib.NewReader(r) }
 
-// Detect reports whether data begins like a pickle, or like a compressed file that may
-// contain one.
-func Detect(data []byte) bool {
+// Packed reports whether data begins as a compressed file does, of a kind that [Unpack]
+// knows.
+func Packed(data []byte) bool {
 	for _, c := range compressions {
 		if bytes.HasPrefix(data, []byte(c.magic)) {
 			return true
 		}
 	}
-	return begins(data)
+	return false
 }
 
-// begins reports whether data begins like the pickle of an object: with its protocol, or,
-// before protocol 2, with the name of a function.
-func begins(data []byte) bool {
+// Detect reports whether data begins as the pickle of an object does: with its protocol,
+// or, before protocol 2, with the name of a function.
+func Detect(data []byte) bool {
 	if len(data) > 1 && data[0] == 0x80 {
 		return data[1] >= 2 && data[1] < 16
 	}

@@ -1,0 +1,134 @@
+package tree
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/attune-hpo/attune/objective/internal/pickle"
+)
+
+// pickledNames allows the names that models have: nothing is called, so that packages can
+// be allowed as a whole.
+func pickledNames(g pickle.Global) bool {
+	switch pkg, _, _ := strings.Cut(g.Module, "."); pkg {
+	case "sklearn", "numpy", "scipy", "lightgbm", "xgboost", "catboost",
+		"_loss", "_catboost": // sklearn._loss and catboost._catboost, as some builds name them
+		return true
+	case "builtins":
+		switch g.Name {
+		case "bool", "int", "float", "str", "list", "tuple", "dict", "range", "getattr":
+			return true
+		}
+	}
+	return g == pickle.Global{Module: "functools", Name: "partial"}
+}
+
+// PickledNames reports whether [ReadPickled] knows the package of a name in a pickle.
+func PickledNames(g pickle.Global) bool { return pickledNames(g) }
+
+// ReadPickled returns the model that an object in a pickle is: an estimator of
+// scikit-learn, LightGBM, XGBoost or CatBoost, or a booster. size is the number of bytes of
+// the file, which bounds what the object can make its reader allocate. It is for packages
+// of this module that find such objects inside others.
+func ReadPickled(o ReadOptions, root any, size int) (*Model, Source, error) {
+	r := newReading(nil, o)
+	r.size, r.packed, r.words = size, size, 1<<20+16*size
+	return r.pickled(root)
+}
+
+// pickled reads an object by the library of its class.
+func (r *reading) pickled(root any) (*Model, Source, error) {
+	o, _ := root.(*pickle.Object)
+	library := ""
+	if o != nil {
+		library, _, _ = strings.Cut(o.Class.Module, ".")
+	}
+	switch library {
+	case "sklearn":
+		m, err := sklModel(r, r.packed, root)
+		return r.finish("scikit-learn", m, err)
+	case "lightgbm":
+		m, err := r.pickledLightGBM(o)
+		return r.finish("LightGBM's "+o.Class.Name, m, err)
+	case "xgboost":
+		m, err := r.pickledXGBoost(o)
+		return r.finish("XGBoost's "+o.Class.Name, m, err)
+	case "catboost", "_catboost":
+		m, err := r.pickledCatBoost(o)
+		return r.finish("CatBoost's "+o.Class.Name, m, err)
+	}
+	return r.finish("a pickle", nil, unsupported("%s: want a model of scikit-learn by itself, or an estimator or booster of LightGBM, XGBoost or CatBoost", pickle.Kind(root)))
+}
+
+// booster returns the object inside an estimator that holds its trees, or the object itself.
+func booster(o *pickle.Object) (*pickle.Object, error) {
+	if o.Class.Name == "Booster" {
+		return o, nil
+	}
+	for o.Class.Name != "Booster" {
+		inner, ok := o.Get("_Booster").(*pickle.Object)
+		if !ok {
+			return nil, fmt.Errorf("_Booster is %s: is the model fitted?", pickle.Kind(o.Get("_Booster")))
+		}
+		o = inner
+	}
+	return o, nil
+}
+
+// pickledLightGBM reads an LGBMModel or a Booster. Both predict with the best iteration,
+// where there is one.
+func (r *reading) pickledLightGBM(o *pickle.Object) (*Model, error) {
+	b, err := booster(o)
+	if err != nil {
+		return nil, err
+	}
+	text, ok := b.Get("_handle").(string)
+	if !ok {
+		if text, ok = b.Get("handle").(string); !ok { // before 4.0
+			return nil, fmt.Errorf("the booster's _handle is %s, not a str", pickle.Kind(b.Get("_handle")))
+		}
+	}
+	m, err := lightGBM(r, text)
+	if err != nil || r.AllTrees {
+		return m, err
+	}
+	if best, ok := pickle.Int(b.Get("best_iteration")); ok && best > 0 {
+		all := len(m.Trees)
+		m.Trees = m.Trees[:min(int64(best)*int64(m.Outputs), int64(all))]
+		r.taken(len(m.Trees), all)
+	}
+	return m, nil
+}
+
+// pickledXGBoost reads an XGBModel or a Booster. A Booster predicts with all its trees.
+func (r *reading) pickledXGBoost(o *pickle.Object) (*Model, error) {
+	b, err := booster(o)
+	if err != nil {
+		return nil, err
+	}
+	raw, ok := b.Get("handle").([]byte)
+	if !ok {
+		return nil, fmt.Errorf("the booster's handle is %s, not bytes", pickle.Kind(b.Get("handle")))
+	}
+	if !bytes.HasPrefix(raw, []byte("{")) {
+		return nil, unsupported(`a booster in XGBoost's old binary format: load it with XGBoost 3.0 or older, and save it with model.save_model("m.json")`)
+	}
+	doc, _, err := decode(raw)
+	if err != nil {
+		return nil, err
+	}
+	if b == o {
+		r.AllTrees = true
+	}
+	return xgBoost(r, doc)
+}
+
+// pickledCatBoost reads a CatBoost, CatBoostRegressor and so on.
+func (r *reading) pickledCatBoost(o *pickle.Object) (*Model, error) {
+	raw, ok := o.Get("__model").([]byte)
+	if !ok {
+		return nil, fmt.Errorf("__model is %s, not bytes: is the model fitted?", pickle.Kind(o.Get("__model")))
+	}
+	return catBoostBinary(r, raw)
+}
