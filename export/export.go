@@ -1,8 +1,8 @@
 // Package export writes the trials of a study as tables, and the parameters of one
 // trial for the program that will use them.
 //
-//	export.All(h).CSV(file)              // one row a trial
-//	export.All(h).JSONL(file)            // one object a trial
+//	export.All(h).CSV(file)              // one row per trial
+//	export.All(h).JSONL(file)            // one object per trial
 //	export.ParamsYAML(file, best)        // lr: 0.01 ...
 //	settings, err := export.ReadParams(file)
 package export
@@ -24,20 +24,20 @@ import (
 
 const pkg fault.Package = "export"
 
-// A Table is what is exported: some trials of a study, in the order given. Of the
-// study it uses the number of objectives and their names.
+// A Table is a table of trials of a study, in the given order. Of the study itself it only
+// uses the number of objectives and their names.
 type Table struct {
 	Study  trial.Header
 	Trials []trial.Record
 }
 
-// All returns the table of all trials, of whatever state, by number.
+// All returns the table of all trials in any state, ordered by number.
 func All(h trial.Snapshot) Table { return Table{h.Header(), h.Records()} }
 
 const timeLayout = "2006-01-02T15:04:05.000000Z"
 
-// objectives returns the names of the objectives: "value" if there is one and it
-// has no name, "0", "1" and so on if there are several.
+// objectives returns the names of the objectives. Without names, a single objective is
+// "value", and several are "0", "1" and so on.
 func (t Table) objectives() []string {
 	if names := t.Study.Metrics(); names != nil {
 		return names
@@ -52,26 +52,26 @@ func (t Table) objectives() []string {
 	return names
 }
 
-// CSV writes a row of column names and one row a trial. The columns are
+// CSV writes a row of column names and one row per trial. The columns are
 //
 //	number, state
 //	value                            of the only objective, if it has no name
-//	values_<name>                    of each objective: its name or its place
+//	values_<name>                    of each objective: its name or its index
 //	params_<name>                    of each parameter that a trial has
 //	user_attrs_<key>                 of each attribute
 //	constraints_<name>               of each constraint
 //	datetime_start, datetime_complete, duration
 //	error
 //
-// Within a group they stand in the order in which the trials have them first, so
-// a study that grows only adds columns. Most are named as in Optuna's data frame.
+// Within a group, columns are in the order in which the trials first have them, so a study
+// that grows only adds columns. Most are named as in Optuna's data frame.
 //
-// What a trial does not have is an empty cell. Numbers are written in their
-// shortest form that is read back the same, and as NaN, Infinity and -Infinity;
-// strings as they are, so 1 and "1" look alike; other attributes as JSON. Times
-// are UTC with microseconds, durations seconds. A cell that begins with =, +, - or
-// @ is not altered: a spreadsheet may take it for a formula, so import tables of
-// untrusted origin as text.
+// A cell is empty if the trial lacks the value. Numbers are written in the shortest form
+// that reads back the same, and as NaN, Infinity and -Infinity. Strings are written
+// unchanged, so 1 and "1" look alike; other attributes are JSON. Times are UTC with
+// microseconds, and durations are in seconds. A cell that begins with =, +, - or @ is not
+// altered, so a spreadsheet may take it for a formula: import tables of untrusted origin
+// as text.
 func (t Table) CSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	names := t.objectives()
@@ -167,8 +167,8 @@ func seconds(r trial.Record) string {
 	return space.Lit(r.Duration().Seconds()).String()
 }
 
-// JSONL writes one JSON object a trial, each on a line of its own, in the form of
-// [trial.Record.AppendJSON]: whole, so that a program can read the records back. It
+// JSONL writes one JSON object per trial, each on its own line, in the complete form of
+// [trial.Record.AppendJSON], so that a program can read the records back. It
 // fails for an attribute that is not JSON.
 func (t Table) JSONL(w io.Writer) error {
 	var line []byte
@@ -185,10 +185,9 @@ func (t Table) JSONL(w io.Writer) error {
 	return nil
 }
 
-// ParamsJSON writes the parameters of r as one JSON object, in the order of
-// suggestion: what a training job reads. It fails, with an error that wraps
-// [space.ErrOutside] and before anything is written, for NaN or an infinity,
-// which JSON does not have; YAML does.
+// ParamsJSON writes the parameters of r as one JSON object, in the order of suggestion, for
+// a training job to read. It fails for NaN or an infinity, which JSON lacks but YAML has:
+// the error wraps [space.ErrOutside], and nothing is written.
 func ParamsJSON(w io.Writer, r trial.Record) error {
 	var lines []string
 	for name, l := range r.Params.All() {
@@ -213,8 +212,8 @@ func ParamsJSON(w io.Writer, r trial.Record) error {
 	return nil
 }
 
-// ParamsYAML writes the parameters of r as a mapping of names to values, in the
-// order of suggestion. It fails as [spaceyaml.WriteSettings] does.
+// ParamsYAML writes the parameters of r as a mapping from names to values, in the
+// order of suggestion. It fails like [spaceyaml.WriteSettings].
 func ParamsYAML(w io.Writer, r trial.Record) error {
 	if err := spaceyaml.WriteSettings(w, r.Params.Settings()); err != nil {
 		return pkg.Errorf("parameters of trial %d: %w", r.Number, err)
@@ -222,8 +221,8 @@ func ParamsYAML(w io.Writer, r trial.Record) error {
 	return nil
 }
 
-// ReadParams reads what [ParamsJSON] or [ParamsYAML] wrote, or anyone else, to be
-// enqueued in another study. The errors are those of [spaceyaml.ReadSettings].
+// ReadParams reads parameters from [ParamsJSON], [ParamsYAML] or another source, so that
+// they can be enqueued in another study. The errors are those of [spaceyaml.ReadSettings].
 func ReadParams(r io.Reader) ([]space.Setting, error) {
 	settings, err := spaceyaml.ReadSettings(r)
 	if err != nil {

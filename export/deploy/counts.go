@@ -9,16 +9,16 @@ import (
 	"github.com/attune-hpo/attune/export/runtime"
 )
 
-// counts keeps the numbers of a [Forecaster].
+// counts keeps the counts of a [Forecaster].
 type counts struct {
 	log *slog.Logger
 
 	mu    sync.Mutex
 	n     runtime.FallbackStats
-	never error // why there is no session
+	never error // why there never was a session
 }
 
-// cause notes why there is no session.
+// cause records why there is no session.
 func (c *counts) cause(err error) {
 	c.never = err
 	c.log.Warn("onnx: the native forecaster answers", "error", err)
@@ -32,10 +32,10 @@ func (c *counts) call() {
 	c.n.Calls++
 }
 
-// fell notes that the export failed, and what became of the native forecast.
+// fell records that the export failed, and the error of the native forecast.
 func (c *counts) fell(err, native error) {
 	if native != nil && errors.Is(err, errCannot) {
-		return // neither can: the caller asks for what cannot be had
+		return // neither can do it, so it is a mistake of the caller
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

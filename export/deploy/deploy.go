@@ -1,13 +1,13 @@
-// Package deploy takes a tuned model to where it is used. It exports the model to ONNX,
-// runs the export in ONNX Runtime and the native model on real data, and leaves no file
-// behind whose predictions differ from the native model's.
+// Package deploy turns a tuned model into a file for production. It exports the model to
+// ONNX, runs both the export (in ONNX Runtime) and the native model on real data, and keeps
+// no file whose predictions differ from the native model's.
 //
 //	model, result, err := deploy.Best(ctx, task, st, deploy.ForecasterOptions{File: "model.onnx"})
 //	fmt.Println(result.Report)
 //
-// [Best] exports the forecaster of a study's best trial, whole: from raw values to raw
-// values. [Model] exports any other forecaster, [Trees] a tree ensemble. [Open] and
-// [OpenTrees] run the file in place of the native model, which answers if the file fails.
+// [Best] exports the forecaster of a study's best trial as a whole, from raw values to raw
+// values. [Model] exports any other forecaster, and [Trees] a tree ensemble. [Open] and
+// [OpenTrees] run the file instead of the native model, which answers if the file fails.
 //
 // This package needs ONNX Runtime: see package export/runtime.
 package deploy
@@ -33,75 +33,75 @@ import (
 
 const pkg fault.Package = "deploy"
 
-// ErrFailed reports an export that does not predict what the native model does. The
-// error says in what; the [Result] beside it has the report.
+// ErrFailed reports an export whose predictions differ from the native model's. The error
+// says how; the [Result] returned with it has the report.
 var ErrFailed = errors.New("the export does not predict what the native model does")
 
-// ForecasterOptions say how a forecaster is exported, and where to. The zero value
-// exports in the form [onnx.Exact], compares, and leaves nothing but the report.
+// ForecasterOptions say how to export a forecaster, and where to. The zero value exports in
+// the form [onnx.Exact], compares, and only returns the report.
 type ForecasterOptions struct {
-	// File is where the model goes when it has passed, whole or not at all. Until then
-	// what was there stays.
+	// File is the file for a model that passes. It is written atomically; until then, an
+	// existing file stays.
 	File string
-	// KeepFailed keeps a model that failed, as NAME.failed.onnx in place of NAME.onnx.
+	// KeepFailed keeps a model that failed, as NAME.failed.onnx instead of NAME.onnx.
 	KeepFailed bool
-	// Register, if not nil, puts a model that has passed into a registry.
+	// Register, if not nil, adds a model that passes to a registry.
 	Register *Registration
 
-	// Form, Info, Units and Regressor are those of [onnx.ForecasterOptions].
+	// Form, Info, Units and Regressor are as in [onnx.ForecasterOptions].
 	//
-	// To the metadata in Info are added: where the model comes from, the version of
-	// attune, and under attune.native the SHA-256 of the native model as it is saved.
+	// The metadata in Info are extended by the origin of the model, the version of attune
+	// and, under attune.native, the SHA-256 of the saved native model.
 	Form      onnx.Form
 	Info      onnx.Info
 	Units     string
 	Regressor func(b *onnx.Builder, m forecast.Regressor, rows onnx.Value) (onnx.Value, error)
 	// Quantize makes a network smaller: see package quantize. Every second window
-	// calibrates it. It is compared in batches of several sizes, and the worst counts:
-	// see [quantize.Compare], which has another default Gate.
+	// calibrates it. It is compared in batches of several sizes, of which the worst counts:
+	// see [quantize.Compare], which has its own default Gate.
 	Quantize quantize.Kind
 
-	// Windows is how many windows of the data are compared at most: see
+	// Windows is the maximum number of windows of the data to compare on: see
 	// [validate.NewWindows]. Default 200.
 	Windows int
-	// Gate is what the export has to pass. Default: the zero Gate and, in the form
-	// Single, one value in a hundred beyond its tolerance, since float32 sends rows
-	// that lie on a threshold to other leaves.
+	// Gate is the test that the export must pass. Default: the zero Gate. In the form
+	// Single it also allows one value in a hundred beyond its tolerance, because float32
+	// sends rows that lie on a threshold to other leaves.
 	Gate validate.Gate
 	// Runtime says how ONNX Runtime runs the export.
 	Runtime runtime.Config
 }
 
-// TreesOptions say how a tree ensemble is exported, and where to. The zero value exports
-// in the form [onnx.Exact], compares, and leaves nothing but the report.
+// TreesOptions say how to export a tree ensemble, and where to. The zero value exports in
+// the form [onnx.Exact], compares, and only returns the report.
 type TreesOptions struct {
-	// File is where the model goes when it has passed, whole or not at all. Until then
-	// what was there stays.
+	// File is the file for a model that passes. It is written atomically; until then, an
+	// existing file stays.
 	File string
-	// KeepFailed keeps a model that failed, as NAME.failed.onnx in place of NAME.onnx.
+	// KeepFailed keeps a model that failed, as NAME.failed.onnx instead of NAME.onnx.
 	KeepFailed bool
-	// Register, if not nil, puts a model that has passed into a registry.
+	// Register, if not nil, adds a model that passes to a registry.
 	Register *Registration
 
-	// Form, Info and Units are those of [onnx.TreesOptions].
+	// Form, Info and Units are as in [onnx.TreesOptions].
 	//
-	// To the metadata in Info are added: the version of attune, and under attune.native
-	// the SHA-256 of the native model as it is saved.
+	// The metadata in Info are extended by the version of attune and, under attune.native,
+	// the SHA-256 of the saved native model.
 	Form  onnx.Form
 	Info  onnx.Info
 	Units []string
 
-	// Gate is what the export has to pass. Default: in the form Exact equal raw outputs,
-	// bit for bit, and the zero Gate for what a link makes of them; in the form
-	// Compatible the zero Gate; in the form Single the zero Gate with one value in a
-	// hundred beyond its tolerance, since float32 sends rows that lie on a threshold to
-	// other leaves.
+	// Gate is the test that the export must pass. Default: in the form Exact, raw outputs
+	// must be equal bit for bit, and predictions must pass the zero Gate if there is a
+	// link; in the form Compatible, the zero Gate; in the form Single, the zero Gate with
+	// one value in a hundred beyond its tolerance, because float32 sends rows that lie on a
+	// threshold to other leaves.
 	Gate validate.Gate
 	// Runtime says how ONNX Runtime runs the export.
 	Runtime runtime.Config
 }
 
-// A Registration puts a model into a registry, beside the native one: files
+// A Registration adds a model to a registry, together with the native model: as the files
 // registry.ONNX and registry.Native. Its note is Info.Doc.
 type Registration struct {
 	Registry *registry.Registry
@@ -109,20 +109,20 @@ type Registration struct {
 	Promote  bool // make it the live version
 }
 
-// A Result is what became of an export.
+// A Result is the result of an export.
 type Result struct {
-	File   string    // that was left; with KeepFailed the failed one
-	Size   int       // of the ONNX model, in bytes
-	Form   onnx.Form // it has: networks are always Compatible
+	File   string    // file that was written; with KeepFailed, possibly the failed one
+	Size   int       // size of the ONNX model in bytes
+	Form   onnx.Form // form of the export; networks are always Compatible
 	Report validate.Report
-	// Probe compares trees on the rows of [Probe], where Report is about others: rows of
-	// the caller's or, in the form Single, rows of float32 numbers; else nil. In the form
-	// Single it has no part in the verdict: it says how wrong the export is on rows that
-	// are no float32 numbers.
+	// Probe compares trees on the rows of [Probe] if Report is about other rows: those of
+	// the caller or, in the form Single, rows of float32 numbers. Otherwise it is nil. In
+	// the form Single it does not affect the verdict: it shows the error of the export on
+	// rows that are not float32 numbers.
 	Probe *validate.Report
-	// Raw compares raw outputs, before the link, of trees that have one; else nil.
+	// Raw compares raw outputs, before the link, of trees that have a link. Otherwise it is nil.
 	Raw *validate.Report
-	// Version is that in the registry; zero without one.
+	// Version is the version in the registry, or zero without Register.
 	Version registry.Version
 }
 
@@ -131,7 +131,7 @@ func (r Result) Pass() bool {
 	return r.Report.Pass && (r.Raw == nil || r.Raw.Pass) && (r.Probe == nil || r.Probe.Pass || r.Form == onnx.Single)
 }
 
-// An export is a model on its way.
+// An export is an export in progress.
 type export struct {
 	file       string
 	keepFailed bool
@@ -140,7 +140,7 @@ type export struct {
 
 	model *onnx.Model
 	form  onnx.Form
-	// check compares it with the native model; it fills in the result's reports.
+	// check compares the export with the native model and fills in the result's reports.
 	check func(s *runtime.Session, to *Result) error
 	// native writes the native model.
 	native func(io.Writer) error
@@ -148,7 +148,7 @@ type export struct {
 	meta   map[string]string // for the registry
 }
 
-// run encodes, compares and keeps.
+// run encodes the model, compares it and keeps it.
 func (e export) run(ctx context.Context) (Result, error) {
 	var r Result
 	if e.register != nil && e.register.Registry == nil {
@@ -203,7 +203,7 @@ func write(file string, data []byte) error {
 	return nil
 }
 
-// failed says why, and keeps the model if that is asked for.
+// failed returns the reason of the failure, and keeps the model if requested.
 func (e export) failed(r Result, data []byte) (Result, error) {
 	reason := r.Report.Reason
 	switch {
@@ -225,7 +225,7 @@ func (e export) failed(r Result, data []byte) (Result, error) {
 	return r, err
 }
 
-// put puts the model into the registry.
+// put adds the model to the registry.
 func (e export) put(ctx context.Context, data []byte) (registry.Version, error) {
 	to := e.register
 	var native bytes.Buffer
@@ -248,10 +248,10 @@ func (e export) put(ctx context.Context, data []byte) (registry.Version, error) 
 	return v, nil
 }
 
-// module is the path of this one.
+// module is the path of this module.
 const module = "github.com/attune-hpo/attune"
 
-// version returns that of attune in this program, "" if it does not say.
+// version returns the version of attune in this program, or "" if unknown.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -265,8 +265,8 @@ func version() string {
 	return ""
 }
 
-// information returns what the file says of itself, with more metadata and the SHA-256 of
-// the native model.
+// information returns the information in the file, extended by more metadata and the
+// SHA-256 of the native model.
 func information(i onnx.Info, save func(io.Writer) error, more ...onnx.Property) onnx.Info {
 	if i.Version == "" {
 		i.Version = version()
@@ -281,7 +281,7 @@ func information(i onnx.Info, save func(io.Writer) error, more ...onnx.Property)
 	return i
 }
 
-// lenient returns the gate for a model that need not be equal.
+// lenient returns the default gate for a model whose predictions need not be equal.
 func lenient(g validate.Gate, form onnx.Form) validate.Gate {
 	if g == (validate.Gate{}) && form == onnx.Single {
 		g.Beyond = 0.01

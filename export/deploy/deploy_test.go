@@ -476,7 +476,7 @@ func TestMismatch(t *testing.T) {
 	other := ridge(t, forecast.Frame{frame[0].Until(140, 0)}, forecast.Recipe{}, 3)
 	_, err = deploy.Open(file, other.Forecaster, quiet)
 	require.ErrorIs(t, err, deploy.ErrMismatch)
-	assert.ErrorContains(t, err, "deploy: open "+file+": it was not exported from this native model: the file is of the one (study monthly, trial 7) with SHA-256 ")
+	assert.ErrorContains(t, err, "deploy: open "+file+": it was not exported from this native model: the file is from the model (study monthly, trial 7) with SHA-256 ")
 
 	var saved bytes.Buffer
 	require.NoError(t, m.Forecaster.Save(&saved))

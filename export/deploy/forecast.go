@@ -20,8 +20,8 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// Best exports the forecaster of the study's best trial, that of [tune.Task.Best], and
-// compares it with the native one on windows of the data that the task tunes on: see
+// Best exports the forecaster of the study's best trial, as returned by [tune.Task.Best].
+// It compares it with the native one on windows of the data that the task tunes on: see
 // [Model]. It also returns the model that it exported.
 func Best(ctx context.Context, task *tune.Task, st *study.Study, o ForecasterOptions) (tune.Model, Result, error) {
 	m, err := task.Best(ctx, st)
@@ -32,16 +32,16 @@ func Best(ctx context.Context, task *tune.Task, st *study.Study, o ForecasterOpt
 	return m, r, err
 }
 
-// Model exports a forecaster, see [onnx.Forecaster], and compares its forecasts with the
-// native ones from origins within a frame: the one that it was fitted to or, better, data
-// that it has not seen.
+// Model exports a forecaster, see [onnx.Forecaster]. It compares the forecasts with the
+// native ones from origins within a frame: the training data or, better, data that the
+// forecaster has not seen.
 //
-// The metadata name the trial and the study that the model comes from, as
-// [onnx.TrialMetadata] does, and all hyperparameters that are not at their defaults.
+// The metadata name the trial and the study that the model comes from, like
+// [onnx.TrialMetadata], and all hyperparameters that differ from their defaults.
 //
-// Model fails with [ErrFailed], and then leaves no file but one that is named as failed;
-// as onnx.Forecaster does; with runtime.ErrNoLibrary if there is no ONNX Runtime; and with
-// validate.ErrInput if there is no window that the native model forecasts from.
+// Model fails with [ErrFailed], and then leaves no file except one that is named as failed.
+// It also returns the errors of onnx.Forecaster, runtime.ErrNoLibrary if there is no ONNX
+// Runtime, and validate.ErrInput if the native model cannot forecast from any window.
 func Model(ctx context.Context, m tune.Model, on forecast.Frame, o ForecasterOptions) (Result, error) {
 	meta := metadata(m)
 	options := onnx.ForecasterOptions{
@@ -86,7 +86,7 @@ func Model(ctx context.Context, m tune.Model, on forecast.Frame, o ForecasterOpt
 	return e.run(ctx)
 }
 
-// every returns each nth row.
+// every returns every nth row.
 func every(l tensor.List, n int) tensor.List {
 	var at []int
 	for i := 0; i < int(l[0].Shape[0]); i += n {
@@ -95,7 +95,7 @@ func every(l tensor.List, n int) tensor.List {
 	return l.Pick(at...)
 }
 
-// metadata says where a model comes from.
+// metadata describes the origin of a model.
 func metadata(m tune.Model) []onnx.Property {
 	add := []onnx.Property{{Key: "attune.family", Value: m.Family}, {Key: "attune.seed", Value: strconv.FormatUint(m.Seed, 10)}}
 	if m.Metric != "" {
@@ -116,7 +116,7 @@ func metadata(m tune.Model) []onnx.Property {
 	return add
 }
 
-// forecasts runs the export of a forecaster: as many rows as the inputs have.
+// forecasts runs the export of a forecaster on all rows of the inputs.
 func forecasts(ctx context.Context, s *runtime.Session, inputs tensor.List) ([]float64, error) {
 	out, err := s.Run(ctx, inputs)
 	if err != nil {
@@ -130,27 +130,27 @@ func forecasts(ctx context.Context, s *runtime.Session, inputs tensor.List) ([]f
 	return y, nil
 }
 
-// A Forecaster runs an exported forecaster in ONNX Runtime, in place of the native one:
-// it has its method Predict. It is safe for concurrent use. Make one with [Open], and
-// close it.
+// A Forecaster runs an exported forecaster in ONNX Runtime. It can replace the native one
+// in predictions, as it has the same method Predict. It is safe for concurrent use. Make
+// one with [Open], and close it after use.
 type Forecaster struct {
 	native  forecast.Forecaster
-	session *runtime.Session // nil: the native one answers
-	steps   int              // of a forecast
+	session *runtime.Session // nil if the native forecaster answers
+	steps   int              // steps of a forecast
 	counts  counts
 }
 
-// Open loads the export of a native forecaster. The native one makes its inputs, and
-// answers if the export fails: if the file or the library cannot be opened at all, which
-// is logged; if a run fails; and for anything that the export cannot do, such as a series
-// that was not in the training data. Failures are counted, and logged as those of a
-// [runtime.Fallback].
+// Open loads the export of a native forecaster. The native forecaster makes the export's
+// inputs. It also answers in place of the export in three cases: if the file or the library
+// cannot be opened at all, which is logged; if a run fails; and for tasks that the export
+// cannot do, such as a series that was not in the training data. Failures are counted, and
+// logged like those of a [runtime.Fallback].
 //
 // Open fails with [forecast.ErrNotFitted], with onnx.ErrUnsupported for a forecaster that
 // cannot be exported, and with [ErrMismatch] for a file that was exported from another
 // forecaster. Files of [Model] and [Best] name their forecaster, unless it cannot be
-// saved; any other file is taken as it is. A later version of attune may refuse older
-// files, see [Match]: export them anew.
+// saved; any other file is accepted. A later version of attune may refuse older
+// files, see [Match]: export them again.
 func Open(file string, native forecast.Forecaster, o runtime.Config) (*Forecaster, error) {
 	planner, ok := native.(interface {
 		Plan() (forecast.Plan, error)
@@ -172,9 +172,9 @@ func Open(file string, native forecast.Forecaster, o runtime.Config) (*Forecaste
 	return f, nil
 }
 
-// Predict returns the next values of each series, as the native forecaster does. What
-// it does not accept is the native one's to say, and is no failure. A forecast is never
-// NaN.
+// Predict returns the next values of each series, like the native forecaster. The native
+// forecaster decides about arguments that the export does not accept, which is not a
+// failure. A forecast is never NaN.
 func (f *Forecaster) Predict(ctx context.Context, past forecast.Frame, horizon int) (forecast.Frame, error) {
 	f.counts.call()
 	var y []float64
@@ -199,10 +199,10 @@ func (f *Forecaster) Predict(ctx context.Context, past forecast.Frame, horizon i
 	return out, native
 }
 
-// errCannot reports what only the native forecaster can do, or refuse.
+// errCannot reports a request that only the native forecaster can serve or refuse.
 var errCannot = errors.New("not for the export")
 
-// run has the export forecast.
+// run makes the forecast with the export.
 func (f *Forecaster) run(ctx context.Context, past forecast.Frame, horizon int) (y []float64, steps int, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -233,12 +233,12 @@ func (f *Forecaster) run(ctx context.Context, past forecast.Frame, horizon int) 
 	return y, steps, nil
 }
 
-// Stats returns what was counted until now. Fallbacks are calls that the native
-// forecaster answered for the export; Failures those that failed in both, though they
-// were no mistake of the caller's that was seen before the run.
+// Stats returns the counts so far. Fallbacks are calls that the native forecaster answered
+// in place of the export. Failures are calls that failed in both, except for mistakes of
+// the caller that were found before the run.
 func (f *Forecaster) Stats() runtime.FallbackStats { return f.counts.stats() }
 
-// Close frees the session; the native forecaster answers from then on.
+// Close frees the session. Afterwards the native forecaster answers.
 func (f *Forecaster) Close() error {
 	if f.session == nil {
 		return nil

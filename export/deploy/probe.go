@@ -10,16 +10,16 @@ import (
 )
 
 // Probe makes rows on which a model and a wrong export are likely to differ. Half of them
-// are random mixtures of each threshold and the float64 numbers next to it, values
-// between and far outside, zeros and what is all but zero, infinities, times in seconds
-// and dates as numbers, values that float32 cannot hold, missing values, and categories
-// that are listed, not listed and impossible. The other half go down to a node: their
-// values are on the thresholds above it, and on its own, just below or just above. In the
-// form Single all values are rounded to float32.
+// are random mixtures of special values: each threshold and the float64 numbers next to it,
+// values between and far outside the thresholds, zeros and tiny numbers, infinities, times
+// in seconds and dates as numbers, numbers that float32 cannot represent, missing values,
+// and categories that are listed, unlisted and impossible. Each row of the other half aims
+// at a node: its values are on the thresholds above the node, and on the node's threshold,
+// just below it or just above it. In the form Single all values are rounded to float32.
 //
-// n is the number of rows. If it is 0, each neighbour of a feature's thresholds occurs
-// once at least, in 1,000 to 40,000 rows, but in fewer than 16 million values unless that
-// takes less than 200 rows. The same arguments make the same rows.
+// n is the number of rows. If n is 0, Probe makes 1,000 to 40,000 rows, enough for each
+// neighbour of a feature's thresholds to occur at least once, but limits them to 16 million
+// values as long as that allows 200 rows. The same arguments make the same rows.
 func Probe(m *tree.Model, form onnx.Form, n int) []float64 {
 	p := probe{model: m, single: form == onnx.Single}
 	p.values = make([][]float64, len(m.Features))
@@ -54,8 +54,8 @@ func Probe(m *tree.Model, form onnx.Form, n int) []float64 {
 	return p.aim(rows, aimed, nodes)
 }
 
-// everywhere are values for every feature: signs of zero, dates and times as numbers,
-// whole numbers beyond float32's and float64's, the least and the greatest numbers.
+// everywhere are values for every feature: signed zeros, dates and times as numbers,
+// whole numbers beyond float32's and float64's precision, the smallest and greatest numbers.
 var everywhere = []float64{0, math.Copysign(0, -1), 1, -1, 0.1, 20240131, 20240131.5, 1706659200, 1706659200.25, 1706659200123,
 	1<<24 + 1, 1<<53 - 1, -1706659201, 5e-324, -1e-310, 1e-46, 1e300, -1e300, math.Inf(1), math.Inf(-1)}
 
@@ -68,7 +68,7 @@ type probe struct {
 	r      *rand.Rand
 }
 
-// near notes the values of a node's feature that tell it from its like.
+// near records the values around the condition of a node.
 func (p *probe) near(n *tree.Node) {
 	at := &p.values[n.Feature]
 	if n.Categorical() {
@@ -85,12 +85,12 @@ func (p *probe) near(n *tree.Node) {
 	}
 }
 
-// neighbours are a number and those next to it.
+// neighbours returns a number and the numbers next to it.
 func neighbours(x float64) []float64 {
 	return []float64{x, math.Nextafter(x, math.Inf(-1)), math.Nextafter(x, math.Inf(1))}
 }
 
-// finish adds what lies between the values of a feature, and sorts them.
+// finish adds values between those of a feature, and sorts them.
 func (p *probe) finish(f int) {
 	v := p.values[f]
 	if p.model.Features[f].Kind == tree.Categorical {
@@ -108,7 +108,7 @@ func (p *probe) finish(f int) {
 		v[i] = p.round(v[i])
 	}
 	v = slices.DeleteFunc(v, func(x float64) bool {
-		// The sums of linear leaves stay within float32.
+		// The sums of linear leaves must stay within float32.
 		return math.IsNaN(x) || p.single && p.linear && math.Abs(x) > 1e10
 	})
 	slices.Sort(v)
@@ -122,7 +122,7 @@ func (p *probe) round(x float64) float64 {
 	return x
 }
 
-// mixed returns n rows of each feature's values in turn, one in ten missing.
+// mixed returns n rows that take each feature's values in turn, with one in ten missing.
 func (p *probe) mixed(n int) []float64 {
 	rows := make([]float64, n*len(p.values))
 	for f, v := range p.values {
@@ -139,8 +139,8 @@ func (p *probe) mixed(n int) []float64 {
 	return rows
 }
 
-// aim adds n rows, each a copy of one that is there, changed so that it goes down to a
-// node and lies on the node's threshold or next to it. Nodes are taken from all trees.
+// aim adds n rows. Each is a copy of an existing row that is changed to reach a node and to
+// lie on the node's threshold or next to it. The nodes are spread over all trees.
 func (p *probe) aim(rows []float64, n, nodes int) []float64 {
 	width, have := len(p.values), len(rows)/len(p.values)
 	want := (n + 2) / 3 // nodes
@@ -151,7 +151,7 @@ func (p *probe) aim(rows []float64, n, nodes int) []float64 {
 		for j := range t.Nodes {
 			seen++
 			if seen*want/nodes == (seen-1)*want/nodes {
-				continue // others stand for it
+				continue // other nodes represent it
 			}
 			if above == nil {
 				above = parents(t)
@@ -180,8 +180,8 @@ func parents(t *tree.Tree) []int {
 	return above
 }
 
-// place changes a row so that it reaches a node, on the kth of its threshold's neighbours.
-// Where two nodes ask for different things of a feature, the lower one has its way.
+// place changes a row so that it reaches a node, at the kth neighbour of its threshold. If
+// two nodes need different values of a feature, the lower node wins.
 func (p *probe) place(row []float64, t *tree.Tree, above []int, node, k int) {
 	var path []int
 	for i := node; i >= 0; i = above[i] {
@@ -199,14 +199,14 @@ func (p *probe) place(row []float64, t *tree.Tree, above []int, node, k int) {
 	}
 }
 
-// side returns a value that a node sends to the left or to the right: x if it does, else
-// the nearest.
+// side returns a value that a node sends to the given side: x if possible, else the
+// nearest.
 func side(n *tree.Node, left bool, x float64) float64 {
 	if n.Categorical() {
 		if all := listed(n.Categories); left && len(all) > 0 {
 			return all[0]
 		}
-		return -1 // no category, and never listed
+		return -1 // not a category, so never listed
 	}
 	switch {
 	case left && !(x <= n.Threshold):
@@ -217,7 +217,7 @@ func side(n *tree.Node, left bool, x float64) float64 {
 	return x
 }
 
-// listed returns the categories of a set, each with the number behind it.
+// listed returns the categories of a set, each followed by the next number.
 func listed(set []uint32) []float64 {
 	var out []float64
 	for c := range 32 * len(set) {

@@ -11,18 +11,18 @@ import (
 	"github.com/attune-hpo/attune/objective/tree"
 )
 
-// Trees exports a tree ensemble, see [onnx.Trees], and compares it with the native model
-// on rows: values of one row after the other, as for [tree.Predictor.Predict]. If rows is
-// nil, it compares on those of [Probe] alone, else on those too: see [Result.Probe].
+// Trees exports a tree ensemble, see [onnx.Trees], and compares it with the native model.
+// rows are the rows to compare on, row by row as for [tree.Predictor.Predict]. Trees always
+// also compares on the rows of [Probe]: see [Result.Probe].
 //
-// In the form Exact and without a Gate, raw outputs must be equal bit for bit. Where a
-// link makes predictions of them, these must pass the zero Gate, since exponentials
-// differ in their last bits. In the form Single, rows that are not given are rounded to
-// float32 for the verdict, and Result.Probe measures the error on rows that are not.
+// In the form Exact and without a Gate, raw outputs must be equal bit for bit. If a link
+// turns them into predictions, these must pass the zero Gate, because exponentials differ in
+// their last bits. In the form Single, the rows of Probe are rounded to float32 for the
+// verdict, and Result.Probe measures the error on unrounded rows.
 //
-// Trees fails with [ErrFailed], and then leaves no file but one that is named as failed;
-// as onnx.Trees does; with runtime.ErrNoLibrary if there is no ONNX Runtime; and with
-// validate.ErrInput for rows of another width.
+// Trees fails with [ErrFailed], and then leaves no file except one that is named as failed.
+// It also returns the errors of onnx.Trees, runtime.ErrNoLibrary if there is no ONNX
+// Runtime, and validate.ErrInput for rows of the wrong width.
 func Trees(ctx context.Context, m *tree.Model, rows []float64, o TreesOptions) (Result, error) {
 	native, err := tree.NewPredictor(m)
 	if err != nil {
@@ -75,7 +75,7 @@ func Trees(ctx context.Context, m *tree.Model, rows []float64, o TreesOptions) (
 	return export.run(ctx)
 }
 
-// compareRaw compares raw outputs, by an export of the same trees without the link.
+// compareRaw compares raw outputs, using an export of the same trees without the link.
 func compareRaw(m *tree.Model, native *tree.Predictor, options onnx.TreesOptions, o runtime.Config, rows validate.Rows, to *Result) error {
 	options.Raw = true
 	raw, err := onnx.Trees(m, options)
@@ -103,12 +103,12 @@ func compareRaw(m *tree.Model, native *tree.Predictor, options onnx.TreesOptions
 	return nil
 }
 
-// OpenTrees runs an exported tree ensemble in ONNX Runtime, and asks the native model if
-// that fails: see [runtime.OpenFallback]. It must be closed.
+// OpenTrees runs an exported tree ensemble in ONNX Runtime, and falls back to the native
+// model if that fails: see [runtime.OpenFallback]. Close it after use.
 //
 // It fails with [ErrMismatch] for a file that was exported from another model. Files of
-// [Trees] name their model; any other file is taken as it is. A later version of attune
-// may refuse older files, see [Match]: export them anew.
+// [Trees] name their model; any other file is accepted. A later version of attune
+// may refuse older files, see [Match]: export them again.
 func OpenTrees(file string, m *tree.Model, o runtime.Config) (*runtime.Fallback, error) {
 	if m == nil {
 		return nil, errors.New("open trees: there is no native model")

@@ -9,17 +9,17 @@ import (
 )
 
 // Compare compares a quantized model with the native one on windows, in batches of 1, of
-// 8 and of all windows, and returns the report on the worst of the three. The reason of a
-// report that did not pass names the size. The inputs of a quantized layer are turned to
-// bytes by their range in the batch, so a forecast depends on the rows beside it.
+// 8 and of all windows, and returns the worst of the three reports. If that did not pass,
+// its reason names the batch size. Batches matter because the inputs of a quantized layer
+// become bytes by their range in the batch, so a forecast depends on the other rows.
 //
-// The zero gate asks for each value to be within a tenth of the standard deviation of
-// the native ones. Where these are all the same, it asks what the zero [validate.Gate]
+// The zero gate requires each value to be within a tenth of the standard deviation of
+// the native values. If these are all equal, it requires what the zero [validate.Gate]
 // does.
 //
-// run makes the forecasts of the quantized model, one row after the other. Compare fails
-// as run does, with [validate.ErrInput], and with [tensor.ErrShape] for windows whose
-// inputs do not fit together.
+// run returns the forecasts of the quantized model, row by row. Compare returns the errors
+// of run, [validate.ErrInput], and [tensor.ErrShape] for windows whose inputs do not fit
+// together.
 func Compare(w *validate.Windows, g validate.Gate, run func(tensor.List) ([]float64, error)) (validate.Report, error) {
 	if g == (validate.Gate{}) {
 		g.ATol = deviation(w.Native) / 10
@@ -53,7 +53,7 @@ func Compare(w *validate.Windows, g validate.Gate, run func(tensor.List) ([]floa
 	return worst, nil
 }
 
-// inBatches runs a model on size rows at once.
+// inBatches runs a model on size rows at a time.
 func inBatches(in tensor.List, rows, size int, run func(tensor.List) ([]float64, error)) ([]float64, error) {
 	var out []float64
 	for from := 0; from < rows; from += size {
@@ -66,7 +66,7 @@ func inBatches(in tensor.List, rows, size int, run func(tensor.List) ([]float64,
 	return out, nil
 }
 
-// worse reports whether a is worse: it failed and b passed, or it is further off.
+// worse reports whether a is worse than b: a failed and b passed, or a deviates more.
 func worse(a, b validate.Report) bool {
 	if a.Pass != b.Pass {
 		return !a.Pass

@@ -46,16 +46,15 @@ func (e *editor) bytes(ctx context.Context, o Options) error {
 	return nil
 }
 
-// weights says how weights are turned to bytes: to whole numbers from -limit to limit, and
-// zero added. Signed bytes have 7 bits: processors that add products of bytes by pairs to
-// 16 bits, with AVX2 and AVX-512, cut off what 8 bits make. Unsigned ones they multiply
-// another way.
+// weights says how weights become bytes: as integers from -limit to limit, plus zero.
+// Signed bytes use only 7 bits, because AVX2 and AVX-512 add pairs of byte products in 16
+// bits, which saturate with 8 bits. Unsigned weights are multiplied in another way.
 type weights struct {
 	limit float64
 	zero  int
 }
 
-// columns returns weights as whole numbers, with the scale of each column: element i is of
+// columns returns weights as integers, and the scale of each column: element i belongs to
 // column column(i).
 func (w weights) columns(v []float32, n int, column func(i int) int) (q []int, scale []float32) {
 	most := make([]float64, n)
@@ -75,7 +74,7 @@ func (w weights) columns(v []float32, n int, column func(i int) int) (q []int, s
 	return q, scale
 }
 
-// tensor returns whole numbers as bytes.
+// tensor returns integers as a tensor of bytes.
 func (w weights) tensor(q []int, dims ...int64) onnx.Tensor {
 	if w.zero == 0 {
 		signed := make([]int8, len(q))
@@ -91,7 +90,7 @@ func (w weights) tensor(q []int, dims ...int64) onnx.Tensor {
 	return onnx.NewTensor("", plain, dims...)
 }
 
-// matMul multiplies bytes. The runtime makes one operation of the nodes.
+// matMul multiplies bytes. The runtime fuses its nodes into one operation.
 func (e *editor) matMul(n onnx.Node, by weights) {
 	t, w := e.weights(n.Inputs[1], 2)
 	if w == nil {
@@ -117,7 +116,7 @@ func (e *editor) matMul(n onnx.Node, by weights) {
 	e.nodes = append(e.nodes, onnx.Node{Name: n.Name, Op: "Mul", Inputs: []string{number[0], unit[0]}, Outputs: n.Outputs})
 }
 
-// once adds a constant that several nodes may ask for.
+// once adds a constant that several nodes may share.
 func (e *editor) once(name string, t onnx.Tensor) string {
 	if e.shared[name] == "" {
 		e.shared[name] = e.add(name, t)
@@ -125,7 +124,7 @@ func (e *editor) once(name string, t onnx.Tensor) string {
 	return e.shared[name]
 }
 
-// lstm uses an operator of the runtime's own. It takes the weights on their side.
+// lstm uses one of the runtime's own operators. It takes the weights transposed.
 func (e *editor) lstm(n onnx.Node, by weights) {
 	tw, tr := e.consts[n.Inputs[1]], e.consts[n.Inputs[2]]
 	w, err := onnx.Values[float32](tw)
@@ -162,18 +161,18 @@ func attr(n onnx.Node, name string, otherwise int64) int64 {
 	return otherwise
 }
 
-// A site is where values are turned to bytes: what convolutions take and make, and what
-// sums of such things make.
+// A site is the set of places where values become bytes: inputs and outputs of
+// convolutions, and sums of these.
 type site struct {
 	convs  map[int]bool // nodes
-	names  []string     // of the values
+	names  []string     // names of the values
 	ranges map[string]span
 }
 
-// A span is what values lie in.
+// A span is the range of a value.
 type span struct{ low, high float64 }
 
-// step returns what a byte stands for, and the byte for 0.
+// step returns the value of one step of a byte, and the byte for 0.
 func (r span) step() (scale float32, zero uint8) {
 	low, high := min(r.low, 0), max(r.high, 0)
 	if scale = float32((high - low) / 255); !(scale > 0) {
@@ -204,7 +203,7 @@ func (e *editor) sites() site {
 		}
 		return true
 	}
-	// Of what a ReLU alone takes, what it makes is turned to bytes.
+	// If only a ReLU uses a value, the ReLU's output is quantized instead.
 	behind := func(name string) string {
 		if u := users[name]; len(u) == 1 && nodes[u[0]].Op == "Relu" && !output(name) {
 			return nodes[u[0]].Outputs[0]
@@ -227,11 +226,10 @@ func (e *editor) sites() site {
 	return s
 }
 
-// most is how many rows of the calibration are run at once: all that goes through the
-// network is returned.
+// most is the number of calibration rows per run, which returns every value in the network.
 const most = 64
 
-// calibrate finds the ranges of the values.
+// calibrate determines the ranges of the values.
 func (s *site) calibrate(ctx context.Context, m *onnx.Model, o Options) error {
 	probe := *m
 	probe.Graph.Outputs = nil
@@ -269,7 +267,7 @@ func (s *site) calibrate(ctx context.Context, m *onnx.Model, o Options) error {
 	return nil
 }
 
-// around turns a value to bytes and back, if it is among the sites.
+// around converts a value to bytes and back, if it belongs to the site.
 func (e *editor) around(s site, name string) {
 	r, ok := s.ranges[name]
 	if !ok {
@@ -281,8 +279,8 @@ func (e *editor) around(s site, name string) {
 	e.renamed[name] = e.emit(onnx.Node{Op: "DequantizeLinear", Inputs: []string{q[0], by[0], by[1]}}, name+"_back")[0]
 }
 
-// conv turns the weights to bytes, and the biases to what the runtime adds to sums of
-// bytes: it makes one operation of that and what stands around.
+// conv converts the weights to bytes, and the biases to the form that the runtime adds to
+// sums of bytes. The runtime fuses the result with the surrounding nodes.
 func (e *editor) conv(n onnx.Node, input span, by weights) {
 	e.changed++
 	t, w := e.weights(n.Inputs[1], 0)

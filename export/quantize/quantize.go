@@ -16,16 +16,16 @@ import (
 const pkg fault.Package = "quantize"
 
 var (
-	// ErrConfig reports options that do not fit, or not the model.
+	// ErrConfig reports options that are invalid or do not fit the model.
 	ErrConfig = errors.New("wrong option")
 	// ErrNothing reports a model without weights to quantize.
 	ErrNothing = errors.New("there is nothing to quantize")
 )
 
-// A Kind is what weights are stored as.
+// A Kind is the form in which weights are stored.
 type Kind string
 
-// The kinds; see the package.
+// The kinds; see the package documentation.
 const (
 	FP16 Kind = "fp16"
 	Int8 Kind = "int8"
@@ -35,31 +35,30 @@ const (
 type Options struct {
 	Kind Kind
 	// Calibration holds inputs of the model: some hundred rows of the training data, from
-	// all times of the year. Int8 of convolutions needs them to see the ranges of the
-	// values that go through the network.
+	// all seasons. Int8 needs them for convolutions, to find the ranges of the values inside
+	// the network.
 	Calibration tensor.List
-	// Precise uses all 8 bits of the weights of Int8, else 7: 0.3 to 0.9 times the error,
-	// at 0.7 to 0.9 times the speed (with AVX2).
+	// Precise uses 8 bits for the weights of Int8 instead of 7. This gives 0.3 to 0.9 times
+	// the error, at 0.7 to 0.9 times the speed (with AVX2).
 	Precise bool
 	// Run runs the model on Calibration. Default [Runtime].
 	Run Runner
 }
 
-// Least is how many elements weights must have to be quantized: of fewer the file gets no
-// smaller to speak of.
+// Least is the minimum number of elements of weights to quantize. Quantizing smaller ones
+// would hardly shrink the file.
 const Least = 1024
 
 const property = "attune.quantized" // metadata
 
-// Quantize returns a smaller model that computes about the same as m, which stays as it
-// is. Weights are what a MatMul, an LSTM or a Conv has as a constant in float32; FP16
-// takes all constants. The metadata say so, under attune.quantized.
+// Quantize returns a smaller model that computes about the same as m. It does not change
+// m. Weights are float32 constants of a MatMul, an LSTM or a Conv; FP16 takes all
+// constants. The metadata property attune.quantized records the kind.
 //
-// It fails with [ErrNothing] for a model that has no weights of at least [Least]
-// elements, as trees and linear models; with [ErrConfig] for an unknown kind, a model
-// that is quantized already or of an opset below 13, and for convolutions without
-// Calibration; with the error of Run; and with [onnx.ErrInvalid] for a model that is not
-// sound.
+// It fails with [ErrNothing] for a model without weights of at least [Least] elements,
+// such as trees and linear models; with [ErrConfig] for an unknown kind, a model that is
+// already quantized or has an opset below 13, and for convolutions without Calibration;
+// with the error of Run; and with [onnx.ErrInvalid] for an invalid model.
 func Quantize(ctx context.Context, m *onnx.Model, o Options) (*onnx.Model, error) {
 	e, err := newEditor(m, o.Kind)
 	if err == nil {
@@ -81,17 +80,17 @@ func Quantize(ctx context.Context, m *onnx.Model, o Options) (*onnx.Model, error
 	return e.model()
 }
 
-// An editor makes one graph of another.
+// An editor turns one graph into another.
 type editor struct {
 	old     *onnx.Model
 	consts  map[string]onnx.Tensor
 	taken   map[string]bool
 	nodes   []onnx.Node
-	inits   []onnx.Tensor // new ones
+	inits   []onnx.Tensor // new constants
 	renamed map[string]string
-	dynamic map[string][]string // values as bytes, their scale and zero point
-	shared  map[string]string   // constants that several nodes ask for
-	changed int                 // weights
+	dynamic map[string][]string // values converted to bytes, with their scale and zero point
+	shared  map[string]string   // constants that several nodes share
+	changed int                 // number of quantized weights
 	kind    Kind
 	foreign bool // the domain Microsoft is used
 }
@@ -113,7 +112,7 @@ func newEditor(m *onnx.Model, kind Kind) (*editor, error) {
 		e.consts[t.Name], e.taken[t.Name] = t, true
 	}
 	for _, v := range m.Graph.Inputs {
-		delete(e.consts, v.Name) // a default, which may be given another value
+		delete(e.consts, v.Name) // a default, which a caller may override
 		e.taken[v.Name] = true
 	}
 	for _, n := range m.Graph.Nodes {
@@ -124,7 +123,7 @@ func newEditor(m *onnx.Model, kind Kind) (*editor, error) {
 	return e, nil
 }
 
-// weights returns the values of a constant that is worth it, nil for another.
+// weights returns the values of a constant that is worth quantizing, nil for another.
 func (e *editor) weights(name string, dims int) (onnx.Tensor, []float32) {
 	t, ok := e.consts[name]
 	if !ok || t.Type != onnx.Float32 || dims > 0 && len(t.Dims) != dims {
@@ -143,7 +142,7 @@ func allFinite(v []float32) bool {
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
-// fresh returns a name that nothing has.
+// fresh returns an unused name.
 func (e *editor) fresh(name string) string {
 	for try := name; ; try += "_" {
 		if !e.taken[try] {
@@ -160,7 +159,7 @@ func (e *editor) add(name string, t onnx.Tensor) string {
 	return t.Name
 }
 
-// emit adds a node with outputs of its own and returns their names.
+// emit adds a node with new outputs and returns their names.
 func (e *editor) emit(n onnx.Node, outputs ...string) []string {
 	for _, name := range outputs {
 		n.Outputs = append(n.Outputs, e.fresh(name))
@@ -172,7 +171,7 @@ func (e *editor) emit(n onnx.Node, outputs ...string) []string {
 	return n.Outputs
 }
 
-// model returns the result.
+// model returns the resulting model.
 func (e *editor) model() (*onnx.Model, error) {
 	m := *e.old
 	m.Graph.Nodes = e.nodes
@@ -197,7 +196,7 @@ func (e *editor) model() (*onnx.Model, error) {
 	return &m, nil
 }
 
-// halve stores constants in half precision; those that it cannot hold stay.
+// halve stores constants in half precision, except those out of its range.
 func (e *editor) halve() {
 	for _, t := range e.old.Graph.Initializers {
 		_, v := e.weights(t.Name, 0)
@@ -205,7 +204,7 @@ func (e *editor) halve() {
 		for _, x := range v {
 			h := half(x)
 			if h&0x7fff == 0x7c00 {
-				v = nil // too great
+				v = nil // out of range
 				break
 			}
 			raw = binary.LittleEndian.AppendUint16(raw, h)
@@ -223,7 +222,7 @@ func (e *editor) halve() {
 	}
 }
 
-// current returns a node whose inputs are those that took the place of the old ones.
+// current returns a node with its inputs replaced by the current ones.
 func (e *editor) current(n onnx.Node) onnx.Node {
 	n.Inputs = slices.Clone(n.Inputs)
 	for i, name := range n.Inputs {
@@ -234,16 +233,16 @@ func (e *editor) current(n onnx.Node) onnx.Node {
 	return n
 }
 
-// half returns the bits of a finite number in half precision, rounded to the nearest,
-// halfway to the even one; infinity for what is too great.
+// half returns the bits of a finite number in half precision, rounded to nearest, ties to
+// even; infinity if the number is too large.
 func half(x float32) uint16 {
 	sign := uint16(math.Float32bits(x) >> 16 & 0x8000)
 	a := math.Abs(float64(x))
-	if a < 0x1p-14 { // 2⁻²⁴ each
+	if a < 0x1p-14 { // multiples of 2⁻²⁴
 		return sign | uint16(math.RoundToEven(a*0x1p24))
 	}
 	_, e := math.Frexp(a) // a = f·2ᵉ, f in [1/2, 1)
 	m := math.RoundToEven(math.Ldexp(a, 11-e))
-	bits := (e+14)<<10 + int(m) - 1024 // a mantissa of 2048 goes over to the exponent
+	bits := (e+14)<<10 + int(m) - 1024 // a mantissa of 2048 carries into the exponent
 	return sign | uint16(min(bits, 0x7c00))
 }

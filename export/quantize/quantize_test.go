@@ -227,7 +227,7 @@ func TestCompareRefuses(t *testing.T) {
 	called = 0
 	r, err = quantize.Compare(w, validate.Gate{}, spoilt(math.NaN()))
 	require.NoError(t, err)
-	assert.Contains(t, r.Reason, "in batches of 8: 2 of 40 values are NaN on one side alone")
+	assert.Contains(t, r.Reason, "in batches of 8: 2 of 40 values are NaN on one side only")
 	called = 0
 	r, err = quantize.Compare(w, validate.Gate{}, spoilt(spread(w.Native)/20))
 	require.NoError(t, err)

@@ -11,8 +11,8 @@ import (
 // A Runner runs a model on inputs and returns its outputs.
 type Runner func(ctx context.Context, m *onnx.Model, inputs tensor.List) (tensor.List, error)
 
-// Runtime runs a model in ONNX Runtime, on the CPU: it is a [Runner]. It fails as
-// [runtime.OpenBytes] and [runtime.Session.Run] do.
+// Runtime is a [Runner] that runs a model in ONNX Runtime on the CPU. It returns the errors
+// of [runtime.OpenBytes] and [runtime.Session.Run].
 func Runtime(ctx context.Context, m *onnx.Model, inputs tensor.List) (tensor.List, error) {
 	b, err := m.Encode()
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 	"strings"
 )
 
-// removeLeft removes what killed processes left. The lock is held: nobody is at work.
+// removeLeft removes the leftovers of killed processes. The lock must be held, so no
+// process is at work.
 func removeLeft(home string) error {
 	entries, err := os.ReadDir(home)
 	for _, e := range entries {
@@ -41,7 +42,7 @@ func (r reader) Read(p []byte) (int, error) {
 	return r.r.Read(p)
 }
 
-// writeFile writes a new file, durably.
+// writeFile writes a new file durably.
 func writeFile(path string, from io.Reader) (file File, err error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
@@ -58,7 +59,7 @@ func writeFile(path string, from io.Reader) (file File, err error) {
 	return File{filepath.Base(path), n, hex.EncodeToString(h.Sum(nil))}, nil
 }
 
-// readSums reads a file as sha256sum writes it.
+// readSums reads a file in the format of sha256sum.
 func readSums(path string) (map[string]string, error) {
 	data, err := readFile(path)
 	if err != nil {
@@ -78,7 +79,7 @@ func readSums(path string) (map[string]string, error) {
 	return out, nil
 }
 
-// readFile reads a regular file, and nothing that a link points to.
+// readFile reads a regular file. It does not follow links.
 func readFile(path string) ([]byte, error) {
 	info, err := os.Lstat(path)
 	if err != nil {

@@ -18,21 +18,21 @@ import (
 	"github.com/attune-hpo/attune/internal/atomicfile"
 )
 
-// A Promotion made a version live.
+// A Promotion records when a version became live.
 type Promotion struct {
 	Number int       `json:"number"`
 	At     time.Time `json:"at"`
 }
 
-// state is what changes of a model.
+// state is the mutable state of a model.
 type state struct {
-	// Last is the largest number of a version that was deleted: it is not used again.
+	// Last is the largest number of a deleted version, so that it is not reused.
 	Last int `json:"last,omitempty"`
-	// Promoted are the promotions that were not rolled back, the latest last.
+	// Promoted are the promotions that were not rolled back, latest last.
 	Promoted []Promotion `json:"promoted,omitempty"`
 }
 
-// state reads a model's state; one that never was promoted has none.
+// state reads a model's state. A model that was never promoted has none.
 func (r *Registry) state(name string) (s state, err error) {
 	path := filepath.Join(r.dir, name, stateFile)
 	data, err := os.ReadFile(path)
@@ -57,7 +57,7 @@ func sumLine(data []byte) string {
 	return hex.EncodeToString(sum[:]) + "\n"
 }
 
-// setState replaces a model's state. The lock is held.
+// setState replaces a model's state. The lock must be held.
 func (r *Registry) setState(name string, s state) error {
 	line, err := json.Marshal(s)
 	if err != nil {
@@ -77,7 +77,7 @@ func (r *Registry) setState(name string, s state) error {
 	return atomicfile.SyncDir(home)
 }
 
-// Live returns the version that is live. It fails with [ErrNotExist] where none is.
+// Live returns the live version. It fails with [ErrNotExist] if none is live.
 func (r *Registry) Live(name string) (Version, error) {
 	fail := func(err error) (Version, error) { return Version{}, failed("live version of", name, 0, err) }
 	if err := checkName(name); err != nil {
@@ -93,7 +93,7 @@ func (r *Registry) Live(name string) (Version, error) {
 	number := s.Promoted[len(s.Promoted)-1].Number
 	v, err := r.version(name, number)
 	if err != nil {
-		// Another may have been promoted, and this one deleted, just now.
+		// Another version may just have been promoted, and this one deleted.
 		if now, nowErr := r.state(name); nowErr == nil && len(now.Promoted) > 0 && now.Promoted[len(now.Promoted)-1].Number != number {
 			return r.Live(name)
 		}
@@ -102,7 +102,7 @@ func (r *Registry) Live(name string) (Version, error) {
 	return v, nil
 }
 
-// History returns the promotions that were not rolled back, the live one last.
+// History returns the promotions that were not rolled back, latest last: the live version's.
 func (r *Registry) History(name string) ([]Promotion, error) {
 	err := checkName(name)
 	var s state
@@ -115,8 +115,8 @@ func (r *Registry) History(name string) ([]Promotion, error) {
 	return s.Promoted, nil
 }
 
-// Promote makes a version live, after a look at all of its files: [ErrDamaged] where
-// one is not what it was. One that is live stays so.
+// Promote makes a version live, after it has checked all of its files. It fails with
+// [ErrDamaged] if one has changed. Promoting the live version does nothing.
 func (r *Registry) Promote(ctx context.Context, name string, number int) error {
 	err := r.change(ctx, name, func(s *state) error {
 		v, err := r.version(name, number)
@@ -135,9 +135,9 @@ func (r *Registry) Promote(ctx context.Context, name string, number int) error {
 	return nil
 }
 
-// Rollback makes that version live again that was before the live one, and returns it;
-// those that were deleted are passed over. It fails with [ErrNotExist] where there is
-// none, and with [ErrDamaged] as [Registry.Promote] does.
+// Rollback makes the previous live version live again, and returns it. It skips versions
+// that were deleted. It fails with [ErrNotExist] if there is no previous version, and with
+// [ErrDamaged] like [Registry.Promote].
 func (r *Registry) Rollback(ctx context.Context, name string) (Version, error) {
 	var v Version
 	err := r.change(ctx, name, func(s *state) error {
@@ -161,7 +161,7 @@ func (r *Registry) Rollback(ctx context.Context, name string) (Version, error) {
 	return v, nil
 }
 
-// Delete removes a version that is not live: [ErrLive]. Its number is not used again.
+// Delete removes a version. It fails with [ErrLive] for the live one. The number is not reused.
 func (r *Registry) Delete(ctx context.Context, name string, number int) error {
 	err := r.change(ctx, name, func(s *state) error {
 		if n := len(s.Promoted); n > 0 && s.Promoted[n-1].Number == number {
@@ -186,7 +186,7 @@ func (r *Registry) Delete(ctx context.Context, name string, number int) error {
 	return nil
 }
 
-// change changes a model's state, and then does more, under the lock.
+// change changes a model's state, then calls more, all under the lock.
 func (r *Registry) change(ctx context.Context, name string, change func(*state) error, more ...func() error) error {
 	if err := checkName(name); err != nil {
 		return err

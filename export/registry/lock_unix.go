@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// tryLock locks a file for this opening of it, unless another has it. The system
-// unlocks it when the file is closed, or the process ends in whatever way.
+// tryLock locks a file handle, unless another handle has the lock. The system releases the
+// lock when the handle is closed, or when the process ends in any way.
 func tryLock(f *os.File) (bool, error) {
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)

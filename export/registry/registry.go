@@ -1,24 +1,24 @@
-// Package registry keeps versions of models in a folder. It lists them, knows which one
-// is live, and finds damage.
+// Package registry keeps versions of models in a folder. It lists them, records which one
+// is live, and detects damage.
 //
-// A version is a set of files, such as an ONNX file and the native model it was made
+// A version is a set of files, such as an ONNX file and the native model that it was made
 // from. It never changes. [Registry.Promote] makes a version live, and [Registry.Rollback]
-// makes the one before it live again.
+// makes the previous one live again.
 //
-// Several processes may use one folder at the same time, and each may be killed at any
-// moment: a version is there whole or not at all, and so is a promotion. When a method
-// returns, its changes are durable. The folder must be on a file system on which several
-// processes can lock files; some network file systems cannot.
+// Several processes may use one folder concurrently, and each may be killed at any
+// moment: adding and promoting versions are atomic. When a method returns, its changes are
+// durable. The folder must be on a file system on which several processes can lock files;
+// some network file systems cannot.
 //
 // # Format
 //
 //	lock                    held by whoever changes anything
-//	NAME/state              what was promoted; see below
+//	NAME/state              the promotions; see below
 //	NAME/000001/            a version, never changed
-//	NAME/000001/SHA256SUMS  checksums of the files beside it, as sha256sum -c takes them
+//	NAME/000001/SHA256SUMS  checksums of the files beside it, in the format of sha256sum -c
 //	NAME/000001/manifest.json
 //	NAME/000001/model.onnx  and the other files of the version
-//	NAME/.tmp-*             what a process that was killed left; the next removes it
+//	NAME/.tmp-*             left by a killed process; the next change removes it
 //
 // state is a line of JSON and a line with its SHA-256. Names of models and files have at
 // most 100 characters: lower-case letters, digits, '-', '_' and '.'. They begin with a
@@ -49,19 +49,19 @@ import (
 
 const pkg fault.Package = "registry"
 
-// Names of files by convention; a version may have others, and need have none of these.
+// Names of files by convention. A version need not have these, and may have others.
 const (
 	ONNX   = "model.onnx"  // the ONNX file
-	Native = "native.json" // the model it was made from
+	Native = "native.json" // the native model that it was made from
 )
 
 var (
-	// ErrNotExist reports a model, a version or a file that there is not, or that no
-	// version is live. It is [fs.ErrNotExist].
+	// ErrNotExist reports a model, version or file that does not exist, or that no version
+	// is live. It equals [fs.ErrNotExist].
 	ErrNotExist = fs.ErrNotExist
-	// ErrName reports a name that may not be.
+	// ErrName reports an invalid name.
 	ErrName = errors.New("want lower-case letters, digits, '-', '_' and '.', beginning with a letter or digit")
-	// ErrDamaged reports that what is in the folder is not what was put there.
+	// ErrDamaged reports that files in the folder have changed.
 	ErrDamaged = errors.New("damaged")
 	// ErrLive reports that a version is live and cannot be deleted.
 	ErrLive = errors.New("it is live: promote another first")
@@ -70,13 +70,13 @@ var (
 // A Registry is a folder of models. It is safe for concurrent use.
 type Registry struct{ dir string }
 
-// A Draft is a version to be put into a registry.
+// A Draft is a version to be added to a registry.
 type Draft struct {
-	// Files by their names; each is read to its end. At least one.
+	// Files are the files by name, at least one. Each is read to its end.
 	Files map[string]io.Reader
-	// Note says what it is, for people.
+	// Note is a description for people.
 	Note string
-	// Meta is for programs: the study, the trial, its value.
+	// Meta is for programs: the study, the trial, its value and the like.
 	Meta map[string]string
 }
 
@@ -87,7 +87,7 @@ const (
 	temp      = ".tmp-"
 )
 
-// Open returns the registry in a folder, which it makes if need be.
+// Open returns the registry in a folder. It creates the folder if needed.
 func Open(dir string) (*Registry, error) {
 	abs, err := filepath.Abs(dir)
 	if err == nil {
@@ -101,7 +101,7 @@ func Open(dir string) (*Registry, error) {
 
 var good = regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]{0,98}[a-z0-9_-])?$`)
 
-// devices are no names of files on Windows, whatever follows a dot.
+// devices are names that Windows reserves, with any extension.
 var devices = regexp.MustCompile(`^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)`)
 
 func checkName(name string) error {
@@ -118,8 +118,8 @@ func failed(op, name string, number int, err error) error {
 	return pkg.Errorf("%s %s: %w", op, name, err)
 }
 
-// Put adds a version and returns it; it is not live yet. Its number is one more than
-// that of the last. When anything fails, or ctx ends, nothing is added.
+// Put adds a version and returns it. It does not make it live. Its number is one more than
+// the last. If anything fails, or ctx ends, nothing is added.
 func (r *Registry) Put(ctx context.Context, name string, d Draft) (Version, error) {
 	v, err := r.put(ctx, name, d)
 	if err != nil {
@@ -137,7 +137,7 @@ func (r *Registry) put(ctx context.Context, name string, d Draft) (v Version, er
 	}
 	for file := range d.Files {
 		if file == manifest {
-			return v, fmt.Errorf("file %s: the registry writes one of that name itself: use another name", file)
+			return v, fmt.Errorf("file %s: the registry itself writes a file of that name: use another name", file)
 		}
 		if err := checkName(file); err != nil {
 			return v, fmt.Errorf("file %w", err)
@@ -221,7 +221,7 @@ func (r *Registry) lock(ctx context.Context) (unlock func(), err error) {
 			return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
 		}
 		if ok {
-			return func() { f.Close() }, nil // which unlocks it
+			return func() { f.Close() }, nil // closing unlocks the file
 		}
 		select {
 		case <-ctx.Done():

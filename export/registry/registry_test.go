@@ -203,7 +203,7 @@ func TestNames(t *testing.T) {
 	d := draft(nil)
 	d.Files["manifest.json"] = strings.NewReader("x")
 	_, err := r.Put(ctx, "demand", d)
-	require.ErrorContains(t, err, "the registry writes one of that name itself")
+	require.ErrorContains(t, err, "the registry itself writes a file of that name")
 	_, err = r.Put(ctx, "demand", registry.Draft{})
 	require.ErrorContains(t, err, "it has no files")
 	for _, name := range []string{"a", "walmart-dept.7_v2", "0", strings.Repeat("a", 100), "console"} {

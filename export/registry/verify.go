@@ -14,7 +14,7 @@ import (
 	"slices"
 )
 
-// check returns what is wrong with the files of a version.
+// check returns the damage in the files of a version.
 func (v Version) check() error {
 	var errs []error
 	for _, f := range v.Files {
@@ -29,7 +29,7 @@ func (v Version) check() error {
 	}
 	for _, e := range entries {
 		if _, err := v.file(e.Name()); err != nil && e.Name() != manifest && e.Name() != sumsFile {
-			errs = append(errs, &fs.PathError{Op: "verify", Path: filepath.Join(v.dir, e.Name()), Err: fmt.Errorf("%w: the registry did not put it there", ErrDamaged)})
+			errs = append(errs, &fs.PathError{Op: "verify", Path: filepath.Join(v.dir, e.Name()), Err: fmt.Errorf("%w: the registry did not write it", ErrDamaged)})
 		}
 	}
 	return errors.Join(errs...)
@@ -60,10 +60,10 @@ func checkFile(path string, want File) error {
 	return nil
 }
 
-// Verify reads everything and returns what is damaged, file by file: each error is a
-// [*fs.PathError] that wraps [ErrDamaged] and names the file. The error is of what
-// kept it from looking. What a killed process left is no damage. Versions that are
-// put or deleted meanwhile may be missed.
+// Verify reads all files and returns the damage, file by file: each error is a
+// [*fs.PathError] that wraps [ErrDamaged] and names the file. err says what kept Verify from
+// checking. The leftovers of a killed process are not damage. Verify may miss versions that
+// are added or deleted meanwhile.
 func (r *Registry) Verify(ctx context.Context) (damage []error, err error) {
 	names, err := r.Names()
 	if err != nil {
@@ -91,7 +91,7 @@ func (r *Registry) Verify(ctx context.Context) (damage []error, err error) {
 				err = v.check()
 			}
 			if _, gone := os.Stat(filepath.Join(r.dir, name, folder(number))); gone != nil {
-				continue // deleted since
+				continue // deleted meanwhile
 			}
 			damage = append(damage, split(err)...)
 		}
@@ -100,7 +100,7 @@ func (r *Registry) Verify(ctx context.Context) (damage []error, err error) {
 	return damage, nil
 }
 
-// split returns the errors that were joined.
+// split returns the errors inside a joined error.
 func split(err error) []error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()

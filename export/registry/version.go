@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// A Version of a model, in a registry.
+// A Version is a version of a model in a registry.
 type Version struct {
 	Name    string            `json:"name"`
-	Number  int               `json:"number"` // from 1 on; never used twice
+	Number  int               `json:"number"` // from 1; never reused
 	Created time.Time         `json:"created"`
 	Note    string            `json:"note,omitempty"`
 	Meta    map[string]string `json:"meta,omitempty"`
@@ -24,7 +24,7 @@ type Version struct {
 	dir     string
 }
 
-// A File of a version.
+// A File is a file of a version.
 type File struct {
 	Name   string `json:"name"`
 	Size   int64  `json:"size"`
@@ -33,7 +33,7 @@ type File struct {
 
 func folder(number int) string { return fmt.Sprintf("%06d", number) }
 
-// numbers returns those of the versions, ascending.
+// numbers returns the numbers of the versions in ascending order.
 func (r *Registry) numbers(name string) ([]int, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
@@ -67,8 +67,8 @@ func (r *Registry) Names() ([]string, error) {
 	return out, nil
 }
 
-// Versions returns the versions of a model, ascending. It does not read their files,
-// but what tells about them: see [Registry.Verify].
+// Versions returns the versions of a model in ascending order. It only reads their
+// manifests and checksums, not their files: see [Registry.Verify].
 func (r *Registry) Versions(name string) ([]Version, error) {
 	numbers, err := r.numbers(name)
 	if err != nil {
@@ -78,7 +78,7 @@ func (r *Registry) Versions(name string) ([]Version, error) {
 	for _, n := range numbers {
 		v, err := r.Version(name, n)
 		if absent(err) {
-			continue // deleted since
+			continue // deleted meanwhile
 		}
 		if err != nil {
 			return nil, err
@@ -143,7 +143,7 @@ func (r *Registry) version(name string, number int) (v Version, err error) {
 	return v, nil
 }
 
-// absent says whether there is no such version, rather than one that is damaged.
+// absent reports whether the version does not exist, as opposed to being damaged.
 func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrDamaged) }
 
 func (v Version) file(name string) (File, error) {
@@ -155,7 +155,7 @@ func (v Version) file(name string) (File, error) {
 	return File{}, fmt.Errorf("file %q: %w", name, ErrNotExist)
 }
 
-// Path returns where a file of the version is. It must not be changed. It fails with
+// Path returns the path of a file of the version. Do not change the file. Path fails with
 // [ErrNotExist].
 func (v Version) Path(name string) (string, error) {
 	if _, err := v.file(name); err != nil {
@@ -164,8 +164,8 @@ func (v Version) Path(name string) (string, error) {
 	return filepath.Join(v.dir, name), nil
 }
 
-// Read returns a file of the version, after a look at its SHA-256: [ErrDamaged] where
-// it is another. It fails with [ErrNotExist].
+// Read returns the content of a file of the version. It fails with [ErrDamaged] if the
+// SHA-256 differs, and with [ErrNotExist].
 func (v Version) Read(name string) ([]byte, error) {
 	f, err := v.file(name)
 	if err != nil {

@@ -20,8 +20,8 @@ import (
 	"github.com/attune-hpo/attune/internal/onnxsetup"
 )
 
-// loaded is the library. A process has one, which is never unloaded: a
-// session that outlives it would end the process.
+// loaded is the library. A process has only one, and never unloads it: a session that
+// outlives the library would crash the process.
 var loaded struct {
 	mu      sync.Mutex
 	done    bool
@@ -51,7 +51,7 @@ func load(library string) (Library, error) {
 		}
 		loaded.library.Path = file
 		if os.Getenv("ORT_DISABLE_TELEMETRY") == "1" {
-			_ = ort.DisableTelemetry() // that of Windows; elsewhere there is none to be found
+			_ = ort.DisableTelemetry() // only Windows has telemetry
 		}
 	}
 	loaded.library.Version = ort.GetVersion()
@@ -68,15 +68,15 @@ func same(a, b string) bool {
 	return os.SameFile(x, y)
 }
 
-// An engine is a session of the library, and what else must be freed with it.
+// An engine is a session of the library, and the other resources that are freed with it.
 type engine struct {
 	session *ort.DynamicAdvancedSession
 	once    sync.Once
 	mu      sync.Mutex
-	idle    []*slot // used last at the end
+	idle    []*slot // the most recently used is last
 }
 
-// clean makes one line of what the library says, without the places in its source.
+// clean makes one line of a message of the library, without the places in its source.
 func clean(err error) error { return errors.New(cleanMessage(err.Error())) }
 
 func newEngine(model []byte, in, out []string, c Config, p Provider) (*engine, error) {
@@ -93,7 +93,7 @@ func newEngine(model []byte, in, out []string, c Config, p Provider) (*engine, e
 		OptimizeAll: ort.GraphOptimizationLevelEnableAll, OptimizeExtended: ort.GraphOptimizationLevelEnableExtended,
 		OptimizeBasic: ort.GraphOptimizationLevelEnableBasic, OptimizeNone: ort.GraphOptimizationLevelDisableAll,
 	}[c.Optimize]
-	// Threads that wait would otherwise spin, on the cores that goroutines want.
+	// Waiting threads would otherwise spin on the cores that goroutines need.
 	err = errors.Join(
 		opts.SetLogSeverityLevel(ort.LoggingLevelFatal),
 		opts.SetIntraOpNumThreads(threads(c.Threads)),
@@ -140,7 +140,7 @@ func appendCUDA(opts *ort.SessionOptions, device int) error {
 	return opts.AppendExecutionProviderCUDA(cuda)
 }
 
-// destroy frees the session. Nothing may run.
+// destroy frees the session. No call may be running.
 func (e *engine) destroy() {
 	e.once.Do(func() {
 		for _, s := range e.idle {
@@ -150,7 +150,8 @@ func (e *engine) destroy() {
 	})
 }
 
-// call runs the session, until ctx ends. The values' memory is pinned, or not Go's.
+// call runs the session until it is done or ctx ends. The memory of the values must be
+// pinned, or not Go's.
 func (e *engine) call(ctx context.Context, in, out []ort.Value) error {
 	if ctx.Done() == nil {
 		if err := e.session.Run(in, out); err != nil {
@@ -203,8 +204,8 @@ func (e *engine) run(ctx context.Context, in tensor.List, outputs []Info) (tenso
 		}
 		values[i] = v
 	}
-	// The library makes the outputs, but for single values: these it hands over as
-	// tensors without dimensions, which the binding refuses.
+	// The library allocates the outputs, except single values: it returns these as tensors
+	// without dimensions, which the binding refuses.
 	for i, info := range outputs {
 		if info.Shape != nil && len(info.Shape) == 0 {
 			v, err := single(info.Type)
@@ -240,7 +241,7 @@ func wrap(t tensor.Tensor, pin *stdruntime.Pinner) (ort.Value, error) {
 	return nil, fmt.Errorf("a tensor of %T", t.Data)
 }
 
-// share hands data to the library, which keeps a pointer to it.
+// share hands data to the library, which keeps a pointer to them.
 func share[T float32 | float64 | int64](shape []int64, data []T, pin *stdruntime.Pinner) (ort.Value, error) {
 	if len(shape) == 0 {
 		return ort.NewScalar(data[0])
@@ -279,8 +280,8 @@ func unwrap(v ort.Value) (tensor.Tensor, error) {
 	return tensor.Tensor{}, fmt.Errorf("the library returned a %s", strings.TrimPrefix(fmt.Sprintf("%T", v), "*onnxruntime_go."))
 }
 
-// A slot is the memory of a call of a predictor for a number of rows, with the tensors
-// that the library sees it as.
+// A slot is the memory for calls of a predictor with a number of rows, and the tensors in
+// which the library sees it.
 type slot struct {
 	layout    *layout
 	rows      int
@@ -295,7 +296,7 @@ type floats struct {
 	f64 []float64
 }
 
-// maxIdle bounds the memory that waits for calls.
+// maxIdle limits the number of idle slots.
 const maxIdle = 32
 
 // take returns a slot for the given number of rows.
@@ -356,7 +357,7 @@ func (s *slot) make(info Info) (ort.Value, floats, error) {
 	return v, f, err
 }
 
-// give keeps a slot for the next call.
+// give keeps a slot for a later call.
 func (e *engine) give(s *slot) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -374,7 +375,7 @@ func (s *slot) destroy() {
 	s.pin.Unpin()
 }
 
-// predict runs rows, as many as the slot has or fewer, and fills out.
+// predict runs at most as many rows as the slot has, and fills out.
 func (e *engine) predict(ctx context.Context, s *slot, rows, out []float64) error {
 	if s.in.f32 != nil {
 		for i, v := range rows {

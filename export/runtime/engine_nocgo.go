@@ -13,7 +13,7 @@ var errNoCgo = errors.New("this program was built without cgo, which ONNX Runtim
 
 func load(string) (Library, error) { return Library{}, errNoCgo }
 
-// An engine is nothing here: there is none.
+// An engine cannot exist without cgo.
 type engine struct{}
 
 type slot struct{}

@@ -7,15 +7,15 @@ import (
 	"github.com/attune-hpo/attune/export/internal/wire"
 )
 
-// A header is what a session must know of a model before it is loaded. To ask the
-// library would load the model twice.
+// A header is the part of a model that a session must know before the model is loaded.
+// Asking the library for it would load the model twice.
 type header struct {
 	inputs, outputs []Info
 	metadata        map[string]string
 }
 
-// readHeader reads the header of an ONNX file, with the field numbers of onnx.proto,
-// which the names beside them are from.
+// readHeader reads the header of an ONNX file. Field numbers and the names in the comments
+// are those of onnx.proto.
 func readHeader(model []byte) (header, error) {
 	h := header{metadata: map[string]string{}}
 	if len(model) == 0 {
@@ -62,7 +62,7 @@ func readHeader(model []byte) (header, error) {
 }
 
 func (h *header) readGraph(graph []byte) error {
-	initialized := map[string]bool{} // old files list them among the inputs
+	initialized := map[string]bool{} // old files also list these as inputs
 	err := wire.Fields(graph, func(f wire.Field) error {
 		switch f.Number {
 		case 1: // node
@@ -73,7 +73,7 @@ func (h *header) readGraph(graph []byte) error {
 				case f.Number == 8: // name
 					initialized[string(f.Data)] = true
 				case f.Number == 14 && f.Num == 1: // data_location
-					return errors.New("its weights are in another file, which is not supported: save them in the model")
+					return errors.New("its weights are in another file, which is not supported: save the weights in the model file")
 				}
 				return nil
 			})

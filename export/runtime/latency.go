@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A Summary says how long calls took. Quantiles are of the calls; SD is the standard
-// deviation, with n-1. Without calls all is 0.
+// A Summary describes the durations of calls. Quantiles are over the calls; SD is the
+// standard deviation, with n-1. Without calls all fields are 0.
 type Summary struct {
 	Calls uint64        `json:"calls"`
 	Mean  time.Duration `json:"mean_ns"`
@@ -19,7 +19,7 @@ type Summary struct {
 	Max   time.Duration `json:"max_ns"`
 }
 
-// summarise sorts times and sums them up: exactly.
+// summarise sorts times and computes their exact Summary.
 func summarise(times []time.Duration) Summary {
 	if len(times) == 0 {
 		return Summary{}
@@ -36,7 +36,7 @@ func summarise(times []time.Duration) Summary {
 	}
 }
 
-// moments are a mean and a sum of squared deviations, updated value by value
+// moments are a mean and a sum of squared deviations, updated with each value
 // (Welford 1962).
 type moments struct{ n, mean, squares float64 }
 
@@ -54,8 +54,8 @@ func (m *moments) sd() time.Duration {
 	return time.Duration(math.Sqrt(m.squares / (m.n - 1)))
 }
 
-// A latency keeps how long calls took, in memory of one size: 32 buckets for each
-// doubling, so that quantiles are right within 2 %.
+// A latency records durations of calls in constant memory. It has 32 buckets for each
+// doubling, so quantiles are accurate to within 2 %.
 type latency struct {
 	mu      sync.Mutex
 	moments moments
@@ -68,14 +68,14 @@ const (
 	subBuckets = 1 << subBits
 )
 
-// bucket returns the index of t: below 32 ns its own, then by its leading 6 bits.
+// bucket returns the index of t: below 32 ns t itself, above by the leading 6 bits.
 func bucket(t time.Duration) int {
 	v := uint64(max(t, 0))
 	shift := max(bits.Len64(v)-subBits-1, 0)
 	return shift<<subBits + int(v>>shift)
 }
 
-// middle returns a time in the middle of a bucket.
+// middle returns the time in the middle of a bucket.
 func middle(b int) time.Duration {
 	shift := max(b>>subBits-1, 0)
 	low := uint64(b-shift<<subBits) << shift

@@ -19,69 +19,67 @@ import (
 	"time"
 )
 
-// A Measurement says on what models are compared. Subjects take turns, so that what
-// else the machine does falls on all of them.
+// A Measurement says on what models are compared. Subjects take turns, so that other work
+// on the machine affects all of them.
 type Measurement struct {
-	// Rows are predicted, one after the other and from the start again; Width values
-	// each. They should be real: how trees branch is how long they take.
+	// Rows holds Width values per row. Runs predict the rows in order and start over at the
+	// end. Use real rows, because the time of trees depends on their branches.
 	Rows  []float64
 	Width int
-	// Outputs is the number of values predicted for a row. Default 1.
+	// Outputs is the number of predicted values per row. Default 1.
 	Outputs int
-	// Batches are the numbers of rows a call. Default 1, 10, 100 and 1000.
+	// Batches are the numbers of rows per call. Default 1, 10, 100 and 1000.
 	Batches []int
-	// Time that each subject spends on each size of batch, at least. Default 200 ms.
+	// Time is the minimum time that each subject spends on each batch size. Default 200 ms.
 	Time time.Duration
-	// Opens is how many times each subject is opened, to see what memory it takes: all
-	// of all subjects side by side; and opened and closed, to see how long it takes.
-	// Default 5.
+	// Opens is the number of times that each subject is opened. Memory is measured with
+	// that many copies of all subjects open, and loading time by opening and closing each
+	// that often. Default 5.
 	Opens int
 }
 
 // A Subject is a model to measure.
 type Subject struct {
 	Name string
-	// Open loads the model. It is closed afterwards, where it can be.
+	// Open loads the model. The measurement closes it afterwards, if it has a Close method.
 	Open func() (Model, error)
-	// File that it is loaded from, for its size; may be empty.
+	// File is the file that it is loaded from, to report its size. It may be empty.
 	File string
 }
 
-// A Report is the outcome of a [Measurement]. It can be written as JSON, in which
-// times are in nanoseconds.
+// A Report is the result of a [Measurement]. In its JSON, times are in nanoseconds.
 type Report struct {
 	Subjects []Measured `json:"subjects"`
 }
 
-// Measured is what was measured of a [Subject].
+// Measured is the result for a [Subject].
 type Measured struct {
 	Name  string  `json:"name"`
-	Error string  `json:"error,omitempty"` // why the rest is missing
+	Error string  `json:"error,omitempty"` // why the other fields are missing
 	Load  Summary `json:"load"`
-	// File is the file's size in bytes; 0 when there is none.
+	// File is the file's size in bytes, or 0 if there is none.
 	File int64 `json:"file_bytes"`
-	// Memory is by how much the memory of the process grew, in bytes a copy; -1 where
-	// it cannot be told. It holds for what is large beside some 100 kB.
+	// Memory is the growth of the process's memory in bytes per copy, or -1 if it cannot be
+	// determined. It is only meaningful if it is large compared with 100 kB.
 	Memory  int64   `json:"memory_bytes"`
 	Batches []Batch `json:"batches"`
-	// Best is the smallest batch that reaches 95 % of the rows a second of the
-	// fastest.
+	// Best is the smallest batch that reaches 95 % of the maximum rows per second.
 	Best int `json:"best_batch"`
 }
 
-// A Batch is how long calls with so many rows took.
+// A Batch describes the durations of calls with a given number of rows.
 type Batch struct {
 	Rows int `json:"rows"`
 	Summary
 	RowsPerSecond float64 `json:"rows_per_second"`
 }
 
-// rounds is how often subjects take turns.
+// rounds is the number of turns of each subject.
 const rounds = 10
 
-// Run measures the subjects. What fails to open or to predict is reported as such, and
-// the others are measured. The error is that of settings that do not fit, or ctx's
-// cause when it ends before.
+// Run measures the subjects. If one fails to open or to predict, the report says so, and
+// the others are measured. The error reports invalid settings, or is ctx's cause if ctx
+// ends first.
 func (m Measurement) Run(ctx context.Context, subjects ...Subject) (Report, error) {
 	m.Outputs, m.Time, m.Opens = cmp.Or(m.Outputs, 1), cmp.Or(m.Time, 200*time.Millisecond), cmp.Or(m.Opens, 5)
 	if m.Batches == nil {
@@ -102,8 +100,8 @@ func (m Measurement) Run(ctx context.Context, subjects ...Subject) (Report, erro
 	report := Report{make([]Measured, len(subjects))}
 	models := make([]Model, len(subjects))
 	defer func() { closeAll(models...) }()
-	// The memory of all comes before all times: what is closed leaves memory to the
-	// process, in which the next one grows unseen.
+	// Measure the memory of all subjects before any time: a closed model leaves memory to
+	// the process, which would hide the growth of the next one.
 	var copies []Model
 	defer func() { closeAll(copies...) }()
 	for i, s := range subjects {
@@ -113,7 +111,7 @@ func (m Measurement) Run(ctx context.Context, subjects ...Subject) (Report, erro
 		at := &report.Subjects[i]
 		err := at.file(s)
 		if err == nil {
-			// What is made once in a process, such as the library, is not the model's.
+			// Load once before measuring: what exists once per process, such as the library, does not count.
 			models[i], err = s.open()
 		}
 		if err == nil {
@@ -146,8 +144,8 @@ func (m Measurement) Run(ctx context.Context, subjects ...Subject) (Report, erro
 	return report, nil
 }
 
-// open opens a subject. Where that fails there is no model, whatever came with the
-// error: a nil pointer in an interface could not be closed.
+// open opens a subject. On an error it returns a nil interface, because a nil pointer
+// inside an interface could not be closed.
 func (s Subject) open() (Model, error) {
 	m, err := s.Open()
 	if err != nil {
@@ -168,8 +166,8 @@ func (m *Measured) file(s Subject) error {
 	return err
 }
 
-// memory opens a subject several times, side by side, and appends what it opened to
-// copies, also where it fails.
+// memory opens a subject several times, keeps all of them open, and appends them to copies,
+// even if one fails.
 func (m Measurement) memory(s Subject, copies []Model, to *Measured) ([]Model, error) {
 	before, known := resident()
 	for range m.Opens {
@@ -186,7 +184,7 @@ func (m Measurement) memory(s Subject, copies []Model, to *Measured) ([]Model, e
 	return copies, nil
 }
 
-// load opens a subject several times, one after the other.
+// load opens and closes a subject several times.
 func (m Measurement) load(s Subject, to *Measured) error {
 	var times []time.Duration
 	for range m.Opens {
@@ -202,8 +200,7 @@ func (m Measurement) load(s Subject, to *Measured) error {
 	return nil
 }
 
-// resident returns how many bytes of memory the process has, without what the garbage
-// collector could free.
+// resident returns the memory of the process in bytes, after a garbage collection.
 func resident() (int64, bool) {
 	debug.FreeOSMemory()
 	data, err := os.ReadFile("/proc/self/statm")
@@ -243,7 +240,7 @@ func (m Measurement) batch(ctx context.Context, size int, models []Model, to []M
 					to[i].Error = fmt.Sprintf("batches of %d: %v", size, err)
 					break
 				}
-				if round > 0 { // the first warms up
+				if round > 0 { // the first round warms up
 					times[i] = append(times[i], t)
 				}
 				spent += t
@@ -274,8 +271,8 @@ func (m *Measured) best() {
 	}
 }
 
-// String returns a table, a line for each subject and size of batch, the best marked
-// by a star; and what failed.
+// String returns a table with a line for each subject and batch size, where a star marks
+// the best size. Failures follow.
 func (r Report) String() string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -294,7 +291,7 @@ func (r Report) String() string {
 			head = "\t\t\t"
 		}
 	}
-	w.Flush() // a Builder does not fail
+	w.Flush() // a strings.Builder does not fail
 	for _, m := range r.Subjects {
 		if m.Error != "" {
 			fmt.Fprintf(&b, "%s: %s\n", m.Name, m.Error)
@@ -303,7 +300,7 @@ func (r Report) String() string {
 	return b.String()
 }
 
-// short returns a time with three digits.
+// short formats a time with three digits.
 func short(t time.Duration) string {
 	unit := time.Nanosecond
 	for _, u := range []time.Duration{time.Microsecond, time.Millisecond, time.Second} {
@@ -315,7 +312,7 @@ func short(t time.Duration) string {
 	return fmt.Sprintf("%.3g %s", min(float64(t)/float64(unit), 999.4), name)
 }
 
-// size returns a number of bytes with three digits; - stands for none.
+// size formats a number of bytes with three digits, or as - if there is none.
 func size(n int64) string {
 	v, unit := float64(n), "B"
 	for _, u := range []string{"kB", "MB", "GB"} {
@@ -339,9 +336,9 @@ func (r Report) WriteJSON(w io.Writer) error {
 // colours are those of Okabe and Ito, which nearly everyone can distinguish.
 var colours = []string{"#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"}
 
-// WriteSVG writes a picture that needs nothing else: the time a row takes over the size
-// of the batch, both on logarithmic axes, as a line for the median of each subject. It
-// fails with [ErrInput] if there is nothing to draw, and with the writer's error.
+// WriteSVG writes a self-contained picture: the median time per row against the batch
+// size, both on logarithmic axes, with a line for each subject. It fails with [ErrInput] if
+// there is nothing to draw, and with the writer's error.
 func (r Report) WriteSVG(w io.Writer) error {
 	const width, height, left, right, top, bottom = 640, 360, 72, 24, 52, 40
 	lowX, highX, lowY, highY := math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
@@ -363,7 +360,7 @@ func (r Report) WriteSVG(w io.Writer) error {
 	}
 	atX := func(x float64) float64 { return left + (width-left-right)*(x-lowX)/(highX-lowX) }
 	atY := func(y float64) float64 { return top + (height-top-bottom)*(highY-y)/(highY-lowY) }
-	b := bufio.NewWriter(w) // its first error comes at Flush
+	b := bufio.NewWriter(w) // Flush reports its first error
 	fmt.Fprintf(b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="sans-serif" font-size="12">`+"\n", width, height, width, height)
 	fmt.Fprintf(b, `<rect width="100%%" height="100%%" fill="white"/>`+"\n"+`<text x="%d" y="20" font-size="15">Median time a row, by rows a call</text>`+"\n", left)
 	for y := lowY; y <= highY; y++ {

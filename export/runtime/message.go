@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// What the library says of an error begins with a place in its source, such as
+// An error of the library begins with a place in its source, such as
 //
 //	/onnxruntime_src/onnxruntime/core/graph/model.cc:182 onnxruntime::Model::Model(onnx::ModelProto&&, ...) Unsupported model IR version
 var (
@@ -14,8 +14,8 @@ var (
 	spaces = regexp.MustCompile(`\s+`)
 )
 
-// cleanMessage makes one line of an error's text, without places in source, names of
-// functions, and what is said twice.
+// cleanMessage makes one line of an error's text, without places in the source, function
+// names and repetitions.
 func cleanMessage(s string) string {
 	for {
 		t := prefix.ReplaceAllString(s, "")
@@ -35,8 +35,8 @@ func cleanMessage(s string) string {
 	return strings.TrimRight(s, ". ")
 }
 
-// signature cuts off the function at the beginning of s: up to the parenthesis that
-// closes its parameters, where it has any.
+// signature removes a function signature from the beginning of s, up to the parenthesis
+// that closes the parameters, if it has any.
 func signature(s string) string {
 	open := strings.IndexByte(s, '(')
 	if open < 0 || strings.ContainsAny(s[:open], ".\n") {

@@ -11,51 +11,50 @@ import (
 	"github.com/attune-hpo/attune/export/tensor"
 )
 
-// A Model predicts rows, as objective/tree's Predictor does.
+// A Model predicts rows, like the Predictor of objective/tree.
 //
-// rows holds the values of one row after the other; out gets the predictions of one
-// row after the other, as many for each as the model has outputs. It is safe for
-// concurrent use.
+// rows holds the values of the rows, row by row. out gets the predictions, row by row, with
+// one value per output of the model. A Model must be safe for concurrent use.
 type Model interface {
 	Predict(rows, out []float64) error
 }
 
-// A Predictor is a [Model] that runs in ONNX Runtime. The file must have one input,
-// of floats: rows in its first dimension.
+// A Predictor is a [Model] that runs in ONNX Runtime. The file must have one input of
+// floats, whose first dimension is the rows.
 type Predictor struct {
 	session        *Session
 	layout         *layout
-	width, outputs int // values a row
+	width, outputs int // values per row
 	batch          int
-	fixed          bool // the model takes batch rows, not fewer
+	fixed          bool // the model takes exactly batch rows
 }
 
-// A layout lists the tensors of a call: of its input and of all outputs that the
-// session returns. A first size of -1 is the number of rows.
+// A layout lists the tensors of a call: the input, and all outputs that the session
+// returns. A first size of -1 is the number of rows.
 type layout struct {
 	in   Info
 	outs []Info
-	out  int // the one to predict
+	out  int // index of the output to predict
 }
 
-// A PredictorConfig says how a [Predictor] uses a session. The zero value is right for
-// most files.
+// A PredictorConfig says how a [Predictor] uses a session. The zero value suits most
+// files.
 type PredictorConfig struct {
-	// Output is the name of the output to predict. Default: the only one of floats.
+	// Output is the name of the output to predict. Default: the only output of floats.
 	Output string
-	// Width is the number of values of a row. It must be given if the model does not
-	// say.
+	// Width is the number of values per row. It is required if the model does not say.
 	Width int
-	// Batch is the greatest number of rows that run at once; larger calls are split. A
-	// [Measurement] finds the best number. Up to 32 batches, one for each call that runs
-	// at once, are kept in memory. Default 1024.
+	// Batch is the maximum number of rows per run; larger calls are split. A [Measurement]
+	// finds the best number. The Predictor keeps up to 32 batches in memory, one for each
+	// concurrent call. Default 1024.
 	Batch int
 }
 
 const defaultBatch = 1024
 
-// OpenPredictor loads a file as [Open] does and makes a predictor of it with the zero
-// [PredictorConfig]. It must be closed. For another one, use Open and [NewPredictor].
+// OpenPredictor loads a file like [Open] and makes a predictor of it with the zero
+// [PredictorConfig]. Close it after use. For another configuration, use Open and
+// [NewPredictor].
 func OpenPredictor(path string, c Config) (*Predictor, error) {
 	return openPredictor(path, c, PredictorConfig{})
 }
@@ -73,11 +72,11 @@ func openPredictor(path string, c Config, p PredictorConfig) (*Predictor, error)
 	return out, nil
 }
 
-// NewPredictor makes a predictor that runs in s. It runs two rows of zeros, to see
-// that the model runs and what it returns. The error wraps [ErrModel] where the model
-// is no predictor, and says why.
+// NewPredictor makes a predictor that runs in s. It runs two rows of zeros to check
+// that the model runs and what it returns. If the model is not a predictor, the error
+// wraps [ErrModel] and says why.
 //
-// Closing the session closes the predictor, and the other way round.
+// Closing the session closes the predictor, and vice versa.
 func NewPredictor(s *Session, c PredictorConfig) (*Predictor, error) {
 	fail := func(format string, args ...any) (*Predictor, error) {
 		return nil, pkg.Errorf("predictor of %s: %w: %w", s.name, ErrModel, fmt.Errorf(format, args...))
@@ -116,7 +115,7 @@ func NewPredictor(s *Session, c PredictorConfig) (*Predictor, error) {
 	case errors.Is(err, ErrClosed):
 		return nil, err
 	case err != nil:
-		return fail("a trial run of %d rows of zeros: %w", rows, errors.Unwrap(err)) // the file is named already
+		return fail("a trial run of %d rows of zeros: %w", rows, errors.Unwrap(err)) // the error already names the file
 	}
 	for i, info := range s.returned {
 		info.Shape = got[i].Shape
@@ -135,7 +134,7 @@ func NewPredictor(s *Session, c PredictorConfig) (*Predictor, error) {
 	return p, nil
 }
 
-// setInput settles the shape of the input, and whether the batch is the model's to say.
+// setInput determines the shape of the input, and whether the model fixes the batch.
 func (p *Predictor) setInput(width int) error {
 	in := &p.layout.in
 	told := *in
@@ -175,8 +174,8 @@ func (p *Predictor) setInput(width int) error {
 	return nil
 }
 
-// output returns the index among the returned of the one asked for, or the only one
-// of floats.
+// output returns the index, among the returned outputs, of the output with the given name,
+// or of the only output of floats.
 func (s *Session) output(name string) (int, error) {
 	var found []int
 	for i, info := range s.returned {
@@ -195,25 +194,25 @@ func (s *Session) output(name string) (int, error) {
 	return 0, fmt.Errorf("it has several outputs of floats: name one of %s", strings.Join(names(s.returned), ", "))
 }
 
-// Session returns what p runs in.
+// Session returns the session that p runs in.
 func (p *Predictor) Session() *Session { return p.session }
 
-// Width returns how many values a row has.
+// Width returns the number of values per row.
 func (p *Predictor) Width() int { return p.width }
 
-// Outputs returns how many values are predicted for a row.
+// Outputs returns the number of predicted values per row.
 func (p *Predictor) Outputs() int { return p.outputs }
 
-// Predict writes to out what the model predicts for rows: see [Model]. Values are
-// rounded to float32 where the model takes these. Sizes that do not fit are an error
-// that wraps [ErrInput], and nothing is written; when a batch fails, those before it
-// have been. After Close it fails with [ErrClosed].
+// Predict writes the predictions for rows to out: see [Model]. It rounds values to float32
+// if the model takes float32. Sizes that do not fit are an error that wraps [ErrInput], and
+// nothing is written. If a batch fails, the batches before it have been written. After
+// Close it fails with [ErrClosed].
 func (p *Predictor) Predict(rows, out []float64) error {
 	return p.PredictContext(context.Background(), rows, out)
 }
 
-// PredictContext is [Predictor.Predict] with a deadline: when ctx ends, it returns
-// ctx's cause once the operator at work, on one batch, is done.
+// PredictContext is like [Predictor.Predict]. When ctx ends, it returns ctx's cause as soon
+// as the operator that is running on the current batch is done.
 func (p *Predictor) PredictContext(ctx context.Context, rows, out []float64) error {
 	n := len(out) / p.outputs
 	if len(out)%p.outputs != 0 || len(rows) != n*p.width {

@@ -15,13 +15,13 @@ import (
 	"time"
 )
 
-// A Func is a [Model] made of a function.
+// A Func is a function as a [Model].
 type Func func(rows, out []float64) error
 
 // Predict calls f.
 func (f Func) Predict(rows, out []float64) error { return f(rows, out) }
 
-// predict calls m and makes an error of a panic.
+// predict calls m and converts a panic to an error.
 func predict(m Model, rows, out []float64) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -31,7 +31,7 @@ func predict(m Model, rows, out []float64) (err error) {
 	return m.Predict(rows, out)
 }
 
-// closeAll closes the models that can be closed.
+// closeAll closes the models that have a Close method.
 func closeAll(models ...Model) error {
 	var errs []error
 	for _, m := range models {
@@ -42,19 +42,19 @@ func closeAll(models ...Model) error {
 	return errors.Join(errs...)
 }
 
-// milestone says whether the nth of something is to be logged: the 1st, 2nd, 4th,
-// 8th and so on, so that what happens on every call does not fill a log.
+// milestone reports whether to log the nth event: the 1st, 2nd, 4th, 8th and so on. So
+// an event that occurs in every call does not fill the log.
 func milestone(n uint64) bool { return bits.OnesCount64(n) == 1 }
 
-// A Fallback is a [Model] that asks Secondary where Primary fails, by an error or a
-// panic. Failures are counted and logged, the 1st, 2nd, 4th, 8th and so on. A mistake
-// of the caller's ([ErrInput]) is returned as it is.
+// A Fallback is a [Model] that asks Secondary if Primary fails, by an error or a
+// panic. It counts failures, and logs the 1st, 2nd, 4th, 8th and so on. A mistake of the
+// caller ([ErrInput]) is not a failure and is returned unchanged.
 //
-// Its fields must not be changed once it is in use.
+// Do not change its fields once it is in use.
 type Fallback struct {
-	Primary   Model // nil: it fails always
+	Primary   Model // nil counts as always failing
 	Secondary Model
-	// Cause says why there is no Primary.
+	// Cause says why Primary is nil.
 	Cause error
 	Log   *slog.Logger // default [slog.Default]
 
@@ -64,10 +64,10 @@ type Fallback struct {
 	last error
 }
 
-// OpenFallback opens the file as [OpenPredictor] does, with native to answer where it
-// fails, and where the file or the library cannot be opened at all: that is logged,
-// and the [Fallback]'s Cause. Whether the two belong together is the caller's to know;
-// package deploy opens attune's models and sees to it.
+// OpenFallback opens the file like [OpenPredictor], with native as the Secondary. If the
+// file or the library cannot be opened at all, OpenFallback logs the error, which becomes
+// the [Fallback]'s Cause. The caller must ensure that the file and native belong together;
+// package deploy opens attune's models and checks that.
 func OpenFallback(path string, c Config, p PredictorConfig, native Model) *Fallback {
 	f := &Fallback{Secondary: native, Log: c.Log}
 	primary, err := openPredictor(path, c, p)
@@ -82,7 +82,7 @@ func OpenFallback(path string, c Config, p PredictorConfig, native Model) *Fallb
 
 func (f *Fallback) log() *slog.Logger { return cmp.Or(f.Log, slog.Default()) }
 
-// Predict implements [Model]. When both fail, the error holds both.
+// Predict implements [Model]. If both models fail, the error contains both errors.
 func (f *Fallback) Predict(rows, out []float64) error {
 	f.calls.Add(1)
 	err := f.Cause
@@ -111,40 +111,39 @@ func (f *Fallback) Predict(rows, out []float64) error {
 // FallbackStats counts the calls of a [Fallback].
 type FallbackStats struct {
 	Calls     uint64
-	Fallbacks uint64 // Primary failed and Secondary was asked
-	Failures  uint64 // both failed
-	Last      error  // of Primary; nil when it never failed
+	Fallbacks uint64 // calls for which Primary failed and Secondary was asked
+	Failures  uint64 // calls for which both failed
+	Last      error  // last error of Primary; nil if it never failed
 }
 
-// Stats returns what was counted until now.
+// Stats returns the counts so far.
 func (f *Fallback) Stats() FallbackStats {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return FallbackStats{f.calls.Load(), f.fallbacks.Load(), f.failures.Load(), f.last}
 }
 
-// Close closes both models, where they can be closed.
+// Close closes the models that have a Close method.
 func (f *Fallback) Close() error { return closeAll(f.Primary, f.Secondary) }
 
-// A Shadow is a [Model] that answers with Live, and has Candidate predict the same,
-// to see what it would have answered and how long it takes. What becomes of
-// Candidate never shows in an answer.
+// A Shadow is a [Model] that answers with Live. It also lets Candidate predict the same
+// rows, to compare its answers and its speed. Candidate never affects an answer.
 //
-// A value disagrees when |candidate - live| > ATol + RTol·|live|, or when one is NaN
-// and the other is not; infinities agree with themselves. Disagreements and failures
-// of Candidate are counted, and logged as those of a [Fallback].
+// A value disagrees if |candidate - live| > ATol + RTol·|live|, or if only one of them is
+// NaN; an infinity agrees with itself. Disagreements and failures of Candidate are counted,
+// and logged like those of a [Fallback].
 //
-// Its fields must not be changed once it is in use.
+// Do not change its fields once it is in use.
 type Shadow struct {
 	Live, Candidate Model
-	RTol, ATol      float64 // default 1e-3 and 1e-4, when both are 0
-	// Outputs is the number of values that are predicted for a row. Default 1.
+	RTol, ATol      float64 // default 1e-3 and 1e-4, if both are 0
+	// Outputs is the number of predicted values per row. Default 1.
 	Outputs int
-	// Share of the calls that Candidate gets, evenly spread. Default 1, when 0.
+	// Share is the share of the calls that Candidate gets, evenly spread. Default 1 (when 0).
 	Share float64
-	// Background is how many goroutines Candidate may run in, beside the caller's.
-	// Default 0: in the caller's, which waits for it. Calls that find all of them at
-	// work are not compared: see Dropped in [ShadowStats].
+	// Background is the number of goroutines for Candidate, in addition to the caller's.
+	// With the default 0, Candidate runs in the caller's goroutine, which waits for it. A
+	// call that finds all goroutines busy is not compared: see Dropped in [ShadowStats].
 	Background int
 	Log        *slog.Logger // default [slog.Default]
 
@@ -157,27 +156,27 @@ type Shadow struct {
 	stats ShadowStats
 }
 
-// ShadowStats is what a [Shadow] found.
+// ShadowStats are the findings of a [Shadow].
 type ShadowStats struct {
-	Calls    uint64 // that were answered, or failed
+	Calls    uint64 // calls, including failed ones
 	Compared uint64 // calls that both predicted
-	Dropped  uint64 // not compared for want of a goroutine
-	Errors   uint64 // of Candidate where Live answered
-	Rows     uint64 // compared
-	// Disagreements counts the rows with at least one value that disagreed.
+	Dropped  uint64 // calls not compared because all goroutines were busy
+	Errors   uint64 // calls for which Candidate failed and Live answered
+	Rows     uint64 // rows compared
+	// Disagreements counts the rows in which at least one value disagrees.
 	Disagreements uint64
-	// MaxAbs and MaxRel are the largest |candidate - live|, and that over |live|,
-	// among finite values; live values of 0 have no part in MaxRel.
+	// MaxAbs and MaxRel are the maxima of |candidate - live| and of |candidate - live|/|live|
+	// over finite values; MaxRel ignores live values of 0.
 	MaxAbs, MaxRel float64
-	// Worst is the row with the value that is furthest beyond what is tolerated.
+	// Worst is the row with the value that exceeds its tolerance most.
 	Worst           *Disagreement
-	Live, Candidate Summary // of the calls that did not fail
+	Live, Candidate Summary // durations of the calls that did not fail
 }
 
 // A Disagreement is a row on which two models disagree.
 type Disagreement struct {
-	Row             []float64 // what they were given
-	Output          int       // which of the values they predicted
+	Row             []float64 // the input
+	Output          int       // index of the predicted value
 	Live, Candidate float64
 	excess          float64
 }
@@ -210,14 +209,14 @@ func (s *Shadow) Predict(rows, out []float64) error {
 	return nil
 }
 
-// sampled says whether the nth call, from 1 on, is among share of them, spread evenly.
+// sampled reports whether the nth call, from 1, belongs to the share, spread evenly.
 func sampled(n uint64, share float64) bool {
 	return math.Floor(float64(n)*share) > math.Floor(float64(n-1)*share)
 }
 
 func (s *Shadow) log() *slog.Logger { return cmp.Or(s.Log, slog.Default()) }
 
-// compare has Candidate predict what Live did.
+// compare lets Candidate predict the rows that Live predicted.
 func (s *Shadow) compare(rows, live []float64) {
 	got := make([]float64, len(live))
 	start := time.Now()
@@ -258,8 +257,8 @@ func (s *Shadow) compare(rows, live []float64) {
 	s.add(n, found)
 }
 
-// difference returns |b - a|, or +Inf where one of them alone is NaN or infinite, and
-// keeps the largest of finite values.
+// difference returns |b - a|, or +Inf if exactly one of them is NaN or infinite, and
+// updates the maxima for finite values.
 func difference(a, b float64, most *ShadowStats) float64 {
 	switch d := math.Abs(b - a); {
 	case a == b || a != a && b != b:
@@ -275,7 +274,7 @@ func difference(a, b float64, most *ShadowStats) float64 {
 	}
 }
 
-// add adds what one call found.
+// add adds the findings of one call.
 func (s *Shadow) add(rows int, found ShadowStats) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -297,7 +296,7 @@ func (s *Shadow) add(rows int, found ShadowStats) {
 	}
 }
 
-// Stats returns what was found until now.
+// Stats returns the findings so far.
 func (s *Shadow) Stats() ShadowStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -312,11 +311,11 @@ func (s *Shadow) Stats() ShadowStats {
 	return t
 }
 
-// Wait waits for what runs in the background. Nothing may be predicted meanwhile.
+// Wait waits for the comparisons in the background. Do not call Predict meanwhile.
 func (s *Shadow) Wait() { s.running.Wait() }
 
-// Close waits for what runs in the background and closes both models, where they can
-// be closed.
+// Close waits for the comparisons in the background and closes the models that have a Close
+// method.
 func (s *Shadow) Close() error {
 	s.Wait()
 	return closeAll(s.Live, s.Candidate)
@@ -324,11 +323,11 @@ func (s *Shadow) Close() error {
 
 // An AB is a [Model] that sends a share of the calls to B and the others to A.
 //
-// Its fields must not be changed once it is in use.
+// Do not change its fields once it is in use.
 type AB struct {
 	A, B  Model
-	Share float64 // of B, in [0, 1]
-	// Name of the experiment: keys that are with B in one are spread anew in another.
+	Share float64 // share of B, in [0, 1]
+	// Name is the name of the experiment. Keys are distributed differently in each experiment.
 	Name string
 
 	calls atomic.Uint64
@@ -338,8 +337,8 @@ type AB struct {
 	}
 }
 
-// Predict implements [Model]. Which model is asked is settled by counting: among n
-// calls B gets Share·n, rounded down, evenly spread.
+// Predict implements [Model]. It chooses by counting: of n calls, B gets Share·n, rounded
+// down and evenly spread.
 func (ab *AB) Predict(rows, out []float64) error {
 	arm := 0
 	if sampled(ab.calls.Add(1), ab.Share) {
@@ -348,9 +347,9 @@ func (ab *AB) Predict(rows, out []float64) error {
 	return ab.predict(arm, rows, out)
 }
 
-// PredictKey is [AB.Predict] for someone or something, the same model each time, in
-// any process: the one that the SHA-256 of the name and the key stands for. A larger
-// Share leaves those with B that were.
+// PredictKey is like [AB.Predict], but chooses the model by key: the same key always gets
+// the same model, in any process. The choice depends on the SHA-256 of Name and key. Keys
+// that go to B still do after Share grows.
 func (ab *AB) PredictKey(key string, rows, out []float64) error {
 	ab.calls.Add(1)
 	return ab.predict(ab.arm(key), rows, out)
@@ -375,17 +374,17 @@ func (ab *AB) predict(arm int, rows, out []float64) error {
 	return nil
 }
 
-// ABStats is what an [AB] counted.
+// ABStats are the counts of an [AB].
 type ABStats struct {
-	A, B             Summary // of the calls that did not fail
+	A, B             Summary // durations of the calls that did not fail
 	AErrors, BErrors uint64
 }
 
-// Stats returns what was counted until now.
+// Stats returns the counts so far.
 func (ab *AB) Stats() ABStats {
 	a, b := &ab.arms[0], &ab.arms[1]
 	return ABStats{a.latency.summary(), b.latency.summary(), a.errors.Load(), b.errors.Load()}
 }
 
-// Close closes both models, where they can be closed.
+// Close closes the models that have a Close method.
 func (ab *AB) Close() error { return closeAll(ab.A, ab.B) }

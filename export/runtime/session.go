@@ -23,71 +23,71 @@ import (
 const pkg fault.Package = "runtime"
 
 var (
-	// ErrNoLibrary reports that there is no library of ONNX Runtime; the error says
-	// how to get it.
+	// ErrNoLibrary reports that the library of ONNX Runtime is missing. The error says how to
+	// get it.
 	ErrNoLibrary = onnxsetup.ErrMissing
-	// ErrModel reports a model that cannot be loaded or used: damaged, or newer than
-	// the runtime, or of a form that is not supported.
+	// ErrModel reports a model that cannot be loaded or used, because it is damaged, newer
+	// than the runtime, or in an unsupported form.
 	ErrModel = errors.New("not a usable model")
-	// ErrInput reports arguments that do not fit the model: a mistake of the caller's.
+	// ErrInput reports arguments that do not fit the model, which is the caller's mistake.
 	ErrInput = errors.New("wrong input")
 	// ErrClosed reports the use of a closed session.
 	ErrClosed = errors.New("session is closed")
 )
 
-// A Provider is what computes.
+// A Provider is the hardware that computes.
 type Provider string
 
-// The providers. Auto is CUDA where the library has it, else the CPU.
+// The providers. Auto is CUDA if the library has it, else the CPU.
 const (
 	Auto Provider = ""
 	CPU  Provider = "cpu"
 	CUDA Provider = "cuda"
 )
 
-// A Level says how much a graph is rewritten when it is loaded.
+// A Level says how much loading a graph rewrites it.
 type Level uint8
 
-// The levels; each does what the next does, and more.
+// The levels. Each includes the next.
 const (
-	OptimizeAll      Level = iota // layouts too
-	OptimizeExtended              // fusions
-	OptimizeBasic                 // what leaves the operators as they are
+	OptimizeAll      Level = iota // also changes layouts
+	OptimizeExtended              // also fuses operators
+	OptimizeBasic                 // keeps the operators
 	OptimizeNone
 )
 
-// A Config says how a [Session] runs a model. The zero value is right for a server whose
-// goroutines are the parallelism.
+// A Config says how a [Session] runs a model. The zero value suits a server, whose
+// goroutines provide the parallelism.
 type Config struct {
-	// Threads is the number of threads that work on one operator together; -1 is one for
-	// each core. More than one may change the last bits of sums. Default 1.
+	// Threads is the number of threads that work on one operator together; -1 is one per
+	// core. More than one may change the last bits of sums. Default 1.
 	Threads int
-	// InterThreads is the number of threads that work on branches of the graph at the same
-	// time; -1 is one for each core. Default 1.
+	// InterThreads is the number of threads that work on branches of the graph in parallel;
+	// -1 is one per core. Default 1.
 	InterThreads int
-	// NoArena returns memory to the system after each run. It saves memory and takes time.
+	// NoArena returns memory to the system after each run, which saves memory but costs time.
 	NoArena bool
-	// NoMemoryPattern does not plan memory ahead. It saves memory and takes time.
+	// NoMemoryPattern disables planning memory ahead, which saves memory but costs time.
 	NoMemoryPattern bool
 	// Optimize says how much the graph is rewritten. Default [OptimizeAll].
 	Optimize Level
-	// Provider computes. If [CUDA] is not available, the CPU computes: see
-	// [Session.Provider] and [Session.Reason]. CUDA takes over the signal handlers of the
-	// process. Default [Auto].
+	// Provider is the hardware to compute on. If [CUDA] is not available, the CPU computes:
+	// see [Session.Provider] and [Session.Reason]. CUDA takes over the signal handlers of
+	// the process. Default [Auto].
 	Provider Provider
 	// Device is the number of the GPU. Default 0.
 	Device int
 	// Library is the file to load. Default: see [Load].
 	Library string
-	// Log gets a warning if CUDA was asked for and the CPU computes. Default
+	// Log gets a warning if CUDA is requested and the CPU computes. Default
 	// [slog.Default].
 	Log *slog.Logger
 }
 
 // A Library is a loaded ONNX Runtime.
 type Library struct {
-	Path    string // empty when the program had loaded one of its own
-	Version string // as "1.24.3"
+	Path    string // empty if the program itself had loaded the library
+	Version string // such as "1.24.3"
 }
 
 // Load loads the library of ONNX Runtime: the named file or, if library is empty, the
@@ -95,29 +95,29 @@ type Library struct {
 //
 //  1. the file that the environment variable ONNXRUNTIME_SHARED_LIBRARY_PATH names
 //  2. one beside the executable
-//  3. the one that `attune setup onnxruntime` fetched
+//  3. the one that `attune setup onnxruntime` downloaded
 //  4. the system's
 //
-// Every Open calls Load; call it earlier to find out whether there is a library. A file is
-// checked before it is loaded.
+// Every Open calls Load. Call it earlier to find out whether there is a library. Load
+// checks a file before it loads it.
 //
-// A process loads one library. A second call returns that of the first, or an error if it
-// names another. A call that failed may be repeated. The error wraps [ErrNoLibrary] if
-// there is none.
+// A process loads only one library. A second call returns the first library, or an error
+// if it names another. After a failure Load may be called again. The error wraps
+// [ErrNoLibrary] if there is no library.
 func Load(library string) (Library, error) { return load(library) }
 
 // An Info describes an input or output of a model.
 type Info struct {
 	Name string
-	// Type is that of its elements: "float32", "float64", "int64", which a [Session]
-	// takes and returns, or another, such as "string", "float16" or "map".
+	// Type is the element type. A [Session] takes and returns "float32", "float64" and
+	// "int64"; there are others, such as "string", "float16" or "map".
 	Type string
-	// Shape holds the sizes of its dimensions, -1 for one that is free. Nil is
-	// an unknown shape, and an empty one that of a single value.
+	// Shape holds the sizes of its dimensions, -1 for a free one. Nil means an unknown
+	// shape; an empty Shape means a single value.
 	Shape []int64
 }
 
-// fits says whether a shape is one of i's.
+// fits reports whether i allows a shape.
 func (i Info) fits(shape []int64) bool {
 	return i.Shape == nil || slices.EqualFunc(i.Shape, shape, func(want, got int64) bool { return want < 0 || want == got })
 }
@@ -130,13 +130,12 @@ func (i Info) String() string {
 	return i.Name + " " + i.Type + " " + strings.ReplaceAll(fmt.Sprint(i.Shape), "-1", "?")
 }
 
-// A Session is a loaded model, ready to run. Its methods may be called from many
-// goroutines.
+// A Session is a loaded model, ready to run. Its methods are safe for concurrent use.
 type Session struct {
-	name            string // the file, in errors
+	name            string // name of the file, for errors
 	inputs, outputs []Info
 	metadata        map[string]string
-	returned        []Info // the outputs that Run returns
+	returned        []Info // outputs that Run returns
 	provider        Provider
 	reason          string
 
@@ -153,7 +152,7 @@ func Open(path string, c Config) (*Session, error) {
 	return open(path, model, c)
 }
 
-// unwrapPath leaves out a path that the error's text has already.
+// unwrapPath drops a path that the error's text already has.
 func unwrapPath(err error) error {
 	if p := (*fs.PathError)(nil); errors.As(err, &p) {
 		return p.Err
@@ -161,9 +160,9 @@ func unwrapPath(err error) error {
 	return err
 }
 
-// OpenBytes loads a model; it may be changed afterwards. The error wraps [ErrModel]
-// where the model is at fault, and [ErrNoLibrary] or what else keeps the library from
-// being loaded. Data kept outside the model file is not supported.
+// OpenBytes loads a model from memory. The slice may be changed afterwards. If the model is
+// at fault, the error wraps [ErrModel]; if the library cannot be loaded, it wraps
+// [ErrNoLibrary] or the cause. Data outside the model file is not supported.
 func OpenBytes(model []byte, c Config) (*Session, error) { return open("model", model, c) }
 
 func open(name string, model []byte, c Config) (*Session, error) {
@@ -225,7 +224,7 @@ func names(infos []Info) []string {
 }
 
 // choose returns the provider to try first, and why it is not another. The library
-// looks for that of CUDA beside itself.
+// expects the CUDA provider in its own folder.
 func choose(c Config) (Provider, string) {
 	if c.Provider == CPU {
 		return CPU, ""
@@ -249,17 +248,17 @@ func choose(c Config) (Provider, string) {
 	return CUDA, ""
 }
 
-// Provider returns what computes: [CPU] or [CUDA].
+// Provider returns the provider that computes: [CPU] or [CUDA].
 func (s *Session) Provider() Provider { return s.provider }
 
-// Reason says why the CPU computes where CUDA was not ruled out; otherwise it is empty.
+// Reason says why the CPU computes although CUDA was allowed. Otherwise it is empty.
 func (s *Session) Reason() string { return s.reason }
 
-// Inputs describes the model's inputs, in its order.
+// Inputs describes the model's inputs, in the model's order.
 func (s *Session) Inputs() []Info { return cloneInfos(s.inputs) }
 
-// Outputs describes the model's outputs, in its order. Those of other types than
-// float32, float64 and int64 are not computed.
+// Outputs describes the model's outputs, in the model's order. Only outputs of float32,
+// float64 and int64 are computed.
 func (s *Session) Outputs() []Info { return cloneInfos(s.outputs) }
 
 func cloneInfos(infos []Info) []Info {
@@ -270,18 +269,18 @@ func cloneInfos(infos []Info) []Info {
 	return out
 }
 
-// Metadata returns the properties that are kept in the model: for one of attune's,
-// the study, the trial and the names of the features among them.
+// Metadata returns the metadata properties of the model. Those of attune's models include
+// the study, the trial and the names of the features.
 func (s *Session) Metadata() map[string]string { return maps.Clone(s.metadata) }
 
-// Run runs the model on its inputs, in any order, and returns its outputs, in the
-// model's order, but for those of types that [Session.Outputs] says are not computed.
-// The inputs must not be changed meanwhile; the outputs are the caller's.
+// Run runs the model on inputs, which may be in any order, and returns its outputs in the
+// model's order. It omits outputs of types that are not computed: see [Session.Outputs].
+// The inputs must not change meanwhile. The caller owns the outputs.
 //
-// An input that is missing, unknown, given twice, of another type or shape than the
-// model's, or whose data do not fill its shape, is an error that wraps [ErrInput]. When
-// ctx ends, Run ends as soon as the operator at work is done, with ctx's cause. After
-// Close it fails with [ErrClosed].
+// If an input is missing, unknown, duplicated, of another type or shape than the model's,
+// or has data that do not fill its shape, the error wraps [ErrInput]. When ctx ends, Run
+// returns ctx's cause as soon as the running operator is done. After Close it fails with
+// [ErrClosed].
 func (s *Session) Run(ctx context.Context, inputs tensor.List) (tensor.List, error) {
 	in := make(tensor.List, len(s.inputs))
 	for i, info := range s.inputs {
@@ -309,7 +308,7 @@ func (s *Session) Run(ctx context.Context, inputs tensor.List) (tensor.List, err
 	return out, nil
 }
 
-// excess says which of the inputs is one too many.
+// excess returns the error for a superfluous input.
 func (s *Session) excess(inputs tensor.List) error {
 	known := names(s.inputs)
 	var seen []string
@@ -322,7 +321,7 @@ func (s *Session) excess(inputs tensor.List) error {
 		}
 		seen = append(seen, t.Name)
 	}
-	return nil // more inputs than known names: one of the two was returned
+	return nil // unreachable: with more inputs than names, one is unknown or duplicated
 }
 
 func (s *Session) failed(err error) error { return pkg.Errorf("run %s: %w", s.name, err) }
@@ -343,7 +342,7 @@ func check(t tensor.Tensor, info Info) error {
 	return nil
 }
 
-// Close waits for what runs and frees the session. Closing it again does nothing.
+// Close waits for running calls and frees the session. Closing it again does nothing.
 // It returns nil.
 func (s *Session) Close() error {
 	s.mu.Lock()

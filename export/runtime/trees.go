@@ -9,10 +9,10 @@ import (
 	"github.com/attune-hpo/attune/export/internal/wire"
 )
 
-// maxDepth bounds graphs within graphs.
+// maxDepth limits the nesting of graphs.
 const maxDepth = 16
 
-// checkNode looks at a NodeProto, and at the graphs in it: see package treecheck.
+// checkNode checks a NodeProto and the graphs inside it: see package treecheck.
 func checkNode(node []byte, depth int) error {
 	var op, domain string
 	attrs := map[string]treecheck.Attr{}
@@ -41,7 +41,7 @@ func checkNode(node []byte, depth int) error {
 	return nil
 }
 
-// checkGraph looks at the nodes of a GraphProto.
+// checkGraph checks the nodes of a GraphProto.
 func checkGraph(graph []byte, depth int) error {
 	if depth > maxDepth {
 		return errors.New("its graphs are nested too deeply")
@@ -88,7 +88,7 @@ func readAttribute(b []byte, depth int) (a treecheck.Attr, name string, err erro
 			kinds++
 		}
 	}
-	if kinds > 1 { // which of them counts is the library's to say
+	if kinds > 1 { // the library decides which of them counts
 		a.N = -1
 	}
 	return a, name, err
@@ -130,7 +130,7 @@ func readTensor(a *treecheck.Attr, b []byte) error {
 	}
 	width := map[int64]int{treecheck.Float: 4, treecheck.Uint8: 1, treecheck.Double: 8}[a.Type]
 	switch {
-	case width == 0: // what needs it refuses its type
+	case width == 0: // whoever needs it refuses its type
 	case len(a.Raw)%width != 0 || int64(len(a.Raw)/width) != size:
 		a.N = -1
 	default:

@@ -2,12 +2,11 @@ package tensor
 
 import "fmt"
 
-// A List holds the inputs or the outputs of a model, in the order in which the model
-// declares them. Where its methods speak of rows, they mean the first dimension of
-// each tensor.
+// A List holds the inputs or the outputs of a model, in the model's order. The rows of a
+// List are the first dimension of each tensor.
 type List []Tensor
 
-// Named returns the tensor of that name, and whether there is one.
+// Named returns the tensor with the given name, and whether there is one.
 func (l List) Named(name string) (Tensor, bool) {
 	for _, t := range l {
 		if t.Name == name {
@@ -17,9 +16,9 @@ func (l List) Named(name string) (Tensor, bool) {
 	return Tensor{}, false
 }
 
-// Rows returns how many rows all tensors have. It fails with [ErrShape] for an empty
-// list, for a tensor without rows or that [Tensor.Check] refuses, and for tensors that
-// have different numbers of rows.
+// Rows returns the number of rows that all tensors have. It fails with [ErrShape] for an
+// empty list, for a tensor without rows or one that [Tensor.Check] refuses, and for tensors
+// with different numbers of rows.
 func (l List) Rows() (int, error) {
 	if len(l) == 0 {
 		return 0, fmt.Errorf("%w: there are no tensors", ErrShape)
@@ -48,8 +47,8 @@ func (l List) Slice(from, to int) List {
 	return out
 }
 
-// Pick returns a copy of the rows that are listed, in that order. It panics if l has no
-// such row.
+// Pick returns a copy of the given rows, in the given order. It panics if a row does not
+// exist.
 func (l List) Pick(rows ...int) List {
 	out := make(List, len(l))
 	for i, t := range l {
@@ -58,8 +57,8 @@ func (l List) Pick(rows ...int) List {
 	return out
 }
 
-// Join returns a copy of the rows of all lists, one list after the other. They have
-// tensors of the same names, types and sizes of rows; else it fails with [ErrShape].
+// Join returns a copy of the rows of all lists, list by list. It fails with [ErrShape]
+// unless all have tensors with the same names, types and sizes of rows.
 func Join(lists ...List) (List, error) {
 	if len(lists) == 0 {
 		return nil, nil
@@ -72,7 +71,7 @@ func Join(lists ...List) (List, error) {
 				return nil, fmt.Errorf("%w: lists of %d and of %d tensors", ErrShape, len(out), len(l))
 			}
 			if !first.joins(l[i]) {
-				return nil, fmt.Errorf("%w: %v and %v have other names, types or rows", ErrShape, first, l[i])
+				return nil, fmt.Errorf("%w: %v and %v have different names, types or rows", ErrShape, first, l[i])
 			}
 			parts[k] = l[i]
 		}

@@ -1,7 +1,6 @@
-// Package tensor holds what goes into a model and what comes out of it: arrays of
-// numbers with names.
+// Package tensor represents the inputs and outputs of models: named arrays of numbers.
 //
-// A [List] holds the inputs of one call, a row of each for every prediction. Package
+// A [List] holds the inputs of one call, with a row in each for every prediction. Package
 // export/onnx makes the inputs of a forecaster, package export/runtime runs models on
 // them, and package export/quantize calibrates with them. None of the three copies the
 // numbers.
@@ -22,13 +21,13 @@ type Tensor struct {
 	Name string
 	// Shape holds the sizes of the dimensions. It is empty for a single value.
 	Shape []int64
-	// Data is a []float32, a []float64 or an []int64 with as many values as Shape asks
-	// for, those of the last dimension side by side.
+	// Data is a []float32, a []float64 or an []int64 with as many values as Shape requires.
+	// Values of the last dimension are adjacent.
 	Data any
 }
 
-// Kind returns the type of the values, "float32", "float64" or "int64", and how many
-// there are. It returns "" and 0 for data of any other type.
+// Kind returns the type of the values, "float32", "float64" or "int64", and their
+// number. It returns "" and 0 for data of any other type.
 func (t Tensor) Kind() (kind string, n int) {
 	switch d := t.Data.(type) {
 	case []float32:
@@ -41,8 +40,8 @@ func (t Tensor) Kind() (kind string, n int) {
 	return "", 0
 }
 
-// Check fails with [ErrShape] for data of an unknown type, or of another number than
-// Shape asks for.
+// Check fails with [ErrShape] if the type of the data is unknown, or their number does not
+// match Shape.
 func (t Tensor) Check() error {
 	kind, n := t.Kind()
 	if kind == "" {
@@ -50,7 +49,7 @@ func (t Tensor) Check() error {
 	}
 	size := 1
 	for _, d := range t.Shape {
-		// A product that is larger than n stays larger, so it need not overflow.
+		// A product that exceeds n stays above n, so stop before it overflows.
 		if d < 0 || d > 0 && n > 0 && size > n/int(d) {
 			size = -1
 			break
@@ -63,8 +62,8 @@ func (t Tensor) Check() error {
 	return nil
 }
 
-// Floats returns the values as float64 numbers: Data itself if it is a []float64, nil
-// for an unknown type.
+// Floats returns the values as float64: Data itself if it is a []float64, or nil if the
+// type is unknown.
 func (t Tensor) Floats() []float64 {
 	switch d := t.Data.(type) {
 	case []float64:
@@ -85,7 +84,7 @@ func convert[T float32 | int64](v []T) []float64 {
 	return out
 }
 
-// pick returns a copy of the rows that at lists, one after the other.
+// pick returns a copy of the rows listed in at.
 func (t Tensor) pick(at []int) Tensor {
 	switch d := t.Data.(type) {
 	case []float32:

@@ -9,49 +9,49 @@ import (
 	"text/tabwriter"
 )
 
-// A Report says how two models compare.
+// A Report is the result of comparing two models.
 type Report struct {
 	Pass   bool
-	Reason string // why it did not pass; else empty
-	Gate   Gate   // that it was to pass, its defaults filled in
+	Reason string // why it did not pass, or empty
+	Gate   Gate   // the gate, with its defaults filled in
 
 	Rows, Outputs int
 	// Beyond counts the values beyond the tolerance.
 	Beyond int
-	// NaN counts the values that are NaN on both sides, OneNaN those on one side alone.
+	// NaN counts the values that are NaN on both sides, and OneNaN those on one side only.
 	NaN, OneNaN int
-	// MaxAbsolute and MeanAbsolute are of |exported - native|: infinite when one is not
-	// finite and the other is not the same.
+	// MaxAbsolute and MeanAbsolute are over |exported - native|. The difference is infinite if
+	// one value is not finite and the other is not the same.
 	MaxAbsolute, MeanAbsolute float64
-	// MaxRelative and MeanRelative are of |exported - native| / |native|, where both are
-	// finite and the native one is not 0; NaN if there are none.
+	// MaxRelative and MeanRelative are over |exported - native| / |native|, where both are
+	// finite and the native value is not 0. They are NaN if there are no such values.
 	MaxRelative, MeanRelative float64
-	Percentiles               []Percentile // of |exported - native|, ascending
-	// Pearson's and Spearman's correlation of the values that are finite on both sides;
-	// equal values have their mean rank. NaN where one side is constant.
+	Percentiles               []Percentile // percentiles of |exported - native|, ascending
+	// Pearson and Spearman are the correlations of the values that are finite on both
+	// sides; equal values get their mean rank. They are NaN if one side is constant.
 	Pearson, Spearman float64
-	// Signs is the share of the values whose signs agree: of +, -, 0 and NaN.
+	// Signs is the share of the values with equal signs: +, -, 0 or NaN.
 	Signs float64
-	// Worst is the value that is furthest beyond the tolerance, or closest to it.
+	// Worst is the value that exceeds its tolerance most, or comes closest to it.
 	Worst Worst
 }
 
-// A Percentile is the least difference that P percent of the values do not exceed.
+// A Percentile is the smallest difference that P percent of the values do not exceed.
 type Percentile struct {
 	P     float64
 	Value float64
 }
 
-// Worst is where two models differ most.
+// Worst is the value at which two models differ most.
 type Worst struct {
 	Row, Output      int
-	Label            string    // of the row; may be empty
-	Inputs           []float64 // of the row
-	Names            []string  // of the inputs; may be nil
+	Label            string    // label of the row; may be empty
+	Inputs           []float64 // inputs of the row
+	Names            []string  // names of the inputs; may be nil
 	Native, Exported float64
 }
 
-// String returns the verdict, and a table below it.
+// String returns the verdict, followed by a table.
 func (r Report) String() string {
 	var b strings.Builder
 	if r.Pass {
@@ -67,7 +67,7 @@ func (r Report) String() string {
 	fmt.Fprintf(w, "  rows\t%d%s\n", r.Rows, outputs)
 	fmt.Fprintf(w, "  beyond tolerance\t%d of %d values\n", r.Beyond, r.Rows*r.Outputs)
 	if r.NaN+r.OneNaN > 0 {
-		fmt.Fprintf(w, "  NaN\t%d on both sides, %d on one alone\n", r.NaN, r.OneNaN)
+		fmt.Fprintf(w, "  NaN\t%d on both sides, %d on one only\n", r.NaN, r.OneNaN)
 	}
 	fmt.Fprintf(w, "  absolute difference\tmax %.3g, mean %.3g\n", r.MaxAbsolute, r.MeanAbsolute)
 	fmt.Fprintf(w, "  relative difference\tmax %.3g, mean %.3g\n", r.MaxRelative, r.MeanRelative)
@@ -86,7 +86,7 @@ func (r Report) String() string {
 		where += fmt.Sprintf(", output %d", r.Worst.Output)
 	}
 	fmt.Fprintf(w, "  worst\t%s: native %v, exported %v\n", where, r.Worst.Native, r.Worst.Exported)
-	w.Flush() // a Builder does not fail
+	w.Flush() // a strings.Builder does not fail
 	if !r.Pass {
 		fmt.Fprintf(&b, "  its inputs: %s\n", r.Worst.inputs(20))
 	}
@@ -100,7 +100,7 @@ func correlation(c float64) string {
 	return fmt.Sprintf("%.9g", c)
 }
 
-// asked says what the gate asks for.
+// asked describes the requirements of the gate.
 func (r Report) asked() string {
 	if r.Gate.Equal {
 		return "equal numbers"
@@ -115,7 +115,7 @@ func (r Report) asked() string {
 	return text
 }
 
-// inputs returns the first values of the row.
+// inputs formats the first values of the row.
 func (w Worst) inputs(most int) string {
 	var parts []string
 	for i, x := range w.Inputs {
@@ -132,7 +132,7 @@ func (w Worst) inputs(most int) string {
 	return strings.Join(parts, " ")
 }
 
-// A number is a float64 as JSON can have it: null for NaN, a text for infinities.
+// A number is a float64 that JSON can represent: null for NaN, a string for infinities.
 type number float64
 
 func (n number) MarshalJSON() ([]byte, error) {
@@ -146,7 +146,7 @@ func (n number) MarshalJSON() ([]byte, error) {
 	}
 }
 
-// MarshalJSON writes r with null for NaN and the texts "+Inf" and "-Inf".
+// MarshalJSON writes r with null for NaN and the strings "+Inf" and "-Inf".
 func (r Report) MarshalJSON() ([]byte, error) {
 	type percentile struct {
 		P     float64 `json:"p"`
@@ -195,7 +195,7 @@ func (r Report) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// WriteJSON writes r, indented.
+// WriteJSON writes r as indented JSON.
 func (r Report) WriteJSON(w io.Writer) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")

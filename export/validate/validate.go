@@ -1,12 +1,12 @@
-// Package validate compares an exported model with the native one that it was made from.
-// An export that was written but never run proves nothing.
+// Package validate compares an exported model with the native model that it was made from.
+// An export that never ran proves nothing.
 //
 //	report, err := validate.Gate{}.Compare(native, exported, validate.Rows{Values: rows, Width: 20})
 //	if err != nil || !report.Pass {
 //		...
 //
-// A [Gate] says how close the predictions must be; a [Report] is the verdict, with its
-// reason and the differences. [Windows] are what an exported forecaster is compared on.
+// A [Gate] says how close the predictions must be. A [Report] has the verdict, its reason
+// and the differences. [Windows] are the data on which an exported forecaster is compared.
 package validate
 
 import (
@@ -21,37 +21,37 @@ import (
 
 const pkg fault.Package = "validate"
 
-// ErrInput reports rows that cannot be compared: none, or of sizes that do not fit.
+// ErrInput reports rows that cannot be compared, because there are none or their sizes do not fit.
 var ErrInput = errors.New("wrong input")
 
-// A Model predicts rows: see the Model of package export/runtime.
+// A Model predicts rows: see Model in package export/runtime.
 type Model interface {
 	Predict(rows, out []float64) error
 }
 
-// A Gate is what is asked of two predictions of the same value. The zero value asks for
-// all of them to be within 1e-3 of the native one, relatively, and 1e-4 besides.
+// A Gate is a requirement on two predictions of the same values. The zero Gate requires all
+// of them to be within 1e-3·|native| + 1e-4 of the native value.
 //
-// NaN is equal to NaN, and infinities to themselves; otherwise a prediction that is
-// not finite on one side is beyond any tolerance.
+// NaN equals NaN, and an infinity equals itself; otherwise a prediction that is not finite
+// on one side is beyond any tolerance.
 type Gate struct {
-	// A value is within tolerance when |exported - native| <= ATol + RTol·|native|.
-	// Default 1e-3 and 1e-4, when both are 0.
+	// A value is within tolerance if |exported - native| <= ATol + RTol·|native|.
+	// Default 1e-3 and 1e-4, if both are 0.
 	RTol, ATol float64
-	// Equal asks for equal numbers instead: no tolerance at all, and no exception. The
-	// signs of zeros may differ.
+	// Equal requires equal numbers instead, without tolerance or exception. The signs of
+	// zeros may differ.
 	Equal bool
 	// Beyond is the share of the values that may be beyond the tolerance, in [0, 1).
 	// Default 0: none. It is for models in single precision, where a row that lies on a
-	// threshold may end in another leaf. The two are then to be equivalent otherwise:
-	// with a correlation of at least Correlation, where there is one, Pearson's as well
-	// as Spearman's, and both NaN or neither.
+	// threshold may end in another leaf. The predictions must then agree otherwise: both
+	// Pearson's and Spearman's correlation, if defined, must be at least Correlation, and
+	// both must be NaN at the same values.
 	Beyond float64
-	// Correlation is the least that is asked for where Beyond is set. Default 0.999.
+	// Correlation is the minimum correlation if Beyond is set. Default 0.999.
 	Correlation float64
 }
 
-// defaults returns g with its defaults.
+// defaults returns g with its defaults set.
 func (g Gate) defaults() (Gate, error) {
 	if g.RTol == 0 && g.ATol == 0 {
 		g.RTol, g.ATol = 1e-3, 1e-4
@@ -73,18 +73,19 @@ func (g Gate) defaults() (Gate, error) {
 	return g, nil
 }
 
-// Rows are what both models are given.
+// Rows are the input of both models.
 type Rows struct {
-	Values  []float64 // one row after the other
-	Width   int       // values of a row
-	Outputs int       // values that are predicted for a row. Default 1
-	// Names of the values of a row and Label of a row, for people to read; may be nil.
+	Values  []float64 // row by row
+	Width   int       // values per row
+	Outputs int       // predicted values per row. Default 1
+	// Names are the names of the values of a row, and Label returns the label of a row. Both
+	// are for people and may be nil.
 	Names []string
 	Label func(row int) string
 }
 
-// Compare predicts rows with both models and compares what they say. The error is that
-// of a model that fails, or wraps [ErrInput]; predictions that differ are no error.
+// Compare predicts rows with both models and compares the predictions. The error is that
+// of a model that fails, or wraps [ErrInput]. Predictions that differ are not an error.
 func (g Gate) Compare(native, exported Model, rows Rows) (Report, error) {
 	n, err := rows.count()
 	if err != nil {
@@ -102,7 +103,7 @@ func (g Gate) Compare(native, exported Model, rows Rows) (Report, error) {
 
 func (r Rows) outputs() int { return max(r.Outputs, 1) }
 
-// count returns how many rows there are.
+// count returns the number of rows.
 func (r Rows) count() (int, error) {
 	if r.Width < 1 || len(r.Values) == 0 || len(r.Values)%r.Width != 0 || r.Outputs < 0 {
 		return 0, pkg.Errorf("%w: %d values in rows of %d: there is nothing to compare", ErrInput, len(r.Values), r.Width)
@@ -110,7 +111,7 @@ func (r Rows) count() (int, error) {
 	return len(r.Values) / r.Width, nil
 }
 
-// Values compares predictions that were made already, of one row after the other.
+// Values compares existing predictions, given row by row.
 func (g Gate) Values(native, exported []float64, rows Rows) (Report, error) {
 	g, err := g.defaults()
 	if err != nil {
@@ -126,7 +127,7 @@ func (g Gate) Values(native, exported []float64, rows Rows) (Report, error) {
 	r := Report{Gate: g, Rows: n, Outputs: rows.outputs(), MaxRelative: math.NaN(), MeanRelative: math.NaN()}
 	worst, excess := -1, 0.0
 	var differences []float64
-	var pairs [2][]float64 // finite on both sides
+	var pairs [2][]float64 // values that are finite on both sides
 	var relative, signs, relatives float64
 	for i, x := range native {
 		y := exported[i]
@@ -137,7 +138,7 @@ func (g Gate) Values(native, exported []float64, rows Rows) (Report, error) {
 		case math.IsNaN(x) || math.IsNaN(y):
 			r.OneNaN++
 		}
-		out := math.Inf(-1) // by how much it is beyond
+		out := math.Inf(-1) // by how much it exceeds the tolerance
 		if d > 0 {
 			out = d
 		}
@@ -193,7 +194,7 @@ func (g Gate) Values(native, exported []float64, rows Rows) (Report, error) {
 	return r, nil
 }
 
-// judge returns why the gate is shut, or nothing.
+// judge returns why the gate fails, or nothing.
 func (r *Report) judge() string {
 	of := fmt.Sprintf("of %d values", r.Rows*r.Outputs)
 	allowed := int(r.Gate.Beyond * float64(r.Rows*r.Outputs))
@@ -202,7 +203,7 @@ func (r *Report) judge() string {
 	case r.Gate.Equal && r.Beyond > 0:
 		return fmt.Sprintf("%d %s are not equal", r.Beyond, of)
 	case r.OneNaN > 0:
-		return fmt.Sprintf("%d %s are NaN on one side alone", r.OneNaN, of)
+		return fmt.Sprintf("%d %s are NaN on one side only", r.OneNaN, of)
 	case r.Beyond > allowed && allowed > 0:
 		return fmt.Sprintf("%d %s are beyond the tolerance, and %d may be", r.Beyond, of, allowed)
 	case r.Beyond > allowed:
@@ -215,8 +216,7 @@ func (r *Report) judge() string {
 	return ""
 }
 
-// difference returns |y-x|; infinity where one is not finite and the other is not the
-// same.
+// difference returns |y-x|, or infinity if one is not finite and the other is not the same.
 func difference(x, y float64) float64 {
 	switch {
 	case x == y || math.IsNaN(x) && math.IsNaN(y):
@@ -242,7 +242,7 @@ func sign(x float64) int {
 	return 2
 }
 
-// pearson returns the correlation of x and y, NaN where one of them is constant.
+// pearson returns the correlation of x and y, NaN if one of them is constant.
 func pearson(x, y []float64) float64 {
 	mean := func(v []float64) (m float64) {
 		for i, a := range v {
@@ -251,7 +251,7 @@ func pearson(x, y []float64) float64 {
 		return m
 	}
 	mx, my := mean(x), mean(y)
-	var sx, sy float64 // scales, so that squares stay in range
+	var sx, sy float64 // scales that keep squares in range
 	for i := range x {
 		sx, sy = max(sx, math.Abs(x[i]-mx)), max(sy, math.Abs(y[i]-my))
 	}
@@ -266,7 +266,7 @@ func pearson(x, y []float64) float64 {
 	return max(-1, min(1, xy/math.Sqrt(xx)/math.Sqrt(yy)))
 }
 
-// ranks returns the ranks of the values, the mean of their ranks for equal ones.
+// ranks returns the ranks of the values; equal values get their mean rank.
 func ranks(v []float64) []float64 {
 	order := make([]int, len(v))
 	for i := range order {

@@ -9,23 +9,23 @@ import (
 	"github.com/attune-hpo/attune/objective/forecast"
 )
 
-// Windows are what an exported forecaster is compared on: its inputs at several origins,
-// and what the native forecaster predicts from there.
+// Windows are the data on which an exported forecaster is compared: its inputs at several
+// origins, and the native forecasts from there.
 type Windows struct {
-	Inputs tensor.List // a row for each window
-	Native []float64   // the forecasts, one window after the other
-	Labels []string    // of the windows, for people to read
+	Inputs tensor.List // one row per window
+	Native []float64   // the native forecasts, window by window
+	Labels []string    // labels of the windows for people
 	steps  int
 }
 
-// NewWindows returns at most as many windows of a frame as most says, each with the
-// horizon that f was fitted with. Origins are evenly spaced over the part of each series
-// that has all the values a forecast looks back to, or over its second half if the
-// series is too short for that. Of a frame with more series than most, it takes every
-// second, third, ... series.
+// NewWindows returns at most most windows of a frame, each with the horizon that f was
+// fitted with. In each series, origins are evenly spaced over the part that has all the
+// values a forecast looks back to, or over the second half if the series is too short for
+// that. If the frame has more series than most, NewWindows takes every second, third, ...
+// series.
 //
-// Origins that f cannot forecast from are left out. NewWindows fails with [ErrInput],
-// and with the error of f, if no window is left; and with ctx's cause.
+// It skips origins that f cannot forecast from. NewWindows fails with [ErrInput] and the
+// error of f if no window is left, and with ctx's cause.
 func NewWindows(ctx context.Context, f forecast.Forecaster, on forecast.Frame, horizon, most int) (*Windows, error) {
 	w := &Windows{steps: horizon}
 	var inputs []tensor.List
@@ -38,7 +38,7 @@ func NewWindows(ctx context.Context, f forecast.Forecaster, on forecast.Frame, h
 			if ctx.Err() != nil {
 				return nil, context.Cause(ctx)
 			}
-			if err != nil { // before the first value of a lag, say
+			if err != nil { // for example, before the first value of a lag
 				why = err
 				continue
 			}
@@ -53,7 +53,7 @@ func NewWindows(ctx context.Context, f forecast.Forecaster, on forecast.Frame, h
 	return w, err
 }
 
-// origins returns up to n lengths of the part of s to forecast from, at least one.
+// origins returns up to n lengths of the part of s to forecast from, and at least one.
 func origins(f forecast.Forecaster, s forecast.Series, horizon, n int) []int {
 	least := s.Len() / 2
 	if in, err := onnx.ForecastInputs(f, forecast.Frame{s.Until(s.Len(), horizon)}); err == nil && int(in[0].Shape[1]) < s.Len() {
@@ -71,7 +71,7 @@ func origins(f forecast.Forecaster, s forecast.Series, horizon, n int) []int {
 	return out
 }
 
-// add adds the forecast after a series and returns the inputs for it.
+// add adds the forecast after a series and returns its inputs.
 func (w *Windows) add(ctx context.Context, f forecast.Forecaster, past forecast.Series) (tensor.List, error) {
 	next, err := f.Predict(ctx, forecast.Frame{past}, w.steps)
 	if err != nil {
@@ -90,11 +90,11 @@ func (w *Windows) add(ctx context.Context, f forecast.Forecaster, past forecast.
 	return in, nil
 }
 
-// Len returns how many windows there are.
+// Len returns the number of windows.
 func (w *Windows) Len() int { return len(w.Labels) }
 
-// Slice returns the windows in [from, to), which share the memory of w. It panics if
-// there are fewer.
+// Slice returns the windows in [from, to), which share the memory of w. It panics if the
+// range is invalid.
 func (w *Windows) Slice(from, to int) *Windows {
 	return &Windows{w.Inputs.Slice(from, to), w.Native[from*w.steps : to*w.steps], w.Labels[from:to], w.steps}
 }
@@ -105,7 +105,7 @@ func (w *Windows) Compare(g Gate, exported []float64) (Report, error) {
 	return g.Values(w.Native, exported, w.rows())
 }
 
-// rows returns the values of all inputs, those of a window side by side.
+// rows returns the values of all inputs, window by window.
 func (w *Windows) rows() Rows {
 	r := Rows{Outputs: w.steps, Label: func(row int) string { return w.Labels[row] }}
 	parts := make([][]float64, len(w.Inputs))

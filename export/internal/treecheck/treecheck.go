@@ -1,7 +1,6 @@
 // Package treecheck checks the tree ensembles in ONNX files: the operators TreeEnsemble,
 // TreeEnsembleRegressor and TreeEnsembleClassifier of ai.onnx.ml. ONNX Runtime trusts
-// their arrays: a child or a target that is not there ends the process, or is a write to
-// foreign memory.
+// their arrays: an invalid child or target crashes the process or corrupts memory.
 package treecheck
 
 import (
@@ -17,10 +16,10 @@ import (
 type Attr struct {
 	Int   int64
 	Ints  []int64
-	Modes []Mode // of a list of strings
-	N     int    // values of a list or a tensor; -1: not as many as its dimensions say
-	Type  int64  // of a tensor: TensorProto.DataType; 0: it is none
-	Raw   []byte // of a tensor: its elements, little endian
+	Modes []Mode // modes in a list of strings
+	N     int    // number of values of a list or a tensor; -1 if it does not match the dimensions
+	Type  int64  // TensorProto.DataType of a tensor; 0 if it is not a tensor
+	Raw   []byte // elements of a tensor, little-endian
 }
 
 // A Mode is what a node does.
@@ -32,7 +31,7 @@ const (
 	leaf
 )
 
-// ModeOf reads the mode of a node of TreeEnsembleRegressor and TreeEnsembleClassifier.
+// ModeOf returns the mode of a node of TreeEnsembleRegressor and TreeEnsembleClassifier.
 func ModeOf[T string | []byte](s T) Mode {
 	switch string(s) {
 	case "LEAF":
@@ -43,25 +42,25 @@ func ModeOf[T string | []byte](s T) Mode {
 	return unknown
 }
 
-// The types of elements that trees are made of.
+// The element types of trees.
 const (
 	Float  = 1
 	Uint8  = 2
 	Double = 11
 )
 
-// Limits of what is counted by numbers in a file.
+// Limits of counts that numbers in a file can reach.
 const (
 	maxFeature = math.MaxInt32
 	maxTargets = 1 << 20
-	// MaxDepth is how many nodes there may be above a leaf. ONNX Runtime goes down trees
-	// by recursion when it loads them: 10,000 nodes were well, 100,000 ended the process.
+	// MaxDepth is the maximum number of nodes above a leaf. ONNX Runtime descends trees by
+	// recursion when it loads them: 10,000 nodes worked, 100,000 crashed the process.
 	MaxDepth = 5000
 )
 
-// Node looks at the attributes of a node whose rows have width values, negative where
-// that is not known, and returns how many targets it has. Other operators have none,
-// and nothing is wrong with them.
+// Node checks the attributes of a node and returns its number of targets. The rows of the
+// node have width values; width is negative if unknown. For other operators Node reports
+// no error and no targets.
 func Node(op string, attrs map[string]Attr, width int64) (targets int64, err error) {
 	if width < 0 {
 		width = maxFeature
@@ -84,8 +83,7 @@ type node struct {
 	width int64
 }
 
-// need checks that the attributes have n values each; those that are optional may
-// have none.
+// need checks that the attributes have n values each. Optional ones may have none.
 func (a node) need(n int, optional bool, names ...string) error {
 	for _, name := range names {
 		switch got := a.attrs[name].N; {
@@ -98,7 +96,7 @@ func (a node) need(n int, optional bool, names ...string) error {
 	return nil
 }
 
-// lists checks that the attributes are n integers each.
+// lists checks that the attributes are lists of n integers each.
 func (a node) lists(n int, names ...string) error {
 	for _, name := range names {
 		if len(a.attrs[name].Ints) != n {
@@ -117,7 +115,7 @@ func (a node) within(name string, end int64) error {
 	return nil
 }
 
-// ensemble looks at TreeEnsemble of ai.onnx.ml 5.
+// ensemble checks a TreeEnsemble of ai.onnx.ml 5.
 func (a node) ensemble() error {
 	modes, n, leaves := a.attrs["nodes_modes"], len(a.attrs["nodes_featureids"].Ints), a.attrs["leaf_weights"].N
 	targets, roots := a.attrs["n_targets"].Int, a.attrs["tree_roots"].Ints
@@ -178,7 +176,7 @@ func (a node) ensemble() error {
 	return walk(children, MaxDepth)
 }
 
-// members looks at the sets that nodes ask for: each ends with a NaN.
+// members checks the sets that nodes test for membership: each ends with a NaN.
 func (a node) members(sets int, kind int64) error {
 	m := a.attrs["membership_values"]
 	if m.N != 0 && m.Type != kind {
@@ -205,7 +203,7 @@ func (a node) members(sets int, kind int64) error {
 	return nil
 }
 
-// classic looks at TreeEnsembleRegressor and TreeEnsembleClassifier of ai.onnx.ml 1 to
+// classic checks a TreeEnsembleRegressor or TreeEnsembleClassifier of ai.onnx.ml 1 to
 // 3, whose leaves add to the given number of targets. The first node of a tree is its root.
 func (a node) classic(what string, targets int64) error {
 	trees, nodes, modes := a.attrs["nodes_treeids"].Ints, a.attrs["nodes_nodeids"].Ints, a.attrs["nodes_modes"].Modes
@@ -224,7 +222,7 @@ func (a node) classic(what string, targets int64) error {
 	}
 	base := int(targets)
 	if what == "class" && targets == 2 && a.attrs["base_values"].N == 1 {
-		base = 1 // two classes may be told by one number
+		base = 1 // one number may represent two classes
 	}
 	if len(modes) != n {
 		return fmt.Errorf("nodes_modes has %d values, want %d", len(modes), n)
@@ -271,17 +269,16 @@ func (a node) classic(what string, targets int64) error {
 	return walk(children, MaxDepth+1) // leaves are nodes
 }
 
-// An index says where the nodes of trees are listed. Mostly those of a tree are numbered
-// from 0: then a table does, that has at the places of a tree where its node 0, 1 and so
-// on are. The others are in a map.
+// An index finds the nodes of trees in their list. Usually the nodes of a tree are numbered
+// from 0; a table then holds the places of node 0, 1 and so on. Other nodes are in a map.
 type index struct {
 	trees map[int64]span
-	last  span    // that was asked for last
-	table []int32 // -1: nowhere
+	last  span    // span of the last query
+	table []int32 // -1 if absent
 	far   map[[2]int64]int32
 }
 
-// A span is where the nodes of a tree are.
+// A span is the range of the nodes of a tree in the list.
 type span struct {
 	tree     int64
 	from, to int
@@ -313,7 +310,7 @@ func newIndex(trees, nodes []int64) (*index, error) {
 	return in, nil
 }
 
-// find returns where a node of a tree is listed, -1 if it is not.
+// find returns the place of a node of a tree in the list, or -1.
 func (in *index) find(tree, node int64) int32 {
 	if tree != in.last.tree {
 		s, ok := in.trees[tree]
@@ -331,14 +328,14 @@ func (in *index) find(tree, node int64) int32 {
 	return -1
 }
 
-// walk goes down from each node to its children, -1 for none. A node that is below itself
-// is an error, and so are more than most levels. A node that is the child of several is
-// none: sets of categories are written as chains that share a child.
+// walk descends from each node to its children; a child of -1 means none. It returns an
+// error if a node is its own descendant, or if there are more than most levels. Several
+// nodes may share a child, because sets of categories are written as chains that do.
 func walk(children [][2]int32, most int32) error {
 	const above = -1
-	levels := make([]int32, len(children)) // from a node on down; 0: not known yet
+	levels := make([]int32, len(children)) // number of levels from a node down; 0 if not yet known
 	for i := len(children) - 1; i >= 0; i-- {
-		levels[i] = level(children[i], levels) // mostly children come after their parents
+		levels[i] = level(children[i], levels) // usually children come after their parents
 	}
 	var stack []int32
 	for root := range children {
@@ -346,7 +343,7 @@ func walk(children [][2]int32, most int32) error {
 		for len(stack) > 0 {
 			i := stack[len(stack)-1]
 			if levels[i] != 0 {
-				if levels[i] == above { // and its children are known by now
+				if levels[i] == above { // the levels of its children are now known
 					levels[i] = level(children[i], levels)
 				}
 				stack = stack[:len(stack)-1]
@@ -370,7 +367,7 @@ func walk(children [][2]int32, most int32) error {
 	return nil
 }
 
-// level returns the levels from a node on down, 0 where those of a child are not known.
+// level returns the number of levels from a node down, or 0 if that of a child is unknown.
 func level(children [2]int32, levels []int32) int32 {
 	n := int32(1)
 	for _, c := range children {

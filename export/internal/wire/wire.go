@@ -1,4 +1,4 @@
-// Package wire reads messages of protocol buffers, which ONNX files are made of: see
+// Package wire reads protocol buffer messages, the format of ONNX files: see
 // https://protobuf.dev/programming-guides/encoding.
 package wire
 
@@ -8,14 +8,14 @@ import (
 	"slices"
 )
 
-// ErrDamaged reports bytes that are no message.
+// ErrDamaged reports bytes that are not a message.
 var ErrDamaged = errors.New("not an ONNX file, or cut off or damaged")
 
-// How a field is written.
+// Wire types.
 const (
 	Varint = 0
 	Fixed8 = 1 // 8 bytes
-	Bytes  = 2 // a length, and as many bytes: strings, messages, packed numbers
+	Bytes  = 2 // a length and that many bytes: strings, messages, packed numbers
 	Fixed4 = 5 // 4 bytes
 )
 
@@ -23,12 +23,12 @@ const (
 type Field struct {
 	Number int
 	Wire   int
-	Num    uint64 // of all but Bytes
-	Data   []byte // of Bytes: within the message
+	Num    uint64 // value of all types except Bytes
+	Data   []byte // value of Bytes, a slice of the message
 }
 
-// Fields calls yield for the fields of a message, in their order, until it fails. It
-// fails with [ErrDamaged] or as yield does.
+// Fields calls yield for each field of a message in order, until yield fails. It fails with
+// [ErrDamaged] or with the error of yield.
 func Fields(b []byte, yield func(Field) error) error {
 	for len(b) > 0 {
 		tag, n := binary.Uvarint(b)
@@ -70,7 +70,7 @@ func Fields(b []byte, yield func(Field) error) error {
 	return nil
 }
 
-// AppendInts appends one number, or many that are packed.
+// AppendInts appends a number, or several that are packed.
 func (f Field) AppendInts(to []int64) ([]int64, error) {
 	switch f.Wire {
 	case Varint:
@@ -78,11 +78,11 @@ func (f Field) AppendInts(to []int64) ([]int64, error) {
 	case Bytes:
 		n := 0
 		for _, c := range f.Data {
-			n += int(^c >> 7) // the last of a number
+			n += int(^c >> 7) // counts the last byte of each number
 		}
 		to = slices.Grow(to, n)
 		for b := f.Data; len(b) > 0; {
-			switch { // most take a byte or two
+			switch { // most numbers take one or two bytes
 			case b[0] < 0x80:
 				to, b = append(to, int64(b[0])), b[1:]
 			case len(b) > 1 && b[1] < 0x80:
@@ -100,8 +100,8 @@ func (f Field) AppendInts(to []int64) ([]int64, error) {
 	return to, ErrDamaged
 }
 
-// AppendFixed appends the bytes of one number of the given size, or of many that are packed.
-// Those that come first may be the message's.
+// AppendFixed appends the bytes of a number of the given size, or of several that are
+// packed. If to is nil, the result may share the memory of the message.
 func (f Field) AppendFixed(to []byte, size int) ([]byte, error) {
 	switch {
 	case f.Wire == Fixed4 && size == 4:
