@@ -1,10 +1,10 @@
-// Package data holds the data sets that ship with attune, for examples and tests; its
-// README tells where they are from.
+// Package data contains the data sets that ship with attune, for examples and tests. Its
+// README gives their origin.
 package data
 
 import "embed"
 
-// Files holds the CSV files of this folder.
+// Files contains the CSV files of this folder.
 //
 //go:embed *.csv
 var Files embed.FS

@@ -1,10 +1,9 @@
-// Package fault makes errors whose text another program can say in its own words.
+// Package fault makes errors that a program can present in its own words.
 //
-// The text of an error is a sentence, and a program that shows it to people who
-// write no Go would change two things in it: the names of packages, and the way
-// out, which names a field of a Go struct where the program has a flag or an input
-// box. Both are therefore data in the tree of the error, and the rest of the text
-// is plain English:
+// A program for people who do not write Go wants to change two things in the text of an
+// error: the names of packages, and the way out, which names a field of a Go struct where
+// the program has a flag or an input box. So both are data in the error tree. The rest of
+// the text is plain English:
 //
 //	const pkg fault.Package = "forecast"
 //
@@ -15,16 +14,14 @@
 //	fault.Text(err, func(h fault.Hint) string { return h.Named("--fill") })
 //	            // read air.csv: line 8: a missing value: set --fill to carry or keep
 //
-// [Error] and [Hint] are found with errors.As, as any error is, and [Hints] lists
-// all hints of a tree.
+// Use errors.As to find an [Error] or a [Hint]. [Hints] lists all hints of a tree.
 //
 // # Writing errors
 //
-// A sentinel is bare: errors.New("already finished"). Inside a package errors are
-// made with fmt.Errorf. The exported function or method that returns an error puts
-// the package's name in front, and what it was doing to what: pkg.Errorf("tell:
-// trial %d: %w", n, err). Whoever passes an error on with %w keeps its data; %v
-// and %s make text of it.
+// A sentinel has no prefix: errors.New("already finished"). Code inside a package makes
+// errors with fmt.Errorf. The exported function or method that returns an error adds the
+// package's name and the operation: pkg.Errorf("tell: trial %d: %w", n, err). Wrap errors
+// with %w, which keeps their data; %v and %s only keep the text.
 package fault
 
 import (
@@ -32,22 +29,22 @@ import (
 	"strings"
 )
 
-// A Package is the name that the errors of a package begin with.
+// A Package is a package name that begins the package's errors.
 type Package string
 
-// Errorf returns an [Error] of p. Format and args are those of [fmt.Errorf]. A text
-// has the name of one package, that which the program called: the names of those
-// that it called in turn are left out.
+// Errorf returns an [Error] of p. Format and args are as in [fmt.Errorf]. The text has only
+// the name of the package that the program called; the names of the packages that it called
+// in turn are omitted.
 func (p Package) Errorf(format string, args ...any) error {
 	err := fmt.Errorf(format, args...)
 	return &Error{p, err, string(p) + ": " + Text(err, nil)}
 }
 
-// An Error is an error that a package returns from what it exports. Make it with
+// An Error is an error returned by an exported function of a package. Make it with
 // [Package.Errorf].
 type Error struct {
 	Package Package
-	Err     error // what went wrong, without the name of the package
+	Err     error // the cause, without the name of the package
 	text    string
 }
 
@@ -57,26 +54,25 @@ func (e *Error) Error() string { return e.text }
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// A Hint is a way out that leads through a setting. It is an error itself, so that
-// fmt.Errorf puts it into the text, and into the tree, where %w stands for it.
+// A Hint is advice to change a setting. It is itself an error, so that fmt.Errorf with %w
+// puts it into the text and into the error tree.
 type Hint struct {
-	// Field is what to change, as go doc knows it: "study.Config.Seed" is a field,
-	// "study.Create" a function that takes it as an argument.
+	// Field is the setting, as go doc names it: "study.Config.Seed" is a field, and
+	// "study.Create" is a function that takes the setting as an argument.
 	Field string
-	// Want is what to do with it, in a phrase in which %s stands for its name:
+	// Want is the advice, a phrase with %s for the name of the setting:
 	// "set %s to 0".
 	Want string
 }
 
-// Error returns the hint in the words of a Go program: Want with Field for %s.
+// Error returns the hint for a Go program: Want with Field for %s.
 func (h Hint) Error() string { return h.Named(h.Field) }
 
-// Named returns the hint in the words of a program in which the setting has
-// another name: Want with name for %s.
+// Named returns the hint for a program in which the setting has another name: Want with
+// name for %s.
 func (h Hint) Named(name string) string { return strings.Replace(h.Want, "%s", name, 1) }
 
-// Hints returns the hints in the tree of err, in the order in which its text has
-// them.
+// Hints returns the hints in the tree of err, in the order of its text.
 func Hints(err error) []Hint {
 	if h, ok := err.(Hint); ok {
 		return []Hint{h}
@@ -89,9 +85,8 @@ func Hints(err error) []Hint {
 }
 
 // Text returns the text of err without the names of packages, and with say(h) for
-// each [Hint] h. If say returns "", the text is as if the hint had not been given:
-// it goes, with the colon, comma or "or" that led to it. If say is nil, hints
-// stay as they are. The text of no error, nil, is "".
+// each [Hint] h. If say returns "", the text omits the hint, and the colon, comma or "or"
+// before it. If say is nil, hints are unchanged. Text(nil) is "".
 func Text(err error, say func(Hint) string) string {
 	if err == nil {
 		return ""
@@ -109,12 +104,11 @@ func Text(err error, say func(Hint) string) string {
 	})
 }
 
-// text returns the text of err, in which the text of each error of its tree is
-// what edit says of it: that of another error or, if that is nil, a string.
+// text returns the text of err with the text of each error in its tree replaced by the
+// result of edit: the text of another error or, if that is nil, a string.
 //
-// An error tells what its text is, and not where in it those stand that it wraps.
-// They are looked for in the order in which they were wrapped. One that is not
-// found was left out of the text.
+// An error does not say where in its text the wrapped errors are. text searches for them in
+// the order of wrapping. If one is not found, the text omits it.
 func text(err error, edit func(error) (string, error)) string {
 	own, instead := edit(err)
 	if instead != nil {
@@ -145,8 +139,8 @@ func text(err error, edit func(error) (string, error)) string {
 	return done.String() + rest
 }
 
-// closed returns what stood before and after something that is gone from a
-// sentence, without the words that joined it to the rest.
+// closed returns the text before and after something that was removed from a sentence,
+// without the words that joined it to the rest.
 func closed(before, after string) (string, string) {
 	for _, joint := range []string{", or ", " or ", "; ", ", "} {
 		if rest, ok := strings.CutPrefix(after, joint); ok {
@@ -161,8 +155,8 @@ func closed(before, after string) (string, string) {
 	return before, after
 }
 
-// Mark returns err as an error that is target, too, in the eyes of [errors.Is]. Its
-// text is that of err. It serves where that says all that target would.
+// Mark returns err as an error that, for [errors.Is], is also target. Its text is that of
+// err. Use it if err's text already says what target's would.
 func Mark(err, target error) error { return &marked{err, target} }
 
 type marked struct {
@@ -170,7 +164,7 @@ type marked struct {
 	target error
 }
 
-// Unwrap returns both.
+// Unwrap returns both errors.
 func (m *marked) Unwrap() []error { return []error{m.error, m.target} }
 
 // children returns the errors that err wraps.

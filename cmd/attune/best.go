@@ -84,8 +84,8 @@ hyperparameters that were fixed, and the number of trees or epochs.`,
 	return cmd
 }
 
-// bestJSON writes all that a training job needs: of a forecaster also what was fixed,
-// and the number of rounds.
+// bestJSON writes all that a training job needs. For a forecaster this includes the fixed
+// hyperparameters and the number of rounds.
 func bestJSON(w io.Writer, best trial.Record) error {
 	if _, ok := tune.Settings(best); !ok {
 		return export.ParamsJSON(w, best)
@@ -141,7 +141,7 @@ func writeBest(w io.Writer, storage string, st study.Reader, best trial.Record, 
 	return err
 }
 
-// paramsJSON returns all that bestJSON writes.
+// paramsJSON returns the output of bestJSON.
 func paramsJSON(r trial.Record) json.RawMessage {
 	var b bytes.Buffer
 	if err := bestJSON(&b, r); err != nil {

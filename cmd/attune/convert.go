@@ -20,7 +20,7 @@ import (
 	"github.com/attune-hpo/attune/objective/tree"
 )
 
-// convert is the command of that name.
+// convert holds the flags of the command convert.
 type convert struct {
 	exporter
 	rows          string
@@ -79,10 +79,10 @@ Convert needs ONNX Runtime. Install it with: attune setup onnxruntime`,
 	c.flags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&c.rows, "rows", "", "CSV `file` of rows to compare on, with a header: columns by name, or in the model's order")
-	f.BoolVar(&c.options.AllTrees, "all-trees", false, "take the trees behind the best iteration of early stopping, too")
-	f.BoolVar(&c.benchmark, "benchmark", false, "measure both: time to load, time by rows a call, size, memory")
-	f.StringVar(&c.benchmarkJSON, "benchmark-json", "", "JSON `file` to write what was measured to")
-	f.StringVar(&c.benchmarkSVG, "benchmark-svg", "", "SVG `file` to draw it in")
+	f.BoolVar(&c.options.AllTrees, "all-trees", false, "also take the trees after the best iteration of early stopping")
+	f.BoolVar(&c.benchmark, "benchmark", false, "measure both models: time to load, time per number of rows, size, memory")
+	f.StringVar(&c.benchmarkJSON, "benchmark-json", "", "JSON `file` to write the measurements to")
+	f.StringVar(&c.benchmarkSVG, "benchmark-svg", "", "SVG `file` to draw the measurements to")
 	return cmd
 }
 
@@ -131,7 +131,7 @@ func readTrees(file string, o tree.ReadOptions) (*tree.Model, tree.Source, error
 	return m, from, nil
 }
 
-// counted says how many trees were taken, and of how many.
+// counted says how many trees were taken, and out of how many.
 func counted(from tree.Source) string {
 	if from.Taken == from.Trees {
 		return strconv.Itoa(from.Trees)
@@ -139,7 +139,7 @@ func counted(from tree.Source) string {
 	return fmt.Sprintf("%d of %d (up to the best iteration; --all-trees takes all)", from.Taken, from.Trees)
 }
 
-// read returns the rows to compare on: of the file, or none.
+// read returns the rows to compare on: those of the file, or none.
 func (c *convert) read(m *tree.Model) ([]float64, error) {
 	if c.rows == "" {
 		return nil, nil
@@ -156,9 +156,9 @@ func (c *convert) read(m *tree.Model) ([]float64, error) {
 	return rows, nil
 }
 
-// readRows reads a table of numbers: the columns with the names of the model's features
-// or, where none of the names is there, as many columns as it has features. What is empty,
-// NA or NaN is missing.
+// readRows reads a table of numbers. The columns are those with the names of the model's
+// features. If no name occurs, there must be as many columns as features. Empty cells, NA and
+// NaN are missing values.
 func readRows(from io.Reader, m *tree.Model) ([]float64, error) {
 	in, err := csvfile.NewReader(from, 0)
 	if err != nil {
@@ -176,7 +176,7 @@ func readRows(from io.Reader, m *tree.Model) ([]float64, error) {
 	}
 	if len(missing) > 0 {
 		if len(there) > 0 {
-			return nil, fmt.Errorf("some columns are named as features of the model are (%s), but none as %s: name all of them, or none", few(there), few(missing))
+			return nil, fmt.Errorf("some columns have names of the model's features (%s), but %s are missing: name all of them, or none", few(there), few(missing))
 		}
 		if len(in.Header) != len(m.Features) {
 			return nil, fmt.Errorf("it has %d columns, but the model has %d features, and the names differ", len(in.Header), len(m.Features))
@@ -206,7 +206,7 @@ func readRows(from io.Reader, m *tree.Model) ([]float64, error) {
 	}
 }
 
-// few returns the first of some names.
+// few returns the first few names.
 func few(names []string) string {
 	const most = 5
 	if len(names) > most {
@@ -215,7 +215,7 @@ func few(names []string) string {
 	return csvfile.Names(names)
 }
 
-// measure compares the native model and the file.
+// measure compares the speed of the native model and the file.
 func (c *convert) measure(ctx context.Context, stdout io.Writer, file string, m *tree.Model, rows []float64, form onnx.Form) error {
 	if rows == nil {
 		rows = deploy.Probe(m, form, 2000)

@@ -15,15 +15,15 @@ import (
 	"github.com/attune-hpo/attune/objective/forecast"
 )
 
-// A source says where series are and how they are read; studies keep it.
+// A source says where series are and how to read them. Studies store it.
 type source struct {
 	File string `json:"file"` // absolute
 	forecast.CSV
 
-	unnamed bool // --time is empty: the one column without a name
+	unnamed bool // --time is '', which means the one column without a name
 }
 
-// flags adds those that say how data are read.
+// flags adds the flags that say how to read data.
 func (s *source) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&s.File, "data", "", "CSV `file` with a header and a row for each time step")
@@ -39,14 +39,14 @@ func (s *source) flags(cmd *cobra.Command) {
 	complete(cmd, "fill", "carry", "interpolate", "keep")
 }
 
-// text makes a flag of a value that reads and writes itself as text.
+// text is a flag whose value is read and written as text.
 type text struct{ *forecast.Frequency }
 
 func (t text) Set(s string) error { return t.UnmarshalText([]byte(s)) }
 func (t text) Type() string       { return "frequency" }
 
-// read reads the series, and returns with them the source without what the flags leave open:
-// the column of the time stamps, their layout and their frequency.
+// read reads the series. It returns the source with the unset flags filled in: the column of
+// the time stamps, their layout and their frequency.
 func (s source) read() (forecast.Frame, source, error) {
 	fills := []string{"", string(forecast.Carry), string(forecast.Interpolate), string(forecast.Keep)}
 	if !slices.Contains(fills, string(s.Fill)) {
@@ -67,8 +67,8 @@ func (s source) read() (forecast.Frame, source, error) {
 	return frame, s, nil
 }
 
-// look returns the source with the column of the time stamps, and how they are written, as
-// the first rows of the file have them.
+// look returns the source with the column of the time stamps and their layout, as found in
+// the first rows of the file.
 func (s source) look() (source, error) {
 	f, err := regular(s.File)
 	if err != nil {
@@ -101,7 +101,7 @@ func (s source) look() (source, error) {
 	case s.Time == "":
 		k, err = s.stamps(in.Header, rows)
 	default:
-		k = slices.Index(in.Header, s.Time) // that it is there is seen when the file is read
+		k = slices.Index(in.Header, s.Time) // reading the file checks that it exists
 	}
 	if err != nil || k < 0 {
 		return s, err
@@ -121,11 +121,11 @@ func column(rows [][]string, k int) []string {
 	return out
 }
 
-// stamps returns the place of the one column whose values are time stamps, most of them at
-// least: what is wrong with the others is said later. Bare numbers may be years, and much
-// else: they count only where nothing else does, and if they ascend.
+// stamps returns the index of the one column in which most values are time stamps; reading
+// reports the other values later. Bare numbers may be years or anything else, so they count
+// only if no other column qualifies, and if they ascend.
 func (s source) stamps(header []string, rows [][]string) (int, error) {
-	var sure, maybe, either []int // either: the day or the month may come first
+	var sure, maybe, either []int // either: day or month may come first
 	for k, name := range header {
 		if name == s.Target || name == s.ID || slices.Contains(s.Past, name) || slices.Contains(s.Known, name) {
 			continue
@@ -183,10 +183,10 @@ func parses(layout, text string) bool {
 	return err == nil
 }
 
-// stamp writes a time as the file has it.
+// stamp formats a time like the file does.
 func (s source) stamp(t time.Time) string { return forecast.FormatTime(s.Layout, t) }
 
-// span says which rows a frame has: "144 rows, 1949-01 to 1960-12".
+// span describes the rows of a frame: "144 rows, 1949-01 to 1960-12".
 func (s source) span(f forecast.Frame) string {
 	rows, start := 0, f[0].Start
 	for _, x := range f {

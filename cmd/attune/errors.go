@@ -12,9 +12,9 @@ import (
 	"github.com/attune-hpo/attune/fault"
 )
 
-// inFlags says what the settings that hints of the library name are on the command
-// line: a flag, which takes the place of the field in the hint, or other words instead
-// of the hint. Where there is nothing of the kind, it is "", and the hint is left out.
+// inFlags maps the settings in hints of the library to the command line. A flag replaces the
+// field in the hint; a phrase replaces the whole hint. "" drops the hint, if the command has
+// no counterpart.
 var inFlags = map[string]string{
 	"forecast.CSV.AllowConstant":  "",
 	"forecast.CSV.Fill":           "--fill",
@@ -37,7 +37,7 @@ var inFlags = map[string]string{
 	"study.Create":                "use another --name",
 }
 
-// plain returns the text of an error in the words of the command line, in one line.
+// plain returns the text of an error in the words of the command line, as one line.
 func plain(err error) string {
 	text := fault.Text(err, func(h fault.Hint) string {
 		words := inFlags[h.Field]
@@ -49,12 +49,12 @@ func plain(err error) string {
 	return strings.ReplaceAll(text, "\n", "; ")
 }
 
-// warn writes a warning, in a line.
+// warn writes a one-line warning.
 func warn(stderr io.Writer, err error) {
 	fmt.Fprintf(stderr, "attune: warning: %s\n", plain(err))
 }
 
-// badFlag returns what is wrong with a flag in the words of the command line.
+// badFlag converts an error about a flag to the words of the command line.
 func badFlag(err error) error {
 	bad, ok := errors.AsType[*pflag.InvalidValueError](err)
 	if !ok {
@@ -69,10 +69,10 @@ func badFlag(err error) error {
 	return fmt.Errorf("--%s %s: %w", flag.Name, value, cause)
 }
 
-// wanted says what a flag takes, by the type of its value.
+// wanted describes the value that a flag takes, by its type.
 var wanted = map[string]string{
 	"bool":     "true or false",
-	"duration": "a length of time, as in 90s, 10m or 2h",
+	"duration": "a length of time, such as 90s, 10m or 2h",
 	"float64":  "a number",
 	"int":      "a whole number",
 	"uint64":   "a whole number from 0",

@@ -19,7 +19,7 @@ import (
 	"github.com/attune-hpo/attune/objective/tune"
 )
 
-// An exporter has what the commands that write ONNX have in common.
+// An exporter has the common parts of the commands that write ONNX.
 type exporter struct {
 	output     string
 	form       string
@@ -49,7 +49,7 @@ func (e *exporter) flags(cmd *cobra.Command) {
 	must(cmd.MarkFlagRequired("output"))
 }
 
-// formNames are what --form may be.
+// formNames are the values of --form.
 func formNames() []string {
 	var names []string
 	for _, f := range onnx.Forms {
@@ -58,8 +58,7 @@ func formNames() []string {
 	return names
 }
 
-// check refuses flags that do not go together, and returns the form and the registry that
-// they name, nil for none.
+// check refuses conflicting flags. It returns the form and the registry, or nil without one.
 func (e *exporter) check() (form onnx.Form, to *deploy.Registration, err error) {
 	if e.output == "" {
 		return form, nil, errors.New("--output is empty: want a file")
@@ -70,12 +69,12 @@ func (e *exporter) check() (form onnx.Form, to *deploy.Registration, err error) 
 	form, _ = onnx.ParseForm(e.form)
 	if e.registry == "" {
 		if e.name != "" || e.promote {
-			return form, nil, errors.New("--name and --promote are of a registry: say with --registry where it is")
+			return form, nil, errors.New("--name and --promote need a registry: name its folder with --registry")
 		}
 		return form, nil, nil
 	}
 	if e.name == "" {
-		return form, nil, errors.New("--registry: say with --name what the model is called there")
+		return form, nil, errors.New("--registry: name the model with --name")
 	}
 	to = &deploy.Registration{Name: e.name, Promote: e.promote}
 	if to.Registry, err = registry.Open(e.registry); err != nil {
@@ -87,7 +86,7 @@ func (e *exporter) check() (form onnx.Form, to *deploy.Registration, err error) 
 	return form, to, nil
 }
 
-// tell writes how the export compares, also where it has not passed.
+// tell writes the comparison of the export, even if it failed.
 func (e *exporter) tell(w io.Writer, r deploy.Result, err error) error {
 	if r.Report.Rows == 0 {
 		return err
@@ -136,7 +135,7 @@ func (e *exporter) tell(w io.Writer, r deploy.Result, err error) error {
 	return err
 }
 
-// probed says in a line how the export does on rows at the thresholds.
+// probed describes, in one line, the comparison on rows at the thresholds.
 func probed(r deploy.Result) string {
 	p := r.Probe
 	values := fmt.Sprintf("%d of %d values", p.Beyond, p.Rows*p.Outputs)
@@ -149,7 +148,7 @@ func probed(r deploy.Result) string {
 	return fmt.Sprintf("rows at the thresholds: FAIL, %s beyond the tolerance, by up to %.3g\n", values, p.MaxAbsolute)
 }
 
-// exportONNX is the command export.
+// exportONNX holds the flags of the command export.
 type exportONNX struct {
 	exporter
 	storage string

@@ -22,7 +22,7 @@ import (
 	"github.com/attune-hpo/attune/sampler/tpe"
 )
 
-// Choices are what a flag chooses from, by name.
+// Choices are the values of a flag, by name.
 type choices[T any] []choice[T]
 
 type choice[T any] struct {
@@ -38,7 +38,7 @@ func (c choices[T]) names() []string {
 	return out
 }
 
-// get returns what a flag names.
+// get returns the value that a flag names.
 func (c choices[T]) get(flag, name string) (T, error) {
 	for _, one := range c {
 		if one.name == name {
@@ -49,7 +49,7 @@ func (c choices[T]) get(flag, name string) (T, error) {
 	return none, oneOf(flag, name, c.names())
 }
 
-// models are what can be tuned.
+// models are the models that can be tuned.
 var models = slices.Concat(choices[tunable]{
 	{"ets", tunable{family: plainly(statistical.ETS{}), nativeOnly: true}},
 	{"theta", tunable{family: plainly(statistical.Theta{}), nativeOnly: true}},
@@ -80,15 +80,15 @@ func baselines() choices[tunable] {
 
 // A tunable is a model that can be tuned.
 type tunable struct {
-	// family makes it, and says with which engine it was.
+	// family makes the family, and returns the engine that it uses.
 	family   func(how) (tune.Family, string, error)
 	patience int  // default of --patience
-	device   bool // it trains on one
+	device   bool // it trains on a device
 
-	nativeOnly bool // there is no ONNX of it
+	nativeOnly bool // it has no ONNX form
 }
 
-// exportable reports whether there is ONNX of a model.
+// exportable reports whether a model has an ONNX form.
 func exportable(model string) bool {
 	m, err := models.get("models", model)
 	return err == nil && !m.nativeOnly
@@ -104,14 +104,14 @@ func isTrees(name string) bool {
 	return false
 }
 
-// how says how a family is made, besides its hyperparameters.
+// how says how to make a family, apart from its hyperparameters.
 type how struct {
-	engine string // of trees
-	device string // of networks
+	engine string // engine of trees
+	device string // device of networks
 	full   bool   // networks search the full space
 }
 
-// engines are what trains trees: all styles, or some, and where it is there.
+// engines are the trainers of trees, with the styles that they support and their availability.
 var engines = choices[trainer]{
 	{"native", trainer{Engine: native.Engine{}}},
 	{"lightgbm", trainer{Engine: lightgbm.Engine{}, styles: []string{"lightgbm", "random_forest"}, available: lightgbm.Engine{}.Available}},
@@ -121,13 +121,13 @@ var engines = choices[trainer]{
 
 type trainer struct {
 	engine.Engine
-	styles    []string     // nil: all
-	available func() error // nil: always
+	styles    []string     // nil for all
+	available func() error // nil if always available
 }
 
 const (
 	nativeEngine = "native"
-	autoEngine   = "auto" // the library of the model's name, where it is installed
+	autoEngine   = "auto" // the library named like the model, if it is installed
 )
 
 var samplers = choices[func() sampler.Sampler]{
@@ -136,7 +136,7 @@ var samplers = choices[func() sampler.Sampler]{
 	{"qmc", func() sampler.Sampler { return qmc.Sampler{} }},
 }
 
-// pruners see a step for each round of training, of which the first ten say little.
+// pruners get a step for each round of training. The first ten rounds say little.
 var pruners = choices[pruner.Pruner]{
 	{"median", pruner.Median{}},
 	{"halving", pruner.SuccessiveHalving{MinResource: 10, ReductionFactor: 2}},
@@ -144,7 +144,7 @@ var pruners = choices[pruner.Pruner]{
 	{"none", pruner.None{}},
 }
 
-// trees returns what makes a family of tree ensembles.
+// trees returns a function that makes a family of tree ensembles.
 func trees(s style.Style) func(how) (tune.Family, string, error) {
 	return func(h how) (tune.Family, string, error) {
 		name := h.engine
@@ -172,19 +172,20 @@ func trees(s style.Style) func(how) (tune.Family, string, error) {
 	}
 }
 
-// network returns what makes a family that is no tree ensemble, and needs no engine.
+// network returns a function that makes a family that is not a tree ensemble and needs no
+// engine.
 func network(family func(t neural.Training, quick bool) tune.Family) func(how) (tune.Family, string, error) {
 	return func(h how) (tune.Family, string, error) {
 		return family(neural.Training{Device: h.device}, !h.full), "", nil
 	}
 }
 
-// plainly returns what makes a family that has nothing to choose.
+// plainly returns a function that makes a family without choices.
 func plainly(f tune.Family) func(how) (tune.Family, string, error) {
 	return func(how) (tune.Family, string, error) { return f, "", nil }
 }
 
-// families returns all families, to read models of.
+// families returns all families, for reading models.
 func families() []tune.Family {
 	var out []tune.Family
 	for _, m := range models {

@@ -13,8 +13,8 @@ import (
 	"github.com/attune-hpo/attune/internal/atomicfile"
 )
 
-// checkFile fails if a file that a flag names cannot be written: before the work that makes
-// its content.
+// checkFile fails if the file of a flag cannot be written. It is called before the work that
+// produces the content.
 func checkFile(flag, file string) error {
 	if file == "" {
 		return nil
@@ -28,7 +28,7 @@ func checkFile(flag, file string) error {
 	return nil
 }
 
-// regular opens a file to be read, and more than once. Its errors do not name the file.
+// regular opens a file that can be read more than once. Its errors do not name the file.
 func regular(file string) (*os.File, error) {
 	info, err := os.Stat(file)
 	path := new(fs.PathError)
@@ -45,7 +45,7 @@ func regular(file string) (*os.File, error) {
 	return os.Open(file)
 }
 
-// output writes to a file, or to standard output if it has no name.
+// output writes to a file, or to standard output if file is empty.
 func output(stdout io.Writer, file string, write func(io.Writer) error) error {
 	if file == "" {
 		return write(stdout)
@@ -53,13 +53,13 @@ func output(stdout io.Writer, file string, write func(io.Writer) error) error {
 	return writeFile("output", file, write)
 }
 
-// writeFile writes the file that a flag names, whole or not at all.
+// writeFile writes the file of a flag atomically.
 func writeFile(flag, file string, write func(io.Writer) error) error {
 	err := atomicfile.Write(file, write)
 	if err == nil {
 		return nil
 	}
-	// The name of the file until it is whole would say nothing to anyone.
+	// Do not show people the temporary name of the file.
 	if path := new(fs.PathError); errors.As(err, &path) && strings.HasPrefix(filepath.Base(path.Path), "."+filepath.Base(file)+".") {
 		err = path.Err
 	}
@@ -71,7 +71,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// short returns the path of a file as seen from here, where that is below.
+// short returns the path of a file relative to the current folder, if it is inside.
 func short(path string) string {
 	here, err := os.Getwd()
 	if err != nil {

@@ -13,17 +13,17 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// unfitKey is the attribute of a study that lists the trials whose models could not be
-// fitted to all of the data, which have values that the tuning did not see: JSON of []unfit.
+// unfitKey is the attribute of a study that lists the trials whose models could not be fitted
+// to all of the data, because it has values that the tuning did not see: JSON of []unfit.
 const unfitKey = "unfit"
 
-// An unfit trial has hyperparameters that cannot be fitted to all of the data.
+// An unfit trial is one whose model cannot be fitted to all of the data.
 type unfit struct {
 	Trial int    `json:"trial"`
 	Error string `json:"error"`
 }
 
-// unfits returns what a study's attributes say of its unfit trials.
+// unfits returns the unfit trials in a study's attributes.
 func unfits(attrs trial.Attrs) []unfit {
 	var list []unfit
 	if a, ok := attrs.Get(unfitKey); !ok || a.Decode(&list) != nil {
@@ -32,7 +32,7 @@ func unfits(attrs trial.Attrs) []unfit {
 	return list
 }
 
-// ranked returns the trials that could be a study's best, the best first.
+// ranked returns the trials that could be a study's best, best first.
 func ranked(h trial.Snapshot) []trial.Record {
 	loss := h.Direction(0).Loss
 	var out []trial.Record
@@ -47,8 +47,8 @@ func ranked(h trial.Snapshot) []trial.Record {
 	return out
 }
 
-// usable returns the trials that a study's model can be of, the best first, and those unfit
-// ones that are better than all of them.
+// usable returns the trials from which a study's model can be fitted, best first, and the
+// unfit trials that are better than all of them.
 func usable(h trial.Snapshot, attrs trial.Attrs) (fit []trial.Record, better []unfit) {
 	known := unfits(attrs)
 	for _, r := range ranked(h) {
@@ -63,7 +63,7 @@ func usable(h trial.Snapshot, attrs trial.Attrs) (fit []trial.Record, better []u
 	return fit, better
 }
 
-// unfitNote says which trial has taken the place of better ones that are unfit.
+// unfitNote says which trial replaced better ones that are unfit.
 func unfitNote(better []unfit, taken int) string {
 	trials := "a better trial"
 	if len(better) > 1 {
@@ -72,12 +72,12 @@ func unfitNote(better []unfit, taken int) string {
 	return fmt.Sprintf("the model is from trial %d, because %s cannot be fitted to all data: %s", taken, trials, better[0].Error)
 }
 
-// fit returns the model of a trial, fitted to all data that the study was made with, and
-// keeps it. A model that could not be kept comes with an error. It fails with a
-// [refitError] where that is the fault of the trial.
+// fit returns the model of a trial, fitted to all of the study's data, and keeps it. If the
+// model cannot be kept, fit returns it together with an error. It fails with a [refitError]
+// if the trial is at fault.
 func (s *jobStudy) fit(ctx context.Context, r trial.Record, threads int) (tune.Model, error) {
 	if s.kept == nil {
-		m, _ := tune.ReadFile(s.path(), families()...) // what cannot be read is made anew
+		m, _ := tune.ReadFile(s.path(), families()...) // a model that cannot be read is fitted again
 		s.kept = &m
 	}
 	if s.kept.Forecaster != nil && s.kept.Of(s.openStudy, r) {
@@ -127,14 +127,13 @@ func (s *jobStudy) task(threads int) (*tune.Task, error) {
 	return s.job.task(back, family, "", threads), nil
 }
 
-// A refitError says why the model of a trial cannot be fitted to all data. That of another
-// trial may be.
+// A refitError says why the model of a trial cannot be fitted to all data. Another trial's
+// model may work.
 type refitError struct{ error }
 
 func (e refitError) Unwrap() error { return e.error }
 
-// final returns the model of the best trial whose model can be fitted to all data, as fit
-// does.
+// final fits and returns, like fit, the model of the best trial for which that is possible.
 func (s *jobStudy) final(ctx context.Context, threads int) (tune.Model, error) {
 	if _, err := s.Best(ctx); err != nil {
 		return tune.Model{}, err
@@ -154,8 +153,8 @@ func (s *jobStudy) final(ctx context.Context, threads int) (tune.Model, error) {
 	return tune.Model{}, first
 }
 
-// candidates returns the usable trials of the study as it is now, and the unfit ones. Where
-// none is usable, all are candidates again.
+// candidates returns the currently usable trials of the study, and the unfit ones. If none is
+// usable, all are candidates again.
 func (s *jobStudy) candidates(ctx context.Context) ([]trial.Record, []unfit, error) {
 	h, err := s.Snapshot(ctx)
 	if err != nil {

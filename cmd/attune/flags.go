@@ -7,13 +7,13 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// formatFlag adds --format, whose default is the first of the values.
+// formatFlag adds --format. The first of the values is the default.
 func formatFlag(cmd *cobra.Command, format *string, values ...string) {
 	cmd.Flags().StringVar(format, "format", values[0], "output `format`: "+strings.Join(values, ", "))
 	complete(cmd, "format", values...)
 }
 
-// oneOf fails unless a flag's value is one of those it may have.
+// oneOf fails unless a flag's value is one of values.
 func oneOf(flag, value string, values []string) error {
 	for _, v := range values {
 		if v == value {
@@ -23,12 +23,12 @@ func oneOf(flag, value string, values []string) error {
 	return fmt.Errorf("--%s %s: want one of %s", flag, quote(value), strings.Join(values, ", "))
 }
 
-// complete completes a flag of fixed values.
+// complete completes a flag with fixed values.
 func complete(cmd *cobra.Command, flag string, values ...string) {
 	must(cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)))
 }
 
-// quote quotes an argument for a shell, if it needs that.
+// quote quotes an argument for a shell, if necessary.
 func quote(s string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+:@%,", r)
@@ -39,7 +39,7 @@ func quote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// must is for what only a mistake in this program makes fail.
+// must panics on an error that only a mistake in this program can cause.
 func must(err error) {
 	if err != nil {
 		panic(err)

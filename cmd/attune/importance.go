@@ -20,7 +20,7 @@ import (
 // importanceMethods are the values of --method.
 var importanceMethods = []string{"ped-anova", "fanova"}
 
-// judge is the command importance.
+// judge implements the command importance.
 type judge struct {
 	storage, study    string
 	method, objective string
@@ -34,13 +34,13 @@ func importanceCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "importance",
 		Short: "Show which hyperparameters matter",
-		Long: `Importance shows how much each hyperparameter matters, how far that would vary if the study
-were repeated, and what to doubt.
+		Long: `Importance shows how much each hyperparameter matters, how much that would vary if the study
+were repeated, and what casts doubt on it.
 
 --method ped-anova asks in which hyperparameters the best trials differ from the others. It
-takes conditional hyperparameters and several objectives.
+supports conditional hyperparameters and several objectives.
 --method fanova asks how much of the variance of one objective each hyperparameter causes,
-alone and together with another one. It needs a hyperparameter to be in all trials.`,
+alone and together with another. It requires that a hyperparameter is in all trials.`,
 		Example: `  attune importance --study airpassengers-passengers/lightgbm
   attune importance --method fanova --format json
   attune importance --objective duration`,
@@ -96,7 +96,7 @@ func (j *judge) run(ctx context.Context, stdout io.Writer) error {
 	})
 }
 
-// openSnapshot returns the trials of the study that --storage and --study name.
+// openSnapshot returns the trials of the study in the flags --storage and --study.
 func openSnapshot(ctx context.Context, storage, name string) (trial.Snapshot, error) {
 	store, err := openStore(storage)
 	if err != nil {
@@ -108,8 +108,8 @@ func openSnapshot(ctx context.Context, storage, name string) (trial.Snapshot, er
 	return snapshot(ctx, store, name)
 }
 
-// objectiveNames returns what the objectives of a study are called on the command line: their
-// names, or their numbers from 0.
+// objectiveNames returns the names of a study's objectives on the command line: their names,
+// or their numbers from 0.
 func objectiveNames(h trial.Header) []string {
 	if names := h.Metrics(); len(names) == h.Objectives() {
 		return names
@@ -121,7 +121,7 @@ func objectiveNames(h trial.Header) []string {
 	return all
 }
 
-// objectiveFlag returns what --objective means.
+// objectiveFlag returns the target that --objective names.
 func objectiveFlag(h trial.Header, name string) (importance.Target, error) {
 	names := objectiveNames(h)
 	switch i := slices.Index(names, name); {
@@ -149,7 +149,7 @@ func writeImportance(w io.Writer, study string, r importance.Result) error {
 	fmt.Fprintln(t, "parameter\tshare\t±\ttrials\t")
 	for _, p := range r.Params {
 		share := p.Share
-		if r.Best == 0 { // of the variance, as what parameters do together is
+		if r.Best == 0 { // shares of the variance, like those of pairs
 			share = p.Value
 		}
 		fmt.Fprintf(t, "%s\t%.1f %%\t%.1f %%\t%d\t%s\n", p.Name, 100*share, 100*p.Deviation, p.Trials, strings.Repeat("█", int(math.Round(40*share))))

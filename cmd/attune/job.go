@@ -16,30 +16,30 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A job is what a study of forecasters does, besides what it searches. It stays the same
-// whenever the study is resumed. In a study it is two attributes: the record of the task,
-// [model.RecordKey], and what the command adds to that, noteKey.
+// A job is what a study of forecasters does, apart from what it searches. It must be the
+// same whenever the study is resumed. A study stores it in two attributes: the record of the
+// task, [model.RecordKey], and the additions of the command, noteKey.
 type job struct {
 	note
 	Model   string
 	Metric  string
 	Horizon int
 	Windows int
-	Step    int // from one window to the next
+	Step    int // steps from one window to the next
 	Fixed   space.Settings
 	tuned   string // fingerprint of the data that the tuning sees
-	whole   string // fingerprint of all data; of jobs that version 1 has written, which have no other
+	whole   string // fingerprint of all data, the only one of jobs from version 1
 }
 
-// noteKey is the attribute of a study that says how its data are read, and what else it
-// takes to fit its models: a note as JSON.
+// noteKey is the attribute of a study that says how its data are read, and whatever else is
+// needed to fit its models: a note as JSON.
 const noteKey = "forecast"
 
-// A note is what the command adds to the record of the task. Version 2.
+// A note holds the command's additions to the record of the task. Version 2.
 type note struct {
 	Version   int    `json:"version"`
 	Data      source `json:"data"`
-	Span      string `json:"span"` // of all data, for people
+	Span      string `json:"span"` // span of all data, for people
 	Engine    string `json:"engine"`
 	Test      int    `json:"test"`                // steps at the end that the tuning does not see
 	KeptBack  string `json:"kept_back,omitempty"` // fingerprint of those steps
@@ -47,7 +47,7 @@ type note struct {
 	Patience  int    `json:"patience"`
 }
 
-// errNotJob reports a study that attune optimize has not made.
+// errNotJob reports a study that attune optimize did not make.
 var errNotJob = errors.New("not made by attune optimize")
 
 // readJob reads the job of a study from its attributes.
@@ -62,11 +62,11 @@ func readJob(attrs trial.Attrs) (job, error) {
 	case err == nil && j.Version == 1:
 		return readJob1(a)
 	case err != nil || j.Version != 2:
-		return j, fmt.Errorf("attribute %q cannot be read: another version of attune has written it", noteKey)
+		return j, fmt.Errorf("attribute %q cannot be read: another version of attune wrote it", noteKey)
 	}
 	record, ok := attrs.Get(model.RecordKey)
 	if !ok {
-		return j, errNotJob // it was interrupted between the two
+		return j, errNotJob // interrupted between writing the two attributes
 	}
 	var r struct {
 		Kind, Metric           string
@@ -84,7 +84,7 @@ func readJob(attrs trial.Attrs) (job, error) {
 	return j, nil
 }
 
-// readJob1 reads what version 1 has written: all of the job in one attribute.
+// readJob1 reads a job of version 1, which is all in one attribute.
 func readJob1(a trial.Attr) (job, error) {
 	var was struct {
 		note
@@ -112,8 +112,8 @@ func (j job) of(frame forecast.Frame) bool {
 	return err == nil && tuned == j.tuned && kept == j.KeptBack
 }
 
-// fingerprints returns that of the data that a tuning sees, and that of the steps at the end
-// which it does not see: "" if there are none.
+// fingerprints returns the fingerprint of the data that the tuning sees, and that of the test
+// span, "" if there is none.
 func fingerprints(frame forecast.Frame, test int) (tuned, kept string, err error) {
 	if test == 0 {
 		return frame.Fingerprint(), "", nil
@@ -125,11 +125,11 @@ func fingerprints(frame forecast.Frame, test int) (tuned, kept string, err error
 	return before.Fingerprint(), after.Fingerprint(), nil
 }
 
-// factFlags are what the facts of a task's record are on the command line.
+// factFlags are the names, on the command line, of the facts in a task's record.
 var factFlags = map[string]string{"kind": "the model", "metric": "--metric", "fixed": "--fixed", "horizon": "--horizon", "windows": "--windows", "step": "--step"}
 
-// agree fails if a study's attributes say that it is of another job than the one to be run,
-// which a task tunes on a frame.
+// agree fails if a study's attributes belong to a job other than j, which task tunes on
+// frame.
 func (j job) agree(study string, attrs trial.Attrs, task *tune.Task, frame forecast.Frame) error {
 	was, err := readJob(attrs)
 	if err != nil {
@@ -163,18 +163,18 @@ func (j job) agree(study string, attrs trial.Attrs, task *tune.Task, frame forec
 	case was.of(frame):
 		return nil
 	case was.Span == j.Span:
-		return fmt.Errorf("study %q was made with other values in the data (%s, as now): their scores are not comparable: use another --name", study, was.Span)
+		return fmt.Errorf("study %q was made with different values in the data (%s, as now): their scores are not comparable: use another --name", study, was.Span)
 	}
-	return fmt.Errorf("study %q was made with other data (%s; now %s): their scores are not comparable: use another --name", study, was.Span, j.Span)
+	return fmt.Errorf("study %q was made with different data (%s; now %s): their scores are not comparable: use another --name", study, was.Span, j.Span)
 }
 
 // differ says that a study was made with another value of a flag.
 func differ(study, flag string, was, is any) error {
-	return fmt.Errorf("study %q was made with %s %v, and now it is %v: use that value again, or use another --name", study, flag, was, is)
+	return fmt.Errorf("study %q was made with %s %v, but it is now %v: use that value again, or use another --name", study, flag, was, is)
 }
 
-// renewed returns the attributes that a study of version 1 would have today. Its fingerprint
-// is of all data: it tells whether the frame is the same, and so whether that of the task is.
+// renewed converts the attributes of a study of version 1 to the current version. The old
+// fingerprint of all data shows whether the frame, and thus the task's data, is the same.
 func (j job) renewed(now job, task *tune.Task, frame forecast.Frame) trial.Attrs {
 	record := map[string]any{"kind": j.Model, "metric": j.Metric, "horizon": j.Horizon, "windows": j.Windows, "step": j.Step}
 	if j.Windows == 1 {
@@ -185,7 +185,7 @@ func (j job) renewed(now job, task *tune.Task, frame forecast.Frame) trial.Attrs
 		fixed[s.Name] = json.RawMessage(s.Value)
 	}
 	record["fixed"] = fixed
-	if slices.Equal(j.Fixed, now.Fixed) { // as the task writes them, in their order
+	if slices.Equal(j.Fixed, now.Fixed) { // the task writes them in their order
 		delete(record, "fixed")
 	}
 	a, err := trial.NewAttr(model.RecordKey, record)
@@ -193,14 +193,14 @@ func (j job) renewed(now job, task *tune.Task, frame forecast.Frame) trial.Attrs
 	return trial.Attrs{a}
 }
 
-// shares reports whether the models of two jobs are comparable: they were tuned for the same
-// forecasts of the same data.
+// shares reports whether the models of two jobs are comparable: tuned for the same forecasts
+// of the same data.
 func (j job) shares(other job) bool {
 	return j.Data.Target == other.Data.Target && j.Metric == other.Metric && j.Horizon == other.Horizon && j.Windows == other.Windows &&
 		j.Step == other.Step && j.Test == other.Test && j.KeptBack == other.KeptBack && j.tuned == other.tuned && j.whole == other.whole
 }
 
-// tuning returns the backtest that is tuned on: of all but the last steps. It fails with
+// tuning returns the backtest for tuning, on all data except the test span. It fails with
 // [forecast.ErrShort] if the first fold has too few rows to learn from.
 func (j job) tuning(frame forecast.Frame) (*forecast.Backtest, error) {
 	before, _, err := frame.Cut(j.Test)
@@ -219,8 +219,8 @@ func (j job) tuning(frame forecast.Frame) (*forecast.Backtest, error) {
 	return back, j.short(frame, err)
 }
 
-// short says of too few rows which numbers they are too few for, and which flag to lower.
-// It returns any other error, and one with another cause, as it is.
+// short explains an error about too few rows: which numbers they are too few for, and which
+// flag to lower. It returns any other error unchanged.
 func (j job) short(frame forecast.Frame, err error) error {
 	rows := 0
 	for _, s := range frame {
@@ -235,16 +235,16 @@ func (j job) short(frame forecast.Frame, err error) error {
 	if free := rows - learn - j.Horizon - j.Test; free >= 0 {
 		lower = fmt.Sprintf("--windows to %d", free/j.Step+1)
 	}
-	return fmt.Errorf("%w: %d, and it takes %d: %d to learn from (--horizon + 2), %d for --windows %d of --horizon %d, --step %d apart, and --test %d: lower %s",
+	return fmt.Errorf("%w: there are %d, but %d are needed: %d to learn from (--horizon + 2), %d for --windows %d of --horizon %d, --step %d apart, and --test %d: lower %s",
 		forecast.ErrShort, rows, learn+scored+j.Test, learn, scored, j.Windows, j.Horizon, j.Step, j.Test, lower)
 }
 
-// backtest splits a frame as the job has it.
+// backtest splits a frame as the job says.
 func (j job) backtest(frame forecast.Frame) (*forecast.Backtest, error) {
 	return forecast.NewBacktest(frame, forecast.Splits{Horizon: j.Horizon, Windows: j.Windows, Step: j.Step}, j.metrics()...)
 }
 
-// family returns what is tuned, networks to be trained on a device.
+// family returns the family to tune. Networks train on the device.
 func (j job) family(device string) (tune.Family, error) {
 	m, err := models.get("models", j.Model)
 	if err != nil {
@@ -254,10 +254,10 @@ func (j job) family(device string) (tune.Family, error) {
 	return f, err
 }
 
-// metrics returns the metric that is optimised and, beside it, others.
+// metrics returns the optimised metric, followed by others.
 func (j job) metrics() []forecast.Metric {
 	first, err := forecast.ParseMetric(j.Metric)
-	must(err) // which was parsed before
+	must(err) // it has been parsed before
 	out := []forecast.Metric{first}
 	for _, m := range []forecast.Metric{forecast.MAPE, forecast.MASE, forecast.RMSE} {
 		if m != first {
@@ -267,7 +267,7 @@ func (j job) metrics() []forecast.Metric {
 	return out
 }
 
-// task returns the tuning of a family on a backtest; models are kept in folder.
+// task returns the task that tunes a family on a backtest. Models are kept in folder.
 func (j job) task(back *forecast.Backtest, family tune.Family, folder string, threads int) *tune.Task {
 	return &tune.Task{Backtest: back, Family: family, Fixed: j.Fixed, MaxRounds: j.MaxRounds, Patience: j.Patience,
 		Threads: threads, Folder: folder, Data: &j.Data.CSV}

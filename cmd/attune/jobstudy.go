@@ -15,19 +15,19 @@ import (
 	"github.com/attune-hpo/attune/study"
 )
 
-// A jobStudy is a study that optimize made, opened to be looked at.
+// A jobStudy is a study made by optimize, opened for reading.
 type jobStudy struct {
 	openStudy
-	work    *study.Study // the same, where it was opened to be worked on; or nil
+	work    *study.Study // the same study if it is open for writing, else nil
 	job     job
 	storage string
-	device  string         // to fit networks on
-	family  tune.Family    // of the models; nil: the job's, on that device
-	data    string         // file to look for the job's data in, if they are not where they were; or empty
+	device  string         // device to fit networks on
+	family  tune.Family    // family of the models; nil for the job's, on that device
+	data    string         // file with the job's data, if they have moved; or empty
 	frame   forecast.Frame // the job's data, if they have been read
 
-	kept  *tune.Model // the model that was kept, once it was looked for; perhaps none
-	whole *tune.Task  // that fits models to all data, once it was needed
+	kept  *tune.Model // the kept model, once looked for; nil inside if there is none
+	whole *tune.Task  // task that fits models to all data, once needed
 }
 
 // An openStudy is a *study.View or a *study.Study.
@@ -55,7 +55,7 @@ func openJob(ctx context.Context, store *sqlite.Store, name string) (*jobStudy, 
 	return &jobStudy{openStudy: st, job: j, storage: store.Path, device: autoDevice}, nil
 }
 
-// read returns the data that the study was made with.
+// read returns the data of the study.
 func (s *jobStudy) read() (forecast.Frame, error) {
 	if s.frame != nil {
 		return s.frame, nil
@@ -80,9 +80,9 @@ func (s *jobStudy) read() (forecast.Frame, error) {
 	return nil, first
 }
 
-// bestModel returns the final model of a study, by its name or the only one of a store, and
-// how the data that it is used on are read: those of the file data or, if that is empty, of
-// the study.
+// bestModel returns the final model of a study, named or the only one of a store. It also
+// returns how to read the data to use it on: those in the file data or, if that is empty, the
+// study's.
 func bestModel(ctx context.Context, storage, name, data string, stderr io.Writer) (tune.Model, source, error) {
 	store, err := openStore(storage)
 	if err != nil {
@@ -103,8 +103,7 @@ func bestModel(ctx context.Context, storage, name, data string, stderr io.Writer
 	return m, from, err
 }
 
-// use returns the final model to be used, and warns if it could not be kept or is not to be
-// trusted.
+// use returns the final model, and warns if it could not be kept or should not be trusted.
 func (s *jobStudy) use(ctx context.Context, stderr io.Writer) (tune.Model, error) {
 	m, err := s.final(ctx, runtime.GOMAXPROCS(0))
 	switch {

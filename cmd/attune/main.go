@@ -1,12 +1,12 @@
-// Attune tunes forecasters from the command line: a CSV and a metric in, tuned,
-// validated and saved models out. It also tunes any program. Try
+// Attune tunes forecasters from the command line: it turns a CSV file and a metric into
+// tuned, validated and saved models. It also tunes any program. Try
 //
 //	attune optimize --data data/airpassengers.csv --target passengers
 //	attune predict
 //	attune run --space space.yaml -- ./train --lr {lr}
 //
-// and see attune help, or attune help optimize, for the rest. It exits with 0 when all
-// went well, 1 after an error and 130 when it was interrupted.
+// and see attune help, or attune help optimize, for the rest. It exits with 0 on success,
+// 1 after an error and 130 after an interruption.
 package main
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// errInterrupted ends a command that was asked to stop.
+// errInterrupted ends a command that was interrupted.
 var errInterrupted = errors.New("interrupted")
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -57,7 +57,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 // interrupts are the signals that interrupt a command.
 func interrupts() []os.Signal {
 	all := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
 		all = append(all, syscall.SIGHUP)
 	}
 	return all
@@ -89,8 +89,8 @@ All trials are stored in a SQLite file, which Optuna and optuna-dashboard can op
 	return group(root)
 }
 
-// group returns a command that is there for its subcommands: alone it shows its help, and
-// it refuses a word that is none of them.
+// group makes a command a mere group of subcommands: without arguments it shows its help,
+// and it refuses an unknown subcommand.
 func group(cmd *cobra.Command) *cobra.Command {
 	cmd.SuggestionsMinimumDistance = 2
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }

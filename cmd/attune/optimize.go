@@ -13,7 +13,7 @@ import (
 	"github.com/attune-hpo/attune/objective/forecast"
 )
 
-// optimize is what the command of that name is asked for.
+// optimize holds the flags of the command optimize.
 type optimize struct {
 	data     source
 	models   []string
@@ -32,7 +32,7 @@ type optimize struct {
 	engine   string
 	device   string
 	spaces   []string
-	printing bool // the spaces, and nothing else
+	printing bool // only print the spaces
 	fixed    []string
 	rounds   int
 	patience int
@@ -41,7 +41,7 @@ type optimize struct {
 	json     bool
 	mlflow   string
 
-	given func(flag string) bool // it is on the command line
+	given func(flag string) bool // reports whether the flag is on the command line
 }
 
 func optimizeCommand() *cobra.Command {
@@ -85,7 +85,7 @@ With one worker (--workers 1), the same --seed gives the same trials.`,
 	return cmd
 }
 
-// flags adds those of the command.
+// flags adds the flags of the command.
 func (o *optimize) flags(cmd *cobra.Command) {
 	o.given = cmd.Flags().Changed
 	o.data.flags(cmd)

@@ -22,13 +22,13 @@ import (
 	"github.com/attune-hpo/attune/objective/tune"
 )
 
-// predict is the command of that name.
+// predict holds the flags of the command predict.
 type predict struct {
 	storage string
 	study   string
 	model   string
-	folder  string // of a registry
-	name    string // there
+	folder  string // folder of a registry
+	name    string // name of the model there
 	data    string
 	horizon int
 	output  string
@@ -85,7 +85,7 @@ func (p predict) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return whither(err, p.data)
 	}
 	if p.series != "" && from.ID == "" {
-		return fmt.Errorf("--series %s: the data are one series, without an id", p.series)
+		return fmt.Errorf("--series %s: the data have a single series, without an id", p.series)
 	}
 	if p.series != "" {
 		var ids []string
@@ -122,8 +122,8 @@ func (p predict) run(ctx context.Context, stdout, stderr io.Writer) error {
 	return output(stdout, p.output, write)
 }
 
-// load returns the model, and how what it is to continue is read. It warns of a study's
-// model that is not to be trusted.
+// load returns the model, and how to read the data that it continues. It warns of a study's
+// model that should not be trusted.
 func (p predict) load(ctx context.Context, stderr io.Writer) (tune.Model, source, error) {
 	given := 0
 	for _, flag := range []string{p.study, p.model, p.folder} {
@@ -148,8 +148,8 @@ func (p predict) load(ctx context.Context, stderr io.Writer) (tune.Model, source
 	return bestModel(ctx, p.storage, p.study, p.data, stderr)
 }
 
-// fromFile returns a model that a flag has named, and how data that it is to continue are
-// read.
+// fromFile returns the model in the file of a flag, and how to read the data that it
+// continues.
 func (p predict) fromFile(flag, file string) (tune.Model, source, error) {
 	if p.data == "" {
 		return tune.Model{}, source{}, fmt.Errorf("%s: name the data to continue with --data", flag)
@@ -169,12 +169,12 @@ func (p predict) fromFile(flag, file string) (tune.Model, source, error) {
 		return m, source{}, fmt.Errorf("%s does not say how its data are read: it was not made by attune optimize", file)
 	}
 	from := source{File: p.data, CSV: *m.Data}
-	from.Comma = 0 // these may have another
+	from.Comma = 0 // the new file may have another
 	return m, from, nil
 }
 
-// liveModel returns the file of the native model of a registry's live version, after a
-// look at its checksum.
+// liveModel returns the file of the native model of a registry's live version, after
+// checking its checksum.
 func liveModel(folder, name string) (string, error) {
 	r, err := openRegistry(folder)
 	if err != nil {
@@ -192,8 +192,8 @@ func liveModel(folder, name string) (string, error) {
 	return v.Path(registry.Native)
 }
 
-// whither says of data that are not where a study has them how to name them; given is
-// what --data says.
+// whither adds, to an error about data that have moved, how to name them. given is the value
+// of --data.
 func whither(err error, given string) error {
 	if given == "" && errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: name the file with --data", err)
@@ -201,7 +201,7 @@ func whither(err error, given string) error {
 	return err
 }
 
-// series reads data that a model is to continue, and returns the source as read does.
+// series reads data for a model to continue, and returns the source like read.
 func (s source) series() (forecast.Frame, source, error) {
 	s, err := s.look()
 	if err != nil {
@@ -219,7 +219,7 @@ func writeForecast(to io.Writer, f forecast.Frame, s source) error {
 		if s.ID != "" {
 			rest = append([]string{id}, rest...)
 		}
-		w.Write(rest) // its error comes at Flush
+		w.Write(rest) // Flush reports its error
 	}
 	row("id", "time", "prediction")
 	for _, series := range f {

@@ -20,9 +20,8 @@ import (
 	"github.com/attune-hpo/attune/study"
 )
 
-// prepare settles the studies, one for each model. It finds all that can be wrong with flags
-// and data before anything is begun or written. The session is to be closed, also where
-// there is an error.
+// prepare plans the studies, one per model. It finds all errors in flags and data before
+// anything is started or written. The caller must close the session, even after an error.
 func (o *optimize) prepare(ctx context.Context, stderr io.Writer) (*session, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -69,7 +68,7 @@ func (o *optimize) prepare(ctx context.Context, stderr io.Writer) (*session, err
 	return s, nil
 }
 
-// folders makes those of the models, and sees that they can be written to.
+// folders creates the folders of the models, and checks that they are writable.
 func (s *session) folders() error {
 	for _, folder := range []string{tunedFolder(s.storage), modelsFolder(s.storage)} {
 		if err := os.MkdirAll(folder, 0o755); err != nil {
@@ -85,16 +84,16 @@ func (s *session) folders() error {
 	return nil
 }
 
-// onDevice reports whether a model trains on a device that is chosen.
+// onDevice reports whether a model trains on a device that can be chosen.
 func onDevice(name string) bool {
 	m, err := models.get("models", name)
 	return err == nil && m.device
 }
 
-// enough is the most of what has no other bound.
+// enough is the limit of numbers without another limit.
 const enough = 1_000_000
 
-// check fails for what is wrong with the flags alone.
+// check fails for errors in the flags alone.
 func (o *optimize) check() error {
 	if _, err := forecast.ParseMetric(o.metric); err != nil {
 		return oneOf("metric", o.metric, forecast.MetricNames())
@@ -143,11 +142,10 @@ func (o *optimize) check() error {
 	return nil
 }
 
-// job returns what the jobs of all models have in common, with the defaults that depend on
-// the data.
+// job returns the common part of all models' jobs, with the defaults that depend on the data.
 func (o *optimize) job(frame forecast.Frame, from source) (job, error) {
 	metric, err := forecast.ParseMetric(o.metric)
-	must(err) // which was checked
+	must(err) // it has been checked
 	j := job{Metric: metric.Name(), Horizon: o.horizon, Windows: o.windows, Step: o.step,
 		note: note{Version: 2, Data: from, Span: from.span(frame), Test: o.test, MaxRounds: o.rounds, Patience: o.patience}}
 	if !o.given("horizon") {
@@ -166,7 +164,7 @@ func (o *optimize) job(frame forecast.Frame, from source) (job, error) {
 	return j, err
 }
 
-// defaultHorizon is a season, where there is one that a person would forecast.
+// defaultHorizon is one season, if that is a horizon that people would forecast.
 func defaultHorizon(f forecast.Frequency) int {
 	if season := f.Season(); season > 1 {
 		return min(season, 60)
@@ -174,7 +172,7 @@ func defaultHorizon(f forecast.Frequency) int {
 	return 6
 }
 
-// plan returns that of a model.
+// plan returns the plan of a model.
 func (s *session) plan(name string) (*plan, error) {
 	m, err := models.get("models", name)
 	if err != nil {
@@ -205,7 +203,7 @@ func (s *session) study(model string) string {
 	return prefix + "/" + model
 }
 
-// possible fails if the model cannot be trained on the data, whatever is searched.
+// possible fails if the model cannot be trained on the data with any hyperparameters.
 func (s *session) possible(ctx context.Context, p *plan) error {
 	t := p.task("", s.threads(1))
 	err := t.Validate()
@@ -249,8 +247,8 @@ func (s *session) possible(ctx context.Context, p *plan) error {
 // errEnough ends a training that has shown that it works.
 var errEnough = errors.New("enough")
 
-// try trains for a round, or a moment, on what the first fold learns from: with the least
-// of all that is searched or, where that fails, with the most.
+// try trains for one round, or a moment, on the training part of the first fold: with the
+// minimum of all searched hyperparameters or, if that fails, with their maximum.
 func try(ctx context.Context, t *tune.Task) error {
 	searched := t.Config(random.Sampler{}, nil).Space
 	var first error
@@ -275,11 +273,10 @@ func try(ctx context.Context, t *tune.Task) error {
 	return first
 }
 
-// resume opens the study of a plan, if there is one, and fails if it is not of the plan's
-// job.
+// resume opens the study of a plan, if it exists, and fails if it belongs to another job.
 func (s *session) resume(ctx context.Context, p *plan) error {
 	config := s.config(p.task("", 1))
-	config.Directions, config.Metrics = nil, nil // whether they agree, check says in the words of flags
+	config.Directions, config.Metrics = nil, nil // check compares them, and reports them by their flags
 	st, err := study.Load(ctx, s.store, p.name, config)
 	switch {
 	case errors.Is(err, storage.ErrNotExist):
@@ -294,8 +291,8 @@ func (s *session) resume(ctx context.Context, p *plan) error {
 	return p.check(ctx, s.frame)
 }
 
-// check fails if the study of a plan is not of its job. The plan is fresh if the study has
-// no job yet, or one that is written in another way today.
+// check fails if the study of a plan belongs to another job. The plan is fresh if the study
+// has no job yet, or has one in an older format.
 func (p *plan) check(ctx context.Context, frame forecast.Frame) error {
 	attrs, err := p.study.Attrs(ctx)
 	if err != nil {

@@ -50,12 +50,12 @@ Each version has a file SHA256SUMS; sha256sum -c checks it.`,
 	return group(cmd)
 }
 
-// openRegistry returns the registry of a folder, which is there.
+// openRegistry returns the registry in an existing folder.
 func openRegistry(dir string) (*registry.Registry, error) {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("--registry %s: there is no such folder: attune export --registry makes it, and attune registry add", quote(dir))
+		return nil, fmt.Errorf("--registry %s: there is no such folder: attune export --registry creates it, and so does attune registry add", quote(dir))
 	case err != nil:
 		return nil, fmt.Errorf("--registry %s: %w", quote(dir), err)
 	case !info.IsDir():
@@ -64,8 +64,7 @@ func openRegistry(dir string) (*registry.Registry, error) {
 	return registry.Open(dir)
 }
 
-// versionNumber reads the number of a version behind the name of a model, 0 if there is
-// none.
+// versionNumber reads the version number after the name of a model, 0 if there is none.
 func versionNumber(args []string) (int, error) {
 	if len(args) < 2 {
 		return 0, nil
@@ -77,8 +76,8 @@ func versionNumber(args []string) (int, error) {
 	return n, nil
 }
 
-// words fails unless there are as many arguments as usage has words in capitals, those in
-// brackets being optional.
+// words fails unless the number of arguments matches the capitalised words in usage. Words
+// in brackets are optional.
 func words(usage string) cobra.PositionalArgs {
 	names := strings.Fields(usage)[1:]
 	least := len(slices.DeleteFunc(slices.Clone(names), func(s string) bool { return s[0] == '[' }))
@@ -90,7 +89,7 @@ func words(usage string) cobra.PositionalArgs {
 	}
 }
 
-// changeCommand returns a command that does something with a model and says what.
+// changeCommand returns a command that changes a model and prints the result.
 func changeCommand(dir *string, usage, short string, do func(ctx context.Context, r *registry.Registry, name string, number int) (string, error)) *cobra.Command {
 	return &cobra.Command{
 		Use: usage, Short: short, Args: words(usage),

@@ -65,8 +65,8 @@ predictions; attune export does.`,
 	return cmd
 }
 
-// draft returns the version that the files of a model make. It fails for what is no ONNX
-// file, no native model, or the native model of another one.
+// draft returns a version made of the files of a model. It fails if file is not ONNX, or if
+// native is not a native model or not the one that file was exported from.
 func draft(file, native string) (registry.Draft, error) {
 	d := registry.Draft{Files: map[string]io.Reader{}, Meta: map[string]string{}}
 	data, err := os.ReadFile(file)
@@ -106,8 +106,7 @@ func draft(file, native string) (registry.Draft, error) {
 	return d, nil
 }
 
-// nativeDraft returns the version that a native model makes without an ONNX file, for models
-// of which there is none.
+// nativeDraft returns a version with only a native model, for models without an ONNX form.
 func nativeDraft(m tune.Model, data []byte) (registry.Draft, error) {
 	if exportable(m.Family) {
 		return registry.Draft{}, fmt.Errorf("this is a native model: add the ONNX file that attune export makes of %s, and this file with --native", m.Family)
@@ -118,8 +117,8 @@ func nativeDraft(m tune.Model, data []byte) (registry.Draft, error) {
 	}, nil
 }
 
-// saver returns what saves a native model: of attune optimize, or trees as attune convert
-// has them.
+// saver returns a function that saves the native model in data: one of attune optimize, or
+// trees in a format of attune convert.
 func saver(file string, data []byte) (func(io.Writer) error, error) {
 	m, err := tune.ReadFile(file, families()...)
 	if err == nil {

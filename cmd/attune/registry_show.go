@@ -20,14 +20,14 @@ import (
 	"github.com/attune-hpo/attune/export/registry"
 )
 
-// A listed version is one with what a list says about it.
+// A listed is a version with the facts that a list shows.
 type listed struct {
 	registry.Version
 	Live     bool      `json:"live"`
-	Promoted time.Time `json:"promoted,omitzero"` // when it became live
+	Promoted time.Time `json:"promoted,omitzero"` // time when it became live
 }
 
-// versions returns those of a model.
+// versions returns the versions of a model.
 func versions(r *registry.Registry, name string) ([]listed, error) {
 	all, err := r.Versions(name)
 	if errors.Is(err, registry.ErrNotExist) || err == nil && len(all) == 0 {
@@ -81,7 +81,7 @@ func listCommand(dir *string) *cobra.Command {
 				}
 			}
 			all := []listed{}
-			var damage error // of models, the others of which are shown
+			var damage error // damage in some models; the others are shown
 			for _, name := range names {
 				list, err := versions(r, name)
 				if err != nil && (len(args) > 0 || !errors.Is(err, registry.ErrDamaged)) {
@@ -111,7 +111,7 @@ func listCommand(dir *string) *cobra.Command {
 	return cmd
 }
 
-// utc writes a time for people.
+// utc formats a time for people.
 func utc(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
 func showCommand(dir *string) *cobra.Command {
@@ -147,7 +147,7 @@ func showCommand(dir *string) *cobra.Command {
 	return cmd
 }
 
-// show returns a version of a model, the live one for the number 0.
+// show returns a version of a model; number 0 means the live one.
 func show(r *registry.Registry, name string, number int) (listed, error) {
 	find := func() (registry.Version, error) { return r.Version(name, number) }
 	if number == 0 {
@@ -161,8 +161,8 @@ func show(r *registry.Registry, name string, number int) (listed, error) {
 	return newListed(v, history), err
 }
 
-// instead says of a version that there is not what there is instead; any other error it
-// returns as it is.
+// instead explains that a version does not exist, and lists those that do. It returns any
+// other error unchanged.
 func instead(r *registry.Registry, name string, number int, err error) error {
 	if !errors.Is(err, registry.ErrNotExist) || errors.Is(err, registry.ErrDamaged) {
 		return err
@@ -184,7 +184,7 @@ func instead(r *registry.Registry, name string, number int, err error) error {
 	return err
 }
 
-// repair returns the way out of damage to a registry, empty if an error is not of that.
+// repair returns the way out of damage to a registry, or "" for other errors.
 func repair(err error) string {
 	at := new(fs.PathError)
 	switch {

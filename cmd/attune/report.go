@@ -15,42 +15,42 @@ import (
 
 // A report compares models and baselines.
 type report struct {
-	job     job // of any of the models: they differ in model, engine and fixed only
+	job     job // job of any model: they differ only in model, engine and fixed
 	storage string
-	models  []row    // those with a best trial, the best first
-	missing []row    // models without
-	base    []row    // the best first
-	notes   []string // on scores
+	models  []row    // those with a best trial, best first
+	missing []row    // models without a best trial
+	base    []row    // baselines, best first
+	notes   []string // notes about scores
 	frame   forecast.Frame
-	back    *forecast.Backtest // that the models were tuned on
+	back    *forecast.Backtest // the backtest of the tuning
 	final   string             // file of the best model, fitted to all data; empty if there is none
 }
 
-// A row is how a model or a baseline did.
+// A row holds the results of a model or a baseline.
 type row struct {
 	name     string
 	baseline bool
 	valid    forecast.Result // scores by job.metrics
-	test     forecast.Result // likewise; no scores if nothing was kept back
+	test     forecast.Result // likewise; no scores without a test span
 
 	study   string
-	of      *jobStudy  // that study, open; nil if there is no best trial
-	task    *tune.Task // of the tuning
+	of      *jobStudy  // the open study; nil if there is no best trial
+	task    *tune.Task // task of the tuning
 	sum     trial.Summary
-	failure string // of the last trial that failed
-	notMade int    // trials that there was no time for
+	failure string // error of the last failed trial
+	notMade int    // trials for which time ran out
 	best    trial.Record
-	others  []trial.Record // the next best, the best first
-	unfit   []unfit        // better trials, whose models cannot be fitted to all data
+	others  []trial.Record // the next best trials, best first
+	unfit   []unfit        // better trials whose models cannot be fitted to all data
 
 	ended   error // why the run stopped early
 	missing error // why there is no best trial
 }
 
-// made returns how many trials there are, failed ones aside.
+// made returns the number of trials, without failed ones.
 func (r row) made() int { return r.sum.Complete + r.sum.Pruned }
 
-// score returns that of the metric optimised.
+// score returns the score by the optimised metric.
 func (r row) score() float64 { return first(r.valid.Scores) }
 
 func first(scores []float64) float64 {
@@ -60,8 +60,8 @@ func first(scores []float64) float64 {
 	return scores[0]
 }
 
-// newRow reads what came of a study. Without a best trial it fails with
-// [study.ErrNoTrial], and the row counts the trials all the same.
+// newRow reads the results of a study. If there is no best trial, it fails with
+// [study.ErrNoTrial], and the row still has the counts.
 func newRow(ctx context.Context, s *jobStudy, task *tune.Task) (row, error) {
 	r := row{name: s.job.Model, study: s.Name()}
 	h, err := s.Snapshot(ctx)
@@ -89,12 +89,12 @@ func newRow(ctx context.Context, s *jobStudy, task *tune.Task) (row, error) {
 	return r, nil
 }
 
-// ranOut says that there was no time for all trials.
+// ranOut says how many trials were not run because time ran out.
 func (r row) ranOut() string {
 	return fmt.Sprintf("%s: --timeout ran out: %d of %d trials were not run", r.name, r.notMade, r.made()+r.notMade)
 }
 
-// next makes the best of the other trials that of the row, if there is one.
+// next replaces the best trial of the row by the next best, if there is one.
 func (r *row) next() bool {
 	if len(r.others) == 0 {
 		return false
@@ -104,13 +104,13 @@ func (r *row) next() bool {
 	return true
 }
 
-// A frozen forecaster is one that is not fitted again.
+// A frozen forecaster cannot be fitted again.
 type frozen struct{ forecast.Forecaster }
 
 func (frozen) Fit(context.Context, forecast.Frame, forecast.FitOptions) error { return nil }
 
-// compare fits the best model to all data, and scores models and baselines. What fails is
-// noted, and never costs the rest. It returns an error if there is no model in the end.
+// compare fits the best model to all data, and scores models and baselines. Failures become
+// notes and do not affect the rest. It returns an error if there is no model at the end.
 func (r *report) compare(ctx context.Context, threads int) error {
 	err := r.elect(ctx, threads)
 	if valid, err := r.back.Compare(ctx); err != nil {
@@ -145,13 +145,13 @@ func (r *report) compare(ctx context.Context, threads int) error {
 	return err
 }
 
-// note says what could not be done, and why.
+// note records what failed, and why.
 func (r *report) note(what string, err error) {
 	r.notes = append(r.notes, fmt.Sprintf("%s: %s", what, plain(err)))
 }
 
-// elect fits the best model to all data. A trial whose model cannot be fitted gives way to
-// the next best of its study, and that study to another one whose best is better then.
+// elect fits the best model to all data. If a trial's model cannot be fitted, it tries the
+// next best trial of the study, or another study if that has a better one by then.
 func (r *report) elect(ctx context.Context, threads int) error {
 	metric := r.job.metrics()[0]
 	for {
@@ -169,7 +169,7 @@ func (r *report) elect(ctx context.Context, threads int) error {
 			if m.next() {
 				continue
 			}
-			if m.others, _, err = m.of.candidates(ctx); err == nil { // which are all, for the table
+			if m.others, _, err = m.of.candidates(ctx); err == nil { // all trials, for the table
 				m.next()
 			}
 			err = fmt.Errorf("study %q: none of its %d complete trials can be fitted to all data: %w", m.study, m.sum.Complete, cause)
@@ -221,17 +221,17 @@ func (r *report) test(ctx context.Context) error {
 	return nil
 }
 
-// testOn scores the best trial's model, which has not seen the test span, on it.
+// testOn scores the best trial's model on the test span, which the model has not seen.
 func (r *row) testOn(ctx context.Context, span *forecast.Backtest) error {
 	m, err := r.task.Model(ctx, r.of.openStudy, r.best)
 	if m.Forecaster == nil {
 		return err
-	} // where it could not be kept, there is one all the same
+	} // a model that could not be kept can still be scored
 	r.test, err = span.Run(ctx, r.name, frozen{m.Forecaster}, forecast.RunOptions{})
 	return err
 }
 
-// testBase returns the baseline that is best on the test span, none if there are no scores.
+// testBase returns the best baseline on the test span, or none if there are no scores.
 func (r *report) testBase() row {
 	metric := r.job.metrics()[0]
 	best := row{}
@@ -243,7 +243,7 @@ func (r *report) testBase() row {
 	return best
 }
 
-// verdict says in words who won.
+// verdict says in words which model won.
 func (r *report) verdict() string {
 	metric := r.job.metrics()[0]
 	if len(r.models) == 0 {
@@ -292,7 +292,7 @@ func better(m forecast.Metric, a, b float64) int {
 	return 0
 }
 
-// rows returns models and baselines, the best first, and last the models without a score.
+// rows returns models and baselines, best first, followed by the models without a score.
 func (r *report) rows() []row {
 	metric := r.job.metrics()[0]
 	all := slices.Concat(r.models, r.base)

@@ -10,7 +10,7 @@ import (
 	"github.com/attune-hpo/attune/objective/tune"
 )
 
-// scores returns a result as JSON has it: null for NaN.
+// scores returns the scores of a result for JSON: null for NaN.
 func scores(res forecast.Result) map[string]*float64 {
 	out := map[string]*float64{}
 	for i, s := range res.Scores {
@@ -33,7 +33,7 @@ func (r *report) writeJSON(w io.Writer) error {
 		Trials     int                 `json:"trials,omitempty"`
 		Pruned     int                 `json:"pruned,omitempty"`
 		Failed     int                 `json:"failed,omitempty"`
-		NotMade    int                 `json:"not_made,omitempty"` // trials that there was no time for
+		NotMade    int                 `json:"not_made,omitempty"` // trials for which time ran out
 		Seconds    float64             `json:"trial_seconds,omitempty"`
 		Best       *int                `json:"best_trial,omitempty"`
 		Rounds     json.RawMessage     `json:"rounds,omitempty"`
@@ -74,7 +74,7 @@ func (r *report) writeJSON(w io.Writer) error {
 			if a, ok := m.best.Attrs.Get(tune.RoundsKey); ok {
 				it.Rounds = json.RawMessage(a.JSON)
 			}
-			it.Params = paramsJSON(m.best) // those that attune best writes
+			it.Params = paramsJSON(m.best) // the same as attune best writes
 		}
 		out.Rows = append(out.Rows, it)
 	}

@@ -108,7 +108,7 @@ func (r *report) write(w io.Writer) error {
 	return err
 }
 
-// commands returns those that make use of the best model, if there is one.
+// commands returns commands that use the best model, if there is one.
 func (r *report) commands() []string {
 	if r.final == "" {
 		return nil

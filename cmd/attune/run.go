@@ -28,7 +28,7 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// launch is what attune run is asked for.
+// launch holds the flags of attune run.
 type launch struct {
 	space        string
 	trials       int
@@ -50,11 +50,11 @@ type launch struct {
 	seed         uint64
 	grace        time.Duration
 	otherCommand bool
-	printing     bool // the command, and nothing else
+	printing     bool // only print the command
 	quiet        bool
 	json         bool
 
-	given  func(flag string) bool // it is on the command line
+	given  func(flag string) bool // reports whether the flag is on the command line
 	stderr io.Writer
 }
 
@@ -65,7 +65,7 @@ func runCommand() *cobra.Command {
 
 		DisableFlagsInUseLine: true,
 
-		Short: "Tune any program: run it with other parameters until the best are found",
+		Short: "Tune any program: run it with different parameters to find the best",
 		Long: `Run tunes a program written in any language. Each trial runs it once, with parameters
 from the search space in the YAML file --space.
 
@@ -108,11 +108,11 @@ kills the programs. With more --trials it continues a finished study.`,
 	return cmd
 }
 
-// flags adds those of the command.
+// flags adds the flags of the command.
 func (l *launch) flags(cmd *cobra.Command) {
 	l.given = cmd.Flags().Changed
 	f := cmd.Flags()
-	f.SetInterspersed(false) // what comes after the program belongs to it
+	f.SetInterspersed(false) // arguments after the program belong to it
 	f.StringVar(&l.space, "space", "", "YAML `file` with the search space")
 	f.IntVar(&l.trials, "trials", 50, "`number` of trials in the study, including those of earlier runs; failed trials do not count")
 	f.StringVar(&l.storage, "storage", "attune.db", "SQLite `file` for the study, created if it does not exist")
@@ -140,7 +140,7 @@ func (l *launch) flags(cmd *cobra.Command) {
 	f.SortFlags = false
 }
 
-// check fails for what is wrong with the flags alone.
+// check fails for errors in the flags alone.
 func (l *launch) check(args []string) error {
 	if len(args) == 0 {
 		return errors.New("which program? Name it, with its arguments, after --")
@@ -191,7 +191,7 @@ func (l *launch) check(args []string) error {
 	return nil
 }
 
-// objective returns what runs the program, and the space that is searched.
+// objective returns the objective that runs the program, and the search space.
 func (l *launch) objective(args []string) (*command.Objective, space.Space, error) {
 	f, err := regular(l.space)
 	if err != nil {
@@ -274,8 +274,8 @@ func (l *launch) run(ctx context.Context, args []string, stdout io.Writer) error
 	return r.write(stdout)
 }
 
-// programName is what a study of a program is called: after the program or, where that runs
-// a script, after the script.
+// programName returns the name for the study of a program: that of the program or, if it
+// runs a script, of the script.
 func programName(args []string) string {
 	name := args[0]
 	if !strings.ContainsAny(name, `/\`) && len(args) > 1 && !strings.HasPrefix(args[1], "-") {
@@ -326,7 +326,7 @@ func (l *launch) first(s space.Space) ([][]space.Setting, error) {
 	return all, nil
 }
 
-// printCommand prints what the first trial of a new study would run.
+// printCommand prints the command of the first trial of a new study.
 func (l *launch) printCommand(ctx context.Context, w io.Writer, o *command.Objective, s space.Space, first [][]space.Setting) error {
 	st, err := study.Create(ctx, new(memory.Store), l.name, l.config(s))
 	if err != nil {
@@ -346,16 +346,16 @@ func (l *launch) printCommand(ctx context.Context, w io.Writer, o *command.Objec
 	return err
 }
 
-// launchKey is the attribute of a study that says which program it runs: a launched as JSON.
+// launchKey is the attribute of a study that records its program: a launched as JSON.
 const launchKey = "run"
 
-// A launched is what a study was begun with. Version 1.
+// A launched records the command of a study. Version 1.
 type launched struct {
 	Version int      `json:"version"`
 	Command []string `json:"command"`
 }
 
-// open opens the study, or creates it. It fails if the study is of another program.
+// open opens or creates the study. It fails if the study is of another program.
 func (l *launch) open(ctx context.Context, config study.Config, args []string) (*study.Study, error) {
 	store := sqlite.File(l.storage)
 	st, err := study.Load(ctx, store, l.name, config)
@@ -372,8 +372,8 @@ func (l *launch) open(ctx context.Context, config study.Config, args []string) (
 	return st, nil
 }
 
-// agree fails if a study was begun with another command. It writes the command to one that
-// has none.
+// agree fails if a study was begun with another command. If the study records no command,
+// agree writes it.
 func (l *launch) agree(ctx context.Context, st *study.Study, args []string) error {
 	attrs, err := st.Attrs(ctx)
 	if err != nil {
@@ -383,7 +383,7 @@ func (l *launch) agree(ctx context.Context, st *study.Study, args []string) erro
 	a, ok := attrs.Get(launchKey)
 	if ok {
 		if err := a.Decode(&was); err != nil || was.Version != 1 {
-			return fmt.Errorf("study %q: attribute %q cannot be read: another version of attune has written it", l.name, launchKey)
+			return fmt.Errorf("study %q: attribute %q cannot be read: another version of attune wrote it", l.name, launchKey)
 		}
 		if slices.Equal(was.Command, args) {
 			return nil
@@ -409,8 +409,8 @@ func quoteAll(args []string) string {
 	return strings.Join(words, " ")
 }
 
-// optimize makes the trials that are missing. It returns why that ended early, or an error
-// if the command was interrupted.
+// optimize runs the missing trials. It returns why they ended early, or an error if the
+// command was interrupted.
 func (l *launch) optimize(ctx context.Context, st *study.Study, o *command.Objective) (ended, err error) {
 	h, err := st.Snapshot(ctx)
 	if err != nil {
@@ -433,7 +433,7 @@ func (l *launch) optimize(ctx context.Context, st *study.Study, o *command.Objec
 	return ended, nil
 }
 
-// toGo says how many trials of a study there are, and how many are to be made.
+// toGo says how many trials of a study exist, and how many remain.
 func toGo(study string, done, total int) string {
 	switch {
 	case done >= total && done == 1:
@@ -447,7 +447,7 @@ func toGo(study string, done, total int) string {
 }
 
 // killOnSecond kills the programs at a second signal, after the first has ended ctx. A third
-// ends this process. The function that it returns ends the watching.
+// ends this process. The returned function stops watching for signals.
 func (l *launch) killOnSecond(ctx context.Context, show io.Writer, o *command.Objective) (stop func()) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, interrupts()...)

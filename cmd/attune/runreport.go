@@ -15,23 +15,23 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A runReport is what attune run has found.
+// A runReport is the result of attune run.
 type runReport struct {
 	Study    string     `json:"study"`
 	Complete int        `json:"complete"`
 	Pruned   int        `json:"pruned"`
 	Failed   int        `json:"failed"`
 	Metrics  []string   `json:"metrics,omitempty"`
-	Best     []runTrial `json:"best"` // one, or the Pareto front
+	Best     []runTrial `json:"best"` // one trial, or the Pareto front
 	Logs     string     `json:"logs"`
 }
 
-// A runTrial is a trial that attune run has found.
+// A runTrial is a trial in a runReport.
 type runTrial struct {
 	Trial  int             `json:"trial"`
 	Values []float64       `json:"values"`
 	Params json.RawMessage `json:"params"`
-	// Command is a line for a shell that runs the program once more as the trial did.
+	// Command is a shell command that runs the program again as in the trial.
 	Command string `json:"command"`
 
 	record trial.Record
@@ -118,7 +118,7 @@ func (r *runReport) writeFront(b *bytes.Buffer) {
 	t.Flush()
 }
 
-// metric returns what an objective is called.
+// metric returns the name of an objective.
 func (r *runReport) metric(i int) string {
 	switch {
 	case r.Metrics != nil:

@@ -9,7 +9,7 @@ import (
 	"github.com/attune-hpo/attune/sampler"
 )
 
-// A search is how a command looks for better parameters: its sampler and its pruner. The
+// A search says how a command looks for better parameters: its sampler and its pruner. The
 // first of each kind is the default.
 type search struct{ sampler, pruner string }
 
@@ -31,7 +31,7 @@ func (s search) check() error {
 	return err
 }
 
-// make returns what was chosen. It must have been checked.
+// make returns the chosen sampler and pruner. check must have passed.
 func (s search) make() (sampler.Sampler, pruner.Pruner) {
 	makeSampler, err := samplers.get("sampler", s.sampler)
 	must(err)

@@ -10,8 +10,8 @@ import (
 	"github.com/attune-hpo/attune/space/spaceyaml"
 )
 
-// settings returns the hyperparameters that a model has fixed. One that is fixed for all
-// models is fixed for those that have it.
+// settings returns the fixed hyperparameters of a model. One that is fixed for all models
+// only applies to the models that have it.
 func (o *optimize) settings(model string) (space.Settings, error) {
 	var out space.Settings
 	for _, text := range o.fixed {
@@ -48,8 +48,8 @@ func (o *optimize) settings(model string) (space.Settings, error) {
 	return out, nil
 }
 
-// ofOthers reports whether a setting is for other models than this one: those that can have
-// it or, if none can, those with more hyperparameters, whose reason says more.
+// ofOthers reports whether a setting is not for this model but for others: for those that can
+// have it or, if none can, for those with more hyperparameters, whose error is more helpful.
 func (o *optimize) ofOthers(model string, x space.Setting) bool {
 	if o.takes(model, x) {
 		return false
@@ -61,23 +61,23 @@ func (o *optimize) ofOthers(model string, x space.Setting) bool {
 // takes reports whether a model can have a setting.
 func (o *optimize) takes(model string, x space.Setting) bool {
 	m, err := models.get("models", model)
-	must(err) // which was checked
+	must(err) // it has been checked
 	f, _, err := m.family(how{engine: nativeEngine})
 	must(err)
 	_, err = f.New(space.Settings{x})
 	return err == nil
 }
 
-// The spaces that are shipped.
+// The shipped spaces.
 const (
 	quickSpace = "quick"
 	fullSpace  = "full"
 )
 
-// space returns what a model is to search: a space of its own, or nil and whether it is
-// the full one of those shipped.
+// space returns the space that a model searches: a custom one, or nil and whether to use
+// the full shipped one.
 func (o *optimize) space(model string) (own space.Space, full bool, err error) {
-	var all, one string // what is said for all models, and for this one
+	var all, one string // values of the flag for all models, and for this one
 	for _, text := range o.spaces {
 		of, what, named := strings.Cut(text, "=")
 		said := &one

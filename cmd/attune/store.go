@@ -19,8 +19,8 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// storageFlags adds --storage and, unless study is nil, --study, which completes to
-// what the storage holds.
+// storageFlags adds --storage and, unless study is nil, --study, with completion of the
+// studies in the storage.
 func storageFlags(cmd *cobra.Command, storage, name *string) {
 	cmd.Flags().SortFlags = false
 	cmd.Flags().StringVar(storage, "storage", "attune.db", "SQLite `file` with the studies")
@@ -50,8 +50,8 @@ func snapshot(ctx context.Context, store *sqlite.Store, name string) (trial.Snap
 	return st.Snapshot(ctx)
 }
 
-// pick returns the name of the study to look at if none is given: the only one, or the
-// best of those that tuned models for the same forecast of the same data.
+// pick returns name or, if that is empty, the default study: the only one, or the best of
+// those that tuned models for the same forecast of the same data.
 func pick(ctx context.Context, store *sqlite.Store, name string) (string, error) {
 	return pickOf(ctx, store, name, func(string) bool { return true })
 }
@@ -74,16 +74,16 @@ func pickOf(ctx context.Context, store *sqlite.Store, name string, of func(model
 	case len(all) == 1:
 		return all[0].Name, nil
 	}
-	var task job // that all have to share
+	var task job // the job that all must share
 	best, value := "", math.NaN()
-	hopeless := "" // has trials, of which no model can be fitted
+	hopeless := "" // a study with trials, none of whose models can be fitted
 	for i, s := range all {
 		j, err := readJob(s.Attrs)
 		if i == 0 {
 			task = j
 		}
 		if err != nil || !task.shares(j) {
-			return "", fmt.Errorf("%s holds studies of different data or forecasts: choose one with --study: %s", store.Path, strings.Join(names, ", "))
+			return "", fmt.Errorf("%s contains studies of different data or forecasts: choose one with --study: %s", store.Path, strings.Join(names, ", "))
 		}
 		if !of(j.Model) {
 			continue
@@ -107,7 +107,7 @@ func pickOf(ctx context.Context, store *sqlite.Store, name string, of func(model
 	return best, nil
 }
 
-// openStore returns the store of a file that is to be read.
+// openStore returns the store of a file, for reading.
 func openStore(path string) (*sqlite.Store, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -121,8 +121,8 @@ func openStore(path string) (*sqlite.Store, error) {
 	return sqlite.File(path), nil
 }
 
-// modelsFolder is where the models of a store are kept: those fitted to all data, and
-// below it those that have not seen the test span.
+// modelsFolder is the folder of the models of a store: those fitted to all data, and in a
+// folder below it those that have not seen the test span.
 func modelsFolder(storage string) string { return storage + ".models" }
 
 // modelPath is the file of a study's model, fitted to all data.

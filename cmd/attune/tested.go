@@ -8,21 +8,21 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// testKey is the attribute of a study that says how its best model did on the test span:
-// a tested as JSON.
+// testKey is the attribute of a study that records the scores of its best model on the test
+// span: a tested as JSON.
 const testKey = "test"
 
-// A tested model is one that was compared with the baselines on the test span.
+// A tested records a comparison of a model with the baselines on the test span.
 type tested struct {
 	Trial    int           `json:"trial"`
 	Metric   string        `json:"metric"`
 	Value    space.Literal `json:"value"`
-	Baseline string        `json:"baseline"` // the best there
-	Score    space.Literal `json:"score"`    // of the baseline
-	Worse    bool          `json:"worse"`    // the model is no better
+	Baseline string        `json:"baseline"` // best baseline there
+	Score    space.Literal `json:"score"`    // score of the baseline
+	Worse    bool          `json:"worse"`    // the model is not better
 }
 
-// keep writes into a study how its model did on the test span, if it has scores there.
+// keep records in a study the scores of its model on the test span, if it has any.
 func (r *report) keep(ctx context.Context, m row) error {
 	metric, base := r.job.metrics()[0], r.testBase()
 	score, best := first(m.test.Scores), first(base.test.Scores)
@@ -33,8 +33,8 @@ func (r *report) keep(ctx context.Context, m row) error {
 		Baseline: base.name, Score: space.Lit(best), Worse: !metric.Better(score, best)})
 }
 
-// doubt returns what speaks against the model of a trial of the study: that a baseline did
-// better on the test span, as far as that is known. It is nil otherwise.
+// doubt returns the reason to doubt the model of a trial: that a baseline is known to be
+// better on the test span. Otherwise it is nil.
 func (s *jobStudy) doubt(ctx context.Context, number int) error {
 	attrs, err := s.Attrs(ctx)
 	if err != nil {

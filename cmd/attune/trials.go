@@ -51,8 +51,8 @@ the state interrupted: they did not fail, and the study runs them again when it 
 	return cmd
 }
 
-// writeTrials writes trials as CSV. Those that Ctrl-C cut short, which attune studies does
-// not count as failed, have the state interrupted.
+// writeTrials writes trials as CSV. Trials that Ctrl-C cut short have the state
+// interrupted; attune studies does not count them as failed.
 func writeTrials(w io.Writer, h trial.Snapshot) error {
 	all := export.All(h)
 	var b bytes.Buffer

@@ -22,30 +22,30 @@ import (
 	"github.com/attune-hpo/attune/study"
 )
 
-// A session is what the command has been asked for, with nothing left open.
+// A session is a run of the command, with all choices made.
 type session struct {
 	*optimize
 	stderr io.Writer
 	store  *sqlite.Store
-	job    job            // what the jobs of all plans have in common
+	job    job            // the common part of all plans' jobs
 	frame  forecast.Frame // all data
 	back   *forecast.Backtest
 	plans  []*plan
 	live   live // trials on a tracking server
 }
 
-// A plan is the tuning of a model.
+// A plan is the tuning of one model.
 type plan struct {
 	job    job
 	family tune.Family
-	space  space.Space // nil: the family's own
+	space  space.Space // nil for the family's own
 	back   *forecast.Backtest
-	name   string       // of the study
+	name   string       // name of the study
 	study  *study.Study // open; nil until there is one
-	fresh  bool         // it has no job yet
+	fresh  bool         // the study has no job yet
 }
 
-// task returns the tuning of a plan; models are kept in folder.
+// task returns the task of a plan. Models are kept in folder.
 func (p *plan) task(folder string, threads int) *tune.Task {
 	t := p.job.task(p.back, p.family, folder, threads)
 	t.Space = p.space
@@ -65,20 +65,20 @@ func (s *session) close() {
 	s.live.close()
 }
 
-// say writes what is going on.
+// say reports progress.
 func (s *session) say(format string, args ...any) {
 	if !s.quiet {
 		fmt.Fprintf(s.stderr, format+"\n", args...)
 	}
 }
 
-// warn writes what someone should know, even if they asked for quiet.
+// warn prints a warning, even with --quiet.
 func (s *session) warn(err error) { warn(s.stderr, err) }
 
-// threads returns the number of threads of each of several trials at once.
+// threads returns the number of threads per trial when the given number of trials run at once.
 func (s *session) threads(trials int) int { return max(1, runtime.GOMAXPROCS(0)/trials) }
 
-// printSpace writes what the only one of the plans searches.
+// printSpace writes the search space of the only plan.
 func (s *session) printSpace(w io.Writer) error {
 	if len(s.plans) > 1 {
 		return fmt.Errorf("--print-space: which model? Choose one with --models: %s", strings.Join(s.models, ", "))
@@ -97,7 +97,7 @@ func (s *session) tune(ctx context.Context) (*report, error) {
 	for i, p := range s.plans {
 		share, begun := portion(left, len(s.plans)-i), time.Now()
 		if s.timeout == 0 {
-			share = 0 // no bound
+			share = 0 // no limit
 		}
 		row, err := s.one(ctx, p, share)
 		left = after(left, share, time.Since(begun))
@@ -107,11 +107,11 @@ func (s *session) tune(ctx context.Context) (*report, error) {
 			continue
 		case ctx.Err() != nil:
 			return nil, err
-		case !errors.Is(err, study.ErrNoTrial) || row.sum.Failed > 0 || s.timeout == 0: // there was time enough
+		case !errors.Is(err, study.ErrNoTrial) || row.sum.Failed > 0 || s.timeout == 0: // there was enough time
 		case len(s.plans) == 1:
-			err = fmt.Errorf("study %q: no trial was completed within --timeout %v: give it more", row.study, s.timeout)
+			err = fmt.Errorf("study %q: no trial was completed within --timeout %v: raise it", row.study, s.timeout)
 		default:
-			err = fmt.Errorf("study %q: no trial was completed within its share of --timeout %v, which was %v: give it more", row.study, s.timeout, share.Round(time.Millisecond))
+			err = fmt.Errorf("study %q: no trial was completed within its share of --timeout %v, which was %v: raise it", row.study, s.timeout, share.Round(time.Millisecond))
 		}
 		row.missing = err
 		r.missing = append(r.missing, row)
@@ -126,18 +126,18 @@ func (s *session) tune(ctx context.Context) (*report, error) {
 	return nil, err
 }
 
-// portion returns a model's share of the time that is left. It is never 0, which would be no
-// bound.
+// portion returns a model's share of the remaining time. It is never 0, because that would
+// mean no limit.
 func portion(left time.Duration, models int) time.Duration {
 	return max(time.Nanosecond, left/time.Duration(models))
 }
 
-// after returns the time that is left when a model took so long. What it took beyond its
-// share, to finish trials, is not at the cost of the models after it.
+// after returns the remaining time after a model took took. Time beyond its share, which it
+// used to finish trials, does not count against the models after it.
 func after(left, share, took time.Duration) time.Duration { return left - min(share, took) }
 
-// one runs the study of a plan until it has all trials. The row names the study and counts
-// its trials also if there is an error: that it has no best trial, or why.
+// one runs the study of a plan until it has all trials. Even with an error, the row names the
+// study and has its counts. The error says why there is no best trial, or what went wrong.
 func (s *session) one(ctx context.Context, p *plan, timeout time.Duration) (row, error) {
 	none := row{name: p.job.Model, study: p.name}
 	if f, ok := p.family.(treeforecast.Family); ok {
@@ -170,7 +170,7 @@ func (s *session) one(ctx context.Context, p *plan, timeout time.Duration) (row,
 	return r, err
 }
 
-// begin creates the study of a plan, if there is none, and writes its job, if it has none.
+// begin creates the study of a plan if there is none, and writes its job if it has none.
 func (s *session) begin(ctx context.Context, p *plan, task *tune.Task) (err error) {
 	if p.study == nil {
 		config := s.config(task)
@@ -178,7 +178,7 @@ func (s *session) begin(ctx context.Context, p *plan, task *tune.Task) (err erro
 		if p.study, err = study.Open(ctx, s.store, p.name, config); err != nil {
 			return err
 		}
-		if err := p.check(ctx, s.frame); err != nil { // another process may have been quicker
+		if err := p.check(ctx, s.frame); err != nil { // another process may have written it first
 			return err
 		}
 	}
@@ -202,8 +202,8 @@ func (s *session) config(task *tune.Task) study.Config {
 	return config
 }
 
-// run makes the trials that are missing. It returns why that ended early, or an error if the
-// command was interrupted.
+// run runs the missing trials. It returns why they ended early, or an error if the command
+// was interrupted.
 func (s *session) run(ctx context.Context, p *plan, task *tune.Task, timeout time.Duration) (ended, err error) {
 	h, err := p.study.Snapshot(ctx)
 	if err != nil {
@@ -226,7 +226,7 @@ func (s *session) run(ctx context.Context, p *plan, task *tune.Task, timeout tim
 	return ended, nil
 }
 
-// total is how many trials a task gets: no more than there is to try.
+// total is the number of trials of a task: at most as many as its space has points.
 func (s *session) total(task *tune.Task) int {
 	if points := task.Config(random.Sampler{}, nil).Space.Len(); points > 0 {
 		return min(s.trials, points)
@@ -234,7 +234,7 @@ func (s *session) total(task *tune.Task) int {
 	return s.trials
 }
 
-// plural returns a number of things: "1 trial", "2 trials".
+// plural formats a number of things: "1 trial", "2 trials".
 func plural(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
@@ -242,8 +242,8 @@ func plural(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
-// tables is how many tables of a frame to keep for other trials: as many as need half a
-// gigabyte, by a rough guess.
+// tables is the number of tables of a frame to cache for other trials: roughly as many as fit
+// in half a gigabyte.
 func tables(frame forecast.Frame, horizon int) int {
 	const features, bytes = 60, 8
 	rows := 0
