@@ -70,13 +70,13 @@ func TestVersion1(t *testing.T) {
 	}
 	otherwise := func() {
 		t.Helper()
-		refused("was made with --horizon 12, and now it is 6: use that value again, or use another --name", "--horizon", "6")
-		refused("was made with --metric mape, and now it is mae", "--metric", "mae")
+		refused("was made with --horizon 12, but it is now 6: use that value again, or use another --name", "--horizon", "6")
+		refused("was made with --metric mape, but it is now mae", "--metric", "mae")
 		refused("was made with --fixed ", "--fixed", "max_bin=31")
-		refused("was made with --test 12, and now it is 6", "--test", "6")
-		refused("was made with --patience 30, and now it is 7", "--patience", "7")
-		edited(",112\n", ",113\n", func() { refused("was made with other values in the data (144 rows, 1949-01 to 1960-12, as now)") })
-		edited(",432\n", ",433\n", func() { refused("was made with other values in the data") }) // 1960-12, kept back
+		refused("was made with --test 12, but it is now 6", "--test", "6")
+		refused("was made with --patience 30, but it is now 7", "--patience", "7")
+		edited(",112\n", ",113\n", func() { refused("was made with different values in the data (144 rows, 1949-01 to 1960-12, as now)") })
+		edited(",432\n", ",433\n", func() { refused("was made with different values in the data") }) // 1960-12, kept back
 		edited("1960-12", "1961-12", func() { refused("", "--fill", "carry") })
 	}
 	otherwise()
@@ -109,7 +109,7 @@ func TestJobs(t *testing.T) {
 	succeed(t, dir, optimize...)
 	assert.Contains(t, succeed(t, dir, "best"), "study air-passengers/", "the best of both")
 	succeed(t, dir, append(optimize, "--test", "6", "--name", "other")...)
-	assert.Contains(t, attune(t, dir, "best").stderr, "attune.db holds studies of different data or forecasts: choose one with --study: ")
+	assert.Contains(t, attune(t, dir, "best").stderr, "attune.db contains studies of different data or forecasts: choose one with --study: ")
 }
 
 // A study that was interrupted before its job was written gets it.

@@ -247,25 +247,25 @@ func TestTour(t *testing.T) {
 		assert.Regexp(t, `^1961-04,`, next[1])
 		o := attune(t, dir, optimize...)
 		assert.Equal(t, 1, o.code)
-		assert.Contains(t, o.stderr, `study "air-passengers/lightgbm" was made with other data (144 rows, 1949-01 to 1960-12; now 147 rows, 1949-01 to 1961-03): their scores are not comparable: use another --name`)
+		assert.Contains(t, o.stderr, `study "air-passengers/lightgbm" was made with different data (144 rows, 1949-01 to 1960-12; now 147 rows, 1949-01 to 1961-03): their scores are not comparable: use another --name`)
 	})
 	t.Run("other values", func(t *testing.T) {
 		require.NoError(t, os.WriteFile(data, bytes.Replace(old, []byte(",112\n"), []byte(",113\n"), 1), 0o644))
 		o := attune(t, dir, optimize...)
-		assert.Contains(t, o.stderr, `was made with other values in the data (144 rows, 1949-01 to 1960-12, as now): their scores are not comparable: use another --name`)
+		assert.Contains(t, o.stderr, `was made with different values in the data (144 rows, 1949-01 to 1960-12, as now): their scores are not comparable: use another --name`)
 	})
 	require.NoError(t, os.WriteFile(data, old, 0o644))
 	for name, tc := range map[string]struct {
 		args []string
 		want string
 	}{
-		"another horizon":  {[]string{"--horizon", "6"}, `was made with --horizon 12, and now it is 6: use that value again, or use another --name`},
-		"other windows":    {[]string{"--windows", "2"}, `was made with --windows 9, and now it is 2`},
-		"another metric":   {[]string{"--metric", "mae"}, `was made with --metric mape, and now it is mae`},
-		"another test":     {[]string{"--test", "6"}, `was made with --test 12, and now it is 6`},
+		"another horizon":  {[]string{"--horizon", "6"}, `was made with --horizon 12, but it is now 6: use that value again, or use another --name`},
+		"other windows":    {[]string{"--windows", "2"}, `was made with --windows 9, but it is now 2`},
+		"another metric":   {[]string{"--metric", "mae"}, `was made with --metric mape, but it is now mae`},
+		"another test":     {[]string{"--test", "6"}, `was made with --test 12, but it is now 6`},
 		"more fixed":       {[]string{"--fixed", "num_leaves=7"}, `was made with --fixed`},
-		"other max-rounds": {[]string{"--max-rounds", "31"}, `was made with --max-rounds 30, and now it is 31`},
-		"another seed":     {[]string{"--seed", "5"}, `was made with --seed 0, and now it is 5`},
+		"other max-rounds": {[]string{"--max-rounds", "31"}, `was made with --max-rounds 30, but it is now 31`},
+		"another seed":     {[]string{"--seed", "5"}, `was made with --seed 0, but it is now 5`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := attune(t, dir, append(optimize, tc.args...)...)
@@ -282,7 +282,7 @@ func TestTour(t *testing.T) {
 		o := attune(t, dir, append(optimize, "--name", "b", "--test", "0")...)
 		require.Zero(t, o.code, o.stderr)
 		assert.NotContains(t, o.stdout, "; test:")
-		assert.Contains(t, attune(t, dir, "best").stderr, "attune: attune.db holds studies of different data or forecasts: choose one with --study: air-passengers/lightgbm, b/lightgbm")
+		assert.Contains(t, attune(t, dir, "best").stderr, "attune: attune.db contains studies of different data or forecasts: choose one with --study: air-passengers/lightgbm, b/lightgbm")
 		assert.Contains(t, attune(t, dir, "best", "--study", "c").stderr, "attune: --study c: want one of air-passengers/lightgbm, b/lightgbm")
 		assert.Contains(t, succeed(t, dir, "__complete", "best", "--study", ""), "air-passengers/lightgbm\nb/lightgbm\n")
 	})
@@ -299,12 +299,12 @@ func TestTour(t *testing.T) {
 		assert.Equal(t, "attune: --plot a.png: the plot is SVG: want a name that ends in .svg\n", attune(t, dir, "predict", "--plot", "a.png").stderr)
 		assert.Equal(t, "attune: --output is empty: want a file\n", attune(t, dir, "export", "--output", "").stderr)
 		assert.NoFileExists(t, filepath.Join(dir, "a.onnx"))
-		assert.Contains(t, attune(t, dir, "predict", "--study", "b/lightgbm", "--series", "x").stderr, "attune: --series x: the data are one series, without an id\n")
+		assert.Contains(t, attune(t, dir, "predict", "--study", "b/lightgbm", "--series", "x").stderr, "attune: --series x: the data have a single series, without an id\n")
 	})
 	t.Run("no time", func(t *testing.T) {
 		o := attune(t, dir, append(optimize, "--name", "c", "--timeout", "1ns")...)
 		assert.Equal(t, 1, o.code)
-		assert.Contains(t, o.stderr, `study "c/lightgbm": no trial was completed within --timeout 1ns: give it more`)
+		assert.Contains(t, o.stderr, `study "c/lightgbm": no trial was completed within --timeout 1ns: raise it`)
 	})
 	if runtime.GOOS == "linux" {
 		t.Run("a full disk", func(t *testing.T) {
@@ -355,8 +355,8 @@ func TestMissing(t *testing.T) {
 	o = attune(t, dir, append(optimize, "--models", "nlinear", "--name", "b", "--timeout", "1ns")...)
 	assert.Equal(t, 1, o.code, "no model has a trial")
 	assert.Empty(t, o.stdout)
-	assert.Equal(t, `attune: study "b/lightgbm": no trial was completed within its share of --timeout 1ns, which was 0s: give it more; `+
-		`study "b/nlinear": no trial was completed within its share of --timeout 1ns, which was 0s: give it more`+"\n", o.stderr)
+	assert.Equal(t, `attune: study "b/lightgbm": no trial was completed within its share of --timeout 1ns, which was 0s: raise it; `+
+		`study "b/nlinear": no trial was completed within its share of --timeout 1ns, which was 0s: raise it`+"\n", o.stderr)
 
 	var report struct {
 		Winner string
@@ -575,8 +575,8 @@ func TestBadInput(t *testing.T) {
 			}
 			return l
 		}), nil, `air.csv: column "passengers": the target is constant, 5: there is nothing to forecast`},
-		"too few rows":         {edit(func(l []string) []string { return l[:51] }), nil, "air.csv: too few rows: 50, and it takes 86: 14 to learn from (--horizon + 2), 60 for --windows 9 of --horizon 12, --step 6 apart, and --test 12: lower --windows to 3"},
-		"far too few rows":     {edit(func(l []string) []string { return l[:8] }), nil, "air.csv: too few rows: 7, and it takes 86: 14 to learn from (--horizon + 2), 60 for --windows 9 of --horizon 12, --step 6 apart, and --test 12: lower --horizon, --windows or --test"},
+		"too few rows":         {edit(func(l []string) []string { return l[:51] }), nil, "air.csv: too few rows: there are 50, but 86 are needed: 14 to learn from (--horizon + 2), 60 for --windows 9 of --horizon 12, --step 6 apart, and --test 12: lower --windows to 3"},
+		"far too few rows":     {edit(func(l []string) []string { return l[:8] }), nil, "air.csv: too few rows: there are 7, but 86 are needed: 14 to learn from (--horizon + 2), 60 for --windows 9 of --horizon 12, --step 6 apart, and --test 12: lower --horizon, --windows or --test"},
 		"one row":              {edit(func(l []string) []string { return l[:2] }), nil, `air.csv: column "month": infer the frequency: no frequency: no series has two rows: state it with --freq`},
 		"NaN in the target":    {line8("1949-07,NaN"), nil, `air.csv: line 8: column "passengers": a missing value at 1949-07-01: set --fill to carry, interpolate or keep`},
 		"text for a number":    {line8("1949-07,many"), nil, `air.csv: line 8: column "passengers": "many": not a finite number`},
@@ -622,13 +622,13 @@ func TestBadInput(t *testing.T) {
 		"a horizon of 0":       {string(good), []string{"--horizon", "0"}, "--horizon 0: want 1 to 1000000"},
 		"a step of 0":          {string(good), []string{"--step", "0"}, "--step 0: want 1 to 1000000"},
 		"windows without end":  {string(good), []string{"--windows", "9223372036854775807"}, "--windows 9223372036854775807: want 1 to 1000000"},
-		"a million windows":    {string(good), []string{"--windows", "1000000"}, "air.csv: too few rows: 144, and it takes 6000032: "},
+		"a million windows":    {string(good), []string{"--windows", "1000000"}, "air.csv: too few rows: there are 144, but 6000032 are needed: "},
 		"too many workers":     {string(good), []string{"--workers", "1000000000"}, "--workers 1000000000: want 1 to 1024"},
 		"too many rounds":      {string(good), []string{"--max-rounds", "9223372036854775807"}, "--max-rounds 9223372036854775807: want 1 to 1000000"},
 		"half a step":          {string(good), []string{"--horizon", "1.5"}, "--horizon 1.5: want a whole number: see attune optimize --help"},
 		"more than a number":   {string(good), []string{"--trials", "99999999999999999999"}, "--trials 99999999999999999999: want a number closer to 0: see attune optimize --help"},
 		"a seed below 0":       {string(good), []string{"--seed", "-1"}, "--seed -1: want a whole number from 0: see attune optimize --help"},
-		"a time of no length":  {string(good), []string{"--timeout", "NaN"}, "--timeout NaN: want a length of time, as in 90s, 10m or 2h: see attune optimize --help"},
+		"a time of no length":  {string(good), []string{"--timeout", "NaN"}, "--timeout NaN: want a length of time, such as 90s, 10m or 2h: see attune optimize --help"},
 		"no grace":             {string(good), []string{"--grace", "-5s"}, "--grace -5s: want at least 1s"},
 		"no storage":           {string(good), []string{"--storage", ""}, "--storage is empty: want a file"},
 		"an empty model":       {string(good), []string{"--models", ","}, "--models '': want one of ets, "},
@@ -642,7 +642,7 @@ func TestBadInput(t *testing.T) {
 		"a space of no model":  {string(good), []string{"--space", "lstm=full"}, "--space lstm=full: lstm is not one of the --models"},
 		"a folder as space":    {string(good), []string{"--space", "."}, "--space .: a folder: want a file: or use quick or full"},
 		"an odd test":          {string(good), []string{"--test", "13"}, "--test 13: want a multiple of the horizon, 12, or less than it"},
-		"too long a horizon":   {string(good), []string{"--horizon", "60"}, "air.csv: too few rows: 144, and it takes 422: 62 to learn from (--horizon + 2), 300 for --windows 9 of --horizon 60, --step 30 apart, and --test 60: lower --horizon, --windows or --test"},
+		"too long a horizon":   {string(good), []string{"--horizon", "60"}, "air.csv: too few rows: there are 144, but 422 are needed: 62 to learn from (--horizon + 2), 300 for --windows 9 of --horizon 60, --step 30 apart, and --test 60: lower --horizon, --windows or --test"},
 		"fixed without value":  {string(good), []string{"--fixed", "eta"}, "--fixed eta: want NAME=VALUE, or MODEL.NAME=VALUE"},
 		"fixed of no model":    {string(good), []string{"--fixed", "xgboost.eta=1"}, "--fixed xgboost.eta=1: xgboost is not one of the --models"},
 		"a space of no file":   {string(good), []string{"--space", "s.yaml"}, "--space s.yaml: no such file or directory: or use quick or full"},
