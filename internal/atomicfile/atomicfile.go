@@ -1,4 +1,4 @@
-// Package atomicfile writes files that are there whole, or not at all.
+// Package atomicfile writes files atomically: a file is either complete or absent.
 package atomicfile
 
 import (
@@ -13,12 +13,11 @@ import (
 	"strings"
 )
 
-// Write has write fill a new file, and gives it the name path when all of it is on
-// the disk, in place of what may have had that name. After an error, and after a
-// crash at any moment, what had the name is as it was; only a file .NAME.*.tmp may
-// be left by a crash. The folder must exist.
+// Write calls write to fill a new file. Once its content is on disk, Write renames it to
+// path, replacing an existing file. After an error, and after a crash at any moment, the
+// existing file is unchanged; a crash may leave a file .NAME.*.tmp. The folder must exist.
 //
-// [Clean] removes what crashes left.
+// [Clean] removes the leftovers of crashes.
 func Write(path string, write func(io.Writer) error) error {
 	dir := filepath.Dir(path)
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
@@ -29,7 +28,7 @@ func Write(path string, write func(io.Writer) error) error {
 		return err
 	}
 	named := false
-	defer func() { // also when write panics
+	defer func() { // even if write panics
 		if !named {
 			f.Close()
 			os.Remove(f.Name())
@@ -55,14 +54,14 @@ func Write(path string, write func(io.Writer) error) error {
 		return err
 	}
 	named = true
-	if err := SyncDir(dir); err != nil { // the name is on the disk when its folder is
+	if err := SyncDir(dir); err != nil { // the name is on disk once its folder is
 		return fmt.Errorf("sync %s: %w", dir, err)
 	}
 	return nil
 }
 
-// SyncDir makes the names in a folder durable. It does nothing for a folder that may not
-// be opened, and on Windows, which has no such call.
+// SyncDir makes the names in a folder durable. It does nothing for a folder that it may not
+// open, and on Windows, which has no such call.
 func SyncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil
@@ -75,11 +74,11 @@ func SyncDir(dir string) error {
 	return d.Sync()
 }
 
-// temporary returns the name that a file has until it is whole.
+// temporary returns the name of a file until it is complete.
 func temporary(path, mark string) string { return "." + filepath.Base(path) + "." + mark + ".tmp" }
 
-// Clean removes what crashes left of files that [Write] was to name path. Nothing may be
-// writing one meanwhile. A folder that does not exist is clean.
+// Clean removes the leftovers of crashes of [Write] to path. No one may be writing to path
+// meanwhile. A folder that does not exist is clean.
 func Clean(path string) error {
 	dir := filepath.Dir(path)
 	entries, err := os.ReadDir(dir)

@@ -1,5 +1,5 @@
-// Package csvfile reads comma-separated values with a header, and says where in a file
-// something is wrong. What a file can make it hold in memory at once is bounded.
+// Package csvfile reads comma-separated values with a header, and reports the place of
+// errors. It limits the memory that a file can take.
 package csvfile
 
 import (
@@ -17,38 +17,38 @@ import (
 	"unicode/utf8"
 )
 
-// What can be wrong with a file; errors wrap them.
+// Causes of errors in a file. Errors wrap them.
 var (
 	ErrEmpty  = errors.New("there are no rows")
 	ErrColumn = errors.New("column")
 )
 
-// NA are the texts of a missing number, unless the user says otherwise.
+// NA are the default texts that mean a missing number.
 var NA = []string{"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", ".", "?"}
 
-// limit is how many bytes a row may have: a file without the end of a line, or of a
-// quote, must not fill the memory.
+// limit is the maximum number of bytes in a row, so that a file without line ends, or with
+// an unclosed quote, does not fill the memory.
 const limit = 16 << 20
 
-const ahead = 1 << 16 // what is read ahead of a row
+const ahead = 1 << 16 // bytes read ahead of a row
 
 var errLong = fmt.Errorf("longer than %d MiB: a line or a quoted text does not end", limit>>20)
 
-// An Error says where in a file something is wrong. Its text names neither the file nor
-// the package that reads it.
+// An Error gives the place of an error in a file. Its text names neither the file nor the
+// package that reads it.
 type Error struct {
-	Line   int    // of the file, the header being 1; 0: the file as a whole
-	Column string // its name in the header; may be empty
-	Value  string // the text found there; may be empty
+	Line   int    // line of the file, 1 for the header, 0 for the file as a whole
+	Column string // name of the column in the header; may be empty
+	Value  string // text of the field; may be empty
 	Err    error
 }
 
-// At returns an error with all of its fields.
+// At returns an error with the given fields.
 func At(line int, column, value string, err error) *Error {
 	return &Error{Line: line, Column: column, Value: value, Err: err}
 }
 
-// Error returns what is wrong after line, column and value, long ones cut short.
+// Error returns the line, the column and the value, shortened if they are long, and the cause.
 func (e *Error) Error() string {
 	var s string
 	if e.Line > 0 {
@@ -66,7 +66,7 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Names lists names for people: quoted, and no more than 20 of them.
+// Names lists names for people: quoted, and at most 20 of them.
 func Names(names []string) string {
 	const most = 20
 	var quoted []string
@@ -79,7 +79,7 @@ func Names(names []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// quote quotes a text, of which it leaves out the end if it is long.
+// quote quotes a text, and shortens it if it is long.
 func quote(s string) string {
 	const most = 200
 	if len(s) > most {
@@ -88,20 +88,20 @@ func quote(s string) string {
 	return strconv.Quote(s)
 }
 
-// Number returns the finite number that a text is, or NaN where it is one of na. It is
-// not ok for anything else.
+// Number parses a finite number, or returns NaN if text is one of na. ok is false for
+// anything else.
 func Number(text string, na []string) (x float64, ok bool) {
 	if slices.Contains(na, text) {
 		return math.NaN(), true
 	}
-	if strings.Contains(text, "_") { // which ParseFloat takes, and dates may have: 2020_01_31
+	if strings.Contains(text, "_") { // ParseFloat accepts this, but it may be a date: 2020_01_31
 		return 0, false
 	}
 	x, err := strconv.ParseFloat(text, 64)
 	return x, err == nil && !math.IsInf(x, 0)
 }
 
-// ReadFile returns what read makes of a file, which its errors name.
+// ReadFile returns the result of read for a file. Its errors name the file.
 func ReadFile[T any](name string, read func(io.Reader) (T, error)) (T, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -116,22 +116,23 @@ func ReadFile[T any](name string, read func(io.Reader) (T, error)) (T, error) {
 	return out, nil
 }
 
-// A Reader reads a file row by row. All of its errors are an *[Error], but for [io.EOF].
+// A Reader reads a file row by row. All of its errors except [io.EOF] are an *[Error].
 type Reader struct {
-	Header []string // names of the columns, without white space around them
-	Line   int      // of the row last read
+	Header []string // names of the columns, without surrounding white space
+	Line   int      // line of the last row read
 
 	in      *csv.Reader
 	left    *io.LimitedReader
-	next    int   // line after the row last read
-	any     bool  // there was a row after the header
-	unnamed []int // columns that NameColumns has named
+	next    int   // line after the last row read
+	any     bool  // there is a row after the header
+	unnamed []int // columns that NameColumns named
 }
 
-// NewReader returns a reader of what follows the header of r, whose fields comma
-// separates; if that is 0, the comma or, where the header has none outside of quotes,
-// the first semicolon, tab or bar in it. It fails with [ErrEmpty] if there is no header,
-// and says what the file is if it is no text, is UTF-16 or has the line ends of old Macs.
+// NewReader reads the header of r and returns a reader of the rows after it. comma is the
+// field separator. If it is 0, the separator is the comma or, if the header has none outside
+// quotes, its first semicolon, tab or bar. NewReader fails with [ErrEmpty] if there is no
+// header. It recognizes files that are not text, are UTF-16 or have the line ends of old
+// Macs, and says what to do.
 func NewReader(r io.Reader, comma rune) (*Reader, error) {
 	left := &io.LimitedReader{R: r, N: ahead}
 	in := bufio.NewReaderSize(left, ahead)
@@ -156,8 +157,8 @@ func NewReader(r io.Reader, comma rune) (*Reader, error) {
 	return c, err
 }
 
-// NameColumns gives the columns without a name, as pandas writes for an index, the names
-// that pandas gives them: "Unnamed: 0" to the first column of the file, "Unnamed: 1" to
+// NameColumns names the columns that have no name, as pandas writes for an index. The names
+// are those that pandas gives: "Unnamed: 0" to the first column of the file, "Unnamed: 1" to
 // the second.
 func (r *Reader) NameColumns() {
 	for i, name := range r.Header {
@@ -168,7 +169,7 @@ func (r *Reader) NameColumns() {
 	}
 }
 
-// separator returns what separates the fields of the header that text begins with.
+// separator returns the field separator of the header at the start of text.
 func separator(text []byte) rune {
 	found, quoted := ',', false
 	for _, b := range bytes.TrimLeft(text, "\r\n") {
@@ -187,10 +188,10 @@ func separator(text []byte) rune {
 	return found
 }
 
-// Read returns the fields of the next row, without white space around them, which are
-// good until the next call. After the last row it fails with [io.EOF], and with
-// [ErrEmpty] if there was none; with [csv.ErrFieldCount] for a row of more or fewer
-// fields than the header; with what else [csv.Reader] finds.
+// Read returns the fields of the next row, without surrounding white space. They are valid
+// until the next call. After the last row it fails with [io.EOF], or with [ErrEmpty] if
+// there was no row. It fails with [csv.ErrFieldCount] for a row with more or fewer fields
+// than the header, and with the other errors of [csv.Reader].
 func (r *Reader) Read() ([]string, error) {
 	fields, err := r.read()
 	if err == io.EOF && !r.any {
@@ -204,7 +205,7 @@ func (r *Reader) read() ([]string, error) {
 	r.left.N = limit + ahead
 	fields, err := r.in.Read()
 	switch {
-	case r.left.N <= 0: // which csv.Reader took for the end of the file
+	case r.left.N <= 0: // csv.Reader took this for the end of the file
 		return nil, &Error{Line: r.next, Err: errLong}
 	case err == io.EOF:
 		return nil, err
@@ -221,8 +222,8 @@ func (r *Reader) read() ([]string, error) {
 	return fields, nil
 }
 
-// locate returns an error of csv.Reader, which has read so many fields, as one of ours. A
-// quote that is left open is wrong where its row begins, not where the file ends.
+// locate converts an error of csv.Reader, which has read the given number of fields, to an
+// [Error]. An unclosed quote is reported where its row begins, not at the end of the file.
 func (r *Reader) locate(err error, fields int) error {
 	syntax, ok := errors.AsType[*csv.ParseError](err)
 	switch {
@@ -234,8 +235,8 @@ func (r *Reader) locate(err error, fields int) error {
 	return &Error{Line: syntax.StartLine, Err: syntax.Err}
 }
 
-// Find returns the place of the one column of a name. The name "" is also that of the one
-// column that [Reader.NameColumns] has named.
+// Find returns the index of the column with a name, which must be unique. "" also finds the
+// only column that [Reader.NameColumns] has named.
 func (r *Reader) Find(name string) (int, error) {
 	if name == "" && len(r.unnamed) == 1 {
 		return r.unnamed[0], nil
@@ -250,7 +251,7 @@ func (r *Reader) Find(name string) (int, error) {
 	return k, nil
 }
 
-// Text reports the first field of the row last read, or of the header, that is no text.
+// Text reports the first field of the header or of the last row read that is not valid UTF-8.
 func (r *Reader) Text(fields ...string) error {
 	for _, field := range fields {
 		if !utf8.ValidString(field) {

@@ -2,7 +2,7 @@ package csvfile
 
 import "bytes"
 
-// signatures are how files begin that are often given for a text, and what to do with them.
+// signatures are the beginnings of files that are often mistaken for text, and what to do.
 var signatures = []struct{ start, what string }{
 	{"\x1f\x8b", "the file is compressed by gzip: decompress it first"},
 	{"BZh", "the file is compressed by bzip2: decompress it first"},
@@ -15,15 +15,15 @@ var signatures = []struct{ start, what string }{
 	{"\xfe\xff", "the text is UTF-16: save it as UTF-8"},
 }
 
-// recognize says what a file that begins with start is, and what to do, unless it is text
-// in UTF-8 or an 8-bit encoding: then it returns "".
+// recognize says what a file that begins with start is, and what to do. It returns "" for
+// text in UTF-8 or an 8-bit encoding.
 func recognize(start []byte) string {
 	for _, s := range signatures {
 		if bytes.HasPrefix(start, []byte(s.start)) {
 			return s.what
 		}
 	}
-	var zeros [2]int // at even and at odd places
+	var zeros [2]int // at even and at odd positions
 	control := false
 	for i, b := range start {
 		switch {
@@ -33,7 +33,7 @@ func recognize(start []byte) string {
 			control = true
 		}
 	}
-	// The text of a header is mostly ASCII, every other byte of which is 0 in UTF-16.
+	// The text of a header is mostly ASCII, so in UTF-16 every other byte is 0.
 	half := len(start) / 2
 	switch {
 	case !control && (zeros[0] > half/2 && zeros[1] == 0 || zeros[1] > half/2 && zeros[0] == 0):

@@ -11,20 +11,20 @@ import (
 	"runtime"
 )
 
-// ErrBroken reports a file that is no whole library. Opening it could end the process.
+// ErrBroken reports a file that is not a complete library. Opening it could crash the process.
 var ErrBroken = errors.New("not a library for this system, or cut off")
 
-// Check says whether a file is a library for this system and processor, and whole. The
-// loader maps what the headers promise; where the file has ended before, the process dies
-// by a signal when it reads there, which nothing can catch. Damage within the file is
-// not seen. It returns a [*fs.PathError], which may wrap [ErrBroken].
+// Check checks that a file is a complete library for this system and processor. The loader
+// maps what the headers promise. If the file is shorter, reading there kills the process with
+// a signal that cannot be caught. Check does not detect damage inside the file. It returns a
+// [*fs.PathError], which may wrap [ErrBroken].
 func Check(path string) error {
 	bad := func(err error) error { return &fs.PathError{Op: "check", Path: path, Err: err} }
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
 	}
-	if !info.Mode().IsRegular() { // something like a pipe would never end
+	if !info.Mode().IsRegular() { // a pipe, for example, would never end
 		return bad(errors.New("not a regular file"))
 	}
 	f, err := os.Open(path)
@@ -41,7 +41,7 @@ func Check(path string) error {
 	}
 	size, fits, err := format(f)
 	switch p := (*fs.PathError)(nil); {
-	case errors.As(err, &p): // the system's, and none of the format
+	case errors.As(err, &p): // an error of the system, not of the format
 		return err
 	case err != nil:
 		return bad(ErrBroken)
@@ -53,9 +53,9 @@ func Check(path string) error {
 	return nil
 }
 
-// sizeELF returns how long a library is at least, by the segments that are mapped, and
-// whether it is for this processor. That the table of sections is there, which is the
-// last of the file, NewFile sees to.
+// sizeELF returns the minimum size of a library, from the segments that are mapped, and
+// whether it is for this processor. NewFile checks that the section table, at the end of the
+// file, is there.
 func sizeELF(file *os.File) (size uint64, fits bool, err error) {
 	f, err := elf.NewFile(file)
 	if err != nil {
@@ -63,7 +63,7 @@ func sizeELF(file *os.File) (size uint64, fits bool, err error) {
 	}
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_LOAD {
-			size = max(size, p.Off+p.Filesz) // each of 63 bits, says NewFile
+			size = max(size, p.Off+p.Filesz) // NewFile checks that each has at most 63 bits
 		}
 	}
 	want, known := map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}[runtime.GOARCH]
@@ -71,7 +71,7 @@ func sizeELF(file *os.File) (size uint64, fits bool, err error) {
 }
 
 func sizeMachO(file *os.File) (size uint64, fits bool, err error) {
-	if _, err := macho.NewFatFile(file); err == nil { // several in one: the loader picks
+	if _, err := macho.NewFatFile(file); err == nil { // a universal binary: the loader picks
 		return 0, true, nil
 	}
 	f, err := macho.NewFile(file)

@@ -14,19 +14,19 @@ import (
 	"github.com/attune-hpo/attune/internal/python"
 )
 
-// A Search says where a library may be. Where Path is set, or else the environment
-// variable Env, only that is tried; or else the Wheels in the folders of Python's
-// packages, and then the Names.
+// A Search says where to look for a library. If Path is set, only that is tried; otherwise,
+// if the environment variable Env is set, only its value. Otherwise the Wheels in the
+// folders of Python's packages are tried, and then the Names.
 type Search struct {
 	Path   string   // a file, or a folder with one of the Names
 	Env    string   // the name of a variable that holds such a path
 	Wheels []string // files in a folder of packages, written with slashes
-	Names  []string // file names, for the system's loader
+	Names  []string // file names for the system's loader
 }
 
-// A Library is open until the process ends.
+// A Library is an open library. It stays open until the process ends.
 type Library struct {
-	Path   string // as it was opened: a file, or a name that the loader knew
+	Path   string // path that was opened: a file, or a name known to the loader
 	handle uintptr
 }
 
@@ -35,11 +35,11 @@ var (
 	open = map[string]*Library{}
 )
 
-// Open returns the first library that there is, and that opens; the same one each
-// time. The error tells what was tried.
+// Open returns the first library that exists and opens, the same one each time. The error
+// lists what was tried.
 //
-// Before the first library it sets OMP_WAIT_POLICY to passive, unless it is set:
-// threads of OpenMP that wait would else burn the cores that other trials need.
+// Before it opens the first library, it sets OMP_WAIT_POLICY to passive, unless it is set.
+// Otherwise waiting OpenMP threads would occupy the cores that other trials need.
 func (s Search) Open() (*Library, error) {
 	mu.Lock()
 	defer mu.Unlock()
@@ -65,7 +65,7 @@ func (s Search) Open() (*Library, error) {
 	return nil, tried
 }
 
-// path returns what alone is to be tried, or "".
+// path returns the only path to try, or "".
 func (s Search) path() string {
 	if s.Path != "" {
 		return s.Path
@@ -100,7 +100,7 @@ func load(path string) (*Library, error) {
 	if l := open[path]; l != nil {
 		return l, nil
 	}
-	if strings.ContainsRune(path, filepath.Separator) { // a file, and no name for the loader to find
+	if strings.ContainsRune(path, filepath.Separator) { // a file, as opposed to a name for the loader
 		if err := Check(path); err != nil {
 			return nil, err
 		}
@@ -119,8 +119,8 @@ func load(path string) (*Library, error) {
 	return l, nil
 }
 
-// Func points function, a pointer to a variable of function type, at what the
-// library calls name. It panics for a type that [purego.RegisterFunc] does not know.
+// Func sets function, a pointer to a variable of function type, to the library's function
+// name. It panics for a type that [purego.RegisterFunc] does not support.
 func (l *Library) Func(name string, function any) error {
 	address, err := l.Symbol(name)
 	if err != nil {
@@ -130,7 +130,7 @@ func (l *Library) Func(name string, function any) error {
 	return nil
 }
 
-// Symbol returns the address of what the library calls name.
+// Symbol returns the address of the library's symbol name.
 func (l *Library) Symbol(name string) (uintptr, error) {
 	address, err := dlsym(l.handle, name)
 	if err != nil {

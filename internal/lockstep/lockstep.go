@@ -1,6 +1,6 @@
-// Package lockstep trains several models side by side, round by round: after each
-// round all wait for one another, and for a verdict on whether to go on. So the folds
-// of a cross-validation have one learning curve.
+// Package lockstep trains several models in parallel, round by round. After each round
+// all wait for one another, and for a verdict on whether to continue. So the folds of a
+// cross-validation have one learning curve.
 package lockstep
 
 import (
@@ -12,27 +12,27 @@ import (
 	"runtime/debug"
 )
 
-// ErrOver ends a training whose end is no failure.
+// ErrOver ends a training without being a failure.
 var ErrOver = errors.New("the training is over")
 
-// A Group is of trainings, by number from 0, each in a goroutine of its own. Between
-// calls of its methods none of them runs. The methods are for one goroutine; those that
-// start trainings or let them go on panic with a [*Panic] if one of them did, when all of
-// them wait or are over.
+// A Group is a set of trainings, numbered from 0, each in its own goroutine. Between calls of
+// its methods none of them runs. Only one goroutine may call the methods. If a training
+// panics, the method that started or resumed it panics with a [*Panic], once all trainings
+// wait or are over.
 type Group struct {
 	train  func(i int, wait func() error) error
-	turns  chan struct{} // held by those that compute
+	turns  chan struct{} // held by trainings that compute
 	events chan event
 	all    []training
 }
 
 type training struct {
-	waits   bool // for a verdict
+	waits   bool // waits for a verdict
 	verdict chan error
-	err     error // that it ended with
+	err     error // error that it ended with
 }
 
-// An event says that a training has reached the end of a round, or of itself.
+// An event says that a training has finished a round, or has ended.
 type event struct {
 	i        int
 	waits    bool
@@ -40,10 +40,10 @@ type event struct {
 	panicked *Panic
 }
 
-// A Panic is that of a training.
+// A Panic is the panic of a training.
 type Panic struct {
 	Value any
-	Stack []byte // of the training's goroutine
+	Stack []byte // stack of the training's goroutine
 }
 
 // Error returns the value of the panic and the stack.
@@ -55,10 +55,10 @@ func (p *Panic) Unwrap() error {
 	return err
 }
 
-// New returns a group of n trainings, of which no more than threads compute at once.
+// New returns a group of n trainings. At most threads of them compute at a time.
 //
-// train is what one of them does. It calls wait after each round that is to be looked
-// at, which returns the verdict: an error is to end the training.
+// train runs training i. It calls wait after each round that may be looked at. wait returns
+// the verdict: an error means that the training must end.
 func New(n, threads int, train func(i int, wait func() error) error) *Group {
 	g := &Group{train: train, turns: make(chan struct{}, max(1, min(threads, n))), events: make(chan event), all: make([]training, n)}
 	for i := range g.all {
@@ -67,8 +67,8 @@ func New(n, threads int, train func(i int, wait func() error) error) *Group {
 	return g
 }
 
-// Start starts the trainings from one number to before another, each once, and returns
-// when all of them wait or are over.
+// Start starts the trainings from..to-1. Each may be started only once. Start returns when
+// all started trainings wait or are over.
 func (g *Group) Start(from, to int) {
 	for i := from; i < to; i++ {
 		go g.run(i)
@@ -95,7 +95,7 @@ func (g *Group) run(i int) {
 	})
 }
 
-// settle takes in so many events, and returns the first panic among them.
+// settle receives n events, and returns the first panic among them.
 func (g *Group) settle(n int) (panicked *Panic) {
 	for range n {
 		e := <-g.events
@@ -111,7 +111,7 @@ func raise(p *Panic) {
 	}
 }
 
-// Waiting returns how many trainings wait for a verdict.
+// Waiting returns the number of trainings that wait for a verdict.
 func (g *Group) Waiting() int {
 	n := 0
 	for _, t := range g.all {
@@ -122,8 +122,8 @@ func (g *Group) Waiting() int {
 	return n
 }
 
-// Answer gives a verdict to those that wait, and returns when all of them wait again or
-// are over.
+// Answer gives a verdict to the waiting trainings, and returns when all of them wait again
+// or are over.
 func (g *Group) Answer(verdict error) { raise(g.answer(verdict)) }
 
 func (g *Group) answer(verdict error) *Panic {
@@ -138,7 +138,7 @@ func (g *Group) answer(verdict error) *Panic {
 	return g.settle(n)
 }
 
-// End ends with [ErrOver] the trainings that wait, and returns when all are over.
+// End ends the waiting trainings with [ErrOver], and returns when all are over.
 func (g *Group) End() {
 	var panicked *Panic
 	for g.Waiting() > 0 {
@@ -147,7 +147,7 @@ func (g *Group) End() {
 	raise(panicked)
 }
 
-// Err returns the error of the first training that failed: the cause of ctx if that is
+// Err returns the error of the first training that failed, or the cause of ctx if ctx is
 // done.
 func (g *Group) Err(ctx context.Context) error {
 	for _, t := range g.all {
@@ -161,24 +161,24 @@ func (g *Group) Err(ctx context.Context) error {
 	return nil
 }
 
-// A Rule says which round of a training counts, and when there have been enough.
+// A Rule says which round of a training counts, and when to stop.
 type Rule struct {
 	// Better reports whether the score a is better than b. A number is better than NaN.
 	Better func(a, b float64) bool
-	// Patience is how many rounds may follow the best one. 0: any number.
+	// Patience is the number of rounds that may follow the best one; 0 means any number.
 	Patience int
-	// Last has the last round count, and not the best.
+	// Last makes the last round count instead of the best one.
 	Last bool
 }
 
-// Best lets the trainings that were started go on from round to round, and returns the
-// number of the round that counts, 0 only if there is an error.
+// Best lets the started trainings continue from round to round, and returns the
+// number of the round that counts. It returns 0 only with an error.
 //
-// It calls look when all trainings wait or are over: the first time at once, even if no
-// training waits, since all may be over without a round. look returns how many rounds
-// there have been, at least 1, and the score of the last one. After a round that counts
-// for now, Best calls keep. It returns the error of look, and [Group.Err], and leaves it
-// to the caller to end the trainings then.
+// It calls look whenever all trainings wait or are over. The first time is at once, even if
+// no training waits, since all may be over without a round. look returns the number of
+// rounds so far, at least 1, and the score of the last one. After a round that counts so
+// far, Best calls keep. Best returns the error of look, and that of [Group.Err]; the caller
+// must then end the trainings.
 func (g *Group) Best(ctx context.Context, rule Rule, look func() (rounds int, score float64, err error), keep func()) (best int, err error) {
 	top := math.NaN()
 	for first := true; first || g.Waiting() > 0; first = false {

@@ -14,16 +14,16 @@ import (
 	"github.com/attune-hpo/attune/internal/dylib"
 )
 
-// Check says whether file can be loaded as ONNX Runtime, without loading it: a
-// library for this processor, whole (see [dylib.Check]), which offers the interface
-// that is needed. It returns a [*fs.PathError].
+// Check checks, without loading it, that file can be loaded as ONNX Runtime: that it is a
+// complete library for this processor (see [dylib.Check]), with the required interface. It
+// returns a [*fs.PathError].
 func Check(file string) error {
 	if err := dylib.Check(file); err != nil {
 		return err
 	}
 	offers := offersELF
 	switch runtime.GOOS {
-	case "windows": // debug/pe does not read what a library offers
+	case "windows": // debug/pe does not read the exports of a library
 		return nil
 	case "darwin":
 		offers = offersMachO
@@ -36,7 +36,7 @@ func Check(file string) error {
 
 var errForeign = errors.New("a library, but not ONNX Runtime")
 
-// entry is the one function that all releases offer.
+// entry is the one function that all releases export.
 const entry = "OrtGetApiBase"
 
 func offersELF(file string) error {
@@ -59,7 +59,7 @@ func offersELF(file string) error {
 
 func offersMachO(file string) error {
 	f, err := macho.Open(file)
-	if err != nil { // several in one
+	if err != nil { // a universal binary
 		return nil
 	}
 	defer f.Close()
@@ -70,8 +70,8 @@ func offersMachO(file string) error {
 	return nil
 }
 
-// checkVersion takes the version that the linker wrote beside the symbol, such as
-// VERS_1.24.3. Builds may have none; what is too old is then refused when loaded.
+// checkVersion checks the version that the linker wrote beside the symbol, such as
+// VERS_1.24.3. Builds may lack it; loading then refuses a library that is too old.
 func checkVersion(symbol string) error {
 	version, ok := strings.CutPrefix(symbol, "VERS_")
 	parts := strings.Split(version, ".")

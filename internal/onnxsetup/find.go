@@ -1,8 +1,8 @@
-// Package onnxsetup finds and fetches the ONNX Runtime library that export/runtime
+// Package onnxsetup finds and downloads the ONNX Runtime library that export/runtime
 // loads. The versions that belong together are in versions.go.
 //
-// [Setup] puts the pinned release into the user's cache; [Find] says which file is
-// to be loaded, and does not name one that cannot be.
+// [Setup] puts the pinned release into the user's cache. [Find] returns the file to load,
+// and never one that cannot be loaded.
 package onnxsetup
 
 import (
@@ -30,18 +30,18 @@ const Env = "ONNXRUNTIME_SHARED_LIBRARY_PATH"
 // ErrMissing is the error of [Find] when there is no library.
 var ErrMissing = errors.New("no ONNX Runtime library: run `attune setup onnxruntime`, or set " + Env)
 
-// Find returns the path of the library to load, the first there is of:
+// Find returns the path of the library to load, the first that exists among:
 //
 //  1. explicit, if it is not empty
 //  2. the file that the environment variable [Env] names
 //  3. the library beside the executable
-//  4. the one that [Setup] put into the user's cache
-//  5. the system's: where LD_LIBRARY_PATH points, then the usual folders
+//  4. the library that [Setup] put into the user's cache
+//  5. the system's: in LD_LIBRARY_PATH, then in the usual folders
 //
-// What the first two name must be fit to be loaded (see [Check]): otherwise Find
-// fails. Of the others, those that are not are passed over. A file in the cache must
-// be the one that was put there, by its SHA-256, which is computed once for a size
-// and time of change. The error wraps [ErrMissing] and says what was passed over.
+// If explicit or Env names a file that cannot be loaded (see [Check]), Find fails. It skips
+// such files among the others. A file in the cache must have the pinned SHA-256, which is
+// computed only once for each size and modification time. The error wraps [ErrMissing] and
+// lists the skipped files.
 func Find(explicit string) (string, error) {
 	for _, named := range []struct{ file, by string }{{explicit, "the library asked for"}, {os.Getenv(Env), Env}} {
 		if named.file == "" {
@@ -90,9 +90,8 @@ func Find(explicit string) (string, error) {
 	return "", pkg.Errorf("find: %w", ErrMissing)
 }
 
-// CacheDir returns the folder that [Setup] puts the library into:
-// attune/onnxruntime/VERSION in the user's cache. It need not exist. It fails where
-// [os.UserCacheDir] does.
+// CacheDir returns the folder of [Setup]'s library: attune/onnxruntime/VERSION in the
+// user's cache. It need not exist. CacheDir fails like [os.UserCacheDir].
 func CacheDir() (string, error) {
 	dir, err := os.UserCacheDir()
 	if err != nil {
@@ -101,7 +100,7 @@ func CacheDir() (string, error) {
 	return filepath.Join(dir, "attune", "onnxruntime", Version), nil
 }
 
-// names returns what the library may be called.
+// names returns the possible names of the library.
 func names() []string {
 	switch runtime.GOOS {
 	case "windows":
@@ -112,8 +111,8 @@ func names() []string {
 	return []string{"libonnxruntime.so", "libonnxruntime.so." + Version, "libonnxruntime.so.1"}
 }
 
-// systemDirs returns the folders in which a package manager may have put the
-// library. Windows brings one of its own, which is too old.
+// systemDirs returns the folders in which a package manager may have installed the
+// library. It has none for Windows, whose own library is too old.
 func systemDirs() []string {
 	switch runtime.GOOS {
 	case "windows":
@@ -127,9 +126,9 @@ func systemDirs() []string {
 	return slices.DeleteFunc(dirs, func(dir string) bool { return !filepath.IsAbs(dir) })
 }
 
-// checkCached says whether the file is one of the pinned ones. It costs as much as
-// reading it, so that a good verdict is kept beside it, with the size and time of
-// change that it is good for.
+// checkCached checks that the file is one of the pinned ones. This means reading all of it,
+// so a success is recorded beside the file, with the size and modification time for which
+// it holds.
 func checkCached(file string, b build) error {
 	info, err := os.Stat(file)
 	if err != nil {
@@ -149,7 +148,7 @@ func checkCached(file string, b build) error {
 	if !b.pinned(sum) {
 		return &fs.PathError{Op: "check", Path: file, Err: errors.New("not the file that was put there: run `attune setup onnxruntime` again")}
 	}
-	// Without the stamp the next look takes longer: no more than that.
+	// Without the stamp, the next check only takes longer.
 	_ = atomicfile.Write(stamp, func(w io.Writer) error { _, err := io.WriteString(w, want+sum); return err })
 	return nil
 }

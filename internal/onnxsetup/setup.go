@@ -22,15 +22,14 @@ import (
 )
 
 // Setup puts the pinned library into the user's cache and returns its path. If it is
-// there already, nothing is done.
+// there already, Setup does nothing.
 //
-// It downloads with pip or, where that fails, npm, whichever are installed and as
-// they are configured: mirrors and proxies are theirs. No script of a package is run.
-// Only a file with the pinned SHA-256 is kept; it appears whole or not at all, so
-// that several processes may run Setup at once. When ctx ends, the download is
-// stopped.
+// It downloads with pip or, if that fails, npm, whichever are installed. It uses their
+// configuration, including mirrors and proxies, and runs no script of a package. Only a
+// file with the pinned SHA-256 is kept. It is written atomically, so several processes may
+// run Setup at once. When ctx ends, the download stops.
 //
-// The error says what each client said. Without a network, see [From].
+// The error includes the output of each client. Without a network, see [From].
 func Setup(ctx context.Context) (string, error) {
 	b, file, err := target()
 	if err != nil {
@@ -54,10 +53,10 @@ func Setup(ctx context.Context) (string, error) {
 		errors.Join(failed...), b.sources[0].archiveName())
 }
 
-// From is [Setup] without a network: from is the library, or an archive that holds
+// From is like [Setup] without a network. from is the library, or an archive that contains
 // it, as the clients download it: a wheel of onnxruntime or the archive of
-// onnxruntime-node, both of the pinned [Version]. Another build is refused: name it
-// by the environment variable [Env] instead.
+// onnxruntime-node, both of the pinned [Version]. Another build is refused: use the
+// environment variable [Env] for that instead.
 func From(from string) (string, error) {
 	b, file, err := target()
 	if err != nil {
@@ -70,7 +69,7 @@ func From(from string) (string, error) {
 	return file, nil
 }
 
-// target returns what is to be put where.
+// target returns the build for this platform, and the path of its file.
 func target() (build, string, error) {
 	b, ok := builds[platform]
 	if !ok {
@@ -83,7 +82,7 @@ func target() (build, string, error) {
 	return b, filepath.Join(dir, b.file), nil
 }
 
-// archiveName is for a person to look for.
+// archiveName describes the archive to a person who looks for it.
 func (s source) archiveName() string {
 	name := s.args[len(s.args)-1]
 	for _, a := range s.args {
@@ -117,7 +116,7 @@ func (s source) fetch(ctx context.Context, file string, b build) error {
 	}
 	cmd := exec.CommandContext(ctx, client, args...)
 	cmd.Dir = dir
-	cmd.WaitDelay = 5 * time.Second // for what the client started
+	cmd.WaitDelay = 5 * time.Second // for child processes of the client
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Run(); err != nil {
@@ -141,7 +140,7 @@ func lastLine(s string) string {
 	return strings.TrimSpace(lines[len(lines)-1])
 }
 
-// extract copies the library out of an archive, or from itself, if it is pinned.
+// extract copies the library out of an archive, or from a plain file, if it is the pinned one.
 func (b build) extract(from, file string) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
@@ -163,7 +162,7 @@ func (b build) extract(from, file string) error {
 	})
 }
 
-// open opens the library in an archive; a file that is none is taken for the library.
+// open opens the library in an archive. A file that is not an archive counts as the library.
 func (b build) open(from string) (io.ReadCloser, error) {
 	member := func(name string) bool {
 		for _, s := range b.sources {
@@ -225,7 +224,7 @@ func (b build) open(from string) (io.ReadCloser, error) {
 	return f, nil
 }
 
-// A readCloser reads what is in a file.
+// A readCloser reads a file inside an archive.
 type readCloser struct {
 	io.Reader
 	io.Closer

@@ -2,9 +2,9 @@ package onnxsetup
 
 import "runtime"
 
-// The version matrix: what is pinned, together, and what the library asks of others.
+// The version matrix: the pinned versions, and what the library requires of others.
 const (
-	// Version is the release of ONNX Runtime that [Setup] fetches and tests run.
+	// Version is the release of ONNX Runtime that [Setup] downloads and tests run.
 	Version = "1.24.3"
 	// binding is the version of github.com/yalue/onnxruntime_go in go.mod. It is
 	// compiled against the C interface of release 1.24, which all later releases keep.
@@ -20,23 +20,23 @@ const (
 	MaxOpsetML = 5
 )
 
-// A source is a package that holds the library, and the ordinary client that
-// fetches it.
+// A source is a package that contains the library, and the ordinary client that
+// downloads it.
 type source struct {
-	client  []string // the command; the first that exists is used
-	args    []string // with the folder to download to in place of {}
-	member  string   // the library in the archive
-	sha256  string   // of that file
-	archive string   // how the archive's name ends
+	client  []string // possible commands; the first that exists is used
+	args    []string // arguments, with {} for the download folder
+	member  string   // name of the library in the archive
+	sha256  string   // SHA-256 of that file
+	archive string   // end of the archive's name
 }
 
 // A build is the library of one platform.
 type build struct {
-	file    string // the name it gets
+	file    string // name of the installed file
 	sources []source
 }
 
-// pip downloads a wheel. Any Python version will do: its library is the same.
+// pip downloads a wheel. Any Python version will do, because its library is the same.
 func pip(platform, member, sha256 string) source {
 	return source{
 		client: []string{"python3", "python", "py"},
@@ -48,7 +48,7 @@ func pip(platform, member, sha256 string) source {
 	}
 }
 
-// npm downloads a package for all platforms, and runs no script of it.
+// npm downloads a package for all platforms, and runs none of its scripts.
 func npm(member, sha256 string) source {
 	return source{
 		client: []string{"npm", "npm.cmd"},
@@ -57,8 +57,8 @@ func npm(member, sha256 string) source {
 	}
 }
 
-// builds are the pinned files. The wheels come first: a fifth of the download.
-// The library for Windows of the other package needs a second one beside it.
+// builds are the pinned files. Wheels come first, because they are a fifth of the download.
+// In the other package, the library for Windows needs a second one beside it.
 var builds = map[string]build{
 	"linux/amd64": {"libonnxruntime.so", []source{
 		pip("manylinux_2_28_x86_64", "libonnxruntime.so."+Version, "12e097b0705253189cd2cde73a091febefb7348edcfe606cd54aec010a4bab2b"),

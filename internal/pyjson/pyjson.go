@@ -1,10 +1,10 @@
-// Package pyjson reads and writes JSON as Python's json module does by default:
+// Package pyjson reads and writes JSON like Python's json module in its default form:
 // ", " and ": " between tokens, every character outside printable ASCII escaped,
 // floats in their shortest form with a ".0" or an exponent, and the bare words
 // NaN, Infinity and -Infinity.
 //
-// Optuna compares some of this text byte by byte, and tells 1 from 1.0, so
-// encoding/json cannot stand in for it.
+// Optuna compares some of this text byte by byte, and distinguishes 1 from 1.0, so
+// encoding/json cannot be used instead.
 package pyjson
 
 import (
@@ -25,7 +25,7 @@ import (
 
 const pkg fault.Package = "pyjson"
 
-// AppendFloat appends x as Python's repr writes it: 1.0, 1e-05, 1e+16, NaN.
+// AppendFloat appends x in the form of Python's repr: 1.0, 1e-05, 1e+16, NaN.
 func AppendFloat(dst []byte, x float64) []byte {
 	switch {
 	case math.IsNaN(x):
@@ -35,7 +35,7 @@ func AppendFloat(dst []byte, x float64) []byte {
 	case math.IsInf(x, -1):
 		return append(dst, "-Infinity"...)
 	}
-	// Python switches to an exponent where the decimal one is < -4 or >= 16.
+	// Python uses an exponent if it is < -4 or >= 16.
 	if abs := math.Abs(x); x != 0 && (abs < 1e-4 || abs >= 1e16) {
 		return strconv.AppendFloat(dst, x, 'e', -1, 64)
 	}
@@ -47,7 +47,7 @@ func AppendFloat(dst []byte, x float64) []byte {
 	return dst
 }
 
-// Widen returns the float64 of the shortest text that x is written as: 0.1 for
+// Widen returns the float64 with the shortest decimal form of x: 0.1 for
 // float32(0.1), not 0.10000000149011612.
 func Widen(x float32) float64 {
 	wide, _ := strconv.ParseFloat(strconv.FormatFloat(float64(x), 'g', -1, 32), 64)
@@ -87,7 +87,7 @@ func AppendString(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// plain returns how many bytes at the beginning of s stand for themselves in a
+// plain returns the number of bytes at the beginning of s that need no escape in a
 // string: printable ASCII.
 func plain(s string) int {
 	for i := range len(s) {
@@ -98,9 +98,9 @@ func plain(s string) int {
 	return len(s)
 }
 
-// Marshal returns v as JSON. Integers and floats stay apart; maps are written
-// in the order of their keys, structs as encoding/json sees them. It fails for
-// what JSON cannot hold: channels, functions, maps without string keys, cycles.
+// Marshal returns v as JSON. Integers and floats keep their types. Maps are written in the
+// order of their keys, and structs like encoding/json does. Marshal fails for values that
+// JSON cannot represent: channels, functions, maps without string keys, cycles.
 func Marshal(v any) (string, error) {
 	b, err := appendValue(nil, reflect.ValueOf(v), 0)
 	return string(b), err
@@ -181,7 +181,7 @@ func appendValue(dst []byte, v reflect.Value, depth int) ([]byte, error) {
 	return appendForeign(dst, v)
 }
 
-// appendForeign lets encoding/json write v and brings the result into form.
+// appendForeign appends v as encoding/json writes it, converted to this form.
 func appendForeign(dst []byte, v reflect.Value) ([]byte, error) {
 	b, err := json.Marshal(v.Interface())
 	if err != nil {
@@ -194,13 +194,13 @@ func appendForeign(dst []byte, v reflect.Value) ([]byte, error) {
 	return parsed.append(dst), nil
 }
 
-// Raw is text that is JSON already; [Marshal] writes it as it is.
+// Raw is text that is already JSON; [Marshal] writes it unchanged.
 type Raw string
 
 // A Kind is the type of a [Value].
 type Kind uint8
 
-// The kinds of JSON. Integers and floats are told apart by how they are written.
+// The kinds of JSON. Integers and floats differ in how they are written.
 const (
 	Null Kind = iota
 	Bool
@@ -212,21 +212,21 @@ const (
 )
 
 // A Value is parsed JSON. Scalars keep their text in canonical form: integers of
-// whatever size, digit by digit, floats as [AppendFloat] writes them.
+// any size digit by digit, floats as [AppendFloat] writes them.
 type Value struct {
 	Kind    Kind
-	Text    string   // of a scalar: canonical JSON
-	List    []Value  // of a list
-	Members []Member // of an object, in the order of the text
+	Text    string   // canonical JSON of a scalar
+	List    []Value  // elements of a list
+	Members []Member // members of an object, in the order of the text
 }
 
-// A Member is one entry of an object.
+// A Member is one member of an object.
 type Member struct {
 	Key   string
 	Value Value
 }
 
-// Get returns the member of v called key; the last, if there are several.
+// Get returns the member of v with the given key; the last, if there are several.
 func (v Value) Get(key string) (Value, bool) {
 	for _, m := range slices.Backward(v.Members) {
 		if m.Key == key {
@@ -244,7 +244,7 @@ func (v Value) Number() (x float64, ok bool) {
 	return parseNumber(v.Text)
 }
 
-// Str returns the string that v holds, decoded; ok is false if it holds none.
+// Str returns the decoded string in v; ok is false if v is not a string.
 func (v Value) Str() (s string, ok bool) {
 	if v.Kind != String {
 		return "", false
@@ -283,8 +283,8 @@ func (v Value) append(dst []byte) []byte {
 }
 
 // Any returns v as Go values: nil, bool, int64, float64, string, []any and
-// map[string]any. An integer too large for an int64 becomes a float64, and of
-// members with one key the last counts.
+// map[string]any. An integer too large for an int64 becomes a float64. If several members
+// have the same key, the last one counts.
 func (v Value) Any() any {
 	switch v.Kind {
 	case Bool:
@@ -317,8 +317,8 @@ func (v Value) Any() any {
 	return nil
 }
 
-// Unmarshal stores JSON text into what dst points to, as encoding/json does,
-// and also takes NaN and the infinities where dst holds a float64 or any.
+// Unmarshal stores JSON text in the value that dst points to, like encoding/json. It also
+// accepts NaN and the infinities where dst has a float64 or any.
 func Unmarshal(text string, dst any) error {
 	v, err := Parse(text)
 	if err != nil {
@@ -358,7 +358,7 @@ func Parse(text string) (Value, error) {
 	return p.whole()
 }
 
-// Check returns the error that Parse would, without keeping anything of the text.
+// Check returns the error that Parse would return, but keeps nothing of the text.
 func Check(text string) error {
 	p := parser{text: text, check: true}
 	_, err := p.whole()
@@ -368,10 +368,10 @@ func Check(text string) error {
 type parser struct {
 	text  string
 	at    int
-	check bool // values and strings are of no interest, and left empty
+	check bool // only check: leave values and strings empty
 }
 
-// whole reads a value that is all of the text.
+// whole reads a value that must be all of the text.
 func (p *parser) whole() (Value, error) {
 	v, err := p.value(0)
 	if err != nil {
@@ -393,7 +393,7 @@ func (p *parser) space() {
 	}
 }
 
-// take moves past token if it comes next, white space aside.
+// take moves past token if it comes next after white space.
 func (p *parser) take(token string) bool {
 	p.space()
 	if !strings.HasPrefix(p.text[p.at:], token) {
@@ -497,7 +497,7 @@ func (p *parser) number() (Value, error) {
 		return Value{}, p.fail("a value")
 	}
 	if !strings.ContainsAny(text, ".eE") {
-		if text == "-0" { // there is one integer zero
+		if text == "-0" { // integers have only one zero
 			text = "0"
 		}
 		return Value{Kind: Int, Text: text}, nil
@@ -506,7 +506,7 @@ func (p *parser) number() (Value, error) {
 	return Value{Kind: Float, Text: string(AppendFloat(nil, x))}, nil
 }
 
-// parseNumber reads a number as Python does: out of range is infinite.
+// parseNumber reads a number like Python does: a number out of range is infinite.
 func parseNumber(text string) (x float64, ok bool) {
 	x, err := strconv.ParseFloat(text, 64)
 	return x, err == nil || math.IsInf(x, 0)

@@ -1,5 +1,5 @@
-// Package python tells where this machine has Pythons and their packages, without
-// running one.
+// Package python finds the Pythons on this machine and their packages, without running
+// them.
 package python
 
 import (
@@ -10,9 +10,9 @@ import (
 	"slices"
 )
 
-// Executables returns the Pythons to try, best first: the one that the environment
-// variable ATTUNE_PYTHON names, those of VIRTUAL_ENV and CONDA_PREFIX, and python3
-// on PATH. They need not exist but for the last.
+// Executables returns the Pythons to try, best first: the one in the environment variable
+// ATTUNE_PYTHON, those of VIRTUAL_ENV and CONDA_PREFIX, and python3 on PATH. Only the last
+// is known to exist.
 func Executables() []string {
 	var all []string
 	if exe := os.Getenv("ATTUNE_PYTHON"); exe != "" {
@@ -41,13 +41,13 @@ func Executables() []string {
 	return all
 }
 
-// Packages returns the folders of packages (site-packages) that the [Executables]
-// would look into, and those of the user, which exist.
+// Packages returns the existing package folders (site-packages) of the [Executables] and of
+// the user.
 func Packages() []string {
 	var prefixes []string
 	for _, exe := range Executables() {
 		prefixes = append(prefixes, prefixOf(exe))
-		if real, err := filepath.EvalSymlinks(exe); err == nil { // of a virtual environment: what it was made from
+		if real, err := filepath.EvalSymlinks(exe); err == nil { // for a virtual environment, the Python that it was made from
 			prefixes = append(prefixes, prefixOf(real))
 		}
 	}
@@ -60,7 +60,7 @@ func Packages() []string {
 	var folders []string
 	for _, prefix := range prefixes {
 		for _, pattern := range []string{"lib/python3*/site-packages", "lib64/python3*/site-packages", "lib/python3*/dist-packages", "Lib/site-packages"} {
-			found, _ := filepath.Glob(filepath.Join(prefix, filepath.FromSlash(pattern))) // fails for a malformed pattern only
+			found, _ := filepath.Glob(filepath.Join(prefix, filepath.FromSlash(pattern))) // fails only for a malformed pattern
 			for _, folder := range found {
 				if !slices.Contains(folders, folder) {
 					folders = append(folders, folder)
@@ -71,7 +71,7 @@ func Packages() []string {
 	return folders
 }
 
-// prefixOf returns the folder that holds the bin or Scripts folder of exe, or exe itself.
+// prefixOf returns the folder that contains the bin or Scripts folder of exe, or exe itself.
 func prefixOf(exe string) string {
 	folder := filepath.Dir(exe)
 	if base := filepath.Base(folder); base == "bin" || base == "Scripts" {

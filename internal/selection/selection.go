@@ -1,9 +1,9 @@
 // Package selection finds order statistics without sorting.
 package selection
 
-// Partition orders xs, which holds no NaN, so far that xs[k] is where sorting
-// would put it, nothing before it is greater and nothing after it less: Hoare's
-// algorithm 65 (CACM 4, 1961), with the median of three as the pivot.
+// Partition partially sorts xs, which must not contain NaN: xs[k] is the value that sorting
+// would put there, no value before it is greater and no value after it is less. It is
+// Hoare's algorithm 65 (CACM 4, 1961), with the median of three as the pivot.
 func Partition(xs []float64, k int) {
 	low, high := 0, len(xs)-1
 	for low < high {

@@ -1,5 +1,5 @@
 // Package compare measures how well samplers search. The commands below it run
-// attune and its peers on the same problems; doc/benchmarks tells what came out.
+// attune and its peers on the same problems; doc/benchmarks has the results.
 package compare
 
 import (
@@ -15,20 +15,20 @@ import (
 	"github.com/attune-hpo/attune/objective/problem"
 )
 
-// Checkpoints are the numbers of trials after which the best value is kept.
+// Checkpoints are the numbers of trials after which the best value is recorded.
 var Checkpoints = []int{10, 25, 50, 100, 150, 200, 500}
 
-// A Run is the outcome of one study, as both the Go and the Python commands write
-// it, one JSON line each.
+// A Run is the result of one study. Both the Go and the Python commands write it as a JSON
+// line.
 type Run struct {
 	Sampler  string          `json:"sampler"`
 	Problem  string          `json:"problem"`
 	Seed     int             `json:"seed"`
-	Best     map[int]float64 `json:"best"`     // after so many trials; of a front the share of the hypervolume that is missing
-	Distinct int             `json:"distinct"` // configurations tried
+	Best     map[int]float64 `json:"best"`     // best value by number of trials; for a front, the missing share of the hypervolume
+	Distinct int             `json:"distinct"` // number of configurations tried
 }
 
-// Read returns the runs that r holds.
+// Read returns the runs in r.
 func Read(r io.Reader) ([]Run, error) {
 	var runs []Run
 	for lines := bufio.NewScanner(r); ; {
@@ -43,8 +43,8 @@ func Read(r io.Reader) ([]Run, error) {
 	}
 }
 
-// Problems returns what the comparison of search quality is about: functions
-// with a known minimum, and then tables.
+// Problems returns the problems for comparing search quality: functions with a known
+// minimum, followed by tables.
 func Problems() []problem.Problem {
 	all := []problem.Problem{
 		problem.Branin(), problem.Hartmann6(), problem.Ackley(10), problem.Rosenbrock(5), problem.Pipeline(),
@@ -55,7 +55,7 @@ func Problems() []problem.Problem {
 	return all
 }
 
-// sets are problems that are named together.
+// sets are groups of problems with a common name.
 var sets = map[string]func() []problem.Problem{
 	"functions": func() []problem.Problem { return Problems()[:len(Problems())-len(table.All())] },
 	"tables":    func() []problem.Problem { return Problems()[len(Problems())-len(table.All()):] },
@@ -66,7 +66,7 @@ var sets = map[string]func() []problem.Problem{
 
 // Named returns the problems and fronts of the given names, separated by commas; ""
 // means all of [Problems]. "functions", "tables", "tuning", "judging", "mixed" and
-// "fronts" stand for all problems of that kind.
+// "fronts" mean all problems of that kind.
 func Named(names string) ([]problem.Problem, []problem.Front, error) {
 	if names == "" {
 		return Problems(), nil, nil
@@ -93,8 +93,8 @@ func Named(names string) ([]problem.Problem, []problem.Front, error) {
 	return some, fronts, nil
 }
 
-// Quartiles returns the quartiles of xs, which must not be empty: linear
-// interpolation between order statistics, as numpy has it.
+// Quartiles returns the quartiles of xs, which must not be empty. It interpolates linearly
+// between order statistics, like numpy.
 func Quartiles(xs []float64) (q [3]float64) {
 	xs = slices.Sorted(slices.Values(xs))
 	for i := range q {
@@ -108,14 +108,14 @@ func Quartiles(xs []float64) (q [3]float64) {
 }
 
 // A Verdict compares two samples of losses by the test of Mann and Whitney (1947),
-// in the normal approximation with the correction for ties: fit for samples of
-// about eight and more.
+// in the normal approximation with the correction for ties. It suits samples of at least
+// about eight.
 type Verdict struct {
 	Wins float64 // the probability that a is less than b, ties counting half
-	P    float64 // of a difference at least as large, either way, if there is none
+	P    float64 // probability of a difference at least as large, in either direction, if there is none
 }
 
-// Judge compares a with b, both of which must have elements, none NaN.
+// Judge compares a with b. Both must have elements, and no NaN.
 func Judge(a, b []float64) Verdict {
 	wins := 0.0
 	for _, x := range a {
@@ -131,7 +131,7 @@ func Judge(a, b []float64) Verdict {
 	n, m := float64(len(a)), float64(len(b))
 	all := slices.Concat(a, b)
 	slices.Sort(all)
-	ties := 0.0 // Σ t³ - t over the groups of equals
+	ties := 0.0 // Σ t³ - t over the groups of equal values
 	for i := 0; i < len(all); {
 		j := i
 		for j < len(all) && all[j] == all[i] {
@@ -150,7 +150,7 @@ func Judge(a, b []float64) Verdict {
 	return v
 }
 
-// String says who is better beyond noise, at a level of 5 %.
+// String says which sample is better beyond noise, at a level of 5 %.
 func (v Verdict) String() string {
 	word := "same"
 	switch {

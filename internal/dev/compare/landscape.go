@@ -8,20 +8,20 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// Dimensions are those of the landscapes.
+// Dimensions are the dimensions of the landscapes.
 var Dimensions = []int{2, 5, 10, 20}
 
-// A landscape is a function of a vector whose minimum, 0, is at the origin (Hansen,
-// Finck, Ros and Auger, "Real-Parameter Black-Box Optimization Benchmarking 2009:
-// Noiseless Functions Definitions", INRIA 2009, has most of them).
+// A landscape is a function of a vector with its minimum, 0, at the origin (most are from
+// Hansen, Finck, Ros and Auger, "Real-Parameter Black-Box Optimization Benchmarking 2009:
+// Noiseless Functions Definitions", INRIA 2009).
 type landscape struct {
 	name    string
 	rotated bool
 	f       func(z []float64) float64
 }
 
-// tuning are the landscapes that samplers were tuned on, and judging those that they
-// are judged by.
+// tuning are the landscapes on which samplers were tuned, and judging those on which they
+// are judged.
 var (
 	tuning = []landscape{
 		{"sphere", false, func(z []float64) float64 { return sum(z, func(v float64) float64 { return v * v }) }},
@@ -39,7 +39,7 @@ var (
 	}
 )
 
-// Tuning and Judging return the landscapes of either kind in each of the Dimensions.
+// Tuning and Judging return the landscapes of each kind in all Dimensions.
 func Tuning() []problem.Problem  { return in(tuning) }
 func Judging() []problem.Problem { return in(judging) }
 
@@ -53,8 +53,8 @@ func in(all []landscape) []problem.Problem {
 	return ps
 }
 
-// in returns the function in d dimensions between -5 and 5, its minimum away from the
-// centre and, if it is rotated, its axes away from those of the box.
+// in returns the function in d dimensions between -5 and 5. Its minimum is away from the
+// centre and, if it is rotated, its axes differ from those of the box.
 func (l landscape) in(d int, k float64) problem.Problem {
 	axes := make(space.Space, d)
 	least := make([]float64, d)
@@ -76,7 +76,7 @@ func (l landscape) in(d int, k float64) problem.Problem {
 	return p
 }
 
-// rotate turns z in the plane of each two neighbouring axes in turn.
+// rotate rotates z in the plane of each pair of neighbouring axes in turn.
 func rotate(z []float64, k float64) {
 	for i := range len(z) - 1 {
 		sin, cos := math.Sincos(0.6 + 0.9*float64(i) + k)
@@ -147,7 +147,7 @@ func ackley(z []float64) float64 {
 }
 
 func griewank(z []float64) float64 {
-	const scale = 10 // the box then holds a few waves
+	const scale = 10 // so that the box contains a few waves
 	squares, waves := 0.0, 1.0
 	for i, v := range z {
 		squares += scale * v * scale * v / 4000
@@ -156,16 +156,15 @@ func griewank(z []float64) float64 {
 	return squares - waves + 1
 }
 
-// Mixed returns problems of numbers, integers and choices, two of them with
+// Mixed returns problems with numbers, integers and choices. Two of them have
 // conditions. The minimum of each is 0.
 func Mixed() []problem.Problem {
 	return []problem.Problem{boosting(false), boosting(true), branches(), problem.Pipeline()}
 }
 
-// boosting is a space of the kind that is searched for boosted trees; all of its terms
-// reach 0 at once. Where it is
-// entangled, the best rate depends on the number of rounds and the best depth on the
-// kind of trees.
+// boosting is a typical space for boosted trees. All its terms reach 0 at the same point.
+// If it is entangled, the best rate depends on the number of rounds, and the best depth on
+// the kind of trees.
 func boosting(entangled bool) problem.Problem {
 	rate, l2 := space.Float("rate", 1e-4, 1, space.Log()), space.Float("l2", 1e-8, 1e2, space.Log())
 	rows, columns := space.Float("rows", 0.3, 1), space.Float("columns", 0.3, 1, space.Step(0.05))
@@ -194,8 +193,8 @@ func boosting(entangled bool) problem.Problem {
 	return p
 }
 
-// branches has an optimizer to choose, each with parameters of its own, and a schedule
-// that only one of them has.
+// branches chooses an optimizer, each of which has its own parameters, and has a schedule
+// that only one of them uses.
 func branches() problem.Problem {
 	kind := space.Categorical("optimizer", "sgd", "adam", "lion")
 	rate := space.Float("rate", 1e-6, 1, space.Log())
@@ -225,7 +224,7 @@ func branches() problem.Problem {
 	return p
 }
 
-// Fronts returns what the comparison of search for several objectives is about.
+// Fronts returns the problems for comparing search with several objectives.
 func Fronts() []problem.Front {
 	return []problem.Front{problem.ZDT1(5), problem.ZDT2(5), problem.ZDT3(5), problem.DTLZ2(6, 3)}
 }

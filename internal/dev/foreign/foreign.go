@@ -1,5 +1,5 @@
-// Package foreign reads the models that other libraries wrote for the tests of
-// objective/tree, with what the libraries answered.
+// Package foreign reads models that other libraries wrote for the tests of
+// objective/tree, with the predictions of these libraries.
 package foreign
 
 import (
@@ -14,9 +14,9 @@ import (
 	"testing"
 )
 
-// A Case is a model, rows and what its library answered; see generate.py of the testdata.
+// A Case is a model, rows and the predictions of its library; see generate.py in the testdata.
 type Case struct {
-	Library string            `json:"-"` // and its version: the name of the file
+	Library string            `json:"-"` // library and version, from the name of the file
 	Name    string            `json:"name"`
 	Columns int               `json:"columns"`
 	Files   map[string]string `json:"files"` // by format: text, txt, json, ubj (in base64) ...
@@ -47,7 +47,7 @@ func (f *Floats) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-// Read returns the cases of the files of a pattern, of which there is at least one.
+// Read returns the cases in the files of a pattern, which must match at least one file.
 func Read(t testing.TB, pattern string) []Case {
 	t.Helper()
 	paths, err := filepath.Glob(pattern)
@@ -77,7 +77,7 @@ func read(path string) ([]Case, error) {
 	}
 	var doc struct {
 		Columns int    `json:"columns"`
-		Rows    Floats `json:"rows"` // of cases that have none: they take the first of the columns
+		Rows    Floats `json:"rows"` // for cases without rows, which use the first of the columns
 		Cases   []Case `json:"cases"`
 	}
 	if err := json.NewDecoder(z).Decode(&doc); err != nil {

@@ -29,7 +29,7 @@ func Run(t testing.TB, env []string, args ...string) []byte {
 
 // dependOnModule looks at every Go file of the module. The go command caches the
 // result of a test by the files that the test looked at, and does not see what
-// its child processes do.
+// its child processes read.
 func dependOnModule(t testing.TB) {
 	t.Helper()
 	out, err := exec.Command("go", "env", "GOMOD").Output()

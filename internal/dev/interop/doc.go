@@ -1,4 +1,3 @@
-// Package interop tests that files written here are read by Python's Optuna and
-// the other way round. It has tests only; they run if ATTUNE_PYTHON names a
-// Python that has optuna 5 or later.
+// Package interop tests that Python's Optuna reads files written here, and vice versa. It
+// only has tests. They run if ATTUNE_PYTHON names a Python that has optuna 5 or later.
 package interop

@@ -8,15 +8,15 @@ import (
 	"github.com/attune-hpo/attune/internal/onnxsetup"
 )
 
-// Env is the environment variable that makes tests fail, when it is 1, rather than
-// skip when there is no ONNX Runtime: so that CI cannot pass without having run it.
+// Env is an environment variable. If it is 1 and ONNX Runtime is missing, tests fail
+// instead of being skipped, so that CI cannot pass without having run them.
 const Env = "ATTUNE_REQUIRE_ONNXRUNTIME"
 
 // Setup is the command that installs ONNX Runtime for the tests of this module.
 const Setup = "go run ./cmd/attune setup onnxruntime"
 
-// Require returns the path of the library. Where there is none it skips the test, and
-// says how to get one; or fails it, see [Env].
+// Require returns the path of the library. If it is missing, Require skips the test, and
+// says how to get it; or fails the test, see [Env].
 func Require(t testing.TB) string {
 	t.Helper()
 	file, err := onnxsetup.Find("")

@@ -1,5 +1,5 @@
-// Command goptuna times goptuna as internal/dev/compare/speed times attune; see
-// there. It is a module of its own, so that attune does not depend on goptuna.
+// Command goptuna times goptuna in the same way as internal/dev/compare/speed times attune;
+// see there. It is a separate module, so that attune does not depend on goptuna.
 //
 //	go run . -work sphere10|sqlite -trials 1000
 package main

@@ -9,7 +9,7 @@ for line in sys.stdin:
     blocks.setdefault(b["work"], {}).setdefault(b["peer"], {})[b["trials"]] = b["ms"]
 
 tpe = blocks["sphere10"]
-print("TPE on ten floats, in memory: milliseconds a trial, and how many times attune's.\n")
+print("TPE on ten floats, in memory: milliseconds per trial, and the multiple of attune's.\n")
 print("| trials | " + " | ".join(tpe) + " |\n|--:|" + "--:|" * len(tpe))
 before = 0
 for n in tpe["attune"]:
@@ -19,7 +19,7 @@ for n in tpe["attune"]:
     print(f"| {before} to {n} | " + " | ".join(cells) + " |")
     before = n
 
-print("\nSQLite, five parameters and five reports: trials a second, in blocks.\n")
+print("\nSQLite, five parameters and five reports: trials per second, in blocks.\n")
 print("| | after trials | trials/s |\n|---|--:|--:|")
 for work in ["sqlite", "sqlite-sync"]:
     for peer, times in blocks.get(work, {}).items():

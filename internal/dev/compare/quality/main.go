@@ -1,5 +1,5 @@
 // Command quality measures search quality: it runs one sampler on problems with
-// known minima and writes a JSON line a run.
+// known minima and writes a JSON line per run.
 //
 //	go run ./internal/dev/compare/quality -sampler tpe > tpe.jsonl
 //	go run ./internal/dev/compare/versus tpe.jsonl doc/benchmarks/data/optuna-5.0.0-default.jsonl
@@ -43,8 +43,8 @@ var samplers = map[string]sampler.Sampler{
 	"nsga3":          nsga3.New(nsga3.Config{}),
 }
 
-// alone has s draw all parameters jointly that all trials share, and any other on
-// its own: what an engine would do that knows no groups.
+// alone makes s draw the parameters that all trials share jointly, and any other parameter
+// separately, like an engine that does not know groups.
 func alone(s sampler.Sampler) sampler.Sampler {
 	return sampler.Func(func(ctx context.Context, r sampler.Request) (sampler.Proposal, error) {
 		if len(r.Given.Space) == 0 {
@@ -70,9 +70,9 @@ func main() {
 	name := flag.String("sampler", "tpe", fmt.Sprintf("one of %v", slices.Sorted(maps.Keys(samplers))))
 	names := flag.String("problems", "", "names, separated by commas (default all)")
 	first := flag.Int("first", 0, "first seed")
-	seeds := flag.Int("seeds", 60, "runs a problem")
-	trials := flag.Int("trials", 200, "trials a run, one after the other")
-	declare := flag.Bool("declare", false, "tell the study its space beforehand, conditions included")
+	seeds := flag.Int("seeds", 60, "runs per problem")
+	trials := flag.Int("trials", 200, "trials per run, one after another")
+	declare := flag.Bool("declare", false, "declare the study's space beforehand, including conditions")
 	flag.Parse()
 
 	s, ok := samplers[*name]
@@ -113,7 +113,7 @@ func main() {
 	}
 }
 
-// searchFront runs a study of several objectives, and measures the share of the
+// searchFront runs a study with several objectives, and measures the share of the
 // hypervolume that it misses.
 func searchFront(ctx context.Context, cfg study.Config, f problem.Front, trials int) (compare.Run, error) {
 	run := compare.Run{Problem: f.Name, Best: map[int]float64{}}

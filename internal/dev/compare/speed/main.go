@@ -1,12 +1,12 @@
-// Command speed times attune as its peers are timed: the mean time of a trial,
-// in blocks as the study grows. scripts/speed.sh runs them all and prints one
+// Command speed times attune in the same way as its peers: the mean time per trial,
+// in blocks as the study grows. scripts/speed.sh runs all of them and prints one
 // table.
 //
 //	go run ./internal/dev/compare/speed -work sphere10 -trials 5000
 //
-// It writes a JSON line a block: the peer, the work, the number of trials at the
-// end of the block, and milliseconds a trial in it. An objective costs nothing,
-// so this is all overhead. The works are
+// It writes a JSON line per block: the peer, the work, the number of trials at the end of the
+// block, and the milliseconds per trial in it. The objective costs nothing, so this is all
+// overhead. The works are
 //
 //	sphere10  TPE with its defaults on ten floats, in memory
 //	sqlite    five floats drawn at random and five reports, in a new SQLite file

@@ -1,6 +1,6 @@
-// Package table holds objectives that were tabulated: all configurations of a
-// search space, trained by others, so that the optimum and the luck of random
-// search are known exactly. testdata/README.md tells where they come from.
+// Package table has tabulated objectives: all configurations of a search space, trained by
+// others. So the optimum and the success of random search are known exactly.
+// testdata/README.md gives their origin.
 package table
 
 import (
@@ -20,8 +20,8 @@ import (
 //go:embed testdata/tables.json testdata/*.f32
 var files embed.FS
 
-// A Table is a tabulated problem. A parameter that is numeric is an integer, the
-// index of its value; one that is not has the choices "c0", "c1", ...
+// A Table is a tabulated problem. A numeric parameter is an integer, the index of its
+// value; any other has the choices "c0", "c1", ...
 type Table struct {
 	problem.Problem
 	sorted []float64
@@ -76,7 +76,7 @@ func newTable(name string, sp space.Space, values []float64) *Table {
 	t.Name, t.Space, t.Minimum = name, sp, t.sorted[0]
 	t.Loss = func(s space.Suggester) float64 {
 		at := 0
-		for _, a := range sp { // coordinates are indices here, of integers and of choices
+		for _, a := range sp { // coordinates are indices here, for integers and choices
 			at = at*a.Distribution.Len() + int(s.Suggest(a))
 		}
 		return values[at]
@@ -95,14 +95,14 @@ func newTable(name string, sp space.Space, values []float64) *Table {
 	return t
 }
 
-// Rank returns the share of configurations at least as good as a loss of v, with
-// that one, which stands in the table: (strictly better ones + 1) / all.
+// Rank returns the share of configurations at least as good as a loss of v, which is in the
+// table: (number of strictly better ones + 1) / number of all.
 func (t *Table) Rank(v float64) float64 {
 	return float64(sort.SearchFloat64s(t.sorted, v)+1) / float64(len(t.sorted))
 }
 
-// Random returns the expected best of n random configurations, drawn with
-// replacement, n > 0, which need not be whole.
+// Random returns the expected best loss of n random configurations, drawn with
+// replacement. n must be positive and need not be whole.
 func (t *Table) Random(n float64) float64 {
 	sum, size := 0.0, float64(len(t.sorted))
 	left := 1.0 // P(all draws from the i-th on)
@@ -116,7 +116,7 @@ func (t *Table) Random(n float64) float64 {
 	return sum
 }
 
-// Draws returns the number of random configurations whose expected best is v, at
+// Draws returns the number of random configurations whose expected best loss is v, at
 // most 1e7.
 func (t *Table) Draws(v float64) float64 {
 	low, high := 0.0, math.Log(1e7)

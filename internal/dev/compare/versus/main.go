@@ -1,6 +1,6 @@
-// Command versus judges runs of one sampler against those of another, problem by
-// problem, and says where a difference is more than noise. It reads what command
-// quality and its Python twin write, and writes Markdown.
+// Command versus compares the runs of one sampler with those of another, problem by
+// problem, and says where a difference is more than noise. It reads the output of command
+// quality and its Python twin, and writes Markdown.
 //
 //	go run ./internal/dev/compare/versus ours.jsonl theirs.jsonl
 package main
@@ -36,7 +36,7 @@ func main() {
 	tables(ours, theirs)
 }
 
-// A sample is what one sampler did: its runs by problem.
+// A sample holds the runs of one sampler by problem.
 type sample struct {
 	name string
 	runs map[string][]compare.Run
@@ -58,14 +58,14 @@ func read(path string) sample {
 	s := sample{name: runs[0].Sampler, runs: map[string][]compare.Run{}}
 	for _, r := range runs {
 		if r.Sampler != s.name {
-			log.Fatalf("%s: runs of %q and of %q: want one sampler a file", path, s.name, r.Sampler)
+			log.Fatalf("%s: runs of %q and of %q: want one sampler per file", path, s.name, r.Sampler)
 		}
 		s.runs[r.Problem] = append(s.runs[r.Problem], r)
 	}
 	return s
 }
 
-// after returns the best values after n trials, less base; none if the problem
+// after returns the best values after n trials minus base, or none if the problem
 // was not run.
 func (s sample) after(name string, n int, base float64) []float64 {
 	var out []float64
@@ -78,7 +78,7 @@ func (s sample) after(name string, n int, base float64) []float64 {
 }
 
 func functions(ours, theirs sample) {
-	fmt.Printf("Regret (best value less the minimum): median [quartiles].\n\n")
+	fmt.Printf("Regret (best value minus the minimum): median [quartiles].\n\n")
 	fmt.Printf("| problem | trials | %s | %s | verdict |\n|---|--:|--:|--:|---|\n", ours.name, theirs.name)
 	for _, p := range compare.Problems() {
 		if tabulated(p) != nil {
@@ -136,7 +136,7 @@ func tabulated(p problem.Problem) *table.Table {
 	return nil
 }
 
-// A score sums up the runs on a table: logarithms, whose means are geometric.
+// A score summarises the runs on a table by logarithms, whose means are geometric.
 type score struct {
 	pct, variance float64 // mean of log pct over the runs, and the variance of that mean
 	random        float64 // log ×random
