@@ -16,6 +16,7 @@ import (
 	"github.com/attune-hpo/attune/export/deploy"
 	"github.com/attune-hpo/attune/export/onnx"
 	"github.com/attune-hpo/attune/export/runtime"
+	"github.com/attune-hpo/attune/figure/draw"
 	"github.com/attune-hpo/attune/internal/csvfile"
 	"github.com/attune-hpo/attune/objective/tree"
 )
@@ -27,7 +28,7 @@ type convert struct {
 	options       tree.ReadOptions
 	benchmark     bool
 	benchmarkJSON string
-	benchmarkSVG  string
+	benchmarkPlot string
 }
 
 func convertCommand() *cobra.Command {
@@ -65,7 +66,7 @@ Convert needs ONNX Runtime. Install it with: attune setup onnxruntime`,
   attune convert xgboost.json --output model.onnx --form compatible --rows held-out.csv
   attune convert forest.joblib --output model.onnx
   attune convert stopped.ubj --output model.onnx --all-trees
-  attune convert catboost.json --output model.onnx --benchmark --benchmark-svg speed.svg`,
+  attune convert catboost.json --output model.onnx --benchmark --benchmark-plot speed.svg`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return fmt.Errorf("want one model file, not %d arguments: see %s --help", len(args), cmd.CommandPath())
@@ -82,11 +83,14 @@ Convert needs ONNX Runtime. Install it with: attune setup onnxruntime`,
 	f.BoolVar(&c.options.AllTrees, "all-trees", false, "also take the trees after the best iteration of early stopping")
 	f.BoolVar(&c.benchmark, "benchmark", false, "measure both models: time to load, time per number of rows, size, memory")
 	f.StringVar(&c.benchmarkJSON, "benchmark-json", "", "JSON `file` to write the measurements to")
-	f.StringVar(&c.benchmarkSVG, "benchmark-svg", "", "SVG `file` to draw the measurements to")
+	f.StringVar(&c.benchmarkPlot, "benchmark-plot", "", "`file` to draw the measurements to, as .svg, .png or .html")
 	return cmd
 }
 
 func (c *convert) run(ctx context.Context, stdout io.Writer, file string) error {
+	if err := checkPicture("benchmark-plot", c.benchmarkPlot); err != nil {
+		return err
+	}
 	form, register, err := c.check()
 	if err != nil {
 		return err
@@ -111,7 +115,7 @@ func (c *convert) run(ctx context.Context, stdout io.Writer, file string) error 
 	if err := c.tell(stdout, r, err); err != nil {
 		return err
 	}
-	if c.benchmark || c.benchmarkJSON != "" || c.benchmarkSVG != "" {
+	if c.benchmark || c.benchmarkJSON != "" || c.benchmarkPlot != "" {
 		return c.measure(ctx, stdout, file, m, rows, form)
 	}
 	return nil
@@ -236,16 +240,17 @@ func (c *convert) measure(ctx context.Context, stdout io.Writer, file string, m 
 		return err
 	}
 	fmt.Fprintf(stdout, "\n%s", report)
-	for _, f := range []struct {
-		flag, file string
-		write      func(io.Writer) error
-	}{{"json", c.benchmarkJSON, report.WriteJSON}, {"svg", c.benchmarkSVG, report.WriteSVG}} {
-		if f.file == "" {
-			continue
-		}
-		if err := writeFile("benchmark-"+f.flag, f.file, f.write); err != nil {
+	if c.benchmarkJSON != "" {
+		if err := writeFile("benchmark-json", c.benchmarkJSON, report.WriteJSON); err != nil {
 			return err
 		}
 	}
-	return nil
+	if c.benchmarkPlot == "" {
+		return nil
+	}
+	picture, err := report.Figure()
+	if err != nil {
+		return err
+	}
+	return drawFile("benchmark-plot", c.benchmarkPlot, picture, draw.Options{})
 }

@@ -97,7 +97,7 @@ func TestConvert(t *testing.T) {
 	o = attune(t, dir, "predict", "--model", "lightgbm.txt", "--data", "lightgbm.txt")
 	assert.Equal(t, "attune: lightgbm.txt: a tree model, not a forecaster: attune convert makes ONNX of it\n", o.stderr)
 
-	out = succeed(t, dir, "convert", "lightgbm.txt", "--output", "model.onnx", "--benchmark-json", "speed.json", "--benchmark-svg", "speed.svg", "--report", "report.json")
+	out = succeed(t, dir, "convert", "lightgbm.txt", "--output", "model.onnx", "--benchmark-json", "speed.json", "--benchmark-plot", "speed.svg", "--report", "report.json")
 	assert.Regexp(t, `(?m)^ *native .*$`, out)
 	assert.Regexp(t, `(?m)^ *onnx .*$`, out)
 	var speed struct {

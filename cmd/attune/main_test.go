@@ -296,7 +296,7 @@ func TestTour(t *testing.T) {
 				assert.Equal(t, "attune: "+flag+" "+file+want, o.stderr)
 			}
 		}
-		assert.Equal(t, "attune: --plot a.png: the plot is SVG: want a name that ends in .svg\n", attune(t, dir, "predict", "--plot", "a.png").stderr)
+		assert.Equal(t, "attune: --plot a.gif: want a name that ends in .svg, .png or .html\n", attune(t, dir, "predict", "--plot", "a.gif").stderr)
 		assert.Equal(t, "attune: --output is empty: want a file\n", attune(t, dir, "export", "--output", "").stderr)
 		assert.NoFileExists(t, filepath.Join(dir, "a.onnx"))
 		assert.Contains(t, attune(t, dir, "predict", "--study", "b/lightgbm", "--series", "x").stderr, "attune: --series x: the data have a single series, without an id\n")

@@ -8,14 +8,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/attune-hpo/attune/export/registry"
+	"github.com/attune-hpo/attune/figure/draw"
 	"github.com/attune-hpo/attune/internal/csvfile"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/tree"
@@ -64,7 +63,7 @@ Columns that are known in advance (--known) must cover the steps to forecast.`,
 	f.StringVar(&p.data, "data", "", "CSV `file` to continue (default: the data that the study was made with)")
 	f.IntVar(&p.horizon, "horizon", 0, "`steps` to forecast, at most as many as the model was tuned for (default: all of them)")
 	f.StringVar(&p.output, "output", "", "output `file` (default: standard output)")
-	f.StringVar(&p.plot, "plot", "", "SVG `file` to draw the forecast to")
+	f.StringVar(&p.plot, "plot", "", "`file` to draw the forecast to, as .svg, .png or .html")
 	f.StringVar(&p.series, "series", "", "`id` of the one series to forecast (default: all)")
 	return cmd
 }
@@ -73,8 +72,8 @@ func (p predict) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := cmp.Or(checkFile("output", p.output), checkFile("plot", p.plot)); err != nil {
 		return err
 	}
-	if p.plot != "" && !strings.EqualFold(filepath.Ext(p.plot), ".svg") {
-		return fmt.Errorf("--plot %s: the plot is SVG: want a name that ends in .svg", p.plot)
+	if err := checkPicture("plot", p.plot); err != nil {
+		return err
 	}
 	m, from, err := p.load(ctx, stderr)
 	if err != nil {
@@ -112,9 +111,12 @@ func (p predict) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	if p.plot != "" {
-		plot := forecast.Plot{Title: fmt.Sprintf("%s, next %d %ss, by %s", from.Target, p.horizon, frame[0].Freq.Unit, m.Family),
-			Truth: frame[0], Last: max(3*m.Horizon, 40), Forecasts: []forecast.Line{{Name: m.Family, Series: next[0]}}}
-		if err := writeFile("plot", p.plot, plot.WriteSVG); err != nil {
+		picture, err := forecast.Plot{Label: from.Target, Title: fmt.Sprintf("%s, next %d %ss, by %s", from.Target, p.horizon, frame[0].Freq.Unit, m.Family),
+			Truth: frame[0], Last: max(3*m.Horizon, 40), Forecasts: []forecast.Line{{Name: m.Family, Series: next[0]}}}.Figure()
+		if err != nil {
+			return err
+		}
+		if err := drawFile("plot", p.plot, picture, draw.Options{}); err != nil {
 			return err
 		}
 	}

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/attune-hpo/attune/export/runtime"
 	"github.com/attune-hpo/attune/export/tensor"
+	"github.com/attune-hpo/attune/figure/draw"
 )
 
 // native predicts as the file testdata/linear.onnx does.
@@ -123,8 +123,11 @@ func ExampleMeasurement() {
 	}
 	fmt.Fprint(io.Discard, report) // a table: times differ from run to run
 	fmt.Println(report.Subjects[0].Name, "was called with", report.Subjects[0].Batches[1].Rows, "rows")
-	if err := report.WriteSVG(io.Discard); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+	if f, err := report.Figure(); err == nil { // the same as a picture
+		err = draw.SVG(io.Discard, f, draw.Options{})
+		if err != nil {
+			fmt.Println(err)
+		}
 	}
 	// Output: native was called with 10 rows
 }

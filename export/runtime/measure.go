@@ -1,15 +1,12 @@
 package runtime
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
-	"encoding/xml"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	stdruntime "runtime"
 	"runtime/debug"
@@ -17,6 +14,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/attune-hpo/attune/figure"
 )
 
 // A Measurement says on what models are compared. Subjects take turns, so that other work
@@ -333,62 +332,24 @@ func (r Report) WriteJSON(w io.Writer) error {
 	return enc.Encode(r)
 }
 
-// colours are those of Okabe and Ito, which nearly everyone can distinguish.
-var colours = []string{"#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"}
+// Figure returns r as data to be drawn: the median time that a row takes over the size
+// of the batch, both on logarithmic axes, as a line for each subject. It fails with
+// [ErrInput] if nothing was measured.
+func (r Report) Figure() (figure.Figure, error) {
+	panel := figure.Panel{X: figure.Axis{Label: "rows a call", Scale: figure.Log}, Y: figure.Axis{Label: "µs a row", Scale: figure.Log}}
 
-// WriteSVG writes a self-contained picture: the median time per row against the batch
-// size, both on logarithmic axes, with a line for each subject. It fails with [ErrInput] if
-// there is nothing to draw, and with the writer's error.
-func (r Report) WriteSVG(w io.Writer) error {
-	const width, height, left, right, top, bottom = 640, 360, 72, 24, 52, 40
-	lowX, highX, lowY, highY := math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
-	point := func(b Batch) (x, y float64) {
-		return math.Log10(float64(b.Rows)), math.Log10(float64(max(b.P50, 1)) / float64(b.Rows))
-	}
-	for _, m := range r.Subjects {
-		for _, b := range m.Batches {
-			x, y := point(b)
-			lowX, highX, lowY, highY = min(lowX, x), max(highX, x), min(lowY, y), max(highY, y)
-		}
-	}
-	if lowX > highX {
-		return pkg.Errorf("plot: %w: nothing was measured", ErrInput)
-	}
-	lowY, highY = math.Floor(lowY), math.Max(math.Ceil(highY), math.Floor(lowY)+1)
-	if lowX == highX {
-		lowX, highX = lowX-0.5, highX+0.5
-	}
-	atX := func(x float64) float64 { return left + (width-left-right)*(x-lowX)/(highX-lowX) }
-	atY := func(y float64) float64 { return top + (height-top-bottom)*(highY-y)/(highY-lowY) }
-	b := bufio.NewWriter(w) // Flush reports its first error
-	fmt.Fprintf(b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="sans-serif" font-size="12">`+"\n", width, height, width, height)
-	fmt.Fprintf(b, `<rect width="100%%" height="100%%" fill="white"/>`+"\n"+`<text x="%d" y="20" font-size="15">Median time a row, by rows a call</text>`+"\n", left)
-	for y := lowY; y <= highY; y++ {
-		fmt.Fprintf(b, `<path d="M%d %.1fH%d" stroke="#dddddd"/><text x="%d" y="%.1f" text-anchor="end">%s</text>`+"\n",
-			left, atY(y), width-right, left-6, atY(y)+4, short(time.Duration(math.Round(math.Pow(10, y)))))
-	}
-	ticks := map[int]bool{}
 	for i, m := range r.Subjects {
-		colour := colours[i%len(colours)]
-		command, path := "M", ""
-		for _, batch := range m.Batches {
-			x, y := point(batch)
-			path += fmt.Sprintf("%s%.1f %.1f", command, atX(x), atY(y))
-			command = "L"
-			fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="3" fill="%s"/>`+"\n", atX(x), atY(y), colour)
-			if !ticks[batch.Rows] {
-				ticks[batch.Rows] = true
-				fmt.Fprintf(b, `<text x="%.1f" y="%d" text-anchor="middle">%d</text>`+"\n", atX(x), height-16, batch.Rows)
-			}
+		line := figure.Line{Name: m.Name, Colour: figure.Nth(i)}
+		for _, b := range m.Batches {
+			line.X = append(line.X, float64(b.Rows))
+			line.Y = append(line.Y, float64(max(b.P50, 1))/float64(b.Rows)/float64(time.Microsecond))
 		}
-		if path == "" {
-			continue
+		if len(line.X) > 0 {
+			panel.Marks = append(panel.Marks, line, figure.Points{Colour: line.Colour, X: line.X, Y: line.Y})
 		}
-		fmt.Fprintf(b, `<path d="%s" fill="none" stroke="%s" stroke-width="1.5"/>`+"\n", path, colour)
-		fmt.Fprintf(b, `<path d="M%d 36h16" stroke="%s" stroke-width="2"/><text x="%d" y="40">`, left+i*140, colour, left+i*140+20)
-		xml.EscapeText(b, []byte(m.Name))
-		fmt.Fprint(b, "</text>\n")
 	}
-	fmt.Fprint(b, "</svg>\n")
-	return b.Flush()
+	if panel.Marks == nil {
+		return figure.Figure{}, pkg.Errorf("plot: %w: nothing was measured", ErrInput)
+	}
+	return figure.Figure{Title: "Median time a row, by rows a call", Panels: []figure.Panel{panel}}, nil
 }

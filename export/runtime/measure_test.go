@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"encoding/xml"
 	"errors"
-	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -14,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/figure"
 )
 
 // The buckets' quantiles are the exact ones within 2 %.
@@ -106,14 +106,16 @@ func TestMeasure(t *testing.T) {
 	require.Equal(t, report, back)
 	require.Contains(t, b.String(), `"p99_ns"`)
 
-	b.Reset()
-	require.NoError(t, report.WriteSVG(&b))
-	require.Contains(t, b.String(), "&lt;native&gt;")
-	dec := xml.NewDecoder(&b)
-	for err == nil {
-		_, err = dec.Token()
+	f, err := report.Figure()
+	require.NoError(t, err)
+	line, ok := f.Panels[0].Marks[2].(figure.Line)
+	require.True(t, ok)
+	require.Equal(t, "<native>", line.Name)
+	require.Len(t, line.X, len(report.Subjects[1].Batches))
+	for i, b := range report.Subjects[1].Batches {
+		require.InDelta(t, b.Rows, line.X[i], 0)
+		require.InDelta(t, float64(b.P50.Nanoseconds())/1000/float64(b.Rows), line.Y[i], 1e-9)
 	}
-	require.ErrorIs(t, err, io.EOF)
 }
 
 // What comes with an error is no model: Close would panic on a nil *Predictor.
@@ -192,9 +194,12 @@ func TestMeasureBad(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	r, err := good.Run(t.Context(), one)
 	require.NoError(t, err)
-	require.NoError(t, r.WriteSVG(io.Discard), "one point")
+	f, err := r.Figure()
+	require.NoError(t, err)
+	require.Len(t, f.Panels[0].Marks, 2, "a line of one point, and the point")
 	require.Equal(t, 1, r.Subjects[0].Best)
-	require.ErrorIs(t, Report{}.WriteSVG(io.Discard), ErrInput)
+	_, err = Report{}.Figure()
+	require.ErrorIs(t, err, ErrInput)
 	require.Contains(t, Report{}.String(), "rows/s")
 }
 

@@ -2,10 +2,8 @@ package forecast
 
 import (
 	"context"
-	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -261,41 +259,6 @@ func TestGap(t *testing.T) {
 	b, err := without.Run(t.Context(), "drift", Drift(), RunOptions{})
 	require.NoError(t, err)
 	assert.Equal(t, b.Steps[3:], a.Steps)
-}
-
-func TestPlot(t *testing.T) {
-	truth := airPassengers(t)[0]
-	truth.Y[100] = nan
-	lone := count(3)
-	lone.Y = []float64{nan, 5, nan}
-	long := Series{Start: day(1700, 1, 1), Freq: Frequency{N: 1, Unit: Year}, Y: make([]float64, 309)}
-	for name, p := range map[string]Plot{
-		"air":            {Title: `<A & "B">`, Truth: truth, Forecasts: []Line{{"x<y", truth.Until(120, 0)}, {"x<y", truth}}, Last: 48},
-		"a lone value":   {Truth: lone},
-		"three ages":     {Truth: long},
-		"nothing new":    {Truth: count(1)},
-		"beyond numbers": {Truth: Series{Start: long.Start, Freq: long.Freq, Y: []float64{1e16, 1e16 + 2, inf()}}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var b strings.Builder
-			require.NoError(t, p.WriteSVG(&b))
-			d := xml.NewDecoder(strings.NewReader(b.String()))
-			for {
-				_, err := d.Token()
-				if err == io.EOF {
-					break
-				}
-				require.NoError(t, err)
-			}
-			assert.NotContains(t, b.String(), "NaN")
-			assert.NotContains(t, b.String(), "Inf")
-			assert.NotContains(t, b.String(), "%!")
-		})
-	}
-	require.ErrorIs(t, Plot{}.WriteSVG(io.Discard), ErrEmpty)
-	var b strings.Builder
-	require.NoError(t, Plot{Truth: count(2)}.WriteSVG(&b))
-	assert.Contains(t, b.String(), `<path d="M64.0 368.0h0L784.0 52.0"`, "from corner to corner")
 }
 
 func BenchmarkTables(b *testing.B) {

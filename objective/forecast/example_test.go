@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
+	"github.com/attune-hpo/attune/figure/draw"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/pruner"
 	"github.com/attune-hpo/attune/sampler/random"
@@ -233,8 +233,10 @@ func ExamplePlot() {
 	frame := air()
 	back := must(forecast.NewBacktest(frame, forecast.Splits{Horizon: 12, Windows: 2}))
 	result := must(back.Run(context.Background(), "seasonal naive", forecast.SeasonalNaive(0), forecast.RunOptions{}))
-	f := must(os.CreateTemp("", "air*.svg"))
-	defer os.Remove(f.Name())
-	fmt.Println(forecast.Plot{Title: "Passengers", Truth: frame[0], Forecasts: result.Lines(""), Last: 60}.WriteSVG(f), f.Close())
-	// Output: <nil> <nil>
+	f := must(forecast.Plot{Title: "Passengers", Truth: frame[0], Forecasts: result.Lines(""), Last: 60}.Figure())
+	if err := draw.SVG(io.Discard, f, draw.Options{}); err != nil { // or PNG, or HTML
+		fmt.Println(err)
+	}
+	fmt.Println(f.Title, len(f.Panels[0].Marks), "lines")
+	// Output: Passengers 5 lines
 }

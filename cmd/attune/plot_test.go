@@ -1,0 +1,66 @@
+package main
+
+import (
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestPlot(t *testing.T) {
+	t.Parallel()
+	dir := studies(t)
+	read := func(file string) string {
+		text, err := os.ReadFile(filepath.Join(dir, file))
+		require.NoError(t, err)
+		return string(text)
+	}
+	for _, kind := range plots {
+		study := "bowl"
+		if kind.name == "front" || kind.name == "hypervolume" {
+			study = "trade"
+		}
+		if kind.name == "intermediate" {
+			o := attune(t, dir, "plot", "intermediate", "--study", "bowl", "--output", "a.svg")
+			assert.Equal(t, "attune: intermediate: study bowl: nothing to plot: no trial has reported a value (60 complete)\n", o.stderr)
+			continue
+		}
+		assert.Empty(t, succeed(t, dir, "plot", kind.name, "--study", study, "--output", kind.name+".svg"))
+		assert.Contains(t, read(kind.name+".svg"), "<svg ")
+	}
+	assert.Contains(t, read("importance.svg"), "Importance for rmse (PED-ANOVA)")
+	succeed(t, dir, "plot", "slice", "--study", "trade", "--objective", "speed", "--params", "y,x", "--output", "a.html", "--width", "900")
+	assert.Contains(t, read("a.html"), "<!DOCTYPE html>")
+	assert.Contains(t, read("a.html"), ">speed</text>")
+	succeed(t, dir, "plot", "history", "--study", "bowl", "--also", "trade", "--output", "a.PNG", "--dark", "--height", "300")
+	f, err := os.Open(filepath.Join(dir, "a.PNG"))
+	require.NoError(t, err)
+	defer f.Close()
+	image, err := png.Decode(f)
+	require.NoError(t, err)
+	assert.Equal(t, 600, image.Bounds().Dy())
+
+	for args, want := range map[string]string{
+		"history --study bowl":                                      "required flag(s) \"output\" not set",
+		"history --study bowl --output a.pdf":                       "--output a.pdf: want a name that ends in .svg, .png or .html",
+		"history --study bowl --output a.svg --width 9":             "--width 9: want 200 to 10000",
+		"history --study bowl --output a.svg --height 9":            "--height 9: want 120 to 10000",
+		"history --study trade --output a.svg --objective 3":        "--objective 3: want one of loss, speed",
+		"history --study trade --output a.svg --also none":          "--study none: want one of bowl, trade",
+		"slice --study bowl --output a.svg --params z":              `slice: study bowl: no such parameter: "z": want one of c, x, y`,
+		"front --study bowl --output a.svg":                         "front: study bowl: no such objective: it has one objective, and a Pareto front has several",
+		"importance --study bowl --output a.svg --objective absent": "--objective absent: want one of rmse, duration",
+		"histroy": "unknown command histroy: did you mean attune plot history?",
+	} {
+		o := attune(t, dir, append([]string{"plot"}, strings.Fields(args)...)...)
+		assert.Equal(t, 1, o.code, args)
+		assert.Equal(t, "attune: "+want+"\n", o.stderr, args)
+	}
+	for _, kind := range plots {
+		assert.Contains(t, succeed(t, dir, "plot", kind.name, "--help"), "Examples:\n  attune plot "+kind.name)
+	}
+}

@@ -1,0 +1,349 @@
+package plot
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/attune-hpo/attune/figure"
+	"github.com/attune-hpo/attune/trial"
+	"github.com/attune-hpo/attune/trial/pareto"
+)
+
+// History shows how an objective got better: the value of each trial over its number,
+// and the best so far. Of several studies it shows the best so far of each, and, of
+// three or more that go the same way, the band in which the middle half of them lie.
+func History(objective int, studies ...trial.Snapshot) (figure.Figure, error) {
+	f := figure.Figure{Title: title("Optimization history", studies...)}
+	panel := figure.Panel{X: figure.Axis{Label: "trial"}}
+	var bests []figure.Line
+	var values [][]float64
+	for i, h := range studies {
+		all, err := outcomes(h, objective)
+		if err != nil {
+			return figure.Figure{}, failed("history", h, err)
+		}
+		panel.Y.Label = label(h.Header(), objective)
+		met, missed := clouds(all)
+		best := bestSoFar(h.Direction(objective), all)
+		if len(studies) == 1 {
+			panel.Marks = append(panel.Marks, met, missed)
+			values = append(values, met.Y, missed.Y)
+		} else {
+			best.Name, best.Colour = h.Header().Name, figure.Nth(i)
+		}
+		values = append(values, best.Y)
+		bests = append(bests, best)
+	}
+	if len(studies) == 0 {
+		return figure.Figure{}, pkg.Errorf("history: %w: no study", ErrNothing)
+	}
+	if len(studies) > 2 {
+		panel.Marks = append(panel.Marks, middleHalf(bests))
+	}
+	for _, b := range bests {
+		panel.Marks = append(panel.Marks, b)
+	}
+	panel.Y.Scale = scaled(values...)
+	f.Panels = []figure.Panel{panel}
+	return f, nil
+}
+
+// clouds returns the values of trials that meet their constraints and of the others.
+func clouds(all []outcome) (met, missed figure.Points) {
+	met = figure.Points{Name: "trial", Colour: figure.Blue}
+	missed = figure.Points{Name: "misses its constraints", Colour: figure.Muted, Hollow: true}
+	for _, o := range all {
+		to := &met
+		if !o.Feasible() {
+			to = &missed
+		}
+		to.X, to.Y = append(to.X, float64(o.Number)), append(to.Y, o.value)
+	}
+	for _, p := range []*figure.Points{&met, &missed} {
+		if len(p.X) == 0 {
+			p.Name = ""
+		}
+	}
+	return met, missed
+}
+
+// bestSoFar returns the best value up to each trial that meets its constraints.
+func bestSoFar(d trial.Direction, all []outcome) figure.Line {
+	l := figure.Line{Name: "best so far", Colour: figure.Orange, Steps: true}
+	for _, o := range all {
+		if o.Feasible() && (len(l.Y) == 0 || better(d, o.value, l.Y[len(l.Y)-1])) {
+			l.X, l.Y = append(l.X, float64(o.Number)), append(l.Y, o.value)
+		}
+	}
+	if n := len(l.Y); n > 0 {
+		l.X, l.Y = append(l.X, float64(all[len(all)-1].Number)), append(l.Y, l.Y[n-1])
+	} else {
+		l.Name = ""
+	}
+	return l
+}
+
+// middleHalf returns the quartiles of several lines of steps, at each place at which all
+// of them have a value.
+func middleHalf(lines []figure.Line) figure.Band {
+	band := figure.Band{Name: "middle half", Colour: figure.Ink}
+	from, to := math.Inf(-1), math.Inf(1)
+	var places []float64
+	for _, l := range lines {
+		if len(l.X) == 0 {
+			return figure.Band{}
+		}
+		from, to = max(from, l.X[0]), min(to, l.X[len(l.X)-1])
+		places = append(places, l.X...)
+	}
+	slices.Sort(places)
+	at := make([]int, len(lines))
+	values := make([]float64, len(lines))
+	for _, x := range slices.Compact(places) {
+		if x < from || x > to {
+			continue
+		}
+		for i, l := range lines {
+			for at[i]+1 < len(l.X) && l.X[at[i]+1] <= x {
+				at[i]++
+			}
+			values[i] = l.Y[at[i]]
+		}
+		sorted := slices.Sorted(slices.Values(values))
+		low, high := quantile(sorted, 0.25), quantile(sorted, 0.75)
+		if n := len(band.X); n > 0 { // steps
+			band.X, band.Low, band.High = append(band.X, x), append(band.Low, band.Low[n-1]), append(band.High, band.High[n-1])
+		}
+		band.X, band.Low, band.High = append(band.X, x), append(band.Low, low), append(band.High, high)
+	}
+	return band
+}
+
+// quantile interpolates between sorted values.
+func quantile(sorted []float64, q float64) float64 {
+	at := q * float64(len(sorted)-1)
+	i := min(int(at), len(sorted)-1)
+	j := min(i+1, len(sorted)-1)
+	return sorted[i] + (at-float64(i))*(sorted[j]-sorted[i])
+}
+
+// newest is how many trials [Intermediate] shows at most, besides the best.
+const newest = 300
+
+// Intermediate shows what trials reported on their way, over the step. Of many trials
+// it shows the newest 300 and the best.
+func Intermediate(h trial.Snapshot) (figure.Figure, error) {
+	f := figure.Figure{Title: title("Intermediate values", h)}
+	panel := figure.Panel{X: figure.Axis{Label: "step"}, Y: figure.Axis{Label: "reported value"}}
+	if h.Objectives() == 1 {
+		panel.Y.Label = label(h.Header(), 0)
+	}
+	var with []trial.Record
+	for _, r := range h.Records() {
+		if len(r.Reports) > 0 {
+			with = append(with, r)
+		}
+	}
+	if len(with) == 0 {
+		return figure.Figure{}, failed("intermediate", h, fmt.Errorf("%w: no trial has reported a value (%s)", ErrNothing, counts(h)))
+	}
+	if n := len(with); n > newest {
+		f.Notes = []string{fmt.Sprintf("Shown are the newest %d of %d trials, and the best.", newest, n)}
+		with = with[n-newest:]
+	}
+	var values [][]float64
+	add := func(r trial.Record, l figure.Line) {
+		for _, p := range r.Reports {
+			l.X, l.Y = append(l.X, float64(p.Step)), append(l.Y, p.Value)
+		}
+		values = append(values, l.Y)
+		panel.Marks = append(panel.Marks, l)
+	}
+	looks := map[trial.State]figure.Line{
+		trial.Complete: {Name: "complete", Colour: figure.Blue, Thin: true},
+		trial.Pruned:   {Name: "pruned", Colour: figure.Orange, Thin: true},
+		trial.Failed:   {Name: "failed", Colour: figure.Pink, Thin: true},
+		trial.Running:  {Name: "running", Colour: figure.Green, Thin: true},
+	}
+	for _, state := range []trial.State{trial.Pruned, trial.Failed, trial.Complete, trial.Running} {
+		for _, r := range with {
+			if r.State == state {
+				add(r, looks[state])
+			}
+		}
+	}
+	if best, ok := h.Best(); ok && len(best.Reports) > 0 {
+		add(best, figure.Line{Name: fmt.Sprintf("best: trial %d", best.Number), Colour: figure.Ink})
+	}
+	panel.Y.Scale = scaled(values...)
+	f.Panels = []figure.Panel{panel}
+	return f, nil
+}
+
+// EDF shows which share of the trials of each study is at least as good as a value: the
+// empirical distribution function.
+func EDF(objective int, studies ...trial.Snapshot) (figure.Figure, error) {
+	f := figure.Figure{Title: title("Distribution of values", studies...)}
+	panel := figure.Panel{Y: figure.Axis{Label: "share of trials at least as good", Low: 0, High: 1}}
+	var values [][]float64
+	for i, h := range studies {
+		all, err := outcomes(h, objective)
+		if err != nil {
+			return figure.Figure{}, failed("edf", h, err)
+		}
+		d := h.Direction(objective)
+		panel.X.Label = label(h.Header(), objective)
+		l := figure.Line{Colour: figure.Nth(i), Steps: true}
+		if len(studies) > 1 {
+			l.Name = h.Header().Name
+		}
+		for _, o := range all {
+			l.X = append(l.X, o.value)
+		}
+		slices.Sort(l.X)
+		for k := range l.X {
+			share := float64(k+1) / float64(len(l.X))
+			if d == trial.Maximize {
+				share = 1 - float64(k)/float64(len(l.X))
+			}
+			l.Y = append(l.Y, share)
+		}
+		values = append(values, l.X)
+		panel.Marks = append(panel.Marks, l)
+	}
+	if len(studies) == 0 {
+		return figure.Figure{}, pkg.Errorf("edf: %w: no study", ErrNothing)
+	}
+	panel.X.Scale = scaled(values...)
+	f.Panels = []figure.Panel{panel}
+	return f, nil
+}
+
+// Timeline shows when each trial ran, and what became of it.
+func Timeline(h trial.Snapshot) (figure.Figure, error) {
+	records := h.Records()
+	latest := 0.0 // the present, as far as the study knows it
+	began := false
+	for _, r := range records {
+		if !r.Started.IsZero() {
+			began = true
+			latest = max(latest, seconds(r.Started), seconds(r.Finished))
+		}
+	}
+	if !began {
+		return figure.Figure{}, failed("timeline", h, fmt.Errorf("%w: no trial has a time at which it started (%s)", ErrNothing, counts(h)))
+	}
+	f := figure.Figure{Title: title("Timeline", h)}
+	panel := figure.Panel{X: figure.Axis{Label: "time (UTC)", Scale: figure.Time}, Y: figure.Axis{Label: "trial"}}
+	for _, look := range []struct {
+		state  trial.State
+		colour figure.Colour
+	}{{trial.Complete, figure.Blue}, {trial.Pruned, figure.Orange}, {trial.Failed, figure.Pink}, {trial.Running, figure.Green}} {
+		s := figure.Spans{Name: look.state.String(), Colour: look.colour}
+		for _, r := range records {
+			if r.State != look.state || r.Started.IsZero() {
+				continue
+			}
+			to := latest
+			if !r.Finished.IsZero() {
+				to = seconds(r.Finished)
+			}
+			s.From, s.To, s.Y = append(s.From, seconds(r.Started)), append(s.To, to), append(s.Y, float64(r.Number))
+		}
+		if len(s.Y) > 0 {
+			panel.Marks = append(panel.Marks, s)
+		}
+	}
+	f.Panels = []figure.Panel{panel}
+	return f, nil
+}
+
+// seconds returns a time as a figure has it, 0 for none.
+func seconds(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMicro()) / 1e6
+}
+
+// Front shows the Pareto front of a study with several objectives among all complete
+// trials: of two objectives in one panel, of more in one for each pair.
+func Front(h trial.Snapshot) (figure.Figure, error) {
+	m := h.Objectives()
+	if m < 2 {
+		return figure.Figure{}, failed("front", h, fmt.Errorf("%w: it has one objective, and a Pareto front has several", ErrObjective))
+	}
+	front := map[int]bool{}
+	for _, r := range h.Front() {
+		front[r.Number] = true
+	}
+	all := complete(h)
+	if len(all) == 0 {
+		return figure.Figure{}, failed("front", h, fmt.Errorf("%w: no complete trial (%s)", ErrNothing, counts(h)))
+	}
+	f := figure.Figure{Title: title("Pareto front", h)}
+	if m > 2 {
+		f.Title = title("Pareto front, projected", h)
+	}
+	for a := range m {
+		for b := a + 1; b < m; b++ {
+			rest := figure.Points{Name: "dominated", Colour: figure.Blue}
+			missed := figure.Points{Name: "misses its constraints", Colour: figure.Muted, Hollow: true}
+			best := figure.Points{Name: "Pareto front", Colour: figure.Orange, Radius: 4}
+			for _, r := range all {
+				to := &rest
+				if front[r.Number] {
+					to = &best
+				} else if !r.Feasible() {
+					to = &missed
+				}
+				to.X, to.Y = append(to.X, r.Values[a]), append(to.Y, r.Values[b])
+			}
+			panel := figure.Panel{X: figure.Axis{Label: label(h.Header(), a)}, Y: figure.Axis{Label: label(h.Header(), b)}}
+			panel.X.Scale, panel.Y.Scale = scaled(rest.X, missed.X, best.X), scaled(rest.Y, missed.Y, best.Y)
+			for _, p := range []figure.Points{missed, rest, best} {
+				if len(p.X) > 0 {
+					panel.Marks = append(panel.Marks, p)
+				}
+			}
+			f.Panels = append(f.Panels, panel)
+		}
+	}
+	return f, nil
+}
+
+// Hypervolume shows how the volume grew that the trials of a study with several
+// objectives dominate, as seen from a point a tenth worse than the worst of them.
+func Hypervolume(h trial.Snapshot) (figure.Figure, error) {
+	if h.Objectives() < 2 {
+		return figure.Figure{}, failed("hypervolume", h, fmt.Errorf("%w: it has one objective, and a hypervolume is of several", ErrObjective))
+	}
+	var losses [][]float64
+	var numbers []float64
+	for _, r := range complete(h) {
+		if r.Feasible() && !slices.ContainsFunc(r.Values, func(v float64) bool { return math.IsInf(v, 0) }) {
+			losses = append(losses, h.Header().Losses(r.Values))
+			numbers = append(numbers, float64(r.Number))
+		}
+	}
+	if len(losses) == 0 {
+		return figure.Figure{}, failed("hypervolume", h, fmt.Errorf("%w: no complete trial with finite values that meets its constraints (%s)", ErrNothing, counts(h)))
+	}
+	reference := pareto.Reference(losses)
+	l := figure.Line{Colour: figure.Blue, Steps: true}
+	var front [][]float64
+	volume := 0.0
+	for i, p := range losses {
+		if !slices.ContainsFunc(front, func(q []float64) bool { return pareto.Dominates(q, p) || slices.Equal(q, p) }) {
+			front = slices.DeleteFunc(front, func(q []float64) bool { return pareto.Dominates(p, q) })
+			front = append(front, p)
+			volume = pareto.Hypervolume(front, reference)
+		}
+		l.X, l.Y = append(l.X, numbers[i]), append(l.Y, volume)
+	}
+	return figure.Figure{Title: title("Hypervolume", h), Panels: []figure.Panel{{
+		X: figure.Axis{Label: "trial"}, Y: figure.Axis{Label: "dominated volume"}, Marks: []figure.Mark{l},
+	}}}, nil
+}

@@ -1,0 +1,194 @@
+// Package draw makes images of figures: SVG and PNG files, and pages of HTML that
+// need nothing else.
+//
+//	err := draw.SVG(file, f, draw.Options{})
+//
+// No two labels of an image overlap: a name that is too long ends in an ellipsis,
+// and where there is no room for all ticks there are fewer. The colours can be told
+// apart with any kind of colour vision. Text is Liberation Sans; a browser that
+// lacks it takes Arial or Helvetica, which are as wide.
+//
+// Names may hold anything: they are shown as text.
+package draw
+
+import (
+	"bytes"
+	"fmt"
+	"html"
+	"image/png"
+	"io"
+	"strings"
+
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
+
+	"github.com/attune-hpo/attune/fault"
+	"github.com/attune-hpo/attune/figure"
+)
+
+const pkg fault.Package = "draw"
+
+// Options are about an image. The zero value is ready to use.
+type Options struct {
+	Width  int  // in pixels, from 200 to 10,000; default 800
+	Height int  // in pixels, from 120 to 10,000; default: as high as the figure needs
+	Dark   bool // on a dark ground
+	// Scale is how many dots of a PNG file a pixel has in each direction, up to 10:
+	// an image of 800 x 400 pixels has 1600 x 800 dots at 2, the default.
+	Scale int
+}
+
+// size returns how large the image of f is.
+func (o Options) size(f figure.Figure) (width, height float64, err error) {
+	width, height = float64(o.Width), float64(o.Height)
+	if o.Width == 0 {
+		width = 800
+	}
+	if o.Height == 0 {
+		height = natural(f, width)
+	}
+	if width < 200 || width > 10000 || height < 120 || height > 10000 || o.Scale < 0 || o.Scale > 10 {
+		return 0, 0, fmt.Errorf("an image of %g x %g pixels at scale %d: want 200 x 120 to 10000 x 10000, and a scale up to 10", width, height, o.Scale)
+	}
+	return width, height, nil
+}
+
+// natural returns the height that f needs at a width.
+func natural(f figure.Figure, width float64) float64 {
+	rows := rowsOf(len(f.Panels), columnsOf(f, width-2*margin))
+	if rows > 1 {
+		return min(90+230*float64(rows), 10000)
+	}
+	if len(f.Panels) > 1 {
+		return 330
+	}
+	for _, panel := range f.Panels {
+		for _, m := range panel.Marks {
+			if _, ok := m.(figure.Bars); ok {
+				return min(max(180, 110+24*float64(len(panel.Y.Names))), 2000)
+			}
+		}
+	}
+	return 420
+}
+
+// SVG writes f as an SVG file. It fails if the options ask for an impossible size, and
+// with the error of w.
+func SVG(w io.Writer, f figure.Figure, o Options) error {
+	image, err := svg(f, o)
+	if err == nil {
+		_, err = w.Write(image)
+	}
+	return wrapped("SVG", err)
+}
+
+// PNG writes f as a PNG file. It fails as [SVG] does.
+func PNG(w io.Writer, f figure.Figure, o Options) error {
+	width, height, err := o.size(f)
+	if err != nil {
+		return wrapped("PNG", err)
+	}
+	if o.Scale == 0 {
+		o.Scale = 2
+	}
+	c := vgimg.NewWith(vgimg.UseWH(vg.Length(width), vg.Length(height)), vgimg.UseDPI(72*o.Scale))
+	o.pen(c, width, height).figure(f)
+	return wrapped("PNG", png.Encode(w, c.Image()))
+}
+
+func wrapped(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return pkg.Errorf("%s: %w", what, err)
+}
+
+func (o Options) pen(c vg.Canvas, width, height float64) *pen {
+	t := light
+	if o.Dark {
+		t = dark
+	}
+	return &pen{canvas: c, width: width, height: height, theme: t}
+}
+
+// svg returns f as an element of SVG.
+func svg(f figure.Figure, o Options) ([]byte, error) {
+	width, height, err := o.size(f)
+	if err != nil {
+		return nil, err
+	}
+	c := vgsvg.New(vg.Length(width), vg.Length(height))
+	o.pen(c, width, height).figure(f)
+	var b bytes.Buffer
+	if _, err := c.WriteTo(&b); err != nil {
+		return nil, err
+	}
+	// The library measures in points, writes no title, names one font, and calls every
+	// image a JPEG.
+	_, body, _ := strings.Cut(b.String(), "<svg")
+	_, body, _ = strings.Cut(body, ">")
+	body = strings.NewReplacer(
+		"font-family:Liberation Sans;font-variant:normal;font-weight:normal;font-style:normal;", "font-family:'Liberation Sans',Arial,Helvetica,sans-serif;",
+		"font-family:Liberation Sans;font-variant:normal;", "font-family:'Liberation Sans',Arial,Helvetica,sans-serif;",
+		"data:image/jpg;", "data:image/png;",
+	).Replace(body)
+	head := fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="%g" height="%g" viewBox="0 0 %g %g" role="img">`+
+		"\n<title>%s</title>", width, height, width, height, html.EscapeString(clean(f.Title)))
+	return []byte(head + body), nil
+}
+
+// Inline returns f as an element of SVG for a page of HTML. Its colours are those of
+// [Styles], light or dark as the page is. It fails as [SVG] does.
+func Inline(f figure.Figure, o Options) (string, error) {
+	o.Dark = false
+	image, err := svg(f, o)
+	if err != nil {
+		return "", wrapped("SVG", err)
+	}
+	pairs := []string{hex(light.paper), "var(--figure-paper)"}
+	for i, c := range light.colours {
+		pairs = append(pairs, hex(c), fmt.Sprintf("var(--figure-%d)", i))
+	}
+	return strings.NewReplacer(pairs...).Replace(string(image)), nil
+}
+
+// Styles is the style sheet that figures of [Inline] need. It defines custom
+// properties whose names begin with --figure: paper is the ground, 0 is the colour of
+// text, 1 that of labels and 2 that of grids.
+func Styles() string {
+	rules := func(t theme) string {
+		var b strings.Builder
+		fmt.Fprintf(&b, "--figure-paper:%s;", hex(t.paper))
+		for i, c := range t.colours {
+			fmt.Fprintf(&b, "--figure-%d:%s;", i, hex(c))
+		}
+		return b.String()
+	}
+	return ":root{color-scheme:light dark;" + rules(light) + "}\n@media (prefers-color-scheme:dark){:root{" + rules(dark) + "}}\n"
+}
+
+// HTML writes f as a page that needs nothing else, light or dark as its reader
+// prefers. It fails as [SVG] does.
+func HTML(w io.Writer, f figure.Figure, o Options) error {
+	image, err := Inline(f, o)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, `<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>%s</title>
+<style>
+%sbody{margin:1rem;background:var(--figure-paper)}
+svg{max-width:100%%;height:auto}
+</style>
+</head>
+<body>
+%s</body>
+</html>
+`, html.EscapeString(clean(f.Title)), Styles(), image)
+	return wrapped("HTML", err)
+}
