@@ -268,6 +268,6 @@ func (e *exportONNX) pick(ctx context.Context, stderr io.Writer) (string, error)
 	}
 	metric, of := value(best)
 	_, is := value(name)
-	warn(stderr, fmt.Errorf("the model of %s has no ONNX form: exporting the best that has, of %s: %s %.4g on the backtest in place of %.4g", best, name, metric, is, of))
+	warn(stderr, fmt.Errorf("the model of %s has no ONNX form (%s %.4g on the backtest): exporting the best that has, of %s (%.4g)", best, metric, of, name, is))
 	return name, nil
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/attune-hpo/attune/objective/ensemble"
 	"github.com/attune-hpo/attune/objective/neural"
 	"github.com/attune-hpo/attune/objective/statistical"
 	"github.com/attune-hpo/attune/objective/tree/catboost"
@@ -187,11 +188,6 @@ func plainly(f tune.Family) func(how) (tune.Family, string, error) {
 
 // families returns all families, for reading models.
 func families() []tune.Family {
-	var out []tune.Family
-	for _, m := range models {
-		f, _, err := m.value.family(how{engine: nativeEngine})
-		must(err)
-		out = append(out, f)
-	}
-	return out
+	of := memberFamilies(nativeEngine, "")
+	return append(of, ensemble.Family{Of: of})
 }

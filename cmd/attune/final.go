@@ -51,7 +51,11 @@ func ranked(h trial.Snapshot) []trial.Record {
 // unfit trials that are better than all of them.
 func usable(h trial.Snapshot, attrs trial.Attrs) (fit []trial.Record, better []unfit) {
 	known := unfits(attrs)
-	for _, r := range ranked(h) {
+	all := ranked(h)
+	if c, ok := choiceOf(attrs); ok { // of ensembles, the one that was chosen last counts
+		slices.SortStableFunc(all, func(a, b trial.Record) int { return first1(a.Number == c.Trial, b.Number == c.Trial) })
+	}
+	for _, r := range all {
 		i := slices.IndexFunc(known, func(u unfit) bool { return u.Trial == r.Number })
 		switch {
 		case i < 0:
@@ -61,6 +65,17 @@ func usable(h trial.Snapshot, attrs trial.Attrs) (fit []trial.Record, better []u
 		}
 	}
 	return fit, better
+}
+
+// first1 orders what is so before what is not.
+func first1(a, b bool) int {
+	switch {
+	case a && !b:
+		return -1
+	case b && !a:
+		return 1
+	}
+	return 0
 }
 
 // unfitNote says which trial replaced better ones that are unfit.

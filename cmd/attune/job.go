@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/attune-hpo/attune/objective/ensemble"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/model"
 	"github.com/attune-hpo/attune/objective/tune"
@@ -246,6 +247,9 @@ func (j job) backtest(frame forecast.Frame) (*forecast.Backtest, error) {
 
 // family returns the family to tune. Networks train on the device.
 func (j job) family(device string) (tune.Family, error) {
+	if j.Model == ensemble.Name {
+		return ensemble.Family{Of: memberFamilies(j.Engine, device)}, nil
+	}
 	m, err := models.get("models", j.Model)
 	if err != nil {
 		return nil, err

@@ -344,7 +344,7 @@ func TestPortions(t *testing.T) {
 func TestMissing(t *testing.T) {
 	t.Parallel()
 	dir, optimize := air(t)
-	optimize = append(optimize, "--windows", "1", "--quiet")
+	optimize = append(optimize, "--windows", "1", "--ensemble=false", "--quiet")
 	failing := []string{"--models", "lstm", "--fixed", "lstm.learning_rate=999", "--fixed", "lstm.epochs=3"}
 	o := attune(t, dir, append(optimize, failing...)...)
 	require.Zero(t, o.code, o.stderr)

@@ -37,6 +37,7 @@ type optimize struct {
 	rounds   int
 	patience int
 	grace    time.Duration
+	ensemble bool
 	quiet    bool
 	json     bool
 	mlflow   string
@@ -55,6 +56,11 @@ its own. A trial is scored by a backtest: it forecasts --horizon steps from each
 
 The last --test steps of the data are held out. The tuning never sees them. At the end,
 all models and baselines forecast them, which gives an honest estimate of the error.
+
+The answer is an ensemble of the best trials of all models and of the baselines, if it is
+better than a single model by more than the standard error; else a single model, the
+simplest of those that are as good. The ensemble is judged on folds of the backtest that its
+weights were not chosen on.
 
 Studies are stored in the file --storage, and models in a folder next to it, named
 STORAGE.models. If the command is interrupted, by Ctrl-C or a crash, the same command
@@ -112,6 +118,7 @@ func (o *optimize) flags(cmd *cobra.Command) {
 	f.IntVar(&o.patience, "patience", 0, "stop a training after this `number` of rounds without improvement; -1: never (default: 30 trees or 10 epochs)")
 	f.DurationVar(&o.grace, "grace", 15*time.Second, "`time` after which another process that works on the study and gives no sign of life counts as dead")
 	f.StringVar(&o.mlflow, "mlflow", "", "`address` of an MLflow tracking server to log trials to while they run")
+	f.BoolVar(&o.ensemble, "ensemble", true, "also combine the best trials of several models, and answer with the combination if it is better")
 	f.BoolVar(&o.quiet, "quiet", false, "do not show progress")
 	f.BoolVar(&o.json, "json", false, "print the comparison as JSON")
 	complete(cmd, "models", models.names()...)
@@ -132,6 +139,9 @@ func (o *optimize) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	r, err := s.tune(ctx)
 	if err != nil {
+		return err
+	}
+	if err := s.combine(ctx, r); err != nil {
 		return err
 	}
 	failed := r.compare(ctx, s.threads(1))

@@ -65,6 +65,11 @@ func (o *optimize) prepare(ctx context.Context, stderr io.Writer) (*session, err
 			return s, err
 		}
 	}
+	if o.combines() {
+		if err := s.planEnsembles(ctx); err != nil {
+			return s, err
+		}
+	}
 	return s, nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ type report struct {
 	notes   []string // notes about scores
 	frame   forecast.Frame
 	back    *forecast.Backtest // the backtest of the tuning
+	choice  chosen             // the choice between the models; none if there was nothing to choose
 	final   string             // file of the best model, fitted to all data; empty if there is none
 }
 
@@ -43,8 +45,9 @@ type row struct {
 	others  []trial.Record // the next best trials, best first
 	unfit   []unfit        // better trials whose models cannot be fitted to all data
 
-	ended   error // why the run stopped early
-	missing error // why there is no best trial
+	errorOf float64 // standard error of the score on the backtest; NaN if it is not known
+	ended   error   // why the run stopped early
+	missing error   // why there is no best trial
 }
 
 // made returns the number of trials, without failed ones.
@@ -100,6 +103,10 @@ func (r *row) next() bool {
 		return false
 	}
 	r.best, r.others = r.others[0], r.others[1:]
+	r.errorOf = math.NaN()
+	if a, ok := r.best.Attrs.Get(tune.ErrorKey); ok && a.Decode(&r.errorOf) != nil {
+		r.errorOf = math.NaN()
+	}
 	r.valid = forecast.Result{Name: r.name, Metrics: r.of.job.metrics()[:1], Scores: r.best.Values}
 	return true
 }
@@ -118,7 +125,7 @@ func (r *report) compare(ctx context.Context, threads int) error {
 	} else {
 		r.notes = append(r.notes, valid.Notes...)
 		for _, b := range valid.Rows {
-			r.base = append(r.base, row{name: b.Name, baseline: true, valid: b})
+			r.base = append(r.base, row{name: b.Name, baseline: true, valid: b, errorOf: r.back.Error(b)})
 		}
 	}
 	if r.job.Test > 0 {
@@ -155,13 +162,16 @@ func (r *report) note(what string, err error) {
 func (r *report) elect(ctx context.Context, threads int) error {
 	metric := r.job.metrics()[0]
 	for {
-		slices.SortStableFunc(r.models, func(a, b row) int { return better(metric, a.score(), b.score()) })
+		slices.SortStableFunc(r.models, func(a, b row) int {
+			return cmp.Or(first1(a.study == r.choice.Study, b.study == r.choice.Study), better(metric, a.score(), b.score()))
+		})
 		m := &r.models[0]
 		model, err := m.of.fit(ctx, m.best, threads)
 		if ctx.Err() != nil {
 			return err
 		}
 		if cause, ok := errors.AsType[refitError](err); ok {
+			r.choice.Why = "" // something else is the answer
 			m.unfit = append(m.unfit, unfit{Trial: m.best.Number, Error: plain(cause)})
 			if at := m.of.work.SetAttr(ctx, unfitKey, m.unfit); at != nil {
 				r.note(m.name, at)
@@ -250,6 +260,9 @@ func (r *report) verdict() string {
 		return "There is no model: none could be fitted to all data."
 	}
 	best := r.models[0]
+	if r.choice.Why != "" {
+		return r.choice.Why + r.onTest(best)
+	}
 	s := fmt.Sprintf("%s is the best model on the backtest (%s %.4g).", best.name, metric.Name(), best.score())
 	if len(r.models) == 1 {
 		s = fmt.Sprintf("%s has %s %.4g on the backtest.", best.name, metric.Name(), best.score())
@@ -261,6 +274,12 @@ func (r *report) verdict() string {
 			s += fmt.Sprintf(" But the baseline %s does better there (%.4g): run more trials.", base.name, base.score())
 		}
 	}
+	return s + r.onTest(best)
+}
+
+// onTest says how a model did on the test span.
+func (r *report) onTest(best row) (s string) {
+	metric := r.job.metrics()[0]
 	if r.job.Test == 0 {
 		return s
 	}
@@ -278,8 +297,31 @@ func (r *report) verdict() string {
 		return s + "."
 	case metric.Better(score, floor):
 		return s + fmt.Sprintf(", better than every baseline (%s has %.4g).", base.name, floor)
+	case best.isBaseline() || r.surpasses(best, base):
+		return s + fmt.Sprintf(". The baseline %s happens to do better there (%.4g).", base.name, floor)
+	case score == floor:
+		return s + fmt.Sprintf(", as has the baseline %s: do not trust it yet.", base.name)
 	}
 	return s + fmt.Sprintf(", which is worse than the baseline %s (%.4g): do not trust it yet.", base.name, floor)
+}
+
+// isBaseline reports whether the row is of a model that is a baseline.
+func (r row) isBaseline() bool {
+	name := r.name
+	if m := r.members(); len(m) == 1 {
+		name = m[0].Family
+	}
+	return rank(name) == 0
+}
+
+// surpasses reports whether a model is better than a baseline on the backtest by more than
+// the standard error of its score. What one test span says against it is then little.
+func (r *report) surpasses(m, base row) bool {
+	gain := base.score() - m.score()
+	if r.job.metrics()[0].Maximize() {
+		gain = -gain
+	}
+	return gain > m.errorOf
 }
 
 func better(m forecast.Metric, a, b float64) int {

@@ -28,6 +28,7 @@ func (r *report) writeJSON(w io.Writer) error {
 		Name       string              `json:"name"`
 		Baseline   bool                `json:"baseline"`
 		Validation map[string]*float64 `json:"validation"`
+		StdError   *float64            `json:"validation_error,omitempty"` // standard error of the first metric
 		Test       map[string]*float64 `json:"test,omitempty"`
 		Study      string              `json:"study,omitempty"`
 		Trials     int                 `json:"trials,omitempty"`
@@ -62,6 +63,9 @@ func (r *report) writeJSON(w io.Writer) error {
 			Pruned: m.sum.Pruned, Failed: m.sum.Failed, NotMade: m.notMade, Seconds: m.sum.Took.Seconds()}
 		if m.study != "" && m.study == out.Winner {
 			it.File = r.final
+		}
+		if e := m.errorOf; m.missing == nil && !math.IsNaN(e) && !math.IsInf(e, 0) {
+			it.StdError = &e
 		}
 		if r.job.Test > 0 {
 			it.Test = scores(m.test)

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/attune-hpo/attune/objective/ensemble"
 	"github.com/attune-hpo/attune/objective/tune"
 )
 
@@ -19,8 +20,17 @@ func number(x float64) string {
 	return fmt.Sprintf("%.4g", x)
 }
 
+// estimate returns the score on the backtest and its standard error.
+func (r row) estimate() string {
+	if math.IsNaN(r.score()) {
+		return number(r.score())
+	}
+	return ensemble.Estimate{Value: r.score(), Error: r.errorOf}.String()
+}
+
 // legend explains the table's columns.
-const legend = `trial time: the durations of all trials, summed, even if they ran in parallel
+const legend = `±: the standard error, by leaving out one forecast of the backtest in turn
+trial time: the durations of all trials, summed, even if they ran in parallel
 rounds: number of trees or epochs at the best trial's best score (1 if it has none); the
 parameters below use this number`
 
@@ -47,7 +57,7 @@ func (r *report) write(w io.Writer) error {
 		if m.baseline {
 			name += " (baseline)"
 		}
-		fmt.Fprintf(t, "%s\t%s", name, number(m.score()))
+		fmt.Fprintf(t, "%s\t%s", name, m.estimate())
 		if r.job.Test > 0 {
 			for i := range r.job.metrics() {
 				s := math.NaN()
@@ -81,6 +91,17 @@ func (r *report) write(w io.Writer) error {
 		fmt.Fprint(&b, "\nbest hyperparameters:\n")
 	}
 	for _, m := range r.models {
+		if all := m.members(); all != nil {
+			fmt.Fprintf(&b, "  %s (trial %d):", m.name, m.best.Number)
+			for i, one := range all {
+				if i > 0 {
+					fmt.Fprint(&b, " +")
+				}
+				fmt.Fprintf(&b, " %v", one)
+			}
+			fmt.Fprintln(&b)
+			continue
+		}
 		fmt.Fprintf(&b, "  %s (trial %d):", m.name, m.best.Number)
 		settings, ok := tune.Settings(m.best)
 		if !ok {

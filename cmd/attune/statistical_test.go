@@ -1,6 +1,10 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,7 +18,7 @@ func TestStatistical(t *testing.T) {
 	t.Parallel()
 	dir, _ := air(t)
 	optimize := []string{"optimize", "--data", "air.csv", "--target", "passengers", "--models", "theta,ets,naive,lightgbm", "--trials", "2",
-		"--max-rounds", "5", "--fixed", "transform=none", "--fixed", "ets.estimation=standard", "--fixed", "form=auto"}
+		"--max-rounds", "5", "--ensemble=false", "--fixed", "transform=none", "--fixed", "ets.estimation=standard", "--fixed", "form=auto"}
 	first := attune(t, dir, optimize...)
 	require.Zero(t, first.code, first.stderr)
 	assert.Contains(t, first.stderr, "air-passengers/theta: 1 trial\n")
@@ -61,7 +65,72 @@ func TestFixedForSome(t *testing.T) {
 func TestExportPicks(t *testing.T) {
 	t.Parallel()
 	dir, _ := air(t)
-	succeed(t, dir, "optimize", "--data", "air.csv", "--target", "passengers", "--models", "theta,nlinear", "--trials", "1", "--quiet")
+	succeed(t, dir, "optimize", "--data", "air.csv", "--target", "passengers", "--models", "theta,nlinear", "--trials", "1", "--ensemble=false", "--quiet")
 	o := attune(t, dir, "export", "--output", "model.onnx")
-	assert.Regexp(t, `attune: warning: the model of air-passengers/theta has no ONNX form: exporting the best that has, of air-passengers/nlinear: mape [0-9.]+ on the backtest in place of [0-9.]+\n`, o.stderr)
+	assert.Regexp(t, `attune: warning: the model of air-passengers/theta has no ONNX form \(mape [0-9.]+ on the backtest\): exporting the best that has, of air-passengers/nlinear \([0-9.]+\)\n`, o.stderr)
+}
+
+// The answer of several models is an ensemble or one of them, says why, and is used as any
+// model is.
+func TestEnsemble(t *testing.T) {
+	t.Parallel()
+	dir, _ := air(t)
+	optimize := []string{"optimize", "--data", "air.csv", "--target", "passengers", "--models", "theta,ets,nlinear", "--trials", "6", "--workers", "1"}
+	first := attune(t, dir, optimize...)
+	require.Zero(t, first.code, first.stderr)
+	assert.Regexp(t, `(?m)^ensemble +[0-9.]+ ± [0-9.]+ `, first.stdout)
+	assert.Regexp(t, `The answer is an ensemble: 0\.\d\d \w+( \(trial \d+\))? \+ .*\.\nOn folds that its weights were not chosen on, it has mape [0-9.]+ ± [0-9.]+: better by [0-9.]+ ± [0-9.]+ than a single model chosen in the same way\.`, first.stdout)
+	assert.Contains(t, first.stdout, "--study air-passengers/ensemble")
+	again := attune(t, dir, optimize...)
+	require.Zero(t, again.code, again.stderr)
+	assert.Equal(t, first.stdout, again.stdout)
+	var list []studyLine
+	require.NoError(t, json.Unmarshal([]byte(succeed(t, dir, "studies", "--format", "json")), &list))
+	assert.Equal(t, studyLine{Name: "air-passengers/ensemble", Complete: 1}, list[0], "the same ensemble is not added again")
+
+	forecast := succeed(t, dir, "predict")
+	assert.Equal(t, forecast, succeed(t, dir, "predict", "--study", "air-passengers/ensemble"))
+	assert.Len(t, strings.Split(forecast, "\n"), 1+12+1)
+	assert.Contains(t, succeed(t, dir, "best"), "study air-passengers/ensemble, trial 0\n")
+	native := filepath.Join("attune.db.models", "model-air-passengers%2Fensemble.json")
+	require.NoError(t, os.Remove(filepath.Join(dir, native)))
+	assert.Equal(t, forecast, succeed(t, dir, "predict"), "it is fitted again, and is the same")
+	assert.Equal(t, "models: air, version 1, live\n", succeed(t, dir, "registry", "add", "air", native, "--promote"))
+	assert.Equal(t, forecast, succeed(t, dir, "predict", "--registry", "models", "--name", "air", "--data", "air.csv"))
+	o := attune(t, dir, "export", "--output", "model.onnx")
+	assert.Contains(t, o.stderr, "attune: warning: the model of air-passengers/ensemble has no ONNX form")
+
+	var report struct {
+		Winner string
+		Rows   []struct {
+			Name  string
+			Error float64 `json:"validation_error"`
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(succeed(t, dir, append(optimize, "--json")...)), &report))
+	assert.Equal(t, "air-passengers/ensemble", report.Winner)
+	for _, r := range report.Rows {
+		assert.Positive(t, r.Error, r.Name)
+	}
+}
+
+// A baseline that nothing is better than is the answer, and is kept.
+func TestBaselineWins(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var b strings.Builder
+	b.WriteString("date,y\n")
+	r, y := rand.New(rand.NewPCG(3, 4)), 1000.0
+	for i := range 120 {
+		y += r.NormFloat64()
+		fmt.Fprintf(&b, "%d-%02d-01,%.2f\n", 2000+i/12, i%12+1, y)
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "walk.csv"), []byte(b.String()), 0o644))
+	o := attune(t, dir, "optimize", "--data", "walk.csv", "--target", "y", "--models", "theta,nlinear", "--trials", "2", "--workers", "1", "--metric", "mae")
+	require.Zero(t, o.code, o.stderr)
+	assert.Contains(t, o.stdout, "The answer is naive alone")
+	rows := strings.Split(succeed(t, dir, "predict"), "\n")
+	require.Len(t, rows, 1+12+1)
+	assert.Equal(t, fmt.Sprintf("2010-01-01,%.2f", y), rows[1])
+	assert.Equal(t, fmt.Sprintf("2010-12-01,%.2f", y), rows[12])
 }

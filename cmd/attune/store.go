@@ -9,10 +9,12 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/attune-hpo/attune/objective/ensemble"
 	"github.com/attune-hpo/attune/objective/model"
 	"github.com/attune-hpo/attune/storage/sqlite"
 	"github.com/attune-hpo/attune/study"
@@ -77,6 +79,8 @@ func pickOf(ctx context.Context, store *sqlite.Store, name string, of func(model
 	var task job // the job that all must share
 	best, value := "", math.NaN()
 	hopeless := "" // a study with trials, none of whose models can be fitted
+	answer := ""   // the study that attune optimize chose
+	var suited []string
 	for i, s := range all {
 		j, err := readJob(s.Attrs)
 		if i == 0 {
@@ -84,6 +88,9 @@ func pickOf(ctx context.Context, store *sqlite.Store, name string, of func(model
 		}
 		if err != nil || !task.shares(j) {
 			return "", fmt.Errorf("%s contains studies of different data or forecasts: choose one with --study: %s", store.Path, strings.Join(names, ", "))
+		}
+		if c, ok := choiceOf(s.Attrs); ok && j.Model == ensemble.Name {
+			answer = c.Study
 		}
 		if !of(j.Model) {
 			continue
@@ -93,12 +100,18 @@ func pickOf(ctx context.Context, store *sqlite.Store, name string, of func(model
 			return "", err
 		}
 		fit, unfit := usable(h, s.Attrs)
+		if len(fit) > 0 {
+			suited = append(suited, s.Name)
+		}
 		switch {
 		case len(fit) > 0 && (best == "" || task.metrics()[0].Better(fit[0].Values[0], value)):
 			best, value = s.Name, fit[0].Values[0]
 		case len(unfit) > 0:
 			hopeless = cmp.Or(hopeless, s.Name)
 		}
+	}
+	if slices.Contains(suited, answer) {
+		return answer, nil
 	}
 	best = cmp.Or(best, hopeless)
 	if best == "" {

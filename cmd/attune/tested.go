@@ -19,7 +19,7 @@ type tested struct {
 	Value    space.Literal `json:"value"`
 	Baseline string        `json:"baseline"` // best baseline there
 	Score    space.Literal `json:"score"`    // score of the baseline
-	Worse    bool          `json:"worse"`    // the model is not better
+	Worse    bool          `json:"worse"`    // the model is not better, and its backtest does not outweigh that
 }
 
 // keep records in a study the scores of its model on the test span, if it has any.
@@ -30,7 +30,7 @@ func (r *report) keep(ctx context.Context, m row) error {
 		return nil
 	}
 	return m.of.work.SetAttr(ctx, testKey, tested{Trial: m.best.Number, Metric: metric.Name(), Value: space.Lit(score),
-		Baseline: base.name, Score: space.Lit(best), Worse: !metric.Better(score, best)})
+		Baseline: base.name, Score: space.Lit(best), Worse: !metric.Better(score, best) && !m.isBaseline() && !r.surpasses(m, base)})
 }
 
 // doubt returns the reason to doubt the model of a trial: that a baseline is known to be

@@ -32,6 +32,8 @@ type session struct {
 	back   *forecast.Backtest
 	plans  []*plan
 	live   live // trials on a tracking server
+
+	ensembles *plan // of the study of ensembles; nil: there is to be none
 }
 
 // A plan is the tuning of one model.
@@ -57,8 +59,8 @@ func (s *session) close() {
 	if s == nil {
 		return
 	}
-	for _, p := range s.plans {
-		if p.study != nil {
+	for _, p := range append(s.plans, s.ensembles) {
+		if p != nil && p.study != nil {
 			p.study.Close()
 		}
 	}
@@ -156,7 +158,7 @@ func (s *session) one(ctx context.Context, p *plan, timeout time.Duration) (row,
 	if err != nil {
 		return none, err
 	}
-	r, err := newRow(ctx, &jobStudy{openStudy: p.study, work: p.study, job: p.job, storage: s.storage, device: s.device, family: p.family, frame: s.frame}, task)
+	r, err := newRow(ctx, s.studyOf(p), task)
 	switch {
 	case errors.Is(err, study.ErrNoTrial) && ended != nil:
 		return r, ended
@@ -168,6 +170,11 @@ func (s *session) one(ctx context.Context, p *plan, timeout time.Duration) (row,
 		s.say("%s", r.ranOut())
 	}
 	return r, err
+}
+
+// studyOf returns the study of a plan, which is open.
+func (s *session) studyOf(p *plan) *jobStudy {
+	return &jobStudy{openStudy: p.study, work: p.study, job: p.job, storage: s.storage, device: s.device, family: p.family, frame: s.frame}
 }
 
 // begin creates the study of a plan if there is none, and writes its job if it has none.

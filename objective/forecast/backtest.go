@@ -131,6 +131,46 @@ func (b *Backtest) Run(ctx context.Context, name string, model Forecaster, opts 
 	return b.result(name, done), nil
 }
 
+// Error returns the standard error of a result's score by the first metric, as
+// [Backtest.Jackknife] estimates it. It is NaN with fewer than two folds.
+func (b *Backtest) Error(r Result) float64 {
+	byFold := make([][]Sample, len(r.Folds))
+	for i, f := range r.Folds {
+		byFold[i] = b.folds[i].samples(f.Forecast)
+	}
+	return b.Jackknife(func(without int) float64 {
+		var rest []Sample
+		for i, s := range byFold {
+			if i != without {
+				rest = append(rest, s...)
+			}
+		}
+		return b.metrics[0].Score(rest...)
+	})
+}
+
+// Jackknife returns the standard error of a statistic of the folds (Efron and Stein, Annals
+// of Statistics 9, 1981). score returns the statistic of all folds but one. Folds that
+// overlap share their errors: the variance is multiplied by the number of folds that a step
+// is in. It is NaN with fewer than two folds, and where a score is.
+func (b *Backtest) Jackknife(score func(without int) float64) float64 {
+	n := len(b.folds)
+	if n < 2 {
+		return math.NaN()
+	}
+	scores, mean := make([]float64, n), 0.0
+	for i := range scores {
+		scores[i] = score(i)
+		mean += scores[i] / float64(n)
+	}
+	var squares float64
+	for _, s := range scores {
+		squares += (s - mean) * (s - mean)
+	}
+	shared := min(n, (b.horizon+b.splits.Step-1)/b.splits.Step)
+	return math.Sqrt(squares * float64(n-1) / float64(n) * float64(shared))
+}
+
 func (b *Backtest) failed(name string, fold int, err error) error {
 	return pkg.Errorf("backtest %s: fold %d, origin %s: %w", name, fold, stamp(b.folds[fold].Origin), err)
 }

@@ -63,6 +63,7 @@ var (
 // scores of the backtest, and of the model fitted to all of the data, within them.
 const (
 	RoundsKey  = "rounds"         // trees or epochs of the model
+	ErrorKey   = "standard_error" // of the trial's value: see [forecast.Backtest.Error]; none with a single fold
 	SecondsKey = model.SecondsKey // what the trial took: "seconds"
 	// SettingsKey holds all hyperparameters of the model: those searched, those fixed and
 	// the number of rounds. It is what a training job needs; see [Settings].
@@ -260,10 +261,31 @@ func (t kind) Train(ctx context.Context, tr *study.Trial, h model.Origin) (Model
 		tr.SetAttr("valid_"+metric.Name(), metric.Score(t.Backtest.Samples(learned.Result)...))
 		tr.SetAttr("train_"+metric.Name(), metric.Score(within...))
 	}
+	if e := t.Backtest.Error(learned.Result); !math.IsNaN(e) {
+		tr.SetAttr(ErrorKey, e)
+	}
 	if rounds > 0 {
 		tr.SetAttr(RoundsKey, rounds)
 	}
 	return m, nil
+}
+
+// OutOfFold returns what the forecasters of a complete trial predict in the folds of the
+// backtest: each was fitted to its fold, with the hyperparameters, the number of rounds and
+// the seed of the trial.
+func (t *Task) OutOfFold(ctx context.Context, st study.Reader, r trial.Record) (forecast.Result, error) {
+	settings, ok := Settings(r)
+	if !ok {
+		settings = slices.Concat(t.Fixed, r.Params.Settings())
+	}
+	if _, err := t.Family.New(settings); err != nil {
+		return forecast.Result{}, err
+	}
+	learned, err := t.Backtest.Learn(ctx, t.Family.Name(), func() forecast.Forecaster {
+		f, _ := t.Family.New(settings) // which worked above
+		return f
+	}, forecast.LearnOptions{Fit: forecast.FitOptions{Seed: st.TrialSeed(r.Number), Threads: t.Threads}, Last: true})
+	return learned.Result, err
 }
 
 // Fit fits a forecaster to all of the data.

@@ -1,0 +1,293 @@
+package ensemble
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/attune-hpo/attune/fault"
+	"github.com/attune-hpo/attune/objective/forecast"
+)
+
+const pkg fault.Package = "ensemble"
+
+// A Candidate is a model that may become a member.
+type Candidate struct {
+	Name string
+	// Rank orders models by how simple they are, the simplest first.
+	Rank int
+	// Result has what the model predicted in all folds of the backtest, by a model for each
+	// fold that did not see the fold's test.
+	Result forecast.Result
+}
+
+// An Estimate is a number and its standard error, which is NaN if it is not known.
+type Estimate struct{ Value, Error float64 }
+
+// String returns "4.02 ± 0.31".
+func (e Estimate) String() string {
+	if math.IsNaN(e.Error) {
+		return fmt.Sprintf("%.4g", e.Value)
+	}
+	return fmt.Sprintf("%.4g ± %.2g", e.Value, e.Error)
+}
+
+// A Choice says which of several candidates to forecast with.
+type Choice struct {
+	// Weights are those of the candidates in the ensemble. They are not negative, and their
+	// sum is 1.
+	Weights []float64
+	// Ensemble is the score of ensembles that were chosen in the same way, each on all folds
+	// but those that it is scored on.
+	Ensemble Estimate
+	// Picked is the score of single candidates that were chosen and scored in the same way.
+	Picked Estimate
+	// Gain is by how much Ensemble is better than Picked.
+	Gain Estimate
+	// Single is the candidate to take if it is only one: the simplest of those that are not
+	// worse than the best by more than the standard error of the difference.
+	Single int
+	// Best is the candidate with the best score.
+	Best int
+	// Better reports whether the ensemble is the choice: it has several members, and its gain
+	// is greater than the standard error of the gain.
+	Better bool
+}
+
+// picks is the most members that a selection has, counted with repetition.
+const picks = 20
+
+// least is the weight below which a candidate is no member: it costs more than it gives.
+const least = 0.04
+
+// Choose chooses weights by greedy selection with replacement (Caruana et al., "Ensemble
+// selection from libraries of models", ICML 2004): it adds the candidate that improves the
+// mean forecast most, up to 20 times, and ends with the best of the ensembles on the way.
+//
+// The selection is made once for each fold, on the folds whose tests do not overlap with it,
+// and scored on that fold: the pooled score is honest. The weights are the means over these
+// selections, which is steadier than one selection on all folds; those below 4 % are left
+// out. With one fold, or where all overlap, nothing can be judged: the ensemble is not
+// better then.
+//
+// It fails with [forecast.ErrConfig] without candidates, and for results that are not of all
+// folds.
+func Choose(back *forecast.Backtest, candidates []Candidate) (Choice, error) {
+	l, err := newLibrary(back, candidates)
+	if err != nil {
+		return Choice{}, pkg.Errorf("choose: %w", err)
+	}
+	var c Choice
+	all := l.others(-1)
+	c.Best = l.best(all)
+	c.Single = l.simplest(c.Best)
+	c.Weights = make([]float64, len(candidates))
+	honest, picked := make([][]float64, l.folds), make([][]float64, l.folds)
+	for fold := range l.folds {
+		others := l.others(fold)
+		if len(others) == 0 {
+			c.Weights[c.Best] = 1
+			score := l.estimate(l.weighted(c.Weights))
+			c.Ensemble, c.Picked, c.Gain = score, score, Estimate{0, math.NaN()}
+			return c, nil
+		}
+		w := l.greedy(others)
+		for i, x := range w {
+			c.Weights[i] += x / float64(l.folds)
+		}
+		honest[fold] = l.mean(w, fold)
+		picked[fold] = l.forecasts[l.best(others)][fold]
+	}
+	c.Ensemble, c.Picked = l.estimate(honest), l.estimate(picked)
+	c.Gain = l.gain(honest, picked)
+	members, sum := 0, 0.0
+	for i, w := range c.Weights {
+		if w < least {
+			c.Weights[i] = 0
+			continue
+		}
+		members, sum = members+1, sum+w
+	}
+	for i := range c.Weights {
+		c.Weights[i] /= sum
+	}
+	c.Better = members > 1 && c.Gain.Value > c.Gain.Error
+	return c, nil
+}
+
+// A library has the forecasts of all candidates, those of a fold in one row.
+type library struct {
+	back      *forecast.Backtest
+	metric    forecast.Metric
+	ranks     []int
+	folds     int
+	samples   [][]forecast.Sample // by fold; their forecasts are taken from elsewhere
+	forecasts [][][]float64       // by candidate and fold
+	overlap   int                 // folds before and after a fold that overlap with it
+}
+
+func newLibrary(back *forecast.Backtest, candidates []Candidate) (*library, error) {
+	if len(candidates) == 0 {
+		return nil, fmt.Errorf("%w: there are no candidates", forecast.ErrConfig)
+	}
+	splits := back.Splits()
+	l := &library{back: back, metric: back.Metrics()[0], folds: len(back.Folds()), overlap: (splits.Horizon - 1) / splits.Step}
+	for i, c := range candidates {
+		if len(c.Result.Folds) != l.folds {
+			return nil, fmt.Errorf("%w: candidate %s has %d folds of %d", forecast.ErrConfig, c.Name, len(c.Result.Folds), l.folds)
+		}
+		l.ranks = append(l.ranks, c.Rank)
+		samples := back.Samples(c.Result)
+		var rows [][]float64
+		for _, f := range c.Result.Folds {
+			part := samples[:len(f.Forecast)]
+			samples = samples[len(f.Forecast):]
+			var row []float64
+			for _, s := range part {
+				row = append(row, s.Forecast...)
+			}
+			rows = append(rows, row)
+			if i == 0 {
+				l.samples = append(l.samples, slices.Clone(part))
+			}
+		}
+		l.forecasts = append(l.forecasts, rows)
+	}
+	return l, nil
+}
+
+// others returns the folds that do not overlap with one; all of them for -1.
+func (l *library) others(fold int) []int {
+	var out []int
+	for i := range l.folds {
+		if fold < 0 || i < fold-l.overlap || i > fold+l.overlap {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// score returns that of forecasts, by fold, on some folds.
+func (l *library) score(forecasts [][]float64, folds []int) float64 {
+	var all []forecast.Sample
+	for _, k := range folds {
+		row := forecasts[k]
+		for _, s := range l.samples[k] {
+			s.Forecast, row = row[:len(s.Truth)], row[len(s.Truth):]
+			all = append(all, s)
+		}
+	}
+	return l.metric.Score(all...)
+}
+
+// best returns the candidate with the best score on some folds.
+func (l *library) best(folds []int) int {
+	best, top := 0, math.NaN()
+	for i, f := range l.forecasts {
+		if s := l.score(f, folds); l.metric.Better(s, top) {
+			best, top = i, s
+		}
+	}
+	return best
+}
+
+// greedy returns the weights of the selection on some folds.
+func (l *library) greedy(folds []int) []float64 {
+	counts, chosen := make([]float64, len(l.forecasts)), make([]float64, len(l.forecasts))
+	sum := make([][]float64, l.folds)
+	trial := make([][]float64, l.folds)
+	for _, k := range folds {
+		sum[k] = make([]float64, len(l.forecasts[0][k]))
+		trial[k] = make([]float64, len(sum[k]))
+	}
+	top := math.NaN()
+	for n := range picks {
+		next, score := -1, math.NaN()
+		for i, f := range l.forecasts {
+			for _, k := range folds {
+				for j, v := range f[k] {
+					trial[k][j] = (sum[k][j] + v) / float64(n+1)
+				}
+			}
+			if s := l.score(trial, folds); next < 0 || l.metric.Better(s, score) {
+				next, score = i, s
+			}
+		}
+		counts[next]++
+		for _, k := range folds {
+			for j, v := range l.forecasts[next][k] {
+				sum[k][j] += v
+			}
+		}
+		if n == 0 || l.metric.Better(score, top) {
+			top = score
+			for i, c := range counts {
+				chosen[i] = c / float64(n+1)
+			}
+		}
+	}
+	return chosen
+}
+
+// mean returns the weighted forecasts of a fold.
+func (l *library) mean(weights []float64, fold int) []float64 {
+	out := make([]float64, len(l.forecasts[0][fold]))
+	for i, w := range weights {
+		if w == 0 {
+			continue
+		}
+		for j, v := range l.forecasts[i][fold] {
+			out[j] += w * v
+		}
+	}
+	return out
+}
+
+// weighted returns the weighted forecasts of all folds.
+func (l *library) weighted(weights []float64) [][]float64 {
+	out := make([][]float64, l.folds)
+	for k := range out {
+		out[k] = l.mean(weights, k)
+	}
+	return out
+}
+
+// estimate returns the score of forecasts and its standard error.
+func (l *library) estimate(forecasts [][]float64) Estimate {
+	return Estimate{l.score(forecasts, l.others(-1)), l.jackknife(func(folds []int) float64 { return l.score(forecasts, folds) })}
+}
+
+// gain returns by how much a is better than b.
+func (l *library) gain(a, b [][]float64) Estimate {
+	better := func(folds []int) float64 {
+		d := l.score(b, folds) - l.score(a, folds)
+		if l.metric.Maximize() {
+			d = -d
+		}
+		return d
+	}
+	return Estimate{better(l.others(-1)), l.jackknife(better)}
+}
+
+// jackknife returns the standard error of a statistic of the folds; see
+// [forecast.Backtest.Error].
+func (l *library) jackknife(of func(folds []int) float64) float64 {
+	return l.back.Jackknife(func(without int) float64 {
+		return of(slices.DeleteFunc(l.others(-1), func(k int) bool { return k == without }))
+	})
+}
+
+// simplest returns the simplest candidate that is not worse than the best by more than the
+// standard error of the difference.
+func (l *library) simplest(best int) int {
+	at := best
+	for i, f := range l.forecasts {
+		if l.ranks[i] >= l.ranks[at] {
+			continue
+		}
+		if d := l.gain(l.forecasts[best], f); d.Value <= d.Error {
+			at = i
+		}
+	}
+	return at
+}
