@@ -12,7 +12,7 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// history is that of a study, which gives it as a snapshot.
+// history returns a snapshot like that of a study.
 func history() trial.Snapshot {
 	h := trial.NewHistory(trial.Header{Name: "example"})
 	s := space.Of(space.Float("lr", 1e-5, 1e-1, space.Log()), space.Categorical("booster", "gbdt", "dart"))

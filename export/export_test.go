@@ -26,7 +26,7 @@ func attr(t testing.TB, key string, v any) trial.Attr {
 	return a
 }
 
-// table has a trial of every state and a value of every kind.
+// table has a trial in every state and a value of every kind.
 func table(t testing.TB) export.Table {
 	lr := space.Float("lr", 0, 1)
 	kind := space.Categorical("kind", "plain", "a,\"b\"\nc", "=1+1", "", "日本")
@@ -155,7 +155,7 @@ func TestWriteErrors(t *testing.T) {
 	assert.ErrorIs(t, export.ParamsYAML(full{}, trial.Record{}), errFull)
 }
 
-// TestPython reads the exports with Python's csv and json, where there is one.
+// TestPython reads the exports with Python's csv and json, if there is a Python.
 func TestPython(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/attune-hpo/attune/fault"
 )
 
-// A program that is told of a wrong setting says which of its inputs it is.
+// A program presents an error about a setting in terms of its own inputs.
 func ExampleText() {
 	const forecast fault.Package = "forecast"
 	err := forecast.Errorf("read air.csv: line 8: a missing value: %w",

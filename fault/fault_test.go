@@ -23,7 +23,7 @@ var (
 	name      = fault.Hint{Field: "study.Create", Want: "give %s another name"}
 )
 
-// flags are the settings of a program that has no seed.
+// flags presents the settings of a program without a seed.
 func flags(h fault.Hint) string {
 	switch h.Field {
 	case "study.Create":

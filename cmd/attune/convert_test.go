@@ -53,7 +53,7 @@ func TestConvertFloat32(t *testing.T) {
 	assert.Positive(t, report.Probe.Beyond)
 }
 
-// A forest of scikit-learn is read from what joblib.dump wrote, whatever its name.
+// A scikit-learn forest is read from the output of joblib.dump, under any file name.
 func TestConvertScikitLearn(t *testing.T) {
 	onnxtest.Require(t)
 	data, err := os.ReadFile("../../objective/tree/testdata/sklearn/forest.joblib")
@@ -164,7 +164,7 @@ func TestConvertOnRows(t *testing.T) {
 	assert.NoFileExists(t, filepath.Join(dir, "never.onnx"))
 }
 
-// A model that does not pass is not there, unless it is asked for and named so.
+// The file of a model that does not pass is removed, unless it is to be kept under its own name.
 func TestConvertFails(t *testing.T) {
 	onnxtest.Require(t)
 	dir := lightgbmModel(t)

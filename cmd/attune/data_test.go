@@ -14,7 +14,7 @@ import (
 	"github.com/attune-hpo/attune/objective/forecast"
 )
 
-// The data that ship with attune are read without being told how.
+// The data that ship with attune can be read without flags that describe them.
 func TestShippedData(t *testing.T) {
 	readme, err := os.ReadFile("../../data/README.md")
 	require.NoError(t, err)
@@ -44,7 +44,7 @@ func TestShippedData(t *testing.T) {
 	}
 }
 
-// Files are read as pandas, R and spreadsheets write them, without being told how.
+// Files in the forms of pandas, R and spreadsheets can be read without flags that describe them.
 func TestWritten(t *testing.T) {
 	day := func(layout string) func(int) string {
 		return func(i int) string { return time.Date(2020, 1, 5+i, 0, 0, 0, 0, time.UTC).Format(layout) }

@@ -22,12 +22,12 @@ import (
 
 // A badInput makes the command fail with a hint of the library.
 type badInput struct {
-	csv  func(lines []string) []string // what becomes of air.csv; nil: it stays
-	args []string                      // besides those that tune air.csv
+	csv  func(lines []string) []string // changes air.csv; nil: unchanged
+	args []string                      // in addition to those that tune air.csv
 }
 
-// badInputs are, by the field that a hint names, inputs that make the command show each
-// hint of it. Every hint of the library whose field has a word in inFlags needs one.
+// badInputs are inputs that make the command show each hint, by the field of the hint. Every
+// hint of the library whose field is in inFlags needs one.
 var badInputs = map[string][]badInput{
 	"forecast.CSV.Fill": {{csv: without(8, 9)}},
 	"forecast.CSV.Freq": {
@@ -51,14 +51,14 @@ var badInputs = map[string][]badInput{
 	"sqlite.Store.Path":           {{args: []string{"--storage", "air.csv"}}, {args: []string{"--storage", "."}}},
 }
 
-// outOfReach are fields whose hints no input brings about, and why.
+// outOfReach are fields whose hints no input causes, with the reason.
 var outOfReach = map[string]string{
 	"mlflow.NewMirror":   "a server that is away is a warning; see TestMLflow",
 	"study.Create":       "the command compares what a study was begun on by itself, and says --name",
 	"study.Config.Grace": "it takes a process that is suspended while it works on a trial",
 }
 
-// outOfReachWant are single hints of that kind.
+// outOfReachWant are single hints that no input causes.
 var outOfReachWant = map[string]string{
 	"fill it with %s": "the command refuses missing values before a network sees them, unless --fill is given",
 	"set %s to cpu":   "it takes a GPU that is too small",
@@ -68,7 +68,7 @@ func without(from, to int) func([]string) []string {
 	return func(lines []string) []string { return slices.Delete(lines, from-1, to) }
 }
 
-// Every hint that the library can give is shown in the words of the command line.
+// Every hint of the library is shown in the words of the command line.
 func TestHints(t *testing.T) {
 	t.Parallel()
 	hints := hintsOf(t, filepath.Join("..", ".."))
@@ -105,19 +105,19 @@ func (in badInput) run(t *testing.T) string {
 		lines := in.csv(strings.Split(strings.TrimSpace(string(data)), "\n"))
 		require.NoError(t, os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o644))
 	}
-	args = args[:len(args)-2] // without what is fixed
+	args = args[:len(args)-2] // without --fixed
 	o := attune(t, dir, append(append(args, "--quiet"), in.args...)...)
 	assert.Equal(t, 1, o.code, o.stdout)
 	assert.Equal(t, 1, countLines(o.stderr), o.stderr)
 	for pkg := range goNames(t, filepath.Join("..", "..")) {
-		if !strings.Contains(pkg, ".") && !slices.Contains([]string{"lightgbm", "xgboost", "catboost"}, pkg) { // which are models, too
+		if !strings.Contains(pkg, ".") && !slices.Contains([]string{"lightgbm", "xgboost", "catboost"}, pkg) { // these are also models
 			assert.NotContains(t, o.stderr, ": "+pkg+": ", "a Go package")
 		}
 	}
 	return o.stderr
 }
 
-// The field of a hint is what go doc knows it by.
+// The field of a hint is a name that go doc knows.
 func TestHintsNameFields(t *testing.T) {
 	t.Parallel()
 	root := filepath.Join("..", "..")
@@ -156,8 +156,8 @@ func hintsOf(t *testing.T, root string) []fault.Hint {
 	return hints
 }
 
-// goNames returns what go doc knows of a module's packages: package, package.Name and
-// package.Type.Field.
+// goNames returns the names that go doc knows in a module's packages: package, package.Name
+// and package.Type.Field.
 func goNames(t *testing.T, root string) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}
@@ -185,7 +185,7 @@ func goNames(t *testing.T, root string) map[string]bool {
 	return names
 }
 
-// walk visits the source of a module, tests and its own tools aside.
+// walk visits the source of a module, except tests and the module's own tools.
 func walk(t *testing.T, root string, visit func(token.Position, ast.Node)) {
 	t.Helper()
 	files := token.NewFileSet()

@@ -15,8 +15,8 @@ import (
 	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
 )
 
-// growing returns a new folder with a series that grows by the month in it, y.csv, whose
-// last values are those given; and how it is tuned in little time: always alike.
+// growing returns a new folder with y.csv, a series that grows by the month and ends with the
+// given values, and the arguments of a quick and reproducible tuning.
 func growing(t *testing.T, last ...float64) (dir string, args []string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -34,8 +34,8 @@ func growing(t *testing.T, last ...float64) (dir string, args []string) {
 		"--windows", "2", "--workers", "1", "--metric", "mae", "--quiet"}
 }
 
-// A value that the tuning did not see can make the best trial impossible, as 0 does one with
-// logarithms: the next best takes its place, in all commands alike.
+// A value that the tuning did not see can make the best trial impossible, like 0 with
+// logarithms. The next best trial then replaces it in all commands.
 func TestUnfit(t *testing.T) {
 	t.Parallel()
 	for name, last := range map[string]float64{"zero": 0, "below zero": -5} {
@@ -85,7 +85,7 @@ func TestUnfit(t *testing.T) {
 	})
 }
 
-// A study none of whose models can be fitted to all data gives way to another one.
+// If no model of a study can be fitted to all data, another study replaces it.
 func TestUnfitStudy(t *testing.T) {
 	t.Parallel()
 	dir, optimize := growing(t, 0)
@@ -101,7 +101,7 @@ func TestUnfitStudy(t *testing.T) {
 	assert.Contains(t, o.stderr, "log: value 149 is 0")
 }
 
-// Whatever fails after the tuning, its table is there.
+// The table is printed even if something fails after the tuning.
 func TestTableInTheEnd(t *testing.T) {
 	t.Parallel()
 	t.Run("no trial has a model", func(t *testing.T) {
@@ -125,7 +125,7 @@ func TestTableInTheEnd(t *testing.T) {
 	t.Run("the model cannot be written", func(t *testing.T) {
 		t.Parallel()
 		dir, optimize := growing(t)
-		for _, folder := range []string{"attune.db.models", "attune.db.models/tuned"} { // where files are to be
+		for _, folder := range []string{"attune.db.models", "attune.db.models/tuned"} { // the places of files
 			require.NoError(t, os.MkdirAll(filepath.Join(dir, folder, "model-y-y%2Flightgbm.json", "x"), 0o755))
 		}
 		o := attune(t, dir, optimize...)

@@ -19,8 +19,8 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// version1 returns a new folder with the airline passengers and a study of them whose job is
-// written as version 1 did, two trials; and how it is gone on with.
+// version1 returns a new folder with the airline passengers and a study of them with two
+// trials, whose job is in the form of version 1, and the arguments that continue it.
 func version1(t *testing.T) (dir string, args []string) {
 	t.Helper()
 	dir, _ = air(t)
@@ -36,7 +36,7 @@ func version1(t *testing.T) (dir string, args []string) {
 		"--windows", "2", "--workers", "1", "--fixed", "transform=diff", "--fixed", "num_leaves=4"}
 }
 
-// attributes returns those of the only study of a file.
+// attributes returns the attributes of the only study in a file.
 func attributes(t *testing.T, dir string) trial.Attrs {
 	t.Helper()
 	st, err := study.Read(t.Context(), sqlite.File(filepath.Join(dir, "attune.db")), "air-passengers/lightgbm")
@@ -47,8 +47,8 @@ func attributes(t *testing.T, dir string) trial.Attrs {
 	return attrs
 }
 
-// A study of version 1 is understood, refused for what it would have been refused for then,
-// and written anew when it is gone on with.
+// A study of version 1 is understood, refused for the same reasons as then, and rewritten
+// when it is continued.
 func TestVersion1(t *testing.T) {
 	t.Parallel()
 	dir, optimize := version1(t)
@@ -76,7 +76,7 @@ func TestVersion1(t *testing.T) {
 		refused("was made with --test 12, but it is now 6", "--test", "6")
 		refused("was made with --patience 30, but it is now 7", "--patience", "7")
 		edited(",112\n", ",113\n", func() { refused("was made with different values in the data (144 rows, 1949-01 to 1960-12, as now)") })
-		edited(",432\n", ",433\n", func() { refused("was made with different values in the data") }) // 1960-12, kept back
+		edited(",432\n", ",433\n", func() { refused("was made with different values in the data") }) // 1960-12, in the test span
 		edited("1960-12", "1961-12", func() { refused("", "--fill", "carry") })
 	}
 	otherwise()
@@ -101,7 +101,7 @@ func TestVersion1(t *testing.T) {
 	otherwise()
 }
 
-// Two studies of the same forecasts share a job but for the model; pick chooses among them.
+// Two studies of the same forecasts share a job, except for the model; pick chooses among them.
 func TestJobs(t *testing.T) {
 	t.Parallel()
 	dir, optimize := air(t)
@@ -112,7 +112,7 @@ func TestJobs(t *testing.T) {
 	assert.Contains(t, attune(t, dir, "best").stderr, "attune.db contains studies of different data or forecasts: choose one with --study: ")
 }
 
-// A study that was interrupted before its job was written gets it.
+// A study that was interrupted before its job was written gets the job.
 func TestHalfBegun(t *testing.T) {
 	t.Parallel()
 	dir, optimize := air(t)

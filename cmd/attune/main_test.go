@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The test binary is the program, too: each command is a process of its own.
+// The test binary is also the program: each command runs in its own process.
 func TestMain(m *testing.M) {
 	if os.Getenv("ATTUNE_TEST_PROGRAM") != "" {
 		main()
@@ -58,7 +58,7 @@ func attune(t *testing.T, dir string, args ...string) outcome {
 	return outcome{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 
-// A file that cannot be written is named as it was asked for.
+// An error about a file that cannot be written uses the name that was asked for.
 func TestWriteFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "best.json")
 	denied := func(io.Writer) error {
@@ -70,7 +70,7 @@ func TestWriteFile(t *testing.T) {
 
 func countLines(text string) int { return strings.Count(text, "\n") }
 
-// succeed returns what a command writes to standard output.
+// succeed returns the standard output of a command that must succeed.
 func succeed(t *testing.T, dir string, args ...string) string {
 	t.Helper()
 	o := attune(t, dir, args...)
@@ -78,8 +78,8 @@ func succeed(t *testing.T, dir string, args ...string) string {
 	return o.stdout
 }
 
-// air returns a new folder with the airline passengers in it, and how they are tuned
-// in little time: always alike.
+// air returns a new folder with the airline passengers, and the arguments of a quick and
+// reproducible tuning.
 func air(t *testing.T, more ...string) (dir string, args []string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -90,7 +90,7 @@ func air(t *testing.T, more ...string) (dir string, args []string) {
 		"--max-rounds", "30", "--workers", "1", "--fixed", "transform=log,diff"}, more...)
 }
 
-// golden compares text, numbers and spaces aside, with a file; UPDATE=1 writes it.
+// golden compares text with a file, ignoring numbers and spaces; UPDATE=1 writes the file.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	got = regexp.MustCompile(`\d+(\.\d+)?(e-\d+)?`).ReplaceAllString(got, "#")
@@ -106,13 +106,13 @@ func golden(t *testing.T, name, got string) {
 	assert.Equal(t, string(want), got)
 }
 
-// studyLine is what is read here of each study that "studies --format json" lists.
+// studyLine is the part of a study in "studies --format json" that the tests read.
 type studyLine struct {
 	Name                              string
 	Complete, Pruned, Failed, Running int
 }
 
-// A first use, from a CSV to forecasts.
+// The first use, from a CSV file to forecasts.
 func TestTour(t *testing.T) {
 	t.Parallel()
 	dir, optimize := air(t)
@@ -148,7 +148,7 @@ func TestTour(t *testing.T) {
 		for _, r := range report.Rows {
 			assert.Positive(t, r.Validation["mape"])
 			if r.Name == "seasonal naive" {
-				// Of the last 12 months; the R package forecast has the same.
+				// For the last 12 months; the R package forecast gives the same.
 				assert.InDelta(t, 9.99, r.Test["mape"], 0.01)
 				assert.InDelta(t, 1.57, r.Test["mase"], 0.01)
 			}
@@ -320,7 +320,7 @@ func TestTour(t *testing.T) {
 	}
 }
 
-// Models share --timeout, whatever one of them overran or left.
+// Models share --timeout, even if one of them overran or left time.
 func TestPortions(t *testing.T) {
 	for name, tc := range map[string]struct {
 		took, want []time.Duration
@@ -340,7 +340,7 @@ func TestPortions(t *testing.T) {
 	assert.Positive(t, portion(0, 2))
 }
 
-// One model without a complete trial does not cost the others their comparison.
+// A model without a complete trial does not prevent the comparison of the others.
 func TestMissing(t *testing.T) {
 	t.Parallel()
 	dir, optimize := air(t)
@@ -391,7 +391,7 @@ func TestMissing(t *testing.T) {
 	assert.Contains(t, report.Notes, last.Error)
 }
 
-// Several series with columns known late and in advance, an ID and a layout of its own.
+// Several series, with past and known columns, an ID and a special layout.
 func TestPanel(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -432,7 +432,7 @@ func TestPanel(t *testing.T) {
 	assert.Contains(t, attune(t, dir, "predict", "--series", "west").stderr, `--series west: no series has that id: there are "north", "south"`)
 }
 
-// Networks search the quick space unless another is asked for.
+// Networks search the quick space unless another is chosen.
 func TestSpaces(t *testing.T) {
 	t.Parallel()
 	dir, _ := air(t)
@@ -464,7 +464,7 @@ func TestSpaces(t *testing.T) {
 	}
 }
 
-// What --print-space writes is a space to search, and nothing else is written.
+// --print-space writes a valid space, and nothing else.
 func TestPrintSpace(t *testing.T) {
 	dir := t.TempDir()
 	file, err := filepath.Abs("../../data/airpassengers.csv")
@@ -536,7 +536,7 @@ func TestResume(t *testing.T) {
 			require.NoError(t, json.Unmarshal([]byte(succeed(t, dir, "studies", "--format", "json")), &list))
 			assert.GreaterOrEqual(t, list[0].Complete, were+2)
 			assert.LessOrEqual(t, list[0].Complete, were+3, "a dead worker's trial may come on top")
-			dead := 0 // trials of a killed worker that nobody has found yet
+			dead := 0 // trials of a killed worker that no process has found yet
 			if tc.signal == os.Kill {
 				dead = 2
 			}
@@ -557,11 +557,11 @@ func TestBadInput(t *testing.T) {
 	line8 := func(text string) string {
 		return edit(func(l []string) []string { l[7] = text; return l })
 	}
-	// Each is tuned as air.csv of the target passengers, with more flags.
+	// Each case tunes air.csv with the target passengers and more flags.
 	for name, tc := range map[string]struct {
 		csv  string
 		args []string
-		want string // of standard error, all of it
+		want string // all of standard error
 	}{
 		"a ragged row":        {line8("1949-07,148,1"), nil, "air.csv: line 8: wrong number of fields: 3, but the header has 2"},
 		"a quote left open":   {line8(`1949-07,"148`), nil, `air.csv: line 8: extraneous or missing " in quoted-field`},

@@ -29,7 +29,7 @@ nested run. To log while a study runs, use attune optimize --mlflow.`,
 	return group(cmd)
 }
 
-// push is the command mlflow push.
+// push holds the flags of the command mlflow push.
 type push struct {
 	storage, study  string
 	uri, experiment string
@@ -65,7 +65,7 @@ MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, as for MLflow's own tools
 	return cmd
 }
 
-// tracking returns the client of a tracking server. An empty address means that of the
+// tracking returns the client of a tracking server. An empty address means the one in the
 // environment.
 func tracking(flag, address string) (*mlflow.Client, error) {
 	switch {
@@ -81,14 +81,14 @@ func tracking(flag, address string) (*mlflow.Client, error) {
 	return mlflow.FromEnv()
 }
 
-// experiment returns the one of the environment, which may be "".
+// experiment returns the experiment in the environment, which may be "".
 func experiment() string { return os.Getenv("MLFLOW_EXPERIMENT_NAME") }
 
 func (p *push) run(ctx context.Context, stdout io.Writer) error {
 	if p.register != "" && p.model == "" {
 		return errors.New("--register needs the model to register: give its file with --model")
 	}
-	files := map[string]string{} // by where they are kept
+	files := map[string]string{} // by the place where they are kept
 	for _, file := range p.artifacts {
 		if old, ok := files[filepath.Base(file)]; ok {
 			return fmt.Errorf("--artifact %s: %s has the same name: rename one of them", quote(file), quote(old))
@@ -165,7 +165,7 @@ type live struct {
 	trackers []*mlflow.Tracker
 }
 
-// observer returns one that tells o and, if there is a server, logs.
+// observer returns an observer that calls o and, if there is a server, logs.
 func (l *live) observer(o study.Observer) study.Observer {
 	if l.server == nil {
 		return o
@@ -175,10 +175,10 @@ func (l *live) observer(o study.Observer) study.Observer {
 	return study.Tee(o, t)
 }
 
-// flushTime bounds what a command waits at its end for a server.
+// flushTime limits how long a command waits for a server at its end.
 const flushTime = 30 * time.Second
 
-// close sends what is left. What a server did not take is a warning: the storage has it.
+// close sends the rest. A failure is only a warning, because the storage has everything.
 func (l *live) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), flushTime)
 	defer cancel()

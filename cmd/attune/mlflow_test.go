@@ -33,7 +33,7 @@ func TestMLflow(t *testing.T) {
 	require.Zero(t, o.code, o.stderr)
 	assert.Contains(t, o.stdout, "study air-passengers/lightgbm: sent 0 of 4 trials; the server has all of them\n"+f.URL+"/#/experiments/1/runs/")
 
-	// A server that is away costs no trial, and one warning.
+	// A server that is down costs no trial, only one warning.
 	f.Lock()
 	f.Fail = func(int, string) int { return http.StatusServiceUnavailable }
 	f.Unlock()

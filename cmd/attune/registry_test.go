@@ -15,8 +15,8 @@ import (
 	"github.com/attune-hpo/attune/objective/tune"
 )
 
-// tunedModel returns a new folder with a tuned model in it, the model's file, and its
-// export as model.onnx.
+// tunedModel returns a new folder with a tuned model, the model's file, and its export as
+// model.onnx.
 func tunedModel(t *testing.T) (dir, native string) {
 	t.Helper()
 	dir, args := air(t, "--trials", "1")

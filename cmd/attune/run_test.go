@@ -22,8 +22,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// scripted returns a new folder with a space and a program of the shell, and how attune run
-// tunes it.
+// scripted returns a new folder with a space and a shell program, and the arguments of
+// attune run that tune it.
 func scripted(t *testing.T, script string, more ...string) (dir string, run []string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -36,7 +36,7 @@ func scripted(t *testing.T, script string, more ...string) (dir string, run []st
 	return dir, append(run, "--", "./train.sh", "--x={x}", "{kind}")
 }
 
-// with returns how attune run is called with more flags, which take precedence.
+// with adds flags, which take precedence, to the arguments of attune run.
 func with(run []string, more ...string) []string {
 	return slices.Insert(slices.Clone(run), slices.Index(run, "--"), more...)
 }
@@ -150,7 +150,7 @@ func TestRunBadInput(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		script string
-		args   []string // in place of all
+		args   []string // replaces all arguments
 		more   []string
 		want   string
 	}{
@@ -209,7 +209,7 @@ func appear(t *testing.T, dir string, names ...string) {
 	}
 }
 
-// gone waits until the process whose id is in a file runs no more.
+// gone waits until the process whose id is in a file has ended.
 func gone(t *testing.T, dir, file string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, file))
@@ -229,13 +229,13 @@ func gone(t *testing.T, dir, file string) {
 const waiting = `[ -e go ] && { echo attune: value=1; exit; }
 echo $$ > pid.$ATTUNE_WORKER.new; mv pid.$ATTUNE_WORKER.new pid.$ATTUNE_WORKER; while :; do sleep 0.01; done`
 
-// However it ends, no program goes on, and the study resumes.
+// However attune run ends, no program continues, and the study resumes.
 func TestRunInterrupted(t *testing.T) {
 	for name, tc := range map[string]struct {
 		script string
 		once   os.Signal
 		twice  bool
-		ended  bool // the programs have ended in their own way
+		ended  bool // the programs ended by themselves
 	}{
 		"once":    {script: "trap 'touch ended; exit 0' TERM\n" + waiting, once: os.Interrupt, ended: true},
 		"twice":   {script: "trap '' TERM\n" + waiting, once: os.Interrupt, twice: true},
@@ -280,10 +280,10 @@ func TestRunInterrupted(t *testing.T) {
 	}
 }
 
-// A second process needs only the same storage.
+// A second process only needs the same storage.
 func TestRunTogether(t *testing.T) {
 	t.Parallel()
-	// The trials of each process wait for one of the other.
+	// The trials of each process wait for a trial of the other.
 	dir, run := scripted(t, `touch $WHO; until [ -e one ] && [ -e two ]; do sleep 0.01; done; echo attune: value=1 attr.who=\"$WHO\"`, "--trials", "12", "--quiet")
 	var both sync.WaitGroup
 	for _, who := range []string{"one", "two"} {

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Statistical models and baselines are kept, predicted with and registered as others are.
+// Statistical models and baselines are kept, predicted with and registered like other models.
 func TestStatistical(t *testing.T) {
 	t.Parallel()
 	dir, _ := air(t)
@@ -45,7 +45,7 @@ func TestStatistical(t *testing.T) {
 	assert.Equal(t, strings.Join(rows, "\n"), succeed(t, dir, "predict", "--registry", "models", "--name", "air", "--data", "air.csv"))
 	assert.Contains(t, succeed(t, dir, "registry", "show", "air"), "attune.family  theta\n")
 
-	succeed(t, dir, "predict", "--study", "air-passengers/lightgbm") // which fits and keeps it
+	succeed(t, dir, "predict", "--study", "air-passengers/lightgbm") // fits and keeps it
 	o = attune(t, dir, "registry", "add", "air", filepath.Join("attune.db.models", "model-air-passengers%2Flightgbm.json"))
 	assert.Equal(t, 1, o.code)
 	assert.Contains(t, o.stderr, "this is a native model: add the ONNX file that attune export makes of lightgbm")
@@ -61,7 +61,7 @@ func TestFixedForSome(t *testing.T) {
 	assert.NoFileExists(t, filepath.Join(dir, "attune.db"))
 }
 
-// Where the best model has no ONNX form, export says which one it takes and what that costs.
+// If the best model has no ONNX form, export says which one it takes and what that costs.
 func TestExportPicks(t *testing.T) {
 	t.Parallel()
 	dir, _ := air(t)

@@ -102,8 +102,8 @@ func TestBest(t *testing.T) {
 					assert.Equal(t, v.String(), meta["attune.param."+name])
 				}
 
-				// What serves, on data that neither tuning nor fitting saw: the export beside
-				// the model as it comes out of its file.
+				// Serve data that neither tuning nor fitting saw: with the export and with the model
+				// read from its file.
 				native := filepath.Join(t.TempDir(), "native.json")
 				require.NoError(t, m.WriteFile(native))
 				m, err = tune.ReadFile(native, task.Family)
@@ -128,7 +128,7 @@ func TestBest(t *testing.T) {
 	}
 }
 
-// A network is exported whole, too.
+// A network is also exported as a whole.
 func TestNetwork(t *testing.T) {
 	onnxtest.Require(t)
 	ctx := context.Background()
@@ -156,7 +156,7 @@ func TestNetwork(t *testing.T) {
 	assert.Zero(t, f.Stats().Fallbacks)
 }
 
-// A quantized network is compared with the native one, too, by a gate of its own.
+// A quantized network is also compared with the native one, by its own gate.
 func TestQuantize(t *testing.T) {
 	onnxtest.Require(t)
 	ctx := context.Background()
@@ -181,7 +181,7 @@ func TestQuantize(t *testing.T) {
 	assert.ErrorIs(t, err, quantize.ErrNothing)
 }
 
-// wrong adds one percent to what a model predicts.
+// wrong adds one percent to the predictions of a model.
 func wrong(b *onnx.Builder, m forecast.Regressor, rows onnx.Value) (onnx.Value, error) {
 	model := m.(interface {
 		Linear() (forecast.Linear, error)
@@ -437,7 +437,7 @@ func TestErrors(t *testing.T) {
 	assert.NoError(t, err, "the last of equal names counts")
 }
 
-// A regressor that saves nothing leaves nothing in the registry.
+// A regressor that cannot be saved leaves nothing in the registry.
 type unsaved struct{ *forecast.Ridge }
 
 func (unsaved) Save(io.Writer) error { return os.ErrPermission }
@@ -461,8 +461,8 @@ func TestNativeThatCannotBeSaved(t *testing.T) {
 	assert.Empty(t, names)
 }
 
-// An export that is opened beside another model than its own is refused; what has been
-// saved and loaded meanwhile is the same model.
+// An export that is opened with another model is refused. A model that was saved and loaded
+// is still the same model.
 func TestMismatch(t *testing.T) {
 	onnxtest.Require(t)
 	ctx := context.Background()
@@ -491,7 +491,7 @@ func TestMismatch(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
 
-	// A file that was not made by this package tells nothing.
+	// A file that was not made by this package names no model.
 	plain, err := onnx.Forecaster(m.Forecaster, onnx.ForecasterOptions{})
 	require.NoError(t, err)
 	require.NoError(t, plain.WriteFile(file))
@@ -513,7 +513,7 @@ func TestMismatch(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, p.Close())
 
-	// JSON has no bytes that are not UTF-8: such a name is saved as another.
+	// JSON cannot hold bytes that are not UTF-8, so such a name is saved as another.
 	trees.Features[0].Name, trees.Features[1].Name = "caf\xe9", "\xe9t\xe9\xff\xff"
 	_, err = deploy.Trees(ctx, trees, rows, deploy.TreesOptions{File: file, Runtime: quiet})
 	require.NoError(t, err)

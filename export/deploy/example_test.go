@@ -26,7 +26,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// These need ONNX Runtime: they are compiled, and run by the programs in examples.
+// These examples need ONNX Runtime. They are compiled here; the programs in examples run the same code.
 
 func ExampleBest() {
 	ctx := context.Background()
@@ -39,7 +39,7 @@ func ExampleBest() {
 	}
 	model, result, err := deploy.Best(ctx, task, st, deploy.ForecasterOptions{File: "passengers.onnx"})
 	if err != nil {
-		panic(err) // no file is left where the two differ
+		panic(err) // no file is kept if the two differ
 	}
 	fmt.Print(result.Report)
 
@@ -67,7 +67,7 @@ func ExampleTrees() {
 	}
 }
 
-// The native forecaster answers where there is no file.
+// The native forecaster answers if there is no file.
 func ExampleOpen() {
 	ctx := context.Background()
 	frame := must(forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../../data/airpassengers.csv"))

@@ -21,7 +21,7 @@ import (
 	"github.com/attune-hpo/attune/objective/tree"
 )
 
-// python runs testdata/libraries.py and hands over the lines that it prints.
+// python runs testdata/libraries.py and passes on the lines that it prints.
 func python(t *testing.T, mode, folder string, stdin []byte, each func(line []byte)) {
 	t.Helper()
 	exe := os.Getenv("ATTUNE_ONNX_PYTHON")
@@ -40,8 +40,8 @@ func python(t *testing.T, mode, folder string, stdin []byte, each func(line []by
 	}
 }
 
-// TestLibraries has the libraries train models of every kind, exports them, and has ONNX
-// Runtime in Python run the files: they predict what the libraries do.
+// TestLibraries makes the libraries train models of every kind, exports them, and runs the
+// files in ONNX Runtime from Python: they predict like the libraries.
 func TestLibraries(t *testing.T) {
 	onnxtest.Require(t)
 	dir := t.TempDir()
@@ -66,7 +66,7 @@ func TestLibraries(t *testing.T) {
 	type exported struct {
 		trained
 		ONNX string
-		most float64 // how far it may be off, of the greatest answer
+		most float64 // allowed deviation, relative to the greatest prediction
 	}
 	var files []exported
 	var requests bytes.Buffer
@@ -80,7 +80,7 @@ func TestLibraries(t *testing.T) {
 		require.NoError(t, json.Unmarshal(m.Rows, &rows))
 		for _, form := range []onnx.Form{onnx.Exact, onnx.Compatible} {
 			most := 1e-13
-			if form == onnx.Compatible || strings.HasPrefix(m.File, "xgboost") { // which adds up in float32, too
+			if form == onnx.Compatible || strings.HasPrefix(m.File, "xgboost") { // XGBoost also sums in float32
 				most = 1e-6
 			}
 			name := m.File + "." + form.String() + ".onnx"

@@ -44,8 +44,8 @@ func eachForeign(t *testing.T, f func(t *testing.T, m *tree.Model, rows []float6
 	}
 }
 
-// Every model of the three libraries is exported, and equal: on the rows that the
-// libraries were asked about, and on those made to tell models apart.
+// Every model of the three libraries is exported, and predicts equally: on the rows that the
+// libraries predicted, and on rows made to reveal differences.
 func TestTreesOfOtherLibraries(t *testing.T) {
 	onnxtest.Require(t)
 	ctx := context.Background()
@@ -99,7 +99,7 @@ func TestThresholds(t *testing.T) {
 				assert.Greater(t, r.Probe.Beyond, r.Probe.Rows/20)
 			}
 
-			// What the library predicted for these rows.
+			// The library's predictions for these rows.
 			p, err := tree.NewPredictor(m)
 			require.NoError(t, err)
 			got := make([]float64, len(c.Pred))
@@ -109,7 +109,7 @@ func TestThresholds(t *testing.T) {
 	}
 }
 
-// forest is one of isolation trees, of 8 features.
+// forest is a forest of isolation trees with 8 features.
 func forest(t testing.TB, trees int) (*tree.Model, []float64) {
 	r := rand.New(rand.NewPCG(3, 4))
 	rows := make([]float64, 500*8)
@@ -179,8 +179,8 @@ func TestFailedTrees(t *testing.T) {
 	assert.ErrorIs(t, err, tree.ErrInvalid)
 }
 
-// Rows to probe with meet every threshold, from below, on it and from above, and what
-// float32 cannot hold.
+// The rows of Probe meet every threshold from below, on it and from above, and contain
+// numbers that float32 cannot represent.
 func TestProbe(t *testing.T) {
 	m, _ := forest(t, 10)
 	for _, form := range onnx.Forms {
@@ -225,7 +225,7 @@ func TestProbe(t *testing.T) {
 		assert.Contains(t, rows, c)
 	}
 
-	// A node far below the root, which random rows do not reach, is reached from both sides.
+	// Probe reaches both sides of a node far below the root, which random rows do not reach.
 	chain := &tree.Model{Features: make([]tree.Feature, 1), Outputs: 1, Trees: []tree.Tree{{Leaves: make([]tree.Leaf, 41)}}}
 	for i := range 40 {
 		n := tree.Node{Threshold: float64(-i), Left: i + 1, Right: ^i}

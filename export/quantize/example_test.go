@@ -37,7 +37,7 @@ func Example() {
 	// Output: 2.9 times smaller: {attune.quantized int8}
 }
 
-// What a quantized network is worth shows on windows that it was not calibrated with.
+// The quality of a quantized network shows on windows that it was not calibrated with.
 func ExampleCompare() {
 	compare := func(ctx context.Context, model forecast.Forecaster, frame forecast.Frame) error {
 		m, err := onnx.Forecaster(model, onnx.ForecasterOptions{})

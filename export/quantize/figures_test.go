@@ -57,8 +57,8 @@ func TestFigures(t *testing.T) {
 	}
 }
 
-// times returns the median time of a run of each model, in microseconds. They run in
-// turns, so that what else the machine does slows all of them.
+// times returns the median time of a run of each model, in microseconds. The models take
+// turns, so that other work on the machine slows all of them.
 func times(t testing.TB, in tensor.List, models ...func(tensor.List) ([]float64, error)) []int64 {
 	t.Helper()
 	took := make([][]int64, len(models))

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// number returns what 16 bits stand for (IEEE 754, binary16).
+// number returns the value of 16 bits in half precision (IEEE 754, binary16).
 func number(b uint16) float64 {
 	sign, e, m := 1-2*float64(b>>15), int(b>>10&31), float64(b&1023)
 	switch e {
@@ -20,13 +20,13 @@ func number(b uint16) float64 {
 	return sign * math.Ldexp(1024+m, e-25)
 }
 
-// All numbers in half precision are themselves; between two, the nearest is taken, and in
-// the middle the even one.
+// Numbers in half precision are unchanged. Other numbers become the nearest one, and
+// midpoints the even one.
 func TestHalf(t *testing.T) {
 	for b := range uint16(0x7c00) {
 		low, high := number(b), number(b+1)
 		if b == 0x7bff {
-			high = 65536 // where infinity stands
+			high = 65536 // the place of infinity
 		}
 		require.Equal(t, b, half(float32(low)))
 		require.Equal(t, b|0x8000, half(float32(-low))|0x8000)

@@ -30,7 +30,7 @@ func passengers(t testing.TB) forecast.Frame {
 	return f
 }
 
-// A fitted is a network's export with windows of its training and of what came after.
+// A fitted is a network's export, with windows of its training and of the time after.
 type fitted struct {
 	m             *onnx.Model
 	learnt, after *validate.Windows
@@ -42,14 +42,14 @@ func fit(t testing.TB, f forecast.Forecaster) fitted {
 	require.NoError(t, f.Fit(t.Context(), forecast.Frame{frame[0].Until(110, 0)}, forecast.FitOptions{Horizon: horizon, Seed: 1}))
 	m, err := onnx.Forecaster(f, onnx.ForecasterOptions{})
 	require.NoError(t, err)
-	w, err := validate.NewWindows(t.Context(), f, frame, horizon, 144) // of every month
+	w, err := validate.NewWindows(t.Context(), f, frame, horizon, 144) // windows of every month
 	require.NoError(t, err)
 	first := w.Inputs[0].Shape[1]
 	from := func(origin int) int { return origin - int(first) }
 	return fitted{m, w.Slice(from(48), from(110)), w.Slice(from(110), from(144))}
 }
 
-// opened returns what runs a model.
+// opened returns a function that runs a model.
 func opened(t testing.TB, m *onnx.Model) func(tensor.List) ([]float64, error) {
 	t.Helper()
 	b, err := m.Encode()
@@ -75,7 +75,7 @@ func spread(v []float64) float64 {
 	return distance(v, slices.Repeat([]float64{mean}, len(v)))
 }
 
-// distance returns the root of the mean square of the differences.
+// distance returns the root mean square of the differences.
 func distance(a, b []float64) float64 {
 	square := 0.0
 	for i, x := range a {
@@ -84,8 +84,8 @@ func distance(a, b []float64) float64 {
 	return math.Sqrt(square)
 }
 
-// off returns how far a model is from the native one: the root of the mean square of the
-// differences, as a share of the spread of the native values.
+// off returns the deviation of a model from the native one: the root mean square of the
+// differences, relative to the standard deviation of the native values.
 func off(t testing.TB, w *validate.Windows, run func(tensor.List) ([]float64, error)) float64 {
 	t.Helper()
 	got, err := run(w.Inputs)
@@ -95,8 +95,8 @@ func off(t testing.TB, w *validate.Windows, run func(tensor.List) ([]float64, er
 
 var training = neural.Training{Window: 24, Transform: forecast.Log{}, Epochs: 15, LearningRate: 3e-3, Batch: 16}
 
-// The last three years of AirPassengers, which the networks had not. Errors are shares of
-// the standard deviation of the forecasts, 74 to 90 passengers in a thousand.
+// The last three years of AirPassengers, which the networks have not seen. Errors are shares
+// of the standard deviation of the forecasts, 74 to 90 thousand passengers.
 func TestQuantized(t *testing.T) {
 	onnxtest.Require(t)
 	for _, c := range []struct {
@@ -145,8 +145,8 @@ func size(t testing.TB, m *onnx.Model) int {
 	return len(b)
 }
 
-// What an int8 network forecasts depends on the rows beside: the report is on the batches
-// that it is worst in.
+// The forecast of an int8 network depends on the other rows: the report is for the batch
+// size with the worst result.
 func TestCompareReportsTheWorst(t *testing.T) {
 	onnxtest.Require(t)
 	short := training
@@ -199,7 +199,7 @@ func TestCompareRefuses(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 20, w.Len())
 	called := 0
-	given := func(in tensor.List) []float64 { // the native forecasts, given back
+	given := func(in tensor.List) []float64 { // the native forecasts, unchanged
 		n := int(in[0].Shape[0]) * 2
 		from := called % len(w.Native)
 		called += n
@@ -210,7 +210,7 @@ func TestCompareRefuses(t *testing.T) {
 	assert.True(t, r.Pass)
 	assert.Zero(t, r.MaxAbsolute)
 
-	spoilt := func(by float64) func(tensor.List) ([]float64, error) { // in batches of 8 alone
+	spoilt := func(by float64) func(tensor.List) ([]float64, error) { // only in batches of 8
 		return func(in tensor.List) ([]float64, error) {
 			y := given(in)
 			if in[0].Shape[0] == 8 {
@@ -240,7 +240,7 @@ func TestCompareRefuses(t *testing.T) {
 	require.Error(t, err)
 }
 
-// convolution returns a model of one convolution, and what else the case needs.
+// convolution returns a model of one convolution, changed for the case.
 func convolution(t testing.TB, change func(b *onnx.Builder, y onnx.Value) onnx.Value) *onnx.Model {
 	t.Helper()
 	b := onnx.NewBuilder(onnx.Compatible)
@@ -271,7 +271,7 @@ func x(rows int64) tensor.List {
 	return tensor.List{{Name: "x", Shape: []int64{rows, 16, 8}, Data: make([]float32, rows*16*8)}}
 }
 
-// constant is a runner whose outputs are all the same number.
+// constant is a runner whose outputs are all value.
 func constant(value float32, calls *[]int64) quantize.Runner {
 	return func(_ context.Context, m *onnx.Model, in tensor.List) (tensor.List, error) {
 		if calls != nil {
@@ -340,14 +340,14 @@ func TestQuantizeRefuses(t *testing.T) {
 	}
 }
 
-// Around a convolution: what it takes and what it makes, or what the ReLU behind it does.
+// Around a convolution, its input and output are quantized, or the output of the ReLU after it.
 func TestConvolutions(t *testing.T) {
 	var calls []int64
 	options := quantize.Options{Kind: quantize.Int8, Calibration: x(130), Run: constant(3, &calls)}
 	for _, c := range []struct {
 		name   string
 		change func(b *onnx.Builder, y onnx.Value) onnx.Value
-		bytes  int // values turned to bytes
+		bytes  int // values converted to bytes
 	}{
 		{"output of the graph", same, 1},
 		{"relu", func(b *onnx.Builder, y onnx.Value) onnx.Value { return b.Op("Neg", nil, b.Op("Relu", nil, y)) }, 2},

@@ -16,8 +16,8 @@ import (
 	"github.com/attune-hpo/attune/export/registry"
 )
 
-// The files of doc/format/registry.md are a registry, and those that Put and Promote write
-// of the same model, but for the times.
+// The files of doc/format/registry.md are a registry, and equal those that Put and Promote
+// write for the same model, except for the times.
 func TestFormat(t *testing.T) {
 	page, err := os.ReadFile("../../doc/format/registry.md")
 	require.NoError(t, err)
@@ -63,10 +63,10 @@ func TestFormat(t *testing.T) {
 		require.NoError(t, err)
 		made := strings.NewReplacer(stamp(t, got.Created), stamp(t, want.Created), stamp(t, history[0].At), `"2026-11-21T09:00:01.5Z"`).Replace(string(data))
 		switch filepath.Base(name) {
-		case "state": // whose second line is of the first
+		case "state": // its second line depends on the first
 			text, _, _ = strings.Cut(text, "\n")
 			made, _, _ = strings.Cut(made, "\n")
-		case "SHA256SUMS": // and whose last is of the manifest
+		case "SHA256SUMS": // and its last on the manifest
 			text, _, _ = strings.Cut(text, "native.json")
 			made, _, _ = strings.Cut(made, "native.json")
 		}
@@ -74,7 +74,7 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-// stamp returns a time as JSON.
+// stamp formats a time for JSON.
 func stamp(t *testing.T, at time.Time) string {
 	b, err := json.Marshal(at)
 	require.NoError(t, err)

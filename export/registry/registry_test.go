@@ -25,7 +25,7 @@ import (
 )
 
 // child is the environment variable that makes the test binary put and promote
-// versions into the folder that it names, until it is killed.
+// versions in the folder that it names, until it is killed.
 const child = "ATTUNE_TEST_CHILD"
 
 func TestMain(m *testing.M) {
@@ -50,7 +50,7 @@ func work(dir string) error {
 		if err := r.Promote(context.Background(), "demand", v.Number); err != nil {
 			return err
 		}
-		// What was returned is there to stay.
+		// A promotion that was reported is durable.
 		fmt.Println("promoted", v.Number)
 		if i%3 == 2 {
 			if _, err := r.Rollback(context.Background(), "demand"); err != nil {
@@ -157,7 +157,7 @@ func TestVersions(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, a, live)
 
-	// A number is not used twice.
+	// A number is not reused.
 	require.NoError(t, r.Delete(ctx, "demand", 3))
 	require.ErrorIs(t, r.Delete(ctx, "demand", 3), registry.ErrNotExist)
 	require.Equal(t, 4, put(t, r, "d").Number)
@@ -222,7 +222,7 @@ func TestNames(t *testing.T) {
 	require.Len(t, outside, 1)
 }
 
-// What fails in the middle, as where the disk is full, leaves nothing.
+// A Put that fails midway, as on a full disk, leaves nothing.
 func TestPutFails(t *testing.T) {
 	r, dir := open(t)
 	broken := errors.New("broken")
@@ -258,7 +258,7 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// Every byte of every file counts; every fifth is tried.
+// Verify detects a change of any byte of any file; the test tries every fifth.
 func TestVerify(t *testing.T) {
 	r, dir := open(t)
 	put(t, r, "a")
@@ -282,7 +282,7 @@ func TestVerify(t *testing.T) {
 			require.ErrorIs(t, d, registry.ErrDamaged)
 			var at *fs.PathError
 			require.ErrorAs(t, d, &at)
-			// Checksums that are damaged may show as damage to what they are of.
+			// Damaged checksums may look like damage to the files they belong to.
 			require.Equal(t, filepath.Dir(path), filepath.Dir(at.Path))
 			if filepath.Base(path) != "SHA256SUMS" {
 				require.Equal(t, path, at.Path)
@@ -300,7 +300,7 @@ func TestVerify(t *testing.T) {
 		damaged(t, path)
 		require.NoError(t, os.WriteFile(path, append(bytes.Clone(whole), ' '), 0o644))
 		damaged(t, path)
-		if filepath.Base(path) != "state" { // without it nothing is live
+		if filepath.Base(path) != "state" { // without the file, nothing is live
 			require.NoError(t, os.Remove(path))
 			damaged(t, path)
 		}
@@ -396,7 +396,7 @@ func TestConcurrent(t *testing.T) {
 	require.Len(t, history, 1+4*each, "no promotion was lost")
 }
 
-// Someone who waits for the lock can give up.
+// A call that waits for the lock can be cancelled.
 func TestLockWaits(t *testing.T) {
 	r, _ := open(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -413,8 +413,8 @@ func TestLockWaits(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Processes that put, promote, roll back and delete are killed in the middle, again
-// and again: what they had said is done is done, and nothing is ever damaged.
+// Processes that put, promote, roll back and delete are repeatedly killed midway. Every
+// change that they reported is done, and nothing is ever damaged.
 func TestKilled(t *testing.T) {
 	r, dir := open(t)
 	exe, err := os.Executable()

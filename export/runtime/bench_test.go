@@ -11,10 +11,10 @@ import (
 )
 
 // BenchmarkPredict compares with objective/tree, one thread each: 100 trees of 31
-// leaves on 20 features, in double; and a product of three values, which is what a
-// call costs.
+// leaves on 20 features, in double precision. A product of three values shows the cost of a
+// call.
 func BenchmarkPredict(b *testing.B) {
-	const pool = 4000 // one row again and again would flatter branch predictors
+	const pool = 4000 // repeating one row would flatter branch predictors
 	in := normal(1, pool)
 	onnx, err := NewPredictor(openFile(b, "trees_double", Config{}), PredictorConfig{})
 	require.NoError(b, err)
@@ -63,7 +63,7 @@ func BenchmarkPredict(b *testing.B) {
 	})
 }
 
-// BenchmarkRun is a call by names, with tensors of its own.
+// BenchmarkRun measures a call by names, with its own tensors.
 func BenchmarkRun(b *testing.B) {
 	s := openFile(b, "linear", Config{})
 	in := tensor.List{{Name: "x", Shape: []int64{1, 3}, Data: []float32{1, 2, 3}}}
@@ -76,7 +76,7 @@ func BenchmarkRun(b *testing.B) {
 }
 
 func BenchmarkOpen(b *testing.B) {
-	openFile(b, "linear", Config{}) // the library is loaded once
+	openFile(b, "linear", Config{}) // loads the library
 	for _, name := range []string{"linear", "trees_float", "trees_double"} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

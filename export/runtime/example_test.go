@@ -12,7 +12,7 @@ import (
 	"github.com/attune-hpo/attune/figure/draw"
 )
 
-// native predicts as the file testdata/linear.onnx does.
+// native predicts like the file testdata/linear.onnx.
 var native = runtime.Func(func(rows, out []float64) error {
 	for i := range out {
 		out[i] = rows[3*i] + 2*rows[3*i+1] + 3*rows[3*i+2] + 0.5
@@ -55,8 +55,7 @@ func ExampleOpen() {
 	fmt.Println(out[0].Name, out[0].Data)
 }
 
-// The native model answers on a machine without ONNX Runtime, and where the file is
-// damaged.
+// The native model answers on a machine without ONNX Runtime, and if the file is damaged.
 func ExampleOpenFallback() {
 	f := runtime.OpenFallback("testdata/linear.onnx", runtime.Config{Log: slog.New(slog.DiscardHandler)}, runtime.PredictorConfig{}, native)
 	defer f.Close()
@@ -121,7 +120,7 @@ func ExampleMeasurement() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Fprint(io.Discard, report) // a table: times differ from run to run
+	fmt.Fprint(io.Discard, report) // a table, whose times differ from run to run
 	fmt.Println(report.Subjects[0].Name, "was called with", report.Subjects[0].Batches[1].Rows, "rows")
 	if f, err := report.Figure(); err == nil { // the same as a picture
 		err = draw.SVG(io.Discard, f, draw.Options{})

@@ -45,7 +45,7 @@ func join(infos []Info) string {
 	return strings.Join(s, " ")
 }
 
-// message returns a field of bytes.
+// message returns a length-delimited field.
 func message(number int, parts ...string) string {
 	b := strings.Join(parts, "")
 	n := len(b)
@@ -132,17 +132,17 @@ func TestTreesRefused(t *testing.T) {
 	require.Error(t, err, "two graphs")
 	_, err = readHeader([]byte(message(7, message(5, message(8, "w"), varint(14, 1)))))
 	require.ErrorContains(t, err, "its weights are in another file")
-	// Other nodes may have what is of no concern here: a tensor of two dimensions.
+	// Other nodes may have attributes that are not checked: a tensor with two dimensions.
 	matrix := message(5, varint(1, 2), varint(1, 3), varint(2, treecheck.Float), message(9, strings.Repeat("\x00", 24)))
 	_, err = readHeader([]byte(message(7, message(1, message(4, "Constant")+attr("value", matrix)))))
 	require.NoError(t, err)
-	// Old files list weights among the inputs.
+	// Old files also list weights as inputs.
 	h, err := readHeader([]byte(message(7, message(11, message(1, "x")), message(11, message(1, "w")), message(5, message(8, "w")))))
 	require.NoError(t, err)
 	require.Equal(t, []string{"x"}, names(h.inputs))
 }
 
-// The library says much; one line of it is left.
+// A long message of the library becomes one line.
 func TestCleanMessage(t *testing.T) {
 	for said, want := range map[string]string{
 		"Error creating C session: /onnxruntime_src/onnxruntime/core/graph/model.cc:182 onnxruntime::Model::Model(onnx::ModelProto&&, const onnxruntime::PathString&, const onnxruntime::logging::Logger&) Unsupported model IR version: 99, max supported IR version: 13\n": "Unsupported model IR version: 99, max supported IR version: 13",
@@ -175,7 +175,7 @@ func FuzzReadHeader(f *testing.F) {
 	})
 }
 
-// Damaged files that pass our checks go to the library: none may end the process.
+// Damaged files that pass the checks reach the library: none may crash the process.
 func TestOpenDamaged(t *testing.T) {
 	onnxtest.Require(t)
 	models := smallModels(t)

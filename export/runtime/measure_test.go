@@ -16,7 +16,7 @@ import (
 	"github.com/attune-hpo/attune/figure"
 )
 
-// The buckets' quantiles are the exact ones within 2 %.
+// The quantiles from buckets are accurate to within 2 %.
 func TestLatency(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for name, draw := range map[string]func() time.Duration{
@@ -118,7 +118,7 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
-// What comes with an error is no model: Close would panic on a nil *Predictor.
+// A model returned with an error is ignored: Close would panic on a nil *Predictor.
 func TestMeasureOpenFails(t *testing.T) {
 	m := Measurement{Rows: []float64{1, 2}, Width: 1, Batches: []int{1}, Time: time.Microsecond}
 	for name, open := range map[string]func() (Model, error){
@@ -142,7 +142,7 @@ func TestMeasureOpenFails(t *testing.T) {
 	}
 }
 
-// A counted model tells when it is closed.
+// A counted model counts how often it is closed.
 type counted struct {
 	Model
 	closed func()
@@ -153,7 +153,7 @@ func (c counted) Close() error {
 	return nil
 }
 
-// What is closed before the memory is measured would leave room for what is opened then.
+// A model closed before the memory is measured would leave memory for the next one.
 func TestMeasureTakesTheMemoryFirst(t *testing.T) {
 	opened, closed := 0, 0
 	open := func() (Model, error) {

@@ -13,7 +13,7 @@ import (
 	"github.com/attune-hpo/attune/export/tensor"
 )
 
-// requireTrees compares p with the first n trees of testdata, in double.
+// requireTrees compares p with the first n trees of testdata, in double precision.
 func requireTrees(t *testing.T, p *Predictor, n int) {
 	t.Helper()
 	native := nativeTrees(t, n)
@@ -26,7 +26,7 @@ func requireTrees(t *testing.T, p *Predictor, n int) {
 	}
 }
 
-// A predictor takes the place of objective/tree's: in double, bit for bit.
+// A predictor can replace that of objective/tree: in double precision, bit for bit.
 func TestPredictorTrees(t *testing.T) {
 	s := openFile(t, "trees_double", Config{})
 	for _, batch := range []int{0, 1, 3, 64} {
@@ -39,7 +39,7 @@ func TestPredictorTrees(t *testing.T) {
 	}
 }
 
-// In float, thresholds are rounded so that what is a float32 stays on its side.
+// In single precision, thresholds are rounded so that float32 numbers stay on their side.
 func TestPredictorFloat(t *testing.T) {
 	p, err := NewPredictor(openFile(t, "trees_float", Config{}), PredictorConfig{})
 	require.NoError(t, err)
@@ -143,7 +143,7 @@ func TestPredictorBad(t *testing.T) {
 	require.NoError(t, p.PredictContext(ctx, nil, nil))
 }
 
-// Many goroutines, batches of many sizes, and garbage collections in between.
+// Many goroutines, many batch sizes, and garbage collections in between.
 func TestPredictorConcurrent(t *testing.T) {
 	s := openFile(t, "trees_double", Config{})
 	p, err := NewPredictor(s, PredictorConfig{Batch: 16})

@@ -28,14 +28,14 @@ import (
 	"github.com/attune-hpo/attune/objective/tree"
 )
 
-// child is the environment variable that makes the test binary do one thing in a
-// process of its own, in which the library is not loaded yet: see children.
+// child is the environment variable that makes the test binary run one of children, in a
+// process where the library is not loaded yet.
 const child = "ATTUNE_TEST_CHILD"
 
 var children = map[string]func(){
 	"load": func() {
 		fmt.Println(Load(os.Getenv("LIBRARY")))
-		fmt.Println(Load("")) // fails again, or is there
+		fmt.Println(Load("")) // fails again, or returns the library
 		fmt.Println("telemetry off:", os.Getenv("ORT_DISABLE_TELEMETRY"))
 	},
 	"noise": func() {
@@ -72,7 +72,7 @@ func inChild(t *testing.T, name string, env ...string) (stdout, stderr string) {
 	return out.String(), errs.String()
 }
 
-// library returns the path of the library, which is loaded, or skips the test.
+// library returns the path of the loaded library, or skips the test.
 func library(t testing.TB) string {
 	t.Helper()
 	lib := onnxtest.Require(t)
@@ -97,7 +97,7 @@ func openFile(t testing.TB, name string, o Config) *Session {
 	return s
 }
 
-// nativeTrees returns the first n trees of testdata as objective/tree has them.
+// nativeTrees returns a native predictor of the first n trees of testdata.
 func nativeTrees(t testing.TB, n int) *tree.Predictor {
 	t.Helper()
 	f, err := os.Open("testdata/trees.json.gz")
@@ -188,7 +188,7 @@ func TestLoadInChild(t *testing.T) {
 	})
 }
 
-// The library prints nothing, whatever is loaded.
+// The library never prints anything.
 func TestSilence(t *testing.T) {
 	library(t)
 	out, errs := inChild(t, "noise")
@@ -305,7 +305,7 @@ func TestRunKinds(t *testing.T) {
 	}
 }
 
-// The file may change once it is open.
+// The slice may change once the model is open.
 func TestOpenBytes(t *testing.T) {
 	library(t)
 	model, err := os.ReadFile(file("trees_double"))
@@ -369,8 +369,8 @@ func TestOpenBad(t *testing.T) {
 	}
 }
 
-// Damage to a file is an error, or goes unseen where it hits a number: it never ends
-// the process. The library alone aborts on some of these.
+// A damaged file is an error, or goes unnoticed if only a number changed. It never crashes
+// the process, although the library itself aborts on some of these files.
 func TestDamaged(t *testing.T) {
 	library(t)
 	if testing.Short() {
@@ -412,7 +412,7 @@ func TestDeadline(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []float32{6}, out[0].Data)
 
-	// Without being stopped it would run for hours.
+	// It would run for hours if it were not stopped.
 	late := errors.New("too late")
 	var wg sync.WaitGroup
 	for range 4 {
@@ -439,7 +439,7 @@ func TestClose(t *testing.T) {
 	require.NoError(t, err)
 	in := tensor.List{{Name: "x", Shape: []int64{1, 3}, Data: []float32{1, 2, 3}}}
 
-	// Closing waits for what runs; what comes later fails.
+	// Close waits for running calls. Later calls fail.
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
@@ -472,7 +472,7 @@ func TestClose(t *testing.T) {
 	require.Len(t, s.Inputs(), 1)
 }
 
-// Settings change how fast it is, not what is predicted.
+// Settings change the speed, not the predictions.
 func TestConfig(t *testing.T) {
 	for name, o := range map[string]Config{
 		"threads":          {Threads: 2, InterThreads: 2},
@@ -495,7 +495,7 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-// Nothing is left behind by runs, nor by sessions, closed or forgotten.
+// Neither runs nor sessions, closed or forgotten, leak memory.
 func TestLeaks(t *testing.T) {
 	library(t)
 	if _, ok := resident(); !ok {
@@ -538,8 +538,8 @@ func TestLeaks(t *testing.T) {
 		"failures": {2000, func() { _, err := OpenBytes(model[:len(model)/2], Config{}); require.Error(t, err) }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			// A leak shows each time, and other growth not. A session is 1.1 MB; a run
-			// that leaked its output was seen to leave 0.5 kB.
+			// A leak grows with each repetition, unlike other growth. A session takes 1.1 MB; a run
+			// that leaked its output left 0.5 kB.
 			limit := int64(c.times) * 250
 			if strings.HasSuffix(name, "sessions") {
 				limit = int64(c.times) * 500e3
@@ -560,7 +560,7 @@ func TestLeaks(t *testing.T) {
 	}
 }
 
-// The newest versions in the matrix are those of the library.
+// The newest versions in the matrix are the library's.
 func TestMatrix(t *testing.T) {
 	library(t)
 	lib, err := Load("")
@@ -574,7 +574,7 @@ func TestMatrix(t *testing.T) {
 	}{{"linear", "IR", onnxsetup.MaxIR}, {"linear", "", onnxsetup.MaxOpset}, {"classifier", "ai.onnx.ml", onnxsetup.MaxOpsetML}} {
 		for version := c.newest; version <= c.newest+1; version++ {
 			if c.domain == "ai.onnx.ml" && version == c.newest {
-				continue // which has no such classifier
+				continue // it has no such classifier
 			}
 			model, err := os.ReadFile(file(c.file))
 			require.NoError(t, err)

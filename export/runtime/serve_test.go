@@ -239,7 +239,7 @@ func TestShadowBackground(t *testing.T) {
 	for range 5 {
 		require.NoError(t, s.Predict(rows, out), "the answer does not wait")
 		require.Equal(t, 10.0, out[0])
-		rows[0], out[0] = 5, -1 // the caller's again
+		rows[0], out[0] = 5, -1 // the caller may change both again
 	}
 	close(release)
 	s.Wait()
@@ -277,7 +277,7 @@ func TestAB(t *testing.T) {
 	require.Equal(t, uint64(1000), got.A.Calls+got.B.Calls)
 	require.Equal(t, uint64(b), got.B.Calls)
 
-	// Keys stay with their model, and with B when its share grows.
+	// A key keeps its model, and stays with B if B's share grows.
 	b = 0
 	wider, other := &AB{Share: 0.6, Name: "spring"}, &AB{Share: 0.3, Name: "autumn"}
 	differs := 0

@@ -84,7 +84,7 @@ func TestRows(t *testing.T) {
 	}
 }
 
-// Rows that are cut apart, picked and joined again are the same rows.
+// Rows that are cut apart, picked and joined again are unchanged.
 func TestParts(t *testing.T) {
 	l := list()
 	require.Equal(t, l, l.Pick(0, 1, 2))

@@ -14,7 +14,7 @@ import (
 	"github.com/attune-hpo/attune/export/validate"
 )
 
-// fixed is a model that predicts what it is made of.
+// fixed is a model that predicts its own values.
 type fixed []float64
 
 func (f fixed) Predict(_, out []float64) error { copy(out, f); return nil }
@@ -109,8 +109,8 @@ func TestFigures(t *testing.T) {
 	assert.Equal(t, validate.Gate{RTol: 1e-3, ATol: 1e-4, Correlation: 0.999}, r.Gate, "the defaults are filled in")
 }
 
-// Scaling, shifting and reordering leave correlations as they are; and any monotone
-// function leaves the correlation of ranks.
+// Scaling, shifting and reordering leave correlations unchanged. Any monotone
+// function leaves the rank correlation unchanged.
 func TestMetamorphic(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	n := 200

@@ -64,7 +64,7 @@ func TestWindows(t *testing.T) {
 	require.Equal(t, w.Len(), rows)
 	require.Len(t, w.Native, 2*w.Len())
 
-	// Each part is what it was in the whole.
+	// Each part equals that part of the whole.
 	part := w.Slice(3, 5)
 	require.Equal(t, w.Labels[3:5], part.Labels)
 	require.Equal(t, w.Native[6:10], part.Native)
@@ -120,7 +120,7 @@ func ExampleNewWindows() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	exported := append([]float64{}, w.Native...) // what ONNX Runtime makes of w.Inputs
+	exported := append([]float64{}, w.Native...) // the result of ONNX Runtime for w.Inputs
 	r, err := w.Compare(validate.Gate{}, exported)
 	if err != nil {
 		log.Fatal(err)

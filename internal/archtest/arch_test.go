@@ -1,4 +1,4 @@
-// Package archtest holds the module to doc/architecture.md: its tables say what
+// Package archtest tests the module against doc/architecture.md, whose tables say what
 // each package may import.
 package archtest
 
@@ -82,8 +82,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// imports lists what each package imports. A package of the module goes by its
-// path below the module, the module's root by ".".
+// imports maps each package to its imports. A package of the module is named by its
+// path below the module; the module's root is ".".
 type imports map[string][]string
 
 func (m imports) all() []string { return slices.Concat(slices.Collect(maps.Values(m))...) }
@@ -94,7 +94,7 @@ func faults(doc string, found imports) []string {
 	at, out := a.place(found)
 	out = append(a.faults, out...)
 	for i, r := range a.rows {
-		used := imports{} // by the packages of this row
+		used := imports{} // used by the packages of this row
 		for _, pkg := range slices.Sorted(maps.Keys(at)) {
 			if at[pkg] != i {
 				continue
@@ -154,7 +154,7 @@ func (a architecture) permits(r row, imp string, found imports) bool {
 	return slices.ContainsFunc(r.libraries, func(lib string) bool { return matches(imp, a.libraries[lib]...) })
 }
 
-// idle finds the permissions of r that none of the imports uses.
+// idle finds the permissions of r that no import uses.
 func (a architecture) idle(r row, used []string, found imports) (faults []string) {
 	fault := func(what string) { faults = append(faults, strings.Join(r.packages, ", ")+": "+what) }
 	isOurs := func(imp string) bool { _, ours := found[imp]; return ours }
@@ -176,7 +176,7 @@ func (a architecture) idle(r row, used []string, found imports) (faults []string
 	return faults
 }
 
-// idleLibraries finds the packages of libraries that none of the imports uses.
+// idleLibraries finds the packages of libraries that no import uses.
 func (a architecture) idleLibraries(used []string) (faults []string) {
 	for _, lib := range slices.Sorted(maps.Keys(a.libraries)) {
 		for _, pattern := range a.libraries[lib] {
@@ -188,19 +188,19 @@ func (a architecture) idleLibraries(used []string) (faults []string) {
 	return faults
 }
 
-// An architecture is what the tables of a document say.
+// An architecture is the content of the tables of a document.
 type architecture struct {
 	rows      []row               // lowest first
-	common    []string            // what all may import, as patterns
-	libraries map[string][]string // the packages of each, as patterns
+	common    []string            // imports that all may use, as patterns
+	libraries map[string][]string // packages of each library, as patterns
 	faults    []string
 }
 
-// A row says what its packages may import. All but libraries are patterns of
+// A row says what its packages may import. All except libraries are patterns of
 // path.Match.
 type row struct {
 	packages, ours, libraries []string
-	anything                  bool // of ours
+	anything                  bool // any package of this module
 }
 
 var (
@@ -208,7 +208,7 @@ var (
 	emphasis = regexp.MustCompile(`\*([^*]+)\*`)
 )
 
-// parse reads the tables whose first column is called package or library.
+// parse reads the tables whose first column is named package or library.
 func parse(doc string) architecture {
 	a := architecture{libraries: map[string][]string{}}
 	for _, cells := range rows(doc, "package") {
@@ -235,13 +235,13 @@ func parse(doc string) architecture {
 	return a
 }
 
-// rows returns the cells of all tables of three columns whose first column has
-// this heading.
+// rows returns the cells of all tables with three columns and the given heading of the first
+// column.
 func rows(doc, heading string) (all [][]string) {
 	table := ""
 	for line := range strings.Lines(doc) {
 		cells := strings.Split(strings.TrimSpace(line), "|")
-		if len(cells) != 5 { // three, between bars
+		if len(cells) != 5 { // three cells between bars
 			table = ""
 			continue
 		}
@@ -259,7 +259,7 @@ func rows(doc, heading string) (all [][]string) {
 	return all
 }
 
-// inside returns what the first groups of pattern match in s.
+// inside returns the first groups of all matches of pattern in s.
 func inside(pattern *regexp.Regexp, s string) []string {
 	var all []string
 	for _, m := range pattern.FindAllStringSubmatch(s, -1) {
@@ -294,7 +294,7 @@ func moduleImports(t *testing.T) imports {
 	return all
 }
 
-// below returns the path of a package below the module, or of any other as it is.
+// below returns the path of a package below the module. It returns other paths unchanged.
 func below(pkg string) string {
 	if pkg == module {
 		return "."

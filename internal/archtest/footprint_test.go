@@ -10,8 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What importers compile is what the table says that they compile: no library
-// comes along unseen.
+// Importers compile exactly what the table lists: no library comes along unnoticed.
 func TestFootprint(t *testing.T) {
 	doc, err := os.ReadFile("../../doc/architecture.md")
 	require.NoError(t, err)
@@ -42,7 +41,7 @@ func TestFootprint(t *testing.T) {
 	}
 }
 
-// compiled lists, in order, the other modules that importers of some packages
+// compiled lists, in order, the other modules that importers of the given packages
 // compile, and which of all packages use cgo.
 func compiled(t *testing.T, cgo string, patterns []string) (modules, cgoPackages []string) {
 	t.Helper()

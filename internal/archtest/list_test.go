@@ -12,7 +12,7 @@ import (
 	"github.com/attune-hpo/attune/internal/dev/gotool"
 )
 
-// A listed package is what go list -json says of one.
+// A listed is the output of go list -json for one package.
 type listed struct {
 	ImportPath string
 	Standard   bool

@@ -54,7 +54,7 @@ func TestWrite(t *testing.T) {
 	assert.ErrorContains(t, err, "there is no folder "+filepath.Join(dir, "none"))
 }
 
-// What processes that were killed left goes, and nothing else.
+// Clean removes the leftovers of killed processes, and nothing else.
 func TestClean(t *testing.T) {
 	dir := t.TempDir()
 	keep := []string{".a.txt.tmp", ".a.txt.x1.tmp", ".b.txt.12.tmp", "a.txt", "a.txt.12.tmp"}
@@ -65,7 +65,7 @@ func TestClean(t *testing.T) {
 	assert.Equal(t, keep, names(t, dir))
 	require.NoError(t, atomicfile.Clean(filepath.Join(dir, "none", "a.txt")))
 
-	// Its names are those that Write gives.
+	// The names are those that Write uses.
 	path := filepath.Join(dir, "c.txt")
 	err := atomicfile.Write(path, func(io.Writer) error { return atomicfile.Clean(path) })
 	require.ErrorIs(t, err, fs.ErrNotExist, "the new file is gone before it has its name")

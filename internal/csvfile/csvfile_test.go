@@ -67,7 +67,7 @@ func TestReader(t *testing.T) {
 	}
 }
 
-// endless is a file of the same kilobytes.
+// endless is a file that repeats the same kilobytes.
 type endless string
 
 func (e endless) Read(p []byte) (int, error) { return copy(p, e), nil }
@@ -116,7 +116,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// A row of just under 16 MiB is read, wherever it begins.
+// A row just under 16 MiB is read, wherever it begins.
 func TestLongRows(t *testing.T) {
 	long := strings.Repeat("x", 16<<20-2)
 	_, rows, lines, err := all(strings.NewReader("a\n"+long+"\ny\n"+long), 0)

@@ -12,7 +12,7 @@ import (
 	"github.com/attune-hpo/attune/internal/dylib"
 )
 
-// math returns a search for the C library's mathematics.
+// math returns a search for the C mathematics library.
 func math(t *testing.T) dylib.Search {
 	t.Helper()
 	if runtime.GOOS != "linux" {
@@ -45,7 +45,7 @@ func TestOpen(t *testing.T) {
 	require.NoError(t, err, "a name in the variable")
 }
 
-// What is named and not there is not made up for by what is found elsewhere.
+// If a named library is missing, no other is used instead.
 func TestOpenOnlyThat(t *testing.T) {
 	s := math(t)
 	folder := t.TempDir()
@@ -76,8 +76,8 @@ func TestOpenWheel(t *testing.T) {
 	require.ErrorContains(t, err, file)
 }
 
-// Files that are cut short are refused before the loader sees them, which the process
-// would not survive.
+// Truncated files are refused before the loader sees them, which the process would not
+// survive.
 func TestOpenCutShort(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("reads ELF")

@@ -14,8 +14,8 @@ import (
 	"github.com/attune-hpo/attune/internal/lockstep"
 )
 
-// After each round all trainings that go on are at its end, and no more compute at
-// once than may.
+// After each round all continuing trainings are at its end, and no more than allowed compute
+// at the same time.
 func TestGroup(t *testing.T) {
 	lengths := []int{3, 0, 5}
 	for _, threads := range []int{0, 1, 2, 9} {
@@ -93,7 +93,7 @@ func TestEnds(t *testing.T) {
 	assert.Zero(t, g.Waiting())
 }
 
-// One that panics on being ended does not leave behind one that is slow to end.
+// A training that panics when it is ended does not leave a slow one behind.
 func TestPanicAtTheEnd(t *testing.T) {
 	lost := errors.New("lost")
 	g := lockstep.New(2, 2, func(i int, wait func() error) error {
@@ -118,7 +118,7 @@ func TestPanicAtTheEnd(t *testing.T) {
 	assert.Zero(t, g.Waiting())
 }
 
-// Scores of the rounds of two trainings, the longer of which goes on alone.
+// Scores of the rounds of two trainings. The longer one continues alone.
 func TestBest(t *testing.T) {
 	nan := math.NaN()
 	less := func(a, b float64) bool { return a < b || math.IsNaN(b) && !math.IsNaN(a) }

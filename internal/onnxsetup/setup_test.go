@@ -21,8 +21,8 @@ import (
 
 const library = "as good as a library"
 
-// fake pins a library of a few bytes for this platform, in an empty cache, with no
-// client to be found. It returns the file that Setup makes.
+// fake pins a library of a few bytes for this platform, in an empty cache, without
+// clients. It returns the file that Setup makes.
 func fake(t *testing.T) string {
 	t.Helper()
 	home := t.TempDir()
@@ -46,7 +46,7 @@ func fake(t *testing.T) string {
 	return file
 }
 
-// write writes a file of the test and returns its path.
+// write writes a file and returns its path.
 func write(t *testing.T, name string, data []byte) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), name)
@@ -124,7 +124,7 @@ func TestFrom(t *testing.T) {
 	require.ErrorContains(t, err, "not a regular file")
 }
 
-// client puts a program of that name on the PATH.
+// client puts a program with the given name on the PATH.
 func client(t *testing.T, name, script string) {
 	t.Helper()
 	if runtime.GOOS == "windows" {
@@ -265,7 +265,7 @@ func TestCheckVersion(t *testing.T) {
 	}
 }
 
-// The matrix names the binding that go.mod has.
+// The matrix names the binding's version in go.mod.
 func TestBinding(t *testing.T) {
 	mod, err := os.ReadFile("../../go.mod")
 	require.NoError(t, err)

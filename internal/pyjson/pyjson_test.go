@@ -128,7 +128,7 @@ func TestParseRefuses(t *testing.T) {
 func TestParseSurrogates(t *testing.T) {
 	for text, want := range map[string]string{
 		`"\ud83d\ude00"`: "😀",
-		`"\ud83dx"`:      "\ufffdx", // a lone surrogate has no UTF-8
+		`"\ud83dx"`:      "\ufffdx", // a lone surrogate cannot be UTF-8
 		`"\ude00\ud83d"`: "\ufffd\ufffd",
 		`"\ud83d\n"`:     "\ufffd\n",
 		`"\ud83d\u0041"`: "\ufffdA",
@@ -178,7 +178,7 @@ func TestUnmarshal(t *testing.T) {
 	assert.Error(t, pyjson.Unmarshal("{", &point))
 }
 
-// FuzzParse: nothing panics, what is accepted has a canonical form, which is
+// FuzzParse checks that nothing panics, and that accepted text has a canonical form, which is
 // accepted and its own canonical form.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{"null", "[1, 1.0, -0, 1e400]", `{"a": "\ud83d\ude00\u0000"}`, "NaN", "\"\xff\"", "[[[]", "1e-7"} {

@@ -155,7 +155,7 @@ func TestBacktest(t *testing.T) {
 	assert.Equal(t, []int{1, 2, 3}, told)
 	require.Len(t, r.Steps, 12)
 
-	// The score of each part is that of its points.
+	// The score of each part is the score of its points.
 	var all []Sample
 	for i, f := range b.Folds() {
 		s := Sample{Truth: f.Test[0].Y, Forecast: r.Folds[i].Forecast[0].Y, Train: f.Train[0].Y, Season: 12}
@@ -232,7 +232,7 @@ func TestComparisonSaysWhatIsLeftOut(t *testing.T) {
 	assert.Contains(t, text, "naive (baseline)")
 }
 
-// A baseline that overflows costs no other.
+// A baseline that overflows does not affect the others.
 func TestBaselineThatFails(t *testing.T) {
 	s := count(30)
 	for i := range s.Y {
@@ -248,7 +248,7 @@ func TestBaselineThatFails(t *testing.T) {
 	assert.Contains(t, text, "\nnaive (baseline)")
 }
 
-// A gap changes what is scored, not how a step is forecast.
+// A gap changes which steps are scored, not how a step is forecast.
 func TestGap(t *testing.T) {
 	with, err := NewBacktest(airPassengers(t), Splits{Horizon: 2, Gap: 3}, MAE)
 	require.NoError(t, err)

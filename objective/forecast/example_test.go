@@ -28,7 +28,7 @@ func air() forecast.Frame {
 	return must(forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../../data/airpassengers.csv"))
 }
 
-// A linear model beside the baselines, on the last two years.
+// A linear model, compared with the baselines on the last two years.
 func Example() {
 	ctx := context.Background()
 	back := must(forecast.NewBacktest(air(), forecast.Splits{Horizon: 24}, forecast.MAPE, forecast.MASE))
@@ -195,8 +195,8 @@ func ExampleFitOptions() {
 	// Output: true forecast: fit model 2 of 2: pruned
 }
 
-// A study that tunes a forecaster: each trial is scored on the same folds, reports
-// each of them and may be pruned between two.
+// A study tunes a forecaster: each trial is scored on the same folds, reports after each of
+// them, and may be pruned between folds.
 func ExampleBacktest() {
 	ctx := context.Background()
 	back := must(forecast.NewBacktest(air(), forecast.Splits{Horizon: 12, Windows: 4}))

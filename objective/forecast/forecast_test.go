@@ -25,7 +25,7 @@ func airPassengers(t testing.TB) Frame {
 	return f
 }
 
-// golden is what testdata/golden.py computed with numpy.
+// golden is the output of testdata/golden.py, computed with numpy.
 type golden struct {
 	Train    []float64          `json:"train"`
 	Season   int                `json:"season"`
@@ -48,7 +48,7 @@ func readGolden(t *testing.T) golden {
 	return g
 }
 
-// assertSame compares values of which some may be NaN.
+// assertSame compares values, treating NaN as equal to NaN.
 func assertSame(t *testing.T, want, got []float64, msg ...any) {
 	t.Helper()
 	require.Len(t, got, len(want), msg...)
@@ -61,8 +61,8 @@ func assertSame(t *testing.T, want, got []float64, msg ...any) {
 	}
 }
 
-// The percentages and MASE of the last months held out, computed with numpy from
-// the definitions in the comment of Baseline, and known from the literature.
+// The percentages and MASE of the held-out months. They were computed with numpy from
+// the definitions in the comment of Baseline, and agree with the literature.
 func TestAirPassengersBaselines(t *testing.T) {
 	for _, tc := range []struct {
 		model      *Baseline
@@ -89,7 +89,7 @@ func TestAirPassengersBaselines(t *testing.T) {
 	}
 }
 
-// stopper is a regressor that makes rounds and learns the mean of the target.
+// stopper is a regressor that trains in rounds and learns the mean of the target.
 type stopper struct {
 	Ridge
 	rounds int

@@ -27,7 +27,7 @@ func TestInferFrequency(t *testing.T) {
 		"quarters":          {day(2020, 1, 1), Frequency{N: 1, Unit: Quarter}},
 		"quarter ends":      {day(2020, 3, 31), Frequency{N: 1, Unit: Quarter, End: true}},
 		"years":             {day(1700, 1, 1), Frequency{N: 1, Unit: Year}},
-		"year ends":         {day(1999, 12, 31), Frequency{N: 1, Unit: Year}}, // one day of the year is all there is to see
+		"year ends":         {day(1999, 12, 31), Frequency{N: 1, Unit: Year}}, // each year has only one day
 		"weeks":             {day(2020, 1, 5), Frequency{N: 1, Unit: Week}},
 		"days":              {day(2020, 2, 27), Frequency{N: 1, Unit: Day}},
 		"ten days":          {day(2020, 2, 27), Frequency{N: 10, Unit: Day}},
@@ -56,7 +56,7 @@ func TestInferFrequency(t *testing.T) {
 				assert.False(t, on)
 				assert.Equal(t, i-7, n, "rounded towards the past")
 			}
-			if name != "business days" { // with a gap, they are days
+			if name != "business days" { // with a gap, they become days
 				got, err = InferFrequency(append(ts[:10:10], ts[13:]...))
 				require.NoError(t, err)
 				assert.Equal(t, tc.freq.Unit, got.Unit)
@@ -91,7 +91,7 @@ func TestDaysFollowTheClockOfTheirPlace(t *testing.T) {
 	require.NoError(t, err)
 	daily := Frequency{N: 1, Unit: Day}
 	start := time.Date(2024, 3, 30, 0, 0, 0, 0, berlin)
-	after := daily.Add(start, 2) // the clocks went forward between
+	after := daily.Add(start, 2) // the clocks went forward in between
 	assert.Equal(t, 47*time.Hour, after.Sub(start))
 	n, on := daily.Index(start, after.UTC())
 	assert.True(t, on)

@@ -34,7 +34,7 @@ func TestInferLayout(t *testing.T) {
 	}
 }
 
-// A time that is written in a layout is read from it.
+// A time that is formatted in a layout is parsed back from it.
 func TestTimes(t *testing.T) {
 	at := time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC)
 	for layout, tc := range map[string]struct {

@@ -44,9 +44,9 @@ func panel(r *rand.Rand) Frame {
 	return Frame{one("a", 0, 60), one("b", 9, 48)}
 }
 
-// disturb returns a copy in which everything is another that is not known at the
-// time of a fold's origin: the target and past columns after it, and the columns
-// known in advance after the span to forecast.
+// disturb returns a copy in which everything differs that is unknown at a fold's origin: the
+// target and past columns after it, and the columns known in advance after the steps to
+// forecast.
 func disturb(f Frame, fold Fold, ahead int) Frame {
 	f = slices.Clone(f)
 	change := func(v []float64, from int) []float64 {
@@ -67,8 +67,8 @@ func disturb(f Frame, fold Fold, ahead int) Frame {
 
 var transforms = []Transform{nil, Log{}, Log1p{}, Diff{}, Diff{Lag: 7}, Standard{}, MinMax{}, Chain{Log{}, Diff{Lag: 7}, Diff{}, Standard{}}}
 
-// Whatever comes after an origin, the tables, the transforms and the forecasts
-// made there are the same, bit for bit.
+// Values after an origin do not affect the tables, the transforms and the forecasts made
+// there: they are the same, bit for bit.
 func TestNothingLeaks(t *testing.T) {
 	frame := panel(rand.New(rand.NewPCG(1, 2)))
 	for n, splits := range []Splits{
@@ -80,7 +80,7 @@ func TestNothingLeaks(t *testing.T) {
 		for _, strategy := range []Strategy{Direct, Pooled, Joint, Recursive} {
 			for k, transform := range transforms {
 				if n > 0 && k > 0 && k < len(transforms)-1 {
-					continue // the first splits see each alone, all see their chain
+					continue // the first splits test each transform alone, all test their chain
 				}
 				for _, holdout := range []int{0, horizon} {
 					recipe := Recipe{everything(), 0, transform, strategy, horizon}
@@ -96,7 +96,7 @@ func TestNothingLeaks(t *testing.T) {
 	}
 }
 
-// A sight is all that a model gets to see in a fold.
+// A sight is everything that a model sees in a fold.
 type sight struct {
 	Tables     uint64 // a hash
 	Transforms string
@@ -155,7 +155,7 @@ func see(t *testing.T, recipe Recipe, fold Fold, holdout int) sight {
 	return out
 }
 
-// Within a training frame, too, a row knows nothing behind its own origin.
+// Within a training frame, too, a row uses nothing after its own origin.
 func TestRowsKnowNothingBehindTheirOrigin(t *testing.T) {
 	frame := panel(rand.New(rand.NewPCG(3, 4)))
 	const horizon = 4
@@ -168,7 +168,7 @@ func TestRowsKnowNothingBehindTheirOrigin(t *testing.T) {
 				require.NoError(t, err)
 				for _, origin := range []int{20, 33, 52} {
 					at := Fold{Origin: frame[0].Time(origin)}
-					// What is known in advance is known as far as the horizon after each origin.
+					// Columns known in advance are known up to the horizon after each origin.
 					after, _, err := p.Tables(disturb(frame, at, horizon), m, 0)
 					require.NoError(t, err)
 					require.Equal(t, before.X.Rows, after.X.Rows)
@@ -194,7 +194,7 @@ func bits(v []float64) []uint64 {
 	return b
 }
 
-// The test above would find a leak: a row after the origin is another.
+// The test above would find a leak: a row after the origin differs.
 func TestDisturbanceIsSeen(t *testing.T) {
 	frame := panel(rand.New(rand.NewPCG(3, 4)))
 	p, err := Recipe{everything(), 0, nil, Direct, 1}.Fit(frame, 0)

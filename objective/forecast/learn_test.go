@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// rounds predicts, after round r, a known multiple of the first lag: there is a best
-// round, and it is the fifth.
+// rounds predicts, after round r, a known multiple of the first lag, so that the fifth
+// round is the best.
 type rounds struct {
 	n     int
 	fails func(round int) error
@@ -61,7 +61,7 @@ func TestLearn(t *testing.T) {
 			return &Tabular{Recipe: recipe, New: func() Regressor { return &rounds{n: n, fails: fails} }}
 		}
 	}
-	// After each number of rounds, the curve is what Run scores.
+	// After each number of rounds, the curve equals the score of Run.
 	var want []float64
 	for n := range 9 {
 		r, err := back.Run(ctx, "rounds", with(n+1, nil)(), RunOptions{})
@@ -110,7 +110,7 @@ func TestLearn(t *testing.T) {
 	require.ErrorIs(t, err, stop)
 	require.ErrorContains(t, err, "backtest failing: fold 0")
 
-	// A panic of a fold is one of the caller, who may survive it.
+	// A panic in a fold becomes a panic of the caller, who may recover.
 	func() {
 		defer func() { assert.Regexp(t, "^out of cheese\n\ngoroutine ", recover()) }()
 		_, _ = back.Learn(ctx, "panicking", with(9, func(round int) error {
@@ -125,7 +125,7 @@ func TestLearn(t *testing.T) {
 		_, _ = back.Learn(ctx, "pruner", with(9, nil), LearnOptions{OnRound: func(Round) error { panic("a pruner") }})
 	})
 	for i := 0; i < 1000 && runtime.NumGoroutine() > before; i++ {
-		time.Sleep(time.Millisecond) // they are on their way out
+		time.Sleep(time.Millisecond) // they are ending
 	}
 	assert.LessOrEqual(t, runtime.NumGoroutine(), before, "nobody is left waiting")
 
@@ -142,7 +142,7 @@ func TestLearn(t *testing.T) {
 	}
 }
 
-// Training without rounds is reported fold by fold, and ends as Run does.
+// Training without rounds is reported fold by fold, and gives the same result as Run.
 func TestLearnFoldByFold(t *testing.T) {
 	ctx := context.Background()
 	back, err := NewBacktest(airPassengers(t), Splits{Horizon: 12, Windows: 3})

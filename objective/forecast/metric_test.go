@@ -24,7 +24,7 @@ func TestMetricsAgreeWithNumpy(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, name, m.Name())
 		assert.InEpsilon(t, want, m.Score(s), 1e-12, name)
-		// Pooling: the same points in two samples make the same score.
+		// Pooling: the same points in two samples give the same score.
 		a, b := s, s
 		a.Truth, a.Forecast, b.Truth, b.Forecast = s.Truth[:4], s.Forecast[:4], s.Truth[4:], s.Forecast[4:]
 		assert.InEpsilon(t, want, m.Score(a, b), 1e-12, name)

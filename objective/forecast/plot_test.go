@@ -9,8 +9,8 @@ import (
 	"github.com/attune-hpo/attune/figure"
 )
 
-// A dashed line leads from what is known to a forecast, unless there is nothing known
-// right before it.
+// A dashed line leads from the last known value to a forecast, unless the value right
+// before the forecast is unknown.
 func TestJoin(t *testing.T) {
 	truth := count(5)
 	next := Series{Start: truth.Time(5), Freq: truth.Freq, Y: []float64{6, 7}}

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// count is the series 1, 2, ..., n by days from Monday, 1 January 2024.
+// count is the daily series 1, 2, ..., n from Monday, 1 January 2024.
 func count(n int) Series {
 	s := Series{Start: day(2024, 1, 1), Freq: Frequency{N: 1, Unit: Day}}
 	for i := range n {
@@ -41,7 +41,7 @@ func TestFeaturesByHand(t *testing.T) {
 	for i, want := range []struct {
 		y float64
 		x []float64
-	}{ // the origin after day 3 has the missing day 5 as its target
+	}{ // the target of the origin after day 3 is the missing day 5
 		{6, []float64{4, 2, 3, math.Sqrt(0.5), 4, 30, 4, 0, 0, 5, 6, 1}},
 		{7, []float64{nan, 3, 3.5, math.Sqrt(0.5), nan, 40, nan, 0, 0, 6, 7, 1}},
 		{8, []float64{6, 4, 5, nan, 6, 50, 6, 1, 0, 0, 8, 0}},
@@ -128,7 +128,7 @@ func TestTransformEdges(t *testing.T) {
 
 func ridge() Regressor { return &Ridge{} }
 
-// A line is continued exactly by a linear model, whatever the strategy.
+// A linear model continues a line exactly, with every strategy.
 func TestStrategiesContinueALine(t *testing.T) {
 	s := count(40)
 	for _, strategy := range []Strategy{Direct, Pooled, Joint, Recursive} {
@@ -174,7 +174,7 @@ func TestKnownColumnsMustReachTheHorizon(t *testing.T) {
 	require.ErrorIs(t, err, ErrFrequency)
 }
 
-// A series that training had not is transformed as its own past says.
+// The transform of a series that is not in the training data is fitted to its own past.
 func TestSeriesNeverSeen(t *testing.T) {
 	old, unseen := count(40), count(30)
 	old.ID, unseen.ID = "old", "unseen"
@@ -226,7 +226,7 @@ func TestForecastsThatCannotBeHad(t *testing.T) {
 	require.ErrorIs(t, new(Ridge).Save(&bytes.Buffer{}), ErrNotFitted)
 }
 
-// All frequencies have features to start from.
+// All frequencies have default features.
 func TestDefaultFeatures(t *testing.T) {
 	for u := Millisecond; u <= Year; u++ {
 		f, err := DefaultFeatures(Frequency{N: 1, Unit: u}).validate()

@@ -1,6 +1,6 @@
-// Package fuzz fuzzes what reads and changes ONNX files. It is a package of its own
-// because an execution takes the longer, the more code is linked: the tests of onnx
-// and quantize link networks and all that trains them.
+// Package fuzz fuzzes the code that reads and changes ONNX files. It is a separate package
+// because an execution takes longer the more code is linked, and the tests of onnx and
+// quantize link networks and all the code that trains them.
 package fuzz
 
 import (
@@ -30,7 +30,7 @@ func seed(f *testing.F, m *onnx.Model) {
 	f.Add(file)
 }
 
-// A file that is read is written and read again as the same model.
+// A file that is read is written, and read again as the same model.
 func FuzzDecode(f *testing.F) {
 	seed(f, model(f, func(b *onnx.Builder) {
 		b.Output("y", b.Op("Relu", nil, b.Input("x", onnx.Float32, onnx.Batch, onnx.Dim{Size: 2})))
@@ -64,7 +64,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// What Quantize makes of a model is sound if the model is, and written like any other.
+// Quantize makes valid models of valid models, and their files read back.
 func FuzzQuantize(f *testing.F) {
 	for _, build := range []func(b *onnx.Builder) onnx.Value{
 		func(b *onnx.Builder) onnx.Value { // dense
@@ -108,7 +108,7 @@ func FuzzQuantize(f *testing.F) {
 	})
 }
 
-// quantized runs m on one row. All that the nodes of m compute is 1.
+// quantized runs m on one row. All nodes of m compute 1.
 func quantized(t testing.TB, m *onnx.Model, kind quantize.Kind) (*onnx.Model, error) {
 	return quantize.Quantize(t.Context(), m, quantize.Options{
 		Kind:        kind,
@@ -122,8 +122,8 @@ func quantized(t testing.TB, m *onnx.Model, kind quantize.Kind) (*onnx.Model, er
 	})
 }
 
-// Only weights of quantize.Least elements are quantized, which make long files. Seeds
-// leave them out, and the target fills them in.
+// Only weights with at least quantize.Least elements are quantized, which would make long
+// files. So seeds omit them, and the target fills them in.
 
 func weights(b *onnx.Builder, dims ...int64) onnx.Value {
 	return b.Const(onnx.NewTensor("", make([]float32, elements(dims)), dims...))
@@ -146,7 +146,7 @@ func fill(m *onnx.Model) {
 	}
 }
 
-// elements returns the product of dims, or math.MaxInt64 where it is large or negative.
+// elements returns the product of dims, or math.MaxInt64 if it is large or negative.
 func elements(dims []int64) int64 {
 	n := int64(1)
 	for _, d := range dims {

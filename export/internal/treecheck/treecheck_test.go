@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A child may be shared, as by the nodes of a set; what is below itself is found wherever
-// one begins. The rest is tested where it is used, on whole files.
+// Nodes may share a child, as those of a set do. A node below itself is found from any
+// start. Tests of whole files cover the rest.
 func TestWalk(t *testing.T) {
 	for name, c := range map[string]struct {
 		children [][2]int32
@@ -37,7 +37,7 @@ func TestWalkIsBounded(t *testing.T) {
 	}
 	require.NoError(t, walk(chain(9), 9))
 	require.EqualError(t, walk(chain(10), 9), "it has a tree of more than 9 levels")
-	// Of two parts that were each walked before, too.
+	// Two parts are each walked before they join.
 	parts := append(chain(5), [][2]int32{{4, -1}, {5, -1}, {6, -1}, {7, -1}, {8, -1}}...)
 	require.Error(t, walk(parts, 9))
 	require.NoError(t, walk(parts, 10))
@@ -57,8 +57,8 @@ func TestIndex(t *testing.T) {
 	}
 }
 
-// Two classes may be told by one number, whose base is one, too: so does xgboost's
-// converter write them.
+// One number may represent two classes, with a single base value, as written by xgboost's
+// converter.
 func TestClassifierBase(t *testing.T) {
 	stump := func(classes, base int) map[string]Attr {
 		ints := func(v ...int64) Attr { return Attr{Ints: v, N: len(v)} }

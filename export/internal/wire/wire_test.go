@@ -49,7 +49,7 @@ func TestFields(t *testing.T) {
 	whole := []byte{0x08, 0x96, 0x01, 0x12, 2, 'h', 'i', 0x1d, 1, 0, 0, 0, 0x21, 2, 0, 0, 0, 0, 0, 0, 0}
 	require.NoError(t, Fields(whole, func(f Field) error { got = append(got, f); return nil }))
 	assert.Equal(t, []Field{{1, Varint, 150, nil}, {2, Bytes, 0, []byte("hi")}, {3, Fixed4, 1, nil}, {4, Fixed8, 2, nil}}, got)
-	ends := map[int]bool{0: true, 3: true, 7: true, 12: true} // of fields
+	ends := map[int]bool{0: true, 3: true, 7: true, 12: true} // ends of fields
 	for n := range whole {
 		err := Fields(whole[:n], func(Field) error { return nil })
 		assert.Equal(t, ends[n], err == nil, n)

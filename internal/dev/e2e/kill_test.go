@@ -1,4 +1,4 @@
-// Package e2e tests what only whole processes can show: workers that are killed
+// Package e2e tests behaviour that only shows with whole processes: workers that are killed
 // while they share a file.
 package e2e
 
@@ -103,7 +103,7 @@ func TestWorkersAreKilledAndNothingIsLost(t *testing.T) {
 	for range kills {
 		time.Sleep(time.Duration(50+rng.IntN(150)) * time.Millisecond)
 		i := rng.IntN(workers)
-		_ = running[i].Process.Kill() // it may have ended
+		_ = running[i].Process.Kill() // it may have ended already
 		_ = running[i].Wait()
 		running[i] = start()
 	}
@@ -119,7 +119,7 @@ func TestWorkersAreKilledAndNothingIsLost(t *testing.T) {
 	defer st.Close()
 	h, err := st.Snapshot(t.Context())
 	require.NoError(t, err)
-	// The total may be reached before one that was killed has been silent for long enough.
+	// The total may be reached before a killed worker has been silent for long enough.
 	for h.Count(trial.Running) > 0 {
 		time.Sleep(50 * time.Millisecond)
 		_, err = st.Reap(t.Context())
@@ -128,7 +128,7 @@ func TestWorkersAreKilledAndNothingIsLost(t *testing.T) {
 		require.NoError(t, err)
 	}
 	all := h.Records()
-	retried := map[int]int{} // by number, how often
+	retried := map[int]int{} // number of retries by trial
 	for i, r := range all {
 		assert.Equal(t, i, r.Number, "numbers have no gaps")
 		var history []int

@@ -26,7 +26,7 @@ import (
 
 const slowEnv = "ATTUNE_E2E_SLOW" // makes a worker slow in one trial: in "objective" or in "sampler"
 
-// slowGrace is how long the worker of a slow trial may be silent.
+// slowGrace is the grace of the worker of a slow trial.
 const slowGrace = 500 * time.Millisecond
 
 // slowly is a sampler that takes five times the grace.
@@ -61,12 +61,12 @@ func workSlowly(ctx context.Context, file string) error {
 	}), study.Run{Total: 1})
 }
 
-// A process that is suspended for longer than the grace, as by a laptop's lid,
+// A process that is suspended for longer than the grace, for example by closing a laptop,
 // finds its own trial silent when it wakes up.
 func TestASuspendedProcessKeepsItsTrial(t *testing.T) {
 	t.Setenv(slowEnv, "objective")
 	var all sync.WaitGroup
-	for range 8 { // it is a matter of luck which of its tickers wakes up first
+	for range 8 { // which of its tickers wakes up first is random
 		file := filepath.Join(t.TempDir(), "suspended.db")
 		var log strings.Builder
 		cmd := worker(t, file, &log)
@@ -95,8 +95,8 @@ func TestASuspendedProcessKeepsItsTrial(t *testing.T) {
 	all.Wait()
 }
 
-// A process that is suspended while it asks loses the trial to another one, which takes
-// it for dead. Its run goes on with the next.
+// A process that is suspended while it asks loses the trial to another process, which
+// considers it dead. Its run continues with the next trial.
 func TestAProcessSuspendedInAskGoesOn(t *testing.T) {
 	t.Setenv(slowEnv, "sampler")
 	file := filepath.Join(t.TempDir(), "suspended.db")
@@ -124,7 +124,7 @@ func TestAProcessSuspendedInAskGoesOn(t *testing.T) {
 	assert.Equal(t, trial.Complete, h.Records()[1].State)
 }
 
-// awaitRunning waits until the file has a trial that runs.
+// awaitRunning waits until the file has a running trial.
 func awaitRunning(ctx context.Context, file string) error {
 	v, err := study.Read(ctx, sqlite.File(file), "suspended")
 	for ; err != nil; v, err = study.Read(ctx, sqlite.File(file), "suspended") {

@@ -20,8 +20,8 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// search runs a conditional search with pruning, opening the study anew every
-// few trials, and returns its trials without their times.
+// search runs a conditional search with pruning, reopens the study every few trials, and
+// returns its trials without their times.
 func search(t *testing.T, store storage.Store, pr pruner.Pruner, every int) []trial.Record {
 	t.Helper()
 	const trials = 60

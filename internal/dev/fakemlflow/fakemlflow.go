@@ -1,5 +1,5 @@
-// Package fakemlflow is an MLflow tracking server for tests: it keeps what it is sent in
-// memory, refuses what a real one refuses, and fails on demand.
+// Package fakemlflow is an MLflow tracking server for tests: it keeps what it receives in
+// memory, refuses what a real server refuses, and fails on demand.
 package fakemlflow
 
 import (
@@ -15,23 +15,23 @@ import (
 	"unicode/utf8"
 )
 
-// A Server is a tracking server. Hold the lock to look at its fields while it serves.
+// A Server is a tracking server. Hold the lock to access its fields while it serves.
 type Server struct {
 	*httptest.Server
 
 	sync.Mutex
 	Experiments map[string]string   // ids by name
-	Runs        []*Run              // deleted ones, too
+	Runs        []*Run              // including deleted ones
 	Artifacts   map[string]string   // by path
-	Models      map[string][]string // the sources of the versions of registered models
+	Models      map[string][]string // sources of the versions of registered models
 	Calls       int
 
 	// Fail and Lose are called with the lock held; nil means never.
-	Fail func(call int, path string) (status int) // before the work is done; 0: go on
-	Lose func(path string) bool                   // whether the answer is lost, once the work is done
+	Fail func(call int, path string) (status int) // before the work is done; 0 means to continue
+	Lose func(path string) bool                   // whether the answer is lost after the work is done
 }
 
-// A Run is what the server has of one.
+// A Run is a run on the server.
 type Run struct {
 	ID, Experiment, Name, Status string
 	Start, End                   int64
@@ -40,14 +40,14 @@ type Run struct {
 	Metrics                      map[string][]Metric
 }
 
-// A Metric is one value of a metric. JSON has text for what is no number.
+// A Metric is one value of a metric. JSON has a string for a value that is not a number.
 type Metric struct {
 	Value any
 	Time  int64
 	Step  int
 }
 
-// New starts a server. Close it.
+// New starts a server. Close it after use.
 func New() *Server {
 	s := &Server{Experiments: map[string]string{}, Artifacts: map[string]string{}, Models: map[string][]string{}}
 	s.Server = httptest.NewServer(http.HandlerFunc(s.serve))
@@ -197,7 +197,7 @@ func (s *Server) answer(req *http.Request, body []byte) (any, *refusal) {
 		if m == nil {
 			return nil, invalid("filter %q", in.Filter)
 		}
-		const page = 7 // so that there are several
+		const page = 7 // small, so that there are several pages
 		var found []any
 		first := 0
 		fmt.Sscan(in.Page, &first)

@@ -14,7 +14,7 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A judged study is what importance.py prints of one.
+// A judged is the output of importance.py for one study.
 type judged struct {
 	Directions []string
 	Trials     []struct {

@@ -25,7 +25,7 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// TestMain makes this program a worker too; see TestTogether.
+// TestMain also makes this program a worker; see TestTogether.
 func TestMain(m *testing.M) {
 	if path := os.Getenv("ATTUNE_INTEROP_WORKER"); path != "" {
 		if err := work(path); err != nil {
@@ -58,7 +58,7 @@ func interpreter(t *testing.T) string {
 	return exe
 }
 
-// A dump is what dump.py prints.
+// A dump is the output of dump.py.
 type dump struct {
 	Directions  []string
 	UserAttrs   string `json:"user_attrs"`
@@ -86,7 +86,7 @@ func dumpOf(t *testing.T, path, study string) (d dump) {
 	return d
 }
 
-// repr is a float as Python's repr writes it.
+// repr formats a float like Python's repr.
 func repr(x float64) string {
 	switch {
 	case math.IsNaN(x):
@@ -103,7 +103,7 @@ var stateNames = map[trial.State]string{
 	trial.Waiting: "WAITING", trial.Running: "RUNNING", trial.Complete: "COMPLETE", trial.Pruned: "PRUNED", trial.Failed: "FAIL",
 }
 
-// expect returns what Python should print of r, system attributes aside.
+// expect returns what Python should print for r, without system attributes.
 func expect(r trial.Record) dumped {
 	d := dumped{
 		Number: r.Number, State: stateNames[r.State],
@@ -134,8 +134,8 @@ func moment(t time.Time) *string {
 	return &s
 }
 
-// object returns attributes as an object sorted by key: Optuna does not keep the
-// order in which they were set.
+// object returns attributes as an object sorted by key, because Optuna does not keep their
+// order.
 func object(as trial.Attrs) string {
 	as = slices.SortedFunc(slices.Values(as), func(a, b trial.Attr) int { return strings.Compare(a.Key, b.Key) })
 	b := []byte{'{'}
@@ -200,7 +200,7 @@ func TestPythonReads(t *testing.T) {
 	}
 	_, err = l.Add(t.Context(), rs...)
 	require.NoError(t, err)
-	_, err = l.Start(t.Context(), at, "") // the one that waits
+	_, err = l.Start(t.Context(), at, "") // the waiting trial
 	require.NoError(t, err)
 	r, err := l.Start(t.Context(), at, "")
 	require.NoError(t, err)
@@ -254,8 +254,8 @@ func TestReadsPython(t *testing.T) {
 	assert.Equal(t, []space.Setting{{Name: "x", Value: "1.5"}, {Name: "c", Value: `"a"`}}, rs[5].Fixed)
 	assert.Equal(t, trial.Attrs{{Key: "retry_history", JSON: "[0, 1]"}, {Key: "completed_rung_0", JSON: "0.25"}}, rs[0].Notes)
 
-	// A file written by both is one that each reads: what Python wrote, written
-	// again from here, is the same record.
+	// Each program reads a file that both have written: a record that Python wrote is the same
+	// after it is written again from here.
 	copied, err := sqlite.File(filepath.Join(t.TempDir(), "copy.db")).Create(t.Context(), h)
 	require.NoError(t, err)
 	defer copied.Close()
@@ -265,7 +265,7 @@ func TestReadsPython(t *testing.T) {
 	storagetest.Equal(t, done, read(t, copied))
 }
 
-// What Optuna keeps and attune cannot use costs one trial, not the study and not
+// A value that Optuna keeps and attune cannot use costs one trial, not the study and not
 // the file.
 func TestReadsAroundOddTrials(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "odd.db")
@@ -306,7 +306,7 @@ func read(t *testing.T, l storage.Ledger) (rs []trial.Record) {
 
 const workerTrials = 40
 
-// work is a worker: so many trials on the study "shared".
+// work is a worker that runs a number of trials on the study "shared".
 func work(path string) error {
 	ctx := context.Background()
 	l, err := sqlite.File(path).Open(ctx, "shared")
@@ -339,8 +339,8 @@ func work(path string) error {
 	return l.Close()
 }
 
-// TestTogether has processes of both kinds work on one study. Nothing is enqueued:
-// Python may start a waiting trial twice on SQLite.
+// TestTogether runs processes of both kinds on one study. It enqueues nothing, because Python
+// may start a waiting trial twice on SQLite.
 func TestTogether(t *testing.T) {
 	exe := interpreter(t)
 	path := filepath.Join(t.TempDir(), "study.db")
@@ -367,7 +367,7 @@ func TestTogether(t *testing.T) {
 		cmd.Env = append(os.Environ(), "ATTUNE_INTEROP_WORKER="+path)
 		run(cmd)
 	}
-	// A reader sees them all come and go.
+	// A reader sees all of them come and go.
 	done := make(chan struct{})
 	go func() { wg.Wait(); close(done) }()
 	var h trial.History
@@ -397,7 +397,7 @@ func TestTogether(t *testing.T) {
 		by[who.JSON]++
 	}
 	assert.Equal(t, map[string]int{`"go"`: goers * workerTrials, `"python"`: pythons * 15}, by)
-	// Distributions are one text, whoever wrote them.
+	// Both programs write a distribution as the same text.
 	d := dumpOf(t, path, "shared")
 	require.Len(t, d.Trials, len(rs))
 	for i, r := range rs {

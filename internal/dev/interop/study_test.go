@@ -23,8 +23,8 @@ import (
 
 var x = space.Float("x", 0, 1)
 
-// On SQLite, Optuna may take a waiting trial that has a worker already. It costs that
-// trial, and the run goes on.
+// On SQLite, Optuna may take a waiting trial that already has a worker. That costs the
+// trial, but the run continues.
 func TestATrialThatPythonTakesCostsNoRun(t *testing.T) {
 	interpreter(t)
 	path := filepath.Join(t.TempDir(), "study.db")
@@ -57,7 +57,7 @@ func TestATrialThatPythonTakesCostsNoRun(t *testing.T) {
 }
 
 // While another process holds the lock for longer than BusyTimeout, values are kept,
-// and written afterwards.
+// and are written afterwards.
 func TestALockThatPythonHoldsLosesNoValue(t *testing.T) {
 	exe := interpreter(t)
 	path := filepath.Join(t.TempDir(), "study.db")
@@ -92,7 +92,7 @@ func TestALockThatPythonHoldsLosesNoValue(t *testing.T) {
 		line, err := bufio.NewReader(out).ReadString('\n')
 		assert.NoError(t, err)
 		assert.Equal(t, "locked\n", line)
-		close(locked) // the workers have their values, and nowhere to write them
+		close(locked) // the workers have their values but cannot write them
 		<-busy
 		_, err = in.Write([]byte("go\n"))
 		assert.NoError(t, err)

@@ -12,7 +12,7 @@ import (
 	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
 )
 
-// A library that was cut off anywhere is refused before it is loaded.
+// A library that is truncated anywhere is refused before it is loaded.
 func TestCheckTruncated(t *testing.T) {
 	file := onnxtest.Require(t)
 	require.NoError(t, onnxsetup.Check(file))

@@ -1,4 +1,4 @@
-// Package metric holds what the metrics of packages forecast and table share: names,
+// Package metric has the common parts of the metrics of packages forecast and table: names,
 // which scores are better, and the losses of numbers.
 package metric
 
@@ -13,12 +13,12 @@ import (
 // A Metric scores predictions. It is comparable with ==.
 type Metric struct {
 	name     string
-	quantile float64 // of a pinball loss
+	quantile float64 // quantile of a pinball loss
 	maximize bool
 }
 
-// The metrics of numbers, with y the truth, f the prediction, and weighted means over
-// all points where y is known.
+// The metrics of numbers. y is the truth and f the prediction; means are weighted and over
+// all points with known y.
 var (
 	MAE  = New("mae")    // mean |y-f|
 	RMSE = New("rmse")   // sqrt(mean (y-f)²)
@@ -26,17 +26,17 @@ var (
 	R2   = Greater("r2") // 1 - Σ(y-f)²/Σ(y-mean y)²
 )
 
-// New returns a metric whose lesser scores are better.
+// New returns a metric for which lower scores are better.
 func New(name string) Metric { return Metric{name: name} }
 
-// Greater returns a metric whose greater scores are better.
+// Greater returns a metric for which greater scores are better.
 func Greater(name string) Metric { return Metric{name: name, maximize: true} }
 
-// pinball is the name of the quantiles' loss.
+// pinball is the name of the quantile loss.
 const pinball = "pinball"
 
-// Pinball returns the loss that the q-quantile minimizes: the mean of q(y-f) where f is
-// at most y, else of (1-q)(f-y). It is not ok unless 0 < q < 1.
+// Pinball returns the loss that the q-quantile minimises: the mean of q(y-f) where f is
+// at most y, and of (1-q)(f-y) elsewhere. ok is false unless 0 < q < 1.
 func Pinball(q float64) (m Metric, ok bool) {
 	if !(q > 0 && q < 1) {
 		return Metric{}, false
@@ -53,8 +53,8 @@ func Names(known []Metric) []string {
 	return append(names, pinball+"@Q")
 }
 
-// Parse returns the one of the known metrics, or the pinball loss, whose [Metric.Name] a
-// text is, in upper or lower case. Its error says what it wants.
+// Parse returns the metric whose [Metric.Name] is text, in upper or lower case: one of the
+// known metrics, or a pinball loss. Its error says what it wants.
 func Parse(text string, known []Metric) (Metric, error) {
 	text = strings.ToLower(strings.TrimSpace(text))
 	if i := slices.IndexFunc(known, func(m Metric) bool { return m.name == text }); i >= 0 {
@@ -79,10 +79,10 @@ func (m Metric) Name() string {
 	return m.name
 }
 
-// IsPinball reports whether m is the loss of a quantile.
+// IsPinball reports whether m is a pinball loss.
 func (m Metric) IsPinball() bool { return m.name == pinball }
 
-// Quantile returns that of a pinball loss, else 0.
+// Quantile returns the quantile of a pinball loss, else 0.
 func (m Metric) Quantile() float64 { return m.quantile }
 
 // Maximize reports whether greater is better.
@@ -99,16 +99,16 @@ func (m Metric) Better(a, b float64) bool {
 	return a < b
 }
 
-// A Sum pools the points that a metric of numbers is computed of. The zero value has no
+// A Sum pools the points from which a metric of numbers is computed. The zero value has no
 // points.
 type Sum struct {
 	losses, weights float64
 	truth, weight   []float64 // of each point, for R2
 }
 
-// Add adds the prediction f of y with weight w. A y that is NaN and a weight of 0 add
-// nothing. Add returns false if m is not defined for y, which is then left out. It
-// panics for a metric that is not one of numbers.
+// Add adds the prediction f of y with weight w. It adds nothing if y is NaN or w is 0. Add
+// returns false if m is undefined for y, which is then skipped. It panics for a metric that
+// is not one of numbers.
 func (s *Sum) Add(m Metric, y, f, w float64) bool {
 	if math.IsNaN(y) || w == 0 {
 		return true
@@ -139,7 +139,7 @@ func (s *Sum) Add(m Metric, y, f, w float64) bool {
 	return true
 }
 
-// Pool adds to the two sums whose quotient is the mean: of losses and of weights.
+// Pool adds to the sums of losses and of weights, whose quotient is the mean.
 func (s *Sum) Pool(losses, weights float64) {
 	s.losses, s.weights = s.losses+losses, s.weights+weights
 }
@@ -152,8 +152,8 @@ func (s *Sum) Mean() float64 {
 	return s.losses / s.weights
 }
 
-// Score returns the score of what was added for m. It is NaN without points, and by R2
-// for truths that are all equal.
+// Score returns the score of the added points for m. It is NaN without points, and for R2
+// if all truths are equal.
 func (s *Sum) Score(m Metric) float64 {
 	switch m {
 	case RMSE:

@@ -1,6 +1,6 @@
-// Command forecasts prints what the statistical forecasters make of the series in a CSV
-// file with the columns id, date and value: CSV with the columns id, step and one for each
-// model. scripts/statistical.py compares it with statsforecast.
+// Command forecasts prints the forecasts of the statistical forecasters for the series in a
+// CSV file with the columns id, date and value. It prints CSV with the columns id, step and
+// one for each model. scripts/statistical.py compares it with statsforecast.
 package main
 
 import (
@@ -66,7 +66,7 @@ func run(data, freq string, horizon, most int) error {
 		fmt.Fprintf(os.Stderr, "%s: %d series, %v each\n", family.Name(), len(frame), time.Since(begin)/time.Duration(len(frame)))
 		columns = append(columns, next)
 	}
-	w.Write(head) // its error comes at Flush
+	w.Write(head) // Flush reports its error
 	for i, s := range frame {
 		for h := range horizon {
 			row := []string{s.ID, strconv.Itoa(h + 1)}

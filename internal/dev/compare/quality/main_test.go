@@ -10,7 +10,7 @@ import (
 	"github.com/attune-hpo/attune/study"
 )
 
-// Every sampler runs on every kind of problem, and the same seed runs the same.
+// Every sampler runs on every kind of problem, and the same seed gives the same run.
 func TestSearch(t *testing.T) {
 	problems, _, err := compare.Named("branin,pipeline,nasbench201_cifar100")
 	require.NoError(t, err)
