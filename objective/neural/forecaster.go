@@ -24,7 +24,6 @@ type Model interface {
 	// those of [forecast.TransformsToTry]. The calendar is none or the phases of the year, week
 	// and day, as far as these occur repeatedly in the series and do not fit into the longest
 	// window. Without series, it is the shipped space.
-	// is what is shipped.
 	Space(train forecast.Frame) space.Space
 	// New returns a forecaster with settings that override the model's own. It fails
 	// with [forecast.ErrConfig] for a name that the model lacks, and for an invalid

@@ -16,7 +16,6 @@ type Training struct {
 	Window int `json:"window"` // number of past steps that the network sees; default 24
 	// Transform is applied to the target. It is fitted to the training part of each series.
 	// Its results are standardized. Default none.
-	// results are standardized. Default none.
 	Transform forecast.Transform `json:"-"`
 	// KeepLevel shows the network the unchanged target. Otherwise the last value of a
 	// window is subtracted from the whole window and added to the forecast, which removes a

@@ -30,5 +30,4 @@
 // [engine.LevelWise], [engine.Oblivious]) does not reproduce the models of those
 // libraries. The package does not implement CatBoost's ordered boosting and category
 // statistics, DART or linear leaves.
-// boosting and statistics of categories, DART and linear leaves are not here.
 package native

@@ -44,7 +44,6 @@ const (
 //
 // A packed matrix has a sequence of panels for each block of its rows. panelWidth gives
 // their width; the last one is padded with zeros. A panel is stored by rows.
-// the last one filled up with zeros. A panel is stored by rows.
 type matrix struct {
 	data          []float32
 	stride        int
