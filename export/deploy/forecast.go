@@ -20,9 +20,9 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// Best exports the forecaster of the study's best trial, as returned by [tune.Task.Best].
-// It compares it with the native one on windows of the data that the task tunes on: see
-// [Model]. It also returns the model that it exported.
+// Best exports the forecaster of the study's best trial, as returned by [tune.Task.Best],
+// and compares the export with it on windows of the data that the task tunes on: see [Model].
+// It also returns the model that it exported.
 func Best(ctx context.Context, task *tune.Task, st *study.Study, o ForecasterOptions) (tune.Model, Result, error) {
 	m, err := task.Best(ctx, st)
 	if err != nil {

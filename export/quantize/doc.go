@@ -8,10 +8,10 @@
 // [Compare] has compared them with those of the model in Go, on windows that it was not
 // calibrated with. Package export/deploy does all of this in one call.
 //
-//	         what is stored as                     what is computed in      weights take
-//	FP16     half precision                        float32                  1/2
-//	Int8     bytes, a scale for each output        bytes                    1/4
-//	           of LSTM: DynamicQuantizeLSTM, an operator of ONNX Runtime alone
+//	         weights are stored as            computed in    size of weights
+//	FP16     half precision                   float32        1/2
+//	Int8     bytes, with a scale per output   bytes          1/4
+//	           of LSTM: DynamicQuantizeLSTM, an operator that only ONNX Runtime has
 //	           of MatMul: DynamicQuantizeLinear and MatMulInteger
 //	           of Conv: QuantizeLinear and DequantizeLinear around it, calibrated
 //

@@ -325,16 +325,16 @@ func size(n int64) string {
 	return fmt.Sprintf("%.4g %s", v, unit)
 }
 
-// WriteJSON writes r, indented.
+// WriteJSON writes r as indented JSON.
 func (r Report) WriteJSON(w io.Writer) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(r)
 }
 
-// Figure returns r as data to be drawn: the median time that a row takes over the size
-// of the batch, both on logarithmic axes, as a line for each subject. It fails with
-// [ErrInput] if nothing was measured.
+// Figure returns a drawing of r as data: the median time per row against the batch size,
+// both on logarithmic axes, with a line for each subject. It fails with [ErrInput] if
+// nothing was measured.
 func (r Report) Figure() (figure.Figure, error) {
 	panel := figure.Panel{X: figure.Axis{Label: "rows a call", Scale: figure.Log}, Y: figure.Axis{Label: "µs a row", Scale: figure.Log}}
 

@@ -18,7 +18,7 @@ type Windows struct {
 	steps  int
 }
 
-// NewWindows returns at most most windows of a frame, each with the horizon that f was
+// NewWindows returns up to most windows of a frame, each with the horizon that f was
 // fitted with. In each series, origins are evenly spaced over the part that has all the
 // values a forecast looks back to, or over the second half if the series is too short for
 // that. If the frame has more series than most, NewWindows takes every second, third, ...

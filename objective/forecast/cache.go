@@ -24,8 +24,8 @@ type cached struct {
 	frame        Frame   // keeps the memory in the key from being reused
 }
 
-// NewCache returns a cache of at most most sets of tables. Each fold and recipe has its own
-// set. A new set replaces the oldest.
+// NewCache returns a cache that holds up to most sets of tables. Each fold and recipe has
+// its own set. In a full cache, a new set replaces the oldest.
 func NewCache(most int) *Cache {
 	return &Cache{most: max(1, most), entries: map[string]func() (*cached, error){}}
 }

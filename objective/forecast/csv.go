@@ -20,7 +20,7 @@ type Fill string
 // ahead.
 const (
 	Refuse      Fill = ""            // fail with ErrGap or ErrMissing
-	Keep        Fill = "keep"        // leave NaN, which metrics and most models leave out
+	Keep        Fill = "keep"        // keep NaN, which metrics and most models skip
 	Carry       Fill = "carry"       // the last value before it
 	Interpolate Fill = "interpolate" // the line between its neighbours
 )

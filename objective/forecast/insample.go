@@ -5,9 +5,9 @@ import (
 	"errors"
 )
 
-// InSample returns forecasts of a fitted model from within its training data: at most
-// origins origins, evenly spaced over the second half of each series, with horizon steps
-// each. The difference between these scores and a backtest's shows how much a model
+// InSample returns forecasts of a fitted model from within its training data. They begin at
+// up to the given number of origins, evenly spaced over the second half of each series, and
+// have horizon steps each. The difference between these scores and a backtest's shows how much a model
 // overfits. InSample skips origins without the rows or values that a forecast needs.
 func InSample(ctx context.Context, model Forecaster, train Frame, horizon, origins int) ([]Sample, error) {
 	var all []Sample

@@ -6,17 +6,17 @@ import (
 	"github.com/attune-hpo/attune/figure"
 )
 
-// A Plot is what to show of forecasts and the truth.
+// A Plot shows forecasts and the truth.
 type Plot struct {
 	Title     string
-	Label     string // of the values
+	Label     string // label of the values
 	Truth     Series
 	Forecasts []Line
-	Last      int // show this many of the last values of the truth; default all
+	Last      int // number of last values of the truth to show; default all
 }
 
-// A Line is a series with its name in the legend. Several with one name, as the
-// folds of a backtest, are drawn alike and named once.
+// A Line is a series with its name in the legend. Lines with the same name, such as the
+// folds of a backtest, look alike and are named once.
 type Line struct {
 	Name   string
 	Series Series
@@ -35,7 +35,7 @@ func (r Result) Lines(id string) []Line {
 	return out
 }
 
-// Figure returns p as data to be drawn: lines over a time axis, interrupted where
+// Figure returns the drawing of p as data: lines over a time axis, interrupted where
 // values are missing. A dashed line leads from the last known value to a forecast
 // that begins a step later. It fails with [ErrEmpty] if there is no value.
 func (p Plot) Figure() (figure.Figure, error) {
@@ -76,11 +76,11 @@ func line(s Series, name string, c figure.Colour) figure.Line {
 	return l
 }
 
-// seconds returns the time of a value as a figure has it.
+// seconds returns the time of a value in the unit of figures.
 func seconds(s Series, i int) float64 { return float64(s.Time(i).UnixMilli()) / 1e3 }
 
 // lead returns the line from the truth to a forecast that begins a step after a known
-// value. It is not ok for any other forecast.
+// value. ok is false for any other forecast.
 func lead(truth, forecast Series) (l figure.Line, ok bool) {
 	i, onGrid := truth.Freq.Index(truth.Start, forecast.Start)
 	i--

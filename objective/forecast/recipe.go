@@ -68,7 +68,7 @@ func (t Table) Target(i int) time.Time {
 // A Recipe says how series become tables, and how models of these tables make forecasts.
 type Recipe struct {
 	Features  Features  // default [DefaultFeatures] for the frequency
-	Lags      int       // number of lags in the default features; 0 keeps their number
+	Lags      int       // number of lags in the default features; 0 keeps the default number
 	Transform Transform // transform of the target; default none
 	Strategy  Strategy  // default Direct
 	Horizon   int       // steps to train for; default [FitOptions.Horizon]

@@ -122,8 +122,8 @@ func (f *Forecaster) name() string {
 // Model returns the description of the network, as passed to New or read by Load.
 func (f *Forecaster) Model() Model { return f.model }
 
-// Device returns the device of the last Fit, with the reason if the setting [Training]
-// did not ask for it: "cpu", "cuda:0 (NVIDIA H200)", "cpu: ...". It returns "" before Fit.
+// Device returns the device of the last Fit, with the reason if
+// [Training.Device] did not ask for it: "cpu", "cuda:0 (NVIDIA H200)", "cpu: ...". It returns "" before Fit.
 // Predictions always run on the CPU.
 func (f *Forecaster) Device() string {
 	f.mu.Lock()

@@ -8,7 +8,7 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// An LSTM is layers of long short-term memory (Hochreiter and Schmidhuber, Neural
+// An LSTM is a stack of layers of long short-term memory (Hochreiter and Schmidhuber, Neural
 // Computation 9, 1997), followed by a linear layer that maps the last state of each
 // direction to all steps of the forecast.
 type LSTM struct {

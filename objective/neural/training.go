@@ -10,8 +10,8 @@ import (
 	"github.com/attune-hpo/attune/objective/neural/internal/device"
 )
 
-// Training says what a network sees of series, and how it is trained. The zero value
-// suits most series as a start.
+// Training says what a network sees of series, and how it is trained. The zero value is a
+// good start for most series.
 type Training struct {
 	Window int `json:"window"` // number of past steps that the network sees; default 24
 	// Transform is applied to the target. It is fitted to the training part of each series.

@@ -7,14 +7,14 @@ import (
 )
 
 // ReadCatBoost reads a model that CatBoost saved as JSON (save_model with
-// format="json") or in its own format (.cbm) and whose splits are on float features:
-// oblivious trees (SymmetricTree) and others (Depthwise, Lossguide), one output or
-// several. It reads r to its end.
+// format="json") or in its own format (.cbm). It reads oblivious trees (SymmetricTree)
+// and others (Depthwise, Lossguide), with one output or several, if all splits are on
+// float features. It reads r to its end.
 //
-// A tree whose leaves hold k values becomes k trees. Predictions are CatBoost's but
-// for the order of sums. The link is that of the loss: what predict_proba gives for
-// losses of classes, and what predict gives by default for others. CatBoost's scale is
-// multiplied into the leaves.
+// A tree whose leaves hold k values becomes k trees. Predictions equal CatBoost's
+// except for the order of sums. The link follows the loss: it gives what predict_proba
+// gives for losses of classes, and what predict gives by default for others. CatBoost's
+// scale is multiplied into the leaves.
 //
 // Splits on categories (one-hot and CTR), on texts and on embeddings are refused
 // with [ErrUnsupported]: encode categories as numbers before training.
@@ -33,7 +33,7 @@ func ReadCatBoost(r io.Reader) (*Model, error) {
 	return m, err
 }
 
-// catLinks are the links of losses whose predictions are not the raw values.
+// catLinks are the links of losses whose predictions differ from the raw values.
 var catLinks = map[string]LinkFunc{
 	"Logloss": Sigmoid, "CrossEntropy": Sigmoid, "Focal": Sigmoid,
 	"MultiClassOneVsAll": Sigmoid, "MultiLogloss": Sigmoid, "MultiCrossEntropy": Sigmoid,
@@ -251,8 +251,8 @@ func (c *catReader) oblivious(v value) error {
 	return nil
 }
 
-// symmetric adds the tree whose levels make the splits of nodes; weights are of leaves,
-// or none.
+// symmetric adds an oblivious tree with one split per level. weights are those of the
+// leaves, or nil.
 func (c *catReader) symmetric(splits []Node, values, weights []float64) {
 	depth, leaves := len(splits), 1<<len(splits)
 	t := Tree{Nodes: make([]Node, leaves-1), Leaves: make([]Leaf, leaves)}

@@ -7,19 +7,19 @@ import (
 	"math"
 )
 
-// cbm is how CatBoost's own format begins: after it the size of a FlatBuffers document and
-// the document, which has the trees. What follows that is of categories and texts.
+// cbm begins files in CatBoost's own format. The size of a FlatBuffers document follows,
+// and then the document, which contains the trees. The rest is about categories and texts.
 const cbm = "CBM1"
 
-// The fields of the tables of the document that are read, by their numbers in CatBoost's
+// The fields that are read from the tables of the document, by their numbers in CatBoost's
 // schema.
 const (
-	cbmTrees  = 1 // of the document
+	cbmTrees  = 1 // fields of the document
 	cbmFacts  = 2
 	cbmParts  = 3
-	cbmKey    = 0 // of a fact
+	cbmKey    = 0 // fields of a fact
 	cbmValue  = 1
-	cbmValues = 0 // of the trees: values of a leaf
+	cbmValues = 0 // fields of the trees: values of leaves
 	cbmSplits = 1
 	cbmSizes  = 2
 	cbmStarts = 3
@@ -34,11 +34,11 @@ const (
 	cbmBias   = 15
 	cbmBiases = 16
 	cbmEmbeds = 18
-	cbmColumn = 2 // of a float feature
+	cbmColumn = 2 // fields of a float feature
 	cbmBorder = 3
 	cbmName   = 4
 	cbmNaN    = 5
-	cbmCatCol = 1 // of a categorical, text or embedding feature
+	cbmCatCol = 1 // fields of a categorical, text or embedding feature
 	cbmCatNam = 2
 )
 
@@ -59,14 +59,14 @@ func catBoostBinary(r *reading, data []byte) (*Model, error) {
 	return m, nil
 }
 
-// A flat reads a FlatBuffers document. The first error stays; what is read after it is
-// empty.
+// A flat reads a FlatBuffers document. It keeps the first error, after which reads return
+// nothing.
 type flat struct {
 	data []byte
 	err  error
 }
 
-// bytes returns n bytes.
+// bytes returns n bytes at an offset.
 func (f *flat) bytes(at, n int) []byte {
 	if f.err != nil || at < 0 || n < 0 || at > len(f.data)-n {
 		if f.err == nil {
@@ -84,10 +84,10 @@ func (f *flat) uint32(at int) uint32 {
 	return 0
 }
 
-// follow returns where an offset leads.
+// follow returns the target of an offset.
 func (f *flat) follow(at int) int { return at + int(f.uint32(at)) }
 
-// field returns where a field of a table is, 0 if it is absent. No field is at 0.
+// field returns the place of a field of a table, or 0 if it is absent. No field is at 0.
 func (f *flat) field(table, number int) int {
 	vtable := table - int(int32(f.uint32(table)))
 	b := f.bytes(vtable, 2)
@@ -103,7 +103,7 @@ func (f *flat) field(table, number int) int {
 	return 0
 }
 
-// vector returns the elements of a vector, of size bytes each; none if it is absent.
+// vector returns the elements of a vector with elements of size bytes, or nil if it is absent.
 func (f *flat) vector(table, number, size int) []byte {
 	at := f.field(table, number)
 	if at == 0 {
@@ -118,7 +118,7 @@ func (f *flat) vector(table, number, size int) []byte {
 	return f.bytes(at+4, int(n)*size)
 }
 
-// tables returns where the tables of a vector are.
+// tables returns the places of the tables in a vector.
 func (f *flat) tables(table, number int) []int {
 	at := f.field(table, number)
 	if at == 0 {
@@ -168,14 +168,14 @@ func (f *flat) floats(table, number int) []float64 {
 	return out
 }
 
-// fail keeps the first error.
+// fail records the first error.
 func (f *flat) fail(err error) {
 	if f.err == nil {
 		f.err = err
 	}
 }
 
-// catBoost makes a model of the document.
+// catBoost converts the document to a model.
 func (f *flat) catBoost(r *reading) *Model {
 	root := f.follow(0)
 	at := f.field(root, cbmTrees)
@@ -221,7 +221,7 @@ func (f *flat) catBoost(r *reading) *Model {
 	return c.model
 }
 
-// catFeatures reads the features, and returns the splits that trees name by number.
+// catFeatures reads the features, and returns the splits by the number that trees use.
 func (f *flat) catFeatures(c *catReader, trees int) []Node {
 	type column struct {
 		at   int
@@ -290,7 +290,7 @@ func (f *flat) catTrees(c *catReader, trees int, splits []Node) {
 	if f.err != nil {
 		return
 	}
-	seen := 0 // leaf values
+	seen := 0 // leaf values used so far
 	for i, size := range sizes {
 		if size < 0 || starts[i] < 0 || starts[i] > len(all)-size {
 			f.fail(fmt.Errorf("tree %d: %d splits from %d on, of %d", i, size, starts[i], len(all)))
@@ -311,7 +311,7 @@ func (f *flat) catTrees(c *catReader, trees int, splits []Node) {
 	c.taken(len(sizes), len(sizes))
 }
 
-// numbered returns a split by its number: those of float features come first.
+// numbered returns a split by its number. Those of float features come first.
 func numbered(splits []Node, number int) (Node, error) {
 	switch {
 	case number < 0:
@@ -322,8 +322,7 @@ func numbered(splits []Node, number int) (Node, error) {
 	return splits[number], nil
 }
 
-// flatTree adds a tree all of whose nodes at a depth make the same split. Its leaf values
-// follow those seen.
+// flatTree adds an oblivious tree. Its leaf values are those after the first seen.
 func (c *catReader) flatTree(own []int, splits []Node, values, weights []float64, seen int) (int, error) {
 	depth := len(own)
 	if depth > 30 || c.outputs<<depth > len(values)-seen {
@@ -345,8 +344,8 @@ func (c *catReader) flatTree(own []int, splits []Node, values, weights []float64
 	return next, nil
 }
 
-// stepTree adds a tree whose nodes say how far ahead the nodes of their sides are; a side
-// that is 0 ahead ends, in the node's leaf.
+// stepTree adds a tree whose nodes store the distances to their two children. A distance of 0
+// means that the side ends in the node's leaf.
 func (c *catReader) stepTree(own []int, splits []Node, steps []byte, leafIDs []int, values, weights []float64) error {
 	var t Tree
 	var of []float64

@@ -150,7 +150,7 @@ const (
 	Softplus              // log(1 + exp(x)): LightGBM's cross_entropy_lambda
 	Step                  // 1 when x > 0, else 0: XGBoost's hinge
 	Anomaly               // 2^(-x/c): isolation forest, x the mean path length (Liu, Ting and Zhou 2008, eq. 2)
-	MeanVariance          // x_0 as it is and exp(2·x_1), of two outputs: CatBoost's RMSEWithUncertainty
+	MeanVariance          // x_0 and exp(2·x_1), for two outputs: CatBoost's RMSEWithUncertainty
 )
 
 func (f LinkFunc) String() string {

@@ -8,12 +8,12 @@ import (
 	"github.com/attune-hpo/attune/objective/internal/pickle"
 )
 
-// pickledNames allows the names that models have: nothing is called, so that packages can
-// be allowed as a whole.
+// pickledNames allows the names that models contain. Whole packages are safe to allow,
+// because nothing is called.
 func pickledNames(g pickle.Global) bool {
 	switch pkg, _, _ := strings.Cut(g.Module, "."); pkg {
 	case "sklearn", "numpy", "scipy", "lightgbm", "xgboost", "catboost",
-		"_loss", "_catboost": // sklearn._loss and catboost._catboost, as some builds name them
+		"_loss", "_catboost": // some builds name sklearn._loss and catboost._catboost so
 		return true
 	case "builtins":
 		switch g.Name {
@@ -27,10 +27,10 @@ func pickledNames(g pickle.Global) bool {
 // PickledNames reports whether [ReadPickled] knows the package of a name in a pickle.
 func PickledNames(g pickle.Global) bool { return pickledNames(g) }
 
-// ReadPickled returns the model that an object in a pickle is: an estimator of
+// ReadPickled converts an object in a pickle to a model. The object is an estimator of
 // scikit-learn, LightGBM, XGBoost or CatBoost, or a booster. size is the number of bytes of
-// the file, which bounds what the object can make its reader allocate. It is for packages
-// of this module that find such objects inside others.
+// the file, which bounds the memory that the object can make ReadPickled allocate. It is for
+// packages of this module that find such objects inside others.
 func ReadPickled(o ReadOptions, root any, size int) (*Model, Source, error) {
 	r := newReading(nil, o)
 	r.size, r.packed, r.words = size, size, 1<<20+16*size
@@ -76,8 +76,8 @@ func booster(o *pickle.Object) (*pickle.Object, error) {
 	return o, nil
 }
 
-// pickledLightGBM reads an LGBMModel or a Booster. Both predict with the best iteration,
-// where there is one.
+// pickledLightGBM reads an LGBMModel or a Booster. Both predict with the trees up to the best
+// iteration, if there is one.
 func (r *reading) pickledLightGBM(o *pickle.Object) (*Model, error) {
 	b, err := booster(o)
 	if err != nil {

@@ -22,35 +22,35 @@ func unsupported(format string, args ...any) error {
 	return pkg.Errorf("%w: %w", ErrUnsupported, fmt.Errorf(format, args...))
 }
 
-// ReadOptions say how models of other libraries are read. The zero value is what the
-// functions of this package do.
+// ReadOptions say how to read models of other libraries. The functions of this package use
+// the zero value.
 type ReadOptions struct {
 	// AllTrees takes all trees of a model that was trained with early stopping. By
-	// default, trees behind the best iteration are left out where the file says which
-	// that is and its library leaves them out: XGBoost's estimators, and LightGBM's
+	// default, trees after the best iteration are omitted if the file records the best
+	// iteration and its library omits them: for XGBoost's estimators, and for LightGBM's
 	// estimators and boosters in a pickle. A file that LightGBM saved as text, and every
-	// model of CatBoost, holds the trees that it predicts with.
+	// model of CatBoost, only contains the trees that it predicts with.
 	AllTrees bool
 }
 
-// A Source says what was read besides the model.
+// A Source describes the file of a model.
 type Source struct {
-	Format string // of the file: "LightGBM text", "XGBoost UBJSON" ...
-	Trees  int    // that the model of the file has, however many outputs a leaf of it has
-	Taken  int    // of them, those in the Model: fewer after early stopping
+	Format string // format of the file: "LightGBM text", "XGBoost UBJSON" ...
+	Trees  int    // number of trees in the file; a tree counts once for any number of outputs
+	Taken  int    // number of these in the Model; fewer after early stopping
 }
 
-// Read reads a model that [Write] wrote, or one of any of the formats of
-// [ReadLightGBM], [ReadXGBoost], [ReadCatBoost] and [ReadScikitLearn], and pickles of the
-// estimators and boosters of the first three. It looks at the content, not the name: the
+// Read reads a model that [Write] wrote, one in any format of [ReadLightGBM],
+// [ReadXGBoost], [ReadCatBoost] and [ReadScikitLearn], or a pickle of an estimator or
+// booster of the first three. It recognizes the format by the content, not by the name. The
 // file may begin with a byte order mark, and may be compressed with zlib, gzip or bzip2.
-// It reads r to its end. Errors wrap [ErrFormat], [ErrUnsupported] or [ErrInvalid].
+// Read reads r to its end. Errors wrap [ErrFormat], [ErrUnsupported] or [ErrInvalid].
 func Read(r io.Reader) (*Model, error) {
 	m, _, err := ReadOptions{}.Read(r)
 	return m, err
 }
 
-// Read is the function [Read] with options, and says what it read.
+// Read is like the function [Read] with options. It also describes the file.
 func (o ReadOptions) Read(r io.Reader) (*Model, Source, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
@@ -99,7 +99,7 @@ func (o ReadOptions) parse(data []byte) (*Model, Source, error) {
 	return rd.document(doc, kind)
 }
 
-// document reads JSON or UBJSON of the library that wrote it.
+// document reads JSON or UBJSON, from the library that wrote it.
 func (r *reading) document(doc value, kind string) (*Model, Source, error) {
 	switch {
 	case !doc.get("features_info").absent():
@@ -116,7 +116,7 @@ func (r *reading) document(doc value, kind string) (*Model, Source, error) {
 
 const wanted = "want LightGBM text, XGBoost JSON or UBJSON, CatBoost JSON or .cbm, or a pickle of scikit-learn"
 
-// other says what a file is that no reader takes, by how it begins, and what to do.
+// other says what a file is that no reader supports, by how it begins, and what to do.
 func other(head []byte) string {
 	for _, k := range []struct{ magic, is string }{
 		{"binf", `it is XGBoost's old binary format: load it with XGBoost 3.0 or older and save it again: xgboost.Booster(model_file="m.bin").save_model("m.json")`},
@@ -166,7 +166,7 @@ func readDocument(r io.Reader, library string, convert func(*reading, value) (*M
 	return m, err
 }
 
-// finish sees to it that a reader returns valid models, and errors of the kinds promised.
+// finish ensures that a reader returns valid models, and errors of the documented kinds.
 func (r *reading) finish(what string, m *Model, err error) (*Model, Source, error) {
 	if err == nil {
 		err = m.Validate()
@@ -183,7 +183,7 @@ func (r *reading) finish(what string, m *Model, err error) (*Model, Source, erro
 	return nil, Source{}, pkg.Errorf("%w: %s: %w", ErrFormat, what, err)
 }
 
-// result adds what is known of the file.
+// result adds the description of the file.
 func (r *reading) result(format string, m *Model, err error) (*Model, Source, error) {
 	if err != nil {
 		return nil, Source{}, err
@@ -196,12 +196,12 @@ func (r *reading) result(format string, m *Model, err error) (*Model, Source, er
 	return m, s, nil
 }
 
-// reading is a file being read. It bounds what the file can make its reader allocate: some
-// sizes that it declares are of things that it does not list.
+// reading is a file being read. It bounds what the file can make its reader allocate, since
+// a file can declare sizes without listing the elements.
 type reading struct {
 	ReadOptions
 	size   int
-	packed int // bytes of the file before it was unpacked
+	packed int // size of the file before decompression
 	words  int // of category sets, still allowed
 	source Source
 }
@@ -210,7 +210,7 @@ func newReading(data []byte, o ReadOptions) *reading {
 	return &reading{ReadOptions: o, size: len(data), packed: len(data), words: 1<<20 + 16*len(data)}
 }
 
-// taken notes that the first of some trees are taken.
+// taken records that the first of all trees are taken.
 func (r *reading) taken(first, all int) { r.source.Taken, r.source.Trees = first, all }
 
 // features returns n features.

@@ -14,8 +14,8 @@ import (
 // every row ends in the same leaves. The link is that of the objective, with two
 // exceptions: multi:softmax predicts probabilities like multi:softprob, and custom
 // objectives predict raw values. Models trained on named categories (a data frame)
-// are given the category's codes. Trees behind the best iteration of early stopping are
-// left out, as XGBoost's estimators do; [ReadOptions] take them in.
+// expect the category's code. Trees after the best iteration of early stopping are omitted,
+// as by XGBoost's estimators; [ReadOptions] can include them.
 //
 // ReadXGBoost refuses gblinear and trees with vector leaves (multi_output_tree) with
 // [ErrUnsupported].
@@ -32,7 +32,7 @@ var xgbLinks = map[string]LinkFunc{
 }
 
 func xgBoost(r *reading, doc value) (*Model, error) {
-	if inner := doc.get("Model"); !inner.absent() { // beside a Config: a booster in a pickle
+	if inner := doc.get("Model"); !inner.absent() { // beside a Config, in the pickle of a booster
 		doc = inner
 	}
 	learner := doc.get("learner")
@@ -149,9 +149,9 @@ func xgBoost(r *reading, doc value) (*Model, error) {
 	return m, nil
 }
 
-// xgbTaken returns how many of the trees XGBoost's estimators predict with: those up to the
-// best iteration of early stopping, or all. Before 1.4, the file may say it by the number of
-// trees of a class.
+// xgbTaken returns the number of trees that XGBoost's estimators predict with: those up to
+// the best iteration of early stopping, or all. Before 1.4, the file may give it as the
+// number of trees per class.
 func xgbTaken(learner, model value, outputs, trees int) (int, error) {
 	attributes := learner.get("attributes")
 	taken := trees
@@ -170,7 +170,7 @@ func xgbTaken(learner, model value, outputs, trees int) (int, error) {
 			}
 		}
 		taken = (best + 1) * max(parallel, 1) * outputs
-		if v := model.get("iteration_indptr"); !v.absent() { // since 2.0: where the trees of a round begin
+		if v := model.get("iteration_indptr"); !v.absent() { // since 2.0: the first tree of each round
 			first, err := v.ints()
 			if err != nil {
 				return 0, err
@@ -194,7 +194,7 @@ func xgbTaken(learner, model value, outputs, trees int) (int, error) {
 	return min(taken, trees), nil
 }
 
-// xgbBase returns the base scores, which are saved as predictions, as raw values.
+// xgbBase converts the base scores, which are saved as predictions, to raw values.
 func xgbBase(v value, objective string, outputs int) ([]float64, error) {
 	var scores []float64
 	if s, ok := v.v.(string); ok && len(s) > 0 && s[0] == '[' { // 3.1 and later
