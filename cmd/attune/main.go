@@ -85,7 +85,7 @@ All trials are stored in a SQLite file, which Optuna and optuna-dashboard can op
 		return fmt.Errorf("%w: see %s --help", badFlag(err), cmd.CommandPath())
 	})
 	root.AddCommand(optimizeCommand(), runCommand(), predictCommand(), studiesCommand(), bestCommand(), trialsCommand(), importanceCommand(), plotCommand(),
-		exportCommand(), convertCommand(), registryCommand(), mlflowCommand(), setupCommand())
+		exportCommand(), convertCommand(), registryCommand(), mlflowCommand(), serveCommand(), setupCommand())
 	return group(root)
 }
 
