@@ -24,8 +24,8 @@ func bestCommand() *cobra.Command {
 		Use:   "best",
 		Short: "Show the best trial of a study",
 		Long: `Best shows the best trial of a study. With --format json or yaml it prints one mapping from
-hyperparameter names to values, as a training job reads them. The mapping includes the
-hyperparameters that were fixed, and the number of trees or epochs.`,
+hyperparameter names to values, for a training job. The mapping includes the fixed
+hyperparameters, and the number of trees or epochs.`,
 		Example: `  attune best
   attune best --storage attune.db --study airpassengers-passengers/lightgbm --format yaml --output best.yaml`,
 		Args: cobra.NoArgs,

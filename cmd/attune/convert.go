@@ -37,9 +37,9 @@ func convertCommand() *cobra.Command {
 		Use:   "convert MODEL",
 		Short: "Convert a LightGBM, XGBoost, CatBoost or scikit-learn model to ONNX, and check that it predicts the same",
 		Long: `Convert reads a tree ensemble and writes it to an ONNX file. It reads LightGBM's text,
-XGBoost's JSON and UBJSON, CatBoost's JSON and .cbm, attune's own JSON, and what joblib.dump or
-pickle.dump save of scikit-learn's models and of the estimators and boosters of LightGBM,
-XGBoost and CatBoost.
+XGBoost's JSON and UBJSON, CatBoost's JSON and .cbm, attune's own JSON, and files of
+joblib.dump or pickle.dump with models of scikit-learn, or with estimators and boosters of
+LightGBM, XGBoost and CatBoost.
 
 Before it keeps the file, convert runs it in ONNX Runtime and compares its predictions
 with those of the model itself: on rows that it makes on and on both sides of every
@@ -47,9 +47,9 @@ threshold, and on yours (--rows). If they differ by more than the tolerance, the
 removed.
 
 --form exact, the default, computes in double precision and needs ONNX Runtime 1.23 or
-later. --form compatible takes the same rows on older runtimes. --form float32 takes rows of
-single precision, in which a time in seconds or a date like 20240131 may be another number:
-convert then also says how wrong the file is on rows that single precision cannot hold.
+later. --form compatible takes the same rows on older runtimes. --form float32 takes rows in
+single precision, which rounds a time in seconds or a date like 20240131. Convert then also
+reports the error of the file on rows that single precision cannot represent.
 
 From scikit-learn 0.24 and later it reads decision trees, random forests, extra trees,
 gradient boosting, histogram gradient boosting and isolation forests, whose output is the
@@ -57,7 +57,7 @@ anomaly score from 0 to 1. Python runs such files as programs. Convert reads the
 and executes nothing. To convert the model inside a pipeline or a search, save that model
 by itself.
 
-Of a model that was trained with early stopping, convert takes the trees up to the best
+If a model was trained with early stopping, convert takes the trees up to the best
 iteration, as the library's estimators do (XGBRegressor, LGBMClassifier), and says how many
 those are. --all-trees takes all of them.
 

@@ -35,7 +35,7 @@ func (e *exporter) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&e.output, "output", "", "ONNX `file` to write; it appears once it has passed the comparison")
-	f.StringVar(&e.form, "form", "exact", "`form` of trees: exact (double), compatible (double, for ONNX Runtime since 1.16) or float32 (rows of single precision)")
+	f.StringVar(&e.form, "form", "exact", "`form` of trees: exact (double), compatible (double, for ONNX Runtime 1.16 and later) or float32 (rows of single precision)")
 	complete(cmd, "form", formNames()...)
 	f.Float64Var(&e.gate.RTol, "rtol", 0, "relative `tolerance` (default 1e-3, or 0 with --atol)")
 	f.Float64Var(&e.gate.ATol, "atol", 0, "absolute `tolerance`, added to the relative one (default 1e-4, or 0 with --rtol)")
@@ -167,7 +167,7 @@ func exportCommand() *cobra.Command {
 returns forecasts: it includes the features and the transforms.
 
 ets, theta and the baselines have no ONNX form. If one of them is the best, export takes the
-best model that has, and says what that costs.
+best model that has one, and says what that costs.
 
 Before it keeps the file, export runs it in ONNX Runtime and compares its forecasts with
 those of the model itself, on windows of the data. If they differ by more than the

@@ -69,7 +69,7 @@ func rootCommand() *cobra.Command {
 		Short: "Tune forecasting models on your data, or any program",
 		Long: `Attune searches for the hyperparameters with which a model forecasts your series best.
 It compares the tuned models with simple baselines, keeps the best model, and forecasts
-with it. And it tunes any program that prints a value: see attune run.
+with it. It also tunes any program that prints a value: see attune run.
 
 All trials are stored in a SQLite file, which Optuna and optuna-dashboard can open too.`,
 		Example: `  attune optimize --data data/airpassengers.csv --target passengers

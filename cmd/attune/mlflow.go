@@ -42,8 +42,8 @@ func mlflowPushCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "push",
 		Short: "Send a study to an MLflow tracking server",
-		Long: `Push sends what the server lacks of a study. Run it again, after an error or when the study
-has more trials: nothing is sent twice.
+		Long: `Push sends the part of a study that the server lacks. Run it again after an error, or when
+the study has more trials: nothing is sent twice.
 
 The server's address and secrets come from MLFLOW_TRACKING_URI, MLFLOW_TRACKING_TOKEN,
 MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, as for MLflow's own tools.`,

@@ -57,21 +57,21 @@ its own. A trial is scored by a backtest: it forecasts --horizon steps from each
 The last --test steps of the data are held out. The tuning never sees them. At the end,
 all models and baselines forecast them, which gives an honest estimate of the error.
 
-The answer is an ensemble of the best trials of all models and of the baselines, if it is
-better than a single model by more than the standard error; else a single model, the
-simplest of those that are as good. The ensemble is judged on folds of the backtest that its
-weights were not chosen on.
+The result is an ensemble of the best trials of all models and of the baselines, if it beats
+every single model by more than the standard error. Otherwise it is a single model: the
+simplest of the equally good ones. The ensemble is judged on folds of the backtest that did
+not serve to choose its weights.
 
 Studies are stored in the file --storage, and models in a folder next to it, named
 STORAGE.models. If the command is interrupted, by Ctrl-C or a crash, the same command
 resumes it. The same command with more --trials continues a finished study.
 
-By default, networks are searched among small ones (--space quick), which train in
-seconds on a CPU. --space full also searches large ones, which take minutes on a CPU and
-are meant for a GPU (--device). Trees and nlinear have a single space. --print-space
-prints the space in YAML; edit it and pass the file to --space. ets and theta choose their
-form themselves, in milliseconds: they take a trial or two. Baselines are models, too: name
-one to keep it and forecast with it.
+By default, the search only covers small networks (--space quick), which train in seconds
+on a CPU. --space full also covers large ones, which take minutes on a CPU and are meant
+for a GPU (--device). Trees and nlinear have a single space. --print-space prints the space
+in YAML; edit it and pass the file to --space. ets and theta choose their own form in
+milliseconds, so they need only a trial or two. Baselines are models, too: name one in
+--models to keep it and forecast with it.
 
 With one worker (--workers 1), the same --seed gives the same trials.`,
 		Example: `  attune optimize --data data/airpassengers.csv --target passengers
@@ -118,7 +118,7 @@ func (o *optimize) flags(cmd *cobra.Command) {
 	f.IntVar(&o.patience, "patience", 0, "stop a training after this `number` of rounds without improvement; -1: never (default: 30 trees or 10 epochs)")
 	f.DurationVar(&o.grace, "grace", 15*time.Second, "`time` after which another process that works on the study and gives no sign of life counts as dead")
 	f.StringVar(&o.mlflow, "mlflow", "", "`address` of an MLflow tracking server to log trials to while they run")
-	f.BoolVar(&o.ensemble, "ensemble", true, "also combine the best trials of several models, and answer with the combination if it is better")
+	f.BoolVar(&o.ensemble, "ensemble", true, "also combine the best trials of several models, and use the combination if it is better")
 	f.BoolVar(&o.quiet, "quiet", false, "do not show progress")
 	f.BoolVar(&o.json, "json", false, "print the comparison as JSON")
 	complete(cmd, "models", models.names()...)

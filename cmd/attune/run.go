@@ -73,19 +73,19 @@ The program gets its parameters in the way that suits it:
   {lr}                in an argument: the value of the parameter lr
   ATTUNE_PARAM_lr     an environment variable with the value
   ATTUNE_PARAMS       an environment variable: the path of a JSON file with all values, also {params}
-  ATTUNE_SEED         a seed for what is random in the program, also {seed}
-An argument whose parameter does not exist in a trial is left out, with the option before it.
+  ATTUNE_SEED         a seed for the program's random numbers, also {seed}
+If a trial lacks a parameter, its argument is left out, with the option before it.
 
 The program prints lines such as these on its standard output:
-  attune: step=3 value=0.41           a value on the way, by which --pruner judges the trial
-  attune: value=0.39                  the value in the end
-  attune: value=0.39,12.5             the values, if --direction names several
+  attune: step=3 value=0.41           an intermediate value, by which --pruner judges the trial
+  attune: value=0.39                  the final value
+  attune: value=0.39,12.5             the final values, if --direction names several
   attune: constraint.memory=-0.5      a constraint, met if it is at most 0
   attune: attr.rounds=120             an attribute of the trial
-If it cannot be changed, --match finds the values in what it prints.
+If the program cannot be changed, --match finds the values in its output.
 
 A trial that is pruned, takes too long or is interrupted gets SIGTERM, and SIGKILL after
---kill-after, as do all processes that it started. What each trial printed is kept in --logs.
+--kill-after, as do all processes that it started. The output of each trial is kept in --logs.
 
 Several trials run at once with --workers; each gets its share of the processors, as
 OMP_NUM_THREADS and the like, and of the GPUs, as CUDA_VISIBLE_DEVICES. Another process,
@@ -119,12 +119,12 @@ func (l *launch) flags(cmd *cobra.Command) {
 	f.StringVar(&l.name, "name", "", "`name` of the study (default: the name of the program)")
 	f.StringSliceVar(&l.directions, "direction", []string{"minimize"}, "minimize or maximize; a list of `directions` for several objectives")
 	f.StringSliceVar(&l.metrics, "metrics", nil, "`names` of the objectives, under which the program may print their values")
-	f.StringArrayVar(&l.matches, "match", nil, "regular `expression` that finds a value in a line of output; it has one group, or groups named step, value or as one of the --metrics")
+	f.StringArrayVar(&l.matches, "match", nil, "regular `expression` that finds a value in a line of output; it has one group, or groups named step, value or like one of the --metrics")
 	f.StringArrayVar(&l.enqueue, "enqueue", nil, "parameters to try first, `NAME=VALUE,...`; those that are not named are sampled")
 	f.IntVar(&l.workers, "workers", 1, "`number` of trials to run in parallel")
 	f.DurationVar(&l.timeout, "timeout", 0, "stop starting trials after this `time`, such as 10m; running trials finish")
 	f.DurationVar(&l.trialTimeout, "trial-timeout", 0, "fail a trial that takes longer than this `time`")
-	f.IntVar(&l.retries, "retries", 0, "`number` of times to run a trial again whose program failed")
+	f.IntVar(&l.retries, "retries", 0, "`number` of times to repeat a trial whose program failed")
 	f.DurationVar(&l.killAfter, "kill-after", 10*time.Second, "`time` that a program has to end after SIGTERM")
 	f.StringSliceVar(&l.gpus, "gpus", nil, "`GPUs` to share among the workers, as CUDA numbers them; none: leave CUDA_VISIBLE_DEVICES alone (default: those of CUDA_VISIBLE_DEVICES, or all)")
 	f.IntVar(&l.threads, "threads", 0, "`number` of threads that a program may use, for OMP_NUM_THREADS and the like; -1: leave them alone (default: with several workers, a share of the processors)")

@@ -21,14 +21,15 @@ func setupCommand() *cobra.Command {
 	var from string
 	runtime := &cobra.Command{
 		Use:   "onnxruntime",
-		Short: "Fetch ONNX Runtime " + onnxsetup.Version + ", which export and convert need",
-		Long: `Onnxruntime puts the library of ONNX Runtime ` + onnxsetup.Version + ` into the user's cache, and prints where.
-It downloads with pip or npm, as they are configured, runs no script of a package, and
-keeps only a file with the SHA-256 that is expected. Done before, it does nothing.
+		Short: "Download ONNX Runtime " + onnxsetup.Version + ", which export and convert need",
+		Long: `Onnxruntime puts the ONNX Runtime ` + onnxsetup.Version + ` library into the user's cache, and prints its
+path. It downloads with pip or npm in their own configuration, runs no script of a package,
+and keeps only a file with the expected SHA-256. If the library is there already, it does
+nothing.
 
-Without a network, give it by --from the library, or the archive of the Python package
-onnxruntime or of the npm package onnxruntime-node, of version ` + onnxsetup.Version + `. Another build is
-used where the environment variable ` + onnxsetup.Env + ` names it.`,
+Without a network, use --from with the library, or with the archive of the Python package
+onnxruntime or of the npm package onnxruntime-node, version ` + onnxsetup.Version + `. To use another build, set
+the environment variable ` + onnxsetup.Env + ` to its path.`,
 		Example: `  attune setup onnxruntime
   attune setup onnxruntime --from onnxruntime-` + onnxsetup.Version + `-cp312-cp312-manylinux_2_28_x86_64.whl`,
 		Args: cobra.NoArgs,
@@ -45,7 +46,7 @@ used where the environment variable ` + onnxsetup.Env + ` names it.`,
 			return err
 		},
 	}
-	runtime.Flags().StringVar(&from, "from", "", "`file` to take the library from, in place of a download")
+	runtime.Flags().StringVar(&from, "from", "", "`file` to take the library from, instead of a download")
 	cmd.AddCommand(runtime)
 	return cmd
 }
