@@ -15,24 +15,24 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// choiceKey is the attribute of the study of ensembles that says what to forecast with: a
+// choiceKey is the attribute of the study of ensembles that records what to forecast with: a
 // chosen as JSON.
 const choiceKey = "choice"
 
-// A chosen study is the answer of attune optimize, and why it is.
+// A chosen records the result of attune optimize, with the reason.
 type chosen struct {
 	Study string `json:"study"`
-	Trial int    `json:"trial"` // of the study of ensembles, if that is the study
+	Trial int    `json:"trial"` // trial of the study of ensembles, if that is the chosen study
 	Why   string `json:"why"`
 }
 
-// choiceOf returns what the attributes of a study of ensembles say was chosen.
+// choiceOf returns the choice recorded in the attributes of a study of ensembles.
 func choiceOf(attrs trial.Attrs) (c chosen, ok bool) {
 	a, ok := attrs.Get(choiceKey)
 	return c, ok && a.Decode(&c) == nil
 }
 
-// bestOfEach is how many trials of each model may become members.
+// bestOfEach is the number of trials of each model that may become members.
 const bestOfEach = 2
 
 // A nominee is a model that may become a member of the ensemble.
@@ -42,11 +42,11 @@ type nominee struct {
 	study  string // empty for a baseline
 }
 
-// combines reports whether there is to be an ensemble.
+// combines reports whether to make an ensemble.
 func (o *optimize) combines() bool { return o.ensemble && len(o.models) > 1 }
 
-// combine chooses between the models and an ensemble of them, which gets a row. What fails is
-// noted, and costs the ensemble only.
+// combine chooses between the models and an ensemble of them, which gets a row. A failure is
+// noted, and only affects the ensemble.
 func (s *session) combine(ctx context.Context, r *report) error {
 	if s.ensembles == nil {
 		return nil
@@ -120,8 +120,8 @@ func (s *session) choose(ctx context.Context, r *report) error {
 	return nil
 }
 
-// nominees returns the best trials of each model, and the baselines, with what they predict
-// in the folds of the backtest.
+// nominees returns the best trials of each model, and the baselines, with their forecasts in
+// the folds of the backtest.
 func (s *session) nominees(ctx context.Context, r *report) ([]nominee, error) {
 	var out []nominee
 	for _, m := range r.models {
@@ -155,7 +155,7 @@ func (s *session) nominees(ctx context.Context, r *report) ([]nominee, error) {
 	return out, nil
 }
 
-// rank orders models by how simple they are.
+// rank orders models by simplicity.
 func rank(model string) int {
 	groups := []func(string) bool{
 		func(m string) bool { return slices.Contains(baselines().names(), m) },
@@ -171,8 +171,8 @@ func rank(model string) int {
 	return len(groups)
 }
 
-// add adds a trial to a study of ensembles, unless it has the same already, and returns its
-// number.
+// add adds a trial to a study of ensembles, unless the study already has the same, and
+// returns its number.
 func (p *plan) add(ctx context.Context, members []ensemble.Member, score ensemble.Estimate) (int, error) {
 	settings, err := ensemble.Settings(members)
 	if err != nil {
@@ -213,7 +213,7 @@ func (p *plan) add(ctx context.Context, members []ensemble.Member, score ensembl
 	return numbers[0], nil
 }
 
-// why says in words what was chosen.
+// why says in words what was chosen, and why.
 func why(metric string, c ensemble.Choice, all []nominee, members []ensemble.Member) string {
 	var parts []string
 	for _, m := range members {
@@ -233,7 +233,7 @@ func why(metric string, c ensemble.Choice, all []nominee, members []ensemble.Mem
 		simpler(single, best)
 }
 
-// simpler says that the single model is not the one with the best score.
+// simpler explains a single model that is not the one with the best score.
 func simpler(single, best string) string {
 	if single == best {
 		return ""
@@ -256,8 +256,8 @@ func (s *session) planEnsembles(ctx context.Context) error {
 	return nil
 }
 
-// memberFamilies returns the families that members may be of, as they are made with an
-// engine and on a device. A model that the engine does not train is trained by attune itself.
+// memberFamilies returns the possible families of members, for an engine and a device. attune
+// itself trains a model that the engine does not train.
 func memberFamilies(engine, device string) []tune.Family {
 	var out []tune.Family
 	for _, m := range models {
@@ -271,7 +271,7 @@ func memberFamilies(engine, device string) []tune.Family {
 	return out
 }
 
-// members returns what an ensemble of a trial is made of; nil for any other trial.
+// members returns the members of an ensemble's trial, or nil for any other trial.
 func (r row) members() []ensemble.Member {
 	if r.of == nil || r.of.job.Model != ensemble.Name {
 		return nil

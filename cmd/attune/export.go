@@ -239,8 +239,8 @@ func (e *exportONNX) load(ctx context.Context, stderr io.Writer) (tune.Model, fo
 	return m, frame, whither(err, e.data)
 }
 
-// pick returns the study to export the model of. Where the best model has no ONNX form, it is
-// the best of those that have, and pick says what that costs.
+// pick returns the study whose model to export. If the best model has no ONNX form, that is
+// the study with the best model that has one, and pick says what that costs.
 func (e *exportONNX) pick(ctx context.Context, stderr io.Writer) (string, error) {
 	store, err := openStore(e.storage)
 	if err != nil {
@@ -252,7 +252,7 @@ func (e *exportONNX) pick(ctx context.Context, stderr io.Writer) (string, error)
 	}
 	name, err := pickOf(ctx, store, "", exportable)
 	if err != nil || name == best {
-		return best, nil // which says why it cannot be exported, if it cannot
+		return best, nil // exporting it then reports why it cannot be exported
 	}
 	value := func(study string) (string, float64) {
 		s, err := openJob(ctx, store, study)

@@ -67,7 +67,7 @@ var models = slices.Concat(choices[tunable]{
 		family: network(func(t neural.Training, quick bool) tune.Family { return neural.Transformer{Training: t, Quick: quick} })}},
 }, baselines())
 
-// defaultModels are those that are tuned if none are named.
+// defaultModels are the models to tune if none are named.
 var defaultModels = []string{"ets", "theta", "lightgbm", "xgboost", "catboost", "random_forest"}
 
 // baselines returns the baselines as models.

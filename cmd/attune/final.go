@@ -52,7 +52,7 @@ func ranked(h trial.Snapshot) []trial.Record {
 func usable(h trial.Snapshot, attrs trial.Attrs) (fit []trial.Record, better []unfit) {
 	known := unfits(attrs)
 	all := ranked(h)
-	if c, ok := choiceOf(attrs); ok { // of ensembles, the one that was chosen last counts
+	if c, ok := choiceOf(attrs); ok { // for a study of ensembles, the last choice counts
 		slices.SortStableFunc(all, func(a, b trial.Record) int { return first1(a.Number == c.Trial, b.Number == c.Trial) })
 	}
 	for _, r := range all {
@@ -67,7 +67,7 @@ func usable(h trial.Snapshot, attrs trial.Attrs) (fit []trial.Record, better []u
 	return fit, better
 }
 
-// first1 orders what is so before what is not.
+// first1 orders true before false.
 func first1(a, b bool) int {
 	switch {
 	case a && !b:

@@ -18,10 +18,10 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// pictures are the formats of pictures, by how the name of a file ends.
+// pictures are the formats of pictures, by the extension of the file.
 var pictures = map[string]func(io.Writer, figure.Figure, draw.Options) error{".svg": draw.SVG, ".png": draw.PNG, ".html": draw.HTML}
 
-// checkPicture fails if the name of a file, if there is one, says no format.
+// checkPicture fails if a file is given and its name has no known extension.
 func checkPicture(flag, file string) error {
 	if file == "" || pictures[strings.ToLower(filepath.Ext(file))] != nil {
 		return nil
@@ -29,7 +29,7 @@ func checkPicture(flag, file string) error {
 	return fmt.Errorf("--%s %s: want a name that ends in .svg, .png or .html", flag, file)
 }
 
-// drawFile draws a figure into the file that a flag names.
+// drawFile draws a figure to the file of a flag.
 func drawFile(flag, file string, f figure.Figure, o draw.Options) error {
 	write := pictures[strings.ToLower(filepath.Ext(file))]
 	return writeFile(flag, file, func(w io.Writer) error { return write(w, f, o) })
@@ -102,8 +102,8 @@ func plotCommand() *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:   "plot",
 		Short: "Draw a study",
-		Long: `Plot draws a study to a file. The end of its name says how: .svg and .png are pictures, .html
-is a page that needs nothing else.`,
+		Long: `Plot draws a study to a file. Its extension selects the form: .svg and .png are pictures, .html
+is a self-contained page.`,
 		Example: `  attune plot history --study airpassengers-passengers/lightgbm --output history.svg
   attune plot slice --params learning_rate,num_leaves --output slice.png --width 1000`,
 	})
@@ -138,7 +138,7 @@ func (kind plotted) command() *cobra.Command {
 	}
 	f.StringVar(&p.output, "output", "", "`file` to draw to, as .svg, .png or .html")
 	f.IntVar(&p.options.Width, "width", 800, "width in `pixels`")
-	f.IntVar(&p.options.Height, "height", 0, "height in `pixels` (default: as high as it needs)")
+	f.IntVar(&p.options.Height, "height", 0, "height in `pixels` (default: as high as needed)")
 	f.BoolVar(&p.options.Dark, "dark", false, "draw on a dark ground; a page of HTML is light or dark as its reader prefers")
 	must(cmd.MarkFlagRequired("output"))
 	return cmd

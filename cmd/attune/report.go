@@ -24,7 +24,7 @@ type report struct {
 	notes   []string // notes about scores
 	frame   forecast.Frame
 	back    *forecast.Backtest // the backtest of the tuning
-	choice  chosen             // the choice between the models; none if there was nothing to choose
+	choice  chosen             // the choice between the models; zero if there was none
 	final   string             // file of the best model, fitted to all data; empty if there is none
 }
 
@@ -171,7 +171,7 @@ func (r *report) elect(ctx context.Context, threads int) error {
 			return err
 		}
 		if cause, ok := errors.AsType[refitError](err); ok {
-			r.choice.Why = "" // something else is the answer
+			r.choice.Why = "" // the result is another one
 			m.unfit = append(m.unfit, unfit{Trial: m.best.Number, Error: plain(cause)})
 			if at := m.of.work.SetAttr(ctx, unfitKey, m.unfit); at != nil {
 				r.note(m.name, at)
@@ -277,7 +277,7 @@ func (r *report) verdict() string {
 	return s + r.onTest(best)
 }
 
-// onTest says how a model did on the test span.
+// onTest describes the scores of a model on the test span.
 func (r *report) onTest(best row) (s string) {
 	metric := r.job.metrics()[0]
 	if r.job.Test == 0 {

@@ -17,7 +17,7 @@ import (
 	"github.com/attune-hpo/attune/storage/sqlite"
 )
 
-// serve is the command of that name.
+// serve holds the flags of the command serve.
 type serve struct {
 	storage string
 	grpc    string
@@ -52,7 +52,7 @@ accepts other addresses: whoever reaches such an address can read and change all
 	return cmd
 }
 
-// goodbye is how long calls may take that are under way when the server is stopped.
+// goodbye is the time that running calls may take after the server is stopped.
 const goodbye = 5 * time.Second
 
 func (s *serve) run(ctx context.Context, stderr io.Writer) error {
@@ -76,8 +76,8 @@ func (s *serve) run(ctx context.Context, stderr io.Writer) error {
 	return cmp.Or(err, service.Close())
 }
 
-// listen listens on the address that a flag gives: one of this machine, unless others may
-// reach it.
+// listen listens on the address of a flag. Unless public is set, it must be an address of
+// this machine only.
 func listen(flag, address string, public bool) (net.Listener, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -93,7 +93,7 @@ func listen(flag, address string, public bool) (net.Listener, error) {
 	return l, nil
 }
 
-// loopback reports whether only this machine reaches a host.
+// loopback reports whether a host is only reachable from this machine.
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()

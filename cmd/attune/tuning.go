@@ -33,7 +33,7 @@ type session struct {
 	plans  []*plan
 	live   live // trials on a tracking server
 
-	ensembles *plan // of the study of ensembles; nil: there is to be none
+	ensembles *plan // plan of the study of ensembles; nil if there is none
 }
 
 // A plan is the tuning of one model.
@@ -134,8 +134,8 @@ func portion(left time.Duration, models int) time.Duration {
 	return max(time.Nanosecond, left/time.Duration(models))
 }
 
-// after returns the remaining time after a model took took. Time beyond its share, which it
-// used to finish trials, does not count against the models after it.
+// after returns the time that remains once a model has used took. Time beyond its share,
+// which it needed to finish trials, does not count against the models after it.
 func after(left, share, took time.Duration) time.Duration { return left - min(share, took) }
 
 // one runs the study of a plan until it has all trials. Even with an error, the row names the
@@ -172,7 +172,7 @@ func (s *session) one(ctx context.Context, p *plan, timeout time.Duration) (row,
 	return r, err
 }
 
-// studyOf returns the study of a plan, which is open.
+// studyOf returns the open study of a plan.
 func (s *session) studyOf(p *plan) *jobStudy {
 	return &jobStudy{openStudy: p.study, work: p.study, job: p.job, storage: s.storage, device: s.device, family: p.family, frame: s.frame}
 }

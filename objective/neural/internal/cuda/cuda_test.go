@@ -13,7 +13,7 @@ import (
 	"github.com/attune-hpo/attune/objective/neural/internal/devicetest"
 )
 
-// open returns a device, on the emulator or on a GPU.
+// open returns a device on the emulator or on a GPU.
 func open(t testing.TB) *Device {
 	t.Helper()
 	d, err := Open(0, 0)
@@ -22,7 +22,7 @@ func open(t testing.TB) *Device {
 	return d
 }
 
-// opens returns why there is no GPU, nil if there is.
+// opens returns the reason why there is no GPU, or nil if there is one.
 func opens() error {
 	d, err := Open(0, 0)
 	if err == nil {
@@ -44,7 +44,7 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// The PTX is that of the source.
+// The PTX file belongs to the source.
 func TestCompiled(t *testing.T) {
 	source, err := os.ReadFile("kernels.cu")
 	if err != nil {

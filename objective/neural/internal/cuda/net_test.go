@@ -28,7 +28,7 @@ var networks = map[string]func(b *nn.Builder) nn.Value{
 		h = b.Apply("lstm.1", &nn.LSTM{Hidden: 5, Bidirectional: true, Dropout: 0.3, Site: 2}, h)
 		return b.Apply("head", &nn.Head{Outputs: 4, Reverse: 5}, h, b.Input("future", nn.Shape{Steps: 1, Features: 6}))
 	},
-	"lstm of one step": func(b *nn.Builder) nn.Value { // whose recurrent weights see nothing
+	"lstm of one step": func(b *nn.Builder) nn.Value { // its recurrent weights have no input
 		h := b.Apply("lstm", &nn.LSTM{Hidden: 5}, b.Input("window", nn.Shape{Steps: 1, Features: 3}))
 		return b.Apply("head", &nn.Head{Outputs: 4}, h)
 	},
@@ -59,8 +59,8 @@ var networks = map[string]func(b *nn.Builder) nn.Value{
 	},
 }
 
-// trained returns the losses of some steps, the weights behind them, and what they
-// forecast. Batches have different numbers of rows.
+// trained returns the losses of some steps, and then the weights and a forecast. Batches have
+// different numbers of rows.
 func trained(t testing.TB, d device.Device, build func(b *nn.Builder) nn.Value, steps int) (losses []float64, weights, forecast []float32) {
 	t.Helper()
 	b := nn.NewBuilder(d, 6)
@@ -73,8 +73,8 @@ func trained(t testing.TB, d device.Device, build func(b *nn.Builder) nn.Value, 
 		loss, err := net.Step(context.Background(), in, uint64(step))
 		require.NoError(t, err)
 		norm := d.Norm2(net.Slopes)
-		// With a small epsilon a gradient that is 0 but for rounding, as that of a key's bias
-		// is, would move its weight as far as another.
+		// With a small epsilon, a gradient that is 0 except for rounding, like that of a key's
+		// bias, would move its weight as far as any other gradient.
 		d.Adam(device.AdamStep{Rate: 3e-3, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-3, Decay: 0.01, Step: step + 1, Scale: float32(min(1, 1/math.Sqrt(norm)))}, net.Weights, net.Slopes, m, v)
 		losses = append(losses, loss, norm)
 	}
@@ -104,12 +104,12 @@ func batch(net *nn.Net, rows int, seed uint64) nn.Batch {
 	b.Truth = normal(rows * net.Out().Size())
 	b.Weight = make([]float32, len(b.Truth))
 	for i := range b.Weight {
-		b.Weight[i] = float32(i % 3) // some count for nothing
+		b.Weight[i] = float32(i % 3) // some have weight 0
 	}
 	return b
 }
 
-// Whole trainings are those of the CPU, but for rounding, and the same bits each time.
+// Whole trainings equal those on the CPU, except for rounding, and give the same bits each time.
 func testNetworks(t *testing.T) {
 	for name, build := range networks {
 		t.Run(name, func(t *testing.T) {
@@ -140,7 +140,7 @@ func TestNetworks(t *testing.T) {
 	})
 }
 
-// Trainings side by side are each as alone.
+// Concurrent trainings give the same results as single ones.
 func testBeside(t *testing.T) {
 	_, alone, _ := trained(t, open(t), networks["lstm"], 4)
 	var all sync.WaitGroup
@@ -175,19 +175,19 @@ func TestOutOfMemory(t *testing.T) {
 	_, err := Open(0, 100<<20)
 	require.ErrorIs(t, err, ErrMemory)
 	require.EqualError(t, err, "cuda: cuda:0 (emulated): allocate 402.0 MiB: out of memory on the GPU: CUDA_ERROR_OUT_OF_MEMORY (2): 24.0 MiB free of 24.0 MiB")
-	d := open(t) // of 16 MiB
+	d := open(t) // with 16 MiB
 	v := d.Alloc(8 << 20)
 	require.ErrorIs(t, d.Err(), ErrMemory)
-	d.Zero(v) // no harm
+	d.Zero(v) // harmless
 	x := []float32{1}
 	d.Read(x, v.To(1))
 	assert.True(t, math.IsNaN(float64(x[0])))
 	assert.True(t, math.IsNaN(d.Norm2(v)))
 	d.Free()
-	_, _, _ = trained(t, open(t), networks["lstm"], 1) // and the process goes on
+	_, _, _ = trained(t, open(t), networks["lstm"], 1) // the process can continue
 }
 
-// A kernel that fails breaks the context: that is said, now and later.
+// A kernel that fails breaks the context. The error is reported now and later.
 func TestBroken(t *testing.T) {
 	e := devicetest.Emulate(t)
 	d := open(t)
@@ -199,7 +199,7 @@ func TestBroken(t *testing.T) {
 	_, err := Open(0, 0)
 	require.ErrorContains(t, err, "cuda: it cannot be used until the process is restarted: CUDA_ERROR_ILLEGAL_ADDRESS (700)")
 	gpusMu.Lock()
-	clear(gpus) // as if it were
+	clear(gpus) // as if the process were new
 	gpusMu.Unlock()
 }
 
@@ -270,7 +270,7 @@ func BenchmarkStep(b *testing.B) {
 					for b.Loop() {
 						_, err := net.Step(context.Background(), in, 1)
 						require.NoError(b, err)
-						d.Norm2(net.Slopes) // as a training does, and so that the GPU is waited for
+						d.Norm2(net.Slopes) // as in a training; this also waits for the GPU
 						step++
 						d.Adam(device.AdamStep{Rate: 1e-4, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Step: step, Scale: 1}, net.Weights, net.Slopes, m, v)
 					}
@@ -281,7 +281,7 @@ func BenchmarkStep(b *testing.B) {
 	}
 }
 
-// TestWhere says what the other results are of.
+// TestWhere logs the device that the other results are from.
 func TestWhere(t *testing.T) {
 	devicetest.NeedGPU(t, opens())
 	d := open(t)

@@ -14,7 +14,7 @@ func TestLoss(t *testing.T) {
 		name        string
 		loss        Loss
 		f           float32
-		want, slope float64 // of the loss by f
+		want, slope float64 // derivative of the loss by f
 	}{
 		{"square", Loss{Kind: Square}, 3, 4, 4},
 		{"absolute, above", Loss{Kind: Absolute}, 3, 2, 1},
@@ -26,7 +26,7 @@ func TestLoss(t *testing.T) {
 		{"quantile, above", Loss{Kind: Quantile, Q: 0.75}, 3, 0.5, 0.25},
 	} {
 		df := Host(make([]float32, 2))
-		// The second has no weight, and may be anything.
+		// The second truth has weight 0, so it may be anything.
 		got := (&CPU{}).Loss(test.loss, 0.5, Host([]float32{test.f, nan}), Host([]float32{1, 7}), Host([]float32{3, 0}), df)
 		assert.InDelta(t, 1.5*test.want, got, 1e-6, test.name)
 		assert.InDelta(t, 1.5*test.slope, df.Host()[0], 1e-6, test.name)
@@ -36,9 +36,9 @@ func TestLoss(t *testing.T) {
 	}
 }
 
-// Memory is made when it is first looked at, and then that of all its parts.
+// Memory is allocated on first use, for all parts of a vector at once.
 func TestMemoryIsMadeWhenItIsUsed(t *testing.T) {
-	for _, n := range []int{0, 1, 3 << 20} { // the last in large pages, where there are such
+	for _, n := range []int{0, 1, 3 << 20} { // the last in huge pages, if there are any
 		v := (&CPU{}).Alloc(n)
 		assert.Equal(t, n, v.Len())
 		part := v.From(n / 2)
@@ -85,7 +85,7 @@ func TestDropout(t *testing.T) {
 		assert.InDelta(t, rate, float64(zeros)/n, 4*deviation)
 		cpu.Dropout(Host(again), Host(ones), rate, 7)
 		assert.Equal(t, out, again)
-		cpu.Dropout(Host(again[:100]), Host(ones[:100]), rate, 7) // of the place alone
+		cpu.Dropout(Host(again[:100]), Host(ones[:100]), rate, 7) // depends only on the index
 		assert.Equal(t, out, again)
 		cpu.Dropout(Host(again), Host(again), rate, 8)
 		both := 0

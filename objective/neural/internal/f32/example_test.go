@@ -26,7 +26,7 @@ func ExampleGemm() {
 	// [1 3 4 2 4 6]
 }
 
-// Weights that several products share are packed once.
+// Weights that several products share are packed only once.
 func ExamplePacked() {
 	weights := []float32{
 		1, 2, 3,
@@ -45,7 +45,7 @@ func ExamplePacked() {
 	// [5 7 9]
 }
 
-// A problem in one parameter, (x-3)², descends to its minimum.
+// Minimise a function of one parameter, (x-3)².
 func ExampleAdam() {
 	x, m, v := []float32{0}, make([]float32, 1), make([]float32, 1)
 	for step := 1; step <= 500; step++ {

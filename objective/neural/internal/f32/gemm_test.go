@@ -19,12 +19,12 @@ func random(rng *rand.Rand, n int) []float32 {
 	return x
 }
 
-// A product is a case of Gemm.
+// A productCase is a case of Gemm.
 type productCase struct {
 	transA, transB bool
 	m, n, k        int
 	alpha, beta    float32
-	padA, padB     int // beyond the row
+	padA, padB     int // padding after each row
 	padC           int
 }
 
@@ -32,7 +32,8 @@ func (g productCase) String() string {
 	return fmt.Sprintf("%t,%t %dx%dx%d alpha %v beta %v pad %d,%d,%d", g.transA, g.transB, g.m, g.n, g.k, g.alpha, g.beta, g.padA, g.padB, g.padC)
 }
 
-// stored returns a matrix of the size that op undoes, and its stride. The slice ends with the last element.
+// stored returns a random matrix X with op(X) of the given size, and its stride. The slice
+// ends with the last element.
 func stored(rng *rand.Rand, trans bool, rows, cols, pad int) ([]float32, int) {
 	if trans {
 		rows, cols = cols, rows
@@ -154,8 +155,7 @@ func FuzzGemm(f *testing.F) {
 	})
 }
 
-// An infinity or a NaN stays in its row and column, and the zeros that fill panels up do
-// not meet it.
+// An infinity or a NaN stays in its row and column, and does not meet the padding of panels.
 func TestGemmNotFinite(t *testing.T) {
 	both(t, func(t *testing.T) {
 		for _, n := range []int{3, 8, 19} {
@@ -171,7 +171,8 @@ func TestGemmNotFinite(t *testing.T) {
 	})
 }
 
-// Setting again reuses the memory, also for a smaller matrix, whose filling must be clean.
+// Setting a Packed again reuses its memory, even for a smaller matrix, whose padding must be
+// clean.
 func TestPackedAgain(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	var p Packed
@@ -188,7 +189,7 @@ func TestPackedAgain(t *testing.T) {
 	}
 }
 
-// Products at once in many goroutines give the bits that they give alone.
+// Concurrent products in many goroutines give the same bits as single ones.
 func TestGemmAtOnce(t *testing.T) {
 	work := func() []float32 {
 		rng := rand.New(rand.NewPCG(3, 4))
@@ -227,7 +228,7 @@ func TestNoAllocations(t *testing.T) {
 	} {
 		p.Set(true, 37, 35, b, 41)
 		f()
-		// The pool may lose its memory to a collection meanwhile.
+		// A garbage collection may empty the pool meanwhile.
 		assert.Less(t, testing.AllocsPerRun(100, f), 1.0, name)
 	}
 }

@@ -121,7 +121,7 @@ func TestLayerNorm(t *testing.T) {
 	})
 }
 
-// lstm64 returns h and then c for pre-activations and the c before, one behind the other.
+// lstm64 returns h followed by c, for pre-activations followed by the previous c.
 func lstm64(batch, hidden int) func(x []float64) []float64 {
 	return func(x []float64) []float64 {
 		gates, before := x[:4*batch*hidden], x[4*batch*hidden:]
@@ -165,7 +165,7 @@ func TestLSTMCell(t *testing.T) {
 	})
 }
 
-// The updates of the papers, written out in double precision.
+// The updates as given in the papers, in double precision.
 func TestAdam(t *testing.T) {
 	both(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(1, 2))

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// variants turn kernels off; what they return turns them on again.
+// variants turn kernels off. Each returns a function that turns them on again.
 var variants = func() map[string]func() func() {
 	v := map[string]func() func(){
 		"kernels": func() func() { return set(vector, wide) },
@@ -25,7 +25,7 @@ func set(v, w bool) func() {
 	return func() { vector, wide = oldVector, oldWide }
 }
 
-// The kernels of AVX-512 give the bits that those of AVX2 give.
+// The AVX-512 kernels give the same bits as the AVX2 kernels.
 func TestWideTwins(t *testing.T) {
 	if !wide {
 		t.Skip("no AVX-512")

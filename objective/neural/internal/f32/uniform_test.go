@@ -18,8 +18,8 @@ func TestMixIsSplitMix64(t *testing.T) {
 	}
 }
 
-// Numbers are those of the definition, whatever the length and the kernels, and a part that
-// is made alone is that of the whole.
+// Numbers follow the definition for any length and kernel, and a part that is filled alone
+// equals that part of the whole.
 func TestUniform(t *testing.T) {
 	both(t, func(t *testing.T) {
 		const seed, limit = 1<<63 + 77, 0.3
@@ -44,8 +44,8 @@ func TestUniform(t *testing.T) {
 	})
 }
 
-// Moments of a uniform distribution, neighbours without correlation, and as many numbers in
-// each part of the interval: all within four deviations of what chance has them do.
+// The moments are those of a uniform distribution, neighbours are uncorrelated, and each part
+// of the interval has equally many numbers: all within four standard deviations.
 func TestUniformIsUniform(t *testing.T) {
 	const n = 1 << 18
 	x := make([]float32, n)

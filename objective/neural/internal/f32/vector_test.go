@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// ulps returns how far got is from the exact value, in units of the last place of the
+// ulps returns the distance of got from the exact value, in units in the last place of the
 // float32 nearest to it.
 func ulps(got float32, want float64) float64 {
 	near := float32(want)
@@ -18,14 +18,14 @@ func ulps(got float32, want float64) float64 {
 		if got == near {
 			return 0
 		}
-		// The one may round to infinity, the other to the greatest finite number.
+		// One may round to infinity and the other to the greatest finite number.
 		return math.Abs(math.Max(-math.MaxFloat64, math.Min(math.MaxFloat64, float64(got)))-want) / 0x1p104
 	}
 	_, e := math.Frexp(float64(near))
 	return math.Abs(float64(got)-want) / math.Ldexp(1, max(e-24, -149))
 }
 
-// everyNth returns every nth float32, NaNs and infinities among them.
+// everyNth returns every nth float32, including NaNs and infinities.
 func everyNth(n uint32) []float32 {
 	var x []float32
 	for b := uint64(0); b < 1<<32; b += uint64(n) {
@@ -39,15 +39,15 @@ var elementary = []struct {
 	vector func(dst, src []float32)
 	plain  func(float32) float32
 	exact  func(float64) float64
-	ulps   float64 // of Exp as its doc comment states
+	ulps   float64 // for Exp, the error in its documentation
 }{
 	{"Exp", Exp, exp, math.Exp, 1.1},
 	{"tanh", gate(2), tanh, math.Tanh, 2.6},
 	{"sigmoid", gate(0), sigmoid, func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }, 2.4},
 }
 
-// gate returns what an LSTM cell makes of its k-th gate: it has no tanh and sigmoid but
-// those inside.
+// gate returns the function of an LSTM cell's k-th gate. The package has no tanh and sigmoid
+// except those inside the cell.
 func gate(k int) func(dst, src []float32) {
 	return func(dst, src []float32) {
 		n := len(src)
@@ -61,8 +61,8 @@ func gate(k int) func(dst, src []float32) {
 	}
 }
 
-// A sample of one in 65,521 of all float32, and a finer one where the functions live. The
-// stated errors are those seen in one in 31 of all.
+// The sample is one in 65,521 of all float32, and a finer one where the functions vary. The
+// documented errors come from a sample of one in 31.
 func TestElementary(t *testing.T) {
 	both(t, func(t *testing.T) {
 		x := everyNth(65_521)
@@ -114,7 +114,7 @@ func TestElementaryAtTheEdges(t *testing.T) {
 	})
 }
 
-// The element does not depend on where in the slice it is, nor on its neighbours.
+// The result for an element does not depend on its index or its neighbours.
 func TestElementaryLengths(t *testing.T) {
 	both(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(5, 6))
@@ -159,7 +159,7 @@ func TestVectors(t *testing.T) {
 				assert.Equal(t, float32(top), maximum(a))
 			}
 
-			// f sets dst, one longer than the others, and may be given dst as a.
+			// f sets dst, which is one element longer than the other slices and may be a.
 			each := func(name string, want func(a, b, c float64) float64, f func(dst, a []float32)) {
 				dst := make([]float32, n+1)
 				dst[n] = 7

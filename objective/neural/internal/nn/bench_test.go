@@ -61,9 +61,9 @@ func BenchmarkStepTransformer(b *testing.B) {
 	})
 }
 
-// The largest networks of the search spaces: the graph, with its gradients and the
-// order in which it runs, and then with its weights, which is what a first step needs.
-// Package neural has all corners of the spaces.
+// The largest networks of the search spaces. The benchmark builds the graph, with its
+// gradients and order, and then the weights, which is what a first step needs. Package
+// neural benchmarks all corners of the spaces.
 func BenchmarkBuild(b *testing.B) {
 	for _, test := range []struct {
 		name  string

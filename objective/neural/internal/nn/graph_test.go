@@ -15,7 +15,7 @@ import (
 	"github.com/attune-hpo/attune/objective/neural/internal/device"
 )
 
-// two returns a network of two layers that are alike.
+// two returns a network with two identical layers.
 func two(t testing.TB, middle Layer) (*Net, Batch) {
 	t.Helper()
 	b := NewBuilder(&device.CPU{}, 3)
@@ -30,9 +30,9 @@ func two(t testing.TB, middle Layer) (*Net, Batch) {
 	return net, batchOf(net)
 }
 
-// gorgonia's machine and our walker run one graph to the same bits: the order is right,
-// nothing that an operation needs is overwritten, and layers that are alike are not
-// merged, which gorgonia does with operations of one hash.
+// gorgonia's machine and our walker run the same graph with the same bits. So the order is
+// right, no operation's inputs are overwritten, and identical layers are not merged, as
+// gorgonia merges operations with the same hash.
 func TestTapeMachineAgrees(t *testing.T) {
 	for name, make := range map[string]func() (*Net, Batch){
 		"a chain":       func() (*Net, Batch) { return two(t, nil) },
@@ -48,7 +48,7 @@ func TestTapeMachineAgrees(t *testing.T) {
 			machine := gorgonia.NewTapeMachine(net.graph)
 			// Its finalizer holds the machine in a cycle, so that it is never collected.
 			runtime.SetFinalizer(machine, nil)
-			for range 3 { // also when what it once allocated is there
+			for range 3 { // also with memory from earlier runs
 				net.begin(context.Background(), in, Pass{Train: true, Seed: 1})
 				require.NoError(t, machine.RunAll())
 				assert.Equal(t, loss, net.measured)
@@ -78,7 +78,7 @@ func meeting(t testing.TB) (*Net, Batch) {
 	return net, batchOf(net)
 }
 
-// batchOf returns three rows for a network.
+// batchOf returns a batch of three rows for a network.
 func batchOf(net *Net) Batch {
 	in := Batch{Rows: 3}
 	for _, s := range net.Inputs() {
@@ -118,7 +118,7 @@ func TestPanicIsAnError(t *testing.T) {
 	assert.ErrorContains(t, machine.RunAll(), "oh dear")
 }
 
-// An expiring context is done when it has been asked so often.
+// An expiring context is done after it has been asked a number of times.
 type expiring struct {
 	context.Context
 	asks int
@@ -142,7 +142,7 @@ func TestStepIsCancelledWithin(t *testing.T) {
 		}
 		require.ErrorIs(t, err, context.Canceled)
 	}
-	assert.Greater(t, asks, 16) // also between the time steps of a layer
+	assert.Greater(t, asks, 16) // the context is also checked between the time steps of a layer
 }
 
 func TestStepAllocatesNothing(t *testing.T) {
@@ -202,8 +202,8 @@ func TestCauseOfCancellation(t *testing.T) {
 	require.ErrorIs(t, net.Predict(ctx, in, nil), errEarly)
 }
 
-// Networks are built side by side, from a program's first on. Under the race detector,
-// and run alone, this is the test of the lock around gorgonia's own constants.
+// Networks can be built concurrently, from a program's start. Run alone under the race
+// detector, this tests the lock around gorgonia's constants.
 func TestBuildSideBySide(t *testing.T) {
 	nets := make([]*Net, 4)
 	var all sync.WaitGroup

@@ -13,7 +13,7 @@ import (
 	"github.com/attune-hpo/attune/objective/neural/internal/nn"
 )
 
-// A network is a small one of each kind, for batches of at most 5 rows.
+// A network is a small network of each kind, for batches of at most 5 rows.
 type network struct {
 	name    string
 	dropout float32
@@ -91,7 +91,7 @@ func (n network) make(t testing.TB) *nn.Net {
 	return net
 }
 
-// Weights follow from the seed, and each tensor has its own.
+// Weights depend on the seed, and differ between tensors.
 func TestInit(t *testing.T) {
 	b := nn.NewBuilder(&device.CPU{}, 1)
 	h := b.Apply("a", &nn.LSTM{Hidden: 8}, b.Input("window", nn.Shape{Steps: 2, Features: 8}))
@@ -104,7 +104,7 @@ func TestInit(t *testing.T) {
 	w := weights(1)
 	assert.Equal(t, w, weights(1))
 	other := weights(2)
-	const n, cells = 8 * 32, 2*8*32 + 32 // of a tensor, of a layer
+	const n, cells = 8 * 32, 2*8*32 + 32 // sizes of a tensor and of a layer
 	random := map[string][]float32{"a input": w[:n], "a hidden": w[n : 2*n], "b input": w[cells : cells+n], "b hidden": w[cells+n : cells+2*n], "seed 2": other[:n]}
 	for name, x := range random {
 		for _, v := range x {
@@ -141,9 +141,9 @@ func batch(net *nn.Net, rows int, seed uint64) nn.Batch {
 	return b
 }
 
-// The gradient of every layer, along random directions, is the central difference of
-// the loss, at one of some steps: the long ones meet the kinks of ReLUs, the short ones
-// the rounding of single precision. TestPyTorch has sharper eyes.
+// The gradient of every layer, along random directions, is the central difference of the
+// loss for at least one of several step sizes: long steps meet the kinks of ReLUs, and short
+// ones the rounding of single precision. TestPyTorch is more sensitive.
 func TestGradientsAreDifferences(t *testing.T) {
 	for _, n := range networks() {
 		t.Run(n.name, func(t *testing.T) {
@@ -163,7 +163,7 @@ func TestGradientsAreDifferences(t *testing.T) {
 					d := make([]float32, n)
 					norm, along := 0.0, 0.0
 					for i := range d {
-						d[i] = float32(r.NormFloat64()) + 2*slopes[at+i] // some along the gradient, so that it is not tiny
+						d[i] = float32(r.NormFloat64()) + 2*slopes[at+i] // partly along the gradient, so that the difference is not tiny
 					}
 					for i := range d {
 						norm += float64(d[i]) * float64(d[i])

@@ -2,6 +2,6 @@
 
 package nn
 
-// raced: sync.Pool, where products have their workspace from, forgets at random under
-// the race detector.
+// raced says that the race detector is on. Under it, sync.Pool, which provides the workspace
+// of products, drops items at random.
 const raced = true

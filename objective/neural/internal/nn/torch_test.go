@@ -48,8 +48,8 @@ func torchEncoder(b *nn.Builder) nn.Value {
 	return b.Apply("norm", &nn.Norm{}, h)
 }
 
-// Outputs and gradients are those of PyTorch's own modules for the same weights, which
-// are computed in double precision: what is off is the rounding of single precision.
+// Outputs and gradients equal those of PyTorch's modules with the same weights. PyTorch
+// computes in double precision, so the tolerance covers the rounding of single precision.
 func TestPyTorch(t *testing.T) {
 	text, err := os.ReadFile("testdata/torch.json")
 	require.NoError(t, err)
@@ -69,7 +69,7 @@ func TestPyTorch(t *testing.T) {
 	require.Len(t, golden.Networks, len(torchNetworks))
 	for _, g := range golden.Networks {
 		t.Run(g.Name, func(t *testing.T) {
-			b := nn.NewBuilder(&device.CPU{}, golden.Rows+1) // with room to spare
+			b := nn.NewBuilder(&device.CPU{}, golden.Rows+1) // with spare room
 			net, err := b.Build(torchNetworks[g.Name](b), device.Loss{Kind: device.Square})
 			require.NoError(t, err)
 			w := net.Weights.Host()
@@ -99,7 +99,7 @@ func TestPyTorch(t *testing.T) {
 	}
 }
 
-// near asserts that no number is off by more than 1e-5 of the largest.
+// near asserts that no number deviates by more than 1e-5 of the largest.
 func near(t *testing.T, want []float64, got []float32, name string) {
 	t.Helper()
 	require.Len(t, got, len(want), name)
