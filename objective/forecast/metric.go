@@ -57,7 +57,7 @@ var (
 	R2 = Metric{metric.R2}
 )
 
-// Pinball returns the loss that the q-quantile minimises: the mean of q(y-f) where f is
+// Pinball returns the loss that the q-quantile minimizes: the mean of q(y-f) where f is
 // at most y, and of (1-q)(f-y) elsewhere (Koenker and Bassett, Econometrica 46, 1978), in
 // the units of the target. For q = 0.5 it is half of MAE. It panics unless 0 < q < 1.
 func Pinball(q float64) Metric {

@@ -6,18 +6,18 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// A Front is functions to be minimized together, whose Pareto front is known.
+// A Front is a set of functions to be minimized together, with a known Pareto front.
 type Front struct {
 	Name   string
 	Space  space.Space
 	Losses func(s space.Suggester) []float64 // two or more; safe for concurrent use
 	// Objectives is the number of losses.
 	Objectives int
-	// Second returns the second loss on the front where the first is f1. It is nil for
-	// more than two losses. Where the front has a gap, as that of [ZDT3] has, some of
-	// these points are dominated.
+	// Second returns the second loss on the front where the first loss is f1. It is nil for
+	// more than two losses. Where the front has a gap, as for [ZDT3], some of these points are
+	// dominated.
 	Second func(f1 float64) float64
-	// Hypervolume is that of the whole front up to the reference point (1.1, 1.1, ...).
+	// Hypervolume is the hypervolume of the whole front for the reference point (1.1, 1.1, ...).
 	Hypervolume float64
 }
 

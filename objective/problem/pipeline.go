@@ -7,10 +7,10 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// Pipeline is the choice of a model with its settings: one of three branches, a
-// branch with as many parameters as another one says, floats, integers and
-// categoricals, three scales. The formula is this package's own; it mimics what
-// automated machine learning searches.
+// Pipeline is the choice of a model with its settings. It has three branches, a branch whose
+// number of parameters is itself a parameter, floats, integers and categoricals, and three
+// scales. The formula is this package's own; it mimics what automated machine learning
+// searches.
 //
 // Every trial has a model, a scale and features. A linear model has alpha and
 // penalty, a forest depth and leaf, a network layers, rate, dropout and one

@@ -1,8 +1,8 @@
-// Package problem holds objectives whose minimum is known, to measure a search
-// by: how far is it from what can be had?
+// Package problem has objectives with a known minimum, to measure how close a search comes
+// to it.
 //
-// A [Problem] is written the way an objective is, as a function of whatever
-// suggests values, so that it runs in a study,
+// A [Problem] is written like an objective, as a function of something that suggests
+// values. So it runs in a study,
 //
 //	p := problem.Branin()
 //	err := st.Optimize(ctx, study.Func(func(ctx context.Context, t *study.Trial) (float64, error) {
@@ -10,9 +10,9 @@
 //	}), study.Run{Trials: 100})
 //	regret := best.Values[0] - p.Minimum
 //
-// and at a known place, with [At]. Where the textbook puts the minimum in the
-// centre of the box, which the first point of many a sampler hits, the problem
-// here is shifted: see [Ackley] and [Sphere].
+// and at a known point, with [At]. Many samplers try the centre of the box first, where the
+// textbook versions of some problems have their minimum. These problems are shifted here:
+// see [Ackley] and [Sphere].
 package problem
 
 import (
@@ -30,12 +30,12 @@ type Problem struct {
 	Name    string
 	Space   space.Space                     // what Loss may ask for, with its conditions
 	Loss    func(s space.Suggester) float64 // deterministic; safe for concurrent use
-	Minimum float64                         // of Loss over the Space
-	Argmin  []space.Params                  // every place of the minimum
+	Minimum float64                         // minimum of Loss over the Space
+	Argmin  []space.Params                  // all points of the minimum
 }
 
-// At suggests the coordinates of params, and thereby evaluates a function at a
-// known place. It panics when asked for a parameter that params do not have.
+// At suggests the coordinates of params, and so evaluates a function at a known point. It
+// panics when asked for a parameter that params lack.
 type At space.Params
 
 // Suggest implements [space.Suggester].
@@ -83,7 +83,7 @@ func overReals(name string, n int, low, high float64, f func(x []float64) float6
 	return p
 }
 
-// offset returns i-th odd integer of a fixed sequence in [-11, 11] that repeats
+// offset returns the i-th odd integer of a fixed sequence in [-11, 11] that repeats
 // after eleven: 3, -5, 9, 1, -7, 7, -1, -9, 5, -3, -11, ... Shifted problems have
 // their optimum at a multiple of it.
 func offset(i int) float64 { return float64(7*(i+1)%11*2 - 11) }
@@ -145,7 +145,7 @@ func Hartmann6() Problem {
 			sum -= alpha[i] * math.Exp(-d)
 		}
 		return sum
-	}, -3.322368011415515, // minimized by Newton steps from the published place
+	}, -3.322368011415515, // minimized by Newton steps from the published point
 		[]float64{0.20168951100670543, 0.15001069182345797, 0.476873974221897, 0.2753324304940561, 0.31165161660011326, 0.6573005340656204})
 }
 

@@ -65,7 +65,7 @@ var (
 	AP = Metric{metric.Greater("ap")}
 )
 
-// Pinball returns the loss that the q-quantile minimises: the mean of q(y-f) where f is
+// Pinball returns the loss that the q-quantile minimizes: the mean of q(y-f) where f is
 // at most y, and of (1-q)(f-y) elsewhere (Koenker and Bassett, Econometrica 46, 1978), in
 // the units of the target. A [Task] trains for this loss. Pinball panics unless 0 < q < 1.
 func Pinball(q float64) Metric {

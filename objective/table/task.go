@@ -299,7 +299,7 @@ func (t kind) Train(ctx context.Context, tr *study.Trial, h model.Origin) (Model
 		return Model{}, err
 	}
 	if h.Value = learned.score; math.IsNaN(h.Value) {
-		return Model{}, pkg.Errorf("%w: %s is NaN: take another metric", ErrScore, t.metric().Name())
+		return Model{}, pkg.Errorf("%w: %s is NaN: use another metric", ErrScore, t.metric().Name())
 	}
 	if _, chosen := settings.Get(t.rounds()); !chosen && learned.rounds > 0 {
 		h.Settings = append(h.Settings, space.Setting{Name: t.rounds(), Value: space.Lit(learned.rounds)})

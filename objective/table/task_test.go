@@ -522,7 +522,7 @@ func TestEngines(t *testing.T) {
 				it.Predictions = func() []float64 { return slices.Repeat([]float64{math.NaN()}, valid.Rows()) }
 				return on(it)
 			})
-		}, "no score: rmse is NaN: take another metric"},
+		}, "no score: rmse is NaN: use another metric"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			task := &table.Task{Table: diabetes(), Style: style.XGBoost, Engine: c.engine, MaxRounds: 10, Threads: 3}

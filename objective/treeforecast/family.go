@@ -11,28 +11,28 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// A Family makes forecasters of one style of tree ensembles from hyperparameters. They
-// are those of the style and two of the recipe:
+// A Family makes forecasters with tree ensembles of one style from hyperparameters. These
+// are the hyperparameters of the style and two of the recipe:
 //
-//   - transform: what is done to the target first, as [forecast.ParseTransform] reads
-//     it;
-//   - lags: how many of the last values a model sees.
+//   - transform: the transform of the target, in the form that [forecast.ParseTransform]
+//     reads;
+//   - lags: the number of last values that a model sees.
 //
 // Only Style is required.
 type Family struct {
 	Style  style.Style
 	Engine engine.Engine // default [native.Engine]
-	// Recipe is what series become tables by, where no hyperparameter says otherwise. Its
-	// strategy is Pooled by default: one model for all steps, whose rounds have forecasts.
+	// Recipe says how series become tables, unless a hyperparameter says otherwise. Its
+	// default strategy is Pooled: one model for all steps, whose rounds have forecasts.
 	Recipe forecast.Recipe
-	Cache  *forecast.Cache // of tables; default none
+	Cache  *forecast.Cache // cache of tables; default none
 }
 
 // Name returns the style's name.
 func (f Family) Name() string { return f.Style.Name() }
 
-// Rounds returns the hyperparameter that is the number of trees; "" for forests,
-// which more trees do not spoil.
+// Rounds returns the hyperparameter for the number of trees, or "" for forests, which more
+// trees do not harm.
 func (f Family) Rounds() string {
 	for _, name := range []string{"num_iterations", "num_boost_round", "iterations"} {
 		if slices.Contains(f.Style.Names(), name) {
@@ -42,9 +42,9 @@ func (f Family) Rounds() string {
 	return ""
 }
 
-// Space returns the space to search by default for series like these: that of the
-// style, with leaves of no more than a tenth of the rows, and before it transform and
-// lags, unless the recipe has them.
+// Space returns the default space to search for series like train. It has transform and lags,
+// unless the recipe has them, followed by the space of the style, with leaves of at most a
+// tenth of the rows.
 func (f Family) Space(train forecast.Frame) space.Space {
 	var out space.Space
 	rows := 0
@@ -69,9 +69,8 @@ func (f Family) Space(train forecast.Frame) space.Space {
 	return out
 }
 
-// New returns a forecaster with the hyperparameters; others have their defaults
-// for the style. It fails with [style.ErrSetting] for a name that there is not, and
-// for a value that makes no sense.
+// New returns a forecaster with the given hyperparameters; others have the style's defaults.
+// It fails with [style.ErrSetting] for an unknown name or an invalid value.
 func (f Family) New(settings space.Settings) (forecast.Forecaster, error) {
 	recipe := f.Recipe
 	if recipe.Strategy == "" {

@@ -1,6 +1,6 @@
-// Package treeforecast forecasts series with tree ensembles: it puts the engines that
-// train them behind the interfaces of package forecast, and their hyperparameters in
-// reach of a search.
+// Package treeforecast forecasts series with tree ensembles. It adapts the engines that
+// train them to the interfaces of package forecast, and makes their hyperparameters
+// searchable.
 package treeforecast
 
 import (
@@ -20,15 +20,15 @@ const pkg fault.Package = "treeforecast"
 // A Regressor is a tree ensemble as a [forecast.Regressor].
 type Regressor struct {
 	Engine engine.Engine
-	// Params are those of training. The seed and the threads come from
+	// Params are the parameters of training. The seed and the threads come from
 	// [forecast.RegressorOptions].
 	Params engine.Params
 
 	predictor *tree.Predictor
 }
 
-// Fit implements [forecast.Regressor]. Besides the engine's errors it has
-// [forecast.ErrConfig], for the strategy Joint: a tree has one output.
+// Fit implements [forecast.Regressor]. It returns the engine's errors, and
+// [forecast.ErrConfig] for the strategy Joint, because a tree has one output.
 func (r *Regressor) Fit(ctx context.Context, train, valid forecast.Table, opts forecast.RegressorOptions) error {
 	if train.Y.Cols != 1 {
 		return pkg.Errorf("fit: %w: trees forecast one step at a time, and the strategy joint needs all at once: use pooled or direct", forecast.ErrConfig)
@@ -72,7 +72,7 @@ func dataset(t forecast.Table) engine.Dataset {
 	return d
 }
 
-// use makes m the model to predict with.
+// use makes m the model that predicts.
 func (r *Regressor) use(m *tree.Model) error {
 	p, err := tree.NewPredictor(m)
 	if err != nil {
@@ -99,7 +99,7 @@ func (r *Regressor) Predict(x forecast.Matrix) (forecast.Matrix, error) {
 	return y, r.predictor.Predict(x.Data, y.Data)
 }
 
-// Save implements [forecast.Regressor], as [tree.Write] does.
+// Save implements [forecast.Regressor] with [tree.Write].
 func (r *Regressor) Save(w io.Writer) error {
 	if r.predictor == nil {
 		return pkg.Errorf("save: %w", forecast.ErrNotFitted)
@@ -107,7 +107,7 @@ func (r *Regressor) Save(w io.Writer) error {
 	return tree.Write(w, r.predictor.Model())
 }
 
-// Load implements [forecast.Regressor]: it reads what [tree.Read] reads, of one output.
+// Load implements [forecast.Regressor]. It reads any model with one output that [tree.Read] reads.
 func (r *Regressor) Load(from io.Reader) error {
 	m, err := tree.Read(from)
 	if err == nil && m.Outputs != 1 {

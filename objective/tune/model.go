@@ -20,14 +20,14 @@ import (
 
 const pkg fault.Package = "tune"
 
-// ErrModel reports a file that holds no model, or a damaged one.
+// ErrModel reports a file that is damaged or does not contain a model.
 var ErrModel = errors.New("not a model file")
 
-// A Model is a fitted forecaster, with where it comes from and what it takes to use it.
+// A Model is a fitted forecaster, with its origin and what is needed to use it.
 type Model struct {
 	model.Origin
 	Family  string
-	Horizon int // steps that it was fitted to forecast
+	Horizon int // number of steps that it was fitted to forecast
 	Data    *forecast.CSV
 	// Forecaster is fitted.
 	Forecaster forecast.Forecaster
@@ -35,23 +35,23 @@ type Model struct {
 
 const modelFormat = "attune model"
 
-// savedModel is a Model as JSON, but for its origin. Version 1.
+// savedModel is a Model as JSON, without its origin. Version 1.
 type savedModel struct {
 	Family     string          `json:"family"`
 	Horizon    int             `json:"horizon"`
 	Data       *savedCSV       `json:"data,omitempty"`
-	Forecaster json.RawMessage `json:"forecaster"` // what Save wrote, if that is JSON
+	Forecaster json.RawMessage `json:"forecaster"` // output of Save, if it is JSON
 	Binary     []byte          `json:"forecaster_base64,omitempty"`
 }
 
-// A savedCSV is all of a forecast.CSV.
+// A savedCSV is a complete forecast.CSV.
 type savedCSV struct {
 	forecast.CSV
 	Location string `json:"location,omitempty"`
 	Comma    string `json:"comma,omitempty"`
 }
 
-// Write writes m as a line of JSON and, after it, a line with its SHA-256.
+// Write writes m as a line of JSON, followed by a line with its SHA-256.
 func (m Model) Write(w io.Writer) error {
 	var f bytes.Buffer
 	if err := m.Forecaster.Save(&f); err != nil {
@@ -82,7 +82,7 @@ func (m Model) Write(w io.Writer) error {
 	return nil
 }
 
-// WriteFile writes m to a file, which is there whole or not at all.
+// WriteFile writes m to a file. It is atomic: the file is either complete or absent.
 func (m Model) WriteFile(path string) error {
 	if err := atomicfile.Write(path, m.Write); err != nil {
 		return pkg.Errorf("write model %s: %w", path, err)
@@ -90,8 +90,8 @@ func (m Model) WriteFile(path string) error {
 	return nil
 }
 
-// ReadFile reads a model that [Model.WriteFile] wrote, of one of the families. It
-// fails with [ErrModel] for what is damaged, cut short, or of another family.
+// ReadFile reads a file of [Model.WriteFile] with a model of one of the families. It fails
+// with [ErrModel] for a file that is damaged or truncated, or has a model of another family.
 func ReadFile(path string, families ...Family) (Model, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -123,7 +123,7 @@ func read(data []byte, families []Family) (Model, error) {
 			break
 		}
 	}
-	saved := append([]byte(s.Forecaster), '\n') // which JSON drops, and a reader of lines wants
+	saved := append([]byte(s.Forecaster), '\n') // JSON drops the line feed, and readers of lines need it
 	if s.Binary != nil {
 		saved = s.Binary
 	}
@@ -142,24 +142,24 @@ func read(data []byte, families []Family) (Model, error) {
 	return Model{}, fmt.Errorf("its family is %q, which is not one of those asked for", s.Family)
 }
 
-// Best returns the model of the study's best trial: the one that was kept or, if that
-// is missing, unreadable or of another trial, one that is fitted anew, and kept. It
-// fails as [study.Study.Best] does.
+// Best returns the model of the study's best trial. It reads the file that keeps it. If the
+// file is missing, unreadable or from another trial, Best fits the model again and keeps
+// it. It fails like [study.Study.Best].
 func (t *Task) Best(ctx context.Context, st study.Reader) (Model, error) {
 	return t.task().Best(ctx, st)
 }
 
-// Model returns the model of a complete trial: the study's, as it was kept, or if that is
-// missing, unreadable or of another trial, one that is fitted anew and kept in its place. A
-// model that could not be kept comes with an error.
+// Model returns the model of a complete trial. It reads the study's file. If the file is
+// missing, unreadable or from another trial, Model fits the model again and replaces the
+// file. If the model cannot be kept, Model returns it together with an error.
 func (t *Task) Model(ctx context.Context, st study.Reader, r trial.Record) (Model, error) {
 	return t.task().Model(ctx, st, r)
 }
 
 // Refit fits the forecaster of a complete trial to all of the data, with the trial's
-// hyperparameters, seed and number of rounds: the same model that the trial had.
-// A trial without settings, such as one that was added from elsewhere, has its
-// parameters, what is fixed, and as many rounds as are usual.
+// hyperparameters, seed and number of rounds. The result is the same model that the trial
+// had. A trial without settings, such as one added from elsewhere, is fitted with its
+// parameters, the fixed hyperparameters, and the default number of rounds.
 func (t *Task) Refit(ctx context.Context, st study.Reader, r trial.Record) (Model, error) {
 	return t.task().Refit(ctx, st, r)
 }

@@ -1,4 +1,4 @@
-// Package tune makes studies of forecasters: it searches for the hyperparameters with
+// Package tune makes studies of forecasters. It searches for the hyperparameters with
 // which a [Family] forecasts best in a backtest, and keeps the model.
 //
 //	frame, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("air.csv")
@@ -10,9 +10,10 @@
 //	next, err := best.Forecaster.Predict(ctx, frame, 12)
 //
 // A trial trains in all folds of the backtest in parallel. After each round it reports
-// the score of all folds together, so that a pruner compares whole learning curves: see
-// [forecast.Backtest.Learn]. The number of rounds is not searched: it is the one where
-// the curve is best. The trial's model is then fitted to all of the data with that number.
+// the score of all folds together, so a pruner compares whole learning curves: see
+// [forecast.Backtest.Learn]. The number of rounds is not searched: it is the round with the
+// best score on the curve. The trial's model is then fitted to all of the data with that
+// number of rounds.
 package tune
 
 import (
@@ -35,77 +36,75 @@ import (
 
 // A Family makes forecasters of one kind from hyperparameters.
 type Family interface {
-	// Name identifies the family: lightgbm, lstm.
+	// Name identifies the family, such as lightgbm or lstm.
 	Name() string
-	// Space is what to search by default for series like these.
+	// Space is the default space to search for series like train.
 	Space(train forecast.Frame) space.Space
-	// New returns a forecaster that is not fitted yet. Hyperparameters that are not
-	// given have their defaults. An unknown name, or a value that makes no sense, is an
-	// error.
+	// New returns an unfitted forecaster. Hyperparameters that are not given have their
+	// defaults. An unknown name or an invalid value is an error.
 	New(settings space.Settings) (forecast.Forecaster, error)
-	// Rounds returns the name of the hyperparameter that is the number of rounds of
-	// training, which is then found by early stopping; "" if there is none, or more
-	// rounds do not spoil a model.
+	// Rounds returns the hyperparameter for the number of rounds of training, which early
+	// stopping then finds. It returns "" if there is none, or if more rounds do not harm a
+	// model.
 	Rounds() string
 }
 
 var (
-	// ErrSpace reports a search space that does not go with a family.
+	// ErrSpace reports a search space that does not fit a family.
 	ErrSpace = errors.New("bad search space")
 	// ErrScore reports a score that is not a finite number.
 	ErrScore = errors.New("no score")
-	// ErrStudy reports a study whose trials are of another task, so that their values do
-	// not compare.
+	// ErrStudy reports a study of another task, whose values are not comparable.
 	ErrStudy = model.ErrStudy
 )
 
-// Attributes of a trial, besides valid_NAME and train_NAME for mape, rmse and mae: the
-// scores of the backtest, and of the model fitted to all of the data, within them.
+// Attributes of a trial. It also has valid_NAME and train_NAME for mape, rmse and mae: the
+// scores of the backtest, and those of the final model within its training data.
 const (
 	RoundsKey  = "rounds"         // trees or epochs of the model
 	ErrorKey   = "standard_error" // of the trial's value: see [forecast.Backtest.Error]; none with a single fold
-	SecondsKey = model.SecondsKey // what the trial took: "seconds"
+	SecondsKey = model.SecondsKey // duration of the trial: "seconds"
 	// SettingsKey holds all hyperparameters of the model: those searched, those fixed and
-	// the number of rounds. It is what a training job needs; see [Settings].
+	// the number of rounds. A training job needs nothing else; see [Settings].
 	SettingsKey = model.SettingsKey // "settings"
 )
 
-// Settings returns all hyperparameters of the model of a trial, by which another
-// program trains the same: what was searched, what was fixed and the number of rounds.
-// It is not ok for a trial that was not a task's, or did not complete.
+// Settings returns all hyperparameters of the model of a trial, with which another
+// program trains the same model: those searched, those fixed and the number of rounds. ok
+// is false for a trial that was not evaluated by a Task, or did not complete.
 func Settings(r trial.Record) (settings space.Settings, ok bool) { return model.Settings(r) }
 
-// A Task tunes a family on a backtest: the value of a trial is the backtest's first metric.
-// Backtest and Family are required. Its methods are safe for concurrent use; its fields
-// must not change any more then.
+// A Task tunes a family on a backtest. The value of a trial is the backtest's first metric.
+// Backtest and Family are required. Its methods are safe for concurrent use; do not change
+// its fields once they are in use.
 type Task struct {
 	Backtest *forecast.Backtest
 	Family   Family
-	Space    space.Space    // to search; default [Family.Space] of what the first fold learns from
+	Space    space.Space    // the space to search; default [Family.Space] for the training part of the first fold
 	Fixed    space.Settings // hyperparameters that are not searched
-	// MaxRounds is the most rounds of training, unless Space or Fixed have the number. The
-	// model has as many as were best, which may be fewer. Default 500.
+	// MaxRounds is the maximum number of rounds of training, unless Space or Fixed contain
+	// the number. The model has the best number of rounds, which may be smaller. Default 500.
 	MaxRounds int
 	// Patience ends a trial's training after this many rounds without a better score.
 	// Default 30; negative: never.
 	Patience int
-	// Threads are those of one trial: cores divided by the trials that run at once.
-	// Default 1.
+	// Threads is the number of threads of one trial. Use the number of cores divided by the
+	// number of concurrent trials. Default 1.
 	Threads int
-	// Folder is where the best trial's model is kept, in the file that [model.Path]
-	// returns. It is made if it does not exist. Default: models are not kept, and
-	// [Task.Best] fits anew.
+	// Folder is the folder that keeps the best trial's model, in the file that
+	// [model.Path] returns. It is created if it does not exist. Default: models are not
+	// kept, and [Task.Best] refits.
 	Folder string
-	// Data says how the frame was read; it is kept with the model.
+	// Data says how the frame was read. It is kept with the model.
 	Data *forecast.CSV
 }
 
-// task returns the task as one of any kind of model.
+// task returns the generic task.
 func (t *Task) task() model.Task[Model] {
 	return model.Task[Model]{Kind: kind{t}, Fixed: t.Fixed, Folder: t.Folder}
 }
 
-// A kind is a task as a [model.Kind].
+// A kind is a Task in the form of a [model.Kind].
 type kind struct{ *Task }
 
 func (k kind) Name() string                     { return k.Family.Name() }
@@ -119,7 +118,7 @@ func (k kind) Read(path string) (Model, error)  { return ReadFile(path, k.Family
 func (k kind) Facts() []model.Fact {
 	s := k.Backtest.Splits()
 	if s.Windows == 1 {
-		s.Step = 0 // of which nothing depends
+		s.Step = 0 // nothing depends on it
 	}
 	return []model.Fact{
 		{Name: "horizon", Value: s.Horizon}, {Name: "windows", Value: s.Windows}, {Name: "step", Value: s.Step}, {Name: "gap", Value: s.Gap},
@@ -145,10 +144,10 @@ func (t *Task) space() space.Space {
 	return free
 }
 
-// Validate reports what makes it impossible to begin: wrapping [ErrSpace], a
-// hyperparameter of the space that the family has not, one that is both searched and
-// fixed, bounds of the space that make no forecaster; wrapping [ErrScore], a metric
-// that has no value on the data, as MAPE where all truths are 0.
+// Validate reports why the task cannot begin. The error wraps [ErrSpace] for a
+// hyperparameter of the space that the family lacks or that is also fixed, or for bounds of
+// the space with which no forecaster can be made. It wraps [ErrScore] for a metric that has
+// no value on the data, such as MAPE if all truths are 0.
 func (t *Task) Validate() error {
 	if t.Backtest == nil || t.Family == nil {
 		return pkg.Errorf("%w: a task needs a Backtest and a Family", ErrSpace)
@@ -158,7 +157,7 @@ func (t *Task) Validate() error {
 		perfect.Folds = append(perfect.Folds, forecast.FoldResult{Forecast: fold.Test})
 	}
 	if m := t.metric(); math.IsNaN(m.Score(t.Backtest.Samples(perfect)...)) {
-		return fmt.Errorf("%w: %s has no value on these data, not even for a perfect forecast: take another metric", ErrScore, m.Name())
+		return fmt.Errorf("%w: %s has no value on these data, not even for a perfect forecast: use another metric", ErrScore, m.Name())
 	}
 	err := t.task().Validate(func(settings space.Settings) error {
 		_, err := t.Family.New(settings)
@@ -170,10 +169,10 @@ func (t *Task) Validate() error {
 	return nil
 }
 
-// Optimize is [study.Study.Optimize] of the task, and keeps the model of the best
-// trial. A model that cannot be kept is a warning to the run's observer. It fails as
-// [Task.Validate] does, and with [ErrStudy] if the study was begun on other data, by
-// another backtest or metric, or with other settings fixed.
+// Optimize runs [study.Study.Optimize] on the task, and keeps the model of the best
+// trial. If a model cannot be kept, the study's observer gets a warning. Optimize fails like
+// [Task.Validate], and with [ErrStudy] if the study was begun with other data, another
+// backtest or metric, or other fixed settings.
 func (t *Task) Optimize(ctx context.Context, st *study.Study, run study.Run) error {
 	if err := t.Validate(); err != nil {
 		return err
@@ -181,7 +180,7 @@ func (t *Task) Optimize(ctx context.Context, st *study.Study, run study.Run) err
 	return t.task().Optimize(ctx, st, run)
 }
 
-// withRounds returns the settings with another number of rounds, where there is one.
+// withRounds returns the settings with another number of rounds, if they have one.
 func (t *Task) withRounds(settings space.Settings, n int) space.Settings {
 	name := t.Family.Rounds()
 	if name == "" || n == 0 {
@@ -192,22 +191,22 @@ func (t *Task) withRounds(settings space.Settings, n int) space.Settings {
 }
 
 // Train evaluates a trial and returns its model, which has the trial's value. It is for
-// programs that ask and tell for themselves, and neither looks whose study it is nor keeps
-// anything: [Task.Optimize] does.
+// programs that ask and tell themselves. Unlike [Task.Optimize], it does not check the
+// study's task and keeps nothing.
 func (t *Task) Train(ctx context.Context, tr *study.Trial) (Model, error) {
 	return t.task().Train(ctx, tr)
 }
 
-// Agree fails with a [model.Conflict] if the attributes of a study say that it was begun on
-// another task; see [model.Task.Agree].
+// Agree fails with a [model.Conflict] if the attributes of a study record another task; see
+// [model.Task.Agree].
 func (t *Task) Agree(study string, attrs trial.Attrs) (begun bool, err error) {
 	return t.task().Agree(study, attrs)
 }
 
-// Record returns what a study of the task is begun on; see [model.Task.Record].
+// Record returns the record of a study of the task; see [model.Task.Record].
 func (t *Task) Record() json.Marshaler { return t.task().Record() }
 
-// Train returns the model of a trial.
+// Train evaluates a trial and returns its model.
 func (t kind) Train(ctx context.Context, tr *study.Trial, h model.Origin) (Model, error) {
 	settings := h.Settings
 	most, patience := t.MaxRounds, t.Patience
@@ -229,7 +228,7 @@ func (t kind) Train(ctx context.Context, tr *study.Trial, h model.Origin) (Model
 	}
 	fit := forecast.FitOptions{Seed: h.Seed, Threads: t.Threads}
 	learned, err := t.Backtest.Learn(ctx, t.Family.Name(), func() forecast.Forecaster {
-		f, _ := t.Family.New(training) // which worked above
+		f, _ := t.Family.New(training) // it worked above
 		return f
 	}, forecast.LearnOptions{Fit: fit, Patience: max(0, patience), Last: t.Family.Rounds() == "", OnRound: func(r forecast.Round) error {
 		return tr.Report(ctx, r.Step, r.Scores[0])
@@ -239,12 +238,12 @@ func (t kind) Train(ctx context.Context, tr *study.Trial, h model.Origin) (Model
 	}
 	switch h.Value = learned.Result.Scores[0]; {
 	case math.IsNaN(h.Value):
-		return Model{}, fmt.Errorf("%w: %s is NaN %v: take another metric", ErrScore, t.metric().Name(), learned.Result.Warnings)
+		return Model{}, fmt.Errorf("%w: %s is NaN %v: use another metric", ErrScore, t.metric().Name(), learned.Result.Warnings)
 	case math.IsInf(h.Value, 0):
 		return Model{}, fmt.Errorf("%w: %s is %v: the values are too large: divide the target by a power of ten", ErrScore, t.metric().Name(), h.Value)
 	}
 	rounds := learned.Rounds
-	if n, ok := training.Get(t.Family.Rounds()); ok && rounds == 0 { // no curve: as many as were trained
+	if n, ok := training.Get(t.Family.Rounds()); ok && rounds == 0 { // without a curve, the number that was trained
 		n, _ := n.Any().(int64)
 		rounds = int(n)
 	}
@@ -270,9 +269,9 @@ func (t kind) Train(ctx context.Context, tr *study.Trial, h model.Origin) (Model
 	return m, nil
 }
 
-// OutOfFold returns what the forecasters of a complete trial predict in the folds of the
-// backtest: each was fitted to its fold, with the hyperparameters, the number of rounds and
-// the seed of the trial.
+// OutOfFold returns the forecasts of a complete trial in the folds of the backtest. Each
+// forecaster is fitted to its fold, with the hyperparameters, the number of rounds and the
+// seed of the trial.
 func (t *Task) OutOfFold(ctx context.Context, st study.Reader, r trial.Record) (forecast.Result, error) {
 	settings, ok := Settings(r)
 	if !ok {
@@ -282,7 +281,7 @@ func (t *Task) OutOfFold(ctx context.Context, st study.Reader, r trial.Record) (
 		return forecast.Result{}, err
 	}
 	learned, err := t.Backtest.Learn(ctx, t.Family.Name(), func() forecast.Forecaster {
-		f, _ := t.Family.New(settings) // which worked above
+		f, _ := t.Family.New(settings) // it worked above
 		return f
 	}, forecast.LearnOptions{Fit: forecast.FitOptions{Seed: st.TrialSeed(r.Number), Threads: t.Threads}, Last: true})
 	return learned.Result, err

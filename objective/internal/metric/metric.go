@@ -35,7 +35,7 @@ func Greater(name string) Metric { return Metric{name: name, maximize: true} }
 // pinball is the name of the quantile loss.
 const pinball = "pinball"
 
-// Pinball returns the loss that the q-quantile minimises: the mean of q(y-f) where f is
+// Pinball returns the loss that the q-quantile minimizes: the mean of q(y-f) where f is
 // at most y, and of (1-q)(f-y) elsewhere. ok is false unless 0 < q < 1.
 func Pinball(q float64) (m Metric, ok bool) {
 	if !(q > 0 && q < 1) {

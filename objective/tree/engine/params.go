@@ -35,7 +35,7 @@ const (
 	Oblivious               // uses one split for all leaves of a level, like CatBoost
 )
 
-// A Loss is what training minimises. Trees add up scores; a loss with a link predicts the
+// A Loss is what training minimizes. Trees add up scores; a loss with a link predicts the
 // inverse link of their sum.
 type Loss int
 

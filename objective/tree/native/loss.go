@@ -97,7 +97,7 @@ func (q quantile) loss(s, y float64) float64 {
 }
 func (quantile) report(mean float64) float64 { return mean }
 
-// renew returns a minimiser of the pinball loss: the smallest value such that the values
+// renew returns a minimizer of the pinball loss: the smallest value such that the values
 // up to it hold the level's share of the weight, or, if they hold exactly that share, the
 // midpoint between it and the next value.
 func (q quantile) renew(values, weights []float64) float64 {
@@ -150,7 +150,7 @@ func (h huber) loss(s, y float64) float64 {
 }
 func (huber) report(mean float64) float64 { return mean }
 
-// renew minimises the loss by Newton's method, which ends after finitely many
+// renew minimizes the loss by Newton's method, which ends after finitely many
 // steps because the derivative is linear between the values ± delta. Bisection
 // takes over where a step leaves the bracket. If many values are optimal, renew returns
 // the first it finds.

@@ -3,7 +3,7 @@ package f32
 import "math"
 
 // Constants of the elementary functions. eʳ = 1 + r + r²·q(r) for |r| <= ½·log 2. q is the
-// polynomial, lowest power first, that minimises the maximum relative error of eʳ: 3.1e-9.
+// polynomial, lowest power first, that minimizes the maximum relative error of eʳ: 3.1e-9.
 const (
 	log2e = 1.44269502
 	ln2Hi = 0.693147182 // log 2 as a float32,
