@@ -9,14 +9,12 @@ package export
 
 import (
 	"encoding/csv"
-	"encoding/json"
 	"io"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/attune-hpo/attune/fault"
-	"github.com/attune-hpo/attune/internal/pyjson"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/space/spaceyaml"
 	"github.com/attune-hpo/attune/trial"
@@ -189,24 +187,11 @@ func (t Table) JSONL(w io.Writer) error {
 // a training job to read. It fails for NaN or an infinity, which JSON lacks but YAML has:
 // the error wraps [space.ErrOutside], and nothing is written.
 func ParamsJSON(w io.Writer, r trial.Record) error {
-	var lines []string
-	for name, l := range r.Params.All() {
-		if !json.Valid([]byte(l)) {
-			return pkg.Errorf("parameter %q: %w: JSON has no %s: write YAML", name, space.ErrOutside, string(l))
-		}
-		lines = append(lines, "\n  "+string(pyjson.AppendString(nil, name))+": "+string(l))
+	b, err := jsonObject(r.Params.Settings())
+	if err != nil {
+		return pkg.Errorf("%w", err)
 	}
-	b := []byte("{")
-	for i, line := range lines {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, line...)
-	}
-	if len(lines) > 0 {
-		b = append(b, '\n')
-	}
-	if _, err := w.Write(append(b, "}\n"...)); err != nil {
+	if _, err := w.Write(b); err != nil {
 		return pkg.Errorf("parameters of trial %d: %w", r.Number, err)
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 
 	"github.com/attune-hpo/attune/export"
 	"github.com/attune-hpo/attune/objective/tune"
-	"github.com/attune-hpo/attune/space/spaceyaml"
+	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
 )
@@ -23,14 +23,14 @@ func bestCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "best",
 		Short: "Show the best trial of a study",
-		Long: `Best shows the best trial of a study. With --format json or yaml it prints one mapping from
-hyperparameter names to values, for a training job. The mapping includes the fixed
-hyperparameters, and the number of trees or epochs.`,
+		Long: `Best shows the best trial of a study. With another --format it prints its
+hyperparameters for a program: as JSON, YAML, a literal of Go or Python, or the arguments of
+a command line. They include the fixed hyperparameters, and the number of trees or epochs.`,
 		Example: `  attune best
   attune best --storage attune.db --study airpassengers-passengers/lightgbm --format yaml --output best.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := cmp.Or(oneOf("format", format, []string{"text", "json", "yaml"}), checkFile("output", file)); err != nil {
+			if err := cmp.Or(oneOf("format", format, bestFormats()), checkFile("output", file)); err != nil {
 				return err
 			}
 			store, err := openStore(storage)
@@ -65,23 +65,38 @@ hyperparameters, and the number of trees or epochs.`,
 				best = fit[0]
 			}
 			return output(cmd.OutOrStdout(), file, func(w io.Writer) error {
-				switch format {
-				case "json":
+				if format == "json" {
 					return bestJSON(w, best)
-				case "yaml":
-					if settings, ok := tune.Settings(best); ok {
-						return spaceyaml.WriteSettings(w, settings)
-					}
-					return export.ParamsYAML(w, best)
+				}
+				if format != "text" {
+					return export.Settings(w, export.Form(format), settingsOf(best))
 				}
 				return writeBest(w, storage, st, best, better)
 			})
 		},
 	}
 	storageFlags(cmd, &storage, &name)
-	formatFlag(cmd, &format, "text", "json", "yaml")
+	formatFlag(cmd, &format, bestFormats()...)
 	cmd.Flags().StringVar(&file, "output", "", "output `file` (default: standard output)")
 	return cmd
+}
+
+// bestFormats returns the values of --format.
+func bestFormats() []string {
+	all := []string{"text"}
+	for _, f := range export.Forms() {
+		all = append(all, string(f))
+	}
+	return all
+}
+
+// settingsOf returns the hyperparameters of a trial: of a forecaster also those that were fixed,
+// and the number of rounds.
+func settingsOf(r trial.Record) []space.Setting {
+	if all, ok := tune.Settings(r); ok {
+		return all
+	}
+	return r.Params.Settings()
 }
 
 // bestJSON writes all that a training job needs. For a forecaster this includes the fixed
@@ -114,10 +129,7 @@ func writeBest(w io.Writer, storage string, st study.Reader, best trial.Record, 
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	section := func(title string) { fmt.Fprintf(t, "%s:\n", title) }
 	section("parameters")
-	settings, ok := tune.Settings(best)
-	if !ok {
-		settings = best.Params.Settings()
-	}
+	settings := settingsOf(best)
 	for _, s := range settings {
 		fmt.Fprintf(t, "  %s\t%s\n", s.Name, s.Value)
 	}

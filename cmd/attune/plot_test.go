@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/export/plot"
 )
 
 func TestPlot(t *testing.T) {
@@ -19,18 +21,18 @@ func TestPlot(t *testing.T) {
 		require.NoError(t, err)
 		return string(text)
 	}
-	for _, kind := range plots {
+	for _, kind := range plot.Kinds() {
 		study := "bowl"
-		if kind.name == "front" || kind.name == "hypervolume" {
+		if kind.Name == "front" || kind.Name == "hypervolume" {
 			study = "trade"
 		}
-		if kind.name == "intermediate" {
+		if kind.Name == "intermediate" {
 			o := attune(t, dir, "plot", "intermediate", "--study", "bowl", "--output", "a.svg")
 			assert.Equal(t, "attune: intermediate: study bowl: nothing to plot: no trial has reported a value (60 complete)\n", o.stderr)
 			continue
 		}
-		assert.Empty(t, succeed(t, dir, "plot", kind.name, "--study", study, "--output", kind.name+".svg"))
-		assert.Contains(t, read(kind.name+".svg"), "<svg ")
+		assert.Empty(t, succeed(t, dir, "plot", kind.Name, "--study", study, "--output", kind.Name+".svg"))
+		assert.Contains(t, read(kind.Name+".svg"), "<svg ")
 	}
 	assert.Contains(t, read("importance.svg"), "Importance for rmse (PED-ANOVA)")
 	succeed(t, dir, "plot", "slice", "--study", "trade", "--objective", "speed", "--params", "y,x", "--output", "a.html", "--width", "900")
@@ -60,7 +62,26 @@ func TestPlot(t *testing.T) {
 		assert.Equal(t, 1, o.code, args)
 		assert.Equal(t, "attune: "+want+"\n", o.stderr, args)
 	}
-	for _, kind := range plots {
-		assert.Contains(t, succeed(t, dir, "plot", kind.name, "--help"), "Examples:\n  attune plot "+kind.name)
+	for _, kind := range plot.Kinds() {
+		assert.Contains(t, succeed(t, dir, "plot", kind.Name, "--help"), "Examples:\n  attune plot "+kind.Name)
 	}
+}
+
+func TestReport(t *testing.T) {
+	t.Parallel()
+	dir := studies(t)
+	assert.Empty(t, succeed(t, dir, "report", "--study", "bowl", "--output", "report.html"))
+	page, err := os.ReadFile(filepath.Join(dir, "report.html"))
+	require.NoError(t, err)
+	assert.Contains(t, string(page), "<title>bowl</title>")
+	assert.Contains(t, string(page), "<dt>Objective</dt><dd>minimize rmse</dd>")
+
+	assert.Contains(t, succeed(t, dir, "report", "--help"), "Examples:\n  attune report ")
+	assert.Equal(t, "attune: --output is empty: want a file\n", attune(t, dir, "report", "--study", "bowl", "--output", "").stderr)
+	assert.Equal(t, "attune: --study none: want one of bowl, trade\n", attune(t, dir, "report", "--study", "none", "--output", "a.html").stderr)
+
+	assert.Regexp(t, `^--x=[0-9.e-]+ --y=[0-9.e-]+ --c=(red|green)\n$`, succeed(t, dir, "best", "--study", "bowl", "--format", "flags"))
+	assert.Contains(t, succeed(t, dir, "best", "--study", "bowl", "--format", "python"), "{\n    \"x\": ")
+	assert.Contains(t, succeed(t, dir, "best", "--study", "bowl", "--format", "go"), "map[string]any{\n\t\"x\": ")
+	assert.Equal(t, "attune: --format toml: want one of text, json, yaml, python, go, flags\n", attune(t, dir, "best", "--study", "bowl", "--format", "toml").stderr)
 }

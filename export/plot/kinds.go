@@ -1,0 +1,70 @@
+package plot
+
+import (
+	"context"
+
+	"github.com/attune-hpo/attune/figure"
+	"github.com/attune-hpo/attune/importance"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// A Kind is a plot by its name, for programs that offer all of them.
+type Kind struct {
+	Name  string // one word in lower case
+	About string // what it shows, as the end of a sentence
+	// What a [Choice] may say.
+	Objective, Params, Several bool
+	Make                       func(ctx context.Context, h trial.Snapshot, c Choice) (figure.Figure, error)
+}
+
+// A Choice says what of a study to show. The zero value is the first objective and the
+// most important parameters.
+type Choice struct {
+	Objective int
+	Params    []string
+	Also      []trial.Snapshot  // more studies
+	Target    importance.Target // of importance
+}
+
+// Kinds returns all plots, in the order in which to show them.
+func Kinds() []Kind {
+	return []Kind{
+		{Name: "history", About: "how the objective got better", Objective: true, Several: true, Make: func(_ context.Context, h trial.Snapshot, c Choice) (figure.Figure, error) {
+			return History(c.Objective, append([]trial.Snapshot{h}, c.Also...)...)
+		}},
+		{Name: "front", About: "the Pareto front of several objectives", Make: func(_ context.Context, h trial.Snapshot, _ Choice) (figure.Figure, error) {
+			return Front(h)
+		}},
+		{Name: "hypervolume", About: "how the volume grew that trials with several objectives dominate", Make: func(_ context.Context, h trial.Snapshot, _ Choice) (figure.Figure, error) {
+			return Hypervolume(h)
+		}},
+		{Name: "importance", About: "how much each parameter matters", Objective: true, Make: func(ctx context.Context, h trial.Snapshot, c Choice) (figure.Figure, error) {
+			r, err := importance.PEDANOVA{Target: c.Target}.Evaluate(ctx, h)
+			if err != nil {
+				return figure.Figure{}, failed("importance", h, err)
+			}
+			return Importance(r), nil
+		}},
+		{Name: "parallel", About: "each trial as a line across all parameters", Params: true, Make: func(_ context.Context, h trial.Snapshot, c Choice) (figure.Figure, error) {
+			return Parallel(h, c.Params...)
+		}},
+		{Name: "slice", About: "the objective over each parameter", Objective: true, Params: true, Make: func(_ context.Context, h trial.Snapshot, c Choice) (figure.Figure, error) {
+			return Slice(h, c.Objective, c.Params...)
+		}},
+		{Name: "contour", About: "the objective over pairs of parameters", Objective: true, Params: true, Make: func(_ context.Context, h trial.Snapshot, c Choice) (figure.Figure, error) {
+			return Contour(h, c.Objective, c.Params...)
+		}},
+		{Name: "rank", About: "trials over pairs of parameters, coloured by rank", Objective: true, Params: true, Make: func(_ context.Context, h trial.Snapshot, c Choice) (figure.Figure, error) {
+			return Rank(h, c.Objective, c.Params...)
+		}},
+		{Name: "edf", About: "which share of the trials is at least as good as a value", Objective: true, Several: true, Make: func(_ context.Context, h trial.Snapshot, c Choice) (figure.Figure, error) {
+			return EDF(c.Objective, append([]trial.Snapshot{h}, c.Also...)...)
+		}},
+		{Name: "intermediate", About: "what trials reported on their way", Make: func(_ context.Context, h trial.Snapshot, _ Choice) (figure.Figure, error) {
+			return Intermediate(h)
+		}},
+		{Name: "timeline", About: "when each trial ran", Make: func(_ context.Context, h trial.Snapshot, _ Choice) (figure.Figure, error) {
+			return Timeline(h)
+		}},
+	}
+}
