@@ -117,10 +117,7 @@ func (s *Service) open(ctx context.Context, e *api.Experiment) (*study.Study, []
 	if err != nil {
 		return nil, nil, err
 	}
-	axes := make(space.Space, len(ps))
-	for i, p := range ps {
-		axes[i] = p.axis
-	}
+	axes := axesOf(ps)
 	draws, seed, err := choose(e, axes)
 	if err != nil {
 		return nil, nil, err
@@ -141,6 +138,14 @@ func (s *Service) open(ctx context.Context, e *api.Experiment) (*study.Study, []
 		err = fmt.Errorf("%w: %w", errSpec, err)
 	}
 	return st, ps, err
+}
+
+func axesOf(ps []param) space.Space {
+	axes := make(space.Space, len(ps))
+	for i, p := range ps {
+		axes[i] = p.axis
+	}
+	return axes
 }
 
 // replay adds the trials of a request to a study. Their numbers are those of their labels.
@@ -166,14 +171,15 @@ func (s *Service) replay(ctx context.Context, st *study.Study, ps []param, in *a
 	slices.SortStableFunc(rest, func(a, b *api.Trial) int {
 		return cmp.Or(cmp.Compare(a.GetStatus().GetStartTime(), b.GetStatus().GetStartTime()), cmp.Compare(a.Name, b.Name))
 	})
+	axes := axesOf(ps)
 	records := make([]trial.Record, last+1, last+1+len(rest))
 	now := time.Now()
 	for n := range records {
-		records[n] = record(numbered[n], ps, metric, now)
+		records[n] = record(numbered[n], ps, axes, metric, now)
 		records[n].Notes = slices.Concat(records[n].Notes, notes[n])
 	}
 	for _, t := range rest {
-		records = append(records, record(t, ps, metric, now))
+		records = append(records, record(t, ps, axes, metric, now))
 	}
 	if _, err := st.Add(ctx, records...); err != nil {
 		return err
@@ -196,7 +202,7 @@ func (s *Service) replay(ctx context.Context, st *study.Study, ps []param, in *a
 }
 
 // record returns a trial as the study knows it. One that runs waits, for replay to ask for.
-func record(t *api.Trial, ps []param, metric string, now time.Time) trial.Record {
+func record(t *api.Trial, ps []param, axes space.Space, metric string, now time.Time) trial.Record {
 	failed := trial.Record{State: trial.Failed, Started: now, Finished: now}
 	if t == nil {
 		return failed
@@ -205,13 +211,13 @@ func record(t *api.Trial, ps []param, metric string, now time.Time) trial.Record
 	for _, a := range t.GetSpec().GetParameterAssignments().GetAssignments() {
 		texts[a.Name] = a.Value
 	}
-	var at space.Params
-	for _, p := range ps {
+	at := space.Params{Space: axes, Point: make([]float64, len(ps))}
+	for i, p := range ps {
 		x, ok := p.coord(texts[p.axis.Name])
 		if !ok || !p.axis.Distribution.Contains(x) {
 			return failed // of a space that was
 		}
-		at.Space, at.Point = append(at.Space, p.axis), append(at.Point, x)
+		at.Point[i] = x
 	}
 	r := failed
 	r.Params = at

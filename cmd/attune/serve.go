@@ -61,8 +61,17 @@ func (s *serve) run(ctx context.Context, stderr io.Writer) error {
 		return err
 	}
 	service := optunarpc.New(sqlite.File(s.storage))
-	server, alive := grpc.NewServer(), health.NewServer()
+	server := grpc.NewServer()
 	service.Register(server)
+	fmt.Fprintf(stderr, "attune: serving %s to Optuna's storage proxy on %s\n", s.storage, l.Addr())
+	return cmp.Or(serveGRPC(ctx, server, l, ""), service.Close())
+}
+
+// serveGRPC serves until ctx is done, and then until the calls under way have ended. It
+// answers questions for the health of a service; "" is that of the whole server.
+func serveGRPC(ctx context.Context, server *grpc.Server, l net.Listener, name string) error {
+	alive := health.NewServer()
+	alive.SetServingStatus(name, grpc_health_v1.HealthCheckResponse_SERVING)
 	grpc_health_v1.RegisterHealthServer(server, alive)
 	stop := context.AfterFunc(ctx, func() {
 		alive.Shutdown()
@@ -71,9 +80,7 @@ func (s *serve) run(ctx context.Context, stderr io.Writer) error {
 		late.Stop()
 	})
 	defer stop()
-	fmt.Fprintf(stderr, "attune: serving %s to Optuna's storage proxy on %s\n", s.storage, l.Addr())
-	err = server.Serve(l)
-	return cmp.Or(err, service.Close())
+	return server.Serve(l)
 }
 
 // listen listens on the address of a flag. Unless public is set, it must be an address of

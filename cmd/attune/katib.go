@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
+
+	"github.com/attune-hpo/attune/katib"
+)
+
+func katibCommand() *cobra.Command {
+	var address string
+	cmd := &cobra.Command{
+		Use:   "katib",
+		Short: "Choose the parameters of Kubeflow Katib's experiments",
+		Long: `Katib is a suggestion service for Kubeflow Katib. It keeps no data: each request has all it
+needs to know, so it listens on every address of its pod. See examples/kubernetes for the
+entry in Katib's configuration and an experiment.
+
+Algorithms: tpe, multivariate-tpe, bayesianoptimization, gp, cmaes, nsga2, sobol, grid, random.`,
+		Example: `  attune katib
+  attune katib --listen 127.0.0.1:6789`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runKatib(cmd.Context(), cmd.ErrOrStderr(), address)
+		},
+	}
+	cmd.Flags().StringVar(&address, "listen", ":6789", "`address` to listen on")
+	return cmd
+}
+
+// podMemory is what Katib gives a suggestion service by default, less what the collector
+// does not count.
+const podMemory = 80 << 20
+
+func runKatib(ctx context.Context, stderr io.Writer, address string) error {
+	l, err := listen("listen", address, true)
+	if err != nil {
+		return err
+	}
+	if os.Getenv("GOMEMLIMIT") == "" && debug.SetMemoryLimit(-1) == math.MaxInt64 {
+		debug.SetMemoryLimit(podMemory)
+	}
+	const largest = 256 << 20 // a request has all trials of its experiment
+	server := grpc.NewServer(grpc.MaxRecvMsgSize(largest))
+	katib.New().Register(server)
+	fmt.Fprintf(stderr, "attune: answering Katib on %s\n", l.Addr())
+	return serveGRPC(ctx, server, l, katib.Health)
+}
