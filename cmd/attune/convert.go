@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/attune-hpo/attune/export/runtime"
 	"github.com/attune-hpo/attune/figure/draw"
 	"github.com/attune-hpo/attune/internal/csvfile"
+	"github.com/attune-hpo/attune/objective/pipeline"
 	"github.com/attune-hpo/attune/objective/tree"
 )
 
@@ -25,7 +27,7 @@ import (
 type convert struct {
 	exporter
 	rows          string
-	options       tree.ReadOptions
+	options       pipeline.ReadOptions
 	benchmark     bool
 	benchmarkJSON string
 	benchmarkPlot string
@@ -35,11 +37,11 @@ func convertCommand() *cobra.Command {
 	var c convert
 	cmd := &cobra.Command{
 		Use:   "convert MODEL",
-		Short: "Convert a LightGBM, XGBoost, CatBoost or scikit-learn model to ONNX, and check that it predicts the same",
-		Long: `Convert reads a tree ensemble and writes it to an ONNX file. It reads LightGBM's text,
-XGBoost's JSON and UBJSON, CatBoost's JSON and .cbm, attune's own JSON, and files of
-joblib.dump or pickle.dump with models of scikit-learn, or with estimators and boosters of
-LightGBM, XGBoost and CatBoost.
+		Short: "Convert a LightGBM, XGBoost, CatBoost or scikit-learn model or pipeline to ONNX, and check that it predicts the same",
+		Long: `Convert reads a model and writes it to an ONNX file. It reads LightGBM's text,
+XGBoost's JSON and UBJSON, CatBoost's JSON and .cbm, attune's own JSON, and what joblib.dump or
+pickle.dump save of scikit-learn's models and of the estimators and boosters of LightGBM,
+XGBoost and CatBoost.
 
 Before it keeps the file, convert runs it in ONNX Runtime and compares its predictions
 with those of the model itself: on rows that it makes on and on both sides of every
@@ -53,9 +55,11 @@ reports the error of the file on rows that single precision cannot represent.
 
 From scikit-learn 0.24 and later it reads decision trees, random forests, extra trees,
 gradient boosting, histogram gradient boosting and isolation forests, whose output is the
-anomaly score from 0 to 1. Python runs such files as programs. Convert reads them as data
-and executes nothing. To convert the model inside a pipeline or a search, save that model
-by itself.
+anomaly score from 0 to 1. It also reads what stands around a model: a Pipeline, a
+ColumnTransformer or a dict or tuple of scaler and model; scalers, encoders, imputers; a
+MultiOutputRegressor; linear models. The ONNX file then does all of it, from a row of the
+table to predictions, or to labels and probabilities of classes. Python runs such files as
+programs. Convert reads them as data and executes nothing.
 
 If a model was trained with early stopping, convert takes the trees up to the best
 iteration, as the library's estimators do (XGBRegressor, LGBMClassifier), and says how many
@@ -65,6 +69,7 @@ Convert needs ONNX Runtime. Install it with: attune setup onnxruntime`,
 		Example: `  attune convert lightgbm.txt --output model.onnx
   attune convert xgboost.json --output model.onnx --form compatible --rows held-out.csv
   attune convert forest.joblib --output model.onnx
+  attune convert pipeline.joblib --output model.onnx --rows table.csv
   attune convert stopped.ubj --output model.onnx --all-trees
   attune convert catboost.json --output model.onnx --benchmark --benchmark-plot speed.svg`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -95,7 +100,7 @@ func (c *convert) run(ctx context.Context, stdout io.Writer, file string) error 
 	if err != nil {
 		return err
 	}
-	m, from, err := readTrees(file, c.options)
+	m, from, err := readModel(file, c.options)
 	if err != nil {
 		return err
 	}
@@ -104,39 +109,80 @@ func (c *convert) run(ctx context.Context, stdout io.Writer, file string) error 
 			return fmt.Errorf("--output %s: that is the model to convert: use another name", c.output)
 		}
 	}
-	rows, err := c.read(m)
+	columns, err := c.read(m.Inputs)
 	if err != nil {
 		return err
 	}
 	o := deploy.TreesOptions{File: c.output, KeepFailed: c.keepFailed, Register: register, Form: form, Gate: c.gate,
 		Info: onnx.Info{Metadata: []onnx.Property{{Key: "attune.source", Value: filepath.Base(file)}}}}
-	fmt.Fprintf(stdout, "%s: %s, trees %s, features %d, outputs %d\n", file, from.Format, counted(from), len(m.Features), m.Outputs)
-	r, err := deploy.Trees(ctx, m, rows, o)
+	trees, ok := m.Trees()
+	if !ok {
+		return c.pipeline(ctx, stdout, file, m, from, columns, o)
+	}
+	rows := rowsOf(columns)
+	fmt.Fprintf(stdout, "%s: %s, trees %s, features %d, outputs %d\n", file, from.Format, counted(from), len(trees.Features), trees.Outputs)
+	r, err := deploy.Trees(ctx, trees, rows, o)
 	if err := c.tell(stdout, r, err); err != nil {
 		return err
 	}
-	if c.benchmark || c.benchmarkJSON != "" || c.benchmarkPlot != "" {
-		return c.measure(ctx, stdout, file, m, rows, form)
+	if c.measures() {
+		return c.measure(ctx, stdout, file, trees, rows, form)
 	}
 	return nil
 }
 
-// readTrees reads a tree ensemble of any library.
-func readTrees(file string, o tree.ReadOptions) (*tree.Model, tree.Source, error) {
+// measures reports whether both models are to be measured.
+func (c *convert) measures() bool {
+	return c.benchmark || c.benchmarkJSON != "" || c.benchmarkPlot != ""
+}
+
+// pipeline converts a model with what stands around it.
+func (c *convert) pipeline(ctx context.Context, stdout io.Writer, file string, m *pipeline.Model, from pipeline.Source, columns []pipeline.Column, o deploy.TreesOptions) error {
+	if c.measures() {
+		return fmt.Errorf("--benchmark: %s is more than a tree ensemble, which is all that it measures: convert without it", file)
+	}
+	if o.Form == onnx.Single {
+		return fmt.Errorf("--form float32: %s is more than a tree ensemble, whose rows are scaled or encoded first: use exact or compatible", file)
+	}
+	var outputs []string
+	for _, out := range m.Outputs {
+		outputs = append(outputs, out.Name)
+	}
+	fmt.Fprintf(stdout, "%s: %s, trees %s, columns %d, outputs %s\n", file, from.Format, counted(from), len(m.Inputs), strings.Join(outputs, ", "))
+	r, err := deploy.Pipeline(ctx, m, columns, o)
+	return c.tell(stdout, r, err)
+}
+
+// readModel reads a model of any library, with what stands around it.
+func readModel(file string, o pipeline.ReadOptions) (*pipeline.Model, pipeline.Source, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return nil, tree.Source{}, err
+		return nil, pipeline.Source{}, err
 	}
 	defer f.Close()
-	m, from, err := o.Read(f)
+	m, from, err := pipeline.ReadWith(f, o)
 	if err != nil {
 		return nil, from, fmt.Errorf("%s: %w", file, err)
 	}
 	return m, from, nil
 }
 
+// rowsOf returns columns of numbers one row after the other, nil for no columns.
+func rowsOf(columns []pipeline.Column) []float64 {
+	var rows []float64
+	for i := range columns {
+		for k, x := range columns[i].Numbers {
+			if rows == nil {
+				rows = make([]float64, len(columns)*len(columns[i].Numbers))
+			}
+			rows[k*len(columns)+i] = x
+		}
+	}
+	return rows
+}
+
 // counted says how many trees were taken, and out of how many.
-func counted(from tree.Source) string {
+func counted(from pipeline.Source) string {
 	if from.Taken == from.Trees {
 		return strconv.Itoa(from.Trees)
 	}
@@ -144,7 +190,7 @@ func counted(from tree.Source) string {
 }
 
 // read returns the rows to compare on: those of the file, or none.
-func (c *convert) read(m *tree.Model) ([]float64, error) {
+func (c *convert) read(inputs []pipeline.Input) ([]pipeline.Column, error) {
 	if c.rows == "" {
 		return nil, nil
 	}
@@ -153,26 +199,26 @@ func (c *convert) read(m *tree.Model) ([]float64, error) {
 		return nil, fmt.Errorf("--rows: %w", err)
 	}
 	defer f.Close()
-	rows, err := readRows(f, m)
+	columns, err := readTable(f, inputs)
 	if err != nil {
 		return nil, fmt.Errorf("--rows %s: %w", c.rows, err)
 	}
-	return rows, nil
+	return columns, nil
 }
 
-// readRows reads a table of numbers. The columns are those with the names of the model's
-// features. If no name occurs, there must be as many columns as features. Empty cells, NA and
-// NaN are missing values.
-func readRows(from io.Reader, m *tree.Model) ([]float64, error) {
+// readTable reads a table. The columns are those with the names of the model's features. If
+// no name occurs, there must be as many columns as features. In columns of numbers, empty
+// cells, NA and NaN are missing values.
+func readTable(from io.Reader, inputs []pipeline.Input) ([]pipeline.Column, error) {
 	in, err := csvfile.NewReader(from, 0)
 	if err != nil {
 		return nil, err
 	}
-	columns := make([]int, len(m.Features))
+	places := make([]int, len(inputs))
 	var there, missing []string
-	for i, f := range m.Features {
-		columns[i] = slices.IndexFunc(in.Header, func(h string) bool { return f.Name != "" && h == f.Name })
-		if columns[i] < 0 {
+	for i, f := range inputs {
+		places[i] = slices.IndexFunc(in.Header, func(h string) bool { return f.Name != "" && h == f.Name })
+		if places[i] < 0 {
 			missing = append(missing, f.Name)
 		} else {
 			there = append(there, f.Name)
@@ -182,30 +228,34 @@ func readRows(from io.Reader, m *tree.Model) ([]float64, error) {
 		if len(there) > 0 {
 			return nil, fmt.Errorf("some columns have names of the model's features (%s), but %s are missing: name all of them, or none", few(there), few(missing))
 		}
-		if len(in.Header) != len(m.Features) {
-			return nil, fmt.Errorf("it has %d columns, but the model has %d features, and the names differ", len(in.Header), len(m.Features))
+		if len(in.Header) != len(inputs) {
+			return nil, fmt.Errorf("it has %d columns, but the model has %d features, and the names differ", len(in.Header), len(inputs))
 		}
-		for i := range columns {
-			columns[i] = i
+		for i := range places {
+			places[i] = i
 		}
 	}
-	var rows []float64
+	columns := make([]pipeline.Column, len(inputs))
 	for {
 		row, err := in.Read()
 		if err == io.EOF {
-			return rows, nil
+			return columns, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		for _, k := range columns {
+		for i, k := range places {
+			if inputs[i].Kind == pipeline.Text {
+				columns[i].Texts = append(columns[i].Texts, row[k])
+				continue
+			}
 			x := math.NaN()
 			if !slices.Contains(csvfile.NA, row[k]) {
 				if x, err = strconv.ParseFloat(row[k], 64); err != nil {
 					return nil, &csvfile.Error{Line: in.Line, Column: in.Header[k], Value: row[k], Err: errors.New("not a number")}
 				}
 			}
-			rows = append(rows, x)
+			columns[i].Numbers = append(columns[i].Numbers, x)
 		}
 	}
 }
@@ -227,11 +277,12 @@ func (c *convert) measure(ctx context.Context, stdout io.Writer, file string, m 
 	of := runtime.Measurement{Rows: rows, Width: len(m.Features), Outputs: m.Outputs}
 	report, err := of.Run(ctx,
 		runtime.Subject{Name: "native", File: file, Open: func() (runtime.Model, error) {
-			m, _, err := readTrees(file, c.options)
+			m, _, err := readModel(file, c.options)
 			if err != nil {
 				return nil, err
 			}
-			return tree.NewPredictor(m)
+			trees, _ := m.Trees()
+			return tree.NewPredictor(trees)
 		}},
 		runtime.Subject{Name: "onnx", File: c.output, Open: func() (runtime.Model, error) {
 			return runtime.OpenPredictor(c.output, runtime.Config{})

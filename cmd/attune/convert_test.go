@@ -1,6 +1,7 @@
 package main
 
 import (
+	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
 	"os"
@@ -13,7 +14,7 @@ import (
 
 	"github.com/attune-hpo/attune/internal/dev/foreign"
 	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
-	"github.com/attune-hpo/attune/objective/tree"
+	"github.com/attune-hpo/attune/objective/pipeline"
 )
 
 // Estimators in joblib files, CatBoost's own format and XGBoost's early stopping.
@@ -25,7 +26,7 @@ func TestConvertEstimators(t *testing.T) {
 		cases[c.Name] = c
 	}
 	for file, c := range map[string]struct{ name, kind, want string }{
-		"lightgbm.joblib": {"lightgbm LGBMClassifier", "joblib", "LightGBM's LGBMClassifier, trees 5, features 4, outputs 1\nraw outputs: pass"},
+		"lightgbm.joblib": {"lightgbm LGBMClassifier", "joblib", "LGBMClassifier, trees 5, columns 4, outputs label, probabilities\npass: "},
 		"catboost.cbm":    {"catboost classes, Lossguide", "cbm", "CatBoost .cbm, trees 5, features 4, outputs 3\nraw outputs: pass"},
 		"stopped.ubj":     {"xgboost XGBRegressor, early", "ubj", "(up to the best iteration; --all-trees takes all), features 4, outputs 1\npass: equal numbers"},
 	} {
@@ -35,6 +36,57 @@ func TestConvertEstimators(t *testing.T) {
 		assert.Contains(t, succeed(t, dir, "convert", file, "--output", "model.onnx"), c.want)
 	}
 	assert.NotContains(t, succeed(t, dir, "convert", "stopped.ubj", "--output", "model.onnx", "--all-trees"), "best iteration")
+}
+
+// The requests that people came with: LightGBM in a Pipeline and in a MultiOutputRegressor,
+// an isolation forest with its scaler, a table with texts.
+func TestConvertPipelines(t *testing.T) {
+	onnxtest.Require(t)
+	dir := t.TempDir()
+	file, err := os.Open("../../objective/pipeline/testdata/pipelines.json.gz")
+	require.NoError(t, err)
+	defer file.Close()
+	z, err := gzip.NewReader(file)
+	require.NoError(t, err)
+	var doc struct {
+		Cases []struct {
+			Name string
+			File []byte
+		}
+	}
+	require.NoError(t, json.NewDecoder(z).Decode(&doc))
+	wants := map[string]string{
+		"LightGBM behind standard":       "m.joblib: Pipeline(StandardScaler, LGBMRegressor), trees 8, columns 4, outputs predictions\npass: ",
+		"MultiOutputRegressor":           "m.joblib: MultiOutputRegressor(3 × LGBMRegressor), trees 24, columns 4, outputs predictions\npass: ",
+		"isolation forest in a dict":     "m.joblib: dict(IsolationForest, StandardScaler), trees 20, columns 4, outputs label, score, decision\npass: ",
+		"LightGBM classes in a Pipeline": "m.joblib: Pipeline(StandardScaler, LGBMClassifier), trees 24, columns 4, outputs label, probabilities\npass: ",
+		"ColumnTransformer and LightGBM": "m.joblib: Pipeline(ColumnTransformer, LGBMRegressor), trees 8, columns 5, outputs predictions\npass: ",
+	}
+	for _, c := range doc.Cases {
+		want := wants[c.Name]
+		if want == "" {
+			continue
+		}
+		delete(wants, c.Name)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "m.joblib"), c.File, 0o644))
+		assert.Contains(t, succeed(t, dir, "convert", "m.joblib", "--output", "m.onnx"), want, c.Name)
+		assert.FileExists(t, filepath.Join(dir, "m.onnx"))
+	}
+	assert.Empty(t, wants)
+	// The last is of a data frame with texts.
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "table.csv"), []byte("shop,width,height,colour,size\na,1,2,red,3\nz,,2,pink,1\n"), 0o644))
+	for _, c := range doc.Cases {
+		if c.Name == "ColumnTransformer and LightGBM" {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "m.joblib"), c.File, 0o644))
+		}
+	}
+	out := succeed(t, dir, "convert", "m.joblib", "--output", "m.onnx", "--rows", "table.csv")
+	assert.Contains(t, out, "rows                   2\n")
+	assert.Contains(t, out, "rows at the thresholds: pass, ")
+	o := attune(t, dir, "convert", "m.joblib", "--output", "n.onnx", "--form", "float32")
+	assert.Contains(t, o.stderr, "--form float32: m.joblib is more than a tree ensemble, whose rows are scaled or encoded first: use exact or compatible")
+	o = attune(t, dir, "convert", "m.joblib", "--output", "n.onnx", "--benchmark")
+	assert.Contains(t, o.stderr, "--benchmark: m.joblib is more than a tree ensemble")
 }
 
 // The form float32 is measured on rows that it cannot hold.
@@ -62,7 +114,7 @@ func TestConvertScikitLearn(t *testing.T) {
 	for _, file := range []string{"forest.joblib", "forest.pkl", "forest"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, file), data, 0o644))
 		out := succeed(t, dir, "convert", file, "--output", "forest.onnx")
-		assert.Contains(t, out, file+": scikit-learn, trees 3, features 2, outputs 1\npass: equal numbers\n")
+		assert.Contains(t, out, file+": RandomForestRegressor, trees 3, features 2, outputs 1\npass: equal numbers\n")
 		assert.FileExists(t, filepath.Join(dir, "forest.onnx"))
 	}
 }
@@ -134,8 +186,10 @@ func read(t *testing.T, file string, into any) {
 func TestConvertOnRows(t *testing.T) {
 	onnxtest.Require(t)
 	dir := lightgbmModel(t)
-	m, _, err := readTrees(filepath.Join(dir, "lightgbm.txt"), tree.ReadOptions{})
+	model, _, err := readModel(filepath.Join(dir, "lightgbm.txt"), pipeline.ReadOptions{})
 	require.NoError(t, err)
+	m, ok := model.Trees()
+	require.True(t, ok)
 	write := func(name, text string) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
 	}
@@ -191,7 +245,7 @@ func TestConvertBadInput(t *testing.T) {
 	}{
 		"cut short": {text[:len(text)/2], "model: malformed model"},
 		"no model":  {[]byte("hello"), "model: malformed model: want LightGBM text"},
-		"pickle":    {[]byte("\x80\x04\x95hello"), "model: malformed model: a pickle: byte 2: ends too early"},
+		"pickle":    {[]byte("\x80\x04\x95hello"), "model: malformed model: byte 2: ends too early"},
 		"program":   {[]byte("cos\nsystem\n(S'echo hello'\ntR."), "model: unsupported: byte 0: os.system is not among"},
 		"CatBoost":  {[]byte("CBM1\x08!"), "model: malformed model: CatBoost .cbm: "},
 		"LightGBM":  {[]byte("clightgbm.sklearn\nLGBMRegressor\n."), "lightgbm.sklearn.LGBMRegressor itself: want a model"},

@@ -17,7 +17,7 @@ import (
 	"github.com/attune-hpo/attune/figure/draw"
 	"github.com/attune-hpo/attune/internal/csvfile"
 	"github.com/attune-hpo/attune/objective/forecast"
-	"github.com/attune-hpo/attune/objective/tree"
+	"github.com/attune-hpo/attune/objective/pipeline"
 	"github.com/attune-hpo/attune/objective/tune"
 )
 
@@ -158,7 +158,7 @@ func (p predict) fromFile(flag, file string) (tune.Model, source, error) {
 	}
 	m, err := tune.ReadFile(file, families()...)
 	if err != nil {
-		if _, _, no := readTrees(file, tree.ReadOptions{}); no != nil {
+		if _, _, no := readModel(file, pipeline.ReadOptions{}); no != nil {
 			return m, source{}, err
 		}
 		instead := "attune convert makes ONNX of it"

@@ -156,7 +156,7 @@ func (c *checker) declared(what string, values []ValueInfo) error {
 }
 
 func (v *ValueInfo) check() error {
-	if v.Type.size() == 0 {
+	if v.Type.size() == 0 && v.Type != Texts {
 		return fmt.Errorf("(%q): elements of unknown type %v", v.Name, v.Type)
 	}
 	for _, d := range v.Dims {

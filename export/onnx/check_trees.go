@@ -11,6 +11,21 @@ var treeRules = map[string]rule{
 	"TreeEnsemble":           {1, inferTrees},
 	"TreeEnsembleRegressor":  {1, inferTrees},
 	"TreeEnsembleClassifier": {1, inferTrees},
+	"LabelEncoder":           {1, inferLabels},
+}
+
+// inferLabels infers LabelEncoder, since ai.onnx.ml 2: a value for each key.
+func inferLabels(n *Node, in []fact) ([]fact, error) {
+	out := fact{dims: in[0].dims}
+	switch {
+	case n.Attr("values_strings") != nil:
+		out.typ = Texts
+	case n.Attr("values_int64s") != nil:
+		out.typ = Int64
+	case n.Attr("values_floats") != nil:
+		out.typ = Float32
+	}
+	return []fact{out}, nil
 }
 
 func inferTrees(n *Node, in []fact) ([]fact, error) {

@@ -130,6 +130,7 @@ const (
 	Int8    DataType = 3
 	Int32   DataType = 6
 	Int64   DataType = 7
+	Texts   DataType = 8 // of inputs and outputs; there are no tensors of it in files
 	Bool    DataType = 9
 	Float16 DataType = 10
 	Float64 DataType = 11
@@ -163,6 +164,8 @@ func (d DataType) String() string {
 		return "INT32"
 	case Int64:
 		return "INT64"
+	case Texts:
+		return "STRING"
 	case Bool:
 		return "BOOL"
 	case Float16:

@@ -33,7 +33,7 @@ var rules = map[string]rule{
 	"Mean": {1, inferElementwise},
 
 	"And": {2, inferComparison}, "Or": {2, inferComparison}, "Xor": {2, inferComparison},
-	"Equal": {2, inferComparison}, "Less": {2, inferComparison}, "LessOrEqual": {2, inferComparison},
+	"ArgMax": {1, inferArgMax}, "Equal": {2, inferComparison}, "Less": {2, inferComparison}, "LessOrEqual": {2, inferComparison},
 	"Greater": {2, inferComparison}, "GreaterOrEqual": {2, inferComparison},
 	"Pow": {2, inferPow}, "Where": {3, inferWhere},
 
@@ -131,6 +131,20 @@ func inferExpand(_ *Node, in []fact) ([]fact, error) {
 	var err error
 	out.dims, err = broadcast(in[0].dims, Fixed(to...))
 	return []fact{out}, err
+}
+
+func inferArgMax(n *Node, in []fact) ([]fact, error) {
+	out := fact{typ: Int64}
+	if !in[0].ranked() || attrInteger(n, "keepdims", 1) == 0 {
+		return []fact{out}, nil
+	}
+	along, err := axis(attrInteger(n, "axis", 0), len(in[0].dims))
+	if err != nil {
+		return nil, err
+	}
+	out.dims = slices.Clone(in[0].dims)
+	out.dims[along] = Dim{Size: 1}
+	return []fact{out}, nil
 }
 
 func inferTranspose(n *Node, in []fact) ([]fact, error) {

@@ -237,6 +237,16 @@ func wrap(t tensor.Tensor, pin *stdruntime.Pinner) (ort.Value, error) {
 		return share(t.Shape, d, pin)
 	case []int64:
 		return share(t.Shape, d, pin)
+	case []string: // which the library copies
+		v, err := ort.NewStringTensor(ort.Shape(t.Shape))
+		if err != nil {
+			return nil, err
+		}
+		if err := v.SetContents(d); err != nil {
+			v.Destroy()
+			return nil, err
+		}
+		return v, nil
 	}
 	return nil, fmt.Errorf("a tensor of %T", t.Data)
 }
@@ -270,6 +280,9 @@ func unwrap(v ort.Value) (tensor.Tensor, error) {
 		return tensor.Tensor{Shape: v.GetShape(), Data: v.GetData()}, nil
 	case *ort.Tensor[int64]:
 		return tensor.Tensor{Shape: v.GetShape(), Data: v.GetData()}, nil
+	case *ort.StringTensor:
+		texts, err := v.GetContents()
+		return tensor.Tensor{Shape: v.GetShape(), Data: texts}, err
 	case *ort.Scalar[float32]:
 		return tensor.Tensor{Data: []float32{v.GetData()}}, nil
 	case *ort.Scalar[float64]:
@@ -287,6 +300,7 @@ type slot struct {
 	rows      int
 	in, out   floats
 	ins, outs []ort.Value
+	texts     bool // some of outs are made by the library
 	pin       stdruntime.Pinner
 }
 
@@ -318,6 +332,10 @@ func (e *engine) take(l *layout, rows int) (*slot, error) {
 	}
 	s.ins, s.in = []ort.Value{v}, in
 	for i, info := range l.outs {
+		if info.Type == "string" { // the library makes it, for each call
+			s.outs, s.texts = append(s.outs, nil), true
+			continue
+		}
 		v, out, err := s.make(info)
 		if err != nil {
 			s.destroy()
@@ -370,7 +388,9 @@ func (e *engine) give(s *slot) {
 
 func (s *slot) destroy() {
 	for _, v := range append(s.ins, s.outs...) {
-		v.Destroy()
+		if v != nil {
+			v.Destroy()
+		}
 	}
 	s.pin.Unpin()
 }
@@ -386,8 +406,17 @@ func (e *engine) predict(ctx context.Context, s *slot, rows, out []float64) erro
 		copy(s.in.f64, rows)
 		clear(s.in.f64[len(rows):])
 	}
-	if err := e.call(ctx, s.ins, s.outs); err != nil {
+	outs := s.outs
+	if s.texts {
+		outs = slices.Clone(outs)
+	}
+	if err := e.call(ctx, s.ins, outs); err != nil {
 		return err
+	}
+	for i, v := range outs {
+		if s.outs[i] == nil && v != nil {
+			v.Destroy()
+		}
 	}
 	if s.out.f32 != nil {
 		for i := range out {

@@ -89,7 +89,7 @@ func NewPredictor(s *Session, c PredictorConfig) (*Predictor, error) {
 	}
 	l := &layout{in: s.inputs[0]}
 	p := &Predictor{session: s, layout: l, batch: cmp.Or(c.Batch, defaultBatch)}
-	if l.in.Type == "int64" || l.in.Shape != nil && len(l.in.Shape) == 0 {
+	if l.in.Type == "int64" || l.in.Type == "string" || l.in.Shape != nil && len(l.in.Shape) == 0 {
 		return fail("its input %v does not take rows of floats", l.in)
 	}
 	if err := p.setInput(c.Width); err != nil {
@@ -179,12 +179,12 @@ func (p *Predictor) setInput(width int) error {
 func (s *Session) output(name string) (int, error) {
 	var found []int
 	for i, info := range s.returned {
-		if info.Name == name || name == "" && info.Type != "int64" {
+		if info.Name == name || name == "" && floats32or64(info.Type) {
 			found = append(found, i)
 		}
 	}
 	switch {
-	case len(found) == 1 && s.returned[found[0]].Type != "int64":
+	case len(found) == 1 && floats32or64(s.returned[found[0]].Type):
 		return found[0], nil
 	case name != "":
 		return 0, fmt.Errorf("it has no output %q of floats: it has %v", name, s.outputs)
@@ -194,7 +194,9 @@ func (s *Session) output(name string) (int, error) {
 	return 0, fmt.Errorf("it has several outputs of floats: name one of %s", strings.Join(names(s.returned), ", "))
 }
 
-// Session returns the session that p runs in.
+func floats32or64(kind string) bool { return kind == "float32" || kind == "float64" }
+
+// Session returns what p runs in.
 func (p *Predictor) Session() *Session { return p.session }
 
 // Width returns the number of values per row.

@@ -109,8 +109,8 @@ func Load(library string) (Library, error) { return load(library) }
 // An Info describes an input or output of a model.
 type Info struct {
 	Name string
-	// Type is the element type. A [Session] takes and returns "float32", "float64" and
-	// "int64"; there are others, such as "string", "float16" or "map".
+	// Type is the element type. A [Session] takes and returns "float32", "float64",
+	// "int64" and "string"; there are others, such as "float16" or "map".
 	Type string
 	// Shape holds the sizes of its dimensions, -1 for a free one. Nil means an unknown
 	// shape; an empty Shape means a single value.
@@ -186,12 +186,12 @@ func open(name string, model []byte, c Config) (*Session, error) {
 	}
 	for _, i := range s.inputs {
 		if !supported(i.Type) {
-			return fail(fmt.Errorf("%w: its input %v is of an unsupported type: want float32, float64 or int64", ErrModel, i))
+			return fail(fmt.Errorf("%w: its input %v is of an unsupported type: want float32, float64, int64 or string", ErrModel, i))
 		}
 	}
 	s.returned = slices.DeleteFunc(slices.Clone(s.outputs), func(i Info) bool { return !supported(i.Type) })
 	if len(s.returned) == 0 {
-		return fail(fmt.Errorf("%w: none of its outputs is a tensor of float32, float64 or int64", ErrModel))
+		return fail(fmt.Errorf("%w: none of its outputs is a tensor of float32, float64, int64 or string", ErrModel))
 	}
 	if _, err := Load(c.Library); err != nil {
 		return nil, pkg.Errorf("open %s: %w", name, err)
@@ -213,7 +213,9 @@ func open(name string, model []byte, c Config) (*Session, error) {
 	return s, nil
 }
 
-func supported(kind string) bool { return kind == "float32" || kind == "float64" || kind == "int64" }
+func supported(kind string) bool {
+	return kind == "float32" || kind == "float64" || kind == "int64" || kind == "string"
+}
 
 func names(infos []Info) []string {
 	out := make([]string, len(infos))
@@ -258,7 +260,7 @@ func (s *Session) Reason() string { return s.reason }
 func (s *Session) Inputs() []Info { return cloneInfos(s.inputs) }
 
 // Outputs describes the model's outputs, in the model's order. Only outputs of float32,
-// float64 and int64 are computed.
+// float64, int64 and string are computed.
 func (s *Session) Outputs() []Info { return cloneInfos(s.outputs) }
 
 func cloneInfos(infos []Info) []Info {

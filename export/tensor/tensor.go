@@ -21,12 +21,12 @@ type Tensor struct {
 	Name string
 	// Shape holds the sizes of the dimensions. It is empty for a single value.
 	Shape []int64
-	// Data is a []float32, a []float64 or an []int64 with as many values as Shape requires.
+	// Data is a []float32, a []float64, an []int64 or a []string with as many values as Shape requires.
 	// Values of the last dimension are adjacent.
 	Data any
 }
 
-// Kind returns the type of the values, "float32", "float64" or "int64", and their
+// Kind returns the type of the values, "float32", "float64", "int64" or "string", and their
 // number. It returns "" and 0 for data of any other type.
 func (t Tensor) Kind() (kind string, n int) {
 	switch d := t.Data.(type) {
@@ -36,6 +36,8 @@ func (t Tensor) Kind() (kind string, n int) {
 		return "float64", len(d)
 	case []int64:
 		return "int64", len(d)
+	case []string:
+		return "string", len(d)
 	}
 	return "", 0
 }
@@ -93,6 +95,8 @@ func (t Tensor) pick(at []int) Tensor {
 		t.Data = pick(d, int(t.Shape[0]), at)
 	case []int64:
 		t.Data = pick(d, int(t.Shape[0]), at)
+	case []string:
+		t.Data = pick(d, int(t.Shape[0]), at)
 	}
 	t.Shape = slices.Clone(t.Shape)
 	t.Shape[0] = int64(len(at))
@@ -116,6 +120,8 @@ func (t Tensor) slice(from, to int) Tensor {
 	case []float64:
 		t.Data = cut(d, int(t.Shape[0]), from, to)
 	case []int64:
+		t.Data = cut(d, int(t.Shape[0]), from, to)
+	case []string:
 		t.Data = cut(d, int(t.Shape[0]), from, to)
 	}
 	t.Shape = slices.Clone(t.Shape)
@@ -145,6 +151,8 @@ func join(parts []Tensor) Tensor {
 		t.Data = concat[float64](parts)
 	case []int64:
 		t.Data = concat[int64](parts)
+	case []string:
+		t.Data = concat[string](parts)
 	}
 	t.Shape = slices.Clone(t.Shape)
 	t.Shape[0] = 0

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"math"
+	"strconv"
 )
 
 // ReadCatBoost reads a model that CatBoost saved as JSON (save_model with
@@ -64,6 +65,9 @@ func catBoost(r *reading, doc value) (*Model, error) {
 		return nil, err
 	}
 	m.Link.Func = catLinks[loss]
+	if err := r.catClasses(doc.get("model_info").get("class_params")); err != nil {
+		return nil, err
+	}
 	count := 0
 	for _, kind := range []struct {
 		key string
@@ -99,6 +103,43 @@ func catLoss(params value) (string, error) {
 		return "", nil
 	}
 	return loss.str()
+}
+
+// catClasses notes the names of the classes, if there are any.
+func (r *reading) catClasses(params value) error {
+	if s, ok := params.v.(string); ok {
+		inner, err := decodeJSON([]byte(s))
+		if err != nil {
+			return params.errorf("%w", err)
+		}
+		params = inner
+	}
+	if params.absent() {
+		return nil
+	}
+	list, err := params.get("class_names").list()
+	if err != nil {
+		return err
+	}
+	var numbers []int64
+	for _, v := range list {
+		switch x := v.v.(type) {
+		case string:
+			r.source.Classes = append(r.source.Classes, x)
+		case float64:
+			r.source.Classes = append(r.source.Classes, strconv.FormatFloat(x, 'g', -1, 64))
+			if x == math.Trunc(x) && math.Abs(x) <= 1<<53 {
+				numbers = append(numbers, int64(x))
+			}
+		default: // a bool
+			r.source.Classes = nil
+			return nil
+		}
+	}
+	if len(numbers) == len(list) {
+		r.source.Numbers = numbers
+	}
+	return nil
 }
 
 func (c *catReader) features(info value) error {

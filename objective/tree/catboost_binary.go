@@ -201,6 +201,11 @@ func (f *flat) catBoost(r *reading) *Model {
 	}
 	loss := ""
 	for _, fact := range f.tables(root, cbmFacts) {
+		if f.text(fact, cbmKey) == "class_params" {
+			if err := r.catClasses(value{f.text(fact, cbmValue), "class_params"}); err != nil {
+				f.fail(err)
+			}
+		}
 		if f.text(fact, cbmKey) != "params" {
 			continue
 		}

@@ -35,9 +35,15 @@ type ReadOptions struct {
 
 // A Source describes the file of a model.
 type Source struct {
-	Format string // format of the file: "LightGBM text", "XGBoost UBJSON" ...
-	Trees  int    // number of trees in the file; a tree counts once for any number of outputs
-	Taken  int    // number of these in the Model; fewer after early stopping
+	Format string // of the file: "LightGBM text", "XGBoost UBJSON" ...
+	Trees  int    // that the model of the file has, however many outputs a leaf of it has
+	Taken  int    // of them, those in the Model: fewer after early stopping
+
+	// Classes are the names of the classes that a model of CatBoost was trained on, in the
+	// order of its probabilities; nil where the file does not say. Numbers are the same as
+	// numbers, if they are whole numbers.
+	Classes []string
+	Numbers []int64
 }
 
 // Read reads a model that [Write] wrote, one in any format of [ReadLightGBM],

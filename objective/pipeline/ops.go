@@ -1,0 +1,537 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/attune-hpo/attune/objective/tree"
+)
+
+// An Op is an operator: one of the types of this file that say so. The set is closed.
+type Op interface {
+	// name is that in files.
+	name() string
+	// width returns how many numbers a row it gives, for inputs of some widths.
+	width(m *Model, in []int) (int, error)
+}
+
+// one checks that there is one input, and returns its width.
+func one(in []int) (int, error) {
+	if len(in) != 1 {
+		return 0, fmt.Errorf("%d inputs, want one", len(in))
+	}
+	return in[0], nil
+}
+
+// Columns is an Op without inputs: columns of the table that are numbers.
+type Columns struct {
+	At []int `json:"at"`
+}
+
+// Join is an Op that puts its inputs side by side.
+type Join struct{}
+
+// Pick is an Op that picks numbers of a row.
+type Pick struct {
+	At []int `json:"at"`
+}
+
+// Arithmetic is an Op that adds, subtracts, multiplies or divides each number of a row by
+// one of its own. NaN stays NaN.
+type Arithmetic struct {
+	Do Operation `json:"do"`
+	By []float64 `json:"by"`
+}
+
+// An Operation is what [Arithmetic] does: x + by, x - by, x * by or x / by.
+type Operation string
+
+// The operations.
+const (
+	Add      Operation = "add"
+	Subtract Operation = "subtract"
+	Multiply Operation = "multiply"
+	Divide   Operation = "divide"
+)
+
+// Clip is an Op that limits numbers to [Low, High]. NaN stays NaN.
+type Clip struct {
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
+}
+
+// Fill is an Op that replaces what is missing by a number for each column. Missing is NaN,
+// or a number that stands for it. With NaN, what is missing becomes so.
+type Fill struct {
+	Missing Float   `json:"missing"`
+	With    []Float `json:"with"`
+}
+
+// Flag is an Op that is 1 where a number is missing, else 0.
+type Flag struct {
+	Missing Float `json:"missing"`
+}
+
+// OneHot is an Op that turns each number into as many as it has categories: 1 for that
+// which it is, 0 for the others. Dropped, if any, lists a category for each number that
+// has none of its own, -1 for none. A number that is no category is all zeros. NaN is a
+// category if it is listed.
+type OneHot struct {
+	Categories [][]Float `json:"categories"`
+	Dropped    []int     `json:"dropped,omitempty"`
+}
+
+// Ordinal is an Op that turns each number into the place of its category, Unknown if it
+// is none.
+type Ordinal struct {
+	Categories [][]Float `json:"categories"`
+	Unknown    Float     `json:"unknown"`
+}
+
+// Normalize is an Op that divides each row by its norm: "l1", "l2" or "max", which is that
+// of absolute values. A row of zeros stays one.
+type Normalize struct {
+	Norm string `json:"norm"`
+}
+
+// Trees is an Op that predicts with a tree ensemble, its link included.
+type Trees struct {
+	Model *tree.Model `json:"-"`
+}
+
+// Linear is an Op that gives, for each row of weights, their sum with the numbers of a row,
+// and a bias: from the first on. NaN makes NaN.
+type Linear struct {
+	Weights [][]float64 `json:"weights"`
+	Bias    []float64   `json:"bias"`
+}
+
+// Apply is an Op that applies the link of a tree ensemble to a row.
+type Apply struct {
+	Link tree.Link `json:"link"`
+}
+
+// Complement is an Op that makes [1-p, p] of one number p.
+type Complement struct{}
+
+// Largest is an Op that gives the place of the greatest number of a row, the first of equal
+// ones. NaN is the greatest.
+type Largest struct{}
+
+// Side is an Op that gives 0 for numbers below 0 and 1 for others.
+type Side struct{}
+
+// A Float is a float64 that JSON can have: NaN and infinities are texts.
+type Float float64
+
+func (Columns) name() string    { return "columns" }
+func (Join) name() string       { return "join" }
+func (Pick) name() string       { return "pick" }
+func (Arithmetic) name() string { return "arithmetic" }
+func (Clip) name() string       { return "clip" }
+func (Fill) name() string       { return "fill" }
+func (Flag) name() string       { return "flag" }
+func (OneHot) name() string     { return "one hot" }
+func (Ordinal) name() string    { return "ordinal" }
+func (Normalize) name() string  { return "normalize" }
+func (Trees) name() string      { return "trees" }
+func (Linear) name() string     { return "linear" }
+func (Apply) name() string      { return "link" }
+func (Complement) name() string { return "complement" }
+func (Largest) name() string    { return "largest" }
+func (Side) name() string       { return "side" }
+
+func (o Columns) width(m *Model, in []int) (int, error) {
+	if len(in) != 0 {
+		return 0, fmt.Errorf("%d inputs, want none", len(in))
+	}
+	for _, at := range o.At {
+		if at < 0 || at >= len(m.Inputs) || m.Inputs[at].Kind != Number {
+			return 0, fmt.Errorf("column %d is none of %d, or no number", at, len(m.Inputs))
+		}
+	}
+	return len(o.At), nil
+}
+
+func (Join) width(_ *Model, in []int) (int, error) {
+	sum := 0
+	for _, w := range in {
+		sum += w
+	}
+	return sum, nil
+}
+
+func (o Pick) width(_ *Model, in []int) (int, error) {
+	w, err := one(in)
+	for _, at := range o.At {
+		if err == nil && (at < 0 || at >= w) {
+			err = fmt.Errorf("number %d of %d", at, w)
+		}
+	}
+	return len(o.At), err
+}
+
+// each is the width of an operator that has a setting for each number of a row.
+func each(in []int, settings int) (int, error) {
+	w, err := one(in)
+	if err == nil && settings != w {
+		err = fmt.Errorf("settings for %d numbers of %d", settings, w)
+	}
+	return w, err
+}
+
+func (o Arithmetic) width(_ *Model, in []int) (int, error) {
+	switch o.Do {
+	case Add, Subtract, Multiply, Divide:
+	default:
+		return 0, fmt.Errorf("operation %q is unknown", o.Do)
+	}
+	for _, by := range o.By {
+		if !finite(by) {
+			return 0, fmt.Errorf("%s by %v", o.Do, by)
+		}
+	}
+	return each(in, len(o.By))
+}
+
+func (o Clip) width(_ *Model, in []int) (int, error) {
+	if !(o.Low <= o.High) {
+		return 0, fmt.Errorf("from %v to %v", o.Low, o.High)
+	}
+	return one(in)
+}
+
+func (o Fill) width(_ *Model, in []int) (int, error) { return each(in, len(o.With)) }
+func (o Flag) width(_ *Model, in []int) (int, error) { return one(in) }
+
+// kept returns how many columns a number becomes, and calls f with each category's.
+func (o OneHot) kept(i int, f func(c Float, at int)) int {
+	n := 0
+	for k, c := range o.Categories[i] {
+		if len(o.Dropped) > 0 && o.Dropped[i] == k {
+			continue
+		}
+		if f != nil {
+			f(c, n)
+		}
+		n++
+	}
+	return n
+}
+
+func (o OneHot) width(_ *Model, in []int) (int, error) {
+	if _, err := each(in, len(o.Categories)); err != nil {
+		return 0, err
+	}
+	if len(o.Dropped) != 0 && len(o.Dropped) != len(o.Categories) {
+		return 0, fmt.Errorf("%d dropped categories for %d numbers", len(o.Dropped), len(o.Categories))
+	}
+	w := 0
+	for i := range o.Categories {
+		w += o.kept(i, nil)
+	}
+	return w, nil
+}
+
+func (o Ordinal) width(_ *Model, in []int) (int, error) { return each(in, len(o.Categories)) }
+
+func (o Normalize) width(_ *Model, in []int) (int, error) {
+	if o.Norm != "l1" && o.Norm != "l2" && o.Norm != "max" {
+		return 0, fmt.Errorf("norm %q: want l1, l2 or max", o.Norm)
+	}
+	return one(in)
+}
+
+func (o Trees) width(_ *Model, in []int) (int, error) {
+	if err := o.Model.Validate(); err != nil {
+		return 0, err
+	}
+	_, err := each(in, len(o.Model.Features))
+	return o.Model.Outputs, err
+}
+
+func (o Linear) width(_ *Model, in []int) (int, error) {
+	w, err := one(in)
+	if err != nil {
+		return 0, err
+	}
+	if len(o.Bias) != len(o.Weights) {
+		return 0, fmt.Errorf("%d biases for %d outputs", len(o.Bias), len(o.Weights))
+	}
+	for k, row := range o.Weights {
+		if len(row) != w {
+			return 0, fmt.Errorf("%d weights for %d numbers", len(row), w)
+		}
+		for _, x := range append(row[:len(row):len(row)], o.Bias[k]) {
+			if !finite(x) {
+				return 0, fmt.Errorf("a weight or bias is %v", x)
+			}
+		}
+	}
+	return len(o.Weights), nil
+}
+
+func (o Apply) width(_ *Model, in []int) (int, error) {
+	w, err := one(in)
+	if err == nil && (o.Link.Func > tree.MeanVariance || o.Link.Func == tree.MeanVariance && w != 2) {
+		err = fmt.Errorf("link %v of %d numbers", o.Link.Func, w)
+	}
+	return w, err
+}
+
+func (Complement) width(_ *Model, in []int) (int, error) {
+	w, err := one(in)
+	if err == nil && w != 1 {
+		err = fmt.Errorf("%d numbers, want one", w)
+	}
+	return 2, err
+}
+
+func (Largest) width(_ *Model, in []int) (int, error) {
+	_, err := one(in)
+	return 1, err
+}
+
+func (Side) width(_ *Model, in []int) (int, error) { return one(in) }
+
+// same reports whether x is a category or what stands for a missing value.
+func (f Float) same(x float64) bool {
+	return x == float64(f) || x != x && f != f
+}
+
+// A matrix is rows of numbers, one after the other.
+type matrix struct {
+	width int
+	data  []float64
+}
+
+func (x matrix) row(i int) []float64 { return x.data[i*x.width : (i+1)*x.width] }
+
+// compute returns what an operator other than Columns and Trees makes of rows.
+func compute(op Op, in []matrix, width, rows int) matrix {
+	out := matrix{width, make([]float64, rows*width)}
+	for i := range rows {
+		to := out.row(i)
+		if _, ok := op.(Join); ok {
+			for at, x := 0, 0; x < len(in); x++ {
+				at += copy(to[at:], in[x].row(i))
+			}
+			continue
+		}
+		row(op, in[0].row(i), to)
+	}
+	return out
+}
+
+// row computes one row.
+func row(op Op, from, to []float64) {
+	switch o := op.(type) {
+	case Pick:
+		for k, at := range o.At {
+			to[k] = from[at]
+		}
+	case Arithmetic:
+		o.row(from, to)
+	case Clip:
+		for k, x := range from {
+			if to[k] = x; x < o.Low {
+				to[k] = o.Low
+			} else if x > o.High {
+				to[k] = o.High
+			}
+		}
+	case Fill:
+		for k, x := range from {
+			if to[k] = x; o.Missing.same(x) {
+				to[k] = float64(o.With[k])
+			}
+		}
+	case Flag:
+		for k, x := range from {
+			if o.Missing.same(x) {
+				to[k] = 1
+			}
+		}
+	case OneHot:
+		at := 0
+		for k, x := range from {
+			at += o.kept(k, func(c Float, n int) {
+				if c.same(x) {
+					to[at+n] = 1
+				}
+			})
+		}
+	case Ordinal:
+		for k, x := range from {
+			to[k] = float64(o.Unknown)
+			if at := slices.IndexFunc(o.Categories[k], func(c Float) bool { return c.same(x) }); at >= 0 {
+				to[k] = float64(at)
+			}
+		}
+	case Normalize:
+		o.row(from, to)
+	case Linear:
+		for k, weights := range o.Weights {
+			sum := 0.0
+			for j, w := range weights {
+				sum += float64(w * from[j]) // rounded: not to be fused with the sum
+			}
+			to[k] = sum + o.Bias[k]
+		}
+	case Apply:
+		copy(to, from)
+		o.Link.Apply(to)
+	case Complement:
+		to[0], to[1] = 1-from[0], from[0]
+	case Largest:
+		best := 0
+		for k, x := range from {
+			if x > from[best] || x != x && from[best] == from[best] {
+				best = k
+			}
+		}
+		to[0] = float64(best)
+	case Side:
+		for k, x := range from {
+			if !(x < 0) {
+				to[k] = 1
+			}
+		}
+	default:
+		panic(errors.New("pipeline: an operator without a row: " + op.name()))
+	}
+}
+
+func (o Arithmetic) row(from, to []float64) {
+	for k, x := range from {
+		switch by := o.By[k]; o.Do {
+		case Add:
+			to[k] = x + by
+		case Subtract:
+			to[k] = x - by
+		case Multiply:
+			to[k] = x * by
+		case Divide:
+			to[k] = x / by
+		}
+	}
+}
+
+func (o Normalize) row(from, to []float64) {
+	norm := 0.0
+	for _, x := range from {
+		switch o.Norm {
+		case "l1":
+			norm += math.Abs(x)
+		case "l2":
+			norm += float64(x * x)
+		case "max":
+			norm = max(norm, math.Abs(x))
+		}
+	}
+	if o.Norm == "l2" {
+		norm = math.Sqrt(norm)
+	}
+	if norm == 0 {
+		norm = 1
+	}
+	for k, x := range from {
+		to[k] = x / norm
+	}
+}
+
+// TextOneHot is an Op without inputs: [OneHot] of columns of the table that are texts.
+type TextOneHot struct {
+	At         []int      `json:"at"`
+	Categories [][]string `json:"categories"`
+	Dropped    []int      `json:"dropped,omitempty"`
+}
+
+// TextOrdinal is an Op without inputs: [Ordinal] of columns of the table that are texts.
+type TextOrdinal struct {
+	At         []int      `json:"at"`
+	Categories [][]string `json:"categories"`
+	Unknown    Float      `json:"unknown"`
+}
+
+func (TextOneHot) name() string  { return "text one hot" }
+func (TextOrdinal) name() string { return "text ordinal" }
+
+// texts checks columns of texts with a setting each.
+func texts(m *Model, in, at []int, settings int) error {
+	if len(in) != 0 || len(at) != settings {
+		return fmt.Errorf("%d inputs and %d columns with %d settings", len(in), len(at), settings)
+	}
+	for _, c := range at {
+		if c < 0 || c >= len(m.Inputs) || m.Inputs[c].Kind != Text {
+			return fmt.Errorf("column %d is none of %d, or no text", c, len(m.Inputs))
+		}
+	}
+	return nil
+}
+
+// Keeps reports whether a category of a column has a number of its own.
+func (o TextOneHot) Keeps(column, category int) bool {
+	return len(o.Dropped) == 0 || o.Dropped[column] != category
+}
+
+func (o TextOneHot) width(m *Model, in []int) (int, error) {
+	if err := texts(m, in, o.At, len(o.Categories)); err != nil {
+		return 0, err
+	}
+	if len(o.Dropped) != 0 && len(o.Dropped) != len(o.At) {
+		return 0, fmt.Errorf("%d dropped categories for %d columns", len(o.Dropped), len(o.At))
+	}
+	w := 0
+	for i, list := range o.Categories {
+		for k := range list {
+			if o.Keeps(i, k) {
+				w++
+			}
+		}
+	}
+	return w, nil
+}
+
+func (o TextOrdinal) width(m *Model, in []int) (int, error) {
+	return len(o.At), texts(m, in, o.At, len(o.Categories))
+}
+
+func (o TextOneHot) compute(columns []Column, from, to, width int) matrix {
+	x := matrix{width, make([]float64, (to-from)*width)}
+	at := 0
+	for i, c := range o.At {
+		place := map[string]int{}
+		for k, name := range o.Categories[i] {
+			if o.Keeps(i, k) {
+				place[name] = at
+				at++
+			}
+		}
+		for r, text := range columns[c].Texts[from:to] {
+			if k, ok := place[text]; ok {
+				x.data[r*width+k] = 1
+			}
+		}
+	}
+	return x
+}
+
+func (o TextOrdinal) compute(columns []Column, from, to, width int) matrix {
+	x := matrix{width, make([]float64, (to-from)*width)}
+	for i, c := range o.At {
+		place := map[string]int{}
+		for k, name := range o.Categories[i] {
+			place[name] = k
+		}
+		for r, text := range columns[c].Texts[from:to] {
+			x.data[r*width+i] = float64(o.Unknown)
+			if k, ok := place[text]; ok {
+				x.data[r*width+i] = float64(k)
+			}
+		}
+	}
+	return x
+}

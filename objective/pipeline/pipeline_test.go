@@ -1,0 +1,214 @@
+package pipeline_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"math"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/internal/dev/foreign"
+	"github.com/attune-hpo/attune/objective/pipeline"
+)
+
+// A kept case is a model as joblib.dump left it, a table, and what it predicted.
+type kept struct {
+	Name    string
+	File    []byte
+	Columns []struct {
+		Name    string
+		Numbers foreign.Floats
+		Texts   []string
+	}
+	Outputs map[string]json.RawMessage
+}
+
+func readKept(t testing.TB, file string) []kept {
+	t.Helper()
+	f, err := os.Open(file)
+	require.NoError(t, err)
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	require.NoError(t, err)
+	var doc struct{ Cases []kept }
+	require.NoError(t, json.NewDecoder(z).Decode(&doc))
+	require.NotEmpty(t, doc.Cases)
+	return doc.Cases
+}
+
+func (k kept) table() []pipeline.Column {
+	var out []pipeline.Column
+	for _, c := range k.Columns {
+		out = append(out, pipeline.Column{Numbers: c.Numbers, Texts: c.Texts})
+	}
+	return out
+}
+
+// TestPipelines reads what scikit-learn and the libraries left, and predicts what they did.
+func TestPipelines(t *testing.T) {
+	for _, k := range readKept(t, "testdata/pipelines.json.gz") {
+		t.Run(k.Name, func(t *testing.T) {
+			m, from, err := pipeline.Read(bytes.NewReader(k.File))
+			require.NoError(t, err)
+			assert.NotEmpty(t, from.Format)
+			require.Len(t, m.Inputs, len(k.Columns))
+			for i, in := range m.Inputs {
+				if strings.HasPrefix(k.Columns[0].Name, "w") { // a data frame
+					assert.Equal(t, k.Columns[i].Name, in.Name)
+				}
+				assert.Equal(t, k.Columns[i].Texts != nil, in.Kind == pipeline.Text, in.Name)
+			}
+			p, err := pipeline.NewPredictor(m)
+			require.NoError(t, err)
+			got, err := p.Predict(k.table())
+			require.NoError(t, err)
+			require.Len(t, m.Outputs, len(k.Outputs))
+			for i, o := range m.Outputs {
+				want, ok := k.Outputs[o.Name]
+				require.True(t, ok, o.Name)
+				if o.Labels != nil {
+					sameLabels(t, want, o.Labels, got[i])
+					continue
+				}
+				var numbers foreign.Floats
+				require.NoError(t, json.Unmarshal(want, &numbers))
+				eps := 1e-9
+				if strings.Contains(k.Name, "XGB") || strings.Contains(k.Name, "labels") || strings.Contains(k.Name, "Pipeline") {
+					eps = 2e-6
+				}
+				require.Len(t, got[i], len(numbers), o.Name)
+				for j, y := range numbers {
+					require.InDelta(t, y, got[i][j], eps*max(1, math.Abs(y)), "%s, value %d", o.Name, j)
+				}
+			}
+		})
+	}
+}
+
+func sameLabels(t *testing.T, want json.RawMessage, l *pipeline.Labels, got []float64) {
+	t.Helper()
+	var all []any
+	require.NoError(t, json.Unmarshal(want, &all))
+	require.Len(t, got, len(all))
+	for i, w := range all {
+		var have any
+		if at := int(got[i]); l.Texts != nil {
+			have = l.Texts[at]
+		} else {
+			have = float64(l.Numbers[at])
+		}
+		if b, ok := w.(bool); ok {
+			w = map[bool]float64{false: 0, true: 1}[b]
+		}
+		assert.Equal(t, w, have, "row %d", i)
+	}
+}
+
+// A model that is written reads back the same, and predicts the same.
+func TestWrite(t *testing.T) {
+	for _, k := range readKept(t, "testdata/pipelines.json.gz") {
+		m, _, err := pipeline.Read(bytes.NewReader(k.File))
+		require.NoError(t, err, k.Name)
+		var first, again bytes.Buffer
+		require.NoError(t, pipeline.Write(&first, m))
+		back, from, err := pipeline.Read(bytes.NewReader(first.Bytes()))
+		require.NoError(t, err, k.Name)
+		require.NoError(t, pipeline.Write(&again, back))
+		assert.Equal(t, first.String(), again.String(), k.Name)
+		if _, trees := m.Trees(); !trees {
+			assert.Equal(t, "attune JSON", from.Format)
+		}
+		var answers [2][][]float64
+		for i, m := range []*pipeline.Model{m, back} {
+			p, err := pipeline.NewPredictor(m)
+			require.NoError(t, err)
+			answers[i], err = p.Predict(k.table())
+			require.NoError(t, err)
+		}
+		assert.Equal(t, answers[0], answers[1], k.Name)
+	}
+}
+
+// Damaged files are refused or make another model that holds together.
+func TestDamaged(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, k := range readKept(t, "testdata/pipelines.json.gz") {
+		for range 40 {
+			damaged := bytes.Clone(k.File)
+			for range 1 + r.IntN(3) {
+				damaged[r.IntN(len(damaged))] ^= byte(1 + r.IntN(255))
+			}
+			if m, _, err := pipeline.Read(bytes.NewReader(damaged)); err == nil {
+				require.NoError(t, m.Validate())
+			}
+		}
+		_, _, err := pipeline.Read(bytes.NewReader(k.File[:len(k.File)/2]))
+		require.Error(t, err)
+	}
+}
+
+func TestPredictRefuses(t *testing.T) {
+	m := &pipeline.Model{Inputs: []pipeline.Input{{Name: "a"}, {Name: "b", Kind: pipeline.Text}},
+		Nodes:   []pipeline.Node{{Op: pipeline.Columns{At: []int{0}}}},
+		Outputs: []pipeline.Output{{Name: "same"}}}
+	p, err := pipeline.NewPredictor(m)
+	require.NoError(t, err)
+	for name, columns := range map[string][]pipeline.Column{
+		"too few": {{Numbers: []float64{1}}},
+		"kind":    {{Texts: []string{"1"}}, {Texts: []string{"x"}}},
+		"lengths": {{Numbers: []float64{1, 2}}, {Texts: []string{"x"}}},
+	} {
+		_, err := p.Predict(columns)
+		assert.ErrorIs(t, err, pipeline.ErrInput, name)
+	}
+	out, err := p.Predict([]pipeline.Column{{Numbers: []float64{1, math.NaN()}}, {Texts: []string{"x", ""}}})
+	require.NoError(t, err)
+	assert.Equal(t, 1.0, out[0][0])
+	out, err = p.Predict([]pipeline.Column{{}, {}})
+	require.NoError(t, err)
+	assert.Empty(t, out[0])
+	assert.ErrorIs(t, p.PredictRows([]float64{1}, make([]float64, 1)), pipeline.ErrInput)
+}
+
+func TestValidate(t *testing.T) {
+	base := func() *pipeline.Model {
+		return &pipeline.Model{Inputs: []pipeline.Input{{Name: "a"}, {Name: "b", Kind: pipeline.Text}},
+			Nodes:   []pipeline.Node{{Op: pipeline.Columns{At: []int{0}}}, {Op: pipeline.Complement{}, In: []int{0}}},
+			Outputs: []pipeline.Output{{Name: "p", Node: 1}}}
+	}
+	require.NoError(t, base().Validate())
+	for name, c := range map[string]struct {
+		change func(m *pipeline.Model)
+		want   string
+	}{
+		"order":       {func(m *pipeline.Model) { m.Nodes[1].In[0] = 1 }, "node 1 takes node 1, which is not before it"},
+		"text":        {func(m *pipeline.Model) { m.Nodes[0].Op = pipeline.Columns{At: []int{1}} }, "column 1 is none of 2, or no number"},
+		"no output":   {func(m *pipeline.Model) { m.Outputs = nil }, "it has no output"},
+		"output":      {func(m *pipeline.Model) { m.Outputs[0].Node = 7 }, "is node 7 of 2"},
+		"name":        {func(m *pipeline.Model) { m.Outputs = append(m.Outputs, m.Outputs[0]) }, "the name is empty or taken"},
+		"labels":      {func(m *pipeline.Model) { m.Outputs[0].Labels = &pipeline.Labels{Texts: []string{"x"}} }, "labels are texts or numbers"},
+		"width":       {func(m *pipeline.Model) { m.Nodes[1].Op = pipeline.Arithmetic{Do: pipeline.Add, By: []float64{1, 2}} }, "settings for 2 numbers of 1"},
+		"no operator": {func(m *pipeline.Model) { m.Nodes[1].Op = nil }, "node 1 has no operator"},
+	} {
+		m := base()
+		c.change(m)
+		err := m.Validate()
+		require.ErrorIs(t, err, pipeline.ErrInvalid, name)
+		assert.ErrorContains(t, err, c.want, name)
+	}
+}
+
+// A model says where it changes: at a threshold, in the column's own units.
+func TestTelling(t *testing.T) {
+	m := &pipeline.Model{Inputs: []pipeline.Input{{Name: "a"}, {Name: "b"}},
+		Nodes: []pipeline.Node{{Op: pipeline.Columns{At: []int{1}}}, {Op: pipeline.Arithmetic{Do: pipeline.Subtract, By: []float64{10}}, In: []int{0}},
+			{Op: pipeline.Arithmetic{Do: pipeline.Divide, By: []float64{4}}, In: []int{1}}, {Op: pipeline.OneHot{Categories: [][]pipeline.Float{{2, 3}}}, In: []int{2}}},
+		Outputs: []pipeline.Output{{Name: "is", Node: 3}}}
+	assert.Equal(t, [][]float64{nil, {18, 22}}, m.Telling())
+}
