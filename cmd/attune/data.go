@@ -33,7 +33,7 @@ func (s *source) flags(cmd *cobra.Command) {
 	f.StringSliceVar(&s.Past, "past", nil, "further `columns` to learn from, whose future values are unknown")
 	f.StringSliceVar(&s.Known, "known", nil, "further `columns` to learn from, whose future values are known, such as holidays")
 	f.Var(text{&s.Freq}, "freq", "`interval` from row to row: month, 15 minutes, W, ... (default: inferred from the time stamps)")
-	f.StringVar(&s.Layout, "layout", "", "`format` of the time stamps, such as %d/%m/%Y (default: recognised)")
+	f.StringVar(&s.Layout, "layout", "", "`format` of the time stamps, such as %d/%m/%Y (default: recognized)")
 	f.StringVar((*string)(&s.Fill), "fill", "", "how to fill missing values: carry (repeat the last value), interpolate (draw a line) or keep (leave them missing); default: fail")
 	f.BoolVar(&s.Sort, "sort", false, "sort the rows by time first")
 	complete(cmd, "fill", "carry", "interpolate", "keep")
@@ -174,7 +174,7 @@ func (s source) stamps(header []string, rows [][]string) (int, error) {
 		return 0, fmt.Errorf("column %q has dates like %s: say with --layout which comes first: the day, %%d/%%m/%%Y, or the month, %%m/%%d/%%Y",
 			header[either[0]], rows[0][either[0]])
 	}
-	return 0, fmt.Errorf("no column has time stamps that attune recognises: name the column with --time and their format with --layout, such as --layout %%d/%%m/%%Y: there are %s",
+	return 0, fmt.Errorf("no column has time stamps that attune recognizes: name the column with --time and their format with --layout, such as --layout %%d/%%m/%%Y: there are %s",
 		csvfile.Names(header))
 }
 

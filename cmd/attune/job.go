@@ -258,7 +258,7 @@ func (j job) family(device string) (tune.Family, error) {
 	return f, err
 }
 
-// metrics returns the optimised metric, followed by others.
+// metrics returns the optimized metric, followed by others.
 func (j job) metrics() []forecast.Metric {
 	first, err := forecast.ParseMetric(j.Metric)
 	must(err) // it has been parsed before

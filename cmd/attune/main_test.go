@@ -583,7 +583,7 @@ func TestBadInput(t *testing.T) {
 		"an infinite number":   {line8("1949-07,inf"), nil, `air.csv: line 8: column "passengers": "inf": not a finite number`},
 		"no rows":              {lines[0] + "\n", nil, "air.csv: there are no rows after the header"},
 		"nothing":              {"", nil, "air.csv: there are no rows"},
-		"no time stamps":       {"shop,passengers\na,1\nb,2\n", nil, `air.csv: no column has time stamps that attune recognises: name the column with --time and their format with --layout, such as --layout %d/%m/%Y: there are "shop", "passengers"`},
+		"no time stamps":       {"shop,passengers\na,1\nb,2\n", nil, `air.csv: no column has time stamps that attune recognizes: name the column with --time and their format with --layout, such as --layout %d/%m/%Y: there are "shop", "passengers"`},
 		"another layout":       {string(good), []string{"--layout", "%d.%m.%Y"}, `air.csv: no column has time stamps in the format --layout %d.%m.%Y: there are "month", "passengers"`},
 		"not that layout":      {string(good), []string{"--layout", "02.01.2006", "--time", "month"}, `air.csv: line 2: column "month": "1949-01": not a time of the form DD.MM.YYYY`},
 		"a day too many":       {"day,passengers\n31.01.2020,1\n30.02.2020,2\n01.03.2020,3\n", nil, `air.csv: line 3: column "day": "30.02.2020": not a time of the form DD.MM.YYYY: day out of range`},

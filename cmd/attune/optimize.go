@@ -98,7 +98,7 @@ func (o *optimize) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringSliceVar(&o.models, "models", defaultModels, "`models` to tune: "+strings.Join(models.names(), ", "))
 	f.IntVar(&o.trials, "trials", 50, "`number` of trials in each study, including those of earlier runs; failed trials do not count")
-	f.StringVar(&o.metric, "metric", "mape", "`metric` to optimise: "+strings.Join(forecast.MetricNames(), ", "))
+	f.StringVar(&o.metric, "metric", "mape", "`metric` to optimize: "+strings.Join(forecast.MetricNames(), ", "))
 	f.StringVar(&o.storage, "storage", "attune.db", "SQLite `file` for the studies, created if it does not exist")
 	f.StringVar(&o.name, "name", "", "`prefix` of the study names, PREFIX/MODEL (default: the name of the data file and the target)")
 	f.IntVar(&o.horizon, "horizon", 0, "`steps` to forecast (default: one season, such as 12 months or 7 days)")

@@ -53,7 +53,7 @@ type row struct {
 // made returns the number of trials, without failed ones.
 func (r row) made() int { return r.sum.Complete + r.sum.Pruned }
 
-// score returns the score by the optimised metric.
+// score returns the score by the optimized metric.
 func (r row) score() float64 { return first(r.valid.Scores) }
 
 func first(scores []float64) float64 {

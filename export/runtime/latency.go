@@ -19,8 +19,8 @@ type Summary struct {
 	Max   time.Duration `json:"max_ns"`
 }
 
-// summarise sorts times and computes their exact Summary.
-func summarise(times []time.Duration) Summary {
+// summarize sorts times and computes their exact Summary.
+func summarize(times []time.Duration) Summary {
 	if len(times) == 0 {
 		return Summary{}
 	}

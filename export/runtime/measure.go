@@ -195,7 +195,7 @@ func (m Measurement) load(s Subject, to *Measured) error {
 		times = append(times, time.Since(start))
 		closeAll(again)
 	}
-	to.Load = summarise(times)
+	to.Load = summarize(times)
 	return nil
 }
 
@@ -248,7 +248,7 @@ func (m Measurement) batch(ctx context.Context, size int, models []Model, to []M
 	}
 	for i := range models {
 		if to[i].Error == "" {
-			b := Batch{Rows: size, Summary: summarise(times[i])}
+			b := Batch{Rows: size, Summary: summarize(times[i])}
 			if b.Mean > 0 {
 				b.RowsPerSecond = float64(size) / b.Mean.Seconds()
 			}

@@ -32,7 +32,7 @@ func TestLatency(t *testing.T) {
 				l.add(d)
 				times = append(times, d)
 			}
-			got, want := l.summary(), summarise(times)
+			got, want := l.summary(), summarize(times)
 			require.Equal(t, want.Calls, got.Calls)
 			require.Equal(t, want.Max, got.Max)
 			require.InEpsilon(t, want.Mean+1, got.Mean+1, 1e-9)
@@ -43,7 +43,7 @@ func TestLatency(t *testing.T) {
 	}
 	var l latency
 	require.Equal(t, Summary{}, l.summary())
-	require.Equal(t, Summary{}, summarise(nil))
+	require.Equal(t, Summary{}, summarize(nil))
 	l.add(-5) // a clock set back
 	l.add(1<<63 - 1)
 	require.Equal(t, uint64(2), l.summary().Calls)
@@ -57,7 +57,7 @@ func TestLatency(t *testing.T) {
 }
 
 func TestSummary(t *testing.T) {
-	got := summarise([]time.Duration{4, 1, 3, 2})
+	got := summarize([]time.Duration{4, 1, 3, 2})
 	require.Equal(t, Summary{Calls: 4, Mean: 2, SD: 1, P50: 2, P99: 4, Max: 4}, got) // 2.5 and 1.29 ns
 }
 

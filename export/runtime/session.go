@@ -45,7 +45,7 @@ const (
 	CUDA Provider = "cuda"
 )
 
-// A Level says how much a graph is optimised when it is loaded.
+// A Level says how much a graph is optimized when it is loaded.
 type Level uint8
 
 // The levels. Each includes the next.

@@ -129,7 +129,7 @@ func TestChooseNothing(t *testing.T) {
 	require.ErrorIs(t, err, forecast.ErrConfig)
 }
 
-// Maximised metrics are maximised.
+// Maximized metrics are maximized.
 func TestChooseMaximum(t *testing.T) {
 	back := newBacktest(t, forecast.Splits{Horizon: 4, Windows: 9}, forecast.R2)
 	c, err := ensemble.Choose(back, []ensemble.Candidate{

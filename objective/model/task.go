@@ -2,7 +2,7 @@
 // model of the best trial is kept in a file beside the study.
 //
 // A [Kind] says how one kind of model is trained, fitted, written and read. A [Task] turns
-// it into an objective that a study can optimise:
+// it into an objective that a study can optimize:
 //
 //	task := model.Task[polynomial]{Kind: polynomials{x, y}, Folder: "poly.models"}
 //	st, err := study.Open(ctx, sqlite.File("poly.db"), "poly", task.Config(tpe.New(tpe.Config{}), nil))
@@ -89,7 +89,7 @@ type Origin struct {
 	Seed     uint64         // seed of training
 	Study    string         // may be empty
 	Trial    int            // its number in the study
-	Metric   string         // metric that was optimised
+	Metric   string         // metric that was optimized
 	Value    float64        // value of the trial
 }
 

@@ -14,7 +14,7 @@ import (
 // Forecasting 16, 2000) as the state-space models of Fiorucci et al. (the same, 32, 2016).
 // A series that is seasonal by a test is seasonally adjusted first.
 type Theta struct {
-	// Form is stm, the standard method; otm, which optimises theta; dstm and dotm, in which
+	// Form is stm, the standard method; otm, which optimizes theta; dstm and dotm, in which
 	// the line is fitted anew at each value; or auto, the one with the least squared error
 	// of one step within the series. Default auto.
 	Form string
@@ -100,7 +100,7 @@ func (t Theta) fit(y []float64, m int) (fitted, error) {
 	for _, f := range candidates {
 		l := &thetaLine{Form: f, Theta: 2, Adjust: adjust}
 		x, lower, upper := []float64{z[0] / 2, 0.5}, []float64{-1e10, 0.1}, []float64{1e10, 0.99}
-		if l.optimises() {
+		if l.optimizes() {
 			x, lower, upper = append(x, 2), append(lower, 1), append(upper, 1e10)
 		}
 		scale := max(1e-10, average(absolute(z)))
@@ -117,12 +117,12 @@ func (t Theta) fit(y []float64, m int) (fitted, error) {
 	return best, nil
 }
 
-func (l *thetaLine) optimises() bool { return l.Form == "otm" || l.Form == "dotm" }
+func (l *thetaLine) optimizes() bool { return l.Form == "otm" || l.Form == "dotm" }
 func (l *thetaLine) dynamic() bool   { return l.Form == "dstm" || l.Form == "dotm" }
 
 func (l *thetaLine) set(x []float64) {
 	l.Level, l.Alpha = x[0], x[1]
-	if l.optimises() {
+	if l.optimizes() {
 		l.Theta = x[2]
 	}
 }

@@ -69,7 +69,7 @@ type LSTM struct {
 type TCN struct {
 	Channels  []int // of each block
 	Kernel    int
-	LayerNorm bool // if false, weights are normalised
+	LayerNorm bool // if false, weights are normalized
 }
 
 // A Transformer has the blocks encoder.0, encoder.1 and so on. If DecoderLayers is not 0,

@@ -374,7 +374,7 @@ func (b *booster) derive(k int, o objective) {
 		}
 		return sum * float64(b.times)
 	}
-	g.unit = quantise(len(g.rows), total(absolute), total(curves), !b.curved)
+	g.unit = quantize(len(g.rows), total(absolute), total(curves), !b.curved)
 	g.workers.rows(n, func(_, from, to int) {
 		shift, scale := g.unit.shift&63, g.unit.g
 		packed := g.packed[from:to]

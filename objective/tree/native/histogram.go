@@ -12,10 +12,10 @@ type histogram struct {
 	g, h [][cells]int64 // by slot, padded to whole blocks
 }
 
-// quantise chooses the scale for n rows whose derivatives have the given absolute
+// quantize chooses the scale for n rows whose derivatives have the given absolute
 // sums, so that no partial sum overflows: with b bits for the count, sums stay below
 // 2^(61-b). The mean derivative then keeps at least 62-2b bits.
-func quantise(n int, sumG, sumH float64, constant bool) scale {
+func quantize(n int, sumG, sumH float64, constant bool) scale {
 	shift := uint(1)
 	for n>>shift != 0 {
 		shift++

@@ -13,7 +13,7 @@ const cells = 256
 
 // sums are totals over some rows: their number, and their first and second derivatives.
 type sums struct {
-	rows, g, h int64 // g and h in units of the quantised derivatives
+	rows, g, h int64 // g and h in units of the quantized derivatives
 }
 
 func (s sums) minus(t sums) sums { return sums{s.rows - t.rows, s.g - t.g, s.h - t.h} }

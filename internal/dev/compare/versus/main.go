@@ -136,7 +136,7 @@ func tabulated(p problem.Problem) *table.Table {
 	return nil
 }
 
-// A score summarises the runs on a table by logarithms, whose means are geometric.
+// A score summarizes the runs on a table by logarithms, whose means are geometric.
 type score struct {
 	pct, variance float64 // mean of log pct over the runs, and the variance of that mean
 	random        float64 // log ×random

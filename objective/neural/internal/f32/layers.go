@@ -58,7 +58,7 @@ func SoftmaxGrad(dx, y, dy []float32, cols int) {
 	}
 }
 
-// LayerNorm normalises each row of src, of len(gain) elements, to mean 0 and variance 1,
+// LayerNorm normalizes each row of src, of len(gain) elements, to mean 0 and variance 1,
 // then scales and shifts it by gain and bias (Ba et al. 2016, arXiv:1607.06450):
 //
 //	dst = gain·x̂ + bias,  x̂ = (x−μ)/√(σ²+eps)

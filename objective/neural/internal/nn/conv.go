@@ -36,7 +36,7 @@ type TCNBlock struct {
 type conv struct {
 	in, n, kernel, dilation, steps int
 
-	weight     device.Vec // normalised, or the parameter itself
+	weight     device.Vec // normalized, or the parameter itself
 	slope      device.Vec // its gradient
 	norm       device.Vec // norms of the weights' columns, or x̂ of the layer norm
 	rstd       device.Vec

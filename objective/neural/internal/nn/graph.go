@@ -301,7 +301,7 @@ func (n *Net) Params() []Param {
 	return all
 }
 
-// Init initialises the weights of all layers from a seed.
+// Init initializes the weights of all layers from a seed.
 func (n *Net) Init(seed uint64) {
 	own := n.Weights.Host()
 	host := own

@@ -6,7 +6,7 @@ import (
 	"github.com/attune-hpo/attune/objective/neural/internal/f32"
 )
 
-// An Init initialises a tensor of weights. Random values depend only on the seed, which
+// An Init initializes a tensor of weights. Random values depend only on the seed, which
 // differs for each tensor, and on the index in w.
 type Init func(w []float32, seed uint64)
 

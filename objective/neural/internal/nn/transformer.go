@@ -279,7 +279,7 @@ func newPart(m *Memory, s Shape, attend *attention, between int) part {
 }
 
 // forward sets y, which may be x, to x plus the part's output. m are the tokens attended
-// to; if it is empty, these are the normalised x.
+// to; if it is empty, these are the normalized x.
 func (b *part) forward(p *Pass, of Block, y, x, m device.Vec, w []device.Vec, site int) {
 	n := x.Len()
 	normed, out := b.normed.To(n), b.out.To(n)
