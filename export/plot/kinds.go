@@ -24,6 +24,7 @@ type Choice struct {
 	Params    []string
 	Also      []trial.Snapshot  // more studies
 	Target    importance.Target // of importance
+	Trials    []int             // numbers of trials to show in particular, among intermediate values
 }
 
 // Kinds returns all plots, in the order in which to show them.
@@ -60,8 +61,8 @@ func Kinds() []Kind {
 		{Name: "edf", About: "which share of the trials is at least as good as a value", Objective: true, Several: true, Make: func(_ context.Context, h trial.Snapshot, c Choice) (figure.Figure, error) {
 			return EDF(c.Objective, append([]trial.Snapshot{h}, c.Also...)...)
 		}},
-		{Name: "intermediate", About: "what trials reported on their way", Make: func(_ context.Context, h trial.Snapshot, _ Choice) (figure.Figure, error) {
-			return Intermediate(h)
+		{Name: "intermediate", About: "what trials reported on their way", Make: func(_ context.Context, h trial.Snapshot, c Choice) (figure.Figure, error) {
+			return Intermediate(h, c.Trials...)
 		}},
 		{Name: "timeline", About: "when each trial ran", Make: func(_ context.Context, h trial.Snapshot, _ Choice) (figure.Figure, error) {
 			return Timeline(h)

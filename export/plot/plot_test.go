@@ -120,13 +120,17 @@ func TestIntermediate(t *testing.T) {
 	assert.Equal(t, "running", m[2].(figure.Line).Name)
 	assert.Equal(t, figure.Line{Name: "best: trial 1", Colour: figure.Ink, X: []float64{0, 2}, Y: []float64{3, 1}}, m[3])
 
+	f, err = plot.Intermediate(h, 0, 3)
+	m = marks(t, f, err)
+	assert.Equal(t, "trial 0", m[len(m)-1].(figure.Line).Name, "trial 3 has no reports")
+
 	var many []trial.Record
 	for range 400 {
 		many = append(many, with(at(0, 1, 0, 1), 1))
 	}
 	f, err = plot.Intermediate(snapshot(trial.Header{}, many...))
 	assert.Len(t, marks(t, f, err), 301)
-	assert.Equal(t, []string{"Shown are the newest 300 of 400 trials, and the best."}, f.Notes)
+	assert.Equal(t, []string{"Shown are the newest 300 of 400 trials."}, f.Notes)
 }
 
 func TestEDF(t *testing.T) {

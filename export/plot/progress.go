@@ -133,8 +133,9 @@ func quantile(sorted []float64, q float64) float64 {
 const newest = 300
 
 // Intermediate shows what trials reported on their way, over the step. Of many trials
-// it shows the newest 300 and the best.
-func Intermediate(h trial.Snapshot) (figure.Figure, error) {
+// it shows the newest 300. The trials of the given numbers stand out, or the best if
+// there are none.
+func Intermediate(h trial.Snapshot, numbers ...int) (figure.Figure, error) {
 	f := figure.Figure{Title: title("Intermediate values", h)}
 	panel := figure.Panel{X: figure.Axis{Label: "step"}, Y: figure.Axis{Label: "reported value"}}
 	if h.Objectives() == 1 {
@@ -150,7 +151,7 @@ func Intermediate(h trial.Snapshot) (figure.Figure, error) {
 		return figure.Figure{}, failed("intermediate", h, fmt.Errorf("%w: no trial has reported a value (%s)", ErrNothing, counts(h)))
 	}
 	if n := len(with); n > newest {
-		f.Notes = []string{fmt.Sprintf("Shown are the newest %d of %d trials, and the best.", newest, n)}
+		f.Notes = []string{fmt.Sprintf("Shown are the newest %d of %d trials.", newest, n)}
 		with = with[n-newest:]
 	}
 	var values [][]float64
@@ -174,8 +175,15 @@ func Intermediate(h trial.Snapshot) (figure.Figure, error) {
 			}
 		}
 	}
-	if best, ok := h.Best(); ok && len(best.Reports) > 0 {
-		add(best, figure.Line{Name: fmt.Sprintf("best: trial %d", best.Number), Colour: figure.Ink})
+	if len(numbers) == 0 {
+		if best, ok := h.Best(); ok && len(best.Reports) > 0 {
+			add(best, figure.Line{Name: fmt.Sprintf("best: trial %d", best.Number), Colour: figure.Ink})
+		}
+	}
+	for _, r := range h.Records() {
+		if slices.Contains(numbers, r.Number) && len(r.Reports) > 0 {
+			add(r, figure.Line{Name: fmt.Sprintf("trial %d", r.Number), Colour: figure.Ink})
+		}
 	}
 	panel.Y.Scale = scaled(values...)
 	f.Panels = []figure.Panel{panel}

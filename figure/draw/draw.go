@@ -5,8 +5,8 @@
 //
 // No two labels of an image overlap: a name that is too long ends in an ellipsis,
 // and where there is no room for all ticks there are fewer. The colours can be told
-// apart with any kind of colour vision. Text is Liberation Sans; a browser that
-// lacks it takes Arial or Helvetica, which are as wide.
+// apart with any kind of colour vision. Text is Liberation Sans. In an SVG file it is
+// text: a browser that lacks the font takes another one, and makes it as wide.
 //
 // Names may hold anything: they are shown as text.
 package draw
@@ -119,7 +119,8 @@ func svg(f figure.Figure, o Options) ([]byte, error) {
 		return nil, err
 	}
 	c := vgsvg.New(vg.Length(width), vg.Length(height))
-	o.pen(c, width, height).figure(f)
+	p := o.pen(c, width, height)
+	p.figure(f)
 	var b bytes.Buffer
 	if _, err := c.WriteTo(&b); err != nil {
 		return nil, err
@@ -133,9 +134,24 @@ func svg(f figure.Figure, o Options) ([]byte, error) {
 		"font-family:Liberation Sans;font-variant:normal;", "font-family:'Liberation Sans',Arial,Helvetica,sans-serif;",
 		"data:image/jpg;", "data:image/png;",
 	).Replace(body)
+	body = measured(body, p.labels)
 	head := fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="%g" height="%g" viewBox="0 0 %g %g" role="img">`+
 		"\n<title>%s</title>", width, height, width, height, html.EscapeString(clean(f.Title)))
 	return []byte(head + body), nil
+}
+
+// measured gives each text its length, so that it fills its place in any font.
+func measured(body string, labels []label) string {
+	var b strings.Builder
+	for _, l := range labels {
+		before, after, found := strings.Cut(body, "<text ")
+		if !found {
+			break
+		}
+		fmt.Fprintf(&b, `%s<text textLength="%.1f" lengthAdjust="spacingAndGlyphs" `, before, l.length())
+		body = after
+	}
+	return b.String() + body
 }
 
 // Inline returns f as an element of SVG for a page of HTML. Its colours are those of

@@ -134,6 +134,7 @@ func TestFormats(t *testing.T) {
 			require.NoError(t, SVG(&b, f, Options{}))
 			assert.False(t, strings.Contains(b.String(), "<script"), "a name is a tag")
 			assert.Less(t, b.Len(), 1<<20)
+			assert.Equal(t, strings.Count(b.String(), "<text "), strings.Count(b.String(), "<text textLength="), "a length for each text")
 			d := xml.NewDecoder(&b)
 			for {
 				_, err := d.Token()

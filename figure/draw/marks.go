@@ -236,12 +236,18 @@ func (p *pen) bandMark(m figure.Band, x, y *axis, area box) {
 func (p *pen) spansMark(m figure.Spans, x, y *axis, area box) {
 	half := math.Abs(y.pixel(spanHeight(m))-y.pixel(0)) / 2
 	var path vg.Path
+	seen := map[[3]int]bool{} // spans that look the same
 	for i := range min(len(m.From), len(m.To), len(m.Y)) {
 		from, to, at := x.at(m.From[i]), x.at(m.To[i]), y.at(m.Y[i])
 		if math.IsNaN(from) || math.IsNaN(to) || math.IsNaN(at) {
 			continue
 		}
 		if from, to = max(area.x0, from), min(area.x1, max(to, from+1)); from < to { // the shortest is still seen
+			look := [3]int{int(from), int(to), int(at)}
+			if seen[look] {
+				continue
+			}
+			seen[look] = true
 			path = append(path, p.path([]point{{from, at - half}, {to, at - half}, {to, at + half}, {from, at + half}})...)
 			path.Close()
 		}

@@ -32,6 +32,15 @@ func (b box) holds(p point) bool { return p.x >= b.x0 && p.x <= b.x1 && p.y >= b
 type label struct {
 	text string
 	box
+	upright bool
+}
+
+// length returns how long the text of a label is.
+func (l label) length() float64 {
+	if l.upright {
+		return l.height()
+	}
+	return l.width()
 }
 
 // A pen draws on a canvas of the library, whose origin is at the bottom.
@@ -136,7 +145,7 @@ func (p *pen) text(t typeface, s string, at point, a anchor, c figure.Colour) {
 	}
 	w := t.measure(s)
 	x := at.x - w*float64(a)/2
-	p.labels = append(p.labels, label{s, box{x, at.y - t.ascent, x + w, at.y + t.descent}})
+	p.labels = append(p.labels, label{text: s, box: box{x, at.y - t.ascent, x + w, at.y + t.descent}})
 	p.canvas.SetColor(p.theme.colour(c, 1))
 	p.canvas.FillString(t.face, p.vg(point{x, at.y}), s)
 }
@@ -147,7 +156,7 @@ func (p *pen) upright(t typeface, s string, at point, c figure.Colour) {
 		return
 	}
 	w, h := t.measure(s), t.lineHeight()
-	p.labels = append(p.labels, label{s, box{at.x - h/2, at.y - w/2, at.x + h/2, at.y + w/2}})
+	p.labels = append(p.labels, label{text: s, box: box{at.x - h/2, at.y - w/2, at.x + h/2, at.y + w/2}, upright: true})
 	p.canvas.Push()
 	p.canvas.SetColor(p.theme.colour(c, 1))
 	p.canvas.Translate(p.vg(point{at.x + h/2 - t.descent, at.y + w/2}))

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/attune-hpo/attune/dashboard"
+	"github.com/attune-hpo/attune/internal/web"
+	"github.com/attune-hpo/attune/objective/tune"
+)
+
+// tokenVariable is the environment variable with the token, which a command line would show
+// to all users of the machine.
+const tokenVariable = "ATTUNE_DASHBOARD_TOKEN"
+
+// board holds the flags of the command dashboard.
+type board struct {
+	storage, listen, prefix string
+	hosts                   []string
+}
+
+func dashboardCommand() *cobra.Command {
+	var b board
+	cmd := &cobra.Command{
+		Use:   "dashboard",
+		Short: "Show studies in a browser",
+		Long: `Dashboard shows the studies of a file in a browser, live while others work on them: the best
+hyperparameters ready to be copied, plots, and all trials. It only reads, and needs no
+network. Ctrl-C ends it.
+
+It listens on this machine only. For an address that other machines reach, set a token in
+the environment variable ` + tokenVariable + `: browsers ask for it as a password, with any user
+name. The connection is not encrypted: use a proxy with TLS where others can listen.`,
+		Example: `  attune dashboard
+  attune dashboard --storage attune.db --listen 127.0.0.1:9000
+  ` + tokenVariable + `=... attune dashboard --listen :8080 --host tuning.example`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return b.run(cmd.Context(), cmd.OutOrStdout())
+		},
+	}
+	storageFlags(cmd, &b.storage, nil)
+	f := cmd.Flags()
+	f.StringVar(&b.listen, "listen", "127.0.0.1:8080", "`address` to listen on; port 0 is any free one")
+	f.StringVar(&b.prefix, "prefix", "", "`path` under which a proxy serves the dashboard, such as /tuning")
+	f.StringSliceVar(&b.hosts, "host", nil, "`names` of this server in a browser, besides localhost and IP addresses")
+	return cmd
+}
+
+func (b *board) run(ctx context.Context, stdout io.Writer) error {
+	if b.prefix != "" && (!strings.HasPrefix(b.prefix, "/") || strings.HasSuffix(b.prefix, "/")) {
+		return fmt.Errorf("--prefix %s: want a path that begins with a slash and does not end with one", quote(b.prefix))
+	}
+	store, err := openStore(b.storage)
+	if err != nil {
+		return err
+	}
+	d := dashboard.New(store, dashboard.Config{Settings: tune.Settings})
+	s, err := web.Listen(web.Config{Addr: b.listen, Handler: http.StripPrefix(b.prefix, slashed(d)), Token: os.Getenv(tokenVariable), Hosts: b.hosts})
+	if err != nil {
+		return cmp.Or(b.refused(err), d.Close())
+	}
+	fmt.Fprintf(stdout, "%s: %s%s\n", b.storage, strings.TrimSuffix(s.URL(), "/"), b.prefix+"/")
+	return errors.Join(s.Run(ctx), d.Close())
+}
+
+// refused returns why the server cannot listen, in the words of the command line.
+func (b *board) refused(err error) error {
+	var op *net.OpError
+	switch {
+	case errors.Is(err, web.ErrAddr):
+		return fmt.Errorf("--listen %s: want an address and a port, such as 127.0.0.1:8080", quote(b.listen))
+	case errors.Is(err, web.ErrToken):
+		return fmt.Errorf("--listen %s: other machines reach this address: set a token in the environment variable %s", quote(b.listen), tokenVariable)
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("--listen %s: another program listens there: choose another port, or 0 for any free one", quote(b.listen))
+	case errors.As(err, &op):
+		return fmt.Errorf("--listen %s: %w", quote(b.listen), op.Err)
+	}
+	return err
+}
+
+// slashed redirects the prefix without a slash, on which relative links would go astray.
+func slashed(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "" {
+			w.Header().Set("Location", "./"+lastElement(r.RequestURI)+"/")
+			w.WriteHeader(http.StatusTemporaryRedirect)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// lastElement returns what follows the last slash of a path.
+func lastElement(path string) string {
+	path, _, _ = strings.Cut(path, "?")
+	return path[strings.LastIndexByte(path, '/')+1:]
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The dashboard serves until it is interrupted, which is how it ends well.
+func TestDashboard(t *testing.T) {
+	t.Parallel()
+	dir := studies(t)
+	cmd := program(t, dir, "dashboard", "--listen", "127.0.0.1:0", "--prefix", "/tuning")
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	require.NoError(t, cmd.Start())
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(t, err, &stderr)
+	require.Regexp(t, `^attune.db: http://127.0.0.1:\d+/tuning/\n$`, line)
+	root := strings.TrimSpace(strings.TrimPrefix(line, "attune.db: "))
+	get := func(url string) (int, string) {
+		resp, err := http.Get(url)
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		return resp.StatusCode, string(body)
+	}
+	for _, at := range []string{root, strings.TrimSuffix(root, "/")} {
+		code, body := get(at)
+		assert.Equal(t, 200, code)
+		assert.Contains(t, body, ">bowl</a>", at)
+	}
+	code, body := get(root + "study?name=trade")
+	assert.Equal(t, 200, code)
+	assert.Contains(t, body, "Pareto front")
+	code, _ = get(strings.TrimSuffix(root, "tuning/"))
+	assert.Equal(t, 404, code)
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	require.NoError(t, cmd.Wait(), &stderr)
+	assert.Empty(t, stderr.String())
+}
+
+func TestDashboardBadInput(t *testing.T) {
+	t.Parallel()
+	dir := studies(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	port := taken.Addr().String()
+	for args, want := range map[string]string{
+		"--listen 8080":          "--listen 8080: want an address and a port, such as 127.0.0.1:8080",
+		"--listen :0":            "--listen :0: other machines reach this address: set a token in the environment variable ATTUNE_DASHBOARD_TOKEN",
+		"--listen " + port:       "--listen " + port + ": another program listens there: choose another port, or 0 for any free one",
+		"--listen 127.0.0.1:xyz": "--listen 127.0.0.1:xyz: lookup tcp/xyz: unknown port",
+		"--prefix tuning":        "--prefix tuning: want a path that begins with a slash and does not end with one",
+		"--storage none.db":      "none.db: no such file: attune optimize creates it; name another one with --storage",
+	} {
+		o := attune(t, dir, append([]string{"dashboard"}, strings.Fields(args)...)...)
+		assert.Equal(t, 1, o.code, args)
+		assert.Equal(t, "attune: "+want+"\n", o.stderr, args)
+	}
+	assert.Contains(t, succeed(t, dir, "dashboard", "--help"), "Examples:\n  attune dashboard\n")
+}

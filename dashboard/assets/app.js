@@ -1,0 +1,76 @@
+// The pages work without this script. With it, text can be copied, and the page of a
+// study follows its trials: whenever the server says that they changed, the page is
+// fetched again, and what differs is replaced.
+"use strict";
+
+for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const text = document.getElementById(button.dataset.copy);
+  try {
+    await navigator.clipboard.writeText(text.textContent);
+    button.textContent = "Copied";
+  } catch { // not every page may write the clipboard
+    getSelection().selectAllChildren(text);
+    button.textContent = "Selected";
+  }
+  setTimeout(() => { button.textContent = "Copy"; }, 1500);
+});
+
+const live = document.querySelector("[data-events]");
+if (live) {
+  const events = new EventSource(live.dataset.events);
+  events.onopen = () => { live.textContent = "live"; };
+  events.onerror = () => { live.textContent = "connection lost"; };
+  events.addEventListener("gone", (event) => {
+    live.textContent = event.data;
+    events.close();
+  });
+  events.addEventListener("change", refresh);
+}
+
+let fetching = false, again = false;
+
+// refresh fetches the page, once more if it was called meanwhile.
+async function refresh() {
+  if (fetching) {
+    again = true;
+    return;
+  }
+  fetching = true;
+  try {
+    const response = await fetch(location.href);
+    if (response.ok) replace(new DOMParser().parseFromString(await response.text(), "text/html"));
+  } catch {
+    // The stream of events says that the connection is lost.
+  }
+  fetching = false;
+  if (again) {
+    again = false;
+    refresh();
+  }
+}
+
+// replace takes over the live parts of another version of this page. Which details are
+// open stays, and a part in which somebody is stays as it is.
+function replace(page) {
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const now = page.getElementById(part.id);
+    if (!now || part.contains(document.activeElement) || now.innerHTML === part.dataset.was) continue;
+    part.dataset.was = now.innerHTML;
+    if (part.id === "plots" && part.children.length === now.children.length) {
+      part.querySelectorAll("source, img").forEach((image, i) => {
+        const to = now.querySelectorAll("source, img")[i];
+        for (const name of ["src", "srcset"]) if (to.hasAttribute(name)) image.setAttribute(name, to.getAttribute(name));
+      });
+      continue;
+    }
+    const open = [...part.querySelectorAll("details")].map((d) => d.open);
+    part.replaceChildren(...now.childNodes);
+    const details = part.querySelectorAll("details");
+    if (details.length === open.length) details.forEach((d, i) => { d.open = open[i]; });
+    for (const button of part.querySelectorAll("[data-copy]")) button.hidden = false;
+  }
+}

@@ -1,0 +1,162 @@
+// Package dashboard shows the studies of a storage in a browser: a list, a page for
+// each study and for each trial, live while others work on them.
+//
+//	d := dashboard.New(sqlite.File("attune.db"), dashboard.Config{})
+//	defer d.Close()
+//	http.Handle("/tuning/", http.StripPrefix("/tuning", d))
+//
+// It only reads. Everything is drawn and sorted in Go: a page has some dozens of
+// kilobytes of HTML, pictures that are loaded when they come into sight, and a script
+// of some dozens of lines without which it works, too. All links are relative, so
+// that it may be mounted anywhere.
+//
+// # Security
+//
+// A Dashboard asks nobody who they are: put it behind something that does, or on a
+// loopback address, as the command attune dashboard does. Names, errors and
+// attributes are shown as text. Its content security policy allows no inline script
+// and nothing from elsewhere.
+//
+// # What it costs
+//
+// A study is read when it is first looked at, and then kept up to date; some dozens
+// of studies are kept. Plots take some tens of milliseconds each, and no more of them
+// are drawn at once than there are processors.
+package dashboard
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"errors"
+	"html/template"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"runtime"
+
+	"github.com/attune-hpo/attune/fault"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// Config configures a Dashboard. The zero value is ready to use.
+type Config struct {
+	// Settings returns what to use of a trial, if that is more than its parameters: of a
+	// model also what was fixed. It is not ok if it is not. Default: the parameters.
+	Settings func(trial.Record) (settings space.Settings, ok bool)
+	// Log gets the errors of the storage, which pages show, too. Default: none.
+	Log *slog.Logger
+}
+
+// A Dashboard is an http.Handler. Close it in the end. It is safe for concurrent use.
+type Dashboard struct {
+	config  Config
+	studies *studies
+	mux     *http.ServeMux
+	drawing chan struct{}                 // holds one for each plot that is being drawn
+	streams chan struct{}                 // holds one for each client that listens
+	drawn   cache[string, []byte]         // pictures, compressed
+	passed  cache[string, trial.Snapshot] // studies, filtered
+}
+
+// mostStreams is how many clients may listen to changes at once.
+const mostStreams = 200
+
+//go:embed pages assets
+var files embed.FS
+
+var pages = template.Must(template.New("").Funcs(template.FuncMap{
+	"number": number, "instant": instant, "shown": shown,
+}).ParseFS(files, "pages/*.html"))
+
+// New returns a dashboard of the studies in a store.
+func New(store storage.Store, c Config) *Dashboard {
+	d := &Dashboard{
+		config: c, studies: newStudies(store), mux: http.NewServeMux(),
+		drawing: make(chan struct{}, runtime.GOMAXPROCS(0)), streams: make(chan struct{}, mostStreams),
+		drawn: cache[string, []byte]{most: 64}, passed: cache[string, trial.Snapshot]{most: 8},
+	}
+	if d.config.Log == nil {
+		d.config.Log = slog.New(slog.DiscardHandler)
+	}
+	assets, err := fs.Sub(files, "assets")
+	if err != nil {
+		panic(err) // it is compiled in
+	}
+	d.mux.Handle("GET /assets/", http.StripPrefix("/assets/", http.FileServerFS(assets)))
+	d.mux.HandleFunc("GET /{$}", d.page(d.list))
+	d.mux.HandleFunc("GET /study", d.page(d.study))
+	d.mux.HandleFunc("GET /trial", d.page(d.trial))
+	d.mux.HandleFunc("GET /plot.svg", d.page(d.plot))
+	d.mux.HandleFunc("GET /params", d.page(d.params))
+	d.mux.HandleFunc("GET /events", d.page(d.events))
+	return d
+}
+
+// Close gives back what the dashboard holds of the storage. Requests fail after it.
+func (d *Dashboard) Close() error { return d.studies.close() }
+
+// ServeHTTP implements http.Handler.
+func (d *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	d.mux.ServeHTTP(w, r)
+}
+
+// A problem is an error that is the client's.
+type problem struct {
+	code int
+	text string
+}
+
+func (p problem) Error() string { return p.text }
+
+// page makes a handler of a function that may fail: then it shows the error in a
+// sentence.
+func (d *Dashboard) page(f func(w http.ResponseWriter, r *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		err := f(w, r)
+		var p problem
+		switch {
+		case err == nil || r.Context().Err() != nil:
+			return
+		case errors.As(err, &p):
+		case errors.Is(err, storage.ErrNotExist):
+			p = problem{http.StatusNotFound, "There is no such study."}
+		default:
+			d.config.Log.ErrorContext(r.Context(), "dashboard", "url", r.URL.String(), "error", err)
+			p = problem{http.StatusServiceUnavailable, "The storage cannot be read: " + fault.Text(err, nil)}
+		}
+		w.WriteHeader(p.code)
+		d.execute(w, "error.html", struct {
+			Title, Text string
+		}{http.StatusText(p.code), p.text})
+	}
+}
+
+// execute writes a page.
+func (d *Dashboard) execute(w http.ResponseWriter, name string, data any) {
+	var b bytes.Buffer
+	if err := pages.ExecuteTemplate(&b, name, data); err != nil {
+		panic(err) // the templates are compiled in, and tested
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Write(b.Bytes()) // a client that is gone needs no page
+}
+
+// snapshot returns the study that a request names, and its version: what differs
+// whenever its trials do.
+func (d *Dashboard) snapshot(ctx context.Context, name string) (trial.Snapshot, string, error) {
+	if name == "" {
+		return trial.Snapshot{}, "", problem{http.StatusBadRequest, "Which study? The address lacks ?name=."}
+	}
+	h, err := d.studies.snapshot(ctx, name)
+	return h, version(h), err
+}

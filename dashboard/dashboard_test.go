@@ -1,0 +1,429 @@
+package dashboard_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"iter"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/dashboard"
+	"github.com/attune-hpo/attune/internal/dev/teststudy"
+	"github.com/attune-hpo/attune/sampler/random"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/memory"
+	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// add adds a study of finished trials to a store.
+func add(t testing.TB, store storage.Store, h trial.Snapshot) {
+	t.Helper()
+	header := h.Header()
+	st, err := study.Create(t.Context(), store, header.Name, study.Config{Sampler: random.Sampler{}, Directions: header.Directions, Metrics: header.Metrics()})
+	require.NoError(t, err)
+	defer st.Close()
+	records := slices.DeleteFunc(h.Records(), func(r trial.Record) bool { return !r.State.Done() })
+	_, err = st.Add(t.Context(), records...)
+	require.NoError(t, err)
+}
+
+// serving returns the address of a dashboard of a store, mounted below the root.
+func serving(t testing.TB, store storage.Store, c dashboard.Config) string {
+	t.Helper()
+	d := dashboard.New(store, c)
+	s := httptest.NewServer(http.StripPrefix("/tuning", d))
+	t.Cleanup(func() {
+		s.Close()
+		assert.NoError(t, d.Close())
+	})
+	return s.URL + "/tuning/"
+}
+
+func get(t testing.TB, address string) (*http.Response, string) {
+	t.Helper()
+	resp, err := http.Get(address)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp, string(body)
+}
+
+func page(t testing.TB, address string) string {
+	t.Helper()
+	resp, body := get(t, address)
+	require.Equal(t, http.StatusOK, resp.StatusCode, body)
+	assertStrict(t, body)
+	return body
+}
+
+// assertStrict fails for what the content security policy forbids.
+func assertStrict(t testing.TB, body string) {
+	t.Helper()
+	assert.NotRegexp(t, `<script(?: [^>]*)?>[^<]`, body, "an inline script")
+	assert.NotRegexp(t, `<[^>]+ (style|on[a-z]+)=`, body, "an inline style or handler")
+	assert.NotContains(t, body, "<style")
+	assert.NotRegexp(t, `(href|src)="[a-z]+:`, body, "something from elsewhere")
+}
+
+// links returns what attributes of a page point to, as absolute addresses.
+func links(t testing.TB, base, body, attribute string) []string {
+	t.Helper()
+	from, err := url.Parse(base)
+	require.NoError(t, err)
+	var all []string
+	for _, m := range regexp.MustCompile(attribute+`="([^"]*)"`).FindAllStringSubmatch(body, -1) {
+		to, err := from.Parse(html.UnescapeString(m[1]))
+		require.NoError(t, err)
+		all = append(all, to.String())
+	}
+	return all
+}
+
+func ExampleNew() {
+	d := dashboard.New(new(memory.Store), dashboard.Config{})
+	defer d.Close()
+	w := httptest.NewRecorder()
+	d.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	fmt.Println(w.Code, strings.Contains(w.Body.String(), "The storage has no studies yet."))
+	// Output: 200 true
+}
+
+// Every link and every picture of every page leads somewhere, wherever the dashboard is
+// mounted.
+func TestEveryLink(t *testing.T) {
+	store := new(memory.Store)
+	add(t, store, teststudy.New("walmart/light gbm?&", 24, false, 1))
+	add(t, store, teststudy.New("trade", 24, true, 2))
+	root := serving(t, store, dashboard.Config{})
+	seen := map[string]bool{}
+	next := []string{root}
+	for len(next) > 0 && len(seen) < 150 {
+		at, _, _ := strings.Cut(next[0], "#")
+		next = next[1:]
+		if seen[at] {
+			continue
+		}
+		seen[at] = true
+		resp, body := get(t, at)
+		require.Equal(t, http.StatusOK, resp.StatusCode, "%s: %s", at, body)
+		assert.Equal(t, "nosniff", resp.Header.Get("X-Content-Type-Options"))
+		switch kind := resp.Header.Get("Content-Type"); {
+		case strings.HasPrefix(kind, "text/html"):
+			assertStrict(t, body)
+			assert.Contains(t, resp.Header.Get("Content-Security-Policy"), "default-src 'none'")
+			assert.NotContains(t, resp.Header.Get("Content-Security-Policy"), "unsafe")
+			for _, attribute := range []string{"href", "src", "srcset"} {
+				next = append(next, links(t, at, body, attribute)...)
+			}
+		case strings.HasPrefix(kind, "image/svg+xml"):
+			assert.Contains(t, body, "<svg ")
+		}
+	}
+	for _, kind := range []string{"history", "front", "parallel", "timeline", "intermediate"} {
+		assert.True(t, slices.ContainsFunc(slices.Collect(keys(seen)), func(at string) bool { return strings.Contains(at, "plot.svg") && strings.Contains(at, "kind="+kind) }), kind)
+	}
+}
+
+func keys[V any](m map[string]V) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+func TestList(t *testing.T) {
+	store := new(memory.Store)
+	for i := range 65 {
+		add(t, store, teststudy.New(fmt.Sprintf("study %02d", i), 20, false, uint64(i)))
+	}
+	root := serving(t, store, dashboard.Config{})
+	body := page(t, root)
+	assert.Contains(t, body, ">study 00</a>")
+	assert.Contains(t, body, "page 1 of 3")
+	assert.NotContains(t, body, ">study 30</a>")
+	assert.Contains(t, page(t, root+"?page=3"), ">study 64</a>")
+	assert.Contains(t, page(t, root+"?page=99"), "page 3 of 3")
+	body = page(t, root+"?search=Y+4")
+	assert.Contains(t, body, ">study 42</a>")
+	assert.NotContains(t, body, "page ")
+	assert.Contains(t, page(t, root+"?search=none"), "None of the 65 studies has that in its name.")
+}
+
+// The best parameters are ready to use in every form, and what a model needs besides
+// them is there.
+func TestBest(t *testing.T) {
+	store := new(memory.Store)
+	h := teststudy.New("walmart", 60, false, 1)
+	add(t, store, h)
+	best, ok := h.Best()
+	require.True(t, ok)
+	lr, _ := best.Get("learning_rate")
+	root := serving(t, store, dashboard.Config{})
+	body := html.UnescapeString(page(t, root+"study?name=walmart"))
+	for _, want := range []string{"{\n  \"learning_rate\": " + string(lr), "learning_rate: " + string(lr), "map[string]any{", "--learning_rate=" + string(lr)} {
+		assert.Contains(t, body, want)
+	}
+	resp, file := get(t, root+"params?name=walmart&form=json&number="+fmt.Sprint(best.Number))
+	assert.Equal(t, `attachment; filename=params.json`, resp.Header.Get("Content-Disposition"))
+	assert.Contains(t, file, `"learning_rate": `+string(lr))
+
+	root = serving(t, store, dashboard.Config{Settings: func(trial.Record) (space.Settings, bool) {
+		return space.Settings{{Name: "rounds", Value: "77"}}, true
+	}})
+	assert.Contains(t, page(t, root+"study?name=walmart"), "--rounds=77")
+}
+
+// The table is sorted and paged in the server, and a filter acts on it and on the plots.
+func TestTable(t *testing.T) {
+	store := new(memory.Store)
+	h := teststudy.New("walmart", 130, false, 1)
+	add(t, store, h)
+	root := serving(t, store, dashboard.Config{})
+	study := root + "study?name=walmart"
+	rows := func(body string) (numbers []string) {
+		for _, m := range regexp.MustCompile(`<tr><th scope="row"><a href="[^"]*">(\d+)</a>`).FindAllStringSubmatch(body, -1) {
+			numbers = append(numbers, m[1])
+		}
+		return numbers
+	}
+	newest := rows(page(t, study))
+	require.Len(t, newest, 50)
+	assert.Equal(t, "128", newest[0], "the newest first; one is running, and was not added")
+	assert.Equal(t, []string{"0", "1"}, rows(page(t, study+"&sort=number"))[:2])
+	assert.Equal(t, "78", rows(page(t, study+"&page=2"))[0])
+	best, _ := h.Best()
+	byValue := rows(page(t, study+"&sort=value"))
+	assert.Contains(t, byValue[:20], fmt.Sprint(best.Number))
+	assert.Equal(t, "descending", regexp.MustCompile(`aria-sort="(\w+)"><a[^>]*>rmse`).FindStringSubmatch(page(t, study+"&sort=value&down=1"))[1])
+
+	filtered := study + "&filter=" + url.QueryEscape(`state=complete learning_rate>0.01 boosting_type=dart`)
+	body := page(t, filtered)
+	want := 0
+	for _, r := range h.Records() {
+		lr, _ := r.Params.Coord("learning_rate")
+		booster, _ := r.Get("boosting_type")
+		if r.State == trial.Complete && lr > 0.01 && booster == `"dart"` {
+			want++
+		}
+	}
+	assert.Contains(t, body, fmt.Sprintf("%d trials pass the filter", want))
+	assert.Len(t, rows(body), want)
+	all := strings.Count(picture(t, study, "history"), "A2.6")
+	some := strings.Count(picture(t, filtered, "history"), "A2.6")
+	assert.True(t, some > 0 && some < all/2, "%d of %d", some, all)
+	assert.Contains(t, page(t, study+"&filter=value<0"), "No trial passes the filter.")
+	assert.Contains(t, picture(t, study+"&filter=value<0", "history"), "nothing to plot: no complete trial with a finite value (it has no trials)")
+
+	for filter, problem := range map[string]string{
+		"learning_rate":   `"learning_rate" is followed by no comparison.`,
+		"=3":              `"=3": a name is missing.`,
+		"value<":          "value<: a value is missing.",
+		"state>complete":  "state>complete: only numbers have an order.",
+		`"open`:           `"\"open": a name is missing.`,
+		`lr > 3`:          `"lr" is followed by no comparison.`,
+		"<script>alert()": `"<script>alert()": a name is missing.`,
+	} {
+		body := page(t, study+"&filter="+url.QueryEscape(filter))
+		assert.Contains(t, html.UnescapeString(body), problem, filter)
+		assert.Len(t, rows(body), 50, "without a filter")
+	}
+	// Names and values that have spaces are quoted, and a value may be anything.
+	assert.Contains(t, page(t, study+"&filter="+url.QueryEscape(`"no such name"="a \"value\""`)), "No trial passes the filter.")
+	for _, f := range []string{"duration>0", "number>=100", "number!=3", "rmse<=5", "state!=failed"} {
+		assert.Contains(t, page(t, study+"&filter="+url.QueryEscape(f)), "trials pass the filter", f)
+	}
+}
+
+// picture returns a plot of the page of a study.
+func picture(t *testing.T, address, kind string) string {
+	t.Helper()
+	for _, at := range links(t, address, page(t, address), "src") {
+		if strings.Contains(at, "kind="+kind) {
+			resp, body := get(t, at)
+			require.Equal(t, http.StatusOK, resp.StatusCode, body)
+			assert.Contains(t, resp.Header.Get("Cache-Control"), "max-age", "its address has the version")
+			return body
+		}
+	}
+	t.Fatalf("no plot %s", kind)
+	return ""
+}
+
+// A trial's page has all of it, and what is hostile is text.
+func TestTrial(t *testing.T) {
+	const script = `<script>alert("1")</script>`
+	store := new(memory.Store)
+	h := trial.NewHistory(trial.Header{Name: script})
+	c := space.Categorical(script, script, "b")
+	params := space.Params{Space: space.Of(c), Point: []float64{0}}
+	long := strings.Repeat("long ", 2000) + "‮right to left"
+	h.Put(trial.Record{Number: 0, State: trial.Complete, Params: params, Values: []float64{1}, Attrs: trial.Attrs{{Key: script, JSON: `"<b>"`}},
+		Constraints: []trial.Constraint{{Name: script, Value: 1}}, Reports: []trial.Report{{Step: 0, Value: 2}}})
+	h.Put(trial.Record{Number: 1, State: trial.Failed, Params: params, Err: script + "\nstack\n" + long})
+	add(t, store, h.Snapshot())
+	root := serving(t, store, dashboard.Config{})
+	name := "?name=" + url.QueryEscape(script)
+	for _, at := range []string{"", "study" + name, "trial" + name + "&number=0", "trial" + name + "&number=1", "study" + name + "&filter=" + url.QueryEscape(script)} {
+		body := page(t, root+at)
+		assert.Contains(t, body, "&lt;script&gt;alert(", at)
+		for _, image := range links(t, root+at, body, "src") {
+			_, svg := get(t, image)
+			assert.NotContains(t, svg, "<script")
+		}
+	}
+	body := page(t, root+"trial"+name+"&number=0")
+	assert.Contains(t, body, "infeasible")
+	assert.Contains(t, body, "(missed)")
+	assert.Contains(t, body, `rel="next"`)
+	assert.Contains(t, body, "&#34;&lt;b&gt;&#34;")
+	assert.Contains(t, picture(t, root+"trial"+name+"&number=0", "intermediate"), "trial 0</text>")
+	body = page(t, root+"trial"+name+"&number=1")
+	assert.Contains(t, body, "stack\n")
+	assert.Contains(t, body, long)
+	assert.Contains(t, body, `rel="prev"`)
+}
+
+func TestBadRequests(t *testing.T) {
+	store := new(memory.Store)
+	add(t, store, teststudy.New("walmart", 30, false, 1))
+	root := serving(t, store, dashboard.Config{})
+	for at, want := range map[string]struct {
+		code int
+		text string
+	}{
+		"study":                        {400, "Which study? The address lacks ?name=."},
+		"study?name=none":              {404, "There is no such study."},
+		"trial?name=walmart":           {400, "Which trial? &#34;&#34; is not a number."},
+		"trial?name=walmart&number=x":  {400, "Which trial? &#34;x&#34; is not a number."},
+		"trial?name=walmart&number=99": {404, "The study has no trial 99."},
+		"plot.svg?name=walmart":        {404, "There is no plot &#34;&#34;."},
+		"plot.svg?name=walmart&kind=history&objective=1":    {400, "There is no objective &#34;1&#34;: they are counted from 0 to 0."},
+		"plot.svg?name=walmart&kind=history&filter=x":       {400, "is followed by no comparison"},
+		"plot.svg?name=walmart&kind=intermediate&number=-1": {404, "The study has no trial -1."},
+		"params?name=walmart&number=0&form=toml":            {400, "There is no form &#34;toml&#34;."},
+		"events?name=none":                                  {404, "There is no such study."},
+		"study?name=walmart&objective=one":                  {400, "There is no objective &#34;one&#34;"},
+		"assets/none":                                       {404, ""},
+		"absent":                                            {404, ""},
+		"assets/../dashboard.go":                            {404, ""},
+	} {
+		resp, body := get(t, root+at)
+		assert.Equal(t, want.code, resp.StatusCode, at)
+		assert.Contains(t, body, want.text, at)
+	}
+	for _, method := range []string{http.MethodPost, http.MethodDelete, http.MethodPut} {
+		r, err := http.NewRequestWithContext(t.Context(), method, root+"study?name=walmart", nil)
+		require.NoError(t, err)
+		resp, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		resp.Body.Close()
+		assert.Equal(t, http.StatusMethodNotAllowed, resp.StatusCode, "it only reads")
+	}
+}
+
+// broken is a store that cannot be read.
+type broken struct{ storage.Store }
+
+var errDisk = errors.New("disk I/O error")
+
+func (broken) Open(context.Context, string) (storage.Ledger, error) { return nil, errDisk }
+func (broken) Read(context.Context, string) (storage.Ledger, error) { return nil, errDisk }
+
+// A storage that goes away is said to be, and read again when it is back.
+func TestStorageGoesAway(t *testing.T) {
+	store := new(memory.Store)
+	add(t, store, teststudy.New("walmart", 30, false, 1))
+	root := serving(t, broken{store}, dashboard.Config{})
+	assert.Contains(t, page(t, root), "cannot be read")
+	resp, body := get(t, root+"study?name=walmart")
+	assert.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
+	assert.Contains(t, body, "The storage cannot be read: disk I/O error")
+
+	root = serving(t, store, dashboard.Config{})
+	page(t, root+"study?name=walmart")
+	require.NoError(t, study.Delete(t.Context(), store, "walmart"))
+	resp, _ = get(t, root+"study?name=walmart")
+	assert.Equal(t, http.StatusNotFound, resp.StatusCode)
+	add(t, store, teststudy.New("walmart", 40, false, 1))
+	assert.Contains(t, page(t, root+"study?name=walmart"), "39 trials")
+
+	d := dashboard.New(store, dashboard.Config{})
+	require.NoError(t, d.Close())
+	w := httptest.NewRecorder()
+	d.ServeHTTP(w, httptest.NewRequest("GET", "/study?name=walmart", nil))
+	assert.Equal(t, http.StatusServiceUnavailable, w.Code)
+}
+
+// A client hears of changes, whoever makes them, and of the end of the study.
+func TestEvents(t *testing.T) {
+	store := new(memory.Store)
+	st, err := study.Create(t.Context(), store, "live", study.Config{Sampler: random.Sampler{}})
+	require.NoError(t, err)
+	defer st.Close()
+	root := serving(t, store, dashboard.Config{})
+	resp, err := http.Get(root + "events?name=live")
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	assert.Equal(t, "text/event-stream", resp.Header.Get("Content-Type"))
+	lines := bufio.NewScanner(resp.Body)
+	next := func() string {
+		for lines.Scan() {
+			if strings.HasPrefix(lines.Text(), "event: ") {
+				return strings.TrimPrefix(lines.Text(), "event: ")
+			}
+		}
+		return "the end"
+	}
+	tr, err := st.Ask(t.Context())
+	require.NoError(t, err)
+	space.Float("x", 0, 1).Suggest(tr)
+	require.NoError(t, st.Tell(t.Context(), tr, []float64{1}, nil))
+	assert.Equal(t, "change", next())
+	assert.Contains(t, page(t, root+"study?name=live"), "<dt>Best value</dt><dd>1, in trial 0</dd>")
+	require.NoError(t, study.Delete(t.Context(), store, "live"))
+	for event := next(); event != "gone"; event = next() {
+		require.Equal(t, "change", event)
+	}
+	assert.Equal(t, "the end", next())
+}
+
+// A page costs what it shows, not what there is.
+func TestLargeStudy(t *testing.T) {
+	store := new(memory.Store)
+	add(t, store, teststudy.New("large", 6000, false, 1))
+	root := serving(t, store, dashboard.Config{})
+	body := page(t, root+"study?name=large")
+	bytes := len(body)
+	for _, image := range links(t, root, body, "src") {
+		_, svg := get(t, image)
+		assert.Less(t, len(svg), 900<<10, image)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, image, nil)
+		require.NoError(t, err)
+		r.Header.Set("Accept-Encoding", "gzip")
+		resp, err := http.DefaultTransport.RoundTrip(r)
+		require.NoError(t, err)
+		packed, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		require.NoError(t, err)
+		bytes += len(packed)
+	}
+	assert.Less(t, bytes, 1<<20, "the page and its pictures, as they are sent")
+}

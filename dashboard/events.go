@@ -1,0 +1,123 @@
+package dashboard
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/attune-hpo/attune/fault"
+	"github.com/attune-hpo/attune/study"
+)
+
+const (
+	pace  = time.Second      // between two events at least
+	pulse = 15 * time.Second // between two signs of life at most
+)
+
+// events streams an event whenever the trials of a study change, whoever changes them:
+// ?name. Its data is the version of the study then. Changes within a second are one.
+func (d *Dashboard) events(w http.ResponseWriter, r *http.Request) error {
+	name := r.URL.Query().Get("name")
+	if _, _, err := d.snapshot(r.Context(), name); err != nil {
+		return err
+	}
+	select {
+	case d.streams <- struct{}{}:
+		defer func() { <-d.streams }()
+	default:
+		return problem{http.StatusServiceUnavailable, "Too many clients listen to changes: try again later."}
+	}
+	return d.studies.use(r.Context(), name, func(v *study.View) error {
+		s := stream{w: w, control: http.NewResponseController(w)}
+		s.begin()
+		changes, ended := watch(r.Context(), v)
+		alive := time.NewTicker(pulse)
+		defer alive.Stop()
+		for {
+			var err error
+			select {
+			case <-r.Context().Done():
+				return nil
+			case gone := <-ended:
+				if gone != nil {
+					return s.send("gone", fault.Text(gone, nil))
+				}
+				return nil
+			case <-alive.C:
+				err = s.comment()
+			case <-changes:
+				h, failed := v.Snapshot(r.Context())
+				if failed != nil {
+					return s.send("gone", fault.Text(failed, nil))
+				}
+				if err = s.send("change", version(h)); err == nil {
+					err = sleep(r.Context(), pace)
+				}
+			}
+			if err != nil {
+				return nil // the client is gone
+			}
+		}
+	})
+}
+
+// watch signals changes of a study, several at once as one, until ctx is done. Then, or
+// when the study cannot be watched any more, ended gets why.
+func watch(ctx context.Context, v *study.View) (changes <-chan struct{}, ended <-chan error) {
+	c, e := make(chan struct{}, 1), make(chan error, 1)
+	records := v.Watch(ctx)
+	go func() {
+		for _, err := range records {
+			if err != nil {
+				e <- err
+				return
+			}
+			select {
+			case c <- struct{}{}:
+			default:
+			}
+		}
+		e <- nil
+	}()
+	return c, e
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// A stream sends events as browsers read them (HTML, 9.2 Server-sent events).
+type stream struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+}
+
+func (s stream) begin() {
+	s.w.Header().Set("Content-Type", "text/event-stream")
+	s.w.Header().Set("Cache-Control", "no-store")
+	s.w.Header().Set("X-Accel-Buffering", "no")
+	s.comment()
+}
+
+func (s stream) comment() error { return s.write(":\n\n") }
+
+func (s stream) send(event, data string) error {
+	return s.write(fmt.Sprintf("event: %s\ndata: %s\n\n", event, short(data, 500)))
+}
+
+// write gives the client a minute to take what is sent. A writer without deadlines waits.
+func (s stream) write(text string) error {
+	s.control.SetWriteDeadline(time.Now().Add(time.Minute))
+	if _, err := s.w.Write([]byte(text)); err != nil {
+		return err
+	}
+	return s.control.Flush()
+}

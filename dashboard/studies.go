@@ -1,0 +1,181 @@
+package dashboard
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// mostOpen is how many studies are kept open.
+const mostOpen = 64
+
+// studies opens studies to be read, and keeps those that were asked for last.
+type studies struct {
+	store storage.Store
+
+	mu     sync.Mutex
+	open   map[string]*opened
+	recent *list.List // of names, the latest first
+	closed bool
+}
+
+// An opened study is closed when it is no longer kept and nobody uses it.
+type opened struct {
+	once  sync.Once // opens it
+	view  *study.View
+	err   error
+	place *list.Element
+	users int
+	gone  bool // no longer kept
+}
+
+func newStudies(store storage.Store) *studies {
+	return &studies{store: store, open: map[string]*opened{}, recent: list.New()}
+}
+
+// use calls f with the view of a study.
+func (s *studies) use(ctx context.Context, name string, f func(*study.View) error) error {
+	o, err := s.acquire(name)
+	if err != nil {
+		return err
+	}
+	defer s.release(o)
+	o.once.Do(func() { o.view, o.err = study.Read(context.WithoutCancel(ctx), s.store, name) })
+	if err = o.err; err == nil {
+		err = f(o.view)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.forget(name, o) // the next one tries anew
+	}
+	return err
+}
+
+func (s *studies) snapshot(ctx context.Context, name string) (h trial.Snapshot, err error) {
+	take := func(v *study.View) (err error) {
+		h, err = v.Snapshot(ctx)
+		return err
+	}
+	if err = s.use(ctx, name, take); errors.Is(err, storage.ErrNotExist) {
+		err = s.use(ctx, name, take) // it may have been replaced by another of its name
+	}
+	return h, err
+}
+
+func (s *studies) acquire(name string) (*opened, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, fmt.Errorf("dashboard: %w", storage.ErrClosed)
+	}
+	o, ok := s.open[name]
+	if !ok {
+		o = &opened{place: s.recent.PushFront(name)}
+		s.open[name] = o
+	}
+	s.recent.MoveToFront(o.place)
+	o.users++
+	for len(s.open) > mostOpen {
+		last := s.recent.Back().Value.(string)
+		s.drop(last, s.open[last])
+	}
+	return o, nil
+}
+
+func (s *studies) release(o *opened) {
+	s.mu.Lock()
+	o.users--
+	free := o.gone && o.users == 0
+	s.mu.Unlock()
+	if free && o.view != nil {
+		o.view.Close()
+	}
+}
+
+// forget keeps a study no longer.
+func (s *studies) forget(name string, o *opened) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open[name] == o {
+		s.drop(name, o)
+	}
+}
+
+// drop keeps a study no longer, and closes it if nobody uses it. The caller holds mu.
+func (s *studies) drop(name string, o *opened) {
+	delete(s.open, name)
+	s.recent.Remove(o.place)
+	o.gone = true
+	if o.users == 0 && o.view != nil {
+		o.view.Close()
+	}
+}
+
+// close keeps no study any longer.
+func (s *studies) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for name, o := range s.open {
+		s.drop(name, o)
+	}
+	return nil
+}
+
+// version returns what differs between two snapshots of a study unless they are the
+// same.
+func version(h trial.Snapshot) string {
+	reports, params := 0, 0
+	for _, r := range h.Running() {
+		reports += len(r.Reports)
+		params += len(r.Params.Point)
+	}
+	return fmt.Sprintf("%d-%d-%d-%d-%d", h.Len(), len(h.Running()), len(h.Waiting()), reports, params)
+}
+
+// A cache keeps the values that were asked for last.
+type cache[K comparable, V any] struct {
+	most int
+
+	mu     sync.Mutex
+	at     map[K]*list.Element
+	recent list.List // of entries, the latest first
+}
+
+type cached[K comparable, V any] struct {
+	key   K
+	value V
+}
+
+func (c *cache[K, V]) get(key K) (v V, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.at[key]
+	if !ok {
+		return v, false
+	}
+	c.recent.MoveToFront(e)
+	return e.Value.(cached[K, V]).value, true
+}
+
+func (c *cache[K, V]) put(key K, v V) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.at == nil {
+		c.at = map[K]*list.Element{}
+	}
+	if e, ok := c.at[key]; ok {
+		c.recent.Remove(e)
+	}
+	c.at[key] = c.recent.PushFront(cached[K, V]{key, v})
+	for len(c.at) > c.most {
+		last := c.recent.Back()
+		delete(c.at, last.Value.(cached[K, V]).key)
+		c.recent.Remove(last)
+	}
+}

@@ -1,0 +1,120 @@
+package dashboard
+
+import (
+	"bytes"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/attune-hpo/attune/export"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// A trialPage is what the page of a trial shows.
+type trialPage struct {
+	Title, Study, StudyLink string
+	State                   string
+	Trial                   trial.Record
+	Started, Finished, Took string
+	Values                  []named
+	Params                  []named
+	Fixed                   space.Settings
+	Recipe                  recipe
+	Light, Dark             string // the plot of its reports
+	Previous, Next          string
+}
+
+type named struct{ Name, Value, About string }
+
+// trial shows one trial: ?name of the study and ?number.
+func (d *Dashboard) trial(w http.ResponseWriter, r *http.Request) error {
+	h, v, err := d.snapshot(r.Context(), r.URL.Query().Get("name"))
+	if err != nil {
+		return err
+	}
+	t, err := trialOf(h, r.URL.Query().Get("number"))
+	if err != nil {
+		return err
+	}
+	name := h.Header().Name
+	p := trialPage{
+		Title: fmt.Sprintf("Trial %d of %s", t.Number, name), Study: name, StudyLink: "study" + with(&url.URL{}, "name", name),
+		State: stateOf(t), Trial: t, Started: instant(t.Started), Finished: instant(t.Finished), Fixed: t.Fixed, Recipe: d.recipe(name, t, true),
+	}
+	if !t.Finished.IsZero() {
+		p.Took = t.Duration().String()
+	}
+	for i, value := range t.Values {
+		label := "value"
+		if names := h.Header().Metrics(); i < len(names) {
+			label = names[i]
+		}
+		p.Values = append(p.Values, named{Name: label, Value: number(value), About: h.Direction(i).String()})
+	}
+	for i, a := range t.Params.Space {
+		p.Params = append(p.Params, named{a.Name, shown(a.Distribution.Decode(t.Params.Point[i])), space.Describe(a.Distribution)})
+	}
+	if len(t.Reports) > 0 {
+		pairs := []string{"name", name, "v", v, "kind", "intermediate", "number", strconv.Itoa(t.Number)}
+		p.Light = "plot.svg" + with(&url.URL{}, pairs...)
+		p.Dark = "plot.svg" + with(&url.URL{}, append(pairs, "theme", "dark")...)
+	}
+	if t.Number > 0 {
+		p.Previous = trialLink(name, t.Number-1)
+	}
+	if _, err := trialOf(h, strconv.Itoa(t.Number+1)); err == nil {
+		p.Next = trialLink(name, t.Number+1)
+	}
+	d.execute(w, "trial.html", p)
+	return nil
+}
+
+// trialOf returns the trial of a number.
+func trialOf(h trial.Snapshot, number string) (trial.Record, error) {
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return trial.Record{}, problem{http.StatusBadRequest, fmt.Sprintf("Which trial? %q is not a number.", number)}
+	}
+	all := h.Records()
+	i, found := slices.BinarySearchFunc(all, n, func(r trial.Record, n int) int { return r.Number - n })
+	if !found {
+		return trial.Record{}, problem{http.StatusNotFound, fmt.Sprintf("The study has no trial %d.", n)}
+	}
+	return all[i], nil
+}
+
+// files are how parameters are downloaded.
+var paramFiles = map[export.Form]struct{ name, kind string }{
+	export.JSON: {"params.json", "application/json"}, export.YAML: {"params.yaml", "application/yaml"},
+	export.Go: {"params.go.txt", "text/plain; charset=utf-8"}, export.Python: {"params.py", "text/plain; charset=utf-8"},
+	export.Flags: {"params.txt", "text/plain; charset=utf-8"},
+}
+
+// params is the parameters of a trial as a file: ?name, ?number and ?form.
+func (d *Dashboard) params(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	h, _, err := d.snapshot(r.Context(), q.Get("name"))
+	if err != nil {
+		return err
+	}
+	t, err := trialOf(h, q.Get("number"))
+	if err != nil {
+		return err
+	}
+	file, ok := paramFiles[export.Form(q.Get("form"))]
+	if !ok {
+		return problem{http.StatusBadRequest, fmt.Sprintf("There is no form %q.", q.Get("form"))}
+	}
+	var b bytes.Buffer
+	if err := export.Settings(&b, export.Form(q.Get("form")), d.settings(t)); err != nil {
+		return problem{http.StatusUnprocessableEntity, err.Error()}
+	}
+	w.Header().Set("Content-Type", file.kind)
+	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": file.name}))
+	w.Write(b.Bytes())
+	return nil
+}

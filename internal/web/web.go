@@ -1,0 +1,202 @@
+// Package web runs the HTTP servers of the command: one listener with limits, a
+// check of who asks, and an orderly end.
+//
+//	s, err := web.Listen(web.Config{Addr: "127.0.0.1:8080", Handler: h})
+//	fmt.Println(s.URL())
+//	err = s.Run(ctx) // until ctx is done
+//
+// A page of another site cannot reach a server on this machine by pointing a name of
+// its own at it: a request must name the server by an IP address, as localhost, or by
+// one of [Config.Hosts].
+package web
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/attune-hpo/attune/fault"
+)
+
+const pkg fault.Package = "web"
+
+var (
+	// ErrAddr reports an address that is not of the form host:port.
+	ErrAddr = errors.New("not an address")
+	// ErrToken reports an address that other machines reach, without a token.
+	ErrToken = errors.New("other machines reach this address, which takes a token")
+)
+
+// Config configures a server. Addr and Handler are required.
+type Config struct {
+	Addr    string // host:port; port 0 is any free one, and an empty host is every address
+	Handler http.Handler
+	// Token is what a client must know, if there is one: it sends it as a bearer token,
+	// or as the password of basic authentication, with any user name. An address that
+	// other machines reach must have one.
+	Token string
+	Hosts []string      // names that the server has besides localhost, without a port
+	Grace time.Duration // how long requests may go on when the server ends; default 3 s
+}
+
+// Limits of a server. A handler that streams extends its own deadline, with
+// http.ResponseController.
+const (
+	connections  = 512 // at once
+	headerBytes  = 64 << 10
+	bodyBytes    = 8 << 20
+	headerTime   = 10 * time.Second
+	requestTime  = time.Minute
+	responseTime = 2 * time.Minute
+	idleTime     = 2 * time.Minute
+)
+
+// A Server is one that listens.
+type Server struct {
+	config   Config
+	listener net.Listener
+}
+
+// Listen begins to listen. It fails with [ErrAddr], [ErrToken], or the error of package
+// net, as for a port that is taken.
+func Listen(c Config) (*Server, error) {
+	host, _, err := net.SplitHostPort(c.Addr)
+	if err != nil {
+		return nil, pkg.Errorf("%q: %w: want host:port", c.Addr, ErrAddr)
+	}
+	if c.Token == "" && !loopback(host) {
+		return nil, pkg.Errorf("%s: %w", c.Addr, ErrToken)
+	}
+	l, err := net.Listen("tcp", c.Addr)
+	if err != nil {
+		return nil, pkg.Errorf("%w", err)
+	}
+	return &Server{config: c, listener: limited(l)}, nil
+}
+
+// loopback reports whether only this machine reaches a host.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// URL returns where a browser on this machine finds the server.
+func (s *Server) URL() string {
+	addr := s.listener.Addr().(*net.TCPAddr)
+	host := addr.IP.String()
+	if addr.IP.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, fmt.Sprint(addr.Port)) + "/"
+}
+
+// Run serves until ctx is done. Then the contexts of all requests are done, too; those
+// that have not ended after the grace are cut off. It returns nil after ctx, or what
+// ended the server before.
+func (s *Server) Run(ctx context.Context) error {
+	requests, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	server := &http.Server{
+		Handler:           s.guard(),
+		BaseContext:       func(net.Listener) context.Context { return requests },
+		ReadHeaderTimeout: headerTime, ReadTimeout: requestTime, WriteTimeout: responseTime, IdleTimeout: idleTime,
+		MaxHeaderBytes: headerBytes,
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(s.listener) }()
+	select {
+	case err := <-ended:
+		return pkg.Errorf("%w", err)
+	case <-ctx.Done():
+	}
+	end()
+	grace := s.config.Grace
+	if grace == 0 {
+		grace = 3 * time.Second
+	}
+	shutdown, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	if server.Shutdown(shutdown) != nil {
+		server.Close()
+	}
+	<-ended
+	return nil
+}
+
+// guard refuses requests that are not meant for this server, or know no token.
+func (s *Server) guard() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case !s.named(r.Host):
+			http.Error(w, "this server goes by another name", http.StatusMisdirectedRequest)
+		case !s.admitted(r):
+			w.Header().Set("WWW-Authenticate", `Basic realm="attune", charset="UTF-8"`)
+			http.Error(w, "this server takes a token", http.StatusUnauthorized)
+		default:
+			r.Body = http.MaxBytesReader(w, r.Body, bodyBytes)
+			s.config.Handler.ServeHTTP(w, r)
+		}
+	})
+}
+
+// named reports whether the Host of a request is one of this server's.
+func (s *Server) named(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.Trim(host, "[]")
+	return net.ParseIP(host) != nil || strings.EqualFold(host, "localhost") ||
+		slices.ContainsFunc(s.config.Hosts, func(h string) bool { return strings.EqualFold(h, host) })
+}
+
+// admitted reports whether a request knows the token.
+func (s *Server) admitted(r *http.Request) bool {
+	if s.config.Token == "" {
+		return true
+	}
+	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		_, given, _ = r.BasicAuth()
+	}
+	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(s.config.Token))
+	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
+}
+
+// limited returns a listener that accepts no more connections than are allowed at once.
+func limited(l net.Listener) net.Listener {
+	return &limit{l, make(chan struct{}, connections)}
+}
+
+type limit struct {
+	net.Listener
+	open chan struct{}
+}
+
+func (l *limit) Accept() (net.Conn, error) {
+	l.open <- struct{}{}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.open
+		return nil, err
+	}
+	return &conn{Conn: c, open: l.open}, nil
+}
+
+type conn struct {
+	net.Conn
+	open chan struct{}
+	once sync.Once
+}
+
+func (c *conn) Close() error {
+	c.once.Do(func() { <-c.open })
+	return c.Conn.Close()
+}
