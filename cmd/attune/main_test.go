@@ -669,7 +669,7 @@ func TestBadInput(t *testing.T) {
 		args []string
 		want string
 	}{
-		"an unknown hyperparameter": {[]string{"--fixed", "num_leves=3"}, "--fixed num_leves=3 for lightgbm: lightgbm: there is no num_leves: there are alpha, "},
+		"an unknown hyperparameter": {[]string{"--fixed", "num_leves=3"}, "--fixed num_leves=3 for nlinear: nlinear: there is no num_leves: there are "},
 		"a window beyond the data":  {[]string{"--models", "nlinear,lstm", "--fixed", "lstm.window=200"}, "--fixed window=200 for lstm: lstm: fit: too few rows: a window of 200 and a horizon of 12 need 212 steps of one series: the longest has 72: take a shorter window, or lower --horizon, --windows or --test"},
 		"few rows for a network":    {[]string{"--models", "nlinear", "--windows", "18"}, "air.csv: nlinear: fit: too few rows: a window of 7 and a horizon of 12 need 19 steps of one series: the longest has 18: take a shorter window, or lower --horizon, --windows or --test"},
 		"no such device":            {[]string{"--models", "lightgbm,lstm", "--device", "cuda:9999"}, "--device cuda:9999: lstm: fit: the device cannot be used: "},

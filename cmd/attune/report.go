@@ -40,6 +40,7 @@ type row struct {
 	task    *tune.Task // task of the tuning
 	sum     trial.Summary
 	failure string // error of the last failed trial
+	settled bool   // the study has ended on a plateau
 	notMade int    // trials for which time ran out
 	best    trial.Record
 	others  []trial.Record // the next best trials, best first

@@ -159,13 +159,16 @@ func (s *session) one(ctx context.Context, p *plan, timeout time.Duration) (row,
 		return none, err
 	}
 	r, err := newRow(ctx, s.studyOf(p), task)
+	if h, no := p.study.Snapshot(ctx); no == nil {
+		r.settled = s.settled(h)
+	}
 	switch {
 	case errors.Is(err, study.ErrNoTrial) && ended != nil:
 		return r, ended
 	case err == nil && ended != nil:
 		s.warn(ended)
 		r.ended = ended
-	case err == nil && timeout > 0 && r.made() < s.total(task):
+	case err == nil && timeout > 0 && r.made() < s.total(task) && !r.settled:
 		r.notMade = s.total(task) - r.made()
 		s.say("%s", r.ranOut())
 	}
@@ -180,7 +183,7 @@ func (s *session) studyOf(p *plan) *jobStudy {
 // begin creates the study of a plan if there is none, and writes its job if it has none.
 func (s *session) begin(ctx context.Context, p *plan, task *tune.Task) (err error) {
 	if p.study == nil {
-		config := s.config(task)
+		config := s.config(p, task)
 		config.Seed = s.seed
 		if p.study, err = study.Open(ctx, s.store, p.name, config); err != nil {
 			return err
@@ -199,13 +202,13 @@ func (s *session) begin(ctx context.Context, p *plan, task *tune.Task) (err erro
 }
 
 // config returns the configuration of a study, without the seed.
-func (s *session) config(task *tune.Task) study.Config {
+func (s *session) config(p *plan, task *tune.Task) study.Config {
 	config := task.Config(s.search.make())
 	config.Grace, config.Observer = s.grace, progress.Bar(s.stderr)
 	if s.quiet {
 		config.Observer = study.On(func(_ context.Context, e study.Warned) { s.warn(e.Err) })
 	}
-	config.Observer = s.live.observer(config.Observer)
+	config.Observer = s.live.observer(study.Tee(config.Observer, s.watch(p)))
 	return config
 }
 
@@ -217,6 +220,10 @@ func (s *session) run(ctx context.Context, p *plan, task *tune.Task, timeout tim
 		return nil, err
 	}
 	total := s.total(task)
+	if h.Evaluated() < total && s.settled(h) {
+		s.say("%s", settledNote(p.name, h.Evaluated(), total))
+		return nil, nil
+	}
 	s.say("%s", toGo(p.name, h.Evaluated(), total))
 	if h.Evaluated() >= total {
 		return nil, nil
@@ -228,9 +235,15 @@ func (s *session) run(ctx context.Context, p *plan, task *tune.Task, timeout tim
 		return nil, fmt.Errorf("%w: %s keeps its trials: run the same command again to resume", errInterrupted, p.name)
 	}
 	if ended != nil {
-		ended = fmt.Errorf("study %q: %w", p.name, ended)
+		return fmt.Errorf("study %q: %w", p.name, ended), nil
 	}
-	return ended, nil
+	if h, err = p.study.Snapshot(ctx); err != nil {
+		return nil, err
+	}
+	if h.Evaluated() < total && s.settled(h) {
+		s.say("%s", settledNote(p.name, h.Evaluated(), total))
+	}
+	return nil, nil
 }
 
 // total is the number of trials of a task: at most as many as its space has points.

@@ -151,8 +151,9 @@ func (b *Backtest) Error(r Result) float64 {
 
 // Jackknife returns the standard error of a statistic of the folds (Efron and Stein, Annals
 // of Statistics 9, 1981). score returns the statistic of all folds but one. Folds that
-// overlap share their errors: the variance is multiplied by the number of folds that a step
-// is in. It is NaN with fewer than two folds, and where a score is.
+// overlap are taken as if they did not: with a step of half the horizon, the standard error
+// may really be up to 1.4 times as large. It is NaN with fewer than two folds, and where a
+// score is.
 func (b *Backtest) Jackknife(score func(without int) float64) float64 {
 	n := len(b.folds)
 	if n < 2 {
@@ -167,8 +168,7 @@ func (b *Backtest) Jackknife(score func(without int) float64) float64 {
 	for _, s := range scores {
 		squares += (s - mean) * (s - mean)
 	}
-	shared := min(n, (b.horizon+b.splits.Step-1)/b.splits.Step)
-	return math.Sqrt(squares * float64(n-1) / float64(n) * float64(shared))
+	return math.Sqrt(squares * float64(n-1) / float64(n))
 }
 
 func (b *Backtest) failed(name string, fold int, err error) error {

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/attune-hpo/attune/objective/tune"
+	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// A study ends on a plateau: when it has enough trials, and the last of them together have
+// gained little beside the standard error of the best score. Which trial is the best is noise
+// then, and the time is better spent elsewhere.
+const (
+	plateauLeast = 12  // trials that a study has in any case
+	plateauLast  = 7   // trials that must have gained more
+	plateauGain  = 0.1 // in standard errors
+)
+
+// onPlateau reports whether a study has reached a plateau. It depends on the trials alone.
+func onPlateau(h trial.Snapshot) bool {
+	loss := h.Direction(0).Loss
+	var made []trial.Record // complete and pruned ones, in their order
+	for r := range h.All() {
+		if r.State == trial.Complete || r.State == trial.Pruned {
+			made = append(made, r)
+		}
+	}
+	if len(made) < plateauLeast {
+		return false
+	}
+	slices.SortFunc(made, func(a, b trial.Record) int { return a.Number - b.Number })
+	// best returns the best of some trials.
+	best := func(of []trial.Record) (best trial.Record, ok bool) {
+		for _, r := range of {
+			if r.State == trial.Complete && len(r.Values) == 1 && (!ok || loss(r.Values[0]) < loss(best.Values[0])) {
+				best, ok = r, true
+			}
+		}
+		return best, ok
+	}
+	now, ok := best(made)
+	before, had := best(made[:len(made)-plateauLast])
+	if !ok || !had {
+		return false
+	}
+	var noise float64
+	if a, ok := now.Attrs.Get(tune.ErrorKey); !ok || a.Decode(&noise) != nil {
+		return false // nothing is known of the noise
+	}
+	return loss(before.Values[0])-loss(now.Values[0]) <= plateauGain*noise
+}
+
+// watch returns an observer that ends a study's runs on a plateau.
+func (s *session) watch(p *plan) study.Observer {
+	return study.On(func(ctx context.Context, _ study.Told) {
+		if h, err := p.study.Snapshot(ctx); err == nil && s.settled(h) {
+			p.study.Stop()
+		}
+	})
+}
+
+// settled reports whether a study may end before it has --trials: on a plateau, if the number
+// was not asked for.
+func (s *session) settled(h trial.Snapshot) bool { return !s.given("trials") && onPlateau(h) }
+
+// settledNote says that a study has ended on a plateau.
+func settledNote(name string, made, of int) string {
+	return fmt.Sprintf("%s: stopped after %d of %d trials: the last %d gained less than a tenth of the standard error; --trials %d runs all", name, made, of, plateauLast, of)
+}
