@@ -7,8 +7,8 @@
 //		return (v - 1) * (v - 1), nil
 //	}, 100)
 //
-// [Minimize] and [Maximize] choose what most searches want: the TPE sampler, median
-// pruning of trials that report, and studies in memory. An [Option] changes where the
+// [Minimize] and [Maximize] choose what most searches want: a sampler by the rule of
+// package sampler/auto, median pruning of trials that report, and studies in memory. An [Option] changes where the
 // study is kept and how it is run. What they do not offer is in the packages below,
 // whose types these are, so a program that outgrows this one keeps its code:
 //
@@ -26,7 +26,7 @@ import (
 	"time"
 
 	"github.com/attune-hpo/attune/pruner"
-	"github.com/attune-hpo/attune/sampler/tpe"
+	"github.com/attune-hpo/attune/sampler/auto"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage"
 	"github.com/attune-hpo/attune/storage/memory"
@@ -126,7 +126,7 @@ func optimize(ctx context.Context, direction trial.Direction, objective Objectiv
 		store: new(memory.Store),
 		name:  "attune",
 		config: study.Config{
-			Sampler:    tpe.New(tpe.Config{}),
+			Sampler:    auto.New(),
 			Pruner:     pruner.Median{}, // which spares the first ten steps
 			Directions: []trial.Direction{direction},
 		},

@@ -1,8 +1,8 @@
 // Package sampler defines how points are proposed: the [Sampler] interface, and
 // combinators that make one sampler of another.
 //
-// The samplers themselves are in the folders below: tpe, gp, cmaes, nsga2, nsga3,
-// random, grid, bruteforce, qmc.
+// The samplers themselves are in the folders below: auto, which chooses among the
+// others, tpe, gp, cmaes, nsga2, nsga3, random, grid, bruteforce, qmc.
 //
 // # Writing a sampler
 //

@@ -18,6 +18,9 @@ import (
 	"github.com/attune-hpo/attune/objective/tune"
 	"github.com/attune-hpo/attune/pruner"
 	"github.com/attune-hpo/attune/sampler"
+	"github.com/attune-hpo/attune/sampler/auto"
+	"github.com/attune-hpo/attune/sampler/cmaes"
+	"github.com/attune-hpo/attune/sampler/gp"
 	"github.com/attune-hpo/attune/sampler/qmc"
 	"github.com/attune-hpo/attune/sampler/random"
 	"github.com/attune-hpo/attune/sampler/tpe"
@@ -132,7 +135,10 @@ const (
 )
 
 var samplers = choices[func() sampler.Sampler]{
+	{"auto", func() sampler.Sampler { return auto.New() }},
 	{"tpe", func() sampler.Sampler { return tpe.New(tpe.Config{}) }},
+	{"gp", func() sampler.Sampler { return gp.New(gp.Config{}) }},
+	{"cmaes", func() sampler.Sampler { return cmaes.New(cmaes.Config{}) }},
 	{"random", func() sampler.Sampler { return random.Sampler{} }},
 	{"qmc", func() sampler.Sampler { return qmc.Sampler{} }},
 }

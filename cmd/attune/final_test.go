@@ -31,7 +31,7 @@ func growing(t *testing.T, last ...float64) (dir string, args []string) {
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "y.csv"), []byte(b.String()), 0o644))
 	return dir, []string{"optimize", "--data", "y.csv", "--target", "y", "--models", "lightgbm", "--trials", "4", "--max-rounds", "30",
-		"--windows", "2", "--workers", "1", "--metric", "mae", "--quiet"}
+		"--windows", "2", "--workers", "1", "--metric", "mae", "--sampler", "random", "--quiet"}
 }
 
 // A value that the tuning did not see can make the best trial impossible, like 0 with

@@ -86,7 +86,7 @@ func air(t *testing.T, more ...string) (dir string, args []string) {
 	data, err := os.ReadFile("../../data/airpassengers.csv")
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "air.csv"), data, 0o644))
-	return dir, append([]string{"optimize", "--data", "air.csv", "--target", "passengers", "--models", "lightgbm", "--trials", "4",
+	return dir, append([]string{"optimize", "--data", "air.csv", "--target", "passengers", "--models", "lightgbm", "--sampler", "random", "--trials", "4",
 		"--max-rounds", "30", "--workers", "1", "--fixed", "transform=log,diff"}, more...)
 }
 
@@ -610,7 +610,7 @@ func TestBadInput(t *testing.T) {
 		"an unknown model":     {string(good), []string{"--models", "lgbm"}, "--models lgbm: want one of ets, theta, lightgbm, xgboost, catboost, random_forest, nlinear, lstm, tcn, transformer, naive"},
 		"a model twice":        {string(good), []string{"--models", "xgboost,xgboost"}, "--models: xgboost is listed twice"},
 		"an unknown metric":    {string(good), []string{"--metric", "accuracy"}, "--metric accuracy: want one of mape, smape, wape, mase, rmsse, rmse, mae, r2, pinball@Q"},
-		"an unknown sampler":   {string(good), []string{"--sampler", "magic"}, "--sampler magic: want one of tpe, random, qmc"},
+		"an unknown sampler":   {string(good), []string{"--sampler", "magic"}, "--sampler magic: want one of auto, tpe, gp, cmaes, random, qmc"},
 		"an unknown pruner":    {string(good), []string{"--pruner", "magic"}, "--pruner magic: want one of median, halving, hyperband, none"},
 		"an unknown fill":      {string(good), []string{"--fill", "zero"}, "--fill zero: want one of carry, interpolate, keep"},
 		"no frequency":         {string(good), []string{"--freq", "lunar"}, `--freq lunar: frequency "lunar": no frequency: want, for instance, month, 15 minutes, W or 2 quarters: see attune optimize --help`},

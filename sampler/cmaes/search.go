@@ -115,7 +115,6 @@ func (s *search) begin(mean []float64, sigma float64, lambda int) {
 // Watanabe, Akimoto, Ozaki and Onishi, "Warm Starting CMA-ES for Hyperparameter
 // Optimization", AAAI 2021, γ = α = 0.1).
 func (s *search) warm(solutions []solution) {
-	const alpha = 0.1
 	top := solutions[:len(solutions)/10]
 	if s.numbers > 0 {
 		d := s.numbers
@@ -129,8 +128,9 @@ func (s *search) warm(solutions []solution) {
 			floats.SubTo(off, p.at, mean)
 			cov.SymRankOne(cov, 1/float64(len(top)), mat.NewVecDense(d, off))
 		}
+		widen := widening(cov, len(top))
 		for i := range d {
-			cov.SetSym(i, i, cov.At(i, i)+alpha*alpha)
+			cov.SetSym(i, i, cov.At(i, i)+widen)
 		}
 		var factor mat.Cholesky
 		if !factor.Factorize(cov) { // positive definite by α², unless a coordinate is NaN
@@ -158,6 +158,15 @@ func (s *search) warm(solutions []solution) {
 		}
 		s.categories.keep()
 	}
+}
+
+// widening returns the variance that a warm start adds to the covariance of n points in
+// each direction: α² = 0.01 of the paper, which expects the trials of another task, or
+// less where the points lie close together. Beside their mean variance it is then as
+// much as there are dimensions for each point.
+func widening(cov *mat.SymDense, n int) float64 {
+	const least, most = 1e-8, 0.01
+	return math.Min(math.Max(cov.Trace()/float64(n), least), most)
 }
 
 // draw returns a new solution. Coordinates of given that are not NaN, and choices

@@ -62,7 +62,7 @@ func (l landscape) in(d int, k float64) problem.Problem {
 		axes[i] = space.Float(fmt.Sprintf("x%02d", i), -5, 5).Axis()
 		least[i] = 3.5 * math.Sin(1.7*float64(i+1)+k)
 	}
-	p := problem.Problem{Name: fmt.Sprintf("%s%d", l.name, d), Space: axes, Argmin: []space.Params{{Space: axes, Point: least}}}
+	p := problem.Problem{Name: fmt.Sprintf("%s-%d", l.name, d), Space: axes, Argmin: []space.Params{{Space: axes, Point: least}}}
 	p.Loss = func(s space.Suggester) float64 {
 		z := make([]float64, d)
 		for i, a := range axes {

@@ -19,6 +19,7 @@ import (
 	"github.com/attune-hpo/attune/internal/dev/compare"
 	"github.com/attune-hpo/attune/objective/problem"
 	"github.com/attune-hpo/attune/sampler"
+	"github.com/attune-hpo/attune/sampler/auto"
 	"github.com/attune-hpo/attune/sampler/cmaes"
 	"github.com/attune-hpo/attune/sampler/gp"
 	"github.com/attune-hpo/attune/sampler/nsga2"
@@ -37,6 +38,7 @@ var samplers = map[string]sampler.Sampler{
 	"tpe":            tpe.New(tpe.Config{}),
 	"tpe-univariate": tpe.New(tpe.Config{Kernel: tpe.Univariate}),
 	"tpe-alone":      alone(tpe.New(tpe.Config{})),
+	"auto":           auto.New(),
 	"gp":             gp.New(gp.Config{}),
 	"cmaes":          cmaes.New(cmaes.Config{}),
 	"nsga2":          nsga2.New(nsga2.Config{}),

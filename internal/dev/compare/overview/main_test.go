@@ -1,0 +1,39 @@
+package main
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/attune-hpo/attune/internal/dev/compare"
+)
+
+func TestOverview(t *testing.T) {
+	runs := func(name string, values map[string][]float64) (out []compare.Run) {
+		for p, bests := range values {
+			for _, v := range bests {
+				out = append(out, compare.Run{Sampler: name, Problem: p, Best: map[int]float64{50: v}})
+			}
+		}
+		return out
+	}
+	s := summarize([][]compare.Run{
+		runs("random", map[string][]float64{"sphere-2": {4, 2, 3}, "zdt1": {0.5}}),
+		runs("a", map[string][]float64{"sphere-2": {0.3, 0.2, 7}, "zdt1": {0.25}}),
+		runs("b", map[string][]float64{"sphere-2": {0}}),
+	}, []int{50})
+	assert.Equal(t, []string{"a", "b"}, s.samplers)
+	assert.ElementsMatch(t, []string{"sphere-2", "zdt1"}, s.problems)
+	assert.InDeltaSlice(t, []float64{0.1, least}, s.scores["sphere-2 50"], 1e-12)
+	assert.InDelta(t, 0.5, s.scores["zdt1 50"][0], 1e-12)
+	assert.True(t, math.IsNaN(s.scores["zdt1 50"][1]), "b was not run")
+
+	var out strings.Builder
+	write(&out, s, []int{50})
+	assert.Contains(t, out.String(), "| sphere-2 | 50 | 0.1 | **1e-06** |\n")
+	assert.Contains(t, out.String(), "| zdt1 | 50 | **0.5** |  |\n")
+	assert.Contains(t, out.String(), "| **geometric mean of 1** | 50 | 0.1 | **1e-06** |\n")
+	assert.Contains(t, out.String(), "| **over the best of them all** | 50 | 1e+05 | **1** |\n")
+}

@@ -1,0 +1,195 @@
+// Package auto chooses a sampler for each trial, by what is known of the study. It is
+// what to use where nothing says otherwise, and the default of attune.Minimize and of
+// the command.
+//
+// The rule, of which the first line counts that applies:
+//
+//	two objectives                            NSGA-II
+//	three objectives or more                  TPE
+//	at most 24 configurations, no conditions  every one of them once, then TPE
+//	up to 300 trials, and 30 parameters       a Gaussian process, and TPE now and then
+//	numbers only, no conditions               CMA-ES
+//	otherwise                                 TPE
+//
+// A Gaussian process finds more with few trials than any of the others, as long as it
+// is fast. With c constraints, which have models of their own, it is used for 300/(1+c)
+// trials. What such a model cannot describe, it cannot find either, and so every eighth
+// trial is TPE's; every second one, as long as the median of TPE's last three trials is
+// better than that of the Gaussian process's last eight. The two learn from each other:
+// each sampler has all trials of the study, whoever proposed them. CMA-ES, where it
+// takes over, starts from the best of them.
+//
+// What was chosen stands in the note "auto" of each trial. The choice follows from the
+// history, and takes no account of time, so that a study can be repeated, and one that
+// is resumed goes on as it would have done.
+package auto
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"math"
+	"slices"
+
+	"github.com/attune-hpo/attune/fault"
+	"github.com/attune-hpo/attune/sampler"
+	"github.com/attune-hpo/attune/sampler/bruteforce"
+	"github.com/attune-hpo/attune/sampler/cmaes"
+	"github.com/attune-hpo/attune/sampler/gp"
+	"github.com/attune-hpo/attune/sampler/nsga2"
+	"github.com/attune-hpo/attune/sampler/tpe"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/trial"
+)
+
+const pkg fault.Package = "auto"
+
+// NoteKey is the key of the note that says which sampler proposed a trial: "nsga2",
+// "tpe", "bruteforce", "gp" or "cmaes".
+const NoteKey = "auto"
+
+// The numbers of the rule.
+const (
+	mostEnumerated = 24  // configurations
+	mostTrials     = 300 // for a Gaussian process
+	mostParameters = 30  // likewise
+	startup        = 10  // trials before there is a model
+	look           = 8   // of so many trials one is TPE's
+)
+
+// A Sampler chooses among samplers with their default settings. Make one with [New].
+// It is safe for concurrent use, and by several studies.
+type Sampler struct {
+	samplers map[string]sampler.Sampler
+	memory   sampler.Memory[known]
+}
+
+var _ sampler.Sampler = (*Sampler)(nil)
+
+// New returns a sampler.
+func New() *Sampler {
+	return &Sampler{samplers: map[string]sampler.Sampler{
+		"nsga2":      nsga2.New(nsga2.Config{}),
+		"tpe":        tpe.New(tpe.Config{}),
+		"bruteforce": bruteforce.New(),
+		"gp":         gp.New(gp.Config{}),
+		"cmaes":      cmaes.New(cmaes.Config{}),
+	}}
+}
+
+// Sample implements [sampler.Sampler]. It fails with the errors of the sampler that it
+// chooses, none of which is to be expected.
+func (s *Sampler) Sample(ctx context.Context, r sampler.Request) (sampler.Proposal, error) {
+	var name string
+	s.memory.Use(r.History, func(k *known) {
+		k.read(r.History)
+		name = k.choose(r)
+	})
+	p, err := s.samplers[name].Sample(ctx, r)
+	if errors.Is(err, sampler.ErrExhausted) { // the user may want to repeat what is noisy
+		name = "tpe"
+		p, err = s.samplers[name].Sample(ctx, r)
+	}
+	if err != nil {
+		return sampler.Proposal{}, err
+	}
+	note, err := trial.NewAttr(NoteKey, name)
+	if err != nil {
+		return sampler.Proposal{}, pkg.Errorf("trial %d: %w", r.Number, err)
+	}
+	p.Notes = append(slices.Clip(p.Notes), note)
+	return p, nil
+}
+
+// known is what the rule needs to know of a history and must look for.
+type known struct {
+	seen        int
+	constraints map[string]bool
+	losses      map[string][]scored // of complete trials, by the sampler that proposed them; by number
+}
+
+type scored struct {
+	number int
+	loss   float64
+}
+
+func (k *known) read(h trial.Snapshot) {
+	if k.constraints == nil {
+		k.constraints, k.losses = map[string]bool{}, map[string][]scored{}
+	}
+	for ; k.seen < h.Len(); k.seen++ {
+		r := h.At(k.seen)
+		for _, c := range r.Constraints {
+			k.constraints[c.Name] = true
+		}
+		var by string
+		if note, ok := r.Notes.Get(NoteKey); !ok || note.Decode(&by) != nil || r.State != trial.Complete || !r.Feasible() {
+			continue
+		}
+		o := scored{r.Number, h.Direction(0).Loss(r.Values[0])}
+		at, _ := slices.BinarySearchFunc(k.losses[by], o, func(a, b scored) int { return cmp.Compare(a.number, b.number) })
+		k.losses[by] = slices.Insert(k.losses[by], at, o)
+	}
+}
+
+// recent returns the median loss of the last n trials that a sampler proposed, or +Inf
+// if there are fewer than two.
+func (k *known) recent(name string, n int) float64 {
+	all := k.losses[name]
+	if len(all) < 2 {
+		return math.Inf(1)
+	}
+	var last []float64
+	for _, o := range all[max(0, len(all)-n):] {
+		last = append(last, o.loss)
+	}
+	slices.Sort(last)
+	return last[len(last)/2]
+}
+
+// choose returns the name of the sampler for r: the rule.
+func (k *known) choose(r sampler.Request) string {
+	h := r.History
+	switch h.Objectives() {
+	case 1:
+	case 2:
+		return "nsga2"
+	default:
+		return "tpe"
+	}
+	axes, conditions := parameters(r)
+	switch n := h.Len(); {
+	case !conditions && len(axes) > 0 && 0 < axes.Len() && axes.Len() <= mostEnumerated:
+		return "bruteforce"
+	case n < mostTrials/(1+len(k.constraints)) && len(axes) <= mostParameters:
+		if n >= startup && (r.Number%look == look-1 || r.Number%2 == 1 && k.recent("tpe", 3) < k.recent("gp", 8)) {
+			return "tpe"
+		}
+		return "gp"
+	case !conditions && len(axes) > 0 && !slices.ContainsFunc(axes, isChoice):
+		return "cmaes"
+	}
+	return "tpe"
+}
+
+// parameters returns the parameters that vary, as far as trials or a joint request show
+// them, and whether some are not in all trials.
+func parameters(r sampler.Request) (axes space.Space, conditions bool) {
+	groups := r.History.Groups()
+	for _, g := range groups {
+		for _, a := range g {
+			if a.Distribution.Len() != 1 {
+				axes = append(axes, a)
+			}
+		}
+	}
+	if len(groups) == 0 && len(r.Given.Space) == 0 && len(r.Space) > 1 { // a declared space
+		return r.Space, false
+	}
+	return axes, len(groups) > 1
+}
+
+func isChoice(a space.Axis) bool {
+	_, choice := a.Distribution.(*space.CategoricalDistribution)
+	return choice
+}
