@@ -6,18 +6,18 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// gridSize is the number of points that a continuum is divided into.
+// gridSize is the number of grid points of a continuous parameter.
 const gridSize = 50
 
-// A grid is the points of a parameter at which densities are compared, evenly
-// spaced on the scale on which it is searched. Choices are points, too.
+// A grid has the points of a parameter at which densities are compared. They are evenly
+// spaced on the parameter's scale. Choices are points, too.
 type grid struct {
 	distribution space.Distribution
 	key          string // its JSON
 	size         int    // number of points; 1 if nothing varies
 	choices      bool
 	log          bool
-	low, width   float64 // of the first point, and from one to the next, on the scale
+	low, width   float64 // the first point, and the distance between points, on the scale
 	prior        []float64
 }
 
@@ -57,7 +57,7 @@ func newGrid(d space.Distribution, key string) grid {
 	return g
 }
 
-// cell returns the point nearest to a coordinate, the lower one of two.
+// cell returns the point nearest to a coordinate, or the lower one of two.
 func (g grid) cell(x float64) int {
 	if g.choices || g.size < 2 {
 		return min(int(x), g.size-1)
@@ -69,8 +69,8 @@ func (g grid) cell(x float64) int {
 	return int(max(0, min(at, float64(g.size-1))))
 }
 
-// density returns an estimate of the distribution from which values were drawn of
-// which counts lie at each point. It is nowhere 0.
+// density estimates the distribution of values, given the number of values at each point.
+// It is positive everywhere.
 func (g grid) density(counts []int) []float64 {
 	n := 0
 	for _, c := range counts {
@@ -91,8 +91,8 @@ func (g grid) density(counts []int) []float64 {
 	return p
 }
 
-// smoothed adds to the counts of choices one that is spread over all of them. Each
-// choice that was seen is a kernel, which has a little for the others as well.
+// smoothed adds one count, spread over all choices, to the counts of choices. Each choice
+// that occurs is a kernel, which gives a little of its count to the others.
 func smoothed(counts []int, n int) []float64 {
 	k, kernels := float64(len(counts)), 1.0
 	for _, c := range counts {
@@ -101,7 +101,7 @@ func smoothed(counts []int, n int) []float64 {
 		}
 	}
 	p := make([]float64, len(counts))
-	rest := 0.0 // what all kernels give to every choice
+	rest := 0.0 // the share of every choice in all kernels
 	for _, c := range counts {
 		rest += float64(c) / (1 + k/kernels) / kernels
 	}
@@ -111,9 +111,9 @@ func smoothed(counts []int, n int) []float64 {
 	return p
 }
 
-// parzen returns a mixture of normal distributions, truncated to the grid and
-// gathered at its points: one at each value that was seen, their common deviation
-// by Scott's rule, and one in the middle as wide as the grid.
+// parzen returns a mixture of normal distributions, truncated to the grid and discretized to
+// its points. It has one distribution at each value, with a common deviation by Scott's rule,
+// and one in the middle that is as wide as the grid.
 func parzen(counts []int, n int, prior []float64) []float64 {
 	size := len(counts)
 	sigma := max(scott(counts, n), 0.5/1.64) // nine tenths of a kernel stay at its point
@@ -139,8 +139,8 @@ func parzen(counts []int, n int, prior []float64) []float64 {
 
 // A kernel is a normal distribution with its mean at a point of a grid.
 type kernel struct {
-	mass []float64 // at a point so far from the mean
-	tail []float64 // beyond such a point, on one side
+	mass []float64 // by distance from the mean
+	tail []float64 // mass beyond that distance, on one side
 }
 
 func newKernel(size int, sigma float64) kernel {
@@ -156,8 +156,8 @@ func newKernel(size int, sigma float64) kernel {
 	return k
 }
 
-// middle returns the normal distribution in the middle of a grid, as wide as the
-// grid and truncated to it.
+// middle returns the normal distribution in the middle of a grid, as wide as the grid and
+// truncated to it.
 func middle(size int) []float64 {
 	mean, sigma := float64(size-1)/2, float64(size)
 	below := func(x float64) float64 { return math.Erf((x - mean) / sigma / math.Sqrt2) }
@@ -169,9 +169,9 @@ func middle(size int) []float64 {
 	return p
 }
 
-// scott returns the bandwidth for n values of which counts lie at each point
-// (Scott 1992, Multivariate Density Estimation), by the smaller of two measures of
-// their spread.
+// scott returns the bandwidth by Scott's rule (Scott 1992, Multivariate Density Estimation)
+// for n values, given the number of values at each point. It uses the smaller of two measures
+// of their spread.
 func scott(counts []int, n int) float64 {
 	mean := 0.0
 	for i, c := range counts {

@@ -14,38 +14,36 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// FANOVA parts the variance of the objective among the parameters and pairs of
-// them (Hutter et al. 2014, An Efficient Approach for Assessing Hyperparameter
-// Importance). It fits a random forest to the trials, and analyses the forest over
-// the whole search space, in which each value of a parameter is as likely as any
-// other on the scale on which it is searched.
+// FANOVA divides the variance of the objective among parameters and pairs of parameters
+// (Hutter et al. 2014, An Efficient Approach for Assessing Hyperparameter Importance). It
+// fits a random forest to the trials, and analyses the forest over the whole search space.
+// There, all values of a parameter are equally likely on the parameter's scale.
 //
-// Parameters that some of the trials lack, or have with other bounds, are left
-// out, with a doubt that names them. The zero value is ready to use.
+// A parameter is left out if some trials lack it or have other bounds, and a doubt in the
+// result names it. The zero value is ready to use.
 type FANOVA struct {
-	// Target must be one value: the zero value does for a study with one objective
-	// only.
+	// Target must be a single value. The zero value works for a study with one objective.
 	Target Target
 	Trees  int    // default 64
-	Depth  int    // of a tree at most; default 64
-	Trials int    // that are used at most, drawn at random from all; default 5000
-	Seed   uint64 // of the forest
+	Depth  int    // maximum depth of a tree; default 64
+	Trials int    // maximum number of trials, drawn at random from all; default 5000
+	Seed   uint64 // seed of the forest
 }
 
-// A Curve is how the objective depends on one parameter when all others are
-// averaged out, as a forest sees it.
+// A Curve says how the prediction of a forest depends on one parameter, averaged over all
+// others.
 type Curve struct {
 	Axis      space.Axis
-	At        []float64 // coordinates on the axis, ascending; all choices or integers if they are few
-	Mean      []float64 // of the objective, at each
-	Deviation []float64 // of that mean, over the trees
+	At        []float64 // ascending coordinates on the axis; all choices or integers if there are few
+	Mean      []float64 // mean of the objective at each coordinate
+	Deviation []float64 // standard deviation of that mean over the trees
 }
 
 const (
 	maxPairs     = 100
 	curvePoints  = 50
-	poorForest   = 0.5 // the R² below which a forest is doubted
-	fewForForest = 50  // trials
+	poorForest   = 0.5 // a smaller R² is a doubt
+	fewForForest = 50  // fewer trials are a doubt
 )
 
 // Evaluate implements [Evaluator].
@@ -67,7 +65,7 @@ func (f FANOVA) evaluate(ctx context.Context, h trial.Snapshot) (Result, error) 
 		return Result{}, err
 	}
 	if s.several() {
-		return Result{}, fmt.Errorf("%w: fANOVA explains one value, and the study has %d objectives: %w", ErrTarget, len(s.losses[0]), chooseTarget)
+		return Result{}, fmt.Errorf("%w: fANOVA explains one value, but the study has %d objectives: %w", ErrTarget, len(s.losses[0]), chooseTarget)
 	}
 	rng := rand.New(rand.NewPCG(f.Seed, 0))
 	drawn := s.thin(limit, rng)
@@ -105,7 +103,7 @@ func (f FANOVA) evaluate(ctx context.Context, h trial.Snapshot) (Result, error) 
 	return r, nil
 }
 
-// thin draws at most n of the trials, and says so.
+// thin draws at most n of the trials, and returns a doubt that says so.
 func (s *sample) thin(n int, rng *rand.Rand) (doubts []string) {
 	all := len(s.trials)
 	if all <= n {
@@ -123,15 +121,15 @@ func (s *sample) thin(n int, rng *rand.Rand) (doubts []string) {
 	return []string{fmt.Sprintf("the forest is fitted to %d of %d trials, drawn at random", n, all)}
 }
 
-// common returns the axes that all trials have, with more than one value, and the
-// names of those that only some have.
+// common returns the axes that all trials have with the same distribution and more than one
+// value, and the names of parameters that some trials lack or have with another distribution.
 func (s sample) common() (axes space.Space, left []string) {
 	counts := map[string]int{}
 	var first space.Finder
 	known := s.trials[0].Params.Space
 	for _, r := range s.trials {
 		for i, a := range r.Params.Space {
-			at := i // mostly, all trials have them in one order
+			at := i // the order is usually the same in all trials
 			if at >= len(known) || known[at].Name != a.Name {
 				at = first.Index(known, a.Name)
 			}
@@ -162,7 +160,7 @@ func varies(d space.Distribution) bool {
 	return d.Len() != 1 && !(ok && f.Low == f.High)
 }
 
-// table returns the trials as a forest takes them.
+// table returns the trials as a table for a forest.
 func (s sample) table(axes space.Space) *table {
 	t := &table{values: s.values}
 	for _, a := range axes {
@@ -184,16 +182,16 @@ func (s sample) table(axes space.Space) *table {
 	return t
 }
 
-// A tally gathers what the trees of a forest say.
+// A tally collects the results of the trees of a forest.
 type tally struct {
 	axes     space.Space
-	main     [][]float64 // of each feature: the share of the variance, in each tree
+	main     [][]float64 // by feature and tree: the share of the variance
 	pairs    map[[2]int][]float64
-	grids    [][]float64   // of each feature: where its curve is drawn, as a table has it
-	curves   [][][]float64 // of each feature and point: the mean, in each tree
+	grids    [][]float64   // by feature: the points of its curve, in units of the table
+	curves   [][][]float64 // by feature, point and tree: the mean
 	varied   int           // trees whose variance is not 0
-	unseen   []float64     // of each row: the sum of the predictions of trees that did not see it
-	unseenBy []float64     // and their number
+	unseen   []float64     // by row: the sum of the predictions of trees that did not see it
+	unseenBy []float64     // by row: their number
 }
 
 func newTally(axes space.Space, trees int) *tally {
@@ -206,8 +204,8 @@ func newTally(axes space.Space, trees int) *tally {
 	return y
 }
 
-// curveGrid returns the points at which the curve of a parameter is drawn, as a
-// table has them: its values if they are few, else points evenly spaced.
+// curveGrid returns the points of the curve of a parameter, in units of a table. They are
+// its values if there are few, else evenly spaced points.
 func curveGrid(d space.Distribution) []float64 {
 	n := d.Len()
 	_, choices := d.(*space.CategoricalDistribution)
@@ -229,7 +227,7 @@ func curveGrid(d space.Distribution) []float64 {
 	return grid
 }
 
-// add takes in a tree that was fitted to the rows of positive weight.
+// add adds a tree that was fitted to the rows with positive weight.
 func (y *tally) add(t *table, tr tree, weight []float64) {
 	if y.unseen == nil {
 		y.unseen, y.unseenBy = make([]float64, len(t.values)), make([]float64, len(t.values))
@@ -258,7 +256,7 @@ func (y *tally) add(t *table, tr tree, weight []float64) {
 	}
 }
 
-// result returns what the forest says.
+// result returns the result of the forest.
 func (y *tally) result(t *table) Result {
 	r := Result{Method: "fANOVA", R2: y.r2(t.values)}
 	for f, a := range y.axes {
@@ -298,7 +296,7 @@ func (y *tally) result(t *table) Result {
 	return r
 }
 
-// r2 returns how well the forest predicts rows by the trees that did not see them.
+// r2 returns the R² of predictions of rows by the trees that did not see them.
 func (y *tally) r2(values []float64) float64 {
 	var seen []float64
 	left := 0.0
@@ -316,7 +314,7 @@ func (y *tally) r2(values []float64) float64 {
 	return 1 - left/(deviation*deviation*float64(len(seen)))
 }
 
-// some lists names, at most five of them.
+// some lists names, but at most five of them.
 func some(names []string) string {
 	if n := len(names); n > 5 {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:5], ", "), n-5)
@@ -324,7 +322,7 @@ func some(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// are counts things in a sentence that goes on after "is" or "are".
+// are returns the number of things, followed by "is" or "are".
 func are(n int, thing string) string {
 	if n == 1 {
 		return fmt.Sprintf("%d %s is", n, thing)

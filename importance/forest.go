@@ -7,26 +7,26 @@ import (
 	"slices"
 )
 
-// A table is what a forest is fitted to: for each feature a column of numbers in
-// [0, 1], or of choices, and the value of each row.
+// A table is the data for a forest. It has a column for each feature, of numbers in [0, 1] or
+// of choices, and a value for each row.
 type table struct {
 	columns [][]float64
-	choices []int // of each feature: how many choices it has, 0 for a number
+	choices []int // by feature: the number of choices, or 0 for a number
 	values  []float64
 }
 
 // A node splits its box in two, or is a leaf.
 type node struct {
 	feature     int     // -1 for a leaf
-	cut         float64 // rows at most as high go left; of choices, those that are this one
+	cut         float64 // rows with at most this number, or with this choice, go left
 	left, right int     // nodes
-	value       float64 // the mean of the rows in it
+	value       float64 // mean of its rows
 }
 
-// A tree is a regression tree; its root is the first node.
+// A tree is a regression tree. Its root is the first node.
 type tree []node
 
-// goesLeft says on which side of a split x lies.
+// goesLeft reports whether x lies on the left of a split.
 func (t *table) goesLeft(feature int, x, cut float64) bool {
 	if t.choices[feature] > 0 {
 		return x == cut
@@ -47,16 +47,16 @@ func (tr tree) predict(t *table, row int) float64 {
 	return tr[at].value
 }
 
-// A grower fits trees to one table. Each column is sorted once; a node is a range
-// of every column's order, and splitting it parts the range in place, stably.
+// A grower fits trees to one table. Each column is sorted once. A node is a range of every
+// column's order. A split partitions the range in place, stably.
 type grower struct {
 	*table
 	depth  int
-	sorted [][]int32 // of each feature: all rows, in order
-	order  [][]int32 // of each feature: the rows of the tree, in order within each node
+	sorted [][]int32 // by feature: all rows in order
+	order  [][]int32 // by feature: the rows of the tree, in order within each node
 	spare  []int32
-	left   []bool    // of each row
-	weight []float64 // of each row: how often the bootstrap drew it
+	left   []bool    // by row
+	weight []float64 // by row: how often the bootstrap drew it
 	seen   []int     // features that may still vary, in random order
 }
 
@@ -76,8 +76,8 @@ func newGrower(t *table, depth int) *grower {
 	return g
 }
 
-// grow fits a tree to a bootstrap sample of the rows. It reports which rows are
-// not in the sample by their weight 0.
+// grow fits a tree to a bootstrap sample of the rows. Rows outside the sample have weight 0
+// afterwards.
 func (g *grower) grow(rng *rand.Rand) tree {
 	clear(g.weight)
 	for range g.weight {
@@ -96,7 +96,7 @@ func (g *grower) grow(rng *rand.Rand) tree {
 	return g.node(nil, 0, n, g.depth, rng)
 }
 
-// node appends the node of a range of rows, and those below it.
+// node appends the node of a range of rows, and the nodes below it.
 func (g *grower) node(tr tree, from, to, depth int, rng *rand.Rand) tree {
 	sum, weight, low, high := 0.0, 0.0, math.Inf(1), math.Inf(-1)
 	for _, i := range g.order[0][from:to] {
@@ -122,8 +122,8 @@ func (g *grower) node(tr tree, from, to, depth int, rng *rand.Rand) tree {
 	return g.node(tr, middle, to, depth-1, rng)
 }
 
-// split finds the split that leaves the least variance. Which of equal ones it
-// takes is left to chance.
+// split finds the split that leaves the smallest variance. Among equal ones, it chooses at
+// random.
 func (g *grower) split(from, to int, sum, weight float64, rng *rand.Rand) (feature int, cut float64, ok bool) {
 	best := math.Inf(-1)
 	consider := func(f int, c, s, w float64) {
@@ -137,7 +137,7 @@ func (g *grower) split(from, to int, sum, weight float64, rng *rand.Rand) (featu
 		if column[rows[0]] == column[rows[len(rows)-1]] {
 			continue
 		}
-		s, w := 0.0, 0.0 // of the rows so far or, of choices, with this one
+		s, w := 0.0, 0.0 // of the rows so far, or of the rows with this choice
 		for k, i := range rows {
 			s += g.weight[i] * g.values[i]
 			w += g.weight[i]
@@ -158,8 +158,8 @@ func (g *grower) split(from, to int, sum, weight float64, rng *rand.Rand) (featu
 	return feature, cut, ok
 }
 
-// part puts the rows that go left in front in every order, and returns where the
-// others begin.
+// part moves the rows that go left to the front in every order, and returns the beginning of
+// the others.
 func (g *grower) part(f int, cut float64, from, to int) (middle int) {
 	for _, i := range g.order[f][from:to] {
 		g.left[i] = g.goesLeft(f, g.columns[f][i], cut)

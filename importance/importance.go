@@ -1,26 +1,24 @@
-// Package importance says which parameters of a study mattered, and how far that
-// can be trusted.
+// Package importance says which parameters of a study mattered, and how reliable that
+// answer is.
 //
 //	r, err := importance.PEDANOVA{}.Evaluate(ctx, h)
 //	for _, p := range r.Params {
 //		fmt.Printf("%s %.0f %% ± %.0f\n", p.Name, 100*p.Share, 100*p.Deviation)
 //	}
 //
-// There are two methods, which answer two questions.
+// There are two methods, which answer different questions.
 //
-// [PEDANOVA] asks in which parameters the best trials differ from the others. It
-// takes conditional parameters, bounds that changed during the study and several
-// objectives, and costs milliseconds. It is the one to begin with, and Optuna 5
-// computes the same.
+// [PEDANOVA] asks in which parameters the best trials differ from the others. It supports
+// conditional parameters, bounds that changed during the study, and several objectives, and
+// takes milliseconds. Start with it. Optuna 5 computes the same importances.
 //
-// [FANOVA] asks how much of the variation of the objective a parameter causes
-// over the whole search space, alone and together with another one. It fits a
-// forest of regression trees, and says how well that forest predicts. It needs a
-// parameter to be in all trials.
+// [FANOVA] asks how much of the variance of the objective each parameter causes over the
+// whole search space, alone and together with another one. It fits a random forest, and
+// reports how well the forest predicts. It requires that a parameter is in all trials.
 //
-// Both look at complete trials whose values are finite. A trial that misses its
-// constraints counts like any other. Importance is about the trials that were
-// made: a sampler that converges leaves little of the search space to judge by.
+// Both use the complete trials with finite values. A trial that misses its constraints counts
+// like any other. The results depend on where the trials are: a sampler that converges leaves
+// little evidence about most of the search space.
 package importance
 
 import (
@@ -38,17 +36,16 @@ import (
 const pkg fault.Package = "importance"
 
 var (
-	// ErrTrials reports that there are fewer than two complete trials with finite
-	// values.
+	// ErrTrials reports that there are fewer than two complete trials with finite values.
 	ErrTrials = errors.New("too few complete trials")
-	// ErrFlat reports that what is to be explained is the same in all trials.
+	// ErrFlat reports that all trials have the same value, which leaves nothing to explain.
 	ErrFlat = errors.New("all trials have the same value, which leaves nothing to explain")
-	// ErrParams reports that no parameter had more than one value to choose from.
+	// ErrParams reports that no parameter has more than one value.
 	ErrParams = errors.New("no parameter that varies")
-	// ErrTarget reports an objective that the study lacks, or that one of several
-	// has to be chosen.
+	// ErrTarget reports an objective that the study lacks, or a target that must be a single
+	// objective in a study of several.
 	ErrTarget = errors.New("no such objective")
-	// ErrConfig reports a quantile outside (0, 1], or the like.
+	// ErrConfig reports an invalid setting, such as a share outside (0, 1].
 	ErrConfig = errors.New("bad configuration")
 )
 
@@ -56,48 +53,45 @@ var chooseTarget = fault.Hint{Field: "importance.FANOVA.Target", Want: "choose o
 
 // An Evaluator is a method: [PEDANOVA] or [FANOVA].
 //
-// Evaluate fails with an error that wraps [ErrTrials], [ErrFlat], [ErrParams],
-// [ErrTarget] or [ErrConfig], or with the error of ctx. Its answer depends on
-// nothing but the snapshot.
+// Evaluate fails with an error that wraps [ErrTrials], [ErrFlat], [ErrParams], [ErrTarget] or
+// [ErrConfig], or with the error of ctx. Its result depends only on the snapshot.
 type Evaluator interface {
 	Evaluate(ctx context.Context, h trial.Snapshot) (Result, error)
 }
 
-// A Result is what one method found.
+// A Result is the result of a method.
 type Result struct {
 	Method string  // "PED-ANOVA" or "fANOVA"
-	Of     string  // what is explained: the name of an objective, "value", "duration" or "Pareto front"
-	Params []Param // the most important first, of equal ones by name
-	Pairs  []Pair  // fANOVA: the strongest interactions, at most 100, strongest first
+	Of     string  // the target: the name of an objective, "value", "duration" or "Pareto front"
+	Params []Param // by decreasing importance, then by name
+	Pairs  []Pair  // fANOVA: at most 100 interactions, the strongest first
 
-	Trials int // that were looked at
-	Best   int // PED-ANOVA: how many of them count as the best
-	// R2 is, for fANOVA, the share of the variance that the forest predicts in
-	// trials that it was not fitted to: each tree predicts those that its bootstrap
-	// left out. 1 is perfect; at 0 or below, the forest knows nothing, nor does the
-	// Result. It is NaN for PED-ANOVA.
+	Trials int // number of trials used
+	Best   int // PED-ANOVA: number of trials that count as the best
+	// R2 is the R² of a forest on trials that it was not fitted to: each tree predicts the
+	// trials that are not in its bootstrap sample. 1 is perfect. If it is 0 or less, the forest
+	// predicts nothing, and the Result means nothing. It is NaN for PED-ANOVA.
 	R2 float64
-	// Doubts are sentences about what to keep in mind, none if all is well.
+	// Doubts are sentences about what makes the result doubtful.
 	Doubts []string
 }
 
-// A Param is how much one parameter matters.
+// A Param says how much one parameter matters.
 type Param struct {
 	Name  string
-	Share float64 // of the sum over all parameters; they add up to 1, or are all 0
-	// Value is the importance as the method defines it. For PED-ANOVA it is a
-	// divergence, which means little by itself. For fANOVA it is the share of the
-	// variance of the objective that the parameter causes alone.
+	Share float64 // Value divided by the sum of all Values, or 0 if the sum is 0
+	// Value is the importance as defined by the method. For PED-ANOVA it is a divergence,
+	// which means little by itself. For fANOVA it is the share of the variance of the
+	// objective that the parameter causes alone.
 	Value float64
-	// Deviation is the standard deviation of Share for PED-ANOVA, over studies of
-	// the same size drawn from the trials (bootstrap), and of Value for fANOVA, over
-	// the trees.
+	// Deviation is a standard deviation. For PED-ANOVA it is that of Share over bootstrap
+	// samples of the trials. For fANOVA it is that of Value over the trees.
 	Deviation float64
-	Trials    int   // that have the parameter
+	Trials    int   // number of trials that have the parameter
 	Curve     Curve // fANOVA: how the objective depends on the parameter
 }
 
-// A Pair is how much two parameters matter together, beyond what each does alone.
+// A Pair says how much two parameters matter together, beyond the effect of each alone.
 type Pair struct {
 	A, B      string  // in the order of [Result.Params]
 	Value     float64 // share of the variance of the objective
@@ -121,8 +115,8 @@ func sorted(params []Param) []Param {
 	return params
 }
 
-// A Target is what is explained. The zero value is the objective of a study that
-// has one, and the Pareto front of a study that has several.
+// A Target is the quantity to explain. The zero value is the only objective of a study, or
+// the Pareto front of a study with several.
 type Target struct {
 	kind      targetKind
 	objective int
@@ -136,22 +130,22 @@ const (
 	duration
 )
 
-// Objective returns the target that is the i-th objective, from 0.
+// Objective returns the i-th objective as a target, counting from 0.
 func Objective(i int) Target { return Target{kind: objective, objective: i} }
 
-// Duration returns the target that is how long a trial took, of which less is
-// better. Trials without a start or an end are left out.
+// Duration returns the duration of trials as a target; shorter is better. Trials without a
+// start or an end are left out.
 func Duration() Target { return Target{kind: duration} }
 
-// A sample is the trials to be explained, and what is to be explained of them.
+// A sample has the trials to explain, and the quantity to explain.
 type sample struct {
 	of     string
 	trials []*trial.Record // by number
-	losses [][]float64     // of each trial, one for each objective that counts
-	values []float64       // what a single objective measured, nil for several
+	losses [][]float64     // by trial; one for each objective of the target
+	values []float64       // values of a single objective, nil for several
 }
 
-// draw returns the trials that t can be explained by.
+// draw returns the trials with which t can be explained.
 func (t Target) draw(h trial.Snapshot) (sample, error) {
 	header := h.Header()
 	s := sample{of: "value"}

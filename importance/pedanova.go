@@ -13,33 +13,33 @@ import (
 	"github.com/attune-hpo/attune/trial/pareto"
 )
 
-// PEDANOVA compares, parameter by parameter, how the values of the best trials
-// are distributed with how those of all trials are (Watanabe et al. 2023,
-// PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary
-// Subspaces). A parameter whose best values lie close together matters; one whose
-// best values are spread like all others does not.
+// PEDANOVA compares, for each parameter, the distribution of its values in the best trials
+// with the distribution in all trials (Watanabe et al. 2023, PED-ANOVA: Efficiently
+// Quantifying Hyperparameter Importance in Arbitrary Subspaces). A parameter matters if its
+// values in the best trials lie close together. It does not if they are spread like all
+// others.
 //
-// A conditional parameter is judged among the trials that have it, and so is one
-// whose bounds changed among the trials of each bounds (Kaito et al. 2026,
-// Conditional PED-ANOVA). The zero value is ready to use, and gives the values of
-// Optuna 5's evaluator with its default settings.
+// A conditional parameter is judged among the trials that have it. A parameter whose bounds
+// changed is judged separately for each pair of bounds (Kaito et al. 2026, Conditional
+// PED-ANOVA). The zero value is ready to use, and gives the values of Optuna 5's evaluator
+// with its default settings.
 type PEDANOVA struct {
 	Target Target
-	// Best is the share of the trials that count as the best. Of one objective,
-	// trials with the value of the last of them count too. Of several, whole fronts
-	// do, and of the last front those that dominate the most volume. Default 0.1.
+	// Best is the share of the trials that count as the best. With one objective, trials that
+	// tie with the last of them count too. With several objectives, whole fronts count, and
+	// from the last front the trials that dominate the most volume. Default 0.1.
 	Best float64
-	// Baseline is the share of the trials that the best are compared with: they are
-	// the best ones themselves, by the same order. Less than 1 asks what makes a
-	// good trial a very good one. Default 1, which is all of them.
+	// Baseline is the share of the trials, in the same order, with which the best are compared.
+	// A value less than 1 asks what distinguishes very good trials from good ones. Default 1,
+	// which means all trials.
 	Baseline float64
 	// Uniform compares the best trials with a uniform distribution over the search
 	// space instead, as if a random sampler had drawn all trials.
 	Uniform bool
 }
 
-// enoughBest is how many of the best trials a comparison should have, as the
-// authors advise.
+// enoughBest is the number of best trials that a comparison should have, as the authors
+// advise.
 const enoughBest = 5
 
 // Evaluate implements [Evaluator].
@@ -78,7 +78,7 @@ func (p PEDANOVA) evaluate(ctx context.Context, h trial.Snapshot) (Result, error
 		}
 	}
 	if c.nBest == len(c.trials) {
-		return Result{}, fmt.Errorf("%w: the best %d trials are all that there are to compare", ErrFlat, c.nBest)
+		return Result{}, fmt.Errorf("%w: the best %d trials are all of them", ErrFlat, c.nBest)
 	}
 
 	var params []Param
@@ -112,12 +112,12 @@ func (p PEDANOVA) evaluate(ctx context.Context, h trial.Snapshot) (Result, error
 			are(c.nBest, "trial"), enoughBest, int(math.Ceil(enoughBest/best))))
 	}
 	if len(rare) > 0 {
-		r.Doubts = append(r.Doubts, fmt.Sprintf("bounds or conditions that only one trial had were left out: of %s", some(rare)))
+		r.Doubts = append(r.Doubts, fmt.Sprintf("bounds or conditions that only one trial had were left out: those of %s", some(rare)))
 	}
 	return r, nil
 }
 
-// best says which trials belong to the best share.
+// best returns which trials belong to the best share.
 func (s sample) best(share float64) []bool {
 	n := len(s.trials)
 	is := make([]bool, n)
@@ -143,24 +143,24 @@ func (s sample) best(share float64) []bool {
 	return is
 }
 
-// A comparison is of the best trials with all trials of the baseline.
+// A comparison compares the best trials with all trials of the baseline.
 type comparison struct {
 	trials  []*trial.Record
-	best    []bool // of trials
+	best    []bool // by trial
 	nBest   int
 	uniform bool
 }
 
-// A regime is the trials in which a parameter had one distribution, and where on
-// its grid the value of each lies.
+// A regime has the trials in which a parameter had one distribution, and the cell of its grid
+// that has the value of each.
 type regime struct {
 	grid grid
 	at   []int // indices of trials
-	cell []int // of each
+	cell []int // of each trial
 }
 
-// regimes returns those of a parameter that vary, and whether some that do not
-// have enough trials were left out.
+// regimes returns the regimes of a parameter with at least two trials. few reports whether it
+// left one out, or only one trial lacks the parameter.
 func (c comparison) regimes(name string) (all []regime, few bool) {
 	groups := map[string]int{}
 	var found []regime
@@ -197,8 +197,8 @@ func (c comparison) regimes(name string) (all []regime, few bool) {
 	return all, few || absent == 1
 }
 
-// importance returns that of a parameter with the given regimes: theorem 4.2 of
-// the conditional form. weight says how often each trial counts; nil is once.
+// importance returns the importance of a parameter with the given regimes, by theorem 4.2 of
+// the conditional form. weight says how often each trial counts; nil means once.
 func (c comparison) importance(regimes []regime, weight []int) float64 {
 	nAll, nBest := len(c.trials), c.nBest
 	if weight != nil {
@@ -258,11 +258,11 @@ func pearson(p, q []float64) float64 {
 
 func uniform(n int) []float64 { return slices.Repeat([]float64{1 / float64(n)}, n) }
 
-// resamples is how many studies are drawn to see how far shares vary.
+// resamples is the number of bootstrap samples for the deviation of shares.
 const resamples = 32
 
-// deviations fills in how far the share of each parameter varies if the trials
-// are drawn again from themselves. Which of them are the best stays.
+// deviations sets the standard deviation of each parameter's share over bootstrap samples of
+// the trials. The best trials stay the same.
 func (c comparison) deviations(params []Param, regimes map[string][]regime) {
 	rng := rand.New(rand.NewPCG(1, uint64(len(c.trials))))
 	weight := make([]int, len(c.trials))

@@ -6,41 +6,40 @@ import (
 	"sort"
 )
 
-// An anatomy is what a tree says about the whole search space, in which every
-// point is as likely as any other: its variance, and the part of it that each
-// feature, and each pair of features, causes. The leaves of a tree are boxes, so
-// all of this is exact (Hutter et al. 2014, An Efficient Approach for Assessing
-// Hyperparameter Importance).
+// An anatomy is the variance of a tree over the whole search space, in which every point is
+// equally likely, and the share of each feature and of each pair of features in it. The
+// leaves of a tree are boxes, so all of this is exact (Hutter et al. 2014, An Efficient
+// Approach for Assessing Hyperparameter Importance).
 type anatomy struct {
 	mean     float64
 	variance float64
-	cells    []cells // of each feature
-	main     []curve // of each feature
+	cells    []cells // by feature
+	main     []curve // by feature
 	pairs    map[[2]int]float64
 }
 
-// cells are the intervals into which the splits of a tree part a feature, or the
-// choices of one.
+// cells are the intervals into which the splits of a tree divide a feature, or the choices of
+// a feature.
 type cells struct {
-	cuts  []float64 // between them, in order; nil for choices
-	width []float64 // of each; they add up to 1
+	cuts  []float64 // between the cells, in order; nil for choices
+	width []float64 // by cell; they add up to 1
 }
 
-// A curve is how far the mean of the tree in each cell of a feature lies from the
+// A curve is the difference between the mean of the tree in each cell of a feature and the
 // mean of the tree.
 type curve []float64
 
-// A run is cells next to each other: from, ..., to-1.
+// A run is the adjacent cells from, ..., to-1.
 type run struct{ from, to int }
 
-// A side is what a box has of one feature.
+// A side is the part of one feature that a box covers.
 type side struct {
 	feature int
 	runs    []run
 	width   float64
 }
 
-// dissect takes a tree of t apart.
+// dissect computes the anatomy of a tree of t.
 func dissect(t *table, tr tree) anatomy {
 	a := anatomy{pairs: map[[2]int]float64{}}
 	for f := range t.columns {
@@ -112,7 +111,7 @@ func (c cells) at(x float64) int {
 	return sort.SearchFloat64s(c.cuts, x)
 }
 
-// span returns the width of runs together.
+// span returns the total width of runs.
 func (c cells) span(runs []run) float64 {
 	sum := 0.0
 	for _, r := range runs {
@@ -128,12 +127,12 @@ type walker struct {
 	*table
 	tree  tree
 	cells []cells
-	box   []side // of each feature, at the present node
-	limit []int  // features that the present box does not have the whole of
+	box   []side // by feature, at the current node
+	limit []int  // features that the current box does not cover completely
 }
 
-// walk calls visit for each leaf below a node with the sides of its box that are
-// not the whole of a feature, and its share of the search space.
+// walk calls visit for each leaf below a node, with the box's sides that do not cover a whole
+// feature, and the box's share of the search space.
 func (w *walker) walk(at int, visit func(value float64, box []side, volume float64)) {
 	n := w.tree[at]
 	if n.feature < 0 {
@@ -165,7 +164,7 @@ func (w *walker) walk(at int, visit func(value float64, box []side, volume float
 	}
 }
 
-// halves parts the runs of a side at a cut.
+// halves splits the runs of a side at a cut.
 func (w *walker) halves(s side, cut float64) (left, right []run) {
 	from, to := int(cut), int(cut)+1 // the cells that go left
 	if w.choices[s.feature] == 0 {
@@ -198,7 +197,7 @@ func (c curve) add(runs []run, v float64) {
 	}
 }
 
-// integrate makes a curve of its differences, of which the mean is 0.
+// integrate turns differences into a curve with mean 0.
 func (c curve) integrate(width []float64) {
 	sum, mean := 0.0, 0.0
 	for i := range c {
@@ -220,8 +219,8 @@ func (c curve) variance(width []float64) float64 {
 	return sum
 }
 
-// addBoxes adds v to the cells of a grid that lie in both runs, as differences
-// along both axes; stride is the length of a row.
+// addBoxes adds v to the cells of a grid that lie in both runs, as differences along both
+// axes. stride is the length of a row.
 func addBoxes(grid []float64, stride int, rows, columns []run, v float64) {
 	for _, r := range rows {
 		for _, c := range columns {
@@ -233,9 +232,9 @@ func addBoxes(grid []float64, stride int, rows, columns []run, v float64) {
 	}
 }
 
-// interaction returns the variance of what is left of a function of two features
-// when the mean over each of them is taken away. What a box has the whole of one
-// feature adds is taken away with it, so the grid need not have it.
+// interaction returns the variance of a function of two features after subtracting its mean
+// over each of them. This also removes what boxes add that cover one feature completely, so
+// the grid need not have them.
 func interaction(grid, rows, columns []float64) float64 {
 	stride := len(columns) + 1
 	byColumn := make([]float64, len(columns))
@@ -265,7 +264,7 @@ func interaction(grid, rows, columns []float64) float64 {
 	return max(0, variance)
 }
 
-// meanAndDeviation returns those of xs.
+// meanAndDeviation returns the mean and the standard deviation of xs.
 func meanAndDeviation(xs []float64) (mean, deviation float64) {
 	if len(xs) == 0 {
 		return 0, 0

@@ -55,11 +55,11 @@ reports the error of the file on rows that single precision cannot represent.
 
 From scikit-learn 0.24 and later it reads decision trees, random forests, extra trees,
 gradient boosting, histogram gradient boosting and isolation forests, whose output is the
-anomaly score from 0 to 1. It also reads what stands around a model: a Pipeline, a
-ColumnTransformer or a dict or tuple of scaler and model; scalers, encoders, imputers; a
-MultiOutputRegressor; linear models. The ONNX file then does all of it, from a row of the
-table to predictions, or to labels and probabilities of classes. Python runs such files as
-programs. Convert reads them as data and executes nothing.
+anomaly score from 0 to 1. It also reads linear models and the steps around a model: a Pipeline,
+a ColumnTransformer or a MultiOutputRegressor, scalers, encoders and imputers, or a dict or
+tuple of scaler and model. The ONNX file then computes everything, from a row of the table to
+predictions, or to labels and probabilities of classes. Python executes such files as
+programs; convert only reads them as data.
 
 If a model was trained with early stopping, convert takes the trees up to the best
 iteration, as the library's estimators do (XGBRegressor, LGBMClassifier), and says how many
@@ -136,10 +136,10 @@ func (c *convert) measures() bool {
 	return c.benchmark || c.benchmarkJSON != "" || c.benchmarkPlot != ""
 }
 
-// pipeline converts a model with what stands around it.
+// pipeline converts a model with the steps around it.
 func (c *convert) pipeline(ctx context.Context, stdout io.Writer, file string, m *pipeline.Model, from pipeline.Source, columns []pipeline.Column, o deploy.TreesOptions) error {
 	if c.measures() {
-		return fmt.Errorf("--benchmark: %s is more than a tree ensemble, which is all that it measures: convert without it", file)
+		return fmt.Errorf("--benchmark: %s is more than a tree ensemble, and only tree ensembles are measured: convert without --benchmark", file)
 	}
 	if o.Form == onnx.Single {
 		return fmt.Errorf("--form float32: %s is more than a tree ensemble, whose rows are scaled or encoded first: use exact or compatible", file)
@@ -153,7 +153,7 @@ func (c *convert) pipeline(ctx context.Context, stdout io.Writer, file string, m
 	return c.tell(stdout, r, err)
 }
 
-// readModel reads a model of any library, with what stands around it.
+// readModel reads a model of any library, with the steps around it.
 func readModel(file string, o pipeline.ReadOptions) (*pipeline.Model, pipeline.Source, error) {
 	f, err := os.Open(file)
 	if err != nil {

@@ -11,13 +11,13 @@ import (
 
 const pkg fault.Package = "ensemble"
 
-// A Candidate is a model that may become a member.
+// A Candidate is a model that can become a member of an ensemble.
 type Candidate struct {
 	Name string
-	// Rank orders models by how simple they are, the simplest first.
+	// Rank orders models by simplicity: the simplest model has the lowest rank.
 	Rank int
-	// Result has what the model predicted in all folds of the backtest, by a model for each
-	// fold that did not see the fold's test.
+	// Result has the predictions in all folds of the backtest. Each fold was predicted by a
+	// model that did not see the fold's test data.
 	Result forecast.Result
 }
 
@@ -34,44 +34,43 @@ func (e Estimate) String() string {
 
 // A Choice says which of several candidates to forecast with.
 type Choice struct {
-	// Weights are those of the candidates in the ensemble. They are not negative, and their
-	// sum is 1.
+	// Weights are the weights of the candidates in the ensemble. They are not negative and
+	// add up to 1.
 	Weights []float64
-	// Ensemble is the score of ensembles that were chosen in the same way, each on all folds
-	// but those that it is scored on.
+	// Ensemble is the score of ensembles chosen in the same way. The ensemble for each fold
+	// was chosen on other folds.
 	Ensemble Estimate
-	// Picked is the score of single candidates that were chosen and scored in the same way.
+	// Picked is the score of single candidates chosen and scored in the same way.
 	Picked Estimate
-	// Gain is by how much Ensemble is better than Picked.
+	// Gain says how much better Ensemble is than Picked.
 	Gain Estimate
-	// Single is the candidate to take if it is only one: the simplest of those that are not
-	// worse than the best by more than the standard error of the difference.
+	// Single is the candidate to use alone: the simplest of those that are worse than the
+	// best by at most the standard error of the difference.
 	Single int
 	// Best is the candidate with the best score.
 	Best int
-	// Better reports whether the ensemble is the choice: it has several members, and its gain
-	// is greater than the standard error of the gain.
+	// Better reports whether to use the ensemble: it has several members, and Gain is greater
+	// than its standard error.
 	Better bool
 }
 
-// picks is the most members that a selection has, counted with repetition.
+// picks is the number of members that a selection has at most, counting repetitions.
 const picks = 20
 
-// least is the weight below which a candidate is no member: it costs more than it gives.
+// least is the smallest weight of a member. A member with less costs more than it gains.
 const least = 0.04
 
 // Choose chooses weights by greedy selection with replacement (Caruana et al., "Ensemble
-// selection from libraries of models", ICML 2004): it adds the candidate that improves the
-// mean forecast most, up to 20 times, and ends with the best of the ensembles on the way.
+// selection from libraries of models", ICML 2004). Each of up to 20 steps adds the candidate
+// that improves the mean forecast most. The result is the best ensemble of all steps.
 //
-// The selection is made once for each fold, on the folds whose tests do not overlap with it,
-// and scored on that fold: the pooled score is honest. The weights are the means over these
-// selections, which is steadier than one selection on all folds; those below 4 % are left
-// out. With one fold, or where all overlap, nothing can be judged: the ensemble is not
-// better then.
+// Choose makes one selection for each fold, on the folds whose tests do not overlap with it,
+// and scores the selection on that fold. So the pooled score is unbiased. The weights are
+// the means over these selections, which vary less than a single selection on all folds.
+// Weights below 4 % become 0. If all folds overlap, or there is only one, an ensemble cannot
+// be judged: Better is false, and the best candidate has all the weight.
 //
-// It fails with [forecast.ErrConfig] without candidates, and for results that are not of all
-// folds.
+// It fails with [forecast.ErrConfig] if there are no candidates, or if a result lacks folds.
 func Choose(back *forecast.Backtest, candidates []Candidate) (Choice, error) {
 	l, err := newLibrary(back, candidates)
 	if err != nil {
@@ -115,7 +114,7 @@ func Choose(back *forecast.Backtest, candidates []Candidate) (Choice, error) {
 	return c, nil
 }
 
-// A library has the forecasts of all candidates, those of a fold in one row.
+// A library has the forecasts of all candidates. The forecasts of a fold are one row.
 type library struct {
 	back      *forecast.Backtest
 	metric    forecast.Metric
@@ -156,7 +155,7 @@ func newLibrary(back *forecast.Backtest, candidates []Candidate) (*library, erro
 	return l, nil
 }
 
-// others returns the folds that do not overlap with one; all of them for -1.
+// others returns the folds that do not overlap with the given one, or all folds for -1.
 func (l *library) others(fold int) []int {
 	var out []int
 	for i := range l.folds {
@@ -167,7 +166,7 @@ func (l *library) others(fold int) []int {
 	return out
 }
 
-// score returns that of forecasts, by fold, on some folds.
+// score returns the score of forecasts, which are by fold, on some folds.
 func (l *library) score(forecasts [][]float64, folds []int) float64 {
 	var all []forecast.Sample
 	for _, k := range folds {
@@ -257,7 +256,7 @@ func (l *library) estimate(forecasts [][]float64) Estimate {
 	return Estimate{l.score(forecasts, l.others(-1)), l.jackknife(func(folds []int) float64 { return l.score(forecasts, folds) })}
 }
 
-// gain returns by how much a is better than b.
+// gain returns how much better a is than b.
 func (l *library) gain(a, b [][]float64) Estimate {
 	better := func(folds []int) float64 {
 		d := l.score(b, folds) - l.score(a, folds)
@@ -269,15 +268,15 @@ func (l *library) gain(a, b [][]float64) Estimate {
 	return Estimate{better(l.others(-1)), l.jackknife(better)}
 }
 
-// jackknife returns the standard error of a statistic of the folds; see
-// [forecast.Backtest.Error].
+// jackknife returns the standard error of a statistic of the folds, as
+// [forecast.Backtest.Error] does.
 func (l *library) jackknife(of func(folds []int) float64) float64 {
 	return l.back.Jackknife(func(without int) float64 {
 		return of(slices.DeleteFunc(l.others(-1), func(k int) bool { return k == without }))
 	})
 }
 
-// simplest returns the simplest candidate that is not worse than the best by more than the
+// simplest returns the simplest candidate that is worse than the best by at most the
 // standard error of the difference.
 func (l *library) simplest(best int) int {
 	at := best

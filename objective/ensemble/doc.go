@@ -1,12 +1,13 @@
-// Package ensemble combines forecasters: it chooses weights by what the forecasters predicted
-// in the folds of a backtest, and judges the choice on folds that it was not made on.
+// Package ensemble combines forecasters. It chooses their weights by their predictions in the
+// folds of a backtest, and scores the choice on folds that were not used to make it.
 //
 //	choice, err := ensemble.Choose(back, candidates)
 //	if choice.Better {
-//		f, err := ensemble.Family{Of: families}.New(ensemble.Settings(members))
+//		settings, err := ensemble.Settings(members)
+//		f, err := ensemble.Family{Of: families}.New(settings)
 //		...
 //	}
 //
-// An ensemble is a family of package tune, whose hyperparameters are its members: it is
-// fitted, saved and loaded as any forecaster is.
+// An ensemble is a family of package tune whose hyperparameters are its members. It is
+// fitted, saved and loaded like any forecaster.
 package ensemble

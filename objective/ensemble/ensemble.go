@@ -17,16 +17,16 @@ import (
 	"github.com/attune-hpo/attune/space/spaceyaml"
 )
 
-// Name is that of the family.
+// Name is the name of the family.
 const Name = "ensemble"
 
-// A Member is a model of an ensemble, not fitted.
+// A Member is an unfitted model of an ensemble.
 type Member struct {
-	Weight   float64 // above 0
+	Weight   float64 // positive
 	Family   string
 	Settings space.Settings
-	Seed     uint64 // of its training
-	Study    string // that it comes from; may be empty
+	Seed     uint64 // seed of its training
+	Study    string // the study it comes from; may be empty
 	Trial    int
 }
 
@@ -74,8 +74,8 @@ func (m Member) String() string {
 	return fmt.Sprintf("%.2f %s (trial %d)", m.Weight, m.Family, m.Trial)
 }
 
-// Settings returns the hyperparameters of an ensemble: one for each member, member01 the
-// first, a text of JSON.
+// Settings returns the hyperparameters of an ensemble. There is one for each member, which
+// is JSON text. The first is member01.
 func Settings(members []Member) (space.Settings, error) {
 	var out space.Settings
 	for i, m := range members {
@@ -88,7 +88,7 @@ func Settings(members []Member) (space.Settings, error) {
 	return out, nil
 }
 
-// Members reads what [Settings] returns. It fails with [forecast.ErrConfig].
+// Members reads settings that [Settings] returned. It fails with [forecast.ErrConfig].
 func Members(settings space.Settings) ([]Member, error) {
 	var out []Member
 	for _, s := range settings {
@@ -107,7 +107,7 @@ func Members(settings space.Settings) ([]Member, error) {
 
 // Family makes ensembles. It implements [tune.Family].
 type Family struct {
-	Of []tune.Family // of the members
+	Of []tune.Family // families of the members
 }
 
 // Name returns "ensemble".
@@ -116,11 +116,11 @@ func (Family) Name() string { return Name }
 // Rounds returns "".
 func (Family) Rounds() string { return "" }
 
-// Space returns nothing to search: [Choose] chooses.
+// Space returns an empty space: [Choose] makes the choice.
 func (Family) Space(forecast.Frame) space.Space { return nil }
 
-// New returns a forecaster of the members that [Settings] has written. It fails with
-// [forecast.ErrConfig] for anything else, and for a member whose family is not among f.Of.
+// New returns a forecaster with the members in settings, which [Settings] returned. It fails
+// with [forecast.ErrConfig] for other settings, and for a member whose family is not in f.Of.
 func (f Family) New(settings space.Settings) (forecast.Forecaster, error) {
 	members, err := Members(settings)
 	if err != nil {
@@ -141,7 +141,7 @@ func (f Family) New(settings space.Settings) (forecast.Forecaster, error) {
 	return e, nil
 }
 
-// A Forecaster predicts the weighted mean of what its members predict. [Family.New] makes
+// A Forecaster predicts the weighted mean of its members' predictions. [Family.New] makes
 // one. It implements [forecast.Forecaster].
 type Forecaster struct {
 	members []Member
@@ -151,14 +151,14 @@ type Forecaster struct {
 	fitted bool
 }
 
-// Members returns the members, the models of which are in the order of Models.
+// Members returns the members. Models returns their models in the same order.
 func (f *Forecaster) Members() []Member { return slices.Clone(f.members) }
 
-// Models returns the members' models, fitted if f is.
+// Models returns the members' models. They are fitted if f is.
 func (f *Forecaster) Models() []forecast.Forecaster { return slices.Clone(f.models) }
 
-// Fit implements [forecast.Forecaster]: it fits the members one after the other, each with
-// the seed of its own. It makes no iterations.
+// Fit implements [forecast.Forecaster]. It fits the members one after the other, each with
+// its own seed. It makes no iterations.
 func (f *Forecaster) Fit(ctx context.Context, train forecast.Frame, opts forecast.FitOptions) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -212,10 +212,10 @@ const savedFormat = "attune ensemble"
 type saved struct {
 	Format  string       `json:"format"`
 	Version int          `json:"version"`
-	Models  []savedModel `json:"models"` // of the members, in their order
+	Models  []savedModel `json:"models"` // models of the members, in their order
 }
 
-// A savedModel is what the Save of a member wrote.
+// A savedModel is the output of a member's Save.
 type savedModel struct {
 	JSON   json.RawMessage `json:"json,omitempty"`
 	Base64 []byte          `json:"base64,omitempty"` // if it is not JSON
@@ -246,8 +246,8 @@ func (f *Forecaster) Save(w io.Writer) error {
 	return nil
 }
 
-// Load implements [forecast.Forecaster]. It fails with [forecast.ErrFormat] for what is not an
-// ensemble of the same members.
+// Load implements [forecast.Forecaster]. It fails with [forecast.ErrFormat] for anything but
+// an ensemble with the same members.
 func (f *Forecaster) Load(r io.Reader) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -269,7 +269,7 @@ func (f *Forecaster) load(r io.Reader) error {
 	for i, m := range s.Models {
 		data := m.Base64
 		if m.JSON != nil {
-			data = append(slices.Clone([]byte(m.JSON)), '\n') // which a reader of lines wants
+			data = append(slices.Clone([]byte(m.JSON)), '\n') // readers of lines need the line feed
 		}
 		if err := f.models[i].Load(bytes.NewReader(data)); err != nil {
 			return fmt.Errorf("member %v: %w", f.members[i], err)

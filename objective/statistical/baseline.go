@@ -5,14 +5,14 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// Baseline is one of the baselines of package forecast as a family, so that it can be kept
+// A Baseline makes one of the baselines of package forecast a family, so that it can be kept
 // and used like any model.
 type Baseline struct {
 	name string
 	make func() *forecast.Baseline
 }
 
-// Baselines returns all baselines. Their seasons are those of the frequency.
+// Baselines returns all baselines. Their season is the season of the frequency.
 func Baselines() []Baseline {
 	return []Baseline{
 		{"naive", forecast.Naive},
@@ -29,7 +29,7 @@ func (b Baseline) Name() string { return b.name }
 // Rounds returns "": there is no training.
 func (Baseline) Rounds() string { return "" }
 
-// Space returns nothing to search.
+// Space returns an empty space.
 func (Baseline) Space(forecast.Frame) space.Space { return nil }
 
 // New returns the baseline. It fails with [forecast.ErrConfig] if there are settings.

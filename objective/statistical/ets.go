@@ -13,25 +13,25 @@ import (
 )
 
 // ETS is exponential smoothing in state-space form (Hyndman, Koehler, Ord and Snyder,
-// "Forecasting with Exponential Smoothing", 2008): models of error, trend and season, each
-// additive or multiplicative, the trend perhaps damped. Parameters and initial states are
-// those of the greatest likelihood, as far as a simplex search finds it, and the form is the
-// one with the least AICc.
+// "Forecasting with Exponential Smoothing", 2008). Its models have an error, a trend and a
+// season, each additive or multiplicative. The trend may be damped. A simplex search
+// maximizes the likelihood of the parameters and initial states. The form is the one with
+// the smallest AICc.
 type ETS struct {
-	// Form is the model: auto, all, or the letters of error, trend and season as in MAdM.
-	// A is additive, M multiplicative, N none, and Ad or Md is a damped trend. auto chooses
-	// among the forms without a multiplicative trend, which extrapolates too boldly; all
-	// includes them. Neither tries the forms that are numerically unstable: additive errors
-	// with anything multiplicative, and MMA. Default auto.
+	// Form is auto, all, or the letters of error, trend and season, such as MAdM. A means
+	// additive, M multiplicative, N none, and Ad or Md a damped trend. auto chooses among the
+	// forms without a multiplicative trend, which extrapolates too boldly; all includes them.
+	// Both leave out the forms that are numerically unstable: additive errors with anything
+	// multiplicative, and MMA. Default auto.
 	Form string
-	// Season is the number of steps in a season. Default that of the frequency, if it is at
-	// most 24, else none.
+	// Season is the number of steps in a season. The default is the season of the frequency
+	// if it is at most 24 steps, else no season.
 	Season int
-	// Estimation is how parameters are found. standard is the way of statsforecast, and gives
-	// its forecasts: one search, with a growth parameter beta of at most 0.2, or 0.2 divided
-	// by the season in forms with a season or with multiplicative errors. careful divides by
-	// the season in all forms, so that no trend chases the last values, and goes on where a
-	// search ended early, as it does with many seasonal states. Default standard.
+	// Estimation is standard or careful. standard gives the forecasts of statsforecast: it
+	// makes one search, in which the growth parameter beta is at most 0.2, or 0.2 divided by
+	// the season in forms with a season or with multiplicative errors. careful divides by the
+	// season in all forms, so that no trend chases the last values. It also resumes a search
+	// that ended early, which happens with many seasonal states. Default standard.
 	Estimation string
 }
 
@@ -40,8 +40,7 @@ const (
 	careful  = "careful"
 )
 
-// mostSeason is the longest season that ETS has by default. A longer one would have too many
-// initial states.
+// mostSeason is the longest default season. A longer one would have too many initial states.
 const mostSeason = 24
 
 // Name returns "ets".
@@ -50,8 +49,8 @@ func (ETS) Name() string { return "ets" }
 // Rounds returns "": training has no rounds.
 func (ETS) Rounds() string { return "" }
 
-// Space returns what there is to search: the estimation, if the series have a season. ETS
-// chooses its form itself.
+// Space returns the estimation if the series have a season, and else nothing: ETS chooses its
+// form itself.
 func (e ETS) Space(train forecast.Frame) space.Space {
 	if e.Estimation != "" || e.seasonOf(train[0].Freq) == 1 {
 		return nil
@@ -59,8 +58,8 @@ func (e ETS) Space(train forecast.Frame) space.Space {
 	return space.Of(space.Categorical("estimation", standard, careful))
 }
 
-// New returns a forecaster with some settings other than e's: form, season and
-// estimation, as the fields. It fails with [forecast.ErrConfig].
+// New returns a forecaster. The settings form, season and estimation replace the fields of
+// e. It fails with [forecast.ErrConfig].
 func (e ETS) New(settings space.Settings) (forecast.Forecaster, error) {
 	err := apply("ets", settings, text("form", &e.Form), whole("season", &e.Season, 1), text("estimation", &e.Estimation))
 	if err != nil {
@@ -88,7 +87,7 @@ func (e ETS) seasonOf(f forecast.Frequency) int {
 	return 1
 }
 
-// A form is what a model is made of.
+// A form is the combination of components of a model.
 type form struct {
 	err, trend, season byte // A, M or N; the error is not N
 	damped             bool
@@ -120,7 +119,7 @@ func (f form) stable() bool {
 	return f.trend != 'M' || f.season != 'A'
 }
 
-// multiplicative reports whether the form takes values above 0.
+// multiplicative reports whether the form requires positive values.
 func (f form) multiplicative() bool { return f.err == 'M' || f.trend == 'M' || f.season == 'M' }
 
 // forms returns what to choose from for y with a season of m.
@@ -128,7 +127,7 @@ func (e ETS) forms(y []float64, m int) []form {
 	if e.Form != auto && e.Form != "all" {
 		f, err := parseForm(e.Form)
 		if err != nil {
-			panic("statistical: an ETS that New has not checked")
+			panic("statistical: an ETS that New did not check")
 		}
 		if m == 1 {
 			f.season = 'N'
@@ -153,8 +152,8 @@ func (e ETS) forms(y []float64, m int) []form {
 	return out
 }
 
-// A smoother is a fitted model. Season holds the initial seasonal states, that of the first
-// value first.
+// A smoother is a fitted model. Season holds the initial seasonal states, starting with the
+// state of the first value.
 type smoother struct {
 	Form   string    `json:"form"`
 	Alpha  float64   `json:"alpha"`
@@ -168,7 +167,8 @@ type smoother struct {
 	form form
 }
 
-// few is the most values from which nothing is estimated: the forecast is the last of them.
+// few is the largest number of values for which nothing is estimated: the forecast is then
+// the last value.
 const few = 6
 
 // fit implements method.
@@ -211,16 +211,16 @@ func (ETS) decode(raw json.RawMessage) (fitted, error) {
 // estimate returns the model of a form and its AICc, which is infinite if there are too few
 // values for its parameters.
 //
-// The search is the one that has proved itself in R's forecast and in statsforecast: it
-// begins with smoothing parameters that are small, the smaller the longer the season, and
-// with states from a decomposition of the first values.
+// The search is the well-tested one of R's forecast and of statsforecast. It begins with small
+// smoothing parameters, which are smaller for longer seasons, and with states from a
+// decomposition of the first values.
 func (e ETS) estimate(y []float64, m int, f form) (*smoother, float64) {
 	const low, high = 1e-4, 1 - 1e-4
 	season := 1.0
 	if f.season != 'N' {
 		season = float64(m)
 	}
-	growth := low + 0.2*(high-low) // the most that Beta may be
+	growth := low + 0.2*(high-low) // the largest Beta
 	if e.Estimation == careful || f.season != 'N' || f.err == 'M' {
 		growth = low + 0.2*(high-low)/float64(m)
 	}
@@ -278,7 +278,7 @@ func (e ETS) estimate(y []float64, m int, f form) (*smoother, float64) {
 	return s, aicc
 }
 
-// searches is how many searches there are at most, each from where the last one ended.
+// searches returns the maximum number of searches. Each starts where the last one ended.
 func (e ETS) searches() int {
 	if e.Estimation == careful {
 		return 5
@@ -286,7 +286,7 @@ func (e ETS) searches() int {
 	return 1
 }
 
-// set takes the parameters from a point of the search. It reports whether they are possible.
+// set takes the parameters from a point of the search. It reports whether they are valid.
 func (s *smoother) set(x []float64, m int) bool {
 	take := func() float64 {
 		v := x[0]
@@ -310,7 +310,7 @@ func (s *smoother) set(x []float64, m int) bool {
 	if s.form.season == 'N' {
 		return true
 	}
-	s.Season[0] = 0 // what the others leave
+	s.Season[0] = 0 // the states add up to 0, or to m if multiplicative
 	if s.form.season == 'M' {
 		s.Season[0] = float64(m)
 	}
@@ -354,8 +354,8 @@ func (s *smoother) begin(y []float64, m int) {
 	}
 }
 
-// figure returns initial seasonal states of y. With fewer than three seasons they are what
-// the first season leaves of a line and a wave.
+// figure returns initial seasonal states of y. With fewer than three seasons they are the
+// residuals of a line and a wave in the first season.
 func (s *smoother) figure(y []float64, m int) []float64 {
 	var out []float64
 	if len(y) < 3*m {
@@ -378,9 +378,9 @@ func (s *smoother) figure(y []float64, m int) []float64 {
 	return out
 }
 
-// run filters y and returns -2 times the logarithm of the likelihood, but for a constant,
-// and the states at the end, whose seasonal ones are in season: that of y[i] at i modulo its
-// length.
+// run filters y. It returns the deviance, which is -2 times the logarithm of the likelihood
+// without a constant, and the states at the end. It leaves the seasonal states in season: the
+// state of y[i] is at i modulo its length.
 func (s *smoother) run(y []float64, season []float64) (deviance float64, end state) {
 	f, m := s.form, len(season)
 	copy(season, s.Season)
@@ -430,14 +430,14 @@ func (s *smoother) run(y []float64, season []float64) (deviance float64, end sta
 	return float64(len(y))*math.Log(max(squares, 1e-300)) + 2*logs, state{l, b, season}
 }
 
-// A state is what a model knows at the end of a series.
+// A state is the state of a model at the end of a series.
 type state struct {
 	level, growth float64
 	season        []float64
 }
 
-// forecast implements fitted. The smoothing parameters stay; the initial states are found
-// anew for a series that begins elsewhere.
+// forecast implements fitted. The smoothing parameters stay; the initial states are estimated
+// again for a series that begins elsewhere.
 func (s *smoother) forecast(y []float64, m int, begun bool, horizon int) []float64 {
 	if m = max(1, len(s.Season)); !begun {
 		if len(y) < 2*m || s.form.multiplicative() && slices.Min(y) <= 0 {

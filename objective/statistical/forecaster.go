@@ -21,7 +21,7 @@ import (
 
 const pkg fault.Package = "statistical"
 
-// auto is the form that chooses.
+// auto is the form that chooses among the others.
 const auto = "auto"
 
 // A method fits one series without gaps.
@@ -31,25 +31,24 @@ type method interface {
 	seasonOf(f forecast.Frequency) int
 	// fit returns a model of y, at least one value, with a season of m.
 	fit(y []float64, m int) (fitted, error)
-	// decode reads a fitted model, as JSON has written it.
+	// decode reads a fitted model from JSON.
 	decode(raw json.RawMessage) (fitted, error)
 }
 
 // A fitted model continues a series.
 type fitted interface {
-	// forecast returns the next values of y, by the parameters that were learnt. begun says
-	// that y begins where the training series began. It returns nil if the model does not
-	// go with y.
+	// forecast returns the next values of y, with the parameters of the fit. begun reports
+	// whether y begins where the training series began. It returns nil if the model does not
+	// fit y.
 	forecast(y []float64, m int, begun bool, horizon int) []float64
 }
 
-// A Forecaster applies a method to each series by itself. It implements
-// [forecast.Forecaster]; the New of a family makes one.
+// A Forecaster applies a method to each series separately. It implements
+// [forecast.Forecaster]. The New method of a family makes one.
 //
-// Predict runs the fitted model over all of the past, so that it continues from the end of
-// series that have grown. The parameters stay those of Fit. A series that Fit has not seen,
-// or that its model does not go with, such as one with zeros where the model is
-// multiplicative, is fitted on the spot.
+// Predict runs the fitted model over all of the past, so it continues from the end of series
+// that have grown. The parameters stay those of Fit. Predict fits a series itself if Fit did
+// not see it, or if its model cannot be applied, such as a multiplicative model to zeros.
 type Forecaster struct {
 	method method
 
@@ -57,7 +56,7 @@ type Forecaster struct {
 	models map[string]local // by the ID of the series; nil: not fitted
 }
 
-// A local model is that of one series.
+// A local model is the model of one series.
 type local struct {
 	start time.Time // of the series, without missing values at the beginning
 	fitted
@@ -67,8 +66,8 @@ type local struct {
 func (f *Forecaster) String() string { return f.method.Name() }
 
 // Fit implements [forecast.Forecaster]. It fails with [forecast.ErrShort] for a series
-// without a value, and with [forecast.ErrDomain] where the form is set and the values are
-// not above 0, as it requires. It makes no iterations.
+// without a value, and with [forecast.ErrDomain] if the given form requires positive values
+// and a series has others. It makes no iterations.
 func (f *Forecaster) Fit(ctx context.Context, train forecast.Frame, opts forecast.FitOptions) error {
 	models, err := f.fit(ctx, train, opts)
 	if err != nil {
@@ -162,7 +161,7 @@ func (f *Forecaster) next(models map[string]local, s forecast.Series, horizon in
 	return next, nil
 }
 
-// finite reports whether there are values, and all are finite.
+// finite reports whether y has values and all of them are finite.
 func finite(y []float64) bool {
 	for _, v := range y {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
@@ -172,8 +171,9 @@ func finite(y []float64) bool {
 	return len(y) > 0
 }
 
-// gapless returns y without gaps, and how many missing values at its beginning are cut off:
-// see the package documentation. It fails with [forecast.ErrShort] if there is no value.
+// gapless returns y without gaps, and the number of missing values that it cut off at the
+// beginning: see the package documentation. It fails with [forecast.ErrShort] if there is no
+// value.
 func gapless(y []float64, m int) (out []float64, lead int, err error) {
 	for lead < len(y) && math.IsNaN(y[lead]) {
 		lead++
@@ -182,7 +182,7 @@ func gapless(y []float64, m int) (out []float64, lead int, err error) {
 		return nil, 0, fmt.Errorf("%w: there is no value", forecast.ErrShort)
 	}
 	out = append(out, y[lead:]...)
-	last := 0 // index of the last value known
+	last := 0 // index of the last known value
 	for i, v := range out {
 		if math.IsNaN(v) {
 			continue
@@ -201,7 +201,7 @@ func gapless(y []float64, m int) (out []float64, lead int, err error) {
 	return out, lead, nil
 }
 
-// of names the series in front of an error.
+// of adds the name of the series to an error.
 func of(id string, err error) error {
 	if err == nil || id == "" {
 		return err
@@ -210,7 +210,7 @@ func of(id string, err error) error {
 }
 
 // each calls do for 0 to n-1, in several goroutines if threads is above 1. It returns the
-// error of the least index, or ctx's cause.
+// error with the smallest index, or ctx's cause.
 func each(ctx context.Context, n, threads int, do func(i int) error) error {
 	errs := make([]error, n)
 	var at atomic.Int64
@@ -234,11 +234,11 @@ func each(ctx context.Context, n, threads int, do func(i int) error) error {
 	return nil
 }
 
-// A field is a setting that a family has.
+// A field is a setting of a family.
 type field struct {
 	name string
 	want string
-	set  func(value any) bool // reports whether the value is possible
+	set  func(value any) bool // reports whether the value is valid
 }
 
 func text(name string, to *string) field {
@@ -271,7 +271,7 @@ func apply(family string, settings space.Settings, fields ...field) error {
 	return nil
 }
 
-// notThere says what there is instead.
+// notThere returns an error that lists the fields.
 func notThere(fields []field) error {
 	if len(fields) == 0 {
 		return fmt.Errorf("it has no hyperparameters: %w", forecast.ErrConfig)

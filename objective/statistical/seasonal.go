@@ -7,10 +7,10 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// decompose returns the seasonal figure of y by classical decomposition: what a centred
-// moving average over a season leaves, averaged over the seasons. Value j is that of y[j],
-// y[j+m], and so on. Additive figures have mean 0, multiplicative ones mean 1. There must be
-// at least two seasons, and for a multiplicative figure no zero.
+// decompose returns the seasonal figure of y by classical decomposition: the deviation from a
+// centred moving average over a season, averaged over the seasons. Value j is the figure of
+// y[j], y[j+m], and so on. Additive figures have mean 0, multiplicative ones mean 1. y must
+// have at least two seasons, and no zero for a multiplicative figure.
 func decompose(y []float64, m int, multiplicative bool) []float64 {
 	trend := centred(y, m)
 	figure, count := make([]float64, m), make([]float64, m)
@@ -40,8 +40,8 @@ func decompose(y []float64, m int, multiplicative bool) []float64 {
 	return figure
 }
 
-// centred returns the centred moving average over m values, of 2×m where m is even. It is
-// NaN where it does not reach.
+// centred returns the centred moving average over m values, or of 2×m for an even m. It is
+// NaN near the ends.
 func centred(y []float64, m int) []float64 {
 	out := make([]float64, len(y))
 	half := m / 2
@@ -62,9 +62,9 @@ func centred(y []float64, m int) []float64 {
 	return out
 }
 
-// isSeasonal reports whether the autocorrelation of y at lag m is significant at 10 %,
-// by Bartlett's formula: the test of Assimakopoulos and Nikolopoulos for the Theta method,
-// one-sided on the absolute value as Fiorucci et al. have it.
+// isSeasonal reports whether the autocorrelation of y at lag m is significant at 10 % by
+// Bartlett's formula. This is the test of Assimakopoulos and Nikolopoulos for the Theta
+// method, one-sided on the absolute value as in Fiorucci et al.
 func isSeasonal(y []float64, m int) bool {
 	if m < 4 || len(y) < 2*m {
 		return false
@@ -77,7 +77,7 @@ func isSeasonal(y []float64, m int) bool {
 	return math.Abs(r[m-1])/math.Sqrt(sum/float64(len(y))) > 1.6448536269514722
 }
 
-// autocorrelations returns those of lags 1 to most. They are NaN for a constant.
+// autocorrelations returns the autocorrelations at lags 1 to most. They are NaN for a constant.
 func autocorrelations(y []float64, most int) []float64 {
 	mean := average(y)
 	var square float64
@@ -94,7 +94,7 @@ func autocorrelations(y []float64, most int) []float64 {
 	return out
 }
 
-// average is the mean of y.
+// average returns the mean of y.
 func average(y []float64) float64 {
 	sum := 0.0
 	for _, v := range y {
@@ -103,7 +103,7 @@ func average(y []float64) float64 {
 	return sum / float64(len(y))
 }
 
-// line returns the straight line a + b·t of least squares through y at t = 1, 2, ...
+// line returns the least-squares line a + b·t through y at t = 1, 2, ...
 func line(y []float64) (a, b float64) {
 	n := float64(len(y))
 	var weighted float64
@@ -128,7 +128,7 @@ func isConstant(y []float64) bool {
 	return true
 }
 
-// wave fits a line and a sine wave with a period of m by least squares, and returns the line
+// wave fits a line and a sine wave with a period of m by least squares. It returns the line
 // a + b·t, t = 1, 2, ...
 func wave(y []float64, m int) (a, b float64) {
 	columns := 4

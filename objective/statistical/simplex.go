@@ -7,13 +7,13 @@ import (
 
 // A simplex minimizes a function by the method of Nelder and Mead (Computer Journal 7, 1965)
 // with the coefficients of Gao and Han (Computational Optimization and Applications 51,
-// 2012), which depend on the number of coordinates. A point outside the bounds is moved to
-// the nearest one within them.
+// 2012), which depend on the number of coordinates. It moves a point outside the bounds to
+// the nearest point within them.
 type simplex struct {
 	f            func(x []float64) float64 // NaN counts as infinite
 	lower, upper []float64
-	iterations   int     // at most
-	tolerance    float64 // it ends when the standard deviation of the values at the corners is below this
+	iterations   int     // maximum number
+	tolerance    float64 // it ends when the values at the corners have a smaller standard deviation
 }
 
 // A corner is a point and its value.
@@ -22,8 +22,8 @@ type corner struct {
 	value float64
 }
 
-// minimize returns the best point found from x on, and its value. The first simplex has
-// steps of 5 % along each axis.
+// minimize returns the best point that it finds from x, and the point's value. The first
+// simplex has steps of 5 % along each axis.
 func (s simplex) minimize(x []float64) ([]float64, float64) {
 	n := len(x)
 	dim := float64(n)
@@ -41,7 +41,7 @@ func (s simplex) minimize(x []float64) ([]float64, float64) {
 		corners = append(corners, s.at(p))
 	}
 	centre := make([]float64, n)
-	// along returns the point that is t times as far from the centre as p.
+	// along returns the point t times as far from the centre as p.
 	along := func(p []float64, t float64) corner {
 		q := make([]float64, n)
 		for i := range q {
@@ -114,8 +114,8 @@ func (s simplex) at(x []float64) corner {
 	return corner{x, v}
 }
 
-// deviation is the standard deviation of the values; it is not below anything where one is
-// infinite.
+// deviation returns the standard deviation of the values. If one is infinite, the result is
+// not less than any number.
 func deviation(corners []corner) float64 {
 	var mean, sum float64
 	for _, c := range corners {

@@ -11,14 +11,14 @@ import (
 )
 
 // Theta is the Theta method (Assimakopoulos and Nikolopoulos, International Journal of
-// Forecasting 16, 2000) as the state-space models of Fiorucci et al. (the same, 32, 2016).
-// A series that is seasonal by a test is seasonally adjusted first.
+// Forecasting 16, 2000) as the state-space models of Fiorucci et al. (International Journal
+// of Forecasting 32, 2016). A series is seasonally adjusted first if a test finds it seasonal.
 type Theta struct {
-	// Form is stm, the standard method; otm, which optimizes theta; dstm and dotm, in which
-	// the line is fitted anew at each value; or auto, the one with the least squared error
-	// of one step within the series. Default auto.
+	// Form is stm, the standard method; otm, which optimizes theta; dstm or dotm, which fit
+	// the line again at each value; or auto, which chooses the form with the smallest squared
+	// error of one step within the series. Default auto.
 	Form string
-	// Season is the number of steps in a season. Default that of the frequency.
+	// Season is the number of steps in a season. The default is the season of the frequency.
 	Season int
 }
 
@@ -30,11 +30,11 @@ func (Theta) Name() string { return "theta" }
 // Rounds returns "": training has no rounds.
 func (Theta) Rounds() string { return "" }
 
-// Space returns nothing to search: Theta chooses its form itself.
+// Space returns an empty space: Theta chooses its form itself.
 func (Theta) Space(forecast.Frame) space.Space { return nil }
 
-// New returns a forecaster with some settings other than t's: form and season, as the
-// fields. It fails with [forecast.ErrConfig].
+// New returns a forecaster. The settings form and season replace the fields of t. It fails
+// with [forecast.ErrConfig].
 func (t Theta) New(settings space.Settings) (forecast.Forecaster, error) {
 	if err := apply("theta", settings, text("form", &t.Form), whole("season", &t.Season, 1)); err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func (t Theta) seasonOf(f forecast.Frequency) int {
 // A thetaLine is a fitted model.
 type thetaLine struct {
 	Form   string  `json:"form"`
-	Level  float64 `json:"level"` // before the first value
+	Level  float64 `json:"level"` // level before the first value
 	Alpha  float64 `json:"alpha"`
 	Theta  float64 `json:"theta"`
 	Adjust string  `json:"adjust,omitempty"` // how the season is removed: additive, multiplicative, or not at all
@@ -82,7 +82,7 @@ func (Theta) decode(raw json.RawMessage) (fitted, error) {
 // fit implements method.
 func (t Theta) fit(y []float64, m int) (fitted, error) {
 	if len(y) <= 3 || isConstant(y) {
-		return &thetaLine{Form: "stm", Level: y[0], Alpha: 0.99, Theta: 1}, nil // goes on with the last value
+		return &thetaLine{Form: "stm", Level: y[0], Alpha: 0.99, Theta: 1}, nil // repeats the last value
 	}
 	adjust := ""
 	if isSeasonal(y, m) {
@@ -127,7 +127,7 @@ func (l *thetaLine) set(x []float64) {
 	}
 }
 
-// A thetaState is what a model knows after n values: the level, the mean of the values, and
+// A thetaState is the state of a model after n values: the level, the mean of the values, and
 // the line a + b·t through them.
 type thetaState struct {
 	n           float64
@@ -141,7 +141,7 @@ func (l *thetaLine) next(s thetaState) float64 {
 	return s.level + (1-1/l.Theta)*(s.a*decay+s.b*(1-decay*(1-l.Alpha))/l.Alpha)
 }
 
-// with returns the state after one value more.
+// with returns the state after one more value.
 func (l *thetaLine) with(s thetaState, y float64) thetaState {
 	t := s
 	t.n++
@@ -154,7 +154,7 @@ func (l *thetaLine) with(s thetaState, y float64) thetaState {
 	return t
 }
 
-// run filters y and returns the sum of the squared errors of one step, but for the first
+// run filters y. It returns the sum of the squared errors of one step, without the first
 // three, and the state at the end.
 func (l *thetaLine) run(y []float64) (squares float64, s thetaState) {
 	s = thetaState{n: 1, level: l.Alpha*y[0] + (1-l.Alpha)*l.Level, mean: y[0], a: y[0]}
