@@ -69,11 +69,29 @@ type Run struct {
 	// Retries is how often a trial is enqueued again after its objective failed.
 	// Default 0.
 	Retries int
+	// Lag, if it is not 0, makes a run reproducible: the same seed and Lag give the same
+	// trials, with however many Workers and processes, however long each trial takes, on
+	// whatever machine, and however often the run is interrupted and resumed. The objective
+	// must depend on nothing but its parameters and [Trial.Seed].
+	//
+	// With a Lag of n, a trial is drawn from, and pruned by comparison with, all trials
+	// before it but the last n-1. Of these n-1 the sampler sees what was drawn for them. The
+	// trial begins when all others have ended, and so at most n trials run at once. Whoever
+	// would be the next waits for a trial that takes long: Lag should be about twice the
+	// number of workers if trials take much longer than others, and that number if not.
+	//
+	// All who work on the study must use the same Lag. If a run ends by its Timeout, by
+	// [Study.Stop] or by an error, timing decides how many trials there are, and nothing
+	// else about them. With a TrialTimeout, the outcome of a trial depends on timing.
+	//
+	// A trial that repeats another takes its place, and gets the same parameters; see
+	// [trial.PlaceKey].
+	Lag int
 }
 
 func (r Run) normalize() (Run, error) {
 	for name, n := range map[string]int64{
-		"Trials": int64(r.Trials), "Total": int64(r.Total), "Workers": int64(r.Workers),
+		"Trials": int64(r.Trials), "Lag": int64(r.Lag), "Total": int64(r.Total), "Workers": int64(r.Workers),
 		"Retries": int64(r.Retries), "Timeout": int64(r.Timeout), "TrialTimeout": int64(r.TrialTimeout),
 	} {
 		if n < 0 {
@@ -166,6 +184,7 @@ type run struct {
 	study     *Study
 	objective Objective
 	starting  context.Context // done when no further trial is to start
+	turns     *turns          // of the trials, if the run has a Lag
 
 	stopped   context.CancelFunc // of starting
 	workers   sync.WaitGroup
@@ -190,7 +209,18 @@ func newRun(ctx context.Context, s *Study, o Objective, bounds Run) *run {
 	} else {
 		r.starting, r.stopped = context.WithCancel(ctx)
 	}
+	if r.Lag > 0 {
+		r.turns = newTurns(r)
+	}
 	return r
+}
+
+// ask starts a trial.
+func (r *run) ask(ctx context.Context) (*Trial, error) {
+	if r.turns != nil {
+		return r.turns.ask(ctx)
+	}
+	return r.study.Ask(ctx)
 }
 
 // stop lets no further trial start. The first error is what the run returns.
@@ -229,6 +259,11 @@ func (r *run) all(ctx context.Context) error {
 		r.workers.Go(func() { r.work(ctx) })
 	}
 	r.workers.Wait()
+	if r.turns != nil {
+		if err := r.turns.letGo(context.WithoutCancel(ctx)); err != nil {
+			r.stop(err)
+		}
+	}
 	done()
 	helper.Wait()
 	r.mu.Lock()
@@ -256,10 +291,10 @@ func (r *run) work(ctx context.Context) {
 		}
 	}()
 	for r.next() {
-		t, err := r.study.Ask(ctx)
+		t, err := r.ask(ctx)
 		if err != nil {
 			r.counted(-1)
-			if errors.Is(err, sampler.ErrExhausted) || ctx.Err() != nil {
+			if errors.Is(err, sampler.ErrExhausted) || errors.Is(err, errNoTurn) || ctx.Err() != nil {
 				err = nil
 			}
 			r.stop(err)
@@ -302,7 +337,7 @@ func (r *run) count() (ok, wait bool) {
 	if r.Trials > 0 && r.started == r.Trials {
 		return false, false
 	}
-	if r.Total > 0 {
+	if r.Total > 0 && r.turns == nil { // which know better what is needed for it
 		h, err := r.study.Snapshot(r.starting)
 		switch {
 		case r.starting.Err() != nil:
@@ -344,10 +379,9 @@ func (r *run) conclude(ctx context.Context, t *Trial, values []float64, err erro
 	if interrupted && err != nil && !errors.Is(err, ErrPruned) {
 		_ = t.change(trial.Noted(note(trial.InterruptedKey, true))) // tell says if it has finished already
 	}
-	told := r.study.tell(keeping, t, values, err)
-	r.counted(-1)
-	if told != nil {
+	if told := r.study.tell(keeping, t, values, err); told != nil {
 		r.unrecorded(keeping, t, told, values, err)
+		r.ended(t)
 		return
 	}
 	failed := t.rec.State == trial.Failed
@@ -367,11 +401,21 @@ func (r *run) conclude(ctx context.Context, t *Trial, values []float64, err erro
 			retry = false
 		}
 	}
+	r.ended(t)
 	r.finished(keeping, t)
 	r.study.told(keeping, t)
 	if retry {
 		rec := t.Record()
 		r.study.observed(keeping, func(h trial.Snapshot) Event { return Retried{h, rec} })
+	}
+}
+
+// ended counts t out, which is enqueued again if it is to be repeated, and lets the trials
+// begin that had to wait for its end.
+func (r *run) ended(t *Trial) {
+	r.counted(-1)
+	if r.turns != nil {
+		r.turns.ended(t)
 	}
 }
 

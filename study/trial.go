@@ -39,6 +39,8 @@ type Trial struct {
 	has, aheadAt    space.Finder
 	fixes, proposed map[string]space.Literal
 
+	turn *turn // in a reproducible run
+
 	// through: each parameter is written when it is suggested, as another process
 	// may go on with the trial at any time.
 	through bool
@@ -284,7 +286,9 @@ func (s *Study) spaceKnown(h trial.Snapshot) space.Space {
 func (t *Trial) draw() error {
 	s := t.study
 	var err error
-	if t.seen, err = s.Snapshot(t.ctx); err != nil {
+	if t.turn != nil {
+		t.seen = t.turn.view
+	} else if t.seen, err = s.Snapshot(t.ctx); err != nil {
 		return err
 	}
 	if len(s.cfg.Space) == 0 {
@@ -293,7 +297,7 @@ func (t *Trial) draw() error {
 	for _, a := range s.cfg.Space {
 		if _, _, err := t.fixed(a); err != nil {
 			t.fail(err) // the trial fails, and the run goes on
-			return nil
+			return t.begun()
 		}
 	}
 	for { // a round for each level of conditions
@@ -304,7 +308,7 @@ func (t *Trial) draw() error {
 			}
 		}
 		if len(level) == 0 {
-			return t.flush(t.ctx)
+			return t.begun()
 		}
 		if len(level) == len(s.cfg.Space) {
 			level = s.cfg.Space // share it
@@ -326,6 +330,9 @@ func (t *Trial) drawAhead(axes space.Space) error {
 		axes = slices.DeleteFunc(slices.Clone(axes), t.decided)
 	}
 	if len(axes) == 0 {
+		if t.turn != nil {
+			return t.begun()
+		}
 		return nil
 	}
 	point, err := t.sample(axes)
@@ -337,6 +344,22 @@ func (t *Trial) drawAhead(axes space.Space) error {
 		return err
 	}
 	t.propose()
+	return t.begun()
+}
+
+// begun writes what was drawn for t before the objective runs. In a reproducible run a note
+// says so.
+func (t *Trial) begun() error {
+	if t.turn == nil {
+		return t.flush(t.ctx)
+	}
+	drawn := map[string]space.Literal{}
+	for _, s := range t.rec.Proposed {
+		drawn[s.Name] = s.Value
+	}
+	if err := t.checked(trial.Noted(note(drawnKey, drawn))); err != nil {
+		return err
+	}
 	return t.flush(t.ctx)
 }
 
@@ -409,7 +432,7 @@ func (t *Trial) ask(axes space.Space, given space.Params) ([]float64, error) {
 	h := t.seen
 	if _, finite := s.cfg.Sampler.(sampler.Finite); !finite { // which must see all to repeat none
 		if sc, ok := s.cfg.Pruner.(pruner.Scoper); ok {
-			h = sc.Scope(t.rec.Number, h)
+			h = sc.Scope(t.place(), h)
 		}
 	}
 	var fixed []string
@@ -417,7 +440,7 @@ func (t *Trial) ask(axes space.Space, given space.Params) ([]float64, error) {
 		fixed = append(fixed, set.Name)
 	}
 	p, err := s.cfg.Sampler.Sample(t.ctx, sampler.Request{
-		Number: t.rec.Number, Space: axes, Given: given, Fixed: fixed, History: h, Rand: drawRand(s.header.Seed, t.rec.Number, t.decidedCount()),
+		Number: t.place(), Space: axes, Given: given, Fixed: fixed, History: h, Rand: drawRand(s.header.Seed, t.place(), t.decidedCount()),
 	})
 	if err != nil {
 		return nil, err
@@ -482,10 +505,20 @@ func byName(settings []space.Setting) map[string]space.Literal {
 // Number returns the number of t in its study, from 0.
 func (t *Trial) Number() int { return t.rec.Number }
 
+// place returns what the trial's random numbers depend on, and what samplers and pruners
+// know it by: its number or, in a reproducible run, its place.
+func (t *Trial) place() int {
+	if t.turn != nil {
+		return t.turn.place
+	}
+	return t.rec.Number
+}
+
 // Seed returns a seed for whatever is random in the objective: the first eight
 // bytes of SHA-256 of the study's seed and the trial's number. It is the same
-// whenever and wherever the trial runs, and different for each.
-func (t *Trial) Seed() uint64 { return objectiveSeed(t.study.header.Seed, t.rec.Number) }
+// whenever and wherever the trial runs, and different for each. In a reproducible
+// run, a trial that repeats another has its seed; see [trial.PlaceKey].
+func (t *Trial) Seed() uint64 { return objectiveSeed(t.study.header.Seed, t.place()) }
 
 // Record returns the trial as it is now, what was not written yet included.
 func (t *Trial) Record() trial.Record { return t.rec.Clip() }
@@ -618,7 +651,7 @@ func (t *Trial) propose() {
 // admit checks an axis against what the study knows under its name, and
 // normalizes it.
 func (t *Trial) admit(a *space.Axis) error {
-	if t.seen.ID() == nil { // the trial is attached, or the study was empty
+	if t.turn == nil && t.seen.ID() == nil { // the trial is attached, or the study was empty
 		h, err := t.study.Snapshot(t.ctx)
 		if err != nil {
 			return err
@@ -692,14 +725,16 @@ func (t *Trial) Report(ctx context.Context, step int, value float64) error {
 	if _, never := s.cfg.Pruner.(pruner.None); never {
 		return nil
 	}
-	h, err := s.Snapshot(ctx)
-	if err != nil {
+	judged, h := t.Record(), trial.Snapshot{}
+	if t.turn != nil {
+		judged.Number, judged.Started, h = t.turn.place, time.Time{}, t.turn.view
+	} else if h, err = s.Snapshot(ctx); err != nil {
 		return pkg.Errorf("trial %d: report: %w", t.rec.Number, err)
 	}
 	if sc, ok := s.cfg.Pruner.(pruner.Scoper); ok {
-		h = sc.Scope(t.rec.Number, h)
+		h = sc.Scope(judged.Number, h)
 	}
-	if reason, prune := s.cfg.Pruner.Prune(t.Record(), h); prune {
+	if reason, prune := s.cfg.Pruner.Prune(judged, h); prune {
 		return pkg.Errorf("%w: %s", ErrPruned, reason)
 	}
 	return nil

@@ -96,8 +96,15 @@ func (v *View) Metrics() []string { return v.header.Metrics() }
 func (v *View) Seed() uint64 { return v.header.Seed }
 
 // TrialSeed returns the [Trial.Seed] of the trial of that number, to do once more
-// what it did.
-func (v *View) TrialSeed(number int) uint64 { return objectiveSeed(v.header.Seed, number) }
+// what it did. If the trial repeats another in a reproducible run, the View must have
+// read it before, as by [View.Snapshot].
+func (v *View) TrialSeed(number int) uint64 {
+	place := number
+	if r, ok := find(v.known(), number); ok {
+		place = r.Place()
+	}
+	return objectiveSeed(v.header.Seed, place)
+}
 
 // Attrs returns the attributes of the study as they are now in the storage.
 func (v *View) Attrs(ctx context.Context) (trial.Attrs, error) {

@@ -175,6 +175,20 @@ func (r Record) Interrupted() bool {
 	return ok && r.State == Failed
 }
 
+// PlaceKey is the key of the note that holds the place of a trial, an integer, where it is
+// not the trial's number: in a reproducible run, the number that the trial would have if
+// none had been repeated. A trial that repeats another has the place of that.
+const PlaceKey = "place"
+
+// Place returns the place of r: what [PlaceKey] holds, or else its number.
+func (r Record) Place() int {
+	place := r.Number
+	if a, ok := r.Notes.Get(PlaceKey); ok && a.Decode(&place) != nil {
+		return r.Number // somebody else's note
+	}
+	return place
+}
+
 // KeyNote is the note of a trial that was started under a key of the caller's. Its
 // value is that key, a JSON string.
 const KeyNote = "ask_key"
