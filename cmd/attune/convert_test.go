@@ -39,30 +39,34 @@ func TestConvertEstimators(t *testing.T) {
 }
 
 // The requests that people came with: LightGBM in a Pipeline and in a MultiOutputRegressor,
-// an isolation forest with its scaler, a table with texts.
+// an isolation forest with its scaler, TF-IDF with XGBoost; and a table with texts.
 func TestConvertPipelines(t *testing.T) {
 	onnxtest.Require(t)
 	dir := t.TempDir()
-	file, err := os.Open("../../objective/pipeline/testdata/pipelines.json.gz")
-	require.NoError(t, err)
-	defer file.Close()
-	z, err := gzip.NewReader(file)
-	require.NoError(t, err)
-	var doc struct {
-		Cases []struct {
-			Name string
-			File []byte
-		}
+	type kept struct {
+		Name string
+		File []byte
 	}
-	require.NoError(t, json.NewDecoder(z).Decode(&doc))
+	var cases []kept
+	for _, name := range []string{"pipelines", "texts"} {
+		file, err := os.Open("../../objective/pipeline/testdata/" + name + ".json.gz")
+		require.NoError(t, err)
+		defer file.Close()
+		z, err := gzip.NewReader(file)
+		require.NoError(t, err)
+		var doc struct{ Cases []kept }
+		require.NoError(t, json.NewDecoder(z).Decode(&doc))
+		cases = append(cases, doc.Cases...)
+	}
 	wants := map[string]string{
 		"LightGBM behind standard":       "m.joblib: Pipeline(StandardScaler, LGBMRegressor), trees 8, columns 4, outputs predictions\npass: ",
 		"MultiOutputRegressor":           "m.joblib: MultiOutputRegressor(3 × LGBMRegressor), trees 24, columns 4, outputs predictions\npass: ",
 		"isolation forest in a dict":     "m.joblib: dict(IsolationForest, StandardScaler), trees 20, columns 4, outputs label, score, decision\npass: ",
+		"TF-IDF and XGBoost":             "m.joblib: Pipeline(TfidfVectorizer, XGBClassifier), trees 24, columns 1, outputs label, probabilities\npass: ",
 		"LightGBM classes in a Pipeline": "m.joblib: Pipeline(StandardScaler, LGBMClassifier), trees 24, columns 4, outputs label, probabilities\npass: ",
 		"ColumnTransformer and LightGBM": "m.joblib: Pipeline(ColumnTransformer, LGBMRegressor), trees 8, columns 5, outputs predictions\npass: ",
 	}
-	for _, c := range doc.Cases {
+	for _, c := range cases {
 		want := wants[c.Name]
 		if want == "" {
 			continue
@@ -73,9 +77,9 @@ func TestConvertPipelines(t *testing.T) {
 		assert.FileExists(t, filepath.Join(dir, "m.onnx"))
 	}
 	assert.Empty(t, wants)
-	// The last is of a data frame with texts.
+	// Columns by their names, texts among them.
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "table.csv"), []byte("shop,width,height,colour,size\na,1,2,red,3\nz,,2,pink,1\n"), 0o644))
-	for _, c := range doc.Cases {
+	for _, c := range cases {
 		if c.Name == "ColumnTransformer and LightGBM" {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "m.joblib"), c.File, 0o644))
 		}

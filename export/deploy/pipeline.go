@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"github.com/attune-hpo/attune/export/onnx"
 	"github.com/attune-hpo/attune/export/runtime"
@@ -299,6 +300,35 @@ func sums(m *pipeline.Model) bool {
 	return false
 }
 
+// sentences returns texts of terms that are known and of others, in many forms.
+func sentences(op pipeline.Words) []string {
+	r := rand.New(rand.NewPCG(uint64(len(op.Terms)), 1))
+	marks := []string{" ", "  ", "\n", ", ", ". ", "-", "/", "\t", "\u00a0", "\u2026", "'"}
+	odd := []string{"a", "x1_y", "été", "ÀÉÎ", "Straße", "\u4e2d\u6587", "\u0661\u0662", "q\u0301", "_", "__", "3.14", "a_b", "\U0001f600", "#", "<b>", "zzzunknown"}
+	out := []string{strings.Repeat("a ", 3000), "#", "...", strings.Join(odd, " ")}
+	for len(out) < 300 {
+		var b strings.Builder
+		for range r.IntN(40) {
+			term := odd[r.IntN(len(odd))]
+			if r.IntN(5) > 0 {
+				term = op.Terms[r.IntN(len(op.Terms))]
+			}
+			switch r.IntN(6) {
+			case 0:
+				term = strings.ToUpper(term)
+			case 1:
+				term += term
+			}
+			b.WriteString(term + marks[r.IntN(len(marks))])
+		}
+		out = append(out, b.String())
+	}
+	for i, x := range out { // of which lower case is another matter: see onnx.Pipeline
+		out[i] = strings.NewReplacer("İ", "I", "Σ", "S").Replace(x)
+	}
+	return out
+}
+
 // textsOf returns, for each input that is a text, texts that it knows and others.
 func textsOf(m *pipeline.Model) [][]string {
 	out := make([][]string, len(m.Inputs))
@@ -320,6 +350,8 @@ func textsOf(m *pipeline.Model) [][]string {
 			add(op.At, op.Categories)
 		case pipeline.TextOrdinal:
 			add(op.At, op.Categories)
+		case pipeline.Words:
+			out[op.Column] = append(out[op.Column], sentences(op)...)
 		}
 	}
 	return out

@@ -21,7 +21,13 @@ import (
 
 // eachPipeline calls f with each model in the tests of package pipeline, and its table.
 func eachPipeline(t *testing.T, f func(t *testing.T, m *pipeline.Model, columns []pipeline.Column)) {
-	file, err := os.Open("../../objective/pipeline/testdata/pipelines.json.gz")
+	for _, file := range []string{"pipelines.json.gz", "texts.json.gz"} {
+		eachPipelineOf(t, filepath.Join("../../objective/pipeline/testdata", file), f)
+	}
+}
+
+func eachPipelineOf(t *testing.T, name string, f func(t *testing.T, m *pipeline.Model, columns []pipeline.Column)) {
+	file, err := os.Open(name)
 	require.NoError(t, err)
 	defer file.Close()
 	z, err := gzip.NewReader(file)

@@ -23,6 +23,8 @@ type Builder struct {
 	consts map[string]Value  // by type, dimensions and bytes
 	rename map[string]string // values that are outputs
 	trees  bool              // ai.onnx.ml is used
+	// operators of ONNX Runtime alone are used
+	runtime bool
 }
 
 // NewBuilder returns a builder of a model of a form.
@@ -183,7 +185,7 @@ func (b *Builder) Node(n Node, outputs int, in ...Value) []Value {
 	for i, f := range out {
 		values[i] = b.value(n.Outputs[i], f)
 	}
-	b.trees = b.trees || n.Domain == ML
+	b.trees, b.runtime = b.trees || n.Domain == ML, b.runtime || n.Domain == Microsoft
 	b.nodes = append(b.nodes, n)
 	return values
 }
@@ -285,6 +287,9 @@ func (b *Builder) Model(info Info) (*Model, error) {
 		Metadata: slices.Clone(info.Metadata)}
 	if b.trees {
 		m.Opsets = append(m.Opsets, Opset{ML, stamp.ML})
+	}
+	if b.runtime {
+		m.Opsets = append(m.Opsets, Opset{Microsoft, 1})
 	}
 	m.Graph = Graph{Name: info.Name, Inputs: slices.Clone(b.inputs), Outputs: slices.Clone(b.out)}
 	if m.Graph.Name == "" {

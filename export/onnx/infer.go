@@ -579,7 +579,29 @@ func inferConv(n *Node, in []fact) ([]fact, error) {
 }
 
 // microsoftRules are those of operators of the domain [Microsoft].
-var microsoftRules = map[string]rule{"DynamicQuantizeLSTM": {3, inferQuantizedLSTM}}
+var microsoftRules = map[string]rule{"DynamicQuantizeLSTM": {3, inferQuantizedLSTM}, "Tokenizer": {1, inferTokenizer}}
+
+// inferTokenizer: the words of each text, along a new dimension.
+func inferTokenizer(_ *Node, in []fact) ([]fact, error) {
+	out := fact{typ: Texts}
+	if in[0].ranked() {
+		out.dims = append(slices.Clone(in[0].dims), Unknown)
+	}
+	return []fact{out}, nil
+}
+
+// inferTfIdf: a number for each term of each row.
+func inferTfIdf(n *Node, in []fact) ([]fact, error) {
+	places, ok := n.Attr("ngram_indexes").(Ints)
+	if !ok || len(places) == 0 {
+		return nil, errors.New("no ngram_indexes")
+	}
+	out := fact{typ: Float32}
+	if len(in[0].dims) == 2 {
+		out.dims = []Dim{in[0].dims[0], {Size: slices.Max(places) + 1}}
+	}
+	return []fact{out}, nil
+}
 
 // infer returns what is known of a node's outputs, one fact each.
 func infer(n *Node, in []fact) ([]fact, error) {

@@ -1,9 +1,11 @@
 package onnx
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/attune-hpo/attune/objective/pipeline"
 )
@@ -22,6 +24,10 @@ type PipelineOptions struct {
 // Otherwise it has one for each column, [batch, 1], of DOUBLE or STRING, with the column's
 // name: see [PipelineInputs]. Each output of the pipeline is one of the graph: numbers,
 // [batch, width] of DOUBLE; labels, [batch] of STRING or INT64.
+//
+// A pipeline with [pipeline.Words] needs ONNX Runtime: its operator Tokenizer is not in the
+// standard. Texts are made lower case in the locale C.UTF-8, which treats İ, and Σ at the end
+// of a word, otherwise than Python and the native predictor do.
 //
 // Metadata get the names of the columns, as JSON, under attune.features, and the form under
 // attune.form. It fails with [pipeline.ErrInvalid], and with [ErrUnsupported] for the form
@@ -157,6 +163,12 @@ func (g *pipelineGraph) node(op pipeline.Op, in []Value) Value {
 		return g.textOrdinal(op)
 	case pipeline.Normalize:
 		return g.normalize(op, in[0])
+	case pipeline.Words:
+		return g.words(op)
+	case pipeline.Damp:
+		positive := b.Op("Greater", nil, in[0], g.number(0))
+		x := b.Op("Where", nil, positive, in[0], g.number(1)) // for which the logarithm is 0
+		return b.Op("Where", nil, positive, b.Op("Add", nil, b.Op("Log", nil, x), g.number(1)), in[0])
 	case pipeline.Trees:
 		return b.Link(op.Model.Link, b.Trees(op.Model, in[0]))
 	case pipeline.Linear:
@@ -315,6 +327,37 @@ func (g *pipelineGraph) normalize(op pipeline.Normalize, x Value) Value {
 	}
 	norm = b.Op("Where", nil, b.Op("Equal", nil, norm, g.number(0)), g.number(1), norm)
 	return b.Op("Div", nil, x, norm)
+}
+
+// words counts terms: texts are cut into words by ONNX Runtime's own operator Tokenizer.
+func (g *pipelineGraph) words(op pipeline.Words) Value {
+	b := g.b
+	text := b.Reshape(g.columns[op.Column], -1)
+	if op.Lower { // in a locale that every Linux has
+		text = b.Op("StringNormalizer", []Attr{{"case_change_action", String("LOWER")}, {"is_case_sensitive", Int(1)}, {"locale", String("C.UTF-8")}}, text)
+	}
+	word := fmt.Sprintf(`[\p{L}\p{N}_]{%d,}`, op.Least)
+	tokens := b.Node(Node{Op: "Tokenizer", Domain: Microsoft, Attrs: []Attr{
+		{"mark", Int(0)}, {"mincharnum", Int(1)}, {"pad_value", String("#")}, {"tokenexp", String(word)}}}, 1, text)[0]
+
+	// The pool has the terms of one word, then those of two, and so on.
+	var pool Strings
+	var starts, places []int64
+	for n := 1; n <= op.To; n++ {
+		starts = append(starts, int64(len(pool)))
+		for i, term := range op.Terms {
+			if words := strings.Split(term, " "); len(words) == n {
+				pool, places = append(pool, words...), append(places, int64(i))
+			}
+		}
+	}
+	counts := b.Op("TfIdfVectorizer", []Attr{{"max_gram_length", Int(op.To)}, {"max_skip_count", Int(0)}, {"min_gram_length", Int(op.From)}, {"mode", String("TF")},
+		{"ngram_counts", Ints(starts)}, {"ngram_indexes", Ints(places)}, {"pool_strings", pool}}, tokens)
+	x := b.Cast(counts, Float64)
+	if op.Binary {
+		x = b.Cast(b.Op("Greater", nil, x, g.number(0)), Float64)
+	}
+	return x
 }
 
 func (g *pipelineGraph) linear(op pipeline.Linear, x Value) Value {

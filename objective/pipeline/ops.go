@@ -372,6 +372,8 @@ func row(op Op, from, to []float64) {
 		}
 	case Normalize:
 		o.row(from, to)
+	case Damp:
+		damp(from, to)
 	case Linear:
 		for k, weights := range o.Weights {
 			sum := 0.0

@@ -42,6 +42,11 @@ func readKept(t testing.TB, file string) []kept {
 	return doc.Cases
 }
 
+// readAll returns the cases of all files.
+func readAll(t testing.TB) []kept {
+	return append(readKept(t, "testdata/pipelines.json.gz"), readKept(t, "testdata/texts.json.gz")...)
+}
+
 func (k kept) table() []pipeline.Column {
 	var out []pipeline.Column
 	for _, c := range k.Columns {
@@ -52,7 +57,7 @@ func (k kept) table() []pipeline.Column {
 
 // TestPipelines reads what scikit-learn and the libraries left, and predicts what they did.
 func TestPipelines(t *testing.T) {
-	for _, k := range readKept(t, "testdata/pipelines.json.gz") {
+	for _, k := range readAll(t) {
 		t.Run(k.Name, func(t *testing.T) {
 			m, from, err := pipeline.Read(bytes.NewReader(k.File))
 			require.NoError(t, err)
@@ -79,7 +84,7 @@ func TestPipelines(t *testing.T) {
 				var numbers foreign.Floats
 				require.NoError(t, json.Unmarshal(want, &numbers))
 				eps := 1e-9
-				if strings.Contains(k.Name, "XGB") || strings.Contains(k.Name, "labels") || strings.Contains(k.Name, "Pipeline") {
+				if strings.Contains(k.Name, "XGB") || strings.Contains(k.Name, "dict") || strings.Contains(k.Name, "labels") || strings.Contains(k.Name, "Pipeline") {
 					eps = 2e-6
 				}
 				require.Len(t, got[i], len(numbers), o.Name)
@@ -112,7 +117,7 @@ func sameLabels(t *testing.T, want json.RawMessage, l *pipeline.Labels, got []fl
 
 // A model that is written reads back the same, and predicts the same.
 func TestWrite(t *testing.T) {
-	for _, k := range readKept(t, "testdata/pipelines.json.gz") {
+	for _, k := range readAll(t) {
 		m, _, err := pipeline.Read(bytes.NewReader(k.File))
 		require.NoError(t, err, k.Name)
 		var first, again bytes.Buffer
@@ -138,7 +143,7 @@ func TestWrite(t *testing.T) {
 // Damaged files are refused or make another model that holds together.
 func TestDamaged(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for _, k := range readKept(t, "testdata/pipelines.json.gz") {
+	for _, k := range readAll(t) {
 		for range 40 {
 			damaged := bytes.Clone(k.File)
 			for range 1 + r.IntN(3) {

@@ -19,6 +19,7 @@ type Predictor struct {
 	model  *Model
 	widths []int
 	trees  []*tree.Predictor // by node; nil for other operators
+	words  map[int]Words     // by node: of texts
 	last   []int             // by node: the last node that takes it, len(Nodes) for an output's
 }
 
@@ -29,10 +30,13 @@ func NewPredictor(m *Model) (*Predictor, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Predictor{model: m, widths: widths, trees: make([]*tree.Predictor, len(m.Nodes)), last: make([]int, len(m.Nodes))}
+	p := &Predictor{model: m, widths: widths, trees: make([]*tree.Predictor, len(m.Nodes)), words: map[int]Words{}, last: make([]int, len(m.Nodes))}
 	for i, n := range m.Nodes {
 		for _, from := range n.In {
 			p.last[from] = i
+		}
+		if of, ok := n.Op.(Words); ok {
+			p.words[i] = of.prepared()
 		}
 		if of, ok := n.Op.(Trees); ok {
 			if p.trees[i], err = tree.NewPredictor(of.Model); err != nil {
@@ -120,6 +124,8 @@ func (p *Predictor) block(columns []Column, from, to int) ([]matrix, error) {
 				}
 			}
 			values[i] = x
+		case Words:
+			values[i] = p.words[i].compute(columns, from, to, p.widths[i])
 		case interface {
 			compute(columns []Column, from, to, width int) matrix
 		}: // of texts

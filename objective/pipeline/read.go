@@ -36,6 +36,7 @@ func Read(r io.Reader) (*Model, Source, error) { return ReadWith(r, ReadOptions{
 //	StandardScaler, MinMaxScaler, RobustScaler, MaxAbsScaler, Normalizer, SimpleImputer
 //	OneHotEncoder, OrdinalEncoder; LabelEncoder in a dict, for the labels of classes
 //	VarianceThreshold, PCA, TruncatedSVD
+//	CountVectorizer, TfidfVectorizer, TfidfTransformer: words and n-grams of them
 //	linear and logistic regression and their kin
 //	MultiOutputRegressor, MultiOutputClassifier, TransformedTargetRegressor, VotingRegressor
 //	GridSearchCV and its kin: the best estimator

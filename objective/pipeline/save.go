@@ -84,7 +84,7 @@ var operators = map[string]func() any{
 	"arithmetic": func() any { return new(Arithmetic) }, "clip": func() any { return new(Clip) }, "fill": func() any { return new(Fill) },
 	"flag": func() any { return new(Flag) }, "one hot": func() any { return new(OneHot) }, "ordinal": func() any { return new(Ordinal) },
 	"text one hot": func() any { return new(TextOneHot) }, "text ordinal": func() any { return new(TextOrdinal) },
-	"normalize": func() any { return new(Normalize) }, "linear": func() any { return new(Linear) }, "complement": func() any { return new(Complement) },
+	"normalize": func() any { return new(Normalize) }, "words": func() any { return new(Words) }, "damp": func() any { return new(Damp) }, "linear": func() any { return new(Linear) }, "complement": func() any { return new(Complement) },
 	"largest": func() any { return new(Largest) }, "side": func() any { return new(Side) },
 }
 
@@ -114,6 +114,10 @@ func pointed(p any) Op {
 	case *TextOrdinal:
 		return *p
 	case *Normalize:
+		return *p
+	case *Words:
+		return *p
+	case *Damp:
 		return *p
 	case *Linear:
 		return *p

@@ -127,6 +127,7 @@ func init() {
 		"StandardScaler": (*builder).standardScaler, "MinMaxScaler": (*builder).minMaxScaler, "RobustScaler": (*builder).robustScaler,
 		"MaxAbsScaler": (*builder).maxAbsScaler, "Normalizer": (*builder).normalizer, "SimpleImputer": (*builder).simpleImputer,
 		"OneHotEncoder": (*builder).oneHotEncoder, "OrdinalEncoder": (*builder).ordinalEncoder,
+		"CountVectorizer": (*builder).countVectorizer, "TfidfVectorizer": (*builder).tfidfVectorizer, "TfidfTransformer": (*builder).tfidfTransformer,
 		"FunctionTransformer": (*builder).functionTransformer,
 		"VarianceThreshold":   (*builder).varianceThreshold, "PCA": (*builder).pca, "TruncatedSVD": (*builder).truncatedSVD,
 	}

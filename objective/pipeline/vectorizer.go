@@ -1,0 +1,145 @@
+package pipeline
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/attune-hpo/attune/objective/internal/pickle"
+)
+
+// countVectorizer adds the counts of a CountVectorizer or TfidfVectorizer.
+func (b *builder) countVectorizer(o *pickle.Object, v value) (value, error) {
+	column, err := b.textColumn(o, v)
+	if err != nil {
+		return v, err
+	}
+	op, err := b.words(o, column)
+	if err != nil {
+		return v, err
+	}
+	return value{b.add(op), len(op.Terms), true}, nil
+}
+
+// textColumn returns the column of texts that a vectorizer takes: the only one of the table,
+// or that which a ColumnTransformer gives it.
+func (b *builder) textColumn(o *pickle.Object, v value) (int, error) {
+	column := 0
+	if v.node == tableNode {
+		if err := b.inputs(1, []string{"text"}); err != nil {
+			return 0, err
+		}
+	} else {
+		c, ok := b.m.Nodes[v.node].Op.(Columns)
+		if !ok || len(c.At) != 1 {
+			return 0, b.unsupported("%s of what is not one column of the table", o.Class.Name)
+		}
+		column = c.At[0]
+	}
+	b.m.Inputs[column].Kind = Text
+	return column, nil
+}
+
+// words reads the settings of a vectorizer.
+func (b *builder) words(o *pickle.Object, column int) (Words, error) {
+	op := Words{Column: column, Lower: flag(o, "lowercase", true), Binary: flag(o, "binary", false)}
+	kind := o.Class.Name
+	for _, attribute := range []string{"tokenizer", "preprocessor", "strip_accents"} {
+		if o.Get(attribute) != nil {
+			return op, b.unsupported("%s with a %s: a program, or a rule, that an ONNX file cannot have: use the default and change texts before the pipeline", kind, attribute)
+		}
+	}
+	if analyzer, _ := o.Get("analyzer").(string); analyzer != "word" {
+		return op, b.unsupported("%s with analyzer=%v: only words are read", kind, quoted(o.Get("analyzer")))
+	}
+	if input, _ := o.Get("input").(string); input != "content" {
+		return op, b.unsupported("%s with input=%v: want texts themselves, \"content\"", kind, quoted(o.Get("input")))
+	}
+	if d, ok := o.Get("dtype").(pickle.Global); ok && d.Name != "float64" && d.Name != "int64" {
+		return op, b.unsupported("%s with dtype=%s: fit it with the default", kind, d)
+	}
+	pattern, _ := o.Get("token_pattern").(string)
+	var ok bool
+	if op.Least, ok = tokenPatterns[pattern]; !ok {
+		return op, b.unsupported("%s with token_pattern=%v: words are those of %s", kind, quoted(o.Get("token_pattern")), strings.Join(patterns(), ", "))
+	}
+	sizes, _ := pickle.Items(o.Get("ngram_range"))
+	if len(sizes) == 2 {
+		op.From, _ = pickle.Int(sizes[0])
+		op.To, _ = pickle.Int(sizes[1])
+	}
+	if o.Get("stop_words") != nil && op.To > 1 {
+		return op, b.unsupported("%s with stop_words and terms of several words, which skip them: leave stop_words at None or ngram_range at (1, 1)", kind)
+	}
+	vocabulary, ok := o.Get("vocabulary_").(*pickle.Dict)
+	if !ok {
+		return op, b.fail(fmt.Errorf("%s: vocabulary_ is %s: is it fitted?", kind, pickle.Kind(o.Get("vocabulary_"))))
+	}
+	op.Terms = make([]string, len(vocabulary.Keys))
+	for i, key := range vocabulary.Keys {
+		term, ok := key.(string)
+		at, whole := pickle.Int(vocabulary.Values[i])
+		if !ok || !whole || at < 0 || at >= len(op.Terms) || op.Terms[at] != "" {
+			return op, b.fail(fmt.Errorf("%s: vocabulary_ has %s for %s", kind, pickle.Kind(vocabulary.Values[i]), pickle.Kind(key)))
+		}
+		op.Terms[at] = term
+	}
+	return op, nil
+}
+
+func quoted(v any) string {
+	if s, ok := v.(string); ok {
+		return fmt.Sprintf("%.60q", s)
+	}
+	return pickle.Kind(v)
+}
+
+func (b *builder) tfidfVectorizer(o *pickle.Object, v value) (value, error) {
+	v, err := b.countVectorizer(o, v)
+	if err != nil {
+		return v, err
+	}
+	inner, ok := o.Get("_tfidf").(*pickle.Object)
+	if !ok {
+		return v, b.fail(fmt.Errorf("TfidfVectorizer: _tfidf is %s: is it fitted?", pickle.Kind(o.Get("_tfidf"))))
+	}
+	return b.tfidfTransformer(inner, v)
+}
+
+// tfidfTransformer weighs counts by how rare a term is, and normalizes rows.
+func (b *builder) tfidfTransformer(o *pickle.Object, v value) (value, error) {
+	v, err := b.matrix(o, v)
+	if err != nil {
+		return v, err
+	}
+	if flag(o, "sublinear_tf", false) {
+		v = b.then(v, v.width, Damp{})
+	}
+	if flag(o, "use_idf", true) {
+		weights, err := b.idf(o, v.width)
+		if err != nil {
+			return v, err
+		}
+		v = b.then(v, v.width, Arithmetic{Multiply, weights})
+	}
+	switch norm := o.Get("norm").(type) {
+	case nil:
+	case string:
+		v = b.then(v, v.width, Normalize{norm})
+	default:
+		return v, b.fail(fmt.Errorf("TfidfTransformer: norm is %s", pickle.Kind(norm)))
+	}
+	return v, nil
+}
+
+// idf returns the weights of terms: an array, or before 1.5 the diagonal of a matrix.
+func (b *builder) idf(o *pickle.Object, n int) ([]float64, error) {
+	for _, a := range []string{"idf_", "_idf"} {
+		if o.Get(a) != nil {
+			return b.floats(o, a, n)
+		}
+	}
+	if diagonal, ok := o.Get("_idf_diag").(*pickle.Object); ok {
+		return b.floats(diagonal, "data", n)
+	}
+	return nil, b.fail(fmt.Errorf("TfidfTransformer: idf_ is missing: is it fitted?"))
+}
