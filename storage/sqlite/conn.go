@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/internal/tables"
 	"github.com/attune-hpo/attune/storage/sqlite/internal/driver"
 )
 
@@ -25,7 +25,8 @@ type conn struct {
 	files    files
 	switched bool // to WAL mode, or that was tried
 	logs     bool // in WAL mode
-	dists    distributions
+	dists    tables.Distributions
+	texts    tables.Texts
 }
 
 // dial opens the file without looking at it.
@@ -115,6 +116,25 @@ func (c *conn) query(sql string, args []value, each func(row []value) error) err
 	return s.Query(args, each)
 }
 
+// Exec, Insert and Query implement [tables.DB].
+func (c *conn) Exec(sql string, args ...value) error {
+	_, err := c.exec(sql, args...)
+	return err
+}
+
+func (c *conn) Insert(sql, _ string, args ...value) (id int64, err error) {
+	return c.exec(sql, args...)
+}
+
+func (c *conn) Query(sql string, args []value, each func(row []value) error) error {
+	return c.query(sql, args, each)
+}
+
+// writer returns what writes trials.
+func (c *conn) writer() tables.Writer {
+	return tables.Writer{Statements: statements, DB: c, Texts: &c.texts}
+}
+
 // text returns the first column of the last row of an answer as text, "" if
 // there is none.
 func (c *conn) text(sql string, args ...value) (s string, err error) {
@@ -136,31 +156,13 @@ func (c *conn) version() (v int64, err error) {
 }
 
 // A value is what a column holds: int64, float64, string, []byte or nil.
-type value = sqldriver.Value
+type value = tables.Value
 
 // Columns of SQLite hold what they like, so nothing is taken for granted.
-
-func asInt(v value) int64 {
-	switch v := v.(type) {
-	case int64:
-		return v
-	case float64:
-		return int64(v)
-	}
-	return 0
-}
-
-func asText(v value) string {
-	switch v := v.(type) {
-	case string:
-		return v
-	case []byte:
-		return string(v)
-	case nil:
-		return ""
-	}
-	return fmt.Sprint(v)
-}
+var (
+	asInt  = tables.Int
+	asText = tables.Text
+)
 
 // read calls f in a transaction in which the file does not change.
 func (s *Store) read(ctx context.Context, c *conn, f func() error) error {

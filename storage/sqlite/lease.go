@@ -71,7 +71,7 @@ func (l *ledger) Reap(ctx context.Context, held []int, grace time.Duration, at t
 		if err != nil || len(expired) == 0 {
 			return nil, err
 		}
-		hs, err := c.headers(l.study.id)
+		hs, err := statements.Headers(c, l.study.id)
 		if err != nil || len(hs) == 0 {
 			return nil, err
 		}
@@ -91,7 +91,7 @@ func (l *ledger) Reap(ctx context.Context, held []int, grace time.Duration, at t
 			if e.Record, err = before.Apply(dead...); err != nil {
 				return nil, err
 			}
-			if err := c.apply(e.id, before, dead); err != nil {
+			if err := c.writer().Apply(e.id, before, dead); err != nil {
 				return nil, err
 			}
 			changed = append(changed, e)
@@ -108,7 +108,7 @@ func (l *ledger) Reap(ctx context.Context, held []int, grace time.Duration, at t
 			}
 			again.Number = next
 			next++
-			id, err := c.insert(l.study.id, again)
+			id, err := c.writer().Insert(l.study.id, again)
 			if err != nil {
 				return nil, err
 			}

@@ -128,7 +128,7 @@ func (l *ledger) Header(ctx context.Context) (header trial.Header, err error) {
 		if l.study.header == nil || l.study.headerAt != l.study.seen {
 			var hs []trial.Header
 			err := l.store.read(ctx, c, func() (err error) {
-				hs, err = c.headers(l.study.id)
+				hs, err = statements.Headers(c, l.study.id)
 				return err
 			})
 			if err == nil && len(hs) == 0 {
@@ -154,7 +154,7 @@ func (l *ledger) Annotate(ctx context.Context, attrs, notes trial.Attrs) error {
 	always := func([]entry) bool { return true }
 	return l.commit(ctx, "annotate study", always, func(c *conn) ([]entry, error) {
 		l.study.header = nil
-		return nil, c.annotate(l.study.id, s.Attrs, s.Notes)
+		return nil, statements.Annotate(c, l.study.id, s.Attrs, s.Notes)
 	})
 }
 
@@ -179,7 +179,7 @@ func (l *ledger) Add(ctx context.Context, records ...trial.Record) ([]int, error
 				return nil, err
 			}
 			r.Number = l.study.trials.Len() + i
-			id, err := c.insert(l.study.id, r)
+			id, err := c.writer().Insert(l.study.id, r)
 			if err != nil {
 				return nil, err
 			}
@@ -211,16 +211,15 @@ func (l *ledger) Start(ctx context.Context, at time.Time, key string) (trial.Rec
 			e.id = st.rows[e.Number]
 			_, err = c.exec("UPDATE trials SET state = 'RUNNING', datetime_start = ? WHERE trial_id = ?", optunadb.TimeColumn(e.Started), e.id)
 		} else {
-			e.id, err = c.insertTrial(st.id, e.Record)
+			e.id, err = c.writer().Bare(st.id, e.Record)
 		}
 		if err != nil {
 			return nil, err
 		}
 		if key != "" {
-			w := writer{conn: c, id: e.id}
 			note, _ := e.Notes.Get(trial.KeyNote)
-			if w.system(note); w.err != nil {
-				return nil, w.err
+			if err := c.writer().Note(e.id, note); err != nil {
+				return nil, err
 			}
 		}
 		return []entry{e}, c.beat(e.id)
@@ -255,14 +254,14 @@ func (l *ledger) Write(ctx context.Context, number int, changes ...trial.Change)
 				return nil, err
 			}
 		}
-		return []entry{e}, c.apply(e.id, before, changes)
+		return []entry{e}, c.writer().Apply(e.id, before, changes)
 	})
 }
 
 // objectives returns the directions of the study, which never change.
 func (l *ledger) objectives(c *conn) ([]trial.Direction, error) {
 	if l.study.directions == nil {
-		hs, err := c.headers(l.study.id)
+		hs, err := statements.Headers(c, l.study.id)
 		if err != nil || len(hs) == 0 {
 			return nil, err
 		}

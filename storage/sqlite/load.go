@@ -3,41 +3,24 @@ package sqlite
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"math"
 	"slices"
 	"strconv"
 
 	"github.com/attune-hpo/attune/space"
-	"github.com/attune-hpo/attune/storage"
 	"github.com/attune-hpo/attune/storage/internal/optunadb"
+	"github.com/attune-hpo/attune/storage/internal/tables"
 	"github.com/attune-hpo/attune/trial"
 )
-
-// loaded is a record that was read, and its row.
-type loaded struct {
-	trial.Record
-	id      int64
-	missing bool   // has no number yet
-	odd     string // what of it cannot be read, "" if nothing
-}
-
-// spoil notes that something of a trial cannot be read. The first reason counts.
-func (r *loaded) spoil(reason string) {
-	if r.odd == "" {
-		r.odd = reason
-	}
-}
 
 // A loader runs the queries of one load; the first error sticks.
 type loader struct {
 	ctx   context.Context
 	conn  *conn
 	study *study
-	args  []value  // of which
-	scan  bool     // read whole tables rather than the rows of which
-	out   []loaded // by row
-	at    int      // in out; where the last row belonged
+	args  []value       // of which
+	scan  bool          // read whole tables rather than the rows of which
+	out   []tables.Read // by row
+	at    int           // in out; where the last row belonged
 	err   error
 }
 
@@ -57,7 +40,7 @@ const which = `WITH which(id) AS (
 // that were running before and run still, only those reports are read that are new:
 // there may be a hundred thousand, and other processes may write any number of them
 // while one looks.
-func (l *loader) load(known []int64) ([]loaded, error) {
+func (l *loader) load(known []int64) ([]tables.Read, error) {
 	l.trials(known)
 	if l.err == nil {
 		l.err = l.study.verify(l.out, known)
@@ -69,21 +52,21 @@ func (l *loader) load(known []int64) ([]loaded, error) {
 	running := map[int64]int{} // rows of trials whose reports go on, and where they are in out
 	for i := range l.out {
 		n := &l.out[i]
-		if n.id > l.study.last {
+		if n.ID > l.study.last {
 			break
 		}
-		switch old, ok := l.study.known(n.id, n.Number); {
+		switch old, ok := l.study.known(n.ID, n.Number); {
 		case !ok:
-			reread, afresh = append(reread, n.id), append(afresh, n.id)
+			reread, afresh = append(reread, n.ID), append(afresh, n.ID)
 		case old.State.Done():
 		case old.State == n.State:
 			n.Reports = old.Reports
 			if n.State == trial.Running {
-				running[n.id] = i
+				running[n.ID] = i
 			}
-			reread = append(reread, n.id)
+			reread = append(reread, n.ID)
 		default:
-			reread, afresh = append(reread, n.id), append(afresh, n.id)
+			reread, afresh = append(reread, n.ID), append(afresh, n.ID)
 		}
 	}
 	if !l.news(running) {
@@ -120,7 +103,7 @@ func ids(list []int64) string {
 func (l *loader) trials(known []int64) {
 	l.list(known)
 	l.err = l.conn.query("SELECT count(*) FROM trials WHERE study_id = ?1 AND trial_id > ?2", l.args[:2], func(row []value) error {
-		l.out = make([]loaded, 0, int(asInt(row[0]))+len(known))
+		l.out = make([]tables.Read, 0, int(asInt(row[0]))+len(known))
 		return nil
 	})
 	if l.err != nil {
@@ -128,23 +111,17 @@ func (l *loader) trials(known []int64) {
 	}
 	l.err = l.conn.query(which+`number, state, CAST(datetime_start AS TEXT), CAST(datetime_complete AS TEXT)
 		FROM which CROSS JOIN trials ON trial_id = id AND study_id = ?1`, l.args, func(row []value) error {
-		r := loaded{id: asInt(row[0]), missing: row[1] == nil}
+		r := tables.Read{ID: asInt(row[0]), Missing: row[1] == nil}
 		r.Number = int(asInt(row[1]))
-		// A number counts the rows of the study that came before, so the id exceeds it.
-		if r.Number < 0 || !r.missing && int64(r.Number) >= r.id {
-			return fmt.Errorf("%w: the trial in row %d has the number %d", storage.ErrFormat, r.id, r.Number)
+		if err := r.CheckNumber(); err != nil {
+			return err
 		}
-		state, ok := optunadb.State(asText(row[2]))
-		if !ok {
-			state = trial.Failed
-			r.spoil(fmt.Sprintf("its state is %.20q", asText(row[2])))
-		}
-		r.State = state
+		r.SetState(asText(row[2]))
 		r.Started, r.Finished = optunadb.Time(row[3]), optunadb.Time(row[4])
 		l.out = append(l.out, r)
 		return l.ctx.Err()
 	})
-	slices.SortFunc(l.out, func(a, b loaded) int { return cmp.Compare(a.id, b.id) })
+	slices.SortFunc(l.out, func(a, b tables.Read) int { return cmp.Compare(a.ID, b.ID) })
 }
 
 // whole reports whether reading whole tables is quicker than looking rows up: when
@@ -190,7 +167,7 @@ func (l *loader) news(running map[int64]int) bool {
 		}
 		if i, ok := running[found.trial]; ok && good {
 			r := &l.out[i]
-			r.Reports = withReport(r.Reports, trial.Report{Step: int(found.step), Value: optunadb.Float(row[3], row[4])})
+			r.Reports = tables.WithReport(r.Reports, trial.Report{Step: int(found.step), Value: optunadb.Float(row[3], row[4])})
 		}
 		return l.ctx.Err()
 	})
@@ -198,39 +175,21 @@ func (l *loader) news(running map[int64]int) bool {
 	return good
 }
 
-// withReport returns rs, in order of steps, with another report. It may be there
-// already. What others hold of rs does not change.
-func withReport(rs []trial.Report, r trial.Report) []trial.Report {
-	if n := len(rs); n == 0 || rs[n-1].Step < r.Step {
-		return append(rs, r)
-	}
-	i, found := slices.BinarySearchFunc(rs, r.Step, func(r trial.Report, step int) int { return cmp.Compare(r.Step, step) })
-	switch {
-	case !found:
-		return slices.Insert(slices.Clone(rs), i, r)
-	case !sameReport(rs[i], r):
-		rs = slices.Clone(rs)
-		rs[i] = r
-	}
-	return rs
-}
-
 func (l *loader) readReports() {
 	slabs := slab[trial.Report]{trials: len(l.out)}
-	byStep := func(a, b trial.Report) int { return cmp.Compare(a.Step, b.Step) }
 	gather(l, table{"trial_intermediate_values", "trial_intermediate_value_id", "step, intermediate_value, nullif(intermediate_value_type, 'FINITE')", l.scan},
 		func(row []value) (trial.Report, error) {
 			return trial.Report{Step: int(asInt(row[2])), Value: optunadb.Float(row[3], row[4])}, nil
 		},
-		func(r *loaded, rs []trial.Report) {
+		func(r *tables.Read, rs []trial.Report) {
 			if r.Reports == nil {
 				r.Reports = append(slabs.take(len(rs))[:0], rs...)
 			} else {
 				r.Reports = append(r.Reports, rs...)
 			}
 			before := max(0, len(r.Reports)-len(rs)-1)
-			if !slices.IsSortedFunc(r.Reports[before:], byStep) {
-				slices.SortFunc(r.Reports, byStep)
+			if !slices.IsSortedFunc(r.Reports[before:], tables.ByStep) {
+				slices.SortFunc(r.Reports, tables.ByStep)
 			}
 		})
 }
@@ -238,14 +197,16 @@ func (l *loader) readReports() {
 func (l *loader) readParams() {
 	points := slab[float64]{trials: len(l.out)}
 	scratch := space.Space{}
-	gather(l, table{"trial_params", "param_id", "param_name, param_value, distribution_json", l.scan}, l.conn.dists.param,
-		func(r *loaded, ps []param) {
-			slices.SortStableFunc(ps, func(a, b param) int { return cmp.Compare(a.id, b.id) })
+	gather(l, table{"trial_params", "param_id", "param_name, param_value, distribution_json", l.scan}, func(row []value) (tables.Param, error) {
+		return l.conn.dists.Param(asInt(row[1]), asText(row[2]), row[3], asText(row[4]))
+	},
+		func(r *tables.Read, ps []tables.Param) {
+			slices.SortStableFunc(ps, func(a, b tables.Param) int { return cmp.Compare(a.ID, b.ID) })
 			scratch = append(scratch[:0], r.Params.Space...)
 			point := append(points.take(len(scratch) + len(ps))[:0], r.Params.Point...)
 			for _, p := range ps {
 				scratch = append(scratch, p.Axis)
-				point = append(point, p.coord)
+				point = append(point, p.Coord)
 			}
 			r.Params.Point = point
 			r.Params.Space = l.study.trials.Share(scratch)
@@ -258,26 +219,14 @@ func (l *loader) readParams() {
 func (l *loader) readRest() {
 	values := slab[float64]{trials: len(l.out)}
 	gather(l, table{"trial_values", "trial_value_id", "objective, value, nullif(value_type, 'FINITE')", false},
-		func(row []value) (o objective, err error) {
-			o = objective{asInt(row[2]), optunadb.Float(row[3], row[4])}
-			if math.IsNaN(o.value) {
-				err = fmt.Errorf("the value of objective %d is not a number", o.index)
-			}
-			return o, err
+		func(row []value) (tables.Objective, error) {
+			return tables.ParseObjective(asInt(row[2]), row[3], row[4])
 		},
-		func(r *loaded, os []objective) {
-			slices.SortFunc(os, func(a, b objective) int { return cmp.Compare(a.index, b.index) })
-			r.Values = values.take(len(os))
-			for i, o := range os {
-				r.Values[i] = o.value
-			}
-		})
+		func(r *tables.Read, os []tables.Objective) { r.SetValues(os, values.take(len(os))) })
 	gather(l, table{"trial_user_attributes", "trial_user_attribute_id", "key, value_json", false}, parseAttr,
-		func(r *loaded, as []attr) {
-			r.Attrs = inOrder(as)
-		})
+		func(r *tables.Read, as []tables.Attr) { r.Attrs = tables.InOrder(as) })
 	gather(l, table{"trial_system_attributes", "trial_system_attribute_id", "key, value_json", false}, parseAttr,
-		func(r *loaded, as []attr) { optunadb.Interpret(&r.Record, inOrder(as)) })
+		(*tables.Read).SetSystem)
 }
 
 // A table holds rows of trials.
@@ -300,11 +249,11 @@ func (t table) query() string {
 // them in several parts.
 //
 // A row that parse refuses is passed over, and spoils its trial.
-func gather[T any](l *loader, t table, parse func(row []value) (T, error), put func(r *loaded, rows []T)) {
+func gather[T any](l *loader, t table, parse func(row []value) (T, error), put func(r *tables.Read, rows []T)) {
 	if l.err != nil {
 		return
 	}
-	var owner *loaded
+	var owner *tables.Read
 	var rows []T
 	flush := func() {
 		if len(rows) > 0 {
@@ -330,7 +279,7 @@ func gather[T any](l *loader, t table, parse func(row []value) (T, error), put f
 		}
 		x, err := parse(row)
 		if err != nil {
-			r.spoil(err.Error())
+			r.Spoil(err.Error())
 			return nil
 		}
 		rows = append(rows, x)
@@ -342,14 +291,14 @@ func gather[T any](l *loader, t table, parse func(row []value) (T, error), put f
 }
 
 // find returns the trial of a row, or nil.
-func (l *loader) find(id int64) *loaded {
+func (l *loader) find(id int64) *tables.Read {
 	for _, i := range [2]int{l.at, l.at + 1} { // where it nearly always is
-		if i < len(l.out) && l.out[i].id == id {
+		if i < len(l.out) && l.out[i].ID == id {
 			l.at = i
 			return &l.out[i]
 		}
 	}
-	i, found := slices.BinarySearchFunc(l.out, id, func(r loaded, id int64) int { return cmp.Compare(r.id, id) })
+	i, found := slices.BinarySearchFunc(l.out, id, func(r tables.Read, id int64) int { return cmp.Compare(r.ID, id) })
 	if !found {
 		return nil
 	}
@@ -372,67 +321,6 @@ func (s *slab[T]) take(n int) []T {
 	return out
 }
 
-type objective struct {
-	index int64
-	value float64
-}
-
-type param struct {
-	space.Axis
-	id    int64
-	coord float64
-}
-
-// distributions remembers what the JSON of a distribution means, and how one is
-// written: a study has few, and many rows.
-type distributions struct {
-	parsed  map[string]space.Distribution
-	written map[space.Distribution]string
-}
-
-func (ds *distributions) param(row []value) (p param, err error) {
-	text := asText(row[4])
-	d, ok := ds.parsed[text]
-	if !ok {
-		if d, err = space.ParseDistribution(text); err != nil {
-			return p, fmt.Errorf("parameter %q: %w", asText(row[2]), err)
-		}
-		if ds.parsed == nil || len(ds.parsed) >= 1<<12 {
-			ds.parsed = map[string]space.Distribution{}
-		}
-		ds.parsed[text] = d
-	}
-	p = param{space.Axis{Name: asText(row[2]), Distribution: d}, asInt(row[1]), optunadb.Float(row[3], nil)}
-	return p, storage.CheckCoord(p.Axis, p.coord)
-}
-
-func (ds *distributions) text(d space.Distribution) string {
-	text, ok := ds.written[d]
-	if !ok {
-		text = d.String()
-		if ds.written == nil || len(ds.written) >= 1<<12 {
-			ds.written = map[space.Distribution]string{}
-		}
-		ds.written[d] = text
-	}
-	return text
-}
-
-type attr struct {
-	trial.Attr
-	id int64
-}
-
-func parseAttr(row []value) (attr, error) {
-	return attr{trial.Attr{Key: asText(row[2]), JSON: asText(row[3])}, asInt(row[1])}, nil
-}
-
-// inOrder returns attributes by when they were first set.
-func inOrder(as []attr) trial.Attrs {
-	slices.SortFunc(as, func(a, b attr) int { return cmp.Compare(a.id, b.id) })
-	out := make(trial.Attrs, len(as))
-	for i, a := range as {
-		out[i] = a.Attr
-	}
-	return out
+func parseAttr(row []value) (tables.Attr, error) {
+	return tables.Attr{Attr: trial.Attr{Key: asText(row[2]), JSON: asText(row[3])}, ID: asInt(row[1])}, nil
 }

@@ -10,26 +10,13 @@ import (
 	"time"
 
 	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/internal/tables"
 )
 
 // schema creates the tables, as SQLAlchemy does for Optuna 5.0.0.
 //
 //go:embed schema.sql
 var schema string
-
-const (
-	// alembicHead is the version of the schema, as Optuna counts since 0.10.
-	alembicHead = "v3.2.0.a"
-	// libraryVersion is the version of Optuna whose schema this is. Optuna shows
-	// it in messages.
-	libraryVersion = "5.0.0"
-)
-
-// older are the versions that `optuna storage upgrade` brings up to date.
-var older = []string{
-	"v0.9.0.a", "v1.2.0.a", "v1.3.0.a", "v2.4.0.a", "v2.6.0.a",
-	"v3.0.0.a", "v3.0.0.b", "v3.0.0.c", "v3.0.0.d",
-}
 
 // errUnfinished reports tables without a version: Optuna creates the one after
 // the other, each in a transaction of its own.
@@ -59,19 +46,19 @@ func (s *Store) ensureSchema(ctx context.Context, c *conn, create bool) error {
 }
 
 func (c *conn) checkSchema() error {
-	var tables []string
+	var names []string
 	err := c.query("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name", nil, func(row []value) error {
-		tables = append(tables, asText(row[0]))
+		names = append(names, asText(row[0]))
 		return nil
 	})
 	switch {
 	case err != nil:
 		return err
-	case len(tables) == 0:
+	case len(names) == 0:
 		return errNoFile
-	case !slices.Contains(tables, "studies") && !slices.Contains(tables, "alembic_version"):
-		return fmt.Errorf("%w: it is a SQLite database of another program, with the tables %s", storage.ErrFormat, strings.Join(tables, ", "))
-	case !slices.Contains(tables, "studies") || !slices.Contains(tables, "alembic_version"):
+	case !slices.Contains(names, "studies") && !slices.Contains(names, "alembic_version"):
+		return fmt.Errorf("%w: it is a SQLite database of another program, with the tables %s", storage.ErrFormat, strings.Join(names, ", "))
+	case !slices.Contains(names, "studies") || !slices.Contains(names, "alembic_version"):
 		return errUnfinished
 	}
 	version, err := c.text("SELECT version_num FROM alembic_version")
@@ -80,12 +67,8 @@ func (c *conn) checkSchema() error {
 		return err
 	case version == "":
 		return errUnfinished
-	case slices.Contains(older, version):
-		return fmt.Errorf("%w: an older Optuna wrote it: its schema has version %s, not %s: run `optuna storage upgrade`", storage.ErrVersion, version, alembicHead)
-	case version != alembicHead:
-		return fmt.Errorf("%w: its schema has version %.40q, not %s: a newer Optuna may have written it: look for a newer attune", storage.ErrVersion, version, alembicHead)
 	}
-	return nil
+	return tables.CheckVersion(version)
 }
 
 // createSchema makes a store of an empty file, unless another process was faster.
@@ -96,9 +79,9 @@ func (c *conn) createSchema() error {
 	if err := c.db.Script(schema); err != nil {
 		return err
 	}
-	if _, err := c.exec("INSERT INTO version_info VALUES (1, 12, ?)", libraryVersion); err != nil {
+	if _, err := c.exec("INSERT INTO version_info VALUES (1, 12, ?)", tables.LibraryVersion); err != nil {
 		return err
 	}
-	_, err := c.exec("INSERT INTO alembic_version VALUES (?)", alembicHead)
+	_, err := c.exec("INSERT INTO alembic_version VALUES (?)", tables.Head)
 	return err
 }

@@ -52,6 +52,7 @@ import (
 
 	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/internal/tables"
 	"github.com/attune-hpo/attune/trial"
 )
 
@@ -194,15 +195,15 @@ func (s *Store) Create(ctx context.Context, header trial.Header) (storage.Ledger
 	if err == nil {
 		err = s.use(ctx, true, func(c *conn) error {
 			var id int64
-			token := newToken()
+			token := tables.NewToken()
 			err := s.write(ctx, c, func() (err error) {
-				if _, err := c.studyID(header.Name); !errors.Is(err, storage.ErrNotExist) {
+				if _, err := tables.StudyID(c, header.Name); !errors.Is(err, storage.ErrNotExist) {
 					if err == nil {
 						err = storage.ErrExist
 					}
 					return err
 				}
-				id, err = c.insertStudy(header, token)
+				id, err = statements.InsertStudy(c, header, token)
 				return err
 			})
 			if err == nil {
@@ -225,7 +226,7 @@ func (s *Store) Open(ctx context.Context, name string) (storage.Ledger, error) {
 	var l *ledger
 	err := s.use(ctx, false, func(c *conn) error {
 		return s.read(ctx, c, func() error {
-			id, err := c.studyID(name)
+			id, err := tables.StudyID(c, name)
 			if err != nil {
 				return err
 			}
@@ -250,7 +251,7 @@ func (s *Store) Studies(ctx context.Context) iter.Seq2[trial.Header, error] {
 		if err == nil {
 			err = from.use(ctx, false, func(c *conn) error {
 				return from.read(ctx, c, func() (err error) {
-					headers, err = c.headers(0)
+					headers, err = statements.Headers(c, 0)
 					return err
 				})
 			})
@@ -289,10 +290,10 @@ func (s *Store) Rename(ctx context.Context, from, to string) error {
 		err = s.use(ctx, false, func(c *conn) error {
 			var id int64
 			err := s.write(ctx, c, func() (err error) {
-				if id, err = c.studyID(from); err != nil || from == to {
+				if id, err = tables.StudyID(c, from); err != nil || from == to {
 					return err
 				}
-				if _, err := c.studyID(to); !errors.Is(err, storage.ErrNotExist) {
+				if _, err := tables.StudyID(c, to); !errors.Is(err, storage.ErrNotExist) {
 					if err == nil {
 						err = storage.ErrExist
 					}
@@ -315,10 +316,10 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 	err := s.use(ctx, false, func(c *conn) error {
 		var id int64
 		err := s.write(ctx, c, func() (err error) {
-			if id, err = c.studyID(name); err != nil {
+			if id, err = tables.StudyID(c, name); err != nil {
 				return err
 			}
-			return c.deleteStudy(id)
+			return tables.DeleteStudy(c, id)
 		})
 		if st := s.studies[id]; err == nil && st != nil {
 			st.gone = true

@@ -5,12 +5,12 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"time"
 
 	"github.com/attune-hpo/attune/storage"
 	"github.com/attune-hpo/attune/storage/internal/image"
+	"github.com/attune-hpo/attune/storage/internal/tables"
 	"github.com/attune-hpo/attune/trial"
 )
 
@@ -74,12 +74,12 @@ func (st *study) sync(ctx context.Context, c *conn) error {
 	st.trials.Grow(len(news))
 	for i := range news {
 		n := &news[i]
-		if n.missing {
-			st.expect(n.id)
+		if n.Missing {
+			st.expect(n.ID)
 		} else if err := st.learn(n); err != nil {
 			return err
 		}
-		st.last = max(st.last, n.id)
+		st.last = max(st.last, n.ID)
 	}
 	st.loaded, st.seen = true, v
 	return nil
@@ -105,18 +105,18 @@ func (st *study) known(id int64, number int) (trial.Record, bool) {
 }
 
 // verify makes sure that the rows of before are still trials of st.
-func (st *study) verify(news []loaded, before []int64) error {
+func (st *study) verify(news []tables.Read, before []int64) error {
 	for _, id := range before {
 		if id == 0 {
 			continue
 		}
-		i, found := slices.BinarySearchFunc(news, id, func(n loaded, id int64) int { return cmp.Compare(n.id, id) })
+		i, found := slices.BinarySearchFunc(news, id, func(n tables.Read, id int64) int { return cmp.Compare(n.ID, id) })
 		if !found {
 			return st.lost(nil)
 		}
 		n := &news[i]
 		// One that had no number before is for learn to see to.
-		if old, ok := st.known(id, n.Number); ok && !n.missing && old.State.Done() && !old.Started.Equal(n.Started) {
+		if old, ok := st.known(id, n.Number); ok && !n.Missing && old.State.Done() && !old.Started.Equal(n.Started) {
 			return st.lost(nil)
 		}
 	}
@@ -135,25 +135,25 @@ func (st *study) expect(id int64) {
 const maxGap = 1 << 16
 
 // learn takes in what was read from the file.
-func (st *study) learn(n *loaded) error {
+func (st *study) learn(n *tables.Read) error {
 	if n.Number > len(st.rows)+maxGap {
-		return fmt.Errorf("%w: trial %d in row %d comes after trial %d", storage.ErrFormat, n.Number, n.id, len(st.rows)-1)
+		return fmt.Errorf("%w: trial %d in row %d comes after trial %d", storage.ErrFormat, n.Number, n.ID, len(st.rows)-1)
 	}
 	if n.Number < len(st.rows) {
-		if id := st.rows[n.Number]; id != 0 && id != n.id {
-			return fmt.Errorf("%w: trial %d stands in two rows, %d and %d", storage.ErrFormat, n.Number, id, n.id)
+		if id := st.rows[n.Number]; id != 0 && id != n.ID {
+			return fmt.Errorf("%w: trial %d stands in two rows, %d and %d", storage.ErrFormat, n.Number, id, n.ID)
 		}
 	}
-	if n.odd != "" && st.odd[n.Number] == "" {
+	if n.Odd != "" && st.odd[n.Number] == "" {
 		if st.odd == nil {
 			st.odd = map[int]string{}
 		}
-		st.odd[n.Number] = n.odd
+		st.odd[n.Number] = n.Odd
 	}
-	if old, ok := st.known(n.id, n.Number); ok && (old.State.Done() || same(old, n.Record)) {
+	if old, ok := st.known(n.ID, n.Number); ok && (old.State.Done() || tables.Same(old, n.Record)) {
 		return nil
 	}
-	st.put(entry{n.Record, n.id})
+	st.put(entry{n.Record, n.ID})
 	return nil
 }
 
@@ -167,25 +167,13 @@ func (st *study) put(e entry) {
 	if e.State.Done() {
 		delete(st.pending, e.id)
 		if reason, ok := st.odd[e.Number]; ok {
-			e.Record = unreadable(e.Record, reason)
+			e.Record = tables.Unreadable(e.Record, reason)
 			delete(st.odd, e.Number)
 		}
 	} else {
 		st.expect(e.id)
 	}
 	st.trials.Put(e.Record)
-}
-
-// unreadable returns a finished trial of which something cannot be read: as a
-// failed one without values, so that it is no trial's best, and says why. What can
-// be read is there.
-func unreadable(r trial.Record, reason string) trial.Record {
-	if r.Err != "" {
-		r.Err += "; "
-	}
-	r.Err += "cannot be read: " + reason
-	r.State, r.Values = trial.Failed, nil
-	return r
 }
 
 // entry returns the trial of a number; ErrNoTrial.
@@ -195,30 +183,4 @@ func (st *study) entry(number int) (entry, error) {
 		return entry{}, err
 	}
 	return entry{r, st.rows[number]}, nil
-}
-
-// same reports whether a and b are one record, NaN being equal to itself.
-func same(a, b trial.Record) bool {
-	float := func(x, y float64) bool { return math.Float64bits(x) == math.Float64bits(y) }
-	return a.Number == b.Number && a.State == b.State && a.Err == b.Err &&
-		a.Started.Equal(b.Started) && a.Finished.Equal(b.Finished) &&
-		a.Params.Space.Equal(b.Params.Space) && slices.EqualFunc(a.Params.Point, b.Params.Point, float) &&
-		slices.Equal(a.Proposed, b.Proposed) && slices.Equal(a.Fixed, b.Fixed) &&
-		sameReports(a.Reports, b.Reports) &&
-		slices.EqualFunc(a.Values, b.Values, float) &&
-		slices.EqualFunc(a.Constraints, b.Constraints, func(x, y trial.Constraint) bool { return x.Name == y.Name && float(x.Value, y.Value) }) &&
-		slices.Equal(a.Attrs, b.Attrs) && slices.Equal(a.Notes, b.Notes)
-}
-
-// sameReports looks at none of them if a and b are one slice, as they are for a
-// running trial that reported nothing since.
-func sameReports(a, b []trial.Report) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	return len(a) == 0 || &a[0] == &b[0] || slices.EqualFunc(a, b, sameReport)
-}
-
-func sameReport(x, y trial.Report) bool {
-	return x.Step == y.Step && math.Float64bits(x.Value) == math.Float64bits(y.Value)
 }
