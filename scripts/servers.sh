@@ -6,7 +6,8 @@
 #	go test ./storage/...
 #	scripts/servers.sh stop
 #
-# Its password and its data are of no value: the server goes with its folder.
+# Its password and its data are of no value: the server goes with its folder, and does not
+# wait for the disk unless ATTUNE_SERVERS_FSYNC=on is set.
 set -euo pipefail
 
 folder=${ATTUNE_SERVERS_FOLDER:-${TMPDIR:-/tmp}/attune-servers-$(id -u)}
@@ -43,7 +44,7 @@ start_postgres() {
 			as "$bin/initdb" -D "$data" -U attune --pwfile="$folder/password" --auth=scram-sha-256 -E UTF8 --no-sync >"$folder/initdb.log"
 		fi
 		as "$bin/pg_ctl" -D "$data" -w -t 60 -l "$data.log" start \
-			-o "-p $port -k '' -c listen_addresses=127.0.0.1 -c max_connections=200" >&2
+			-o "-p $port -k '' -c listen_addresses=127.0.0.1 -c max_connections=200 -c fsync=${ATTUNE_SERVERS_FSYNC:-off}" >&2
 		as sh -c "echo $port >'$folder/postgres.port'"
 	fi
 	echo "export ATTUNE_TEST_POSTGRES=postgres://attune:attune@127.0.0.1:$(cat "$folder/postgres.port")/postgres"

@@ -42,6 +42,10 @@ var (
 	// ErrPath reports a path at which there can be no store: it is not one of a
 	// file, or its folder is missing.
 	ErrPath = errors.New("bad path")
+	// ErrUnreachable reports a server that does not answer.
+	ErrUnreachable = errors.New("the server cannot be reached")
+	// ErrAccess reports a server that does not let the user in, or do something.
+	ErrAccess = errors.New("access denied")
 	// ErrReserved reports a note under a key that files keep something else by.
 	ErrReserved = errors.New("reserved key")
 	// ErrClosed reports the use of a ledger after its Close.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/tune"
-	"github.com/attune-hpo/attune/storage/sqlite"
 	"github.com/attune-hpo/attune/study"
 )
 
@@ -37,7 +36,7 @@ type openStudy interface {
 }
 
 // openJob opens a study of a store and reads its job.
-func openJob(ctx context.Context, store *sqlite.Store, name string) (*jobStudy, error) {
+func openJob(ctx context.Context, store store, name string) (*jobStudy, error) {
 	st, err := study.Read(ctx, store, name)
 	if err != nil {
 		return nil, err

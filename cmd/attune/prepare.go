@@ -16,7 +16,6 @@ import (
 	"github.com/attune-hpo/attune/sampler/random"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage"
-	"github.com/attune-hpo/attune/storage/sqlite"
 	"github.com/attune-hpo/attune/study"
 )
 
@@ -30,7 +29,7 @@ func (o *optimize) prepare(ctx context.Context, stderr io.Writer) (*session, err
 	if err != nil {
 		return nil, err
 	}
-	s := &session{optimize: o, stderr: stderr, store: sqlite.File(o.storage), frame: frame}
+	s := &session{optimize: o, stderr: stderr, store: newStore(o.storage), frame: frame}
 	if o.mlflow != "" {
 		s.live.warn = s.warn
 		if s.live.server, err = tracking("mlflow", o.mlflow); err != nil {

@@ -23,7 +23,6 @@ import (
 	"github.com/attune-hpo/attune/space/spaceyaml"
 	"github.com/attune-hpo/attune/storage"
 	"github.com/attune-hpo/attune/storage/memory"
-	"github.com/attune-hpo/attune/storage/sqlite"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
 )
@@ -115,7 +114,7 @@ func (l *launch) flags(cmd *cobra.Command) {
 	f.SetInterspersed(false) // arguments after the program belong to it
 	f.StringVar(&l.space, "space", "", "YAML `file` with the search space")
 	f.IntVar(&l.trials, "trials", 50, "`number` of trials in the study, including those of earlier runs; failed trials do not count")
-	f.StringVar(&l.storage, "storage", "attune.db", "SQLite `file` for the study, created if it does not exist")
+	storageFlag(cmd, &l.storage, "SQLite `file` for the study, created if it does not exist, or URL of a PostgreSQL database")
 	f.StringVar(&l.name, "name", "", "`name` of the study (default: the name of the program)")
 	f.StringSliceVar(&l.directions, "direction", []string{"minimize"}, "minimize or maximize; a list of `directions` for several objectives")
 	f.StringSliceVar(&l.metrics, "metrics", nil, "`names` of the objectives, under which the program may print their values")
@@ -229,7 +228,7 @@ func (l *launch) run(ctx context.Context, args []string, stdout io.Writer) error
 		return err
 	}
 	l.name = cmp.Or(l.name, programName(args))
-	l.logs = cmp.Or(l.logs, filepath.Join(l.storage+".logs", url.PathEscape(l.name)))
+	l.logs = cmp.Or(l.logs, filepath.Join(beside(l.storage)+".logs", url.PathEscape(l.name)))
 	objective, searched, err := l.objective(args)
 	if err != nil {
 		return err
@@ -357,7 +356,7 @@ type launched struct {
 
 // open opens or creates the study. It fails if the study is of another program.
 func (l *launch) open(ctx context.Context, config study.Config, args []string) (*study.Study, error) {
-	store := sqlite.File(l.storage)
+	store := newStore(l.storage)
 	st, err := study.Load(ctx, store, l.name, config)
 	if errors.Is(err, storage.ErrNotExist) {
 		st, err = study.Open(ctx, store, l.name, config)

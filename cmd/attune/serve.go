@@ -14,7 +14,6 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/attune-hpo/attune/storage/optunarpc"
-	"github.com/attune-hpo/attune/storage/sqlite"
 )
 
 // serve holds the flags of the command serve.
@@ -46,7 +45,7 @@ accepts other addresses: whoever reaches such an address can read and change all
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&s.storage, "storage", "attune.db", "SQLite `file` with the studies, created if it does not exist")
+	storageFlag(cmd, &s.storage, "SQLite `file` with the studies, created if it does not exist, or URL of a PostgreSQL database")
 	f.StringVar(&s.grpc, "grpc", "127.0.0.1:13000", "`address` to listen on for Optuna's storage proxy")
 	f.BoolVar(&s.public, "public", false, "allow addresses that other machines reach")
 	return cmd
@@ -60,10 +59,10 @@ func (s *serve) run(ctx context.Context, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	service := optunarpc.New(sqlite.File(s.storage))
+	service := optunarpc.New(newStore(s.storage))
 	server := grpc.NewServer()
 	service.Register(server)
-	fmt.Fprintf(stderr, "attune: serving %s to Optuna's storage proxy on %s\n", s.storage, l.Addr())
+	fmt.Fprintf(stderr, "attune: serving %s to Optuna's storage proxy on %s\n", shown(s.storage), l.Addr())
 	return cmp.Or(serveGRPC(ctx, server, l, ""), service.Close())
 }
 

@@ -3,11 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,7 +13,6 @@ import (
 
 	"github.com/attune-hpo/attune/objective/ensemble"
 	"github.com/attune-hpo/attune/objective/model"
-	"github.com/attune-hpo/attune/storage/sqlite"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
 )
@@ -25,7 +21,7 @@ import (
 // studies in the storage.
 func storageFlags(cmd *cobra.Command, storage, name *string) {
 	cmd.Flags().SortFlags = false
-	cmd.Flags().StringVar(storage, "storage", "attune.db", "SQLite `file` with the studies")
+	storageFlag(cmd, storage, "SQLite `file` or URL of a PostgreSQL database with the studies")
 	if name == nil {
 		return
 	}
@@ -43,7 +39,7 @@ func storageFlags(cmd *cobra.Command, storage, name *string) {
 }
 
 // snapshot returns the trials of a study.
-func snapshot(ctx context.Context, store *sqlite.Store, name string) (trial.Snapshot, error) {
+func snapshot(ctx context.Context, store store, name string) (trial.Snapshot, error) {
 	st, err := study.Read(ctx, store, name)
 	if err != nil {
 		return trial.Snapshot{}, err
@@ -54,12 +50,12 @@ func snapshot(ctx context.Context, store *sqlite.Store, name string) (trial.Snap
 
 // pick returns name or, if that is empty, the default study: the only one, or the best of
 // those that tuned models for the same forecast of the same data.
-func pick(ctx context.Context, store *sqlite.Store, name string) (string, error) {
+func pick(ctx context.Context, store store, name string) (string, error) {
 	return pickOf(ctx, store, name, func(string) bool { return true })
 }
 
 // pickOf is pick among the studies of some models.
-func pickOf(ctx context.Context, store *sqlite.Store, name string, of func(model string) bool) (string, error) {
+func pickOf(ctx context.Context, store store, name string, of func(model string) bool) (string, error) {
 	all, err := study.List(ctx, store)
 	if err != nil {
 		return "", err
@@ -120,23 +116,9 @@ func pickOf(ctx context.Context, store *sqlite.Store, name string, of func(model
 	return best, nil
 }
 
-// openStore returns the store of a file, for reading.
-func openStore(path string) (*sqlite.Store, error) {
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s: no such file: attune optimize creates it; name another one with --storage", quote(path))
-	case err != nil:
-		return nil, err
-	case info.IsDir():
-		return nil, fmt.Errorf("%s: this is a folder: --storage needs a file", path)
-	}
-	return sqlite.File(path), nil
-}
-
 // modelsFolder is the folder of the models of a store: those fitted to all data, and in a
 // folder below it those that have not seen the test span.
-func modelsFolder(storage string) string { return storage + ".models" }
+func modelsFolder(storage string) string { return beside(storage) + ".models" }
 
 // modelPath is the file of a study's model, fitted to all data.
 func modelPath(storage, study string) string { return model.Path(modelsFolder(storage), study) }

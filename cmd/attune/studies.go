@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/attune-hpo/attune/storage/sqlite"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
 )
@@ -45,7 +44,7 @@ func studiesCommand() *cobra.Command {
 	return cmd
 }
 
-func summaries(ctx context.Context, store *sqlite.Store) ([]trial.Summary, error) {
+func summaries(ctx context.Context, store store) ([]trial.Summary, error) {
 	all, err := study.List(ctx, store)
 	if err != nil {
 		return nil, err

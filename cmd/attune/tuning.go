@@ -18,7 +18,6 @@ import (
 	"github.com/attune-hpo/attune/sampler/random"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/space/spaceyaml"
-	"github.com/attune-hpo/attune/storage/sqlite"
 	"github.com/attune-hpo/attune/study"
 )
 
@@ -26,7 +25,7 @@ import (
 type session struct {
 	*optimize
 	stderr io.Writer
-	store  *sqlite.Store
+	store  store
 	job    job            // the common part of all plans' jobs
 	frame  forecast.Frame // all data
 	back   *forecast.Backtest
@@ -93,7 +92,7 @@ func (s *session) tune(ctx context.Context) (*report, error) {
 	if err := s.folders(); err != nil {
 		return nil, err
 	}
-	r := &report{job: s.job, back: s.back, storage: s.storage, frame: s.frame}
+	r := &report{job: s.job, back: s.back, storage: shown(s.storage), frame: s.frame}
 	s.say("%s: %s by %s, %s", s.data.File, s.job.Data.Target, s.frame[0].Freq, s.job.Span)
 	left := s.timeout
 	for i, p := range s.plans {

@@ -120,3 +120,15 @@ var hostile = []string{
 	"x", " x ", "X", "x'", `x"`, "x`", `x\`, "x;--", "x\x00y", "x\n\t\r", "{x}", "%s?&#", "é", "e\u0301", "漢字", "😀", "\u2028<>&",
 	strings.Repeat("n", 600), "__proto__", "null", "0", "constraint", "params:0",
 }
+
+// hostile returns the hostile names that the store keeps, and those that it refuses.
+func (s suite) hostile() (kept, refused []string) {
+	for _, name := range hostile {
+		if s.Keeps == nil || s.Keeps(name) {
+			kept = append(kept, name)
+		} else {
+			refused = append(refused, name)
+		}
+	}
+	return kept, refused
+}

@@ -38,6 +38,9 @@ type Config struct {
 	// Dial returns another handle of the store at an address. It is called in other
 	// processes too, if [Main] is called.
 	Dial func(address string) storage.Store
+	// Keeps reports whether the store has room for a name of a study, parameter or
+	// attribute. It refuses others with [space.ErrInvalid]. Default: it keeps all.
+	Keeps func(name string) bool
 	// Worker, if it is not "", is another test program whose TestMain calls [Main],
 	// such as one of another build. Every second worker process runs it. Default:
 	// all run this one.

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage"
 	"github.com/attune-hpo/attune/trial"
 )
@@ -210,16 +211,27 @@ func (s suite) studyAttributes(t *testing.T) {
 
 func (s suite) studyNames(t *testing.T) {
 	st := s.Open(t)
-	for i, name := range hostile {
+	kept, refused := s.hostile()
+	for i, name := range kept {
 		create(t, st, trial.Header{Name: name, Seed: uint64(i), Attrs: trial.Attrs{{Key: name, JSON: "1"}}})
 	}
-	for i, name := range hostile {
+	for i, name := range kept {
 		h := header(t, open(t, st, name))
 		assert.Equal(t, name, h.Name)
 		assert.Equal(t, uint64(i), h.Seed)
 		assert.Equal(t, trial.Attrs{{Key: name, JSON: "1"}}, h.Attrs)
 	}
-	assert.Len(t, names(t, st), len(hostile))
+	assert.Len(t, names(t, st), len(kept))
+	for _, name := range refused {
+		_, err := st.Create(t.Context(), trial.Header{Name: name})
+		require.ErrorIs(t, err, space.ErrInvalid)
+		_, err = st.Create(t.Context(), trial.Header{Name: "y", Attrs: trial.Attrs{{Key: name, JSON: "1"}}})
+		require.ErrorIs(t, err, space.ErrInvalid)
+		_, err = st.Open(t.Context(), name)
+		require.ErrorIs(t, err, storage.ErrNotExist)
+		require.ErrorIs(t, st.Rename(t.Context(), "x", name), space.ErrInvalid)
+	}
+	assert.Len(t, names(t, st), len(kept))
 	_, err := st.Create(t.Context(), trial.Header{Name: "\xff"})
 	require.Error(t, err, "a name is UTF-8")
 }

@@ -202,7 +202,8 @@ func (s suite) names(t *testing.T) {
 	r := start(t, l)
 	var changes []trial.Change
 	var p trial.Proposed
-	for i, name := range hostile {
+	kept, refused := s.hostile()
+	for i, name := range kept {
 		x := float64(i)
 		p = append(p, space.Setting{Name: name, Value: choices.Choices[i%choices.Len()]})
 		changes = append(changes,
@@ -213,6 +214,16 @@ func (s suite) names(t *testing.T) {
 	}
 	changes = append(changes, p)
 	write(t, l, r.Number, changes...)
+	for _, name := range refused {
+		for _, change := range []trial.Change{
+			trial.Suggested{Space: space.Space{{Name: name, Distribution: space.FloatDistribution{Low: 0, High: 100}}}, Point: []float64{1}},
+			trial.Constrained{Name: name, Value: 1},
+			trial.Annotated{Key: name, JSON: "1"},
+			trial.Noted{Key: name, JSON: "1"},
+		} {
+			require.ErrorIs(t, l.Write(t.Context(), r.Number, change), space.ErrInvalid)
+		}
+	}
 	want, err := r.Apply(changes...)
 	require.NoError(t, err)
 	for _, l := range s.both(t, st, "a", l) {

@@ -17,9 +17,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/attune-hpo/attune/internal/dev/servertest"
 	"github.com/attune-hpo/attune/internal/pyjson"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/postgres"
 	"github.com/attune-hpo/attune/storage/sqlite"
 	"github.com/attune-hpo/attune/storage/storagetest"
 	"github.com/attune-hpo/attune/trial"
@@ -309,7 +311,7 @@ const workerTrials = 40
 // work is a worker that runs a number of trials on the study "shared".
 func work(path string) error {
 	ctx := context.Background()
-	l, err := sqlite.File(path).Open(ctx, "shared")
+	l, err := storeAt(path).Open(ctx, "shared")
 	if err != nil {
 		return err
 	}
@@ -339,14 +341,40 @@ func work(path string) error {
 	return l.Close()
 }
 
-// TestTogether runs processes of both kinds on one study. It enqueues nothing, because Python
-// may start a waiting trial twice on SQLite.
+// storeAt returns the store in a file, or of a URL.
+func storeAt(at string) storage.Store {
+	if strings.HasPrefix(at, "postgres://") {
+		return postgres.Database(at)
+	}
+	return sqlite.File(at)
+}
+
+// TestTogether has processes of both kinds work on one study. In a file nothing is
+// enqueued: Python may start a waiting trial twice there.
 func TestTogether(t *testing.T) {
-	exe := interpreter(t)
-	path := filepath.Join(t.TempDir(), "study.db")
-	l, err := sqlite.File(path).Create(t.Context(), trial.Header{Name: "shared"})
+	for _, test := range []struct {
+		name    string
+		at      func(t *testing.T) string
+		waiting int
+	}{
+		{"SQLite", func(t *testing.T) string { return filepath.Join(t.TempDir(), "study.db") }, 0},
+		{"PostgreSQL", func(t *testing.T) string { return servertest.Postgres(t) }, 20},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			exe := interpreter(t)
+			together(t, exe, test.at(t), test.waiting)
+		})
+	}
+}
+
+func together(t *testing.T, exe, path string, waiting int) {
+	l, err := storeAt(path).Create(t.Context(), trial.Header{Name: "shared"})
 	require.NoError(t, err)
 	defer l.Close()
+	for range waiting {
+		_, err := l.Add(t.Context(), trial.Record{State: trial.Waiting})
+		require.NoError(t, err)
+	}
 	self, err := os.Executable()
 	require.NoError(t, err)
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage"
@@ -94,23 +95,37 @@ type Param struct {
 }
 
 // Distributions remembers what the JSON of distributions means. The zero value is ready
-// to use. It is not safe for concurrent use.
-type Distributions struct{ parsed map[string]space.Distribution }
+// to use. It is safe for concurrent use.
+type Distributions struct {
+	mu     sync.Mutex
+	parsed map[string]space.Distribution
+}
 
 // Param reads the columns of a parameter.
 func (ds *Distributions) Param(id int64, name string, coord any, text string) (p Param, err error) {
-	d, ok := ds.parsed[text]
-	if !ok {
-		if d, err = space.ParseDistribution(text); err != nil {
-			return p, fmt.Errorf("parameter %q: %w", name, err)
-		}
-		if ds.parsed == nil || len(ds.parsed) >= 1<<12 {
-			ds.parsed = map[string]space.Distribution{}
-		}
-		ds.parsed[text] = d
+	d, err := ds.parse(text)
+	if err != nil {
+		return p, fmt.Errorf("parameter %q: %w", name, err)
 	}
 	p = Param{space.Axis{Name: name, Distribution: d}, id, optunadb.Float(coord, nil)}
 	return p, storage.CheckCoord(p.Axis, p.Coord)
+}
+
+func (ds *Distributions) parse(text string) (d space.Distribution, err error) {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	d, ok := ds.parsed[text]
+	if ok {
+		return d, nil
+	}
+	if d, err = space.ParseDistribution(text); err != nil {
+		return nil, err
+	}
+	if ds.parsed == nil || len(ds.parsed) >= 1<<12 {
+		ds.parsed = map[string]space.Distribution{}
+	}
+	ds.parsed[text] = d
+	return d, nil
 }
 
 // An Attr is a row of a table of attributes.

@@ -1,6 +1,8 @@
 package tables
 
 import (
+	"sync"
+
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage/internal/optunadb"
 	"github.com/attune-hpo/attune/trial"
@@ -162,10 +164,15 @@ func (p *part) system(a trial.Attr) { p.exec(p.trialSystem, p.id, a.Key, a.JSON)
 func (p *part) user(a trial.Attr) { p.exec(p.trialUser, p.id, a.Key, a.JSON) }
 
 // Texts remembers how distributions are written: a study has few, and many rows. The
-// zero value is ready to use. It is not safe for concurrent use.
-type Texts struct{ written map[space.Distribution]string }
+// zero value is ready to use. It is safe for concurrent use.
+type Texts struct {
+	mu      sync.Mutex
+	written map[space.Distribution]string
+}
 
 func (ts *Texts) of(d space.Distribution) string {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
 	text, ok := ts.written[d]
 	if !ok {
 		text = d.String()

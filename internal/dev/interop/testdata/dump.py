@@ -1,9 +1,11 @@
-"""Prints a study as JSON: dump.py FILE STUDY"""
+"""Prints a study as JSON: dump.py FILE-OR-URL STUDY"""
 import datetime
 import json
 import sys
 
 import optuna
+
+import database
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -12,7 +14,7 @@ def when(t):
     return None if t is None else t.astimezone(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")
 
 
-study = optuna.load_study(study_name=sys.argv[2], storage="sqlite:///" + sys.argv[1])
+study = optuna.load_study(study_name=sys.argv[2], storage=database.storage(sys.argv[1]))
 print(
     json.dumps(
         {

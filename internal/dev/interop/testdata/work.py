@@ -1,11 +1,13 @@
-"""Works on a study that others work on too: work.py FILE STUDY TRIALS"""
+"""Works on a study that others work on too: work.py FILE-OR-URL STUDY TRIALS"""
 import sys
 
 import optuna
 
+import database
+
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
-storage = optuna.storages.RDBStorage("sqlite:///" + sys.argv[1], engine_kwargs={"connect_args": {"timeout": 60}})
+storage = database.storage(sys.argv[1])
 study = optuna.load_study(study_name=sys.argv[2], storage=storage, sampler=optuna.samplers.RandomSampler())
 
 

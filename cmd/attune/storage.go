@@ -1,0 +1,110 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/postgres"
+	"github.com/attune-hpo/attune/storage/sqlite"
+)
+
+// storageEnv is the variable that names the storage where --storage does not.
+const storageEnv = "ATTUNE_STORAGE"
+
+// A store is where studies are kept, and how it is called.
+type store struct {
+	storage.Store
+	Path string // of a file, or the URL of a database, without its password
+}
+
+var _ storage.Reader = store{}
+
+// Read implements [storage.Reader], by that of the store if it has one.
+func (s store) Read(ctx context.Context, name string) (storage.Ledger, error) {
+	return storage.Read(ctx, s.Store, name)
+}
+
+// isURL reports whether a storage is a database on a server.
+func isURL(storage string) bool {
+	return strings.HasPrefix(storage, "postgres://") || strings.HasPrefix(storage, "postgresql://")
+}
+
+// newStore returns the store that --storage names. Nothing is opened.
+func newStore(storage string) store {
+	if isURL(storage) {
+		return store{postgres.Database(storage), shown(storage)}
+	}
+	return store{sqlite.File(storage), storage}
+}
+
+// openStore returns a store that is to be read.
+func openStore(storage string) (store, error) {
+	if isURL(storage) {
+		return newStore(storage), nil
+	}
+	info, err := os.Stat(storage)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return store{}, fmt.Errorf("%s: no such file: attune optimize creates it; name another one with --storage", quote(storage))
+	case err != nil:
+		return store{}, err
+	case info.IsDir():
+		return store{}, fmt.Errorf("%s: this is a folder: --storage needs a file", storage)
+	}
+	return newStore(storage), nil
+}
+
+// shown returns a storage as others may see it: without a password.
+func shown(storage string) string {
+	if isURL(storage) {
+		return postgres.WithoutPassword(storage)
+	}
+	return storage
+}
+
+// beside returns the path that the names of folders begin with which belong to a storage:
+// its own or, for a database, one in the current folder that is named after it.
+func beside(storage string) string {
+	if !isURL(storage) {
+		return storage
+	}
+	u, err := url.Parse(postgres.Database(storage).Address())
+	if err != nil {
+		return "attune"
+	}
+	name := strings.NewReplacer("/", "-", ":", "-").Replace(u.Host + u.Path)
+	return cmp.Or(strings.Trim(name, "-"), "attune")
+}
+
+// storageFlag adds --storage to a command. It has the default of the variable
+// ATTUNE_STORAGE, which may hold a password, so the help does not show it.
+func storageFlag(cmd *cobra.Command, storage *string, usage string) {
+	*storage = cmp.Or(os.Getenv(storageEnv), "attune.db")
+	f := cmd.Flags()
+	f.StringVar(storage, "storage", *storage, usage+" (default: $"+storageEnv+", or else attune.db)")
+	f.Lookup("storage").DefValue = ""
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if f.Changed("storage") {
+			warnOfPassword(cmd.ErrOrStderr(), *storage)
+		}
+		return run(cmd, args)
+	}
+}
+
+// warnOfPassword warns of a password that other users of the machine can see.
+func warnOfPassword(stderr io.Writer, storage string) {
+	if isURL(storage) && postgres.HasPassword(storage) {
+		warn(stderr, errors.New("--storage holds a password, which a list of processes shows: put it in PGPASSWORD or ~/.pgpass, or the whole URL in "+storageEnv))
+	}
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/internal/dev/servertest"
+)
+
+func TestStorages(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ storage, shown, beside string }{
+		{"attune.db", "attune.db", "attune.db"},
+		{"dir/a:b.db", "dir/a:b.db", "dir/a:b.db"},
+		{"postgres://u:p@db.example.com/studies?sslmode=require", "postgres://u@db.example.com/studies?sslmode=require", "db.example.com-5432-studies"},
+		{"postgresql://u@[::1]:99/studies?password=p", "postgresql://u@[::1]:99/studies", "[--1]-99-studies"},
+		{"postgres://u:p@h:x/d", "postgres://", "attune"},
+	} {
+		assert.Equal(t, test.shown, shown(test.storage))
+		assert.Equal(t, test.beside, beside(test.storage))
+		assert.Equal(t, test.shown, newStore(test.storage).Path)
+	}
+}
+
+// Passwords are not shown, and the storage can be named where nobody sees it.
+func TestStorageSecrets(t *testing.T) {
+	t.Parallel()
+	const at = "postgres://u:hunter2@127.0.0.1:1/db"
+	dir := t.TempDir()
+	o := attune(t, dir, "studies", "--storage", at)
+	assert.Equal(t, 1, o.code)
+	assert.Contains(t, o.stderr, "warning: --storage holds a password")
+	assert.Contains(t, o.stderr, "list studies in postgres://127.0.0.1:1/db: the server cannot be reached: start the server, or set --storage to postgres://")
+	assert.NotContains(t, o.stderr, "hunter2")
+
+	for _, args := range [][]string{{"studies"}, {"studies", "--help"}} {
+		cmd := program(t, dir, args...)
+		cmd.Env = append(cmd.Environ(), storageEnv+"="+at)
+		out, _ := cmd.CombinedOutput()
+		assert.Contains(t, string(out), map[bool]string{false: "the server cannot be reached", true: "(default: $ATTUNE_STORAGE, or else attune.db)"}[len(args) > 1])
+		assert.NotContains(t, string(out), "hunter2")
+		assert.NotContains(t, string(out), "warning")
+	}
+}
+
+// Studies in a database are as those in a file to every command, and their models lie in the
+// current folder.
+func TestStorageInPostgreSQL(t *testing.T) {
+	t.Parallel()
+	at := servertest.Postgres(t)
+	u, err := url.Parse(at)
+	require.NoError(t, err)
+	secret, _ := u.User.Password()
+	u.User = url.User(u.User.Username())
+	dir, args := air(t, "--trials", "2", "--name", "air", "--quiet", "--storage", u.String())
+	call := func(args ...string) string {
+		cmd := program(t, dir, args...)
+		cmd.Env = append(cmd.Environ(), "PGPASSWORD="+secret)
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		return string(out)
+	}
+	assert.Contains(t, call(args...), "postgres://attune@")
+	assert.Contains(t, call("studies", "--storage", u.String()), "air/lightgbm")
+	assert.Contains(t, call("trials", "--storage", u.String()), "complete")
+	assert.Contains(t, call("best", "--storage", u.String()), "study air/lightgbm")
+	call("predict", "--storage", u.String(), "--output", "forecast.csv")
+	folders, err := filepath.Glob(filepath.Join(dir, "127.0.0.1-*-postgres.models"))
+	require.NoError(t, err)
+	require.Len(t, folders, 1)
+	_, err = os.Stat(filepath.Join(dir, "attune.db"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+}

@@ -1,0 +1,152 @@
+// Command workers times several processes on one study in a database: trials a second,
+// of five floats drawn at random and five reports, where an objective costs nothing.
+// scripts/servers_speed.sh runs it beside Optuna.
+//
+//	workers -storage URL -workers 4 -trials 1000
+//	workers -storage URL -workers 4 -trials 100 -program "python optuna/workers.py"
+//
+// With -program, that many processes of another program run, as PROGRAM URL STUDY TRIALS. The
+// clock runs from when all of them have opened the study until the last ends. Then all
+// trials are read and counted.
+package main
+
+import (
+	"bufio"
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/attune-hpo/attune/sampler/random"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/postgres"
+	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
+)
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("workers: ")
+	url := flag.String("storage", "", "URL of the database")
+	workers := flag.Int("workers", 1, "number of processes")
+	trials := flag.Int("trials", 100, "number of trials of all workers together")
+	program := flag.String("program", "", "what each worker runs, in place of this program")
+	join := flag.String("join", "", "study to work on: this process is a worker")
+	flag.Parse()
+	var err error
+	if *join != "" {
+		err = work(context.Background(), postgres.Database(*url), *join, *trials)
+	} else {
+		err = measure(context.Background(), *url, *program, *workers, *trials)
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+// work runs trials of a study, once it is told to.
+func work(ctx context.Context, store storage.Store, name string, trials int) error {
+	st, err := study.Load(ctx, store, name, study.Config{Sampler: random.Sampler{}})
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	if _, err := st.Snapshot(ctx); err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
+		return err
+	}
+	for range trials {
+		t, err := st.Ask(ctx)
+		if err != nil {
+			return err
+		}
+		sum := 0.0
+		for i := range 5 {
+			x := space.Float("x"+strconv.Itoa(i), -5, 5).Suggest(t)
+			sum += x * x
+		}
+		for step := range 5 {
+			if err := t.Report(ctx, step, sum); err != nil {
+				return err
+			}
+		}
+		if err := st.Tell(ctx, t, []float64{sum}, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// measure runs workers on a new study, and prints how fast they were.
+func measure(ctx context.Context, url, program string, workers, trials int) error {
+	name := fmt.Sprintf("workers-%d", time.Now().UnixNano())
+	store := postgres.Database(url)
+	st, err := study.Create(ctx, store, name, study.Config{Sampler: random.Sampler{}})
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	command := strings.Fields(program)
+	if program == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		command = []string{self, "-storage", url, "-join", name, "-trials", strconv.Itoa(trials / workers)}
+	} else {
+		command = append(command, url, name, strconv.Itoa(trials/workers))
+	}
+	var cmds []*exec.Cmd
+	var starts []func() error
+	for range workers {
+		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+		cmd.Stderr = os.Stderr
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			return err
+		}
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			return err
+		}
+		if err := cmd.Start(); err != nil {
+			return err
+		}
+		if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "ready\n" {
+			return fmt.Errorf("a worker says %q: %w", line, err)
+		}
+		cmds = append(cmds, cmd)
+		starts = append(starts, func() error { _, err := in.Write([]byte("go\n")); return err })
+	}
+	begun := time.Now()
+	for _, start := range starts {
+		if err := start(); err != nil {
+			return err
+		}
+	}
+	for _, cmd := range cmds {
+		if err := cmd.Wait(); err != nil {
+			return err
+		}
+	}
+	took := time.Since(begun)
+	h, err := st.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	n := trials / workers * workers
+	if h.Len() != n || h.Count(trial.Complete) != n {
+		return fmt.Errorf("%d trials, %d of them complete: want %d", h.Len(), h.Count(trial.Complete), n)
+	}
+	fmt.Printf("%d workers: %d trials in %.1f s: %.1f trials/s\n", workers, n, took.Seconds(), float64(n)/took.Seconds())
+	return nil
+}

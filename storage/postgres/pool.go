@@ -1,0 +1,108 @@
+package postgres
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/internal/dbserver"
+	"github.com/attune-hpo/attune/storage/internal/tables"
+)
+
+// schema creates the tables, as SQLAlchemy does for Optuna 5.0.0.
+//
+//go:embed schema.sql
+var schema string
+
+// pool is a [dbserver.Pool].
+type pool struct {
+	*pgxpool.Pool
+	patience time.Duration
+}
+
+// Begin implements [dbserver.Pool].
+func (p *pool) Begin(ctx context.Context, mode dbserver.Mode) (dbserver.Tx, error) {
+	c, err := p.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t := &tx{ctx: ctx, pool: p, conn: c, mode: mode}
+	if mode != dbserver.Reading {
+		t.queue("BEGIN")
+		if mode == dbserver.Lazy {
+			t.queue("SET LOCAL synchronous_commit TO off")
+		}
+	}
+	return t, nil
+}
+
+// creating is the key of the advisory lock that who creates the tables holds: "attune".
+const creating = 0x617474756e65
+
+// EnsureSchema implements [dbserver.Pool].
+func (p *pool) EnsureSchema(ctx context.Context, create bool) error {
+	err := p.checkSchema(ctx, p.Pool)
+	if !errors.Is(err, dbserver.ErrEmpty) || !create {
+		return err
+	}
+	return pgx.BeginFunc(ctx, p.Pool, func(t pgx.Tx) error {
+		if _, err := t.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(creating)); err != nil {
+			return err
+		}
+		if err := p.checkSchema(ctx, t); !errors.Is(err, dbserver.ErrEmpty) { // another was quicker
+			return err
+		}
+		if _, err := t.Exec(ctx, schema); err != nil {
+			return err
+		}
+		if _, err := t.Exec(ctx, "INSERT INTO version_info VALUES (1, 12, $1)", tables.LibraryVersion); err != nil {
+			return err
+		}
+		_, err := t.Exec(ctx, "INSERT INTO alembic_version VALUES ($1)", tables.Head)
+		return err
+	})
+}
+
+func (p *pool) checkSchema(ctx context.Context, db interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}) error {
+	list := func(sql string) ([]string, error) {
+		rows, err := db.Query(ctx, sql)
+		if err != nil {
+			return nil, err
+		}
+		return pgx.CollectRows(rows, pgx.RowTo[string])
+	}
+	names, err := list("SELECT table_name::text FROM information_schema.tables WHERE table_schema = ANY (current_schemas(false)) ORDER BY 1")
+	switch {
+	case err != nil:
+		return err
+	case len(names) == 0:
+		return dbserver.ErrEmpty
+	case !slices.Contains(names, "studies") && !slices.Contains(names, "alembic_version"):
+		return fmt.Errorf("%w: the database holds tables of another program, %s: create one for the studies, %w", storage.ErrFormat, few(names), someURL)
+	case !slices.Contains(names, "alembic_version"):
+		return fmt.Errorf("%w: it has the tables of Optuna, but no version: Optuna before 0.10 made them, or was stopped while it did: run `optuna storage upgrade`", storage.ErrVersion)
+	}
+	versions, err := list("SELECT version_num FROM alembic_version")
+	if err != nil {
+		return err
+	}
+	return tables.CheckVersion(strings.Join(versions, ", "))
+}
+
+// few lists the first few names.
+func few(names []string) string {
+	if len(names) > 5 {
+		return strings.Join(names[:5], ", ") + ", ..."
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,235 @@
+// Package postgres keeps studies in a PostgreSQL database that is shared with Optuna.
+//
+// The database has the tables of Optuna's newest schema and nothing else, so Python's
+// Optuna 5 and optuna-dashboard work on it while Go workers do. Whatever else a study
+// needs is kept in attributes whose keys begin with "attune:". doc/format/sqlite.md lists
+// every table and key, doc/format/servers.md what is different here.
+//
+//	store := postgres.Database("postgres://tuner@db.example.com/studies")
+//	st, err := study.Open(ctx, store, "lightgbm", study.Config{Sampler: tpe.New(tpe.Config{})})
+//
+// Any number of goroutines and processes on any number of machines may work on one
+// database. A trial is given to one worker only, also where some workers are Python's.
+//
+// # Durability
+//
+// What a method has written is safe from a worker that is killed. It is safe from a
+// crash of the server as well, but for the parameters and reports of a running trial:
+// the server may lose those of the last half second. When the trial is told, what is
+// missing is written again with it. That is one wait for the disk to begin a trial and
+// one to end it, whatever happens in between.
+//
+// A connection that is lost is made again. If it is lost during a commit, the server is
+// asked what became of the transaction, so nothing is written twice or silently lost.
+// Deadlocks and serialization failures are retried. All that ends after
+// [Store.Patience].
+//
+// # Caveats
+//
+//   - PostgreSQL 13 or newer.
+//   - A name of a study, parameter or attribute has at most 512 characters, none of them
+//     NUL. Others are refused with [space.ErrInvalid].
+//   - A process keeps the records of an open study in memory. Whenever anything in the
+//     database cluster was committed, it reads again those that have not finished, but
+//     for the reports it has.
+//   - Behind PgBouncer in transaction mode, PgBouncer 1.21 or newer has to keep prepared
+//     statements.
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/attune-hpo/attune/fault"
+	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/internal/dbserver"
+	"github.com/attune-hpo/attune/trial"
+)
+
+const pkg fault.Package = "postgres"
+
+// someURL is the way out of a URL that names no database.
+var someURL = fault.Hint{Field: "postgres.Store.URL", Want: "set %s to postgres://user@host:5432/database"}
+
+// A Store is a PostgreSQL database. Its fields must not change once it is in use. It is
+// safe for concurrent use, and must not be copied.
+//
+// Connections are made when they are needed and closed when no ledger is open. The
+// tables are made by the first Create, if the database has none. Errors wrap
+// [storage.ErrPath] for a URL or a database that cannot be, [storage.ErrUnreachable] if
+// no server answers, [storage.ErrAccess] if it does not let the user in or write,
+// [storage.ErrFormat] if the database belongs to another program, [storage.ErrVersion] if
+// another version of Optuna made the tables, [storage.ErrBusy] after Patience,
+// [storage.ErrFull] on a full disk. No error holds a password.
+type Store struct {
+	// URL names the database, as in postgres://user@host:5432/database?sslmode=verify-full.
+	// What it leaves out is taken from the environment, as psql does: PGHOST, PGUSER,
+	// PGPASSWORD, PGSSLMODE and so on, and the password from ~/.pgpass.
+	URL string
+	// Connections is how many connections there are at most, and so how many methods are
+	// at work at once; others wait. Default 4.
+	Connections int
+	// Patience is how long to try again while the server is away or busy. A server that
+	// does not answer at first is an error at once. Default 30 s.
+	Patience time.Duration
+
+	once sync.Once
+	db   *dbserver.Store
+	err  error // in URL
+}
+
+var _ storage.Reader = (*Store)(nil)
+
+// Database returns the store in the database of the given URL, with default settings. It
+// does not connect.
+func Database(url string) *Store { return &Store{URL: url} }
+
+// HasPassword reports whether a URL holds a password, which other users of the machine
+// may see in a list of processes.
+func HasPassword(rawURL string) bool {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return false
+	}
+	_, has := u.User.Password()
+	return has || u.Query().Has("password")
+}
+
+// open returns what does the work.
+func (s *Store) open() (*dbserver.Store, error) {
+	s.once.Do(func() {
+		config, err := s.config()
+		if err != nil {
+			s.err = pkg.Errorf("%w", err)
+			return
+		}
+		s.db = &dbserver.Store{Package: pkg, Name: address(config), Engine: engine{config, s.patience()}, Patience: s.patience()}
+	})
+	return s.db, s.err
+}
+
+func (s *Store) patience() time.Duration {
+	if s.Patience > 0 {
+		return s.Patience
+	}
+	return 30 * time.Second
+}
+
+// config reads the URL. Its errors do not quote the URL, which may hold a password.
+func (s *Store) config() (*pgxpool.Config, error) {
+	if !strings.HasPrefix(s.URL, "postgres://") && !strings.HasPrefix(s.URL, "postgresql://") {
+		return nil, fmt.Errorf("%w: the URL does not begin with postgres://: %w", storage.ErrPath, someURL)
+	}
+	config, err := pgxpool.ParseConfig(s.URL)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the URL, a variable of the environment that begins with PG, or a file that they name cannot be read: %w", storage.ErrPath, someURL)
+	}
+	config.MaxConns = 4
+	if s.Connections > 0 {
+		config.MaxConns = int32(min(s.Connections, 1<<15))
+	}
+	if _, ok := config.ConnConfig.RuntimeParams["application_name"]; !ok {
+		config.ConnConfig.RuntimeParams["application_name"] = "attune"
+	}
+	return config, nil
+}
+
+// address names a database in messages.
+func address(c *pgxpool.Config) string {
+	u := url.URL{Scheme: "postgres", Path: "/" + c.ConnConfig.Database}
+	if host := c.ConnConfig.Host; strings.HasPrefix(host, "/") { // the folder of a socket
+		u.RawQuery = "host=" + host
+	} else {
+		u.Host = net.JoinHostPort(host, strconv.Itoa(int(c.ConnConfig.Port)))
+	}
+	return u.String()
+}
+
+// Address names the database: its URL with the host, the port and the name of the
+// database, and without the user, the password and the settings.
+func (s *Store) Address() string {
+	if config, err := s.config(); err == nil {
+		return address(config)
+	}
+	return "postgres://"
+}
+
+// WithoutPassword returns a URL without its password, for others to see.
+func WithoutPassword(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return "postgres://"
+	}
+	if u.User != nil {
+		u.User = url.User(u.User.Username())
+	}
+	if q := u.Query(); q.Has("password") {
+		q.Del("password")
+		u.RawQuery = q.Encode()
+	}
+	return u.String()
+}
+
+// Create implements [storage.Store].
+func (s *Store) Create(ctx context.Context, header trial.Header) (storage.Ledger, error) {
+	db, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	return db.Create(ctx, header)
+}
+
+// Open implements [storage.Store].
+func (s *Store) Open(ctx context.Context, name string) (storage.Ledger, error) {
+	db, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	return db.Open(ctx, name)
+}
+
+// Read implements [storage.Reader]. A user who may only read can use it, and a server
+// that is a replica.
+func (s *Store) Read(ctx context.Context, name string) (storage.Ledger, error) {
+	db, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	return db.Read(ctx, name)
+}
+
+// Studies implements [storage.Store]. An empty database has none.
+func (s *Store) Studies(ctx context.Context) iter.Seq2[trial.Header, error] {
+	db, err := s.open()
+	if err != nil {
+		return func(yield func(trial.Header, error) bool) { yield(trial.Header{}, err) }
+	}
+	return db.Studies(ctx)
+}
+
+// Rename implements [storage.Store].
+func (s *Store) Rename(ctx context.Context, from, to string) error {
+	db, err := s.open()
+	if err != nil {
+		return err
+	}
+	return db.Rename(ctx, from, to)
+}
+
+// Delete implements [storage.Store].
+func (s *Store) Delete(ctx context.Context, name string) error {
+	db, err := s.open()
+	if err != nil {
+		return err
+	}
+	return db.Delete(ctx, name)
+}
