@@ -18,17 +18,17 @@ import (
 
 const pkg fault.Package = "mlflow"
 
-// ErrServer is wrapped by every error that a tracking server answers with; see [Error].
+// ErrServer is wrapped by every error response of a tracking server; see [Error].
 var ErrServer = errors.New("the MLflow server refused")
 
-// An Error is the answer of a tracking server to a request that it refused.
+// An Error is the error response of a tracking server.
 type Error struct {
-	Status  int    // of HTTP
-	Code    string // as MLflow names it, such as INVALID_PARAMETER_VALUE; may be empty
+	Status  int    // HTTP status
+	Code    string // MLflow's error code, such as INVALID_PARAMETER_VALUE; may be empty
 	Message string
 }
 
-// Error returns the server's words.
+// Error returns the server's message.
 func (e *Error) Error() string {
 	what := e.Code
 	if what == "" {
@@ -47,21 +47,21 @@ func (e *Error) Error() string {
 // Is reports whether target is [ErrServer].
 func (e *Error) Is(target error) bool { return target == ErrServer }
 
-// A Client speaks to one tracking server. It is safe for concurrent use. Its secrets
-// appear in no error.
+// A Client talks to one tracking server. It is safe for concurrent use. No error contains
+// its secrets.
 type Client struct {
-	// URL of the server, such as http://127.0.0.1:5000, with the prefix that it is
-	// served under, if there is one.
+	// URL is the URL of the server, such as http://127.0.0.1:5000, with its path prefix if it
+	// has one.
 	URL string
 	// Token is sent as a bearer token, unless it is empty.
 	Token string
-	// Username and Password are sent if Token is empty and Username is not.
+	// Username and Password are sent if Token is empty and Username is not empty.
 	Username, Password string
-	// HTTP makes the requests. Default: a client that gives up after 30 s.
+	// HTTP makes the requests. The default is a client with a timeout of 30 s.
 	HTTP *http.Client
 }
 
-// FromEnv returns a client as MLflow's own would be set up: from MLFLOW_TRACKING_URI,
+// FromEnv returns a client with the settings of MLflow's own client: MLFLOW_TRACKING_URI,
 // MLFLOW_TRACKING_TOKEN, MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.
 func FromEnv() (*Client, error) {
 	uri := os.Getenv("MLFLOW_TRACKING_URI")
@@ -71,9 +71,8 @@ func FromEnv() (*Client, error) {
 	return NewClient(uri)
 }
 
-// NewClient returns a client for the server at an http or https address, with the
-// secrets in the environment; see [FromEnv]. A user and password in the address take
-// precedence.
+// NewClient returns a client for the server at an http or https address, with the secrets
+// from the environment; see [FromEnv]. A user and password in the address take precedence.
 func NewClient(address string) (*Client, error) {
 	c, err := newClient(address)
 	if err != nil {
@@ -84,7 +83,7 @@ func NewClient(address string) (*Client, error) {
 
 func newClient(address string) (*Client, error) {
 	u, err := url.Parse(address)
-	if err != nil { // whose text has the address, and perhaps a password in it
+	if err != nil { // the error's text has the address, which may contain a password
 		return nil, errors.New("the address of the tracking server is not a URL: write it as http://host:5000")
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
@@ -107,10 +106,10 @@ func newClient(address string) (*Client, error) {
 
 var plain = &http.Client{Timeout: 30 * time.Second}
 
-// api is where the endpoints are.
+// api is the path of the endpoints.
 const api = "/api/2.0/mlflow/"
 
-// call sends in, as JSON, to an endpoint and reads the answer into out, which may be nil.
+// call sends in, as JSON, to an endpoint and decodes the response into out, which may be nil.
 func (c *Client) call(ctx context.Context, endpoint string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
@@ -119,7 +118,7 @@ func (c *Client) call(ctx context.Context, endpoint string, in, out any) error {
 	return c.do(ctx, http.MethodPost, api+endpoint, bytes.NewReader(body), out)
 }
 
-// get reads what an endpoint says of the values of a query.
+// get decodes the response of an endpoint to the values of a query.
 func (c *Client) get(ctx context.Context, endpoint string, query url.Values, out any) error {
 	return c.do(ctx, http.MethodGet, api+endpoint+"?"+query.Encode(), nil, out)
 }
@@ -145,7 +144,7 @@ func (c *Client) do(ctx context.Context, method, path string, body io.Reader, ou
 	}
 	answer, err := doer.Do(req)
 	if err != nil {
-		if e, ok := errors.AsType[*url.Error](err); ok { // without the address, which has the query
+		if e, ok := errors.AsType[*url.Error](err); ok { // drop the address, which contains the query
 			err = e.Err
 		}
 		return fmt.Errorf("%s: %w", c.URL, err)
@@ -168,7 +167,7 @@ func (c *Client) do(ctx context.Context, method, path string, body io.Reader, ou
 	return nil
 }
 
-// refusal returns the answer to a request that failed. Proxies answer in HTML.
+// refusal returns the error for a response with a failure status. Proxies send HTML.
 func refusal(status int, text []byte) *Error {
 	e := &Error{Status: status}
 	var answer struct {
@@ -190,14 +189,14 @@ func refusal(status int, text []byte) *Error {
 	return e
 }
 
-// refused reports whether the server understood a request and will refuse it again: it
-// is no use to repeat it.
+// refused reports whether the server understood a request and will refuse it again, so that
+// repeating it is useless.
 func refused(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.Status/100 == 4 && e.Status != http.StatusTooManyRequests && e.Status != http.StatusRequestTimeout
 }
 
-// is reports whether the server refused with a code of MLflow's.
+// is reports whether the server refused with the given MLflow error code.
 func is(err error, code string) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.Code == code

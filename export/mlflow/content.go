@@ -12,7 +12,7 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// The tags by which runs are found again.
+// The tags that identify runs.
 const (
 	studyTag  = "attune.study" // an identity
 	roleTag   = "attune.role"  // study or trial
@@ -23,14 +23,14 @@ const (
 
 const reports = "intermediate_value"
 
-// identity identifies a study among those of an experiment, in characters that need no
-// quoting in a filter.
+// identity identifies a study within an experiment, in characters that need no quoting in a
+// filter.
 func identity(h trial.Header) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s", h.Seed, h.Name))
 	return hex.EncodeToString(sum[:10])
 }
 
-// objectives returns the metrics of the objectives.
+// objectives returns the names of the objectives' metrics.
 func objectives(h trial.Header) []string {
 	if names := h.Metrics(); names != nil {
 		return names
@@ -45,7 +45,7 @@ func objectives(h trial.Header) []string {
 	return names
 }
 
-// content returns what the run of a trial has, but for reports up to a step.
+// content returns the content of a trial's run, with the reports after a step only.
 func content(h trial.Header, r trial.Record, after int) batch {
 	var b batch
 	var params, metrics, tags names
@@ -86,8 +86,8 @@ func content(h trial.Header, r trial.Record, after int) batch {
 	return b
 }
 
-// attribute returns the tag of an attribute: strings without their quotes. MLflow's own
-// tags and those of this package are not for the user to set.
+// attribute returns the tag of an attribute: strings without their quotes. Users cannot set
+// MLflow's own tags or those of this package.
 func attribute(n *names, a trial.Attr) tag {
 	key := a.Key
 	if strings.HasPrefix(key, "mlflow.") || strings.HasPrefix(key, "attune.") {
@@ -96,7 +96,7 @@ func attribute(n *names, a trial.Attr) tag {
 	return tag{n.of("attribute", key), cut(text(a.JSON), maxTag)}
 }
 
-// text returns JSON as people write it: strings without their quotes.
+// text returns a JSON value as text: strings without their quotes.
 func text[T ~string](literal T) string {
 	var s string
 	if literal != "null" && json.Unmarshal([]byte(literal), &s) == nil {
@@ -105,7 +105,7 @@ func text[T ~string](literal T) string {
 	return string(literal)
 }
 
-// number returns the number that JSON, as Python writes it, is.
+// number parses a JSON number as Python writes it.
 func number(text string) (x float64, ok bool) {
 	if text == "NaN" || text == "Infinity" || text == "-Infinity" {
 		x, err := strconv.ParseFloat(text, 64)
@@ -114,7 +114,7 @@ func number(text string) (x float64, ok bool) {
 	return x, text != "null" && json.Unmarshal([]byte(text), &x) == nil
 }
 
-// studyTags returns what is known of a study before any trial.
+// studyTags returns the tags of a study that do not depend on its trials.
 func studyTags(h trial.Header) []tag {
 	directions := make([]string, h.Objectives())
 	for i := range directions {
@@ -134,7 +134,7 @@ func studyTags(h trial.Header) []tag {
 	return tags
 }
 
-// summary returns the tags that say how a study stands: the best trial first of all.
+// summary returns the tags of the state of a study, starting with the best trial.
 func summary(h trial.Snapshot) []tag {
 	tags := []tag{
 		{"attune.complete", strconv.Itoa(h.Count(trial.Complete))},
@@ -169,7 +169,7 @@ func summary(h trial.Snapshot) []tag {
 	)
 }
 
-// escape returns a text as Markdown shows it as it is.
+// escape escapes a text for Markdown.
 func escape(text string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -184,8 +184,8 @@ func escape(text string) string {
 	return b.String()
 }
 
-// climb returns the metric of each trial, of those that finished after the first n, with
-// which the best value changed. best is the value before, nil if there is none.
+// climb returns a metric for each trial that improved the best value, of those that finished
+// after the first n. best is the best value before, or nil if there is none.
 func climb(h trial.Snapshot, n int, best *float64) (rungs []metric, last *float64) {
 	if h.Objectives() > 1 {
 		return nil, nil

@@ -16,18 +16,18 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A Config says where studies are logged.
+// A Config says where to log studies.
 type Config struct {
-	// Client of the tracking server. It must be set; see [FromEnv].
+	// Client is the client of the tracking server. It is required; see [FromEnv].
 	Client *Client
-	// Experiment that the runs belong to. It is created if there is none of this name.
-	// Default: "attune".
+	// Experiment is the name of the experiment for the runs. It is created if it does not
+	// exist. Default: "attune".
 	Experiment string
 	// Run is the name of the parent run. Default: the name of the study.
 	Run string
-	// Warn is told, from another goroutine, when a [Tracker] cannot send something: once
-	// for each time that the server goes away, and once for each trial that it refuses.
-	// Default: nobody is.
+	// Warn is called, on another goroutine, when a [Tracker] cannot send something: once each
+	// time that the server becomes unavailable, and once for each trial that it refuses.
+	// Default: none.
 	Warn func(error)
 }
 
@@ -38,24 +38,24 @@ type Mirror struct {
 	header     trial.Header
 	experiment string
 
-	mu     sync.Mutex   // held for the whole of a push
-	parent string       // its run
+	mu     sync.Mutex   // held during a push
+	parent string       // id of its run
 	runs   map[int]*run // by number of trial
-	stale  bool         // the server may have more
-	seen   int          // finished trials, in order of finishing, that best is of
+	stale  bool         // the server may have other runs than these
+	seen   int          // number of finished trials, in order of finishing, that best covers
 	best   *float64     // the best value among them
 }
 
-// A run is what the server has of a trial.
+// A run is the state of a trial's run on the server.
 type run struct {
 	id     string
 	parent string
-	status string // which is set last; "" before anything was sent
-	step   int    // the last that was reported; -1 if none was
+	status string // set last; "" before anything was sent
+	step   int    // the last reported step; -1 if there is none
 }
 
-// NewMirror finds a study on a tracking server, or creates its parent run, and the
-// experiment if that is not there. It reads which trials the server has.
+// NewMirror finds a study on a tracking server, or else creates its parent run, and its
+// experiment if necessary. It reads which trials the server has.
 func NewMirror(ctx context.Context, cfg Config, h trial.Header) (*Mirror, error) {
 	m := &Mirror{client: cfg.Client, cfg: cfg, header: h}
 	if err := m.open(ctx); err != nil {
@@ -101,7 +101,7 @@ func (m *Mirror) findExperiment(ctx context.Context) (string, error) {
 	return found.Experiment.ID, nil
 }
 
-// A foundRun is a run as the server describes it.
+// A foundRun is a run in a response of the server.
 type foundRun struct {
 	Info struct {
 		ID       string `json:"run_id"`
@@ -123,7 +123,7 @@ func (r foundRun) tag(key string) string {
 	return ""
 }
 
-// search calls each with the runs of the study that have a role.
+// search calls each for the runs of the study with a role.
 func (m *Mirror) search(ctx context.Context, role string, each func(foundRun)) error {
 	filter := fmt.Sprintf("tags.`%s` = '%s' and tags.`%s` = '%s'", studyTag, identity(m.header), roleTag, role)
 	for page := ""; ; {
@@ -146,7 +146,7 @@ func (m *Mirror) search(ctx context.Context, role string, each func(foundRun)) e
 	}
 }
 
-// load reads what the server has, and creates the parent run if it has none.
+// load reads the runs on the server, and creates the parent run if there is none.
 func (m *Mirror) load(ctx context.Context) error {
 	m.runs = map[int]*run{}
 	var twice []string
@@ -161,7 +161,7 @@ func (m *Mirror) load(ctx context.Context) error {
 				is.step = v.Step
 			}
 		}
-		// An answer that got lost may have left two runs of a trial.
+		// A lost response may have left two runs of a trial.
 		if old := m.runs[n]; old != nil {
 			if old.id < is.id {
 				old, is = is, old
@@ -183,13 +183,14 @@ func (m *Mirror) load(ctx context.Context) error {
 
 type created struct{ Run foundRun }
 
-// agree settles which run is the parent: of several that processes made at one time, the
-// one with the lowest id. It makes one if there is none, and moves the trials there.
+// agree decides which run is the parent. Processes may have made several at the same time;
+// the parent is the one with the lowest id. agree makes one if there is none, and moves the
+// trials to the parent.
 func (m *Mirror) agree(ctx context.Context) error {
 	parents, err := m.parents(ctx)
 	if err == nil && len(parents) == 0 {
 		if err = m.create(ctx); err == nil {
-			parents, err = m.parents(ctx) // another process may have done the same
+			parents, err = m.parents(ctx) // another process may have made one, too
 		}
 	}
 	if err != nil {
@@ -215,13 +216,13 @@ func (m *Mirror) agree(ctx context.Context) error {
 	return nil
 }
 
-// parents returns the ids of the runs that could be the study's.
+// parents returns the ids of the possible parent runs of the study.
 func (m *Mirror) parents(ctx context.Context) (ids []string, err error) {
 	err = m.search(ctx, "study", func(r foundRun) { ids = append(ids, r.Info.ID) })
 	return ids, err
 }
 
-// create makes the parent run.
+// create creates the parent run.
 func (m *Mirror) create(ctx context.Context) error {
 	var made created
 	err := m.client.call(ctx, "runs/create", map[string]any{
@@ -234,10 +235,10 @@ func (m *Mirror) create(ctx context.Context) error {
 	return err
 }
 
-// Push sends what the server lacks of a study: each trial that has started, and how the
-// study stands. It returns how many trials it sent. A trial that the server refuses does
-// not keep the others from being sent; the error names it. After an error, a second push
-// sends the rest, in this process or another.
+// Push sends what the server lacks of a study: each trial that has started, and the state of
+// the study. It returns the number of trials sent. If the server refuses a trial, Push still
+// sends the others, and the error names the trial. After an error, a second push sends the
+// rest, in this process or another.
 func (m *Mirror) Push(ctx context.Context, h trial.Snapshot) (sent int, err error) {
 	done := m.push(ctx, h, h.Records())
 	if err := done.err(); err != nil {
@@ -246,26 +247,26 @@ func (m *Mirror) Push(ctx context.Context, h trial.Snapshot) (sent int, err erro
 	return done.sent, nil
 }
 
-// lacks reports whether the server lacks something of a trial.
+// lacks reports whether the server lacks part of a trial.
 func (m *Mirror) lacks(r trial.Record) bool {
 	is := m.runs[r.Number]
 	return r.State != trial.Waiting && (is == nil || is.status != status(r.State) || r.LastStep() > is.step && !r.State.Done())
 }
 
-// A result is what came of a push.
+// A result is the result of a push.
 type result struct {
-	sent    int            // trials
-	left    []trial.Record // not sent, as the server is gone
-	refused []error        // of trials that it will not take
+	sent    int            // number of trials
+	left    []trial.Record // not sent because the server is unavailable
+	refused []error        // errors of refused trials
 	gone    error          // why the rest was not sent
 }
 
 func (r *result) err() error { return few(append(slices.Clip(r.refused), r.gone)) }
 
-// senders is how many trials are sent at once.
+// senders is the number of trials sent at the same time.
 const senders = 4
 
-// push sends those of some trials that the server lacks, and how the study stands.
+// push sends the given trials, if the server lacks them, and the state of the study.
 func (m *Mirror) push(ctx context.Context, h trial.Snapshot, rs []trial.Record) (done result) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -276,7 +277,7 @@ func (m *Mirror) push(ctx context.Context, h trial.Snapshot, rs []trial.Record) 
 		m.stale = false
 	}
 	rs = slices.DeleteFunc(slices.Clone(rs), func(r trial.Record) bool { return !m.lacks(r) })
-	var mu sync.Mutex // over done and m.runs
+	var mu sync.Mutex // guards done and m.runs
 	one := func(r trial.Record) {
 		mu.Lock()
 		is, gone := m.runs[r.Number], done.gone != nil
@@ -320,13 +321,13 @@ func (m *Mirror) push(ctx context.Context, h trial.Snapshot, rs []trial.Record) 
 	if done.gone == nil {
 		done.gone = m.conclude(ctx, h)
 	}
-	m.stale = done.gone != nil // a run may have been made whose id got lost
+	m.stale = done.gone != nil // the server may have created a run whose id was lost
 	return done
 }
 
 var errGone = errors.New("the server is gone")
 
-// few joins errors, of many only the first ones.
+// few joins errors, but only the first ones if there are many.
 func few(errs []error) error {
 	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 	const most = 3
@@ -336,7 +337,7 @@ func few(errs []error) error {
 	return errors.Join(errs...)
 }
 
-// send brings the run of a trial up to date.
+// send updates the run of a trial.
 func (m *Mirror) send(ctx context.Context, r trial.Record, is *run) error {
 	if is.id == "" {
 		var made created
@@ -367,7 +368,7 @@ func (m *Mirror) send(ctx context.Context, r trial.Record, is *run) error {
 	return nil
 }
 
-// conclude brings the parent run up to date.
+// conclude updates the parent run.
 func (m *Mirror) conclude(ctx context.Context, h trial.Snapshot) error {
 	if err := m.agree(ctx); err != nil {
 		return err
@@ -401,10 +402,10 @@ func (m *Mirror) Page() string {
 	return m.client.URL + "/#/experiments/" + m.experiment + "/runs/" + m.Parent()
 }
 
-// ErrNoRun reports a trial that was not pushed.
+// ErrNoRun reports a trial that has not been pushed.
 var ErrNoRun = errors.New("the trial has no run")
 
-// target returns the run of a trial, and where its artifacts are.
+// target returns the run of a trial, and the location of its artifacts.
 func (m *Mirror) target(ctx context.Context, number int) (id, artifacts string, err error) {
 	m.mu.Lock()
 	is := m.runs[number]
@@ -417,9 +418,9 @@ func (m *Mirror) target(ctx context.Context, number int) (id, artifacts string, 
 	return is.id, answer.Run.Info.Artifact, err
 }
 
-// Attach keeps what r reads as an artifact of a trial's run, under a path with slashes,
-// such as model/model.onnx. What was there is replaced. The server must serve artifacts,
-// as mlflow server does by default. [ErrNoRun].
+// Attach stores the content of r as an artifact of a trial's run, under a path with slashes
+// such as model/model.onnx. It replaces an existing artifact. The server must serve artifacts,
+// as mlflow server does by default. It fails with [ErrNoRun].
 func (m *Mirror) Attach(ctx context.Context, number int, path string, r io.Reader) error {
 	if err := m.attach(ctx, number, path, r); err != nil {
 		return pkg.Errorf("trial %d: artifact %s: %w", number, path, err)
@@ -447,12 +448,13 @@ func (m *Mirror) attach(ctx context.Context, number int, path string, r io.Reade
 	return m.client.do(ctx, http.MethodPut, at, io.NopCloser(r), nil)
 }
 
-// ModelPath is where [Mirror.AttachModel] keeps a model among the artifacts of a run.
+// ModelPath is the artifact path of the model of [Mirror.AttachModel].
 const ModelPath = "model"
 
-// AttachModel keeps an ONNX file as a model that MLflow knows: under [ModelPath], with the
-// MLmodel file by which mlflow.onnx.load_model and mlflow.pyfunc.load_model find it.
-// [Mirror.Register] with that path makes it a version of a registered model. [ErrNoRun].
+// AttachModel stores an ONNX file as a model in MLflow's format: under [ModelPath], with the
+// MLmodel file that mlflow.onnx.load_model and mlflow.pyfunc.load_model need.
+// [Mirror.Register] with that path makes it a version of a registered model. It fails with
+// [ErrNoRun].
 func (m *Mirror) AttachModel(ctx context.Context, number int, file io.Reader) error {
 	m.mu.Lock()
 	is := m.runs[number]
@@ -466,7 +468,7 @@ func (m *Mirror) AttachModel(ctx context.Context, number int, file io.Reader) er
 	return m.Attach(ctx, number, ModelPath+"/MLmodel", strings.NewReader(fmt.Sprintf(mlmodel, is.id, now().UTC().Format("2006-01-02 15:04:05.000000"))))
 }
 
-// mlmodel describes a model to MLflow. The run and the time are to be filled in.
+// mlmodel is the MLmodel file of a model, with verbs for the run and the time.
 const mlmodel = `artifact_path: model
 flavors:
   onnx:
@@ -481,9 +483,9 @@ run_id: %s
 utc_time_created: '%s'
 `
 
-// Register makes an artifact of a trial's run a version of a registered model, which it
-// creates if there is none of that name. It returns the version, such as 1. To register
-// an artifact twice makes two versions. [ErrNoRun].
+// Register makes an artifact of a trial's run a version of a registered model. It creates
+// the model if it does not exist. It returns the version, such as 1. Registering an artifact
+// twice makes two versions. It fails with [ErrNoRun].
 func (m *Mirror) Register(ctx context.Context, number int, path, model string) (version string, err error) {
 	if version, err = m.register(ctx, number, path, model); err != nil {
 		return "", pkg.Errorf("trial %d: registered model %q: %w", number, model, err)

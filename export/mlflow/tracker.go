@@ -14,10 +14,10 @@ import (
 
 var now = time.Now
 
-// A Tracker is an observer that logs what this process does to a study while it does it.
-// It never waits for the server and fails no trial: what cannot be sent is kept, at no
-// more memory than the study itself takes, and sent when the server is back. It serves
-// one study. Create it with [NewTracker].
+// A Tracker is an observer that logs what its process does to a study as it happens. It
+// never waits for the server and fails no trial. It keeps what cannot be sent, in at most as
+// much memory as the study itself, and sends it when the server is available again. It
+// serves one study. Create it with [NewTracker].
 type Tracker struct {
 	cfg     Config
 	wake    chan struct{} // has room for one
@@ -27,14 +27,15 @@ type Tracker struct {
 
 	mu     sync.Mutex
 	closed bool
-	heard  bool // of a study
+	heard  bool // reports whether it has observed a study
 	study  trial.Snapshot
-	news   map[int]trial.Record // what is to be sent
-	lost   int                  // trials that the server refused
-	gone   error                // why the latest attempt failed; nil if it did not
+	news   map[int]trial.Record // trials to send
+	lost   int                  // number of trials that the server refused
+	gone   error                // error of the last attempt, or nil
 }
 
-// NewTracker returns a tracker. It contacts nothing before the first event. Close it.
+// NewTracker returns a tracker. It does not contact the server before the first event. The
+// caller must close it.
 func NewTracker(cfg Config) *Tracker {
 	ctx, stop := context.WithCancel(context.Background())
 	t := &Tracker{
@@ -82,9 +83,9 @@ func (t *Tracker) nudge() {
 	}
 }
 
-// Close tries once more to send what is left, until ctx is done, and stops the tracker.
-// The error says how many trials could not be sent, and why; [Mirror.Push] sends them
-// later. To close a tracker twice is to close it once.
+// Close tries once more to send the rest, until ctx is done, and stops the tracker. The
+// error says how many trials could not be sent, and why; [Mirror.Push] can send them later.
+// Further calls do nothing.
 func (t *Tracker) Close(ctx context.Context) error {
 	t.mu.Lock()
 	if !t.closed {
@@ -115,7 +116,7 @@ var pushLater = fault.Hint{Field: "mlflow.NewMirror", Want: "push the study with
 
 const (
 	pause    = 500 * time.Millisecond // between two batches
-	patience = 30 * time.Second       // at most between two attempts
+	patience = 30 * time.Second       // maximum between two attempts
 )
 
 // send sends news until the tracker is closed.
@@ -144,7 +145,7 @@ func (t *Tracker) send(ctx context.Context) {
 	}
 }
 
-// attempt sends what there is. It reports whether the server was there.
+// attempt sends all news. It reports whether the server was available.
 func (t *Tracker) attempt(ctx context.Context, m **Mirror) bool {
 	t.mu.Lock()
 	heard, h, news := t.heard, t.study, t.news

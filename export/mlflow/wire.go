@@ -22,7 +22,7 @@ const (
 	maxParams  = 100     // in one batch
 	maxTags    = 100     // in one batch
 	maxAll     = 1000    // of all three in one batch
-	maxBody    = 900_000 // bytes of a batch, of 1,000,000 with room for what is around it
+	maxBody    = 900_000 // bytes of a batch; the limit is 1,000,000 bytes for the whole request
 )
 
 type (
@@ -44,7 +44,7 @@ type (
 	}
 )
 
-// A float is a number in JSON, in the way that MLflow writes what JSON has no number for.
+// A float is a JSON number in MLflow's form, which has strings for NaN and the infinities.
 type float float64
 
 // MarshalJSON implements [json.Marshaler].
@@ -68,7 +68,7 @@ func (f *float) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// parts splits a batch into those that a server takes.
+// parts splits a batch into batches within the server's limits.
 func (b batch) parts() []batch {
 	var out []batch
 	now, size := batch{Run: b.Run}, 0
@@ -104,13 +104,13 @@ func jsonSize(t tag) int {
 	return len(text) + 1
 }
 
-// names makes names that MLflow takes, different ones of different things.
+// names makes names that MLflow accepts, and different ones for different things.
 type names struct {
 	made map[thing]string
 	used map[string]bool
 }
 
-// A thing is what has a name: an attribute may have that of an objective.
+// A thing is something with a name. An attribute can have the name of an objective.
 type thing struct{ kind, name string }
 
 // of returns the name of a thing. It is the same each time.
@@ -132,7 +132,7 @@ func (n *names) of(kind, name string) string {
 	return name
 }
 
-// allowed returns a text in which each character that MLflow refuses in a name is _.
+// allowed replaces each character that MLflow does not allow in a name by _.
 func allowed(text string) string {
 	name := strings.Map(func(r rune) rune {
 		if r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("_-. :/", r)) {
@@ -141,7 +141,7 @@ func allowed(text string) string {
 		return '_'
 	}, text)
 	name = clip(name, maxName)
-	// Names are paths to some of its stores.
+	// Some of MLflow's stores use names as paths.
 	if path.Clean(name) != name || name[0] == '/' || name == "." || strings.HasPrefix(name, "..") {
 		name = strings.ReplaceAll(name, "/", "_")
 		if name == "" || name[0] == '.' {
@@ -151,7 +151,7 @@ func allowed(text string) string {
 	return name
 }
 
-// clip returns the beginning of a text, of at most n bytes.
+// clip returns the beginning of a text, at most n bytes.
 func clip(text string, n int) string {
 	if len(text) <= n {
 		return text
@@ -171,7 +171,7 @@ func cut(text string, n int) string {
 	return string([]rune(text)[:n-1]) + "…"
 }
 
-// millis is a time as MLflow counts it.
+// millis returns a time in MLflow's unit.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -179,7 +179,7 @@ func millis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
-// status is the state of a trial in MLflow's words.
+// status returns MLflow's status for the state of a trial.
 func status(s trial.State) string {
 	switch s {
 	case trial.Complete:

@@ -9,7 +9,7 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// The places that are not parameters.
+// The places other than parameters.
 const (
 	trialPlace  = "trial"
 	seedPlace   = "seed"
@@ -28,11 +28,11 @@ type argument []part
 // A part is a text or, if place is not empty, the place of a value.
 type part struct{ text, place string }
 
-// name is how an unknown place is told from braces that mean something else.
+// name distinguishes an unknown place from braces with another meaning.
 var name = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 
-// parse reads arguments. {NAME} is a place if NAME is known, {{NAME}} is the text
-// {NAME}, and other braces are text, ${NAME} among them.
+// parse reads arguments. {NAME} is a place if NAME is known. {{NAME}} is the text {NAME}.
+// Other braces, including ${NAME}, are text.
 func parse(args []string, s space.Space) (template, error) {
 	var out template
 	for _, text := range args {
@@ -90,7 +90,7 @@ func names(s space.Space) []string {
 	return out
 }
 
-// places reports whether a has places, and whether it consists of nothing else.
+// places reports whether a has places, and whether it has nothing else.
 func (a argument) places() (some, only bool) {
 	for _, p := range a {
 		if p.place != "" {
@@ -100,11 +100,11 @@ func (a argument) places() (some, only bool) {
 	return some, some && !slices.ContainsFunc(a, func(p part) bool { return p.place == "" })
 }
 
-// fill returns the arguments with a value in each place. An argument for which get lacks
-// a value is left out, as is an option whose value it would have been.
+// fill returns the arguments with a value in each place. If get lacks a value for an argument,
+// fill leaves the argument out, and also an option before it whose value it would be.
 func (t template) fill(get func(place string) (string, bool)) []string {
 	var out []string
-	option := false // the last of out is an option that may belong to the next argument
+	option := false // the last of out may be an option with the next argument as its value
 	for _, a := range t {
 		some, only := a.places()
 		text, ok := a.fill(get)
@@ -135,7 +135,7 @@ func (a argument) fill(get func(place string) (string, bool)) (text string, ok b
 	return b.String(), true
 }
 
-// has reports whether there is a place of that name.
+// has reports whether t has a place of that name.
 func (t template) has(place string) bool {
 	for _, a := range t {
 		for _, p := range a {

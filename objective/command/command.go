@@ -18,44 +18,44 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A Config says which program to run and how. Only Args is required.
+// A Config says which program to run, and how. Only Args is required.
 type Config struct {
-	// Args are the program and its arguments, with places for parameters such as {lr};
-	// see the package's documentation. A program without a slash is looked for in PATH.
+	// Args are the program and its arguments, with places for parameters such as {lr}; see
+	// the package documentation. A program name without a slash is looked up in PATH.
 	Args []string
-	// Space is what the objective suggests to each trial. Give it to the study as well, so
-	// that it is drawn jointly from the first trial on.
+	// Space is the search space that the objective suggests to each trial. Give it to the study
+	// as well, so that the first trial already draws it jointly.
 	Space space.Space
-	// Metrics are names of the objectives, under which the program may print their values.
+	// Metrics are the names of the objectives. The program may print their values under them.
 	Metrics []string
 	// Matches find values in lines of standard output and standard error that are not
-	// meant for the study. A group is named step, value, or as an objective is. A lone
-	// group without a name is the value. The first that matches a line counts:
+	// messages to the study. A group is named step, value or an objective's name. A single
+	// unnamed group is the value. For each line, the first match counts:
 	//
 	//	epoch (?P<step>\d+) loss (?P<value>\S+)
 	//	final loss: (\S+)
 	Matches []*regexp.Regexp
-	// Dir is the folder in which the program runs. Default: that of this process.
+	// Dir is the folder in which the program runs. Default: the current folder.
 	Dir string
-	// Env are variables, NAME=VALUE, added to those of this process.
+	// Env are variables, NAME=VALUE, added to the environment of this process.
 	Env []string
-	// Logs is a folder in which each trial keeps its output and its parameters:
-	// trial-12.log and trial-12.json. New creates it. Default: none are kept.
+	// Logs is a folder for the output and the parameters of each trial: trial-12.log and
+	// trial-12.json. New creates it. Default: none are kept.
 	Logs string
 	// Grace is the time from SIGTERM to SIGKILL. Default 10 seconds; negative: none.
 	Grace time.Duration
-	// Workers is how many programs run at once, as in [study.Run.Workers]. The GPUs and
-	// Threads are shared among so many. Default 1.
+	// Workers is the number of programs that run at once, as in [study.Run.Workers]. They
+	// share the GPUs and Threads. Default 1.
 	Workers int
-	// GPUs are shared among the workers as CUDA_VISIBLE_DEVICES. With more GPUs than
-	// workers each worker gets several, otherwise workers share. Default: the variable
-	// is left alone. [GPUs] lists those of this machine.
+	// GPUs are distributed to the workers in CUDA_VISIBLE_DEVICES. If there are more GPUs
+	// than workers, each worker gets several; if there are fewer, workers share them.
+	// Default: the variable is not changed. [GPUs] lists the GPUs of this machine.
 	GPUs []string
-	// Threads is how many threads a program may use. ATTUNE_THREADS has the number, and
-	// so have the variables that libraries of linear algebra and the like read, such as
-	// OMP_NUM_THREADS, unless they are set. Default: with several workers, a share of
-	// the processors, at least 1; with one worker, nothing is set. Negative: nothing is
-	// set.
+	// Threads is the number of threads that a program may use. It is passed in
+	// ATTUNE_THREADS, and in variables that libraries for linear algebra read, such as
+	// OMP_NUM_THREADS, unless they are set. Default: with several workers, an equal share of
+	// the processors, but at least 1; with one worker, no variables. Negative: no
+	// variables.
 	Threads int
 }
 
@@ -65,7 +65,7 @@ type Objective struct {
 	cfg      Config
 	args     template
 	reader   reader
-	vars     map[string]string // the environment variable of each parameter
+	vars     map[string]string // environment variable by parameter
 	absolute string            // path of Logs
 
 	mu   sync.Mutex
@@ -76,8 +76,8 @@ type Objective struct {
 
 var _ study.Objective = (*Objective)(nil)
 
-// New returns the objective of a program. It fails with [ErrConfig] if cfg makes no
-// sense, and with [ErrStart] if the program does not exist or is not executable.
+// New returns the objective of a program. It fails with [ErrConfig] if cfg is invalid, and
+// with [ErrStart] if the program does not exist or is not executable.
 func New(cfg Config) (*Objective, error) {
 	o, err := newObjective(cfg)
 	if err != nil {
@@ -129,11 +129,11 @@ func newObjective(cfg Config) (*Objective, error) {
 	return o, nil
 }
 
-// Unstartable reports whether a trial failed because its program cannot be started, which
-// no other trial would change. It is meant for [study.Run.Fatal].
+// Unstartable reports whether a trial failed because its program cannot be started, so every
+// other trial would fail too. It is meant for [study.Run.Fatal].
 func Unstartable(err error) bool { return errors.Is(err, ErrStart) }
 
-// cannotStart returns why a program cannot be started, and the way out.
+// cannotStart returns an error that says why a program cannot be started and what to do.
 func cannotStart(program string, err error) error {
 	if e := (*exec.Error)(nil); errors.As(err, &e) {
 		err = e.Err
@@ -152,11 +152,11 @@ func cannotStart(program string, err error) error {
 	return fmt.Errorf("%w: %q: %w", ErrStart, program, err)
 }
 
-// Kill kills the programs that run, without a grace. Evaluations, those that begin later
-// too, fail at once.
+// Kill kills the running programs immediately. All evaluations fail at once, and so do later
+// ones.
 func (o *Objective) Kill() { o.once.Do(func() { close(o.now) }) }
 
-// take returns the lowest number that no other worker has.
+// take returns the lowest worker number that is not in use.
 func (o *Objective) take() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -244,20 +244,20 @@ type evaluation struct {
 	trial     *study.Trial
 	messages  chan heard
 
-	values []float64       // said last
-	named  map[int]float64 // the same by objective
-	latest *float64        // of the last step
-	out    tail            // of standard output; owned by its splitter until the process has ended
-	errs   tail            // and of standard error
+	values []float64       // the last values
+	named  map[int]float64 // the last values by objective
+	latest *float64        // value of the last step
+	out    tail            // end of standard output; owned by its splitter until the process has ended
+	errs   tail            // end of standard error
 }
 
-// heard is what a line of output says, or why it cannot be read.
+// heard is the message in a line of output, or the error of reading it.
 type heard struct {
 	message
 	err error
 }
 
-// splitter returns what finds the messages in one of the outputs.
+// splitter returns the writer that finds messages in standard output or standard error.
 func (e *evaluation) splitter(standard bool) *splitter {
 	lines := &e.errs
 	if standard {
@@ -271,8 +271,8 @@ func (e *evaluation) splitter(standard bool) *splitter {
 	}}
 }
 
-// follow passes on what a program says until nothing is left of it. It returns why the
-// program was stopped, or nil if it ended by itself.
+// follow handles the messages of a program until it has ended and all output is read. It
+// returns why the program was stopped, or nil if it ended by itself.
 func (e *evaluation) follow(ctx context.Context, p *process) (cause error) {
 	stop := func(err error) {
 		if cause == nil {
@@ -303,7 +303,7 @@ func (e *evaluation) follow(ctx context.Context, p *process) (cause error) {
 	}
 }
 
-// accept does what a message says. An error ends the program.
+// accept handles a message. An error ends the program.
 func (e *evaluation) accept(ctx context.Context, m heard) error {
 	if m.err != nil {
 		return m.err
@@ -322,7 +322,7 @@ func (e *evaluation) accept(ctx context.Context, m heard) error {
 	case m.step >= 0 && one:
 		e.latest = &value
 		err := e.trial.Report(ctx, m.step, value)
-		if errors.Is(err, trial.ErrReport) { // the step has a value, which stays
+		if errors.Is(err, trial.ErrReport) { // the step has a value already, which stays
 			err = nil
 		}
 		return err
@@ -350,7 +350,7 @@ func (m message) one() (float64, bool) {
 	return 0, false
 }
 
-// result returns the values of a program that has ended well.
+// result returns the values of a program that exited with status 0.
 func (e *evaluation) result() ([]float64, error) {
 	values := e.values
 	if e.named != nil {
@@ -376,7 +376,7 @@ func (e *evaluation) result() ([]float64, error) {
 	return values, nil
 }
 
-// failure returns the error of a program that has failed, with the last lines it wrote.
+// failure returns the error of a failed program, with the last lines of its output.
 func (e *evaluation) failure(status string) error {
 	lines := e.errs
 	if len(lines) == 0 {

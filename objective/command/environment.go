@@ -24,7 +24,7 @@ const (
 	threadsVar  = "ATTUNE_THREADS"
 )
 
-// variables returns the name of each parameter's variable.
+// variables returns the environment variable of each parameter.
 func variables(s space.Space) (map[string]string, error) {
 	vars, taken := map[string]string{}, map[string]string{}
 	for _, a := range s {
@@ -42,15 +42,15 @@ func variables(s space.Space) (map[string]string, error) {
 	return vars, nil
 }
 
-// An Invocation is how a program is run for a trial.
+// An Invocation says how a program is run for a trial.
 type Invocation struct {
 	Args []string // the program and its arguments
-	Env  []string // variables, NAME=VALUE, beyond those of this process
-	need []string // those of Env without which Args do not say what the trial was
+	Env  []string // variables, NAME=VALUE, in addition to those of this process
+	need []string // variables of Env that are needed to repeat the trial
 }
 
-// Invocation returns how the program is run by a worker for a trial that has the given
-// number, [study.Trial.Seed] and parameters. It runs nothing.
+// Invocation returns how a worker runs the program for a trial with the given number,
+// [study.Trial.Seed] and parameters. It runs nothing.
 func (o *Objective) Invocation(number int, seed uint64, params space.Params, worker int) Invocation {
 	file := ""
 	if o.absolute != "" {
@@ -59,7 +59,7 @@ func (o *Objective) Invocation(number int, seed uint64, params space.Params, wor
 	return o.invocation(number, seed, params, worker, file)
 }
 
-// file returns the path of a file that is kept for a trial.
+// file returns the path of a file of a trial.
 func (o *Objective) file(number int, kind string) string {
 	return filepath.Join(o.absolute, fmt.Sprintf("trial-%d.%s", number, kind))
 }
@@ -94,8 +94,8 @@ func (o *Objective) invocation(number int, seed uint64, params space.Params, wor
 	return inv
 }
 
-// String returns a line for a shell that does what the trial did: the arguments and,
-// before them, the seed and the parameters that are not among them.
+// String returns a shell command line that repeats the trial. The seed and the parameters
+// that the arguments lack are set as variables in front.
 func (i Invocation) String() string {
 	words := make([]string, 0, len(i.need)+len(i.Args))
 	for _, v := range i.need {
@@ -119,8 +119,8 @@ func quote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// prepare returns how the program is run for t, with the file of its parameters written.
-// remove removes that file, unless it is to be kept.
+// prepare writes the file of parameters for t and returns how to run the program. remove
+// removes the file, unless it is to be kept.
 func (o *Objective) prepare(t *study.Trial, worker int) (inv Invocation, remove func(), err error) {
 	params := o.existing(t)
 	text, err := paramsJSON(params)
@@ -141,7 +141,7 @@ func (o *Objective) prepare(t *study.Trial, worker int) (inv Invocation, remove 
 	return o.invocation(t.Number(), t.Seed(), params, worker, file), remove, nil
 }
 
-// existing returns the parameters of the space that t has.
+// existing returns the parameters that t has.
 func (o *Objective) existing(t *study.Trial) space.Params {
 	var p space.Params
 	r := t.Record()
@@ -184,22 +184,22 @@ func temporary(text []byte) (string, error) {
 	return f.Name(), err
 }
 
-// absolute is filepath.Abs: the program may run in another folder.
+// absolute is filepath.Abs, because the program may run in another folder.
 func absolute(path string) (string, error) { return filepath.Abs(path) }
 
-// inherited returns the environment of this process without parameters, which are those of
-// a trial if this process is one itself.
+// inherited returns the environment of this process without parameters. If this process is
+// itself the program of a trial, it has the parameters of that trial.
 func inherited() []string {
 	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, paramPrefix) })
 }
 
-// threadVars are what libraries read the number of their threads from.
+// threadVars are variables from which libraries read their number of threads.
 var threadVars = []string{"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
 	"BLIS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "LOKY_MAX_CPU_COUNT", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS",
 	"JULIA_NUM_THREADS", "GOMAXPROCS"}
 
-// shared returns the variables with which workers share the machine, and the one that has
-// Python write at once. What the caller has set stays.
+// shared returns the variables by which workers share the machine, and the one that makes
+// Python write unbuffered. It does not change variables that the caller has set.
 func (o *Objective) shared(worker int) []string {
 	set := func(name string) bool {
 		_, ok := os.LookupEnv(name)
@@ -228,7 +228,7 @@ func (o *Objective) shared(worker int) []string {
 	return vars
 }
 
-// share returns the devices of one of several workers.
+// share returns a worker's share of the devices.
 func share(devices []string, worker, workers int) []string {
 	n := len(devices)
 	if n == 0 {
@@ -242,8 +242,8 @@ func share(devices []string, worker, workers int) []string {
 
 const cudaVar = "CUDA_VISIBLE_DEVICES"
 
-// GPUs returns the NVIDIA GPUs of this machine: those that CUDA_VISIBLE_DEVICES names or,
-// if it is not set, those that Linux has device files for, by number. There may be none.
+// GPUs returns the NVIDIA GPUs of this machine. These are the GPUs in CUDA_VISIBLE_DEVICES
+// or, if it is not set, the numbers of those with device files on Linux. There may be none.
 func GPUs() []string {
 	if text, ok := os.LookupEnv(cudaVar); ok {
 		return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
@@ -251,7 +251,7 @@ func GPUs() []string {
 	files, _ := filepath.Glob("/dev/nvidia[0-9]*")
 	gpus := make([]string, len(files))
 	for i := range files {
-		gpus[i] = strconv.Itoa(i) // as CUDA counts them
+		gpus[i] = strconv.Itoa(i) // CUDA's numbering
 	}
 	return gpus
 }

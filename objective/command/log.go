@@ -7,11 +7,11 @@ import (
 	"sync"
 )
 
-// A log is the file in which a trial's output is kept. A failure to write it must not cost
-// the trial: it is remembered, and the rest is left out.
+// A log is the file with a trial's output. A write error does not fail the trial: the log
+// keeps the error and drops the rest.
 type log struct {
 	mu   sync.Mutex
-	file *os.File // nil: nothing is kept
+	file *os.File // nil: no log
 	err  error
 }
 
@@ -25,7 +25,7 @@ func (o *Objective) openLog(number int, inv Invocation) *log {
 	return l
 }
 
-// comment writes a line that is not of the program.
+// comment writes a line that is not output of the program.
 func (l *log) comment(format string, args ...any) {
 	_, _ = fmt.Fprintf(l, "# attune: "+format+"\n", args...)
 }
@@ -40,7 +40,7 @@ func (l *log) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// failed returns why the log is not whole.
+// failed returns why the log is incomplete.
 func (l *log) failed() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -61,7 +61,7 @@ type teed struct {
 	splitter *splitter
 }
 
-// Close passes on the last line, which may lack an end.
+// Close passes on the last line, which may lack a line feed.
 func (t *teed) Close() error {
 	t.splitter.close()
 	return nil

@@ -14,7 +14,7 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A message is what a line of output says to the study.
+// A message is a line of output for the study.
 type message struct {
 	step        int // -1 if the line has none
 	values      []float64
@@ -38,8 +38,8 @@ type reader struct {
 	matches []*regexp.Regexp
 }
 
-// read returns the message of a line. It is not ok if the line has none. Only lines of
-// standard output may begin with the prefix; the regular expressions are for both.
+// read returns the message of a line. ok is false if the line has none. The prefix counts
+// only in standard output; the regular expressions apply to both outputs.
 func (r reader) read(line string, standard bool) (m message, ok bool, err error) {
 	if text, found := strings.CutPrefix(strings.TrimLeft(line, " \t"), prefix); found && standard {
 		m, err := r.parse(text)
@@ -69,7 +69,7 @@ func shorten(line string) string {
 	return strconv.Quote(line)
 }
 
-// parse reads what comes after the prefix: pairs KEY=VALUE with spaces between them.
+// parse reads the text after the prefix: pairs KEY=VALUE with spaces between them.
 func (r reader) parse(text string) (message, error) {
 	m := message{step: -1}
 	empty := true
@@ -99,7 +99,7 @@ func (r reader) parse(text string) (message, error) {
 	return m, m.check()
 }
 
-// cutValue returns the value that text begins with, and the rest. A value is a JSON
+// cutValue returns the value at the beginning of text, and the rest. A value is a JSON
 // string, list or object, or ends at a space.
 func cutValue(text string) (value, rest string, err error) {
 	if text != "" && strings.Contains(`"[{`, text[:1]) {
@@ -120,7 +120,7 @@ func cutValue(text string) (value, rest string, err error) {
 	return text, "", nil
 }
 
-// set does what a pair says.
+// set applies a pair to m.
 func (r reader) set(m *message, key, value string) (err error) {
 	if name, ok := strings.CutPrefix(key, "constraint."); ok && name != "" {
 		x, err := number(value)
@@ -161,7 +161,7 @@ func (r reader) set(m *message, key, value string) (err error) {
 	return nil
 }
 
-// check fails if the parts of m do not go together.
+// check fails if the parts of m contradict each other.
 func (m message) check() error {
 	switch {
 	case len(m.values) > 0 && len(m.named) > 0:
@@ -181,7 +181,7 @@ func number(text string) (float64, error) {
 	return x, nil
 }
 
-// attribute returns the value that text is as JSON, as a number or else as text.
+// attribute parses text as JSON, or else as a number, or else returns it as text.
 func attribute(text string) any {
 	if json.Valid([]byte(text)) {
 		return json.RawMessage(text)
@@ -192,8 +192,8 @@ func attribute(text string) any {
 	return text
 }
 
-// matched returns the message of a line that a regular expression has found. It has no
-// values if the groups for them took no part.
+// matched returns the message of a line that matches a regular expression. It has no values
+// if their groups did not match.
 func (r reader) matched(re *regexp.Regexp, groups []string) (message, error) {
 	m := message{step: -1}
 	for i, name := range re.SubexpNames() {
@@ -216,7 +216,7 @@ func (r reader) matched(re *regexp.Regexp, groups []string) (message, error) {
 	return m, m.check()
 }
 
-// checkMatch fails if a regular expression says nothing to the study.
+// checkMatch fails if a regular expression cannot give a message.
 func (r reader) checkMatch(re *regexp.Regexp) error {
 	step, values := 0, 0
 	for _, name := range re.SubexpNames()[1:] {
@@ -239,16 +239,15 @@ func (r reader) checkMatch(re *regexp.Regexp) error {
 	return nil
 }
 
-// A splitter is an [io.Writer] that calls line for each line, without its end. A
-// carriage return ends a line too, as programs print that draw over a line. Of a line
-// longer than maxLine it passes that many bytes. The last line may lack an end: close
-// passes it.
+// A splitter is an [io.Writer] that calls line for each line, without its end. A carriage
+// return also ends a line, because some programs draw over a line. A line is cut to maxLine
+// bytes. The last line may lack an end; close passes it.
 type splitter struct {
 	line func(text string)
 	held []byte
 }
 
-// maxLine bounds the memory that a line takes.
+// maxLine is the maximum length of a line in bytes.
 const maxLine = 1 << 20
 
 func (s *splitter) Write(p []byte) (int, error) {
@@ -272,7 +271,7 @@ func (s *splitter) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// close passes what is held.
+// close passes the last line.
 func (s *splitter) close() {
 	if len(s.held) > 0 {
 		s.line(string(s.held))

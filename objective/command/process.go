@@ -10,24 +10,24 @@ import (
 	"time"
 )
 
-// drain is how long output is read after a program has exited by itself, in case a
-// process that it started still writes.
+// drain is how long to read output after a program has exited by itself, in case a process
+// that it started still writes.
 const drain = time.Second
 
-// A process is a program that runs, and all that it started.
+// A process is a running program with all processes that it started.
 type process struct {
 	cmd    *exec.Cmd
-	kill   chan struct{} // closed when whatever is left of it is to be killed
+	kill   chan struct{} // closed to kill all of its processes
 	killed sync.Once
-	ended  chan struct{} // closed when nothing is left of it and its output was read
-	err    error         // of its exit, once ended is closed; as exec.Cmd.Wait returns it
+	ended  chan struct{} // closed when all of its processes have ended and the output is read
+	err    error         // result of exec.Cmd.Wait, once ended is closed
 
 	mu       sync.Mutex
-	gone     bool // its process id may be another process's
+	gone     bool // its process id may now belong to another process
 	stopping bool
 }
 
-// start starts a program whose output goes to the two writers, each called by one
+// start starts a program with the two writers for its output. Each writer is called by one
 // goroutine and closed at the end of the output.
 func start(cmd *exec.Cmd, stdout, stderr io.WriteCloser) (*process, error) {
 	p := &process{cmd: cmd, kill: make(chan struct{}), ended: make(chan struct{})}
@@ -68,14 +68,14 @@ func start(cmd *exec.Cmd, stdout, stderr io.WriteCloser) (*process, error) {
 	return p, nil
 }
 
-// supervise reads the output until the program has exited, ends what is left of it, and
-// reaps it.
+// supervise reads the output until the program has exited, then ends its remaining processes
+// and reaps it.
 func (p *process) supervise(outputs []*os.File, stdout, stderr io.WriteCloser) {
 	defer close(p.ended)
 	var reading sync.WaitGroup
 	for i, w := range []io.WriteCloser{stdout, stderr} {
 		reading.Go(func() {
-			_, _ = io.Copy(w, outputs[i]) // an error ends it as the end does
+			_, _ = io.Copy(w, outputs[i]) // an error counts as the end
 			_ = w.Close()
 		})
 	}
@@ -101,7 +101,7 @@ func (p *process) supervise(outputs []*os.File, stdout, stderr io.WriteCloser) {
 	}
 	select {
 	case <-read:
-	case <-time.After(drain): // what has left the group keeps the output open
+	case <-time.After(drain): // a process outside the group keeps the output open
 	}
 	for _, f := range outputs {
 		f.Close()
@@ -109,8 +109,8 @@ func (p *process) supervise(outputs []*os.File, stdout, stderr io.WriteCloser) {
 	<-read
 }
 
-// after returns a channel that delivers after d, unless the process is being stopped:
-// then its time ends when kill is closed.
+// after returns a channel that delivers after d. If the process is being stopped, the result
+// is nil, and only kill ends the wait.
 func (p *process) after(d time.Duration) <-chan time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -139,7 +139,7 @@ func (p *process) end() {
 	p.killed.Do(func() { close(p.kill) })
 }
 
-// signal does something to the processes, if there are any.
+// signal calls do for the process, unless it is gone.
 func (p *process) signal(do func(*exec.Cmd)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -148,8 +148,8 @@ func (p *process) signal(do func(*exec.Cmd)) {
 	}
 }
 
-// exitStatus returns what people call the end of a program: "exit status 1", "signal:
-// killed"; "" if it ended well.
+// exitStatus returns a description of the end of a program, such as "exit status 1" or
+// "signal: killed", or "" if it succeeded.
 func exitStatus(err error) string {
 	var exit *exec.ExitError
 	switch {

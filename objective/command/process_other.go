@@ -8,5 +8,5 @@ func lead(*exec.Cmd) {}
 
 func endGroup(cmd *exec.Cmd) { killGroup(cmd) }
 
-// killGroup kills a program; its children cannot be found.
+// killGroup kills a program. It cannot find the program's children.
 func killGroup(cmd *exec.Cmd) { _ = cmd.Process.Kill() }

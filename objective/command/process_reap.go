@@ -6,6 +6,6 @@ import "os/exec"
 
 // exited waits until a program has exited, and reports whether it was reaped.
 func exited(cmd *exec.Cmd) (reaped bool) {
-	_ = cmd.Wait() // its state says what became of it
+	_ = cmd.Wait() // the result is in its state
 	return true
 }

@@ -6,12 +6,12 @@ import (
 	"syscall"
 )
 
-// lead keeps the console's Ctrl-C from a program.
+// lead protects a program from the console's Ctrl-C.
 func lead(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP}
 }
 
-// endGroup kills a program and its children, as there is no way to ask any program to end.
+// endGroup kills a program and its children, because Windows cannot ask a program to end.
 func endGroup(cmd *exec.Cmd) { killGroup(cmd) }
 
 // killGroup kills a program and its children.
