@@ -26,6 +26,9 @@ import (
 // convert holds the flags of the command convert.
 type convert struct {
 	exporter
+	input         string
+	models        []string
+	jobs          int
 	rows          string
 	options       pipeline.ReadOptions
 	benchmark     bool
@@ -36,7 +39,7 @@ type convert struct {
 func convertCommand() *cobra.Command {
 	var c convert
 	cmd := &cobra.Command{
-		Use:   "convert MODEL",
+		Use:   "convert [MODEL]",
 		Short: "Convert a LightGBM, XGBoost, CatBoost or scikit-learn model or pipeline to ONNX, and check that it predicts the same",
 		Long: `Convert reads a model and writes it to an ONNX file. It reads LightGBM's text,
 XGBoost's JSON and UBJSON, CatBoost's JSON and .cbm, attune's own JSON, and what joblib.dump or
@@ -65,25 +68,41 @@ If a model was trained with early stopping, convert takes the trees up to the be
 iteration, as the library's estimators do (XGBRegressor, LGBMClassifier), and says how many
 those are. --all-trees takes all of them.
 
+With --input, convert takes every model in a folder and in the folders in it, and writes
+--output, a folder that has the same names with .onnx. It ends with a table of all models, the
+verdict of each and why any was not converted, and then fails if there were such. A model whose
+file has been converted before and has not changed since is not converted again.
+
 Convert needs ONNX Runtime. Install it with: attune setup onnxruntime`,
 		Example: `  attune convert lightgbm.txt --output model.onnx
   attune convert xgboost.json --output model.onnx --form compatible --rows held-out.csv
   attune convert forest.joblib --output model.onnx
   attune convert pipeline.joblib --output model.onnx --rows table.csv
   attune convert stopped.ubj --output model.onnx --all-trees
+  attune convert --input models --output onnx --report report.json
+  attune convert --input models --output onnx --model '*.joblib' --model LGBM --jobs 4
   attune convert catboost.json --output model.onnx --benchmark --benchmark-plot speed.svg`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 {
+			if c.input != "" && len(args) > 0 {
+				return fmt.Errorf("--input %s: want no model file besides: %s", c.input, args[0])
+			}
+			if len(args) != 1 && c.input == "" {
 				return fmt.Errorf("want one model file, not %d arguments: see %s --help", len(args), cmd.CommandPath())
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if c.input != "" {
+				return c.folder(cmd)
+			}
 			return c.run(cmd.Context(), cmd.OutOrStdout(), args[0])
 		},
 	}
 	c.flags(cmd)
 	f := cmd.Flags()
+	f.StringVar(&c.input, "input", "", "`folder` of models to convert; --output is then a folder")
+	f.StringArrayVar(&c.models, "model", nil, "with --input, take models of this `name or kind` alone, such as '*.joblib' or LGBMRegressor; may be repeated")
+	f.IntVar(&c.jobs, "jobs", 2, "with --input, the `number` of models to convert at the same time")
 	f.StringVar(&c.rows, "rows", "", "CSV `file` of rows to compare on, with a header: columns by name, or in the model's order")
 	f.BoolVar(&c.options.AllTrees, "all-trees", false, "also take the trees after the best iteration of early stopping")
 	f.BoolVar(&c.benchmark, "benchmark", false, "measure both models: time to load, time per number of rows, size, memory")
@@ -93,6 +112,9 @@ Convert needs ONNX Runtime. Install it with: attune setup onnxruntime`,
 }
 
 func (c *convert) run(ctx context.Context, stdout io.Writer, file string) error {
+	if len(c.models) > 0 {
+		return errors.New("--model picks models of a folder: give --input")
+	}
 	if err := checkPicture("benchmark-plot", c.benchmarkPlot); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package tree
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -141,7 +142,11 @@ func TestReadOtherKinds(t *testing.T) {
 		require.Error(t, err, name)
 		assert.ErrorContains(t, err, c.want, name)
 		assert.NotContains(t, err.Error(), "scikit-learn: pickle", name)
+		assert.Equal(t, name == "other JSON", errors.Is(err, ErrUnknown), name)
 	}
+	_, err := Read(strings.NewReader("notes of mine"))
+	assert.ErrorIs(t, err, ErrUnknown)
+	assert.ErrorIs(t, err, ErrFormat)
 }
 
 // A damaged .cbm is an error or another model, and costs little.

@@ -16,7 +16,16 @@ var (
 	// ErrUnsupported reports a model that uses something that a [Model] or a file format
 	// cannot express; the error names it.
 	ErrUnsupported = errors.New("unsupported")
+	// ErrUnknown reports, beside [ErrFormat], a file that does not begin like a model of any
+	// kind: a program that looks through a folder passes over it.
+	ErrUnknown = errors.New("no known kind of model")
 )
+
+// unknown is an error that wraps ErrUnknown and does not say so.
+type unknown struct{ error }
+
+func (unknown) Is(target error) bool { return target == ErrUnknown }
+func (u unknown) Unwrap() error      { return u.error }
 
 func unsupported(format string, args ...any) error {
 	return pkg.Errorf("%w: %w", ErrUnsupported, fmt.Errorf(format, args...))
@@ -96,7 +105,12 @@ func (o ReadOptions) parse(data []byte) (*Model, Source, error) {
 		}
 		return rd.pickled(root)
 	case !bytes.HasPrefix(head, []byte("{")):
-		return nil, Source{}, pkg.Errorf("%w: %s", ErrFormat, other(head))
+		what, known := other(head)
+		err := pkg.Errorf("%w: %s", ErrFormat, what)
+		if !known {
+			err = unknown{err}
+		}
+		return nil, Source{}, err
 	}
 	doc, kind, err := decode(data)
 	if err != nil {
@@ -117,13 +131,14 @@ func (r *reading) document(doc value, kind string) (*Model, Source, error) {
 		m, err := xgBoost(r, doc)
 		return r.finish("XGBoost "+kind, m, err)
 	}
-	return nil, Source{}, pkg.Errorf("%w: %s of another kind: want a model of XGBoost or CatBoost", ErrFormat, kind)
+	return nil, Source{}, unknown{pkg.Errorf("%w: %s of another kind: want a model of XGBoost or CatBoost", ErrFormat, kind)}
 }
 
 const wanted = "want LightGBM text, XGBoost JSON or UBJSON, CatBoost JSON or .cbm, or a pickle of scikit-learn"
 
-// other says what a file is that no reader supports, by how it begins, and what to do.
-func other(head []byte) string {
+// other says what a file is that no reader supports, by how it begins, and what to do. known is
+// false if it says what is wanted only.
+func other(head []byte) (what string, known bool) {
 	for _, k := range []struct{ magic, is string }{
 		{"binf", `it is XGBoost's old binary format: load it with XGBoost 3.0 or older and save it again: xgboost.Booster(model_file="m.bin").save_model("m.json")`},
 		{"booster[", `it is XGBoost's text dump, which lacks parts of the model: save the model with booster.save_model("m.json")`},
@@ -137,10 +152,10 @@ func other(head []byte) string {
 		{"\xfe\xff", "it is text in UTF-16: write it in UTF-8"},
 	} {
 		if bytes.HasPrefix(head, []byte(k.magic)) {
-			return k.is
+			return k.is, true
 		}
 	}
-	return wanted
+	return wanted, false
 }
 
 // decode reads JSON or UBJSON; an object of JSON continues with a string or ends.
