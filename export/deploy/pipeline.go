@@ -16,16 +16,16 @@ import (
 	"github.com/attune-hpo/attune/objective/pipeline"
 )
 
-// Pipeline exports a pipeline, see [onnx.Pipeline], and compares it with the native model on
-// columns, those of its inputs, and on the rows of [ProbePipeline]. If columns is nil, it
-// compares on the latter alone.
+// Pipeline exports a pipeline (see [onnx.Pipeline]) and compares the file with the native model
+// on columns, which are values of the model's inputs, and on the rows of [ProbePipeline]. If
+// columns is nil, it only uses the rows of ProbePipeline.
 //
-// The report is about the numbers of all outputs, side by side. Labels must be the same,
-// but for rows whose two greatest probabilities differ by less than a millionth. Without a
-// Gate, numbers must be within 1e-9 + 1e-9·|native| in the form Exact, and pass the zero Gate
-// in the form Compatible.
+// The report is about the numbers of all outputs, side by side. Labels must be equal, except in
+// rows whose two largest probabilities differ by less than a millionth. Without a Gate,
+// numbers must be within 1e-9 + 1e-9·|native| for the form Exact, and pass the zero Gate for the
+// form Compatible.
 //
-// Pipeline fails with [ErrFailed], and as [Trees] and onnx.Pipeline do.
+// Pipeline fails with [ErrFailed], and like [Trees] and onnx.Pipeline.
 func Pipeline(ctx context.Context, m *pipeline.Model, columns []pipeline.Column, o TreesOptions) (Result, error) {
 	native, err := pipeline.NewPredictor(m)
 	if err != nil {
@@ -60,7 +60,7 @@ func Pipeline(ctx context.Context, m *pipeline.Model, columns []pipeline.Column,
 	return e.run(ctx)
 }
 
-// A comparison runs a pipeline natively and in ONNX Runtime.
+// A comparison compares the native pipeline with the exported one in ONNX Runtime.
 type comparison struct {
 	ctx     context.Context
 	m       *pipeline.Model
@@ -69,7 +69,7 @@ type comparison struct {
 	gate    validate.Gate
 }
 
-// run compares on the rows of a table.
+// run compares the two on the rows of a table.
 func (c comparison) run(columns []pipeline.Column) (validate.Report, error) {
 	want, err := c.native.Predict(columns)
 	if err != nil {
@@ -109,13 +109,13 @@ func (c comparison) run(columns []pipeline.Column) (validate.Report, error) {
 			continue
 		}
 		if other := c.labels(o, want, i, got[i]); other > 0 {
-			report.Pass, report.Reason = false, fmt.Sprintf("%d of %d labels of output %s are others", other, n, o.Name)
+			report.Pass, report.Reason = false, fmt.Sprintf("%d of %d labels of output %s differ", other, n, o.Name)
 		}
 	}
 	return report, nil
 }
 
-// exported returns the outputs of the file.
+// exported returns the outputs of the exported pipeline.
 func (c comparison) exported(columns []pipeline.Column) (tensor.List, error) {
 	inputs := pipelineInputs(c.m, columns)
 	n, err := inputs.Rows()
@@ -134,7 +134,7 @@ func (c comparison) exported(columns []pipeline.Column) (tensor.List, error) {
 	return tensor.Join(parts...)
 }
 
-// pipelineInputs returns a table as the inputs of its pipeline's file.
+// pipelineInputs converts a table to the inputs of the exported pipeline.
 func pipelineInputs(m *pipeline.Model, columns []pipeline.Column) tensor.List {
 	names := onnx.PipelineInputs(m)
 	if names == nil {
@@ -158,7 +158,7 @@ func pipelineInputs(m *pipeline.Model, columns []pipeline.Column) tensor.List {
 	return list
 }
 
-// rows returns the table for a report: texts are in the label of a row.
+// rows returns the table for a report. Texts are in the label of a row.
 func (c comparison) rows(columns []pipeline.Column) validate.Rows {
 	out := validate.Rows{Width: len(columns)}
 	n := max(len(columns[0].Numbers), len(columns[0].Texts))
@@ -186,10 +186,10 @@ func (c comparison) rows(columns []pipeline.Column) validate.Rows {
 	return out
 }
 
-// labels counts the labels that are others, where the choice is not close.
+// labels counts the labels that differ, except where the choice is close.
 func (c comparison) labels(o pipeline.Output, want [][]float64, output int, got tensor.Tensor) int {
 	chosen := c.m.Nodes[o.Node]
-	var scores []float64 // of the node that the label is chosen by, if it is an output
+	var scores []float64 // output of the node that determines the label, if there is one
 	width := 0
 	if len(chosen.In) == 1 {
 		for i, other := range c.m.Outputs {
@@ -214,8 +214,8 @@ func (c comparison) labels(o pipeline.Output, want [][]float64, output int, got 
 	return count
 }
 
-// isClose reports whether the two greatest scores of a row all but agree, or its only one is
-// all but 0, or some are no numbers.
+// isClose reports whether the two largest scores of a row are almost equal, or its only score is
+// almost 0, or some score is NaN.
 func isClose(scores []float64, width, r int) bool {
 	if width == 0 {
 		return false
@@ -228,13 +228,13 @@ func isClose(scores []float64, width, r int) bool {
 	return !(row[width-1]-row[width-2] > 1e-6)
 }
 
-// ProbePipeline makes a table on which a pipeline and a wrong export are likely to differ:
-// random mixtures of the values at which something changes, see [pipeline.Model.Telling],
-// and the float64 numbers next to them, of values far outside, of missing ones, of texts
-// that are categories and others that are none.
+// ProbePipeline makes a table on which a pipeline and a wrong export are likely to differ. Its
+// rows are random mixtures of the values at which the model changes (see
+// [pipeline.Model.Telling]), the float64 numbers next to them, values far outside, missing
+// values, texts that are categories, and other texts.
 //
-// n is the number of rows; 0 is enough for each value to be there once, from 500 to 20,000,
-// but not more than 8 million values unless that takes less than 100 rows.
+// n is the number of rows. 0 means enough for each value to occur once, from 500 to 20,000, but
+// at most 8 million values, unless that is less than 100 rows.
 func ProbePipeline(m *pipeline.Model, n int) []pipeline.Column {
 	values := m.Telling()
 	far := !sums(m)
@@ -288,8 +288,8 @@ func ProbePipeline(m *pipeline.Model, n int) []pipeline.Column {
 	return out
 }
 
-// sums reports whether a pipeline adds up several numbers of a row, of which the greatest
-// would drown the others.
+// sums reports whether a pipeline adds several numbers of a row, so that the largest would
+// dominate the others.
 func sums(m *pipeline.Model) bool {
 	for _, n := range m.Nodes {
 		switch n.Op.(type) {
@@ -300,7 +300,7 @@ func sums(m *pipeline.Model) bool {
 	return false
 }
 
-// sentences returns texts of terms that are known and of others, in many forms.
+// sentences returns texts of known and unknown terms, in many forms.
 func sentences(op pipeline.Words) []string {
 	r := rand.New(rand.NewPCG(uint64(len(op.Terms)), 1))
 	marks := []string{" ", "  ", "\n", ", ", ". ", "-", "/", "\t", "\u00a0", "\u2026", "'"}
@@ -323,13 +323,13 @@ func sentences(op pipeline.Words) []string {
 		}
 		out = append(out, b.String())
 	}
-	for i, x := range out { // of which lower case is another matter: see onnx.Pipeline
+	for i, x := range out { // these have a lower case of their own: see onnx.Pipeline
 		out[i] = strings.NewReplacer("İ", "I", "Σ", "S").Replace(x)
 	}
 	return out
 }
 
-// textsOf returns, for each input that is a text, texts that it knows and others.
+// textsOf returns, for each text input, texts that it knows and others.
 func textsOf(m *pipeline.Model) [][]string {
 	out := make([][]string, len(m.Inputs))
 	for k, in := range m.Inputs {

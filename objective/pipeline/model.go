@@ -1,13 +1,13 @@
-// Package pipeline holds a model together with what stands before and around it: scalers,
-// encoders and vectorizers, several models side by side, class labels.
+// Package pipeline reads and runs models together with the steps around them: scalers,
+// encoders, vectorizers, several models side by side, class labels.
 //
-// A [Model] is a small graph, and plain data: inputs are the columns of a table, nodes
-// compute numbers from columns and from the nodes before them, outputs are named nodes.
-// [Read] makes one of what joblib.dump leaves of a scikit-learn Pipeline and the like; it
-// executes nothing. [NewPredictor] predicts natively, and package export/onnx writes the
-// same graph as an ONNX file.
+// A [Model] is a small graph of plain data. Its inputs are the columns of a table. Its nodes
+// compute numbers from columns and from earlier nodes. Its outputs are named nodes. [Read]
+// makes a Model from a scikit-learn Pipeline or another object saved by joblib.dump, without
+// executing it. [NewPredictor] predicts natively. Package export/onnx writes the same graph as
+// an ONNX file.
 //
-// Numbers are float64. NaN is a missing value; how each [Op] takes it is said there.
+// Numbers are float64. NaN is a missing value; each [Op] documents how it treats NaN.
 package pipeline
 
 import (
@@ -22,19 +22,18 @@ import (
 const pkg fault.Package = "pipeline"
 
 var (
-	// ErrInvalid reports a model that does not hold together; see [Model.Validate].
+	// ErrInvalid reports an inconsistent model; see [Model.Validate].
 	ErrInvalid = errors.New("invalid model")
-	// ErrFormat reports a file that is no model of the kind expected, or a broken one.
+	// ErrFormat reports a file that is damaged or does not contain a model.
 	ErrFormat = errors.New("malformed model")
-	// ErrUnsupported reports a model with a step that is not known. The error names the
-	// step by its path.
+	// ErrUnsupported reports a model with an unsupported step. The error gives the path of the
+	// step.
 	ErrUnsupported = errors.New("unsupported")
 	// ErrInput reports rows that do not fit a model.
 	ErrInput = errors.New("wrong input")
 )
 
-// A Model computes outputs from the columns of a table. A model that is shared is not
-// changed.
+// A Model computes outputs from the columns of a table. Do not change a Model that is in use.
 type Model struct {
 	Inputs  []Input
 	Nodes   []Node
@@ -47,7 +46,7 @@ type Input struct {
 	Kind Kind
 }
 
-// Kind says what the values of an input are.
+// A Kind is the type of an input's values.
 type Kind uint8
 
 const (
@@ -65,46 +64,46 @@ func (k Kind) String() string {
 	return fmt.Sprintf("Kind(%d)", uint8(k))
 }
 
-// A Node gives rows of numbers, as many a row as its operator says.
+// A Node computes rows of numbers. Its operator determines the length of a row.
 type Node struct {
 	Op Op
-	In []int // the nodes that Op takes, each before this one
+	In []int // the nodes that are inputs of Op, all before this one
 }
 
 // An Output is a node with a name.
 type Output struct {
 	Name string
 	Node int
-	// Labels, if any, are what the node's numbers stand for: 0 for the first. The node
-	// has one number a row.
+	// Labels, if any, are the names for the node's numbers; number 0 means the first label. The
+	// node has one number per row.
 	Labels *Labels
 }
 
-// Labels are the names of classes: texts, or else whole numbers.
+// Labels are the names of classes: either texts or integers.
 type Labels struct {
 	Texts   []string
 	Numbers []int64
 }
 
-// Len returns how many there are.
+// Len returns the number of labels.
 func (l *Labels) Len() int { return max(len(l.Texts), len(l.Numbers)) }
 
 // Limits of a model.
 const (
 	MaxInputs = 1 << 20
-	MaxWidth  = 1 << 20 // of a node
+	MaxWidth  = 1 << 20 // numbers per row of a node
 	MaxNodes  = 1 << 16
 )
 
-// Validate reports, wrapping [ErrInvalid], the first thing that makes m no model: a node
-// that takes one behind it, numbers that do not fit in number, an output of nothing, a
-// tree ensemble that [tree.Model.Validate] refuses.
+// Validate returns an error that wraps [ErrInvalid] if m is inconsistent: if a node has an
+// input that is not before it, or inputs of the wrong width, if an output has no node, or if
+// [tree.Model.Validate] fails for a tree ensemble.
 func (m *Model) Validate() error {
 	_, err := m.widths()
 	return err
 }
 
-// widths returns how many numbers a row each node gives.
+// widths returns the number of numbers per row of each node.
 func (m *Model) widths() ([]int, error) {
 	fail := func(format string, args ...any) ([]int, error) {
 		return nil, pkg.Errorf("%w: %w", ErrInvalid, fmt.Errorf(format, args...))
@@ -151,7 +150,7 @@ func (m *Model) widths() ([]int, error) {
 	return widths, nil
 }
 
-// Trees returns the tree ensemble that m is, if m is nothing but one over all its columns.
+// Trees returns the tree ensemble of m if m consists only of one, with all columns as features.
 func (m *Model) Trees() (*tree.Model, bool) {
 	if len(m.Nodes) != 2 || len(m.Outputs) != 1 || m.Outputs[0].Node != 1 || m.Outputs[0].Labels != nil {
 		return nil, false

@@ -9,11 +9,11 @@ import (
 	"github.com/attune-hpo/attune/objective/tree"
 )
 
-// An Op is an operator: one of the types of this file that say so. The set is closed.
+// An Op is an operator. The set of operators is closed; their documentation says "is an Op".
 type Op interface {
-	// name is that in files.
+	// name is the name in files.
 	name() string
-	// width returns how many numbers a row it gives, for inputs of some widths.
+	// width returns the number of numbers per row, for inputs of the given widths.
 	width(m *Model, in []int) (int, error)
 }
 
@@ -25,27 +25,27 @@ func one(in []int) (int, error) {
 	return in[0], nil
 }
 
-// Columns is an Op without inputs: columns of the table that are numbers.
+// Columns is an Op without inputs. It returns columns of the table that are numbers.
 type Columns struct {
 	At []int `json:"at"`
 }
 
-// Join is an Op that puts its inputs side by side.
+// Join is an Op that concatenates the rows of its inputs.
 type Join struct{}
 
-// Pick is an Op that picks numbers of a row.
+// Pick is an Op that selects numbers of a row.
 type Pick struct {
 	At []int `json:"at"`
 }
 
-// Arithmetic is an Op that adds, subtracts, multiplies or divides each number of a row by
-// one of its own. NaN stays NaN.
+// Arithmetic is an Op that adds, subtracts, multiplies or divides each number of a row by its
+// own constant. NaN stays NaN.
 type Arithmetic struct {
 	Do Operation `json:"do"`
 	By []float64 `json:"by"`
 }
 
-// An Operation is what [Arithmetic] does: x + by, x - by, x * by or x / by.
+// An Operation is an operation of [Arithmetic]: x + by, x - by, x * by or x / by.
 type Operation string
 
 // The operations.
@@ -62,47 +62,47 @@ type Clip struct {
 	High float64 `json:"high"`
 }
 
-// Fill is an Op that replaces what is missing by a number for each column. Missing is NaN,
-// or a number that stands for it. With NaN, what is missing becomes so.
+// Fill is an Op that replaces missing values by a constant for each column. A value is missing
+// if it equals Missing, which may be NaN. If the constant is NaN, the result is NaN.
 type Fill struct {
 	Missing Float   `json:"missing"`
 	With    []Float `json:"with"`
 }
 
-// Flag is an Op that is 1 where a number is missing, else 0.
+// Flag is an Op that returns 1 for a missing number, else 0.
 type Flag struct {
 	Missing Float `json:"missing"`
 }
 
-// OneHot is an Op that turns each number into as many as it has categories: 1 for that
-// which it is, 0 for the others. Dropped, if any, lists a category for each number that
-// has none of its own, -1 for none. A number that is no category is all zeros. NaN is a
-// category if it is listed.
+// OneHot is an Op that turns each number into one number per category: 1 for the category that
+// it equals, 0 for the others. Dropped, if not empty, gives for each number the index of a
+// category that is left out, or -1. A number that equals no category becomes zeros. NaN equals a
+// category NaN.
 type OneHot struct {
 	Categories [][]Float `json:"categories"`
 	Dropped    []int     `json:"dropped,omitempty"`
 }
 
-// Ordinal is an Op that turns each number into the place of its category, Unknown if it
-// is none.
+// Ordinal is an Op that turns each number into the index of its category, or Unknown if it
+// equals none.
 type Ordinal struct {
 	Categories [][]Float `json:"categories"`
 	Unknown    Float     `json:"unknown"`
 }
 
-// Normalize is an Op that divides each row by its norm: "l1", "l2" or "max", which is that
-// of absolute values. A row of zeros stays one.
+// Normalize is an Op that divides each row by its norm: "l1", "l2", or "max", which is the
+// maximum of the absolute values. A row of zeros stays unchanged.
 type Normalize struct {
 	Norm string `json:"norm"`
 }
 
-// Trees is an Op that predicts with a tree ensemble, its link included.
+// Trees is an Op that predicts with a tree ensemble and its link.
 type Trees struct {
 	Model *tree.Model `json:"-"`
 }
 
-// Linear is an Op that gives, for each row of weights, their sum with the numbers of a row,
-// and a bias: from the first on. NaN makes NaN.
+// Linear is an Op that returns, for each row of weights, the bias plus the weighted sum of the
+// numbers of a row. It adds them in order, bias first. NaN makes the sum NaN.
 type Linear struct {
 	Weights [][]float64 `json:"weights"`
 	Bias    []float64   `json:"bias"`
@@ -113,17 +113,17 @@ type Apply struct {
 	Link tree.Link `json:"link"`
 }
 
-// Complement is an Op that makes [1-p, p] of one number p.
+// Complement is an Op that turns one number p into [1-p, p].
 type Complement struct{}
 
-// Largest is an Op that gives the place of the greatest number of a row, the first of equal
-// ones. NaN is the greatest.
+// Largest is an Op that returns the index of the largest number of a row, or the first index if
+// several are equal. NaN counts as the largest.
 type Largest struct{}
 
-// Side is an Op that gives 0 for numbers below 0 and 1 for others.
+// Side is an Op that returns 0 for numbers below 0 and 1 for others.
 type Side struct{}
 
-// A Float is a float64 that JSON can have: NaN and infinities are texts.
+// A Float is a float64 in JSON. NaN and infinities are strings.
 type Float float64
 
 func (Columns) name() string    { return "columns" }
@@ -173,7 +173,7 @@ func (o Pick) width(_ *Model, in []int) (int, error) {
 	return len(o.At), err
 }
 
-// each is the width of an operator that has a setting for each number of a row.
+// each returns the width of an operator with a setting for each number of a row.
 func each(in []int, settings int) (int, error) {
 	w, err := one(in)
 	if err == nil && settings != w {
@@ -206,7 +206,8 @@ func (o Clip) width(_ *Model, in []int) (int, error) {
 func (o Fill) width(_ *Model, in []int) (int, error) { return each(in, len(o.With)) }
 func (o Flag) width(_ *Model, in []int) (int, error) { return one(in) }
 
-// kept returns how many columns a number becomes, and calls f with each category's.
+// kept returns the number of columns that a number becomes, and calls f for each category with
+// a column.
 func (o OneHot) kept(i int, f func(c Float, at int)) int {
 	n := 0
 	for k, c := range o.Categories[i] {
@@ -296,12 +297,12 @@ func (Largest) width(_ *Model, in []int) (int, error) {
 
 func (Side) width(_ *Model, in []int) (int, error) { return one(in) }
 
-// same reports whether x is a category or what stands for a missing value.
+// same reports whether x equals a category or the missing value f.
 func (f Float) same(x float64) bool {
 	return x == float64(f) || x != x && f != f
 }
 
-// A matrix is rows of numbers, one after the other.
+// A matrix has rows of numbers, one after the other.
 type matrix struct {
 	width int
 	data  []float64
@@ -309,7 +310,7 @@ type matrix struct {
 
 func (x matrix) row(i int) []float64 { return x.data[i*x.width : (i+1)*x.width] }
 
-// compute returns what an operator other than Columns and Trees makes of rows.
+// compute applies an operator other than Columns and Trees to rows.
 func compute(op Op, in []matrix, width, rows int) matrix {
 	out := matrix{width, make([]float64, rows*width)}
 	for i := range rows {
@@ -378,7 +379,7 @@ func row(op Op, from, to []float64) {
 		for k, weights := range o.Weights {
 			sum := 0.0
 			for j, w := range weights {
-				sum += float64(w * from[j]) // rounded: not to be fused with the sum
+				sum += float64(w * from[j]) // the conversion prevents a fused multiply-add
 			}
 			to[k] = sum + o.Bias[k]
 		}
@@ -444,14 +445,14 @@ func (o Normalize) row(from, to []float64) {
 	}
 }
 
-// TextOneHot is an Op without inputs: [OneHot] of columns of the table that are texts.
+// TextOneHot is [OneHot] for columns of the table that are texts. It has no inputs.
 type TextOneHot struct {
 	At         []int      `json:"at"`
 	Categories [][]string `json:"categories"`
 	Dropped    []int      `json:"dropped,omitempty"`
 }
 
-// TextOrdinal is an Op without inputs: [Ordinal] of columns of the table that are texts.
+// TextOrdinal is [Ordinal] for columns of the table that are texts. It has no inputs.
 type TextOrdinal struct {
 	At         []int      `json:"at"`
 	Categories [][]string `json:"categories"`
@@ -461,7 +462,7 @@ type TextOrdinal struct {
 func (TextOneHot) name() string  { return "text one hot" }
 func (TextOrdinal) name() string { return "text ordinal" }
 
-// texts checks columns of texts with a setting each.
+// texts checks columns of texts that each have a setting.
 func texts(m *Model, in, at []int, settings int) error {
 	if len(in) != 0 || len(at) != settings {
 		return fmt.Errorf("%d inputs and %d columns with %d settings", len(in), len(at), settings)
@@ -474,7 +475,7 @@ func texts(m *Model, in, at []int, settings int) error {
 	return nil
 }
 
-// Keeps reports whether a category of a column has a number of its own.
+// Keeps reports whether a category of a column has its own number.
 func (o TextOneHot) Keeps(column, category int) bool {
 	return len(o.Dropped) == 0 || o.Dropped[column] != category
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/attune-hpo/attune/objective/tree"
 )
 
-// A Column is a column of a table: numbers or texts, one a row.
+// A Column is a column of a table. It has a number or a text for each row.
 type Column struct {
 	Numbers []float64
 	Texts   []string
@@ -18,13 +18,12 @@ func (c Column) len() int { return max(len(c.Numbers), len(c.Texts)) }
 type Predictor struct {
 	model  *Model
 	widths []int
-	trees  []*tree.Predictor // by node; nil for other operators
+	trees  []*tree.Predictor // by node; nil for other operators than Trees
 	words  map[int]Words     // by node: of texts
-	last   []int             // by node: the last node that takes it, len(Nodes) for an output's
+	last   []int             // by node: the last node that uses it, or len(Nodes) for an output
 }
 
-// NewPredictor compiles a model, which must not be changed any more. It fails with
-// [ErrInvalid].
+// NewPredictor compiles a model. Do not change the model afterwards. It fails with [ErrInvalid].
 func NewPredictor(m *Model) (*Predictor, error) {
 	widths, err := m.widths()
 	if err != nil {
@@ -50,15 +49,15 @@ func NewPredictor(m *Model) (*Predictor, error) {
 	return p, nil
 }
 
-// Width returns how many numbers a row an output has.
+// Width returns the number of numbers per row of an output.
 func (p *Predictor) Width(output int) int { return p.widths[p.model.Outputs[output].Node] }
 
-// blockSize bounds the numbers that a node computes at once.
+// blockSize limits the numbers that a node computes at a time.
 const blockSize = 1 << 17
 
-// Predict returns, for each output, its numbers: one row after the other. Those of an
-// output with labels are their places. The columns are those of the model's inputs, of
-// equal lengths; it fails with [ErrInput] for others.
+// Predict returns the numbers of each output, row after row. For an output with labels, the
+// numbers are indices of labels. The columns must match the model's inputs and have equal
+// lengths, or else Predict fails with [ErrInput].
 func (p *Predictor) Predict(columns []Column) ([][]float64, error) {
 	rows, err := p.check(columns)
 	if err != nil {
@@ -85,7 +84,7 @@ func (p *Predictor) Predict(columns []Column) ([][]float64, error) {
 	return outs, nil
 }
 
-// check returns how many rows the columns have.
+// check returns the number of rows of the columns.
 func (p *Predictor) check(columns []Column) (int, error) {
 	if len(columns) != len(p.model.Inputs) {
 		return 0, pkg.Errorf("predict: %w: %d columns, want %d", ErrInput, len(columns), len(p.model.Inputs))
@@ -145,15 +144,15 @@ func (p *Predictor) block(columns []Column, from, to int) ([]matrix, error) {
 		}
 		for _, at := range n.In {
 			if p.last[at] == i {
-				values[at].data = nil // nobody takes it any more
+				values[at].data = nil // not needed any more
 			}
 		}
 	}
 	return values, nil
 }
 
-// PredictRows is Predict for a model whose inputs are all numbers: rows are given and
-// returned one after the other, and a row of predictions has the numbers of all outputs.
+// PredictRows predicts for a model whose inputs are all numbers. rows and out have one row
+// after the other. A row of out has the numbers of all outputs.
 func (p *Predictor) PredictRows(rows, out []float64) error {
 	if !p.model.Numeric() || len(p.model.Inputs) == 0 || len(rows)%len(p.model.Inputs) != 0 {
 		return pkg.Errorf("predict: %w: %d values for rows of %d", ErrInput, len(rows), len(p.model.Inputs))

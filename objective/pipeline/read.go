@@ -11,47 +11,47 @@ import (
 	"github.com/attune-hpo/attune/objective/tree"
 )
 
-// ReadOptions say how models of other libraries are read.
+// ReadOptions are options for reading models of other libraries.
 type ReadOptions = tree.ReadOptions
 
-// A Source says what was read.
+// A Source describes the file of a model.
 type Source struct {
-	// Format is that of the file, or what the object in a pickle is, as in
+	// Format is the format of the file, or describes the object in a pickle, as in
 	// "Pipeline(StandardScaler, LGBMRegressor)".
 	Format string
-	// Trees and Taken are those of [tree.Source], summed over all ensembles.
+	// Trees and Taken are as in [tree.Source], summed over all ensembles.
 	Trees, Taken int
 }
 
-// Read reads any file that [tree.Read] reads, and pickles of what scikit-learn puts around
-// models: see [ReadWith].
+// Read reads any file that [tree.Read] reads, and pickles of scikit-learn pipelines and
+// similar objects: see [ReadWith].
 func Read(r io.Reader) (*Model, Source, error) { return ReadWith(r, ReadOptions{}) }
 
-// ReadWith reads a model. Of a file that is no pickle, or of one of an ensemble that
-// predicts numbers, the model is the ensemble: see [Model.Trees]. In other pickles it
-// knows
+// ReadWith reads a model. If the file is not a pickle, or contains only an ensemble that
+// predicts numbers, the model consists of the ensemble: see [Model.Trees]. In other pickles
+// ReadWith supports
 //
 //	Pipeline, ColumnTransformer, FeatureUnion
-//	a dict or a tuple of a model and what prepares its rows
+//	a dict or a tuple of a model and the steps that prepare its rows
 //	StandardScaler, MinMaxScaler, RobustScaler, MaxAbsScaler, Normalizer, SimpleImputer
 //	OneHotEncoder, OrdinalEncoder; LabelEncoder in a dict, for the labels of classes
 //	VarianceThreshold, PCA, TruncatedSVD
-//	CountVectorizer, TfidfVectorizer, TfidfTransformer: words and n-grams of them
-//	linear and logistic regression and their kin
+//	CountVectorizer, TfidfVectorizer, TfidfTransformer, for words and n-grams of words
+//	linear and logistic regression and their variants
 //	MultiOutputRegressor, MultiOutputClassifier, TransformedTargetRegressor, VotingRegressor
-//	GridSearchCV and its kin: the best estimator
+//	GridSearchCV and similar searches: their best estimator
 //	all estimators that tree.Read reads, with their class labels
 //
-// Outputs are "predictions" for numbers; "label" and "probabilities" for classes, and for
-// each target "label_0", "probabilities_0" and so on; "label" (-1 or 1), "score" and
-// "decision" for an isolation forest, which are its predict, score_samples and
+// A regressor has the output "predictions". A classifier has "label" and "probabilities", or
+// "label_0", "probabilities_0" and so on for several targets. An isolation forest has "label"
+// (-1 or 1), "score" and "decision", which are the results of its predict, score_samples and
 // decision_function.
 //
-// A sparse matrix, as a vectorizer or an encoder makes it, has no zeros for XGBoost: what
-// is absent is missing. The model then has a step that says so.
+// XGBoost treats the zeros of a sparse matrix, which vectorizers and encoders return, as
+// missing. The model then has a step that makes them NaN.
 //
-// It reads r to its end, and executes nothing. Errors wrap [ErrFormat], [ErrUnsupported],
-// which names the step by its path, or those of package tree.
+// ReadWith reads r to its end and executes nothing. Its errors wrap [ErrFormat],
+// [ErrUnsupported], which gives the path of the step, or errors of package tree.
 func ReadWith(r io.Reader, o ReadOptions) (*Model, Source, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
@@ -89,7 +89,7 @@ func ReadWith(r io.Reader, o ReadOptions) (*Model, Source, error) {
 	return b.m, Source{describe(root), b.trees, b.taken}, nil
 }
 
-// refused puts an error under one of the package's sentinels, unless it has one of tree's.
+// refused wraps an error in one of the package's sentinels, unless it wraps one of tree's.
 func refused(err error) error {
 	switch {
 	case errors.Is(err, tree.ErrUnsupported), errors.Is(err, tree.ErrFormat), errors.Is(err, tree.ErrInvalid),
@@ -101,7 +101,7 @@ func refused(err error) error {
 	return pkg.Errorf("%w: %w", ErrFormat, err)
 }
 
-// wrap makes a model of an ensemble alone.
+// wrap returns a model that consists only of an ensemble.
 func wrap(t *tree.Model) *Model {
 	b := &builder{m: &Model{}}
 	v, _ := b.table(len(t.Features), nil)
@@ -112,7 +112,7 @@ func wrap(t *tree.Model) *Model {
 	return b.m
 }
 
-// describe names an object and what is inside.
+// describe describes an object with its components.
 func describe(v any) string {
 	o, ok := v.(*pickle.Object)
 	if !ok {
@@ -155,27 +155,27 @@ func inside(of []any) string {
 	return strings.Join(names, ", ")
 }
 
-// A builder makes a model of the objects of a pickle.
+// A builder makes a model from the objects of a pickle.
 type builder struct {
 	options      ReadOptions
-	size         int // of the file
+	size         int // size of the file
 	m            *Model
 	path         []string
 	trees, taken int
-	labels       *Labels // of a LabelEncoder beside the model
+	labels       *Labels // labels of a LabelEncoder beside the model
 	columns      map[string]int
 }
 
-// A value is a node, or the table before anything was made of it.
+// A value is a node, or the unchanged table.
 type value struct {
 	node   int // tableNode: the table
 	width  int
-	sparse bool // a matrix of scipy: what is 0 is absent
+	sparse bool // a matrix of scipy, in which zeros are absent
 }
 
 const (
 	tableNode = -1
-	maxNested = 50 // pipelines in pipelines
+	maxNested = 50 // nesting depth of pipelines
 )
 
 func (b *builder) add(op Op, in ...int) int {
@@ -221,7 +221,7 @@ func (b *builder) then(v value, width int, op Op) value {
 	return value{b.add(op, v.node), width, v.sparse}
 }
 
-// fail says which step of what is wrong.
+// fail adds the path of the step to an error.
 func (b *builder) fail(err error) error {
 	if len(b.path) == 0 {
 		return err
@@ -233,7 +233,7 @@ func (b *builder) unsupported(format string, args ...any) error {
 	return pkg.Errorf("%w: %w", ErrUnsupported, b.fail(fmt.Errorf(format, args...)))
 }
 
-// within does something under a longer path.
+// within calls do with a step added to the path.
 func (b *builder) within(step string, do func() error) error {
 	if len(b.path) >= maxNested {
 		return b.unsupported("more than %d steps within each other", maxNested)
@@ -243,8 +243,8 @@ func (b *builder) within(step string, do func() error) error {
 	return do()
 }
 
-// table makes the inputs, of a number of columns, if there are none, and returns them as
-// numbers.
+// table makes the inputs if there are none, with the given number of columns, and returns them
+// as numbers.
 func (b *builder) table(width int, names []string) (value, error) {
 	if err := b.inputs(width, names); err != nil {
 		return value{}, err
@@ -260,7 +260,7 @@ func all(n int) []int {
 	return at
 }
 
-// inputs makes the columns of the table, or checks that there are as many.
+// inputs makes the columns of the table, or checks their number if they exist.
 func (b *builder) inputs(width int, names []string) error {
 	if width < 1 || width > min(MaxInputs, 1<<16+b.size) {
 		return b.fail(fmt.Errorf("%d columns", width))
@@ -289,8 +289,8 @@ func (b *builder) numbers(at []int) (value, error) {
 	return value{b.add(Columns{at}), len(at), false}, nil
 }
 
-// matrix returns a value as numbers: those of the table, if it is that, with the columns
-// that the object was fitted with.
+// matrix returns a value as numbers. If it is the table, these are the columns that the object
+// was fitted with.
 func (b *builder) matrix(o *pickle.Object, v value) (value, error) {
 	if v.node != tableNode {
 		return v, nil
@@ -302,7 +302,7 @@ func (b *builder) matrix(o *pickle.Object, v value) (value, error) {
 	return b.table(width, names)
 }
 
-// fitted returns the columns that an object was fitted with.
+// fitted returns the number and the names of the columns that an object was fitted with.
 func (b *builder) fitted(o *pickle.Object) (int, []string, error) {
 	for _, a := range []string{"n_features_in_", "_n_features", "n_features_"} {
 		if n, ok := pickle.Int(o.Get(a)); ok {
@@ -316,7 +316,7 @@ func (b *builder) fitted(o *pickle.Object) (int, []string, error) {
 	return 0, nil, b.fail(fmt.Errorf("%s: n_features_in_ is missing: is it fitted?", o.Class.Name))
 }
 
-// floats returns an attribute that is n numbers; nil for None.
+// floats returns an attribute of n numbers, or nil for None.
 func (b *builder) floats(o *pickle.Object, attribute string, n int) ([]float64, error) {
 	v := o.Get(attribute)
 	if v == nil {
@@ -344,7 +344,7 @@ func flag(o *pickle.Object, attribute string, absent bool) bool {
 	return absent
 }
 
-// labelsOf returns the names of classes, nil if it cannot.
+// labelsOf returns the names of classes, or nil if v is something else.
 func labelsOf(v any) *Labels {
 	a, ok := v.(*pickle.Array)
 	if !ok || a.Len() == 0 {
@@ -369,7 +369,7 @@ func labelsOf(v any) *Labels {
 	return nil
 }
 
-// counted are the labels 0, 1, … of n classes.
+// counted returns the labels 0, 1, … of n classes.
 func counted(n int) *Labels {
 	l := &Labels{}
 	for i := range n {

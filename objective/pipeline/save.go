@@ -10,7 +10,7 @@ import (
 	"github.com/attune-hpo/attune/objective/tree"
 )
 
-// savedFormat and savedVersion begin what Write writes; doc/format/pipeline.md describes it.
+// savedFormat and savedVersion begin a saved model; doc/format/pipeline.md describes the format.
 const (
 	savedFormat  = "attune pipeline"
 	savedVersion = 1
@@ -43,7 +43,7 @@ type savedOutput struct {
 	Numbers []int64  `json:"numbers,omitempty"`
 }
 
-// MarshalJSON writes NaN and infinities as texts.
+// MarshalJSON writes NaN and infinities as strings.
 func (f Float) MarshalJSON() ([]byte, error) {
 	switch x := float64(f); {
 	case math.IsNaN(x):
@@ -57,7 +57,7 @@ func (f Float) MarshalJSON() ([]byte, error) {
 	}
 }
 
-// UnmarshalJSON reads what MarshalJSON writes.
+// UnmarshalJSON reads the output of MarshalJSON.
 func (f *Float) UnmarshalJSON(b []byte) error {
 	switch string(b) {
 	case `"nan"`:
@@ -72,13 +72,13 @@ func (f *Float) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// savedLink is a link by name.
+// A savedLink is a link, by name.
 type savedLink struct {
 	Name  string  `json:"name"`
 	Scale float64 `json:"scale,omitempty"`
 }
 
-// operators make the operators of files by their names.
+// operators has a constructor of each operator, by its name in files.
 var operators = map[string]func() any{
 	"columns": func() any { return new(Columns) }, "join": func() any { return new(Join) }, "pick": func() any { return new(Pick) },
 	"arithmetic": func() any { return new(Arithmetic) }, "clip": func() any { return new(Clip) }, "fill": func() any { return new(Fill) },
@@ -88,7 +88,7 @@ var operators = map[string]func() any{
 	"largest": func() any { return new(Largest) }, "side": func() any { return new(Side) },
 }
 
-// value returns the operator that a pointer to one has.
+// pointed returns the operator that p points to.
 func pointed(p any) Op {
 	switch p := p.(type) {
 	case *Columns:
@@ -131,8 +131,7 @@ func pointed(p any) Op {
 	return nil
 }
 
-// Write writes m as JSON, which [Read] reads again. It fails with [ErrInvalid] for an
-// invalid model.
+// Write writes m as JSON that [Read] can read. It fails with [ErrInvalid] for an invalid model.
 func Write(w io.Writer, m *Model) error {
 	if err := m.Validate(); err != nil {
 		return err
@@ -179,7 +178,7 @@ func Write(w io.Writer, m *Model) error {
 
 func isSaved(data []byte) bool { return bytes.HasPrefix(data, []byte(`{"format":"`+savedFormat+`"`)) }
 
-// parseSaved reads what Write wrote.
+// parseSaved parses the output of Write.
 func parseSaved(data []byte) (*Model, error) {
 	fail := func(format string, args ...any) (*Model, error) {
 		return nil, pkg.Errorf("%w: attune JSON: %w", ErrFormat, fmt.Errorf(format, args...))

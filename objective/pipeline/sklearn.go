@@ -9,16 +9,16 @@ import (
 	"github.com/attune-hpo/attune/objective/tree"
 )
 
-// A prediction is what a model gives.
+// A prediction is the result of a model.
 type prediction struct {
-	numbers int // the node: predictions, or the probabilities of classes
+	numbers int // node of the predictions or of the class probabilities
 	width   int
 	classes *Labels // nil: numbers
-	anomaly bool    // of an isolation forest: the node is -score_samples
-	offset  float64 // of its decision_function
+	anomaly bool    // an isolation forest: the node is -score_samples
+	offset  float64 // offset of its decision_function
 }
 
-// root makes the outputs of an object, dict, tuple or list.
+// root makes the outputs for an object, dict, tuple or list.
 func (b *builder) root(v any) error {
 	var of []any
 	var keys []string
@@ -43,7 +43,7 @@ func (b *builder) root(v any) error {
 	return b.beside(pickle.Kind(v), of, keys)
 }
 
-// beside makes the outputs of a model that is kept with what prepares its rows.
+// beside makes the outputs for a model that was saved together with the steps before it.
 func (b *builder) beside(what string, of []any, keys []string) error {
 	var model *pickle.Object
 	var before []*pickle.Object
@@ -92,7 +92,7 @@ func (b *builder) beside(what string, of []any, keys []string) error {
 	return err
 }
 
-// outputs names what is predicted.
+// outputs adds named outputs for predictions.
 func (b *builder) outputs(all []prediction) {
 	for i, p := range all {
 		suffix := ""
@@ -115,7 +115,7 @@ func (b *builder) outputs(all []prediction) {
 	}
 }
 
-// steps that prepare rows, and models, by the names of their classes.
+// The steps that prepare rows, and the models, by class name.
 var (
 	transformers = map[string]func(*builder, *pickle.Object, value) (value, error){}
 	models       = map[string]func(*builder, *pickle.Object, value) ([]prediction, error){}
@@ -143,7 +143,7 @@ func init() {
 	}
 }
 
-// transforms reports whether an object is a step before a model.
+// transforms reports whether an object is a step that prepares rows.
 func transforms(o *pickle.Object) bool {
 	if o.Class.Name == "Pipeline" {
 		last, ok := lastStep(o)
@@ -163,7 +163,7 @@ func predicts(o *pickle.Object) bool {
 	return false
 }
 
-// steps returns the names and the objects of a list of pairs.
+// pairs returns the names and the objects of a list of pairs, and other elements as rest.
 func (b *builder) pairs(o *pickle.Object, attribute string) (names []string, of []any, rest [][]any, err error) {
 	list, ok := pickle.Items(o.Get(attribute))
 	if !ok {
@@ -193,7 +193,7 @@ func lastStep(o *pickle.Object) (*pickle.Object, bool) {
 	return last, ok
 }
 
-// transform adds a step that prepares rows. "passthrough" and None do nothing.
+// transform adds a step that prepares rows. "passthrough" and None add nothing.
 func (b *builder) transform(step any, v value) (value, error) {
 	if text, ok := step.(string); step == nil || ok && text == "passthrough" {
 		return v, nil
@@ -308,7 +308,7 @@ func (b *builder) multiOutput(o *pickle.Object, v value) ([]prediction, error) {
 	return []prediction{numbers}, nil
 }
 
-// matrixOfFirst makes numbers of the table for several models at once.
+// matrixOfFirst turns the table into numbers for several models at once.
 func (b *builder) matrixOfFirst(o *pickle.Object, list []any, v value) (value, error) {
 	if v.node != tableNode {
 		return v, nil
@@ -321,7 +321,7 @@ func (b *builder) matrixOfFirst(o *pickle.Object, list []any, v value) (value, e
 			return b.matrix(first, v)
 		}
 	}
-	return v, nil // each makes its own
+	return v, nil // each model does that itself
 }
 
 func (b *builder) voting(o *pickle.Object, v value) ([]prediction, error) {
@@ -341,8 +341,8 @@ func (b *builder) voting(o *pickle.Object, v value) ([]prediction, error) {
 	return []prediction{{numbers: b.add(Arithmetic{Divide, []float64{float64(n)}}, sum), width: 1}}, nil
 }
 
-// inverses are functions of NumPy that a TransformedTargetRegressor may undo its target's
-// transformation with.
+// inverses are the NumPy functions with which a TransformedTargetRegressor may invert the
+// transformation of its target.
 var inverses = map[string]func(b *builder, node, width int) int{
 	"exp": func(b *builder, node, _ int) int { return b.add(Apply{tree.Link{Func: tree.Exp}}, node) },
 	"expm1": func(b *builder, node, width int) int {
@@ -407,7 +407,7 @@ func (b *builder) transformedTarget(o *pickle.Object, v value) (out []prediction
 	return out, nil
 }
 
-// arithmetic adds a step of one number for each column, none for nil.
+// arithmetic adds a step with one number for each column, or no step for nil.
 func (b *builder) arithmetic(v value, do Operation, by []float64) value {
 	if by == nil {
 		return v
@@ -415,7 +415,7 @@ func (b *builder) arithmetic(v value, do Operation, by []float64) value {
 	return b.then(v, v.width, Arithmetic{do, by})
 }
 
-// scaled adds up to two steps of numbers that an object has under some names.
+// scaled adds up to two steps with the numbers in attributes of an object.
 func (b *builder) scaled(o *pickle.Object, v value, steps ...struct {
 	do   Operation
 	name string
@@ -503,7 +503,7 @@ func (b *builder) simpleImputer(o *pickle.Object, v value) (value, error) {
 	with, err := a.Floats()
 	if err != nil {
 		with = nil
-		for _, x := range a.Objects { // of a constant
+		for _, x := range a.Objects { // a constant
 			f, ok := pickle.Float(x)
 			if !ok {
 				return v, b.unsupported("SimpleImputer for texts: fill them before the pipeline")
@@ -521,7 +521,7 @@ func (b *builder) simpleImputer(o *pickle.Object, v value) (value, error) {
 	fill := Fill{Missing: Float(missing)}
 	var kept []int
 	for i, x := range with {
-		if x != x { // nothing to fill with: the column goes
+		if x != x { // no value to fill in: the column is dropped
 			x = 0
 		} else {
 			kept = append(kept, i)
@@ -555,8 +555,8 @@ func (b *builder) simpleImputer(o *pickle.Object, v value) (value, error) {
 	return value{b.add(Join{}, v.node, flags.node), v.width + flags.width, false}, nil
 }
 
-// functionTransformer is a step that does nothing, as a ColumnTransformer has it for columns
-// that pass through.
+// functionTransformer adds a step without a function, which a ColumnTransformer uses for
+// columns that pass through.
 func (b *builder) functionTransformer(o *pickle.Object, v value) (value, error) {
 	if o.Get("func") != nil {
 		return v, b.unsupported("FunctionTransformer with a function: a program that is not executed here")
@@ -564,7 +564,7 @@ func (b *builder) functionTransformer(o *pickle.Object, v value) (value, error) 
 	return b.matrix(o, v)
 }
 
-// varianceThreshold keeps the columns that vary more.
+// varianceThreshold selects the columns with a variance above the threshold.
 func (b *builder) varianceThreshold(o *pickle.Object, v value) (value, error) {
 	v, err := b.matrix(o, v)
 	if err != nil {
@@ -587,7 +587,7 @@ func (b *builder) varianceThreshold(o *pickle.Object, v value) (value, error) {
 	return b.then(v, len(pick.At), pick), nil
 }
 
-// weights returns an attribute that is a matrix, of rows of a width.
+// weights returns an attribute that is a matrix with rows of the given width.
 func (b *builder) weights(o *pickle.Object, attribute string, width int) ([][]float64, error) {
 	a, ok := o.Get(attribute).(*pickle.Array)
 	if !ok {
@@ -667,7 +667,7 @@ func (b *builder) categories(o *pickle.Object) (numbers [][]Float, texts [][]str
 	return numbers, texts, nil
 }
 
-// infrequent refuses encoders that put rare categories together.
+// infrequent fails for encoders that group rare categories.
 func (b *builder) infrequent(o *pickle.Object) error {
 	if flag(o, "_infrequent_enabled", false) || o.Get("min_frequency") != nil || o.Get("max_categories") != nil {
 		return b.unsupported("%s with min_frequency or max_categories", o.Class.Name)
@@ -759,7 +759,7 @@ func (b *builder) ordinalEncoder(o *pickle.Object, v value) (value, error) {
 		for _, i := range at {
 			list := numbers[i]
 			if n := len(list); n > 0 && list[n-1] != list[n-1] && unknown != unknown {
-				list = list[:n-1] // missing stays missing, as what is unknown becomes
+				list = list[:n-1] // NaN stays NaN, like an unknown category
 			}
 			op.Categories = append(op.Categories, list)
 		}
@@ -767,7 +767,7 @@ func (b *builder) ordinalEncoder(o *pickle.Object, v value) (value, error) {
 	})
 }
 
-// encoded adds an encoder, whose columns are numbers or texts, run by run.
+// encoded adds an encoder for columns of numbers and texts, one node for each run of one kind.
 func (b *builder) encoded(o *pickle.Object, v value, texts [][]string, ofTexts func(at, columns []int) Op, ofNumbers func(at []int) Op) (value, error) {
 	columns := all(len(texts)) // of the table
 	if v.node == tableNode {
@@ -778,7 +778,7 @@ func (b *builder) encoded(o *pickle.Object, v value, texts [][]string, ofTexts f
 		if err := b.inputs(width, names); err != nil {
 			return v, err
 		}
-	} else if c, ok := b.m.Nodes[v.node].Op.(Columns); ok { // of which some may turn out to be texts
+	} else if c, ok := b.m.Nodes[v.node].Op.(Columns); ok { // some of these columns may be texts
 		columns = c.At
 	} else {
 		for _, t := range texts {
@@ -832,7 +832,7 @@ func (b *builder) sized(node int) value {
 		}
 		w, err := n.Op.width(b.m, in)
 		if err != nil {
-			return 0 // for Validate to say
+			return 0 // Validate reports it
 		}
 		return w
 	}
@@ -923,12 +923,12 @@ func (b *builder) columnTransformer(o *pickle.Object, v value) (value, error) {
 	return out, nil
 }
 
-// some returns some columns of a value.
+// some selects columns of a value.
 func (b *builder) some(v value, at []int, step any) (value, error) {
 	if v.node != tableNode {
 		return b.then(v, len(at), Pick{at}), nil
 	}
-	return value{node: b.add(Columns{at}), width: len(at)}, nil // an encoder makes texts of them
+	return value{node: b.add(Columns{at}), width: len(at)}, nil // an encoder may turn them into texts
 }
 
 // picked returns the columns of a step of a ColumnTransformer.
@@ -979,7 +979,7 @@ func (b *builder) linear(o *pickle.Object, v value) ([]prediction, error) {
 	return []prediction{{numbers: x, width: width}}, nil
 }
 
-// decision adds coef_ and intercept_.
+// decision adds a step with coef_ and intercept_.
 func (b *builder) decision(o *pickle.Object, v value) (node, width int, err error) {
 	if v, err = b.matrix(o, v); err != nil {
 		return 0, 0, err
@@ -1026,7 +1026,7 @@ func (b *builder) logistic(o *pickle.Object, v value) ([]prediction, error) {
 	return []prediction{{numbers: b.add(Apply{tree.Link{Func: tree.Softmax}}, x), width: width, classes: classes}}, nil
 }
 
-// ensemble adds a tree ensemble, with the labels of its classes.
+// ensemble adds a tree ensemble, with its class labels.
 func (b *builder) ensemble(o *pickle.Object, v value) ([]prediction, error) {
 	m, from, err := tree.ReadPickled(b.options, o, b.size)
 	if err != nil {
@@ -1064,8 +1064,8 @@ func (b *builder) ensemble(o *pickle.Object, v value) ([]prediction, error) {
 	return []prediction{p}, nil
 }
 
-// absent makes missing what XGBoost takes for missing: what is absent from a sparse matrix,
-// and the estimator's own number for it.
+// absent turns the values that XGBoost treats as missing into NaN: those absent from a sparse
+// matrix, and the estimator's own missing value.
 func (b *builder) absent(o *pickle.Object, v value) value {
 	missing, ok := pickle.Float(o.Get("missing"))
 	if v.sparse {
@@ -1077,7 +1077,7 @@ func (b *builder) absent(o *pickle.Object, v value) value {
 	return v
 }
 
-// fill makes NaN of a number.
+// fill turns a number into NaN.
 func (b *builder) fill(v value, missing float64) value {
 	with := make([]Float, v.width)
 	for i := range with {
@@ -1086,7 +1086,7 @@ func (b *builder) fill(v value, missing float64) value {
 	return b.then(v, v.width, Fill{Float(missing), with})
 }
 
-// classes makes probabilities of what an ensemble of a classifier predicts, and finds the
+// classes turns the predictions of a classifier's ensemble into probabilities, and finds the
 // names of its classes.
 func (b *builder) classes(o *pickle.Object, m *tree.Model, p prediction, from tree.Source) ([]prediction, error) {
 	if !strings.HasPrefix(o.Class.Module, "sklearn") && m.Link.Func != tree.Sigmoid && m.Link.Func != tree.Softmax {

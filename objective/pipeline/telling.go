@@ -2,10 +2,9 @@ package pipeline
 
 import "math"
 
-// Telling returns, for each input that is a number, values at which something changes: those
-// that become a threshold of a tree, a category or what stands for a missing value, and for
-// each weight of a linear model what becomes -1, 0 and 1. A value that no column can be
-// traced back to is left out.
+// Telling returns, for each numeric input, values at which the model changes: values that
+// become a threshold of a tree, a category or a missing value, or -1, 0 or 1 at a weight of a
+// linear model. It leaves out values that cannot be traced back to a column.
 func (m *Model) Telling() [][]float64 {
 	out := make([][]float64, len(m.Inputs))
 	widths, err := m.widths()
@@ -57,8 +56,8 @@ func (m *Model) Telling() [][]float64 {
 	return out
 }
 
-// back follows number k of a node back to the column that it is made of, and returns the
-// value there that makes x.
+// back traces number k of a node back to a column, and returns the column's value for which the
+// number is x.
 func (m *Model) back(widths []int, node, k int, x float64) (input int, at float64, ok bool) {
 	for {
 		n := m.Nodes[node]

@@ -7,7 +7,7 @@ import (
 	"github.com/attune-hpo/attune/objective/internal/pickle"
 )
 
-// countVectorizer adds the counts of a CountVectorizer or TfidfVectorizer.
+// countVectorizer adds the term counts of a CountVectorizer or TfidfVectorizer.
 func (b *builder) countVectorizer(o *pickle.Object, v value) (value, error) {
 	column, err := b.textColumn(o, v)
 	if err != nil {
@@ -20,8 +20,8 @@ func (b *builder) countVectorizer(o *pickle.Object, v value) (value, error) {
 	return value{b.add(op), len(op.Terms), true}, nil
 }
 
-// textColumn returns the column of texts that a vectorizer takes: the only one of the table,
-// or that which a ColumnTransformer gives it.
+// textColumn returns the text column for a vectorizer: the only one of the table, or the one
+// that a ColumnTransformer gives it.
 func (b *builder) textColumn(o *pickle.Object, v value) (int, error) {
 	column := 0
 	if v.node == tableNode {
@@ -105,7 +105,7 @@ func (b *builder) tfidfVectorizer(o *pickle.Object, v value) (value, error) {
 	return b.tfidfTransformer(inner, v)
 }
 
-// tfidfTransformer weighs counts by how rare a term is, and normalizes rows.
+// tfidfTransformer weights counts by the rarity of the term, and normalizes rows.
 func (b *builder) tfidfTransformer(o *pickle.Object, v value) (value, error) {
 	v, err := b.matrix(o, v)
 	if err != nil {
@@ -131,7 +131,7 @@ func (b *builder) tfidfTransformer(o *pickle.Object, v value) (value, error) {
 	return v, nil
 }
 
-// idf returns the weights of terms: an array, or before 1.5 the diagonal of a matrix.
+// idf returns the weights of terms: an array or, before 1.5, the diagonal of a matrix.
 func (b *builder) idf(o *pickle.Object, n int) ([]float64, error) {
 	for _, a := range []string{"idf_", "_idf"} {
 		if o.Get(a) != nil {

@@ -9,22 +9,22 @@ import (
 	"unicode/utf8"
 )
 
-// Words is an Op without inputs: how often each of some terms occurs in a text of the table.
-// A word is a run of letters, digits and underscores of any script, of Least of them or
-// more; a term is a word, or several that follow each other, with a space between.
+// Words is an Op without inputs. It counts how often each of Terms occurs in a text of the
+// table. A word is a run of at least Least letters, digits and underscores of any script. A term
+// is a word, or several consecutive words joined by a space.
 type Words struct {
 	Column int      `json:"column"`
-	Lower  bool     `json:"lower,omitempty"` // the text is made lower case first, as Python does
+	Lower  bool     `json:"lower,omitempty"` // convert the text to lower case first, as Python does
 	Least  int      `json:"least"`           // 1 or more
-	From   int      `json:"from"`            // the least and the greatest number of words in a term
+	From   int      `json:"from"`            // From and To are the minimum and maximum number of words in a term
 	To     int      `json:"to"`
-	Terms  []string `json:"terms"`            // by number of the row; each once
-	Binary bool     `json:"binary,omitempty"` // 1 for terms that occur, however often
+	Terms  []string `json:"terms"`            // the terms in the order of the row's numbers, without duplicates
+	Binary bool     `json:"binary,omitempty"` // count each term at most once
 
-	place map[string]int // of a term
+	place map[string]int // index of a term
 }
 
-// Damp is an Op that makes 1 + log x of each x above 0, and leaves the others.
+// Damp is an Op that turns each x above 0 into 1 + log x, and leaves other numbers unchanged.
 type Damp struct{}
 
 func (Words) name() string { return "words" }
@@ -32,7 +32,7 @@ func (Damp) name() string  { return "damp" }
 
 func (Damp) width(_ *Model, in []int) (int, error) { return one(in) }
 
-// maxWords bounds the words of a term.
+// maxWords limits the number of words in a term.
 const maxWords = 16
 
 func (o Words) width(m *Model, in []int) (int, error) {
@@ -53,7 +53,7 @@ func (o Words) width(m *Model, in []int) (int, error) {
 	return len(o.Terms), nil
 }
 
-// prepared returns the operator with what it looks terms up in.
+// prepared returns the operator with the index of its terms.
 func (o Words) prepared() Words {
 	o.place = make(map[string]int, len(o.Terms))
 	for i, t := range o.Terms {
@@ -75,7 +75,7 @@ func (o Words) compute(columns []Column, from, to, width int) matrix {
 	return x
 }
 
-// word reports whether a rune is part of a word, as \w of Python says.
+// word reports whether a rune is part of a word, like Python's \w.
 func word(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsNumber(r) }
 
 // split appends the words of a text.
@@ -132,8 +132,8 @@ func (o Words) count(words []string, row []float64) {
 	}
 }
 
-// lower returns a text in lower case as Python's str.lower does: İ becomes two characters,
-// and Σ at the end of a word ς.
+// lower converts a text to lower case like Python's str.lower: İ becomes two characters, and a
+// Σ at the end of a word becomes ς.
 func lower(text string) string {
 	if !strings.ContainsAny(text, "İΣ") {
 		return strings.ToLower(text)
@@ -153,7 +153,7 @@ func lower(text string) string {
 	return b.String()
 }
 
-// damp computes a row of [Damp].
+// damp computes a row for [Damp].
 func damp(from, to []float64) {
 	for k, x := range from {
 		if to[k] = x; x > 0 {
@@ -162,7 +162,7 @@ func damp(from, to []float64) {
 	}
 }
 
-// tokenPatterns are the patterns of words that are known, with the least letters of a word.
+// tokenPatterns are the supported token patterns, with the minimum length of a word.
 var tokenPatterns = map[string]int{
 	`(?u)\b\w\w+\b`: 2, `\b\w\w+\b`: 2, `\w\w+`: 2, `(?u)\w\w+`: 2, `(?u)\b\w{2,}\b`: 2, `\b\w{2,}\b`: 2, `\w{2,}`: 2,
 	`(?u)\b\w+\b`: 1, `\b\w+\b`: 1, `\w+`: 1, `(?u)\w+`: 1,
