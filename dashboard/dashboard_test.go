@@ -247,6 +247,7 @@ func TestTable(t *testing.T) {
 	}
 	// Names and values that have spaces are quoted, and a value may be anything.
 	assert.Contains(t, page(t, study+"&filter="+url.QueryEscape(`"no such name"="a \"value\""`)), "No trial passes the filter.")
+	assert.Contains(t, page(t, study+"&filter="+url.QueryEscape(`num_leaves=""`)), "No trial passes the filter.")
 	for _, f := range []string{"duration>0", "number>=100", "number!=3", "rmse<=5", "state!=failed"} {
 		assert.Contains(t, page(t, study+"&filter="+url.QueryEscape(f)), "trials pass the filter", f)
 	}
@@ -379,7 +380,8 @@ func TestEvents(t *testing.T) {
 	require.NoError(t, err)
 	defer st.Close()
 	root := serving(t, store, dashboard.Config{})
-	resp, err := http.Get(root + "events?name=live")
+	address := links(t, root, page(t, root+"study?name=live"), "data-events")[0]
+	resp, err := http.Get(address)
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	assert.Equal(t, "text/event-stream", resp.Header.Get("Content-Type"))
@@ -398,6 +400,15 @@ func TestEvents(t *testing.T) {
 	require.NoError(t, st.Tell(t.Context(), tr, []float64{1}, nil))
 	assert.Equal(t, "change", next())
 	assert.Contains(t, page(t, root+"study?name=live"), "<dt>Best value</dt><dd>1, in trial 0</dd>")
+
+	// What changed before the client listens is not missed.
+	late, err := http.Get(address)
+	require.NoError(t, err)
+	defer late.Body.Close()
+	again := bufio.NewScanner(late.Body)
+	for again.Scan() && again.Text() != "event: change" {
+	}
+	assert.Equal(t, "event: change", again.Text())
 	require.NoError(t, study.Delete(t.Context(), store, "live"))
 	for event := next(); event != "gone"; event = next() {
 		require.Equal(t, "change", event)

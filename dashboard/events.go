@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -16,7 +17,9 @@ const (
 )
 
 // events streams an event whenever the trials of a study change, whoever changes them:
-// ?name. Its data is the version of the study then. Changes within a second are one.
+// ?name. Its identifier is the version of the study then. Changes within a second are one.
+// The first comes at once if the study is not as the client knows it: of the version ?v or,
+// if it was connected before, of the last event.
 func (d *Dashboard) events(w http.ResponseWriter, r *http.Request) error {
 	name := r.URL.Query().Get("name")
 	if _, _, err := d.snapshot(r.Context(), name); err != nil {
@@ -31,7 +34,11 @@ func (d *Dashboard) events(w http.ResponseWriter, r *http.Request) error {
 	return d.studies.use(r.Context(), name, func(v *study.View) error {
 		s := stream{w: w, control: http.NewResponseController(w)}
 		s.begin()
+		known := cmp.Or(r.Header.Get("Last-Event-ID"), r.URL.Query().Get("v"))
 		changes, ended := watch(r.Context(), v)
+		if err := s.news(r.Context(), v, &known); err != nil {
+			return nil
+		}
 		alive := time.NewTicker(pulse)
 		defer alive.Stop()
 		for {
@@ -41,17 +48,13 @@ func (d *Dashboard) events(w http.ResponseWriter, r *http.Request) error {
 				return nil
 			case gone := <-ended:
 				if gone != nil {
-					return s.send("gone", fault.Text(gone, nil))
+					s.send("gone", known, fault.Text(gone, nil))
 				}
 				return nil
 			case <-alive.C:
 				err = s.comment()
 			case <-changes:
-				h, failed := v.Snapshot(r.Context())
-				if failed != nil {
-					return s.send("gone", fault.Text(failed, nil))
-				}
-				if err = s.send("change", version(h)); err == nil {
+				if err = s.news(r.Context(), v, &known); err == nil {
 					err = sleep(r.Context(), pace)
 				}
 			}
@@ -109,8 +112,24 @@ func (s stream) begin() {
 
 func (s stream) comment() error { return s.write(":\n\n") }
 
-func (s stream) send(event, data string) error {
-	return s.write(fmt.Sprintf("event: %s\ndata: %s\n\n", event, short(data, 500)))
+func (s stream) send(event, id, data string) error {
+	return s.write(fmt.Sprintf("event: %s\nid: %s\ndata: %s\n\n", event, id, short(data, 500)))
+}
+
+// news sends an event if the study is not of the version that the client knows. It fails if
+// the client is gone or the study is, which it then says.
+func (s stream) news(ctx context.Context, v *study.View, known *string) error {
+	h, err := v.Snapshot(ctx)
+	if err != nil {
+		s.send("gone", *known, fault.Text(err, nil))
+		return err
+	}
+	now := version(h)
+	if now == *known {
+		return nil
+	}
+	*known = now
+	return s.send("change", now, now)
 }
 
 // write gives the client a minute to take what is sent. A writer without deadlines waits.

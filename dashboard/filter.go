@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/trial"
 )
 
@@ -91,7 +92,7 @@ func (f filter) meets(h trial.Header, r *trial.Record) bool {
 }
 
 func (c condition) holds(text string, number float64) bool {
-	equal := text == c.value || number == c.number
+	equal := number == c.number || text != "" && text == c.value
 	switch c.op {
 	case "=":
 		return equal
@@ -107,19 +108,21 @@ func (c condition) holds(text string, number float64) bool {
 	return number >= c.number
 }
 
-// field returns what a trial has under a name, as text and as a number, NaN if it is
-// none.
+// field returns what a trial has under a name: a number, or NaN and a text.
 func field(h trial.Header, r *trial.Record, name string) (text string, number float64, ok bool) {
-	if l, ok := r.Get(name); ok {
-		switch v := l.Any().(type) {
-		case float64:
-			return l.String(), v, true
-		case int64:
-			return l.String(), float64(v), true
+	if i := r.Params.Space.Index(name); i >= 0 {
+		x := r.Params.Point[i]
+		if d, ok := r.Params.Space[i].Distribution.(*space.CategoricalDistribution); ok {
+			l := d.Decode(x)
+			number, err := strconv.ParseFloat(l.String(), 64)
+			if err != nil {
+				number = math.NaN()
+			}
+			return l.String(), number, true
 		}
-		return l.String(), math.NaN(), true
+		return "", x, true
 	}
-	numeric := func(v float64) (string, float64, bool) { return strconv.FormatFloat(v, 'g', -1, 64), v, true }
+	numeric := func(v float64) (string, float64, bool) { return "", v, true }
 	switch name {
 	case "number":
 		return numeric(float64(r.Number))

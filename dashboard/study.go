@@ -72,7 +72,7 @@ func (d *Dashboard) study(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p := studyPage{Title: name, Name: name, Goal: goal(h.Header()), Version: v, Events: "events" + with(&url.URL{}, "name", name),
+	p := studyPage{Title: name, Name: name, Goal: goal(h.Header()), Version: v, Events: "events" + with(&url.URL{}, "name", name, "v", v),
 		Filter: q.Get("filter"), FilterForm: filterForm, Summary: h.Summary(), Several: h.Objectives() > 1}
 	f, err := parseFilter(p.Filter)
 	if err != nil {
@@ -171,7 +171,10 @@ func trialLink(study string, n int) string {
 // plots fills in the plots that this kind of study has.
 func (p *studyPage) plots(h trial.Snapshot, q url.Values, objective int) {
 	base := &url.URL{RawQuery: url.Values{"name": {p.Name}, "v": {p.Version}}.Encode()}
-	reported := slices.ContainsFunc(h.Records(), func(r trial.Record) bool { return len(r.Reports) > 0 })
+	reported := slices.ContainsFunc(h.Running(), func(r trial.Record) bool { return len(r.Reports) > 0 })
+	for i := 0; i < h.Len() && !reported; i++ {
+		reported = len(h.At(i).Reports) > 0
+	}
 	for _, k := range plot.Kinds() {
 		switch {
 		case (k.Name == "front" || k.Name == "hypervolume") && !p.Several, k.Name == "intermediate" && !reported:
@@ -205,7 +208,11 @@ func (p *studyPage) table(h trial.Header, s trial.Snapshot, u *url.URL) {
 	if !u.Query().Has("sort") {
 		o.down = true // the newest first
 	}
-	o.sort(h, records)
+	if o.name == "number" && o.down {
+		slices.Reverse(records)
+	} else if o.name != "number" {
+		o.sort(h, records)
+	}
 
 	names := []string{"number", "state"}
 	if h.Objectives() == 1 {

@@ -12,17 +12,15 @@ const gridSize = 50
 // A grid has the points of a parameter at which densities are compared. They are evenly
 // spaced on the parameter's scale. Choices are points, too.
 type grid struct {
-	distribution space.Distribution
-	key          string // its JSON
-	size         int    // number of points; 1 if nothing varies
-	choices      bool
-	log          bool
-	low, width   float64 // the first point, and the distance between points, on the scale
-	prior        []float64
+	size       int // number of points; 1 if nothing varies
+	choices    bool
+	log        bool
+	low, width float64 // the first point, and the distance between points, on the scale
+	prior      []float64
 }
 
-func newGrid(d space.Distribution, key string) grid {
-	g := grid{distribution: d, key: key, size: 1}
+func newGrid(d space.Distribution) grid {
+	g := grid{size: 1}
 	span := func(low, high float64) {
 		if g.log {
 			low, high = math.Log(low), math.Log(high)

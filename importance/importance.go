@@ -30,6 +30,7 @@ import (
 	"slices"
 
 	"github.com/attune-hpo/attune/fault"
+	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/trial"
 )
 
@@ -198,8 +199,13 @@ func (s sample) several() bool { return len(s.losses) > 0 && len(s.losses[0]) > 
 func (s sample) names() []string {
 	seen := map[string]bool{}
 	var all []string
+	var last space.Space
 	for _, r := range s.trials {
-		for _, a := range r.Params.Space {
+		if p := r.Params.Space; len(p) > 0 && len(p) == len(last) && &p[0] == &last[0] {
+			continue // most trials share one
+		}
+		last = r.Params.Space
+		for _, a := range last {
 			if !seen[a.Name] {
 				seen[a.Name] = true
 				all = append(all, a.Name)

@@ -331,6 +331,9 @@ func TestDeviationOfPEDANOVA(t *testing.T) {
 	require.NoError(t, err)
 	assert.Greater(t, few.Params[0].Deviation, 2*many.Params[0].Deviation)
 	assert.Positive(t, many.Params[0].Deviation)
+	most, err := importance.PEDANOVA{}.Evaluate(t.Context(), history(trial.Header{}, 8000, s, value(f)))
+	require.NoError(t, err)
+	assert.InEpsilon(t, many.Params[0].Deviation/2, most.Params[0].Deviation, 0.5, "the root of four times as many, though drawn from a part")
 }
 
 func benchmark(b *testing.B, e importance.Evaluator) {

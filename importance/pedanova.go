@@ -165,24 +165,24 @@ func (c comparison) regimes(name string) (all []regime, few bool) {
 	groups := map[string]int{}
 	var found []regime
 	absent := 0
+	var last space.Space // of the trial before, which most trials share
+	j, g := -1, 0        // the parameter's place there, and its regime
 	for i, r := range c.trials {
-		j := r.Params.Space.Index(name)
+		if s := r.Params.Space; len(s) == 0 || len(s) != len(last) || &s[0] != &last[0] {
+			last = s
+			if j = s.Index(name); j >= 0 {
+				key := s[j].Distribution.String()
+				known := false
+				if g, known = groups[key]; !known {
+					g = len(found)
+					groups[key] = g
+					found = append(found, regime{grid: newGrid(s[j].Distribution)})
+				}
+			}
+		}
 		if j < 0 {
 			absent++
 			continue
-		}
-		d := r.Params.Space[j].Distribution
-		key := ""
-		if len(found) != 1 || !space.Equal(d, found[0].grid.distribution) {
-			key = d.String()
-		} else {
-			key = found[0].grid.key
-		}
-		g, known := groups[key]
-		if !known {
-			g = len(found)
-			groups[key] = g
-			found = append(found, regime{grid: newGrid(d, key)})
 		}
 		found[g].at = append(found[g].at, i)
 		found[g].cell = append(found[g].cell, found[g].grid.cell(r.Params.Point[j]))
@@ -258,13 +258,22 @@ func pearson(p, q []float64) float64 {
 
 func uniform(n int) []float64 { return slices.Repeat([]float64{1 / float64(n)}, n) }
 
-// resamples is the number of bootstrap samples for the deviation of shares.
-const resamples = 32
+// resamples is the number of bootstrap samples for the deviation of shares. Each has at
+// most resampled trials: the deviation falls with the root of their number.
+const (
+	resamples = 32
+	resampled = 2000
+)
 
 // deviations sets the standard deviation of each parameter's share over bootstrap samples of
 // the trials. The best trials stay the same.
 func (c comparison) deviations(params []Param, regimes map[string][]regime) {
-	rng := rand.New(rand.NewPCG(1, uint64(len(c.trials))))
+	n := len(c.trials)
+	rng := rand.New(rand.NewPCG(1, uint64(n)))
+	if n > resampled {
+		c, regimes = c.part(rng.Perm(n)[:resampled], params)
+	}
+	scale := math.Sqrt(float64(len(c.trials)) / float64(n))
 	weight := make([]int, len(c.trials))
 	sums, squares := make([]float64, len(params)), make([]float64, len(params))
 	values := make([]float64, len(params))
@@ -287,6 +296,23 @@ func (c comparison) deviations(params []Param, regimes map[string][]regime) {
 	}
 	for i := range params {
 		mean := sums[i] / resamples
-		params[i].Deviation = math.Sqrt(max(0, squares[i]/resamples-mean*mean))
+		params[i].Deviation = scale * math.Sqrt(max(0, squares[i]/resamples-mean*mean))
 	}
+}
+
+// part returns the comparison of some of the trials, and the regimes of all parameters
+// in it.
+func (c comparison) part(chosen []int, params []Param) (comparison, map[string][]regime) {
+	p := comparison{uniform: c.uniform}
+	for _, i := range chosen {
+		p.trials, p.best = append(p.trials, c.trials[i]), append(p.best, c.best[i])
+		if c.best[i] {
+			p.nBest++
+		}
+	}
+	regimes := map[string][]regime{}
+	for _, q := range params {
+		regimes[q.Name], _ = p.regimes(q.Name)
+	}
+	return p, regimes
 }
