@@ -20,6 +20,8 @@ type source struct {
 	File string `json:"file"` // absolute
 	forecast.CSV
 
+	leftOut []string // series that are not read, and why
+
 	unnamed bool // --time is '', which means the one column without a name
 }
 
@@ -29,7 +31,7 @@ func (s *source) flags(cmd *cobra.Command) {
 	f.StringVar(&s.File, "data", "", "CSV `file` with a header and a row for each time step")
 	f.StringVar(&s.Target, "target", "", "`column` to forecast")
 	f.StringVar(&s.Time, "time", "", "`column` of the time stamps; '' is the one without a name (default: the only column with time stamps)")
-	f.StringVar(&s.ID, "id", "", "`column` that names the series, if the file has several")
+	f.Var((*list)(&s.ID), "id", "`column` that names the series, if the file has several; several columns together: store,dept")
 	f.StringSliceVar(&s.Past, "past", nil, "further `columns` to learn from, whose future values are unknown")
 	f.StringSliceVar(&s.Known, "known", nil, "further `columns` to learn from, whose future values are known, such as holidays")
 	f.Var(text{&s.Freq}, "freq", "`interval` from row to row: month, 15 minutes, W, ... (default: inferred from the time stamps)")
@@ -45,6 +47,38 @@ type text struct{ *forecast.Frequency }
 func (t text) Set(s string) error { return t.UnmarshalText([]byte(s)) }
 func (t text) Type() string       { return "frequency" }
 
+// list is a flag of one or several names, separated by commas. Given twice, it has the names of
+// both.
+type list string
+
+func (l *list) String() string { return string(*l) }
+func (l *list) Type() string   { return "columns" }
+
+func (l *list) Set(s string) error {
+	if *l != "" && s != "" {
+		s = string(*l) + "," + s
+	}
+	*l = list(s)
+	return nil
+}
+
+// useful returns the series that are not constant, and names the others.
+func useful(frame forecast.Frame) (kept forecast.Frame, leftOut []string) {
+	var ids []string
+	for _, s := range frame {
+		first := slices.IndexFunc(s.Y, func(v float64) bool { return !math.IsNaN(v) })
+		if slices.ContainsFunc(s.Y, func(v float64) bool { return !math.IsNaN(v) && v != s.Y[first] }) {
+			kept = append(kept, s)
+		} else {
+			ids = append(ids, s.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return kept, nil
+	}
+	return kept, []string{fmt.Sprintf("%d series left out, whose target is constant: %s", len(ids), csvfile.Names(ids))}
+}
+
 // read reads the series. It returns the source with the unset flags filled in: the column of
 // the time stamps, their layout and their frequency.
 func (s source) read() (forecast.Frame, source, error) {
@@ -56,12 +90,17 @@ func (s source) read() (forecast.Frame, source, error) {
 	if err != nil {
 		return nil, s, fmt.Errorf("%s: %w", s.File, err)
 	}
-	frame, err := s.ReadFile(s.File)
+	as := s.CSV
+	as.AllowConstant = s.ID != "" // those are left out below
+	frame, err := as.ReadFile(s.File)
 	if err != nil && errors.Is(err, forecast.ErrDuplicate) && s.ID == "" {
 		return nil, s, fmt.Errorf("%w: if there are several series, name the column of their ids with --id", err)
 	}
 	if err != nil {
 		return nil, s, err
+	}
+	if frame, s.leftOut = useful(frame); len(frame) == 0 {
+		return nil, s, fmt.Errorf("%s: every series is constant: there is nothing to forecast", s.File)
 	}
 	s.Freq = frame[0].Freq
 	return frame, s, nil

@@ -575,7 +575,7 @@ func TestBadInput(t *testing.T) {
 			}
 			return l
 		}), nil, `air.csv: column "passengers": the target is constant, 5: there is nothing to forecast`},
-		"too few rows":         {edit(func(l []string) []string { return l[:51] }), nil, "air.csv: too few rows: there are 50, but 86 are needed: 14 to learn from (--horizon + 2), 60 for --windows 9 of --horizon 12, --step 6 apart, and --test 12: lower --windows to 3"},
+		"too few rows":         {edit(func(l []string) []string { return l[:51] }), []string{"--horizon", "12", "--windows", "9"}, "air.csv: too few rows: there are 50, but 86 are needed: 14 to learn from (--horizon + 2), 60 for --windows 9 of --horizon 12, --step 6 apart, and --test 12: lower --windows to 3"},
 		"far too few rows":     {edit(func(l []string) []string { return l[:8] }), nil, "air.csv: too few rows: there are 7, but 86 are needed: 14 to learn from (--horizon + 2), 60 for --windows 9 of --horizon 12, --step 6 apart, and --test 12: lower --horizon, --windows or --test"},
 		"one row":              {edit(func(l []string) []string { return l[:2] }), nil, `air.csv: column "month": infer the frequency: no frequency: no series has two rows: state it with --freq`},
 		"NaN in the target":    {line8("1949-07,NaN"), nil, `air.csv: line 8: column "passengers": a missing value at 1949-07-01: set --fill to carry, interpolate or keep`},
@@ -642,7 +642,7 @@ func TestBadInput(t *testing.T) {
 		"a space of no model":  {string(good), []string{"--space", "lstm=full"}, "--space lstm=full: lstm is not one of the --models"},
 		"a folder as space":    {string(good), []string{"--space", "."}, "--space .: a folder: want a file: or use quick or full"},
 		"an odd test":          {string(good), []string{"--test", "13"}, "--test 13: want a multiple of the horizon, 12, or less than it"},
-		"too long a horizon":   {string(good), []string{"--horizon", "60"}, "air.csv: too few rows: there are 144, but 422 are needed: 62 to learn from (--horizon + 2), 300 for --windows 9 of --horizon 60, --step 30 apart, and --test 60: lower --horizon, --windows or --test"},
+		"too long a horizon":   {string(good), []string{"--horizon", "60", "--windows", "9"}, "air.csv: too few rows: there are 144, but 422 are needed: 62 to learn from (--horizon + 2), 300 for --windows 9 of --horizon 60, --step 30 apart, and --test 60: lower --horizon, --windows or --test"},
 		"fixed without value":  {string(good), []string{"--fixed", "eta"}, "--fixed eta: want NAME=VALUE, or MODEL.NAME=VALUE"},
 		"fixed of no model":    {string(good), []string{"--fixed", "xgboost.eta=1"}, "--fixed xgboost.eta=1: xgboost is not one of the --models"},
 		"a space of no file":   {string(good), []string{"--space", "s.yaml"}, "--space s.yaml: no such file or directory: or use quick or full"},

@@ -42,7 +42,8 @@ type optimize struct {
 	json     bool
 	mlflow   string
 
-	given func(flag string) bool // reports whether the flag is on the command line
+	adapted []string               // settings that are not the usual ones, because of the data
+	given   func(flag string) bool // reports whether the flag is on the command line
 }
 
 func optimizeCommand() *cobra.Command {
@@ -98,11 +99,11 @@ func (o *optimize) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringSliceVar(&o.models, "models", defaultModels, "`models` to tune: "+strings.Join(models.names(), ", "))
 	f.IntVar(&o.trials, "trials", 50, "`number` of trials in each study (by default fewer, from 12, once seven in a row gain less than a tenth of the score's standard error), including those of earlier runs; failed trials do not count")
-	f.StringVar(&o.metric, "metric", "mape", "`metric` to optimize: "+strings.Join(forecast.MetricNames(), ", "))
+	f.StringVar(&o.metric, "metric", "mape", "`metric` to optimize: "+strings.Join(forecast.MetricNames(), ", ")+"; mase by default if the target has values of 0 or below")
 	storageFlag(cmd, &o.storage, "SQLite `file` for the studies, created if it does not exist, or URL of a PostgreSQL database")
 	f.StringVar(&o.name, "name", "", "`prefix` of the study names, PREFIX/MODEL (default: the name of the data file and the target)")
 	f.IntVar(&o.horizon, "horizon", 0, "`steps` to forecast (default: one season, such as 12 months or 7 days)")
-	f.IntVar(&o.windows, "windows", 9, "`number` of forecasts in the backtest")
+	f.IntVar(&o.windows, "windows", 9, "`number` of forecasts in the backtest; by default fewer for short and for very long series")
 	f.IntVar(&o.step, "step", 0, "`steps` from one forecast of the backtest to the next (default: half the horizon)")
 	f.IntVar(&o.test, "test", 0, "`steps` at the end to hold out for the comparison; 0: none (default: the horizon)")
 	f.IntVar(&o.workers, "workers", max(1, runtime.GOMAXPROCS(0)/8), "`number` of trials to run in parallel; they share the CPU cores; one trial uses as many as its folds can")

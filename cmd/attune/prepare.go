@@ -39,6 +39,7 @@ func (o *optimize) prepare(ctx context.Context, stderr io.Writer) (*session, err
 	if s.job, err = o.job(frame, from); err != nil {
 		return nil, err
 	}
+	o.metric = s.job.Metric
 	if s.back, err = s.job.tuning(frame); err != nil {
 		return nil, fmt.Errorf("%s: %w", o.data.File, err)
 	}
@@ -152,15 +153,7 @@ func (o *optimize) job(frame forecast.Frame, from source) (job, error) {
 	must(err) // it has been checked
 	j := job{Metric: metric.Name(), Horizon: o.horizon, Windows: o.windows, Step: o.step,
 		note: note{Version: 2, Data: from, Span: from.span(frame), Test: o.test, MaxRounds: o.rounds, Patience: o.patience}}
-	if !o.given("horizon") {
-		j.Horizon = defaultHorizon(frame[0].Freq)
-	}
-	if !o.given("test") {
-		j.Test = j.Horizon
-	}
-	if !o.given("step") {
-		j.Step = (j.Horizon + 1) / 2
-	}
+	o.adapted = append(from.leftOut, j.fit(o, frame)...)
 	if h := min(j.Horizon, j.Test); h > 0 && j.Test%h != 0 {
 		return job{}, fmt.Errorf("--test %d: want a multiple of the horizon, %d, or less than it", j.Test, j.Horizon)
 	}

@@ -92,8 +92,11 @@ func (s *session) tune(ctx context.Context) (*report, error) {
 	if err := s.folders(); err != nil {
 		return nil, err
 	}
-	r := &report{job: s.job, back: s.back, storage: shown(s.storage), frame: s.frame}
+	r := &report{job: s.job, back: s.back, storage: shown(s.storage), frame: s.frame, notes: s.adapted}
 	s.say("%s: %s by %s, %s", s.data.File, s.job.Data.Target, s.frame[0].Freq, s.job.Span)
+	for _, n := range r.notes {
+		s.say("%s", n)
+	}
 	left := s.timeout
 	for i, p := range s.plans {
 		share, begun := portion(left, len(s.plans)-i), time.Now()

@@ -128,6 +128,9 @@ type Reader struct {
 	unnamed []int // columns that NameColumns named
 }
 
+// Comma returns the field separator.
+func (c *Reader) Comma() rune { return c.in.Comma }
+
 // NewReader reads the header of r and returns a reader of the rows after it. comma is the
 // field separator. If it is 0, the separator is the comma or, if the header has none outside
 // quotes, its first semicolon, tab or bar. NewReader fails with [ErrEmpty] if there is no

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -32,7 +33,9 @@ type CSV struct {
 	Time string `json:"time"`
 	// Target is the column to forecast.
 	Target string `json:"target"`
-	// ID is the column that names the series of a row. Default: there is a single series.
+	// ID is the column that names the series of a row, or several columns, separated by commas:
+	// their texts together, with a slash between them, name the series. Default: there is a
+	// single series.
 	ID string `json:"id,omitempty"`
 	// Past lists the exogenous columns that are known no earlier than the target.
 	Past []string `json:"past,omitempty"`
@@ -45,11 +48,17 @@ type CSV struct {
 	// Layout is the layout of the stamps: as for [time.Parse] or strptime (%d/%m/%Y),
 	// "epoch" or "epoch ms". Default: recognized, see [RecognizeLayout].
 	Layout string `json:"layout,omitempty"`
-	// Location is the location of the calendar, and of stamps without a zone. Default UTC.
+	// Location is the location of the calendar, and of stamps without a zone. Default UTC;
+	// but stamps with offsets that are all at one time of day are in the offset of the last of
+	// them, so that days remain days when the clocks change.
 	Location *time.Location `json:"-"`
 	// Comma is the field separator. Default: the comma or, if the header has none, its first
 	// semicolon, tab or bar.
 	Comma rune `json:"-"`
+	// Decimal is the decimal mark: "." or ",". With a comma, points group thousands, and with
+	// a point, commas do. Default: recognized from the numbers; in a file separated by commas,
+	// a comma before three digits groups.
+	Decimal string `json:"decimal,omitempty"`
 	// NA lists the texts that mean a missing number. Default "", NA, N/A, NaN, nan, null,
 	// NULL, None, "." and "?".
 	NA []string `json:"na,omitempty"`
@@ -100,7 +109,10 @@ func (c CSV) read(r io.Reader) (Frame, error) {
 	if !slices.Contains([]Fill{Refuse, Keep, Carry, Interpolate}, c.Fill) {
 		return nil, &CSVError{Err: fmt.Errorf("%w: Fill is %q: %w", ErrConfig, c.Fill, setFill)}
 	}
-	t := table{CSV: c, series: map[string]*[]row{}}
+	if !slices.Contains([]string{"", ".", ","}, c.Decimal) {
+		return nil, &CSVError{Err: fmt.Errorf("%w: Decimal is %q: want a point or a comma", ErrConfig, c.Decimal)}
+	}
+	t := table{CSV: c, decimal: c.Decimal, series: map[string]*[]row{}}
 	in, err := csvfile.NewReader(r, c.Comma)
 	if err == nil {
 		in.NameColumns()
@@ -121,7 +133,9 @@ type table struct {
 	columns []int    // indices of the target, Past and Known in the file
 	names   []string // of columns
 	time    int
-	id      int // -1: none
+	id      []int  // none: there is a single series
+	decimal string // mark, once it is known
+	pointed bool   // a number with a point was read before
 	ids     []string
 	series  map[string]*[]row
 }
@@ -129,6 +143,7 @@ type table struct {
 type row struct {
 	line   int
 	time   time.Time
+	stamp  time.Time // the same with the offset that the file gives it; zero if it gives none
 	values []float64 // in the order of table.columns
 }
 
@@ -141,10 +156,17 @@ func (t *table) header(in *csvfile.Reader) (err error) {
 	if t.time, err = in.Find(t.Time); err != nil {
 		return err
 	}
-	t.id = -1
 	if t.ID != "" {
-		if t.id, err = in.Find(t.ID); err != nil {
-			return err
+		names := []string{t.ID}
+		if !slices.Contains(in.Header, t.ID) {
+			names = strings.Split(t.ID, ",")
+		}
+		for _, name := range names {
+			k, err := in.Find(name)
+			if err != nil {
+				return err
+			}
+			t.id = append(t.id, k)
 		}
 	}
 	t.names = slices.Concat([]string{t.Target}, t.Past, t.Known)
@@ -153,7 +175,7 @@ func (t *table) header(in *csvfile.Reader) (err error) {
 		if err != nil {
 			return err
 		}
-		if slices.Contains(t.columns, k) || k == t.time || k == t.id {
+		if slices.Contains(t.columns, k) || k == t.time || slices.Contains(t.id, k) {
 			return &CSVError{Line: 1, Column: name, Err: fmt.Errorf("%w has two roles", ErrColumn)}
 		}
 		t.columns = append(t.columns, k)
@@ -180,16 +202,25 @@ func (t *table) rows(in *csvfile.Reader) error {
 		if r.time, err = ParseTime(t.Layout, text, t.Location); err != nil {
 			return csvfile.At(r.line, t.Time, text, err)
 		}
+		if l := layout(t.Layout); t.Location == time.UTC && offsets.MatchString(l) {
+			r.stamp, _ = time.Parse(l, text) // which ParseTime did
+		}
 		for i, k := range t.columns {
-			v, ok := csvfile.Number(fields[k], t.NA)
+			v, ok := t.number(fields[k], in.Comma())
+			if !ok && i > 0 {
+				v, ok = truth(fields[k])
+			}
 			if !ok {
 				return csvfile.At(r.line, t.names[i], fields[k], ErrNumber)
 			}
 			r.values[i] = v
 		}
 		var id string
-		if t.id >= 0 {
-			id = fields[t.id]
+		for i, k := range t.id {
+			if i > 0 {
+				id += "/"
+			}
+			id += fields[k]
 		}
 		if t.series[id] == nil {
 			if err := in.Text(id); err != nil {
@@ -203,8 +234,111 @@ func (t *table) rows(in *csvfile.Reader) error {
 	}
 }
 
+// number reads a number with either decimal mark.
+func (t *table) number(text string, separator rune) (float64, bool) {
+	if slices.Contains(t.NA, text) {
+		return math.NaN(), true
+	}
+	commas, points := strings.Count(text, ","), strings.Count(text, ".")
+	if t.decimal == "" {
+		switch {
+		case commas > 1, commas > 0 && strings.LastIndex(text, ",") < strings.LastIndex(text, "."), separator == ',' && thousands.MatchString(text):
+			t.decimal = "."
+		case points > 1, commas > 0:
+			if t.decimal = ","; t.pointed {
+				return 0, false // a number before it was read with a decimal point
+			}
+		}
+	}
+	t.pointed = t.pointed || points > 0 && t.decimal == ""
+	group := ","
+	if t.decimal == "," {
+		group = "."
+	}
+	if strings.Contains(text, group) {
+		if !grouped(text, group, t.decimal) {
+			return 0, false
+		}
+		text = strings.ReplaceAll(text, group, "")
+	}
+	if t.decimal == "," {
+		text = strings.Replace(text, ",", ".", 1)
+	}
+	return csvfile.Number(text, t.NA)
+}
+
+var thousands = regexp.MustCompile(`^[-+]?\d{1,3}(,\d{3})+$`)
+
+// offsets matches layouts with an offset from UTC.
+var offsets = regexp.MustCompile(`[-Z]07:?00|Z07|-07`)
+
+// grouped reports whether a text is a number whose thousands are grouped by a mark.
+func grouped(text, mark, decimal string) bool {
+	whole := strings.TrimLeft(text, "+-")
+	if decimal != "" {
+		whole, _, _ = strings.Cut(whole, decimal)
+	}
+	parts := strings.Split(whole, mark)
+	for i, p := range parts {
+		if i == 0 && (len(p) < 1 || len(p) > 3) || i > 0 && len(p) != 3 || strings.Trim(p, "0123456789") != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// truth reads what pandas, R and spreadsheets write for true and false.
+func truth(text string) (float64, bool) {
+	switch strings.ToLower(text) {
+	case "true":
+		return 1, true
+	case "false":
+		return 0, true
+	}
+	return 0, false
+}
+
+// local takes stamps with offsets that are always at the same time of day, as those of days
+// and months are, for times of the calendar: their offsets, which change with the clocks, are
+// replaced by the last one. It leaves any other stamps as they are.
+func (t *table) local() {
+	var clocks, offsets []time.Duration
+	var last time.Time
+	for _, id := range t.ids {
+		for _, r := range *t.series[id] {
+			if r.stamp.IsZero() {
+				return // without an offset
+			}
+			_, seconds := r.stamp.Zone()
+			if c := clock(r.stamp); !slices.Contains(clocks, c) {
+				clocks = append(clocks, c)
+			}
+			if o := time.Duration(seconds) * time.Second; !slices.Contains(offsets, o) {
+				offsets = append(offsets, o)
+			}
+			if r.stamp.After(last) {
+				last = r.stamp
+			}
+		}
+	}
+	if len(clocks) != 1 || len(offsets) == 1 && offsets[0] == 0 {
+		return
+	}
+	_, seconds := last.Zone()
+	zone := time.FixedZone("", seconds)
+	for _, id := range t.ids {
+		rows := *t.series[id]
+		for i, r := range rows {
+			y, m, d := r.stamp.Date()
+			h, min, s := r.stamp.Clock()
+			rows[i].time = time.Date(y, m, d, h, min, s, r.stamp.Nanosecond(), zone)
+		}
+	}
+}
+
 // frame checks the order of the rows, puts them on the grid and makes the series.
 func (t *table) frame() (Frame, error) {
+	t.local()
 	stamps := make([][]time.Time, len(t.ids))
 	for i, id := range t.ids {
 		rows := *t.series[id]

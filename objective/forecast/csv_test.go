@@ -2,6 +2,7 @@ package forecast
 
 import (
 	"encoding/csv"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -133,4 +134,81 @@ func FuzzCSV(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What spreadsheets, pandas and R write is read as they mean it.
+func TestNumbersAsWritten(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		csv  CSV
+		want []float64 // of y; nil: refused
+		x    []float64
+	}{
+		"decimal commas":            {"t;y\n2000;100,5\n2001;7,25\n2002;1.234,5\n", CSV{}, []float64{100.5, 7.25, 1234.5}, nil},
+		"decimal commas, quoted":    {"t,y\n2000,\"100,5\"\n2001,\"7,25\"\n2002,8\n", CSV{}, []float64{100.5, 7.25, 8}, nil},
+		"thousands":                 {"t,y\n2000,\"10,000\"\n2001,\"1,234,567.5\"\n2002,8\n", CSV{}, []float64{10000, 1234567.5, 8}, nil},
+		"thousands with semicolons": {"t;y\n2000;1.234.567\n2001;8,5\n2002;9\n", CSV{}, []float64{1234567, 8.5, 9}, nil},
+		"said to be a comma":        {"t;y\n2000;1.234\n2001;8,5\n2002;9\n", CSV{Decimal: ","}, []float64{1234, 8.5, 9}, nil},
+		"both marks, undecided":     {"t;y\n2000;1.234\n2001;8,5\n2002;9\n", CSV{}, nil, nil},
+		"no groups of three":        {"t,y\n2000,\"1,23,456\"\n2001,8\n2002,9\n", CSV{}, nil, nil},
+		"exponents and missing":     {"t,y\n2000,1.5e3\n2001,.\n2002,-2.5E-1\n", CSV{Fill: Carry}, []float64{1500, 1500, -0.25}, nil},
+		"true and false":            {"t,y,x\n2000,1,TRUE\n2001,2,False\n2002,3,true\n", CSV{Known: []string{"x"}}, []float64{1, 2, 3}, []float64{1, 0, 1}},
+		"a target of truths":        {"t,y\n2000,TRUE\n2001,FALSE\n2002,TRUE\n", CSV{}, nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.csv.Time, c.csv.Target = "t", "y"
+			frame, err := c.csv.Read(strings.NewReader(c.text))
+			if c.want == nil {
+				require.ErrorIs(t, err, ErrNumber)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, c.want, frame[0].Y)
+			if c.x != nil {
+				assert.Equal(t, c.x, frame[0].Known[0].Values)
+			}
+		})
+	}
+	_, err := CSV{Time: "t", Target: "y", Decimal: ";"}.Read(strings.NewReader("t,y\n2000,1\n"))
+	require.ErrorIs(t, err, ErrConfig)
+}
+
+// Several columns name a series together.
+func TestSeveralIDs(t *testing.T) {
+	const text = "Store,Dept,t,y\n1,1,2000,1\n1,1,2001,2\n1,1,2002,3\n1,2,2000,4\n1,2,2001,5\n1,2,2002,7\n"
+	frame, err := CSV{Time: "t", Target: "y", ID: "Store,Dept"}.Read(strings.NewReader(text))
+	require.NoError(t, err)
+	require.Len(t, frame, 2)
+	assert.Equal(t, "1/1", frame[0].ID)
+	assert.Equal(t, "1/2", frame[1].ID)
+	_, err = CSV{Time: "t", Target: "y", ID: "Store,Shelf"}.Read(strings.NewReader(text))
+	require.ErrorIs(t, err, ErrColumn)
+	assert.ErrorContains(t, err, `"Shelf"`)
+}
+
+// Days stay days when the clocks change, and stamps come back as they were written.
+func TestOffsets(t *testing.T) {
+	var days, hours strings.Builder
+	days.WriteString("t,y\n")
+	hours.WriteString("t,y\n")
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	require.NoError(t, err)
+	for i := range 10 {
+		fmt.Fprintf(&days, "%s,%d\n", time.Date(2024, 3, 27+i, 0, 0, 0, 0, berlin).Format("2006-01-02 15:04:05-07:00"), i)
+		fmt.Fprintf(&hours, "%s,%d\n", time.Date(2024, 3, 30, 20, 0, 0, 0, berlin).Add(time.Duration(i)*time.Hour).Format("2006-01-02 15:04:05-07:00"), i)
+	}
+	c := CSV{Time: "t", Target: "y"}
+	frame, err := c.Read(strings.NewReader(days.String()))
+	require.NoError(t, err)
+	assert.Equal(t, "day", frame[0].Freq.String())
+	assert.Equal(t, "2024-04-06 00:00:00+02:00", FormatTime("2006-01-02 15:04:05-07:00", frame[0].Time(10)))
+	assert.Equal(t, time.Wednesday, frame[0].Time(0).Weekday())
+	frame, err = c.Read(strings.NewReader(hours.String()))
+	require.NoError(t, err, "an hour is missing from the clock, and none from the time")
+	assert.Equal(t, "hour", frame[0].Freq.String())
+	assert.Len(t, frame[0].Y, 10)
+	frame, err = c.Read(strings.NewReader("t,y\n2000-01-01T00:00:00+02:00,1\n2000-02-01T00:00:00+02:00,2\n2000-03-01T00:00:00+02:00,3\n"))
+	require.NoError(t, err)
+	assert.Equal(t, "month", frame[0].Freq.String())
+	assert.Equal(t, "2000-04-01T00:00:00+02:00", frame[0].Time(3).Format(time.RFC3339))
 }

@@ -227,7 +227,7 @@ func TestModelData(t *testing.T) {
 		"none":       nil,
 		"no setting": {Time: "month", Target: "passengers"},
 		"all": {Time: "t", Target: "y", ID: "i", Past: []string{"p"}, Known: []string{"k"}, Freq: forecast.Frequency{N: 2, Unit: forecast.Month, End: true},
-			Layout: "02.01.2006", Location: time.UTC, Comma: '§', NA: []string{"-"}, Fill: forecast.Carry, Sort: true, AllowConstant: true},
+			Layout: "02.01.2006", Location: time.UTC, Comma: '§', Decimal: ",", NA: []string{"-"}, Fill: forecast.Carry, Sort: true, AllowConstant: true},
 	} {
 		if name == "all" {
 			for field, v := range reflect.ValueOf(*data).Fields() {
