@@ -49,6 +49,10 @@ func Log(l *slog.Logger) study.Observer {
 				log(slog.LevelError, "run ended", slog.Any("error", e.Err))
 				return
 			}
+			if e.Reason != "" {
+				log(slog.LevelInfo, "run ended", slog.String("reason", e.Reason))
+				return
+			}
 			log(slog.LevelInfo, "run ended")
 		}
 	})

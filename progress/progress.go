@@ -111,7 +111,7 @@ func (d *Display) Observe(_ context.Context, e study.Event) {
 	case study.Warned:
 		fmt.Fprintf(d, "warning: %v\n", e.Err)
 	case study.Ended:
-		d.end(e.Err)
+		d.end(e.Err, e.Reason)
 	}
 }
 
@@ -275,7 +275,7 @@ func (d *Display) flush() {
 	d.drawing.Reset()
 }
 
-func (d *Display) end(err error) {
+func (d *Display) end(err error, reason string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.hush()
@@ -299,6 +299,8 @@ func (d *Display) end(err error) {
 	}
 	if err != nil {
 		last += fmt.Sprintf(": ended by: %v", err)
+	} else if reason != "" {
+		last += ": stopped: " + reason
 	}
 	if d.open {
 		last = "\n" + last

@@ -372,3 +372,12 @@ func TestOutsideOfARun(t *testing.T) {
 	f.wait(time.Hour)
 	assert.Equal(t, []string{"1/1 trials in 1s, best 1 (trial 0)", "1/1 trials in 1s, best 1 (trial 0)", ""}, f.screen())
 }
+
+// A rule that ended a run is named.
+func TestReason(t *testing.T) {
+	var b strings.Builder
+	d := New(&b)
+	d.Observe(t.Context(), study.Began{})
+	d.Observe(t.Context(), study.Ended{Reason: "the last 30 trials gained nothing"})
+	assert.Equal(t, "0 trials in 0s: stopped: the last 30 trials gained nothing\n", b.String())
+}

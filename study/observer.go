@@ -72,8 +72,9 @@ type (
 	}
 	// Ended comes last in a run, with what Optimize returns.
 	Ended struct {
-		Study trial.Snapshot
-		Err   error
+		Study  trial.Snapshot
+		Err    error
+		Reason string // of [Run.StopWhen], if that has ended the run
 	}
 )
 

@@ -66,6 +66,11 @@ type Run struct {
 	// objective works somewhere, and the sampler may only look in a bad place.
 	// Default 100; negative: no bound.
 	Failures int
+	// StopWhen ends the run, as [Study.Stop] does, when it reports true, with a reason for
+	// people. It is asked before each new trial; h is the study then or, with a Lag, what
+	// the trial would be drawn from. It must not change anything. Default: none.
+	// [Stagnation.Reached] is such a rule.
+	StopWhen func(h trial.Snapshot) (reason string, stop bool)
 	// Retries is how often a trial is enqueued again after its objective failed.
 	// Default 0.
 	Retries int
@@ -157,7 +162,7 @@ func (s *Study) Optimize(ctx context.Context, o Objective, run Run) error {
 		s.mu.Unlock()
 	}()
 	err = r.all(ctx)
-	s.observed(ctx, func(h trial.Snapshot) Event { return Ended{h, err} })
+	s.observed(ctx, func(h trial.Snapshot) Event { return Ended{h, err, r.reason} })
 	if failed := s.audience.failed(); err == nil && failed != nil {
 		err = pkg.Errorf("optimize: %w", failed)
 	}
@@ -200,6 +205,7 @@ type run struct {
 	works    bool       // a trial has not failed
 	failures int        // in a row
 	err      error      // what ended the run
+	reason   string     // why StopWhen has ended it
 }
 
 func newRun(ctx context.Context, s *Study, o Objective, bounds Run) *run {
@@ -231,6 +237,21 @@ func (r *run) stop(err error) {
 		r.err = err
 	}
 	r.stopped()
+}
+
+// enough reports whether StopWhen ends the run, and ends it.
+func (r *run) enough(h trial.Snapshot) bool {
+	if r.StopWhen == nil {
+		return false
+	}
+	reason, stop := r.StopWhen(h)
+	if stop {
+		r.mu.Lock()
+		r.reason = reason
+		r.mu.Unlock()
+		r.stop(nil)
+	}
+	return stop
 }
 
 func (r *run) all(ctx context.Context) error {
@@ -336,6 +357,18 @@ func (r *run) count() (ok, wait bool) {
 	defer r.counting.Unlock()
 	if r.Trials > 0 && r.started == r.Trials {
 		return false, false
+	}
+	if r.StopWhen != nil && r.turns == nil { // which ask for each trial what it is drawn from
+		h, err := r.study.Snapshot(r.starting)
+		switch {
+		case r.starting.Err() != nil:
+			return false, false
+		case err != nil:
+			r.stop(err)
+			return false, false
+		case r.enough(h):
+			return false, false
+		}
 	}
 	if r.Total > 0 && r.turns == nil { // which know better what is needed for it
 		h, err := r.study.Snapshot(r.starting)

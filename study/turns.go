@@ -239,6 +239,9 @@ func (ts *turns) choose(ctx context.Context, h trial.Snapshot) (p int, ok bool, 
 	if !ts.show(ts.next-ts.lag) || !ts.needed() {
 		return 0, false, ts.done()
 	}
+	if ts.run.enough(ts.past.Snapshot()) {
+		return 0, false, errNoTurn
+	}
 	if ts.next < len(ts.all) {
 		ok, err := ts.claim(ctx, h, ts.all[ts.next].open)
 		return ts.next, ok, err

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -479,6 +480,30 @@ func TestPrintSpace(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, left, 1)
 	assert.Equal(t, "attune: --print-space: which model? Choose one with --models: lstm, tcn\n", attune(t, dir, append(args, "--models", "tcn")...).stderr)
+}
+
+// The number of workers changes the time that a study takes, and nothing else of it.
+func TestLag(t *testing.T) {
+	t.Parallel()
+	var tables []string
+	for _, workers := range []string{"1", "3"} {
+		dir, optimize := air(t, "--trials", "8", "--windows", "3", "--lag", "3", "--workers", workers, "--pruner", "halving", "--quiet")
+		succeed(t, dir, optimize...)
+		var table strings.Builder
+		for line := range strings.Lines(succeed(t, dir, "trials", "--format", "jsonl")) {
+			var one struct {
+				Number int
+				State  string
+				Values []float64
+				Params json.RawMessage
+			}
+			require.NoError(t, json.Unmarshal([]byte(line), &one))
+			fmt.Fprintln(&table, one.Number, one.State, one.Values, string(one.Params))
+		}
+		tables = append(tables, table.String())
+	}
+	assert.Equal(t, 8, countLines(tables[0]))
+	assert.Equal(t, tables[0], tables[1])
 }
 
 func TestResume(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"runtime"
 	"strings"
 	"time"
 
@@ -26,6 +25,7 @@ type optimize struct {
 	step     int
 	test     int
 	workers  int
+	lag      int
 	timeout  time.Duration
 	seed     uint64
 	search   search
@@ -74,7 +74,8 @@ in YAML; edit it and pass the file to --space. ets and theta choose their own fo
 milliseconds, so they need only a trial or two. Baselines are models, too: name one in
 --models to keep it and forecast with it.
 
-With one worker (--workers 1), the same --seed gives the same trials.`,
+The same --seed gives the same trials, however long each takes and however often the command
+is interrupted. With the same --lag, so it does with any number of workers.`,
 		Example: `  attune optimize --data data/airpassengers.csv --target passengers
   attune optimize --data data/airpassengers.csv --target passengers --models lightgbm --trials 100 --metric mase
   attune optimize --data data/seattle-weather.csv --target temp_max --past precipitation,wind --horizon 14 --metric mae
@@ -106,7 +107,8 @@ func (o *optimize) flags(cmd *cobra.Command) {
 	f.IntVar(&o.windows, "windows", 9, "`number` of forecasts in the backtest; by default fewer for short and for very long series")
 	f.IntVar(&o.step, "step", 0, "`steps` from one forecast of the backtest to the next (default: half the horizon)")
 	f.IntVar(&o.test, "test", 0, "`steps` at the end to hold out for the comparison; 0: none (default: the horizon)")
-	f.IntVar(&o.workers, "workers", max(1, runtime.GOMAXPROCS(0)/8), "`number` of trials to run in parallel; they share the CPU cores; one trial uses as many as its folds can")
+	f.IntVar(&o.workers, "workers", 1, "`number` of trials to run in parallel; they share the CPU cores; one trial alone uses as many as it has folds")
+	f.IntVar(&o.lag, "lag", 0, lagHelp+" (default: --workers)")
 	f.DurationVar(&o.timeout, "timeout", 0, "stop starting trials after this `time` in total, such as 10m; models share it equally and pass on what they do not use; running trials finish")
 	f.Uint64Var(&o.seed, "seed", 0, "`seed` of the random numbers")
 	o.search.flags(cmd)

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"slices"
 
 	"github.com/attune-hpo/attune/objective/tune"
-	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
 )
 
@@ -51,15 +49,6 @@ func onPlateau(h trial.Snapshot) bool {
 		return false // nothing is known of the noise
 	}
 	return loss(before.Values[0])-loss(now.Values[0]) <= plateauGain*noise
-}
-
-// watch returns an observer that ends a study's runs on a plateau.
-func (s *session) watch(p *plan) study.Observer {
-	return study.On(func(ctx context.Context, _ study.Told) {
-		if h, err := p.study.Snapshot(ctx); err == nil && s.settled(h) {
-			p.study.Stop()
-		}
-	})
 }
 
 // settled reports whether a study may end before it has --trials: on a plateau, if the number

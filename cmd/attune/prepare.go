@@ -111,11 +111,14 @@ func (o *optimize) check() error {
 		value, least, most int
 	}{
 		{"trials", o.trials, 1, enough}, {"horizon", o.horizon, 1, enough}, {"windows", o.windows, 1, enough}, {"step", o.step, 1, enough},
-		{"test", o.test, 0, enough}, {"workers", o.workers, 1, 1024}, {"max-rounds", o.rounds, 1, enough}, {"patience", o.patience, -1, enough},
+		{"test", o.test, 0, enough}, {"workers", o.workers, 1, 1024}, {"lag", o.lag, 0, enough}, {"max-rounds", o.rounds, 1, enough}, {"patience", o.patience, -1, enough},
 	} {
 		if o.given(n.flag) && (n.value < n.least || n.value > n.most) {
 			return fmt.Errorf("--%s %d: want %d to %d", n.flag, n.value, n.least, n.most)
 		}
+	}
+	if !o.given("lag") {
+		o.lag = o.workers // a constant by default, so that a study is the same on every machine
 	}
 	if o.given("patience") && o.patience == 0 {
 		return errors.New("--patience 0: want 1 or more, or -1 for never")

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,6 +39,8 @@ type launch struct {
 	matches      []string
 	enqueue      []string
 	workers      int
+	lag          int
+	stopWhen     string
 	timeout      time.Duration
 	trialTimeout time.Duration
 	retries      int
@@ -90,6 +93,10 @@ Several trials run at once with --workers; each gets its share of the processors
 OMP_NUM_THREADS and the like, and of the GPUs, as CUDA_VISIBLE_DEVICES. Another process,
 on this machine or on one that shares the file --storage, joins with the same command.
 
+One worker with the same --seed gets the same parameters each time. With several workers, or
+processes, --lag has them wait for one another so that this is still so, also after an
+interruption. The program must then depend on its parameters and ATTUNE_SEED only.
+
 The same command resumes a study that was interrupted, by Ctrl-C or a crash. A second Ctrl-C
 kills the programs. With more --trials it continues a finished study.`,
 		Example: `  attune run --space space.yaml -- ./train --lr {lr} --layers {layers}
@@ -121,6 +128,8 @@ func (l *launch) flags(cmd *cobra.Command) {
 	f.StringArrayVar(&l.matches, "match", nil, "regular `expression` that finds a value in a line of output; it has one group, or groups named step, value or like one of the --metrics")
 	f.StringArrayVar(&l.enqueue, "enqueue", nil, "parameters to try first, `NAME=VALUE,...`; those that are not named are sampled")
 	f.IntVar(&l.workers, "workers", 1, "`number` of trials to run in parallel")
+	f.IntVar(&l.lag, "lag", 0, lagHelp+" (default 0)")
+	f.StringVar(&l.stopWhen, "stop-when", "", "stop when 30 trials gain less than this `share`, such as 1%, of the distance from the median value to the best")
 	f.DurationVar(&l.timeout, "timeout", 0, "stop starting trials after this `time`, such as 10m; running trials finish")
 	f.DurationVar(&l.trialTimeout, "trial-timeout", 0, "fail a trial that takes longer than this `time`")
 	f.IntVar(&l.retries, "retries", 0, "`number` of times to repeat a trial whose program failed")
@@ -157,7 +166,7 @@ func (l *launch) check(args []string) error {
 		flag               string
 		value, least, most int
 	}{
-		{"trials", l.trials, 1, enough}, {"workers", l.workers, 1, 1024}, {"retries", l.retries, 0, enough}, {"threads", l.threads, -1, 1 << 16},
+		{"trials", l.trials, 1, enough}, {"workers", l.workers, 1, 1024}, {"retries", l.retries, 0, enough}, {"lag", l.lag, 0, enough}, {"threads", l.threads, -1, 1 << 16},
 	} {
 		if n.value < n.least || n.value > n.most {
 			return fmt.Errorf("--%s %d: want %d to %d", n.flag, n.value, n.least, n.most)
@@ -182,12 +191,30 @@ func (l *launch) check(args []string) error {
 	if n := len(l.directions); n == 0 || len(l.metrics) > 0 && len(l.metrics) != n {
 		return fmt.Errorf("--metrics %s: want as many names as --direction has directions, %d", strings.Join(l.metrics, ","), n)
 	}
+	if _, err := l.rule(); err != nil {
+		return err
+	}
 	for i, m := range l.metrics {
 		if slices.Contains(l.metrics[:i], m) {
 			return fmt.Errorf("--metrics: %s is listed twice", quote(m))
 		}
 	}
 	return nil
+}
+
+// rule returns what --stop-when says, or nil.
+func (l *launch) rule() (func(trial.Snapshot) (string, bool), error) {
+	if l.stopWhen == "" {
+		return nil, nil
+	}
+	percent, err := strconv.ParseFloat(strings.TrimSuffix(l.stopWhen, "%"), 64)
+	if err != nil || !strings.HasSuffix(l.stopWhen, "%") || !(percent > 0 && percent < 100) {
+		return nil, fmt.Errorf("--stop-when %s: want a share from 0%% to 100%%, such as 1%%", quote(l.stopWhen))
+	}
+	if len(l.directions) > 1 {
+		return nil, errors.New("--stop-when: it takes a single objective")
+	}
+	return study.Stagnation{Gain: percent / 100}.Reached, nil
 }
 
 // objective returns the objective that runs the program, and the search space.
@@ -421,7 +448,11 @@ func (l *launch) optimize(ctx context.Context, st *study.Study, o *command.Objec
 	if h.Evaluated() >= l.trials {
 		return nil, nil
 	}
-	ended = st.Optimize(ctx, o, study.Run{Total: l.trials, Workers: l.workers, Timeout: l.timeout, TrialTimeout: l.trialTimeout,
+	rule, err := l.rule()
+	if err != nil {
+		return nil, err
+	}
+	ended = st.Optimize(ctx, o, study.Run{Total: l.trials, Workers: l.workers, Lag: l.lag, StopWhen: rule, Timeout: l.timeout, TrialTimeout: l.trialTimeout,
 		Retries: l.retries, Failures: 10, Fatal: command.Unstartable})
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("%w: study %q keeps its trials: run the same command again to resume", errInterrupted, l.name)

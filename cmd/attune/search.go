@@ -39,3 +39,6 @@ func (s search) make() (sampler.Sampler, pruner.Pruner) {
 	must(err)
 	return makeSampler(), p
 }
+
+// lagHelp says what --lag is.
+const lagHelp = "draw each trial from all before it but the last `number`-1, and run at most so many at once in all processes, so that the same --seed gives the same trials, whatever the number of workers, the timing or an interruption; 0: draw it from all that have ended"

@@ -19,6 +19,7 @@ import (
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/space/spaceyaml"
 	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
 )
 
 // A session is a run of the command, with all choices made.
@@ -210,7 +211,7 @@ func (s *session) config(p *plan, task *tune.Task) study.Config {
 	if s.quiet {
 		config.Observer = study.On(func(_ context.Context, e study.Warned) { s.warn(e.Err) })
 	}
-	config.Observer = s.live.observer(study.Tee(config.Observer, s.watch(p)))
+	config.Observer = s.live.observer(config.Observer)
 	return config
 }
 
@@ -222,16 +223,17 @@ func (s *session) run(ctx context.Context, p *plan, task *tune.Task, timeout tim
 		return nil, err
 	}
 	total := s.total(task)
-	if h.Evaluated() < total && s.settled(h) {
-		s.say("%s", settledNote(p.name, h.Evaluated(), total))
-		return nil, nil
-	}
 	s.say("%s", toGo(p.name, h.Evaluated(), total))
 	if h.Evaluated() >= total {
 		return nil, nil
 	}
-	run := study.Run{Total: total, Workers: s.workers, Timeout: timeout, Failures: 10,
-		Fatal: func(err error) bool { return errors.Is(err, engine.ErrUnavailable) }}
+	settled := false
+	run := study.Run{Total: total, Workers: s.workers, Lag: s.lag, Timeout: timeout, Failures: 10,
+		Fatal: func(err error) bool { return errors.Is(err, engine.ErrUnavailable) },
+		StopWhen: func(h trial.Snapshot) (string, bool) {
+			settled = settled || s.settled(h)
+			return "", settled
+		}}
 	ended = task.Optimize(ctx, p.study, run)
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("%w: %s keeps its trials: run the same command again to resume", errInterrupted, p.name)
@@ -242,7 +244,7 @@ func (s *session) run(ctx context.Context, p *plan, task *tune.Task, timeout tim
 	if h, err = p.study.Snapshot(ctx); err != nil {
 		return nil, err
 	}
-	if h.Evaluated() < total && s.settled(h) {
+	if settled {
 		s.say("%s", settledNote(p.name, h.Evaluated(), total))
 	}
 	return nil, nil
