@@ -1,5 +1,5 @@
-// Package figure holds pictures as data: axes, lines, points and bars as plain
-// numbers, which a test can look at and [draw] makes an image of.
+// Package figure describes charts as data: axes, lines, points and bars as plain numbers.
+// A test can check them, and [draw] makes images of them.
 //
 //	f := figure.Figure{Title: "Squares", Panels: []figure.Panel{{
 //		X:     figure.Axis{Label: "x"},
@@ -7,57 +7,56 @@
 //		Marks: []figure.Mark{figure.Line{X: []float64{1, 2, 3}, Y: []float64{1, 4, 9}}},
 //	}}}
 //
-// Numbers that are NaN or infinite are not drawn, and interrupt a line. The same
-// goes for numbers that are not positive on a logarithmic axis.
+// NaN and infinite numbers are not drawn, and interrupt a line. The same applies to numbers
+// that are not positive on a logarithmic axis.
 //
 // [draw]: https://pkg.go.dev/github.com/attune-hpo/attune/figure/draw
 package figure
 
 import "math"
 
-// A Figure is a picture of one panel or several.
+// A Figure is a chart with one or more panels.
 type Figure struct {
 	Title   string
 	Panels  []Panel
-	Columns int      // of panels; default: as many as are wide enough
-	Shade   *Shade   // what colours from a scale mean, in a bar at the side; nil: there are none
-	Notes   []string // sentences below the panels, as on what is left out
+	Columns int      // number of panels in a row; default: as many as are wide enough
+	Shade   *Shade   // the scale of colours, shown as a bar at the side; nil: none
+	Notes   []string // sentences below the panels, such as on what is left out
 }
 
-// A Panel is one coordinate system and what is drawn in it.
+// A Panel is one coordinate system with its marks.
 type Panel struct {
 	Title    string
 	X, Y     Axis
-	Marks    []Mark    // in order: later ones lie on top
-	Parallel *Parallel // parallel coordinates, in place of all of the above
+	Marks    []Mark    // in drawing order: later ones are on top
+	Parallel *Parallel // parallel coordinates instead of all of the above
 }
 
-// An Axis is one direction of a panel. Of the zero value the scale is linear and
-// the bounds are those of the data.
+// An Axis is one direction of a panel. The zero value is linear, with the bounds of the data.
 type Axis struct {
 	Label string // with the unit, if there is one
 	Scale Scale
-	// Low and High are the bounds. If they are equal, they are those of the data, with
-	// a little room.
+	// Low and High are the bounds. If they are equal, the bounds are those of the data with
+	// some margin.
 	Low, High float64
-	Names     []string // of a Names axis: what its values 0, 1, 2, ... are called
-	// Hidden leaves out the labels of a Y axis, but in the first panel of a row: its
-	// neighbours have the same one.
+	Names     []string // of a Names axis: the names of its values 0, 1, 2, ...
+	// Hidden hides the labels of a Y axis, except in the first panel of a row. Use it for
+	// panels that share the axis.
 	Hidden bool
 }
 
-// A Scale says how the numbers of an axis are laid out.
+// A Scale is the kind of an axis.
 type Scale uint8
 
 const (
 	Linear Scale = iota
-	Log          // by the logarithm
+	Log          // logarithmic
 	Time         // seconds since 1970, in UTC
 	Names        // names at 0, 1, 2, ..., the first one at the left or at the top
 )
 
-// Position returns where on the scale v lies: the number that is laid out evenly,
-// NaN for one that cannot be drawn.
+// Position returns the position of v on the scale, in units that are evenly spaced. It is
+// NaN if v cannot be drawn.
 func (s Scale) Position(v float64) float64 {
 	if s == Log {
 		v = math.Log10(v)
@@ -68,15 +67,15 @@ func (s Scale) Position(v float64) float64 {
 	return v
 }
 
-// A Colour is one of a few that people with any kind of colour vision can tell
-// apart (after Okabe and Ito 2008, Color Universal Design), or a shade of grey.
+// A Colour is one of a few colours that can be distinguished with any kind of colour vision
+// (after Okabe and Ito 2008, Color Universal Design), or a shade of grey.
 type Colour uint8
 
 const (
-	Ink   Colour = iota // as text
-	Muted               // less strong than text
-	Faint               // hardly there: what is in the background
-	Blue                // the first of those for data, from which Nth counts
+	Ink   Colour = iota // the colour of text
+	Muted               // weaker than text
+	Faint               // for the background
+	Blue                // the first of the colours for data; see Nth
 	Orange
 	Green
 	Pink
@@ -84,12 +83,12 @@ const (
 	Sky
 )
 
-// Nth returns a colour for the i-th of several things, from 0. There are six.
+// Nth returns the colour of the i-th thing, counting from 0. There are six different colours.
 func Nth(i int) Colour { return Blue + Colour(i%6) }
 
-// A Shade is a scale of colours for a number, in which brightness changes steadily,
-// so that every kind of colour vision sees the order. The end that stands out from
-// the ground is the low one or, if Rising is set, the high one.
+// A Shade is a scale of colours for numbers. Brightness changes steadily along it, so the order
+// is visible with any kind of colour vision. The low end stands out from the background or, if
+// Rising is set, the high end.
 type Shade struct {
 	Label     string
 	Scale     Scale // Linear or Log
@@ -97,60 +96,59 @@ type Shade struct {
 	Rising    bool
 }
 
-// A Mark is something that is drawn in a panel: a [Line], [Points], [Bars], a
-// [Band], [Spans] or a [Heat]. The set is closed.
+// A Mark is something to draw in a panel: a [Line], [Points], [Bars], a [Band], [Spans] or a
+// [Heat]. No other types implement it.
 type Mark interface{ mark() }
 
 // A Line joins points, in order.
 type Line struct {
-	Name   string // in the legend; "": it is not there. Lines of one name are there once
+	Name   string // in the legend; "": none. Lines with the same name have one entry
 	Colour Colour
 	Thin   bool
 	Dashed bool
-	Steps  bool // it keeps its height until the next point
+	Steps  bool // a step function
 	X, Y   []float64
 }
 
-// Points are a cloud.
+// Points are a scatter plot.
 type Points struct {
-	Name   string // in the legend; "": it is not there
+	Name   string // in the legend; "": none
 	Colour Colour
 	Hollow bool
 	Radius float64 // in pixels; default 2.6
 	X, Y   []float64
-	Shade  []float64 // of each: a number on the scale of the figure, which then replaces Colour
+	Shade  []float64 // of each: a number on the figure's Shade, which replaces Colour
 }
 
-// Bars lie on the X axis, one for each name of the Y axis.
+// Bars are horizontal bars, one for each name of the Y axis.
 type Bars struct {
 	Colour    Colour
 	Length    []float64
-	Deviation []float64 // of each, drawn as a whisker; nil: there are none
-	Text      []string  // at the end of each; nil: there is none
+	Deviation []float64 // of each, drawn as a whisker; nil: none
+	Text      []string  // at the end of each; nil: none
 }
 
 // A Band is the area between two lines over X.
 type Band struct {
-	Name      string // in the legend; "": it is not there
+	Name      string // in the legend; "": none
 	Colour    Colour
 	X         []float64
 	Low, High []float64
 }
 
-// Spans are stretches of the X axis, as of time, each at a height.
+// Spans are intervals of the X axis, such as of time, each at a height.
 type Spans struct {
-	Name     string // in the legend; "": it is not there
+	Name     string // in the legend; "": none
 	Colour   Colour
 	From, To []float64
 	Y        []float64
 	Height   float64 // of each, on the Y axis; default 0.8
 }
 
-// A Heat is a grid of colours from the scale of the figure. Cells whose value is
-// NaN are left out.
+// A Heat is a grid of colours from the figure's Shade. Cells with value NaN are left out.
 type Heat struct {
-	X, Y  []float64   // the middles of the cells, ascending and evenly spaced on their axes
-	Value [][]float64 // of each Y, then of each X
+	X, Y  []float64   // centres of the cells, ascending and evenly spaced on their axes
+	Value [][]float64 // by Y, then by X
 }
 
 func (Line) mark()   {}
@@ -160,11 +158,11 @@ func (Band) mark()   {}
 func (Spans) mark()  {}
 func (Heat) mark()   {}
 
-// Parallel is a set of upright axes, across which a line is drawn for each thing
-// that has a value on them.
+// A Parallel has vertical axes, and a line across them for each thing with a value on each
+// axis.
 type Parallel struct {
 	Axes   []Axis
-	Lines  [][]float64 // of each thing: its value on each axis, NaN if it has none there; later ones lie on top
-	Shade  []float64   // of each thing: a number on the scale of the figure
-	Dashed []bool      // of each thing; nil: none is
+	Lines  [][]float64 // of each thing: its value on each axis, NaN if none; later ones are on top
+	Shade  []float64   // of each thing: a number on the figure's Shade
+	Dashed []bool      // of each thing; nil: none
 }

@@ -19,10 +19,10 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// An algorithm makes a sampler of settings, by their names.
+// An algorithm makes a sampler from settings.
 type algorithm struct {
 	name     string
-	settings []string // besides random_state
+	settings []string // names of the settings, in addition to random_state
 	sampler  func(s settings, axes space.Space) (sampler.Sampler, error)
 }
 
@@ -74,7 +74,7 @@ func evolution(s settings, _ space.Space) (sampler.Sampler, error) {
 	return cmaes.New(c), nil
 }
 
-// every visits each configuration once. A trial that runs has visited its own.
+// every returns a sampler that visits each configuration once. Running trials count as visited.
 func every(_ settings, axes space.Space) (sampler.Sampler, error) {
 	var values []space.Setting
 	points := 1
@@ -89,10 +89,10 @@ func every(_ settings, axes space.Space) (sampler.Sampler, error) {
 	return grid.New(grid.Config{Values: values}), nil
 }
 
-// settings are those of an algorithm, by name.
+// settings are the settings of an algorithm by name.
 type settings map[string]string
 
-// whole reads a whole number, if it is set.
+// whole parses an integer setting, if it is set.
 func (s settings) whole(name string, to *int) error {
 	text, ok := s[name]
 	if !ok {

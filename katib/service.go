@@ -23,10 +23,10 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// Health is the name under which Katib asks for the health of a suggestion service.
+// Health is the service name in the health checks of Katib.
 const Health = "manager.v1beta1.Suggestion"
 
-// Label is the label that carries the number of a trial.
+// Label is the label with the number of a trial.
 const Label = "attune/trial"
 
 // A Service suggests parameters. It is safe for concurrent use. Create it with [New].
@@ -34,16 +34,16 @@ type Service struct {
 	api.UnimplementedSuggestionServer
 
 	mu    sync.Mutex
-	notes map[string]map[int]trial.Attrs // of samplers, by experiment and number
+	notes map[string]map[int]trial.Attrs // notes of samplers, by experiment and trial number
 }
 
 // New returns a service.
 func New() *Service { return &Service{notes: map[string]map[int]trial.Attrs{}} }
 
-// Register makes a server answer Katib's calls.
+// Register registers the service with a gRPC server.
 func (s *Service) Register(r grpc.ServiceRegistrar) { api.RegisterSuggestionServer(r, s) }
 
-// failure returns an error with the code that Katib's controller expects.
+// failure converts an error to one with the status code that Katib's controller expects.
 func failure(err error) error {
 	code := codes.Internal
 	switch {
@@ -59,8 +59,8 @@ func failure(err error) error {
 	return status.Error(code, err.Error())
 }
 
-// ValidateAlgorithmSettings implements the call of that name: it fails with INVALID_ARGUMENT
-// for an experiment that GetSuggestions would refuse.
+// ValidateAlgorithmSettings implements the RPC. It fails with INVALID_ARGUMENT for an experiment
+// for which GetSuggestions would fail.
 func (s *Service) ValidateAlgorithmSettings(ctx context.Context, in *api.ValidateAlgorithmSettingsRequest) (*api.ValidateAlgorithmSettingsReply, error) {
 	st, _, err := s.open(ctx, in.Experiment)
 	if err != nil {
@@ -69,10 +69,10 @@ func (s *Service) ValidateAlgorithmSettings(ctx context.Context, in *api.Validat
 	return &api.ValidateAlgorithmSettingsReply{}, st.Close()
 }
 
-// most is how many trials are suggested at once.
+// most is the maximum number of suggestions in a request.
 const most = 10_000
 
-// GetSuggestions implements the call of that name.
+// GetSuggestions implements the RPC.
 func (s *Service) GetSuggestions(ctx context.Context, in *api.GetSuggestionsRequest) (*api.GetSuggestionsReply, error) {
 	out, err := s.suggest(ctx, in)
 	if err != nil {
@@ -111,7 +111,7 @@ func (s *Service) suggest(ctx context.Context, in *api.GetSuggestionsRequest) (*
 	return out, s.remember(ctx, st, in.Experiment.GetName())
 }
 
-// open returns an empty study for an experiment, and its parameters.
+// open returns an empty study for an experiment, and the experiment's parameters.
 func (s *Service) open(ctx context.Context, e *api.Experiment) (*study.Study, []param, error) {
 	ps, err := params(e.GetSpec().GetParameterSpecs().GetParameters())
 	if err != nil {
@@ -124,7 +124,7 @@ func (s *Service) open(ctx context.Context, e *api.Experiment) (*study.Study, []
 	}
 	cfg := study.Config{
 		Sampler: draws, Space: axes, Seed: seed, Directions: []trial.Direction{trial.Minimize},
-		Renewal: study.Never, // what is suggested is in the history at once
+		Renewal: study.Never, // suggestions are in the history at once
 	}
 	switch e.GetSpec().GetObjective().GetType() {
 	case api.ObjectiveType_MINIMIZE:
@@ -148,10 +148,10 @@ func axesOf(ps []param) space.Space {
 	return axes
 }
 
-// replay adds the trials of a request to a study. Their numbers are those of their labels.
-// Trials without one, as of another service, come after them in order of their start.
-// Trials that are no longer in the request are failed ones without parameters, so that no
-// number is given out twice.
+// replay adds the trials of a request to a study. Their labels have their numbers. Trials
+// without a label, such as those of another service, follow in order of their start. For numbers
+// of trials that are no longer in the request, it adds failed trials without parameters, so that
+// no number is used twice.
 func (s *Service) replay(ctx context.Context, st *study.Study, ps []param, in *api.GetSuggestionsRequest) error {
 	s.mu.Lock()
 	notes := s.notes[in.Experiment.GetName()]
@@ -186,7 +186,7 @@ func (s *Service) replay(ctx context.Context, st *study.Study, ps []param, in *a
 	}
 	for _, r := range records {
 		if r.State == trial.Waiting {
-			t, err := st.Ask(ctx) // it runs
+			t, err := st.Ask(ctx) // a running trial
 			if err != nil {
 				return err
 			}
@@ -201,7 +201,8 @@ func (s *Service) replay(ctx context.Context, st *study.Study, ps []param, in *a
 	return nil
 }
 
-// record returns a trial as the study knows it. One that runs waits, for replay to ask for.
+// record converts a trial to a record. A running trial becomes a waiting one, for which replay
+// asks.
 func record(t *api.Trial, ps []param, axes space.Space, metric string, now time.Time) trial.Record {
 	failed := trial.Record{State: trial.Failed, Started: now, Finished: now}
 	if t == nil {
@@ -215,7 +216,7 @@ func record(t *api.Trial, ps []param, axes space.Space, metric string, now time.
 	for i, p := range ps {
 		x, ok := p.coord(texts[p.axis.Name])
 		if !ok || !p.axis.Distribution.Contains(x) {
-			return failed // of a space that was
+			return failed // from an earlier search space
 		}
 		at.Point[i] = x
 	}
@@ -239,7 +240,7 @@ func record(t *api.Trial, ps []param, axes space.Space, metric string, now time.
 	return r
 }
 
-// observed returns the value of a metric, NaN if there is none.
+// observed returns the value of a metric, or NaN if there is none.
 func observed(t *api.Trial, metric string) float64 {
 	for _, m := range t.GetStatus().GetObservation().GetMetrics() {
 		if m.Name == metric {
@@ -251,11 +252,11 @@ func observed(t *api.Trial, metric string) float64 {
 	return math.NaN()
 }
 
-// experiments is how many experiments the notes of samplers are kept of. A service of
-// Katib's has one.
+// experiments is the maximum number of experiments with notes of samplers. A service in Katib has
+// only one.
 const experiments = 16
 
-// remember keeps the notes that samplers made on the trials that run.
+// remember stores the notes of samplers about running trials.
 func (s *Service) remember(ctx context.Context, st *study.Study, experiment string) error {
 	h, err := st.Snapshot(ctx)
 	if err != nil {

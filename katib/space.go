@@ -11,14 +11,15 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// errSpec reports an experiment that cannot be searched.
+// errSpec reports an invalid experiment.
 var errSpec = errors.New("bad experiment")
 
-// A param is a parameter of an experiment: an axis to search, and what its coordinates mean.
+// A param is a parameter of an experiment: an axis to search, and the conversion of its
+// coordinates.
 type param struct {
 	axis space.Axis
 	text func(coord float64) string
-	// coord is the reverse; it is not ok for a text that the parameter cannot have.
+	// coord is the inverse. ok is false for a text that is not a value of the parameter.
 	coord func(text string) (x float64, ok bool)
 }
 
@@ -109,7 +110,7 @@ func number(f *api.FeasibleSpace, whole bool) (param, error) {
 	return direct(space.FloatDistribution{Low: low, High: high, Step: step, Log: log}, whole), nil
 }
 
-// direct is a parameter whose coordinates are its values.
+// direct returns a parameter whose coordinates are its values.
 func direct(d space.Distribution, whole bool) param {
 	return param{
 		axis: space.Axis{Distribution: d},
@@ -121,8 +122,8 @@ func direct(d space.Distribution, whole bool) param {
 	}
 }
 
-// quantile is a parameter whose coordinates are probabilities: the part of its distribution
-// that lies below a value. Values are rounded to a step, from low on.
+// quantile returns a parameter whose coordinates are probabilities: the probability that its
+// distribution assigns to smaller values. Values are rounded to a step, starting at low.
 func quantile(low, high, step float64, log, normal, whole bool) param {
 	a, b := low, high
 	if log {
@@ -177,7 +178,7 @@ func numeral(x float64, whole bool) string {
 	return strconv.FormatFloat(x, 'g', -1, 64)
 }
 
-// discrete is a parameter whose coordinates are places in the order of its numbers.
+// discrete returns a parameter whose coordinates are indices into its sorted numbers.
 func discrete(list []string) (param, error) {
 	type entry struct {
 		text  string

@@ -8,26 +8,26 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A Kind is a plot by its name, for programs that offer all of them.
+// A Kind is a named plot, for programs that offer all plots.
 type Kind struct {
 	Name  string // one word in lower case
-	About string // what it shows, as the end of a sentence
-	// What a [Choice] may say.
+	About string // the content of the plot, as the end of a sentence
+	// The fields of a Choice that apply.
 	Objective, Params, Several bool
 	Make                       func(ctx context.Context, h trial.Snapshot, c Choice) (figure.Figure, error)
 }
 
-// A Choice says what of a study to show. The zero value is the first objective and the
+// A Choice says what to show of a study. The zero value means the first objective and the
 // most important parameters.
 type Choice struct {
 	Objective int
 	Params    []string
 	Also      []trial.Snapshot  // more studies
-	Target    importance.Target // of importance
-	Trials    []int             // numbers of trials to show in particular, among intermediate values
+	Target    importance.Target // target of importance
+	Trials    []int             // numbers of trials to highlight among intermediate values
 }
 
-// Kinds returns all plots, in the order in which to show them.
+// Kinds returns all plots, in display order.
 func Kinds() []Kind {
 	return []Kind{
 		{Name: "history", About: "how the objective got better", Objective: true, Several: true, Make: func(_ context.Context, h trial.Snapshot, c Choice) (figure.Figure, error) {

@@ -13,8 +13,8 @@ import (
 	"github.com/attune-hpo/attune/trial/pareto"
 )
 
-// Importance shows a result of package importance, with its doubts: the 25 most
-// important parameters and, of fANOVA, the 10 strongest interactions.
+// Importance shows a result of package importance with its doubts: the 25 most important
+// parameters and, for fANOVA, the 10 strongest interactions.
 func Importance(r importance.Result) figure.Figure {
 	const params, pairs = 25, 10
 	bars := figure.Bars{Colour: figure.Blue}
@@ -96,7 +96,7 @@ func Slice(h trial.Snapshot, objective int, params ...string) (figure.Figure, er
 	return f, nil
 }
 
-// trialsAndAxes returns what plots of parameters need.
+// trialsAndAxes returns the trials and axes for plots of parameters.
 func trialsAndAxes(h trial.Snapshot, objective, limit int, params []string) (all []outcome, axes []space.Axis, left int, err error) {
 	if all, err = outcomes(h, objective); err != nil {
 		return nil, nil, 0, err
@@ -105,11 +105,11 @@ func trialsAndAxes(h trial.Snapshot, objective, limit int, params []string) (all
 	return all, axes, left, err
 }
 
-// pairsOf is how many parameters plots of pairs show if none are named.
+// pairsOf is the number of parameters in plots of pairs, if none are named.
 const pairsOf = 3
 
-// Rank shows trials in the plane of each pair of parameters, coloured by how their
-// values rank.
+// Rank shows trials in the plane of each pair of parameters, coloured by the rank of their
+// values.
 func Rank(h trial.Snapshot, objective int, params ...string) (figure.Figure, error) {
 	all, axes, left, err := trialsAndAxes(h, objective, pairsOf, params)
 	if err == nil && len(axes) < 2 {
@@ -147,16 +147,16 @@ func eachPair(axes []space.Axis, f func(a, b space.Axis)) {
 	}
 }
 
-// contourCells is how many cells a contour plot has along a side, and mostSites of how
-// many trials, the newest, they are made.
+// contourCells is the number of cells along each side of a contour plot. mostSites is the
+// maximum number of trials that it uses, which are the newest.
 const (
 	contourCells = 48
 	mostSites    = 1000
 )
 
-// Contour shows an objective over each pair of parameters: the trials, and what their
-// neighbours suggest in between. Regions that no trial is near stay empty. If a
-// parameter has choices, it shows the trials alone, in colours of their values.
+// Contour shows an objective over each pair of parameters: the trials, and an interpolation
+// between them. Regions without trials nearby stay empty. If a parameter is categorical, it
+// only shows the trials, coloured by their values.
 func Contour(h trial.Snapshot, objective int, params ...string) (figure.Figure, error) {
 	all, axes, left, err := trialsAndAxes(h, objective, pairsOf, params)
 	if err == nil && len(axes) < 2 {
@@ -190,9 +190,9 @@ func Contour(h trial.Snapshot, objective int, params ...string) (figure.Figure, 
 	return f, nil
 }
 
-// surface interpolates between trials: the mean of the eight nearest, weighted by the
-// inverse of their distance squared (Shepard 1968, A Two-Dimensional Interpolation
-// Function for Irregularly-Spaced Data), on the scales of the axes.
+// surface interpolates between trials. The result is the mean of the eight nearest trials,
+// weighted by the inverse square of their distance on the scales of the axes (Shepard 1968, A
+// Two-Dimensional Interpolation Function for Irregularly-Spaced Data).
 func surface(x, y figure.Axis, scale figure.Scale, xs, ys, values []float64) figure.Heat {
 	const near, reach = 8, 0.12 // trials, share of the axes
 	type site struct{ x, y, v float64 }
@@ -262,13 +262,13 @@ func surface(x, y figure.Axis, scale figure.Scale, xs, ys, values []float64) fig
 	return heat
 }
 
-// mostLines is how many trials [Parallel] shows.
+// mostLines is the maximum number of trials in [Parallel].
 const mostLines = 1500
 
-// Parallel shows each trial as a line across upright axes: its objectives, then its
-// parameters. Lines are coloured by the objective or, with several, by Pareto rank; the
-// best lie on top. Of many trials it shows the best 750, and others at even intervals
-// of their ranks. A trial that misses its constraints is dashed.
+// Parallel shows each trial as a line across vertical axes: its objectives, then its
+// parameters. Lines are coloured by the objective or, with several, by Pareto rank. The best
+// are on top. If there are more than 1,500 trials, it shows the best 750, and others at even
+// intervals of their ranks. The line of a trial that misses its constraints is dashed.
 func Parallel(h trial.Snapshot, params ...string) (figure.Figure, error) {
 	all, err := outcomes(h, 0)
 	if err != nil {
@@ -283,7 +283,7 @@ func Parallel(h trial.Snapshot, params ...string) (figure.Figure, error) {
 		return figure.Figure{}, failed("parallel", h, err)
 	}
 	shade, worth := worthOf(h, all)
-	order := make([]int, len(all)) // the best last
+	order := make([]int, len(all)) // the best is last
 	for i := range order {
 		order[i] = i
 	}
@@ -324,8 +324,7 @@ func Parallel(h trial.Snapshot, params ...string) (figure.Figure, error) {
 	return f, nil
 }
 
-// worthOf returns a scale of colours for trials, and a number for each of which less is
-// better.
+// worthOf returns a scale of colours for trials, and a number for each trial. Less is better.
 func worthOf(h trial.Snapshot, all []outcome) (*figure.Shade, []float64) {
 	worth := make([]float64, len(all))
 	if h.Objectives() == 1 {
@@ -346,7 +345,7 @@ func worthOf(h trial.Snapshot, all []outcome) (*figure.Shade, []float64) {
 	return shadeOf("Pareto rank", trial.Minimize, worth), worth
 }
 
-// thinned keeps n of a list: the last half of n, and others at even intervals.
+// thinned returns n elements of a list: the last n/2, and others at even intervals.
 func thinned(order []int, n int) []int {
 	best := order[len(order)-n/2:]
 	rest := order[:len(order)-n/2]

@@ -1,16 +1,13 @@
-// Package plot makes figures of a study: what a trial.Snapshot holds, as data that
-// [draw] makes an image of.
+// Package plot makes figures of a study. They are data, from which [draw] makes images.
 //
 //	f, err := plot.History(0, h)
 //	err = draw.SVG(file, f, draw.Options{})
 //
-// Objectives are counted from 0. Where parameters are to be chosen and none is
-// named, the most important ones are shown. A trial that misses its constraints is
-// shown hollow, and is never the best.
+// Objectives are numbered from 0. Plots of parameters show the most important ones if none are
+// named. A trial that misses its constraints is shown hollow, and is never the best.
 //
-// A plot that has nothing to show fails with an error that wraps [ErrNothing] and
-// says what is missing. An unknown objective or parameter is [ErrObjective] or
-// [ErrParam].
+// A plot with nothing to show fails with an error that wraps [ErrNothing] and says what is
+// missing. An unknown objective or parameter gives [ErrObjective] or [ErrParam].
 //
 // [draw]: https://pkg.go.dev/github.com/attune-hpo/attune/figure/draw
 package plot
@@ -34,7 +31,7 @@ import (
 const pkg fault.Package = "plot"
 
 var (
-	// ErrNothing reports that a study has nothing that the plot could show.
+	// ErrNothing reports a study without anything to plot.
 	ErrNothing = errors.New("nothing to plot")
 	// ErrObjective reports an objective that the study lacks.
 	ErrObjective = errors.New("no such objective")
@@ -42,7 +39,7 @@ var (
 	ErrParam = errors.New("no such parameter")
 )
 
-// most is how many parameters are shown if none are named.
+// most is the number of parameters to show if none are named.
 const most = 12
 
 // failed returns the error of a plot.
@@ -61,10 +58,10 @@ func title(what string, studies ...trial.Snapshot) string {
 	return what
 }
 
-// An outcome is a trial that is complete, and what came of it.
+// An outcome is a complete trial with its value.
 type outcome struct {
 	*trial.Record
-	value float64 // of the objective; finite
+	value float64 // value of the objective; finite
 }
 
 // outcomes returns the complete trials with a finite value of an objective, by number.
@@ -96,7 +93,7 @@ func complete(h trial.Snapshot) []*trial.Record {
 	return all
 }
 
-// counts says how many trials there are of each state.
+// counts returns the number of trials in each state, as text.
 func counts(h trial.Snapshot) string {
 	var parts []string
 	for _, s := range []trial.State{trial.Complete, trial.Pruned, trial.Failed, trial.Running, trial.Waiting} {
@@ -110,7 +107,7 @@ func counts(h trial.Snapshot) string {
 	return strings.Join(parts, ", ")
 }
 
-// label returns what an objective is called on an axis.
+// label returns the label of an axis for an objective.
 func label(h trial.Header, objective int) string {
 	if names := h.Metrics(); objective < len(names) {
 		return names[objective]
@@ -121,8 +118,8 @@ func label(h trial.Header, objective int) string {
 	return "value"
 }
 
-// scaled returns the scale that shows values best: a logarithmic one if they are
-// positive and span more than three powers of ten.
+// scaled returns a suitable scale for values: a logarithmic one if they are positive and span
+// more than three powers of ten.
 func scaled(values ...[]float64) figure.Scale {
 	low, high := math.Inf(1), math.Inf(-1)
 	for _, vs := range values {
@@ -138,8 +135,8 @@ func scaled(values ...[]float64) figure.Scale {
 	return figure.Linear
 }
 
-// shadeOf returns the scale of colours for values. A few of the worst ones share a
-// colour, so that the others are told apart.
+// shadeOf returns the scale of colours for values. A few of the worst values share a colour, so
+// that the others differ more.
 func shadeOf(name string, direction trial.Direction, values []float64) *figure.Shade {
 	sorted := slices.Sorted(slices.Values(values))
 	s := &figure.Shade{Label: name, Scale: scaled(values), Low: sorted[0], High: sorted[len(sorted)-1], Rising: direction == trial.Maximize}
@@ -180,8 +177,7 @@ func axisOf(a space.Axis) figure.Axis {
 	return out
 }
 
-// roomy returns an axis whose bounds are a little wider, so that points at a bound are
-// not cut.
+// roomy returns an axis with slightly wider bounds, so that points at a bound are not cut off.
 func roomy(a figure.Axis) figure.Axis {
 	switch free := 0.03; {
 	case a.Scale == figure.Linear && a.High > a.Low:
@@ -194,8 +190,8 @@ func roomy(a figure.Axis) figure.Axis {
 	return a
 }
 
-// chosen returns the axes of the named parameters. If none are named it returns the
-// most important ones, limit at most, and the number of those left out.
+// chosen returns the axes of the named parameters. If none are named, it returns the most
+// important ones, at most limit, and the number of the others.
 func chosen(h trial.Snapshot, objective, limit int, names []string) (axes []space.Axis, left int, err error) {
 	if len(names) == 0 {
 		names = byImportance(h, objective)
@@ -249,8 +245,8 @@ func byImportance(h trial.Snapshot, objective int) []string {
 	return names
 }
 
-// hulls returns the parameters of complete trials by name. One whose bounds changed has
-// the widest of them, one whose kind or choices changed has those of the latest trial.
+// hulls returns the parameters of complete trials by name. A parameter whose bounds changed has
+// the widest bounds. One whose kind or choices changed has those of the latest trial.
 func hulls(h trial.Snapshot) map[string]space.Axis {
 	all := map[string]space.Axis{}
 	var last space.Space
@@ -286,7 +282,7 @@ func hull(before, now space.Distribution) space.Distribution {
 	return now
 }
 
-// coord returns where on an axis a trial lies, NaN if it lacks the parameter.
+// coord returns the position of a trial on an axis, or NaN if it lacks the parameter.
 func coord(r *trial.Record, a space.Axis) float64 {
 	i := r.Params.Space.Index(a.Name)
 	if i < 0 || !space.Compatible(r.Params.Space[i].Distribution, a.Distribution) {
@@ -295,7 +291,7 @@ func coord(r *trial.Record, a space.Axis) float64 {
 	return r.Params.Point[i]
 }
 
-// leftOut says how many parameters a figure does not show.
+// leftOut returns a note on the number of parameters that a figure does not show.
 func leftOut(n int) []string {
 	if n == 0 {
 		return nil

@@ -11,9 +11,9 @@ import (
 	"github.com/attune-hpo/attune/trial/pareto"
 )
 
-// History shows how an objective got better: the value of each trial over its number,
-// and the best so far. Of several studies it shows the best so far of each, and, of
-// three or more that go the same way, the band in which the middle half of them lie.
+// History shows the progress of an objective: the value of each trial by its number, and the
+// best so far. For several studies it shows the best so far of each. For three or more with
+// the same direction it also shows the band between their quartiles.
 func History(objective int, studies ...trial.Snapshot) (figure.Figure, error) {
 	f := figure.Figure{Title: title("Optimization history", studies...)}
 	panel := figure.Panel{X: figure.Axis{Label: "trial"}}
@@ -50,7 +50,7 @@ func History(objective int, studies ...trial.Snapshot) (figure.Figure, error) {
 	return f, nil
 }
 
-// clouds returns the values of trials that meet their constraints and of the others.
+// clouds returns the values of trials that meet their constraints, and of the others.
 func clouds(all []outcome) (met, missed figure.Points) {
 	met = figure.Points{Name: "trial", Colour: figure.Blue}
 	missed = figure.Points{Name: "misses its constraints", Colour: figure.Muted, Hollow: true}
@@ -85,8 +85,8 @@ func bestSoFar(d trial.Direction, all []outcome) figure.Line {
 	return l
 }
 
-// middleHalf returns the quartiles of several lines of steps, at each place at which all
-// of them have a value.
+// middleHalf returns the quartiles of several step functions, at each point at which all of
+// them have a value.
 func middleHalf(lines []figure.Line) figure.Band {
 	band := figure.Band{Name: "middle half", Colour: figure.Ink}
 	from, to := math.Inf(-1), math.Inf(1)
@@ -129,12 +129,12 @@ func quantile(sorted []float64, q float64) float64 {
 	return sorted[i] + (at-float64(i))*(sorted[j]-sorted[i])
 }
 
-// newest is how many trials [Intermediate] shows at most, besides the best.
+// newest is the maximum number of trials in [Intermediate], in addition to highlighted ones.
 const newest = 300
 
-// Intermediate shows what trials reported on their way, over the step. Of many trials
-// it shows the newest 300. The trials of the given numbers stand out, or the best if
-// there are none.
+// Intermediate shows the reports of trials by step. If there are more than 300 trials, it
+// shows the newest 300. The trials with the given numbers are highlighted. If there are none,
+// the best is.
 func Intermediate(h trial.Snapshot, numbers ...int) (figure.Figure, error) {
 	f := figure.Figure{Title: title("Intermediate values", h)}
 	panel := figure.Panel{X: figure.Axis{Label: "step"}, Y: figure.Axis{Label: "reported value"}}
@@ -190,7 +190,7 @@ func Intermediate(h trial.Snapshot, numbers ...int) (figure.Figure, error) {
 	return f, nil
 }
 
-// EDF shows which share of the trials of each study is at least as good as a value: the
+// EDF shows, for each study and value, the share of trials that are at least as good: the
 // empirical distribution function.
 func EDF(objective int, studies ...trial.Snapshot) (figure.Figure, error) {
 	f := figure.Figure{Title: title("Distribution of values", studies...)}
@@ -229,10 +229,10 @@ func EDF(objective int, studies ...trial.Snapshot) (figure.Figure, error) {
 	return f, nil
 }
 
-// Timeline shows when each trial ran, and what became of it.
+// Timeline shows when each trial ran, and its final state.
 func Timeline(h trial.Snapshot) (figure.Figure, error) {
 	records := h.Records()
-	latest := 0.0 // the present, as far as the study knows it
+	latest := 0.0 // the latest time in the study
 	began := false
 	for _, r := range records {
 		if !r.Started.IsZero() {
@@ -268,7 +268,7 @@ func Timeline(h trial.Snapshot) (figure.Figure, error) {
 	return f, nil
 }
 
-// seconds returns a time as a figure has it, 0 for none.
+// seconds converts a time to a figure's seconds. A zero time becomes 0.
 func seconds(t time.Time) float64 {
 	if t.IsZero() {
 		return 0
@@ -276,8 +276,8 @@ func seconds(t time.Time) float64 {
 	return float64(t.UnixMicro()) / 1e6
 }
 
-// Front shows the Pareto front of a study with several objectives among all complete
-// trials: of two objectives in one panel, of more in one for each pair.
+// Front shows the Pareto front of a study with several objectives among all complete trials,
+// in one panel for each pair of objectives.
 func Front(h trial.Snapshot) (figure.Figure, error) {
 	m := h.Objectives()
 	if m < 2 {
@@ -322,8 +322,8 @@ func Front(h trial.Snapshot) (figure.Figure, error) {
 	return f, nil
 }
 
-// Hypervolume shows how the volume grew that the trials of a study with several
-// objectives dominate, as seen from a point a tenth worse than the worst of them.
+// Hypervolume shows the growth of the volume that the trials of a study with several objectives
+// dominate. The reference point is a tenth worse than the worst trial in each objective.
 func Hypervolume(h trial.Snapshot) (figure.Figure, error) {
 	if h.Objectives() < 2 {
 		return figure.Figure{}, failed("hypervolume", h, fmt.Errorf("%w: it has one objective, and a hypervolume is of several", ErrObjective))

@@ -1,11 +1,10 @@
-// Package report writes everything about a study into one page of HTML, to be sent to
-// a colleague: the best parameters first, ready to be copied, then plots, the best
-// trials and what went wrong.
+// Package report writes everything about a study into one HTML page to share with others: the
+// best parameters, ready to be copied, then plots, the best trials and the errors.
 //
 //	err := report.HTML(ctx, file, h, report.Options{})
 //
-// The page needs no network, has no script, and is light or dark as its reader
-// prefers. Names and errors may hold anything: they are shown as text.
+// The page needs no network and has no script. It is light or dark as the reader prefers. Names
+// and errors may contain anything: they are shown as text.
 package report
 
 import (
@@ -32,10 +31,11 @@ import (
 
 const pkg fault.Package = "report"
 
-// Options are about a page. The zero value is ready to use.
+// Options are options for a page. The zero value is ready to use.
 type Options struct {
-	// Settings returns what to use of a trial, if that is more than its parameters: of a
-	// model also what was fixed. It is not ok if it is not. Default: the parameters.
+	// Settings returns the settings to use from a trial, if they are more than its parameters.
+	// For a model these include the fixed hyperparameters. If ok is false, the page shows the
+	// parameters. Default: the parameters.
 	Settings func(trial.Record) (settings space.Settings, ok bool)
 }
 
@@ -50,8 +50,8 @@ var source string
 
 var page = template.Must(template.New("report").Parse(source))
 
-// HTML writes the page of a study. A study without trials has one, too, which says what
-// is missing. It fails with the error of ctx and with that of w.
+// HTML writes the page of a study. The page of a study without trials says what is missing.
+// HTML fails with the error of ctx or of w.
 func HTML(ctx context.Context, w io.Writer, h trial.Snapshot, o Options) error {
 	p := content{
 		Name: h.Header().Name, Styles: template.CSS(draw.Styles()), Summary: summary(h),
@@ -68,7 +68,7 @@ func HTML(ctx context.Context, w io.Writer, h trial.Snapshot, o Options) error {
 	return nil
 }
 
-// content is what the template shows.
+// content is the input of the template.
 type content struct {
 	Name     string
 	Styles   template.CSS
@@ -82,7 +82,7 @@ type content struct {
 
 type fact struct{ Name, Value string }
 
-// A recipe is a trial with its parameters, ready to use.
+// A recipe is a trial with its settings, ready to use.
 type recipe struct {
 	Title string
 	Forms []form
@@ -93,17 +93,17 @@ type form struct{ Name, Text string }
 type table struct {
 	Head []string
 	Rows [][]string
-	Left int // rows that are left out
+	Left int // number of rows left out
 }
 
-// A failure is an error, and how many trials it ended.
+// A failure is an error, with the number of trials that failed with it.
 type failure struct {
 	Error  string
 	Trials int
-	First  int // number of the first of them
+	First  int // number of the first such trial
 }
 
-// summary returns a study in a few lines.
+// summary returns facts about a study.
 func summary(h trial.Snapshot) []fact {
 	s := h.Summary()
 	var goals []string
@@ -168,7 +168,7 @@ func (o Options) recipe(title string, r trial.Record) recipe {
 	out := recipe{Title: title}
 	for _, f := range export.Forms() {
 		var b strings.Builder
-		if export.Settings(&b, f, settings) == nil { // JSON has no infinities: the others do
+		if export.Settings(&b, f, settings) == nil { // JSON has no infinities; the other forms do
 			out.Forms = append(out.Forms, form{names[f], b.String()})
 		}
 	}
@@ -177,7 +177,7 @@ func (o Options) recipe(title string, r trial.Record) recipe {
 
 var names = map[export.Form]string{export.JSON: "JSON", export.YAML: "YAML", export.Go: "Go", export.Python: "Python", export.Flags: "Command line"}
 
-// figures returns all plots of a study, and why others are not there.
+// figures returns all plots of a study, and the reasons why others are missing.
 func figures(ctx context.Context, h trial.Snapshot) (all []template.HTML, missing []string, err error) {
 	for _, kind := range plot.Kinds() {
 		if err := context.Cause(ctx); err != nil {
@@ -185,7 +185,7 @@ func figures(ctx context.Context, h trial.Snapshot) (all []template.HTML, missin
 		}
 		f, err := kind.Make(ctx, h, plot.Choice{})
 		switch {
-		case errors.Is(err, plot.ErrObjective): // it is for another kind of study
+		case errors.Is(err, plot.ErrObjective): // the plot is for another kind of study
 			continue
 		case err != nil:
 			missing = append(missing, fault.Text(err, nil))
@@ -200,7 +200,7 @@ func figures(ctx context.Context, h trial.Snapshot) (all []template.HTML, missin
 	return all, missing, nil
 }
 
-// best returns the best trials as a table: by value, or by number if there are several
+// best returns the best trials as a table, by value, or by number if there are several
 // objectives.
 func best(h trial.Snapshot) table {
 	var all []trial.Record
@@ -252,7 +252,7 @@ func best(h trial.Snapshot) table {
 	return t
 }
 
-// shown returns a value for people: a number with six digits.
+// shown formats a value. A number has six digits.
 func shown(l space.Literal) string {
 	if v, ok := l.Any().(float64); ok && l != "" {
 		return number(v)
