@@ -88,6 +88,7 @@ func New(store storage.Store, c Config) *Dashboard {
 	d.mux.Handle("GET /assets/", http.StripPrefix("/assets/", http.FileServerFS(assets)))
 	d.mux.HandleFunc("GET /{$}", d.page(d.list))
 	d.mux.HandleFunc("GET /study", d.page(d.study))
+	d.mux.HandleFunc("GET /compare", d.page(d.compare))
 	d.mux.HandleFunc("GET /trial", d.page(d.trial))
 	d.mux.HandleFunc("GET /plot.svg", d.page(d.plot))
 	d.mux.HandleFunc("GET /params", d.page(d.params))

@@ -167,6 +167,33 @@ func TestList(t *testing.T) {
 	assert.Contains(t, page(t, root+"?search=none"), "None of the 65 studies has that in its name.")
 }
 
+// Studies that are compared share their plots, and whether they can be is said.
+func TestCompare(t *testing.T) {
+	store := new(memory.Store)
+	add(t, store, teststudy.New("first", 30, false, 1))
+	add(t, store, teststudy.New("second & last", 30, false, 2))
+	add(t, store, teststudy.New("trade", 30, true, 3))
+	root := serving(t, store, dashboard.Config{})
+	assert.Contains(t, page(t, root), `<input type="checkbox" name="name" value="second &amp; last"`)
+	address := root + "compare?name=first&name=" + url.QueryEscape("second & last")
+	body := page(t, address)
+	assert.Contains(t, body, ">second &amp; last</a>")
+	assert.NotContains(t, body, "objectives differ")
+	for _, kind := range []string{"history", "edf"} {
+		svg := picture(t, address, kind)
+		assert.Contains(t, svg, ">first</text>")
+		assert.Contains(t, svg, ">second &amp; last</text>")
+	}
+	assert.Contains(t, page(t, root+"compare?name=first&name=trade"), "Their objectives differ")
+	for _, q := range []string{"", "?name=first", "?" + strings.Repeat("name=first&", 7)} {
+		resp, body := get(t, root+"compare"+q)
+		assert.Equal(t, http.StatusBadRequest, resp.StatusCode, q)
+		assert.Contains(t, body, "Choose 2 to 6 studies to compare.")
+	}
+	resp, _ := get(t, root+"compare?name=first&name=none")
+	assert.Equal(t, http.StatusNotFound, resp.StatusCode)
+}
+
 // The best parameters are ready to use in every form, and what a model needs besides
 // them is there.
 func TestBest(t *testing.T) {

@@ -50,11 +50,27 @@ func with(u *url.URL, pairs ...string) string {
 	return "?" + q.Encode()
 }
 
-// studyRow is a line of the list of studies.
+// studyRow is a line of a list of studies.
 type studyRow struct {
-	Name, Link, Goal, Best, Latest string
-	Summary                        trial.Summary
-	Error                          string
+	Name, Link, Goal, Best, Latest, Took string
+	Summary                              trial.Summary
+	Error                                string
+}
+
+// rowOf returns the line of a study.
+func rowOf(h trial.Snapshot) studyRow {
+	row := studyRowOf(h.Header())
+	row.Summary = h.Summary()
+	row.Latest = instant(row.Summary.Latest)
+	if best := row.Summary.Best; best != nil {
+		row.Best = number(best.Values[0])
+	}
+	return row
+}
+
+// studyRowOf returns what is known of a study that is not read.
+func studyRowOf(h trial.Header) studyRow {
+	return studyRow{Name: h.Name, Link: "study" + with(&url.URL{}, "name", h.Name), Goal: goal(h)}
 }
 
 // list shows the studies of the storage, whose name contains ?search.
@@ -79,17 +95,13 @@ func (d *Dashboard) list(w http.ResponseWriter, r *http.Request) error {
 	var from, to int
 	data.Pager, from, to = paged(r.URL, len(headers), studiesPerPage)
 	for _, h := range headers[from:to] {
-		row := studyRow{Name: h.Name, Link: "study" + with(&url.URL{}, "name", h.Name), Goal: goal(h)}
 		s, err := d.studies.snapshot(r.Context(), h.Name)
+		row := studyRowOf(h)
 		if err != nil {
 			row.Error = "cannot be read"
 			d.config.Log.ErrorContext(r.Context(), "dashboard", "study", h.Name, "error", err)
 		} else {
-			row.Summary = s.Summary()
-			row.Latest = instant(row.Summary.Latest)
-			if best := row.Summary.Best; best != nil {
-				row.Best = number(best.Values[0])
-			}
+			row = rowOf(s)
 		}
 		data.Rows = append(data.Rows, row)
 	}

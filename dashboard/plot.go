@@ -17,9 +17,9 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// plot draws one plot: ?name of the study, ?kind, and perhaps ?filter, ?objective,
-// ?theme and, for the reports of one trial, ?number. A plot that has nothing to show is
-// a picture that says so.
+// plot draws one plot: ?name of the study, ?kind, and perhaps ?also for more studies,
+// ?filter, ?objective, ?theme and, for the reports of one trial, ?number. A plot that has
+// nothing to show is a picture that says so.
 func (d *Dashboard) plot(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	name := q.Get("name")
@@ -49,6 +49,14 @@ func (d *Dashboard) plot(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		choice.Trials = []int{t.Number}
+	}
+	for _, name := range q["also"][:min(len(q["also"]), mostCompared-1)] {
+		also, w, err := d.snapshot(r.Context(), name)
+		if err != nil {
+			return err
+		}
+		choice.Also = append(choice.Also, d.filtered(also, w, name, q.Get("filter"), f))
+		v += "." + w
 	}
 	key := v + "?" + keyOf(q)
 	image, ok := d.drawn.get(key)
@@ -92,7 +100,7 @@ func (d *Dashboard) plot(w http.ResponseWriter, r *http.Request) error {
 
 // keyOf returns what of a request a picture depends on, besides the trials.
 func keyOf(q url.Values) string {
-	out := url.Values{}
+	out := url.Values{"also": q["also"]}
 	for _, k := range []string{"name", "kind", "filter", "objective", "theme", "number"} {
 		if q.Has(k) {
 			out.Set(k, q.Get(k))

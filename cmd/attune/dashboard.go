@@ -34,7 +34,7 @@ func dashboardCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dashboard",
 		Short: "Show studies in a browser",
-		Long: `Dashboard shows the studies of a file in a browser, live while others work on them: the best
+		Long: `Dashboard shows the studies of a storage in a browser, live while others work on them: the best
 hyperparameters ready to be copied, plots, and all trials. It only reads, and needs no
 network. Ctrl-C ends it.
 
@@ -70,7 +70,7 @@ func (b *board) run(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return cmp.Or(b.refused(err), d.Close())
 	}
-	fmt.Fprintf(stdout, "%s: %s%s\n", b.storage, strings.TrimSuffix(s.URL(), "/"), b.prefix+"/")
+	fmt.Fprintf(stdout, "%s: %s%s\n", store.Path, strings.TrimSuffix(s.URL(), "/"), b.prefix+"/")
 	return errors.Join(s.Run(ctx), d.Close())
 }
 
