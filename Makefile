@@ -38,7 +38,7 @@ vuln: ## Run govulncheck; skipped, with a line, where its database is out of rea
 
 .PHONY: test
 test: ## Run all tests under the race detector, the examples among them
-	go test -race ./...
+	go test -race -timeout 30m ./...
 	go test -run=AllocatesNothing ./objective/neural/internal/nn # which the race detector makes allocate
 
 # A file of studies is the one thing that both kinds of build share while they run.
