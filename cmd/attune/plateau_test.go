@@ -69,7 +69,7 @@ func TestSettles(t *testing.T) {
 	assert.Contains(t, again.stderr, "air-passengers/nlinear: stopped after ")
 	assert.Equal(t, first.stdout, again.stdout)
 	elsewhere, _ := air(t)
-	seconds := regexp.MustCompile(`\d+(\.\d+)?m?s`)
+	seconds := regexp.MustCompile(`\d+(\.\d+)?m?s| +`) // and the spaces that align them
 	assert.Equal(t, seconds.ReplaceAllString(first.stdout, ""), seconds.ReplaceAllString(succeed(t, elsewhere, args...), ""))
 	assert.Regexp(t, `(?m)^nlinear .* 40 +0 +0 `, succeed(t, dir, append(args, "--trials", "40")...))
 }
