@@ -8,6 +8,8 @@ import (
 
 	"github.com/attune-hpo/attune/objective/pipeline"
 	"github.com/attune-hpo/attune/objective/tree"
+	"github.com/attune-hpo/attune/objective/tree/engine"
+	"github.com/attune-hpo/attune/objective/tree/native"
 )
 
 // texts is TF-IDF of 10,000 terms and 300 trees of 15 splits, and texts of 30 words.
@@ -66,6 +68,51 @@ func BenchmarkTexts(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "texts/s")
+		})
+	}
+}
+
+// BenchmarkScaledForest predicts 1,000 rows with 200 isolation trees: the forest alone, and
+// behind a scaler.
+func BenchmarkScaledForest(b *testing.B) {
+	const columns = 8
+	r := rand.New(rand.NewPCG(3, 4))
+	rows := make([]float64, 1000*columns)
+	for i := range rows {
+		rows[i] = r.NormFloat64()
+	}
+	table := make([][]float64, columns)
+	for i, x := range rows {
+		table[i%columns] = append(table[i%columns], x)
+	}
+	forest, err := native.Fit(b.Context(), engine.Dataset{Columns: table}, engine.Dataset{}, engine.Params{Method: engine.Isolation, Trees: 200}, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	ones := make([]float64, columns)
+	for i := range ones {
+		ones[i] = 1
+	}
+	m := &pipeline.Model{Inputs: make([]pipeline.Input, columns),
+		Nodes: []pipeline.Node{{Op: pipeline.Columns{At: []int{0, 1, 2, 3, 4, 5, 6, 7}}}, {Op: pipeline.Arithmetic{Do: pipeline.Subtract, By: make([]float64, columns)}, In: []int{0}},
+			{Op: pipeline.Arithmetic{Do: pipeline.Divide, By: ones}, In: []int{1}}, {Op: pipeline.Trees{Model: forest}, In: []int{2}}},
+		Outputs: []pipeline.Output{{Name: "score", Node: 3}}}
+	scaled, err := pipeline.NewPredictor(m)
+	if err != nil {
+		b.Fatal(err)
+	}
+	alone, err := tree.NewPredictor(forest)
+	if err != nil {
+		b.Fatal(err)
+	}
+	out := make([]float64, 1000)
+	for name, predict := range map[string]func(rows, out []float64) error{"alone": alone.Predict, "scaled": scaled.PredictRows} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if err := predict(rows, out); err != nil {
+					b.Fatal(err)
+				}
+			}
 		})
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/attune-hpo/attune/internal/dev/foreign"
 	"github.com/attune-hpo/attune/objective/pipeline"
+	"github.com/attune-hpo/attune/objective/tree"
 )
 
 // A kept case is a model as joblib.dump left it, a table, and what it predicted.
@@ -138,6 +139,19 @@ func TestWrite(t *testing.T) {
 		}
 		assert.Equal(t, answers[0], answers[1], k.Name)
 	}
+}
+
+// An estimator of XGBoost with a number for missing is no ensemble alone.
+func TestMissingNumber(t *testing.T) {
+	for _, k := range readKept(t, "testdata/pipelines.json.gz") {
+		if k.Name == "XGBRegressor with missing" {
+			_, err := tree.Read(bytes.NewReader(k.File))
+			require.ErrorIs(t, err, tree.ErrUnsupported)
+			assert.ErrorContains(t, err, "XGBRegressor with missing=-999: read it with package pipeline")
+			return
+		}
+	}
+	t.Fatal("there is no such case")
 }
 
 // Damaged files are refused or make another model that holds together.

@@ -47,6 +47,9 @@ func Read(r io.Reader) (*Model, Source, error) { return ReadWith(r, ReadOptions{
 // (-1 or 1), "score" and "decision", which are the results of its predict, score_samples and
 // decision_function.
 //
+// An unknown category becomes zeros, or the encoder's value for unknown categories, where
+// scikit-learn may raise an error.
+//
 // XGBoost treats the zeros of a sparse matrix, which vectorizers and encoders return, as
 // missing. The model then has a step that makes them NaN.
 //

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/attune-hpo/attune/objective/internal/pickle"
@@ -48,6 +49,7 @@ func (b *builder) beside(what string, of []any, keys []string) error {
 	var model *pickle.Object
 	var before []*pickle.Object
 	var names []string
+	encoders := 0
 	for i, v := range of {
 		o, ok := v.(*pickle.Object)
 		if !ok {
@@ -59,6 +61,7 @@ func (b *builder) beside(what string, of []any, keys []string) error {
 		}
 		switch {
 		case o.Class.Name == "LabelEncoder":
+			encoders++
 			b.labels = labelsOf(o.Get("classes_"))
 		case transforms(o):
 			before, names = append(before, o), append(names, name)
@@ -74,6 +77,9 @@ func (b *builder) beside(what string, of []any, keys []string) error {
 	}
 	if len(before) > 1 {
 		return b.unsupported("%s of several steps before the model (%s), whose order it does not say: put them in a Pipeline", what, strings.Join(names, ", "))
+	}
+	if encoders > 1 { // some are of columns, which are numbers to the model
+		b.labels = nil
 	}
 	v := value{node: tableNode}
 	for i, o := range before {
@@ -1096,13 +1102,10 @@ func (b *builder) classes(o *pickle.Object, m *tree.Model, p prediction, from tr
 		p.numbers, p.width = b.add(Complement{}, p.numbers), 2
 	}
 	switch {
-	case b.labels != nil && b.labels.Len() == p.width:
-		p.classes = b.labels
+	case from.Numbers != nil:
+		p.classes = &Labels{Numbers: from.Numbers}
 	case from.Classes != nil:
 		p.classes = &Labels{Texts: from.Classes}
-		if from.Numbers != nil {
-			p.classes = &Labels{Numbers: from.Numbers}
-		}
 	default:
 		for _, a := range []string{"classes_", "_classes"} {
 			if o.Get(a) != nil && p.classes == nil {
@@ -1117,6 +1120,10 @@ func (b *builder) classes(o *pickle.Object, m *tree.Model, p prediction, from tr
 		if p.classes == nil {
 			p.classes = counted(p.width)
 		}
+	}
+	// The labels of an encoder stand for the numbers that it made of them.
+	if b.labels != nil && b.labels.Len() == p.width && slices.Equal(p.classes.Numbers, counted(p.width).Numbers) {
+		p.classes = b.labels
 	}
 	if p.classes.Len() != p.width {
 		return nil, b.fail(fmt.Errorf("%s: %d classes, and %d probabilities", o.Class.Name, p.classes.Len(), p.width))

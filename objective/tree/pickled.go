@@ -61,6 +61,19 @@ func (r *reading) pickled(root any) (*Model, Source, error) {
 	return r.finish("a pickle", nil, unsupported("%s: want a model of scikit-learn by itself, or an estimator or booster of LightGBM, XGBoost or CatBoost", pickle.Kind(root)))
 }
 
+// ownMissing refuses an estimator of XGBoost that takes a number for missing, which a Model
+// does not: package pipeline puts a step before it.
+func ownMissing(root any) error {
+	o, ok := root.(*pickle.Object)
+	if !ok || !strings.HasPrefix(o.Class.Module, "xgboost.") {
+		return nil
+	}
+	if x, ok := pickle.Float(o.Get("missing")); ok && x == x {
+		return unsupported("%s with missing=%v: read it with package pipeline, or replace %v by NaN before training", o.Class.Name, x, x)
+	}
+	return nil
+}
+
 // booster returns the object inside an estimator that holds its trees, or the object itself.
 func booster(o *pickle.Object) (*pickle.Object, error) {
 	if o.Class.Name == "Booster" {

@@ -103,6 +103,9 @@ func (o ReadOptions) parse(data []byte) (*Model, Source, error) {
 		if err != nil {
 			return rd.finish("a pickle", nil, err)
 		}
+		if err := ownMissing(root); err != nil {
+			return rd.finish("a pickle", nil, err)
+		}
 		return rd.pickled(root)
 	case !bytes.HasPrefix(head, []byte("{")):
 		what, known := other(head)
