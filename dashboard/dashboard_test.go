@@ -302,7 +302,7 @@ func TestTrial(t *testing.T) {
 	h := trial.NewHistory(trial.Header{Name: script})
 	c := space.Categorical(script, script, "b")
 	params := space.Params{Space: space.Of(c), Point: []float64{0}}
-	long := strings.Repeat("long ", 2000) + "‮right to left"
+	long := strings.Repeat("long ", 2000) + "\u202eright to left"
 	h.Put(trial.Record{Number: 0, State: trial.Complete, Params: params, Values: []float64{1}, Attrs: trial.Attrs{{Key: script, JSON: `"<b>"`}},
 		Constraints: []trial.Constraint{{Name: script, Value: 1}}, Reports: []trial.Report{{Step: 0, Value: 2}}})
 	h.Put(trial.Record{Number: 1, State: trial.Failed, Params: params, Err: script + "\nstack\n" + long})

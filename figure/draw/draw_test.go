@@ -122,7 +122,7 @@ func TestLabelsDoNotOverlap(t *testing.T) {
 
 // Images can be read by others, and hold no text but as text.
 func TestFormats(t *testing.T) {
-	hostile := `<script>alert("x")</script>&amp;` + "\x00\x1b\xff\n‮rtl" + strings.Repeat("long", 3000)
+	hostile := `<script>alert("x")</script>&amp;` + "\x00\x1b\xff\n\u202ertl" + strings.Repeat("long", 3000)
 	all := gallery(t, 120)
 	all["hostile"] = figure.Figure{Title: hostile, Notes: []string{hostile}, Panels: []figure.Panel{{
 		Title: hostile, X: figure.Axis{Label: hostile, Scale: figure.Names, Names: []string{hostile, hostile}}, Y: figure.Axis{Label: hostile},
