@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Starts a PostgreSQL server for the tests in a temporary folder, as an unprivileged user,
-# on a free port of the loopback interface, and prints the variables that name it:
+# Starts PostgreSQL and MariaDB for the tests in a temporary folder, as an unprivileged user,
+# on free ports of the loopback interface, and prints the variables that name them:
 #
 #	eval "$(scripts/servers.sh start)"
 #	go test ./storage/...
 #	scripts/servers.sh stop
 #
-# Its password and its data are of no value: the server goes with its folder, and does not
-# wait for the disk unless ATTUNE_SERVERS_FSYNC=on is set.
+# Their passwords and data are of no value: the servers go with their folder, and do not wait
+# for the disk unless ATTUNE_SERVERS_FSYNC=on is set.
 set -euo pipefail
 
 folder=${ATTUNE_SERVERS_FOLDER:-${TMPDIR:-/tmp}/attune-servers-$(id -u)}
@@ -56,14 +56,45 @@ stop_postgres() {
 	as "$bin/pg_ctl" -D "$folder/postgres" -m immediate stop >&2 || true
 }
 
+start_mariadb() {
+	local port flush=2 data=$folder/mariadb
+	[ "${ATTUNE_SERVERS_FSYNC:-off}" = off ] || flush=1
+	command -v mariadbd >/dev/null || {
+		echo "servers.sh: no MariaDB: apt-get install mariadb-server" >&2
+		exit 1
+	}
+	if ! as kill -0 "$(cat "$folder/mariadb.pid" 2>/dev/null || echo x)" 2>/dev/null; then
+		port=$(free_port)
+		if [ ! -d "$data" ]; then
+			as mariadb-install-db --no-defaults --datadir="$data" --auth-root-authentication-method=normal --skip-test-db >"$folder/mariadb-install.log" 2>&1
+		fi
+		as mariadbd --no-defaults --datadir="$data" --bind-address=127.0.0.1 --port="$port" --socket="$folder/mariadb.sock" \
+			--pid-file="$folder/mariadb.pid" --innodb-flush-log-at-trx-commit="$flush" --max-connections=200 >"$data.log" 2>&1 &
+		until mariadb-admin --no-defaults --socket="$folder/mariadb.sock" -u root ping >/dev/null 2>&1; do
+			kill -0 $! || { cat "$data.log" >&2; exit 1; }
+			sleep 0.1
+		done
+		mariadb --no-defaults --socket="$folder/mariadb.sock" -u root \
+			-e "CREATE USER IF NOT EXISTS attune@'127.0.0.1' IDENTIFIED BY 'attune'; GRANT ALL ON *.* TO attune@'127.0.0.1' WITH GRANT OPTION"
+		as sh -c "echo $port >'$folder/mariadb.port'"
+	fi
+	echo "export ATTUNE_TEST_MYSQL=mysql://attune:attune@127.0.0.1:$(cat "$folder/mariadb.port")/mysql"
+}
+
+stop_mariadb() {
+	as kill -9 "$(cat "$folder/mariadb.pid")" || true
+}
+
 case ${1:-} in
 start)
 	mkdir -p "$folder"
 	[ "$(id -u)" -ne 0 ] || chown nobody:nogroup "$folder"
 	start_postgres
+	start_mariadb
 	;;
 stop)
 	[ ! -d "$folder/postgres" ] || stop_postgres
+	[ ! -f "$folder/mariadb.pid" ] || stop_mariadb
 	rm -rf "$folder"
 	;;
 *)

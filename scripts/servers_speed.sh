@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Times 1, 4 and 16 worker processes of attune and of Optuna on one study in PostgreSQL, with
-# the server's default settings, on this machine. A few minutes; nothing else should be running.
+# Times worker processes of attune and of Optuna on one study, in PostgreSQL and in MariaDB, with
+# the servers' default settings, on this machine. A few minutes; nothing else should be
+# running. WORKERS, TRIALS and PEER_TRIALS say how many.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${ATTUNE_PYTHON:-$(scripts/venv.sh)}
@@ -11,8 +12,11 @@ trap 'scripts/servers.sh stop 2>/dev/null; rm -rf "$dir"' EXIT
 go build -o "$dir/workers" ./internal/dev/compare/workers
 servers=$(scripts/servers.sh start 2>/dev/null)
 eval "$servers"
-for n in ${WORKERS:-1 4 16}; do
-	echo "attune: $("$dir/workers" -storage "$ATTUNE_TEST_POSTGRES" -workers "$n" -trials "${TRIALS:-1600}")"
-	echo "Optuna: $("$dir/workers" -storage "$ATTUNE_TEST_POSTGRES" -workers "$n" -trials "${PEER_TRIALS:-160}" \
-		-program "$python internal/dev/compare/optuna/workers.py")"
+mariadb --no-defaults --socket="$ATTUNE_SERVERS_FOLDER/mariadb.sock" -u root -e 'CREATE DATABASE speed'
+for at in "$ATTUNE_TEST_POSTGRES" "${ATTUNE_TEST_MYSQL%/*}/speed"; do
+	for n in ${WORKERS:-1 4}; do
+		echo "${at%%:*}, attune: $("$dir/workers" -storage "$at" -workers "$n" -trials "${TRIALS:-800}")"
+		echo "${at%%:*}, Optuna: $("$dir/workers" -storage "$at" -workers "$n" -trials "${PEER_TRIALS:-80}" \
+			-program "$python internal/dev/compare/optuna/workers.py")"
+	done
 done

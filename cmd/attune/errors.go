@@ -28,6 +28,7 @@ var inFlags = map[string]string{
 	"mlflow.NewMirror":            "send them with attune mlflow push when the server is back",
 	"neural.Training.Device":      "--device",
 	"neural.Training.Window":      "take a shorter window",
+	"mysql.Store.URL":             "--storage",
 	"postgres.Store.URL":          "--storage",
 	"sqlite.Store.Path":           "--storage",
 	"study.Config.Directions":     "",

@@ -48,6 +48,7 @@ var badInputs = map[string][]badInput{
 	"forecast.Recipe.Lags":        {{args: []string{"--fixed", "lags=500"}}},
 	"neural.Training.Device":      {{args: []string{"--models", "lstm", "--device", "cuda:9999"}}},
 	"neural.Training.Window":      {{args: []string{"--models", "nlinear", "--fixed", "nlinear.window=200"}}},
+	"mysql.Store.URL":             {{args: []string{"--storage", "mysql://u@127.0.0.1:1/db"}}},
 	"postgres.Store.URL":          {{args: []string{"--storage", "postgres://u@127.0.0.1:1/db"}}},
 	"sqlite.Store.Path":           {{args: []string{"--storage", "air.csv"}}, {args: []string{"--storage", "."}}},
 }

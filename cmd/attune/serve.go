@@ -45,7 +45,7 @@ accepts other addresses: whoever reaches such an address can read and change all
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	storageFlag(cmd, &s.storage, "SQLite `file` with the studies, created if it does not exist, or URL of a PostgreSQL database")
+	storageFlag(cmd, &s.storage, "SQLite `file` with the studies, created if it does not exist, or URL of a PostgreSQL or MySQL database")
 	f.StringVar(&s.grpc, "grpc", "127.0.0.1:13000", "`address` to listen on for Optuna's storage proxy")
 	f.BoolVar(&s.public, "public", false, "allow addresses that other machines reach")
 	return cmd

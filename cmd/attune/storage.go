@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/mysql"
 	"github.com/attune-hpo/attune/storage/postgres"
 	"github.com/attune-hpo/attune/storage/sqlite"
 )
@@ -36,12 +37,17 @@ func (s store) Read(ctx context.Context, name string) (storage.Ledger, error) {
 
 // isURL reports whether a storage is a database on a server.
 func isURL(storage string) bool {
-	return strings.HasPrefix(storage, "postgres://") || strings.HasPrefix(storage, "postgresql://")
+	return strings.HasPrefix(storage, "postgres://") || strings.HasPrefix(storage, "postgresql://") || isMySQL(storage)
 }
+
+func isMySQL(storage string) bool { return strings.HasPrefix(storage, "mysql://") }
 
 // newStore returns the store that --storage names. Nothing is opened.
 func newStore(storage string) store {
-	if isURL(storage) {
+	switch {
+	case isMySQL(storage):
+		return store{mysql.Database(storage), shown(storage)}
+	case isURL(storage):
 		return store{postgres.Database(storage), shown(storage)}
 	}
 	return store{sqlite.File(storage), storage}
@@ -66,10 +72,32 @@ func openStore(storage string) (store, error) {
 
 // shown returns a storage as others may see it: without a password.
 func shown(storage string) string {
-	if isURL(storage) {
-		return postgres.WithoutPassword(storage)
+	if !isURL(storage) {
+		return storage
 	}
-	return storage
+	u, err := url.Parse(storage)
+	if err != nil {
+		scheme, _, _ := strings.Cut(storage, "//")
+		return scheme + "//"
+	}
+	if u.User != nil {
+		u.User = url.User(u.User.Username())
+	}
+	if q := u.Query(); q.Has("password") {
+		q.Del("password")
+		u.RawQuery = q.Encode()
+	}
+	return u.String()
+}
+
+// hasPassword reports whether the URL of a storage holds a password.
+func hasPassword(storage string) bool {
+	u, err := url.Parse(storage)
+	if !isURL(storage) || err != nil {
+		return false
+	}
+	_, has := u.User.Password()
+	return has || u.Query().Has("password")
 }
 
 // beside returns the path that the names of folders begin with which belong to a storage:
@@ -78,7 +106,7 @@ func beside(storage string) string {
 	if !isURL(storage) {
 		return storage
 	}
-	u, err := url.Parse(postgres.Database(storage).Address())
+	u, err := url.Parse(newStore(storage).Store.(interface{ Address() string }).Address())
 	if err != nil {
 		return "attune"
 	}
@@ -104,7 +132,7 @@ func storageFlag(cmd *cobra.Command, storage *string, usage string) {
 
 // warnOfPassword warns of a password that other users of the machine can see.
 func warnOfPassword(stderr io.Writer, storage string) {
-	if isURL(storage) && postgres.HasPassword(storage) {
-		warn(stderr, errors.New("--storage holds a password, which a list of processes shows: put it in PGPASSWORD or ~/.pgpass, or the whole URL in "+storageEnv))
+	if hasPassword(storage) {
+		warn(stderr, errors.New("--storage holds a password, which a list of processes shows: put it in PGPASSWORD, ~/.pgpass or MYSQL_PWD, or the whole URL in "+storageEnv))
 	}
 }

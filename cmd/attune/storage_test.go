@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -20,10 +21,12 @@ func TestStorages(t *testing.T) {
 		{"postgres://u:p@db.example.com/studies?sslmode=require", "postgres://u@db.example.com/studies?sslmode=require", "db.example.com-5432-studies"},
 		{"postgresql://u@[::1]:99/studies?password=p", "postgresql://u@[::1]:99/studies", "[--1]-99-studies"},
 		{"postgres://u:p@h:x/d", "postgres://", "attune"},
+		{"mysql://u:p@db.example.com/studies?tls=true", "mysql://u@db.example.com/studies?tls=true", "db.example.com-3306-studies"},
 	} {
 		assert.Equal(t, test.shown, shown(test.storage))
 		assert.Equal(t, test.beside, beside(test.storage))
 		assert.Equal(t, test.shown, newStore(test.storage).Path)
+		assert.Equal(t, strings.Contains(test.storage, ":p@") || strings.Contains(test.storage, "password"), hasPassword(test.storage) || test.shown == "postgres://")
 	}
 }
 
@@ -50,29 +53,38 @@ func TestStorageSecrets(t *testing.T) {
 
 // Studies in a database are as those in a file to every command, and their models lie in the
 // current folder.
-func TestStorageInPostgreSQL(t *testing.T) {
+func TestStorageOnServers(t *testing.T) {
 	t.Parallel()
-	at := servertest.Postgres(t)
-	u, err := url.Parse(at)
-	require.NoError(t, err)
-	secret, _ := u.User.Password()
-	u.User = url.User(u.User.Username())
-	dir, args := air(t, "--trials", "2", "--name", "air", "--quiet", "--storage", u.String())
-	call := func(args ...string) string {
-		cmd := program(t, dir, args...)
-		cmd.Env = append(cmd.Environ(), "PGPASSWORD="+secret)
-		out, err := cmd.CombinedOutput()
-		require.NoError(t, err, "%s", out)
-		return string(out)
+	for _, test := range []struct {
+		name, secret string
+		database     func(testing.TB) string
+	}{
+		{"PostgreSQL", "PGPASSWORD", servertest.Postgres},
+		{"MariaDB", "MYSQL_PWD", servertest.MySQL},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			u, err := url.Parse(test.database(t))
+			require.NoError(t, err)
+			secret, _ := u.User.Password()
+			u.User = url.User(u.User.Username())
+			dir, args := air(t, "--trials", "2", "--name", "air", "--quiet", "--storage", u.String())
+			call := func(args ...string) string {
+				cmd := program(t, dir, args...)
+				cmd.Env = append(cmd.Environ(), test.secret+"="+secret)
+				out, err := cmd.CombinedOutput()
+				require.NoError(t, err, "%s", out)
+				return string(out)
+			}
+			assert.Contains(t, call(args...), "://attune@")
+			assert.Contains(t, call("studies", "--storage", u.String()), "air/lightgbm")
+			assert.Contains(t, call("trials", "--storage", u.String()), "complete")
+			assert.Contains(t, call("best", "--storage", u.String()), "study air/lightgbm")
+			call("predict", "--storage", u.String(), "--output", "forecast.csv")
+			folders, err := filepath.Glob(filepath.Join(dir, "127.0.0.1-*.models"))
+			require.NoError(t, err)
+			require.Len(t, folders, 1)
+			_, err = os.Stat(filepath.Join(dir, "attune.db"))
+			require.ErrorIs(t, err, os.ErrNotExist)
+		})
 	}
-	assert.Contains(t, call(args...), "postgres://attune@")
-	assert.Contains(t, call("studies", "--storage", u.String()), "air/lightgbm")
-	assert.Contains(t, call("trials", "--storage", u.String()), "complete")
-	assert.Contains(t, call("best", "--storage", u.String()), "study air/lightgbm")
-	call("predict", "--storage", u.String(), "--output", "forecast.csv")
-	folders, err := filepath.Glob(filepath.Join(dir, "127.0.0.1-*-postgres.models"))
-	require.NoError(t, err)
-	require.Len(t, folders, 1)
-	_, err = os.Stat(filepath.Join(dir, "attune.db"))
-	require.ErrorIs(t, err, os.ErrNotExist)
 }

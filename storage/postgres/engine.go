@@ -61,22 +61,12 @@ func (e engine) Connect(ctx context.Context) (dbserver.Pool, error) {
 			return nil, ctx.Err()
 		}
 		if code(err) == "" {
-			err = unreachable{err}
+			err = dbserver.Unreachable{Cause: err}
 		}
 		return nil, err
 	}
 	return &pool{p, e.patience}, nil
 }
-
-// unreachable is an error of a server that did not answer when it was asked first.
-type unreachable struct{ error }
-
-func (e unreachable) Unwrap() error { return e.error }
-
-// lost is an error of a connection that was lost before anything was committed.
-type lost struct{ error }
-
-func (e lost) Unwrap() error { return e.error }
 
 // code returns the SQLSTATE of an error, "" if it has none.
 func code(err error) string {
@@ -103,13 +93,13 @@ func (engine) Class(err error) dbserver.Class {
 		}
 		return dbserver.Final
 	}
-	if _, ok := errors.AsType[unreachable](err); ok {
+	if _, ok := errors.AsType[dbserver.Unreachable](err); ok {
 		return dbserver.Final
 	}
 	if errors.Is(err, dbserver.ErrUnknown) {
 		return dbserver.Final
 	}
-	if _, ok := errors.AsType[lost](err); ok {
+	if _, ok := errors.AsType[dbserver.Lost](err); ok {
 		return dbserver.Again
 	}
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
@@ -139,7 +129,7 @@ func (e engine) Explain(err error) error {
 	case code != "":
 		return fmt.Errorf("the server says: %s (SQLSTATE %s)", message(err), code)
 	}
-	if _, ok := errors.AsType[unreachable](err); ok {
+	if _, ok := errors.AsType[dbserver.Unreachable](err); ok {
 		cause := err
 		if c, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 			cause = errors.Unwrap(c)

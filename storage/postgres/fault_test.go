@@ -58,11 +58,6 @@ func TestURLs(t *testing.T) {
 			assert.NotContains(t, store.Address(), secret)
 		})
 	}
-	assert.True(t, postgres.HasPassword("postgres://u:p@h/d"))
-	assert.True(t, postgres.HasPassword("postgres://h/d?password=p"))
-	assert.False(t, postgres.HasPassword("postgres://u@h/d"))
-	assert.Equal(t, "postgres://u@h/d?sslmode=disable", postgres.WithoutPassword("postgres://u:p@h/d?password=p&sslmode=disable"))
-	assert.Equal(t, "postgres://", postgres.WithoutPassword("postgres://u:%zz@h/d"))
 }
 
 func TestDatabasesThatCannotBe(t *testing.T) {

@@ -93,17 +93,6 @@ var _ storage.Reader = (*Store)(nil)
 // does not connect.
 func Database(url string) *Store { return &Store{URL: url} }
 
-// HasPassword reports whether a URL holds a password, which other users of the machine
-// may see in a list of processes.
-func HasPassword(rawURL string) bool {
-	u, err := url.Parse(rawURL)
-	if err != nil {
-		return false
-	}
-	_, has := u.User.Password()
-	return has || u.Query().Has("password")
-}
-
 // open returns what does the work.
 func (s *Store) open() (*dbserver.Store, error) {
 	s.once.Do(func() {
@@ -161,22 +150,6 @@ func (s *Store) Address() string {
 		return address(config)
 	}
 	return "postgres://"
-}
-
-// WithoutPassword returns a URL without its password, for others to see.
-func WithoutPassword(rawURL string) string {
-	u, err := url.Parse(rawURL)
-	if err != nil {
-		return "postgres://"
-	}
-	if u.User != nil {
-		u.User = url.User(u.User.Username())
-	}
-	if q := u.Query(); q.Has("password") {
-		q.Del("password")
-		u.RawQuery = q.Encode()
-	}
-	return u.String()
 }
 
 // Create implements [storage.Store].

@@ -149,7 +149,7 @@ func (t *tx) send(each func(pgx.Rows) error) (tag pgconn.CommandTag, err error) 
 	}
 	t.queued, t.begun = t.queued[:0], true
 	if err != nil && code(err) == "" && t.conn.Conn().IsClosed() && t.ctx.Err() == nil {
-		err = lost{err}
+		err = dbserver.Lost{Cause: err}
 	}
 	return tag, err
 }
@@ -163,7 +163,7 @@ func (t *tx) Commit() error {
 	t.queue("COMMIT")
 	t.ending = true
 	_, err := t.send(nil)
-	if _, ok := errors.AsType[lost](err); ok || shutDown(err) {
+	if _, ok := errors.AsType[dbserver.Lost](err); ok || shutDown(err) {
 		t.release() // before another connection is asked for, which there may not be
 		if t.id == "" {
 			return dbserver.ErrUnknown
@@ -198,7 +198,7 @@ func (t *tx) fate(cause error) error {
 		case *status == "committed":
 			return nil
 		default:
-			return lost{cause}
+			return dbserver.Lost{Cause: cause}
 		}
 		if err := t.ctx.Err(); err != nil {
 			return err

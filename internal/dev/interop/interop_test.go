@@ -21,6 +21,7 @@ import (
 	"github.com/attune-hpo/attune/internal/pyjson"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/mysql"
 	"github.com/attune-hpo/attune/storage/postgres"
 	"github.com/attune-hpo/attune/storage/sqlite"
 	"github.com/attune-hpo/attune/storage/storagetest"
@@ -343,8 +344,11 @@ func work(path string) error {
 
 // storeAt returns the store in a file, or of a URL.
 func storeAt(at string) storage.Store {
-	if strings.HasPrefix(at, "postgres://") {
+	switch {
+	case strings.HasPrefix(at, "postgres://"):
 		return postgres.Database(at)
+	case strings.HasPrefix(at, "mysql://"):
+		return mysql.Database(at)
 	}
 	return sqlite.File(at)
 }
@@ -359,6 +363,7 @@ func TestTogether(t *testing.T) {
 	}{
 		{"SQLite", func(t *testing.T) string { return filepath.Join(t.TempDir(), "study.db") }, 0},
 		{"PostgreSQL", func(t *testing.T) string { return servertest.Postgres(t) }, 20},
+		{"MariaDB", func(t *testing.T) string { return servertest.MySQL(t) }, 20},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			exe := interpreter(t)

@@ -3,12 +3,15 @@ package servertest
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"sync/atomic"
 	"testing"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 )
@@ -51,6 +54,75 @@ func newSchema(t testing.TB) (at, name string) {
 	require.NoError(t, err)
 	u.RawQuery = "options=-csearch_path%3D" + name
 	return u.String(), name
+}
+
+// MySQLEnv is the variable with the URL of a MariaDB server and its superuser.
+const MySQLEnv = "ATTUNE_TEST_MYSQL"
+
+// MySQL returns the URL of an empty database, to be gone when t ends.
+func MySQL(t testing.TB) string {
+	t.Helper()
+	u, err := url.Parse(Server(t, MySQLEnv))
+	require.NoError(t, err)
+	name := fmt.Sprintf("attune_%d_%d", os.Getpid(), databases.Add(1))
+	MySQLRun(t, u.String(), "DROP DATABASE IF EXISTS "+name, "CREATE DATABASE "+name)
+	t.Cleanup(func() { MySQLRun(t, u.String(), "DROP DATABASE "+name) })
+	at := *u
+	at.Path = "/" + name
+	return at.String()
+}
+
+// usedMySQL holds URLs of databases that are free for another test.
+var usedMySQL = make(chan string, 100)
+
+// MySQLReused is PostgresReused for MariaDB.
+func MySQLReused(t testing.TB) string {
+	t.Helper()
+	var at string
+	select {
+	case at = <-usedMySQL:
+	default:
+		u, err := url.Parse(Server(t, MySQLEnv))
+		require.NoError(t, err)
+		name := fmt.Sprintf("attune_%d_%d", os.Getpid(), databases.Add(1))
+		MySQLRun(t, u.String(), "DROP DATABASE IF EXISTS "+name, "CREATE DATABASE "+name)
+		u.Path = "/" + name
+		at = u.String()
+	}
+	t.Cleanup(func() {
+		statements := []string{"SET FOREIGN_KEY_CHECKS = 0"}
+		for _, table := range []string{
+			"trial_params", "trial_values", "trial_intermediate_values", "trial_user_attributes", "trial_system_attributes",
+			"trial_heartbeats", "trials", "study_directions", "study_user_attributes", "study_system_attributes", "studies",
+		} {
+			statements = append(statements, "DELETE FROM "+table)
+		}
+		MySQLRun(t, at, statements...)
+		usedMySQL <- at
+	})
+	return at
+}
+
+// MySQLRun runs statements in a database, but for those about tables that are missing.
+func MySQLRun(t testing.TB, at string, statements ...string) {
+	t.Helper()
+	u, err := url.Parse(at)
+	require.NoError(t, err)
+	secret, _ := u.User.Password()
+	db, err := sql.Open("mysql", fmt.Sprintf("%s:%s@tcp(%s)%s", u.User.Username(), secret, u.Host, u.Path))
+	require.NoError(t, err)
+	defer db.Close()
+	ctx := context.WithoutCancel(t.Context()) // it is done in a cleanup
+	c, err := db.Conn(ctx)
+	require.NoError(t, err)
+	defer c.Close()
+	for _, s := range statements {
+		_, err := c.ExecContext(ctx, s)
+		if e, ok := errors.AsType[*mysql.MySQLError](err); ok && e.Number == 1146 {
+			continue
+		}
+		require.NoError(t, err, s)
+	}
 }
 
 // used holds URLs of databases that are free for another test.

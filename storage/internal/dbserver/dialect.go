@@ -55,11 +55,11 @@ func (d *Dialect) Complete() *Dialect {
 	text := func(column string) string { return fmt.Sprintf(d.Text, column) }
 	arms := []struct{ table, columns string }{
 		{"trials", "0, number, " + text("state") + ", " + d.Float + ", " + text("datetime_start") + ", " + text("datetime_complete")},
-		{"trial_params", "param_id, 0, param_name, param_value, distribution_json, NULL"},
+		{"trial_params", "param_id, 0, " + text("param_name") + ", param_value, " + text("distribution_json") + ", NULL"},
 		{"trial_intermediate_values", "trial_intermediate_value_id, step, " + text("intermediate_value_type") + ", intermediate_value, NULL, NULL"},
 		{"trial_values", "trial_value_id, objective, " + text("value_type") + ", value, NULL, NULL"},
-		{"trial_user_attributes", "trial_user_attribute_id, 0, " + d.Key + ", NULL, value_json, NULL"},
-		{"trial_system_attributes", "trial_system_attribute_id, 0, " + d.Key + ", NULL, value_json, NULL"},
+		{"trial_user_attributes", "trial_user_attribute_id, 0, " + text(d.Key) + ", NULL, " + text("value_json") + ", NULL"},
+		{"trial_system_attributes", "trial_system_attribute_id, 0, " + text(d.Key) + ", NULL, " + text("value_json") + ", NULL"},
 	}
 	var news, whole strings.Builder
 	news.WriteString("WITH which AS (SELECT k.id, CASE WHEN t.state = 'RUNNING' THEN k.mark ELSE 0 END AS mark FROM (" + d.Listed + ") k JOIN trials t ON t.trial_id = k.id " +

@@ -54,6 +54,20 @@ const (
 // that happened.
 var ErrUnknown = errors.New("the connection was lost during the commit: it is not known whether the change was made")
 
+// Unreachable is an error of a server that did not answer when it was asked first.
+type Unreachable struct{ Cause error }
+
+func (e Unreachable) Error() string { return e.Cause.Error() }
+
+func (e Unreachable) Unwrap() error { return e.Cause }
+
+// Lost is an error of a connection that was lost before anything was committed.
+type Lost struct{ Cause error }
+
+func (e Lost) Error() string { return e.Cause.Error() }
+
+func (e Lost) Unwrap() error { return e.Cause }
+
 // A Pool is a bounded number of connections. It is safe for concurrent use.
 type Pool interface {
 	// Begin takes a connection, waiting for one, and begins a transaction. ctx is that

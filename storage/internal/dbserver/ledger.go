@@ -109,7 +109,7 @@ func (d *Dialect) lockStudy(tx Tx, id int64) error {
 // alone locks the study and brings its image up to date: no trial appears until tx
 // ends.
 func (l *ledger) alone(tx Tx) error {
-	// The lock is taken before the rows are read, in one round trip.
+	// The lock is taken before the rows are read; in one round trip, where that can be.
 	if err := tx.Exec("SELECT study_id FROM studies WHERE study_id = ? "+l.store.Engine.Dialect().Lock, l.study.id); err != nil {
 		return err
 	}

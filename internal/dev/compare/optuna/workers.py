@@ -4,7 +4,7 @@ import sys
 import optuna
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
-url = sys.argv[1].replace("postgres://", "postgresql+psycopg://", 1)
+url = sys.argv[1].replace("postgres://", "postgresql+psycopg://", 1).replace("mysql://", "mysql+pymysql://", 1)
 study = optuna.load_study(study_name=sys.argv[2], storage=url, sampler=optuna.samplers.RandomSampler(), pruner=optuna.pruners.NopPruner())
 print("ready", flush=True)
 sys.stdin.readline()

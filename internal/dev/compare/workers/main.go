@@ -25,6 +25,7 @@ import (
 	"github.com/attune-hpo/attune/sampler/random"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/mysql"
 	"github.com/attune-hpo/attune/storage/postgres"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
@@ -41,13 +42,21 @@ func main() {
 	flag.Parse()
 	var err error
 	if *join != "" {
-		err = work(context.Background(), postgres.Database(*url), *join, *trials)
+		err = work(context.Background(), storeAt(*url), *join, *trials)
 	} else {
 		err = measure(context.Background(), *url, *program, *workers, *trials)
 	}
 	if err != nil {
 		log.Fatal(err)
 	}
+}
+
+// storeAt returns the store in the database of a URL.
+func storeAt(url string) storage.Store {
+	if strings.HasPrefix(url, "mysql://") {
+		return mysql.Database(url)
+	}
+	return postgres.Database(url)
 }
 
 // work runs trials of a study, once it is told to.
@@ -89,7 +98,7 @@ func work(ctx context.Context, store storage.Store, name string, trials int) err
 // measure runs workers on a new study, and prints how fast they were.
 func measure(ctx context.Context, url, program string, workers, trials int) error {
 	name := fmt.Sprintf("workers-%d", time.Now().UnixNano())
-	store := postgres.Database(url)
+	store := storeAt(url)
 	st, err := study.Create(ctx, store, name, study.Config{Sampler: random.Sampler{}})
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ import optuna
 
 
 def storage(at):
-    if at.startswith("postgres://"):
-        return optuna.storages.RDBStorage(at.replace("postgres://", "postgresql+psycopg://", 1))
+    for scheme, driver in ("postgres://", "postgresql+psycopg://"), ("mysql://", "mysql+pymysql://"):
+        if at.startswith(scheme):
+            return optuna.storages.RDBStorage(at.replace(scheme, driver, 1))
     return optuna.storages.RDBStorage("sqlite:///" + at, engine_kwargs={"connect_args": {"timeout": 60}})
