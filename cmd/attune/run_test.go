@@ -158,7 +158,7 @@ func TestRunBadInput(t *testing.T) {
 		"no space":            {args: []string{"./train.sh"}, want: "which parameters? Name a YAML file with --space"},
 		"no such space":       {args: []string{"--space", "no.yaml", "./train.sh"}, want: "--space no.yaml: no such file or directory"},
 		"space of a script":   {args: []string{"--space", "train.sh", "./train.sh"}, want: "--space train.sh: invalid declaration: the text is empty"},
-		"no such program":     {args: []string{"--space", "space.yaml", "./no"}, want: `the program cannot be started: "./no": no such file`},
+		"no such program":     {args: []string{"--space", "space.yaml", "./no"}, want: `the program cannot be started: "./no": no such file, or its interpreter does not exist`},
 		"without ./":          {args: []string{"--space", "space.yaml", "train.sh"}, want: `the program cannot be started: "train.sh": not found in PATH: a program in this folder is ./train.sh`},
 		"not executable":      {args: []string{"--space", "space.yaml", "./space.yaml"}, want: `the program cannot be started: "./space.yaml": permission denied: make it executable (chmod +x), or name its interpreter first, as in python3 ./space.yaml`},
 		"unknown place":       {args: []string{"--space", "space.yaml", "./train.sh", "{y}"}, want: `invalid configuration: argument "{y}": there is no parameter "y": the space has x, kind`},

@@ -133,7 +133,8 @@ func newObjective(cfg Config) (*Objective, error) {
 // other trial would fail too. It is meant for [study.Run.Fatal].
 func Unstartable(err error) bool { return errors.Is(err, ErrStart) }
 
-// cannotStart returns an error that says why a program cannot be started and what to do.
+// cannotStart returns why a program cannot be started, and the way out. It wraps ErrStart
+// unless the reason may pass, such as too many processes.
 func cannotStart(program string, err error) error {
 	if e := (*exec.Error)(nil); errors.As(err, &e) {
 		err = e.Err
@@ -145,11 +146,13 @@ func cannotStart(program string, err error) error {
 	case missing && !strings.ContainsAny(program, `/\`):
 		return fmt.Errorf("%w: %q: not found in PATH: a program in this folder is ./%s", ErrStart, program, program)
 	case missing:
-		return fmt.Errorf("%w: %q: no such file", ErrStart, program)
+		return fmt.Errorf("%w: %q: no such file, or its interpreter does not exist", ErrStart, program)
 	case errors.Is(err, os.ErrPermission):
 		return fmt.Errorf("%w: %q: %w: make it executable (chmod +x), or name its interpreter first, as in python3 %s", ErrStart, program, err, program)
+	case notExecutable(err):
+		return fmt.Errorf("%w: %q: %w: a script needs a first line such as #!/bin/sh, or name its interpreter first, as in sh %s", ErrStart, program, err, program)
 	}
-	return fmt.Errorf("%w: %q: %w", ErrStart, program, err)
+	return fmt.Errorf("start %q: %w", program, err)
 }
 
 // Kill kills the running programs immediately. All evaluations fail at once, and so do later

@@ -181,7 +181,7 @@ func TestNew(t *testing.T) {
 	}{
 		"no program": {Config{}, ErrConfig, "command: invalid configuration: there is no program: Args are empty"},
 		"not found": {Config{Args: []string{"./no-such-program"}}, ErrStart,
-			`command: the program cannot be started: "./no-such-program": no such file`},
+			`command: the program cannot be started: "./no-such-program": no such file, or its interpreter does not exist`},
 		"not in PATH": {Config{Args: []string{"no-such-program"}}, ErrStart,
 			`command: the program cannot be started: "no-such-program": not found in PATH: a program in this folder is ./no-such-program`},
 		"same variable": {Config{Args: []string{"p"}, Space: space.Of(space.Int("a.b", 0, 1), space.Int("a-b", 0, 1))}, ErrConfig,

@@ -99,7 +99,7 @@ func TestValues(t *testing.T) {
 		"exit status":        {test: test{script: "echo attune: value=1; exit 3"}, err: "exit status 3: attune: value=1\n\nattune: value=1"},
 		"exit with a reason": {test: test{script: "echo a >&2; echo 'ValueError: b' >&2; echo; exit 1"}, err: "exit status 1: ValueError: b\n\na\nValueError: b"},
 		"killed by a signal": {test: test{script: "kill -9 $$"}, err: "signal: killed"},
-		"missing program":    {test: test{cfg: command.Config{Args: []string{"./{layers}"}}}, err: `the program cannot be started: "./6": no such file`},
+		"missing program":    {test: test{cfg: command.Config{Args: []string{"./{layers}"}}}, err: `the program cannot be started: "./6": no such file, or its interpreter does not exist`},
 		"own time limit": {test: test{script: "exec sleep 1000", run: study.Run{TrialTimeout: 50 * time.Millisecond}},
 			err: "trial timed out after 50ms"},
 	} {
@@ -158,6 +158,24 @@ func TestConstraintsAndAttributes(t *testing.T) {
 	assert.Equal(t, []trial.Constraint{{Name: "memory", Value: 0.5}}, r.Constraints)
 	assert.Equal(t, trial.Attrs{{Key: "epochs", JSON: "13"}, {Key: "note", JSON: `"two words"`}}, r.Attrs)
 	assert.Equal(t, []trial.Report{{Step: 1, Value: 2}}, r.Reports)
+}
+
+// A file that is no program is refused once, and not as often as trials may fail.
+func TestNotExecutable(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "train")
+	require.NoError(t, os.WriteFile(file, []byte("echo attune: value=1\n"), 0o755)) // a shell would run it
+	o, err := command.New(command.Config{Args: []string{file}})
+	require.NoError(t, err)
+	st, err := study.Create(t.Context(), new(memory.Store), "test", study.Config{Sampler: random.Sampler{}})
+	require.NoError(t, err)
+	defer st.Close()
+	err = st.Optimize(t.Context(), o, study.Run{Trials: 5, Fatal: command.Unstartable})
+	require.ErrorIs(t, err, command.ErrStart)
+	assert.Contains(t, err.Error(), "exec format error: a script needs a first line such as #!/bin/sh, or name its interpreter first, as in sh "+file)
+	h, err := st.Snapshot(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 1, h.Len())
 }
 
 // Workers share the machine.

@@ -19,3 +19,6 @@ func killGroup(cmd *exec.Cmd) {
 	_ = exec.Command("taskkill", "/T", "/F", "/PID", strconv.Itoa(cmd.Process.Pid)).Run()
 	_ = cmd.Process.Kill()
 }
+
+// notExecutable reports whether a file is known to be no program.
+func notExecutable(error) bool { return false }
