@@ -148,8 +148,8 @@ type modelFile struct {
 // list returns the files in the folder, but for hidden ones and those of the output.
 func (c *convert) list() ([]modelFile, error) {
 	var files []modelFile
-	out, err := os.Stat(c.output)
-	err = filepath.WalkDir(c.input, func(path string, d fs.DirEntry, err error) error {
+	out, _ := os.Stat(c.output) // nil if it is not there yet
+	err := filepath.WalkDir(c.input, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
