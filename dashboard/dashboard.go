@@ -1,27 +1,25 @@
-// Package dashboard shows the studies of a storage in a browser: a list, a page for
-// each study and for each trial, live while others work on them.
+// Package dashboard shows the studies of a storage in a browser: a list, and a page for each
+// study and each trial. Pages update live while others work on the studies.
 //
 //	d := dashboard.New(sqlite.File("attune.db"), dashboard.Config{})
 //	defer d.Close()
 //	http.Handle("/tuning/", http.StripPrefix("/tuning", d))
 //
-// It only reads. Everything is drawn and sorted in Go: a page has some dozens of
-// kilobytes of HTML, pictures that are loaded when they come into sight, and a script
-// of some dozens of lines without which it works, too. All links are relative, so
-// that it may be mounted anywhere.
+// It only reads. All plots and tables are made in Go. A page has some tens of kilobytes of HTML,
+// images that load when they come into view, and a short script, which is optional. All links
+// are relative, so the handler can be mounted under any path.
 //
 // # Security
 //
-// A Dashboard asks nobody who they are: put it behind something that does, or on a
-// loopback address, as the command attune dashboard does. Names, errors and
-// attributes are shown as text. Its content security policy allows no inline script
-// and nothing from elsewhere.
+// A Dashboard has no authentication. Put it behind a server that has, or on a loopback address,
+// as the command attune dashboard does. Names, errors and attributes are shown as text. The
+// content security policy forbids inline scripts and everything from other origins.
 //
-// # What it costs
+// # Cost
 //
-// A study is read when it is first looked at, and then kept up to date; some dozens
-// of studies are kept. Plots take some tens of milliseconds each, and no more of them
-// are drawn at once than there are processors.
+// A study is read when it is first viewed, and then kept up to date. Some tens of studies are
+// kept. A plot takes some tens of milliseconds. At most as many plots as there are processors
+// are drawn at once.
 package dashboard
 
 import (
@@ -43,25 +41,26 @@ import (
 
 // Config configures a Dashboard. The zero value is ready to use.
 type Config struct {
-	// Settings returns what to use of a trial, if that is more than its parameters: of a
-	// model also what was fixed. It is not ok if it is not. Default: the parameters.
+	// Settings returns the settings to use from a trial, if they are more than its parameters.
+	// For a model these include the fixed hyperparameters. If ok is false, the page shows the
+	// parameters. Default: the parameters.
 	Settings func(trial.Record) (settings space.Settings, ok bool)
-	// Log gets the errors of the storage, which pages show, too. Default: none.
+	// Log receives the errors of the storage. Pages show them, too. Default: none.
 	Log *slog.Logger
 }
 
-// A Dashboard is an http.Handler. Close it in the end. It is safe for concurrent use.
+// A Dashboard is an [http.Handler]. It is safe for concurrent use. The caller must close it.
 type Dashboard struct {
 	config  Config
 	studies *studies
 	mux     *http.ServeMux
-	drawing chan struct{}                 // holds one for each plot that is being drawn
-	streams chan struct{}                 // holds one for each client that listens
-	drawn   cache[string, []byte]         // pictures, compressed
-	passed  cache[string, trial.Snapshot] // studies, filtered
+	drawing chan struct{}                 // one element for each plot that is being drawn
+	streams chan struct{}                 // one element for each client that listens
+	drawn   cache[string, []byte]         // compressed images
+	passed  cache[string, trial.Snapshot] // filtered studies
 }
 
-// mostStreams is how many clients may listen to changes at once.
+// mostStreams is the maximum number of clients that listen for changes.
 const mostStreams = 200
 
 //go:embed pages assets
@@ -83,7 +82,7 @@ func New(store storage.Store, c Config) *Dashboard {
 	}
 	assets, err := fs.Sub(files, "assets")
 	if err != nil {
-		panic(err) // it is compiled in
+		panic(err) // it is embedded
 	}
 	d.mux.Handle("GET /assets/", http.StripPrefix("/assets/", http.FileServerFS(assets)))
 	d.mux.HandleFunc("GET /{$}", d.page(d.list))
@@ -96,7 +95,7 @@ func New(store storage.Store, c Config) *Dashboard {
 	return d
 }
 
-// Close gives back what the dashboard holds of the storage. Requests fail after it.
+// Close releases the resources of the storage. Requests fail afterwards.
 func (d *Dashboard) Close() error { return d.studies.close() }
 
 // ServeHTTP implements http.Handler.
@@ -110,7 +109,7 @@ func (d *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.mux.ServeHTTP(w, r)
 }
 
-// A problem is an error that is the client's.
+// A problem is an error of the client.
 type problem struct {
 	code int
 	text string
@@ -118,8 +117,7 @@ type problem struct {
 
 func (p problem) Error() string { return p.text }
 
-// page makes a handler of a function that may fail: then it shows the error in a
-// sentence.
+// page converts a function to a handler, which shows the function's error in a sentence.
 func (d *Dashboard) page(f func(w http.ResponseWriter, r *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		err := f(w, r)
@@ -145,15 +143,15 @@ func (d *Dashboard) page(f func(w http.ResponseWriter, r *http.Request) error) h
 func (d *Dashboard) execute(w http.ResponseWriter, name string, data any) {
 	var b bytes.Buffer
 	if err := pages.ExecuteTemplate(&b, name, data); err != nil {
-		panic(err) // the templates are compiled in, and tested
+		panic(err) // the templates are embedded and tested
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	w.Write(b.Bytes()) // a client that is gone needs no page
+	w.Write(b.Bytes()) // ignore clients that are gone
 }
 
-// snapshot returns the study that a request names, and its version: what differs
-// whenever its trials do.
+// snapshot returns the study in a request, and its version, which changes whenever its trials
+// do.
 func (d *Dashboard) snapshot(ctx context.Context, name string) (trial.Snapshot, string, error) {
 	if name == "" {
 		return trial.Snapshot{}, "", problem{http.StatusBadRequest, "Which study? The address lacks ?name=."}

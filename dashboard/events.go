@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	pace  = time.Second      // between two events at least
-	pulse = 15 * time.Second // between two signs of life at most
+	pace  = time.Second      // minimum between two events
+	pulse = 15 * time.Second // maximum between two signs of life
 )
 
-// events streams an event whenever the trials of a study change, whoever changes them:
-// ?name. Its identifier is the version of the study then. Changes within a second are one.
-// The first comes at once if the study is not as the client knows it: of the version ?v or,
-// if it was connected before, of the last event.
+// events sends an event whenever the trials of the study ?name change, in any process. The ID of
+// an event is the version of the study. Changes within a second are one event. The first event
+// is sent at once, unless the client already has the current version: that in ?v or, after a
+// reconnection, that of the last event.
 func (d *Dashboard) events(w http.ResponseWriter, r *http.Request) error {
 	name := r.URL.Query().Get("name")
 	if _, _, err := d.snapshot(r.Context(), name); err != nil {
@@ -65,8 +65,8 @@ func (d *Dashboard) events(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// watch signals changes of a study, several at once as one, until ctx is done. Then, or
-// when the study cannot be watched any more, ended gets why.
+// watch signals changes of a study until ctx is done. Several changes may be one signal. When
+// watching ends, ended gets the reason.
 func watch(ctx context.Context, v *study.View) (changes <-chan struct{}, ended <-chan error) {
 	c, e := make(chan struct{}, 1), make(chan error, 1)
 	records := v.Watch(ctx)
@@ -97,7 +97,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// A stream sends events as browsers read them (HTML, 9.2 Server-sent events).
+// A stream sends server-sent events (HTML, 9.2 Server-sent events).
 type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
@@ -116,8 +116,8 @@ func (s stream) send(event, id, data string) error {
 	return s.write(fmt.Sprintf("event: %s\nid: %s\ndata: %s\n\n", event, id, short(data, 500)))
 }
 
-// news sends an event if the study is not of the version that the client knows. It fails if
-// the client is gone or the study is, which it then says.
+// news sends an event if the study has another version than the client knows. It fails if the
+// client is gone. It also fails if the study is gone, after sending that.
 func (s stream) news(ctx context.Context, v *study.View, known *string) error {
 	h, err := v.Snapshot(ctx)
 	if err != nil {
@@ -132,7 +132,7 @@ func (s stream) news(ctx context.Context, v *study.View, known *string) error {
 	return s.send("change", now, now)
 }
 
-// write gives the client a minute to take what is sent. A writer without deadlines waits.
+// write writes text with a deadline of a minute, if the writer supports deadlines.
 func (s stream) write(text string) error {
 	s.control.SetWriteDeadline(time.Now().Add(time.Minute))
 	if _, err := s.w.Write([]byte(text)); err != nil {

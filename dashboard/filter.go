@@ -13,21 +13,21 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A filter is conditions that a trial has to meet, all of them: "lr>0.01 state=complete".
-// The zero value lets every trial pass.
+// A filter is a list of conditions that a trial has to meet: "lr>0.01 state=complete". The zero
+// value accepts every trial.
 type filter []condition
 
-// A condition compares what a trial has under a name with a value. A trial that has
-// nothing of the name does not meet it.
+// A condition compares the field of a trial with a value. A trial without the field does not
+// meet it.
 type condition struct {
 	name, op, value string
-	number          float64 // the value, NaN if it is none
+	number          float64 // the value as a number, or NaN
 }
 
-// operators are tried in this order.
+// operators are the operators, in the order in which to try them.
 var operators = []string{"!=", "<=", ">=", "=", "<", ">"}
 
-// filterForm says how a filter is written.
+// filterForm explains the syntax of a filter.
 const filterForm = "A filter is like lr>0.01 state=complete: a name, one of = != < <= > >=, and a value, without spaces, or with names and values that have spaces in double quotes. " +
 	"Names are those of parameters and objectives, and number, state, value and duration (in seconds)."
 
@@ -64,7 +64,7 @@ func parseFilter(text string) (filter, error) {
 	return f, nil
 }
 
-// word cuts off what is in double quotes, or what goes on to a space or an operator.
+// word cuts off a quoted text, or the text up to a space or an operator.
 func word(s string) (w, rest string, ok bool) {
 	if strings.HasPrefix(s, `"`) {
 		if quoted, err := strconv.QuotedPrefix(s); err == nil {
@@ -108,7 +108,7 @@ func (c condition) holds(text string, number float64) bool {
 	return number >= c.number
 }
 
-// field returns what a trial has under a name: a number, or NaN and a text.
+// field returns a field of a trial by name: a number, or NaN and a text.
 func field(h trial.Header, r *trial.Record, name string) (text string, number float64, ok bool) {
 	if i := r.Params.Space.Index(name); i >= 0 {
 		x := r.Params.Point[i]
@@ -144,7 +144,7 @@ func field(h trial.Header, r *trial.Record, name string) (text string, number fl
 	return numeric(r.Values[i])
 }
 
-// apply returns the study as if only the trials existed that meet the filter.
+// apply returns a study with only the trials that meet the filter.
 func (f filter) apply(h trial.Snapshot) trial.Snapshot {
 	if len(f) == 0 {
 		return h
@@ -159,14 +159,14 @@ func (f filter) apply(h trial.Snapshot) trial.Snapshot {
 	return out.Snapshot()
 }
 
-// An order sorts trials by what they have under a name.
+// An order sorts trials by a field.
 type order struct {
 	name string
 	down bool
 }
 
-// sort sorts trials. Those that have nothing of the name come last, whichever way; of
-// equal ones the lower number comes first.
+// sort sorts trials. Trials without the field come last in either direction. Trials with equal
+// fields are in the order of their numbers.
 func (o order) sort(h trial.Header, records []trial.Record) {
 	type key struct {
 		text   string

@@ -16,13 +16,13 @@ const (
 	trialsPerPage  = 50
 )
 
-// A pager is the pages of a long list.
+// A pager describes the pages of a long list.
 type pager struct {
 	Page, Pages, Items int    // Page counts from 1
 	Previous, Next     string // addresses, "" for none
 }
 
-// paged returns the pager of a request for a list, and what of the list it shows.
+// paged returns the pager for a request for a list, and the range of the list to show.
 func paged(u *url.URL, items, perPage int) (p pager, from, to int) {
 	p = pager{Items: items, Pages: max(1, (items+perPage-1)/perPage)}
 	asked, _ := strconv.Atoi(u.Query().Get("page"))
@@ -36,8 +36,8 @@ func paged(u *url.URL, items, perPage int) (p pager, from, to int) {
 	return p, (p.Page - 1) * perPage, min(p.Page*perPage, items)
 }
 
-// with returns the query of an address, as a relative link, with some values replaced: a
-// key, its value, ...
+// with returns the query of an address as a relative link, with some values replaced: a key, its
+// value, ...
 func with(u *url.URL, pairs ...string) string {
 	q := u.Query()
 	for i := 0; i < len(pairs); i += 2 {
@@ -73,7 +73,7 @@ func studyRowOf(h trial.Header) studyRow {
 	return studyRow{Name: h.Name, Link: "study" + with(&url.URL{}, "name", h.Name), Goal: goal(h)}
 }
 
-// list shows the studies of the storage, whose name contains ?search.
+// list shows the studies of the storage whose names contain ?search.
 func (d *Dashboard) list(w http.ResponseWriter, r *http.Request) error {
 	all, err := study.List(r.Context(), d.studies.store)
 	if err != nil {
@@ -109,7 +109,7 @@ func (d *Dashboard) list(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// goal says what a study is after.
+// goal describes the objectives of a study.
 func goal(h trial.Header) string {
 	var all []string
 	for i := range h.Objectives() {

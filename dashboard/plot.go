@@ -17,9 +17,9 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// plot draws one plot: ?name of the study, ?kind, and perhaps ?also for more studies,
-// ?filter, ?objective, ?theme and, for the reports of one trial, ?number. A plot that has
-// nothing to show is a picture that says so.
+// plot draws one plot of the study ?name: ?kind, and optionally ?also for more studies, ?filter,
+// ?objective, ?theme and, for the reports of one trial, ?number. If there is nothing to plot, the
+// image says so.
 func (d *Dashboard) plot(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	name := q.Get("name")
@@ -74,7 +74,7 @@ func (d *Dashboard) plot(w http.ResponseWriter, r *http.Request) error {
 		d.drawn.put(key, image)
 	}
 	head := w.Header()
-	head.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'") // a picture styles its elements
+	head.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'") // an image has inline styles
 	head.Set("Content-Type", "image/svg+xml")
 	head.Set("Vary", "Accept-Encoding")
 	head.Set("Cache-Control", "no-store")
@@ -98,7 +98,7 @@ func (d *Dashboard) plot(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// keyOf returns what of a request a picture depends on, besides the trials.
+// keyOf returns the parts of a request on which an image depends, besides the trials.
 func keyOf(q url.Values) string {
 	out := url.Values{"also": q["also"]}
 	for _, k := range []string{"name", "kind", "filter", "objective", "theme", "number"} {
@@ -109,7 +109,7 @@ func keyOf(q url.Values) string {
 	return out.Encode()
 }
 
-// picture draws a plot as SVG, compressed.
+// picture draws a plot as compressed SVG.
 func picture(r *http.Request, h trial.Snapshot, k plot.Kind, c plot.Choice, dark bool) ([]byte, error) {
 	f, err := k.Make(r.Context(), h, c)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// number shows a number in six digits.
+// number formats a number with six digits.
 func number(v float64) string {
 	if math.IsInf(v, 0) || math.IsNaN(v) {
 		return strconv.FormatFloat(v, 'g', -1, 64)
@@ -17,7 +17,7 @@ func number(v float64) string {
 	return strconv.FormatFloat(v, 'g', 6, 64)
 }
 
-// instant shows a time, or nothing for none.
+// instant formats a time, or returns "" for the zero time.
 func instant(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -25,7 +25,7 @@ func instant(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05")
 }
 
-// shown shows a value of a parameter.
+// shown formats a value of a parameter.
 func shown(l space.Literal) string {
 	if v, ok := l.Any().(float64); ok {
 		return number(v)
@@ -33,7 +33,7 @@ func shown(l space.Literal) string {
 	return l.String()
 }
 
-// short cuts a text that is too long for a line.
+// short shortens a text that is too long for a line.
 func short(s string, most int) string {
 	s, _, _ = strings.Cut(strings.TrimSpace(s), "\n")
 	if runes := []rune(s); len(runes) > most {

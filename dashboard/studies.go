@@ -12,20 +12,20 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// mostOpen is how many studies are kept open.
+// mostOpen is the maximum number of open studies.
 const mostOpen = 64
 
-// studies opens studies to be read, and keeps those that were asked for last.
+// studies opens studies for reading, and keeps the most recently used ones.
 type studies struct {
 	store storage.Store
 
 	mu     sync.Mutex
 	open   map[string]*opened
-	recent *list.List // of names, the latest first
+	recent *list.List // names, most recently used first
 	closed bool
 }
 
-// An opened study is closed when it is no longer kept and nobody uses it.
+// An opened study is closed when it is no longer kept or used.
 type opened struct {
 	once  sync.Once // opens it
 	view  *study.View
@@ -51,7 +51,7 @@ func (s *studies) use(ctx context.Context, name string, f func(*study.View) erro
 		err = f(o.view)
 	}
 	if err != nil && ctx.Err() == nil {
-		s.forget(name, o) // the next one tries anew
+		s.forget(name, o) // the next request tries again
 	}
 	return err
 }
@@ -62,7 +62,7 @@ func (s *studies) snapshot(ctx context.Context, name string) (h trial.Snapshot, 
 		return err
 	}
 	if err = s.use(ctx, name, take); errors.Is(err, storage.ErrNotExist) {
-		err = s.use(ctx, name, take) // it may have been replaced by another of its name
+		err = s.use(ctx, name, take) // a study with the same name may have replaced it
 	}
 	return h, err
 }
@@ -97,7 +97,7 @@ func (s *studies) release(o *opened) {
 	}
 }
 
-// forget keeps a study no longer.
+// forget removes a study from the open studies.
 func (s *studies) forget(name string, o *opened) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,7 +106,8 @@ func (s *studies) forget(name string, o *opened) {
 	}
 }
 
-// drop keeps a study no longer, and closes it if nobody uses it. The caller holds mu.
+// drop removes a study from the open studies, and closes it if it is not in use. The caller
+// holds mu.
 func (s *studies) drop(name string, o *opened) {
 	delete(s.open, name)
 	s.recent.Remove(o.place)
@@ -116,7 +117,7 @@ func (s *studies) drop(name string, o *opened) {
 	}
 }
 
-// close keeps no study any longer.
+// close removes all studies.
 func (s *studies) close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -127,8 +128,7 @@ func (s *studies) close() error {
 	return nil
 }
 
-// version returns what differs between two snapshots of a study unless they are the
-// same.
+// version returns a text that is equal for two snapshots of a study only if they are equal.
 func version(h trial.Snapshot) string {
 	reports, params := 0, 0
 	for _, r := range h.Running() {
@@ -138,13 +138,13 @@ func version(h trial.Snapshot) string {
 	return fmt.Sprintf("%d-%d-%d-%d-%d", h.Len(), len(h.Running()), len(h.Waiting()), reports, params)
 }
 
-// A cache keeps the values that were asked for last.
+// A cache keeps the most recently used values.
 type cache[K comparable, V any] struct {
 	most int
 
 	mu     sync.Mutex
 	at     map[K]*list.Element
-	recent list.List // of entries, the latest first
+	recent list.List // entries, most recently used first
 }
 
 type cached[K comparable, V any] struct {

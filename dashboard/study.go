@@ -15,12 +15,12 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A studyPage is what the page of a study shows.
+// A studyPage is the content of the page of a study.
 type studyPage struct {
 	Title, Name, Goal, Version, Events string
 	Filter, FilterForm, Problem        string
 	Summary                            trial.Summary
-	Shown                              int // trials that pass the filter
+	Shown                              int // number of trials that pass the filter
 	Best                               []recipe
 	Several                            bool
 	Plots                              []plotLink
@@ -28,16 +28,16 @@ type studyPage struct {
 	Columns                            []column
 	Rows                               []trialRow
 	Pager                              pager
-	Left                               int // columns that are left out
+	Left                               int // number of columns left out
 }
 
-// A recipe is a trial with its parameters, ready to use.
+// A recipe is a trial with its settings, ready to use.
 type recipe struct {
 	Number int
 	Link   string
 	Values []string
 	Forms  []recipeForm
-	Open   bool // it is unfolded, among several
+	Open   bool // unfolded, if there are several
 }
 
 type recipeForm struct{ ID, Name, Text, File string }
@@ -49,7 +49,7 @@ type option struct {
 	Chosen     bool
 }
 
-// A column is a heading of the table of trials. Arrow says how it sorts the table.
+// A column is a heading of the table of trials. Arrow shows how it sorts the table.
 type column struct{ Name, Link, Arrow, Sort string }
 
 type trialRow struct {
@@ -63,8 +63,8 @@ const (
 	mostRecipes = 10 // of a Pareto front
 )
 
-// study shows one study: ?name. A ?filter acts on the plots and on the table, which
-// ?sort, ?down and ?page arrange.
+// study shows the study ?name. ?filter applies to the plots and the table. ?sort, ?down and
+// ?page apply to the table.
 func (d *Dashboard) study(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	name := q.Get("name")
@@ -91,7 +91,7 @@ func (d *Dashboard) study(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// filtered returns the trials of a study that pass a filter, as a study of its own.
+// filtered returns a study with only the trials that pass a filter.
 func (d *Dashboard) filtered(h trial.Snapshot, version, name, text string, f filter) trial.Snapshot {
 	if len(f) == 0 {
 		return h
@@ -105,7 +105,7 @@ func (d *Dashboard) filtered(h trial.Snapshot, version, name, text string, f fil
 	return s
 }
 
-// objectiveOf reads the number of an objective.
+// objectiveOf parses the number of an objective.
 func objectiveOf(h trial.Snapshot, text string) (int, error) {
 	if text == "" {
 		return 0, nil
@@ -133,7 +133,7 @@ func (d *Dashboard) recipes(h trial.Snapshot) []recipe {
 	return all
 }
 
-// recipe returns a trial ready to use.
+// recipe returns a trial with its settings, ready to use.
 func (d *Dashboard) recipe(study string, r trial.Record, open bool) recipe {
 	out := recipe{Open: open, Number: r.Number, Link: trialLink(study, r.Number)}
 	for _, v := range r.Values {
@@ -142,7 +142,7 @@ func (d *Dashboard) recipe(study string, r trial.Record, open bool) recipe {
 	for _, f := range export.Forms() {
 		var b strings.Builder
 		if export.Settings(&b, f, d.settings(r)) != nil {
-			continue // JSON has no infinities: the other forms do
+			continue // JSON has no infinities; the other forms do
 		}
 		out.Forms = append(out.Forms, recipeForm{
 			ID: fmt.Sprintf("t%d-%s", r.Number, f), Name: formNames[f], Text: b.String(),
@@ -154,7 +154,7 @@ func (d *Dashboard) recipe(study string, r trial.Record, open bool) recipe {
 
 var formNames = map[export.Form]string{export.JSON: "JSON", export.YAML: "YAML", export.Go: "Go", export.Python: "Python", export.Flags: "Command line"}
 
-// settings returns what to use of a trial.
+// settings returns the settings to use from a trial.
 func (d *Dashboard) settings(r trial.Record) []space.Setting {
 	if d.config.Settings != nil {
 		if all, ok := d.config.Settings(r); ok {
@@ -168,7 +168,7 @@ func trialLink(study string, n int) string {
 	return "trial" + with(&url.URL{}, "name", study, "number", strconv.Itoa(n))
 }
 
-// plots fills in the plots that this kind of study has.
+// plots sets the plots for this kind of study.
 func (p *studyPage) plots(h trial.Snapshot, q url.Values, objective int) {
 	base := &url.URL{RawQuery: url.Values{"name": {p.Name}, "v": {p.Version}}.Encode()}
 	reported := slices.ContainsFunc(h.Running(), func(r trial.Record) bool { return len(r.Reports) > 0 })
@@ -200,7 +200,7 @@ func (p *studyPage) plots(h trial.Snapshot, q url.Values, objective int) {
 	}
 }
 
-// table fills in the page of the table of trials that a request asks for.
+// table sets the requested page of the table of trials.
 func (p *studyPage) table(h trial.Header, s trial.Snapshot, u *url.URL) {
 	records := s.Records()
 	p.Shown = len(records)
@@ -275,7 +275,7 @@ func (p *studyPage) table(h trial.Header, s trial.Snapshot, u *url.URL) {
 	}
 }
 
-// paramsOf returns the parameters of trials, those of the most recent spaces first.
+// paramsOf returns the parameters of trials, with those of the most recent spaces first.
 func paramsOf(records []trial.Record) []string {
 	var all []string
 	seen := map[string]bool{}
@@ -295,7 +295,7 @@ func paramsOf(records []trial.Record) []string {
 	return all
 }
 
-// stateOf says what became of a trial.
+// stateOf describes the state of a trial.
 func stateOf(r trial.Record) string {
 	switch {
 	case r.Interrupted():

@@ -14,7 +14,7 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A trialPage is what the page of a trial shows.
+// A trialPage is the content of the page of a trial.
 type trialPage struct {
 	Title, Study, StudyLink string
 	State                   string
@@ -30,7 +30,7 @@ type trialPage struct {
 
 type named struct{ Name, Value, About string }
 
-// trial shows one trial: ?name of the study and ?number.
+// trial shows the trial ?number of the study ?name.
 func (d *Dashboard) trial(w http.ResponseWriter, r *http.Request) error {
 	h, v, err := d.snapshot(r.Context(), r.URL.Query().Get("name"))
 	if err != nil {
@@ -73,7 +73,7 @@ func (d *Dashboard) trial(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// trialOf returns the trial of a number.
+// trialOf returns the trial with a number.
 func trialOf(h trial.Snapshot, number string) (trial.Record, error) {
 	n, err := strconv.Atoi(number)
 	if err != nil {
@@ -87,14 +87,14 @@ func trialOf(h trial.Snapshot, number string) (trial.Record, error) {
 	return all[i], nil
 }
 
-// files are how parameters are downloaded.
+// paramFiles are the names and types of files with parameters.
 var paramFiles = map[export.Form]struct{ name, kind string }{
 	export.JSON: {"params.json", "application/json"}, export.YAML: {"params.yaml", "application/yaml"},
 	export.Go: {"params.go.txt", "text/plain; charset=utf-8"}, export.Python: {"params.py", "text/plain; charset=utf-8"},
 	export.Flags: {"params.txt", "text/plain; charset=utf-8"},
 }
 
-// params is the parameters of a trial as a file: ?name, ?number and ?form.
+// params sends the parameters of a trial as a file: ?name, ?number and ?form.
 func (d *Dashboard) params(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	h, _, err := d.snapshot(r.Context(), q.Get("name"))

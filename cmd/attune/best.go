@@ -90,7 +90,7 @@ func bestFormats() []string {
 	return all
 }
 
-// settingsOf returns the hyperparameters of a trial: of a forecaster also those that were fixed,
+// settingsOf returns the hyperparameters of a trial. For a forecaster they include the fixed ones
 // and the number of rounds.
 func settingsOf(r trial.Record) []space.Setting {
 	if all, ok := tune.Settings(r); ok {

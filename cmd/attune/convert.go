@@ -68,10 +68,10 @@ If a model was trained with early stopping, convert takes the trees up to the be
 iteration, as the library's estimators do (XGBRegressor, LGBMClassifier), and says how many
 those are. --all-trees takes all of them.
 
-With --input, convert takes every model in a folder and in the folders in it, and writes
---output, a folder that has the same names with .onnx. It ends with a table of all models, the
-verdict of each and why any was not converted, and then fails if there were such. A model whose
-file has been converted before and has not changed since is not converted again.
+With --input, convert converts all models in a folder and its subfolders. It writes them to
+the folder --output, under the same names with the extension .onnx. At the end it prints a
+table with the verdict on each model, and fails if any model was not converted. It skips models
+that have not changed since they were last converted.
 
 Convert needs ONNX Runtime. Install it with: attune setup onnxruntime`,
 		Example: `  attune convert lightgbm.txt --output model.onnx

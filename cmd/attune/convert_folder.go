@@ -25,11 +25,11 @@ import (
 	"github.com/attune-hpo/attune/objective/tree"
 )
 
-// sourceKey is the key in the metadata of a file for the SHA-256 of the model and of the
-// settings that it was converted with.
+// sourceKey is the metadata key of a converted file for the SHA-256 of the model and of the
+// settings of the conversion.
 const sourceKey = "attune.source.sha256"
 
-// The verdicts on a model of a folder.
+// The verdicts on the models of a folder.
 const (
 	passed    = "pass"
 	unchanged = "unchanged"
@@ -37,14 +37,14 @@ const (
 	refused   = "refused"
 )
 
-// A converted model is a line of the table.
+// A converted is a line of the table: the result for one model.
 type converted struct {
-	Model   string   `json:"model"` // its path in the folder
+	Model   string   `json:"model"` // path in the folder
 	Kind    string   `json:"kind,omitempty"`
 	File    string   `json:"file,omitempty"`
 	Before  int64    `json:"bytes_before"`
 	After   int64    `json:"bytes_after,omitempty"`
-	Most    *float64 `json:"largest_difference,omitempty"` // absent where it is infinite or not known
+	Most    *float64 `json:"largest_difference,omitempty"` // absent if it is infinite or unknown
 	Verdict string   `json:"verdict"`
 	Reason  string   `json:"reason,omitempty"`
 }
@@ -100,7 +100,7 @@ func (c *convert) folder(cmd *cobra.Command) error {
 	return verdict(all, c.input)
 }
 
-// verdict is the error of a folder: how many of its models were not converted.
+// verdict returns an error if some models of a folder were not converted.
 func verdict(all []*converted, folder string) error {
 	bad := 0
 	for _, r := range all {
@@ -110,18 +110,18 @@ func verdict(all []*converted, folder string) error {
 	}
 	switch {
 	case len(all) == 0:
-		return fmt.Errorf("--input %s: there is no model that is read, or that --model names", folder)
+		return fmt.Errorf("--input %s: there is no model in it, or none that --model selects", folder)
 	case bad > 0:
 		return fmt.Errorf("%d of %d models were not converted: see the table", bad, len(all))
 	}
 	return nil
 }
 
-// checkFolder refuses flags that are of one model.
+// checkFolder fails for flags that only apply to one model.
 func (c *convert) checkFolder() error {
 	for flag, given := range map[string]bool{"rows": c.rows != "", "registry": c.registry != "", "name": c.name != "", "promote": c.promote, "benchmark": c.measures()} {
 		if given {
-			return fmt.Errorf("--%s is for one model: give the file of that in place of --input", flag)
+			return fmt.Errorf("--%s is for a single model: name its file instead of --input", flag)
 		}
 	}
 	if c.jobs < 1 {
@@ -141,11 +141,11 @@ func (c *convert) checkFolder() error {
 
 // A modelFile is a file of the folder.
 type modelFile struct {
-	name   string // its path in the folder
+	name   string // path in the folder
 	output string
 }
 
-// list returns the files in the folder, but for hidden ones and those of the output.
+// list returns the files in the folder, except hidden ones and those in the output folder.
 func (c *convert) list() ([]modelFile, error) {
 	var files []modelFile
 	out, _ := os.Stat(c.output) // nil if it is not there yet
@@ -178,8 +178,8 @@ func (c *convert) list() ([]modelFile, error) {
 	return files, nil
 }
 
-// outputNames returns the names of the files to write: those of the models with .onnx in
-// place of their ending, or behind it where two models would be one.
+// outputNames returns the names of the files to write. The extension of a model is replaced by
+// .onnx, or extended with it if two models would have the same name.
 func outputNames(files []modelFile) []string {
 	base := func(name string) string { return strings.TrimSuffix(name, filepath.Ext(name)) }
 	count := map[string]int{}
@@ -195,7 +195,7 @@ func outputNames(files []modelFile) []string {
 	return names
 }
 
-// one converts a model; nil for a file that is none, or none that --model names.
+// one converts a model. It returns nil for a file that is not a model, or not one of --model.
 func (c *convert) one(ctx context.Context, f modelFile) *converted {
 	r := &converted{Model: f.name}
 	fail := func(verdict string, err error) *converted {
@@ -247,7 +247,7 @@ func (c *convert) one(ctx context.Context, f modelFile) *converted {
 	return r
 }
 
-// wanted reports whether --model names a model, by its file or by its kind.
+// wanted reports whether --model selects a model, by its file name or its kind.
 func (c *convert) wanted(name, kind string) bool {
 	if len(c.models) == 0 {
 		return true
@@ -258,8 +258,8 @@ func (c *convert) wanted(name, kind string) bool {
 	})
 }
 
-// convertedFrom reports whether a file was converted from the model of that SHA-256, and
-// returns its size.
+// convertedFrom reports whether a file was converted from the source with the given SHA-256,
+// and returns the size of the file.
 func convertedFrom(file, source string) (size int64, ok bool) {
 	data, err := os.ReadFile(file)
 	if err != nil {

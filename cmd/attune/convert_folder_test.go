@@ -75,9 +75,9 @@ func TestConvertFolder(t *testing.T) {
 	}{
 		{[]string{"convert", "--input", "nowhere", "--output", "onnx"}, "--input nowhere: there is no such folder"},
 		{[]string{"convert", "m.txt", "--input", "models", "--output", "onnx"}, "--input models: want no model file besides: m.txt"},
-		{append(args, "--rows", "x.csv"), "--rows is for one model: give the file of that in place of --input"},
+		{append(args, "--rows", "x.csv"), "--rows is for a single model: name its file instead of --input"},
 		{append(args, "--jobs", "0"), "--jobs 0: want 1 or more"},
-		{append(args, "--model", "nothing"), "--input models: there is no model that is read, or that --model names"},
+		{append(args, "--model", "nothing"), "--input models: there is no model in it, or none that --model selects"},
 		{[]string{"convert", "--input", "models", "--output", "report.json"}, "--output report.json: a file: with --input, want a folder"},
 		{[]string{"convert", "m.txt", "--model", "x", "--output", "m.onnx"}, "--model picks models of a folder: give --input"},
 	} {

@@ -19,8 +19,8 @@ import (
 	"github.com/attune-hpo/attune/objective/tune"
 )
 
-// tokenVariable is the environment variable with the token, which a command line would show
-// to all users of the machine.
+// tokenVariable is the environment variable with the token. A flag would show the token to
+// all users of the machine.
 const tokenVariable = "ATTUNE_DASHBOARD_TOKEN"
 
 // board holds the flags of the command dashboard.
@@ -74,7 +74,7 @@ func (b *board) run(ctx context.Context, stdout io.Writer) error {
 	return errors.Join(s.Run(ctx), d.Close())
 }
 
-// refused returns why the server cannot listen, in the words of the command line.
+// refused returns the error for an address at which the server cannot listen.
 func (b *board) refused(err error) error {
 	var op *net.OpError
 	switch {
@@ -90,7 +90,7 @@ func (b *board) refused(err error) error {
 	return err
 }
 
-// slashed redirects the prefix without a slash, on which relative links would go astray.
+// slashed redirects the prefix without a slash, because relative links would be wrong there.
 func slashed(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "" {
@@ -102,7 +102,7 @@ func slashed(h http.Handler) http.Handler {
 	})
 }
 
-// lastElement returns what follows the last slash of a path.
+// lastElement returns the part of a path after the last slash.
 func lastElement(path string) string {
 	path, _, _ = strings.Cut(path, "?")
 	return path[strings.LastIndexByte(path, '/')+1:]

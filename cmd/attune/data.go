@@ -20,9 +20,9 @@ type source struct {
 	File string `json:"file"` // absolute
 	forecast.CSV
 
-	leftOut []string // series that are not read, and why
+	leftOut []string // notes on series that are left out
 
-	unnamed bool // --time is '', which means the one column without a name
+	unnamed bool // --time is '', which selects the column without a name
 }
 
 // flags adds the flags that say how to read data.
@@ -47,8 +47,8 @@ type text struct{ *forecast.Frequency }
 func (t text) Set(s string) error { return t.UnmarshalText([]byte(s)) }
 func (t text) Type() string       { return "frequency" }
 
-// list is a flag of one or several names, separated by commas. Given twice, it has the names of
-// both.
+// list is a flag with one or several names, separated by commas. If the flag is repeated, the
+// names are added up.
 type list string
 
 func (l *list) String() string { return string(*l) }
@@ -62,7 +62,7 @@ func (l *list) Set(s string) error {
 	return nil
 }
 
-// useful returns the series that are not constant, and names the others.
+// useful returns the series that are not constant, and notes on the others.
 func useful(frame forecast.Frame) (kept forecast.Frame, leftOut []string) {
 	var ids []string
 	for _, s := range frame {

@@ -8,8 +8,8 @@ import (
 	"github.com/attune-hpo/attune/objective/forecast"
 )
 
-// fit sets what the flags leave open and the data decide: the metric, the horizon, and how
-// many windows the backtest has. It returns what is not as it is for most data, and why.
+// fit sets the values that depend on the data, unless a flag sets them: the metric, the
+// horizon, and the number of windows of the backtest. It returns notes on unusual values.
 func (j *job) fit(o *optimize, frame forecast.Frame) (notes []string) {
 	if why := noMAPE(frame); why != "" && !o.given("metric") {
 		j.Metric = forecast.MASE.Name()
@@ -23,8 +23,8 @@ func (j *job) fit(o *optimize, frame forecast.Frame) (notes []string) {
 	if !o.given("horizon") {
 		j.Horizon = usual
 	}
-	// possible returns how many windows there may be: the first leaves two fifths of the rows
-	// to learn from, and all together make tables that fit in the memory.
+	// possible returns the maximum number of windows. The first must leave two fifths of the
+	// rows for training, and the tables of all windows together must fit in memory.
 	possible := func() int {
 		if !o.given("test") {
 			j.Test = j.Horizon
@@ -44,7 +44,7 @@ func (j *job) fit(o *optimize, frame forecast.Frame) (notes []string) {
 	if w < few && !o.given("horizon") && rows/6 < j.Horizon && mostCells/(all*j.Horizon) >= few {
 		j.Horizon = max(1, rows/6)
 		if w = possible(); rows < fewest {
-			j.Horizon = usual // there are too few rows in any case, as is said later
+			j.Horizon = usual // too few rows for any horizon; a later check fails
 			possible()
 			return notes
 		}
@@ -63,14 +63,14 @@ func (j *job) fit(o *optimize, frame forecast.Frame) (notes []string) {
 	return notes
 }
 
-// fewest is the number of rows below which no defaults help.
+// fewest is the smallest number of rows for which smaller defaults help.
 const fewest = 10
 
-// mostCells bounds the rows of the tables of all folds together, a row for each step of each
-// forecast.
+// mostCells limits the rows of the tables of all folds together. They have a row for each step
+// of each forecast.
 const mostCells = 1_000_000
 
-// noMAPE says why percentage errors say little about a target: "" if they do not.
+// noMAPE returns why percentage errors are unsuitable for a target, or "" if they are not.
 func noMAPE(frame forecast.Frame) string {
 	n, below, near, mean := 0, 0, 0, 0.0
 	for _, s := range frame {

@@ -35,8 +35,8 @@ Algorithms: tpe, multivariate-tpe, bayesianoptimization, gp, cmaes, nsga2, sobol
 	return cmd
 }
 
-// podMemory is what Katib gives a suggestion service by default, less what the collector
-// does not count.
+// podMemory is Katib's default memory limit for a suggestion service, without the memory that
+// the garbage collector does not count.
 const podMemory = 80 << 20
 
 func runKatib(ctx context.Context, stderr io.Writer, address string) error {

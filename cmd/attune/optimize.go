@@ -74,8 +74,8 @@ in YAML; edit it and pass the file to --space. ets and theta choose their own fo
 milliseconds, so they need only a trial or two. Baselines are models, too: name one in
 --models to keep it and forecast with it.
 
-The same --seed gives the same trials, however long each takes and however often the command
-is interrupted. With the same --lag, so it does with any number of workers.`,
+The same --seed gives the same trials, regardless of timing and interruptions. If --lag is the
+same, too, the number of workers does not matter either.`,
 		Example: `  attune optimize --data data/airpassengers.csv --target passengers
   attune optimize --data data/airpassengers.csv --target passengers --models lightgbm --trials 100 --metric mase
   attune optimize --data data/seattle-weather.csv --target temp_max --past precipitation,wind --horizon 14 --metric mae

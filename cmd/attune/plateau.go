@@ -8,19 +8,19 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A study ends on a plateau: when it has enough trials, and the last of them together have
-// gained little beside the standard error of the best score. Which trial is the best is noise
-// then, and the time is better spent elsewhere.
+// A study ends on a plateau: it has enough trials, and the last of them together improved the
+// score by much less than its standard error. Then noise decides which trial is the best, and
+// the time is better spent elsewhere.
 const (
-	plateauLeast = 12  // trials that a study has in any case
-	plateauLast  = 7   // trials that must have gained more
-	plateauGain  = 0.1 // in standard errors
+	plateauLeast = 12  // minimum number of trials
+	plateauLast  = 7   // number of last trials whose gain counts
+	plateauGain  = 0.1 // minimum gain in standard errors
 )
 
-// onPlateau reports whether a study has reached a plateau. It depends on the trials alone.
+// onPlateau reports whether a study is on a plateau. It depends only on the trials.
 func onPlateau(h trial.Snapshot) bool {
 	loss := h.Direction(0).Loss
-	var made []trial.Record // complete and pruned ones, in their order
+	var made []trial.Record // complete and pruned trials, by number
 	for r := range h.All() {
 		if r.State == trial.Complete || r.State == trial.Pruned {
 			made = append(made, r)
@@ -46,16 +46,16 @@ func onPlateau(h trial.Snapshot) bool {
 	}
 	var noise float64
 	if a, ok := now.Attrs.Get(tune.ErrorKey); !ok || a.Decode(&noise) != nil {
-		return false // nothing is known of the noise
+		return false // the noise is unknown
 	}
 	return loss(before.Values[0])-loss(now.Values[0]) <= plateauGain*noise
 }
 
-// settled reports whether a study may end before it has --trials: on a plateau, if the number
-// was not asked for.
+// settled reports whether a study may end before it has --trials: if it is on a plateau, and
+// the flag was not given.
 func (s *session) settled(h trial.Snapshot) bool { return !s.given("trials") && onPlateau(h) }
 
-// settledNote says that a study has ended on a plateau.
+// settledNote returns a note that a study ended on a plateau.
 func settledNote(name string, made, of int) string {
 	return fmt.Sprintf("%s: stopped after %d of %d trials: the last %d gained less than a tenth of the standard error; --trials %d runs all", name, made, of, plateauLast, of)
 }

@@ -40,5 +40,5 @@ func (s search) make() (sampler.Sampler, pruner.Pruner) {
 	return makeSampler(), p
 }
 
-// lagHelp says what --lag is.
-const lagHelp = "draw each trial from all before it but the last `number`-1, and run at most so many at once in all processes, so that the same --seed gives the same trials, whatever the number of workers, the timing or an interruption; 0: draw it from all that have ended"
+// lagHelp is the help text of --lag.
+const lagHelp = "draw each trial from all trials before it except the last `number`-1, and run at most that many at once in all processes; the same --seed then gives the same trials, regardless of the number of workers, timing and interruptions; 0: draw it from all trials that have ended"

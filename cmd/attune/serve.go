@@ -66,8 +66,8 @@ func (s *serve) run(ctx context.Context, stderr io.Writer) error {
 	return cmp.Or(serveGRPC(ctx, server, l, ""), service.Close())
 }
 
-// serveGRPC serves until ctx is done, and then until the calls under way have ended. It
-// answers questions for the health of a service; "" is that of the whole server.
+// serveGRPC serves until ctx is done, and then until the running calls have ended. It answers
+// health checks of the named service; "" is the whole server.
 func serveGRPC(ctx context.Context, server *grpc.Server, l net.Listener, name string) error {
 	alive := health.NewServer()
 	alive.SetServingStatus(name, grpc_health_v1.HealthCheckResponse_SERVING)

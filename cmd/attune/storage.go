@@ -19,18 +19,18 @@ import (
 	"github.com/attune-hpo/attune/storage/sqlite"
 )
 
-// storageEnv is the variable that names the storage where --storage does not.
+// storageEnv is the environment variable with the default of --storage.
 const storageEnv = "ATTUNE_STORAGE"
 
-// A store is where studies are kept, and how it is called.
+// A store is a storage of studies, with its name.
 type store struct {
 	storage.Store
-	Path string // of a file, or the URL of a database, without its password
+	Path string // path of a file, or URL of a database without its password
 }
 
 var _ storage.Reader = store{}
 
-// Read implements [storage.Reader], by that of the store if it has one.
+// Read implements [storage.Reader] with the store's own Read, if it has one.
 func (s store) Read(ctx context.Context, name string) (storage.Ledger, error) {
 	return storage.Read(ctx, s.Store, name)
 }
@@ -42,7 +42,7 @@ func isURL(storage string) bool {
 
 func isMySQL(storage string) bool { return strings.HasPrefix(storage, "mysql://") }
 
-// newStore returns the store that --storage names. Nothing is opened.
+// newStore returns the store for a value of --storage, without opening it.
 func newStore(storage string) store {
 	switch {
 	case isMySQL(storage):
@@ -53,7 +53,7 @@ func newStore(storage string) store {
 	return store{sqlite.File(storage), storage}
 }
 
-// openStore returns a store that is to be read.
+// openStore returns a store for reading.
 func openStore(storage string) (store, error) {
 	if isURL(storage) {
 		return newStore(storage), nil
@@ -70,7 +70,7 @@ func openStore(storage string) (store, error) {
 	return newStore(storage), nil
 }
 
-// shown returns a storage as others may see it: without a password.
+// shown returns a storage without its password.
 func shown(storage string) string {
 	if !isURL(storage) {
 		return storage
@@ -100,8 +100,8 @@ func hasPassword(storage string) bool {
 	return has || u.Query().Has("password")
 }
 
-// beside returns the path that the names of folders begin with which belong to a storage:
-// its own or, for a database, one in the current folder that is named after it.
+// beside returns the prefix of the paths of folders that belong to a storage: its own path
+// or, for a database, one in the current folder with the database's name.
 func beside(storage string) string {
 	if !isURL(storage) {
 		return storage
@@ -114,8 +114,8 @@ func beside(storage string) string {
 	return cmp.Or(strings.Trim(name, "-"), "attune")
 }
 
-// storageFlag adds --storage to a command. It has the default of the variable
-// ATTUNE_STORAGE, which may hold a password, so the help does not show it.
+// storageFlag adds --storage to a command. Its default is ATTUNE_STORAGE, which may contain a
+// password, so the help does not show it.
 func storageFlag(cmd *cobra.Command, storage *string, usage string) {
 	*storage = cmp.Or(os.Getenv(storageEnv), "attune.db")
 	f := cmd.Flags()
@@ -130,7 +130,7 @@ func storageFlag(cmd *cobra.Command, storage *string, usage string) {
 	}
 }
 
-// warnOfPassword warns of a password that other users of the machine can see.
+// warnOfPassword warns if other users of the machine can see the password.
 func warnOfPassword(stderr io.Writer, storage string) {
 	if hasPassword(storage) {
 		warn(stderr, errors.New("--storage holds a password, which a list of processes shows: put it in PGPASSWORD, ~/.pgpass or MYSQL_PWD, or the whole URL in "+storageEnv))

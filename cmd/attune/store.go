@@ -54,7 +54,7 @@ func pick(ctx context.Context, store store, name string) (string, error) {
 	return pickOf(ctx, store, name, func(string) bool { return true })
 }
 
-// pickOf is pick among the studies of some models.
+// pickOf is like pick, among the studies of some models.
 func pickOf(ctx context.Context, store store, name string, of func(model string) bool) (string, error) {
 	all, err := study.List(ctx, store)
 	if err != nil {
@@ -72,7 +72,7 @@ func pickOf(ctx context.Context, store store, name string, of func(model string)
 	case len(all) == 1:
 		return all[0].Name, nil
 	}
-	var task job // the job that all must share
+	var task job // the job that all studies must share
 	best, value := "", math.NaN()
 	hopeless := "" // a study with trials, none of whose models can be fitted
 	answer := ""   // the study that attune optimize chose

@@ -1,13 +1,12 @@
-// Package web runs the HTTP servers of the command: one listener with limits, a
-// check of who asks, and an orderly end.
+// Package web runs the HTTP servers of the command. A server has one listener with limits,
+// checks the host and the token of requests, and shuts down gracefully.
 //
 //	s, err := web.Listen(web.Config{Addr: "127.0.0.1:8080", Handler: h})
 //	fmt.Println(s.URL())
 //	err = s.Run(ctx) // until ctx is done
 //
-// A page of another site cannot reach a server on this machine by pointing a name of
-// its own at it: a request must name the server by an IP address, as localhost, or by
-// one of [Config.Hosts].
+// A page of another site cannot reach a server on this machine by DNS rebinding: a request must
+// name the server by an IP address, as localhost, or by one of [Config.Hosts].
 package web
 
 import (
@@ -31,7 +30,7 @@ const pkg fault.Package = "web"
 var (
 	// ErrAddr reports an address that is not of the form host:port.
 	ErrAddr = errors.New("not an address")
-	// ErrToken reports an address that other machines reach, without a token.
+	// ErrToken reports an address that other machines can reach, but no token.
 	ErrToken = errors.New("other machines reach this address, which takes a token")
 )
 
@@ -39,18 +38,18 @@ var (
 type Config struct {
 	Addr    string // host:port; port 0 is any free one, and an empty host is every address
 	Handler http.Handler
-	// Token is what a client must know, if there is one: it sends it as a bearer token,
-	// or as the password of basic authentication, with any user name. An address that
-	// other machines reach must have one.
+	// Token, if not empty, is required from clients as a bearer token, or as the password of
+	// basic authentication with any user name. It is required if other machines can reach the
+	// address.
 	Token string
-	Hosts []string      // names that the server has besides localhost, without a port
-	Grace time.Duration // how long requests may go on when the server ends; default 3 s
+	Hosts []string      // names of the server besides localhost, without a port
+	Grace time.Duration // time for running requests when the server ends; default 3 s
 }
 
-// Limits of a server. A handler that streams extends its own deadline, with
-// http.ResponseController.
+// Limits of a server. A handler that streams extends its own deadline with
+// [http.ResponseController].
 const (
-	connections  = 512 // at once
+	connections  = 512 // maximum number at once
 	headerBytes  = 64 << 10
 	bodyBytes    = 8 << 20
 	headerTime   = 10 * time.Second
@@ -59,14 +58,14 @@ const (
 	idleTime     = 2 * time.Minute
 )
 
-// A Server is one that listens.
+// A Server is a listening server.
 type Server struct {
 	config   Config
 	listener net.Listener
 }
 
-// Listen begins to listen. It fails with [ErrAddr], [ErrToken], or the error of package
-// net, as for a port that is taken.
+// Listen starts to listen. It fails with [ErrAddr], [ErrToken], or an error of package net, such
+// as for a port in use.
 func Listen(c Config) (*Server, error) {
 	host, _, err := net.SplitHostPort(c.Addr)
 	if err != nil {
@@ -82,13 +81,13 @@ func Listen(c Config) (*Server, error) {
 	return &Server{config: c, listener: limited(l)}, nil
 }
 
-// loopback reports whether only this machine reaches a host.
+// loopback reports whether a host can only be reached from this machine.
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// URL returns where a browser on this machine finds the server.
+// URL returns the address of the server for a browser on this machine.
 func (s *Server) URL() string {
 	addr := s.listener.Addr().(*net.TCPAddr)
 	host := addr.IP.String()
@@ -98,9 +97,9 @@ func (s *Server) URL() string {
 	return "http://" + net.JoinHostPort(host, fmt.Sprint(addr.Port)) + "/"
 }
 
-// Run serves until ctx is done. Then the contexts of all requests are done, too; those
-// that have not ended after the grace are cut off. It returns nil after ctx, or what
-// ended the server before.
+// Run serves until ctx is done. Then it cancels the contexts of all requests, and cuts off
+// requests that have not ended after the grace. It returns nil, or the error that ended the
+// server before ctx was done.
 func (s *Server) Run(ctx context.Context) error {
 	requests, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
@@ -131,7 +130,7 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
-// guard refuses requests that are not meant for this server, or know no token.
+// guard rejects requests for another host, or without the token.
 func (s *Server) guard() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -147,7 +146,7 @@ func (s *Server) guard() http.Handler {
 	})
 }
 
-// named reports whether the Host of a request is one of this server's.
+// named reports whether the Host of a request is a name of this server.
 func (s *Server) named(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
@@ -157,7 +156,7 @@ func (s *Server) named(host string) bool {
 		slices.ContainsFunc(s.config.Hosts, func(h string) bool { return strings.EqualFold(h, host) })
 }
 
-// admitted reports whether a request knows the token.
+// admitted reports whether a request has the token.
 func (s *Server) admitted(r *http.Request) bool {
 	if s.config.Token == "" {
 		return true
@@ -170,7 +169,7 @@ func (s *Server) admitted(r *http.Request) bool {
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }
 
-// limited returns a listener that accepts no more connections than are allowed at once.
+// limited returns a listener that limits the number of connections at once.
 func limited(l net.Listener) net.Listener {
 	return &limit{l, make(chan struct{}, connections)}
 }

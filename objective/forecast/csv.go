@@ -33,9 +33,9 @@ type CSV struct {
 	Time string `json:"time"`
 	// Target is the column to forecast.
 	Target string `json:"target"`
-	// ID is the column that names the series of a row, or several columns, separated by commas:
-	// their texts together, with a slash between them, name the series. Default: there is a
-	// single series.
+	// ID is the column that identifies the series of a row, or several columns, separated by
+	// commas. The ID of a series is then the text of all columns, joined with slashes. Default:
+	// there is a single series.
 	ID string `json:"id,omitempty"`
 	// Past lists the exogenous columns that are known no earlier than the target.
 	Past []string `json:"past,omitempty"`
@@ -48,16 +48,16 @@ type CSV struct {
 	// Layout is the layout of the stamps: as for [time.Parse] or strptime (%d/%m/%Y),
 	// "epoch" or "epoch ms". Default: recognized, see [RecognizeLayout].
 	Layout string `json:"layout,omitempty"`
-	// Location is the location of the calendar, and of stamps without a zone. Default UTC;
-	// but stamps with offsets that are all at one time of day are in the offset of the last of
-	// them, so that days remain days when the clocks change.
+	// Location is the location of the calendar, and of stamps without a zone. Default UTC. If
+	// all stamps have an offset and the same time of day, the default is the offset of the last
+	// stamp, so that days remain days when the clocks change.
 	Location *time.Location `json:"-"`
 	// Comma is the field separator. Default: the comma or, if the header has none, its first
 	// semicolon, tab or bar.
 	Comma rune `json:"-"`
-	// Decimal is the decimal mark: "." or ",". With a comma, points group thousands, and with
-	// a point, commas do. Default: recognized from the numbers; in a file separated by commas,
-	// a comma before three digits groups.
+	// Decimal is the decimal mark: "." or ",". The other mark groups thousands. Default:
+	// recognized from the numbers. In a file separated by commas, a comma before three digits
+	// groups thousands.
 	Decimal string `json:"decimal,omitempty"`
 	// NA lists the texts that mean a missing number. Default "", NA, N/A, NaN, nan, null,
 	// NULL, None, "." and "?".
@@ -127,14 +127,14 @@ func (c CSV) read(r io.Reader) (Frame, error) {
 	return t.frame()
 }
 
-// A table is a CSV file in the process of becoming a frame.
+// A table is a CSV file that is being converted to a frame.
 type table struct {
 	CSV
 	columns []int    // indices of the target, Past and Known in the file
 	names   []string // of columns
 	time    int
-	id      []int  // none: there is a single series
-	decimal string // mark, once it is known
+	id      []int  // empty: there is a single series
+	decimal string // the decimal mark, once it is known
 	pointed bool   // a number with a point was read before
 	ids     []string
 	series  map[string]*[]row
@@ -143,7 +143,7 @@ type table struct {
 type row struct {
 	line   int
 	time   time.Time
-	stamp  time.Time // the same with the offset that the file gives it; zero if it gives none
+	stamp  time.Time // the same with the offset in the file, or zero if it has none
 	values []float64 // in the order of table.columns
 }
 
@@ -203,7 +203,7 @@ func (t *table) rows(in *csvfile.Reader) error {
 			return csvfile.At(r.line, t.Time, text, err)
 		}
 		if l := layout(t.Layout); t.Location == time.UTC && offsets.MatchString(l) {
-			r.stamp, _ = time.Parse(l, text) // which ParseTime did
+			r.stamp, _ = time.Parse(l, text) // ParseTime has succeeded
 		}
 		for i, k := range t.columns {
 			v, ok := t.number(fields[k], in.Comma())
@@ -287,7 +287,7 @@ func grouped(text, mark, decimal string) bool {
 	return true
 }
 
-// truth reads what pandas, R and spreadsheets write for true and false.
+// truth parses the forms of true and false that pandas, R and spreadsheets write.
 func truth(text string) (float64, bool) {
 	switch strings.ToLower(text) {
 	case "true":
@@ -298,9 +298,9 @@ func truth(text string) (float64, bool) {
 	return 0, false
 }
 
-// local takes stamps with offsets that are always at the same time of day, as those of days
-// and months are, for times of the calendar: their offsets, which change with the clocks, are
-// replaced by the last one. It leaves any other stamps as they are.
+// local treats stamps with offsets as calendar times if they all have the same time of day, as
+// stamps of days and months do. Their offsets change with the clocks, so local replaces all
+// offsets by the last one. It does not change other stamps.
 func (t *table) local() {
 	var clocks, offsets []time.Duration
 	var last time.Time
