@@ -160,7 +160,7 @@ func (p *pen) pointsMark(m figure.Points, x, y *axis, shade shadeScale) {
 		at := point{x.at(m.X[i]), y.at(m.Y[i])}
 		s := spot{int(at.x * 1.5), int(at.y * 1.5), c}
 		if n > crowd {
-			s = spot{int(at.x / 3), int(at.y / 3), own}
+			s = spot{int(at.x / 4), int(at.y / 4), own}
 		}
 		if !seen[s] {
 			seen[s] = true
