@@ -37,7 +37,7 @@ start_postgres() {
 	}
 	bin=$(dirname "$initdb")
 	if ! as "$bin/pg_ctl" -D "$data" status >/dev/null 2>&1; then
-		port=$(free_port)
+		port=$(cat "$folder/postgres.port" 2>/dev/null || free_port)
 		if [ ! -d "$data" ]; then
 			as mkdir -p "$data"
 			as sh -c "printf attune >'$folder/password'"
@@ -92,13 +92,17 @@ start)
 	start_postgres
 	start_mariadb
 	;;
+crash) # and start again, on the same port
+	stop_postgres
+	start_postgres >/dev/null
+	;;
 stop)
 	[ ! -d "$folder/postgres" ] || stop_postgres
 	[ ! -f "$folder/mariadb.pid" ] || stop_mariadb
 	rm -rf "$folder"
 	;;
 *)
-	echo "usage: scripts/servers.sh start|stop" >&2
+	echo "usage: scripts/servers.sh start|crash|stop" >&2
 	exit 2
 	;;
 esac

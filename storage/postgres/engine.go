@@ -112,7 +112,7 @@ func (engine) Class(err error) dbserver.Class {
 func (e engine) Explain(err error) error {
 	user, database := e.config.ConnConfig.User, e.config.ConnConfig.Database
 	switch code := code(err); {
-	case errors.Is(err, storage.ErrBusy), code == "" && errors.Is(err, context.Canceled), code == "" && errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, storage.ErrBusy), errors.Is(err, storage.ErrUnreachable), code == "" && errors.Is(err, context.Canceled), code == "" && errors.Is(err, context.DeadlineExceeded):
 		return err
 	case code == "28P01" || code == "28000":
 		return fmt.Errorf("%w: the server does not let user %q in: check the name, and the password in PGPASSWORD or ~/.pgpass (%s)", storage.ErrAccess, user, message(err))

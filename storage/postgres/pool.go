@@ -5,6 +5,8 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -32,7 +34,7 @@ type pool struct {
 func (p *pool) Begin(ctx context.Context, mode dbserver.Mode) (dbserver.Tx, error) {
 	c, err := p.Acquire(ctx)
 	if err != nil {
-		return nil, err
+		return nil, lost(ctx, err)
 	}
 	t := &tx{ctx: ctx, pool: p, conn: c, mode: mode}
 	if mode != dbserver.Reading {
@@ -47,8 +49,21 @@ func (p *pool) Begin(ctx context.Context, mode dbserver.Mode) (dbserver.Tx, erro
 // creating is the key of the advisory lock that who creates the tables holds: "attune".
 const creating = 0x617474756e65
 
+// lost returns an error of the network as that of a lost connection, unless ctx is done.
+func lost(ctx context.Context, err error) error {
+	_, network := errors.AsType[net.Error](err)
+	if ctx.Err() == nil && code(err) == "" && (network || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
+		return dbserver.Lost{Cause: err}
+	}
+	return err
+}
+
 // EnsureSchema implements [dbserver.Pool].
 func (p *pool) EnsureSchema(ctx context.Context, create bool) error {
+	return lost(ctx, p.ensureSchema(ctx, create)) // even if it was made, that can be repeated
+}
+
+func (p *pool) ensureSchema(ctx context.Context, create bool) error {
 	err := p.checkSchema(ctx, p.Pool)
 	if !errors.Is(err, dbserver.ErrEmpty) || !create {
 		return err

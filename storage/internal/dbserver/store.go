@@ -124,7 +124,11 @@ func (s *Store) patiently(ctx context.Context, f func() error) error {
 			return ctx.Err()
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%w: tried for %v: %w", storage.ErrBusy, s.Patience, err)
+			cause := storage.ErrBusy
+			if _, away := errors.AsType[Lost](err); away {
+				cause = storage.ErrUnreachable
+			}
+			return fmt.Errorf("%w: tried for %v: %w", cause, s.Patience, err)
 		}
 		select {
 		case <-ctx.Done():
