@@ -38,7 +38,8 @@ func chromium(t *testing.T) string {
 	return ""
 }
 
-// opened opens a page, and returns what its script made of it in the given milliseconds.
+// opened opens a page, and returns what its script made of it by the time that it was all
+// there, or in the given milliseconds.
 // Whatever the page writes to the console, as for a resource that is not there or that the
 // policy forbids, fails the test.
 func opened(t *testing.T, browser, address, milliseconds string) string {
@@ -60,11 +61,11 @@ func TestBrowser(t *testing.T) {
 	store := new(memory.Store)
 	add(t, store, teststudy.New("walmart", 60, false, 1))
 	root := serving(t, store, dashboard.Config{})
-	assert.Contains(t, opened(t, browser, root, "2000"), ">walmart</a>")
-	dom := opened(t, browser, root+"study?name=walmart", "4000")
+	assert.Contains(t, opened(t, browser, root, "20000"), ">walmart</a>")
+	dom := opened(t, browser, root+"study?name=walmart", "20000")
 	assert.Contains(t, dom, `>Copy</button>`)
 	assert.NotRegexp(t, `data-copy="[^"]*" hidden`, dom)
-	assert.Contains(t, opened(t, browser, root+"trial?name=walmart&number=7", "2000"), "<h1>Trial 7</h1>")
+	assert.Contains(t, opened(t, browser, root+"trial?name=walmart&number=7", "20000"), "<h1>Trial 7</h1>")
 }
 
 // A page that is open shows what changes meanwhile.
@@ -108,7 +109,7 @@ func TestBrowserFollows(t *testing.T) {
 		}
 		told <- err
 	}()
-	dom := opened(t, browser, s.URL+"/study?"+url.Values{"name": {"live"}}.Encode(), "20000")
+	dom := opened(t, browser, s.URL+"/study?"+url.Values{"name": {"live"}}.Encode(), "60000")
 	require.NoError(t, <-told)
 	assert.Contains(t, dom, "<dd>0.125, in trial 0</dd>")
 	assert.Contains(t, dom, "{\n  \"x\": ")
