@@ -139,7 +139,7 @@ func writeBest(w io.Writer, storage string, st study.Reader, best trial.Record, 
 	if len(best.Attrs) > 0 {
 		section("attributes")
 		for _, a := range best.Attrs {
-			if a.Key == tune.SettingsKey {
+			if a.Key == tune.SettingsKey || a.Key == tune.IntervalsKey {
 				continue
 			}
 			fmt.Fprintf(t, "  %s\t%s\n", a.Key, a.JSON)

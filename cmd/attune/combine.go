@@ -90,7 +90,7 @@ func (s *session) choose(ctx context.Context, r *report) error {
 	single := all[c.Single]
 	pick := chosen{Study: single.study, Why: why(s.job.Metric, c, all, members)}
 	if len(members) > 1 {
-		if pick.Trial, err = p.add(ctx, members, c.Ensemble); err != nil {
+		if pick.Trial, err = p.add(ctx, members, c.Ensemble, s.back.Intervals(c.Honest)); err != nil {
 			return err
 		}
 	}
@@ -100,7 +100,7 @@ func (s *session) choose(ctx context.Context, r *report) error {
 	case single.study == "":
 		single.member.Weight = 1
 		score := ensemble.Estimate{Value: first(single.Result.Scores), Error: s.back.Error(single.Result)}
-		if pick.Trial, err = p.add(ctx, []ensemble.Member{single.member}, score); err != nil {
+		if pick.Trial, err = p.add(ctx, []ensemble.Member{single.member}, score, s.back.Intervals(single.Result)); err != nil {
 			return err
 		}
 		pick.Study = p.name
@@ -173,7 +173,7 @@ func rank(model string) int {
 
 // add adds a trial to a study of ensembles, unless the study already has the same, and
 // returns its number.
-func (p *plan) add(ctx context.Context, members []ensemble.Member, score ensemble.Estimate) (int, error) {
+func (p *plan) add(ctx context.Context, members []ensemble.Member, score ensemble.Estimate, intervals *forecast.Intervals) (int, error) {
 	settings, err := ensemble.Settings(members)
 	if err != nil {
 		return 0, err
@@ -202,6 +202,13 @@ func (p *plan) add(ctx context.Context, members []ensemble.Member, score ensembl
 			return 0, err
 		}
 		attrs = append(attrs, e)
+	}
+	if intervals != nil {
+		v, err := trial.NewAttr(tune.IntervalsKey, intervals)
+		if err != nil {
+			return 0, err
+		}
+		attrs = append(attrs, v)
 	}
 	if math.IsNaN(score.Value) || math.IsInf(score.Value, 0) {
 		return 0, fmt.Errorf("the ensemble has no %s", p.job.Metric)

@@ -33,6 +33,7 @@ type predict struct {
 	output  string
 	plot    string
 	series  string
+	levels  []float64
 }
 
 func predictCommand() *cobra.Command {
@@ -45,10 +46,15 @@ writes CSV with the columns time and prediction, and id if there are several ser
 
 By default it continues the data that the study was made with. Pass newer data in the
 same form with --data: the model then forecasts from their end, and is not fitted again.
+With --levels, each level L has two more columns, lower_L and upper_L: the truth lies between
+them with a probability of L %, as far as errors stay what they were in the backtest. They are
+conformal intervals from these errors, wider for later steps, and scaled to each series.
+
 Columns that are known in advance (--known) must cover the steps to forecast.`,
 		Example: `  attune predict
   attune predict --storage attune.db --study airpassengers-passengers/lightgbm --output forecast.csv --plot forecast.svg
   attune predict --model attune.db.models/model-air%2Flightgbm.json --data newer.csv --horizon 6
+  attune predict --levels 80,95
   attune predict --registry models --name passengers --data newer.csv`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -64,6 +70,7 @@ Columns that are known in advance (--known) must cover the steps to forecast.`,
 	f.IntVar(&p.horizon, "horizon", 0, "`steps` to forecast, at most as many as the model was tuned for (default: all of them)")
 	f.StringVar(&p.output, "output", "", "output `file` (default: standard output)")
 	f.StringVar(&p.plot, "plot", "", "`file` to draw the forecast to, as .svg, .png or .html")
+	f.Float64SliceVar(&p.levels, "levels", nil, "`percents` of prediction intervals, such as 80,95 (default: none)")
 	f.StringVar(&p.series, "series", "", "`id` of the one series to forecast (default: all)")
 	return cmd
 }
@@ -110,6 +117,10 @@ func (p predict) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	bounds, err := p.intervals(m, next, frame)
+	if err != nil {
+		return err
+	}
 	if p.plot != "" {
 		picture, err := forecast.Plot{Label: from.Target, Title: fmt.Sprintf("%s, next %d %ss, by %s", from.Target, p.horizon, frame[0].Freq.Unit, m.Family),
 			Truth: frame[0], Last: max(3*m.Horizon, 40), Forecasts: []forecast.Line{{Name: m.Family, Series: next[0]}}}.Figure()
@@ -120,8 +131,33 @@ func (p predict) run(ctx context.Context, stdout, stderr io.Writer) error {
 			return err
 		}
 	}
-	write := func(w io.Writer) error { return writeForecast(w, next, from) }
+	write := func(w io.Writer) error { return writeForecast(w, next, from, bounds) }
 	return output(stdout, p.output, write)
+}
+
+// A bound is one side of the prediction intervals.
+type bound struct {
+	name string
+	of   forecast.Frame
+}
+
+// intervals returns the bounds of the prediction intervals of a forecast that continues past.
+func (p predict) intervals(m tune.Model, next, past forecast.Frame) ([]bound, error) {
+	var out []bound
+	for _, level := range p.levels {
+		if !(level > 0 && level < 100) {
+			return nil, fmt.Errorf("--levels %v: want percents between 0 and 100", level)
+		}
+		if m.Intervals == nil {
+			return nil, fmt.Errorf("--levels: %s has no intervals: its backtest had too few errors, or it is of an earlier version: tune it again with more --windows", m.Family)
+		}
+		lower, upper, err := m.Intervals.Around(next, past, level/100)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, bound{fmt.Sprintf("lower_%v", level), lower}, bound{fmt.Sprintf("upper_%v", level), upper})
+	}
+	return out, nil
 }
 
 // load returns the model, and how to read the data that it continues. It warns of a study's
@@ -215,18 +251,27 @@ func (s source) series() (forecast.Frame, source, error) {
 }
 
 // writeForecast writes a frame as CSV.
-func writeForecast(to io.Writer, f forecast.Frame, s source) error {
+func writeForecast(to io.Writer, f forecast.Frame, s source, bounds []bound) error {
 	w := csv.NewWriter(to)
 	row := func(id string, rest ...string) {
 		if s.ID != "" {
 			rest = append([]string{id}, rest...)
 		}
-		w.Write(rest) // Flush reports its error
+		w.Write(rest) // its error comes at Flush
 	}
-	row("id", "time", "prediction")
-	for _, series := range f {
+	number := func(y float64) string { return strconv.FormatFloat(y, 'g', -1, 64) }
+	head := []string{"time", "prediction"}
+	for _, b := range bounds {
+		head = append(head, b.name)
+	}
+	row("id", head...)
+	for k, series := range f {
 		for i, y := range series.Y {
-			row(series.ID, s.stamp(series.Time(i)), strconv.FormatFloat(y, 'g', -1, 64))
+			cells := []string{s.stamp(series.Time(i)), number(y)}
+			for _, b := range bounds {
+				cells = append(cells, number(b.of[k].Y[i]))
+			}
+			row(series.ID, cells...)
 		}
 	}
 	w.Flush()

@@ -46,9 +46,10 @@ type row struct {
 	others  []trial.Record // the next best trials, best first
 	unfit   []unfit        // better trials whose models cannot be fitted to all data
 
-	errorOf float64 // standard error of the score on the backtest; NaN if it is not known
-	ended   error   // why the run stopped early
-	missing error   // why there is no best trial
+	errorOf float64   // standard error of the score on the backtest; NaN if it is not known
+	covers  []float64 // shares of the test span within the intervals of shownLevels; nil if there are none
+	ended   error     // why the run stopped early
+	missing error     // why there is no best trial
 }
 
 // made returns the number of trials, without failed ones.
@@ -237,9 +238,47 @@ func (r *row) testOn(ctx context.Context, span *forecast.Backtest) error {
 	m, err := r.task.Model(ctx, r.of.openStudy, r.best)
 	if m.Forecaster == nil {
 		return err
-	} // a model that could not be kept can still be scored
-	r.test, err = span.Run(ctx, r.name, frozen{m.Forecaster}, forecast.RunOptions{})
+	}
+	// a model that could not be kept can still be scored
+	if r.test, err = span.Run(ctx, r.name, frozen{m.Forecaster}, forecast.RunOptions{}); err == nil {
+		r.covers = covers(span, r.test, m.Intervals)
+	}
 	return err
+}
+
+// shownLevels are the levels of the intervals that the table judges.
+var shownLevels = []float64{0.8, 0.95}
+
+// covers returns the share of truths within the intervals around a result's forecasts.
+func covers(span *forecast.Backtest, r forecast.Result, v *forecast.Intervals) []float64 {
+	if v == nil {
+		return nil
+	}
+	var out []float64
+	for _, level := range shownLevels {
+		var in, all float64
+		for i, fold := range span.Folds() {
+			next := r.Folds[i].Forecast
+			var past forecast.Frame
+			for _, s := range next {
+				k := slices.IndexFunc(fold.Train, func(t forecast.Series) bool { return t.ID == s.ID })
+				past = append(past, fold.Train[k])
+			}
+			lower, upper, err := v.Around(next, past, level)
+			if err != nil {
+				return nil
+			}
+			n := 0.0
+			for _, s := range fold.Test {
+				n += float64(s.Len())
+			}
+			if c := forecast.Coverage(fold.Test, lower, upper); !math.IsNaN(c) {
+				in, all = in+c*n, all+n
+			}
+		}
+		out = append(out, in/all)
+	}
+	return out
 }
 
 // testBase returns the best baseline on the test span, or none if there are no scores.

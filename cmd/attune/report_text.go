@@ -28,8 +28,18 @@ func (r row) estimate() string {
 	return ensemble.Estimate{Value: r.score(), Error: r.errorOf}.String()
 }
 
+// covered returns the percents of the test span within the intervals, "" if there are none.
+func (r row) covered() string {
+	var parts []string
+	for _, c := range r.covers {
+		parts = append(parts, fmt.Sprintf("%.0f", 100*c))
+	}
+	return strings.Join(parts, ", ")
+}
+
 // legend explains the table's columns.
 const legend = `±: the standard error, by leaving out one forecast of the backtest in turn
+in 80, 95 %: percents of the test values within the prediction intervals of 80 and 95 %
 trial time: the durations of all trials, summed, even if they ran in parallel
 rounds: number of trees or epochs at the best trial's best score (1 if it has none); the
 parameters below use this number`
@@ -50,6 +60,7 @@ func (r *report) write(w io.Writer) error {
 		for _, m := range r.job.metrics() {
 			fmt.Fprintf(t, "\ttest %s", m.Name())
 		}
+		fmt.Fprint(t, "\tin 80, 95 %")
 	}
 	fmt.Fprint(t, "\ttrials\tpruned\tfailed\ttrial time\trounds\n")
 	for _, m := range r.rows() {
@@ -66,6 +77,7 @@ func (r *report) write(w io.Writer) error {
 				}
 				fmt.Fprintf(t, "\t%s", number(s))
 			}
+			fmt.Fprintf(t, "\t%s", m.covered())
 		}
 		if m.baseline {
 			fmt.Fprint(t, "\t\t\t\t\t\n")

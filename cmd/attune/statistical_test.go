@@ -134,3 +134,38 @@ func TestBaselineWins(t *testing.T) {
 	assert.Equal(t, fmt.Sprintf("2010-01-01,%.2f", y), rows[1])
 	assert.Equal(t, fmt.Sprintf("2010-12-01,%.2f", y), rows[12])
 }
+
+// Intervals come with the model, from the studies, the file and the registry alike.
+func TestLevels(t *testing.T) {
+	t.Parallel()
+	dir, _ := air(t)
+	out := succeed(t, dir, "optimize", "--data", "air.csv", "--target", "passengers", "--models", "theta,seasonal_drift", "--trials", "1")
+	assert.Regexp(t, `(?m)^theta .* \d+, \d+ +1 +0 +0 `, out, "what the intervals cover")
+	rows := strings.Split(strings.TrimSpace(succeed(t, dir, "predict", "--study", "air-passengers/theta", "--levels", "80,95")), "\n")
+	require.Len(t, rows, 1+12)
+	assert.Equal(t, "time,prediction,lower_80,upper_80,lower_95,upper_95", rows[0])
+	width := 0.0
+	for _, row := range rows[1:] {
+		var y, l80, u80, l95, u95 float64
+		_, err := fmt.Sscanf(row[len("1961-01,"):], "%g,%g,%g,%g,%g", &y, &l80, &u80, &l95, &u95)
+		require.NoError(t, err)
+		assert.Less(t, l95, l80)
+		assert.Less(t, l80, y)
+		assert.Less(t, y, u80)
+		assert.Less(t, u80, u95)
+		assert.GreaterOrEqual(t, u80-l80, width-1e-9, "a later step is no surer")
+		width = u80 - l80
+	}
+	native := filepath.Join("attune.db.models", "model-air-passengers%2Ftheta.json")
+	assert.Equal(t, strings.Join(rows, "\n")+"\n", succeed(t, dir, "predict", "--model", native, "--data", "air.csv", "--levels", "80,95"))
+	succeed(t, dir, "predict", "--levels", "50") // of the answer
+	for _, level := range []string{"0", "100", "-5"} {
+		o := attune(t, dir, "predict", "--levels="+level)
+		assert.Equal(t, 1, o.code)
+		assert.Equal(t, "attune: --levels "+level+": want percents between 0 and 100\n", o.stderr)
+	}
+	succeed(t, dir, "optimize", "--data", "air.csv", "--target", "passengers", "--models", "naive", "--windows", "1", "--horizon", "3", "--name", "few", "--quiet")
+	o := attune(t, dir, "predict", "--study", "few/naive", "--levels", "80")
+	assert.Equal(t, 1, o.code)
+	assert.Contains(t, o.stderr, "--levels: naive has no intervals: its backtest had too few errors")
+}

@@ -40,6 +40,8 @@ type Choice struct {
 	// Ensemble is the score of ensembles chosen in the same way. The ensemble for each fold
 	// was chosen on other folds.
 	Ensemble Estimate
+	// Honest has what those ensembles predict in the folds that they were not chosen on.
+	Honest forecast.Result
 	// Picked is the score of single candidates chosen and scored in the same way.
 	Picked Estimate
 	// Gain says how much better Ensemble is than Picked.
@@ -88,6 +90,7 @@ func Choose(back *forecast.Backtest, candidates []Candidate) (Choice, error) {
 			c.Weights[c.Best] = 1
 			score := l.estimate(l.weighted(c.Weights))
 			c.Ensemble, c.Picked, c.Gain = score, score, Estimate{0, math.NaN()}
+			c.Honest = candidates[c.Best].Result
 			return c, nil
 		}
 		w := l.greedy(others)
@@ -98,6 +101,7 @@ func Choose(back *forecast.Backtest, candidates []Candidate) (Choice, error) {
 		picked[fold] = l.forecasts[l.best(others)][fold]
 	}
 	c.Ensemble, c.Picked = l.estimate(honest), l.estimate(picked)
+	c.Honest = l.result(candidates[0].Result, honest)
 	c.Gain = l.gain(honest, picked)
 	members, sum := 0, 0.0
 	for i, w := range c.Weights {
@@ -247,6 +251,21 @@ func (l *library) weighted(weights []float64) [][]float64 {
 	out := make([][]float64, l.folds)
 	for k := range out {
 		out[k] = l.mean(weights, k)
+	}
+	return out
+}
+
+// result returns forecasts as a result of the same series and times as another one.
+func (l *library) result(like forecast.Result, forecasts [][]float64) forecast.Result {
+	var out forecast.Result
+	for k, f := range like.Folds {
+		var frame forecast.Frame
+		row := forecasts[k]
+		for _, s := range f.Forecast {
+			s.Y, row = row[:len(s.Y)], row[len(s.Y):]
+			frame = append(frame, s)
+		}
+		out.Folds = append(out.Folds, forecast.FoldResult{Origin: f.Origin, Forecast: frame})
 	}
 	return out
 }

@@ -29,6 +29,8 @@ type Model struct {
 	Family  string
 	Horizon int // number of steps that it was fitted to forecast
 	Data    *forecast.CSV
+	// Intervals are those of the errors in the backtest, nil if there were too few.
+	Intervals *forecast.Intervals
 	// Forecaster is fitted.
 	Forecaster forecast.Forecaster
 }
@@ -37,11 +39,13 @@ const modelFormat = "attune model"
 
 // savedModel is a Model as JSON, without its origin. Version 1.
 type savedModel struct {
-	Family     string          `json:"family"`
-	Horizon    int             `json:"horizon"`
-	Data       *savedCSV       `json:"data,omitempty"`
-	Forecaster json.RawMessage `json:"forecaster"` // output of Save, if it is JSON
-	Binary     []byte          `json:"forecaster_base64,omitempty"`
+	Family  string    `json:"family"`
+	Horizon int       `json:"horizon"`
+	Data    *savedCSV `json:"data,omitempty"`
+
+	Intervals  *forecast.Intervals `json:"intervals,omitempty"`
+	Forecaster json.RawMessage     `json:"forecaster"` // output of Save, if it is JSON
+	Binary     []byte              `json:"forecaster_base64,omitempty"`
 }
 
 // A savedCSV is a complete forecast.CSV.
@@ -57,7 +61,7 @@ func (m Model) Write(w io.Writer) error {
 	if err := m.Forecaster.Save(&f); err != nil {
 		return pkg.Errorf("write model: %w", err)
 	}
-	s := savedModel{Family: m.Family, Horizon: m.Horizon, Forecaster: json.RawMessage("null")}
+	s := savedModel{Family: m.Family, Horizon: m.Horizon, Intervals: m.Intervals, Forecaster: json.RawMessage("null")}
 	if json.Valid(f.Bytes()) {
 		s.Forecaster = f.Bytes()
 	} else {
@@ -110,7 +114,7 @@ func read(data []byte, families []Family) (Model, error) {
 	if err != nil {
 		return Model{}, err
 	}
-	m := Model{Origin: origin, Family: s.Family, Horizon: s.Horizon}
+	m := Model{Origin: origin, Family: s.Family, Horizon: s.Horizon, Intervals: s.Intervals}
 	if d := s.Data; d != nil {
 		m.Data = &d.CSV
 		if d.Location != "" {
@@ -146,14 +150,18 @@ func read(data []byte, families []Family) (Model, error) {
 // file is missing, unreadable or from another trial, Best fits the model again and keeps
 // it. It fails like [study.Study.Best].
 func (t *Task) Best(ctx context.Context, st study.Reader) (Model, error) {
-	return t.task().Best(ctx, st)
+	best, err := st.Best(ctx)
+	if err != nil {
+		return Model{}, err
+	}
+	return t.Model(ctx, st, best)
 }
 
 // Model returns the model of a complete trial. It reads the study's file. If the file is
 // missing, unreadable or from another trial, Model fits the model again and replaces the
 // file. If the model cannot be kept, Model returns it together with an error.
 func (t *Task) Model(ctx context.Context, st study.Reader, r trial.Record) (Model, error) {
-	return t.task().Model(ctx, st, r)
+	return t.taskOf(r.Attrs).Model(ctx, st, r)
 }
 
 // Refit fits the forecaster of a complete trial to all of the data, with the trial's
@@ -161,5 +169,5 @@ func (t *Task) Model(ctx context.Context, st study.Reader, r trial.Record) (Mode
 // had. A trial without settings, such as one added from elsewhere, is fitted with its
 // parameters, the fixed hyperparameters, and the default number of rounds.
 func (t *Task) Refit(ctx context.Context, st study.Reader, r trial.Record) (Model, error) {
-	return t.task().Refit(ctx, st, r)
+	return t.taskOf(r.Attrs).Refit(ctx, st, r)
 }

@@ -61,9 +61,12 @@ var (
 // Attributes of a trial. It also has valid_NAME and train_NAME for mape, rmse and mae: the
 // scores of the backtest, and those of the final model within its training data.
 const (
-	RoundsKey  = "rounds"         // trees or epochs of the model
-	ErrorKey   = "standard_error" // of the trial's value: see [forecast.Backtest.Error]; none with a single fold
-	SecondsKey = model.SecondsKey // duration of the trial: "seconds"
+	RoundsKey = "rounds" // trees or epochs of the model
+	// IntervalsKey holds the errors in the folds, from which prediction intervals are made: a
+	// [forecast.Intervals], absent if there are too few.
+	IntervalsKey = "intervals"
+	ErrorKey     = "standard_error" // of the trial's value: see [forecast.Backtest.Error]; none with a single fold
+	SecondsKey   = model.SecondsKey // duration of the trial: "seconds"
 	// SettingsKey holds all hyperparameters of the model: those searched, those fixed and
 	// the number of rounds. A training job needs nothing else; see [Settings].
 	SettingsKey = model.SettingsKey // "settings"
@@ -100,12 +103,18 @@ type Task struct {
 }
 
 // task returns the generic task.
-func (t *Task) task() model.Task[Model] {
-	return model.Task[Model]{Kind: kind{t}, Fixed: t.Fixed, Folder: t.Folder}
+func (t *Task) task() model.Task[Model] { return t.taskOf(nil) }
+
+// taskOf is task for fitting the model of a trial with some attributes.
+func (t *Task) taskOf(of trial.Attrs) model.Task[Model] {
+	return model.Task[Model]{Kind: kind{t, of}, Fixed: t.Fixed, Folder: t.Folder}
 }
 
 // A kind is a Task in the form of a [model.Kind].
-type kind struct{ *Task }
+type kind struct {
+	*Task
+	of trial.Attrs // attributes of the trial whose model is fitted; nil if it is trained first
+}
 
 func (k kind) Name() string                     { return k.Family.Name() }
 func (k kind) Metric() model.Metric             { return k.metric() }
@@ -260,6 +269,9 @@ func (t kind) Train(ctx context.Context, tr *study.Trial, h model.Origin) (Model
 		tr.SetAttr("valid_"+metric.Name(), metric.Score(t.Backtest.Samples(learned.Result)...))
 		tr.SetAttr("train_"+metric.Name(), metric.Score(within...))
 	}
+	if m.Intervals = t.Backtest.Intervals(learned.Result); m.Intervals != nil {
+		tr.SetAttr(IntervalsKey, m.Intervals)
+	}
 	if e := t.Backtest.Error(learned.Result); !math.IsNaN(e) {
 		tr.SetAttr(ErrorKey, e)
 	}
@@ -290,6 +302,11 @@ func (t *Task) OutOfFold(ctx context.Context, st study.Reader, r trial.Record) (
 // Fit fits a forecaster to all of the data.
 func (t kind) Fit(ctx context.Context, h model.Origin) (Model, error) {
 	m := Model{Origin: h, Family: t.Family.Name(), Horizon: t.Backtest.Horizon(), Data: t.Data}
+	if a, ok := t.of.Get(IntervalsKey); ok {
+		if m.Intervals = new(forecast.Intervals); a.Decode(m.Intervals) != nil {
+			m.Intervals = nil // another version has written it
+		}
+	}
 	var err error
 	if m.Forecaster, err = t.Family.New(m.Settings); err != nil {
 		return Model{}, err
