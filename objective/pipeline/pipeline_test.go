@@ -155,6 +155,16 @@ func TestMissingNumber(t *testing.T) {
 	t.Fatal("there is no such case")
 }
 
+// A small file whose steps are one object, named 100,000 times, is refused before it fills the
+// memory: it would take 3 GB.
+func TestAgainAndAgain(t *testing.T) {
+	data, err := os.ReadFile("testdata/again.joblib.gz")
+	require.NoError(t, err)
+	_, _, err = pipeline.Read(bytes.NewReader(data))
+	require.ErrorIs(t, err, pipeline.ErrUnsupported)
+	assert.ErrorContains(t, err, "as a step that occurs again and again would make it")
+}
+
 // Damaged files are refused or make another model that holds together.
 func TestDamaged(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))

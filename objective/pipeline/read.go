@@ -81,7 +81,7 @@ func ReadWith(r io.Reader, o ReadOptions) (*Model, Source, error) {
 	if err != nil {
 		return nil, Source{}, refused(err)
 	}
-	b := &builder{options: o, size: size, m: &Model{}}
+	b := &builder{options: o, size: size, room: 1<<22 + 2*len(data), m: &Model{}}
 	if err := b.root(root); err != nil {
 		return nil, Source{}, refused(err)
 	}
@@ -164,6 +164,7 @@ type builder struct {
 	size         int // size of the file
 	m            *Model
 	path         []string
+	room         int // numbers and texts that may still be copied: an object may be named often
 	trees, taken int
 	labels       *Labels // labels of a LabelEncoder beside the model
 	columns      map[string]int
@@ -236,6 +237,14 @@ func (b *builder) unsupported(format string, args ...any) error {
 	return pkg.Errorf("%w: %w", ErrUnsupported, b.fail(fmt.Errorf(format, args...)))
 }
 
+// spend counts numbers and texts that are copied, n of them, before they are.
+func (b *builder) spend(n int) error {
+	if b.room -= n; b.room < 0 || len(b.m.Nodes) > MaxNodes {
+		return b.unsupported("it becomes much larger than its file of %d bytes, as a step that occurs again and again would make it", b.size)
+	}
+	return nil
+}
+
 // within calls do with a step added to the path.
 func (b *builder) within(step string, do func() error) error {
 	if len(b.path) >= maxNested {
@@ -284,6 +293,9 @@ func (b *builder) inputs(width int, names []string) error {
 
 // numbers returns columns of the table as numbers.
 func (b *builder) numbers(at []int) (value, error) {
+	if err := b.spend(len(at)); err != nil {
+		return value{}, err
+	}
 	for _, c := range at {
 		if b.m.Inputs[c].Kind != Number {
 			return value{}, b.unsupported("column %q is taken as a number and as a text", b.m.Inputs[c].Name)
@@ -331,6 +343,9 @@ func (b *builder) floats(o *pickle.Object, attribute string, n int) ([]float64, 
 	}
 	if a.Len() != n {
 		return nil, b.fail(fmt.Errorf("%s: %d numbers, want %d", attribute, a.Len(), n))
+	}
+	if err := b.spend(n); err != nil {
+		return nil, err
 	}
 	x, err := a.Floats()
 	if err != nil {

@@ -232,6 +232,9 @@ func (b *builder) walk(o *pickle.Object, v value, last func(step any, v value) e
 		return b.unsupported("a Pipeline without steps")
 	}
 	for i, step := range steps {
+		if err := b.spend(1); err != nil {
+			return err
+		}
 		err := b.within(fmt.Sprintf("step %q of the Pipeline", names[i]), func() (err error) {
 			if i == len(steps)-1 {
 				return last(step, v)
@@ -599,6 +602,9 @@ func (b *builder) weights(o *pickle.Object, attribute string, width int) ([][]fl
 	if !ok {
 		return nil, b.fail(fmt.Errorf("%s: %s is %s: is it fitted?", o.Class.Name, attribute, pickle.Kind(o.Get(attribute))))
 	}
+	if err := b.spend(a.Len()); err != nil {
+		return nil, err
+	}
 	x, err := a.Floats()
 	if err != nil {
 		return nil, b.fail(fmt.Errorf("%s: %w", attribute, err))
@@ -651,6 +657,9 @@ func (b *builder) categories(o *pickle.Object) (numbers [][]Float, texts [][]str
 		a, ok := v.(*pickle.Array)
 		if !ok {
 			return nil, nil, b.fail(fmt.Errorf("%s: categories_[%d] is %s", o.Class.Name, i, pickle.Kind(v)))
+		}
+		if err := b.spend(2 * a.Len()); err != nil {
+			return nil, nil, err
 		}
 		var of []Float
 		var names []string
@@ -1037,6 +1046,13 @@ func (b *builder) ensemble(o *pickle.Object, v value) ([]prediction, error) {
 	m, from, err := tree.ReadPickled(b.options, o, b.size)
 	if err != nil {
 		return nil, b.fail(err)
+	}
+	size := len(m.Features)
+	for i := range m.Trees {
+		size += 12 * len(m.Trees[i].Leaves)
+	}
+	if err := b.spend(size); err != nil {
+		return nil, err
 	}
 	b.trees, b.taken = b.trees+from.Trees, b.taken+from.Taken
 	if v.node == tableNode {

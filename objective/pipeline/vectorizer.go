@@ -74,6 +74,9 @@ func (b *builder) words(o *pickle.Object, column int) (Words, error) {
 	if !ok {
 		return op, b.fail(fmt.Errorf("%s: vocabulary_ is %s: is it fitted?", kind, pickle.Kind(o.Get("vocabulary_"))))
 	}
+	if err := b.spend(2 * len(vocabulary.Keys)); err != nil {
+		return op, err
+	}
 	op.Terms = make([]string, len(vocabulary.Keys))
 	for i, key := range vocabulary.Keys {
 		term, ok := key.(string)
