@@ -67,10 +67,13 @@ with tempfile.TemporaryDirectory() as at:
     for row in outcome["rows"]:
         if row["baseline"]:
             continue
-        predict = subprocess.run([program, "predict", "--storage", f"{at}/m3.db", "--study", row["study"]], check=True, capture_output=True, text=True, cwd=at)
+        predict = subprocess.run([program, "predict", "--storage", f"{at}/m3.db", "--study", row["study"]], capture_output=True, text=True, cwd=at)
+        if predict.returncode != 0:
+            print(f"| attune {row['name']} | - | {predict.stderr.strip()} |")
+            continue
         got = pd.read_csv(io.StringIO(predict.stdout))
         out = {str(i): s.prediction.to_numpy(float) for i, s in got.groupby("id", sort=False)}
         after = os.times()
-        name = "attune " + row["name"] + (", its answer" if row["study"] == outcome["winner"] else "")
-        report(name, out, row.get("trial_seconds", 0))
+        mark = ", its answer" if row["study"] == outcome["winner"] else ""
+        report("attune " + row["name"] + mark, out, row.get("trial_seconds", 0))
     print(f"\nattune took {after.children_user + after.children_system - before.children_user - before.children_system:.0f} CPU s in all.\n{outcome['verdict']}")
