@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/base64"
 	"encoding/json"
 	"math"
 	"math/rand/v2"
@@ -153,6 +154,27 @@ func TestMissingNumber(t *testing.T) {
 		}
 	}
 	t.Fatal("there is no such case")
+}
+
+// A file that is no pickle is an ensemble alone.
+func TestEnsembleAlone(t *testing.T) {
+	for _, c := range foreign.Read(t, "../tree/testdata/estimators/objectives.json.gz") {
+		for kind, file := range c.Files {
+			data, err := base64.StdEncoding.DecodeString(file)
+			require.NoError(t, err)
+			m, from, err := pipeline.Read(bytes.NewReader(data))
+			require.NoError(t, err, c.Name)
+			require.NoError(t, m.Validate(), c.Name)
+			trees, ok := m.Trees()
+			require.True(t, ok, "%s %s", c.Name, kind)
+			assert.Equal(t, from.Taken, from.Trees)
+			assert.Len(t, m.Inputs, len(trees.Features))
+			p, err := pipeline.NewPredictor(m)
+			require.NoError(t, err)
+			out := make([]float64, len(c.Pred))
+			require.NoError(t, p.PredictRows(c.Rows, out))
+		}
+	}
 }
 
 // A small file whose steps are one object, named 100,000 times, is refused before it fills the

@@ -106,13 +106,12 @@ func refused(err error) error {
 
 // wrap returns a model that consists only of an ensemble.
 func wrap(t *tree.Model) *Model {
-	b := &builder{m: &Model{}}
-	v, _ := b.table(len(t.Features), nil)
+	m := &Model{Inputs: make([]Input, len(t.Features)), Outputs: []Output{{Name: "predictions", Node: 1}}}
 	for i, f := range t.Features {
-		b.m.Inputs[i].Name = f.Name
+		m.Inputs[i].Name = f.Name
 	}
-	b.output("predictions", b.add(Trees{t}, v.node), nil)
-	return b.m
+	m.Nodes = []Node{{Op: Columns{all(len(t.Features))}}, {Op: Trees{t}, In: []int{0}}}
+	return m
 }
 
 // describe describes an object with its components.
