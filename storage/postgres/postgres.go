@@ -19,8 +19,9 @@
 // missing is written again with it. That is one wait for the disk to begin a trial and
 // one to end it, whatever happens in between.
 //
-// A connection that is lost is made again. If it is lost during a commit, the server is
-// asked what became of the transaction, so nothing is written twice or silently lost.
+// A connection that is lost is made again. If it is lost during a commit, the Store finds out
+// what became of that: it asks the server for the fate of the transaction, or looks at the
+// trial that was written. So nothing is written twice or silently lost.
 // Deadlocks and serialization failures are retried. All that ends after
 // [Store.Patience].
 //
