@@ -165,6 +165,20 @@ type live struct {
 	trackers []*mlflow.Tracker
 }
 
+// mlflowFlag adds --mlflow.
+func mlflowFlag(cmd *cobra.Command, address *string) {
+	cmd.Flags().StringVar(address, "mlflow", "", "`address` of an MLflow tracking server to log trials to while they run")
+}
+
+// connect sets the server that --mlflow names, unless it is "".
+func (l *live) connect(address string, warn func(error)) (err error) {
+	if address != "" {
+		l.warn = warn
+		l.server, err = tracking("mlflow", address)
+	}
+	return err
+}
+
 // observer returns an observer that calls o and, if there is a server, logs.
 func (l *live) observer(o study.Observer) study.Observer {
 	if l.server == nil {

@@ -30,11 +30,8 @@ func (o *optimize) prepare(ctx context.Context, stderr io.Writer) (*session, err
 		return nil, err
 	}
 	s := &session{optimize: o, stderr: stderr, store: newStore(o.storage), frame: frame}
-	if o.mlflow != "" {
-		s.live.warn = s.warn
-		if s.live.server, err = tracking("mlflow", o.mlflow); err != nil {
-			return nil, err
-		}
+	if err := s.live.connect(o.mlflow, s.warn); err != nil {
+		return nil, err
 	}
 	if s.job, err = o.job(frame, from); err != nil {
 		return nil, err

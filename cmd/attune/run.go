@@ -53,6 +53,7 @@ type launch struct {
 	grace        time.Duration
 	otherCommand bool
 	printing     bool // only print the command
+	mlflow       string
 	quiet        bool
 	json         bool
 
@@ -142,6 +143,7 @@ func (l *launch) flags(cmd *cobra.Command) {
 	f.DurationVar(&l.grace, "grace", 15*time.Second, "`time` after which another process that works on the study and gives no sign of life counts as dead")
 	f.BoolVar(&l.otherCommand, "command-changed", false, "continue a study that was begun with another program or other arguments")
 	f.BoolVar(&l.printing, "print-command", false, "print what the first trial would run, and do nothing else")
+	mlflowFlag(cmd, &l.mlflow)
 	f.BoolVar(&l.quiet, "quiet", false, "do not show progress")
 	f.BoolVar(&l.json, "json", false, "print the result as JSON")
 	complete(cmd, "direction", "minimize", "maximize")
@@ -272,6 +274,12 @@ func (l *launch) run(ctx context.Context, args []string, stdout io.Writer) error
 	if !l.quiet {
 		config.Observer = show
 	}
+	var logged live
+	if err := logged.connect(l.mlflow, func(err error) { warn(l.stderr, err) }); err != nil {
+		return err
+	}
+	defer logged.close()
+	config.Observer = logged.observer(config.Observer)
 	st, err := l.open(ctx, config, args)
 	if err != nil {
 		return err

@@ -20,6 +20,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/internal/dev/fakemlflow"
 )
 
 // scripted returns a new folder with a space and a shell program, and the arguments of
@@ -354,4 +356,14 @@ func TestRunStopWhen(t *testing.T) {
 	require.Zero(t, o.code, o.stderr)
 	assert.Contains(t, o.stderr, ": stopped: the last 30 trials gained 0% of the distance from the median to the best\n")
 	assert.Contains(t, o.stdout, "study train: 60 complete, ")
+}
+
+func TestRunMLflow(t *testing.T) {
+	t.Parallel()
+	f := fakemlflow.New()
+	defer f.Close()
+	dir, run := scripted(t, square, "--trials", "3", "--quiet", "--mlflow", f.URL)
+	o := attune(t, dir, run...)
+	require.Zero(t, o.code, o.stderr)
+	assert.Len(t, f.Of("trial"), 3)
 }
