@@ -1,5 +1,5 @@
 // Package statistical has the classical forecasters: exponential smoothing ([ETS]) and the
-// Theta method ([Theta]). Each is fitted to one series at a time, in milliseconds.
+// Theta method ([Theta]), and [Croston] for intermittent demand. Each is fitted to one series at a time, in milliseconds.
 //
 // ETS and Theta are families of package tune: their New returns a [Forecaster]. There is
 // little to search, because the methods choose their form themselves:
