@@ -2,8 +2,10 @@ package ensemble
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -173,25 +175,56 @@ func (f *Forecaster) Fit(ctx context.Context, train forecast.Frame, opts forecas
 	return nil
 }
 
-// Predict implements [forecast.Forecaster].
+// Predict implements [forecast.Forecaster]. Where a series is too short for a member, or a
+// value that it needs is missing, the other members forecast that series. It fails if none can.
 func (f *Forecaster) Predict(ctx context.Context, past forecast.Frame, horizon int) (forecast.Frame, error) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	if !f.fitted {
 		return nil, pkg.Errorf("predict: %w", forecast.ErrNotFitted)
 	}
-	total := 0.0
-	for _, m := range f.members {
-		total += m.Weight
+	next, err := f.mean(ctx, past, horizon, false)
+	if lacking(err) && len(past) > 0 {
+		next = nil
+		for i := range past {
+			one, err := f.mean(ctx, past[i:i+1], horizon, true)
+			if err != nil {
+				return nil, pkg.Errorf("predict: %w", err)
+			}
+			next = append(next, one...)
+		}
+		return next, nil
 	}
+	if err != nil {
+		return nil, pkg.Errorf("predict: %w", err)
+	}
+	return next, nil
+}
+
+// lacking reports whether an error says that a series has too little for a model.
+func lacking(err error) bool {
+	return errors.Is(err, forecast.ErrShort) || errors.Is(err, forecast.ErrMissing)
+}
+
+// mean returns the weighted mean of the members' forecasts, without those whose error is
+// lacking if some may be left out.
+func (f *Forecaster) mean(ctx context.Context, past forecast.Frame, horizon int, some bool) (forecast.Frame, error) {
 	var out forecast.Frame
+	var first error
+	total := 0.0
 	for i, m := range f.models {
 		next, err := m.Predict(ctx, past, horizon)
 		if err != nil {
-			return nil, pkg.Errorf("predict: member %v: %w", f.members[i], err)
+			err = fmt.Errorf("member %v: %w", f.members[i], err)
+			if !some || !lacking(err) {
+				return nil, err
+			}
+			first = cmp.Or(first, err)
+			continue
 		}
-		w := f.members[i].Weight / total
-		if i == 0 {
+		w := f.members[i].Weight
+		total += w
+		if out == nil {
 			out = slices.Clone(next)
 			for k := range out {
 				out[k].Y = make([]float64, len(next[k].Y))
@@ -201,6 +234,14 @@ func (f *Forecaster) Predict(ctx context.Context, past forecast.Frame, horizon i
 			for j, y := range s.Y {
 				out[k].Y[j] += w * y
 			}
+		}
+	}
+	if out == nil {
+		return nil, first
+	}
+	for _, s := range out {
+		for j := range s.Y {
+			s.Y[j] /= total
 		}
 	}
 	return out, nil

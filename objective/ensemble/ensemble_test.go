@@ -214,3 +214,27 @@ func TestBadMembers(t *testing.T) {
 		require.ErrorIs(t, err, forecast.ErrConfig, name)
 	}
 }
+
+// A series that is too short for a member is forecast by the others; one that is too short
+// for all is an error.
+func TestShortSeries(t *testing.T) {
+	ctx, past := t.Context(), airPassengers(t)
+	settings, err := ensemble.Settings([]ensemble.Member{{Weight: 0.5, Family: "seasonal_naive"}, {Weight: 0.5, Family: "naive"}})
+	require.NoError(t, err)
+	f, err := ensemble.Family{Of: families()}.New(settings)
+	require.NoError(t, err)
+	require.NoError(t, f.Fit(ctx, past, forecast.FitOptions{Horizon: 2}))
+	short := past[0].Until(3, 0)
+	short.ID = "short"
+	next, err := f.Predict(ctx, forecast.Frame{past[0], short}, 2)
+	require.NoError(t, err)
+	assert.Equal(t, []float64{(417 + 432) / 2.0, (391 + 432) / 2.0}, next[0].Y)
+	assert.Equal(t, []float64{132, 132}, next[1].Y, "by naive alone")
+	only, err := ensemble.Settings([]ensemble.Member{{Weight: 1, Family: "seasonal_naive"}})
+	require.NoError(t, err)
+	f, err = ensemble.Family{Of: families()}.New(only)
+	require.NoError(t, err)
+	require.NoError(t, f.Fit(ctx, past, forecast.FitOptions{Horizon: 2}))
+	_, err = f.Predict(ctx, forecast.Frame{short}, 2)
+	require.ErrorIs(t, err, forecast.ErrShort)
+}
