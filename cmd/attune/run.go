@@ -344,7 +344,7 @@ func (l *launch) first(s space.Space) ([][]space.Setting, error) {
 		for _, pair := range strings.Split(text, ",") {
 			name, value, ok := strings.Cut(pair, "=")
 			if !ok || name == "" || value == "" {
-				return nil, fmt.Errorf("--enqueue %s: want NAME=VALUE,...", quote(text))
+				return nil, fmt.Errorf("--enqueue %s: want pairs NAME=VALUE with commas between them", quote(text))
 			}
 			literal, err := space.ParseLiteral(value)
 			if err != nil {

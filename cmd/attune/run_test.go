@@ -169,7 +169,7 @@ func TestRunBadInput(t *testing.T) {
 		"metrics":             {more: []string{"--metrics", "a,b"}, want: "--metrics a,b: want as many names as --direction has directions, 1"},
 		"match":               {more: []string{"--match", "(x"}, want: "--match '(x': error parsing regexp: missing closing ): `(x`"},
 		"match without group": {more: []string{"--match", "x"}, want: `invalid configuration: regular expression "x" has no group for a value: write one, as in loss=(\S+), or name it (?P<value>\S+)`},
-		"enqueue":             {more: []string{"--enqueue", "x"}, want: "--enqueue x: want NAME=VALUE,..."},
+		"enqueue":             {more: []string{"--enqueue", "x"}, want: "--enqueue x: want pairs NAME=VALUE with commas between them"},
 		"enqueue outside":     {more: []string{"--enqueue", "x=99"}, want: `--enqueue 'x=99': parameter "x": value outside the distribution: 99 is not in int [-20, 20]`},
 		"workers":             {more: []string{"--workers", "0"}, want: "--workers 0: want 1 to 1024"},
 		"stop when":           {more: []string{"--stop-when", "0.01"}, want: "--stop-when 0.01: want a share from 0% to 100%, such as 1%"},

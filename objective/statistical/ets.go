@@ -438,8 +438,9 @@ type state struct {
 
 // forecast implements fitted. The smoothing parameters stay; the initial states are estimated
 // again for a series that begins elsewhere.
-func (s *smoother) forecast(y []float64, m int, begun bool, horizon int) []float64 {
-	if m = max(1, len(s.Season)); !begun {
+func (s *smoother) forecast(y []float64, _ int, begun bool, horizon int) []float64 {
+	m := max(1, len(s.Season))
+	if !begun {
 		if len(y) < 2*m || s.form.multiplicative() && slices.Min(y) <= 0 {
 			return nil
 		}
