@@ -8,7 +8,7 @@ dir=$(mktemp -d)
 ATTUNE_SERVERS_FOLDER=$(mktemp -d) # which the servers' user has to reach
 export ATTUNE_SERVERS_FOLDER
 pids=()
-trap 'kill -9 "${pids[@]}" 2>/dev/null; scripts/servers.sh stop 2>/dev/null; rm -rf "$dir"' EXIT
+trap 'kill -9 "${pids[@]}" 2>/dev/null || true; scripts/servers.sh stop 2>/dev/null; rm -rf "$dir"' EXIT
 go build -o "$dir/storm" ./internal/dev/compare/storm
 servers=$(scripts/servers.sh start 2>/dev/null)
 eval "$servers"
