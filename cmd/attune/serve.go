@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -79,7 +80,10 @@ func serveGRPC(ctx context.Context, server *grpc.Server, l net.Listener, name st
 		late.Stop()
 	})
 	defer stop()
-	return server.Serve(l)
+	if err := server.Serve(l); !errors.Is(err, grpc.ErrServerStopped) { // ctx was done before
+		return err
+	}
+	return nil
 }
 
 // listen listens on the address of a flag. Unless public is set, it must be an address of
