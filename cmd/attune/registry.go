@@ -93,6 +93,7 @@ func words(usage string) cobra.PositionalArgs {
 func changeCommand(dir *string, usage, short string, do func(ctx context.Context, r *registry.Registry, name string, number int) (string, error)) *cobra.Command {
 	return &cobra.Command{
 		Use: usage, Short: short, Args: words(usage),
+		Example: "  attune registry " + strings.NewReplacer("NAME", "passengers", "VERSION", "2").Replace(usage),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			number, err := versionNumber(args)
 			if err != nil {

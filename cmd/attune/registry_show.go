@@ -65,7 +65,9 @@ func listCommand(dir *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   usage,
 		Short: "List the versions of all models, or of one, with dates and checksums",
-		Args:  words(usage),
+		Example: `  attune registry list
+  attune registry list passengers --format json`,
+		Args: words(usage),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := oneOf("format", format, []string{"text", "json"}); err != nil {
 				return err
@@ -120,7 +122,9 @@ func showCommand(dir *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   usage,
 		Short: "Show a version (default: the live one)",
-		Args:  words(usage),
+		Example: `  attune registry show passengers
+  attune registry show passengers 2`,
+		Args: words(usage),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := oneOf("format", format, []string{"text", "json"}); err != nil {
 				return err
@@ -229,9 +233,10 @@ func (v listed) write(w io.Writer) error {
 
 func verifyCommand(dir *string) *cobra.Command {
 	return &cobra.Command{
-		Use:   "verify",
-		Short: "Check the checksums of all files",
-		Args:  cobra.NoArgs,
+		Use:     "verify",
+		Short:   "Check the checksums of all files",
+		Example: "  attune registry verify",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, err := openRegistry(*dir)
 			if err != nil {
