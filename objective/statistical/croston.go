@@ -79,7 +79,7 @@ type demand struct {
 }
 
 // fit implements method.
-func (c Croston) fit([]float64, int) (fitted, error) { return demand{c.Form, c.Alpha}, nil }
+func (c Croston) fit([]float64, int) (fitted, error) { return demand(c), nil }
 
 // decode implements method.
 func (Croston) decode(raw json.RawMessage) (fitted, error) {

@@ -34,7 +34,6 @@ type study struct {
 	// process finished, to which others may have written before. The mark is the last row
 	// of the reports that were read while the trial ran.
 	pending map[int64]int64
-	odd     map[int]string // what of those cannot be read, by number
 	dists   tables.Distributions
 }
 
@@ -117,10 +116,10 @@ func (st *study) list() string {
 // found is a trial that was read.
 type found struct {
 	tables.Read
-	params        []tables.Param
-	values        []tables.Objective
-	user, system  []tables.Attr
-	reports, mark int64 // how many were read, and the row of the last
+	params       []tables.Param
+	values       []tables.Objective
+	user, system []tables.Attr
+	mark         int64 // the row of the last report that was read
 }
 
 // A reader takes in rows.
