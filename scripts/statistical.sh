@@ -1,13 +1,14 @@
 #!/bin/sh
-# Compares the statistical forecasters with statsforecast's AutoETS and AutoTheta on the
-# quarterly series of M1 and M3: how many of 200 forecasts agree within 1 %.
+# Compares the statistical forecasters with statsforecast's AutoETS, AutoTheta and MSTL on the
+# quarterly series of M1 and M3, and MSTL on hourly series of M4, with days and weeks: how many
+# of 200 and of 20 forecasts agree within 1 %.
 #
 #	scripts/statistical.sh FOLDER
 #
-# FOLDER has m1_quarterly.csv and m3_quarterly.csv: id, date, value. statsforecast comes into
-# a virtual environment of its own, .venv-statistical. About a minute.
+# FOLDER has m1_quarterly.csv, m3_quarterly.csv and m4_hourly_odd.csv: id, date, value.
+# statsforecast comes into a virtual environment of its own, .venv-statistical. About a minute.
 set -eu
-folder=${1:?name the folder with m1_quarterly.csv and m3_quarterly.csv}
+folder=${1:?name the folder with m1_quarterly.csv, m3_quarterly.csv and m4_hourly_odd.csv}
 folder=$(cd "$folder" && pwd)
 cd "$(dirname "$0")/.."
 venv=.venv-statistical
@@ -23,4 +24,6 @@ for part in m1:80 m3:120; do
 	set -- "$@" "$folder/$name.csv" "$dir/$name.csv"
 done
 shift
-"$venv/bin/python" internal/dev/compare/forecasts/statistical.py "$@"
+"$venv/bin/python" internal/dev/compare/forecasts/statistical.py 4 "$@"
+go run ./internal/dev/compare/forecasts -data "$folder/m4_hourly_odd.csv" -freq hour -horizon 48 -series 20 -models mstl >"$dir/hours.csv"
+"$venv/bin/python" internal/dev/compare/forecasts/statistical.py 24,168 "$folder/m4_hourly_odd.csv" "$dir/hours.csv"

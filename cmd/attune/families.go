@@ -57,6 +57,7 @@ func (c choices[T]) get(flag, name string) (T, error) {
 var models = slices.Concat(choices[tunable]{
 	{"ets", tunable{family: plainly(statistical.ETS{}), nativeOnly: true}},
 	{"theta", tunable{family: plainly(statistical.Theta{}), nativeOnly: true}},
+	{"mstl", tunable{family: plainly(statistical.MSTL{}), nativeOnly: true}},
 	{"croston", tunable{family: plainly(statistical.Croston{}), nativeOnly: true}},
 	{"lightgbm", tunable{family: trees(style.LightGBM), patience: 30}},
 	{"xgboost", tunable{family: trees(style.XGBoost), patience: 30}},

@@ -70,7 +70,7 @@ func share(name string, to *float64) field {
 	}}
 }
 
-func (Croston) seasonOf(forecast.Frequency) int { return 1 }
+func (Croston) seasonsOf(forecast.Frequency) []int { return []int{1} }
 
 // A demand is a fitted model. There is nothing to estimate: forecasts smooth all of the past.
 type demand struct {
@@ -79,7 +79,7 @@ type demand struct {
 }
 
 // fit implements method.
-func (c Croston) fit([]float64, int) (fitted, error) { return demand(c), nil }
+func (c Croston) fit([]float64, []int) (fitted, error) { return demand(c), nil }
 
 // decode implements method.
 func (Croston) decode(raw json.RawMessage) (fitted, error) {
@@ -94,7 +94,7 @@ func (Croston) decode(raw json.RawMessage) (fitted, error) {
 }
 
 // forecast implements fitted.
-func (d demand) forecast(y []float64, _ int, _ bool, horizon int) []float64 {
+func (d demand) forecast(y []float64, _ []int, _ bool, horizon int) []float64 {
 	level := d.rate(y)
 	return slices.Repeat([]float64{level}, horizon)
 }

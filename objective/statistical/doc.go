@@ -1,7 +1,8 @@
-// Package statistical has the classical forecasters: exponential smoothing ([ETS]) and the
-// Theta method ([Theta]), and [Croston] for intermittent demand. Each is fitted to one series at a time, in milliseconds.
+// Package statistical has the classical forecasters: exponential smoothing ([ETS]), the Theta
+// method ([Theta]), [MSTL] for series with several seasons, and [Croston] for intermittent
+// demand. Each is fitted to one series at a time, in milliseconds.
 //
-// ETS and Theta are families of package tune: their New returns a [Forecaster]. There is
+// They are families of package tune: their New returns a [Forecaster]. There is
 // little to search, because the methods choose their form themselves:
 //
 //	f, err := statistical.ETS{}.New(nil)

@@ -87,6 +87,8 @@ func (e ETS) seasonOf(f forecast.Frequency) int {
 	return 1
 }
 
+func (e ETS) seasonsOf(f forecast.Frequency) []int { return []int{e.seasonOf(f)} }
+
 // A form is the combination of components of a model.
 type form struct {
 	err, trend, season byte // A, M or N; the error is not N
@@ -172,7 +174,8 @@ type smoother struct {
 const few = 6
 
 // fit implements method.
-func (e ETS) fit(y []float64, m int) (fitted, error) {
+func (e ETS) fit(y []float64, seasons []int) (fitted, error) {
+	m := seasons[0]
 	if len(y) <= m {
 		m = 1
 	}
@@ -438,7 +441,7 @@ type state struct {
 
 // forecast implements fitted. The smoothing parameters stay; the initial states are estimated
 // again for a series that begins elsewhere.
-func (s *smoother) forecast(y []float64, _ int, begun bool, horizon int) []float64 {
+func (s *smoother) forecast(y []float64, _ []int, begun bool, horizon int) []float64 {
 	m := max(1, len(s.Season))
 	if !begun {
 		if len(y) < 2*m || s.form.multiplicative() && slices.Min(y) <= 0 {

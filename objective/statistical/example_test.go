@@ -3,6 +3,8 @@ package statistical_test
 import (
 	"context"
 	"fmt"
+	"math"
+	"time"
 
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/statistical"
@@ -53,4 +55,34 @@ func ExampleTheta() {
 	}
 	fmt.Printf("%s %.1f\n", next[0].Time(0).Format("2006"), next[0].Y[0])
 	// Output: 2009 2.9
+}
+
+// Hours have two seasons, a day and a week.
+func ExampleMSTL() {
+	ctx := context.Background()
+	y := make([]float64, 6*168)
+	for i := range y {
+		y[i] = 100 + 10*math.Sin(2*math.Pi*float64(i)/24)
+		if i/24%7 >= 5 { // the weekend
+			y[i] -= 30
+		}
+	}
+	past := forecast.Frame{{Start: time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC), Freq: forecast.Frequency{N: 1, Unit: forecast.Hour}, Y: y}}
+	f, err := statistical.MSTL{}.New(nil)
+	if err != nil {
+		panic(err)
+	}
+	if err := f.Fit(ctx, past, forecast.FitOptions{}); err != nil {
+		panic(err)
+	}
+	next, err := f.Predict(ctx, past, 168)
+	if err != nil {
+		panic(err)
+	}
+	for _, h := range []int{6, 5*24 + 6} {
+		fmt.Printf("%s %.0f\n", next[0].Time(h).Format("Mon 15:04"), next[0].Y[h])
+	}
+	// Output:
+	// Mon 06:00 110
+	// Sat 06:00 80
 }

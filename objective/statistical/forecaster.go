@@ -27,10 +27,12 @@ const auto = "auto"
 // A method fits one series without gaps.
 type method interface {
 	Name() string
-	// seasonOf returns the season of series of a frequency, at least 1.
-	seasonOf(f forecast.Frequency) int
-	// fit returns a model of y, at least one value, with a season of m.
-	fit(y []float64, m int) (fitted, error)
+	// seasonsOf returns the seasons of series of a frequency, at least one, and the shortest
+	// first. A season of 1 means none.
+	seasonsOf(f forecast.Frequency) []int
+	// fit returns a model of y, at least one value, with some seasons. Most methods use only
+	// the first.
+	fit(y []float64, seasons []int) (fitted, error)
 	// decode reads a fitted model from JSON.
 	decode(raw json.RawMessage) (fitted, error)
 }
@@ -40,7 +42,7 @@ type fitted interface {
 	// forecast returns the next values of y, with the parameters of the fit. begun reports
 	// whether y begins where the training series began. It returns nil if the model does not
 	// fit y.
-	forecast(y []float64, m int, begun bool, horizon int) []float64
+	forecast(y []float64, seasons []int, begun bool, horizon int) []float64
 }
 
 // A Forecaster applies a method to each series separately. It implements
@@ -89,10 +91,11 @@ func (f *Forecaster) fit(ctx context.Context, train forecast.Frame, opts forecas
 	found := make([]local, len(train))
 	err := each(ctx, len(train), opts.Threads, func(i int) error {
 		s := train[i]
-		y, lead, err := gapless(s.Y[:max(0, s.Len()-opts.Holdout)], f.method.seasonOf(s.Freq))
+		seasons := f.method.seasonsOf(s.Freq)
+		y, lead, err := gapless(s.Y[:max(0, s.Len()-opts.Holdout)], seasons[0])
 		if err == nil {
 			found[i].start = s.Time(lead)
-			found[i].fitted, err = f.method.fit(y, f.method.seasonOf(s.Freq))
+			found[i].fitted, err = f.method.fit(y, seasons)
 		}
 		return of(s.ID, err)
 	})
@@ -140,21 +143,21 @@ func (f *Forecaster) predict(ctx context.Context, models map[string]local, past 
 
 // next returns the forecast of a series.
 func (f *Forecaster) next(models map[string]local, s forecast.Series, horizon int) ([]float64, error) {
-	m := f.method.seasonOf(s.Freq)
-	y, lead, err := gapless(s.Y, m)
+	seasons := f.method.seasonsOf(s.Freq)
+	y, lead, err := gapless(s.Y, seasons[0])
 	if err != nil {
 		return nil, err
 	}
 	if l, known := models[s.ID]; known {
-		if next := l.forecast(y, m, l.start.Equal(s.Time(lead)), horizon); finite(next) {
+		if next := l.forecast(y, seasons, l.start.Equal(s.Time(lead)), horizon); finite(next) {
 			return next, nil
 		}
 	}
-	l, err := f.method.fit(y, m)
+	l, err := f.method.fit(y, seasons)
 	if err != nil {
 		return nil, err
 	}
-	next := l.forecast(y, m, true, horizon)
+	next := l.forecast(y, seasons, true, horizon)
 	if !finite(next) {
 		return nil, fmt.Errorf("%w: the forecast is not finite: the values are too large: divide the target by a power of ten", forecast.ErrNumber)
 	}

@@ -189,7 +189,7 @@ func TestOddSeries(t *testing.T) {
 		"tiny":       {scaled(long, 1e-12), nan},
 		"huge":       {scaled(long, 1e12), nan},
 	} {
-		for _, family := range []tune.Family{statistical.ETS{}, statistical.ETS{Form: "all"}, statistical.ETS{Estimation: "careful"}, statistical.Theta{}} {
+		for _, family := range []tune.Family{statistical.ETS{}, statistical.ETS{Form: "all"}, statistical.ETS{Estimation: "careful"}, statistical.Theta{}, statistical.MSTL{}} {
 			t.Run(name+" "+family.Name(), func(t *testing.T) {
 				past := quarters(c.y)
 				next, err := fitted(t, family, past).Predict(t.Context(), past, 9)

@@ -46,12 +46,7 @@ func (t Theta) New(settings space.Settings) (forecast.Forecaster, error) {
 	return &Forecaster{method: t}, nil
 }
 
-func (t Theta) seasonOf(f forecast.Frequency) int {
-	if t.Season > 0 {
-		return t.Season
-	}
-	return f.Season()
-}
+func (t Theta) seasonsOf(f forecast.Frequency) []int { return []int{cmp.Or(t.Season, f.Season())} }
 
 // A thetaLine is a fitted model.
 type thetaLine struct {
@@ -80,7 +75,8 @@ func (Theta) decode(raw json.RawMessage) (fitted, error) {
 }
 
 // fit implements method.
-func (t Theta) fit(y []float64, m int) (fitted, error) {
+func (t Theta) fit(y []float64, seasons []int) (fitted, error) {
+	m := seasons[0]
 	if len(y) <= 3 || isConstant(y) {
 		return &thetaLine{Form: "stm", Level: y[0], Alpha: 0.99, Theta: 1}, nil // repeats the last value
 	}
@@ -171,7 +167,8 @@ func (l *thetaLine) run(y []float64) (squares float64, s thetaState) {
 }
 
 // forecast implements fitted.
-func (l *thetaLine) forecast(y []float64, m int, begun bool, horizon int) []float64 {
+func (l *thetaLine) forecast(y []float64, seasons []int, begun bool, horizon int) []float64 {
+	m := seasons[0]
 	if l.Adjust != "" && len(y) < 2*m || l.Adjust == multiplicative && slices.Min(y) <= 0 {
 		return nil
 	}

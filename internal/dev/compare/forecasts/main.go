@@ -1,6 +1,6 @@
 // Command forecasts prints the forecasts of the statistical forecasters for the series in a
 // CSV file with the columns id, date and value. It prints CSV with the columns id, step and
-// one for each model. scripts/statistical.py compares it with statsforecast.
+// one for each model. statistical.py compares it with statsforecast.
 package main
 
 import (
@@ -10,7 +10,9 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/attune-hpo/attune/objective/forecast"
@@ -24,13 +26,14 @@ func main() {
 	horizon := flag.Int("horizon", 8, "`steps` to forecast")
 	most := flag.Int("series", 0, "`number` of series, evenly spaced; 0: all")
 	freq := flag.String("freq", "", "frequency")
+	models := flag.String("models", "ets,theta,mstl", "`models`")
 	flag.Parse()
-	if err := run(*data, *freq, *horizon, *most); err != nil {
+	if err := run(*data, *freq, *models, *horizon, *most); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(data, freq string, horizon, most int) error {
+func run(data, freq, models string, horizon, most int) error {
 	f, err := forecast.ParseFrequency(freq)
 	if err != nil {
 		return err
@@ -49,7 +52,10 @@ func run(data, freq string, horizon, most int) error {
 	w := csv.NewWriter(os.Stdout)
 	head := []string{"id", "step"}
 	var columns []forecast.Frame
-	for _, family := range []tune.Family{statistical.ETS{}, statistical.Theta{}} {
+	for _, family := range []tune.Family{statistical.ETS{}, statistical.Theta{}, statistical.MSTL{}} {
+		if !slices.Contains(strings.Split(models, ","), family.Name()) {
+			continue
+		}
 		head = append(head, family.Name())
 		model, err := family.New(nil)
 		if err != nil {
