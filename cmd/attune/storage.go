@@ -42,6 +42,22 @@ func isURL(storage string) bool {
 
 func isMySQL(storage string) bool { return strings.HasPrefix(storage, "mysql://") }
 
+// knownScheme returns an error for a URL of another kind, such as Optuna's. As the path of a
+// file, it would be shown, and become the name of a folder, with its password.
+func knownScheme(storage string) error {
+	scheme, rest, ok := strings.Cut(storage, "://")
+	kind, _, _ := strings.Cut(strings.ToLower(scheme), "+")
+	switch {
+	case !ok || isURL(storage) || strings.ContainsAny(scheme, `/\`):
+		return nil
+	case kind == "sqlite":
+		return fmt.Errorf("a URL of SQLite: want the path of the file alone: %s", quote(strings.TrimPrefix(rest, "/")))
+	case isURL(kind + "://"):
+		return fmt.Errorf("a URL that begins with %s: begin it with %s", quote(scheme+"://"), kind+"://")
+	}
+	return fmt.Errorf("a URL that begins with %s: want the path of a file, or a URL that begins with postgres:// or mysql://", quote(scheme+"://"))
+}
+
 // newStore returns the store for a value of --storage, without opening it.
 func newStore(storage string) store {
 	switch {
@@ -123,8 +139,13 @@ func storageFlag(cmd *cobra.Command, storage *string, usage string) {
 	f.Lookup("storage").DefValue = ""
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		from := storageEnv
 		if f.Changed("storage") {
+			from = "--storage"
 			warnOfPassword(cmd.ErrOrStderr(), *storage)
+		}
+		if err := knownScheme(*storage); err != nil {
+			return fmt.Errorf("%s: %w", from, err)
 		}
 		return run(cmd, args)
 	}

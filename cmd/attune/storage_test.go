@@ -51,6 +51,35 @@ func TestStorageSecrets(t *testing.T) {
 	}
 }
 
+// A URL of another kind is refused before its password is shown or becomes the name of a folder.
+func TestStorageSchemes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "space.yaml"), []byte("parameters:\n  - {name: x, type: float, low: 0, high: 1}\n"), 0o644))
+	for storage, want := range map[string]string{
+		"postgresql+psycopg2://u:hunter2@h/db": "a URL that begins with postgresql+psycopg2://: begin it with postgresql://",
+		"mysql+pymysql://u:hunter2@h/db":       "a URL that begins with mysql+pymysql://: begin it with mysql://",
+		"Postgres://u:hunter2@h/db":            "a URL that begins with Postgres://: begin it with postgres://",
+		"mongodb://u:hunter2@h/db":             "a URL that begins with mongodb://: want the path of a file, or a URL that begins with postgres:// or mysql://",
+		"sqlite:///x.db":                       "a URL of SQLite: want the path of the file alone: x.db",
+		"sqlite:////tmp/x.db":                  "a URL of SQLite: want the path of the file alone: /tmp/x.db",
+	} {
+		for _, args := range [][]string{{"studies"}, {"serve", "--grpc", "127.0.0.1:0"}, {"run", "--space", "space.yaml", "--trials", "1", "--", "true"}} {
+			o := attune(t, dir, append([]string{args[0], "--storage", storage}, args[1:]...)...)
+			assert.Equal(t, 1, o.code)
+			assert.Equal(t, "attune: --storage: "+want+"\n", o.stderr)
+		}
+		cmd := program(t, dir, "studies")
+		cmd.Env = append(cmd.Environ(), storageEnv+"="+storage)
+		out, err := cmd.CombinedOutput()
+		require.Error(t, err)
+		assert.Equal(t, "attune: "+storageEnv+": "+want+"\n", string(out))
+	}
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Len(t, left, 1, "nothing was made")
+}
+
 // Studies in a database are as those in a file to every command, and their models lie in the
 // current folder.
 func TestStorageOnServers(t *testing.T) {
