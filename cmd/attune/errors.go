@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -39,7 +40,8 @@ var inFlags = map[string]string{
 	"study.Create":                "use another --name",
 }
 
-// plain returns the text of an error in the words of the command line, as one line.
+// plain returns the text of an error in the words of the command line, as one line. A second
+// paragraph, such as the output of a program or a stack, is left out: it is kept with the trial.
 func plain(err error) string {
 	text := fault.Text(err, func(h fault.Hint) string {
 		words := inFlags[h.Field]
@@ -48,8 +50,50 @@ func plain(err error) string {
 		}
 		return words
 	})
+	return paragraph(text)
+}
+
+// paragraph returns the first paragraph of a text as one line.
+func paragraph(text string) string {
+	text, _, _ = strings.Cut(text, "\n\n")
 	return strings.ReplaceAll(text, "\n", "; ")
 }
+
+// stored returns the text of an error that was kept as a text, as with a trial, in the words of
+// the command line. It finds a hint by the name of its field, which ends where the next part
+// of the sentence begins.
+func stored(text string) string {
+	var b strings.Builder
+	joint, rest := "", paragraph(text)
+	for {
+		part, next := rest, hintJoint.FindStringIndex(rest)
+		if next != nil {
+			part = rest[:next[0]]
+		}
+		for field, words := range inFlags {
+			at := strings.Index(part, field)
+			switch {
+			case at < 0:
+				continue
+			case words == "":
+				joint, part = "", ""
+			case strings.HasPrefix(words, "--"):
+				part = part[:at] + words + part[at+len(field):]
+			default:
+				part = words
+			}
+			break
+		}
+		b.WriteString(joint + part)
+		if next == nil {
+			return b.String()
+		}
+		joint, rest = rest[next[0]:next[1]], rest[next[1]:]
+	}
+}
+
+// hintJoint matches what separates a hint from the rest of the sentence.
+var hintJoint = regexp.MustCompile(`: |; |, or `)
 
 // warn writes a one-line warning.
 func warn(stderr io.Writer, err error) {
@@ -73,9 +117,10 @@ func badFlag(err error) error {
 
 // wanted describes the value that a flag takes, by its type.
 var wanted = map[string]string{
-	"bool":     "true or false",
-	"duration": "a length of time, such as 90s, 10m or 2h",
-	"float64":  "a number",
-	"int":      "a whole number",
-	"uint64":   "a whole number from 0",
+	"bool":         "true or false",
+	"duration":     "a length of time, such as 90s, 10m or 2h",
+	"float64":      "a number",
+	"float64Slice": "numbers with commas between them",
+	"int":          "a whole number",
+	"uint64":       "a whole number from 0",
 }

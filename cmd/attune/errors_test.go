@@ -119,6 +119,20 @@ func (in badInput) run(t *testing.T) string {
 	return o.stderr
 }
 
+// An error that was kept with a trial as a text is shown in the words of the command line, too.
+func TestStoredErrors(t *testing.T) {
+	t.Parallel()
+	for _, h := range hintsOf(t, filepath.Join("..", "..")) {
+		err := fmt.Errorf("fold 0: too few rows: the longest has 8: %w", h)
+		assert.Equal(t, plain(err), stored(err.Error()), h.Want)
+	}
+	const rows = "fold 0: too few rows: the longest has 8: lower forecast.Recipe.Lags, or lower forecast.FitOptions.Holdout"
+	assert.Equal(t, "fold 0: too few rows: the longest has 8: take fewer lags, or lower --horizon, --windows or --test", stored(rows))
+	const plain = "exit status 1: module.Error.Name: no such file, or lower.Case"
+	assert.Equal(t, plain, stored(plain))
+	assert.Equal(t, "panic: a; b", stored("panic: a\nb\n\ngoroutine 1 [running]:\nmain.main()"))
+}
+
 // The field of a hint is a name that go doc knows.
 func TestHintsNameFields(t *testing.T) {
 	t.Parallel()

@@ -71,6 +71,7 @@ Columns that are known in advance (--known) must cover the steps to forecast.`,
 	f.StringVar(&p.output, "output", "", "output `file` (default: standard output)")
 	f.StringVar(&p.plot, "plot", "", "`file` to draw the forecast to, as .svg, .png or .html")
 	f.Float64SliceVar(&p.levels, "levels", nil, "`percents` of prediction intervals, such as 80,95 (default: none)")
+	f.Lookup("levels").DefValue = ""
 	f.StringVar(&p.series, "series", "", "`id` of the one series to forecast (default: all)")
 	return cmd
 }
@@ -144,9 +145,12 @@ type bound struct {
 // intervals returns the bounds of the prediction intervals of a forecast that continues past.
 func (p predict) intervals(m tune.Model, next, past forecast.Frame) ([]bound, error) {
 	var out []bound
-	for _, level := range p.levels {
+	for i, level := range p.levels {
 		if !(level > 0 && level < 100) {
 			return nil, fmt.Errorf("--levels %v: want percents between 0 and 100", level)
+		}
+		if slices.Contains(p.levels[:i], level) {
+			return nil, fmt.Errorf("--levels %v is there twice", level)
 		}
 		if m.Intervals == nil {
 			return nil, fmt.Errorf("--levels: %s has no intervals: its backtest had too few errors, or it is of an earlier version: tune it again with more --windows", m.Family)

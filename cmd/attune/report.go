@@ -76,7 +76,7 @@ func newRow(ctx context.Context, s *jobStudy, task *tune.Task) (row, error) {
 	r.sum = h.Summary()
 	for t := range h.All() {
 		if t.State == trial.Failed && !t.Interrupted() {
-			r.failure = t.Err
+			r.failure = stored(t.Err)
 		}
 	}
 	_, err = s.Best(ctx)
@@ -125,7 +125,9 @@ func (r *report) compare(ctx context.Context, threads int) error {
 	if valid, err := r.back.Compare(ctx); err != nil {
 		r.note("no baselines", err)
 	} else {
-		r.notes = append(r.notes, valid.Notes...)
+		for _, n := range valid.Notes {
+			r.notes = append(r.notes, stored(n))
+		}
 		for _, b := range valid.Rows {
 			r.base = append(r.base, row{name: b.Name, baseline: true, valid: b, errorOf: r.back.Error(b)})
 		}
@@ -213,7 +215,7 @@ func (r *report) test(ctx context.Context) error {
 		r.note("no test scores of baselines", err)
 	}
 	for _, n := range base.Notes {
-		r.notes = append(r.notes, "test: "+n)
+		r.notes = append(r.notes, "test: "+stored(n))
 	}
 	for i := range r.base {
 		for _, b := range base.Rows {
@@ -337,10 +339,12 @@ func (r *report) onTest(best row) (s string) {
 		return s + "."
 	case metric.Better(score, floor):
 		return s + fmt.Sprintf(", better than every baseline (%s has %.4g).", base.name, floor)
-	case best.isBaseline() || r.surpasses(best, base):
-		return s + fmt.Sprintf(". The baseline %s happens to do better there (%.4g).", base.name, floor)
+	case score == floor && (best.isBaseline() || r.surpasses(best, base)): // often it is that baseline itself
+		return s + fmt.Sprintf(", as has the baseline %s.", base.name)
 	case score == floor:
 		return s + fmt.Sprintf(", as has the baseline %s: do not trust it yet.", base.name)
+	case best.isBaseline() || r.surpasses(best, base):
+		return s + fmt.Sprintf(". The baseline %s happens to do better there (%.4g).", base.name, floor)
 	}
 	return s + fmt.Sprintf(", which is worse than the baseline %s (%.4g): do not trust it yet.", base.name, floor)
 }

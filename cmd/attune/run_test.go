@@ -191,6 +191,7 @@ func TestRunBadInput(t *testing.T) {
 			assert.Equal(t, 1, o.code)
 			assert.True(t, strings.HasPrefix(o.stderr, "attune: "+tc.want), o.stderr)
 			assert.Equal(t, 1, countLines(o.stderr), o.stderr)
+			assert.NotContains(t, o.stderr, "; ;", "the last line of a program's output is there once")
 			assert.Empty(t, o.stdout)
 		})
 	}

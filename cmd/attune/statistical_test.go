@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -135,6 +136,20 @@ func TestBaselineWins(t *testing.T) {
 	assert.Equal(t, fmt.Sprintf("2010-12-01,%.2f", y), rows[12])
 }
 
+// A baseline that is the answer is not said to do better than itself.
+func TestBaselineBesideItself(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	text := "date,y\n"
+	for i := range 20 {
+		text += fmt.Sprintf("2020-01-%02d,%.4f\n", i+1, math.Sin(float64(i))+3)
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "sine.csv"), []byte(text), 0o644))
+	out := succeed(t, dir, "optimize", "--data", "sine.csv", "--target", "y", "--models", "theta,nlinear", "--trials", "3", "--quiet")
+	assert.Contains(t, out, "The answer is seasonal_naive alone")
+	assert.Regexp(t, `it has mape [0-9.]+, as has the baseline seasonal naive\.\n`, out)
+}
+
 // Intervals come with the model, from the studies, the file and the registry alike.
 func TestLevels(t *testing.T) {
 	t.Parallel()
@@ -164,6 +179,8 @@ func TestLevels(t *testing.T) {
 		assert.Equal(t, 1, o.code)
 		assert.Equal(t, "attune: --levels "+level+": want percents between 0 and 100\n", o.stderr)
 	}
+	assert.Equal(t, "attune: --levels many: want numbers with commas between them: see attune predict --help\n", attune(t, dir, "predict", "--levels", "many").stderr)
+	assert.Equal(t, "attune: --levels 80 is there twice\n", attune(t, dir, "predict", "--levels", "80,95,80").stderr)
 	succeed(t, dir, "optimize", "--data", "air.csv", "--target", "passengers", "--models", "naive", "--windows", "1", "--horizon", "3", "--name", "few", "--quiet")
 	o := attune(t, dir, "predict", "--study", "few/naive", "--levels", "80")
 	assert.Equal(t, 1, o.code)

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"text/tabwriter"
 	"time"
+
+	"github.com/attune-hpo/attune/fault"
 )
 
 // A Backtest scores forecasters on the same folds. Make it once for a study: it is safe for
@@ -286,7 +288,7 @@ func (b *Backtest) Baselines(ctx context.Context) ([]Result, error) {
 	for _, base := range Baselines(b.freq) {
 		r, err := b.Run(ctx, base.String(), base, RunOptions{})
 		if err != nil && ctx.Err() == nil {
-			notes = append(notes, fmt.Sprintf("no %s: %v", base, err))
+			notes = append(notes, fmt.Sprintf("no %s: %s", base, fault.Text(err, nil)))
 			continue
 		}
 		if err != nil {
