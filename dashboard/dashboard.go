@@ -130,7 +130,7 @@ func (d *Dashboard) page(f func(w http.ResponseWriter, r *http.Request) error) h
 			p = problem{http.StatusNotFound, "There is no such study."}
 		default:
 			d.config.Log.ErrorContext(r.Context(), "dashboard", "url", r.URL.String(), "error", err)
-			p = problem{http.StatusServiceUnavailable, "The storage cannot be read: " + fault.Text(err, nil)}
+			p = problem{http.StatusServiceUnavailable, "The storage cannot be read: " + said(err)}
 		}
 		w.WriteHeader(p.code)
 		d.execute(w, "error.html", struct {
@@ -138,6 +138,10 @@ func (d *Dashboard) page(f func(w http.ResponseWriter, r *http.Request) error) h
 		}{http.StatusText(p.code), p.text})
 	}
 }
+
+// said returns the text of an error for who reads it in a browser: without the names of
+// packages and of fields, which mean something only to who wrote the program.
+func said(err error) string { return fault.Text(err, func(fault.Hint) string { return "" }) }
 
 // execute writes a page.
 func (d *Dashboard) execute(w http.ResponseWriter, name string, data any) {

@@ -3,7 +3,6 @@ package dashboard_test
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"html"
 	"io"
@@ -20,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/attune-hpo/attune/dashboard"
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/internal/dev/teststudy"
 	"github.com/attune-hpo/attune/sampler/random"
 	"github.com/attune-hpo/attune/space"
@@ -271,6 +271,7 @@ func TestTable(t *testing.T) {
 		body := page(t, study+"&filter="+url.QueryEscape(filter))
 		assert.Contains(t, html.UnescapeString(body), problem, filter)
 		assert.Len(t, rows(body), 50, "without a filter")
+		assert.NotContains(t, body, "pass the filter", "none applies")
 	}
 	// Names and values that have spaces are quoted, and a value may be anything.
 	assert.Contains(t, page(t, study+"&filter="+url.QueryEscape(`"no such name"="a \"value\""`)), "No trial passes the filter.")
@@ -370,10 +371,18 @@ func TestBadRequests(t *testing.T) {
 // broken is a store that cannot be read.
 type broken struct{ storage.Store }
 
-var errDisk = errors.New("disk I/O error")
+var errDisk = fmt.Errorf("disk I/O error: %w", fault.Hint{Field: "sqlite.Store.Path", Want: "set %s to another file"})
 
 func (broken) Open(context.Context, string) (storage.Ledger, error) { return nil, errDisk }
 func (broken) Read(context.Context, string) (storage.Ledger, error) { return nil, errDisk }
+
+// A page says why it has no best parameters.
+func TestNoBest(t *testing.T) {
+	store := new(memory.Store)
+	add(t, store, trial.NewHistory(trial.Header{Name: "empty"}).Snapshot())
+	root := serving(t, store, dashboard.Config{})
+	assert.Contains(t, page(t, root+"study?name=empty"), "No trial is complete yet.")
+}
 
 // A storage that goes away is said to be, and read again when it is back.
 func TestStorageGoesAway(t *testing.T) {
@@ -384,6 +393,7 @@ func TestStorageGoesAway(t *testing.T) {
 	resp, body := get(t, root+"study?name=walmart")
 	assert.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
 	assert.Contains(t, body, "The storage cannot be read: disk I/O error")
+	assert.NotContains(t, body, "Store.Path", "a field of Go")
 
 	root = serving(t, store, dashboard.Config{})
 	page(t, root+"study?name=walmart")

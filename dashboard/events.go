@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/study"
 )
 
@@ -48,7 +47,7 @@ func (d *Dashboard) events(w http.ResponseWriter, r *http.Request) error {
 				return nil
 			case gone := <-ended:
 				if gone != nil {
-					s.send("gone", known, fault.Text(gone, nil))
+					s.send("gone", known, said(gone))
 				}
 				return nil
 			case <-alive.C:
@@ -121,7 +120,7 @@ func (s stream) send(event, id, data string) error {
 func (s stream) news(ctx context.Context, v *study.View, known *string) error {
 	h, err := v.Snapshot(ctx)
 	if err != nil {
-		s.send("gone", *known, fault.Text(err, nil))
+		s.send("gone", *known, said(err))
 		return err
 	}
 	now := version(h)

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/attune-hpo/attune/export/plot"
-	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/figure"
 	"github.com/attune-hpo/attune/figure/draw"
 	"github.com/attune-hpo/attune/importance"
@@ -116,7 +115,7 @@ func picture(r *http.Request, h trial.Snapshot, k plot.Kind, c plot.Choice, dark
 		if r.Context().Err() != nil {
 			return nil, err
 		}
-		f = figure.Figure{Title: strings.ToUpper(k.Name[:1]) + k.Name[1:], Notes: []string{fault.Text(err, nil) + "."}}
+		f = figure.Figure{Title: strings.ToUpper(k.Name[:1]) + k.Name[1:], Notes: []string{said(err) + "."}}
 	}
 	o := draw.Options{Dark: dark}
 	if len(f.Panels) == 0 {

@@ -19,6 +19,7 @@ import (
 type studyPage struct {
 	Title, Name, Goal, Version, Events string
 	Filter, FilterForm, Problem        string
+	Filtered                           bool // a filter applies: it has no Problem
 	Summary                            trial.Summary
 	Shown                              int // number of trials that pass the filter
 	Best                               []recipe
@@ -79,6 +80,7 @@ func (d *Dashboard) study(w http.ResponseWriter, r *http.Request) error {
 		p.Problem = err.Error()
 		q.Del("filter")
 	}
+	p.Filtered = len(f) > 0
 	shown := d.filtered(h, v, name, q.Get("filter"), f)
 	objective, err := objectiveOf(h, q.Get("objective"))
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/attune-hpo/attune/dashboard"
 	"github.com/attune-hpo/attune/internal/web"
 	"github.com/attune-hpo/attune/objective/tune"
+	"github.com/attune-hpo/attune/study"
 )
 
 // tokenVariable is the environment variable with the token. A flag would show the token to
@@ -63,6 +64,9 @@ func (b *board) run(ctx context.Context, stdout io.Writer) error {
 	}
 	store, err := openStore(b.storage)
 	if err != nil {
+		return err
+	}
+	if _, err := study.List(ctx, store); err != nil { // say now what a page would say later
 		return err
 	}
 	d := dashboard.New(store, dashboard.Config{Settings: tune.Settings})

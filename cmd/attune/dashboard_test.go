@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -57,12 +58,14 @@ func TestDashboardBadInput(t *testing.T) {
 	require.NoError(t, err)
 	defer taken.Close()
 	port := taken.Addr().String()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "notes.txt"), []byte("no database"), 0o644))
 	for args, want := range map[string]string{
 		"--listen 8080":          "--listen 8080: want an address and a port, such as 127.0.0.1:8080",
 		"--listen :0":            "--listen :0: other machines reach this address: set a token in the environment variable ATTUNE_DASHBOARD_TOKEN",
 		"--listen " + port:       "--listen " + port + ": another program listens there: choose another port, or 0 for any free one",
 		"--listen 127.0.0.1:xyz": "--listen 127.0.0.1:xyz: lookup tcp/xyz: unknown port",
 		"--prefix tuning":        "--prefix tuning: want a path that begins with a slash and does not end with one",
+		"--storage notes.txt":    "list studies in notes.txt: not a store: it is not a SQLite database: it has only 11 bytes: set --storage to another file",
 		"--storage none.db":      "none.db: no such file: attune optimize creates it; name another one with --storage",
 	} {
 		o := attune(t, dir, append([]string{"dashboard"}, strings.Fields(args)...)...)

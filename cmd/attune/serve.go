@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/attune-hpo/attune/storage/optunarpc"
+	"github.com/attune-hpo/attune/study"
 )
 
 // serve holds the flags of the command serve.
@@ -60,7 +61,11 @@ func (s *serve) run(ctx context.Context, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	service := optunarpc.New(newStore(s.storage))
+	store := newStore(s.storage)
+	if _, err := study.List(ctx, store); err != nil { // say now what a worker would be told later
+		return cmp.Or(err, l.Close())
+	}
+	service := optunarpc.New(store)
 	server := grpc.NewServer()
 	service.Register(server)
 	fmt.Fprintf(stderr, "attune: serving %s to Optuna's storage proxy on %s\n", shown(s.storage), l.Addr())

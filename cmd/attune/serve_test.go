@@ -51,6 +51,7 @@ optuna.create_study(storage=s, study_name="net").optimize(lambda t: t.suggest_fl
 		"--grpc :1: other machines reach this address":        {"--grpc", ":1"},
 		"--grpc 13000: want an address and a port":            {"--grpc", "13000"},
 		"--grpc: listen tcp":                                  {"--grpc", "192.0.2.1:1", "--public"},
+		"not a store: it is a folder":                         {"--grpc", "127.0.0.1:0", "--storage", "."},
 	} {
 		o := attune(t, filepath.Join(dir), append([]string{"serve"}, args...)...)
 		assert.Equal(t, 1, o.code)

@@ -55,7 +55,10 @@ var page = template.Must(template.New("report").Parse(source))
 func HTML(ctx context.Context, w io.Writer, h trial.Snapshot, o Options) error {
 	p := content{
 		Name: h.Header().Name, Styles: template.CSS(draw.Styles()), Summary: summary(h),
-		Best: o.best(h), Failures: failures(h),
+		Best: o.best(h), None: "No trial is complete yet.", Failures: failures(h),
+	}
+	if h.Summary().Complete > 0 {
+		p.None = "No complete trial meets its constraints yet."
 	}
 	var err error
 	if p.Figures, p.Missing, err = figures(ctx, h); err == nil {
@@ -74,6 +77,7 @@ type content struct {
 	Styles   template.CSS
 	Summary  []fact
 	Best     []recipe
+	None     string // why Best is empty
 	Figures  []template.HTML
 	Missing  []string
 	Table    table
@@ -188,7 +192,7 @@ func figures(ctx context.Context, h trial.Snapshot) (all []template.HTML, missin
 		case errors.Is(err, plot.ErrObjective): // the plot is for another kind of study
 			continue
 		case err != nil:
-			missing = append(missing, fault.Text(err, nil))
+			missing = append(missing, fault.Text(err, func(fault.Hint) string { return "" }))
 			continue
 		}
 		image, err := draw.Inline(f, draw.Options{})

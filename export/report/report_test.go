@@ -75,8 +75,12 @@ func TestSeveralObjectives(t *testing.T) {
 func TestOddStudies(t *testing.T) {
 	page := html(t, trial.Snapshot{}, report.Options{})
 	assert.Contains(t, page, "<dt>Trials</dt><dd>none</dd>")
-	assert.Contains(t, page, "No complete trial meets its constraints yet.")
+	assert.Contains(t, page, "No trial is complete yet.")
 	assert.Contains(t, page, "history: nothing to plot: no complete trial with a finite value (it has no trials)")
+
+	infeasible := trial.NewHistory(trial.Header{Name: "infeasible"})
+	infeasible.Put(trial.Record{State: trial.Complete, Values: []float64{1}, Constraints: []trial.Constraint{{Name: "memory", Value: 2}}})
+	assert.Contains(t, html(t, infeasible.Snapshot(), report.Options{}), "No complete trial meets its constraints yet.")
 
 	const script = `<script>alert("1")</script>`
 	h := trial.NewHistory(trial.Header{Name: script})
