@@ -2,10 +2,13 @@ package main
 
 import (
 	"bufio"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -52,10 +55,142 @@ optuna.create_study(storage=s, study_name="net").optimize(lambda t: t.suggest_fl
 		"--grpc 13000: want an address and a port":            {"--grpc", "13000"},
 		"--grpc: listen tcp":                                  {"--grpc", "192.0.2.1:1", "--public"},
 		"not a store: it is a folder":                         {"--grpc", "127.0.0.1:0", "--storage", "."},
+		"--listen :0: other machines reach this address: set a token in the environment variable ATTUNE_SERVE_TOKEN": {"--listen", ":0"},
+		"--listen 8080: want an address and a port": {"--listen", "8080"},
+		"--grace 1ms: want at least 1s":             {"--listen", "127.0.0.1:0", "--grace", "1ms"},
+		"unknown sampler":                           {"--listen", "127.0.0.1:0", "--sampler", "best"},
 	} {
 		o := attune(t, filepath.Join(dir), append([]string{"serve"}, args...)...)
 		assert.Equal(t, 1, o.code)
 		assert.Equal(t, 1, countLines(o.stderr), o.stderr)
 		assert.Contains(t, o.stderr, want)
 	}
+}
+
+// servedHTTP starts attune serve --listen, and returns its URL. It ends with the test, gracefully.
+func servedHTTP(t *testing.T, dir string, env ...string) (url string) {
+	t.Helper()
+	cmd := program(t, dir, "serve", "--storage", "a.db", "--listen", "127.0.0.1:0", "--sampler", "random")
+	cmd.Env = append(cmd.Env, env...)
+	stderr, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	lines := bufio.NewScanner(stderr)
+	require.True(t, lines.Scan())
+	says, url, ok := strings.Cut(lines.Text(), " on http://")
+	require.True(t, ok, lines.Text())
+	assert.Equal(t, len(env) == 0, strings.Contains(says, "this machine, without a token"), says)
+	t.Cleanup(func() {
+		assert.NoError(t, cmd.Process.Signal(os.Interrupt))
+		assert.False(t, lines.Scan(), lines.Text())
+		assert.NoError(t, cmd.Wait())
+	})
+	return "http://" + strings.TrimSuffix(url, "/")
+}
+
+// The workers in examples/workers work against the real command.
+func TestServeWorkers(t *testing.T) {
+	t.Parallel()
+	const token = "ATTUNE_SERVE_TOKEN=secret"
+	for _, c := range []struct{ program, script, study string }{
+		{"bash", "worker.sh", "shell"},
+		{"python3", "worker.py", "python"},
+	} {
+		t.Run(c.script, func(t *testing.T) {
+			t.Parallel()
+			for _, needs := range []string{c.program, "curl"} {
+				if _, err := exec.LookPath(needs); err != nil {
+					t.Skipf("%s is not installed: apt-get install bash curl python3", needs)
+				}
+			}
+			dir := t.TempDir()
+			url := servedHTTP(t, dir, token)
+			script, err := filepath.Abs(filepath.Join("..", "..", "examples", "workers", c.script))
+			require.NoError(t, err)
+			var all sync.WaitGroup
+			for range 2 {
+				all.Go(func() {
+					cmd := exec.CommandContext(t.Context(), c.program, script, url, "3")
+					cmd.Env = append(os.Environ(), token)
+					out, err := cmd.CombinedOutput()
+					assert.NoError(t, err, "%s", out)
+					assert.Regexp(t, `^best: trial [0-5]`, string(out))
+				})
+			}
+			all.Wait()
+			o := attune(t, dir, "trials", "--storage", "a.db", "--study", c.study, "--format", "csv")
+			assert.Equal(t, 6, strings.Count(o.stdout, "complete"), "%s%s", o.stdout, o.stderr)
+			cmd := exec.CommandContext(t.Context(), c.program, script, url, "1")
+			cmd.Env = append(os.Environ(), "ATTUNE_SERVE_TOKEN=wrong")
+			out, err := cmd.CombinedOutput()
+			assert.Error(t, err)
+			assert.Contains(t, string(out), "401")
+		})
+	}
+}
+
+// A token that only reads, and what is refused before the service, have errors of the same form.
+// The command ends gracefully while a stream is open.
+func TestServeTokens(t *testing.T) {
+	t.Parallel()
+	url := servedHTTP(t, t.TempDir(), "ATTUNE_SERVE_TOKEN=write", "ATTUNE_SERVE_READ_TOKEN=read")
+	send := func(method, path, token, host string) (int, string) {
+		r, err := http.NewRequestWithContext(t.Context(), method, url+path, strings.NewReader(`{"parameters": [{"name": "x", "type": "float", "low": 0, "high": 1}]}`))
+		require.NoError(t, err)
+		r.Host = host
+		if token != "" {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+		resp, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		if resp.StatusCode == 200 && strings.HasSuffix(path, "/changes") {
+			t.Cleanup(func() { resp.Body.Close() })
+			return 200, ""
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		return resp.StatusCode, string(body)
+	}
+	for _, c := range []struct {
+		name, method, path, token, host string
+		code                            int
+		says                            string
+	}{
+		{"health", "GET", "/healthz", "", "pod.example", 200, "ok"},
+		{"no token", "GET", "/v1/studies", "", "", 401, "Authorization: Bearer"},
+		{"a wrong token", "GET", "/v1/studies", "writ", "", 401, "Authorization: Bearer"},
+		{"writing with the token that reads", "PUT", "/v1/studies/net", "read", "", 403, "the token that also writes"},
+		{"writing", "PUT", "/v1/studies/net", "write", "", 201, "net"},
+		{"reading", "GET", "/v1/studies", "read", "", 200, "net"},
+		{"another name", "GET", "/v1/studies", "read", "evil.example", 421, "--host"},
+		{"a stream", "GET", "/v1/studies/net/changes", "read", "", 200, ""},
+	} {
+		code, body := send(c.method, c.path, c.token, c.host)
+		assert.Equal(t, c.code, code, c.name)
+		assert.Contains(t, body, c.says, c.name)
+		assert.Equal(t, code >= 400, strings.Contains(body, `"hint":`), c.name)
+	}
+	cmd := program(t, t.TempDir(), "serve", "--listen", "127.0.0.1:0")
+	cmd.Env = append(cmd.Env, "ATTUNE_SERVE_READ_TOKEN=read")
+	out, err := cmd.CombinedOutput()
+	assert.Error(t, err)
+	assert.Contains(t, string(out), "ATTUNE_SERVE_READ_TOKEN is set, but not ATTUNE_SERVE_TOKEN")
+}
+
+// Both protocols are served at once, on one storage.
+func TestServeBoth(t *testing.T) {
+	t.Parallel()
+	cmd := program(t, t.TempDir(), "serve", "--storage", "a.db", "--listen", "127.0.0.1:0", "--grpc", "127.0.0.1:0")
+	stderr, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	lines := bufio.NewScanner(stderr)
+	require.True(t, lines.Scan())
+	assert.Contains(t, lines.Text(), "Optuna's storage proxy on 127.0.0.1:")
+	require.True(t, lines.Scan())
+	assert.Contains(t, lines.Text(), "workers on this machine, without a token, on http://127.0.0.1:")
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	assert.False(t, lines.Scan(), lines.Text())
+	require.NoError(t, cmd.Wait())
 }

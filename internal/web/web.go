@@ -42,6 +42,14 @@ type Config struct {
 	// basic authentication with any user name. It is required if other machines can reach the
 	// address.
 	Token string
+	// ReadToken, if not empty, is a token that admits only GET and HEAD. Without a Token it
+	// means nothing.
+	ReadToken string
+	// Health is a path that takes no token and any host, for health checks. Default none.
+	Health string
+	// Refuse answers a request that the server rejects. Default [http.Error].
+	Refuse func(w http.ResponseWriter, text string, code int)
+
 	Hosts []string      // names of the server besides localhost, without a port
 	Grace time.Duration // time for running requests when the server ends; default 3 s
 }
@@ -132,16 +140,25 @@ func (s *Server) Run(ctx context.Context) error {
 
 // guard rejects requests for another host, or without the token.
 func (s *Server) guard() http.Handler {
+	refuse := s.config.Refuse
+	if refuse == nil {
+		refuse = http.Error
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+		health := reads && s.config.Health != "" && r.URL.Path == s.config.Health
 		switch {
-		case !s.named(r.Host):
-			http.Error(w, "this server goes by another name", http.StatusMisdirectedRequest)
-		case !s.admitted(r):
+		case !health && !s.named(r.Host):
+			refuse(w, "this server goes by another name", http.StatusMisdirectedRequest)
+		case !health && !reads && s.readsOnly(r):
+			refuse(w, "this token only reads", http.StatusForbidden)
+		case !health && !s.admitted(r) && !s.readsOnly(r):
 			w.Header().Set("WWW-Authenticate", `Basic realm="attune", charset="UTF-8"`)
-			http.Error(w, "this server takes a token", http.StatusUnauthorized)
+			refuse(w, "this server takes a token", http.StatusUnauthorized)
 		default:
-			r.Body = http.MaxBytesReader(w, r.Body, bodyBytes)
-			s.config.Handler.ServeHTTP(w, r)
+			limited := *r // so that net/http still knows the body, and does not wait for the rest of a large one
+			limited.Body = http.MaxBytesReader(w, r.Body, bodyBytes)
+			s.config.Handler.ServeHTTP(w, &limited)
 		}
 	})
 }
@@ -156,16 +173,23 @@ func (s *Server) named(host string) bool {
 		slices.ContainsFunc(s.config.Hosts, func(h string) bool { return strings.EqualFold(h, host) })
 }
 
-// admitted reports whether a request has the token.
+// admitted reports whether a request has the token, or needs none.
 func (s *Server) admitted(r *http.Request) bool {
-	if s.config.Token == "" {
-		return true
-	}
+	return s.config.Token == "" || has(r, s.config.Token)
+}
+
+// readsOnly reports whether a request has the token that only reads.
+func (s *Server) readsOnly(r *http.Request) bool {
+	return s.config.ReadToken != "" && !s.admitted(r) && has(r, s.config.ReadToken)
+}
+
+// has reports whether a request has a token. It takes as long for a wrong one.
+func has(r *http.Request, token string) bool {
 	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {
 		_, given, _ = r.BasicAuth()
 	}
-	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(s.config.Token))
+	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(token))
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }
 

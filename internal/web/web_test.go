@@ -78,6 +78,39 @@ func TestGuard(t *testing.T) {
 	}
 }
 
+// A second token only reads, and a path for health checks takes none.
+func TestReadToken(t *testing.T) {
+	url := running(t, web.Config{Handler: hello, Token: "secret", ReadToken: "look", Health: "/healthz",
+		Refuse: func(w http.ResponseWriter, text string, code int) { http.Error(w, "refused: "+text, code) }})
+	for _, c := range []struct {
+		name, method, path, token string
+		code                      int
+	}{
+		{"reading with the token that reads", "GET", "a", "look", 200},
+		{"its head", "HEAD", "a", "look", 200},
+		{"writing with the token that reads", "POST", "a", "look", 403},
+		{"writing with the other", "POST", "a", "secret", 200},
+		{"no token", "GET", "a", "", 401},
+		{"writing without a token", "POST", "a", "", 401},
+		{"health", "GET", "healthz", "", 200},
+		{"below health", "GET", "healthz/a", "", 401},
+		{"writing health", "POST", "healthz", "", 401},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			code, body := get(t, url+c.path, func(r *http.Request) {
+				r.Method = c.method
+				if c.token != "" {
+					r.Header.Set("Authorization", "Bearer "+c.token)
+				}
+			})
+			assert.Equal(t, c.code, code)
+			assert.Equal(t, c.code != 200, strings.HasPrefix(body, "refused: "))
+		})
+	}
+	code, _ := get(t, url+"healthz", func(r *http.Request) { r.Host = "a.pod.example" })
+	assert.Equal(t, 200, code, "whatever the host")
+}
+
 func TestListen(t *testing.T) {
 	for addr, want := range map[string]error{"8080": web.ErrAddr, "": web.ErrAddr, ":0": web.ErrToken, "0.0.0.0:0": web.ErrToken, "10.1.2.3:0": web.ErrToken} {
 		_, err := web.Listen(web.Config{Addr: addr, Handler: hello})
