@@ -58,7 +58,7 @@ optuna.create_study(storage=s, study_name="net").optimize(lambda t: t.suggest_fl
 		"--listen :0: other machines reach this address: set a token in the environment variable ATTUNE_SERVE_TOKEN": {"--listen", ":0"},
 		"--listen 8080: want an address and a port": {"--listen", "8080"},
 		"--grace 1ms: want at least 1s":             {"--listen", "127.0.0.1:0", "--grace", "1ms"},
-		"unknown sampler":                           {"--listen", "127.0.0.1:0", "--sampler", "best"},
+		"--sampler best: want one of":               {"--listen", "127.0.0.1:0", "--sampler", "best"},
 	} {
 		o := attune(t, filepath.Join(dir), append([]string{"serve"}, args...)...)
 		assert.Equal(t, 1, o.code)
@@ -67,8 +67,9 @@ optuna.create_study(storage=s, study_name="net").optimize(lambda t: t.suggest_fl
 	}
 }
 
-// servedHTTP starts attune serve --listen, and returns its URL. It ends with the test, gracefully.
-func servedHTTP(t *testing.T, dir string, env ...string) (url string) {
+// servedHTTP starts attune serve --listen, and returns its URL. The caller calls stop, which
+// interrupts it and waits.
+func servedHTTP(t *testing.T, dir string, env ...string) (url string, stop func()) {
 	t.Helper()
 	cmd := program(t, dir, "serve", "--storage", "a.db", "--listen", "127.0.0.1:0", "--sampler", "random")
 	cmd.Env = append(cmd.Env, env...)
@@ -80,12 +81,11 @@ func servedHTTP(t *testing.T, dir string, env ...string) (url string) {
 	says, url, ok := strings.Cut(lines.Text(), " on http://")
 	require.True(t, ok, lines.Text())
 	assert.Equal(t, len(env) == 0, strings.Contains(says, "this machine, without a token"), says)
-	t.Cleanup(func() {
+	return "http://" + strings.TrimSuffix(url, "/"), func() {
 		assert.NoError(t, cmd.Process.Signal(os.Interrupt))
 		assert.False(t, lines.Scan(), lines.Text())
 		assert.NoError(t, cmd.Wait())
-	})
-	return "http://" + strings.TrimSuffix(url, "/")
+	}
 }
 
 // The workers in examples/workers work against the real command.
@@ -104,7 +104,8 @@ func TestServeWorkers(t *testing.T) {
 				}
 			}
 			dir := t.TempDir()
-			url := servedHTTP(t, dir, token)
+			url, stop := servedHTTP(t, dir, token)
+			defer stop()
 			script, err := filepath.Abs(filepath.Join("..", "..", "examples", "workers", c.script))
 			require.NoError(t, err)
 			var all sync.WaitGroup
@@ -119,7 +120,7 @@ func TestServeWorkers(t *testing.T) {
 			}
 			all.Wait()
 			o := attune(t, dir, "trials", "--storage", "a.db", "--study", c.study, "--format", "csv")
-			assert.Equal(t, 6, strings.Count(o.stdout, "complete"), "%s%s", o.stdout, o.stderr)
+			assert.Equal(t, 6, strings.Count(o.stdout, ",complete,"), "%s%s", o.stdout, o.stderr)
 			cmd := exec.CommandContext(t.Context(), c.program, script, url, "1")
 			cmd.Env = append(os.Environ(), "ATTUNE_SERVE_TOKEN=wrong")
 			out, err := cmd.CombinedOutput()
@@ -133,7 +134,8 @@ func TestServeWorkers(t *testing.T) {
 // The command ends gracefully while a stream is open.
 func TestServeTokens(t *testing.T) {
 	t.Parallel()
-	url := servedHTTP(t, t.TempDir(), "ATTUNE_SERVE_TOKEN=write", "ATTUNE_SERVE_READ_TOKEN=read")
+	url, stop := servedHTTP(t, t.TempDir(), "ATTUNE_SERVE_TOKEN=write", "ATTUNE_SERVE_READ_TOKEN=read")
+	defer stop()
 	send := func(method, path, token, host string) (int, string) {
 		r, err := http.NewRequestWithContext(t.Context(), method, url+path, strings.NewReader(`{"parameters": [{"name": "x", "type": "float", "low": 0, "high": 1}]}`))
 		require.NoError(t, err)
