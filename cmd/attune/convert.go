@@ -122,6 +122,9 @@ func (c *convert) run(ctx context.Context, stdout io.Writer, file string) error 
 	if err != nil {
 		return err
 	}
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		return fmt.Errorf("%s: a folder: convert its models with --input %s, and a folder as --output", quote(file), quote(file))
+	}
 	m, from, err := readModel(file, c.options)
 	if err != nil {
 		return err

@@ -301,6 +301,10 @@ func writeConverted(w io.Writer, all []*converted, others int) error {
 			parts = append(parts, fmt.Sprintf("%d %s", count[v], v))
 		}
 	}
-	_, err := fmt.Fprintf(w, "%d models: %s; other files: %d\n", len(all), strings.Join(parts, ", "), others)
+	verdicts := ""
+	if len(parts) > 0 {
+		verdicts = ": " + strings.Join(parts, ", ")
+	}
+	_, err := fmt.Fprintf(w, "%d models%s; other files: %d\n", len(all), verdicts, others)
 	return err
 }

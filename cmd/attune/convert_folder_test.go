@@ -79,10 +79,12 @@ func TestConvertFolder(t *testing.T) {
 		{append(args, "--jobs", "0"), "--jobs 0: want 1 or more"},
 		{append(args, "--model", "nothing"), "--input models: there is no model in it, or none that --model selects"},
 		{[]string{"convert", "--input", "models", "--output", "report.json"}, "--output report.json: a file: with --input, want a folder"},
+		{[]string{"convert", "models", "--output", "m.onnx"}, "attune: models: a folder: convert its models with --input models, and a folder as --output\n"},
 		{[]string{"convert", "m.txt", "--model", "x", "--output", "m.onnx"}, "--model picks models of a folder: give --input"},
 	} {
 		o := attune(t, dir, c.args...)
 		assert.Equal(t, 1, o.code, c.args)
 		assert.Contains(t, o.stderr, c.want, c.args)
+		assert.NotContains(t, o.stdout, "models: ;", "there are no verdicts without models")
 	}
 }

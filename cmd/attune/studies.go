@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -60,6 +62,15 @@ func summaries(ctx context.Context, store store) ([]trial.Summary, error) {
 	return list, nil
 }
 
+// oneLine returns a name as it is or, if it has characters that would break a table or steer a
+// terminal, quoted.
+func oneLine(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(name)
+	}
+	return name
+}
+
 func writeSummaries(w io.Writer, list []trial.Summary) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "study\tobjective\tbest\tcomplete\tpruned\tfailed\trunning\twaiting\tlatest trial")
@@ -79,7 +90,7 @@ func writeSummaries(w io.Writer, list []trial.Summary) error {
 		if !s.Latest.IsZero() {
 			latest = utc(s.Latest)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n", s.Header.Name, objective, best, s.Complete, s.Pruned, s.Failed, s.Running, s.Waiting, latest)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n", oneLine(s.Header.Name), objective, best, s.Complete, s.Pruned, s.Failed, s.Running, s.Waiting, latest)
 	}
 	return t.Flush()
 }

@@ -132,7 +132,7 @@ func (e engine) Explain(err error) error {
 	case 1045, 1698:
 		return fmt.Errorf("%w: the server does not let user %q in: check the name, and the password in MYSQL_PWD", storage.ErrAccess, e.config.User)
 	case 1049:
-		return fmt.Errorf("%w: there is no database %q: create it, as with CREATE DATABASE, %w", storage.ErrPath, e.config.DBName, someURL)
+		return fmt.Errorf("%w: there is no database %q: create it, as with CREATE DATABASE, or %w", storage.ErrPath, e.config.DBName, someURL)
 	case 1044, 1142, 1143, 1227:
 		return fmt.Errorf("%w: user %q lacks a privilege: %s: grant it, as with GRANT ALL ON the database, or only read", storage.ErrAccess, e.config.User, says)
 	case 1290, 1792, 1836:

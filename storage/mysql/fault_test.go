@@ -97,12 +97,12 @@ func TestDatabasesThatCannotBe(t *testing.T) {
 		}, storage.ErrAccess, "MYSQL_PWD"},
 		{"no such database", func(t *testing.T) string {
 			return with(t, server(t), func(u *url.URL) { u.Path = "/attune_missing" })
-		}, storage.ErrPath, "attune_missing"},
+		}, storage.ErrPath, `"attune_missing": create it, as with CREATE DATABASE, or set mysql.Store.URL to mysql:`},
 		{"tables of another program", func(t *testing.T) string {
 			at := servertest.MySQL(t)
 			servertest.MySQLRun(t, at, "CREATE TABLE orders (id int)")
 			return at
-		}, storage.ErrFormat, "orders"},
+		}, storage.ErrFormat, "orders: create one for the studies: set mysql.Store.URL to"},
 		{"an older version", func(t *testing.T) string {
 			at := filled(t)
 			servertest.MySQLRun(t, at, "UPDATE alembic_version SET version_num = 'v2.6.0.a'")

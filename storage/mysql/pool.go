@@ -116,7 +116,7 @@ func checkSchema(ctx context.Context, c *sql.Conn) error {
 	case len(names) == 0:
 		return dbserver.ErrEmpty
 	case !slices.Contains(names, "studies") && !slices.Contains(names, "alembic_version"):
-		return fmt.Errorf("%w: the database holds tables of another program, %s: create one for the studies, %w", storage.ErrFormat, few(names), someURL)
+		return fmt.Errorf("%w: the database holds tables of another program, %s: create one for the studies: %w", storage.ErrFormat, few(names), someURL)
 	case !slices.Contains(names, "alembic_version"):
 		return errUnfinished
 	}

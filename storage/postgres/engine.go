@@ -117,7 +117,7 @@ func (e engine) Explain(err error) error {
 	case code == "28P01" || code == "28000":
 		return fmt.Errorf("%w: the server does not let user %q in: check the name, and the password in PGPASSWORD or ~/.pgpass (%s)", storage.ErrAccess, user, message(err))
 	case code == "3D000":
-		return fmt.Errorf("%w: there is no database %q: create it, as with createdb, %w", storage.ErrPath, database, someURL)
+		return fmt.Errorf("%w: there is no database %q: create it, as with createdb, or %w", storage.ErrPath, database, someURL)
 	case code == "42501":
 		return fmt.Errorf("%w: user %q lacks a privilege: %s: grant it, as with GRANT ALL ON ALL TABLES, SEQUENCES IN SCHEMA public, or only read", storage.ErrAccess, user, message(err))
 	case code == "25006":

@@ -73,12 +73,12 @@ func TestDatabasesThatCannotBe(t *testing.T) {
 		}, storage.ErrAccess, "PGPASSWORD"},
 		{"no such database", func(t *testing.T) string {
 			return with(t, server(t), func(u *url.URL) { u.Path = "/attune_missing" })
-		}, storage.ErrPath, "attune_missing"},
+		}, storage.ErrPath, `"attune_missing": create it, as with createdb, or set postgres.Store.URL to postgres:`},
 		{"tables of another program", func(t *testing.T) string {
 			at := servertest.Postgres(t)
 			servertest.PostgresRun(t, at, "CREATE TABLE orders (id int)")
 			return at
-		}, storage.ErrFormat, "orders"},
+		}, storage.ErrFormat, "orders: create one for the studies: set postgres.Store.URL to"},
 		{"tables without a version", func(t *testing.T) string {
 			at := servertest.Postgres(t)
 			servertest.PostgresRun(t, at, "CREATE TABLE studies (id int)")

@@ -103,7 +103,7 @@ func (p *pool) checkSchema(ctx context.Context, db interface {
 	case len(names) == 0:
 		return dbserver.ErrEmpty
 	case !slices.Contains(names, "studies") && !slices.Contains(names, "alembic_version"):
-		return fmt.Errorf("%w: the database holds tables of another program, %s: create one for the studies, %w", storage.ErrFormat, few(names), someURL)
+		return fmt.Errorf("%w: the database holds tables of another program, %s: create one for the studies: %w", storage.ErrFormat, few(names), someURL)
 	case !slices.Contains(names, "alembic_version"):
 		return fmt.Errorf("%w: it has the tables of Optuna, but no version: Optuna before 0.10 made them, or was stopped while it did: run `optuna storage upgrade`", storage.ErrVersion)
 	}
