@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"net"
@@ -109,6 +110,22 @@ func TestReadToken(t *testing.T) {
 	}
 	code, _ := get(t, url+"healthz", func(r *http.Request) { r.Host = "a.pod.example" })
 	assert.Equal(t, 200, code, "whatever the host")
+}
+
+// A body that is too large is refused before the rest of it arrives.
+func TestLargeBody(t *testing.T) {
+	url := running(t, web.Config{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "too large", http.StatusRequestEntityTooLarge)
+	})})
+	conn, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(url, "http://"), "/"))
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1073741824\r\n\r\n")
+	require.NoError(t, err)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	assert.Equal(t, 413, resp.StatusCode)
 }
 
 func TestListen(t *testing.T) {

@@ -356,11 +356,7 @@ func (s *Server) tell(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		rec, err := record(r.Context(), o, n)
-		if err != nil {
-			return err
-		}
-		return answer(w, http.StatusOK, rec)
+		return answer(w, http.StatusOK, t.Record())
 	})
 }
 
@@ -397,10 +393,17 @@ func record(ctx context.Context, o *opened, n int) (trial.Record, error) {
 	if err != nil {
 		return trial.Record{}, err
 	}
-	all := h.Records()
-	i, ok := slices.BinarySearchFunc(all, n, func(r trial.Record, n int) int { return r.Number - n })
-	if !ok {
-		return trial.Record{}, fmt.Errorf("trial %d: %w", n, storage.ErrNoTrial)
+	for _, open := range [][]trial.Record{h.Running(), h.Waiting()} {
+		for _, r := range open {
+			if r.Number == n {
+				return r, nil
+			}
+		}
 	}
-	return all[i], nil
+	for i := h.Len() - 1; i >= 0; i-- { // in the order in which they ended; mostly a late one is wanted
+		if h.At(i).Number == n {
+			return *h.At(i), nil
+		}
+	}
+	return trial.Record{}, fmt.Errorf("trial %d: %w", n, storage.ErrNoTrial)
 }
