@@ -227,16 +227,22 @@ func why(metric string, c ensemble.Choice, all []nominee, members []ensemble.Mem
 		parts = append(parts, m.String())
 	}
 	single, best := all[c.Single].Name, all[c.Best].Name
+	answer, alone := "The answer is an ensemble: "+strings.Join(parts, " + ")+".", "The answer is "+single+" alone: "
 	switch {
+	case c.Better && math.IsNaN(c.Gain.Error):
+		return answer + "\nThe backtest has too few folds to judge whether a single model is better."
+	case c.Better && c.Gain.Value > 0:
+		return fmt.Sprintf("%s\nOn folds that its weights were not chosen on, it has %s %v: better by %v than a single model chosen in the same way.",
+			answer, metric, c.Ensemble, c.Gain)
 	case c.Better:
-		return fmt.Sprintf("The answer is an ensemble: %s.\nOn folds that its weights were not chosen on, it has %s %v: better by %v than a single model chosen in the same way.",
-			strings.Join(parts, " + "), metric, c.Ensemble, c.Gain)
+		return fmt.Sprintf("%s\nOn folds that its weights were not chosen on, it has %s %v. A single model chosen in the same way is not better by more than the standard error (%v).",
+			answer, metric, c.Ensemble, c.Loss())
 	case len(members) == 1:
-		return fmt.Sprintf("The answer is %s alone: no other model improves on it in an ensemble.", single) + simpler(single, best)
-	case math.IsNaN(c.Gain.Error):
-		return fmt.Sprintf("The answer is %s alone: the backtest has too few folds to judge an ensemble.", single) + simpler(single, best)
+		return alone + "no other model improves on it in an ensemble." + simpler(single, best)
+	case c.Gain.Value == 0:
+		return fmt.Sprintf("%san ensemble (%s %v) is no better than a single model.", alone, metric, c.Ensemble) + simpler(single, best)
 	}
-	return fmt.Sprintf("The answer is %s alone: an ensemble (%s %v) is not better than a single model by more than the standard error (%v).", single, metric, c.Ensemble, c.Gain) +
+	return fmt.Sprintf("%sa single model is better than an ensemble (%s %v) by more than the standard error (%v).", alone, metric, c.Ensemble, c.Loss()) +
 		simpler(single, best)
 }
 

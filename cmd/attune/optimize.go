@@ -58,10 +58,10 @@ its own. A trial is scored by a backtest: it forecasts --horizon steps from each
 The last --test steps of the data are held out. The tuning never sees them. At the end,
 all models and baselines forecast them, which gives an honest estimate of the error.
 
-The result is an ensemble of the best trials of all models and of the baselines, if it beats
-every single model by more than the standard error. Otherwise it is a single model: the
-simplest of the equally good ones. The ensemble is judged on folds of the backtest that did
-not serve to choose its weights.
+The result is an ensemble of the best trials of all models and of the baselines, unless a
+single model is better by more than the standard error. Then it is a single model: the
+simplest of the equally good ones. Both are judged on folds of the backtest that they were
+not chosen on.
 
 Studies are stored in the file --storage, and models in a folder next to it, named
 STORAGE.models. If the command is interrupted, by Ctrl-C or a crash, the same command
@@ -121,7 +121,7 @@ func (o *optimize) flags(cmd *cobra.Command) {
 	f.IntVar(&o.patience, "patience", 0, "stop a training after this `number` of rounds without improvement; -1: never (default: 30 trees or 10 epochs)")
 	f.DurationVar(&o.grace, "grace", 15*time.Second, "`time` after which another process that works on the study and gives no sign of life counts as dead")
 	mlflowFlag(cmd, &o.mlflow)
-	f.BoolVar(&o.ensemble, "ensemble", true, "also combine the best trials of several models, and use the combination if it is better")
+	f.BoolVar(&o.ensemble, "ensemble", true, "also combine the best trials of several models, and use the combination unless a single model is clearly better")
 	f.BoolVar(&o.quiet, "quiet", false, "do not show progress")
 	f.BoolVar(&o.json, "json", false, "print the comparison as JSON")
 	complete(cmd, "models", models.names()...)

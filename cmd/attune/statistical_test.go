@@ -121,19 +121,43 @@ func TestBaselineWins(t *testing.T) {
 	dir := t.TempDir()
 	var b strings.Builder
 	b.WriteString("date,y\n")
+	r, year := rand.New(rand.NewPCG(3, 4)), make([]float64, 12)
+	for i := range year {
+		year[i] = math.Round(1000 + 100*r.NormFloat64())
+	}
+	for i := range 120 { // the same year again and again
+		fmt.Fprintf(&b, "%d-%02d-01,%v\n", 2000+i/12, i%12+1, year[i%12])
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "year.csv"), []byte(b.String()), 0o644))
+	o := attune(t, dir, "optimize", "--data", "year.csv", "--target", "y", "--models", "naive,drift", "--trials", "2", "--workers", "1", "--metric", "mae")
+	require.Zero(t, o.code, o.stderr)
+	assert.Regexp(t, "The answer is seasonal_(naive|drift) alone", o.stdout)
+	rows := strings.Split(succeed(t, dir, "predict"), "\n")
+	require.Len(t, rows, 1+12+1)
+	assert.Equal(t, fmt.Sprintf("2010-01-01,%v", year[0]), rows[1])
+	assert.Equal(t, fmt.Sprintf("2010-12-01,%v", year[11]), rows[12])
+}
+
+// Models that are not far from each other are combined, even if the ensemble is not proved
+// better.
+func TestEnsembleWithoutProof(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var b strings.Builder
+	b.WriteString("date,y\n")
 	r, y := rand.New(rand.NewPCG(3, 4)), 1000.0
 	for i := range 120 {
 		y += r.NormFloat64()
 		fmt.Fprintf(&b, "%d-%02d-01,%.2f\n", 2000+i/12, i%12+1, y)
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "walk.csv"), []byte(b.String()), 0o644))
-	o := attune(t, dir, "optimize", "--data", "walk.csv", "--target", "y", "--models", "theta,nlinear", "--trials", "2", "--workers", "1", "--metric", "mae")
+	optimize := []string{"optimize", "--data", "walk.csv", "--target", "y", "--models", "theta,nlinear", "--trials", "2", "--workers", "1", "--metric", "mae"}
+	o := attune(t, dir, optimize...)
 	require.Zero(t, o.code, o.stderr)
-	assert.Contains(t, o.stdout, "The answer is naive alone")
-	rows := strings.Split(succeed(t, dir, "predict"), "\n")
-	require.Len(t, rows, 1+12+1)
-	assert.Equal(t, fmt.Sprintf("2010-01-01,%.2f", y), rows[1])
-	assert.Equal(t, fmt.Sprintf("2010-12-01,%.2f", y), rows[12])
+	assert.Regexp(t, `The answer is an ensemble: .*\.\nOn folds that its weights were not chosen on, it has mae [0-9.]+ ± [0-9.]+\. A single model chosen in the same way is not better by more than the standard error \([0-9.]+ ± [0-9.]+\)\.`, o.stdout)
+	o = attune(t, dir, append(optimize, "--windows", "1", "--name", "one")...)
+	require.Zero(t, o.code, o.stderr)
+	assert.Contains(t, o.stdout, "The backtest has too few folds to judge whether a single model is better.")
 }
 
 // A baseline that is the answer is not said to do better than itself.

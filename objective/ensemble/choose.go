@@ -38,23 +38,27 @@ type Choice struct {
 	// add up to 1.
 	Weights []float64
 	// Ensemble is the score of ensembles chosen in the same way. The ensemble for each fold
-	// was chosen on other folds.
+	// was chosen on other folds, if there are others that do not overlap with it.
 	Ensemble Estimate
-	// Honest has what those ensembles predict in the folds that they were not chosen on.
+	// Honest has what those ensembles predict in their folds.
 	Honest forecast.Result
 	// Picked is the score of single candidates chosen and scored in the same way.
 	Picked Estimate
-	// Gain says how much better Ensemble is than Picked.
+	// Gain says how much better those ensembles are than those candidates, in the folds that
+	// they were not chosen on.
 	Gain Estimate
 	// Single is the candidate to use alone: the simplest of those that are worse than the
 	// best by at most the standard error of the difference.
 	Single int
 	// Best is the candidate with the best score.
 	Best int
-	// Better reports whether to use the ensemble: it has several members, and Gain is greater
-	// than its standard error.
+	// Better reports whether to use the ensemble: it has several members, and single
+	// candidates are not better by more than the standard error.
 	Better bool
 }
+
+// Loss returns how much worse the ensembles are: the opposite of Gain.
+func (c Choice) Loss() Estimate { return Estimate{-c.Gain.Value, c.Gain.Error} }
 
 // picks is the number of members that a selection has at most, counting repetitions.
 const picks = 20
@@ -62,15 +66,24 @@ const picks = 20
 // least is the smallest weight of a member. A member with less costs more than it gains.
 const least = 0.04
 
-// Choose chooses weights by greedy selection with replacement (Caruana et al., "Ensemble
-// selection from libraries of models", ICML 2004). Each of up to 20 steps adds the candidate
-// that improves the mean forecast most. The result is the best ensemble of all steps.
+// near is how much worse than the best a candidate may score, relatively, to get a share of
+// the equal weights.
+const near = 0.1
+
+// Choose chooses weights. They are the mean of two proposals. The first is greedy selection
+// with replacement (Caruana et al., "Ensemble selection from libraries of models", ICML
+// 2004): each of up to 20 steps adds the candidate that improves the mean forecast most, and
+// the best ensemble of all steps counts. The second is equal weights for the models that score
+// within 10 % of the best. A model with several candidates divides its weight among them. Equal
+// weights are hard to beat where the folds say little, and greedy ones follow them where they
+// say more.
 //
-// Choose makes one selection for each fold, on the folds whose tests do not overlap with it,
-// and scores the selection on that fold. So the pooled score is unbiased. The weights are
-// the means over these selections, which vary less than a single selection on all folds.
-// Weights below 4 % become 0. If all folds overlap, or there is only one, an ensemble cannot
-// be judged: Better is false, and the best candidate has all the weight.
+// Choose makes one choice for each fold, on the folds whose tests do not overlap with it,
+// and scores the choice on that fold. So the pooled score is unbiased. The weights are
+// the means over these choices, which vary less than a single choice on all folds.
+// Weights below 4 % become 0. Where all other folds overlap with a fold, its choice is made on
+// all folds, and the fold is not scored. If fewer than two folds are scored,
+// nothing is known about the gain: it is 0, and its standard error NaN.
 //
 // It fails with [forecast.ErrConfig] if there are no candidates, or if a result lacks folds.
 func Choose(back *forecast.Backtest, candidates []Candidate) (Choice, error) {
@@ -84,25 +97,26 @@ func Choose(back *forecast.Backtest, candidates []Candidate) (Choice, error) {
 	c.Single = l.simplest(c.Best)
 	c.Weights = make([]float64, len(candidates))
 	honest, picked := make([][]float64, l.folds), make([][]float64, l.folds)
+	var judged []int // folds
 	for fold := range l.folds {
 		others := l.others(fold)
-		if len(others) == 0 {
-			c.Weights[c.Best] = 1
-			score := l.estimate(l.weighted(c.Weights))
-			c.Ensemble, c.Picked, c.Gain = score, score, Estimate{0, math.NaN()}
-			c.Honest = candidates[c.Best].Result
-			return c, nil
+		if len(others) > 0 {
+			judged = append(judged, fold)
+		} else {
+			others = all
 		}
-		w := l.greedy(others)
+		w := l.choose(others)
 		for i, x := range w {
 			c.Weights[i] += x / float64(l.folds)
 		}
 		honest[fold] = l.mean(w, fold)
 		picked[fold] = l.forecasts[l.best(others)][fold]
 	}
-	c.Ensemble, c.Picked = l.estimate(honest), l.estimate(picked)
+	c.Ensemble, c.Picked, c.Gain = l.estimate(honest), l.estimate(picked), Estimate{0, math.NaN()}
 	c.Honest = l.result(candidates[0].Result, honest)
-	c.Gain = l.gain(honest, picked)
+	if len(judged) > 1 {
+		c.Gain = l.gain(honest, picked, judged)
+	}
 	members, sum := 0, 0.0
 	for i, w := range c.Weights {
 		if w < least {
@@ -114,7 +128,7 @@ func Choose(back *forecast.Backtest, candidates []Candidate) (Choice, error) {
 	for i := range c.Weights {
 		c.Weights[i] /= sum
 	}
-	c.Better = members > 1 && c.Gain.Value > c.Gain.Error
+	c.Better = members > 1 && !(c.Gain.Value <= -c.Gain.Error)
 	return c, nil
 }
 
@@ -122,6 +136,7 @@ func Choose(back *forecast.Backtest, candidates []Candidate) (Choice, error) {
 type library struct {
 	back      *forecast.Backtest
 	metric    forecast.Metric
+	names     []string // of the models, by candidate
 	ranks     []int
 	folds     int
 	samples   [][]forecast.Sample // by fold; their forecasts are taken from elsewhere
@@ -139,7 +154,7 @@ func newLibrary(back *forecast.Backtest, candidates []Candidate) (*library, erro
 		if len(c.Result.Folds) != l.folds {
 			return nil, fmt.Errorf("%w: candidate %s has %d folds of %d", forecast.ErrConfig, c.Name, len(c.Result.Folds), l.folds)
 		}
-		l.ranks = append(l.ranks, c.Rank)
+		l.names, l.ranks = append(l.names, c.Name), append(l.ranks, c.Rank)
 		samples := back.Samples(c.Result)
 		var rows [][]float64
 		for _, f := range c.Result.Folds {
@@ -192,6 +207,38 @@ func (l *library) best(folds []int) int {
 		}
 	}
 	return best
+}
+
+// choose returns the weights by some folds: the means of greedy and of equal weights.
+func (l *library) choose(folds []int) []float64 {
+	out := l.greedy(folds)
+	for i, w := range l.equal(folds) {
+		out[i] = (out[i] + w) / 2
+	}
+	return out
+}
+
+// equal returns equal weights for the models with a score near the best on some folds.
+func (l *library) equal(folds []int) []float64 {
+	scores := make([]float64, len(l.forecasts))
+	for i, f := range l.forecasts {
+		scores[i] = l.score(f, folds)
+	}
+	best := scores[l.best(folds)]
+	candidates := map[string]float64{} // number of those that are near, by model
+	isNear := func(i int) bool { return math.Abs(scores[i]-best) <= near*math.Abs(best) }
+	for i, name := range l.names {
+		if isNear(i) {
+			candidates[name]++
+		}
+	}
+	out := make([]float64, len(scores))
+	for i, name := range l.names {
+		if isNear(i) {
+			out[i] = 1 / candidates[name] / float64(len(candidates))
+		}
+	}
+	return out
 }
 
 // greedy returns the weights of the selection on some folds.
@@ -272,27 +319,26 @@ func (l *library) result(like forecast.Result, forecasts [][]float64) forecast.R
 
 // estimate returns the score of forecasts and its standard error.
 func (l *library) estimate(forecasts [][]float64) Estimate {
-	return Estimate{l.score(forecasts, l.others(-1)), l.jackknife(func(folds []int) float64 { return l.score(forecasts, folds) })}
+	return jackknife(l.others(-1), func(folds []int) float64 { return l.score(forecasts, folds) })
 }
 
-// gain returns how much better a is than b.
-func (l *library) gain(a, b [][]float64) Estimate {
-	better := func(folds []int) float64 {
+// gain returns how much better a is than b on some folds.
+func (l *library) gain(a, b [][]float64, folds []int) Estimate {
+	return jackknife(folds, func(folds []int) float64 {
 		d := l.score(b, folds) - l.score(a, folds)
 		if l.metric.Maximize() {
 			d = -d
 		}
 		return d
-	}
-	return Estimate{better(l.others(-1)), l.jackknife(better)}
+	})
 }
 
-// jackknife returns the standard error of a statistic of the folds, as
-// [forecast.Backtest.Error] does.
-func (l *library) jackknife(of func(folds []int) float64) float64 {
-	return l.back.Jackknife(func(without int) float64 {
-		return of(slices.DeleteFunc(l.others(-1), func(k int) bool { return k == without }))
-	})
+// jackknife returns a statistic of folds, with its standard error as [forecast.Jackknife]
+// estimates it.
+func jackknife(folds []int, of func(folds []int) float64) Estimate {
+	return Estimate{of(folds), forecast.Jackknife(len(folds), func(without int) float64 {
+		return of(slices.Delete(slices.Clone(folds), without, without+1))
+	})}
 }
 
 // simplest returns the simplest candidate that is worse than the best by at most the
@@ -303,7 +349,7 @@ func (l *library) simplest(best int) int {
 		if l.ranks[i] >= l.ranks[at] {
 			continue
 		}
-		if d := l.gain(l.forecasts[best], f); d.Value <= d.Error {
+		if d := l.gain(l.forecasts[best], f, l.others(-1)); d.Value <= d.Error {
 			at = i
 		}
 	}

@@ -83,6 +83,25 @@ func TestChoose(t *testing.T) {
 			assert.Equal(t, 0, c.Best)
 			assert.Equal(t, 1, c.Single)
 		}},
+		"one clearly better, by little": {[]func(int, int) float64{plus, func(int, int) float64 { return 8.5 }}, []int{0, 0}, func(t *testing.T, c ensemble.Choice) {
+			assert.InDeltaSlice(t, []float64{0.75, 0.25}, c.Weights, 1e-9, "half of the equal weights")
+			assert.InDelta(t, -0.125, c.Gain.Value, 1e-9)
+			assert.InDelta(t, 0.125, c.Loss().Value, 1e-9)
+			assert.False(t, c.Better, "in every fold the same")
+			assert.Equal(t, 0, c.Single)
+		}},
+		"one better by less than the error": {[]func(int, int) float64{plus, func(fold, _ int) float64 { return map[bool]float64{true: 9.3, false: 7.1}[fold%2 == 0] }}, []int{0, 0}, func(t *testing.T, c ensemble.Choice) {
+			assert.Negative(t, c.Gain.Value)
+			assert.Greater(t, c.Gain.Error, -c.Gain.Value)
+			assert.True(t, c.Better)
+		}},
+		"far from the best": {[]func(int, int) float64{plus, func(int, int) float64 { return 9 }}, []int{0, 0}, func(t *testing.T, c ensemble.Choice) {
+			assert.Equal(t, []float64{1, 0}, c.Weights)
+			assert.False(t, c.Better)
+		}},
+		"two of one model": {[]func(int, int) float64{plus, plus, func(int, int) float64 { return 8.5 }}, []int{0, 0, 0}, func(t *testing.T, c ensemble.Choice) {
+			assert.InDeltaSlice(t, []float64{0.625, 0.125, 0.25}, c.Weights, 1e-9, "they divide the weight of one")
+		}},
 		"the best at first": {[]func(int, int) float64{
 			func(fold, _ int) float64 { return map[bool]float64{true: 0, false: 30}[fold < 8] },
 			func(int, int) float64 { return 20 },
@@ -94,7 +113,11 @@ func TestChoose(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var candidates []ensemble.Candidate
 			for i, e := range c.errors {
-				candidates = append(candidates, ensemble.Candidate{Name: string(rune('a' + i)), Rank: c.ranks[i], Result: wrong(back, e)})
+				model := "a"
+				if i == len(c.errors)-1 {
+					model = "b"
+				}
+				candidates = append(candidates, ensemble.Candidate{Name: model, Rank: c.ranks[i], Result: wrong(back, e)})
 			}
 			got, err := ensemble.Choose(back, candidates)
 			require.NoError(t, err)
@@ -108,22 +131,42 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// What cannot be judged is no ensemble: with one fold, and where all folds overlap.
-func TestChooseNothing(t *testing.T) {
+// With few folds, some have no others to choose on: the weights are still chosen on all, and
+// the gain is known only where two folds can be judged.
+func TestChooseFewFolds(t *testing.T) {
 	plus, minus := func(int, int) float64 { return 8 }, func(int, int) float64 { return -9 }
-	for name, s := range map[string]forecast.Splits{"one fold": {Horizon: 4}, "all overlap": {Horizon: 4, Windows: 3, Step: 1}} {
-		back := newBacktest(t, s, forecast.MAE)
-		c, err := ensemble.Choose(back, []ensemble.Candidate{{Name: "a", Result: wrong(back, minus)}, {Name: "b", Result: wrong(back, plus)}})
-		require.NoError(t, err, name)
-		assert.False(t, c.Better, name)
-		assert.Equal(t, []float64{0, 1}, c.Weights, name)
-		assert.Equal(t, 1, c.Single, name)
-		assert.InDelta(t, 8, c.Ensemble.Value, 1e-9, name)
+	for name, c := range map[string]struct {
+		splits forecast.Splits
+		judged bool
+	}{
+		"one fold":            {forecast.Splits{Horizon: 4}, false},
+		"all overlap":         {forecast.Splits{Horizon: 4, Windows: 3, Step: 1}, false},
+		"the middle overlaps": {forecast.Splits{Horizon: 4, Windows: 3, Step: 2}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			back := newBacktest(t, c.splits, forecast.MAE)
+			got, err := ensemble.Choose(back, []ensemble.Candidate{{Name: "a", Result: wrong(back, minus)}, {Name: "b", Result: wrong(back, plus)}})
+			require.NoError(t, err)
+			assert.True(t, got.Better)
+			assert.InDeltaSlice(t, []float64{4.0 / 17, 13.0 / 17}, got.Weights, 1e-9, "greedy 8/17 and 9/17, and b alone is near the best")
+			assert.Equal(t, 1, got.Single)
+			assert.Len(t, got.Honest.Folds, len(back.Folds()))
+			if c.judged {
+				assert.InDelta(t, 8-got.Ensemble.Value, got.Gain.Value, 1e-9)
+				assert.InDelta(t, 0, got.Gain.Error, 1e-9)
+			} else {
+				assert.Zero(t, got.Gain.Value)
+				assert.True(t, math.IsNaN(got.Gain.Error))
+			}
+		})
 	}
+}
+
+func TestChooseBad(t *testing.T) {
 	back := newBacktest(t, forecast.Splits{Horizon: 4, Windows: 3}, forecast.MAE)
 	_, err := ensemble.Choose(back, nil)
 	require.ErrorIs(t, err, forecast.ErrConfig)
-	short := wrong(back, plus)
+	short := wrong(back, func(int, int) float64 { return 8 })
 	short.Folds = short.Folds[:1]
 	_, err = ensemble.Choose(back, []ensemble.Candidate{{Name: "a", Result: short}})
 	require.ErrorIs(t, err, forecast.ErrConfig)

@@ -134,13 +134,13 @@ func (b *Backtest) Run(ctx context.Context, name string, model Forecaster, opts 
 }
 
 // Error returns the standard error of a result's score by the first metric, as
-// [Backtest.Jackknife] estimates it. It is NaN with fewer than two folds.
+// [Jackknife] estimates it. It is NaN with fewer than two folds.
 func (b *Backtest) Error(r Result) float64 {
 	byFold := make([][]Sample, len(r.Folds))
 	for i, f := range r.Folds {
 		byFold[i] = b.folds[i].samples(f.Forecast)
 	}
-	return b.Jackknife(func(without int) float64 {
+	return Jackknife(len(b.folds), func(without int) float64 {
 		var rest []Sample
 		for i, s := range byFold {
 			if i != without {
@@ -151,13 +151,11 @@ func (b *Backtest) Error(r Result) float64 {
 	})
 }
 
-// Jackknife returns the standard error of a statistic of the folds (Efron and Stein, Annals
-// of Statistics 9, 1981). score returns the statistic of all folds but one. Folds that
-// overlap are taken as if they did not: with a step of half the horizon, the standard error
-// may really be up to 1.4 times as large. It is NaN with fewer than two folds, and where a
-// score is.
-func (b *Backtest) Jackknife(score func(without int) float64) float64 {
-	n := len(b.folds)
+// Jackknife returns the standard error of a statistic of n folds (Efron and Stein, Annals of
+// Statistics 9, 1981). score returns the statistic of all folds but one. Folds that overlap
+// are taken as if they did not: with a step of half the horizon, the standard error may really
+// be up to 1.4 times as large. It is NaN with fewer than two folds, and where a score is.
+func Jackknife(n int, score func(without int) float64) float64 {
 	if n < 2 {
 		return math.NaN()
 	}
