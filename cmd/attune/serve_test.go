@@ -92,14 +92,15 @@ func servedHTTP(t *testing.T, dir string, env ...string) (url string, stop func(
 func TestServeWorkers(t *testing.T) {
 	t.Parallel()
 	const token = "ATTUNE_SERVE_TOKEN=secret"
-	for _, c := range []struct{ program, script, study string }{
-		{"bash", "worker.sh", "shell"},
-		{"python3", "worker.py", "python"},
+	for _, c := range []struct{ program, needs, script, study string }{
+		{"bash", "curl", "worker.sh", "shell"},
+		{"python3", "python3", "worker.py", "python"},
 	} {
 		t.Run(c.script, func(t *testing.T) {
 			t.Parallel()
-			for _, needs := range []string{c.program, "curl"} {
+			for _, needs := range []string{c.program, c.needs} {
 				if _, err := exec.LookPath(needs); err != nil {
+					require.Empty(t, os.Getenv("ATTUNE_REQUIRE_CURL"), "%v", err)
 					t.Skipf("%s is not installed: apt-get install bash curl python3", needs)
 				}
 			}
