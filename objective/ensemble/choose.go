@@ -79,11 +79,11 @@ const near = 0.1
 // say more.
 //
 // Choose makes one choice for each fold, on the folds whose tests do not overlap with it,
-// and scores the choice on that fold. So the pooled score is unbiased. The weights are
-// the means over these choices, which vary less than a single choice on all folds.
+// and scores the choice on that fold. So the pooled score is unbiased. The weights are the
+// means over these choices, which vary less than a single choice on all folds.
 // Weights below 4 % become 0. Where all other folds overlap with a fold, its choice is made on
-// all folds, and the fold is not scored. If fewer than two folds are scored,
-// nothing is known about the gain: it is 0, and its standard error NaN.
+// all folds, and the fold does not count for the gain. If fewer than two folds count, nothing
+// is known about the gain: it is 0, and its standard error NaN.
 //
 // It fails with [forecast.ErrConfig] if there are no candidates, or if a result lacks folds.
 func Choose(back *forecast.Backtest, candidates []Candidate) (Choice, error) {
@@ -117,19 +117,26 @@ func Choose(back *forecast.Backtest, candidates []Candidate) (Choice, error) {
 	if len(judged) > 1 {
 		c.Gain = l.gain(honest, picked, judged)
 	}
-	members, sum := 0, 0.0
-	for i, w := range c.Weights {
-		if w < least {
-			c.Weights[i] = 0
+	members := trim(c.Weights)
+	c.Better = members > 1 && !(c.Gain.Value <= -c.Gain.Error)
+	return c, nil
+}
+
+// trim removes small weights, and scales the others so that they add up to 1. It returns their
+// number. The largest weights stay in any case.
+func trim(weights []float64) (members int) {
+	small, sum := min(least, slices.Max(weights)), 0.0
+	for i, w := range weights {
+		if w < small {
+			weights[i] = 0
 			continue
 		}
 		members, sum = members+1, sum+w
 	}
-	for i := range c.Weights {
-		c.Weights[i] /= sum
+	for i := range weights {
+		weights[i] /= sum
 	}
-	c.Better = members > 1 && !(c.Gain.Value <= -c.Gain.Error)
-	return c, nil
+	return members
 }
 
 // A library has the forecasts of all candidates. The forecasts of a fold are one row.
