@@ -35,7 +35,10 @@ func versions(r *registry.Registry, name string) ([]listed, error) {
 		if err != nil {
 			return nil, err
 		}
-		return nil, fmt.Errorf("the registry has no model %s: there are %q", name, names)
+		if len(names) == 0 {
+			return nil, fmt.Errorf("the registry has no model %s: it is empty", quote(name))
+		}
+		return nil, fmt.Errorf("the registry has no model %s: want one of %s", quote(name), strings.Join(names, ", "))
 	}
 	if err != nil {
 		return nil, err
@@ -181,7 +184,7 @@ func instead(r *registry.Registry, name string, number int, err error) error {
 	}
 	switch {
 	case number > 0:
-		return fmt.Errorf("%s: there is no version %d: there are %s", name, number, strings.Join(numbers, ", "))
+		return fmt.Errorf("%s: there is no version %d: want one of %s", name, number, strings.Join(numbers, ", "))
 	case !slices.ContainsFunc(all, func(v listed) bool { return v.Live }):
 		return fmt.Errorf("%s: no version is live: promote one of %s", name, strings.Join(numbers, ", "))
 	}

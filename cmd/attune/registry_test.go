@@ -94,14 +94,14 @@ func TestRegistry(t *testing.T) {
 		{"want NAME FILE.onnx, not 1 arguments", []string{"add", "air"}},
 		{"want NAME VERSION, not 1 arguments", []string{"promote", "air"}},
 		{"want [NAME], not 2 arguments", []string{"list", "a", "b"}},
-		{"there is no version 9: there are 1", []string{"promote", "air", "9"}},
-		{"there is no version 2: there are 1", []string{"delete", "air", "2"}},
-		{"there is no version 2: there are 1", []string{"show", "air", "2"}},
+		{"there is no version 9: want one of 1", []string{"promote", "air", "9"}},
+		{"there is no version 2: want one of 1", []string{"delete", "air", "2"}},
+		{"there is no version 2: want one of 1", []string{"show", "air", "2"}},
 		{"version x: want a whole number from 1", []string{"promote", "air", "x"}},
 		{"version 0: want a whole number from 1", []string{"show", "air", "0"}},
 		{"version 99999999999999999999: want a whole number from 1", []string{"delete", "air", "99999999999999999999"}},
-		{`the registry has no model sea: there are ["air"]`, []string{"rollback", "sea"}},
-		{`the registry has no model sea: there are ["air"]`, []string{"list", "sea"}},
+		{`the registry has no model sea: want one of air`, []string{"rollback", "sea"}},
+		{`the registry has no model sea: want one of air`, []string{"list", "sea"}},
 		{`name "../air": want lower-case letters`, []string{"show", "../air"}},
 		{`name "AIR": want lower-case letters`, []string{"add", "AIR", "model.onnx"}},
 		{"--format xml: want one of text, json", []string{"list", "--format", "xml"}},
@@ -120,7 +120,7 @@ func TestRegistry(t *testing.T) {
 		"--registry: name the data to continue with --data":             {"--registry", "models", "--name", "air"},
 		"--registry and --name: give both, or none":                     {"--registry", "models"},
 		"--study, --model and --registry: give one of them":             {"--registry", "models", "--name", "air", "--study", "a"},
-		`the registry has no model sea: there are ["air"]`:              {"--registry", "models", "--name", "sea", "--data", "air.csv"},
+		`the registry has no model sea: want one of air`:                {"--registry", "models", "--name", "sea", "--data", "air.csv"},
 		"--registry nowhere: there is no such folder: attune export --": {"--registry", "nowhere", "--name", "air", "--data", "air.csv"},
 	} {
 		fail(want, append([]string{"predict"}, args...)...)
@@ -139,7 +139,7 @@ func TestRegistry(t *testing.T) {
 	assert.Equal(t, "models: sea, version 1\n", registry("add", "sea", "model.onnx"))
 	require.NoError(t, os.Remove(filepath.Join(dir, "models", "sea", "000001", "model.onnx")))
 	fail("model.onnx: damaged: no such file or directory: put back what was there, or delete the version", "registry", "promote", "sea", "1")
-	fail("there is no version 2: there are 1\n", "registry", "promote", "sea", "2")
+	fail("there is no version 2: want one of 1\n", "registry", "promote", "sea", "2")
 
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "models", "air", "state"), []byte("{}"), 0o644))
 	for _, args := range [][]string{{"list"}, {"list", "air"}, {"show", "air"}, {"promote", "air", "1"}, {"rollback", "air"}, {"delete", "air", "1"}, {"add", "air", "model.onnx"}} {
