@@ -22,7 +22,7 @@ func mlflowCommand() *cobra.Command {
 		Use:   "mlflow",
 		Short: "Log studies to an MLflow tracking server",
 		Long: `Mlflow sends a study to an MLflow tracking server: the study as a run, each trial as a
-nested run. To log while a study runs, use attune optimize --mlflow.`,
+nested run. To log while a study runs, use --mlflow of attune optimize or attune run.`,
 		Example: `  attune mlflow push --study airpassengers-passengers/lightgbm --tracking-uri http://127.0.0.1:5000`,
 	}
 	cmd.AddCommand(mlflowPushCommand())

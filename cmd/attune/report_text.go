@@ -49,9 +49,12 @@ func (r *report) write(w io.Writer) error {
 	metric := r.job.metrics()[0]
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s: %s by %s, %s\n", short(r.job.Data.File), r.job.Data.Target, r.frame[0].Freq, r.job.Span)
-	fmt.Fprintf(&b, "backtest: %d forecasts of %d steps, %d steps apart", r.job.Windows, r.job.Horizon, r.job.Step)
+	fmt.Fprintf(&b, "backtest: %s of %s", plural(r.job.Windows, "forecast"), plural(r.job.Horizon, "step"))
+	if r.job.Windows > 1 {
+		fmt.Fprintf(&b, ", %s apart", plural(r.job.Step, "step"))
+	}
 	if r.job.Test > 0 {
-		fmt.Fprintf(&b, "; test: the last %d steps, which the tuning never saw", r.job.Test)
+		fmt.Fprintf(&b, "; test: the last %s, which the tuning never saw", plural(r.job.Test, "step"))
 	}
 	fmt.Fprint(&b, "\n\n")
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)

@@ -169,9 +169,13 @@ func TestBaselineBesideItself(t *testing.T) {
 		text += fmt.Sprintf("2020-01-%02d,%.4f\n", i+1, math.Sin(float64(i))+3)
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "sine.csv"), []byte(text), 0o644))
-	out := succeed(t, dir, "optimize", "--data", "sine.csv", "--target", "y", "--models", "theta,nlinear", "--trials", "3", "--quiet")
+	args := []string{"optimize", "--data", "sine.csv", "--target", "y", "--models", "theta,nlinear", "--trials", "3", "--quiet"}
+	out := succeed(t, dir, args...)
 	assert.Contains(t, out, "The answer is seasonal_naive alone")
 	assert.Regexp(t, `it has mape [0-9.]+, as has the baseline seasonal naive\.\n`, out)
+
+	out = succeed(t, dir, append(args, "--horizon", "1", "--windows", "1", "--test", "1", "--name", "one")...)
+	assert.Contains(t, out, "\nbacktest: 1 forecast of 1 step; test: the last 1 step, which the tuning never saw\n")
 }
 
 // Intervals come with the model, from the studies, the file and the registry alike.
