@@ -1,4 +1,4 @@
-// Package attune is the front door of a library for hyperparameter optimisation:
+// Package attune is the front door of a library for hyperparameter optimization:
 // declare parameters, write an objective, get the best trial.
 //
 //	x := attune.Float("x", -5, 5)
@@ -8,9 +8,10 @@
 //	}, 100)
 //
 // [Minimize] and [Maximize] choose what most searches want: a sampler by the rule of
-// package sampler/auto, median pruning of trials that report, and studies in memory. An [Option] changes where the
-// study is kept and how it is run. What they do not offer is in the packages below,
-// whose types these are, so a program that outgrows this one keeps its code:
+// package sampler/auto, median pruning of trials that report, and studies in memory. An
+// [Option] changes where the study is kept and how it is run. The packages below have the
+// rest. Their types are the ones used here, so a program that outgrows this package keeps
+// its code:
 //
 //   - [github.com/attune-hpo/attune/study]: studies, objectives, runs, ask and tell
 //   - [github.com/attune-hpo/attune/space]: parameters and search spaces
@@ -41,7 +42,7 @@ type Trial = study.Trial
 // the value to be minimized or maximized. An error fails the trial, not the search.
 // It may be called from several goroutines at once; see [Workers].
 //
-// An objective that trains step by step reports how it is coming on, and returns the
+// An objective that trains step by step reports a value at each step, and returns the
 // error of [study.Trial.Report], so that hopeless trials are stopped early.
 type Objective = func(ctx context.Context, t *Trial) (float64, error)
 
@@ -85,8 +86,8 @@ func Maximize(ctx context.Context, objective Objective, trials int, options ...O
 	return optimize(ctx, trial.Maximize, objective, trials, options)
 }
 
-// An Option changes how [Minimize] and [Maximize] search. Of two that say the same
-// the latter counts.
+// An Option changes how [Minimize] and [Maximize] search. Of two that set the same thing
+// the latter counts, and nil changes nothing.
 type Option func(*search)
 
 type search struct {
@@ -96,8 +97,8 @@ type search struct {
 	run    study.Run
 }
 
-// In keeps the study in a store, under a name. A study that the store has is gone on
-// with: a program that was interrupted continues where it stopped when it is started
+// In keeps the study in a store, under a name. If the store has the study, the search
+// continues it: a program that was interrupted goes on where it stopped when it is started
 // again. Several processes may search together.
 //
 //	best, err := attune.Minimize(ctx, objective, 100, attune.In(sqlite.File("trials.db"), "my model"))
@@ -113,12 +114,12 @@ func Workers(n int) Option { return func(s *search) { s.run.Workers = n } }
 // unless it is told not to.
 func Seed(seed uint64) Option { return func(s *search) { s.config.Seed = seed } }
 
-// Timeout starts no trial after d. Those that run then are finished, and the search
-// ends without an error.
+// Timeout starts no trial after d. The search finishes those that run then, and ends
+// without an error.
 func Timeout(d time.Duration) Option { return func(s *search) { s.run.Timeout = d } }
 
-// Observe has an observer watch the search, as one of package progress, which show it
-// in a terminal or a log.
+// Observe sets an observer of the search, such as those of package progress, which show
+// it in a terminal or a log.
 func Observe(o study.Observer) Option { return func(s *search) { s.config.Observer = o } }
 
 func optimize(ctx context.Context, direction trial.Direction, objective Objective, trials int, options []Option) (best trial.Record, err error) {
@@ -133,7 +134,9 @@ func optimize(ctx context.Context, direction trial.Direction, objective Objectiv
 		run: study.Run{Total: trials},
 	}
 	for _, option := range options {
-		option(&s)
+		if option != nil {
+			option(&s)
+		}
 	}
 	switch {
 	case trials <= 0:

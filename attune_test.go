@@ -50,6 +50,11 @@ func TestTheFrontDoor(t *testing.T) {
 	}
 }
 
+func TestAnOptionThatIsNilChangesNothing(t *testing.T) {
+	_, err := attune.Minimize(t.Context(), identity, 1, nil)
+	require.NoError(t, err)
+}
+
 func TestASearchGoesOnWhereItStopped(t *testing.T) {
 	store := new(memory.Store)
 	evaluated := 0

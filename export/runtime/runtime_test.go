@@ -474,12 +474,12 @@ func TestClose(t *testing.T) {
 // Settings change the speed, not the predictions.
 func TestConfig(t *testing.T) {
 	for name, o := range map[string]Config{
-		"threads":          {Threads: 2, InterThreads: 2},
-		"all cores":        {Threads: -1, InterThreads: -1},
-		"little memory":    {NoArena: true, NoMemoryPattern: true},
-		"no optimisation":  {Optimize: OptimizeNone},
-		"some optimisaton": {Optimize: OptimizeBasic},
-		"more":             {Optimize: OptimizeExtended},
+		"threads":           {Threads: 2, InterThreads: 2},
+		"all cores":         {Threads: -1, InterThreads: -1},
+		"little memory":     {NoArena: true, NoMemoryPattern: true},
+		"no optimization":   {Optimize: OptimizeNone},
+		"some optimization": {Optimize: OptimizeBasic},
+		"more":              {Optimize: OptimizeExtended},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := NewPredictor(openFile(t, "trees_double", o), PredictorConfig{Batch: 500})

@@ -174,7 +174,7 @@ func open(name string, model []byte, c Config) (*Session, error) {
 		return fail(fmt.Errorf("provider %q: want cpu, cuda or none for either", c.Provider))
 	}
 	if c.Optimize > OptimizeNone {
-		return fail(fmt.Errorf("optimisation level %d is unknown", c.Optimize))
+		return fail(fmt.Errorf("optimization level %d is unknown", c.Optimize))
 	}
 	head, err := readHeader(model)
 	if err != nil {
