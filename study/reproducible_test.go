@@ -338,7 +338,7 @@ func TestReproducibleExhausted(t *testing.T) {
 	})
 }
 
-// The share of the workers' time that they spend waiting, as doc/adr/0044 has it.
+// The share of the workers' time that they spend waiting, as doc/adr/0040 has it.
 func TestReproducibleIdle(t *testing.T) {
 	const trials = 400
 	workers := []int{2, 4, 8, 16}
