@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -107,12 +109,27 @@ func bestJSON(w io.Writer, best trial.Record) error {
 	}
 	a, _ := best.Attrs.Get(tune.SettingsKey)
 	var b bytes.Buffer
-	if err := json.Indent(&b, []byte(a.JSON), "", "  "); err != nil {
+	if err := json.Indent(&b, nested(a.JSON), "", "  "); err != nil {
 		return err
 	}
 	b.WriteByte('\n')
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// member finds the members of an ensemble, which are JSON in strings.
+var member = regexp.MustCompile(`("member\d+": )("(?:[^"\\]|\\.)*")`)
+
+// nested returns settings in which the members of an ensemble are objects.
+func nested(settings string) []byte {
+	return member.ReplaceAllFunc([]byte(settings), func(found []byte) []byte {
+		part := member.FindSubmatch(found)
+		var text string
+		if json.Unmarshal(part[2], &text) != nil || !json.Valid([]byte(text)) {
+			return found
+		}
+		return append(slices.Clip(part[1]), text...)
+	})
 }
 
 func writeBest(w io.Writer, storage string, st study.Reader, best trial.Record, better []unfit) error {

@@ -68,6 +68,13 @@ func TestExportPicks(t *testing.T) {
 	t.Parallel()
 	dir, _ := air(t)
 	succeed(t, dir, "optimize", "--data", "air.csv", "--target", "passengers", "--models", "theta,nlinear", "--trials", "1", "--ensemble=false", "--quiet")
+	var best map[string]struct {
+		Weight   float64
+		Settings map[string]any
+	}
+	require.NoError(t, json.Unmarshal([]byte(succeed(t, dir, "best", "--format", "json")), &best), "members are objects")
+	assert.Positive(t, best["member01"].Weight)
+	assert.NotEmpty(t, best["member01"].Settings)
 	o := attune(t, dir, "export", "--output", "model.onnx")
 	assert.Regexp(t, `attune: warning: the model of air-passengers/theta has no ONNX form \(mape [0-9.]+ on the backtest\): exporting the best that has, of air-passengers/nlinear \([0-9.]+\)\n`, o.stderr)
 }
