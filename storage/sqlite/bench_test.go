@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -115,6 +116,45 @@ func BenchmarkOpen(b *testing.B) {
 		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/trials, "heapB/trial")
 		require.NoError(b, l.Close())
 		b.StartTimer()
+	}
+}
+
+// BenchmarkOpenWide reads a study of 20,000 finished trials with 20 parameters and 50
+// reports each: 1.4 million rows.
+func BenchmarkOpenWide(b *testing.B) {
+	const trials, params, reports = 20_000, 20, 50
+	store := sqlite.File(filepath.Join(b.TempDir(), "study.db"))
+	l, err := store.Create(b.Context(), trial.Header{Name: "bench"})
+	require.NoError(b, err)
+	wide := make(space.Space, params)
+	for i := range wide {
+		wide[i] = space.Axis{Name: fmt.Sprintf("p%02d", i), Distribution: space.FloatDistribution{High: 1}}
+	}
+	batch := make([]trial.Record, trials)
+	for i := range batch {
+		x := float64(i+1) / (trials + 1)
+		batch[i] = trial.Record{
+			State: trial.Complete, Values: []float64{x}, Started: time.Now(), Finished: time.Now(),
+			Params: space.Params{Space: wide, Point: slices.Repeat([]float64{x}, params)},
+		}
+		for step := range reports {
+			batch[i].Reports = append(batch[i].Reports, trial.Report{Step: step, Value: x + float64(step)})
+		}
+	}
+	_, err = l.Add(b.Context(), batch...)
+	require.NoError(b, err)
+	require.NoError(b, l.Close())
+	batch = nil
+	for b.Loop() {
+		l, err := store.Open(b.Context(), "bench")
+		require.NoError(b, err)
+		n := 0
+		for _, err := range l.Since(b.Context(), 0) {
+			require.NoError(b, err)
+			n++
+		}
+		require.Equal(b, trials, n)
+		require.NoError(b, l.Close())
 	}
 }
 
