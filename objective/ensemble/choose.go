@@ -300,15 +300,6 @@ func (l *library) mean(weights []float64, fold int) []float64 {
 	return out
 }
 
-// weighted returns the weighted forecasts of all folds.
-func (l *library) weighted(weights []float64) [][]float64 {
-	out := make([][]float64, l.folds)
-	for k := range out {
-		out[k] = l.mean(weights, k)
-	}
-	return out
-}
-
 // result returns forecasts as a result of the same series and times as another one.
 func (l *library) result(like forecast.Result, forecasts [][]float64) forecast.Result {
 	var out forecast.Result
