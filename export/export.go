@@ -162,7 +162,7 @@ func seconds(r trial.Record) string {
 	if r.Started.IsZero() || r.Finished.IsZero() {
 		return ""
 	}
-	return space.Lit(r.Duration().Seconds()).String()
+	return space.Lit(float64(r.Duration().Microseconds()) / 1e6).String() // times have microseconds
 }
 
 // JSONL writes one JSON object per trial, each on its own line, in the complete form of

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -93,9 +92,6 @@ func (s source) read() (forecast.Frame, source, error) {
 	as := s.CSV
 	as.AllowConstant = s.ID != "" // those are left out below
 	frame, err := as.ReadFile(s.File)
-	if err != nil && errors.Is(err, forecast.ErrDuplicate) && s.ID == "" {
-		return nil, s, fmt.Errorf("%w: if there are several series, name the column of their ids with --id", err)
-	}
 	if err != nil {
 		return nil, s, err
 	}

@@ -20,6 +20,7 @@ var inFlags = map[string]string{
 	"forecast.CSV.AllowConstant":  "",
 	"forecast.CSV.Fill":           "--fill",
 	"forecast.CSV.Freq":           "--freq",
+	"forecast.CSV.ID":             "--id",
 	"forecast.CSV.Layout":         "--layout",
 	"forecast.CSV.Sort":           "give --sort",
 	"forecast.FitOptions.Holdout": "lower --horizon, --windows or --test",

@@ -36,6 +36,7 @@ var badInputs = map[string][]badInput{
 			return []string{"month,passengers", "2020-01-01,1", "2020-01-29,2", "2020-02-10,3"}
 		}},
 	},
+	"forecast.CSV.ID": {{csv: func(l []string) []string { return append(l, l[1:]...) }}},
 	"forecast.CSV.Layout": {{
 		csv:  func([]string) []string { return []string{"day,passengers", "01/02/2020,1", "01/03/2020,2"} },
 		args: []string{"--time", "day"},

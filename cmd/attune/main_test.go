@@ -591,7 +591,7 @@ func TestBadInput(t *testing.T) {
 		"a ragged row":        {line8("1949-07,148,1"), nil, "air.csv: line 8: wrong number of fields: 3, but the header has 2"},
 		"a quote left open":   {line8(`1949-07,"148`), nil, `air.csv: line 8: extraneous or missing " in quoted-field`},
 		"dates out of order":  {edit(func(l []string) []string { l[7], l[8] = l[8], l[7]; return l }), nil, `air.csv: line 9: column "month": "1949-07-01": out of order: after 1949-08-01 in line 8: sort the rows, or give --sort`},
-		"a date twice":        {edit(func(l []string) []string { l[8] = l[7]; return l }), nil, `air.csv: line 9: column "month": "1949-07-01": duplicate of line 8: if there are several series, name the column of their ids with --id`},
+		"a date twice":        {edit(func(l []string) []string { l[8] = l[7]; return l }), nil, `air.csv: line 9: column "month": "1949-07-01": duplicate of line 8: if the file has several series, name the column that tells them apart with --id`},
 		"a gap":               {edit(func(l []string) []string { return append(l[:7], l[9:]...) }), nil, `air.csv: line 8: column "month": "1949-09-01": a gap before it: 1949-07-01 is missing (2 in all, at a frequency of month): set --fill to carry, interpolate or keep`},
 		"a date that is none": {line8("soon,148"), nil, `air.csv: line 8: column "month": "soon": not a time of the form YYYY-MM`},
 		"a constant target": {edit(func(l []string) []string {

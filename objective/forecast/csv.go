@@ -351,8 +351,12 @@ func (t *table) frame() (Frame, error) {
 				continue
 			}
 			switch last := rows[k-1]; {
+			case r.time.Equal(last.time) && t.ID == "":
+				return nil, t.at(r.line, stamp(r.time), id, fmt.Errorf("%w of line %d: if the file has several series, %w", ErrDuplicate, last.line, tellApart))
 			case r.time.Equal(last.time):
 				return nil, t.at(r.line, stamp(r.time), id, fmt.Errorf("%w of line %d", ErrDuplicate, last.line))
+			case r.time.Before(last.time) && t.ID == "" && !r.time.After(rows[0].time): // as where the next series begins
+				return nil, t.at(r.line, stamp(r.time), id, fmt.Errorf("%w: not after line %d: if the file has several series, %w; if not, sort the rows, or %w", ErrOrder, rows[0].line, tellApart, setSort))
 			case r.time.Before(last.time):
 				return nil, t.at(r.line, stamp(r.time), id, fmt.Errorf("%w: after %s in line %d: sort the rows, or %w", ErrOrder, stamp(last.time), last.line, setSort))
 			}

@@ -13,6 +13,7 @@ const pkg fault.Package = "forecast"
 // Hints that name a setting.
 var (
 	setSort       = fault.Hint{Field: "forecast.CSV.Sort", Want: "set %s"}
+	tellApart     = fault.Hint{Field: "forecast.CSV.ID", Want: "name the column that tells them apart with %s"}
 	setLayout     = fault.Hint{Field: "forecast.CSV.Layout", Want: "set %s to the way it is written, as in 02/01/2006"}
 	setFreq       = fault.Hint{Field: "forecast.CSV.Freq", Want: "state it with %s"}
 	setFill       = fault.Hint{Field: "forecast.CSV.Fill", Want: "set %s to carry, interpolate or keep"}
