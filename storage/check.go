@@ -99,7 +99,7 @@ func CheckCoord(a space.Axis, x float64) error {
 func CheckObjectives(s trial.Header, r trial.Record) error {
 	n, most := len(r.Values), s.Objectives()
 	if r.State == trial.Complete && n != most || r.State == trial.Pruned && n > most {
-		return fmt.Errorf("%w: %d values %v for %d objectives", trial.ErrValues, len(r.Values), r.Values, s.Objectives())
+		return fmt.Errorf("%w: %v has %d, the number of objectives is %d", trial.ErrValues, r.Values, len(r.Values), s.Objectives())
 	}
 	return nil
 }

@@ -256,7 +256,7 @@ func TestFailuresAreRecordedAndDoNotEndTheRun(t *testing.T) {
 		st := open(t, study.Config{})
 		two := study.MultiFunc(func(context.Context, *study.Trial) ([]float64, error) { return []float64{1, 2}, nil })
 		require.NoError(t, st.Optimize(t.Context(), two, study.Run{Trials: 1}))
-		assert.Contains(t, records(t, st)[0].Err, "2 values [1 2] for 1 objectives")
+		assert.Contains(t, records(t, st)[0].Err, "[1 2] has 2, the number of objectives is 1")
 	})
 	t.Run("fatal", func(t *testing.T) {
 		st := open(t, study.Config{})

@@ -905,7 +905,7 @@ func (t *Trial) outcome(err error) error {
 
 func checkValues(values []float64, objectives int) error {
 	if len(values) != objectives {
-		return fmt.Errorf("%w: %d values %v for %d objectives", trial.ErrValues, len(values), values, objectives)
+		return fmt.Errorf("%w: %v has %d, the number of objectives is %d", trial.ErrValues, values, len(values), objectives)
 	}
 	return trial.CheckValues(trial.Complete, values)
 }

@@ -66,7 +66,7 @@ func TestDashboardBadInput(t *testing.T) {
 		"--listen 127.0.0.1:xyz": "--listen 127.0.0.1:xyz: lookup tcp/xyz: unknown port",
 		"--prefix tuning":        "--prefix tuning: want a path that begins with a slash and does not end with one",
 		"--storage notes.txt":    "list studies in notes.txt: not a store: it is not a SQLite database: it has only 11 bytes: set --storage to another file",
-		"--storage none.db":      "none.db: no such file: attune optimize creates it; name another one with --storage",
+		"--storage none.db":      "none.db: no such file: attune optimize and attune run create it; name another one with --storage",
 	} {
 		o := attune(t, dir, append([]string{"dashboard"}, strings.Fields(args)...)...)
 		assert.Equal(t, 1, o.code, args)

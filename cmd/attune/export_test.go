@@ -54,7 +54,7 @@ func TestExport(t *testing.T) {
 		{[]string{"--quantize", "int2"}, "--quantize int2: want one of fp16, int8"},
 		{[]string{"--windows", "0"}, "--windows 0: want 1 or more"},
 		{[]string{"--rtol", "-1"}, "want finite numbers of at least 0"},
-		{[]string{"--storage", "nowhere.db"}, "nowhere.db: no such file: attune optimize creates it"},
+		{[]string{"--storage", "nowhere.db"}, "nowhere.db: no such file: attune optimize and attune run create it"},
 		{[]string{"--data", "nowhere.csv"}, "nowhere.csv"},
 	} {
 		o := attune(t, dir, append([]string{"export", "--output", "never.onnx"}, c.args...)...)

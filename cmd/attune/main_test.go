@@ -727,7 +727,7 @@ func TestBadInput(t *testing.T) {
 		for _, command := range []string{"predict", "best", "studies", "trials"} {
 			o := attune(t, dir, command)
 			assert.Equal(t, 1, o.code)
-			assert.Equal(t, "attune: attune.db: no such file: attune optimize creates it; name another one with --storage\n", o.stderr)
+			assert.Equal(t, "attune: attune.db: no such file: attune optimize and attune run create it; name another one with --storage\n", o.stderr)
 			o = attune(t, dir, command, "--storage", "air.csv")
 			assert.Equal(t, 1, o.code)
 			assert.Contains(t, o.stderr, "list studies in air.csv: not a store: it is not a SQLite database")

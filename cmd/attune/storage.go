@@ -77,7 +77,7 @@ func openStore(storage string) (store, error) {
 	info, err := os.Stat(storage)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return store{}, fmt.Errorf("%s: no such file: attune optimize creates it; name another one with --storage", quote(storage))
+		return store{}, fmt.Errorf("%s: no such file: attune optimize and attune run create it; name another one with --storage", quote(storage))
 	case err != nil:
 		return store{}, err
 	case info.IsDir():
