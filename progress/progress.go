@@ -67,7 +67,7 @@ type Display struct {
 	interrupted int
 	own         int // trials of the run that are being evaluated
 	latest      trial.Snapshot
-	elsewhere   int         // trials of others that are to be told of
+	elsewhere   int         // trials of others not yet reported
 	wake        func() bool // stops the next call of quiet; nil if there is none
 	run         int         // a number of its own for each run, and for the time after it
 	running     bool        // a run is in progress
@@ -189,7 +189,7 @@ func (d *Display) finish(r trial.Record, h trial.Snapshot) {
 	d.show()
 }
 
-// refresh shows an event with which so many more trials are being evaluated.
+// refresh shows an event that changes the number of trials being evaluated.
 func (d *Display) refresh(more int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -121,7 +121,7 @@ func (s SuccessiveHalving) Prune(t trial.Record, h trial.Snapshot) (string, bool
 	return "", false
 }
 
-// firstRung returns the first rung for trials of so many steps: a tenth of them, at
+// firstRung returns the first rung for trials with that many steps: a tenth of them, at
 // least 1; 0 if their number is not known, and negative.
 func firstRung(steps int) int {
 	if steps < 0 {

@@ -97,7 +97,7 @@ func (None) Prune(trial.Record, trial.Snapshot) (string, bool) { return "", fals
 // them, at least 1. The package comment says why.
 func WarmupFor(steps int) int { return max(1, steps/5) }
 
-// due reports whether t, which has reports, is to be judged at its last step:
+// due reports whether t, which has reports, must be judged at its last step:
 // warmup is over, and it is the first report since the last multiple of interval
 // steps after warmup. A check that finds no report is made up for by the next.
 func due(t trial.Record, warmup, interval int) bool {

@@ -29,7 +29,7 @@
 //
 // Return a proposal for every request, the odd ones included: fall back to Draw of
 // package space/unit as long as nothing is known. An error ends the trial, and the run
-// as well; [ErrExhausted] ends a run in peace. State that cannot be computed from
+// as well; [ErrExhausted] ends a run without an error. State that cannot be computed from
 // the trials belongs in Proposal.Notes, which are stored with the trial and come
 // back in the history: an interrupted study then goes on as if nothing had
 // happened. State that can be computed from the trials is best computed once: a
@@ -57,7 +57,7 @@ var (
 	// ErrExhausted reports that a sampler has nothing left to propose: every point
 	// of its finite space has been tried. A run that meets it ends without an error.
 	ErrExhausted = errors.New("search space exhausted")
-	// ErrInvalid reports settings of a sampler that make no sense; see [Validator].
+	// ErrInvalid reports settings that a sampler cannot work with; see [Validator].
 	ErrInvalid = errors.New("invalid settings")
 )
 
@@ -105,9 +105,9 @@ type Sampler interface {
 	Sample(ctx context.Context, r Request) (Proposal, error)
 }
 
-// Finite is implemented by samplers that can run out of points. A study asks
-// Exhausted before it starts a new trial, none waiting, with the space as far as
-// it is known, and does not start one when it reports true. A study does not call
+// Finite is implemented by samplers that can run out of points. Before a study
+// starts a new trial, and if none waits, it calls Exhausted with the space as far as
+// it is known, and does not start one if that returns true. A study does not call
 // Exhausted while Sample has not returned, nor the other way round.
 type Finite interface {
 	Exhausted(s space.Space, h trial.Snapshot) bool

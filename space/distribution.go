@@ -391,7 +391,7 @@ func Compatible(a, b Distribution) bool {
 // IntUniformDistribution, IntLogUniformDistribution). The error wraps ErrInvalid.
 //
 // It takes two things that a declaration may not have and an Optuna file may: a
-// choice that stands twice, which is read as its first place, and one that is a
+// duplicate choice, which is read as its first place, and one that is a
 // list or an object, whose literal is that JSON.
 func ParseDistribution(text string) (Distribution, error) {
 	v, err := pyjson.Parse(text)

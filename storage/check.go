@@ -94,7 +94,7 @@ func CheckCoord(a space.Axis, x float64) error {
 }
 
 // CheckObjectives returns an error that wraps [trial.ErrValues] unless r has as
-// many values as the study has objectives, or at most so many if it was pruned.
+// many values as the study has objectives, or at most that many if it was pruned.
 // A trial that is neither complete nor pruned passes.
 func CheckObjectives(s trial.Header, r trial.Record) error {
 	n, most := len(r.Values), s.Objectives()

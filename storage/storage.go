@@ -1,8 +1,8 @@
 // Package storage defines where studies are kept: a [Store] is a catalogue of
 // studies, a [Ledger] holds the trials of one.
 //
-// A ledger takes changes and gives out records. It answers no other question:
-// whoever reads it keeps a [trial.History], and asks that.
+// A ledger takes changes and returns records. It answers no other question:
+// readers keep a [trial.History] and query that.
 //
 // # Writing a back end
 //
@@ -37,25 +37,25 @@ var (
 	ErrNoTrial = errors.New("no such trial")
 	// ErrVersion reports a file that another version of the format wrote.
 	ErrVersion = errors.New("unsupported version")
-	// ErrFormat reports a file that is not a store at all, or a damaged one.
+	// ErrFormat reports a file that is not a store, or is damaged.
 	ErrFormat = errors.New("not a store")
-	// ErrPath reports a path at which there can be no store: it is not one of a
-	// file, or its folder is missing.
+	// ErrPath reports a path that cannot hold a store: it does not name a file, or
+	// its folder is missing.
 	ErrPath = errors.New("bad path")
 	// ErrUnreachable reports a server that does not answer.
 	ErrUnreachable = errors.New("the server cannot be reached")
-	// ErrAccess reports a server that does not let the user in, or do something.
+	// ErrAccess reports a server that refuses the user, or what the user asked for.
 	ErrAccess = errors.New("access denied")
-	// ErrReserved reports a note under a key that files keep something else by.
+	// ErrReserved reports a note under a key that the file format uses for itself.
 	ErrReserved = errors.New("reserved key")
 	// ErrClosed reports the use of a ledger after its Close.
 	ErrClosed = errors.New("the study is closed")
-	// ErrBusy reports that others have kept a store locked for longer than the
-	// caller is willing to wait. Nothing was changed: try again.
+	// ErrBusy reports that others kept a store locked for longer than the caller
+	// waits. Nothing was changed: try again.
 	ErrBusy = errors.New("locked by other processes")
 	// ErrFull reports that there is no room left. What was committed is safe.
 	ErrFull = errors.New("no space left")
-	// ErrReadOnly reports a change to a ledger that was opened to be read.
+	// ErrReadOnly reports a change to a ledger that was opened for reading.
 	ErrReadOnly = errors.New("opened to be read only")
 )
 
@@ -81,8 +81,8 @@ type Store interface {
 // A Ledger holds the trials of one study, which any number of processes may be
 // working on. It is safe for concurrent use.
 //
-// A context that is done makes a method return its error; nothing is half
-// written then.
+// If the context is done, a method returns the context's error, and leaves nothing
+// half written.
 type Ledger interface {
 	// Header returns the study as it is now: what was fixed about it, and its attributes.
 	Header(ctx context.Context) (trial.Header, error)
@@ -132,8 +132,8 @@ type Update struct {
 // so it is kept apart from the records.
 type Leaser interface {
 	Ledger
-	// Renew says that the workers which run the given trials are alive. Numbers of
-	// trials that have finished are passed over.
+	// Renew says that the workers which run the given trials are alive. It ignores
+	// trials that have finished.
 	Renew(ctx context.Context, numbers ...int) error
 	// Release ends the leases of the given trials: they are never reaped.
 	Release(ctx context.Context, numbers ...int) error
@@ -149,13 +149,12 @@ type Leaser interface {
 }
 
 // Retry returns the trial to enqueue in place of one that failed; ok is false
-// when there is to be none. It is called within the transaction, and perhaps
-// again if that is repeated, so it must not use the store. If it panics, Reap
+// when nothing replaces it. It is called within the transaction, and again if the
+// transaction is repeated, so it must not use the store. If it panics, Reap
 // changes nothing.
 type Retry func(failed trial.Record) (waiting trial.Record, ok bool)
 
-// A Waiter is a Ledger that learns of changes without asking for them all the
-// time.
+// A Waiter is a Ledger that learns of changes without polling.
 type Waiter interface {
 	Ledger
 	// Wait returns nil when a trial may have changed after the cursor, in whatever
@@ -167,9 +166,8 @@ type Waiter interface {
 }
 
 // Wait waits until a trial of l may have changed after the cursor, as
-// [Waiter.Wait] does. A ledger that is no Waiter is asked again and again, the
-// less often the longer nothing happens: every 10 ms at first, every second in
-// the end.
+// [Waiter.Wait] does. A ledger that is no Waiter is polled, less often the longer
+// nothing happens: every 10 ms at first, every second in the end.
 func Wait(ctx context.Context, l Ledger, after Cursor) error {
 	if w, ok := l.(Waiter); ok {
 		return w.Wait(ctx, after)
@@ -194,17 +192,17 @@ func changed(ctx context.Context, l Ledger, after Cursor) (bool, error) {
 	return ok && err == nil, err
 }
 
-// A Reader is a Store that can open a study without touching it.
+// A Reader is a Store that can open a study without changing it.
 type Reader interface {
 	Store
-	// Read opens a study as Open does, to be read only: whatever would change the
-	// study fails with ErrReadOnly. It creates nothing and changes nothing in the
+	// Read opens a study as Open does, for reading only: methods that would change
+	// the study fail with ErrReadOnly. It creates nothing and changes nothing in the
 	// store. The ledger sees what others change while it is open.
 	Read(ctx context.Context, name string) (Ledger, error)
 }
 
-// Read opens a study of s to be read only, as [Reader.Read] does. A store that is
-// no Reader is asked to Open it, and the ledger then refuses changes.
+// Read opens a study of s for reading only, as [Reader.Read] does. If s is no Reader,
+// Read opens the study with Open, and the ledger then refuses changes.
 func Read(ctx context.Context, s Store, name string) (Ledger, error) {
 	if r, ok := s.(Reader); ok {
 		return r.Read(ctx, name)

@@ -18,7 +18,7 @@ import (
 )
 
 // One ask and tell on the sphere over ten floats, in memory, in a study that has
-// so many finished trials. Each turn takes twenty, of a study made for it.
+// that many finished trials. Each turn takes twenty trials of a study made for it.
 func BenchmarkAskTell(b *testing.B) {
 	const turn = 20
 	var params []space.Param[float64]

@@ -29,7 +29,7 @@ type Observer interface {
 // An Event is something that happened in a study. The set is closed: [Began],
 // [Asked], [Reported], [Told], [Retried], [Warned], [Ended].
 //
-// Study is the study as this process knew it then, of which the trials of other
+// Study is the study as this process knew it then; the trials of other
 // processes may have gone on since.
 type Event interface{ event() }
 

@@ -49,10 +49,10 @@ func (f MultiFunc) Evaluate(ctx context.Context, t *Trial) ([]float64, error) { 
 // Run bounds a call to [Study.Optimize]. The zero value runs one worker until the
 // context is done, the search space is exhausted, or [Study.Stop].
 type Run struct {
-	Trials  int           // evaluate so many, whatever their outcome; 0: no bound
-	Total   int           // end when the study has so many complete and pruned trials, whoever runs them; 0: no bound
+	Trials  int           // how many to evaluate, whatever their outcome; 0: no bound
+	Total   int           // end when the study has this many complete and pruned trials, whoever runs them; 0: no bound
 	Timeout time.Duration // start no trial after it; those that run are finished; 0: none
-	Workers int           // evaluate so many at once, in goroutines; default 1
+	Workers int           // how many to evaluate at once, in goroutines; default 1
 	// TrialTimeout bounds one evaluation: its context is done then, and the trial
 	// fails if the objective returns an error because of that. 0: none.
 	TrialTimeout time.Duration
@@ -397,7 +397,7 @@ func (r *run) others(h trial.Snapshot) bool {
 	return h.Evaluated()+r.open+elsewhere >= r.Total && time.Since(r.changed) < 2*r.study.cfg.Grace
 }
 
-// counted says that so many more trials are open.
+// counted says how many more trials are open.
 func (r *run) counted(n int) {
 	r.counting.Lock()
 	defer r.counting.Unlock()

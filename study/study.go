@@ -1,5 +1,5 @@
 // Package study runs a search: it asks a sampler for points, hands them to an
-// objective, and tells the storage what came of it.
+// objective, and stores the outcome.
 //
 //	st, err := study.Open(ctx, sqlite.File("attune.db"), "lightgbm", study.Config{
 //		Sampler: tpe.New(tpe.Config{}),

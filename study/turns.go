@@ -151,8 +151,8 @@ func (ts *turns) wait(moved context.Context, others bool) {
 	}
 }
 
-// ended says that a trial of this run has ended and, if it is to be repeated, is enqueued
-// again.
+// ended says that a trial of this run has ended, and that its repetition, if there is one,
+// is enqueued.
 func (ts *turns) ended(t *Trial) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()

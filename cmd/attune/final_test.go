@@ -74,7 +74,7 @@ func TestUnfit(t *testing.T) {
 			forecast := succeed(t, dir, "predict")
 			assert.Len(t, strings.Split(forecast, "\n"), 1+12+1)
 			require.NoError(t, os.RemoveAll(filepath.Join(dir, "attune.db.models")))
-			assert.Equal(t, forecast, succeed(t, dir, "predict"), "the same trial's model, fitted anew")
+			assert.Equal(t, forecast, succeed(t, dir, "predict"), "the same trial's model, refitted")
 		})
 	}
 	t.Run("export", func(t *testing.T) {

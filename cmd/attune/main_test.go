@@ -233,7 +233,7 @@ func TestTour(t *testing.T) {
 		require.NoError(t, os.Remove(folder))
 		require.NoError(t, os.Rename(aside, folder))
 	})
-	t.Run("predict anew", func(t *testing.T) {
+	t.Run("predict again", func(t *testing.T) {
 		require.NoError(t, os.Remove(filepath.Join(dir, filepath.FromSlash(model))))
 		assert.Equal(t, forecast, succeed(t, dir, "predict"), "the model is fitted once more")
 	})

@@ -56,7 +56,7 @@ func TestOnPlateau(t *testing.T) {
 	}
 }
 
-// Without --trials a study ends where nothing is to be gained, at the same trial each time;
+// Without --trials a study ends where nothing more is gained, at the same trial each time;
 // with it, it has as many as were asked for.
 func TestSettles(t *testing.T) {
 	t.Parallel()

@@ -1,7 +1,7 @@
-// Askandtell asks for trials and tells what came of them, for evaluations that
+// Askandtell asks for trials and tells their results, for evaluations that
 // are not a function call: a job queue, a laboratory, a person.
 //
-// Each ask and each tell opens the study anew, as separate programs would. The
+// Each ask and each tell opens the study again, as separate programs would. The
 // trials are detached, since their leases are renewed Never: nobody takes them for
 // dead in between. Its Space is declared, so that an asked trial has all its
 // parameters at once.

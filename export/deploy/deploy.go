@@ -57,7 +57,7 @@ type ForecasterOptions struct {
 	Units     string
 	Regressor func(b *onnx.Builder, m forecast.Regressor, rows onnx.Value) (onnx.Value, error)
 	// Quantize makes a network smaller: see package quantize. Every second window
-	// calibrates it. It is compared in batches of several sizes, of which the worst counts:
+	// calibrates it. It is compared in batches of several sizes, and the worst counts:
 	// see [quantize.Compare], which has its own default Gate.
 	Quantize quantize.Kind
 

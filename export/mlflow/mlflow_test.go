@@ -287,7 +287,7 @@ func TestOddContent(t *testing.T) {
 	assert.Equal(t, "mine", top.Tags["attr.mlflow.parentRunId"])
 }
 
-// oddities is a study of one trial, of which next to nothing is as MLflow wants it.
+// oddities is a study of one trial in which next to nothing is as MLflow wants it.
 func oddities() trial.Snapshot {
 	hist := trial.NewHistory(trial.Header{Name: strings.Repeat("é", 10_000), Directions: []trial.Direction{trial.Minimize, trial.Maximize},
 		Attrs: trial.Attrs{{Key: "mlflow.parentRunId", JSON: `"mine"`}}})

@@ -120,7 +120,7 @@ func quote(s string) string {
 }
 
 // prepare writes the file of parameters for t and returns how to run the program. remove
-// removes the file, unless it is to be kept.
+// removes the file, unless it is kept.
 func (o *Objective) prepare(t *study.Trial, worker int) (inv Invocation, remove func(), err error) {
 	params := o.existing(t)
 	text, err := paramsJSON(params)

@@ -81,7 +81,7 @@ func two(n int) forecast.Frame {
 }
 
 // Whatever the strategy and the style, a loaded forecaster predicts what the saved
-// one does, and a round's forecast is what the model of so many rounds predicts.
+// one does, and a round's forecast is what a model of that many rounds predicts.
 func TestForecasts(t *testing.T) {
 	ctx := context.Background()
 	frame := two(80)

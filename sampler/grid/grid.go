@@ -29,8 +29,8 @@ const pkg fault.Package = "grid"
 // MaxPoints is the number of points that a grid may have: about a million.
 const MaxPoints = 1 << 20
 
-// mostRemembered is the number of points, summed over the studies, of which a
-// sampler remembers whether they are taken: at 8 bytes each, 32 MB.
+// mostRemembered is the number of points, summed over the studies, that a
+// sampler remembers as taken or free: at 8 bytes each, 32 MB.
 const mostRemembered = 1 << 22
 
 // Config has the settings of a [Sampler].
@@ -114,7 +114,7 @@ func (g *Sampler) Config() Config { return g.config }
 func (g *Sampler) Len() int { return g.size }
 
 // Validate returns an error that wraps [sampler.ErrInvalid] if the grid has no
-// values, one that stands twice, or more than [MaxPoints] points.
+// values, a duplicate value, or more than [MaxPoints] points.
 func (g *Sampler) Validate() error { return g.err }
 
 func (g *Sampler) gather() error {

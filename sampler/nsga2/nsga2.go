@@ -12,8 +12,8 @@
 // have finished, whoever proposed them and in whatever order. So no trial of parallel
 // workers is thrown away, and a resumed study goes on as an uninterrupted one would.
 //
-//   - A feasible trial is better than one that breaks a constraint, of which the one
-//     is better that breaks them by less.
+//   - A feasible trial is better than one that breaks a constraint. Of two that do, the one
+//     that breaks them by less is better.
 //   - A complete trial is better than a pruned one. Failed trials have no children.
 //   - A child at a place where a trial has been or is running is drawn again, up to
 //     twenty times.

@@ -264,7 +264,7 @@ func TestFullDisk(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
 
-	// A file of at most so many pages is as good as a full disk.
+	// A file with a limit on its pages is as good as a full disk.
 	sqlite.SetMaxPages(t, 60)
 	st := sqlite.File(path)
 	l, err = st.Open(t.Context(), "a")

@@ -308,7 +308,7 @@ func (l *loader) find(id int64) *tables.Read {
 
 // A slab hands out slices of few arrays rather than an array each.
 type slab[T any] struct {
-	trials int // at most so many slices are wanted
+	trials int // the most slices wanted
 	free   []T
 }
 

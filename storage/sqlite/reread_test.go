@@ -17,7 +17,7 @@ import (
 
 // A ledger that has followed what others did, reading only what was new, has the
 // records of one that reads the file for the first time.
-func TestFollowingIsReadingAnew(t *testing.T) {
+func TestFollowingEqualsReadingAgain(t *testing.T) {
 	for seed := range uint64(8) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 0))

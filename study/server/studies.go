@@ -133,7 +133,7 @@ func (s *studies) release(o *opened) {
 	}
 }
 
-// forget has the study opened anew when it is used next.
+// forget makes the next use of the study open it again.
 func (s *studies) forget(o *opened) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -29,7 +29,7 @@ type Dialect struct {
 	Assert string
 	// Beat renews the lease of a trial, if that runs.
 	Beat string
-	// Ago is the time so many seconds, a parameter, before now by the clock of the database.
+	// Ago is the time that lies a number of seconds, a parameter, before now, by the clock of the database.
 	Ago string
 	// MaxName is how many characters a name may have. NoNUL is set if none may be NUL.
 	MaxName int
