@@ -144,7 +144,8 @@ func (s *study) step(workers int) error {
 	return nil
 }
 
-// run starts up to n trials and finishes them; workers trials run at a time. It returns the parameters of each.
+// run starts up to n trials and finishes them; workers trials run at a time. It returns
+// the parameters of each.
 func (s *study) run(n, workers int) (points []string, err error) {
 	first := s.next
 	for range n {
