@@ -58,7 +58,8 @@ type Source struct {
 // Read reads a model that [Write] wrote, one in any format of [ReadLightGBM],
 // [ReadXGBoost], [ReadCatBoost] and [ReadScikitLearn], or a pickle of an estimator or
 // booster of the first three. It recognizes the format by the content, not by the name. The
-// file may begin with a byte order mark, and may be compressed with zlib, gzip or bzip2.
+// file may begin with a byte order mark, and may be compressed with zlib, gzip, bzip2, xz,
+// LZMA or LZ4.
 // Read reads r to its end. Errors wrap [ErrFormat], [ErrUnsupported] or [ErrInvalid].
 func Read(r io.Reader) (*Model, error) {
 	m, _, err := ReadOptions{}.Read(r)

@@ -39,8 +39,8 @@ import (
 // one. A file that needs more is refused with [ErrUnsupported].
 //
 // Also refused with [ErrUnsupported]: other estimators, such as pipelines and searches
-// (dump the model inside), classification with several targets, gradient boosting with a
-// custom init estimator, and files compressed with xz, LZMA or LZ4.
+// (dump the model inside), classification with several targets, and gradient boosting with a
+// custom init estimator.
 func ReadScikitLearn(r io.Reader) (*Model, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {

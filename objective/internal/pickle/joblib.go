@@ -10,6 +10,8 @@ import (
 	"io"
 	"math/bits"
 	"strings"
+
+	"github.com/pierrec/lz4/v4"
 )
 
 // arrayWrapper describes an array in a joblib file. The elements follow it.
@@ -24,9 +26,9 @@ func (d *decoder) array(o *Object) (*Array, error) {
 		return nil, fmt.Errorf("the type of an array is %s", Kind(o.Get("dtype")))
 	}
 	if t.Kind == 'O' {
-		inner := &decoder{data: d.data, at: d.at, steps: d.steps, packed: d.packed, left: d.left, allow: d.allow}
+		inner := &decoder{data: d.data, at: d.at, steps: d.steps, packed: d.packed, left: d.left, texts: d.texts, allow: d.allow}
 		v, err := inner.run()
-		d.at, d.step, d.steps, d.left = inner.at, inner.step, inner.steps, inner.left
+		d.at, d.step, d.steps, d.left, d.texts = inner.at, inner.step, inner.steps, inner.left, inner.texts
 		if err != nil {
 			return nil, err
 		}
@@ -68,9 +70,9 @@ var compressions = []struct {
 	{"gzip", "\x1f\x8b", func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }},
 	{"bzip2", "BZh", func(r io.Reader) (io.Reader, error) { return bzip2.NewReader(r), nil }},
 	{"zlib", "x\x01", openZlib}, {"zlib", "x\x5e", openZlib}, {"zlib", "x\x9c", openZlib}, {"zlib", "x\xda", openZlib},
-	{"xz", "\xfd7zXZ", nil},
-	{"LZMA", "\x5d\x00\x00", nil},
-	{"LZ4", "\x04\x22\x4d\x18", nil},
+	{"xz", "\xfd7zXZ", openXZ},
+	{"LZMA", "\x5d\x00\x00", openLZMA},
+	{"LZ4", "\x04\x22\x4d\x18", func(r io.Reader) (io.Reader, error) { return lz4.NewReader(r), nil }},
 	{"the compression of joblib before 0.10", "ZF", nil},
 }
 
@@ -105,9 +107,9 @@ func Detect(data []byte) bool {
 	return true
 }
 
-// Unpack decompresses a file: zlib, gzip or bzip2, up to the larger of 64 MiB and 100 times
-// the size of data. A file that unpacks to more gives [ErrUnsupported], and so do joblib's
-// other compressions. Uncompressed data is returned unchanged.
+// Unpack decompresses a file: zlib, gzip, bzip2, xz, LZMA or LZ4, up to the larger of 64 MiB
+// and 100 times the size of data. A file that unpacks to more gives [ErrUnsupported], and so
+// does the compression of old versions of joblib. Uncompressed data is returned unchanged.
 func Unpack(data []byte) ([]byte, error) { return unpack(data, 64<<20) }
 
 func unpack(data []byte, least int64) ([]byte, error) {
@@ -125,6 +127,8 @@ func unpack(data []byte, least int64) ([]byte, error) {
 			out, err = io.ReadAll(io.LimitReader(r, limit+1))
 		}
 		switch {
+		case errors.Is(err, ErrUnsupported):
+			return nil, pkg.Errorf("%w", err)
 		case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 			return nil, pkg.Errorf("unpack %s: %w", c.name, errShort)
 		case err != nil:

@@ -29,12 +29,17 @@ var (
 // see [Unpack].
 //
 // An error in the data names the byte. Decode trusts no declared size before it has seen
-// the bytes. The returned bytes and arrays are slices of data, which must not change. All
-// other values take at most 96 MiB, plus 256 bytes for each of packed, the number of bytes
-// before decompression; a file that needs more gives [ErrUnsupported]. A fitted tree takes
-// about 10 kB in addition to its arrays.
+// the bytes. The returned bytes and arrays are slices of data, which must not change. Other
+// values take memory of two kinds: texts and the entries of dicts under texts, such as a
+// vocabulary, and all others. Each kind takes at most 96 MiB, plus 256 bytes for each of packed,
+// the number of bytes before decompression. Of the second kind there may be at most 2 bytes
+// for each byte of data beyond 96 MiB; of the first kind, 4 bytes beyond 192 MiB. A file that
+// needs more gives [ErrUnsupported]. A fitted tree takes about 10 kB in addition to its arrays.
 func Decode(data []byte, packed int, allow func(Global) bool) (any, error) {
-	d := &decoder{data: data, allow: allow, joblib: true, packed: packed, left: room + 256*int64(packed)}
+	packing := 256 * int64(packed)
+	d := &decoder{data: data, allow: allow, joblib: true, packed: packed,
+		left:  room + min(packing, 2*int64(len(data))),
+		texts: min(room+packing, 2*room+4*int64(len(data)))}
 	v, err := d.run()
 	if err != nil {
 		return nil, pkg.Errorf("byte %d: %w", d.step, err)
@@ -42,7 +47,7 @@ func Decode(data []byte, packed int, allow func(Global) bool) (any, error) {
 	return v, nil
 }
 
-// room is the number of bytes that the values of any file may take.
+// room is the number of bytes that the values of any file may take, of either kind.
 const room = 96 << 20
 
 type decoder struct {
@@ -51,19 +56,21 @@ type decoder struct {
 	step   int // start of the current instruction
 	steps  int
 	packed int   // size of the file before decompression
-	left   int64 // bytes still allowed for values
+	left   int64 // bytes still allowed for values other than texts
+	texts  int64 // bytes still allowed for texts and entries under texts
 	allow  func(Global) bool
 	joblib bool // array elements may follow their description
 
 	stack   []any
-	highest int   // greatest height of the stack
-	marks   []int // heights of the stack
-	memo    map[uint64]any
+	highest int            // greatest height of the stack
+	marks   []int          // heights of the stack
+	memo    []any          // by key, for keys that count up, as Python's do
+	others  map[uint64]any // by key, for others
 }
 
 // run executes instructions up to STOP.
 func (d *decoder) run() (any, error) {
-	d.memo = map[uint64]any{}
+	d.others = map[uint64]any{}
 	for {
 		d.step = d.at
 		if d.steps++; d.steps > maxSteps {
@@ -121,7 +128,7 @@ func (d *decoder) do(op byte) error {
 		v, err := d.top()
 		return d.again(v, err)
 	case 'p', 'q', 'r', 0x94: // PUT, BINPUT, LONG_BINPUT, MEMOIZE
-		i, err := uint64(len(d.memo)), error(nil)
+		i, err := uint64(len(d.memo)+len(d.others)), error(nil)
 		if op != 0x94 {
 			i, err = d.index(op)
 		}
@@ -132,14 +139,13 @@ func (d *decoder) do(op byte) error {
 		if err != nil {
 			return err
 		}
-		if _, ok := d.memo[i]; !ok {
-			err = d.spend(64)
-		}
-		d.memo[i] = v
-		return err
+		return d.remember(i, v)
 	case 'g', 'h', 'j': // GET, BINGET, LONG_BINGET
 		i, err := d.index(op)
-		v, ok := d.memo[i]
+		v, ok := d.others[i]
+		if i < uint64(len(d.memo)) {
+			v, ok = d.memo[i], true
+		}
 		if err == nil && !ok {
 			err = fmt.Errorf("no value is stored under key %d", i)
 		}
@@ -356,6 +362,25 @@ func (d *decoder) do(op byte) error {
 	return fmt.Errorf("unknown instruction %#02x: not a pickle, or a broken one", op)
 }
 
+// remember stores a value under a key of the memo.
+func (d *decoder) remember(i uint64, v any) error {
+	if i < uint64(len(d.memo)) {
+		d.memo[i] = v
+		return nil
+	}
+	if _, ok := d.others[i]; !ok {
+		if err := d.pay(v, 64); err != nil {
+			return err
+		}
+		if i == uint64(len(d.memo)) {
+			d.memo = append(d.memo, v)
+			return nil
+		}
+	}
+	d.others[i] = v
+	return nil
+}
+
 // build applies state to an object.
 func (d *decoder) build(v, state any) error {
 	switch v := v.(type) {
@@ -435,7 +460,7 @@ func (d *decoder) put1(v *Dict, key, value any) error {
 		n += 256 // the minimum size of a map
 	}
 	v.set(key, value)
-	return d.spend(n)
+	return d.pay(key, n)
 }
 
 // named reads the name of a class or function, from two lines.
@@ -466,11 +491,22 @@ func (d *decoder) global(module, name string) (Global, error) {
 }
 
 // spend charges n bytes to the memory that values may take.
-func (d *decoder) spend(n int) error {
-	if d.left -= int64(n); d.left < 0 {
-		return unsupported(`its content needs more memory than a file of %d bytes is allowed: write an uncompressed file, which is allowed more, with joblib.dump(model, "model.joblib", compress=0)`, d.packed)
+func (d *decoder) spend(n int) error { return d.pay(nil, n) }
+
+// pay charges n bytes on behalf of a value.
+func (d *decoder) pay(v any, n int) error {
+	from := &d.left
+	if _, ok := v.(string); ok {
+		from = &d.texts
 	}
-	return nil
+	if *from -= int64(n); *from >= 0 {
+		return nil
+	}
+	hint := ""
+	if d.packed < len(d.data) {
+		hint = `: write an uncompressed file, which is allowed more, with joblib.dump(model, "model.joblib", compress=0)`
+	}
+	return unsupported("its content needs more memory than a file of %d bytes is allowed%s", d.packed, hint)
 }
 
 // weight is the approximate number of bytes of a value, without the values inside it.
@@ -564,7 +600,7 @@ func (d *decoder) index(op byte) (uint64, error) {
 // push charges the memory of a new value and pushes it.
 func (d *decoder) push(v any, err error) error {
 	if err == nil {
-		err = d.spend(weight(v))
+		err = d.pay(v, weight(v))
 	}
 	return d.again(v, err)
 }

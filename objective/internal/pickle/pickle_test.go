@@ -3,9 +3,11 @@ package pickle
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"math"
 	"os"
 	"path/filepath"
@@ -14,8 +16,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pierrec/lz4/v4"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/ulikunitz/xz"
 )
 
 // A kept value of testdata, as Python wrote it; see testdata/generate.py.
@@ -279,9 +283,11 @@ func TestDecodeRefuses(t *testing.T) {
 		{"copies of text", bomb("c_codecs\nencode\n(h\x00U\x06latin1tR0"), "needs more memory than a file of"},
 		{"copies of lists", "(" + strings.Repeat("N", 1<<18) + "lq\x00" + strings.Repeat("cbuiltins\nset\n(h\x00tR0", 1<<12) + ".", "needs more memory than a file of"},
 
-		{"xz", "\xfd7zXZ\x00", "compressed with xz: write it with joblib.dump(model, \"model.joblib\", compress=0)"},
-		{"LZMA", "\x5d\x00\x00\x80\x00", "compressed with LZMA"},
-		{"LZ4", "\x04\x22\x4d\x18", "compressed with LZ4"},
+		{"xz, cut short", "\xfd7zXZ\x00", "unpack xz: ends too early"},
+		{"xz, a header", "\xfd7zXZ\x00\x00\x04abcd", "unpack xz: its header is damaged"},
+		{"LZMA, cut short", "\x5d\x00\x00\x80\x00", "unpack LZMA: ends too early"},
+		{"LZMA, much memory", "\x5d\x00\x00\x00\xf0\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00\x00", "unpack LZMA: "},
+		{"LZ4, cut short", "\x04\x22\x4d\x18", "unpack LZ4: ends too early"},
 		{"old joblib", "ZF0x12", "joblib before 0.10"},
 		{"gzip, broken", "\x1f\x8b\x08xxxxxxxxxxx", "pickle: unpack gzip"},
 	} {
@@ -320,11 +326,69 @@ func TestDecodeMemory(t *testing.T) {
 			runtime.KeepAlive(v)
 		})
 	}
-	dicts := []byte("\x80\x04" + strings.Repeat("}", 2<<20) + ".")
+	// A file that was larger before it was packed is allowed more; texts are allowed most.
+	dicts := []byte("\x80\x04" + strings.Repeat("}", 5<<18) + ".")
 	_, err := Decode(dicts, 61178, nil)
 	require.ErrorIs(t, err, ErrUnsupported)
-	_, err = Decode(dicts, len(dicts), nil)
+	_, err = Decode(append(dicts, make([]byte, 16<<20)...), 16<<20, nil)
 	require.NoError(t, err)
+	// Texts have an allowance of their own.
+	texts := []byte("\x80\x04" + strings.Repeat("\x8c\x40"+strings.Repeat("a", 64)+"\x940", 1000) + "N.")
+	_, err = (&decoder{data: texts, left: 1 << 8, texts: 200_000}).run()
+	require.NoError(t, err)
+	_, err = (&decoder{data: texts, left: 1 << 20, texts: 100_000}).run()
+	require.ErrorIs(t, err, ErrUnsupported)
+}
+
+// A bomb of nested tuples in 20 MB is refused before it fills the memory.
+func TestDecodeBomb(t *testing.T) {
+	data := []byte("\x80\x04)" + strings.Repeat("\x85", 20<<20) + ".")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := Decode(data, len(data), nil)
+	runtime.ReadMemStats(&after)
+	require.ErrorIs(t, err, ErrUnsupported)
+	require.ErrorContains(t, err, "its content needs more memory than a file of 20971524 bytes is allowed")
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(200<<20))
+}
+
+// What Go's writers of LZ4 and LZMA make is read like what Python's make, which other tests have:
+// see objective/tree. An xz file with a block that asks for 4 GiB is refused.
+func TestUnpackOthers(t *testing.T) {
+	want := []byte("\x80\x04\x8c\x05hello" + strings.Repeat("N0", 100_000) + ".")
+	var packed bytes.Buffer
+	w := lz4.NewWriter(&packed)
+	_, err := w.Write(want)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	got, err := Unpack(packed.Bytes())
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
+	for _, check := range []byte{xz.None, xz.CRC32, xz.CRC64, xz.SHA256} {
+		packed.Reset()
+		z, err := xz.WriterConfig{CheckSum: check, NoCheckSum: check == xz.None, BlockSize: 50_000}.NewWriter(&packed)
+		require.NoError(t, err)
+		_, err = z.Write(want)
+		require.NoError(t, err)
+		require.NoError(t, z.Close())
+		got, err := Unpack(packed.Bytes())
+		require.NoError(t, err, check)
+		assert.Equal(t, want, got)
+		_, err = Unpack(packed.Bytes()[:packed.Len()/2])
+		require.ErrorContains(t, err, "ends too early")
+		damaged := bytes.Clone(packed.Bytes())
+		damaged[12] ^= 1 // the size of the first block's header
+		_, err = Unpack(damaged)
+		require.ErrorContains(t, err, "unpack xz: ")
+	}
+	huge := bytes.Clone(packed.Bytes())
+	size := (int(huge[12]) + 1) * 4
+	at := bytes.IndexByte(huge[14:12+size], 0x21) + 14
+	huge[at+2] = 40
+	binary.LittleEndian.PutUint32(huge[12+size-4:], crc32.ChecksumIEEE(huge[12:12+size-4]))
+	_, err = Unpack(huge)
+	require.ErrorIs(t, err, ErrUnsupported)
+	require.ErrorContains(t, err, "bytes of memory to unpack")
 }
 
 func TestUnpackBomb(t *testing.T) {
