@@ -166,8 +166,8 @@ func exportCommand() *cobra.Command {
 		Long: `Export writes the best model of a study to an ONNX file. The file takes raw values and
 returns forecasts: it includes the features and the transforms.
 
-ets, theta and the baselines have no ONNX form. If one of them is the best, export takes the
-best model that has one, and says what that costs.
+The statistical models and the baselines have no ONNX form. If one of them is the best, export
+takes the best model that has one, and says what that costs.
 
 Before it keeps the file, export runs it in ONNX Runtime and compares its forecasts with
 those of the model itself, on windows of the data. If they differ by more than the

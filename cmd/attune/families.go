@@ -57,6 +57,8 @@ func (c choices[T]) get(flag, name string) (T, error) {
 var models = slices.Concat(choices[tunable]{
 	{"ets", tunable{family: plainly(statistical.ETS{}), nativeOnly: true}},
 	{"theta", tunable{family: plainly(statistical.Theta{}), nativeOnly: true}},
+	{"arima", tunable{family: plainly(statistical.ARIMA{}), nativeOnly: true}},
+	{"ces", tunable{family: plainly(statistical.CES{}), nativeOnly: true}},
 	{"mstl", tunable{family: plainly(statistical.MSTL{}), nativeOnly: true}},
 	{"croston", tunable{family: plainly(statistical.Croston{}), nativeOnly: true}},
 	{"lightgbm", tunable{family: trees(style.LightGBM), patience: 30}},

@@ -632,7 +632,7 @@ func TestBadInput(t *testing.T) {
 		"no data":              {string(good), []string{"--data", ""}, "which series? Name it with --data FILE --target COLUMN"},
 		"no such file":         {string(good), []string{"--data", "b.csv"}, "b.csv: no such file or directory"},
 		"a folder":             {string(good), []string{"--data", "."}, ".: a folder: want a file"},
-		"an unknown model":     {string(good), []string{"--models", "lgbm"}, "--models lgbm: want one of ets, theta, mstl, croston, lightgbm, xgboost, catboost, random_forest, nlinear, lstm, tcn, transformer, naive"},
+		"an unknown model":     {string(good), []string{"--models", "lgbm"}, "--models lgbm: want one of ets, theta, arima, ces, mstl, croston, lightgbm, xgboost, catboost, random_forest, nlinear, lstm, tcn, transformer, naive"},
 		"a model twice":        {string(good), []string{"--models", "xgboost,xgboost"}, "--models: xgboost is listed twice"},
 		"an unknown metric":    {string(good), []string{"--metric", "accuracy"}, "--metric accuracy: want one of mape, smape, wape, mase, rmsse, rmse, mae, r2, pinball@Q"},
 		"an unknown sampler":   {string(good), []string{"--sampler", "magic"}, "--sampler magic: want one of auto, tpe, gp, cmaes, random, qmc"},

@@ -70,8 +70,8 @@ resumes it. The same command with more --trials continues a finished study.
 By default, the search only covers small networks (--space quick), which train in seconds
 on a CPU. --space full also covers large ones, which take minutes on a CPU and are meant
 for a GPU (--device). Trees and nlinear have a single space. --print-space prints the space
-in YAML; edit it and pass the file to --space. ets and theta choose their own form in
-milliseconds, so they need only a trial or two. Baselines are models, too: name one in
+in YAML; edit it and pass the file to --space. ets, theta, arima and ces choose their own form
+in milliseconds, so they need only a trial or two. Baselines are models, too: name one in
 --models to keep it and forecast with it.
 
 The same --seed gives the same trials, regardless of timing and interruptions. If --lag is the
@@ -83,7 +83,8 @@ same, too, the number of workers does not matter either.`,
   attune optimize --data data/co2.csv --target co2 --fill carry --horizon 13 --space lightgbm=space.yaml
   attune optimize --data data/co2.csv --target co2 --fill carry --models lstm,tcn,transformer --space full --device cuda
   attune optimize --data data/sunspots.csv --target sunspots --metric mae --fixed lightgbm.transform=none --fixed lightgbm.num_leaves=15
-  attune optimize --data data/macrodata.csv --target unemp --models ets,theta,naive --fixed ets.form=MAdN`,
+  attune optimize --data data/macrodata.csv --target unemp --models ets,theta,naive --fixed ets.form=MAdN
+  attune optimize --data data/macrodata.csv --target unemp --models ets,theta,arima,ces`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())

@@ -1,6 +1,7 @@
 // Package statistical has the classical forecasters: exponential smoothing ([ETS]), the Theta
-// method ([Theta]), [MSTL] for series with several seasons, and [Croston] for intermittent
-// demand. Each is fitted to one series at a time, in milliseconds.
+// method ([Theta]), [ARIMA], complex exponential smoothing ([CES]), [MSTL] for series with
+// several seasons, and [Croston] for intermittent demand. Each is fitted to one series at a
+// time, in milliseconds.
 //
 // They are families of package tune: their New returns a [Forecaster]. There is
 // little to search, because the methods choose their form themselves:

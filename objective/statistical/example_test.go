@@ -86,3 +86,54 @@ func ExampleMSTL() {
 	// Mon 06:00 110
 	// Sat 06:00 80
 }
+
+// The logarithms of the airline passengers follow a model that is named after them.
+func ExampleARIMA() {
+	ctx := context.Background()
+	past, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../../data/airpassengers.csv")
+	if err != nil {
+		panic(err)
+	}
+	for i, y := range past[0].Y {
+		past[0].Y[i] = math.Log(y)
+	}
+	f, err := statistical.ARIMA{Form: "(0,1,1)(0,1,1)", Estimation: "exact"}.New(nil)
+	if err != nil {
+		panic(err)
+	}
+	if err := f.Fit(ctx, past, forecast.FitOptions{}); err != nil {
+		panic(err)
+	}
+	next, err := f.Predict(ctx, past, 3)
+	if err != nil {
+		panic(err)
+	}
+	for i, y := range next[0].Y {
+		fmt.Printf("%s %.0f\n", next[0].Time(i).Format("2006-01"), math.Exp(y))
+	}
+	// Output:
+	// 1961-01 450
+	// 1961-02 426
+	// 1961-03 479
+}
+
+func ExampleCES() {
+	ctx := context.Background()
+	past, err := forecast.CSV{Time: "quarter", Target: "unemp"}.ReadFile("../../data/macrodata.csv")
+	if err != nil {
+		panic(err)
+	}
+	f, err := statistical.CES{}.New(nil)
+	if err != nil {
+		panic(err)
+	}
+	if err := f.Fit(ctx, past, forecast.FitOptions{}); err != nil {
+		panic(err)
+	}
+	next, err := f.Predict(ctx, past, 1)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Printf("%.2f\n", next[0].Y[0])
+	// Output: 9.46
+}

@@ -5,16 +5,17 @@ import (
 	"slices"
 )
 
-// stl returns the seasonal component of y for a season of m steps. y must have at least two
-// seasons. The component changes slowly: it is a local mean over cycle seasons, an odd number.
-// This is the inner loop of STL (Cleveland, Cleveland, McRae and Terpenning, "STL: A
+// stl returns the seasonal component of y for a season of m steps, and its trend. y must have
+// at least two seasons. The component changes slowly: it is a local mean over cycle seasons, an
+// odd number. This is the inner loop of STL (Cleveland, Cleveland, McRae and Terpenning, "STL: A
 // seasonal-trend decomposition procedure based on loess", Journal of Official Statistics 6,
 // 1990), without robust weights.
-func stl(y []float64, m, cycle int) []float64 {
+func stl(y []float64, m, cycle int) (season, trend []float64) {
 	const passes = 5
 	width := int(math.Ceil(1.5 * float64(m) / (1 - 1.5/float64(cycle))))
 	smooth, low := loess{width: odd(width), line: true}, loess{width: odd(m + 1), line: true}
-	season, trend, rest := make([]float64, len(y)), make([]float64, len(y)), make([]float64, len(y))
+	season, trend = make([]float64, len(y)), make([]float64, len(y))
+	rest := make([]float64, len(y))
 	for range passes {
 		for i, v := range y {
 			rest[i] = v - trend[i]
@@ -27,7 +28,7 @@ func stl(y []float64, m, cycle int) []float64 {
 		}
 		trend = smooth.smooth(rest)
 	}
-	return season
+	return season, trend
 }
 
 // odd returns n, or n+1 if n is even.
@@ -168,7 +169,7 @@ func separate(y []float64, seasons []int) (parts [][]float64, rest []float64) {
 			for i := range rest {
 				rest[i] += parts[k][i]
 			}
-			parts[k] = stl(rest, m, 11+4*k)
+			parts[k], _ = stl(rest, m, 11+4*k)
 			for i := range rest {
 				rest[i] -= parts[k][i]
 			}

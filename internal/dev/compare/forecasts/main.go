@@ -26,7 +26,7 @@ func main() {
 	horizon := flag.Int("horizon", 8, "`steps` to forecast")
 	most := flag.Int("series", 0, "`number` of series, evenly spaced; 0: all")
 	freq := flag.String("freq", "", "frequency")
-	models := flag.String("models", "ets,theta,mstl", "`models`")
+	models := flag.String("models", "ets,theta,mstl,arima,ces", "`models`")
 	flag.Parse()
 	if err := run(*data, *freq, *models, *horizon, *most); err != nil {
 		log.Fatal(err)
@@ -52,7 +52,7 @@ func run(data, freq, models string, horizon, most int) error {
 	w := csv.NewWriter(os.Stdout)
 	head := []string{"id", "step"}
 	var columns []forecast.Frame
-	for _, family := range []tune.Family{statistical.ETS{}, statistical.Theta{}, statistical.MSTL{}} {
+	for _, family := range []tune.Family{statistical.ETS{}, statistical.Theta{}, statistical.MSTL{}, statistical.ARIMA{}, statistical.CES{}} {
 		if !slices.Contains(strings.Split(models, ","), family.Name()) {
 			continue
 		}

@@ -2,7 +2,7 @@
 
     statistical.py SEASONS DATA.csv OURS.csv [DATA.csv OURS.csv ...]
 
-SEASONS are the numbers of steps, such as 4 or 24,168. ETS and Theta use the first.
+SEASONS are the numbers of steps, such as 4 or 24,168. All but MSTL use the first.
 DATA.csv has the columns id, date and value; OURS.csv is what the Go program beside this file
 printed for it. A forecast agrees if the sum of the absolute differences is at most 1 % of the
 sum of the absolute values of statsforecast's.
@@ -13,11 +13,17 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from statsforecast.models import MSTL, AutoETS, AutoTheta
+from statsforecast.models import MSTL, AutoARIMA, AutoCES, AutoETS, AutoTheta
 
 warnings.filterwarnings("ignore")
 seasons = [int(m) for m in sys.argv[1].split(",")]
-models = {"ets": lambda: AutoETS(season_length=seasons[0]), "theta": lambda: AutoTheta(season_length=seasons[0]), "mstl": lambda: MSTL(season_length=seasons)}
+models = {
+    "ets": lambda: AutoETS(season_length=seasons[0]),
+    "theta": lambda: AutoTheta(season_length=seasons[0]),
+    "mstl": lambda: MSTL(season_length=seasons),
+    "arima": lambda: AutoARIMA(season_length=seasons[0]),
+    "ces": lambda: AutoCES(season_length=seasons[0]),
+}
 differences, seconds = {m: [] for m in models}, dict.fromkeys(models, 0.0)
 for data, ours in zip(sys.argv[2::2], sys.argv[3::2]):
     data, ours = pd.read_csv(data), pd.read_csv(ours)
