@@ -1,6 +1,7 @@
 package problem
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/attune-hpo/attune/space"
@@ -79,6 +80,48 @@ func DTLZ2(n, m int) Front {
 		f.Hypervolume = 1.331 - math.Pi/6
 	}
 	return f
+}
+
+// WFG4 has two objectives and many local fronts, in n dimensions, at least 3, dimension
+// i, counted from 1, on [0, 2i]; the first two say where on the front a point lies. The
+// losses are divided by 2 and by 4, so that the front is a quarter of the unit circle.
+// Huband, Hingston, Barone and While, "A Review of Multiobjective Test Problems and a
+// Scalable Test Problem Toolkit", IEEE Transactions on Evolutionary Computation 10, 2006,
+// table XIV.
+func WFG4(n int) Front {
+	const position = 2
+	if n <= position {
+		panic(pkg.Errorf("wfg4 in %d dimensions: want at least %d", n, position+1))
+	}
+	params, axes := make([]space.Param[float64], n), make(space.Space, n)
+	for i := range params {
+		params[i] = space.Float(fmt.Sprintf("x%d", i), 0, 2*float64(i+1))
+		axes[i] = params[i].Axis()
+	}
+	multi := func(y float64) float64 { // s_multi of the paper, with A = 30, B = 10, C = 0.35
+		const a, b, c = 30, 10, 0.35
+		far := math.Abs(y-c) / (2 * (math.Floor(c-y) + c))
+		return (1 + math.Cos((4*a+2)*math.Pi*(0.5-far)) + 4*b*far*far) / (b + 2)
+	}
+	return Front{
+		Name:       "wfg4",
+		Space:      axes,
+		Objectives: 2,
+		Losses: func(s space.Suggester) []float64 {
+			place, distance := 0.0, 0.0
+			for i, x := range suggest(s, params) {
+				if t := multi(x / (2 * float64(i+1))); i < position {
+					place += t / position
+				} else {
+					distance += t / float64(n-position)
+				}
+			}
+			sin, cos := math.Sincos(place * math.Pi / 2)
+			return []float64{distance/2 + sin, distance/4 + cos}
+		},
+		Second:      func(f1 float64) float64 { return math.Sqrt(1 - f1*f1) },
+		Hypervolume: 1.21 - math.Pi/4,
+	}
 }
 
 func zdt(name string, n int, h func(f1, g float64) float64, volume float64) Front {

@@ -84,7 +84,7 @@ func TestGolden(t *testing.T) {
 		losses[p.Name] = func(s space.Suggester) []float64 { return []float64{p.Loss(s)} }
 		spaces[p.Name] = p.Space
 	}
-	for _, f := range []problem.Front{problem.ZDT1(5), problem.ZDT2(5), problem.ZDT3(5), problem.DTLZ2(6, 3)} {
+	for _, f := range []problem.Front{problem.ZDT1(5), problem.ZDT2(5), problem.ZDT3(5), problem.DTLZ2(6, 3), problem.WFG4(6)} {
 		losses[f.Name], spaces[f.Name] = f.Losses, f.Space
 	}
 

@@ -223,7 +223,7 @@ func (p *replay) step(s *search, numbers []int) {
 			solutions[i] = c.solution
 		}
 		if len(solutions) >= fewestToWarm {
-			s.warm(solutions)
+			s.warm(solutions, len(p.fixed.Space) > 0)
 		}
 		return
 	}

@@ -113,8 +113,9 @@ func (s *search) begin(mean []float64, sigma float64, lambda int) {
 // warm starts from the best tenth of solutions of elsewhere, best first, of which
 // there are at least ten: the distribution of the points near them (Nomura,
 // Watanabe, Akimoto, Ozaki and Onishi, "Warm Starting CMA-ES for Hyperparameter
-// Optimization", AAAI 2021, γ = α = 0.1).
-func (s *search) warm(solutions []solution) {
+// Optimization", AAAI 2021, γ = α = 0.1). Their task is another one where values are
+// fixed that most of them do not have.
+func (s *search) warm(solutions []solution, another bool) {
 	top := solutions[:len(solutions)/10]
 	if s.numbers > 0 {
 		d := s.numbers
@@ -128,7 +129,10 @@ func (s *search) warm(solutions []solution) {
 			floats.SubTo(off, p.at, mean)
 			cov.SymRankOne(cov, 1/float64(len(top)), mat.NewVecDense(d, off))
 		}
-		widen := widening(cov, len(top))
+		widen := widest
+		if !another {
+			widen = widening(cov, len(top))
+		}
 		for i := range d {
 			cov.SetSym(i, i, cov.At(i, i)+widen)
 		}
@@ -160,13 +164,16 @@ func (s *search) warm(solutions []solution) {
 	}
 }
 
-// widening returns the variance that a warm start adds to the covariance of n points in
-// each direction: α² = 0.01 of the paper, which expects the trials of another task, or
-// less where the points lie close together. Beside their mean variance it is then as
-// much as there are dimensions for each point.
+// widest is the variance that a warm start adds to the covariance in each direction, α² of
+// the paper, which expects the trials of another task.
+const widest = 0.01
+
+// widening returns what is added where n points are of the same task: less if they lie
+// close together. Beside their mean variance it is then as much as there are dimensions
+// for each point.
 func widening(cov *mat.SymDense, n int) float64 {
-	const least, most = 1e-8, 0.01
-	return math.Min(math.Max(cov.Trace()/float64(n), least), most)
+	const least = 1e-8
+	return math.Min(math.Max(cov.Trace()/float64(n), least), widest)
 }
 
 // draw returns a new solution. Coordinates of given that are not NaN, and choices

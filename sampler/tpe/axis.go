@@ -23,6 +23,7 @@ type axis struct {
 	low, width float64 // of the interval on the scale of the parameter, widened by half a step
 	step       float64
 	log        bool
+	place      int // in the request; most trials have it there, too
 }
 
 type kind uint8
@@ -143,7 +144,11 @@ func (a *axis) coordinate(value float64) float64 {
 // running, of what was proposed for it. It is not ok if r has neither, or has the
 // name with a distribution of another type or scale.
 func (a *axis) read(r *trial.Record) (x float64, ok bool) {
-	if i := r.Params.Space.Index(a.Name); i >= 0 {
+	i := a.place
+	if i >= len(r.Params.Space) || r.Params.Space[i].Name != a.Name {
+		i = r.Params.Space.Index(a.Name)
+	}
+	if i >= 0 {
 		return r.Params.Point[i], space.Compatible(r.Params.Space[i].Distribution, a.Distribution)
 	}
 	for _, p := range r.Proposed {

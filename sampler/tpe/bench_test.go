@@ -144,6 +144,35 @@ func BenchmarkSample(b *testing.B) {
 	}
 }
 
+// A study of 200,000 trials of 20 parameters: what the first draw takes that reads it, and
+// what each further one does.
+func BenchmarkMany(b *testing.B) {
+	p := sphere(20)
+	const n = 200_000
+	h := trial.NewHistory(trial.Header{})
+	for _, r := range p.converging(n) {
+		h.Put(r)
+	}
+	b.Run("first", func(b *testing.B) {
+		for b.Loop() {
+			_, _ = New(Config{}).Sample(context.Background(), p.request(h, n, 1))
+		}
+	})
+	b.Run("further", func(b *testing.B) {
+		s, number := New(Config{}), n
+		for range 2 { // the second makes room to grow
+			_, _ = s.Sample(context.Background(), p.request(h, number, 1))
+			p.tell(h, number, make([]float64, 20))
+			number++
+		}
+		for b.Loop() {
+			got, _ := s.Sample(context.Background(), p.request(h, number, 1))
+			p.tell(h, number, got.Point)
+			number++
+		}
+	})
+}
+
 // The first hundred trials of a study, where what a draw costs beside the kernels
 // matters most.
 func BenchmarkFirst100(b *testing.B) {

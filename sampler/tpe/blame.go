@@ -10,7 +10,8 @@ import (
 // of the space does not work, the nearest neighbour of a failed trial is likely to
 // have failed as well; where trials crash at random it fails as often as any other.
 //
-// It looks at the failed trials of the highest numbers, as many as mostBlamed.
+// It looks at the failed trials of the highest numbers, as many as mostBlamed, and for
+// their neighbours among the trials that [thinning] chooses.
 type blame struct {
 	finished, failed int
 	latest           []failure // by number
@@ -30,21 +31,37 @@ const (
 	leastBlame = 0.01
 )
 
-// update takes in the finished trials that are new to x, which has them, and
-// returns the share of its weight that a failed trial is to have: from leastBlame,
-// if failures are as likely anywhere, to 1.
-func (b *blame) update(x *index, fresh []observation) float64 {
-	b.finished += len(fresh)
-	for _, o := range fresh {
-		for i := range b.latest {
-			b.latest[i].meet(x.axes, o)
-		}
-	}
-	for _, o := range fresh {
+// take counts the finished trials that are new, of which it gets the failed ones at
+// least, and returns those.
+func (b *blame) take(finished int, some []observation) (failures []observation) {
+	b.finished += finished
+	for _, o := range some {
 		if o.failed {
 			b.failed++
-			b.latest = append(b.latest, failure{o, math.Inf(1), false})
+			failures = append(failures, o)
 		}
+	}
+	return failures
+}
+
+// update takes in the failures that are new to x, and the finished trials that are and
+// have kernels, and returns the share of its weight that a failed trial is to have: from
+// leastBlame, if failures are as likely anywhere, to 1. It starts anew when fewer
+// neighbours are left to choose among.
+func (b *blame) update(x *index, failures, fresh []observation, anew bool) float64 {
+	for i := range b.latest {
+		if anew {
+			b.latest[i].distance = math.Inf(1)
+			continue
+		}
+		for _, o := range fresh {
+			if chosen(o.number, x.thin.level) {
+				b.latest[i].meet(x.axes, o)
+			}
+		}
+	}
+	for _, o := range failures {
+		b.latest = append(b.latest, failure{o, math.Inf(1), false})
 	}
 	slices.SortFunc(b.latest, func(f, g failure) int { return cmp.Compare(f.number, g.number) })
 	b.latest = slices.Delete(b.latest, 0, max(0, len(b.latest)-mostBlamed))
@@ -73,8 +90,7 @@ func (b *blame) update(x *index, fresh []observation) float64 {
 func (f *failure) search(x *index) {
 	o := observation{at: make([]float64, len(x.axes))}
 	for s, number := range x.g.numbers {
-		_, runs := slices.BinarySearchFunc(x.running, number, func(r observation, n int) int { return cmp.Compare(r.number, n) })
-		if !runs {
+		if chosen(number, x.thin.level) && !x.runs(number) {
 			x.g.read(s, &o)
 			f.meet(x.axes, o)
 		}

@@ -12,12 +12,38 @@ import (
 // history is what a sampler keeps of one history. All of it can be computed anew.
 type history struct {
 	split   split
+	places  places
 	indexes indexes
 	work    workspace // of the draw at hand
 }
 
+// places finds finished trials by number.
+type places struct {
+	read int
+	at   []int32 // [number], the place among the finished ones, plus 1
+}
+
+func (p *places) update(h trial.Snapshot) {
+	for ; p.read < h.Len(); p.read++ {
+		number := h.At(p.read).Number
+		if number >= len(p.at) {
+			p.at = append(p.at, make([]int32, number+1-len(p.at))...)
+		}
+		p.at[number] = int32(p.read + 1)
+	}
+}
+
+// of returns the finished trial of a number, or nil if there is none.
+func (p *places) of(h trial.Snapshot, number int) *trial.Record {
+	if number >= len(p.at) || p.at[number] == 0 {
+		return nil
+	}
+	return h.At(int(p.at[number]) - 1)
+}
+
 // indexes are those of the spaces that were asked for.
 type indexes struct {
+	most   bounds
 	all    []*index
 	next   int // where the index that is asked for next is likely to be
 	number int // of the trial that was asked for last
@@ -51,7 +77,7 @@ func (k *indexes) of(s space.Space, number int) *index {
 		}
 	}
 	k.evict()
-	x := newIndex(s)
+	x := newIndex(s, k.most)
 	x.used = k.trials
 	k.all = append(k.all, x)
 	k.next = 0
@@ -87,12 +113,18 @@ func (k *indexes) evict() {
 
 // An index has the two densities of one space, those of the good and the bad
 // trials of one history. It is brought up to date for each request.
+//
+// Of many thousands of observations only some have a kernel: the good ones, those of
+// the highest numbers, and a sample of the others, each of which stands for as many as
+// were left out for it. See [thinning].
 type index struct {
 	space   space.Space
 	axes    []axis
 	used    int           // when: a count of trials
 	again   bool          // it was used for more than one
 	read    int           // finished trials taken in
+	seen    int           // how many of them are observations
+	thin    thinning      // which of these have kernels
 	running []observation // that are in, by number
 	best    []int         // numbers of the good trials that l has, ascending
 	l, g    *mixture
@@ -107,10 +139,13 @@ type observation struct {
 	failed bool
 }
 
-func newIndex(s space.Space) *index {
-	x := &index{space: s, axes: make([]axis, len(s))}
+func byNumber(a, b observation) int { return cmp.Compare(a.number, b.number) }
+
+func newIndex(s space.Space, most bounds) *index {
+	x := &index{space: s, axes: make([]axis, len(s)), thin: thinning{most: most.over(len(s))}}
 	for i, a := range s {
 		x.axes[i] = newAxis(a)
+		x.axes[i].place = i
 	}
 	x.l, x.g = newMixture(x.axes), newMixture(x.axes)
 	x.place.axes, x.past.axes = x.axes, x.axes
@@ -133,22 +168,48 @@ func (x *index) size() int {
 
 // update makes x what it would be had it been built for r. The numbers of the
 // good ones among all trials are ascending.
-func (x *index) update(c Config, r sampler.Request, good []int) {
+func (x *index) update(c Config, r sampler.Request, good []int, p *places) {
 	x.place.moveTo(r)
-	best := x.place.best(c, good)
+	best := thinned(x.place.best(c, good), x.thin.most.good)
 	for _, m := range []*mixture{x.l, x.g} {
 		m.far, m.hint = x.place.far, x.place.hint()
 	}
-	var finished []observation
+	var arrived []*trial.Record
 	for ; x.read < r.History.Len(); x.read++ {
 		t := r.History.At(x.read)
-		if !counts(t, r.History) && !failed(t) {
-			continue
+		if (counts(t, r.History) || failed(t)) && observed(x.axes, t) {
+			arrived = append(arrived, t)
 		}
-		if at, ok := observe(x.axes, t); ok {
+	}
+	x.seen += len(arrived)
+	thinner := x.thin.to(x.seen)
+	past := x.thin.take(arrived)
+	keep := func(number int) bool {
+		_, good := slices.BinarySearch(best, number)
+		return good || x.thin.has(number)
+	}
+	var finished []observation
+	for _, t := range arrived {
+		if keep(t.Number) || failed(t) {
+			at, _ := observe(x.axes, t)
 			finished = append(finished, observation{t.Number, at, failed(t)})
 		}
 	}
+	failures := x.blame.take(len(arrived), finished)
+	finished = slices.DeleteFunc(finished, func(o observation) bool { return !keep(o.number) })
+	slices.SortFunc(finished, byNumber)
+	var again []observation
+	for _, number := range best { // that was left out before
+		_, known := x.g.slot(number)
+		if _, new := slices.BinarySearchFunc(finished, observation{number: number}, byNumber); !known && !new {
+			if t := p.of(r.History, number); t != nil {
+				if at, ok := observe(x.axes, t); ok {
+					again = append(again, observation{number, at, failed(t)})
+				}
+			}
+		}
+	}
+	finished = append(finished, again...)
 	var running []observation
 	if !c.IgnoreRunning {
 		for i := range r.History.Running() {
@@ -174,24 +235,32 @@ func (x *index) update(c Config, r sampler.Request, good []int) {
 		_, known := x.g.slot(o.number)
 		return known
 	})
-	slices.SortFunc(fresh, func(a, b observation) int { return cmp.Compare(a.number, b.number) })
-	if len(fresh) > 32 && len(fresh) > len(x.g.numbers)/8 {
-		x.rebuild(fresh, best)
+	slices.SortFunc(fresh, byNumber)
+	if thinner || len(fresh) > 32 && len(fresh) > len(x.g.numbers)/8 {
+		x.rebuild(fresh, best, keep)
 	} else {
 		for _, o := range fresh {
 			x.g.add(o)
 		}
-		x.move(best)
+		left := x.move(best)
+		for _, number := range slices.Concat(past, left) {
+			if !keep(number) {
+				x.g.remove(number)
+			}
+		}
 	}
-	x.g.blame = x.blame.update(x, finished)
+	x.g.thin = &x.thin
+	x.g.blame = x.blame.update(x, failures, finished, thinner)
 	x.l.refresh()
 	x.g.refresh()
 }
 
-// move makes the given trials, as far as they are observations, the good ones.
-func (x *index) move(best []int) {
+// move makes the given trials, as far as they are observations, the good ones. It
+// returns those that no longer are.
+func (x *index) move(best []int) (left []int) {
 	for _, number := range x.best {
 		if _, still := slices.BinarySearch(best, number); !still {
+			left = append(left, number)
 			x.l.remove(number)
 			s, _ := x.g.slot(number)
 			x.g.enter(s)
@@ -210,14 +279,18 @@ func (x *index) move(best []int) {
 			x.l.add(x.g.observation(s))
 		}
 	}
+	return left
 }
 
-// rebuild starts anew from what x has and the fresh observations.
-func (x *index) rebuild(fresh []observation, best []int) {
-	for s := range x.g.numbers {
-		fresh = append(fresh, x.g.observation(s))
+// rebuild starts anew from what x has and the fresh observations, as far as they are
+// to be kept.
+func (x *index) rebuild(fresh []observation, best []int, keep func(number int) bool) {
+	for s, number := range x.g.numbers {
+		if keep(number) || x.runs(number) {
+			fresh = append(fresh, x.g.observation(s))
+		}
 	}
-	slices.SortFunc(fresh, func(a, b observation) int { return cmp.Compare(a.number, b.number) })
+	slices.SortFunc(fresh, byNumber)
 	isBest := func(number int) bool {
 		_, ok := slices.BinarySearch(best, number)
 		return ok
@@ -229,6 +302,21 @@ func (x *index) rebuild(fresh []observation, best []int) {
 	for _, o := range fresh {
 		x.best = append(x.best, o.number)
 	}
+}
+
+// runs reports whether the trial of a number is running.
+func (x *index) runs(number int) bool {
+	return slices.ContainsFunc(x.running, func(o observation) bool { return o.number == number })
+}
+
+// observed reports whether r has all axes.
+func observed(axes []axis, r *trial.Record) bool {
+	for d := range axes {
+		if _, ok := axes[d].read(r); !ok {
+			return false
+		}
+	}
+	return true
 }
 
 // observe returns where r lies on all axes. It is not ok if r lacks one of them.

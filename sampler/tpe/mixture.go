@@ -26,6 +26,7 @@ type mixture struct {
 	blame   float64   // the share of its weight that a failed trial has
 	far     set       // trials of other places; may have others, too
 	hint    float64   // the share of its weight that one of far has
+	thin    *thinning // of the bad only
 	columns []column  // [axis]
 	coef    []float64 // of quadratic exponents, as laid out in simd.go
 	base    []float64 // [slot], the sum of the constants of its kernels; -Inf if it has none
@@ -242,7 +243,7 @@ func (m *mixture) load(trials []observation, in func(number int) bool) {
 	n := len(trials)
 	fresh.numbers = make([]int, n)
 	fresh.in, fresh.failed = make([]bool, n), make([]bool, n)
-	fresh.blame, fresh.far, fresh.hint = m.blame, m.far, m.hint
+	fresh.blame, fresh.far, fresh.hint, fresh.thin = m.blame, m.far, m.hint, m.thin
 	var slots []int32
 	for s, o := range trials {
 		fresh.numbers[s], fresh.failed[s] = o.number, o.failed
@@ -400,13 +401,19 @@ func (m *mixture) setBase(s int) {
 // weigh sets the weights of the slots and returns their sum, that of the prior,
 // which is 1, included.
 func (m *mixture) weigh(equal bool) float64 {
-	total, i := 1.0, 0
+	total, i, all := 1.0, 0, 0 // the i-th of all that the kernels stand for
+	for s, in := range m.in {
+		if in {
+			all += m.thin.stands(m.numbers[s])
+		}
+	}
 	for s, in := range m.in {
 		w := 0.0
 		if in {
-			w = 1
+			stands := m.thin.stands(m.numbers[s])
+			w = float64(stands)
 			if !equal {
-				w = recency(i, m.count)
+				w *= recency(i+stands/2, all)
 			}
 			if m.failed[s] {
 				w *= m.blame
@@ -414,7 +421,7 @@ func (m *mixture) weigh(equal bool) float64 {
 			if m.far.has(m.numbers[s]) {
 				w *= m.hint
 			}
-			i++
+			i += stands
 		}
 		m.weights[s] = w
 		total += w

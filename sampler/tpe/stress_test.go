@@ -159,7 +159,7 @@ func TestStress(t *testing.T) {
 func TestMixtureForgets(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 7))
 	s := spaceOf(t, "int, thousands", "int log", "choice", "float")
-	axes := newIndex(s).axes
+	axes := newIndex(s, usual).axes
 	m, forgot := newMixture(axes), 0
 	all := map[int]observation{}
 	in := map[int]bool{}

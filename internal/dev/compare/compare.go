@@ -62,6 +62,7 @@ var sets = map[string]func() []problem.Problem{
 	"tuning":    Tuning,
 	"judging":   Judging,
 	"mixed":     Mixed,
+	"fresh":     func() []problem.Problem { return slices.Concat(Fresh(), MixedFresh()) },
 }
 
 // Named returns the problems and fronts of the given names, separated by commas; ""

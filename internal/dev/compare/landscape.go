@@ -20,8 +20,8 @@ type landscape struct {
 	f       func(z []float64) float64
 }
 
-// tuning are the landscapes on which samplers were tuned, and judging those on which they
-// are judged.
+// tuning are the landscapes on which samplers were tuned. On judging a rule was chosen among
+// few. On fresh nothing was.
 var (
 	tuning = []landscape{
 		{"sphere", false, func(z []float64) float64 { return sum(z, func(v float64) float64 { return v * v }) }},
@@ -37,11 +37,19 @@ var (
 		{"ackley", true, ackley},
 		{"griewank", true, griewank},
 	}
+	fresh = []landscape{
+		{"sector", true, sector},
+		{"discus", true, discus},
+		{"schaffer", true, schaffer},
+		{"steps", true, steps},
+		{"peaks", true, peaks},
+	}
 )
 
-// Tuning and Judging return the landscapes of each kind in all Dimensions.
+// Tuning, Judging and Fresh return the landscapes of each kind in all Dimensions.
 func Tuning() []problem.Problem  { return in(tuning) }
 func Judging() []problem.Problem { return in(judging) }
+func Fresh() []problem.Problem   { return in(fresh) }
 
 func in(all []landscape) []problem.Problem {
 	var ps []problem.Problem
@@ -156,6 +164,65 @@ func griewank(z []float64) float64 {
 	return squares - waves + 1
 }
 
+// sector is a paraboloid that is 10,000 times steeper on one side of each axis.
+func sector(z []float64) float64 {
+	return math.Pow(sum(z, func(v float64) float64 {
+		if v > 0 {
+			v *= 100
+		}
+		return v * v
+	}), 0.9)
+}
+
+func discus(z []float64) float64 {
+	return 1e4*z[0]*z[0] + sum(z[1:], func(v float64) float64 { return v * v })
+}
+
+// schaffer is rugged, and the more so the nearer the minimum is.
+func schaffer(z []float64) float64 {
+	total := 0.0
+	for i := range len(z) - 1 {
+		s := math.Hypot(z[i], z[i+1])
+		wave := math.Sin(50 * math.Pow(s, 0.2))
+		total += math.Sqrt(s) * (1 + wave*wave)
+	}
+	total /= float64(len(z) - 1)
+	return total * total
+}
+
+// steps is an ellipsoid of plateaus.
+func steps(z []float64) float64 {
+	total := 0.0
+	for i, v := range z {
+		at := math.Floor(v + 0.5)
+		if math.Abs(v) <= 0.5 {
+			at = math.Floor(10*v+0.5) / 10
+		}
+		total += math.Pow(100, float64(i)/float64(len(z)-1)) * at * at
+	}
+	return total
+}
+
+// peaks has 21 peaks, in places without an order; the highest is at the origin.
+func peaks(z []float64) float64 {
+	best := 0.0
+	for k := range 21 {
+		height, sharp := 10.0, 1.0
+		if k > 0 {
+			height, sharp = 1.1+8*float64(k-1)/19, math.Pow(1000, float64(k*7%20)/19)/10
+		}
+		total := 0.0
+		for j, v := range z {
+			if k > 0 {
+				v -= 4 * math.Sin(float64(k*(2*j+3))+0.7*float64(k*k))
+			}
+			total += v * v
+		}
+		best = math.Max(best, height*math.Exp(-sharp*total/float64(2*len(z))))
+	}
+	return 10 - best
+}
+
 // Mixed returns problems with numbers, integers and choices. Two of them have
 // conditions. The minimum of each is 0.
 func Mixed() []problem.Problem {
@@ -224,7 +291,147 @@ func branches() problem.Problem {
 	return p
 }
 
+// MixedFresh returns two more such problems, on which nothing was chosen. The minimum of
+// each is 0.
+func MixedFresh() []problem.Problem {
+	return []problem.Problem{knobs(), nested()}
+}
+
+// knobs has three floats, four integers and three choices, which depend on one another.
+func knobs() problem.Problem {
+	a, b, c := space.Float("a", -4, 4), space.Float("b", 1e-3, 1e3, space.Log()), space.Float("c", 0, 10, space.Step(0.5))
+	i, j, k, l := space.Int("i", 0, 40), space.Int("j", 1, 256, space.Log()), space.Int("k", -3, 3), space.Int("l", 0, 1)
+	mode := space.Categorical("mode", "one", "two", "three", "four", "five", "six")
+	shape, flag := space.Categorical("shape", "flat", "tall", "wide"), space.Categorical("flag", false, true)
+	p := problem.Problem{Name: "knobs", Space: space.Of(a, b, c, i, j, k, l, mode, shape, flag)}
+	p.Loss = func(s space.Suggester) float64 {
+		abs, square := math.Abs, func(v float64) float64 { return v * v }
+		x, y, z := a.Suggest(s)-1.3, math.Log10(b.Suggest(s))+1.1, (c.Suggest(s)-6.5)/2
+		n, m := float64(i.Suggest(s)-29)/8, math.Log2(float64(j.Suggest(s)))-5
+		loss := square(x+y) + 0.1*square(x-y) + abs(z-0.5*n) + square(n) + 0.2*square(m+float64(k.Suggest(s)-1)) + 0.05*square(m-float64(k.Suggest(s)-1))
+		loss += 0.5 * float64(1-l.Suggest(s))
+		at := map[string]float64{"one": 3, "two": 1, "three": 0, "four": 2, "five": 5, "six": 4}[mode.Suggest(s)]
+		loss += 0.3 * at
+		if flag.Suggest(s) != (at < 3) { // the wrong flag for the mode
+			loss += 0.8
+		}
+		if shape.Suggest(s) != "wide" {
+			loss += 0.4 + 0.2*abs(x)
+		}
+		return loss
+	}
+	return p
+}
+
+// nested chooses a family, in the family a method, and each has parameters of its own.
+func nested() problem.Problem {
+	family := space.Categorical("family", "linear", "trees")
+	penalty := space.Categorical("penalty", "l1", "l2", "both").When(family.Is("linear"))
+	strength := space.Float("strength", 1e-6, 1e3, space.Log()).When(family.Is("linear"))
+	ratio := space.Float("ratio", 0, 1).When(penalty.Is("both"))
+	method := space.Categorical("method", "bagging", "boosting").When(family.Is("trees"))
+	leaves := space.Int("leaves", 2, 512, space.Log()).When(family.Is("trees"))
+	share := space.Float("share", 0.1, 1).When(method.Is("bagging"))
+	eta := space.Float("eta", 1e-4, 1, space.Log()).When(method.Is("boosting"))
+	rounds := space.Int("rounds", 10, 5000, space.Log()).When(method.Is("boosting"))
+	p := problem.Problem{Name: "nested", Space: space.Of(family, penalty, strength, ratio, method, leaves, share, eta, rounds)}
+	p.Loss = func(s space.Suggester) float64 {
+		square := func(v float64) float64 { return v * v }
+		if family.Suggest(s) == "linear" {
+			loss := 0.25 + 0.03*square(math.Log10(strength.Suggest(s))-0.5)
+			switch penalty.Suggest(s) {
+			case "l1":
+				loss += 0.06
+			case "l2":
+				loss += 0.03
+			default:
+				loss += 0.5 * square(ratio.Suggest(s)-0.2)
+			}
+			return loss
+		}
+		loss := 0.02 * square(math.Log2(float64(leaves.Suggest(s)))-6)
+		if method.Suggest(s) == "bagging" {
+			return loss + 0.15 + square(share.Suggest(s)-0.7)
+		}
+		e, n := math.Log10(eta.Suggest(s)), math.Log10(float64(rounds.Suggest(s)))
+		return loss + 0.3*square(e+n-1.2) + 0.05*square(n-2.7)
+	}
+	return p
+}
+
 // Fronts returns the problems for comparing search with several objectives.
 func Fronts() []problem.Front {
-	return []problem.Front{problem.ZDT1(5), problem.ZDT2(5), problem.ZDT3(5), problem.DTLZ2(6, 3)}
+	two := problem.DTLZ2(6, 2)
+	two.Name = "dtlz2-2"
+	return []problem.Front{problem.ZDT1(5), problem.ZDT2(5), problem.ZDT3(5), problem.DTLZ2(6, 3), two, problem.WFG4(6)}
+}
+
+// A Bounded is a problem with constraints.
+type Bounded struct {
+	problem.Problem
+	// Limits are met where none is above 0.
+	Limits func(s space.Suggester) []float64
+}
+
+// Constrained returns the problems with constraints. The minimum of each lies where one
+// or more of them are active.
+func Constrained() []Bounded { return []Bounded{gramacy(), vessel(), reducer()} }
+
+func bounded(name string, minimum float64, low, high []float64, loss func(x []float64) float64, limits func(x []float64) []float64) Bounded {
+	axes := make(space.Space, len(low))
+	for i := range axes {
+		axes[i] = space.Float(fmt.Sprintf("x%02d", i), low[i], high[i]).Axis()
+	}
+	at := func(s space.Suggester) []float64 {
+		x := make([]float64, len(axes))
+		for i, a := range axes {
+			x[i] = s.Suggest(a)
+		}
+		return x
+	}
+	return Bounded{
+		problem.Problem{Name: name, Space: axes, Minimum: minimum, Loss: func(s space.Suggester) float64 { return loss(at(s)) }},
+		func(s space.Suggester) []float64 { return limits(at(s)) },
+	}
+}
+
+// gramacy is from Gramacy, Gray, Le Digabel, Lee, Ranjan, Wells and Wild, "Modeling an
+// Augmented Lagrangian for Blackbox Constrained Optimization", Technometrics 58, 2016.
+func gramacy() Bounded {
+	return bounded("gramacy", 0.5997880, []float64{0, 0}, []float64{1, 1},
+		func(x []float64) float64 { return x[0] + x[1] },
+		func(x []float64) []float64 {
+			return []float64{1.5 - x[0] - 2*x[1] - 0.5*math.Sin(2*math.Pi*(x[0]*x[0]-2*x[1])), x[0]*x[0] + x[1]*x[1] - 1.5}
+		})
+}
+
+// vessel and reducer are from Coello, "Theoretical and Numerical Constraint-Handling
+// Techniques", Computer Methods in Applied Mechanics and Engineering 191, 2002; all of
+// their parameters are floats here.
+func vessel() Bounded {
+	return bounded("vessel", 5885.3327, []float64{0, 0, 10, 10}, []float64{10, 10, 200, 200},
+		func(x []float64) float64 {
+			return 0.6224*x[0]*x[2]*x[3] + 1.7781*x[1]*x[2]*x[2] + 3.1661*x[0]*x[0]*x[3] + 19.84*x[0]*x[0]*x[2]
+		},
+		func(x []float64) []float64 {
+			return []float64{0.0193*x[2] - x[0], 0.00954*x[2] - x[1], (1296000 - math.Pi*x[2]*x[2]*x[3] - 4.0/3*math.Pi*x[2]*x[2]*x[2]) / 1296000, (x[3] - 240) / 240}
+		})
+}
+
+func reducer() Bounded {
+	return bounded("reducer", 2994.3550, []float64{2.6, 0.7, 17, 7.3, 7.3, 2.9, 5}, []float64{3.6, 0.8, 28, 8.3, 8.3, 3.9, 5.5},
+		func(x []float64) float64 {
+			return 0.7854*x[0]*x[1]*x[1]*(3.3333*x[2]*x[2]+14.9334*x[2]-43.0934) - 1.508*x[0]*(x[5]*x[5]+x[6]*x[6]) +
+				7.4777*(x[5]*x[5]*x[5]+x[6]*x[6]*x[6]) + 0.7854*(x[3]*x[5]*x[5]+x[4]*x[6]*x[6])
+		},
+		func(x []float64) []float64 {
+			q := x[1] * x[2]
+			return []float64{
+				27/(x[0]*x[1]*q) - 1, 397.5/(x[0]*q*q) - 1,
+				1.93*x[3]*x[3]*x[3]/(q*math.Pow(x[5], 4)) - 1, 1.93*x[4]*x[4]*x[4]/(q*math.Pow(x[6], 4)) - 1,
+				math.Sqrt(math.Pow(745*x[3]/q, 2)+16.9e6)/(110*math.Pow(x[5], 3)) - 1,
+				math.Sqrt(math.Pow(745*x[4]/q, 2)+157.5e6)/(85*math.Pow(x[6], 3)) - 1,
+				q/40 - 1, 5*x[1]/x[0] - 1, x[0]/(12*x[1]) - 1, (1.5*x[5]+1.9)/x[3] - 1, (1.1*x[6]+1.9)/x[4] - 1,
+			}
+		})
 }
