@@ -32,6 +32,8 @@ var inFlags = map[string]string{
 	"neural.Training.Window":      "take a shorter window",
 	"mysql.Store.URL":             "--storage",
 	"postgres.Store.URL":          "--storage",
+	"remote.Store.Token":          "set the variable " + serveTokenVariable + " to a token of the server",
+	"remote.Store.URL":            "--storage",
 	"sqlite.Store.Path":           "--storage",
 	"study.Config.Directions":     "",
 	"study.Config.Grace":          "--grace",

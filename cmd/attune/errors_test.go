@@ -51,12 +51,14 @@ var badInputs = map[string][]badInput{
 	"neural.Training.Window":      {{args: []string{"--models", "nlinear", "--fixed", "nlinear.window=200"}}},
 	"mysql.Store.URL":             {{args: []string{"--storage", "mysql://u@127.0.0.1:1/db"}}},
 	"postgres.Store.URL":          {{args: []string{"--storage", "postgres://u@127.0.0.1:1/db"}}},
+	"remote.Store.URL":            {{args: []string{"--storage", "https://"}}, {args: []string{"--storage", "http://127.0.0.1:1"}}},
 	"sqlite.Store.Path":           {{args: []string{"--storage", "air.csv"}}, {args: []string{"--storage", "."}}},
 }
 
 // outOfReach are fields whose hints no input causes, with the reason.
 var outOfReach = map[string]string{
 	"mlflow.NewMirror":   "a server that is away is a warning; see TestMLflow",
+	"remote.Store.Token": "it takes a server with a token; see TestServeStorage",
 	"study.Create":       "the command compares what a study was begun on by itself, and says --name",
 	"study.Config.Grace": "it takes a process that is suspended while it works on a trial",
 }

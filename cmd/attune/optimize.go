@@ -102,7 +102,7 @@ func (o *optimize) flags(cmd *cobra.Command) {
 	f.StringSliceVar(&o.models, "models", defaultModels, "`models` to tune: "+strings.Join(models.names(), ", "))
 	f.IntVar(&o.trials, "trials", 50, "`number` of trials in each study (by default fewer, from 12, once seven in a row gain less than a tenth of the score's standard error), including those of earlier runs; failed trials do not count")
 	f.StringVar(&o.metric, "metric", "mape", "`metric` to optimize: "+strings.Join(forecast.MetricNames(), ", ")+"; mase by default if the target has values of 0 or below")
-	storageFlag(cmd, &o.storage, "SQLite `file` for the studies, created if it does not exist, or URL of a PostgreSQL or MySQL database")
+	storageFlag(cmd, &o.storage, "SQLite `file` for the studies, created if it does not exist, or URL of a PostgreSQL or MySQL database or of attune serve")
 	f.StringVar(&o.name, "name", "", "`prefix` of the study names, PREFIX/MODEL (default: the name of the data file and the target)")
 	f.IntVar(&o.horizon, "horizon", 0, "`steps` to forecast (default: one season, such as 12 months or 7 days)")
 	f.IntVar(&o.windows, "windows", 9, "`number` of forecasts in the backtest; by default fewer for short and for very long series")

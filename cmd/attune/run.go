@@ -122,7 +122,7 @@ func (l *launch) flags(cmd *cobra.Command) {
 	f.SetInterspersed(false) // arguments after the program belong to it
 	f.StringVar(&l.space, "space", "", "YAML `file` with the search space")
 	f.IntVar(&l.trials, "trials", 50, "`number` of trials in the study, including those of earlier runs; failed trials do not count")
-	storageFlag(cmd, &l.storage, "SQLite `file` for the study, created if it does not exist, or URL of a PostgreSQL or MySQL database")
+	storageFlag(cmd, &l.storage, "SQLite `file` for the study, created if it does not exist, or URL of a PostgreSQL or MySQL database or of attune serve")
 	f.StringVar(&l.name, "name", "", "`name` of the study (default: the name of the program)")
 	f.StringSliceVar(&l.directions, "direction", []string{"minimize"}, "minimize or maximize; a list of `directions` for several objectives")
 	f.StringSliceVar(&l.metrics, "metrics", nil, "`names` of the objectives, under which the program may print their values")

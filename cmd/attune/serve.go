@@ -18,6 +18,7 @@ import (
 
 	"github.com/attune-hpo/attune/internal/web"
 	"github.com/attune-hpo/attune/storage/optunarpc"
+	"github.com/attune-hpo/attune/storage/remote"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/study/server"
 )
@@ -76,7 +77,7 @@ accepts other addresses: whoever reaches such an address can read and change all
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	storageFlag(cmd, &s.storage, "SQLite `file` with the studies, created if it does not exist, or URL of a PostgreSQL or MySQL database")
+	storageFlag(cmd, &s.storage, "SQLite `file` with the studies, created if it does not exist, or URL of a PostgreSQL or MySQL database or of attune serve")
 	f.StringVar(&s.listen, "listen", "", "`address` to listen on for workers in any language; port 0 is any free one (default: none)")
 	f.StringSliceVar(&s.hosts, "host", nil, "`names` by which workers call this server at --listen, besides localhost and IP addresses")
 	s.search.flags(cmd)
@@ -117,7 +118,12 @@ func (s *serve) run(ctx context.Context, stderr io.Writer) error {
 		samples, prunes := s.search.make()
 		h := server.New(newStore(s.storage), server.Config{Sampler: samples, Pruner: prunes, Grace: s.grace})
 		token := os.Getenv(serveTokenVariable)
-		l, err := web.Listen(web.Config{Addr: s.listen, Handler: h, Hosts: s.hosts, Grace: goodbye,
+		ledgers := remote.NewHandler(newStore(s.storage))
+		defer ledgers.Close()
+		mux := http.NewServeMux()
+		mux.Handle("/", h)
+		mux.Handle("/ledger/", ledgers)
+		l, err := web.Listen(web.Config{Addr: s.listen, Handler: mux, Hosts: s.hosts, Grace: goodbye,
 			Token: token, ReadToken: os.Getenv(serveReadTokenVariable), Health: "/healthz", Refuse: refuseJSON})
 		if err != nil {
 			return cmp.Or(refusedAddress(err, s.listen, serveTokenVariable), h.Close())
@@ -127,7 +133,7 @@ func (s *serve) run(ctx context.Context, stderr io.Writer) error {
 			who = "workers on this machine, without a token,"
 		}
 		says = append(says, who+" on "+l.URL())
-		servers = append(servers, func(ctx context.Context) error { return errors.Join(l.Run(ctx), h.Close()) })
+		servers = append(servers, func(ctx context.Context) error { return errors.Join(l.Run(ctx), h.Close(), ledgers.Close()) })
 	}
 	for _, to := range says {
 		fmt.Fprintf(stderr, "attune: serving %s to %s\n", shown(s.storage), to)

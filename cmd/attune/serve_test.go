@@ -181,6 +181,37 @@ func TestServeTokens(t *testing.T) {
 	assert.Contains(t, string(out), "ATTUNE_SERVE_READ_TOKEN is set, but not ATTUNE_SERVE_TOKEN")
 }
 
+// What attune serve has is a storage to every command: to read with the token that reads, and to
+// work on with the other.
+func TestServeStorage(t *testing.T) {
+	t.Parallel()
+	url, stop := servedHTTP(t, t.TempDir(), "ATTUNE_SERVE_TOKEN=write", "ATTUNE_SERVE_READ_TOKEN=read")
+	defer stop()
+	dir, run := scripted(t, square, "--trials", "6", "--workers", "2", "--quiet", "--name", "net", "--storage", url)
+	call := func(token string, args ...string) (string, bool) {
+		cmd := program(t, dir, args...)
+		cmd.Env = append(cmd.Environ(), "ATTUNE_SERVE_TOKEN="+token)
+		out, err := cmd.CombinedOutput()
+		return string(out), err == nil
+	}
+	out, ok := call("write", run...)
+	assert.True(t, ok, out)
+	for _, token := range []string{"read", "write"} {
+		out, ok = call(token, "trials", "--storage", url, "--study", "net", "--format", "csv")
+		assert.True(t, ok, out)
+		assert.Equal(t, 6, strings.Count(out, ",complete,"), out)
+	}
+	for token, says := range map[string]string{
+		"":      "access denied: the server takes a token: set the variable ATTUNE_SERVE_TOKEN",
+		"wrong": "access denied: the server does not know this token",
+		"read":  "access denied: this token only reads",
+	} {
+		out, ok = call(token, with(run, "--name", "other")...)
+		assert.False(t, ok, out)
+		assert.Contains(t, out, says)
+	}
+}
+
 // Both protocols are served at once, on one storage.
 func TestServeBoth(t *testing.T) {
 	t.Parallel()

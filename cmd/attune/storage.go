@@ -16,6 +16,7 @@ import (
 	"github.com/attune-hpo/attune/storage"
 	"github.com/attune-hpo/attune/storage/mysql"
 	"github.com/attune-hpo/attune/storage/postgres"
+	"github.com/attune-hpo/attune/storage/remote"
 	"github.com/attune-hpo/attune/storage/sqlite"
 )
 
@@ -25,7 +26,7 @@ const storageEnv = "ATTUNE_STORAGE"
 // A store is a storage of studies, with its name.
 type store struct {
 	storage.Store
-	Path string // path of a file, or URL of a database without its password
+	Path string // path of a file, or URL of a server without its password
 }
 
 var _ storage.Reader = store{}
@@ -35,9 +36,14 @@ func (s store) Read(ctx context.Context, name string) (storage.Ledger, error) {
 	return storage.Read(ctx, s.Store, name)
 }
 
-// isURL reports whether a storage is a database on a server.
+// isURL reports whether a storage is on a server: a database, or attune serve.
 func isURL(storage string) bool {
-	return strings.HasPrefix(storage, "postgres://") || strings.HasPrefix(storage, "postgresql://") || isMySQL(storage)
+	return strings.HasPrefix(storage, "postgres://") || strings.HasPrefix(storage, "postgresql://") || isMySQL(storage) || isServed(storage)
+}
+
+// isServed reports whether a storage is what attune serve has.
+func isServed(storage string) bool {
+	return strings.HasPrefix(storage, "http://") || strings.HasPrefix(storage, "https://")
 }
 
 func isMySQL(storage string) bool { return strings.HasPrefix(storage, "mysql://") }
@@ -55,12 +61,18 @@ func knownScheme(storage string) error {
 	case isURL(kind + "://"):
 		return fmt.Errorf("a URL that begins with %s: begin it with %s", quote(scheme+"://"), kind+"://")
 	}
-	return fmt.Errorf("a URL that begins with %s: want the path of a file, or a URL that begins with postgres:// or mysql://", quote(scheme+"://"))
+	return fmt.Errorf("a URL that begins with %s: want the path of a file, or a URL that begins with postgres://, mysql://, http:// or https://", quote(scheme+"://"))
 }
 
 // newStore returns the store for a value of --storage, without opening it.
 func newStore(storage string) store {
 	switch {
+	case isServed(storage):
+		served := remote.Server(storage)
+		if !hasPassword(storage) {
+			served.Token = os.Getenv(serveTokenVariable)
+		}
+		return store{served, shown(storage)}
 	case isMySQL(storage):
 		return store{mysql.Database(storage), shown(storage)}
 	case isURL(storage):
@@ -154,6 +166,10 @@ func storageFlag(cmd *cobra.Command, storage *string, usage string) {
 // warnOfPassword warns if other users of the machine can see the password.
 func warnOfPassword(stderr io.Writer, storage string) {
 	if hasPassword(storage) {
-		warn(stderr, errors.New("--storage holds a password, which a list of processes shows: put it in PGPASSWORD, ~/.pgpass or MYSQL_PWD, or the whole URL in "+storageEnv))
+		secret := "PGPASSWORD, ~/.pgpass or MYSQL_PWD"
+		if isServed(storage) {
+			secret = serveTokenVariable
+		}
+		warn(stderr, errors.New("--storage holds a password, which a list of processes shows: put it in "+secret+", or the whole URL in "+storageEnv))
 	}
 }

@@ -21,6 +21,7 @@ func TestStorages(t *testing.T) {
 		{"postgres://u:p@db.example.com/studies?sslmode=require", "postgres://u@db.example.com/studies?sslmode=require", "db.example.com-5432-studies"},
 		{"postgresql://u@[::1]:99/studies?password=p", "postgresql://u@[::1]:99/studies", "[--1]-99-studies"},
 		{"postgres://u:p@h:x/d", "postgres://", "attune"},
+		{"https://u:p@tuning.example.com:8080/at", "https://u@tuning.example.com:8080/at", "tuning.example.com-8080-at"},
 		{"mysql://u:p@db.example.com/studies?tls=true", "mysql://u@db.example.com/studies?tls=true", "db.example.com-3306-studies"},
 	} {
 		assert.Equal(t, test.shown, shown(test.storage))
@@ -60,7 +61,7 @@ func TestStorageSchemes(t *testing.T) {
 		"postgresql+psycopg2://u:hunter2@h/db": "a URL that begins with postgresql+psycopg2://: begin it with postgresql://",
 		"mysql+pymysql://u:hunter2@h/db":       "a URL that begins with mysql+pymysql://: begin it with mysql://",
 		"Postgres://u:hunter2@h/db":            "a URL that begins with Postgres://: begin it with postgres://",
-		"mongodb://u:hunter2@h/db":             "a URL that begins with mongodb://: want the path of a file, or a URL that begins with postgres:// or mysql://",
+		"mongodb://u:hunter2@h/db":             "a URL that begins with mongodb://: want the path of a file, or a URL that begins with postgres://, mysql://, http:// or https://",
 		"sqlite:///x.db":                       "a URL of SQLite: want the path of the file alone: x.db",
 		"sqlite:////tmp/x.db":                  "a URL of SQLite: want the path of the file alone: /tmp/x.db",
 	} {

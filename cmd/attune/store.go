@@ -21,7 +21,7 @@ import (
 // studies in the storage.
 func storageFlags(cmd *cobra.Command, storage, name *string) {
 	cmd.Flags().SortFlags = false
-	storageFlag(cmd, storage, "SQLite `file` or URL of a PostgreSQL or MySQL database with the studies")
+	storageFlag(cmd, storage, "SQLite `file` or URL of a PostgreSQL or MySQL database or of attune serve with the studies")
 	if name == nil {
 		return
 	}

@@ -176,7 +176,7 @@ func (p *patience) wait(ctx context.Context, err error) error {
 		p.since = time.Now()
 	}
 	if most == 0 {
-		return fmt.Errorf("%w: %w", storage.ErrUnreachable, err)
+		return fmt.Errorf("%w: %w: start it, or %w", storage.ErrUnreachable, err, someURL)
 	}
 	if time.Since(p.since) >= most {
 		return fmt.Errorf("%w: tried for %v: %w", storage.ErrUnreachable, most, err)

@@ -352,20 +352,53 @@ func TestPatience(t *testing.T) {
 
 // Nothing that is sent to a handler makes it fail or take memory.
 func FuzzHandler(f *testing.F) {
-	ops := []string{"create", "rename", "delete", "annotate", "add", "start", "write", "renew", "release", "reap", "since?study=1&after=x", "open?name=%ff", "nothing", "../v2/hello"}
 	h := remote.NewHandler(new(memory.Store))
 	f.Cleanup(func() { h.Close() })
-	for op := range len(ops) {
-		f.Add(op, []byte{})
-		f.Add(op, []byte("\x01a\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\x7f"))
+	s := httptest.NewServer(h)
+	f.Cleanup(s.Close)
+	l, err := remote.Server(s.URL).Create(f.Context(), trial.Header{Name: "a"})
+	require.NoError(f, err)
+	ops := []string{"create", "rename", "annotate", "add", "start", "write", "renew", "release", "reap"}
+	for op, args := range map[int][]byte{
+		0: []byte("\x01b\x00\x00\x00\x00"), 1: []byte("\x01b\x01c"), 2: []byte("\x01\x01k\x011\x00"),
+		3: remote.Record(trial.Record{State: trial.Complete, Params: oneX, Values: []float64{1}, Reports: []trial.Report{{Step: 1}}, Attrs: trial.Attrs{{Key: "k", JSON: "1"}}}),
+		4: []byte("\x00\x00"), 5: remote.Changes(trial.Suggested(oneX), trial.Reported{Step: 1}, trial.Finished{State: trial.Failed}), 6: {0},
+	} {
+		f.Add(op, args)
+		f.Add(op, append(bytes.Repeat([]byte{0xff}, 8), 0x7f))
 	}
-	f.Fuzz(func(t *testing.T, op int, body []byte) {
-		for _, method := range []string{"GET", "POST"} {
-			w := httptest.NewRecorder()
-			h.ServeHTTP(w, httptest.NewRequest(method, "/ledger/v1/"+ops[uint(op)%uint(len(ops))], bytes.NewReader(body)))
-			if w.Code == http.StatusInternalServerError && !strings.Contains(w.Body.String(), "version") {
-				t.Errorf("%d %q", w.Code, w.Body)
-			}
+	f.Fuzz(func(t *testing.T, op int, args []byte) {
+		op = int(uint(op) % uint(len(ops)))
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("POST", "/ledger/v1/"+ops[op], bytes.NewReader(h.Request(op > 1, args))))
+		if w.Code == http.StatusInternalServerError {
+			t.Errorf("%d %q", w.Code, w.Body)
 		}
+		_, err := l.Header(t.Context())
+		require.NoError(t, err, "it serves on")
 	})
+}
+
+// Requests that are not of this protocol are refused, and change nothing.
+func TestBadRequests(t *testing.T) {
+	h := remote.NewHandler(new(memory.Store))
+	defer h.Close()
+	for _, c := range []struct {
+		method, path, body string
+		code               int
+	}{
+		{"POST", "v1/create", "", 400},
+		{"POST", "v1/create", strings.Repeat("\xff", 100), 400},
+		{"POST", "v1/create", "\x01a\x00\x00\x01b", 409}, // for another process
+		{"GET", "v1/create", "", 500},
+		{"GET", "v1/since?study=x&after=0", "", 400},
+		{"GET", "v1/since?study=1&after=0", "", 410},
+		{"GET", "v1/open?name=a", "", 404},
+		{"GET", "v1/nothing", "", 500},
+		{"GET", "v2/studies", "", 500},
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(c.method, "/ledger/"+c.path, strings.NewReader(c.body)))
+		assert.Equal(t, c.code, w.Code, "%s %s", c.method, c.path)
+	}
 }

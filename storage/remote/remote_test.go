@@ -46,7 +46,9 @@ func config(store func(t *testing.T) storage.Store, way func(t *testing.T, url s
 
 func direct(_ *testing.T, url string) string { return url }
 
-func file(t *testing.T) storage.Store { return sqlite.File(filepath.Join(t.TempDir(), "a.db")) }
+func file(t *testing.T) storage.Store {
+	return &sqlite.Store{Path: filepath.Join(t.TempDir(), "a.db"), Sync: sqlite.SyncSeldom}
+}
 
 func TestStore(t *testing.T) {
 	storagetest.Run(t, config(func(*testing.T) storage.Store { return new(memory.Store) }, direct))
@@ -62,9 +64,9 @@ type proxy struct {
 	addr, to string
 	breaks   bool // each connection, after some bytes in some direction
 
-	mu     sync.Mutex
-	away   bool
-	conns  map[net.Conn]bool
+	mu    sync.Mutex
+	away  bool
+	conns map[net.Conn]bool
 }
 
 func newProxy(t testing.TB, url string, breaks bool) *proxy {
