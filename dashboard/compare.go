@@ -26,13 +26,13 @@ func (d *Dashboard) compare(w http.ResponseWriter, r *http.Request) error {
 	}{Title: "Comparison"}
 	var versions, goals []string
 	for _, name := range names {
-		h, v, err := d.snapshot(r.Context(), name)
+		x, err := d.index(r.Context(), name)
 		if err != nil {
 			return err
 		}
-		row := rowOf(h)
+		row := rowOf(x.summary)
 		row.Took = row.Summary.Took.Round(time.Second).String()
-		data.Rows, versions, goals = append(data.Rows, row), append(versions, v), append(goals, row.Goal)
+		data.Rows, versions, goals = append(data.Rows, row), append(versions, x.key.version), append(goals, row.Goal)
 	}
 	for _, g := range goals[1:] {
 		if g != goals[0] {
@@ -47,6 +47,6 @@ func (d *Dashboard) compare(w http.ResponseWriter, r *http.Request) error {
 				Light: "plot.svg" + with(base, "kind", k.Name), Dark: "plot.svg" + with(base, "kind", k.Name, "theme", "dark")})
 		}
 	}
-	d.execute(w, "compare.html", data)
+	d.execute(w, r, "compare.html", data)
 	return nil
 }

@@ -5,7 +5,8 @@
 //	defer d.Close()
 //	http.Handle("/tuning/", http.StripPrefix("/tuning", d))
 //
-// It only reads. All plots and tables are made in Go. A page has some tens of kilobytes of HTML,
+// It only reads, unless [Config] says otherwise: then people can write notes, which
+// optuna-dashboard shows, too, and enqueue trials. All plots and tables are made in Go. A page has some tens of kilobytes of HTML,
 // images that load when they come into view, and a short script, which is optional. All links
 // are relative, so the handler can be mounted under any path.
 //
@@ -13,25 +14,32 @@
 //
 // A Dashboard has no authentication. Put it behind a server that has, or on a loopback address,
 // as the command attune dashboard does. Names, errors and attributes are shown as text. The
-// content security policy forbids inline scripts and everything from other origins.
+// content security policy forbids inline scripts and everything from other origins. A form that
+// changes something has a secret that pages of other sites cannot know, and is refused if a
+// browser says that it comes from one.
 //
 // # Cost
 //
-// A study is read when it is first viewed, and then kept up to date. Some tens of studies are
-// kept. A plot takes some tens of milliseconds. At most as many plots as there are processors
+// A study is read when its plots are first viewed, and then kept up to date. Some tens of
+// studies are kept. The first page comes before that if the storage is a [storage.Summarizer], as
+// a SQLite file is. A plot takes some tens of milliseconds. At most as many plots as there are processors
 // are drawn at once.
 package dashboard
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"embed"
 	"errors"
 	"html/template"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
 	"runtime"
+	"strings"
+	"sync/atomic"
 
 	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/space"
@@ -45,6 +53,8 @@ type Config struct {
 	// For a model these include the fixed hyperparameters. If ok is false, the page shows the
 	// parameters. Default: the parameters.
 	Settings func(trial.Record) (settings space.Settings, ok bool)
+	// Write lets people change notes and enqueue trials. Default: the dashboard only reads.
+	Write bool
 	// Log receives the errors of the storage. Pages show them, too. Default: none.
 	Log *slog.Logger
 }
@@ -52,12 +62,16 @@ type Config struct {
 // A Dashboard is an [http.Handler]. It is safe for concurrent use. The caller must close it.
 type Dashboard struct {
 	config  Config
+	secret  string // in all forms
 	studies *studies
 	mux     *http.ServeMux
-	drawing chan struct{}                 // one element for each plot that is being drawn
-	streams chan struct{}                 // one element for each client that listens
-	drawn   cache[string, []byte]         // compressed images
-	passed  cache[string, trial.Snapshot] // filtered studies
+	drawing chan struct{}                    // one element for each plot that is being drawn
+	streams chan struct{}                    // one element for each client that listens
+	drawn   cache[string, []byte]            // compressed images
+	indexed cache[indexKey, *index]          // recent studies
+	passed  cache[passedKey, trial.Snapshot] // filtered studies
+	told    told
+	was     atomic.Bool // the storage was there, once
 }
 
 // mostStreams is the maximum number of clients that listen for changes.
@@ -73,9 +87,9 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 // New returns a dashboard of the studies in a store.
 func New(store storage.Store, c Config) *Dashboard {
 	d := &Dashboard{
-		config: c, studies: newStudies(store), mux: http.NewServeMux(),
+		config: c, secret: newSecret(), studies: newStudies(store), mux: http.NewServeMux(),
 		drawing: make(chan struct{}, runtime.GOMAXPROCS(0)), streams: make(chan struct{}, mostStreams),
-		drawn: cache[string, []byte]{most: 64}, passed: cache[string, trial.Snapshot]{most: 8},
+		drawn: cache[string, []byte]{most: 64}, indexed: cache[indexKey, *index]{most: 8}, passed: cache[passedKey, trial.Snapshot]{most: 3},
 	}
 	if d.config.Log == nil {
 		d.config.Log = slog.New(slog.DiscardHandler)
@@ -90,7 +104,11 @@ func New(store storage.Store, c Config) *Dashboard {
 	d.mux.HandleFunc("GET /compare", d.page(d.compare))
 	d.mux.HandleFunc("GET /trial", d.page(d.trial))
 	d.mux.HandleFunc("GET /plot.svg", d.page(d.plot))
+	d.mux.HandleFunc("GET /spark.svg", d.page(d.spark))
 	d.mux.HandleFunc("GET /params", d.page(d.params))
+	d.mux.HandleFunc("GET /enqueue", d.page(d.enqueue))
+	d.mux.HandleFunc("POST /enqueue", d.change(d.enqueue))
+	d.mux.HandleFunc("POST /note", d.change(d.setNoteForm))
 	d.mux.HandleFunc("GET /events", d.page(d.events))
 	return d
 }
@@ -120,7 +138,10 @@ func (p problem) Error() string { return p.text }
 // page converts a function to a handler, which shows the function's error in a sentence.
 func (d *Dashboard) page(f func(w http.ResponseWriter, r *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		err := f(w, r)
+		err := d.there()
+		if err == nil {
+			err = f(w, r)
+		}
 		var p problem
 		switch {
 		case err == nil || r.Context().Err() != nil:
@@ -132,11 +153,28 @@ func (d *Dashboard) page(f func(w http.ResponseWriter, r *http.Request) error) h
 			d.config.Log.ErrorContext(r.Context(), "dashboard", "url", r.URL.String(), "error", err)
 			p = problem{http.StatusServiceUnavailable, "The storage cannot be read: " + said(err)}
 		}
-		w.WriteHeader(p.code)
-		d.execute(w, "error.html", struct {
+		d.answer(w, r, p.code, "error.html", struct {
 			Title, Text string
 		}{http.StatusText(p.code), p.text})
 	}
+}
+
+// errGone reports a storage that was there, and is no more.
+var errGone = errors.New("it is gone: somebody removed it or gave it another name")
+
+// there returns an error if the storage has vanished.
+func (d *Dashboard) there() error {
+	s, ok := d.studies.store.(storage.Placed)
+	if !ok {
+		return nil
+	}
+	is, err := s.Exists()
+	if is {
+		d.was.Store(true)
+	} else if err == nil && d.was.Load() {
+		return errGone
+	}
+	return err
 }
 
 // said returns the text of an error for who reads it in a browser: without the names of
@@ -144,15 +182,32 @@ func (d *Dashboard) page(f func(w http.ResponseWriter, r *http.Request) error) h
 func said(err error) string { return fault.Text(err, func(fault.Hint) string { return "" }) }
 
 // execute writes a page.
-func (d *Dashboard) execute(w http.ResponseWriter, name string, data any) {
+func (d *Dashboard) execute(w http.ResponseWriter, r *http.Request, name string, data any) {
+	d.answer(w, r, http.StatusOK, name, data)
+}
+
+// answer writes a page with a status.
+func (d *Dashboard) answer(w http.ResponseWriter, r *http.Request, status int, name string, data any) {
 	var b bytes.Buffer
-	if err := pages.ExecuteTemplate(&b, name, data); err != nil {
-		panic(err) // the templates are embedded and tested
+	out := io.WriteCloser(closer{&b})
+	head := w.Header()
+	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		head.Set("Content-Encoding", "gzip")
+		out = gzip.NewWriter(&b)
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
+	if err := errors.Join(pages.ExecuteTemplate(out, name, data), out.Close()); err != nil {
+		panic(err) // the templates are embedded and tested, and a buffer takes everything
+	}
+	head.Set("Content-Type", "text/html; charset=utf-8")
+	head.Set("Cache-Control", "no-store")
+	head.Set("Vary", "Accept-Encoding")
+	w.WriteHeader(status)
 	w.Write(b.Bytes()) // ignore clients that are gone
 }
+
+type closer struct{ io.Writer }
+
+func (closer) Close() error { return nil }
 
 // snapshot returns the study in a request, and its version, which changes whenever its trials
 // do.

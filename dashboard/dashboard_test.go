@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -25,6 +27,7 @@ import (
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage"
 	"github.com/attune-hpo/attune/storage/memory"
+	"github.com/attune-hpo/attune/storage/sqlite"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
 )
@@ -263,7 +266,7 @@ func TestTable(t *testing.T) {
 		"learning_rate":   `"learning_rate" is followed by no comparison.`,
 		"=3":              `"=3": a name is missing.`,
 		"value<":          "value<: a value is missing.",
-		"state>complete":  "state>complete: only numbers have an order.",
+		"state>complete":  "state>complete: only numbers and times have an order.",
 		`"open`:           `"\"open": a name is missing.`,
 		`lr > 3`:          `"lr" is followed by no comparison.`,
 		"<script>alert()": `"<script>alert()": a name is missing.`,
@@ -474,4 +477,65 @@ func TestLargeStudy(t *testing.T) {
 		bytes += len(packed)
 	}
 	assert.Less(t, bytes, 1<<20, "the page and its pictures, as they are sent")
+}
+
+// A storage that tells summaries: the list is the same as if each study were read, sorted by
+// any column, and the first page of a study is the same as later ones.
+func TestPreview(t *testing.T) {
+	slow, quick := new(memory.Store), sqlite.File(filepath.Join(t.TempDir(), "studies.db"))
+	for _, name := range []string{"b", "a", "c"} {
+		for _, store := range []storage.Store{slow, quick} {
+			add(t, store, teststudy.New(name, map[string]int{"a": 90, "b": 20, "c": 40}[name], name == "c", 1))
+		}
+	}
+	one, other := serving(t, slow, dashboard.Config{}), serving(t, quick, dashboard.Config{})
+	order := func(page string) (names []string) {
+		for _, m := range regexp.MustCompile(`href="study\?name=(\w)"`).FindAllStringSubmatch(page, -1) {
+			names = append(names, m[1])
+		}
+		return names
+	}
+	for query, want := range map[string]string{
+		"": "a b c", "?down=1&sort=study": "c b a", "?sort=complete": "b c a", "?sort=best": "c a b", "?down=1&sort=best": "a b c", "?sort=latest&down=1": "a c b", "?search=A": "a",
+	} {
+		text := page(t, one+query)
+		assert.Equal(t, strings.Fields(want), order(text), query)
+		assert.Equal(t, text, page(t, other+query), query)
+	}
+	resp, text := get(t, one+"?sort=colour")
+	assert.Equal(t, http.StatusBadRequest, resp.StatusCode)
+	assert.Contains(t, text, "The list has no column")
+
+	for _, name := range []string{"a", "b", "c"} {
+		path, v := "study?name="+name, regexp.MustCompile(`(data-events="[^"]*?)&amp;v=[^"&]*`)
+		first := page(t, other+path)
+		assert.NotRegexp(t, v, first, "the stream says when the study is read")
+		_, spark := get(t, other+"spark.svg?name="+name)
+		get(t, other+"plot.svg?kind=history&name="+name)
+		later := page(t, other+path)
+		assert.Regexp(t, v, later)
+		assert.Equal(t, first, v.ReplaceAllString(later, "$1"))
+		_, again := get(t, other+"spark.svg?name="+name)
+		assert.Equal(t, spark, again)
+		assert.Equal(t, name != "c", strings.Contains(spark, `d="M0`))
+	}
+}
+
+// A database that goes away while pages are open is not a database without studies.
+func TestGone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "studies.db")
+	root := serving(t, sqlite.File(path), dashboard.Config{})
+	assert.Contains(t, page(t, root), "The storage has no studies yet.")
+	add(t, sqlite.File(path), teststudy.New("a", 5, false, 1))
+	for _, address := range []string{"", "study?name=a", "plot.svg?kind=history&name=a"} {
+		get(t, root+address)
+	}
+	require.NoError(t, os.Rename(path, path+".old"))
+	for _, address := range []string{"", "study?name=a", "trial?name=a&number=0", "plot.svg?kind=history&name=a"} {
+		resp, text := get(t, root+address)
+		assert.Equal(t, http.StatusServiceUnavailable, resp.StatusCode, address)
+		assert.Contains(t, text, "The storage cannot be read: it is gone: somebody removed it or gave it another name", address)
+	}
+	require.NoError(t, os.Rename(path+".old", path))
+	assert.Contains(t, page(t, root), ">a</a>")
 }

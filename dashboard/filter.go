@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/attune-hpo/attune/space"
@@ -17,19 +18,25 @@ import (
 // value accepts every trial.
 type filter []condition
 
-// A condition compares the field of a trial with a value. A trial without the field does not
-// meet it.
+// A condition compares the field of a trial with a value, or with several: one of them for
+// equality, none of them for inequality. A trial without the field does not meet it.
 type condition struct {
-	name, op, value string
-	number          float64 // the value as a number, or NaN
+	name, op string
+	values   []constant
+}
+
+// A constant is a text, and what it means as a number and as a time, in Unix seconds, or NaN.
+type constant struct {
+	text         string
+	number, time float64
 }
 
 // operators are the operators, in the order in which to try them.
 var operators = []string{"!=", "<=", ">=", "=", "<", ">"}
 
 // filterForm explains the syntax of a filter.
-const filterForm = "A filter is like lr>0.01 state=complete: a name, one of = != < <= > >=, and a value, without spaces, or with names and values that have spaces in double quotes. " +
-	"Names are those of parameters and objectives, and number, state, value and duration (in seconds)."
+const filterForm = "A filter is like lr>0.01 state=complete|pruned: a name, one of = != < <= > >=, and a value or several with | between them, without spaces, or with names and values that have spaces in double quotes. " +
+	"Names are those of parameters, objectives and attributes, and number, state, value, duration (in seconds), started and finished (as 2026-03-01 or 2026-03-01T09:30, UTC)."
 
 // parseFilter reads conditions separated by spaces.
 func parseFilter(text string) (filter, error) {
@@ -49,20 +56,41 @@ func parseFilter(text string) (filter, error) {
 		if c.op == "" {
 			return nil, problem{400, fmt.Sprintf("%q is followed by no comparison. %s", c.name, filterForm)}
 		}
-		if c.value, rest, ok = word(rest); !ok {
-			return nil, problem{400, fmt.Sprintf("%s%s: a value is missing. %s", c.name, c.op, filterForm)}
+		for more := true; more; {
+			var text string
+			if text, rest, ok = word(rest); !ok {
+				return nil, problem{400, fmt.Sprintf("%s%s: a value is missing. %s", c.name, c.op, filterForm)}
+			}
+			c.values = append(c.values, constantOf(text))
+			rest, more = strings.CutPrefix(rest, "|")
 		}
-		var err error
-		if c.number, err = strconv.ParseFloat(c.value, 64); err != nil {
-			c.number = math.NaN()
-		}
-		if math.IsNaN(c.number) && c.op != "=" && c.op != "!=" {
-			return nil, problem{400, fmt.Sprintf("%s%s%s: only numbers have an order. %s", c.name, c.op, c.value, filterForm)}
+		if ordered := c.op != "=" && c.op != "!="; ordered && len(c.values) > 1 {
+			return nil, problem{400, fmt.Sprintf("%s%s: only = and != take several values. %s", c.name, c.op, filterForm)}
+		} else if v := c.values[0]; ordered && math.IsNaN(v.number) && math.IsNaN(v.time) {
+			return nil, problem{400, fmt.Sprintf("%s%s%s: only numbers and times have an order. %s", c.name, c.op, v.text, filterForm)}
 		}
 		f = append(f, c)
 	}
 	return f, nil
 }
+
+// constantOf reads a value.
+func constantOf(text string) constant {
+	c := constant{text: text, time: math.NaN()}
+	var err error
+	if c.number, err = strconv.ParseFloat(text, 64); err != nil {
+		c.number = math.NaN()
+	}
+	for _, form := range []string{time.DateOnly, "2006-01-02T15:04", "2006-01-02T15:04:05", time.DateTime} {
+		if t, err := time.Parse(form, text); err == nil {
+			c.time = seconds(t)
+		}
+	}
+	return c
+}
+
+// seconds returns a time in Unix seconds.
+func seconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
 
 // word cuts off a quoted text, or the text up to a space or an operator.
 func word(s string) (w, rest string, ok bool) {
@@ -73,90 +101,132 @@ func word(s string) (w, rest string, ok bool) {
 		}
 		return "", s, false
 	}
-	i := strings.IndexFunc(s, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("=!<>", r) })
+	i := strings.IndexFunc(s, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("=!<>|", r) })
 	if i < 0 {
 		i = len(s)
 	}
 	return s[:i], s[i:], i > 0
 }
 
-// meets reports whether a trial meets all conditions.
-func (f filter) meets(h trial.Header, r *trial.Record) bool {
-	for _, c := range f {
-		text, number, ok := field(h, r, c.name)
-		if !ok || !c.holds(text, number) {
-			return false
+// of returns the trials that meet all conditions.
+func (f filter) of(h trial.Header, all []*trial.Record) []*trial.Record {
+	if len(f) == 0 {
+		return all
+	}
+	fields := make([]field, len(f))
+	for i, c := range f {
+		fields[i] = fieldOf(h, c.name)
+	}
+	var out []*trial.Record
+next:
+	for _, r := range all {
+		for i, c := range f {
+			if v, ok := fields[i].of(r); !ok || !c.holds(v) {
+				continue next
+			}
 		}
+		out = append(out, r)
 	}
-	return true
+	return out
 }
 
-func (c condition) holds(text string, number float64) bool {
-	equal := number == c.number || text != "" && text == c.value
+func (c condition) holds(v cell) bool {
+	number := func(k constant) float64 {
+		if v.time {
+			return k.time
+		}
+		return k.number
+	}
+	first := number(c.values[0])
 	switch c.op {
-	case "=":
-		return equal
-	case "!=":
-		return !equal
+	case "=", "!=":
+		equal := slices.ContainsFunc(c.values, func(k constant) bool { return v.number == number(k) || v.text != "" && v.text == k.text })
+		return equal == (c.op == "=")
 	case "<":
-		return number < c.number
+		return v.number < first
 	case "<=":
-		return number <= c.number
+		return v.number <= first
 	case ">":
-		return number > c.number
+		return v.number > first
 	}
-	return number >= c.number
+	return v.number >= first
 }
 
-// field returns a field of a trial by name: a number, or NaN and a text.
-func field(h trial.Header, r *trial.Record, name string) (text string, number float64, ok bool) {
-	if i := r.Params.Space.Index(name); i >= 0 {
+// A cell is a value of a field: a number, or NaN and a text, or both.
+type cell struct {
+	text   string
+	number float64 // of a time in Unix seconds
+	time   bool
+}
+
+// A field finds something in trials by its name. It is not safe for concurrent use.
+type field struct {
+	name   string
+	metric int         // the objective of the name, or -1
+	last   *space.Axis // the space that was searched last
+	size   int         // and its size
+	at     int         // where the name is in it, or -1
+}
+
+func fieldOf(h trial.Header, name string) field {
+	f := field{name: name, metric: slices.Index(h.Metrics(), name)}
+	if name == "value" {
+		f.metric = 0
+	}
+	return f
+}
+
+// index returns where the field is among the parameters, or -1. Spaces are shared by trials.
+func (f *field) index(s space.Space) int {
+	if len(s) == 0 {
+		return -1
+	}
+	if f.last != &s[0] || f.size != len(s) {
+		f.last, f.size, f.at = &s[0], len(s), s.Index(f.name)
+	}
+	return f.at
+}
+
+// of returns the field of a trial: a parameter, a fact about the trial, a value, or an
+// attribute.
+func (f *field) of(r *trial.Record) (v cell, ok bool) {
+	if i := f.index(r.Params.Space); i >= 0 {
 		x := r.Params.Point[i]
 		if d, ok := r.Params.Space[i].Distribution.(*space.CategoricalDistribution); ok {
-			l := d.Decode(x)
-			number, err := strconv.ParseFloat(l.String(), 64)
-			if err != nil {
-				number = math.NaN()
-			}
-			return l.String(), number, true
+			return literal(d.Decode(x)), true
 		}
-		return "", x, true
+		return cell{number: x}, true
 	}
-	numeric := func(v float64) (string, float64, bool) { return "", v, true }
-	switch name {
+	instant := func(t time.Time) (cell, bool) { return cell{number: seconds(t), time: true}, !t.IsZero() }
+	switch f.name {
 	case "number":
-		return numeric(float64(r.Number))
+		return cell{number: float64(r.Number)}, true
 	case "state":
-		return r.State.String(), math.NaN(), true
+		return cell{text: r.State.String(), number: math.NaN()}, true
 	case "duration":
-		if r.Finished.IsZero() {
-			return "", 0, false
+		return cell{number: r.Duration().Seconds()}, !r.Finished.IsZero()
+	case "started":
+		return instant(r.Started)
+	case "finished":
+		return instant(r.Finished)
+	}
+	if f.metric >= 0 {
+		if f.metric >= len(r.Values) {
+			return cell{}, false
 		}
-		return numeric(r.Duration().Seconds())
+		return cell{number: r.Values[f.metric]}, true
 	}
-	i := slices.Index(h.Metrics(), name)
-	if name == "value" {
-		i = 0
+	a, ok := r.Attrs.Get(f.name)
+	if !ok {
+		return cell{}, false
 	}
-	if i < 0 || i >= len(r.Values) {
-		return "", 0, false
-	}
-	return numeric(r.Values[i])
+	return literal(space.Literal(a.JSON)), true
 }
 
-// apply returns a study with only the trials that meet the filter.
-func (f filter) apply(h trial.Snapshot) trial.Snapshot {
-	if len(f) == 0 {
-		return h
-	}
-	header := h.Header()
-	out := trial.NewHistory(header)
-	for _, r := range h.Records() {
-		if f.meets(header, &r) {
-			out.Put(r)
-		}
-	}
-	return out.Snapshot()
+// literal returns a value as a cell: the text is without quotes.
+func literal(l space.Literal) cell {
+	c := constantOf(l.String())
+	return cell{text: c.text, number: c.number}
 }
 
 // An order sorts trials by a field.
@@ -167,20 +237,20 @@ type order struct {
 
 // sort sorts trials. Trials without the field come last in either direction. Trials with equal
 // fields are in the order of their numbers.
-func (o order) sort(h trial.Header, records []trial.Record) {
+func (o order) sort(h trial.Header, trials []*trial.Record) {
 	type key struct {
-		text   string
-		number float64
-		ok     bool
-		at     int
+		cell
+		ok bool
+		r  *trial.Record
 	}
-	keys := make([]key, len(records))
-	for i := range records {
-		k := key{at: i}
-		k.text, k.number, k.ok = field(h, &records[i], o.name)
+	f := fieldOf(h, o.name)
+	keys := make([]key, len(trials))
+	for i, r := range trials {
+		k := key{r: r}
+		k.cell, k.ok = f.of(r)
 		keys[i] = k
 	}
-	slices.SortStableFunc(keys, func(a, b key) int {
+	slices.SortFunc(keys, func(a, b key) int {
 		if a.ok != b.ok {
 			return map[bool]int{true: -1, false: 1}[a.ok]
 		}
@@ -193,11 +263,9 @@ func (o order) sort(h trial.Header, records []trial.Record) {
 		if o.down {
 			by = -by
 		}
-		return cmp.Or(by, cmp.Compare(records[a.at].Number, records[b.at].Number))
+		return cmp.Or(by, cmp.Compare(a.r.Number, b.r.Number))
 	})
-	sorted := make([]trial.Record, len(records))
 	for i, k := range keys {
-		sorted[i] = records[k.at]
+		trials[i] = k.r
 	}
-	copy(records, sorted)
 }

@@ -2,8 +2,12 @@ package dashboard
 
 import (
 	"cmp"
+	"context"
+	"fmt"
+	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -53,60 +57,134 @@ func with(u *url.URL, pairs ...string) string {
 // studyRow is a line of a list of studies.
 type studyRow struct {
 	Name, Link, Goal, Best, Latest, Took string
+	Light, Dark                          string // the sparkline
 	Summary                              trial.Summary
 	Error                                string
 }
 
 // rowOf returns the line of a study.
-func rowOf(h trial.Snapshot) studyRow {
-	row := studyRowOf(h.Header())
-	row.Summary = h.Summary()
-	row.Latest = instant(row.Summary.Latest)
-	if best := row.Summary.Best; best != nil {
-		row.Best = number(best.Values[0])
+func rowOf(s trial.Summary) studyRow {
+	row := studyRow{Name: s.Header.Name, Link: "study" + with(&url.URL{}, "name", s.Header.Name), Goal: goal(s.Header), Summary: s, Latest: instant(s.Latest)}
+	if s.Best != nil {
+		row.Best = number(s.Best.Values[0])
 	}
+	row.Light = "spark.svg" + with(&url.URL{}, "name", s.Header.Name, "v", strconv.Itoa(s.Complete))
+	row.Dark = row.Light + "&theme=dark"
 	return row
 }
 
-// studyRowOf returns what is known of a study that is not read.
-func studyRowOf(h trial.Header) studyRow {
-	return studyRow{Name: h.Name, Link: "study" + with(&url.URL{}, "name", h.Name), Goal: goal(h)}
+// A studyField is a column by which the list of studies can be sorted.
+type studyField struct {
+	name string
+	less func(a, b *trial.Summary) int
 }
 
-// list shows the studies of the storage whose names contain ?search.
+// studyFields are what the list of studies can be sorted by.
+var studyFields = []studyField{
+	{"study", func(a, b *trial.Summary) int { return strings.Compare(a.Header.Name, b.Header.Name) }},
+	{"objective", func(a, b *trial.Summary) int { return strings.Compare(goal(a.Header), goal(b.Header)) }},
+	{"best", func(a, b *trial.Summary) int { return cmp.Compare(bestOf(a), bestOf(b)) }},
+	{"complete", func(a, b *trial.Summary) int { return cmp.Compare(a.Complete, b.Complete) }},
+	{"pruned", func(a, b *trial.Summary) int { return cmp.Compare(a.Pruned, b.Pruned) }},
+	{"failed", func(a, b *trial.Summary) int { return cmp.Compare(a.Failed, b.Failed) }},
+	{"running", func(a, b *trial.Summary) int { return cmp.Compare(a.Running, b.Running) }},
+	{"waiting", func(a, b *trial.Summary) int { return cmp.Compare(a.Waiting, b.Waiting) }},
+	{"latest", func(a, b *trial.Summary) int { return a.Latest.Compare(b.Latest) }},
+}
+
+// bestOf returns the best value, or NaN, which comes before all numbers.
+func bestOf(s *trial.Summary) float64 {
+	if s.Best == nil {
+		return math.NaN()
+	}
+	return s.Best.Values[0]
+}
+
+// A listPage is the content of the list of studies.
+type listPage struct {
+	Title, Search string
+	All           int
+	Columns       []column
+	Rows          []studyRow
+	Pager         pager
+}
+
+// list shows the studies of the storage whose names contain ?search, sorted by ?sort, ?down.
 func (d *Dashboard) list(w http.ResponseWriter, r *http.Request) error {
-	all, err := study.List(r.Context(), d.studies.store)
+	q := r.URL.Query()
+	by := slices.IndexFunc(studyFields, func(f studyField) bool { return f.name == cmp.Or(q.Get("sort"), "study") })
+	if by < 0 {
+		return problem{http.StatusBadRequest, fmt.Sprintf("The list has no column %q.", q.Get("sort"))}
+	}
+	all, whole, err := d.summaries(r.Context())
+	if err == nil && !whole {
+		all, err = d.headers(r.Context(), by == 0)
+	}
 	if err != nil {
 		return err
 	}
-	search := r.URL.Query().Get("search")
-	var headers []trial.Header
-	for _, h := range all {
-		if strings.Contains(strings.ToLower(h.Name), strings.ToLower(search)) {
-			headers = append(headers, h)
+	p := listPage{Title: "Studies", Search: q.Get("search"), All: len(all)}
+	var found []trial.Summary
+	for _, s := range all {
+		if strings.Contains(strings.ToLower(s.Header.Name), strings.ToLower(p.Search)) {
+			found = append(found, s)
 		}
 	}
-	data := struct {
-		Title, Search string
-		All           int
-		Rows          []studyRow
-		Pager         pager
-	}{Title: "Studies", Search: search, All: len(all)}
+	slices.SortStableFunc(found, func(a, b trial.Summary) int {
+		by := studyFields[by].less(&a, &b)
+		if q.Has("down") {
+			return -by
+		}
+		return by
+	})
+	for i, f := range studyFields {
+		c := column{Name: f.name, Sort: "none", Link: with(r.URL, "sort", f.name, "page", "", "down", "")}
+		if f.name == "latest" {
+			c.Name = "latest trial (UTC)"
+		}
+		if i == by {
+			c.Arrow, c.Sort = "↑", "ascending"
+			if q.Has("down") {
+				c.Arrow, c.Sort = "↓", "descending"
+			} else {
+				c.Link = with(r.URL, "sort", f.name, "page", "", "down", "1")
+			}
+		}
+		p.Columns = append(p.Columns, c)
+	}
 	var from, to int
-	data.Pager, from, to = paged(r.URL, len(headers), studiesPerPage)
-	for _, h := range headers[from:to] {
-		s, err := d.studies.snapshot(r.Context(), h.Name)
-		row := studyRowOf(h)
-		if err != nil {
-			row.Error = "cannot be read"
-			d.config.Log.ErrorContext(r.Context(), "dashboard", "study", h.Name, "error", err)
-		} else {
-			row = rowOf(s)
+	p.Pager, from, to = paged(r.URL, len(found), studiesPerPage)
+	for _, s := range found[from:to] {
+		row := rowOf(s)
+		if !whole {
+			if x, err := d.index(r.Context(), s.Header.Name); err != nil {
+				row.Error = "cannot be read"
+				d.config.Log.ErrorContext(r.Context(), "dashboard", "study", s.Header.Name, "error", err)
+			} else {
+				row = rowOf(x.summary)
+			}
 		}
-		data.Rows = append(data.Rows, row)
+		p.Rows = append(p.Rows, row)
 	}
-	d.execute(w, "list.html", data)
+	d.execute(w, r, "list.html", p)
 	return nil
+}
+
+// headers returns the summaries of a storage that cannot tell them: with nothing but the header
+// or, unless brief, with what reading each study gives.
+func (d *Dashboard) headers(ctx context.Context, brief bool) ([]trial.Summary, error) {
+	headers, err := study.List(ctx, d.studies.store)
+	all := make([]trial.Summary, len(headers))
+	for i, h := range headers {
+		all[i].Header = h
+		if brief {
+			continue
+		}
+		if s, _, err := d.snapshot(ctx, h.Name); err == nil { // the list shows the error, if it comes to that study
+			all[i] = s.Summary()
+		}
+	}
+	return all, err
 }
 
 // goal describes the objectives of a study.

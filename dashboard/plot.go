@@ -22,15 +22,16 @@ import (
 func (d *Dashboard) plot(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	name := q.Get("name")
-	h, v, err := d.snapshot(r.Context(), name)
+	x, err := d.index(r.Context(), name)
 	if err != nil {
 		return err
 	}
+	v := x.key.version
 	i := slices.IndexFunc(plot.Kinds(), func(k plot.Kind) bool { return k.Name == q.Get("kind") })
 	if i < 0 {
 		return problem{http.StatusNotFound, fmt.Sprintf("There is no plot %q.", q.Get("kind"))}
 	}
-	objective, err := objectiveOf(h, q.Get("objective"))
+	objective, err := objectiveOf(x.study.Header(), q.Get("objective"))
 	if err != nil {
 		return err
 	}
@@ -43,19 +44,19 @@ func (d *Dashboard) plot(w http.ResponseWriter, r *http.Request) error {
 		choice.Target = importance.Objective(objective)
 	}
 	if q.Has("number") {
-		t, err := trialOf(h, q.Get("number"))
+		t, err := trialOf(x, q.Get("number"))
 		if err != nil {
 			return err
 		}
 		choice.Trials = []int{t.Number}
 	}
 	for _, name := range q["also"][:min(len(q["also"]), mostCompared-1)] {
-		also, w, err := d.snapshot(r.Context(), name)
+		also, err := d.index(r.Context(), name)
 		if err != nil {
 			return err
 		}
-		choice.Also = append(choice.Also, d.filtered(also, w, name, q.Get("filter"), f))
-		v += "." + w
+		choice.Also = append(choice.Also, d.filtered(also, q.Get("filter"), f))
+		v += "." + also.key.version
 	}
 	key := v + "?" + keyOf(q)
 	image, ok := d.drawn.get(key)
@@ -65,7 +66,7 @@ func (d *Dashboard) plot(w http.ResponseWriter, r *http.Request) error {
 		case <-r.Context().Done():
 			return r.Context().Err()
 		}
-		image, err = picture(r, d.filtered(h, v, name, q.Get("filter"), f), plot.Kinds()[i], choice, q.Get("theme") == "dark")
+		image, err = picture(r, d.filtered(x, q.Get("filter"), f), plot.Kinds()[i], choice, q.Get("theme") == "dark")
 		<-d.drawing
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/attune-hpo/attune/storage"
 	"github.com/attune-hpo/attune/study"
@@ -32,7 +33,8 @@ type opened struct {
 	err   error
 	place *list.Element
 	users int
-	gone  bool // no longer kept
+	gone  bool        // no longer kept
+	read  atomic.Bool // all trials were read, once
 }
 
 func newStudies(store storage.Store) *studies {
@@ -49,6 +51,7 @@ func (s *studies) use(ctx context.Context, name string, f func(*study.View) erro
 	o.once.Do(func() { o.view, o.err = study.Read(context.WithoutCancel(ctx), s.store, name) })
 	if err = o.err; err == nil {
 		err = f(o.view)
+		o.read.Store(o.read.Load() || err == nil)
 	}
 	if err != nil && ctx.Err() == nil {
 		s.forget(name, o) // the next request tries again
@@ -65,6 +68,14 @@ func (s *studies) snapshot(ctx context.Context, name string) (h trial.Snapshot, 
 		err = s.use(ctx, name, take) // a study with the same name may have replaced it
 	}
 	return h, err
+}
+
+// ready reports whether a study is open and read.
+func (s *studies) ready(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, ok := s.open[name]
+	return ok && o.read.Load()
 }
 
 func (s *studies) acquire(name string) (*opened, error) {
@@ -129,13 +140,15 @@ func (s *studies) close() error {
 }
 
 // version returns a text that is equal for two snapshots of a study only if they are equal.
-func version(h trial.Snapshot) string {
+func version(h trial.Snapshot) string { return versionOf(h.Len(), h.Running(), len(h.Waiting())) }
+
+func versionOf(finished int, running []trial.Record, waiting int) string {
 	reports, params := 0, 0
-	for _, r := range h.Running() {
+	for _, r := range running {
 		reports += len(r.Reports)
 		params += len(r.Params.Point)
 	}
-	return fmt.Sprintf("%d-%d-%d-%d-%d", h.Len(), len(h.Running()), len(h.Waiting()), reports, params)
+	return fmt.Sprintf("%d-%d-%d-%d-%d", finished, len(running), waiting, reports, params)
 }
 
 // A cache keeps the most recently used values.
@@ -144,6 +157,7 @@ type cache[K comparable, V any] struct {
 
 	mu     sync.Mutex
 	at     map[K]*list.Element
+	making map[K]func() V
 	recent list.List // entries, most recently used first
 }
 
@@ -178,4 +192,32 @@ func (c *cache[K, V]) put(key K, v V) {
 		delete(c.at, last.Value.(cached[K, V]).key)
 		c.recent.Remove(last)
 	}
+}
+
+// made returns the value of a key, or what f returns, which is called once for a key, whoever
+// asks.
+func (c *cache[K, V]) made(key K, f func() V) V {
+	c.mu.Lock()
+	once := c.making[key]
+	if e, ok := c.at[key]; ok {
+		c.recent.MoveToFront(e)
+		defer c.mu.Unlock()
+		return e.Value.(cached[K, V]).value
+	}
+	if once == nil {
+		once = sync.OnceValue(func() V {
+			v := f()
+			c.put(key, v)
+			c.mu.Lock()
+			delete(c.making, key)
+			c.mu.Unlock()
+			return v
+		})
+		if c.making == nil {
+			c.making = map[K]func() V{}
+		}
+		c.making[key] = once
+	}
+	c.mu.Unlock()
+	return once()
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/attune-hpo/attune/export"
 	"github.com/attune-hpo/attune/export/plot"
 	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/storage"
 	"github.com/attune-hpo/attune/trial"
 )
 
@@ -30,6 +31,7 @@ type studyPage struct {
 	Rows                               []trialRow
 	Pager                              pager
 	Left                               int // number of columns left out
+	Note                               noteForm
 }
 
 // A recipe is a trial with its settings, ready to use.
@@ -39,6 +41,8 @@ type recipe struct {
 	Values []string
 	Forms  []recipeForm
 	Open   bool // unfolded, if there are several
+	// Enqueue is the address of a form for a trial like it, or "".
+	Enqueue string
 }
 
 type recipeForm struct{ ID, Name, Text, File string }
@@ -69,46 +73,85 @@ const (
 func (d *Dashboard) study(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	name := q.Get("name")
-	h, v, err := d.snapshot(r.Context(), name)
+	if !q.Has("filter") && !q.Has("sort") && !q.Has("page") {
+		if first, ok := d.preview(r.Context(), name); ok {
+			return d.first(w, r, first)
+		}
+	}
+	x, err := d.index(r.Context(), name)
 	if err != nil {
 		return err
 	}
-	p := studyPage{Title: name, Name: name, Goal: goal(h.Header()), Version: v, Events: "events" + with(&url.URL{}, "name", name, "v", v),
-		Filter: q.Get("filter"), FilterForm: filterForm, Summary: h.Summary(), Several: h.Objectives() > 1}
+	objective, err := objectiveOf(x.study.Header(), q.Get("objective"))
+	if err != nil {
+		return err
+	}
+	p := newStudyPage(x.summary, x.key.version)
+	p.Events += "&v=" + url.QueryEscape(p.Version)
+	p.Filter = q.Get("filter")
 	f, err := parseFilter(p.Filter)
 	if err != nil {
 		p.Problem = err.Error()
 		q.Del("filter")
 	}
 	p.Filtered = len(f) > 0
-	shown := d.filtered(h, v, name, q.Get("filter"), f)
-	objective, err := objectiveOf(h, q.Get("objective"))
+	p.Best = d.recipes(name, x.front())
+	p.plots(q, x.reported, objective)
+	shown := slices.Clone(f.of(x.study.Header(), x.trials))
+	p.Shown = len(shown)
+	o := order{name: cmp.Or(q.Get("sort"), "number"), down: q.Has("down") || !q.Has("sort")} // the newest first
+	if o.name == "number" && o.down {
+		slices.Reverse(shown)
+	} else if o.name != "number" {
+		o.sort(x.study.Header(), shown)
+	}
+	var from, to int
+	p.Pager, from, to = paged(r.URL, len(shown), trialsPerPage)
+	p.table(shown[from:to], o, r.URL)
+	notes, err := d.notes(r.Context(), name)
 	if err != nil {
 		return err
 	}
-	p.Best = d.recipes(h)
-	p.plots(h, q, objective)
-	p.table(h.Header(), shown, r.URL)
-	d.execute(w, "study.html", p)
+	if p.Note, err = d.noteForm(r.Context(), name, -1, notes); err != nil {
+		return err
+	}
+	d.execute(w, r, "study.html", p)
 	return nil
 }
 
-// filtered returns a study with only the trials that pass a filter.
-func (d *Dashboard) filtered(h trial.Snapshot, version, name, text string, f filter) trial.Snapshot {
-	if len(f) == 0 {
-		return h
+// first shows a study that is not read yet. When it is, the stream of events says so.
+func (d *Dashboard) first(w http.ResponseWriter, r *http.Request, first storage.Preview) error {
+	s := first.Summary
+	objective, err := objectiveOf(s.Header, r.URL.Query().Get("objective"))
+	if err != nil {
+		return err
 	}
-	key := name + "\x00" + version + "\x00" + text
-	if s, ok := d.passed.get(key); ok {
-		return s
+	finished := s.Complete + s.Pruned + s.Failed + s.Interrupted
+	p := newStudyPage(s, versionOf(finished, first.Running, s.Waiting))
+	p.Best = d.recipes(s.Header.Name, first.Front)
+	p.plots(r.URL.Query(), first.Reported, objective)
+	p.Shown = finished + s.Running + s.Waiting
+	p.Pager, _, _ = paged(r.URL, p.Shown, trialsPerPage)
+	rows := make([]*trial.Record, len(first.Newest))
+	for i := range rows {
+		rows[i] = &first.Newest[i]
 	}
-	s := f.apply(h)
-	d.passed.put(key, s)
-	return s
+	p.table(rows, order{name: "number", down: true}, r.URL)
+	if p.Note, err = d.noteForm(r.Context(), s.Header.Name, -1, s.Header.Notes); err != nil {
+		return err
+	}
+	d.execute(w, r, "study.html", p)
+	return nil
+}
+
+func newStudyPage(s trial.Summary, version string) *studyPage {
+	name := s.Header.Name
+	return &studyPage{Title: name, Name: name, Goal: goal(s.Header), Version: version, Events: "events" + with(&url.URL{}, "name", name),
+		FilterForm: filterForm, Summary: s, Several: s.Header.Objectives() > 1}
 }
 
 // objectiveOf parses the number of an objective.
-func objectiveOf(h trial.Snapshot, text string) (int, error) {
+func objectiveOf(h trial.Header, text string) (int, error) {
 	if text == "" {
 		return 0, nil
 	}
@@ -119,18 +162,11 @@ func objectiveOf(h trial.Snapshot, text string) (int, error) {
 	return i, nil
 }
 
-// recipes returns the best trial, or the first ones of the Pareto front.
-func (d *Dashboard) recipes(h trial.Snapshot) []recipe {
-	if h.Objectives() == 1 {
-		if best, ok := h.Best(); ok {
-			return []recipe{d.recipe(h.Header().Name, best, true)}
-		}
-		return nil
-	}
+// recipes returns the best trial, or the first ones of the Pareto front, ready to use.
+func (d *Dashboard) recipes(study string, front []trial.Record) []recipe {
 	var all []recipe
-	front := h.Front()
 	for i, r := range front[:min(len(front), mostRecipes)] {
-		all = append(all, d.recipe(h.Header().Name, r, i == 0))
+		all = append(all, d.recipe(study, r, i == 0))
 	}
 	return all
 }
@@ -140,6 +176,9 @@ func (d *Dashboard) recipe(study string, r trial.Record, open bool) recipe {
 	out := recipe{Open: open, Number: r.Number, Link: trialLink(study, r.Number)}
 	for _, v := range r.Values {
 		out.Values = append(out.Values, number(v))
+	}
+	if d.config.Write && len(r.Params.Point) > 0 {
+		out.Enqueue = "enqueue" + with(&url.URL{}, "name", study, "number", strconv.Itoa(r.Number))
 	}
 	for _, f := range export.Forms() {
 		var b strings.Builder
@@ -171,12 +210,9 @@ func trialLink(study string, n int) string {
 }
 
 // plots sets the plots for this kind of study.
-func (p *studyPage) plots(h trial.Snapshot, q url.Values, objective int) {
+func (p *studyPage) plots(q url.Values, reported bool, objective int) {
 	base := &url.URL{RawQuery: url.Values{"name": {p.Name}, "v": {p.Version}}.Encode()}
-	reported := slices.ContainsFunc(h.Running(), func(r trial.Record) bool { return len(r.Reports) > 0 })
-	for i := 0; i < h.Len() && !reported; i++ {
-		reported = len(h.At(i).Reports) > 0
-	}
+	h := p.Summary.Header
 	for _, k := range plot.Kinds() {
 		switch {
 		case (k.Name == "front" || k.Name == "hypervolume") && !p.Several, k.Name == "intermediate" && !reported:
@@ -195,27 +231,16 @@ func (p *studyPage) plots(h trial.Snapshot, q url.Values, objective int) {
 	here := &url.URL{RawQuery: q.Encode()}
 	for i := range h.Objectives() {
 		name := fmt.Sprintf("objective %d", i)
-		if names := h.Header().Metrics(); i < len(names) {
+		if names := h.Metrics(); i < len(names) {
 			name = names[i]
 		}
 		p.Objectives = append(p.Objectives, option{Name: name, Link: with(here, "objective", strconv.Itoa(i)), Chosen: i == objective && q.Has("objective")})
 	}
 }
 
-// table sets the requested page of the table of trials.
-func (p *studyPage) table(h trial.Header, s trial.Snapshot, u *url.URL) {
-	records := s.Records()
-	p.Shown = len(records)
-	o := order{name: cmp.Or(u.Query().Get("sort"), "number"), down: u.Query().Has("down")}
-	if !u.Query().Has("sort") {
-		o.down = true // the newest first
-	}
-	if o.name == "number" && o.down {
-		slices.Reverse(records)
-	} else if o.name != "number" {
-		o.sort(h, records)
-	}
-
+// table sets the table of trials: rows in an order. It has the parameters of these rows.
+func (p *studyPage) table(rows []*trial.Record, o order, u *url.URL) {
+	h := p.Summary.Header
 	names := []string{"number", "state"}
 	if h.Objectives() == 1 {
 		names = append(names, "value")
@@ -229,7 +254,7 @@ func (p *studyPage) table(h trial.Header, s trial.Snapshot, u *url.URL) {
 		}
 	}
 	values := len(names)
-	params := paramsOf(records)
+	params := paramsOf(rows)
 	p.Left = max(0, len(params)-mostColumns)
 	params = params[:len(params)-p.Left]
 	names = append(append(names, params...), "duration")
@@ -249,10 +274,8 @@ func (p *studyPage) table(h trial.Header, s trial.Snapshot, u *url.URL) {
 		}
 		p.Columns = append(p.Columns, c)
 	}
-	var from, to int
-	p.Pager, from, to = paged(u, len(records), trialsPerPage)
-	for _, r := range records[from:to] {
-		row := trialRow{Number: r.Number, Link: trialLink(p.Name, r.Number), State: stateOf(r)}
+	for _, r := range rows {
+		row := trialRow{Number: r.Number, Link: trialLink(p.Name, r.Number), State: stateOf(*r)}
 		for i := range values - 2 {
 			cell := ""
 			if i < len(r.Values) {
@@ -278,11 +301,11 @@ func (p *studyPage) table(h trial.Header, s trial.Snapshot, u *url.URL) {
 }
 
 // paramsOf returns the parameters of trials, with those of the most recent spaces first.
-func paramsOf(records []trial.Record) []string {
+func paramsOf(trials []*trial.Record) []string {
 	var all []string
 	seen := map[string]bool{}
 	var last space.Space
-	for _, r := range records {
+	for _, r := range trials {
 		if len(r.Params.Space) == len(last) && len(last) > 0 && &r.Params.Space[0] == &last[0] {
 			continue // spaces are shared
 		}

@@ -6,7 +6,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 
 	"github.com/attune-hpo/attune/export"
@@ -26,17 +25,20 @@ type trialPage struct {
 	Recipe                  recipe
 	Light, Dark             string // the plot of its reports
 	Previous, Next          string
+	Note                    noteForm
+	Enqueue                 string // the address of a form for a trial like it
 }
 
 type named struct{ Name, Value, About string }
 
 // trial shows the trial ?number of the study ?name.
 func (d *Dashboard) trial(w http.ResponseWriter, r *http.Request) error {
-	h, v, err := d.snapshot(r.Context(), r.URL.Query().Get("name"))
+	x, err := d.index(r.Context(), r.URL.Query().Get("name"))
 	if err != nil {
 		return err
 	}
-	t, err := trialOf(h, r.URL.Query().Get("number"))
+	h, v := x.study, x.key.version
+	t, err := trialOf(x, r.URL.Query().Get("number"))
 	if err != nil {
 		return err
 	}
@@ -63,28 +65,35 @@ func (d *Dashboard) trial(w http.ResponseWriter, r *http.Request) error {
 		p.Light = "plot.svg" + with(&url.URL{}, pairs...)
 		p.Dark = "plot.svg" + with(&url.URL{}, append(pairs, "theme", "dark")...)
 	}
+	notes, err := d.notes(r.Context(), name)
+	if err != nil {
+		return err
+	}
+	if p.Note, err = d.noteForm(r.Context(), name, t.Number, notes); err != nil {
+		return err
+	}
+	p.Enqueue = p.Recipe.Enqueue
 	if t.Number > 0 {
 		p.Previous = trialLink(name, t.Number-1)
 	}
-	if _, err := trialOf(h, strconv.Itoa(t.Number+1)); err == nil {
+	if _, ok := x.trial(t.Number + 1); ok {
 		p.Next = trialLink(name, t.Number+1)
 	}
-	d.execute(w, "trial.html", p)
+	d.execute(w, r, "trial.html", p)
 	return nil
 }
 
 // trialOf returns the trial with a number.
-func trialOf(h trial.Snapshot, number string) (trial.Record, error) {
+func trialOf(x *index, number string) (trial.Record, error) {
 	n, err := strconv.Atoi(number)
 	if err != nil {
 		return trial.Record{}, problem{http.StatusBadRequest, fmt.Sprintf("Which trial? %q is not a number.", number)}
 	}
-	all := h.Records()
-	i, found := slices.BinarySearchFunc(all, n, func(r trial.Record, n int) int { return r.Number - n })
-	if !found {
+	r, ok := x.trial(n)
+	if !ok {
 		return trial.Record{}, problem{http.StatusNotFound, fmt.Sprintf("The study has no trial %d.", n)}
 	}
-	return all[i], nil
+	return *r, nil
 }
 
 // paramFiles are the names and types of files with parameters.
@@ -97,11 +106,11 @@ var paramFiles = map[export.Form]struct{ name, kind string }{
 // params sends the parameters of a trial as a file: ?name, ?number and ?form.
 func (d *Dashboard) params(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
-	h, _, err := d.snapshot(r.Context(), q.Get("name"))
+	x, err := d.index(r.Context(), q.Get("name"))
 	if err != nil {
 		return err
 	}
-	t, err := trialOf(h, q.Get("number"))
+	t, err := trialOf(x, q.Get("number"))
 	if err != nil {
 		return err
 	}

@@ -12,10 +12,13 @@
 // trial is once started, and [CanonicalChanges] with [trial.Record.Apply] what a
 // change makes of it. Package storagetest proves the result.
 //
-// Three more abilities are optional interfaces. A ledger that is a [Leaser] knows
+// More abilities are optional interfaces. A ledger that is a [Leaser] knows
 // which workers are alive, one that is a [Waiter] can wait for changes, and a
 // store that is a [Reader] opens studies without the right to change them. The
-// functions [Wait] and [Read] serve back ends that lack them.
+// functions [Wait] and [Read] serve back ends that lack them. A store that is a
+// [Summarizer] tells what studies are like without reading all of their trials, one
+// that is a [Rower] tells by which numbers other programs know trials, and one that is a
+// [Placed] tells whether it is still there.
 package storage
 
 import (
@@ -230,3 +233,43 @@ func (l readOnly) Start(context.Context, time.Time, string) (trial.Record, error
 func (l readOnly) Write(context.Context, int, ...trial.Change) error { return ErrReadOnly }
 
 func (l readOnly) Wait(ctx context.Context, after Cursor) error { return Wait(ctx, l.Ledger, after) }
+
+// A Summarizer is a Store that can tell what studies are like without reading all of
+// their trials.
+type Summarizer interface {
+	Store
+	// Summaries returns an iterator over the summaries of all studies, in order of
+	// name. The first error ends it. Of the best trial a summary has only the number,
+	// the state and the values. It has no Took.
+	Summaries(ctx context.Context) iter.Seq2[trial.Summary, error]
+	// Preview returns what a study is like, with as many of its newest trials as
+	// asked for. It fails with ErrNotExist. All of it is as of one moment.
+	Preview(ctx context.Context, name string, newest int) (Preview, error)
+}
+
+// A Preview is what one sees of a study first.
+type Preview struct {
+	Summary  trial.Summary  // without Took
+	Front    []trial.Record // as of [trial.Snapshot.Front]
+	Running  []trial.Record // by number
+	Newest   []trial.Record // of all states, the highest number first
+	Reported bool           // whether a trial has reported anything
+	Values   []float64      // of the feasible complete trials, by number; nil for several objectives
+}
+
+// A Rower is a Store that Optuna's programs know too. They have numbers of their own
+// for trials, which count those of all studies.
+type Rower interface {
+	Store
+	// Row returns the number that a trial has in the tables. It fails with
+	// ErrNotExist and ErrNoTrial.
+	Row(ctx context.Context, study string, number int) (int64, error)
+}
+
+// A Placed is a Store in a place that can vanish, as a file can.
+type Placed interface {
+	Store
+	// Exists reports whether there is anything at the place. Before the first Create
+	// there need not be.
+	Exists() (bool, error)
+}

@@ -115,6 +115,16 @@ func (v *View) Attrs(ctx context.Context) (trial.Attrs, error) {
 	return header.Attrs, nil
 }
 
+// Notes returns the notes of the study as they are now in the storage, those of other
+// programs included.
+func (v *View) Notes(ctx context.Context) (trial.Attrs, error) {
+	header, err := v.ledger.Header(ctx)
+	if err != nil {
+		return nil, pkg.Errorf("notes: %w", err)
+	}
+	return header.Notes, nil
+}
+
 // Snapshot returns all trials as they are now, those of other processes too.
 func (v *View) Snapshot(ctx context.Context) (trial.Snapshot, error) {
 	v.reading.Lock()

@@ -28,6 +28,7 @@ const tokenVariable = "ATTUNE_DASHBOARD_TOKEN"
 type board struct {
 	storage, listen, prefix string
 	hosts                   []string
+	write                   bool
 }
 
 func dashboardCommand() *cobra.Command {
@@ -36,8 +37,11 @@ func dashboardCommand() *cobra.Command {
 		Use:   "dashboard",
 		Short: "Show studies in a browser",
 		Long: `Dashboard shows the studies of a storage in a browser, live while others work on them: the best
-hyperparameters ready to be copied, plots, and all trials. It only reads, and needs no
-network. Ctrl-C ends it.
+hyperparameters ready to be copied, plots, and all trials. It needs no network. Ctrl-C ends
+it.
+
+It only reads. With --write, people can write notes, which optuna-dashboard shows too, and
+enqueue trials with the parameters of another one, changed if they like.
 
 It listens on this machine only. For an address that other machines reach, set a token in
 the environment variable ` + tokenVariable + `: browsers ask for it as a password, with any user
@@ -53,6 +57,7 @@ name. The connection is not encrypted: use a proxy with TLS where others can lis
 	storageFlags(cmd, &b.storage, nil)
 	f := cmd.Flags()
 	f.StringVar(&b.listen, "listen", "127.0.0.1:8080", "`address` to listen on; port 0 is any free one")
+	f.BoolVar(&b.write, "write", false, "let people write notes and enqueue trials")
 	f.StringVar(&b.prefix, "prefix", "", "`path` under which a proxy serves the dashboard, such as /tuning")
 	f.StringSliceVar(&b.hosts, "host", nil, "`names` of this server in a browser, besides localhost and IP addresses")
 	return cmd
@@ -69,7 +74,7 @@ func (b *board) run(ctx context.Context, stdout io.Writer) error {
 	if _, err := study.List(ctx, store); err != nil { // say now what a page would say later
 		return err
 	}
-	d := dashboard.New(store, dashboard.Config{Settings: tune.Settings})
+	d := dashboard.New(store.Store, dashboard.Config{Settings: tune.Settings, Write: b.write})
 	s, err := web.Listen(web.Config{Addr: b.listen, Handler: http.StripPrefix(b.prefix, slashed(d)), Token: os.Getenv(tokenVariable), Hosts: b.hosts})
 	if err != nil {
 		return cmp.Or(refusedAddress(err, b.listen, tokenVariable), d.Close())

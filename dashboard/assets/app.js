@@ -63,7 +63,7 @@ function replace(page) {
     if (part.id === "plots" && part.children.length === now.children.length) {
       part.querySelectorAll("source, img").forEach((image, i) => {
         const to = now.querySelectorAll("source, img")[i];
-        for (const name of ["src", "srcset"]) if (to.hasAttribute(name)) image.setAttribute(name, to.getAttribute(name));
+        for (const name of ["src", "srcset"]) if (to.hasAttribute(name) && to.getAttribute(name) !== image.getAttribute(name)) image.setAttribute(name, to.getAttribute(name));
       });
       continue;
     }

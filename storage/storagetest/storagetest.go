@@ -11,7 +11,8 @@
 //	func TestStore(t *testing.T)  { storagetest.Run(t, config) }
 //
 // Run it under the race detector too. A back end whose ledgers implement
-// [storage.Leaser] is tested for that. [storage.Read] and [storage.Wait] are tested
+// [storage.Leaser] is tested for that, and one whose store is a [storage.Summarizer] or a
+// [storage.Rower] too. [storage.Read] and [storage.Wait] are tested
 // of every back end, by its own methods where it has them. One with an Address is
 // tested with several handles, and with several processes, some of them killed.
 package storagetest
@@ -82,6 +83,8 @@ func Run(t *testing.T, c Config) {
 		{"Keys", s.keys},
 		{"Wait", s.wait},
 		{"Read", s.read},
+		{"Summaries", s.summaries},
+		{"Rows", s.rows},
 		{"Leases", s.leases},
 		{"ReapSparesTheHeld", s.reapSparesTheHeld},
 		{"ReapOnce", s.reapOnce},
