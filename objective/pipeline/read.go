@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -11,8 +12,21 @@ import (
 	"github.com/attune-hpo/attune/objective/tree"
 )
 
-// ReadOptions are options for reading models of other libraries.
-type ReadOptions = tree.ReadOptions
+// ReadOptions are options for reading models of other libraries. The zero value reads what is
+// in the file.
+type ReadOptions struct {
+	// AllTrees is as in [tree.ReadOptions].
+	AllTrees bool
+	// Before are pickles of the steps that prepare the model's rows, where these are files of
+	// their own: a scaler, an encoder, a vectorizer or a Pipeline of them. The first one takes
+	// the row of the table, each other what the one before it returns, and the model what the
+	// last returns. They are read to their end.
+	Before []io.Reader
+	// ZerosMissing makes the zeros that reach ensembles missing. XGBoost trained on a sparse
+	// matrix takes the zeros of one for missing, and its file does not say so: see
+	// [Source.Sparse].
+	ZerosMissing bool
+}
 
 // A Source describes the file of a model.
 type Source struct {
@@ -21,6 +35,11 @@ type Source struct {
 	Format string
 	// Trees and Taken are as in [tree.Source], summed over all ensembles.
 	Trees, Taken int
+	// Sparse reports an ensemble of XGBoost that takes its rows from the table, and looks as if
+	// it was trained on a sparse matrix: there were missing values, and all values at which it
+	// splits are above 0. If that is so, and zeros reach it from dense rows, its predictions differ
+	// from those for sparse ones unless [ReadOptions.ZerosMissing] is set.
+	Sparse bool
 }
 
 // Read reads any file that [tree.Read] reads, and pickles of scikit-learn pipelines and
@@ -51,45 +70,152 @@ func Read(r io.Reader) (*Model, Source, error) { return ReadWith(r, ReadOptions{
 // scikit-learn may raise an error.
 //
 // XGBoost treats the zeros of a sparse matrix, which vectorizers and encoders return, as
-// missing. The model then has a step that makes them NaN.
+// missing. The model then has a step that makes them NaN. For a sparse matrix that was made
+// outside of the file, see [ReadOptions.ZerosMissing].
 //
 // ReadWith reads r to its end and executes nothing. Its errors wrap [ErrFormat],
 // [ErrUnsupported], which gives the path of the step, or errors of package tree.
 func ReadWith(r io.Reader, o ReadOptions) (*Model, Source, error) {
-	data, err := io.ReadAll(r)
+	root, data, err := load(r, o)
 	if err != nil {
-		return nil, Source{}, pkg.Errorf("read: %w", err)
+		return nil, Source{}, err
 	}
-	whole, size := data, len(data)
-	if pickle.Packed(data) {
-		if data, err = pickle.Unpack(data); err != nil {
-			return nil, Source{}, refused(err)
+	if root.saved != nil {
+		if len(o.Before) > 0 || o.ZerosMissing {
+			return nil, Source{}, pkg.Errorf("%w: a model in attune's own format has its steps, and takes none before it", ErrUnsupported)
 		}
+		return root.saved, Source{Format: "attune JSON"}, nil
 	}
-	if isSaved(data) {
-		m, err := parseSaved(data)
-		return m, Source{Format: "attune JSON"}, err
-	}
-	if !pickle.Detect(data) {
-		m, from, err := o.Read(strings.NewReader(string(whole)))
-		if err != nil {
-			return nil, Source{}, err
-		}
-		return wrap(m), Source{from.Format, from.Trees, from.Taken}, nil
-	}
-	root, err := pickle.Decode(data, size, tree.PickledNames)
+	b := &builder{options: o, size: root.size, room: 1<<22 + 2*data, m: &Model{}}
+	v, names, err := b.before(o.Before)
 	if err != nil {
 		return nil, Source{}, refused(err)
 	}
-	b := &builder{options: o, size: size, room: 1<<22 + 2*len(data), m: &Model{}}
-	if err := b.root(root); err != nil {
+	what := root.from.Format
+	if root.trees == nil {
+		what = describe(root.object)
+		err = b.root(root.object, v)
+	} else {
+		err = b.alone(root, v)
+	}
+	if err != nil {
 		return nil, Source{}, refused(err)
 	}
 	b.prune()
 	if err := b.m.Validate(); err != nil {
 		return nil, Source{}, err
 	}
-	return b.m, Source{describe(root), b.trees, b.taken}, nil
+	if len(names) > 0 {
+		what = strings.Join(append(names, what), " + ")
+	}
+	return b.m, Source{what, b.trees, b.taken, b.sparse}, nil
+}
+
+// A loaded is the content of a file: a model of attune's, an ensemble or the object of a pickle.
+type loaded struct {
+	saved  *Model
+	trees  *tree.Model
+	from   tree.Source
+	object any
+	size   int // of the file
+}
+
+// load reads a file, and returns also its size unpacked.
+func load(r io.Reader, o ReadOptions) (l loaded, unpacked int, err error) {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return l, 0, pkg.Errorf("read: %w", err)
+	}
+	whole := data
+	l.size = len(data)
+	if pickle.Packed(data) {
+		if data, err = pickle.Unpack(data); err != nil {
+			return l, 0, refused(err)
+		}
+	}
+	switch {
+	case isSaved(data):
+		l.saved, err = parseSaved(data)
+	case !pickle.Detect(data):
+		l.trees, l.from, err = tree.ReadOptions{AllTrees: o.AllTrees}.Read(bytes.NewReader(whole))
+	default:
+		if l.object, err = pickle.Decode(data, l.size, tree.PickledNames); err != nil {
+			err = refused(err)
+		}
+	}
+	return l, len(data), err
+}
+
+// before adds the steps of files of their own, and returns their names and what the last one
+// returns.
+func (b *builder) before(files []io.Reader) (value, []string, error) {
+	v := value{node: tableNode}
+	var names []string
+	for i, r := range files {
+		step, data, err := load(r, ReadOptions{})
+		if err == nil && step.object == nil {
+			err = b.unsupported("it is a model, not a step before one")
+		}
+		o, ok := step.object.(*pickle.Object)
+		if err == nil && (!ok || !transforms(o)) {
+			err = b.unsupported("%s: want a scaler, an encoder, a vectorizer or another step that prepares rows", pickle.Kind(step.object))
+		}
+		if err == nil {
+			b.size, b.room = b.size+step.size, b.room+2*data
+			v, err = b.transform(o, v)
+		}
+		if err != nil {
+			return v, nil, fmt.Errorf("step %d before the model: %w", i+1, err)
+		}
+		names = append(names, describe(step.object))
+	}
+	return v, names, nil
+}
+
+// alone adds an ensemble that is a file of its own.
+func (b *builder) alone(l loaded, v value) error {
+	b.trees, b.taken = l.from.Trees, l.from.Taken
+	xgboost := strings.HasPrefix(l.from.Format, "XGBoost")
+	if v.node == tableNode && !b.options.ZerosMissing {
+		b.m, b.sparse = wrap(l.trees), xgboost && looksSparse(l.trees)
+		return nil
+	}
+	if v.node == tableNode {
+		names := make([]string, len(l.trees.Features))
+		for i, f := range l.trees.Features {
+			names[i] = f.Name
+		}
+		var err error
+		if v, err = b.table(len(names), names); err != nil {
+			return err
+		}
+	}
+	if len(l.trees.Features) != v.width {
+		return fmt.Errorf("the model takes %d columns, and the step before it gives %d", len(l.trees.Features), v.width)
+	}
+	if b.options.ZerosMissing || xgboost && v.sparse {
+		v = b.fill(v, 0)
+	}
+	b.output("predictions", b.add(Trees{l.trees}, v.node), nil)
+	return nil
+}
+
+// looksSparse reports whether an ensemble of XGBoost looks as if it was trained on a sparse matrix.
+// XGBoost sends missing values left only where there were some.
+func looksSparse(m *tree.Model) bool {
+	missing := false
+	for _, t := range m.Trees {
+		for _, n := range t.Nodes {
+			if n.Categorical() {
+				continue
+			}
+			if !(n.Threshold > 0) {
+				return false
+			}
+			missing = missing || n.DefaultLeft
+		}
+	}
+	return missing
 }
 
 // refused wraps an error in one of the package's sentinels, unless it wraps one of tree's.
@@ -165,6 +291,7 @@ type builder struct {
 	path         []string
 	room         int // numbers and texts that may still be copied: an object may be named often
 	trees, taken int
+	sparse       bool    // see [Source.Sparse]
 	labels       *Labels // labels of a LabelEncoder beside the model
 	columns      map[string]int
 }

@@ -20,12 +20,12 @@ type prediction struct {
 }
 
 // root makes the outputs for an object, dict, tuple or list.
-func (b *builder) root(v any) error {
+func (b *builder) root(v any, from value) error {
 	var of []any
 	var keys []string
 	switch v := v.(type) {
 	case *pickle.Object:
-		all, err := b.predict(v, value{node: tableNode})
+		all, err := b.predict(v, from)
 		if err == nil {
 			b.outputs(all)
 		}
@@ -41,11 +41,11 @@ func (b *builder) root(v any) error {
 	default:
 		return b.unsupported("%s: want a model of scikit-learn by itself, or an estimator or booster of LightGBM, XGBoost or CatBoost", pickle.Kind(v))
 	}
-	return b.beside(pickle.Kind(v), of, keys)
+	return b.beside(pickle.Kind(v), of, keys, from)
 }
 
 // beside makes the outputs for a model that was saved together with the steps before it.
-func (b *builder) beside(what string, of []any, keys []string) error {
+func (b *builder) beside(what string, of []any, keys []string, v value) error {
 	var model *pickle.Object
 	var before []*pickle.Object
 	var names []string
@@ -81,7 +81,6 @@ func (b *builder) beside(what string, of []any, keys []string) error {
 	if encoders > 1 { // some are of columns, which are numbers to the model
 		b.labels = nil
 	}
-	v := value{node: tableNode}
 	for i, o := range before {
 		err := b.within(names[i], func() (err error) {
 			v, err = b.transform(o, v)
@@ -1043,7 +1042,7 @@ func (b *builder) logistic(o *pickle.Object, v value) ([]prediction, error) {
 
 // ensemble adds a tree ensemble, with its class labels.
 func (b *builder) ensemble(o *pickle.Object, v value) ([]prediction, error) {
-	m, from, err := tree.ReadPickled(b.options, o, b.size)
+	m, from, err := tree.ReadPickled(tree.ReadOptions{AllTrees: b.options.AllTrees}, o, b.size)
 	if err != nil {
 		return nil, b.fail(err)
 	}
@@ -1067,11 +1066,16 @@ func (b *builder) ensemble(o *pickle.Object, v value) ([]prediction, error) {
 			return nil, err
 		}
 	}
+	fromTable := b.numeric(v)
 	if len(m.Features) != v.width {
 		return nil, b.fail(fmt.Errorf("%s takes %d columns, and the step before it gives %d", o.Class.Name, len(m.Features), v.width))
 	}
 	if strings.HasPrefix(o.Class.Module, "xgboost") {
+		b.sparse = b.sparse || fromTable && !b.options.ZerosMissing && looksSparse(m)
 		v = b.absent(o, v)
+	}
+	if b.options.ZerosMissing {
+		v = b.fill(v, 0)
 	}
 	p := prediction{numbers: b.add(Trees{m}, v.node), width: m.Outputs}
 	switch {
@@ -1084,6 +1088,12 @@ func (b *builder) ensemble(o *pickle.Object, v value) ([]prediction, error) {
 		return b.classes(o, m, p, from)
 	}
 	return []prediction{p}, nil
+}
+
+// numeric reports whether a value is columns of the table, as they are.
+func (b *builder) numeric(v value) bool {
+	_, ok := b.m.Nodes[v.node].Op.(Columns)
+	return ok
 }
 
 // absent turns the values that XGBoost treats as missing into NaN: those absent from a sparse
