@@ -30,7 +30,9 @@ type convert struct {
 	models        []string
 	jobs          int
 	rows          string
+	before        []string
 	options       pipeline.ReadOptions
+	page          string
 	benchmark     bool
 	benchmarkJSON string
 	benchmarkPlot string
@@ -68,10 +70,18 @@ If a model was trained with early stopping, convert takes the trees up to the be
 iteration, as the library's estimators do (XGBRegressor, LGBMClassifier), and says how many
 those are. --all-trees takes all of them.
 
+If the scaler, the encoder or the vectorizer before a model is a file of its own, name it with
+--before: the ONNX file then starts with it. XGBoost trained on a sparse matrix takes zeros for
+missing values, and its file does not say so: give --zeros-missing, unless a vectorizer or
+encoder in the pipeline makes the sparse matrix.
+
 With --input, convert converts all models in a folder and its subfolders. It writes them to
 the folder --output, under the same names with the extension .onnx. At the end it prints a
 table with the verdict on each model, and fails if any model was not converted. It skips models
-that have not changed since they were last converted.
+that have not changed since they were last converted. --benchmark then measures each model by
+itself, when all are converted: the time to load the ONNX file, and the median time of a call
+with one row. --before names a file in the folder of each model; in it, * stands for the
+model's name without extension.
 
 Convert needs ONNX Runtime. Install it with: attune setup onnxruntime`,
 		Example: `  attune convert lightgbm.txt --output model.onnx
@@ -80,7 +90,10 @@ Convert needs ONNX Runtime. Install it with: attune setup onnxruntime`,
   attune convert pipeline.joblib --output model.onnx --rows table.csv
   attune convert stopped.ubj --output model.onnx --all-trees
   attune convert --input models --output onnx --report report.json
+  attune convert forest.joblib --before scaler.joblib --output model.onnx
   attune convert --input models --output onnx --model '*.joblib' --model LGBM --jobs 4
+  attune convert --input models --output onnx --benchmark --report report.json --report-html report.html
+  attune convert --input models --output onnx --before '*_scaler.joblib'
   attune convert catboost.json --output model.onnx --benchmark --benchmark-plot speed.svg`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if c.input != "" && len(args) > 0 {
@@ -93,9 +106,9 @@ Convert needs ONNX Runtime. Install it with: attune setup onnxruntime`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if c.input != "" {
-				return c.folder(cmd)
+				return c.folder(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 			}
-			return c.run(cmd.Context(), cmd.OutOrStdout(), args[0])
+			return c.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), args[0])
 		},
 	}
 	c.flags(cmd)
@@ -103,6 +116,9 @@ Convert needs ONNX Runtime. Install it with: attune setup onnxruntime`,
 	f.StringVar(&c.input, "input", "", "`folder` of models to convert; --output is then a folder")
 	f.StringArrayVar(&c.models, "model", nil, "with --input, take models of this `name or kind` alone, such as '*.joblib' or LGBMRegressor; may be repeated")
 	f.IntVar(&c.jobs, "jobs", 2, "with --input, the `number` of models to convert at the same time")
+	f.StringVar(&c.page, "report-html", "", "with --input, HTML `file` to write the table to")
+	f.StringArrayVar(&c.before, "before", nil, "`file` with a scaler, encoder or vectorizer before the model; may be repeated, the first one first")
+	f.BoolVar(&c.options.ZerosMissing, "zeros-missing", false, "take zeros for missing values in tree ensembles, as XGBoost does in sparse matrices")
 	f.StringVar(&c.rows, "rows", "", "CSV `file` of rows to compare on, with a header: columns by name, or in the model's order")
 	f.BoolVar(&c.options.AllTrees, "all-trees", false, "also take the trees after the best iteration of early stopping")
 	f.BoolVar(&c.benchmark, "benchmark", false, "measure both models: time to load, time per number of rows, size, memory")
@@ -111,9 +127,12 @@ Convert needs ONNX Runtime. Install it with: attune setup onnxruntime`,
 	return cmd
 }
 
-func (c *convert) run(ctx context.Context, stdout io.Writer, file string) error {
+func (c *convert) run(ctx context.Context, stdout, stderr io.Writer, file string) error {
 	if len(c.models) > 0 {
 		return errors.New("--model picks models of a folder: give --input")
+	}
+	if c.page != "" {
+		return errors.New("--report-html is the table of a folder: give --input")
 	}
 	if err := checkPicture("benchmark-plot", c.benchmarkPlot); err != nil {
 		return err
@@ -125,16 +144,19 @@ func (c *convert) run(ctx context.Context, stdout io.Writer, file string) error 
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
 		return fmt.Errorf("%s: a folder: convert its models with --input %s, and a folder as --output", quote(file), quote(file))
 	}
-	m, from, err := readModel(file, c.options)
+	m, from, err := c.read(file, c.before)
 	if err != nil {
 		return err
+	}
+	if from.Sparse {
+		warn(stderr, fmt.Errorf("%s: XGBoost was trained with missing values, and splits at numbers above 0 alone: if it was trained on a sparse matrix, its zeros were missing: give --zeros-missing", file))
 	}
 	if a, err := os.Stat(c.output); err == nil {
 		if b, err := os.Stat(file); err == nil && os.SameFile(a, b) {
 			return fmt.Errorf("--output %s: that is the model to convert: use another name", c.output)
 		}
 	}
-	columns, err := c.read(m.Inputs)
+	columns, err := c.table(m.Inputs)
 	if err != nil {
 		return err
 	}
@@ -151,7 +173,8 @@ func (c *convert) run(ctx context.Context, stdout io.Writer, file string) error 
 		return err
 	}
 	if c.measures() {
-		return c.measure(ctx, stdout, file, trees, rows, form)
+		report, err := c.measure(ctx, file, trees, rows, form)
+		return c.speed(stdout, report, err)
 	}
 	return nil
 }
@@ -163,9 +186,6 @@ func (c *convert) measures() bool {
 
 // pipeline converts a model with the steps around it.
 func (c *convert) pipeline(ctx context.Context, stdout io.Writer, file string, m *pipeline.Model, from pipeline.Source, columns []pipeline.Column, o deploy.TreesOptions) error {
-	if c.measures() {
-		return fmt.Errorf("--benchmark: %s is more than a tree ensemble, and only tree ensembles are measured: convert without --benchmark", file)
-	}
 	if o.Form == onnx.Single {
 		return fmt.Errorf("--form float32: %s is more than a tree ensemble, whose rows are scaled or encoded first: use exact or compatible", file)
 	}
@@ -175,7 +195,28 @@ func (c *convert) pipeline(ctx context.Context, stdout io.Writer, file string, m
 	}
 	fmt.Fprintf(stdout, "%s: %s, trees %s, columns %d, outputs %s\n", file, from.Format, counted(from), len(m.Inputs), strings.Join(outputs, ", "))
 	r, err := deploy.Pipeline(ctx, m, columns, o)
-	return c.tell(stdout, r, err)
+	if err := c.tell(stdout, r, err); err != nil || !c.measures() {
+		return err
+	}
+	report, err := deploy.PipelineMeasurement{Native: file, File: c.output, Columns: columns, Read: func() (*pipeline.Model, error) {
+		m, _, err := c.read(file, c.before)
+		return m, err
+	}}.Run(ctx)
+	return c.speed(stdout, report, err)
+}
+
+// read reads a model, and the steps before it that are files of their own.
+func (c *convert) read(file string, before []string) (*pipeline.Model, pipeline.Source, error) {
+	o := c.options
+	for _, name := range before {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, pipeline.Source{}, fmt.Errorf("--before: %w", err)
+		}
+		defer f.Close()
+		o.Before = append(o.Before, f)
+	}
+	return readModel(file, o)
 }
 
 // readModel reads a model of any library, with the steps around it.
@@ -214,8 +255,8 @@ func counted(from pipeline.Source) string {
 	return fmt.Sprintf("%d of %d (up to the best iteration; --all-trees takes all)", from.Taken, from.Trees)
 }
 
-// read returns the rows to compare on: those of the file, or none.
-func (c *convert) read(inputs []pipeline.Input) ([]pipeline.Column, error) {
+// table returns the rows to compare on: those of the file, or none.
+func (c *convert) table(inputs []pipeline.Input) ([]pipeline.Column, error) {
 	if c.rows == "" {
 		return nil, nil
 	}
@@ -233,7 +274,7 @@ func (c *convert) read(inputs []pipeline.Input) ([]pipeline.Column, error) {
 
 // readTable reads a table. The columns are those with the names of the model's features. If
 // no name occurs, there must be as many columns as features. In columns of numbers, empty
-// cells, NA and NaN are missing values.
+// cells, NA and NaN are missing values, and True and False are 1 and 0.
 func readTable(from io.Reader, inputs []pipeline.Input) ([]pipeline.Column, error) {
 	in, err := csvfile.NewReader(from, 0)
 	if err != nil {
@@ -276,13 +317,24 @@ func readTable(from io.Reader, inputs []pipeline.Input) ([]pipeline.Column, erro
 			}
 			x := math.NaN()
 			if !slices.Contains(csvfile.NA, row[k]) {
-				if x, err = strconv.ParseFloat(row[k], 64); err != nil {
+				if x, err = cell(row[k]); err != nil {
 					return nil, &csvfile.Error{Line: in.Line, Column: in.Header[k], Value: row[k], Err: errors.New("not a number")}
 				}
 			}
 			columns[i].Numbers = append(columns[i].Numbers, x)
 		}
 	}
+}
+
+// cell returns the number in a cell of a table.
+func cell(text string) (float64, error) {
+	switch text {
+	case "True", "true", "TRUE":
+		return 1, nil
+	case "False", "false", "FALSE":
+		return 0, nil
+	}
+	return strconv.ParseFloat(text, 64)
 }
 
 // few returns the first few names.
@@ -295,14 +347,14 @@ func few(names []string) string {
 }
 
 // measure compares the speed of the native model and the file.
-func (c *convert) measure(ctx context.Context, stdout io.Writer, file string, m *tree.Model, rows []float64, form onnx.Form) error {
+func (c *convert) measure(ctx context.Context, file string, m *tree.Model, rows []float64, form onnx.Form) (runtime.Report, error) {
 	if rows == nil {
 		rows = deploy.Probe(m, form, 2000)
 	}
 	of := runtime.Measurement{Rows: rows, Width: len(m.Features), Outputs: m.Outputs}
-	report, err := of.Run(ctx,
+	return of.Run(ctx,
 		runtime.Subject{Name: "native", File: file, Open: func() (runtime.Model, error) {
-			m, _, err := readModel(file, c.options)
+			m, _, err := c.read(file, nil)
 			if err != nil {
 				return nil, err
 			}
@@ -312,6 +364,10 @@ func (c *convert) measure(ctx context.Context, stdout io.Writer, file string, m 
 		runtime.Subject{Name: "onnx", File: c.output, Open: func() (runtime.Model, error) {
 			return runtime.OpenPredictor(c.output, runtime.Config{})
 		}})
+}
+
+// speed writes the measurements.
+func (c *convert) speed(stdout io.Writer, report runtime.Report, err error) error {
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/base64"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
@@ -65,6 +68,20 @@ func TestConvertFolder(t *testing.T) {
 	require.Len(t, report, 4)
 	assert.Equal(t, "unchanged", report[0].Verdict)
 
+	// With the speed of each, one after the other, and as a page.
+	o = attune(t, dir, append(args, "--benchmark", "--report", "report.json", "--report-html", "report.html")...)
+	assert.Equal(t, 1, o.code)
+	assert.Regexp(t, `(?m)^model +kind +bytes +ONNX +load +native +ONNX +speed-up +difference +verdict$`, o.stdout)
+	assert.Regexp(t, `(?m)^a\.cbm +CatBoost \.cbm +\d+ +\d+ +\S+ .?s +\S+ .?s +\S+ .?s +\S+× +- +unchanged$`, o.stdout)
+	read(t, filepath.Join(dir, "report.json"), &report)
+	require.NotNil(t, report[0].Speed)
+	assert.Empty(t, report[0].Speed.Error)
+	assert.Positive(t, report[0].Speed.Load*report[0].Speed.Native*report[0].Speed.ONNXRows*report[0].Speed.Speedup)
+	page, err := os.ReadFile(filepath.Join(dir, "report.html"))
+	require.NoError(t, err)
+	assert.Contains(t, string(page), "<td>a.cbm</td><td>CatBoost .cbm</td>")
+	assert.Contains(t, string(page), `<tr class="bad"><td>deep/er/b.json</td>`)
+
 	// Another form is another file; --model picks.
 	out = succeed(t, dir, append(args, "--form", "compatible", "--model", "*.ubj", "--model", "lgbm")...)
 	assert.Contains(t, out, "2 models: 2 pass; other files: 3\n")
@@ -87,4 +104,68 @@ func TestConvertFolder(t *testing.T) {
 		assert.Contains(t, o.stderr, c.want, c.args)
 		assert.NotContains(t, o.stdout, "models: ;", "there are no verdicts without models")
 	}
+}
+
+// Scalers beside the models of a folder are folded in where they are named, and a folder without
+// one is refused: alone, its model would take other rows.
+func TestConvertFolderBefore(t *testing.T) {
+	onnxtest.Require(t)
+	dir := t.TempDir()
+	var doc struct {
+		Cases []struct {
+			Before [][]byte
+			File   []byte
+		}
+	}
+	file, err := os.Open("../../objective/pipeline/testdata/beside.json.gz")
+	require.NoError(t, err)
+	defer file.Close()
+	z, err := gzip.NewReader(file)
+	require.NoError(t, err)
+	require.NoError(t, json.NewDecoder(z).Decode(&doc))
+	for i, folder := range []string{"shop", "mill", "bare"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, "models", folder), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "models", folder, "forest.joblib"), doc.Cases[0].File, 0o644))
+		if i < 2 {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "models", folder, "forest_scaler.joblib"), doc.Cases[0].Before[0], 0o644))
+		}
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "models", "bare", "notes.txt"), []byte("no model"), 0o644))
+	args := []string{"convert", "--input", "models", "--output", "onnx", "--before", "*_scaler.joblib"}
+	o := attune(t, dir, args...)
+	assert.Equal(t, 1, o.code)
+	assert.Contains(t, o.stdout, "refused: --before: there is no forest_scaler.joblib beside it\n")
+	assert.Regexp(t, `(?m)^shop/forest\.joblib +StandardScaler \+ IsolationForest +\d+ +\d+ +\S+ +pass$`, o.stdout)
+	assert.Contains(t, o.stdout, "3 models: 2 pass, 1 refused; other files: 1\n")
+	require.NoError(t, os.RemoveAll(filepath.Join(dir, "models", "bare")))
+	assert.Contains(t, succeed(t, dir, args...), "2 models: 2 unchanged; other files: 0\n")
+
+	// For one model, they are paths.
+	out := succeed(t, dir, "convert", "models/shop/forest.joblib", "--before", "models/shop/forest_scaler.joblib", "--output", "m.onnx")
+	assert.Contains(t, out, "models/shop/forest.joblib: StandardScaler + IsolationForest, trees 10, columns 3, outputs label, score, decision\n")
+	o = attune(t, dir, "convert", "models/shop/forest.joblib", "--before", "nowhere", "--output", "m.onnx")
+	assert.Equal(t, "attune: --before: open nowhere: no such file or directory\n", o.stderr)
+
+	// XGBoost trained on a sparse matrix: the file shows it, and the zeros are missing if that is said.
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "sparse.json"), doc.Cases[2].File, 0o644))
+	o = attune(t, dir, "convert", "sparse.json", "--output", "m.onnx")
+	assert.Contains(t, o.stderr, "attune: warning: sparse.json: XGBoost was trained with missing values, and splits at numbers above 0 alone: if it was trained on a sparse matrix, its zeros were missing: give --zeros-missing\n")
+	o = attune(t, dir, "convert", "sparse.json", "--zeros-missing", "--output", "m.onnx")
+	assert.Zero(t, o.code, o.stderr)
+	assert.Empty(t, o.stderr)
+}
+
+// The bar goes to a terminal alone.
+func TestMeter(t *testing.T) {
+	var b bytes.Buffer
+	m := newMeter(&b, 3, "converting")
+	m.add()
+	m.end()
+	assert.Empty(t, b.String())
+	m = barOn(&b, 3, "converting")
+	m.add()
+	m.add()
+	m.end()
+	assert.Contains(t, b.String(), "converting")
+	assert.Contains(t, b.String(), "2/3")
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // formatFlag adds --format. The first of the values is the default.
@@ -26,6 +27,17 @@ func oneOf(flag, value string, values []string) error {
 // complete completes a flag with fixed values.
 func complete(cmd *cobra.Command, flag string, values ...string) {
 	must(cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)))
+}
+
+// required fails if a required flag of the command is not given.
+func required(cmd *cobra.Command) (err error) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if need := f.Annotations[cobra.BashCompOneRequiredFlag]; err == nil && !f.Changed && len(need) > 0 && need[0] == "true" {
+			value, _ := pflag.UnquoteUsage(f)
+			err = fmt.Errorf("--%s is missing: want a %s: see %s --help", f.Name, value, cmd.CommandPath())
+		}
+	})
+	return err
 }
 
 // quote quotes an argument for a shell, if necessary.

@@ -80,6 +80,7 @@ All trials are stored in a SQLite file, which Optuna and optuna-dashboard can op
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return required(cmd) }
 	root.SetVersionTemplate("attune {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: see %s --help", badFlag(err), cmd.CommandPath())

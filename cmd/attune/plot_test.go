@@ -47,7 +47,7 @@ func TestPlot(t *testing.T) {
 	assert.Equal(t, 600, image.Bounds().Dy())
 
 	for args, want := range map[string]string{
-		"history --study bowl":                                      "required flag(s) \"output\" not set",
+		"history --study bowl":                                      "--output is missing: want a file: see attune plot history --help",
 		"history --study bowl --output a.pdf":                       "--output a.pdf: want a name that ends in .svg, .png or .html",
 		"history --study bowl --output a.svg --width 9":             "--width 9: want 200 to 10000",
 		"history --study bowl --output a.svg --height 9":            "--height 9: want 120 to 10000",

@@ -6,8 +6,9 @@
 //	fmt.Println(result.Report)
 //
 // [Best] exports the forecaster of a study's best trial as a whole, from raw values to raw
-// values. [Model] exports any other forecaster, and [Trees] a tree ensemble. [Open] and
-// [OpenTrees] run the file instead of the native model, which answers if the file fails.
+// values. [Model] exports any other forecaster, [Trees] a tree ensemble and [Pipeline] a model
+// with the steps around it. [Open], [OpenTrees] and [OpenPipeline] run the file instead of the
+// native model, which answers if the file fails.
 //
 // This package needs ONNX Runtime: see package export/runtime.
 package deploy

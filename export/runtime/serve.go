@@ -31,6 +31,16 @@ func predict(m Model, rows, out []float64) (err error) {
 	return m.Predict(rows, out)
 }
 
+// caught calls f and converts a panic to an error.
+func caught(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = pkg.Errorf("predict: panicked: %v", r)
+		}
+	}()
+	return f()
+}
+
 // closeAll closes the models that have a Close method.
 func closeAll(models ...Model) error {
 	var errs []error
@@ -73,35 +83,46 @@ func OpenFallback(path string, c Config, p PredictorConfig, native Model) *Fallb
 	primary, err := openPredictor(path, c, p)
 	if err != nil {
 		f.Cause = err
-		f.log().Warn("onnx: the native model answers", "error", err)
+		f.Lost()
 	} else {
 		f.Primary = primary
 	}
 	return f
 }
 
+// Lost logs that there is no primary model, because of Cause.
+func (f *Fallback) Lost() { f.log().Warn("onnx: the native model answers", "error", f.Cause) }
+
 func (f *Fallback) log() *slog.Logger { return cmp.Or(f.Log, slog.Default()) }
+
+var errNoPrimary = errors.New("fallback: there is no primary model")
 
 // Predict implements [Model]. If both models fail, the error contains both errors.
 func (f *Fallback) Predict(rows, out []float64) error {
-	f.calls.Add(1)
-	err := f.Cause
-	if f.Primary != nil {
-		err = predict(f.Primary, rows, out)
-		if err == nil || errors.Is(err, ErrInput) {
-			return err
+	return f.Do(func() error {
+		if f.Primary == nil {
+			return cmp.Or(f.Cause, errNoPrimary)
 		}
-	} else if err == nil {
-		err = errors.New("fallback: there is no primary model")
+		return predict(f.Primary, rows, out)
+	}, func() error { return predict(f.Secondary, rows, out) })
+}
+
+// Do is Predict for models that take other rows than those of a [Model]: primary and secondary
+// predict what Primary and Secondary, which may be nil, would.
+func (f *Fallback) Do(primary, secondary func() error) error {
+	f.calls.Add(1)
+	err := caught(primary)
+	if err == nil || errors.Is(err, ErrInput) {
+		return err
 	}
 	n := f.fallbacks.Add(1)
 	f.mu.Lock()
 	f.last = err
 	f.mu.Unlock()
-	if milestone(n) && f.Primary != nil {
+	if milestone(n) && (f.Primary != nil || f.Cause == nil) && err != errNoPrimary {
 		f.log().Warn("onnx: the native model answered for one that failed", "failures", n, "error", err)
 	}
-	if second := predict(f.Secondary, rows, out); second != nil {
+	if second := caught(secondary); second != nil {
 		f.failures.Add(1)
 		return errors.Join(err, second)
 	}

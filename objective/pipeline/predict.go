@@ -84,6 +84,12 @@ func (p *Predictor) Predict(columns []Column) ([][]float64, error) {
 	return outs, nil
 }
 
+// Check returns [ErrInput] if columns do not match the model's inputs.
+func (p *Predictor) Check(columns []Column) error {
+	_, err := p.check(columns)
+	return err
+}
+
 // check returns the number of rows of the columns.
 func (p *Predictor) check(columns []Column) (int, error) {
 	if len(columns) != len(p.model.Inputs) {
