@@ -39,7 +39,7 @@ func (c Climber) Sample(_ context.Context, r sampler.Request) (sampler.Proposal,
 			p.Point[i] = unit.From(a.Distribution, u+c.Step*r.Rand.NormFloat64())
 		}
 	}
-	return p, nil
+	return p, r.Region().Move(p.Point, r.Rand) // to where the constraints are met
 }
 
 // A sampler of one's own.

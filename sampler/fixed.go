@@ -162,30 +162,13 @@ func (f *fixed) Exhausted(s space.Space, h trial.Snapshot) bool {
 	narrow := make(space.Space, len(s))
 	for i, a := range s {
 		if v, ok := f.values[a.Name]; ok {
-			d, err := only(a.Distribution, v)
+			x, err := a.Distribution.Encode(v)
 			if err != nil {
 				return false // Sample says what is wrong
 			}
-			a.Distribution = d
+			a.Distribution = space.Only(a.Distribution, x)
 		}
 		narrow[i] = a
 	}
 	return inner.Exhausted(narrow, h)
-}
-
-// only returns the distribution of the one value v of d.
-func only(d space.Distribution, v space.Literal) (space.Distribution, error) {
-	x, err := d.Encode(v)
-	if err != nil {
-		return nil, err
-	}
-	switch d := d.(type) {
-	case space.FloatDistribution:
-		d.Low, d.High = x, x
-		return d, nil
-	case space.IntDistribution:
-		d.Low, d.High = int(x), int(x)
-		return d, nil
-	}
-	return &space.CategoricalDistribution{Choices: []space.Literal{v}}, nil
 }

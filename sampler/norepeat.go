@@ -16,7 +16,7 @@ import (
 // have failed. If s repeats one, NoRepeat asks it again, up to ten times, and then
 // draws uniformly from the configurations that are left. If none is left, Sample
 // fails with [ErrExhausted]. In a space with a continuum, or with more than 2^53
-// points, s decides alone.
+// points (65,536 where there are constraints), s decides alone.
 //
 // A configuration is the values of all parameters that vary. It may be repeated in
 // three cases:
@@ -42,14 +42,30 @@ func (n *noRepeat) Validate() error { return validate(n.Sampler) }
 
 // Sample implements [Sampler].
 func (n *noRepeat) Sample(ctx context.Context, r Request) (p Proposal, err error) {
-	size := r.Space.Len()
-	if size == 0 {
+	size, region := r.Space.Len(), r.Region()
+	if size == 0 || size > mostSeen && !region.Free() {
 		return propose(ctx, n.Sampler, r)
 	}
 	n.requests.Use(r.History, func(known *seen) {
-		p, err = n.fresh(ctx, r, size, known.survey(r.Space, r.Given, r.History, r.Number))
+		taken := known.survey(r.Space, r.Given, r.History, r.Number)
+		if !region.Free() {
+			taken = without(taken, size, func(i int) bool { return region.Contains(point(r.Space, i)) })
+		}
+		p, err = n.fresh(ctx, r, size, taken)
 	})
 	return p, err
+}
+
+// without returns taken and, of size points, those that are not allowed, ascending.
+func without(taken []int, size int, allowed func(i int) bool) []int {
+	all := slices.Clone(taken)
+	for i := range size {
+		if !allowed(i) {
+			all = append(all, i)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // fresh proposes a point of r.Space, which has size points, that is not taken.
@@ -99,7 +115,14 @@ func (n *noRepeat) Exhausted(s space.Space, h trial.Snapshot) bool {
 		given.Point = append(given.Point, a.Distribution.At(0))
 	}
 	all := false
-	n.exhausted.Use(h, func(known *seen) { all = len(known.survey(open, given, h, -1)) == size })
+	n.exhausted.Use(h, func(known *seen) {
+		taken := known.survey(open, given, h, -1)
+		if cs := s.Constraints(); len(cs) > 0 && size <= mostSeen {
+			region := Request{Space: open, Given: given, Constraints: cs}.Region()
+			taken = without(taken, size, func(i int) bool { return region.Contains(point(open, i)) })
+		}
+		all = len(taken) == size
+	})
 	return all
 }
 

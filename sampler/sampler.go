@@ -19,6 +19,8 @@
 //     trials so far have had. No axis has a single value. Bounds may differ from
 //     those of earlier trials.
 //   - Given and Fixed: what the trial has already.
+//   - Constraints, if there are any: comparisons such as a + b <= 1. The point must lie in
+//     the [Region] of the request, which draws points there and moves others into it.
 //   - History: all trials, as a [trial.Snapshot]. Finished ones are in the order
 //     in which they finished, which must not matter: sort what is summed up. Use
 //     Direction and its Loss, so that less is better. Values may be infinite; a
@@ -74,9 +76,14 @@ type Request struct {
 	Given  space.Params // already decided
 	// Fixed names the parameters in Given that no sampler has chosen: whoever enqueued
 	// the trial did, or [Fixed]. It may name parameters that are not in Given.
-	Fixed   []string
-	History trial.Snapshot // everything known so far, this trial among the running
-	Rand    *rand.Rand     // seeded from the study's seed, Number and what is in Given
+	Fixed []string
+	// Constraints are comparisons that the trial must satisfy; see [Request.Region]. Later
+	// has parameters that may be drawn after those of Space, when their conditions turn out
+	// to hold, and that the answer must leave room for.
+	Constraints []space.Constraint
+	Later       space.Space
+	History     trial.Snapshot // everything known so far, this trial among the running
+	Rand        *rand.Rand     // seeded from the study's seed, Number and what is in Given
 }
 
 // A Proposal answers a [Request].

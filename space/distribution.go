@@ -370,6 +370,19 @@ func Equal(a, b Distribution) bool {
 	return a == b
 }
 
+// Only returns the distribution of the one value that d has at coordinate x.
+func Only(d Distribution, x float64) Distribution {
+	switch d := d.(type) {
+	case FloatDistribution:
+		d.Low, d.High = x, x
+		return d
+	case IntDistribution:
+		d.Low, d.High = int(x), int(x)
+		return d
+	}
+	return &CategoricalDistribution{Choices: []Literal{d.Decode(x)}}
+}
+
 // Compatible reports whether a parameter may have both distributions in one study:
 // bounds and steps may change from trial to trial, but the type, the scale and the
 // choices may not.

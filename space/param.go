@@ -110,7 +110,8 @@ func ParamOf[T any](a Axis) (Param[T], error) {
 	if err != nil {
 		return Param[T]{}, err
 	}
-	p := Param[T]{axis: Axis{a.Name, s[0].Distribution, a.When}}
+	a.Distribution = s[0].Distribution
+	p := Param[T]{axis: a}
 	var zero T
 	var decode, encode any
 	switch d := p.axis.Distribution.(type) {
@@ -205,6 +206,22 @@ func (p Param[T]) At(v T) Setting {
 // decides with its own control flow.
 func (p Param[T]) When(conditions ...Condition) Param[T] {
 	p.axis.When = append(slices.Clip(p.axis.When), conditions...)
+	return p
+}
+
+// Where returns p with a constraint, which [ParseConstraint] reads: "a + b <= 1", where p is
+// b. The other parameters must be suggested before p, or declared before it in a [Space].
+// Where panics for a text that is no constraint. In a declared space, [Space.Where] does the
+// same, and finds out which parameter is the last.
+func (p Param[T]) Where(constraint string) Param[T] {
+	c, err := ParseConstraint(constraint)
+	if err == nil && !slices.Contains(c.Names(), p.axis.Name) {
+		err = pkg.Errorf("parameter %q: %w", p.axis.Name, invalid("constraint %q is not about this parameter", c.Text))
+	}
+	if err != nil {
+		panic(err)
+	}
+	p.axis.Where = append(slices.Clip(p.axis.Where), c)
 	return p
 }
 

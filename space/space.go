@@ -35,6 +35,8 @@ type Axis struct {
 	Name         string
 	Distribution Distribution
 	When         []Condition // all must hold for the parameter to exist; none: always
+	// Where are constraints on this parameter and others before it; see [Space.Where].
+	Where []Constraint
 }
 
 // A Space is an ordered set of axes, their names distinct.
@@ -66,9 +68,11 @@ func Of(params ...Axer) Space {
 // shares no slice of axes or conditions with s.
 //
 // It fails if a name is empty or is declared twice, if a distribution is nil or
-// invalid, and if a condition is on a parameter that is not declared before the one
-// it governs, or on a value that this parameter never takes. The error wraps
-// [ErrInvalid] and names the parameter.
+// invalid, if a condition is on a parameter that is not declared before the one
+// it governs, or on a value that this parameter never takes, and if a constraint is
+// not about the parameter that has it, is about one that is not declared before, or
+// about a choice that is no number. The error wraps [ErrInvalid] and names the
+// parameter.
 func (s Space) Normalize() (Space, error) {
 	out := make(Space, len(s))
 	var before Finder
@@ -93,7 +97,13 @@ func (s Space) Normalize() (Space, error) {
 				return nil, pkg.Errorf("parameter %q: %w", a.Name, err)
 			}
 		}
+		a.Where = slices.Clone(a.Where)
 		out[i] = a
+		for _, c := range a.Where {
+			if err := c.check(out[:i+1], &before); err != nil {
+				return nil, pkg.Errorf("parameter %q: %w", a.Name, err)
+			}
+		}
 	}
 	return out, nil
 }
@@ -137,7 +147,7 @@ func (f *Finder) Index(s Space, name string) int {
 
 // Equal reports whether s and other have the same names and distributions in the
 // same order. It ignores conditions, which say when a parameter exists, not what it
-// is.
+// is, and constraints.
 func (s Space) Equal(other Space) bool {
 	if len(s) == len(other) && (len(s) == 0 || &s[0] == &other[0]) {
 		return true

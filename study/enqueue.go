@@ -16,7 +16,8 @@ import (
 
 // Enqueue adds a trial with the given settings, which whoever asks next will
 // run, and returns its number. Parameters it does not set are sampled. A value
-// that the declared space does not contain is refused with [space.ErrOutside], a
+// that the declared space does not contain is refused with [space.ErrOutside], values that
+// break one of its constraints with [space.ErrConstraint], a
 // name it does not have with [ErrConfig]; where the space is not declared, the
 // trial fails when its objective suggests such a parameter.
 func (s *Study) Enqueue(ctx context.Context, settings ...space.Setting) (int, error) {
@@ -126,7 +127,7 @@ func (s *Study) check(settings []space.Setting) error {
 			return fmt.Errorf("%w: the declared space has no parameter %q", ErrConfig, set.Name)
 		}
 	}
-	return nil
+	return s.cfg.Space.Meets(space.Settings(settings))
 }
 
 // Add adds trials that were evaluated elsewhere, or waiting ones, and returns

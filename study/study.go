@@ -57,6 +57,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -158,6 +159,7 @@ type Study struct {
 	lease    lease
 	audience audience
 	enqueued enqueued
+	rules    []space.Constraint // of the declared space
 
 	sampling sync.Mutex // held from reading the history to writing what was drawn from it
 
@@ -177,6 +179,10 @@ func Open(ctx context.Context, store storage.Store, name string, cfg Config) (*S
 	return s, err
 }
 
+// ConstraintsKey is the key of the note of a study that says which constraints its space was
+// declared with when it was created: a list of texts.
+const ConstraintsKey = "input_constraints"
+
 var errNoStore = fmt.Errorf("%w: the store is nil: use new(memory.Store) or sqlite.File(...)", ErrConfig)
 
 // Create creates a study. It fails with [storage.ErrExist] if the name is taken
@@ -194,12 +200,21 @@ func Create(ctx context.Context, store storage.Store, name string, cfg Config) (
 		return nil, pkg.Errorf("create %q: %w", name, err)
 	}
 	header := trial.Header{Name: name, Directions: cfg.Directions, Seed: cfg.Seed}
-	if cfg.Metrics != nil {
-		note, err := trial.NewAttr(trial.MetricsKey, cfg.Metrics)
-		if err != nil {
-			return nil, pkg.Errorf("create %q: %w", name, err)
+	keep := func(key string, texts []string) {
+		if len(texts) > 0 && err == nil {
+			var note trial.Attr
+			note, err = trial.NewAttr(key, texts)
+			header.Notes = append(header.Notes, note)
 		}
-		header.Notes = trial.Attrs{note}
+	}
+	keep(trial.MetricsKey, cfg.Metrics)
+	var rules []string
+	for _, c := range cfg.Space.Constraints() {
+		rules = append(rules, c.Text)
+	}
+	keep(ConstraintsKey, rules)
+	if err != nil {
+		return nil, pkg.Errorf("create %q: %w", name, err)
 	}
 	ledger, err := store.Create(ctx, header)
 	if err != nil {
@@ -236,7 +251,7 @@ func Load(ctx context.Context, store storage.Store, name string, cfg Config) (*S
 }
 
 func newStudy(cfg Config, ledger storage.Ledger, header trial.Header) *Study {
-	s := &Study{View: newView(ledger, header), cfg: cfg, runs: map[*run]bool{}}
+	s := &Study{View: newView(ledger, header), cfg: cfg, runs: map[*run]bool{}, rules: cfg.Space.Constraints()}
 	if l, ok := ledger.(storage.Leaser); ok {
 		s.lease.ledger = l
 	}
@@ -294,7 +309,29 @@ func (cfg Config) normalize() (Config, error) {
 		return cfg, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	cfg.Space = slices.Clip(cfg.Space)
+	if err := possible(cfg.Space); err != nil {
+		return cfg, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
 	return cfg, nil
+}
+
+// possible returns an error if no point was found that meets the constraints of s: the
+// parameters without conditions are looked at, of which the others are drawn later.
+func possible(s space.Space) error {
+	rules := s.Constraints()
+	if len(rules) == 0 {
+		return nil
+	}
+	r := sampler.Request{Constraints: rules, Rand: rand.New(rand.NewPCG(0, 0))}
+	for _, a := range s {
+		if len(a.When) == 0 {
+			r.Space = append(r.Space, a)
+		} else {
+			r.Later = append(r.Later, a)
+		}
+	}
+	_, err := r.Region().Draw(r.Rand)
+	return err
 }
 
 // agrees returns an error where cfg asks for something else than the study has.

@@ -308,12 +308,17 @@ func (t *Trial) draw() error {
 			}
 		}
 		if len(level) == 0 {
+			t.fail(s.cfg.Space.Meets(t)) // it was enqueued with what does not
 			return t.begun()
 		}
 		if len(level) == len(s.cfg.Space) {
 			level = s.cfg.Space // share it
 		}
 		point, err := t.sample(level)
+		if errors.Is(err, space.ErrConstraint) && len(t.rec.Params.Point)+len(t.rec.Fixed) > 0 {
+			t.fail(err) // it is this trial whose values leave no others
+			return t.begun()
+		}
 		if err != nil {
 			return err
 		}
@@ -439,9 +444,14 @@ func (t *Trial) ask(axes space.Space, given space.Params) ([]float64, error) {
 	for _, set := range t.rec.Fixed {
 		fixed = append(fixed, set.Name)
 	}
-	p, err := s.cfg.Sampler.Sample(t.ctx, sampler.Request{
-		Number: t.place(), Space: axes, Given: given, Fixed: fixed, History: h, Rand: drawRand(s.header.Seed, t.place(), t.decidedCount()),
-	})
+	r := sampler.Request{
+		Number: t.place(), Space: axes, Given: given, Fixed: fixed, Constraints: t.constraints(axes), History: h,
+		Rand: drawRand(s.header.Seed, t.place(), t.decidedCount()),
+	}
+	if len(r.Constraints) > 0 {
+		r.Later = t.later(axes)
+	}
+	p, err := s.cfg.Sampler.Sample(t.ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -453,12 +463,43 @@ func (t *Trial) ask(axes space.Space, given space.Params) ([]float64, error) {
 			return nil, fmt.Errorf("%T proposed %v for %q: %w: %s", s.cfg.Sampler, p.Point[i], a.Name, space.ErrOutside, space.Describe(a.Distribution))
 		}
 	}
+	if len(r.Constraints) > 0 && !r.Region().Contains(p.Point) {
+		return nil, fmt.Errorf("%T proposed %v: %w: it must keep to the Region of the request", s.cfg.Sampler, space.Params{Space: axes, Point: p.Point}, space.ErrConstraint)
+	}
 	for _, n := range p.Notes {
 		if err := t.checked(trial.Noted(n)); err != nil {
 			return nil, err
 		}
 	}
 	return p.Point, nil
+}
+
+// constraints returns those that axes, which are to be drawn, may have to meet.
+func (t *Trial) constraints(axes space.Space) []space.Constraint {
+	all := t.study.rules
+	for _, a := range axes {
+		for _, c := range a.Where {
+			if !slices.ContainsFunc(all, func(b space.Constraint) bool { return b.Text == c.Text }) {
+				all = append(slices.Clip(all), c)
+			}
+		}
+	}
+	return all
+}
+
+// later returns the declared parameters that t has not, and of axes none: what may be drawn
+// for it when these are known. One with a fixed value has no other.
+func (t *Trial) later(axes space.Space) (later space.Space) {
+	for _, a := range t.study.cfg.Space {
+		if axes.Index(a.Name) >= 0 || t.index(a.Name) >= 0 {
+			continue
+		}
+		if x, ok, err := t.fixed(a); ok && err == nil {
+			a.Distribution = space.Only(a.Distribution, x)
+		}
+		later = append(later, a)
+	}
+	return later
 }
 
 // decidedCount returns how many coordinates t has, suggested or drawn ahead. It is
@@ -541,7 +582,8 @@ func (t *Trial) Err() error { return t.err }
 // It cannot fail. After an error (see Err) it gives the lowest value or the first
 // choice. The errors are: [space.ErrInvalid]; [space.ErrMismatch] for a name that
 // this trial or the study has with an incompatible distribution;
-// [space.ErrOutside] for an enqueued value; those of the sampler and the storage.
+// [space.ErrOutside] for an enqueued value; [space.ErrConstraint] for one that breaks a
+// constraint; those of the sampler and the storage.
 func (t *Trial) Suggest(a space.Axis) float64 {
 	if i := t.index(a.Name); i >= 0 {
 		if !space.Equal(t.rec.Params.Space[i].Distribution, a.Distribution) {
@@ -601,22 +643,25 @@ func (t *Trial) take(a *space.Axis) (float64, error) {
 		return 0, err
 	}
 	x, ok, err := t.fixed(*a)
+	if ok && err == nil {
+		err = t.meets(*a, x)
+	}
 	if ok || err != nil {
 		return x, err
 	}
 	if i := t.aheadAt.Index(t.ahead.Space, a.Name); i >= 0 {
-		x := t.ahead.Point[i] // unless it means something else on a
-		if a.Distribution.Contains(x) && space.Compatible(t.ahead.Space[i].Distribution, a.Distribution) {
+		x := t.ahead.Point[i] // unless it means something else on a, or breaks a constraint
+		if a.Distribution.Contains(x) && space.Compatible(t.ahead.Space[i].Distribution, a.Distribution) && t.meets(*a, x) == nil {
 			return x, nil
 		}
 	}
 	if l, ok := t.proposed[a.Name]; ok { // by the process that asked for the trial
-		if x, err := a.Distribution.Encode(l); err == nil {
+		if x, err := a.Distribution.Encode(l); err == nil && t.meets(*a, x) == nil {
 			return x, nil
 		}
 	}
 	if a.Distribution.Len() == 1 {
-		return a.Distribution.At(0), nil
+		return a.Distribution.At(0), t.meets(*a, a.Distribution.At(0))
 	}
 	group := t.group(*a)
 	t.study.sampling.Lock()
@@ -633,6 +678,26 @@ func (t *Trial) take(a *space.Axis) (float64, error) {
 		t.propose()
 	}
 	return point[0], err
+}
+
+// meets returns an error if a parameter of t breaks one of its constraints with the value x.
+func (t *Trial) meets(a space.Axis, x float64) error {
+	if len(a.Where) == 0 {
+		return nil
+	}
+	own := space.Settings{{Name: a.Name, Value: a.Distribution.Decode(x)}}
+	return space.Space{a}.Meets(either{own, t})
+}
+
+// either has what one of two has.
+type either struct{ first, second space.Getter }
+
+// Get implements [space.Getter].
+func (e either) Get(name string) (space.Literal, bool) {
+	if l, ok := e.first.Get(name); ok {
+		return l, true
+	}
+	return e.second.Get(name)
 }
 
 // propose lets others know what was drawn ahead, with the next flush. What the

@@ -18,11 +18,16 @@
 //   - Where values are fixed, by whoever enqueued a trial or by [sampler.Fixed], the
 //     others are chosen so that the configuration is new, if one is left.
 //
+// Configurations that break a constraint are left out. That a study is exhausted is then known
+// only where the space is declared, and has at most 65,536 configurations.
+//
 // Package grid visits given values of declared parameters, continua among them.
 package bruteforce
 
 import (
 	"context"
+	"slices"
+	"sort"
 
 	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/sampler"
@@ -57,7 +62,7 @@ func (s *Sampler) Sample(_ context.Context, r sampler.Request) (p sampler.Propos
 			err = pkg.Errorf("trial %d: %w", r.Number, sampler.ErrExhausted)
 			return
 		}
-		p.Point = t.draw(r)
+		p.Point, err = t.answer(r)
 	})
 	return p, err
 }
@@ -68,9 +73,101 @@ func (s *Sampler) Exhausted(axes space.Space, h trial.Snapshot) (exhausted bool)
 		t.use(axes, h)
 		forget := t.look(h, -1)
 		defer forget()
-		exhausted = t.exhausted()
+		exhausted = t.exhausted() || len(axes.Constraints()) > 0 && t.visited(axes)
 	})
 	return exhausted
+}
+
+// mostListed is how many configurations are listed where there are constraints.
+const mostListed = 1 << 16
+
+// visited reports whether all configurations of s that meet its constraints were visited. It
+// does not if they are too many to look at.
+func (t *tree) visited(s space.Space) bool {
+	c := count{map[string]float64{}, map[string]bool{}}
+	looked := 0
+	var visit func(i int, given space.Settings) bool
+	visit = func(i int, given space.Settings) bool {
+		if looked++; looked > mostListed {
+			return false
+		}
+		for ; i < len(s); i++ {
+			if s[i].Exists(given) {
+				break
+			}
+		}
+		if i == len(s) {
+			return c.leaves(t.root, 1) == 0
+		}
+		d := s[i].Distribution
+		if d.Len() == 0 {
+			return false
+		}
+		defer delete(c.given, s[i].Name)
+		for v := range d.Len() {
+			x := d.At(v)
+			c.given[s[i].Name] = x
+			next := append(slices.Clip(given), space.Setting{Name: s[i].Name, Value: d.Decode(x)})
+			if s[i:i+1].Meets(next) == nil && !visit(i+1, next) {
+				return false
+			}
+		}
+		return true
+	}
+	return visit(0, nil)
+}
+
+// answer returns values for the axes of r.
+func (t *tree) answer(r sampler.Request) ([]float64, error) {
+	region := r.Region()
+	if region.Free() {
+		return t.draw(r), nil
+	}
+	n := r.Space.Len()
+	if n == 0 || n > mostListed {
+		const attempts = 100
+		for range attempts {
+			if point := t.draw(r); region.Contains(point) {
+				return point, nil
+			}
+		}
+		return region.Draw(r.Rand)
+	}
+	c := count{map[string]float64{}, map[string]bool{}}
+	for i, a := range r.Given.Space {
+		c.given[a.Name] = r.Given.Point[i]
+	}
+	point := make([]float64, len(r.Space))
+	set := func(i int) {
+		for k := len(r.Space) - 1; k >= 0; k-- {
+			d := r.Space[k].Distribution
+			point[k] = d.At(i % d.Len())
+			c.given[r.Space[k].Name] = point[k]
+			i /= d.Len()
+		}
+	}
+	var met []int
+	var left []float64 // leaves, summed up
+	sum := 0.0
+	for i := range n {
+		if set(i); region.Contains(point) {
+			sum += c.leaves(t.root, 1)
+			met, left = append(met, i), append(left, sum)
+		}
+	}
+	switch {
+	case len(met) == 0:
+		return region.Draw(r.Rand)
+	case sum > 0:
+		u := r.Rand.Float64() * sum
+		at := sort.Search(len(left)-1, func(i int) bool { return left[i] > u })
+		set(met[at])
+	case !slices.ContainsFunc(r.Given.Space, func(a space.Axis) bool { return a.Distribution.Len() != 1 }):
+		return nil, pkg.Errorf("trial %d: %w", r.Number, sampler.ErrExhausted)
+	default:
+		set(met[r.Rand.IntN(len(met))])
+	}
+	return point, nil
 }
 
 // draw returns values for the axes of r that lead to a leaf that is left, or anywhere

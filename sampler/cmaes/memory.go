@@ -264,13 +264,25 @@ func (p *replay) propose(cfg Config, r sampler.Request) (sampler.Proposal, error
 		said.Told = numbers
 	}
 	said.Generation = s.generation
-	drawn := s.draw(p.given(r), r.Rand)
-
+	region, given := r.Region(), p.given(r)
+	var drawn solution
 	out := sampler.Proposal{Point: make([]float64, len(r.Space))}
-	for i, a := range s.axes {
-		if at := r.Space.Index(a.Name); at >= 0 {
-			out.Point[at] = s.point(i, drawn)
+	const again = 10 // that a draw has to meet the constraints before it is moved
+	for range again {
+		drawn = s.draw(given, r.Rand)
+		for i, a := range s.axes {
+			if at := r.Space.Index(a.Name); at >= 0 {
+				out.Point[at] = s.point(i, drawn)
+			}
 		}
+		if region.Contains(out.Point) {
+			break
+		}
+	}
+	if err := region.Move(out.Point, r.Rand); err != nil {
+		return sampler.Proposal{}, err
+	}
+	for i := range s.axes {
 		if i < s.numbers && s.grids[i].n > 0 {
 			said.At = append(said.At, drawn.at[i])
 		}

@@ -192,7 +192,7 @@ func (p *past) ready(cfg Config) bool {
 func (p *past) propose(cfg Config, d *domain, r sampler.Request) []float64 {
 	obs := p.chosen(cfg, d)
 	y := targets(obs)
-	a := &acquisition{domain: d}
+	a := &acquisition{domain: d, region: r.Region()}
 	var pending [][]float64
 	for _, o := range r.History.Running() {
 		if x, ok := d.ahead(o); ok && o.Number != r.Number {

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/space/unit"
 )
 
@@ -14,7 +15,8 @@ import (
 // constraints are met.
 type acquisition struct {
 	*domain
-	objective   *model // nil: no trial was feasible, and feasibility is all that counts
+	region      *sampler.Region // where the answer may lie
+	objective   *model          // nil: no trial was feasible, and feasibility is all that counts
 	best        float64
 	constraints []*model // of values that are met at ≤ 0, in their own scale less offset
 	offsets     []float64
@@ -98,16 +100,24 @@ const (
 func (a *acquisition) maximize(rng *rand.Rand, best [][]float64, refused func([]float64) bool) []float64 {
 	a.prepare()
 	rows := points{d: len(a.axes), choices: a.choices}
+	add := func(x []float64) {
+		if a.admit(x, rng) {
+			rows.add(x)
+		}
+	}
 	for range scattered {
-		rows.add(a.anywhere(rng))
+		add(a.anywhere(rng))
 	}
 	for i := range nearby {
 		if len(best) > 0 {
-			rows.add(a.near(best[i%len(best)], rng))
+			add(a.near(best[i%len(best)], rng))
 		}
 	}
 	for _, x := range best {
-		rows.add(a.pinned(x))
+		add(a.pinned(x))
+	}
+	if rows.n == 0 { // no point meets the constraints, as Region.Draw says
+		return nil
 	}
 	values := a.all(&rows)
 	order := make([]int, rows.n)
@@ -144,6 +154,41 @@ func (a *acquisition) maximize(rng *rand.Rand, best [][]float64, refused func([]
 		}
 	}
 	return ends[0].x
+}
+
+// values returns the coordinates of a position on the axes of the request.
+func (d *domain) values(x []float64) []float64 {
+	point := make([]float64, len(x))
+	n := 0
+	for j, place := range d.place {
+		if place >= 0 {
+			point[place] = d.coordinate(j, x[j])
+			n++
+		}
+	}
+	return point[:n]
+}
+
+// admits reports whether a position is in the region.
+func (a *acquisition) admits(x []float64) bool {
+	return a.region.Free() || a.region.Contains(a.values(x))
+}
+
+// admit moves a position into the region, if there is one.
+func (a *acquisition) admit(x []float64, rng *rand.Rand) bool {
+	if a.admits(x) {
+		return true
+	}
+	point := a.values(x)
+	if a.region.Move(point, rng) != nil {
+		return false
+	}
+	for j, place := range a.place {
+		if place >= 0 {
+			x[j] = position(a.axes[j].Distribution, point[place])
+		}
+	}
+	return true
 }
 
 func distance(a, b []float64) float64 {
@@ -212,7 +257,7 @@ func (a *acquisition) improve(x []float64, rng *rand.Rand) float64 {
 	for range 3 {
 		before := value
 		if len(smooth) > 0 {
-			value = math.Max(value, a.climb(x, smooth, value))
+			value = math.Max(value, a.climb(x, smooth, value, rng))
 		}
 		for _, j := range counted {
 			value = a.try(x, j, value, rng)
@@ -226,7 +271,7 @@ func (a *acquisition) improve(x []float64, rng *rand.Rand) float64 {
 
 // climb improves x along the gradient on some axes, and leaves it as it is if
 // nothing is gained.
-func (a *acquisition) climb(x []float64, axes []int, value float64) float64 {
+func (a *acquisition) climb(x []float64, axes []int, value float64, rng *rand.Rand) float64 {
 	at, low, high := make([]float64, len(axes)), make([]float64, len(axes)), make([]float64, len(axes))
 	for i, j := range axes {
 		at[i], high[i] = x[j], 1
@@ -245,11 +290,40 @@ func (a *acquisition) climb(x []float64, axes []int, value float64) float64 {
 	for i, j := range axes {
 		whole[j] = a.snap(j, at[i])
 	}
+	if !a.admits(whole) { // to the border on the way, or near the end
+		if edge := a.edge(x, whole, axes); a.at(edge, nil) > value {
+			copy(x, edge)
+			value = a.at(edge, nil)
+		}
+		if !a.admit(whole, rng) {
+			return value
+		}
+	}
 	if v := a.at(whole, nil); v > value {
 		copy(x, whole)
 		return v
 	}
 	return value
+}
+
+// edge returns the last position in the region on the line from one in it to another.
+func (a *acquisition) edge(from, to []float64, axes []int) []float64 {
+	x := slices.Clone(from)
+	low, high := 0.0, 1.0
+	last := slices.Clone(from)
+	for range 20 {
+		share := (low + high) / 2
+		for _, j := range axes {
+			x[j] = a.snap(j, from[j]+share*(to[j]-from[j]))
+		}
+		if a.admits(x) {
+			copy(last, x)
+			low = share
+		} else {
+			high = share
+		}
+	}
+	return last
 }
 
 // try sets x[j] to the best of the values of axis j, or of some of them.
@@ -266,7 +340,7 @@ func (a *acquisition) try(x []float64, j int, value float64, rng *rand.Rand) flo
 			u = position(a.axes[j].Distribution, a.axes[j].Distribution.At(v))
 		}
 		x[j] = u
-		if got := a.at(x, nil); got > value {
+		if got := a.at(x, nil); got > value && a.admits(x) {
 			best, value = u, got
 		}
 	}

@@ -55,6 +55,8 @@ type Config struct {
 //
 // A Sampler may serve several studies at once: each visits the whole grid.
 //
+// Points that break a constraint are left out.
+//
 // A trial in which some parameters were enqueued gets the rest from a point that
 // agrees with them. A complete or pruned trial that never asked for some of the
 // parameters has visited all points that differ in these only.

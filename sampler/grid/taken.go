@@ -74,15 +74,21 @@ func (t *taken) sample(r sampler.Request) (sampler.Proposal, error) {
 		return sampler.Proposal{}, pkg.Errorf("trial %d: %w", r.Number, sampler.ErrExhausted)
 	}
 	p := t.points[pos]
-	out := sampler.Proposal{Point: make([]float64, len(r.Space))}
-	for i, a := range r.Space {
-		k, _ := slices.BinarySearch(t.names, a.Name)
-		out.Point[i] = t.encode(k, a.Distribution).x[t.value(int(p), k)]
-	}
+	out := sampler.Proposal{Point: t.at(p, r.Space)}
 	if onGrid { // otherwise it is no point of the grid
 		out.Notes = trial.Attrs{{Key: "search_space", JSON: t.search}, {Key: "grid_id", JSON: fmt.Sprint(t.optuna().ids[p])}}
 	}
 	return out, nil
+}
+
+// at returns the coordinates of point p in s.
+func (t *taken) at(p int32, s space.Space) []float64 {
+	point := make([]float64, len(s))
+	for i, a := range s {
+		k, _ := slices.BinarySearch(t.names, a.Name)
+		point[i] = t.encode(k, a.Distribution).x[t.value(int(p), k)]
+	}
+	return point
 }
 
 // check returns an error if s has a parameter that the grid does not fit.
@@ -115,7 +121,7 @@ func (t *taken) choose(r sampler.Request, fixed []int) (pos int, ok bool) {
 	// draws starts here and stops at the first point that agrees with those before.
 	for i := range t.size {
 		pos := (start + i) % t.size
-		if !t.has(pos) && t.agrees(int(t.points[pos]), fixed) {
+		if p := t.points[pos]; !t.has(pos) && t.agrees(int(p), fixed) && t.meets(int(p), r) {
 			return pos, true
 		}
 	}
@@ -137,8 +143,31 @@ func (t *taken) exhausted(s space.Space, h trial.Snapshot) bool {
 	return true
 }
 
-// within reports whether point p lies in s.
+// meets reports whether point p meets the constraints of r: with what is given, what is asked
+// for, and what will exist later.
+func (t *taken) meets(p int, r sampler.Request) bool {
+	if len(r.Constraints) == 0 {
+		return true
+	}
+	values := t.settings(p, slices.Concat(r.Space, r.Later), r.Given.Settings())
+	return !slices.ContainsFunc(r.Constraints, func(c space.Constraint) bool { return !c.Holds(values) })
+}
+
+// settings returns given and, of point p, the values of the parameters of s that exist.
+func (t *taken) settings(p int, s space.Space, given space.Settings) space.Settings {
+	for _, a := range s {
+		if k, ok := slices.BinarySearch(t.names, a.Name); ok && a.Exists(given) {
+			given = append(given, space.Setting{Name: a.Name, Value: t.values[k][t.value(p, k)]})
+		}
+	}
+	return given
+}
+
+// within reports whether point p lies in s and meets its constraints.
 func (t *taken) within(p int, s space.Space) bool {
+	if len(s.Constraints()) > 0 && s.Meets(t.settings(p, s, nil)) != nil {
+		return false
+	}
 	for k, name := range t.names {
 		if i := s.Index(name); i >= 0 && math.IsNaN(t.encode(k, s[i].Distribution).x[t.value(p, k)]) {
 			return false

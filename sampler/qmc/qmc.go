@@ -13,6 +13,8 @@
 // alone in an objective thus have dimensions of their own. Every block of 2^k
 // trials of a Sobol' sequence fills the space evenly, so 2^k trials are a good
 // number to run.
+//
+// Where the point of a trial breaks a constraint, points of later blocks take its place.
 package qmc
 
 import (
@@ -82,30 +84,50 @@ func (q Sampler) Validate() error {
 	return nil
 }
 
-// Sample implements [sampler.Sampler]. It fails only if Validate does.
+// later is how many points away the next one is that may take the place of a point, and
+// laters how many are tried.
+const (
+	later  = 1 << 16
+	laters = 64
+)
+
+// Sample implements [sampler.Sampler]. It fails if Validate does, and if no point meets the
+// constraints.
 func (q Sampler) Sample(_ context.Context, r sampler.Request) (sampler.Proposal, error) {
 	if err := q.Validate(); err != nil {
 		return sampler.Proposal{}, err
 	}
+	region, dims := r.Region(), dimensions(r)
+	for i := range laters {
+		if point := q.point(r, dims, r.Number+i*later); region.Contains(point) {
+			return sampler.Proposal{Point: point}, nil
+		}
+	}
+	point, err := region.Draw(r.Rand)
+	return sampler.Proposal{Point: point}, err
+}
+
+// point returns the point of a number in the sequence.
+func (q Sampler) point(r sampler.Request, dims []int, number int) []float64 {
 	seed := r.History.Header().Seed
 	point := make([]float64, len(r.Space))
-	for i, dim := range dimensions(r) {
+	for i, dim := range dims {
 		var u float64
 		switch {
 		case dim >= Dimensions:
 			u = r.Rand.Float64()
 		case q.Sequence == Halton && q.Plain:
-			u = halton(r.Number, dim)
+			u = halton(number, dim)
 		case q.Sequence == Halton:
-			u = scrambledHalton(r.Number, dim, seed)
+			u = scrambledHalton(number, dim, seed)
 		case q.Plain:
-			u = sobol(r.Number, dim)
+			u = sobol(number, dim)
 		default:
-			u = scrambledSobol(r.Number, dim, seed)
+			u = scrambledSobol(number, dim, seed)
 		}
 		point[i] = unit.From(r.Space[i].Distribution, u)
 	}
-	return sampler.Proposal{Point: point}, nil
+	return point
 }
 
 // dimensions returns the dimension of each axis of r.Space. The requests of one

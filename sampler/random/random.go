@@ -12,14 +12,19 @@ import (
 // Sampler draws each parameter on its own: a float uniformly between its bounds,
 // or between their logarithms; the values of a grid, integers and choices with
 // equal probability; integers on a logarithmic scale in proportion to
-// log(x+½) - log(x-½). It looks at no history. (Bergstra and Bengio, "Random
+// log(x+½) - log(x-½). Where there are constraints, it draws from the region that meets
+// them. It looks at no history. (Bergstra and Bengio, "Random
 // Search for Hyper-Parameter Optimization", JMLR 13, 2012.)
 type Sampler struct{}
 
 var _ sampler.Sampler = Sampler{}
 
-// Sample implements [sampler.Sampler]. It never fails.
+// Sample implements [sampler.Sampler]. It fails if no point meets the constraints.
 func (Sampler) Sample(_ context.Context, r sampler.Request) (sampler.Proposal, error) {
+	if len(r.Constraints) > 0 {
+		point, err := r.Region().Draw(r.Rand)
+		return sampler.Proposal{Point: point}, err
+	}
 	point := make([]float64, len(r.Space))
 	for i, a := range r.Space {
 		point[i] = unit.Draw(a.Distribution, r.Rand)

@@ -68,6 +68,7 @@ var laws = []law{
 
 	{"points lie in the space", inside},
 	{"conditions", conditions},
+	{"constraints", constraints},
 	{"a thousand parameters", thousand},
 	{"a space that changes", changing},
 	{"rescaled intervals rescale the proposals", rescaled},

@@ -85,6 +85,7 @@ func TestBroken(t *testing.T) {
 	for name, tc := range map[string]struct {
 		config Config
 		sample func(r sampler.Request) sampler.Proposal
+		astray bool     // the points may break constraints
 		broken []string // at least
 	}{
 		"none is": {sample: uniform},
@@ -160,6 +161,20 @@ func TestBroken(t *testing.T) {
 			},
 			broken: []string{"rescaled intervals rescale the proposals"},
 		},
+		"constraints": {
+			config: Config{Trials: 20},
+			sample: func(r sampler.Request) sampler.Proposal {
+				p := uniform(r)
+				if len(r.Constraints) > 0 {
+					for i, a := range r.Space {
+						p.Point[i] = draw(a, r.Rand)
+					}
+				}
+				return p
+			},
+			astray: true,
+			broken: []string{"constraints"},
+		},
 		"one place": {
 			sample: func(r sampler.Request) sampler.Proposal {
 				r.Rand = rand.New(rand.NewPCG(uint64(r.History.Len()), 1))
@@ -192,7 +207,13 @@ func TestBroken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := tc.config
 			c.New = func(space.Space) sampler.Sampler {
-				return sampler.Func(func(_ context.Context, r sampler.Request) (sampler.Proposal, error) { return tc.sample(r), nil })
+				return sampler.Func(func(_ context.Context, r sampler.Request) (sampler.Proposal, error) {
+					p := tc.sample(r)
+					if tc.astray {
+						return p, nil
+					}
+					return p, r.Region().Move(p.Point, rand.New(rand.NewPCG(1, 2)))
+				})
 			}
 			broken := c.failing(t)
 			if tc.broken == nil {

@@ -42,6 +42,26 @@ func conditions(t testing.TB, c Config) {
 	conditional.points(t, c.New(conditional.space), 2, c.Trials, 4)
 }
 
+// constraints runs studies whose points ask checks: of spaces that are mostly outside the
+// constraints, of continua and of what can be counted, of choices that are numbers, and of
+// parameters that exist only sometimes.
+func constraints(t testing.TB, c Config) {
+	a, b, n := space.Float("a", 0, 1), space.Float("b", 1e-3, 10, space.Log()), space.Int("n", 1, 64)
+	m, batch := space.Int("m", 1, 64, space.Log()), space.Categorical("batch", 16, 32, 64, 8)
+	kind := space.Categorical("kind", "plain", "deep")
+	for i, p := range []problem{
+		{name: "a line", space: space.Of(a, b).Where("a + b <= 0.2")},
+		{name: "an order", space: space.Of(n, m).Where("n < m")},
+		{name: "two that leave a strip", space: space.Of(a, space.Float("c", 0, 1)).Where("a + c <= 1.02", "a + c >= 0.98")},
+		{name: "a product", space: space.Of(n, batch, a).Where("n * batch <= 64", "n >= 2 * a")},
+		{name: "a grid", space: space.Of(space.Float("x", 0, 1, space.Step(0.1)), space.Float("y", 0, 1, space.Step(0.1))).Where("x + y <= 0.3")},
+		{name: "with conditions", space: space.Of(kind, n.When(kind.Is("deep")), m).Where("n + m <= 20")},
+		{name: "with room for what is drawn later", space: space.Of(kind, a, space.Float("later", 0.5, 1).When(kind.Is("deep"))).Where("a + later <= 0.8")},
+	} {
+		p.points(t, c.New(p.space), uint64(i), c.Trials, 1+2*(i%2))
+	}
+}
+
 func thousand(t testing.TB, c Config) {
 	p := problem{name: "a thousand parameters", space: kindsOf(0, 1000)}
 	n := min(c.Trials, 14)

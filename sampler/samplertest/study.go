@@ -40,10 +40,18 @@ func (p problem) history(seed uint64, records ...trial.Record) *trial.History {
 
 // request asks for the given axes of the trial of the given number.
 func (s *study) request(number int, axes space.Space, given space.Params) sampler.Request {
-	return sampler.Request{
+	r := sampler.Request{
 		Number: number, Space: axes, Given: given, History: s.history.Snapshot(),
 		Rand: rand.New(rand.NewPCG(s.seed, uint64(number)<<16|uint64(len(given.Point)))),
 	}
+	if r.Constraints = s.space.Constraints(); len(r.Constraints) > 0 {
+		for _, a := range s.space {
+			if axes.Index(a.Name) < 0 && given.Space.Index(a.Name) < 0 {
+				r.Later = append(r.Later, a)
+			}
+		}
+	}
+	return r
 }
 
 // ask asks a sampler, and checks what it says.
@@ -59,6 +67,9 @@ func ask(s sampler.Sampler, r sampler.Request) (sampler.Proposal, error) {
 		if !a.Distribution.Contains(p.Point[i]) {
 			return p, fmt.Errorf("trial %d: %v proposed for %q, which is %s", r.Number, p.Point[i], a.Name, space.Describe(a.Distribution))
 		}
+	}
+	if !r.Region().Contains(p.Point) {
+		return p, fmt.Errorf("trial %d: %v proposed, which breaks one of the constraints %v", r.Number, space.Params{Space: r.Space, Point: p.Point}, r.Constraints)
 	}
 	return p, nil
 }

@@ -100,6 +100,14 @@ func (a *axis) value(t float64) float64 {
 	return min(max(0, math.Floor((t+0.5)*float64(a.n))), float64(a.n-1))
 }
 
+// valueOf returns the value of a coordinate.
+func (a *axis) valueOf(x float64) float64 {
+	if a.kind == choice {
+		return x
+	}
+	return a.value(a.position(x))
+}
+
 // fineGrid is the number of values from which a cell is so narrow, compared with
 // the least bandwidth, that the logarithm of its mass is a quadratic function:
 // what is left out is below 1e-9 within 13 bandwidths.

@@ -30,6 +30,8 @@
 //   - In the density g the older trials count for less.
 //   - In a finite space no configuration is proposed twice as long as new ones turn
 //     up among the candidates. This is not a rule of Optuna's; see [Config].
+//   - Candidates that break a constraint are drawn again, and then moved to where they
+//     meet it.
 //
 // What is proposed is decided by ranks: it does not change with the scale of the
 // objective, nor with the units of a parameter.
@@ -50,7 +52,6 @@ import (
 
 	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/space"
-	"github.com/attune-hpo/attune/space/unit"
 )
 
 // A Config says how a [Sampler] works. The zero value stands for the defaults,
@@ -123,18 +124,20 @@ func New(c Config) *Sampler { return &Sampler{config: c, most: usual} }
 // Config returns the settings of s, as they were given to [New].
 func (s *Sampler) Config() Config { return s.config }
 
-// Sample implements [sampler.Sampler]. It never fails.
+// Sample implements [sampler.Sampler]. It fails if no point meets the constraints.
 func (s *Sampler) Sample(_ context.Context, r sampler.Request) (sampler.Proposal, error) {
 	p := sampler.Proposal{Point: make([]float64, len(r.Space))}
+	var err error
 	s.memory.Use(r.History, func(k *history) {
 		k.indexes.most = s.most
-		k.sample(s.config.resolved(r.History.Objectives()), r, p.Point)
+		err = k.sample(s.config.resolved(r.History.Objectives()), r, p.Point)
 	})
-	return p, nil
+	return p, err
 }
 
 // sample writes what is proposed for r to point.
-func (k *history) sample(c Config, r sampler.Request, point []float64) {
+func (k *history) sample(c Config, r sampler.Request, point []float64) error {
+	region := r.Region()
 	k.split.update(r.History, nil)
 	k.places.update(r.History)
 	tried := k.past(c, r)
@@ -146,23 +149,34 @@ func (k *history) sample(c Config, r sampler.Request, point []float64) {
 	for range rounds {
 		switch {
 		case startup:
-			for i, a := range r.Space {
-				point[i] = unit.Draw(a.Distribution, r.Rand)
+			drawn, err := region.Draw(r.Rand)
+			if err != nil {
+				return err
 			}
+			copy(point, drawn)
 		case c.Kernel == Multivariate:
-			k.draw(c, good, r, tried, point)
+			if err := k.draw(c, good, r, region, tried, point); err != nil {
+				return err
+			}
 		default:
 			for i, a := range r.Space {
 				axis := r
 				axis.Space = space.Space{a}
-				k.draw(c, good, axis, nil, point[i:i+1])
+				axis.Constraints = nil
+				if err := k.draw(c, good, axis, axis.Region(), nil, point[i:i+1]); err != nil {
+					return err
+				}
+			}
+			if err := region.Move(point, r.Rand); err != nil {
+				return err
 			}
 			c.Candidates = (c.Candidates + 1) / 2 // of as many again the same would win
 		}
 		if tried == nil || !tried.has(point) {
-			return
+			return nil
 		}
 	}
+	return nil
 }
 
 // resolved returns c with defaults in place of zeros.
@@ -198,7 +212,7 @@ func (c Config) good(n int) int {
 
 // draw writes the best of the candidates for the axes of r to point: of those that
 // were not tried, if there are any.
-func (k *history) draw(c Config, good []int, r sampler.Request, tried *past, point []float64) {
+func (k *history) draw(c Config, good []int, r sampler.Request, region *sampler.Region, tried *past, point []float64) error {
 	x := k.indexes.of(r.Space, r.Number)
 	x.update(c, r, good, &k.places)
 	several := r.History.Objectives() > 1
@@ -215,6 +229,30 @@ func (k *history) draw(c Config, good []int, r sampler.Request, tried *past, poi
 	}
 	for i := range c.Candidates {
 		x.l.sample(r.Rand, w.cumulative, w.points[i:], stride)
+		if region.Free() {
+			continue
+		}
+		const again = 5
+		for range again {
+			for d := range x.axes {
+				point[d] = x.axes[d].coordinate(w.points[d*stride+i])
+			}
+			if region.Contains(point) {
+				break
+			}
+			x.l.sample(r.Rand, w.cumulative, w.points[i:], stride)
+		}
+		for d := range x.axes {
+			point[d] = x.axes[d].coordinate(w.points[d*stride+i])
+		}
+		if !region.Contains(point) {
+			if err := region.Move(point, r.Rand); err != nil {
+				return err
+			}
+			for d := range x.axes {
+				w.points[d*stride+i] = x.axes[d].valueOf(point[d])
+			}
+		}
 	}
 	for d := range x.axes { // the rest of the stride is of no consequence
 		row := w.points[d*stride:][:stride]
@@ -240,4 +278,5 @@ func (k *history) draw(c Config, good []int, r sampler.Request, tried *past, poi
 	for d := range x.axes {
 		point[d] = x.axes[d].coordinate(w.points[d*stride+top])
 	}
+	return nil
 }

@@ -25,9 +25,12 @@
 //	when=        the condition under which the parameter exists: another parameter,
 //	             a colon, and values separated by | or, of a number, a range:
 //	             when=booster:gbdt|dart, when=depth:4..8, when=depth:4..
+//	where=       a constraint on this number and others that are declared before it:
+//	             where=low<high, where=a+b<=1
 //
 // A bool needs no choices. Choices cannot contain commas or bars: declare such a
-// space in code. Several when options must all hold. A condition may name any
+// space in code. Several when options must all hold, and so must several where options. A
+// condition or a constraint may name any
 // parameter that is declared before it: one of the same struct by its own name, any
 // other by its full name.
 //

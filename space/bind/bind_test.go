@@ -75,7 +75,7 @@ func ExampleOf() {
 	}
 	_, err := bind.Of(Wrong{})
 	fmt.Println(err)
-	// Output: bind: bind_test.Wrong: field LR: invalid declaration: unknown option "mx": want one of min, max, step, log, choices, when
+	// Output: bind: bind_test.Wrong: field LR: invalid declaration: unknown option "mx": want one of min, max, step, log, choices, when, where
 }
 
 func ExampleBinding_Value() {
@@ -411,4 +411,30 @@ func TestPointRange(t *testing.T) {
 		b.Suggest(d)
 		assert.Equal(t, want, d.asked, x)
 	}
+}
+
+func TestWhere(t *testing.T) {
+	type Window struct {
+		Low  float64 `attune:"low,min=0,max=1"`
+		High float64 `attune:"high,min=0,max=1,where=low<high,where=high + rate <= 1.5"`
+	}
+	type Config struct {
+		Rate float64 `attune:"rate,min=0,max=1"`
+		In   Window  `attune:"in"`
+		Size int     `attune:"size,choices=1|2|4,where=size * in.high <= 3"`
+	}
+	b, err := bind.Of(Config{})
+	require.NoError(t, err)
+	var texts []string
+	for _, c := range b.Space().Constraints() {
+		texts = append(texts, c.Text)
+	}
+	assert.Equal(t, []string{"in.low<in.high", "in.high + rate <= 1.5", "size * in.high <= 3"}, texts)
+
+	type Wrong struct {
+		Low float64 `attune:"low,min=0,max=1,where=low<high"`
+	}
+	_, err = bind.Of(Wrong{})
+	require.ErrorIs(t, err, space.ErrInvalid)
+	assert.ErrorContains(t, err, `field Low: parameter "low": invalid declaration: constraint "low<high": "high" is not declared before it: declare it first`)
 }

@@ -92,6 +92,9 @@ func (d *declaration) field(f reflect.StructField, o options, at field, in scope
 	if a.When, err = d.conditions(o, at, in); err != nil {
 		return err
 	}
+	if a.Where, err = d.constraints(o, a.Name, at, in); err != nil {
+		return err
+	}
 	s, err := append(slices.Clip(d.space), a).Normalize()
 	if err != nil {
 		return fmt.Errorf("field %s: %w", at.path, err)
@@ -154,14 +157,14 @@ func distribution(t reflect.Type, o options, at field) (space.Distribution, erro
 	if !isNumber && t.Kind() != reflect.String && t.Kind() != reflect.Bool || t.Kind() == reflect.Uintptr {
 		return nil, at.wrong("type %v cannot be tuned: want a number, a string or a bool", t)
 	}
-	known := []string{"min", "max", "step", "log", "choices", "when"}
+	known := []string{"min", "max", "step", "log", "choices", "when", "where"}
 	if key, ok := o.beyond(known...); ok {
 		return nil, at.wrong("unknown option %q: want one of %s", key, strings.Join(known, ", "))
 	}
 	for i, e := range o.list {
 		again := slices.ContainsFunc(o.list[:i], func(b option) bool { return b.key == e.key })
 		switch {
-		case again && e.key != "when":
+		case again && e.key != "when" && e.key != "where":
 			return nil, at.wrong("option %q is duplicated", e.key)
 		case e.has && e.key == "log":
 			return nil, at.wrong("option \"log\" takes no value: write log, or leave it out")
@@ -170,7 +173,7 @@ func distribution(t reflect.Type, o options, at field) (space.Distribution, erro
 		}
 	}
 	if choices, ok := o.get("choices"); ok || t.Kind() == reflect.Bool || t.Kind() == reflect.String {
-		if key, beyond := o.beyond("choices", "when"); beyond {
+		if key, beyond := o.beyond("choices", "when", "where"); beyond {
 			return nil, at.wrong("option %q: type %v with choices has no order, and no %s", key, t, key)
 		}
 		return choicesOf(v, choices, ok, at)
@@ -281,6 +284,26 @@ func (d *declaration) conditions(o options, at field, in scope) ([]space.Conditi
 			return nil, at.wrong("option \"when\": %q: %v", e.value, err)
 		}
 		out = append(out, c)
+	}
+	return out, nil
+}
+
+// constraints returns those of the field that declares the parameter of the given name.
+func (d *declaration) constraints(o options, own string, at field, in scope) (out []space.Constraint, err error) {
+	for _, e := range o.list {
+		if e.key != "where" {
+			continue
+		}
+		c, err := space.ParseConstraint(e.value)
+		if err != nil {
+			return nil, at.wrong("option \"where\": %v", err)
+		}
+		out = append(out, c.Rename(func(name string) string {
+			if full := in.prefix + name; full == own || d.space.Index(full) >= 0 {
+				return full
+			}
+			return name
+		}))
 	}
 	return out, nil
 }

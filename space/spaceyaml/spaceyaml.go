@@ -17,6 +17,12 @@
 // ends of a range are included, and one of them may be left out. For several
 // conditions on one parameter, when is a list of mappings.
 //
+// A list of constraints may follow the parameters: comparisons that each trial must satisfy,
+// of numbers, sums and products of parameters; see [space.ParseConstraint]. They apply to
+// trials that have all of their parameters.
+//
+//	constraints: [low < high, 2 * workers * batch <= 1024]
+//
 // Values keep their type: 1, 1.0, true and "1" are four choices. Some texts mean one
 // thing to one reader of YAML and another to the next: no, on, 010, 0x1f, 1_000,
 // 12:30, 2001-01-01. They are refused, and the error says what to write instead. 1e-5
@@ -62,7 +68,7 @@ func read(r io.Reader) (space.Space, error) {
 	if err != nil {
 		return nil, err
 	}
-	top, err := mapping(root, "parameters")
+	top, err := mapping(root, "parameters", "constraints")
 	if err != nil {
 		return nil, err
 	}
@@ -77,6 +83,9 @@ func read(r io.Reader) (space.Space, error) {
 		}
 	}
 	out, err := s.Normalize()
+	if rules, ok := top.get("constraints"); ok && err == nil {
+		return constrained(out, rules)
+	}
 	if err == nil {
 		return out, nil
 	}
@@ -84,6 +93,23 @@ func read(r io.Reader) (space.Space, error) {
 	i := sort.Search(len(s)-1, func(i int) bool { _, err := s[:i+1].Normalize(); return err != nil })
 	_, err = s[:i+1].Normalize()
 	return nil, fmt.Errorf("line %d: %w", list.Content[i].Line, err)
+}
+
+// constrained returns s with the constraints listed in n.
+func constrained(s space.Space, n *yaml.Node) (space.Space, error) {
+	if n.Kind != yaml.SequenceNode {
+		return nil, wrong(n, "constraints: want a list")
+	}
+	for _, c := range n.Content {
+		t, err := text(c)
+		if err != nil {
+			return nil, err
+		}
+		if s, err = s.Constrain(t); err != nil {
+			return nil, fmt.Errorf("line %d: %w", c.Line, err)
+		}
+	}
+	return s, nil
 }
 
 // document returns the root of the only document in text.

@@ -358,6 +358,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(example)
 	f.Add("parameters: [{name: &a x, type: categorical, choices: &c [*a, 1, ~, *c]}]")
 	f.Add("parameters: [{name: x, type: int, low: 0, high: 9}, {name: z, type: int, low: 0, high: 1, when: [{x: {min: 3}}, {x: [4, 5]}]}]")
+	f.Add("parameters: [{name: x, type: int, low: 0, high: 9}, {name: z y, type: int, low: 0, high: 1}]\nconstraints: [x < 2 * 'z y']")
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := spaceyaml.Read(strings.NewReader(text))
 		if err != nil {
@@ -390,4 +391,33 @@ func FuzzSettings(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, settings, back)
 	})
+}
+
+func TestConstraints(t *testing.T) {
+	text := `parameters:
+  - {name: low, type: float, low: 0.0, high: 1.0}
+  - {name: high, type: float, low: 0.0, high: 1.0}
+  - {name: "learning rate", type: float, low: 0.001, high: 1.0, log: true}
+constraints:
+  - "low < high"
+  - "'learning rate' <= 2 * high"
+`
+	s, err := spaceyaml.Read(strings.NewReader(text))
+	require.NoError(t, err)
+	require.Len(t, s.Constraints(), 2)
+	var b bytes.Buffer
+	require.NoError(t, spaceyaml.Write(&b, s))
+	require.Equal(t, text, b.String())
+
+	for end, says := range map[string]string{
+		"constraints: low < high":         "line 4: invalid declaration: constraints: want a list",
+		"constraints:\n  - low < nothing": `line 5: invalid declaration: constraint "low < nothing": there is no parameter "nothing"`,
+		"constraints:\n  - low <":         "line 5: invalid declaration: constraint \"low <\": it ends where",
+		"constraints: [1]":                "line 4: invalid declaration: want a name, not the value 1",
+		"restrictions: []":                `line 4: invalid declaration: unknown key "restrictions": want parameters, constraints`,
+	} {
+		_, err := spaceyaml.Read(strings.NewReader(strings.Join(strings.SplitAfter(text, "\n")[:3], "") + end))
+		require.ErrorIs(t, err, space.ErrInvalid)
+		require.ErrorContains(t, err, says)
+	}
 }

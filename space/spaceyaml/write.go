@@ -12,7 +12,7 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// Write writes s, one parameter a line. [Read] returns it normalized. If s is invalid,
+// Write writes s, one parameter a line, and then its constraints, if it has any. [Read] returns it normalized. If s is invalid,
 // or has a name or a choice that YAML cannot hold, Write writes nothing and fails with
 // an error that wraps [space.ErrInvalid]: a name must be UTF-8 and not too long for a
 // key, and a choice must be a scalar.
@@ -32,6 +32,12 @@ func Write(w io.Writer, s space.Space) error {
 			return pkg.Errorf("parameter %q: %w", a.Name, err)
 		}
 		b = append(append(append(b, "  - {"...), line...), "}\n"...)
+	}
+	if rules := s.Constraints(); len(rules) > 0 {
+		b = append(b, "constraints:\n"...)
+		for _, c := range rules {
+			b = fmt.Appendf(b, "  - %s\n", quote(c.Text))
+		}
 	}
 	return write(w, b)
 }

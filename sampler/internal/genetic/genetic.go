@@ -16,7 +16,6 @@ import (
 
 	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/sampler"
-	"github.com/attune-hpo/attune/space/unit"
 )
 
 // Settings are those of a genetic sampler.
@@ -97,8 +96,8 @@ func (s Settings) members(n int) int {
 
 // Sample proposes a point for r.
 func (b *Breeder) Sample(ctx context.Context, s Settings, r sampler.Request) (sampler.Proposal, error) {
-	var child []float64
-	d := newDomain(r)
+	var child []float64 // its coordinates
+	d, region := newDomain(r), r.Region()
 	b.memory.Use(r.History, func(m *pools) {
 		p := m.of(d, r.History)
 		if r.History.Evaluated() < s.Startup || p.len() < min(s.Startup, fewest) {
@@ -108,27 +107,33 @@ func (b *Breeder) Sample(ctx context.Context, s Settings, r sampler.Request) (sa
 		tried := p.tried(r)
 		for range attempts {
 			c := d.child(s, population, r.Rand)
+			point := make([]float64, len(c))
+			for i, u := range c {
+				point[i] = d.coordinate(i, u)
+			}
+			if !region.Contains(point) {
+				if region.Move(point, r.Rand) != nil {
+					return
+				}
+				for i, x := range point {
+					c[i] = position(r.Space[i].Distribution, x)
+				}
+			}
 			if d.whole && tried(c) {
 				continue
 			}
-			child = c
+			child = point
 			return
 		}
 	})
-	out := sampler.Proposal{Point: make([]float64, len(r.Space))}
 	switch {
 	case child == nil && r.History.Evaluated() < s.Startup:
 		return s.Independent.Sample(ctx, r)
 	case child == nil:
-		for i, a := range r.Space {
-			out.Point[i] = unit.Draw(a.Distribution, r.Rand)
-		}
-	default:
-		for i, u := range child {
-			out.Point[i] = d.coordinate(i, u)
-		}
+		point, err := region.Draw(r.Rand)
+		return sampler.Proposal{Point: point}, err
 	}
-	return out, nil
+	return sampler.Proposal{Point: child}, nil
 }
 
 // child returns a child of members of the population: of two or three parents, or a
