@@ -1,16 +1,9 @@
 package dashboard_test
 
 import (
-	"bytes"
 	"context"
-	"html"
-	"io"
-	"net/http"
-	"net/http/httptest"
-	"net/url"
+	"fmt"
 	"os"
-	"os/exec"
-	"strings"
 	"testing"
 	"time"
 
@@ -26,96 +19,49 @@ import (
 	"github.com/attune-hpo/attune/study"
 )
 
-// chromium returns the browser.
-func chromium(t *testing.T) string {
+// chromium skips the test where there is no browser.
+func chromium(t *testing.T) {
 	t.Helper()
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
+	if _, err := browser.Path(); err != nil {
+		if os.Getenv("ATTUNE_REQUIRE_CHROMIUM") != "" {
+			t.Fatal(err)
 		}
+		t.Skip(err)
 	}
-	if os.Getenv("ATTUNE_REQUIRE_CHROMIUM") != "" {
-		t.Fatal("there is no Chromium: apt-get install chromium")
-	}
-	t.Skip("there is no Chromium: apt-get install chromium")
-	return ""
-}
-
-// opened opens a page, and returns what its script made of it by the time that it was all
-// there, or in the given milliseconds.
-// Whatever the page writes to the console, as for a resource that is not there or that the
-// policy forbids, fails the test.
-func opened(t *testing.T, browser, address, milliseconds string) string {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-		"--user-data-dir="+t.TempDir(), "--enable-logging=stderr", "--timeout="+milliseconds, "--dump-dom", address)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	require.NoError(t, cmd.Run(), &stderr)
-	for line := range strings.Lines(stderr.String()) {
-		assert.NotContains(t, line, "CONSOLE", address)
-	}
-	return html.UnescapeString(stdout.String())
 }
 
 // In a browser the pages load without an error, and the script does its part.
 func TestBrowser(t *testing.T) {
-	browser := chromium(t)
+	p, ctx := tab(t, 1280, false)
 	store := new(memory.Store)
 	add(t, store, teststudy.New("walmart", 60, false, 1))
 	root := serving(t, store, dashboard.Config{})
-	assert.Contains(t, opened(t, browser, root, "20000"), ">walmart</a>")
-	dom := opened(t, browser, root+"study?name=walmart", "20000")
-	assert.Contains(t, dom, `>Copy</button>`)
-	assert.NotRegexp(t, `data-copy="[^"]*" hidden`, dom)
-	assert.Contains(t, opened(t, browser, root+"trial?name=walmart&number=7", "20000"), "<h1>Trial 7</h1>")
+	show(t, ctx, p, root)
+	require.NoError(t, p.Wait(ctx, "[...document.links].some((a) => a.textContent === 'walmart')"))
+	show(t, ctx, p, root+"study?name=walmart")
+	require.NoError(t, p.Wait(ctx, "document.querySelector('[data-copy]:not([hidden])') && !document.querySelector('[data-copy][hidden]')"))
+	require.NoError(t, p.Wait(ctx, "document.getElementById('live').textContent === 'live'"))
+	show(t, ctx, p, root+"trial?name=walmart&number=7")
+	require.NoError(t, p.Wait(ctx, "document.querySelector('h1').textContent === 'Trial 7'"))
 }
 
 // A page that is open shows what changes meanwhile.
 func TestBrowserFollows(t *testing.T) {
-	browser := chromium(t)
+	p, ctx := tab(t, 1280, false)
 	store := new(memory.Store)
 	st, err := study.Create(t.Context(), store, "live", study.Config{Sampler: random.Sampler{}})
 	require.NoError(t, err)
 	defer st.Close()
-	d := dashboard.New(store, dashboard.Config{})
-	defer d.Close()
-	listening, replaced := make(chan struct{}, 10), make(chan struct{}, 100)
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case r.URL.Path == "/hold": // the page is not all there until its parts were replaced
-			select {
-			case <-replaced:
-			case <-r.Context().Done():
-			}
-		case r.URL.Path == "/study" && r.Header.Get("Sec-Fetch-Dest") == "document":
-			d.ServeHTTP(w, r)
-			io.WriteString(w, `<img src="hold" alt="">`)
-		default:
-			if r.URL.Path == "/events" {
-				listening <- struct{}{}
-			}
-			d.ServeHTTP(w, r)
-			if strings.HasPrefix(r.URL.Query().Get("v"), "1-0-0") { // a plot of the one trial
-				replaced <- struct{}{}
-			}
-		}
-	}))
-	defer s.Close()
-	told := make(chan error, 1)
-	go func() {
-		<-listening
-		tr, err := st.Ask(t.Context())
-		if err == nil {
-			space.Float("x", 0, 1).Suggest(tr)
-			err = st.Tell(t.Context(), tr, []float64{0.125}, nil)
-		}
-		told <- err
-	}()
-	dom := opened(t, browser, s.URL+"/study?"+url.Values{"name": {"live"}}.Encode(), "60000")
-	require.NoError(t, <-told)
-	assert.Contains(t, dom, "<dd>0.125, in trial 0</dd>")
-	assert.Contains(t, dom, "{\n  \"x\": ")
+	show(t, ctx, p, serving(t, store, dashboard.Config{})+"study?name=live")
+	require.NoError(t, p.Wait(ctx, "document.getElementById('live').textContent === 'live' && document.getElementById('trials').textContent.includes('no trials yet')"))
+	tr, err := st.Ask(t.Context())
+	require.NoError(t, err)
+	space.Float("x", 0, 1).Suggest(tr)
+	require.NoError(t, p.Wait(ctx, "document.querySelector('#trials .state.running')"))
+	require.NoError(t, st.Tell(t.Context(), tr, []float64{0.125}, nil))
+	require.NoError(t, p.Wait(ctx, "document.getElementById('summary').textContent.includes('0.125, in trial 0')"))
+	require.NoError(t, p.Wait(ctx, "document.getElementById('best').textContent.includes('\"x\": ')"))
+	require.NoError(t, p.Wait(ctx, "[...document.querySelectorAll('#plots img')].every((i) => i.src.includes('v=1-0-0'))"))
 }
 
 // tab opens a page in a browser that does what people do, and fails the test for whatever the
@@ -215,4 +161,65 @@ func TestAccessible(t *testing.T) {
 			assert.Greater(t, found.Passed, 10)
 		}
 	}
+}
+
+// Who points at a trial in a plot reads what it is, and who drags chooses trials everywhere.
+func TestBrowserPlots(t *testing.T) {
+	p, ctx := tab(t, 1280, false)
+	store := new(memory.Store)
+	add(t, store, teststudy.New("walmart", 90, false, 1))
+	root := serving(t, store, dashboard.Config{})
+	// middle brings a plot into view and returns where a share of its width and height is.
+	middle := func(kind string, x, y float64) (float64, float64) {
+		t.Helper()
+		require.NoError(t, p.Wait(ctx, `(() => { const i = document.querySelector('img[src*="kind=`+kind+`"]'); i?.scrollIntoView({block: "center"}); return i?.complete && i.naturalWidth > 0; })()`))
+		var box []float64
+		require.NoError(t, p.Run(ctx, `(() => { const b = document.querySelector('img[src*="kind=`+kind+`"]').getBoundingClientRect(); return [b.left, b.top, b.width, b.height]; })()`, &box))
+		return box[0] + x*box[2], box[1] + y*box[3]
+	}
+	shown := func() (n int) {
+		t.Helper()
+		require.NoError(t, p.Run(ctx, `parseInt(document.querySelector("#trials p").textContent)`, &n))
+		return n
+	}
+	filter := func() (text string) {
+		t.Helper()
+		require.NoError(t, p.Run(ctx, `document.getElementById("filter").value`, &text))
+		return text
+	}
+	show(t, ctx, p, root+"study?name=walmart")
+	all := shown()
+
+	middle("history", 0, 0)
+	var place [2]float64 // of some trial, in the window
+	require.NoError(t, p.Run(ctx, `(async () => {
+		const figure = document.querySelector('img[src*="kind=history"]').closest("figure"), picture = await places(figure);
+		const b = figure.querySelector("img").getBoundingClientRect(), at = picture.areas[0].places.find((p) => p[2] === 20);
+		return [b.left + at[0] * b.width / picture.width, b.top + at[1] * b.height / picture.height];
+	})()`, &place))
+	require.NoError(t, p.Move(ctx, place[0], place[1]))
+	require.NoError(t, p.Wait(ctx, `!document.querySelector(".tip").hidden && document.querySelector(".tip").textContent.startsWith("Trial 20\ntrial: 20\nrmse: ")`))
+	require.NoError(t, p.Press(ctx, "Escape"))
+	require.NoError(t, p.Wait(ctx, `document.querySelector(".tip").hidden`))
+
+	x0, y0 := middle("history", 0.3, 0.3)
+	x1, y1 := middle("history", 0.6, 0.9)
+	require.NoError(t, p.Drag(ctx, x0, y0, x1, y1))
+	require.NoError(t, p.Wait(ctx, fmt.Sprintf(`parseInt(document.querySelector("#trials p")?.textContent) < %d`, all)))
+	assert.Regexp(t, `^number>=[\d.]+ number<=[\d.]+ value>=[-\d.]+ value<=[\d.]+$`, filter())
+	some := shown()
+	require.NoError(t, p.Wait(ctx, `[...document.querySelectorAll("#plots img")].every((i) => i.src.includes("filter=number"))`), "all plots follow")
+
+	middle("parallel", 0, 0)
+	require.NoError(t, p.Run(ctx, `(async () => {
+		const figure = document.querySelector('img[src*="kind=parallel"]').closest("figure"), picture = await places(figure);
+		const b = figure.querySelector("img").getBoundingClientRect(), [l, top, r, bottom] = picture.areas.find((a) => a.y.field === "boosting_type").box;
+		return [b.left + (l + r) / 2 * b.width / picture.width, b.top + top * b.height / picture.height];
+	})()`, &place))
+	require.NoError(t, p.Drag(ctx, place[0], place[1]+1, place[0], place[1]+60))
+	require.NoError(t, p.Wait(ctx, `document.getElementById("filter").value.includes("boosting_type=gbdt")`))
+	require.NoError(t, p.Wait(ctx, fmt.Sprintf(`parseInt(document.querySelector("#trials p")?.textContent) < %d`, some)))
+	assert.Regexp(t, `^number>=[\d.]+ number<=[\d.]+ value>=[-\d.]+ value<=[\d.]+ boosting_type=gbdt$`, filter())
+	require.NoError(t, p.Run(ctx, "history.back()", nil))
+	require.NoError(t, p.Wait(ctx, fmt.Sprintf(`parseInt(document.querySelector("#trials p")?.textContent) === %d`, some)))
 }

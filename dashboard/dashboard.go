@@ -7,7 +7,8 @@
 //
 // It only reads, unless [Config] says otherwise: then people can write notes, which
 // optuna-dashboard shows, too, and enqueue trials. All plots and tables are made in Go. A page has some tens of kilobytes of HTML,
-// images that load when they come into view, and a short script, which is optional. All links
+// images that load when they come into view, and two short scripts, which are optional: with
+// them, plots name the trials under the pointer, and choose those in a box. All links
 // are relative, so the handler can be mounted under any path.
 //
 // # Security
@@ -65,7 +66,7 @@ type Dashboard struct {
 	secret  string // in all forms
 	studies *studies
 	mux     *http.ServeMux
-	drawing chan struct{}                    // one element for each plot that is being drawn
+	pens    chan struct{}                    // one element for each plot that is being drawn
 	streams chan struct{}                    // one element for each client that listens
 	drawn   cache[string, []byte]            // compressed images
 	indexed cache[indexKey, *index]          // recent studies
@@ -88,7 +89,7 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 func New(store storage.Store, c Config) *Dashboard {
 	d := &Dashboard{
 		config: c, secret: newSecret(), studies: newStudies(store), mux: http.NewServeMux(),
-		drawing: make(chan struct{}, runtime.GOMAXPROCS(0)), streams: make(chan struct{}, mostStreams),
+		pens: make(chan struct{}, runtime.GOMAXPROCS(0)), streams: make(chan struct{}, mostStreams),
 		drawn: cache[string, []byte]{most: 64}, indexed: cache[indexKey, *index]{most: 8}, passed: cache[passedKey, trial.Snapshot]{most: 3},
 	}
 	if d.config.Log == nil {
@@ -103,7 +104,9 @@ func New(store storage.Store, c Config) *Dashboard {
 	d.mux.HandleFunc("GET /study", d.page(d.study))
 	d.mux.HandleFunc("GET /compare", d.page(d.compare))
 	d.mux.HandleFunc("GET /trial", d.page(d.trial))
+	d.mux.HandleFunc("GET /trials", d.page(d.trials))
 	d.mux.HandleFunc("GET /plot.svg", d.page(d.plot))
+	d.mux.HandleFunc("GET /places.json", d.page(d.places))
 	d.mux.HandleFunc("GET /spark.svg", d.page(d.spark))
 	d.mux.HandleFunc("GET /params", d.page(d.params))
 	d.mux.HandleFunc("GET /enqueue", d.page(d.enqueue))

@@ -3,6 +3,7 @@ package dashboard_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"html"
 	"io"
@@ -229,7 +230,7 @@ func TestTable(t *testing.T) {
 	root := serving(t, store, dashboard.Config{})
 	study := root + "study?name=walmart"
 	rows := func(body string) (numbers []string) {
-		for _, m := range regexp.MustCompile(`<tr><th scope="row"><a href="[^"]*">(\d+)</a>`).FindAllStringSubmatch(body, -1) {
+		for _, m := range regexp.MustCompile(`<th scope="row"><a href="[^"]*">(\d+)</a>`).FindAllStringSubmatch(body, -1) {
 			numbers = append(numbers, m[1])
 		}
 		return numbers
@@ -538,4 +539,77 @@ func TestGone(t *testing.T) {
 	}
 	require.NoError(t, os.Rename(path+".old", path))
 	assert.Contains(t, page(t, root), ">a</a>")
+}
+
+func TestCompareTrials(t *testing.T) {
+	store := new(memory.Store)
+	add(t, store, teststudy.New("walmart", 30, false, 1))
+	root := serving(t, store, dashboard.Config{})
+	text := page(t, root+"trials?name=walmart&number=3&number=5&number=0")
+	assert.Regexp(t, `trial 3</a></th><th scope="col"><a href="trial\?name=walmart&amp;number=5">trial 5</a>`, text)
+	assert.Regexp(t, `pruned</span></td><td><span class="state failed">failed</span></td><td><span class="state complete">complete`, text)
+	assert.Regexp(t, `<th scope="row">learning_rate</th><td>[\d.]+</td><td>[\d.e-]+</td><td>`, text)
+	assert.Contains(t, text, "kind=intermediate&amp;name=walmart&amp;number=3&amp;number=5&amp;number=0")
+	_, picture := get(t, root+"plot.svg?kind=intermediate&name=walmart&number=3&number=5")
+	assert.Contains(t, picture, ">trial 3<")
+	assert.Contains(t, picture, ">trial 5<")
+	for query, want := range map[string]string{"number=3": "Choose 2 to 12 trials", "number=3&number=99": "The study has no trial 99.", "number=3&number=x": "is not a number"} {
+		_, text := get(t, root+"trials?name=walmart&"+query)
+		assert.Contains(t, text, want, query)
+	}
+}
+
+// The script learns where trials are in a plot, and by which names a filter knows its axes.
+func TestPlaces(t *testing.T) {
+	store := new(memory.Store)
+	add(t, store, teststudy.New("walmart", 60, false, 1))
+	add(t, store, teststudy.New("two", 60, true, 1))
+	root := serving(t, store, dashboard.Config{})
+	type axis struct{ Field, Scale string }
+	find := func(query string) (fields [][2]string, numbers map[int]bool) {
+		resp, text := get(t, root+"places.json?"+query)
+		require.Equal(t, http.StatusOK, resp.StatusCode, text)
+		var out struct {
+			Areas []struct {
+				Box    [4]float64
+				X, Y   *axis
+				Places [][5]*float64
+			}
+		}
+		require.NoError(t, json.Unmarshal([]byte(text), &out))
+		numbers = map[int]bool{}
+		for _, a := range out.Areas {
+			f := [2]string{"", a.Y.Field}
+			if a.X != nil {
+				f[0] = a.X.Field
+			}
+			fields = append(fields, f)
+			for _, p := range a.Places {
+				assert.InDelta(t, (a.Box[0]+a.Box[2])/2, *p[0], (a.Box[2]-a.Box[0])/2+0.1)
+				assert.InDelta(t, (a.Box[1]+a.Box[3])/2, *p[1], (a.Box[3]-a.Box[1])/2+0.1)
+				numbers[int(*p[2])] = true
+			}
+		}
+		return fields, numbers
+	}
+	fields, numbers := find("kind=history&name=walmart")
+	assert.Equal(t, [][2]string{{"number", "value"}}, fields)
+	for _, r := range snapshot(t, store, "walmart").Records() {
+		assert.Equal(t, r.State == trial.Complete, numbers[r.Number], r.Number)
+	}
+	fields, numbers = find("kind=history&name=walmart&filter=number%3C5")
+	assert.Len(t, numbers, 4, "the one that was pruned is no point")
+	assert.Len(t, fields, 1)
+	fields, _ = find("kind=front&name=two")
+	assert.Equal(t, [][2]string{{"value 0", "value 1"}}, fields)
+	fields, _ = find("kind=parallel&name=two")
+	assert.Equal(t, [][2]string{{"", "value 0"}, {"", "value 1"}}, fields[:2])
+	assert.Contains(t, fields, [2]string{"", "boosting_type"})
+	fields, numbers = find("kind=history&name=walmart&also=two")
+	assert.Equal(t, [][2]string{{"", ""}}, fields, "of two studies, trials are not chosen")
+	assert.Empty(t, numbers)
+	fields, _ = find("kind=importance&name=walmart&filter=number%3C1")
+	assert.Empty(t, fields)
+	text := page(t, root+"study?name=two&filter="+url.QueryEscape(`"value 1">0.5`))
+	assert.Regexp(t, `\d+ trials pass the filter`, text)
 }

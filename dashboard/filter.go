@@ -172,6 +172,8 @@ func fieldOf(h trial.Header, name string) field {
 	f := field{name: name, metric: slices.Index(h.Metrics(), name)}
 	if name == "value" {
 		f.metric = 0
+	} else if i, err := strconv.Atoi(strings.TrimPrefix(name, "value ")); err == nil && strings.HasPrefix(name, "value ") && i >= 0 && i < h.Objectives() {
+		f.metric = i
 	}
 	return f
 }

@@ -3,7 +3,10 @@ package dashboard
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -16,69 +19,140 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// plot draws one plot of the study ?name: ?kind, and optionally ?also for more studies, ?filter,
-// ?objective, ?theme and, for the reports of one trial, ?number. If there is nothing to plot, the
-// image says so.
-func (d *Dashboard) plot(w http.ResponseWriter, r *http.Request) error {
+// A drawing is a plot that somebody asks for.
+type drawing struct {
+	key    string // of everything that it depends on
+	fresh  bool   // the address has the version of the trials
+	study  func() trial.Snapshot
+	kind   plot.Kind
+	choice plot.Choice
+	dark   bool
+}
+
+// drawing returns the plot in a request: of the study ?name: ?kind, and optionally ?also for more
+// studies, ?filter, ?objective, ?theme and, for the reports of some trials, ?number of each.
+func (d *Dashboard) drawing(r *http.Request) (out drawing, err error) {
 	q := r.URL.Query()
-	name := q.Get("name")
-	x, err := d.index(r.Context(), name)
+	x, err := d.index(r.Context(), q.Get("name"))
 	if err != nil {
-		return err
+		return out, err
 	}
 	v := x.key.version
 	i := slices.IndexFunc(plot.Kinds(), func(k plot.Kind) bool { return k.Name == q.Get("kind") })
 	if i < 0 {
-		return problem{http.StatusNotFound, fmt.Sprintf("There is no plot %q.", q.Get("kind"))}
+		return out, problem{http.StatusNotFound, fmt.Sprintf("There is no plot %q.", q.Get("kind"))}
 	}
 	objective, err := objectiveOf(x.study.Header(), q.Get("objective"))
 	if err != nil {
-		return err
+		return out, err
 	}
 	f, err := parseFilter(q.Get("filter"))
 	if err != nil {
-		return err
+		return out, err
 	}
 	choice := plot.Choice{Objective: objective}
 	if q.Has("objective") {
 		choice.Target = importance.Objective(objective)
 	}
-	if q.Has("number") {
-		t, err := trialOf(x, q.Get("number"))
+	for _, number := range q["number"][:min(len(q["number"]), mostTrials)] {
+		t, err := trialOf(x, number)
 		if err != nil {
-			return err
+			return out, err
 		}
-		choice.Trials = []int{t.Number}
+		choice.Trials = append(choice.Trials, t.Number)
 	}
 	for _, name := range q["also"][:min(len(q["also"]), mostCompared-1)] {
 		also, err := d.index(r.Context(), name)
 		if err != nil {
-			return err
+			return out, err
 		}
 		choice.Also = append(choice.Also, d.filtered(also, q.Get("filter"), f))
 		v += "." + also.key.version
 	}
-	key := v + "?" + keyOf(q)
-	image, ok := d.drawn.get(key)
-	if !ok {
-		select {
-		case d.drawing <- struct{}{}:
-		case <-r.Context().Done():
-			return r.Context().Err()
-		}
-		image, err = picture(r, d.filtered(x, q.Get("filter"), f), plot.Kinds()[i], choice, q.Get("theme") == "dark")
-		<-d.drawing
-		if err != nil {
-			return err
-		}
-		d.drawn.put(key, image)
+	study := func() trial.Snapshot { return d.filtered(x, q.Get("filter"), f) }
+	return drawing{v + "?" + keyOf(q), q.Get("v") == v, study, plot.Kinds()[i], choice, q.Get("theme") == "dark"}, nil
+}
+
+// drawnBy returns what f makes of a drawing, compressed, or what it made of it before. At most as
+// many are made at once as there are processors.
+func (d *Dashboard) drawnBy(r *http.Request, what string, x drawing, f func(io.Writer, figure.Figure, draw.Options) error) ([]byte, error) {
+	key := what + x.key
+	if out, ok := d.drawn.get(key); ok {
+		return out, nil
 	}
+	select {
+	case d.pens <- struct{}{}:
+		defer func() { <-d.pens }()
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+	fig, o, err := made(r.Context(), x)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(f(z, fig, o), z.Close()); err != nil {
+		return nil, err
+	}
+	d.drawn.put(key, b.Bytes())
+	return b.Bytes(), nil
+}
+
+// made makes the figure of a drawing. If there is nothing to plot, it says so.
+func made(ctx context.Context, x drawing) (figure.Figure, draw.Options, error) {
+	o := draw.Options{Dark: x.dark}
+	f, err := x.kind.Make(ctx, x.study(), x.choice)
+	if ctx.Err() != nil {
+		return f, o, ctx.Err()
+	}
+	if err != nil {
+		f = figure.Figure{Title: strings.ToUpper(x.kind.Name[:1]) + x.kind.Name[1:], Notes: []string{said(err) + "."}}
+	}
+	if len(f.Panels) == 0 {
+		o.Height = 120
+	}
+	return f, o, nil
+}
+
+// plot draws a plot as an image.
+func (d *Dashboard) plot(w http.ResponseWriter, r *http.Request) error {
+	x, err := d.drawing(r)
+	if err != nil {
+		return err
+	}
+	image, err := d.drawnBy(r, "image", x, draw.SVG)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'") // an image has inline styles
+	return sendPlot(w, r, "image/svg+xml", x.fresh, image)
+}
+
+// places says where things are in a plot, for the script of the page.
+func (d *Dashboard) places(w http.ResponseWriter, r *http.Request) error {
+	x, err := d.drawing(r)
+	if err != nil {
+		return err
+	}
+	x.dark = false
+	out, err := d.drawnBy(r, "places", x, writePlaces)
+	if err != nil {
+		return err
+	}
+	return sendPlot(w, r, "application/json", x.fresh, out)
+}
+
+// sendPlot sends something compressed about a plot.
+func sendPlot(w http.ResponseWriter, r *http.Request, kind string, fresh bool, image []byte) error {
 	head := w.Header()
-	head.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'") // an image has inline styles
-	head.Set("Content-Type", "image/svg+xml")
+	head.Set("Content-Type", kind)
 	head.Set("Vary", "Accept-Encoding")
 	head.Set("Cache-Control", "no-store")
-	if q.Get("v") == v { // the address changes with the trials
+	if fresh { // the address changes with the trials
 		head.Set("Cache-Control", "private, max-age=3600")
 	}
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
@@ -100,38 +174,11 @@ func (d *Dashboard) plot(w http.ResponseWriter, r *http.Request) error {
 
 // keyOf returns the parts of a request on which an image depends, besides the trials.
 func keyOf(q url.Values) string {
-	out := url.Values{"also": q["also"]}
-	for _, k := range []string{"name", "kind", "filter", "objective", "theme", "number"} {
+	out := url.Values{"also": q["also"], "number": q["number"]}
+	for _, k := range []string{"name", "kind", "filter", "objective", "theme"} {
 		if q.Has(k) {
 			out.Set(k, q.Get(k))
 		}
 	}
 	return out.Encode()
-}
-
-// picture draws a plot as compressed SVG.
-func picture(r *http.Request, h trial.Snapshot, k plot.Kind, c plot.Choice, dark bool) ([]byte, error) {
-	f, err := k.Make(r.Context(), h, c)
-	if err != nil {
-		if r.Context().Err() != nil {
-			return nil, err
-		}
-		f = figure.Figure{Title: strings.ToUpper(k.Name[:1]) + k.Name[1:], Notes: []string{said(err) + "."}}
-	}
-	o := draw.Options{Dark: dark}
-	if len(f.Panels) == 0 {
-		o.Height = 120
-	}
-	var b bytes.Buffer
-	z, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
-	if err != nil {
-		return nil, err
-	}
-	if err := draw.SVG(z, f, o); err != nil {
-		return nil, err
-	}
-	if err := z.Close(); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
 }

@@ -291,11 +291,7 @@ func (p *studyPage) table(rows []*trial.Record, o order, u *url.URL) {
 			}
 			row.Cells = append(row.Cells, cell)
 		}
-		took := ""
-		if !r.Finished.IsZero() {
-			took = r.Duration().Round(1e6).String()
-		}
-		row.Cells = append(row.Cells, took)
+		row.Cells = append(row.Cells, took(r))
 		p.Rows = append(p.Rows, row)
 	}
 }

@@ -40,6 +40,9 @@ type Axis struct {
 	// some margin.
 	Low, High float64
 	Names     []string // of a Names axis: the names of its values 0, 1, 2, ...
+	// Field is the name of what the axis shows, for programs that let people choose data on it;
+	// "" if they cannot. It is not drawn.
+	Field string
 	// Hidden hides the labels of a Y axis, except in the first panel of a row. Use it for
 	// panels that share the axis.
 	Hidden bool
@@ -108,6 +111,7 @@ type Line struct {
 	Dashed bool
 	Steps  bool // a step function
 	X, Y   []float64
+	Keys   []int // of each point: see Points
 }
 
 // Points are a scatter plot.
@@ -118,6 +122,7 @@ type Points struct {
 	Radius float64 // in pixels; default 2.6
 	X, Y   []float64
 	Shade  []float64 // of each: a number on the figure's Shade, which replaces Colour
+	Keys   []int     // of each: what it stands for, such as the number of a trial; nil: nothing
 }
 
 // Bars are horizontal bars, one for each name of the Y axis.
@@ -143,6 +148,7 @@ type Spans struct {
 	From, To []float64
 	Y        []float64
 	Height   float64 // of each, on the Y axis; default 0.8
+	Keys     []int   // of each: see Points
 }
 
 // A Heat is a grid of colours from the figure's Shade. Cells with value NaN are left out.
@@ -165,4 +171,5 @@ type Parallel struct {
 	Lines  [][]float64 // of each thing: its value on each axis, NaN if none; later ones are on top
 	Shade  []float64   // of each thing: a number on the figure's Shade
 	Dashed []bool      // of each thing; nil: none
+	Keys   []int       // of each thing: see Points
 }

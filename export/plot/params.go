@@ -79,12 +79,14 @@ func Slice(h trial.Snapshot, objective int, params ...string) (figure.Figure, er
 		values = append(values, o.value)
 	}
 	for _, a := range axes {
-		panel := figure.Panel{X: roomy(axisOf(a)), Y: figure.Axis{Label: label(h.Header(), objective), Scale: scaled(values), Hidden: true}}
+		panel := figure.Panel{X: roomy(axisOf(a)), Y: valueAxis(h.Header(), objective, values)}
+		panel.Y.Hidden = true
 		for _, hollow := range []bool{true, false} {
 			p := figure.Points{Hollow: hollow}
 			for _, o := range all {
 				if o.Feasible() != hollow {
 					p.X, p.Y, p.Shade = append(p.X, coord(o.Record, a)), append(p.Y, o.value), append(p.Shade, float64(o.Number))
+					p.Keys = append(p.Keys, o.Number)
 				}
 			}
 			if len(p.X) > 0 {
@@ -132,7 +134,7 @@ func Rank(h trial.Snapshot, objective int, params ...string) (figure.Figure, err
 	eachPair(axes, func(a, b space.Axis) {
 		p := figure.Points{Shade: rank}
 		for _, o := range all {
-			p.X, p.Y = append(p.X, coord(o.Record, a)), append(p.Y, coord(o.Record, b))
+			p.X, p.Y, p.Keys = append(p.X, coord(o.Record, a)), append(p.Y, coord(o.Record, b)), append(p.Keys, o.Number)
 		}
 		f.Panels = append(f.Panels, figure.Panel{X: roomy(axisOf(a)), Y: roomy(axisOf(b)), Marks: []figure.Mark{p}})
 	})
@@ -174,7 +176,7 @@ func Contour(h trial.Snapshot, objective int, params ...string) (figure.Figure, 
 		x, y := axisOf(a), axisOf(b)
 		p := figure.Points{}
 		for _, o := range all {
-			p.X, p.Y = append(p.X, coord(o.Record, a)), append(p.Y, coord(o.Record, b))
+			p.X, p.Y, p.Keys = append(p.X, coord(o.Record, a)), append(p.Y, coord(o.Record, b)), append(p.Keys, o.Number)
 		}
 		panel := figure.Panel{X: x, Y: y}
 		if x.Scale == figure.Names || y.Scale == figure.Names || x.Low >= x.High || y.Low >= y.High {
@@ -295,13 +297,11 @@ func Parallel(h trial.Snapshot, params ...string) (figure.Figure, error) {
 	}
 	p := &figure.Parallel{}
 	for i := range h.Objectives() {
-		a := figure.Axis{Label: label(h.Header(), i)}
 		var values []float64
 		for _, o := range all {
 			values = append(values, o.Values[i])
 		}
-		a.Scale = scaled(values)
-		p.Axes = append(p.Axes, a)
+		p.Axes = append(p.Axes, valueAxis(h.Header(), i, values))
 	}
 	for _, a := range axes {
 		p.Axes = append(p.Axes, axisOf(a))
@@ -313,7 +313,7 @@ func Parallel(h trial.Snapshot, params ...string) (figure.Figure, error) {
 			line = append(line, coord(r, a))
 		}
 		p.Lines = append(p.Lines, line)
-		p.Dashed = append(p.Dashed, !r.Feasible())
+		p.Dashed, p.Keys = append(p.Dashed, !r.Feasible()), append(p.Keys, r.Number)
 		if h.Objectives() == 1 {
 			p.Shade = append(p.Shade, all[k].value)
 		} else {

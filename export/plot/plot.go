@@ -118,6 +118,15 @@ func label(h trial.Header, objective int) string {
 	return "value"
 }
 
+// valueAxis returns the axis of an objective with some values.
+func valueAxis(h trial.Header, objective int, values ...[]float64) figure.Axis {
+	a := figure.Axis{Label: label(h, objective), Scale: scaled(values...), Field: "value"}
+	if h.Objectives() > 1 {
+		a.Field = fmt.Sprintf("value %d", objective)
+	}
+	return a
+}
+
 // scaled returns a suitable scale for values: a logarithmic one if they are positive and span
 // more than three powers of ten.
 func scaled(values ...[]float64) figure.Scale {
@@ -156,7 +165,7 @@ func better(d trial.Direction, a, b float64) bool { return d.Loss(a) < d.Loss(b)
 
 // axisOf returns the axis of a parameter.
 func axisOf(a space.Axis) figure.Axis {
-	out := figure.Axis{Label: a.Name}
+	out := figure.Axis{Label: a.Name, Field: a.Name}
 	switch d := a.Distribution.(type) {
 	case space.FloatDistribution:
 		out.Low, out.High = d.Low, d.High

@@ -73,10 +73,11 @@ func TestHistory(t *testing.T) {
 		at(0, 1, 0, 1), infeasible(at(0, 1, 0, 9)), failed, at(0, 1, 0, math.Inf(1)), at(0, 1, 0, 3), at(0, 1, 0, 2))
 	f, err := plot.History(0, h)
 	m := marks(t, f, err)
-	assert.Equal(t, figure.Points{Name: "trial", Colour: figure.Blue, X: []float64{0, 4, 5}, Y: []float64{1, 3, 2}}, m[0])
-	assert.Equal(t, figure.Points{Name: "misses its constraints", Colour: figure.Muted, Hollow: true, X: []float64{1}, Y: []float64{9}}, m[1])
+	assert.Equal(t, figure.Points{Name: "trial", Colour: figure.Blue, X: []float64{0, 4, 5}, Y: []float64{1, 3, 2}, Keys: []int{0, 4, 5}}, m[0])
+	assert.Equal(t, figure.Points{Name: "misses its constraints", Colour: figure.Muted, Hollow: true, X: []float64{1}, Y: []float64{9}, Keys: []int{1}}, m[1])
 	assert.Equal(t, figure.Line{Name: "best so far", Colour: figure.Orange, Steps: true, X: []float64{0, 4, 5}, Y: []float64{1, 3, 3}}, m[2])
-	assert.Equal(t, figure.Axis{Label: "value"}, f.Panels[0].Y)
+	assert.Equal(t, figure.Axis{Label: "value", Field: "value"}, f.Panels[0].Y)
+	assert.Equal(t, "number", f.Panels[0].X.Field)
 
 	wide := snapshot(trial.Header{}, at(0, 1, 0, 1e-5), at(0, 1, 0, 10))
 	f, err = plot.History(0, wide)
@@ -118,7 +119,7 @@ func TestIntermediate(t *testing.T) {
 	require.Len(t, m, 4)
 	assert.Equal(t, []float64{0, 2, 4}, m[0].(figure.Line).X)
 	assert.Equal(t, "running", m[2].(figure.Line).Name)
-	assert.Equal(t, figure.Line{Name: "best: trial 1", Colour: figure.Ink, X: []float64{0, 2}, Y: []float64{3, 1}}, m[3])
+	assert.Equal(t, figure.Line{Name: "best: trial 1", Colour: figure.Ink, X: []float64{0, 2}, Y: []float64{3, 1}, Keys: []int{1, 1}}, m[3])
 
 	f, err = plot.Intermediate(h, 0, 3)
 	m = marks(t, f, err)
@@ -150,8 +151,8 @@ func TestTimeline(t *testing.T) {
 	f, err := plot.Timeline(snapshot(trial.Header{}, done, running, trial.Record{State: trial.Waiting}))
 	m := marks(t, f, err)
 	unix := float64(begin.Unix())
-	assert.Equal(t, figure.Spans{Name: "complete", Colour: figure.Blue, From: []float64{unix}, To: []float64{unix + 120}, Y: []float64{0}}, m[0])
-	assert.Equal(t, figure.Spans{Name: "running", Colour: figure.Green, From: []float64{unix + 60}, To: []float64{unix + 120}, Y: []float64{1}}, m[1], "up to the latest time that is known")
+	assert.Equal(t, figure.Spans{Name: "complete", Colour: figure.Blue, From: []float64{unix}, To: []float64{unix + 120}, Y: []float64{0}, Keys: []int{0}}, m[0])
+	assert.Equal(t, figure.Spans{Name: "running", Colour: figure.Green, From: []float64{unix + 60}, To: []float64{unix + 120}, Y: []float64{1}, Keys: []int{1}}, m[1], "up to the latest time that is known")
 }
 
 func TestFrontAndHypervolume(t *testing.T) {

@@ -46,6 +46,9 @@ func History(objective int, studies ...trial.Snapshot) (figure.Figure, error) {
 		panel.Marks = append(panel.Marks, b)
 	}
 	panel.Y.Scale = scaled(values...)
+	if len(studies) == 1 {
+		panel.X.Field, panel.Y.Field = "number", valueAxis(studies[0].Header(), objective).Field
+	}
 	f.Panels = []figure.Panel{panel}
 	return f, nil
 }
@@ -59,7 +62,7 @@ func clouds(all []outcome) (met, missed figure.Points) {
 		if !o.Feasible() {
 			to = &missed
 		}
-		to.X, to.Y = append(to.X, float64(o.Number)), append(to.Y, o.value)
+		to.X, to.Y, to.Keys = append(to.X, float64(o.Number)), append(to.Y, o.value), append(to.Keys, o.Number)
 	}
 	for _, p := range []*figure.Points{&met, &missed} {
 		if len(p.X) == 0 {
@@ -157,7 +160,7 @@ func Intermediate(h trial.Snapshot, numbers ...int) (figure.Figure, error) {
 	var values [][]float64
 	add := func(r trial.Record, l figure.Line) {
 		for _, p := range r.Reports {
-			l.X, l.Y = append(l.X, float64(p.Step)), append(l.Y, p.Value)
+			l.X, l.Y, l.Keys = append(l.X, float64(p.Step)), append(l.Y, p.Value), append(l.Keys, r.Number)
 		}
 		values = append(values, l.Y)
 		panel.Marks = append(panel.Marks, l)
@@ -225,6 +228,9 @@ func EDF(objective int, studies ...trial.Snapshot) (figure.Figure, error) {
 		return figure.Figure{}, pkg.Errorf("edf: %w: no study", ErrNothing)
 	}
 	panel.X.Scale = scaled(values...)
+	if len(studies) == 1 {
+		panel.X.Field = valueAxis(studies[0].Header(), objective).Field
+	}
 	f.Panels = []figure.Panel{panel}
 	return f, nil
 }
@@ -244,7 +250,8 @@ func Timeline(h trial.Snapshot) (figure.Figure, error) {
 		return figure.Figure{}, failed("timeline", h, fmt.Errorf("%w: no trial has a time at which it started (%s)", ErrNothing, counts(h)))
 	}
 	f := figure.Figure{Title: title("Timeline", h)}
-	panel := figure.Panel{X: figure.Axis{Label: "time (UTC)", Scale: figure.Time}, Y: figure.Axis{Label: "trial"}}
+	panel := figure.Panel{X: figure.Axis{Label: "time (UTC)", Scale: figure.Time}, Y: figure.Axis{Label: "trial", Field: "number"}}
+	panel.X.Field = "started"
 	for _, look := range []struct {
 		state  trial.State
 		colour figure.Colour
@@ -259,6 +266,7 @@ func Timeline(h trial.Snapshot) (figure.Figure, error) {
 				to = seconds(r.Finished)
 			}
 			s.From, s.To, s.Y = append(s.From, seconds(r.Started)), append(s.To, to), append(s.Y, float64(r.Number))
+			s.Keys = append(s.Keys, r.Number)
 		}
 		if len(s.Y) > 0 {
 			panel.Marks = append(panel.Marks, s)
@@ -307,10 +315,9 @@ func Front(h trial.Snapshot) (figure.Figure, error) {
 				} else if !r.Feasible() {
 					to = &missed
 				}
-				to.X, to.Y = append(to.X, r.Values[a]), append(to.Y, r.Values[b])
+				to.X, to.Y, to.Keys = append(to.X, r.Values[a]), append(to.Y, r.Values[b]), append(to.Keys, r.Number)
 			}
-			panel := figure.Panel{X: figure.Axis{Label: label(h.Header(), a)}, Y: figure.Axis{Label: label(h.Header(), b)}}
-			panel.X.Scale, panel.Y.Scale = scaled(rest.X, missed.X, best.X), scaled(rest.Y, missed.Y, best.Y)
+			panel := figure.Panel{X: valueAxis(h.Header(), a, rest.X, missed.X, best.X), Y: valueAxis(h.Header(), b, rest.Y, missed.Y, best.Y)}
 			for _, p := range []figure.Points{missed, rest, best} {
 				if len(p.X) > 0 {
 					panel.Marks = append(panel.Marks, p)
@@ -352,6 +359,6 @@ func Hypervolume(h trial.Snapshot) (figure.Figure, error) {
 		l.X, l.Y = append(l.X, numbers[i]), append(l.Y, volume)
 	}
 	return figure.Figure{Title: title("Hypervolume", h), Panels: []figure.Panel{{
-		X: figure.Axis{Label: "trial"}, Y: figure.Axis{Label: "dominated volume"}, Marks: []figure.Mark{l},
+		X: figure.Axis{Label: "trial", Field: "number"}, Y: figure.Axis{Label: "dominated volume"}, Marks: []figure.Mark{l},
 	}}}, nil
 }

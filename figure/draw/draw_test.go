@@ -332,3 +332,44 @@ func BenchmarkSVG(b *testing.B) {
 		})
 	}
 }
+
+// Places are where the picture has the marks, on whatever scale, and each has its key.
+func TestFind(t *testing.T) {
+	f := figure.Figure{Title: "Places", Panels: []figure.Panel{{
+		X: figure.Axis{Label: "x", Low: 0, High: 10, Field: "x"}, Y: figure.Axis{Label: "y", Scale: figure.Log, Low: 1, High: 100},
+		Marks: []figure.Mark{
+			figure.Points{X: []float64{0, 5, math.NaN(), 10}, Y: []float64{1, 10, 10, 100}, Keys: []int{7, 8, 9, 10}},
+			figure.Points{X: []float64{3}, Y: []float64{3}}, // no keys
+		},
+	}, {Parallel: &figure.Parallel{
+		Axes:  []figure.Axis{{Label: "a", Low: 0, High: 1, Field: "a"}, {Label: "b", Scale: figure.Names, Names: []string{"p", "q"}}},
+		Lines: [][]float64{{0.5, 1}, {0, math.NaN()}}, Shade: []float64{0, 1}, Keys: []int{3, 4},
+	}}}, Shade: &figure.Shade{Low: 0, High: 1}}
+	found, err := Find(f, Options{})
+	require.NoError(t, err)
+	require.Len(t, found.Areas, 3)
+	a := found.Areas[0]
+	require.Len(t, a.Places, 3)
+	for _, p := range a.Places {
+		share := map[int]float64{7: 0, 8: 0.5, 10: 1}[p.Key]
+		assert.InDelta(t, a.X0+share*(a.X1-a.X0), p.X, 1e-6)
+		assert.InDelta(t, a.Y1+share*(a.Y0-a.Y1), p.Y, 1e-6)
+	}
+	assert.Equal(t, [4]float64{0, 10, 2, 0}, [4]float64{a.X.From, a.X.To, a.Y.From, a.Y.To}, "the top is the high end")
+	assert.Equal(t, "x", a.X.Field)
+	b, c := found.Areas[1], found.Areas[2]
+	require.Len(t, b.Places, 2)
+	require.Len(t, c.Places, 1, "the other has no value there")
+	assert.Equal(t, [2]float64{-0.5, 1.5}, [2]float64{c.Y.From, c.Y.To}, "names go down")
+	assert.InDelta(t, c.Y0+0.75*(c.Y1-c.Y0), c.Places[0].Y, 1e-6)
+	assert.Equal(t, 3, c.Places[0].Key)
+	many := figure.Line{}
+	for i := range 20_000 {
+		many.X, many.Y, many.Keys = append(many.X, float64(i)), append(many.Y, float64(i%7)), append(many.Keys, i)
+	}
+	found, err = Find(figure.Figure{Panels: []figure.Panel{{Marks: []figure.Mark{many}}}}, Options{})
+	require.NoError(t, err)
+	assert.Len(t, found.Areas[0].Places, 6000)
+	_, err = Find(f, Options{Width: 1})
+	require.ErrorContains(t, err, "draw: places: an image of 1 x")
+}

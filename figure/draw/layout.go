@@ -52,6 +52,7 @@ func (p *pen) figure(f figure.Figure) {
 			p.panel(panel, cell, shade)
 		}
 	}
+	p.thinPlaces()
 }
 
 // columnsOf returns how many panels stand side by side.

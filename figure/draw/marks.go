@@ -68,6 +68,9 @@ func (p *pen) lineMark(m figure.Line, x, y *axis, area box) {
 			flush()
 			continue
 		}
+		if area.holds(at) {
+			p.found(at, m.X[i], m.Y[i], m.Keys, i)
+		}
 		if m.Steps && len(part) > 0 {
 			part = append(part, point{at.x, part[len(part)-1].y})
 		}
@@ -165,6 +168,7 @@ func (p *pen) pointsMark(m figure.Points, x, y *axis, shade shadeScale) {
 		if !seen[s] {
 			seen[s] = true
 			by[c] = append(by[c], at)
+			p.found(at, m.X[i], m.Y[i], m.Keys, i)
 		}
 	}
 	for c, points := range by {
@@ -248,6 +252,9 @@ func (p *pen) spansMark(m figure.Spans, x, y *axis, area box) {
 				continue
 			}
 			seen[look] = true
+			for _, end := range []float64{from, (from + to) / 2, to} {
+				p.found(point{end, at}, m.From[i], m.Y[i], m.Keys, i)
+			}
 			path = append(path, p.path([]point{{from, at - half}, {to, at - half}, {to, at + half}, {from, at + half}})...)
 			path.Close()
 		}

@@ -114,6 +114,7 @@ func (p *pen) panel(panel figure.Panel, cell box, shade shadeScale) {
 	if panel.Y.Scale == figure.Names {
 		y.place(area.y0, area.y1)
 	}
+	p.area(area, &x, &y)
 	p.grid(&x, &y, area)
 	for _, m := range panel.Marks {
 		p.mark(m, &x, &y, area, shade)

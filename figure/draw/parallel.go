@@ -60,6 +60,11 @@ func (p *pen) parallel(f figure.Parallel, cell box, shade shadeScale) {
 	}
 	frame := stroke{colour: p.theme.colour(figure.Muted, 1), width: 1}
 	for i := range axes {
+		half := min(14, room/3)
+		p.area(box{at(i) - half, area.y0, at(i) + half, area.y1}, nil, &axes[i])
+		for k, l := range f.Lines {
+			p.found(point{at(i), axes[i].at(l[i])}, math.NaN(), l[i], f.Keys, k)
+		}
 		p.uprightAxis(&axes[i], at(i), area, cell, room)
 		if absent {
 			p.line(frame, point{at(i) - 3, floor}, point{at(i) + 3, floor})

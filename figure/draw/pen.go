@@ -49,6 +49,7 @@ type pen struct {
 	width, height float64
 	theme         theme
 	labels        []label // all texts that were drawn
+	places        *Places // nil if nobody wants them
 }
 
 // A typeface is one size and weight of the font of all figures: Liberation Sans, which
