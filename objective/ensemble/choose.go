@@ -70,13 +70,14 @@ const least = 0.04
 // the equal weights.
 const near = 0.1
 
-// Choose chooses weights. They are the mean of two proposals. The first is greedy selection
+// Choose chooses weights. They are a mean of two proposals. The first is greedy selection
 // with replacement (Caruana et al., "Ensemble selection from libraries of models", ICML
 // 2004): each of up to 20 steps adds the candidate that improves the mean forecast most, and
 // the best ensemble of all steps counts. The second is equal weights for the models that score
 // within 10 % of the best. A model with several candidates divides its weight among them. Equal
 // weights are hard to beat where the folds say little, and greedy ones follow them where they
-// say more.
+// say more. So the share of the equal weights is 1/√n, where n is the number of forecasts in the
+// folds, of all series, that do not overlap.
 //
 // Choose makes one choice for each fold, on the folds whose tests do not overlap with it,
 // and scores the choice on that fold. So the pooled score is unbiased. The weights are the
@@ -116,6 +117,9 @@ func Choose(back *forecast.Backtest, candidates []Candidate) (Choice, error) {
 	c.Honest = l.result(candidates[0].Result, honest)
 	if len(judged) > 1 {
 		c.Gain = l.gain(honest, picked, judged)
+		if math.Abs(c.Gain.Value) <= 1e-12*math.Abs(c.Picked.Value) { // the same, but for rounding
+			c.Gain = Estimate{}
+		}
 	}
 	members := trim(c.Weights)
 	c.Better = members > 1 && !(c.Gain.Value <= -c.Gain.Error)
@@ -216,13 +220,23 @@ func (l *library) best(folds []int) int {
 	return best
 }
 
-// choose returns the weights by some folds: the means of greedy and of equal weights.
+// choose returns the weights by some folds: means of greedy and of equal weights.
 func (l *library) choose(folds []int) []float64 {
 	out := l.greedy(folds)
+	share := l.share(folds)
 	for i, w := range l.equal(folds) {
-		out[i] = (out[i] + w) / 2
+		out[i] = (1-share)*out[i] + share*w
 	}
 	return out
+}
+
+// share returns the share of equal weights in those by some folds.
+func (l *library) share(folds []int) float64 {
+	forecasts := 0.0
+	for _, k := range folds {
+		forecasts += float64(len(l.samples[k])) / float64(l.overlap+1)
+	}
+	return 1 / math.Sqrt(max(1, forecasts))
 }
 
 // equal returns equal weights for the models with a score near the best on some folds.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -273,4 +275,34 @@ func BenchmarkTables(b *testing.B) {
 		_, _, err := p.Tables(Frame{s}, 0, 0)
 		require.NoError(b, err)
 	}
+}
+
+// A series with few of its values before an origin is not forecast there, unless the others
+// have no more. It is still learnt from.
+func TestYoungSeries(t *testing.T) {
+	y := make([]float64, 20)
+	long := Series{ID: "long", Start: day(2024, 1, 1), Freq: Frequency{N: 1, Unit: Day}, Y: y}
+	young, late := long, long
+	young.ID, young.Start, young.Y = "young", day(2024, 1, 11), y[:10]
+	late.ID, late.Y = "late", slices.Clone(y)
+	for i := range 10 {
+		late.Y[i] = math.NaN()
+	}
+	tested := func(f Frame) [][]string {
+		folds, err := Splits{Horizon: 3, Windows: 3}.Folds(f)
+		require.NoError(t, err)
+		var out [][]string
+		for _, fold := range folds {
+			var ids []string
+			for _, s := range fold.Test {
+				ids = append(ids, s.ID)
+			}
+			out = append(out, ids)
+			assert.Len(t, fold.Train, len(f))
+		}
+		return out
+	}
+	all := []string{"long", "young", "late"}
+	assert.Equal(t, [][]string{{"long"}, all, all}, tested(Frame{long, young, late}), "of 10 values they have 1, 4 and 7")
+	assert.Len(t, tested(Frame{young, late})[0], 2)
 }

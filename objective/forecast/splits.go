@@ -1,6 +1,7 @@
 package forecast
 
 import (
+	"math"
 	"time"
 )
 
@@ -37,8 +38,10 @@ type Fold struct {
 	// Train holds the series that have begun by the origin, up to the origin. Their columns
 	// known in advance extend to the end of the test.
 	Train Frame
-	// Test holds the values to forecast, from Gap steps after the origin. It omits series
-	// that have ended.
+	// Test holds the values to forecast, from Gap steps after the origin. It omits series that
+	// have ended, and young ones: those with less than two fifths of their values before the
+	// origin, if others have more. How a model forecasts them says little about how it will
+	// once they are complete.
 	Test Frame
 	Gap  int
 }
@@ -57,10 +60,13 @@ func (s Splits) Folds(f Frame) ([]Fold, error) {
 	for w := range s.Windows {
 		back := s.Gap + s.Horizon + (s.Windows-1-w)*s.Step
 		fold := Fold{Origin: f.before(back), Gap: s.Gap}
-		longest := 0
+		longest, oldest := 0, 0.0
 		for _, series := range f {
 			k := series.knownAt(fold.Origin)
-			longest = max(longest, k)
+			longest, oldest = max(longest, k), max(oldest, series.share(k))
+		}
+		for _, series := range f {
+			k := series.knownAt(fold.Origin)
 			if k == 0 {
 				continue
 			}
@@ -70,7 +76,7 @@ func (s Splits) Folds(f Frame) ([]Fold, error) {
 			}
 			// A series that ended before the origin still serves for training.
 			fold.Train = append(fold.Train, series.part(from, k, s.Gap+s.Horizon).padded(s.Gap+s.Horizon))
-			if test := k + s.Gap; test < series.Len() {
+			if test := k + s.Gap; test < series.Len() && series.share(k) >= min(grown, oldest) {
 				fold.Test = append(fold.Test, series.part(test, min(test+s.Horizon, series.Len()), 0))
 			}
 		}
@@ -81,6 +87,19 @@ func (s Splits) Folds(f Frame) ([]Fold, error) {
 		folds = append(folds, fold)
 	}
 	return folds, nil
+}
+
+// grown is the share of its values from which a series is no longer young.
+const grown = 0.4
+
+// share returns the share of the values of s that are among the first k. Missing values at the
+// beginning do not count.
+func (s Series) share(k int) float64 {
+	first := 0
+	for first < s.Len() && math.IsNaN(s.Y[first]) {
+		first++
+	}
+	return float64(max(0, k-first)) / float64(max(1, s.Len()-first))
 }
 
 func (s Splits) normalize() (Splits, error) {

@@ -490,6 +490,21 @@ func TestPredictRefuses(t *testing.T) {
 	}
 }
 
+// A model of several series forecasts one that is shorter than its window, as if it had been at
+// its first value before.
+func TestShorterThanWindow(t *testing.T) {
+	train := wave(60, "a", "b")
+	short := wave(60, "a", "short")[1].Until(5, 0)
+	for _, f := range []forecast.Forecaster{neural.New(small(neural.Training{Window: 8, Epochs: 1, KeepLevel: true})[0]), neural.NewLinear(neural.NLinear{Window: 8, KeepLevel: true})} {
+		require.NoError(t, f.Fit(ctx, append(train, short), forecast.FitOptions{Horizon: 2}))
+		next, err := f.Predict(ctx, forecast.Frame{short}, 2)
+		require.NoError(t, err)
+		for _, y := range next[0].Y {
+			assert.InDelta(t, 11, y, 4)
+		}
+	}
+}
+
 // Predict may be called concurrently, and with more series than a batch has rows.
 func TestPredictAtOnce(t *testing.T) {
 	var ids []string

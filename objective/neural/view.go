@@ -276,7 +276,9 @@ func (v *view) check(past forecast.Frame, horizon int) error {
 	return complete(past)
 }
 
-// last returns the sources of series, and for each the sample after its end.
+// last returns the sources of series, and for each the sample after its end. If the model has
+// learnt from several series, one that is shorter than the window counts as having been at its
+// first value before.
 func (v *view) last(past forecast.Frame) ([]source, []sample, error) {
 	var sources []source
 	var samples []sample
@@ -285,7 +287,11 @@ func (v *view) last(past forecast.Frame) ([]source, []sample, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if need := v.window + src.fitted.Lost(); s.Len() < need {
+		need := v.window + src.fitted.Lost()
+		if len(v.ids) > 1 {
+			need = 1 + src.fitted.Lost()
+		}
+		if s.Len() < need {
 			return nil, nil, fmt.Errorf("%s%w: it has %d, and a window of %d needs %d", of(s.ID), forecast.ErrShort, s.Len(), v.window, need)
 		}
 		sources, samples = append(sources, src), append(samples, sample{i, s.Len()})
@@ -303,7 +309,7 @@ func (v *view) level(s *source, origin int) float64 {
 
 // input returns feature f of step t of the window before an origin.
 func (v *view) input(s *source, origin, t, f int) float64 {
-	at := origin - v.window + t
+	at := max(origin-v.window+t, s.fitted.Lost())
 	if f == 0 {
 		return s.z[at] - v.level(s, origin)
 	}

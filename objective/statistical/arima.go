@@ -223,7 +223,7 @@ func (a ARIMA) fit(y []float64, seasons []int) (fitted, error) {
 		}
 		return lastValue(), nil
 	}
-	if isConstant(y) {
+	if len(y) <= few || isConstant(y) {
 		return lastValue(), nil
 	}
 	var o orders

@@ -79,7 +79,7 @@ func (CES) decode(raw json.RawMessage) (fitted, error) {
 // fit implements method.
 func (c CES) fit(y []float64, seasons []int) (fitted, error) {
 	m := seasons[0]
-	best, least := &complexLevel{Form: none, Alpha: [2]float64{1, 1}}, math.Inf(1) // the last value
+	best, least := &complexLevel{Form: none, Alpha: [2]float64{2, 1}}, math.Inf(1) // the last value
 	if len(y) <= 4 || isConstant(y) {
 		return best, nil
 	}
