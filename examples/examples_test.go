@@ -55,6 +55,15 @@ forecast of January 1961 to December 1961
 January 1961: ###.### thousand passengers, natively ###.###
 refused: deploy: the export does not predict what the native model does: 14## of 1488 values are not equal
 `,
+	"logs": `Pipeline(TfidfVectorizer, XGBClassifier): predicts the same on 500 rows
+dict(StandardScaler, IsolationForest): predicts the same on 1272 rows
+disk     0.96  quota of n15 exceeded on host17.example
+login    0.96  accepted password for n12 from host9.example
+network  0.92  connection to host2.example refused after 3 tries
+memory   0.38  worker n4: Out of memory
+anomaly  0.36  GET /?q=%27%20OR%201=1;--<script>alert("%00%00%00%
+with other weights, 2 of 5 confidences and 1 labels differ
+`,
 	"multiobjective": `### trials are on the front: the larger the model, the smaller the error
 1 x   8: error 0.259 with     64 parameters
 1 x 256: error 0.110 with  65536 parameters
@@ -75,7 +84,7 @@ live was version 2, and is 1 after a roll back
 }
 
 // needONNX are the programs that run ONNX Runtime.
-var needONNX = []string{"convert", "exportonnx", "shadow"}
+var needONNX = []string{"convert", "exportonnx", "logs", "shadow"}
 
 func output(t *testing.T, dir string, program ...string) string {
 	t.Helper()

@@ -54,9 +54,10 @@ func (m *moments) sd() time.Duration {
 	return time.Duration(math.Sqrt(m.squares / (m.n - 1)))
 }
 
-// A latency records durations of calls in constant memory. It has 32 buckets for each
-// doubling, so quantiles are accurate to within 2 %.
-type latency struct {
+// A Latency records durations of calls in constant memory. It has 32 buckets for each
+// doubling, so quantiles are accurate to within 2 %. The zero value is ready. It is safe for
+// concurrent use.
+type Latency struct {
 	mu      sync.Mutex
 	moments moments
 	max     time.Duration
@@ -82,7 +83,8 @@ func middle(b int) time.Duration {
 	return time.Duration(low + (uint64(1)<<shift)/2)
 }
 
-func (l *latency) add(t time.Duration) {
+// Add records the duration of a call. A negative one counts as 0.
+func (l *Latency) Add(t time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.moments.add(float64(t))
@@ -90,7 +92,8 @@ func (l *latency) add(t time.Duration) {
 	l.buckets[bucket(t)]++
 }
 
-func (l *latency) summary() Summary {
+// Summary describes the durations so far.
+func (l *Latency) Summary() Summary {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := uint64(l.moments.n)

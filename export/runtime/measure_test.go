@@ -25,14 +25,14 @@ func TestLatency(t *testing.T) {
 		"decades": func() time.Duration { return time.Duration(1) << r.IntN(62) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			var l latency
+			var l Latency
 			var times []time.Duration
 			for range 5000 {
 				d := draw()
-				l.add(d)
+				l.Add(d)
 				times = append(times, d)
 			}
-			got, want := l.summary(), summarize(times)
+			got, want := l.Summary(), summarize(times)
 			require.Equal(t, want.Calls, got.Calls)
 			require.Equal(t, want.Max, got.Max)
 			require.InEpsilon(t, want.Mean+1, got.Mean+1, 1e-9)
@@ -41,12 +41,12 @@ func TestLatency(t *testing.T) {
 			require.InEpsilon(t, want.P99+1, got.P99+1, 0.02)
 		})
 	}
-	var l latency
-	require.Equal(t, Summary{}, l.summary())
+	var l Latency
+	require.Equal(t, Summary{}, l.Summary())
 	require.Equal(t, Summary{}, summarize(nil))
-	l.add(-5) // a clock set back
-	l.add(1<<63 - 1)
-	require.Equal(t, uint64(2), l.summary().Calls)
+	l.Add(-5) // a clock set back
+	l.Add(1<<63 - 1)
+	require.Equal(t, uint64(2), l.Summary().Calls)
 	last := -1
 	for _, d := range []time.Duration{0, 1, 31, 32, 63, 64, 65, 66, 127, 128, 1 << 20, 1<<63 - 1} {
 		require.GreaterOrEqual(t, bucket(d), last)

@@ -169,7 +169,7 @@ type Shadow struct {
 	Log        *slog.Logger // default [slog.Default]
 
 	calls, dropped, errors atomic.Uint64
-	live, candidate        latency
+	live, candidate        Latency
 	running                sync.WaitGroup
 	slots                  atomic.Int64
 
@@ -209,7 +209,7 @@ func (s *Shadow) Predict(rows, out []float64) error {
 	if err := s.Live.Predict(rows, out); err != nil {
 		return err
 	}
-	s.live.add(time.Since(start))
+	s.live.Add(time.Since(start))
 	if s.Share != 0 && !sampled(n, s.Share) {
 		return nil
 	}
@@ -247,7 +247,7 @@ func (s *Shadow) compare(rows, live []float64) {
 		}
 		return
 	}
-	s.candidate.add(time.Since(start))
+	s.candidate.Add(time.Since(start))
 	rtol, atol := s.RTol, s.ATol
 	if rtol == 0 && atol == 0 {
 		rtol, atol = 1e-3, 1e-4
@@ -323,7 +323,7 @@ func (s *Shadow) Stats() ShadowStats {
 	defer s.mu.Unlock()
 	t := s.stats
 	t.Calls, t.Dropped, t.Errors = s.calls.Load(), s.dropped.Load(), s.errors.Load()
-	t.Live, t.Candidate = s.live.summary(), s.candidate.summary()
+	t.Live, t.Candidate = s.live.Summary(), s.candidate.Summary()
 	if t.Worst != nil {
 		w := *t.Worst
 		w.Row = slices.Clone(w.Row)
@@ -353,7 +353,7 @@ type AB struct {
 
 	calls atomic.Uint64
 	arms  [2]struct {
-		latency latency
+		latency Latency
 		errors  atomic.Uint64
 	}
 }
@@ -361,19 +361,30 @@ type AB struct {
 // Predict implements [Model]. It chooses by counting: of n calls, B gets Share·n, rounded
 // down and evenly spread.
 func (ab *AB) Predict(rows, out []float64) error {
-	arm := 0
-	if sampled(ab.calls.Add(1), ab.Share) {
-		arm = 1
-	}
-	return ab.predict(arm, rows, out)
+	return ab.Do(func() error { return ab.A.Predict(rows, out) }, func() error { return ab.B.Predict(rows, out) })
 }
 
 // PredictKey is like [AB.Predict], but chooses the model by key: the same key always gets
 // the same model, in any process. The choice depends on the SHA-256 of Name and key. Keys
 // that go to B still do after Share grows.
 func (ab *AB) PredictKey(key string, rows, out []float64) error {
+	return ab.DoKey(key, func() error { return ab.A.Predict(rows, out) }, func() error { return ab.B.Predict(rows, out) })
+}
+
+// Do is Predict for models that take other rows than those of a [Model]: a and b predict what A
+// and B, which may be nil, would.
+func (ab *AB) Do(a, b func() error) error {
+	arm := 0
+	if sampled(ab.calls.Add(1), ab.Share) {
+		arm = 1
+	}
+	return ab.do(arm, a, b)
+}
+
+// DoKey is PredictKey as [AB.Do] is Predict.
+func (ab *AB) DoKey(key string, a, b func() error) error {
 	ab.calls.Add(1)
-	return ab.predict(ab.arm(key), rows, out)
+	return ab.do(ab.arm(key), a, b)
 }
 
 func (ab *AB) arm(key string) int {
@@ -384,14 +395,14 @@ func (ab *AB) arm(key string) int {
 	return 0
 }
 
-func (ab *AB) predict(arm int, rows, out []float64) error {
+func (ab *AB) do(arm int, a, b func() error) error {
 	start := time.Now()
-	err := [2]Model{ab.A, ab.B}[arm].Predict(rows, out)
+	err := [2]func() error{a, b}[arm]()
 	if err != nil {
 		ab.arms[arm].errors.Add(1)
 		return err
 	}
-	ab.arms[arm].latency.add(time.Since(start))
+	ab.arms[arm].latency.Add(time.Since(start))
 	return nil
 }
 
@@ -404,7 +415,7 @@ type ABStats struct {
 // Stats returns the counts so far.
 func (ab *AB) Stats() ABStats {
 	a, b := &ab.arms[0], &ab.arms[1]
-	return ABStats{a.latency.summary(), b.latency.summary(), a.errors.Load(), b.errors.Load()}
+	return ABStats{a.latency.Summary(), b.latency.Summary(), a.errors.Load(), b.errors.Load()}
 }
 
 // Close closes the models that have a Close method.
