@@ -20,6 +20,7 @@ import (
 
 	"github.com/attune-hpo/attune/objective/command"
 	"github.com/attune-hpo/attune/progress"
+	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/space/spaceyaml"
 	"github.com/attune-hpo/attune/storage"
@@ -57,8 +58,9 @@ type launch struct {
 	quiet        bool
 	json         bool
 
-	given  func(flag string) bool // reports whether the flag is on the command line
-	stderr io.Writer
+	given   func(flag string) bool // reports whether the flag is on the command line
+	stderr  io.Writer
+	sampler sampler.Sampler // of the study, once it is open
 }
 
 func runCommand() *cobra.Command {
@@ -391,6 +393,7 @@ type launched struct {
 
 // open opens or creates the study. It fails if the study is of another program.
 func (l *launch) open(ctx context.Context, config study.Config, args []string) (*study.Study, error) {
+	l.sampler = config.Sampler
 	store := newStore(l.storage)
 	st, err := study.Load(ctx, store, l.name, config)
 	if errors.Is(err, storage.ErrNotExist) {
@@ -455,6 +458,9 @@ func (l *launch) optimize(ctx context.Context, st *study.Study, o *command.Objec
 	}
 	if h.Evaluated() >= l.trials {
 		return nil, nil
+	}
+	if e, ok := l.sampler.(interface{ Explain(trial.Snapshot) string }); ok && !l.quiet {
+		fmt.Fprintf(l.stderr, "%s: %s\n", l.name, e.Explain(h))
 	}
 	rule, err := l.rule()
 	if err != nil {

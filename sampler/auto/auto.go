@@ -4,22 +4,23 @@
 //
 // The rule, of which the first line counts that applies:
 //
-//	two objectives                            NSGA-II
-//	three objectives or more                  TPE
-//	at most 24 configurations, no conditions  every one of them once, then TPE
-//	up to 300 trials, and 30 parameters       a Gaussian process, and TPE now and then
-//	numbers only, no conditions               CMA-ES
-//	otherwise                                 TPE
+//	at most 24 configurations, no conditions    every one of them once, then TPE
+//	four objectives or more                     TPE
+//	up to 300 trials, and 30 parameters         Gaussian processes, and TPE now and then
+//	three objectives                            TPE
+//	two objectives                              TPE and NSGA-II in turn
+//	numbers only, no conditions                 CMA-ES
+//	otherwise                                   TPE
 //
 // A Gaussian process finds more with few trials than any of the others, as long as it
-// is fast. With c constraints, which have models of their own, it is used for 300/(1+c)
-// trials. What such a model cannot describe, it cannot find either, and so every eighth
-// trial is TPE's; every second one, as long as the median of TPE's last three trials is
-// better than that of the Gaussian process's last eight. The two learn from each other:
-// each sampler has all trials of the study, whoever proposed them. CMA-ES, where it
-// takes over, starts from the best of them.
+// is fast. With c constraints and m objectives, each of which has a model, it is used for
+// 300/(c+m) trials. What such a model cannot describe, it cannot find either, and so every
+// eighth trial is TPE's; every second one, as long as there is one objective and the median of
+// TPE's last three trials is better than that of the Gaussian process's last eight. The two
+// learn from each other: each sampler has all trials of the study, whoever proposed them.
+// CMA-ES and NSGA-II, where they take over, start from the best of them.
 //
-// What was chosen stands in the note "auto" of each trial. The choice follows from the
+// What was chosen stands in the note "auto" of each trial; [Sampler.Explain] says why. The choice follows from the
 // history, and takes no account of time, so that a study can be repeated, and one that
 // is resumed goes on as it would have done.
 package auto
@@ -28,6 +29,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 
@@ -83,7 +85,7 @@ func (s *Sampler) Sample(ctx context.Context, r sampler.Request) (sampler.Propos
 	var name string
 	s.memory.Use(r.History, func(k *known) {
 		k.read(r.History)
-		name = k.choose(r)
+		name = k.choose(r).name
 	})
 	p, err := s.samplers[name].Sample(ctx, r)
 	if errors.Is(err, sampler.ErrExhausted) { // the user may want to repeat what is noisy
@@ -147,29 +149,59 @@ func (k *known) recent(name string, n int) float64 {
 	return last[len(last)/2]
 }
 
-// choose returns the name of the sampler for r: the rule.
-func (k *known) choose(r sampler.Request) string {
+// A choice is a sampler, and why it is taken.
+type choice struct{ name, why string }
+
+// choose returns the sampler for r: the rule.
+func (k *known) choose(r sampler.Request) choice {
 	h := r.History
-	switch h.Objectives() {
-	case 1:
-	case 2:
-		return "nsga2"
-	default:
-		return "tpe"
-	}
 	axes, conditions := parameters(r)
-	switch n := h.Len(); {
+	n, m, c := h.Len(), h.Objectives(), len(k.constraints)
+	most := mostTrials / (m + c)
+	switch {
 	case !conditions && len(axes) > 0 && 0 < axes.Len() && axes.Len() <= mostEnumerated:
-		return "bruteforce"
-	case n < mostTrials/(1+len(k.constraints)) && len(axes) <= mostParameters:
-		if n >= startup && (r.Number%look == look-1 || r.Number%2 == 1 && k.recent("tpe", 3) < k.recent("gp", 8)) {
-			return "tpe"
+		return choice{"bruteforce", fmt.Sprintf("there are %d configurations", axes.Len())}
+	case m > gp.MostObjectives:
+		return choice{"tpe", fmt.Sprintf("there are %d objectives", m)}
+	case n < most && len(axes) <= mostParameters:
+		switch {
+		case n >= startup && r.Number%look == look-1:
+			return choice{"tpe", fmt.Sprintf("one in %d trials is its, beside a Gaussian process", look)}
+		case n >= startup && m == 1 && r.Number%2 == 1 && k.recent("tpe", 3) < k.recent("gp", 8):
+			return choice{"tpe", "its last trials were better than those of a Gaussian process"}
 		}
-		return "gp"
-	case !conditions && len(axes) > 0 && !slices.ContainsFunc(axes, isChoice):
-		return "cmaes"
+		return choice{"gp", fmt.Sprintf("there are fewer than %d trials, and at most %d parameters", most, mostParameters)}
 	}
-	return "tpe"
+	beyond := fmt.Sprintf("there are %d trials or more", most)
+	if len(axes) > mostParameters {
+		beyond = fmt.Sprintf("there are more than %d parameters", mostParameters)
+	}
+	switch {
+	case m == 2 && r.Number%2 == 0:
+		return choice{"nsga2", beyond + ", and two objectives"}
+	case m > 1:
+		return choice{"tpe", fmt.Sprintf("%s, and %d objectives", beyond, m)}
+	case !conditions && len(axes) > 0 && !slices.ContainsFunc(axes, isChoice):
+		return choice{"cmaes", beyond + ", and all parameters are numbers"}
+	}
+	return choice{"tpe", beyond + ", and not all parameters are numbers that every trial has"}
+}
+
+// Explain says in a sentence which sampler proposes the next trial of a study whose
+// parameters its trials show, and why.
+func (s *Sampler) Explain(h trial.Snapshot) string {
+	next := h.Len() + len(h.Running())
+	var c choice
+	s.memory.Use(h, func(k *known) {
+		k.read(h)
+		c = k.choose(sampler.Request{Number: next, History: h})
+	})
+	return fmt.Sprintf("trial %d is proposed by %s: %s", next, titles[c.name], c.why)
+}
+
+// titles are the names of samplers for people.
+var titles = map[string]string{
+	"nsga2": "NSGA-II", "tpe": "TPE", "bruteforce": "enumeration", "gp": "a Gaussian process", "cmaes": "CMA-ES",
 }
 
 // parameters returns the parameters that vary, as far as trials or a joint request show

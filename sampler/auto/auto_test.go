@@ -70,8 +70,15 @@ func TestRule(t *testing.T) {
 		chooses string
 	}{
 		{"nothing is known", past(1, 0, nil), reals(1), "gp"},
-		{"two objectives", past(2, 30, mixed), mixed, "nsga2"},
-		{"three objectives", past(3, 30, mixed), mixed, "tpe"},
+		{"two objectives", past(2, 30, mixed), mixed, "gp"},
+		{"two objectives, every eighth trial", past(2, 31, mixed), mixed, "tpe"},
+		{"two objectives, beyond", past(2, 150, mixed), mixed, "nsga2"},
+		{"two objectives, beyond, in turn", past(2, 151, mixed), mixed, "tpe"},
+		{"two objectives, 31 parameters", past(2, 20, reals(31)), reals(31), "nsga2"},
+		{"three objectives", past(3, 30, mixed), mixed, "gp"},
+		{"three objectives, beyond", past(3, 100, mixed), mixed, "tpe"},
+		{"four objectives", past(4, 30, mixed), mixed, "tpe"},
+		{"two objectives, 24 configurations", past(2, 12, small), small, "bruteforce"},
 		{"24 configurations", past(1, 12, small), small, "bruteforce"},
 		{"24 configurations, declared", past(1, 0, nil), small, "bruteforce"},
 		{"27 configurations", past(1, 12, space.Of(space.Int("n", 1, 9), kind)), space.Of(space.Int("n", 1, 9), kind), "gp"},
@@ -96,8 +103,23 @@ func TestRule(t *testing.T) {
 			note, ok := p.Notes.Get(auto.NoteKey)
 			require.True(t, ok)
 			assert.Equal(t, fmt.Sprintf("%q", tc.chooses), note.JSON)
+			if h.Len() > 0 {
+				titles := map[string]string{"gp": "a Gaussian process:", "tpe": "TPE:", "nsga2": "NSGA-II:", "cmaes": "CMA-ES:", "bruteforce": "enumeration:"}
+				assert.Contains(t, auto.New().Explain(h), fmt.Sprintf("trial %d is proposed by %s", h.Len(), titles[tc.chooses]))
+			}
 		})
 	}
+}
+
+func ExampleSampler_Explain() {
+	h := trial.NewHistory(trial.Header{})
+	x := space.Float("x", -5, 5)
+	for n := range 12 {
+		params := space.Params{Space: space.Of(x), Point: []float64{float64(n) / 4}}
+		h.Put(trial.Record{Number: n, State: trial.Complete, Params: params, Values: []float64{float64(n)}})
+	}
+	fmt.Println(auto.New().Explain(h.Snapshot()))
+	// Output: trial 12 is proposed by a Gaussian process: there are fewer than 300 trials, and at most 30 parameters
 }
 
 // Every second trial is TPE's, as long as its last three are better than the last eight

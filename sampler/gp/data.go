@@ -138,7 +138,7 @@ func (d *domain) ahead(r trial.Record) ([]float64, bool) {
 type observation struct {
 	number      int
 	x           []float64
-	loss        float64 // NaN if it has none of its own
+	losses      []float64 // of each objective; NaN if it has none of its own
 	state       trial.State
 	constraints []trial.Constraint
 }
@@ -152,26 +152,30 @@ func (d *domain) observe(h trial.Snapshot, r *trial.Record) (observation, bool) 
 	if !ok {
 		return observation{}, false
 	}
-	o := observation{r.Number, x, math.NaN(), r.State, r.Constraints}
-	switch {
-	case r.State == trial.Complete:
-		o.loss = h.Direction(0).Loss(r.Values[0])
-	case r.State == trial.Pruned && len(r.Reports) > 0:
-		o.loss = h.Direction(0).Loss(r.Reports[len(r.Reports)-1].Value)
+	o := observation{r.Number, x, make([]float64, h.Objectives()), r.State, r.Constraints}
+	for k := range o.losses {
+		switch {
+		case r.State == trial.Complete:
+			o.losses[k] = h.Direction(k).Loss(r.Values[k])
+		case r.State == trial.Pruned && len(r.Reports) > 0 && len(o.losses) == 1:
+			o.losses[k] = h.Direction(k).Loss(r.Reports[len(r.Reports)-1].Value)
+		default:
+			o.losses[k] = math.NaN()
+		}
 	}
 	return o, true
 }
 
-// targets returns what a model learns of losses: standardized, so that the better
+// targets returns what a model learns of the losses of an objective: standardized, so that the better
 // half decides. A loss above the median is drawn in logarithmically, since how bad
 // the bad ones are says little about where the good ones lie. Trials without a
 // loss, and infinite ones, get the worst that was seen. A pruned trial is at least
 // as bad as the median: it was not worth finishing.
-func targets(obs []observation) []float64 {
+func targets(obs []observation, objective int) []float64 {
 	var complete []float64
 	for _, o := range obs {
-		if o.state == trial.Complete && !math.IsInf(o.loss, 0) {
-			complete = append(complete, o.loss)
+		if o.state == trial.Complete && !math.IsInf(o.losses[objective], 0) {
+			complete = append(complete, o.losses[objective])
 		}
 	}
 	y := make([]float64, len(obs))
@@ -196,7 +200,7 @@ func targets(obs []observation) []float64 {
 	}
 	worst := shape(high)
 	for i, o := range obs {
-		v := o.loss
+		v := o.losses[objective]
 		switch {
 		case o.state == trial.Complete && !math.IsInf(v, 0):
 			y[i] = shape(v)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -18,13 +20,13 @@ import (
 	"github.com/attune-hpo/attune/storage/memory"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
+	"github.com/attune-hpo/attune/trial/pareto"
 )
 
 func TestSampler(t *testing.T) {
 	samplertest.Run(t, samplertest.Config{
-		New:          func(space.Space) sampler.Sampler { return gp.New(gp.Config{}) },
-		Trials:       16,
-		OneObjective: true,
+		New:    func(space.Space) sampler.Sampler { return gp.New(gp.Config{}) },
+		Trials: 16,
 	})
 }
 
@@ -91,6 +93,67 @@ func TestConstraints(t *testing.T) {
 	best, ok := h.Best()
 	require.True(t, ok)
 	assert.InDelta(t, 2, best.Values[0], 0.1)
+}
+
+// Of two paraboloids the whole front is found, between their minima.
+func TestSeveralObjectives(t *testing.T) {
+	for objectives := 2; objectives <= 3; objectives++ {
+		ps := floats(3)
+		st, err := study.Create(t.Context(), new(memory.Store), "s", study.Config{Sampler: gp.New(gp.Config{}), Directions: make([]trial.Direction, objectives)})
+		require.NoError(t, err)
+		defer st.Close()
+		require.NoError(t, st.Optimize(t.Context(), study.MultiFunc(func(_ context.Context, t *study.Trial) ([]float64, error) {
+			out := make([]float64, objectives)
+			for i, p := range ps {
+				v := p.Suggest(t)
+				for k := range out {
+					at := 0.0
+					if i == k {
+						at = 3
+					}
+					out[k] += (v - at) * (v - at)
+				}
+			}
+			return out, nil
+		}), study.Run{Trials: 60}))
+		h, err := st.Snapshot(t.Context())
+		require.NoError(t, err)
+		var points [][]float64
+		for _, r := range h.Records() {
+			points = append(points, r.Values)
+		}
+		reference := slices.Repeat([]float64{18}, objectives)
+		found := pareto.Hypervolume(points, reference)
+		// Points of the front: weighted means of the minima.
+		var front [][]float64
+		for range 2000 {
+			w, sum := make([]float64, objectives), 0.0
+			for k := range w {
+				w[k] = -math.Log(rand.New(rand.NewPCG(uint64(len(front)), uint64(k))).Float64())
+				sum += w[k]
+			}
+			at := make([]float64, objectives)
+			for k := range at {
+				for i := range 3 {
+					x, m := 0.0, 0.0
+					if i < objectives {
+						x = 3 * w[i] / sum
+					}
+					if i == k {
+						m = 3
+					}
+					at[k] += (x - m) * (x - m)
+				}
+			}
+			front = append(front, at)
+		}
+		whole := pareto.Hypervolume(front, reference)
+		t.Logf("%d objectives: %.4f of the hypervolume", objectives, found/whole)
+		assert.Greater(t, found/whole, []float64{0.97, 0.85}[objectives-2])
+	}
+
+	_, err := gp.New(gp.Config{}).Sample(t.Context(), sampler.Request{Space: space.Of(space.Float("x", 0, 1)), History: trial.NewHistory(trial.Header{Directions: make([]trial.Direction, 4)}).Snapshot()})
+	assert.ErrorIs(t, err, sampler.ErrInvalid)
 }
 
 func TestFiniteSpacesAreNotRepeated(t *testing.T) {

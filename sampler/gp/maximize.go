@@ -11,13 +11,14 @@ import (
 )
 
 // An acquisition says how much is to be gained from evaluating a point: the
-// logarithm of the expected improvement on best, times the probability that all
-// constraints are met.
+// logarithm of the expected improvement, on best or of a hypervolume, times the
+// probability that all constraints are met.
 type acquisition struct {
 	*domain
 	region      *sampler.Region // where the answer may lie
-	objective   *model          // nil: no trial was feasible, and feasibility is all that counts
+	objective   *model          // nil: there are several, or no trial was feasible, and feasibility is all that counts
 	best        float64
+	several     *gain
 	constraints []*model // of values that are met at ≤ 0, in their own scale less offset
 	offsets     []float64
 
@@ -34,7 +35,10 @@ func (a *acquisition) prepare() {
 }
 
 func (a *acquisition) models() []*model {
-	if a.objective == nil {
+	switch {
+	case a.several != nil:
+		return slices.Concat(a.several.models, a.constraints)
+	case a.objective == nil:
 		return a.constraints
 	}
 	return append([]*model{a.objective}, a.constraints...)
@@ -58,6 +62,23 @@ func (a *acquisition) at(x, grad []float64) float64 {
 		mean, dev := a.objective.at(x, gm, gd, a.scratch)
 		take(logImprovement(a.best, mean, dev))
 	}
+	if g := a.several; g != nil {
+		means, devs := make([]float64, len(g.models)), make([]float64, len(g.models))
+		for k, m := range g.models {
+			if grad == nil {
+				means[k], devs[k] = m.at(x, nil, nil, a.scratch)
+			} else {
+				means[k], devs[k] = m.at(x, g.gradMean[k], g.gradDev[k], a.scratch)
+			}
+		}
+		value, byMean, byDev := g.value(means, devs)
+		sum += value
+		for j := range grad {
+			for k := range g.models {
+				grad[j] += byMean[k]*g.gradMean[k][j] + byDev[k]*g.gradDev[k][j]
+			}
+		}
+	}
 	for i, m := range a.constraints {
 		mean, dev := m.at(x, gm, gd, a.scratch)
 		take(logBelow(mean+a.offsets[i], dev))
@@ -72,6 +93,20 @@ func (a *acquisition) all(rows *points) []float64 {
 		means, devs := a.objective.batch(rows)
 		for i := range values {
 			v, _, _ := logImprovement(a.best, means[i], devs[i])
+			values[i] += v
+		}
+	}
+	if g := a.several; g != nil {
+		means, devs := make([][]float64, len(g.models)), make([][]float64, len(g.models))
+		for k, m := range g.models {
+			means[k], devs[k] = m.batch(rows)
+		}
+		mean, dev := make([]float64, len(g.models)), make([]float64, len(g.models))
+		for i := range values {
+			for k := range g.models {
+				mean[k], dev[k] = means[k][i], devs[k][i]
+			}
+			v, _, _ := g.value(mean, dev)
 			values[i] += v
 		}
 	}
