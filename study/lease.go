@@ -19,6 +19,7 @@ type lease struct {
 
 	mu      sync.Mutex
 	held    map[int]bool
+	at      map[int]time.Time // when the leases of other trials were renewed, if that is of use
 	cancel  context.CancelFunc
 	done    chan struct{}
 	stopped bool
@@ -49,6 +50,35 @@ func (l *lease) drop(number int) {
 	defer l.mu.Unlock()
 	delete(l.held, number)
 }
+
+// renewed notes that the lease of a trial which is not held was renewed.
+func (l *lease) renewed(number int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.at == nil {
+		l.at = map[int]time.Time{}
+	}
+	l.at[number] = time.Now()
+}
+
+// isFresh reports whether the lease of a trial was renewed a moment ago.
+func (l *lease) isFresh(number int, grace time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at, ok := l.at[number]
+	return ok && time.Since(at) < moment(grace)
+}
+
+// forget forgets when leases were renewed that are not fresh.
+func (l *lease) forget(grace time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	maps.DeleteFunc(l.at, func(_ int, at time.Time) bool { return time.Since(at) >= moment(grace) })
+}
+
+// moment is how long a lease is as good as new, where a caller renews it: each report would
+// take two writes otherwise. Reap allows for it.
+func moment(grace time.Duration) time.Duration { return grace / 8 }
 
 // numbers returns the trials that are held, ascending.
 func (l *lease) numbers() []int {
@@ -101,8 +131,13 @@ func (s *Study) Reap(ctx context.Context) ([]trial.Record, error) {
 	if s.lease.ledger == nil {
 		return nil, nil
 	}
+	grace := s.cfg.Grace
+	if s.cfg.Renewal == ByCaller {
+		grace += moment(grace)
+		s.lease.forget(s.cfg.Grace)
+	}
 	again := map[int]bool{}
-	dead, err := s.lease.ledger.Reap(ctx, s.lease.numbers(), s.cfg.Grace, time.Now(), func(failed trial.Record) (retry trial.Record, ok bool) {
+	dead, err := s.lease.ledger.Reap(ctx, s.lease.numbers(), grace, time.Now(), func(failed trial.Record) (retry trial.Record, ok bool) {
 		retry, ok = retryOf(failed, s.cfg.Revivals)
 		again[failed.Number] = ok
 		return retry, ok

@@ -327,6 +327,40 @@ func TestTheCallerRenewsAndReaps(t *testing.T) {
 	assert.Empty(t, dead)
 }
 
+// A server attaches to a trial at each request about it, which renews the lease a few times in a
+// grace, not each time; a worker may be silent for a whole grace all the same.
+func TestAttachRenewsSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newLeasing()
+		st := worker(t, store, study.Config{Renewal: study.ByCaller})
+		asked, err := st.Ask(t.Context())
+		require.NoError(t, err)
+		lease := func() time.Time { return store.leases[asked.Number()] }
+		begun := lease()
+		attach := func() {
+			_, err := st.Attach(t.Context(), asked.Number())
+			require.NoError(t, err)
+		}
+		time.Sleep(7 * time.Second) // a grace is a minute
+		attach()
+		assert.Equal(t, begun, lease())
+		time.Sleep(time.Second)
+		attach()
+		assert.Equal(t, time.Now(), lease())
+		time.Sleep(7 * time.Second)
+		attach()
+		time.Sleep(time.Minute - time.Millisecond)
+		dead, err := st.Reap(t.Context())
+		require.NoError(t, err)
+		assert.Empty(t, dead, "the worker was silent for less than a grace")
+		time.Sleep(time.Minute / 8)
+		dead, err = st.Reap(t.Context())
+		require.NoError(t, err)
+		assert.Len(t, dead, 1)
+		require.NoError(t, st.Close())
+	})
+}
+
 func TestADetachedTrialHasALeaseOnceItIsRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newLeasing()

@@ -143,7 +143,8 @@ const (
 	ByStudy Renewal = iota
 	// ByCaller is for trials that are evaluated elsewhere on behalf of this process,
 	// as by the clients of a server. It calls [Study.Renew] for each trial whose
-	// worker it has heard of, at least once every [Config.Grace].
+	// worker it has heard of, at least once every [Config.Grace]. [Study.Attach] renews, too,
+	// unless it did an eighth of that time ago.
 	ByCaller
 	// Never is for detached trials, which belong to no process: they are asked for
 	// in one and told in another, however much later, and are never taken for dead.

@@ -149,8 +149,11 @@ func (s *Study) mayAsk(ctx context.Context, key string) error {
 // [Config.Renewal] says.
 func (s *Study) keepAlive(ctx context.Context, number int) error {
 	switch {
-	case s.lease.ledger == nil || s.cfg.Renewal == ByCaller:
-		return nil // Start has given it a lease
+	case s.lease.ledger == nil:
+		return nil
+	case s.cfg.Renewal == ByCaller:
+		s.lease.renewed(number) // by Start
+		return nil
 	case s.cfg.Renewal == Never:
 		return s.lease.ledger.Release(ctx, number)
 	}
@@ -201,8 +204,11 @@ func (s *Study) Attach(ctx context.Context, number int) (*Trial, error) {
 		err = storage.ErrNoTrial
 	case r.State.Done():
 		err = fmt.Errorf("%w: it is %v", trial.ErrFinished, r.State)
+	case s.cfg.Renewal == ByCaller && s.lease.isFresh(number, s.cfg.Grace):
 	case s.cfg.Renewal != Never && s.lease.ledger != nil:
-		err = s.lease.ledger.Renew(ctx, number)
+		if err = s.lease.ledger.Renew(ctx, number); err == nil {
+			s.lease.renewed(number)
+		}
 	}
 	if err != nil {
 		return nil, pkg.Errorf("attach: trial %d: %w", number, err)
@@ -769,6 +775,12 @@ func (t *Trial) group(a space.Axis) space.Space {
 // objectives, where there is no one value to prune by; [trial.ErrFinished] if
 // another worker has declared this one dead; those of the storage.
 func (t *Trial) Report(ctx context.Context, step int, value float64) error {
+	return t.ReportAll(ctx, trial.Report{Step: step, Value: value})
+}
+
+// ReportAll is Report for the values of several steps, in one write. The pruner is asked
+// once, after the last. If one cannot be recorded, none is.
+func (t *Trial) ReportAll(ctx context.Context, reports ...trial.Report) error {
 	s := t.study
 	err := t.err
 	if err == nil {
@@ -777,16 +789,23 @@ func (t *Trial) Report(ctx context.Context, step int, value float64) error {
 	if n := s.header.Objectives(); err == nil && n > 1 {
 		err = fmt.Errorf("%w: reports need one objective, and there are %d", ErrObjectives, n)
 	}
-	if err == nil {
-		err = t.change(trial.Reported{Step: step, Value: value})
+	before, dirty := t.rec, t.dirty
+	for _, r := range reports {
+		if err == nil {
+			err = t.change(trial.Reported(r))
+		}
 	}
-	if err == nil {
+	if err != nil {
+		t.rec, t.dirty = before, dirty
+	} else {
 		err = t.flush(ctx)
 	}
 	if err != nil {
 		return pkg.Errorf("trial %d: report: %w", t.rec.Number, err)
 	}
-	s.observed(ctx, func(h trial.Snapshot) Event { return Reported{h, t.Record(), trial.Report{Step: step, Value: value}} })
+	for _, r := range reports {
+		s.observed(ctx, func(h trial.Snapshot) Event { return Reported{h, t.Record(), r} })
+	}
 	if _, never := s.cfg.Pruner.(pruner.None); never {
 		return nil
 	}

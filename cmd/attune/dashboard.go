@@ -77,25 +77,25 @@ func (b *board) run(ctx context.Context, stdout io.Writer) error {
 	d := dashboard.New(store.Store, dashboard.Config{Settings: tune.Settings, Write: b.write})
 	s, err := web.Listen(web.Config{Addr: b.listen, Handler: http.StripPrefix(b.prefix, slashed(d)), Token: os.Getenv(tokenVariable), Hosts: b.hosts})
 	if err != nil {
-		return cmp.Or(refusedAddress(err, b.listen, tokenVariable), d.Close())
+		return cmp.Or(refusedAddress(err, "listen", b.listen, "set a token in the environment variable "+tokenVariable), d.Close())
 	}
 	fmt.Fprintf(stdout, "%s: %s%s\n", store.Path, strings.TrimSuffix(s.URL(), "/"), b.prefix+"/")
 	return errors.Join(s.Run(ctx), d.Close())
 }
 
-// refusedAddress returns the error for an address of --listen at which a server cannot listen.
-// The environment variable holds the server's token.
-func refusedAddress(err error, address, variable string) error {
+// refusedAddress returns the error for the address of a flag at which a server cannot listen. The
+// way out is what to do about one that other machines reach.
+func refusedAddress(err error, flag, address, wayOut string) error {
 	var op *net.OpError
 	switch {
 	case errors.Is(err, web.ErrAddr):
-		return fmt.Errorf("--listen %s: want an address and a port, such as 127.0.0.1:8080", quote(address))
+		return fmt.Errorf("--%s %s: want an address and a port, such as 127.0.0.1:8080", flag, quote(address))
 	case errors.Is(err, web.ErrToken):
-		return fmt.Errorf("--listen %s: other machines reach this address: set a token in the environment variable %s", quote(address), variable)
+		return fmt.Errorf("--%s %s: other machines reach this address: %s", flag, quote(address), wayOut)
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("--listen %s: another program listens there: choose another port, or 0 for any free one", quote(address))
+		return fmt.Errorf("--%s %s: another program listens there: choose another port, or 0 for any free one", flag, quote(address))
 	case errors.As(err, &op):
-		return fmt.Errorf("--listen %s: %w", quote(address), op.Err)
+		return fmt.Errorf("--%s %s: %w", flag, quote(address), op.Err)
 	}
 	return err
 }

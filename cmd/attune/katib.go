@@ -9,8 +9,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/grpc"
 
+	"github.com/attune-hpo/attune/internal/web"
 	"github.com/attune-hpo/attune/katib"
 )
 
@@ -40,16 +40,15 @@ Algorithms: tpe, multivariate-tpe, bayesianoptimization, gp, cmaes, nsga2, sobol
 const podMemory = 80 << 20
 
 func runKatib(ctx context.Context, stderr io.Writer, address string) error {
-	l, err := listen("listen", address, true)
+	const largest = 256 << 20 // a request has all trials of its experiment
+	s, err := web.ListenGRPC(web.GRPCConfig{Addr: address, Public: true, Health: katib.Health, Largest: largest, Grace: goodbye,
+		Register: katib.New().Register})
 	if err != nil {
-		return err
+		return refusedAddress(err, "listen", address, "")
 	}
 	if os.Getenv("GOMEMLIMIT") == "" && debug.SetMemoryLimit(-1) == math.MaxInt64 {
 		debug.SetMemoryLimit(podMemory)
 	}
-	const largest = 256 << 20 // a request has all trials of its experiment
-	server := grpc.NewServer(grpc.MaxRecvMsgSize(largest))
-	katib.New().Register(server)
-	fmt.Fprintf(stderr, "attune: answering Katib on %s\n", l.Addr())
-	return serveGRPC(ctx, server, l, katib.Health)
+	fmt.Fprintf(stderr, "attune: answering Katib on %s\n", s.Addr())
+	return s.Run(ctx)
 }

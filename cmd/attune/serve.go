@@ -6,15 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
+	"log/slog"
 	"net/http"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/health"
-	"google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/attune-hpo/attune/internal/web"
 	"github.com/attune-hpo/attune/storage/optunarpc"
@@ -40,6 +37,9 @@ type serve struct {
 	grpc    string
 	public  bool
 
+	certificate, key string
+	log              string
+
 	given func(flag string) bool
 }
 
@@ -55,7 +55,11 @@ parameters, says which trials should stop, and runs the trials of dead workers a
 /v1/openapi.json describes the requests. It listens on this machine only. For an address that
 other machines reach, set a token in the environment variable ` + serveTokenVariable + `, and one that
 only reads in ` + serveReadTokenVariable + `; requests have it in the header Authorization: Bearer
-TOKEN. The connection is not encrypted: use a proxy with TLS where others can listen.
+TOKEN. Where others can listen, give --tls-cert and --tls-key, or use a proxy with TLS. GET
+/metrics has metrics for Prometheus, and GET /healthz, without a token, tells whether it answers.
+
+What it serves at --listen is a storage to attune's other commands, too: --storage
+http://host:port, with the token in the same variable. These sample and prune by themselves.
 
 With --grpc, the default, it answers Optuna's workers in the protocol of
 optuna.storages.GrpcStorageProxy. Python workers on any machine then share studies with attune:
@@ -82,9 +86,31 @@ accepts other addresses: whoever reaches such an address can read and change all
 	f.StringSliceVar(&s.hosts, "host", nil, "`names` by which workers call this server at --listen, besides localhost and IP addresses")
 	s.search.flags(cmd)
 	f.DurationVar(&s.grace, "grace", time.Minute, "`time` after which the worker of a trial counts as dead if it sends nothing to --listen")
+	f.StringVar(&s.certificate, "tls-cert", "", "PEM `file` with the certificate for --listen (default: plain HTTP)")
+	f.StringVar(&s.key, "tls-key", "", "PEM `file` with its key")
+	f.StringVar(&s.log, "log", "errors", "`what` to log to standard error: errors, or all requests as text or as json")
 	f.StringVar(&s.grpc, "grpc", "127.0.0.1:13000", "`address` to listen on for Optuna's storage proxy; with --listen, only if given")
 	f.BoolVar(&s.public, "public", false, "allow addresses for --grpc that other machines reach")
 	return cmd
+}
+
+// mostConnections is how many workers may be connected to --listen at once; more wait.
+const mostConnections = 4096
+
+// observer returns what counts and logs the requests, as --log says.
+func (s *serve) observer(stderr io.Writer) (*web.Observer, error) {
+	var logs slog.Handler
+	switch s.log {
+	case "errors":
+		logs = slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError})
+	case "text":
+		logs = slog.NewTextHandler(stderr, nil)
+	case "json":
+		logs = slog.NewJSONHandler(stderr, nil)
+	default:
+		return nil, oneOf("log", s.log, []string{"errors", "text", "json"})
+	}
+	return web.NewObserver(slog.New(logs)), nil
 }
 
 // goodbye is the time that running calls may take after the server is stopped.
@@ -100,16 +126,21 @@ func (s *serve) run(ctx context.Context, stderr io.Writer) error {
 	if os.Getenv(serveReadTokenVariable) != "" && os.Getenv(serveTokenVariable) == "" {
 		return fmt.Errorf("%s is set, but not %s: set both, or neither", serveReadTokenVariable, serveTokenVariable)
 	}
+	observer, err := s.observer(stderr)
+	if err != nil {
+		return err
+	}
 	var servers []func(context.Context) error
 	var says []string
 	if s.listen == "" || s.given("grpc") {
-		l, err := listen("grpc", s.grpc, s.public)
+		service := optunarpc.New(newStore(s.storage))
+		l, err := web.ListenGRPC(web.GRPCConfig{Addr: s.grpc, Public: s.public, Register: service.Register, Observer: observer, Grace: goodbye})
 		if err != nil {
-			return err
+			return refusedAddress(err, "grpc", s.grpc, "whoever does can change the studies: give --public if that is what you want")
 		}
 		defer l.Close()
 		says = append(says, fmt.Sprintf("Optuna's storage proxy on %s", l.Addr()))
-		servers = append(servers, func(ctx context.Context) error { return s.serveOptuna(ctx, l) })
+		servers = append(servers, func(ctx context.Context) error { return errors.Join(l.Run(ctx), service.Close()) })
 	}
 	if _, err := study.List(ctx, newStore(s.storage)); err != nil { // say now what a worker would be told later
 		return err
@@ -123,10 +154,25 @@ func (s *serve) run(ctx context.Context, stderr io.Writer) error {
 		mux := http.NewServeMux()
 		mux.Handle("/", h)
 		mux.Handle("/ledger/", ledgers)
+		mux.Handle("GET /metrics", observer.Metrics())
+		route := func(r *http.Request) string {
+			_, pattern := mux.Handler(r)
+			switch pattern {
+			case "/":
+				return h.Route(r)
+			case "/ledger/":
+				return ledgers.Route(r)
+			}
+			return pattern
+		}
 		l, err := web.Listen(web.Config{Addr: s.listen, Handler: mux, Hosts: s.hosts, Grace: goodbye,
-			Token: token, ReadToken: os.Getenv(serveReadTokenVariable), Health: "/healthz", Refuse: refuseJSON})
+			Token: token, ReadToken: os.Getenv(serveReadTokenVariable), Health: "/healthz", Refuse: refuseJSON,
+			Certificate: s.certificate, Key: s.key, Connections: mostConnections, Observer: observer, Route: route})
+		if errors.Is(err, web.ErrCertificate) {
+			err = fmt.Errorf("--tls-cert %s, --tls-key %s: %w: want files in PEM", quote(s.certificate), quote(s.key), err)
+		}
 		if err != nil {
-			return cmp.Or(refusedAddress(err, s.listen, serveTokenVariable), h.Close())
+			return cmp.Or(refusedAddress(err, "listen", s.listen, "set a token in the environment variable "+serveTokenVariable), h.Close())
 		}
 		who := "workers"
 		if token == "" {
@@ -139,14 +185,6 @@ func (s *serve) run(ctx context.Context, stderr io.Writer) error {
 		fmt.Fprintf(stderr, "attune: serving %s to %s\n", shown(s.storage), to)
 	}
 	return together(ctx, servers)
-}
-
-// serveOptuna serves Optuna's storage proxy until ctx is done.
-func (s *serve) serveOptuna(ctx context.Context, l net.Listener) error {
-	service := optunarpc.New(newStore(s.storage))
-	answers := grpc.NewServer()
-	service.Register(answers)
-	return cmp.Or(serveGRPC(ctx, answers, l, ""), service.Close())
 }
 
 // together runs servers until ctx is done, or one of them fails.
@@ -176,46 +214,4 @@ func refuseJSON(w http.ResponseWriter, text string, code int) {
 		http.StatusMisdirectedRequest: "call it by an IP address or localhost, or start it with --host and this name",
 	}[code]
 	server.Refuse(w, code, text, hint)
-}
-
-// serveGRPC serves until ctx is done, and then until the running calls have ended. It answers
-// health checks of the named service; "" is the whole server.
-func serveGRPC(ctx context.Context, server *grpc.Server, l net.Listener, name string) error {
-	alive := health.NewServer()
-	alive.SetServingStatus(name, grpc_health_v1.HealthCheckResponse_SERVING)
-	grpc_health_v1.RegisterHealthServer(server, alive)
-	stop := context.AfterFunc(ctx, func() {
-		alive.Shutdown()
-		late := time.AfterFunc(goodbye, server.Stop)
-		server.GracefulStop()
-		late.Stop()
-	})
-	defer stop()
-	if err := server.Serve(l); !errors.Is(err, grpc.ErrServerStopped) { // ctx was done before
-		return err
-	}
-	return nil
-}
-
-// listen listens on the address of a flag. Unless public is set, it must be an address of
-// this machine only.
-func listen(flag, address string, public bool) (net.Listener, error) {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, fmt.Errorf("--%s %s: want an address and a port, such as 127.0.0.1:13000", flag, quote(address))
-	}
-	if !public && !loopback(host) {
-		return nil, fmt.Errorf("--%s %s: other machines reach this address, and whoever does can change the studies: give --public if that is what you want", flag, quote(address))
-	}
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("--%s: %w", flag, err)
-	}
-	return l, nil
-}
-
-// loopback reports whether a host is only reachable from this machine.
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -2,7 +2,15 @@ package main
 
 import (
 	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"io"
+	"math/big"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -10,6 +18,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -53,7 +62,7 @@ optuna.create_study(storage=s, study_name="net").optimize(lambda t: t.suggest_fl
 		"--grpc 0.0.0.0:1: other machines reach this address": {"--grpc", "0.0.0.0:1"},
 		"--grpc :1: other machines reach this address":        {"--grpc", ":1"},
 		"--grpc 13000: want an address and a port":            {"--grpc", "13000"},
-		"--grpc: listen tcp":                                  {"--grpc", "192.0.2.1:1", "--public"},
+		"--grpc 192.0.2.1:1: bind": {"--grpc", "192.0.2.1:1", "--public"},
 		"not a store: it is a folder":                         {"--grpc", "127.0.0.1:0", "--storage", "."},
 		"--listen :0: other machines reach this address: set a token in the environment variable ATTUNE_SERVE_TOKEN": {"--listen", ":0"},
 		"--listen 8080: want an address and a port": {"--listen", "8080"},
@@ -209,6 +218,85 @@ func TestServeStorage(t *testing.T) {
 		out, ok = call(token, with(run, "--name", "other")...)
 		assert.False(t, ok, out)
 		assert.Contains(t, out, says)
+	}
+}
+
+// With a certificate, serve speaks TLS. It has metrics, and logs its requests where it is told to.
+func TestServeObserved(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	certify(t, dir)
+	cmd := program(t, dir, "serve", "--storage", "a.db", "--listen", "127.0.0.1:0", "--tls-cert", "cert.pem", "--tls-key", "key.pem", "--log", "json")
+	stderr, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	lines := bufio.NewScanner(stderr)
+	require.True(t, lines.Scan())
+	_, at, ok := strings.Cut(lines.Text(), " on https://")
+	require.True(t, ok, lines.Text())
+
+	call := program(t, dir, "studies", "--storage", "https://"+at)
+	call.Env = append(call.Environ(), "SSL_CERT_FILE=cert.pem")
+	out, err := call.CombinedOutput()
+	assert.NoError(t, err)
+	assert.Contains(t, string(out), "study  objective")
+	out, err = program(t, dir, "studies", "--storage", "https://"+at).CombinedOutput()
+	assert.Error(t, err)
+	assert.Contains(t, string(out), "certificate signed by unknown authority")
+	curl := program(t, dir, "studies", "--storage", "http://"+at) // not https
+	out, err = curl.CombinedOutput()
+	assert.Error(t, err)
+	assert.Contains(t, string(out), "400 Bad Request")
+
+	roots := x509.NewCertPool()
+	pem, err := os.ReadFile(filepath.Join(dir, "cert.pem"))
+	require.NoError(t, err)
+	require.True(t, roots.AppendCertsFromPEM(pem))
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
+	for _, path := range []string{"v1/studies/none", "metrics"} {
+		resp, err := client.Get("https://" + at + path)
+		require.NoError(t, err)
+		text, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		resp.Body.Close()
+		if path == "metrics" {
+			for _, want := range []string{`{code="404",route="GET /v1/studies/{study}"} 1`, `{code="200",route="GET /ledger/v1/studies"} 1`} {
+				assert.True(t, strings.Contains(string(text), "attune_requests_total"+want), "%s", want)
+			}
+		}
+	}
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	logged := ""
+	for lines.Scan() {
+		logged += lines.Text() + "\n"
+	}
+	require.NoError(t, cmd.Wait())
+	assert.Contains(t, logged, `"msg":"request","route":"GET /v1/studies/{study}","code":"404"`)
+
+	for want, args := range map[string][]string{
+		"--tls-cert none.pem, --tls-key key.pem: no certificate": {"--tls-cert", "none.pem", "--tls-key", "key.pem"},
+		"--tls-cert cert.pem, --tls-key '': no certificate":    {"--tls-cert", "cert.pem"},
+		"--log all: want one of":                                 {"--log", "all"},
+	} {
+		o := attune(t, dir, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
+		assert.Equal(t, 1, o.code)
+		assert.Contains(t, o.stderr, want)
+	}
+}
+
+// certify writes a certificate for this machine and its key into a folder.
+func certify(t *testing.T, dir string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	form := &x509.Certificate{SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, form, form, &private.PublicKey, private)
+	require.NoError(t, err)
+	key, err := x509.MarshalPKCS8PrivateKey(private)
+	require.NoError(t, err)
+	for name, block := range map[string]*pem.Block{"cert.pem": {Type: "CERTIFICATE", Bytes: der}, "key.pem": {Type: "PRIVATE KEY", Bytes: key}} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600))
 	}
 }
 

@@ -1,5 +1,5 @@
-// Package web runs the HTTP servers of the command. A server has one listener with limits,
-// checks the host and the token of requests, and shuts down gracefully.
+// Package web runs the servers of the command, of HTTP and of gRPC. A server has one listener with
+// limits, checks the host and the token of requests, observes them, and shuts down gracefully.
 //
 //	s, err := web.Listen(web.Config{Addr: "127.0.0.1:8080", Handler: h})
 //	fmt.Println(s.URL())
@@ -13,10 +13,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -32,6 +35,8 @@ var (
 	ErrAddr = errors.New("not an address")
 	// ErrToken reports an address that other machines can reach, but no token.
 	ErrToken = errors.New("other machines reach this address, which takes a token")
+	// ErrCertificate reports files from which no certificate can be read.
+	ErrCertificate = errors.New("no certificate")
 )
 
 // Config configures a server. Addr and Handler are required.
@@ -50,6 +55,15 @@ type Config struct {
 	// Refuse answers a request that the server rejects. Default [http.Error].
 	Refuse func(w http.ResponseWriter, text string, code int)
 
+	// Certificate and Key are files in PEM, with which the server speaks TLS. They are read again
+	// when they have changed. Default none: plain HTTP.
+	Certificate, Key string
+	// Connections is the maximum number at once; more wait. Default 512.
+	Connections int
+	// Observer observes the requests, by the route that Route returns. Default none.
+	Observer *Observer
+	Route    func(*http.Request) string
+
 	Hosts []string      // names of the server besides localhost, without a port
 	Grace time.Duration // time for running requests when the server ends; default 3 s
 }
@@ -57,7 +71,7 @@ type Config struct {
 // Limits of a server. A handler that streams extends its own deadline with
 // [http.ResponseController].
 const (
-	connections  = 512 // maximum number at once
+	connections  = 512
 	headerBytes  = 64 << 10
 	bodyBytes    = 8 << 20
 	headerTime   = 10 * time.Second
@@ -70,23 +84,78 @@ const (
 type Server struct {
 	config   Config
 	listener net.Listener
+	tls      *tls.Config // nil for plain HTTP
 }
 
-// Listen starts to listen. It fails with [ErrAddr], [ErrToken], or an error of package net, such
-// as for a port in use.
+// Listen starts to listen. It fails with [ErrAddr], [ErrToken], [ErrCertificate], or an error of
+// package net, such as for a port in use.
 func Listen(c Config) (*Server, error) {
-	host, _, err := net.SplitHostPort(c.Addr)
+	s := &Server{config: c}
+	if c.Certificate != "" || c.Key != "" {
+		pair := &pair{certificate: c.Certificate, key: c.Key}
+		if _, err := pair.get(nil); err != nil {
+			return nil, pkg.Errorf("%w: %w", ErrCertificate, err)
+		}
+		s.tls = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get}
+	}
+	if c.Connections == 0 {
+		c.Connections = connections
+	}
+	var err error
+	if s.listener, err = listen(c.Addr, c.Token != "", c.Connections); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// listen listens on an address, for so many connections at once. Unless it is to be public, it must
+// be one of this machine.
+func listen(addr string, public bool, connections int) (net.Listener, error) {
+	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return nil, pkg.Errorf("%q: %w: want host:port", c.Addr, ErrAddr)
+		return nil, pkg.Errorf("%q: %w: want host:port", addr, ErrAddr)
 	}
-	if c.Token == "" && !loopback(host) {
-		return nil, pkg.Errorf("%s: %w", c.Addr, ErrToken)
+	if !public && !loopback(host) {
+		return nil, pkg.Errorf("%s: %w", addr, ErrToken)
 	}
-	l, err := net.Listen("tcp", c.Addr)
+	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, pkg.Errorf("%w", err)
 	}
-	return &Server{config: c, listener: limited(l)}, nil
+	return limited(l, connections), nil
+}
+
+// A pair is a certificate with its key, in files.
+type pair struct {
+	certificate, key string
+
+	mu     sync.Mutex
+	read   *tls.Certificate
+	stamps [2]time.Time // of the files, when they were read
+}
+
+// get returns the certificate as it is now. If what is there now cannot be read, as in the middle
+// of a change, it is the one before.
+func (p *pair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var stamps [2]time.Time
+	for i, path := range []string{p.certificate, p.key} {
+		if info, err := os.Stat(path); err == nil {
+			stamps[i] = info.ModTime()
+		}
+	}
+	if p.read != nil && stamps == p.stamps {
+		return p.read, nil
+	}
+	c, err := tls.LoadX509KeyPair(p.certificate, p.key)
+	if err == nil {
+		p.read, p.stamps = &c, stamps
+	}
+	if p.read != nil {
+		return p.read, nil
+	}
+	return nil, err
 }
 
 // loopback reports whether a host can only be reached from this machine.
@@ -102,7 +171,11 @@ func (s *Server) URL() string {
 	if addr.IP.IsUnspecified() {
 		host = "localhost"
 	}
-	return "http://" + net.JoinHostPort(host, fmt.Sprint(addr.Port)) + "/"
+	scheme := "http://"
+	if s.tls != nil {
+		scheme = "https://"
+	}
+	return scheme + net.JoinHostPort(host, fmt.Sprint(addr.Port)) + "/"
 }
 
 // Run serves until ctx is done. Then it cancels the contexts of all requests, and cuts off
@@ -115,10 +188,19 @@ func (s *Server) Run(ctx context.Context) error {
 		Handler:           s.guard(),
 		BaseContext:       func(net.Listener) context.Context { return requests },
 		ReadHeaderTimeout: headerTime, ReadTimeout: requestTime, WriteTimeout: responseTime, IdleTimeout: idleTime,
-		MaxHeaderBytes: headerBytes,
+		MaxHeaderBytes: headerBytes, TLSConfig: s.tls,
+	}
+	if o := s.config.Observer; o != nil {
+		server.ErrorLog = slog.NewLogLogger(o.log.Handler(), slog.LevelInfo)
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(s.listener) }()
+	go func() {
+		if s.tls != nil {
+			ended <- server.ServeTLS(s.listener, "", "")
+		} else {
+			ended <- server.Serve(s.listener)
+		}
+	}()
 	select {
 	case err := <-ended:
 		return pkg.Errorf("%w", err)
@@ -144,7 +226,7 @@ func (s *Server) guard() http.Handler {
 	if refuse == nil {
 		refuse = http.Error
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	serve := func(w, plain http.ResponseWriter, r *http.Request) {
 		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 		health := reads && s.config.Health != "" && r.URL.Path == s.config.Health
 		switch {
@@ -157,9 +239,12 @@ func (s *Server) guard() http.Handler {
 			refuse(w, "this server takes a token", http.StatusUnauthorized)
 		default:
 			limited := *r // so that net/http still knows the body, and does not wait for the rest of a large one
-			limited.Body = http.MaxBytesReader(w, r.Body, bodyBytes)
+			limited.Body = http.MaxBytesReader(plain, r.Body, bodyBytes)
 			s.config.Handler.ServeHTTP(w, &limited)
 		}
+	}
+	return http.HandlerFunc(func(plain http.ResponseWriter, r *http.Request) {
+		s.observed(plain, r, func(w http.ResponseWriter) { serve(w, plain, r) })
 	})
 }
 
@@ -194,7 +279,7 @@ func has(r *http.Request, token string) bool {
 }
 
 // limited returns a listener that limits the number of connections at once.
-func limited(l net.Listener) net.Listener {
+func limited(l net.Listener, connections int) net.Listener {
 	return &limit{l, make(chan struct{}, connections)}
 }
 

@@ -2,16 +2,34 @@ package web_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"io"
+	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/attune-hpo/attune/internal/web"
 )
@@ -180,4 +198,169 @@ func TestEnd(t *testing.T) {
 	assert.True(t, strings.Contains(both, "streambye") && strings.Contains(both, "deaf"), both)
 	_, err = net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(s.URL(), "http://"), "/"))
 	require.Error(t, err)
+}
+
+// certify writes a certificate for this machine, and its key.
+func certify(t *testing.T, certificate, key string, serial int64) *x509.Certificate {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	form := &x509.Certificate{SerialNumber: big.NewInt(serial), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, form, form, &private.PublicKey, private)
+	require.NoError(t, err)
+	text, err := x509.MarshalPKCS8PrivateKey(private)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: text}), 0o600))
+	require.NoError(t, os.WriteFile(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
+	out, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	return out
+}
+
+// A server speaks TLS, with a certificate that may be replaced while it runs.
+func TestTLS(t *testing.T) {
+	dir := t.TempDir()
+	certificate, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	_, err := web.Listen(web.Config{Addr: "127.0.0.1:0", Handler: hello, Certificate: certificate, Key: key})
+	require.ErrorIs(t, err, web.ErrCertificate)
+	first := certify(t, certificate, key, 1)
+	url := running(t, web.Config{Handler: hello, Certificate: certificate, Key: key})
+	require.True(t, strings.HasPrefix(url, "https://"), url)
+	get := func(trusted *x509.Certificate) (int64, error) {
+		roots := x509.NewCertPool()
+		roots.AddCert(trusted)
+		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
+		defer transport.CloseIdleConnections()
+		resp, err := (&http.Client{Transport: transport}).Get(url)
+		if err != nil {
+			return 0, err
+		}
+		defer resp.Body.Close()
+		return resp.TLS.PeerCertificates[0].SerialNumber.Int64(), nil
+	}
+	serial, err := get(first)
+	require.NoError(t, err)
+	assert.EqualValues(t, 1, serial)
+	require.NoError(t, os.WriteFile(key, []byte("half of a ke"), 0o600))
+	_, err = get(first)
+	require.NoError(t, err, "what cannot be read replaces nothing")
+	second := certify(t, certificate, key, 2)
+	later := time.Now().Add(time.Minute)
+	require.NoError(t, os.Chtimes(certificate, later, later))
+	serial, err = get(second)
+	require.NoError(t, err)
+	assert.EqualValues(t, 2, serial)
+	_, err = get(first)
+	require.Error(t, err)
+}
+
+// Requests are counted by route and status, and logged.
+func TestObserver(t *testing.T) {
+	var log lines
+	o := web.NewObserver(slog.New(slog.NewJSONHandler(&log, nil)))
+	mux := http.NewServeMux()
+	mux.Handle("GET /hello/{name}", hello)
+	mux.Handle("GET /metrics", o.Metrics())
+	mux.HandleFunc("GET /panic", func(http.ResponseWriter, *http.Request) { panic("oh") })
+	mux.HandleFunc("GET /flush", func(w http.ResponseWriter, _ *http.Request) { assert.NoError(t, http.NewResponseController(w).Flush()) })
+	url := running(t, web.Config{Handler: mux, Token: "secret", ReadToken: "look", Observer: o, Route: func(r *http.Request) string {
+		_, route := mux.Handler(r)
+		return route
+	}})
+	token := func(r *http.Request) { r.Header.Set("Authorization", "Bearer look") }
+	for _, path := range []string{"hello/a", "hello/b", "nothing", "flush"} {
+		get(t, url+path, token)
+	}
+	get(t, url+"hello/c", nil)
+	r, err := http.NewRequest("GET", url+"panic", nil)
+	require.NoError(t, err)
+	token(r)
+	_, err = http.DefaultClient.Do(r)
+	require.Error(t, err)
+	code, metrics := get(t, url+"metrics", token)
+	assert.Equal(t, 200, code)
+	for _, want := range []string{
+		`attune_requests_total{code="200",route="GET /hello/{name}"} 2`,
+		`attune_requests_total{code="401",route="GET /hello/{name}"} 1`,
+		`attune_requests_total{code="404",route="other"} 1`,
+		`attune_requests_total{code="panic",route="GET /panic"}`, // net/http may send it twice
+		`attune_request_seconds_count{route="GET /hello/{name}"} 3`,
+		"attune_requests_running 1", "go_goroutines",
+	} {
+		assert.True(t, strings.Contains(metrics, want), want)
+	}
+	assert.False(t, strings.Contains(metrics, "secret"))
+	assert.NotContains(t, log.String(), "secret")
+	assert.Contains(t, log.String(), `"level":"INFO","msg":"request","route":"GET /hello/{name}","code":"200"`)
+	assert.Contains(t, log.String(), `"level":"ERROR","msg":"panic","route":"GET /panic","value":"oh"`)
+}
+
+// lines is a log.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// A server of gRPC answers health checks, observes calls, survives panics, and ends gracefully.
+func TestGRPC(t *testing.T) {
+	for addr, want := range map[string]error{"8080": web.ErrAddr, ":0": web.ErrToken} {
+		_, err := web.ListenGRPC(web.GRPCConfig{Addr: addr})
+		require.ErrorIs(t, err, want, addr)
+	}
+	var log lines
+	o := web.NewObserver(slog.New(slog.NewTextHandler(&log, nil)))
+	call := func(method string, f func() (*emptypb.Empty, error)) grpc.MethodDesc {
+		return grpc.MethodDesc{MethodName: method, Handler: func(_ any, ctx context.Context, read func(any) error, call grpc.UnaryServerInterceptor) (any, error) {
+			in := new(emptypb.Empty)
+			if err := read(in); err != nil {
+				return nil, err
+			}
+			return call(ctx, in, &grpc.UnaryServerInfo{FullMethod: "/test/" + method}, func(context.Context, any) (any, error) { return f() })
+		}}
+	}
+	entered, leave := make(chan struct{}), make(chan struct{})
+	s, err := web.ListenGRPC(web.GRPCConfig{Addr: "127.0.0.1:0", Health: "test", Observer: o, Register: func(r grpc.ServiceRegistrar) {
+		r.RegisterService(&grpc.ServiceDesc{ServiceName: "test", HandlerType: (*any)(nil), Methods: []grpc.MethodDesc{
+			call("Panic", func() (*emptypb.Empty, error) { panic("oh") }),
+			call("Slow", func() (*emptypb.Empty, error) {
+				close(entered)
+				<-leave
+				return new(emptypb.Empty), nil
+			}),
+		}}, nil)
+	}})
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	conn, err := grpc.NewClient(s.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(t, err)
+	defer conn.Close()
+	health, err := grpc_health_v1.NewHealthClient(conn).Check(t.Context(), &grpc_health_v1.HealthCheckRequest{Service: "test"})
+	require.NoError(t, err)
+	assert.Equal(t, grpc_health_v1.HealthCheckResponse_SERVING, health.Status)
+	err = conn.Invoke(t.Context(), "/test/Panic", new(emptypb.Empty), new(emptypb.Empty))
+	assert.Equal(t, codes.Internal, status.Code(err))
+	slow := make(chan error, 1)
+	go func() { slow <- conn.Invoke(t.Context(), "/test/Slow", new(emptypb.Empty), new(emptypb.Empty)) }()
+	<-entered
+	stop()
+	close(leave)
+	require.NoError(t, <-slow, "what was begun is ended")
+	require.NoError(t, <-ended)
+	assert.Contains(t, log.String(), "level=ERROR msg=request route=/test/Panic code=Internal")
+	assert.Contains(t, log.String(), "route=/test/Slow code=OK")
 }

@@ -66,6 +66,12 @@ func NewHandler(store storage.Store) *Handler {
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.ServeHTTP(w, r) }
 
+// Route returns the route that a request takes, as in "POST /ledger/v1/write", for metrics and logs.
+func (h *Handler) Route(r *http.Request) string {
+	_, route := h.mux.Handler(r)
+	return route
+}
+
 // Close ends the requests that wait, waits for the changes that are being made, and gives back what
 // the handler holds of the store. Requests fail from then on, and clients try them again elsewhere
 // or later.

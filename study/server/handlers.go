@@ -254,20 +254,36 @@ func (s *Server) heartbeat(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// report records an intermediate value, and answers whether the trial should stop.
+// report records intermediate values, all or none, and answers whether the trial should stop.
 func (s *Server) report(w http.ResponseWriter, r *http.Request) error {
 	var q struct {
 		Step       *int                       `json:"step"`
 		Value      *float                     `json:"value"`
 		Attributes map[string]json.RawMessage `json:"attributes"`
+		Reports    []struct {
+			Step  *int   `json:"step"`
+			Value *float `json:"value"`
+		} `json:"reports"`
 	}
 	if err := decode(r, &q); err != nil {
 		return err
 	}
-	if q.Step == nil || q.Value == nil {
-		return problem{http.StatusBadRequest, "a report needs a step and a value", bodyHint}
+	if (q.Reports == nil) == (q.Step == nil && q.Value == nil) {
+		return problem{http.StatusBadRequest, "one report, or a list of reports", bodyHint}
 	}
-	step, value := *q.Step, float64(*q.Value)
+	if q.Reports == nil {
+		q.Reports = append(q.Reports, struct {
+			Step  *int   `json:"step"`
+			Value *float `json:"value"`
+		}{q.Step, q.Value})
+	}
+	var reports []trial.Report
+	for _, p := range q.Reports {
+		if p.Step == nil || p.Value == nil {
+			return problem{http.StatusBadRequest, "a report needs a step and a value", bodyHint}
+		}
+		reports = append(reports, trial.Report{Step: *p.Step, Value: float64(*p.Value)})
+	}
 	return s.onTrial(r, func(o *opened, n int) error {
 		t, err := o.study.Attach(r.Context(), n)
 		if err != nil {
@@ -276,9 +292,13 @@ func (s *Server) report(w http.ResponseWriter, r *http.Request) error {
 		if err := annotate(t, q.Attributes, nil); err != nil {
 			return err
 		}
-		err = t.Report(r.Context(), step, value)
-		if was, ok := t.Record().ReportAt(step); ok && equal(was, value) && errors.Is(err, trial.ErrReport) {
-			err = s.verdict(r.Context(), o.study, t.Record()) // the answer to the first was lost
+		has := t.Record()
+		err = t.ReportAll(r.Context(), reports...)
+		if errors.Is(err, trial.ErrReport) && !slices.ContainsFunc(reports, func(p trial.Report) bool {
+			was, ok := has.ReportAt(p.Step)
+			return !ok || !equal(was, p.Value)
+		}) {
+			err = s.verdict(r.Context(), o.study, has) // the answer to the first was lost
 		}
 		if err != nil && !errors.Is(err, study.ErrPruned) {
 			return err

@@ -64,14 +64,15 @@ const (
 	nameBytes   = 500 // of a study or a key; databases take 512 characters
 	mostKeys    = 100 // in one request
 	mostPage    = 1000
-	mostStreams = 256
+	mostStreams = 2048
 )
 
 // A Server is an [http.Handler]. Close it in the end.
 type Server struct {
 	cfg     Config
 	studies *studies
-	handler http.Handler
+	mux     *http.ServeMux
+	handler http.Handler // of mux
 	streams chan struct{}
 
 	declaring sync.Mutex // held while a study is created or gets its space
@@ -94,6 +95,13 @@ func New(store storage.Store, cfg Config) *Server {
 
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Route returns the route that a request takes, as in "GET /v1/studies/{study}/best", for metrics
+// and logs. It is "/" if there is none.
+func (s *Server) Route(r *http.Request) string {
+	_, route := s.mux.Handler(r)
+	return route
+}
 
 // Close ends all streams and gives back what the server holds of the store. Requests fail from
 // then on, with the status 503. Trials that run are left to the next server.
@@ -149,6 +157,7 @@ var routes = []route{
 // sites, get errors of the same form.
 func (s *Server) routed() http.Handler {
 	mux := http.NewServeMux()
+	s.mux = mux
 	allowed := map[string]string{}
 	for _, at := range routes {
 		mux.HandleFunc(at.method+" "+at.path, func(w http.ResponseWriter, r *http.Request) {

@@ -507,3 +507,31 @@ func TestManyStudies(t *testing.T) {
 	}
 	assert.Equal(t, strings.Repeat("0", many), out.String())
 }
+
+// Several reports come in one request, all or none, which may be repeated.
+func TestReports(t *testing.T) {
+	c := serve(t, new(memory.Store), server.Config{Sampler: random.Sampler{}, Pruner: pruner.Threshold{Upper: new(5.0)}})
+	c.want(201, "PUT", "/v1/studies/net", oneX)
+	c.ask("net", "a")
+	const at = "/v1/studies/net/trials/0"
+	reports := func() any { return c.want(200, "GET", at, "")["reports"] }
+	const two = `{"reports": [{"step": 0, "value": 1}, {"step": 1, "value": "NaN"}], "attributes": {"k": 1}}`
+	for range 2 {
+		c.want(200, "POST", at+"/reports", two)
+		assert.Len(t, reports(), 2)
+	}
+	for name, bad := range map[string]string{
+		"a step twice":         `{"reports": [{"step": 7, "value": 1}, {"step": 7, "value": 1}]}`,
+		"a step that is there": `{"reports": [{"step": 7, "value": 1}, {"step": 1, "value": 3}]}`,
+		"half a report":        `{"reports": [{"step": 7, "value": 1}, {"step": 8}]}`,
+		"both forms":           `{"step": 7, "value": 1, "reports": [{"step": 8, "value": 1}]}`,
+		"neither":              `{}`,
+	} {
+		code, o := c.call("POST", at+"/reports", bad)
+		assert.Contains(t, []int{400, 409}, code, name)
+		assert.NotEmpty(t, o["hint"], name)
+		assert.Len(t, reports(), 2, name)
+	}
+	o := c.want(200, "POST", at+"/reports", `{"reports": [{"step": 2, "value": 1}, {"step": 3, "value": 6}]}`)
+	assert.Equal(t, true, o["prune"], "the pruner judges the last")
+}
