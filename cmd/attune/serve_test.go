@@ -62,7 +62,7 @@ optuna.create_study(storage=s, study_name="net").optimize(lambda t: t.suggest_fl
 		"--grpc 0.0.0.0:1: other machines reach this address": {"--grpc", "0.0.0.0:1"},
 		"--grpc :1: other machines reach this address":        {"--grpc", ":1"},
 		"--grpc 13000: want an address and a port":            {"--grpc", "13000"},
-		"--grpc 192.0.2.1:1: bind": {"--grpc", "192.0.2.1:1", "--public"},
+		"--grpc 192.0.2.1:1: bind":                            {"--grpc", "192.0.2.1:1", "--public"},
 		"not a store: it is a folder":                         {"--grpc", "127.0.0.1:0", "--storage", "."},
 		"--listen :0: other machines reach this address: set a token in the environment variable ATTUNE_SERVE_TOKEN": {"--listen", ":0"},
 		"--listen 8080: want an address and a port": {"--listen", "8080"},
@@ -275,7 +275,7 @@ func TestServeObserved(t *testing.T) {
 
 	for want, args := range map[string][]string{
 		"--tls-cert none.pem, --tls-key key.pem: no certificate": {"--tls-cert", "none.pem", "--tls-key", "key.pem"},
-		"--tls-cert cert.pem, --tls-key '': no certificate":    {"--tls-cert", "cert.pem"},
+		"--tls-cert cert.pem, --tls-key '': no certificate":      {"--tls-cert", "cert.pem"},
 		"--log all: want one of":                                 {"--log", "all"},
 	} {
 		o := attune(t, dir, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
