@@ -4,14 +4,17 @@
 //
 //	workers -storage URL -workers 4 -trials 1000
 //	workers -storage URL -workers 4 -trials 100 -program "python optuna/workers.py"
+//	workers -storage a.db -at 13000 -has 1000 -workers 4 -trials 100 -program "python optuna/workers.py"
 //
-// With -program, that many processes of another program run, as PROGRAM URL STUDY TRIALS. The
+// With -program, that many processes of another program run, as PROGRAM URL STUDY TRIALS, or with -at
+// instead of the URL, such as the port of a proxy for the storage. With -has, the study has so many trials before. The
 // clock runs from when all of them have opened the study until the last ends. Then all
 // trials are read and counted.
 package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -27,6 +30,7 @@ import (
 	"github.com/attune-hpo/attune/storage"
 	"github.com/attune-hpo/attune/storage/mysql"
 	"github.com/attune-hpo/attune/storage/postgres"
+	"github.com/attune-hpo/attune/storage/sqlite"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
 )
@@ -34,7 +38,9 @@ import (
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("workers: ")
-	url := flag.String("storage", "", "URL of the database")
+	url := flag.String("storage", "", "URL of the database, or path of a SQLite file")
+	at := flag.String("at", "", "what the other program gets in place of the URL")
+	has := flag.Int("has", 0, "trials that the study has before")
 	workers := flag.Int("workers", 1, "number of processes")
 	trials := flag.Int("trials", 100, "number of trials of all workers together")
 	program := flag.String("program", "", "what each worker runs, in place of this program")
@@ -44,7 +50,7 @@ func main() {
 	if *join != "" {
 		err = work(context.Background(), storeAt(*url), *join, *trials)
 	} else {
-		err = measure(context.Background(), *url, *program, *workers, *trials)
+		err = measure(context.Background(), *url, cmp.Or(*at, *url), *program, *has, *workers, *trials)
 	}
 	if err != nil {
 		log.Fatal(err)
@@ -53,10 +59,13 @@ func main() {
 
 // storeAt returns the store in the database of a URL.
 func storeAt(url string) storage.Store {
-	if strings.HasPrefix(url, "mysql://") {
+	switch {
+	case strings.HasPrefix(url, "mysql://"):
 		return mysql.Database(url)
+	case strings.HasPrefix(url, "postgres://"):
+		return postgres.Database(url)
 	}
-	return postgres.Database(url)
+	return sqlite.File(url)
 }
 
 // work runs trials of a study, once it is told to.
@@ -96,7 +105,7 @@ func work(ctx context.Context, store storage.Store, name string, trials int) err
 }
 
 // measure runs workers on a new study, and prints how fast they were.
-func measure(ctx context.Context, url, program string, workers, trials int) error {
+func measure(ctx context.Context, url, at, program string, has, workers, trials int) error {
 	name := fmt.Sprintf("workers-%d", time.Now().UnixNano())
 	store := storeAt(url)
 	st, err := study.Create(ctx, store, name, study.Config{Sampler: random.Sampler{}})
@@ -104,6 +113,9 @@ func measure(ctx context.Context, url, program string, workers, trials int) erro
 		return err
 	}
 	defer st.Close()
+	if err := fill(ctx, st, has); err != nil {
+		return err
+	}
 	command := strings.Fields(program)
 	if program == "" {
 		self, err := os.Executable()
@@ -112,7 +124,7 @@ func measure(ctx context.Context, url, program string, workers, trials int) erro
 		}
 		command = []string{self, "-storage", url, "-join", name, "-trials", strconv.Itoa(trials / workers)}
 	} else {
-		command = append(command, url, name, strconv.Itoa(trials/workers))
+		command = append(command, at, name, strconv.Itoa(trials/workers))
 	}
 	var cmds []*exec.Cmd
 	var starts []func() error
@@ -153,9 +165,28 @@ func measure(ctx context.Context, url, program string, workers, trials int) erro
 		return err
 	}
 	n := trials / workers * workers
-	if h.Len() != n || h.Count(trial.Complete) != n {
-		return fmt.Errorf("%d trials, %d of them complete: want %d", h.Len(), h.Count(trial.Complete), n)
+	if h.Len() != has+n || h.Count(trial.Complete) != has+n {
+		return fmt.Errorf("%d trials, %d of them complete: want %d", h.Len(), h.Count(trial.Complete), has+n)
 	}
 	fmt.Printf("%d workers: %d trials in %.1f s: %.1f trials/s\n", workers, n, took.Seconds(), float64(n)/took.Seconds())
 	return nil
+}
+
+// fill adds complete trials to a study.
+func fill(ctx context.Context, st *study.Study, n int) error {
+	var p space.Params
+	for i := range 5 {
+		p.Space = append(p.Space, space.Float("x"+strconv.Itoa(i), -5, 5).Axis())
+	}
+	p.Point = make([]float64, 5)
+	records := make([]trial.Record, n)
+	for i := range records {
+		now := time.Now()
+		records[i] = trial.Record{State: trial.Complete, Params: p, Values: []float64{float64(i)}, Started: now, Finished: now}
+		for step := range 5 {
+			records[i].Reports = append(records[i].Reports, trial.Report{Step: step, Value: 1})
+		}
+	}
+	_, err := st.Add(ctx, records...)
+	return err
 }
