@@ -129,7 +129,7 @@ func (f *fixed) Sample(ctx context.Context, r Request) (Proposal, error) {
 // without returns the axes of s that are not fixed. For the space of the last
 // request it is the same slice, which a sampler that remembers spaces finds sooner.
 func (f *fixed) without(s space.Space) space.Space {
-	if last := f.last.Load(); last != nil && last.asked.Equal(s) {
+	if last := f.last.Load(); last != nil && last.asked.Equal(s) && slices.EqualFunc(last.asked, s, func(a, b space.Axis) bool { return a.Prior == b.Prior }) {
 		return last.rest
 	}
 	var rest space.Space

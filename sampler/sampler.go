@@ -21,6 +21,7 @@
 //   - Given and Fixed: what the trial has already.
 //   - Constraints, if there are any: comparisons such as a + b <= 1. The point must lie in
 //     the [Region] of the request, which draws points there and moves others into it.
+//   - Priors of axes, if you like: Believe draws from them, and Belief weighs them.
 //   - History: all trials, as a [trial.Snapshot]. Finished ones are in the order
 //     in which they finished, which must not matter: sort what is summed up. Use
 //     Direction and its Loss, so that less is better. Values may be infinite; a

@@ -225,6 +225,18 @@ func (p Param[T]) Where(constraint string) Param[T] {
 	return p
 }
 
+// Believe returns p with a belief about where its good values lie. It counts where p is in a
+// declared [Space]. Believe panics if the belief is none about values of p: weights of a
+// number, or not one for each choice; a deviation that is not greater than 0.
+func (p Param[T]) Believe(prior Prior) Param[T] {
+	p.declared()
+	if err := prior.check(p.axis.Distribution); err != nil {
+		panic(pkg.Errorf("parameter %q: %w", p.axis.Name, err))
+	}
+	p.axis.Prior = &prior
+	return p
+}
+
 // Is returns the condition that p has one of the given values.
 func (p Param[T]) Is(values ...T) Condition {
 	p.declared()

@@ -37,6 +37,7 @@ type Axis struct {
 	When         []Condition // all must hold for the parameter to exist; none: always
 	// Where are constraints on this parameter and others before it; see [Space.Where].
 	Where []Constraint
+	Prior *Prior // where good values are believed to lie; nil: anywhere
 }
 
 // A Space is an ordered set of axes, their names distinct.
@@ -71,7 +72,7 @@ func Of(params ...Axer) Space {
 // invalid, if a condition is on a parameter that is not declared before the one
 // it governs, or on a value that this parameter never takes, and if a constraint is
 // not about the parameter that has it, is about one that is not declared before, or
-// about a choice that is no number. The error wraps [ErrInvalid] and names the
+// about a choice that is no number, or if a prior does not fit. The error wraps [ErrInvalid] and names the
 // parameter.
 func (s Space) Normalize() (Space, error) {
 	out := make(Space, len(s))
@@ -91,6 +92,11 @@ func (s Space) Normalize() (Space, error) {
 			return nil, pkg.Errorf("parameter %q: %w", a.Name, err)
 		}
 		a.Distribution = d
+		if a.Prior != nil {
+			if err := a.Prior.check(d); err != nil {
+				return nil, pkg.Errorf("parameter %q: %w", a.Name, err)
+			}
+		}
 		a.When = slices.Clone(a.When)
 		for j, c := range a.When {
 			if a.When[j], err = c.normalize(out[:i], &before); err != nil {
@@ -147,7 +153,7 @@ func (f *Finder) Index(s Space, name string) int {
 
 // Equal reports whether s and other have the same names and distributions in the
 // same order. It ignores conditions, which say when a parameter exists, not what it
-// is, and constraints.
+// is, constraints and priors.
 func (s Space) Equal(other Space) bool {
 	if len(s) == len(other) && (len(s) == 0 || &s[0] == &other[0]) {
 		return true

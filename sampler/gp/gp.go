@@ -27,6 +27,9 @@
 // Where values are fixed, by whoever enqueued a trial or by [sampler.Fixed], the
 // improvement is on the best that those values allow, as far as the model knows it.
 //
+// Where parameters have a prior, every second of the first trials is drawn from it, and then the
+// improvement is multiplied by a power of it that goes to 0 (πBO).
+//
 // Of several objectives each has a model. What is expected then is the improvement of
 // the hypervolume that the best trials dominate, up to a tenth of their extent beyond the
 // worst of them or, every second time, beyond the worst of all. It is computed exactly, for two objectives and three; package gp fails in a
@@ -135,7 +138,12 @@ func (s *Sampler) Sample(ctx context.Context, r sampler.Request) (sampler.Propos
 		}
 	})
 	if x == nil {
-		return s.cfg.Independent.Sample(ctx, r)
+		p, err := s.cfg.Independent.Sample(ctx, r)
+		if err == nil && r.Number%2 == 0 && r.Believes() {
+			p.Point = slices.Clone(p.Point)
+			err = r.Believe(p.Point, r.Number == 0)
+		}
+		return p, err
 	}
 	out := sampler.Proposal{Point: make([]float64, len(r.Space))}
 	for j, place := range d.place {
@@ -200,7 +208,7 @@ func (p *past) ready(cfg Config) bool {
 // there is no model of what is known.
 func (p *past) propose(cfg Config, d *domain, r sampler.Request) []float64 {
 	obs := p.chosen(cfg, d)
-	a := &acquisition{domain: d, region: r.Region()}
+	a := &acquisition{domain: d, region: r.Region(), trials: len(p.obs)}
 	var pending [][]float64
 	for _, o := range r.History.Running() {
 		if x, ok := d.ahead(o); ok && o.Number != r.Number {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/attune-hpo/attune/sampler"
+	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/space/unit"
 )
 
@@ -19,6 +20,7 @@ type acquisition struct {
 	objective   *model          // nil: there are several, or no trial was feasible, and feasibility is all that counts
 	best        float64
 	several     *gain
+	trials      int      // how many there are, which says how much a belief counts
 	constraints []*model // of values that are met at ≤ 0, in their own scale less offset
 	offsets     []float64
 
@@ -83,7 +85,23 @@ func (a *acquisition) at(x, grad []float64) float64 {
 		mean, dev := m.at(x, gm, gd, a.scratch)
 		take(logBelow(mean+a.offsets[i], dev))
 	}
+	for j := range a.axes {
+		if a.axes[j].Prior == nil {
+			continue
+		}
+		sum += a.belief(j, x[j])
+		if grad != nil && !a.choices[j] {
+			const h = 1e-4
+			low, high := math.Max(0, x[j]-h), math.Min(1, x[j]+h)
+			grad[j] += (a.belief(j, high) - a.belief(j, low)) / (high - low)
+		}
+	}
 	return sum
+}
+
+// belief returns how much more is expected of a position on an axis than the model says.
+func (a *acquisition) belief(j int, u float64) float64 {
+	return sampler.Belief(a.axes[j], a.coordinate(j, u), a.trials)
 }
 
 // all returns the values at rows.
@@ -115,6 +133,13 @@ func (a *acquisition) all(rows *points) []float64 {
 		for i := range values {
 			v, _, _ := logBelow(means[i]+a.offsets[c], devs[i])
 			values[i] += v
+		}
+	}
+	for j := range a.axes {
+		if a.axes[j].Prior != nil {
+			for i := range values {
+				values[i] += a.belief(j, rows.row(i)[j])
+			}
 		}
 	}
 	return values
@@ -237,8 +262,17 @@ func distance(a, b []float64) float64 {
 // anywhere returns a random position, and near one close to another.
 func (a *acquisition) anywhere(rng *rand.Rand) []float64 {
 	x := make([]float64, len(a.axes))
+	believe := false
+	if slices.ContainsFunc(a.axes, func(axis space.Axis) bool { return axis.Prior != nil }) {
+		believe = rng.IntN(2*(sampler.Trust+a.trials)) < sampler.Trust
+	}
 	for j, axis := range a.axes {
-		if x[j] = a.given[j]; math.IsNaN(x[j]) {
+		if x[j] = a.given[j]; !math.IsNaN(x[j]) {
+			continue
+		}
+		if believe && axis.Prior != nil {
+			x[j] = position(axis.Distribution, sampler.Believed(axis, false, rng))
+		} else {
 			x[j] = position(axis.Distribution, unit.Draw(axis.Distribution, rng))
 		}
 	}

@@ -30,6 +30,8 @@
 //   - In the density g the older trials count for less.
 //   - In a finite space no configuration is proposed twice as long as new ones turn
 //     up among the candidates. This is not a rule of Optuna's; see [Config].
+//   - Where parameters have a prior, every second of the first trials is drawn from it, and
+//     then some candidates, and it is a factor of l/g that goes to 1 (πBO).
 //   - Candidates that break a constraint are drawn again, and then moved to where they
 //     meet it.
 //
@@ -154,6 +156,11 @@ func (k *history) sample(c Config, r sampler.Request, point []float64) error {
 				return err
 			}
 			copy(point, drawn)
+			if r.Number%2 == 0 && r.Believes() {
+				if err := r.Believe(point, r.Number == 0); err != nil {
+					return err
+				}
+			}
 		case c.Kernel == Multivariate:
 			if err := k.draw(c, good, r, region, tried, point); err != nil {
 				return err
@@ -227,8 +234,19 @@ func (k *history) draw(c Config, good []int, r sampler.Request, region *sampler.
 		sum += x.l.weights[s]
 		w.cumulative = append(w.cumulative, sum)
 	}
+	believed, trials := 0, r.History.Evaluated()
+	if r.Believes() {
+		believed = c.Candidates * sampler.Trust / (2 * max(sampler.Trust, trials)) * sampler.Trust / max(sampler.Trust, trials)
+	}
 	for i := range c.Candidates {
 		x.l.sample(r.Rand, w.cumulative, w.points[i:], stride)
+		if i < believed {
+			for d, a := range r.Space {
+				if a.Prior != nil {
+					w.points[d*stride+i] = x.axes[d].valueOf(sampler.Believed(a, false, r.Rand))
+				}
+			}
+		}
 		if region.Free() {
 			continue
 		}
@@ -265,6 +283,13 @@ func (k *history) draw(c Config, good []int, r sampler.Request, region *sampler.
 	clear(w.scores)
 	x.l.logPDF(w.points, w.scores, 1, several, w)
 	x.g.logPDF(w.points, w.scores, -1, false, w)
+	if r.Believes() {
+		for d, a := range r.Space {
+			for i := range w.scores {
+				w.scores[i] += sampler.Belief(a, x.axes[d].coordinate(w.points[d*stride+i]), trials)
+			}
+		}
+	}
 	top, fresh := 0, false
 	for i, score := range w.scores {
 		if fresh && !(score > w.scores[top]) {

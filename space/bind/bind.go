@@ -25,6 +25,9 @@
 //	when=        the condition under which the parameter exists: another parameter,
 //	             a colon, and values separated by | or, of a number, a range:
 //	             when=booster:gbdt|dart, when=depth:4..8, when=depth:4..
+//	normal=      a belief about where good values of a number lie: normal=mean:deviation
+//	lognormal=   likewise: lognormal=median:factor
+//	weights=     likewise, of choices, in their order: weights=5|1
 //	where=       a constraint on this number and others that are declared before it:
 //	             where=low<high, where=a+b<=1
 //

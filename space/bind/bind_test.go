@@ -75,7 +75,7 @@ func ExampleOf() {
 	}
 	_, err := bind.Of(Wrong{})
 	fmt.Println(err)
-	// Output: bind: bind_test.Wrong: field LR: invalid declaration: unknown option "mx": want one of min, max, step, log, choices, when, where
+	// Output: bind: bind_test.Wrong: field LR: invalid declaration: unknown option "mx": want one of min, max, step, log, choices, when, where, normal, lognormal, weights
 }
 
 func ExampleBinding_Value() {
@@ -437,4 +437,23 @@ func TestWhere(t *testing.T) {
 	_, err = bind.Of(Wrong{})
 	require.ErrorIs(t, err, space.ErrInvalid)
 	assert.ErrorContains(t, err, `field Low: parameter "low": invalid declaration: constraint "low<high": "high" is not declared before it: declare it first`)
+}
+
+func TestPriors(t *testing.T) {
+	type Config struct {
+		Rate    float64 `attune:"rate,min=1e-5,max=1,log,lognormal=1e-3:3"`
+		Depth   int     `attune:"depth,min=1,max=9,normal=4:1.5"`
+		Booster string  `attune:"booster,choices=gbdt|dart,weights=5|1"`
+	}
+	b, err := bind.Of(Config{})
+	require.NoError(t, err)
+	for i, want := range []space.Prior{space.LogNormal(1e-3, 3), space.Normal(4, 1.5), space.Weights(5, 1)} {
+		assert.Equal(t, want, *b.Space()[i].Prior)
+	}
+	type Wrong struct {
+		Depth int `attune:"depth,min=1,max=9,normal=4"`
+	}
+	_, err = bind.Of(Wrong{})
+	require.ErrorIs(t, err, space.ErrInvalid)
+	assert.ErrorContains(t, err, `field Depth: invalid declaration: option "normal": "4": want two numbers with a colon between`)
 }

@@ -92,6 +92,9 @@ func (d *declaration) field(f reflect.StructField, o options, at field, in scope
 	if a.When, err = d.conditions(o, at, in); err != nil {
 		return err
 	}
+	if a.Prior, err = prior(o, at); err != nil {
+		return err
+	}
 	if a.Where, err = d.constraints(o, a.Name, at, in); err != nil {
 		return err
 	}
@@ -157,7 +160,7 @@ func distribution(t reflect.Type, o options, at field) (space.Distribution, erro
 	if !isNumber && t.Kind() != reflect.String && t.Kind() != reflect.Bool || t.Kind() == reflect.Uintptr {
 		return nil, at.wrong("type %v cannot be tuned: want a number, a string or a bool", t)
 	}
-	known := []string{"min", "max", "step", "log", "choices", "when", "where"}
+	known := []string{"min", "max", "step", "log", "choices", "when", "where", "normal", "lognormal", "weights"}
 	if key, ok := o.beyond(known...); ok {
 		return nil, at.wrong("unknown option %q: want one of %s", key, strings.Join(known, ", "))
 	}
@@ -173,7 +176,7 @@ func distribution(t reflect.Type, o options, at field) (space.Distribution, erro
 		}
 	}
 	if choices, ok := o.get("choices"); ok || t.Kind() == reflect.Bool || t.Kind() == reflect.String {
-		if key, beyond := o.beyond("choices", "when", "where"); beyond {
+		if key, beyond := o.beyond("choices", "when", "where", "weights"); beyond {
 			return nil, at.wrong("option %q: type %v with choices has no order, and no %s", key, t, key)
 		}
 		return choicesOf(v, choices, ok, at)
@@ -286,6 +289,42 @@ func (d *declaration) conditions(o options, at field, in scope) ([]space.Conditi
 		out = append(out, c)
 	}
 	return out, nil
+}
+
+// prior returns the belief of a field, or nil.
+func prior(o options, at field) (*space.Prior, error) {
+	var found []space.Prior
+	for _, e := range o.list {
+		separator := map[string]string{"normal": ":", "lognormal": ":", "weights": "|"}[e.key]
+		if separator == "" {
+			continue
+		}
+		var numbers []float64
+		for _, text := range strings.Split(e.value, separator) {
+			x, err := strconv.ParseFloat(text, 64)
+			if err != nil {
+				return nil, at.wrong("option %q: %q is not a number", e.key, text)
+			}
+			numbers = append(numbers, x)
+		}
+		switch {
+		case e.key == "weights":
+			found = append(found, space.Weights(numbers...))
+		case len(numbers) != 2:
+			return nil, at.wrong("option %q: %q: want two numbers with a colon between", e.key, e.value)
+		case e.key == "normal":
+			found = append(found, space.Normal(numbers[0], numbers[1]))
+		default:
+			found = append(found, space.LogNormal(numbers[0], numbers[1]))
+		}
+	}
+	switch len(found) {
+	case 0:
+		return nil, nil
+	case 1:
+		return &found[0], nil
+	}
+	return nil, at.wrong("it has two beliefs: leave one of them out")
 }
 
 // constraints returns those of the field that declares the parameter of the given name.

@@ -23,6 +23,15 @@
 //
 //	constraints: [low < high, 2 * workers * batch <= 1024]
 //
+// A parameter may have a prior, a belief about where its good values lie: about a mean, within
+// a deviation; about a median, within a factor; or weights of the choices, in their order.
+// See [space.Prior].
+//
+//	parameters:
+//	  - {name: lr, type: float, low: 1.0e-5, high: 0.1, log: true, prior: {median: 0.001, factor: 3}}
+//	  - {name: depth, type: int, low: 2, high: 12, prior: {mean: 6, dev: 2}}
+//	  - {name: booster, type: categorical, choices: [gbdt, dart], prior: {weights: [5, 1]}}
+//
 // Values keep their type: 1, 1.0, true and "1" are four choices. Some texts mean one
 // thing to one reader of YAML and another to the next: no, on, 010, 0x1f, 1_000,
 // 12:30, 2001-01-01. They are refused, and the error says what to write instead. 1e-5
@@ -202,9 +211,9 @@ var keys = map[string]struct {
 	all  []string
 	need int
 }{
-	"float":       {[]string{"name", "type", "low", "high", "log", "step", "when"}, 4},
-	"int":         {[]string{"name", "type", "low", "high", "log", "step", "when"}, 4},
-	"categorical": {[]string{"name", "type", "choices", "when"}, 3},
+	"float":       {[]string{"name", "type", "low", "high", "log", "step", "when", "prior"}, 4},
+	"int":         {[]string{"name", "type", "low", "high", "log", "step", "when", "prior"}, 4},
+	"categorical": {[]string{"name", "type", "choices", "when", "prior"}, 3},
 }
 
 func axis(n *yaml.Node) (space.Axis, error) {
@@ -251,6 +260,9 @@ func axis(n *yaml.Node) (space.Axis, error) {
 	}
 	if node, ok := es.get("when"); ok {
 		a.When = f.conditions(node)
+	}
+	if node, ok := es.get("prior"); ok {
+		a.Prior = f.prior(node)
 	}
 	return a, f.err
 }
@@ -363,6 +375,43 @@ func (f *fields) literals(n *yaml.Node) []space.Literal {
 		out[i] = f.literal(fmt.Sprintf("choice %d", i+1), follow(c))
 	}
 	return out
+}
+
+// prior reads what stands under prior.
+func (f *fields) prior(n *yaml.Node) *space.Prior {
+	es, err := mapping(n)
+	if err != nil {
+		f.keep("prior: ", err)
+		return nil
+	}
+	var names []string
+	for _, e := range es {
+		names = append(names, e.key)
+	}
+	slices.Sort(names)
+	number := func(key string) float64 {
+		node, _ := es.get(key)
+		return f.number("prior "+key, node)
+	}
+	var p space.Prior
+	switch strings.Join(names, " ") {
+	case "dev mean":
+		p = space.Normal(number("mean"), number("dev"))
+	case "factor median":
+		p = space.LogNormal(number("median"), number("factor"))
+	case "weights":
+		node, _ := es.get("weights")
+		if node.Kind != yaml.SequenceNode {
+			f.fail(node, "prior weights: want a list")
+			return nil
+		}
+		for _, w := range node.Content {
+			p.Weights = append(p.Weights, f.number("prior weights", follow(w)))
+		}
+	default:
+		f.fail(n, "prior: want mean and dev, median and factor, or weights")
+	}
+	return &p
 }
 
 // conditions reads what stands under when: a mapping, or a list of them.

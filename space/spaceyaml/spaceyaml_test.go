@@ -397,7 +397,9 @@ func TestConstraints(t *testing.T) {
 	text := `parameters:
   - {name: low, type: float, low: 0.0, high: 1.0}
   - {name: high, type: float, low: 0.0, high: 1.0}
-  - {name: "learning rate", type: float, low: 0.001, high: 1.0, log: true}
+  - {name: "learning rate", type: float, low: 0.001, high: 1.0, log: true, prior: {median: 0.01, factor: 3.0}}
+  - {name: "n", type: int, low: 1, high: 9, prior: {mean: 4.0, dev: 1.5}, when: {low: {min: 0.5}}}
+  - {name: booster, type: categorical, choices: [gbdt, dart], prior: {weights: [5.0, 1.0]}}
 constraints:
   - "low < high"
   - "'learning rate' <= 2 * high"
@@ -414,7 +416,11 @@ constraints:
 		"constraints:\n  - low < nothing": `line 5: invalid declaration: constraint "low < nothing": there is no parameter "nothing"`,
 		"constraints:\n  - low <":         "line 5: invalid declaration: constraint \"low <\": it ends where",
 		"constraints: [1]":                "line 4: invalid declaration: want a name, not the value 1",
-		"restrictions: []":                `line 4: invalid declaration: unknown key "restrictions": want parameters, constraints`,
+		"  - {name: x, type: float, low: 0, high: 1, prior: {mean: 1}}":               `line 4: invalid declaration: parameter "x": prior: want mean and dev, median and factor, or weights`,
+		"  - {name: x, type: float, low: 0, high: 1, prior: {weights: [1]}}":          `line 4: parameter "x": invalid declaration: prior: weights are for choices, and this is float [0, 1]`,
+		"  - {name: x, type: float, low: 0, high: 1, prior: {mean: much, dev: 1}}":    `line 4: invalid declaration: parameter "x": prior mean: want a number, not the string "much"`,
+		"  - {name: x, type: categorical, choices: [a, b], prior: {weights: [1, 0]}}": "weight 0: it must be greater than 0",
+		"restrictions: []": `line 4: invalid declaration: unknown key "restrictions": want parameters, constraints`,
 	} {
 		_, err := spaceyaml.Read(strings.NewReader(strings.Join(strings.SplitAfter(text, "\n")[:3], "") + end))
 		require.ErrorIs(t, err, space.ErrInvalid)

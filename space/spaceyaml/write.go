@@ -78,6 +78,20 @@ func formatAxis(a space.Axis) (string, error) {
 	if log {
 		line += ", log: true"
 	}
+	if p := a.Prior; p != nil {
+		switch {
+		case len(p.Weights) > 0:
+			texts := make([]string, len(p.Weights))
+			for i, w := range p.Weights {
+				texts[i] = formatFloat(w)
+			}
+			line += ", prior: {weights: [" + strings.Join(texts, ", ") + "]}"
+		case p.Log:
+			line += fmt.Sprintf(", prior: {median: %s, factor: %s}", formatFloat(p.Mean), formatFloat(p.Dev))
+		default:
+			line += fmt.Sprintf(", prior: {mean: %s, dev: %s}", formatFloat(p.Mean), formatFloat(p.Dev))
+		}
+	}
 	if len(a.When) == 0 {
 		return line, nil
 	}
