@@ -60,9 +60,10 @@ reports the error of the file on rows that single precision cannot represent.
 
 From scikit-learn 0.24 and later it reads decision trees, random forests, extra trees,
 gradient boosting, histogram gradient boosting and isolation forests, whose output is the
-anomaly score from 0 to 1. It also reads linear models and the steps around a model: a Pipeline,
-a ColumnTransformer or a MultiOutputRegressor, scalers, encoders, imputers and TfidfVectorizer,
-or a dict or tuple of scaler and model. The ONNX file then computes everything, from a row of
+anomaly score from 0 to 1. It also reads linear models, naive Bayes and MLPs, models of models
+(stacking, voting, bagging, calibration), and the steps around a model: a Pipeline or a
+ColumnTransformer, scalers, encoders, imputers, selections and TfidfVectorizer, or a dict or
+tuple of scaler and model. The ONNX file then computes everything, from a row of
 the table or a text to predictions, or to labels and probabilities of classes. Python executes
 such files as programs; convert only reads them as data.
 

@@ -198,6 +198,14 @@ func (c comparison) labels(o pipeline.Output, want [][]float64, output int, got 
 			}
 		}
 	}
+	if scores == nil { // the label has a node of its own
+		_, suffix, _ := strings.Cut(o.Name, "label")
+		for i, other := range c.m.Outputs {
+			if kind, ok := strings.CutSuffix(other.Name, suffix); ok && (kind == "probabilities" || kind == "scores") {
+				scores, width = want[i], c.native.Width(i)
+			}
+		}
+	}
 	count := 0
 	for r, place := range want[output] {
 		same := false

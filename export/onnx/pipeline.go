@@ -144,8 +144,23 @@ func (g *pipelineGraph) node(op pipeline.Op, in []Value) Value {
 	case pipeline.Pick:
 		return b.Gather(in[0], 1, ints64(op.At)...)
 	case pipeline.Arithmetic:
-		name := map[pipeline.Operation]string{pipeline.Add: "Add", pipeline.Subtract: "Sub", pipeline.Multiply: "Mul", pipeline.Divide: "Div"}[op.Do]
-		return b.Op(name, nil, in[0], g.numbers(op.By))
+		return b.Op(arithmetic[op.Do], nil, in[0], g.numbers(op.By))
+	case pipeline.Between:
+		return b.Op(arithmetic[op.Do], nil, in[0], in[1])
+	case pipeline.Function:
+		return g.function(op.Of, in[0])
+	case pipeline.Power:
+		return g.power(op, in[0])
+	case pipeline.Interpolate:
+		return g.interpolate(op, in[0])
+	case pipeline.Bins:
+		return g.bins(op, in[0])
+	case pipeline.Product:
+		return g.product(op, in[0].Width(), in[0])
+	case pipeline.Blend:
+		return g.blend(op, in)
+	case pipeline.WeightedMedian:
+		return g.weightedMedian(op, in[0])
 	case pipeline.Clip:
 		x := b.Op("Where", nil, b.Op("Less", nil, in[0], g.number(op.Low)), g.number(op.Low), in[0])
 		return b.Op("Where", nil, b.Op("Greater", nil, x, g.number(op.High)), g.number(op.High), x)
@@ -257,17 +272,19 @@ func (g *pipelineGraph) ordinal(op pipeline.Ordinal, x Value) Value {
 	}
 	n := len(op.Categories)
 	place, one := make([]float64, len(of)*n), make([]float64, len(of)*n)
-	at := 0
+	var table []float64 // what each category becomes
 	for i, list := range op.Categories {
 		for k := range list {
-			place[at*n+i], one[at*n+i] = float64(k), 1
-			at++
+			at := len(table)
+			place[at*n+i], one[at*n+i] = float64(at), 1
+			table = append(table, op.Value(i, k))
 		}
 	}
 	m := g.matches(x, of, categories)
-	sum := g.b.Op("MatMul", nil, m, g.numbers(place, int64(len(of)), int64(n)))
+	at := g.b.Cast(g.b.Op("MatMul", nil, m, g.numbers(place, int64(len(of)), int64(n))), Int64)
 	known := g.b.Op("MatMul", nil, m, g.numbers(one, int64(len(of)), int64(n)))
-	return g.b.Op("Where", nil, g.b.Op("Greater", nil, known, g.number(0)), sum, g.number(float64(op.Unknown)))
+	values := g.b.Op("Gather", []Attr{{"axis", Int(0)}}, g.numbers(table), at)
+	return g.b.Op("Where", nil, g.b.Op("Greater", nil, known, g.number(0)), values, g.number(float64(op.Unknown)))
 }
 
 // places looks up texts: [batch, 1] of INT64, -1 for a text that is not listed.
@@ -300,8 +317,12 @@ func (g *pipelineGraph) textOrdinal(op pipeline.TextOrdinal) Value {
 	var parts []Value
 	for i, c := range op.At {
 		at := g.places(g.columns[c], op.Categories[i], ints64(places(len(op.Categories[i]))))
-		unknown := g.b.Op("Less", nil, at, g.b.Const(Scalar("", int64(0))))
-		parts = append(parts, g.b.Op("Where", nil, unknown, g.number(float64(op.Unknown)), g.b.Cast(at, Float64)))
+		table := make([]float64, len(op.Categories[i])+1) // the last, at -1, is of unknown texts
+		for k := range op.Categories[i] {
+			table[k] = op.Value(i, k)
+		}
+		table[len(table)-1] = float64(op.Unknown)
+		parts = append(parts, g.b.Op("Gather", []Attr{{"axis", Int(0)}}, g.numbers(table), at))
 	}
 	return g.b.Concat(1, parts...)
 }
@@ -323,7 +344,9 @@ func (g *pipelineGraph) normalize(op pipeline.Normalize, x Value) Value {
 	case "l2":
 		norm = b.Op("Sqrt", nil, b.Op("ReduceSum", nil, b.Op("Mul", nil, x, x), b.Integers(-1)))
 	default:
-		norm = b.reduce("ReduceMax", b.Op("Abs", nil, x))
+		abs := b.Op("Abs", nil, x) // ReduceMax may leave out NaN
+		none := b.Op("IsNaN", nil, b.Op("ReduceSum", nil, abs, b.Integers(-1)))
+		norm = b.Op("Where", nil, none, g.number(math.NaN()), b.reduce("ReduceMax", abs))
 	}
 	norm = b.Op("Where", nil, b.Op("Equal", nil, norm, g.number(0)), g.number(1), norm)
 	return b.Op("Div", nil, x, norm)

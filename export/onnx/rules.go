@@ -33,7 +33,7 @@ var rules = map[string]rule{
 	"Mean": {1, inferElementwise},
 
 	"And": {2, inferComparison}, "Or": {2, inferComparison}, "Xor": {2, inferComparison},
-	"ArgMax": {1, inferArgMax}, "StringNormalizer": {1, inferSame}, "TfIdfVectorizer": {1, inferTfIdf}, "Equal": {2, inferComparison}, "Less": {2, inferComparison}, "LessOrEqual": {2, inferComparison},
+	"ArgMax": {1, inferArgMax}, "TopK": {2, inferTopK}, "StringNormalizer": {1, inferSame}, "TfIdfVectorizer": {1, inferTfIdf}, "Equal": {2, inferComparison}, "Less": {2, inferComparison}, "LessOrEqual": {2, inferComparison},
 	"Greater": {2, inferComparison}, "GreaterOrEqual": {2, inferComparison},
 	"Pow": {2, inferPow}, "Where": {3, inferWhere},
 
@@ -131,6 +131,23 @@ func inferExpand(_ *Node, in []fact) ([]fact, error) {
 	var err error
 	out.dims, err = broadcast(in[0].dims, Fixed(to...))
 	return []fact{out}, err
+}
+
+// inferTopK infers the largest numbers along an axis and their places.
+func inferTopK(n *Node, in []fact) ([]fact, error) {
+	values := fact{typ: in[0].typ}
+	if k, ok := in[1].ints(); ok && len(k) == 1 && in[0].ranked() {
+		axis := int(attrInteger(n, "axis", -1))
+		if axis < 0 {
+			axis += len(in[0].dims)
+		}
+		if axis < 0 || axis >= len(in[0].dims) {
+			return nil, fmt.Errorf("axis %d of %d", axis, len(in[0].dims))
+		}
+		values.dims = slices.Clone(in[0].dims)
+		values.dims[axis] = Dim{Size: k[0]}
+	}
+	return []fact{values, {typ: Int64, dims: values.dims}}, nil
 }
 
 func inferArgMax(n *Node, in []fact) ([]fact, error) {

@@ -84,10 +84,37 @@ type OneHot struct {
 }
 
 // Ordinal is an Op that turns each number into the index of its category, or Unknown if it
-// equals none.
+// equals none. Values, if not empty, are what categories become instead of their indices.
 type Ordinal struct {
 	Categories [][]Float `json:"categories"`
+	Values     [][]Float `json:"values,omitempty"`
 	Unknown    Float     `json:"unknown"`
+}
+
+// Value returns what a category of a column becomes.
+func (o Ordinal) Value(column, category int) float64 { return valueOf(o.Values, column, category) }
+
+func valueOf(values [][]Float, column, category int) float64 {
+	if len(values) > 0 {
+		return float64(values[column][category])
+	}
+	return float64(category)
+}
+
+// sameLengths checks that values are for categories of the given lengths, if there are any.
+func sameLengths(values [][]Float, n int, categories func(i int) int) error {
+	if len(values) == 0 {
+		return nil
+	}
+	if len(values) != n {
+		return fmt.Errorf("values for %d columns of %d", len(values), n)
+	}
+	for i, of := range values {
+		if len(of) != categories(i) {
+			return fmt.Errorf("%d values for %d categories", len(of), categories(i))
+		}
+	}
+	return nil
 }
 
 // Normalize is an Op that divides each row by its norm: "l1", "l2", or "max", which is the
@@ -236,7 +263,12 @@ func (o OneHot) width(_ *Model, in []int) (int, error) {
 	return w, nil
 }
 
-func (o Ordinal) width(_ *Model, in []int) (int, error) { return each(in, len(o.Categories)) }
+func (o Ordinal) width(_ *Model, in []int) (int, error) {
+	if err := sameLengths(o.Values, len(o.Categories), func(i int) int { return len(o.Categories[i]) }); err != nil {
+		return 0, err
+	}
+	return each(in, len(o.Categories))
+}
 
 func (o Normalize) width(_ *Model, in []int) (int, error) {
 	if o.Norm != "l1" && o.Norm != "l2" && o.Norm != "max" {
@@ -315,13 +347,12 @@ func compute(op Op, in []matrix, width, rows int) matrix {
 	out := matrix{width, make([]float64, rows*width)}
 	for i := range rows {
 		to := out.row(i)
-		if _, ok := op.(Join); ok {
-			for at, x := 0, 0; x < len(in); x++ {
-				at += copy(to[at:], in[x].row(i))
-			}
-			continue
+		switch op.(type) {
+		case Join, Between, Blend:
+			several(op, in, i, to)
+		default:
+			row(op, in[0].row(i), to)
 		}
-		row(op, in[0].row(i), to)
 	}
 	return out
 }
@@ -368,7 +399,7 @@ func row(op Op, from, to []float64) {
 		for k, x := range from {
 			to[k] = float64(o.Unknown)
 			if at := slices.IndexFunc(o.Categories[k], func(c Float) bool { return c.same(x) }); at >= 0 {
-				to[k] = float64(at)
+				to[k] = o.Value(k, at)
 			}
 		}
 	case Normalize:
@@ -386,6 +417,36 @@ func row(op Op, from, to []float64) {
 	case Apply:
 		copy(to, from)
 		o.Link.Apply(to)
+	case Function:
+		f := functions[o.Of]
+		for k, x := range from {
+			to[k] = f(x)
+		}
+	case Power:
+		for k, x := range from {
+			to[k] = o.of(k, x)
+		}
+	case Interpolate:
+		for k, x := range from {
+			to[k] = o.of(k, x)
+		}
+	case Bins:
+		for k, x := range from {
+			for _, edge := range o.Edges[k] {
+				if x >= edge {
+					to[k]++
+				}
+			}
+		}
+	case Product:
+		for k, term := range o.Terms {
+			to[k] = 1
+			for _, at := range term {
+				to[k] *= from[at]
+			}
+		}
+	case WeightedMedian:
+		to[0] = o.of(from)
 	case Complement:
 		to[0], to[1] = 1-from[0], from[0]
 	case Largest:
@@ -456,7 +517,13 @@ type TextOneHot struct {
 type TextOrdinal struct {
 	At         []int      `json:"at"`
 	Categories [][]string `json:"categories"`
+	Values     [][]Float  `json:"values,omitempty"`
 	Unknown    Float      `json:"unknown"`
+}
+
+// Value returns what a category of a column becomes.
+func (o TextOrdinal) Value(column, category int) float64 {
+	return valueOf(o.Values, column, category)
 }
 
 func (TextOneHot) name() string  { return "text one hot" }
@@ -499,6 +566,9 @@ func (o TextOneHot) width(m *Model, in []int) (int, error) {
 }
 
 func (o TextOrdinal) width(m *Model, in []int) (int, error) {
+	if err := sameLengths(o.Values, len(o.Categories), func(i int) int { return len(o.Categories[i]) }); err != nil {
+		return 0, err
+	}
 	return len(o.At), texts(m, in, o.At, len(o.Categories))
 }
 
@@ -525,14 +595,14 @@ func (o TextOneHot) compute(columns []Column, from, to, width int) matrix {
 func (o TextOrdinal) compute(columns []Column, from, to, width int) matrix {
 	x := matrix{width, make([]float64, (to-from)*width)}
 	for i, c := range o.At {
-		place := map[string]int{}
+		place := map[string]float64{}
 		for k, name := range o.Categories[i] {
-			place[name] = k
+			place[name] = o.Value(i, k)
 		}
 		for r, text := range columns[c].Texts[from:to] {
 			x.data[r*width+i] = float64(o.Unknown)
-			if k, ok := place[text]; ok {
-				x.data[r*width+i] = float64(k)
+			if v, ok := place[text]; ok {
+				x.data[r*width+i] = v
 			}
 		}
 	}

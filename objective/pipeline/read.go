@@ -52,19 +52,31 @@ func Read(r io.Reader) (*Model, Source, error) { return ReadWith(r, ReadOptions{
 //
 //	Pipeline, ColumnTransformer, FeatureUnion
 //	a dict or a tuple of a model and the steps that prepare its rows
-//	StandardScaler, MinMaxScaler, RobustScaler, MaxAbsScaler, Normalizer, SimpleImputer
-//	OneHotEncoder, OrdinalEncoder; LabelEncoder in a dict, for the labels of classes
-//	VarianceThreshold, PCA, TruncatedSVD
-//	CountVectorizer, TfidfVectorizer, TfidfTransformer, for words and n-grams of words
-//	linear and logistic regression and their variants
-//	MultiOutputRegressor, MultiOutputClassifier, TransformedTargetRegressor, VotingRegressor
+//	StandardScaler, MinMaxScaler, RobustScaler, MaxAbsScaler, Normalizer, Binarizer
+//	PolynomialFeatures, PowerTransformer, QuantileTransformer, KBinsDiscretizer
+//	FunctionTransformer of a function of NumPy such as log1p
+//	SimpleImputer, for numbers and texts; MissingIndicator
+//	OneHotEncoder, OrdinalEncoder, TargetEncoder; LabelEncoder in a dict, for the labels of classes
+//	VarianceThreshold, SelectKBest and other tests, RFE, SelectFromModel of a linear model
+//	PCA, IncrementalPCA, TruncatedSVD, FastICA
+//	CountVectorizer, TfidfVectorizer, TfidfTransformer
+//	linear, generalized linear and logistic regression and their variants; PLSRegression
+//	LinearSVC, SGDClassifier, RidgeClassifier, Perceptron; linear and quadratic discriminants
+//	naive Bayes; MLPRegressor, MLPClassifier; IsotonicRegression; KMeans, NearestCentroid
+//	MultiOutput, chains, OneVsRest, OneVsOne, Voting, Stacking, Bagging, AdaBoost
+//	CalibratedClassifierCV, TransformedTargetRegressor
 //	GridSearchCV and similar searches: their best estimator
 //	all estimators that tree.Read reads, with their class labels
 //
 // A regressor has the output "predictions". A classifier has "label" and "probabilities", or
-// "label_0", "probabilities_0" and so on for several targets. An isolation forest has "label"
-// (-1 or 1), "score" and "decision", which are the results of its predict, score_samples and
-// decision_function.
+// "scores" if it has no probabilities: what its decision_function returns, votes, or negative
+// squared distances. With several targets they are "label_0", "probabilities_0" and so on. An
+// isolation forest has "label" (-1 or 1), "score" and "decision", which are the results of its
+// predict, score_samples and decision_function.
+//
+// Columns that have names and that no step takes, because a ColumnTransformer drops them, are
+// not inputs of the model. The columns of categories of a pandas data frame are texts where
+// the estimator of LightGBM or XGBoost has kept their names. A missing text is "".
 //
 // An unknown category becomes zeros, or the encoder's value for unknown categories, where
 // scikit-learn may raise an error.
@@ -102,6 +114,7 @@ func ReadWith(r io.Reader, o ReadOptions) (*Model, Source, error) {
 		return nil, Source{}, refused(err)
 	}
 	b.prune()
+	b.unused()
 	if err := b.m.Validate(); err != nil {
 		return nil, Source{}, err
 	}
@@ -301,6 +314,24 @@ type value struct {
 	node   int // tableNode: the table
 	width  int
 	sparse bool // a matrix of scipy, in which zeros are absent
+	// filled has, for each column, which text a step before replaces by which. It is nil if there
+	// is no such step.
+	filled []filling
+}
+
+// A filling replaces the text that means missing.
+type filling struct{ missing, with string }
+
+// filledAt returns what columns are filled with, or nil.
+func (v value) filledAt(at []int) []filling {
+	if v.filled == nil {
+		return nil
+	}
+	out := make([]filling, len(at))
+	for k, i := range at {
+		out[k] = v.filled[i]
+	}
+	return out
 }
 
 const (
@@ -346,9 +377,61 @@ func (b *builder) prune() {
 	}
 }
 
+// unused removes the columns that no node takes, if the columns have names: those that a
+// ColumnTransformer drops may be texts.
+func (b *builder) unused() {
+	taken := make([]bool, len(b.m.Inputs))
+	visit := func(f func(at int) int) {
+		for i := range b.m.Nodes {
+			switch op := b.m.Nodes[i].Op.(type) {
+			case Columns:
+				op.At = changed(op.At, f)
+				b.m.Nodes[i].Op = op
+			case TextOneHot:
+				op.At = changed(op.At, f)
+				b.m.Nodes[i].Op = op
+			case TextOrdinal:
+				op.At = changed(op.At, f)
+				b.m.Nodes[i].Op = op
+			case Words:
+				op.Column = f(op.Column)
+				b.m.Nodes[i].Op = op
+			}
+		}
+	}
+	visit(func(at int) int {
+		taken[at] = true
+		return at
+	})
+	var kept []Input
+	place := make([]int, len(taken))
+	for i, in := range b.m.Inputs {
+		if in.Name == "" {
+			return
+		}
+		if taken[i] {
+			place[i] = len(kept)
+			kept = append(kept, in)
+		}
+	}
+	if len(kept) == 0 || len(kept) == len(taken) {
+		return
+	}
+	b.m.Inputs = kept
+	visit(func(at int) int { return place[at] })
+}
+
+func changed(at []int, f func(int) int) []int {
+	out := make([]int, len(at))
+	for k, c := range at {
+		out[k] = f(c)
+	}
+	return out
+}
+
 // then adds an operator after a value.
 func (b *builder) then(v value, width int, op Op) value {
-	return value{b.add(op, v.node), width, v.sparse}
+	return value{node: b.add(op, v.node), width: width, sparse: v.sparse}
 }
 
 // fail adds the path of the step to an error.
@@ -427,7 +510,7 @@ func (b *builder) numbers(at []int) (value, error) {
 			return value{}, b.unsupported("column %q is taken as a number and as a text", b.m.Inputs[c].Name)
 		}
 	}
-	return value{b.add(Columns{at}), len(at), false}, nil
+	return value{node: b.add(Columns{at}), width: len(at)}, nil
 }
 
 // matrix returns a value as numbers. If it is the table, these are the columns that the object

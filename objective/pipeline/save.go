@@ -85,6 +85,9 @@ var operators = map[string]func() any{
 	"flag": func() any { return new(Flag) }, "one hot": func() any { return new(OneHot) }, "ordinal": func() any { return new(Ordinal) },
 	"text one hot": func() any { return new(TextOneHot) }, "text ordinal": func() any { return new(TextOrdinal) },
 	"normalize": func() any { return new(Normalize) }, "words": func() any { return new(Words) }, "damp": func() any { return new(Damp) }, "linear": func() any { return new(Linear) }, "complement": func() any { return new(Complement) },
+	"function": func() any { return new(Function) }, "power": func() any { return new(Power) }, "interpolate": func() any { return new(Interpolate) },
+	"bins": func() any { return new(Bins) }, "product": func() any { return new(Product) }, "between": func() any { return new(Between) },
+	"blend": func() any { return new(Blend) }, "weighted median": func() any { return new(WeightedMedian) },
 	"largest": func() any { return new(Largest) }, "side": func() any { return new(Side) },
 }
 
@@ -120,6 +123,22 @@ func pointed(p any) Op {
 	case *Damp:
 		return *p
 	case *Linear:
+		return *p
+	case *Function:
+		return *p
+	case *Power:
+		return *p
+	case *Interpolate:
+		return *p
+	case *Bins:
+		return *p
+	case *Product:
+		return *p
+	case *Between:
+		return *p
+	case *Blend:
+		return *p
+	case *WeightedMedian:
 		return *p
 	case *Complement:
 		return *p

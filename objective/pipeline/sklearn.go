@@ -12,11 +12,15 @@ import (
 
 // A prediction is the result of a model.
 type prediction struct {
-	numbers int // node of the predictions or of the class probabilities
+	numbers int // node of the predictions, or of the probabilities or scores of classes
 	width   int
 	classes *Labels // nil: numbers
+	scores  bool    // numbers are scores, not probabilities. One score is of the second class
+	label   int     // node of the index of the class, or 0: that of the greatest number
 	anomaly bool    // an isolation forest: the node is -score_samples
 	offset  float64 // offset of its decision_function
+	// decision adds what decision_function returns. It is nil if the model has no such method.
+	decision func() (node, width int, err error)
 }
 
 // root makes the outputs for an object, dict, tuple or list.
@@ -112,8 +116,12 @@ func (b *builder) outputs(all []prediction) {
 			b.output("score"+suffix, score, nil)
 			b.output("decision"+suffix, decision, nil)
 		case p.classes != nil:
-			b.output("label"+suffix, b.add(Largest{}, p.numbers), p.classes)
-			b.output("probabilities"+suffix, p.numbers, nil)
+			b.output("label"+suffix, b.index(p), p.classes)
+			name := "probabilities"
+			if p.scores {
+				name = "scores"
+			}
+			b.output(name+suffix, p.numbers, nil)
 		default:
 			b.output("predictions"+suffix, p.numbers, nil)
 		}
@@ -133,17 +141,36 @@ func init() {
 		"MaxAbsScaler": (*builder).maxAbsScaler, "Normalizer": (*builder).normalizer, "SimpleImputer": (*builder).simpleImputer,
 		"OneHotEncoder": (*builder).oneHotEncoder, "OrdinalEncoder": (*builder).ordinalEncoder,
 		"CountVectorizer": (*builder).countVectorizer, "TfidfVectorizer": (*builder).tfidfVectorizer, "TfidfTransformer": (*builder).tfidfTransformer,
-		"FunctionTransformer": (*builder).functionTransformer,
-		"VarianceThreshold":   (*builder).varianceThreshold, "PCA": (*builder).pca, "TruncatedSVD": (*builder).truncatedSVD,
+		"FunctionTransformer": (*builder).functionTransformer, "Binarizer": (*builder).binarizer, "PolynomialFeatures": (*builder).polynomials,
+		"PowerTransformer": (*builder).powerTransformer, "QuantileTransformer": (*builder).quantileTransformer, "KBinsDiscretizer": (*builder).binsDiscretizer,
+		"TargetEncoder": (*builder).targetEncoder, "MissingIndicator": (*builder).missingIndicator,
+		"SelectKBest": (*builder).selector, "SelectPercentile": (*builder).selector, "SelectFpr": (*builder).selector, "SelectFdr": (*builder).selector, "SelectFwe": (*builder).selector,
+		"RFE": (*builder).selector, "RFECV": (*builder).selector, "SequentialFeatureSelector": (*builder).selector, "SelectFromModel": (*builder).selector,
+		"IncrementalPCA": (*builder).pca, "FastICA": (*builder).ica,
+		"VarianceThreshold": (*builder).varianceThreshold, "PCA": (*builder).pca, "TruncatedSVD": (*builder).truncatedSVD,
 	}
 	models = map[string]func(*builder, *pickle.Object, value) ([]prediction, error){
 		"Pipeline": (*builder).pipelinePredict, "MultiOutputRegressor": (*builder).multiOutput, "MultiOutputClassifier": (*builder).multiOutput,
 		"GridSearchCV": (*builder).search, "RandomizedSearchCV": (*builder).search, "HalvingGridSearchCV": (*builder).search, "HalvingRandomSearchCV": (*builder).search,
 		"TransformedTargetRegressor": (*builder).transformedTarget, "VotingRegressor": (*builder).voting,
-		"LogisticRegression": (*builder).logistic, "LogisticRegressionCV": (*builder).logistic,
+		"LogisticRegression": (*builder).logistic, "LogisticRegressionCV": (*builder).logistic, "SGDClassifier": (*builder).sgd,
+		"LinearDiscriminantAnalysis": (*builder).discriminant, "QuadraticDiscriminantAnalysis": (*builder).quadratic,
+		"GaussianNB": (*builder).gaussianNB, "MultinomialNB": (*builder).naiveBayes, "ComplementNB": (*builder).naiveBayes, "BernoulliNB": (*builder).naiveBayes,
+		"MLPRegressor": (*builder).perceptrons, "MLPClassifier": (*builder).perceptrons, "RANSACRegressor": (*builder).ransac,
+		"PLSRegression": (*builder).pls, "PLSCanonical": (*builder).pls, "CCA": (*builder).pls,
+		"PoissonRegressor": (*builder).generalized, "GammaRegressor": (*builder).generalized, "TweedieRegressor": (*builder).generalized,
+		"IsotonicRegression": (*builder).isotonic, "NearestCentroid": (*builder).nearest, "KMeans": (*builder).nearest, "MiniBatchKMeans": (*builder).nearest,
+		"DummyRegressor": (*builder).dummy, "OneVsRestClassifier": (*builder).oneVsRest, "OneVsOneClassifier": (*builder).oneVsOne,
+		"ClassifierChain": (*builder).chain, "RegressorChain": (*builder).chain, "VotingClassifier": (*builder).votingClassifier,
+		"StackingRegressor": (*builder).stacking, "StackingClassifier": (*builder).stacking, "BaggingRegressor": (*builder).bagging, "BaggingClassifier": (*builder).bagging,
+		"AdaBoostRegressor": (*builder).adaBoost, "AdaBoostClassifier": (*builder).adaBoost, "CalibratedClassifierCV": (*builder).calibrated,
+	}
+	for _, name := range []string{"RidgeClassifier", "RidgeClassifierCV", "Perceptron", "PassiveAggressiveClassifier", "LinearSVC"} {
+		models[name] = (*builder).linearClassifier
 	}
 	for _, name := range []string{"LinearRegression", "Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV", "BayesianRidge", "ARDRegression",
-		"HuberRegressor", "Lars", "LarsCV", "LassoLars", "LassoLarsCV", "SGDRegressor", "QuantileRegressor", "LinearSVR", "TheilSenRegressor", "OrthogonalMatchingPursuit"} {
+		"HuberRegressor", "Lars", "LarsCV", "LassoLars", "LassoLarsCV", "LassoLarsIC", "SGDRegressor", "PassiveAggressiveRegressor", "QuantileRegressor", "LinearSVR", "TheilSenRegressor", "OrthogonalMatchingPursuit",
+		"OrthogonalMatchingPursuitCV", "MultiTaskLasso", "MultiTaskLassoCV", "MultiTaskElasticNet", "MultiTaskElasticNetCV"} {
 		models[name] = (*builder).linear
 	}
 }
@@ -209,7 +236,7 @@ func (b *builder) transform(step any, v value) (value, error) {
 	}
 	add, ok := transformers[o.Class.Name]
 	if !ok || !strings.HasPrefix(o.Class.Module, "sklearn.") {
-		return v, b.unsupported("%s is not among the steps that are read: leave it out of the pipeline and prepare rows with it before, or replace it by one that is", o.Class)
+		return v, b.unsupported("%s is not among the steps that are read: %s", o.Class, insteadOfStep(o.Class.Name))
 	}
 	return add(b, o, v)
 }
@@ -219,7 +246,46 @@ func (b *builder) predict(o *pickle.Object, v value) ([]prediction, error) {
 	if add, ok := models[o.Class.Name]; ok && strings.HasPrefix(o.Class.Module, "sklearn.") {
 		return add(b, o, v)
 	}
+	if !isEnsemble(o) {
+		return nil, b.unsupported("%s is not among the models that are read: %s", o.Class.Name, instead(o.Class.Name))
+	}
 	return b.ensemble(o, v)
+}
+
+// isEnsemble reports whether [tree.ReadPickled] may read an object.
+func isEnsemble(o *pickle.Object) bool {
+	if library, _, _ := strings.Cut(o.Class.Module, "."); library != "sklearn" {
+		return predicts(o)
+	}
+	switch strings.TrimSuffix(strings.TrimSuffix(o.Class.Name, "Classifier"), "Regressor") {
+	case "DecisionTree", "ExtraTree", "RandomForest", "ExtraTrees", "GradientBoosting", "HistGradientBoosting", "IsolationForest":
+		return true
+	}
+	return false
+}
+
+// insteadOfStep says what can be done about a step that is not read.
+func insteadOfStep(class string) string {
+	switch class {
+	case "KNNImputer", "IterativeImputer":
+		return "it fills a row by the training data or by models of its own. Use SimpleImputer, or leave missing values to LightGBM, XGBoost or HistGradientBoosting"
+	case "KernelPCA", "Nystroem", "Isomap", "LocallyLinearEmbedding":
+		return "it compares each row with rows of the training data. Use PCA"
+	case "NMF", "MiniBatchNMF", "LatentDirichletAllocation", "DictionaryLearning", "SparsePCA":
+		return "it solves a problem for each row. Use TruncatedSVD or PCA"
+	}
+	return "leave it out of the pipeline and prepare rows with it before, or replace it by a step that is read"
+}
+
+// instead says what can be done about a model that is not read.
+func instead(class string) string {
+	switch class {
+	case "SVC", "SVR", "NuSVC", "NuSVR", "OneClassSVM", "KernelRidge", "GaussianProcessRegressor", "GaussianProcessClassifier":
+		return "it compares each row with rows of the training data. Use LinearSVC, LinearSVR, an MLP or a tree ensemble, or convert this model by itself with skl2onnx"
+	case "KNeighborsClassifier", "KNeighborsRegressor", "RadiusNeighborsClassifier", "RadiusNeighborsRegressor", "LocalOutlierFactor":
+		return "it searches the training data. Use a tree ensemble, or convert this model by itself with skl2onnx"
+	}
+	return "use one of linear models, naive Bayes, MLPs, trees and their ensembles, or LightGBM, XGBoost and CatBoost, or convert this model by itself with skl2onnx"
 }
 
 func (b *builder) walk(o *pickle.Object, v value, last func(step any, v value) error) error {
@@ -333,33 +399,19 @@ func (b *builder) matrixOfFirst(o *pickle.Object, list []any, v value) (value, e
 }
 
 func (b *builder) voting(o *pickle.Object, v value) ([]prediction, error) {
-	if o.Get("weights") != nil {
-		return nil, b.unsupported("VotingRegressor with weights: leave weights at None")
-	}
-	all, err := b.multiOutput(o, v)
+	all, _, err := b.members(o, "estimators_", v)
 	if err != nil {
 		return nil, err
 	}
-	n := all[0].width
-	weights := make([]float64, n)
-	for i := range weights {
-		weights[i] = 1
+	weights, err := b.optionalWeights(o, len(all))
+	if err != nil {
+		return nil, err
 	}
-	sum := b.add(Linear{[][]float64{weights}, []float64{0}}, all[0].numbers)
-	return []prediction{{numbers: b.add(Arithmetic{Divide, []float64{float64(n)}}, sum), width: 1}}, nil
-}
-
-// inverses are the NumPy functions with which a TransformedTargetRegressor may invert the
-// transformation of its target.
-var inverses = map[string]func(b *builder, node, width int) int{
-	"exp": func(b *builder, node, _ int) int { return b.add(Apply{tree.Link{Func: tree.Exp}}, node) },
-	"expm1": func(b *builder, node, width int) int {
-		by := make([]float64, width)
-		for i := range by {
-			by[i] = 1
-		}
-		return b.add(Arithmetic{Subtract, by}, b.add(Apply{tree.Link{Func: tree.Exp}}, node))
-	},
+	var nodes []int
+	for _, p := range all {
+		nodes = append(nodes, p.numbers)
+	}
+	return []prediction{{numbers: b.blend(nodes, weights), width: all[0].width}}, nil
 }
 
 func (b *builder) transformedTarget(o *pickle.Object, v value) (out []prediction, err error) {
@@ -379,40 +431,84 @@ func (b *builder) transformedTarget(o *pickle.Object, v value) (out []prediction
 		return nil, err
 	}
 	for i := range out {
-		p := &out[i]
-		switch transformer.Class.Name {
-		case "FunctionTransformer":
-			inverse := transformer.Get("inverse_func")
-			name := ""
-			switch f := inverse.(type) {
-			case pickle.Global:
-				name = f.Name
-			case *pickle.Object: // a ufunc is reconstructed from its name
-				if len(f.Args) > 0 {
-					name, _ = f.Args[len(f.Args)-1].(string)
-				}
-			}
-			undo := inverses[name]
-			if undo == nil {
-				return nil, b.unsupported("TransformedTargetRegressor with an inverse_func other than numpy.exp and numpy.expm1")
-			}
-			p.numbers = undo(b, p.numbers, p.width)
-		case "StandardScaler":
-			if scale, err := b.floats(transformer, "scale_", p.width); err != nil {
-				return nil, err
-			} else if scale != nil && flag(transformer, "with_std", true) {
-				p.numbers = b.add(Arithmetic{Multiply, scale}, p.numbers)
-			}
-			if mean, err := b.floats(transformer, "mean_", p.width); err != nil {
-				return nil, err
-			} else if mean != nil && flag(transformer, "with_mean", true) {
-				p.numbers = b.add(Arithmetic{Add, mean}, p.numbers)
-			}
-		default:
-			return nil, b.unsupported("TransformedTargetRegressor with a %s", transformer.Class)
+		if out[i].numbers, err = b.undone(transformer, out[i].numbers, out[i].width); err != nil {
+			return nil, err
 		}
 	}
 	return out, nil
+}
+
+// undone adds the inverse of a transformation.
+func (b *builder) undone(o *pickle.Object, node, width int) (int, error) {
+	times := func(do Operation, attribute string, on bool) error {
+		if !on {
+			return nil
+		}
+		by, err := b.floats(o, attribute, width)
+		if err == nil && by != nil {
+			node = b.add(Arithmetic{do, by}, node)
+		}
+		return err
+	}
+	type change struct {
+		do        Operation
+		attribute string
+		on        bool
+	}
+	var changes []change
+	switch o.Class.Name {
+	case "FunctionTransformer":
+		if o.Get("inverse_func") == nil {
+			return node, nil
+		}
+		name := known[functionName(o.Get("inverse_func"))]
+		if name == "" {
+			return 0, b.unsupported("TransformedTargetRegressor with %s as inverse_func: a program, which is not executed here. Known are functions of NumPy such as numpy.expm1", pickle.Kind(o.Get("inverse_func")))
+		}
+		return b.add(Function{name}, node), nil
+	case "StandardScaler":
+		changes = []change{{Multiply, "scale_", flag(o, "with_std", true)}, {Add, "mean_", flag(o, "with_mean", true)}}
+	case "RobustScaler":
+		changes = []change{{Multiply, "scale_", flag(o, "with_scaling", true)}, {Add, "center_", flag(o, "with_centering", true)}}
+	case "MinMaxScaler":
+		changes = []change{{Subtract, "min_", true}, {Divide, "scale_", true}}
+	case "MaxAbsScaler":
+		changes = []change{{Multiply, "scale_", true}}
+	case "PowerTransformer":
+		if scaler, ok := o.Get("_scaler").(*pickle.Object); ok && flag(o, "standardize", true) {
+			var err error
+			if node, err = b.undone(scaler, node, width); err != nil {
+				return 0, err
+			}
+		}
+		lambdas, err := b.floats(o, "lambdas_", width)
+		return b.add(Power{Lambdas: lambdas, Box: o.Get("method") == "box-cox", Inverse: true}, node), err
+	case "QuantileTransformer":
+		if o.Get("output_distribution") != "uniform" {
+			return 0, b.unsupported("TransformedTargetRegressor with a QuantileTransformer of another distribution than the uniform one")
+		}
+		references, err := b.array(o, "references_")
+		if err != nil {
+			return 0, err
+		}
+		quantiles, err := b.byColumn(o, "quantiles_", width)
+		if err != nil {
+			return 0, err
+		}
+		op := Interpolate{Y: quantiles}
+		for range width {
+			op.X = append(op.X, references)
+		}
+		return b.add(op, node), b.spend(2 * width * len(references))
+	default:
+		return 0, b.unsupported("TransformedTargetRegressor with a %s, which is not inverted here", o.Class)
+	}
+	for _, c := range changes {
+		if err := times(c.do, c.attribute, c.on); err != nil {
+			return 0, err
+		}
+	}
+	return node, nil
 }
 
 // arithmetic adds a step with one number for each column, or no step for nil.
@@ -500,13 +596,16 @@ func (b *builder) normalizer(o *pickle.Object, v value) (value, error) {
 }
 
 func (b *builder) simpleImputer(o *pickle.Object, v value) (value, error) {
-	missing, ok := pickle.Float(o.Get("missing_values"))
-	if !ok {
-		return v, b.unsupported("SimpleImputer for missing_values of %s: fill texts before the pipeline", pickle.Kind(o.Get("missing_values")))
-	}
 	a, ok := o.Get("statistics_").(*pickle.Array)
 	if !ok {
 		return v, b.fail(fmt.Errorf("SimpleImputer: statistics_ is %s: is it fitted?", pickle.Kind(o.Get("statistics_"))))
+	}
+	if texts, err := a.Strings(); err == nil && a.Len() > 0 {
+		return b.textImputer(o, v, texts)
+	}
+	missing, ok := pickle.Float(o.Get("missing_values"))
+	if !ok {
+		return v, b.unsupported("SimpleImputer of numbers for missing_values of %s", pickle.Kind(o.Get("missing_values")))
 	}
 	with, err := a.Floats()
 	if err != nil {
@@ -514,7 +613,7 @@ func (b *builder) simpleImputer(o *pickle.Object, v value) (value, error) {
 		for _, x := range a.Objects { // a constant
 			f, ok := pickle.Float(x)
 			if !ok {
-				return v, b.unsupported("SimpleImputer for texts: fill them before the pipeline")
+				return v, b.unsupported("SimpleImputer of texts and numbers at once: use one for each")
 			}
 			with = append(with, f)
 		}
@@ -547,29 +646,41 @@ func (b *builder) simpleImputer(o *pickle.Object, v value) (value, error) {
 	if indicator == nil {
 		return v, b.fail(fmt.Errorf("SimpleImputer: indicator_ is %s", pickle.Kind(o.Get("indicator_"))))
 	}
-	at, ok := indicator.Get("features_").(*pickle.Array)
-	if !ok {
-		return v, b.fail(fmt.Errorf("SimpleImputer: indicator_.features_ is %s", pickle.Kind(indicator.Get("features_"))))
-	}
-	ints, err := at.Ints()
-	if err != nil || len(ints) == 0 {
+	flags, err := b.flags(indicator, raw, missing)
+	if err != nil || flags.node == tableNode {
 		return v, err
 	}
-	pick := Pick{}
-	for _, i := range ints {
-		pick.At = append(pick.At, int(i))
-	}
-	flags := b.then(b.then(raw, raw.width, Flag{Float(missing)}), len(pick.At), pick)
-	return value{b.add(Join{}, v.node, flags.node), v.width + flags.width, false}, nil
+	return value{node: b.add(Join{}, v.node, flags.node), width: v.width + flags.width}, nil
 }
 
-// functionTransformer adds a step without a function, which a ColumnTransformer uses for
-// columns that pass through.
-func (b *builder) functionTransformer(o *pickle.Object, v value) (value, error) {
-	if o.Get("func") != nil {
-		return v, b.unsupported("FunctionTransformer with a function: a program that is not executed here")
+// textImputer remembers what missing texts are filled with, for the encoder after it. A missing
+// text is "", or a text of its own.
+func (b *builder) textImputer(o *pickle.Object, v value, with []string) (value, error) {
+	missing, ok := o.Get("missing_values").(string)
+	if x, number := pickle.Float(o.Get("missing_values")); !ok && number && x == x {
+		return v, b.unsupported("SimpleImputer of texts for missing_values=%v", x)
 	}
-	return b.matrix(o, v)
+	if flag(o, "add_indicator", false) {
+		return v, b.unsupported("SimpleImputer of texts with add_indicator")
+	}
+	v, at, err := b.tableColumns(o, v, len(with))
+	if err != nil {
+		return v, err
+	}
+	if at == nil || v.filled != nil {
+		return v, b.unsupported("SimpleImputer of texts that are not columns of the table")
+	}
+	if err := b.spend(len(with)); err != nil {
+		return v, err
+	}
+	for _, c := range at {
+		b.m.Inputs[c].Kind = Text
+	}
+	v = value{node: b.add(Columns{at}), width: len(at)}
+	for _, w := range with {
+		v.filled = append(v.filled, filling{missing, w})
+	}
+	return v, nil
 }
 
 // varianceThreshold selects the columns with a variance above the threshold.
@@ -619,14 +730,22 @@ func (b *builder) weights(o *pickle.Object, attribute string, width int) ([][]fl
 }
 
 func (b *builder) pca(o *pickle.Object, v value) (value, error) {
-	if flag(o, "whiten", false) {
-		return v, b.unsupported("PCA with whiten=True")
-	}
 	v, err := b.scaled(o, v, scaling{Subtract, "mean_", o.Get("mean_") != nil})
 	if err != nil {
 		return v, err
 	}
-	return b.project(o, v)
+	if v, err = b.project(o, v); err != nil || !flag(o, "whiten", false) {
+		return v, err
+	}
+	variances, err := b.floats(o, "explained_variance_", v.width)
+	if err != nil {
+		return v, err
+	}
+	scale := make([]float64, len(variances))
+	for i, x := range variances {
+		scale[i] = max(math.Sqrt(x), 0x1p-52)
+	}
+	return b.arithmetic(v, Divide, scale), nil
 }
 
 func (b *builder) truncatedSVD(o *pickle.Object, v value) (value, error) {
@@ -667,32 +786,100 @@ func (b *builder) categories(o *pickle.Object) (numbers [][]Float, texts [][]str
 				of = append(of, Float(c))
 			}
 		} else if names, err = a.Strings(); err != nil {
-			for _, x := range a.Objects { // numbers as objects
-				f, ok := pickle.Float(x)
-				if !ok {
-					return nil, nil, b.unsupported("%s: the categories of column %d are texts and others, or some are missing: fill missing texts before the pipeline", o.Class.Name, i)
+			if names = textsOrMissing(a.Objects); names == nil {
+				for _, x := range a.Objects { // numbers as objects
+					f, ok := pickle.Float(x)
+					if !ok {
+						return nil, nil, b.unsupported("%s: the categories of column %d are texts and numbers at once: make them texts before training", o.Class.Name, i)
+					}
+					of = append(of, Float(f))
 				}
-				of = append(of, Float(f))
 			}
-			names = nil
 		}
 		numbers, texts = append(numbers, of), append(texts, names)
 	}
 	return numbers, texts, nil
 }
 
-// infrequent fails for encoders that group rare categories.
-func (b *builder) infrequent(o *pickle.Object) error {
-	if flag(o, "_infrequent_enabled", false) || o.Get("min_frequency") != nil || o.Get("max_categories") != nil {
-		return b.unsupported("%s with min_frequency or max_categories", o.Class.Name)
+// textsOrMissing returns texts, the last of which may be missing: that is "". It returns nil for
+// other objects.
+func textsOrMissing(of []any) []string {
+	var out []string
+	for i, x := range of {
+		text, ok := x.(string)
+		if f, number := x.(float64); !ok && (i == 0 || i < len(of)-1 || x != nil && !(number && f != f) || slices.Contains(out, "")) {
+			return nil
+		}
+		out = append(out, text)
 	}
-	return nil
+	return out
+}
+
+// grouped returns, for each column of an encoder, what becomes of each category when rare ones
+// are grouped: an index, the largest of which is that of the rare ones. It returns nil for a
+// column without rare ones.
+func (b *builder) grouped(o *pickle.Object, columns int) ([][]Float, error) {
+	out := make([][]Float, columns)
+	if !flag(o, "_infrequent_enabled", false) {
+		return out, nil
+	}
+	list, ok := pickle.Items(o.Get("_default_to_infrequent_mappings"))
+	if !ok || len(list) != columns {
+		return nil, b.fail(fmt.Errorf("%s: _default_to_infrequent_mappings is %s", o.Class.Name, pickle.Kind(o.Get("_default_to_infrequent_mappings"))))
+	}
+	for i, item := range list {
+		a, ok := item.(*pickle.Array)
+		if !ok {
+			continue // no rare ones
+		}
+		if err := b.spend(a.Len()); err != nil {
+			return nil, err
+		}
+		x, err := a.Floats()
+		if err != nil {
+			return nil, b.fail(err)
+		}
+		for _, y := range x {
+			out[i] = append(out[i], Float(y))
+		}
+	}
+	return out, nil
+}
+
+// groupedOneHot adds columns for categories some of which are grouped, or filled in.
+func (b *builder) groupedOneHot(o *pickle.Object, v value, numbers [][]Float, texts [][]string, rare [][]Float, dropped []int) (value, error) {
+	handling, _ := o.Get("handle_unknown").(string)
+	values, unknown := make([][]Float, len(texts)), make([]Float, len(texts))
+	op := OneHot{Dropped: dropped}
+	for i := range texts {
+		n := max(len(numbers[i]), len(texts[i]))
+		if unknown[i] = -1; rare[i] == nil {
+			values[i] = floatsUpTo(n)
+		} else {
+			if values[i] = rare[i]; len(values[i]) != n {
+				return v, b.fail(fmt.Errorf("%s: column %d has %d categories, of which %d are grouped", o.Class.Name, i, n, len(values[i])))
+			}
+			n = 0
+			for _, x := range values[i] {
+				n = max(n, int(x)+1)
+			}
+			if handling == "infrequent_if_exist" || handling == "warn" {
+				unknown[i] = Float(n - 1)
+			}
+		}
+		op.Categories = append(op.Categories, floatsUpTo(n))
+	}
+	if dropped != nil && len(dropped) != len(texts) {
+		return v, b.fail(fmt.Errorf("%s: %d dropped categories of %d columns", o.Class.Name, len(dropped), len(texts)))
+	}
+	x, err := b.lookedUp(o, v, numbers, texts, values, func(i int) Float { return unknown[i] })
+	if err != nil {
+		return v, err
+	}
+	return b.sized(b.add(op, x.node)), nil
 }
 
 func (b *builder) oneHotEncoder(o *pickle.Object, v value) (value, error) {
-	if err := b.infrequent(o); err != nil {
-		return v, err
-	}
 	var dropped []int
 	drop := o.Get("_drop_idx_after_grouping")
 	if drop == nil {
@@ -714,6 +901,15 @@ func (b *builder) oneHotEncoder(o *pickle.Object, v value) (value, error) {
 		}
 	}
 	sparse := flag(o, "sparse_output", flag(o, "sparse", true))
+	rare, err := b.grouped(o, len(texts))
+	if err != nil {
+		return v, err
+	}
+	if v.filled != nil || slices.ContainsFunc(rare, func(of []Float) bool { return of != nil }) {
+		out, err := b.groupedOneHot(o, v, numbers, texts, rare, dropped)
+		out.sparse = sparse
+		return out, err
+	}
 	pick := func(list []int, at []int) []int {
 		if dropped == nil {
 			return nil
@@ -727,7 +923,7 @@ func (b *builder) oneHotEncoder(o *pickle.Object, v value) (value, error) {
 		}
 		return out
 	}
-	out, err := b.encoded(o, v, texts, func(at, columns []int) Op {
+	out, err := b.encoded(o, v, texts, func(at, columns []int, _ [][]string) Op {
 		op := TextOneHot{At: columns, Dropped: pick(dropped, at)}
 		for _, i := range at {
 			op.Categories = append(op.Categories, texts[i])
@@ -745,9 +941,6 @@ func (b *builder) oneHotEncoder(o *pickle.Object, v value) (value, error) {
 }
 
 func (b *builder) ordinalEncoder(o *pickle.Object, v value) (value, error) {
-	if err := b.infrequent(o); err != nil {
-		return v, err
-	}
 	unknown := Float(math.NaN())
 	if x, ok := pickle.Float(o.Get("unknown_value")); ok {
 		unknown = Float(x)
@@ -756,33 +949,47 @@ func (b *builder) ordinalEncoder(o *pickle.Object, v value) (value, error) {
 	if err != nil {
 		return v, err
 	}
-	missing, ok := pickle.Float(o.Get("encoded_missing_value"))
-	for _, list := range numbers {
-		if n := len(list); n > 0 && list[n-1] != list[n-1] && !(ok && missing != missing) && o.Get("encoded_missing_value") != nil {
-			return v, b.unsupported("OrdinalEncoder with encoded_missing_value")
+	rare, err := b.grouped(o, len(texts))
+	if err != nil {
+		return v, err
+	}
+	absent := Float(math.NaN()) // what a missing value becomes
+	if x, ok := pickle.Float(o.Get("encoded_missing_value")); ok {
+		absent = Float(x)
+	}
+	values := make([][]Float, len(texts))
+	for i := range values {
+		n := max(len(numbers[i]), len(texts[i]))
+		if values[i] = slices.Clone(rare[i]); values[i] == nil {
+			values[i] = floatsUpTo(n)
+		}
+		if len(values[i]) != n {
+			return v, b.fail(fmt.Errorf("OrdinalEncoder: column %d has %d categories, of which %d are grouped", i, n, len(values[i])))
+		}
+		if n == 0 {
+			continue
+		}
+		last := n - 1
+		if k := len(numbers[i]); k > 0 && numbers[i][k-1] != numbers[i][k-1] || len(texts[i]) > 0 && b.missingText(o, i) {
+			values[i][last] = absent
 		}
 	}
-	return b.encoded(o, v, texts, func(at, columns []int) Op {
-		op := TextOrdinal{At: columns, Unknown: unknown}
-		for _, i := range at {
-			op.Categories = append(op.Categories, texts[i])
-		}
-		return op
-	}, func(at []int) Op {
-		op := Ordinal{Unknown: unknown}
-		for _, i := range at {
-			list := numbers[i]
-			if n := len(list); n > 0 && list[n-1] != list[n-1] && unknown != unknown {
-				list = list[:n-1] // NaN stays NaN, like an unknown category
-			}
-			op.Categories = append(op.Categories, list)
-		}
-		return op
-	})
+	return b.lookedUp(o, v, numbers, texts, values, func(int) Float { return unknown })
+}
+
+// missingText reports whether the last category of a column of texts is a missing one.
+func (b *builder) missingText(o *pickle.Object, column int) bool {
+	list, _ := pickle.Items(o.Get("categories_"))
+	a, ok := list[column].(*pickle.Array)
+	if !ok || len(a.Objects) == 0 {
+		return false
+	}
+	_, text := a.Objects[len(a.Objects)-1].(string)
+	return !text
 }
 
 // encoded adds an encoder for columns of numbers and texts, one node for each run of one kind.
-func (b *builder) encoded(o *pickle.Object, v value, texts [][]string, ofTexts func(at, columns []int) Op, ofNumbers func(at []int) Op) (value, error) {
+func (b *builder) encoded(o *pickle.Object, v value, texts [][]string, ofTexts func(at, columns []int, names [][]string) Op, ofNumbers func(at []int) Op) (value, error) {
 	columns := all(len(texts)) // of the table
 	if v.node == tableNode {
 		width, names, err := b.fitted(o)
@@ -819,7 +1026,14 @@ func (b *builder) encoded(o *pickle.Object, v value, texts [][]string, ofTexts f
 			for _, c := range columns[from:to] {
 				b.m.Inputs[c].Kind = Text
 			}
-			nodes = append(nodes, b.add(ofTexts(at, columns[from:to:to])))
+			names := make([][]string, len(at)) // the categories, and what stands for one of them
+			for k, i := range at {
+				names[k] = texts[i]
+				if v.filled != nil && slices.Contains(texts[i], v.filled[i].with) && !slices.Contains(texts[i], v.filled[i].missing) {
+					names[k] = append(slices.Clone(texts[i]), v.filled[i].missing)
+				}
+			}
+			nodes = append(nodes, b.add(ofTexts(at, columns[from:to:to], names)))
 		} else {
 			x, err := b.numbers(columns[from:to:to])
 			if err != nil {
@@ -858,9 +1072,6 @@ func (b *builder) featureUnion(o *pickle.Object, v value) (value, error) {
 	if err != nil {
 		return v, err
 	}
-	if w := o.Get("transformer_weights"); w != nil {
-		return v, b.unsupported("FeatureUnion with transformer_weights")
-	}
 	var nodes []int
 	out := value{}
 	for i, step := range steps {
@@ -871,6 +1082,9 @@ func (b *builder) featureUnion(o *pickle.Object, v value) (value, error) {
 			x, err := b.transform(step, v)
 			if err == nil && x.node == tableNode {
 				x, err = b.matrix(o, x)
+			}
+			if err == nil {
+				x, err = b.weighted(o, names[i], x)
 			}
 			nodes, out.width, out.sparse = append(nodes, x.node), out.width+x.width, out.sparse || x.sparse
 			return err
@@ -883,10 +1097,23 @@ func (b *builder) featureUnion(o *pickle.Object, v value) (value, error) {
 	return out, nil
 }
 
-func (b *builder) columnTransformer(o *pickle.Object, v value) (value, error) {
-	if o.Get("transformer_weights") != nil {
-		return v, b.unsupported("ColumnTransformer with transformer_weights")
+// weighted multiplies what a step returns by its weight.
+func (b *builder) weighted(o *pickle.Object, step string, v value) (value, error) {
+	weights, ok := o.Get("transformer_weights").(*pickle.Dict)
+	if !ok {
+		return v, nil
 	}
+	if weights.Get(step) == nil {
+		return v, nil
+	}
+	w, ok := pickle.Float(weights.Get(step))
+	if !ok {
+		return v, b.fail(fmt.Errorf("transformer_weights of %q is %s", step, pickle.Kind(weights.Get(step))))
+	}
+	return b.arithmetic(v, Multiply, filled(v.width, w)), nil
+}
+
+func (b *builder) columnTransformer(o *pickle.Object, v value) (value, error) {
 	width, names, err := b.fitted(o)
 	if err != nil {
 		return v, err
@@ -921,6 +1148,12 @@ func (b *builder) columnTransformer(o *pickle.Object, v value) (value, error) {
 				return err
 			}
 			if x, err = b.transform(step, x); err != nil {
+				return err
+			}
+			if x.filled != nil {
+				return b.unsupported("texts that no encoder follows")
+			}
+			if x, err = b.weighted(o, steps[i], x); err != nil {
 				return err
 			}
 			nodes, out.width = append(nodes, x.node), out.width+x.width
@@ -1023,21 +1256,25 @@ func (b *builder) logistic(o *pickle.Object, v value) ([]prediction, error) {
 	if err != nil {
 		return nil, err
 	}
-	classes := labelsOf(o.Get("classes_"))
-	if classes == nil {
-		return nil, b.unsupported("%s: classes_ are neither texts nor whole numbers", o.Class.Name)
+	classes, err := b.classesOf(o)
+	if err != nil {
+		return nil, err
 	}
-	if width == 1 {
+	p := prediction{width: width, classes: classes, decision: func() (int, int, error) { return x, width, nil }}
+	switch {
+	case width == 1:
 		link := tree.Link{Func: tree.Sigmoid}
 		if kind == "multinomial" {
 			link.Scale = 2 // the softmax of -x and x
 		}
-		return []prediction{{numbers: b.add(Complement{}, b.add(Apply{link}, x)), width: 2, classes: classes}}, nil
+		p.numbers, p.width = b.pair(b.add(Apply{link}, x)), 2
+	case kind == "ovr" || solver == "liblinear":
+		p.numbers = b.normalized(b.add(Function{"logistic"}, x), width)
+	default:
+		p.numbers = b.add(Apply{tree.Link{Func: tree.Softmax}}, x)
 	}
-	if kind == "ovr" || solver == "liblinear" {
-		return nil, b.unsupported("%s of several classes, one against the rest: fit it with another solver", o.Class.Name)
-	}
-	return []prediction{{numbers: b.add(Apply{tree.Link{Func: tree.Softmax}}, x), width: width, classes: classes}}, nil
+	p.label = b.index(prediction{numbers: x, width: width})
+	return []prediction{p}, nil
 }
 
 // ensemble adds a tree ensemble, with its class labels.
@@ -1062,7 +1299,7 @@ func (b *builder) ensemble(o *pickle.Object, v value) ([]prediction, error) {
 		for _, f := range m.Features[min(len(names), len(m.Features)):] {
 			names = append(names, f.Name)
 		}
-		if v, err = b.table(len(m.Features), names); err != nil {
+		if v, err = b.namedTable(from.Categories, len(m.Features), names); err != nil {
 			return nil, err
 		}
 	}
@@ -1077,6 +1314,9 @@ func (b *builder) ensemble(o *pickle.Object, v value) ([]prediction, error) {
 	if b.options.ZerosMissing {
 		v = b.fill(v, 0)
 	}
+	if strings.HasPrefix(o.Class.Name, "HistGradientBoosting") {
+		v = b.wholeCategories(m, v)
+	}
 	p := prediction{numbers: b.add(Trees{m}, v.node), width: m.Outputs}
 	switch {
 	case o.Class.Name == "IsolationForest":
@@ -1084,6 +1324,14 @@ func (b *builder) ensemble(o *pickle.Object, v value) ([]prediction, error) {
 		if p.offset, _ = pickle.Float(o.Get("offset_")); o.Get("offset_") == nil {
 			p.offset = -0.5
 		}
+	// LightGBM's has a decision_function since 4.7, which also has this attribute.
+	case strings.HasSuffix(o.Class.Name, "GradientBoostingClassifier"), o.Class.Name == "LGBMClassifier" && o.Get("_fitted_with_feature_names") != nil:
+		p.decision = func() (int, int, error) {
+			raw := *m
+			raw.Link = tree.Link{}
+			return b.add(Trees{&raw}, v.node), raw.Outputs, b.spend(size)
+		}
+		return b.classes(o, m, p, from)
 	case strings.HasSuffix(o.Class.Name, "Classifier"):
 		return b.classes(o, m, p, from)
 	}
@@ -1096,6 +1344,74 @@ func (b *builder) numeric(v value) bool {
 	return ok
 }
 
+// namedTable makes the table of a model whose file names the categories of some columns: a name
+// becomes the number of its category, and another text becomes missing.
+func (b *builder) namedTable(categories map[int]tree.Categories, width int, names []string) (value, error) {
+	if len(categories) == 0 || len(b.m.Inputs) > 0 {
+		return b.table(width, names)
+	}
+	if err := b.inputs(width, names); err != nil {
+		return value{}, err
+	}
+	kind := func(i int) int {
+		switch c := categories[i]; {
+		case len(c.Texts) > 0:
+			return 1
+		case len(c.Numbers) > 0:
+			return 2
+		}
+		return 0
+	}
+	for i, c := range categories {
+		if c.Cut {
+			return value{}, b.unsupported("XGBoost cuts the names of categories that are not ASCII, as those of column %d: name categories in ASCII before training, or encode them with a OrdinalEncoder", i)
+		}
+	}
+	nan := Float(math.NaN())
+	var nodes []int
+	for from := 0; from < width; {
+		to := from
+		for to < width && kind(to) == kind(from) {
+			to++
+		}
+		at := all(width)[from:to:to]
+		var texts [][]string
+		var numbers [][]Float
+		for _, i := range at {
+			c := categories[i]
+			if err := b.spend(len(c.Texts) + len(c.Numbers)); err != nil {
+				return value{}, err
+			}
+			texts = append(texts, c.Texts)
+			var of []Float
+			for _, x := range c.Numbers {
+				of = append(of, Float(x))
+			}
+			numbers = append(numbers, of)
+		}
+		if kind(from) == 1 {
+			for _, i := range at {
+				b.m.Inputs[i].Kind = Text
+			}
+			nodes = append(nodes, b.add(TextOrdinal{At: at, Categories: texts, Unknown: nan}))
+		} else {
+			x, err := b.numbers(at)
+			if err != nil {
+				return value{}, err
+			}
+			if kind(from) == 2 {
+				x.node = b.add(Ordinal{Categories: numbers, Unknown: nan}, x.node)
+			}
+			nodes = append(nodes, x.node)
+		}
+		from = to
+	}
+	if len(nodes) == 1 {
+		return value{node: nodes[0], width: width}, nil
+	}
+	return value{node: b.add(Join{}, nodes...), width: width}, nil
+}
+
 // absent turns the values that XGBoost treats as missing into NaN: those absent from a sparse
 // matrix, and the estimator's own missing value.
 func (b *builder) absent(o *pickle.Object, v value) value {
@@ -1104,9 +1420,37 @@ func (b *builder) absent(o *pickle.Object, v value) value {
 		v = b.fill(v, 0)
 	}
 	if ok && missing == missing && !(missing == 0 && v.sparse) {
-		v = b.fill(v, missing)
+		v = b.fill(b.then(v, v.width, Function{"single"}), missing) // as XGBoost compares
 	}
 	return v
+}
+
+// wholeCategories makes numbers between categories NaN, which scikit-learn does not know.
+func (b *builder) wholeCategories(m *tree.Model, v value) value {
+	var of, others []int
+	place := make([]int, v.width)
+	for i, f := range m.Features {
+		if f.Kind == tree.Categorical {
+			of = append(of, i)
+		}
+	}
+	if of == nil {
+		return v
+	}
+	for i, f := range m.Features {
+		if f.Kind != tree.Categorical {
+			others = append(others, i)
+		}
+	}
+	for k, i := range append(of[:len(of):len(of)], others...) {
+		place[i] = k
+	}
+	x := b.then(b.then(v, len(of), Pick{of}), len(of), Function{"whole"})
+	if others != nil {
+		x = value{node: b.add(Join{}, x.node, b.then(v, len(others), Pick{others}).node), width: v.width}
+		x = b.then(x, v.width, Pick{place})
+	}
+	return x
 }
 
 // fill turns a number into NaN.
@@ -1121,7 +1465,9 @@ func (b *builder) fill(v value, missing float64) value {
 // classes turns the predictions of a classifier's ensemble into probabilities, and finds the
 // names of its classes.
 func (b *builder) classes(o *pickle.Object, m *tree.Model, p prediction, from tree.Source) ([]prediction, error) {
-	if !strings.HasPrefix(o.Class.Module, "sklearn") && m.Link.Func != tree.Sigmoid && m.Link.Func != tree.Softmax {
+	// XGBoost's estimator takes the number of any objective of two classes for a probability.
+	binary := strings.HasPrefix(o.Class.Module, "xgboost") && m.Outputs == 1
+	if !strings.HasPrefix(o.Class.Module, "sklearn") && m.Link.Func != tree.Sigmoid && m.Link.Func != tree.Softmax && !binary {
 		return nil, b.unsupported("%s with an objective that gives no probabilities: dump its booster by itself", o.Class.Name)
 	}
 	if p.width == 1 && !(m.Average && strings.HasPrefix(o.Class.Module, "sklearn")) {

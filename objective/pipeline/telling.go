@@ -45,6 +45,24 @@ func (m *Model) Telling() [][]float64 {
 			for i := range op.With {
 				note(n.In[0], i, float64(op.Missing))
 			}
+		case Bins:
+			for i, edges := range op.Edges {
+				for _, x := range edges {
+					note(n.In[0], i, x)
+				}
+			}
+		case Interpolate:
+			for i, points := range op.X {
+				for _, x := range points {
+					note(n.In[0], i, x)
+				}
+			}
+		case Power:
+			for i := range op.Lambdas {
+				for _, x := range []float64{-1, 0, 1} {
+					note(n.In[0], i, x)
+				}
+			}
 		case Linear:
 			for i := range op.Weights[0] {
 				for _, x := range []float64{-1, 0, 1} {
@@ -85,6 +103,10 @@ func (m *Model) back(widths []int, node, k int, x float64) (input int, at float6
 				x *= by
 			}
 		case Fill, Clip:
+		case Function:
+			if op.Of != "single" && op.Of != "whole" {
+				return 0, 0, false
+			}
 		default:
 			return 0, 0, false
 		}

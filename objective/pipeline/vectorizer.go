@@ -17,7 +17,7 @@ func (b *builder) countVectorizer(o *pickle.Object, v value) (value, error) {
 	if err != nil {
 		return v, err
 	}
-	return value{b.add(op), len(op.Terms), true}, nil
+	return value{node: b.add(op), width: len(op.Terms), sparse: true}, nil
 }
 
 // textColumn returns the text column for a vectorizer: the only one of the table, or the one

@@ -160,7 +160,69 @@ func lightGBM(r *reading, text string) (*Model, error) {
 		}
 		m.Trees[i].Output = i % perIteration
 	}
+	r.source.Categories = lgbCategories(text, m.Features)
 	return m, nil
+}
+
+// lgbCategories returns the names of the categories of a data frame, or nil. They stand after the
+// parameters, in the order of the features that one of the parameters lists.
+func lgbCategories(text string, features []Feature) map[int]Categories {
+	const key = "\npandas_categorical:"
+	at := strings.LastIndex(text, key)
+	if at < 0 {
+		return nil
+	}
+	line, _, _ := strings.Cut(text[at+len(key):], "\n")
+	doc, err := decodeJSON([]byte(line))
+	if err != nil {
+		return nil
+	}
+	lists, err := doc.list()
+	if err != nil || len(lists) == 0 {
+		return nil
+	}
+	var of []int
+	if _, rest, ok := strings.Cut(text, "\n[categorical_feature: "); ok {
+		list, _, _ := strings.Cut(rest, "]")
+		for part := range strings.SplitSeq(list, ",") {
+			if n, err := strconv.Atoi(part); err == nil && n >= 0 && n < len(features) {
+				of = append(of, n)
+			}
+		}
+	}
+	if len(of) != len(lists) {
+		of = nil
+		for i, f := range features {
+			if f.Kind == Categorical {
+				of = append(of, i)
+			}
+		}
+	}
+	if len(of) != len(lists) {
+		return nil
+	}
+	out := map[int]Categories{}
+	for i, v := range lists {
+		out[of[i]] = categoriesOf(v)
+	}
+	return out
+}
+
+// categoriesOf returns the names in a list: texts or numbers.
+func categoriesOf(v value) Categories {
+	if x, err := v.floats(); err == nil {
+		return Categories{Numbers: x}
+	}
+	list, _ := v.list()
+	var c Categories
+	for _, item := range list {
+		text, err := item.str()
+		if err != nil {
+			return Categories{}
+		}
+		c.Texts = append(c.Texts, text)
+	}
+	return c
 }
 
 // lgbLink reads the objective line: a name and name:value settings.

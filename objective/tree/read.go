@@ -53,6 +53,20 @@ type Source struct {
 	// numbers, if they are whole numbers.
 	Classes []string
 	Numbers []int64
+
+	// Categories are the names of the categories of some features, by the index of the feature,
+	// where the file of LightGBM or XGBoost has them: those of a pandas data frame. Category k of
+	// a feature has the name k.
+	Categories map[int]Categories
+}
+
+// Categories are the names of categories: texts, or numbers.
+type Categories struct {
+	Texts   []string
+	Numbers []float64
+	// Cut reports that names are not ASCII. XGBoost counts their characters and keeps as many
+	// bytes, so that the names are lost.
+	Cut bool
 }
 
 // Read reads a model that [Write] wrote, one in any format of [ReadLightGBM],

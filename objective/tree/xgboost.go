@@ -124,6 +124,7 @@ func xgBoost(r *reading, doc value) (*Model, error) {
 	if err := xgbFeatures(learner, m.Features); err != nil {
 		return nil, err
 	}
+	r.source.Categories = xgbNames(model.get("cats"), columns)
 	taken, err := xgbTaken(learner, model, m.Outputs, len(trees))
 	if err != nil {
 		return nil, err
@@ -412,6 +413,50 @@ func xgbTree(r *reading, v value, features []Feature) (t Tree, err error) {
 		t.Nodes[i].Left, t.Nodes[i].Right = l, rt
 	}
 	return t, nil
+}
+
+// xgbNames returns the names of the categories of a data frame, which XGBoost keeps since 3.1: the
+// bytes of all names of a feature, and where each begins and ends; or numbers.
+func xgbNames(cats value, columns int) map[int]Categories {
+	list, err := cats.get("enc").list()
+	if err != nil || len(list) != columns {
+		return nil
+	}
+	out := map[int]Categories{}
+	for i, enc := range list {
+		if enc.get("offsets").absent() {
+			if x, err := enc.get("values").floats(); err == nil && len(x) > 0 {
+				out[i] = Categories{Numbers: x}
+			}
+			continue
+		}
+		offsets, err := enc.get("offsets").ints()
+		if err != nil || len(offsets) < 2 {
+			continue
+		}
+		codes, err := enc.get("values").ints()
+		if err != nil {
+			continue
+		}
+		data := make([]byte, len(codes))
+		var c Categories
+		for k, code := range codes {
+			data[k] = byte(code)
+			c.Cut = c.Cut || data[k] >= 0x80
+		}
+		for k, from := range offsets[:len(offsets)-1] {
+			if to := offsets[k+1]; from < 0 || to < from || to > len(data) {
+				c.Texts = nil
+				break
+			} else {
+				c.Texts = append(c.Texts, string(data[from:to]))
+			}
+		}
+		if c.Texts != nil {
+			out[i] = c
+		}
+	}
+	return out
 }
 
 // xgbCategories makes the node a categorical one. XGBoost sends the listed categories to
