@@ -229,6 +229,8 @@ func why(metric string, c ensemble.Choice, all []nominee, members []ensemble.Mem
 	single, best := all[c.Single].Name, all[c.Best].Name
 	answer, alone := "The answer is an ensemble: "+strings.Join(parts, " + ")+".", "The answer is "+single+" alone: "
 	switch {
+	case c.Unproven && len(members) > 1:
+		return fmt.Sprintf("%sthe backtest says too little to believe in an ensemble (%s %v on %d values).", alone, metric, c.Ensemble, c.Judged) + simpler(single, best)
 	case c.Better && math.IsNaN(c.Gain.Error):
 		return answer + "\nThe backtest has too few folds to judge whether a single model is better."
 	case c.Better && c.Gain.Value > 0:

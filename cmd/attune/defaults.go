@@ -64,7 +64,7 @@ func (j *job) fit(o *optimize, frame forecast.Frame) (notes []string) {
 }
 
 // fewest is the smallest number of rows for which smaller defaults help.
-const fewest = 10
+const fewest = 6
 
 // mostCells limits the rows of the tables of all folds together. They have a row for each step
 // of each forecast.

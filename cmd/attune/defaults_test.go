@@ -72,3 +72,38 @@ func TestDefaults(t *testing.T) {
 	assert.Equal(t, 1, o.code)
 	assert.Equal(t, "attune: y.csv: every series is constant: there is nothing to forecast\n", o.stderr)
 }
+
+// Short series get an answer: the defaults shrink, and models that need more are left out.
+func TestShortSeries(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for rows := range 15 {
+		for _, step := range []string{"year", "month"} {
+			var b strings.Builder
+			b.WriteString("t,y\n")
+			for i := range rows {
+				stamp := fmt.Sprintf("%d", 2000+i)
+				if step == "month" {
+					stamp = fmt.Sprintf("%d-%02d", 2000+i/12, 1+i%12)
+				}
+				fmt.Fprintf(&b, "%s,%d\n", stamp, 100+3*i+i*i%7)
+			}
+			file := fmt.Sprintf("%s%d.csv", step, rows)
+			require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(b.String()), 0o644))
+			if rows%2 == 1 {
+				continue
+			}
+			o := attune(t, dir, "optimize", "--data", file, "--target", "y", "--trials", "1", "--storage", file+".db")
+			if rows < 6 {
+				assert.Equal(t, 1, o.code, file)
+				assert.Contains(t, o.stderr, map[bool]string{true: "rows", false: "too few rows"}[rows < 4], file)
+				continue
+			}
+			require.Zero(t, o.code, "%s: %s", file, o.stderr)
+			assert.Contains(t, o.stderr, "left out, because the series are too short: ", file)
+			assert.Contains(t, o.stdout, "--horizon ", file)
+			assert.Contains(t, o.stdout, "The answer is ", file)
+			succeed(t, dir, "predict", "--storage", file+".db")
+		}
+	}
+}

@@ -173,6 +173,9 @@ Before it keeps the file, export runs it in ONNX Runtime and compares its foreca
 those of the model itself, on windows of the data. If they differ by more than the
 tolerance, the file is removed.
 
+The file of a model of a table takes a column of numbers or texts for each feature, with its
+name. It includes the encoding of categories and the treatment of missing values.
+
 Export needs ONNX Runtime. Install it with: attune setup onnxruntime`,
 		Example: `  attune export --output model.onnx
   attune export --storage attune.db --study airpassengers-passengers/lightgbm --output model.onnx --form compatible
@@ -203,6 +206,9 @@ func (e *exportONNX) run(ctx context.Context, stdout, stderr io.Writer) error {
 		if err := oneOf("quantize", e.quant, []string{"fp16", "int8"}); err != nil {
 			return err
 		}
+	}
+	if done, err := e.table(ctx, form, register, stdout, stderr); done || err != nil {
+		return err
 	}
 	o := deploy.ForecasterOptions{File: e.output, KeepFailed: e.keepFailed, Register: register, Form: form, Gate: e.gate,
 		Windows: e.windows, Quantize: quantize.Kind(e.quant)}

@@ -16,14 +16,6 @@ import (
 	"github.com/attune-hpo/attune/objective/tree/xgboost"
 	"github.com/attune-hpo/attune/objective/treeforecast"
 	"github.com/attune-hpo/attune/objective/tune"
-	"github.com/attune-hpo/attune/pruner"
-	"github.com/attune-hpo/attune/sampler"
-	"github.com/attune-hpo/attune/sampler/auto"
-	"github.com/attune-hpo/attune/sampler/cmaes"
-	"github.com/attune-hpo/attune/sampler/gp"
-	"github.com/attune-hpo/attune/sampler/qmc"
-	"github.com/attune-hpo/attune/sampler/random"
-	"github.com/attune-hpo/attune/sampler/tpe"
 )
 
 // Choices are the values of a flag, by name.
@@ -137,23 +129,6 @@ const (
 	nativeEngine = "native"
 	autoEngine   = "auto" // the library named like the model, if it is installed
 )
-
-var samplers = choices[func() sampler.Sampler]{
-	{"auto", func() sampler.Sampler { return auto.New() }},
-	{"tpe", func() sampler.Sampler { return tpe.New(tpe.Config{}) }},
-	{"gp", func() sampler.Sampler { return gp.New(gp.Config{}) }},
-	{"cmaes", func() sampler.Sampler { return cmaes.New(cmaes.Config{}) }},
-	{"random", func() sampler.Sampler { return random.Sampler{} }},
-	{"qmc", func() sampler.Sampler { return qmc.Sampler{} }},
-}
-
-// pruners get a step for each round of training. The first ten rounds say little.
-var pruners = choices[pruner.Pruner]{
-	{"median", pruner.Median{}},
-	{"halving", pruner.SuccessiveHalving{MinResource: 10, ReductionFactor: 2}},
-	{"hyperband", pruner.Hyperband{MinResource: 10}},
-	{"none", pruner.None{}},
-}
 
 // trees returns a function that makes a family of tree ensembles.
 func trees(s style.Style) func(how) (tune.Family, string, error) {

@@ -201,8 +201,11 @@ func (j job) shares(other job) bool {
 		j.Step == other.Step && j.Test == other.Test && j.KeptBack == other.KeptBack && j.tuned == other.tuned && j.whole == other.whole
 }
 
+// fewestToLearn is the number of rows of a series from which some model can learn.
+const fewestToLearn = 3
+
 // tuning returns the backtest for tuning, on all data except the test span. It fails with
-// [forecast.ErrShort] if the first fold has too few rows to learn from.
+// [forecast.ErrShort] if the first fold has too few rows for any model to learn from.
 func (j job) tuning(frame forecast.Frame) (*forecast.Backtest, error) {
 	before, _, err := frame.Cut(j.Test)
 	if err != nil {
@@ -216,6 +219,13 @@ func (j job) tuning(frame forecast.Frame) (*forecast.Backtest, error) {
 	least, err := forecast.Recipe{Lags: 1, Strategy: forecast.Pooled, Horizon: j.Horizon}.Fit(train, 0)
 	if err == nil {
 		_, _, err = least.Tables(train, 0, 0)
+	}
+	rows := 0
+	for _, s := range train {
+		rows = max(rows, s.Len())
+	}
+	if errors.Is(err, forecast.ErrShort) && rows >= fewestToLearn {
+		err = nil // statistical models may do
 	}
 	return back, j.short(frame, err)
 }

@@ -601,7 +601,7 @@ func TestBadInput(t *testing.T) {
 			return l
 		}), nil, `air.csv: column "passengers": the target is constant, 5: there is nothing to forecast`},
 		"too few rows":         {edit(func(l []string) []string { return l[:51] }), []string{"--horizon", "12", "--windows", "9"}, "air.csv: too few rows: there are 50, but 86 are needed: 14 to learn from (--horizon + 2), 60 for --windows 9 of --horizon 12, --step 6 apart, and --test 12: lower --windows to 3"},
-		"far too few rows":     {edit(func(l []string) []string { return l[:8] }), nil, "air.csv: too few rows: there are 7, but 86 are needed: 14 to learn from (--horizon + 2), 60 for --windows 9 of --horizon 12, --step 6 apart, and --test 12: lower --horizon, --windows or --test"},
+		"far too few rows":     {edit(func(l []string) []string { return l[:8] }), nil, "air.csv: too few rows: features, transform and horizon need 13 rows of one series: the longest has 3"},
 		"one row":              {edit(func(l []string) []string { return l[:2] }), nil, `air.csv: column "month": infer the frequency: no frequency: no series has two rows: state it with --freq`},
 		"NaN in the target":    {line8("1949-07,NaN"), nil, `air.csv: line 8: column "passengers": a missing value at 1949-07-01: set --fill to carry, interpolate or keep`},
 		"text for a number":    {line8("1949-07,many"), nil, `air.csv: line 8: column "passengers": "many": not a finite number`},

@@ -14,7 +14,9 @@ import (
 
 // optimize holds the flags of the command optimize.
 type optimize struct {
+	file     config
 	data     source
+	table    tableFlags
 	models   []string
 	trials   int
 	metric   string
@@ -74,6 +76,15 @@ in YAML; edit it and pass the file to --space. ets, theta, arima and ces choose 
 in milliseconds, so they need only a trial or two. Baselines are models, too: name one in
 --models to keep it and forecast with it.
 
+A run can be a file: --print-config writes the values of all flags that matter, and the spaces,
+as YAML, and --config reads them. The studies keep it, too. The sampler and the pruner have
+settings there: sampler: {name: tpe, startup: 20}.
+
+With --task, the data are a plain table: each row is an example, and --target is the number
+or the class to predict. A trial is scored by cross-validation: stratified, by --group, or, with
+--time, always on later rows than those it learnt from. Columns of texts are categories, and
+values may be missing. A fifth of the rows are held out for the comparison.
+
 The same --seed gives the same trials, regardless of timing and interruptions. If --lag is the
 same, too, the number of workers does not matter either.`,
 		Example: `  attune optimize --data data/airpassengers.csv --target passengers
@@ -83,6 +94,10 @@ same, too, the number of workers does not matter either.`,
   attune optimize --data data/co2.csv --target co2 --fill carry --horizon 13 --space lightgbm=space.yaml
   attune optimize --data data/co2.csv --target co2 --fill carry --models lstm,tcn,transformer --space full --device cuda
   attune optimize --data data/sunspots.csv --target sunspots --metric mae --fixed lightgbm.transform=none --fixed lightgbm.num_leaves=15
+  attune optimize --task regression --data houses.csv --target price --ignore id
+  attune optimize --task binary --data patients.csv --target ill --group patient --metric auc
+  attune optimize --data data/co2.csv --target co2 --fill carry --print-config > run.yaml
+  attune optimize --config run.yaml --trials 100
   attune optimize --data data/macrodata.csv --target unemp --models ets,theta,naive --fixed ets.form=MAdN
   attune optimize --data data/macrodata.csv --target unemp --models ets,theta,arima,ces`,
 		Args: cobra.NoArgs,
@@ -97,17 +112,19 @@ same, too, the number of workers does not matter either.`,
 // flags adds the flags of the command.
 func (o *optimize) flags(cmd *cobra.Command) {
 	o.given = cmd.Flags().Changed
+	o.file.add(cmd)
 	o.data.flags(cmd)
+	o.table.flags(cmd)
 	f := cmd.Flags()
-	f.StringSliceVar(&o.models, "models", defaultModels, "`models` to tune: "+strings.Join(models.names(), ", "))
+	f.StringSliceVar(&o.models, "models", defaultModels, "`models` to tune: "+strings.Join(models.names(), ", ")+"; for tables "+strings.Join(tableStyles.names(), ", ")+" (default there: all that go with the --task)")
 	f.IntVar(&o.trials, "trials", 50, "`number` of trials in each study (by default fewer, from 12, once seven in a row gain less than a tenth of the score's standard error), including those of earlier runs; failed trials do not count")
-	f.StringVar(&o.metric, "metric", "mape", "`metric` to optimize: "+strings.Join(forecast.MetricNames(), ", ")+"; mase by default if the target has values of 0 or below")
+	f.StringVar(&o.metric, "metric", "mape", "`metric` to optimize: "+strings.Join(forecast.MetricNames(), ", ")+"; mase by default if the target has values of 0 or below; tables have rmse, mae, mape, r2 and pinball@0.9 for numbers, logloss, auc, ap, accuracy, f1 and brier for classes, auc and ap for anomalies, the first being the default")
 	storageFlag(cmd, &o.storage, "SQLite `file` for the studies, created if it does not exist, or URL of a PostgreSQL or MySQL database or of attune serve")
 	f.StringVar(&o.name, "name", "", "`prefix` of the study names, PREFIX/MODEL (default: the name of the data file and the target)")
 	f.IntVar(&o.horizon, "horizon", 0, "`steps` to forecast (default: one season, such as 12 months or 7 days)")
 	f.IntVar(&o.windows, "windows", 9, "`number` of forecasts in the backtest; by default fewer for short and for very long series")
 	f.IntVar(&o.step, "step", 0, "`steps` from one forecast of the backtest to the next (default: half the horizon)")
-	f.IntVar(&o.test, "test", 0, "`steps` at the end to hold out for the comparison; 0: none (default: the horizon)")
+	f.IntVar(&o.test, "test", 0, "`steps` at the end to hold out for the comparison; 0: none (default: the horizon; of tables a fifth of the rows)")
 	f.IntVar(&o.workers, "workers", 1, "`number` of trials to run in parallel; they share the CPU cores; one trial alone uses as many as it has folds")
 	f.IntVar(&o.lag, "lag", 0, lagHelp+" (default: --workers)")
 	f.DurationVar(&o.timeout, "timeout", 0, "stop starting trials after this `time` in total, such as 10m; models share it equally and pass on what they do not use; running trials finish")
@@ -133,6 +150,12 @@ func (o *optimize) flags(cmd *cobra.Command) {
 }
 
 func (o *optimize) run(ctx context.Context, stdout, stderr io.Writer) error {
+	if err := o.file.read(); err != nil {
+		return err
+	}
+	if o.table.task != forecastTask {
+		return o.runTable(ctx, stdout, stderr)
+	}
 	s, err := o.prepare(ctx, stderr)
 	defer s.close()
 	if err != nil {
@@ -140,6 +163,13 @@ func (o *optimize) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	if o.printing {
 		return s.printSpace(stdout)
+	}
+	if s.configured, err = s.configuration(); err != nil {
+		return err
+	}
+	if o.file.printing {
+		_, err := io.WriteString(stdout, s.configured)
+		return err
 	}
 	r, err := s.tune(ctx)
 	if err != nil {

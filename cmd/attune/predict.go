@@ -40,7 +40,7 @@ func predictCommand() *cobra.Command {
 	var p predict
 	cmd := &cobra.Command{
 		Use:   "predict",
-		Short: "Forecast with the best model of a study",
+		Short: "Forecast or predict with the best model of a study",
 		Long: `Predict forecasts the steps after the end of the data with the best model of a study. It
 writes CSV with the columns time and prediction, and id if there are several series.
 
@@ -50,12 +50,17 @@ With --levels, each level L has two more columns, lower_L and upper_L: the truth
 them with a probability of L %, as far as errors stay what they were in the backtest. They are
 conformal intervals from these errors, wider for later steps, and scaled to each series.
 
-Columns that are known in advance (--known) must cover the steps to forecast.`,
+Columns that are known in advance (--known) must cover the steps to forecast.
+
+The model of a table predicts each row of --data. It writes CSV with the number of the row, from
+1, and the prediction: a number, a class and the probability of each, or an anomaly score, which
+is closer to 1 for rows that differ from the rest.`,
 		Example: `  attune predict
   attune predict --storage attune.db --study airpassengers-passengers/lightgbm --output forecast.csv --plot forecast.svg
   attune predict --model attune.db.models/model-air%2Flightgbm.json --data newer.csv --horizon 6
   attune predict --levels 80,95
-  attune predict --registry models --name passengers --data newer.csv`,
+  attune predict --registry models --name passengers --data newer.csv
+  attune predict --study houses-price/lightgbm --data new.csv --output prices.csv`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -82,6 +87,12 @@ func (p predict) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	if err := checkPicture("plot", p.plot); err != nil {
 		return err
+	}
+	if of, ok, err := p.table(ctx, stderr); ok || err != nil {
+		if err != nil {
+			return err
+		}
+		return p.predictTable(of, stdout)
 	}
 	m, from, err := p.load(ctx, stderr)
 	if err != nil {

@@ -49,17 +49,33 @@ func (o *optimize) prepare(ctx context.Context, stderr io.Writer) (*session, err
 	if err := checkDevice(ctx, o.device); err != nil {
 		return nil, err
 	}
+	var impossible error
+	var left []string
 	for _, name := range o.models {
 		p, err := s.plan(name)
 		if err != nil {
 			return s, err
 		}
-		s.plans = append(s.plans, p)
 		if err := s.possible(ctx, p); err != nil {
-			return s, err
+			if o.given("models") || o.given("fixed") || o.given("space") || ctx.Err() != nil || !errors.Is(err, forecast.ErrShort) {
+				return s, err
+			}
+			left, impossible = append(left, name), err
+			continue
 		}
+		s.plans = append(s.plans, p)
 		if err := s.resume(ctx, p); err != nil {
 			return s, err
+		}
+	}
+	if len(s.plans) == 0 {
+		return s, impossible
+	}
+	if impossible != nil {
+		o.adapted = append(o.adapted, fmt.Sprintf("left out, because the series are too short: %s", strings.Join(left, ", ")))
+		o.models = nil
+		for _, p := range s.plans {
+			o.models = append(o.models, p.job.Model)
 		}
 	}
 	if o.combines() {
@@ -97,9 +113,6 @@ const enough = 1_000_000
 
 // check fails for errors in the flags alone.
 func (o *optimize) check() error {
-	if _, err := forecast.ParseMetric(o.metric); err != nil {
-		return oneOf("metric", o.metric, forecast.MetricNames())
-	}
 	if err := o.search.check(); err != nil {
 		return err
 	}
@@ -132,12 +145,34 @@ func (o *optimize) check() error {
 	if len(o.models) == 0 {
 		return fmt.Errorf("--models: name at least one of %s", strings.Join(models.names(), ", "))
 	}
+	check := o.checkSeries
+	if o.table.task != forecastTask {
+		check = o.checkTable
+	}
+	if err := check(); err != nil {
+		return err
+	}
 	for i, name := range o.models {
-		if _, err := models.get("models", name); err != nil {
-			return err
-		}
 		if slices.Contains(o.models[:i], name) {
 			return fmt.Errorf("--models: %s is listed twice", name)
+		}
+	}
+	return nil
+}
+
+// checkSeries is the part of check for series.
+func (o *optimize) checkSeries() error {
+	for _, flag := range onlyTables {
+		if o.given(flag) {
+			return fmt.Errorf("--%s is for tables: say what to predict with --task %s", flag, strings.Join(tableTasks.names(), ", "))
+		}
+	}
+	if _, err := forecast.ParseMetric(o.metric); err != nil {
+		return oneOf("metric", o.metric, forecast.MetricNames())
+	}
+	for _, name := range o.models {
+		if _, err := models.get("models", name); err != nil {
+			return err
 		}
 	}
 	o.data.unnamed = o.given("time") && o.data.Time == ""
@@ -272,7 +307,7 @@ func try(ctx context.Context, t *tune.Task) error {
 
 // resume opens the study of a plan, if it exists, and fails if it belongs to another job.
 func (s *session) resume(ctx context.Context, p *plan) error {
-	config := s.config(p, p.task("", 1))
+	config := s.config(p.task("", 1))
 	config.Directions, config.Metrics = nil, nil // check compares them, and reports them by their flags
 	st, err := study.Load(ctx, s.store, p.name, config)
 	switch {

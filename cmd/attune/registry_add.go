@@ -13,6 +13,7 @@ import (
 	"github.com/attune-hpo/attune/export/deploy"
 	"github.com/attune-hpo/attune/export/onnx"
 	"github.com/attune-hpo/attune/export/registry"
+	"github.com/attune-hpo/attune/objective/table"
 	"github.com/attune-hpo/attune/objective/tree"
 	"github.com/attune-hpo/attune/objective/tune"
 )
@@ -123,6 +124,9 @@ func saver(file string, data []byte) (func(io.Writer) error, error) {
 	m, err := tune.ReadFile(file, families()...)
 	if err == nil {
 		return m.Forecaster.Save, nil
+	}
+	if of, no := table.ReadFile(file); no == nil {
+		return of.Write, nil
 	}
 	if trees, no := tree.Read(bytes.NewReader(data)); no == nil {
 		return func(w io.Writer) error { return tree.Write(w, trees) }, nil

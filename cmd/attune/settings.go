@@ -55,11 +55,14 @@ func (o *optimize) ofOthers(model string, x space.Setting) bool {
 		return false
 	}
 	return slices.ContainsFunc(o.models, func(other string) bool { return o.takes(other, x) }) ||
-		!exportable(model) && slices.ContainsFunc(o.models, exportable)
+		o.table.task == forecastTask && !exportable(model) && slices.ContainsFunc(o.models, exportable)
 }
 
 // takes reports whether a model can have a setting.
 func (o *optimize) takes(model string, x space.Setting) bool {
+	if o.table.task != forecastTask {
+		return takesTable(model, x)
+	}
 	m, err := models.get("models", model)
 	must(err) // it has been checked
 	f, _, err := m.family(how{engine: nativeEngine})
@@ -102,6 +105,10 @@ func (o *optimize) space(model string) (own space.Space, full bool, err error) {
 		*said = what
 	}
 	what := cmp.Or(one, all, quickSpace)
+	if inline, ok := o.file.spaces[model]; ok && one == "" && all == "" {
+		own, err := spaceyaml.Read(strings.NewReader(inline))
+		return own, false, err
+	}
 	if what == quickSpace || what == fullSpace {
 		return nil, what == fullSpace, nil
 	}

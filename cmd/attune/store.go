@@ -72,6 +72,9 @@ func pickOf(ctx context.Context, store store, name string, of func(model string)
 	case len(all) == 1:
 		return all[0].Name, nil
 	}
+	if isTable(all[0].Attrs) {
+		return pickTable(ctx, store, all)
+	}
 	var task job // the job that all studies must share
 	best, value := "", math.NaN()
 	hopeless := "" // a study with trials, none of whose models can be fitted

@@ -15,6 +15,8 @@ import (
 	"github.com/attune-hpo/attune/objective/treeforecast"
 	"github.com/attune-hpo/attune/objective/tune"
 	"github.com/attune-hpo/attune/progress"
+	"github.com/attune-hpo/attune/pruner"
+	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/sampler/random"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/space/spaceyaml"
@@ -33,6 +35,8 @@ type session struct {
 	plans  []*plan
 	live   live // trials on a tracking server
 
+	configured string // the configuration of the run, YAML
+
 	ensembles *plan // plan of the study of ensembles; nil if there is none
 }
 
@@ -42,9 +46,16 @@ type plan struct {
 	family tune.Family
 	space  space.Space // nil for the family's own
 	back   *forecast.Backtest
-	name   string       // name of the study
-	study  *study.Study // open; nil until there is one
-	fresh  bool         // the study has no job yet
+	name   string        // name of the study
+	study  *study.Study  // open; nil until there is one
+	fresh  bool          // the study has no job yet
+	trees  engine.Engine // of trees for tables
+}
+
+// A tuner is the task of a plan: a *tune.Task or a *table.Task.
+type tuner interface {
+	Config(sampler.Sampler, pruner.Pruner) study.Config
+	Optimize(ctx context.Context, st *study.Study, run study.Run) error
 }
 
 // task returns the task of a plan. Models are kept in folder.
@@ -186,7 +197,7 @@ func (s *session) studyOf(p *plan) *jobStudy {
 // begin creates the study of a plan if there is none, and writes its job if it has none.
 func (s *session) begin(ctx context.Context, p *plan, task *tune.Task) (err error) {
 	if p.study == nil {
-		config := s.config(p, task)
+		config := s.config(task)
 		config.Seed = s.seed
 		if p.study, err = study.Open(ctx, s.store, p.name, config); err != nil {
 			return err
@@ -195,8 +206,8 @@ func (s *session) begin(ctx context.Context, p *plan, task *tune.Task) (err erro
 			return err
 		}
 	}
-	if !p.fresh {
-		return nil
+	if err := s.keepConfig(ctx, p.study); err != nil || !p.fresh {
+		return err
 	}
 	if err := p.study.SetAttr(ctx, model.RecordKey, task.Record()); err != nil {
 		return err
@@ -204,8 +215,21 @@ func (s *session) begin(ctx context.Context, p *plan, task *tune.Task) (err erro
 	return p.study.SetAttr(ctx, noteKey, p.job.note)
 }
 
+// keepConfig keeps the configuration of the run with a study.
+func (s *session) keepConfig(ctx context.Context, st *study.Study) error {
+	attrs, err := st.Attrs(ctx)
+	if err != nil {
+		return err
+	}
+	var was string
+	if a, ok := attrs.Get(configKey); ok && a.Decode(&was) == nil && was == s.configured {
+		return nil
+	}
+	return st.SetAttr(ctx, configKey, s.configured)
+}
+
 // config returns the configuration of a study, without the seed.
-func (s *session) config(p *plan, task *tune.Task) study.Config {
+func (s *session) config(task tuner) study.Config {
 	config := task.Config(s.search.make())
 	config.Grace, config.Observer = s.grace, progress.Bar(s.stderr)
 	if s.quiet {
@@ -217,7 +241,7 @@ func (s *session) config(p *plan, task *tune.Task) study.Config {
 
 // run runs the missing trials. It returns why they ended early, or an error if the command
 // was interrupted.
-func (s *session) run(ctx context.Context, p *plan, task *tune.Task, timeout time.Duration) (ended, err error) {
+func (s *session) run(ctx context.Context, p *plan, task tuner, timeout time.Duration) (ended, err error) {
 	h, err := p.study.Snapshot(ctx)
 	if err != nil {
 		return nil, err
@@ -251,7 +275,7 @@ func (s *session) run(ctx context.Context, p *plan, task *tune.Task, timeout tim
 }
 
 // total is the number of trials of a task: at most as many as its space has points.
-func (s *session) total(task *tune.Task) int {
+func (s *session) total(task tuner) int {
 	if points := task.Config(random.Sampler{}, nil).Space.Len(); points > 0 {
 		return min(s.trials, points)
 	}

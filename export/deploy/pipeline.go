@@ -14,6 +14,7 @@ import (
 	"github.com/attune-hpo/attune/export/tensor"
 	"github.com/attune-hpo/attune/export/validate"
 	"github.com/attune-hpo/attune/objective/pipeline"
+	"github.com/attune-hpo/attune/objective/table"
 )
 
 // Pipeline exports a pipeline (see [onnx.Pipeline]) and compares the file with the native model
@@ -27,12 +28,31 @@ import (
 //
 // Pipeline fails with [ErrFailed], and like [Trees] and onnx.Pipeline.
 func Pipeline(ctx context.Context, m *pipeline.Model, columns []pipeline.Column, o TreesOptions) (Result, error) {
+	return exportPipeline(ctx, m, columns, o, func(w io.Writer) error { return pipeline.Write(w, m) })
+}
+
+// Table is [Pipeline] for a model of a table: see [table.Model.Pipeline]. It compares on rows of
+// the model's features, as for [table.Model.Predict], unless rows is nil. The native model in a
+// registry is m.
+func Table(ctx context.Context, m table.Model, rows [][]float64, o TreesOptions) (Result, error) {
+	p, err := m.Pipeline()
+	if err != nil {
+		return Result{}, pkg.Errorf("%w", err)
+	}
+	var columns []pipeline.Column
+	if rows != nil {
+		columns = m.Inputs(rows)
+	}
+	return exportPipeline(ctx, p, columns, o, m.Write)
+}
+
+func exportPipeline(ctx context.Context, m *pipeline.Model, columns []pipeline.Column, o TreesOptions, save func(io.Writer) error) (Result, error) {
 	native, err := pipeline.NewPredictor(m)
 	if err != nil {
 		return Result{}, pkg.Errorf("%w", err)
 	}
 	e := export{file: o.File, keepFailed: o.KeepFailed, register: o.Register, runtime: o.Runtime, form: o.Form,
-		native: func(w io.Writer) error { return pipeline.Write(w, m) }, note: o.Info.Doc, meta: map[string]string{}}
+		native: save, note: o.Info.Doc, meta: map[string]string{}}
 	for _, p := range o.Info.Metadata {
 		e.meta[p.Key] = p.Value
 	}

@@ -52,13 +52,22 @@ type Choice struct {
 	Single int
 	// Best is the candidate with the best score.
 	Best int
-	// Better reports whether to use the ensemble: it has several members, and single
-	// candidates are not better by more than the standard error.
+	// Better reports whether to use the ensemble: it has several members, single candidates
+	// are not better by more than the standard error, and it is not Unproven.
 	Better bool
+	// Judged is the number of values that forecasts were compared with, without those of
+	// folds that overlap with others.
+	Judged int
+	// Unproven reports that the folds say too little to believe in an ensemble: fewer than 10
+	// values were judged, or the standard error of its score is more than half of the score.
+	Unproven bool
 }
 
 // Loss returns how much worse the ensembles are: the opposite of Gain.
 func (c Choice) Loss() Estimate { return Estimate{-c.Gain.Value, c.Gain.Error} }
+
+// fewest is the number of values on which an ensemble must be judged to be believed.
+const fewest = 10
 
 // picks is the number of members that a selection has at most, counting repetitions.
 const picks = 20
@@ -122,7 +131,9 @@ func Choose(back *forecast.Backtest, candidates []Candidate) (Choice, error) {
 		}
 	}
 	members := trim(c.Weights)
-	c.Better = members > 1 && !(c.Gain.Value <= -c.Gain.Error)
+	c.Judged = l.judged()
+	c.Unproven = c.Judged < fewest || c.Ensemble.Error > math.Abs(c.Ensemble.Value)/2
+	c.Better = members > 1 && !c.Unproven && !(c.Gain.Value <= -c.Gain.Error)
 	return c, nil
 }
 
@@ -194,6 +205,20 @@ func (l *library) others(fold int) []int {
 		}
 	}
 	return out
+}
+
+// judged returns the number of truths of folds that do not overlap.
+func (l *library) judged() (n int) {
+	for k := 0; k < l.folds; k += l.overlap + 1 {
+		for _, s := range l.samples[k] {
+			for _, y := range s.Truth {
+				if !math.IsNaN(y) {
+					n++
+				}
+			}
+		}
+	}
+	return n
 }
 
 // score returns the score of forecasts, which are by fold, on some folds.

@@ -140,9 +140,9 @@ func TestChooseFewFolds(t *testing.T) {
 		splits forecast.Splits
 		judged bool
 	}{
-		"one fold":            {forecast.Splits{Horizon: 4}, false},
-		"all overlap":         {forecast.Splits{Horizon: 4, Windows: 3, Step: 1}, false},
-		"the middle overlaps": {forecast.Splits{Horizon: 4, Windows: 3, Step: 2}, true},
+		"one fold":            {forecast.Splits{Horizon: 12}, false},
+		"all overlap":         {forecast.Splits{Horizon: 12, Windows: 3, Step: 3}, false},
+		"the middle overlaps": {forecast.Splits{Horizon: 12, Windows: 3, Step: 6}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			back := newBacktest(t, c.splits, forecast.MAE)
@@ -285,4 +285,34 @@ func TestShortSeries(t *testing.T) {
 	require.NoError(t, f.Fit(ctx, past, forecast.FitOptions{Horizon: 2}))
 	_, err = f.Predict(ctx, forecast.Frame{short}, 2)
 	require.ErrorIs(t, err, forecast.ErrShort)
+}
+
+// An ensemble is not believed on few values, or where its score is mostly noise.
+func TestUnproven(t *testing.T) {
+	plus := func(int, int) float64 { return 5 }
+	minus := func(int, int) float64 { return -5 }
+	// once errs in one fold only, by much.
+	once := func(sign float64) func(fold, step int) float64 {
+		return func(fold, step int) float64 { return sign * math.Pow(10, float64(fold)) }
+	}
+	for name, c := range map[string]struct {
+		splits   forecast.Splits
+		a, b     func(fold, step int) float64
+		judged   int
+		unproven bool
+	}{
+		"enough":       {forecast.Splits{Horizon: 4, Windows: 5, Step: 4}, plus, minus, 20, false},
+		"few":          {forecast.Splits{Horizon: 2, Windows: 4, Step: 2}, plus, minus, 8, true},
+		"overlapping":  {forecast.Splits{Horizon: 4, Windows: 4, Step: 2}, plus, minus, 8, true},
+		"mostly noise": {forecast.Splits{Horizon: 4, Windows: 5, Step: 4}, once(1), once(0.9), 20, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			back := newBacktest(t, c.splits, forecast.MAE)
+			got, err := ensemble.Choose(back, []ensemble.Candidate{{Name: "a", Result: wrong(back, c.a)}, {Name: "b", Result: wrong(back, c.b)}})
+			require.NoError(t, err)
+			assert.Equal(t, c.judged, got.Judged)
+			assert.Equal(t, c.unproven, got.Unproven)
+			assert.Equal(t, !c.unproven, got.Better)
+		})
+	}
 }

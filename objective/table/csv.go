@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/attune-hpo/attune/internal/csvfile"
 )
@@ -31,6 +32,10 @@ type CSV struct {
 	Categorical []string // categorical columns; their numbers are read as texts, so 1 and 1.0 differ
 	Weight      string   // column with the weight of each row; default: all rows weigh 1
 	Group       string   // column whose values say which rows belong together; see [Table.Group]
+	// Time names a column of numbers, or of dates like 2006-01-31, 2006-01-31 15:04:05 or
+	// 2006-01-31T15:04:05Z. The rows are sorted by it, and it is no feature. See
+	// [Splits.Ordered].
+	Time string
 
 	NA    []string // texts that mean a missing value; default "", NA, N/A, NaN, nan, null, NULL, None, "." and "?"
 	Comma rune     // field separator; default: the comma or, if the header has none, its first semicolon, tab or bar
@@ -76,7 +81,7 @@ func (c CSV) read(r io.Reader) (Table, error) {
 	for _, role := range []struct {
 		is    string
 		names []string
-	}{{"Target", []string{c.Target}}, {"Weight", []string{c.Weight}}, {"Group", []string{c.Group}}, {"Ignore", c.Ignore}, {"Categorical", c.Categorical}} {
+	}{{"Target", []string{c.Target}}, {"Weight", []string{c.Weight}}, {"Group", []string{c.Group}}, {"Time", []string{c.Time}}, {"Ignore", c.Ignore}, {"Categorical", c.Categorical}} {
 		for _, name := range role.names {
 			if name == "" && role.is != "Ignore" {
 				continue
@@ -91,6 +96,7 @@ func (c CSV) read(r io.Reader) (Table, error) {
 		}
 	}
 	t := Table{NA: c.NA, Comma: c.Comma}
+	var times []float64
 	for k, name := range in.Header {
 		switch role := roles[name]; {
 		case role == "Ignore":
@@ -100,6 +106,8 @@ func (c CSV) read(r io.Reader) (Table, error) {
 			t.Weight, err = c.weight(in, k)
 		case role == "Group":
 			t.Group, err = c.group(in, k)
+		case role == "Time":
+			times, err = in.times(k, c.NA)
 		case name == "":
 			return Table{}, &CSVError{Line: 1, Err: fmt.Errorf("%w %d has no name: name it, or add \"\" to Ignore", ErrColumn, k+1)}
 		default:
@@ -113,6 +121,14 @@ func (c CSV) read(r io.Reader) (Table, error) {
 	}
 	if len(t.Columns) == 0 {
 		return Table{}, &CSVError{Line: 1, Err: fmt.Errorf("%w of features: there are none besides %s", ErrColumn, csvfile.Names(in.Header))}
+	}
+	if times != nil {
+		order := make([]int, len(times))
+		for i := range order {
+			order[i] = i
+		}
+		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(times[a], times[b]) })
+		t = t.Take(order)
 	}
 	return t, nil
 }
@@ -177,6 +193,27 @@ func (c CSV) group(in cells, k int) ([]int, error) {
 		out[i] = int(v)
 	}
 	return out, nil
+}
+
+// layouts are the layouts of times.
+var layouts = []string{"2006-01-02", "2006-01-02 15:04:05", "2006-01-02T15:04:05", time.RFC3339, "2006-01-02 15:04", "2006-01", "2006/01/02"}
+
+// times returns the values of a column of times, as numbers that ascend with them.
+func (c cells) times(k int, na []string) ([]float64, error) {
+	out := make([]float64, len(c.rows))
+	for i, row := range c.rows {
+		v, ok := csvfile.Number(row[k], na)
+		for _, layout := range layouts {
+			if at, err := time.Parse(layout, row[k]); err == nil {
+				v, ok = float64(at.UnixNano()), true
+			}
+		}
+		if !ok {
+			return nil, c.at(i, k, fmt.Errorf("%w nor a date like 2006-01-31", ErrNumber))
+		}
+		out[i] = v
+	}
+	return out, c.complete(out, k, "give each row a time")
 }
 
 // sortNumbers sorts categories as numbers if all of them are.

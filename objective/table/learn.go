@@ -4,14 +4,12 @@ import (
 	"context"
 
 	"github.com/attune-hpo/attune/internal/lockstep"
-	"github.com/attune-hpo/attune/objective/tree"
 	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
 // A learner trains a model in each fold, all in parallel; see package lockstep.
 type learner struct {
-	engine   engine.Engine
-	params   engine.Params
+	trainer
 	metric   Metric
 	patience int  // see lockstep.Rule
 	last     bool // see lockstep.Rule
@@ -47,10 +45,9 @@ func (l *learner) run(ctx context.Context, threads int) (curve, error) {
 	for i := range all {
 		all[i] = training{foldData: &l.folds[i], round: -1}
 	}
-	params := l.params
-	params.Threads = max(1, threads/len(all))
+	each := max(1, threads/len(all))
 	group := lockstep.New(len(all), threads, func(i int, wait func() error) error {
-		if err := l.fit(ctx, &all[i], params, wait); err != nil {
+		if err := l.one(ctx, &all[i], each, wait); err != nil {
 			return pkg.Errorf("fold %d: %w", i, err)
 		}
 		return nil
@@ -60,7 +57,9 @@ func (l *learner) run(ctx context.Context, threads int) (curve, error) {
 	var now, best curve
 	rule := lockstep.Rule{Better: l.metric.Better, Patience: l.patience, Last: l.last}
 	look := func() (int, float64, error) {
-		now = l.look(all)
+		if now = l.look(all); now.rounds == 0 { // without a curve there is nothing to report
+			return 0, now.score, nil
+		}
 		return now.rounds, now.score, l.onRound(now.rounds-1, now.score)
 	}
 	if _, err := group.Best(ctx, rule, look, func() { best = now }); err != nil {
@@ -69,18 +68,17 @@ func (l *learner) run(ctx context.Context, threads int) (curve, error) {
 	return best, nil
 }
 
-// fit trains one fold.
-func (l *learner) fit(ctx context.Context, t *training, p engine.Params, wait func() error) error {
-	m, err := l.engine.Fit(ctx, t.train, t.valid, p, func(it engine.Iteration) error {
-		// The rounds of an isolation forest differ little, and each prediction goes through all trees.
-		if p.Method == engine.Isolation && (it.Round+1)%10 != 0 && it.Round+1 != p.Trees || it.Predictions == nil {
+// one trains one fold.
+func (l *learner) one(ctx context.Context, t *training, threads int, wait func() error) error {
+	m, err := l.fit(ctx, t.train, t.valid, threads, func(it engine.Iteration) error {
+		if (it.Round+1)%l.every != 0 && it.Round+1 != l.trainer.rounds || it.Predictions == nil {
 			return nil
 		}
 		t.round, t.predicted = it.Round, it.Predictions()
 		return wait()
 	})
 	if err == nil && t.predicted == nil {
-		t.predicted, err = predict(m, t.valid)
+		t.predicted, err = m.predict(t.valid)
 	}
 	return err
 }
@@ -95,24 +93,8 @@ func (l *learner) look(all []training) curve {
 		c.rounds = max(c.rounds, t.round+1)
 	}
 	if c.rounds == 0 {
-		c.rounds = l.params.Trees
+		c.rounds = l.trainer.rounds
 	}
 	c.score = l.metric.Score(truth, c.predicted, weight)
 	return c
-}
-
-// predict returns the predictions of a model for the rows of d, row by row.
-func predict(m *tree.Model, d engine.Dataset) ([]float64, error) {
-	p, err := tree.NewPredictor(m)
-	if err != nil {
-		return nil, err
-	}
-	rows := make([]float64, d.Rows()*len(d.Columns))
-	for f, c := range d.Columns {
-		for i, v := range c {
-			rows[i*len(d.Columns)+f] = v
-		}
-	}
-	out := make([]float64, d.Rows()*m.Outputs)
-	return out, p.Predict(rows, out)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/attune-hpo/attune/internal/atomicfile"
 	"github.com/attune-hpo/attune/internal/csvfile"
 	"github.com/attune-hpo/attune/objective/model"
+	"github.com/attune-hpo/attune/objective/pipeline"
 	"github.com/attune-hpo/attune/objective/tree"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
@@ -36,31 +37,46 @@ type Model struct {
 	NA       []string  // texts that mean a missing value
 	Comma    rune      // field separator of files; default as in [CSV.Comma]
 	Trees    *tree.Model
+	// Graph is what predicts instead of Trees, for linear models and networks. It has an
+	// input for each feature, a number.
+	Graph *pipeline.Model
 
-	predictor *tree.Predictor
+	predict func(rows, out []float64) error
 }
 
 // compile checks m and prepares it for prediction.
 func (m *Model) compile() error {
-	if m.Trees == nil || len(m.Trees.Features) != len(m.Features) {
-		return pkg.Errorf("%w: the trees do not match the features", ErrModel)
+	features := -1
+	switch {
+	case m.Trees != nil && m.Graph == nil:
+		features = len(m.Trees.Features)
+	case m.Graph != nil && m.Trees == nil && m.Graph.Numeric() && len(m.Graph.Outputs) == 1:
+		features = len(m.Graph.Inputs)
 	}
-	outputs := 1
-	switch n := len(m.Classes); {
-	case m.Kind != Regression && m.Kind != Classification && m.Kind != Anomalies, m.Kind == Classification && n < 2:
+	if features != len(m.Features) {
+		return pkg.Errorf("%w: what predicts does not match the features", ErrModel)
+	}
+	want := m.outputs()
+	if n := len(m.Classes); m.Kind != Regression && m.Kind != Classification && m.Kind != Anomalies || m.Kind == Classification && n < 2 {
 		return pkg.Errorf("%w: %q of %d classes", ErrModel, m.Kind, n)
-	case m.Kind == Classification && n > 2:
-		outputs = n
 	}
-	if m.Trees.Outputs != outputs {
-		return pkg.Errorf("%w: trees of %d outputs, want %d", ErrModel, m.Trees.Outputs, outputs)
-	}
-	p, err := tree.NewPredictor(m.Trees)
+	predict, outputs, err := body{m.Trees, m.Graph}.compile()
 	if err != nil {
 		return pkg.Errorf("%w: %w", ErrModel, err)
 	}
-	m.predictor = p
+	if outputs != want {
+		return pkg.Errorf("%w: %d outputs, want %d", ErrModel, outputs, want)
+	}
+	m.predict = predict
 	return nil
+}
+
+// outputs is the number of outputs of what predicts.
+func (m Model) outputs() int {
+	if m.Kind == Classification && len(m.Classes) > 2 {
+		return len(m.Classes)
+	}
+	return 1
 }
 
 // Predictions are the predictions of a model for rows, in the rows' order.
@@ -90,7 +106,7 @@ func (p Predictions) Scored() []float64 {
 // numbers. Predict fails with [ErrTable] for a row of another length, and with [ErrModel]
 // if m was neither fitted nor read.
 func (m Model) Predict(rows [][]float64) (Predictions, error) {
-	if m.predictor == nil {
+	if m.predict == nil {
 		if err := m.compile(); err != nil {
 			return Predictions{}, err
 		}
@@ -102,9 +118,9 @@ func (m Model) Predict(rows [][]float64) (Predictions, error) {
 		}
 		flat = append(flat, row...)
 	}
-	k := m.Trees.Outputs
+	k := m.outputs()
 	out := make([]float64, len(rows)*k)
-	if err := m.predictor.Predict(flat, out); err != nil {
+	if err := m.predict(flat, out); err != nil {
 		return Predictions{}, pkg.Errorf("predict: %w", err)
 	}
 	if m.Kind != Classification {
@@ -148,9 +164,9 @@ func (m Model) PredictTexts(rows [][]string) (Predictions, error) {
 // all of m.Features, in any order; other columns are ignored. Errors are a *[CSVError], as
 // in [CSV.Read], or those of [Model.Predict].
 func (m Model) PredictFile(name string) (Predictions, error) {
-	rows, err := csvfile.ReadFile(name, m.rows)
+	rows, err := m.ReadRows(name)
 	if err != nil {
-		return Predictions{}, pkg.Errorf("csv: %w", err)
+		return Predictions{}, err
 	}
 	return m.Predict(rows)
 }
@@ -162,6 +178,16 @@ func (m Model) PredictCSV(r io.Reader) (Predictions, error) {
 		return Predictions{}, pkg.Errorf("csv: %w", err)
 	}
 	return m.Predict(rows)
+}
+
+// ReadRows reads the features of the rows of a file of comma-separated values, for
+// [Model.Predict]. It fails like [Model.PredictFile].
+func (m Model) ReadRows(name string) ([][]float64, error) {
+	rows, err := csvfile.ReadFile(name, m.rows)
+	if err != nil {
+		return nil, pkg.Errorf("csv: %w", err)
+	}
+	return rows, nil
 }
 
 // rows reads the features of comma-separated values.
@@ -217,9 +243,12 @@ type Importance struct {
 	tree.Importance
 }
 
-// Importance returns the importance of all features in descending order: by gain, then by
-// splits.
+// Importance returns the importance of all features of trees in descending order: by gain,
+// then by splits. It is nil for other models: see [Model.Permute].
 func (m Model) Importance() []Importance {
+	if m.Trees == nil {
+		return nil
+	}
 	var out []Importance
 	for f, i := range m.Trees.Importance() {
 		out = append(out, Importance{m.Features[f].Name, i})
@@ -241,7 +270,8 @@ type savedModel struct {
 	Features []savedFeature  `json:"features"`
 	NA       []string        `json:"na"`
 	Comma    string          `json:"comma,omitempty"`
-	Trees    json.RawMessage `json:"trees"` // output of tree.Write
+	Trees    json.RawMessage `json:"trees,omitempty"` // output of tree.Write
+	Graph    json.RawMessage `json:"graph,omitempty"` // output of pipeline.Write; one of the two
 }
 
 type savedFeature struct {
@@ -251,11 +281,19 @@ type savedFeature struct {
 
 // Write writes m as a line of JSON, followed by a line with its SHA-256.
 func (m Model) Write(w io.Writer) error {
-	var trees bytes.Buffer
-	if err := tree.Write(&trees, m.Trees); err != nil {
-		return pkg.Errorf("write model: %w", err)
+	s := savedModel{Kind: m.Kind, Style: m.Style, Target: m.Target, Classes: m.Classes, NA: m.NA}
+	var b bytes.Buffer
+	if m.Graph != nil {
+		if err := pipeline.Write(&b, m.Graph); err != nil {
+			return pkg.Errorf("write model: %w", err)
+		}
+		s.Graph = b.Bytes()
+	} else {
+		if err := tree.Write(&b, m.Trees); err != nil {
+			return pkg.Errorf("write model: %w", err)
+		}
+		s.Trees = b.Bytes()
 	}
-	s := savedModel{Kind: m.Kind, Style: m.Style, Target: m.Target, Classes: m.Classes, NA: m.NA, Trees: trees.Bytes()}
 	for _, f := range m.Features {
 		s.Features = append(s.Features, savedFeature(f))
 	}
@@ -308,7 +346,12 @@ func read(data []byte) (Model, error) {
 		m.Comma = c
 		break
 	}
-	if m.Trees, err = tree.Read(bytes.NewReader(s.Trees)); err != nil {
+	if s.Graph != nil {
+		m.Graph, _, err = pipeline.Read(bytes.NewReader(s.Graph))
+	} else {
+		m.Trees, err = tree.Read(bytes.NewReader(s.Trees))
+	}
+	if err != nil {
 		return Model{}, err
 	}
 	return m, m.compile()

@@ -25,7 +25,8 @@ import (
 // task's kind whose score is a number: the score of the folds, and that of the model on
 // all rows, to which it is fitted.
 const (
-	RoundsKey  = "rounds"         // rounds of the model; a round has one tree, or one per class
+	RoundsKey  = "rounds"         // rounds of the model; a round has one tree, one per class, or an epoch
+	ErrorKey   = "standard_error" // of the trial's value, by leaving out one fold in turn; none with fewer than 3
 	SecondsKey = model.SecondsKey // duration of the trial: "seconds"
 	// SettingsKey holds all hyperparameters of the model: those searched, those fixed and
 	// the number of rounds. A training job needs nothing else; see [Settings].
@@ -37,7 +38,7 @@ const (
 // is false for a trial that was not evaluated by a Task, or did not complete.
 func Settings(r trial.Record) (settings space.Settings, ok bool) { return model.Settings(r) }
 
-// A Task tunes a style of tree ensembles on a table. The value of a trial is the metric of
+// A Task tunes a style of models on a table. The value of a trial is the metric of
 // the predictions of all folds. Table and Style are required. Its methods are safe for
 // concurrent use; do not change its fields once they are in use.
 //
@@ -48,12 +49,12 @@ func Settings(r trial.Record) (settings space.Settings, ok bool) { return model.
 // hyperparameter objective selects another.
 type Task struct {
 	Table  Table
-	Style  style.Style
-	Engine engine.Engine // default [native.Engine]
+	Style  Style
+	Engine engine.Engine // engine of trees; default [native.Engine]
 	Metric Metric        // default the first of [Metrics]
 	Splits Splits
 
-	// Space is the space to search. By default it is [style.Style.Space] without the
+	// Space is the space to search. By default it is that of the Style without the
 	// hyperparameters in Fixed, with leaves of at most a tenth of the rows, and with samples
 	// of at most all rows.
 	Space space.Space
@@ -149,9 +150,9 @@ func (t *Task) space() space.Space {
 	return free
 }
 
-// rounds returns the name of the hyperparameter for the number of trees.
+// rounds returns the name of the hyperparameter for the number of trees or epochs, or "".
 func (t *Task) rounds() string {
-	for _, name := range []string{"num_iterations", "num_boost_round", "iterations", "n_estimators"} {
+	for _, name := range []string{"num_iterations", "num_boost_round", "iterations", "n_estimators", "epochs"} {
 		if slices.Contains(t.Style.Names(), name) {
 			return name
 		}
@@ -159,9 +160,9 @@ func (t *Task) rounds() string {
 	return ""
 }
 
-// params converts settings to the parameters of training.
-func (t *Task) params(settings space.Settings) (engine.Params, error) {
-	p, err := t.Style.Params(settings)
+// params converts settings to the parameters of training trees.
+func (t *Task) params(s style.Style, settings space.Settings) (engine.Params, error) {
+	p, err := s.Params(settings)
 	if err != nil {
 		return p, err
 	}
@@ -193,11 +194,11 @@ func (t *Task) Validate() error {
 		return err
 	}
 	err := t.task().Validate(func(settings space.Settings) error {
-		p, err := t.params(settings)
+		of, err := t.trainer(settings, 0, true)
 		if err != nil {
 			return err
 		}
-		return engine.Check(t.folds[0].train, engine.Dataset{}, p)
+		return of.check(t.folds[0].train)
 	})
 	if err != nil {
 		return fault.Mark(pkg.Errorf("%w", err), ErrConfig)
@@ -212,7 +213,7 @@ func (t *Task) prepare() error {
 }
 
 func (t *Task) parted() ([]foldData, error) {
-	if t.Style.Name() == "" {
+	if t.Style == nil || t.Style.Name() == "" {
 		return nil, pkg.Errorf("%w: a task needs a Style", ErrConfig)
 	}
 	if err := t.Table.Validate(); err != nil {
@@ -289,26 +290,25 @@ func (t *Task) Record() json.Marshaler { return t.task().Record() }
 // Train evaluates a trial and returns its model.
 func (t kind) Train(ctx context.Context, tr *study.Trial, h model.Origin) (Model, error) {
 	settings := h.Settings
-	p, err := t.params(settings)
+	of, err := t.trainer(settings, h.Seed, true)
 	if err != nil {
 		return Model{}, pkg.Errorf("%w", err)
 	}
-	p.Seed = h.Seed
-	learned, err := t.learn(ctx, settings, p, func(round int, score float64) error { return tr.Report(ctx, round, score) })
+	learned, err := t.learn(ctx, of, func(round int, score float64) error { return tr.Report(ctx, round, score) })
 	if err != nil {
 		return Model{}, err
 	}
 	if h.Value = learned.score; math.IsNaN(h.Value) {
 		return Model{}, pkg.Errorf("%w: %s is NaN: use another metric", ErrScore, t.metric().Name())
 	}
-	if _, chosen := settings.Get(t.rounds()); !chosen && learned.rounds > 0 {
+	if _, chosen := settings.Get(t.rounds()); !chosen && learned.rounds > 0 && t.rounds() != "" {
 		h.Settings = append(h.Settings, space.Setting{Name: t.rounds(), Value: space.Lit(learned.rounds)})
 	}
 	m, err := t.Fit(ctx, h)
 	if err != nil {
 		return Model{}, err
 	}
-	within, err := predict(m.Trees, t.Table.dataset(false))
+	within, err := body{m.Trees, m.Graph}.predict(t.Table.dataset(false))
 	if err != nil {
 		return Model{}, err
 	}
@@ -326,25 +326,59 @@ func (t kind) Train(ctx context.Context, tr *study.Trial, h model.Origin) (Model
 			}
 		}
 	}
-	tr.SetAttr(RoundsKey, learned.rounds)
+	if learned.rounds > 0 {
+		tr.SetAttr(RoundsKey, learned.rounds)
+	}
+	if e := t.standardError(learned); !math.IsNaN(e) {
+		tr.SetAttr(ErrorKey, e)
+	}
 	return m, nil
 }
 
-// learn trains in all folds.
-func (t *Task) learn(ctx context.Context, settings space.Settings, p engine.Params, onRound func(int, float64) error) (curve, error) {
-	l := learner{engine: t.engine(), params: p, metric: t.metric(), last: true, folds: t.folds, onRound: onRound}
-	if _, chosen := settings.Get(t.rounds()); p.Method == engine.Boosting && !chosen {
-		l.last, l.params.Trees, l.patience = false, t.MaxRounds, max(0, t.Patience)
-		if t.MaxRounds == 0 {
-			l.params.Trees = 500
+// standardError returns the standard error of a score: by the jackknife, which leaves one fold
+// out in turn. It is NaN with fewer than three folds.
+func (t *Task) standardError(c curve) float64 {
+	k := len(t.folds)
+	if k < 3 {
+		return math.NaN()
+	}
+	outputs, all := 0, 0
+	for _, f := range t.folds {
+		all += len(f.truth)
+	}
+	outputs = len(c.predicted) / all
+	scores, mean := make([]float64, k), 0.0
+	for left := range k {
+		var truth, predicted, weight []float64
+		at := 0
+		for i, f := range t.folds {
+			to := at + len(f.truth)*outputs
+			if i != left {
+				truth, predicted, weight = append(truth, f.truth...), append(predicted, c.predicted[at:to]...), append(weight, f.weight...)
+			}
+			at = to
 		}
-		if t.Patience == 0 {
+		scores[left] = t.metric().Score(truth, predicted, weight)
+		mean += scores[left] / float64(k)
+	}
+	sum := 0.0
+	for _, s := range scores {
+		sum += (s - mean) * (s - mean)
+	}
+	return math.Sqrt(sum * float64(k-1) / float64(k))
+}
+
+// learn trains in all folds.
+func (t *Task) learn(ctx context.Context, of trainer, onRound func(int, float64) error) (curve, error) {
+	l := learner{trainer: of, metric: t.metric(), last: !of.curve, folds: t.folds, onRound: onRound}
+	if of.curve {
+		if l.patience = max(0, t.Patience); t.Patience == 0 {
 			l.patience = 30
 		}
 	}
 	c, err := l.run(ctx, max(1, t.Threads))
-	if p.Method != engine.Boosting { // a library may grow a forest in a single round
-		c.rounds = l.params.Trees
+	if !of.curve { // a library may grow a forest in a single round
+		c.rounds = of.rounds
 	}
 	return c, err
 }
@@ -360,7 +394,7 @@ func (t *Task) engine() engine.Engine {
 // Fixed; the rest have the style's defaults. It needs no study, and for anomaly scores no
 // target. Errors are those of [Task.Validate] and of the engine.
 func (t *Task) Fit(ctx context.Context, settings space.Settings, seed uint64) (Model, error) {
-	if t.Style.Name() == "" {
+	if t.Style == nil || t.Style.Name() == "" {
 		return Model{}, pkg.Errorf("fit: %w: a task needs a Style", ErrConfig)
 	}
 	if err := t.Table.Validate(); err != nil {
@@ -374,16 +408,15 @@ func (t *Task) Fit(ctx context.Context, settings space.Settings, seed uint64) (M
 
 // Fit fits a model to all rows.
 func (t kind) Fit(ctx context.Context, h model.Origin) (Model, error) {
-	p, err := t.params(h.Settings)
+	of, err := t.trainer(h.Settings, h.Seed, false)
 	if err != nil {
 		return Model{}, pkg.Errorf("fit: %w", err)
 	}
-	p.Seed, p.Threads = h.Seed, max(1, t.Threads)
-	trees, err := t.engine().Fit(ctx, t.Table.dataset(t.Kind() != Anomalies), engine.Dataset{}, p, nil)
+	fitted, err := of.fit(ctx, t.Table.dataset(t.Kind() != Anomalies), engine.Dataset{}, max(1, t.Threads), nil)
 	if err != nil {
 		return Model{}, pkg.Errorf("fit: %w", err)
 	}
-	m := Model{Origin: h, Kind: t.Kind(), Style: t.Style.Name(), Trees: trees, Target: t.Table.Target.Name, NA: t.Table.NA, Comma: t.Table.Comma}
+	m := Model{Origin: h, Kind: t.Kind(), Style: t.Style.Name(), Trees: fitted.trees, Graph: fitted.graph, Target: t.Table.Target.Name, NA: t.Table.NA, Comma: t.Table.Comma}
 	if m.NA == nil {
 		m.NA = csvfile.NA
 	}

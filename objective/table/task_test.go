@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/attune-hpo/attune/objective/dense"
 	"github.com/attune-hpo/attune/objective/model"
 	"github.com/attune-hpo/attune/objective/table"
 	"github.com/attune-hpo/attune/objective/tree"
@@ -88,6 +89,9 @@ func tasks() map[string]*table.Task {
 		"three classes":  {Table: iris(), Style: style.CatBoost, Metric: table.F1, MaxRounds: 15, Splits: table.Splits{Folds: 3}},
 		"forest":         {Table: iris(), Style: style.RandomForest, Fixed: space.Settings{{Name: "n_estimators", Value: space.Lit(15)}}, Splits: table.Splits{Folds: 3}},
 		"anomalies":      {Table: rare(20), Style: style.IsolationForest, Metric: table.AP, Space: space.Of(space.Int("max_samples", 64, 256)), Fixed: space.Settings{{Name: "n_estimators", Value: space.Lit(25)}}, Splits: table.Splits{Folds: 3}},
+		"linear":         {Table: shops(100), Style: dense.Linear, Splits: table.Splits{Folds: 3}},
+		"logistic":       {Table: iris(), Style: dense.Linear, Splits: table.Splits{Folds: 3}},
+		"network":        {Table: cancer(), Style: dense.MLP, MaxRounds: 12, Splits: table.Splits{Folds: 3}},
 		"weights, texts": {Table: shops(200), Style: style.LightGBM, Metric: table.MAE, MaxRounds: 30, Splits: table.Splits{Holdout: 0.3}},
 	}
 }
@@ -136,6 +140,12 @@ func TestTask(t *testing.T) {
 			p, err := m.Predict(task.Table.Features())
 			require.NoError(t, err)
 			assert.Equal(t, metric.Score(task.Table.Target.Values, p.Scored(), task.Table.Weight), attr(t, best, "train_"+m.Metric))
+			if name == "linear" || name == "logistic" {
+				assert.Empty(t, best.Reports)
+				_, ok := best.Attrs.Get(table.RoundsKey)
+				assert.False(t, ok)
+				return
+			}
 			assert.Positive(t, attr(t, best, table.RoundsKey))
 			last := best.Reports[len(best.Reports)-1]
 			if name == "forest" || name == "anomalies" {
