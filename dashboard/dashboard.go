@@ -54,6 +54,9 @@ type Config struct {
 	// For a model these include the fixed hyperparameters. If ok is false, the page shows the
 	// parameters. Default: the parameters.
 	Settings func(trial.Record) (settings space.Settings, ok bool)
+	// Model returns what makes the page about the model that a study tuned, or nil if there is
+	// none. It must be quick; the function that it returns may take seconds. Default: none.
+	Model func(trial.Header) func(context.Context) ([]Panel, error)
 	// Write lets people change notes and enqueue trials. Default: the dashboard only reads.
 	Write bool
 	// Log receives the errors of the storage. Pages show them, too. Default: none.
@@ -71,6 +74,7 @@ type Dashboard struct {
 	drawn   cache[string, []byte]            // compressed images
 	indexed cache[indexKey, *index]          // recent studies
 	passed  cache[passedKey, trial.Snapshot] // filtered studies
+	models  cache[passedKey, panelsOf]       // what is known of models
 	told    told
 	was     atomic.Bool // the storage was there, once
 }
@@ -90,7 +94,7 @@ func New(store storage.Store, c Config) *Dashboard {
 	d := &Dashboard{
 		config: c, secret: newSecret(), studies: newStudies(store), mux: http.NewServeMux(),
 		pens: make(chan struct{}, runtime.GOMAXPROCS(0)), streams: make(chan struct{}, mostStreams),
-		drawn: cache[string, []byte]{most: 64}, indexed: cache[indexKey, *index]{most: 8}, passed: cache[passedKey, trial.Snapshot]{most: 3},
+		drawn: cache[string, []byte]{most: 64}, indexed: cache[indexKey, *index]{most: 8}, passed: cache[passedKey, trial.Snapshot]{most: 3}, models: cache[passedKey, panelsOf]{most: 16},
 	}
 	if d.config.Log == nil {
 		d.config.Log = slog.New(slog.DiscardHandler)
@@ -104,6 +108,8 @@ func New(store storage.Store, c Config) *Dashboard {
 	d.mux.HandleFunc("GET /study", d.page(d.study))
 	d.mux.HandleFunc("GET /compare", d.page(d.compare))
 	d.mux.HandleFunc("GET /trial", d.page(d.trial))
+	d.mux.HandleFunc("GET /model", d.page(d.model))
+	d.mux.HandleFunc("GET /model.svg", d.page(d.modelPlot))
 	d.mux.HandleFunc("GET /trials", d.page(d.trials))
 	d.mux.HandleFunc("GET /plot.svg", d.page(d.plot))
 	d.mux.HandleFunc("GET /places.json", d.page(d.places))
@@ -129,6 +135,9 @@ func (d *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	d.mux.ServeHTTP(w, r)
 }
+
+// imagePolicy is the content security policy of an image, which has inline styles.
+const imagePolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
 
 // A problem is an error of the client.
 type problem struct {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -23,6 +25,7 @@ import (
 
 	"github.com/attune-hpo/attune/dashboard"
 	"github.com/attune-hpo/attune/fault"
+	"github.com/attune-hpo/attune/figure"
 	"github.com/attune-hpo/attune/internal/dev/teststudy"
 	"github.com/attune-hpo/attune/sampler/random"
 	"github.com/attune-hpo/attune/space"
@@ -612,4 +615,39 @@ func TestPlaces(t *testing.T) {
 	assert.Empty(t, fields)
 	text := page(t, root+"study?name=two&filter="+url.QueryEscape(`"value 1">0.5`))
 	assert.Regexp(t, `\d+ trials pass the filter`, text)
+}
+
+// A study that tuned a model has a page about it, made at most once a minute.
+func TestModel(t *testing.T) {
+	store := new(memory.Store)
+	add(t, store, teststudy.New("walmart", 30, false, 1))
+	add(t, store, teststudy.New("bowl", 5, false, 1))
+	add(t, store, teststudy.New("bad", 5, false, 1))
+	var made atomic.Int32
+	root := serving(t, store, dashboard.Config{Model: func(h trial.Header) func(context.Context) ([]dashboard.Panel, error) {
+		switch h.Name {
+		case "bowl":
+			return nil
+		case "bad":
+			return func(context.Context) ([]dashboard.Panel, error) { return nil, errors.New("the file is gone") }
+		}
+		return func(context.Context) ([]dashboard.Panel, error) {
+			made.Add(1)
+			f := figure.Figure{Title: "Forecast", Panels: []figure.Panel{{Marks: []figure.Mark{figure.Line{X: []float64{1, 2}, Y: []float64{1, 2}}}}}}
+			return []dashboard.Panel{{Title: "Table", Head: []string{"a", "b"}, Rows: [][]string{{"<b>", "1"}}, Code: "attune predict"}, {Title: "Plot", Text: "A text.", Figure: &f}}, nil
+		}
+	}})
+	assert.Contains(t, page(t, root+"study?name=walmart"), `href="model?name=walmart"`)
+	assert.NotContains(t, page(t, root+"study?name=bowl"), `href="model`)
+	text := page(t, root+"model?name=walmart")
+	assert.Contains(t, text, `<th scope="row">&lt;b&gt;</th><td>1</td>`)
+	assert.Contains(t, text, "A text.")
+	pictures := links(t, root, text, "src")
+	_, picture := get(t, pictures[len(pictures)-1])
+	assert.Contains(t, picture, ">Forecast</text>")
+	assert.Equal(t, int32(1), made.Load())
+	for address, want := range map[string]int{"model?name=bowl": 404, "model?name=none": 404, "model.svg?name=walmart&panel=0": 404, "model.svg?name=walmart&panel=x": 404, "model?name=bad": 503} {
+		resp, _ := get(t, root+address)
+		assert.Equal(t, want, resp.StatusCode, address)
+	}
 }

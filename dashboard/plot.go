@@ -128,7 +128,7 @@ func (d *Dashboard) plot(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'") // an image has inline styles
+	w.Header().Set("Content-Security-Policy", imagePolicy)
 	return sendPlot(w, r, "image/svg+xml", x.fresh, image)
 }
 

@@ -32,6 +32,7 @@ type studyPage struct {
 	Pager                              pager
 	Left                               int // number of columns left out
 	Note                               noteForm
+	Model                              string // the address of the page about its model, or ""
 }
 
 // A recipe is a trial with its settings, ready to use.
@@ -95,6 +96,9 @@ func (d *Dashboard) study(w http.ResponseWriter, r *http.Request) error {
 		q.Del("filter")
 	}
 	p.Filtered = len(f) > 0
+	if d.hasModel(x.study.Header()) {
+		p.Model = "model" + with(&url.URL{}, "name", name)
+	}
 	p.Best = d.recipes(name, x.front())
 	p.plots(q, x.reported, objective)
 	shown := slices.Clone(f.of(x.study.Header(), x.trials))
@@ -128,6 +132,9 @@ func (d *Dashboard) first(w http.ResponseWriter, r *http.Request, first storage.
 	}
 	finished := s.Complete + s.Pruned + s.Failed + s.Interrupted
 	p := newStudyPage(s, versionOf(finished, first.Running, s.Waiting))
+	if d.hasModel(s.Header) {
+		p.Model = "model" + with(&url.URL{}, "name", s.Header.Name)
+	}
 	p.Best = d.recipes(s.Header.Name, first.Front)
 	p.plots(r.URL.Query(), first.Reported, objective)
 	p.Shown = finished + s.Running + s.Waiting

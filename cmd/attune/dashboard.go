@@ -27,6 +27,7 @@ const tokenVariable = "ATTUNE_DASHBOARD_TOKEN"
 // board holds the flags of the command dashboard.
 type board struct {
 	storage, listen, prefix string
+	registry                string
 	hosts                   []string
 	write                   bool
 }
@@ -39,6 +40,9 @@ func dashboardCommand() *cobra.Command {
 		Long: `Dashboard shows the studies of a storage in a browser, live while others work on them: the best
 hyperparameters ready to be copied, plots, and all trials. It needs no network. Ctrl-C ends
 it.
+
+A study of forecasters has a page about its model: the forecast with its intervals, the
+backtest beside baselines, which features matter, and how to use it elsewhere.
 
 It only reads. With --write, people can write notes, which optuna-dashboard shows too, and
 enqueue trials with the parameters of another one, changed if they like.
@@ -57,6 +61,7 @@ name. The connection is not encrypted: use a proxy with TLS where others can lis
 	storageFlags(cmd, &b.storage, nil)
 	f := cmd.Flags()
 	f.StringVar(&b.listen, "listen", "127.0.0.1:8080", "`address` to listen on; port 0 is any free one")
+	f.StringVar(&b.registry, "registry", "", "`folder` of a registry, to list its versions of each study's model")
 	f.BoolVar(&b.write, "write", false, "let people write notes and enqueue trials")
 	f.StringVar(&b.prefix, "prefix", "", "`path` under which a proxy serves the dashboard, such as /tuning")
 	f.StringSliceVar(&b.hosts, "host", nil, "`names` of this server in a browser, besides localhost and IP addresses")
@@ -71,10 +76,15 @@ func (b *board) run(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if b.registry != "" {
+		if _, err := openRegistry(b.registry); err != nil {
+			return err
+		}
+	}
 	if _, err := study.List(ctx, store); err != nil { // say now what a page would say later
 		return err
 	}
-	d := dashboard.New(store.Store, dashboard.Config{Settings: tune.Settings, Write: b.write})
+	d := dashboard.New(store.Store, dashboard.Config{Settings: tune.Settings, Write: b.write, Model: modelPages(b.storage, b.registry)})
 	s, err := web.Listen(web.Config{Addr: b.listen, Handler: http.StripPrefix(b.prefix, slashed(d)), Token: os.Getenv(tokenVariable), Hosts: b.hosts})
 	if err != nil {
 		return cmp.Or(refusedAddress(err, "listen", b.listen, "set a token in the environment variable "+tokenVariable), d.Close())

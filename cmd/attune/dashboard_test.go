@@ -2,16 +2,20 @@ package main
 
 import (
 	"bufio"
+	"html"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/export/registry"
 )
 
 // The dashboard serves until it is interrupted, which is how it ends well.
@@ -73,4 +77,63 @@ func TestDashboardBadInput(t *testing.T) {
 		assert.Equal(t, "attune: "+want+"\n", o.stderr, args)
 	}
 	assert.Contains(t, succeed(t, dir, "dashboard", "--help"), "Examples:\n  attune dashboard\n")
+}
+
+// A study of forecasters has a page about its model. What is missing is said there.
+func TestDashboardModel(t *testing.T) {
+	t.Parallel()
+	dir, native := tunedModel(t)
+	r, err := registry.Open(filepath.Join(dir, "models"))
+	require.NoError(t, err)
+	for _, of := range []string{"air-passengers/lightgbm", "another"} {
+		v, err := r.Put(t.Context(), "air", registry.Draft{Files: map[string]io.Reader{registry.ONNX: strings.NewReader("a model")}, Note: "of " + of,
+			Meta: map[string]string{"attune.study": of, "attune.trial": "0"}})
+		require.NoError(t, err)
+		require.NoError(t, r.Promote(t.Context(), "air", v.Number))
+	}
+	page := func() string {
+		cmd := program(t, dir, "dashboard", "--listen", "127.0.0.1:0", "--registry", "models")
+		stdout, err := cmd.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		defer func() {
+			require.NoError(t, cmd.Process.Signal(os.Interrupt))
+			require.NoError(t, cmd.Wait())
+		}()
+		line, err := bufio.NewReader(stdout).ReadString('\n')
+		require.NoError(t, err)
+		root := strings.TrimSpace(strings.TrimPrefix(line, "attune.db: "))
+		get := func(url string) string {
+			resp, err := http.Get(url)
+			require.NoError(t, err)
+			defer resp.Body.Close()
+			body, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			assert.Equal(t, 200, resp.StatusCode, string(body))
+			return string(body)
+		}
+		const study = "name=air-passengers%2Flightgbm"
+		assert.Contains(t, get(root+"study?"+study), `href="model?`+study)
+		text := get(root + "model?" + study)
+		for _, m := range regexp.MustCompile(`src="(model\.svg[^"]*)"`).FindAllStringSubmatch(text, -1) {
+			assert.Contains(t, get(root+html.UnescapeString(m[1])), "</svg>")
+		}
+		return text
+	}
+	text := page()
+	for _, want := range []string{"Forecast", "Backtest, beside baselines", "Importance of the features", "Use it", "Registry"} {
+		assert.Contains(t, text, ">"+want+"</h2>")
+	}
+	assert.Contains(t, text, "By trial 0, fitted to all data.")
+	assert.Regexp(t, `<th scope="row">lightgbm</th><td>[\d.]+</td>`, text)
+	assert.Regexp(t, `<th scope="row">[a-z ]*naive[^<]*</th><td>[\d.]+</td>`, text)
+	assert.Contains(t, text, "attune export --storage attune.db --study air-passengers/lightgbm --output model.onnx")
+	assert.Regexp(t, `<th scope="row">air</th><td>1</td><td>0</td><td>[^<]* UTC</td><td></td><td>model.onnx</td><td>of air-passengers/lightgbm</td>`, text)
+	assert.NotContains(t, text, "of another")
+
+	require.NoError(t, os.Rename(filepath.Join(dir, "air.csv"), filepath.Join(dir, "moved.csv")))
+	require.NoError(t, os.Remove(filepath.Join(dir, native)))
+	text = page()
+	assert.Contains(t, text, "No model is fitted to all data yet: attune predict fits one.")
+	assert.Regexp(t, `Backtest</h2>\n<p class="text">[^<]*no such file`, text)
 }

@@ -283,20 +283,22 @@ func (p *Page) Run(ctx context.Context, script string, result any) error {
 	return json.Unmarshal(out.Result.Value, result)
 }
 
-// Wait waits until a JavaScript expression is true.
+// Wait waits until a JavaScript expression is true. While the page changes, the expression may
+// fail.
 func (p *Page) Wait(ctx context.Context, expression string) error {
+	var last error
 	for {
 		var yes bool
 		err := p.Run(ctx, "!!("+expression+")", &yes)
 		if err == nil && yes {
 			return nil
 		}
-		if err != nil && !strings.Contains(err.Error(), "context") { // the page is changing
-			return err
+		if ctx.Err() == nil {
+			last = err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for %s: %w", expression, ctx.Err())
+			return fmt.Errorf("wait for %s: %w", expression, errors.Join(ctx.Err(), last))
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

@@ -1,5 +1,6 @@
 // Dashboards opens studies of several sizes in attune dashboard and in optuna-dashboard, in one
-// browser, and prints how long each takes and what it sends.
+// browser, and prints how long each takes, in parentheses the processor time of its server, and
+// what it sends.
 //
 //	go run ./internal/dev/compare/dashboards -optuna .venv/bin/optuna-dashboard
 package main
@@ -162,21 +163,26 @@ func many(ctx context.Context, file string, n int) error {
 
 // A measure is what was measured of one dashboard.
 type measure struct {
-	table, plot time.Duration
-	sent        int64
+	table, plot       time.Duration
+	tableCPU, plotCPU time.Duration // processor time of the server by then
+	sent              int64
 	filter      time.Duration // 0 if it has none
 	memory      string
 }
 
 func (m measure) String() string {
-	plot, filter := m.plot.Round(10*time.Millisecond).String(), "none"
+	plot, filter := timed(m.plot, m.plotCPU), "none"
 	if m.plot == 0 {
-		plot = fmt.Sprintf("none in %v", wait)
+		plot = fmt.Sprintf("none in %v (%.2f s)", wait, m.plotCPU.Seconds())
 	}
 	if m.filter > 0 {
 		filter = m.filter.Round(time.Millisecond).String()
 	}
-	return fmt.Sprintf("%v | %s | %d | %s | %s", m.table.Round(10*time.Millisecond), plot, m.sent/1000, filter, m.memory)
+	return fmt.Sprintf("%s | %s | %d | %s | %s", timed(m.table, m.tableCPU), plot, m.sent/1000, filter, m.memory)
+}
+
+func timed(wall, cpu time.Duration) string {
+	return fmt.Sprintf("%.2f s (%.2f s)", wall.Seconds(), cpu.Seconds())
 }
 
 func ours(ctx context.Context, attune, file string) (m measure, err error) {
@@ -186,7 +192,7 @@ func ours(ctx context.Context, attune, file string) (m measure, err error) {
 	}
 	defer end(server)
 	page := root + "study?name=large"
-	m, err = open(ctx, page, "document.querySelector('#trials tbody tr')",
+	m, err = open(ctx, server, page, "document.querySelector('#trials tbody tr')",
 		"[...document.images].some((i) => i.src.includes('plot.svg') && i.complete && i.naturalWidth > 0)")
 	if err != nil {
 		return m, err
@@ -229,7 +235,7 @@ func theirs(ctx context.Context, optuna, file string) (m measure, err error) {
 		return m, err
 	}
 	defer end(server)
-	m, err = open(ctx, root+"dashboard/studies/1", "document.querySelector('.js-plotly-plot')", "document.querySelector('.js-plotly-plot .scatterlayer .trace path, .js-plotly-plot .gl-canvas')")
+	m, err = open(ctx, server, root+"dashboard/studies/1", "document.querySelector('.js-plotly-plot')", "document.querySelector('.js-plotly-plot .scatterlayer .trace path, .js-plotly-plot .gl-canvas')")
 	m.memory = memory(server)
 	return m, err
 }
@@ -279,7 +285,7 @@ func get(ctx context.Context, address string) (int64, error) {
 }
 
 // open opens a page in a browser of its own, and says when two expressions become true.
-func open(ctx context.Context, address, table, plot string) (m measure, err error) {
+func open(ctx context.Context, server *exec.Cmd, address, table, plot string) (m measure, err error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	b, err := browser.Start(context.WithoutCancel(ctx))
@@ -291,18 +297,37 @@ func open(ctx context.Context, address, table, plot string) (m measure, err erro
 	if err != nil {
 		return m, err
 	}
-	began := time.Now()
+	began, idle := time.Now(), processor(server)
 	if err := p.Open(ctx, address); err != nil {
 		return m, err
 	}
 	if p.Wait(ctx, table) == nil {
-		m.table = time.Since(began)
+		m.table, m.tableCPU = time.Since(began), processor(server)-idle
 	}
-	if plot != "" && p.Wait(ctx, plot) == nil {
-		m.plot = time.Since(began)
+	if plot != "" {
+		if p.Wait(ctx, plot) == nil {
+			m.plot = time.Since(began)
+		}
+		m.plotCPU = processor(server) - idle
 	}
 	m.sent = p.Received()
 	return m, nil
+}
+
+// processor returns the processor time that a process has had.
+func processor(c *exec.Cmd) time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(text), ") ") // the name of the program may have spaces
+	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.Atoi(fields[11])
+	system, _ := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
 // memory returns the most memory that a process has had.
@@ -329,11 +354,11 @@ func list(ctx context.Context, attune, optuna, file string) error {
 		return err
 	}
 	defer end(server)
-	m, err := open(ctx, root, "document.querySelector('tbody tr')", "")
+	m, err := open(ctx, server, root, "document.querySelector('tbody tr')", "")
 	if err != nil {
 		return err
 	}
-	fmt.Printf("| attune | %v | %d | %s |\n", m.table.Round(10*time.Millisecond), m.sent/1000, memory(server))
+	fmt.Printf("| attune | %s | %d | %s |\n", timed(m.table, m.tableCPU), m.sent/1000, memory(server))
 	if optuna == "" {
 		return nil
 	}
@@ -342,9 +367,9 @@ func list(ctx context.Context, attune, optuna, file string) error {
 		return err
 	}
 	defer end(theirs)
-	if m, err = open(ctx, root+"dashboard/", "document.querySelector('a[href*=\"/dashboard/studies/\"]')", ""); err != nil {
+	if m, err = open(ctx, theirs, root+"dashboard/", "document.querySelector('a[href*=\"/dashboard/studies/\"]')", ""); err != nil {
 		return err
 	}
-	fmt.Printf("| optuna-dashboard | %v | %d | %s |\n", m.table.Round(10*time.Millisecond), m.sent/1000, memory(theirs))
+	fmt.Printf("| optuna-dashboard | %s | %d | %s |\n", timed(m.table, m.tableCPU), m.sent/1000, memory(theirs))
 	return nil
 }
