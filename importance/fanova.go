@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/space/unit"
 	"github.com/attune-hpo/attune/trial"
@@ -56,36 +57,54 @@ func (f FANOVA) Evaluate(ctx context.Context, h trial.Snapshot) (Result, error) 
 }
 
 func (f FANOVA) evaluate(ctx context.Context, h trial.Snapshot) (Result, error) {
-	trees, depth, limit := cmp.Or(f.Trees, 64), cmp.Or(f.Depth, 64), cmp.Or(f.Trials, 5000)
-	if trees < 1 || depth < 1 || limit < 2 {
-		return Result{}, fmt.Errorf("%w: %d trees of depth %d, fitted to %d trials: want 1, 1 and 2 or more", ErrConfig, trees, depth, limit)
+	var sums *tally
+	return forest{"fANOVA", chooseTarget, f.Target, cmp.Or(f.Trees, 64), cmp.Or(f.Depth, 64), cmp.Or(f.Trials, 5000), f.Seed}.evaluate(ctx, h,
+		func(axes space.Space, trees int) { sums = newTally(axes, trees) },
+		func(t *table, tr tree, weight []float64) { sums.add(t, tr, weight) },
+		func(t *table) Result { return sums.result(t) })
+}
+
+// A forest is what methods with a random forest have in common.
+type forest struct {
+	method               string
+	choose               fault.Hint // how to choose an objective
+	target               Target
+	trees, depth, trials int
+	seed                 uint64
+}
+
+// evaluate grows a forest. It calls begin with the parameters, add with each tree, and result
+// in the end.
+func (f forest) evaluate(ctx context.Context, h trial.Snapshot, begin func(space.Space, int), add func(*table, tree, []float64), result func(*table) Result) (Result, error) {
+	if f.trees < 1 || f.depth < 1 || f.trials < 2 {
+		return Result{}, fmt.Errorf("%w: %d trees of depth %d, fitted to %d trials: want 1, 1 and 2 or more", ErrConfig, f.trees, f.depth, f.trials)
 	}
-	s, err := f.Target.draw(h)
+	s, err := f.target.draw(h)
 	if err != nil {
 		return Result{}, err
 	}
 	if s.several() {
-		return Result{}, fmt.Errorf("%w: fANOVA explains one value, but the study has %d objectives: %w", ErrTarget, len(s.losses[0]), chooseTarget)
+		return Result{}, fmt.Errorf("%w: %s explains one value, but the study has %d objectives: %w", ErrTarget, f.method, len(s.losses[0]), f.choose)
 	}
-	rng := rand.New(rand.NewPCG(f.Seed, 0))
-	drawn := s.thin(limit, rng)
+	rng := rand.New(rand.NewPCG(f.seed, 0))
+	drawn := s.thin(f.trials, rng)
 
 	axes, left := s.common()
 	if len(axes) == 0 {
 		return Result{}, fmt.Errorf("%w and that all %d trials have with the same bounds", ErrParams, len(s.trials))
 	}
 	t := s.table(axes)
-	sums := newTally(axes, trees)
-	g := newGrower(t, depth)
-	for range trees {
+	begin(axes, f.trees)
+	g := newGrower(t, f.depth)
+	for range f.trees {
 		if err := context.Cause(ctx); err != nil {
 			return Result{}, err
 		}
 		tr := g.grow(rng)
-		sums.add(t, tr, g.weight)
+		add(t, tr, g.weight)
 	}
-	r := sums.result(t)
-	r.Of = s.of
+	r := result(t)
+	r.Method, r.Of = f.method, s.of
 	for i := range r.Params {
 		r.Params[i].Trials = len(s.trials)
 	}
@@ -184,14 +203,32 @@ func (s sample) table(axes space.Space) *table {
 
 // A tally collects the results of the trees of a forest.
 type tally struct {
-	axes     space.Space
-	main     [][]float64 // by feature and tree: the share of the variance
-	pairs    map[[2]int][]float64
-	grids    [][]float64   // by feature: the points of its curve, in units of the table
-	curves   [][][]float64 // by feature, point and tree: the mean
-	varied   int           // trees whose variance is not 0
-	unseen   []float64     // by row: the sum of the predictions of trees that did not see it
-	unseenBy []float64     // by row: their number
+	axes   space.Space
+	main   [][]float64 // by feature and tree: the share of the variance
+	pairs  map[[2]int][]float64
+	grids  [][]float64   // by feature: the points of its curve, in units of the table
+	curves [][][]float64 // by feature, point and tree: the mean
+	varied int           // trees whose variance is not 0
+	unseen oob
+}
+
+// An oob collects predictions of rows by trees that did not see them.
+type oob struct {
+	sum []float64 // by row
+	by  []float64 // by row: the number of such trees
+}
+
+// add adds a tree that was fitted to the rows with positive weight.
+func (o *oob) add(t *table, tr tree, weight []float64) {
+	if o.sum == nil {
+		o.sum, o.by = make([]float64, len(t.values)), make([]float64, len(t.values))
+	}
+	for row, w := range weight {
+		if w == 0 {
+			o.sum[row] += tr.predict(t, row)
+			o.by[row]++
+		}
+	}
 }
 
 func newTally(axes space.Space, trees int) *tally {
@@ -229,15 +266,7 @@ func curveGrid(d space.Distribution) []float64 {
 
 // add adds a tree that was fitted to the rows with positive weight.
 func (y *tally) add(t *table, tr tree, weight []float64) {
-	if y.unseen == nil {
-		y.unseen, y.unseenBy = make([]float64, len(t.values)), make([]float64, len(t.values))
-	}
-	for row, w := range weight {
-		if w == 0 {
-			y.unseen[row] += tr.predict(t, row)
-			y.unseenBy[row]++
-		}
-	}
+	y.unseen.add(t, tr, weight)
 	a := dissect(t, tr)
 	for f, grid := range y.grids {
 		for i, x := range grid {
@@ -258,7 +287,7 @@ func (y *tally) add(t *table, tr tree, weight []float64) {
 
 // result returns the result of the forest.
 func (y *tally) result(t *table) Result {
-	r := Result{Method: "fANOVA", R2: y.r2(t.values)}
+	r := Result{R2: y.unseen.r2(t.values)}
 	for f, a := range y.axes {
 		p := Param{Name: a.Name}
 		p.Value, p.Deviation = meanAndDeviation(y.main[f])
@@ -296,13 +325,13 @@ func (y *tally) result(t *table) Result {
 	return r
 }
 
-// r2 returns the R² of predictions of rows by the trees that did not see them.
-func (y *tally) r2(values []float64) float64 {
+// r2 returns the R² of the predictions.
+func (o *oob) r2(values []float64) float64 {
 	var seen []float64
 	left := 0.0
-	for row, n := range y.unseenBy {
+	for row, n := range o.by {
 		if n > 0 {
-			d := values[row] - y.unseen[row]/n
+			d := values[row] - o.sum[row]/n
 			left += d * d
 			seen = append(seen, values[row])
 		}

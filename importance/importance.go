@@ -6,7 +6,7 @@
 //		fmt.Printf("%s %.0f %% ± %.0f\n", p.Name, 100*p.Share, 100*p.Deviation)
 //	}
 //
-// There are two methods, which answer different questions.
+// There are three methods, which answer different questions.
 //
 // [PEDANOVA] asks in which parameters the best trials differ from the others. It supports
 // conditional parameters, bounds that changed during the study, and several objectives, and
@@ -16,7 +16,10 @@
 // whole search space, alone and together with another one. It fits a random forest, and
 // reports how well the forest predicts. It requires that a parameter is in all trials.
 //
-// Both use the complete trials with finite values. A trial that misses its constraints counts
+// [Permutation] asks how much worse such a forest predicts if it no longer knows a parameter,
+// in the region where the trials are. It requires the same.
+//
+// All use the complete trials with finite values. A trial that misses its constraints counts
 // like any other. The results depend on where the trials are: a sampler that converges leaves
 // little evidence about most of the search space.
 package importance
@@ -52,7 +55,7 @@ var (
 
 var chooseTarget = fault.Hint{Field: "importance.FANOVA.Target", Want: "choose one with %s"}
 
-// An Evaluator is a method: [PEDANOVA] or [FANOVA].
+// An Evaluator is a method: [PEDANOVA], [FANOVA] or [Permutation].
 //
 // Evaluate fails with an error that wraps [ErrTrials], [ErrFlat], [ErrParams], [ErrTarget] or
 // [ErrConfig], or with the error of ctx. Its result depends only on the snapshot.
@@ -62,7 +65,7 @@ type Evaluator interface {
 
 // A Result is the result of a method.
 type Result struct {
-	Method string  // "PED-ANOVA" or "fANOVA"
+	Method string  // "PED-ANOVA", "fANOVA" or "permutation"
 	Of     string  // the target: the name of an objective, "value", "duration" or "Pareto front"
 	Params []Param // by decreasing importance, then by name
 	Pairs  []Pair  // fANOVA: at most 100 interactions, the strongest first
@@ -83,10 +86,11 @@ type Param struct {
 	Share float64 // Value divided by the sum of all Values, or 0 if the sum is 0
 	// Value is the importance as defined by the method. For PED-ANOVA it is a divergence,
 	// which means little by itself. For fANOVA it is the share of the variance of the
-	// objective that the parameter causes alone.
+	// objective that the parameter causes alone. For permutation it is the growth of the mean
+	// squared error as a share of the variance of the objective.
 	Value float64
 	// Deviation is a standard deviation. For PED-ANOVA it is that of Share over bootstrap
-	// samples of the trials. For fANOVA it is that of Value over the trees.
+	// samples of the trials. For the others it is that of Value over the trees.
 	Deviation float64
 	Trials    int   // number of trials that have the parameter
 	Curve     Curve // fANOVA: how the objective depends on the parameter

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/importance"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/space/unit"
@@ -357,3 +358,36 @@ func benchmark(b *testing.B, e importance.Evaluator) {
 
 func BenchmarkPEDANOVA(b *testing.B) { benchmark(b, importance.PEDANOVA{}) }
 func BenchmarkFANOVA(b *testing.B)   { benchmark(b, importance.FANOVA{}) }
+
+// Of a sum of functions of one parameter each, a permutation grows the squared error by twice
+// the variance of that parameter's part (Gregorutti, Michel and Saint-Pierre 2017, Correlation
+// and variable importance in random forests, proposition 2), if the forest predicts well.
+func TestPermutation(t *testing.T) {
+	z := space.Float("z", 0, 1)
+	s := space.Of(x, y, z)
+	f := func(p []float64) float64 { return 3*p[0] + p[1] }
+	h := history(trial.Header{}, 2000, s, value(f))
+	r, err := importance.Permutation{}.Evaluate(t.Context(), h)
+	require.NoError(t, err)
+	assert.Equal(t, "permutation", r.Method)
+	require.Len(t, r.Params, 3)
+	assert.Equal(t, []string{"x", "y", "z"}, []string{r.Params[0].Name, r.Params[1].Name, r.Params[2].Name})
+	assert.InDelta(t, 2*0.9, r.Params[0].Value, 0.1)
+	assert.InDelta(t, 2*0.1, r.Params[1].Value, 0.04)
+	assert.InDelta(t, 0, r.Params[2].Value, 0.01)
+	assert.Greater(t, r.R2, 0.98)
+	again, err := importance.Permutation{}.Evaluate(t.Context(), h)
+	require.NoError(t, err)
+	assert.Equal(t, r, again)
+	other, err := importance.Permutation{Seed: 1}.Evaluate(t.Context(), h)
+	require.NoError(t, err)
+	assert.NotEqual(t, r.Params, other.Params)
+	assert.InDelta(t, r.Params[0].Value, other.Params[0].Value, 0.1)
+	_, err = importance.Permutation{}.Evaluate(t.Context(), history(trial.Header{Directions: make([]trial.Direction, 2)}, 20, s, func(_ *rand.Rand, r *trial.Record) { r.Values = []float64{1, float64(r.Number)} }))
+	require.ErrorIs(t, err, importance.ErrTarget)
+	assert.Contains(t, fault.Text(err, nil), "permutation explains one value, but the study has 2 objectives")
+	_, err = importance.Permutation{Trees: -1}.Evaluate(t.Context(), h)
+	require.ErrorIs(t, err, importance.ErrConfig)
+}
+
+func BenchmarkPermutation(b *testing.B) { benchmark(b, importance.Permutation{}) }

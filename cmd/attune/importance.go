@@ -18,7 +18,7 @@ import (
 )
 
 // importanceMethods are the values of --method.
-var importanceMethods = []string{"ped-anova", "fanova"}
+var importanceMethods = []string{"ped-anova", "fanova", "permutation"}
 
 // judge implements the command importance.
 type judge struct {
@@ -40,7 +40,9 @@ were repeated, and what casts doubt on it.
 --method ped-anova asks in which hyperparameters the best trials differ from the others. It
 supports conditional hyperparameters and several objectives.
 --method fanova asks how much of the variance of one objective each hyperparameter causes,
-alone and together with another. It requires that a hyperparameter is in all trials.`,
+alone and together with another. It requires that a hyperparameter is in all trials.
+--method permutation asks how much worse a forest predicts one objective if it no longer
+knows a hyperparameter, where the trials are. It requires the same.`,
 		Example: `  attune importance --study airpassengers-passengers/lightgbm
   attune importance --method fanova --format json
   attune importance --objective duration`,
@@ -51,12 +53,12 @@ alone and together with another. It requires that a hyperparameter is in all tri
 	}
 	storageFlags(cmd, &j.storage, &j.study)
 	f := cmd.Flags()
-	f.StringVar(&j.method, "method", importanceMethods[0], "`method`: "+strings.Join(importanceMethods, " or "))
+	f.StringVar(&j.method, "method", importanceMethods[0], "`method`: "+strings.Join(importanceMethods, ", "))
 	complete(cmd, "method", importanceMethods...)
 	f.StringVar(&j.objective, "objective", "", "what to explain: the `name` or number of an objective, or duration (default: the objective, or the Pareto front of several)")
 	f.Float64Var(&j.best, "best", 0.1, "`share` of the trials that count as the best, for ped-anova")
 	f.Float64Var(&j.baseline, "baseline", 1, "`share` of the trials that the best are compared with, for ped-anova")
-	f.Uint64Var(&j.seed, "seed", 0, "`seed` of the forest, for fanova")
+	f.Uint64Var(&j.seed, "seed", 0, "`seed` of the forest, for fanova and permutation")
 	formatFlag(cmd, &j.format, "text", "json")
 	f.StringVar(&j.output, "output", "", "output `file` (default: standard output)")
 	return cmd
@@ -78,11 +80,13 @@ func (j *judge) run(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	var e importance.Evaluator = importance.PEDANOVA{Target: target, Best: j.best, Baseline: j.baseline}
-	if j.method == "fanova" {
+	if j.method != importanceMethods[0] {
 		if h.Objectives() > 1 && j.objective == "" {
-			return fmt.Errorf("--method fanova explains one objective: choose it with --objective: %s", strings.Join(objectiveNames(h.Header()), ", "))
+			return fmt.Errorf("--method %s explains one objective: choose it with --objective: %s", j.method, strings.Join(objectiveNames(h.Header()), ", "))
 		}
-		e = importance.FANOVA{Target: target, Seed: j.seed}
+		if e = (importance.FANOVA{Target: target, Seed: j.seed}); j.method == "permutation" {
+			e = importance.Permutation{Target: target, Seed: j.seed}
+		}
 	}
 	r, err := e.Evaluate(ctx, h)
 	if err != nil {

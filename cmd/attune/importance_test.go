@@ -69,7 +69,7 @@ func TestImportance(t *testing.T) {
 	for args, want := range map[string]string{
 		"--study trade --method fanova": "--method fanova explains one objective: choose it with --objective: loss, speed",
 		"--study trade --objective x":   "--objective x: want one of loss, speed, duration",
-		"--study bowl --method shap":    "--method shap: want one of ped-anova, fanova",
+		"--study bowl --method shap":    "--method shap: want one of ped-anova, fanova, permutation",
 		"--study bowl --best 2":         "--best 2 --baseline 1: want 0 < --best < --baseline <= 1",
 		"--study none":                  "--study none: want one of bowl, trade",
 	} {

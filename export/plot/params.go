@@ -22,6 +22,9 @@ func Importance(r importance.Result) figure.Figure {
 	forest := r.Best == 0
 	if forest {
 		panel.X.Label = "share of the variance"
+		if r.Method == "permutation" {
+			panel.X.Label = "error without it, as a share of the variance"
+		}
 	}
 	add := func(to *figure.Bars, y *figure.Axis, name string, share, deviation float64) {
 		y.Names = append(y.Names, name)

@@ -166,8 +166,8 @@ type measure struct {
 	table, plot       time.Duration
 	tableCPU, plotCPU time.Duration // processor time of the server by then
 	sent              int64
-	filter      time.Duration // 0 if it has none
-	memory      string
+	filter            time.Duration // 0 if it has none
+	memory            string
 }
 
 func (m measure) String() string {
