@@ -72,6 +72,15 @@ func TestTwin(t *testing.T) {
 	}
 }
 
+// A value that was enqueued outside its distribution, which Optuna would use, is refused with words.
+func TestOutside(t *testing.T) {
+	port := serve(t, new(memory.Store))
+	out, err := python(t, "outside.py", port).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	assert.Contains(t, string(out), `parameter "x": 20 is not in float [0, 1]`)
+	assert.Contains(t, string(out), "next 0.5", "the study goes on")
+}
+
 // Workers in Python and in Go share a study, and every trial that was enqueued is
 // evaluated once.
 func TestTogether(t *testing.T) {

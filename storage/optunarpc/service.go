@@ -196,7 +196,9 @@ func failure(err error) error {
 		code = codes.AlreadyExists
 	case is(trial.ErrFinished):
 		code = codes.FailedPrecondition
-	case is(space.ErrMismatch, space.ErrOutside, space.ErrInvalid, trial.ErrValues, trial.ErrReport, storage.ErrReserved, errArgument):
+	case is(space.ErrOutside):
+		code = codes.OutOfRange // of InvalidArgument the client makes a ValueError without a text
+	case is(space.ErrMismatch, space.ErrInvalid, trial.ErrValues, trial.ErrReport, storage.ErrReserved, errArgument):
 		code = codes.InvalidArgument
 	case is(storage.ErrReadOnly):
 		code = codes.PermissionDenied
