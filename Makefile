@@ -40,6 +40,7 @@ vuln: ## Run govulncheck; skipped, with a line, where its database is out of rea
 test: ## Run all tests under the race detector, the examples among them
 	go test -race -timeout 30m ./...
 	go test -run=AllocatesNothing ./objective/neural/internal/nn # which the race detector makes allocate
+	cd internal/dev/kubernetes && go test ./... # a module of its own, for Kubernetes' types
 
 # A file of studies is the one thing that both kinds of build share while they run.
 .PHONY: test-nocgo

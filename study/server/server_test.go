@@ -19,12 +19,15 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/attune-hpo/attune/internal/dev/servertest"
 	"github.com/attune-hpo/attune/pruner"
 	"github.com/attune-hpo/attune/sampler/bruteforce"
 	"github.com/attune-hpo/attune/sampler/random"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage"
 	"github.com/attune-hpo/attune/storage/memory"
+	"github.com/attune-hpo/attune/storage/mysql"
+	"github.com/attune-hpo/attune/storage/postgres"
 	"github.com/attune-hpo/attune/storage/sqlite"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/study/server"
@@ -49,6 +52,17 @@ func serve(t *testing.T, store storage.Store, cfg server.Config) client {
 		assert.NoError(t, h.Close())
 	})
 	return client{t, s.URL}
+}
+
+// onEach runs a test on a store of each kind that has leases.
+func onEach(t *testing.T, run func(t *testing.T, store func(*testing.T) storage.Store)) {
+	for name, store := range map[string]func(*testing.T) storage.Store{
+		"SQLite":     file,
+		"PostgreSQL": func(t *testing.T) storage.Store { return postgres.Database(servertest.PostgresReused(t)) },
+		"MariaDB":    func(t *testing.T) storage.Store { return mysql.Database(servertest.MySQLReused(t)) },
+	} {
+		t.Run(name, func(t *testing.T) { run(t, store) })
+	}
 }
 
 func file(t *testing.T) storage.Store { return sqlite.File(filepath.Join(t.TempDir(), "a.db")) }
@@ -100,57 +114,59 @@ const (
 
 // A worker creates a study, asks, reports and tells, and everyone reads what came of it.
 func TestWork(t *testing.T) {
-	c := serve(t, file(t), server.Config{Pruner: pruner.Threshold{Upper: new(5.0)}})
-	made := c.want(201, "PUT", "/v1/studies/net", oneX)
-	assert.Equal(t, made, c.want(200, "PUT", "/v1/studies/net", oneX), "creating it again")
-	assert.Equal(t, made, c.want(200, "GET", "/v1/studies/net", ""))
-	assert.Equal(t, []any{object{"name": "net", "directions": []any{"minimize"}, "metrics": []any{}}}, c.want(200, "GET", "/v1/studies", "")["studies"])
+	onEach(t, func(t *testing.T, store func(*testing.T) storage.Store) {
+		c := serve(t, store(t), server.Config{Pruner: pruner.Threshold{Upper: new(5.0)}})
+		made := c.want(201, "PUT", "/v1/studies/net", oneX)
+		assert.Equal(t, made, c.want(200, "PUT", "/v1/studies/net", oneX), "creating it again")
+		assert.Equal(t, made, c.want(200, "GET", "/v1/studies/net", ""))
+		assert.Equal(t, []any{object{"name": "net", "directions": []any{"minimize"}, "metrics": []any{}}}, c.want(200, "GET", "/v1/studies", "")["studies"])
 
-	first := c.ask("net", "a")
-	assert.Equal(t, "running", first["state"])
-	assert.Contains(t, first["params"], "x")
-	assert.Equal(t, first, c.ask("net", "a"), "asking again")
-	c.want(404, "GET", "/v1/studies/net/best", "")
-	c.want(200, "POST", trial0+"/heartbeat", "")
-	for range 2 {
-		assert.Equal(t, object{"prune": false}, c.want(200, "POST", trial0+"/reports", `{"step": 0, "value": 3, "attributes": {"host": "a"}}`), "once and again")
-	}
-	for range 2 {
-		assert.Equal(t, object{"prune": true}, c.want(200, "POST", trial0+"/reports", `{"step": 1, "value": "Infinity"}`), "once and again")
-	}
-	c.want(409, "POST", trial0+"/reports", `{"step": 0, "value": 4}`)
-	told := c.want(200, "POST", trial0+"/tell", `{"values": [0.25], "constraints": {"memory": -1}, "attributes": {"seconds": 3}}`)
-	assert.Equal(t, "complete", told["state"])
-	assert.Equal(t, object{"host": "a", "seconds": 3.0}, told["attrs"])
-	assert.Equal(t, object{"memory": -1.0}, told["constraints"])
-	assert.Equal(t, told, c.want(200, "POST", trial0+"/tell", `{"values": [0.25]}`), "telling again")
-	for _, other := range []string{`{"values": [0.5]}`, `{"state": "failed"}`, `{"state": "pruned"}`} {
-		c.want(409, "POST", trial0+"/tell", other)
-	}
-	c.want(409, "POST", trial0+"/heartbeat", "")
+		first := c.ask("net", "a")
+		assert.Equal(t, "running", first["state"])
+		assert.Contains(t, first["params"], "x")
+		assert.Equal(t, first, c.ask("net", "a"), "asking again")
+		c.want(404, "GET", "/v1/studies/net/best", "")
+		c.want(200, "POST", trial0+"/heartbeat", "")
+		for range 2 {
+			assert.Equal(t, object{"prune": false}, c.want(200, "POST", trial0+"/reports", `{"step": 0, "value": 3, "attributes": {"host": "a"}}`), "once and again")
+		}
+		for range 2 {
+			assert.Equal(t, object{"prune": true}, c.want(200, "POST", trial0+"/reports", `{"step": 1, "value": "Infinity"}`), "once and again")
+		}
+		c.want(409, "POST", trial0+"/reports", `{"step": 0, "value": 4}`)
+		told := c.want(200, "POST", trial0+"/tell", `{"values": [0.25], "constraints": {"memory": -1}, "attributes": {"seconds": 3}}`)
+		assert.Equal(t, "complete", told["state"])
+		assert.Equal(t, object{"host": "a", "seconds": 3.0}, told["attrs"])
+		assert.Equal(t, object{"memory": -1.0}, told["constraints"])
+		assert.Equal(t, told, c.want(200, "POST", trial0+"/tell", `{"values": [0.25]}`), "telling again")
+		for _, other := range []string{`{"values": [0.5]}`, `{"state": "failed"}`, `{"state": "pruned"}`} {
+			c.want(409, "POST", trial0+"/tell", other)
+		}
+		c.want(409, "POST", trial0+"/heartbeat", "")
 
-	two := c.want(200, "POST", "/v1/studies/net/trials", `{"keys": ["b", "c"]}`)["trials"].([]any)
-	require.Len(t, two, 2)
-	for range 2 {
-		assert.Equal(t, "pruned", c.want(200, "POST", "/v1/studies/net/trials/1/tell", `{"state": "pruned"}`)["state"])
-		assert.Equal(t, "no memory", c.want(200, "POST", "/v1/studies/net/trials/2/tell", `{"state": "failed", "error": "no memory"}`)["error"])
-	}
-	assert.Equal(t, told, c.want(200, "GET", "/v1/studies/net/best", ""))
-	assert.Equal(t, []any{told}, c.want(200, "GET", "/v1/studies/net/front", "")["trials"])
-	assert.Equal(t, told, c.want(200, "GET", trial0, ""))
-	page := c.want(200, "GET", "/v1/studies/net/trials?limit=2", "")
-	assert.Equal(t, told, page["trials"].([]any)[0])
-	assert.Equal(t, 2.0, page["next"])
-	page = c.want(200, "GET", "/v1/studies/net/trials?from=2", "")
-	assert.Len(t, page["trials"], 1)
-	assert.Nil(t, page["next"])
-	assert.Empty(t, c.want(200, "GET", "/v1/studies/net/trials?from=3", "")["trials"])
+		two := c.want(200, "POST", "/v1/studies/net/trials", `{"keys": ["b", "c"]}`)["trials"].([]any)
+		require.Len(t, two, 2)
+		for range 2 {
+			assert.Equal(t, "pruned", c.want(200, "POST", "/v1/studies/net/trials/1/tell", `{"state": "pruned"}`)["state"])
+			assert.Equal(t, "no memory", c.want(200, "POST", "/v1/studies/net/trials/2/tell", `{"state": "failed", "error": "no memory"}`)["error"])
+		}
+		assert.Equal(t, told, c.want(200, "GET", "/v1/studies/net/best", ""))
+		assert.Equal(t, []any{told}, c.want(200, "GET", "/v1/studies/net/front", "")["trials"])
+		assert.Equal(t, told, c.want(200, "GET", trial0, ""))
+		page := c.want(200, "GET", "/v1/studies/net/trials?limit=2", "")
+		assert.Equal(t, told, page["trials"].([]any)[0])
+		assert.Equal(t, 2.0, page["next"])
+		page = c.want(200, "GET", "/v1/studies/net/trials?from=2", "")
+		assert.Len(t, page["trials"], 1)
+		assert.Nil(t, page["next"])
+		assert.Empty(t, c.want(200, "GET", "/v1/studies/net/trials?from=3", "")["trials"])
 
-	c.want(200, "PUT", "/v1/studies/net/attributes/by", `{"who": ["me"]}`)
-	attrs := c.want(200, "GET", "/v1/studies/net/attributes", "")["attributes"].(object)
-	assert.Equal(t, object{"who": []any{"me"}}, attrs["by"])
-	c.want(409, "PUT", "/v1/studies/net/attributes/declared", `1`)
-	assert.Equal(t, object{"complete": 1.0, "failed": 1.0, "pruned": 1.0, "running": 0.0, "waiting": 0.0}, c.want(200, "GET", "/v1/studies/net", "")["trials"])
+		c.want(200, "PUT", "/v1/studies/net/attributes/by", `{"who": ["me"]}`)
+		attrs := c.want(200, "GET", "/v1/studies/net/attributes", "")["attributes"].(object)
+		assert.Equal(t, object{"who": []any{"me"}}, attrs["by"])
+		c.want(409, "PUT", "/v1/studies/net/attributes/declared", `1`)
+		assert.Equal(t, object{"complete": 1.0, "failed": 1.0, "pruned": 1.0, "running": 0.0, "waiting": 0.0}, c.want(200, "GET", "/v1/studies/net", "")["trials"])
+	})
 }
 
 // A declared space is kept with the study, whatever names and values it has.
@@ -224,44 +240,48 @@ func TestStudyOfOthers(t *testing.T) {
 
 // Two workers that ask at once under one key get one trial, whichever server they ask.
 func TestOneKeyOneTrial(t *testing.T) {
-	store := file(t)
-	servers := []client{serve(t, store, server.Config{}), serve(t, store, server.Config{})}
-	servers[0].want(201, "PUT", "/v1/studies/net", oneX)
-	var all sync.WaitGroup
-	for i := range 8 {
-		all.Go(func() {
-			o := servers[i%2].ask("net", "the same")
-			assert.Equal(t, 0.0, o["number"])
-		})
-	}
-	all.Wait()
-	assert.Len(t, servers[0].want(200, "GET", "/v1/studies/net/trials", "")["trials"], 1)
+	onEach(t, func(t *testing.T, kind func(*testing.T) storage.Store) {
+		store := kind(t)
+		servers := []client{serve(t, store, server.Config{}), serve(t, store, server.Config{})}
+		servers[0].want(201, "PUT", "/v1/studies/net", oneX)
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				o := servers[i%2].ask("net", "the same")
+				assert.Equal(t, 0.0, o["number"])
+			})
+		}
+		all.Wait()
+		assert.Len(t, servers[0].want(200, "GET", "/v1/studies/net/trials", "")["trials"], 1)
+	})
 }
 
 // The trial of a worker that falls silent fails, and another worker gets it again. What the first
 // tells then is refused.
 func TestDeadWorker(t *testing.T) {
-	c := serve(t, file(t), server.Config{Grace: time.Second})
-	c.want(201, "PUT", "/v1/studies/net", oneX)
-	events := c.changes("net")
-	dead := c.ask("net", "dead")
-	for e := range events {
-		if e["state"] == "failed" {
-			assert.Equal(t, dead["number"], e["number"])
-			break
+	onEach(t, func(t *testing.T, store func(*testing.T) storage.Store) {
+		c := serve(t, store(t), server.Config{Grace: time.Second})
+		c.want(201, "PUT", "/v1/studies/net", oneX)
+		events := c.changes("net")
+		dead := c.ask("net", "dead")
+		for e := range events {
+			if e["state"] == "failed" {
+				assert.Equal(t, dead["number"], e["number"])
+				break
+			}
 		}
-	}
-	o := c.want(409, "POST", trial0+"/tell", `{"values": [0.1]}`)
-	assert.Contains(t, o["hint"], "new key")
-	c.want(409, "POST", trial0+"/heartbeat", "")
-	c.want(409, "POST", trial0+"/reports", `{"step": 0, "value": 1}`)
-	assert.Equal(t, "failed", c.ask("net", "dead")["state"])
-	again := c.ask("net", "alive")
-	assert.Equal(t, 1.0, again["number"])
-	assert.Equal(t, dead["params"], again["params"])
-	c.want(200, "POST", "/v1/studies/net/trials/1/tell", `{"values": [0.2]}`)
-	c.want(409, "POST", trial0+"/tell", `{"values": [0.1]}`)
-	assert.Equal(t, 1.0, c.want(200, "GET", "/v1/studies/net/best", "")["number"])
+		o := c.want(409, "POST", trial0+"/tell", `{"values": [0.1]}`)
+		assert.Contains(t, o["hint"], "new key")
+		c.want(409, "POST", trial0+"/heartbeat", "")
+		c.want(409, "POST", trial0+"/reports", `{"step": 0, "value": 1}`)
+		assert.Equal(t, "failed", c.ask("net", "dead")["state"])
+		again := c.ask("net", "alive")
+		assert.Equal(t, 1.0, again["number"])
+		assert.Equal(t, dead["params"], again["params"])
+		c.want(200, "POST", "/v1/studies/net/trials/1/tell", `{"values": [0.2]}`)
+		c.want(409, "POST", trial0+"/tell", `{"values": [0.1]}`)
+		assert.Equal(t, 1.0, c.want(200, "GET", "/v1/studies/net/best", "")["number"])
+	})
 }
 
 // changes yields the trials of a stream that has begun.
