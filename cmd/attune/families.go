@@ -67,7 +67,7 @@ var models = slices.Concat(choices[tunable]{
 }, baselines())
 
 // defaultModels are the models to tune if none are named.
-var defaultModels = []string{"ets", "theta", "nlinear", "lightgbm", "xgboost", "catboost", "random_forest"}
+var defaultModels = []string{"ets", "theta", "arima", "ces", "nlinear", "lightgbm", "xgboost", "catboost", "random_forest"}
 
 // baselines returns the baselines as models.
 func baselines() choices[tunable] {

@@ -277,8 +277,8 @@ func BenchmarkTables(b *testing.B) {
 	}
 }
 
-// A series with few of its values before an origin is not forecast there, unless the others
-// have no more. It is still learnt from.
+// A series with few of its values before an origin takes no part, unless the others have no
+// more.
 func TestYoungSeries(t *testing.T) {
 	y := make([]float64, 20)
 	long := Series{ID: "long", Start: day(2024, 1, 1), Freq: Frequency{N: 1, Unit: Day}, Y: y}
@@ -298,7 +298,7 @@ func TestYoungSeries(t *testing.T) {
 				ids = append(ids, s.ID)
 			}
 			out = append(out, ids)
-			assert.Len(t, fold.Train, len(f))
+			assert.Len(t, fold.Train, len(fold.Test))
 		}
 		return out
 	}

@@ -35,13 +35,13 @@ type Splits struct {
 // A Fold is one window of a backtest. Its frames share the memory of the original frame.
 type Fold struct {
 	Origin time.Time // time of the last known value
-	// Train holds the series that have begun by the origin, up to the origin. Their columns
-	// known in advance extend to the end of the test.
+	// Train holds the series that have begun by the origin, up to the origin, without young
+	// ones: those with less than two fifths of their values before the origin, if others have
+	// more. How a model forecasts them says little about how it will once they are complete.
+	// Columns known in advance extend to the end of the test.
 	Train Frame
-	// Test holds the values to forecast, from Gap steps after the origin. It omits series that
-	// have ended, and young ones: those with less than two fifths of their values before the
-	// origin, if others have more. How a model forecasts them says little about how it will
-	// once they are complete.
+	// Test holds the values to forecast, from Gap steps after the origin. It omits series
+	// that have ended, and young ones.
 	Test Frame
 	Gap  int
 }
@@ -67,7 +67,7 @@ func (s Splits) Folds(f Frame) ([]Fold, error) {
 		}
 		for _, series := range f {
 			k := series.knownAt(fold.Origin)
-			if k == 0 {
+			if k == 0 || series.share(k) < min(grown, oldest) {
 				continue
 			}
 			from := 0
@@ -76,7 +76,7 @@ func (s Splits) Folds(f Frame) ([]Fold, error) {
 			}
 			// A series that ended before the origin still serves for training.
 			fold.Train = append(fold.Train, series.part(from, k, s.Gap+s.Horizon).padded(s.Gap+s.Horizon))
-			if test := k + s.Gap; test < series.Len() && series.share(k) >= min(grown, oldest) {
+			if test := k + s.Gap; test < series.Len() {
 				fold.Test = append(fold.Test, series.part(test, min(test+s.Horizon, series.Len()), 0))
 			}
 		}

@@ -388,8 +388,11 @@ func (s *smoother) run(y []float64, season []float64) (deviance float64, end sta
 	f, m := s.form, len(season)
 	copy(season, s.Season)
 	l, b := s.Level, s.Growth
+	follow := s.Beta / s.Alpha
 	var squares, logs float64
-	for i, v := range y {
+	product := 1.0 // of forecasts, whose logarithms cost more than all else
+	j := 0         // i modulo m
+	for _, v := range y {
 		q, grown := l, 0.0 // the level without the season, and the growth
 		switch f.trend {
 		case 'A':
@@ -405,31 +408,38 @@ func (s *smoother) run(y []float64, season []float64) (deviance float64, end sta
 		at, p := q, v // the forecast, and the value without the season
 		switch f.season {
 		case 'A':
-			at, p = q+season[i%m], v-season[i%m]
+			at, p = q+season[j], v-season[j]
 		case 'M':
-			at, p = q*season[i%m], v/season[i%m]
+			at, p = q*season[j], v/season[j]
 		}
 		e := v - at
 		if f.err == 'M' {
 			e /= at
-			logs += math.Log(math.Abs(at))
+			if product *= math.Abs(at); !(product > 1e-100 && product < 1e100) {
+				logs += math.Log(product)
+				product = 1
+			}
 		}
 		squares += e * e
 		next := q + s.Alpha*(p-q)
 		switch f.trend {
 		case 'A':
-			b = grown + s.Beta/s.Alpha*(next-l-grown)
+			b = grown + follow*(next-l-grown)
 		case 'M':
-			b = grown + s.Beta/s.Alpha*(next/l-grown)
+			b = grown + follow*(next/l-grown)
 		}
 		l = next
 		switch f.season {
 		case 'A':
-			season[i%m] += s.Gamma * (v - q - season[i%m])
+			season[j] += s.Gamma * (v - q - season[j])
 		case 'M':
-			season[i%m] += s.Gamma * (v/q - season[i%m])
+			season[j] += s.Gamma * (v/q - season[j])
+		}
+		if j++; j >= m {
+			j = 0
 		}
 	}
+	logs += math.Log(product)
 	return float64(len(y))*math.Log(max(squares, 1e-300)) + 2*logs, state{l, b, season}
 }
 

@@ -1,5 +1,6 @@
 """Forecasts series of M3 with attune and with statsforecast, and prints sMAPE on the
-competition's own split: 200·|y-f|/(|y|+|f|), the mean over all values.
+competition's own split: 200·|y-f|/(|y|+|f|), the mean over all values. Beside it are the
+percents of the values within attune's intervals of 80 and 95 %.
 
     m3.py ATTUNE FOLDER NAME SEASON [flags of attune optimize ...]
 
@@ -42,11 +43,20 @@ def smape(forecasts):
     return np.mean(200 * np.abs(y - f) / (np.abs(y) + np.abs(f)))
 
 
-def report(method, forecasts, seconds):
-    print(f"| {method} | {smape(forecasts):.3f} | {seconds:.0f} |", flush=True)
+def coverage(rows, level):
+    inside = []
+    for i, s in rows.groupby("id", sort=False):
+        y = test[test.id == str(i)].value.to_numpy(float)
+        inside.extend((y >= s[f"lower_{level}"].to_numpy()) & (y <= s[f"upper_{level}"].to_numpy()))
+    return f"{100 * np.mean(inside):.1f}"
 
 
-print(f"{name}: {train.id.nunique()} series, horizon {horizon}\n\n| | sMAPE | CPU s |\n|---|--:|--:|")
+def report(method, forecasts, seconds, rows=None):
+    within = "" if rows is None or "lower_80" not in rows else coverage(rows, 80) + ", " + coverage(rows, 95)
+    print(f"| {method} | {smape(forecasts):.3f} | {within} | {seconds:.0f} |", flush=True)
+
+
+print(f"{name}: {train.id.nunique()} series, horizon {horizon}\n\n| | sMAPE | in 80, 95 % | CPU s |\n|---|--:|--:|--:|")
 for method, make in (("AutoETS", AutoETS), ("AutoTheta", AutoTheta)):
     begin, out = time.process_time(), {}
     for i, s in train.groupby("id", sort=False):
@@ -67,7 +77,7 @@ with tempfile.TemporaryDirectory() as at:
     for row in outcome["rows"]:
         if row["baseline"]:
             continue
-        predict = subprocess.run([program, "predict", "--storage", f"{at}/m3.db", "--study", row["study"]], capture_output=True, text=True, cwd=at)
+        predict = subprocess.run([program, "predict", "--storage", f"{at}/m3.db", "--study", row["study"], "--levels", "80,95"], capture_output=True, text=True, cwd=at)
         if predict.returncode != 0:
             print(f"| attune {row['name']} | - | {predict.stderr.strip()} |")
             continue
@@ -75,5 +85,5 @@ with tempfile.TemporaryDirectory() as at:
         out = {str(i): s.prediction.to_numpy(float) for i, s in got.groupby("id", sort=False)}
         after = os.times()
         mark = ", its answer" if row["study"] == outcome["winner"] else ""
-        report("attune " + row["name"] + mark, out, row.get("trial_seconds", 0))
+        report("attune " + row["name"] + mark, out, row.get("trial_seconds", 0), got)
     print(f"\nattune took {after.children_user + after.children_system - before.children_user - before.children_system:.0f} CPU s in all.\n{outcome['verdict']}")
