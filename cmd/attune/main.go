@@ -86,7 +86,7 @@ All trials are stored in a SQLite file, which Optuna and optuna-dashboard can op
 		return fmt.Errorf("%w: see %s --help", badFlag(err), cmd.CommandPath())
 	})
 	root.AddCommand(optimizeCommand(), runCommand(), predictCommand(), studiesCommand(), bestCommand(), trialsCommand(), importanceCommand(), explainCommand(), plotCommand(), reportCommand(), dashboardCommand(),
-		exportCommand(), convertCommand(), registryCommand(), mlflowCommand(), serveCommand(), katibCommand(), setupCommand())
+		exportCommand(), convertCommand(), registryCommand(), mlflowCommand(), serveCommand(), serveModelCommand(), katibCommand(), setupCommand())
 	return group(root)
 }
 

@@ -99,8 +99,17 @@ const mostConnections = 4096
 
 // observer returns what counts and logs the requests, as --log says.
 func (s *serve) observer(stderr io.Writer) (*web.Observer, error) {
+	log, err := logger(stderr, s.log)
+	if err != nil {
+		return nil, err
+	}
+	return web.NewObserver(log), nil
+}
+
+// logger returns the logger for the value of --log.
+func logger(stderr io.Writer, what string) (*slog.Logger, error) {
 	var logs slog.Handler
-	switch s.log {
+	switch what {
 	case "errors":
 		logs = slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError})
 	case "text":
@@ -108,9 +117,9 @@ func (s *serve) observer(stderr io.Writer) (*web.Observer, error) {
 	case "json":
 		logs = slog.NewJSONHandler(stderr, nil)
 	default:
-		return nil, oneOf("log", s.log, []string{"errors", "text", "json"})
+		return nil, oneOf("log", what, []string{"errors", "text", "json"})
 	}
-	return web.NewObserver(slog.New(logs)), nil
+	return slog.New(logs), nil
 }
 
 // goodbye is the time that running calls may take after the server is stopped.

@@ -56,6 +56,9 @@ func write(w http.ResponseWriter, code int, v any) {
 	_ = json.NewEncoder(w).Encode(v) // the client is gone
 }
 
+// Refuse answers a request that is rejected before it reaches the server, in the protocol's form.
+func Refuse(w http.ResponseWriter, text string, code int) { refuse(w, code, errors.New(text)) }
+
 func refuse(w http.ResponseWriter, code int, err error) {
 	write(w, code, map[string]string{"error": err.Error()})
 }

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/attune-hpo/attune/export/registry"
+	"github.com/attune-hpo/attune/export/runtime"
+	serving "github.com/attune-hpo/attune/export/serve"
+	"github.com/attune-hpo/attune/internal/web"
+)
+
+// modelTokenVariable is the environment variable with the token of serve-model.
+const modelTokenVariable = "ATTUNE_MODEL_TOKEN"
+
+// serveModel holds the flags of the command serve-model.
+type serveModel struct {
+	registry, name string
+	shadow         int
+	reload         time.Duration
+	config         serving.Config
+	listen         string
+	hosts          []string
+	certificate    string
+	key            string
+	log            string
+}
+
+func serveModelCommand() *cobra.Command {
+	var s serveModel
+	cmd := &cobra.Command{
+		Use:   "serve-model [FILE]",
+		Short: "Serve a model's predictions over HTTP, in the Open Inference Protocol",
+		Long: `Serve-model answers requests for predictions in the Open Inference Protocol, version 2, as
+KServe and Triton do, until it is interrupted: GET /v2/models/NAME describes the inputs and
+outputs, POST /v2/models/NAME/infer predicts. It takes and returns tensors in JSON, or in the
+protocol's binary form. In JSON, null is a missing number.
+
+It serves an ONNX file, or the live version of a model in a registry. When another version
+is promoted or rolled back to, it serves that one from then on; requests that run are
+finished. If the new version cannot be loaded, the old one stays.
+
+Requests that wait for the model are run together. With --shadow, another version of the
+registry predicts the same rows in the background, and the metrics say how often the two
+disagree. GET /metrics has that and the rest for Prometheus: rows, runs, times, missing
+numbers, and how far each column has drifted from the first 1000 rows since the version went
+live. GET /v2/health/ready, without a token, says whether it answers.
+
+It listens on this machine only. For an address that other machines reach, set a token in the
+environment variable ` + modelTokenVariable + `; requests have it in the header Authorization: Bearer
+TOKEN. Where others can listen, give --tls-cert and --tls-key, or use a proxy with TLS.
+
+Serve-model needs ONNX Runtime. Install it with: attune setup onnxruntime`,
+		Example: `  attune serve-model model.onnx
+  attune serve-model --registry models --name passengers --listen 127.0.0.1:9000
+  attune serve-model --registry models --name passengers --shadow 4
+  ` + modelTokenVariable + `=... attune serve-model model.onnx --listen :8080 --host models.example --tls-cert cert.pem --tls-key key.pem`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return fmt.Errorf("want one ONNX file, not %d arguments: see %s --help", len(args), cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			file := ""
+			if len(args) > 0 {
+				file = args[0]
+			}
+			return s.run(cmd.Context(), cmd.ErrOrStderr(), file)
+		},
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&s.registry, "registry", "", "`folder` of a model registry, whose live version to serve")
+	f.StringVar(&s.name, "name", "", "`name` of the model: in the registry, or in requests (default: the name of the file)")
+	f.IntVar(&s.shadow, "shadow", 0, "`number` of a version in the registry that predicts the same rows, to be compared")
+	f.DurationVar(&s.reload, "reload", time.Second, "`time` between looks at which version is live")
+	f.StringVar(&s.listen, "listen", "127.0.0.1:8080", "`address` to listen on; port 0 is any free one")
+	f.StringSliceVar(&s.hosts, "host", nil, "`names` by which clients call this server, besides localhost and IP addresses")
+	f.StringVar(&s.certificate, "tls-cert", "", "PEM `file` with the certificate (default: plain HTTP)")
+	f.StringVar(&s.key, "tls-key", "", "PEM `file` with its key")
+	f.IntVar(&s.config.Rows, "max-rows", 4096, "maximum `number` of rows in a request")
+	f.IntVar(&s.config.Queue, "max-waiting", 1024, "maximum `number` of requests that wait; others are told to come again")
+	f.IntVar(&s.config.Workers, "workers", 0, "`number` of runs at the same time (default: one for each processor)")
+	f.StringVar(&s.log, "log", "errors", "`what` to log to standard error: errors, or all requests as text or as json")
+	complete(cmd, "log", "errors", "text", "json")
+	return cmd
+}
+
+func (s *serveModel) check(file string) error {
+	switch {
+	case file == "" && s.registry == "":
+		return errors.New("want an ONNX file, or --registry and --name: see attune serve-model --help")
+	case file != "" && s.registry != "":
+		return fmt.Errorf("--registry %s: want no file besides: %s", quote(s.registry), quote(file))
+	case s.registry != "" && s.name == "":
+		return errors.New("--registry: name the model with --name")
+	case s.shadow != 0 && s.registry == "":
+		return errors.New("--shadow is the number of a version in a registry: give --registry")
+	case s.shadow < 0:
+		return fmt.Errorf("--shadow %d: want the number of a version, from 1", s.shadow)
+	case s.config.Rows < 1:
+		return fmt.Errorf("--max-rows %d: want 1 or more", s.config.Rows)
+	case s.config.Queue < 1:
+		return fmt.Errorf("--max-waiting %d: want 1 or more", s.config.Queue)
+	case s.config.Workers < 0:
+		return fmt.Errorf("--workers %d: want 1 or more", s.config.Workers)
+	case s.reload < 10*time.Millisecond:
+		return fmt.Errorf("--reload %v: want at least 10ms", s.reload)
+	}
+	return nil
+}
+
+func (s *serveModel) run(ctx context.Context, stderr io.Writer, file string) error {
+	if err := s.check(file); err != nil {
+		return err
+	}
+	log, err := logger(stderr, s.log)
+	if err != nil {
+		return err
+	}
+	s.config.Name, s.config.Log = s.name, log
+	var models *registry.Registry
+	var first serving.Version
+	number := 0
+	if file != "" {
+		s.config.Name = cmp.Or(s.name, strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)))
+		session, err := runtime.Open(file, runtime.Config{Log: log})
+		if err != nil {
+			return err
+		}
+		first = serving.Version{Name: "1", Model: session}
+	} else {
+		if models, err = openRegistry(s.registry); err != nil {
+			return err
+		}
+		live, err := models.Live(s.name)
+		if errors.Is(err, registry.ErrNotExist) {
+			return fmt.Errorf("%w: promote a version with: attune registry promote %s VERSION", err, quote(s.name))
+		} else if err != nil {
+			return err
+		}
+		if first, err = openVersion(live, log); err != nil {
+			return err
+		}
+		number = live.Number
+	}
+	server, err := serving.New(s.config, first)
+	if err != nil {
+		return errors.Join(err, first.Model.Close())
+	}
+	defer server.Close()
+	if s.shadow > 0 {
+		v, err := models.Version(s.name, s.shadow)
+		if err != nil {
+			return fmt.Errorf("--shadow %d: %w", s.shadow, err)
+		}
+		other, err := openVersion(v, log)
+		if err != nil {
+			return fmt.Errorf("--shadow %d: %w", s.shadow, err)
+		}
+		server.Shadow(&other)
+	}
+	observer := web.NewObserver(log)
+	observer.Collect(func() []web.Sample { return samplesOf(s.config.Name, server) })
+	mux := http.NewServeMux()
+	mux.Handle("/", server)
+	mux.Handle("GET /metrics", observer.Metrics())
+	token := os.Getenv(modelTokenVariable)
+	l, err := web.Listen(web.Config{Addr: s.listen, Handler: mux, Hosts: s.hosts, Grace: goodbye, Token: token, Health: "/v2/health/ready",
+		Certificate: s.certificate, Key: s.key, Observer: observer, Refuse: serving.Refuse, Route: func(r *http.Request) string {
+			if _, pattern := mux.Handler(r); pattern != "/" {
+				return pattern
+			}
+			return server.Route(r)
+		}})
+	if errors.Is(err, web.ErrCertificate) {
+		err = fmt.Errorf("--tls-cert %s, --tls-key %s: %w: want files in PEM", quote(s.certificate), quote(s.key), err)
+	}
+	if err != nil {
+		return refusedAddress(err, "listen", s.listen, "set a token in the environment variable "+modelTokenVariable)
+	}
+	fmt.Fprintf(stderr, "attune: serving %s, version %s, on %sv2/models/%s\n", s.config.Name, server.Live(), l.URL(), s.config.Name)
+	return together(ctx, []func(context.Context) error{l.Run, func(ctx context.Context) error {
+		if models != nil {
+			s.follow(ctx, stderr, models, server, number)
+		}
+		<-ctx.Done()
+		return nil
+	}})
+}
+
+// openVersion opens the ONNX file of a version, after it has compared its checksum.
+func openVersion(v registry.Version, log *slog.Logger) (serving.Version, error) {
+	model, err := v.Read(registry.ONNX)
+	if err != nil {
+		return serving.Version{}, err
+	}
+	session, err := runtime.OpenBytes(model, runtime.Config{Log: log})
+	if err != nil {
+		return serving.Version{}, fmt.Errorf("%s, version %d: %w", v.Name, v.Number, err)
+	}
+	return serving.Version{Name: strconv.Itoa(v.Number), Model: session}, nil
+}
+
+// follow serves whichever version is live, until ctx is done.
+func (s *serveModel) follow(ctx context.Context, stderr io.Writer, models *registry.Registry, server *serving.Server, number int) {
+	told := "" // the last error
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(s.reload):
+		}
+		live, err := models.Live(s.name)
+		if err == nil && live.Number == number {
+			continue
+		}
+		var v serving.Version
+		if err == nil {
+			v, err = openVersion(live, s.config.Log)
+		}
+		if err == nil {
+			err = server.Swap(v)
+		}
+		if err == nil {
+			number, told = live.Number, ""
+			fmt.Fprintf(stderr, "attune: serving %s, version %d\n", s.name, number)
+		} else if err.Error() != told {
+			told = err.Error()
+			warn(stderr, fmt.Errorf("version %d stays: %w", number, err))
+		}
+	}
+}
+
+// samplesOf returns the metrics of a model.
+func samplesOf(name string, server *serving.Server) []web.Sample {
+	t := server.Stats()
+	model := web.Label{Name: "model", Value: name}
+	var all []web.Sample
+	add := func(counter bool, metric, help string, value float64, labels ...web.Label) {
+		all = append(all, web.Sample{Name: "attune_model_" + metric, Help: help, Counter: counter, Labels: append([]web.Label{model}, labels...), Value: value})
+	}
+	add(true, "rows_total", "Rows that were predicted.", float64(t.Rows))
+	add(true, "runs_total", "Runs of the model.", float64(t.Runs))
+	add(true, "run_seconds_total", "Time in runs that did not fail.", t.Latency.Mean.Seconds()*float64(t.Latency.Calls))
+	add(true, "joined_requests_total", "Requests that shared a run with others.", float64(t.Joined))
+	add(true, "failed_runs_total", "Runs that failed.", float64(t.Failures))
+	add(true, "refused_requests_total", "Requests that were refused because too many were waiting.", float64(t.Refused))
+	add(true, "missing_values_total", "Numbers that were missing in the inputs.", float64(t.Missing))
+	add(true, "swaps_total", "Times another version went live.", float64(t.Swaps))
+	add(false, "waiting_requests", "Requests that wait for the model.", float64(t.Waiting))
+	version, _ := strconv.ParseFloat(server.Live(), 64)
+	add(false, "version", "Number of the version that is live.", version)
+	add(true, "shadow_rows_total", "Rows that the version in the shadow predicted too.", float64(t.Compared))
+	add(true, "shadow_disagreements_total", "Of these, rows in which it disagreed.", float64(t.Disagreements))
+	add(true, "shadow_failed_runs_total", "Runs that failed in the shadow.", float64(t.ShadowErrors))
+	add(true, "shadow_dropped_runs_total", "Runs that were not compared because the shadow was busy.", float64(t.ShadowDropped))
+	for _, d := range t.Drift {
+		add(false, "drift", "Population stability index of the latest 1000 rows, compared with the first 1000.", d.Index,
+			web.Label{Name: "tensor", Value: d.Tensor}, web.Label{Name: "column", Value: strconv.Itoa(d.Column)})
+	}
+	return all
+}
