@@ -73,3 +73,15 @@ func TestSettles(t *testing.T) {
 	assert.Equal(t, seconds.ReplaceAllString(first.stdout, ""), seconds.ReplaceAllString(succeed(t, elsewhere, args...), ""))
 	assert.Regexp(t, `(?m)^nlinear .* 40 +0 +0 `, succeed(t, dir, append(args, "--trials", "40")...))
 }
+
+func TestOptimizeStopWhen(t *testing.T) {
+	t.Parallel()
+	dir, _ := air(t)
+	args := []string{"optimize", "--data", "air.csv", "--target", "passengers", "--models", "nlinear", "--trials", "500", "--stop-when"}
+	o := attune(t, dir, append(args, "20%")...)
+	require.Zero(t, o.code, o.stderr)
+	assert.Regexp(t, `air-passengers/nlinear: stopped after (6|7|8|9)\d of 500 trials: the last 30 trials gained`, o.stderr)
+	o = attune(t, dir, append(args, "1")...)
+	require.NotZero(t, o.code)
+	assert.Contains(t, o.stderr, "--stop-when 1: want a share from 0% to 100%, such as 1% or regret:1%")
+}

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -132,7 +131,7 @@ func (l *launch) flags(cmd *cobra.Command) {
 	f.StringArrayVar(&l.enqueue, "enqueue", nil, "parameters to try first, `NAME=VALUE,...`; those that are not named are sampled")
 	f.IntVar(&l.workers, "workers", 1, "`number` of trials to run in parallel")
 	f.IntVar(&l.lag, "lag", 0, lagHelp+" (default 0)")
-	f.StringVar(&l.stopWhen, "stop-when", "", "stop when 30 trials gain less than this `share`, such as 1%, of the distance from the median value to the best")
+	f.StringVar(&l.stopWhen, "stop-when", "", stopWhenHelp)
 	f.DurationVar(&l.timeout, "timeout", 0, "stop starting trials after this `time`, such as 10m; running trials finish")
 	f.DurationVar(&l.trialTimeout, "trial-timeout", 0, "fail a trial that takes longer than this `time`")
 	f.IntVar(&l.retries, "retries", 0, "`number` of times to repeat a trial whose program failed")
@@ -208,17 +207,11 @@ func (l *launch) check(args []string) error {
 
 // rule returns what --stop-when says, or nil.
 func (l *launch) rule() (func(trial.Snapshot) (string, bool), error) {
-	if l.stopWhen == "" {
-		return nil, nil
+	rule, err := stopRule(l.stopWhen)
+	if err == nil && rule != nil && len(l.directions) > 1 {
+		err = errors.New("--stop-when: it takes a single objective")
 	}
-	percent, err := strconv.ParseFloat(strings.TrimSuffix(l.stopWhen, "%"), 64)
-	if err != nil || !strings.HasSuffix(l.stopWhen, "%") || !(percent > 0 && percent < 100) {
-		return nil, fmt.Errorf("--stop-when %s: want a share from 0%% to 100%%, such as 1%%", quote(l.stopWhen))
-	}
-	if len(l.directions) > 1 {
-		return nil, errors.New("--stop-when: it takes a single objective")
-	}
-	return study.Stagnation{Gain: percent / 100}.Reached, nil
+	return rule, err
 }
 
 // objective returns the objective that runs the program, and the search space.

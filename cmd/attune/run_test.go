@@ -172,7 +172,8 @@ func TestRunBadInput(t *testing.T) {
 		"enqueue":             {more: []string{"--enqueue", "x"}, want: "--enqueue x: want pairs NAME=VALUE with commas between them"},
 		"enqueue outside":     {more: []string{"--enqueue", "x=99"}, want: `--enqueue 'x=99': parameter "x": value outside the distribution: 99 is not in int [-20, 20]`},
 		"workers":             {more: []string{"--workers", "0"}, want: "--workers 0: want 1 to 1024"},
-		"stop when":           {more: []string{"--stop-when", "0.01"}, want: "--stop-when 0.01: want a share from 0% to 100%, such as 1%"},
+		"stop when":           {more: []string{"--stop-when", "0.01"}, want: "--stop-when 0.01: want a share from 0% to 100%, such as 1% or regret:1%"},
+		"stop when of regret": {more: []string{"--stop-when", "regret:none"}, want: "--stop-when regret:none: want a share from 0% to 100%, such as 1% or regret:1%"},
 		"stop when of two":    {more: []string{"--stop-when", "1%", "--direction", "minimize,minimize"}, want: "--stop-when: it takes a single objective"},
 		"lag":                 {more: []string{"--lag", "-1"}, want: "--lag -1: want 0 to 1000000"},
 		"sampler":             {more: []string{"--sampler", "best"}, want: "--sampler best: want one of "},
@@ -357,6 +358,15 @@ func TestRunStopWhen(t *testing.T) {
 	require.Zero(t, o.code, o.stderr)
 	assert.Contains(t, o.stderr, ": stopped: the last 30 trials gained 0% of the distance from the median to the best\n")
 	assert.Contains(t, o.stdout, "study train: 60 complete, ")
+}
+
+func TestRunStopWhenLittleIsLeft(t *testing.T) {
+	t.Parallel()
+	dir, run := scripted(t, square, "--trials", "1000", "--stop-when", "regret:1%")
+	o := attune(t, dir, run...)
+	require.Zero(t, o.code, o.stderr)
+	assert.Regexp(t, `: stopped: at most 0\.\d+% of the distance from the median to the best is left to be gained, as a Gaussian process sees it\n`, o.stderr)
+	assert.Regexp(t, `study train: [3-9]\d complete, `, o.stdout)
 }
 
 func TestRunMLflow(t *testing.T) {

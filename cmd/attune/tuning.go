@@ -251,10 +251,20 @@ func (s *session) run(ctx context.Context, p *plan, task tuner, timeout time.Dur
 	if h.Evaluated() >= total {
 		return nil, nil
 	}
-	settled := false
+	settled, why := false, ""
+	rule, err := stopRule(s.stopWhen)
+	if err != nil {
+		return nil, err
+	}
 	run := study.Run{Total: total, Workers: s.workers, Lag: s.lag, Timeout: timeout, Failures: 10,
 		Fatal: func(err error) bool { return errors.Is(err, engine.ErrUnavailable) },
 		StopWhen: func(h trial.Snapshot) (string, bool) {
+			if rule != nil {
+				if reason, stop := rule(h); stop {
+					why = reason
+					return reason, true
+				}
+			}
 			settled = settled || s.settled(h)
 			return "", settled
 		}}
@@ -268,7 +278,10 @@ func (s *session) run(ctx context.Context, p *plan, task tuner, timeout time.Dur
 	if h, err = p.study.Snapshot(ctx); err != nil {
 		return nil, err
 	}
-	if settled {
+	switch {
+	case why != "":
+		s.say("%s: stopped after %d of %d trials: %s", p.name, h.Evaluated(), total, why)
+	case settled:
 		s.say("%s", settledNote(p.name, h.Evaluated(), total))
 	}
 	return nil, nil

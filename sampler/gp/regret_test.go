@@ -1,0 +1,100 @@
+package gp_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/objective/problem"
+	"github.com/attune-hpo/attune/sampler/gp"
+	"github.com/attune-hpo/attune/sampler/random"
+	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/storage/memory"
+	"github.com/attune-hpo/attune/study"
+	"github.com/attune-hpo/attune/trial"
+)
+
+// On a smooth function the bound falls with the trials, and the rule ends the run where the
+// best is close to the minimum.
+func TestRegret(t *testing.T) {
+	p := problem.Branin()
+	st, err := study.Open(t.Context(), new(memory.Store), "s", study.Config{Sampler: gp.New(gp.Config{}), Space: p.Space, Seed: 1})
+	require.NoError(t, err)
+	run := study.Run{Trials: 150, StopWhen: gp.Regret{}.Reached}
+	require.NoError(t, st.Optimize(t.Context(), study.Func(func(_ context.Context, t *study.Trial) (float64, error) { return p.Loss(t), nil }), run))
+	h, err := st.Snapshot(t.Context())
+	require.NoError(t, err)
+	assert.Less(t, h.Len(), 150, "the rule has ended it")
+	best, _ := h.Best()
+	assert.Less(t, best.Values[0]-p.Minimum, 0.2)
+
+	curve := gp.Regret{Trials: 20}.Curve(t.Context(), h)
+	require.NotEmpty(t, curve)
+	assert.Equal(t, 20, curve[0].Trials)
+	last := curve[len(curve)-1]
+	assert.Equal(t, h.Len(), last.Trials)
+	assert.Less(t, last.Share, 0.01)
+	assert.Less(t, last.Value, curve[0].Value)
+	again, ok := gp.Regret{}.Bound(h)
+	require.True(t, ok)
+	assert.Equal(t, last, again, "the bound follows from the history")
+
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	assert.Empty(t, gp.Regret{}.Curve(done, h))
+}
+
+// It does not stop where it knows nothing, and never panics.
+func TestRegretKnowsNothing(t *testing.T) {
+	x, c := space.Float("x", 0, 1), space.Categorical("c", "a", "b")
+	axes := space.Of(x, c)
+	for name, value := range map[string]func(i int) float64{
+		"all equal":       func(int) float64 { return 1 },
+		"all infinite":    func(int) float64 { return math.Inf(1) },
+		"all -Inf":        func(int) float64 { return math.Inf(-1) },
+		"the largest":     func(i int) float64 { return []float64{-1.7e308, 1.7e308}[i%2] },
+		"noise":           func(i int) float64 { return math.Mod(float64(i)*0.754877666, 1) },
+		"as small as can": func(i int) float64 { return float64(i) * 5e-324 },
+	} {
+		h := trial.NewHistory(trial.Header{})
+		for i := range 60 {
+			h.Put(trial.Record{Number: i, State: trial.Complete, Values: []float64{value(i)}, Params: space.Params{
+				Space: axes, Point: []float64{math.Mod(float64(i)*0.569840291, 1), float64(i % 2)},
+			}})
+		}
+		_, stop := gp.Regret{}.Reached(h.Snapshot())
+		assert.False(t, stop, name)
+	}
+	two := trial.NewHistory(trial.Header{Directions: []trial.Direction{trial.Minimize, trial.Minimize}})
+	_, ok := gp.Regret{}.Bound(two.Snapshot())
+	assert.False(t, ok)
+}
+
+func ExampleRegret() {
+	x := space.Float("x", -1, 1)
+	st, err := study.Open(context.Background(), new(memory.Store), "parabola", study.Config{Sampler: random.Sampler{}, Space: space.Of(x)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer st.Close()
+	run := study.Run{Trials: 1000, StopWhen: gp.Regret{Gain: 0.01}.Reached}
+	if err := st.Optimize(context.Background(), study.Func(func(_ context.Context, t *study.Trial) (float64, error) {
+		v := x.Suggest(t)
+		return v * v, nil
+	}), run); err != nil {
+		fmt.Println(err)
+		return
+	}
+	h, err := st.Snapshot(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("fewer than a hundred trials:", h.Len() < 100)
+	// Output: fewer than a hundred trials: true
+}
