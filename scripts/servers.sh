@@ -64,7 +64,7 @@ start_mariadb() {
 		exit 1
 	}
 	if ! as kill -0 "$(cat "$folder/mariadb.pid" 2>/dev/null || echo x)" 2>/dev/null; then
-		port=$(free_port)
+		port=$(cat "$folder/mariadb.port" 2>/dev/null || free_port)
 		if [ ! -d "$data" ]; then
 			as mariadb-install-db --no-defaults --datadir="$data" --auth-root-authentication-method=normal --skip-test-db >"$folder/mariadb-install.log" 2>&1
 		fi
@@ -92,9 +92,15 @@ start)
 	start_postgres
 	start_mariadb
 	;;
-crash) # and start again, on the same port
-	stop_postgres
-	start_postgres >/dev/null
+crash) # one of them, PostgreSQL by default, and start it again, on the same port
+	if [ "${2:-postgres}" = mariadb ]; then
+		stop_mariadb
+		while as kill -0 "$(cat "$folder/mariadb.pid" 2>/dev/null || echo x)" 2>/dev/null; do sleep 0.1; done
+		start_mariadb >/dev/null
+	else
+		stop_postgres
+		start_postgres >/dev/null
+	fi
 	;;
 stop)
 	[ ! -d "$folder/postgres" ] || stop_postgres
@@ -102,7 +108,7 @@ stop)
 	rm -rf "$folder"
 	;;
 *)
-	echo "usage: scripts/servers.sh start|crash|stop" >&2
+	echo "usage: scripts/servers.sh start|crash [postgres|mariadb]|stop" >&2
 	exit 2
 	;;
 esac

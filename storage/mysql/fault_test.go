@@ -145,6 +145,28 @@ func TestReadersAndUnfinishedTables(t *testing.T) {
 	require.NoError(t, l.Close())
 }
 
+// Who opens a study while another makes the tables, one by one, waits for it.
+func TestTablesThatAreBeingMade(t *testing.T) {
+	server(t)
+	at := filled(t)
+	made := make(chan struct{})
+	go func() {
+		defer close(made)
+		servertest.MySQLRun(t, at, "DO GET_LOCK('attune', 30)", "CREATE TEMPORARY TABLE later SELECT * FROM alembic_version",
+			"DELETE FROM alembic_version", "DO SLEEP(0.4)", "INSERT INTO alembic_version SELECT * FROM later")
+	}()
+	for { // before, while and after
+		l, err := mysql.Database(at).Open(t.Context(), "a")
+		require.NoError(t, err)
+		require.NoError(t, l.Close())
+		select {
+		case <-made:
+			return
+		default:
+		}
+	}
+}
+
 // Tables that Optuna made keep whole seconds.
 func TestWholeSeconds(t *testing.T) {
 	at := filled(t)

@@ -60,11 +60,11 @@ func (p *pool) EnsureSchema(ctx context.Context, create bool) error {
 	}
 	defer c.Close()
 	err = checkSchema(ctx, c)
-	if !create || !errors.Is(err, dbserver.ErrEmpty) && !errors.Is(err, errUnfinished) {
+	if !errors.Is(err, errUnfinished) && (!create || !errors.Is(err, dbserver.ErrEmpty)) {
 		return lost(ctx, err)
 	}
-	// Tables are made one by one, so who makes them says so, to others who wait; and takes
-	// up what another has left unfinished.
+	// Tables are made one by one, so who makes them says so, to others who wait, also to read them; and
+	// takes up what another has left unfinished.
 	var locked sql.NullInt64
 	if err := c.QueryRowContext(ctx, "SELECT GET_LOCK('attune', 30)").Scan(&locked); err != nil {
 		return lost(ctx, err)
@@ -73,7 +73,8 @@ func (p *pool) EnsureSchema(ctx context.Context, create bool) error {
 		return fmt.Errorf("%w: another process is making the tables", storage.ErrBusy)
 	}
 	defer c.ExecContext(context.WithoutCancel(ctx), "DO RELEASE_LOCK('attune')")
-	if err := checkSchema(ctx, c); !errors.Is(err, dbserver.ErrEmpty) && !errors.Is(err, errUnfinished) {
+	err = checkSchema(ctx, c)
+	if !create || !errors.Is(err, dbserver.ErrEmpty) && !errors.Is(err, errUnfinished) {
 		return lost(ctx, err)
 	}
 	return lost(ctx, createSchema(ctx, c))

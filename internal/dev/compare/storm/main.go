@@ -1,4 +1,4 @@
-// Command storm is a worker for a study in PostgreSQL that is killed and has its server
+// Command storm is a worker for a study in a database that is killed and has its server
 // restarted under it, and then a check of what came of it. scripts/servers_storm.sh runs both.
 //
 //	storm -storage URL               work, and print the number of each trial that was told
@@ -13,12 +13,15 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/attune-hpo/attune/sampler/random"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/mysql"
 	"github.com/attune-hpo/attune/storage/postgres"
+	"github.com/attune-hpo/attune/storage/sqlite"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
 )
@@ -34,7 +37,14 @@ func main() {
 	url := flag.String("storage", "", "URL of the database")
 	check := flag.Bool("check", false, "check the study against what workers printed")
 	flag.Parse()
-	ctx, store := context.Background(), postgres.Database(*url)
+	ctx := context.Background()
+	var store storage.Store = postgres.Database(*url)
+	switch {
+	case strings.HasPrefix(*url, "mysql://"):
+		store = mysql.Database(*url)
+	case !strings.Contains(*url, "://"):
+		store = sqlite.File(*url)
+	}
 	var err error
 	if *check {
 		err = compare(ctx, store, flag.Args())
