@@ -234,10 +234,12 @@ func (l *ledger) insert(tx Tx, r trial.Record, more int) (entry, error) {
 	return entry{r, id}, err
 }
 
-// Start implements [storage.Ledger].
+// Start implements [storage.Ledger]. Where it is not known whether a trial was started, it starts
+// again: by the key it finds the trial; and one without a key, of which nobody has heard, is
+// reaped when its lease ends.
 func (l *ledger) Start(ctx context.Context, at time.Time, key string) (trial.Record, error) {
 	var e entry
-	err := l.write(ctx, "start trial", Durable, false, func(tx Tx, _ error) ([]entry, error) {
+	err := l.write(ctx, "start trial", Durable, true, func(tx Tx, _ error) ([]entry, error) {
 		if err := l.alone(tx); err != nil {
 			return nil, err
 		}
