@@ -1,12 +1,13 @@
 #!/bin/sh
-# Compares the statistical forecasters with statsforecast's AutoETS, AutoTheta and MSTL on the
-# quarterly series of M1 and M3, and MSTL on hourly series of M4, with days and weeks: how many
-# of 200 and of 20 forecasts agree within 1 %.
+# Compares the statistical forecasters with statsforecast's AutoETS, AutoTheta, AutoARIMA, AutoCES
+# and MSTL on the quarterly series of M1 and M3, and MSTL on hourly series of M4, with days and
+# weeks: how many of 200 and of 20 forecasts agree within 1 %.
 #
 #	scripts/statistical.sh FOLDER
 #
 # FOLDER has m1_quarterly.csv, m3_quarterly.csv and m4_hourly_odd.csv: id, date, value.
-# statsforecast comes into a virtual environment of its own, .venv-statistical. About a minute.
+# statsforecast comes into a virtual environment of its own, .venv-statistical. Two minutes,
+# most of them for AutoARIMA.
 set -eu
 folder=${1:?name the folder with m1_quarterly.csv, m3_quarterly.csv and m4_hourly_odd.csv}
 folder=$(cd "$folder" && pwd)
