@@ -69,6 +69,10 @@ bench: ## Run the Go benchmarks, ready for benchstat (COUNT=6 BENCH=regexp)
 compare: ## Judge search quality beside Optuna's (a few minutes, no Python)
 	scripts/quality.sh
 
+.PHONY: compare-samplers
+compare-samplers: ## Set all samplers side by side, in a smoke run; scripts/search.sh says how to run all
+	scripts/search.sh -smoke
+
 .PHONY: gpu
 gpu: ## Check and time networks on an NVIDIA GPU; without one, build what to copy to it
 	scripts/gpu.sh

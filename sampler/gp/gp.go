@@ -495,8 +495,15 @@ func (p *past) chosen(cfg Config, d *domain) []observation {
 	return out
 }
 
-// mostFitted is the number of observations that parameters are fitted to at most.
+// mostFitted is the number of observations that hyperparameters are fitted to at most.
 const mostFitted = 120
+
+// fittedTo returns that number for d parameters: fewer of them where there are hundreds, so
+// that a fit takes no longer for 1,000 parameters than for 140.
+func fittedTo(d int) int {
+	const mostDifferences = 1e6 // of pairs of observations, in each of the parameters
+	return min(mostFitted, int(math.Sqrt(2*mostDifferences/float64(d))))
+}
 
 // hyper returns the parameters of the model of the given name. They are fitted to
 // what values says of the first observations: as many as the last step of a ladder
@@ -511,7 +518,7 @@ func (p *past) hyper(name string, cfg Config, d *domain, values func([]observati
 	first := values(p.obs[:count])
 	at := points{d: len(d.axes), choices: d.choices}
 	var y []float64
-	for _, i := range few(first, mostFitted) {
+	for _, i := range few(first, fittedTo(len(d.axes))) {
 		at.add(p.obs[i].x)
 		y = append(y, first[i])
 	}

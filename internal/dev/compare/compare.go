@@ -65,20 +65,26 @@ var sets = map[string]func() []problem.Problem{
 	"fresh":     func() []problem.Problem { return slices.Concat(Fresh(), MixedFresh()) },
 }
 
-// Named returns the problems and fronts of the given names, separated by commas; ""
-// means all of [Problems]. "functions", "tables", "tuning", "judging", "mixed" and
-// "fronts" mean all problems of that kind.
-func Named(names string) ([]problem.Problem, []problem.Front, error) {
+// Never is the best value where no trial has met the constraints.
+const Never = 1e300
+
+// Named returns the problems, fronts and problems with constraints of the given names,
+// separated by commas; "" means all of [Problems]. "functions", "tables", "tuning",
+// "judging", "fresh", "mixed", "fronts" and "constrained" mean all problems of that kind.
+func Named(names string) (some []problem.Problem, fronts []problem.Front, bounded []Bounded, err error) {
 	if names == "" {
-		return Problems(), nil, nil
+		return Problems(), nil, nil, nil
 	}
-	all := slices.Concat(Problems(), Tuning(), Judging(), Mixed())
-	var some []problem.Problem
-	var fronts []problem.Front
+	all := slices.Concat(Problems(), Tuning(), Judging(), Fresh(), Mixed(), MixedFresh())
 	for name := range strings.SplitSeq(names, ",") {
 		i := slices.IndexFunc(all, func(p problem.Problem) bool { return p.Name == name })
 		f := slices.IndexFunc(Fronts(), func(f problem.Front) bool { return f.Name == name })
+		b := slices.IndexFunc(Constrained(), func(b Bounded) bool { return b.Name == name })
 		switch {
+		case name == "constrained":
+			bounded = append(bounded, Constrained()...)
+		case b >= 0:
+			bounded = append(bounded, Constrained()[b])
 		case name == "fronts":
 			fronts = append(fronts, Fronts()...)
 		case sets[name] != nil:
@@ -88,10 +94,10 @@ func Named(names string) ([]problem.Problem, []problem.Front, error) {
 		case f >= 0:
 			fronts = append(fronts, Fronts()[f])
 		default:
-			return nil, nil, fmt.Errorf("compare: no problem %q", name)
+			return nil, nil, nil, fmt.Errorf("compare: no problem %q", name)
 		}
 	}
-	return some, fronts, nil
+	return some, fronts, bounded, nil
 }
 
 // Quartiles returns the quartiles of xs, which must not be empty. It interpolates linearly

@@ -52,12 +52,12 @@ func TestRead(t *testing.T) {
 }
 
 func TestNamed(t *testing.T) {
-	all, _, err := compare.Named("")
+	all, _, _, err := compare.Named("")
 	require.NoError(t, err)
 	assert.Len(t, all, 11)
-	some, _, err := compare.Named("branin,nasbench201_cifar100")
+	some, _, _, err := compare.Named("branin,nasbench201_cifar100")
 	require.NoError(t, err)
 	assert.Equal(t, "nasbench201_cifar100", some[1].Name)
-	_, _, err = compare.Named("branin,nothing")
+	_, _, _, err = compare.Named("branin,nothing")
 	assert.ErrorContains(t, err, `"nothing"`)
 }

@@ -13,8 +13,8 @@ import (
 func TestOverview(t *testing.T) {
 	runs := func(name string, values map[string][]float64) (out []compare.Run) {
 		for p, bests := range values {
-			for _, v := range bests {
-				out = append(out, compare.Run{Sampler: name, Problem: p, Best: map[int]float64{50: v}})
+			for seed, v := range bests {
+				out = append(out, compare.Run{Sampler: name, Problem: p, Seed: seed, Best: map[int]float64{50: v}})
 			}
 		}
 		return out
@@ -36,4 +36,13 @@ func TestOverview(t *testing.T) {
 	assert.Contains(t, out.String(), "| zdt1 | 50 | **0.5** |  |\n")
 	assert.Contains(t, out.String(), "| **geometric mean of 1** | 50 | 0.1 | **1e-06** |\n")
 	assert.Contains(t, out.String(), "| **over the best of them all** | 50 | 1e+05 | **1** |\n")
+	assert.Contains(t, out.String(), "| **over the better of its own halves** | 50 |  |  |\n", "too few runs")
+
+	s = summarize([][]compare.Run{
+		runs("random", map[string][]float64{"sphere-2": {4}}),
+		runs("a", map[string][]float64{"sphere-2": {1, 4, 1, 4}}), // 1 with even seeds, 4 with odd ones
+	}, []int{50})
+	out.Reset()
+	write(&out, s, []int{50})
+	assert.Contains(t, out.String(), "| **over the better of its own halves** | 50 | **2.5** |\n")
 }

@@ -75,13 +75,15 @@ func main() {
 	seeds := flag.Int("seeds", 60, "runs per problem")
 	trials := flag.Int("trials", 200, "trials per run, one after another")
 	declare := flag.Bool("declare", false, "declare the study's space beforehand, including conditions")
+	workers := flag.Int("workers", 1, "workers at once, each trial drawn from all but the last so many")
+	keep := flag.String("keep", "", "append to this file, and do not repeat the runs that it has")
 	flag.Parse()
 
 	s, ok := samplers[*name]
 	if !ok {
 		log.Fatalf("no sampler %q", *name)
 	}
-	problems, fronts, err := compare.Named(*names)
+	problems, fronts, bounded, err := compare.Named(*names)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -89,9 +91,35 @@ func main() {
 	if *declare {
 		label += " declared"
 	}
+	if *workers > 1 {
+		label += fmt.Sprintf(", %d workers", *workers)
+	}
 	out := json.NewEncoder(os.Stdout)
-	repeat := func(axes space.Space, search func(cfg study.Config) (compare.Run, error)) {
+	known := map[string]bool{}
+	if *keep != "" {
+		f, err := os.OpenFile(*keep, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o644)
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer f.Close()
+		runs, err := compare.Read(f)
+		if err != nil {
+			log.Fatal(err)
+		}
+		for _, r := range runs {
+			known[fmt.Sprint(r.Problem, " ", r.Seed)] = true
+		}
+		out = json.NewEncoder(f)
+	}
+	how := study.Run{Trials: *trials, Workers: *workers}
+	if *workers > 1 {
+		how.Lag = *workers
+	}
+	repeat := func(name string, axes space.Space, search func(cfg study.Config) (compare.Run, error)) {
 		for seed := *first; seed < *first+*seeds; seed++ {
+			if known[fmt.Sprint(name, " ", seed)] {
+				continue
+			}
 			cfg := study.Config{Sampler: s, Seed: uint64(seed)}
 			if *declare {
 				cfg.Space = axes
@@ -101,6 +129,7 @@ func main() {
 				log.Fatal(err)
 			}
 			run.Sampler, run.Seed = label, seed
+			known[fmt.Sprint(name, " ", seed)] = true
 			if err := out.Encode(run); err != nil {
 				log.Fatal(err)
 			}
@@ -108,16 +137,21 @@ func main() {
 	}
 	ctx := context.Background()
 	for _, p := range problems {
-		repeat(p.Space, func(cfg study.Config) (compare.Run, error) { return search(ctx, cfg, p, *trials) })
+		repeat(p.Name, p.Space, func(cfg study.Config) (compare.Run, error) {
+			return search(ctx, cfg, compare.Bounded{Problem: p}, how)
+		})
 	}
 	for _, f := range fronts {
-		repeat(f.Space, func(cfg study.Config) (compare.Run, error) { return searchFront(ctx, cfg, f, *trials) })
+		repeat(f.Name, f.Space, func(cfg study.Config) (compare.Run, error) { return searchFront(ctx, cfg, f, how) })
+	}
+	for _, b := range bounded {
+		repeat(b.Name, b.Space, func(cfg study.Config) (compare.Run, error) { return search(ctx, cfg, b, how) })
 	}
 }
 
 // searchFront runs a study with several objectives, and measures the share of the
 // hypervolume that it misses.
-func searchFront(ctx context.Context, cfg study.Config, f problem.Front, trials int) (compare.Run, error) {
+func searchFront(ctx context.Context, cfg study.Config, f problem.Front, how study.Run) (compare.Run, error) {
 	run := compare.Run{Problem: f.Name, Best: map[int]float64{}}
 	cfg.Directions = make([]trial.Direction, f.Objectives)
 	st, err := study.Create(ctx, &memory.Store{}, f.Name, cfg)
@@ -126,7 +160,7 @@ func searchFront(ctx context.Context, cfg study.Config, f problem.Front, trials 
 	}
 	defer st.Close()
 	objective := study.MultiFunc(func(_ context.Context, t *study.Trial) ([]float64, error) { return f.Losses(t), nil })
-	if err := st.Optimize(ctx, objective, study.Run{Trials: trials}); err != nil {
+	if err := st.Optimize(ctx, objective, how); err != nil {
 		return run, err
 	}
 	h, err := st.Snapshot(ctx)
@@ -147,15 +181,23 @@ func searchFront(ctx context.Context, cfg study.Config, f problem.Front, trials 
 	return run, nil
 }
 
-func search(ctx context.Context, cfg study.Config, p problem.Problem, trials int) (compare.Run, error) {
+func search(ctx context.Context, cfg study.Config, p compare.Bounded, how study.Run) (compare.Run, error) {
 	run := compare.Run{Problem: p.Name, Best: map[int]float64{}}
 	st, err := study.Create(ctx, &memory.Store{}, p.Name, cfg)
 	if err != nil {
 		return run, err
 	}
 	defer st.Close()
-	objective := study.Func(func(_ context.Context, t *study.Trial) (float64, error) { return p.Loss(t), nil })
-	if err := st.Optimize(ctx, objective, study.Run{Trials: trials}); err != nil {
+	objective := study.Func(func(_ context.Context, t *study.Trial) (float64, error) {
+		loss := p.Loss(t)
+		if p.Limits != nil {
+			for i, v := range p.Limits(t) {
+				t.Constrain(fmt.Sprintf("c%02d", i), v)
+			}
+		}
+		return loss, nil
+	})
+	if err := st.Optimize(ctx, objective, how); err != nil {
 		return run, err
 	}
 	h, err := st.Snapshot(ctx)
@@ -163,13 +205,15 @@ func search(ctx context.Context, cfg study.Config, p problem.Problem, trials int
 		return run, err
 	}
 	configs := map[string]bool{}
-	best := h.At(0).Values[0]
+	best := compare.Never
 	for i := range h.Len() {
 		r := h.At(i)
 		if len(r.Values) != 1 {
 			return run, fmt.Errorf("%s: trial %d is %v: %s", p.Name, r.Number, r.State, r.Err)
 		}
-		best = min(best, r.Values[0])
+		if r.Feasible() {
+			best = min(best, r.Values[0])
+		}
 		if slices.Contains(compare.Checkpoints, i+1) {
 			run.Best[i+1] = best
 		}
