@@ -284,3 +284,17 @@ func TestConvertBadInput(t *testing.T) {
 		assert.Contains(t, o.stderr, c.want, c.args)
 	}
 }
+
+// A text of 10 MB is a row like any other, and so is an empty one.
+func TestConvertOnLargeRow(t *testing.T) {
+	onnxtest.Require(t)
+	dir := t.TempDir()
+	model, err := os.ReadFile("../../examples/logs/text.joblib")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "text.joblib"), model, 0o644))
+	rows := "text\n" + strings.Repeat("disk full ", 1<<20) + "\n\"\"\naccepted password for n1\n"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "rows.csv"), []byte(rows), 0o644))
+	out := succeed(t, dir, "convert", "text.joblib", "--output", "m.onnx", "--rows", "rows.csv")
+	assert.Contains(t, out, "rows                   3 with 3 outputs\n")
+	assert.Less(t, len(out), 3000, "the report does not repeat the text")
+}
