@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -112,4 +113,27 @@ func TestLibraries(t *testing.T) {
 		t.Logf("%s: %.1g", want.ONNX, far/most)
 	})
 	assert.Empty(t, files)
+}
+
+// TestKinds trains models of some of the kinds of scripts/kinds_models.py and converts them with
+// the command: each file predicts what the model does, on rows that are made to find errors.
+func TestKinds(t *testing.T) {
+	onnxtest.Require(t)
+	exe := os.Getenv("ATTUNE_ONNX_PYTHON")
+	if exe == "" {
+		t.Skip("set ATTUNE_ONNX_PYTHON to a python that has LightGBM, XGBoost, CatBoost, scikit-learn and onnxruntime: scripts/venv.sh makes one")
+	}
+	attune := filepath.Join(t.TempDir(), "attune")
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", attune, "../../cmd/attune").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	cmd := exec.CommandContext(t.Context(), exe, "../../scripts/kinds.py", attune, "--alone", "--only",
+		`^(naive Bayes|MLP .*relu|steps (Quantile|Power|KBins|OneHot|Poly|Select)|tables (Target|One|missing)|models of models .* linear)`)
+	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "OMP_NUM_THREADS=1")
+	out, err = cmd.Output()
+	require.NoError(t, err, "%s", out)
+	total := regexp.MustCompile(`\*\*all\*\* \| (\d+) \| (\d+) \| (\d+) `).FindStringSubmatch(string(out))
+	require.NotNil(t, total, "%s", out)
+	assert.NotEqual(t, "0", total[1])
+	assert.Equal(t, total[1], total[2], "%s", out)
+	assert.Equal(t, total[1], total[3], "%s", out)
 }

@@ -328,18 +328,18 @@ func sums(m *pipeline.Model) bool {
 	return false
 }
 
-// sentences returns texts of known and unknown terms, in many forms.
-func sentences(op pipeline.Words) []string {
-	r := rand.New(rand.NewPCG(uint64(len(op.Terms)), 1))
+// sentences returns texts of known and unknown terms, in many forms, one of longest words.
+func sentences(terms []string, longest int) []string {
+	r := rand.New(rand.NewPCG(uint64(len(terms)), 1))
 	marks := []string{" ", "  ", "\n", ", ", ". ", "-", "/", "\t", "\u00a0", "\u2026", "'"}
 	odd := []string{"a", "x1_y", "été", "ÀÉÎ", "Straße", "\u4e2d\u6587", "\u0661\u0662", "q\u0301", "_", "__", "3.14", "a_b", "\U0001f600", "#", "<b>", "zzzunknown"}
-	out := []string{strings.Repeat("a ", 3000), "#", "...", strings.Join(odd, " ")}
+	out := []string{strings.Repeat("a ", longest), "#", "...", strings.Join(odd, " ")}
 	for len(out) < 300 {
 		var b strings.Builder
 		for range r.IntN(40) {
 			term := odd[r.IntN(len(odd))]
 			if r.IntN(5) > 0 {
-				term = op.Terms[r.IntN(len(op.Terms))]
+				term = terms[r.IntN(len(terms))]
 			}
 			switch r.IntN(6) {
 			case 0:
@@ -379,7 +379,9 @@ func textsOf(m *pipeline.Model) [][]string {
 		case pipeline.TextOrdinal:
 			add(op.At, op.Categories)
 		case pipeline.Words:
-			out[op.Column] = append(out[op.Column], sentences(op)...)
+			out[op.Column] = append(out[op.Column], sentences(op.Terms, 3000)...)
+		case pipeline.Letters:
+			out[op.Column] = append(out[op.Column], sentences(op.Terms, 100)...)
 		}
 	}
 	return out

@@ -590,6 +590,9 @@ func inferTokenizer(_ *Node, in []fact) ([]fact, error) {
 	return []fact{out}, nil
 }
 
+// inferConcatTexts: texts joined one by one.
+func inferConcatTexts(_ *Node, in []fact) ([]fact, error) { return elementwise(Texts, in...) }
+
 // inferTfIdf: a number for each term of each row.
 func inferTfIdf(n *Node, in []fact) ([]fact, error) {
 	places, ok := n.Attr("ngram_indexes").(Ints)

@@ -25,7 +25,8 @@ type PipelineOptions struct {
 // name: see [PipelineInputs]. Each output of the pipeline is one of the graph: numbers,
 // [batch, width] of DOUBLE; labels, [batch] of STRING or INT64.
 //
-// A pipeline with [pipeline.Words] needs ONNX Runtime: its operator Tokenizer is not in the
+// A pipeline with [pipeline.Letters] cannot have the form Compatible. One with it or with
+// [pipeline.Words] needs ONNX Runtime: its operator Tokenizer is not in the
 // standard. Texts are made lower case in the locale C.UTF-8, which treats İ, and Σ at the end
 // of a word, otherwise than Python and the native predictor do.
 //
@@ -180,6 +181,8 @@ func (g *pipelineGraph) node(op pipeline.Op, in []Value) Value {
 		return g.normalize(op, in[0])
 	case pipeline.Words:
 		return g.words(op)
+	case pipeline.Letters:
+		return g.letters(op)
 	case pipeline.Damp:
 		positive := b.Op("Greater", nil, in[0], g.number(0))
 		x := b.Op("Where", nil, positive, in[0], g.number(1)) // for which the logarithm is 0

@@ -33,7 +33,7 @@ var rules = map[string]rule{
 	"Mean": {1, inferElementwise},
 
 	"And": {2, inferComparison}, "Or": {2, inferComparison}, "Xor": {2, inferComparison},
-	"ArgMax": {1, inferArgMax}, "TopK": {2, inferTopK}, "StringNormalizer": {1, inferSame}, "TfIdfVectorizer": {1, inferTfIdf}, "Equal": {2, inferComparison}, "Less": {2, inferComparison}, "LessOrEqual": {2, inferComparison},
+	"ArgMax": {1, inferArgMax}, "TopK": {2, inferTopK}, "StringNormalizer": {1, inferSame}, "StringConcat": {2, inferConcatTexts}, "RegexFullMatch": {1, inferTest}, "TfIdfVectorizer": {1, inferTfIdf}, "Equal": {2, inferComparison}, "Less": {2, inferComparison}, "LessOrEqual": {2, inferComparison},
 	"Greater": {2, inferComparison}, "GreaterOrEqual": {2, inferComparison},
 	"Pow": {2, inferPow}, "Where": {3, inferWhere},
 

@@ -16,11 +16,12 @@ func (c Column) len() int { return max(len(c.Numbers), len(c.Texts)) }
 
 // A Predictor predicts with a [Model]. It is safe for concurrent use.
 type Predictor struct {
-	model  *Model
-	widths []int
-	trees  []*tree.Predictor // by node; nil for other operators than Trees
-	words  map[int]Words     // by node: of texts
-	last   []int             // by node: the last node that uses it, or len(Nodes) for an output
+	model   *Model
+	widths  []int
+	trees   []*tree.Predictor // by node; nil for other operators than Trees
+	words   map[int]Words     // by node: of texts
+	letters map[int]Letters
+	last    []int // by node: the last node that uses it, or len(Nodes) for an output
 }
 
 // NewPredictor compiles a model. Do not change the model afterwards. It fails with [ErrInvalid].
@@ -29,13 +30,16 @@ func NewPredictor(m *Model) (*Predictor, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Predictor{model: m, widths: widths, trees: make([]*tree.Predictor, len(m.Nodes)), words: map[int]Words{}, last: make([]int, len(m.Nodes))}
+	p := &Predictor{model: m, widths: widths, trees: make([]*tree.Predictor, len(m.Nodes)), words: map[int]Words{}, letters: map[int]Letters{}, last: make([]int, len(m.Nodes))}
 	for i, n := range m.Nodes {
 		for _, from := range n.In {
 			p.last[from] = i
 		}
 		if of, ok := n.Op.(Words); ok {
 			p.words[i] = of.prepared()
+		}
+		if of, ok := n.Op.(Letters); ok {
+			p.letters[i] = of.prepared()
 		}
 		if of, ok := n.Op.(Trees); ok {
 			if p.trees[i], err = tree.NewPredictor(of.Model); err != nil {
@@ -129,6 +133,8 @@ func (p *Predictor) block(columns []Column, from, to int) ([]matrix, error) {
 				}
 			}
 			values[i] = x
+		case Letters:
+			values[i] = p.letters[i].compute(columns, from, to, p.widths[i])
 		case Words:
 			values[i] = p.words[i].compute(columns, from, to, p.widths[i])
 		case interface {

@@ -59,7 +59,7 @@ func Read(r io.Reader) (*Model, Source, error) { return ReadWith(r, ReadOptions{
 //	OneHotEncoder, OrdinalEncoder, TargetEncoder; LabelEncoder in a dict, for the labels of classes
 //	VarianceThreshold, SelectKBest and other tests, RFE, SelectFromModel of a linear model
 //	PCA, IncrementalPCA, TruncatedSVD, FastICA
-//	CountVectorizer, TfidfVectorizer, TfidfTransformer
+//	CountVectorizer, TfidfVectorizer, TfidfTransformer; of words or of characters
 //	linear, generalized linear and logistic regression and their variants; PLSRegression
 //	LinearSVC, SGDClassifier, RidgeClassifier, Perceptron; linear and quadratic discriminants
 //	naive Bayes; MLPRegressor, MLPClassifier; IsotonicRegression; KMeans, NearestCentroid
@@ -394,6 +394,9 @@ func (b *builder) unused() {
 				op.At = changed(op.At, f)
 				b.m.Nodes[i].Op = op
 			case Words:
+				op.Column = f(op.Column)
+				b.m.Nodes[i].Op = op
+			case Letters:
 				op.Column = f(op.Column)
 				b.m.Nodes[i].Op = op
 			}

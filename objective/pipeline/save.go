@@ -84,7 +84,7 @@ var operators = map[string]func() any{
 	"arithmetic": func() any { return new(Arithmetic) }, "clip": func() any { return new(Clip) }, "fill": func() any { return new(Fill) },
 	"flag": func() any { return new(Flag) }, "one hot": func() any { return new(OneHot) }, "ordinal": func() any { return new(Ordinal) },
 	"text one hot": func() any { return new(TextOneHot) }, "text ordinal": func() any { return new(TextOrdinal) },
-	"normalize": func() any { return new(Normalize) }, "words": func() any { return new(Words) }, "damp": func() any { return new(Damp) }, "linear": func() any { return new(Linear) }, "complement": func() any { return new(Complement) },
+	"normalize": func() any { return new(Normalize) }, "words": func() any { return new(Words) }, "letters": func() any { return new(Letters) }, "damp": func() any { return new(Damp) }, "linear": func() any { return new(Linear) }, "complement": func() any { return new(Complement) },
 	"function": func() any { return new(Function) }, "power": func() any { return new(Power) }, "interpolate": func() any { return new(Interpolate) },
 	"bins": func() any { return new(Bins) }, "product": func() any { return new(Product) }, "between": func() any { return new(Between) },
 	"blend": func() any { return new(Blend) }, "weighted median": func() any { return new(WeightedMedian) },
@@ -119,6 +119,8 @@ func pointed(p any) Op {
 	case *Normalize:
 		return *p
 	case *Words:
+		return *p
+	case *Letters:
 		return *p
 	case *Damp:
 		return *p

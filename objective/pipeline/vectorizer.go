@@ -13,6 +13,10 @@ func (b *builder) countVectorizer(o *pickle.Object, v value) (value, error) {
 	if err != nil {
 		return v, err
 	}
+	if analyzer, _ := o.Get("analyzer").(string); analyzer == "char" || analyzer == "char_wb" {
+		op, err := b.letters(o, column, analyzer == "char_wb")
+		return value{node: b.add(op), width: len(op.Terms), sparse: true}, err
+	}
 	op, err := b.words(o, column)
 	if err != nil {
 		return v, err
@@ -39,23 +43,47 @@ func (b *builder) textColumn(o *pickle.Object, v value) (int, error) {
 	return column, nil
 }
 
-// words reads the settings of a vectorizer.
-func (b *builder) words(o *pickle.Object, column int) (Words, error) {
-	op := Words{Column: column, Lower: flag(o, "lowercase", true), Binary: flag(o, "binary", false)}
+// plainTexts fails for settings of a vectorizer that change texts.
+func (b *builder) plainTexts(o *pickle.Object) error {
 	kind := o.Class.Name
 	for _, attribute := range []string{"tokenizer", "preprocessor", "strip_accents"} {
 		if o.Get(attribute) != nil {
-			return op, b.unsupported("%s with a %s: a program, or a rule, that an ONNX file cannot have: use the default and change texts before the pipeline", kind, attribute)
+			return b.unsupported("%s with a %s: a program, or a rule, that an ONNX file cannot have: use the default and change texts before the pipeline", kind, attribute)
 		}
 	}
-	if analyzer, _ := o.Get("analyzer").(string); analyzer != "word" {
-		return op, b.unsupported("%s with analyzer=%v: only words are read", kind, quoted(o.Get("analyzer")))
-	}
 	if input, _ := o.Get("input").(string); input != "content" {
-		return op, b.unsupported("%s with input=%v: want texts themselves, \"content\"", kind, quoted(o.Get("input")))
+		return b.unsupported("%s with input=%v: want texts themselves, \"content\"", kind, quoted(o.Get("input")))
 	}
 	if d, ok := o.Get("dtype").(pickle.Global); ok && d.Name != "float64" && d.Name != "int64" {
-		return op, b.unsupported("%s with dtype=%s: fit it with the default", kind, d)
+		return b.unsupported("%s with dtype=%s: fit it with the default", kind, d)
+	}
+	return nil
+}
+
+// letters reads the settings of a vectorizer of characters.
+func (b *builder) letters(o *pickle.Object, column int, within bool) (Letters, error) {
+	op := Letters{Column: column, Lower: flag(o, "lowercase", true), Within: within, Binary: flag(o, "binary", false)}
+	if err := b.plainTexts(o); err != nil {
+		return op, err
+	}
+	if sizes, _ := pickle.Items(o.Get("ngram_range")); len(sizes) == 2 {
+		op.From, _ = pickle.Int(sizes[0])
+		op.To, _ = pickle.Int(sizes[1])
+	}
+	var err error
+	op.Terms, err = b.vocabulary(o)
+	return op, err
+}
+
+// words reads the settings of a vectorizer of words.
+func (b *builder) words(o *pickle.Object, column int) (Words, error) {
+	op := Words{Column: column, Lower: flag(o, "lowercase", true), Binary: flag(o, "binary", false)}
+	kind := o.Class.Name
+	if err := b.plainTexts(o); err != nil {
+		return op, err
+	}
+	if analyzer, _ := o.Get("analyzer").(string); analyzer != "word" {
+		return op, b.unsupported("%s with analyzer=%v: words, char and char_wb are read", kind, quoted(o.Get("analyzer")))
 	}
 	pattern, _ := o.Get("token_pattern").(string)
 	var ok bool
@@ -70,23 +98,31 @@ func (b *builder) words(o *pickle.Object, column int) (Words, error) {
 	if o.Get("stop_words") != nil && op.To > 1 {
 		return op, b.unsupported("%s with stop_words and terms of several words, which skip them: leave stop_words at None or ngram_range at (1, 1)", kind)
 	}
+	var err error
+	op.Terms, err = b.vocabulary(o)
+	return op, err
+}
+
+// vocabulary returns the terms of a vectorizer.
+func (b *builder) vocabulary(o *pickle.Object) ([]string, error) {
+	kind := o.Class.Name
 	vocabulary, ok := o.Get("vocabulary_").(*pickle.Dict)
 	if !ok {
-		return op, b.fail(fmt.Errorf("%s: vocabulary_ is %s: is it fitted?", kind, pickle.Kind(o.Get("vocabulary_"))))
+		return nil, b.fail(fmt.Errorf("%s: vocabulary_ is %s: is it fitted?", kind, pickle.Kind(o.Get("vocabulary_"))))
 	}
 	if err := b.spend(2 * len(vocabulary.Keys)); err != nil {
-		return op, err
+		return nil, err
 	}
-	op.Terms = make([]string, len(vocabulary.Keys))
+	terms := make([]string, len(vocabulary.Keys))
 	for i, key := range vocabulary.Keys {
 		term, ok := key.(string)
 		at, whole := pickle.Int(vocabulary.Values[i])
-		if !ok || !whole || at < 0 || at >= len(op.Terms) || op.Terms[at] != "" {
-			return op, b.fail(fmt.Errorf("%s: vocabulary_ has %s for %s", kind, pickle.Kind(vocabulary.Values[i]), pickle.Kind(key)))
+		if !ok || !whole || at < 0 || at >= len(terms) || terms[at] != "" {
+			return nil, b.fail(fmt.Errorf("%s: vocabulary_ has %s for %s", kind, pickle.Kind(vocabulary.Values[i]), pickle.Kind(key)))
 		}
-		op.Terms[at] = term
+		terms[at] = term
 	}
-	return op, nil
+	return terms, nil
 }
 
 func quoted(v any) string {

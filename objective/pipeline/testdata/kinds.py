@@ -23,7 +23,7 @@ import kinds_models as made
 SHOWN = 40
 # Kinds that other tests have, or that are refused.
 LEFT_OUT = (r"^(isolation|LightGBM (?!pandas)|XGBoost (?!pandas categories$|missing|binary)|CatBoost|others (SV|Nu|One|KN|Gauss|DummyC))|^scikit-learn's trees(?!.*with categories)|"
-            r"^steps .*(LGBMReg|Spline|KNNImp|NMF|KernelPCA)|tables .*(XGB|LGBM)|^models of models .*(XGB|forest|scaled$)|^texts .*(?<!kinds of terms)$")
+            r"^steps .*(LGBMReg|Spline|KNNImp|NMF|KernelPCA)|tables .*(XGB|LGBM)|^models of models .*(XGB|forest|scaled$)|^texts (?!letters.*Log|single letters.*Log|two kinds)")
 
 
 def packed(a):
