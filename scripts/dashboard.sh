@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints tables of attune's dashboard beside optuna-dashboard, on
+# Prints the first tables of doc/benchmarks/dashboard.md: attune's dashboard beside optuna-dashboard, on
 # the same files, in one browser. It takes Chromium, and Python for an environment of its own.
 #
 #	scripts/dashboard.sh [-trials 1000,10000]

@@ -24,10 +24,14 @@ import (
 // all users of the machine.
 const tokenVariable = "ATTUNE_DASHBOARD_TOKEN"
 
+// readTokenVariable is the environment variable with the token of those who may only read.
+const readTokenVariable = "ATTUNE_DASHBOARD_READ_TOKEN"
+
 // board holds the flags of the command dashboard.
 type board struct {
 	storage, listen, prefix string
 	registry                string
+	certificate, key        string
 	hosts                   []string
 	write                   bool
 }
@@ -49,7 +53,8 @@ enqueue trials with the parameters of another one, changed if they like.
 
 It listens on this machine only. For an address that other machines reach, set a token in
 the environment variable ` + tokenVariable + `: browsers ask for it as a password, with any user
-name. The connection is not encrypted: use a proxy with TLS where others can listen.`,
+name. A second token in ` + readTokenVariable + ` only reads. Where others
+can listen, give --tls-cert and --tls-key, or use a proxy with TLS.`,
 		Example: `  attune dashboard
   attune dashboard --storage attune.db --listen 127.0.0.1:9000
   ` + tokenVariable + `=... attune dashboard --listen :8080 --host tuning.example`,
@@ -63,6 +68,8 @@ name. The connection is not encrypted: use a proxy with TLS where others can lis
 	f.StringVar(&b.listen, "listen", "127.0.0.1:8080", "`address` to listen on; port 0 is any free one")
 	f.StringVar(&b.registry, "registry", "", "`folder` of a registry, to list its versions of each study's model")
 	f.BoolVar(&b.write, "write", false, "let people write notes and enqueue trials")
+	f.StringVar(&b.certificate, "tls-cert", "", "PEM `file` with a certificate (default: plain HTTP)")
+	f.StringVar(&b.key, "tls-key", "", "PEM `file` with its key")
 	f.StringVar(&b.prefix, "prefix", "", "`path` under which a proxy serves the dashboard, such as /tuning")
 	f.StringSliceVar(&b.hosts, "host", nil, "`names` of this server in a browser, besides localhost and IP addresses")
 	return cmd
@@ -71,6 +78,9 @@ name. The connection is not encrypted: use a proxy with TLS where others can lis
 func (b *board) run(ctx context.Context, stdout io.Writer) error {
 	if b.prefix != "" && (!strings.HasPrefix(b.prefix, "/") || strings.HasSuffix(b.prefix, "/")) {
 		return fmt.Errorf("--prefix %s: want a path that begins with a slash and does not end with one", quote(b.prefix))
+	}
+	if os.Getenv(readTokenVariable) != "" && os.Getenv(tokenVariable) == "" {
+		return fmt.Errorf("%s is set, but not %s: set both, or neither", readTokenVariable, tokenVariable)
 	}
 	store, err := openStore(b.storage)
 	if err != nil {
@@ -85,7 +95,11 @@ func (b *board) run(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	d := dashboard.New(store.Store, dashboard.Config{Settings: tune.Settings, Write: b.write, Model: modelPages(b.storage, b.registry)})
-	s, err := web.Listen(web.Config{Addr: b.listen, Handler: http.StripPrefix(b.prefix, slashed(d)), Token: os.Getenv(tokenVariable), Hosts: b.hosts})
+	s, err := web.Listen(web.Config{Addr: b.listen, Handler: http.StripPrefix(b.prefix, slashed(d)), Hosts: b.hosts,
+		Token: os.Getenv(tokenVariable), ReadToken: os.Getenv(readTokenVariable), Certificate: b.certificate, Key: b.key})
+	if errors.Is(err, web.ErrCertificate) {
+		err = fmt.Errorf("--tls-cert %s, --tls-key %s: %w: want files in PEM", quote(b.certificate), quote(b.key), err)
+	}
 	if err != nil {
 		return cmp.Or(refusedAddress(err, "listen", b.listen, "set a token in the environment variable "+tokenVariable), d.Close())
 	}

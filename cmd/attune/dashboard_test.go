@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"crypto/tls"
+	"crypto/x509"
 	"html"
 	"io"
 	"net"
@@ -136,4 +138,59 @@ func TestDashboardModel(t *testing.T) {
 	text = page()
 	assert.Contains(t, text, "No model is fitted to all data yet: attune predict fits one.")
 	assert.Regexp(t, `Backtest</h2>\n<p class="text">[^<]*no such file`, text)
+}
+
+// With a certificate the dashboard speaks TLS, and the second token only reads.
+func TestDashboardTLS(t *testing.T) {
+	t.Parallel()
+	dir := studies(t)
+	certify(t, dir)
+	cmd := program(t, dir, "dashboard", "--listen", "127.0.0.1:0", "--tls-cert", "cert.pem", "--tls-key", "key.pem", "--write")
+	cmd.Env = append(cmd.Environ(), "ATTUNE_DASHBOARD_TOKEN=writes", "ATTUNE_DASHBOARD_READ_TOKEN=reads")
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	defer func() {
+		require.NoError(t, cmd.Process.Signal(os.Interrupt))
+		require.NoError(t, cmd.Wait())
+	}()
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(t, err)
+	root := strings.TrimSpace(strings.TrimPrefix(line, "attune.db: "))
+	require.Regexp(t, "^https://", root)
+	pem, err := os.ReadFile(filepath.Join(dir, "cert.pem"))
+	require.NoError(t, err)
+	pool := x509.NewCertPool()
+	require.True(t, pool.AppendCertsFromPEM(pem))
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	status := func(method, token string) int {
+		r, err := http.NewRequestWithContext(t.Context(), method, root+map[string]string{"GET": "", "POST": "note"}[method], nil)
+		require.NoError(t, err)
+		r.SetBasicAuth("anybody", token)
+		resp, err := client.Do(r)
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		if method == "POST" && token == "reads" {
+			assert.Contains(t, string(text), "this token only reads")
+		}
+		return resp.StatusCode
+	}
+	assert.Equal(t, 401, status("GET", "wrong"))
+	assert.Equal(t, 200, status("GET", "reads"))
+	assert.Equal(t, 200, status("GET", "writes"))
+	assert.Equal(t, 403, status("POST", "reads"))
+	assert.Equal(t, 403, status("POST", "writes"), "the form lacks its secret")
+
+	for want, env := range map[string][]string{
+		"attune: --tls-cert none.pem, --tls-key key.pem: ":                                                   nil,
+		"attune: ATTUNE_DASHBOARD_READ_TOKEN is set, but not ATTUNE_DASHBOARD_TOKEN: set both, or neither\n": {"ATTUNE_DASHBOARD_READ_TOKEN=x"},
+	} {
+		bad := program(t, dir, "dashboard", "--listen", "127.0.0.1:0", "--tls-cert", "none.pem", "--tls-key", "key.pem")
+		bad.Env = append(bad.Environ(), env...)
+		out, err := bad.CombinedOutput()
+		require.Error(t, err)
+		assert.Contains(t, string(out), want)
+	}
 }
