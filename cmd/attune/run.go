@@ -41,6 +41,7 @@ type launch struct {
 	workers      int
 	lag          int
 	stopWhen     string
+	warm         []string // studies
 	timeout      time.Duration
 	trialTimeout time.Duration
 	retries      int
@@ -129,6 +130,7 @@ func (l *launch) flags(cmd *cobra.Command) {
 	f.StringSliceVar(&l.metrics, "metrics", nil, "`names` of the objectives, under which the program may print their values")
 	f.StringArrayVar(&l.matches, "match", nil, "regular `expression` that finds a value in a line of output; it has one group, or groups named step, value or like one of the --metrics")
 	f.StringArrayVar(&l.enqueue, "enqueue", nil, "parameters to try first, `NAME=VALUE,...`; those that are not named are sampled")
+	f.StringSliceVar(&l.warm, "warm-start", nil, "other `studies` in the same storage, where their best trials lie is tried first")
 	f.IntVar(&l.workers, "workers", 1, "`number` of trials to run in parallel")
 	f.IntVar(&l.lag, "lag", 0, lagHelp+" (default 0)")
 	f.StringVar(&l.stopWhen, "stop-when", "", stopWhenHelp)
@@ -388,6 +390,9 @@ type launched struct {
 func (l *launch) open(ctx context.Context, config study.Config, args []string) (*study.Study, error) {
 	l.sampler = config.Sampler
 	store := newStore(l.storage)
+	if err := l.warmStart(ctx, store, &config); err != nil {
+		return nil, err
+	}
 	st, err := study.Load(ctx, store, l.name, config)
 	if errors.Is(err, storage.ErrNotExist) {
 		st, err = study.Open(ctx, store, l.name, config)
@@ -400,6 +405,40 @@ func (l *launch) open(ctx context.Context, config study.Config, args []string) (
 		return nil, err
 	}
 	return st, nil
+}
+
+// warmStart adds to the space of a study what the studies --warm-start say, and says what that
+// is.
+func (l *launch) warmStart(ctx context.Context, store store, config *study.Config) error {
+	var others []trial.Snapshot
+	for _, name := range l.warm {
+		if name == l.name {
+			return fmt.Errorf("--warm-start %s: it is the study itself, which goes on from its own trials anyway", quote(name))
+		}
+		h, err := snapshot(ctx, store, name)
+		if err != nil {
+			return fmt.Errorf("--warm-start %s: %w", quote(name), err)
+		}
+		others = append(others, h)
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	before := config.Space
+	config.Space = sampler.WarmStart(before, others...)
+	var said []string
+	for i, a := range config.Space {
+		if a.Prior != before[i].Prior {
+			said = append(said, fmt.Sprintf("%s %v", a.Name, a.Prior))
+		}
+	}
+	if len(said) == 0 {
+		said = []string{"they say nothing about these parameters"}
+	}
+	if !l.quiet {
+		fmt.Fprintf(l.stderr, "%s: warm start: %s\n", l.name, strings.Join(said, "; "))
+	}
+	return nil
 }
 
 // agree fails if a study was begun with another command. If the study records no command,

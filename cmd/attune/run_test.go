@@ -351,6 +351,27 @@ func TestRunLag(t *testing.T) {
 	assert.Len(t, all, 1)
 }
 
+func TestRunWarmStart(t *testing.T) {
+	t.Parallel()
+	dir, run := scripted(t, square, "--trials", "30", "--quiet", "--name", "other")
+	succeed(t, dir, run...)
+	warm := func(name, from string) []string {
+		again := slices.Clone(run)
+		again[slices.Index(again, "other")] = name
+		again = slices.DeleteFunc(again, func(arg string) bool { return arg == "--quiet" })
+		return slices.Insert(again, 1, "--warm-start", from)
+	}
+	o := attune(t, dir, warm("new", "other")...)
+	require.Zero(t, o.code, o.stderr)
+	assert.Regexp(t, `new: warm start: x about -?[\d.]+ ± [\d.]+`, o.stderr)
+	o = attune(t, dir, warm("new", "new")...)
+	require.NotZero(t, o.code)
+	assert.Contains(t, o.stderr, "--warm-start new: it is the study itself, which goes on from its own trials anyway")
+	o = attune(t, dir, warm("new", "none")...)
+	require.NotZero(t, o.code)
+	assert.Contains(t, o.stderr, "--warm-start none: ")
+}
+
 func TestRunStopWhen(t *testing.T) {
 	t.Parallel()
 	dir, run := scripted(t, "echo attune: value=1", "--trials", "1000", "--stop-when", "1%")
