@@ -97,6 +97,9 @@ accepts other addresses: whoever reaches such an address can read and change all
 // mostConnections is how many workers may be connected to --listen at once; more wait.
 const mostConnections = 4096
 
+// mostBytes is the size of a request to --listen: of some 200,000 trials that are added at once.
+const mostBytes = 64 << 20
+
 // observer returns what counts and logs the requests, as --log says.
 func (s *serve) observer(stderr io.Writer) (*web.Observer, error) {
 	log, err := logger(stderr, s.log)
@@ -176,7 +179,7 @@ func (s *serve) run(ctx context.Context, stderr io.Writer) error {
 		}
 		l, err := web.Listen(web.Config{Addr: s.listen, Handler: mux, Hosts: s.hosts, Grace: goodbye,
 			Token: token, ReadToken: os.Getenv(serveReadTokenVariable), Health: "/healthz", Refuse: refuseJSON,
-			Certificate: s.certificate, Key: s.key, Connections: mostConnections, Observer: observer, Route: route})
+			Certificate: s.certificate, Key: s.key, Connections: mostConnections, Body: mostBytes, Observer: observer, Route: route})
 		if errors.Is(err, web.ErrCertificate) {
 			err = fmt.Errorf("--tls-cert %s, --tls-key %s: %w: want files in PEM", quote(s.certificate), quote(s.key), err)
 		}

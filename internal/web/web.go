@@ -60,6 +60,8 @@ type Config struct {
 	Certificate, Key string
 	// Connections is the maximum number at once; more wait. Default 512.
 	Connections int
+	// Body is the maximum size of the body of a request in bytes. Default 8 MiB.
+	Body int64
 	// Observer observes the requests, by the route that Route returns. Default none.
 	Observer *Observer
 	Route    func(*http.Request) string
@@ -100,6 +102,9 @@ func Listen(c Config) (*Server, error) {
 	}
 	if c.Connections == 0 {
 		c.Connections = connections
+	}
+	if c.Body == 0 {
+		s.config.Body = bodyBytes
 	}
 	var err error
 	if s.listener, err = listen(c.Addr, c.Token != "", c.Connections); err != nil {
@@ -239,7 +244,7 @@ func (s *Server) guard() http.Handler {
 			refuse(w, "this server takes a token", http.StatusUnauthorized)
 		default:
 			limited := *r // so that net/http still knows the body, and does not wait for the rest of a large one
-			limited.Body = http.MaxBytesReader(plain, r.Body, bodyBytes)
+			limited.Body = http.MaxBytesReader(plain, r.Body, s.config.Body)
 			s.config.Handler.ServeHTTP(w, &limited)
 		}
 	}

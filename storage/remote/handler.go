@@ -220,6 +220,10 @@ func cursor(r *http.Request) (storage.Cursor, error) {
 // comes, and it goes on when the client is gone.
 func (h *Handler) change(w http.ResponseWriter, r *http.Request, f func(*Handler, context.Context, *decoder, *encoder) error) {
 	body, err := io.ReadAll(r.Body)
+	if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		h.refuse(w, fmt.Errorf("%w: the server takes at most %d bytes at once: add fewer trials", storage.ErrFull, large.Limit))
+		return
+	}
 	if err != nil {
 		h.refuse(w, fmt.Errorf("%w: %w", errMessage, err))
 		return

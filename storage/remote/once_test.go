@@ -331,6 +331,22 @@ func TestErrors(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// What is too much for one request is refused, and adds nothing.
+func TestTooMuch(t *testing.T) {
+	h := remote.NewHandler(new(memory.Store))
+	s := httptest.NewServer(http.MaxBytesHandler(h, 10_000))
+	t.Cleanup(func() {
+		s.Close()
+		assert.NoError(t, h.Close())
+	})
+	l, err := remote.Server(s.URL).Create(t.Context(), trial.Header{Name: "a"})
+	require.NoError(t, err)
+	_, err = l.Add(t.Context(), make([]trial.Record, 5_000)...)
+	require.ErrorIs(t, err, storage.ErrFull)
+	require.ErrorContains(t, err, "at most 10000 bytes at once")
+	assert.Empty(t, records(t, l))
+}
+
 // A server that goes away for longer than the patience is an error, which says that.
 func TestPatience(t *testing.T) {
 	way := newProxy(t, serve(t, new(memory.Store)), false)
