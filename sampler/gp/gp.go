@@ -119,7 +119,7 @@ func (s *Sampler) Validate() error {
 // MostObjectives is the number of objectives that a study may have.
 const MostObjectives = 3
 
-var errObjectives = errors.New("Gaussian processes take at most three objectives")
+var errObjectives = errors.New("there are models for at most three objectives")
 
 // Sample implements [sampler.Sampler]. It fails with [sampler.ErrInvalid] in a
 // study of more than [MostObjectives], and with the errors of [Config.Independent].
