@@ -21,7 +21,7 @@ func TestConfig(t *testing.T) {
 	printed := succeed(t, dir, append(args, "--print-config")...)
 	assert.NoFileExists(t, filepath.Join(dir, "attune.db"))
 	assert.Contains(t, printed, "horizon: 12\n", "what was chosen is there")
-	assert.Contains(t, printed, "sampler: random\n", "air gives it last")
+	assert.Contains(t, printed, "sampler: tpe:startup=3,candidates=12\n", "the last of two flags counts")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "run.yaml"), []byte(printed), 0o644))
 	first := succeed(t, dir, args...)
 	assert.Equal(t, first, succeed(t, dir, "optimize", "--config", "run.yaml", "--quiet"), "the same study")
