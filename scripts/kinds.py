@@ -38,6 +38,7 @@ warnings.simplefilter("ignore")
 
 import joblib
 import numpy as np
+import onnx
 import onnxruntime
 import pandas as pd
 
@@ -233,11 +234,17 @@ def by_skl2onnx(case, double):
         options = {"score_samples": True}
     options = {id(case.model): options} if options else None
     try:
-        return skl2onnx.to_onnx(case.model, initial_types=inputs, options=options, target_opset={"": 18, "ai.onnx.ml": 3}).SerializeToString()
+        m = skl2onnx.to_onnx(case.model, initial_types=inputs, options=options, target_opset={"": 18, "ai.onnx.ml": 3})
     except NameError as e:
         if options is None or "not in" not in str(e):
             raise
-        return skl2onnx.to_onnx(case.model, initial_types=inputs, target_opset={"": 18, "ai.onnx.ml": 3}).SerializeToString()
+        m = skl2onnx.to_onnx(case.model, initial_types=inputs, target_opset={"": 18, "ai.onnx.ml": 3})
+    for node in m.graph.node:  # a locale that every Linux has, as attune's files have
+        if node.op_type == "StringNormalizer":
+            for attribute in [a for a in node.attribute if a.name == "locale"]:
+                node.attribute.remove(attribute)
+            node.attribute.append(onnx.helper.make_attribute("locale", "C.UTF-8"))
+    return m.SerializeToString()
 
 
 class TooLong(Exception):

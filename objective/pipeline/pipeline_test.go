@@ -63,7 +63,7 @@ func (k kept) table(m *pipeline.Model) []pipeline.Column {
 
 // TestPipelines reads what scikit-learn and the libraries left, and predicts what they did.
 func TestPipelines(t *testing.T) {
-	old := append(readKept(t, "testdata/pipelines-1.0.2.json.gz"), readKept(t, "testdata/texts-1.0.2.json.gz")...)
+	old := slices.Concat(readKept(t, "testdata/pipelines-1.0.2.json.gz"), readKept(t, "testdata/texts-1.0.2.json.gz"), readKept(t, "testdata/kinds-0.24.2.json.gz"))
 	for _, k := range append(readAll(t), old...) {
 		t.Run(k.Name, func(t *testing.T) {
 			m, from, err := pipeline.Read(bytes.NewReader(k.File))

@@ -540,6 +540,13 @@ func (b *builder) fitted(o *pickle.Object) (int, []string, error) {
 			return n, names, nil
 		}
 	}
+	// Some objects did not have the attribute before scikit-learn 1.0.
+	if list, ok := pickle.Items(o.Get("categories_")); ok && len(list) > 0 {
+		return len(list), nil, nil
+	}
+	if a, ok := o.Get("coef_").(*pickle.Array); ok && len(a.Shape) > 0 && a.Shape[len(a.Shape)-1] > 0 {
+		return a.Shape[len(a.Shape)-1], nil, nil
+	}
 	return 0, nil, b.fail(fmt.Errorf("%s: n_features_in_ is missing: is it fitted?", o.Class.Name))
 }
 
