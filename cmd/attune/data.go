@@ -27,7 +27,7 @@ type source struct {
 // flags adds the flags that say how to read data.
 func (s *source) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&s.File, "data", "", "CSV `file` with a header and a row for each time step")
+	f.StringVar(&s.File, "data", "", "CSV `file` with a header and a row for each time step, possibly compressed by gzip")
 	f.StringVar(&s.Target, "target", "", "`column` to forecast")
 	f.StringVar(&s.Time, "time", "", "`column` of the time stamps; '' is the one without a name (default: the only column with time stamps)")
 	f.Var((*list)(&s.ID), "id", "`column` that names the series, if the file has several; several columns together: store,dept")

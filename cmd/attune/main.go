@@ -85,7 +85,7 @@ All trials are stored in a SQLite file, which Optuna and optuna-dashboard can op
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: see %s --help", badFlag(err), cmd.CommandPath())
 	})
-	root.AddCommand(optimizeCommand(), runCommand(), predictCommand(), studiesCommand(), bestCommand(), trialsCommand(), importanceCommand(), explainCommand(), plotCommand(), reportCommand(), dashboardCommand(),
+	root.AddCommand(optimizeCommand(), refitCommand(), runCommand(), predictCommand(), studiesCommand(), bestCommand(), trialsCommand(), importanceCommand(), explainCommand(), plotCommand(), reportCommand(), dashboardCommand(),
 		exportCommand(), convertCommand(), registryCommand(), mlflowCommand(), serveCommand(), serveModelCommand(), katibCommand(), setupCommand())
 	return group(root)
 }

@@ -615,7 +615,7 @@ func TestBadInput(t *testing.T) {
 		"no name, and named":   {string(good), []string{"--time", ""}, `air.csv: line 1: column not found: there are "month", "passengers"`},
 		"days or months first": {"day,passengers\n01/02/2020,1\n01/03/2020,2\n", nil, `air.csv: column "day" has dates like 01/02/2020: say with --layout which comes first: the day, %d/%m/%Y, or the month, %m/%d/%Y`},
 		"steps of all kinds":   {"day,passengers\n2020-01-01,1\n2020-01-29,2\n2020-02-10,3\n", nil, `air.csv: column "day": infer the frequency: no frequency: the time stamps are from 12 days to 28 days apart: if there is one, state it with --freq`},
-		"gzip":                 {"\x1f\x8b\x08\x00", nil, "air.csv: the file is compressed by gzip: decompress it first"},
+		"gzip":                 {"\x1f\x8b\x08\x00", nil, "air.csv: the file, which is compressed by gzip, is damaged: it is cut short"},
 		"a ZIP archive":        {"PK\x03\x04\x14\x00", nil, "air.csv: the file is a ZIP archive or an Excel workbook: unpack it, or save the sheet as CSV"},
 		"UTF-16, unmarked":     {"m\x00o\x00n\x00,\x00y\x00\n\x00", nil, "air.csv: the text is UTF-16: save it as UTF-8"},
 		"old Macs":             {strings.ReplaceAll(string(good), "\n", "\r"), nil, "air.csv: the lines end with carriage returns, as on old Macs: save it with line feeds"},

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -75,7 +76,7 @@ is closer to 1 for rows that differ from the rest.`,
 	f.IntVar(&p.horizon, "horizon", 0, "`steps` to forecast, at most as many as the model was tuned for (default: all of them)")
 	f.StringVar(&p.output, "output", "", "output `file` (default: standard output)")
 	f.StringVar(&p.plot, "plot", "", "`file` to draw the forecast to, as .svg, .png or .html")
-	f.Float64SliceVar(&p.levels, "levels", nil, "`percents` of prediction intervals, such as 80,95 (default: none)")
+	f.Float64SliceVar(&p.levels, "levels", nil, "`percents` of prediction intervals, such as 80,95, in the output and in the plot (default: none)")
 	f.Lookup("levels").DefValue = ""
 	f.StringVar(&p.series, "series", "", "`id` of the one series to forecast (default: all)")
 	return cmd
@@ -135,7 +136,7 @@ func (p predict) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	if p.plot != "" {
 		picture, err := forecast.Plot{Label: from.Target, Title: fmt.Sprintf("%s, next %d %ss, by %s", from.Target, p.horizon, frame[0].Freq.Unit, m.Family),
-			Truth: frame[0], Last: max(3*m.Horizon, 40), Forecasts: []forecast.Line{{Name: m.Family, Series: next[0]}}}.Figure()
+			Bands: bands(bounds), Truth: frame[0], Last: max(3*m.Horizon, 40), Forecasts: []forecast.Line{{Name: m.Family, Series: next[0]}}}.Figure()
 		if err != nil {
 			return err
 		}
@@ -145,6 +146,19 @@ func (p predict) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	write := func(w io.Writer) error { return writeForecast(w, next, from, bounds) }
 	return output(stdout, p.output, write)
+}
+
+// bands returns the prediction intervals of the first series, the widest first.
+func bands(bounds []bound) []forecast.Interval {
+	var out []forecast.Interval
+	for i := 0; i < len(bounds); i += 2 {
+		name, _ := strings.CutPrefix(bounds[i].name, "lower_")
+		out = append(out, forecast.Interval{Name: name + " %", Lower: bounds[i].of[0], Upper: bounds[i+1].of[0]})
+	}
+	slices.SortStableFunc(out, func(a, b forecast.Interval) int {
+		return cmp.Compare(b.Upper.Y[0]-b.Lower.Y[0], a.Upper.Y[0]-a.Lower.Y[0])
+	})
+	return out
 }
 
 // A bound is one side of the prediction intervals.

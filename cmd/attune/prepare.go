@@ -232,7 +232,7 @@ func (s *session) plan(name string) (*plan, error) {
 func (s *session) study(model string) string {
 	prefix := s.name
 	if prefix == "" {
-		file := filepath.Base(s.data.File)
+		file := strings.TrimSuffix(filepath.Base(s.data.File), ".gz")
 		prefix = strings.TrimSuffix(file, filepath.Ext(file)) + "-" + s.data.Target
 	}
 	return prefix + "/" + model

@@ -134,10 +134,14 @@ func (c *Reader) Comma() rune { return c.in.Comma }
 // NewReader reads the header of r and returns a reader of the rows after it. comma is the
 // field separator. If it is 0, the separator is the comma or, if the header has none outside
 // quotes, its first semicolon, tab or bar. NewReader fails with [ErrEmpty] if there is no
-// header. It recognizes files that are not text, are UTF-16 or have the line ends of old
+// header. A file compressed by gzip is decompressed. It recognizes files that are not text, are UTF-16 or have the line ends of old
 // Macs, and says what to do.
 func NewReader(r io.Reader, comma rune) (*Reader, error) {
-	left := &io.LimitedReader{R: r, N: ahead}
+	plain, err := unpacked(r)
+	if err != nil {
+		return nil, &Error{Err: err}
+	}
+	left := &io.LimitedReader{R: plain, N: ahead}
 	in := bufio.NewReaderSize(left, ahead)
 	start, _ := in.Peek(in.Size())
 	if what := recognize(start); what != "" {

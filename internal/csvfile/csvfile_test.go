@@ -1,6 +1,7 @@
 package csvfile_test
 
 import (
+	"compress/gzip"
 	"encoding/csv"
 	"errors"
 	"io"
@@ -92,7 +93,9 @@ func TestErrors(t *testing.T) {
 		"UTF-16 of big ends":     {text("\xfe\xff\x00a"), nil, "the text is UTF-16: save it as UTF-8"},
 		"UTF-16, unmarked":       {text("a\x00,\x00b\x00\n\x001\x00"), nil, "the text is UTF-16: save it as UTF-8"},
 		"and of big ends":        {text("\x00a\x00,\x00\xfc\x00b\x00\n\x001"), nil, "the text is UTF-16: save it as UTF-8"},
-		"gzip":                   {text("\x1f\x8b\x08\x00"), nil, "the file is compressed by gzip: decompress it first"},
+		"gzip":                   {text("\x1f\x8b\x08\x00"), nil, "the file, which is compressed by gzip, is damaged: it is cut short"},
+		"half a gzip":            {text(packed("a,b\n1,2\n")[:20]), nil, "compressed by gzip, is damaged: it is cut short"},
+		"a bomb":                 {text(packed("a,b\n" + strings.Repeat(strings.Repeat("x", 1<<20)+",2\n", 40))), nil, "unpacks to more than 200 times its size"},
 		"a ZIP archive":          {text("PK\x03\x04\x14"), nil, "the file is a ZIP archive or an Excel workbook: unpack it, or save the sheet as CSV"},
 		"Parquet":                {text("PAR1\x15\x04"), nil, "the file is a Parquet file: save it as CSV"},
 		"a picture":              {text("\x89PNG\r\n\x1a\n\x00\x00"), nil, "the file is binary: want text"},
@@ -198,4 +201,19 @@ func TestReadFile(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	_, err = csvfile.ReadFile(file, read)
 	assert.EqualError(t, err, file+": there are no rows")
+}
+
+func packed(text string) string {
+	var b strings.Builder
+	w := gzip.NewWriter(&b)
+	w.Write([]byte(text))
+	w.Close()
+	return b.String()
+}
+
+// A file compressed by gzip reads like the file itself, even of several parts.
+func TestGzip(t *testing.T) {
+	_, rows, _, err := all(strings.NewReader(packed("\xef\xbb\xbfa;b\n1;2\n")+packed("3;4\n")), 0)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"1+2", "3+4"}, rows)
 }

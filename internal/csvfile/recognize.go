@@ -4,7 +4,6 @@ import "bytes"
 
 // signatures are the beginnings of files that are often mistaken for text, and what to do.
 var signatures = []struct{ start, what string }{
-	{"\x1f\x8b", "the file is compressed by gzip: decompress it first"},
 	{"BZh", "the file is compressed by bzip2: decompress it first"},
 	{"\xfd7zXZ\x00", "the file is compressed by xz: decompress it first"},
 	{"\x28\xb5\x2f\xfd", "the file is compressed by Zstandard: decompress it first"},

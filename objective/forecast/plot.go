@@ -12,7 +12,8 @@ type Plot struct {
 	Label     string // label of the values
 	Truth     Series
 	Forecasts []Line
-	Last      int // number of last values of the truth to show; default all
+	Bands     []Interval // prediction intervals, drawn below the lines
+	Last      int        // number of last values of the truth to show; default all
 }
 
 // A Line is a series with its name in the legend. Lines with the same name, such as the
@@ -20,6 +21,13 @@ type Plot struct {
 type Line struct {
 	Name   string
 	Series Series
+}
+
+// An Interval is the area between two series that begin at the same time, such as the bounds
+// of a prediction interval, with its name in the legend.
+type Interval struct {
+	Name         string
+	Lower, Upper Series
 }
 
 // Lines returns the forecasts of one series in all folds.
@@ -36,7 +44,7 @@ func (r Result) Lines(id string) []Line {
 }
 
 // Figure returns the drawing of p as data: lines over a time axis, interrupted where
-// values are missing. A dashed line leads from the last known value to a forecast
+// values are missing, and bands. A dashed line leads from the last known value to a forecast
 // that begins a step later. It fails with [ErrEmpty] if there is no value.
 func (p Plot) Figure() (figure.Figure, error) {
 	truth := p.Truth
@@ -44,6 +52,9 @@ func (p Plot) Figure() (figure.Figure, error) {
 		truth = truth.part(truth.Len()-p.Last, truth.Len(), 0)
 	}
 	panel := figure.Panel{X: figure.Axis{Scale: figure.Time}, Y: figure.Axis{Label: p.Label}}
+	for _, b := range p.Bands {
+		panel.Marks = append(panel.Marks, figure.Band{Name: b.Name, Colour: figure.Nth(0), X: line(b.Lower, "", figure.Ink).X, Low: b.Lower.Y, High: b.Upper.Y})
+	}
 	panel.Marks = append(panel.Marks, line(truth, "truth", figure.Ink))
 	colours := map[string]figure.Colour{}
 	for _, l := range p.Forecasts {
@@ -59,7 +70,8 @@ func (p Plot) Figure() (figure.Figure, error) {
 		panel.Marks = append(panel.Marks, line(l.Series, l.Name, c))
 	}
 	for _, m := range panel.Marks {
-		for _, v := range m.(figure.Line).Y {
+		l, _ := m.(figure.Line)
+		for _, v := range l.Y {
 			if !math.IsNaN(v) && !math.IsInf(v, 0) {
 				return figure.Figure{Title: p.Title, Panels: []figure.Panel{panel}}, nil
 			}

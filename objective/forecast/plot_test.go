@@ -1,6 +1,7 @@
 package forecast
 
 import (
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -64,4 +65,23 @@ func TestPlot(t *testing.T) {
 		_, err = p.Figure()
 		require.ErrorIs(t, err, ErrEmpty)
 	}
+}
+
+// A band lies below the lines, and does not count as a value.
+func TestPlotBands(t *testing.T) {
+	s := count(2)
+	low, high := s, s
+	low.Y, high.Y = []float64{0, 1}, []float64{2, 3}
+	p := Plot{Truth: s, Bands: []Interval{{Name: "80 %", Lower: low, Upper: high}}}
+	f, err := p.Figure()
+	require.NoError(t, err)
+	b, ok := f.Panels[0].Marks[0].(figure.Band)
+	require.True(t, ok)
+	assert.Equal(t, "80 %", b.Name)
+	assert.Len(t, b.X, 2)
+	assert.Equal(t, low.Y, b.Low)
+	assert.Equal(t, high.Y, b.High)
+	p.Truth.Y = []float64{math.NaN(), math.NaN()}
+	_, err = p.Figure()
+	assert.ErrorIs(t, err, ErrEmpty)
 }

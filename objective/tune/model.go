@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/attune-hpo/attune/fault"
@@ -170,4 +171,25 @@ func (t *Task) Model(ctx context.Context, st study.Reader, r trial.Record) (Mode
 // parameters, the fixed hyperparameters, and the default number of rounds.
 func (t *Task) Refit(ctx context.Context, st study.Reader, r trial.Record) (Model, error) {
 	return t.taskOf(r.Attrs).Refit(ctx, st, r)
+}
+
+// RefitOn is like [Task.Refit] on other data, such as newer ones: the frame of back. If rounds
+// is not 0, the model is trained for that number of rounds instead of the trial's. Prediction
+// intervals stay those of the trial.
+func (t *Task) RefitOn(ctx context.Context, st study.Reader, r trial.Record, back *forecast.Backtest, rounds int) (Model, error) {
+	on := *t
+	on.Backtest = back
+	settings, ok := Settings(r)
+	if !ok {
+		settings = slices.Concat(t.Fixed, r.Params.Settings())
+	}
+	o := model.Origin{Settings: on.withRounds(settings, rounds), Seed: st.TrialSeed(r.Number), Study: st.Name(), Trial: r.Number, Metric: t.metric().Name()}
+	if len(r.Values) > 0 {
+		o.Value = r.Values[0]
+	}
+	m, err := kind{&on, r.Attrs}.Fit(ctx, o)
+	if err != nil {
+		return m, pkg.Errorf("refit trial %d: %w", r.Number, err)
+	}
+	return m, nil
 }

@@ -58,6 +58,35 @@ func open(t testing.TB, task *tune.Task, name string, p pruner.Pruner) *study.St
 	return st
 }
 
+// On the same data a refit makes the trial's model; on newer data, or with other rounds, another.
+func TestRefitOn(t *testing.T) {
+	task := newTask(t, style.LightGBM)
+	st := open(t, task, "s", nil)
+	require.NoError(t, task.Optimize(t.Context(), st, study.Run{Trials: 2}))
+	best, err := st.Best(t.Context())
+	require.NoError(t, err)
+	want, err := task.Refit(t.Context(), st, best)
+	require.NoError(t, err)
+	same, err := task.RefitOn(t.Context(), st, best, task.Backtest, 0)
+	require.NoError(t, err)
+	var a, b bytes.Buffer
+	require.NoError(t, want.Write(&a))
+	require.NoError(t, same.Write(&b))
+	assert.Equal(t, a.String(), b.String())
+
+	_, all := airPassengers(t)
+	newer, err := forecast.NewBacktest(all, forecast.Splits{Horizon: 12})
+	require.NoError(t, err)
+	m, err := task.RefitOn(t.Context(), st, best, newer, 3)
+	require.NoError(t, err)
+	rounds, _ := m.Settings.Get("num_iterations")
+	assert.Equal(t, space.Lit(3), rounds)
+	next, err := m.Forecaster.Predict(t.Context(), all, 12)
+	require.NoError(t, err)
+	assert.Equal(t, 1961, next[0].Start.Year())
+	assert.NotEqual(t, newer.Frame().Fingerprint(), task.Backtest.Frame().Fingerprint(), "the task keeps its data")
+}
+
 // The model that is kept is the best trial's, bit for bit the one that a refit of it
 // makes, and that any number of threads makes.
 func TestBest(t *testing.T) {

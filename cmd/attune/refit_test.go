@@ -1,0 +1,71 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
+)
+
+// A model is trained on newer data, and is live only if it is not worse than the live one.
+func TestRefit(t *testing.T) {
+	t.Parallel()
+	dir, _ := air(t)
+	all, err := os.ReadFile(filepath.Join(dir, "air.csv"))
+	require.NoError(t, err)
+	lines := strings.SplitAfter(string(all), "\n")
+	write := func(name string, lines []string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(strings.Join(lines, "")), 0o644))
+	}
+	write("old.csv", lines[:1+120])
+	succeed(t, dir, "optimize", "--data", "old.csv", "--target", "passengers", "--models", "theta", "--name", "air", "--trials", "1", "--ensemble=false", "--quiet")
+	out := succeed(t, dir, "refit", "--data", "air.csv", "--name", "air", "--promote")
+	assert.Regexp(t, `^passengers, the newest 12 steps +mape\ntheta, trained without them +3\.\d+\n`, out)
+	assert.Contains(t, out, "seasonal naive + drift, the best baseline")
+	assert.NotContains(t, out, "theta, live")
+	assert.Contains(t, out, "models: air, version 1, live\n")
+	assert.True(t, strings.HasPrefix(succeed(t, dir, "predict", "--registry", "models", "--name", "air", "--data", "air.csv"), "time,prediction\n1961-01,"))
+
+	same := succeed(t, dir, "refit", "--data", "air.csv", "--name", "air", "--promote")
+	assert.Contains(t, same, "theta, live")
+	assert.Contains(t, same, "version 2, live\n", "it is no worse")
+	assert.Contains(t, succeed(t, dir, "refit", "--data", "air.csv", "--name", "air"), "models: air, version 3\n")
+
+	write("short.csv", lines[:1+10])
+	write("other.csv", []string{"a,b\n1,2\n"})
+	for args, want := range map[string]string{
+		"--data short.csv --name air":                  "short.csv: ",
+		"--data other.csv --name air":                  "other.csv: ",
+		"--data none.csv --name air":                   "none.csv: no such file",
+		"--data air.csv --name Air":                    "want lower-case letters",
+		"--data air.csv --name air --max-rounds 0":     "--max-rounds 0: want 1 to 1000000",
+		"--data air.csv --name air --output m.onnx":    "--output: theta has no ONNX form",
+		"--data air.csv --name air --storage none.db":  "none.db: no such file",
+		"--data air.csv --name air --study other":      "--study other: want one of air/theta",
+		"--data air.csv --name air --registry air.csv": "--registry: ",
+		"--data air.csv":                               "--name is missing: want a name",
+	} {
+		o := attune(t, dir, append([]string{"refit"}, strings.Fields(args)...)...)
+		assert.Equal(t, 1, o.code, args)
+		assert.Contains(t, o.stderr, want, args)
+	}
+}
+
+// Trees are trained for another number of rounds, and leave as ONNX.
+func TestRefitTrees(t *testing.T) {
+	t.Parallel()
+	onnxtest.Require(t)
+	dir, args := air(t, "--quiet")
+	succeed(t, dir, args...)
+	out := succeed(t, dir, "refit", "--data", "air.csv", "--name", "air", "--max-rounds", "7", "--output", "model.onnx", "--promote")
+	assert.Contains(t, out, "ONNX: pass: within 0.0001 + 0.001·|native|\n")
+	assert.Contains(t, out, "models: air, version 1, live\n")
+	assert.FileExists(t, filepath.Join(dir, "model.onnx"))
+	worse := succeed(t, dir, "refit", "--data", "air.csv", "--name", "air", "--max-rounds", "1", "--promote")
+	assert.Contains(t, worse, "models: air, version 2, which is not live: its score is worse than that of the live version\n")
+}
