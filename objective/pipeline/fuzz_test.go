@@ -37,6 +37,17 @@ func FuzzRead(f *testing.F) {
 			f.Add(unzlib(f, b))
 		}
 	}
+	for _, k := range readKept(f, "testdata/kinds-0.24.2.json.gz") { // the smallest of many kinds
+		if len(k.File) > 1500 {
+			continue
+		}
+		f.Add(k.File)
+		m, _, err := pipeline.Read(bytes.NewReader(k.File))
+		require.NoError(f, err)
+		var b bytes.Buffer
+		require.NoError(f, pipeline.Write(&b, m))
+		f.Add(b.Bytes())
+	}
 	var saved bytes.Buffer
 	require.NoError(f, pipeline.Write(&saved, warm()))
 	f.Add(saved.Bytes())
