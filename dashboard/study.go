@@ -222,7 +222,7 @@ func (p *studyPage) plots(q url.Values, reported bool, objective int) {
 	h := p.Summary.Header
 	for _, k := range plot.Kinds() {
 		switch {
-		case (k.Name == "front" || k.Name == "hypervolume") && !p.Several, k.Name == "intermediate" && !reported:
+		case (k.Name == "front" || k.Name == "hypervolume") && !p.Several, k.Name == "regret" && p.Several, k.Name == "intermediate" && !reported:
 			continue
 		}
 		pairs := []string{"kind", k.Name, "filter", q.Get("filter")}

@@ -64,6 +64,9 @@ func Kinds() []Kind {
 		{Name: "intermediate", About: "what trials reported on their way", Make: func(_ context.Context, h trial.Snapshot, c Choice) (figure.Figure, error) {
 			return Intermediate(h, c.Trials...)
 		}},
+		{Name: "regret", About: "how much may be left to be gained", Make: func(ctx context.Context, h trial.Snapshot, _ Choice) (figure.Figure, error) {
+			return Regret(ctx, h)
+		}},
 		{Name: "timeline", About: "when each trial ran", Make: func(_ context.Context, h trial.Snapshot, _ Choice) (figure.Figure, error) {
 			return Timeline(h)
 		}},

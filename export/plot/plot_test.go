@@ -1,6 +1,7 @@
 package plot_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"math"
@@ -15,6 +16,7 @@ import (
 	"github.com/attune-hpo/attune/figure/draw"
 	"github.com/attune-hpo/attune/importance"
 	"github.com/attune-hpo/attune/internal/dev/teststudy"
+	"github.com/attune-hpo/attune/sampler/gp"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/trial"
 )
@@ -155,6 +157,31 @@ func TestTimeline(t *testing.T) {
 	assert.Equal(t, figure.Spans{Name: "running", Colour: figure.Green, From: []float64{unix + 60}, To: []float64{unix + 120}, Y: []float64{1}, Keys: []int{1}}, m[1], "up to the latest time that is known")
 }
 
+// The last bound is that of all trials; the others are those of some of them.
+func TestRegret(t *testing.T) {
+	h := teststudy.New("one", 200, false, 1)
+	f, err := plot.Regret(t.Context(), h)
+	require.NoError(t, err)
+	l := f.Panels[0].Marks[0].(figure.Line)
+	require.Greater(t, len(l.X), 12)
+	require.LessOrEqual(t, len(l.X), 16)
+	last := len(l.X) - 1
+	whole, ok := gp.Regret{}.Bound(h)
+	require.True(t, ok)
+	assert.Equal(t, []float64{float64(whole.Trials), whole.Value}, []float64{l.X[last], l.Y[last]})
+	for i := range l.X[1:] {
+		assert.Greater(t, l.X[i+1], l.X[i])
+	}
+	for _, y := range l.Y {
+		assert.GreaterOrEqual(t, y, 0.0)
+	}
+
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = plot.Regret(done, h)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
 func TestFrontAndHypervolume(t *testing.T) {
 	header := trial.Header{Directions: []trial.Direction{trial.Minimize, trial.Maximize}}
 	h := snapshot(header, at(0, 1, 0, 1, 1), at(0, 1, 0, 2, 3), at(0, 1, 0, 2, 2), infeasible(at(0, 1, 0, 0, 9)))
@@ -271,6 +298,8 @@ func TestBadInput(t *testing.T) {
 		{"front of no trial", func() (figure.Figure, error) { return plot.Front(snapshot(two)) }, plot.ErrNothing, "plot: front: study trade: nothing to plot: no complete trial (it has no trials)"},
 		{"hypervolume of one objective", func() (figure.Figure, error) { return plot.Hypervolume(good) }, plot.ErrObjective, "plot: hypervolume: study bowl"},
 		{"hypervolume of no trial", func() (figure.Figure, error) { return plot.Hypervolume(snapshot(two)) }, plot.ErrNothing, "plot: hypervolume: study trade"},
+		{"regret of several objectives", func() (figure.Figure, error) { return plot.Regret(t.Context(), snapshot(two)) }, plot.ErrObjective, "plot: regret: study trade: no such objective: it has several objectives"},
+		{"regret of few trials", func() (figure.Figure, error) { return plot.Regret(t.Context(), good) }, plot.ErrNothing, "plot: regret: study bowl: nothing to plot: a bound takes 30 complete trials"},
 		{"no parameters", func() (figure.Figure, error) { return plot.Slice(bare, 0) }, plot.ErrNothing, "plot: slice: study bowl: nothing to plot: no complete trial has a parameter"},
 		{"no such parameter", func() (figure.Figure, error) { return plot.Slice(good, 0, "q") }, plot.ErrParam, `plot: slice: study bowl: no such parameter: "q": want one of c, x, y`},
 		{"one parameter for pairs", func() (figure.Figure, error) { return plot.Contour(good, 0, "x") }, plot.ErrNothing, "plot: contour: study bowl: nothing to plot: it takes two parameters, and there is one"},

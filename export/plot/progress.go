@@ -1,12 +1,14 @@
 package plot
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
 	"time"
 
 	"github.com/attune-hpo/attune/figure"
+	"github.com/attune-hpo/attune/sampler/gp"
 	"github.com/attune-hpo/attune/trial"
 	"github.com/attune-hpo/attune/trial/pareto"
 )
@@ -360,5 +362,30 @@ func Hypervolume(h trial.Snapshot) (figure.Figure, error) {
 	}
 	return figure.Figure{Title: title("Hypervolume", h), Panels: []figure.Panel{{
 		X: figure.Axis{Label: "trial", Field: "number"}, Y: figure.Axis{Label: "dominated volume"}, Marks: []figure.Mark{l},
+	}}}, nil
+}
+
+// mostBounds is the number of places at which [Regret] fits a model.
+const mostBounds = 16
+
+// Regret shows how much a further search may gain at most, as a Gaussian process sees it after
+// some of the trials; see [gp.Regret]. The study has one objective. Regret fits at most 16 models,
+// which takes a second or two, and fails with the error of ctx.
+func Regret(ctx context.Context, h trial.Snapshot) (figure.Figure, error) {
+	if h.Objectives() > 1 {
+		return figure.Figure{}, failed("regret", h, fmt.Errorf("%w: it has several objectives, and a bound is of one", ErrObjective))
+	}
+	l := figure.Line{Colour: figure.Blue}
+	for _, b := range (gp.Regret{}).Curve(ctx, h, mostBounds) {
+		l.X, l.Y = append(l.X, float64(b.Trials)), append(l.Y, b.Value)
+	}
+	if err := ctx.Err(); err != nil {
+		return figure.Figure{}, failed("regret", h, err)
+	}
+	if len(l.X) == 0 {
+		return figure.Figure{}, failed("regret", h, fmt.Errorf("%w: a bound takes 30 complete trials with parameters in common and values that differ (%s)", ErrNothing, counts(h)))
+	}
+	return figure.Figure{Title: title("Bound of the regret", h), Panels: []figure.Panel{{
+		X: figure.Axis{Label: "complete trials"}, Y: figure.Axis{Label: "at most left to gain"}, Marks: []figure.Mark{l},
 	}}}, nil
 }

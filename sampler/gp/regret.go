@@ -33,7 +33,7 @@ type Regret struct {
 
 // A Bound is how much may be left to be gained after some trials.
 type Bound struct {
-	Trials int     // that were complete
+	Trials int     // that were complete and met their constraints
 	Value  float64 // in units of the objective, at least 0
 	Share  float64 // of the distance from the median to the best
 }
@@ -49,20 +49,31 @@ func (g Regret) Reached(h trial.Snapshot) (reason string, stop bool) {
 	return fmt.Sprintf("at most %.2g%% of the distance from the median to the best is left to be gained, as a Gaussian process sees it", 100*b.Share), true
 }
 
-// Curve returns the bound after each number of complete trials from the first for which there
-// is one, in order of the trials' numbers: for plots. It fits a model for each, and stops with
-// what it has when ctx is done.
-func (g Regret) Curve(ctx context.Context, h trial.Snapshot) []Bound {
+// Curve returns the bound after numbers of complete trials, for plots, in order of the trials'
+// numbers: at most places of them, at even distances from the first number for which there is
+// a bound to all trials, or after each trial if places is 0. It fits a model at each place, and
+// stops with what it has when ctx is done.
+func (g Regret) Curve(ctx context.Context, h trial.Snapshot, places int) []Bound {
+	records := slices.SortedFunc(h.All(), func(a, b trial.Record) int { return cmp.Compare(a.Number, b.Number) })
+	first, all := g.least(), h.Count(trial.Complete)
+	if places <= 0 || places > all-first+1 {
+		places = all - first + 1
+	}
 	var out []Bound
 	part := trial.NewHistory(h.Header())
-	records := slices.SortedFunc(h.All(), func(a, b trial.Record) int { return cmp.Compare(a.Number, b.Number) })
+	complete, place := 0, 0
 	for _, r := range records {
-		if ctx.Err() != nil {
-			break
-		}
 		part.Put(r)
 		if r.State != trial.Complete {
 			continue
+		}
+		complete++
+		if place >= places || complete < all-(places-1-place)*(all-first)/max(1, places-1) {
+			continue
+		}
+		place++
+		if ctx.Err() != nil {
+			break
 		}
 		if b, ok := g.Bound(part.Snapshot()); ok {
 			out = append(out, b)
@@ -70,6 +81,9 @@ func (g Regret) Curve(ctx context.Context, h trial.Snapshot) []Bound {
 	}
 	return out
 }
+
+// least returns the number of complete trials before which there is no bound.
+func (g Regret) least() int { return max(10, cmp.Or(g.Trials, 30)) }
 
 // mostBounded is the number of trials that the model of a bound has at most: the best half of
 // them, and others.
@@ -79,7 +93,7 @@ const mostBounded = 200
 // feasible trials, with several objectives, without parameters that all of them have, and if
 // half of the values are equal or infinite. It depends on h alone.
 func (g Regret) Bound(h trial.Snapshot) (Bound, bool) {
-	least := max(10, cmp.Or(g.Trials, 30))
+	least := g.least()
 	if h.Objectives() != 1 || h.Count(trial.Complete) < least {
 		return Bound{}, false
 	}

@@ -32,20 +32,24 @@ func TestRegret(t *testing.T) {
 	best, _ := h.Best()
 	assert.Less(t, best.Values[0]-p.Minimum, 0.2)
 
-	curve := gp.Regret{Trials: 20}.Curve(t.Context(), h)
+	curve := gp.Regret{Trials: 20}.Curve(t.Context(), h, 0)
 	require.NotEmpty(t, curve)
 	assert.Equal(t, 20, curve[0].Trials)
 	last := curve[len(curve)-1]
 	assert.Equal(t, h.Len(), last.Trials)
 	assert.Less(t, last.Share, 0.01)
 	assert.Less(t, last.Value, curve[0].Value)
+	some := gp.Regret{Trials: 20}.Curve(t.Context(), h, 3)
+	require.Len(t, some, 3)
+	assert.Equal(t, []gp.Bound{curve[0], last}, []gp.Bound{some[0], some[2]})
+	assert.Contains(t, curve, some[1])
 	again, ok := gp.Regret{}.Bound(h)
 	require.True(t, ok)
 	assert.Equal(t, last, again, "the bound follows from the history")
 
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
-	assert.Empty(t, gp.Regret{}.Curve(done, h))
+	assert.Empty(t, gp.Regret{}.Curve(done, h, 0))
 }
 
 // It does not stop where it knows nothing, and never panics.
