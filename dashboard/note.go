@@ -96,6 +96,9 @@ func (d *Dashboard) owner(ctx context.Context, name string, number int) (noteOwn
 		return ofTrial(int64(number)), nil
 	}
 	row, err := rower.Row(ctx, name, number)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return ofTrial(int64(number)), nil
+	}
 	return ofTrial(row), err
 }
 

@@ -261,8 +261,9 @@ type Preview struct {
 // for trials, which count those of all studies.
 type Rower interface {
 	Store
-	// Row returns the number that a trial has in the tables. It fails with
-	// ErrNotExist and ErrNoTrial.
+	// Row returns the number that a trial has in the tables. It fails with ErrNotExist
+	// and ErrNoTrial, and with errors.ErrUnsupported if another store does the work and
+	// has no such numbers.
 	Row(ctx context.Context, study string, number int) (int64, error)
 }
 

@@ -88,7 +88,10 @@ type Store struct {
 	err  error // in URL
 }
 
-var _ storage.Reader = (*Store)(nil)
+var (
+	_ storage.Reader = (*Store)(nil)
+	_ storage.Rower  = (*Store)(nil)
+)
 
 // Database returns the store in the database of the given URL, with default settings. It
 // does not connect.
@@ -179,6 +182,15 @@ func (s *Store) Read(ctx context.Context, name string) (storage.Ledger, error) {
 		return nil, err
 	}
 	return db.Read(ctx, name)
+}
+
+// Row implements [storage.Rower].
+func (s *Store) Row(ctx context.Context, study string, number int) (int64, error) {
+	db, err := s.open()
+	if err != nil {
+		return 0, err
+	}
+	return db.Row(ctx, study, number)
 }
 
 // Studies implements [storage.Store]. An empty database has none.

@@ -39,6 +39,7 @@ var refusals = []refusal{
 	{"unreachable", storage.ErrUnreachable, http.StatusServiceUnavailable}, // the server's database
 	{"version", storage.ErrVersion, http.StatusInternalServerError},
 	{"format", storage.ErrFormat, http.StatusInternalServerError},
+	{"unsupported", errors.ErrUnsupported, http.StatusNotImplemented},
 	{"path", storage.ErrPath, http.StatusInternalServerError},
 
 	// What a client deals with itself.

@@ -154,6 +154,19 @@ var reads = map[string]func(*Handler, context.Context, *http.Request, *encoder) 
 		o.describe(e, header)
 		return nil
 	},
+	"row": func(h *Handler, ctx context.Context, r *http.Request, e *encoder) error {
+		rower, ok := h.store.(storage.Rower)
+		if !ok {
+			return fmt.Errorf("%w: the server's store numbers trials by study only", errors.ErrUnsupported)
+		}
+		number, err := strconv.Atoi(r.URL.Query().Get("number"))
+		if err != nil {
+			return fmt.Errorf("%w: number: %w", errMessage, err)
+		}
+		row, err := rower.Row(ctx, r.URL.Query().Get("name"), number)
+		e.uint(uint64(row))
+		return err
+	},
 	"header": func(h *Handler, ctx context.Context, r *http.Request, e *encoder) error {
 		return h.studies.asked(r, func(o *opened) error {
 			header, err := o.ledger.Header(ctx)

@@ -39,6 +39,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"strconv"
 	"sync"
 	"time"
 
@@ -218,6 +219,25 @@ func (s *Store) Read(ctx context.Context, name string) (storage.Ledger, error) {
 	}
 	l.(*ledger).readOnly = true
 	return l, nil
+}
+
+// Row implements [storage.Rower]. It fails with [errors.ErrUnsupported] if the server's store has
+// no such numbers.
+func (s *Store) Row(ctx context.Context, study string, number int) (int64, error) {
+	row, err := s.row(ctx, study, number)
+	return row, s.wrap(fmt.Sprintf("look up a trial of study %q", study), err)
+}
+
+func (s *Store) row(ctx context.Context, study string, number int) (int64, error) {
+	l, err := s.connect()
+	if err != nil {
+		return 0, err
+	}
+	d, err := l.get(ctx, "row", url.Values{"name": {study}, "number": {strconv.Itoa(number)}})
+	if err != nil {
+		return 0, err
+	}
+	return int64(d.uint()), d.end()
 }
 
 // Studies implements [storage.Store].

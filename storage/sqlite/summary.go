@@ -65,13 +65,7 @@ func (s *Store) Row(ctx context.Context, study string, number int) (row int64, e
 		if err != nil {
 			return err
 		}
-		err = c.query("SELECT trial_id FROM trials WHERE study_id = ? AND number = ?", []value{id, int64(number)}, func(found []value) error {
-			row = asInt(found[0])
-			return nil
-		})
-		if err == nil && row == 0 {
-			err = fmt.Errorf("trial %d: %w", number, storage.ErrNoTrial)
-		}
+		row, err = tables.TrialID(c, id, number)
 		return err
 	})
 	return row, s.wrap(fmt.Sprintf("look up a trial of study %q", study), err)

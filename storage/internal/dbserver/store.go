@@ -37,6 +37,7 @@ type Store struct {
 
 var (
 	_ storage.Reader = (*Store)(nil)
+	_ storage.Rower  = (*Store)(nil)
 	_ storage.Leaser = (*ledger)(nil)
 	_ storage.Waiter = (*ledger)(nil)
 )
@@ -223,6 +224,21 @@ func (s *Store) find(ctx context.Context, name string) (id int64, err error) {
 		return err
 	})
 	return id, err
+}
+
+// Row implements [storage.Rower].
+func (s *Store) Row(ctx context.Context, study string, number int) (row int64, err error) {
+	err = s.use(ctx, false, func() error {
+		id, err := s.find(ctx, study)
+		if err != nil {
+			return err
+		}
+		return s.transact(ctx, Reading, func(tx Tx) (err error) {
+			row, err = tables.TrialID(tx, id, number)
+			return err
+		})
+	})
+	return row, s.wrap(fmt.Sprintf("look up a trial of study %q", study), err)
 }
 
 // Studies implements [storage.Store]. An empty database has none.

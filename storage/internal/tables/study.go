@@ -58,6 +58,18 @@ func StudyID(db DB, name string) (id int64, err error) {
 	return id, err
 }
 
+// TrialID returns the row of a trial of a study; [storage.ErrNoTrial].
+func TrialID(db DB, study int64, number int) (id int64, err error) {
+	err = db.Query("SELECT trial_id FROM trials WHERE study_id = ? AND number = ?", []Value{study, int64(number)}, func(row []Value) error {
+		id = Int(row[0])
+		return nil
+	})
+	if err == nil && id == 0 {
+		err = fmt.Errorf("trial %d: %w", number, storage.ErrNoTrial)
+	}
+	return id, err
+}
+
 // InsertStudy adds a study and returns its row.
 func (s *Statements) InsertStudy(db DB, h trial.Header, token string) (id int64, err error) {
 	id, err = db.Insert("INSERT INTO studies (study_name) VALUES (?)", "study_id", h.Name)
