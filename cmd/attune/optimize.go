@@ -181,6 +181,18 @@ func (o *optimize) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	failed := r.compare(ctx, s.threads(1))
+	return o.conclude(ctx, stdout, r, failed)
+}
+
+// A writer writes a report, as text or as JSON.
+type writer interface {
+	write(w io.Writer) error
+	writeJSON(w io.Writer) error
+}
+
+// conclude writes a report, unless the command was interrupted. It returns failed, which is why
+// the report may lack something.
+func (o *optimize) conclude(ctx context.Context, stdout io.Writer, r writer, failed error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%w: the trials are kept: run the same command again to resume", errInterrupted)
 	}

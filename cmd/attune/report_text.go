@@ -11,6 +11,7 @@ import (
 
 	"github.com/attune-hpo/attune/objective/ensemble"
 	"github.com/attune-hpo/attune/objective/tune"
+	"github.com/attune-hpo/attune/space"
 )
 
 func number(x float64) string {
@@ -125,20 +126,31 @@ func (r *report) write(w io.Writer) error {
 		if len(settings) == 0 {
 			fmt.Fprint(&b, " it has none")
 		}
-		for _, s := range settings {
-			if x, ok := s.Value.Any().(float64); ok {
-				fmt.Fprintf(&b, " %s=%.4g", s.Name, x)
-			} else {
-				fmt.Fprintf(&b, " %s=%v", s.Name, s.Value)
-			}
+		listSettings(&b, settings)
+	}
+	return closing(w, &b, "data", r.final, r.commands())
+}
+
+// listSettings ends a line with settings.
+func listSettings(b *strings.Builder, settings []space.Setting) {
+	for _, s := range settings {
+		if x, ok := s.Value.Any().(float64); ok {
+			fmt.Fprintf(b, " %s=%.4g", s.Name, x)
+		} else {
+			fmt.Fprintf(b, " %s=%v", s.Name, s.Value)
 		}
-		fmt.Fprintln(&b)
 	}
-	if r.final != "" {
-		fmt.Fprintf(&b, "\nbest model, fitted to all data: %s\n\nuse it with:\n", r.final)
+	fmt.Fprintln(b)
+}
+
+// closing writes the text in b, and below it the file of the best model, if there is one, and how
+// to use it.
+func closing(w io.Writer, b *strings.Builder, fittedTo, final string, commands []string) error {
+	if final != "" {
+		fmt.Fprintf(b, "\nbest model, fitted to all %s: %s\n\nuse it with:\n", fittedTo, final)
 	}
-	for _, c := range r.commands() {
-		fmt.Fprintf(&b, "  %s\n", c)
+	for _, c := range commands {
+		fmt.Fprintf(b, "  %s\n", c)
 	}
 	_, err := io.WriteString(w, regexp.MustCompile(`(?m) +$`).ReplaceAllString(b.String(), ""))
 	return err

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"regexp"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -335,23 +334,9 @@ func (r *tableReport) write(w io.Writer) error {
 			continue
 		}
 		fmt.Fprintf(&b, "  %s (trial %d):", row.name, row.best.Number)
-		for _, s := range settingsOf(row.best) {
-			if x, ok := s.Value.Any().(float64); ok {
-				fmt.Fprintf(&b, " %s=%.4g", s.Name, x)
-			} else {
-				fmt.Fprintf(&b, " %s=%v", s.Name, s.Value)
-			}
-		}
-		fmt.Fprintln(&b)
+		listSettings(&b, settingsOf(row.best))
 	}
-	if r.final != "" {
-		fmt.Fprintf(&b, "\nbest model, fitted to all rows: %s\n\nuse it with:\n", r.final)
-	}
-	for _, c := range r.commands() {
-		fmt.Fprintf(&b, "  %s\n", c)
-	}
-	_, err := io.WriteString(w, regexp.MustCompile(`(?m) +$`).ReplaceAllString(b.String(), ""))
-	return err
+	return closing(w, &b, "rows", r.final, r.commands())
 }
 
 // commands returns commands that use the best model, if there is one.

@@ -200,17 +200,7 @@ func (o *optimize) runTable(ctx context.Context, stdout, stderr io.Writer) error
 		return err
 	}
 	failed := r.finish(ctx, s)
-	if ctx.Err() != nil {
-		return fmt.Errorf("%w: the trials are kept: run the same command again to resume", errInterrupted)
-	}
-	write := r.write
-	if o.json {
-		write = r.writeJSON
-	}
-	if err := write(stdout); err != nil {
-		return err
-	}
-	return failed
+	return o.conclude(ctx, stdout, r, failed)
 }
 
 // prepareTable plans the studies. It finds all errors in flags and data before anything is

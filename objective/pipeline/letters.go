@@ -48,10 +48,7 @@ func (o Letters) width(m *Model, in []int) (int, error) {
 
 // prepared returns the operator with the index of its terms.
 func (o Letters) prepared() Letters {
-	o.place = make(map[string]int, len(o.Terms))
-	for i, t := range o.Terms {
-		o.place[t] = i
-	}
+	o.place = places(o.Terms)
 	return o
 }
 

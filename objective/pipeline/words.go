@@ -55,11 +55,17 @@ func (o Words) width(m *Model, in []int) (int, error) {
 
 // prepared returns the operator with the index of its terms.
 func (o Words) prepared() Words {
-	o.place = make(map[string]int, len(o.Terms))
-	for i, t := range o.Terms {
-		o.place[t] = i
-	}
+	o.place = places(o.Terms)
 	return o
+}
+
+// places returns the index of each term.
+func places(terms []string) map[string]int {
+	at := make(map[string]int, len(terms))
+	for i, t := range terms {
+		at[t] = i
+	}
+	return at
 }
 
 func (o Words) compute(columns []Column, from, to, width int) matrix {
