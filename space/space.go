@@ -115,7 +115,7 @@ func (s Space) Normalize() (Space, error) {
 }
 
 // Index returns the position of the named axis, or -1. It looks at one axis after
-// the other; a [Finder] is quicker where many axes are looked up.
+// the other; [Space.IndexNear] or a [Finder] is quicker where many axes are looked up.
 func (s Space) Index(name string) int {
 	for i := range s {
 		if s[i].Name == name {
@@ -123,6 +123,15 @@ func (s Space) Index(name string) int {
 		}
 	}
 	return -1
+}
+
+// IndexNear returns the position of the named axis, or -1. It looks at position i first: two
+// spaces often have the same order.
+func (s Space) IndexNear(i int, name string) int {
+	if i >= 0 && i < len(s) && s[i].Name == name {
+		return i
+	}
+	return s.Index(name)
 }
 
 // A Finder looks up many axes of one space, which may grow by append from one call

@@ -627,3 +627,12 @@ func BenchmarkOf(b *testing.B) {
 		})
 	}
 }
+
+func TestIndexNear(t *testing.T) {
+	s := space.Of(space.Float("a", 0, 1), space.Float("b", 0, 1))
+	for i := -1; i < 4; i++ {
+		assert.Equal(t, 0, s.IndexNear(i, "a"))
+		assert.Equal(t, 1, s.IndexNear(i, "b"))
+		assert.Equal(t, -1, s.IndexNear(i, "c"))
+	}
+}

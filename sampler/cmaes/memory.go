@@ -153,9 +153,12 @@ func (p *replay) candidate(h trial.Snapshot, r trial.Record, n note) (*candidate
 	c.at, c.choices = make([]float64, d.numbers), make([]int, len(d.choices))
 	countable := 0
 	for i, a := range d.axes {
-		x, ok := r.Params.Coord(a.Name)
-		had := r.Params.Space.Index(a.Name)
-		if !ok || !a.Distribution.Contains(x) || !space.Compatible(a.Distribution, r.Params.Space[had].Distribution) {
+		had := r.Params.Space.IndexNear(i, a.Name)
+		if had < 0 {
+			return nil, false
+		}
+		x := r.Params.Point[had]
+		if !a.Distribution.Contains(x) || !space.Compatible(a.Distribution, r.Params.Space[had].Distribution) {
 			return nil, false
 		}
 		if i >= d.numbers {
@@ -271,7 +274,7 @@ func (p *replay) propose(cfg Config, r sampler.Request) (sampler.Proposal, error
 	for range again {
 		drawn = s.draw(given, r.Rand)
 		for i, a := range s.axes {
-			if at := r.Space.Index(a.Name); at >= 0 {
+			if at := r.Space.IndexNear(i, a.Name); at >= 0 {
 				out.Point[at] = s.point(i, drawn)
 			}
 		}

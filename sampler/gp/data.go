@@ -101,7 +101,7 @@ func (d *domain) coordinate(j int, u float64) float64 {
 func (d *domain) locate(p space.Params) ([]float64, bool) {
 	x := make([]float64, len(d.axes))
 	for j, a := range d.axes {
-		i := p.Space.Index(a.Name)
+		i := p.Space.IndexNear(j, a.Name)
 		if i < 0 || i >= len(p.Point) || !a.Distribution.Contains(p.Point[i]) || !space.Compatible(a.Distribution, p.Space[i].Distribution) {
 			return nil, false
 		}

@@ -7,8 +7,8 @@
 //
 // It is the sampler for objectives that are smooth in numeric parameters, and for
 // budgets of some dozens to a few hundred trials. A proposal costs milliseconds, or
-// a second with 1,000 parameters, and no more of them as the study grows: beyond [Config.Observations] trials the
-// model has the best ones and those near the best.
+// seconds with 1,000 parameters, and no more of them as the study grows: beyond
+// [Config.Observations] trials the model has the best ones and those near the best.
 //
 // The model is a Matérn kernel with a length scale for each parameter. Numbers are
 // taken on their scale, logarithmic or not; integers and steps at their values;

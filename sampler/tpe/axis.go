@@ -152,11 +152,7 @@ func (a *axis) coordinate(value float64) float64 {
 // running, of what was proposed for it. It is not ok if r has neither, or has the
 // name with a distribution of another type or scale.
 func (a *axis) read(r *trial.Record) (x float64, ok bool) {
-	i := a.place
-	if i >= len(r.Params.Space) || r.Params.Space[i].Name != a.Name {
-		i = r.Params.Space.Index(a.Name)
-	}
-	if i >= 0 {
+	if i := r.Params.Space.IndexNear(a.place, a.Name); i >= 0 {
 		return r.Params.Point[i], space.Compatible(r.Params.Space[i].Distribution, a.Distribution)
 	}
 	for _, p := range r.Proposed {
