@@ -48,7 +48,7 @@ func TestHTML(t *testing.T) {
 		at := strings.Index(page, "<summary>"+form+"</summary>")
 		assert.True(t, at > 0 && at < strings.Index(page, "<svg"), form)
 	}
-	assert.Equal(t, 9, strings.Count(page, "<svg "), "all but those for several objectives")
+	assert.Equal(t, 10, strings.Count(page, "<svg "), "all but those for several objectives")
 	assert.Contains(t, page, "out of memory")
 	assert.False(t, strings.Contains(strings.ReplaceAll(page, "http://www.w3.org/", ""), "http"), "it needs nothing from elsewhere")
 	assert.NotContains(t, page, "<script")

@@ -92,7 +92,7 @@ func TestValues(t *testing.T) {
 		"NaN": {test: test{script: "echo attune: value=nan"}, err: "bad values: the value is NaN"},
 		"none": {test: test{script: "echo hello"},
 			err: `bad output: the program printed no value: want a line "attune: value=0.39", or a regular expression that finds it`},
-		"one of two":         {test: test{script: "echo attune: value=1", study: two}, err: "bad values: 1 values [1] for 2 objectives"},
+		"one of two":         {test: test{script: "echo attune: value=1", study: two}, err: "bad values: [1] has 1, the number of objectives is 2"},
 		"one of two, named":  {test: test{script: "echo attune: error=1", study: two, cfg: command.Config{Metrics: two.Metrics}}, err: `bad output: the program printed no value of "seconds"`},
 		"step of two":        {test: test{script: "echo attune: step=1 value=1; exec sleep 1000", study: two}, err: "trial 0: report: wrong number of objectives: reports need one objective, and there are 2"},
 		"unreadable line":    {test: test{script: "echo attune: vlaue=1; exec sleep 1000"}, err: `bad output: line "attune: vlaue=1": vlaue: unknown key: want one of step, value, constraint.NAME, attr.NAME`},

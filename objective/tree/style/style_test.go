@@ -19,10 +19,11 @@ func ExampleStyle_Params() {
 		panic(err)
 	}
 	fmt.Println(p.LearningRate, p.Bagging, p.Depth)
-	fmt.Println(style.XGBoost.Space()[0])
+	first := style.XGBoost.Space()[0]
+	fmt.Println(first.Name, first.Distribution)
 	// Output:
 	// 0.05 0.8 6
-	// {eta {"name": "FloatDistribution", "attributes": {"step": null, "low": 0.01, "high": 0.3, "log": true}} []}
+	// eta {"name": "FloatDistribution", "attributes": {"step": null, "low": 0.01, "high": 0.3, "log": true}}
 }
 
 // Each default space consists of hyperparameters of its style, and its corners are valid params.
