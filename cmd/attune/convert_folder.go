@@ -13,6 +13,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -283,6 +284,27 @@ func outputNames(files []modelFile) []string {
 	return names
 }
 
+// isModelName reports whether a file of this name holds a model, so that one that is none is
+// damaged.
+func isModelName(name string) bool {
+	return slices.Contains([]string{".joblib", ".pkl", ".pickle", ".cbm", ".ubj"}, strings.ToLower(filepath.Ext(name)))
+}
+
+// build returns what tells this program from others that were built of other sources.
+func build() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	text := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			text += " " + s.Value
+		}
+	}
+	return text
+}
+
 // one converts a model. It returns nil for a file that is not a model, or not one of --model.
 func (c *convert) one(ctx context.Context, f modelFile) *converted {
 	r := &converted{Model: f.name}
@@ -313,7 +335,7 @@ func (c *convert) one(ctx context.Context, f modelFile) *converted {
 	m, from, err := pipeline.ReadWith(bytes.NewReader(data), o)
 	r.Kind = from.Format
 	switch {
-	case ctx.Err() != nil, errors.Is(err, tree.ErrUnknown), !c.wanted(f.name, r.Kind):
+	case ctx.Err() != nil, errors.Is(err, tree.ErrUnknown) && !isModelName(f.name), !c.wanted(f.name, r.Kind):
 		return nil
 	case err != nil:
 		return fail(refused, err)
@@ -321,7 +343,7 @@ func (c *convert) one(ctx context.Context, f modelFile) *converted {
 	if from.Sparse {
 		r.Warning = r.Model + ": XGBoost was trained with missing values, and splits at numbers above 0 alone: if it was trained on a sparse matrix, its zeros were missing: convert it with --zeros-missing"
 	}
-	fmt.Fprintf(whole, "|%s|%v|%v|%v", c.form, c.options.AllTrees, c.options.ZerosMissing, c.gate)
+	fmt.Fprintf(whole, "|%s|%v|%v|%v|%s", c.form, c.options.AllTrees, c.options.ZerosMissing, c.gate, build())
 	source := hex.EncodeToString(whole.Sum(nil))
 	if size, ok := convertedFrom(f.output, source); ok {
 		r.File, r.After, r.Verdict = f.output, size, unchanged

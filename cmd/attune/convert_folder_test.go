@@ -169,3 +169,17 @@ func TestMeter(t *testing.T) {
 	assert.Contains(t, b.String(), "converting")
 	assert.Contains(t, b.String(), "2/3")
 }
+
+// A file with the name of a model that holds none is damaged, and not some other file.
+func TestConvertFolderNamesDamagedModels(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "in"), 0o777))
+	for _, name := range []string{"a.joblib", "b.cbm", "c.txt"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "in", name), []byte("version https://git-lfs\noid"), 0o666))
+	}
+	o := attune(t, dir, "convert", "--input", "in", "--output", "out")
+	assert.Equal(t, 1, o.code)
+	assert.Contains(t, o.stdout, "a.joblib")
+	assert.Contains(t, o.stdout, "b.cbm")
+	assert.Contains(t, o.stdout, "2 models: 2 refused; other files: 1")
+}

@@ -74,6 +74,12 @@ func runCommand() *cobra.Command {
 		Long: `Run tunes a program written in any language. Each trial runs it once, with parameters
 from the search space in the YAML file --space.
 
+  parameters:
+    - {name: lr, type: float, low: 1.0e-5, high: 0.1, log: true}
+    - {name: layers, type: int, low: 1, high: 6, prior: {mean: 3, dev: 1}}
+  constraints: [100 * lr < layers]
+A prior is where you believe good values to lie; a constraint is obeyed by all trials.
+
 The program gets its parameters in the way that suits it:
   {lr}                in an argument: the value of the parameter lr
   ATTUNE_PARAM_lr     an environment variable with the value
@@ -418,6 +424,9 @@ func (l *launch) warmStart(ctx context.Context, store store, config *study.Confi
 		h, err := snapshot(ctx, store, name)
 		if err != nil {
 			return fmt.Errorf("--warm-start %s: %w", quote(name), err)
+		}
+		if h.Objectives() != 1 || len(config.Directions) != 1 || h.Direction(0) != config.Directions[0] {
+			return fmt.Errorf("--warm-start %s: it must have one objective, as this study, and the same direction", quote(name))
 		}
 		others = append(others, h)
 	}

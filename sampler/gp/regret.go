@@ -21,7 +21,8 @@ import (
 // Archambeau, "Automatic Termination for Hyperparameter Optimization", AutoML 2022, equation 5).
 // It says how far the best may be from what could be found, if the model is right: it is a
 // guess for objectives that are not smooth. The model is that of the sampler: losses above the
-// median count logarithmically, and the bound is of the part below it.
+// median count logarithmically, and the bound is of the part below it. It knows nothing of
+// constraints between parameters: where the best lies at one, the bound is too large.
 type Regret struct {
 	// Gain is the least bound that is worth going on for, as a share of the distance from the
 	// median of all complete trials to the best. Default 0.01.
