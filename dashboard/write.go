@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
 )
 
@@ -182,6 +184,19 @@ func (d *Dashboard) enqueue(w http.ResponseWriter, r *http.Request) error {
 		}
 		p.Inputs = append(p.Inputs, in)
 	}
+	if p.Sure {
+		broken, err := d.broken(r.Context(), name, settings)
+		if err != nil {
+			return err
+		}
+		for _, c := range broken {
+			for i := range p.Inputs {
+				if slices.Contains(c.Names(), p.Inputs[i].Name) {
+					p.Inputs[i].Problem, p.Sure = fmt.Sprintf("a trial must satisfy %v", c), false
+				}
+			}
+		}
+	}
 	if !sent || !p.Sure || r.PostForm.Get("sure") == "" || r.PostForm.Has("edit") {
 		p.Sure = p.Sure && !r.PostForm.Has("edit")
 		d.execute(w, r, "enqueue.html", p)
@@ -197,6 +212,26 @@ func (d *Dashboard) enqueue(w http.ResponseWriter, r *http.Request) error {
 	}
 	goTo(w, trialLink(name, numbers[0]))
 	return nil
+}
+
+// broken returns the constraints of a study that settings do not meet, as far as the study
+// says which it was created with.
+func (d *Dashboard) broken(ctx context.Context, name string, settings space.Settings) (broken []space.Constraint, err error) {
+	notes, err := d.notes(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	list, ok := notes.Get(study.ConstraintsKey)
+	var all []string
+	if !ok || json.Unmarshal([]byte(list.JSON), &all) != nil {
+		return nil, nil
+	}
+	for _, text := range all {
+		if c, err := space.ParseConstraint(text); err == nil && !c.Holds(settings) {
+			broken = append(broken, c)
+		}
+	}
+	return broken, nil
 }
 
 // inputOf returns the input for a parameter, with the value that a trial has.
