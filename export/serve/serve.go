@@ -122,7 +122,7 @@ func New(c Config, v Version) (*Server, error) {
 }
 
 // Swap makes another version live, and closes the model of the one before when its runs have
-// ended. Requests that wait are run by the new one. The reference of the drift begins anew.
+// ended. Requests that wait are run by the new one. The reference of the drift begins again.
 func (s *Server) Swap(v Version) error {
 	s.mu.Lock()
 	before := s.live

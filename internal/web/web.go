@@ -113,7 +113,7 @@ func Listen(c Config) (*Server, error) {
 	return s, nil
 }
 
-// listen listens on an address, for so many connections at once. Unless it is to be public, it must
+// listen listens on an address, for a number of connections at once. Unless it may be public, it must
 // be one of this machine.
 func listen(addr string, public bool, connections int) (net.Listener, error) {
 	host, _, err := net.SplitHostPort(addr)

@@ -52,7 +52,7 @@ var refusals = []refusal{
 
 var (
 	// errProcess reports a request to a process of the server that has ended.
-	errProcess = errors.New("the server has started anew")
+	errProcess = errors.New("the server has restarted")
 	// errHandle reports a study that the server no longer has open.
 	errHandle = errors.New("the server has closed the study")
 	// errEnding reports a server that is about to end.

@@ -163,7 +163,7 @@ func (l *ledger) Header(ctx context.Context) (trial.Header, error) {
 	return h, nil
 }
 
-// change makes a change of the study. If the server started anew while it made the change, settled
+// change makes a change of the study. If the server restarted while it made the change, settled
 // looks at the trials whether it is there.
 func (l *ledger) change(ctx context.Context, op string, args []byte, settled func() (bool, error)) (*decoder, error) {
 	if l.readOnly {

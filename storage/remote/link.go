@@ -251,7 +251,7 @@ func (l *link) answered() uint64 {
 	return least
 }
 
-// send sends the request until it is answered. It returns errProcess if the server has started anew,
+// send sends the request until it is answered. It returns errProcess if the server has restarted,
 // and errHandle if it has closed the study; then the caller looks what became of the change, if
 // there is a doubt, and may send again.
 func (c *change) send(ctx context.Context, args []byte) (*decoder, error) {

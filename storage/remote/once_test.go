@@ -24,7 +24,7 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A server that a test starts anew. It is an [http.RoundTripper] to whatever handler serves now.
+// A server that a test restarts. It is an [http.RoundTripper] to whatever handler serves now.
 type restarting struct {
 	t     *testing.T
 	store storage.Store
@@ -93,7 +93,7 @@ func records(t *testing.T, l storage.Ledger) (out []trial.Record) {
 func TestOnce(t *testing.T) {
 	at := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 	for _, restarts := range []bool{false, true} {
-		name := map[bool]string{false: "the answer is lost", true: "and the server started anew"}[restarts]
+		name := map[bool]string{false: "the answer is lost", true: "and the server restarted"}[restarts]
 		t.Run(name, func(t *testing.T) {
 			s := newRestarting(t, file(t))
 			lose := func(op string) {
@@ -176,7 +176,7 @@ func TestLostBeforeItWasMade(t *testing.T) {
 	assert.Len(t, records(t, l)[0].Reports, 1)
 }
 
-// Another study that has the name after the server started anew is not taken for this one.
+// Another study that has the name after the server restarted is not taken for this one.
 func TestAnotherStudyOfTheName(t *testing.T) {
 	for name, another := range map[string]func(t *testing.T, st storage.Store){
 		"another seed": func(t *testing.T, st storage.Store) {

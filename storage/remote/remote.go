@@ -129,7 +129,7 @@ func (s *Store) wrap(op string, err error) error {
 	return pkg.Errorf("%s: %w", op, err)
 }
 
-// change makes a change of the catalogue. Where the server started anew before it answered, settled
+// change makes a change of the catalogue. Where the server restarted before it answered, settled
 // says whether err shows that the change was made.
 func (s *Store) change(ctx context.Context, op string, args []byte, settled func(err error) bool) (*decoder, error) {
 	l, err := s.connect()
