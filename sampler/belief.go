@@ -8,7 +8,7 @@ import (
 	"github.com/attune-hpo/attune/space/unit"
 )
 
-// Trust is β: with n trials, at least so many, a belief counts as its density to the power of
+// Trust is β: with n trials, and n at least β, a belief counts as its density to the power of
 // (β/n)². πBO has β/n (equation 6, β about 10), with which a belief in the wrong corner costs
 // TPE far more.
 const Trust = 10

@@ -99,7 +99,7 @@ func beyond(front, all [][]float64, whole bool) []float64 {
 }
 
 // undominated cuts the region that no point dominates, up to top, into boxes. Points and
-// corners are given by the places of their coordinates among the edges, of which the first,
+// corners are given by the places of their coordinates among the edges. The first edge,
 // 0, is at -∞. It sweeps along the third objective. At each height the region is a
 // staircase: strips side by side along the first objective, each open downwards along the
 // second. A point that comes ends the strips above it (for two objectives all have the same

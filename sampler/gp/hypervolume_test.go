@@ -110,7 +110,7 @@ func TestGain(t *testing.T) {
 
 func TestGainGradient(t *testing.T) {
 	for _, objectives := range []int{2, 3} {
-		for _, far := range []float64{0, 60} { // so far that nothing is to be gained
+		for _, far := range []float64{0, 60} { // so far that nothing can be gained
 			t.Run(fmt.Sprint(objectives, " ", far), func(t *testing.T) {
 				values := randomValues(rand.New(rand.NewPCG(5, 6)), 8, objectives)
 				for _, v := range values {

@@ -31,8 +31,8 @@ const (
 	leastBlame = 0.01
 )
 
-// take counts the finished trials that are new, of which it gets the failed ones at
-// least, and returns those.
+// take counts the finished trials that are new, and returns those that failed. some holds all
+// of these, and perhaps others.
 func (b *blame) take(finished int, some []observation) (failures []observation) {
 	b.finished += finished
 	for _, o := range some {

@@ -75,7 +75,7 @@ func main() {
 	seeds := flag.Int("seeds", 60, "runs per problem")
 	trials := flag.Int("trials", 200, "trials per run, one after another")
 	declare := flag.Bool("declare", false, "declare the study's space beforehand, including conditions")
-	workers := flag.Int("workers", 1, "workers at once, each trial drawn from all but the last so many")
+	workers := flag.Int("workers", 1, "the number N of trials at once: each is drawn without the last N")
 	keep := flag.String("keep", "", "append to this file, and do not repeat the runs that it has")
 	flag.Parse()
 

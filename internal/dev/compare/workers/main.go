@@ -7,7 +7,7 @@
 //	workers -storage a.db -at 13000 -has 1000 -workers 4 -trials 100 -program "python optuna/workers.py"
 //
 // With -program, that many processes of another program run, as PROGRAM URL STUDY TRIALS, or with -at
-// instead of the URL, such as the port of a proxy for the storage. With -has, the study has so many trials before. The
+// instead of the URL, such as the port of a proxy for the storage. With -has, the study has that many trials before. The
 // clock runs from when all of them have opened the study until the last ends. Then all
 // trials are read and counted.
 package main
