@@ -55,7 +55,7 @@ func (s SuccessiveHalving) Validate() error {
 		return invalid("min early stopping rate %d: it must be at least 0", s.MinEarlyStoppingRate)
 	}
 	if s.Bootstrap > 0 && s.MinResource == 0 {
-		return invalid("bootstrap of %d trials without MinResource: set both or neither", s.Bootstrap)
+		return invalid("bootstrap of %d trials without a min resource: set both or neither", s.Bootstrap)
 	}
 	return validRungs(s.MinResource, s.ReductionFactor, s.Bootstrap)
 }

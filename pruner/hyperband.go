@@ -52,7 +52,7 @@ func (p Hyperband) Validate() error {
 	case p.MaxResource < 0:
 		return invalid("max resource %d: it must be at least 1, or 0 for the default", p.MaxResource)
 	case p.Bootstrap > 0 && p.MaxResource == 0:
-		return invalid("bootstrap of %d trials without MaxResource: set both or neither", p.Bootstrap)
+		return invalid("bootstrap of %d trials without a max resource: set both or neither", p.Bootstrap)
 	}
 	return validRungs(p.MinResource, p.ReductionFactor, p.Bootstrap)
 }

@@ -96,11 +96,11 @@ type Run struct {
 
 func (r Run) normalize() (Run, error) {
 	for name, n := range map[string]int64{
-		"Trials": int64(r.Trials), "Lag": int64(r.Lag), "Total": int64(r.Total), "Workers": int64(r.Workers),
-		"Retries": int64(r.Retries), "Timeout": int64(r.Timeout), "TrialTimeout": int64(r.TrialTimeout),
+		"trials": int64(r.Trials), "lag": int64(r.Lag), "total": int64(r.Total), "workers": int64(r.Workers),
+		"retries": int64(r.Retries), "timeout": int64(r.Timeout), "trial timeout": int64(r.TrialTimeout),
 	} {
 		if n < 0 {
-			return r, fmt.Errorf("%w: Run.%s is negative: want 0, for the default, or more", ErrConfig, name)
+			return r, fmt.Errorf("%w: a negative %s: want 0, for the default, or more", ErrConfig, name)
 		}
 	}
 	r.Workers = max(1, r.Workers)

@@ -299,7 +299,7 @@ func (cfg Config) normalize() (Config, error) {
 		cfg.Grace = time.Minute
 	}
 	if cfg.Renewal > Never {
-		return cfg, fmt.Errorf("%w: Renewal %d: it is ByStudy, ByCaller or Never", ErrConfig, cfg.Renewal)
+		return cfg, fmt.Errorf("%w: there is no renewal %d", ErrConfig, cfg.Renewal)
 	}
 	if cfg.Revivals == 0 {
 		cfg.Revivals = 3
@@ -366,7 +366,7 @@ func (s *Study) Close() error {
 	running := len(s.runs)
 	s.mu.Unlock()
 	if running > 0 {
-		return pkg.Errorf("close: %w: cancel its context and wait until Optimize returns", ErrRunning)
+		return pkg.Errorf("close: %w: cancel its context and wait for its end", ErrRunning)
 	}
 	s.lease.stop()
 	if err := s.View.Close(); err != nil {

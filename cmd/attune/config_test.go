@@ -92,10 +92,11 @@ func TestConfigErrors(t *testing.T) {
 		"space: {lstm: {parameters: [{name: a, type: b}]}}": "line 1: space: lstm: ",
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "run.yaml"), []byte(text), 0o644))
-		o := attune(t, dir, "optimize", "--data", "air.csv", "--target", "passengers", "--config", "run.yaml")
-		if strings.HasPrefix(text, "data") {
-			o = attune(t, dir, "optimize", "--target", "passengers", "--config", "run.yaml")
+		args := []string{"optimize", "--target", "passengers", "--config", "run.yaml"}
+		if !strings.HasPrefix(text, "data") { // a flag takes the place of the name in the file
+			args = append(args, "--data", "air.csv")
 		}
+		o := attune(t, dir, args...)
 		assert.Equal(t, 1, o.code, text)
 		assert.Contains(t, o.stderr, want, text)
 		assert.Equal(t, 1, countLines(o.stderr), o.stderr)

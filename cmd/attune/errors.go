@@ -17,31 +17,43 @@ import (
 // field in the hint; a phrase replaces the whole hint. "" drops the hint, if the command has
 // no counterpart.
 var inFlags = map[string]string{
-	"forecast.CSV.AllowConstant":    "",
-	"forecast.CSV.Fill":             "--fill",
-	"forecast.CSV.Freq":             "--freq",
-	"forecast.CSV.ID":               "--id",
-	"forecast.CSV.Layout":           "--layout",
-	"forecast.CSV.Sort":             "give --sort",
-	"forecast.FitOptions.Holdout":   "lower --horizon, --windows or --test",
-	"forecast.Recipe.Lags":          "take fewer lags",
-	"importance.FANOVA.Target":      "", // the command asks for --objective itself
-	"importance.Permutation.Target": "",
-	"memory.Store":                  "",
-	"mlflow.NewMirror":              "send them with attune mlflow push when the server is back",
-	"neural.Training.Device":        "--device",
-	"neural.Training.Window":        "take a shorter window",
-	"mysql.Store.URL":               "--storage",
-	"postgres.Store.URL":            "--storage",
-	"remote.Store.Token":            "set the variable " + serveTokenVariable + " to a token of the server",
-	"remote.Store.URL":              "--storage",
-	"sqlite.Store.Path":             "--storage",
-	"study.Config.Directions":       "",
-	"study.Config.Grace":            "--grace",
-	"study.Config.Metrics":          "",
-	"study.Config.Sampler":          "",
-	"study.Config.Seed":             "",
-	"study.Create":                  "use another --name",
+	"forecast.CSV.AllowConstant":       "",
+	"forecast.CSV.Fill":                "--fill",
+	"forecast.CSV.Freq":                "--freq",
+	"forecast.CSV.ID":                  "--id",
+	"forecast.CSV.Layout":              "--layout",
+	"forecast.CSV.Sort":                "give --sort",
+	"forecast.FitOptions.Holdout":      "lower --horizon, --windows or --test",
+	"forecast.Recipe.Lags":             "take fewer lags",
+	"importance.FANOVA.Target":         "", // the command asks for --objective itself
+	"importance.Permutation.Target":    "",
+	"memory.Store":                     "",
+	"mlflow.Config.Client":             "", // the command makes one
+	"mlflow.NewMirror":                 "send them with attune mlflow push when the server is back",
+	"neural.Training.Device":           "--device",
+	"neural.Training.Window":           "take a shorter window",
+	"mysql.Store.URL":                  "--storage",
+	"postgres.Store.URL":               "--storage",
+	"onnx.ForecasterOptions.Regressor": "", // the command exports no other models
+	"quantize.Options.Calibration":     "", // the command has rows of the data
+	"runtime.PredictorConfig.Width":    "", // the files that the command opens say it
+	"remote.Store.Token":               "set the variable " + serveTokenVariable + " to a token of the server",
+	"remote.Store.URL":                 "--storage",
+	"sqlite.Store.Path":                "--storage",
+	"study.Config.Directions":          "",
+	"study.Config.Grace":               "--grace",
+	"study.Config.Metrics":             "",
+	"study.Config.Sampler":             "",
+	"study.Config.Seed":                "",
+	"study.Create":                     "use another --name",
+	"table.CSV.Categorical":            "--categorical",
+	"table.CSV.Classes":                "use --task binary or --task multiclass",
+	"table.CSV.Ignore":                 "--ignore",
+	"table.CSV.NA":                     "--na",
+	"table.CSV.Positive":               "--positive",
+	"table.CSV.Time":                   "--time",
+	"table.Splits.Ordered":             "--time",
+	"table.Table.Group":                "--group",
 }
 
 // plain returns the text of an error in the words of the command line, as one line. A second

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,8 +23,9 @@ import (
 
 // A badInput makes the command fail with a hint of the library.
 type badInput struct {
-	csv  func(lines []string) []string // changes air.csv; nil: unchanged
-	args []string                      // in addition to those that tune air.csv
+	csv   func(lines []string) []string // changes air.csv; nil: unchanged
+	args  []string                      // in addition to those that tune air.csv
+	table string                        // a plain table to tune on instead; args then name the task and the target
 }
 
 // badInputs are inputs that make the command show each hint, by the field of the hint. Every
@@ -53,7 +55,20 @@ var badInputs = map[string][]badInput{
 	"postgres.Store.URL":          {{args: []string{"--storage", "postgres://u@127.0.0.1:1/db"}}},
 	"remote.Store.URL":            {{args: []string{"--storage", "https://"}}, {args: []string{"--storage", "http://127.0.0.1:1"}}},
 	"sqlite.Store.Path":           {{args: []string{"--storage", "air.csv"}}, {args: []string{"--storage", "."}}},
+	"table.CSV.Categorical":       {{table: "x,y\n1,1\n2,2\nabc,3\n", args: []string{"--task", "regression", "--target", "y"}}},
+	"table.CSV.Classes":           {{table: "x,y\n1,1\n2,2\n3,many\n", args: []string{"--task", "regression", "--target", "y"}}},
+	"table.CSV.Ignore": {
+		{table: "x,day,y\n1,2026-01-31,1\n2,2026-02-01,2\n", args: []string{"--task", "regression", "--target", "y"}},
+		{table: ",x,y\n0,1,1\n1,2,2\n", args: []string{"--task", "regression", "--target", "y"}},
+	},
+	"table.CSV.NA":         {{table: "x,y\n1,1\n2,2\n-,3\n", args: []string{"--task", "regression", "--target", "y"}}},
+	"table.CSV.Positive":   {{table: "x,y\n1,a\n2,b\n", args: []string{"--task", "binary", "--target", "y", "--positive", "c"}}},
+	"table.CSV.Time":       {{table: "x,day,y\n1,2026-01-31,1\n2,2026-02-01,2\n", args: []string{"--task", "regression", "--target", "y"}}},
+	"table.Splits.Ordered": {{table: orders, args: []string{"--task", "regression", "--target", "y", "--time", "t", "--group", "g", "--test", "0"}}},
+	"table.Table.Group":    {{table: orders, args: []string{"--task", "regression", "--target", "y", "--time", "t", "--group", "g", "--test", "0"}}},
 }
+
+const orders = "x,t,g,y\n1,1,a,1\n2,2,a,2\n3,3,b,3\n4,4,b,4\n5,5,c,5\n6,6,c,6\n7,7,d,7\n8,8,d,8\n"
 
 // outOfReach are fields whose hints no input causes, with the reason.
 var outOfReach = map[string]string{
@@ -78,6 +93,7 @@ func TestHints(t *testing.T) {
 	t.Parallel()
 	hints := hintsOf(t, filepath.Join("..", ".."))
 	require.NotEmpty(t, hints)
+	names := goNames(t, filepath.Join("..", ".."))
 	fields := map[string]bool{}
 	for _, h := range hints {
 		fields[h.Field] = true
@@ -91,7 +107,7 @@ func TestHints(t *testing.T) {
 			t.Parallel()
 			var said []string
 			for _, in := range badInputs[h.Field] {
-				said = append(said, in.run(t))
+				said = append(said, in.run(t, names))
 			}
 			assert.Contains(t, strings.Join(said, ""), want)
 		})
@@ -100,7 +116,7 @@ func TestHints(t *testing.T) {
 }
 
 // run returns what the command writes to standard error.
-func (in badInput) run(t *testing.T) string {
+func (in badInput) run(t *testing.T, names map[string]bool) string {
 	t.Helper()
 	dir, args := air(t)
 	file := filepath.Join(dir, "air.csv")
@@ -111,10 +127,14 @@ func (in badInput) run(t *testing.T) string {
 		require.NoError(t, os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o644))
 	}
 	args = args[:len(args)-2] // without --fixed
+	if in.table != "" {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "table.csv"), []byte(in.table), 0o644))
+		args = []string{"optimize", "--data", "table.csv", "--trials", "1"}
+	}
 	o := attune(t, dir, append(append(args, "--quiet"), in.args...)...)
 	assert.Equal(t, 1, o.code, o.stdout)
 	assert.Equal(t, 1, countLines(o.stderr), o.stderr)
-	for pkg := range goNames(t, filepath.Join("..", "..")) {
+	for pkg := range names {
 		if !strings.Contains(pkg, ".") && !slices.Contains([]string{"lightgbm", "xgboost", "catboost"}, pkg) { // these are also models
 			assert.NotContains(t, o.stderr, ": "+pkg+": ", "a Go package")
 		}
@@ -144,6 +164,133 @@ func TestHintsNameFields(t *testing.T) {
 	for _, h := range hintsOf(t, root) {
 		assert.True(t, names[h.Field], "go doc knows no %s", h.Field)
 	}
+}
+
+// A text of a library package that the command reaches names no exported Go name, outside hints:
+// neither one of its own package, nor package.Name of another. The command's users know no Go.
+func TestTextsNameNoGo(t *testing.T) {
+	t.Parallel()
+	root := filepath.Join("..", "..")
+	all := goNames(t, root)
+	own := map[string]map[string]bool{} // exported names of each folder
+	walk(t, root, func(at token.Position, node ast.Node) {
+		dir := filepath.Dir(at.Filename)
+		if own[dir] == nil {
+			own[dir] = map[string]bool{}
+		}
+		for _, name := range declared(node) {
+			if ast.IsExported(name) {
+				own[dir][name] = true
+			}
+		}
+	})
+	reached := reachable(t, root)
+	var texts []string
+	skipped := token.NoPos // the end of what is no text of an error
+	walk(t, root, func(at token.Position, node ast.Node) {
+		dir := filepath.Dir(at.Filename)
+		if !reached[dir] || strings.HasSuffix(at.Filename, ".pb.go") || node.Pos() < skipped && node.Pos() != token.NoPos {
+			return
+		}
+		text := ""
+		switch n := node.(type) {
+		case *ast.File:
+			skipped = n.Name.End()
+		case *ast.CallExpr:
+			if fmt.Sprint(n.Fun) == "panic" {
+				skipped = n.End()
+			}
+		case *ast.CompositeLit:
+			if typ, ok := n.Type.(*ast.SelectorExpr); ok && typ.Sel.Name == "Hint" {
+				skipped = n.End()
+			}
+		case *ast.BasicLit:
+			text, _ = strconv.Unquote(n.Value)
+		}
+		if !strings.Contains(text, " ") || strings.Contains(text, "(?") || strings.Count(text, "\n") > 1 {
+			return // a single word, a regular expression or a list
+		}
+		for _, m := range goWord.FindAllStringIndex(text, -1) {
+			name := text[m[0]:m[1]]
+			first, _, qualified := strings.Cut(name, ".")
+			switch {
+			case m[0] == 0 && !qualified, slices.Contains(plainWords, name): // the first word of a sentence
+			case qualified && all[name], own[dir][first]:
+				texts = append(texts, text)
+				assert.NotEmpty(t, forPrograms[text], "%v: %q names %s of Go: make it a fault.Hint, or say in forPrograms why no user of the command sees it", at, text, name)
+				return
+			}
+		}
+	})
+	for text := range forPrograms {
+		assert.Contains(t, texts, text, "it is needless in forPrograms")
+	}
+}
+
+// goWord matches a word that may be a name of Go.
+var goWord = regexp.MustCompile(`\b(?:[a-z]\w*\.)?[A-Z]\w*(?:\.[A-Z]\w*)*`)
+
+// declared returns the names that a node declares for users of its package: those of functions,
+// types, fields, constants and variables.
+func declared(node ast.Node) []string {
+	var names []string
+	switch n := node.(type) {
+	case *ast.FuncDecl:
+		names = append(names, n.Name.Name)
+	case *ast.TypeSpec:
+		names = append(names, n.Name.Name)
+	case *ast.StructType:
+		for _, f := range n.Fields.List {
+			for _, name := range f.Names {
+				names = append(names, name.Name)
+			}
+		}
+	case *ast.ValueSpec:
+		for _, name := range n.Names {
+			names = append(names, name.Name)
+		}
+	}
+	return names
+}
+
+// reachable returns the folders of the packages that the command imports, also through others.
+func reachable(t *testing.T, root string) map[string]bool {
+	t.Helper()
+	const module = "github.com/attune-hpo/attune/"
+	imports := map[string][]string{} // folders that a folder imports
+	walk(t, root, func(at token.Position, node ast.Node) {
+		if spec, ok := node.(*ast.ImportSpec); ok {
+			if path, _ := strconv.Unquote(spec.Path.Value); strings.HasPrefix(path, module) {
+				dir := filepath.Dir(at.Filename)
+				imports[dir] = append(imports[dir], filepath.Join(root, strings.TrimPrefix(path, module)))
+			}
+		}
+	})
+	reached := map[string]bool{}
+	var visit func(dir string)
+	visit = func(dir string) {
+		for _, to := range imports[dir] {
+			if !reached[to] {
+				reached[to] = true
+				visit(to)
+			}
+		}
+	}
+	visit(filepath.Join(root, "cmd", "attune"))
+	assert.Greater(t, len(reached), 50)
+	return reached
+}
+
+// plainWords are names of Go that are also words of the field, or begin a sentence.
+var plainWords = []string{"BIPOP", "CPU", "CUDA", "CatBoost", "CategoricalDistribution", "FloatDistribution", "Halton", "ID", "IPOP", "IR", "IntDistribution", "JSON", "LSTM", "LightGBM", "NaN", "ONNX", "Pearson", "Python", "SHAP", "SQLite", "Sobol", "Spearman", "URL", "XGBoost", "YAML"}
+
+// forPrograms are texts that name something of Go and that no user of the command sees, with the
+// reason.
+var forPrograms = map[string]string{
+	"choice %.60q is not a literal: write it with space.Lit":          "what reads choices makes them literals",
+	"%w: %.60q is not a literal: write it with space.Lit":             "what reads choices makes them literals",
+	"%w: the store is nil: use new(memory.Store) or sqlite.File(...)": "the command always has one",
+	"{Lower:%s Upper:%s Warmup:%d Interval:%d}":                       "the form in which package fmt prints it",
 }
 
 // hintsOf returns all hints in the source of a module.

@@ -153,7 +153,7 @@ type export struct {
 func (e export) run(ctx context.Context) (Result, error) {
 	var r Result
 	if e.register != nil && e.register.Registry == nil {
-		return r, errors.New("a Registration without a Registry: open one with registry.Open")
+		return r, errors.New("a registration without a registry")
 	}
 	if err := e.model.Check(); err != nil {
 		return r, err

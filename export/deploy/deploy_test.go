@@ -275,7 +275,7 @@ func TestRegistry(t *testing.T) {
 	assert.InEpsilonSlice(t, want[0].Y, got[0].Y, 1e-12)
 
 	_, err = deploy.Model(ctx, m, airPassengers(t), deploy.ForecasterOptions{Register: &deploy.Registration{Name: "air"}})
-	assert.ErrorContains(t, err, "without a Registry")
+	assert.ErrorContains(t, err, "without a registry")
 }
 
 // Series with columns, of several lengths and from their first value on.

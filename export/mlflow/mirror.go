@@ -66,7 +66,7 @@ func NewMirror(ctx context.Context, cfg Config, h trial.Header) (*Mirror, error)
 
 func (m *Mirror) open(ctx context.Context) (err error) {
 	if m.client == nil {
-		return errors.New("Config.Client is not set: use mlflow.FromEnv or mlflow.NewClient")
+		return fmt.Errorf("there is no client: %w", setClient)
 	}
 	m.cfg.Experiment = cmp.Or(m.cfg.Experiment, "attune")
 	if m.experiment, err = m.findExperiment(ctx); err != nil {

@@ -397,7 +397,7 @@ func TestClient(t *testing.T) {
 	assert.Equal(t, []string{"Basic dTpzZWNyZXQ=", "Bearer abc"}, auth)
 
 	_, err = mlflow.NewMirror(t.Context(), mlflow.Config{}, trial.Header{Name: "s"})
-	require.ErrorContains(t, err, "Config.Client is not set")
+	require.ErrorContains(t, err, "there is no client: set mlflow.Config.Client")
 	f.Close()
 	_, err = mlflow.NewMirror(t.Context(), mlflow.Config{Client: client(f)}, trial.Header{Name: "s"})
 	require.ErrorContains(t, err, "connection refused")

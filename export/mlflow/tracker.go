@@ -112,7 +112,11 @@ func (t *Tracker) Close(ctx context.Context) error {
 	return nil
 }
 
-var pushLater = fault.Hint{Field: "mlflow.NewMirror", Want: "push the study with %s when the server is back"}
+// Hints that name a setting.
+var (
+	pushLater = fault.Hint{Field: "mlflow.NewMirror", Want: "push the study with %s when the server is back"}
+	setClient = fault.Hint{Field: "mlflow.Config.Client", Want: "set %s"}
+)
 
 const (
 	pause    = 500 * time.Millisecond // between two batches

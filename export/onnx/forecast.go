@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/attune-hpo/attune/export/tensor"
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/neural/network"
 	"github.com/attune-hpo/attune/objective/tree"
@@ -161,8 +162,10 @@ func addRegressor(b *Builder, m forecast.Regressor, rows Value) (Value, error) {
 		rows = b.Cast(rows, b.form.rows())
 		return b.Cast(b.Link(ensemble.Link, b.Trees(ensemble, rows)), Float64), nil
 	}
-	return Value{}, fmt.Errorf("%w: a model of type %T: set ForecasterOptions.Regressor", ErrUnsupported, m)
+	return Value{}, fmt.Errorf("%w: a model of type %T: %w", ErrUnsupported, m, setRegressor)
 }
+
+var setRegressor = fault.Hint{Field: "onnx.ForecasterOptions.Regressor", Want: "set %s"}
 
 // Linear adds a ridge regression to the graph: rows are [batch, features], the
 // result is [batch, outputs].

@@ -226,7 +226,7 @@ func TestForecasterRefuses(t *testing.T) {
 	strange := fit(func() forecast.Regressor { return &other{} }, forecast.Recipe{})
 	_, err = onnx.Forecaster(strange, onnx.ForecasterOptions{})
 	assert.ErrorIs(t, err, onnx.ErrUnsupported)
-	assert.ErrorContains(t, err, "a model of type *onnx_test.other: set ForecasterOptions.Regressor")
+	assert.ErrorContains(t, err, "a model of type *onnx_test.other: set onnx.ForecasterOptions.Regressor")
 	m, err := onnx.Forecaster(strange, onnx.ForecasterOptions{Regressor: func(b *onnx.Builder, m forecast.Regressor, rows onnx.Value) (onnx.Value, error) {
 		lin, err := m.(*other).Linear()
 		return b.Linear(lin, rows), err

@@ -7,7 +7,10 @@ import (
 	"slices"
 
 	"github.com/attune-hpo/attune/export/onnx"
+	"github.com/attune-hpo/attune/fault"
 )
+
+var calibrate = fault.Hint{Field: "quantize.Options.Calibration", Want: "set %s"}
 
 // bytes quantizes weights to int8.
 func (e *editor) bytes(ctx context.Context, o Options) error {
@@ -18,7 +21,7 @@ func (e *editor) bytes(ctx context.Context, o Options) error {
 	s := e.sites()
 	if len(s.convs) > 0 {
 		if len(o.Calibration) == 0 {
-			return fmt.Errorf("%w: the model has convolutions, which need rows to calibrate them: set Options.Calibration", ErrConfig)
+			return fmt.Errorf("%w: the model has convolutions, which need rows to calibrate them: %w", ErrConfig, calibrate)
 		}
 		if err := s.calibrate(ctx, e.old, o); err != nil {
 			return err

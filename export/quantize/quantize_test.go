@@ -318,7 +318,7 @@ func TestQuantizeRefuses(t *testing.T) {
 		{"not sound", &damaged, int8, onnx.ErrInvalid, "the graph has no outputs"},
 		{"double", double, int8, quantize.ErrNothing, "no weights of float32 have 1024 elements"},
 		{"double, halves", double, quantize.Options{Kind: quantize.FP16}, quantize.ErrNothing, "no weights"},
-		{"no calibration", conv, with(func(o *quantize.Options) { o.Calibration = nil }), quantize.ErrConfig, "set Options.Calibration"},
+		{"no calibration", conv, with(func(o *quantize.Options) { o.Calibration = nil }), quantize.ErrConfig, "set quantize.Options.Calibration"},
 		{"no rows", conv, with(func(o *quantize.Options) { o.Calibration = tensor.List{{Name: "x", Data: []float32{1}}} }), quantize.ErrConfig, "calibration: "},
 		{"run", conv, with(func(o *quantize.Options) {
 			o.Run = func(context.Context, *onnx.Model, tensor.List) (tensor.List, error) { return nil, errBroken }

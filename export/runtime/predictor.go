@@ -9,7 +9,10 @@ import (
 	"strings"
 
 	"github.com/attune-hpo/attune/export/tensor"
+	"github.com/attune-hpo/attune/fault"
 )
+
+var setWidth = fault.Hint{Field: "runtime.PredictorConfig.Width", Want: "set %s"}
 
 // A Model predicts rows, like the Predictor of objective/tree.
 //
@@ -167,7 +170,7 @@ func (p *Predictor) setInput(width int) error {
 	case free == 0:
 		return fmt.Errorf("its input %v takes %d values a row, not %d", told, p.width, width)
 	case width == 0 || width%p.width != 0:
-		return fmt.Errorf("its input %v does not say how many values a row has: give Width, a multiple of %d", told, p.width)
+		return fmt.Errorf("its input %v does not say how many values a row has, a multiple of %d: %w", told, p.width, setWidth)
 	}
 	in.Shape[free] = int64(width / p.width)
 	p.width = width

@@ -105,7 +105,7 @@ func TestPredictorBad(t *testing.T) {
 	}{
 		"two inputs":         {"two_inputs", PredictorConfig{}, "it has 2 inputs, want one"},
 		"single values":      {"loop", PredictorConfig{}, "it has 2 inputs"},
-		"no width":           {"symbolic", PredictorConfig{}, "does not say how many values a row has: give Width"},
+		"no width":           {"symbolic", PredictorConfig{}, "does not say how many values a row has, a multiple of 1: set runtime.PredictorConfig.Width"},
 		"the wrong width":    {"symbolic", PredictorConfig{Width: 4}, "a trial run of 2 rows of zeros"},
 		"another width":      {"linear", PredictorConfig{Width: 4}, "takes 3 values a row, not 4"},
 		"no such output":     {"linear", PredictorConfig{Output: "z"}, `it has no output "z" of floats`},

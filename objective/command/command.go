@@ -88,7 +88,7 @@ func New(cfg Config) (*Objective, error) {
 
 func newObjective(cfg Config) (*Objective, error) {
 	if len(cfg.Args) == 0 || cfg.Args[0] == "" {
-		return nil, fmt.Errorf("%w: there is no program: Args are empty", ErrConfig)
+		return nil, fmt.Errorf("%w: there is no program: its arguments are empty", ErrConfig)
 	}
 	if cfg.Grace == 0 {
 		cfg.Grace = 10 * time.Second

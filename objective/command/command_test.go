@@ -179,7 +179,7 @@ func TestNew(t *testing.T) {
 		is   error
 		want string
 	}{
-		"no program": {Config{}, ErrConfig, "command: invalid configuration: there is no program: Args are empty"},
+		"no program": {Config{}, ErrConfig, "command: invalid configuration: there is no program: its arguments are empty"},
 		"not found": {Config{Args: []string{"./no-such-program"}}, ErrStart,
 			`command: the program cannot be started: "./no-such-program": no such file, or its interpreter does not exist`},
 		"not in PATH": {Config{Args: []string{"no-such-program"}}, ErrStart,

@@ -137,18 +137,18 @@ func (p Params) Validate() error {
 	var bad string
 	switch {
 	case p.Classes < 0 || p.Classes == 1:
-		bad = "Classes"
+		bad = "the number of classes"
 	case p.Layers == 0 && !(p.Alpha > 0 && p.Alpha <= math.MaxFloat64):
-		bad = "Alpha"
+		bad = "alpha"
 	case p.Layers < 0:
-		bad = "Layers"
+		bad = "the number of layers"
 	case p.Layers > 0 && min(p.Hidden, p.Batch, p.Epochs) < 1:
-		bad = "Hidden, Batch and Epochs: at least 1"
+		bad = "the number of hidden units, of the rows of a step or of epochs"
 	case p.Layers > 0 && !(p.Rate > 0 && p.Rate <= math.MaxFloat64 && p.Decay >= 0 && p.Decay <= math.MaxFloat64):
-		bad = "Rate and Decay"
+		bad = "the learning rate or the weight decay"
 	}
 	if bad != "" {
-		return fault.Mark(pkg.Errorf("%s: out of range in %+v", bad, p), ErrSetting)
+		return fault.Mark(pkg.Errorf("%s is out of range", bad), ErrSetting)
 	}
 	return nil
 }

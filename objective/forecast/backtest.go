@@ -40,7 +40,7 @@ func NewBacktest(f Frame, s Splits, metrics ...Metric) (*Backtest, error) {
 		metrics = []Metric{MAPE, RMSE, MASE}
 	}
 	if slices.Contains(metrics, Metric{}) {
-		return nil, pkg.Errorf("backtest: %w: a zero Metric: see ParseMetric", ErrConfig)
+		return nil, pkg.Errorf("backtest: %w: a zero metric: parse one by its name", ErrConfig)
 	}
 	s, _ = s.normalize() // Folds has validated it
 	return &Backtest{frame: f, splits: s, folds: folds, horizon: s.Horizon, gap: s.Gap, freq: f[0].Freq, metrics: slices.Clone(metrics)}, nil

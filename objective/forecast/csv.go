@@ -107,10 +107,10 @@ func (c CSV) read(r io.Reader) (Frame, error) {
 		c.NA = csvfile.NA
 	}
 	if !slices.Contains([]Fill{Refuse, Keep, Carry, Interpolate}, c.Fill) {
-		return nil, &CSVError{Err: fmt.Errorf("%w: Fill is %q: %w", ErrConfig, c.Fill, setFill)}
+		return nil, &CSVError{Err: fmt.Errorf("%w: filled by %q: %w", ErrConfig, c.Fill, setFill)}
 	}
 	if !slices.Contains([]string{"", ".", ","}, c.Decimal) {
-		return nil, &CSVError{Err: fmt.Errorf("%w: Decimal is %q: want a point or a comma", ErrConfig, c.Decimal)}
+		return nil, &CSVError{Err: fmt.Errorf("%w: the decimal mark %q: want a point or a comma", ErrConfig, c.Decimal)}
 	}
 	t := table{CSV: c, decimal: c.Decimal, series: map[string]*[]row{}}
 	in, err := csvfile.NewReader(r, c.Comma)

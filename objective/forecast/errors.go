@@ -47,7 +47,7 @@ var (
 	ErrDomain    = errors.New("outside the transform's domain")
 	ErrHorizon   = errors.New("the horizon")
 	ErrConfig    = errors.New("not a possible setting")
-	ErrNotFitted = errors.New("not fitted: call Fit or Load first")
+	ErrNotFitted = errors.New("not fitted: fit or load it first")
 	ErrFormat    = errors.New("not a saved forecaster of this kind")
 )
 

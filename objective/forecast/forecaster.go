@@ -72,7 +72,7 @@ func (o FitOptions) Iterate(it Iteration) error {
 
 func (o FitOptions) normalize() (FitOptions, error) {
 	if o.Horizon < 0 || o.Holdout < 0 || o.Threads < 0 {
-		return o, fmt.Errorf("%w: Horizon %d, Holdout %d, Threads %d: none may be negative", ErrConfig, o.Horizon, o.Holdout, o.Threads)
+		return o, fmt.Errorf("%w: horizon %d, holdout %d, threads %d: none may be negative", ErrConfig, o.Horizon, o.Holdout, o.Threads)
 	}
 	o.Horizon, o.Threads = max(1, o.Horizon), max(1, o.Threads)
 	return o, nil

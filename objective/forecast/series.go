@@ -82,7 +82,7 @@ func (f Frame) Validate() error {
 			return pkg.Errorf("%s%w", of(s.ID), err)
 		}
 		if ids[s.ID] {
-			return pkg.Errorf("%w ID %q: give each series one of its own", ErrDuplicate, s.ID)
+			return pkg.Errorf("%w series %q: give each one a name of its own", ErrDuplicate, s.ID)
 		}
 		ids[s.ID] = true
 	}

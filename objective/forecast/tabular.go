@@ -70,7 +70,7 @@ func (t *Tabular) Fit(ctx context.Context, train Frame, opts FitOptions) error {
 		return pkg.Errorf("fit: %w", err)
 	}
 	if t.New == nil {
-		return pkg.Errorf("fit: %w: New is not set", ErrConfig)
+		return pkg.Errorf("fit: %w: there is no regressor to train", ErrConfig)
 	}
 	recipe := t.Recipe
 	if recipe.Horizon == 0 {
@@ -185,7 +185,7 @@ func (t *Tabular) Load(r io.Reader) error {
 
 func (t *Tabular) load(r io.Reader) error {
 	if t.New == nil {
-		return fmt.Errorf("%w: New is not set", ErrConfig)
+		return fmt.Errorf("%w: there is no regressor to train", ErrConfig)
 	}
 	var s savedTabular
 	if err := json.NewDecoder(r).Decode(&s); err != nil {

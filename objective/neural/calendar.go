@@ -15,7 +15,7 @@ import (
 func checkCalendar(features []forecast.Calendar) error {
 	for i, c := range features {
 		if math.IsNaN(c.At(time.Time{})) || slices.Contains(features[:i], c) {
-			return fmt.Errorf("calendar %q: %w: name features of forecast.Calendar, each once", c, forecast.ErrConfig)
+			return fmt.Errorf("calendar %q: %w: name known features, each once", c, forecast.ErrConfig)
 		}
 	}
 	return nil

@@ -158,7 +158,7 @@ func (f *Forecaster) Fit(ctx context.Context, train forecast.Frame, opts forecas
 
 func (f *Forecaster) fit(ctx context.Context, train forecast.Frame, opts forecast.FitOptions) error {
 	if f.model == nil {
-		return fmt.Errorf("%w: it has no model: make the forecaster with New", forecast.ErrConfig)
+		return fmt.Errorf("%w: it has no model", forecast.ErrConfig)
 	}
 	d, err := f.model.ready()
 	if err != nil {

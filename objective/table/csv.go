@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/internal/csvfile"
 )
 
@@ -19,7 +20,8 @@ import (
 //
 // A column is numeric if most of its known values are numbers; the others are then an
 // error. Otherwise it is categorical. Its categories are the sorted texts, without white
-// space around them.
+// space around them. A column whose known values are mostly dates is refused unless it is
+// Time, or named in Ignore or Categorical.
 type CSV struct {
 	Target string // column to predict; empty if there is none, as for anomaly scores
 	// Classes says that the numbers in the target are names of classes. Texts always are.
@@ -55,7 +57,7 @@ func (c CSV) ReadFile(name string) (Table, error) {
 //
 // Errors are a *[CSVError] that gives the place and wraps: [csv.ErrFieldCount] and similar
 // errors for a ragged or malformed row; [ErrColumn] for a name that is unknown, occurs
-// twice or has two roles; [ErrNumber] for text among numbers or an infinity; [ErrMissing];
+// twice or has two roles, and for a feature of dates; [ErrNumber] for text among numbers or an infinity; [ErrMissing];
 // [ErrConstant] for a target with one value or class; [ErrConfig]; [ErrEmpty]. A row of
 // more than 16 MiB is refused.
 func (c CSV) Read(r io.Reader) (Table, error) {
@@ -65,6 +67,16 @@ func (c CSV) Read(r io.Reader) (Table, error) {
 	}
 	return t, nil
 }
+
+// The roles of columns besides that of a feature.
+const (
+	target      = "the target"
+	weight      = "the weight"
+	group       = "the group"
+	times       = "the time"
+	ignored     = "ignored"
+	categorical = "categorical"
+)
 
 func (c CSV) read(r io.Reader) (Table, error) {
 	if c.NA == nil {
@@ -81,38 +93,38 @@ func (c CSV) read(r io.Reader) (Table, error) {
 	for _, role := range []struct {
 		is    string
 		names []string
-	}{{"Target", []string{c.Target}}, {"Weight", []string{c.Weight}}, {"Group", []string{c.Group}}, {"Time", []string{c.Time}}, {"Ignore", c.Ignore}, {"Categorical", c.Categorical}} {
+	}{{target, []string{c.Target}}, {weight, []string{c.Weight}}, {group, []string{c.Group}}, {times, []string{c.Time}}, {ignored, c.Ignore}, {categorical, c.Categorical}} {
 		for _, name := range role.names {
-			if name == "" && role.is != "Ignore" {
+			if name == "" && role.is != ignored {
 				continue
 			}
 			if _, err := in.Find(name); err != nil {
 				return Table{}, err
 			}
 			if was, ok := roles[name]; ok {
-				return Table{}, &CSVError{Line: 1, Column: name, Err: fmt.Errorf("%w has two roles, %s and %s", ErrColumn, was, role.is)}
+				return Table{}, &CSVError{Line: 1, Column: name, Err: fmt.Errorf("%w has two roles: it is %s and %s", ErrColumn, was, role.is)}
 			}
 			roles[name] = role.is
 		}
 	}
 	t := Table{NA: c.NA, Comma: c.Comma}
-	var times []float64
+	var at []float64 // times
 	for k, name := range in.Header {
 		switch role := roles[name]; {
-		case role == "Ignore":
-		case role == "Target":
+		case role == ignored:
+		case role == target:
 			t.Target, err = c.target(in, k)
-		case role == "Weight":
+		case role == weight:
 			t.Weight, err = c.weight(in, k)
-		case role == "Group":
+		case role == group:
 			t.Group, err = c.group(in, k)
-		case role == "Time":
-			times, err = in.times(k, c.NA)
+		case role == times:
+			at, err = in.times(k, c.NA)
 		case name == "":
-			return Table{}, &CSVError{Line: 1, Err: fmt.Errorf("%w %d has no name: name it, or add \"\" to Ignore", ErrColumn, k+1)}
+			return Table{}, &CSVError{Line: 1, Err: fmt.Errorf("%w %d has no name: name it, or %w", ErrColumn, k+1, ignoreBlank)}
 		default:
 			var col Column
-			col, err = in.column(k, c.NA, role == "Categorical", "or the column in Categorical")
+			col, err = in.column(k, c.NA, role == categorical, readAsTexts)
 			t.Columns = append(t.Columns, col)
 		}
 		if err != nil {
@@ -122,19 +134,19 @@ func (c CSV) read(r io.Reader) (Table, error) {
 	if len(t.Columns) == 0 {
 		return Table{}, &CSVError{Line: 1, Err: fmt.Errorf("%w of features: there are none besides %s", ErrColumn, csvfile.Names(in.Header))}
 	}
-	if times != nil {
-		order := make([]int, len(times))
+	if at != nil {
+		order := make([]int, len(at))
 		for i := range order {
 			order[i] = i
 		}
-		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(times[a], times[b]) })
+		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(at[a], at[b]) })
 		t = t.Take(order)
 	}
 	return t, nil
 }
 
 func (c CSV) target(in cells, k int) (Column, error) {
-	col, err := in.column(k, c.NA, c.Classes, "or set Classes")
+	col, err := in.column(k, c.NA, c.Classes, setClasses)
 	if err != nil {
 		return col, err
 	}
@@ -155,9 +167,9 @@ func (c CSV) target(in cells, k int) (Column, error) {
 	}
 	switch i := slices.Index(col.Categories, c.Positive); {
 	case col.Categories == nil:
-		return col, &CSVError{Column: col.Name, Err: fmt.Errorf("%w: Positive %q of a target of numbers: set Classes", ErrConfig, c.Positive)}
+		return col, &CSVError{Column: col.Name, Err: fmt.Errorf("%w: the target has numbers, and %q is to be one of its classes: %w", ErrConfig, c.Positive, setClasses)}
 	case len(col.Categories) != 2 || i < 0:
-		return col, &CSVError{Column: col.Name, Value: c.Positive, Err: fmt.Errorf("%w: Positive must be one of two classes: there are %s", ErrConfig, csvfile.Names(col.Categories))}
+		return col, &CSVError{Column: col.Name, Value: c.Positive, Err: fmt.Errorf("%w: the classes are %s: %w", ErrConfig, csvfile.Names(col.Categories), otherClass)}
 	case i == 0:
 		col.Categories[0], col.Categories[1] = col.Categories[1], col.Categories[0]
 		for i, v := range col.Values {
@@ -168,7 +180,7 @@ func (c CSV) target(in cells, k int) (Column, error) {
 }
 
 func (c CSV) weight(in cells, k int) ([]float64, error) {
-	w, err := in.numbers(k, c.NA, "")
+	w, err := in.numbers(k, c.NA, ErrNumber)
 	if err != nil {
 		return nil, err
 	}
@@ -198,15 +210,23 @@ func (c CSV) group(in cells, k int) ([]int, error) {
 // layouts are the layouts of times.
 var layouts = []string{"2006-01-02", "2006-01-02 15:04:05", "2006-01-02T15:04:05", time.RFC3339, "2006-01-02 15:04", "2006-01", "2006/01/02"}
 
+// date parses a date or a time.
+func date(text string) (at time.Time, ok bool) {
+	for _, layout := range layouts {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at, true
+		}
+	}
+	return at, false
+}
+
 // times returns the values of a column of times, as numbers that ascend with them.
 func (c cells) times(k int, na []string) ([]float64, error) {
 	out := make([]float64, len(c.rows))
 	for i, row := range c.rows {
 		v, ok := csvfile.Number(row[k], na)
-		for _, layout := range layouts {
-			if at, err := time.Parse(layout, row[k]); err == nil {
-				v, ok = float64(at.UnixNano()), true
-			}
+		if at, is := date(row[k]); is {
+			v, ok = float64(at.UnixNano()), true
 		}
 		if !ok {
 			return nil, c.at(i, k, fmt.Errorf("%w nor a date like 2006-01-31", ErrNumber))
@@ -283,10 +303,10 @@ func (c cells) complete(values []float64, k int, wayOut string) error {
 }
 
 // column returns a column. It is numeric if most values are numbers and categorical is not
-// set.
-func (c cells) column(k int, na []string, categorical bool, wayOut string) (Column, error) {
+// set. wayOut is advice for a column of numbers and texts.
+func (c cells) column(k int, na []string, categorical bool, wayOut fault.Hint) (Column, error) {
 	if !categorical {
-		known, numbers := 0, 0
+		known, numbers, dates := 0, 0, 0
 		for _, row := range c.rows {
 			if slices.Contains(na, row[k]) {
 				continue
@@ -294,32 +314,38 @@ func (c cells) column(k int, na []string, categorical bool, wayOut string) (Colu
 			known++
 			if _, err := strconv.ParseFloat(row[k], 64); err == nil || errors.Is(err, strconv.ErrRange) {
 				numbers++
+			} else if _, ok := date(row[k]); ok {
+				dates++
 			}
+		}
+		if 2*dates > known {
+			return Column{}, &CSVError{Column: c.Header[k], Err: fmt.Errorf("%w of dates, which are neither numbers nor categories: %w, %w, or %w", ErrColumn, orderBy, ignore, wayOut)}
 		}
 		categorical = 2*numbers <= known && known > 0
 	}
 	if categorical {
 		col := c.categories(k, na)
 		if len(col.Categories) > maxCategories {
-			return col, &CSVError{Column: col.Name, Err: fmt.Errorf("%w: it has %d categories, more than %d: add it to Ignore", ErrConfig, len(col.Categories), maxCategories)}
+			return col, &CSVError{Column: col.Name, Err: fmt.Errorf("%w: it has %d categories, more than %d: %w", ErrConfig, len(col.Categories), maxCategories, ignore)}
 		}
 		return col, nil
 	}
-	values, err := c.numbers(k, na, ", unlike most of the column: list it in NA if it means a missing value, "+wayOut)
+	values, err := c.numbers(k, na, fmt.Errorf("%w, unlike most of the column: %w, or %w", ErrNumber, readAsNone, wayOut))
 	return Column{Name: c.Header[k], Values: values}, err
 }
 
 const maxCategories = 1 << 20 // the limit of engine.Dataset.Categorical
 
-func (c cells) numbers(k int, na []string, wayOut string) ([]float64, error) {
+// numbers returns the values of a column of numbers. text is the error for a text.
+func (c cells) numbers(k int, na []string, text error) ([]float64, error) {
 	out := make([]float64, len(c.rows))
 	for i, row := range c.rows {
 		v, ok := csvfile.Number(row[k], na)
 		if !ok {
 			if _, err := strconv.ParseFloat(row[k], 64); err == nil || errors.Is(err, strconv.ErrRange) {
-				wayOut = ": list it in NA if it means a missing value"
+				text = fmt.Errorf("%w: %w", ErrNumber, readAsNone) // an infinity
 			}
-			return nil, c.at(i, k, fmt.Errorf("%w%s", ErrNumber, wayOut))
+			return nil, c.at(i, k, text)
 		}
 		out[i] = v
 	}

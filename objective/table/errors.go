@@ -10,6 +10,19 @@ import (
 
 const pkg fault.Package = "table"
 
+// Hints that name a setting.
+var (
+	setClasses  = fault.Hint{Field: "table.CSV.Classes", Want: "set %s"}
+	otherClass  = fault.Hint{Field: "table.CSV.Positive", Want: "name one of two classes with %s"}
+	ignore      = fault.Hint{Field: "table.CSV.Ignore", Want: "ignore the column with %s"}
+	ignoreBlank = fault.Hint{Field: "table.CSV.Ignore", Want: "add \"\" to %s"}
+	readAsTexts = fault.Hint{Field: "table.CSV.Categorical", Want: "read the column as categories with %s"}
+	readAsNone  = fault.Hint{Field: "table.CSV.NA", Want: "list it with %s if it means a missing value"}
+	orderBy     = fault.Hint{Field: "table.CSV.Time", Want: "sort the rows by it with %s"}
+	leaveOrder  = fault.Hint{Field: "table.Splits.Ordered", Want: "leave out %s"}
+	leaveGroups = fault.Hint{Field: "table.Table.Group", Want: "leave out %s"}
+)
+
 // Causes of errors in data and settings. Errors of this package wrap them.
 var (
 	ErrEmpty    = csvfile.ErrEmpty  // "there are no rows"

@@ -75,7 +75,7 @@ func ExampleCSV() {
 		"id,area,heat,price\n1,10,gas,5\n2,,oil,6\n3,30,gas,7\n")))
 	fmt.Println(data.Columns[0].Values, data.Columns[1].Categories, data.Columns[1].Values)
 	// Output:
-	// table: csv: line 4: column "area": "big": not a finite number, unlike most of the column: list it in NA if it means a missing value, or the column in Categorical
+	// table: csv: line 4: column "area": "big": not a finite number, unlike most of the column: list it with table.CSV.NA if it means a missing value, or read the column as categories with table.CSV.Categorical
 	// [10 NaN 30] [gas oil] [0 1 0]
 }
 

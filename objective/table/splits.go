@@ -41,11 +41,11 @@ func (s Splits) Split(t Table) ([]Fold, error) {
 	n := t.Rows()
 	switch {
 	case s.Folds < 2:
-		return nil, pkg.Errorf("split: %w: %d Folds, want at least 2, or a Holdout", ErrConfig, s.Folds)
+		return nil, pkg.Errorf("split: %w: %d folds, want at least 2, or a holdout", ErrConfig, s.Folds)
 	case !(s.Holdout >= 0 && s.Holdout < 1):
-		return nil, pkg.Errorf("split: %w: Holdout %v, want a share between 0 and 1", ErrConfig, s.Holdout)
+		return nil, pkg.Errorf("split: %w: a holdout of %v, want a share between 0 and 1", ErrConfig, s.Holdout)
 	case s.Ordered && t.Group != nil:
-		return nil, pkg.Errorf("split: %w: Ordered would split groups: leave out Ordered or the groups", ErrConfig)
+		return nil, pkg.Errorf("split: %w: folds in time order would split groups: %w, or %w", ErrConfig, leaveOrder, leaveGroups)
 	}
 	if c := t.Target.Categories; c != nil && !s.Ordered && t.Group == nil {
 		count := make([]int, len(c))

@@ -129,9 +129,9 @@ func TestSplitsErrors(t *testing.T) {
 		is     error
 		says   string
 	}{
-		"one fold":        {table.Splits{Folds: 1}, numbered(9, nil, nil), table.ErrConfig, "1 Folds, want at least 2, or a Holdout"},
-		"all held out":    {table.Splits{Holdout: 1}, numbered(9, nil, nil), table.ErrConfig, "Holdout 1, want a share"},
-		"ordered groups":  {table.Splits{Ordered: true}, numbered(9, nil, func(i int) int { return i }), table.ErrConfig, "Ordered would split groups"},
+		"one fold":        {table.Splits{Folds: 1}, numbered(9, nil, nil), table.ErrConfig, "1 folds, want at least 2, or a holdout"},
+		"all held out":    {table.Splits{Holdout: 1}, numbered(9, nil, nil), table.ErrConfig, "a holdout of 1, want a share"},
+		"ordered groups":  {table.Splits{Ordered: true}, numbered(9, nil, func(i int) int { return i }), table.ErrConfig, "folds in time order would split groups: leave out table.Splits.Ordered, or leave out table.Table.Group"},
 		"too few rows":    {table.Splits{}, numbered(4, nil, nil), table.ErrShort, "4 rows for 5 folds"},
 		"in time":         {table.Splits{Ordered: true}, numbered(4, nil, nil), table.ErrShort, "4 rows for 5 folds"},
 		"too few groups":  {table.Splits{}, numbered(9, nil, func(i int) int { return i % 2 }), table.ErrShort, "2 groups for 5 folds"},

@@ -214,7 +214,7 @@ func (t *Task) prepare() error {
 
 func (t *Task) parted() ([]foldData, error) {
 	if t.Style == nil || t.Style.Name() == "" {
-		return nil, pkg.Errorf("%w: a task needs a Style", ErrConfig)
+		return nil, pkg.Errorf("%w: a task needs a style", ErrConfig)
 	}
 	if err := t.Table.Validate(); err != nil {
 		return nil, err
@@ -222,13 +222,13 @@ func (t *Task) parted() ([]foldData, error) {
 	m, kind, target := t.metric(), t.Kind(), t.Table.Target
 	switch {
 	case target.Values == nil:
-		return nil, pkg.Errorf("%w: there is no target to score predictions by: name the column, or use Task.Fit", ErrConfig)
+		return nil, pkg.Errorf("%w: there is no target to score predictions by: name the column", ErrConfig)
 	case kind == Anomalies && target.Categories == nil && !t.Table.binary():
 		return nil, pkg.Errorf("%w: target %q of an isolation forest is not 1 for anomalies and 0 for the rest", ErrConfig, target.Name)
 	case kind == Anomalies && target.Categories != nil && len(target.Categories) != 2:
 		return nil, pkg.Errorf("%w: target %q of an isolation forest has %d classes, want 2, the second being anomalies", ErrConfig, target.Name, len(target.Categories))
 	case kind == Regression && !m.goes(kind) && (m.goes(Classification)):
-		return nil, pkg.Errorf("%w: metric %s is for classes, but target %q has numbers: set CSV.Classes", ErrConfig, m.Name(), target.Name)
+		return nil, pkg.Errorf("%w: metric %s is for classes, but target %q has numbers: %w", ErrConfig, m.Name(), target.Name, setClasses)
 	case !m.goes(kind):
 		return nil, pkg.Errorf("%w: metric %s does not go with %s", ErrConfig, m.Name(), kind)
 	}
@@ -395,7 +395,7 @@ func (t *Task) engine() engine.Engine {
 // target. Errors are those of [Task.Validate] and of the engine.
 func (t *Task) Fit(ctx context.Context, settings space.Settings, seed uint64) (Model, error) {
 	if t.Style == nil || t.Style.Name() == "" {
-		return Model{}, pkg.Errorf("fit: %w: a task needs a Style", ErrConfig)
+		return Model{}, pkg.Errorf("fit: %w: a task needs a style", ErrConfig)
 	}
 	if err := t.Table.Validate(); err != nil {
 		return Model{}, err

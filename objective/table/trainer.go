@@ -124,5 +124,5 @@ func (t *Task) trainer(settings space.Settings, seed uint64, early bool) (traine
 		}
 		return out, nil
 	}
-	return trainer{}, fmt.Errorf("%w: a Style of type %T: want one of packages style and dense", ErrConfig, t.Style)
+	return trainer{}, fmt.Errorf("%w: a style of type %T: want one of packages style and dense", ErrConfig, t.Style)
 }

@@ -96,7 +96,7 @@ func lgbObjective(m *Model) (string, error) {
 	case f == Softplus && one:
 		return "cross_entropy_lambda", nil
 	}
-	return "", unsupported("link %v with %d outputs: write a copy of the model with the zero Link and apply the link to its predictions", m.Link.Func, m.Outputs)
+	return "", unsupported("link %v with %d outputs: write a copy of the model without its link, and apply the link to its predictions", m.Link.Func, m.Outputs)
 }
 
 // lgbOrder returns the trees by iteration and output. They include the base values.

@@ -159,7 +159,7 @@ func (t *Task) space() space.Space {
 // no value on the data, such as MAPE if all truths are 0.
 func (t *Task) Validate() error {
 	if t.Backtest == nil || t.Family == nil {
-		return pkg.Errorf("%w: a task needs a Backtest and a Family", ErrSpace)
+		return pkg.Errorf("%w: a task needs a backtest and a family", ErrSpace)
 	}
 	var perfect forecast.Result
 	for _, fold := range t.Backtest.Folds() {

@@ -218,9 +218,9 @@ func TestBadTasks(t *testing.T) {
 			k.Space = space.Of(space.Int("num_leaves", 2, 5))
 			k.Fixed = space.Settings{{Name: "num_leaves", Value: "3"}}
 		}, "num_leaves is fixed and searched"},
-		"out of range": {func(k *tune.Task) { k.Space = space.Of(space.Float("bagging_fraction", 0.5, 1.5)) }, "Bagging is 1.5"},
+		"out of range": {func(k *tune.Task) { k.Space = space.Of(space.Float("bagging_fraction", 0.5, 1.5)) }, "bagging_fraction is 1.5"},
 		"transform":    {func(k *tune.Task) { k.Space = space.Of(space.Categorical("transform", "none", "cube")) }, "transform is cube"},
-		"no family":    {func(k *tune.Task) { k.Family = nil }, "needs a Backtest and a Family"},
+		"no family":    {func(k *tune.Task) { k.Family = nil }, "needs a backtest and a family"},
 	} {
 		task := newTask(t, style.LightGBM)
 		st := open(t, task, "bad", pruner.None{})

@@ -116,11 +116,11 @@ func (s *Sampler) Config() Config { return s.cfg }
 func (s *Sampler) Validate() error {
 	switch c := s.cfg; {
 	case !(0 < c.Sigma && c.Sigma <= 10):
-		return pkg.Errorf("%w: Sigma %v: give a share of the range, such as 0.2", sampler.ErrInvalid, c.Sigma)
+		return pkg.Errorf("%w: sigma %v: give a share of the range, such as 0.2", sampler.ErrInvalid, c.Sigma)
 	case c.Population != 0 && c.Population < 4:
-		return pkg.Errorf("%w: Population %d: give 4 or more, or 0 for the default", sampler.ErrInvalid, c.Population)
+		return pkg.Errorf("%w: population %d: give 4 or more, or 0 for the default", sampler.ErrInvalid, c.Population)
 	case c.Restart > BIPOP:
-		return pkg.Errorf("%w: Restart %d: use IPOP or BIPOP", sampler.ErrInvalid, c.Restart)
+		return pkg.Errorf("%w: restart %d: there are IPOP and BIPOP", sampler.ErrInvalid, c.Restart)
 	}
 	if v, ok := s.cfg.Independent.(sampler.Validator); ok {
 		return v.Validate()

@@ -106,9 +106,9 @@ func (s *Sampler) Config() Config { return s.cfg }
 func (s *Sampler) Validate() error {
 	switch c := s.cfg; {
 	case c.Startup < 2:
-		return pkg.Errorf("%w: Startup %d: give 2 or more, or 0 for the default", sampler.ErrInvalid, c.Startup)
+		return pkg.Errorf("%w: startup %d: give 2 or more, or 0 for the default", sampler.ErrInvalid, c.Startup)
 	case c.Observations < 20:
-		return pkg.Errorf("%w: Observations %d: give 20 or more, or 0 for the default", sampler.ErrInvalid, c.Observations)
+		return pkg.Errorf("%w: observations %d: give 20 or more, or 0 for the default", sampler.ErrInvalid, c.Observations)
 	}
 	if v, ok := s.cfg.Independent.(sampler.Validator); ok {
 		return v.Validate()

@@ -124,7 +124,7 @@ func (g *Sampler) gather() error {
 		return pkg.Errorf("%w: %s", sampler.ErrInvalid, fmt.Sprintf(format, args...))
 	}
 	if len(g.config.Values) == 0 {
-		return invalid("no values: name some with grid.Of")
+		return invalid("no values: name some")
 	}
 	byName, named := map[string][]space.Literal{}, map[space.Setting]bool{}
 	for _, v := range g.config.Values {

@@ -324,8 +324,8 @@ func TestErrors(t *testing.T) {
 		is   error
 		text string
 	}{
-		{"no values", grid.Of().Validate(), sampler.ErrInvalid, "grid: invalid settings: no values: name some with grid.Of"},
-		{"and so says Sample", sample(grid.Of(), all), sampler.ErrInvalid, "grid: invalid settings: no values: name some with grid.Of"},
+		{"no values", grid.Of().Validate(), sampler.ErrInvalid, "grid: invalid settings: no values: name some"},
+		{"and so says Sample", sample(grid.Of(), all), sampler.ErrInvalid, "grid: invalid settings: no values: name some"},
 		{"a value twice", grid.Of(depth.At(1), depth.At(1)).Validate(), sampler.ErrInvalid, `grid: invalid settings: value 1 of parameter "depth" is duplicated: name it once`},
 		{
 			"too many points", grid.Of(grid.All(space.Int("a", 1, 2000), space.Int("b", 1, 2000))...).Validate(), sampler.ErrInvalid,
@@ -333,7 +333,7 @@ func TestErrors(t *testing.T) {
 		},
 		{
 			"a parameter that the grid lacks", sample(grid.Of(depth.At(1)), all), sampler.ErrInvalid,
-			`grid: parameter "lr": invalid settings: the grid has no values for it: name some, or hold it with sampler.Fixed`,
+			`grid: parameter "lr": invalid settings: the grid has no values for it: name some, or fix it`,
 		},
 		{
 			"a value outside", sample(grid.Of(depth.At(1), depth.At(10)), space.Of(depth)), space.ErrOutside,

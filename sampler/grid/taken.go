@@ -96,7 +96,7 @@ func (t *taken) check(s space.Space) error {
 	for _, a := range s {
 		k, ok := slices.BinarySearch(t.names, a.Name)
 		if !ok {
-			return pkg.Errorf("parameter %q: %w: the grid has no values for it: name some, or hold it with sampler.Fixed", a.Name, sampler.ErrInvalid)
+			return pkg.Errorf("parameter %q: %w: the grid has no values for it: name some, or fix it", a.Name, sampler.ErrInvalid)
 		}
 		if err := t.encode(k, a.Distribution).err; err != nil {
 			return pkg.Errorf("parameter %q: %w", a.Name, err)

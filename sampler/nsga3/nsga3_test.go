@@ -69,11 +69,11 @@ func TestCrossovers(t *testing.T) {
 
 func TestValidate(t *testing.T) {
 	for name, c := range map[string]nsga3.Config{
-		"Population 3":     {Population: 3},
-		"Startup 1":        {Startup: 1},
-		"Crossover 99":     {Crossover: 99},
-		"CrossoverRate 2":  {CrossoverRate: 2},
-		"MutationRate 1.5": {MutationRate: 1.5},
+		"population 3":      {Population: 3},
+		"startup 1":         {Startup: 1},
+		"crossover 99":      {Crossover: 99},
+		"crossover rate 2":  {CrossoverRate: 2},
+		"mutation rate 1.5": {MutationRate: 1.5},
 	} {
 		err := nsga3.New(c).Validate()
 		require.ErrorIs(t, err, sampler.ErrInvalid, name)

@@ -140,10 +140,24 @@ type Params struct {
 	Extra map[string]string
 }
 
-// BadParam returns the error, wrapping [ErrParams], that a field has value and not what
-// is wanted.
+// A ParamError says that a field of [Params] has a wrong value. It is an [ErrParams].
+type ParamError struct {
+	Field string // such as Depth, or Monotone[2]
+	Value any
+	Want  string // what is wanted instead: "at least 1"
+}
+
+// Error returns the text: "invalid params: Depth is 0, want at least 1".
+func (e *ParamError) Error() string {
+	return fmt.Sprintf("%v: %s is %v, want %s", ErrParams, e.Field, e.Value, e.Want)
+}
+
+// Unwrap returns [ErrParams].
+func (e *ParamError) Unwrap() error { return ErrParams }
+
+// BadParam returns a [ParamError].
 func BadParam(field string, value any, want string) error {
-	return fmt.Errorf("%w: %s is %v, want %s", ErrParams, field, value, want)
+	return &ParamError{field, value, want}
 }
 
 // WithDefaults returns p with its zero fields set to the native engine's defaults for
@@ -209,14 +223,14 @@ func (p Params) Validate() error {
 		value any
 		want  string
 	}{
-		{q.Method >= Boosting && q.Method <= Isolation, "Method", int(p.Method), "Boosting, Forest or Isolation"},
-		{q.Growth >= LeafWise && q.Growth <= Oblivious, "Growth", int(p.Growth), "LeafWise, LevelWise or Oblivious"},
+		{q.Method >= Boosting && q.Method <= Isolation, "Method", int(p.Method), "one of the methods"},
+		{q.Growth >= LeafWise && q.Growth <= Oblivious, "Growth", int(p.Growth), "one of the ways to grow"},
 		{q.Loss >= L2 && q.Loss <= Softmax, "Loss", int(p.Loss), "one of the losses"},
-		{q.Method != Forest || q.Loss != Poisson && q.Loss != Tweedie && q.Loss != Huber, "Loss", p.Loss, "L2, L1, Quantile, Logistic or Softmax in a forest; L2 predicts means"},
+		{q.Method != Forest || q.Loss != Poisson && q.Loss != Tweedie && q.Loss != Huber, "Loss", p.Loss, "a loss that a forest has; the squared one predicts means"},
 		{q.Quantile > 0 && q.Quantile < 1, "Quantile", p.Quantile, "a level between 0 and 1"},
 		{q.HuberDelta > 0 && finite(q.HuberDelta), "HuberDelta", p.HuberDelta, "a finite number above 0"},
 		{q.TweediePower > 1 && q.TweediePower < 2, "TweediePower", p.TweediePower, "a power between 1 and 2"},
-		{q.Loss != Softmax || q.Classes >= 2 && q.Classes <= 1000, "Classes", p.Classes, "2 to 1000 classes for Softmax"},
+		{q.Loss != Softmax || q.Classes >= 2 && q.Classes <= 1000, "Classes", p.Classes, "2 to 1000"},
 		{q.Trees > 0, "Trees", p.Trees, "at least 1"},
 		{q.LearningRate > 0 && finite(q.LearningRate), "LearningRate", p.LearningRate, "a finite number above 0"},
 		{q.Leaves >= 2, "Leaves", p.Leaves, "at least 2"},
@@ -265,7 +279,7 @@ func (p Params) fits(train, valid Dataset) error {
 		}
 		for f, m := range p.Monotone {
 			if m != 0 && (p.Loss == Softmax || p.Method == Isolation) {
-				return BadParam(fmt.Sprintf("Monotone[%d]", f), m, "0: neither Softmax nor isolation forests have a direction")
+				return BadParam(fmt.Sprintf("Monotone[%d]", f), m, "0: neither several classes nor isolation forests have a direction")
 			}
 		}
 	}

@@ -195,9 +195,10 @@ func (s Style) Params(settings space.Settings) (engine.Params, error) {
 		if err := set(&p, x.Value); err != nil {
 			return p, wrong("%s: %s is %s, want %w", s.name, x.Name, x.Value, err)
 		}
-	}
-	if err := p.Validate(); err != nil {
-		return p, wrong("%s: %w", s.name, err)
+		var bad *engine.ParamError // the name of its field is another than that of the setting
+		if errors.As(p.Validate(), &bad) {
+			return p, wrong("%s: %s is %s, want %s", s.name, x.Name, x.Value, bad.Want)
+		}
 	}
 	return p, nil
 }

@@ -103,7 +103,7 @@ func TestBadSettings(t *testing.T) {
 		{style.LightGBM, space.Settings{{Name: "learning_rate", Value: `"fast"`}}, "lightgbm: learning_rate is fast, want a number"},
 		{style.LightGBM, space.Settings{{Name: "learning_rate", Value: "NaN"}}, "want a finite number"},
 		{style.LightGBM, space.Settings{{Name: "learning_rate", Value: "0"}}, "want a number above 0"},
-		{style.LightGBM, space.Settings{{Name: "bagging_fraction", Value: "1.5"}}, "Bagging is 1.5"},
+		{style.LightGBM, space.Settings{{Name: "bagging_fraction", Value: "1.5"}}, "bagging_fraction is 1.5"},
 		{style.LightGBM, space.Settings{{Name: "num_leaves", Value: "5"}, {Name: "num_leaves", Value: "6"}}, "set twice"},
 		{style.XGBoost, space.Settings{{Name: "objective", Value: `"rank:ndcg"`}}, "want one of binary:logistic"},
 		{style.XGBoost, space.Settings{{Name: "max_depth", Value: "-2"}}, "want a whole number from 1, or -1"},

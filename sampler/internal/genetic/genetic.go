@@ -48,15 +48,15 @@ func (s Settings) Resolved() Settings {
 func (s Settings) Validate(pkg fault.Package) error {
 	switch {
 	case s.Population != 0 && s.Population < 4:
-		return pkg.Errorf("%w: Population %d: give 4 or more, or 0 for the default", sampler.ErrInvalid, s.Population)
+		return pkg.Errorf("%w: population %d: give 4 or more, or 0 for the default", sampler.ErrInvalid, s.Population)
 	case s.Startup < 2:
-		return pkg.Errorf("%w: Startup %d: give 2 or more, or 0 for the default", sampler.ErrInvalid, s.Startup)
+		return pkg.Errorf("%w: startup %d: give 2 or more, or 0 for the default", sampler.ErrInvalid, s.Startup)
 	case s.Crossover >= crossovers:
-		return pkg.Errorf("%w: Crossover %d: there are %d", sampler.ErrInvalid, s.Crossover, crossovers)
+		return pkg.Errorf("%w: crossover %d: there are %d", sampler.ErrInvalid, s.Crossover, crossovers)
 	case !(0 <= s.CrossoverRate && s.CrossoverRate <= 1):
-		return pkg.Errorf("%w: CrossoverRate %v: give a probability", sampler.ErrInvalid, s.CrossoverRate)
+		return pkg.Errorf("%w: crossover rate %v: give a probability", sampler.ErrInvalid, s.CrossoverRate)
 	case !(s.MutationRate <= 1):
-		return pkg.Errorf("%w: MutationRate %v: give a probability", sampler.ErrInvalid, s.MutationRate)
+		return pkg.Errorf("%w: mutation rate %v: give a probability", sampler.ErrInvalid, s.MutationRate)
 	}
 	if v, ok := s.Independent.(sampler.Validator); ok {
 		return v.Validate()
