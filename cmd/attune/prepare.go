@@ -131,7 +131,7 @@ func (o *optimize) check() error {
 		}
 	}
 	if !o.given("lag") {
-		o.lag = o.workers // a constant by default, so that a study is the same on every machine
+		o.lag = o.workers // reproducible by default, for a given number of workers
 	}
 	if o.given("patience") && o.patience == 0 {
 		return errors.New("--patience 0: want 1 or more, or -1 for never")
