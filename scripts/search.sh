@@ -79,7 +79,7 @@ section() {
 }
 section "Continuous functions"
 overview $data/random.jsonl $data/auto.jsonl $data/tpe.jsonl $data/cmaes.jsonl $data/optuna-tpe.jsonl $data/optuna-cmaes.jsonl
-section "Functions and mixed problems on which nothing was chosen"
+section "Functions and mixed problems on which nothing was tuned"
 overview $data/random.jsonl $data/auto-fresh.jsonl $data/tpe-fresh.jsonl $data/cmaes-fresh.jsonl $data/optuna-tpe.jsonl $data/optuna-cmaes.jsonl
 section "Numbers and choices, with and without conditions"
 overview $data/random.jsonl $data/auto-mixed.jsonl $data/tpe-mixed.jsonl $data/cmaes-mixed.jsonl

@@ -291,8 +291,8 @@ func branches() problem.Problem {
 	return p
 }
 
-// MixedFresh returns two more such problems, on which nothing was chosen. The minimum of
-// each is 0.
+// MixedFresh returns two more such problems, on which nothing was tuned. The minimum of each is
+// 0.
 func MixedFresh() []problem.Problem {
 	return []problem.Problem{knobs(), nested()}
 }
