@@ -49,9 +49,9 @@ pickle.dump save of scikit-learn's models and of the estimators and boosters of 
 XGBoost and CatBoost.
 
 Before it keeps the file, convert runs it in ONNX Runtime and compares its predictions
-with those of the model itself: on rows that it makes on and on both sides of every
-threshold, and on yours (--rows). If they differ by more than the tolerance, the file is
-removed.
+with those of the model itself: on generated rows, with values on every threshold and on
+both sides of it, and on yours (--rows). If they differ by more than the tolerance, the file
+is removed.
 
 --form exact, the default, computes in double precision and needs ONNX Runtime 1.23 or
 later. --form compatible takes the same rows on older runtimes. --form float32 takes rows in
@@ -68,8 +68,8 @@ the table or a text to predictions, or to labels and probabilities of classes. P
 such files as programs; convert only reads them as data.
 
 If a model was trained with early stopping, convert takes the trees up to the best
-iteration, as the library's estimators do (XGBRegressor, LGBMClassifier), and says how many
-those are. --all-trees takes all of them.
+iteration, as the library's estimators do (XGBRegressor, LGBMClassifier), and prints their
+number. --all-trees takes all trees.
 
 If the scaler, the encoder or the vectorizer before a model is a file of its own, name it with
 --before: the ONNX file then starts with it. XGBoost trained on a sparse matrix takes zeros for

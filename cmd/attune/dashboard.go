@@ -49,7 +49,7 @@ A study of forecasters has a page about its model: the forecast with its interva
 backtest beside baselines, which features matter, and how to use it elsewhere.
 
 It only reads. With --write, people can write notes, which optuna-dashboard shows too, and
-enqueue trials with the parameters of another one, changed if they like.
+enqueue trials with the parameters of another trial, with changes if they like.
 
 It listens on this machine only. For an address that other machines reach, set a token in
 the environment variable ` + tokenVariable + `: browsers ask for it as a password, with any user

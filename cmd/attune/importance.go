@@ -41,8 +41,8 @@ were repeated, and what casts doubt on it.
 supports conditional hyperparameters and several objectives.
 --method fanova asks how much of the variance of one objective each hyperparameter causes,
 alone and together with another. It requires that a hyperparameter is in all trials.
---method permutation asks how much worse a forest predicts one objective if it no longer
-knows a hyperparameter, where the trials are. It requires the same.`,
+--method permutation asks how much worse a forest predicts one objective of the trials if the
+values of a hyperparameter are shuffled. It has the same requirement.`,
 		Example: `  attune importance --study airpassengers-passengers/lightgbm
   attune importance --method fanova --format json
   attune importance --objective duration`,

@@ -19,9 +19,9 @@ func katibCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "katib",
 		Short: "Choose the parameters of Kubeflow Katib's experiments",
-		Long: `Katib is a suggestion service for Kubeflow Katib. It keeps no data: each request has all it
-needs to know, so it listens on every address of its pod. See examples/kubernetes for the
-entry in Katib's configuration and an experiment.
+		Long: `Katib is a suggestion service for Kubeflow Katib. It keeps no data, since each request has all
+trials of its experiment, and it listens on every address of its pod. See examples/kubernetes
+for the entry in Katib's configuration and an experiment.
 
 Algorithms: tpe, multivariate-tpe, bayesianoptimization, gp, cmaes, nsga2, sobol, grid, random.`,
 		Example: `  attune katib

@@ -139,7 +139,7 @@ func (o *optimize) flags(cmd *cobra.Command) {
 	f.StringArrayVar(&o.fixed, "fixed", nil, "fix a hyperparameter instead of searching it: `NAME=VALUE`, or MODEL.NAME=VALUE for one of several models")
 	f.IntVar(&o.rounds, "max-rounds", 500, "maximum `number` of trees in a boosted model; early stopping finds the best number (networks: search epochs instead)")
 	f.IntVar(&o.patience, "patience", 0, "stop a training after this `number` of rounds without improvement; -1: never (default: 30 trees or 10 epochs)")
-	f.DurationVar(&o.grace, "grace", 15*time.Second, "`time` after which another process that works on the study and gives no sign of life counts as dead")
+	f.DurationVar(&o.grace, "grace", 15*time.Second, "`time` without a sign of life after which another process that works on the study counts as dead")
 	mlflowFlag(cmd, &o.mlflow)
 	f.BoolVar(&o.ensemble, "ensemble", true, "also combine the best trials of several models, and use the combination unless a single model is clearly better")
 	f.BoolVar(&o.quiet, "quiet", false, "do not show progress")

@@ -47,9 +47,9 @@ writes CSV with the columns time and prediction, and id if there are several ser
 
 By default it continues the data that the study was made with. Pass newer data in the
 same form with --data: the model then forecasts from their end, and is not fitted again.
-With --levels, each level L has two more columns, lower_L and upper_L: the truth lies between
-them with a probability of L %, as far as errors stay what they were in the backtest. They are
-conformal intervals from these errors, wider for later steps, and scaled to each series.
+With --levels, each level L has two more columns, lower_L and upper_L: the true value lies
+between them with a probability of L %, if errors stay as they were in the backtest. These
+conformal intervals are wider for later steps, and scaled to each series.
 
 Columns that are known in advance (--known) must cover the steps to forecast.
 

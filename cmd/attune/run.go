@@ -78,7 +78,7 @@ from the search space in the YAML file --space.
     - {name: lr, type: float, low: 1.0e-5, high: 0.1, log: true}
     - {name: layers, type: int, low: 1, high: 6, prior: {mean: 3, dev: 1}}
   constraints: [100 * lr < layers]
-A prior is where you believe good values to lie; a constraint is obeyed by all trials.
+A prior says where you expect good values. All trials obey the constraints.
 
 The program gets its parameters in the way that suits it:
   {lr}                in an argument: the value of the parameter lr
@@ -102,9 +102,9 @@ Several trials run at once with --workers; each gets its share of the processors
 OMP_NUM_THREADS and the like, and of the GPUs, as CUDA_VISIBLE_DEVICES. Another process,
 on this machine or on one that shares the file --storage, joins with the same command.
 
-One worker with the same --seed gets the same parameters each time. With several workers, or
-processes, --lag has them wait for one another so that this is still so, also after an
-interruption. The program must then depend on its parameters and ATTUNE_SEED only.
+One worker with the same --seed gets the same parameters each time. So do several workers or
+processes with --lag, also after an interruption: they then wait for one another. The
+program must then depend on its parameters and ATTUNE_SEED only.
 
 The same command resumes a study that was interrupted, by Ctrl-C or a crash. A second Ctrl-C
 kills the programs. With more --trials it continues a finished study.`,
@@ -135,8 +135,8 @@ func (l *launch) flags(cmd *cobra.Command) {
 	f.StringSliceVar(&l.directions, "direction", []string{"minimize"}, "minimize or maximize; a list of `directions` for several objectives")
 	f.StringSliceVar(&l.metrics, "metrics", nil, "`names` of the objectives, under which the program may print their values")
 	f.StringArrayVar(&l.matches, "match", nil, "regular `expression` that finds a value in a line of output; it has one group, or groups named step, value or like one of the --metrics")
-	f.StringArrayVar(&l.enqueue, "enqueue", nil, "parameters to try first, `NAME=VALUE,...`; those that are not named are sampled")
-	f.StringSliceVar(&l.warm, "warm-start", nil, "other `studies` in the same storage, where their best trials lie is tried first")
+	f.StringArrayVar(&l.enqueue, "enqueue", nil, "parameters to try first, `NAME=VALUE,...`; the others are sampled")
+	f.StringSliceVar(&l.warm, "warm-start", nil, "other `studies` in the same storage; the search begins near their best trials")
 	f.IntVar(&l.workers, "workers", 1, "`number` of trials to run in parallel")
 	f.IntVar(&l.lag, "lag", 0, lagHelp+" (default 0)")
 	f.StringVar(&l.stopWhen, "stop-when", "", stopWhenHelp)
@@ -149,7 +149,7 @@ func (l *launch) flags(cmd *cobra.Command) {
 	f.StringVar(&l.logs, "logs", "", "`folder` for the output and the parameters of each trial (default: STORAGE.logs/NAME)")
 	l.search.flags(cmd)
 	f.Uint64Var(&l.seed, "seed", 0, "`seed` of the random numbers")
-	f.DurationVar(&l.grace, "grace", 15*time.Second, "`time` after which another process that works on the study and gives no sign of life counts as dead")
+	f.DurationVar(&l.grace, "grace", 15*time.Second, "`time` without a sign of life after which another process that works on the study counts as dead")
 	f.BoolVar(&l.otherCommand, "command-changed", false, "continue a study that was begun with another program or other arguments")
 	f.BoolVar(&l.printing, "print-command", false, "print what the first trial would run, and do nothing else")
 	mlflowFlag(cmd, &l.mlflow)

@@ -390,7 +390,7 @@ func TestRunStopWhenLittleIsLeft(t *testing.T) {
 	dir, run := scripted(t, square, "--trials", "1000", "--stop-when", "regret:1%")
 	o := attune(t, dir, run...)
 	require.Zero(t, o.code, o.stderr)
-	assert.Regexp(t, `: stopped: at most 0\.\d+% of the distance from the median to the best is left to be gained, as a Gaussian process sees it\n`, o.stderr)
+	assert.Regexp(t, `: stopped: a Gaussian process expects that at most 0\.\d+% of the distance from the median to the best is left to gain\n`, o.stderr)
 	assert.Regexp(t, `study train: [3-9]\d complete, `, o.stdout)
 }
 

@@ -165,4 +165,4 @@ func (s search) make() (sampler.Sampler, pruner.Pruner) {
 }
 
 // lagHelp is the help text of --lag.
-const lagHelp = "draw each trial from all trials before it except the last `number`-1, and run at most that many at once in all processes; the same --seed then gives the same trials, regardless of the number of workers, timing and interruptions; 0: draw it from all trials that have ended"
+const lagHelp = "draw each trial from all trials before it except the last `number`-1, and run at most that many at once in all processes; then the same --seed gives the same trials, regardless of the number of workers, timing and interruptions; 0: draw each trial from all that have ended"

@@ -56,10 +56,11 @@ parameters, says which trials should stop, and runs the trials of dead workers a
 other machines reach, set a token in the environment variable ` + serveTokenVariable + `, and one that
 only reads in ` + serveReadTokenVariable + `; requests have it in the header Authorization: Bearer
 TOKEN. Where others can listen, give --tls-cert and --tls-key, or use a proxy with TLS. GET
-/metrics has metrics for Prometheus, and GET /healthz, without a token, tells whether it answers.
+/metrics has metrics for Prometheus, and GET /healthz, which needs no token, checks that the
+server is up.
 
-What it serves at --listen is a storage to attune's other commands, too: --storage
-http://host:port, with the token in the same variable. These sample and prune by themselves.
+attune's other commands can use a server with --listen as their storage: --storage
+http://host:port, with the token in the same variable. They sample and prune by themselves.
 
 With --grpc, the default, it answers Optuna's workers in the protocol of
 optuna.storages.GrpcStorageProxy. Python workers on any machine then share studies with attune:

@@ -48,9 +48,9 @@ KServe and Triton do, until it is interrupted: GET /v2/models/NAME describes the
 outputs, POST /v2/models/NAME/infer predicts. It takes and returns tensors in JSON, or in the
 protocol's binary form. In JSON, null is a missing number.
 
-It serves an ONNX file, or the live version of a model in a registry. When another version
-is promoted or rolled back to, it serves that one from then on; requests that run are
-finished. If the new version cannot be loaded, the old one stays.
+It serves an ONNX file, or the live version of a model in a registry. After a promotion or a
+rollback it serves the new live version, and finishes the requests that are running. If the
+new version cannot be loaded, the old one stays.
 
 Requests that wait for the model are run together. With --shadow, another version of the
 registry predicts the same rows in the background, and the metrics say how often the two
@@ -86,13 +86,13 @@ Serve-model needs ONNX Runtime. Install it with: attune setup onnxruntime`,
 	f.StringVar(&s.registry, "registry", "", "`folder` of a model registry, whose live version to serve")
 	f.StringVar(&s.name, "name", "", "`name` of the model: in the registry, or in requests (default: the name of the file)")
 	f.IntVar(&s.shadow, "shadow", 0, "`number` of a version in the registry that predicts the same rows, to be compared")
-	f.DurationVar(&s.reload, "reload", time.Second, "`time` between looks at which version is live")
+	f.DurationVar(&s.reload, "reload", time.Second, "`time` between checks of which version is live")
 	f.StringVar(&s.listen, "listen", "127.0.0.1:8080", "`address` to listen on; port 0 is any free one")
 	f.StringSliceVar(&s.hosts, "host", nil, "`names` by which clients call this server, besides localhost and IP addresses")
 	f.StringVar(&s.certificate, "tls-cert", "", "PEM `file` with the certificate (default: plain HTTP)")
 	f.StringVar(&s.key, "tls-key", "", "PEM `file` with its key")
 	f.IntVar(&s.config.Rows, "max-rows", 4096, "maximum `number` of rows in a request")
-	f.IntVar(&s.config.Queue, "max-waiting", 1024, "maximum `number` of requests that wait; others are told to come again")
+	f.IntVar(&s.config.Queue, "max-waiting", 1024, "maximum `number` of requests that wait; further ones are refused, with the header Retry-After")
 	f.IntVar(&s.config.Workers, "workers", 0, "`number` of runs at the same time (default: one for each processor)")
 	f.StringVar(&s.log, "log", "errors", "`what` to log to standard error: errors, or all requests as text or as json")
 	complete(cmd, "log", "errors", "text", "json")

@@ -11,7 +11,7 @@ import (
 )
 
 // stopWhenHelp describes the flag --stop-when.
-const stopWhenHelp = "stop when 30 trials gain less than this `share`, such as 1%, of the distance from the median value to the best; regret:1%: when less than that is left to be gained, as a Gaussian process sees it"
+const stopWhenHelp = "stop when 30 trials gain less than this `share`, such as 1%, of the distance from the median value to the best; regret:1%: when a Gaussian process expects that less than this share is left to gain"
 
 // stopRule returns the rule that a value of --stop-when stands for: none if it is empty.
 func stopRule(text string) (func(trial.Snapshot) (string, bool), error) {

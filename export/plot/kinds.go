@@ -30,13 +30,13 @@ type Choice struct {
 // Kinds returns all plots, in display order.
 func Kinds() []Kind {
 	return []Kind{
-		{Name: "history", About: "how the objective got better", Objective: true, Several: true, Make: func(_ context.Context, h trial.Snapshot, c Choice) (figure.Figure, error) {
+		{Name: "history", About: "the progress of the objective", Objective: true, Several: true, Make: func(_ context.Context, h trial.Snapshot, c Choice) (figure.Figure, error) {
 			return History(c.Objective, append([]trial.Snapshot{h}, c.Also...)...)
 		}},
 		{Name: "front", About: "the Pareto front of several objectives", Make: func(_ context.Context, h trial.Snapshot, _ Choice) (figure.Figure, error) {
 			return Front(h)
 		}},
-		{Name: "hypervolume", About: "how the volume grew that trials with several objectives dominate", Make: func(_ context.Context, h trial.Snapshot, _ Choice) (figure.Figure, error) {
+		{Name: "hypervolume", About: "the growth of the hypervolume of several objectives", Make: func(_ context.Context, h trial.Snapshot, _ Choice) (figure.Figure, error) {
 			return Hypervolume(h)
 		}},
 		{Name: "importance", About: "how much each parameter matters", Objective: true, Make: func(ctx context.Context, h trial.Snapshot, c Choice) (figure.Figure, error) {
@@ -58,13 +58,13 @@ func Kinds() []Kind {
 		{Name: "rank", About: "trials over pairs of parameters, coloured by rank", Objective: true, Params: true, Make: func(_ context.Context, h trial.Snapshot, c Choice) (figure.Figure, error) {
 			return Rank(h, c.Objective, c.Params...)
 		}},
-		{Name: "edf", About: "which share of the trials is at least as good as a value", Objective: true, Several: true, Make: func(_ context.Context, h trial.Snapshot, c Choice) (figure.Figure, error) {
+		{Name: "edf", About: "the share of trials that are at least as good as each value", Objective: true, Several: true, Make: func(_ context.Context, h trial.Snapshot, c Choice) (figure.Figure, error) {
 			return EDF(c.Objective, append([]trial.Snapshot{h}, c.Also...)...)
 		}},
-		{Name: "intermediate", About: "what trials reported on their way", Make: func(_ context.Context, h trial.Snapshot, c Choice) (figure.Figure, error) {
+		{Name: "intermediate", About: "the intermediate values that trials reported", Make: func(_ context.Context, h trial.Snapshot, c Choice) (figure.Figure, error) {
 			return Intermediate(h, c.Trials...)
 		}},
-		{Name: "regret", About: "how much may be left to be gained", Make: func(ctx context.Context, h trial.Snapshot, _ Choice) (figure.Figure, error) {
+		{Name: "regret", About: "a bound on what is left to gain", Make: func(ctx context.Context, h trial.Snapshot, _ Choice) (figure.Figure, error) {
 			return Regret(ctx, h)
 		}},
 		{Name: "timeline", About: "when each trial ran", Make: func(_ context.Context, h trial.Snapshot, _ Choice) (figure.Figure, error) {

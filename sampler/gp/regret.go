@@ -13,47 +13,44 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// Regret is a rule that ends a run when there is little left to be gained, as a Gaussian process
-// sees it: its Reached is a study.Run.StopWhen. The zero value has the defaults.
+// Regret is a rule that ends a run when a Gaussian process expects little further gain. Its method Reached is a
+// study.Run.StopWhen. The zero value has the defaults.
 //
-// The bound is the least upper confidence bound of the points that were tried, less the least
-// lower one of the whole space (Makarova, Shen, Perrone, Klein, Faddoul, Krause, Seeger and
-// Archambeau, "Automatic Termination for Hyperparameter Optimization", AutoML 2022, equation 5).
-// It says how far the best may be from what could be found, if the model is right: it is a
-// guess for objectives that are not smooth. The model is that of the sampler: losses above the
-// median count logarithmically, and the bound is of the part below it. It knows nothing of
-// constraints between parameters: where the best lies at one, the bound is too large.
+// The bound is the lowest upper confidence bound of the tried points, minus the lowest lower confidence bound of the whole space
+// (Makarova, Shen, Perrone, Klein, Faddoul, Krause, Seeger and Archambeau, "Automatic Termination for Hyperparameter
+// Optimization", AutoML 2022, equation 5). It limits the distance from the best trial to the optimum if the model is right; for
+// objectives that are not smooth it is a guess. The model is the sampler's: losses above the median count logarithmically, and
+// the bound is for the part below it. It ignores constraints between parameters: if the optimum lies on a constraint, the bound
+// is too large.
 type Regret struct {
-	// Gain is the least bound that is worth going on for, as a share of the distance from the
-	// median of all complete trials to the best. Default 0.01.
+	// Gain is the smallest bound for which a run continues, as a share of the distance from the median of all
+	// complete trials to the best. Default 0.01.
 	Gain float64
-	// Trials is the number of complete trials before which the rule is not asked. At least 10.
-	// Default 30.
+	// Trials is the number of complete trials from which on the rule applies. At least 10. Default 30.
 	Trials int
 }
 
-// A Bound is how much may be left to be gained after some trials.
+// A Bound limits what is left to gain after some trials.
 type Bound struct {
 	Trials int     // that were complete and met their constraints
 	Value  float64 // in units of the objective, at least 0
 	Share  float64 // of the distance from the median to the best
 }
 
-// Reached reports whether the bound is below the Gain, and says so for people. It never stops
-// a study of several objectives, nor one whose trials have no parameters in common.
+// Reached reports whether the bound is below Gain, with the reason in words. It never stops a
+// study of several objectives, nor one whose trials have no parameters in common.
 func (g Regret) Reached(h trial.Snapshot) (reason string, stop bool) {
 	gain := cmp.Or(g.Gain, 0.01)
 	b, ok := g.Bound(h)
 	if !ok || !(b.Share < gain) {
 		return "", false
 	}
-	return fmt.Sprintf("at most %.2g%% of the distance from the median to the best is left to be gained, as a Gaussian process sees it", 100*b.Share), true
+	return fmt.Sprintf("a Gaussian process expects that at most %.2g%% of the distance from the median to the best is left to gain", 100*b.Share), true
 }
 
-// Curve returns the bound after numbers of complete trials, for plots, in order of the trials'
-// numbers: at most places of them, at even distances from the first number for which there is
-// a bound to all trials, or after each trial if places is 0. It fits a model at each place, and
-// stops with what it has when ctx is done.
+// Curve returns bounds for a plot: after the first n complete trials, in order of their numbers, for at most places
+// values of n. These are evenly spaced from the first n with a bound to all trials; with places 0 it takes every n.
+// It fits a model for each, and returns the bounds so far when ctx is done.
 func (g Regret) Curve(ctx context.Context, h trial.Snapshot, places int) []Bound {
 	records := slices.SortedFunc(h.All(), func(a, b trial.Record) int { return cmp.Compare(a.Number, b.Number) })
 	first, all := g.least(), h.Count(trial.Complete)
@@ -90,9 +87,9 @@ func (g Regret) least() int { return max(10, cmp.Or(g.Trials, 30)) }
 // them, and others.
 const mostBounded = 200
 
-// Bound returns how much may be left to be gained. It is not ok with fewer than Trials complete
-// feasible trials, with several objectives, without parameters that all of them have, and if
-// half of the values are equal or infinite. It depends on h alone.
+// Bound returns a bound on what is left to gain. There is none (false) with fewer than Trials complete feasible
+// trials, with several objectives, without parameters that all trials share, or if half of the values are equal or
+// infinite. It depends on h alone.
 func (g Regret) Bound(h trial.Snapshot) (Bound, bool) {
 	least := g.least()
 	if h.Objectives() != 1 || h.Count(trial.Complete) < least {
