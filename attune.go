@@ -7,10 +7,9 @@
 //		return (v - 1) * (v - 1), nil
 //	}, 100)
 //
-// [Minimize] and [Maximize] choose what most searches want: a sampler by the rule of
-// package sampler/auto, median pruning of trials that report, and studies in memory. An
-// [Option] changes where the study is kept and how it is run. The packages below have the
-// rest. Their types are the ones used here, so a program that outgrows this package keeps
+// Minimize and Maximize use defaults that suit most searches: the sampler of package sampler/auto, median pruning of
+// trials that report, and a study in memory. An Option changes where the study is kept and how it is run. Everything
+// else is in the packages below. Their types are the ones used here, so a program that outgrows this package keeps
 // its code:
 //
 //   - [github.com/attune-hpo/attune/study]: studies, objectives, runs, ask and tell
@@ -68,26 +67,24 @@ func Log() space.Option { return space.Log() }
 // Step restricts a parameter to low, low+q, low+2q, ...
 func Step(q float64) space.Option { return space.Step(q) }
 
-// Minimize evaluates the objective until the study has that many trials that are
-// complete or were pruned, and returns the one with the least value. Trials that fail
-// do not count.
+// Minimize evaluates the objective until the study has the given number of complete and pruned trials, and returns
+// the complete trial with the least value. Failed trials do not count.
 //
-// The search ends early with an error when ctx is done, with its cause; when too many
-// trials in a row fail, with [study.ErrFailing]; and when the storage fails. The best
-// trial so far is returned then, too, if there is one: its State is trial.Complete. It
-// fails with [study.ErrNoTrial] if no trial has come to a value, and with
+// The search ends early with an error when ctx is done (its cause), when too many trials in a row fail
+// ([study.ErrFailing]), and when the storage fails. Minimize then also returns the best trial so far, if there is
+// one: its State is [trial.Complete]. Minimize fails with [study.ErrNoTrial] if no trial is complete, and with
 // [study.ErrConfig] unless trials is positive.
 func Minimize(ctx context.Context, objective Objective, trials int, options ...Option) (trial.Record, error) {
 	return optimize(ctx, trial.Minimize, objective, trials, options)
 }
 
-// Maximize is [Minimize] for the greatest value.
+// Maximize is like [Minimize], but searches for the greatest value.
 func Maximize(ctx context.Context, objective Objective, trials int, options ...Option) (trial.Record, error) {
 	return optimize(ctx, trial.Maximize, objective, trials, options)
 }
 
-// An Option changes how [Minimize] and [Maximize] search. Of two that set the same thing
-// the latter counts, and nil changes nothing.
+// An Option changes how [Minimize] and [Maximize] search. If two options set the same thing, the later one counts. A
+// nil Option changes nothing.
 type Option func(*search)
 
 type search struct {
@@ -97,9 +94,8 @@ type search struct {
 	run    study.Run
 }
 
-// In keeps the study in a store, under a name. If the store has the study, the search
-// continues it: a program that was interrupted goes on where it stopped when it is started
-// again. Several processes may search together.
+// In keeps the study in a store, under a name. If the store has the study, the search continues it: an interrupted
+// program that is started again continues where it stopped. Several processes may search together.
 //
 //	best, err := attune.Minimize(ctx, objective, 100, attune.In(sqlite.File("trials.db"), "my model"))
 func In(store storage.Store, name string) Option {
@@ -110,12 +106,10 @@ func In(store storage.Store, name string) Option {
 // with a [Seed] repeatable.
 func Workers(n int) Option { return func(s *search) { s.run.Workers = n } }
 
-// Seed sets the seed of all random draws. Default 0, so that a search repeats itself
-// unless it is told not to.
+// Seed sets the seed of all random draws. Default 0, so a search is repeatable unless its seed changes.
 func Seed(seed uint64) Option { return func(s *search) { s.config.Seed = seed } }
 
-// Timeout starts no trial after d. The search finishes those that run then, and ends
-// without an error.
+// Timeout makes the search start no trial after d. It finishes the running trials, and ends without an error.
 func Timeout(d time.Duration) Option { return func(s *search) { s.run.Timeout = d } }
 
 // Observe sets an observer of the search, such as those of package progress, which show

@@ -41,11 +41,9 @@ func Rename(ctx context.Context, store storage.Store, from, to string) error {
 	return nil
 }
 
-// Copy copies a study, its attributes and all its trials under the same numbers,
-// into a store, which may be the same one if the name differs. Trials that are
-// running are copied as failed: their workers do not know of the copy. It fails
-// with [storage.ErrNotExist] and [storage.ErrExist]; a copy that cannot be
-// finished is removed again.
+// Copy copies a study, with its attributes and all its trials under the same numbers, into a store, which may be the
+// same store if the name differs. Running trials are copied as failed: their workers do not know of the copy. Copy
+// fails with [storage.ErrNotExist] and [storage.ErrExist]; it removes a copy that it cannot finish.
 func Copy(ctx context.Context, from storage.Store, name string, to storage.Store, newName string) error {
 	if err := copyStudy(ctx, from, name, to, newName); err != nil {
 		return pkg.Errorf("copy %q to %q: %w", name, newName, err)

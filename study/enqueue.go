@@ -14,12 +14,11 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// Enqueue adds a trial with the given settings, which whoever asks next will
-// run, and returns its number. Parameters it does not set are sampled. A value
-// that the declared space does not contain is refused with [space.ErrOutside], values that
-// break one of its constraints with [space.ErrConstraint], a
-// name it does not have with [ErrConfig]; where the space is not declared, the
-// trial fails when its objective suggests such a parameter.
+// Enqueue adds a waiting trial with the given settings, which the next Ask will return, and returns its number.
+// Parameters without a setting are sampled. Enqueue fails with [space.ErrOutside] for a value that the declared space
+// does not contain, with [space.ErrConstraint] for values that break one of its constraints, and with [ErrConfig] for
+// a name that it does not have. If the space is not declared, the trial fails when its objective suggests such a
+// parameter.
 func (s *Study) Enqueue(ctx context.Context, settings ...space.Setting) (int, error) {
 	if err := s.check(settings); err != nil {
 		return 0, pkg.Errorf("enqueue: %w", err)
@@ -27,12 +26,10 @@ func (s *Study) Enqueue(ctx context.Context, settings ...space.Setting) (int, er
 	return s.add1(ctx, trial.Record{State: trial.Waiting, Fixed: slices.Clone(settings)})
 }
 
-// EnqueueOnce is Enqueue for settings that a program enqueues each time it
-// starts. If a trial was enqueued with the same settings, or has those parameters
-// and no others, it adds nothing and returns that trial's number. A trial that has
-// failed counts only if it was enqueued again, as after an interruption; the number
-// is then that of the latest repetition. Two processes that do so at the same moment
-// may both add one.
+// EnqueueOnce is like [Study.Enqueue], for settings that a program enqueues each time it starts. If a trial was
+// enqueued with the same settings, or has exactly these parameters, EnqueueOnce adds nothing and returns that trial's
+// number. A failed trial counts only if it was enqueued again, for example after an interruption; the number is then
+// that of the latest repetition. Two processes that call EnqueueOnce at the same moment may both add a trial.
 func (s *Study) EnqueueOnce(ctx context.Context, settings ...space.Setting) (int, error) {
 	number, found, err := s.enqueued.find(ctx, settings)
 	if found || err != nil {
@@ -130,12 +127,11 @@ func (s *Study) check(settings []space.Setting) error {
 	return s.cfg.Space.Meets(space.Settings(settings))
 }
 
-// Add adds trials that were evaluated elsewhere, or waiting ones, and returns
-// their numbers; the numbers they come with are ignored. All are added, or none:
-// running ones and such as break a rule of [storage.CheckAdd] are refused.
-// So is a coordinate outside its distribution, with [space.ErrOutside], though a
-// storage would take a number. [space.Space.Params] makes their parameters of
-// settings.
+// Add adds trials that were evaluated elsewhere, or waiting ones, and returns their numbers;
+// the numbers they come with are ignored. All are added, or none: running trials, and trials
+// that break a rule of [storage.CheckAdd], are refused. So is a coordinate outside its
+// distribution, with [space.ErrOutside], though a storage would accept the number.
+// [space.Space.Params] makes parameters from settings.
 func (s *Study) Add(ctx context.Context, records ...trial.Record) ([]int, error) {
 	for _, r := range records {
 		for i, x := range r.Params.Point[:min(len(r.Params.Point), len(r.Params.Space))] {

@@ -104,11 +104,9 @@ func (l *lease) renew(ctx context.Context, every time.Duration) {
 	}
 }
 
-// Renew says that the workers of the given trials are alive, for trials whose
-// leases this Study does not renew by itself; see [Config.Renewal]. A detached
-// trial has a lease from its first Renew on. Trials that have finished are passed
-// over; a number that the study does not have fails with [storage.ErrNoTrial]. Where
-// the storage has no leases, Renew does nothing.
+// Renew renews the leases of the given trials, whose workers are alive, if this Study does not do so by itself; see
+// [Config.Renewal]. A detached trial has a lease from its first Renew on. Finished trials are skipped; a number that
+// the study does not have fails with [storage.ErrNoTrial]. If the storage has no leases, Renew does nothing.
 func (s *Study) Renew(ctx context.Context, numbers ...int) error {
 	if s.lease.ledger == nil || len(numbers) == 0 {
 		return nil
@@ -119,14 +117,13 @@ func (s *Study) Renew(ctx context.Context, numbers ...int) error {
 	return nil
 }
 
-// Reap looks for dead workers: it fails the running trials whose lease nobody has
-// renewed for the [Config.Grace], enqueues them again at most [Config.Revivals]
-// times, and returns them as they are then. Trials that this Study renews are not
-// among them. Each trial is reaped once, by one of all the processes that look.
-// Where the storage has no leases, Reap does nothing.
+// Reap looks for dead workers: it fails the running trials whose lease has not been renewed for the [Config.Grace],
+// enqueues them again at most [Config.Revivals] times, and returns the failed trials. Trials that this Study renews
+// are not among them. If several processes call Reap, only one of them reaps a trial. If the storage has no leases,
+// Reap does nothing.
 //
-// Optimize does so by itself. A program that asks and tells calls Reap from time to
-// time, say four times every Grace.
+// Optimize calls Reap by itself. A program that asks and tells should call it from time to time, say four times every
+// Grace.
 func (s *Study) Reap(ctx context.Context) ([]trial.Record, error) {
 	if s.lease.ledger == nil {
 		return nil, nil

@@ -10,18 +10,16 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// An Observer is told what this process does to a study: what it asks for, reports
-// and tells, in a run or by hand, and what becomes of its runs. What other processes
-// do is what [View.Watch] is for.
+// An Observer receives the events that this process causes in a study: its asks, reports and tells, in a run or by
+// hand, and the beginnings and ends of its runs. For the changes by other processes use [View.Watch].
 //
-// The calls of one Study are serialized, and whoever caused an event waits for its
-// call, so calls should be quick. An Observer may call [Study.Stop]; it must not
-// ask, report or tell in the same Study, which would wait for itself. The records
-// and snapshots in an event are values that never change, and may be kept.
+// The calls of one Study are serialized, and the cause of an event waits for the call, so Observe should return quickly. An
+// Observer may call [Study.Stop]; it must not ask, report or tell in the same Study, which would deadlock. The records and
+// snapshots in an event are values that never change, and may be kept.
 //
-// An Observer that panics is called no more. The panic is recovered, runs in
-// progress end as by [Study.Stop], and [Study.Optimize] and [Study.Close] return it
-// as an error that wraps [ErrObserver] and a [PanicError].
+// An Observer that panics is not called again. The panic is recovered, runs in progress end as
+// by [Study.Stop], and [Study.Optimize] and [Study.Close] return it as an error that wraps
+// [ErrObserver] and a [PanicError].
 type Observer interface {
 	Observe(ctx context.Context, e Event)
 }
@@ -34,13 +32,13 @@ type Observer interface {
 type Event interface{ event() }
 
 type (
-	// Began comes first in a run. Total is the number of trials that the run will
-	// finish at most, or 0 if that is not known.
+	// Began comes first in a run. Total is the maximum number of trials that the run will finish, or 0 if that is
+	// unknown.
 	Began struct {
 		Study trial.Snapshot
 		Total int
 	}
-	// Asked comes when a trial was asked for, and is about to be evaluated.
+	// Asked comes when a trial has been asked for, before it is evaluated.
 	Asked struct {
 		Study trial.Snapshot
 		Trial trial.Record
@@ -51,21 +49,20 @@ type (
 		Trial  trial.Record // with the report
 		Report trial.Report
 	}
-	// Told comes when a trial has finished: its State says whether it is complete,
-	// was pruned or failed, and [trial.Record.Interrupted] whether it failed because
-	// its run was being ended. Study has the trial.
+	// Told comes when a trial has finished. Its State says whether it is complete, pruned or failed, and
+	// [trial.Record.Interrupted] whether it failed because its run was ended. Study includes the trial.
 	Told struct {
 		Study trial.Snapshot
 		Trial trial.Record
 	}
-	// Retried comes when a trial that failed was enqueued again: after an error, if
-	// [Run.Retries] allows; after an interruption; after the death of its worker.
+	// Retried comes when a failed trial has been enqueued again: after an error, if [Run.Retries] allows it; after an
+	// interruption; or after the death of its worker.
 	Retried struct {
 		Study trial.Snapshot
 		Trial trial.Record // the one that failed
 	}
-	// Warned comes with what a study survives and someone should know: a trial that
-	// was lost to another process, one whose worker was found dead.
+	// Warned reports a problem that does not end the run: for example, that another process has taken over a trial,
+	// or that a worker was found dead.
 	Warned struct {
 		Study trial.Snapshot
 		Err   error

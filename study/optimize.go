@@ -16,16 +16,15 @@ import (
 // An Objective evaluates one trial: it suggests parameters to it and returns a
 // value for each objective. It may be called from several goroutines at once.
 //
-// It should return soon when ctx is done. An error fails the trial, or prunes it
-// if it wraps [ErrPruned]; so does a panic fail it, with its stack.
+// It should return soon when ctx is done. An error fails the trial, or prunes it if it wraps [ErrPruned]. A panic
+// fails the trial, with its stack.
 type Objective interface {
 	Evaluate(ctx context.Context, t *Trial) ([]float64, error)
 }
 
-// A Finisher is an [Objective] that wants to know what came of its trials, as to
-// keep what it made for the best. Finished is called after the trial was told, and
-// before the [Told] event; h is the study then. Its calls are serialized within a
-// run. An error is a warning to the [Observer].
+// A Finisher is an [Objective] that needs to know the outcome of its trials, for example to keep the model of the
+// best one. Finished is called after the trial has been told, and before the [Told] event; h is the study at that
+// time. Its calls are serialized within a run. An error becomes a [Warned] event.
 type Finisher interface {
 	Objective
 	Finished(ctx context.Context, r trial.Record, h trial.Snapshot) error
@@ -50,47 +49,41 @@ func (f MultiFunc) Evaluate(ctx context.Context, t *Trial) ([]float64, error) { 
 // context is done, the search space is exhausted, or [Study.Stop].
 type Run struct {
 	Trials  int           // how many to evaluate, whatever their outcome; 0: no bound
-	Total   int           // end when the study has this many complete and pruned trials, whoever runs them; 0: no bound
+	Total   int           // end when the study has this many complete and pruned trials, of all processes; 0: no bound
 	Timeout time.Duration // start no trial after it; those that run are finished; 0: none
 	Workers int           // how many to evaluate at once, in goroutines; default 1
-	// TrialTimeout bounds one evaluation: its context is done then, and the trial
-	// fails if the objective returns an error because of that. 0: none.
+	// TrialTimeout bounds one evaluation: after it the evaluation's context is done, and the trial fails if the
+	// objective returns an error because of that. 0: none.
 	TrialTimeout time.Duration
-	// Fatal says which errors of the objective end the run, which then returns
-	// them. Trials that run are finished. It may be called from several goroutines
-	// at once. Default: none.
+	// Fatal reports whether an error of the objective ends the run, which then returns that error after finishing its
+	// running trials. It may be called from several goroutines at once. Default: no error does.
 	Fatal func(err error) bool
-	// Failures is how many trials in a row may fail before the run ends with
-	// [ErrFailing]: an objective that always fails is not worth trying for ever. Once
-	// a trial of the run has not failed, it takes ten times as many in a row: the
-	// objective works somewhere, and the sampler may only look in a bad place.
-	// Default 100; negative: no bound.
+	// Failures is how many trials in a row may fail before the run ends with [ErrFailing], because the objective probably always
+	// fails. Once a trial of the run has not failed, ten times as many in a row are allowed: the objective works somewhere, and
+	// the sampler may just be searching in a bad place. Default 100; negative: no bound.
 	Failures int
-	// StopWhen ends the run, as [Study.Stop] does, when it reports true, with a reason for
-	// people. It is asked before each new trial; h is the study then or, with a Lag, what
-	// the trial would be drawn from. It must not change anything. Default: none.
-	// [Stagnation.Reached] is such a rule.
+	// StopWhen ends the run, as [Study.Stop] does, when it returns true, with a reason in words. It is called before
+	// each new trial; h is the study at that time or, with a Lag, the history that the trial would be drawn from. It
+	// must not change anything. Default: none. [Stagnation.Reached] is such a rule.
 	StopWhen func(h trial.Snapshot) (reason string, stop bool)
 	// Retries is how often a trial is enqueued again after its objective failed.
 	// Default 0.
 	Retries int
-	// Lag, if it is not 0, makes a run reproducible: the same seed and Lag give the same
-	// trials, with however many Workers and processes, however long each trial takes, on
-	// whatever machine, and however often the run is interrupted and resumed. The objective
-	// must depend on nothing but its parameters and [Trial.Seed].
+	// Lag, if it is not 0, makes a run reproducible: the same seed and Lag give the same trials, regardless of the
+	// number of Workers and processes, the duration of trials, the machine, and interruptions. The objective must
+	// depend on nothing but its parameters and [Trial.Seed].
 	//
-	// With a Lag of n, a trial is drawn from, and pruned by comparison with, all trials
-	// before it but the last n-1. Of these n-1 the sampler sees what was drawn for them. The
-	// trial begins when all others have ended, and so at most n trials run at once. Whoever
-	// would be the next waits for a trial that takes long: Lag should be about twice the
-	// number of workers if trials take much longer than others, and that number if not.
+	// With a Lag of n, a trial is drawn from, and pruned by comparison with, all trials before it but the last
+	// n-1. Of these n-1 trials the sampler sees only the parameters that were drawn for them. The trial begins
+	// when all trials before these n-1 have ended, so at most n trials run at once, and workers wait for slow
+	// trials. Choose a Lag of about twice the number of workers if some trials take much longer than others,
+	// and otherwise the number of workers.
 	//
-	// All who work on the study must use the same Lag. If a run ends by its Timeout, by
-	// [Study.Stop] or by an error, timing decides how many trials there are, and nothing
-	// else about them. With a TrialTimeout, the outcome of a trial depends on timing.
+	// All processes that work on the study must use the same Lag. If a run ends by its Timeout, by [Study.Stop] or by
+	// an error, the number of trials depends on timing, but nothing else does. With a TrialTimeout, the outcome of a
+	// trial depends on timing.
 	//
-	// A trial that repeats another takes its place, and gets the same parameters; see
-	// [trial.PlaceKey].
+	// A trial that repeats another one takes its place and gets the same parameters; see [trial.PlaceKey].
 	Lag int
 }
 
@@ -128,19 +121,16 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// Optimize evaluates o until the run's bounds are reached; it returns nil then.
+// Optimize evaluates o until the run's bounds are reached, and then returns nil.
 //
-// A failed trial is recorded and does not end the run, unless [Run.Fatal] says so.
-// What ends it with an error is a failure of the storage or of the sampler, and
-// the end of ctx, whose cause is returned. Whichever it is, Optimize returns when
-// all trials it started are finished and recorded: what was evaluated is kept
-// even when the run is being cancelled, and a trial that was cut short by that is
-// enqueued again for whoever resumes.
+// A failed trial is recorded and does not end the run, unless [Run.Fatal] says so. A failure of the storage or of the
+// sampler ends it with an error, and so does the end of ctx, whose cause is returned. In every case Optimize returns
+// after all trials that it started are finished and recorded: results are kept even when the run is cancelled, and a
+// trial that the cancellation cut short is enqueued again for the next run.
 //
-// Several calls, in one process or in many, may share a study. To reach a
-// [Run.Total] they wait for one another's trials, as long as anything happens: a
-// trial of which nothing is heard for twice the [Config.Grace] is not waited for, so
-// that there may be some more in the end.
+// Several calls, in one process or in many, may share a study. To reach a [Run.Total] they wait for one another's
+// trials. They do not wait for a trial without a sign of life for twice the [Config.Grace], so the study may end with
+// more than Total trials.
 func (s *Study) Optimize(ctx context.Context, o Objective, run Run) error {
 	bounds, err := run.normalize()
 	if err == nil && o == nil {
@@ -169,9 +159,8 @@ func (s *Study) Optimize(ctx context.Context, o Objective, run Run) error {
 	return err
 }
 
-// Stop ends the runs of this Study now in progress, as if their bounds were
-// reached: trials that run are finished. It may be called from an objective or an
-// observer.
+// Stop ends the current runs of this Study as if their bounds were reached: running trials are finished. It may be
+// called from an objective or an observer.
 func (s *Study) Stop() { s.end(nil) }
 
 // end stops the runs of s, for a reason or for none.

@@ -9,21 +9,20 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A Stagnation ends a run whose best value hardly improves any more: its Reached is a
-// [Run.StopWhen]. The zero value has the defaults.
+// A Stagnation ends a run whose best value hardly improves any more. Its method Reached is a [Run.StopWhen]. The zero
+// value has the defaults.
 type Stagnation struct {
-	// Trials is how many of the last trials, complete or pruned, are looked at. There must
-	// be as many before them. Default 30.
+	// Trials is the number of latest complete and pruned trials that are considered. There must be as many before
+	// them. Default 30.
 	Trials int
-	// Gain is the least improvement that they must have brought, as a share of the distance
-	// from the median of all complete trials to the best. Default 0.01; negative: any.
+	// Gain is the improvement that these must have brought, as a share of the distance from the median of all
+	// complete trials to the best. Default 0.01; negative: any.
 	Gain float64
 }
 
-// Reached reports whether the last trials have brought less than the Gain, and says so for
-// people. It looks at trials in order of their numbers, at feasible ones, and at finite
-// values. It never stops a study of several objectives, nor one without a complete feasible
-// trial.
+// Reached reports whether the last trials have brought less than Gain, with the reason in words. It considers feasible trials
+// with finite values, in order of their numbers. It never stops a study of several objectives, nor one without a complete
+// feasible trial.
 func (s Stagnation) Reached(h trial.Snapshot) (reason string, stop bool) {
 	last, least := cmp.Or(max(0, s.Trials), 30), cmp.Or(s.Gain, 0.01)
 	best, ok := h.Best()

@@ -1,5 +1,4 @@
-// Package study runs a search: it asks a sampler for points, hands them to an
-// objective, and stores the outcome.
+// Package study runs a search: it asks a sampler for points, passes them to an objective, and stores the outcome.
 //
 //	st, err := study.Open(ctx, sqlite.File("attune.db"), "lightgbm", study.Config{
 //		Sampler: tpe.New(tpe.Config{}),
@@ -11,27 +10,24 @@
 //	best, err := st.Best(ctx)
 //	rate, _ := lr.Value(best)
 //
-// A study is what its storage holds: any number of processes may work on one at
-// the same time, and one that was interrupted goes on where it stopped. The
-// package knows the seams (sampler, pruner, storage) and none of what is behind
-// them, and does no I/O of its own but through the storage.
+// All state of a study is in its storage: any number of processes may work on one at the same time, and an
+// interrupted study continues where it stopped. The package knows the interfaces (sampler, pruner, storage) but none
+// of their implementations, and does I/O only through the storage.
 //
 // # Working on a study
 //
 // [Study.Optimize] evaluates an [Objective] in this process, in goroutines.
 //
-// [Study.Ask] and [Study.Tell] are for evaluations that are not a function call: a
-// job queue, a laboratory, the clients of a server. Three settings and methods
-// serve them. [Config.Renewal] says who shows that the worker of a trial is alive;
-// [Study.Renew] and [Study.Reap] do so, and find the dead. [Study.Attach] goes on
-// with a trial in another process. [Study.AskOnce] may be repeated: it gives one
-// trial for each key.
+// [Study.Ask] and [Study.Tell] are for evaluations that are not a function call: a job queue, a
+// laboratory, the clients of a server. [Config.Renewal] says who renews the leases of trials,
+// which show that their workers are alive; [Study.Renew] renews leases, and [Study.Reap] finds
+// dead workers. [Study.Attach] continues a trial in another process. [Study.AskOnce] may be
+// repeated: it returns one trial for each key.
 //
 // # Reading a study
 //
-// [Read] opens a study without a sampler, and without the right to change it. The
-// [View] gives snapshots of all trials, and [View.Watch] yields what changes, in
-// whatever process:
+// [Read] opens a study without a sampler, and without the right to change it. The [View] takes snapshots of all
+// trials, and [View.Watch] yields the changes by any process:
 //
 //	v, err := study.Read(ctx, sqlite.File("attune.db"), "lightgbm")
 //	if err != nil { ... }
@@ -42,15 +38,14 @@
 //		...
 //	}
 //
-// What this process does itself, a [Config.Observer] hears at once.
+// A [Config.Observer] hears at once of what this process itself does.
 //
 // # What goes wrong
 //
-// An objective that fails, panics or is pruned costs its trial. So does another
-// process that changes a trial of this one, or takes its worker for dead: that is a
-// [Warned] event. While the storage is locked by others ([storage.ErrBusy]), what
-// was to be written is tried again for a minute. Anything else that the storage or
-// the sampler cannot do ends the run, and is returned by [Study.Optimize].
+// An objective that fails, panics or is pruned costs its trial. So does another process that changes a trial of this
+// process, or takes its worker for dead: that causes a [Warned] event. While others lock the storage
+// ([storage.ErrBusy]), writes are tried again for a minute. Any other error of the storage or the sampler ends the
+// run, and [Study.Optimize] returns it.
 package study
 
 import (
@@ -79,13 +74,11 @@ var (
 	ErrPruned = errors.New("trial pruned")
 	// ErrNoTrial is returned by [Study.Best] when no trial qualifies.
 	ErrNoTrial = errors.New("no complete trial")
-	// ErrObjectives reports a question that only a study of one objective, or only
-	// one of several, can answer.
+	// ErrObjectives reports a call that requires a single objective on a study of several, or the reverse.
 	ErrObjectives = errors.New("wrong number of objectives")
-	// ErrConfig reports settings that are missing, invalid, or not those the study
-	// was created with.
+	// ErrConfig reports settings that are missing, invalid, or different from those that the study was created with.
 	ErrConfig = errors.New("bad configuration")
-	// ErrRunning reports that a study was to be closed in the middle of a run.
+	// ErrRunning reports an attempt to close a study during a run.
 	ErrRunning = errors.New("a run is in progress")
 	// ErrTimeout is the error of a trial that [Run.TrialTimeout] has ended.
 	ErrTimeout = errors.New("trial timed out")
@@ -105,35 +98,35 @@ var (
 
 // Config configures a study. Only Sampler is required.
 //
-// Directions, Metrics and Seed are fixed when the study is created; whoever opens
-// it later may leave them out, and is refused if they differ.
+// Directions, Metrics and Seed are fixed when the study is created. When it is opened later they may be left out, but
+// must not differ.
 type Config struct {
 	Sampler sampler.Sampler
 	Pruner  pruner.Pruner // default pruner.None
-	// Space is what is known beforehand of the search space. With it the first
-	// trial is drawn jointly already and conditions are obeyed; without it the
-	// study learns its space from the trials. The objective may suggest more than
-	// is declared here.
+	// Space declares the search space, or a part of it. Declared parameters are drawn jointly from the first trial
+	// on, and conditions are obeyed. Without a declaration the study learns its space from the trials. The objective
+	// may suggest more parameters than are declared here.
 	Space      space.Space
 	Directions []trial.Direction // one an objective; default one, Minimize
 	Metrics    []string          // names of the objectives, for people; default none
 	Seed       uint64            // of all random draws; 0 is a seed like any other
-	// Observer is told what this process does to the study. Default none.
+	// Observer receives the events that this process causes in the study. Default none.
 	Observer Observer
-	// Grace is how long a worker may be silent before others take it for dead, fail
-	// its trials and enqueue them again; see [Study.Reap]. A Study renews the leases of
-	// its trials four times in that time. All who work on one study should agree on it.
-	// Default 1 minute. It means nothing where the storage has no leases, as in memory.
+	// Grace is how long a worker may be silent before others take it for dead, fail its trials
+	// and enqueue them again; see [Study.Reap]. A Study renews the leases of its trials four
+	// times in that time. All processes that work on one study should use the same Grace.
+	// Default 1 minute. It has no effect if the storage has no leases; storage in memory has
+	// none.
 	Grace time.Duration
-	// Renewal says who shows that a trial's worker is alive. Default ByStudy.
+	// Renewal says who renews the leases of trials. Default ByStudy.
 	Renewal Renewal
-	// Revivals is how often a trial is enqueued again after the death of its worker,
-	// of which it may be the cause. Default 3; negative: never.
+	// Revivals is how often a trial is enqueued again after the death of its worker; the trial may be the cause of
+	// the death. Default 3; negative: never.
 	Revivals int
 }
 
-// A Renewal says who renews the leases of the trials that a [Study] asks for, and
-// so whose death ends them.
+// A Renewal says who renews the leases of the trials that a Study asks for, and therefore whose death ends these
+// trials.
 type Renewal uint8
 
 const (
@@ -141,14 +134,13 @@ const (
 	// their leases until they are told or it is closed. When the process dies, they
 	// are run again.
 	ByStudy Renewal = iota
-	// ByCaller is for trials that are evaluated elsewhere on behalf of this process,
-	// as by the clients of a server. It calls [Study.Renew] for each trial whose
-	// worker it has heard of, at least once every [Config.Grace]. [Study.Attach] renews, too,
-	// unless it did an eighth of that time ago.
+	// ByCaller is for trials that are evaluated elsewhere on behalf of this process, for example by the clients of a
+	// server. The process calls [Study.Renew] for each trial whose worker has shown that it is alive, at least once
+	// every [Config.Grace]. [Study.Attach] also renews the lease, unless it did so less than an eighth of the Grace
+	// ago.
 	ByCaller
-	// Never is for detached trials, which belong to no process: they are asked for
-	// in one and told in another, however much later, and are never taken for dead.
-	// See [Study.Attach].
+	// Never is for detached trials, which belong to no process: they are asked for in one process and told in another, at any
+	// later time, and are never taken for dead. See [Study.Attach].
 	Never
 )
 
@@ -168,7 +160,7 @@ type Study struct {
 	runs map[*run]bool // in progress
 }
 
-// Open opens the named study, or creates it if the store does not hold it.
+// Open opens the named study, or creates it if the store does not have it.
 func Open(ctx context.Context, store storage.Store, name string, cfg Config) (*Study, error) {
 	s, err := Load(ctx, store, name, cfg)
 	if errors.Is(err, storage.ErrNotExist) {
@@ -180,14 +172,14 @@ func Open(ctx context.Context, store storage.Store, name string, cfg Config) (*S
 	return s, err
 }
 
-// ConstraintsKey is the key of the note of a study that says which constraints its space was
-// declared with when it was created: a list of texts.
+// ConstraintsKey is the key of the note that holds the constraints of a study's declared space, as they were when the
+// study was created: a list of texts.
 const ConstraintsKey = "input_constraints"
 
 var errNoStore = fmt.Errorf("%w: the store is nil: use new(memory.Store) or sqlite.File(...)", ErrConfig)
 
-// Create creates a study. It fails with [storage.ErrExist] if the name is taken
-// and with [ErrConfig] if cfg makes no sense.
+// Create creates a study. It fails with [storage.ErrExist] if the name is taken, and with [ErrConfig] if cfg is
+// invalid.
 func Create(ctx context.Context, store storage.Store, name string, cfg Config) (*Study, error) {
 	cfg, err := cfg.normalize()
 	switch {
@@ -224,9 +216,8 @@ func Create(ctx context.Context, store storage.Store, name string, cfg Config) (
 	return newStudy(cfg, ledger, header), nil
 }
 
-// Load opens a study that exists. It fails with [storage.ErrNotExist] if the
-// store does not hold it, and with [ErrConfig] if cfg makes no sense or differs
-// from what the study was created with.
+// Load opens an existing study. It fails with [storage.ErrNotExist] if the store does not have it, and with
+// [ErrConfig] if cfg is invalid or differs from what the study was created with.
 func Load(ctx context.Context, store storage.Store, name string, cfg Config) (*Study, error) {
 	given := cfg
 	cfg, err := cfg.normalize()
@@ -354,13 +345,11 @@ func (cfg Config) agrees(header trial.Header) error {
 	return nil
 }
 
-// Close ends the study's work and gives back what it holds of the storage.
-// Trials that were asked for and not told are left to the others to find dead,
-// unless they have no lease. Closing twice is harmless. While Optimize runs it
-// does nothing but fail with [ErrRunning].
+// Close ends the work on the study and releases its storage. The leases of trials that were asked for but not told
+// expire, and other processes then take them for dead; trials without a lease keep running. Closing twice is
+// harmless. While Optimize runs, Close does nothing and fails with [ErrRunning].
 //
-// If the [Observer] has panicked, Close does its work and returns an error that
-// wraps [ErrObserver].
+// If the Observer has panicked, Close closes the study and returns an error that wraps [ErrObserver].
 func (s *Study) Close() error {
 	s.mu.Lock()
 	running := len(s.runs)

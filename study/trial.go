@@ -18,12 +18,11 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A Trial is one evaluation in progress: what an objective suggests parameters
-// to and reports to. It belongs to one goroutine.
+// A Trial is one evaluation in progress: the objective suggests parameters to it and reports values to it. It must be
+// used by one goroutine at a time.
 //
-// Nothing of it can fail on the way but [Trial.Report]: the first error of
-// Suggest, Constrain or SetAttr sticks, is returned by Err and by the next
-// Report, and fails the trial; see bufio.Writer.
+// Only [Trial.Report] returns errors. The first error of Suggest, Constrain or SetAttr is kept, as in a
+// [bufio.Writer]: Err and the next Report return it, and it fails the trial.
 type Trial struct {
 	study *Study
 	ctx   context.Context // of Ask, for the draws that Suggest makes
@@ -46,23 +45,20 @@ type Trial struct {
 	through bool
 }
 
-// Ask starts a trial: the waiting one of the lowest number, or a new one, its
-// parameters drawn as far as the search space is known. Tell it, in the end, what
-// came of it; [Study.Optimize] does both.
+// Ask starts a trial: the waiting one with the lowest number, or a new one, whose parameters are drawn as far as the
+// search space is known. Call [Study.Tell] with its outcome in the end; [Study.Optimize] does both.
 //
-// It fails with [sampler.ErrExhausted] when the sampler has nothing left to
-// propose and no trial is waiting, and with [space.ErrMismatch] when the declared
-// space has a parameter that is of another kind in the study. ctx governs the draws that Suggest makes later
-// on, too.
+// It fails with [sampler.ErrExhausted] when the sampler has nothing left to propose and no
+// trial is waiting, and with [space.ErrMismatch] when a declared parameter has a different kind
+// in the study. ctx also applies to the draws that Suggest makes later.
 func (s *Study) Ask(ctx context.Context) (*Trial, error) { return s.ask(ctx, "") }
 
-// AskOnce is Ask for callers that may have to ask again for the same trial, as the
-// clients of a server whose answer was lost, or jobs that are started again. All who
-// ask under one key, in whatever process and at whatever time, get the same trial.
+// AskOnce is like [Study.Ask], for callers that may have to ask again for the same trial: clients of a server whose
+// answer was lost, or restarted jobs. Every call with the same key, in any process and at any time, returns the same
+// trial.
 //
-// The trial may have finished meanwhile: [Trial.Record] says so, and then it can be
-// read but neither reported to nor told. A key that is empty or not UTF-8 fails with
-// [ErrConfig].
+// The trial may have finished in the meantime, as [Trial.Record] shows. It can then be read, but neither reported to
+// nor told. A key that is empty or not UTF-8 fails with [ErrConfig].
 func (s *Study) AskOnce(ctx context.Context, key string) (*Trial, error) {
 	if key == "" || !utf8.ValidString(key) {
 		return nil, pkg.Errorf("ask: %w: key %q: it must be UTF-8, and not empty", ErrConfig, key)
@@ -186,11 +182,10 @@ func (s *Study) abandon(t *Trial, claimed trial.Record, reason error) error {
 	return reason
 }
 
-// Attach returns a running trial by its number, to be gone on with in another
-// process than the one that asked for it: one that is detached (see [Never] and
-// [ByCaller]), or one whose worker is known to be dead. Under [ByStudy] this process
-// answers for it from now on. What is drawn for the trial is what the other process
-// would have drawn, as far as the history is the same.
+// Attach returns a running trial by its number, so that another process than the one that asked for it can continue
+// it: a detached trial (see [Never] and [ByCaller]), or one whose worker is known to be dead. With [ByStudy] this
+// process renews its lease from now on. Later draws for the trial are those that the other process would have made,
+// if the history is the same.
 //
 // It fails with [storage.ErrNoTrial] and [trial.ErrFinished].
 func (s *Study) Attach(ctx context.Context, number int) (*Trial, error) {
@@ -561,13 +556,13 @@ func (t *Trial) place() int {
 	return t.rec.Number
 }
 
-// Seed returns a seed for whatever is random in the objective: the first eight
-// bytes of SHA-256 of the study's seed and the trial's number. It is the same
-// whenever and wherever the trial runs, and different for each. In a reproducible
-// run, a trial that repeats another has its seed; see [trial.PlaceKey].
+// Seed returns a seed for whatever is random in the objective: the first eight bytes of SHA-256
+// of the study's seed and the trial's number. It is different for each trial, and the same
+// wherever and whenever the trial runs. In a reproducible run, a trial that repeats another has
+// the same seed; see [trial.PlaceKey].
 func (t *Trial) Seed() uint64 { return objectiveSeed(t.study.header.Seed, t.place()) }
 
-// Record returns the trial as it is now, what was not written yet included.
+// Record returns the trial as it is now, including changes that have not been written yet.
 func (t *Trial) Record() trial.Record { return t.rec.Clip() }
 
 // Get implements [space.Getter]: the value of a parameter suggested so far.
@@ -581,15 +576,14 @@ func (t *Trial) Get(name string) (space.Literal, bool) {
 // Err returns the first error met by Suggest, Constrain or SetAttr.
 func (t *Trial) Err() error { return t.err }
 
-// Suggest implements [space.Suggester]; objectives call [space.Param.Suggest].
-// Asked again for the same parameter it gives the same value. It does no I/O if
-// the parameter was drawn when the trial was asked for.
+// Suggest implements [space.Suggester]; objectives call [space.Param.Suggest]. Suggesting the
+// same parameter again returns the same value. Suggest does no I/O if the parameter was drawn
+// when the trial was asked for.
 //
-// It cannot fail. After an error (see Err) it gives the lowest value or the first
-// choice. The errors are: [space.ErrInvalid]; [space.ErrMismatch] for a name that
-// this trial or the study has with an incompatible distribution;
-// [space.ErrOutside] for an enqueued value; [space.ErrConstraint] for one that breaks a
-// constraint; those of the sampler and the storage.
+// It cannot fail. After an error (see [Trial.Err]) it returns the lowest value or the first choice. The errors are:
+// [space.ErrInvalid]; [space.ErrMismatch] for a name that this trial or the study already has with an incompatible
+// distribution; [space.ErrOutside] for an enqueued value outside the distribution; [space.ErrConstraint] for an
+// enqueued value that breaks a constraint; and errors of the sampler and the storage.
 func (t *Trial) Suggest(a space.Axis) float64 {
 	if i := t.index(a.Name); i >= 0 {
 		if !space.Equal(t.rec.Params.Space[i].Distribution, a.Distribution) {
@@ -766,20 +760,18 @@ func (t *Trial) group(a space.Axis) space.Space {
 	return group
 }
 
-// Report records an intermediate value, to be written at once. It returns an
-// error that wraps [ErrPruned] if the trial should stop; the objective returns it.
-// Steps are integers from 0, in any order, each reported once.
+// Report records an intermediate value and writes it at once. It returns an error that wraps [ErrPruned] if the trial
+// should stop; the objective should return that error. Steps are integers from 0, in any order, each reported once.
 //
-// Other errors are: that of the context; [trial.ErrReport] for a negative or
-// repeated step, which the trial survives; [ErrObjectives] in a study of several
-// objectives, where there is no one value to prune by; [trial.ErrFinished] if
-// another worker has declared this one dead; those of the storage.
+// Other errors are: the error of the context; [trial.ErrReport] for a negative or repeated step, after which the
+// trial can continue; [ErrObjectives] in a study of several objectives, which cannot be pruned by a single value;
+// [trial.ErrFinished] if another process has taken this worker for dead; and errors of the storage.
 func (t *Trial) Report(ctx context.Context, step int, value float64) error {
 	return t.ReportAll(ctx, trial.Report{Step: step, Value: value})
 }
 
-// ReportAll is Report for the values of several steps, in one write. The pruner is asked
-// once, after the last. If one cannot be recorded, none is.
+// ReportAll is like [Trial.Report] for the values of several steps, in one write. The pruner is asked once, after the
+// last one. If one value cannot be recorded, none is.
 func (t *Trial) ReportAll(ctx context.Context, reports ...trial.Report) error {
 	s := t.study
 	err := t.err
@@ -930,13 +922,12 @@ func patiently(ctx context.Context, f func() error) error {
 // the last report, if that is a number), failed otherwise. A trial whose [Trial.Err]
 // is set fails.
 //
-// Values must be as many as there are objectives, and none NaN; ±Inf is allowed.
-// Otherwise Tell fails with [trial.ErrValues], and the trial is still running:
-// tell it again. It fails with [trial.ErrFinished] if the trial has been told
-// already, or was taken for dead by another worker.
+// There must be one value for each objective. NaN is not allowed, ±Inf is. Otherwise Tell fails with
+// [trial.ErrValues], and the trial is still running and can be told again. Tell fails with [trial.ErrFinished] if the
+// trial was told before, or another process has taken its worker for dead.
 //
-// While others keep the storage locked it is tried again, for a minute. If it fails
-// all the same, the trial is still running, and can be told again.
+// While others lock the storage, Tell tries again for up to a minute. If it then fails, the trial is still running
+// and can be told again.
 func (s *Study) Tell(ctx context.Context, t *Trial, values []float64, err error) error {
 	if err := s.tell(ctx, t, values, err); err != nil {
 		return err

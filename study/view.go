@@ -11,11 +11,10 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A View is a study opened to be read: it needs no sampler, and changes nothing.
-// Close it in the end. Its methods are safe for concurrent use.
+// A View is a study opened for reading: it needs no sampler, and changes nothing. Close it in the end. Its methods
+// are safe for concurrent use.
 //
-// What a program knows of a study it asks a [trial.Snapshot]. [View.Watch] yields
-// what changes after that.
+// [View.Snapshot] returns all trials as they are now, and [View.Watch] yields later changes.
 type View struct {
 	ledger storage.Ledger
 	header trial.Header // as it was when opened
@@ -25,8 +24,7 @@ type View struct {
 	at      storage.Cursor // of what history has
 }
 
-// A Reader is what a [View] can do and a [Study] too, for functions that take
-// either of them.
+// A Reader has the methods that [View] and [Study] share, for functions that accept either of them.
 type Reader interface {
 	Name() string
 	Header() trial.Header
@@ -43,9 +41,8 @@ var (
 	_ Reader = (*Study)(nil)
 )
 
-// Read opens a study to be read. It creates nothing: it fails with
-// [storage.ErrNotExist] if the store does not hold the study. A SQLite file is
-// opened read-only.
+// Read opens a study for reading. It creates nothing: it fails with [storage.ErrNotExist] if the store does not have the study. A
+// SQLite file is opened read-only.
 func Read(ctx context.Context, store storage.Store, name string) (*View, error) {
 	if store == nil {
 		return nil, pkg.Errorf("read %q: %w", name, errNoStore)
@@ -65,8 +62,7 @@ func newView(ledger storage.Ledger, header trial.Header) *View {
 	return &View{ledger: ledger, header: header, history: trial.NewHistory(header)}
 }
 
-// Close gives back what the View holds of the storage, and ends every Watch.
-// Closing twice is harmless.
+// Close releases the storage of the View, and ends every Watch. Closing twice is harmless.
 func (v *View) Close() error {
 	if err := v.ledger.Close(); err != nil {
 		return pkg.Errorf("close: %w", err)
@@ -95,9 +91,8 @@ func (v *View) Metrics() []string { return v.header.Metrics() }
 // Seed returns the seed of the study.
 func (v *View) Seed() uint64 { return v.header.Seed }
 
-// TrialSeed returns the [Trial.Seed] of the trial of that number, to do once more
-// what it did. If the trial repeats another in a reproducible run, the View must have
-// read it before, as by [View.Snapshot].
+// TrialSeed returns the [Trial.Seed] of the trial with that number, to repeat its evaluation. If the trial repeats
+// another one in a reproducible run, the View must have read it before, for example with [View.Snapshot].
 func (v *View) TrialSeed(number int) uint64 {
 	place := number
 	if r, ok := find(v.known(), number); ok {
@@ -149,9 +144,8 @@ func (v *View) Snapshot(ctx context.Context) (trial.Snapshot, error) {
 // constraints met, the lowest number among equals. Read its parameters with
 // [space.Param.Value], or bind them into a struct with package bind.
 //
-// It fails with [ErrNoTrial] when there is none, and says what there is instead.
-// It fails with [ErrObjectives] for a study of several objectives, which has a
-// [View.Front].
+// It fails with [ErrNoTrial] if there is none; the text says which trials there are instead. It
+// fails with [ErrObjectives] for a study of several objectives, which has a [View.Front].
 func (v *View) Best(ctx context.Context) (trial.Record, error) {
 	if n := v.header.Objectives(); n > 1 {
 		return trial.Record{}, pkg.Errorf("best: %w: there are %d; ask for the front", ErrObjectives, n)
@@ -179,8 +173,8 @@ func instead(h trial.Snapshot) string {
 	return text
 }
 
-// Front returns the Pareto front: the trials that no other beats in all
-// objectives, by number; see [trial.Snapshot.Front]. It may be empty.
+// Front returns the Pareto front, sorted by number: the trials that no other trial dominates; see
+// [trial.Snapshot.Front]. It may be empty.
 func (v *View) Front(ctx context.Context) ([]trial.Record, error) {
 	h, err := v.Snapshot(ctx)
 	if err != nil {
@@ -189,13 +183,11 @@ func (v *View) Front(ctx context.Context) ([]trial.Record, error) {
 	return h.Front(), nil
 }
 
-// Watch returns an iterator over the trials that change after the call, in
-// whatever process, each as it is then. A trial that changes again comes again; one
-// that changes several times in a moment may come once.
+// Watch returns an iterator over the trials that change after the call, in any process, each as it is after the
+// change. A trial that changes again is yielded again; several changes in quick succession may be yielded once.
 //
-// Watch itself looks at the study, so that nothing is missed that happens after it
-// returns. A program that also needs what was there before calls Watch first, then
-// [View.Snapshot], and then iterates:
+// Watch reads the study when it is called, so the iterator misses no change after Watch returns. A program that also
+// needs the trials from before calls Watch first, then [View.Snapshot], and then iterates:
 //
 //	changes := v.Watch(ctx)
 //	h, err := v.Snapshot(ctx)

@@ -41,8 +41,8 @@ type problem struct {
 
 func (p problem) Error() string { return p.text }
 
-// Refuse sends an error in the form of the server's own, for what stands before it: {"error":
-// text, "hint": hint}.
+// Refuse sends an error in the form of the server's own errors, {"error": text, "hint": hint}, for handlers in front
+// of it.
 func Refuse(w http.ResponseWriter, code int, text, hint string) {
 	refuse(w, problem{code, text, hint})
 }

@@ -1,6 +1,6 @@
 // Package server serves the studies of a store over HTTP with JSON, to workers in any language.
 //
-//	h := server.New(store, server.Config{Sampler: auto.New(auto.Config{}), Pruner: pruner.Median{}})
+//	h := server.New(store, server.Config{Sampler: auto.New(), Pruner: pruner.Median{}})
 //	defer h.Close()
 //	err := http.ListenAndServe("127.0.0.1:8080", h)
 //
@@ -13,23 +13,24 @@
 //
 // The file openapi.json describes all requests; the server sends it under /v1/openapi.json.
 //
-// # Nothing is lost with an answer
+// # Lost answers
 //
-// Every request can be repeated. A trial is asked for under a key that the client chooses, and
-// all who ask under one key get the same trial. A report or an outcome that the trial has
-// already is accepted again; a different one is refused.
+// Every request can be repeated. A client asks for a trial under a key of its choice, and asking again under the same
+// key returns the same trial. A report or an outcome that the trial already has is accepted again; a different one is
+// refused.
 //
 // # Workers that die
 //
 // A request about a running trial shows that its worker is alive. A trial whose worker is silent
-// for longer than [Config.Grace] fails, and is enqueued again. What the worker tells afterwards
-// is refused with the status 409. The server finds such trials in the studies that it has been
-// asked about since it began. Stores in memory have no leases: there, trials wait for ever.
+// for longer than [Config.Grace] fails, and is enqueued again. Later reports and outcomes from
+// that worker are refused with the status 409. The server looks for such trials in the studies
+// that it has had requests for since it started. Stores in memory have no leases: there, a trial
+// without a worker runs for ever.
 //
 // # Security
 //
 // The handler trusts its clients, except for requests that a browser makes for another site.
-// Whoever listens for it adds tokens and limits on connections; attune serve does.
+// The program that serves it must add tokens and limits on connections, as attune serve does.
 package server
 
 import (
@@ -103,8 +104,8 @@ func (s *Server) Route(r *http.Request) string {
 	return route
 }
 
-// Close ends all streams and gives back what the server holds of the store. Requests fail from
-// then on, with the status 503. Trials that run are left to the next server.
+// Close ends all streams and releases the store. Later requests fail with the status 503. Running trials are left to
+// the next server.
 func (s *Server) Close() error {
 	s.stop()
 	s.reaping.Wait()
