@@ -31,7 +31,7 @@ var dialect = (&dbserver.Dialect{
 	Lock:       "FOR UPDATE",
 	LockTrials: "FOR UPDATE",
 	Listed:     "SELECT id, mark FROM JSON_TABLE(?, '$[*]' COLUMNS (id INT PATH '$[0]', mark INT PATH '$[1]')) AS pairs",
-	Each:       "which STRAIGHT_JOIN %s x ON x.trial_id = which.id",
+	Each:       "%[1]s STRAIGHT_JOIN %[2]s x ON x.trial_id = %[1]s.id",
 	// Optuna writes the time of the session's time zone, too.
 	Beat: "INSERT INTO trial_heartbeats (trial_id, heartbeat) SELECT trial_id, CURRENT_TIMESTAMP(6) FROM trials WHERE trial_id = ? AND state = 'RUNNING' " +
 		"ON DUPLICATE KEY UPDATE heartbeat = VALUES(heartbeat)",

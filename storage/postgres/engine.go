@@ -28,7 +28,7 @@ var dialect = (&dbserver.Dialect{
 	LockTrials: "FOR UPDATE OF t",
 	Listed:     "SELECT CAST(pair ->> 0 AS int) AS id, CAST(pair ->> 1 AS int) AS mark FROM json_array_elements(CAST(? AS json)) AS pair",
 	// OFFSET 0 keeps the planner from turning the loop into a scan of the table.
-	Each: "which CROSS JOIN LATERAL (SELECT * FROM %s WHERE trial_id = which.id OFFSET 0) x",
+	Each: "%[1]s CROSS JOIN LATERAL (SELECT * FROM %[2]s WHERE trial_id = %[1]s.id OFFSET 0) x",
 	// What can be seen is the same for as long as the same transactions are in progress.
 	// A replica does not know them.
 	Version: "CASE WHEN pg_is_in_recovery() THEN '' ELSE CAST(pg_current_snapshot() AS text) END",

@@ -17,8 +17,8 @@ type Dialect struct {
 	// LockTrials ends a SELECT that locks the rows of its table t, and perhaps others.
 	LockTrials string
 	Listed     string // the columns id and mark of the parameter, a JSON list of pairs
-	// Each joins the rows of a table that belong to the trials in which, by index; a
-	// format.
+	// Each joins every row of a first table, which has the id of a trial, to the rows of that
+	// trial in a second table, as x and by index; a format of both names.
 	Each string
 	// Version returns, as text, a number or words that differ whenever anything that was
 	// committed meanwhile can be seen. It is "" for an engine without such a thing.
@@ -62,11 +62,12 @@ func (d *Dialect) Complete() *Dialect {
 		{"trial_system_attributes", "trial_system_attribute_id, 0, " + text(d.Key) + ", NULL, " + text("value_json") + ", NULL"},
 	}
 	var news, whole strings.Builder
-	news.WriteString("WITH which AS (SELECT k.id, CASE WHEN t.state = 'RUNNING' THEN k.mark ELSE 0 END AS mark FROM (" + d.Listed + ") k JOIN trials t ON t.trial_id = k.id " +
+	news.WriteString("WITH listed AS (" + d.Listed + "), " +
+		"which AS (SELECT listed.id, CASE WHEN x.state = 'RUNNING' THEN listed.mark ELSE 0 END AS mark FROM " + fmt.Sprintf(d.Each, "listed", "trials") + " " +
 		// A range of two ends, which no planner takes for a third of the table.
 		"UNION ALL SELECT trial_id, 0 FROM trials WHERE study_id = ? AND trial_id > ? AND trial_id < 2147483648) ")
 	for kind, arm := range arms {
-		fmt.Fprintf(&news, "SELECT %d, x.trial_id, %s FROM "+d.Each, kind, arm.columns, arm.table)
+		fmt.Fprintf(&news, "SELECT %d, x.trial_id, %s FROM %s", kind, arm.columns, fmt.Sprintf(d.Each, "which", arm.table))
 		fmt.Fprintf(&whole, "SELECT %d, x.trial_id, %s FROM %s x ", kind, arm.columns, arm.table)
 		if kind == kindTrial {
 			whole.WriteString("WHERE study_id = ?")

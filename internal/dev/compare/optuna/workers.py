@@ -2,9 +2,11 @@
 
 URL is that of a database, or the port of a gRPC storage proxy on this machine. workers.py serve URL PORT is Optuna's own proxy."""
 import sys
+import warnings
 
 import optuna
 
+warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
@@ -22,6 +24,7 @@ if sys.argv[1] == "serve":
     sys.exit()
 study = optuna.load_study(study_name=sys.argv[2], storage=storage_at(sys.argv[1]),
                           sampler=optuna.samplers.RandomSampler(), pruner=optuna.pruners.NopPruner())
+study.get_trials(deepcopy=False)  # a worker has read the study before the clock runs, as attune's have
 print("ready", flush=True)
 sys.stdin.readline()
 for _ in range(int(sys.argv[3])):
