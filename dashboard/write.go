@@ -45,6 +45,9 @@ func (d *Dashboard) change(f func(w http.ResponseWriter, r *http.Request) error)
 		if err := r.ParseForm(); err != nil {
 			return problem{http.StatusBadRequest, "The form cannot be read."}
 		}
+		if r.PostForm.Get("secret") == "" {
+			return problem{http.StatusForbidden, "The form lacks the secret that the dashboard's pages send. Programs write to a study through attune serve."}
+		}
 		if subtle.ConstantTimeCompare([]byte(r.PostForm.Get("secret")), []byte(d.secret)) != 1 {
 			return problem{http.StatusForbidden, "The form is from an earlier run of this dashboard: go back, load the page again, and send it once more."}
 		}

@@ -111,6 +111,8 @@ func TestForgery(t *testing.T) {
 	note := func(secret string) url.Values {
 		return url.Values{"secret": {secret}, "name": {"walmart"}, "version": {"0"}, "text": {"x"}}
 	}
+	_, lacking := post(t, root+"note", url.Values{"name": {"walmart"}, "version": {"0"}, "text": {"x"}})
+	assert.Contains(t, lacking, "Programs write to a study through attune serve.")
 	for what, send := range map[string]func() (*http.Response, string){
 		"without the secret":  func() (*http.Response, string) { return post(t, root+"note", note("")) },
 		"with another secret": func() (*http.Response, string) { return post(t, root+"note", note(s[1:]+"A")) },

@@ -19,6 +19,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
 )
@@ -298,7 +299,7 @@ func (d *Display) end(err error, reason string) {
 		last += fmt.Sprintf(", Pareto front of %d", len(d.latest.Front()))
 	}
 	if err != nil {
-		last += fmt.Sprintf(": ended by: %v", err)
+		last += ": ended by: " + fault.Text(err, nil)
 	} else if reason != "" {
 		last += ": stopped: " + reason
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
@@ -213,7 +214,7 @@ func TestBar(t *testing.T) {
 	f.clock = f.clock.Add(time.Second)
 	f.see(study.Asked{Trial: trial.Record{Number: 4}})
 	assert.Regexp(t, `^ 100% .*best -1 \(trial 3\), 1 pruned, 1 failed$`, f.screen()[2])
-	f.see(study.Ended{Err: errors.New("disk full")})
+	f.see(study.Ended{Err: fault.Package("study").Errorf("disk full")})
 	assert.Equal(t, []string{
 		"a line of the objective", "in two parts",
 		"4/4 trials in 4s, best -1 (trial 3), 1 pruned, 1 failed: ended by: disk full", "",

@@ -23,7 +23,7 @@ func TestBelieved(t *testing.T) {
 		"a number":          space.Float("x", 0, 1).Believe(space.Normal(0.3, 0.1)).Axis(),
 		"steps":             space.Float("x", 0, 1, space.Step(0.1)).Believe(space.Normal(0.3, 0.1)).Axis(),
 		"a factor":          space.Float("x", 1e-3, 1, space.Log()).Believe(space.LogNormal(0.3, 1.5)).Axis(),
-		"a mean outside":    space.Float("x", 0, 1).Believe(space.Normal(3, 0.1)).Axis(),
+		"a mean outside":    space.Float("x", 0, 1).Believe(space.Normal(1.4, 0.1)).Axis(),
 		"integers":          space.Int("x", 1, 1000, space.Log()).Believe(space.LogNormal(30, 2)).Axis(),
 		"choices":           space.Categorical("x", "a", "b", "c").Believe(space.Weights(1, 6, 1)).Axis(),
 		"a large deviation": space.Int("x", -3, 3).Believe(space.Normal(0, 1e9)).Axis(),

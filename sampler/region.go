@@ -254,6 +254,25 @@ func (g *Region) search(rng *rand.Rand) []float64 {
 	return nil
 }
 
+// Possible returns an error that wraps [space.ErrConstraint] if no values were found that meet the
+// constraints of s, as [Region.Draw] does for the parameters without conditions.
+func Possible(s space.Space) error {
+	rules := s.Constraints()
+	if len(rules) == 0 {
+		return nil
+	}
+	r := Request{Constraints: rules, Rand: rand.New(rand.NewPCG(0, 0))}
+	for _, a := range s {
+		if len(a.When) == 0 {
+			r.Space = append(r.Space, a)
+		} else {
+			r.Later = append(r.Later, a)
+		}
+	}
+	_, err := r.Region().Draw(r.Rand)
+	return err
+}
+
 func (g *Region) err() error {
 	var texts []string
 	for _, u := range g.rules {

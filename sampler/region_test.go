@@ -107,6 +107,13 @@ func TestRegionBesideWhatIsGiven(t *testing.T) {
 	assert.True(t, rest.Region().Free(), "the trial does not have a")
 }
 
+func TestPossible(t *testing.T) {
+	a, b := space.Float("a", 0, 1), space.Int("b", 0, 3)
+	require.NoError(t, sampler.Possible(space.Of(a, b)))
+	require.NoError(t, sampler.Possible(space.Of(a, b).Where("a + b > 3.9")))
+	require.ErrorIs(t, sampler.Possible(space.Of(a, b).Where("a + b > 5")), space.ErrConstraint)
+}
+
 // What is drawn later has room left, if it will exist.
 func TestRegionLeavesRoom(t *testing.T) {
 	kind := space.Categorical("kind", "plain", "deep")

@@ -7,7 +7,8 @@ import (
 )
 
 // A Prior is a belief about where good values of a parameter lie, before any trial. Make one
-// with [Normal], [LogNormal] or [Weights], and give it to a parameter with [Param.Believe]. TPE
+// with [Normal], [LogNormal] or [Weights], and give it to a parameter with [Param.Believe]. The
+// mean may be outside the bounds, but not more than 5.2 deviations from the nearest value. TPE
 // and the Gaussian process heed it, the less the more trials there are, so that a wrong belief
 // costs some trials and no more (Hvarfner, Stoll, Souza, Lindauer, Hutter and Nardi, "πBO:
 // Augmenting Acquisition Functions with User Beliefs for Bayesian Optimization", ICLR 2022).
@@ -73,7 +74,7 @@ func (p *Prior) check(d Distribution) error {
 		}
 		return nil
 	}
-	low, _ := bounds(d)
+	low, high := bounds(d)
 	switch {
 	case len(p.Weights) > 0:
 		return invalid("prior: weights are for choices, and this is %s", Describe(d))
@@ -85,6 +86,10 @@ func (p *Prior) check(d Distribution) error {
 		return invalid("prior: a factor needs values greater than 0, and these begin at %v", low)
 	case !p.Log && !(p.Dev > 0):
 		return invalid("prior: deviation %v: it must be greater than 0", p.Dev)
+	}
+	nearest := math.Min(math.Max(p.Mean, low), high)
+	if z := p.score(nearest); z*z/2 > -math.Log(least) {
+		return invalid("prior: %v is so far from all values, %v to %v, that it says nothing about them: move it, or widen the bounds", p, low, high)
 	}
 	return nil
 }

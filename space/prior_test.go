@@ -27,6 +27,9 @@ func TestPriorDensity(t *testing.T) {
 func TestBelieveErrors(t *testing.T) {
 	x, n, c := space.Float("x", 0, 1), space.Int("n", 1, 9), space.Categorical("c", "a", "b")
 	for name, declare := range map[string]func(){
+		"a mean far above":           func() { x.Believe(space.Normal(500, 1)) },
+		"a mean far below":           func() { n.Believe(space.Normal(-30, 5)) },
+		"a median far above":         func() { n.Believe(space.LogNormal(1e6, 2)) },
 		"a deviation of 0":           func() { x.Believe(space.Normal(0.5, 0)) },
 		"a mean that is NaN":         func() { x.Believe(space.Normal(math.NaN(), 1)) },
 		"a factor of 1":              func() { n.Believe(space.LogNormal(3, 1)) },
@@ -40,6 +43,7 @@ func TestBelieveErrors(t *testing.T) {
 	} {
 		assert.Panics(t, declare, name)
 	}
+	assert.NotPanics(t, func() { x.Believe(space.Normal(6, 1)) }, "it says that values near 1 are better")
 	believed := n.Believe(space.Normal(3, 1))
 	require.NotNil(t, space.Of(believed)[0].Prior)
 	assert.Nil(t, n.Axis().Prior, "a parameter does not change")

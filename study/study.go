@@ -52,7 +52,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -301,29 +300,10 @@ func (cfg Config) normalize() (Config, error) {
 		return cfg, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	cfg.Space = slices.Clip(cfg.Space)
-	if err := possible(cfg.Space); err != nil {
+	if err := sampler.Possible(cfg.Space); err != nil {
 		return cfg, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	return cfg, nil
-}
-
-// possible returns an error if no point was found that meets the constraints of s: the
-// parameters without conditions are looked at, of which the others are drawn later.
-func possible(s space.Space) error {
-	rules := s.Constraints()
-	if len(rules) == 0 {
-		return nil
-	}
-	r := sampler.Request{Constraints: rules, Rand: rand.New(rand.NewPCG(0, 0))}
-	for _, a := range s {
-		if len(a.When) == 0 {
-			r.Space = append(r.Space, a)
-		} else {
-			r.Later = append(r.Later, a)
-		}
-	}
-	_, err := r.Region().Draw(r.Rand)
-	return err
 }
 
 // agrees returns an error where cfg asks for something else than the study has.

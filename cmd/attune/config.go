@@ -74,7 +74,7 @@ func (c *config) apply(data []byte) error {
 	for i := 0; i < len(root.Content); i += 2 {
 		key, value := root.Content[i], root.Content[i+1]
 		fail := func(format string, args ...any) error {
-			return fmt.Errorf("line %d: %s: %s", key.Line, key.Value, fmt.Sprintf(format, args...))
+			return fmt.Errorf("line %d: %s: %w", key.Line, key.Value, fmt.Errorf(format, args...))
 		}
 		f := c.flags.Lookup(key.Value)
 		switch {
@@ -89,7 +89,7 @@ func (c *config) apply(data []byte) error {
 		}
 		texts, err := c.texts(key.Value, value)
 		if err != nil {
-			return fail("%v", err)
+			return fail("%w", err)
 		}
 		if list, ok := f.Value.(pflag.SliceValue); ok {
 			err = list.Replace(texts)

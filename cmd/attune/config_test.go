@@ -89,7 +89,7 @@ func TestConfigErrors(t *testing.T) {
 		"sampler: {name: random, startup: 3}": "startup=3: it has no settings",
 		"pruner: halving:reduction_factor=1":  "--pruner halving:reduction_factor=1: ",
 		"space: {lstn: {parameters: []}}":     "line 1: space: there is no model lstn",
-		"space: {lstm: {parameters: [{name: a, type: b}]}}": "line 1: space: lstm: ",
+		"space: {lstm: {parameters: [{name: a, type: b}]}}": "line 1: space: lstm: line 1: invalid declaration: parameter",
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "run.yaml"), []byte(text), 0o644))
 		args := []string{"optimize", "--target", "passengers", "--config", "run.yaml"}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,9 @@ import (
 	"github.com/attune-hpo/attune/figure/draw"
 	"github.com/attune-hpo/attune/internal/csvfile"
 	"github.com/attune-hpo/attune/objective/pipeline"
+	"github.com/attune-hpo/attune/objective/table"
 	"github.com/attune-hpo/attune/objective/tree"
+	"github.com/attune-hpo/attune/objective/tune"
 )
 
 // convert holds the flags of the command convert.
@@ -229,9 +232,25 @@ func readModel(file string, o pipeline.ReadOptions) (*pipeline.Model, pipeline.S
 	defer f.Close()
 	m, from, err := pipeline.ReadWith(f, o)
 	if err != nil {
-		return nil, from, fmt.Errorf("%s: %w", file, err)
+		return nil, from, fmt.Errorf("%s: %w", file, cmp.Or(ownModel(file), err))
 	}
 	return m, from, nil
+}
+
+// ownModel returns an error that says what to do with a file if it is a model that attune optimize
+// has kept, else nil.
+func ownModel(file string) error {
+	if m, err := table.ReadFile(file); err == nil {
+		return fmt.Errorf("attune trained this model, and exports it: attune export --study %s", m.Study)
+	}
+	m, err := tune.ReadFile(file, families()...)
+	switch {
+	case err != nil:
+		return nil
+	case !exportable(m.Family):
+		return fmt.Errorf("attune trained this model, and %s has no ONNX form", m.Family)
+	}
+	return fmt.Errorf("attune trained this model, and exports it: attune export --study %s", m.Study)
 }
 
 // rowsOf returns columns of numbers one row after the other, nil for no columns.

@@ -257,6 +257,7 @@ func TestConvertBadInput(t *testing.T) {
 		"unfitted":  {[]byte("clightgbm.sklearn\nLGBMRegressor\n)\x81."), "_Booster is nothing: is the model fitted?"},
 		"old":       {append([]byte("binf"), make([]byte, 5000)...), `load it with XGBoost 3.0 or older and save it again: xgboost.Booster(model_file="m.bin").save_model("m.json")`},
 		"ONNX":      {append([]byte("\x08\x07\x12\x08catboost"), make([]byte, 5000)...), "it looks like an ONNX model: attune reads the model that ONNX was made from"},
+		"pointer":   {[]byte("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"), "malformed model: it is a pointer of Git LFS, not the model: fetch that with git lfs pull"},
 		"empty":     {nil, "model: malformed model"},
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "model"), c.content, 0o644))

@@ -80,10 +80,15 @@ func (e *exporter) check() (form onnx.Form, to *deploy.Registration, err error) 
 	if to.Registry, err = registry.Open(e.registry); err != nil {
 		return form, nil, fmt.Errorf("--registry: %w", err)
 	}
-	if _, err := to.Registry.Versions(e.name); errors.Is(err, registry.ErrName) {
-		return form, nil, fmt.Errorf("--%w", err)
+	return form, to, checkModelName(to.Registry, e.name)
+}
+
+// checkModelName fails if the value of --name cannot be the name of a model.
+func checkModelName(r *registry.Registry, name string) error {
+	if _, err := r.Versions(name); errors.Is(err, registry.ErrName) {
+		return fmt.Errorf("--name %s: %w", quote(name), registry.ErrName)
 	}
-	return form, to, nil
+	return nil
 }
 
 // tell writes the comparison of the export, even if it failed.

@@ -163,6 +163,14 @@ func (o *optimize) check() error {
 	return nil
 }
 
+// badMetric returns the error for a metric that is none of names.
+func badMetric(metric string, names []string) error {
+	if strings.HasPrefix(metric, "pinball") && strings.HasPrefix(names[len(names)-1], "pinball") {
+		return fmt.Errorf("--metric %s: want pinball@Q with a quantile Q between 0 and 1, such as pinball@0.9", quote(metric))
+	}
+	return oneOf("metric", metric, names)
+}
+
 // checkSeries is the part of check for series.
 func (o *optimize) checkSeries() error {
 	for _, flag := range onlyTables {
@@ -171,7 +179,7 @@ func (o *optimize) checkSeries() error {
 		}
 	}
 	if _, err := forecast.ParseMetric(o.metric); err != nil {
-		return oneOf("metric", o.metric, forecast.MetricNames())
+		return badMetric(o.metric, forecast.MetricNames())
 	}
 	for _, name := range o.models {
 		if _, err := models.get("models", name); err != nil {
@@ -259,11 +267,17 @@ func (s *session) possible(ctx context.Context, p *plan) error {
 	if same := without(nil, nil); same != nil {
 		return fmt.Errorf("%s: %w", s.data.File, p.job.short(s.frame, same))
 	}
+	return s.blame(p, p.job.Fixed, p.job.Model, err, without)
+}
+
+// blame adds to an error about hyperparameters the flags that are its cause: those that mend it
+// if they are left out, as without says, or else all.
+func (s *session) blame(p *plan, given space.Settings, model string, err error, without func(fixed space.Settings, own space.Space) error) error {
 	var all, cause []string
-	for i, x := range p.job.Fixed {
+	for i, x := range given {
 		flag := fmt.Sprintf("--fixed %s=%s", x.Name, strings.Trim(x.Value.String(), `"`))
 		all = append(all, flag)
-		if without(slices.Delete(slices.Clone(p.job.Fixed), i, i+1), p.space) == nil {
+		if without(slices.Delete(slices.Clone(given), i, i+1), p.space) == nil {
 			cause = append(cause, flag)
 		}
 	}
@@ -274,7 +288,7 @@ func (s *session) possible(ctx context.Context, p *plan) error {
 		cause = all
 	}
 	if len(s.models) > 1 {
-		cause = append(cause, "for", p.job.Model)
+		cause = append(cause, "for", model)
 	}
 	return fmt.Errorf("%s: %w", strings.Join(cause, " "), err)
 }

@@ -78,8 +78,8 @@ func (r refit) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("--registry: %w", err)
 	}
-	if _, err := reg.Versions(r.name); errors.Is(err, registry.ErrName) {
-		return fmt.Errorf("--%w", err)
+	if err := checkModelName(reg, r.name); err != nil {
+		return err
 	}
 	s, err := r.open(ctx)
 	if err != nil {

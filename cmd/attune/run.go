@@ -21,7 +21,6 @@ import (
 	"github.com/attune-hpo/attune/progress"
 	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/space"
-	"github.com/attune-hpo/attune/space/spaceyaml"
 	"github.com/attune-hpo/attune/storage"
 	"github.com/attune-hpo/attune/storage/memory"
 	"github.com/attune-hpo/attune/study"
@@ -224,12 +223,7 @@ func (l *launch) rule() (func(trial.Snapshot) (string, bool), error) {
 
 // objective returns the objective that runs the program, and the search space.
 func (l *launch) objective(args []string) (*command.Objective, space.Space, error) {
-	f, err := regular(l.space)
-	if err != nil {
-		return nil, nil, fmt.Errorf("--space %s: %w", quote(l.space), err)
-	}
-	defer f.Close()
-	s, err := spaceyaml.Read(f)
+	s, err := readSpace(l.space)
 	if err != nil {
 		return nil, nil, fmt.Errorf("--space %s: %w", quote(l.space), err)
 	}

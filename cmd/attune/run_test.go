@@ -161,6 +161,7 @@ func TestRunBadInput(t *testing.T) {
 		"no space":            {args: []string{"./train.sh"}, want: "which parameters? Name a YAML file with --space"},
 		"no such space":       {args: []string{"--space", "no.yaml", "./train.sh"}, want: "--space no.yaml: no such file or directory"},
 		"space of a script":   {args: []string{"--space", "train.sh", "./train.sh"}, want: "--space train.sh: invalid declaration: the text is empty"},
+		"impossible space":    {args: []string{"--space", "impossible.yaml", "./train.sh"}, want: "--space impossible.yaml: constraint not met: no values were found for which x + y > 5: widen the bounds, or leave out a constraint"},
 		"no such program":     {args: []string{"--space", "space.yaml", "./no"}, want: `the program cannot be started: "./no": no such file, or its interpreter does not exist`},
 		"without ./":          {args: []string{"--space", "space.yaml", "train.sh"}, want: `the program cannot be started: "train.sh": not found in PATH: a program in this folder is ./train.sh`},
 		"not executable":      {args: []string{"--space", "space.yaml", "./space.yaml"}, want: `the program cannot be started: "./space.yaml": permission denied: make it executable (chmod +x), or name its interpreter first, as in python3 ./space.yaml`},
@@ -189,6 +190,7 @@ func TestRunBadInput(t *testing.T) {
 			if tc.args != nil {
 				run = append([]string{"run"}, tc.args...)
 			}
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "impossible.yaml"), []byte("parameters:\n- {name: x, type: float, low: 0, high: 1}\n- {name: y, type: int, low: 0, high: 3}\nconstraints: [x + y > 5]\n"), 0o644))
 			o := attune(t, dir, run...)
 			assert.Equal(t, 1, o.code)
 			assert.True(t, strings.HasPrefix(o.stderr, "attune: "+tc.want), o.stderr)

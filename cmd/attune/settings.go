@@ -2,10 +2,13 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
+	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/space/spaceyaml"
 )
@@ -106,19 +109,40 @@ func (o *optimize) space(model string) (own space.Space, full bool, err error) {
 	}
 	what := cmp.Or(one, all, quickSpace)
 	if inline, ok := o.file.spaces[model]; ok && one == "" && all == "" {
-		own, err := spaceyaml.Read(strings.NewReader(inline))
+		own, err := parseSpace(strings.NewReader(inline))
+		if err != nil {
+			err = fmt.Errorf("--config: space: %s: %w", model, err)
+		}
 		return own, false, err
 	}
 	if what == quickSpace || what == fullSpace {
 		return nil, what == fullSpace, nil
 	}
-	f, err := regular(what)
+	own, err = readSpace(what)
+	switch {
+	case errors.Is(err, space.ErrInvalid), errors.Is(err, space.ErrConstraint):
+		err = fmt.Errorf("--space %s: %w", what, err)
+	case err != nil:
+		err = fmt.Errorf("--space %s: %w: or use %s or %s", what, err, quickSpace, fullSpace)
+	}
+	return own, false, err
+}
+
+// readSpace reads the space in a YAML file. It fails if no values meet its constraints.
+func readSpace(file string) (space.Space, error) {
+	f, err := regular(file)
 	if err != nil {
-		return nil, false, fmt.Errorf("--space %s: %w: or use %s or %s", what, err, quickSpace, fullSpace)
+		return nil, err
 	}
 	defer f.Close()
-	if own, err = spaceyaml.Read(f); err != nil {
-		return nil, false, fmt.Errorf("--space %s: %w", what, err)
+	return parseSpace(f)
+}
+
+// parseSpace is readSpace for a text.
+func parseSpace(r io.Reader) (space.Space, error) {
+	s, err := spaceyaml.Read(r)
+	if err == nil {
+		err = sampler.Possible(s)
 	}
-	return own, false, nil
+	return s, err
 }

@@ -145,7 +145,10 @@ func (o *optimize) checkTable() error {
 	if o.given("metric") {
 		m, err := table.ParseMetric(o.metric)
 		if goes := metricNames(o.table.task); err != nil || !slices.Contains(goes, m.Name()) && !(o.table.task == "regression" && strings.HasPrefix(m.Name(), "pinball@")) {
-			return oneOf("metric", o.metric, goes)
+			if o.table.task == "regression" {
+				goes = append(goes, "pinball@Q")
+			}
+			return badMetric(o.metric, goes)
 		}
 		o.metric = m.Name()
 	} else {
@@ -241,8 +244,8 @@ func (o *optimize) prepareTable(ctx context.Context, stderr io.Writer) (*tableSe
 			return s, err
 		}
 		s.tasks = append(s.tasks, p)
-		if err := p.task.Validate(); err != nil {
-			return s, fmt.Errorf("%s: %s: %w", o.data.File, name, err)
+		if err := s.possible(p); err != nil {
+			return s, err
 		}
 		if err := s.resumeTable(ctx, p); err != nil {
 			return s, err
@@ -369,6 +372,24 @@ func (s *tableSession) planTable(name string) (*tablePlan, error) {
 	p.task = p.job.task(s.tuned, p.trees, s.threads(s.workers))
 	p.task.Space, p.task.Folder = p.space, folder
 	return p, nil
+}
+
+// possible fails if the model cannot be trained on the table.
+func (s *tableSession) possible(p *tablePlan) error {
+	err := p.task.Validate()
+	if !errors.Is(err, style.ErrSetting) && !errors.Is(err, dense.ErrSetting) {
+		if err != nil {
+			err = fmt.Errorf("%s: %s: %w", s.data.File, p.job.Model, err)
+		}
+		return err
+	}
+	return s.blame(&p.plan, p.job.Fixed, p.job.Model, err, func(fixed space.Settings, own space.Space) error {
+		j := p.job
+		j.Fixed = fixed
+		t := j.task(s.tuned, p.trees, 1)
+		t.Space = own
+		return t.Validate()
+	})
 }
 
 // newTrees returns a family of trees, for its engine, and the engine's name.

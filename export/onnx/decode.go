@@ -96,6 +96,9 @@ func decode(b []byte) (*Model, error) {
 	if len(b) > MaxSize {
 		return nil, fmt.Errorf("%d bytes, at most %d", len(b), MaxSize)
 	}
+	if err := wire.Name(b); err != nil {
+		return nil, err
+	}
 	m := &Model{}
 	graph := false
 	err := fields(b, func(f field) error {

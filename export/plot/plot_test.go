@@ -279,6 +279,7 @@ func TestBadInput(t *testing.T) {
 	infinite := snapshot(trial.Header{Name: "bowl"}, at(0, 1, 0, math.Inf(1)))
 	bare := snapshot(trial.Header{Name: "bowl"}, trial.Record{State: trial.Complete, Values: []float64{1}})
 	good := snapshot(trial.Header{Name: "bowl"}, at(0.5, 10, 1, 1), at(0.6, 20, 0, 4))
+	level := snapshot(trial.Header{Name: "bowl"}, at(0.5, 10, 1, 4), at(0.6, 20, 0, 4))
 	for _, c := range []struct {
 		name string
 		f    func() (figure.Figure, error)
@@ -299,6 +300,7 @@ func TestBadInput(t *testing.T) {
 		{"hypervolume of one objective", func() (figure.Figure, error) { return plot.Hypervolume(good) }, plot.ErrObjective, "plot: hypervolume: study bowl"},
 		{"hypervolume of no trial", func() (figure.Figure, error) { return plot.Hypervolume(snapshot(two)) }, plot.ErrNothing, "plot: hypervolume: study trade"},
 		{"regret of several objectives", func() (figure.Figure, error) { return plot.Regret(t.Context(), snapshot(two)) }, plot.ErrObjective, "plot: regret: study trade: no such objective: it has several objectives"},
+		{"regret of equal values", func() (figure.Figure, error) { return plot.Regret(t.Context(), level) }, plot.ErrNothing, "plot: regret: study bowl: nothing to plot: all trials have the value 4, and a bound takes values that differ"},
 		{"regret of few trials", func() (figure.Figure, error) { return plot.Regret(t.Context(), good) }, plot.ErrNothing, "plot: regret: study bowl: nothing to plot: a bound takes 30 complete trials"},
 		{"no parameters", func() (figure.Figure, error) { return plot.Slice(bare, 0) }, plot.ErrNothing, "plot: slice: study bowl: nothing to plot: no complete trial has a parameter"},
 		{"no such parameter", func() (figure.Figure, error) { return plot.Slice(good, 0, "q") }, plot.ErrParam, `plot: slice: study bowl: no such parameter: "q": want one of c, x, y`},

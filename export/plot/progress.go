@@ -365,6 +365,18 @@ func Hypervolume(h trial.Snapshot) (figure.Figure, error) {
 	}}}, nil
 }
 
+// extremes returns the least and the greatest value of the complete trials of a study with one
+// objective; they are infinite, and differ, if there is none.
+func extremes(h trial.Snapshot) (least, greatest float64) {
+	least, greatest = math.Inf(1), math.Inf(-1)
+	for r := range h.All() {
+		if r.State == trial.Complete {
+			least, greatest = min(least, r.Values[0]), max(greatest, r.Values[0])
+		}
+	}
+	return least, greatest
+}
+
 // mostBounds is the number of places at which [Regret] fits a model.
 const mostBounds = 16
 
@@ -381,6 +393,9 @@ func Regret(ctx context.Context, h trial.Snapshot) (figure.Figure, error) {
 	}
 	if err := ctx.Err(); err != nil {
 		return figure.Figure{}, failed("regret", h, err)
+	}
+	if least, greatest := extremes(h); len(l.X) == 0 && least == greatest {
+		return figure.Figure{}, failed("regret", h, fmt.Errorf("%w: all trials have the value %v, and a bound takes values that differ", ErrNothing, least))
 	}
 	if len(l.X) == 0 {
 		return figure.Figure{}, failed("regret", h, fmt.Errorf("%w: a bound takes 30 complete trials with parameters in common and values that differ (%s)", ErrNothing, counts(h)))

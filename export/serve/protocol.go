@@ -14,6 +14,7 @@ import (
 
 	"github.com/attune-hpo/attune/export/runtime"
 	"github.com/attune-hpo/attune/export/tensor"
+	"github.com/attune-hpo/attune/internal/plainjson"
 )
 
 // lengthHeader is the header with the size of the JSON before binary tensors.
@@ -217,7 +218,7 @@ func parse(r *http.Request) (in request, binaries []byte, err error) {
 		body, binaries = body[:n], body[n:]
 	}
 	if err := json.Unmarshal(body, &in); err != nil {
-		return in, nil, wrong("it is not JSON of the protocol: %w", err)
+		return in, nil, wrong("it is not JSON of the protocol: %w", plainjson.Explain(err))
 	}
 	return in, binaries, nil
 }

@@ -198,6 +198,7 @@ func TestWrongRequests(t *testing.T) {
 		strings.Replace(body("[1,2]", `["a"]`, 1), "[1,2],\"datatype", "[4611686018427387904,4],\"datatype", 1): "shape [4611686018427387904 4]",
 		strings.Replace(body("[1,2]", `["a"]`, 1), "[1,2],\"datatype", "[-1,2],\"datatype", 1):                  "shape [-1 2]",
 		strings.TrimSuffix(body("[1,2]", `["a"]`, 1), "}") + `,"outputs":[{"name":"z"}]}`:                       "there is no output \\\"z\\\"",
+		`{"inputs":[{"name":"x","shape":"1,2","datatype":"FP64"}]}`:                                             "it is not JSON of the protocol: inputs.shape: want a list, not a text",
 		`{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP64"}]}`:                                             "there is no data",
 	} {
 		code, text, _ := send(s, "POST", infer, request)

@@ -79,6 +79,17 @@ func Names(names []string) string {
 	return strings.Join(quoted, ", ")
 }
 
+// Others says how many other rows have the same error: ", as in 3 other rows", or "" for 0.
+func Others(n int) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return ", as in one other row"
+	}
+	return fmt.Sprintf(", as in %d other rows", n)
+}
+
 // quote quotes a text, and shortens it if it is long.
 func quote(s string) string {
 	const most = 200

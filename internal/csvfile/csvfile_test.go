@@ -98,6 +98,7 @@ func TestErrors(t *testing.T) {
 		"a bomb":                 {text(packed("a,b\n" + strings.Repeat(strings.Repeat("x", 1<<20)+",2\n", 40))), nil, "unpacks to more than 200 times its size"},
 		"a ZIP archive":          {text("PK\x03\x04\x14"), nil, "the file is a ZIP archive or an Excel workbook: unpack it, or save the sheet as CSV"},
 		"Parquet":                {text("PAR1\x15\x04"), nil, "the file is a Parquet file: save it as CSV"},
+		"a pointer":              {text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"), nil, "the file is a pointer of Git LFS, not the data: fetch them with git lfs pull"},
 		"a picture":              {text("\x89PNG\r\n\x1a\n\x00\x00"), nil, "the file is binary: want text"},
 		"one zero byte":          {text("a,b\n1,\x002\n"), nil, "the file is binary"},
 		"lines of old Macs":      {text("a,b\r1,2\r"), nil, "the lines end with carriage returns, as on old Macs: save it with line feeds"},

@@ -21,6 +21,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/attune-hpo/attune/fault"
+	"github.com/attune-hpo/attune/internal/plainjson"
 )
 
 const pkg fault.Package = "pyjson"
@@ -347,7 +348,7 @@ func Unmarshal(text string, dst any) error {
 		return nil
 	}
 	if err := json.Unmarshal([]byte(text), dst); err != nil {
-		return pkg.Errorf("%w", err)
+		return pkg.Errorf("%w", plainjson.Explain(err))
 	}
 	return nil
 }

@@ -452,7 +452,13 @@ func (t *table) one(id string, rows []row, freq Frequency) (Series, error) {
 		}
 		hole := slices.IndexFunc(columns[k], math.IsNaN)
 		if hole >= 0 && t.Fill == Refuse {
-			return s, csvfile.At(lines[hole], t.names[k], "", fmt.Errorf("%w at %s: %w", ErrMissing, stamp(s.Time(hole)), setFill))
+			others := -1
+			for _, v := range columns[k] {
+				if math.IsNaN(v) {
+					others++
+				}
+			}
+			return s, csvfile.At(lines[hole], t.names[k], "", fmt.Errorf("%w at %s%s: %w", ErrMissing, stamp(s.Time(hole)), csvfile.Others(others), setFill))
 		}
 		fill(t.Fill, columns[k])
 	}

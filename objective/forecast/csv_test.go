@@ -81,6 +81,7 @@ func TestCSVErrors(t *testing.T) {
 		{"out of order", CSV{}, "t,y\n2020,1\n2022,2\n2021,3\n", ErrOrder, `line 4: column "t": "2021-01-01": out of order: after 2022-01-01 in line 3`},
 		{"a duplicate", CSV{}, "t,y\n2020,1\n2021,2\n2021,3\n", ErrDuplicate, "line 4: column \"t\": \"2021-01-01\": duplicate of line 3"},
 		{"a gap", CSV{}, "t,y\n2020-01-01,1\n2020-01-02,2\n2020-01-05,3\n", ErrGap, "2020-01-03 is missing (2 in all, at a frequency of day)"},
+		{"missing targets", CSV{}, "t,y\n2020,1\n2021,\n2022,\n2023,4\n", ErrMissing, `line 3: column "y": a missing value at 2021-01-01, as in one other row: set forecast.CSV.Fill to`},
 		{"a missing target", CSV{}, "t,y\n2020,1\n2021,\n2022,3\n", ErrMissing, `line 3: column "y": a missing value at 2021-01-01: set forecast.CSV.Fill to`},
 		{"a missing exogenous value", CSV{Known: []string{"x"}}, "t,y,x\n2020,1,1\n2021,2,\n2022,3,1\n", ErrMissing, `line 3: column "x"`},
 		{"only missing targets", CSV{Fill: Keep}, "t,y\n2020,\n2021,\n", ErrMissing, "no row has a target"},

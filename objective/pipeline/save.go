@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 
+	"github.com/attune-hpo/attune/internal/plainjson"
 	"github.com/attune-hpo/attune/objective/tree"
 )
 
@@ -206,7 +207,7 @@ func parseSaved(data []byte) (*Model, error) {
 	}
 	var s savedModel
 	if err := json.Unmarshal(data, &s); err != nil {
-		return fail("%w", err)
+		return fail("%w", plainjson.Explain(err))
 	}
 	if s.Version != savedVersion {
 		return nil, pkg.Errorf("%w: attune JSON of version %d: this is a reader of version %d", ErrUnsupported, s.Version, savedVersion)

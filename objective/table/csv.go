@@ -150,7 +150,7 @@ func (c CSV) target(in cells, k int) (Column, error) {
 	if err != nil {
 		return col, err
 	}
-	if err := in.complete(col.Values, k, "remove the row"); err != nil {
+	if err := in.complete(col.Values, k, "remove such rows"); err != nil {
 		return col, err
 	}
 	if first := col.Values[0]; !slices.ContainsFunc(col.Values, func(v float64) bool { return v != first }) {
@@ -294,12 +294,22 @@ func (c cells) at(row, k int, err error) error {
 	return csvfile.At(c.lines[row], c.Header[k], c.rows[row][k], err)
 }
 
-// complete reports the first missing value.
+// complete reports the first missing value, and how many others there are.
 func (c cells) complete(values []float64, k int, wayOut string) error {
-	if row := slices.IndexFunc(values, math.IsNaN); row >= 0 {
-		return c.at(row, k, fmt.Errorf("%w: %s", ErrMissing, wayOut))
+	first, others := -1, 0
+	for i, v := range values {
+		switch {
+		case !math.IsNaN(v):
+		case first < 0:
+			first = i
+		default:
+			others++
+		}
 	}
-	return nil
+	if first < 0 {
+		return nil
+	}
+	return c.at(first, k, fmt.Errorf("%w%s: %s", ErrMissing, csvfile.Others(others), wayOut))
 }
 
 // column returns a column. It is numeric if most values are numbers and categorical is not

@@ -162,6 +162,7 @@ func other(head []byte) (what string, known bool) {
 		{"booster[", `it is XGBoost's text dump, which lacks parts of the model: save the model with booster.save_model("m.json")`},
 		{"[", `it is a JSON array, such as XGBoost's dump_model writes, which lacks parts of the model: save the model with booster.save_model("m.json")`},
 		{"\x08", "it looks like an ONNX model: attune reads the model that ONNX was made from"},
+		{"version https://git-lfs", "it is a pointer of Git LFS, not the model: fetch that with git lfs pull"},
 		{"PK\x03\x04", "it is a zip archive: unpack it, and convert the model in it"},
 		{"\x89HDF", "it is an HDF5 file, such as Keras writes: attune reads tree ensembles"},
 		{"#include", `it is C++ source: save the model with model.save_model("m.json", format="json")`},

@@ -110,6 +110,9 @@ func constrained(s space.Space, n *yaml.Node) (space.Space, error) {
 		return nil, wrong(n, "constraints: want a list")
 	}
 	for _, c := range n.Content {
+		if reason(c) != "" {
+			return nil, wrong(c, "constraints: want comparisons, such as a + b <= 1")
+		}
 		t, err := text(c)
 		if err != nil {
 			return nil, err

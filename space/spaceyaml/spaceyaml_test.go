@@ -415,7 +415,7 @@ constraints:
 		"constraints: low < high":         "line 4: invalid declaration: constraints: want a list",
 		"constraints:\n  - low < nothing": `line 5: invalid declaration: constraint "low < nothing": there is no parameter "nothing"`,
 		"constraints:\n  - low <":         "line 5: invalid declaration: constraint \"low <\": it ends where",
-		"constraints: [1]":                "line 4: invalid declaration: want a name, not the value 1",
+		"constraints: [1]":                "line 4: invalid declaration: constraints: want comparisons, such as a + b <= 1",
 		"  - {name: x, type: float, low: 0, high: 1, prior: {mean: 1}}":               `line 4: invalid declaration: parameter "x": prior: want mean and dev, median and factor, or weights`,
 		"  - {name: x, type: float, low: 0, high: 1, prior: {weights: [1]}}":          `line 4: parameter "x": invalid declaration: prior: weights are for choices, and this is float [0, 1]`,
 		"  - {name: x, type: float, low: 0, high: 1, prior: {mean: much, dev: 1}}":    `line 4: invalid declaration: parameter "x": prior mean: want a number, not the string "much"`,

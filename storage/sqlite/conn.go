@@ -319,7 +319,11 @@ func (s *Store) open(ctx context.Context, create bool) (*conn, error) {
 		// SQLite would take it for empty, and write over it. Its contents must not
 		// be looked at from here: to close it would drop the locks that this process
 		// has on it.
-		return nil, fmt.Errorf("%w: it is not a SQLite database: it has only %d bytes", storage.ErrFormat, info.Size())
+		what := ""
+		if info.Size() < 200 {
+			what = ", like a pointer of Git LFS"
+		}
+		return nil, fmt.Errorf("%w: it is not a SQLite database: it has only %d bytes%s", storage.ErrFormat, info.Size(), what)
 	}
 	mode := driver.ReadWrite
 	switch {

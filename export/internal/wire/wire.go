@@ -3,6 +3,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"slices"
@@ -10,6 +11,15 @@ import (
 
 // ErrDamaged reports bytes that are not a message.
 var ErrDamaged = errors.New("not an ONNX file, or cut off or damaged")
+
+// Name returns what the bytes of a file are if they are not a message but something else that is
+// known, else nil.
+func Name(b []byte) error {
+	if bytes.HasPrefix(b, []byte("version https://git-lfs")) {
+		return errors.New("a pointer of Git LFS, not the model: fetch that with git lfs pull")
+	}
+	return nil
+}
 
 // Wire types.
 const (
