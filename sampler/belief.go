@@ -8,9 +8,8 @@ import (
 	"github.com/attune-hpo/attune/space/unit"
 )
 
-// Trust is β: with n trials, and n at least β, a belief counts as its density to the power of
-// (β/n)². πBO has β/n (equation 6, β about 10), with which a belief in the wrong corner costs
-// TPE far more.
+// Trust is β: with n ≥ β trials, a belief counts with its density to the power (β/n)². πBO uses β/n (equation 6, β
+// about 10), which makes a belief in the wrong corner far more expensive for TPE.
 const Trust = 10
 
 // Believes reports whether some axis of r has a [space.Prior].
@@ -18,9 +17,8 @@ func (r Request) Believes() bool {
 	return slices.ContainsFunc(r.Space, func(a space.Axis) bool { return a.Prior != nil })
 }
 
-// Believe replaces the coordinates of a point, of the axes that have a [space.Prior], by draws
-// from it or, if most is set, by what is most likely. Then it moves the point into the [Region]
-// of r, and fails as that does.
+// Believe replaces the coordinates on axes with a [space.Prior] by draws from the prior or, if most is set, by the
+// most likely values. Then it moves the point into the [Region] of r, and fails as [Region.Move] does.
 func (r Request) Believe(point []float64, most bool) error {
 	for i, a := range r.Space {
 		if a.Prior != nil {
@@ -30,8 +28,8 @@ func (r Request) Believe(point []float64, most bool) error {
 	return r.Region().Move(point, r.Rand)
 }
 
-// Believed returns a coordinate of an axis drawn from its prior, which must not be nil, or the
-// one that is most likely.
+// Believed returns a coordinate of an axis drawn from its prior, which must not be nil, or, if most is set, the most
+// likely coordinate.
 func Believed(a space.Axis, most bool, rng *rand.Rand) float64 {
 	d, p := a.Distribution, a.Prior
 	if len(p.Weights) > 0 {
@@ -64,7 +62,7 @@ func Believed(a space.Axis, most bool, rng *rand.Rand) float64 {
 	return unit.From(d, unit.To(d, p.At(z)))
 }
 
-// Belief returns the logarithm of the belief in a coordinate, as it counts with n trials.
+// Belief returns the logarithm of the belief in a coordinate, with its weight after n trials.
 func Belief(a space.Axis, x float64, n int) float64 {
 	if a.Prior == nil {
 		return 0

@@ -9,15 +9,13 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// Fixed returns a sampler that gives the named parameters the given values and
-// leaves the others to s, which finds those among what is Given. A setting of a
-// parameter that nobody asks for has no effect, nor has one for a value that was
-// enqueued.
+// Fixed returns a sampler that gives the named parameters the given values and leaves the other parameters to s,
+// which gets the fixed ones in Given. A setting has no effect if its parameter is not requested, or if the trial's
+// value was enqueued.
 //
-// Sample fails with [space.ErrOutside] if a distribution does not contain its
-// value; Validate with [ErrInvalid] if a parameter is set twice. What s says of
-// Exhausted and Validate is passed on. Together with [NoRepeat], Fixed stands
-// outermost.
+// Sample fails with [space.ErrOutside] if a distribution does not contain its value;
+// Validate with [ErrInvalid] if a parameter is set twice. Exhausted and Validate of s are
+// called, too. If you combine Fixed with [NoRepeat], Fixed must be outermost.
 func Fixed(s Sampler, settings ...space.Setting) Sampler {
 	f := &fixed{Sampler: s, values: make(map[string]space.Literal, len(settings))}
 	for _, set := range settings {

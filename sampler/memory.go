@@ -7,17 +7,15 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A Memory keeps what a sampler has computed from the histories it was asked
-// about: one T for each of the last few, so that the next request about a history
-// costs what is new in it. The zero Memory is empty and ready to use. It may be
+// A Memory keeps what a sampler has computed from histories: one T for each of the last few, so that the cost of the
+// next request for a history depends only on its new trials. The zero Memory is empty and ready to use. It may be
 // used by several goroutines at once, and must not be copied.
 //
-// A T holds nothing but what follows from the history itself, so that forgetting
-// it costs time and changes no proposal. The zero T stands for a history of which
-// nothing is known yet.
+// A T must follow from the history alone, so that forgetting it costs time but changes no proposal. The zero T is the
+// state for an empty history.
 type Memory[T any] struct {
-	// Most is the number of histories that are remembered. The one that was not
-	// used for longest is forgotten first. Default 32.
+	// Most is the maximum number of histories to remember. The least recently used one is forgotten first. Default
+	// 32.
 	Most int
 
 	mu   sync.Mutex
@@ -33,13 +31,11 @@ type remembered[T any] struct {
 	value T
 }
 
-// Use calls f with what m keeps of the history that h is a view of, and keeps
-// what f makes of it. No two calls of Use for one history run f at the same time;
-// those for different histories do.
+// Use calls f with the T that m keeps for the history of h, and keeps the changes that f makes to it. Calls of f for
+// the same history never overlap; calls for different histories may.
 //
-// The trials that f finds in its T are among those of h. For a view with fewer
-// finished trials than one that was used before, and for an empty history, which
-// has no [trial.Snapshot.ID], f gets a zero T that is not kept.
+// The trials that f finds in its T are among those of h. If h has fewer finished trials than an earlier view, or is
+// empty and so has no [trial.Snapshot.ID], f gets a zero T, which is not kept.
 func (m *Memory[T]) Use(h trial.Snapshot, f func(*T)) {
 	if h.ID() != nil {
 		r := m.recall(h.ID())

@@ -11,21 +11,20 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// NoRepeat returns a sampler that proposes what s does, but in a finite space no
-// configuration that a trial has already, whatever its state: it may be waiting or
-// have failed. If s repeats one, NoRepeat asks it again, up to ten times, and then
-// draws uniformly from the configurations that are left. If none is left, Sample
-// fails with [ErrExhausted]. In a space with a continuum, or with more than 2^53
-// points (65,536 where there are constraints), s decides alone.
+// NoRepeat returns a sampler that proposes what s does but, in a finite space, never a configuration that a
+// trial already has, in whatever state: the trial may be waiting or have failed. If s repeats one, NoRepeat
+// asks it again, up to ten times, and then draws uniformly from the configurations that are left. If none is
+// left, Sample fails with [ErrExhausted]. In a space with a continuous parameter, or with more than 2^53
+// points (65,536 with constraints), NoRepeat returns the proposals of s unchanged.
 //
 // A configuration is the values of all parameters that vary. It may be repeated in
 // three cases:
 //
-//   - Request.Space and Request.Given are only a part of it, as at a condition, or in
-//     the first trials of an objective that declares no space.
+//   - [Request.Space] and [Request.Given] are only a part of it: at a condition, or in the first trials of an
+//     objective without a declared space.
 //   - Some values are given, and every configuration with these values has been seen.
 //     Request.Given cannot be changed.
-//   - Two processes draw at the same moment. Neither sees what the other proposes.
+//   - Two processes draw at the same moment. Neither sees the other's proposal.
 func NoRepeat(s Sampler) Sampler { return &noRepeat{Sampler: s} }
 
 // redraws is how often a sampler is asked again for something new.

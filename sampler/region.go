@@ -12,9 +12,9 @@ import (
 	"github.com/attune-hpo/attune/space/unit"
 )
 
-// A Region is where the answers to a [Request] may lie: the points of its Space that meet
-// its Constraints beside what is Given, and leave room for what is drawn Later. It belongs
-// to one goroutine. Without constraints it is the whole space, and costs nothing.
+// A Region is the set of allowed answers to a [Request]: the points of its Space that, together with Given, meet its
+// Constraints and leave room for the parameters of Later. It must be used by one goroutine at a time. Without
+// constraints it is the whole space, at no cost.
 type Region struct {
 	r     Request
 	rules []rule
@@ -183,9 +183,9 @@ const (
 	mostSeen = 1 << 16
 )
 
-// Draw returns a random point of the region. Most often it is uniform there; where the
-// region is a small part of the space, it may not be. It fails with an error that wraps
-// [space.ErrConstraint] if no point was found: there is none, or next to none.
+// Draw returns a random point of the region. Its distribution is usually uniform, but may not be if the region is a
+// small part of the space. Draw fails with an error that wraps [space.ErrConstraint] if it finds no point, because
+// the region is empty or almost empty.
 func (g *Region) Draw(rng *rand.Rand) ([]float64, error) {
 	point := make([]float64, len(g.r.Space))
 	draw := func() {
@@ -285,8 +285,8 @@ func (g *Region) err() error {
 	return pkg.Errorf("%w: no values were found for which %s%s: widen the bounds, or leave out a constraint", space.ErrConstraint, strings.Join(texts, ", and "), beside)
 }
 
-// Move moves a point into the region if it is not there, by about as little as possible on
-// the unit interval of each axis. It fails as [Region.Draw] does.
+// Move moves a point that is outside the region into it, by a nearly minimal distance on the unit interval of each
+// axis. It fails as [Region.Draw] does.
 func (g *Region) Move(point []float64, rng *rand.Rand) error {
 	if g.Contains(point) {
 		return nil

@@ -19,15 +19,13 @@ const (
 	narrowWarm = 0.05 // the least deviation
 )
 
-// WarmStart returns s with beliefs from other studies: where an axis of s has no [space.Prior],
-// it gets one from where the best tenth of their complete and feasible trials lie, each study
-// with the same say. TPE and the Gaussian process heed it as they heed a user's belief, which
-// fades, so that a study that misleads costs some trials and no more.
+// WarmStart returns s with beliefs from other studies: each axis without a [space.Prior] gets one from the values of
+// their best trials, the best tenth of the complete and feasible ones. All studies have equal weight. TPE and the
+// Gaussian process treat it like a user's belief, which fades, so that a misleading study costs only some trials.
 //
-// Studies of several objectives, with fewer than ten such trials, or whose parameter of the
-// same name is of another kind, say nothing. Nor do numbers that lie far apart. The values of a
-// parameter may have other bounds there: those that lie outside of s are not looked at. s must
-// be normalized, and is not changed.
+// A study is ignored if it has several objectives or fewer than ten such trials, or if its parameter of the same name
+// is of another kind. Values that are spread widely give no belief either. Bounds may differ: values outside of s are
+// ignored. s must be normalized, and is not changed.
 func WarmStart(s space.Space, others ...trial.Snapshot) space.Space {
 	out := slices.Clone(s)
 	for i, a := range out {

@@ -13,16 +13,17 @@ import (
 	"unicode/utf8"
 )
 
-// ErrConstraint reports values that do not meet a [Constraint], or that no values do.
+// ErrConstraint reports values that do not meet a [Constraint], or a constraint that no values meet.
 var ErrConstraint = errors.New("constraint not met")
 
-// A Constraint is a comparison that the parameters of a trial must satisfy, such as
-// "a + b <= 1". [ParseConstraint] makes one. It is a condition on what is tried, and known
-// before a trial begins; what a trial measures and reports is something else.
+// A Constraint is a comparison that the parameters of a trial must satisfy, such as "a + b
+// <= 1". [ParseConstraint] makes one. It restricts the points that are tried, and is known
+// before a trial begins. Constraints on measured results are a different thing; see package
+// trial.
 //
-// It says that the sum of its Terms is at most Bound, or less than Bound if it is Strict. It
-// applies to trials that have all of its parameters. Rounding does not count: two numbers
-// are equal if they differ by 1e-12 of the largest term.
+// The sum of the Terms must be at most Bound, or less than Bound if Strict is set. A constraint applies to trials
+// that have all of its parameters. To allow for rounding, two numbers count as equal if they differ by at most 1e-12
+// of the largest term.
 type Constraint struct {
 	Text   string // as it was written
 	Terms  []Term // in a fixed order
@@ -30,7 +31,7 @@ type Constraint struct {
 	Strict bool
 }
 
-// A Term is the product of a number and of parameters, each of which stands in it once.
+// A Term is the product of a number and of distinct parameters.
 type Term struct {
 	Coef  float64
 	Names []string // sorted; at least one
@@ -46,10 +47,10 @@ const mostTerms = 256
 //	2 * (workers + 1) * batch <= 1024
 //	"learning rate" >= 0.1 * decay
 //
-// An expression has numbers, parameters, +, -, *, parentheses, and division by a number. A
-// name that has other characters than letters, digits, _ and . or begins with a digit stands
-// in quotes, single or double. No parameter is multiplied by itself. The error wraps
-// [ErrInvalid] and says where the text goes wrong.
+// An expression has numbers, parameters, +, -, *, parentheses, and division by a number. A name that has
+// characters other than letters, digits, _ and ., or that begins with a digit, must be in single or double
+// quotes. No parameter is multiplied by itself. The error wraps [ErrInvalid] and says where the text goes
+// wrong.
 func ParseConstraint(text string) (Constraint, error) {
 	p := &parser{text: text}
 	c, err := p.constraint()
@@ -73,8 +74,7 @@ func (c Constraint) Names() []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// Rename returns c with other names, its text too. Names that are the same must remain so, and
-// different ones different.
+// Rename returns c with other names, also in its text. The function must map different names to different names.
 func (c Constraint) Rename(name func(string) string) Constraint {
 	var text strings.Builder
 	for p := (&parser{text: c.Text}); ; {
@@ -113,7 +113,7 @@ func quoteName(name string) string {
 	return `"` + name + `"`
 }
 
-// Holds reports whether the values of g meet c. They do if g lacks one of the parameters.
+// Holds reports whether the values of g meet c. It returns true if g lacks one of the parameters.
 func (c Constraint) Holds(g Getter) bool {
 	sum, size := 0.0, math.Abs(c.Bound)
 	for _, t := range c.Terms {
@@ -134,8 +134,7 @@ func (c Constraint) Holds(g Getter) bool {
 	return c.Admits(sum, size)
 }
 
-// Admits reports whether a sum of terms meets c, of which size is the largest absolute value
-// or that of the bound.
+// Admits reports whether a sum of terms meets c. Size is the largest absolute value among the terms and the bound.
 func (c Constraint) Admits(sum, size float64) bool {
 	rounding := 1e-12 * size
 	if c.Strict {
@@ -144,7 +143,7 @@ func (c Constraint) Admits(sum, size float64) bool {
 	return sum <= c.Bound+rounding
 }
 
-// Number returns the number that coordinate x of d stands for. A choice may be none.
+// Number returns the number at coordinate x of d. It returns false for a choice that is not a number.
 func Number(d Distribution, x float64) (float64, bool) {
 	c, ok := d.(*CategoricalDistribution)
 	if !ok {
@@ -153,8 +152,8 @@ func Number(d Distribution, x float64) (float64, bool) {
 	return c.Choices[int(x)].number()
 }
 
-// Where returns s with constraints, each of which [ParseConstraint] reads. Like [Of] it
-// panics on what can only be wrong in the source; see [Space.Constrain].
+// Where returns s with constraints, each of which [ParseConstraint] reads. Like [Of] it panics on mistakes in the
+// source; see [Space.Constrain].
 func (s Space) Where(constraints ...string) Space {
 	s, err := s.Constrain(constraints...)
 	if err != nil {
@@ -164,9 +163,9 @@ func (s Space) Where(constraints ...string) Space {
 }
 
 // Constrain returns s with constraints, each of which [ParseConstraint] reads. A constraint
-// belongs to the last of its parameters. It fails with an error that wraps [ErrInvalid] for a
-// text that is no constraint, a parameter that s lacks, and one with a choice that is no
-// number.
+// belongs to the last of its parameters. It fails with an error that wraps [ErrInvalid] for
+// a text that is not a constraint, for a parameter that s lacks, and for a parameter with a
+// choice that is not a number.
 func (s Space) Constrain(constraints ...string) (Space, error) {
 	out := slices.Clone(s)
 	for _, text := range constraints {

@@ -15,8 +15,8 @@ import (
 const pkg fault.Package = "space"
 
 var (
-	// ErrInvalid reports a declaration that makes no sense: reversed or NaN
-	// bounds, a logarithmic scale from zero, a step that does not fit, no choices.
+	// ErrInvalid reports an impossible declaration: reversed or NaN bounds, a logarithmic scale from zero, a step
+	// that does not fit, no choices.
 	ErrInvalid = errors.New("invalid declaration")
 	// ErrOutside reports a value that its distribution does not contain.
 	ErrOutside = errors.New("value outside the distribution")
@@ -24,10 +24,9 @@ var (
 	ErrMismatch = errors.New("parameter used with two distributions")
 )
 
-// A Distribution is the set of values that a parameter may take, and the scale on
-// which it is searched. Inside the library a value is its coordinate, a float64:
-// the number itself or, of a choice, its index. Literals appear where values are
-// stored or shown.
+// A Distribution is the set of values that a parameter may take, and the scale on which it is searched. Inside the
+// library a value is a coordinate, a float64: the number itself or, for a choice, its index. Literals are used where
+// values are stored or shown.
 //
 // The set of distributions is closed: a switch over [FloatDistribution],
 // [IntDistribution] and [*CategoricalDistribution] is exhaustive.
@@ -68,8 +67,8 @@ type IntDistribution struct {
 	Log       bool // searched on a logarithmic scale; needs Low >= 1 and Step 1
 }
 
-// A CategoricalDistribution is a finite set without an order. A coordinate is an
-// index of Choices, which must not change once the distribution is in use.
+// A CategoricalDistribution is a finite set without an order. A coordinate is an index into Choices, which must not
+// change while the distribution is in use.
 type CategoricalDistribution struct{ Choices []Literal }
 
 func (FloatDistribution) distribution()        {}
@@ -112,10 +111,9 @@ func (d FloatDistribution) Len() int {
 	return int(math.Round((d.High-d.Low)/d.Step)) + 1
 }
 
-// At implements [Distribution]. A point of the grid is rounded to 15 significant
-// digits, so that the fourth value from 0 by 0.1 is 0.3 and not
-// 0.30000000000000004. It is not rounded where steps are so small that the result
-// would leave the grid.
+// At implements [Distribution]. A point of the grid is rounded to 15 significant digits, so
+// that the fourth value from 0 by 0.1 is 0.3 and not 0.30000000000000004. It is not rounded
+// if the steps are so small that rounding would leave the grid.
 func (d FloatDistribution) At(i int) float64 {
 	switch i {
 	case 0:
@@ -325,8 +323,8 @@ func invalid(format string, args ...any) error {
 	return pkg.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
 }
 
-// Describe returns d for people: "float [1e-05, 0.1] log", "int [1, 9] step 2",
-// "one of [relu tanh]". Of more than 20 choices it names the first 20.
+// Describe returns d as readable text: "float [1e-05, 0.1] log", "int [1, 9] step 2", "one of [relu tanh]". If there
+// are more than 20 choices, it names the first 20.
 func Describe(d Distribution) string {
 	scale := ""
 	switch d := d.(type) {
@@ -370,7 +368,7 @@ func Equal(a, b Distribution) bool {
 	return a == b
 }
 
-// Only returns the distribution of the one value that d has at coordinate x.
+// Only returns the distribution whose single value is the value of d at coordinate x.
 func Only(d Distribution, x float64) Distribution {
 	switch d := d.(type) {
 	case FloatDistribution:
@@ -403,9 +401,8 @@ func Compatible(a, b Distribution) bool {
 // (UniformDistribution, LogUniformDistribution, DiscreteUniformDistribution,
 // IntUniformDistribution, IntLogUniformDistribution). The error wraps ErrInvalid.
 //
-// It takes two things that a declaration may not have and an Optuna file may: a
-// duplicate choice, which is read as its first place, and one that is a
-// list or an object, whose literal is that JSON.
+// It accepts two things that occur in Optuna files but are not allowed in declarations: duplicate choices, which are
+// read as the first of them, and a choice that is a list or an object, whose literal is that JSON.
 func ParseDistribution(text string) (Distribution, error) {
 	v, err := pyjson.Parse(text)
 	if err != nil {

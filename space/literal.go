@@ -9,23 +9,23 @@ import (
 	"github.com/attune-hpo/attune/internal/pyjson"
 )
 
-// A Literal is a JSON scalar as text: a value as it is written, stored and
-// compared. Keeping the text keeps 1, 1.0, true and "1" apart.
+// A Literal is a value as the text of a JSON scalar. Values are stored and compared in this form, which distinguishes
+// 1, 1.0, true and "1".
 //
 // The text is in the form of Python's json module (floats have a ".0" or an
 // exponent, strings are ASCII), so that files are shared with Optuna byte by
 // byte. [Lit] and [ParseLiteral] write that form.
 type Literal string
 
-// Scalar is what a categorical parameter can be made of. Types derived from
-// these (type Booster string) count too.
+// Scalar is the constraint on the choices of a categorical parameter. Derived types (type Booster string) are
+// allowed.
 type Scalar interface {
 	~bool | ~int | ~int8 | ~int16 | ~int32 | ~int64 |
 		~uint8 | ~uint16 | ~uint32 | ~float32 | ~float64 | ~string
 }
 
-// Lit returns the literal of v: true, 3, 1e-05, "relu". A float32 is written as
-// short as it can be. Bytes that are not UTF-8 become U+FFFD.
+// Lit returns the literal of v: true, 3, 1e-05, "relu". A float32 is written in its shortest form. Bytes that are not
+// UTF-8 become U+FFFD.
 func Lit[T Scalar](v T) Literal {
 	switch v := reflect.ValueOf(v); v.Kind() {
 	case reflect.Bool:
@@ -69,7 +69,7 @@ func (l Literal) Any() any {
 	return v.Any()
 }
 
-// String returns the text for people: a string without its quotes.
+// String returns l as readable text: a string has no quotes.
 func (l Literal) String() string {
 	if s, ok := l.Any().(string); ok {
 		return s

@@ -25,8 +25,8 @@ type Getter interface {
 // in the objective, and read it back from any record without a type assertion.
 // It is immutable and safe for concurrent use.
 //
-// The zero Param is no parameter: it has no name, Value finds nothing, and
-// Suggest, At, Is and Between panic and say that it was never declared.
+// The zero Param is not a parameter: it has no name, Value returns false, and Suggest, At, Is and Between panic with
+// a message that it was never declared.
 type Param[T any] struct {
 	axis   Axis
 	decode func(x float64) T
@@ -44,8 +44,8 @@ type options struct {
 // Log searches the parameter on a logarithmic scale.
 func Log() Option { return func(o *options) { o.log = true } }
 
-// Step restricts the parameter to low, low+q, low+2q, ... An upper bound that is
-// not on this grid is lowered to the last point that is. Step(0) is no step.
+// Step restricts the parameter to low, low+q, low+2q, ... An upper bound that is not on this grid is lowered to the
+// last point of the grid. Step(0) means no step.
 func Step(q float64) Option { return func(o *options) { o.step = q } }
 
 func gather(opts []Option) options {
@@ -58,10 +58,9 @@ func gather(opts []Option) options {
 
 // Float declares a real parameter in [low, high], both ends included.
 //
-// Declarations are source code. Like regexp.MustCompile, Float panics if it cannot
-// be right: if low > high, if a bound is not finite, if Log is used with low <= 0 or
-// with a Step, or if a step is negative or NaN. For bounds from elsewhere use
-// [ParamOf], which returns an error instead.
+// Declarations are source code. Like [regexp.MustCompile], Float panics if the declaration is invalid: if low >
+// high, if a bound is not finite, if Log is used with low <= 0 or with a Step, or if a step is negative or NaN.
+// For bounds from elsewhere use [ParamOf], which returns an error instead.
 func Float(name string, low, high float64, opts ...Option) Param[float64] {
 	o := gather(opts)
 	return must[float64](Axis{Name: name, Distribution: FloatDistribution{Low: low, High: high, Step: o.step, Log: o.log}})
@@ -101,10 +100,9 @@ func must[T any](a Axis) Param[T] {
 	return p
 }
 
-// ParamOf returns the typed form of an axis that comes from elsewhere: a file, a
-// struct, another process. T is float64 for floats and int for integers. For
-// choices it is their type (string, int, float64 or bool) if they have one type and
-// none is null; any is always possible. The error wraps [ErrInvalid].
+// ParamOf returns the typed form of an axis that was not declared in code but comes from a file, a struct or another
+// process. T must be float64 for floats and int for integers. For choices it must be their type (string, int, float64
+// or bool) if all have that type and none is null. T may always be any. The error wraps [ErrInvalid].
 func ParamOf[T any](a Axis) (Param[T], error) {
 	s, err := Space{{Name: a.Name, Distribution: a.Distribution}}.Normalize()
 	if err != nil {
@@ -180,8 +178,7 @@ func (p Param[T]) Suggest(s Suggester) T {
 	return p.decode(s.Suggest(p.axis))
 }
 
-// Value returns the value of p in g. It is not ok if g lacks p, or has a value that
-// p never takes.
+// Value returns the value of p in g. It returns false if g lacks p, or has a value that p never takes.
 func (p Param[T]) Value(g Getter) (v T, ok bool) {
 	l, ok := g.Get(p.axis.Name)
 	if !ok || p.axis.Distribution == nil {
@@ -194,16 +191,15 @@ func (p Param[T]) Value(g Getter) (v T, ok bool) {
 	return p.decode(x), true
 }
 
-// At returns the setting of p to v, which can be enqueued or held fixed. It does not
-// check v: whoever receives the setting refuses a value that p never takes.
+// At returns the setting of p to v, which can be enqueued or held fixed. It does not check v: the receiver of the
+// setting refuses a value that p never takes.
 func (p Param[T]) At(v T) Setting {
 	p.declared()
 	return Setting{p.axis.Name, p.encode(v)}
 }
 
-// When returns p as a parameter that exists only if all conditions hold, earlier
-// ones included. A study with a declared [Space] draws it only then; an objective
-// decides with its own control flow.
+// When returns p as a parameter that exists only if all conditions hold, including those of earlier calls. A study
+// with a declared [Space] draws it only then; an objective decides with its own control flow.
 func (p Param[T]) When(conditions ...Condition) Param[T] {
 	p.axis.When = append(slices.Clip(p.axis.When), conditions...)
 	return p
@@ -211,8 +207,8 @@ func (p Param[T]) When(conditions ...Condition) Param[T] {
 
 // Where returns p with a constraint, which [ParseConstraint] reads: "a + b <= 1", where p is
 // b. The other parameters must be suggested before p, or declared before it in a [Space].
-// Where panics for a text that is no constraint. In a declared space, [Space.Where] does the
-// same, and finds out which parameter is the last.
+// Where panics if the text is not a constraint. In a declared space, [Space.Where] does the
+// same, and determines the last parameter itself.
 func (p Param[T]) Where(constraint string) Param[T] {
 	c, err := ParseConstraint(constraint)
 	if err == nil && !slices.Contains(c.Names(), p.axis.Name) {
@@ -225,9 +221,9 @@ func (p Param[T]) Where(constraint string) Param[T] {
 	return p
 }
 
-// Believe returns p with a belief about where its good values lie. It counts where p is in a
-// declared [Space]. Believe panics if the belief is none about values of p: weights of a
-// number, or not one for each choice; a deviation that is not greater than 0.
+// Believe returns p with a belief about where its good values lie. The belief has an effect if p is in a declared
+// [Space]. Believe panics if the belief does not fit p: weights for a number, not one weight for each choice, or a
+// deviation that is not greater than 0.
 func (p Param[T]) Believe(prior Prior) Param[T] {
 	p.declared()
 	if err := prior.check(p.axis.Distribution); err != nil {

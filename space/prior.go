@@ -6,36 +6,34 @@ import (
 	"slices"
 )
 
-// A Prior is a belief about where good values of a parameter lie, before any trial. Make one
-// with [Normal], [LogNormal] or [Weights], and give it to a parameter with [Param.Believe]. The
-// mean may be outside the bounds, but not more than 5.2 deviations from the nearest value. TPE
-// and the Gaussian process heed it, the less the more trials there are, so that a wrong belief
-// costs some trials and no more (Hvarfner, Stoll, Souza, Lindauer, Hutter and Nardi, "πBO:
-// Augmenting Acquisition Functions with User Beliefs for Bayesian Optimization", ICLR 2022).
-// Other samplers ignore it. A Prior does not change.
+// A Prior is a belief about where good values of a parameter lie, before any trial. Make one with [Normal],
+// [LogNormal] or [Weights], and give it to a parameter with [Param.Believe]. The mean may be outside the
+// bounds, but not more than 5.2 deviations from the nearest value. TPE and the Gaussian process use it. Its
+// influence fades as trials accumulate, so that a wrong belief costs only some trials (Hvarfner, Stoll, Souza,
+// Lindauer, Hutter and Nardi, "πBO: Augmenting Acquisition Functions with User Beliefs for Bayesian
+// Optimization", ICLR 2022). Other samplers ignore it. A Prior does not change.
 type Prior struct {
 	Mean, Dev float64   // of a number or, if Log is set, its median and the factor of one deviation
 	Log       bool      // the logarithm of the number is normal
 	Weights   []float64 // of choices, in their order; empty for numbers
 }
 
-// Normal returns the belief that good values are about mean: two thirds of them within one
-// deviation.
+// Normal returns the belief that good values are around the mean, two thirds of them within one deviation.
 func Normal(mean, dev float64) Prior { return Prior{Mean: mean, Dev: dev} }
 
-// LogNormal returns the belief that good values are about median: two thirds of them within
-// the factor, which is greater than 1.
+// LogNormal returns the belief that good values are around the median, two thirds of them within the factor, which
+// must be greater than 1.
 func LogNormal(median, factor float64) Prior { return Prior{Mean: median, Dev: factor, Log: true} }
 
-// Weights returns a belief about choices: how likely each of them is the best, compared with
-// the others. All weights are greater than 0, and as many as there are choices.
+// Weights returns a belief about choices: the relative probability that each is the best. There must be one weight
+// for each choice, and all must be greater than 0.
 func Weights(weights ...float64) Prior { return Prior{Weights: slices.Clone(weights)} }
 
 // least is the density, relative to the greatest, that a belief leaves to every value.
 const least = 1e-6
 
-// LogDensity returns the logarithm of how likely coordinate x of d is, compared with the
-// value that is most likely: at most 0, and not below log 1e-6.
+// LogDensity returns the logarithm of the density at coordinate x of d, relative to its maximum: at most 0, and at
+// least log 1e-6.
 func (p *Prior) LogDensity(d Distribution, x float64) float64 {
 	if len(p.Weights) > 0 {
 		return math.Log(p.Weights[int(x)] / slices.Max(p.Weights))
@@ -104,7 +102,7 @@ func bounds(d Distribution) (low, high float64) {
 	return 0, float64(d.Len() - 1)
 }
 
-// String returns p for people: "about 0.001, within a factor of 3".
+// String returns p as readable text: "about 0.001, within a factor of 3".
 func (p Prior) String() string {
 	switch {
 	case len(p.Weights) > 0:

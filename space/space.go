@@ -14,11 +14,9 @@
 // data. Package spaceyaml reads and writes it as YAML, and package bind derives it
 // from a struct.
 //
-// A sampler works with coordinates. On every axis a value is a float64, its
-// coordinate: the number itself or, of a choice, its index. A distribution converts
-// it from and to a [Literal], the text that is stored, and package unit from and to
-// a number in [0, 1]. [Params] is what a trial has: a space, and a coordinate on
-// each of its axes.
+// A sampler works with coordinates. A coordinate is a float64: the number itself or, for a choice, its index. A
+// distribution converts it from and to a [Literal], the text that is stored; package unit converts it from and to a
+// number in [0, 1]. [Params] are the parameters of a trial: a space, and a coordinate on each of its axes.
 //
 // The package knows nothing of trials and studies.
 package space
@@ -40,7 +38,7 @@ type Axis struct {
 	Prior *Prior // where good values are believed to lie; nil: anywhere
 }
 
-// A Space is an ordered set of axes, their names distinct.
+// A Space is an ordered set of axes with distinct names.
 type Space []Axis
 
 // Axer is implemented by every [Param] and by [Axis] itself.
@@ -49,9 +47,8 @@ type Axer interface{ Axis() Axis }
 // Axis implements [Axer]: it returns a.
 func (a Axis) Axis() Axis { return a }
 
-// Of gathers declarations into a Space. Like the declarations themselves it panics
-// on what can only be wrong in the source: two parameters with one name, or a
-// condition on a parameter that is not declared before it.
+// Of gathers declarations into a Space. Like the declarations themselves it panics on mistakes in the source: two
+// parameters with the same name, or a condition on a parameter that is not declared before it.
 func Of(params ...Axer) Space {
 	s := make(Space, len(params))
 	for i, p := range params {
@@ -68,12 +65,10 @@ func Of(params ...Axer) Space {
 // conditions written as trials have them: 1 becomes 1.0 for a float. The result
 // shares no slice of axes or conditions with s.
 //
-// It fails if a name is empty or is declared twice, if a distribution is nil or
-// invalid, if a condition is on a parameter that is not declared before the one
-// it governs, or on a value that this parameter never takes, and if a constraint is
-// not about the parameter that has it, is about one that is not declared before, or
-// about a choice that is no number, or if a prior does not fit. The error wraps [ErrInvalid] and names the
-// parameter.
+// It fails if a name is empty or is declared twice; if a distribution is nil or invalid; if a condition is on a
+// parameter that is not declared before the one it governs, or on a value that this parameter never takes; if a
+// constraint does not involve the parameter that has it, or involves one that is not declared before, or a choice
+// that is not a number; or if a prior does not fit. The error wraps [ErrInvalid] and names the parameter.
 func (s Space) Normalize() (Space, error) {
 	out := make(Space, len(s))
 	var before Finder
@@ -114,8 +109,8 @@ func (s Space) Normalize() (Space, error) {
 	return out, nil
 }
 
-// Index returns the position of the named axis, or -1. It looks at one axis after
-// the other; [Space.IndexNear] or a [Finder] is quicker where many axes are looked up.
+// Index returns the position of the named axis, or -1. It searches linearly; to look up many axes, [Space.IndexNear]
+// or a [Finder] is faster.
 func (s Space) Index(name string) int {
 	for i := range s {
 		if s[i].Name == name {
@@ -134,8 +129,8 @@ func (s Space) IndexNear(i int, name string) int {
 	return s.Index(name)
 }
 
-// A Finder looks up many axes of one space, which may grow by append from one call
-// to the next. The zero value is ready to use; it is not safe for concurrent use.
+// A Finder looks up many axes of one space, which may grow by append between calls. The zero value is ready to use;
+// it is not safe for concurrent use.
 type Finder struct {
 	asked int
 	at    map[string]int
@@ -160,9 +155,8 @@ func (f *Finder) Index(s Space, name string) int {
 	return -1
 }
 
-// Equal reports whether s and other have the same names and distributions in the
-// same order. It ignores conditions, which say when a parameter exists, not what it
-// is, constraints and priors.
+// Equal reports whether s and other have the same names and distributions in the same
+// order. It ignores conditions, constraints and priors.
 func (s Space) Equal(other Space) bool {
 	if len(s) == len(other) && (len(s) == 0 || &s[0] == &other[0]) {
 		return true
@@ -172,8 +166,8 @@ func (s Space) Equal(other Space) bool {
 	})
 }
 
-// Len returns the number of points in s, as if there were no conditions. It is 0 if
-// s has a continuum or if the number overflows an int.
+// Len returns the number of points in s, as if there were no conditions. It is 0 if s has a continuous parameter, or
+// if the number overflows an int.
 func (s Space) Len() int {
 	n := 1
 	for _, a := range s {
@@ -186,17 +180,15 @@ func (s Space) Len() int {
 	return n
 }
 
-// A Condition says when a parameter exists: if another one, declared before it,
-// has one of some values or is a number in some range. [Param.Is] and
-// [Param.Between] make conditions.
+// A Condition says when a parameter exists: if another parameter, declared before it, has one of the given values or
+// lies in the given range. [Param.Is] and [Param.Between] make conditions.
 type Condition struct {
 	Name      string    // of the other parameter
 	Values    []Literal // one of which it must have; none: see Low and High
 	Low, High float64   // between which it must lie, both ends included, if Values is empty
 }
 
-// Holds reports whether c holds for the values of g. It does not if g lacks the
-// parameter.
+// Holds reports whether c holds for the values of g. It returns false if g lacks the parameter.
 func (c Condition) Holds(g Getter) bool {
 	l, ok := g.Get(c.Name)
 	if !ok {
@@ -312,7 +304,7 @@ func (s Space) Params(settings ...Setting) (Params, error) {
 	return p, nil
 }
 
-// String returns the parameters for people: "lr=0.01 booster=dart".
+// String returns the parameters as readable text: "lr=0.01 booster=dart".
 func (p Params) String() string {
 	var b strings.Builder
 	for name, v := range p.All() {
@@ -333,9 +325,9 @@ func (p Params) Settings() []Setting {
 	return out
 }
 
-// Join returns p with q appended. It fails with [ErrMismatch] if both have a
-// parameter of one name. Like append it may write beyond the end of p's slices: p
-// needs one owner, who goes on with the result.
+// Join returns p with q appended. It fails with [ErrMismatch] if both have a parameter of
+// one name. Like append it may write beyond the end of p's slices: p must have one owner,
+// who continues with the result.
 func (p Params) Join(q Params) (Params, error) {
 	if len(p.Space) == 0 {
 		return Params{slices.Clip(q.Space), slices.Clip(q.Point)}, nil
@@ -352,8 +344,8 @@ func (p Params) Join(q Params) (Params, error) {
 	}, nil
 }
 
-// A Setting is a value that the user fixed; [Param.At] makes one. It holds a literal
-// rather than a coordinate because the distribution may not be known yet.
+// A Setting is a value that the user has fixed; [Param.At] makes one. It is a literal rather than a coordinate
+// because the distribution may not be known yet.
 type Setting struct {
 	Name  string
 	Value Literal
@@ -372,8 +364,7 @@ func (ss Settings) Get(name string) (Literal, bool) {
 	return "", false
 }
 
-// Twice returns the first name that has been set before. It is not ok if there is
-// none.
+// Twice returns the first name that occurs a second time. It returns false if there is none.
 func (ss Settings) Twice() (name string, ok bool) {
 	seen := make(map[string]bool, len(ss))
 	for _, s := range ss {
@@ -385,14 +376,12 @@ func (ss Settings) Twice() (name string, ok bool) {
 	return "", false
 }
 
-// A Pool makes equal spaces share one array, so that a hundred thousand records
-// with the same space hold it once. The zero value is ready to use; it is not safe
-// for concurrent use.
+// A Pool makes equal spaces share one array, so that a hundred thousand records with the same space store it
+// once. The zero value is ready to use; it is not safe for concurrent use.
 type Pool struct{ seen []Space }
 
-// Share returns the first space given to it that equals s, conditions aside: often
-// not s itself. A pool remembers the last few spaces only, so that it stays small
-// and quick.
+// Share returns the first space given to it that equals s, ignoring conditions: often not s itself. A pool only
+// remembers the last few spaces, so that it stays small and fast.
 func (p *Pool) Share(s Space) Space {
 	if len(s) == 0 {
 		return nil
@@ -411,10 +400,9 @@ func (p *Pool) Share(s Space) Space {
 	return s
 }
 
-// Corner returns given with a setting appended for each parameter of s that exists:
-// its lowest value or, if high, its highest. Of choices these are the first and the
-// last. A parameter exists if its conditions hold for given and for the settings of
-// the parameters before it.
+// Corner returns given with a setting appended for each parameter of s that exists: its lowest value or, if
+// high, its highest. For choices these are the first and the last. A parameter exists if its conditions hold
+// for given and for the settings of the parameters before it.
 func (s Space) Corner(given Settings, high bool) Settings {
 	out := append(Settings(nil), given...)
 	for _, a := range s {

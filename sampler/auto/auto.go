@@ -1,8 +1,7 @@
-// Package auto chooses a sampler for each trial, by what is known of the study. It is
-// what to use where nothing says otherwise, and the default of attune.Minimize and of
-// the command.
+// Package auto chooses a sampler for each trial, depending on the study so far. Use it unless you have a reason to
+// choose another. It is the default of attune.Minimize and of the command.
 //
-// The rule, of which the first line counts that applies:
+// The rule is the first of these lines that applies:
 //
 //	at most 24 configurations, no conditions    every one of them once, then TPE
 //	four objectives or more                     TPE
@@ -12,17 +11,15 @@
 //	numbers only, no conditions                 CMA-ES
 //	otherwise                                   TPE
 //
-// A Gaussian process finds more with few trials than any of the others, as long as it
-// is fast. With c constraints and m objectives, each of which has a model, it is used for
-// 300/(c+m) trials. What such a model cannot describe, it cannot find either, and so every
-// eighth trial is TPE's; every second one, as long as there is one objective and the median of
-// TPE's last three trials is better than that of the Gaussian process's last eight. The two
-// learn from each other: each sampler has all trials of the study, whoever proposed them.
-// CMA-ES and NSGA-II, where they take over, start from the best of them.
+// With few trials a Gaussian process finds more than the other samplers, but it becomes slow with many. Each of c
+// constraints and m objectives has a model; so the Gaussian process is used for the first 300/(c+m) trials. It finds
+// nothing that its model cannot describe, and so every eighth trial is TPE's. With one objective every second trial
+// is TPE's, as long as the median of TPE's last three trials is better than that of the Gaussian process's last
+// eight. The two learn from each other: every sampler uses all trials of the study. When CMA-ES or NSGA-II take over,
+// they start from the best trials.
 //
-// What was chosen stands in the note "auto" of each trial; [Sampler.Explain] says why. The choice follows from the
-// history, and takes no account of time, so that a study can be repeated, and one that
-// is resumed goes on as it would have done.
+// The note "auto" of each trial names the chosen sampler; [Sampler.Explain] gives the reason. The choice depends on
+// the history alone, not on time, so that a study is reproducible, and a resumed study continues as if uninterrupted.
 package auto
 
 import (
@@ -46,7 +43,7 @@ import (
 
 const pkg fault.Package = "auto"
 
-// NoteKey is the key of the note that says which sampler proposed a trial: "nsga2",
+// NoteKey is the key of the note that names the sampler which proposed a trial: "nsga2",
 // "tpe", "bruteforce", "gp" or "cmaes".
 const NoteKey = "auto"
 
@@ -79,8 +76,7 @@ func New() *Sampler {
 	}}
 }
 
-// Sample implements [sampler.Sampler]. It fails with the errors of the sampler that it
-// chooses, none of which is to be expected.
+// Sample implements [sampler.Sampler]. It returns the errors of the chosen sampler; none is expected.
 func (s *Sampler) Sample(ctx context.Context, r sampler.Request) (sampler.Proposal, error) {
 	var name string
 	s.memory.Use(r.History, func(k *known) {
@@ -187,8 +183,8 @@ func (k *known) choose(r sampler.Request) choice {
 	return choice{"tpe", beyond + ", and not all parameters are numbers that every trial has"}
 }
 
-// Explain says in a sentence which sampler proposes the next trial of a study whose
-// parameters its trials show, and why.
+// Explain returns a sentence that says which sampler proposes the next trial, and why. It takes the search space from
+// the trials in h.
 func (s *Sampler) Explain(h trial.Snapshot) string {
 	next := h.Len() + len(h.Running())
 	var c choice

@@ -1,27 +1,26 @@
-// Package bruteforce visits every configuration of a finite space once, conditions
-// included, in random order.
+// Package bruteforce visits every configuration of a finite space once, in random order. The space may have
+// conditions.
 //
-// Nothing is declared: the sampler learns from the trials which parameters there are
-// and on which values they depend. The parameters of each trial, in the order in which
-// its objective asked for them, are a path in a tree, whose leaves are configurations.
-// A leaf is drawn from those that are left, each with the same probability as far as
-// their number is known: of a part of the tree where no trial has been, it is not.
+// The space need not be declared: the sampler learns from the trials which parameters exist and on which values they
+// depend. The parameters of each trial, in the order in which its objective suggested them, are a path in a tree,
+// whose leaves are configurations. The remaining leaves have equal probabilities as far as their number is known; it
+// is unknown for parts of the tree that no trial has reached.
 //
-//   - A study can be resumed anywhere, and trials that other samplers or people
-//     proposed count too. A trial counts whether it completed, was pruned or failed;
-//     one that was interrupted does not.
-//   - What is running or enqueued is not proposed again. One exception: as long as no
-//     trial with the same set of parameters has finished, a running trial may be about
-//     to meet further ones, and when nothing else is left another is sent the same way.
-//   - A number without a step has no end of values: it is drawn at random, and a study
-//     with one never ends by itself.
-//   - Where values are fixed, by whoever enqueued a trial or by [sampler.Fixed], the
-//     others are chosen so that the configuration is new, if one is left.
+//   - A study can be resumed anywhere, and trials that other samplers or people proposed
+//     count too. Complete, pruned and failed trials count as visits; interrupted ones do
+//     not.
+//   - Configurations of running and enqueued trials are not proposed again. There is one exception: as long as no
+//     trial with the same set of parameters has finished, a running trial may still get further parameters. If
+//     nothing else is left, another trial then gets the same values.
+//   - A continuous parameter has infinitely many values: it is drawn at random, and a study with one never ends by
+//     itself.
+//   - If values are fixed, by enqueueing or by [sampler.Fixed], the others are chosen so that the configuration is
+//     new, if possible.
 //
-// Configurations that break a constraint are left out. That a study is exhausted is then known
-// only where the space is declared, and has at most 65,536 configurations.
+// Configurations that break a constraint are left out. With constraints, the end of the search is only recognized if
+// the space is declared and has at most 65,536 configurations.
 //
-// Package grid visits given values of declared parameters, continua among them.
+// Package grid visits given values of declared parameters, which may be continuous.
 package bruteforce
 
 import (
@@ -38,7 +37,7 @@ import (
 
 const pkg fault.Package = "bruteforce"
 
-// A Sampler proposes what has not been tried. The zero value is ready to use, by
+// A Sampler proposes configurations that have not been tried. The zero value is ready to use, by
 // several studies and goroutines at once.
 type Sampler struct{ memory sampler.Memory[tree] }
 
@@ -50,9 +49,8 @@ var (
 // New returns a sampler.
 func New() *Sampler { return new(Sampler) }
 
-// Sample implements [sampler.Sampler]. It fails with [sampler.ErrExhausted] when no
-// configuration is left. Where only those are left that differ from r.Given, it
-// proposes a repetition.
+// Sample implements [sampler.Sampler]. It fails with [sampler.ErrExhausted] when no configuration is left. If all
+// remaining configurations differ from r.Given, it proposes a repetition.
 func (s *Sampler) Sample(_ context.Context, r sampler.Request) (p sampler.Proposal, err error) {
 	s.memory.Use(r.History, func(t *tree) {
 		t.use(append(append(space.Space{}, r.Given.Space...), r.Space...), r.History)

@@ -1,40 +1,32 @@
-// Package cmaes proposes points by an evolution strategy: it keeps a normal
-// distribution over the numeric parameters, draws points from it, and moves and
-// shapes it by the ranks of what they led to (Hansen and Ostermeier, "Completely
-// Derandomized Self-Adaptation in Evolution Strategies", Evolutionary Computation
-// 9, 2001; Hansen, "The CMA Evolution Strategy: A Tutorial", arXiv:1604.00772).
+// Package cmaes proposes points by an evolution strategy: it keeps a normal distribution over the numeric
+// parameters, draws points from it, and moves and reshapes it by the ranks of their results (Hansen and
+// Ostermeier, "Completely Derandomized Self-Adaptation in Evolution Strategies", Evolutionary Computation 9,
+// 2001; Hansen, "The CMA Evolution Strategy: A Tutorial", arXiv:1604.00772).
 //
-// It is the sampler for studies of several hundred trials and more over numeric
-// parameters that depend on one another. Integers and stepped floats are drawn
-// with a margin, so that no value becomes unreachable; choices have probabilities
-// that are learnt along (CatCMA). Only ranks count: a monotone transform of the
-// objective changes nothing.
+// It is the sampler for studies of several hundred trials and more over numeric parameters that depend on one
+// another. Integers and stepped floats are drawn with a margin, so that no value becomes unreachable; choices
+// have probabilities that are learnt, too (CatCMA). Only ranks count: a monotone transform of the objective
+// changes nothing.
 //
 // # How a study is used
 //
-// The distribution is a function of the study's history. It learns from a batch
-// of λ finished trials at a time; the first trial drawn from what it has become
-// notes which trials those were, so that every process, and whoever resumes the
-// study, computes the same. Every finished trial is used once: those of parallel
-// workers that come late, enqueued ones and those of other samplers count as
-// solutions from elsewhere. If there are thirty or more of these when the search
-// begins, it starts from the best of them.
+// The distribution is a function of the study's history. It learns from a batch of λ finished trials at a time. The
+// first trial drawn from the updated distribution notes the numbers of these trials, so that every process, also
+// after a resume, computes the same distribution. Every finished trial is used once: late trials of parallel workers,
+// enqueued trials and trials of other samplers count as injected solutions. If there are thirty or more of these when
+// the search begins, it starts from the best of them.
 //
-// Pruned trials rank behind complete ones, by how far they got and what they
-// reported last; failed trials rank last. Trials that were interrupted do not
-// count.
+// Pruned trials rank behind complete ones, by how far they got and what they reported last;
+// failed trials rank last. Interrupted trials do not count.
 //
-// The search is over the parameters that all trials have. What is not among them,
-// and everything before the first trial has finished in a study whose space is
-// not declared, is drawn by [Config.Independent]. What a sampler has drawn already
-// for a trial is taken into account when the rest is drawn.
+// The search is over the parameters that all trials have. Config.Independent draws the other parameters and, if the
+// space is not declared, all parameters until a trial has finished. Values that a sampler has already drawn for a
+// trial are taken into account when the rest is drawn.
 //
-// So is a value that was fixed, by whoever enqueued the trial or by [sampler.Fixed],
-// if the distribution has it within three standard deviations. Otherwise there is a
-// search of its own for what is fixed, over the other parameters. It learns from
-// trials that have about the same values: the same choices, and numbers not farther
-// away than a fifth of the range. It starts from the best of these, or of the thirty
-// trials nearest to them if there are fewer.
+// So is a fixed value (enqueued, or from [sampler.Fixed]) if it lies within three standard deviations of the
+// distribution's mean. Otherwise the fixed values get a search of their own over the other parameters. It learns from
+// trials with about the same values: the same choices, and numbers within a fifth of the range. It starts from the
+// best of these trials, or of the thirty nearest trials if there are fewer.
 package cmaes
 
 import (
@@ -49,39 +41,38 @@ import (
 
 const pkg fault.Package = "cmaes"
 
-// A Restart says what happens when the distribution has collapsed or stands still.
+// A Restart says what happens when the distribution has collapsed or no longer moves.
 type Restart uint8
 
 // The ways to restart.
 const (
 	// IPOP doubles the population each time and starts at a random place.
 	IPOP Restart = iota
-	// BIPOP takes turns between such large populations and small ones, by what
-	// each has used so far.
+	// BIPOP alternates between such large populations and small ones, so that both use about the same number of
+	// trials.
 	BIPOP
 )
 
 // Config configures a [Sampler]. Its zero value stands for the defaults.
 type Config struct {
-	// Independent draws what the search does not. Default random.Sampler{}.
+	// Independent draws the parameters that the search does not. Default random.Sampler{}.
 	Independent sampler.Sampler
-	// Sigma is the standard deviation to begin with, as a share of each
-	// parameter's range. Default 1/6.
+	// Sigma is the initial standard deviation, as a share of each parameter's range. Default 1/6.
 	Sigma float64
 	// Population is λ, the number of trials that the distribution learns from at a
 	// time; restarts enlarge it. At least 4. Default 4 + ⌊3 ln d⌋ for d parameters.
 	Population int
 	// Restart says how the population changes at restarts. Default IPOP.
 	Restart Restart
-	// Separable gives each parameter a variance and no covariances. It learns
-	// faster in many dimensions, and cannot follow parameters that depend on one
-	// another. More than 100 parameters are always treated so: a covariance matrix
-	// costs the cube of their number.
+	// Separable gives each parameter a variance and no covariances. It learns faster in
+	// many dimensions, and cannot follow parameters that depend on one another. With more
+	// than 100 parameters this is always so, because a covariance matrix costs the cube of
+	// their number.
 	Separable bool
-	// AdaptRate adapts the learning rates to the noise. It helps where the
-	// objective is noisy or has many local minima, and slows the rest down.
+	// AdaptRate adapts the learning rates to the noise. It helps if the objective is noisy or has many local minima,
+	// and slows other searches down.
 	AdaptRate bool
-	// Cold starts at the centre whatever the study has already.
+	// Cold starts at the centre, regardless of earlier trials in the study.
 	Cold bool
 }
 

@@ -1,41 +1,38 @@
-// Package gp proposes points by Bayesian optimization: it fits a Gaussian process
-// to what the trials so far have led to, and proposes the point from which the
-// greatest improvement is expected (Jones, Schonlau and Welch, "Efficient Global
-// Optimization of Expensive Black-Box Functions", J. Global Optim. 13, 1998; Snoek,
-// Larochelle and Adams, "Practical Bayesian Optimization of Machine Learning
-// Algorithms", NeurIPS 2012).
+// Package gp proposes points by Bayesian optimization: it fits a Gaussian process to the results so far, and
+// proposes the point with the greatest expected improvement (Jones, Schonlau and Welch, "Efficient Global
+// Optimization of Expensive Black-Box Functions", J. Global Optim. 13, 1998; Snoek, Larochelle and Adams,
+// "Practical Bayesian Optimization of Machine Learning Algorithms", NeurIPS 2012).
 //
-// It is the sampler for objectives that are smooth in numeric parameters, and for
-// budgets of some dozens to a few hundred trials. A proposal costs milliseconds, or
-// seconds with 1,000 parameters, and no more of them as the study grows: beyond
-// [Config.Observations] trials the model has the best ones and those near the best.
+// It is the sampler for objectives that are smooth in numeric parameters, and for budgets
+// of some dozens to a few hundred trials. A proposal takes milliseconds, or seconds with
+// 1,000 parameters. The time stops growing at Config.Observations trials: beyond them, the
+// model has only the best ones and those near the best.
 //
-// The model is a Matérn kernel with a length scale for each parameter. Numbers are
-// taken on their scale, logarithmic or not; integers and steps at their values;
-// two different choices are equally far from each other. Its parameters are those
-// of the greatest posterior density, refitted when the study has grown by a tenth.
-// Values are standardized by the better half of the trials, and how bad the bad
-// ones are counts logarithmically, so that one enormous loss does no harm.
+// The model is a Matérn kernel with a length scale for each parameter. Numbers are taken on
+// their scale, logarithmic or not; integers and steps at their values; two different
+// choices are equally far from each other. Its parameters maximize the posterior density,
+// and are refitted when the study has grown by a tenth. Values are standardized by the
+// better half of the trials, and losses above the median count logarithmically, so that one
+// enormous loss does no harm.
 //
-// Running trials count as if they had led to what the model expects of them, so
-// parallel workers look in different places. Failed trials count as the worst that
-// was seen, pruned ones by their last report, as the median at best. Constraints
-// have models of their own, and the improvement is multiplied by the probability
-// that they are met (Gardner et al., "Bayesian Optimization with Inequality
-// Constraints", ICML 2014).
+// Running trials count with the value that the model expects for them, so parallel workers search in different
+// places. Failed trials count as the worst value so far. Pruned trials count with their last report, but not as
+// better than the median. Constraints have models of their own, and the improvement is multiplied by the
+// probability that they are met (Gardner et al., "Bayesian Optimization with Inequality Constraints", ICML
+// 2014).
 //
-// Where values are fixed, by whoever enqueued a trial or by [sampler.Fixed], the
-// improvement is on the best that those values allow, as far as the model knows it.
+// If values are fixed (enqueued, or by [sampler.Fixed]), the improvement is over the best result that the model
+// expects with these values.
 //
-// Where parameters have a prior, every second of the first trials is drawn from it, and then the
-// improvement is multiplied by a power of it that goes to 0 (πBO).
+// If parameters have priors, every second one of the first trials is drawn from them. Later the improvement is
+// multiplied by the prior's density to a power that goes to 0 (πBO).
 //
-// Of several objectives each has a model. What is expected then is the improvement of
-// the hypervolume that the best trials dominate, up to a tenth of their extent beyond the
-// worst of them or, every second time, beyond the worst of all. It is computed exactly, for two objectives and three; package gp fails in a
-// study of more.
+// With several objectives, each has a model, and the expected improvement is that of the hypervolume which the best
+// trials dominate. Its reference point lies a tenth of their extent beyond the worst of them or, every second time,
+// beyond the worst of all trials. The expectation is exact for two and three objectives; in a study with more, Sample
+// fails.
 //
-// A conditional parameter is drawn by a model of the trials that have it.
+// A conditional parameter has a model of the trials that have it.
 package gp
 
 import (
@@ -58,14 +55,13 @@ const pkg fault.Package = "gp"
 
 // Config configures a [Sampler]. Its zero value stands for the defaults.
 type Config struct {
-	// Startup is the number of trials that Independent draws before there is a
-	// model; a branch of a conditional space has that many of its own. At least 2.
-	// Default 10.
+	// Startup is the number of trials that Independent draws before there is a model; each branch of a conditional
+	// space has that many, too. At least 2. Default 10.
 	Startup int
 	// Independent draws the first trials. Default qmc.Sampler{}.
 	Independent sampler.Sampler
-	// Observations is the number of trials that a model has at most, from 20 on. The
-	// time for a proposal grows with its square. Default 300.
+	// Observations is the maximum number of trials in a model, at least 20. The time for a
+	// proposal grows with its square. Default 300.
 	Observations int
 	// Deterministic says that the objective has no noise: evaluated twice at the
 	// same point it gives the same value. By default the noise is estimated.

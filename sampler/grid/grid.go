@@ -1,13 +1,12 @@
 // Package grid visits every combination of given values once.
 //
-// The trial of number n takes the n-th point in the order of visiting, so that
-// processes that share a study do not get in each other's way; if that one has
-// been taken, by an enqueued trial say, and for trials beyond the grid, one that
-// is left. Which points are taken is read from the history alone: a study can be
+// The trial with number n takes the n-th point in the order of visiting, so that processes that share a study
+// do not collide. If that point has been taken, for example by an enqueued trial, or if n is beyond the grid,
+// the trial takes a remaining point. Which points are taken follows from the history alone: a study can be
 // resumed anywhere, and trials that other samplers or people proposed count too.
 //
-// Each trial notes its point as Optuna's GridSampler does with its default seed
-// (grid_id, search_space), so each of the two recognises what the other has done.
+// Each trial notes its point as Optuna's GridSampler does with its default seed (grid_id, search_space), so each of
+// the two recognizes the other's trials.
 package grid
 
 import (
@@ -35,16 +34,16 @@ const mostRemembered = 1 << 22
 
 // Config has the settings of a [Sampler].
 type Config struct {
-	// Values are what to try of each parameter, in any order of parameters:
+	// Values are the values to try, in any order of parameters:
 	//
 	//	[]space.Setting{lr.At(0.1), lr.At(0.01), depth.At(3), depth.At(5)}
 	//
 	// is a grid of four points. [All] lists the values of a finite parameter.
 	Values []space.Setting
-	// InOrder visits the points in lexicographic order: parameters by name, values
-	// as they stand in Values, the last parameter changing fastest. By default the
-	// points are shuffled by the seed of the study, so that a run that is stopped
-	// early has seen all parts of the grid.
+	// InOrder visits the points in lexicographic order: parameters by name, values as they
+	// stand in Values, the last parameter changing fastest. By default the points are
+	// shuffled by the seed of the study, so that a run that stops early has visited all
+	// parts of the grid.
 	InOrder bool
 }
 
@@ -57,9 +56,8 @@ type Config struct {
 //
 // Points that break a constraint are left out.
 //
-// A trial in which some parameters were enqueued gets the rest from a point that
-// agrees with them. A complete or pruned trial that never asked for some of the
-// parameters has visited all points that differ in these only.
+// A trial in which some parameters were enqueued gets the rest from a point that agrees with them. A complete or
+// pruned trial that never suggested some of the parameters has visited all points that differ only in these.
 type Sampler struct {
 	config Config
 	err    error             // in the settings
@@ -78,8 +76,7 @@ var (
 	_ sampler.Validator = (*Sampler)(nil)
 )
 
-// New returns a sampler with the given settings. What is wrong with them,
-// Validate and Sample will say.
+// New returns a sampler with the given settings. Validate and Sample return an error if they are invalid.
 func New(c Config) *Sampler {
 	g := &Sampler{config: c, size: 1}
 	g.err = g.gather()
@@ -91,9 +88,8 @@ func New(c Config) *Sampler {
 // Of returns the sampler of the grid of the given values, in shuffled order.
 func Of(values ...space.Setting) *Sampler { return New(Config{Values: values}) }
 
-// All returns all values of the given parameters, for [Of] and [Config]. Like a
-// declaration it panics, with an error that wraps [space.ErrInvalid], if one is a
-// continuum or has more than [MaxPoints] values.
+// All returns all values of the given parameters, for [Of] and [Config]. Like a declaration it panics, with an error
+// that wraps [space.ErrInvalid], if a parameter is continuous or has more than [MaxPoints] values.
 func All(params ...space.Axer) []space.Setting {
 	var out []space.Setting
 	for _, p := range params {
@@ -156,11 +152,10 @@ func (g *Sampler) gather() error {
 	return nil
 }
 
-// Sample implements [sampler.Sampler]. It fails with [sampler.ErrExhausted] when
-// no point is left that agrees with r.Given; with an error that wraps
-// [sampler.ErrInvalid] for a parameter that the grid does not have, or two of
-// whose values are the same (1 and 1.0); with [space.ErrOutside] for a value that
-// its distribution does not contain; and as Validate does.
+// Sample implements [sampler.Sampler]. It fails with [sampler.ErrExhausted] when no point is left that agrees
+// with r.Given; with an error that wraps [sampler.ErrInvalid] for a parameter that the grid lacks, or that has
+// two equal values (1 and 1.0); with [space.ErrOutside] for a value that its distribution does not contain; and
+// as Validate does.
 func (g *Sampler) Sample(_ context.Context, r sampler.Request) (p sampler.Proposal, err error) {
 	if g.err != nil {
 		return sampler.Proposal{}, g.err
@@ -172,9 +167,8 @@ func (g *Sampler) Sample(_ context.Context, r sampler.Request) (p sampler.Propos
 	return p, err
 }
 
-// Exhausted implements [sampler.Finite]: it reports whether every point of the
-// grid that lies in s has been visited or is being visited. Parameters that s
-// does not have are not looked at.
+// Exhausted implements [sampler.Finite]: it reports whether every point of the grid that
+// lies in s has been visited or is being visited. Parameters that s lacks are ignored.
 func (g *Sampler) Exhausted(s space.Space, h trial.Snapshot) (exhausted bool) {
 	if g.err != nil {
 		return false // Sample says what is wrong

@@ -1,27 +1,22 @@
-// Package nsga2 proposes points by a genetic algorithm for several objectives: the
-// children of the best trials, which are those that no other dominates, and of these
-// the ones in the emptiest parts of the front (Deb, Pratap, Agarwal and Meyarivan, "A
-// Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II", IEEE Transactions on
-// Evolutionary Computation 6, 2002).
+// Package nsga2 proposes points by a genetic algorithm for several objectives: the children of the best trials.
+// Best are the trials that no other dominates and, among these, the trials in the emptiest parts of the front
+// (Deb, Pratap, Agarwal and Meyarivan, "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II", IEEE
+// Transactions on Evolutionary Computation 6, 2002).
 //
-// It is the sampler for two objectives and some hundred trials or more, and costs next
-// to nothing. Choices are inherited and mutated as such; integers and
-// steps move by one value at least.
+// It is the sampler for two objectives and some hundred trials or more, and costs almost nothing. Choices are
+// inherited and mutated as choices; integers and steps move by at least one value.
 //
-// There are no generations: the population is the best Population of all trials that
-// have finished, whoever proposed them and in whatever order. So no trial of parallel
-// workers is thrown away, and a resumed study goes on as an uninterrupted one would.
+// There are no generations: the population consists of the best Population trials among all finished ones, from any
+// sampler and in any order. So no trial of parallel workers is lost, and a resumed study continues as if
+// uninterrupted.
 //
-//   - A feasible trial is better than one that breaks a constraint. Of two that do, the one
-//     that breaks them by less is better.
-//   - A complete trial is better than a pruned one. Failed trials have no children.
-//   - A child at a place where a trial has been or is running is drawn again, up to
-//     twenty times.
-//   - The parameters of a branch of a conditional space are those of trials that have
-//     been there. Where values are fixed, by whoever enqueued a trial or by
-//     [sampler.Fixed], the parents are trials with about the same values (the same
-//     choices, and numbers not farther away than a fifth of the range), once there are
-//     ten of them.
+//   - A feasible trial is better than one that breaks a constraint. Of two trials that break constraints, the one
+//     with the smaller violation is better.
+//   - A complete trial is better than a pruned one. Failed trials are no parents.
+//   - A child at the point of an earlier or running trial is drawn again, up to twenty times.
+//   - For a branch of a conditional space, the parents are trials that have that branch. If values are fixed
+//     (enqueued, or by [sampler.Fixed]), the parents are trials with about the same values (the same choices, and
+//     numbers within a fifth of the range), once there are ten of them.
 //
 // With one objective it is a plain genetic algorithm.
 package nsga2
@@ -42,8 +37,7 @@ import (
 
 const pkg fault.Package = "nsga2"
 
-// A Crossover is how the numbers of parents become those of a child. Choices are
-// taken from one parent or another.
+// A Crossover says how the numbers of parents become those of a child. Choices are taken from one of the parents.
 type Crossover = genetic.Crossover
 
 // The crossovers.
@@ -62,19 +56,17 @@ type Config struct {
 	// Population is the number of trials that may be parents. At least 4. Default a
 	// tenth of the trials, at least 10 and at most 100.
 	Population int
-	// Startup is the number of complete and pruned trials before which Independent
-	// draws. At least 2. Default 10.
+	// Startup is the number of complete and pruned trials until which Independent draws. At least 2. Default 10.
 	Startup int
 	// Independent draws the first trials. Default random.Sampler{}.
 	Independent sampler.Sampler
 	// Crossover makes a child of its parents.
 	Crossover Crossover
-	// CrossoverRate is the probability that a child has several parents; otherwise it
-	// is a copy of one, and mutated. Default 0.9; negative means 0.
+	// CrossoverRate is the probability that a child has several parents; otherwise it is a mutated copy of one.
+	// Default 0.9; negative means 0.
 	CrossoverRate float64
-	// MutationRate is the probability of a parameter to be mutated: numbers by
-	// polynomial mutation with the index 2, choices to another. Default one over the
-	// number of parameters; negative means 0.
+	// MutationRate is the probability that a parameter is mutated: numbers by polynomial mutation with the index 2,
+	// choices to another choice. Default one over the number of parameters; negative means 0.
 	MutationRate float64
 }
 
@@ -101,8 +93,8 @@ func New(cfg Config) *Sampler {
 	return &Sampler{cfg: cfg}
 }
 
-// Config returns the settings of s, its defaults filled in, but for a Population and a
-// MutationRate of 0, which depend on the study.
+// Config returns the settings of s with defaults filled in, except a Population and a MutationRate of 0, which depend
+// on the study.
 func (s *Sampler) Config() Config { return s.cfg }
 
 func (s *Sampler) settings() genetic.Settings {
@@ -113,12 +105,11 @@ func (s *Sampler) settings() genetic.Settings {
 	}.Resolved()
 }
 
-// Validate returns an error that wraps [sampler.ErrInvalid] if a setting makes no
-// sense.
+// Validate returns an error that wraps [sampler.ErrInvalid] if a setting is invalid.
 func (s *Sampler) Validate() error { return s.settings().Validate(pkg) }
 
-// Sample implements [sampler.Sampler]. It fails with [sampler.ErrInvalid] for settings
-// that make no sense, and with the errors of [Config.Independent].
+// Sample implements [sampler.Sampler]. It fails with [sampler.ErrInvalid] for invalid settings, and with the errors
+// of Config.Independent.
 func (s *Sampler) Sample(ctx context.Context, r sampler.Request) (sampler.Proposal, error) {
 	if err := s.Validate(); err != nil {
 		return sampler.Proposal{}, err

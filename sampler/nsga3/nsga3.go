@@ -1,11 +1,10 @@
-// Package nsga3 proposes points by a genetic algorithm for three objectives and more:
-// that of package nsga2, but for who of a front stays. Those stay that are nearest to
-// lines through the origin in all directions, so that the front is covered evenly
-// however many objectives there are (Deb and Jain, "An Evolutionary Many-Objective
-// Optimization Algorithm Using Reference-Point-Based Nondominated Sorting Approach,
-// Part I", IEEE Transactions on Evolutionary Computation 18, 2014).
+// Package nsga3 proposes points by a genetic algorithm for three and more objectives. It differs from package
+// nsga2 in the selection: of a front, the points nearest to reference lines through the origin stay, so that
+// the front is covered evenly for any number of objectives (Deb and Jain, "An Evolutionary Many-Objective
+// Optimization Algorithm Using Reference-Point-Based Nondominated Sorting Approach, Part I", IEEE Transactions
+// on Evolutionary Computation 18, 2014).
 //
-// With two objectives package nsga2 is as good, and simpler.
+// With two objectives package nsga2 is as good and simpler.
 package nsga3
 
 import (
@@ -20,8 +19,7 @@ import (
 
 const pkg fault.Package = "nsga3"
 
-// A Crossover is how the numbers of parents become those of a child. Choices are
-// taken from one parent or another.
+// A Crossover says how the numbers of parents become those of a child. Choices are taken from one of the parents.
 type Crossover = genetic.Crossover
 
 // The crossovers.
@@ -40,24 +38,21 @@ type Config struct {
 	// Population is the number of trials that may be parents. At least 4. Default a
 	// tenth of the trials, at least 10 and at most 100.
 	Population int
-	// Divisions is the number of parts into which each edge of the simplex of the
-	// directions is divided, from 1 to 50: p of them give C(m+p-1, p) directions for m
-	// objectives. Default as many as give no more directions than there are parents,
-	// and one at least.
+	// Divisions is the number of parts into which each edge of the simplex of directions is divided, from 1 to 50: p
+	// parts give C(m+p-1, p) directions for m objectives. The default is the largest number that gives no more
+	// directions than parents, at least 1.
 	Divisions int
-	// Startup is the number of complete and pruned trials before which Independent
-	// draws. At least 2. Default 10.
+	// Startup is the number of complete and pruned trials until which Independent draws. At least 2. Default 10.
 	Startup int
 	// Independent draws the first trials. Default random.Sampler{}.
 	Independent sampler.Sampler
 	// Crossover makes a child of its parents.
 	Crossover Crossover
-	// CrossoverRate is the probability that a child has several parents; otherwise it
-	// is a copy of one, and mutated. Default 0.9; negative means 0.
+	// CrossoverRate is the probability that a child has several parents; otherwise it is a mutated copy of one.
+	// Default 0.9; negative means 0.
 	CrossoverRate float64
-	// MutationRate is the probability of a parameter to be mutated: numbers by
-	// polynomial mutation with the index 2, choices to another. Default one over the
-	// number of parameters; negative means 0.
+	// MutationRate is the probability that a parameter is mutated: numbers by polynomial mutation with the index 2,
+	// choices to another choice. Default one over the number of parameters; negative means 0.
 	MutationRate float64
 }
 
@@ -84,8 +79,8 @@ func New(cfg Config) *Sampler {
 	return &Sampler{cfg: cfg}
 }
 
-// Config returns the settings of s, its defaults filled in, but for a Population, a
-// number of Divisions and a MutationRate of 0, which depend on the study.
+// Config returns the settings of s with defaults filled in, except a Population, Divisions and a MutationRate of 0,
+// which depend on the study.
 func (s *Sampler) Config() Config { return s.cfg }
 
 func (s *Sampler) settings() genetic.Settings {
@@ -96,8 +91,7 @@ func (s *Sampler) settings() genetic.Settings {
 	}.Resolved()
 }
 
-// Validate returns an error that wraps [sampler.ErrInvalid] if a setting makes no
-// sense.
+// Validate returns an error that wraps [sampler.ErrInvalid] if a setting is invalid.
 func (s *Sampler) Validate() error {
 	if d := s.cfg.Divisions; d < 0 || d > mostDivisions {
 		return pkg.Errorf("%w: Divisions %d: give 1 to %d, or 0 for the default", sampler.ErrInvalid, d, mostDivisions)
@@ -105,8 +99,8 @@ func (s *Sampler) Validate() error {
 	return s.settings().Validate(pkg)
 }
 
-// Sample implements [sampler.Sampler]. It fails with [sampler.ErrInvalid] for settings
-// that make no sense, and with the errors of [Config.Independent].
+// Sample implements [sampler.Sampler]. It fails with [sampler.ErrInvalid] for invalid settings, and with the errors
+// of Config.Independent.
 func (s *Sampler) Sample(ctx context.Context, r sampler.Request) (sampler.Proposal, error) {
 	if err := s.Validate(); err != nil {
 		return sampler.Proposal{}, err

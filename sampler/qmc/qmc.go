@@ -1,20 +1,17 @@
-// Package qmc proposes the points of a low-discrepancy sequence: like random
-// search it looks at no result, but it leaves no holes and makes no clusters.
+// Package qmc proposes the points of a low-discrepancy sequence: like random search it ignores results, but it leaves
+// no holes and makes no clusters.
 //
-// The point of a trial is that of its number in the sequence, so studies resume
-// and share work between processes without any bookkeeping. Optuna's QMCSampler
-// counts in an attribute of the study instead; the sequences are otherwise the
-// same. The difference shows when some trials were enqueued or drawn by another
-// sampler: their points are left out.
+// The trial with number n gets the n-th point of the sequence, so studies resume and share work between processes
+// without any bookkeeping. Optuna's QMCSampler counts in an attribute of the study instead; the sequences are
+// otherwise the same. They differ if some trials were enqueued or drawn by another sampler: attune leaves out the
+// points of these trials.
 //
-// The dimension of a parameter is the rank of its name among those that complete
-// and pruned trials had so far, parameters with a single value aside; what they
-// did not have comes after these, by name. Parameters met
-// alone in an objective thus have dimensions of their own. Every block of 2^k
-// trials of a Sobol' sequence fills the space evenly, so 2^k trials are a good
-// number to run.
+// The dimension of a parameter is the rank of its name among the parameters of complete and pruned trials so
+// far, without parameters that have a single value; new parameters follow, by name. So parameters that an
+// objective suggests one by one have different dimensions. Every block of 2^k trials of a Sobol' sequence fills
+// the space evenly, so 2^k trials are a good number to run.
 //
-// Where the point of a trial breaks a constraint, points of later blocks take its place.
+// If the point of a trial breaks a constraint, a point of a later block takes its place.
 package qmc
 
 import (
@@ -35,9 +32,9 @@ type Sequence uint8
 
 // The sequences.
 const (
-	// Sobol is the sequence of Sobol' with the direction numbers of Joe and Kuo
-	// (SIAM J. Sci. Comput. 30, 2008), in the order of the Gray code. It has 2^32
-	// points, and starts anew after them.
+	// Sobol is the sequence of Sobol' with the direction numbers of Joe and Kuo (SIAM J.
+	// Sci. Comput. 30, 2008), in the order of the Gray code. It has 2^32 points, and then
+	// repeats.
 	Sobol Sequence = iota
 	// Halton is the sequence of Halton (Numer. Math. 2, 1960): the i-th dimension
 	// counts in the i-th prime base.

@@ -1,5 +1,5 @@
-// Package random draws every parameter uniformly on its scale. It is what other
-// samplers start from, and the bar they have to clear.
+// Package random draws every parameter uniformly on its scale. Other samplers use it for their first trials, and must
+// perform better.
 package random
 
 import (
@@ -9,12 +9,10 @@ import (
 	"github.com/attune-hpo/attune/space/unit"
 )
 
-// Sampler draws each parameter on its own: a float uniformly between its bounds,
-// or between their logarithms; the values of a grid, integers and choices with
-// equal probability; integers on a logarithmic scale in proportion to
-// log(x+½) - log(x-½). Where there are constraints, it draws from the region that meets
-// them. It looks at no history. (Bergstra and Bengio, "Random
-// Search for Hyper-Parameter Optimization", JMLR 13, 2012.)
+// Sampler draws each parameter on its own: a float uniformly between its bounds, or between their logarithms;
+// the values of a grid, integers and choices with equal probability; integers on a logarithmic scale in
+// proportion to log(x+½) - log(x-½). If there are constraints, it draws from the region that meets them. It
+// ignores the history. (Bergstra and Bengio, "Random Search for Hyper-Parameter Optimization", JMLR 13, 2012.)
 type Sampler struct{}
 
 var _ sampler.Sampler = Sampler{}

@@ -1,5 +1,5 @@
-// Package samplertest proves that a sampler keeps the promises of package
-// sampler. A sampler runs it from its own tests:
+// Package samplertest tests that a sampler keeps the contract of package sampler. Run it from the sampler's own
+// tests:
 //
 //	func TestSampler(t *testing.T) {
 //		samplertest.Run(t, samplertest.Config{
@@ -7,14 +7,11 @@
 //		})
 //	}
 //
-// Run it under the race detector too. Each law is a subtest, named after what it
-// demands; a failure names the space, the trial and both answers. The suite calls
-// Sample as a study does: with a level of conditions at a time, never for a
-// parameter that has a single value, with some trials pruned, failed, infeasible
-// and still running.
+// Run it under the race detector too. Each law is a subtest, named after its requirement; a failure names the space,
+// the trial and both answers. The suite calls Sample as a study does: one level of conditions at a time, never for a
+// parameter with a single value, and with some trials pruned, failed, infeasible and still running.
 //
-// The suite says nothing about how well a sampler searches. A sampler that draws
-// at random passes it.
+// The suite does not measure how well a sampler searches: a random sampler passes it.
 package samplertest
 
 import (
@@ -24,20 +21,19 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// Config says which sampler is tested, and which of the laws that not every
-// sampler keeps apply to it.
+// Config says which sampler to test, and which of the optional laws apply to it.
 type Config struct {
 	// New returns a new sampler for studies of a space. Most samplers serve any
 	// space and ignore it; a grid makes its values from it. Samplers that New
 	// returns for equal spaces have equal settings. Required.
 	New func(s space.Space) sampler.Sampler
 
-	// Trials is the number of trials in a study of the suite. It should be well
-	// beyond those that the sampler draws at random before it learns. Default 40.
+	// Trials is the number of trials in a study of the suite. It should be well above the number that the sampler
+	// draws at random before it learns. Default 40.
 	Trials int
 
-	// Ranks says that the sampler looks at the order of values only: where there is
-	// one objective, a monotone transform of it changes no proposal.
+	// Ranks says that the sampler uses only the order of values: with one objective, a monotone transform of it
+	// changes no proposal.
 	Ranks bool
 
 	// Finite says that the sampler runs out of points: it implements

@@ -2,48 +2,39 @@
 // al. 2011, Algorithms for Hyper-Parameter Optimization; Watanabe 2023, arXiv
 // 2304.11127), with the rules and defaults of Optuna 5.
 //
-// The trials are split into the few good ones and the rest; Parzen estimators give
-// the density l of the one and g of the other; candidates are drawn from l; the
-// one with the highest l/g is proposed. In detail:
+// The trials are split into a few good ones and the rest. Parzen estimators give the density l of the good trials and
+// g of the rest. Candidates are drawn from l, and the one with the highest l/g is proposed. In detail:
 //
 //   - Complete and pruned trials are observations: feasible complete ones are the
 //     best, by value or, for several objectives, by rank of non-domination and
 //     hypervolume; then come feasible pruned ones, by how far they got; then those
 //     that violate constraints, by how much.
-//   - Running trials count among the bad, and so do failed ones, which Optuna
-//     ignores. A failed trial has its full weight if failures have to do with the
-//     parameters, and next to none if trials crash at random: which it is, the
-//     nearest neighbours of failed trials say, by how often they failed as well.
-//     Trials that failed because their run was being ended are ignored.
-//   - All trials take part in the split, but only those that have every axis of
-//     the request are in the densities.
-//   - Trials far from where the request looks do not decide: those outside its
-//     bounds, by more than a quarter of their distance, as there may be when bounds
-//     were changed; and those with another choice, or a number farther away than a
-//     fifth of its range, where a person or [sampler.Fixed] has fixed a value. Once
-//     there are Startup trials near, the good ones are those that are good among
-//     them. A far trial has the weight 1/(1+n)² beside n near ones. Values that a
-//     sampler has drawn earlier for the same trial are not looked at.
+//   - Running trials count among the bad, and so do failed ones, which Optuna ignores. A failed trial has its full
+//     weight if failures depend on the parameters, and almost none if trials crash at random; the share of failures
+//     among the nearest neighbours of failed trials decides. Interrupted trials are ignored.
+//   - All trials take part in the split, but only trials with every axis of the request enter the densities.
+//   - Trials far from the request do not decide. A trial is far if it lies outside the bounds by more than a quarter
+//     of their distance, which happens after bounds were changed. It is also far if, for a value that was enqueued or
+//     fixed by [sampler.Fixed], it has another choice or a number farther away than a fifth of the range. Once there
+//     are Startup near trials, the good trials are chosen among them. If there are n near trials, a far one has the
+//     weight 1/(1+n)². Values that a sampler has drawn earlier for the same trial do not count as fixed.
 //   - Each observation has a kernel: on each axis a normal distribution truncated
 //     to the bounds, as wide as the gap to its neighbours, or a distribution over
 //     the choices. A last kernel, the prior, covers everything.
-//   - In the density g the older trials count for less.
-//   - In a finite space no configuration is proposed twice as long as new ones turn
-//     up among the candidates. This is not a rule of Optuna's; see [Config].
-//   - Where parameters have a prior, every second of the first trials is drawn from it, and
-//     then some candidates, and it is a factor of l/g that goes to 1 (πBO).
-//   - Candidates that break a constraint are drawn again, and then moved to where they
-//     meet it.
+//   - In the density g, older trials count less.
+//   - In a finite space no configuration is proposed twice as long as there are new ones among the candidates. Optuna
+//     has no such rule; see [Config].
+//   - If parameters have priors, every second one of the first trials is drawn from them. Later some candidates are,
+//     and l/g is multiplied by a power of the prior's density that goes to 1 (πBO).
+//   - Candidates that break a constraint are drawn again, and if that fails moved to a point that meets it.
 //
-// What is proposed is decided by ranks: it does not change with the scale of the
-// objective, nor with the units of a parameter.
+// Proposals depend on ranks: they do not change with the scale of the objective or the units of a parameter.
 //
-// A draw costs time in proportion to the trials as long as there are few. From 16,384
-// trials with at least 16 axes (twice as many with 8 axes, and so on) it takes no longer:
-// one in two, four, eight ... of the bad trials then stands for those that are left
-// out, beside the latest 512. The sampler keeps about 60 bytes an axis and kernel. Processors with AVX2 and FMA
-// get the same bits faster; across architectures the last bits may differ, as
-// those of Go's math package do.
+// The time of a draw grows in proportion to the number of trials up to 16,384 trials with at least 16 axes
+// (twice as many with 8 axes, and so on). Beyond that it stays constant: besides the latest 512 trials, one in
+// two, four, eight ... of the bad trials then represents those that are left out. The sampler keeps about 60
+// bytes an axis and kernel. Processors with AVX2 and FMA get the same bits faster; across architectures the
+// last bits may differ, as those of Go's math package do.
 package tpe
 
 import (
@@ -56,11 +47,10 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// A Config says how a [Sampler] works. The zero value stands for the defaults,
-// those of Optuna 5 but for Repeat.
+// A Config configures a Sampler. The zero value means the defaults, which are those of Optuna 5 except for Repeat.
 type Config struct {
-	// Startup is the number of complete and pruned trials before which points are
-	// drawn at random. Default 10; negative means none.
+	// Startup is the number of complete and pruned trials until which points are drawn at random. Default 10;
+	// negative means none.
 	Startup int
 	// Candidates is how many points are drawn from l to choose among. Default 24.
 	Candidates int
@@ -72,21 +62,18 @@ type Config struct {
 	// MostGood bounds the number of good trials. Default 25 for one objective,
 	// no bound for several; negative means no bound.
 	MostGood int
-	// IgnoreRunning leaves the trials that are running out of the densities. By default
-	// they count among the bad, so that parallel workers do not all go to the same
-	// place.
+	// IgnoreRunning leaves running trials out of the densities. By default they count among the bad, so that parallel
+	// workers do not all search in the same place.
 	IgnoreRunning bool
-	// Repeat lets configurations be proposed that were tried before, as Optuna does.
-	// By default, in a finite space (one without a continuum), the best candidate is
-	// chosen that no complete, pruned, failed or running trial has. If there is none,
-	// others are drawn, up to ten times in all; then a repetition is proposed after
-	// all. Once everything has been tried, what failed is still avoided in this way.
-	// That makes repetitions rare; [sampler.NoRepeat] rules them out. One axis after
-	// the other, each further time half as many candidates are drawn.
+	// Repeat allows proposals of configurations that were tried before, as in Optuna. By default, in a finite space
+	// (one without continuous parameters), the proposal is the best candidate that no complete, pruned, failed or
+	// running trial has. If there is none, candidates are drawn again, up to ten times in all, and then a repetition
+	// is proposed. Once everything has been tried, failed configurations are still avoided in this way. So
+	// repetitions are rare; [sampler.NoRepeat] rules them out. With the Univariate kernel, each further round draws
+	// half as many candidates.
 	//
-	// A configuration is the values of all parameters that vary. Where some of them
-	// are given (at a condition, in an enqueued trial, by [sampler.Fixed]), repetitions
-	// are not looked for.
+	// A configuration is the values of all parameters that vary. If some of them are given (at a condition, in an
+	// enqueued trial, by [sampler.Fixed]), repetitions are not avoided.
 	Repeat bool
 }
 
@@ -96,7 +83,7 @@ type Kernel uint8
 // The kernels.
 const (
 	DefaultKernel Kernel = iota // Multivariate for one objective, Univariate for several
-	Multivariate                // all axes of a request at once: what goes well together is seen
+	Multivariate                // all axes of a request at once, which captures dependencies between them
 	Univariate                  // one axis after the other, each on its own
 )
 
@@ -109,9 +96,8 @@ func (k Kernel) String() string {
 	return fmt.Sprintf("kernel(%d)", uint8(k))
 }
 
-// A Sampler is a [sampler.Sampler]. Make one with [New]. It remembers what it has
-// computed from the last few histories it was asked about, which speeds it up and
-// changes nothing else. It may serve several studies at once.
+// A Sampler is a [sampler.Sampler]. Make one with [New]. It caches its computations for the last few histories, which
+// changes its speed but not its proposals. It may serve several studies at once.
 type Sampler struct {
 	config Config
 	most   bounds

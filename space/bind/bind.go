@@ -72,9 +72,8 @@ type field struct {
 	path  string // Model.Depth
 }
 
-// Of binds the struct type T. A field without a tag, and a field whose parameter
-// does not exist, has the value that it has in defaults. All results share what
-// pointers, slices and maps in defaults refer to.
+// Of binds the struct type T. Fields without a tag, and fields whose parameter does not exist in a trial, keep their
+// value from defaults. All results share the targets of pointers, slices and maps in defaults.
 //
 // It fails if no field is tagged; if a tagged field is unexported or has a type that
 // cannot be tuned; if an option is unknown or repeated; if a number cannot be read,
@@ -112,8 +111,8 @@ func (b *Binding[T]) Space() space.Space {
 	return s
 }
 
-// Suggest asks s for each parameter, in order, whose conditions hold for the ones
-// before it. The other fields have their defaults.
+// Suggest asks s, in order, for each parameter whose conditions hold for the earlier ones. The other fields have
+// their defaults.
 func (b *Binding[T]) Suggest(s space.Suggester) T {
 	c := b.defaults
 	v := reflect.ValueOf(&c).Elem()

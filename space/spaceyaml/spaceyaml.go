@@ -23,20 +23,18 @@
 //
 //	constraints: [low < high, 2 * workers * batch <= 1024]
 //
-// A parameter may have a prior, a belief about where its good values lie: about a mean, within
-// a deviation; about a median, within a factor; or weights of the choices, in their order.
-// See [space.Prior].
+// A parameter may have a prior, a belief about where its good values lie: a mean and a deviation, a median and
+// a factor, or weights of the choices, in their order. See [space.Prior].
 //
 //	parameters:
 //	  - {name: lr, type: float, low: 1.0e-5, high: 0.1, log: true, prior: {median: 0.001, factor: 3}}
 //	  - {name: depth, type: int, low: 2, high: 12, prior: {mean: 6, dev: 2}}
 //	  - {name: booster, type: categorical, choices: [gbdt, dart], prior: {weights: [5, 1]}}
 //
-// Values keep their type: 1, 1.0, true and "1" are four choices. Some texts mean one
-// thing to one reader of YAML and another to the next: no, on, 010, 0x1f, 1_000,
-// 12:30, 2001-01-01. They are refused, and the error says what to write instead. 1e-5
-// is read as a number, as in YAML 1.2, and written as 1.0e-05, which YAML 1.1 reads
-// as a number too.
+// Values keep their type: 1, 1.0, true and "1" are four choices. Some texts mean different things to different
+// YAML readers: no, on, 010, 0x1f, 1_000, 12:30, 2001-01-01. They are refused, and the error says what to write
+// instead. 1e-5 is read as a number, as in YAML 1.2, and written as 1.0e-05, which YAML 1.1 reads as a number
+// too.
 package spaceyaml
 
 import (
@@ -56,10 +54,10 @@ import (
 
 const pkg fault.Package = "spaceyaml"
 
-// Read returns the space that r holds, normalized; see [space.Space.Normalize]. It
-// fails for bad syntax, for keys that are unknown, missing or repeated, for values of
-// the wrong type, and whenever Normalize does. Such an error wraps [space.ErrInvalid]
-// and names the line, and the parameter if there is one. Errors of r are wrapped.
+// Read reads a space from r and returns it normalized; see [space.Space.Normalize]. It
+// fails for bad syntax, for keys that are unknown, missing or repeated, for values of the
+// wrong type, and whenever Normalize does. Such an error wraps [space.ErrInvalid] and names
+// the line, and the parameter if there is one. Errors of r are wrapped.
 func Read(r io.Reader) (space.Space, error) {
 	s, err := read(r)
 	if err != nil {

@@ -1,22 +1,20 @@
-// Package unit maps the values of a parameter onto the unit interval, on the
-// scale on which the parameter is searched, and back. A sampler that works on
-// vectors in [0, 1]^d maps each coordinate by itself:
+// Package unit maps the values of a parameter onto the unit interval, on the scale on which
+// the parameter is searched, and back. A sampler that works on vectors in [0, 1]^d maps
+// each coordinate separately:
 //
 //	u[i] = unit.To(s[i].Distribution, p.Point[i])   // what a trial has
 //	point[i] = unit.From(s[i].Distribution, u[i])   // what to propose
 //
-// A continuum is mapped linearly, or in its logarithm if it has a logarithmic
-// scale. Values that can be counted have cells: n choices, integers or points of
-// a grid split [0, 1] into n cells of equal width. Integers on a logarithmic
-// scale have the cell from log(x-½) to log(x+½). So a uniform u gives every
-// value its due, the first and the last included.
+// A continuous parameter is mapped linearly, or by its logarithm if it has a logarithmic scale. Discrete values have
+// cells: n choices, integers or points of a grid split [0, 1] into n cells of equal width. An integer x on a
+// logarithmic scale has the cell from log(x-½) to log(x+½). So a uniform u gives every value its fair share,
+// including the first and the last.
 //
-// Choices have cells, too, in the order in which they were declared, but that
-// order means nothing: a sampler that measures distances should treat them
-// apart.
+// The cells of choices are in the order in which they were declared, but that order means nothing: a sampler that
+// measures distances should treat choices separately.
 //
-// All functions expect a distribution that is normalized, as those of [space.Of],
-// of a trial's parameters and of a sampler's request are.
+// All functions require a normalized distribution. The distributions of [space.Of], of a trial's parameters and of a
+// sampler's request are normalized.
 package unit
 
 import (
@@ -36,9 +34,9 @@ func Draw(d space.Distribution, rng *rand.Rand) float64 {
 	return From(d, rng.Float64())
 }
 
-// From returns the coordinate at u: the value whose cell contains u, or the
-// point of a continuum. d contains it whatever u is: below 0 and NaN count as 0,
-// above 1 as 1.
+// From returns the coordinate at u: the value whose cell contains u, or the point of a
+// continuum. d contains it for any u: values below 0 and NaN count as 0, values above 1 as
+// 1.
 func From(d space.Distribution, u float64) float64 {
 	u = clamp(u, 0, 1)
 	if n := cells(d); n > 0 {
@@ -56,10 +54,9 @@ func From(d space.Distribution, u float64) float64 {
 	return clamp(x, low, high)
 }
 
-// To returns where in [0, 1] the coordinate x lies: the middle of its cell, or
-// its point in a continuum; ½ if d has a single value. A number outside of d
-// counts as the nearest bound, NaN as the lower one. From leads back to x, as
-// precisely as a float64 can: exactly for choices and for up to 2^40 values.
+// To returns the place of coordinate x in [0, 1]: the middle of its cell, or its point if d is continuous; ½ if d has
+// a single value. A number outside of d counts as the nearest bound, NaN as the lower one. [From] maps the result
+// back to x as precisely as a float64 can: exactly for choices and for up to 2^40 values.
 func To(d space.Distribution, x float64) float64 {
 	if n := cells(d); n > 0 {
 		return (float64(cell(d, x, n)) + 0.5) / float64(n)
@@ -76,8 +73,7 @@ func To(d space.Distribution, x float64) float64 {
 	return clamp((x-low)/(high-low), 0, 1)
 }
 
-// Cell returns the i for which d.At(i) is x. It is not ok if d is a continuum or
-// does not contain x.
+// Cell returns the i for which d.At(i) is x. It returns false if d is continuous or does not contain x.
 func Cell(d space.Distribution, x float64) (i int, ok bool) {
 	n := d.Len()
 	if n == 0 || !d.Contains(x) {

@@ -5,8 +5,8 @@ import (
 	"math/rand/v2"
 )
 
-// A Crossover is how the numbers of parents become those of a child. Choices are
-// taken from one parent or another, each with the same probability.
+// A Crossover says how the numbers of parents become those of a child. Each choice is taken from one of the parents,
+// with equal probability.
 type Crossover uint8
 
 // The crossovers.

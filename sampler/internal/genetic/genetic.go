@@ -1,12 +1,11 @@
-// Package genetic is what genetic samplers share: a pool of the trials that may be
-// parents, from the best to the worst, and how two or three of them have a child.
+// Package genetic has the common parts of genetic samplers: a pool of the trials that may be parents, from the best
+// to the worst, and operators that make a child of two or three of them.
 //
-// There are no generations. The population is the best of all trials that have
-// finished, so it follows from the history alone, whatever their order was, and each
-// trial counts from the moment it has finished, those of parallel workers, enqueued
-// ones and those of other samplers included. (Durillo, Nebro, Luna and Alba, "On the
-// Effect of the Steady-State Selection Scheme in Multi-Objective Genetic Algorithms",
-// EMO 2009, found this to be better than generations on most of the usual problems.)
+// There are no generations. The population is the best of all trials that have finished, so it follows from the
+// history alone, regardless of their order. Each trial counts as soon as it has finished, including trials of
+// parallel workers, enqueued trials and trials of other samplers. (Durillo, Nebro, Luna and Alba, "On the
+// Effect of the Steady-State Selection Scheme in Multi-Objective Genetic Algorithms", EMO 2009, found this to
+// be better than generations on most of the usual problems.)
 package genetic
 
 import (
@@ -18,10 +17,10 @@ import (
 	"github.com/attune-hpo/attune/sampler"
 )
 
-// Settings are those of a genetic sampler.
+// Settings are the settings of a genetic sampler.
 type Settings struct {
 	Independent   sampler.Sampler // draws the first trials
-	Population    int             // at most; 0: a tenth of the trials, between fewest and most
+	Population    int             // the maximum; 0: a tenth of the trials, between fewest and most
 	Startup       int             // trials that Independent draws
 	Crossover     Crossover
 	CrossoverRate float64
@@ -29,9 +28,8 @@ type Settings struct {
 	Selection     Selection
 }
 
-// Resolved returns s, as a user gives it, with rates as they are used here: of
-// crossovers negative means 0 to a user; of mutations negative means 0 to a user, and 0
-// one over the number of parameters.
+// Resolved returns s with the rates that this package uses. In the user's settings a negative rate means 0, and a
+// MutationRate of 0 means one over the number of parameters.
 func (s Settings) Resolved() Settings {
 	s.CrossoverRate = max(0, s.CrossoverRate)
 	switch {
@@ -64,14 +62,13 @@ func (s Settings) Validate(pkg fault.Package) error {
 	return nil
 }
 
-// A Selection cuts the front that does not fit into the population whole, and says
-// who of a front is the better parent.
+// A Selection cuts the front that does not fit into the population as a whole, and ranks the members of a front as
+// parents.
 type Selection interface {
-	// Cut returns the indices of the k points of front that stay beside those of above,
-	// 0 < k < len(front). Points are losses. It must not depend on the order of above.
+	// Cut returns the indices of the k points of front that stay in the population together with those of above, 0 <
+	// k < len(front). Points are losses. The result must not depend on the order of above.
 	Cut(above, front [][]float64, k int, rng *rand.Rand) []int
-	// Spread returns how welcome each of the points of one front is as a parent, or nil
-	// if all are alike.
+	// Spread returns a preference for each point of one front as a parent, or nil if all are equal.
 	Spread(front [][]float64) []float64
 }
 
