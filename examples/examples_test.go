@@ -71,6 +71,10 @@ with other weights, 2 of 5 confidences and 1 labels differ
 	"parallel": `10# trials complete and 0 failed, in # processes
 best: 0.####
 `,
+	"walmart": `11 series; known in advance: Type=A Type=B Type=C Size Temperature Fuel_Price MarkDown1 CPI IsHoliday
+first of 6: tuned LightGBM
+forecasts of 11 series from 2012-11-02 to 2012-12-21
+`,
 	"resume": `interrupted: true
 20 complete, 1 failed, 1 waiting
 resumed

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,12 +28,14 @@ type source struct {
 // flags adds the flags that say how to read data.
 func (s *source) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&s.File, "data", "", "CSV `file` with a header and a row for each time step, possibly compressed by gzip")
+	f.StringVar(&s.File, "data", "", "`file` with a row for each time step: CSV with a header, possibly compressed by gzip, or Parquet; - reads standard input")
 	f.StringVar(&s.Target, "target", "", "`column` to forecast")
 	f.StringVar(&s.Time, "time", "", "`column` of the time stamps; '' is the one without a name (default: the only column with time stamps)")
 	f.Var((*list)(&s.ID), "id", "`column` that names the series, if the file has several; several columns together: store,dept")
 	f.StringSliceVar(&s.Past, "past", nil, "further `columns` to learn from, whose future values are unknown")
 	f.StringSliceVar(&s.Known, "known", nil, "further `columns` to learn from, whose future values are known, such as holidays")
+	f.StringSliceVar(&s.Static, "static", nil, "further `columns` to learn from that have one value for each series, such as the type of a store")
+	f.StringSliceVar(&s.Join, "join", nil, "`files` whose columns are added to the rows, joined on the columns that they share with --id and --time; all their columns are used, unless some are named in --past, --known or --static; rows after the end of the data are known in advance")
 	f.Var(text{&s.Freq}, "freq", "`interval` from row to row: month, 15 minutes, W, ... (default: inferred from the time stamps)")
 	f.StringVar(&s.Layout, "layout", "", "`format` of the time stamps, such as %d/%m/%Y (default: recognized)")
 	f.StringVar((*string)(&s.Fill), "fill", "", "how to fill missing values: carry (repeat the last value), interpolate (draw a line) or keep (leave them missing); default: fail")
@@ -89,23 +92,24 @@ func (s source) read() (forecast.Frame, source, error) {
 	if err != nil {
 		return nil, s, fmt.Errorf("%s: %w", s.File, err)
 	}
-	as := s.CSV
-	as.AllowConstant = s.ID != "" // those are left out below
-	frame, err := as.ReadFile(s.File)
-	if err != nil {
+	constant := s.AllowConstant
+	s.AllowConstant = s.ID != "" // those are left out below
+	s.Open = openData
+	var frame forecast.Frame
+	frame, s.CSV, err = s.RecognizeFile(s.File)
+	if s.AllowConstant = constant; err != nil {
 		return nil, s, err
 	}
 	if frame, s.leftOut = useful(frame); len(frame) == 0 {
 		return nil, s, fmt.Errorf("%s: every series is constant: there is nothing to forecast", s.File)
 	}
-	s.Freq = frame[0].Freq
 	return frame, s, nil
 }
 
 // look returns the source with the column of the time stamps and their layout, as found in
 // the first rows of the file.
 func (s source) look() (source, error) {
-	f, err := regular(s.File)
+	f, err := openData(s.File)
 	if err != nil {
 		return s, err
 	}
@@ -162,7 +166,7 @@ func column(rows [][]string, k int) []string {
 func (s source) stamps(header []string, rows [][]string) (int, error) {
 	var sure, maybe, either []int // either: day or month may come first
 	for k, name := range header {
-		if name == s.Target || name == s.ID || slices.Contains(s.Past, name) || slices.Contains(s.Known, name) {
+		if name == s.Target || name == s.ID || slices.Contains(slices.Concat(strings.Split(s.ID, ","), s.Past, s.Known, s.Static), name) {
 			continue
 		}
 		texts := column(rows, k)

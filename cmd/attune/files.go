@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,8 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/attune-hpo/attune/internal/atomicfile"
+	"github.com/attune-hpo/attune/objective/parquet"
 )
 
 // checkFile fails if the file of a flag cannot be written. It is called before the work that
@@ -88,4 +91,40 @@ func writeJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	return e.Encode(v)
+}
+
+// stdin is the name of standard input.
+const stdin = "-"
+
+// readStdin returns all of standard input, which may be read more than once.
+var readStdin = sync.OnceValues(func() ([]byte, error) { return io.ReadAll(os.Stdin) })
+
+// openData opens a file of data, as text: CSV, or Parquet. Its errors do not name the file.
+func openData(file string) (io.ReadCloser, error) {
+	if file != stdin {
+		f, err := regular(file)
+		if err != nil {
+			return nil, err
+		}
+		f.Close()
+		return parquet.Open(file)
+	}
+	data, err := readStdin()
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.HasPrefix(data, []byte(parquet.Magic)) {
+		return io.NopCloser(bytes.NewReader(data)), nil
+	}
+	r, err := parquet.NewReader(bytes.NewReader(data), int64(len(data)))
+	return io.NopCloser(r), err
+}
+
+// kept returns the path of a file of data as a study keeps it. That of standard input cannot be
+// read again.
+func kept(file string) (string, error) {
+	if file == stdin {
+		return "standard input", nil
+	}
+	return filepath.Abs(file)
 }

@@ -95,6 +95,9 @@ same, too, the number of workers does not matter either.`,
   attune optimize --data data/co2.csv --target co2 --fill carry --horizon 13 --space lightgbm=space.yaml
   attune optimize --data data/co2.csv --target co2 --fill carry --models lstm,tcn,transformer --space full --device cuda
   attune optimize --data data/sunspots.csv --target sunspots --metric mae --fixed lightgbm.transform=none --fixed lightgbm.num_leaves=15
+  attune optimize --data train.csv --target Weekly_Sales --id Store,Dept --join features.csv,stores.csv --horizon 8 --metric mae
+  attune optimize --data sales.parquet --target units --id shop --static region
+  zcat sales.csv.gz | attune optimize --data - --target units
   attune optimize --task regression --data houses.csv --target price --ignore id
   attune optimize --task binary --data patients.csv --target ill --group patient --metric auc
   attune optimize --data data/co2.csv --target co2 --fill carry --print-config > run.yaml

@@ -30,6 +30,7 @@ type predict struct {
 	folder  string // folder of a registry
 	name    string // name of the model there
 	data    string
+	join    []string
 	horizon int
 	output  string
 	plot    string
@@ -72,7 +73,8 @@ is closer to 1 for rows that differ from the rest.`,
 	f.StringVar(&p.model, "model", "", "model `file` to use instead of a study; needs --data")
 	f.StringVar(&p.folder, "registry", "", "`folder` of a registry, to use its live model; needs --name and --data")
 	f.StringVar(&p.name, "name", "", "`name` of the model in the registry")
-	f.StringVar(&p.data, "data", "", "CSV `file` to continue (default: the data that the study was made with)")
+	f.StringVar(&p.data, "data", "", "`file` to continue, CSV or Parquet; - reads standard input (default: the data that the study was made with)")
+	f.StringSliceVar(&p.join, "join", nil, "`files` to join instead of those of the study, in the same order")
 	f.IntVar(&p.horizon, "horizon", 0, "`steps` to forecast, at most as many as the model was tuned for (default: all of them)")
 	f.StringVar(&p.output, "output", "", "output `file` (default: standard output)")
 	f.StringVar(&p.plot, "plot", "", "`file` to draw the forecast to, as .svg, .png or .html")
@@ -98,6 +100,9 @@ func (p predict) run(ctx context.Context, stdout, stderr io.Writer) error {
 	m, from, err := p.load(ctx, stderr)
 	if err != nil {
 		return err
+	}
+	if len(p.join) > 0 {
+		from.Join = p.join
 	}
 	frame, from, err := from.series()
 	if err != nil {
@@ -274,7 +279,7 @@ func (s source) series() (forecast.Frame, source, error) {
 	if err != nil {
 		return nil, s, fmt.Errorf("%s: %w", s.File, err)
 	}
-	s.AllowConstant = true
+	s.AllowConstant, s.Open = true, openData
 	frame, err := s.ReadFile(s.File)
 	return frame, s, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -50,17 +51,21 @@ func (o *optimize) prepare(ctx context.Context, stderr io.Writer) (*session, err
 		return nil, err
 	}
 	var impossible error
-	var left []string
+	left := map[string][]string{} // models, by the reason
 	for _, name := range o.models {
 		p, err := s.plan(name)
 		if err != nil {
 			return s, err
 		}
 		if err := s.possible(ctx, p); err != nil {
-			if o.given("models") || o.given("fixed") || o.given("space") || ctx.Err() != nil || !errors.Is(err, forecast.ErrShort) {
+			if o.given("models") || o.given("fixed") || o.given("space") || ctx.Err() != nil || !errors.Is(err, forecast.ErrShort) && !errors.Is(err, forecast.ErrMissing) {
 				return s, err
 			}
-			left, impossible = append(left, name), err
+			reason := "because the series are too short"
+			if errors.Is(err, forecast.ErrMissing) {
+				reason = "because they take no missing values, and there are some: fill them with --fill"
+			}
+			left[reason], impossible = append(left[reason], name), err
 			continue
 		}
 		s.plans = append(s.plans, p)
@@ -72,7 +77,9 @@ func (o *optimize) prepare(ctx context.Context, stderr io.Writer) (*session, err
 		return s, impossible
 	}
 	if impossible != nil {
-		o.adapted = append(o.adapted, fmt.Sprintf("left out, because the series are too short: %s", strings.Join(left, ", ")))
+		for _, reason := range slices.Sorted(maps.Keys(left)) {
+			o.adapted = append(o.adapted, fmt.Sprintf("left out, %s: %s", reason, strings.Join(left[reason], ", ")))
+		}
 		o.models = nil
 		for _, p := range s.plans {
 			o.models = append(o.models, p.job.Model)
@@ -203,8 +210,17 @@ func (o *optimize) job(frame forecast.Frame, from source) (job, error) {
 	if h := min(j.Horizon, j.Test); h > 0 && j.Test%h != 0 {
 		return job{}, fmt.Errorf("--test %d: want a multiple of the horizon, %d, or less than it", j.Test, j.Horizon)
 	}
-	j.Data.File, err = filepath.Abs(from.File)
-	return j, err
+	if j.Data.File, err = kept(from.File); err != nil {
+		return job{}, err
+	}
+	j.Data.Join = nil
+	for _, file := range from.Join {
+		if file, err = kept(file); err != nil {
+			return job{}, err
+		}
+		j.Data.Join = append(j.Data.Join, file)
+	}
+	return j, nil
 }
 
 // defaultHorizon is one season, if that is a horizon that people would forecast.
@@ -241,6 +257,9 @@ func (s *session) study(model string) string {
 	prefix := s.name
 	if prefix == "" {
 		file := strings.TrimSuffix(filepath.Base(s.data.File), ".gz")
+		if file == stdin {
+			file = "stdin"
+		}
 		prefix = strings.TrimSuffix(file, filepath.Ext(file)) + "-" + s.data.Target
 	}
 	return prefix + "/" + model

@@ -24,6 +24,7 @@ type refit struct {
 	storage string
 	study   string
 	data    string
+	join    []string
 	folder  string
 	name    string
 	output  string
@@ -59,7 +60,8 @@ The comparison is only fair if the live version was trained before those steps.`
 	}
 	storageFlags(cmd, &r.storage, &r.study)
 	f := cmd.Flags()
-	f.StringVar(&r.data, "data", "", "CSV `file` with the newer data, in the form of the study's")
+	f.StringVar(&r.data, "data", "", "`file` with the newer data, in the form of the study's; - reads standard input")
+	f.StringSliceVar(&r.join, "join", nil, "`files` to join instead of those of the study, in the same order")
 	f.StringVar(&r.folder, "registry", "models", "`folder` of the registry, created if it does not exist")
 	f.StringVar(&r.name, "name", "", "`name` of the model in the registry")
 	f.StringVar(&r.output, "output", "", "ONNX `file` to write, too")
@@ -92,6 +94,9 @@ func (r refit) run(ctx context.Context, stdout, stderr io.Writer) error {
 	from := s.job.Data
 	from.File = r.data
 	from.Comma = 0 // the new file may have another
+	if len(r.join) > 0 {
+		from.Join = r.join
+	}
 	frame, _, err := from.series()
 	if err != nil {
 		return err

@@ -74,7 +74,12 @@ func pickTableStudy(ctx context.Context, storage, name string) (*tableStudy, boo
 
 // predictTable writes the predictions of a model for the rows of --data.
 func (p predict) predictTable(m table.Model, stdout io.Writer) error {
-	all, err := m.PredictFile(p.data)
+	f, err := openData(p.data)
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.data, err)
+	}
+	defer f.Close()
+	all, err := m.PredictCSV(f)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -79,7 +78,7 @@ func (t *tableFlags) flags(cmd *cobra.Command) {
 
 // onlySeries and onlyTables are the flags that one of the two has.
 var (
-	onlySeries = []string{"horizon", "windows", "step", "id", "past", "known", "freq", "layout", "fill", "sort", "ensemble", "device"}
+	onlySeries = []string{"horizon", "windows", "step", "id", "past", "known", "static", "join", "freq", "layout", "fill", "sort", "ensemble", "device"}
 	onlyTables = []string{"folds", "group", "weight", "positive", "ignore", "categorical", "na"}
 )
 
@@ -100,7 +99,7 @@ type tableSource struct {
 // read reads the table.
 func (s tableSource) read() (table.Table, error) {
 	return table.CSV{Target: s.Target, Classes: s.Classes, Positive: s.Positive, Ignore: s.Ignore, Categorical: s.Categorical,
-		Weight: s.Weight, Group: s.Group, Time: s.Time, NA: s.NA}.ReadFile(s.File)
+		Weight: s.Weight, Group: s.Group, Time: s.Time, NA: s.NA, Open: openData}.ReadFile(s.File)
 }
 
 // A tableSession is a run of the command on a table.
@@ -232,7 +231,7 @@ func (o *optimize) prepareTable(ctx context.Context, stderr io.Writer) (*tableSe
 		return s, err
 	}
 	s.job = tableJob{Version: 1, Task: o.table.task, Data: from, Span: spanOf(all), MaxRounds: o.rounds, Patience: o.patience, Metric: o.metric, Folds: o.table.folds}
-	if s.job.Data.File, err = filepath.Abs(from.File); err != nil {
+	if s.job.Data.File, err = kept(from.File); err != nil {
 		return s, err
 	}
 	if err := s.holdOut(); err != nil {
@@ -256,7 +255,7 @@ func (o *optimize) prepareTable(ctx context.Context, stderr io.Writer) (*tableSe
 
 // noTarget asks for the target, with the names of the columns.
 func (o *optimize) noTarget() error {
-	f, err := regular(o.data.File)
+	f, err := openData(o.data.File)
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.data.File, err)
 	}

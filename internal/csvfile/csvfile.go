@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"slices"
@@ -112,11 +113,18 @@ func Number(text string, na []string) (x float64, ok bool) {
 	return x, err == nil && !math.IsInf(x, 0)
 }
 
-// ReadFile returns the result of read for a file. Its errors name the file.
-func ReadFile[T any](name string, read func(io.Reader) (T, error)) (T, error) {
-	f, err := os.Open(name)
+// ReadFile returns the result of read for a file, which open opens, by default [os.Open]. Its
+// errors name the file.
+func ReadFile[T any](name string, open func(string) (io.ReadCloser, error), read func(io.Reader) (T, error)) (T, error) {
+	if open == nil {
+		open = func(name string) (io.ReadCloser, error) { return os.Open(name) }
+	}
+	f, err := open(name)
 	if err != nil {
 		var none T
+		if _, named := errors.AsType[*fs.PathError](err); !named {
+			err = fmt.Errorf("%s: %w", name, err)
+		}
 		return none, err
 	}
 	defer f.Close()

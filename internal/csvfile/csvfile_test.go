@@ -97,7 +97,7 @@ func TestErrors(t *testing.T) {
 		"half a gzip":            {text(packed("a,b\n1,2\n")[:20]), nil, "compressed by gzip, is damaged: it is cut short"},
 		"a bomb":                 {text(packed("a,b\n" + strings.Repeat(strings.Repeat("x", 1<<20)+",2\n", 40))), nil, "unpacks to more than 200 times its size"},
 		"a ZIP archive":          {text("PK\x03\x04\x14"), nil, "the file is a ZIP archive or an Excel workbook: unpack it, or save the sheet as CSV"},
-		"Parquet":                {text("PAR1\x15\x04"), nil, "the file is a Parquet file: save it as CSV"},
+		"Parquet":                {text("PAR1\x15\x04"), nil, "the file is a Parquet file: open it with package objective/parquet, or save it as CSV"},
 		"a pointer":              {text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"), nil, "the file is a pointer of Git LFS, not the data: fetch them with git lfs pull"},
 		"a picture":              {text("\x89PNG\r\n\x1a\n\x00\x00"), nil, "the file is binary: want text"},
 		"one zero byte":          {text("a,b\n1,\x002\n"), nil, "the file is binary"},
@@ -192,15 +192,15 @@ func TestReadFile(t *testing.T) {
 		_, rows, _, err := all(r, 0)
 		return len(rows), err
 	}
-	_, err := csvfile.ReadFile(file, read)
+	_, err := csvfile.ReadFile(file, nil, read)
 	assert.ErrorIs(t, err, os.ErrNotExist)
 	assert.ErrorContains(t, err, "open "+file)
 	require.NoError(t, os.WriteFile(file, []byte("a\n1\n2\n"), 0o600))
-	n, err := csvfile.ReadFile(file, read)
+	n, err := csvfile.ReadFile(file, nil, read)
 	require.NoError(t, err)
 	assert.Equal(t, 2, n)
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	_, err = csvfile.ReadFile(file, read)
+	_, err = csvfile.ReadFile(file, nil, read)
 	assert.EqualError(t, err, file+": there are no rows")
 }
 

@@ -10,7 +10,7 @@ var signatures = []struct{ start, what string }{
 	{"PK\x03\x04", "the file is a ZIP archive or an Excel workbook: unpack it, or save the sheet as CSV"},
 	{"\xd0\xcf\x11\xe0", "the file is an Excel workbook: save the sheet as CSV"},
 	{"version https://git-lfs", "the file is a pointer of Git LFS, not the data: fetch them with git lfs pull"},
-	{"PAR1", "the file is a Parquet file: save it as CSV"},
+	{"PAR1", "the file is a Parquet file: open it with package objective/parquet, or save it as CSV"},
 	{"\xff\xfe", "the text is UTF-16: save it as UTF-8"},
 	{"\xfe\xff", "the text is UTF-16: save it as UTF-8"},
 }

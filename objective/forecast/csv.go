@@ -41,6 +41,23 @@ type CSV struct {
 	Past []string `json:"past,omitempty"`
 	// Known lists the exogenous columns that are known in advance.
 	Known []string `json:"known,omitempty"`
+	// Static lists the columns that have one value for each series. They are known in advance
+	// for ever: the frame has them among its Known columns, before the others.
+	Static []string `json:"static,omitempty"`
+	// Join lists files in the same form, whose columns are added to the rows. A file is joined
+	// on the columns that it shares with ID and Time; it has at most one row for each of their
+	// values, and rows that it lacks have missing values. If none of its other columns is named in
+	// Past, Known or Static, all are used: as Static if the file has no times, as Known if it goes
+	// on after the last row of the series, and else as Past. Its rows after the end of a
+	// series are the future of the columns known in advance.
+	Join []string `json:"join,omitempty"`
+	// Categories are the texts of the exogenous columns that have texts, by column. A column with
+	// a text as its first value has texts. The frame has a column of zeros and ones for each text,
+	// named column=text, or one for the second of two. A text that is not listed is a missing
+	// value. Default: the sorted texts in the file, at most 32.
+	Categories map[string][]string `json:"categories,omitempty"`
+	// Open opens the file of ReadFile and those of Join. Default [os.Open].
+	Open func(name string) (io.ReadCloser, error) `json:"-"`
 
 	// Freq is the step between rows. Default: inferred from the stamps, see
 	// [InferFrequency].
@@ -73,11 +90,34 @@ type CSV struct {
 
 // ReadFile reads a frame from a file; see [CSV.Read].
 func (c CSV) ReadFile(name string) (Frame, error) {
-	f, err := csvfile.ReadFile(name, c.read)
+	f, _, err := c.RecognizeFile(name)
+	return f, err
+}
+
+// RecognizeFile is [CSV.Recognize] for a file.
+func (c CSV) RecognizeFile(name string) (Frame, CSV, error) {
+	t, err := csvfile.ReadFile(name, c.Open, c.read)
 	if err != nil {
-		return nil, pkg.Errorf("%w", err)
+		return nil, c, pkg.Errorf("%w", err)
 	}
-	return f, nil
+	return t.recognized()
+}
+
+// Recognize is like [CSV.Read]. It also returns the settings that read another file in the
+// same way, with what Read recognizes: Layout, Freq, Categories, and the roles of joined
+// columns.
+func (c CSV) Recognize(r io.Reader) (Frame, CSV, error) {
+	t, err := c.read(r)
+	if err != nil {
+		return nil, c, pkg.Errorf("csv: %w", err)
+	}
+	return t.recognized()
+}
+
+func (t *table) recognized() (Frame, CSV, error) {
+	as := t.CSV
+	as.Freq = t.out[0].Freq
+	return t.out, as, nil
 }
 
 // Read reads a frame. The series are in the order of their first rows, which may be
@@ -89,17 +129,14 @@ func (c CSV) ReadFile(name string) (Frame, error) {
 // Errors are a *[CSVError] that gives the place and wraps: [csv.ErrFieldCount] and similar
 // errors for a ragged or malformed row; [ErrColumn] for an unknown or ambiguous name;
 // [ErrTime]; [ErrOrder]; [ErrDuplicate]; [ErrGap]; [ErrNumber] for text or an infinity;
-// [ErrMissing]; [ErrFrequency]; [ErrConstant]; [ErrEmpty]. A row of more than 16 MiB is
-// refused.
+// [ErrMissing]; [ErrFrequency]; [ErrConstant]; [ErrEmpty]. Errors in a file of Join name the
+// file. A row of more than 16 MiB is refused.
 func (c CSV) Read(r io.Reader) (Frame, error) {
-	f, err := c.read(r)
-	if err != nil {
-		return nil, pkg.Errorf("csv: %w", err)
-	}
-	return f, nil
+	f, _, err := c.Recognize(r)
+	return f, err
 }
 
-func (c CSV) read(r io.Reader) (Frame, error) {
+func (c CSV) read(r io.Reader) (*table, error) {
 	if c.Location == nil {
 		c.Location = time.UTC
 	}
@@ -112,7 +149,7 @@ func (c CSV) read(r io.Reader) (Frame, error) {
 	if !slices.Contains([]string{"", ".", ","}, c.Decimal) {
 		return nil, &CSVError{Err: fmt.Errorf("%w: the decimal mark %q: want a point or a comma", ErrConfig, c.Decimal)}
 	}
-	t := table{CSV: c, decimal: c.Decimal, series: map[string]*[]row{}}
+	t := &table{CSV: c, decimal: c.Decimal, series: map[string]*[]row{}, keys: map[string][]string{}}
 	in, err := csvfile.NewReader(r, c.Comma)
 	if err == nil {
 		in.NameColumns()
@@ -121,24 +158,51 @@ func (c CSV) read(r io.Reader) (Frame, error) {
 	if err == nil {
 		err = t.rows(in)
 	}
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = t.roles()
 	}
-	return t.frame()
+	if err == nil {
+		t.out, err = t.frame()
+	}
+	return t, err
 }
 
 // A table is a CSV file that is being converted to a frame.
 type table struct {
 	CSV
-	columns []int    // indices of the target, Past and Known in the file
-	names   []string // of columns
+	columns []*column // the target, and the exogenous columns
+	joined  []*joined
 	time    int
 	id      []int  // empty: there is a single series
 	decimal string // the decimal mark, once it is known
 	pointed bool   // a number with a point was read before
 	ids     []string
 	series  map[string]*[]row
+	keys    map[string][]string // values of the columns id, by series
+	out     Frame
 }
+
+// A column is the target or an exogenous column of a table.
+type column struct {
+	name string
+	at   int  // index in the file; -1: it is only in files that are joined
+	role role // of exogenous columns
+	free bool // missing values are no error, as it is joined or has texts
+	join bool // a joined file has it
+
+	texts map[string]float64 // codes of the texts, in the order in which they occur; nil: it has numbers
+	known bool               // it is known whether it has texts
+	fixed []string           // the texts that are listed in Categories
+}
+
+type role int
+
+const (
+	unset role = iota // a joined column whose role is not known yet
+	past
+	known
+	static
+)
 
 type row struct {
 	line   int
@@ -169,16 +233,43 @@ func (t *table) header(in *csvfile.Reader) (err error) {
 			t.id = append(t.id, k)
 		}
 	}
-	t.names = slices.Concat([]string{t.Target}, t.Past, t.Known)
-	for _, name := range t.names {
-		k, err := in.Find(name)
-		if err != nil {
+	t.columns = []*column{{name: t.Target}}
+	for r, names := range map[role][]string{past: t.Past, known: t.Known, static: t.Static} {
+		for _, name := range names {
+			c := &column{name: name, role: r}
+			if c.fixed = t.Categories[name]; c.fixed != nil {
+				c.texts, c.known, c.free = map[string]float64{}, true, true
+				for i, text := range c.fixed {
+					c.texts[text] = float64(i)
+				}
+			}
+			t.columns = append(t.columns, c)
+		}
+	}
+	slices.SortStableFunc(t.columns[1:], func(a, b *column) int { return int(a.role) - int(b.role) })
+	if err := t.openJoined(in); err != nil {
+		return err
+	}
+	used := map[int]bool{t.time: true}
+	for _, k := range t.id {
+		used[k] = true
+	}
+	seen := map[string]bool{}
+	for _, c := range t.columns {
+		if c.at = slices.Index(in.Header, c.name); c.at < 0 && c.join {
+			if seen[c.name] {
+				return &CSVError{Line: 1, Column: c.name, Err: fmt.Errorf("%w has two roles", ErrColumn)}
+			}
+			seen[c.name] = true
+			continue
+		}
+		if c.at, err = in.Find(c.name); err != nil {
 			return err
 		}
-		if slices.Contains(t.columns, k) || k == t.time || slices.Contains(t.id, k) {
-			return &CSVError{Line: 1, Column: name, Err: fmt.Errorf("%w has two roles", ErrColumn)}
+		if used[c.at] {
+			return &CSVError{Line: 1, Column: c.name, Err: fmt.Errorf("%w has two roles", ErrColumn)}
 		}
-		t.columns = append(t.columns, k)
+		used[c.at] = true
 	}
 	return nil
 }
@@ -205,15 +296,14 @@ func (t *table) rows(in *csvfile.Reader) error {
 		if l := layout(t.Layout); t.Location == time.UTC && offsets.MatchString(l) {
 			r.stamp, _ = time.Parse(l, text) // ParseTime has succeeded
 		}
-		for i, k := range t.columns {
-			v, ok := t.number(fields[k], in.Comma())
-			if !ok && i > 0 {
-				v, ok = truth(fields[k])
+		for i, c := range t.columns {
+			if c.at < 0 {
+				r.values[i] = math.NaN()
+				continue
 			}
-			if !ok {
-				return csvfile.At(r.line, t.names[i], fields[k], ErrNumber)
+			if r.values[i], err = t.value(c, i == 0, in, fields[c.at]); err != nil {
+				return err
 			}
-			r.values[i] = v
 		}
 		var id string
 		for i, k := range t.id {
@@ -229,10 +319,57 @@ func (t *table) rows(in *csvfile.Reader) error {
 			id = strings.Clone(id)
 			t.series[id] = new([]row)
 			t.ids = append(t.ids, id)
+			for _, k := range t.id {
+				t.keys[id] = append(t.keys[id], strings.Clone(fields[k]))
+			}
+		}
+		for _, j := range t.joined {
+			j.fill(r.values, t.keys[id], r.time)
 		}
 		*t.series[id] = append(*t.series[id], r)
 	}
 }
+
+// value reads a value of a column.
+func (t *table) value(c *column, target bool, in *csvfile.Reader, text string) (float64, error) {
+	if c.texts == nil {
+		v, ok := t.number(text, in.Comma())
+		if !ok && !target {
+			v, ok = truth(text)
+		}
+		if ok {
+			c.known = c.known || !math.IsNaN(v)
+			return v, nil
+		}
+		if _, number := decimal(text); target || c.known || number == nil || infinite.MatchString(text) {
+			return 0, csvfile.At(in.Line, c.name, text, ErrNumber)
+		}
+		c.texts, c.known, c.free = map[string]float64{}, true, true
+	}
+	if slices.Contains(t.NA, text) {
+		return math.NaN(), nil
+	}
+	v, ok := c.texts[text]
+	switch {
+	case ok:
+		return v, nil
+	case c.fixed != nil:
+		return math.NaN(), nil
+	case len(c.texts) == maxTexts:
+		return 0, csvfile.At(in.Line, c.name, text, fmt.Errorf("%w has more than %d different texts: leave it out", ErrColumn, maxTexts))
+	}
+	if err := in.Text(text); err != nil {
+		return 0, err
+	}
+	v = float64(len(c.texts))
+	c.texts[strings.Clone(text)] = v
+	return v, nil
+}
+
+// maxTexts is the maximum number of categories of an exogenous column.
+const maxTexts = 32
+
+var infinite = regexp.MustCompile(`(?i)^[-+]?inf(inity)?$`)
 
 // number reads a number with either decimal mark.
 func (t *table) number(text string, separator rune) (float64, bool) {
@@ -438,7 +575,7 @@ func (t *table) one(id string, rows []row, freq Frequency) (Series, error) {
 		}
 	}
 	n := len(lines)
-	if len(t.Known) > 0 { // rows at the end without a target are the future
+	if len(t.Known)+len(t.Static) > 0 { // rows at the end without a target are the future
 		for n > 0 && math.IsNaN(columns[0][n-1]) {
 			n--
 		}
@@ -446,28 +583,58 @@ func (t *table) one(id string, rows []row, freq Frequency) (Series, error) {
 			return s, csvfile.At(rows[0].line, t.Target, "", fmt.Errorf("%s%w: no row has a target", of(id), ErrMissing))
 		}
 	}
-	for k := range columns {
-		if k <= len(t.Past) {
+	last := time.Time{}
+	for _, j := range t.joined {
+		if end := j.end(t.keys[id]); end.After(last) {
+			last = end
+		}
+	}
+	for at := s.Time(len(columns[0])); !at.After(last) && len(columns[0]) < maxGrid(len(rows)); at = s.Time(len(columns[0])) {
+		values := slices.Repeat([]float64{math.NaN()}, len(columns))
+		for _, j := range t.joined {
+			j.fill(values, t.keys[id], at)
+		}
+		for k, v := range values {
+			columns[k] = append(columns[k], v)
+		}
+		lines = append(lines, rows[len(rows)-1].line)
+	}
+	for k, c := range t.columns {
+		switch c.role {
+		case static:
+			if err := t.still(columns[k], lines, c, id); err != nil {
+				return s, err
+			}
+			columns[k] = append(columns[k], slices.Repeat(columns[k][:1], n)...) // further than forecasts reach
+		case known:
+		default:
 			columns[k] = columns[k][:n]
 		}
 		hole := slices.IndexFunc(columns[k], math.IsNaN)
-		if hole >= 0 && t.Fill == Refuse {
+		if hole >= 0 && t.Fill == Refuse && !c.free {
 			others := -1
 			for _, v := range columns[k] {
 				if math.IsNaN(v) {
 					others++
 				}
 			}
-			return s, csvfile.At(lines[hole], t.names[k], "", fmt.Errorf("%w at %s%s: %w", ErrMissing, stamp(s.Time(hole)), csvfile.Others(others), setFill))
+			return s, csvfile.At(lines[hole], c.name, "", fmt.Errorf("%w at %s%s: %w", ErrMissing, stamp(s.Time(hole)), csvfile.Others(others), setFill))
 		}
-		fill(t.Fill, columns[k])
+		if c.texts == nil || t.Fill == Carry {
+			fill(t.Fill, columns[k])
+		}
 	}
 	s.Y = columns[0]
-	for k := range t.Past {
-		s.Past = append(s.Past, Column{t.Past[k], columns[1+k]})
-	}
-	for k := range t.Known {
-		s.Known = append(s.Known, Column{t.Known[k], columns[1+len(t.Past)+k]})
+	for _, r := range []role{past, static, known} {
+		for k, c := range t.columns {
+			switch {
+			case c.role != r:
+			case r == past:
+				s.Past = append(s.Past, t.expanded(c, columns[k])...)
+			default:
+				s.Known = append(s.Known, t.expanded(c, columns[k])...)
+			}
+		}
 	}
 	if first := slices.IndexFunc(s.Y, func(v float64) bool { return !math.IsNaN(v) }); first < 0 {
 		return s, csvfile.At(rows[0].line, t.Target, "", fmt.Errorf("%s%w: no row has a target", of(id), ErrMissing))

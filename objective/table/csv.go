@@ -41,11 +41,14 @@ type CSV struct {
 
 	NA    []string // texts that mean a missing value; default "", NA, N/A, NaN, nan, null, NULL, None, "." and "?"
 	Comma rune     // field separator; default: the comma or, if the header has none, its first semicolon, tab or bar
+
+	// Open opens the file of ReadFile. Default [os.Open].
+	Open func(name string) (io.ReadCloser, error)
 }
 
 // ReadFile reads a table from a file; see [CSV.Read].
 func (c CSV) ReadFile(name string) (Table, error) {
-	t, err := csvfile.ReadFile(name, c.read)
+	t, err := csvfile.ReadFile(name, c.Open, c.read)
 	if err != nil {
 		return Table{}, pkg.Errorf("%w", err)
 	}

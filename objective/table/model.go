@@ -183,7 +183,7 @@ func (m Model) PredictCSV(r io.Reader) (Predictions, error) {
 // ReadRows reads the features of the rows of a file of comma-separated values, for
 // [Model.Predict]. It fails like [Model.PredictFile].
 func (m Model) ReadRows(name string) ([][]float64, error) {
-	rows, err := csvfile.ReadFile(name, m.rows)
+	rows, err := csvfile.ReadFile(name, nil, m.rows)
 	if err != nil {
 		return nil, pkg.Errorf("csv: %w", err)
 	}
