@@ -152,6 +152,7 @@ func TestAValueThatCannotBeRecordedIsInTheError(t *testing.T) {
 		err := st.Optimize(t.Context(), o, study.Run{Trials: 3})
 		require.ErrorIs(t, err, storage.ErrBusy)
 		require.ErrorContains(t, err, "trial 0")
+		require.ErrorIs(t, err, study.ErrUnrecorded)
 		require.ErrorContains(t, err, "not recorded: its values [0.0625]")
 		assert.GreaterOrEqual(t, time.Since(begun), time.Minute, "it was tried again")
 		time.Sleep(time.Hour)

@@ -270,7 +270,7 @@ func (r *run) all(ctx context.Context) error {
 	}
 	r.workers.Wait()
 	if r.turns != nil {
-		if err := r.turns.letGo(context.WithoutCancel(ctx)); err != nil {
+		if err := r.turns.letGo(storage.Finish(ctx)); err != nil {
 			r.stop(err)
 		}
 	}
@@ -396,7 +396,7 @@ func (r *run) counted(n int) {
 // conclude records what came of a trial.
 func (r *run) conclude(ctx context.Context, t *Trial, values []float64, err error) {
 	// What was evaluated is worth keeping even if the run is being cancelled.
-	keeping := context.WithoutCancel(ctx)
+	keeping := storage.Finish(ctx)
 	interrupted := ctx.Err() != nil && !ownFault(err)
 	if interrupted && err != nil && !errors.Is(err, ErrPruned) {
 		_ = t.change(trial.Noted(note(trial.InterruptedKey, true))) // tell says if it has finished already
@@ -455,7 +455,7 @@ func (r *run) unrecorded(ctx context.Context, t *Trial, told error, values []flo
 	if err != nil {
 		outcome = fmt.Sprintf("its error %q", firstLine(err.Error()))
 	}
-	r.stop(pkg.Errorf("%w; not recorded: %s", told, outcome))
+	r.stop(pkg.Errorf("%w; %w: %s", told, ErrUnrecorded, outcome))
 }
 
 // finished tells the objective of a trial that was told.

@@ -83,6 +83,8 @@ var (
 	ErrTimeout = errors.New("trial timed out")
 	// ErrFailing ends a run in which too many trials in a row have failed.
 	ErrFailing = errors.New("too many failures in a row")
+	// ErrUnrecorded reports a run that the storage ended: it refused what came of a trial, which the error names.
+	ErrUnrecorded = errors.New("not recorded")
 )
 
 // Ways out that lead through a setting.

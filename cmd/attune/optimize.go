@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -183,7 +184,7 @@ func (o *optimize) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := s.combine(ctx, r); err != nil {
 		return err
 	}
-	failed := r.compare(ctx, s.threads(1))
+	failed := cmp.Or(r.compare(ctx, s.threads(1)), s.lost)
 	return o.conclude(ctx, stdout, r, failed)
 }
 

@@ -293,16 +293,17 @@ func (l *launch) run(ctx context.Context, args []string, stdout io.Writer) error
 		return err
 	}
 	r, err := newRunReport(ctx, st, objective, l.logs)
-	switch {
-	case err != nil:
+	if err != nil {
 		return cmp.Or(ended, err)
-	case ended != nil:
-		warn(l.stderr, ended)
 	}
+	write := r.write
 	if l.json {
-		return writeJSON(stdout, r)
+		write = func(w io.Writer) error { return writeJSON(w, r) }
 	}
-	return r.write(stdout)
+	if err := write(stdout); err != nil {
+		return err
+	}
+	return ended
 }
 
 // programName returns the name for the study of a program: that of the program or, if it
@@ -503,11 +504,14 @@ func (l *launch) optimize(ctx context.Context, st *study.Study, o *command.Objec
 	}
 	ended = st.Optimize(ctx, o, study.Run{Total: l.trials, Workers: l.workers, Lag: l.lag, StopWhen: rule, Timeout: l.timeout, TrialTimeout: l.trialTimeout,
 		Retries: l.retries, Failures: 10, Fatal: command.Unstartable})
-	if ctx.Err() != nil {
-		return nil, fmt.Errorf("%w: study %q keeps its trials: run the same command again to resume", errInterrupted, l.name)
-	}
 	if ended != nil {
 		ended = fmt.Errorf("study %q: %w", l.name, ended)
+	}
+	if ctx.Err() != nil {
+		if errors.Is(ended, study.ErrUnrecorded) {
+			warn(l.stderr, ended)
+		}
+		return nil, fmt.Errorf("%w: study %q keeps its trials: run the same command again to resume", errInterrupted, l.name)
 	}
 	return ended, nil
 }

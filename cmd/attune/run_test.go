@@ -6,6 +6,8 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -15,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -23,6 +26,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/attune-hpo/attune/internal/dev/fakemlflow"
+	"github.com/attune-hpo/attune/storage/memory"
+	"github.com/attune-hpo/attune/storage/remote"
 )
 
 // scripted returns a new folder with a space and a shell program, and the arguments of
@@ -289,6 +294,91 @@ func TestRunInterrupted(t *testing.T) {
 			n := states(trialLines(t, dir))
 			delete(n, "waiting") // whether there is one depends on when the dead were found
 			assert.Equal(t, map[string]int{"failed": 2, "complete": 3}, n, "no trial is lost")
+		})
+	}
+}
+
+// ledgers is a server of studies that can refuse what became of trials, or go away.
+type ledgers struct {
+	url           string
+	refuses, away atomic.Bool
+}
+
+func newLedgers(t *testing.T) *ledgers {
+	t.Helper()
+	l := new(ledgers)
+	h := remote.NewHandler(new(memory.Store))
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case l.away.Load():
+			panic(http.ErrAbortHandler) // which closes the connection
+		case l.refuses.Load() && strings.HasSuffix(r.URL.Path, "/write"):
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
+		default:
+			h.ServeHTTP(w, r)
+		}
+	}))
+	l.url = s.URL
+	t.Cleanup(func() {
+		s.Close()
+		assert.NoError(t, h.Close())
+	})
+	return l
+}
+
+// until scans lines until one contains a text, and returns it.
+func until(t *testing.T, lines *bufio.Scanner, text string) string {
+	t.Helper()
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), text) {
+			return lines.Text()
+		}
+	}
+	require.Fail(t, "there is no line with "+text)
+	return ""
+}
+
+// A storage that refuses a trial is an error, after the report of the others.
+func TestRunRefused(t *testing.T) {
+	t.Parallel()
+	l := newLedgers(t)
+	dir, run := scripted(t, `[ -e one ] && { touch two; until [ -e go ]; do sleep 0.01; done; }; touch one; echo attune: value=7`, "--trials", "3", "--quiet", "--storage", l.url)
+	cmd := program(t, dir, run...)
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	require.NoError(t, cmd.Start())
+	appear(t, dir, "two")
+	l.refuses.Store(true)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go"), nil, 0o644))
+	require.Error(t, cmd.Wait())
+	assert.Equal(t, 1, cmd.ProcessState.ExitCode())
+	assert.Contains(t, stdout.String(), "best trial: 0, value 7")
+	assert.Regexp(t, `^attune: study "train": tell: trial 1: .*not recorded: its values \[7\]\n$`, stderr.String())
+}
+
+// Somebody who waits for a server is told so, and need not wait.
+func TestRunAway(t *testing.T) {
+	for name, interrupted := range map[string]bool{"and is back": false, "and is not waited for": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLedgers(t)
+			dir, run := scripted(t, `touch begun; until [ -e go ]; do sleep 0.01; done; echo attune: value=7`, "--trials", "1", "--storage", l.url)
+			cmd, stderr := begin(t, dir, run...)
+			appear(t, dir, "begun")
+			l.away.Store(true)
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "go"), nil, 0o644))
+			assert.Contains(t, until(t, stderr, " is away"), "attune: "+l.url+" is away, and is waited for: ")
+			if !interrupted {
+				l.away.Store(false)
+				assert.Equal(t, "attune: "+l.url+" is back", until(t, stderr, " is back"))
+				require.NoError(t, cmd.Wait())
+				return
+			}
+			require.NoError(t, cmd.Process.Signal(os.Interrupt))
+			until(t, stderr, "not recorded: its values [7]") // it would take a minute
+			until(t, stderr, `attune: interrupted: study "train" keeps its trials`)
+			require.Error(t, cmd.Wait())
+			assert.Equal(t, 130, cmd.ProcessState.ExitCode())
 		})
 	}
 }

@@ -69,16 +69,32 @@ func newStore(storage string) store {
 	switch {
 	case isServed(storage):
 		served := remote.Server(storage)
+		served.Away = away(shown(storage))
 		if !hasPassword(storage) {
 			served.Token = os.Getenv(serveTokenVariable)
 		}
 		return store{served, shown(storage)}
 	case isMySQL(storage):
-		return store{mysql.Database(storage), shown(storage)}
+		database := mysql.Database(storage)
+		database.Away = away(shown(storage))
+		return store{database, shown(storage)}
 	case isURL(storage):
-		return store{postgres.Database(storage), shown(storage)}
+		database := postgres.Database(storage)
+		database.Away = away(shown(storage))
+		return store{database, shown(storage)}
 	}
 	return store{sqlite.File(storage), storage}
+}
+
+// away returns a function that says when a server is away, and when it is back.
+func away(url string) func(error) {
+	return func(err error) {
+		if err == nil {
+			fmt.Fprintf(os.Stderr, "attune: %s is back\n", url)
+			return
+		}
+		fmt.Fprintf(os.Stderr, "attune: %s is away, and is waited for: %s\n", url, plain(err))
+	}
 }
 
 // openStore returns a store for reading.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -201,7 +202,7 @@ func (o *optimize) runTable(ctx context.Context, stdout, stderr io.Writer) error
 	if err != nil {
 		return err
 	}
-	failed := r.finish(ctx, s)
+	failed := cmp.Or(r.finish(ctx, s), s.lost)
 	return o.conclude(ctx, stdout, r, failed)
 }
 
@@ -547,8 +548,9 @@ func (s *tableSession) oneTable(ctx context.Context, p *tablePlan, timeout time.
 		return r, err
 	}
 	if ended != nil {
-		s.warn(ended)
-		r.ended = ended
+		if r.ended = ended; s.lost == nil {
+			s.warn(ended)
+		}
 	}
 	if h, err := p.study.Snapshot(ctx); err == nil && timeout > 0 && ended == nil && !s.settled(h) {
 		r.notMade = max(0, s.total(p.task)-h.Evaluated())

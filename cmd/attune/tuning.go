@@ -35,6 +35,8 @@ type session struct {
 	plans  []*plan
 	live   live // trials on a tracking server
 
+	lost error // trials that the storage did not take; nil if there are none
+
 	configured string // the configuration of the run, YAML
 
 	ensembles *plan // plan of the study of ensembles; nil if there is none
@@ -180,8 +182,9 @@ func (s *session) one(ctx context.Context, p *plan, timeout time.Duration) (row,
 	case errors.Is(err, study.ErrNoTrial) && ended != nil:
 		return r, ended
 	case err == nil && ended != nil:
-		s.warn(ended)
-		r.ended = ended
+		if r.ended = ended; s.lost == nil {
+			s.warn(ended)
+		}
 	case err == nil && timeout > 0 && r.made() < s.total(task) && !r.settled:
 		r.notMade = s.total(task) - r.made()
 		s.say("%s", r.ranOut())
@@ -268,12 +271,21 @@ func (s *session) run(ctx context.Context, p *plan, task tuner, timeout time.Dur
 			settled = settled || s.settled(h)
 			return "", settled
 		}}
-	ended = task.Optimize(ctx, p.study, run)
+	if ended = task.Optimize(ctx, p.study, run); ended != nil {
+		ended = fmt.Errorf("study %q: %w", p.name, ended)
+	}
+	lost := errors.Is(ended, study.ErrUnrecorded)
 	if ctx.Err() != nil {
+		if lost {
+			s.warn(ended)
+		}
 		return nil, fmt.Errorf("%w: %s keeps its trials: run the same command again to resume", errInterrupted, p.name)
 	}
+	if lost {
+		s.lost = errors.Join(s.lost, ended)
+	}
 	if ended != nil {
-		return fmt.Errorf("study %q: %w", p.name, ended), nil
+		return ended, nil
 	}
 	if h, err = p.study.Snapshot(ctx); err != nil {
 		return nil, err

@@ -74,6 +74,9 @@ type Store struct {
 	// Patience is how long to try again while the server is away or busy. A server that
 	// does not answer at first is an error at once. Default 30 s.
 	Patience time.Duration
+	// Away, if not nil, is called with the reason when the server has not answered for a second, and
+	// with nil when it answers again. It must not use the Store.
+	Away func(err error)
 
 	once sync.Once
 	db   *dbserver.Store
@@ -106,6 +109,7 @@ func (s *Store) open() (*dbserver.Store, error) {
 			most = 4
 		}
 		s.db = &dbserver.Store{Package: pkg, Name: address(config), Engine: engine{config, most}, Patience: patience}
+		s.db.Outage.Away = s.Away
 	})
 	return s.db, s.err
 }

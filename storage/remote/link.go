@@ -20,12 +20,14 @@ import (
 	"time"
 
 	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/internal/outage"
 )
 
 const (
 	attemptTime   = 90 * time.Second // for one request and its answer; longer than workTime
 	mostPatience  = 10 * time.Minute
 	firstPatience = 2 * time.Second // with a server that has never answered
+	lastTime      = 2 * time.Second // for one request at the end; see storage.Finish
 	mostAnswer    = 1 << 30         // bytes
 )
 
@@ -37,6 +39,7 @@ type link struct {
 	patience time.Duration
 	http     *http.Client
 	client   string // the name of this client to the server
+	outage   outage.Watch
 
 	mu      sync.Mutex
 	process string          // of the server, as it said last; "" before it has said anything
@@ -65,6 +68,13 @@ func (e *attemptError) Unwrap() error { return e.err }
 func (l *link) attempt(ctx context.Context, method, op string, query url.Values, body []byte) (*decoder, error) {
 	try, cancel := context.WithTimeout(ctx, attemptTime)
 	defer cancel()
+	defer context.AfterFunc(storage.Finishing(ctx), func() { // of a server that is silent, too
+		select {
+		case <-time.After(lastTime):
+			cancel()
+		case <-try.Done():
+		}
+	})()
 	at := *l.url
 	at.Path += op
 	at.RawQuery = query.Encode()
@@ -83,6 +93,9 @@ func (l *link) attempt(ctx context.Context, method, op string, query url.Values,
 		if u, ok := errors.AsType[*url.Error](err); ok {
 			err = u.Err // without the URL
 		}
+		if errors.Is(err, context.Canceled) && ctx.Err() == nil {
+			err = fmt.Errorf("no answer in %v", lastTime)
+		}
 		op, isOp := errors.AsType[*net.OpError](err)
 		return nil, &attemptError{err, !isOp || op.Op != "dial"}
 	}
@@ -97,6 +110,7 @@ func (l *link) attempt(ctx context.Context, method, op string, query url.Values,
 	if resp.Header.Get("Content-Type") != contentType {
 		return nil, foreign(resp)
 	}
+	l.outage.Answered()
 	d := &decoder{b: text}
 	l.saw(d.text())
 	if d.text() == "" {
@@ -178,6 +192,11 @@ func (p *patience) wait(ctx context.Context, err error) error {
 	if most == 0 {
 		return fmt.Errorf("%w: %w: start it, or %w", storage.ErrUnreachable, err, someURL)
 	}
+	p.link.outage.Failed(err)
+	finishing := storage.Finishing(ctx)
+	if finishing.Err() != nil {
+		return fmt.Errorf("%w: it is not waited for at the end: %w", storage.ErrUnreachable, err)
+	}
 	if time.Since(p.since) >= most {
 		return fmt.Errorf("%w: tried for %v: %w", storage.ErrUnreachable, most, err)
 	}
@@ -185,6 +204,7 @@ func (p *patience) wait(ctx context.Context, err error) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-finishing.Done(): // one last time
 		case <-time.After(p.pause/2 + mathrand.N(p.pause)): // not all clients at once
 		}
 	}

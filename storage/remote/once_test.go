@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -364,6 +365,54 @@ func TestPatience(t *testing.T) {
 	way.cut(false)
 	_, err = l.Start(t.Context(), time.Now(), "")
 	require.NoError(t, err)
+}
+
+// Whoever waits for a server is told that it is away, and that it is back.
+func TestAway(t *testing.T) {
+	way := newProxy(t, serve(t, new(memory.Store)), false)
+	told := make(chan error, 10)
+	st := &remote.Store{URL: "http://" + way.addr, Away: func(err error) { told <- err }}
+	l, err := st.Create(t.Context(), trial.Header{Name: "a"})
+	require.NoError(t, err)
+	way.cut(true)
+	go func() {
+		assert.Error(t, <-told)
+		way.cut(false)
+	}()
+	_, err = l.Start(t.Context(), time.Now(), "")
+	require.NoError(t, err)
+	require.NoError(t, <-told, "it is back")
+}
+
+// At the end of a run, a server that is away or silent is not waited for.
+func TestAtTheEnd(t *testing.T) {
+	silent := make(chan struct{})
+	var quiet atomic.Bool
+	h := remote.NewHandler(new(memory.Store))
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if quiet.Load() {
+			<-silent
+		}
+		h.ServeHTTP(w, r)
+	}))
+	t.Cleanup(func() {
+		close(silent)
+		s.Close()
+		assert.NoError(t, h.Close())
+	})
+	way := newProxy(t, s.URL, false)
+	for what, lose := range map[string]func(){"away": func() { way.cut(true) }, "silent": func() { quiet.Store(true) }} {
+		way.cut(false)
+		l, err := remote.Server("http://"+way.addr).Create(t.Context(), trial.Header{Name: what})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		lose()
+		time.AfterFunc(20*time.Millisecond, cancel)
+		_, err = l.Start(storage.Finish(ctx), time.Now(), "") // a minute, if it waited
+		require.ErrorIs(t, err, storage.ErrUnreachable, what)
+		require.ErrorContains(t, err, "not waited for at the end", what)
+		quiet.Store(false)
+	}
 }
 
 // Nothing that is sent to a handler makes it fail or take memory.

@@ -67,6 +67,9 @@ type Store struct {
 	Token string
 	// Patience is how long to try again while the server is away. At most 10 minutes. Default 1 minute.
 	Patience time.Duration
+	// Away, if not nil, is called with the reason when the server has not answered for a second, and
+	// with nil when it answers again. It must not use the Store.
+	Away func(err error)
 	// Transport carries the requests. Default: one of this Store's own, with the system's
 	// certificates and the proxy that HTTPS_PROXY names.
 	Transport http.RoundTripper
@@ -114,6 +117,7 @@ func (s *Store) connect() (*link, error) {
 			transport = own
 		}
 		s.link = newLink(u, token, min(patience, mostPatience), transport)
+		s.link.outage.Away = s.Away
 	})
 	return s.link, s.err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/internal/outage"
 	"github.com/attune-hpo/attune/storage/internal/tables"
 	"github.com/attune-hpo/attune/trial"
 )
@@ -25,6 +26,7 @@ type Store struct {
 	Name     string // of the database in messages, without credentials
 	Engine   Engine
 	Patience time.Duration // with a server that is away, or busy
+	Outage   outage.Watch
 
 	mu      sync.Mutex // guards what follows
 	pool    Pool       // nil while closed
@@ -115,18 +117,28 @@ func (s *Store) transact(ctx context.Context, mode Mode, f func(Tx) error) error
 
 // patiently calls f until its error is none that passes.
 func (s *Store) patiently(ctx context.Context, f func() error) error {
-	deadline := time.Now().Add(s.Patience)
+	deadline, finishing := time.Now().Add(s.Patience), storage.Finishing(ctx)
 	for wait := 2 * time.Millisecond; ; wait = min(wait*2, 250*time.Millisecond) {
 		err := f()
+		_, away := errors.AsType[Lost](err)
+		switch {
+		case away:
+			s.Outage.Failed(err)
+		case err == nil:
+			s.Outage.Answered()
+		}
 		if err == nil || s.Engine.Class(err) != Again {
 			return err
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		if away && finishing.Err() != nil {
+			return fmt.Errorf("%w: it is not waited for at the end: %w", storage.ErrUnreachable, err)
+		}
 		if time.Now().After(deadline) {
 			cause := storage.ErrBusy
-			if _, away := errors.AsType[Lost](err); away {
+			if away {
 				cause = storage.ErrUnreachable
 			}
 			return fmt.Errorf("%w: tried for %v: %w", cause, s.Patience, err)
