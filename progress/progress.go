@@ -1,5 +1,5 @@
-// Package progress shows how a run is coming on: to people, with [Bar] or a
-// [Display], and to whatever reads structured logs, with [Log].
+// Package progress shows the progress of a run: in a terminal, with [Bar] or a [Display], and in structured logs,
+// with [Log].
 //
 //	st, err := study.Open(ctx, store, "name", study.Config{
 //		Sampler:  tpe.New(tpe.Config{}),
@@ -27,26 +27,24 @@ import (
 // Bar returns an observer that shows a run in w; see [Display].
 func Bar(w io.Writer) study.Observer { return New(w) }
 
-// A Display is a [study.Observer] that shows one run at a time: how many trials are done, the best value of
-// the study, how many trials of the run were pruned or failed, the time it took
-// and the time it may yet take or, if the number of trials is not known, the rate.
-// Trials that the end of the run's context cut short are not done, and did not fail: the
-// last line counts them as interrupted.
+// A Display is a [study.Observer] that shows one run at a time: how many trials are done, the best value of the
+// study, how many trials of the run were pruned or failed, the time so far and the estimated remaining time or, if
+// the number of trials is unknown, the rate. Interrupted trials count neither as done nor as failed: the last line
+// counts them as interrupted.
 //
-// On a terminal that is a bar in the last line, redrawn when trials start, report
-// and finish. Elsewhere it is a line when a trial has finished, at most one a
-// second. What that holds back is shown when nothing has happened for a second, and then
-// it is said, too, if none of the run's trials is being evaluated but some of other
-// processes are, for which it may be waiting. A last line sums the run up.
+// On a terminal that is a bar in the last line, redrawn when trials start, report and
+// finish. Elsewhere it prints a line when a trial has finished, at most one a second; a
+// delayed line appears when nothing has happened for a second. If none of the run's own
+// trials is being evaluated, but trials of other processes are, the line says that the run
+// may be waiting for them. A last line summarizes the run.
 //
-// What is printed past the display while it shows a bar gets into the bar's line.
-// So let a logger write to the display, which keeps the two apart:
+// Other output to the terminal while the display shows a bar would mix with the bar's line. So let a logger write to
+// the display, which keeps the two apart:
 //
 //	d := progress.New(os.Stderr)
 //	log.SetOutput(d)
 //
-// A Display is safe for concurrent use. Failures to write are ignored, but by
-// Write.
+// A Display is safe for concurrent use. Only Write reports write errors; otherwise they are ignored.
 type Display struct {
 	out  io.Writer
 	cols func() int // of the terminal; nil if it is none
@@ -74,8 +72,8 @@ type Display struct {
 	running     bool        // a run is in progress
 }
 
-// New returns a Display in w, which stays the caller's to close. It shows a bar if w is a
-// terminal: an [os.File], or what else has its method Fd.
+// New returns a Display that writes to w and does not close it. It shows a bar if w is a terminal: an [os.File], or
+// another type with its method Fd.
 func New(w io.Writer) *Display {
 	d := &Display{out: w, now: time.Now, after: func(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop }}
 	f, ok := w.(interface{ Fd() uintptr })
@@ -97,8 +95,7 @@ const (
 
 var _ study.Observer = (*Display)(nil)
 
-// Observe implements [study.Observer]. Trials that are asked for and told outside
-// of a run are not shown.
+// Observe implements [study.Observer]. It does not show trials that are asked for and told outside of a run.
 func (d *Display) Observe(_ context.Context, e study.Event) {
 	switch e := e.(type) {
 	case study.Began:

@@ -9,30 +9,25 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// SuccessiveHalving prunes a trial at a rung unless it is among the best
-// 1/ReductionFactor of the trials that have come so far: asynchronous successive
-// halving, ASHA (Li and others, MLSys 2020), without its promotion of stopped
-// trials. Steps are its resource.
+// SuccessiveHalving prunes a trial at a rung unless it is among the best 1/ReductionFactor of the trials that have
+// reached the rung. It is asynchronous successive halving, ASHA (Li and others, MLSys 2020), without the promotion of
+// stopped trials. The resource is the number of steps.
 //
-// Rung k = 0, 1, ... stands at step
-// MinResource · ReductionFactor^(MinEarlyStoppingRate+k). What a trial brings to
-// it is the first number it reports there or beyond; at NaN it is pruned. It goes
-// on if its value is among the best ⌊n/ReductionFactor⌋ of the n trials that have
-// brought one, in whatever state they are and itself included, and in any case if
-// it is the best. A trial that was pruned brings its last report to the lowest
-// rung which that reached, and to none above.
+// Rung k = 0, 1, ... is at step MinResource · ReductionFactor^(MinEarlyStoppingRate+k). The value of a trial at a
+// rung is the first number that it reports there or beyond; at NaN the trial is pruned. It continues if its value is
+// among the best ⌊n/ReductionFactor⌋ of the n trials with a value at the rung, in any state and including itself, and
+// always if it is the best. The last report of a pruned trial counts at the lowest rung that the report reached, and
+// not above.
 //
-// What a trial brought to rungs in Python is read from its notes,
-// completed_rung_k. Verdicts differ from Optuna's in these cases, which all come
-// of keeping no such notes:
-//   - A report of a lower step than one before counts as if it had come in order.
-//   - A report that reaches several rungs at once counts at the lowest only, if
-//     the trial is pruned with it; in Optuna at all that it passed.
+// For trials from Python, the values at rungs are read from their notes, completed_rung_k. attune keeps no such
+// notes, so verdicts differ from Optuna's in these cases:
+//   - A report at a lower step than an earlier one counts as if it had come in order.
+//   - A report that reaches several rungs at once counts only at the lowest if the trial is pruned with it; in Optuna
+//     it counts at all rungs that it passed.
 //
-// The defaults are not Optuna's, which lose the best configuration nearly always:
-// see the package comment. Optuna takes a factor of 4, and for MinResource a
-// hundredth of the longest complete trial there is when it is first asked, in each
-// process anew.
+// The defaults differ from Optuna's, which often lose the best configuration: see the package comment. Optuna's
+// factor is 4 and, separately in each process, its MinResource is a hundredth of the longest complete trial at the
+// first verdict.
 type SuccessiveHalving struct {
 	// MinResource is the step of the first rung, at least 1. Default a tenth of the
 	// steps of the complete trial that finished first (see [trial.Snapshot.Horizon]),
@@ -48,8 +43,8 @@ type SuccessiveHalving struct {
 	Bootstrap int
 }
 
-// Validate returns an error that wraps [ErrInvalid] if ReductionFactor is less
-// than 2, another setting is negative, or Bootstrap stands without MinResource.
+// Validate returns an error that wraps [ErrInvalid] if ReductionFactor is less than 2,
+// another setting is negative, or Bootstrap is set without MinResource.
 func (s SuccessiveHalving) Validate() error {
 	if s.MinEarlyStoppingRate < 0 {
 		return invalid("min early stopping rate %d: it must be at least 0", s.MinEarlyStoppingRate)

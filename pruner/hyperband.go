@@ -9,30 +9,26 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// Hyperband divides the trials of a study into brackets, which run
-// [SuccessiveHalving] with its first rung at different steps and do not see one
-// another: it hedges against judging too early (Li and others, JMLR 18, 2018,
-// algorithm 1). A sampler sees the bracket of its trial, too, so it needs a
-// multiple of the trials it needs otherwise.
+// Hyperband divides the trials of a study into brackets that run [SuccessiveHalving] with the first rung at different
+// steps and do not see one another. So it hedges against judging too early (Li and others, JMLR 18, 2018, algorithm
+// 1). A sampler sees only the bracket of its trial, too, so it needs several times as many trials.
 //
-// There are ⌊log_η(MaxResource/MinResource)⌋ + 1 brackets. Bracket b leaves out
-// the first b rungs and is given trials in proportion to ⌈n·η^s/(s+1)⌉, where n is
-// the number of brackets and s = n-1-b. Which bracket a trial belongs to follows
-// from the name of the study and its number, by way of CRC-32.
+// There are ⌊log_η(MaxResource/MinResource)⌋ + 1 brackets. Bracket b leaves out the first b rungs and gets
+// trials in proportion to ⌈n·η^s/(s+1)⌉, where n is the number of brackets and s = n-1-b. The bracket of a
+// trial follows from the CRC-32 of the study's name and the trial's number.
 //
-// Brackets are counted in integers; Optuna's logarithm rounds down at some powers
-// of η, 3⁵ and 10³ among them, and gives one bracket fewer there. The defaults are
-// not Optuna's either, which start at step 1 with a factor of 3 and take for
-// MaxResource the longest complete trial there is when it is first asked, in each
-// process anew. What is said of [SuccessiveHalving] holds within a bracket.
+// The number of brackets is computed in integers; Optuna's logarithm rounds down at some powers of η, for example 3⁵
+// and 10³, and gives one bracket fewer there. The defaults differ from Optuna's, too: Optuna starts at step 1 with a
+// factor of 3 and, separately in each process, takes the longest complete trial at the first verdict as MaxResource.
+// Within a bracket, the differences described at SuccessiveHalving apply.
 type Hyperband struct {
 	// MinResource is the step of the first rung of the first bracket. Default a tenth
 	// of the steps of a full evaluation, and at least 1.
 	MinResource int
-	// MaxResource is the number of steps of a full evaluation. Default that of the
-	// complete trial that finished first, from step 0 on (see
-	// [trial.Snapshot.Horizon]); until there is one, nothing is pruned and there is
-	// one bracket. With less than MinResource it remains so.
+	// MaxResource is the number of steps of a full evaluation. Default that of the complete
+	// trial that finished first, from step 0 on (see [trial.Snapshot.Horizon]); until there
+	// is one, nothing is pruned and there is one bracket. This stays so if that number is
+	// less than MinResource.
 	MaxResource int
 	// ReductionFactor, η, is how many trials compete for one place, at least 2.
 	// Default 2.
@@ -42,9 +38,9 @@ type Hyperband struct {
 	Bootstrap int
 }
 
-// Validate returns an error that wraps [ErrInvalid] if ReductionFactor is less
-// than 2, another setting is negative, MaxResource is less than MinResource, or
-// Bootstrap stands without MaxResource.
+// Validate returns an error that wraps [ErrInvalid] if ReductionFactor is less than 2,
+// another setting is negative, MaxResource is less than MinResource, or Bootstrap is set
+// without MaxResource.
 func (p Hyperband) Validate() error {
 	switch {
 	case p.MaxResource != 0 && p.MaxResource < p.MinResource:

@@ -6,15 +6,14 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// Patient lets another pruner judge a trial only when that has not improved for
-// a while: when the best of its last Patience+1 values is worse, by more than
-// MinDelta, than the best of those before. Values count, not steps. NaN are
-// passed over; if there is nothing else on either side, the trial goes on.
+// Patient lets another pruner judge a trial only if the trial has not improved for a while: if the best of its last
+// Patience+1 values is worse, by more than MinDelta, than the best of the earlier values. Values are counted, not
+// steps. NaN values are ignored; if only NaN remains on one side, the trial continues.
 //
 // Learning curves are rough: with no patience, and no other pruner to ask, nearly
 // every study loses its best configuration; see the package comment.
 type Patient struct {
-	Pruner   Pruner  // has the last word. Default: prune
+	Pruner   Pruner  // decides when patience has run out. Default: always prune
 	Patience int     // values without improvement that are forgiven. Default 10; negative: none
 	MinDelta float64 // in units of the objective, at least 0
 }

@@ -14,9 +14,9 @@ import (
 // complete trials reported at the same step. It is [Percentile] at 50, the rule
 // of Vizier (Golovin and others, KDD 2017, section 3.2.2) by step.
 //
-// The zero value differs from Optuna's, which does not warm up: see the package
-// comment for what that costs. With trials of 10 steps or fewer, counted from 0,
-// it never prunes; set Warmup to [WarmupFor] of their number of steps.
+// The zero value differs from Optuna's default, which has no warm-up; the package comment shows its cost. With
+// trials of 10 steps or fewer, counted from 0, it never prunes; set Warmup to [WarmupFor] of their number of
+// steps.
 type Median struct {
 	Startup   int // complete trials before the first verdict. Default 5; negative: 1
 	Warmup    int // steps below which no trial is judged. Default 10; negative: none
@@ -24,15 +24,13 @@ type Median struct {
 	MinTrials int // complete trials with a report at the step, below which there is no verdict. Default 1
 }
 
-// Percentile prunes a trial whose best value so far is worse than a percentile
-// of what complete trials reported at the same step: with 25 it has to be among
-// the best quarter.
+// Percentile prunes a trial whose best value so far is worse than a percentile of what
+// complete trials reported at the same step: with 25 it must be among the best quarter.
 //
-// Only complete trials are compared with, and of those only the ones that
-// reported at exactly the step. A trial that has reported nothing but NaN is
-// pruned. Other trials' NaN are left out. The percentile interpolates between the two
-// nearest values as NumPy's nanpercentile does; next to an infinite value that is
-// not a number, and nothing is pruned.
+// The comparison is only with complete trials that reported at exactly the same step. A trial that has reported
+// nothing but NaN is pruned. NaN values of other trials are ignored. The percentile is interpolated between the
+// two nearest values as in NumPy's nanpercentile; next to an infinite value the result may be NaN, and then
+// nothing is pruned.
 type Percentile struct {
 	Percentile float64 // in (0, 100], counted from the best. Default 50, and Percentile is Median
 	Startup    int     // complete trials before the first verdict. Default 5; negative: 1

@@ -4,11 +4,11 @@
 //
 // # How much to prune
 //
-// A rule that judges from the first step throws away what starts slowly. These
-// figures are for random search of 100 trials with 52 epochs each, on a surrogate
-// of learning curves for eight data sets. Epochs are the share of full training
-// that was spent, loss is in points of accuracy against the same trials run to
-// their end, and lost is the share of studies whose best configuration was pruned:
+// A rule that judges from the first step discards trials that start slowly. These figures
+// are for random search of 100 trials with 52 epochs each, on a surrogate of learning
+// curves for eight data sets. Epochs is the share of the full training that was spent, loss
+// is the loss of accuracy in points compared with the same trials run to their end, and
+// lost is the share of studies whose best configuration was pruned:
 //
 //	rule                                          epochs   loss   lost
 //	None                                            1.00      0    0 %
@@ -20,12 +20,12 @@
 //	SuccessiveHalving, factor 2, from 5 steps       0.28   0.09    4 %
 //	Hyperband, factor 3, from 3 steps               0.32   0.17    9 %
 //
-// These are for real curves of 50 epochs: of boosted trees, linear models and
-// networks trained by scikit-learn on its bundled data (testdata/curves), five sets
-// of 60 to 100 configurations, 40 random searches each. Loss is by how much the best
-// value is worse than without pruning, if the median of all configurations is worse
-// by 1. In one set the best configurations learn so slowly that the median and
-// halving stop the best in nearly every study, which makes 19 % of all.
+// These are for real curves of 50 epochs: of boosted trees, linear models and networks
+// trained by scikit-learn on its bundled data (testdata/curves), five sets of 60 to 100
+// configurations, 40 random searches each. Loss is how much worse the best value is than
+// without pruning, in units of the distance from the best to the median of all
+// configurations. In one set the best configurations learn so slowly that the median and
+// halving stop the best in nearly every study; this accounts for 19 % in the last column.
 //
 //	rule                                          epochs   loss   lost
 //	Median, no warm-up                              0.25   0.06   49 %
@@ -40,10 +40,9 @@
 //	Patient, no patience                            0.63   0.21   60 %
 //	Patient{}: patience 10                          0.80   0.02   20 %
 //
-// So let a trial run for a while before it is judged: a fifth of its steps where it
-// is compared with the median, a tenth where half of the trials go on. The zero
-// values do so. That of [Median] cannot know the number of steps, and waits for 10;
-// if you know it, write Median{Warmup: [WarmupFor](steps)}.
+// So let a trial run for a while before it is judged: for a fifth of its steps if it is compared with the median, for
+// a tenth if half of the trials continue. The zero values do so. The zero Median does not know the number of steps
+// and waits for 10 steps; if you know it, use Median{Warmup: WarmupFor(steps)}.
 package pruner
 
 import (
@@ -58,29 +57,26 @@ import (
 
 const pkg fault.Package = "pruner"
 
-// ErrInvalid reports a setting of a pruner that makes no sense. The pruners' own
-// Validate methods return it, wrapped, and a study asks them when it is opened. A
-// pruner that is asked for a verdict in spite of it never prunes.
+// ErrInvalid reports an invalid setting of a pruner. The Validate methods of pruners return it, wrapped, and a study
+// calls them when it is opened. A pruner with an invalid setting never prunes.
 var ErrInvalid = errors.New("invalid setting")
 
 func invalid(format string, args ...any) error {
 	return pkg.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
 }
 
-// A Pruner judges a running trial by what it has reported. It is a pure function
-// of its arguments, safe for concurrent use; settings are fields, the zero value
-// is the documented default.
+// A Pruner judges a running trial by what it has reported. It is a pure function of its arguments and safe for
+// concurrent use. Settings are fields, and the zero value has the documented defaults.
 type Pruner interface {
-	// Prune reports whether t should stop now, and why, for people to read. It is
-	// called after each report of t, in studies of one objective. h is everything
-	// known so far; t may be among its running trials, in an older state.
+	// Prune reports whether t should stop now, with the reason in words. It is called after each report of t,
+	// in studies of one objective. h is everything known so far; t may be among its running trials, in an older
+	// state.
 	Prune(t trial.Record, h trial.Snapshot) (reason string, prune bool)
 }
 
-// A Scoper is a pruner that divides the trials of a study into parts which do
-// not see one another. The study hands the scoped view to its sampler as well as
-// to the pruner, unless the sampler is a sampler.Finite, which must see all points
-// to repeat none. Scoping a scoped view changes nothing.
+// A Scoper is a pruner that divides the trials of a study into parts that do not see one another. The study passes
+// the scoped view to the pruner and to the sampler, unless the sampler is a sampler.Finite, which must see all points
+// to avoid repetitions. Scoping a scoped view changes nothing.
 type Scoper interface {
 	Pruner
 	// Scope returns the part of h that the trial of the given number belongs to.

@@ -8,8 +8,8 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// Threshold prunes a trial whose last value is NaN or leaves fixed bounds: a
-// diverged loss, an accuracy below chance. The zero value prunes NaN alone.
+// Threshold prunes a trial whose last value is NaN or outside fixed bounds: a diverged
+// loss, an accuracy below chance. The zero value prunes NaN alone.
 type Threshold struct {
 	Lower, Upper *float64 // bounds, themselves allowed: Threshold{Upper: new(100.0)}. Default none
 	Warmup       int      // steps below which no trial is judged. Default 0

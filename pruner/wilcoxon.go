@@ -16,15 +16,13 @@ import (
 // problems of a benchmark, where a step is an instance and its order means
 // nothing; not for learning curves.
 //
-// A trial whose average so far is at least as good as that of all values of the
-// best goes on, and so does one with a value that is infinite or NaN, in itself
-// or in the best trial. Steps that only one of the two reported are left out. The
-// best trial is [trial.Snapshot.Best].
+// A trial continues if its average so far is at least as good as the average of all values of the best trial, or if a
+// value of either trial is infinite or NaN. Steps that only one of the two reported are ignored. The best trial is
+// [trial.Snapshot.Best].
 //
-// Equal values count half for either side, equal differences have equal ranks.
-// The p-value is exact up to 50 differences, or up to 13 if some are equal or
-// zero, otherwise that of the normal distribution: as SciPy's wilcoxon does by
-// default.
+// Equal values count half for each side, and equal differences have equal ranks. The p-value is exact for up to 50
+// differences, or up to 13 if some are equal or zero; otherwise it comes from the normal approximation, as in SciPy's
+// wilcoxon by default.
 type Wilcoxon struct {
 	P       float64 // pruned if the p-value is below it, in (0, 1]. Default 0.1
 	Startup int     // differences before the first verdict. Default 2, which is the least

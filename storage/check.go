@@ -16,15 +16,13 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// CheckAdd returns r as a study keeps it, see [Canonical], or an error unless it
-// may be added. It serves back ends, which call it in [Ledger.Add]. The error
-// wraps [trial.ErrValues] (also for a state that is unknown or Running),
-// [trial.ErrReport], [space.ErrInvalid], [space.ErrOutside] or [ErrReserved].
+// CheckAdd returns r as a study keeps it (see [Canonical]), or an error if it may not be added. Back ends call it in
+// [Ledger.Add]. The error wraps [trial.ErrValues] (also for a state that is unknown or Running), [trial.ErrReport],
+// [space.ErrInvalid], [space.ErrOutside] or [ErrReserved].
 //
-// What a file of Optuna's may hold can be added, so that every study can be
-// copied: a coordinate is taken as [CheckCoord] takes it, and a choice may stand
-// twice or be a list, see [space.ParseDistribution]. A worker that suggests such
-// a coordinate is refused; see [trial.Record.Apply].
+// Trials from Optuna's files can be added, so that every study can be copied: a coordinate only needs to pass
+// [CheckCoord], and choices may be duplicates or lists (see [space.ParseDistribution]). A worker that suggests such a
+// coordinate is refused; see [trial.Record.Apply].
 func CheckAdd(s trial.Header, r trial.Record) (trial.Record, error) {
 	r, err := Canonical(r)
 	if err == nil {
@@ -69,14 +67,12 @@ func checkAdd(s trial.Header, r trial.Record) error {
 	return CheckObjectives(s, r)
 }
 
-// CheckCoord returns an error that wraps [space.ErrOutside] unless a record may
-// have coordinate x on axis a. It serves back ends, which call it for what they
-// read.
+// CheckCoord returns an error that wraps [space.ErrOutside] unless a record may have coordinate x on axis a. Back
+// ends call it for the rows that they read.
 //
-// A number may lie outside its distribution, since Optuna uses an enqueued one
-// all the same, and an integer may have a fraction, which is cut off. It must be
-// finite, within ±2^53 if it is an integer, and above 0 on a logarithmic scale. A
-// choice must be one.
+// A number may lie outside its distribution, because Optuna uses such enqueued numbers, and an integer may have a
+// fraction, which is truncated. A number must be finite, within ±2^53 if it is an integer, and above 0 on a
+// logarithmic scale. The index of a choice must exist.
 func CheckCoord(a space.Axis, x float64) error {
 	ok := false
 	switch d := a.Distribution.(type) {
@@ -104,9 +100,8 @@ func CheckObjectives(s trial.Header, r trial.Record) error {
 	return nil
 }
 
-// Claim returns r as it is once a worker has started it at the given time, under
-// a key if that is not empty. It serves back ends, which call it in
-// [Ledger.Start]. The error wraps [space.ErrInvalid]: the key is not UTF-8.
+// Claim returns r as started by a worker at the given time, under a key if the key is not empty. Back ends call it in
+// [Ledger.Start]. It fails with [space.ErrInvalid] if the key is not UTF-8.
 func Claim(r trial.Record, at time.Time, key string) (trial.Record, error) {
 	if key != "" {
 		note, err := trial.NewAttr(trial.KeyNote, key)
@@ -123,8 +118,8 @@ func Claim(r trial.Record, at time.Time, key string) (trial.Record, error) {
 	return r, nil
 }
 
-// Stamp returns t as records keep it: in UTC, in whole microseconds, without a
-// monotonic reading. The zero time stays zero.
+// Stamp returns t in the form that records have: in UTC, in whole microseconds, without a monotonic reading. The zero
+// time stays zero.
 func Stamp(t time.Time) time.Time {
 	if t.IsZero() {
 		return time.Time{}
@@ -132,12 +127,11 @@ func Stamp(t time.Time) time.Time {
 	return t.UTC().Truncate(time.Microsecond)
 }
 
-// Canonical returns r as every store keeps it, sharing nothing with r that a
-// caller might change: empty slices are nil, zeros have no sign, times are
-// stamped, distributions are normalized, axes have no conditions, constraints
-// stand by name and attributes once, a trial that is done has no proposal. The
-// error wraps [space.ErrInvalid] (a name that is not UTF-8, a literal or an
-// attribute that is not JSON, a distribution that cannot be) or [ErrReserved].
+// Canonical returns r as every store keeps it. The result shares nothing with r that a caller might change. Empty
+// slices are nil, zeros have no sign, times are as [Stamp] returns them, distributions are normalized, axes have no
+// conditions, constraints are sorted by name, attributes have distinct keys, and a finished trial has no proposal.
+// The error wraps [space.ErrInvalid] (a name that is not UTF-8, a literal or an attribute that is not JSON, an
+// invalid distribution) or [ErrReserved].
 func Canonical(r trial.Record) (trial.Record, error) {
 	var c canonical
 	r.Params = c.params(r.Params)
@@ -179,9 +173,8 @@ func CanonicalStudy(s trial.Header) (trial.Header, error) {
 	return s, c.err
 }
 
-// CanonicalChanges returns changes that make of a canonical record another one,
-// or an error; see [Canonical]. Back ends call it in [Ledger.Write], and apply
-// the result.
+// CanonicalChanges returns changes that turn a canonical record into another canonical one, or an error; see
+// [Canonical]. Back ends call it in [Ledger.Write], and apply the result.
 func CanonicalChanges(changes []trial.Change) ([]trial.Change, error) {
 	var c canonical
 	out := make([]trial.Change, len(changes))

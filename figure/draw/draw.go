@@ -1,14 +1,12 @@
-// Package draw makes images of figures: SVG and PNG files, and pages of HTML that
-// need nothing else.
+// Package draw makes images of figures: SVG and PNG files, and self-contained HTML pages.
 //
 //	err := draw.SVG(file, f, draw.Options{})
 //
-// No two labels of an image overlap: a name that is too long ends in an ellipsis,
-// and where there is no room for all ticks there are fewer. The colours can be told
-// apart with any kind of colour vision. Text is Liberation Sans. In an SVG file it is
-// text: a browser that lacks the font takes another one, and makes it as wide.
+// No two labels of an image overlap: a name that is too long ends in an ellipsis, and an axis has fewer ticks if
+// there is no room for all. The colours can be distinguished with any kind of colour vision. Text is in Liberation
+// Sans. In an SVG file it stays text: a browser that lacks the font uses another one at the same width.
 //
-// Names may hold anything: they are shown as text.
+// Names may contain anything: they are shown as text.
 package draw
 
 import (
@@ -29,13 +27,13 @@ import (
 
 const pkg fault.Package = "draw"
 
-// Options are about an image. The zero value is ready to use.
+// Options are options for an image. The zero value is ready to use.
 type Options struct {
 	Width  int  // in pixels, from 200 to 10,000; default 800
 	Height int  // in pixels, from 120 to 10,000; default: as high as the figure needs
 	Dark   bool // on a dark ground
-	// Scale is how many dots of a PNG file a pixel has in each direction, up to 10:
-	// an image of 800 x 400 pixels has 1600 x 800 dots at 2, the default.
+	// Scale is the number of dots of a PNG file for each pixel in each direction, up to 10. With the default, 2, an
+	// image of 800 x 400 pixels has 1600 x 800 dots.
 	Scale int
 }
 
@@ -154,8 +152,8 @@ func measured(body string, labels []label) string {
 	return b.String() + body
 }
 
-// Inline returns f as an element of SVG for a page of HTML. Its colours are those of
-// [Styles], light or dark as the page is. It fails as [SVG] does.
+// Inline returns f as an SVG element for an HTML page. Its colours come from [Styles], light or dark as the page is.
+// It fails as [SVG] does.
 func Inline(f figure.Figure, o Options) (string, error) {
 	o.Dark = false
 	image, err := svg(f, o)
@@ -184,8 +182,7 @@ func Styles() string {
 	return ":root{color-scheme:light dark;" + rules(light) + "}\n@media (prefers-color-scheme:dark){:root{" + rules(dark) + "}}\n"
 }
 
-// HTML writes f as a page that needs nothing else, light or dark as its reader
-// prefers. It fails as [SVG] does.
+// HTML writes f as a self-contained page, light or dark as its reader prefers. It fails as [SVG] does.
 func HTML(w io.Writer, f figure.Figure, o Options) error {
 	image, err := Inline(f, o)
 	if err != nil {

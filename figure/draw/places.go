@@ -9,7 +9,7 @@ import (
 	"github.com/attune-hpo/attune/figure"
 )
 
-// Places says where things are in the image of a figure, for programs that react to a pointer.
+// Places says where marks are in the image of a figure, for programs that react to a pointer.
 type Places struct {
 	Width, Height float64 // of the image, in pixels
 	Areas         []Area
@@ -23,14 +23,14 @@ type Area struct {
 	Places []Place
 }
 
-// A PlacedAxis is an axis with its ends: positions on its scale, see [figure.Scale.Position].
+// A PlacedAxis is an axis with the positions of its ends on its scale; see [figure.Scale.Position].
 type PlacedAxis struct {
 	figure.Axis
 	// From is the position at the left or the top end, and To that at the other.
 	From, To float64
 }
 
-// A Place is where a thing with a key is drawn. Of things on one spot only the last has one.
+// A Place is where a mark with a key is drawn. Of several marks on one spot only the last has a Place.
 type Place struct {
 	X, Y           float64 // in pixels
 	ValueX, ValueY float64 // on the axes; ValueX is NaN on an axis of parallel coordinates
@@ -40,8 +40,7 @@ type Place struct {
 // mostPlaces is how many places of lines an area has.
 const mostPlaces = 6000
 
-// Find returns where the marks of f with keys are in the image that [SVG] and [PNG] draw. It
-// fails as they do.
+// Find returns the places of the marks with keys in the image that [SVG] and [PNG] draw. It fails as they do.
 func Find(f figure.Figure, o Options) (Places, error) {
 	width, height, err := o.size(f)
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 
 const pkg fault.Package = "memory"
 
-// Store is an in-memory [storage.Store]. The zero value is empty and ready to
-// use. What it holds lives as long as it does: closing a ledger loses nothing.
+// Store is an in-memory [storage.Store]. The zero value is empty and ready to use. Its
+// studies live as long as the Store: closing a ledger loses nothing.
 type Store struct {
 	mu      sync.Mutex
 	studies map[string]*study

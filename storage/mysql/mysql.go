@@ -8,24 +8,23 @@
 //	st, err := study.Open(ctx, store, "lightgbm", study.Config{Sampler: tpe.New(tpe.Config{})})
 //
 // Any number of goroutines and processes on any number of machines may work on one
-// database. A trial is given to one worker only, also where some workers are Python's.
+// database. Each trial is given to one worker only, even if some workers use Python.
 //
-// What a method has written is on the disk of the server, with the server's default
-// settings. A connection that is lost is made again, and deadlocks are retried. If a
-// connection is lost during the commit that begins or adds a trial, the method fails, and says
-// that the change may have been made; what is written to a trial is looked up instead.
+// With the server's default settings, whatever a method has written is on the server's disk. The Store reconnects if
+// a connection is lost, and retries after deadlocks. If a connection is lost during the commit that adds trials, the
+// method fails with an error that says that the change may have been made. After a doubtful write to a trial, the
+// trial is read to see whether the write succeeded.
 //
 // # Caveats
 //
-//   - MariaDB 10.6 or newer, which the tests use, or MySQL 8, on which nobody has run them.
-//   - Tables that attune makes keep times to the microsecond and tell all names apart.
-//     Those that Optuna makes keep whole seconds, so leases there end up to a second early,
-//     and take names for equal that differ in case alone, depending on the collation of
-//     the database.
-//   - A name has at most 512 characters, and the JSON of an attribute 65,535 bytes. Others
-//     are refused with [space.ErrInvalid].
-//   - Nothing says whether the database has changed. So whoever reads a study, or waits for
-//     changes, reads again the trials that have not finished.
+//   - The server must be MariaDB 10.6 or newer, which the tests use, or MySQL 8, which is untested.
+//   - Tables that attune makes store times in microseconds and distinguish all names. Tables that Optuna makes store
+//     whole seconds, so leases end up to a second early; and depending on the collation of the database, names that
+//     differ only in case are equal.
+//   - A name has at most 512 characters, and the JSON of an attribute 65,535 bytes. Longer ones are refused with
+//     [space.ErrInvalid].
+//   - The server does not say whether the database has changed. So every reader of a study, and every wait for
+//     changes, rereads the unfinished trials.
 package mysql
 
 import (
@@ -56,23 +55,22 @@ var someURL = fault.Hint{Field: "mysql.Store.URL", Want: "set %s to mysql://user
 // A Store is a database on a MariaDB or MySQL server. Its fields must not change once it is
 // in use. It is safe for concurrent use, and must not be copied.
 //
-// Connections are made when they are needed and closed when no ledger is open. The
-// tables are made by the first Create, if the database has none. Errors wrap
-// [storage.ErrPath] for a URL or a database that cannot be, [storage.ErrUnreachable] if
-// no server answers, [storage.ErrAccess] if it does not let the user in or write,
-// [storage.ErrFormat] if the database belongs to another program, [storage.ErrVersion] if
-// another version of Optuna made the tables, [storage.ErrBusy] after Patience,
-// [storage.ErrFull] on a full disk. No error holds a password.
+// Connections are made when they are needed and closed when no ledger is open. The first Create makes the tables if
+// the database has none. Errors wrap [storage.ErrPath] for an invalid URL or a missing database,
+// [storage.ErrUnreachable] if no server answers, [storage.ErrAccess] if the user may not connect or write,
+// [storage.ErrFormat] if the database belongs to another program, [storage.ErrVersion] if another version of Optuna
+// made the tables, [storage.ErrBusy] after Patience, and [storage.ErrFull] on a full disk. No error contains a
+// password.
 type Store struct {
 	// URL names the database, as in mysql://user@host:3306/database?tls=true. Its settings are
-	// those of the driver, github.com/go-sql-driver/mysql. The password may be in the variable
-	// MYSQL_PWD of the environment instead.
+	// those of the driver, github.com/go-sql-driver/mysql. The password may be in the
+	// environment variable MYSQL_PWD instead.
 	URL string
-	// Connections is how many connections there are at most, and so how many methods are
-	// at work at once; others wait. Default 4.
+	// Connections is the maximum number of connections, and thus of methods that work at the same time; others wait.
+	// Default 4.
 	Connections int
-	// Patience is how long to try again while the server is away or busy. A server that
-	// does not answer at first is an error at once. Default 30 s.
+	// Patience is how long to retry while the server is unavailable or busy. If the server does not answer the first
+	// time, the method fails at once. Default 30 s.
 	Patience time.Duration
 	// Away, if not nil, is called with the reason when the server has not answered for a second, and
 	// with nil when it answers again. It must not use the Store.
@@ -142,8 +140,8 @@ func address(c *mysql.Config) string {
 	return u.String()
 }
 
-// Address names the database: its URL with the host, the port and the name of the
-// database, and without the user, the password and the settings.
+// Address returns the URL of the database with the host, the port and the database name, without the user, the
+// password and the settings.
 func (s *Store) Address() string {
 	if config, err := s.config(); err == nil {
 		return address(config)
@@ -169,7 +167,7 @@ func (s *Store) Open(ctx context.Context, name string) (storage.Ledger, error) {
 	return db.Open(ctx, name)
 }
 
-// Read implements [storage.Reader]. A user who may only read can use it.
+// Read implements [storage.Reader]. It works for a user who may only read.
 func (s *Store) Read(ctx context.Context, name string) (storage.Ledger, error) {
 	db, err := s.open()
 	if err != nil {

@@ -13,16 +13,15 @@
 //	storage = optuna.storages.GrpcStorageProxy(host="localhost", port=13000)
 //	study = optuna.load_study(study_name="net", storage=storage)
 //
-// The protocol knows neither users nor encryption, and has no signs of life: a trial whose
-// worker dies stays running. Serve it where everyone may write, or behind what checks.
+// The protocol has neither users nor encryption nor heartbeats: if a worker dies, its trial stays running. Serve it
+// on a network where everyone may write, or behind a proxy that checks clients.
 //
 // # How it differs from Optuna's server
 //
-//   - The trials that changed are read from the store, not all trials.
-//   - A waiting trial goes to one worker, whatever the store. Optuna's server on SQLite may
-//     give it to two.
+//   - Only changed trials are read from the store, not all trials.
+//   - On every store, a waiting trial goes to one worker. Optuna's server on SQLite may give it to two.
 //   - A trial that an older client asks for while others wait gets the first that waits.
-//   - Ids of studies follow from their names, and ids of trials from those and their numbers.
-//     They stay what they are when the server is started again.
-//   - What is refused has a sentence that says why.
+//   - Ids of studies follow from their names, and ids of trials from the study's id and the trial's number. They stay
+//     the same when the server restarts.
+//   - Errors have a message that explains the refusal.
 package optunarpc

@@ -40,8 +40,7 @@ func New(s storage.Store) *Service {
 // Register makes a server answer the calls.
 func (s *Service) Register(r grpc.ServiceRegistrar) { api.RegisterStorageServiceServer(r, s) }
 
-// Close closes the studies that are open. Calls that come later fail. To close it twice
-// does nothing more.
+// Close closes the open studies. Later calls fail. Closing twice is harmless.
 func (s *Service) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -396,8 +395,7 @@ func (s *Service) SetTrialStateValues(ctx context.Context, in *api.SetTrialState
 	})
 }
 
-// SetTrialIntermediateValue implements the call of that name. A step that has a value
-// keeps it, as Optuna's trials promise.
+// SetTrialIntermediateValue implements the call of that name. A step that has a value keeps it, as in Optuna.
 func (s *Service) SetTrialIntermediateValue(ctx context.Context, in *api.SetTrialIntermediateValueRequest) (*api.SetTrialIntermediateValueReply, error) {
 	return &api.SetTrialIntermediateValueReply{}, s.onTrial(ctx, in.TrialId, func(st *study, n int) error {
 		err := st.write(ctx, n, trial.Reported{Step: int(in.Step), Value: in.IntermediateValue})
@@ -434,8 +432,8 @@ func (s *Service) GetTrial(ctx context.Context, in *api.GetTrialRequest) (*api.G
 	})
 }
 
-// GetTrials implements the call of that name: the trials of some ids, and those of ids
-// greater than one.
+// GetTrials implements the call of that name. It returns the trials with the given ids, and those with ids greater
+// than a given one.
 func (s *Service) GetTrials(ctx context.Context, in *api.GetTrialsRequest) (*api.GetTrialsReply, error) {
 	out := &api.GetTrialsReply{}
 	return out, s.on(ctx, in.StudyId, func(st *study) error {

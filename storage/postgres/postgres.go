@@ -1,40 +1,33 @@
 // Package postgres keeps studies in a PostgreSQL database that is shared with Optuna.
 //
-// The database has the tables of Optuna's newest schema and nothing else, so Python's
-// Optuna 5 and optuna-dashboard work on it while Go workers do. Whatever else a study
-// needs is kept in attributes whose keys begin with "attune:". doc/format/sqlite.md lists
-// every table and key, doc/format/servers.md what is different here.
+// The database has the tables of Optuna's newest schema and nothing else, so Python's Optuna 5 and
+// optuna-dashboard work on it while Go workers do. All other data of a study are in attributes whose keys begin
+// with "attune:". doc/format/sqlite.md lists every table and key, doc/format/servers.md what is different here.
 //
 //	store := postgres.Database("postgres://tuner@db.example.com/studies")
 //	st, err := study.Open(ctx, store, "lightgbm", study.Config{Sampler: tpe.New(tpe.Config{})})
 //
 // Any number of goroutines and processes on any number of machines may work on one
-// database. A trial is given to one worker only, also where some workers are Python's.
+// database. Each trial is given to one worker only, even if some workers use Python.
 //
 // # Durability
 //
-// What a method has written is safe from a worker that is killed. It is safe from a
-// crash of the server as well, but for the parameters and reports of a running trial:
-// the server may lose those of the last half second. When the trial is told, what is
-// missing is written again with it. That is one wait for the disk to begin a trial and
-// one to end it, whatever happens in between.
+// Whatever a method has written survives the death of the worker. It also survives a crash of the server, except the
+// parameters and reports of a running trial: the server may lose those of the last half second. When the trial is
+// told, missing ones are written again. So a trial waits for the disk once when it begins and once when it ends.
 //
-// A connection that is lost is made again. If it is lost during a commit, the Store finds out
-// what became of that: it asks the server for the fate of the transaction, or looks at the
-// trial that was written. So nothing is written twice or silently lost.
-// Deadlocks and serialization failures are retried. All that ends after
-// [Store.Patience].
+// The Store reconnects if a connection is lost. If that happens during a commit, it determines whether the commit
+// succeeded: it asks the server for the status of the transaction, or reads the written trial. So nothing is written
+// twice or silently lost. Deadlocks and serialization failures are retried. All retries end after [Store.Patience].
 //
 // # Caveats
 //
 //   - PostgreSQL 13 or newer.
-//   - A name of a study, parameter or attribute has at most 512 characters, none of them
-//     NUL. Others are refused with [space.ErrInvalid].
-//   - A process keeps the records of an open study in memory. Whenever anything in the
-//     database cluster was committed, it reads again those that have not finished, but
-//     for the reports it has.
-//   - Behind PgBouncer in transaction mode, PgBouncer 1.21 or newer has to keep prepared
-//     statements.
+//   - A name of a study, parameter or attribute has at most 512 characters, none of which is NUL. Other names are
+//     refused with [space.ErrInvalid].
+//   - A process keeps the records of an open study in memory. Whenever anything in the database cluster was
+//     committed, it rereads the unfinished trials, except their known reports.
+//   - With PgBouncer in transaction mode, use PgBouncer 1.21 or newer with support for prepared statements.
 package postgres
 
 import (
@@ -65,23 +58,22 @@ var someURL = fault.Hint{Field: "postgres.Store.URL", Want: "set %s to postgres:
 // A Store is a PostgreSQL database. Its fields must not change once it is in use. It is
 // safe for concurrent use, and must not be copied.
 //
-// Connections are made when they are needed and closed when no ledger is open. The
-// tables are made by the first Create, if the database has none. Errors wrap
-// [storage.ErrPath] for a URL or a database that cannot be, [storage.ErrUnreachable] if
-// no server answers, [storage.ErrAccess] if it does not let the user in or write,
-// [storage.ErrFormat] if the database belongs to another program, [storage.ErrVersion] if
-// another version of Optuna made the tables, [storage.ErrBusy] after Patience,
-// [storage.ErrFull] on a full disk. No error holds a password.
+// Connections are made when they are needed and closed when no ledger is open. The first Create makes the tables if
+// the database has none. Errors wrap [storage.ErrPath] for an invalid URL or a missing database,
+// [storage.ErrUnreachable] if no server answers, [storage.ErrAccess] if the user may not connect or write,
+// [storage.ErrFormat] if the database belongs to another program, [storage.ErrVersion] if another version of Optuna
+// made the tables, [storage.ErrBusy] after Patience, and [storage.ErrFull] on a full disk. No error contains a
+// password.
 type Store struct {
 	// URL names the database, as in postgres://user@host:5432/database?sslmode=verify-full.
-	// What it leaves out is taken from the environment, as psql does: PGHOST, PGUSER,
-	// PGPASSWORD, PGSSLMODE and so on, and the password from ~/.pgpass.
+	// Missing parts come from the environment, as for psql: PGHOST, PGUSER, PGPASSWORD,
+	// PGSSLMODE and so on, and the password from ~/.pgpass.
 	URL string
-	// Connections is how many connections there are at most, and so how many methods are
-	// at work at once; others wait. Default 4.
+	// Connections is the maximum number of connections, and thus of methods that work at the same time; others wait.
+	// Default 4.
 	Connections int
-	// Patience is how long to try again while the server is away or busy. A server that
-	// does not answer at first is an error at once. Default 30 s.
+	// Patience is how long to retry while the server is unavailable or busy. If the server does not answer the first
+	// time, the method fails at once. Default 30 s.
 	Patience time.Duration
 	// Away, if not nil, is called with the reason when the server has not answered for a second, and
 	// with nil when it answers again. It must not use the Store.
@@ -159,8 +151,8 @@ func address(c *pgxpool.Config) string {
 	return u.String()
 }
 
-// Address names the database: its URL with the host, the port and the name of the
-// database, and without the user, the password and the settings.
+// Address returns the URL of the database with the host, the port and the database name, without the user, the
+// password and the settings.
 func (s *Store) Address() string {
 	if config, err := s.config(); err == nil {
 		return address(config)
@@ -186,8 +178,7 @@ func (s *Store) Open(ctx context.Context, name string) (storage.Ledger, error) {
 	return db.Open(ctx, name)
 }
 
-// Read implements [storage.Reader]. A user who may only read can use it, and a server
-// that is a replica.
+// Read implements [storage.Reader]. It works for a user who may only read, and on a replica.
 func (s *Store) Read(ctx context.Context, name string) (storage.Ledger, error) {
 	db, err := s.open()
 	if err != nil {

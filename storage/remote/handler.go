@@ -30,8 +30,8 @@ const (
 // A Handler serves a store to the clients that [Server] returns. It is an [http.Handler] for the
 // paths below /ledger/. Close it in the end.
 //
-// It trusts its clients. Whoever listens for it adds tokens, TLS and limits, as attune serve does.
-// Requests that change nothing have the method GET, and all others POST.
+// It trusts its clients. The program that serves it must add tokens, TLS and limits, as attune serve does. Requests
+// that change nothing have the method GET, all others POST.
 type Handler struct {
 	store   storage.Store
 	process string // tells this value from all others
@@ -72,9 +72,8 @@ func (h *Handler) Route(r *http.Request) string {
 	return route
 }
 
-// Close ends the requests that wait, waits for the changes that are being made, and gives back what
-// the handler holds of the store. Requests fail from then on, and clients try them again elsewhere
-// or later.
+// Close ends waiting requests, waits for changes in progress, and releases the store. Later requests fail; clients
+// retry them.
 func (h *Handler) Close() error {
 	h.mu.Lock()
 	h.stop()

@@ -1,4 +1,4 @@
-// Package remote keeps studies in a store of another process, which serves it over HTTP.
+// Package remote keeps studies in the store of another process, which serves it over HTTP.
 //
 //	store := remote.Server("https://tuning.example.com:8080")
 //	store.Token = os.Getenv("ATTUNE_SERVE_TOKEN")
@@ -10,26 +10,24 @@
 //	defer h.Close()
 //	http.Handle("/ledger/", h)
 //
-// So workers on many machines share a SQLite file, or a database whose password they need not know.
-// Everything works as on the server's own store: leases, if that has leases, waiting for changes,
-// reading only. The client samples and prunes.
+// So workers on many machines share a SQLite file, or a database whose password they need not know. Everything works
+// as with the server's own store: waiting for changes, reading without the right to change and, if that store has
+// them, leases. The client samples and prunes.
 //
-// # Connections that break
+// # Broken connections
 //
-// A request that is not answered is sent again, for up to [Store.Patience]. The server makes each
-// change once, however often it is asked to, and gives the same answer. If the server itself starts
-// anew in between, the client looks at the study to see whether the change was made. A trial
-// whose beginning was lost with the server is begun again; the one that nobody has heard of is
-// reaped when its lease ends.
+// A request that is not answered is sent again, for up to [Store.Patience]. The server makes each change once,
+// however often it is requested, and repeats its answer. If the server restarts in between, the client reads the
+// study to see whether the change was made. If the restart leaves open whether a trial was begun, the client begins
+// another one; the first is reaped when its lease ends.
 //
-// A server that does not answer at first is an error at once.
+// If the server does not answer the first request, the method fails at once.
 //
 // # Caveats
 //
 //   - A process keeps the records of an open study in memory, as does the server.
-//   - [storage.Leaser.Reap] asks the server once for each trial that it reaps.
-//   - Over plain HTTP, whoever listens reads the studies and the token. Use https, or a network
-//     that you trust.
+//   - [storage.Leaser.Reap] takes one request for each trial that it reaps.
+//   - Over plain HTTP, anyone on the network can read the studies and the token. Use https, or a trusted network.
 package remote
 
 import (
@@ -57,15 +55,15 @@ var (
 // A Store is a store behind a server. Its fields must not change once it is in use. It is safe for
 // concurrent use, and must not be copied.
 //
-// Errors wrap those of the server's store, and [storage.ErrPath] for a URL that cannot be,
-// [storage.ErrUnreachable] if no server answers, [storage.ErrAccess] if it does not take the token,
-// [storage.ErrVersion] if it is of another version or not attune's. No error holds the token.
+// Errors wrap those of the server's store, and [storage.ErrPath] for an invalid URL, [storage.ErrUnreachable] if no
+// server answers, [storage.ErrAccess] if it refuses the token, and [storage.ErrVersion] if the server has another
+// version or is not attune's. No error contains the token.
 type Store struct {
-	// URL names the server, as in https://tuning.example.com:8080. A password in it is a token.
+	// URL names the server, as in https://tuning.example.com:8080. A password in it is the token.
 	URL string
-	// Token is what the server was told to ask for. Default none, or the password in URL.
+	// Token is the token that the server requires. Default: the password in URL, or none.
 	Token string
-	// Patience is how long to try again while the server is away. At most 10 minutes. Default 1 minute.
+	// Patience is how long to retry while the server is unavailable. At most 10 minutes. Default 1 minute.
 	Patience time.Duration
 	// Away, if not nil, is called with the reason when the server has not answered for a second, and
 	// with nil when it answers again. It must not use the Store.
@@ -84,8 +82,7 @@ var _ storage.Reader = (*Store)(nil)
 // Server returns the store that a server serves, with default settings. It does not connect.
 func Server(url string) *Store { return &Store{URL: url} }
 
-// Address names the server: its URL without a user and password. The two programs that have one
-// address may still have different tokens.
+// Address returns the URL of the server without user and password.
 func (s *Store) Address() string {
 	u, err := parse(s.URL)
 	if err != nil {
@@ -207,7 +204,7 @@ func (s *Store) Open(ctx context.Context, name string) (storage.Ledger, error) {
 	return s.ledger(op, d)
 }
 
-// Read implements [storage.Reader]. A token that only reads is enough for it.
+// Read implements [storage.Reader]. A read-only token is enough for it.
 func (s *Store) Read(ctx context.Context, name string) (storage.Ledger, error) {
 	op := fmt.Sprintf("open study %q", name)
 	d, err := s.open(ctx, name)

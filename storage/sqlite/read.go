@@ -9,13 +9,12 @@ import (
 	"github.com/attune-hpo/attune/storage"
 )
 
-// Read implements [storage.Reader]. The file is opened to be read only, by a
-// connection of its own, and nothing is created: but for a file that was left in
-// WAL mode without its log, as other programs may leave it, next to which SQLite
-// puts an empty log.
+// Read implements [storage.Reader]. It opens the file read-only, with a connection of its own, and creates nothing.
+// There is one exception: if another program has left the file in WAL mode without its log, SQLite creates an empty
+// log next to it.
 //
-// A worker that closes the file while a reader has it open leaves its log beside it.
-// The file has everything in it all the same, and the next one to write it tidies up.
+// If a worker closes the file while a reader has it open, the log stays next to it. The file itself is complete, and
+// the next writer removes the log.
 func (s *Store) Read(ctx context.Context, name string) (storage.Ledger, error) {
 	return s.reader().Open(ctx, name)
 }

@@ -1,9 +1,9 @@
 // Package sqlite keeps studies in a SQLite file that is shared with Optuna.
 //
-// The file has the tables of Optuna's newest schema, byte for byte, so Python's
-// Optuna 5 and optuna-dashboard open it while Go workers write to it, and this
-// package opens theirs. Whatever else a study needs is kept in attributes whose
-// keys begin with "attune:". doc/format/sqlite.md lists every table and key.
+// The file has the tables of Optuna's newest schema, byte for byte, so Python's Optuna 5
+// and optuna-dashboard open it while Go workers write to it, and this package opens theirs.
+// All other data of a study are in attributes whose keys begin with "attune:".
+// doc/format/sqlite.md lists every table and key.
 //
 //	st, err := study.Open(ctx, sqlite.File("walmart.db"), "lightgbm", study.Config{Sampler: tpe.New(tpe.Config{})})
 //
@@ -13,33 +13,31 @@
 //
 // # Durability
 //
-// What a method has written is safe from a process that is killed. It is safe
-// from a loss of power as well, but for what a running trial has written so far:
-// that is on the disk when the trial is told. [Store.Sync] has it otherwise.
+// Whatever a method has written survives the death of the process. It also survives a power failure, except the
+// writes of a running trial: these are on the disk when the trial is told. [Store.Sync] changes this.
 //
-// While a ledger that wrote is open, the file is in WAL mode: its log and the log's
-// index, two more files, lie next to it. Copy all three, or close the file first;
-// the file alone has every study, but not the trials of the last minutes. The last
-// one to close the file puts it back into one piece, which browser tools can open;
-// after a crash, opening, writing and closing it once does the same.
+// While a ledger that wrote is open, the file is in WAL mode: its log and the log's index,
+// two more files, lie next to it. Copy all three, or close the file first; the file alone
+// has every study, but not the trials of the last minutes. The last process to close the
+// file merges the log into it, and browser tools can then open it; after a crash, opening,
+// writing and closing it once does the same.
 //
-// If any of the three is removed, replaced or cut while it is open, the next write
-// fails, and so does Close if something is lost.
+// If any of the three is removed, replaced or truncated while it is open, the next write fails, and so does Close if
+// something is lost.
 //
 // # Caveats
 //
-//   - Not on a network file system: its locks and shared memory are not to be
-//     trusted, by this package or by Python. Put a file on a local disk.
-//   - Times are UTC, as Optuna 5 writes them. Optuna up to 4.9 wrote local time
-//     without saying so; its records read as if it had been UTC.
-//   - Python's Optuna may claim a waiting trial twice on SQLite. Go workers do not
-//     claim one that is taken, but cannot stop Python from it.
-//   - A process keeps the records of an open study in memory, for all ledgers
-//     of one Store together. Whenever another process has written, it reads again
-//     those that have not finished, but for the reports it has. Tens of thousands
-//     of waiting trials make that slow.
-//   - A trial of which something cannot be read, such as an integer beyond 2^53 that
-//     Python wrote, reads as a failed trial whose Err says so.
+//   - Do not use a network file system: its locks and shared memory are unreliable, for this package and for Python.
+//     Put a file on a local disk.
+//   - Times are UTC, as Optuna 5 writes them. Optuna up to 4.9 wrote local time without a zone; such times are read
+//     as if they were UTC.
+//   - Python's Optuna may claim a waiting trial twice on SQLite. Go workers never claim a taken trial, but cannot
+//     prevent Python from doing so.
+//   - A process keeps the records of an open study in memory, for all ledgers of one Store
+//     together. Whenever another process has written, it rereads the unfinished trials,
+//     except their known reports. Tens of thousands of waiting trials make this slow.
+//   - A trial with data that attune cannot use, such as an integer beyond 2^53 that Python wrote, reads as a failed
+//     trial whose Err gives the reason.
 package sqlite
 
 import (
@@ -76,13 +74,12 @@ var (
 // what package fs or the driver reports. A file that cannot be written can be
 // read.
 type Store struct {
-	// Path names the file. There are no URLs, and no ":memory:": for that there
-	// is package memory.
+	// Path is the path of the file. URLs are not supported, and neither is ":memory:": use package memory.
 	Path string
 	// BusyTimeout is how long to wait for other processes before giving up.
 	// Default 30 s.
 	BusyTimeout time.Duration
-	// Sync says what waits for the disk. Default [SyncTold].
+	// Sync says which changes wait for the disk. Default [SyncTold].
 	Sync Sync
 
 	readOnly bool // as Read opens it
@@ -100,22 +97,19 @@ var (
 	_ storage.Waiter = (*ledger)(nil)
 )
 
-// Sync says which changes are on the disk when the method that made them returns,
-// and so outlast a loss of power. A process that is killed loses nothing in any
-// case.
+// Sync says which changes are on the disk when the method that made them returns, and so survive a power failure. A
+// killed process never loses anything.
 type Sync int
 
 const (
-	// SyncTold has everything wait for the disk but what is of use only while a
-	// trial runs: starting it, its parameters, reports and attributes, its lease. All
-	// of that is on the disk when the trial is told. That is one wait a trial: in a
-	// run of BenchmarkTrial 2.5 ms, where a trial took 1.5 ms without.
+	// SyncTold makes every change wait for the disk, except the changes of a running trial: its start, parameters,
+	// reports, attributes and lease. These are on the disk when the trial is told. So a trial waits once: 2.5 ms in a
+	// run of BenchmarkTrial, in which a trial took 1.5 ms without the wait.
 	SyncTold Sync = iota
-	// SyncEach has every change wait.
+	// SyncEach makes every change wait.
 	SyncEach
-	// SyncSeldom has nothing wait but a new study. The log is synced when it is
-	// copied into the file, about every four megabytes: a loss of power loses what
-	// came after, told trials too, never the file.
+	// SyncSeldom makes only new studies wait. The log is synced when it is copied into the file, about every four
+	// megabytes. A power failure loses later changes, including told trials, but never the file.
 	SyncSeldom
 )
 

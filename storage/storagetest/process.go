@@ -23,8 +23,8 @@ import (
 // workerEnv holds the address of a store, in a process that is to work on it.
 const workerEnv = "ATTUNE_STORAGETEST_WORKER"
 
-// Main runs the tests of a package, as TestMain must. In processes that the suite
-// starts it works on a store instead, and no test is run.
+// Main runs the tests of a package, as TestMain must. In the worker processes that the suite starts, it works on a
+// store instead and runs no test.
 func Main(m *testing.M, c Config) {
 	address, isWorker := os.LookupEnv(workerEnv)
 	if !isWorker {

@@ -13,9 +13,8 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// Text returns a record as text that is equal for equal records only: it tells
-// NaN payloads alike, -0 from 0 and nil from empty slices, and follows the
-// pointers of distributions. It serves to compare records in tests.
+// Text returns a record as text, for comparisons in tests. The text is equal only for equal records: it distinguishes
+// -0 from 0 and nil from empty slices, but not different NaNs, and it follows the pointers of distributions.
 func Text(r trial.Record) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "number %d, %v\n", r.Number, r.State)

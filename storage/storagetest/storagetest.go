@@ -1,5 +1,5 @@
-// Package storagetest proves that a back end keeps the promises of package
-// storage. A back end runs it from its own tests:
+// Package storagetest tests that a back end keeps the contract of package storage. Run it from the back end's own
+// tests:
 //
 //	var config = storagetest.Config{
 //		Open:    func(t *testing.T) storage.Store { return mystore.New(t.TempDir()) },
@@ -10,11 +10,10 @@
 //	func TestMain(m *testing.M)   { storagetest.Main(m, config) }
 //	func TestStore(t *testing.T)  { storagetest.Run(t, config) }
 //
-// Run it under the race detector too. A back end whose ledgers implement
-// [storage.Leaser] is tested for that, and one whose store is a [storage.Summarizer] or a
-// [storage.Rower] too. [storage.Read] and [storage.Wait] are tested
-// of every back end, by its own methods where it has them. One with an Address is
-// tested with several handles, and with several processes, some of them killed.
+// Run it under the race detector too. The optional interfaces [storage.Leaser], [storage.Summarizer] and
+// [storage.Rower] are tested if the back end implements them. [storage.Read] and [storage.Wait] are tested for every
+// back end, with its own methods if it has them. A back end with an Address is also tested with several handles, and
+// with several processes, some of them killed.
 package storagetest
 
 import (
@@ -31,20 +30,19 @@ import (
 
 // Config says how to make stores.
 type Config struct {
-	// Open returns a new, empty store, to be gone when t ends.
+	// Open returns a new, empty store, which is removed when t ends.
 	Open func(t *testing.T) storage.Store
-	// Address says where a store that Open returned keeps its studies, such that
-	// Dial finds them again. Both are nil for stores that live in one process.
+	// Address returns the address of a store that Open returned, at which Dial finds its studies again. Both are nil
+	// for stores that live in one process.
 	Address func(s storage.Store) string
 	// Dial returns another handle of the store at an address. It is called in other
 	// processes too, if [Main] is called.
 	Dial func(address string) storage.Store
-	// Keeps reports whether the store has room for a name of a study, parameter or
-	// attribute. It refuses others with [space.ErrInvalid]. Default: it keeps all.
+	// Keeps reports whether the store accepts a name of a study, parameter or attribute. The store must refuse other
+	// names with [space.ErrInvalid]. Default: it accepts all names.
 	Keeps func(name string) bool
-	// Worker, if it is not "", is another test program whose TestMain calls [Main],
-	// such as one of another build. Every second worker process runs it. Default:
-	// all run this one.
+	// Worker, if it is not "", is another test program whose TestMain calls [Main], for example from another build.
+	// Every second worker process runs it. Default: all run this program.
 	Worker string
 }
 

@@ -20,18 +20,17 @@ type Dialect struct {
 	// Each joins every row of a first table, which has the id of a trial, to the rows of that
 	// trial in a second table, as x and by index; a format of both names.
 	Each string
-	// Version returns, as text, a number or words that differ whenever anything that was
-	// committed meanwhile can be seen. It is "" for an engine without such a thing.
+	// Version returns, as text, a value that differs whenever newly committed changes are visible. It is "" if the
+	// engine has no such value.
 	Version string
-	// Assert locks a running trial, a parameter, and fails with an error of the class Clash
-	// unless the condition that ends it holds, too. It is "" for an engine whose queries do not
-	// fail at will.
+	// Assert locks a running trial, which is a parameter, and fails with an error of the class Clash unless the
+	// condition appended to it holds, too. It is "" for an engine whose queries cannot be made to fail.
 	Assert string
-	// Beat renews the lease of a trial, if that runs.
+	// Beat renews the lease of a trial if the trial is running.
 	Beat string
-	// Ago is the time that lies a number of seconds, a parameter, before now, by the clock of the database.
+	// Ago is the database's time minus a number of seconds, which is a parameter.
 	Ago string
-	// MaxName is how many characters a name may have. NoNUL is set if none may be NUL.
+	// MaxName is the maximum number of characters in a name. NoNUL forbids NUL among them.
 	MaxName int
 	NoNUL   bool
 
@@ -50,7 +49,7 @@ const (
 	kindVersion        // V version
 )
 
-// Complete fills in the statements that are made of the others.
+// Complete fills in the statements that are built from the others.
 func (d *Dialect) Complete() *Dialect {
 	text := func(column string) string { return fmt.Sprintf(d.Text, column) }
 	arms := []struct{ table, columns string }{

@@ -1,19 +1,17 @@
-// Package dbserver keeps studies in Optuna's tables on a database server. What the
-// servers have in common is here; an [Engine] is what they differ in.
+// Package dbserver keeps studies in Optuna's tables on a database server. It has the common parts of all servers; an
+// [Engine] has the parts that differ.
 //
-// # How writers stay out of each other's way
+// # Concurrent writers
 //
-// A process keeps an image of each open study, which may be out of date. A write
-// looks at the image, locks the row of its one trial, and makes sure that the trial is
-// as the image has it; if not, it reads what is new, and begins again. Nobody waits
-// for a writer of another trial.
+// A process keeps an image of each open study, which may be out of date. A write uses the image, locks the row of its
+// one trial, and checks that the trial is as in the image; if not, it reads the changes and begins again. No writer
+// waits for a writer of another trial.
 //
-// Trials are added, and claimed, under the lock of the study's row, which Optuna takes
-// for the same purpose. So rows of one study become visible in the order of their ids,
-// and whoever has read up to one id has missed nothing before it.
+// Trials are added, and claimed, under the lock of the study's row, which Optuna takes for
+// the same purpose. So rows of one study become visible in the order of their ids, and a
+// process that has read up to an id has missed no row before it.
 //
-// A goroutine takes a connection first, then locks of the database, then the mutex of
-// an image, and none of them in another order.
+// To avoid deadlocks, a goroutine takes a connection first, then locks of the database, then the mutex of an image.
 package dbserver
 
 import (
@@ -30,10 +28,9 @@ type Engine interface {
 	Connect(ctx context.Context) (Pool, error)
 	// Dialect returns the SQL of the engine.
 	Dialect() *Dialect
-	// Class says what an error of a transaction means for it.
+	// Class classifies an error of a transaction.
 	Class(err error) Class
-	// Explain returns an error with what it means here, and what to do. It holds no
-	// credentials.
+	// Explain returns an error that explains err and says what to do. It contains no credentials.
 	Explain(err error) error
 }
 
@@ -46,15 +43,14 @@ const (
 	// Again is an error after which the same transaction may succeed: a deadlock, a
 	// connection that was lost before the commit. Nothing was written.
 	Again
-	// Clash is an error of a row that is there already, or no longer.
+	// Clash is an error about a row that already exists, or no longer exists.
 	Clash
 )
 
-// ErrUnknown reports that a connection was lost during a commit, and nothing says whether
-// that happened.
+// ErrUnknown reports that a connection was lost during a commit, and that it is unknown whether the commit succeeded.
 var ErrUnknown = errors.New("the connection was lost during the commit: it is not known whether the change was made")
 
-// Unreachable is an error of a server that did not answer when it was asked first.
+// Unreachable is the error of a server that did not answer the first request.
 type Unreachable struct{ Cause error }
 
 func (e Unreachable) Error() string { return e.Cause.Error() }
@@ -70,12 +66,12 @@ func (e Lost) Unwrap() error { return e.Cause }
 
 // A Pool is a bounded number of connections. It is safe for concurrent use.
 type Pool interface {
-	// Begin takes a connection, waiting for one, and begins a transaction. ctx is that
-	// of all it does.
+	// Begin takes a connection, waiting for one if necessary, and begins a transaction. ctx applies to the whole
+	// transaction.
 	Begin(ctx context.Context, mode Mode) (Tx, error)
-	// EnsureSchema returns an error unless the database has the tables, of the version
-	// that attune knows. An empty database gets them, if create is set, or the error is
-	// ErrEmpty.
+	// EnsureSchema returns an error unless the database has the tables, of the version that
+	// attune knows. If the database is empty, it creates them if create is set, and
+	// otherwise fails with ErrEmpty.
 	EnsureSchema(ctx context.Context, create bool) error
 	// Close closes all connections, once none is in use.
 	Close()
@@ -90,22 +86,22 @@ const (
 	Reading Mode = iota
 	// Durable is on the disk of the server when Commit returns.
 	Durable
-	// Lazy need not be: the server may lose it if it crashes, but not before what was
-	// committed earlier. An engine without such a thing has Durable in its place.
+	// Lazy need not be: a crash of the server may lose it, but then also everything committed after it. An engine
+	// without this mode treats it as Durable.
 	Lazy
 )
 
-// A Tx is a transaction. The caller ends it, with Commit or Rollback, and then it must not
-// be used any more. It is not safe for concurrent use.
+// A Tx is a transaction. The caller ends it with Commit or Rollback, and must not use it afterwards. It is not safe
+// for concurrent use.
 type Tx interface {
 	tables.DB
 	// Change runs a statement and returns how many rows it changed.
 	Change(sql string, args ...tables.Value) (rows int64, err error)
-	// Rows calls each with every row of an answer that has the columns of a Row. The
-	// row is valid until each returns.
+	// Rows calls each with every row of a result that has the columns of a Row. The row is
+	// valid until each returns.
 	Rows(sql string, args []tables.Value, each func(*Row) error) error
-	// Commit commits. If the connection is lost meanwhile, it finds out what became of
-	// the transaction. Where that cannot be, the error is ErrUnknown.
+	// Commit commits. If the connection is lost meanwhile, it determines the outcome of the transaction. If that is
+	// impossible, the error is ErrUnknown.
 	Commit() error
 	// Rollback undoes everything. After Commit it does nothing.
 	Rollback()

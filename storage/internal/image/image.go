@@ -1,6 +1,5 @@
-// Package image is what a process knows of the trials of a study: their records,
-// which of them wait, and what changed since a [storage.Cursor]. A back end keeps
-// one for each study that is open, and brings it up to date.
+// Package image holds what a process knows about the trials of a study: their records, which of them are waiting, and
+// what has changed since a [storage.Cursor]. A back end keeps one image for each open study, and updates it.
 package image
 
 import (
@@ -32,8 +31,8 @@ type entry struct {
 // Len returns the number of the next new trial.
 func (s *Study) Len() int { return len(s.trials) }
 
-// Trial returns the trial of a number, or an error that wraps
-// [storage.ErrNoTrial]. Who hands it on clips it first.
+// Trial returns the trial of a number, or an error that wraps [storage.ErrNoTrial]. A
+// caller that passes the trial on must clip it first.
 func (s *Study) Trial(number int) (trial.Record, error) {
 	if number < 0 || number >= len(s.trials) || s.trials[number].at == 0 {
 		return trial.Record{}, fmt.Errorf("trial %d: %w", number, storage.ErrNoTrial)
@@ -41,8 +40,8 @@ func (s *Study) Trial(number int) (trial.Record, error) {
 	return s.trials[number].Record, nil
 }
 
-// Next returns the trial for the next worker: the waiting one of the lowest
-// number or, if none waits, a new one.
+// Next returns the trial for the next worker: the waiting one with the lowest number or, if none is waiting, a new
+// one.
 func (s *Study) Next() (r trial.Record, waiting bool) {
 	if len(s.waiting) == 0 {
 		return trial.Record{Number: len(s.trials)}, false
@@ -59,8 +58,7 @@ func (s *Study) ByKey(key string) (r trial.Record, ok bool) {
 	return s.trials[n].Record, true
 }
 
-// Put records that a trial is now as r says. Numbers below that of r may be
-// missing.
+// Put replaces the record of a trial. Numbers below that of r may be missing.
 func (s *Study) Put(r trial.Record) {
 	for r.Number >= len(s.trials) {
 		s.trials = append(s.trials, entry{})
@@ -105,8 +103,7 @@ func (s *Study) Grow(n int) {
 	s.trials, s.changed = slices.Grow(s.trials, n), slices.Grow(s.changed, n)
 }
 
-// Share returns a space that equals sp, the same for all trials that have it; see
-// [space.Pool].
+// Share returns a space equal to sp that all trials with such a space share; see [space.Pool].
 func (s *Study) Share(sp space.Space) space.Space { return s.pool.Share(sp) }
 
 // Since returns the trials that changed after a cursor, clipped, in the order of
@@ -125,8 +122,8 @@ func (s *Study) Since(after storage.Cursor) []storage.Update {
 	return news
 }
 
-// News returns a channel that is closed at the next change, or by Wake. It is nil
-// if there is a change after the cursor already.
+// News returns a channel that is closed at the next change, or by Wake. The channel is nil if there already is a
+// change after the cursor.
 func (s *Study) News(after storage.Cursor) <-chan struct{} {
 	if max(after, 0) < storage.Cursor(len(s.changed)) {
 		return nil
@@ -137,7 +134,7 @@ func (s *Study) News(after storage.Cursor) <-chan struct{} {
 	return s.news
 }
 
-// Wake has those look again that wait for News.
+// Wake closes the channels of News, so that waiting callers check again.
 func (s *Study) Wake() {
 	if s.news != nil {
 		close(s.news)

@@ -11,9 +11,8 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// Interpret puts the system attributes of a trial, in the order of their rows, where
-// they belong in a record. One that does not have the form its key promises is
-// passed over.
+// Interpret moves the system attributes of a trial, in the order of their rows, to their fields in a record. It skips
+// an attribute that does not have the form that its key requires.
 func Interpret(r *trial.Record, as []trial.Attr) {
 	var pieces map[string]string
 	for _, a := range as {

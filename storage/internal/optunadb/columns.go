@@ -24,8 +24,8 @@ func State(name string) (s trial.State, ok bool) {
 // StateName returns the name of a state.
 func StateName(s trial.State) string { return stateNames[s] }
 
-// Float returns the number in a column, NaN if there is none; kind is what stands
-// beside it, nil for FINITE.
+// Float returns the number in a column, or NaN if there is none. Kind is the value of the type column next to it, nil
+// for FINITE.
 func Float(v, kind any) float64 {
 	switch kind {
 	case "INF_POS":
@@ -58,8 +58,7 @@ func FloatColumns(x float64) (v any, kind string) {
 // timeForm is how SQLAlchemy writes times.
 const timeForm = "2006-01-02 15:04:05.000000"
 
-// Time reads a time in UTC: seconds, and up to nine digits of a fraction. The
-// zero time is what is not one.
+// Time reads a time in UTC: seconds, and up to nine digits of a fraction. For anything else it returns the zero time.
 func Time(v any) time.Time {
 	s, ok := v.(string)
 	if !ok {

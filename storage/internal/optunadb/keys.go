@@ -1,5 +1,5 @@
-// Package optunadb is what the columns and keys of Optuna's tables mean: records to
-// rows and back, in whatever database. doc/format/sqlite.md lists them.
+// Package optunadb defines the meaning of the columns and keys of Optuna's tables: it converts records to rows and
+// back, for any database. doc/format/sqlite.md lists them.
 package optunadb
 
 import (
@@ -19,7 +19,7 @@ const (
 // Keys of system attributes of a study that are not its notes.
 const (
 	SeedKey  = "attune:seed" // an integer
-	TokenKey = "attune:id"   // a string; tells a study from the next one with the same row id
+	TokenKey = "attune:id"   // a string; distinguishes a study from a later one with the same row id
 )
 
 // OwnPrefix begins the keys that are attune's alone, of trials and of studies.

@@ -13,22 +13,22 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A Read is a record that was read, and its row.
+// A Read is a record that was read, with its row.
 type Read struct {
 	trial.Record
 	ID      int64
 	Missing bool   // has no number yet
-	Odd     string // what of it cannot be read, "" if nothing
+	Odd     string // what cannot be read of it, "" if nothing
 }
 
-// Spoil notes that something of a trial cannot be read. The first reason counts.
+// Spoil records that a part of the trial cannot be read. The first reason is kept.
 func (r *Read) Spoil(reason string) {
 	if r.Odd == "" {
 		r.Odd = reason
 	}
 }
 
-// SetState sets the state of a name.
+// SetState sets the state by its name.
 func (r *Read) SetState(name string) {
 	state, ok := optunadb.State(name)
 	if !ok {
@@ -47,7 +47,7 @@ func (r *Read) SetValues(os []Objective, out []float64) {
 	r.Values = out
 }
 
-// SetSystem puts system attributes where they belong in the record.
+// SetSystem moves system attributes to their fields in the record.
 func (r *Read) SetSystem(as []Attr) { optunadb.Interpret(&r.Record, InOrder(as)) }
 
 // CheckNumber returns an error that wraps [storage.ErrFormat] unless the trial may
@@ -60,9 +60,8 @@ func (r *Read) CheckNumber() error {
 	return nil
 }
 
-// Unreadable returns a finished trial of which something cannot be read: as a failed one
-// without values, so that it is no trial's best, and says why. What can be read is
-// there.
+// Unreadable returns a finished trial with unreadable parts as a failed trial without values, so that it is never the
+// best, with the reason. The readable parts are kept.
 func Unreadable(r trial.Record, reason string) trial.Record {
 	if r.Err != "" {
 		r.Err += "; "
@@ -94,8 +93,8 @@ type Param struct {
 	Coord float64
 }
 
-// Distributions remembers what the JSON of distributions means. The zero value is ready
-// to use. It is safe for concurrent use.
+// Distributions caches distributions by their JSON. The zero value is ready to use. It is
+// safe for concurrent use.
 type Distributions struct {
 	mu     sync.Mutex
 	parsed map[string]space.Distribution
@@ -134,7 +133,7 @@ type Attr struct {
 	ID int64
 }
 
-// InOrder returns attributes by when they were first set.
+// InOrder returns attributes in the order in which they were first set.
 func InOrder(as []Attr) trial.Attrs {
 	slices.SortFunc(as, func(a, b Attr) int { return cmp.Compare(a.ID, b.ID) })
 	out := make(trial.Attrs, len(as))
@@ -147,8 +146,8 @@ func InOrder(as []Attr) trial.Attrs {
 // ByStep orders reports.
 func ByStep(a, b trial.Report) int { return cmp.Compare(a.Step, b.Step) }
 
-// WithReport returns rs, in order of steps, with another report. It may be there
-// already. What others hold of rs does not change.
+// WithReport returns rs, in order of steps, with another report, which may be there already. It does not change rs,
+// which others may share.
 func WithReport(rs []trial.Report, r trial.Report) []trial.Report {
 	if n := len(rs); n == 0 || rs[n-1].Step < r.Step {
 		return append(rs, r)
@@ -164,7 +163,7 @@ func WithReport(rs []trial.Report, r trial.Report) []trial.Report {
 	return rs
 }
 
-// Same reports whether a and b are one record, NaN being equal to itself.
+// Same reports whether a and b are equal, where NaN equals NaN.
 func Same(a, b trial.Record) bool {
 	float := func(x, y float64) bool { return math.Float64bits(x) == math.Float64bits(y) }
 	return a.Number == b.Number && a.State == b.State && a.Err == b.Err &&

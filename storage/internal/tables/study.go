@@ -14,8 +14,7 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// Head is the version of the schema that attune reads and writes, as Optuna counts
-// since 0.10.
+// Head is the version of the schema that attune reads and writes, in Optuna's numbering.
 const Head = "v3.2.0.a"
 
 // LibraryVersion is the version of Optuna whose schema this is. Optuna shows it in
@@ -46,7 +45,7 @@ func NewToken() string {
 	return `"` + hex.EncodeToString(b[:]) + `"`
 }
 
-// StudyID returns the row of a study; [storage.ErrNotExist].
+// StudyID returns the row of a study. It fails with [storage.ErrNotExist].
 func StudyID(db DB, name string) (id int64, err error) {
 	err = db.Query("SELECT study_id FROM studies WHERE study_name = ?", []Value{name}, func(row []Value) error {
 		id = Int(row[0])
@@ -58,7 +57,7 @@ func StudyID(db DB, name string) (id int64, err error) {
 	return id, err
 }
 
-// TrialID returns the row of a trial of a study; [storage.ErrNoTrial].
+// TrialID returns the row of a trial of a study. It fails with [storage.ErrNoTrial].
 func TrialID(db DB, study int64, number int) (id int64, err error) {
 	err = db.Query("SELECT trial_id FROM trials WHERE study_id = ? AND number = ?", []Value{study, int64(number)}, func(row []Value) error {
 		id = Int(row[0])
@@ -155,8 +154,8 @@ func (s *Statements) Headers(db DB, id int64) ([]trial.Header, error) {
 	return out, err
 }
 
-// DeleteStudy removes a study and all that hangs on it. The tables have foreign keys,
-// but nothing cascades in them.
+// DeleteStudy removes a study and all rows that refer to it. The tables have foreign keys, but deletions do not
+// cascade.
 func DeleteStudy(db DB, id int64) error {
 	for _, table := range []string{
 		"trial_params", "trial_values", "trial_intermediate_values",

@@ -1,6 +1,5 @@
-// Package tables reads and writes Optuna's tables through whatever runs SQL: headers
-// of studies, records of trials, changes of one. What the columns and keys mean is
-// package optunadb's.
+// Package tables reads and writes Optuna's tables over any SQL connection: headers of studies, records of trials, and
+// changes of a trial. Package optunadb defines the meaning of columns and keys.
 package tables
 
 import (
@@ -9,28 +8,27 @@ import (
 	"strings"
 )
 
-// A Value is what a column holds: int64, float64, string, []byte or nil.
+// A Value is the content of a column: int64, float64, string, []byte or nil.
 type Value = driver.Value
 
 // A DB runs statements in a transaction. Their parameters are question marks.
 type DB interface {
-	// Exec runs a statement that has no answer. It may put that off until the next
-	// Insert or Query, or until the transaction ends, which then report its error.
+	// Exec runs a statement that has no answer. It may delay the statement until the next Insert or Query, or until
+	// the end of the transaction, which then report its error.
 	Exec(sql string, args ...Value) error
 	// Insert runs an INSERT and returns the new row's id, which is in the named column.
 	Insert(sql, id string, args ...Value) (int64, error)
-	// Query calls each with every row of an answer. The row is valid until each
-	// returns.
+	// Query calls each with every row of the result. The row is valid until each returns.
 	Query(sql string, args []Value, each func(row []Value) error) error
 }
 
-// A Dialect is how an engine spells what the engines spell differently.
+// A Dialect has the parts of SQL that differ between engines.
 type Dialect struct {
 	Key string // the column named key, in quotes if need be
-	// Upsert ends an INSERT that replaces value_json where the row is there
-	// already; its %s is the columns that make a row unique.
+	// Upsert ends an INSERT that replaces value_json if the row exists; its %s stands for the columns that make a row
+	// unique.
 	Upsert string
-	// Skip ends an INSERT that does nothing for rows that are there already.
+	// Skip ends an INSERT that does nothing for existing rows.
 	Skip string
 }
 
@@ -70,7 +68,7 @@ func New(d Dialect) *Statements {
 	return s
 }
 
-// Int returns an integer in a column, 0 if it holds none.
+// Int returns the integer in a column, or 0 if there is none.
 func Int(v Value) int64 {
 	switch v := v.(type) {
 	case int64:
@@ -81,7 +79,7 @@ func Int(v Value) int64 {
 	return 0
 }
 
-// Text returns what a column holds as text, "" for NULL.
+// Text returns the content of a column as text, "" for NULL.
 func Text(v Value) string {
 	switch v := v.(type) {
 	case string:

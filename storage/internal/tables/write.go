@@ -43,8 +43,7 @@ func (w Writer) Insert(study int64, r trial.Record) (id int64, err error) {
 	return id, p.err
 }
 
-// Bare adds a row for a trial that has nothing yet but the number, the state and the
-// times of r.
+// Bare adds a row for a trial that has only the number, the state and the times of r.
 func (w Writer) Bare(study int64, r trial.Record) (id int64, err error) {
 	return w.DB.Insert("INSERT INTO trials (number, study_id, state, datetime_start, datetime_complete) VALUES (?, ?, ?, ?, ?)", "trial_id",
 		int64(r.Number), study, optunadb.StateName(r.State), optunadb.TimeColumn(r.Started), optunadb.TimeColumn(r.Finished))
@@ -53,7 +52,7 @@ func (w Writer) Bare(study int64, r trial.Record) (id int64, err error) {
 // Note sets a note of a trial.
 func (w Writer) Note(id int64, n trial.Attr) error { return w.Exec(w.trialSystem, id, n.Key, n.JSON) }
 
-// Apply writes changes that a trial was found to allow; before is what it was.
+// Apply writes changes that the trial allows. Before is the record without them.
 func (w Writer) Apply(id int64, before trial.Record, changes []trial.Change) error {
 	p := part{Writer: w, id: id}
 	proposed := len(before.Proposed) > 0
@@ -88,7 +87,7 @@ func (w Writer) Apply(id int64, before trial.Record, changes []trial.Change) err
 	return p.err
 }
 
-// Restore writes those parameters and reports of a trial that are missing.
+// Restore writes the missing parameters and reports of a trial.
 func (w Writer) Restore(id int64, r trial.Record) error {
 	p := part{Writer: w, id: id}
 	p.params(r.Params, w.skip)
@@ -163,8 +162,8 @@ func (p *part) system(a trial.Attr) { p.exec(p.trialSystem, p.id, a.Key, a.JSON)
 
 func (p *part) user(a trial.Attr) { p.exec(p.trialUser, p.id, a.Key, a.JSON) }
 
-// Texts remembers how distributions are written: a study has few, and many rows. The
-// zero value is ready to use. It is safe for concurrent use.
+// Texts caches the JSON of distributions, because a study has few distributions but many rows. The zero value is
+// ready to use. It is safe for concurrent use.
 type Texts struct {
 	mu      sync.Mutex
 	written map[space.Distribution]string

@@ -1,11 +1,10 @@
-// Package driver is a connection to SQLite: the few calls that package sqlite
-// makes, the same with cgo and without.
+// Package driver connects to SQLite: it has the few calls that package sqlite makes, with the same interface with and
+// without cgo.
 //
-// With cgo it is SQLite's own C code, through github.com/mattn/go-sqlite3.
-// Without, it is the same code translated to Go, modernc.org/sqlite/lib. Both
-// lock files and share memory as every SQLite does, so processes of either kind
-// may have one file open at once; doc/adr/0021 says why these two. Where neither
-// exists, Open says so.
+// With cgo it uses SQLite's own C code, through github.com/mattn/go-sqlite3. Without cgo it uses the same code
+// translated to Go, modernc.org/sqlite/lib. Both lock files and share memory as every SQLite does, so processes of
+// both kinds may have one file open at once; doc/adr/0021 explains the choice. On platforms where neither exists,
+// Open fails.
 //
 // A [Conn] and its statements belong to one goroutine at a time. Nothing here
 // waits for locks: an operation that another connection blocks fails with an
@@ -78,8 +77,7 @@ func As(err error) *Error {
 	return nil
 }
 
-// Busy reports whether err says that another connection is at work, so that
-// the same call may succeed a little later.
+// Busy reports whether err means that another connection blocks the call, so that the same call may succeed later.
 func Busy(err error) bool {
 	e := As(err)
 	return e != nil && (e.Code == busy || e.Code == locked || e.Code == protocol)

@@ -16,7 +16,7 @@ const Library = "github.com/mattn/go-sqlite3"
 // A Conn is a connection to a file.
 type Conn struct{ db *sqlite3.SQLiteConn }
 
-// Open opens a file. SQLite looks at it only when a statement needs it.
+// Open opens a file. SQLite reads it only when a statement needs it.
 func Open(path string, mode Mode) (*Conn, error) {
 	db, err := (&sqlite3.SQLiteDriver{}).Open(uri(path, mode) + "&_busy_timeout=0&_mutex=no")
 	if err != nil {
@@ -52,7 +52,7 @@ type Stmt struct{ s *sqlite3.SQLiteStmt }
 // Close frees the statement.
 func (s *Stmt) Close() error { return fault(s.s.Close()) }
 
-// Exec runs the statement, and passes over its rows. It returns the id of the
+// Exec runs the statement and ignores its rows. It returns the id of the
 // row that the connection inserted last.
 func (s *Stmt) Exec(args []driver.Value) (id int64, err error) {
 	res, err := s.s.Exec(args)
@@ -63,7 +63,7 @@ func (s *Stmt) Exec(args []driver.Value) (id int64, err error) {
 }
 
 // Query calls each with every row of the answer: int64, float64, string, []byte
-// or nil a column. The row is valid until each returns; what it holds stays.
+// or nil a column. The row is valid until each returns; its values stay valid.
 func (s *Stmt) Query(args []driver.Value, each func(row []driver.Value) error) (err error) {
 	rows, err := s.s.Query(args)
 	if err != nil {

@@ -26,7 +26,7 @@ type Conn struct {
 	buf scratch // for text on its way in
 }
 
-// Open opens a file. SQLite looks at it only when a statement needs it.
+// Open opens a file. SQLite reads it only when a statement needs it.
 func Open(path string, mode Mode) (*Conn, error) {
 	c := &Conn{tls: libc.NewTLS()}
 	c.out = libc.Xmalloc(c.tls, 8)
@@ -90,7 +90,7 @@ func (s *Stmt) Close() error {
 	return nil
 }
 
-// Exec runs the statement, and passes over its rows. It returns the id of the
+// Exec runs the statement and ignores its rows. It returns the id of the
 // row that the connection inserted last.
 func (s *Stmt) Exec(args []driver.Value) (id int64, err error) {
 	err = s.run(args, nil)
@@ -98,7 +98,7 @@ func (s *Stmt) Exec(args []driver.Value) (id int64, err error) {
 }
 
 // Query calls each with every row of the answer: int64, float64, string, []byte
-// or nil a column. The row is valid until each returns; what it holds stays.
+// or nil a column. The row is valid until each returns; its values stay valid.
 func (s *Stmt) Query(args []driver.Value, each func(row []driver.Value) error) error {
 	return s.run(args, each)
 }
