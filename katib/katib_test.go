@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"os"
 	"runtime"
 	"slices"
 	"strconv"
@@ -360,8 +361,8 @@ func TestOddTrials(t *testing.T) {
 	}
 }
 
-// BenchmarkSuggest asks once with 10,000 trials of ten parameters in the request.
-func BenchmarkSuggest(b *testing.B) {
+// large returns a request with 10,000 trials of ten parameters.
+func large() *api.GetSuggestionsRequest {
 	var ps []*api.ParameterSpec
 	for i := range 10 {
 		ps = append(ps, double("x"+strconv.Itoa(i), "0", "1", "", 0))
@@ -375,6 +376,12 @@ func BenchmarkSuggest(b *testing.B) {
 		end(t, api.TrialStatus_SUCCEEDED, fmt.Sprint(n%977))
 		in.Trials = append(in.Trials, t)
 	}
+	return in
+}
+
+// BenchmarkSuggest asks once with [large].
+func BenchmarkSuggest(b *testing.B) {
+	in := large()
 	service := katib.New()
 	for b.Loop() {
 		out, err := service.GetSuggestions(context.Background(), in)
@@ -384,4 +391,22 @@ func BenchmarkSuggest(b *testing.B) {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	b.ReportMetric(float64(m.Sys)/(1<<20), "MiB")
+}
+
+// BenchmarkServed asks with [large] over gRPC, as Katib's controller does: the command attune
+// katib that listens at the address in ATTUNE_KATIB.
+func BenchmarkServed(b *testing.B) {
+	address := os.Getenv("ATTUNE_KATIB")
+	if address == "" {
+		b.Skip("start attune katib, and set ATTUNE_KATIB to its address")
+	}
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(b, err)
+	defer conn.Close()
+	client, in := api.NewSuggestionClient(conn), large()
+	for b.Loop() {
+		out, err := client.GetSuggestions(context.Background(), in)
+		require.NoError(b, err)
+		require.Len(b, out.ParameterAssignments, 1)
+	}
 }

@@ -208,13 +208,14 @@ func record(t *api.Trial, ps []param, axes space.Space, metric string, now time.
 	if t == nil {
 		return failed
 	}
-	texts := map[string]string{}
-	for _, a := range t.GetSpec().GetParameterAssignments().GetAssignments() {
-		texts[a.Name] = a.Value
-	}
+	assignments := t.GetSpec().GetParameterAssignments().GetAssignments()
 	at := space.Params{Space: axes, Point: make([]float64, len(ps))}
 	for i, p := range ps {
-		x, ok := p.coord(texts[p.axis.Name])
+		// The assignments of attune's own trials are in the order of the parameters.
+		if i >= len(assignments) || assignments[i].Name != p.axis.Name {
+			assignments = inOrder(assignments, ps)
+		}
+		x, ok := p.coord(assignments[i].Value)
 		if !ok || !p.axis.Distribution.Contains(x) {
 			return failed // from an earlier search space
 		}
@@ -238,6 +239,19 @@ func record(t *api.Trial, ps []param, axes space.Space, metric string, now time.
 		r.Notes = trial.Attrs{{Key: trial.InterruptedKey, JSON: "true"}}
 	}
 	return r
+}
+
+// inOrder returns the assignments of the parameters, each once, and an empty one where there is none.
+func inOrder(assignments []*api.ParameterAssignment, ps []param) []*api.ParameterAssignment {
+	texts := map[string]string{}
+	for _, a := range assignments {
+		texts[a.Name] = a.Value
+	}
+	sorted := make([]*api.ParameterAssignment, len(ps))
+	for i, p := range ps {
+		sorted[i] = &api.ParameterAssignment{Name: p.axis.Name, Value: texts[p.axis.Name]}
+	}
+	return sorted
 }
 
 // observed returns the value of a metric, or NaN if there is none.

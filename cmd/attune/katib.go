@@ -35,9 +35,9 @@ Algorithms: tpe, multivariate-tpe, bayesianoptimization, gp, cmaes, nsga2, sobol
 	return cmd
 }
 
-// podMemory is Katib's default memory limit for a suggestion service, without the memory that
-// the garbage collector does not count.
-const podMemory = 80 << 20
+// podMemory is Katib's default memory limit for a suggestion service, 100 MiB, without the memory that
+// the garbage collector does not count: the pages of the program's file that are in use, and the kernel's.
+const podMemory = 64 << 20
 
 func runKatib(ctx context.Context, stderr io.Writer, address string) error {
 	const largest = 256 << 20 // a request has all trials of its experiment

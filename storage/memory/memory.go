@@ -222,6 +222,7 @@ func (l *ledger) Add(ctx context.Context, records ...trial.Record) ([]int, error
 		}
 	}
 	numbers := make([]int, len(records))
+	l.study.trials.Grow(len(records))
 	for i, r := range checked {
 		r.Number = l.study.trials.Len()
 		numbers[i] = r.Number
