@@ -26,12 +26,12 @@ import (
 const pkg fault.Package = "classify"
 
 var (
-	// ErrInput reports items that do not fit a model: a column that is missing, or a text where a
-	// number belongs. It is the caller's mistake, so a [Fallback] does not ask another model.
+	// ErrInput reports items that do not fit a model: a missing column, or a text instead of a number. It is the
+	// caller's mistake, so a [Fallback] does not ask another model.
 	ErrInput = fault.Mark(errors.New("wrong input"), runtime.ErrInput)
 	// ErrModel reports a model without class labels.
 	ErrModel = errors.New("not a classifier")
-	// ErrConfig reports rules or weights that make no sense.
+	// ErrConfig reports invalid rules or weights.
 	ErrConfig = errors.New("wrong configuration")
 )
 
@@ -52,7 +52,7 @@ type Item struct {
 type Answer struct {
 	Label      string
 	Confidence float64            // of the label, from 0 to 1
-	Scores     map[string]float64 // confidence of each label that is possible; may be nil if there is no label
+	Scores     map[string]float64 // confidence of each possible label; may be nil if there is no label
 }
 
 // A Classifier gives each item an answer. It is safe for concurrent use.
@@ -92,8 +92,8 @@ type ModelOptions struct {
 	Features func(text string) ([]float64, error)
 	// Anomaly is the label of an isolation forest's anomalies. Default "anomaly".
 	Anomaly string
-	// Normal is the label of the items that are no anomalies. By default the isolation forest
-	// gives these the zero Answer, so that the other members of an [Ensemble] decide.
+	// Normal is the label of items that are not anomalies. By default the isolation forest gives them the zero
+	// Answer, so that the other members of an [Ensemble] decide.
 	Normal string
 }
 

@@ -113,10 +113,9 @@ type Member struct {
 	Weight     float64 // 0 or more
 }
 
-// An Ensemble is a [Classifier] of several with weights. The score of a label is the weighted mean
-// of its members' scores. A member that does not know the label has the score 0 for it, and one
-// that gives the zero Answer does not take part. An Ensemble with no member left gives the zero
-// Answer.
+// An Ensemble is a [Classifier] that combines several with weights. The score of a label is the weighted mean
+// of its members' scores. A member that does not know the label has the score 0 for it, and one that gives
+// the zero Answer does not take part. An Ensemble with no member left gives the zero Answer.
 //
 // A member that fails does not take part either; [Ensemble.Failures] counts them. Classify fails
 // only if all members fail.

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// A Builder puts a graph together, node by node, and knows the types and dimensions
-// of what comes out. The first error sticks: what is built on it is ignored, and
-// [Builder.Model] returns it. Equal calls make equal bytes. It is for one goroutine.
+// A Builder builds a graph node by node, and infers the types and dimensions of values. It keeps the first error and
+// ignores later calls; [Builder.Model] returns the error. Equal calls make equal bytes. It must be used by one
+// goroutine at a time.
 type Builder struct {
 	form   Form
 	err    error
@@ -36,14 +36,14 @@ func NewBuilder(form Form) *Builder {
 	return b
 }
 
-// A Value is what a node, an input or a constant gives.
+// A Value is the result of a node, an input or a constant.
 type Value struct {
 	name string
 	Type DataType // 0: not known
 	Dims []Dim    // nil: not known
 }
 
-// Width returns the last dimension, -1 when it is not a known size.
+// Width returns the size of the last dimension, or -1 if it is unknown.
 func (v Value) Width() int {
 	if n := len(v.Dims); n > 0 && v.Dims[n-1].known() {
 		return int(v.Dims[n-1].Size)
@@ -99,7 +99,7 @@ func (b *Builder) Input(name string, typ DataType, dims ...Dim) Value {
 // Batch is the dimension of the rows of a batch, of any size.
 var Batch = Dim{Name: "batch"}
 
-// Output declares a value to be an output of the graph.
+// Output declares a value as an output of the graph.
 func (b *Builder) Output(name string, v Value) {
 	if b.err != nil {
 		return
@@ -112,7 +112,7 @@ func (b *Builder) Output(name string, v Value) {
 	b.out = append(b.out, ValueInfo{Name: name, Type: v.Type, Dims: v.Dims})
 }
 
-// Const returns a constant. Its name does not matter; equal ones are kept once.
+// Const returns a constant. Its name does not matter; equal constants are stored once.
 func (b *Builder) Const(t Tensor) Value {
 	if err := t.check(); err != nil {
 		b.fail("constant: %w: %w", ErrInvalid, err)
@@ -157,8 +157,8 @@ func (b *Builder) Op(op string, attrs []Attr, in ...Value) Value {
 	return b.Node(Node{Op: op, Attrs: attrs}, 1, in...)[0]
 }
 
-// Node adds a node with some outputs: n says all but the names of the values, which
-// are the builder's. A zero Value is an input that is left out.
+// Node adds a node with the given number of outputs. The builder names the values; n has everything else. A zero
+// [Value] is an omitted input.
 func (b *Builder) Node(n Node, outputs int, in ...Value) []Value {
 	values := make([]Value, outputs)
 	if b.err != nil {
@@ -190,7 +190,7 @@ func (b *Builder) Node(n Node, outputs int, in ...Value) []Value {
 	return values
 }
 
-// Cast converts to a type; it does nothing for values that have it.
+// Cast converts a value to a type. It does nothing if the value has that type.
 func (b *Builder) Cast(v Value, to DataType) Value {
 	if v.Type == to {
 		return v
@@ -198,7 +198,7 @@ func (b *Builder) Cast(v Value, to DataType) Value {
 	return b.Op("Cast", []Attr{{"to", Int(to)}}, v)
 }
 
-// Concat joins values along an axis; one is returned as it is.
+// Concat joins values along an axis. It returns a single value unchanged.
 func (b *Builder) Concat(axis int, v ...Value) Value {
 	if len(v) == 1 {
 		return v[0]
@@ -211,18 +211,18 @@ func (b *Builder) Gather(v Value, axis int, indices ...int64) Value {
 	return b.Op("Gather", []Attr{{"axis", Int(axis)}}, v, b.Integers(indices...))
 }
 
-// Slice cuts [from, to) out of an axis.
+// Slice returns [from, to) of an axis.
 func (b *Builder) Slice(v Value, axis, from, to int) Value {
 	return b.Op("Slice", nil, v, b.Integers(int64(from)), b.Integers(int64(to)), b.Integers(int64(axis)))
 }
 
-// Reshape gives other dimensions: 0 keeps one, -1 is what is left.
+// Reshape changes the dimensions: 0 keeps a dimension, and -1 stands for the rest.
 func (b *Builder) Reshape(v Value, dims ...int64) Value {
 	return b.Op("Reshape", nil, v, b.Integers(dims...))
 }
 
-// Sum adds along the last axis, from the first to the last as a loop would, and
-// keeps it, of size 1. ReduceSum adds in an order that is not specified.
+// Sum adds along the last axis, in order as a loop would, and keeps the axis with size 1. (ReduceSum adds in an
+// unspecified order.)
 func (b *Builder) Sum(v Value) Value {
 	last := len(v.Dims) - 1
 	if v.Width() == 1 {
@@ -243,8 +243,8 @@ func (b *Builder) Unscale(v Value, shift, scale []float64) Value {
 	return b.Op("Add", nil, b.Op("Mul", nil, v, b.Floats(v, scale)), b.Floats(v, shift))
 }
 
-// Log1p returns log(1+v), accurate for small v too (Kahan's way: the rounding of 1+v
-// is divided out), NaN below -1.
+// Log1p returns log(1+v), which is also accurate for small v (Kahan's method: the rounding of 1+v is divided out). It
+// is NaN below -1.
 func (b *Builder) Log1p(v Value) Value {
 	one := b.Number(v, 1)
 	u := b.Op("Add", nil, one, v)
@@ -256,7 +256,7 @@ func (b *Builder) Log1p(v Value) Value {
 	return b.Op("Where", nil, b.Op("Equal", nil, d, b.Number(v, 0)), v, scaled)
 }
 
-// Expm1 returns exp(v)-1, accurate for small v too (Kahan's way).
+// Expm1 returns exp(v)-1, which is also accurate for small v (Kahan's method).
 func (b *Builder) Expm1(v Value) Value {
 	one := b.Number(v, 1)
 	u := b.Op("Exp", nil, v)
@@ -268,16 +268,16 @@ func (b *Builder) Expm1(v Value) Value {
 	return b.Op("Where", nil, b.Op("Equal", nil, d, b.Number(v, 0)), v, scaled)
 }
 
-// Info is what a model says of itself.
+// Info describes a model in its file.
 type Info struct {
 	Name     string     // of the graph; default "attune"
-	Doc      string     // for people to read
-	Version  string     // of the program that wrote it, as in "v1.2.3"
+	Doc      string     // for people
+	Version  string     // of the program that wrote it, such as "v1.2.3"
 	Metadata []Property // in order, keys unique; see [TrialMetadata]
 }
 
-// Model returns the model built so far, checked, without what no output needs. It fails with the first error of
-// the builder, or as [Model.Check] does.
+// Model returns the model built so far, without nodes that no output needs. It fails with the first error of the
+// builder, and as [Model.Check] does.
 func (b *Builder) Model(info Info) (*Model, error) {
 	if b.err != nil {
 		return nil, b.err

@@ -7,20 +7,17 @@ import (
 	"unicode/utf8"
 )
 
-// Check reports the first thing that makes m no sound model, wrapping [ErrInvalid]
-// and saying where it is. It finds what ONNX Runtime lets through, or tells of only
-// when the model is run:
+// Check reports the first fault of m and its place, wrapping [ErrInvalid]. It also finds faults that ONNX Runtime
+// accepts, or only reports when the model runs:
 //
-//   - names that are used before they are set, or set twice, and outputs that nothing sets;
-//   - operators whose domain is not imported, that are newer than the version that is,
-//     or that are withdrawn by it;
-//   - tensors whose data are not as long as their dimensions say;
-//   - types and dimensions that do not go together, and declared ones that are not
-//     those that come out, as far as they can be known;
-//   - trees whose nodes are out of range or go in circles, that are more than 5,000
-//     nodes deep, that ask for a feature or a target that is not there, or whose lists
-//     are not of one length;
-//   - attributes and metadata that are there twice, and texts that are not UTF-8.
+//   - names that are used before they are set, or set twice, and outputs that are never set;
+//   - operators whose domain is not imported, or that are newer than the imported version or withdrawn in it;
+//   - tensors whose data do not match their dimensions;
+//   - types and dimensions that do not fit together, and declared ones that differ from the inferred ones, as far as
+//     these are known;
+//   - trees with nodes out of range, with cycles, with more than 5,000 levels, with a feature or a target that does
+//     not exist, or with lists of different lengths;
+//   - duplicate attributes and metadata, and texts that are not UTF-8.
 func (m *Model) Check() error {
 	if err := m.check(); err != nil {
 		return pkg.Errorf("check: %w: %w", ErrInvalid, err)

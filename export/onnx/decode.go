@@ -75,12 +75,10 @@ func unsupportedField(what string) error { return fmt.Errorf("%w: %s", ErrUnsupp
 // Decode reads a model from the bytes of an ONNX file. Tensors may share the memory of
 // b.
 //
-// It fails with [ErrFormat] for what is no model, and with [ErrUnsupported] for
-// functions, graphs within nodes, data in other files, sparse tensors, tensors of
-// strings and values that are no tensors. Fields that no version of ONNX up to 1.20
-// has are passed over, as protobuf wants it, and so are hints: training, devices and
-// quantization notes. It does not check that the model makes sense; [Model.Check]
-// does. The memory it takes is at most in proportion to the length of b.
+// It fails with [ErrFormat] for bytes that are not a model, and with [ErrUnsupported] for functions, graphs within
+// nodes, data in other files, sparse tensors, tensors of strings and values that are not tensors. It ignores fields
+// that are unknown in ONNX 1.20, as protobuf requires, and hints about training, devices and quantization. It does
+// not check that the model is consistent; [Model.Check] does. Its memory is at most proportional to the length of b.
 func Decode(b []byte) (*Model, error) {
 	m, err := decode(b)
 	switch {

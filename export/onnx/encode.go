@@ -62,9 +62,8 @@ func (e *encoder) packed(field int, v []int64) {
 	})
 }
 
-// Encode returns m as the bytes of an ONNX file. They depend on m alone. It does not
-// check m, and fails only for what cannot be written: an attribute without a value,
-// or more than [MaxSize] bytes.
+// Encode returns m as the bytes of an ONNX file. They depend on m alone. It does not check m, and only fails for an
+// attribute without a value, and for more than [MaxSize] bytes.
 func (m *Model) Encode() ([]byte, error) {
 	size := 4096
 	for i := range m.Graph.Initializers {

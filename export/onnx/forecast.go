@@ -12,22 +12,21 @@ import (
 	"github.com/attune-hpo/attune/objective/tree"
 )
 
-// ForecasterOptions say how a forecaster is exported. The zero value is fine for
-// networks, for ridge regressions and for regressors that are a tree ensemble.
+// ForecasterOptions say how to export a forecaster. The zero value suits networks, ridge regressions and tree
+// ensembles.
 type ForecasterOptions struct {
 	Form  Form // of trees and regressions; networks are always Compatible
 	Info  Info
-	Units string // of the target, for people to read
-	// Regressor adds a fitted model of a [forecast.Tabular] to the graph: of rows,
-	// [batch, features], DOUBLE, it makes what the model predicts, [batch, outputs],
-	// DOUBLE. Default: a *forecast.Ridge and whatever has a method Model() *tree.Model, as
-	// the regressor of package treeforecast has.
+	Units string // of the target, for people
+	// Regressor adds a fitted model of a [forecast.Tabular] to the graph. It takes rows, [batch, features], DOUBLE,
+	// and returns the model's predictions, [batch, outputs], DOUBLE. The default supports *forecast.Ridge and any
+	// type with a method Model() *tree.Model, such as the regressor of package treeforecast.
 	Regressor func(b *Builder, m forecast.Regressor, rows Value) (Value, error)
 }
 
-// Forecaster returns a model that forecasts as t does, from raw values to raw
-// values: features, the transform of the target and its inverse are in the graph. t
-// is a [forecast.Tabular], or a network of package neural: a Forecaster or a Linear.
+// Forecaster returns a model that forecasts as t does, from raw values to raw values: the graph includes the
+// features, the transform of the target and its inverse. t is a [forecast.Tabular], or a Forecaster or Linear of
+// package neural.
 //
 //	window    [batch, L]        the last L values of the target, oldest first, not transformed
 //	series    [batch] INT64     which series it is, by its place in attune.series; only where that matters
@@ -36,26 +35,22 @@ type ForecasterOptions struct {
 //	calendar  [batch, H, cols]  the calendar features of the steps, see [forecast.Calendar]; those of a network are the last columns of known
 //	forecast  [batch, H]        the forecast, NaN where it cannot be had
 //
-// All are DOUBLE but series, and NaN is a missing value; an input that the
-// forecaster does not look at is left out. L is as far as it looks back: a series
-// that is shorter has NaN before its first value. Names of the columns are in the
-// metadata, as JSON under attune.past, attune.known and attune.calendar;
-// [ForecastInputs] makes the inputs of a frame.
+// All are DOUBLE except series. NaN is a missing value. Inputs that the forecaster does not use are left out. L is
+// the number of values that it looks back: a shorter series has NaN before its first value. The metadata contain the
+// names of the columns, as JSON under attune.past, attune.known and attune.calendar. [ForecastInputs] makes the
+// inputs for a frame.
 //
-// Forecasts are those of t but for the last bits: of logarithms and exponentials, of
-// the sums of a ridge regression. In the form [Single], features are rounded to
-// float32 for trees, which may send one that all but equals a threshold the other way.
+// Forecasts equal those of t except for the last bits of logarithms, exponentials, and the sums of a ridge
+// regression. In the form [Single], features are rounded to float32 for trees, so a value very close to a threshold
+// may change sides.
 //
-// Of a recursive forecaster, the graph has a copy of the model for each step of the
-// horizon that it was fitted with.
+// For a recursive forecaster, the graph has a copy of the model for each step of the horizon of its fit.
 //
-// Networks compute in float32, as they do in Go, and what is around them is in
-// float64. A row with a missing value in it has no forecast. They need no more than
-// the form Compatible does.
+// Networks compute in float32, as in Go, and the steps around them in float64. A row with a missing value has no
+// forecast. Networks are always written in the form [Compatible].
 //
-// It fails with [forecast.ErrNotFitted]; with [ErrUnsupported], naming it, for a model
-// that it does not know; and with [forecast.ErrConfig] for a transform of another
-// package.
+// It fails with [forecast.ErrNotFitted]; with [ErrUnsupported], which names the model, for an unknown model; and with
+// [forecast.ErrConfig] for a transform of another package.
 func Forecaster(t forecast.Forecaster, o ForecasterOptions) (*Model, error) {
 	plan, err := planOf(t)
 	if err == nil {
@@ -547,13 +542,12 @@ func (f *forecaster) integrate(z, level Value, lag int) Value {
 	return f.Concat(1, blocks...)
 }
 
-// ForecastInputs returns the inputs that the export of t takes to continue the series
-// of a frame: a row for each series, in the order in which the graph declares the
-// inputs, values of float64 and, for the number of a series, int64.
+// ForecastInputs returns the inputs for the export of t to continue the series of a frame, in the order in which the
+// graph declares them. They have a row for each series. Values are float64, except the number of a series, which is
+// int64.
 //
-// It fails with [forecast.ErrNotFitted]; with [ErrInvalid] for columns that are missing
-// or do not reach over the horizon; and with [ErrUnsupported] for a series that was not in
-// the training data, if forecasts depend on which series it is.
+// It fails with [forecast.ErrNotFitted]; with [ErrInvalid] for columns that are missing or do not cover the horizon;
+// and with [ErrUnsupported] for a series that was not in the training data, if forecasts depend on the series.
 func ForecastInputs(t forecast.Forecaster, past forecast.Frame) (tensor.List, error) {
 	p, err := planOf(t)
 	if err == nil {

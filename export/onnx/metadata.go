@@ -7,8 +7,7 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// TrialMetadata says which trial of which study a model comes from, for
-// [Info.Metadata]:
+// TrialMetadata returns metadata that name the trial and the study of a model, for [Info.Metadata]:
 //
 //	attune.study         its name
 //	attune.trial         the trial's number

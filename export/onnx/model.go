@@ -15,16 +15,15 @@ import (
 const pkg fault.Package = "onnx"
 
 var (
-	// ErrFormat reports bytes that are no ONNX model.
+	// ErrFormat reports bytes that are not an ONNX model.
 	ErrFormat = errors.New("malformed model")
-	// ErrUnsupported reports what this package, or the form asked for, cannot express;
-	// the error names it.
+	// ErrUnsupported reports something that this package, or the requested form, cannot express; the error names it.
 	ErrUnsupported = errors.New("unsupported")
-	// ErrInvalid reports a model that does not hold together; see [Model.Check].
+	// ErrInvalid reports an inconsistent model; see [Model.Check].
 	ErrInvalid = errors.New("invalid model")
 )
 
-// A Model is what an ONNX file holds: a graph, and what it needs to be run.
+// A Model is the content of an ONNX file: a graph, and the versions that it requires.
 type Model struct {
 	IR              int64 // version of the file format
 	Opsets          []Opset
@@ -46,12 +45,12 @@ type Opset struct {
 // A Property is an entry of a model's metadata.
 type Property struct{ Key, Value string }
 
-// A Graph is a list of nodes. Values are known by their names: inputs, initial
-// values and the outputs of nodes. Each is set once, before it is used.
+// A Graph is a list of nodes. Values are identified by name: inputs, initial values and the outputs of nodes. Each is
+// set once, before it is used.
 type Graph struct {
 	Name         string
 	Doc          string
-	Nodes        []Node // in an order in which they can be run
+	Nodes        []Node // in an order in which they can run
 	Initializers []Tensor
 	Inputs       []ValueInfo
 	Outputs      []ValueInfo
@@ -61,7 +60,7 @@ type Graph struct {
 // A Node applies an operator.
 type Node struct {
 	Name    string // may be empty
-	Op      string // the operator, as in "Add"
+	Op      string // the operator, such as "Add"
 	Domain  string // of the operator
 	Inputs  []string
 	Outputs []string
@@ -76,8 +75,8 @@ type Attr struct {
 }
 
 // An AttrValue is an [Int], a [Float], a [String], [Ints], [Floats], [Strings] or a
-// [Tensor]. Graphs within nodes, as the operators If, Loop and Scan have them, are
-// not supported.
+// [Tensor]. Graphs within nodes, which the operators If, Loop and Scan have, are not
+// supported.
 type AttrValue interface{ attr() attrType }
 
 // The types of attributes.
@@ -110,7 +109,7 @@ func (Floats) attr() attrType  { return attrFloats }
 func (Strings) attr() attrType { return attrStrings }
 func (Tensor) attr() attrType  { return attrTensor }
 
-// Attr returns the attribute of a name, nil if there is none.
+// Attr returns the attribute with the given name, or nil if there is none.
 func (n *Node) Attr(name string) AttrValue {
 	for _, a := range n.Attrs {
 		if a.Name == name {
@@ -123,14 +122,14 @@ func (n *Node) Attr(name string) AttrValue {
 // A DataType is the type of the elements of a tensor, by its number in ONNX.
 type DataType int32
 
-// The data types that models here are made of.
+// The data types that this package supports.
 const (
 	Float32 DataType = 1
 	Uint8   DataType = 2
 	Int8    DataType = 3
 	Int32   DataType = 6
 	Int64   DataType = 7
-	Texts   DataType = 8 // of inputs and outputs; there are no tensors of it in files
+	Texts   DataType = 8 // only for inputs and outputs, not for tensors in files
 	Bool    DataType = 9
 	Float16 DataType = 10
 	Float64 DataType = 11
@@ -151,7 +150,7 @@ func (d DataType) size() int {
 	return 0
 }
 
-// String returns the name of ONNX, as in "DOUBLE".
+// String returns ONNX's name, such as "DOUBLE".
 func (d DataType) String() string {
 	switch d {
 	case Float32:
@@ -180,18 +179,18 @@ func (d DataType) String() string {
 type ValueInfo struct {
 	Name string
 	Type DataType
-	Dims []Dim // empty for a scalar; nil when nothing is said
+	Dims []Dim // empty for a scalar; nil if unknown
 	Doc  string
 }
 
-// A Dim is one dimension of a shape: a size, or a name for one that is only known
-// when the model is run. The zero Dim has size 0; [Unknown] says nothing.
+// A Dim is one dimension of a shape: a size, or a name for a size that is only known when the model runs. The zero
+// Dim has size 0.
 type Dim struct {
 	Size int64
 	Name string // not empty: Size does not count
 }
 
-// Unknown is a dimension that nothing is known about.
+// Unknown is a dimension of unknown size.
 var Unknown = Dim{Size: -1}
 
 // Fixed returns dimensions of given sizes.
@@ -205,7 +204,7 @@ func Fixed(sizes ...int64) []Dim {
 
 func (d Dim) known() bool { return d.Name == "" && d.Size >= 0 }
 
-// String returns the size or the name, "?" for neither.
+// String returns the size or the name, or "?" if there is neither.
 func (d Dim) String() string {
 	switch {
 	case d.Name != "":
@@ -224,14 +223,13 @@ type Tensor struct {
 	Raw  []byte // the elements by row, little endian; a bool is a byte of 0 or 1
 }
 
-// An Element is what tensors are made of in Go.
+// An Element is a Go type of the elements of tensors.
 type Element interface {
 	float32 | float64 | int8 | uint8 | int32 | int64 | bool
 }
 
-// NewTensor returns a tensor of the values, row by row. Without dims it is a vector
-// of them all; a scalar comes from [Scalar]. The number of values is [Model.Check]'s
-// to compare with dims.
+// NewTensor returns a tensor of the values, row by row. Without dims it is a vector of all values; for a scalar use
+// [Scalar]. It does not compare the number of values with dims; [Model.Check] does.
 func NewTensor[T Element](name string, values []T, dims ...int64) Tensor {
 	if dims == nil {
 		dims = []int64{int64(len(values))}
@@ -299,8 +297,8 @@ func dataType[T Element]() DataType {
 	return Bool
 }
 
-// Values returns a copy of the elements of t. It fails with [ErrInvalid] when they
-// are not of type T or not as many as the dimensions say.
+// Values returns a copy of the elements of t. It fails with [ErrInvalid] if they are not of type T, or if their
+// number does not match the dimensions.
 func Values[T Element](t Tensor) ([]T, error) {
 	if want := dataType[T](); t.Type != want {
 		return nil, pkg.Errorf("tensor %q: %w: elements are %v, not %v", t.Name, ErrInvalid, t.Type, want)
@@ -362,12 +360,11 @@ func (t *Tensor) check() error {
 	return nil
 }
 
-// MaxSize is the size in bytes that no model file may exceed: protobuf's limit.
+// MaxSize is the maximum size of a model file in bytes, which is protobuf's limit.
 const MaxSize = math.MaxInt32
 
-// Write checks m and writes it as an ONNX file. The bytes depend on m alone. It
-// fails with [ErrInvalid], as [Model.Check] does, before anything is written, and
-// with the writer's error.
+// Write checks m and writes it as an ONNX file. The bytes depend on m alone. It fails with [ErrInvalid], as
+// [Model.Check] does, before it writes anything, and with the writer's error.
 func (m *Model) Write(w io.Writer) error {
 	if err := m.Check(); err != nil {
 		return err
@@ -382,8 +379,7 @@ func (m *Model) Write(w io.Writer) error {
 	return nil
 }
 
-// WriteFile checks m and writes it to a file, which after an error or a crash is what it
-// was before: see [Model.Write].
+// WriteFile checks m and writes it to a file. After an error or a crash the file is unchanged: see [Model.Write].
 func (m *Model) WriteFile(name string) error {
 	if err := m.Check(); err != nil {
 		return err
@@ -403,7 +399,7 @@ func Read(r io.Reader) (*Model, error) {
 	return Decode(b)
 }
 
-// Opset returns the version of a domain's operators, 0 when it is not declared.
+// Opset returns the version of a domain's operators, or 0 if it is not declared.
 func (m *Model) Opset(domain string) int64 {
 	i := slices.IndexFunc(m.Opsets, func(o Opset) bool { return sameDomain(o.Domain, domain) })
 	if i < 0 {

@@ -10,29 +10,28 @@ import (
 	"github.com/attune-hpo/attune/objective/pipeline"
 )
 
-// PipelineOptions say how a pipeline is exported. The zero value is fine.
+// PipelineOptions say how to export a pipeline. The zero value is ready to use.
 type PipelineOptions struct {
 	Form Form // Exact or Compatible
 	Info Info
 }
 
-// Pipeline returns a model that predicts what a [pipeline.Predictor] does. Where all inputs
-// are numbers it has one input:
+// Pipeline returns a model that predicts what a [pipeline.Predictor] does. If all inputs are numbers it has one
+// input:
 //
 //	rows    [batch, columns]   DOUBLE; NaN is missing
 //
-// Otherwise it has one for each column, [batch, 1], of DOUBLE or STRING, with the column's
-// name: see [PipelineInputs]. Each output of the pipeline is one of the graph: numbers,
-// [batch, width] of DOUBLE; labels, [batch] of STRING or INT64.
+// Otherwise it has one for each column, [batch, 1], of DOUBLE or STRING, with the column's name: see
+// [PipelineInputs]. Each output of the pipeline becomes an output of the graph: numbers, [batch, width] of DOUBLE;
+// labels, [batch] of STRING or INT64.
 //
-// A pipeline with [pipeline.Letters] cannot have the form Compatible. One with it or with
-// [pipeline.Words] needs ONNX Runtime: its operator Tokenizer is not in the
-// standard. Texts are made lower case in the locale C.UTF-8, which treats İ, and Σ at the end
-// of a word, otherwise than Python and the native predictor do.
+// A pipeline with [pipeline.Letters] cannot have the form [Compatible]. A pipeline with [pipeline.Letters] or
+// [pipeline.Words] only runs in ONNX Runtime, because the operator Tokenizer is not in the standard. Texts are
+// lowercased in the locale C.UTF-8, which treats İ, and Σ at the end of a word, differently from Python and the
+// native predictor.
 //
-// Metadata get the names of the columns, as JSON, under attune.features, and the form under
-// attune.form. It fails with [pipeline.ErrInvalid], and with [ErrUnsupported] for the form
-// Single and as [Trees] does.
+// The metadata get the names of the columns, as JSON, under attune.features, and the form under attune.form. Pipeline
+// fails with [pipeline.ErrInvalid], with [ErrUnsupported] for the form [Single], and as [Trees] does.
 func Pipeline(m *pipeline.Model, o PipelineOptions) (*Model, error) {
 	if err := m.Validate(); err != nil {
 		return nil, pkg.Errorf("pipeline: %w", err)
@@ -65,9 +64,8 @@ func Pipeline(m *pipeline.Model, o PipelineOptions) (*Model, error) {
 	return g.b.Model(info)
 }
 
-// PipelineInputs returns the names of the inputs of [Pipeline], one for each column: a
-// column without a name of its own is column_0 and so on. It returns nil where all columns
-// are numbers, and the only input is rows.
+// PipelineInputs returns the names of the inputs of [Pipeline], one for each column. A column without a name is
+// called column_0 and so on. It returns nil if all columns are numbers, because rows is then the only input.
 func PipelineInputs(m *pipeline.Model) []string {
 	if m.Numeric() {
 		return nil

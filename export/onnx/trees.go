@@ -10,14 +10,14 @@ import (
 	"github.com/attune-hpo/attune/objective/tree"
 )
 
-// TreesOptions say how a tree ensemble is exported. The zero value is fine.
+// TreesOptions say how to export a tree ensemble. The zero value is ready to use.
 type TreesOptions struct {
 	Form   Form
 	Info   Info
 	Raw    bool     // leave out the link: raw outputs, as of tree.Predictor.PredictRaw
 	Input  string   // name of the input; default "rows"
 	Output string   // name of the output; default "predictions"
-	Units  []string // of the features, for people to read; as many as there are, or none
+	Units  []string // one for each feature, for people; or nil
 }
 
 // Trees returns a model that predicts what a [tree.Predictor] does:
@@ -25,25 +25,22 @@ type TreesOptions struct {
 //	rows         [batch, features]   DOUBLE; FLOAT in the form Single. NaN is missing, categories are their numbers
 //	predictions  [batch, outputs]    likewise
 //
-// In the form [Exact], raw outputs are those of the predictor bit for bit, as long
-// as the runtime adds the trees in order: ONNX Runtime does with one intra-op
-// thread. With more it shares the trees of some batches among them, which changes the
-// last bits: by up to 1.3e-15 of the greatest output with 2 threads and 1,000 trees.
-// Links are exact but for the last bits of exp.
+// In the form [Exact], raw outputs equal those of the predictor bit for bit if the runtime adds the trees in order,
+// as ONNX Runtime does with one intra-op thread. With more threads it divides the trees of some batches among them,
+// which changes the last bits: by up to 1.3e-15 of the greatest output with 2 threads and 1,000 trees. Links are
+// exact except for the last bits of exp.
 //
-// In the form [Compatible], every row ends in the leaves that it ends in there, and
-// raw outputs are rounded to float32. In the form [Single], rows of float32 numbers do,
-// and sums are in float32. Numbers that float32 cannot hold, such as a time in seconds
-// or a date like 20240131, may change sides when they are rounded for it.
+// In the form [Compatible], every row reaches the same leaves as in the predictor, and raw outputs are rounded to
+// float32. In the form [Single], this holds for rows of float32 numbers, and sums are in float32. Numbers that
+// float32 cannot represent, such as a time in seconds or a date like 20240131, are rounded and may change sides.
 //
-// Metadata get the names of the features, as JSON, under attune.features, units
-// under attune.units and the form under attune.form, after those of o.Info.
+// After the metadata of o.Info come the names of the features, as JSON, under attune.features, units under
+// attune.units and the form under attune.form.
 //
-// It fails with [tree.ErrInvalid] for an invalid model, and with [ErrUnsupported],
-// naming the reason: no features; trees so deep that they would end the process that
-// loads them; and in the forms Compatible and Single, where a set of categories is as deep
-// as it has members, values of leaves out of float32's range and more than 2^24 linear
-// leaves.
+// It fails with [tree.ErrInvalid] for an invalid model, and with [ErrUnsupported] and the reason for a model without
+// features, and for trees so deep that loading them would crash the process. In the forms [Compatible] and [Single],
+// a set of categories adds a level for each member; there, values of leaves out of float32's range and more than 2^24
+// linear leaves are unsupported, too.
 func Trees(m *tree.Model, o TreesOptions) (*Model, error) {
 	if err := m.Validate(); err != nil {
 		return nil, pkg.Errorf("trees: %w", err)
@@ -192,9 +189,9 @@ func (c *columns) mask(b *Builder, u use) (mask Value, some bool) {
 	return mask, some
 }
 
-// Trees adds a tree ensemble to the graph: rows are [batch, features], the raw
-// outputs, without the link, [batch, outputs]. Both are of one type, which in the
-// form Single is FLOAT and otherwise DOUBLE. See the function [Trees].
+// Trees adds a tree ensemble to the graph: rows are [batch, features], the raw outputs,
+// without the link, [batch, outputs]. Both have the same type: FLOAT in the form [Single],
+// otherwise DOUBLE. See the function [Trees].
 func (b *Builder) Trees(m *tree.Model, rows Value) Value {
 	if b.err != nil {
 		return Value{}
@@ -684,7 +681,7 @@ func (b *Builder) linear(e *ensemble, x, rows Value) Value {
 	return b.Cast(b.average(m, b.Concat(1, outs...)), rows.Type)
 }
 
-// Link adds the function that makes predictions of raw outputs, [batch, outputs].
+// Link adds the function that turns raw outputs into predictions, [batch, outputs].
 func (b *Builder) Link(l tree.Link, x Value) Value {
 	s := l.Scale
 	if s == 0 {

@@ -8,35 +8,31 @@ const producer = "attune"
 const (
 	Standard  = ""              // ai.onnx
 	ML        = "ai.onnx.ml"    // trees and the like
-	Microsoft = "com.microsoft" // what ONNX Runtime has besides
+	Microsoft = "com.microsoft" // additional operators of ONNX Runtime
 )
 
-// A Form is how a model is written: for exactness, for old runtimes, or for rows in
-// single precision.
+// A Form says how a model is written: for exactness, for old runtimes, or for rows in single precision.
 type Form int
 
 const (
 	// Exact computes in float64. It needs a runtime with the operator TreeEnsemble of
 	// ai.onnx.ml 5.
 	Exact Form = iota
-	// Compatible runs on older runtimes too. Rows and thresholds are float64, so that
-	// every row ends in the leaf that it ends in natively. The sums of a row's leaves are
-	// rounded to float32.
+	// Compatible runs on older runtimes too. Rows and thresholds are float64, so that every row reaches the same leaf
+	// as in the native model. The sums of a row's leaves are rounded to float32.
 	Compatible
-	// Single takes rows of float32, as older programs send them. Thresholds are rounded
-	// down, so that no float32 number changes sides. A float64 number that is rounded to
-	// float32 for it may.
+	// Single takes rows of float32, as older programs send them. Thresholds are rounded down, so that no float32
+	// number changes sides. A float64 number that is rounded to float32 may change sides.
 	Single
 )
 
-// A Stamp is what a model declares to need. What the models of this package are
-// stamped with stands here and nowhere else; the runtime that they are tested with is
-// pinned in internal/onnxsetup.
+// A Stamp has the versions that a model requires. [Form.Stamp] is the only place that defines those of this package's
+// models; internal/onnxsetup pins the runtime that they are tested with.
 type Stamp struct {
 	IR    int64  // version of the file format
 	Opset int64  // version of the standard operators
 	ML    int64  // version of ai.onnx.ml
-	Least string // the first ONNX Runtime that was seen to run all of it
+	Least string // the earliest tested ONNX Runtime that runs all of it
 }
 
 // Stamp returns the versions of models of the form.
@@ -53,7 +49,7 @@ func (f Form) Stamp() Stamp {
 // Forms are all of them.
 var Forms = []Form{Exact, Compatible, Single}
 
-// ParseForm returns the form that String calls name. ok is false if there is none.
+// ParseForm returns the form with the given name, or false if there is none.
 func ParseForm(name string) (form Form, ok bool) {
 	for _, f := range Forms {
 		if f.String() == name {

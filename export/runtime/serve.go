@@ -107,8 +107,8 @@ func (f *Fallback) Predict(rows, out []float64) error {
 	}, func() error { return predict(f.Secondary, rows, out) })
 }
 
-// Do is Predict for models that take other rows than those of a [Model]: primary and secondary
-// predict what Primary and Secondary, which may be nil, would.
+// Do is like [Fallback.Predict], for models whose rows are not those of a [Model]: the functions primary and
+// secondary take the place of Primary and Secondary, which may be nil.
 func (f *Fallback) Do(primary, secondary func() error) error {
 	f.calls.Add(1)
 	err := caught(primary)
@@ -371,8 +371,8 @@ func (ab *AB) PredictKey(key string, rows, out []float64) error {
 	return ab.DoKey(key, func() error { return ab.A.Predict(rows, out) }, func() error { return ab.B.Predict(rows, out) })
 }
 
-// Do is Predict for models that take other rows than those of a [Model]: a and b predict what A
-// and B, which may be nil, would.
+// Do is like [AB.Predict], for models whose rows are not those of a [Model]: the functions a and b take the place of
+// A and B, which may be nil.
 func (ab *AB) Do(a, b func() error) error {
 	arm := 0
 	if sampled(ab.calls.Add(1), ab.Share) {
@@ -381,7 +381,7 @@ func (ab *AB) Do(a, b func() error) error {
 	return ab.do(arm, a, b)
 }
 
-// DoKey is PredictKey as [AB.Do] is Predict.
+// DoKey is like [AB.PredictKey], with the functions of [AB.Do].
 func (ab *AB) DoKey(key string, a, b func() error) error {
 	ab.calls.Add(1)
 	return ab.do(ab.arm(key), a, b)

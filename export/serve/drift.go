@@ -18,7 +18,7 @@ type counts struct {
 	latency                                        runtime.Latency
 }
 
-// Stats are the counts of a [Server] since it began.
+// Stats are the counts of a [Server] since its start.
 type Stats struct {
 	Rows     uint64 // rows predicted
 	Runs     uint64 // runs of the model
@@ -26,15 +26,15 @@ type Stats struct {
 	Failures uint64 // runs that failed
 	Refused  uint64 // requests refused because too many were waiting
 	Swaps    uint64 // times another version went live
-	Waiting  int    // requests that wait now
-	// Compared counts the rows that the model in the shadow predicted too. In Disagreements of
-	// them, a label differs, or a number by more than 1e-4 + 1e-3·|live|.
+	Waiting  int    // requests waiting now
+	// Compared counts the rows that the shadow model predicted, too. Disagreements counts those in which a label
+	// differs, or a number differs by more than 1e-4 + 1e-3·|live|.
 	Compared, Disagreements uint64
-	ShadowErrors            uint64 // runs that failed in the shadow
-	ShadowDropped           uint64 // runs that were not compared because the shadow was busy
+	ShadowErrors            uint64 // failed runs of the shadow model
+	ShadowDropped           uint64 // runs that were not compared because the shadow model was busy
 	Missing                 uint64 // numbers that were missing in the inputs
 	Latency                 runtime.Summary
-	Drift                   []Drift // of each column that is watched; empty for fewer than 2000 rows
+	Drift                   []Drift // of each watched column; empty for fewer than 2000 rows
 }
 
 // A Drift says how far a column of an input or output has moved since the version went live: the

@@ -1,9 +1,9 @@
-// Package serve answers requests for predictions over HTTP, in the Open Inference Protocol,
-// version 2, which KServe and Triton speak.
+// Package serve answers requests for predictions over HTTP, in the Open Inference Protocol, version 2, which KServe
+// and Triton use.
 //
 // A [Server] serves one model at a time. [Server.Swap] replaces it without losing a request.
-// Requests that wait for the model are run together. A second model can predict in the shadow
-// of the first, and [Server.Stats] says how often the two disagree, and how far predictions have
+// Waiting requests are run together. A second model can predict in the shadow of the first.
+// [Server.Stats] says how often the two disagree, and how far inputs and outputs have
 // drifted since the model went live.
 //
 //	session, err := runtime.Open("model.onnx", runtime.Config{})
@@ -39,7 +39,7 @@ var (
 )
 
 // A Model runs on tensors: a [runtime.Session], which implements it, or any other. It must be safe
-// for concurrent use. Close waits for calls that run.
+// for concurrent use. Close waits for running calls.
 type Model interface {
 	Inputs() []runtime.Info
 	Outputs() []runtime.Info
@@ -56,11 +56,11 @@ type Version struct {
 // Config configures a [Server]. Only Name is required.
 type Config struct {
 	Name string // of the model, in the paths of requests
-	// Platform is what the model's metadata say about it. Default "onnxruntime_onnx".
+	// Platform is the platform in the model's metadata. Default "onnxruntime_onnx".
 	Platform string
 	// Rows is the maximum number of rows in a request, and in a run. Default 4096.
 	Rows int
-	// Queue is the maximum number of requests that wait. Others are refused with the status 503.
+	// Queue is the maximum number of waiting requests. Further ones are refused with the status 503.
 	// Default 1024.
 	Queue int
 	// Workers is the number of runs at the same time. Default [stdruntime.GOMAXPROCS].
@@ -102,7 +102,7 @@ type result struct {
 	err     error
 }
 
-// New returns a server of a model, which it closes when it is replaced or the server is closed.
+// New returns a server of a model. The server closes the model when it is replaced, or when the server is closed.
 func New(c Config, v Version) (*Server, error) {
 	if c.Name == "" || v.Model == nil {
 		return nil, pkg.Errorf("want a name and a model")
@@ -121,8 +121,8 @@ func New(c Config, v Version) (*Server, error) {
 	return s, nil
 }
 
-// Swap makes another version live, and closes the model of the one before when its runs have
-// ended. Requests that wait are run by the new one. The reference of the drift begins again.
+// Swap makes another version live, and closes the previous model when its runs have ended. The new version runs the
+// waiting requests. The drift gets a new reference.
 func (s *Server) Swap(v Version) error {
 	s.mu.Lock()
 	before := s.live
@@ -140,11 +140,11 @@ func (s *Server) Live() string {
 	return s.live.Name
 }
 
-// Shadow lets a model predict the same rows as the live one, in the background, or none for nil.
-// It returns the one before, which the caller may close once the runs have ended.
+// Shadow makes a model predict the same rows as the live one, in the background. With nil, no model does. Shadow
+// returns the previous shadow version, which the caller may close once its runs have ended.
 func (s *Server) Shadow(v *Version) (before *Version) { return s.shadow.Swap(v) }
 
-// Close ends the server, and closes the live model. Requests that wait fail with [ErrClosed].
+// Close ends the server, and closes the live model. Waiting requests fail with [ErrClosed].
 func (s *Server) Close() error {
 	s.ending.Do(func() { close(s.done) })
 	s.works.Wait()

@@ -1,11 +1,10 @@
 // Package dense trains models of dense layers on plain tables: linear models ([Linear]: ridge
 // regression for numbers, logistic regression for classes) and small networks ([MLP]).
 //
-// A model is a [pipeline.Model] whose inputs are the features as numbers. Its first nodes
-// prepare them: a missing number becomes the mean, and a column that says so; numbers are
-// divided by their standard deviation and limited to ten of them; a category becomes a
-// column. Then come the layers. So a model predicts, is saved and is exported like any
-// pipeline.
+// A model is a [pipeline.Model] whose inputs are the features as numbers. Its first nodes prepare them: a
+// missing number becomes the mean, and an additional column marks it; numbers are centered, divided by their
+// standard deviation and limited to ten deviations; each category becomes a column. Then come the layers. So a
+// model predicts, is saved and is exported like any pipeline.
 //
 // [Fit] is deterministic: equal data, parameters and seeds give equal models.
 package dense

@@ -170,11 +170,11 @@ func dot(a, b []float64) (sum float64) {
 
 func norm(a []float64) float64 { return math.Sqrt(dot(a, a)) }
 
-// SHAP writes to out how much each feature contributes to the raw outputs of a linear model
-// of [Fit]: for rows of its features, ordered by row, then by output, one value per feature,
-// then the expected value, as for tree.Model.SHAP. They are exact for features that are
-// independent: the coefficient times the distance from the mean over the rows of training.
-// SHAP fails with [ErrUnsupported] for a network, and like [pipeline.Predictor.PredictRows].
+// SHAP writes to out how much each feature contributes to the raw outputs of a linear model of [Fit]. The
+// results are ordered by row, then by output; each output has one value per feature, then the expected value,
+// as for [tree.Model.SHAP]. A value is the coefficient times the distance from the mean over the training rows,
+// which is exact if the features are independent. SHAP fails with [ErrUnsupported] for a network, and like
+// [pipeline.Predictor.PredictRows].
 func SHAP(m *pipeline.Model, rows, out []float64) error {
 	last := len(m.Nodes) - 1
 	if _, linked := m.Nodes[last].Op.(pipeline.Apply); linked {

@@ -27,9 +27,8 @@ type setting struct {
 }
 
 var (
-	// Linear is ridge regression for numbers, and logistic regression for classes. Its
-	// hyperparameter is alpha, the weight of the squared coefficients beside the sum of the
-	// rows' losses.
+	// Linear is ridge regression for numbers, and logistic regression for classes. Its hyperparameter is alpha, the
+	// weight of the squared coefficients relative to the sum of the rows' losses.
 	Linear = Style{"linear", []setting{
 		{"alpha", 1e-9, 1e12, false, func(p *Params, v float64) { p.Alpha = v }, space.FloatDistribution{Low: 1e-3, High: 1e4, Log: true}, 1},
 	}}

@@ -166,7 +166,7 @@ func (o Power) of(k int, x float64) float64 {
 	return -math.Log1p(-x)
 }
 
-// PowerNone is the smallest exponent that [Power] does not take for 0.
+// PowerNone is the smallest exponent that [Power] does not treat as 0.
 const PowerNone = 0x1p-52
 
 // Interpolate is an Op that maps each number through points of its own: X increases, or stays

@@ -17,14 +17,12 @@ import (
 type ReadOptions struct {
 	// AllTrees is as in [tree.ReadOptions].
 	AllTrees bool
-	// Before are pickles of the steps that prepare the model's rows, where these are files of
-	// their own: a scaler, an encoder, a vectorizer or a Pipeline of them. The first one takes
-	// the row of the table, each other what the one before it returns, and the model what the
-	// last returns. They are read to their end.
+	// Before are pickles of steps that prepare the model's rows and were saved in separate files: a scaler, an
+	// encoder, a vectorizer or a Pipeline of these. The first step takes the row of the table, each other step the
+	// result of the one before it, and the model the result of the last. The readers are read to their end.
 	Before []io.Reader
-	// ZerosMissing makes the zeros that reach ensembles missing. XGBoost trained on a sparse
-	// matrix takes the zeros of one for missing, and its file does not say so: see
-	// [Source.Sparse].
+	// ZerosMissing treats zeros in the inputs of ensembles as missing. XGBoost trained on a sparse matrix takes zeros
+	// for missing values, and its file does not say so: see [Source.Sparse].
 	ZerosMissing bool
 }
 
@@ -35,10 +33,9 @@ type Source struct {
 	Format string
 	// Trees and Taken are as in [tree.Source], summed over all ensembles.
 	Trees, Taken int
-	// Sparse reports an ensemble of XGBoost that takes its rows from the table, and looks as if
-	// it was trained on a sparse matrix: there were missing values, and all values at which it
-	// splits are above 0. If that is so, and zeros reach it from dense rows, its predictions differ
-	// from those for sparse ones unless [ReadOptions.ZerosMissing] is set.
+	// Sparse reports an ensemble of XGBoost that takes its rows from the table and was probably trained on a sparse
+	// matrix: there were missing values, and all its thresholds are above 0. If so, its predictions for dense rows
+	// with zeros differ from those for sparse rows, unless [ReadOptions.ZerosMissing] is set.
 	Sparse bool
 }
 

@@ -2,9 +2,9 @@ package pipeline
 
 import "math"
 
-// Telling returns, for each numeric input, values at which the model changes: values that
-// become a threshold of a tree, a category or a missing value, or -1, 0 or 1 at a weight of a
-// linear model. It leaves out values that cannot be traced back to a column.
+// Telling returns, for each numeric input, values at which the model changes: values that become a threshold of a
+// tree, a category or a missing value, and values that become -1, 0 or 1 at a linear model. It leaves out values that
+// cannot be traced back to a column.
 func (m *Model) Telling() [][]float64 {
 	out := make([][]float64, len(m.Inputs))
 	widths, err := m.widths()

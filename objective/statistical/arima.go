@@ -16,9 +16,9 @@ import (
 
 // ARIMA is the autoregressive integrated moving average with a season (Box and Jenkins, "Time
 // Series Analysis", 1970). It chooses the orders as Hyndman and Khandakar do (Journal of
-// Statistical Software 27, 2008): a season of a certain strength is differenced once; tests of
-// Kwiatkowski, Phillips, Schmidt and Shin say how often to difference else; and a stepwise
-// search looks for the smallest AICc, by the exact likelihood.
+// Statistical Software 27, 2008): a season of a certain strength is differenced once; tests
+// of Kwiatkowski, Phillips, Schmidt and Shin determine the other differences; and a stepwise
+// search minimizes the AICc, with the exact likelihood.
 type ARIMA struct {
 	// Form is auto, or the orders of a model, such as (1,1,2) or (0,1,1)(0,1,1), with a c at the
 	// end if the differenced series has a mean. The orders of the season come second. Default

@@ -9,8 +9,8 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// Croston forecasts intermittent demand, most of whose values are 0: the demand by step that
-// smoothed sizes and frequencies of demands give. The forecast is level.
+// Croston forecasts intermittent demand, whose values are mostly 0. The forecast is the same for all steps: the
+// expected demand per step, from the smoothed sizes and frequencies of demands.
 type Croston struct {
 	// Form is classic (Croston, Operational Research Quarterly 23, 1972), which smooths the
 	// sizes of demands and the intervals between them; sba, which corrects its bias (Syntetos
@@ -44,8 +44,8 @@ func (c Croston) Space(forecast.Frame) space.Space {
 	return out
 }
 
-// New returns a forecaster with some settings other than c's: form and alpha, as the fields.
-// It fails with [forecast.ErrConfig].
+// New returns a forecaster. The settings form and alpha replace the fields of c. It fails
+// with [forecast.ErrConfig].
 func (c Croston) New(settings space.Settings) (forecast.Forecaster, error) {
 	if err := apply("croston", settings, text("form", &c.Form), share("alpha", &c.Alpha)); err != nil {
 		return nil, err

@@ -18,9 +18,9 @@ import (
 // "MSTL", arXiv:2107.13462, 2021). The last cycle of each component is repeated, and [ETS]
 // without a season forecasts the rest.
 type MSTL struct {
-	// Seasons has the number of steps in each season. Those of which a series has fewer than
-	// two are not used. The default is the season of the frequency, with these: a week for
-	// hours and minutes, a year for days and business days.
+	// Seasons has the number of steps in each season. A season is not used for a series with fewer than two of them.
+	// The default is the season of the frequency, and in addition a week for hours and minutes, and a year for days
+	// and business days.
 	Seasons []int
 	// Transform is none, or log for series whose seasons grow with their level. log needs
 	// positive values. Default none.

@@ -16,8 +16,8 @@ var (
 	// ErrUnsupported reports a model that uses something that a [Model] or a file format
 	// cannot express; the error names it.
 	ErrUnsupported = errors.New("unsupported")
-	// ErrUnknown reports, beside [ErrFormat], a file that does not begin like a model of any
-	// kind: a program that looks through a folder passes over it.
+	// ErrUnknown reports, in addition to [ErrFormat], a file that does not begin like any kind of model. A program
+	// that searches a folder can skip it.
 	ErrUnknown = errors.New("no known kind of model")
 )
 
@@ -45,18 +45,16 @@ type ReadOptions struct {
 // A Source describes the file of a model.
 type Source struct {
 	Format string // of the file: "LightGBM text", "XGBoost UBJSON" ...
-	Trees  int    // that the model of the file has, however many outputs a leaf of it has
-	Taken  int    // of them, those in the Model: fewer after early stopping
+	Trees  int    // in the file; a tree whose leaves have several outputs counts once
+	Taken  int    // those of them in the Model: fewer after early stopping
 
-	// Classes are the names of the classes that a model of CatBoost was trained on, in the
-	// order of its probabilities; nil where the file does not say. Numbers are the same as
-	// numbers, if they are whole numbers.
+	// Classes are the names of the classes of a CatBoost model, in the order of its probabilities; nil if the file
+	// lacks them. Numbers are the same as integers, if all names are integers.
 	Classes []string
 	Numbers []int64
 
-	// Categories are the names of the categories of some features, by the index of the feature,
-	// where the file of LightGBM or XGBoost has them: those of a pandas data frame. Category k of
-	// a feature has the name k.
+	// Categories are the names of categories from a pandas data frame, by the index of the feature, if the file of
+	// LightGBM or XGBoost has them. Category k of a feature has the name with index k.
 	Categories map[int]Categories
 }
 
@@ -64,8 +62,8 @@ type Source struct {
 type Categories struct {
 	Texts   []string
 	Numbers []float64
-	// Cut reports that names are not ASCII. XGBoost counts their characters and keeps as many
-	// bytes, so that the names are lost.
+	// Cut reports that names are not ASCII. XGBoost truncates such names: it counts their characters, but stores that
+	// many bytes.
 	Cut bool
 }
 
