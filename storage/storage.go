@@ -140,8 +140,8 @@ type Leaser interface {
 }
 
 // Retry returns the trial to enqueue in place of a failed one, or false if there is none. It is called within the
-// transaction, and again if the transaction is repeated, so it must not use the store. If it panics, Reap changes
-// nothing.
+// transaction, and again if the transaction is repeated, so it must not use the store. A store on another machine may
+// also call it for running trials that do not fail in the end. If it panics, Reap changes nothing.
 type Retry func(failed trial.Record) (waiting trial.Record, ok bool)
 
 // A Waiter is a Ledger that learns of changes without polling.

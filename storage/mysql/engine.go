@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	"github.com/go-sql-driver/mysql"
 
@@ -127,7 +128,11 @@ func (e engine) Explain(err error) error {
 	if fault, ok := errors.AsType[*mysql.MySQLError](err); ok {
 		says = fault.Message
 	}
-	switch n := number(err); n {
+	n := number(err)
+	if (n == 1026 || n == 1030) && strings.Contains(says, "28") { // errno ENOSPC, as InnoDB passes it on
+		n = 1021
+	}
+	switch n {
 	case 0:
 	case 1045, 1698:
 		return fmt.Errorf("%w: the server does not let user %q in: check the name, and the password in MYSQL_PWD", storage.ErrAccess, e.config.User)

@@ -108,6 +108,11 @@ func TestDatabasesThatCannotBe(t *testing.T) {
 			servertest.MySQLRun(t, at, "UPDATE alembic_version SET version_num = 'v2.6.0.a'")
 			return at
 		}, storage.ErrVersion, "optuna storage upgrade"},
+		{"a newer version", func(t *testing.T) string {
+			at := filled(t)
+			servertest.MySQLRun(t, at, "UPDATE alembic_version SET version_num = 'v9.0.0.a'")
+			return at
+		}, storage.ErrVersion, "a newer attune"},
 		{"a user who may only read", func(t *testing.T) string { return reader(t, filled(t)) }, storage.ErrAccess, "privilege"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -187,6 +192,47 @@ func TestWholeSeconds(t *testing.T) {
 		assert.Equal(t, begun.Truncate(time.Second), u.Trial.Started)
 		assert.Equal(t, begun.Add(time.Hour).Truncate(time.Second), u.Trial.Finished)
 	}
+}
+
+// A full disk of the server is an error that says so, and takes nothing back.
+func TestFullDisk(t *testing.T) {
+	server(t)
+	at := filled(t)
+	l, err := mysql.Database(at).Open(t.Context(), "a")
+	require.NoError(t, err)
+	defer l.Close()
+	r, err := l.Start(t.Context(), time.Now(), "")
+	require.NoError(t, err)
+	records := func() (rs []trial.Record) {
+		for u, err := range l.Since(t.Context(), 0) {
+			require.NoError(t, err)
+			rs = append(rs, u.Trial)
+		}
+		return rs
+	}
+	before := records()
+	for _, full := range []string{
+		"1021, MESSAGE_TEXT = 'Disk full'", "1114, MESSAGE_TEXT = 'The table is full'",
+		`1030, MESSAGE_TEXT = 'Got error 28 "No space left on device" from storage engine InnoDB'`,
+	} {
+		for _, table := range []string{"trials", "trial_values", "trial_intermediate_values"} {
+			servertest.MySQLRun(t, at, "CREATE OR REPLACE TRIGGER full_"+table+" BEFORE INSERT ON "+table+
+				" FOR EACH ROW SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = "+full)
+		}
+		_, added := l.Add(t.Context(), trial.Record{State: trial.Waiting})
+		_, begun := l.Start(t.Context(), time.Now(), "")
+		for _, err := range []error{
+			added, begun,
+			l.Write(t.Context(), r.Number, trial.Reported{Step: 1, Value: 2}),
+			l.Write(t.Context(), r.Number, trial.Finished{State: trial.Complete, Values: []float64{1}, At: time.Now()}),
+		} {
+			require.ErrorIs(t, err, storage.ErrFull)
+			assert.ErrorContains(t, err, "the disk of the server is full: free some; what was committed is safe")
+		}
+		assert.Equal(t, before, records())
+	}
+	servertest.MySQLRun(t, at, "DROP TRIGGER full_trials", "DROP TRIGGER full_trial_values", "DROP TRIGGER full_trial_intermediate_values")
+	require.NoError(t, l.Write(t.Context(), r.Number, trial.Finished{State: trial.Complete, Values: []float64{1}, At: time.Now()}), "what fits goes on")
 }
 
 // Connections that the server ends at any moment lose nothing that was told. Where it is not

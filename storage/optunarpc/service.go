@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage"
 	"github.com/attune-hpo/attune/storage/optunarpc/internal/api"
@@ -199,9 +200,9 @@ func failure(err error) error {
 		code = codes.OutOfRange // of InvalidArgument the client makes a ValueError without a text
 	case is(space.ErrMismatch, space.ErrInvalid, trial.ErrValues, trial.ErrReport, storage.ErrReserved, errArgument):
 		code = codes.InvalidArgument
-	case is(storage.ErrReadOnly):
+	case is(storage.ErrReadOnly, storage.ErrAccess):
 		code = codes.PermissionDenied
-	case is(storage.ErrBusy, storage.ErrClosed):
+	case is(storage.ErrBusy, storage.ErrClosed, storage.ErrUnreachable):
 		code = codes.Unavailable
 	case is(storage.ErrFull):
 		code = codes.ResourceExhausted
@@ -210,7 +211,7 @@ func failure(err error) error {
 	case is(context.DeadlineExceeded):
 		code = codes.DeadlineExceeded
 	}
-	return status.Error(code, err.Error())
+	return status.Error(code, fault.Text(err, func(fault.Hint) string { return "" })) // without hints for programs in Go
 }
 
 // errArgument reports a message that means nothing.

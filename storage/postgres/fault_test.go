@@ -200,6 +200,40 @@ func TestRestoresWhatACrashTook(t *testing.T) {
 	}
 }
 
+// A full disk of the server is an error that says so, and takes nothing back.
+func TestFullDisk(t *testing.T) {
+	server(t)
+	at := filled(t)
+	l, err := postgres.Database(at).Open(t.Context(), "a")
+	require.NoError(t, err)
+	defer l.Close()
+	r, err := l.Start(t.Context(), time.Now(), "")
+	require.NoError(t, err)
+	before := records(t, l)
+	tables := []string{"trials", "trial_values", "trial_intermediate_values"}
+	full := []string{"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN " +
+		"RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$"}
+	for _, table := range tables {
+		full = append(full, "CREATE TRIGGER full_disk BEFORE INSERT ON "+table+" FOR EACH ROW EXECUTE FUNCTION refuse()")
+	}
+	servertest.PostgresRun(t, at, full...)
+	_, added := l.Add(t.Context(), trial.Record{State: trial.Waiting})
+	_, begun := l.Start(t.Context(), time.Now(), "")
+	for _, err := range []error{
+		added, begun,
+		l.Write(t.Context(), r.Number, trial.Reported{Step: 1, Value: 2}),
+		l.Write(t.Context(), r.Number, trial.Finished{State: trial.Complete, Values: []float64{1}, At: time.Now()}),
+	} {
+		require.ErrorIs(t, err, storage.ErrFull)
+		assert.ErrorContains(t, err, "the disk of the server is full: free some; what was committed is safe")
+	}
+	assert.Equal(t, before, records(t, l))
+	for _, table := range tables {
+		servertest.PostgresRun(t, at, "DROP TRIGGER full_disk ON "+table)
+	}
+	require.NoError(t, l.Write(t.Context(), r.Number, trial.Finished{State: trial.Complete, Values: []float64{1}, At: time.Now()}), "what fits goes on")
+}
+
 // Connections that the server ends at any moment cost nothing.
 func TestLostConnections(t *testing.T) {
 	const workers, each = 4, 15

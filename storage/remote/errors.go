@@ -37,7 +37,8 @@ var refusals = []refusal{
 	{"busy", storage.ErrBusy, http.StatusServiceUnavailable},
 	{"full", storage.ErrFull, http.StatusInsufficientStorage},
 	{"unreachable", storage.ErrUnreachable, http.StatusServiceUnavailable}, // the server's database
-	{"version", storage.ErrVersion, http.StatusInternalServerError},
+	{"protocol", errProtocol, http.StatusNotFound},
+	{"version", storage.ErrVersion, http.StatusInternalServerError}, // of the server's storage
 	{"format", storage.ErrFormat, http.StatusInternalServerError},
 	{"unsupported", errors.ErrUnsupported, http.StatusNotImplemented},
 	{"path", storage.ErrPath, http.StatusInternalServerError},
@@ -51,6 +52,8 @@ var refusals = []refusal{
 }
 
 var (
+	// errProtocol reports a request of another version of the protocol.
+	errProtocol = fmt.Errorf("%w of the protocol", storage.ErrVersion)
 	// errProcess reports a request to a process of the server that has ended.
 	errProcess = errors.New("the server has restarted")
 	// errHandle reports a study that the server no longer has open.

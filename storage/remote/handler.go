@@ -58,7 +58,7 @@ func NewHandler(store storage.Store) *Handler {
 		h.mux.HandleFunc("POST "+root+op, func(w http.ResponseWriter, r *http.Request) { h.change(w, r, f) })
 	}
 	h.mux.HandleFunc("/ledger/", func(w http.ResponseWriter, r *http.Request) {
-		h.refuse(w, fmt.Errorf("%w of the protocol: the server answers below %s", storage.ErrVersion, root))
+		h.refuse(w, fmt.Errorf("%w: the server answers below %s: give client and server the same version of attune", errProtocol, root))
 	})
 	return h
 }

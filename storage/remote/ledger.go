@@ -496,6 +496,8 @@ func (l leaser) Reap(ctx context.Context, held []int, grace time.Duration, at ti
 	return reaped, nil
 }
 
+// reap asks the server at first without results of retry: as a rule nobody is dead, and there are none.
+// If a trial has failed, the second request has the results for all trials that may have, too.
 func (l leaser) reap(ctx context.Context, held []int, grace time.Duration, at time.Time, retry storage.Retry) ([]trial.Record, error) {
 	replies := map[int]reply{}
 	for {
@@ -523,10 +525,44 @@ func (l leaser) reap(ctx context.Context, held []int, grace time.Duration, at ti
 		if err := d.end(); err != nil {
 			return nil, err
 		}
-		again, ok := retry(failed)
-		if again, err = storage.Canonical(again); err != nil {
-			return nil, fmt.Errorf("trial %d again: %w", failed.Number, err)
+		all := []trial.Record{failed}
+		if len(replies) == 0 {
+			others, err := l.mayFailAs(ctx, failed, held)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, others...)
 		}
-		replies[failed.Number] = reply{sum(failed), again, ok}
+		for _, r := range all {
+			again, ok := retry(r.Clip())
+			again, err := storage.Canonical(again)
+			if err != nil && r.Number == failed.Number {
+				return nil, fmt.Errorf("trial %d again: %w", r.Number, err)
+			}
+			if err == nil { // else the server asks, if it is wanted
+				replies[r.Number] = reply{sum(r), again, ok}
+			}
+		}
 	}
+}
+
+// mayFailAs returns the running trials other than held, as they are if they fail in the same Reap as
+// a trial that has failed.
+func (l leaser) mayFailAs(ctx context.Context, failed trial.Record, held []int) (out []trial.Record, err error) {
+	if err := l.sync(ctx); err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for n := range l.trials.Len() {
+		r, missing := l.trials.Trial(n)
+		if missing != nil || r.State != trial.Running || n == failed.Number || slices.Contains(held, n) {
+			continue
+		}
+		if r, err = r.Apply(trial.Finished{State: trial.Failed, Err: failed.Err, At: failed.Finished}); err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, nil
 }

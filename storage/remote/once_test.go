@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,8 +34,9 @@ type restarting struct {
 
 	mu      sync.Mutex
 	handler *remote.Handler
-	loses   string // the request whose next answer is lost
-	then    func() // what happens then, before the request is sent again
+	loses   string         // the request whose next answer is lost
+	then    func()         // what happens then, before the request is sent again
+	asked   map[string]int // how often, by request
 }
 
 func newRestarting(t *testing.T, store storage.Store) *restarting {
@@ -58,6 +61,10 @@ func (r *restarting) lose(op string, then func()) {
 func (r *restarting) RoundTrip(q *http.Request) (*http.Response, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.asked == nil {
+		r.asked = map[string]int{}
+	}
+	r.asked[path.Base(q.URL.Path)]++
 	w := httptest.NewRecorder()
 	r.handler.ServeHTTP(w, q)
 	if r.loses != "" && strings.HasSuffix(q.URL.Path, r.loses) {
@@ -262,6 +269,53 @@ func TestWorkerCutOff(t *testing.T) {
 	assert.Equal(t, 1, h.Count(trial.Failed))
 }
 
+// However many trials' workers have died, the server is asked twice what to do about it, and once if
+// none has.
+func TestReapAsksTwice(t *testing.T) {
+	const dead = 20
+	s := newRestarting(t, file(t))
+	opened, err := s.client().Create(t.Context(), trial.Header{Name: "a"})
+	require.NoError(t, err)
+	l := opened.(storage.Leaser)
+	var held []int
+	for n := range dead + 1 {
+		r, err := l.Start(t.Context(), time.Now(), "")
+		require.NoError(t, err)
+		require.NoError(t, l.Write(t.Context(), r.Number, trial.Suggested(oneX), trial.Reported{Step: n, Value: 1}))
+		held = append(held, r.Number)
+	}
+	time.Sleep(10 * time.Millisecond)
+	again := func(failed trial.Record) (trial.Record, bool) {
+		return trial.Record{State: trial.Waiting, Fixed: failed.Params.Settings(), Notes: trial.Attrs{{Key: "of", JSON: fmt.Sprint(failed.Number)}}}, failed.Number != 3
+	}
+	reaped, err := l.Reap(t.Context(), held, 0, time.Now(), again)
+	require.NoError(t, err)
+	assert.Empty(t, reaped)
+	assert.Equal(t, 1, s.asked["reap"])
+
+	// Another process has written to a trial meanwhile, and ended one.
+	other, err := s.client().Open(t.Context(), "a")
+	require.NoError(t, err)
+	require.NoError(t, other.Write(t.Context(), 5, trial.Reported{Step: 99, Value: 2}))
+	require.NoError(t, other.Write(t.Context(), 6, trial.Finished{State: trial.Complete, Values: []float64{1}, At: time.Now()}))
+	time.Sleep(10 * time.Millisecond)
+	s.asked["reap"] = 0
+	reaped, err = l.Reap(t.Context(), held[dead:], time.Millisecond, time.Now(), again)
+	require.NoError(t, err)
+	assert.Len(t, reaped, dead-1)
+	assert.Equal(t, 2, s.asked["reap"])
+	rs := records(t, l)
+	require.Len(t, rs, dead+1+dead-2)
+	for _, r := range rs[dead+1:] {
+		of, ok := r.Notes.Get("of")
+		require.True(t, ok)
+		assert.NotEqual(t, "3", of.JSON)
+		assert.Equal(t, oneX.Settings(), r.Fixed)
+	}
+	assert.Equal(t, trial.Running, rs[dead].State)
+	assert.Equal(t, trial.Complete, rs[6].State)
+}
+
 // Each trial is told once, while connections break all the time.
 func TestBreakingRun(t *testing.T) {
 	const workers, trials = 6, 120
@@ -455,15 +509,36 @@ func TestBadRequests(t *testing.T) {
 		{"POST", "v1/create", "", 400},
 		{"POST", "v1/create", strings.Repeat("\xff", 100), 400},
 		{"POST", "v1/create", "\x01a\x00\x00\x01b", 409}, // for another process
-		{"GET", "v1/create", "", 500},
+		{"GET", "v1/create", "", 404},
 		{"GET", "v1/since?study=x&after=0", "", 400},
 		{"GET", "v1/since?study=1&after=0", "", 410},
 		{"GET", "v1/open?name=a", "", 404},
-		{"GET", "v1/nothing", "", 500},
-		{"GET", "v2/studies", "", 500},
+		{"GET", "v1/nothing", "", 404},
+		{"GET", "v2/studies", "", 404},
 	} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(c.method, "/ledger/"+c.path, strings.NewReader(c.body)))
 		assert.Equal(t, c.code, w.Code, "%s %s", c.method, c.path)
 	}
+}
+
+// A client that speaks a version of the protocol which the server does not is told so.
+func TestAnotherVersion(t *testing.T) {
+	s := newRestarting(t, new(memory.Store))
+	newer := &remote.Store{URL: "http://server", Transport: rewrite{s}}
+	_, err := newer.Create(t.Context(), trial.Header{Name: "a"})
+	require.ErrorIs(t, err, storage.ErrVersion)
+	require.ErrorContains(t, err, "the server answers below /ledger/v1/: give client and server the same version of attune")
+	for h, err := range s.store.Studies(t.Context()) {
+		t.Fatal("something changed", h, err)
+	}
+}
+
+// rewrite makes the requests of a client those of another version.
+type rewrite struct{ http.RoundTripper }
+
+func (r rewrite) RoundTrip(q *http.Request) (*http.Response, error) {
+	q = q.Clone(q.Context())
+	q.URL.Path = strings.Replace(q.URL.Path, "/v1/", "/v2/", 1)
+	return r.RoundTripper.RoundTrip(q)
 }

@@ -30,6 +30,13 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	if role, arg, ok := strings.Cut(os.Getenv("ATTUNE_E2E_HOST"), " "); ok {
+		if err := host(context.Background(), role, arg); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if file := os.Getenv(fileEnv); file != "" {
 		work := work
 		if os.Getenv(slowEnv) != "" {
