@@ -4,18 +4,21 @@
 //
 //	workers -storage URL -workers 4 -trials 1000
 //	workers -storage URL -workers 4 -trials 100 -program "python optuna/workers.py"
+//	workers -storage URL -has 100000 -open
 //	workers -storage a.db -at 13000 -has 1000 -workers 4 -trials 100 -program "python optuna/workers.py"
 //
 // With -program, that many processes of another program run, as PROGRAM URL STUDY TRIALS, or with -at
 // instead of the URL, such as the port of a proxy for the storage. With -has, the study has that many trials before. The
 // clock runs from when all of them have opened the study until the last ends. Then all
-// trials are read and counted.
+// trials are read and counted. With -open, no worker runs: a study with the trials of -has is opened and read,
+// three times, each time by new connections.
 package main
 
 import (
 	"bufio"
 	"cmp"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -44,11 +47,14 @@ func main() {
 	workers := flag.Int("workers", 1, "number of processes")
 	trials := flag.Int("trials", 100, "number of trials of all workers together")
 	program := flag.String("program", "", "what each worker runs, in place of this program")
+	opens := flag.Bool("open", false, "time how long it takes to open a study")
 	join := flag.String("join", "", "study to work on: this process is a worker")
 	flag.Parse()
 	var err error
 	if *join != "" {
 		err = work(context.Background(), storeAt(*url), *join, *trials)
+	} else if *opens {
+		err = timeOpening(context.Background(), *url, *has)
 	} else {
 		err = measure(context.Background(), *url, cmp.Or(*at, *url), *program, *has, *workers, *trials)
 	}
@@ -169,6 +175,36 @@ func measure(ctx context.Context, url, at, program string, has, workers, trials 
 		return fmt.Errorf("%d trials, %d of them complete: want %d", h.Len(), h.Count(trial.Complete), has+n)
 	}
 	fmt.Printf("%d workers: %d trials in %.1f s: %.1f trials/s\n", workers, n, took.Seconds(), float64(n)/took.Seconds())
+	return nil
+}
+
+// timeOpening makes a study, and prints how long it takes to open it.
+func timeOpening(ctx context.Context, url string, has int) error {
+	name := fmt.Sprintf("opening-%d", time.Now().UnixNano())
+	st, err := study.Create(ctx, storeAt(url), name, study.Config{Sampler: random.Sampler{}})
+	if err == nil {
+		err = errors.Join(fill(ctx, st, has), st.Close())
+	}
+	if err != nil {
+		return err
+	}
+	var took []time.Duration
+	for range 3 {
+		begun := time.Now()
+		st, err := study.Load(ctx, storeAt(url), name, study.Config{Sampler: random.Sampler{}})
+		if err != nil {
+			return err
+		}
+		h, err := st.Snapshot(ctx)
+		took = append(took, time.Since(begun).Round(10*time.Millisecond))
+		if err = errors.Join(err, st.Close()); err != nil {
+			return err
+		}
+		if h.Len() != has {
+			return fmt.Errorf("%d trials: want %d", h.Len(), has)
+		}
+	}
+	fmt.Printf("a study of %d trials is opened in %v\n", has, took)
 	return nil
 }
 
