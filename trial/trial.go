@@ -226,6 +226,31 @@ func (r Record) ReportAt(step int) (value float64, ok bool) {
 	return r.Reports[i].Value, true
 }
 
+// Ahead returns the coordinates of axes that r has or, while it runs, has been given: what was drawn
+// for it counts, though its objective has not asked for it yet. It is not ok if one is missing, or
+// outside of its axis.
+func (r Record) Ahead(axes space.Space) (point []float64, ok bool) {
+	point = make([]float64, len(axes))
+	for j, a := range axes {
+		x, ok := r.Params.Coord(a.Name)
+		if !ok {
+			v, found := space.Settings(r.Proposed).Get(a.Name)
+			if !found {
+				return nil, false
+			}
+			var err error
+			if x, err = a.Distribution.Encode(v); err != nil {
+				return nil, false
+			}
+		}
+		if !a.Distribution.Contains(x) {
+			return nil, false
+		}
+		point[j] = x
+	}
+	return point, true
+}
+
 // Violation returns by how much r misses its constraints: the sum of the values
 // above 0, or +Inf if a value is NaN. It is 0 if r has no constraints.
 func (r Record) Violation() float64 {

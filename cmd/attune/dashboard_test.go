@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -25,15 +26,8 @@ func TestDashboard(t *testing.T) {
 	t.Parallel()
 	dir := studies(t)
 	cmd := program(t, dir, "dashboard", "--listen", "127.0.0.1:0", "--prefix", "/tuning")
-	stdout, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	require.NoError(t, cmd.Start())
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	require.NoError(t, err, &stderr)
-	require.Regexp(t, `^attune.db: http://127.0.0.1:\d+/tuning/\n$`, line)
-	root := strings.TrimSpace(strings.TrimPrefix(line, "attune.db: "))
+	root, end := browsed(t, cmd)
+	require.Regexp(t, `^http://127.0.0.1:\d+/tuning/$`, root)
 	get := func(url string) (int, string) {
 		resp, err := http.Get(url)
 		require.NoError(t, err)
@@ -52,9 +46,26 @@ func TestDashboard(t *testing.T) {
 	assert.Contains(t, body, "Pareto front")
 	code, _ = get(strings.TrimSuffix(root, "tuning/"))
 	assert.Equal(t, 404, code)
-	require.NoError(t, cmd.Process.Signal(os.Interrupt))
-	require.NoError(t, cmd.Wait(), &stderr)
-	assert.Empty(t, stderr.String())
+	end()
+}
+
+// browsed starts attune dashboard, and returns its URL. end interrupts it, which is how it ends well.
+func browsed(t *testing.T, cmd *exec.Cmd) (root string, end func()) {
+	t.Helper()
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	require.NoError(t, cmd.Start())
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(t, err, &stderr)
+	root, ok := strings.CutPrefix(strings.TrimSpace(line), "attune.db: ")
+	require.True(t, ok, line)
+	return root, func() {
+		require.NoError(t, cmd.Process.Signal(os.Interrupt))
+		require.NoError(t, cmd.Wait(), &stderr)
+		assert.Empty(t, stderr.String())
+	}
 }
 
 func TestDashboardBadInput(t *testing.T) {
@@ -95,16 +106,8 @@ func TestDashboardModel(t *testing.T) {
 	}
 	page := func() string {
 		cmd := program(t, dir, "dashboard", "--listen", "127.0.0.1:0", "--registry", "models")
-		stdout, err := cmd.StdoutPipe()
-		require.NoError(t, err)
-		require.NoError(t, cmd.Start())
-		defer func() {
-			require.NoError(t, cmd.Process.Signal(os.Interrupt))
-			require.NoError(t, cmd.Wait())
-		}()
-		line, err := bufio.NewReader(stdout).ReadString('\n')
-		require.NoError(t, err)
-		root := strings.TrimSpace(strings.TrimPrefix(line, "attune.db: "))
+		root, end := browsed(t, cmd)
+		defer end()
 		get := func(url string) string {
 			resp, err := http.Get(url)
 			require.NoError(t, err)
@@ -147,16 +150,8 @@ func TestDashboardTLS(t *testing.T) {
 	certify(t, dir)
 	cmd := program(t, dir, "dashboard", "--listen", "127.0.0.1:0", "--tls-cert", "cert.pem", "--tls-key", "key.pem", "--write")
 	cmd.Env = append(cmd.Environ(), "ATTUNE_DASHBOARD_TOKEN=writes", "ATTUNE_DASHBOARD_READ_TOKEN=reads")
-	stdout, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	defer func() {
-		require.NoError(t, cmd.Process.Signal(os.Interrupt))
-		require.NoError(t, cmd.Wait())
-	}()
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	require.NoError(t, err)
-	root := strings.TrimSpace(strings.TrimPrefix(line, "attune.db: "))
+	root, end := browsed(t, cmd)
+	defer end()
 	require.Regexp(t, "^https://", root)
 	pem, err := os.ReadFile(filepath.Join(dir, "cert.pem"))
 	require.NoError(t, err)

@@ -31,20 +31,8 @@ func TestServe(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	cmd := program(t, dir, "serve", "--storage", "a.db", "--grpc", "127.0.0.1:0")
-	stderr, err := cmd.StderrPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	lines := bufio.NewScanner(stderr)
-	require.True(t, lines.Scan())
-	_, address, ok := strings.Cut(lines.Text(), "serving a.db to Optuna's storage proxy on ")
-	require.True(t, ok, lines.Text())
-
-	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	require.NoError(t, err)
-	defer conn.Close()
-	answer, err := grpc_health_v1.NewHealthClient(conn).Check(t.Context(), &grpc_health_v1.HealthCheckRequest{})
-	require.NoError(t, err)
-	assert.Equal(t, grpc_health_v1.HealthCheckResponse_SERVING, answer.Status)
+	lines, _, address := listening(t, cmd, "serving a.db to Optuna's storage proxy on ")
+	healthy(t, address, "")
 	if python := os.Getenv("ATTUNE_PYTHON"); python != "" {
 		_, port, _ := strings.Cut(address, ":")
 		out, err := exec.CommandContext(t.Context(), python, "-c", `import sys, optuna
@@ -76,19 +64,38 @@ optuna.create_study(storage=s, study_name="net").optimize(lambda t: t.suggest_fl
 	}
 }
 
+// listening starts a command that serves, and returns it with what it says on standard error:
+// first where it serves, which is returned too.
+func listening(t *testing.T, cmd *exec.Cmd, before string) (lines *bufio.Scanner, says, at string) {
+	t.Helper()
+	stderr, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	lines = bufio.NewScanner(stderr)
+	require.True(t, lines.Scan())
+	says, at, ok := strings.Cut(lines.Text(), before)
+	require.True(t, ok, lines.Text())
+	return lines, says, at
+}
+
+// healthy asks a service over gRPC whether it serves.
+func healthy(t *testing.T, address, service string) {
+	t.Helper()
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(t, err)
+	defer conn.Close()
+	answer, err := grpc_health_v1.NewHealthClient(conn).Check(t.Context(), &grpc_health_v1.HealthCheckRequest{Service: service})
+	require.NoError(t, err)
+	assert.Equal(t, grpc_health_v1.HealthCheckResponse_SERVING, answer.Status)
+}
+
 // servedHTTP starts attune serve --listen, and returns its URL. The caller calls stop, which
 // interrupts it and waits.
 func servedHTTP(t *testing.T, dir string, env ...string) (url string, stop func()) {
 	t.Helper()
 	cmd := program(t, dir, "serve", "--storage", "a.db", "--listen", "127.0.0.1:0", "--sampler", "random")
 	cmd.Env = append(cmd.Env, env...)
-	stderr, err := cmd.StderrPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	lines := bufio.NewScanner(stderr)
-	require.True(t, lines.Scan())
-	says, url, ok := strings.Cut(lines.Text(), " on http://")
-	require.True(t, ok, lines.Text())
+	lines, says, url := listening(t, cmd, " on http://")
 	assert.Equal(t, len(env) == 0, strings.Contains(says, "this machine, without a token"), says)
 	return "http://" + strings.TrimSuffix(url, "/"), func() {
 		assert.NoError(t, cmd.Process.Signal(os.Interrupt))
@@ -227,13 +234,7 @@ func TestServeObserved(t *testing.T) {
 	dir := t.TempDir()
 	certify(t, dir)
 	cmd := program(t, dir, "serve", "--storage", "a.db", "--listen", "127.0.0.1:0", "--tls-cert", "cert.pem", "--tls-key", "key.pem", "--log", "json")
-	stderr, err := cmd.StderrPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	lines := bufio.NewScanner(stderr)
-	require.True(t, lines.Scan())
-	_, at, ok := strings.Cut(lines.Text(), " on https://")
-	require.True(t, ok, lines.Text())
+	lines, _, at := listening(t, cmd, " on https://")
 
 	call := program(t, dir, "studies", "--storage", "https://"+at)
 	call.Env = append(call.Environ(), "SSL_CERT_FILE=cert.pem")
@@ -304,12 +305,7 @@ func certify(t *testing.T, dir string) {
 func TestServeBoth(t *testing.T) {
 	t.Parallel()
 	cmd := program(t, t.TempDir(), "serve", "--storage", "a.db", "--listen", "127.0.0.1:0", "--grpc", "127.0.0.1:0")
-	stderr, err := cmd.StderrPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	lines := bufio.NewScanner(stderr)
-	require.True(t, lines.Scan())
-	assert.Contains(t, lines.Text(), "Optuna's storage proxy on 127.0.0.1:")
+	lines, _, _ := listening(t, cmd, "Optuna's storage proxy on 127.0.0.1:")
 	require.True(t, lines.Scan())
 	assert.Contains(t, lines.Text(), "workers on this machine, without a token, on http://127.0.0.1:")
 	require.NoError(t, cmd.Process.Signal(os.Interrupt))

@@ -2,13 +2,12 @@ package classify
 
 import (
 	"cmp"
+	"fmt"
 	"log/slog"
 	"math"
 	"math/bits"
 	"slices"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/attune-hpo/attune/export/runtime"
 )
@@ -96,12 +95,11 @@ type Shadow struct {
 	Background int
 	Log        *slog.Logger // default [slog.Default]
 
-	live, candidate runtime.Latency
-	running         sync.WaitGroup
-	slots           atomic.Int64
+	once sync.Once
+	core runtime.Shadow
 
 	mu    sync.Mutex
-	stats ShadowStats
+	stats ShadowStats // without what core counts
 }
 
 // ShadowStats are the findings of a [Shadow].
@@ -125,84 +123,59 @@ type Disagreement struct {
 }
 
 // Classify implements [Classifier].
-func (s *Shadow) Classify(items []Item) ([]Answer, error) {
-	s.count(func(t *ShadowStats) { t.Calls++ })
-	start := time.Now()
-	answers, err := s.Live.Classify(items)
+func (s *Shadow) Classify(items []Item) (answers []Answer, err error) {
+	s.once.Do(func() { s.core.Background, s.core.Log = s.Background, s.Log })
+	err = s.core.Do(func() error { answers, err = s.Live.Classify(items); return err }, func(background bool) (candidate func() error, compare func()) {
+		live := answers
+		if background {
+			items, live = slices.Clone(items), slices.Clone(answers)
+		}
+		var got []Answer
+		return func() (err error) {
+			if got, err = s.Candidate.Classify(items); err == nil && len(got) != len(items) {
+				err = fmt.Errorf("%d answers for %d items", len(got), len(items))
+			}
+			return err
+		}, func() { s.compare(items, live, got) }
+	})
 	if err != nil {
 		return nil, err
 	}
-	s.live.Add(time.Since(start))
-	if s.Background <= 0 {
-		s.compare(items, answers)
-		return answers, nil
-	}
-	if s.slots.Add(1) > int64(s.Background) {
-		s.slots.Add(-1)
-		s.count(func(t *ShadowStats) { t.Dropped++ })
-		return answers, nil
-	}
-	items, live := slices.Clone(items), slices.Clone(answers)
-	s.running.Go(func() {
-		defer s.slots.Add(-1)
-		s.compare(items, live)
-	})
 	return answers, nil
 }
 
-func (s *Shadow) count(add func(*ShadowStats)) {
+// compare compares what Live and Candidate answered for the same items.
+func (s *Shadow) compare(items []Item, live, got []Answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	add(&s.stats)
-}
-
-func (s *Shadow) log() *slog.Logger { return cmp.Or(s.Log, slog.Default()) }
-
-// compare lets Candidate classify the items that Live classified.
-func (s *Shadow) compare(items []Item, live []Answer) {
-	start := time.Now()
-	var got []Answer
-	err := (&runtime.Fallback{Log: slog.New(slog.DiscardHandler)}).Do( // which catches a panic
-		func() (err error) { got, err = s.Candidate.Classify(items); return err },
-		func() error { return nil })
-	if err != nil || len(got) != len(items) {
-		s.count(func(t *ShadowStats) {
-			if t.Errors++; bits.OnesCount64(t.Errors) == 1 {
-				s.log().Warn("shadow: the candidate failed", "failures", t.Errors, "error", err)
-			}
-		})
-		return
+	t := &s.stats
+	t.Compared++
+	t.Items += uint64(len(items))
+	before := t.Disagreements
+	for i, a := range live {
+		b := got[i]
+		if a.Label == b.Label && math.Abs(a.Confidence-b.Confidence) <= cmp.Or(s.Tolerance, 0.01) {
+			continue
+		}
+		t.Disagreements++
+		if a.Label != b.Label {
+			t.Labels++
+		}
+		t.Last = &Disagreement{items[i], a, b}
 	}
-	s.candidate.Add(time.Since(start))
-	s.count(func(t *ShadowStats) {
-		t.Compared++
-		t.Items += uint64(len(items))
-		before := t.Disagreements
-		for i, a := range live {
-			b := got[i]
-			if a.Label == b.Label && math.Abs(a.Confidence-b.Confidence) <= cmp.Or(s.Tolerance, 0.01) {
-				continue
-			}
-			t.Disagreements++
-			if a.Label != b.Label {
-				t.Labels++
-			}
-			t.Last = &Disagreement{items[i], a, b}
-		}
-		if bits.Len64(before) != bits.Len64(t.Disagreements) {
-			s.log().Warn("shadow: the candidate disagrees", "items", t.Disagreements, "of", t.Items, "live", t.Last.Live.Label, "candidate", t.Last.Candidate.Label)
-		}
-	})
+	if bits.Len64(before) != bits.Len64(t.Disagreements) {
+		cmp.Or(s.Log, slog.Default()).Warn("shadow: the candidate disagrees", "items", t.Disagreements, "of", t.Items, "live", t.Last.Live.Label, "candidate", t.Last.Candidate.Label)
+	}
 }
 
 // Stats returns the findings so far.
 func (s *Shadow) Stats() ShadowStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := s.stats
-	t.Live, t.Candidate = s.live.Summary(), s.candidate.Summary()
+	t, c := s.stats, s.core.Stats()
+	t.Calls, t.Dropped, t.Errors, t.Live, t.Candidate = c.Calls, c.Dropped, c.Errors, c.Live, c.Candidate
 	return t
 }
 
 // Wait waits for the comparisons in the background. Do not call Classify meanwhile.
-func (s *Shadow) Wait() { s.running.Wait() }
+func (s *Shadow) Wait() { s.core.Wait() }

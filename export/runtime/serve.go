@@ -204,9 +204,24 @@ type Disagreement struct {
 
 // Predict implements [Model].
 func (s *Shadow) Predict(rows, out []float64) error {
+	return s.Do(func() error { return s.Live.Predict(rows, out) }, func(background bool) (candidate func() error, compare func()) {
+		if background {
+			rows, out = slices.Clone(rows), slices.Clone(out)
+		}
+		got := make([]float64, len(out))
+		return func() error { return predict(s.Candidate, rows, got) }, func() { s.compare(rows, out, got) }
+	})
+}
+
+// Do is Predict for models that take other rows than those of a [Model]: live predicts what Live,
+// which may be nil, would. Then, if this call is for the candidate too, Do calls aside, which
+// returns what Candidate does and, if that does not fail, what compares both. They run in another
+// goroutine if background is set; aside then copies what its caller may change. Do counts calls,
+// durations and failures.
+func (s *Shadow) Do(live func() error, aside func(background bool) (candidate func() error, compare func())) error {
 	n := s.calls.Add(1)
 	start := time.Now()
-	if err := s.Live.Predict(rows, out); err != nil {
+	if err := live(); err != nil {
 		return err
 	}
 	s.live.Add(time.Since(start))
@@ -214,7 +229,7 @@ func (s *Shadow) Predict(rows, out []float64) error {
 		return nil
 	}
 	if s.Background <= 0 {
-		s.compare(rows, out)
+		s.beside(aside(false))
 		return nil
 	}
 	if s.slots.Add(1) > int64(s.Background) {
@@ -222,12 +237,25 @@ func (s *Shadow) Predict(rows, out []float64) error {
 		s.dropped.Add(1)
 		return nil
 	}
-	rows, out = slices.Clone(rows), slices.Clone(out)
+	candidate, compare := aside(true)
 	s.running.Go(func() {
 		defer s.slots.Add(-1)
-		s.compare(rows, out)
+		s.beside(candidate, compare)
 	})
 	return nil
+}
+
+// beside calls the candidate, and compares if it does not fail.
+func (s *Shadow) beside(candidate func() error, compare func()) {
+	start := time.Now()
+	if err := caught(candidate); err != nil {
+		if n := s.errors.Add(1); milestone(n) {
+			s.log().Warn("shadow: the candidate failed", "failures", n, "error", err)
+		}
+		return
+	}
+	s.candidate.Add(time.Since(start))
+	compare()
 }
 
 // sampled reports whether the nth call, from 1, belongs to the share, spread evenly.
@@ -237,17 +265,8 @@ func sampled(n uint64, share float64) bool {
 
 func (s *Shadow) log() *slog.Logger { return cmp.Or(s.Log, slog.Default()) }
 
-// compare lets Candidate predict the rows that Live predicted.
-func (s *Shadow) compare(rows, live []float64) {
-	got := make([]float64, len(live))
-	start := time.Now()
-	if err := predict(s.Candidate, rows, got); err != nil {
-		if n := s.errors.Add(1); milestone(n) {
-			s.log().Warn("shadow: the candidate failed", "failures", n, "error", err)
-		}
-		return
-	}
-	s.candidate.Add(time.Since(start))
+// compare compares what Live and Candidate predicted for the same rows.
+func (s *Shadow) compare(rows, live, got []float64) {
 	rtol, atol := s.RTol, s.ATol
 	if rtol == 0 && atol == 0 {
 		rtol, atol = 1e-3, 1e-4

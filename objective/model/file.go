@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"path/filepath"
 
@@ -36,6 +37,15 @@ type header struct {
 	Trial    int      `json:"trial"`
 	Metric   string   `json:"metric"`
 	Value    float64  `json:"value"`
+}
+
+// WriteSealed writes a model as [Seal] returns it.
+func WriteSealed(w io.Writer, format string, version int, o Origin, body any) error {
+	sealed, err := Seal(format, version, o, body)
+	if err == nil {
+		_, err = w.Write(sealed)
+	}
+	return err
 }
 
 // Seal returns a model as a line of JSON, followed by a line with its SHA-256. The JSON is

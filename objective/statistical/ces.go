@@ -1,7 +1,6 @@
 package statistical
 
 import (
-	"cmp"
 	"encoding/json"
 	"math"
 	"slices"
@@ -45,12 +44,8 @@ func (CES) Space(forecast.Frame) space.Space { return nil }
 // New returns a forecaster. The settings form and season replace the fields of c. It fails
 // with [forecast.ErrConfig].
 func (c CES) New(settings space.Settings) (forecast.Forecaster, error) {
-	if err := apply("ces", settings, text("form", &c.Form), whole("season", &c.Season, 1)); err != nil {
+	if err := formed("ces", settings, &c.Form, &c.Season, cesForms); err != nil {
 		return nil, err
-	}
-	c.Form = cmp.Or(c.Form, auto)
-	if c.Form != auto && !slices.Contains(cesForms, c.Form) {
-		return nil, pkg.Errorf("ces: form is %s: %w: want auto, none, simple, partial or full", c.Form, forecast.ErrConfig)
 	}
 	return &Forecaster{method: c}, nil
 }

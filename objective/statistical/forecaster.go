@@ -1,6 +1,7 @@
 package statistical
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -270,6 +271,18 @@ func apply(family string, settings space.Settings, fields ...field) error {
 		if f := fields[i]; !f.set(s.Value.Any()) {
 			return pkg.Errorf("%s: %s is %s: %w: want %s", family, f.name, s.Value, forecast.ErrConfig, f.want)
 		}
+	}
+	return nil
+}
+
+// formed applies the settings of a family that has a form, auto or one of forms, and a season.
+func formed(family string, settings space.Settings, form *string, season *int, forms []string) error {
+	if err := apply(family, settings, text("form", form), whole("season", season, 1)); err != nil {
+		return err
+	}
+	if *form = cmp.Or(*form, auto); *form != auto && !slices.Contains(forms, *form) {
+		last := len(forms) - 1
+		return pkg.Errorf("%s: form is %s: %w: want auto, %s or %s", family, *form, forecast.ErrConfig, strings.Join(forms[:last], ", "), forms[last])
 	}
 	return nil
 }

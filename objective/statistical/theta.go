@@ -36,12 +36,8 @@ func (Theta) Space(forecast.Frame) space.Space { return nil }
 // New returns a forecaster. The settings form and season replace the fields of t. It fails
 // with [forecast.ErrConfig].
 func (t Theta) New(settings space.Settings) (forecast.Forecaster, error) {
-	if err := apply("theta", settings, text("form", &t.Form), whole("season", &t.Season, 1)); err != nil {
+	if err := formed("theta", settings, &t.Form, &t.Season, thetaForms); err != nil {
 		return nil, err
-	}
-	t.Form = cmp.Or(t.Form, auto)
-	if t.Form != auto && !slices.Contains(thetaForms, t.Form) {
-		return nil, pkg.Errorf("theta: form is %s: %w: want auto, stm, otm, dstm or dotm", t.Form, forecast.ErrConfig)
 	}
 	return &Forecaster{method: t}, nil
 }

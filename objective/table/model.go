@@ -300,11 +300,7 @@ func (m Model) Write(w io.Writer) error {
 	if m.Comma != 0 {
 		s.Comma = string(m.Comma)
 	}
-	sealed, err := model.Seal(modelFormat, 1, m.Origin, s)
-	if err != nil {
-		return pkg.Errorf("write model: %w", err)
-	}
-	if _, err := w.Write(sealed); err != nil {
+	if err := model.WriteSealed(w, modelFormat, 1, m.Origin, s); err != nil {
 		return pkg.Errorf("write model: %w", err)
 	}
 	return nil

@@ -77,11 +77,7 @@ func (m Model) Write(w io.Writer) error {
 			s.Data.Comma = string(d.Comma)
 		}
 	}
-	sealed, err := model.Seal(modelFormat, 1, m.Origin, s)
-	if err != nil {
-		return pkg.Errorf("write model: %w", err)
-	}
-	if _, err := w.Write(sealed); err != nil {
+	if err := model.WriteSealed(w, modelFormat, 1, m.Origin, s); err != nil {
 		return pkg.Errorf("write model: %w", err)
 	}
 	return nil

@@ -255,12 +255,12 @@ func TestModelData(t *testing.T) {
 	for name, data := range map[string]*forecast.CSV{
 		"none":       nil,
 		"no setting": {Time: "month", Target: "passengers"},
-		"all": {Time: "t", Target: "y", ID: "i", Past: []string{"p"}, Known: []string{"k"}, Freq: forecast.Frequency{N: 2, Unit: forecast.Month, End: true},
+		"all": {Time: "t", Target: "y", ID: "i", Past: []string{"p"}, Known: []string{"k"}, Static: []string{"s"}, Join: []string{"j.csv"}, Categories: map[string][]string{"p": {"a"}}, Freq: forecast.Frequency{N: 2, Unit: forecast.Month, End: true},
 			Layout: "02.01.2006", Location: time.UTC, Comma: '§', Decimal: ",", NA: []string{"-"}, Fill: forecast.Carry, Sort: true, AllowConstant: true},
 	} {
 		if name == "all" {
 			for field, v := range reflect.ValueOf(*data).Fields() {
-				require.False(t, v.IsZero(), field.Name)
+				require.Equal(t, field.Name == "Open", v.IsZero(), "%s: all but how files are opened", field.Name)
 			}
 		}
 		file := filepath.Join(t.TempDir(), "model.json")

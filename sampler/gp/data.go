@@ -37,20 +37,12 @@ func newDomain(r sampler.Request) *domain {
 		if slices.Contains(r.Fixed, a.Name) {
 			d.fixed = append(d.fixed, len(d.axes))
 		}
-		add(a, position(a.Distribution, r.Given.Point[i]), -1)
+		add(a, unit.Position(a.Distribution, r.Given.Point[i]), -1)
 	}
 	for i, a := range r.Space {
 		add(a, math.NaN(), i)
 	}
 	return d
-}
-
-// position returns where x lies: on the unit interval, or the index of a choice.
-func position(d space.Distribution, x float64) float64 {
-	if _, ok := d.(*space.CategoricalDistribution); ok {
-		return x
-	}
-	return unit.To(d, x)
 }
 
 // snap moves a position to the nearest that a value has.
@@ -105,33 +97,18 @@ func (d *domain) locate(p space.Params) ([]float64, bool) {
 		if i < 0 || i >= len(p.Point) || !a.Distribution.Contains(p.Point[i]) || !space.Compatible(a.Distribution, p.Space[i].Distribution) {
 			return nil, false
 		}
-		x[j] = position(a.Distribution, p.Point[i])
+		x[j] = unit.Position(a.Distribution, p.Point[i])
 	}
 	return x, true
 }
 
-// ahead returns where a running trial looks, if that is decided: what was drawn
-// for it counts, though its objective has not asked for it yet.
+// ahead returns where a running trial looks, if that is decided.
 func (d *domain) ahead(r trial.Record) ([]float64, bool) {
-	x := make([]float64, len(d.axes))
-	for j, a := range d.axes {
-		at, ok := r.Params.Coord(a.Name)
-		if !ok {
-			v, found := space.Settings(r.Proposed).Get(a.Name)
-			if !found {
-				return nil, false
-			}
-			var err error
-			if at, err = a.Distribution.Encode(v); err != nil {
-				return nil, false
-			}
-		}
-		if !a.Distribution.Contains(at) {
-			return nil, false
-		}
-		x[j] = position(a.Distribution, at)
+	x, ok := r.Ahead(d.axes)
+	for j := range x {
+		x[j] = unit.Position(d.axes[j].Distribution, x[j])
 	}
-	return x, true
+	return x, ok
 }
 
 // An observation is a finished trial in a domain.

@@ -245,7 +245,7 @@ func (a *acquisition) admit(x []float64, rng *rand.Rand) bool {
 	}
 	for j, place := range a.place {
 		if place >= 0 {
-			x[j] = position(a.axes[j].Distribution, point[place])
+			x[j] = unit.Position(a.axes[j].Distribution, point[place])
 		}
 	}
 	return true
@@ -271,9 +271,9 @@ func (a *acquisition) anywhere(rng *rand.Rand) []float64 {
 			continue
 		}
 		if believe && axis.Prior != nil {
-			x[j] = position(axis.Distribution, sampler.Believed(axis, false, rng))
+			x[j] = unit.Position(axis.Distribution, sampler.Believed(axis, false, rng))
 		} else {
-			x[j] = position(axis.Distribution, unit.Draw(axis.Distribution, rng))
+			x[j] = unit.Position(axis.Distribution, unit.Draw(axis.Distribution, rng))
 		}
 	}
 	return x
@@ -406,7 +406,7 @@ func (a *acquisition) try(x []float64, j int, value float64, rng *rand.Rand) flo
 		}
 		u := float64(v)
 		if !a.choices[j] {
-			u = position(a.axes[j].Distribution, a.axes[j].Distribution.At(v))
+			u = unit.Position(a.axes[j].Distribution, a.axes[j].Distribution.At(v))
 		}
 		x[j] = u
 		if got := a.at(x, nil); got > value && a.admits(x) {

@@ -24,6 +24,15 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
+// Position returns where coordinate x lies for a sampler that treats choices separately: its place
+// in [0, 1], as [To], or the index of a choice.
+func Position(d space.Distribution, x float64) float64 {
+	if _, ok := d.(*space.CategoricalDistribution); ok {
+		return x
+	}
+	return To(d, x)
+}
+
 // Draw returns a random coordinate, which d contains. Each choice and each value
 // of a grid has exactly the same probability; a continuum, and integers on a
 // logarithmic scale, are drawn uniformly on that scale.

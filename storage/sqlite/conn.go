@@ -320,7 +320,7 @@ func (s *Store) open(ctx context.Context, create bool) (*conn, error) {
 		// be looked at from here: to close it would drop the locks that this process
 		// has on it.
 		what := ""
-		if info.Size() < 200 {
+		if 120 <= info.Size() && info.Size() <= 150 {
 			what = ", like a pointer of Git LFS"
 		}
 		return nil, fmt.Errorf("%w: it is not a SQLite database: it has only %d bytes%s", storage.ErrFormat, info.Size(), what)

@@ -253,19 +253,12 @@ func (s *Store) Studies(ctx context.Context) iter.Seq2[trial.Header, error] {
 		if errors.Is(err, errNoFile) {
 			return
 		}
+		wrap := func(err error) error { return s.wrap("list studies", err) }
 		if err != nil {
-			yield(trial.Header{}, s.wrap("list studies", err))
+			yield(trial.Header{}, wrap(err))
 			return
 		}
-		for _, h := range headers {
-			if err := ctx.Err(); err != nil {
-				yield(trial.Header{}, s.wrap("list studies", err))
-				return
-			}
-			if !yield(h, nil) {
-				return
-			}
-		}
+		tables.Each(ctx, headers, wrap, yield)
 	}
 }
 

@@ -46,13 +46,6 @@ func (d *domain) equal(o *domain) bool {
 	return d.axes.Equal(o.axes) && d.fixed.Space.Equal(o.fixed.Space) && slices.Equal(d.fixed.Point, o.fixed.Point)
 }
 
-func position(d space.Distribution, x float64) float64 {
-	if _, ok := d.(*space.CategoricalDistribution); ok {
-		return x
-	}
-	return unit.To(d, x)
-}
-
 func (d *domain) coordinate(j int, u float64) float64 {
 	if d.choices[j] {
 		return u
@@ -62,7 +55,7 @@ func (d *domain) coordinate(j int, u float64) float64 {
 
 // snap moves a position to that of a value.
 func (d *domain) snap(j int, u float64) float64 {
-	return position(d.axes[j].Distribution, d.coordinate(j, u))
+	return unit.Position(d.axes[j].Distribution, d.coordinate(j, u))
 }
 
 // locate returns where values lie, if all axes have one. A number outside the bounds
@@ -77,7 +70,7 @@ func (d *domain) locate(p space.Params) ([]float64, bool) {
 		if d.choices[j] && !a.Distribution.Contains(p.Point[i]) {
 			return nil, false
 		}
-		x[j] = position(a.Distribution, p.Point[i])
+		x[j] = unit.Position(a.Distribution, p.Point[i])
 	}
 	return x, true
 }
@@ -93,7 +86,7 @@ func (d *domain) near(p space.Params) bool {
 		if !ok || !a.Distribution.Contains(x) {
 			return false
 		}
-		by := math.Abs(position(a.Distribution, x) - position(a.Distribution, d.fixed.Point[i]))
+		by := math.Abs(unit.Position(a.Distribution, x) - unit.Position(a.Distribution, d.fixed.Point[i]))
 		if _, choice := a.Distribution.(*space.CategoricalDistribution); by > reach || choice && by != 0 {
 			return false
 		}
@@ -129,7 +122,7 @@ func (d *domain) mutate(j int, u float64, rng *rand.Rand) float64 {
 		default:
 			i--
 		}
-		v = position(dist, dist.At(i))
+		v = unit.Position(dist, dist.At(i))
 	}
 	return v
 }

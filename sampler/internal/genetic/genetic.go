@@ -15,6 +15,7 @@ import (
 
 	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/sampler"
+	"github.com/attune-hpo/attune/space/unit"
 )
 
 // Settings are the settings of a genetic sampler.
@@ -113,7 +114,7 @@ func (b *Breeder) Sample(ctx context.Context, s Settings, r sampler.Request) (sa
 					return
 				}
 				for i, x := range point {
-					c[i] = position(r.Space[i].Distribution, x)
+					c[i] = unit.Position(r.Space[i].Distribution, x)
 				}
 			}
 			if d.whole && tried(c) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/space/unit"
 	"github.com/attune-hpo/attune/trial"
 )
 
@@ -74,7 +75,7 @@ func TestMutation(t *testing.T) {
 		require.True(t, 0 <= v && v <= 1)
 		moved += math.Abs(v-u) / n
 		for j, a := range d.axes[1:] {
-			from := position(a.Distribution, a.Distribution.At(rng.IntN(a.Distribution.Len())))
+			from := unit.Position(a.Distribution, a.Distribution.At(rng.IntN(a.Distribution.Len())))
 			to := d.snap(j+1, d.mutate(j+1, from, rng))
 			require.NotEqual(t, from, to, a.Name)
 		}

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/attune-hpo/attune/sampler"
-	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/space/unit"
 	"github.com/attune-hpo/attune/trial"
 	"github.com/attune-hpo/attune/trial/pareto"
 )
@@ -206,25 +206,11 @@ func (p *pool) tried(r sampler.Request) func(x []float64) bool {
 
 // ahead returns where a running trial looks, if that is decided.
 func (d *domain) ahead(r trial.Record) ([]float64, bool) {
-	x := make([]float64, len(d.axes))
-	for j, a := range d.axes {
-		at, ok := r.Params.Coord(a.Name)
-		if !ok {
-			v, found := space.Settings(r.Proposed).Get(a.Name)
-			if !found {
-				return nil, false
-			}
-			var err error
-			if at, err = a.Distribution.Encode(v); err != nil {
-				return nil, false
-			}
-		}
-		if !a.Distribution.Contains(at) {
-			return nil, false
-		}
-		x[j] = position(a.Distribution, at)
+	x, ok := r.Ahead(d.axes)
+	for j := range x {
+		x[j] = unit.Position(d.axes[j].Distribution, x[j])
 	}
-	return x, true
+	return x, ok
 }
 
 // key is equal for equal positions.

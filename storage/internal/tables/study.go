@@ -2,6 +2,7 @@ package tables
 
 import (
 	"cmp"
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -152,6 +153,19 @@ func (s *Statements) Headers(db DB, id int64) ([]trial.Header, error) {
 	}
 	slices.SortFunc(out, func(a, b trial.Header) int { return cmp.Compare(a.Name, b.Name) })
 	return out, err
+}
+
+// Each yields headers, and in the end the error of ctx if that is done, as wrap has it.
+func Each(ctx context.Context, headers []trial.Header, wrap func(error) error, yield func(trial.Header, error) bool) {
+	for _, h := range headers {
+		if err := ctx.Err(); err != nil {
+			yield(trial.Header{}, wrap(err))
+			return
+		}
+		if !yield(h, nil) {
+			return
+		}
+	}
 }
 
 // DeleteStudy removes a study and all rows that refer to it. The tables have foreign keys, but deletions do not
