@@ -59,7 +59,7 @@ func (p Percentile) Validate() error {
 	case !(0 <= p.Percentile && p.Percentile <= 100):
 		return invalid("percentile %v: it must lie between 0 and 100", p.Percentile)
 	case p.MinTrials < 0:
-		return invalid("%d trials at the least: give 1 or more, or 0 for 1", p.MinTrials)
+		return invalid("a minimum of %d trials: give 1 or more, or 0 for 1", p.MinTrials)
 	}
 	return validInterval(p.Interval)
 }
@@ -80,7 +80,7 @@ func (p Percentile) Prune(t trial.Record, h trial.Snapshot) (string, bool) {
 	step, d := t.LastStep(), h.Direction(0)
 	own := best(t.Reports, d)
 	if math.IsNaN(own) {
-		return fmt.Sprintf("nothing but NaN up to step %d", step), true
+		return fmt.Sprintf("only NaN up to step %d", step), true
 	}
 	others := h.CompletedAt(step)
 	if len(others) < or(p.MinTrials, 1) {

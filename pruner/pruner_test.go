@@ -66,7 +66,7 @@ func TestReasonsAreForPeople(t *testing.T) {
 		"nobody was there":         {Median{Warmup: -1}, curve(9, 9, 9, 9), 0, ""},
 		"too few were there":       {Median{Warmup: -1, MinTrials: 6}, curve(9, 9, 9), 0, ""},
 		"too few trials":           {Median{Warmup: -1, Startup: 6}, curve(9, 9, 9), 0, ""},
-		"only NaN":                 {Median{Warmup: -1}, curve(9, math.NaN(), math.NaN()), 0, "nothing but NaN up to step 1"},
+		"only NaN":                 {Median{Warmup: -1}, curve(9, math.NaN(), math.NaN()), 0, "only NaN up to step 1"},
 		"quarter":                  {Percentile{Percentile: 25, Warmup: -1}, curve(9, 9, 0.65), 0, "0.65 by step 1 is worse than the 25th percentile 0.6 of 5 trials"},
 		"threshold above":          {Threshold{Upper: new(1.0)}, curve(9, 2), 0, "2 at step 0 is above 1"},
 		"threshold below":          {Threshold{Lower: new(0.0)}, curve(9, -2), 0, "-2 at step 0 is below 0"},

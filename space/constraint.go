@@ -240,7 +240,7 @@ func (c Constraint) check(s Space, find *Finder) error {
 		}
 		for _, l := range d.Choices {
 			if x, ok := l.number(); !ok || math.IsNaN(x) || math.IsInf(x, 0) {
-				return invalid("constraint %q: %q has the choice %s, which is no number", c.Text, n, l)
+				return invalid("constraint %q: %q has the choice %s, which is not a number", c.Text, n, l)
 			}
 		}
 	}
@@ -481,7 +481,7 @@ func (p *parser) factor() (polynomial, error) {
 	case unicode.IsDigit(r) || r == '.':
 		x, err := strconv.ParseFloat(token, 64)
 		if err != nil {
-			return nil, fmt.Errorf("%q is no number", token)
+			return nil, fmt.Errorf("%q is not a number", token)
 		}
 		return polynomial{"": x}, nil
 	}

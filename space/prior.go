@@ -79,7 +79,7 @@ func (p *Prior) check(d Distribution) error {
 	case !finite(p.Mean) || !finite(p.Dev):
 		return invalid("prior: %v and %v: both must be finite numbers", p.Mean, p.Dev)
 	case p.Log && !(p.Mean > 0 && p.Dev > 1):
-		return invalid("prior: median %v and factor %v: the one must be greater than 0, the other than 1", p.Mean, p.Dev)
+		return invalid("prior: median %v and factor %v: the median must be greater than 0, and the factor greater than 1", p.Mean, p.Dev)
 	case p.Log && low <= 0:
 		return invalid("prior: a factor needs values greater than 0, and these begin at %v", low)
 	case !p.Log && !(p.Dev > 0):

@@ -56,7 +56,7 @@ var (
 	// ErrFull reports that no space is left. Committed changes are safe.
 	ErrFull = errors.New("no space left")
 	// ErrReadOnly reports a change to a ledger that was opened for reading.
-	ErrReadOnly = errors.New("opened to be read only")
+	ErrReadOnly = errors.New("opened for reading only")
 )
 
 // A Store is a catalogue of studies. It is safe for concurrent use.

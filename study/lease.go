@@ -143,7 +143,7 @@ func (s *Study) Reap(ctx context.Context) ([]trial.Record, error) {
 		return nil, pkg.Errorf("reap: %w", err)
 	}
 	for _, d := range dead {
-		outcome := "not enqueued again, since its workers have died too often"
+		outcome := "not enqueued again, because its workers have died too often"
 		if again[d.Number] {
 			outcome = "enqueued again"
 		}

@@ -315,7 +315,7 @@ func TestTheCallerRenewsAndReaps(t *testing.T) {
 			"asked 0, 1 running", "asked 1, 2 running",
 			"warned study: trial 0 failed: its worker was silent for 1m0s; it is enqueued again", "retried 0 failed, 0 waiting",
 			"told 1 complete of 2", "asked 2, 1 running",
-			"warned study: trial 2 failed: its worker was silent for 1m0s; it is not enqueued again, since its workers have died too often",
+			"warned study: trial 2 failed: its worker was silent for 1m0s; it is not enqueued again, because its workers have died too often",
 		}, *log)
 		require.NoError(t, st.Renew(t.Context()), "of nothing")
 		require.NoError(t, st.Close())

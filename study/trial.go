@@ -241,7 +241,7 @@ func (s *Study) fate(ctx context.Context, number int) error {
 	case err != nil || !ok:
 		return errors.New("it is gone")
 	case !r.State.Done():
-		return errors.New("another process is at work on it, and it is left to that")
+		return errors.New("another process is working on it, so this one leaves it alone")
 	case r.State == trial.Failed:
 		return fmt.Errorf("it has failed (%s): %w", firstLine(r.Err), longerGrace)
 	}

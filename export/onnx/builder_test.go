@@ -68,7 +68,7 @@ func TestBuilderErrors(t *testing.T) {
 	}{
 		{"name", `input "x": the name is empty or taken`, func(b *onnx.Builder) { x(b); x(b) }},
 		{"types", `Add "add_1": invalid model: elements of types DOUBLE and INT64`, func(b *onnx.Builder) { b.Op("Add", nil, x(b), b.Integers(1)) }},
-		{"dimensions", "do not go together", func(b *onnx.Builder) { v := x(b); b.Op("Add", nil, v, b.Floats(v, []float64{1, 2, 3})) }},
+		{"dimensions", "do not fit together", func(b *onnx.Builder) { v := x(b); b.Op("Add", nil, v, b.Floats(v, []float64{1, 2, 3})) }},
 		{"the first error sticks", "Add", func(b *onnx.Builder) { b.Op("Sub", nil, b.Op("Add", nil, x(b))) }},
 		{"rows of another width", "rows of DOUBLE [batch 2] for 1 features", func(b *onnx.Builder) {
 			b.Trees(&tree.Model{Outputs: 1, Features: make([]tree.Feature, 1)}, x(b))

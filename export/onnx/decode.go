@@ -206,7 +206,7 @@ func decodeValue(f field, what string, to *[]ValueInfo) error {
 					typed = true
 					return f.message("tensor", v.decodeTensor)
 				case 4, 5, 7, 8, 9:
-					return unsupportedField("a value that is no tensor")
+					return unsupportedField("a value that is not a tensor")
 				}
 				return nil
 			})

@@ -74,7 +74,7 @@ func broadcast(a, b []Dim) ([]Dim, error) {
 		case x.known() && x.Size == 1:
 			*x = y
 		case x.known() && y.known():
-			return nil, fmt.Errorf("dimensions %v and %v do not go together", a, b)
+			return nil, fmt.Errorf("dimensions %v and %v do not fit together", a, b)
 		case y.known():
 			*x = y
 		case !x.known():

@@ -143,7 +143,7 @@ func TestCheckFinds(t *testing.T) {
 			m.Graph.Nodes = append(m.Graph.Nodes, onnx.Node{Op: "Add", Inputs: []string{"rows", "one"}, Outputs: []string{"sum"}})
 			m.Graph.Initializers = append(m.Graph.Initializers, onnx.Scalar("one", float32(1)))
 		}},
-		{"broadcast", "do not go together", func(m *onnx.Model) {
+		{"broadcast", "do not fit together", func(m *onnx.Model) {
 			m.Graph.Nodes = append(m.Graph.Nodes, onnx.Node{Op: "Add", Inputs: []string{"rows", "three"}, Outputs: []string{"sum"}})
 			m.Graph.Initializers = append(m.Graph.Initializers, onnx.NewTensor("three", []float64{1, 2, 3}))
 		}},

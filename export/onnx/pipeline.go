@@ -37,7 +37,7 @@ func Pipeline(m *pipeline.Model, o PipelineOptions) (*Model, error) {
 		return nil, pkg.Errorf("pipeline: %w", err)
 	}
 	if o.Form == Single {
-		return nil, pkg.Errorf("pipeline: %w: the form %v, which rounds rows before they are scaled: use exact or compatible", ErrUnsupported, o.Form)
+		return nil, pkg.Errorf("pipeline: %w: the form %v, which rounds rows before scaling: use exact or compatible", ErrUnsupported, o.Form)
 	}
 	g := &pipelineGraph{b: NewBuilder(o.Form), m: m, values: make([]Value, len(m.Nodes))}
 	g.inputs()

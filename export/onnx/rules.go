@@ -180,7 +180,7 @@ func inferTranspose(n *Node, in []fact) ([]fact, error) {
 	}
 	for i, p := range perm {
 		if p < 0 || p >= int64(len(perm)) || slices.Contains(perm[:i], p) {
-			return nil, fmt.Errorf("perm %v is no permutation", perm)
+			return nil, fmt.Errorf("perm %v is not a permutation", perm)
 		}
 		out.dims = append(out.dims, in[0].dims[p])
 	}

@@ -206,7 +206,7 @@ func (b *Builder) Trees(m *tree.Model, rows Value) Value {
 	}
 	want := b.form.rows()
 	if w := rows.Width(); rows.Type != want || len(rows.Dims) != 2 || w >= 0 && w != len(m.Features) {
-		b.fail("trees: %w: rows of %v %v for %d features, which are to be %v", ErrInvalid, rows.Type, rows.Dims, len(m.Features), want)
+		b.fail("trees: %w: rows of %v %v for %d features, which must be %v", ErrInvalid, rows.Type, rows.Dims, len(m.Features), want)
 		return Value{}
 	}
 	e := ensemble{b: b, m: m, columns: columnsOf(m), classic: b.form != Exact}

@@ -368,7 +368,7 @@ func (b *builder) quadratic(o *pickle.Object, v value) ([]prediction, error) {
 		r, ok := rotations[k].(*pickle.Array)
 		s, too := scalings[k].(*pickle.Array)
 		if !ok || !too || r.Len() != v.width*s.Len() || s.Len() == 0 {
-			return nil, b.fail(fmt.Errorf("%s: rotations_ or scalings_ are no arrays of %d columns", o.Class.Name, v.width))
+			return nil, b.fail(fmt.Errorf("%s: rotations_ or scalings_ are not arrays of %d columns", o.Class.Name, v.width))
 		}
 		if err := b.spend(r.Len()); err != nil {
 			return nil, err
@@ -704,7 +704,7 @@ func (b *builder) oneVsRest(o *pickle.Object, v value) ([]prediction, error) {
 	scores := false
 	for _, p := range all {
 		if p.classes == nil || p.width > 2 {
-			return nil, b.unsupported("%s of models that are no classifiers of two classes", o.Class.Name)
+			return nil, b.unsupported("%s of models that are not binary classifiers", o.Class.Name)
 		}
 		one := p.numbers
 		if p.width == 2 {
@@ -783,7 +783,7 @@ func (b *builder) oneVsOne(o *pickle.Object, v value) ([]prediction, error) {
 	var votes, scores []int
 	for _, p := range all {
 		if p.classes == nil || p.width > 2 {
-			return nil, b.unsupported("%s of models that are no classifiers of two classes", o.Class.Name)
+			return nil, b.unsupported("%s of models that are not binary classifiers", o.Class.Name)
 		}
 		votes = append(votes, b.index(p))
 		switch {
@@ -1024,7 +1024,7 @@ func (b *builder) bagging(o *pickle.Object, v value) ([]prediction, error) {
 		node := p.numbers
 		if classes != nil {
 			if p.classes == nil {
-				return nil, b.unsupported("%s of a model that is no classifier", o.Class.Name)
+				return nil, b.unsupported("%s of a model that is not a classifier", o.Class.Name)
 			}
 			if node, err = b.spread(p, classes.Len()); err != nil {
 				return nil, err

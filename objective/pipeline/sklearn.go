@@ -77,7 +77,7 @@ func (b *builder) beside(what string, of []any, keys []string, v value) error {
 		}
 	}
 	if model == nil {
-		return b.unsupported("%s: want a model of scikit-learn by itself, or with what prepares its rows", what)
+		return b.unsupported("%s: want a model of scikit-learn by itself, or with its preprocessing", what)
 	}
 	if len(before) > 1 {
 		return b.unsupported("%s of several steps before the model (%s), whose order it does not say: put them in a Pipeline", what, strings.Join(names, ", "))
@@ -232,7 +232,7 @@ func (b *builder) transform(step any, v value) (value, error) {
 	}
 	o, ok := step.(*pickle.Object)
 	if !ok {
-		return v, b.unsupported("%s is no step", pickle.Kind(step))
+		return v, b.unsupported("%s is not a step", pickle.Kind(step))
 	}
 	add, ok := transformers[o.Class.Name]
 	if !ok || !strings.HasPrefix(o.Class.Module, "sklearn.") {
@@ -326,7 +326,7 @@ func (b *builder) pipelinePredict(o *pickle.Object, v value) (out []prediction, 
 	err = b.walk(o, v, func(step any, v value) error {
 		model, ok := step.(*pickle.Object)
 		if !ok || transforms(model) {
-			return b.unsupported("the Pipeline ends in %s, which is no model: dump it in a dict with its model", pickle.Kind(step))
+			return b.unsupported("the Pipeline ends in %s, which is not a model: dump it in a dict with its model", pickle.Kind(step))
 		}
 		out, err = b.predict(model, v)
 		return err

@@ -35,7 +35,7 @@ func (b *builder) textColumn(o *pickle.Object, v value) (int, error) {
 	} else {
 		c, ok := b.m.Nodes[v.node].Op.(Columns)
 		if !ok || len(c.At) != 1 {
-			return 0, b.unsupported("%s of what is not one column of the table", o.Class.Name)
+			return 0, b.unsupported("%s of an input that is not one column of the table", o.Class.Name)
 		}
 		column = c.At[0]
 	}

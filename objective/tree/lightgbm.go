@@ -254,7 +254,7 @@ func lgbLink(objective string) (link Link, err error) {
 	for _, w := range words[1:] {
 		if s, ok := strings.CutPrefix(w, "sigmoid:"); ok {
 			if link.Scale, err = strconv.ParseFloat(s, 64); err != nil || !(link.Scale > 0) {
-				return link, fmt.Errorf("objective %.60q: %q is no scale", objective, s)
+				return link, fmt.Errorf("objective %.60q: %q is not a scale", objective, s)
 			}
 		}
 	}

@@ -105,7 +105,7 @@ func (f *files) check() error {
 		}{{"-wal", f.wal}, {"-shm", f.shm}} {
 			now, err := os.Stat(f.path + file.suffix)
 			if err = inPlace(now, err, file.opened); err != nil {
-				return fmt.Errorf("%w: %s was removed or replaced while it was in use, so others do not see what is written here: stop all that work on the file, and start again: %w",
+				return fmt.Errorf("%w: %s was removed or replaced while it was in use, so other processes do not see what is written here: stop all programs that use the file, and start again: %w",
 					storage.ErrPath, filepath.Base(f.path)+file.suffix, err)
 			}
 		}
@@ -122,7 +122,7 @@ func (f *files) check() error {
 // inPlace returns an error unless os.Stat found a file, and it is the one opened.
 func inPlace(now fs.FileInfo, err error, opened fs.FileInfo) error {
 	if err == nil && !os.SameFile(now, opened) {
-		err = errors.New("another file is there")
+		err = errors.New("there is another file in its place")
 	}
 	return err
 }
@@ -136,7 +136,7 @@ func (f *files) shrunk(size int64) error {
 		err = sound(f.path)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: the file was cut from %d to %d bytes while it was open: stop all that work on it, and restore a copy: %w", storage.ErrFormat, f.size, size, err)
+		return fmt.Errorf("%w: the file was truncated from %d to %d bytes while it was open: stop all programs that use it, and restore a copy: %w", storage.ErrFormat, f.size, size, err)
 	}
 	return nil
 }

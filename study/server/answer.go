@@ -96,7 +96,7 @@ func problemOf(err error) problem {
 			return problem{r.code, text, r.hint}
 		}
 	}
-	return problem{http.StatusInternalServerError, text, "this is a fault of the server or its storage"}
+	return problem{http.StatusInternalServerError, text, "this is an error of the server or its storage"}
 }
 
 // unsaid drops the hints for programs in Go.
@@ -194,7 +194,7 @@ func (f *float) UnmarshalJSON(text []byte) error {
 	}
 	x, err := strconv.ParseFloat(string(text), 64)
 	if err != nil {
-		return fmt.Errorf("%s is no number of 64 bits", text)
+		return fmt.Errorf("%s is not a number of 64 bits", text)
 	}
 	*f = float(x)
 	return nil

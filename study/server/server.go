@@ -184,7 +184,7 @@ func (s *Server) routed() http.Handler {
 	})
 	sites := http.NewCrossOriginProtection()
 	sites.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		refuse(w, problem{http.StatusForbidden, "a page of another site sent this request", "send it from a program"})
+		refuse(w, problem{http.StatusForbidden, "a page of another site made this request", "send it from a program"})
 	}))
 	return sites.Handler(mux)
 }
