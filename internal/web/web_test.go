@@ -30,6 +30,7 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/attune-hpo/attune/internal/web"
 )
@@ -354,6 +355,9 @@ func TestGRPC(t *testing.T) {
 	assert.Equal(t, grpc_health_v1.HealthCheckResponse_SERVING, health.Status)
 	err = conn.Invoke(t.Context(), "/test/Panic", new(emptypb.Empty), new(emptypb.Empty))
 	assert.Equal(t, codes.Internal, status.Code(err))
+	large := wrapperspb.Bytes(make([]byte, 5<<20))
+	err = conn.Invoke(t.Context(), "/test/Panic", large, new(emptypb.Empty))
+	assert.Equal(t, codes.ResourceExhausted, status.Code(err))
 	slow := make(chan error, 1)
 	go func() { slow <- conn.Invoke(t.Context(), "/test/Slow", new(emptypb.Empty), new(emptypb.Empty)) }()
 	<-entered

@@ -3,9 +3,11 @@ package server_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -19,6 +21,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/internal/dev/servertest"
 	"github.com/attune-hpo/attune/pruner"
 	"github.com/attune-hpo/attune/sampler/bruteforce"
@@ -430,6 +433,36 @@ func TestBadRequests(t *testing.T) {
 	assert.Len(t, c.want(200, "GET", "/v1/studies", "")["studies"], 1)
 	assert.Equal(t, before, c.want(200, "GET", trial0, ""))
 	assert.Len(t, c.want(200, "GET", net+"/trials", "")["trials"], 1)
+}
+
+// failing is a store that fails in everything.
+type failing struct {
+	storage.Store
+	err error
+}
+
+func (f failing) Create(context.Context, trial.Header) (storage.Ledger, error) { return nil, f.err }
+func (f failing) Open(context.Context, string) (storage.Ledger, error)         { return nil, f.err }
+func (f failing) Studies(context.Context) iter.Seq2[trial.Header, error] {
+	return func(yield func(trial.Header, error) bool) { yield(trial.Header{}, f.err) }
+}
+
+// What is wrong with the storage has its status, and no hints for programs in Go.
+func TestFailures(t *testing.T) {
+	for err, code := range map[error]int{
+		storage.ErrUnreachable: 503, storage.ErrBusy: 503, storage.ErrAccess: 403, storage.ErrReadOnly: 403, storage.ErrFull: 507,
+		storage.ErrVersion: 500, storage.ErrFormat: 500, storage.ErrPath: 500,
+	} {
+		c := serve(t, failing{err: fmt.Errorf("postgres: open study: %w: %w", err, fault.Hint{Field: "postgres.Store.URL", Want: "another"})}, server.Config{})
+		for _, o := range []object{
+			c.want(code, "GET", "/v1/studies", ""), c.want(code, "GET", "/v1/studies/net", ""), c.want(code, "PUT", "/v1/studies/net", oneX),
+			c.want(code, "POST", "/v1/studies/net/trials", `{"keys": ["a"]}`), c.want(code, "POST", trial0+"/tell", `{"values": [1]}`),
+		} {
+			assert.Contains(t, o["error"], err.Error())
+			assert.NotContains(t, o["error"], "postgres.Store")
+			assert.NotEmpty(t, o["hint"])
+		}
+	}
 }
 
 // A body of 1 GB is refused before it is read, whether or not its length is given.
