@@ -9,6 +9,7 @@ import (
 
 	"github.com/attune-hpo/attune/katib/internal/api"
 	"github.com/attune-hpo/attune/sampler"
+	"github.com/attune-hpo/attune/sampler/auto"
 	"github.com/attune-hpo/attune/sampler/cmaes"
 	"github.com/attune-hpo/attune/sampler/gp"
 	"github.com/attune-hpo/attune/sampler/grid"
@@ -27,6 +28,7 @@ type algorithm struct {
 }
 
 var algorithms = []algorithm{
+	{"auto", nil, func(settings, space.Space) (sampler.Sampler, error) { return auto.New(), nil }},
 	{"tpe", []string{"n_startup_trials", "n_ei_candidates"}, parzen},
 	{"multivariate-tpe", []string{"n_startup_trials", "n_ei_candidates"}, parzen},
 	{"bayesianoptimization", []string{"n_initial_points"}, gaussian},

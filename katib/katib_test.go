@@ -235,6 +235,10 @@ func TestARestartChangesNothing(t *testing.T) {
 			}
 		})
 	}
+	t.Run("auto", func(t *testing.T) {
+		assert.Less(t, late(search(t, experiment("auto", ps...), false)), random/2)
+		assert.Less(t, late(search(t, experiment("auto", ps...), true)), random/2)
+	})
 	t.Run("cmaes", func(t *testing.T) { // which keeps the state of its search in memory
 		assert.Less(t, late(search(t, experiment("cmaes", ps[:2]...), false)), random)
 		assert.Less(t, late(search(t, experiment("cmaes", ps[:2]...), true)), random)
@@ -306,7 +310,7 @@ func TestBadExperiments(t *testing.T) {
 	for want, e := range map[string]*api.Experiment{
 		"it has no parameters":                 nil,
 		"bad experiment: it has no parameters": experiment("tpe"),
-		`algorithm "darts": want one of tpe, multivariate-tpe, bayesianoptimization, gp, cmaes, nsga2`:      experiment("darts", ok),
+		`algorithm "darts": want one of auto, tpe, multivariate-tpe, bayesianoptimization, gp, cmaes, nsga2`:      experiment("darts", ok),
 		`algorithm tpe has no setting "gamma": want one of n_startup_trials, n_ei_candidates, random_state`: with("gamma", "1"),
 		`n_startup_trials "-1": want a whole number from 0`:                                                 with("n_startup_trials", "-1"),
 		`random_state "x": want a whole number from 0`:                                                      with("random_state", "x"),
@@ -333,7 +337,7 @@ func TestBadExperiments(t *testing.T) {
 		_, again := client.GetSuggestions(t.Context(), &api.GetSuggestionsRequest{Experiment: e, CurrentRequestNumber: 1})
 		assert.Equal(t, err.Error(), again.Error())
 	}
-	for _, a := range []string{"tpe", "multivariate-tpe", "bayesianoptimization", "gp", "cmaes", "nsga2", "sobol", "random"} {
+	for _, a := range []string{"auto", "tpe", "multivariate-tpe", "bayesianoptimization", "gp", "cmaes", "nsga2", "sobol", "random"} {
 		_, err := client.ValidateAlgorithmSettings(t.Context(), &api.ValidateAlgorithmSettingsRequest{Experiment: experiment(a, searchable...)})
 		assert.NoError(t, err, a)
 	}
@@ -355,7 +359,7 @@ func TestOddTrials(t *testing.T) {
 			Assignments: []*api.ParameterAssignment{{Name: "x", Value: "many"}, {Name: "gone", Value: "1"}}}}},
 		{Spec: &api.TrialSpec{Labels: map[string]string{katib.Label: "0"}}},
 	}
-	for _, a := range []string{"tpe", "gp", "cmaes", "nsga2", "sobol", "random"} {
+	for _, a := range []string{"auto", "tpe", "gp", "cmaes", "nsga2", "sobol", "random"} {
 		c := &controller{t: t, exp: experiment(a, searchable...), trials: slices.DeleteFunc(slices.Clone(odd), func(t *api.Trial) bool { return t == nil })}
 		c.ask(serve(t), 2)
 	}

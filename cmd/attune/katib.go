@@ -23,7 +23,7 @@ func katibCommand() *cobra.Command {
 trials of its experiment, and it listens on every address of its pod. See examples/kubernetes
 for the entry in Katib's configuration and an experiment.
 
-Algorithms: tpe, multivariate-tpe, bayesianoptimization, gp, cmaes, nsga2, sobol, grid, random.`,
+Algorithms: auto, tpe, multivariate-tpe, bayesianoptimization, gp, cmaes, nsga2, sobol, grid, random.`,
 		Example: `  attune katib
   attune katib --listen 127.0.0.1:6789`,
 		Args: cobra.NoArgs,
