@@ -15,11 +15,14 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 
+	"github.com/attune-hpo/attune/internal/dev/servertest"
 	"github.com/attune-hpo/attune/sampler/random"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage"
 	"github.com/attune-hpo/attune/storage/memory"
+	"github.com/attune-hpo/attune/storage/mysql"
 	"github.com/attune-hpo/attune/storage/optunarpc"
+	"github.com/attune-hpo/attune/storage/postgres"
 	"github.com/attune-hpo/attune/storage/sqlite"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
@@ -59,11 +62,14 @@ func python(t *testing.T, script string, args ...string) *exec.Cmd {
 // Whatever Optuna's client does, it gets the answers that Optuna's own storage gives, and
 // the same exceptions.
 func TestTwin(t *testing.T) {
-	for name, s := range map[string]storage.Store{
-		"memory": new(memory.Store), "sqlite": sqlite.File(filepath.Join(t.TempDir(), "a.db")),
+	for name, store := range map[string]func(t *testing.T) storage.Store{
+		"memory":     func(*testing.T) storage.Store { return new(memory.Store) },
+		"SQLite":     func(t *testing.T) storage.Store { return sqlite.File(filepath.Join(t.TempDir(), "a.db")) },
+		"PostgreSQL": func(t *testing.T) storage.Store { return postgres.Database(servertest.PostgresReused(t)) },
+		"MariaDB":    func(t *testing.T) storage.Store { return mysql.Database(servertest.MySQLReused(t)) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			port := serve(t, s)
+			port := serve(t, store(t))
 			for seed := range 2 {
 				out, err := python(t, "twin.py", port, strconv.Itoa(seed)).CombinedOutput()
 				require.NoError(t, err, "seed %d: %s", seed, out)
