@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,7 +21,7 @@ type source struct {
 	File string `json:"file"` // absolute
 	forecast.CSV
 
-	leftOut []string // notes on series that are left out
+	notes []string // on what was chosen because of the data
 
 	unnamed bool // --time is '', which selects the column without a name
 }
@@ -37,7 +38,7 @@ func (s *source) flags(cmd *cobra.Command) {
 	f.StringSliceVar(&s.Static, "static", nil, "further `columns` to learn from that have one value for each series, such as the type of a store")
 	f.StringSliceVar(&s.Join, "join", nil, "`files` whose columns are added to the rows, joined on the columns that they share with --id and --time; all their columns are used, unless some are named in --past, --known or --static; rows after the end of the data are known in advance")
 	f.Var(text{&s.Freq}, "freq", "`interval` from row to row: month, 15 minutes, W, ... (default: inferred from the time stamps)")
-	f.StringVar(&s.Layout, "layout", "", "`format` of the time stamps, such as %d/%m/%Y (default: recognized)")
+	f.StringVar(&s.Layout, "layout", "", "`format` of the time stamps, such as %d/%m/%Y (default: recognized); index: whole numbers that count the steps; rows: there are none, and each row is a step")
 	f.StringVar((*string)(&s.Fill), "fill", "", "how to fill missing values: carry (repeat the last value), interpolate (draw a line) or keep (leave them missing); default: fail")
 	f.BoolVar(&s.Sort, "sort", false, "sort the rows by time first")
 	complete(cmd, "fill", "carry", "interpolate", "keep")
@@ -64,10 +65,21 @@ func (l *list) Set(s string) error {
 	return nil
 }
 
-// useful returns the series that are not constant, and notes on the others.
+// useful returns the series that are neither constant nor, among several, too short, and notes on
+// the others.
 func useful(frame forecast.Frame) (kept forecast.Frame, leftOut []string) {
-	var ids []string
+	var ids, short []string
 	for _, s := range frame {
+		known := 0
+		for _, v := range s.Y {
+			if !math.IsNaN(v) {
+				known++
+			}
+		}
+		if known < fewestToLearn && len(frame) > 1 {
+			short = append(short, s.ID)
+			continue
+		}
 		first := slices.IndexFunc(s.Y, func(v float64) bool { return !math.IsNaN(v) })
 		if slices.ContainsFunc(s.Y, func(v float64) bool { return !math.IsNaN(v) && v != s.Y[first] }) {
 			kept = append(kept, s)
@@ -75,10 +87,24 @@ func useful(frame forecast.Frame) (kept forecast.Frame, leftOut []string) {
 			ids = append(ids, s.ID)
 		}
 	}
-	if len(ids) == 0 {
-		return kept, nil
+	if len(ids) > 0 {
+		leftOut = append(leftOut, fmt.Sprintf("%d series left out, whose target is constant: %s", len(ids), csvfile.Names(ids)))
 	}
-	return kept, []string{fmt.Sprintf("%d series left out, whose target is constant: %s", len(ids), csvfile.Names(ids))}
+	if len(short) > 0 {
+		leftOut = append(leftOut, fmt.Sprintf("%d series left out, with fewer than %d values: %s", len(short), fewestToLearn, csvfile.Names(short)))
+	}
+	return kept, leftOut
+}
+
+// ended returns the ids of the series that end before the last of the others.
+func (s source) ended(frame forecast.Frame) (ids []string) {
+	end := frame.End()
+	for _, x := range frame {
+		if x.Time(x.Len() - 1).Before(end) {
+			ids = append(ids, x.ID)
+		}
+	}
+	return ids
 }
 
 // read reads the series. It returns the source with the unset flags filled in: the column of
@@ -100,8 +126,9 @@ func (s source) read() (forecast.Frame, source, error) {
 	if s.AllowConstant = constant; err != nil {
 		return nil, s, err
 	}
-	if frame, s.leftOut = useful(frame); len(frame) == 0 {
-		return nil, s, fmt.Errorf("%s: every series is constant: there is nothing to forecast", s.File)
+	frame, leftOut := useful(frame)
+	if s.notes = append(s.notes, leftOut...); len(frame) == 0 {
+		return nil, s, fmt.Errorf("%s: every series is constant or too short: there is nothing to forecast", s.File)
 	}
 	return frame, s, nil
 }
@@ -135,10 +162,23 @@ func (s source) look() (source, error) {
 	}
 	k := -1
 	switch {
+	case s.Layout == byRow:
+		if s.Time != "" {
+			return s, fmt.Errorf("--layout %s: it is for data without time stamps: leave out --time", byRow)
+		}
 	case s.unnamed:
 		k, err = in.Find("")
 	case s.Time == "":
-		k, err = s.stamps(in.Header, rows)
+		if k, err = s.stamps(in.Header, rows); err != nil && s.Layout == "" {
+			if of, layout := s.counts(in.Header, rows); layout == byRow {
+				s.Layout = layout
+				s.notes = append(s.notes, "no column has time stamps: each row is the step after the one before it")
+				return s, nil
+			} else if layout != "" {
+				k, err, s.Layout = of, nil, layout
+				s.notes = append(s.notes, fmt.Sprintf("no column has time stamps: %q counts the steps", in.Header[of]))
+			}
+		}
 	default:
 		k = slices.Index(in.Header, s.Time) // reading the file checks that it exists
 	}
@@ -147,9 +187,64 @@ func (s source) look() (source, error) {
 	}
 	s.Time = in.Header[k]
 	if s.Layout == "" {
-		s.Layout = forecast.InferLayout(column(rows, k))
+		texts := column(rows, k)
+		if s.Layout = forecast.InferLayout(texts); s.Layout == "" && whole(texts) {
+			s.Layout = byNumber
+		}
 	}
 	return s, nil
+}
+
+// Layouts for data without time stamps.
+const (
+	byNumber = "index" // a column counts the steps
+	byRow    = "rows"
+)
+
+// whole reports whether all texts are whole numbers.
+func whole(texts []string) bool {
+	return !slices.ContainsFunc(texts, func(text string) bool { return !parses(byNumber, text) })
+}
+
+// counts returns the column that counts the steps of each series, one by one, and how to read it, or
+// that the rows do if all columns without a role have numbers. If neither is so, layout is "".
+func (s source) counts(header []string, rows [][]string) (k int, layout string) {
+	ids := strings.Split(s.ID, ",")
+	var candidates []int
+	layout = byRow
+	for k, name := range header {
+		if s.role(name) {
+			continue
+		}
+		last, ok := map[string]int{}, whole(column(rows, k))
+		for _, row := range rows {
+			if _, number := csvfile.Number(row[k], csvfile.NA); !number {
+				layout = ""
+			}
+			var id string
+			for i, name := range header {
+				if slices.Contains(ids, name) {
+					id += row[i] + "\x00"
+				}
+			}
+			now, _ := strconv.Atoi(row[k])
+			was, begun := last[id]
+			ok = ok && (!begun || now == was+1)
+			last[id] = now
+		}
+		if ok {
+			candidates = append(candidates, k)
+		}
+	}
+	if len(candidates) == 1 {
+		return candidates[0], byNumber
+	}
+	return -1, layout
+}
+
+// role reports whether a flag says what a column is, apart from --time.
+func (s source) role(name string) bool {
+	return name == s.Target || name == s.ID || slices.Contains(slices.Concat(strings.Split(s.ID, ","), s.Past, s.Known, s.Static), name)
 }
 
 func column(rows [][]string, k int) []string {
@@ -166,7 +261,7 @@ func column(rows [][]string, k int) []string {
 func (s source) stamps(header []string, rows [][]string) (int, error) {
 	var sure, maybe, either []int // either: day or month may come first
 	for k, name := range header {
-		if name == s.Target || name == s.ID || slices.Contains(slices.Concat(strings.Split(s.ID, ","), s.Past, s.Known, s.Static), name) {
+		if s.role(name) {
 			continue
 		}
 		texts := column(rows, k)

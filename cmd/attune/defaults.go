@@ -23,9 +23,10 @@ func (j *job) fit(o *optimize, frame forecast.Frame) (notes []string) {
 	if !o.given("horizon") {
 		j.Horizon = usual
 	}
-	// possible returns the maximum number of windows. The first must leave two fifths of the
-	// rows for training, and the tables of all windows together must fit in memory.
-	possible := func() int {
+	// possible returns the maximum number of windows, and what it would be if there were few
+	// series. The first window must leave two fifths of the rows for training, and the tables of all
+	// windows together must fit in memory.
+	possible := func() (windows, alone int) {
 		if !o.given("test") {
 			j.Test = j.Horizon
 		}
@@ -33,17 +34,17 @@ func (j *job) fit(o *optimize, frame forecast.Frame) (notes []string) {
 			j.Step = (j.Horizon + 1) / 2
 		}
 		short := (rows-j.Test-j.Horizon-(2*rows+4)/5)/j.Step + 1
-		return min(short, max(2, mostCells/(all*j.Horizon)))
+		return min(short, max(2, mostCells/(all*j.Horizon))), short
 	}
 	if o.given("windows") {
 		possible()
 		return notes
 	}
 	few := 3
-	w := possible()
-	if w < few && !o.given("horizon") && rows/6 < j.Horizon && mostCells/(all*j.Horizon) >= few {
+	w, alone := possible()
+	if alone < few && !o.given("horizon") && rows/6 < j.Horizon {
 		j.Horizon = max(1, rows/6)
-		if w = possible(); rows < fewest {
+		if w, _ = possible(); rows < fewest {
 			j.Horizon = usual // too few rows for any horizon; a later check fails
 			possible()
 			return notes

@@ -70,7 +70,7 @@ func TestDefaults(t *testing.T) {
 	dir := tableFile(t, "t,id,y", 48, func(i int) string { return fmt.Sprintf("%s,%d,%d", month(i%24), i/24, i/24) })
 	o := attune(t, dir, "optimize", "--data", "y.csv", "--target", "y", "--id", "id")
 	assert.Equal(t, 1, o.code)
-	assert.Equal(t, "attune: y.csv: every series is constant: there is nothing to forecast\n", o.stderr)
+	assert.Equal(t, "attune: y.csv: every series is constant or too short: there is nothing to forecast\n", o.stderr)
 }
 
 // Short series get an answer: the defaults shrink, and models that need more are left out.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,6 +44,7 @@ type note struct {
 	Span      string `json:"span"` // span of all data, for people
 	Engine    string `json:"engine"`
 	Test      int    `json:"test"`                // steps at the end that the tuning does not see
+	Ends      string `json:"ends,omitempty"`      // "each": the end of each series; default: that of the last
 	KeptBack  string `json:"kept_back,omitempty"` // fingerprint of those steps
 	MaxRounds int    `json:"max_rounds"`
 	Patience  int    `json:"patience"`
@@ -109,17 +111,17 @@ func (j job) of(frame forecast.Frame) bool {
 	if j.whole != "" {
 		return frame.Fingerprint() == j.whole
 	}
-	tuned, kept, err := fingerprints(frame, j.Test)
+	tuned, kept, err := j.fingerprints(frame)
 	return err == nil && tuned == j.tuned && kept == j.KeptBack
 }
 
 // fingerprints returns the fingerprint of the data that the tuning sees, and that of the test
 // span, "" if there is none.
-func fingerprints(frame forecast.Frame, test int) (tuned, kept string, err error) {
-	if test == 0 {
+func (j job) fingerprints(frame forecast.Frame) (tuned, kept string, err error) {
+	if j.Test == 0 {
 		return frame.Fingerprint(), "", nil
 	}
-	before, after, err := frame.Cut(test)
+	before, after, err := j.cut(frame, j.Test)
 	if err != nil {
 		return "", "", err
 	}
@@ -152,6 +154,7 @@ func (j job) agree(study string, attrs trial.Attrs, task *tune.Task, frame forec
 	}{
 		{"--target", was.Data.Target, j.Data.Target},
 		{"--test", was.Test, j.Test},
+		{"--ends", cmp.Or(was.Ends, lastEnd), cmp.Or(j.Ends, lastEnd)},
 		{"--engine", was.Engine, j.Engine},
 		{"--max-rounds", was.MaxRounds, j.MaxRounds},
 		{"--patience", was.Patience, j.Patience},
@@ -198,7 +201,7 @@ func (j job) renewed(now job, task *tune.Task, frame forecast.Frame) trial.Attrs
 // of the same data.
 func (j job) shares(other job) bool {
 	return j.Data.Target == other.Data.Target && j.Metric == other.Metric && j.Horizon == other.Horizon && j.Windows == other.Windows &&
-		j.Step == other.Step && j.Test == other.Test && j.KeptBack == other.KeptBack && j.tuned == other.tuned && j.whole == other.whole
+		j.Step == other.Step && j.Ends == other.Ends && j.Test == other.Test && j.KeptBack == other.KeptBack && j.tuned == other.tuned && j.whole == other.whole
 }
 
 // fewestToLearn is the number of rows of a series from which some model can learn.
@@ -207,7 +210,7 @@ const fewestToLearn = 3
 // tuning returns the backtest for tuning, on all data except the test span. It fails with
 // [forecast.ErrShort] if the first fold has too few rows for any model to learn from.
 func (j job) tuning(frame forecast.Frame) (*forecast.Backtest, error) {
-	before, _, err := frame.Cut(j.Test)
+	before, _, err := j.cut(frame, j.Test)
 	if err != nil {
 		return nil, j.short(frame, err)
 	}
@@ -252,7 +255,26 @@ func (j job) short(frame forecast.Frame, err error) error {
 
 // backtest splits a frame as the job says.
 func (j job) backtest(frame forecast.Frame) (*forecast.Backtest, error) {
-	return forecast.NewBacktest(frame, forecast.Splits{Horizon: j.Horizon, Windows: j.Windows, Step: j.Step}, j.metrics()...)
+	return forecast.NewBacktest(frame, forecast.Splits{Horizon: j.Horizon, Windows: j.Windows, Step: j.Step, Each: j.Ends == eachEnd}, j.metrics()...)
+}
+
+// The values of --ends.
+const (
+	lastEnd = "last"
+	eachEnd = "each"
+)
+
+// cut separates the last n steps of a frame.
+func (j job) cut(frame forecast.Frame, n int) (before, after forecast.Frame, err error) {
+	if j.Ends == eachEnd {
+		return frame.CutEach(n)
+	}
+	return frame.Cut(n)
+}
+
+// span returns a backtest of windows at the end of a frame.
+func (j job) span(frame forecast.Frame, horizon, windows int) (*forecast.Backtest, error) {
+	return forecast.NewBacktest(frame, forecast.Splits{Horizon: horizon, Windows: windows, Each: j.Ends == eachEnd}, j.metrics()...)
 }
 
 // family returns the family to tune. Networks train on the device.

@@ -184,7 +184,7 @@ func (p *modelPage) backtest(ctx context.Context, s *jobStudy) error {
 // tested returns the results of the model and of the baselines on the test span.
 func (p *modelPage) tested(ctx context.Context) (text string, f *figure.Figure, by map[string]forecast.Result, err error) {
 	h := min(p.job.Horizon, p.job.Test)
-	span, err := forecast.NewBacktest(p.frame, forecast.Splits{Horizon: h, Windows: p.job.Test / h}, p.job.metrics()...)
+	span, err := p.job.span(p.frame, h, p.job.Test/h)
 	if err != nil {
 		return "", nil, nil, err
 	}

@@ -27,6 +27,7 @@ type optimize struct {
 	windows  int
 	step     int
 	test     int
+	ends     string
 	workers  int
 	lag      int
 	timeout  time.Duration
@@ -131,6 +132,7 @@ func (o *optimize) flags(cmd *cobra.Command) {
 	f.IntVar(&o.windows, "windows", 9, "`number` of forecasts in the backtest; by default fewer for short and for very long series")
 	f.IntVar(&o.step, "step", 0, "`steps` from one forecast of the backtest to the next (default: half the horizon)")
 	f.IntVar(&o.test, "test", 0, "`steps` at the end to hold out for the comparison; 0: none (default: the horizon; of tables a fifth of the rows)")
+	f.StringVar(&o.ends, "ends", lastEnd, "`end` of the data, if series end at different times: last, of the series that ends last, so that nothing later than a forecast's origin is known, and series that have ended are not scored; or each, so that all are")
 	f.IntVar(&o.workers, "workers", 1, "`number` of trials to run in parallel; they share the CPU cores; one trial alone uses as many as it has folds")
 	f.IntVar(&o.lag, "lag", 0, lagHelp+" (default: --workers)")
 	f.DurationVar(&o.timeout, "timeout", 0, "stop starting trials after this `time` in total, such as 10m; models share it equally and pass on what they do not use; running trials finish")
@@ -150,6 +152,7 @@ func (o *optimize) flags(cmd *cobra.Command) {
 	f.BoolVar(&o.json, "json", false, "print the comparison as JSON")
 	complete(cmd, "models", models.names()...)
 	complete(cmd, "metric", forecast.MetricNames()...)
+	complete(cmd, "ends", lastEnd, eachEnd)
 	complete(cmd, "device", autoDevice, "cpu", "cuda")
 	complete(cmd, "engine", append(engines.names(), autoEngine)...)
 	f.SortFlags = false

@@ -108,6 +108,9 @@ func (p predict) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return whither(err, p.data)
 	}
+	if ended := from.ended(frame); len(ended) > 0 && p.series == "" {
+		warn(stderr, fmt.Errorf("%d series end before %s, and are forecast from their own ends: %s", len(ended), from.stamp(frame.End()), csvfile.Names(ended)))
+	}
 	if p.series != "" && from.ID == "" {
 		return fmt.Errorf("--series %s: the data have a single series, without an id", p.series)
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/attune-hpo/attune/internal/csvfile"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/tune"
 	"github.com/attune-hpo/attune/sampler/random"
@@ -41,7 +42,7 @@ func (o *optimize) prepare(ctx context.Context, stderr io.Writer) (*session, err
 	if s.back, err = s.job.tuning(frame); err != nil {
 		return nil, fmt.Errorf("%s: %w", o.data.File, err)
 	}
-	if s.job.tuned, s.job.KeptBack, err = fingerprints(frame, s.job.Test); err != nil {
+	if s.job.tuned, s.job.KeptBack, err = s.job.fingerprints(frame); err != nil {
 		return nil, fmt.Errorf("%s: %w", o.data.File, err)
 	}
 	if strings.HasPrefix(o.device, "cuda") && !slices.ContainsFunc(o.models, onDevice) {
@@ -193,6 +194,9 @@ func (o *optimize) checkSeries() error {
 			return err
 		}
 	}
+	if err := oneOf("ends", o.ends, []string{lastEnd, eachEnd}); err != nil {
+		return err
+	}
 	o.data.unnamed = o.given("time") && o.data.Time == ""
 	if o.data.File == "" {
 		return errors.New("which series? Name it with --data FILE --target COLUMN")
@@ -206,7 +210,13 @@ func (o *optimize) job(frame forecast.Frame, from source) (job, error) {
 	must(err) // it has been checked
 	j := job{Metric: metric.Name(), Horizon: o.horizon, Windows: o.windows, Step: o.step,
 		note: note{Version: 2, Data: from, Span: from.span(frame), Test: o.test, MaxRounds: o.rounds, Patience: o.patience}}
-	o.adapted = append(from.leftOut, j.fit(o, frame)...)
+	if o.ends == eachEnd {
+		j.Ends = eachEnd
+	}
+	o.adapted = append(from.notes, j.fit(o, frame)...)
+	if ended := from.ended(frame); len(ended) > 0 && j.Ends != eachEnd {
+		o.adapted = append(o.adapted, fmt.Sprintf("%d series end before %s: steps after that are not scored for them, unless you give --ends each: %s", len(ended), from.stamp(frame.End()), csvfile.Names(ended)))
+	}
 	if h := min(j.Horizon, j.Test); h > 0 && j.Test%h != 0 {
 		return job{}, fmt.Errorf("--test %d: want a multiple of the horizon, %d, or less than it", j.Test, j.Horizon)
 	}

@@ -114,14 +114,14 @@ func (r refit) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	fit := func(on forecast.Frame) (tune.Model, error) {
-		back, err := forecast.NewBacktest(on, forecast.Splits{Horizon: s.job.Horizon}, s.job.metrics()...)
+		back, err := s.job.span(on, s.job.Horizon, 1)
 		if err != nil {
 			return tune.Model{}, err
 		}
 		task := s.job.task(back, family, "", runtime.GOMAXPROCS(0))
 		return task.RefitOn(ctx, s.openStudy, candidates[0], back, r.rounds)
 	}
-	before, _, err := frame.Cut(s.job.Horizon)
+	before, _, err := s.job.cut(frame, s.job.Horizon)
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.data, err)
 	}
@@ -202,7 +202,7 @@ func (r refit) compare(ctx context.Context, w io.Writer, j job, frame forecast.F
 	if live != nil {
 		horizon = min(horizon, live.Horizon)
 	}
-	span, err := forecast.NewBacktest(frame, forecast.Splits{Horizon: horizon}, j.metrics()...)
+	span, err := j.span(frame, horizon, 1)
 	if err != nil {
 		return false, err
 	}

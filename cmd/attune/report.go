@@ -206,7 +206,7 @@ func (r *report) elect(ctx context.Context, threads int) error {
 // test scores models and baselines on the test span.
 func (r *report) test(ctx context.Context) error {
 	h := min(r.job.Horizon, r.job.Test)
-	span, err := forecast.NewBacktest(r.frame, forecast.Splits{Horizon: h, Windows: r.job.Test / h}, r.job.metrics()...)
+	span, err := r.job.span(r.frame, h, r.job.Test/h)
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func (t *tableFlags) flags(cmd *cobra.Command) {
 
 // onlySeries and onlyTables are the flags that one of the two has.
 var (
-	onlySeries = []string{"horizon", "windows", "step", "id", "past", "known", "static", "join", "freq", "layout", "fill", "sort", "ensemble", "device"}
+	onlySeries = []string{"horizon", "windows", "step", "ends", "id", "past", "known", "static", "join", "freq", "layout", "fill", "sort", "ensemble", "device"}
 	onlyTables = []string{"folds", "group", "weight", "positive", "ignore", "categorical", "na"}
 )
 

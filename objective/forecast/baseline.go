@@ -1,8 +1,10 @@
 package forecast
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -21,7 +23,8 @@ import (
 //	WindowMean     mean(y(T-n+1), ..., y(T))
 //
 // Missing values are skipped: the last value is the last known one, of the same season
-// where that matters.
+// where that matters. Among several series, one that is too short for a baseline is forecast by
+// Naive instead.
 type Baseline struct {
 	kind string
 	n    int // season or window; 0 means the season of the frequency
@@ -78,6 +81,8 @@ func (b *Baseline) Predict(ctx context.Context, past Frame, horizon int) (Frame,
 		err = fmt.Errorf("%w: %d steps", ErrConfig, b.n)
 	}
 	var out Frame
+	var short error
+	shorts := 0
 	for _, s := range past {
 		if err == nil {
 			err = context.Cause(ctx)
@@ -85,6 +90,10 @@ func (b *Baseline) Predict(ctx context.Context, past Frame, horizon int) (Frame,
 		var y []float64
 		if err == nil {
 			y, err = b.forecast(s, horizon)
+		}
+		if errors.Is(err, ErrShort) && len(past) > 1 {
+			short, shorts = cmp.Or(short, err), shorts+1
+			y, err = Naive().forecast(s, horizon)
 		}
 		if err != nil {
 			return nil, pkg.Errorf("%s: %w", b.kind, err)
@@ -94,6 +103,9 @@ func (b *Baseline) Predict(ctx context.Context, past Frame, horizon int) (Frame,
 			return nil, pkg.Errorf("%s: %w", b.kind, err)
 		}
 		out = append(out, next)
+	}
+	if err == nil && shorts == len(past) {
+		err = short
 	}
 	if err != nil {
 		return nil, pkg.Errorf("%s: %w", b.kind, err)

@@ -27,7 +27,7 @@ const (
 )
 
 // CSV says how to read a frame from comma-separated values with a header. Only
-// Time and Target are required. Its JSON omits Location and Comma.
+// Target and, unless Layout is "rows", Time are required. Its JSON omits Location and Comma.
 type CSV struct {
 	// Time is the column with the time stamps.
 	Time string `json:"time"`
@@ -63,7 +63,9 @@ type CSV struct {
 	// [InferFrequency].
 	Freq Frequency `json:"frequency,omitzero"`
 	// Layout is the layout of the stamps: as for [time.Parse] or strptime (%d/%m/%Y),
-	// "epoch" or "epoch ms". Default: recognized, see [RecognizeLayout].
+	// "epoch" or "epoch ms". "index" stands for whole numbers that count the steps, and "rows" for a
+	// file without stamps, in which each row is the step after the one before it, from 1; see
+	// [Step]. Default: recognized, see [RecognizeLayout].
 	Layout string `json:"layout,omitempty"`
 	// Location is the location of the calendar, and of stamps without a zone. Default UTC. If
 	// all stamps have an offset and the same time of day, the default is the offset of the last
@@ -84,7 +86,8 @@ type CSV struct {
 	Fill Fill `json:"fill,omitempty"`
 	// Sort accepts rows in any time order.
 	Sort bool `json:"sort,omitempty"`
-	// AllowConstant accepts a target with only one distinct value.
+	// AllowConstant accepts a target with only one distinct value and, among several series, one
+	// without any value.
 	AllowConstant bool `json:"allow_constant,omitempty"`
 }
 
@@ -213,12 +216,14 @@ type row struct {
 
 func (t *table) header(in *csvfile.Reader) (err error) {
 	for _, c := range []struct{ name, role string }{{t.Time, "time"}, {t.Target, "target"}} {
-		if c.name == "" {
+		if c.name == "" && (c.role != "time" || t.Layout != rowNumbers) {
 			return &CSVError{Err: fmt.Errorf("%w of the %s: it is not named", ErrColumn, c.role)}
 		}
 	}
-	if t.time, err = in.Find(t.Time); err != nil {
-		return err
+	if t.time = -1; t.Layout != rowNumbers {
+		if t.time, err = in.Find(t.Time); err != nil {
+			return err
+		}
 	}
 	if t.ID != "" {
 		names := []string{t.ID}
@@ -250,7 +255,7 @@ func (t *table) header(in *csvfile.Reader) (err error) {
 	if err := t.openJoined(in); err != nil {
 		return err
 	}
-	used := map[int]bool{t.time: true}
+	used := map[int]bool{t.time: true} // -1: no column
 	for _, k := range t.id {
 		used[k] = true
 	}
@@ -284,14 +289,19 @@ func (t *table) rows(in *csvfile.Reader) error {
 			return err
 		}
 		r := row{line: in.Line, values: make([]float64, len(t.columns))}
-		text := fields[t.time]
+		text := ""
+		if t.time >= 0 {
+			text = fields[t.time]
+		}
 		if t.Layout == "" {
 			if t.Layout = RecognizeLayout(text); t.Layout == "" {
 				return csvfile.At(r.line, t.Time, text, fmt.Errorf("%w in a known layout: %w", ErrTime, setLayout))
 			}
 		}
-		if r.time, err = ParseTime(t.Layout, text, t.Location); err != nil {
-			return csvfile.At(r.line, t.Time, text, err)
+		if t.time >= 0 {
+			if r.time, err = ParseTime(t.Layout, text, t.Location); err != nil {
+				return csvfile.At(r.line, t.Time, text, err)
+			}
 		}
 		if l := layout(t.Layout); t.Location == time.UTC && offsets.MatchString(l) {
 			r.stamp, _ = time.Parse(l, text) // ParseTime has succeeded
@@ -322,6 +332,9 @@ func (t *table) rows(in *csvfile.Reader) error {
 			for _, k := range t.id {
 				t.keys[id] = append(t.keys[id], strings.Clone(fields[k]))
 			}
+		}
+		if t.time < 0 {
+			r.time = counted(len(*t.series[id]) + 1)
 		}
 		for _, j := range t.joined {
 			j.fill(r.values, t.keys[id], r.time)
@@ -517,6 +530,15 @@ func (t *table) frame() (Frame, error) {
 // frequency returns the stated frequency, anchored like the stamps, or the inferred one.
 func (t *table) frequency(stamps [][]time.Time) (Frequency, error) {
 	f := t.Freq
+	if f == (Frequency{}) && (t.Layout == wholeNumbers || t.Layout == rowNumbers) {
+		var apart steps
+		for _, ts := range stamps {
+			for i := range ts[1:] {
+				apart.add(int(ts[i+1].Sub(ts[i]) / time.Second))
+			}
+		}
+		return Frequency{N: max(1, apart.gcd), Unit: Step}, nil
+	}
 	if f == (Frequency{}) {
 		f, err := InferFrequency(stamps...)
 		if err != nil {
@@ -636,7 +658,7 @@ func (t *table) one(id string, rows []row, freq Frequency) (Series, error) {
 			}
 		}
 	}
-	if first := slices.IndexFunc(s.Y, func(v float64) bool { return !math.IsNaN(v) }); first < 0 {
+	if first := slices.IndexFunc(s.Y, func(v float64) bool { return !math.IsNaN(v) }); first < 0 && !(t.AllowConstant && len(t.ids) > 1) {
 		return s, csvfile.At(rows[0].line, t.Target, "", fmt.Errorf("%s%w: no row has a target", of(id), ErrMissing))
 	} else if !t.AllowConstant && !slices.ContainsFunc(s.Y, func(v float64) bool { return !math.IsNaN(v) && v != s.Y[first] }) {
 		return s, csvfile.At(0, t.Target, "", fmt.Errorf("%s%w, %v: there is nothing to forecast: %w", of(id), ErrConstant, s.Y[first], allowConstant))

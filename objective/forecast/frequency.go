@@ -25,14 +25,15 @@ const (
 	Month
 	Quarter
 	Year
+	Step // a whole number that counts the rows, without a calendar
 )
 
 var unitNames = [...]string{Millisecond: "millisecond", Second: "second", Minute: "minute", Hour: "hour", Day: "day",
-	BusinessDay: "business day", Week: "week", Month: "month", Quarter: "quarter", Year: "year"}
+	BusinessDay: "business day", Week: "week", Month: "month", Quarter: "quarter", Year: "year", Step: "step"}
 
 // String returns the unit in the singular, such as "month".
 func (u Unit) String() string {
-	if u < Millisecond || u > Year {
+	if u < Millisecond || u > Step {
 		return fmt.Sprintf("Unit(%d)", int(u))
 	}
 	return unitNames[u]
@@ -40,12 +41,12 @@ func (u Unit) String() string {
 
 // length returns the length of a unit with a fixed one, else 0.
 func (u Unit) length() time.Duration {
-	return [...]time.Duration{Millisecond: time.Millisecond, Second: time.Second, Minute: time.Minute, Hour: time.Hour, Year: 0}[u]
+	return [...]time.Duration{Millisecond: time.Millisecond, Second: time.Second, Minute: time.Minute, Hour: time.Hour, Step: time.Second}[u]
 }
 
 // months returns the number of months in a unit that consists of months, else 0.
 func (u Unit) months() int {
-	return [...]int{Month: 1, Quarter: 3, Year: 12}[u]
+	return [...]int{Month: 1, Quarter: 3, Year: 12, Step: 0}[u]
 }
 
 // A Frequency is the step of a regular series: N units. The zero value is an unknown
@@ -58,7 +59,7 @@ type Frequency struct {
 
 // Valid reports whether f is a frequency, and not the zero value.
 func (f Frequency) Valid() bool {
-	return f.N >= 1 && f.Unit >= Millisecond && f.Unit <= Year && (!f.End || f.Unit.months() > 0)
+	return f.N >= 1 && f.Unit >= Millisecond && f.Unit <= Step && (!f.End || f.Unit.months() > 0)
 }
 
 // String returns f in the form that [ParseFrequency] reads: "month", "15 minutes", "quarter
@@ -111,7 +112,7 @@ var frequencyNames = map[string]Frequency{
 }
 
 func init() {
-	for u := Millisecond; u <= Year; u++ {
+	for u := Millisecond; u <= Step; u++ {
 		frequencyNames[u.String()] = Frequency{1, u, false}
 		frequencyNames[u.String()+"s"] = Frequency{1, u, false}
 	}
@@ -139,13 +140,13 @@ func ParseFrequency(s string) (Frequency, error) {
 
 // Season returns the usual number of steps in a season. The season is a second for
 // milliseconds, a minute for seconds, a day for minutes and hours, a week for days, and a
-// year for weeks (52), months and quarters. Season returns 1, no season, for years, and if N
-// units do not divide the season.
+// year for weeks (52), months and quarters. Season returns 1, no season, for years and steps, and
+// if N units do not divide the season.
 func (f Frequency) Season() int {
 	if !f.Valid() {
 		return 1
 	}
-	whole := [...]int{Millisecond: 1000, Second: 60, Minute: 24 * 60, Hour: 24, Day: 7, BusinessDay: 5, Week: 52, Month: 12, Quarter: 4, Year: 1}[f.Unit]
+	whole := [...]int{Millisecond: 1000, Second: 60, Minute: 24 * 60, Hour: 24, Day: 7, BusinessDay: 5, Week: 52, Month: 12, Quarter: 4, Year: 1, Step: 1}[f.Unit]
 	if whole%f.N != 0 {
 		return 1
 	}

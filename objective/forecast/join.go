@@ -47,16 +47,22 @@ func (t *table) join(r io.Reader, main *csvfile.Reader) (*joined, error) {
 	in.NameColumns()
 	j := &joined{values: map[joinKey][]float64{}, ends: map[string]time.Time{}}
 	var shared []int // indices, in the file, of the columns of j.keys
-	keys := []string{main.Header[t.time], t.Target}
+	keys := []string{t.Target}
+	if t.time >= 0 {
+		keys = append(keys, main.Header[t.time])
+	}
 	for i, k := range t.id {
 		keys = append(keys, main.Header[k])
 		if at := slices.Index(in.Header, main.Header[k]); at >= 0 {
 			j.keys, shared = append(j.keys, i), append(shared, at)
 		}
 	}
-	at := slices.Index(in.Header, main.Header[t.time])
+	at := -1
+	if t.time >= 0 {
+		at = slices.Index(in.Header, main.Header[t.time])
+	}
 	if j.timed = at >= 0; !j.timed && len(shared) == 0 {
-		return nil, &CSVError{Line: 1, Err: fmt.Errorf("%w %s not found: a joined file needs one of them", ErrColumn, csvfile.Names(slices.Delete(keys, 1, 2)))}
+		return nil, &CSVError{Line: 1, Err: fmt.Errorf("%w %s not found: a joined file needs one of them", ErrColumn, csvfile.Names(keys[1:]))}
 	}
 	var from []int // indices, in the file, of the columns of j.to
 	take := func(k int, c *column) {

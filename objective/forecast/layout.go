@@ -13,6 +13,8 @@ import (
 const (
 	epochSeconds = "epoch"
 	epochMillis  = "epoch ms"
+	wholeNumbers = "index"
+	rowNumbers   = "rows"
 )
 
 // quarters maps layouts of a year and a quarter to the mark between the two.
@@ -133,6 +135,8 @@ func form(s string) string {
 		return "seconds since 1970"
 	case s == epochMillis:
 		return "milliseconds since 1970"
+	case s == wholeNumbers:
+		return "17, a whole number"
 	case strings.Contains(s, "%"):
 		return s
 	}
@@ -147,6 +151,12 @@ func ParseTime(how, text string, loc *time.Location) (time.Time, error) {
 	var t time.Time
 	var err error
 	switch {
+	case l == wholeNumbers:
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || max(n, -n) > 1e11 {
+			return time.Time{}, fmt.Errorf("%w of the form %s", ErrTime, form(how))
+		}
+		return counted(int(n)), nil
 	case l == epochSeconds || l == epochMillis:
 		t, err = sinceEpoch(l, text)
 	case quarter:
@@ -169,6 +179,8 @@ func FormatTime(how string, t time.Time) string {
 	l := layout(how)
 	mark, quarter := quarters[l]
 	switch {
+	case l == wholeNumbers, l == rowNumbers:
+		return strconv.FormatInt(t.Unix(), 10)
 	case l == epochSeconds:
 		return strconv.FormatInt(t.Unix(), 10)
 	case l == epochMillis:
@@ -180,6 +192,12 @@ func FormatTime(how string, t time.Time) string {
 	}
 	return t.Format(l)
 }
+
+// counted returns the time that stands for the number of a [Step]. Its location tells it from
+// others.
+func counted(n int) time.Time { return time.Unix(int64(n), 0).In(steplike) }
+
+var steplike = time.FixedZone("steps", 0)
 
 // decimal parses a number of digits, a point and a sign only.
 func decimal(text string) (float64, error) {

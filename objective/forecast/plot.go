@@ -51,7 +51,11 @@ func (p Plot) Figure() (figure.Figure, error) {
 	if p.Last > 0 && p.Last < truth.Len() {
 		truth = truth.part(truth.Len()-p.Last, truth.Len(), 0)
 	}
-	panel := figure.Panel{X: figure.Axis{Scale: figure.Time}, Y: figure.Axis{Label: p.Label}}
+	axis := figure.Axis{Scale: figure.Time}
+	if truth.Freq.Unit == Step {
+		axis = figure.Axis{Label: Step.String()}
+	}
+	panel := figure.Panel{X: axis, Y: figure.Axis{Label: p.Label}}
 	for _, b := range p.Bands {
 		panel.Marks = append(panel.Marks, figure.Band{Name: b.Name, Colour: figure.Nth(0), X: line(b.Lower, "", figure.Ink).X, Low: b.Lower.Y, High: b.Upper.Y})
 	}

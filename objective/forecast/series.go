@@ -159,12 +159,25 @@ func (f Frame) Cut(n int) (before, after Frame, err error) {
 	if err := f.Validate(); err != nil {
 		return nil, nil, err
 	}
+	end := f.before(max(0, n))
+	return f.cut(n, func(s Series) int { return s.knownAt(end) })
+}
+
+// CutEach is like [Frame.Cut], with the last n steps before the end of each series.
+func (f Frame) CutEach(n int) (before, after Frame, err error) {
+	if err := f.Validate(); err != nil {
+		return nil, nil, err
+	}
+	return f.cut(n, func(s Series) int { return max(0, s.Len()-n) })
+}
+
+// cut splits a frame after the number of values that known returns.
+func (f Frame) cut(n int, known func(Series) int) (before, after Frame, err error) {
 	if n < 0 {
 		return nil, nil, pkg.Errorf("cut off %d steps: %w", n, ErrConfig)
 	}
-	end := f.before(n)
 	for _, s := range f {
-		k := s.knownAt(end)
+		k := known(s)
 		if k > 0 {
 			before = append(before, s.Until(k, s.ahead(k)))
 		}
@@ -198,6 +211,9 @@ func (s Series) ahead(n int) int {
 
 // stamp prints a time as short as possible.
 func stamp(t time.Time) string {
+	if t.Location() == steplike {
+		return FormatTime(wholeNumbers, t)
+	}
 	if clock(t) == 0 {
 		return t.Format(time.DateOnly)
 	}

@@ -27,6 +27,10 @@ type Splits struct {
 	// Train is the number of training steps before the origin, which makes a sliding
 	// window. Default all steps, an expanding window.
 	Train int
+	// Each splits each series before its own end. Default: before the end of the series that ends
+	// last. Then no fold sees values of any series after its origin, and series that ended
+	// earlier are not scored.
+	Each bool
 	// Least is the minimum number of steps that the longest series must have before the
 	// first origin. Default 2.
 	Least int
@@ -34,7 +38,7 @@ type Splits struct {
 
 // A Fold is one window of a backtest. Its frames share the memory of the original frame.
 type Fold struct {
-	Origin time.Time // time of the last known value
+	Origin time.Time // time of the last known value; with Each, of the series that ends last
 	// Train holds the series that have begun by the origin, up to the origin, without young
 	// ones: those with less than two fifths of their values before the origin, if others have
 	// more. How a model forecasts them says little about how it will once they are complete.
@@ -46,8 +50,8 @@ type Fold struct {
 	Gap  int
 }
 
-// Folds splits a frame. The origins are times, the same for all series: no fold sees
-// values of any series after its origin. Folds fails with [ErrShort] and [ErrConfig].
+// Folds splits a frame. The origins are times, the same for all series unless Each is set: no fold
+// sees values of any series after its origin. Folds fails with [ErrShort] and [ErrConfig].
 func (s Splits) Folds(f Frame) ([]Fold, error) {
 	s, err := s.normalize()
 	if err != nil {
@@ -60,13 +64,19 @@ func (s Splits) Folds(f Frame) ([]Fold, error) {
 	for w := range s.Windows {
 		back := s.Gap + s.Horizon + (s.Windows-1-w)*s.Step
 		fold := Fold{Origin: f.before(back), Gap: s.Gap}
+		known := func(series Series) int {
+			if s.Each {
+				return max(0, series.Len()-back)
+			}
+			return series.knownAt(fold.Origin)
+		}
 		longest, oldest := 0, 0.0
 		for _, series := range f {
-			k := series.knownAt(fold.Origin)
+			k := known(series)
 			longest, oldest = max(longest, k), max(oldest, series.share(k))
 		}
 		for _, series := range f {
-			k := series.knownAt(fold.Origin)
+			k := known(series)
 			if k == 0 || series.share(k) < min(grown, oldest) {
 				continue
 			}
