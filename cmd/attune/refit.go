@@ -43,10 +43,9 @@ form.
 
 It also compares it with the live version. It trains the same model without the newest steps of
 the data, as many as the horizon, forecasts them, and lets the live version and the baselines
-do so, too. With --promote, the new version becomes the live one if its score is not worse, or
-if there is no live one.
-
-The comparison is only fair if the live version was trained before those steps.`,
+do so, too. If the live version has seen these steps, it is trained again without them, as
+otherwise it would know what it forecasts. With --promote, the new version becomes the live one
+if its score is not worse, or if there is no live one.`,
 		Example: `  attune refit --data newer.csv --name passengers
   attune refit --study airpassengers-passengers/lightgbm --data newer.csv --registry models --name passengers --promote
   attune refit --data newer.csv --name passengers --max-rounds 200`,
@@ -129,7 +128,11 @@ func (r refit) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.data, err)
 	}
-	worse, err := r.compare(ctx, stdout, s.job, frame, challenger, r.live(reg, stderr))
+	live, again, err := r.opponent(ctx, r.live(reg, stderr), before)
+	if err != nil {
+		warn(stderr, fmt.Errorf("the live version of %s cannot be compared with: %w", r.name, err))
+	}
+	worse, err := r.compare(ctx, stdout, s.job, frame, challenger, live, again)
 	if err != nil {
 		return err
 	}
@@ -195,9 +198,32 @@ func (r refit) live(reg *registry.Registry, stderr io.Writer) *tune.Model {
 	return nil
 }
 
+// opponent returns the live model as it is to be compared with: one that was not trained on
+// anything after before. again reports whether it was trained again for that.
+func (r refit) opponent(ctx context.Context, live *tune.Model, before forecast.Frame) (of *tune.Model, again bool, err error) {
+	if live == nil || !live.Until.IsZero() && !live.Until.After(before.End()) {
+		return live, false, nil
+	}
+	for _, family := range families() {
+		if family.Name() != live.Family {
+			continue
+		}
+		m := *live
+		if m.Forecaster, err = family.New(live.Settings); err != nil {
+			return nil, false, err
+		}
+		err = m.Forecaster.Fit(ctx, before, forecast.FitOptions{Horizon: m.Horizon, Seed: m.Seed, Threads: runtime.GOMAXPROCS(0)})
+		if err != nil {
+			return nil, false, err
+		}
+		return &m, true, nil
+	}
+	return nil, false, fmt.Errorf("there is no family %s", live.Family)
+}
+
 // compare scores the new model, the live one and the best baseline on the newest steps, and
 // reports whether the new model is worse than the live one.
-func (r refit) compare(ctx context.Context, w io.Writer, j job, frame forecast.Frame, challenger tune.Model, live *tune.Model) (worse bool, err error) {
+func (r refit) compare(ctx context.Context, w io.Writer, j job, frame forecast.Frame, challenger tune.Model, live *tune.Model, again bool) (worse bool, err error) {
 	horizon := j.Horizon
 	if live != nil {
 		horizon = min(horizon, live.Horizon)
@@ -223,7 +249,11 @@ func (r refit) compare(ctx context.Context, w io.Writer, j job, frame forecast.F
 		if err != nil {
 			return false, fmt.Errorf("the live version: %w", err)
 		}
-		fmt.Fprintf(t, "%s, live\t%s\n", live.Family, number(was))
+		how := ""
+		if again {
+			how = ", trained again without them"
+		}
+		fmt.Fprintf(t, "%s, live%s\t%s\n", live.Family, how, number(was))
 		worse = metric.Better(was, now) || math.IsNaN(now)
 	}
 	if base, err := span.Compare(ctx); err == nil && len(base.Rows) > 0 {

@@ -32,9 +32,14 @@ func TestRefit(t *testing.T) {
 	assert.True(t, strings.HasPrefix(succeed(t, dir, "predict", "--registry", "models", "--name", "air", "--data", "air.csv"), "time,prediction\n1961-01,"))
 
 	same := succeed(t, dir, "refit", "--data", "air.csv", "--name", "air", "--promote")
-	assert.Contains(t, same, "theta, live")
+	assert.Contains(t, same, "theta, live, trained again without them", "it has seen the newest steps")
+	assert.Regexp(t, `theta, trained without them +(3\.\d+)\n`, same)
 	assert.Contains(t, same, "version 2, live\n", "it is no worse")
 	assert.Contains(t, succeed(t, dir, "refit", "--data", "air.csv", "--name", "air"), "models: air, version 3\n")
+
+	// A live version that was trained before the newest steps is compared with as it is.
+	succeed(t, dir, "registry", "add", "old", filepath.Join("attune.db.models", "model-air%2Ftheta.json"), "--promote")
+	assert.Regexp(t, `\ntheta, live +\d+\.\d+\n`, succeed(t, dir, "refit", "--data", "air.csv", "--name", "old"))
 
 	write("short.csv", lines[:1+10])
 	write("other.csv", []string{"a,b\n1,2\n"})

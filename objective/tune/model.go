@@ -29,7 +29,9 @@ type Model struct {
 	model.Origin
 	Family  string
 	Horizon int // number of steps that it was fitted to forecast
-	Data    *forecast.CSV
+	// Until is the time of the last value that it was fitted to, zero in files of earlier versions.
+	Until time.Time
+	Data  *forecast.CSV
 	// Intervals are those of the errors in the backtest, nil if there were too few.
 	Intervals *forecast.Intervals
 	// Forecaster is fitted.
@@ -42,6 +44,7 @@ const modelFormat = "attune model"
 type savedModel struct {
 	Family  string    `json:"family"`
 	Horizon int       `json:"horizon"`
+	Until   time.Time `json:"until,omitzero"`
 	Data    *savedCSV `json:"data,omitempty"`
 
 	Intervals  *forecast.Intervals `json:"intervals,omitempty"`
@@ -62,7 +65,7 @@ func (m Model) Write(w io.Writer) error {
 	if err := m.Forecaster.Save(&f); err != nil {
 		return pkg.Errorf("write model: %w", err)
 	}
-	s := savedModel{Family: m.Family, Horizon: m.Horizon, Intervals: m.Intervals, Forecaster: json.RawMessage("null")}
+	s := savedModel{Family: m.Family, Horizon: m.Horizon, Until: m.Until, Intervals: m.Intervals, Forecaster: json.RawMessage("null")}
 	if json.Valid(f.Bytes()) {
 		s.Forecaster = f.Bytes()
 	} else {
@@ -111,7 +114,7 @@ func read(data []byte, families []Family) (Model, error) {
 	if err != nil {
 		return Model{}, err
 	}
-	m := Model{Origin: origin, Family: s.Family, Horizon: s.Horizon, Intervals: s.Intervals}
+	m := Model{Origin: origin, Family: s.Family, Horizon: s.Horizon, Until: s.Until, Intervals: s.Intervals}
 	if d := s.Data; d != nil {
 		m.Data = &d.CSV
 		if d.Location != "" {

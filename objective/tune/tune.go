@@ -301,7 +301,7 @@ func (t *Task) OutOfFold(ctx context.Context, st study.Reader, r trial.Record) (
 
 // Fit fits a forecaster to all of the data.
 func (t kind) Fit(ctx context.Context, h model.Origin) (Model, error) {
-	m := Model{Origin: h, Family: t.Family.Name(), Horizon: t.Backtest.Horizon(), Data: t.Data}
+	m := Model{Origin: h, Family: t.Family.Name(), Horizon: t.Backtest.Horizon(), Until: t.Backtest.Frame().End(), Data: t.Data}
 	if a, ok := t.of.Get(IntervalsKey); ok {
 		if m.Intervals = new(forecast.Intervals); a.Decode(m.Intervals) != nil {
 			m.Intervals = nil // another version has written it

@@ -84,6 +84,12 @@ func TestRefitOn(t *testing.T) {
 	next, err := m.Forecaster.Predict(t.Context(), all, 12)
 	require.NoError(t, err)
 	assert.Equal(t, 1961, next[0].Start.Year())
+	assert.Equal(t, all.End(), m.Until)
+	file := filepath.Join(t.TempDir(), "m.json")
+	require.NoError(t, m.WriteFile(file))
+	read, err := tune.ReadFile(file, task.Family)
+	require.NoError(t, err)
+	assert.True(t, read.Until.Equal(all.End()))
 	assert.NotEqual(t, newer.Frame().Fingerprint(), task.Backtest.Frame().Fingerprint(), "the task keeps its data")
 }
 
