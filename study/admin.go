@@ -91,7 +91,7 @@ func copyStudy(ctx context.Context, from storage.Store, name string, to storage.
 		err = closeErr
 	}
 	if err != nil {
-		to.Delete(context.WithoutCancel(ctx), newName) // what failed first is what matters
+		to.Delete(context.WithoutCancel(ctx), newName) // the first failure matters
 	}
 	return err
 }

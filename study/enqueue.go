@@ -38,19 +38,18 @@ func (s *Study) EnqueueOnce(ctx context.Context, settings ...space.Setting) (int
 	return s.Enqueue(ctx, settings...)
 }
 
-// enqueued knows which settings the trials of a study were enqueued with. It reads
-// each change once.
+// enqueued finds trials by the settings with which they were enqueued. It reads each change once.
 type enqueued struct {
 	ledger storage.Ledger
 
 	mu    sync.Mutex // guards what follows
 	at    storage.Cursor
 	first map[string][]int     // numbers of trials by the settings they were enqueued with; not of repetitions
-	alive map[int]map[int]bool // of each of them the repetitions that have not failed, and itself
+	alive map[int]map[int]bool // for each of these, itself and the repetitions that have not failed
 	has   map[string]int       // the lowest number of a finished trial by its parameters
 }
 
-// find returns the trial that has settings, or was enqueued with them.
+// find returns the trial that has the settings, or was enqueued with them.
 func (e *enqueued) find(ctx context.Context, settings []space.Setting) (number int, found bool, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

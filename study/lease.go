@@ -19,7 +19,7 @@ type lease struct {
 
 	mu      sync.Mutex
 	held    map[int]bool
-	at      map[int]time.Time // when the leases of other trials were renewed, if that is of use
+	at      map[int]time.Time // when the leases of other trials were renewed, if it was a moment ago
 	cancel  context.CancelFunc
 	done    chan struct{}
 	stopped bool
@@ -76,8 +76,8 @@ func (l *lease) forget(grace time.Duration) {
 	maps.DeleteFunc(l.at, func(_ int, at time.Time) bool { return time.Since(at) >= moment(grace) })
 }
 
-// moment is how long a lease is as good as new, where a caller renews it: each report would
-// take two writes otherwise. Reap allows for it.
+// moment is how long a lease counts as new if a caller renews it: otherwise each report would take two writes. Reap
+// allows for it.
 func moment(grace time.Duration) time.Duration { return grace / 8 }
 
 // numbers returns the trials that are held, ascending.
@@ -98,7 +98,7 @@ func (l *lease) renew(ctx context.Context, every time.Duration) {
 		case <-tick.C:
 		}
 		if numbers := l.numbers(); len(numbers) > 0 {
-			// A failure shows where it matters: in the next write of the trial.
+			// An error is not lost: the next write of the trial fails, too.
 			_ = l.ledger.Renew(ctx, numbers...)
 		}
 	}
@@ -155,7 +155,7 @@ func (s *Study) Reap(ctx context.Context) ([]trial.Record, error) {
 	return dead, nil
 }
 
-// interval returns how often a worker says that it lives, and looks for the dead.
+// interval returns how often a worker renews its leases, and looks for dead workers.
 func interval(grace time.Duration) time.Duration { return max(grace/4, 10*time.Millisecond) }
 
 // stop ends the renewing and waits for it.
@@ -176,13 +176,12 @@ const (
 	historyKey = "retry_history" // numbers of all that failed, in order
 )
 
-// retryOf returns the trial to enqueue in place of one that failed: with the
-// parameters it had, and notes that say which it repeats. It is not ok when as
-// many as most have failed already.
+// retryOf returns the trial to enqueue in place of a failed one, with its parameters, and with notes that name the
+// trial that it repeats. It returns false if already most of them have failed.
 func retryOf(failed trial.Record, most int) (trial.Record, bool) {
 	history := []int{}
 	if a, ok := failed.Notes.Get(historyKey); ok {
-		_ = a.Decode(&history) // what is not a list of numbers is no history
+		_ = a.Decode(&history) // anything but a list of numbers is not a history
 	}
 	if len(history) >= most {
 		return trial.Record{}, false
@@ -201,8 +200,7 @@ func firstOf(r trial.Record) int {
 	return first
 }
 
-// repeatOf returns a trial to enqueue with the parameters that another had, whose
-// history does not count this repetition.
+// repeatOf returns a trial to enqueue with the parameters of another one. Its history does not count this repetition.
 func repeatOf(r trial.Record) trial.Record {
 	again := trial.Record{State: trial.Waiting, Fixed: r.Params.Settings(), Attrs: r.Attrs, Notes: trial.Attrs{note(firstKey, firstOf(r))}}
 	for _, s := range slices.Concat(r.Fixed, r.Proposed) {

@@ -124,7 +124,7 @@ type audience struct {
 	err error      // of its panic
 }
 
-// hears reports whether there is anyone to tell of events.
+// hears reports whether there is an observer that has not panicked.
 func (a *audience) hears() bool { return a.observer != nil }
 
 // failed returns the error of the observer's panic.
@@ -134,8 +134,7 @@ func (a *audience) failed() error {
 	return a.err
 }
 
-// tell tells the observer of an event. It returns the error of a panic, the first
-// time.
+// tell passes an event to the observer. It returns the error of a panic, the first time.
 func (a *audience) tell(ctx context.Context, e Event) (err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -158,8 +157,7 @@ func (a *audience) tell(ctx context.Context, e Event) (err error) {
 	return nil
 }
 
-// observed tells the observer, if there is one, of the event that happened to the
-// study as it is known.
+// observed passes an event to the observer, if there is one, with the study as it is known.
 func (s *Study) observed(ctx context.Context, event func(h trial.Snapshot) Event) {
 	if !s.audience.hears() {
 		return

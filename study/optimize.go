@@ -177,17 +177,17 @@ type run struct {
 	Run
 	study     *Study
 	objective Objective
-	starting  context.Context // done when no further trial is to start
+	starting  context.Context // done when no further trial may start
 	turns     *turns          // of the trials, if the run has a Lag
 
 	stopped   context.CancelFunc // of starting
 	workers   sync.WaitGroup
 	finishing sync.Mutex // serializes Finished
 
-	counting sync.Mutex // held from reading the history to counting a trial in
-	started  int        // trials that next let start
-	open     int        // of them, those not finished
-	progress [2]int     // evaluated trials and those open elsewhere, when they last changed
+	counting sync.Mutex // held from the reading of the history until a trial is counted
+	started  int        // trials that next has started
+	open     int        // unfinished ones among them
+	progress [2]int     // evaluated trials, trials open elsewhere, and when these numbers last changed
 	changed  time.Time  // and when that was
 
 	mu       sync.Mutex // guards what follows
@@ -228,7 +228,7 @@ func (r *run) stop(err error) {
 	r.stopped()
 }
 
-// enough reports whether StopWhen ends the run, and ends it.
+// enough asks StopWhen, and ends the run if it says so.
 func (r *run) enough(h trial.Snapshot) bool {
 	if r.StopWhen == nil {
 		return false
@@ -287,7 +287,7 @@ func (r *run) all(ctx context.Context) error {
 // Goexit, which testing.T.FailNow calls, ends a goroutine and cannot be stopped.
 var errGoexit = errors.New("the objective ended its goroutine")
 
-// work evaluates trials until none is to start.
+// work evaluates trials until no further one may start.
 func (r *run) work(ctx context.Context) {
 	var current *Trial
 	ended := false
@@ -318,19 +318,19 @@ func (r *run) work(ctx context.Context) {
 	ended = true
 }
 
-// next reports whether another trial is to start, and counts it in.
+// next reports whether another trial may start, and counts it.
 func (r *run) next() bool {
 	for r.starting.Err() == nil {
 		if ok, wait := r.count(); !wait {
 			return ok
 		}
-		r.idle() // other workers' trials may come to nothing
+		r.idle() // other workers' trials may fail
 	}
 	return false
 }
 
-// idle waits until a trial of the study changes, or a while has passed: what ends
-// the waiting may be that nothing happens, or the last step of a worker of this run.
+// idle waits until a trial of the study changes, or a while has passed: the run may end because nothing happens, or
+// because of the last step of a worker of this run.
 func (r *run) idle() {
 	ctx, cancel := context.WithTimeout(r.starting, min(time.Second, r.study.cfg.Grace/2))
 	defer cancel()
@@ -339,8 +339,8 @@ func (r *run) idle() {
 	}
 }
 
-// count counts another trial in, if the bounds allow. It says to wait when the
-// trials now running may bring the study to its total.
+// count counts another trial, if the bounds allow it. It says to wait if the running trials may bring the study to
+// its total.
 func (r *run) count() (ok, wait bool) {
 	r.counting.Lock()
 	defer r.counting.Unlock()
@@ -376,8 +376,8 @@ func (r *run) count() (ok, wait bool) {
 	return true, false
 }
 
-// others reports whether trials of other workers may bring the study to its
-// total, and something has happened there of late.
+// others reports whether trials of other workers may bring the study to its total, and any of them has changed
+// recently.
 func (r *run) others(h trial.Snapshot) bool {
 	elsewhere := max(0, h.Count(trial.Running)-r.open)
 	if now := [2]int{h.Evaluated(), elsewhere}; now != r.progress || r.changed.IsZero() {
@@ -393,13 +393,13 @@ func (r *run) counted(n int) {
 	r.open += n
 }
 
-// conclude records what came of a trial.
+// conclude records the outcome of a trial.
 func (r *run) conclude(ctx context.Context, t *Trial, values []float64, err error) {
-	// What was evaluated is worth keeping even if the run is being cancelled.
+	// A result is recorded even if the run is being cancelled.
 	keeping := storage.Finish(ctx)
 	interrupted := ctx.Err() != nil && !ownFault(err)
 	if interrupted && err != nil && !errors.Is(err, ErrPruned) {
-		_ = t.change(trial.Noted(note(trial.InterruptedKey, true))) // tell says if it has finished already
+		_ = t.change(trial.Noted(note(trial.InterruptedKey, true))) // tell reports it if the trial has finished
 	}
 	if told := r.study.tell(keeping, t, values, err); told != nil {
 		r.unrecorded(keeping, t, told, values, err)
@@ -432,8 +432,7 @@ func (r *run) conclude(ctx context.Context, t *Trial, values []float64, err erro
 	}
 }
 
-// ended counts t out, which is enqueued again if it is to be repeated, and lets the trials
-// begin that had to wait for its end.
+// ended counts t as ended. It enqueues t again if it must be repeated, and lets trials begin that waited for its end.
 func (r *run) ended(t *Trial) {
 	r.counted(-1)
 	if r.turns != nil {
@@ -441,10 +440,9 @@ func (r *run) ended(t *Trial) {
 	}
 }
 
-// unrecorded deals with a trial that could not be told. If another process has
-// changed it, that costs this trial. A fault of the storage ends the run, with what
-// would have been recorded in the error. Either way the trial is let go, so that
-// someone may find its worker dead.
+// unrecorded handles a trial that could not be told. If another process has changed it, only this trial is lost. An
+// error of the storage ends the run, and the error includes the result that could not be recorded. In both cases the
+// lease is no longer renewed, so that the trial can be reaped.
 func (r *run) unrecorded(ctx context.Context, t *Trial, told error, values []float64, err error) {
 	r.study.lease.drop(t.rec.Number)
 	if lost := (*lostError)(nil); errors.As(told, &lost) {
@@ -458,7 +456,7 @@ func (r *run) unrecorded(ctx context.Context, t *Trial, told error, values []flo
 	r.stop(pkg.Errorf("%w; %w: %s", told, ErrUnrecorded, outcome))
 }
 
-// finished tells the objective of a trial that was told.
+// finished calls the objective's Finished for a told trial.
 func (r *run) finished(ctx context.Context, t *Trial) {
 	f, ok := r.objective.(Finisher)
 	if !ok {
@@ -481,13 +479,13 @@ func (r *run) finished(ctx context.Context, t *Trial) {
 	}
 }
 
-// ownFault reports whether an objective fails so whether its run is being ended or not.
+// ownFault reports whether an error is the objective's own, and not a consequence of the end of its run.
 func ownFault(err error) bool {
 	var panicked *PanicError
 	return errors.As(err, &panicked) || errors.Is(err, trial.ErrValues)
 }
 
-// streak counts failures in a row, and ends the run when there are too many.
+// streak counts failures in a row, and ends the run if there are too many.
 func (r *run) streak(t *Trial, err error) {
 	r.mu.Lock()
 	r.failures++
@@ -504,14 +502,13 @@ func (r *run) streak(t *Trial, err error) {
 	}
 }
 
-// worksFactor is how much more patience with failures a run has whose objective has
-// worked.
+// worksFactor is how many times more failures a run allows once its objective has worked.
 const worksFactor = 10
 
 // evaluate calls the objective within its time and checks what it returns. The
 // error is nil only if the trial is complete.
 func (r *run) evaluate(ctx context.Context, t *Trial) ([]float64, error) {
-	if t.err != nil { // an enqueued value that cannot be
+	if t.err != nil { // an invalid enqueued value
 		return nil, t.err
 	}
 	if r.TrialTimeout > 0 {
@@ -559,7 +556,7 @@ func (r *run) revive(ctx context.Context) {
 		case <-tick.C:
 		}
 		now := time.Now()
-		byWall := now.Round(0).Sub(last.Round(0)) // which goes on while the machine sleeps
+		byWall := now.Round(0).Sub(last.Round(0)) // which continues while the machine sleeps
 		if max(now.Sub(last), byWall) > grace {
 			trusted = now.Add(grace)
 		}

@@ -6,8 +6,7 @@ import (
 	"math/rand/v2"
 )
 
-// seed is SHA-256 of words, each as 64 bits, big-endian. All randomness of a trial
-// comes from it.
+// seed returns the SHA-256 of words, each as 64 bits, big-endian. All randomness of a trial comes from it.
 func seed(words ...uint64) [sha256.Size]byte {
 	var b []byte
 	for _, w := range words {
@@ -23,13 +22,12 @@ func objectiveSeed(study uint64, number int) uint64 {
 	return binary.BigEndian.Uint64(sum[:8])
 }
 
-// drawRand returns the generator of a draw in a trial that has so many coordinates
-// already. It depends on nothing else, so that a trial can be gone on with in
-// another process. Bytes 8 to 23 of the seed of the study's seed, the trial's number
-// and, if it is not 0, the count are the state of a PCG.
+// drawRand returns the generator of a draw in a trial that already has count coordinates. It depends on nothing
+// else, so that another process can continue a trial. Bytes 8 to 23 of the seed of the study's seed, the
+// trial's number and, if it is not 0, the count are the state of a PCG.
 func drawRand(study uint64, number, decided int) *rand.Rand {
 	words := []uint64{study, uint64(number), uint64(decided)}
-	if decided == 0 { // as all draws of a trial were seeded before they had seeds of their own
+	if decided == 0 { // the seed of all draws of a trial, before each draw had its own
 		words = words[:2]
 	}
 	sum := seed(words...)

@@ -87,7 +87,7 @@ var (
 	ErrUnrecorded = errors.New("not recorded")
 )
 
-// Ways out that lead through a setting.
+// Hints to change a setting.
 var (
 	setSampler      = fault.Hint{Field: "study.Config.Sampler", Want: "set %s, for instance to tpe.New(tpe.Config{})"}
 	leaveDirections = fault.Hint{Field: "study.Config.Directions", Want: "leave %s empty"}
@@ -155,7 +155,7 @@ type Study struct {
 	enqueued enqueued
 	rules    []space.Constraint // of the declared space
 
-	sampling sync.Mutex // held from reading the history to writing what was drawn from it
+	sampling sync.Mutex // held from the reading of the history until the draw from it is written
 
 	mu   sync.Mutex    // guards runs
 	runs map[*run]bool // in progress
@@ -308,7 +308,7 @@ func (cfg Config) normalize() (Config, error) {
 	return cfg, nil
 }
 
-// agrees returns an error where cfg asks for something else than the study has.
+// agrees returns an error if cfg differs from the study's settings.
 func (cfg Config) agrees(header trial.Header) error {
 	for i := range max(len(cfg.Directions), header.Objectives()) {
 		if len(cfg.Directions) > 0 && (len(cfg.Directions) != header.Objectives() || cfg.Directions[i] != header.Direction(i)) {

@@ -28,9 +28,9 @@ type Trial struct {
 	ctx   context.Context // of Ask, for the draws that Suggest makes
 	seen  trial.Snapshot  // the history when the trial was asked for
 	ahead space.Params    // drawn jointly, for Suggest to take from
-	rec   trial.Record    // as the ledger will have it after flush
+	rec   trial.Record    // as it will be in the ledger after flush
 	saved int             // parameters of rec that the ledger has
-	dirty []trial.Change  // other changes it does not have yet
+	dirty []trial.Change  // other changes that the ledger does not have yet
 	err   error           // the first; see Err
 
 	// Where the parameters of rec and ahead are, and what was fixed and proposed, by
@@ -40,8 +40,8 @@ type Trial struct {
 
 	turn *turn // in a reproducible run
 
-	// through: each parameter is written when it is suggested, as another process
-	// may go on with the trial at any time.
+	// through: each parameter is written when it is suggested, because another process may continue the trial at any
+	// time.
 	through bool
 }
 
@@ -66,8 +66,8 @@ func (s *Study) AskOnce(ctx context.Context, key string) (*Trial, error) {
 	return s.ask(ctx, key)
 }
 
-// ask asks for trials until it has got one. Another process may take one away, as
-// when this one is suspended for so long that it seems dead.
+// ask asks for trials until it has one. Another process may take a trial away, for example when this process was
+// suspended for so long that it seems dead.
 func (s *Study) ask(ctx context.Context, key string) (*Trial, error) {
 	for {
 		t, err := s.askOne(ctx, key)
@@ -85,8 +85,8 @@ func (s *Study) ask(ctx context.Context, key string) (*Trial, error) {
 }
 
 func (s *Study) askOne(ctx context.Context, key string) (*Trial, error) {
-	// Held throughout, so that each trial sees what was drawn for those before it,
-	// and no two take the last point of a finite space.
+	// Held throughout, so that each trial sees the draws of the earlier ones, and no two trials take the last point
+	// of a finite space.
 	s.sampling.Lock()
 	defer s.sampling.Unlock()
 	if err := s.mayAsk(ctx, key); err != nil {
@@ -100,7 +100,7 @@ func (s *Study) askOne(ctx context.Context, key string) (*Trial, error) {
 	if err != nil {
 		return nil, pkg.Errorf("ask: %w", err)
 	}
-	// From here on the trial is ours, and ctx must not come between.
+	// From here on the trial is ours, and ctx must not interrupt.
 	t := s.newTrial(context.WithoutCancel(ctx), rec)
 	if rec.State.Done() { // under this key, a while ago
 		return t, nil
@@ -118,8 +118,8 @@ func (s *Study) askOne(ctx context.Context, key string) (*Trial, error) {
 	return t, nil
 }
 
-// mayAsk returns an error where no trial can be asked for: the sampler has nothing
-// left, or the declared space does not fit the study.
+// mayAsk returns an error if no trial can be asked for: the sampler has nothing left, or the declared space does not
+// fit the study.
 func (s *Study) mayAsk(ctx context.Context, key string) error {
 	finite, isFinite := s.cfg.Sampler.(sampler.Finite)
 	if !isFinite && len(s.cfg.Space) == 0 {
@@ -141,8 +141,7 @@ func (s *Study) mayAsk(ctx context.Context, key string) error {
 	return pkg.Errorf("ask: %w", sampler.ErrExhausted)
 }
 
-// keepAlive sees to the lease of a trial that this process has got, as
-// [Config.Renewal] says.
+// keepAlive renews or releases the lease of a trial of this process, as [Config.Renewal] says.
 func (s *Study) keepAlive(ctx context.Context, number int) error {
 	switch {
 	case s.lease.ledger == nil:
@@ -157,8 +156,8 @@ func (s *Study) keepAlive(ctx context.Context, number int) error {
 	return nil
 }
 
-// abandon fails a trial that nobody will evaluate, for a reason that is not its
-// own, and returns that. What somebody had enqueued is enqueued again.
+// abandon fails a trial that will not be evaluated, for a reason outside the trial, and returns the reason. If the
+// trial was enqueued, its settings are enqueued again.
 func (s *Study) abandon(t *Trial, claimed trial.Record, reason error) error {
 	if lost := (*lostError)(nil); errors.As(reason, &lost) {
 		s.lease.drop(claimed.Number) // it is someone else's
@@ -177,7 +176,7 @@ func (s *Study) abandon(t *Trial, claimed trial.Record, reason error) error {
 		_, err = s.add1(t.ctx, claimed)
 	}
 	if err != nil {
-		return pkg.Errorf("%w, after: %s", err, fault.Text(reason, nil)) // the storage comes first: a run must not take it for ErrExhausted
+		return pkg.Errorf("%w, after: %s", err, fault.Text(reason, nil)) // an error of the storage comes first: a run must not take it for ErrExhausted
 	}
 	return reason
 }
@@ -233,7 +232,7 @@ func find(h trial.Snapshot, number int) (trial.Record, bool) {
 	return trial.Record{}, false
 }
 
-// fate says what another process has made of a trial of this one.
+// fate describes what another process has done to a trial of this process.
 func (s *Study) fate(ctx context.Context, number int) error {
 	h, err := s.Snapshot(ctx)
 	r, ok := find(h, number)
@@ -253,7 +252,7 @@ func (s *Study) newTrial(ctx context.Context, r trial.Record) *Trial {
 		fixes: byName(r.Fixed), proposed: byName(r.Proposed)}
 }
 
-// compatible checks the declared space against what the study has.
+// compatible checks that the declared space fits the study.
 func (s *Study) compatible(h trial.Snapshot) error {
 	for _, a := range s.cfg.Space {
 		if err := agree(h, a); err != nil {
@@ -282,8 +281,8 @@ func (s *Study) spaceKnown(h trial.Snapshot) space.Space {
 	return h.Common()
 }
 
-// draw decides what can be decided before the objective runs, and lets other
-// workers know of it. The caller holds t.study.sampling.
+// draw draws all parameters that can be drawn before the objective runs, and writes them for other workers. The
+// caller holds t.study.sampling.
 func (t *Trial) draw() error {
 	s := t.study
 	var err error
@@ -309,7 +308,7 @@ func (t *Trial) draw() error {
 			}
 		}
 		if len(level) == 0 {
-			t.fail(s.cfg.Space.Meets(t)) // it was enqueued with what does not
+			t.fail(s.cfg.Space.Meets(t)) // its enqueued values do not
 			return t.begun()
 		}
 		if len(level) == len(s.cfg.Space) {
@@ -317,7 +316,7 @@ func (t *Trial) draw() error {
 		}
 		point, err := t.sample(level)
 		if errors.Is(err, space.ErrConstraint) && len(t.rec.Params.Point)+len(t.rec.Fixed) > 0 {
-			t.fail(err) // it is this trial whose values leave no others
+			t.fail(err) // the values of this trial leave none for the other parameters
 			return t.begun()
 		}
 		if err != nil {
@@ -329,8 +328,8 @@ func (t *Trial) draw() error {
 	}
 }
 
-// drawAhead draws axes jointly for Suggest to take from. What the objective will
-// not ask for this time is never a parameter of the trial.
+// drawAhead draws axes jointly, and Suggest returns the values later. Axes that the objective does not suggest never
+// become parameters of the trial.
 func (t *Trial) drawAhead(axes space.Space) error {
 	if slices.ContainsFunc(axes, t.decided) {
 		axes = slices.DeleteFunc(slices.Clone(axes), t.decided)
@@ -353,8 +352,7 @@ func (t *Trial) drawAhead(axes space.Space) error {
 	return t.begun()
 }
 
-// begun writes what was drawn for t before the objective runs. In a reproducible run a note
-// says so.
+// begun writes the draws for t before the objective runs. In a reproducible run it also writes a note.
 func (t *Trial) begun() error {
 	if t.turn == nil {
 		return t.flush(t.ctx)
@@ -369,17 +367,15 @@ func (t *Trial) begun() error {
 	return t.flush(t.ctx)
 }
 
-// decided reports whether a parameter is not to be drawn ahead: the trial has it,
-// or was enqueued with a value that the bounds it had before do not contain, which
-// may have changed.
+// decided reports whether a parameter must not be drawn ahead: the trial has it, or was enqueued with a value outside
+// the bounds of earlier trials, which may have changed.
 func (t *Trial) decided(a space.Axis) bool {
 	_, _, err := t.fixed(a)
 	return err != nil || t.index(a.Name) >= 0
 }
 
-// sample returns a coordinate for each axis: those fixed by the user as they are,
-// those with a single value that value, the rest from the sampler in one draw.
-// The caller holds t.study.sampling.
+// sample returns a coordinate for each axis: the user's if it is fixed, the only one if there is a single value, and
+// for the rest a joint draw of the sampler. The caller holds t.study.sampling.
 func (t *Trial) sample(axes space.Space) ([]float64, error) {
 	point, open := make([]float64, len(axes)), len(axes)
 	var decided space.Params
@@ -431,12 +427,11 @@ func clip(p space.Params) space.Params {
 	return space.Params{Space: slices.Clip(p.Space), Point: slices.Clip(p.Point)}
 }
 
-// ask has the sampler draw axes and checks what it says. The caller holds
-// t.study.sampling.
+// ask makes the sampler draw axes, and checks the proposal. The caller holds t.study.sampling.
 func (t *Trial) ask(axes space.Space, given space.Params) ([]float64, error) {
 	s := t.study
 	h := t.seen
-	if _, finite := s.cfg.Sampler.(sampler.Finite); !finite { // which must see all to repeat none
+	if _, finite := s.cfg.Sampler.(sampler.Finite); !finite { // which must see all trials to avoid repetitions
 		if sc, ok := s.cfg.Pruner.(pruner.Scoper); ok {
 			h = sc.Scope(t.place(), h)
 		}
@@ -475,7 +470,7 @@ func (t *Trial) ask(axes space.Space, given space.Params) ([]float64, error) {
 	return p.Point, nil
 }
 
-// constraints returns those that axes, which are to be drawn, may have to meet.
+// constraints returns the constraints that a draw of axes may have to meet.
 func (t *Trial) constraints(axes space.Space) []space.Constraint {
 	all := t.study.rules
 	for _, a := range axes {
@@ -488,8 +483,8 @@ func (t *Trial) constraints(axes space.Space) []space.Constraint {
 	return all
 }
 
-// later returns the declared parameters that t has not, and of axes none: what may be drawn
-// for it when these are known. One with a fixed value has no other.
+// later returns the declared parameters that neither t nor axes has, and that may be drawn later. A fixed parameter
+// is reduced to its value.
 func (t *Trial) later(axes space.Space) (later space.Space) {
 	for _, a := range t.study.cfg.Space {
 		if axes.Index(a.Name) >= 0 || t.index(a.Name) >= 0 {
@@ -503,8 +498,8 @@ func (t *Trial) later(axes space.Space) (later space.Space) {
 	return later
 }
 
-// decidedCount returns how many coordinates t has, suggested or drawn ahead. It is
-// the same for all processes that go on with a trial.
+// decidedCount returns the number of coordinates of t, suggested or drawn ahead. It is the same in all processes that
+// continue the trial.
 func (t *Trial) decidedCount() int {
 	n := len(t.rec.Params.Space)
 	for _, a := range t.ahead.Space {
@@ -547,8 +542,8 @@ func byName(settings []space.Setting) map[string]space.Literal {
 // Number returns the number of t in its study, from 0.
 func (t *Trial) Number() int { return t.rec.Number }
 
-// place returns what the trial's random numbers depend on, and what samplers and pruners
-// know it by: its number or, in a reproducible run, its place.
+// place returns the number that determines the trial's random numbers, and by which samplers and pruners identify it:
+// its number or, in a reproducible run, its place.
 func (t *Trial) place() int {
 	if t.turn != nil {
 		return t.turn.place
@@ -602,7 +597,7 @@ func (t *Trial) Suggest(a space.Axis) float64 {
 		t.fail(err)
 		return a.Distribution.At(0)
 	}
-	if t.rec.Params.Space == nil { // most trials have the parameters that were drawn ahead
+	if t.rec.Params.Space == nil { // usually these are the parameters that were drawn ahead
 		n := max(1, len(t.ahead.Space))
 		t.rec.Params = space.Params{Space: make(space.Space, 0, n), Point: make([]float64, 0, n)}
 	}
@@ -614,8 +609,8 @@ func (t *Trial) Suggest(a space.Axis) float64 {
 	return x
 }
 
-// write writes the parameter that was suggested last and returns its coordinate. If
-// another process has suggested the parameter a moment ago, its coordinate counts.
+// write writes the last suggested parameter and returns its coordinate. If another process has just suggested the
+// parameter, it returns that coordinate.
 func (t *Trial) write(a space.Axis, x float64) float64 {
 	err := t.flush(t.ctx)
 	if errors.Is(err, space.ErrMismatch) {
@@ -650,7 +645,7 @@ func (t *Trial) take(a *space.Axis) (float64, error) {
 		return x, err
 	}
 	if i := t.aheadAt.Index(t.ahead.Space, a.Name); i >= 0 {
-		x := t.ahead.Point[i] // unless it means something else on a, or breaks a constraint
+		x := t.ahead.Point[i] // unless it has another meaning on a, or breaks a constraint
 		if a.Distribution.Contains(x) && space.Compatible(t.ahead.Space[i].Distribution, a.Distribution) && t.meets(*a, x) == nil {
 			return x, nil
 		}
@@ -689,7 +684,7 @@ func (t *Trial) meets(a space.Axis, x float64) error {
 	return space.Space{a}.Meets(either{own, t})
 }
 
-// either has what one of two has.
+// either combines two getters.
 type either struct{ first, second space.Getter }
 
 // Get implements [space.Getter].
@@ -700,8 +695,8 @@ func (e either) Get(name string) (space.Literal, bool) {
 	return e.second.Get(name)
 }
 
-// propose lets others know what was drawn ahead, with the next flush. What the
-// process that asked for the trial has drawn for it stays.
+// propose makes the next flush write what was drawn ahead, for other workers to see. It keeps the draws of the
+// process that asked for the trial.
 func (t *Trial) propose() {
 	proposed := t.ahead.Settings()
 	for _, s := range t.rec.Proposed {
@@ -713,8 +708,7 @@ func (t *Trial) propose() {
 	t.dirty = append(t.dirty, trial.Proposed(proposed))
 }
 
-// admit checks an axis against what the study knows under its name, and
-// normalizes it.
+// admit checks an axis against the study's axis of that name, and normalizes it.
 func (t *Trial) admit(a *space.Axis) error {
 	if t.turn == nil && t.seen.ID() == nil { // the trial is attached, or the study was empty
 		h, err := t.study.Snapshot(t.ctx)
@@ -741,9 +735,8 @@ func (t *Trial) admit(a *space.Axis) error {
 // index returns the position of a parameter that t has, or -1.
 func (t *Trial) index(name string) int { return t.has.Index(t.rec.Params.Space, name) }
 
-// group returns a and, after it, the parameters that have always occurred with it
-// and that the trial does not have yet: a branch of a conditional space, which is
-// drawn jointly.
+// group returns a, followed by the parameters that have always occurred with it and that the trial lacks: a branch of
+// a conditional space, which is drawn jointly.
 func (t *Trial) group(a space.Axis) space.Space {
 	group := space.Space{a}
 	for _, g := range t.seen.Groups() {
@@ -832,8 +825,8 @@ func (t *Trial) SetAttr(key string, value any) {
 	t.fail(err)
 }
 
-// checked makes a change that any storage takes, or none: one that is refused
-// only when it is written would stand in the way of all that follow.
+// checked makes a change only if every storage accepts it: a change that is refused at the next write would block all
+// later changes.
 func (t *Trial) checked(c trial.Change) error {
 	canonical, err := storage.CanonicalChanges([]trial.Change{c})
 	if err != nil {
@@ -842,7 +835,7 @@ func (t *Trial) checked(c trial.Change) error {
 	return t.change(canonical[0])
 }
 
-// fail remembers the first error.
+// fail keeps the first error.
 func (t *Trial) fail(err error) {
 	if t.err == nil && err != nil {
 		t.err = err
@@ -879,8 +872,8 @@ func (t *Trial) flush(ctx context.Context) error {
 	return nil
 }
 
-// A lostError is the error of a write that the state of the trial does not allow:
-// another process has changed it, so that the trial is no longer this process's.
+// A lostError is the error of a write that the state of the trial does not allow: another process has changed the
+// trial, which no longer belongs to this process.
 type lostError struct{ error }
 
 func (e *lostError) Unwrap() error { return e.error }
@@ -899,8 +892,7 @@ func aboutTrial(err error) bool {
 	return false
 }
 
-// patiently calls f until it does not fail with [storage.ErrBusy], for a minute.
-// Nothing was changed then, and to try again is all there is to do.
+// patiently repeats f while it fails with [storage.ErrBusy], for up to a minute. A failed call has changed nothing.
 func patiently(ctx context.Context, f func() error) error {
 	const patience = time.Minute
 	begun := time.Now()
@@ -936,7 +928,7 @@ func (s *Study) Tell(ctx context.Context, t *Trial, values []float64, err error)
 	return nil
 }
 
-// told tells the observer of a trial that was told.
+// told passes a told trial to the observer.
 func (s *Study) told(ctx context.Context, t *Trial) {
 	if s.audience.hears() {
 		_, _ = s.Snapshot(ctx) // so that the trial is known; if not now, then later
@@ -969,8 +961,8 @@ func (s *Study) tell(ctx context.Context, t *Trial, values []float64, err error)
 	return nil
 }
 
-// outcome returns the error of t whose objective returned err: one that stuck
-// comes before success and before pruning.
+// outcome returns the error of t after its objective returned err: an earlier error of t takes precedence over
+// success and pruning.
 func (t *Trial) outcome(err error) error {
 	if t.err != nil && (err == nil || errors.Is(err, ErrPruned)) {
 		return t.err
@@ -985,7 +977,7 @@ func checkValues(values []float64, objectives int) error {
 	return trial.CheckValues(trial.Complete, values)
 }
 
-// maxErr bounds what is stored of an error, which may hold a stack.
+// maxErr is the maximum length of a stored error, which may contain a stack.
 const maxErr = 8 << 10
 
 func (s *Study) finish(ctx context.Context, t *Trial, state trial.State, values []float64, text string) error {

@@ -14,8 +14,8 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// turns has the trials of a reproducible run begin one after the other, each with a
-// history that depends on the trials before it and on nothing else; see [Run.Lag].
+// turns lets the trials of a reproducible run begin one after the other, each with a history that depends only on the
+// trials before it; see [Run.Lag].
 //
 // The place of a trial is the number it would have if no trial had ever been repeated. A
 // repetition, after an interruption, an error or the death of a worker, has the place of
@@ -32,12 +32,12 @@ type turns struct {
 	study *Study
 	lag   int
 
-	asking sync.Mutex     // held while a trial begins; guards what follows
-	learnt int            // finished trials of the study that are known
+	asking sync.Mutex     // held while a trial begins; guards the fields below
+	learnt int            // known finished trials of the study
 	places map[int]int    // by the number of a trial
 	all    []*place       // in order
 	next   int            // the place that begins next
-	shown  int            // the history shows how the places before this one ended
+	shown  int            // the history shows the ends of the places before this one
 	past   *trial.History // its trials are numbered by their places
 	ready  map[int]*Trial // by number: started in the ledger, before their turn
 
@@ -47,7 +47,7 @@ type turns struct {
 	move  context.CancelFunc
 }
 
-// A place is what is known of the trials that have it.
+// A place holds what is known of the trials at a place.
 type place struct {
 	first  trial.Record   // the one that repeats none
 	last   trial.Record   // the last that has finished; its number is -1 if there is none
@@ -95,8 +95,8 @@ func (ts *turns) ask(ctx context.Context) (*Trial, error) {
 	}
 }
 
-// try begins a trial, or returns nil if none can begin, and whether other runs have trials
-// that may be in the way.
+// try begins a trial, or returns nil if none can begin. It also reports whether trials of other runs may be the
+// reason.
 func (ts *turns) try(ctx context.Context) (t *Trial, others bool, err error) {
 	ts.asking.Lock()
 	defer ts.asking.Unlock()
@@ -118,13 +118,13 @@ func (ts *turns) try(ctx context.Context) (t *Trial, others bool, err error) {
 		case !ok:
 			return nil, ts.others(), nil
 		}
-		if _, err := ts.start(ctx); err != nil { // learn says which place it has: others start trials too
+		if _, err := ts.start(ctx); err != nil { // learn determines its place: other processes start trials, too
 			return nil, false, err
 		}
 	}
 }
 
-// others reports whether trials of other runs may be in the way.
+// others reports whether trials of other runs may prevent the next one from beginning.
 func (ts *turns) others() bool {
 	for p := ts.shown; p < len(ts.all); p++ {
 		if ts.all[p].open >= 0 && !ts.owns(p) {
@@ -141,8 +141,8 @@ func (ts *turns) watch() context.Context {
 	return ts.moved
 }
 
-// wait waits until a trial of this run has ended or, if those of others are in the way, any
-// trial has changed or a while has passed.
+// wait waits until a trial of this run has ended or, if trials of other runs are in the way, until any trial has
+// changed or a while has passed.
 func (ts *turns) wait(moved context.Context, others bool) {
 	ctx, cancel := context.WithTimeout(moved, min(time.Second, ts.study.cfg.Grace/2))
 	defer cancel()
@@ -151,8 +151,7 @@ func (ts *turns) wait(moved context.Context, others bool) {
 	}
 }
 
-// ended says that a trial of this run has ended, and that its repetition, if there is one,
-// is enqueued.
+// ended records that a trial of this run has ended, and that its repetition, if there is one, is enqueued.
 func (ts *turns) ended(t *Trial) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -203,7 +202,7 @@ func (ts *turns) learn(ctx context.Context, h trial.Snapshot) error {
 	return nil
 }
 
-// of returns the place of a trial. One that repeats none has the next.
+// of returns the place of a trial. A trial that is not a repetition gets the next place.
 func (ts *turns) of(r trial.Record) *place {
 	p, ok := ts.places[r.Number]
 	if !ok {
@@ -223,8 +222,8 @@ func (ts *turns) over(p int) bool {
 	return known.last.Number >= 0 && known.open < 0 && !known.last.Interrupted() && !ts.owns(p)
 }
 
-// choose returns the place that can begin now, its trial started in the ledger if that has
-// one. It is not ok if there is none.
+// choose returns the place that can begin now, with its trial started if the ledger has one. It returns false if
+// there is no such place.
 func (ts *turns) choose(ctx context.Context, h trial.Snapshot) (p int, ok bool, err error) {
 	for p := ts.shown; p < ts.next; p++ { // these have begun before, and may have to be repeated
 		if open := ts.all[p].open; open >= 0 && !ts.owns(p) {
@@ -271,14 +270,13 @@ func (ts *turns) count() (evaluated, open int) {
 	return evaluated, open
 }
 
-// needed reports whether the trial of the next place is needed for [Run.Total], even if all
-// before it come to something.
+// needed reports whether the trial of the next place is needed for [Run.Total], even if all trials before it succeed.
 func (ts *turns) needed() bool {
 	evaluated, open := ts.count()
 	return ts.run.Total == 0 || evaluated+open < ts.run.Total
 }
 
-// done returns errNoTurn if the trials before the next place are all that [Run.Total] takes.
+// done returns errNoTurn if the trials before the next place suffice for [Run.Total].
 func (ts *turns) done() error {
 	if evaluated, _ := ts.count(); ts.run.Total > 0 && evaluated >= ts.run.Total {
 		return errNoTurn
@@ -286,7 +284,7 @@ func (ts *turns) done() error {
 	return nil
 }
 
-// claim has the ledger start the trial of a number, if it waits and was not started before.
+// claim makes the ledger start the trial of a number, if it is waiting and was not started before.
 func (ts *turns) claim(ctx context.Context, h trial.Snapshot, number int) (ok bool, err error) {
 	if ts.ready[number] != nil {
 		return true, nil
@@ -302,7 +300,7 @@ func (ts *turns) claim(ctx context.Context, h trial.Snapshot, number int) (ok bo
 	return ts.ready[number] != nil, nil
 }
 
-// start has the ledger start a trial, and returns its number.
+// start makes the ledger start a trial, and returns its number.
 func (ts *turns) start(ctx context.Context) (number int, err error) {
 	s := ts.study
 	var r trial.Record
@@ -320,8 +318,7 @@ func (ts *turns) start(ctx context.Context) (number int, err error) {
 	return r.Number, nil
 }
 
-// show has the history show how the trials up to a place ended. It is not ok if one of
-// them has not.
+// show makes the history show the ends of the trials up to a place. It returns false if one of them has not ended.
 func (ts *turns) show(upTo int) (ok bool) {
 	for ; ts.shown <= upTo; ts.shown++ {
 		if !ts.over(ts.shown) {
@@ -336,8 +333,7 @@ func (ts *turns) show(upTo int) (ok bool) {
 	return true
 }
 
-// plain returns a record as it would be if its place had been its number, and no other had
-// had the place.
+// plain returns a record as it would be if its number were its place, and no other trial had that place.
 func (ts *turns) plain(r trial.Record, p int) trial.Record {
 	r.Number = p
 	r.Notes = slices.DeleteFunc(slices.Clone(r.Notes), func(a trial.Attr) bool {
@@ -365,8 +361,8 @@ func (ts *turns) begin(ctx context.Context, p int) (*Trial, error) {
 	return t, nil
 }
 
-// elsewhere reports whether the trial of a place began in another run than this, and need
-// not begin in this one: it has ended for good, or somebody evaluates it.
+// elsewhere reports whether the trial of a place began in another run and need not begin in this one: it has ended
+// for good, or is being evaluated.
 func (ts *turns) elsewhere(p int) bool {
 	if ts.over(p) {
 		return true
@@ -376,8 +372,8 @@ func (ts *turns) elsewhere(p int) bool {
 	return begun && known.latest.State == trial.Running && ts.ready[known.open] == nil
 }
 
-// pass goes past a place whose trial began in another run. Trials that are yet to begin may
-// have to see how it began.
+// pass skips a place whose trial began in another run. It keeps how that trial began, which later trials may have to
+// see.
 func (ts *turns) pass(p int) {
 	known := ts.all[p]
 	seen := !ts.over(p) || len(ts.all) < p+ts.lag
@@ -389,12 +385,12 @@ func (ts *turns) pass(p int) {
 	}
 	ts.show(p - ts.lag)
 	ts.past.Put(trial.Record{Number: p, State: trial.Running, Fixed: known.first.Fixed})
-	known.view = ts.past.Snapshot() // should it have to be repeated here
+	known.view = ts.past.Snapshot() // in case it must be repeated here
 	ts.past.Put(ts.begun(known.latest, p))
 }
 
-// begun returns the record of a trial as it was when it began: with what was drawn for it
-// then, which the objective may not have asked for, and not with what was drawn later.
+// begun returns the record of a trial as it was when it began: with the draws of that time, even if the objective did
+// not suggest them, and without later draws.
 func (ts *turns) begun(r trial.Record, p int) trial.Record {
 	out := trial.Record{Number: p, State: trial.Running, Fixed: ts.all[p].first.Fixed, Notes: ts.plain(r, p).Notes}
 	var drawn space.Finder
@@ -405,7 +401,7 @@ func (ts *turns) begun(r trial.Record, p int) trial.Record {
 	}
 	if a, ok := r.Notes.Get(drawnKey); ok {
 		var ahead map[string]space.Literal
-		_ = a.Decode(&ahead) // what is no such note is somebody else's
+		_ = a.Decode(&ahead) // another form of note comes from another program
 		for _, name := range slices.Sorted(maps.Keys(ahead)) {
 			out.Proposed = append(out.Proposed, space.Setting{Name: name, Value: ahead[name]})
 		}
@@ -413,15 +409,15 @@ func (ts *turns) begun(r trial.Record, p int) trial.Record {
 	return out
 }
 
-// drawnKey is the key of the note that says that a trial of a reproducible run has begun. It
-// holds what was drawn then, as far as that is not among the parameters: an object of
-// literals as text. A proposal would go when the trial finishes.
+// drawnKey is the key of the note that marks a begun trial of a reproducible run. It holds the draws of that time
+// that are not among the parameters, as an object of literals as texts. (A proposal would be deleted when the trial
+// finishes.)
 const drawnKey = "drawn"
 
-// draw draws what can be drawn for the trial of a place before it is evaluated.
+// draw draws all parameters of a place's trial that can be drawn before its evaluation.
 func (ts *turns) draw(t *Trial, p int) error {
 	known := ts.all[p]
-	t.rec.Fixed = known.first.Fixed // and not what was drawn for the trial that this one repeats
+	t.rec.Fixed = known.first.Fixed // without the draws of the trial that this one repeats
 	t.fixes = byName(t.rec.Fixed)
 	if p >= ts.next {
 		ts.past.Put(trial.Record{Number: p, State: trial.Running, Fixed: t.rec.Fixed})
@@ -448,7 +444,7 @@ func (ts *turns) mark(t *Trial, p int) error {
 	return t.checked(trial.Noted(note(trial.PlaceKey, p)))
 }
 
-// letGo enqueues again what was started in the ledger and has not had its turn.
+// letGo enqueues again the trials that were started in the ledger but have not begun.
 func (ts *turns) letGo(ctx context.Context) error {
 	ts.asking.Lock()
 	defer ts.asking.Unlock()

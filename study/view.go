@@ -161,7 +161,7 @@ func (v *View) Best(ctx context.Context) (trial.Record, error) {
 	return best, nil
 }
 
-// instead says what a study has that has no best trial.
+// instead describes the trials of a study without a best trial.
 func instead(h trial.Snapshot) string {
 	text := fmt.Sprintf("%d complete but infeasible, %d pruned, %d failed, %d running, %d waiting",
 		h.Count(trial.Complete), h.Count(trial.Pruned), h.Count(trial.Failed), h.Count(trial.Running), h.Count(trial.Waiting))

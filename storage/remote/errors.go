@@ -13,14 +13,14 @@ import (
 
 const pkg fault.Package = "remote"
 
-// A refusal is an error as it travels.
+// A refusal is the form of an error in a message.
 type refusal struct {
 	code   string
 	err    error // which it is to the client
 	status int   // of HTTP, for proxies and logs
 }
 
-// refusals are in the order in which a server looks for them.
+// refusals are in the order in which a server checks them.
 var refusals = []refusal{
 	{"not exist", storage.ErrNotExist, http.StatusNotFound},
 	{"exist", storage.ErrExist, http.StatusConflict},
@@ -43,7 +43,7 @@ var refusals = []refusal{
 	{"unsupported", errors.ErrUnsupported, http.StatusNotImplemented},
 	{"path", storage.ErrPath, http.StatusInternalServerError},
 
-	// What a client deals with itself.
+	// Errors that the client handles itself.
 	{"process", errProcess, http.StatusConflict},
 	{"handle", errHandle, http.StatusGone},
 	{"ending", errEnding, http.StatusServiceUnavailable},
@@ -64,7 +64,7 @@ var (
 	errLate = errors.New("the request was answered before")
 )
 
-// refusalOf returns how an error travels, and its text.
+// refusalOf returns the refusal for an error, and its text.
 func refusalOf(err error) (refusal, string) {
 	text := fault.Text(err, func(fault.Hint) string { return "" })
 	for _, r := range refusals {
@@ -75,8 +75,7 @@ func refusalOf(err error) (refusal, string) {
 	return refusal{"", nil, http.StatusInternalServerError}, text
 }
 
-// received returns an error that has travelled: its text, which is that of the server, and for
-// errors.Is the error that it was there.
+// received returns the error for a refusal. It has the server's text, and for errors.Is it is the server's error.
 func received(code, text string) error {
 	for _, r := range refusals {
 		if r.code == code {

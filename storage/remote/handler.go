@@ -22,9 +22,9 @@ const (
 	// contentType says that an answer is a message, and not the words of a proxy.
 	contentType = "application/x-attune-ledger"
 
-	messageBytes = 4 << 20          // after which an answer with trials ends, and says that there are more
+	messageBytes = 4 << 20          // size after which an answer with trials ends and says that there are more
 	longPoll     = 20 * time.Second // for which a client waits in one request
-	workTime     = time.Minute      // for a change, which goes on without its client
+	workTime     = time.Minute      // for a change, which continues without its client
 )
 
 // A Handler serves a store to the clients that [Server] returns. It is an [http.Handler] for the
@@ -34,7 +34,7 @@ const (
 // that change nothing have the method GET, all others POST.
 type Handler struct {
 	store   storage.Store
-	process string // tells this value from all others
+	process string // distinguishes this value from all others
 	mux     *http.ServeMux
 
 	ctx  context.Context // done when the handler ends
@@ -228,8 +228,8 @@ func cursor(r *http.Request) (storage.Cursor, error) {
 	return storage.Cursor(n), nil
 }
 
-// change answers a request that changes something. It is made once, however often the request
-// comes, and it goes on when the client is gone.
+// change answers a request that changes something. The change is made once, however often the request comes, and
+// continues if the client disconnects.
 func (h *Handler) change(w http.ResponseWriter, r *http.Request, f func(*Handler, context.Context, *decoder, *encoder) error) {
 	body, err := io.ReadAll(r.Body)
 	if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
@@ -395,15 +395,15 @@ func onLeaser(f func(context.Context, storage.Leaser, *decoder, *encoder) error)
 	})
 }
 
-// A reply is what a client wants to be enqueued in place of a trial.
+// A reply says which trial the client wants to enqueue in place of a failed one.
 type reply struct {
 	failed uint64 // the sum of the failed trial, as the client has seen it
 	again  trial.Record
 	ok     bool
 }
 
-// unasked is the panic that ends a Reap because the client has not said what to do about a trial
-// that has failed. Reap then changes nothing.
+// unasked is the panic that ends a Reap because the client's reply for a failed trial is missing. Reap then changes
+// nothing.
 type unasked trial.Record
 
 // reap makes a Reap whose Retry is a function of the client's. The request has the function's
@@ -452,7 +452,7 @@ func reap(ctx context.Context, l storage.Leaser, d *decoder, e *encoder) (err er
 	return nil
 }
 
-// sum tells a record from what else it may be.
+// sum returns a checksum that identifies a record.
 func sum(r trial.Record) uint64 {
 	var e encoder
 	e.record(r)

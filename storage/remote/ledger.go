@@ -37,7 +37,7 @@ type ledger struct {
 	cursor storage.Cursor // of the server
 	gone   bool
 	trials image.Study
-	anew   int // trials that have come since the study was opened again; -1 if all have
+	anew   int // trials received since the study was opened again; -1 if all were
 }
 
 // leaser is a ledger whose server has leases.
@@ -106,8 +106,7 @@ func (l *ledger) seen(err error) error {
 	return err
 }
 
-// reopen opens the study again, on the server that serves now, if the handle is the one that it did
-// not know.
+// reopen opens the study again on the current server, if the unknown handle is still the ledger's.
 func (l *ledger) reopen(ctx context.Context, handle uint64) error {
 	l.syncing.Lock()
 	defer l.syncing.Unlock()
@@ -124,7 +123,7 @@ func (l *ledger) reopen(ctx context.Context, handle uint64) error {
 	return l.seen(err)
 }
 
-// get reads something of the study. query may be nil.
+// get sends a request that reads from the study. query may be nil.
 func (l *ledger) get(ctx context.Context, op string, query func(url.Values)) (*decoder, error) {
 	for {
 		if err := l.check(ctx); err != nil {
@@ -163,8 +162,8 @@ func (l *ledger) Header(ctx context.Context) (trial.Header, error) {
 	return h, nil
 }
 
-// change makes a change of the study. If the server restarted while it made the change, settled
-// looks at the trials whether it is there.
+// change makes a change of the study. If the server restarted meanwhile, settled checks in the trials whether the
+// change was made.
 func (l *ledger) change(ctx context.Context, op string, args []byte, settled func() (bool, error)) (*decoder, error) {
 	if l.readOnly {
 		return nil, storage.ErrReadOnly
@@ -191,7 +190,7 @@ func (l *ledger) change(ctx context.Context, op string, args []byte, settled fun
 			return nil, err
 		}
 		if !errors.Is(err, errProcess) {
-			continue // what the server has done, it remembers
+			continue // the server remembers the changes that it has made
 		}
 		doubt := c.doubt
 		c.renewed()
@@ -207,7 +206,7 @@ func (l *ledger) change(ctx context.Context, op string, args []byte, settled fun
 	}
 }
 
-// again settles what may be made twice.
+// again is for changes that may be made twice.
 func again() (bool, error) { return false, nil }
 
 // Annotate implements [storage.Ledger].
@@ -254,8 +253,7 @@ func (l *ledger) add(ctx context.Context, records []trial.Record) (numbers []int
 	return d.numbers(), d.end()
 }
 
-// find returns the numbers of trials that were added after those of lower numbers than from, nil if
-// they are not there.
+// find returns the numbers of the added trials among those from number from on, or nil if they are missing.
 func (l *ledger) find(from int, added []trial.Record) []int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -314,7 +312,7 @@ func (l *ledger) Write(ctx context.Context, number int, changes ...trial.Change)
 	return l.store.wrap("write trial", err)
 }
 
-// has reports whether changes have been made to a trial, with nothing after them that undoes one.
+// has reports whether changes were made to a trial and not undone since.
 func has(r trial.Record, changes []trial.Change) bool {
 	same := func(x, y float64) bool { return math.Float64bits(x) == math.Float64bits(y) }
 	attr := func(as trial.Attrs, a trial.Attr) bool {
@@ -358,9 +356,9 @@ func (l *ledger) sync(ctx context.Context) error {
 	}
 }
 
-// fetch takes in some of what changed.
+// fetch updates the image with some of the changes.
 func (l *ledger) fetch(ctx context.Context) (rest bool, err error) {
-	// Not under the lock, which reopen takes: the handle may have to be found first.
+	// Not under the lock, which reopen takes if the handle must be renewed first.
 	var handle uint64
 	var after storage.Cursor
 	d, err := l.get(ctx, "since", func(q url.Values) {

@@ -31,8 +31,7 @@ const (
 	mostAnswer    = 1 << 30         // bytes
 )
 
-// A link is with a server, over any number of connections. It sends requests again until they are
-// answered.
+// A link talks to a server, over any number of connections. It repeats requests until they are answered.
 type link struct {
 	url      *url.URL // ends with root
 	token    string
@@ -42,7 +41,7 @@ type link struct {
 	outage   outage.Watch
 
 	mu      sync.Mutex
-	process string          // of the server, as it said last; "" before it has said anything
+	process string          // of the server, from its last answer; "" before the first
 	next    uint64          // number of the next change
 	open    map[uint64]bool // numbers of the changes that have no answer
 }
@@ -54,17 +53,17 @@ func newLink(at *url.URL, token string, patience time.Duration, transport http.R
 	}
 }
 
-// An attemptError is that of a request to which there was no answer.
+// An attemptError is the error of a request without an answer.
 type attemptError struct {
 	err  error
-	sent bool // the server may have got it
+	sent bool // the server may have received the request
 }
 
 func (e *attemptError) Error() string { return e.err.Error() }
 func (e *attemptError) Unwrap() error { return e.err }
 
-// attempt sends a request once. It returns what follows the process in the answer. An error is an
-// attemptError if there was none.
+// attempt sends a request once. It returns the part of the answer after the process. Without an answer, the error is
+// an attemptError.
 func (l *link) attempt(ctx context.Context, method, op string, query url.Values, body []byte) (*decoder, error) {
 	try, cancel := context.WithTimeout(ctx, attemptTime)
 	defer cancel()
@@ -164,20 +163,20 @@ func (l *link) serving() string {
 	return l.process
 }
 
-// A patience ends some time after the server answered last.
+// A patience ends some time after the last answer of the server.
 type patience struct {
 	link  *link
 	since time.Time
 	pause time.Duration
 }
 
-// wait waits before a request is sent again, unless there is no point in that.
+// wait waits before a request is repeated, unless repeating is pointless.
 func (p *patience) wait(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	most := p.link.patience
-	if p.link.serving() == "" { // a server that never answered is a mistake, rather than away
+	if p.link.serving() == "" { // if a server has never answered, the URL is probably wrong
 		most = min(most, firstPatience)
 		if none, ok := errors.AsType[*attemptError](err); ok && !none.sent {
 			most = 0
@@ -271,9 +270,9 @@ func (l *link) answered() uint64 {
 	return least
 }
 
-// send sends the request until it is answered. It returns errProcess if the server has restarted,
-// and errHandle if it has closed the study; then the caller looks what became of the change, if
-// there is a doubt, and may send again.
+// send sends the request until it is answered. It returns errProcess if the server has restarted, and errHandle if it
+// has closed the study. The caller then checks whether the change was made, if that is in doubt, and may send it
+// again.
 func (c *change) send(ctx context.Context, args []byte) (*decoder, error) {
 	e := encoder{b: make([]byte, 0, len(args)+100)}
 	e.text(c.link.client)
@@ -300,7 +299,7 @@ func (c *change) send(ctx context.Context, args []byte) (*decoder, error) {
 	}
 }
 
-// renewed makes the change one for the process that serves now.
+// renewed addresses the change to the current process of the server.
 func (c *change) renewed() {
 	c.process, c.doubt = c.link.serving(), false
 }

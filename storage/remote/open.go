@@ -20,7 +20,7 @@ const (
 	goneTime = 10 * time.Minute // for which it remembers that a study was deleted
 )
 
-// studies are those that a handler has open. All clients of a study share one ledger.
+// studies are the open studies of a handler. All clients of a study share one ledger.
 type studies struct {
 	store storage.Store
 
@@ -42,7 +42,7 @@ type opened struct {
 	gone  bool // the study was deleted; the ledger is closed when there are no users
 }
 
-// describe writes what a client has to know of a study that it opens.
+// describe writes what a client needs to know about a study that it opens.
 func (o *opened) describe(e *encoder, header trial.Header) {
 	_, leases := o.ledger.(storage.Leaser)
 	e.uint(o.handle)
@@ -135,8 +135,8 @@ func (s *studies) asked(r *http.Request, f func(*opened) error) error {
 	return s.use(handle, f)
 }
 
-// use calls f with the study of a handle. A handle stays with its study, also when that is renamed,
-// and when it is deleted and another gets its name.
+// use calls f with the study of a handle. A handle keeps referring to its study when that is renamed, or deleted and
+// replaced by another of the same name.
 func (s *studies) use(handle uint64, f func(*opened) error) error {
 	s.mu.Lock()
 	o := s.byHandle[handle]

@@ -46,7 +46,7 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// The ways out of a URL that is none, and of a token that the server does not take.
+// Hints for an invalid URL, and for a token that the server refuses.
 var (
 	someURL   = fault.Hint{Field: "remote.Store.URL", Want: "set %s to https://host:port"}
 	someToken = fault.Hint{Field: "remote.Store.Token", Want: "set %s to a token of the server"}
@@ -130,8 +130,8 @@ func (s *Store) wrap(op string, err error) error {
 	return pkg.Errorf("%s: %w", op, err)
 }
 
-// change makes a change of the catalogue. Where the server restarted before it answered, settled
-// says whether err shows that the change was made.
+// change makes a change of the catalogue. If the server restarted before it answered, settled reports whether err
+// shows that the change was made.
 func (s *Store) change(ctx context.Context, op string, args []byte, settled func(err error) bool) (*decoder, error) {
 	l, err := s.connect()
 	if err != nil {

@@ -5,18 +5,17 @@ import (
 	"time"
 )
 
-// sessionTime is how long a handler remembers what it answered to a client that is silent. It is
-// longer than any client tries again.
+// sessionTime is how long a handler remembers its answers to a silent client. It is longer than any client retries.
 const sessionTime = 2 * mostPatience
 
-// A requestID tells a change from all others, however often its request comes.
+// A requestID identifies a change, however often its request comes.
 type requestID struct {
 	client string
 	number uint64
 }
 
-// sessions remember what became of changes until their clients have heard of it. So a change whose
-// answer was lost is made once.
+// sessions remember the outcome of changes until their clients have confirmed it. So a change whose answer was lost
+// is made only once.
 type sessions struct {
 	mu      sync.Mutex
 	clients map[string]*session
@@ -30,15 +29,15 @@ type session struct {
 	used     time.Time
 }
 
-// An outcome is what became of a change, once ended is closed.
+// An outcome is the result of a change. It is valid once ended is closed.
 type outcome struct {
 	ended  chan struct{}
 	answer []byte
 	err    error
 }
 
-// begin returns the outcome of a change, which the caller makes if it is the first to ask. All
-// changes of the client with numbers below answered have been.
+// begin returns the outcome of a change. The first caller must make the change. The client has confirmed all its
+// changes with numbers below answered.
 func (s *sessions) begin(id requestID, answered uint64) (o *outcome, first bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,7 +54,7 @@ func (s *sessions) begin(id requestID, answered uint64) (o *outcome, first bool,
 	c.used = now
 	if c.answered < answered {
 		c.answered = answered
-		for n := range c.outcomes { // few: what the client does at once
+		for n := range c.outcomes { // few: the client's concurrent changes
 			if n < answered {
 				delete(c.outcomes, n)
 			}

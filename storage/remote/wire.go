@@ -79,8 +79,8 @@ func (e *encoder) attrs(as trial.Attrs) {
 	}
 }
 
-// space writes a space, or the place of one that equals it and was written before. Trials that
-// have finished share their spaces, so this is where most of a message would be.
+// space writes a space, or the place of an equal space that was written before. Finished trials share their spaces,
+// which would otherwise make up most of a message.
 func (e *encoder) space(s space.Space) {
 	if len(s) == 0 {
 		e.uint(0)
@@ -238,8 +238,8 @@ func (d *decoder) byte() byte {
 
 func (d *decoder) bool() bool { return d.byte() != 0 }
 
-// count reads how many values of at least some bytes each follow. More than the message has room
-// for are none.
+// count reads the number of values that follow, each of at least size bytes. It fails if the message is too short for
+// them.
 func (d *decoder) count(size int) int {
 	n := d.uint()
 	if n > uint64(len(d.b)/size) {

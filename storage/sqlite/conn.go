@@ -29,7 +29,7 @@ type conn struct {
 	texts    tables.Texts
 }
 
-// dial opens the file without looking at it.
+// dial opens the file without reading it.
 func dial(path string, mode driver.Mode) (*conn, error) {
 	db, err := driver.Open(path, mode)
 	if err != nil {
@@ -47,22 +47,21 @@ func dial(path string, mode driver.Mode) (*conn, error) {
 // setUp is what tests run on each new connection.
 var setUp []string
 
-// close closes the connection and, if it wrote and no other is open, puts the
-// file back into one piece.
+// close closes the connection and, if it wrote and no other is open, merges the log into the file.
 func (c *conn) close() error {
 	c.closeStmts()
 	if c.files.orphaned() {
-		// To close it would copy the log into a file that is no longer its own, so it
-		// stays open until the process ends.
+		// Closing it would copy the log into a file that it does not belong to, so it stays open until the process
+		// ends.
 		abandon(c.files.main)
 		return errors.Join(c.files.check(), c.files.closeLog())
 	}
-	err := c.files.sync() // for those that may still be in the midst of it
+	err := c.files.sync() // for others that may still be doing this
 	err = errors.Join(err, c.files.closeLog())
 	if c.switched {
-		// Two that close at once are in each other's way; a third try is enough
-		// for one of them. Who fails leaves it to those that have the file open, but
-		// they may be readers: so the file itself has everything already.
+		// Two processes that close at once block each other; three tries are enough for one of them. A process that
+		// fails leaves the merge to those that have the file open. They may be readers, so the file itself is already
+		// complete.
 		whole := false
 		for i := 0; i < 3 && !whole; i++ {
 			_, err := c.text("PRAGMA journal_mode = DELETE")
@@ -71,7 +70,7 @@ func (c *conn) close() error {
 			}
 		}
 		if !whole {
-			_, _ = c.text("PRAGMA wal_checkpoint(PASSIVE)") // as far as nobody is in the way
+			_, _ = c.text("PRAGMA wal_checkpoint(PASSIVE)") // as far as nobody blocks it
 		}
 		c.closeStmts()
 	}
@@ -145,8 +144,8 @@ func (c *conn) text(sql string, args ...value) (s string, err error) {
 	return s, err
 }
 
-// version returns a number that changes when another connection, of whatever
-// process, has changed the file. Changes by c do not change it.
+// version returns a number that changes when another connection, of any process, has changed the file. Changes by c
+// do not change it.
 func (c *conn) version() (v int64, err error) {
 	err = c.query("PRAGMA data_version", nil, func(row []value) error {
 		v = asInt(row[0])
@@ -158,7 +157,7 @@ func (c *conn) version() (v int64, err error) {
 // A value is what a column holds: int64, float64, string, []byte or nil.
 type value = tables.Value
 
-// Columns of SQLite hold what they like, so nothing is taken for granted.
+// A column of SQLite may hold any type, so each value is checked.
 var (
 	asInt  = tables.Int
 	asText = tables.Text
@@ -169,9 +168,8 @@ func (s *Store) read(ctx context.Context, c *conn, f func() error) error {
 	return s.transact(ctx, c, "BEGIN", f)
 }
 
-// write calls f in a transaction that has the write lock from its beginning, so
-// that what f reads is so when it writes. If other processes are in the way, f
-// may be called again; a call that fails leaves no trace.
+// write calls f in a transaction that has the write lock from its beginning, so that nothing changes between the
+// reads and the writes of f. If other processes block it, f may be called again; a failed call leaves no trace.
 func (s *Store) write(ctx context.Context, c *conn, f func() error) error {
 	if err := c.files.check(); err != nil {
 		return err
@@ -219,7 +217,7 @@ func (s *Store) timeout() time.Duration {
 	return 30 * time.Second
 }
 
-// retry calls f until another connection is no longer in its way.
+// retry calls f until no other connection blocks it.
 func (s *Store) retry(ctx context.Context, timeout time.Duration, f func() error) error {
 	deadline := time.Now().Add(timeout)
 	for wait := 200 * time.Microsecond; ; wait = min(wait*3/2, 10*time.Millisecond) {
@@ -241,9 +239,8 @@ func (s *Store) retry(ctx context.Context, timeout time.Duration, f func() error
 	}
 }
 
-// switchToWAL puts the file in WAL mode. Where that cannot be (a file system
-// without shared memory, another process that never lets go) the work goes on
-// without: slower, not less safe.
+// switchToWAL puts the file in WAL mode. If that is impossible (a file system without shared memory, or another
+// process that never releases the file), the work continues without it: slower, but as safe.
 func (s *Store) switchToWAL(ctx context.Context, c *conn) error {
 	mode := ""
 	err := s.retry(ctx, min(s.timeout(), 2*time.Second), func() (err error) {
@@ -258,15 +255,14 @@ func (s *Store) switchToWAL(ctx context.Context, c *conn) error {
 		_, err = c.exec("PRAGMA synchronous = FULL")
 		return err
 	}
-	// What is to last is synced after the commit, without the lock of the file.
+	// Durable changes are synced after the commit, without the lock of the file.
 	_, err = c.exec("PRAGMA synchronous = NORMAL")
 	c.logs = true
 	return err
 }
 
-// settle copies the log into the file, so that what was committed is in the file
-// itself and on the disk. If others are in the way for longer than a moment it is
-// on the disk in the log.
+// settle copies the log into the file, so that committed changes are in the file itself and on the disk. If others
+// block it for longer than a moment, they are on the disk in the log.
 func (c *conn) settle(ctx context.Context) error {
 	if c.files.log == nil {
 		return nil
@@ -316,9 +312,8 @@ func (s *Store) open(ctx context.Context, create bool) (*conn, error) {
 	case !create && info.Size() == 0:
 		return nil, errNoFile
 	case 0 < info.Size() && info.Size() < 512:
-		// SQLite would take it for empty, and write over it. Its contents must not
-		// be looked at from here: to close it would drop the locks that this process
-		// has on it.
+		// SQLite would take it for empty and overwrite it. Its contents must not be read here, because closing the
+		// file would release the locks of this process on it.
 		what := ""
 		if 120 <= info.Size() && info.Size() <= 150 {
 			what = ", like a pointer of Git LFS"
@@ -334,8 +329,8 @@ func (s *Store) open(ctx context.Context, create bool) (*conn, error) {
 	}
 	c, err := s.examine(ctx, mode, create)
 	if e := driver.As(err); e != nil && (e.Code == driver.CantOpen || e.Code == driver.ReadOnlyFile) && !exists(s.Path+"-wal") && !exists(s.Path+"-journal") {
-		// In WAL mode even a reader wants to write, next to the file. If that is not
-		// allowed and no log lies there, the file is whole: read it as it is.
+		// In WAL mode even a reader writes files next to the database. If that is not allowed and there is no log,
+		// the file is complete: read it as it is.
 		if c, fault := s.examine(ctx, driver.Immutable, false); fault == nil {
 			return c, nil
 		}
@@ -379,7 +374,7 @@ func (s *Store) examine(ctx context.Context, mode driver.Mode, create bool) (*co
 	return c, nil
 }
 
-// explain says what an error of SQLite means here, and what to do.
+// explain returns an error that explains an error of SQLite, and says what to do.
 func (s *Store) explain(err error) error {
 	e := driver.As(err)
 	switch {

@@ -119,7 +119,7 @@ func (f *files) check() error {
 	return nil
 }
 
-// inPlace returns an error unless os.Stat found a file, and it is the one opened.
+// inPlace returns an error unless os.Stat found the file that was opened.
 func inPlace(now fs.FileInfo, err error, opened fs.FileInfo) error {
 	if err == nil && !os.SameFile(now, opened) {
 		err = errors.New("there is another file in its place")
@@ -127,11 +127,10 @@ func inPlace(now fs.FileInfo, err error, opened fs.FileInfo) error {
 	return err
 }
 
-// shrunk finds out whether a file that is smaller now was tidied, as VACUUM does,
-// or cut.
+// shrunk determines whether a smaller file was compacted, as by VACUUM, or truncated.
 func (f *files) shrunk(size int64) error {
 	err := errors.New("its end is missing")
-	// SQLite removes the log of a file that is empty, so it must not see one.
+	// SQLite removes the log of an empty file, so it must not see an empty one.
 	if size >= 512 {
 		err = sound(f.path)
 	}
@@ -141,8 +140,7 @@ func (f *files) shrunk(size int64) error {
 	return nil
 }
 
-// sound has SQLite check the file at a path, by a connection that has none of it
-// in its memory.
+// sound makes SQLite check the file at a path, with a new connection that has none of it cached.
 func sound(path string) error {
 	db, err := driver.Open(path, driver.ReadOnly)
 	if err != nil {
@@ -156,9 +154,8 @@ func sound(path string) error {
 	return errors.Join(err, c.close())
 }
 
-// orphaned reports whether the log must not be copied into the file any more:
-// something else may have written to either meanwhile. If all that happened is that
-// names are gone, copying it saves what it holds.
+// orphaned reports whether the log must no longer be copied into the file, because another program may have written
+// to either. If only names were removed, copying the log saves its content.
 func (f *files) orphaned() bool {
 	if f.log == nil {
 		return false
@@ -176,8 +173,7 @@ func (f *files) orphaned() bool {
 	return !wal || !shm
 }
 
-// What one connection of a process knows of a file, SQLite shares with the others,
-// an abandoned one too.
+// SQLite shares the state of a file among all connections of a process, including abandoned ones.
 var lost struct {
 	sync.Mutex
 	files []fs.FileInfo

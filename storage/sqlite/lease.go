@@ -14,7 +14,7 @@ import (
 // now is the clock of the database, in the form of its times.
 const now = "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
 
-// beat says that the worker of a trial is alive.
+// beat renews the lease of a trial.
 func (c *conn) beat(id int64) error {
 	_, err := c.exec("INSERT INTO trial_heartbeats (trial_id, heartbeat) VALUES (?, "+now+") ON CONFLICT (trial_id) DO UPDATE SET heartbeat = excluded.heartbeat", id)
 	return err
@@ -27,8 +27,7 @@ func (l *ledger) Renew(ctx context.Context, numbers ...int) error {
 	})
 }
 
-// renew renews the leases of those of the trials that run. It is called in a
-// transaction.
+// renew renews the leases of the running ones among the trials. It is called in a transaction.
 func (st *study) renew(c *conn, numbers []int) error {
 	for _, n := range numbers {
 		e, err := st.entry(n)
@@ -125,16 +124,15 @@ func (l *ledger) Reap(ctx context.Context, held []int, grace time.Duration, at t
 // A sign of life of a trial's worker, as this process knows it.
 type sign struct {
 	heartbeat string    // as the file has it
-	at        time.Time // when it was given, by the clock of this process that never goes back
+	at        time.Time // when it was seen, by the monotonic clock of this process
 }
 
 // expired returns the numbers of the running trials, other than held, whose lease
 // is older than grace, ascending.
 //
-// The file has the time of a heartbeat by the clock of its worker's machine, which
-// may be set. So the time decides only when this process sees a trial for the first
-// time. From then on it judges by its own monotonic clock how long ago the heartbeat
-// changed.
+// The file has the time of a heartbeat by the clock of the worker's machine, which may be set back. So that time only
+// counts when this process sees a trial for the first time. From then on, this process measures with its own
+// monotonic clock how long ago the heartbeat changed.
 func (st *study) expired(c *conn, held []int, grace time.Duration) (numbers []int, err error) {
 	looked := time.Now()
 	signs := map[int]sign{}

@@ -20,11 +20,11 @@ type ledger struct {
 	closed bool // guarded by the store's lock
 }
 
-// read calls f with the study as it is in the file now, or was a moment ago.
+// read calls f with the study as it is in the file now, or was a moment before.
 func (l *ledger) read(ctx context.Context, op string, f func(c *conn) error) error {
 	return l.wrap(op, l.use(ctx, func(c *conn) error {
-		// Nearly always nothing has happened elsewhere, which a look at the
-		// version tells; a transaction is for when something has.
+		// Usually nothing has changed elsewhere, as the version shows. Only if something has, a transaction is
+		// needed.
 		var v int64
 		err := l.store.retry(ctx, l.store.timeout(), func() (err error) {
 			v, err = c.version()
@@ -40,16 +40,15 @@ func (l *ledger) read(ctx context.Context, op string, f func(c *conn) error) err
 	}))
 }
 
-// write calls f in a transaction with the study as it is, and then takes in the
-// trials that f says it changed. It waits for the disk if one of them is not at
-// work, see SyncTold.
+// write calls f in a transaction with the current study, and then updates the image with the trials that f returns.
+// It waits for the disk if one of them is not running; see SyncTold.
 func (l *ledger) write(ctx context.Context, op string, f func(c *conn) ([]entry, error)) error {
 	return l.commit(ctx, op, func(changed []entry) bool {
 		return slices.ContainsFunc(changed, func(e entry) bool { return e.State != trial.Running })
 	}, f)
 }
 
-// commit is write for changes of which lasts says whether they wait for the disk.
+// commit is like write, but lasts says whether the changes wait for the disk.
 func (l *ledger) commit(ctx context.Context, op string, lasts func(changed []entry) bool, f func(c *conn) ([]entry, error)) error {
 	if l.store.readOnly {
 		return l.wrap(op, storage.ErrReadOnly)
@@ -74,8 +73,8 @@ func (l *ledger) commit(ctx context.Context, op string, lasts func(changed []ent
 		}
 		return nil
 	})
-	// Nobody has to stand by while the disk is at work: neither other processes,
-	// which have the lock by now, nor the other workers of this one.
+	// Nobody else waits for the disk: neither other processes, which can take the lock by now, nor the other workers
+	// of this process.
 	if err == nil && log != nil {
 		err = syncLog(log)
 	}
@@ -112,7 +111,7 @@ func (l *ledger) Close() error {
 		return nil
 	}
 	l.closed = true
-	l.study.trials.Wake() // whoever waits by this ledger
+	l.study.trials.Wake() // for calls of Wait on this ledger
 	if l.study.ledgers--; l.study.ledgers == 0 && s.studies[l.study.id] == l.study {
 		delete(s.studies, l.study.id)
 	}
@@ -270,8 +269,7 @@ func (l *ledger) objectives(c *conn) ([]trial.Direction, error) {
 	return l.study.directions, nil
 }
 
-// Since implements [storage.Ledger]. What changed in this process is known
-// without reading.
+// Since implements [storage.Ledger]. Changes by this process are known without reading.
 func (l *ledger) Since(ctx context.Context, after storage.Cursor) iter.Seq2[storage.Update, error] {
 	return func(yield func(storage.Update, error) bool) {
 		var news []storage.Update

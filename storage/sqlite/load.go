@@ -24,9 +24,8 @@ type loader struct {
 	err   error
 }
 
-// which selects rows of trials of study ?1: those listed in ?3, and those after
-// ?2. Columns that follow are read in this order, so the rows of one trial stand
-// together, in all tables.
+// which selects rows of trials of study ?1: those listed in ?3, and those after ?2. All tables are read in this
+// order, so the rows of one trial are adjacent.
 const which = `WITH which(id) AS (
 	SELECT value FROM json_each(?3)
 	UNION ALL
@@ -124,8 +123,8 @@ func (l *loader) trials(known []int64) {
 	slices.SortFunc(l.out, func(a, b tables.Read) int { return cmp.Compare(a.ID, b.ID) })
 }
 
-// whole reports whether reading whole tables is quicker than looking rows up: when
-// most trials of the file are wanted.
+// whole reports whether reading whole tables is faster than looking up rows, because most trials of the file are
+// wanted.
 func (l *loader) whole() (yes bool) {
 	if l.err != nil || l.study.loaded {
 		return false
@@ -137,13 +136,12 @@ func (l *loader) whole() (yes bool) {
 	return yes
 }
 
-// A mark is the last row of the reports, of whatever trial, when they were read:
-// new ones come after it. If it is not what it was, rows were deleted, and new ones
-// may have any id.
+// A mark is the last row of the reports of all trials at the last reading: new ones come after it. If that row has
+// changed, rows were deleted, and new ones may have any id.
 type mark struct{ id, trial, step int64 }
 
-// news adds the reports after the mark to those of running trials, rows to places
-// in out, and moves the mark. It reports whether the mark was good.
+// news adds the reports after the mark to running trials, given by rows and their places in out, and moves the mark.
+// It reports whether the mark was valid.
 func (l *loader) news(running map[int64]int) bool {
 	if l.err != nil {
 		return true
@@ -237,7 +235,7 @@ type table struct {
 
 // query returns the trial of each row, its own id, and the columns.
 func (t table) query() string {
-	if t.scan { // in order of insertion, which makes the ids needless
+	if t.scan { // in order of insertion, so the ids are not needed
 		return "SELECT trial_id, 0, " + t.columns + " FROM " + t.name + " ORDER BY " + t.id
 	}
 	return which + t.id + ", " + t.columns + " FROM which CROSS JOIN " + t.name + " ON trial_id = id"
@@ -292,7 +290,7 @@ func gather[T any](l *loader, t table, parse func(row []value) (T, error), put f
 
 // find returns the trial of a row, or nil.
 func (l *loader) find(id int64) *tables.Read {
-	for _, i := range [2]int{l.at, l.at + 1} { // where it nearly always is
+	for _, i := range [2]int{l.at, l.at + 1} { // where it usually is
 		if i < len(l.out) && l.out[i].ID == id {
 			l.at = i
 			return &l.out[i]
@@ -306,7 +304,7 @@ func (l *loader) find(id int64) *tables.Read {
 	return &l.out[i]
 }
 
-// A slab hands out slices of few arrays rather than an array each.
+// A slab returns slices of a few large arrays.
 type slab[T any] struct {
 	trials int // the most slices wanted
 	free   []T

@@ -24,7 +24,7 @@ func (s *Store) reader() *Store {
 	return &Store{Path: s.Path, BusyTimeout: s.BusyTimeout, readOnly: true}
 }
 
-// forReading returns s if its file is open, and a reader if it is not.
+// forReading returns s if its file is open, otherwise a reader.
 func (s *Store) forReading(ctx context.Context) (*Store, error) {
 	if err := s.lock(ctx); err != nil {
 		return nil, err
@@ -36,9 +36,8 @@ func (s *Store) forReading(ctx context.Context) (*Store, error) {
 	return s.reader(), nil
 }
 
-// Wait implements [storage.Waiter]. What this Store writes ends it at once. For
-// what others write it looks at the version of the file, which costs no read of
-// the file: every millisecond at first, every 50 ms in the end.
+// Wait implements [storage.Waiter]. A write by this Store ends it at once. To detect other writes it checks the
+// version of the file, which needs no read: every millisecond at first, and every 50 ms in the end.
 func (l *ledger) Wait(ctx context.Context, after storage.Cursor) error {
 	const seldom = 50 * time.Millisecond
 	for pause := time.Millisecond; ; pause = min(pause*3/2, seldom) {
@@ -54,8 +53,8 @@ func (l *ledger) Wait(ctx context.Context, after storage.Cursor) error {
 	}
 }
 
-// news returns a channel that is closed at the next change that this process
-// learns of, or nil if there is a change after the cursor already.
+// news returns a channel that is closed at the next change that this process learns of, or nil if there already is a
+// change after the cursor.
 func (l *ledger) news(ctx context.Context, after storage.Cursor) (news <-chan struct{}, err error) {
 	err = l.read(ctx, "wait for changes", func(c *conn) error {
 		now, err := os.Stat(c.files.path)

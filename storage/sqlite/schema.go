@@ -18,8 +18,8 @@ import (
 //go:embed schema.sql
 var schema string
 
-// errUnfinished reports tables without a version: Optuna creates the one after
-// the other, each in a transaction of its own.
+// errUnfinished reports tables without a version: Optuna creates them one after the other, each in its own
+// transaction.
 var errUnfinished = fmt.Errorf("%w: it has the tables of Optuna, but no version: "+
 	"it was written by Optuna before 0.10, or Optuna was stopped while creating it: run `optuna storage upgrade`", storage.ErrVersion)
 

@@ -56,7 +56,7 @@ import (
 
 const pkg fault.Package = "sqlite"
 
-// Ways out that lead through a setting.
+// Hints to change a setting.
 var (
 	someFile  = fault.Hint{Field: "sqlite.Store.Path", Want: "set %s to the path of a file"}
 	otherFile = fault.Hint{Field: "sqlite.Store.Path", Want: "set %s to another file"}
@@ -161,8 +161,7 @@ func (s *Store) lock(ctx context.Context) error {
 	}
 }
 
-// elsewhere returns an error of opening the file with the way out, if it has none yet:
-// where there can be no store, there may be one in another place.
+// elsewhere returns an error of opening the file with the hint to use another path, unless it already has a hint.
 func elsewhere(err error) error {
 	if (errors.Is(err, storage.ErrPath) || errors.Is(err, storage.ErrFormat)) && len(fault.Hints(err)) == 0 {
 		return fmt.Errorf("%w: %w", err, otherFile)

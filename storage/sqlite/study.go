@@ -31,15 +31,15 @@ type study struct {
 	headerAt   int64             // version of the file that header comes from
 
 	trials  image.Study
-	rows    []int64            // of the trials, by number; 0 where one is missing
+	rows    []int64            // of the trials, by number; 0 if one is missing
 	loaded  bool               // all trials were read, once
 	seen    int64              // version of the file
 	last    int64              // highest row of a trial that was read
 	pending map[int64]struct{} // rows of trials that have not finished
-	odd     map[int]string     // what of those cannot be read, by number
+	odd     map[int]string     // what cannot be read of these, by number
 	reports mark               // up to which rows of reports were read
 
-	signs  map[int]sign // of the workers of running trials, when Reap looked last
+	signs  map[int]sign // of the workers of running trials, at the last Reap
 	looked time.Time    // when that was
 }
 
@@ -61,8 +61,8 @@ func (st *study) sync(ctx context.Context, c *conn) error {
 	if _, token, err := c.identity(st.id); err != nil || token != st.token {
 		return st.lost(err)
 	}
-	// The row read last comes along as a witness: SQLite may give the ids of a
-	// deleted study to the next, and one by Optuna has no token.
+	// The last known row is read again as a check: SQLite may reuse the ids of a deleted study, and a study by Optuna
+	// has no token.
 	known := slices.AppendSeq([]int64{st.last}, maps.Keys(st.pending))
 	slices.Sort(known)
 	known = slices.Compact(known)
@@ -115,7 +115,7 @@ func (st *study) verify(news []tables.Read, before []int64) error {
 			return st.lost(nil)
 		}
 		n := &news[i]
-		// One that had no number before is for learn to see to.
+		// learn handles trials that had no number before.
 		if old, ok := st.known(id, n.Number); ok && !n.Missing && old.State.Done() && !old.Started.Equal(n.Started) {
 			return st.lost(nil)
 		}
@@ -130,11 +130,10 @@ func (st *study) expect(id int64) {
 	st.pending[id] = struct{}{}
 }
 
-// maxGap is how many numbers in a row may be missing, of trials that somebody
-// deleted by hand.
+// maxGap is how many consecutive numbers may be missing, because somebody deleted trials by hand.
 const maxGap = 1 << 16
 
-// learn takes in what was read from the file.
+// learn updates st with what was read from the file.
 func (st *study) learn(n *tables.Read) error {
 	if n.Number > len(st.rows)+maxGap {
 		return fmt.Errorf("%w: trial %d in row %d comes after trial %d", storage.ErrFormat, n.Number, n.ID, len(st.rows)-1)
@@ -157,7 +156,7 @@ func (st *study) learn(n *tables.Read) error {
 	return nil
 }
 
-// put records that a trial is now so.
+// put replaces the record of a trial.
 func (st *study) put(e entry) {
 	for e.Number >= len(st.rows) {
 		st.rows = append(st.rows, 0)
@@ -176,7 +175,7 @@ func (st *study) put(e entry) {
 	st.trials.Put(e.Record)
 }
 
-// entry returns the trial of a number; ErrNoTrial.
+// entry returns the trial of a number, or ErrNoTrial.
 func (st *study) entry(number int) (entry, error) {
 	r, err := st.trials.Trial(number)
 	if err != nil {

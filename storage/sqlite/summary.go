@@ -70,8 +70,8 @@ func (s *Store) Row(ctx context.Context, study string, number int) (row int64, e
 	return row, s.wrap(fmt.Sprintf("look up a trial of study %q", study), err)
 }
 
-// look calls f in a transaction that reads, on a connection of its own unless the file is
-// open: other ledgers need not wait.
+// look calls f in a read transaction, on its own connection unless the file is open, so that other ledgers need not
+// wait.
 func (s *Store) look(ctx context.Context, f func(c *conn) error) error {
 	from := s.reader()
 	return from.use(ctx, false, func(c *conn) error {

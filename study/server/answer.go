@@ -57,7 +57,7 @@ func refuse(w http.ResponseWriter, p problem) {
 	}{p.text, p.hint})
 }
 
-// refusals says which errors have which status, and what to do.
+// refusals has the status and the advice for each error.
 var refusals = []struct {
 	err  error
 	code int
@@ -99,7 +99,7 @@ func problemOf(err error) problem {
 	return problem{http.StatusInternalServerError, text, "this is an error of the server or its storage"}
 }
 
-// unsaid drops the hints for programs in Go.
+// unsaid omits hints, which are for Go programs.
 func unsaid(fault.Hint) string { return "" }
 
 // decode reads the JSON object of a request, without keys that dst lacks.
@@ -142,7 +142,7 @@ func body(r *http.Request) ([]byte, error) {
 	return text, nil
 }
 
-// named returns the name in a path: of a study, or the key of an attribute.
+// named returns a name in a path: that of a study, or the key of an attribute.
 func named(r *http.Request, part string) (string, error) {
 	name := r.PathValue(part)
 	return name, checkName(part, name)

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	pulse = 15 * time.Second // between signs of life of a silent stream
+	pulse = 15 * time.Second // between keep-alive comments of a silent stream
 	slow  = time.Minute      // for a client to take an event
 )
 

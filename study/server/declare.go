@@ -56,7 +56,7 @@ func readSpace(parameters json.RawMessage) (space.Space, error) {
 	if err != nil || list.Kind != pyjson.List || len(list.List) == 0 {
 		return nil, fmt.Errorf(`%w: want "parameters", a list of at least one`, space.ErrInvalid)
 	}
-	// JSON is YAML but for some escapes. One parameter a line makes lines of numbers of parameters.
+	// JSON is YAML except for some escapes. With one parameter a line, the number of a line is that of a parameter.
 	text := []byte("parameters:\n")
 	for _, p := range list.List {
 		text = append(appendYAML(append(text, "- "...), p), '\n')
@@ -106,8 +106,7 @@ func appendYAML(b []byte, v pyjson.Value) []byte {
 
 var line = regexp.MustCompile(`(read: )?line (\d+): `)
 
-// byParameter returns the text of an error in which the line of a parameter is its position, from
-// 0 as in JSON.
+// byParameter returns the text of an error with the position of a parameter, from 0 as in JSON, in place of its line.
 func byParameter(text string) string {
 	return line.ReplaceAllStringFunc(text, func(at string) string {
 		n, _ := strconv.Atoi(line.FindStringSubmatch(at)[2])
@@ -127,8 +126,8 @@ func (s *Server) config(declared space.Space) study.Config {
 		Grace: s.cfg.Grace, Revivals: s.cfg.Revivals, Renewal: study.ByCaller}
 }
 
-// declare creates a study with its space, or declares the space of one that has none. It does
-// nothing to a study that is as the request says.
+// declare creates a study with its space, or declares the space of one that has none. It changes nothing if the study
+// is as requested.
 func (s *Server) declare(w http.ResponseWriter, r *http.Request) error {
 	name, err := named(r, "study")
 	if err != nil {
@@ -181,7 +180,7 @@ func (s *Server) declare(w http.ResponseWriter, r *http.Request) error {
 	return s.studies.use(r.Context(), name, func(o *opened) error { return describe(r.Context(), w, code, o) })
 }
 
-// otherName is the way out for a study that is not what the client wants.
+// otherName is the advice for a study that differs from the request.
 const otherName = "GET /v1/studies/{study} shows what it is; give another study another name"
 
 const spaceHint = `a parameter is {"name": "lr", "type": "float", "low": 1e-5, "high": 0.1, "log": true}, an int alike, or {"name": "kind", "type": "categorical", "choices": ["a", "b"]}`

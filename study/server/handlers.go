@@ -67,7 +67,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request) error {
 	return s.on(r, func(o *opened) error { return describe(r.Context(), w, http.StatusOK, o) })
 }
 
-// describe sends what is known of a study: its declaration, and how many trials it has.
+// describe sends the declaration of a study, and the numbers of its trials.
 func describe(ctx context.Context, w http.ResponseWriter, code int, o *opened) error {
 	attrs, err := o.study.Attrs(ctx)
 	if err != nil {
@@ -230,7 +230,7 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// begin asks for a trial. One that was enqueued with what its parameters cannot be fails at once.
+// begin asks for a trial. A trial with invalid enqueued values fails at once.
 func begin(ctx context.Context, st *study.Study, key string) (trial.Record, error) {
 	t, err := st.AskOnce(ctx, key)
 	if err != nil {
@@ -244,7 +244,7 @@ func begin(ctx context.Context, st *study.Study, key string) (trial.Record, erro
 	return t.Record(), nil
 }
 
-// heartbeat says that the worker of a trial lives.
+// heartbeat renews the lease of a trial.
 func (s *Server) heartbeat(w http.ResponseWriter, r *http.Request) error {
 	return s.onTrial(r, func(o *opened, n int) error {
 		if _, err := o.study.Attach(r.Context(), n); err != nil {
@@ -394,7 +394,7 @@ func annotate(t *study.Trial, attributes map[string]json.RawMessage, constraints
 	return nil
 }
 
-// told reports whether a trial has ended as a client says.
+// told reports whether a trial has already ended with the outcome that a client tells.
 func told(r trial.Record, state trial.State, values []float64, outcome error) bool {
 	switch {
 	case r.State != state:
@@ -420,7 +420,7 @@ func record(ctx context.Context, o *opened, n int) (trial.Record, error) {
 			}
 		}
 	}
-	for i := h.Len() - 1; i >= 0; i-- { // in the order in which they ended; mostly a late one is wanted
+	for i := h.Len() - 1; i >= 0; i-- { // in the order in which they ended; usually a late one is wanted
 		if h.At(i).Number == n {
 			return *h.At(i), nil
 		}

@@ -123,7 +123,7 @@ func (s *Server) reap(ctx context.Context) {
 		case <-tick.C:
 		}
 		for _, o := range s.studies.all() {
-			_, _ = o.study.Reap(ctx) // a failure shows in the next request, or passes
+			_, _ = o.study.Reap(ctx) // a lasting error shows in the next request
 			s.studies.release(o)
 		}
 	}

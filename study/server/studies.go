@@ -40,8 +40,8 @@ func newStudies(store storage.Store, config func(space.Space) study.Config) *stu
 	return &studies{store: store, config: config, open: map[string]*opened{}}
 }
 
-// use calls f with a study. If the study is not what it was when it was opened, because it was
-// deleted meanwhile, f is called again with that which has its name now.
+// use calls f with a study. If the study was deleted since it was opened, f is called again with the study that has
+// its name now.
 func (s *studies) use(ctx context.Context, name string, f func(*opened) error) error {
 	again, err := s.try(ctx, name, f)
 	if again {
@@ -140,7 +140,7 @@ func (s *studies) forget(o *opened) {
 	s.drop(o)
 }
 
-// forgetName is forget, for whatever study has a name.
+// forgetName is forget for the study with a given name.
 func (s *studies) forgetName(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,7 +149,7 @@ func (s *studies) forgetName(name string) {
 	}
 }
 
-// drop keeps a study no longer. The caller holds mu.
+// drop no longer keeps a study. The caller holds mu.
 func (s *studies) drop(o *opened) {
 	if s.open[o.name] == o {
 		delete(s.open, o.name)

@@ -63,7 +63,7 @@ func (d *Dialect) Complete() *Dialect {
 	var news, whole strings.Builder
 	news.WriteString("WITH listed AS (" + d.Listed + "), " +
 		"which AS (SELECT listed.id, CASE WHEN x.state = 'RUNNING' THEN listed.mark ELSE 0 END AS mark FROM " + fmt.Sprintf(d.Each, "listed", "trials") + " " +
-		// A range of two ends, which no planner takes for a third of the table.
+		// A range with two ends, so that no planner estimates it as a third of the table.
 		"UNION ALL SELECT trial_id, 0 FROM trials WHERE study_id = ? AND trial_id > ? AND trial_id < 2147483648) ")
 	for kind, arm := range arms {
 		fmt.Fprintf(&news, "SELECT %d, x.trial_id, %s FROM %s", kind, arm.columns, fmt.Sprintf(d.Each, "which", arm.table))
@@ -94,7 +94,7 @@ const (
 	countReports = "(SELECT count(*) FROM trial_intermediate_values r WHERE r.trial_id = t.trial_id)"
 )
 
-// guard locks a trial and says how much of it there is.
+// guard locks a trial and returns the counts of its rows.
 func (d *Dialect) guard() string {
 	return "SELECT " + fmt.Sprintf(d.Text, "state") + ", " + countParams + ", " + countReports + " FROM trials t WHERE trial_id = ? " + d.Lock
 }

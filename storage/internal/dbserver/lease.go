@@ -12,7 +12,7 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// trialsOf returns the trials of the given numbers; ErrNoTrial. The image is fresh.
+// trialsOf returns the trials of the given numbers, or ErrNoTrial. The image is up to date.
 func (l *ledger) trialsOf(numbers []int) ([]entry, error) {
 	out := make([]entry, len(numbers))
 	for i, n := range numbers {
@@ -24,8 +24,7 @@ func (l *ledger) trialsOf(numbers []int) ([]entry, error) {
 	return out, nil
 }
 
-// leased returns the trials of the given numbers, for which the image is brought up to
-// date if need be.
+// leased returns the trials of the given numbers, after updating the image if necessary.
 func (l *ledger) leased(tx Tx, numbers []int) ([]entry, error) {
 	es, err := l.trialsOf(numbers)
 	if err == nil {
@@ -37,10 +36,10 @@ func (l *ledger) leased(tx Tx, numbers []int) ([]entry, error) {
 	return l.trialsOf(numbers)
 }
 
-// beat renews the leases of those of the trials that run.
+// beat renews the leases of the running ones among the trials.
 func (l *ledger) beat(tx Tx, es []entry) error {
 	es = slices.Clone(es)
-	slices.SortFunc(es, func(a, b entry) int { return a.Number - b.Number }) // two that do so do not deadlock
+	slices.SortFunc(es, func(a, b entry) int { return a.Number - b.Number }) // so that two such calls do not deadlock
 	for _, e := range es {
 		if e.State != trial.Running {
 			continue
@@ -149,8 +148,8 @@ func (l *ledger) Reap(ctx context.Context, held []int, grace time.Duration, at t
 	return reaped, nil
 }
 
-// expired locks the running trials, other than held, whose lease is older than grace,
-// and returns them, by number. The study is locked and the image fresh.
+// expired locks the running trials, other than held, whose lease is older than grace, and returns them by number. The
+// study is locked and the image up to date.
 func (l *ledger) expired(tx Tx, held []int, grace time.Duration) ([]entry, error) {
 	running := map[int64]int{} // rows to numbers
 	b := []byte{'['}

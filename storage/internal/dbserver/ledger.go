@@ -41,7 +41,7 @@ func (l *ledger) check(ctx context.Context) error {
 	return nil
 }
 
-// read calls f with the study as it is now, or was a moment ago, and its mutex held.
+// read calls f with the study as it is now, or was a moment before, with its mutex held.
 func (l *ledger) read(ctx context.Context, op string, f func(st *study)) error {
 	err := l.check(ctx)
 	if err == nil {
@@ -58,10 +58,9 @@ func (l *ledger) read(ctx context.Context, op string, f func(st *study)) error {
 	return l.store.wrap(op, err)
 }
 
-// write calls f in a transaction and then takes in the trials that f says it changed. If
-// others are found to have written what f relied on, it is called again, with the error
-// that says so: f then brings the image up to date in the transaction. Where f can tell
-// what became of a commit, it is called again after ErrUnknown, too.
+// write calls f in a transaction, and then updates the image with the trials that f returns. If others have changed
+// something that f relied on, f is called again with the error that says so, and then updates the image in the
+// transaction. If f can determine the outcome of a commit, it is also called again after ErrUnknown.
 func (l *ledger) write(ctx context.Context, op string, mode Mode, tells bool, f func(tx Tx, last error) ([]entry, error)) error {
 	if l.readOnly {
 		return l.store.wrap(op, storage.ErrReadOnly)
@@ -92,8 +91,7 @@ func (l *ledger) write(ctx context.Context, op string, mode Mode, tells bool, f 
 	return l.store.wrap(op, fmt.Errorf("%w: %w", storage.ErrBusy, err))
 }
 
-// lockStudy locks the row of a study, so that nobody adds trials or claims one;
-// ErrNotExist.
+// lockStudy locks the row of a study, so that nobody adds or claims trials. It fails with ErrNotExist.
 func (d *Dialect) lockStudy(tx Tx, id int64) error {
 	err := storage.ErrNotExist
 	fault := tx.Query("SELECT study_id FROM studies WHERE study_id = ? "+d.Lock, []tables.Value{id}, func([]tables.Value) error {
@@ -106,10 +104,9 @@ func (d *Dialect) lockStudy(tx Tx, id int64) error {
 	return err
 }
 
-// alone locks the study and brings its image up to date: no trial appears until tx
-// ends.
+// alone locks the study and updates its image: no trial appears until tx ends.
 func (l *ledger) alone(tx Tx) error {
-	// The lock is taken before the rows are read; in one round trip, where that can be.
+	// The lock is taken before the rows are read, in one round trip if possible.
 	if err := tx.Exec("SELECT study_id FROM studies WHERE study_id = ? "+l.store.Engine.Dialect().Lock, l.study.id); err != nil {
 		return err
 	}
@@ -123,7 +120,7 @@ func (l *ledger) Close() error {
 	}
 	s, st := l.store, l.study
 	st.mu.Lock()
-	st.trials.Wake() // whoever waits by this ledger
+	st.trials.Wake() // for calls of Wait on this ledger
 	st.mu.Unlock()
 	s.mu.Lock()
 	if st.ledgers--; st.ledgers == 0 {
@@ -225,7 +222,7 @@ func (l *ledger) Add(ctx context.Context, records ...trial.Record) ([]int, error
 	return numbers, nil
 }
 
-// insert adds r after the trials that are there and some more that tx has added.
+// insert adds r after the existing trials and those that tx has already added.
 func (l *ledger) insert(tx Tx, r trial.Record, more int) (entry, error) {
 	l.study.mu.Lock()
 	r.Number = l.study.trials.Len() + more
@@ -234,9 +231,8 @@ func (l *ledger) insert(tx Tx, r trial.Record, more int) (entry, error) {
 	return entry{r, id}, err
 }
 
-// Start implements [storage.Ledger]. Where it is not known whether a trial was started, it starts
-// again: by the key it finds the trial; and one without a key, of which nobody has heard, is
-// reaped when its lease ends.
+// Start implements [storage.Ledger]. If it is unknown whether a trial was started, it starts again. With a key it
+// finds the trial; without one, the first trial is reaped when its lease ends.
 func (l *ledger) Start(ctx context.Context, at time.Time, key string) (trial.Record, error) {
 	var e entry
 	err := l.write(ctx, "start trial", Durable, true, func(tx Tx, _ error) ([]entry, error) {
@@ -279,8 +275,8 @@ func (l *ledger) Start(ctx context.Context, at time.Time, key string) (trial.Rec
 	return e.Clip(), nil
 }
 
-// claim makes a waiting trial a running one; errStale if it waits no longer, since
-// Optuna claims trials without the lock of the study.
+// claim turns a waiting trial into a running one. It returns errStale if the trial is no longer waiting: Optuna
+// claims trials without the lock of the study.
 func claim(tx Tx, e entry) error {
 	n, err := tx.Change("UPDATE trials SET state = 'RUNNING', datetime_start = ? WHERE trial_id = ? AND state = 'WAITING'", optunadb.TimeColumn(e.Started), e.id)
 	if err == nil && n == 0 {
@@ -289,8 +285,8 @@ func claim(tx Tx, e entry) error {
 	return err
 }
 
-// lazily reports whether changes may wait for the disk until the trial is told. A report
-// or a parameter is only ever added, so Write finds out then if one was lost.
+// lazily reports whether changes need not be on the disk before the trial is told. Reports and parameters are only
+// added, so the final Write detects lost ones.
 func lazily(changes []trial.Change) bool {
 	return !slices.ContainsFunc(changes, func(c trial.Change) bool {
 		switch c.(type) {
@@ -332,8 +328,8 @@ func (l *ledger) Write(ctx context.Context, number int, changes ...trial.Change)
 	})
 }
 
-// prepare returns a trial as the image has it, and as changes make it. An error is
-// errStale unless the image is fresh.
+// prepare returns a trial as in the image, and with the changes applied. Unless the image is fresh, an error is
+// errStale.
 func (l *ledger) prepare(tx Tx, number int, changes []trial.Change, fresh bool) (e entry, after trial.Record, err error) {
 	if fresh || !l.study.isLoaded() {
 		err, fresh = l.study.sync(tx), true
@@ -356,9 +352,8 @@ func (l *ledger) prepare(tx Tx, number int, changes []trial.Change, fresh bool) 
 	return e, after, err
 }
 
-// guard locks a trial, and returns errStale, or has the transaction fail with Clash, unless
-// it is as the image has it. If the server lost what it had not put on the disk, as it may
-// in a crash, guard writes that again before the trial ends.
+// guard locks a trial. If the trial differs from the image, guard returns errStale or makes the transaction fail with
+// Clash. If a crash of the server lost writes that were not on the disk, guard repeats them before the trial ends.
 func (l *ledger) guard(tx Tx, e entry, after trial.Record, fresh bool) error {
 	d := l.store.Engine.Dialect()
 	if !fresh && d.Assert != "" && e.State == trial.Running { // in the round trip of the changes
@@ -404,8 +399,8 @@ func (l *ledger) Since(ctx context.Context, after storage.Cursor) iter.Seq2[stor
 	}
 }
 
-// Wait implements [storage.Waiter]. What this Store writes ends it at once. For what
-// others write it asks the server: every 2 ms at first, every 100 ms in the end.
+// Wait implements [storage.Waiter]. A write by this Store ends it at once. To detect other writes it asks the server:
+// every 2 ms at first, and every 100 ms in the end.
 func (l *ledger) Wait(ctx context.Context, after storage.Cursor) error {
 	const seldom = 100 * time.Millisecond
 	for pause := 2 * time.Millisecond; ; pause = min(pause*3/2, seldom) {

@@ -11,7 +11,7 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// names is what the columns of an engine have room for.
+// names is the limit of names in the columns of an engine.
 type names struct{ *Dialect }
 
 func (s *Store) names() names { return names{s.Engine.Dialect()} }

@@ -31,7 +31,7 @@ type Store struct {
 	mu      sync.Mutex // guards what follows
 	pool    Pool       // nil while closed
 	made    bool       // it has the tables
-	users   int        // open ledgers, and methods that run
+	users   int        // open ledgers and running methods
 	studies map[int64]*study
 
 	texts tables.Texts
@@ -44,7 +44,7 @@ var (
 	_ storage.Waiter = (*ledger)(nil)
 )
 
-// enter opens the pool, if it is not open, and keeps it so until leave.
+// enter opens the pool, if necessary, and keeps it open until leave.
 func (s *Store) enter(ctx context.Context, create bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -76,7 +76,7 @@ func (s *Store) enter(ctx context.Context, create bool) error {
 	return nil
 }
 
-// leave lets go of the pool, and closes it after the last user.
+// leave releases the pool, and closes it after the last user.
 func (s *Store) leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,8 +99,7 @@ func (s *Store) use(ctx context.Context, create bool, f func() error) error {
 	return f()
 }
 
-// transact calls f in a transaction, which it commits. f may be called several times; a
-// call that fails leaves no trace.
+// transact calls f in a transaction, and commits it. f may be called several times; a failed call leaves no trace.
 func (s *Store) transact(ctx context.Context, mode Mode, f func(Tx) error) error {
 	return s.patiently(ctx, func() error {
 		tx, err := s.pool.Begin(ctx, mode)
@@ -115,7 +114,7 @@ func (s *Store) transact(ctx context.Context, mode Mode, f func(Tx) error) error
 	})
 }
 
-// patiently calls f until its error is none that passes.
+// patiently calls f until it succeeds or fails with a permanent error.
 func (s *Store) patiently(ctx context.Context, f func() error) error {
 	deadline, finishing := time.Now().Add(s.Patience), storage.Finishing(ctx)
 	for wait := 2 * time.Millisecond; ; wait = min(wait*2, 250*time.Millisecond) {
@@ -161,7 +160,7 @@ func (s *Store) wrap(op string, err error) error {
 	return s.Package.Errorf("%s in %s: %w", op, s.Name, s.Engine.Explain(err))
 }
 
-// writer returns what writes trials by tx.
+// writer returns a writer of trials in tx.
 func (s *Store) writer(tx Tx) tables.Writer {
 	return tables.Writer{Statements: s.Engine.Dialect().Statements, DB: tx, Texts: &s.texts}
 }
@@ -226,7 +225,7 @@ func (s *Store) open(ctx context.Context, name string, readOnly bool) (storage.L
 	return l, nil
 }
 
-// find returns the row of a study; ErrNotExist.
+// find returns the row of a study, or ErrNotExist.
 func (s *Store) find(ctx context.Context, name string) (id int64, err error) {
 	if s.names().check("study", name) != nil {
 		return 0, storage.ErrNotExist
@@ -331,7 +330,7 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 	return s.wrap(fmt.Sprintf("delete study %q", name), err)
 }
 
-// forget has those look again that wait for changes of a study.
+// forget makes calls that wait for changes of a study check again.
 func (s *Store) forget(id int64) {
 	s.mu.Lock()
 	st := s.studies[id]

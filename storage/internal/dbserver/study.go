@@ -15,8 +15,7 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// study is what this process knows of a study that is open, shared by the ledgers of one
-// Store.
+// study holds what this process knows about an open study, shared by the ledgers of one Store.
 type study struct {
 	store   *Store
 	id      int64
@@ -26,13 +25,13 @@ type study struct {
 	gone       bool       // deleted
 	directions []trial.Direction
 	trials     image.Study
-	rows       []int64 // of the trials, by number; 0 where one is missing
+	rows       []int64 // of the trials, by number; 0 if one is missing
 	loaded     bool    // all trials were read, once
 	seen       string  // version of the database; "" since this process has written
 	last       int64   // highest row of a trial that was read
-	// Rows to be read again: of trials that have not finished, and of those that this
-	// process finished, to which others may have written before. The mark is the last row
-	// of the reports that were read while the trial ran.
+	// Rows to read again: those of unfinished trials, and those of trials that this process finished, because others
+	// may have written to them before. The mark is the last row of the reports that were read while the trial was
+	// running.
 	pending map[int64]int64
 	dists   tables.Distributions
 }
@@ -43,7 +42,7 @@ type entry struct {
 	id int64
 }
 
-// look brings st up to date, unless nothing has happened in the database.
+// look updates st, unless nothing has changed in the database.
 func (st *study) look(tx Tx) error {
 	st.mu.Lock()
 	seen := st.seen
@@ -61,8 +60,8 @@ func (st *study) look(tx Tx) error {
 	return st.sync(tx)
 }
 
-// sync brings st up to date, as of one moment. Another goroutine may do the same, and be
-// ahead: what is read of a trial never takes anything back.
+// sync updates st, as of one moment. Another goroutine may do the same and be ahead, so an update never removes
+// anything from a trial.
 func (st *study) sync(tx Tx) error {
 	st.mu.Lock()
 	gone := st.gone
@@ -76,7 +75,7 @@ func (st *study) sync(tx Tx) error {
 		return storage.ErrNotExist
 	}
 	r := reader{study: st, at: map[int64]int{}}
-	// Not under the mutex: tx may wait here for a lock, of whose owner others wait for it.
+	// Not under the mutex: tx may wait here for a lock whose owner waits for the mutex.
 	err := tx.Rows(sql, args, r.take)
 
 	st.mu.Lock()
@@ -96,7 +95,7 @@ func (st *study) sync(tx Tx) error {
 			return err
 		}
 	}
-	st.loaded, st.seen = true, r.version // after put, which forgets it
+	st.loaded, st.seen = true, r.version // after put, which clears it
 	return nil
 }
 
@@ -184,7 +183,7 @@ func (r *reader) take(row *Row) error {
 	return nil
 }
 
-// kind is the type beside a number, as package optunadb wants it.
+// kind is the type column of a number, in the form of package optunadb.
 func kind(name string) any {
 	if name == "FINITE" {
 		return nil
@@ -192,7 +191,7 @@ func kind(name string) any {
 	return name
 }
 
-// finish puts together what was read of a trial.
+// finish assembles what was read of a trial.
 func (r *reader) finish(f *found) *found {
 	if len(f.params) > 0 {
 		slices.SortFunc(f.params, func(a, b tables.Param) int { return cmp.Compare(a.ID, b.ID) })
@@ -227,11 +226,10 @@ func (st *study) known(id int64, number int) (trial.Record, bool) {
 	return r, err == nil
 }
 
-// maxGap is how many numbers in a row may be missing, of trials that somebody deleted
-// by hand.
+// maxGap is how many consecutive numbers may be missing, because somebody deleted trials by hand.
 const maxGap = 1 << 16
 
-// learn takes in what was read of a trial.
+// learn updates st with what was read of a trial.
 func (st *study) learn(f *found) error {
 	if f.Missing { // Optuna adds the number in the same transaction
 		st.expect(f.ID, 0)
@@ -250,11 +248,10 @@ func (st *study) learn(f *found) error {
 	old, ok := st.known(f.ID, f.Number)
 	switch mark := st.pending[f.ID]; {
 	case ok && old.State.Done() && !done:
-		return nil // it was read before this process finished it
+		return nil // the reading is from before this process finished it
 	case ok && !done:
-		// Nothing is taken from a running trial. If something is missing, it was read before
-		// this process wrote it, only the new reports were read, or the server lost it in a
-		// crash; see guard.
+		// Nothing is removed from a running trial. If something is missing, the reading is from before this process
+		// wrote it, or had only the new reports, or the server lost it in a crash; see guard.
 		news := f.Reports
 		f.Reports = slices.Clip(old.Reports)
 		for _, r := range news {
@@ -284,7 +281,7 @@ func (st *study) expect(id, mark int64) {
 	st.pending[id] = mark
 }
 
-// put records that a trial is now so. mu must be held.
+// put replaces the record of a trial. mu must be held.
 func (st *study) put(e entry) {
 	for e.Number >= len(st.rows) {
 		st.rows = append(st.rows, 0)
@@ -305,7 +302,7 @@ func (st *study) isLoaded() bool {
 	return st.loaded
 }
 
-// entry returns the trial of a number; ErrNoTrial.
+// entry returns the trial of a number, or ErrNoTrial.
 func (st *study) entry(number int) (entry, error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
