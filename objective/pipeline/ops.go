@@ -469,16 +469,24 @@ func row(op Op, from, to []float64) {
 }
 
 func (o Arithmetic) row(from, to []float64) {
-	for k, x := range from {
-		switch by := o.By[k]; o.Do {
-		case Add:
-			to[k] = x + by
-		case Subtract:
-			to[k] = x - by
-		case Multiply:
-			to[k] = x * by
-		case Divide:
-			to[k] = x / by
+	by := o.By[:len(from)]
+	to = to[:len(from)]
+	switch o.Do {
+	case Add:
+		for k, x := range from {
+			to[k] = x + by[k]
+		}
+	case Subtract:
+		for k, x := range from {
+			to[k] = x - by[k]
+		}
+	case Multiply:
+		for k, x := range from {
+			to[k] = x * by[k]
+		}
+	case Divide:
+		for k, x := range from {
+			to[k] = x / by[k]
 		}
 	}
 }

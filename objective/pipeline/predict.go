@@ -67,25 +67,39 @@ func (p *Predictor) Predict(columns []Column) ([][]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	widest := 1
-	for _, w := range p.widths {
-		widest = max(widest, w)
-	}
-	block := min(max(blockSize/widest, 1), 256)
 	outs := make([][]float64, len(p.model.Outputs))
 	for i := range outs {
 		outs[i] = make([]float64, 0, rows*p.Width(i))
 	}
-	for from := 0; from < rows; from += block {
-		values, err := p.block(columns, from, min(from+block, rows))
+	err = p.blocks(rows, func(from, to int) error {
+		values, err := p.block(columns, nil, from, to)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for i, o := range p.model.Outputs {
 			outs[i] = append(outs[i], values[o.Node].data...)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return outs, nil
+}
+
+// blocks calls f for one part of the rows after the other, until it fails.
+func (p *Predictor) blocks(rows int, f func(from, to int) error) error {
+	widest := 1
+	for _, w := range p.widths {
+		widest = max(widest, w)
+	}
+	block := min(max(blockSize/widest, 1), 1024)
+	for from := 0; from < rows; from += block {
+		if err := f(from, min(from+block, rows)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Check returns [ErrInput] if columns do not match the model's inputs.
@@ -119,20 +133,15 @@ func (p *Predictor) check(columns []Column) (int, error) {
 	return max(rows, 0), nil
 }
 
-// block computes the rows in [from, to).
-func (p *Predictor) block(columns []Column, from, to int) ([]matrix, error) {
+// block computes the rows in [from, to) of columns or, if numbers is not nil, of numbers, which has one
+// row after the other.
+func (p *Predictor) block(columns []Column, numbers []float64, from, to int) ([]matrix, error) {
 	values := make([]matrix, len(p.model.Nodes))
 	rows := to - from
 	for i, n := range p.model.Nodes {
 		switch op := n.Op.(type) {
 		case Columns:
-			x := matrix{len(op.At), make([]float64, rows*len(op.At))}
-			for k, at := range op.At {
-				for r, v := range columns[at].Numbers[from:to] {
-					x.data[r*x.width+k] = v
-				}
-			}
-			values[i] = x
+			values[i] = op.take(columns, numbers, len(p.model.Inputs), from, to)
 		case Letters:
 			values[i] = p.letters[i].compute(columns, from, to, p.widths[i])
 		case Words:
@@ -177,24 +186,50 @@ func (p *Predictor) PredictRows(rows, out []float64) error {
 	if len(out) != n*width {
 		return pkg.Errorf("predict: %w: %w", ErrInput, fmt.Errorf("room for %d values, want %d", len(out), n*width))
 	}
-	columns := make([]Column, len(p.model.Inputs))
-	for k := range columns {
-		columns[k].Numbers = make([]float64, n)
-		for i := range n {
-			columns[k].Numbers[i] = rows[i*len(columns)+k]
+	return p.blocks(n, func(from, to int) error {
+		values, err := p.block(nil, rows, from, to)
+		if err != nil {
+			return err
+		}
+		at := 0
+		for i, o := range p.model.Outputs {
+			w := p.Width(i)
+			for r := from; r < to; r++ {
+				copy(out[r*width+at:][:w], values[o.Node].row(r-from))
+			}
+			at += w
+		}
+		return nil
+	})
+}
+
+// take returns the rows in [from, to) of some inputs: of columns or, if numbers is not nil, of numbers
+// with rows of the given width. It may return a part of numbers itself.
+func (c Columns) take(columns []Column, numbers []float64, width, from, to int) matrix {
+	if numbers != nil && c.all(width) {
+		return matrix{width, numbers[from*width : to*width]}
+	}
+	x := matrix{len(c.At), make([]float64, (to-from)*len(c.At))}
+	for k, at := range c.At {
+		if numbers == nil {
+			for r, v := range columns[at].Numbers[from:to] {
+				x.data[r*x.width+k] = v
+			}
+			continue
+		}
+		for r := range to - from {
+			x.data[r*x.width+k] = numbers[(from+r)*width+at]
 		}
 	}
-	outs, err := p.Predict(columns)
-	if err != nil {
-		return err
-	}
-	at := 0
-	for i, o := range outs {
-		w := p.Width(i)
-		for r := range n {
-			copy(out[r*width+at:r*width+at+w], o[r*w:(r+1)*w])
+	return x
+}
+
+// all reports whether c takes all inputs in their order.
+func (c Columns) all(inputs int) bool {
+	for k, at := range c.At {
+		if k != at {
+			return false
 		}
-		at += w
 	}
-	return nil
+	return len(c.At) == inputs
 }
