@@ -35,7 +35,7 @@ type fixed struct {
 	last atomic.Pointer[parted]
 }
 
-// parted is the space of a request, and what fixed leaves of it to its sampler.
+// parted is the space of a request, and the part that fixed leaves to its sampler.
 type parted struct{ asked, rest space.Space }
 
 // Validate implements [Validator].
@@ -56,8 +56,7 @@ func validate(s Sampler) error {
 	return nil
 }
 
-// propose asks s, a sampler that another builds on, and sees to it that the
-// point it proposes is as long as the space it was asked about.
+// propose asks s, the sampler that another one wraps, and checks that the proposed point is as long as the space.
 func propose(ctx context.Context, s Sampler, r Request) (Proposal, error) {
 	if s == nil {
 		return Proposal{}, validate(s)
@@ -124,8 +123,8 @@ func (f *fixed) Sample(ctx context.Context, r Request) (Proposal, error) {
 	return p, nil
 }
 
-// without returns the axes of s that are not fixed. For the space of the last
-// request it is the same slice, which a sampler that remembers spaces finds sooner.
+// without returns the axes of s that are not fixed. For the space of the last request it returns the same slice,
+// which a sampler that caches spaces finds faster.
 func (f *fixed) without(s space.Space) space.Space {
 	if last := f.last.Load(); last != nil && last.asked.Equal(s) && slices.EqualFunc(last.asked, s, func(a, b space.Axis) bool { return a.Prior == b.Prior }) {
 		return last.rest
@@ -140,8 +139,8 @@ func (f *fixed) without(s space.Space) space.Space {
 	return rest
 }
 
-// exhausted reports whether s has nothing left for a joint draw. Which values are
-// fixed, and which only given this time, s cannot tell.
+// exhausted reports whether s has nothing left for a joint draw. s cannot distinguish fixed values from those that
+// are only given this time.
 func (f *fixed) exhausted(r Request) bool {
 	for _, a := range r.Given.Space {
 		if a.Distribution.Len() != 1 {
@@ -162,7 +161,7 @@ func (f *fixed) Exhausted(s space.Space, h trial.Snapshot) bool {
 		if v, ok := f.values[a.Name]; ok {
 			x, err := a.Distribution.Encode(v)
 			if err != nil {
-				return false // Sample says what is wrong
+				return false // Sample returns the error
 			}
 			a.Distribution = space.Only(a.Distribution, x)
 		}

@@ -22,7 +22,7 @@ type Memory[T any] struct {
 	kept []*remembered[T] // in order of use
 }
 
-// remembered is what a [Memory] keeps of one history.
+// remembered is what a [Memory] keeps for one history.
 type remembered[T any] struct {
 	id any
 
@@ -50,7 +50,7 @@ func (m *Memory[T]) Use(h trial.Snapshot, f func(*T)) {
 	f(new(T))
 }
 
-// recall returns what m keeps of a history, as the last used.
+// recall returns what m keeps for a history, and marks it as the last used.
 func (m *Memory[T]) recall(id any) *remembered[T] {
 	m.mu.Lock()
 	defer m.mu.Unlock()

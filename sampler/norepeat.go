@@ -27,7 +27,7 @@ import (
 //   - Two processes draw at the same moment. Neither sees the other's proposal.
 func NoRepeat(s Sampler) Sampler { return &noRepeat{Sampler: s} }
 
-// redraws is how often a sampler is asked again for something new.
+// redraws is how often a sampler is asked again for a new configuration.
 const redraws = 10
 
 type noRepeat struct {
@@ -55,7 +55,7 @@ func (n *noRepeat) Sample(ctx context.Context, r Request) (p Proposal, err error
 	return p, err
 }
 
-// without returns taken and, of size points, those that are not allowed, ascending.
+// without returns taken together with the points, of size, that are not allowed, ascending.
 func without(taken []int, size int, allowed func(i int) bool) []int {
 	all := slices.Clone(taken)
 	for i := range size {
@@ -125,8 +125,7 @@ func (n *noRepeat) Exhausted(s space.Space, h trial.Snapshot) bool {
 	return all
 }
 
-// seen holds which points of a space the finished trials of one history have, of
-// those that agree with what is given.
+// seen has the points of a space that finished trials of one history have, if the trials agree with the given values.
 type seen struct {
 	space  space.Space
 	given  space.Params
@@ -134,8 +133,7 @@ type seen struct {
 	points []int // their indices in space, ascending
 }
 
-// survey returns the indices of the points of s that trials have, ascending; the
-// given trial aside.
+// survey returns the indices of the points of s that trials other than the given one have, ascending.
 func (c *seen) survey(s space.Space, given space.Params, h trial.Snapshot, but int) []int {
 	if !c.space.Equal(s) || !c.given.Space.Equal(given.Space) || !slices.Equal(c.given.Point, given.Point) {
 		*c = seen{space: s, given: space.Params{Space: slices.Clone(given.Space), Point: slices.Clone(given.Point)}}
@@ -169,9 +167,8 @@ func insert(sorted []int, i int) []int {
 	return slices.Insert(sorted, at, i)
 }
 
-// locate returns the index in c.space of the configuration of a trial. It is not
-// ok if the trial does not have all of c.space and c.given, with the values that
-// are given, or has other parameters that vary.
+// locate returns the index in c.space of the configuration of a trial. It returns false if the trial lacks a part of
+// c.space or c.given, has other values than the given ones, or has other parameters that vary.
 func (c *seen) locate(r trial.Record, h trial.Snapshot) (int, bool) {
 	settings := space.Settings(slices.Clip(r.Fixed))
 	switch {
@@ -216,8 +213,8 @@ func (c *seen) locate(r trial.Record, h trial.Snapshot) (int, bool) {
 	return index(c.space, func(k int) (float64, bool) { return lookup(c.space[k]) })
 }
 
-// index returns the number of a point of a finite space, the last axis counting
-// fastest. It is not ok if a coordinate is missing or outside.
+// index returns the number of a point of a finite space, in which the last axis varies fastest. It returns false if a
+// coordinate is missing or outside.
 func index(s space.Space, coord func(k int) (float64, bool)) (n int, ok bool) {
 	for k, a := range s {
 		x, ok := coord(k)
@@ -244,7 +241,7 @@ func point(s space.Space, n int) []float64 {
 	return out
 }
 
-// missing returns the i-th number from 0 that is not among the ascending ones.
+// missing returns the i-th number, from 0, that is not among the ascending ones.
 func missing(ascending []int, i int) int {
 	// Before ascending[j] there are ascending[j]-j numbers that are not.
 	return i + sort.Search(len(ascending), func(j int) bool { return ascending[j]-j > i })

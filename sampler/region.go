@@ -18,15 +18,15 @@ import (
 type Region struct {
 	r     Request
 	rules []rule
-	open  []int // axes that some rule is about
+	open  []int // axes that occur in a rule
 }
 
-// A rule is a constraint in which the given values are numbers.
+// A rule is a constraint with the given values filled in.
 type rule struct {
 	constraint space.Constraint
 	terms      []factor
 	size       float64 // the largest of the terms that have no axes, and the bound
-	later      []int   // parameters that are drawn later, which must exist for it to apply
+	later      []int   // parameters drawn later, which must exist for the rule to apply
 }
 
 // A factor is a term of a rule: the product of a number, of axes of the request, and of
@@ -52,7 +52,7 @@ func (r Request) Region() *Region {
 	return g
 }
 
-// rule returns c with the values that are given. It is not ok if c says nothing about r.
+// rule returns c with the given values filled in. It returns false if c does not apply to r.
 func (g *Region) rule(c space.Constraint) (rule, bool) {
 	u := rule{constraint: c, size: math.Abs(c.Bound)}
 	about := false
@@ -90,7 +90,7 @@ func (g *Region) Contains(point []float64) bool {
 	return true
 }
 
-// given are the values of a trial as far as they are known.
+// given are the known values of a trial.
 type given struct {
 	space.Params
 	more space.Params
@@ -119,8 +119,8 @@ func (g *Region) meets(u *rule, point []float64) bool {
 	return u.constraint.Admits(sum, size) || !g.applies(u, point)
 }
 
-// least returns the least sum of the terms of u that what is drawn later can lead to, and
-// the size of its largest term. If k is not negative, axis k has the number v.
+// least returns the smallest sum of the terms of u over all values of the parameters drawn later, and the size of its
+// largest term. If k is not negative, axis k has the number v.
 func (g *Region) least(u *rule, point []float64, k int, v float64) (sum, size float64) {
 	size = u.size
 	for _, f := range u.terms {
@@ -160,8 +160,7 @@ func numbers(d space.Distribution) (low, high float64) {
 	return low, high
 }
 
-// broken returns by how much a point breaks the rules, each in its own scale: 0 if it is in
-// the region.
+// broken returns how much a point breaks the rules, each on its own scale. It is 0 for a point of the region.
 func (g *Region) broken(point []float64) float64 {
 	total := 0.0
 	for i := range g.rules {
@@ -175,7 +174,7 @@ func (g *Region) broken(point []float64) float64 {
 	return total
 }
 
-// Numbers of what [Region.Draw] and [Region.Move] try.
+// Numbers of attempts of [Region.Draw] and [Region.Move].
 const (
 	tries    = 64 // independent draws
 	starts   = 24 // points that are moved, if none of these is in the region
@@ -225,8 +224,7 @@ func (g *Region) Draw(rng *rand.Rand) ([]float64, error) {
 	return nil, g.err()
 }
 
-// search looks at all values of the axes that the rules are about, if they are not too many,
-// and returns a point that has some of those that are in the region.
+// search tries all values of the axes in the rules, if they are not too many, and returns a point in the region.
 func (g *Region) search(rng *rand.Rand) []float64 {
 	n := 1
 	for _, k := range g.open {
@@ -382,9 +380,8 @@ func (g *Region) project(point []float64) {
 	}
 }
 
-// sweep changes one coordinate after the other so that fewer rules are broken, and reports
-// whether the point is in the region in the end. Coordinates move to the nearest value that
-// will do, or to a random one.
+// sweep changes one coordinate after the other so that fewer rules are broken, and reports whether the point ends in
+// the region. Coordinates move to the nearest suitable value, or to a random one.
 func (g *Region) sweep(point []float64, rng *rand.Rand, near bool) bool {
 	for range sweeps {
 		if g.Contains(point) {
@@ -455,9 +452,8 @@ func (g *Region) within(point []float64, k int, rng *rand.Rand) (float64, bool) 
 	return g.value(d, low, high, rng.Float64()), true
 }
 
-// interval returns the numbers of axis k that meet all rules that can be met by it alone,
-// the rest of the point as it is. Each rule is linear in each number, as long as nothing is
-// drawn later that depends on it.
+// interval returns the numbers of axis k that meet all rules that it alone can meet, with the rest of the point
+// unchanged. Each rule is linear in each number, as long as no later draw depends on it.
 func (g *Region) interval(point []float64, k int) (low, high float64, ok bool) {
 	low, high = numbers(g.r.Space[k].Distribution)
 	width := high - low

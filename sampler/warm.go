@@ -12,10 +12,10 @@ import (
 
 // Numbers of [WarmStart].
 const (
-	fewestWarm = 10   // trials of another study that say something
-	bestWarm   = 0.1  // share of them that is looked at
+	fewestWarm = 10   // minimum number of trials of another study
+	bestWarm   = 0.1  // share of them that is used
 	leastWarm  = 5    // and at least so many
-	widestWarm = 0.3  // deviation, as a share of the range, beyond which nothing is believed
+	widestWarm = 0.3  // deviation, as a share of the range, beyond which there is no belief
 	narrowWarm = 0.05 // the least deviation
 )
 
@@ -81,7 +81,7 @@ func bestValues(a space.Axis, h trial.Snapshot) []float64 {
 	return out
 }
 
-// evidence returns the belief that good values are like these, or nil if they say nothing.
+// evidence returns the belief that good values are like these, or nil if they are no evidence.
 func evidence(d space.Distribution, values, weights []float64) *space.Prior {
 	sum := 0.0
 	for _, w := range weights {

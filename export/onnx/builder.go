@@ -19,11 +19,11 @@ type Builder struct {
 	inputs []ValueInfo
 	out    []ValueInfo
 	facts  map[string]fact
-	taken  map[string]int    // names, and how many were made of each
+	taken  map[string]int    // names, and the number of values made with each
 	consts map[string]Value  // by type, dimensions and bytes
 	rename map[string]string // values that are outputs
 	trees  bool              // ai.onnx.ml is used
-	// operators of ONNX Runtime alone are used
+	// operators of ONNX Runtime's own domain are used
 	runtime bool
 }
 
@@ -63,7 +63,7 @@ func (b *Builder) fail(format string, args ...any) {
 	}
 }
 
-// fresh returns a name that nothing has.
+// fresh returns an unused name.
 func (b *Builder) fresh(stem string) string {
 	for {
 		b.taken[stem]++
@@ -75,7 +75,7 @@ func (b *Builder) fresh(stem string) string {
 	}
 }
 
-// reserve takes a name that is asked for.
+// reserve reserves a requested name.
 func (b *Builder) reserve(what, name string) {
 	if _, ok := b.taken[name]; ok || name == "" {
 		b.fail("%s %q: the name is empty or taken", what, name)
@@ -250,7 +250,7 @@ func (b *Builder) Log1p(v Value) Value {
 	u := b.Op("Add", nil, one, v)
 	d := b.Op("Sub", nil, u, one)
 	scaled := b.Op("Div", nil, b.Op("Mul", nil, b.Op("Log", nil, u), v), d)
-	// v itself where 1+v is 1, the plain logarithm of infinity and 0.
+	// v itself if 1+v is 1; the plain logarithm for infinity and 0.
 	plain := b.Op("Or", nil, b.Op("Equal", nil, u, b.Number(v, math.Inf(1))), b.Op("Equal", nil, u, b.Number(v, 0)))
 	scaled = b.Op("Where", nil, plain, b.Op("Log", nil, u), scaled)
 	return b.Op("Where", nil, b.Op("Equal", nil, d, b.Number(v, 0)), v, scaled)
@@ -262,7 +262,7 @@ func (b *Builder) Expm1(v Value) Value {
 	u := b.Op("Exp", nil, v)
 	d := b.Op("Sub", nil, u, one)
 	scaled := b.Op("Div", nil, b.Op("Mul", nil, d, v), b.Op("Log", nil, u))
-	// The plain difference where it is accurate, which is also where log u is no number.
+	// The plain difference where it is accurate, which includes the values where log u is not a number.
 	far := b.Op("Greater", nil, b.Op("Abs", nil, v), b.Number(v, 0.5))
 	scaled = b.Op("Where", nil, far, d, scaled)
 	return b.Op("Where", nil, b.Op("Equal", nil, d, b.Number(v, 0)), v, scaled)
@@ -295,7 +295,7 @@ func (b *Builder) Model(info Info) (*Model, error) {
 	if m.Graph.Name == "" {
 		m.Graph.Name = producer
 	}
-	// What no output needs is left out.
+	// Nodes that no output needs are left out.
 	needed := map[string]bool{}
 	for from := range b.rename {
 		needed[from] = true

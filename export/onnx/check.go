@@ -104,7 +104,7 @@ func (c *checker) graph(g *Graph) error {
 		if err := t.check(); err != nil {
 			return fmt.Errorf("initializer %d (%q): %w", i, t.Name, err)
 		}
-		if in, ok := c.known[t.Name]; ok && in.value == nil && !defaults[t.Name] { // of an input, which may be given another
+		if in, ok := c.known[t.Name]; ok && in.value == nil && !defaults[t.Name] { // default of an input, which may be overridden
 			defaults[t.Name] = true
 			if err := agree(factOf(t), ValueInfo{Type: in.typ, Dims: in.dims}); err != nil {
 				return fmt.Errorf("initializer %d (%q): %w", i, t.Name, err)
@@ -130,7 +130,7 @@ func (c *checker) graph(g *Graph) error {
 	return c.declared("value", g.Values)
 }
 
-// declared compares what is declared of values with what is known.
+// declared compares the declared types and dimensions of values with the inferred ones.
 func (c *checker) declared(what string, values []ValueInfo) error {
 	seen := map[string]bool{}
 	for i, v := range values {
@@ -164,7 +164,7 @@ func (v *ValueInfo) check() error {
 	return texts(v.Name, v.Doc)
 }
 
-// agree compares what is known of a value with what is declared.
+// agree compares the inferred type and dimensions of a value with the declared ones.
 func agree(f fact, v ValueInfo) error {
 	if f.typ != 0 && f.typ != v.Type {
 		return fmt.Errorf("elements are declared to be %v, and are %v", v.Type, f.typ)
@@ -240,7 +240,7 @@ func (c *checker) node(n *Node) error {
 	}
 	for i, name := range n.Outputs {
 		if name == "" {
-			continue // an output that is left out
+			continue // an omitted output
 		}
 		if err := c.set(name, out[i]); err != nil {
 			return fmt.Errorf("output %d: %w", i, err)
@@ -249,7 +249,7 @@ func (c *checker) node(n *Node) error {
 	return nil
 }
 
-// operator sees whether the model may use a node's operator.
+// operator checks whether the model may use a node's operator.
 func (c *checker) operator(n *Node) error {
 	version := c.m.Opset(n.Domain)
 	if version == 0 {

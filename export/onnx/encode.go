@@ -15,13 +15,13 @@ func (e *encoder) tag(field, kind int) {
 	e.b = binary.AppendUvarint(e.b, uint64(field)<<3|uint64(kind))
 }
 
-// int writes a number, also when it is 0.
+// int writes a number, even if it is 0.
 func (e *encoder) int(field int, v int64) {
 	e.tag(field, wire.Varint)
 	e.b = binary.AppendUvarint(e.b, uint64(v))
 }
 
-// text writes a string, also when it is empty.
+// text writes a string, even if it is empty.
 func (e *encoder) text(field int, s string) {
 	e.tag(field, wire.Bytes)
 	e.b = binary.AppendUvarint(e.b, uint64(len(s)))
@@ -41,7 +41,7 @@ func (e *encoder) bytes(field int, b []byte) {
 	e.b = append(e.b, b...)
 }
 
-// message writes what body writes, and its length before it.
+// message writes the output of body, preceded by its length.
 func (e *encoder) message(field int, body func()) {
 	e.tag(field, wire.Bytes)
 	start := len(e.b)

@@ -116,7 +116,7 @@ func networkOf(t forecast.Forecaster) (*network.Network, error) {
 	return nil, fmt.Errorf("%w: a forecaster of type %T", ErrUnsupported, t)
 }
 
-// planOf returns what a forecaster does around its models, or around a network.
+// planOf returns the steps of a forecaster before and after its models or its network.
 func planOf(t forecast.Forecaster) (forecast.Plan, error) {
 	if t, ok := t.(interface {
 		Plan() (forecast.Plan, error)
@@ -126,8 +126,7 @@ func planOf(t forecast.Forecaster) (forecast.Plan, error) {
 	return forecast.Plan{}, fmt.Errorf("%w: a forecaster of type %T", ErrUnsupported, t)
 }
 
-// sameKinds sees whether the transforms of all series are of the same steps, as those
-// of a recipe are.
+// sameKinds checks that the transforms of all series have the same kinds of steps, as those of a recipe do.
 func sameKinds(transforms [][]forecast.PlanStep) error {
 	if len(transforms) == 0 {
 		return fmt.Errorf("%w: it was fitted to no series", ErrUnsupported)
@@ -180,7 +179,7 @@ func (b *Builder) Linear(l forecast.Linear, rows Value) Value {
 // A reach is how far a forecaster looks back.
 type reach struct {
 	window int // values of the target
-	lost   int // of them, that the transform cannot have
+	lost   int // of these, those lost by the transform
 	past   int // of columns known as late as the target
 	known  int // of columns known in advance, before the first step
 }
@@ -211,10 +210,10 @@ func reachOf(p forecast.Plan) reach {
 	return r
 }
 
-// hasKnown: columns that no lag asks for are no input.
+// hasKnown: columns that no lag uses are not an input.
 func hasKnown(p forecast.Plan) bool { return len(p.Known) > 0 && len(p.Features.KnownLags) > 0 }
 
-// asksSeries reports whether a forecast depends on which series it is of.
+// asksSeries reports whether a forecast depends on the identity of its series.
 func asksSeries(p forecast.Plan) bool {
 	return p.Features.SeriesID || slices.ContainsFunc(p.Transform, func(s []forecast.PlanStep) bool { return !slices.Equal(s, p.Transform[0]) })
 }
@@ -279,8 +278,7 @@ func (f *forecaster) apply(i int, s forecast.PlanStep, y Value) Value {
 	return Value{}
 }
 
-// affine returns the shift and the scale of step i: a number, or, where series
-// differ, a column of numbers.
+// affine returns the shift and the scale of step i: a number or, if series differ, a column of numbers.
 func (f *forecaster) affine(i int) (shift, scale Value) {
 	var shifts, scales []float64
 	same := true
@@ -298,9 +296,8 @@ func (f *forecaster) affine(i int) (shift, scale Value) {
 	return of(shifts), of(scales)
 }
 
-// origin returns the features that are the same for all steps, [batch, features];
-// nothing where there are none. It is a number of steps after the window's end, and z
-// the target as transformed up to there.
+// origin returns the features that are the same for all steps, [batch, features], or nothing if there are none. The
+// origin is a number of steps after the window's end, and z is the transformed target up to there.
 func (f *forecaster) origin(z Value, after int) []Value {
 	p := f.plan.Features
 	n := z.Width() // values known
@@ -330,8 +327,7 @@ func (f *forecaster) origin(z Value, after int) []Value {
 	return parts
 }
 
-// statistic returns that of the values of a window that are not missing, as
-// [forecast.Rolling] has it, [batch, 1].
+// statistic returns the statistic of the known values of a window, as defined by [forecast.Rolling], [batch, 1].
 func (f *forecaster) statistic(s forecast.Stat, w Value) Value {
 	missing := f.Op("IsNaN", nil, w)
 	without := func(v Value, x float64) Value { return f.Op("Where", nil, missing, f.Number(w, x), v) }
@@ -364,8 +360,7 @@ func (b *Builder) reduce(op string, v Value) Value {
 	return b.Op(op, nil, v, b.Integers(-1))
 }
 
-// steps returns the features of each step, [batch, horizon, features]; nothing where
-// there are none.
+// steps returns the features of each step, [batch, horizon, features], or nothing if there are none.
 func (f *forecaster) steps() []Value {
 	p, horizon := f.plan.Features, f.plan.Horizon
 	var parts []Value
@@ -395,8 +390,7 @@ func (f *forecaster) steps() []Value {
 	return parts
 }
 
-// recursively returns the features of the only step after an origin, as origin has
-// it: [batch, features].
+// recursively returns the features of the single step after an origin, which is as in origin: [batch, features].
 func (f *forecaster) recursively(z Value, after int) []Value {
 	p := f.plan.Features
 	parts := f.origin(z, after)
@@ -421,13 +415,12 @@ func (f *forecaster) recursively(z Value, after int) []Value {
 	return parts
 }
 
-// at picks one index of axis 1, which goes.
+// at picks one index of axis 1, and removes the axis.
 func (f *forecaster) at(v Value, i int) Value {
 	return f.pick(v, 1, i)
 }
 
-// forecast returns what the models make of their features, [batch, horizon], not
-// transformed back.
+// forecast returns the outputs of the models, [batch, horizon], before the transform is undone.
 func (f *forecaster) forecast(models []forecast.Regressor, add func(*Builder, forecast.Regressor, Value) (Value, error)) Value {
 	horizon := int64(f.plan.Horizon)
 	outputs := 1
@@ -496,7 +489,7 @@ func (f *forecaster) forecast(models []forecast.Regressor, add func(*Builder, fo
 	for i := range numbers {
 		numbers[i] = float64(i + 1)
 	}
-	// The numbers of the steps, for all of the batch: whatever the window holds is replaced.
+	// The numbers of the steps, for the whole batch. The values of the window only provide the shape.
 	any := f.Op("Unsqueeze", nil, f.Slice(f.window, 1, 0, 1), f.Integers(1))
 	parts = append(parts, f.Op("Where", nil, f.Const(NewTensor("", []bool{true}, 1, 1, 1)), f.Floats(f.window, numbers, 1, horizon, 1), any))
 	rows := f.Reshape(f.Concat(2, parts...), -1, int64(len(f.plan.Names)))
@@ -522,8 +515,8 @@ func (f *forecaster) invert(z Value) Value {
 	return z
 }
 
-// integrate undoes a difference: each value is added to that lag steps before it,
-// which comes from the window first and then from the values restored.
+// integrate undoes a difference: to each value it adds the value lag steps before, which comes first from the window
+// and then from the restored values.
 func (f *forecaster) integrate(z, level Value, lag int) Value {
 	n, horizon := level.Width(), f.plan.Horizon
 	if lag == 1 {

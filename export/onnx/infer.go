@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// A fact is what is known of a value without running the graph.
+// A fact is what can be known about a value without running the graph.
 type fact struct {
 	typ   DataType // 0: not known
 	dims  []Dim    // nil: not even their number
@@ -34,8 +34,8 @@ func (f fact) ints() ([]int64, bool) {
 	return v, err == nil
 }
 
-// elementwise infers an operator that takes arrays element by element and gives
-// elements of a type, their own for 0.
+// elementwise infers an operator that works element by element and returns elements of a type; 0 means the inputs'
+// type.
 func elementwise(to DataType, in ...fact) ([]fact, error) {
 	out := in[0]
 	out.value = nil
@@ -57,8 +57,8 @@ func elementwise(to DataType, in ...fact) ([]fact, error) {
 	return []fact{out}, nil
 }
 
-// broadcast returns the dimensions of what two arrays give element by element:
-// aligned at the end, where a dimension of 1 is repeated.
+// broadcast returns the dimensions of an elementwise result of two arrays: they are aligned at the end, and a
+// dimension of 1 is repeated.
 func broadcast(a, b []Dim) ([]Dim, error) {
 	if a == nil || b == nil {
 		return nil, nil
@@ -102,8 +102,8 @@ func attrInteger(n *Node, name string, otherwise int64) int64 {
 	return otherwise
 }
 
-// axes returns the axes that a node is told by an attribute or by its second input.
-// They are not known where the input is no constant.
+// axes returns the axes of a node, from an attribute or its second input. They are unknown if that input is not a
+// constant.
 func axes(n *Node, in []fact) (v []int64, given, known bool) {
 	if v, ok := n.Attr("axes").(Ints); ok {
 		return v, true, true
@@ -259,7 +259,7 @@ func inferReshape(n *Node, in []fact) ([]fact, error) {
 	if counted && have != want && want > 0 {
 		return nil, fmt.Errorf("shape %v for %v", to, in[0].dims)
 	}
-	// A batch of one unknown size goes through where all else is the same.
+	// A batch of unknown size is kept if all other dimensions are the same.
 	if free >= 0 && in[0].ranked() && !out.dims[free].known() {
 		if d, ok := rest(in[0].dims, out.dims, free); ok {
 			out.dims[free] = d
@@ -268,8 +268,8 @@ func inferReshape(n *Node, in []fact) ([]fact, error) {
 	return []fact{out}, nil
 }
 
-// rest returns the only dimension of from that is not known, if all others come to
-// as many elements as those of to without dimension free.
+// rest returns the only unknown dimension of from, if the product of its other dimensions equals that of to without
+// dimension free.
 func rest(from, to []Dim, free int) (Dim, bool) {
 	d, found, a, b := Unknown, 0, int64(1), int64(1)
 	for _, x := range from {
@@ -504,7 +504,7 @@ func scales(n *Node, dims []Dim, of []fact) error {
 		case len(f.dims) > 1:
 			return nil // blocks
 		default:
-			along, err := axis(attrInteger(n, "axis", 1), max(len(dims), 2)) // of a list it does not count
+			along, err := axis(attrInteger(n, "axis", 1), max(len(dims), 2)) // unused for a list
 			if err != nil {
 				return err
 			}
@@ -606,7 +606,7 @@ func inferTfIdf(n *Node, in []fact) ([]fact, error) {
 	return []fact{out}, nil
 }
 
-// infer returns what is known of a node's outputs, one fact each.
+// infer returns a fact about each output of a node.
 func infer(n *Node, in []fact) ([]fact, error) {
 	out := make([]fact, len(n.Outputs))
 	r, ok := rules[n.Op]

@@ -14,7 +14,7 @@ type net struct {
 	n *network.Network
 }
 
-// network returns what a network makes, [batch, horizon] DOUBLE, not transformed back.
+// network returns the output of a network, [batch, horizon] DOUBLE, before the transform is undone.
 func (f *forecaster) network(n *network.Network) Value {
 	g := net{f, n}
 	w, horizon := n.Window, f.plan.Horizon
@@ -39,8 +39,8 @@ func (f *forecaster) network(n *network.Network) Value {
 		future = f.Reshape(future, 0, int64(horizon*len(f.plan.Known)))
 		seen = f.Concat(1, seen, future)
 	}
-	// What is no number makes no forecast, in any runtime and however it is quantized: 0 or
-	// NaN is added. The network sees zeros instead, so that rows beside it are as ever.
+	// A NaN in a row must give no forecast, in any runtime and with any quantization: so 0 or NaN is added to the
+	// forecast. The network gets zeros instead of the row, so that other rows are not affected.
 	missing := f.Op("Mul", nil, f.Op("ReduceSum", nil, seen, f.Integers(-1)), f.Number(seen, 0))
 	var out Value
 	if l, ok := n.Body.(network.Linear); ok {
@@ -104,7 +104,7 @@ func (g *net) linear(name string, x Value, in, out int) Value {
 	return g.Op("Add", nil, g.Op("MatMul", nil, x, g.weight(name+".weight", in, out)), g.weight(name+".bias", out))
 }
 
-// pick returns one index of an axis, which goes.
+// pick returns one index of an axis, and removes the axis.
 func (b *Builder) pick(v Value, axis, i int) Value {
 	return b.Op("Gather", []Attr{{"axis", Int(axis)}}, v, b.Const(Scalar("", int64(i))))
 }
@@ -208,7 +208,7 @@ func (g *net) conv(t network.TCN, name string, x Value, in, channels, dilation i
 			scale[o] = gain[o] / float32(math.Sqrt(float64(s)))
 		}
 	}
-	// Taps that look back to before the window see nothing.
+	// Taps before the window have no effect.
 	taps := min(t.Kernel, (g.n.Window-1)/dilation+1)
 	side := make([]float32, 0, len(w))
 	for o := range channels {
@@ -244,7 +244,7 @@ func (g *net) transformer(t network.Transformer, window, future Value) Value {
 		asks := normed
 		causal := t.Causal
 		if t.DecoderLayers == 0 && i == t.EncoderLayers-1 {
-			// Only the last token is looked at, which sees all.
+			// Only the last token is used, which attends to all.
 			asks, x, causal = g.Slice(asks, 1, steps-1, steps), g.Slice(x, 1, steps-1, steps), false
 		}
 		x = g.Op("Add", nil, x, g.attend(t, name+"attention.", asks, normed, causal))
@@ -268,8 +268,8 @@ func (g *net) transformer(t network.Transformer, window, future Value) Value {
 	return g.Reshape(g.linear("head", g.norm("decoder.norm.", y), t.Width, 1), 0, int64(horizon))
 }
 
-// embed returns tokens [batch, steps, width], their positions added. Of no features
-// they are the same for all of a batch: [1, steps, width].
+// embed returns tokens [batch, steps, width], with their positions added. Without features they are the same for the
+// whole batch: [1, steps, width].
 func (g *net) embed(name string, x Value, steps, width int) Value {
 	at := make([]float32, steps*width)
 	bias := g.tensor(name+".bias", width)
@@ -289,8 +289,8 @@ func (g *net) feedForward(t network.Transformer, name string, x Value) Value {
 	return g.Op("Add", nil, x, g.linear(name+"down", between, t.FeedForward, t.Width))
 }
 
-// attend returns what tokens x take of the tokens m; causal ones, of themselves, see
-// those before them only.
+// attend returns the attention of tokens x to tokens m. If causal, x is m, and a token attends only to itself and
+// earlier ones.
 func (g *net) attend(t network.Transformer, name string, x, m Value, causal bool) Value {
 	var q, k, v Value
 	if x.name == m.name {
@@ -306,7 +306,7 @@ func (g *net) attend(t network.Transformer, name string, x, m Value, causal bool
 		mask := make([]float32, asks*asks)
 		for i := range mask {
 			if i%asks > i/asks {
-				mask[i] = -1e30 // nothing is left of it, and it is a number
+				mask[i] = -1e30 // its exponential is 0, and it is finite
 			}
 		}
 		scores = g.Op("Add", nil, scores, g.floats32(mask, asks, asks))
@@ -315,7 +315,7 @@ func (g *net) attend(t network.Transformer, name string, x, m Value, causal bool
 	return g.linear(name+"out", g.Reshape(g.transpose(of, 0, 2, 1, 3), 0, int64(asks), int64(t.Width)), t.Width, t.Width)
 }
 
-// tokens is how many there are in [batch, tokens, width].
+// tokens returns the number of tokens in [batch, tokens, width].
 func tokens(x Value) int64 {
 	if len(x.Dims) != 3 {
 		return 0
@@ -323,8 +323,8 @@ func tokens(x Value) int64 {
 	return x.Dims[1].Size
 }
 
-// project returns linear functions of tokens, in one multiplication, by head: each
-// [batch, heads, tokens, width of a head]. Queries are divided by the root of that.
+// project returns linear functions of tokens, computed in one multiplication, by head: each [batch, heads, tokens,
+// width of a head]. Queries are divided by the square root of that width.
 func (g *net) project(t network.Transformer, name string, x Value, of ...string) []Value {
 	width, n := t.Width, len(of)
 	w, bias := make([]float32, width*n*width), make([]float32, n*width)

@@ -2,7 +2,7 @@ package onnx
 
 import "strings"
 
-// since is the version of its domain that an operator came with.
+// since is the version of the domain that introduced an operator.
 var since = func() map[string]map[string]int64 {
 	all := map[string]map[string]int64{Standard: {}, ML: {}}
 	for _, row := range []struct {
@@ -52,8 +52,8 @@ var since = func() map[string]map[string]int64 {
 	return all
 }()
 
-// until is the version that an operator was withdrawn with. GroupNormalization of
-// opset 18 to 20 is deprecated too; 21 has another of that name.
+// until is the version of the domain that withdrew an operator. GroupNormalization of opset 18 to 20 is deprecated,
+// too; 21 has a different operator of that name.
 var until = map[string]map[string]int64{
 	Standard: {"Upsample": 10, "Scatter": 11},
 	ML:       {"TreeEnsembleClassifier": 5, "TreeEnsembleRegressor": 5},

@@ -88,7 +88,7 @@ func PipelineInputs(m *pipeline.Model) []string {
 	return names
 }
 
-// A pipelineGraph is the graph of a pipeline being made.
+// A pipelineGraph is the graph of a pipeline under construction.
 type pipelineGraph struct {
 	b       *Builder
 	m       *pipeline.Model
@@ -227,7 +227,7 @@ func (g *pipelineGraph) table(at []int) Value {
 	return g.b.Concat(1, in...)
 }
 
-// missing is true where x is what stands for a missing value.
+// missing is true where x equals the number that stands for a missing value.
 func (g *pipelineGraph) missing(x Value, missing pipeline.Float) Value {
 	if missing != missing {
 		return g.b.Op("IsNaN", nil, x)
@@ -235,7 +235,7 @@ func (g *pipelineGraph) missing(x Value, missing pipeline.Float) Value {
 	return g.b.Op("Equal", nil, x, g.number(float64(missing)))
 }
 
-// matches returns for each category of each number 1 if it is that, else 0.
+// matches returns, for each category of each number, 1 if the number equals the category, otherwise 0.
 func (g *pipelineGraph) matches(x Value, of []int64, categories []float64) Value {
 	wide := g.b.Gather(x, 1, of...)
 	is := g.b.Op("Equal", nil, wide, g.numbers(categories))
@@ -318,7 +318,7 @@ func (g *pipelineGraph) textOrdinal(op pipeline.TextOrdinal) Value {
 	var parts []Value
 	for i, c := range op.At {
 		at := g.places(g.columns[c], op.Categories[i], ints64(places(len(op.Categories[i]))))
-		table := make([]float64, len(op.Categories[i])+1) // the last, at -1, is of unknown texts
+		table := make([]float64, len(op.Categories[i])+1) // the last one, at -1, is for unknown texts
 		for k := range op.Categories[i] {
 			table[k] = op.Value(i, k)
 		}
@@ -395,7 +395,7 @@ func (g *pipelineGraph) linear(op pipeline.Linear, x Value) Value {
 	return g.b.Op("Add", nil, g.b.Op("MatMul", nil, x, g.numbers(w, int64(width), int64(outputs))), g.numbers(op.Bias))
 }
 
-// labels returns the labels that places stand for, [batch].
+// labels returns the labels at the given places, [batch].
 func (g *pipelineGraph) labels(x Value, l *pipeline.Labels) Value {
 	at := g.b.Reshape(g.b.Cast(x, Int64), -1)
 	if l.Numbers != nil {

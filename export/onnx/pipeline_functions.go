@@ -94,7 +94,7 @@ func (g *pipelineGraph) power(op pipeline.Power, x Value) Value {
 	}
 	none := func(l float64) bool { return math.Abs(l) < pipeline.PowerNone }
 	two := func(l float64) bool { return math.Abs(l-2) <= pipeline.PowerNone }
-	// side returns a branch: where is with the exponent l, and logarithmic where it is none.
+	// side returns a branch: a power with the given exponent, or a logarithm if the exponent is 0.
 	other := func(l float64, is func(float64) bool, f float64) float64 { // the exponent, 1 where it is not used
 		if is(l) {
 			return 1
@@ -158,7 +158,7 @@ func (g *pipelineGraph) interpolate(op pipeline.Interpolate, x Value) Value {
 		of := b.Gather(x, 1, int64(k))
 		of = b.Op("Where", nil, b.Op("Less", nil, of, low), low, of)
 		of = b.Op("Where", nil, b.Op("Greater", nil, of, high), high, of)
-		// By the number of points up to x: the last of them, what it becomes, and the slope after it.
+		// By the number of points up to x: the last of these points, its value, and the slope after it.
 		from, to, slope := make([]float64, n+1), make([]float64, n+1), make([]float64, n+1)
 		for i := range xs {
 			from[i+1], to[i+1] = xs[i], ys[i]

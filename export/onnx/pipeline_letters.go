@@ -8,14 +8,14 @@ import (
 	"github.com/attune-hpo/attune/objective/pipeline"
 )
 
-// text returns the same text in place of each: an encoder that knows no other.
+// text replaces each text by the same text: an encoder that knows no other.
 func (g *pipelineGraph) text(like Value, s string) Value {
 	return g.b.Node(Node{Op: "LabelEncoder", Domain: ML, Attrs: []Attr{
 		{"default_string", String(s)}, {"keys_strings", Strings{s}}, {"values_strings", Strings{s}}}}, 1, like)[0]
 }
 
-// cut cuts texts at what a regular expression matches: ONNX Runtime's own operator. pad fills up
-// texts with fewer pieces.
+// cut splits texts at the matches of a regular expression, with ONNX Runtime's own operator. pad fills up texts with
+// fewer pieces.
 func (g *pipelineGraph) cut(x Value, expression, pad string) Value {
 	return g.b.Node(Node{Op: "Tokenizer", Domain: Microsoft, Attrs: []Attr{
 		{"mark", Int(0)}, {"mincharnum", Int(1)}, {"pad_value", String(pad)}, {"tokenexp", String(expression)}}}, 1, x)[0]
@@ -38,8 +38,7 @@ func (g *pipelineGraph) letters(op pipeline.Letters) Value {
 	const none = "  " // which no piece is
 	var tokens Value
 	if op.Within {
-		// Each word gets a space on both sides, and a character between it and the next one that no
-		// term has.
+		// Each word gets a space on both sides, and between words comes a character that occurs in no term.
 		mark := ""
 		for r := rune(0xe000); mark == "" || slices.ContainsFunc(op.Terms, func(t string) bool { return strings.Contains(t, mark) }); r++ {
 			mark = string(r)
@@ -47,7 +46,7 @@ func (g *pipelineGraph) letters(op pipeline.Letters) Value {
 		words := g.cut(text, "[^"+pipeline.Blank+"]+", none)
 		spaced := b.Op("StringConcat", nil, b.Op("StringConcat", nil, g.text(words, " "), words), g.text(words, " "+mark))
 		words = b.Op("Where", nil, whole(words, none), g.text(words, mark), spaced)
-		last := g.text(g.columns[op.Column], mark) // where there is no word at all
+		last := g.text(g.columns[op.Column], mark) // if there is no word at all
 		tokens = b.Reshape(g.cut(b.Concat(1, words, last), "(?s:.)", none), 0, -1)
 	} else {
 		tokens = g.cut(text, "["+pipeline.Blank+"]["+pipeline.Blank+"]+|(?s:.)", "##") // one character, or white spaces

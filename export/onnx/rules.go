@@ -6,8 +6,7 @@ import (
 	"slices"
 )
 
-// A rule infers what a node gives. Inputs that are left out are zero facts, and
-// there are at least as many as least.
+// A rule infers the outputs of a node. Omitted inputs are zero facts, and there are at least as many as least.
 type rule struct {
 	least int
 	infer func(n *Node, in []fact) ([]fact, error)
@@ -53,12 +52,12 @@ var rules = map[string]rule{
 	"DequantizeLinear": {2, inferDequantize}, "MatMulInteger": {2, inferMatMulInteger},
 }
 
-// inferSame infers an operator that gives what its first input is like.
+// inferSame infers an operator whose output has the type and dimensions of its first input.
 func inferSame(_ *Node, in []fact) ([]fact, error) {
 	return []fact{{in[0].typ, in[0].dims, nil}}, nil
 }
 
-// inferTest infers a question to each element.
+// inferTest infers a test of each element.
 func inferTest(_ *Node, in []fact) ([]fact, error) {
 	return []fact{{Bool, in[0].dims, nil}}, nil
 }

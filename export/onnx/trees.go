@@ -67,7 +67,7 @@ func Trees(m *tree.Model, o TreesOptions) (*Model, error) {
 	return b.Model(info)
 }
 
-// rows is the type of the rows that trees of the form take, and of their outputs.
+// rows is the type of the rows and the outputs of trees in the form.
 func (f Form) rows() DataType {
 	if f == Single {
 		return Float32
@@ -88,7 +88,7 @@ func orString(s, otherwise string) string {
 	return s
 }
 
-// use is a way in which splits look at a feature.
+// use is a way in which splits use a feature.
 type use uint8
 
 const (
@@ -107,11 +107,11 @@ func useOf(n *tree.Node) use {
 	return asNumber
 }
 
-// columns says which column of the trees' input has a feature for a use.
+// columns has the column of the trees' input for each feature and use.
 type columns struct {
 	at    map[int][3]int // by feature
 	uses  []use          // by column
-	extra []int64        // features of the columns behind the first
+	extra []int64        // features of the additional columns
 }
 
 func columnsOf(m *tree.Model) columns {
@@ -255,7 +255,7 @@ const (
 	branchMember = 6
 )
 
-// never is a category that no number has once it is rounded.
+// never is a category that no rounded number has.
 const never = 0.5
 
 // An ensemble collects the nodes of trees.
@@ -266,7 +266,7 @@ type ensemble struct {
 	classic bool // ai.onnx.ml 3
 	trees   int
 
-	// Of inner nodes; where classic, of leaves too.
+	// Of inner nodes and, if classic, of leaves.
 	feature, left, right, missing, leftLeaf, rightLeaf []int64
 	mode                                               []byte
 	split                                              []float64
@@ -280,7 +280,7 @@ type ensemble struct {
 	leafTree, leaf []int64 // ai.onnx.ml 3
 }
 
-// branch is where a split that is a node of the file stands and leads.
+// branch has the place and the children of a split in the file.
 type branch struct {
 	feature, left, right, leftLeaf, rightLeaf int64
 	mode                                      byte
@@ -308,7 +308,7 @@ func (e *ensemble) constant(output int, v float64) {
 	e.add(&tree.Tree{Leaves: []tree.Leaf{{}}}, output, func(int) float64 { return v })
 }
 
-// depth returns the most nodes from the root to a leaf, as they will be written.
+// depth returns the maximum number of nodes from the root to a leaf, as written to the file.
 func (e *ensemble) depth(t *tree.Tree) int {
 	type place struct{ node, depth int }
 	most := 0
@@ -350,8 +350,8 @@ func (e *ensemble) addNew(t *tree.Tree, output int, value func(leaf int) float64
 	nodes, leaves := int64(len(e.mode)), int64(len(e.weight))
 	e.roots = append(e.roots, nodes)
 	if len(t.Nodes) == 0 {
-		// A node with a leaf of this value on either side. The standard's way, one leaf on
-		// both, makes ONNX Runtime 1.24.3 take another tree's leaf.
+		// A node with a leaf of this value on each side. The standard form, one leaf for both sides, makes ONNX
+		// Runtime 1.24.3 use another tree's leaf.
 		e.push(branch{left: leaves, right: leaves + 1, leftLeaf: 1, rightLeaf: 1})
 		e.target, e.weight = append(e.target, int64(output), int64(output)), append(e.weight, value(0), value(0))
 		return
@@ -365,8 +365,8 @@ func (e *ensemble) addNew(t *tree.Tree, output int, value func(leaf int) float64
 		}
 		return nodes + int64(position[child]), 0
 	}
-	// ONNX Runtime up to 1.23 takes a root for a leaf where its children have one
-	// number, though one is a leaf and the other a node (microsoft/onnxruntime#24679).
+	// ONNX Runtime up to 1.23 takes a root for a leaf if its children, a leaf and a node, have the same number
+	// (microsoft/onnxruntime#24679).
 	left, _ := place(t.Nodes[0].Left)
 	if right, _ := place(t.Nodes[0].Right); left == right {
 		shift = 1
@@ -395,9 +395,8 @@ func (e *ensemble) addNew(t *tree.Tree, output int, value func(leaf int) float64
 	}
 }
 
-// preorder returns the nodes of a tree, each before its left side and that before its
-// right side, and the position of each node among them. onnx's ReferenceEvaluator gives
-// out sets of categories in this order, and ONNX Runtime in the order of the nodes.
+// preorder returns the nodes of a tree in preorder, left before right, and the position of each node in that order.
+// onnx's ReferenceEvaluator assigns sets of categories in this order, ONNX Runtime in the order of the nodes.
 func preorder(t *tree.Tree) (order, position []int) {
 	position = make([]int, len(t.Nodes))
 	for stack := []int{0}; len(stack) > 0; {
@@ -435,8 +434,8 @@ func categories(n *tree.Node) func(yield func(int) bool) {
 	}
 }
 
-// addClassic adds a tree as ai.onnx.ml 3 has it: leaves are nodes, and a set of
-// categories is a chain of nodes that share their left child.
+// addClassic adds a tree in the form of ai.onnx.ml 3: leaves are nodes, and a set of categories is a chain of nodes
+// that share their left child.
 func (e *ensemble) addClassic(t *tree.Tree, output int, value func(leaf int) float64) {
 	id := int64(e.trees)
 	nodes := int64(len(t.Nodes))
@@ -479,7 +478,7 @@ func (e *ensemble) addClassic(t *tree.Tree, output int, value func(leaf int) flo
 	}
 }
 
-// threshold returns the number that rows of the file are compared with in place of t.
+// threshold returns the number that replaces threshold t in the file.
 func (e *ensemble) threshold(t float64) float64 {
 	switch {
 	case e.b.form == Single:
@@ -503,7 +502,7 @@ func roundDown(t float64) float32 {
 // x whose float32 is <= t. A graph that has it need not round its rows. Two Casts would:
 // ONNX Runtime 1.16 takes them out.
 func boundary(t float32) float64 {
-	const beyond = 0x1p128 // what follows the greatest float32, as far as rounding goes
+	const beyond = 0x1p128 // the successor of the greatest float32, for rounding
 	finite := func(x float32) float64 { return max(-beyond, min(float64(x), beyond)) }
 	if math.IsInf(float64(t), 1) {
 		return math.Inf(1)
@@ -590,9 +589,8 @@ func (e *ensemble) node(x Value, targets int) Value {
 	return e.b.Node(Node{Op: "TreeEnsembleRegressor", Domain: ML, Attrs: attrs}, 1, x)[0]
 }
 
-// linear adds a model with linear leaves. The trees give, each as an output of its
-// own, the number of the leaf; constants and coefficients are looked up by it, and
-// multiplied and added in the order in which a predictor does.
+// linear adds a model with linear leaves. Each tree has its own output, the number of the leaf. Constants and
+// coefficients are looked up by this number, and multiplied and added in the order of the predictor.
 func (b *Builder) linear(e *ensemble, x, rows Value) Value {
 	m := e.m
 	var (
@@ -626,7 +624,7 @@ func (b *Builder) linear(e *ensemble, x, rows Value) Value {
 		for j := range m.Trees[i].Leaves {
 			if lin := m.Trees[i].Leaves[j].Linear; lin != nil {
 				for k, f := range lin.Features {
-					if k == len(features) { // a column of zeros stands behind the features
+					if k == len(features) { // a column of zeros follows the features
 						features, coefs = append(features, slices.Repeat([]int64{width}, leaves)), append(coefs, make([]float64, leaves))
 					}
 					features[k][at], coefs[k][at] = int64(f), lin.Coefs[k]
@@ -641,7 +639,7 @@ func (b *Builder) linear(e *ensemble, x, rows Value) Value {
 		single := b.Op("Neg", nil, b.Cast(row, Float32))
 		row = b.Op("Neg", nil, b.Cast(single, Float64))
 	}
-	// A column of zeros: of the features' first, so that it has the batch's size.
+	// A column of zeros, made from the first feature so that it has the batch's size.
 	zero := b.Op("Where", nil, b.Const(NewTensor("", []bool{true}, 1, 1)), b.Const(NewTensor("", []float64{0}, 1, 1)), b.Slice(row, 1, 0, 1))
 	row = b.Concat(1, row, zero)
 	lookUp := func(t Tensor) Value { return b.Op("Gather", []Attr{{"axis", Int(0)}}, b.Const(t), ids) }

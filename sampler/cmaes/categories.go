@@ -66,7 +66,7 @@ func (c *categories) update(solutions [][]int) {
 		}
 	}
 	length := floats.Norm(natural, 2)
-	if length == 0 { // the good ones are like all others
+	if length == 0 { // the good ones do not differ from the others
 		return
 	}
 	step := 1 / c.trust

@@ -142,8 +142,7 @@ func (s *Sampler) Sample(ctx context.Context, r sampler.Request) (sampler.Propos
 	return p, err
 }
 
-// searched returns the axes of the search that r belongs to, the fixed ones
-// included, by name, or nil if it belongs to none.
+// searched returns the axes of the search for r, including fixed ones, by name, or nil if there is no search.
 func searched(r sampler.Request) space.Space {
 	common := r.History.Common()
 	var axes space.Space

@@ -14,8 +14,8 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A key says which search of a study a request belongs to: over which axes, and for
-// which values of others that no sampler has chosen. Both are sorted by name.
+// A key identifies the search of a request: its axes, and the values of others that no sampler has chosen. Both are
+// sorted by name.
 type key struct {
 	axes  space.Space
 	fixed space.Params
@@ -60,8 +60,8 @@ func (k key) identity() string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// reach is how far from a fixed number, as a share of its range, a trial may be and
-// still be near. It must have the same choice.
+// reach is the distance from a fixed number up to which a trial is near, as a share of the range. Choices must be
+// equal.
 const reach = 0.2
 
 // distance returns how far a trial is from what is fixed, at most 1 for each axis:
@@ -83,8 +83,8 @@ func (k key) distance(p space.Params) (distance float64, near bool) {
 	return distance, near
 }
 
-// which returns the search that draws for k: the joint one, unless values are fixed
-// that it would hardly draw. A search for fixed values that has begun goes on.
+// which returns the search that draws for k: the joint one, unless values are fixed that it would hardly draw. A
+// search for fixed values that has begun continues.
 func (m *searches) which(cfg Config, k key, h trial.Snapshot) *replay {
 	if len(k.fixed.Space) == 0 {
 		return m.of(cfg, k, h)

@@ -19,33 +19,31 @@ type note struct {
 	Search     string    `json:"search"`        // by the names of its axes; see identity
 	Generation int       `json:"generation"`    // of the distribution it was drawn from
 	Told       []int     `json:"told,omitzero"` // trials from which that generation came, ascending; the first of a generation says so
-	At         []float64 `json:"at,omitempty"`  // where on the unit interval the values that can be counted were drawn, by name
+	At         []float64 `json:"at,omitempty"`  // positions on the unit interval at which discrete values were drawn, by name
 }
 
 func sortByName(s space.Space) {
 	slices.SortFunc(s, func(a, b space.Axis) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-// searches are what is known of one history: a replay for each of the last few
-// spaces, the last used at the end.
+// searches has a replay of one history for each of the last few spaces, the last used at the end.
 type searches struct{ known []*replay }
 
 const mostReplays = 8
 
-// A replay is what the history of one study says of one search, as far as it was
-// read.
+// A replay is the state of one search, computed from the history of a study as far as it was read.
 type replay struct {
 	key
 	identity string
 	read     int // finished trials taken in
 
 	trials map[int]*candidate // finished ones that can be learnt from, by number
-	unused []int              // numbers of those that search has not learnt from, ascending
+	unused []int              // numbers of those not used yet, ascending
 	told   map[int]notedStep  // by generation
 	search *search            // its generation is the last that is in told, or 0 and not warmed
 	warmed bool
-	used   map[int]bool // numbers of those that it has learnt from
-	partly bool         // it should have learnt from trials that the view lacked
+	used   map[int]bool // numbers of those used
+	partly bool         // it should have used trials that the view lacked
 }
 
 // A candidate is a finished trial that lies in the domain.
@@ -60,7 +58,7 @@ type candidate struct {
 	loss       float64
 }
 
-// A notedStep says which trials a generation came from, by the word of a trial.
+// A notedStep has the trials from which a generation came, as noted by a trial.
 type notedStep struct {
 	by      int
 	numbers []int
@@ -92,8 +90,8 @@ func newReplay(cfg Config, k key, h trial.Snapshot) *replay {
 	}
 }
 
-// take reads what is new in h. It reports false if that contradicts what p has
-// concluded: a trial that another process started earlier has come to light.
+// take reads the new trials of h. It returns false if they contradict the state of p, because a trial appears that
+// another process started earlier.
 func (p *replay) take(h trial.Snapshot) bool {
 	consistent := true
 	hear := func(r trial.Record) note {
@@ -126,7 +124,7 @@ func (p *replay) take(h trial.Snapshot) bool {
 	return consistent
 }
 
-// candidate returns what a finished trial has to say, if it has anything.
+// candidate returns the candidate of a finished trial, if there is one.
 func (p *replay) candidate(h trial.Snapshot, r trial.Record, n note) (*candidate, bool) {
 	c := &candidate{number: r.Number, generation: n.Generation, loss: math.NaN()}
 	switch {
@@ -208,8 +206,8 @@ func (p *replay) advance() bool {
 	return ok
 }
 
-// step makes the next generation of s of the trials of the given numbers. The
-// step to generation 0 is a warm start, if there are enough of them.
+// step makes the next generation of s from the trials with the given numbers. The step to generation 0 is a warm
+// start, if there are enough of them.
 func (p *replay) step(s *search, numbers []int) {
 	var batch []*candidate
 	for _, n := range numbers {
@@ -234,7 +232,7 @@ func (p *replay) step(s *search, numbers []int) {
 	for i, c := range batch {
 		solutions[i] = scored{c.solution, c.loss, c.generation == s.generation}
 	}
-	if len(solutions) >= 2 { // fewer are left where a view shows a part of the study only
+	if len(solutions) >= 2 { // there are fewer if a view shows only a part of the study
 		s.update(solutions)
 	} else {
 		s.generation++
@@ -298,7 +296,7 @@ func (p *replay) propose(cfg Config, r sampler.Request) (sampler.Proposal, error
 	return out, nil
 }
 
-// given returns what r has decided already.
+// given returns the decided coordinates of r.
 func (p *replay) given(r sampler.Request) solution {
 	d := p.search.domain
 	g := solution{make([]float64, d.numbers), make([]int, len(d.choices))}

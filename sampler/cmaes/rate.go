@@ -51,7 +51,7 @@ type earlier struct {
 	root *mat.SymDense // Σ^(-1/2)
 }
 
-// before returns what rate.adapt needs of e as it is now, or nil if it is not used.
+// before returns the state of e that rate.adapt needs, or nil if rates are not adapted.
 func (e *evolution) before() *earlier {
 	if e.rate == nil {
 		return nil

@@ -110,11 +110,10 @@ func (s *search) begin(mean []float64, sigma float64, lambda int) {
 	s.margin()
 }
 
-// warm starts from the best tenth of solutions of elsewhere, best first, of which
-// there are at least ten: the distribution of the points near them (Nomura,
-// Watanabe, Akimoto, Ozaki and Onishi, "Warm Starting CMA-ES for Hyperparameter
-// Optimization", AAAI 2021, γ = α = 0.1). Their task is another one where values are
-// fixed that most of them do not have.
+// warm starts from the best tenth of injected solutions, best first, at least ten: from the distribution of the
+// points near them (Nomura, Watanabe, Akimoto, Ozaki and Onishi, "Warm Starting CMA-ES for Hyperparameter
+// Optimization", AAAI 2021, γ = α = 0.1). If values are fixed that most of them lack, they belong to a
+// different task.
 func (s *search) warm(solutions []solution, another bool) {
 	top := solutions[:len(solutions)/10]
 	if s.numbers > 0 {
@@ -155,7 +154,7 @@ func (s *search) warm(solutions []solution, another bool) {
 	}
 	if s.categories != nil {
 		for i, q := range s.categories.q {
-			floats.Scale(0.5, q) // half of what is known of it, half of nothing
+			floats.Scale(0.5, q) // half from the distribution so far, half from the best solutions
 			for _, p := range top {
 				q[p.choices[i]] += 0.5 / float64(len(top))
 			}
@@ -168,9 +167,8 @@ func (s *search) warm(solutions []solution, another bool) {
 // the paper, which expects the trials of another task.
 const widest = 0.01
 
-// widening returns what is added where n points are of the same task: less if they lie
-// close together. Beside their mean variance it is then as much as there are dimensions
-// for each point.
+// widening returns the addition for n points of the same task: their mean variance times the number of dimensions
+// divided by n, at most widest.
 func widening(cov *mat.SymDense, n int) float64 {
 	const least = 1e-8
 	return math.Min(math.Max(cov.Trace()/float64(n), least), widest)
@@ -221,8 +219,8 @@ func (s *search) inside(at []float64) bool {
 	return true
 }
 
-// condition turns a draw of the joint distribution into one of what it is where
-// some coordinates are given: x + Σ_ab Σ_bb⁻¹ (given - x_b), Matheron's rule.
+// condition turns a draw of the joint distribution into a draw of its conditional distribution given some
+// coordinates: x + Σ_ab Σ_bb⁻¹ (given - x_b), Matheron's rule.
 func (s *search) condition(at, given []float64) {
 	var fixed []int
 	for i, u := range given {
@@ -264,7 +262,7 @@ type scored struct {
 	own  bool
 }
 
-// update learns from solutions, best first, of which there are at least λ.
+// update learns from at least λ solutions, best first.
 func (s *search) update(solutions []scored) {
 	s.generation++
 	s.spent[s.regime] += len(solutions)
@@ -281,8 +279,8 @@ func (s *search) update(solutions []scored) {
 	e := s.normal
 	steps := make([][]float64, len(solutions))
 	white := make([]float64, e.d)
-	// How long a step from elsewhere may be (Hansen, "Injecting External Solutions
-	// Into CMA-ES", arXiv:1110.4181, table 1).
+	// The maximum length of an injected step (Hansen, "Injecting External Solutions Into
+	// CMA-ES", arXiv:1110.4181, table 1).
 	longest := math.Sqrt(float64(e.d)) + 2*float64(e.d)/float64(e.d+2)
 	for i, p := range solutions {
 		y := make([]float64, e.d)
@@ -310,7 +308,7 @@ func (s *search) update(solutions []scored) {
 	}
 }
 
-// margin keeps values that can be counted within reach.
+// margin keeps discrete values reachable.
 func (s *search) margin() {
 	margin := 1 / float64(len(s.axes)*s.normal.lambda)
 	for i, g := range s.grids {
@@ -321,8 +319,8 @@ func (s *search) margin() {
 	}
 }
 
-// stuck reports whether nothing more is to be expected of the distribution
-// (Hansen's tutorial, section B.3).
+// stuck reports whether the distribution can no longer make progress (Hansen's tutorial,
+// section B.3).
 func (s *search) stuck(solutions []scored) bool {
 	e := s.normal
 	const tolerance = 1e-12

@@ -15,7 +15,7 @@ import (
 type domain struct {
 	axes    space.Space
 	choices []bool
-	given   []float64 // positions; NaN where there is something to draw
+	given   []float64 // positions; NaN for axes to be drawn
 	fixed   []int     // axes that are given, and not by a sampler
 	place   []int     // of an axis in the request, -1 if it is given
 }
@@ -53,8 +53,8 @@ func (d *domain) snap(j int, u float64) float64 {
 	return unit.To(d.axes[j].Distribution, unit.From(d.axes[j].Distribution, u))
 }
 
-// reach is how far from a fixed number, as a share of its range, a trial may be and
-// still be near. It must have the same choice.
+// reach is the distance from a fixed number up to which a trial is near, as a share of the range. Choices must be
+// equal.
 const reach = 0.2
 
 // near reports whether x has about the values that are fixed, and same whether it
@@ -70,7 +70,7 @@ func (d *domain) same(x []float64) bool {
 	return !slices.ContainsFunc(d.fixed, func(j int) bool { return x[j] != d.given[j] })
 }
 
-// pinned returns a copy of x that has what is given.
+// pinned returns a copy of x with the given positions.
 func (d *domain) pinned(x []float64) []float64 {
 	out := slices.Clone(x)
 	for j, g := range d.given {
@@ -89,7 +89,7 @@ func (d *domain) coordinate(j int, u float64) float64 {
 	return unit.From(d.axes[j].Distribution, u)
 }
 
-// locate returns where a trial lies in the domain, if it does.
+// locate returns the position of a trial in the domain, if it has one.
 func (d *domain) locate(p space.Params) ([]float64, bool) {
 	x := make([]float64, len(d.axes))
 	for j, a := range d.axes {
@@ -102,7 +102,7 @@ func (d *domain) locate(p space.Params) ([]float64, bool) {
 	return x, true
 }
 
-// ahead returns where a running trial looks, if that is decided.
+// ahead returns the position of a running trial, if it is known.
 func (d *domain) ahead(r trial.Record) ([]float64, bool) {
 	x, ok := r.Ahead(d.axes)
 	for j := range x {
@@ -120,7 +120,7 @@ type observation struct {
 	constraints []trial.Constraint
 }
 
-// observe returns what a finished trial says, if it says anything.
+// observe returns the observation of a finished trial, if there is one.
 func (d *domain) observe(h trial.Snapshot, r *trial.Record) (observation, bool) {
 	if r.Interrupted() {
 		return observation{}, false
@@ -143,11 +143,10 @@ func (d *domain) observe(h trial.Snapshot, r *trial.Record) (observation, bool) 
 	return o, true
 }
 
-// targets returns what a model learns of the losses of an objective: standardized, so that the better
-// half decides. A loss above the median is drawn in logarithmically, since how bad
-// the bad ones are says little about where the good ones lie. Trials without a
-// loss, and infinite ones, get the worst that was seen. A pruned trial is at least
-// as bad as the median: it was not worth finishing.
+// targets returns the losses of an objective for a model, standardized by the better half. Losses above the
+// median are compressed logarithmically, because their size says little about where the good ones lie. Trials
+// without a loss, or with an infinite one, get the worst finite loss. A pruned trial is at least as bad as the
+// median: it was not worth finishing.
 func targets(obs []observation, objective int) []float64 {
 	var complete []float64
 	for _, o := range obs {

@@ -57,7 +57,7 @@ func fit(p points, y []float64, noise float64) hyper {
 	return f.hyper(best)
 }
 
-// A fitting has what the marginal likelihood of many parameters shares.
+// A fitting has the common parts of the marginal likelihood for many parameters.
 type fitting struct {
 	points
 	y         []float64

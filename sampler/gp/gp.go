@@ -150,7 +150,7 @@ func (s *Sampler) Sample(ctx context.Context, r sampler.Request) (sampler.Propos
 	return out, nil
 }
 
-// A past is what the history of a study says in one domain, as far as it was read.
+// A past has the observations of a study in one domain, as far as its history was read.
 type past struct {
 	axes  space.Space
 	read  int
@@ -166,13 +166,12 @@ type fitted struct {
 	hyper       hyper
 }
 
-// pasts are what is known of one history, in each of the last few domains, the
-// last used at the end.
+// pasts are the pasts of one history in each of the last few domains, the last used at the end.
 type pasts struct{ known []*past }
 
 const mostPasts = 16
 
-// of returns what h says in d.
+// of returns the past of h in d.
 func (m *pasts) of(d *domain, h trial.Snapshot) *past {
 	p := &past{axes: d.axes, fits: map[string]fitted{}, names: map[string]bool{}}
 	if i := slices.IndexFunc(m.known, func(p *past) bool { return p.axes.Equal(d.axes) }); i >= 0 {
@@ -200,8 +199,7 @@ func (p *past) ready(cfg Config) bool {
 	return len(p.obs) >= cfg.Startup && slices.ContainsFunc(p.obs, func(o observation) bool { return o.state == trial.Complete })
 }
 
-// propose returns the position of the greatest expected improvement, or nil if
-// there is no model of what is known.
+// propose returns the position of the greatest expected improvement, or nil if there is no model.
 func (p *past) propose(cfg Config, d *domain, r sampler.Request) []float64 {
 	obs := p.chosen(cfg, d)
 	a := &acquisition{domain: d, region: r.Region(), trials: len(p.obs)}
@@ -215,7 +213,7 @@ func (p *past) propose(cfg Config, d *domain, r sampler.Request) []float64 {
 	for _, o := range obs {
 		at.add(o.x)
 	}
-	var feasible []int // complete ones, of which one may be the best
+	var feasible []int // complete ones, which may be the best
 	for i, o := range obs {
 		if o.state == trial.Complete && (trial.Record{Constraints: o.constraints}).Feasible() {
 			feasible = append(feasible, i)
@@ -360,8 +358,8 @@ func (d *domain) gain(models []*model, ys [][]float64, feasible []int, pending [
 	return newGain(sure, values, whole)
 }
 
-// merits orders observations: less is better. They are the losses or, of several
-// objectives, the ranks of non-domination.
+// merits returns a sort key for observations, less is better: the losses or, with several objectives, the ranks of
+// non-domination.
 func merits(obs []observation) []float64 {
 	out := make([]float64, len(obs))
 	if len(obs) == 0 || len(obs[0].losses) == 1 {
@@ -408,9 +406,9 @@ func sorted(names map[string]bool) []string {
 	return out
 }
 
-// constrained returns what a model learns of a constraint, standardized, and what
-// is to be added so that the constraint is met at 0 and below. Trials that lack it
-// count as the worst that was seen. It is not ok if no trial has it.
+// constrained returns the standardized values of a constraint for a model, and the number to add so that the
+// constraint is met at 0 and below. Trials that lack the constraint count as the worst value seen. It returns false
+// if no trial has it.
 func constrained(obs []observation, name string) (values []float64, offset float64, ok bool) {
 	values = make([]float64, len(obs))
 	worst, mean, n := math.Inf(-1), 0.0, 0.0
@@ -445,7 +443,7 @@ func constrained(obs []observation, name string) (values []float64, offset float
 	return values, mean / dev, true
 }
 
-// finite reports whether all axes can be counted.
+// finite reports whether all axes are discrete.
 func (d *domain) finite() bool {
 	return !slices.ContainsFunc(d.axes, func(a space.Axis) bool { return a.Distribution.Len() == 0 })
 }
@@ -462,8 +460,8 @@ func key(x []float64) string {
 	return string(b)
 }
 
-// chosen returns the observations that a model has: all, or half of them the best
-// and half those nearest to the best one. Those near what is fixed come first.
+// chosen returns the observations of a model: all of them, or half the best ones and half those nearest to the best
+// one. Observations near fixed values come first.
 func (p *past) chosen(cfg Config, d *domain) []observation {
 	if len(p.obs) <= cfg.Observations {
 		return p.obs
@@ -491,20 +489,19 @@ func (p *past) chosen(cfg Config, d *domain) []observation {
 	return out
 }
 
-// mostFitted is the number of observations that hyperparameters are fitted to at most.
+// mostFitted is the maximum number of observations that hyperparameters are fitted to.
 const mostFitted = 120
 
-// fittedTo returns that number for d parameters: fewer of them where there are hundreds, so
-// that a fit takes no longer for 1,000 parameters than for 140.
+// fittedTo returns that number for d parameters: it is smaller for hundreds of parameters, so that a fit takes no
+// longer for 1,000 parameters than for 140.
 func fittedTo(d int) int {
 	const mostDifferences = 1e6 // of pairs of observations, in each of the parameters
 	return min(mostFitted, int(math.Sqrt(2*mostDifferences/float64(d))))
 }
 
-// hyper returns the parameters of the model of the given name. They are fitted to
-// what values says of the first observations: as many as the last step of a ladder
-// whose rungs are a tenth apart. So they follow from the history alone, and most
-// proposals need no fit.
+// hyper returns the parameters of the model of the given name. They are fitted to the values of the first n
+// observations, where n is the last rung reached of a ladder whose rungs are a tenth apart. So they follow from the
+// history alone, and most proposals need no fit.
 func (p *past) hyper(name string, cfg Config, d *domain, values func([]observation) []float64) hyper {
 	count := rung(len(p.obs))
 	last := p.obs[count-1].number

@@ -206,8 +206,8 @@ func (g *gain) value(means, devs []float64) (value float64, byMean, byDev []floa
 	return g.distant(means, devs)
 }
 
-// distant returns the same, about, where the gain is too small for a float64: that of the
-// box which has the greatest, if it went down to -∞.
+// distant returns an approximation if the gain is too small for a float64: the greatest gain of any box, if it
+// extended to -∞.
 func (g *gain) distant(means, devs []float64) (value float64, byMean, byDev []float64) {
 	value = math.Inf(-1)
 	for _, b := range g.boxes {

@@ -29,7 +29,7 @@ func minimize(f func(x, grad []float64) float64, x, low, high []float64, calls i
 		return math.Inf(1)
 	}
 	const memory = 8
-	var steps, turns [][]float64 // of x, of the gradient; the oldest first
+	var steps, turns [][]float64 // differences of x and of the gradient; the oldest first
 	next, nextGrad, direction := make([]float64, d), make([]float64, d), make([]float64, d)
 	free := make([]bool, d)
 	for calls > 0 {
@@ -51,7 +51,7 @@ func minimize(f func(x, grad []float64) float64, x, low, high []float64, calls i
 			descent = floats.Dot(direction, grad)
 		}
 		size := 1.0
-		if len(steps) == 0 { // nothing is known of the curvature: a small step
+		if len(steps) == 0 { // the curvature is unknown: a small step
 			size = math.Min(1, 0.2/slope)
 		}
 		improved := false

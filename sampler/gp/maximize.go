@@ -11,16 +11,15 @@ import (
 	"github.com/attune-hpo/attune/space/unit"
 )
 
-// An acquisition says how much is to be gained from evaluating a point: the
-// logarithm of the expected improvement, on best or of a hypervolume, times the
-// probability that all constraints are met.
+// An acquisition is the value of evaluating a point: the logarithm of the product of the expected improvement, over
+// best or of a hypervolume, and the probability that all constraints are met.
 type acquisition struct {
 	*domain
 	region      *sampler.Region // where the answer may lie
-	objective   *model          // nil: there are several, or no trial was feasible, and feasibility is all that counts
+	objective   *model          // nil: there are several objectives, or no trial was feasible and only feasibility counts
 	best        float64
 	several     *gain
-	trials      int      // how many there are, which says how much a belief counts
+	trials      int      // number of trials, which determines the weight of a belief
 	constraints []*model // of values that are met at ≤ 0, in their own scale less offset
 	offsets     []float64
 
@@ -99,7 +98,7 @@ func (a *acquisition) at(x, grad []float64) float64 {
 	return sum
 }
 
-// belief returns how much more is expected of a position on an axis than the model says.
+// belief returns the logarithm of the factor by which a prior changes the value of a position on an axis.
 func (a *acquisition) belief(j int, u float64) float64 {
 	return sampler.Belief(a.axes[j], a.coordinate(j, u), a.trials)
 }
@@ -145,7 +144,7 @@ func (a *acquisition) all(rows *points) []float64 {
 	return values
 }
 
-// Numbers of points that are compared before the best of them are improved.
+// Numbers of points that are compared before the best ones are improved.
 const (
 	scattered  = 384 // anywhere
 	nearby     = 192 // around the best observations
@@ -153,10 +152,9 @@ const (
 	mostValues = 24 // of an axis that is searched value by value
 )
 
-// maximize returns a position of a high value: the best of some random points and
-// of neighbours of the best observations, improved along the gradient and, on axes
-// of few values, by trying them. Refused positions are not returned unless there
-// is no other at hand.
+// maximize returns a position with a high value: the best of some random points and of neighbours of the best
+// observations, improved along the gradient and, on axes with few values, by trying them. It only returns a refused
+// position if it finds no other.
 func (a *acquisition) maximize(rng *rand.Rand, best [][]float64, refused func([]float64) bool) []float64 {
 	a.prepare()
 	rows := points{d: len(a.axes), choices: a.choices}
@@ -338,8 +336,7 @@ func (a *acquisition) improve(x []float64, rng *rand.Rand) float64 {
 	return value
 }
 
-// climb improves x along the gradient on some axes, and leaves it as it is if
-// nothing is gained.
+// climb improves x along the gradient on some axes, and leaves it unchanged if nothing is gained.
 func (a *acquisition) climb(x []float64, axes []int, value float64, rng *rand.Rand) float64 {
 	at, low, high := make([]float64, len(axes)), make([]float64, len(axes)), make([]float64, len(axes))
 	for i, j := range axes {

@@ -191,10 +191,9 @@ func (m *model) batch(rows *points) (means, devs []float64) {
 	return means, devs
 }
 
-// with returns the posterior that believes its own mean at the given rows as well,
-// and is thereby sure there and unchanged in its mean elsewhere (Ginsbourger, Le
-// Riche and Carraro, "Kriging Is Well-Suited to Parallelize Optimization", 2010,
-// the kriging believer).
+// with returns the posterior that takes its own mean at the given rows as observed. It is then certain there,
+// and its mean elsewhere is unchanged (Ginsbourger, Le Riche and Carraro, "Kriging Is Well-Suited to
+// Parallelize Optimization", 2010, the kriging believer).
 func (m *model) with(rows [][]float64) *model {
 	if len(rows) == 0 {
 		return m

@@ -80,7 +80,7 @@ func (g Regret) Curve(ctx context.Context, h trial.Snapshot, places int) []Bound
 	return out
 }
 
-// least returns the number of complete trials before which there is no bound.
+// least returns the minimum number of complete trials for a bound.
 func (g Regret) least() int { return max(10, cmp.Or(g.Trials, 30)) }
 
 // mostBounded is the number of trials that the model of a bound has at most: the best half of

@@ -19,11 +19,11 @@ import (
 type axis struct {
 	space.Axis
 	kind       kind
-	n          int     // values, if they can be counted
+	n          int     // number of values, if they are discrete
 	low, width float64 // of the interval on the scale of the parameter, widened by half a step
 	step       float64
 	log        bool
-	place      int // in the request; most trials have it there, too
+	place      int // position in the request; in most trials it is the same
 }
 
 type kind uint8
@@ -34,8 +34,7 @@ const (
 	choice
 )
 
-// maxPosition bounds the positions of values outside the interval, which trials
-// with other bounds may have.
+// maxPosition limits the positions of values outside the interval, which occur in trials with other bounds.
 const maxPosition = 1000
 
 func newAxis(a space.Axis) axis {
@@ -56,8 +55,7 @@ func newAxis(a space.Axis) axis {
 		if d.Step != 0 {
 			ax.kind, ax.n, ax.step = grid, d.Len(), d.Step
 		}
-		// Over less than a millionth the two scales are the same, but for
-		// differences of logarithms that have no digits left.
+		// Over less than a millionth the two scales are equal, but differences of logarithms would lose all digits.
 		if d.Log && d.High/d.Low > 1+1e-6 {
 			ax.log = true
 			ax.low = math.Log(d.Low)
@@ -67,8 +65,7 @@ func newAxis(a space.Axis) axis {
 	return ax
 }
 
-// position returns where coordinate x lies on the scale of the kernels, or, for
-// a choice, its index.
+// position returns the position of coordinate x on the scale of the kernels or, for a choice, its index.
 func (a *axis) position(x float64) float64 {
 	var t float64
 	switch {
@@ -88,7 +85,7 @@ func (a *axis) position(x float64) float64 {
 	return max(-maxPosition, min(t, maxPosition))
 }
 
-// value returns the value whose cell contains position t: t itself in a continuum.
+// value returns the value whose cell contains position t, which is t itself on a continuous axis.
 func (a *axis) value(t float64) float64 {
 	switch {
 	case a.kind == continuum:
@@ -108,12 +105,11 @@ func (a *axis) valueOf(x float64) float64 {
 	return a.value(a.position(x))
 }
 
-// fineGrid is the number of values from which a cell is so narrow, compared with
-// the least bandwidth, that the logarithm of its mass is a quadratic function:
-// what is left out is below 1e-9 within 13 bandwidths.
+// fineGrid is the number of values from which on a cell is so narrow, compared with the smallest bandwidth, that the
+// logarithm of its mass is a quadratic function, with an error below 1e-9 within 13 bandwidths.
 const fineGrid = 1 << 16
 
-// hasCells reports whether a is a grid that is not as good as a continuum.
+// hasCells reports whether a is a grid that cannot be treated as continuous.
 func (a *axis) hasCells() bool { return a.kind == grid && (a.log || a.n < fineGrid) }
 
 // hasTable reports whether the masses of the values of a are kept in a table.
@@ -148,9 +144,9 @@ func (a *axis) coordinate(value float64) float64 {
 	return a.Distribution.At(int(value))
 }
 
-// read returns the coordinate that r has on a: of its parameter or, while r is
-// running, of what was proposed for it. It is not ok if r has neither, or has the
-// name with a distribution of another type or scale.
+// read returns the coordinate that r has on a: of its parameter or, while r is running, of
+// what was proposed for it. It returns false if r has neither, or has the name with a
+// distribution of another type or scale.
 func (a *axis) read(r *trial.Record) (x float64, ok bool) {
 	if i := r.Params.Space.IndexNear(a.place, a.Name); i >= 0 {
 		return r.Params.Point[i], space.Compatible(r.Params.Space[i].Distribution, a.Distribution)

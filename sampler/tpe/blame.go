@@ -21,18 +21,17 @@ type blame struct {
 type failure struct {
 	observation
 	distance float64
-	alike    bool // the neighbour has failed, or one that is as near
+	alike    bool // the neighbour has failed, or another one at the same distance
 }
 
 const (
 	mostBlamed = 100
-	// leastBlame is the share of its weight that a failed trial keeps in any case. A
-	// sum of exponentials must not lose its greatest term altogether.
+	// leastBlame is the share of its weight that a failed trial always keeps. A sum of exponentials must not lose its
+	// greatest term completely.
 	leastBlame = 0.01
 )
 
-// take counts the finished trials that are new, and returns those that failed. some holds all
-// of these, and perhaps others.
+// take counts the new finished trials, and returns those that failed. some contains all of them, and perhaps others.
 func (b *blame) take(finished int, some []observation) (failures []observation) {
 	b.finished += finished
 	for _, o := range some {
@@ -73,8 +72,8 @@ func (b *blame) update(x *index, failures, fresh []observation, anew bool) float
 	if b.failed == b.finished {
 		return 1
 	}
-	// Two failures more, both with a neighbour like them: until there is evidence of
-	// the contrary, a failure has a reason.
+	// Two additional failures, whose neighbours have failed, too: until there is evidence to the contrary, failures
+	// depend on the parameters.
 	alike, all := 2.0, 2.0
 	for _, f := range b.latest {
 		if f.alike {
@@ -86,7 +85,7 @@ func (b *blame) update(x *index, failures, fresh []observation, anew bool) float
 	return max(leastBlame, (alike/all-usual)/(1-usual))
 }
 
-// search looks for the neighbour of f among the finished trials of x.
+// search finds the neighbour of f among the finished trials of x.
 func (f *failure) search(x *index) {
 	o := observation{at: make([]float64, len(x.axes))}
 	for s, number := range x.g.numbers {
@@ -97,7 +96,7 @@ func (f *failure) search(x *index) {
 	}
 }
 
-// meet makes o the neighbour of f if it is nearer than the one that f has.
+// meet makes o the neighbour of f if it is nearer than the current one.
 func (f *failure) meet(axes []axis, o observation) {
 	if o.number == f.number {
 		return

@@ -2,19 +2,17 @@ package tpe
 
 import "math"
 
-// Bounds of the tables of cells: the values of a grid up to which there is one,
-// and its entries. A table has at least so many rows that those of a few
-// candidates fit.
+// Limits of the tables of cells: the maximum number of values of a grid with a table, and of entries. A table has at
+// least enough rows for a few candidates.
 const (
 	largeGrid = 1 << 12
 	tableSize = 1 << 16
 	fewRows   = 8 * candidates
 )
 
-// cells knows the masses that the kernels of an axis give to its values, if these
-// are choices or the cells of a grid. There are far fewer different kernels than
-// trials, and the candidates are often the same: kernels have classes, and a table
-// has what a class gives to a value. On a large grid there is none.
+// cells computes the masses that the kernels of an axis give to its values, if these are choices or the cells of a
+// grid. There are far fewer different kernels than trials, and candidates are often equal. So kernels have classes,
+// and a table has the mass that a class gives to a value. A large grid has no table.
 type cells struct {
 	class   []int32 // [slot], of those that are in; of a choice, its index
 	classes map[shape]int32
@@ -26,7 +24,7 @@ type cells struct {
 	at      [candidates][]float64 // rows of the candidates at hand
 }
 
-// shape is what the kernels of one class have in common.
+// shape has the common properties of the kernels of a class.
 type shape struct{ mu, sigma float64 }
 
 // clear forgets all classes.
@@ -97,9 +95,8 @@ func (c *cells) findChoices(n int, values []float64, hit, miss float64) {
 	}
 }
 
-// addTabled adds to v, which is of candidate i, the log-masses that the kernels of
-// the slots from k on give to a value. What is below the threshold as it is may
-// stay so: masses are at most 1.
+// addTabled adds to v, which belongs to candidate i, the log-masses that the kernels of the slots from k on give to a
+// value. Terms below the threshold may be skipped: masses are at most 1.
 func (c *cells) addTabled(cell cell, i, k int, v *[block]float64, threshold float64) {
 	row := c.at[i]
 	for s, j := range c.class[k:min(k+block, len(c.class))] {
@@ -125,7 +122,7 @@ func (c *column) addCells(cell cell, k int, v *[block]float64, threshold float64
 	}
 }
 
-// A cell is what of an axis has one value.
+// A cell is the part of an axis with one value.
 type cell struct{ mid, width, logWidth float64 }
 
 func (a *axis) cellOf(value float64) cell {

@@ -9,7 +9,7 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// history is what a sampler keeps of one history. All of it can be computed anew.
+// history is what a sampler keeps for one history. All of it can be recomputed.
 type history struct {
 	split   split
 	places  places
@@ -41,20 +41,18 @@ func (p *places) of(h trial.Snapshot, number int) *trial.Record {
 	return h.At(int(p.at[number]) - 1)
 }
 
-// indexes are those of the spaces that were asked for.
+// indexes are the indexes of the requested spaces.
 type indexes struct {
 	most   bounds
 	all    []*index
-	next   int // where the index that is asked for next is likely to be
-	number int // of the trial that was asked for last
-	trials int // counts the trials that were asked for
+	next   int // probable place of the next requested index
+	number int // of the last request
+	trials int // number of requested trials
 }
 
-// Bounds of what indexes take, in bytes. Where bounds change from trial to trial
-// every trial has a space of its own, which never comes again: that is why an index
-// which was used for one trial only is forgotten sooner. Indexes of the last few
-// trials stay all the same: one that draws its parameters one after the other
-// needs them all.
+// Limits of the memory of indexes, in bytes. If bounds change from trial to trial, every trial has its own space,
+// which never recurs. So an index that was used for a single trial is forgotten sooner. But the indexes of the last
+// few trials stay: a trial that draws its parameters one by one needs them all.
 const (
 	mostKept  = 64 << 20
 	mostOnce  = 4 << 20 // of those used for one trial only
@@ -84,8 +82,8 @@ func (k *indexes) of(s space.Space, number int) *index {
 	return x
 }
 
-// evict drops the indexes that were not used for longest if there are too many.
-// It makes more room than it must, to be called the less.
+// evict drops the least recently used indexes if there are too many. It frees more than necessary, so that it is
+// called less often.
 func (k *indexes) evict() {
 	kept, once := 0, 0
 	for _, x := range k.all {
@@ -121,7 +119,7 @@ type index struct {
 	space   space.Space
 	axes    []axis
 	used    int           // when: a count of trials
-	again   bool          // it was used for more than one
+	again   bool          // it was used for more than one trial
 	read    int           // finished trials taken in
 	seen    int           // how many of them are observations
 	thin    thinning      // which of these have kernels
@@ -166,8 +164,8 @@ func (x *index) size() int {
 	return size
 }
 
-// update makes x what it would be had it been built for r. The numbers of the
-// good ones among all trials are ascending.
+// update brings x into the state that it would have if it were built for r. The numbers of the good ones among all
+// trials are ascending.
 func (x *index) update(c Config, r sampler.Request, good []int, p *places) {
 	x.place.moveTo(r)
 	best := thinned(x.place.best(c, good), x.thin.most.good)
@@ -255,8 +253,8 @@ func (x *index) update(c Config, r sampler.Request, good []int, p *places) {
 	x.g.refresh()
 }
 
-// move makes the given trials, as far as they are observations, the good ones. It
-// returns those that no longer are.
+// move makes those of the given trials that are observations the good ones. It returns the trials that are no longer
+// good.
 func (x *index) move(best []int) (left []int) {
 	for _, number := range x.best {
 		if _, still := slices.BinarySearch(best, number); !still {
@@ -282,8 +280,7 @@ func (x *index) move(best []int) (left []int) {
 	return left
 }
 
-// rebuild starts anew from what x has and the fresh observations, as far as they are
-// to be kept.
+// rebuild rebuilds x from its observations and the fresh ones, except those that must be dropped.
 func (x *index) rebuild(fresh []observation, best []int, keep func(number int) bool) {
 	for s, number := range x.g.numbers {
 		if keep(number) || x.runs(number) {
@@ -319,7 +316,7 @@ func observed(axes []axis, r *trial.Record) bool {
 	return true
 }
 
-// observe returns where r lies on all axes. It is not ok if r lacks one of them.
+// observe returns the values of r on all axes. It returns false if r lacks one of them.
 func observe(axes []axis, r *trial.Record) (at []float64, ok bool) {
 	at = make([]float64, len(axes))
 	for d := range axes {

@@ -17,14 +17,14 @@ import (
 type mixture struct {
 	axes    []axis
 	quad    []int     // the axes whose kernels are quadratic exponents, in the order of coef
-	other   []int     // the other axes, those with few values first
+	other   []int     // the other axes, sorted by their number of values
 	count   int       // trials that are in
-	clip    float64   // the least bandwidth, which depends on count
+	clip    float64   // the smallest bandwidth, which depends on count
 	numbers []int     // [slot], of trials
 	in      []bool    // [slot]
 	failed  []bool    // [slot]; of the bad only
 	blame   float64   // the share of its weight that a failed trial has
-	far     set       // trials of other places; may have others, too
+	far     set       // far trials; may contain others, too
 	hint    float64   // the share of its weight that one of far has
 	thin    *thinning // of the bad only
 	columns []column  // [axis]
@@ -42,7 +42,7 @@ type column struct {
 	order []int32   // slots that are in, by mu; unused by choices
 	cells cells
 
-	limits []limits // [slot], those that were needed last there; to save time
+	limits []limits // [slot], the last ones that were needed there; a cache
 }
 
 type stale struct{ axis, slot int }
@@ -60,7 +60,7 @@ func newMixture(axes []axis) *mixture {
 	return m
 }
 
-// slot returns the slot of a trial, or where it belongs.
+// slot returns the slot of a trial, or the place to insert it.
 func (m *mixture) slot(number int) (slot int, ok bool) {
 	if n := len(m.numbers); n == 0 || m.numbers[n-1] < number {
 		return n, false
@@ -213,7 +213,7 @@ func (m *mixture) leave(s int) {
 	m.setBase(s)
 }
 
-// rank returns the position of a slot in order, or where it belongs.
+// rank returns the position of a slot in order, or the place to insert it.
 func (c *column) rank(s int) int {
 	low, high := 0, len(c.order)
 	x := c.mu[s]
@@ -236,8 +236,8 @@ func (m *mixture) touch(d, rank int) {
 	}
 }
 
-// load replaces all trials of m by others, in order of number, which are in if
-// the function says so. It is what adding them one by one would come to.
+// load replaces all trials of m by others, in order of number; the function says which are in. The result is the same
+// as that of adding them one by one.
 func (m *mixture) load(trials []observation, in func(number int) bool) {
 	fresh := newMixture(m.axes)
 	n := len(trials)
@@ -281,15 +281,14 @@ func (m *mixture) load(trials []observation, in func(number int) bool) {
 	}
 }
 
-// refresh recomputes what is stale. It must be called after changes, before
-// anything else is asked of m.
+// refresh recomputes stale values. It must be called after changes, before any other use of m.
 func (m *mixture) refresh() {
 	if clip := 1 / min(100, float64(m.count)+2); clip != m.clip {
 		m.clip = clip
 		for d := range m.columns {
 			if m.axes[d].kind == grid {
 				m.columns[d].cells.clear()
-				clear(m.columns[d].sigma) // so that none is taken for unchanged
+				clear(m.columns[d].sigma) // so that none counts as unchanged
 			}
 			for r := range m.columns[d].order {
 				m.rescale(d, r)
@@ -321,9 +320,9 @@ func (m *mixture) refresh() {
 	}
 }
 
-// rescale sets the bandwidth of the trial of rank r on an axis, and what follows
-// from it: the wider gap to a neighbour, clipped; the outermost look inwards only,
-// if there is more than one.
+// rescale sets the bandwidth of the trial of rank r on an axis, and the values that depend on it. The bandwidth is
+// the wider gap to a neighbour, clipped; the outermost trials use only the inner gap, if there is more than one
+// trial.
 func (m *mixture) rescale(d, r int) {
 	c := &m.columns[d]
 	s, last := c.order[r], len(c.order)-1
@@ -378,7 +377,7 @@ func constant(ax *axis, sigma float64) float64 {
 	return halfLog2Pi + math.Log(sigma)
 }
 
-// setCoef lays out a kernel as a polynomial of t; what of it is constant is in norm.
+// setCoef stores a kernel as a polynomial of t; its constant part is in norm.
 func (m *mixture) setCoef(s, i, d int) {
 	c := &m.columns[d]
 	a := curvature(&m.axes[d], c.sigma[s])
@@ -398,10 +397,9 @@ func (m *mixture) setBase(s int) {
 	m.base[s] = sum
 }
 
-// weigh sets the weights of the slots and returns their sum, that of the prior,
-// which is 1, included.
+// weigh sets the weights of the slots and returns their sum, including the weight of the prior, 1.
 func (m *mixture) weigh(equal bool) float64 {
-	total, i, all := 1.0, 0, 0 // the i-th of all that the kernels stand for
+	total, i, all := 1.0, 0, 0 // the i-th of all trials that the kernels represent
 	for s, in := range m.in {
 		if in {
 			all += m.thin.stands(m.numbers[s])
@@ -611,8 +609,7 @@ func (m *mixture) sample(rng *rand.Rand, cumulative []float64, point []float64, 
 	}
 }
 
-// quantile returns what of the kernel of slot s, in bandwidths from its middle, has
-// the share u below it.
+// quantile returns the u-quantile of the kernel of slot s, in bandwidths from its middle.
 func (c *column) quantile(s int, u float64) float64 {
 	a, b := (-0.5-c.mu[s])/c.sigma[s], (0.5-c.mu[s])/c.sigma[s]
 	if a > 0 {

@@ -90,8 +90,8 @@ func truncatedQuantile(u, a, b float64) float64 {
 	return l.quantile(u)
 }
 
-// limits are the limits a < b of a truncated normal distribution, not both above 0,
-// and what they cut off: it is worth remembering.
+// limits are the limits a < b of a truncated normal distribution, not both above 0, with the masses that they cut
+// off, which are expensive to compute.
 type limits struct{ a, b, below, above, mass float64 }
 
 func newLimits(a, b float64) limits {

@@ -12,21 +12,20 @@ import (
 // rounds is how often candidates are drawn as long as none is new.
 const rounds = 10
 
-// past has the configurations of a finite space that observations have, by their
-// numbers: the last axis counts fastest.
+// past has the configurations of a finite space that observations have, as numbers in which the last axis varies
+// fastest.
 type past struct {
 	axes    []axis
 	read    int   // finished trials taken in
 	worked  []int // of complete and pruned trials, ascending, each once
-	failed  []int // of failed ones, without those that have worked, likewise
+	failed  []int // likewise of failed trials, without configurations that have also worked
 	running []int // of running ones
-	all     bool  // all have been tried: only those that failed are to be avoided
+	all     bool  // all have been tried: only failed ones are avoided
 }
 
-// past returns the configurations that r should not be answered with: those that
-// were tried and, when all were, those that failed. It is nil where none can be
-// avoided: in a continuum, beside given values that vary, and when all have worked,
-// or none has.
+// past returns the configurations that the answer to r should avoid: the tried ones or, if all were tried, the failed
+// ones. It returns nil if none can be avoided: on a continuous axis, if the values of varying parameters are given,
+// and if all configurations have worked, or none has.
 func (k *history) past(c Config, r sampler.Request) *past {
 	varies := func(a space.Axis) bool { return a.Distribution.Len() != 1 }
 	size := r.Space.Len()
@@ -42,7 +41,7 @@ func (k *history) past(c Config, r sampler.Request) *past {
 	return p
 }
 
-// update takes in the finished trials that are new, and the running ones.
+// update adds the new finished trials, and the running ones.
 func (p *past) update(r sampler.Request) {
 	fresh := false
 	for ; p.read < r.History.Len(); p.read++ {
@@ -79,9 +78,8 @@ func (p *past) update(r sampler.Request) {
 	}
 }
 
-// locate returns the number of the configuration of a trial. It is not ok if the
-// trial lacks an axis, has a value that is no longer in it, or has other
-// parameters that vary.
+// locate returns the number of the configuration of a trial. It returns false if the trial lacks an axis, has a value
+// that is no longer in it, or has other parameters that vary.
 func (p *past) locate(t *trial.Record, h trial.Snapshot) (n int, ok bool) {
 	other := func(name string) bool {
 		return !slices.ContainsFunc(p.axes, func(a axis) bool { return a.Name == name })
@@ -105,7 +103,7 @@ func (p *past) locate(t *trial.Record, h trial.Snapshot) (n int, ok bool) {
 	return p.number(point)
 }
 
-// number returns the number of a point. It is not ok if the point lies outside.
+// number returns the number of a point, or false if the point lies outside.
 func (p *past) number(point []float64) (n int, ok bool) {
 	for d := range p.axes {
 		a := &p.axes[d]
@@ -118,7 +116,7 @@ func (p *past) number(point []float64) (n int, ok bool) {
 	return n, true
 }
 
-// has reports whether a point of the space is to be avoided.
+// has reports whether a point of the space must be avoided.
 func (p *past) has(point []float64) bool {
 	n, _ := p.number(point)
 	return p.knows(n)

@@ -2,10 +2,9 @@ package tpe
 
 import "math"
 
-// Kernels are laid out for vector instructions: lanes of them make a panel,
-// which has for each axis the lanes' quadratic coefficients and then their linear
-// ones; panels make a block, the unit of work. Candidates are taken a few at a
-// time.
+// Kernels are stored for vector instructions: a panel has several lanes, and for each axis the lanes' quadratic
+// coefficients, followed by their linear ones. Several panels make a block, the unit of work. Candidates are
+// taken a few at a time.
 //
 // The functions below have a twin in assembly where the processor has AVX2 and
 // FMA. Both do the same operations in the same order, so that the results are the
@@ -16,8 +15,8 @@ const (
 	panelsOf   = block / lanes
 	candidates = 4 // taken at a time
 
-	// negligible is how far below the greatest term of a sum of exponentials
-	// others are left out: e⁻⁴⁰ is 4·10⁻¹⁸.
+	// negligible is the distance below the greatest term of a sum of exponentials at which terms are left out: e⁻⁴⁰
+	// is 4·10⁻¹⁸.
 	negligible = 40
 )
 

@@ -9,18 +9,18 @@ import (
 	"github.com/attune-hpo/attune/trial/pareto"
 )
 
-// A split orders the complete and pruned trials of a history from good to bad,
-// as far as needed to tell the best of them. It takes in what is new and depends
-// on the set of trials only, not on the order in which they finished.
+// A split orders the complete and pruned trials of a history from good to bad, as far as needed to find the best
+// ones. It is updated with new trials, and depends only on the set of trials, not on the order in which they
+// finished.
 type split struct {
-	read, total int      // finished trials taken in; complete and pruned ones
+	read, total int      // finished trials so far; complete and pruned ones
 	complete    []ranked // feasible, of one objective
 	fronts      fronts   // feasible, of several
 	pruned      []ranked // feasible
 	infeasible  []ranked // complete or pruned
 }
 
-// ranked is a trial with what it is ordered by.
+// ranked is a trial with its sort key.
 type ranked struct {
 	first, second float64
 	number        int
@@ -30,8 +30,7 @@ func compareRanked(a, b ranked) int {
 	return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.second, b.second), cmp.Compare(a.number, b.number))
 }
 
-// update takes in the finished trials of h beyond those it has, those that keep
-// accepts; nil accepts all.
+// update adds the new finished trials of h that keep accepts; nil accepts all.
 func (s *split) update(h trial.Snapshot, keep func(r *trial.Record) bool) {
 	bulk := h.Len()-s.read > 64 // sort at the end
 	add := func(list *[]ranked, r ranked) {
@@ -68,8 +67,8 @@ func (s *split) update(h trial.Snapshot, keep func(r *trial.Record) bool) {
 	s.fronts.Add(losses...)
 }
 
-// failed reports whether a finished trial says that its parameters may not work:
-// it failed, and not because its run was being ended.
+// failed reports whether a finished trial is evidence that its parameters may not work: it failed, and was not
+// interrupted.
 func failed(r *trial.Record) bool { return r.State == trial.Failed && !r.Interrupted() }
 
 // counts reports whether a finished trial has a place in the order from good to bad.
@@ -77,8 +76,8 @@ func counts(r *trial.Record, h trial.Snapshot) bool {
 	return r.State == trial.Pruned || r.State == trial.Complete && len(r.Values) == h.Objectives()
 }
 
-// rankPruned orders pruned trials by how far they came, then by what they
-// reported there. Those without a report come last.
+// rankPruned orders pruned trials by their last step, then by the value reported there. Trials without a report come
+// last.
 func rankPruned(r *trial.Record, d trial.Direction) ranked {
 	if len(r.Reports) == 0 {
 		return ranked{1, 0, r.Number}

@@ -7,11 +7,10 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A thinning says which of many observations have kernels, so that a draw does not take
-// ever longer. Up to 2·most.kernels observations all have. Of more, one of 2^level is
-// chosen by its number, so that between most.kernels and twice as many are, and so are
-// the latest. What was left out is represented by what was chosen: its kernel has 2^level
-// times the weight.
+// A thinning says which of many observations have kernels, so that the time of a draw stays bounded. Up to
+// 2·most.kernels observations, all have kernels. Of more, one in 2^level is chosen by its number, so that
+// most.kernels to twice as many are chosen; the latest have kernels, too. The chosen ones represent the others: their
+// kernels have 2^level times the weight.
 type thinning struct {
 	most   bounds
 	level  int
@@ -20,15 +19,15 @@ type thinning struct {
 
 // bounds say how many observations have kernels.
 type bounds struct {
-	kernels int // of those chosen by their numbers half as many as there may be
+	kernels int // half of the maximum of those chosen by their numbers
 	good    int // likewise of the good ones
 	latest  int
 }
 
 var usual = bounds{kernels: 1 << 13, good: 1 << 10, latest: 1 << 9}
 
-// over returns the bounds for a density over some axes. In few dimensions more
-// observations are near one another and matter, and they cost less.
+// over returns the bounds for a density over some axes. In few dimensions more observations are close together and
+// matter, and each costs less.
 func (b bounds) over(axes int) bounds {
 	if axes > 1 {
 		b.kernels *= max(1, 16/axes)
@@ -36,12 +35,12 @@ func (b bounds) over(axes int) bounds {
 	return b
 }
 
-// level returns the least level at which fewer than twice most of n remain.
+// level returns the lowest level at which fewer than twice most of n remain.
 func level(n, most int) int { return max(0, bits.Len(uint(n/most))-1) }
 
-// chosen reports whether a number is among the one of 2^level. What is chosen at a level
-// is chosen at all lower ones (Knuth, "The Art of Computer Programming", volume 3, section
-// 6.4: multiplying by the golden ratio spreads successive numbers evenly).
+// chosen reports whether a number is among the one in 2^level. A number that is chosen at a level is chosen at
+// all lower levels (Knuth, "The Art of Computer Programming", volume 3, section 6.4: multiplying by the golden
+// ratio spreads successive numbers evenly).
 func chosen(number, level int) bool {
 	const golden = 0x9E3779B97F4A7C15
 	return level == 0 || uint64(number+1)*golden>>(64-level) == 0
@@ -54,8 +53,7 @@ func (t *thinning) to(n int) bool {
 	return t.level != old
 }
 
-// take takes in observations, and returns the numbers that are no longer among the
-// latest.
+// take adds observations, and returns the numbers that are no longer among the latest.
 func (t *thinning) take(arrived []*trial.Record) (past []int) {
 	if len(arrived) > t.most.latest { // many at once
 		for _, r := range arrived {
@@ -83,10 +81,10 @@ func (t *thinning) recent(number int) bool {
 	return len(t.latest) < t.most.latest || number >= t.latest[0]
 }
 
-// has reports whether an observation has a kernel, be it good or not.
+// has reports whether an observation has a kernel, good or not.
 func (t *thinning) has(number int) bool { return chosen(number, t.level) || t.recent(number) }
 
-// stands returns for how many observations one stands.
+// stands returns how many observations one represents.
 func (t *thinning) stands(number int) int {
 	if t == nil || t.level == 0 || t.recent(number) || !chosen(number, t.level) {
 		return 1
@@ -94,8 +92,7 @@ func (t *thinning) stands(number int) int {
 	return 1 << t.level
 }
 
-// thinned returns those of ascending numbers that are chosen, if they are twice most or
-// more.
+// thinned returns the chosen ones of ascending numbers, if there are at least twice most.
 func thinned(numbers []int, most int) []int {
 	l := level(len(numbers), most)
 	if l == 0 {

@@ -123,7 +123,7 @@ func (s *Sampler) Sample(_ context.Context, r sampler.Request) (sampler.Proposal
 	return p, err
 }
 
-// sample writes what is proposed for r to point.
+// sample writes the proposal for r to point.
 func (k *history) sample(c Config, r sampler.Request, point []float64) error {
 	region := r.Region()
 	k.split.update(r.History, nil)
@@ -163,7 +163,7 @@ func (k *history) sample(c Config, r sampler.Request, point []float64) error {
 			if err := region.Move(point, r.Rand); err != nil {
 				return err
 			}
-			c.Candidates = (c.Candidates + 1) / 2 // of as many again the same would win
+			c.Candidates = (c.Candidates + 1) / 2 // with as many again the same would win
 		}
 		if tried == nil || !tried.has(point) {
 			return nil
@@ -203,8 +203,7 @@ func (c Config) good(n int) int {
 	return min(int(math.Ceil(c.Good*float64(n))), c.MostGood, n)
 }
 
-// draw writes the best of the candidates for the axes of r to point: of those that
-// were not tried, if there are any.
+// draw writes the best candidate for the axes of r to point, preferring untried candidates.
 func (k *history) draw(c Config, good []int, r sampler.Request, region *sampler.Region, tried *past, point []float64) error {
 	x := k.indexes.of(r.Space, r.Number)
 	x.update(c, r, good, &k.places)
@@ -258,7 +257,7 @@ func (k *history) draw(c Config, good []int, r sampler.Request, region *sampler.
 			}
 		}
 	}
-	for d := range x.axes { // the rest of the stride is of no consequence
+	for d := range x.axes { // the rest of the stride does not matter
 		row := w.points[d*stride:][:stride]
 		for i := c.Candidates; i < stride; i++ {
 			row[i] = row[0]

@@ -19,24 +19,23 @@ import (
 // near ones.
 type vicinity struct {
 	axes  []axis    // of the request
-	fixed []axis    // axes that are given, and not by a sampler
+	fixed []axis    // axes whose values are given, but not by a sampler
 	at    []float64 // positions on them
 
 	read int   // finished trials taken in
-	near split // the order of those near, if some are far
+	near split // the order of near trials, if some are far
 	far  set   // the numbers of the others
 }
 
 const (
-	// margin is how far outside the bounds a trial may be and still be near, as a
-	// share of their distance.
+	// margin is the distance outside the bounds up to which a trial is near, as a share of the distance of the
+	// bounds.
 	margin = 0.25
-	// reach is how far from a fixed value a trial may be and still be near, likewise.
-	// It must have the same choice.
+	// reach is the distance from a fixed value up to which a trial is near, likewise. Choices must be equal.
 	reach = 0.2
 )
 
-// moveTo makes v the vicinity of r as its history has it.
+// moveTo updates v to the vicinity of r in its history.
 func (v *vicinity) moveTo(r sampler.Request) {
 	var fixed []axis
 	var at []float64
@@ -61,8 +60,8 @@ func (v *vicinity) moveTo(r sampler.Request) {
 	}
 }
 
-// has reports whether a trial is near. One that lacks an axis of the request has
-// nothing to say of it, and is; one that lacks a fixed axis is not.
+// has reports whether a trial is near. A trial that lacks an axis of the request is near; one that lacks a fixed axis
+// is not.
 func (v *vicinity) has(t *trial.Record) bool {
 	for d := range v.axes {
 		a := &v.axes[d]
@@ -84,9 +83,8 @@ func (v *vicinity) has(t *trial.Record) bool {
 	return true
 }
 
-// best returns the numbers of the good trials, ascending, given those that are
-// good among all: the good ones of those near, as soon as there are enough to tell,
-// and of the far ones those that are good among all.
+// best returns the numbers of the good trials, ascending, given those that are good among all. As soon as there are
+// enough near trials, it returns the good ones among them, and the far ones that are good among all.
 func (v *vicinity) best(c Config, all []int) []int {
 	if v.far == nil || v.near.total < c.Startup {
 		return all
@@ -107,7 +105,7 @@ func (v *vicinity) hint() float64 {
 	return 1 / (n * n)
 }
 
-// A set is one of trial numbers, a bit each.
+// A set is a set of trial numbers, with a bit for each.
 type set []uint64
 
 func (s *set) add(number int) {
