@@ -40,6 +40,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/attune-hpo/attune/fault"
@@ -77,6 +78,7 @@ type Dashboard struct {
 	models  cache[passedKey, panelsOf]       // what is known of models
 	told    told
 	was     atomic.Bool // the storage was there, once
+	noting  sync.Mutex  // held while a note is compared and replaced
 }
 
 // mostStreams is the maximum number of clients that listen for changes.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/attune-hpo/attune/storage"
 	"github.com/attune-hpo/attune/study"
@@ -50,12 +51,16 @@ func noteIn(notes trial.Attrs, o noteOwner) note {
 			break
 		}
 		b.WriteString(piece)
+		if utf8.RuneCountInString(piece) < notePiece { // what follows is of a longer note that another process wrote at the same moment
+			break
+		}
 	}
 	n.Text = b.String()
 	return n
 }
 
-// attrs returns the notes of a study to set so that n is what old becomes.
+// attrs returns the notes of a study to set so that n is what old becomes. The last piece is shorter than the others,
+// and empty if need be, so that a reader knows where the note ends.
 func (n note) attrs(o noteOwner, old trial.Attrs) (trial.Attrs, error) {
 	var out trial.Attrs
 	set := func(key string, value any) error {
@@ -68,12 +73,12 @@ func (n note) attrs(o noteOwner, old trial.Attrs) (trial.Attrs, error) {
 	}
 	runes := []rune(n.Text)
 	i := 0
-	for ; len(runes) > 0; i++ {
+	for whole := true; whole; i++ {
 		k := min(notePiece, len(runes))
 		if err := set(o.pieceKey(i), string(runes[:k])); err != nil {
 			return nil, err
 		}
-		runes = runes[k:]
+		runes, whole = runes[k:], k == notePiece
 	}
 	for ; ; i++ { // what was longer before
 		if _, ok := old.Get(o.pieceKey(i)); !ok {
@@ -114,12 +119,16 @@ func (d *Dashboard) notes(ctx context.Context, name string) (notes trial.Attrs, 
 // errStale reports a note that changed while somebody wrote another one.
 var errStale = errors.New("the note has changed meanwhile")
 
-// setNote replaces the note of a version. It fails with errStale if the note has another one.
+// setNote replaces the note of a version. It fails with errStale if the note has another one. Of two that are set at once
+// through one Dashboard, the later is stale. Through two, in one or several processes, the one that is stored last replaces
+// the other as a whole.
 func (d *Dashboard) setNote(ctx context.Context, name string, number int, n note) error {
 	o, err := d.owner(ctx, name, number)
 	if err != nil {
 		return err
 	}
+	d.noting.Lock()
+	defer d.noting.Unlock()
 	return d.writing(ctx, name, func(l storage.Ledger) error {
 		h, err := l.Header(ctx)
 		if err != nil {

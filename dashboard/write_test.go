@@ -1,12 +1,16 @@
 package dashboard_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -100,6 +104,78 @@ func TestNotes(t *testing.T) {
 			assert.NotContains(t, page(t, reader+"trial?name=walmart&number=3"), `id="note"`)
 		})
 	}
+}
+
+// Of several people who save a note at once through one dashboard, one succeeds and the others are told. Through two,
+// the note is that of one of them as a whole, however long the notes were.
+func TestNotesAtOnce(t *testing.T) {
+	for name, stores := range map[string]func(t *testing.T) (a, b storage.Store){
+		"memory": func(*testing.T) (a, b storage.Store) { s := new(memory.Store); return s, s },
+		"SQLite": func(t *testing.T) (a, b storage.Store) {
+			path := filepath.Join(t.TempDir(), "studies.db")
+			return sqlite.File(path), sqlite.File(path)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			one, two := stores(t)
+			add(t, one, teststudy.New("walmart", 1, false, 1))
+			roots := []string{serving(t, one, dashboard.Config{Write: true}), serving(t, two, dashboard.Config{Write: true})}
+			var secrets []string
+			for _, r := range roots {
+				secrets = append(secrets, secret(t, page(t, r+"study?name=walmart")))
+			}
+			save := func(at, version int, text string) int {
+				resp, _ := post(t, roots[at]+"note", url.Values{"secret": {secrets[at]}, "name": {"walmart"}, "version": {strconv.Itoa(version)}, "text": {text}})
+				return resp.StatusCode
+			}
+			shown := func() (text string, version int) {
+				at := page(t, roots[0]+"study?name=walmart")
+				m := regexp.MustCompile(`(?s)name="version" value="(\d+)">\s*<textarea[^>]*>\n(.*)</textarea>`).FindStringSubmatch(at)
+				require.NotNil(t, m)
+				version, err := strconv.Atoi(m[1])
+				require.NoError(t, err)
+				return m[2], version
+			}
+			for round := range 4 {
+				_, version := shown()
+				var saved atomic.Int32
+				var all sync.WaitGroup
+				for i := range 6 {
+					all.Go(func() {
+						if save(0, version, fmt.Sprintf("%d by %d", round, i)) == http.StatusSeeOther {
+							saved.Add(1)
+						}
+					})
+				}
+				all.Wait()
+				assert.EqualValues(t, 1, saved.Load(), "the others are told")
+
+				_, version = shown()
+				texts := []string{strings.Repeat("a", 3*2045), strings.Repeat("b", 1+round*2045)}
+				for i := range texts {
+					all.Go(func() { save(i, version, texts[i]) })
+				}
+				all.Wait()
+				text, _ := shown()
+				assert.Contains(t, texts, text, "the note of one of them")
+			}
+		})
+	}
+}
+
+// What is left of a longer note that was stored at the same moment is no part of a note.
+func TestNoteEnds(t *testing.T) {
+	store := new(memory.Store)
+	add(t, store, teststudy.New("walmart", 1, false, 1))
+	l, err := store.Open(t.Context(), "walmart")
+	require.NoError(t, err)
+	quoted := func(s string) string { return `"` + s + `"` }
+	full, leftover := strings.Repeat("x", 2045), trial.Attr{Key: "dashboard:note_str:2", JSON: quoted("of another")}
+	require.NoError(t, l.Annotate(t.Context(), nil, trial.Attrs{{Key: "dashboard:note_ver", JSON: "1"}, {Key: "dashboard:note_str:0", JSON: quoted(full)}, {Key: "dashboard:note_str:1", JSON: quoted("")}, leftover}))
+	require.NoError(t, l.Close())
+	text := page(t, serving(t, store, dashboard.Config{})+"study?name=walmart")
+	assert.Contains(t, text, full)
+	assert.NotContains(t, text, "of another")
 }
 
 // Only a form of the dashboard itself changes anything, and only if it may.
