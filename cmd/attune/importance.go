@@ -42,7 +42,8 @@ supports conditional hyperparameters and several objectives.
 --method fanova asks how much of the variance of one objective each hyperparameter causes,
 alone and together with another. It requires that a hyperparameter is in all trials.
 --method permutation asks how much worse a forest predicts one objective of the trials if the
-values of a hyperparameter are shuffled. It has the same requirement.`,
+values of a hyperparameter are shuffled: the increase of the squared error, in percent of the
+variance. The increases do not add up to 100 %. It has the same requirement.`,
 		Example: `  attune importance --study airpassengers-passengers/lightgbm
   attune importance --method fanova --format json
   attune importance --objective duration`,
@@ -150,13 +151,18 @@ func writeImportance(w io.Writer, study string, r importance.Result) error {
 		fmt.Fprintf(w, "%d trials; the forest predicts unseen ones with R² %.2f\n", r.Trials, r.R2)
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "parameter\tshare\t±\ttrials\t")
+	column, scale := "share", 1.0
+	if r.Method == "permutation" {
+		fmt.Fprintln(w, "increase of the squared error with shuffled values, in % of the variance; the increases do not add up to 100 %")
+		column, scale = "increase", 0.5 // a parameter that causes all of the variance has about 200 %
+	}
+	fmt.Fprintf(t, "parameter\t%s\t±\ttrials\t\n", column)
 	for _, p := range r.Params {
 		share := p.Share
 		if r.Best == 0 { // shares of the variance, like those of pairs
 			share = p.Value
 		}
-		fmt.Fprintf(t, "%s\t%.1f %%\t%.1f %%\t%d\t%s\n", p.Name, 100*share, 100*p.Deviation, p.Trials, strings.Repeat("█", int(math.Round(40*share))))
+		fmt.Fprintf(t, "%s\t%.1f %%\t%.1f %%\t%d\t%s\n", p.Name, 100*share, 100*p.Deviation, p.Trials, strings.Repeat("█", int(math.Round(40*scale*share))))
 	}
 	if len(r.Pairs) > 0 {
 		fmt.Fprintln(t, "together\t\t\t\t")

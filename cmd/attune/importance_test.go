@@ -65,6 +65,8 @@ func TestImportance(t *testing.T) {
 	assert.Equal(t, "x", r.Params[0].Name)
 	assert.Greater(t, r.R2, 0.5)
 	assert.Contains(t, succeed(t, dir, "importance", "--study", "bowl", "--method", "fanova"), "the forest predicts unseen ones with R²")
+	text = succeed(t, dir, "importance", "--study", "bowl", "--method", "permutation")
+	assert.Contains(t, text, "the increases do not add up to 100 %\nparameter  increase")
 
 	for args, want := range map[string]string{
 		"--study trade --method fanova": "--method fanova explains one objective: choose it with --objective: loss, speed",

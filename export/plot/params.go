@@ -14,7 +14,9 @@ import (
 )
 
 // Importance shows a result of package importance with its doubts: the 25 most important
-// parameters and, for fANOVA, the 10 strongest interactions.
+// parameters and, for fANOVA, the 10 strongest interactions. Bars are shares of the total for PED-ANOVA, and of the
+// variance for fANOVA. For permutation they are increases of the squared error in shares of the variance, which do not
+// add up to 100 %.
 func Importance(r importance.Result) figure.Figure {
 	const params, pairs = 25, 10
 	bars := figure.Bars{Colour: figure.Blue}
@@ -23,7 +25,7 @@ func Importance(r importance.Result) figure.Figure {
 	if forest {
 		panel.X.Label = "share of the variance"
 		if r.Method == "permutation" {
-			panel.X.Label = "error without it, as a share of the variance"
+			panel.X.Label = "increase of the squared error, as a share of the variance"
 		}
 	}
 	add := func(to *figure.Bars, y *figure.Axis, name string, share, deviation float64) {
@@ -49,6 +51,9 @@ func Importance(r importance.Result) figure.Figure {
 	}
 	if n := len(r.Params); n > params {
 		f.Notes = append(f.Notes, fmt.Sprintf("%d parameters of less importance are left out.", n-params))
+	}
+	if r.Method == "permutation" {
+		f.Notes = append(f.Notes, "The increases do not add up: each may be over 100 %.")
 	}
 	for _, d := range r.Doubts {
 		f.Notes = append(f.Notes, "Doubt: "+d+".")

@@ -378,11 +378,11 @@ func extremes(h trial.Snapshot) (least, greatest float64) {
 }
 
 // mostBounds is the number of places at which [Regret] fits a model.
-const mostBounds = 16
+const mostBounds = 10
 
 // Regret shows how much a further search may gain at most, as a Gaussian process sees it after
-// some of the trials; see [gp.Regret]. The study has one objective. Regret fits at most 16 models,
-// which takes a second or two, and fails with the error of ctx.
+// some of the trials; see [gp.Regret]. The study has one objective. The plot has at most 10 bounds.
+// The last is exact, the others are approximate, as [gp.Regret.Curve] says. It fails with the error of ctx.
 func Regret(ctx context.Context, h trial.Snapshot) (figure.Figure, error) {
 	if h.Objectives() > 1 {
 		return figure.Figure{}, failed("regret", h, fmt.Errorf("%w: it has several objectives, and a bound is of one", ErrObjective))

@@ -36,16 +36,28 @@ var (
 // fit returns the parameters of maximal posterior density given y at p, starting
 // from the modes of the priors. Noise that is known is not fitted.
 func fit(p points, y []float64, noise float64) hyper {
-	f := newFitting(p, y, noise)
-	length := lengthPrior(p.d).center
-	var best []float64
-	least := math.Inf(1)
-	for _, shift := range []float64{0, -1.5} {
-		theta := make([]float64, p.d+2)
-		for j := range p.d {
-			theta[j] = -2 * (length + shift)
+	h, _ := fitFrom(p, y, noise, nil)
+	return h
+}
+
+// fitFrom does what fit does, from another start unless that is nil. It also returns the logarithms of the parameters:
+// a start for a fit to slightly other observations.
+func fitFrom(p points, y []float64, noise float64, start []float64) (h hyper, best []float64) {
+	starts := [][]float64{slices.Clone(start)}
+	if start == nil {
+		starts = nil
+		for _, shift := range []float64{0, -1.5} {
+			theta := make([]float64, p.d+2)
+			for j := range p.d {
+				theta[j] = -2 * (lengthPrior(p.d).center + shift)
+			}
+			theta[p.d], theta[p.d+1] = scalePrior.center, noisePrior.center
+			starts = append(starts, theta)
 		}
-		theta[p.d], theta[p.d+1] = scalePrior.center, noisePrior.center
+	}
+	f := newFitting(p, y, noise)
+	least := math.Inf(1)
+	for _, theta := range starts {
 		if v := minimize(f.loss, theta, f.low, f.high, 30, 1e-3); v < least {
 			best, least = theta, v
 		}
@@ -54,7 +66,7 @@ func fit(p points, y []float64, noise float64) hyper {
 		best = make([]float64, p.d+2)
 		best[p.d+1] = noisePrior.center
 	}
-	return f.hyper(best)
+	return f.hyper(best), best
 }
 
 // A fitting has the common parts of the marginal likelihood for many parameters.

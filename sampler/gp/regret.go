@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
 
 	"github.com/attune-hpo/attune/sampler"
 	"github.com/attune-hpo/attune/space"
@@ -50,38 +51,53 @@ func (g Regret) Reached(h trial.Snapshot) (reason string, stop bool) {
 
 // Curve returns bounds for a plot: after the first n complete trials, in order of their numbers, for at most places
 // values of n. These are evenly spaced from the first n with a bound to all trials; with places 0 it takes every n.
-// It fits a model for each, and returns the bounds so far when ctx is done.
+//
+// The last bound is that of Bound. The others are faster to compute: a model is fitted to at most 100 trials and from
+// where the one before ended, and the lowest lower confidence bound is searched at fewer points. Curve returns the bounds so far when ctx is done.
 func (g Regret) Curve(ctx context.Context, h trial.Snapshot, places int) []Bound {
-	records := slices.SortedFunc(h.All(), func(a, b trial.Record) int { return cmp.Compare(a.Number, b.Number) })
-	first, all := g.least(), h.Count(trial.Complete)
-	if places <= 0 || places > all-first+1 {
-		places = all - first + 1
+	d, obs, ok := g.observe(h)
+	if !ok {
+		return nil
 	}
+	first := g.least()
+	if places <= 0 || places > len(obs)-first+1 {
+		places = len(obs) - first + 1
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	var last Bound
+	var known bool
+	var exactly sync.WaitGroup
+	exactly.Go(func() { last, _, known = exact.bound(d, obs, nil) }) // takes as long as the others together
 	var out []Bound
-	part := trial.NewHistory(h.Header())
-	complete, place := 0, 0
-	for _, r := range records {
-		part.Put(r)
-		if r.State != trial.Complete {
-			continue
-		}
-		complete++
-		if place >= places || complete < all-(places-1-place)*(all-first)/max(1, places-1) {
-			continue
-		}
-		place++
-		if ctx.Err() != nil {
-			break
-		}
-		if b, ok := g.Bound(part.Snapshot()); ok {
+	var start []float64
+	for left := places - 1; left > 0 && ctx.Err() == nil; left-- {
+		var b Bound
+		if b, start, ok = rough.bound(d, obs[:len(obs)-left*(len(obs)-first)/(places-1)], start); ok {
 			out = append(out, b)
 		}
+	}
+	exactly.Wait()
+	if known && ctx.Err() == nil {
+		out = append(out, last)
 	}
 	return out
 }
 
 // least returns the minimum number of complete trials for a bound.
 func (g Regret) least() int { return max(10, cmp.Or(g.Trials, 30)) }
+
+// An effort is how exactly a bound is computed.
+type effort struct {
+	fitted int // number of trials to which the parameters of the model are fitted at most
+	points int // number of random points among which the lowest lower confidence bound is searched first
+}
+
+var (
+	exact = effort{mostBounded, 4 * scattered}
+	rough = effort{100, scattered}
+)
 
 // mostBounded is the number of trials that the model of a bound has at most: the best half of
 // them, and others.
@@ -91,9 +107,19 @@ const mostBounded = 200
 // trials, with several objectives, without parameters that all trials share, or if half of the values are equal or
 // infinite. It depends on h alone.
 func (g Regret) Bound(h trial.Snapshot) (Bound, bool) {
-	least := g.least()
-	if h.Objectives() != 1 || h.Count(trial.Complete) < least {
+	d, obs, ok := g.observe(h)
+	if !ok {
 		return Bound{}, false
+	}
+	b, _, ok := exact.bound(d, obs, nil)
+	return b, ok
+}
+
+// observe returns the complete feasible trials of a study by number, and their domain: the parameters that
+// all trials of the study share.
+func (g Regret) observe(h trial.Snapshot) (*domain, []observation, bool) {
+	if h.Objectives() != 1 || h.Count(trial.Complete) < g.least() {
+		return nil, nil, false
 	}
 	var axes space.Space
 	for _, a := range h.Common() {
@@ -102,25 +128,34 @@ func (g Regret) Bound(h trial.Snapshot) (Bound, bool) {
 		}
 	}
 	if len(axes) == 0 {
-		return Bound{}, false
+		return nil, nil, false
 	}
 	d := newDomain(sampler.Request{Space: axes})
 	var obs []observation
-	for r := range h.All() {
-		if o, ok := d.observe(h, &r); ok && r.State == trial.Complete && r.Feasible() {
+	for i := range h.Len() {
+		r := h.At(i)
+		if r.State != trial.Complete || !r.Feasible() {
+			continue
+		}
+		if o, ok := d.observe(h, r); ok {
 			obs = append(obs, o)
 		}
 	}
-	if len(obs) < least {
-		return Bound{}, false
-	}
+	slices.SortFunc(obs, byNumber)
+	return d, obs, len(obs) >= g.least()
+}
+
+// bound returns the bound after some trials, and where the fit of the model of the next bound can start. The fit starts
+// as usual if start is nil.
+func (e effort) bound(d *domain, all []observation, start []float64) (b Bound, next []float64, ok bool) {
+	obs := slices.Clone(all)
 	slices.SortFunc(obs, func(a, b observation) int {
 		return cmp.Or(cmp.Compare(a.losses[0], b.losses[0]), cmp.Compare(a.number, b.number))
 	})
 	total, best, middle := len(obs), obs[0].losses[0], obs[len(obs)/2].losses[0]
 	distance := middle - best
 	if !(distance > 0) || math.IsInf(distance, 0) {
-		return Bound{}, false
+		return Bound{}, start, false
 	}
 	if total > mostBounded {
 		half := mostBounded / 2
@@ -141,12 +176,21 @@ func (g Regret) Bound(h trial.Snapshot) (Bound, bool) {
 	}
 	scale := deviation(y)
 	standardize(y)
-	m, ok := newModel(fit(at, y, 0), at, y)
-	if !ok {
-		return Bound{}, false
+	some, of := at, y
+	if len(y) > e.fitted {
+		some, of = points{d: at.d, choices: at.choices}, nil
+		for _, i := range few(y, e.fitted) {
+			some.add(at.row(i))
+			of = append(of, y[i])
+		}
 	}
-	share := max(0, m.gap(d, obs, total)) * scale
-	return Bound{total, share * distance, share}, true
+	h, next := fitFrom(some, of, 0, start)
+	m, ok := newModel(h, at, y)
+	if !ok {
+		return Bound{}, start, false
+	}
+	share := max(0, m.gap(d, obs, total, e.points)) * scale
+	return Bound{total, share * distance, share}, next, true
 }
 
 func deviation(y []float64) float64 {
@@ -163,7 +207,7 @@ func deviation(y []float64) float64 {
 // gap returns the least upper confidence bound of the observations less the least lower one
 // anywhere: √β deviations from the mean, β = 2 log(d t² π² / (6 δ)) / 5 with δ = 0.1 (section
 // 4 of the paper, after Srinivas et al. 2010).
-func (m *model) gap(d *domain, obs []observation, trials int) float64 {
+func (m *model) gap(d *domain, obs []observation, trials, scattered int) float64 {
 	width := math.Sqrt(2 * math.Log(float64(len(d.axes))*float64(trials*trials)*math.Pi*math.Pi/0.6) / 5)
 	scratch, gradMean, gradDev := make([]float64, 3*m.n), make([]float64, m.d), make([]float64, m.d)
 	upper := math.Inf(1)
@@ -174,7 +218,7 @@ func (m *model) gap(d *domain, obs []observation, trials int) float64 {
 	rows := points{d: m.d, choices: d.choices}
 	rng := rand.New(rand.NewPCG(uint64(trials), 0))
 	a := &acquisition{domain: d}
-	for range 4 * scattered {
+	for range scattered {
 		rows.add(a.anywhere(rng))
 	}
 	for i := range nearby {
