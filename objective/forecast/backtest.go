@@ -18,6 +18,7 @@ import (
 type Backtest struct {
 	frame   Frame
 	folds   []Fold
+	trains  [][]int // by fold and series of its Test: the index of the series in Train
 	horizon int
 	gap     int
 	splits  Splits
@@ -43,7 +44,22 @@ func NewBacktest(f Frame, s Splits, metrics ...Metric) (*Backtest, error) {
 		return nil, pkg.Errorf("backtest: %w: a zero metric: parse one by its name", ErrConfig)
 	}
 	s, _ = s.normalize() // Folds has validated it
-	return &Backtest{frame: f, splits: s, folds: folds, horizon: s.Horizon, gap: s.Gap, freq: f[0].Freq, metrics: slices.Clone(metrics)}, nil
+	return &Backtest{frame: f, splits: s, folds: folds, trains: trains(folds), horizon: s.Horizon, gap: s.Gap, freq: f[0].Freq, metrics: slices.Clone(metrics)}, nil
+}
+
+// trains returns, by fold and series of its Test, the index of the series in its Train.
+func trains(folds []Fold) [][]int {
+	out := make([][]int, len(folds))
+	for i, f := range folds {
+		at := 0 // both are in the order of the frame
+		for _, s := range f.Test {
+			for f.Train[at].ID != s.ID {
+				at++
+			}
+			out[i] = append(out[i], at)
+		}
+	}
+	return out
 }
 
 // Frame returns the frame that is split. Do not change it.
@@ -59,7 +75,7 @@ func (b *Backtest) Metrics() []Metric { return slices.Clone(b.metrics) }
 func (b *Backtest) Samples(r Result) []Sample {
 	var all []Sample
 	for i, f := range r.Folds {
-		all = append(all, b.folds[i].samples(f.Forecast)...)
+		all = append(all, b.samples(i, f.Forecast)...)
 	}
 	return all
 }
@@ -138,7 +154,7 @@ func (b *Backtest) Run(ctx context.Context, name string, model Forecaster, opts 
 func (b *Backtest) Error(r Result) float64 {
 	byFold := make([][]Sample, len(r.Folds))
 	for i, f := range r.Folds {
-		byFold[i] = b.folds[i].samples(f.Forecast)
+		byFold[i] = b.samples(i, f.Forecast)
 	}
 	return Jackknife(len(b.folds), func(without int) float64 {
 		var rest []Sample
@@ -179,7 +195,7 @@ func (b *Backtest) failed(name string, fold int, err error) error {
 func (b *Backtest) result(name string, done []FoldResult) Result {
 	out := Result{Name: name, Metrics: slices.Clone(b.metrics), Folds: slices.Clone(done)}
 	for i := range out.Folds {
-		out.Folds[i].Scores, _ = b.score(b.folds[i].samples(out.Folds[i].Forecast))
+		out.Folds[i].Scores, _ = b.score(b.samples(i, out.Folds[i].Forecast))
 	}
 	all := b.Samples(out)
 	out.Scores, out.Warnings = b.score(all)
@@ -203,8 +219,8 @@ func (b *Backtest) fold(ctx context.Context, i int, model Forecaster, opts RunOp
 // predict returns the forecast of a fold's test by a model that was fitted to the fold.
 func (b *Backtest) predict(ctx context.Context, i int, model Forecaster) (Frame, error) {
 	var past Frame // of the series to forecast, which have not ended
-	for _, s := range b.folds[i].Test {
-		past = append(past, b.folds[i].Train.series(s.ID))
+	for _, at := range b.trains[i] {
+		past = append(past, b.folds[i].Train[at])
 	}
 	next, err := model.Predict(ctx, past, b.gap+b.horizon)
 	if err != nil {
@@ -216,8 +232,11 @@ func (b *Backtest) predict(ctx context.Context, i int, model Forecaster) (Frame,
 // scored returns the part of a forecast that is compared with a fold's test.
 func (b *Backtest) scored(i int, next Frame) (Frame, error) {
 	var out Frame
+	k := -1
 	for _, test := range b.folds[i].Test {
-		k := slices.IndexFunc(next, func(s Series) bool { return s.ID == test.ID })
+		if k++; k >= len(next) || next[k].ID != test.ID { // usually next has the same order
+			k = slices.IndexFunc(next, func(s Series) bool { return s.ID == test.ID })
+		}
 		if k < 0 {
 			return nil, fmt.Errorf("%sthe forecaster returned nothing: the last values are missing or too few, or columns are not known so far ahead", of(test.ID))
 		}
@@ -229,15 +248,12 @@ func (b *Backtest) scored(i int, next Frame) (Frame, error) {
 	return out, nil
 }
 
-// series returns the series with an ID, which f must contain.
-func (f Frame) series(id string) Series {
-	return f[slices.IndexFunc(f, func(s Series) bool { return s.ID == id })]
-}
-
-func (f Fold) samples(forecast Frame) []Sample {
-	var out []Sample
+// samples returns the points of a forecast of a fold's test.
+func (b *Backtest) samples(fold int, forecast Frame) []Sample {
+	f := b.folds[fold]
+	out := make([]Sample, len(f.Test))
 	for k, s := range f.Test {
-		out = append(out, Sample{Truth: s.Y, Forecast: forecast[k].Y, Train: f.Train.series(s.ID).Y, Season: s.Freq.Season()})
+		out[k] = Sample{Truth: s.Y, Forecast: forecast[k].Y, Train: f.Train[b.trains[fold][k]].Y, Season: s.Freq.Season()}
 	}
 	return out
 }

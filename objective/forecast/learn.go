@@ -130,7 +130,7 @@ func (l *learner) foldByFold(ctx context.Context) (Learned, error) {
 			return Learned{}, err
 		}
 		r = l.result(l.name, l.results[:i+1])
-		if err := l.report(i, r); err != nil {
+		if err := l.report(i, r.Scores); err != nil {
 			return Learned{}, err
 		}
 	}
@@ -143,9 +143,9 @@ func (l *learner) roundByRound(ctx context.Context) (Learned, error) {
 	var best []FoldResult
 	rule := lockstep.Rule{Better: l.metrics[0].Better, Patience: l.opts.Patience, Last: l.opts.Last}
 	look := func() (rounds int, score float64, err error) {
-		r := l.result(l.name, l.results)
-		out.Curve = append(out.Curve, r.Scores[0])
-		return len(out.Curve), r.Scores[0], l.report(len(out.Curve)-1, r)
+		scores, _ := l.score(l.Samples(Result{Folds: l.results})) // the rest of a result takes longer than a round
+		out.Curve = append(out.Curve, scores[0])
+		return len(out.Curve), scores[0], l.report(len(out.Curve)-1, scores)
 	}
 	var err error
 	if out.Rounds, err = l.group.Best(ctx, rule, look, func() { best = slices.Clone(l.results) }); err != nil {
@@ -155,11 +155,11 @@ func (l *learner) roundByRound(ctx context.Context) (Learned, error) {
 	return out, nil
 }
 
-func (l *learner) report(step int, r Result) error {
+func (l *learner) report(step int, scores []float64) error {
 	if l.opts.OnRound == nil {
 		return nil
 	}
-	if err := l.opts.OnRound(Round{step, r.Scores}); err != nil {
+	if err := l.opts.OnRound(Round{step, scores}); err != nil {
 		return pkg.Errorf("backtest %s: %w", l.name, err)
 	}
 	return nil

@@ -100,6 +100,9 @@ type Task struct {
 	Folder string
 	// Data says how the frame was read. It is kept with the model.
 	Data *forecast.CSV
+	// Forecasts, if not nil, keeps the forecasts of the best trials in the folds, so that
+	// [Task.OutOfFold] need not train them again. It belongs to this task alone.
+	Forecasts *Forecasts
 }
 
 // task returns the generic task.
@@ -261,7 +264,9 @@ func (t kind) Train(ctx context.Context, tr *study.Trial, h model.Origin) (Model
 	if err != nil {
 		return Model{}, err
 	}
-	within, err := forecast.InSample(ctx, m.Forecaster, t.Backtest.Frame(), t.Backtest.Horizon(), 50)
+	frame := t.Backtest.Frame()
+	origins := max(2, min(50, mostWithin/len(frame)))
+	within, err := forecast.InSample(ctx, m.Forecaster, frame, t.Backtest.Horizon(), origins)
 	if err != nil {
 		return Model{}, err
 	}
@@ -278,13 +283,21 @@ func (t kind) Train(ctx context.Context, tr *study.Trial, h model.Origin) (Model
 	if rounds > 0 {
 		tr.SetAttr(RoundsKey, rounds)
 	}
+	t.Forecasts.keep(foldsOf{h.Study, h.Trial, h.Seed}, learned.Result, t.metric())
 	return m, nil
 }
 
+// mostWithin is roughly the number of forecasts within the training data that a trial makes.
+// Without this limit, they take longer than the training on a large panel.
+const mostWithin = 1000
+
 // OutOfFold returns the forecasts of a complete trial in the folds of the backtest. Each
 // forecaster is fitted to its fold, with the hyperparameters, the number of rounds and the
-// seed of the trial.
+// seed of the trial, unless [Task.Forecasts] has the forecasts, which are the same.
 func (t *Task) OutOfFold(ctx context.Context, st study.Reader, r trial.Record) (forecast.Result, error) {
+	if kept, ok := t.Forecasts.get(foldsOf{st.Name(), r.Number, st.TrialSeed(r.Number)}); ok {
+		return kept, nil
+	}
 	settings, ok := Settings(r)
 	if !ok {
 		settings = slices.Concat(t.Fixed, r.Params.Settings())

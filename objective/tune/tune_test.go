@@ -19,6 +19,7 @@ import (
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/model"
 	"github.com/attune-hpo/attune/objective/neural"
+	"github.com/attune-hpo/attune/objective/statistical"
 	"github.com/attune-hpo/attune/objective/tree/style"
 	"github.com/attune-hpo/attune/objective/treeforecast"
 	"github.com/attune-hpo/attune/objective/tune"
@@ -56,6 +57,42 @@ func open(t testing.TB, task *tune.Task, name string, p pruner.Pruner) *study.St
 	st, err := study.Open(context.Background(), new(memory.Store), name, cfg)
 	require.NoError(t, err)
 	return st
+}
+
+// The kept forecasts of a trial are those that another training makes.
+func TestForecasts(t *testing.T) {
+	of := func(s style.Style) tune.Family { return newTask(t, s).Family }
+	for _, family := range []tune.Family{of(style.LightGBM), of(style.XGBoost), of(style.CatBoost), of(style.RandomForest), neural.NLinear{}, statistical.Theta{}} {
+		t.Run(family.Name(), func(t *testing.T) {
+			task := newTask(t, style.LightGBM)
+			task.Family, task.Forecasts = family, tune.NewForecasts(2)
+			st := open(t, task, "s", nil)
+			require.NoError(t, task.Optimize(t.Context(), st, study.Run{Total: 3}))
+			h, err := st.Snapshot(t.Context())
+			require.NoError(t, err)
+			again := *task
+			again.Forecasts = nil
+			ended, cancel := context.WithCancel(t.Context())
+			cancel()
+			kept := 0
+			for r := range h.All() {
+				got, err := task.OutOfFold(ended, st, r)
+				if err != nil {
+					require.ErrorIs(t, err, context.Canceled, "it is not kept, and must be trained")
+					continue
+				}
+				kept++
+				want, err := again.OutOfFold(t.Context(), st, r)
+				require.NoError(t, err)
+				assert.Equal(t, r.Values[0], got.Scores[0])
+				require.Len(t, got.Folds, len(want.Folds))
+				for i, f := range want.Folds {
+					assert.Equal(t, f.Forecast, got.Folds[i].Forecast)
+				}
+			}
+			assert.Equal(t, min(2, h.Count(trial.Complete)), kept)
+		})
+	}
 }
 
 // On the same data a refit makes the trial's model; on newer data, or with other rounds, another.

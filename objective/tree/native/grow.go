@@ -369,7 +369,7 @@ func (g *grower) partition(l *leaf, s *split) int {
 	rows, spare := g.rows[l.from:l.to], g.spare[l.from:l.to]
 	column, left := g.train.columns[s.feature], s.table(g.bins[s.feature].bins)
 	if g.workers.n == 1 || len(rows) < separateRows {
-		return separate(rows, spare, column, left)
+		return separate(rows, spare, column, &left)
 	}
 	// Partition each piece, then join the pieces' left parts, and their right parts.
 	pieces := 2 * g.workers.n
@@ -377,7 +377,7 @@ func (g *grower) partition(l *leaf, s *split) int {
 	counts, starts := make([]int, pieces), make([]int, pieces)
 	g.workers.each(pieces, func(_, k int) {
 		from, to := piece(k)
-		counts[k] = separate(rows[from:to], spare[from:to], column, left)
+		counts[k] = separate(rows[from:to], spare[from:to], column, &left)
 	})
 	total := 0
 	for k, n := range counts {

@@ -46,17 +46,20 @@ func (b *bitset) has(i int) bool { return b[i>>6]>>(i&63)&1 != 0 }
 
 // table returns, for each bin, 1 if the split sends it left, else 0. bins does not count
 // the bin of missing values.
-func (s *split) table(bins int) *[cells]uint8 {
-	t := new([cells]uint8)
-	for b := range t {
-		switch {
-		case s.set != nil:
-			if b < bins && s.set.has(b) {
+func (s *split) table(bins int) (t [cells]uint8) {
+	if s.set != nil {
+		for b := range bins {
+			if s.set.has(b) {
 				t[b] = 1
 			}
-		case b < bins && b <= s.bin, b == bins && s.missingLeft:
+		}
+	} else {
+		for b := range t[:min(bins, s.bin+1)] {
 			t[b] = 1
 		}
+	}
+	if s.set == nil && s.missingLeft && bins < cells {
+		t[bins] = 1
 	}
 	return t
 }
@@ -262,8 +265,13 @@ func (s *scan) ones(best candidate, g *[cells]int64, bins int, left int64) candi
 	g0, h0, l1, l2 := s.g0, s.h0, s.l1, s.l2
 	num, den := best.num, best.den
 	at, atLeft := best.bin, best.left
-	for i, cell := range g[:bins] {
+	of := g[:bins]
+	for i := 0; i < len(of); i++ {
+		cell := of[i]
 		if cell == 0 {
+			for i+4 < len(of) && of[i+1]|of[i+2]|of[i+3]|of[i+4] == 0 {
+				i += 4 // most cells of a small leaf are empty
+			}
 			continue
 		}
 		left += cell
