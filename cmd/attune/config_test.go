@@ -17,7 +17,7 @@ import (
 // keeps it.
 func TestConfig(t *testing.T) {
 	t.Parallel()
-	dir, args := air(t, "--sampler", "tpe:startup=3,candidates=12", "--pruner", "median:startup=2,warmup=4", "--quiet")
+	dir, args := air(t, "--windows", "4", "--sampler", "tpe:startup=3,candidates=12", "--pruner", "median:startup=2,warmup=4", "--quiet")
 	printed := succeed(t, dir, append(args, "--print-config")...)
 	assert.NoFileExists(t, filepath.Join(dir, "attune.db"))
 	assert.Contains(t, printed, "horizon: 12\n", "what was chosen is there")

@@ -175,11 +175,12 @@ func TestConvertFolderNamesDamagedModels(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "in"), 0o777))
 	for _, name := range []string{"a.joblib", "b.cbm", "c.txt"} {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "in", name), []byte("version https://git-lfs\noid"), 0o666))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "in", name), []byte("version 3\noid"), 0o666))
 	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "in", "d.txt"), []byte("version https://git-lfs.github.com/spec/v1\noid"), 0o666))
 	o := attune(t, dir, "convert", "--input", "in", "--output", "out")
 	assert.Equal(t, 1, o.code)
 	assert.Contains(t, o.stdout, "a.joblib")
 	assert.Contains(t, o.stdout, "b.cbm")
-	assert.Contains(t, o.stdout, "2 models: 2 refused; other files: 1")
+	assert.Contains(t, o.stdout, "3 models: 3 refused; other files: 1")
 }

@@ -14,7 +14,7 @@ import (
 
 func TestExport(t *testing.T) {
 	library := onnxtest.Require(t)
-	dir, args := air(t)
+	dir, args := air(t, "--windows", "4")
 	succeed(t, dir, args...)
 	succeed(t, dir, "optimize", "--data", "air.csv", "--target", "passengers", "--models", "nlinear", "--trials", "1", "--windows", "1", "--name", "small", "--storage", "small.db")
 	assert.Contains(t, attune(t, dir, "export", "--output", "model.onnx").stderr, "attune: warning: on the test span lightgbm had ")

@@ -104,7 +104,7 @@ func TestVersion1(t *testing.T) {
 // Two studies of the same forecasts share a job, except for the model; pick chooses among them.
 func TestJobs(t *testing.T) {
 	t.Parallel()
-	dir, optimize := air(t)
+	dir, optimize := air(t, "--windows", "4")
 	optimize = append(optimize, "--trials", "1", "--windows", "2", "--models", "nlinear", "--quiet")
 	succeed(t, dir, optimize...)
 	assert.Contains(t, succeed(t, dir, "best"), "study air-passengers/", "the best of both")
@@ -115,7 +115,7 @@ func TestJobs(t *testing.T) {
 // A study that was interrupted before its job was written gets the job.
 func TestHalfBegun(t *testing.T) {
 	t.Parallel()
-	dir, optimize := air(t)
+	dir, optimize := air(t, "--windows", "4")
 	st, err := study.Create(t.Context(), sqlite.File(filepath.Join(dir, "attune.db")), "air-passengers/lightgbm",
 		study.Config{Sampler: random.Sampler{}, Metrics: []string{"mape"}})
 	require.NoError(t, err)

@@ -116,7 +116,7 @@ type studyLine struct {
 // The first use, from a CSV file to forecasts.
 func TestTour(t *testing.T) {
 	t.Parallel()
-	dir, optimize := air(t)
+	dir, optimize := air(t, "--windows", "4")
 	first := attune(t, dir, optimize...)
 	require.Zero(t, first.code, first.stderr)
 	golden(t, "optimize.txt", strings.ReplaceAll(first.stdout, dir, "DIR"))
@@ -261,7 +261,7 @@ func TestTour(t *testing.T) {
 		want string
 	}{
 		"another horizon":  {[]string{"--horizon", "6"}, `was made with --horizon 12, but it is now 6: use that value again, or use another --name`},
-		"other windows":    {[]string{"--windows", "2"}, `was made with --windows 9, but it is now 2`},
+		"other windows":    {[]string{"--windows", "2"}, `was made with --windows 4, but it is now 2`},
 		"another metric":   {[]string{"--metric", "mae"}, `was made with --metric mape, but it is now mae`},
 		"another test":     {[]string{"--test", "6"}, `was made with --test 12, but it is now 6`},
 		"more fixed":       {[]string{"--fixed", "num_leaves=7"}, `was made with --fixed`},
@@ -344,7 +344,7 @@ func TestPortions(t *testing.T) {
 // A model without a complete trial does not prevent the comparison of the others.
 func TestMissing(t *testing.T) {
 	t.Parallel()
-	dir, optimize := air(t)
+	dir, optimize := air(t, "--windows", "4")
 	optimize = append(optimize, "--windows", "1", "--ensemble=false", "--quiet")
 	failing := []string{"--models", "lstm", "--fixed", "lstm.learning_rate=999", "--fixed", "lstm.epochs=3"}
 	o := attune(t, dir, append(optimize, failing...)...)
@@ -715,7 +715,7 @@ func TestBadInput(t *testing.T) {
 		if os.Geteuid() == 0 || runtime.GOOS == "windows" {
 			t.Skip("nothing is out of reach")
 		}
-		dir, optimize := air(t)
+		dir, optimize := air(t, "--windows", "4")
 		require.NoError(t, os.Chmod(dir, 0o555))
 		o := attune(t, dir, optimize...)
 		assert.Equal(t, 1, o.code)

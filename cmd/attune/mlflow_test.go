@@ -17,7 +17,7 @@ func TestMLflow(t *testing.T) {
 	t.Parallel()
 	f := fakemlflow.New()
 	defer f.Close()
-	dir, args := air(t, "--quiet", "--mlflow", f.URL)
+	dir, args := air(t, "--windows", "4", "--quiet", "--mlflow", f.URL)
 	o := attune(t, dir, args...)
 	require.Zero(t, o.code, o.stderr)
 	assert.NotContains(t, o.stderr, "warning: trials")

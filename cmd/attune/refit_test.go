@@ -66,7 +66,7 @@ func TestRefit(t *testing.T) {
 func TestRefitTrees(t *testing.T) {
 	t.Parallel()
 	onnxtest.Require(t)
-	dir, args := air(t, "--quiet")
+	dir, args := air(t, "--windows", "4", "--quiet")
 	succeed(t, dir, args...)
 	out := succeed(t, dir, "refit", "--data", "air.csv", "--name", "air", "--max-rounds", "7", "--output", "model.onnx", "--promote")
 	assert.Contains(t, out, "ONNX: pass: within 0.0001 + 0.001·|native|\n")

@@ -19,7 +19,7 @@ import (
 // model.onnx.
 func tunedModel(t *testing.T) (dir, native string) {
 	t.Helper()
-	dir, args := air(t, "--trials", "1")
+	dir, args := air(t, "--windows", "4", "--trials", "1")
 	succeed(t, dir, args...)
 	native = "attune.db.models/model-air-passengers%2Flightgbm.json"
 	m, err := tune.ReadFile(filepath.Join(dir, native), families()...)

@@ -77,7 +77,7 @@ func TestExportPicks(t *testing.T) {
 func TestEnsemble(t *testing.T) {
 	t.Parallel()
 	dir, _ := air(t)
-	optimize := []string{"optimize", "--data", "air.csv", "--target", "passengers", "--models", "theta,ets,nlinear", "--trials", "6", "--workers", "1"}
+	optimize := []string{"optimize", "--data", "air.csv", "--target", "passengers", "--models", "theta,nlinear", "--trials", "6", "--workers", "1"}
 	first := attune(t, dir, optimize...)
 	require.Zero(t, first.code, first.stderr)
 	assert.Regexp(t, `(?m)^ensemble +[0-9.]+ ± [0-9.]+ `, first.stdout)
