@@ -453,7 +453,7 @@ func TestSpaces(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			study := strings.ReplaceAll(name, " ", "-")
-			o := attune(t, dir, append([]string{"optimize", "--data", "air.csv", "--target", "passengers", "--models", "lstm", "--fixed", "lstm.epochs=1",
+			o := attune(t, dir, append([]string{"optimize", "--data", "air.csv", "--target", "passengers", "--models", "lstm", "--fixed", "lstm.epochs=1", "--fixed", "lstm.batch_size=128",
 				"--trials", "1", "--windows", "1", "--device", "cpu", "--storage", study + ".db", "--name", study, "--quiet"}, tc.args...)...)
 			require.Zero(t, o.code, o.stderr)
 			var params map[string]any
