@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/attune-hpo/attune/internal/csvfile"
 	"github.com/attune-hpo/attune/objective/dense"
 	"github.com/attune-hpo/attune/objective/table"
 )
@@ -31,8 +32,8 @@ func explainCommand() *cobra.Command {
 	var e explain
 	cmd := &cobra.Command{
 		Use:   "explain",
-		Short: "Show which features the best model of a table uses, and what they do in each row",
-		Long: `Explain shows, for each feature of the best model of a table:
+		Short: "Show which features the best model uses, and what they do in each row",
+		Long: `Explain shows, for each feature of the best model of a table, or of the best trees of series:
 
   gain    its share of what the splits of the trees gained in training
   shap    the mean of its absolute SHAP values: how much it moves the raw output (log odds, for
@@ -41,9 +42,15 @@ func explainCommand() *cobra.Command {
 
 The rows are those that the study was made with, or those of --data. With --output, the SHAP
 values of each row are written as CSV. They add up, with the expected value, to the raw output.
-Networks (mlp) have no SHAP values, and only trees have gains.`,
+Networks (mlp) have no SHAP values, and only trees have gains.
+
+The features of series are lags, means of windows, the calendar and covariates. Their rows are those
+that the trees learn from, at most 2,000 of them, and SHAP values are in the units of the target after
+the model's transform. They have no column worse. attune importance shows which hyperparameters
+mattered.`,
 		Example: `  attune explain
   attune explain --study houses-price/lightgbm --output shap.csv
+  attune explain --study airpassengers-passengers/lightgbm
   attune explain --data new.csv --format json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -52,7 +59,7 @@ Networks (mlp) have no SHAP values, and only trees have gains.`,
 	}
 	storageFlags(cmd, &e.storage, &e.study)
 	f := cmd.Flags()
-	f.StringVar(&e.data, "data", "", "CSV `file` with the rows to explain (default: those of the study)")
+	f.StringVar(&e.data, "data", "", "`file` with the rows to explain (default: that of the study)")
 	f.StringVar(&e.output, "output", "", "CSV `file` for the SHAP values of each row")
 	formatFlag(cmd, &e.format, "text", "json")
 	return cmd
@@ -75,7 +82,7 @@ func (e explain) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	if !ok {
-		return errors.New("the study is not of a table: attune explain shows the features of tables; attune importance shows which hyperparameters mattered")
+		return e.series(ctx, stdout, stderr)
 	}
 	defer s.Close()
 	m, err := useTable(ctx, s, e.data, stderr)
@@ -86,7 +93,7 @@ func (e explain) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if e.data != "" {
 		from.File = e.data
 	}
-	rows, err := m.ReadRows(from.File)
+	rows, err := csvfile.ReadFile(from.File, openData, m.ReadRows)
 	if err != nil {
 		return whither(err, e.data)
 	}

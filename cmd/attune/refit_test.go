@@ -62,6 +62,26 @@ func TestRefit(t *testing.T) {
 	}
 }
 
+// The trees of series are explained by their lags, the calendar and covariates.
+func TestExplainSeries(t *testing.T) {
+	t.Parallel()
+	dir, args := air(t, "--quiet")
+	succeed(t, dir, args...)
+	text := succeed(t, dir, "explain", "--output", "shap.csv")
+	assert.Regexp(t, `^study air-passengers/lightgbm, trial \d+: lightgbm, \d+ rows\n\nfeature +gain +shap\n`, text)
+	assert.Contains(t, text, "lag_1 ")
+	data, err := os.ReadFile(filepath.Join(dir, "shap.csv"))
+	require.NoError(t, err)
+	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+	assert.True(t, strings.HasPrefix(lines[0], "id,origin,target,lag_1,"), lines[0])
+	assert.True(t, strings.HasSuffix(lines[0], ",expected"), lines[0])
+	assert.Regexp(t, `^,19\d\d-\d\d,19\d\d-\d\d,`, lines[1])
+	assert.Contains(t, succeed(t, dir, "explain", "--format", "json"), `"shap": `)
+
+	succeed(t, dir, "optimize", "--data", "air.csv", "--target", "passengers", "--models", "theta", "--trials", "1", "--quiet")
+	fails(t, dir, "theta does not forecast with features: choose a study of trees with --study", "explain", "--study", "air-passengers/theta")
+}
+
 // Trees are trained for another number of rounds, and leave as ONNX.
 func TestRefitTrees(t *testing.T) {
 	t.Parallel()

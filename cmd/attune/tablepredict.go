@@ -10,6 +10,7 @@ import (
 
 	"github.com/attune-hpo/attune/export/deploy"
 	"github.com/attune-hpo/attune/export/onnx"
+	"github.com/attune-hpo/attune/internal/csvfile"
 	"github.com/attune-hpo/attune/objective/table"
 )
 
@@ -74,12 +75,7 @@ func pickTableStudy(ctx context.Context, storage, name string) (*tableStudy, boo
 
 // predictTable writes the predictions of a model for the rows of --data.
 func (p predict) predictTable(m table.Model, stdout io.Writer) error {
-	f, err := openData(p.data)
-	if err != nil {
-		return fmt.Errorf("%s: %w", p.data, err)
-	}
-	defer f.Close()
-	all, err := m.PredictCSV(f)
+	all, err := csvfile.ReadFile(p.data, openData, m.PredictCSV)
 	if err != nil {
 		return err
 	}
@@ -128,7 +124,7 @@ func (e *exportONNX) table(ctx context.Context, form onnx.Form, register *deploy
 	if file == "" {
 		file = s.job.Data.File
 	}
-	rows, err := m.ReadRows(file)
+	rows, err := csvfile.ReadFile(file, openData, m.ReadRows)
 	if err != nil {
 		return true, whither(err, e.data)
 	}

@@ -132,6 +132,17 @@ func (t *Tabular) FeatureNames() []string {
 	return t.prepared.names()
 }
 
+// Table returns the rows that model number model would learn from in f, with the transforms that t
+// was fitted with. It fails with [ErrNotFitted], with [ErrConfig] if there is no such model,
+// with [ErrShort] if there is no row, and if f is unlike the training data.
+func (t *Tabular) Table(f Frame, model int) (Table, error) {
+	if t.prepared == nil {
+		return Table{}, pkg.Errorf("table: %w", ErrNotFitted)
+	}
+	rows, _, err := t.prepared.Tables(f, model, 0)
+	return rows, err
+}
+
 const tabularFormat = "attune forecast tabular"
 
 // savedTabular is the JSON that Save writes. Version 1.

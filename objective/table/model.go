@@ -164,9 +164,9 @@ func (m Model) PredictTexts(rows [][]string) (Predictions, error) {
 // all of m.Features, in any order; other columns are ignored. Errors are a *[CSVError], as
 // in [CSV.Read], or those of [Model.Predict].
 func (m Model) PredictFile(name string) (Predictions, error) {
-	rows, err := m.ReadRows(name)
+	rows, err := csvfile.ReadFile(name, nil, m.rows)
 	if err != nil {
-		return Predictions{}, err
+		return Predictions{}, pkg.Errorf("csv: %w", err)
 	}
 	return m.Predict(rows)
 }
@@ -180,10 +180,10 @@ func (m Model) PredictCSV(r io.Reader) (Predictions, error) {
 	return m.Predict(rows)
 }
 
-// ReadRows reads the features of the rows of a file of comma-separated values, for
-// [Model.Predict]. It fails like [Model.PredictFile].
-func (m Model) ReadRows(name string) ([][]float64, error) {
-	rows, err := csvfile.ReadFile(name, nil, m.rows)
+// ReadRows reads the features of the rows of comma-separated values, for [Model.Predict]. It
+// fails like [Model.PredictFile].
+func (m Model) ReadRows(r io.Reader) ([][]float64, error) {
+	rows, err := m.rows(r)
 	if err != nil {
 		return nil, pkg.Errorf("csv: %w", err)
 	}
