@@ -135,7 +135,7 @@ func (o *optimize) flags(cmd *cobra.Command) {
 	f.StringVar(&o.ends, "ends", lastEnd, "`end` of the data, if series end at different times: last, of the series that ends last, so that nothing later than a forecast's origin is known, and series that have ended are not scored; or each, so that all are")
 	f.IntVar(&o.workers, "workers", 1, "`number` of trials to run in parallel; they share the CPU cores; one trial alone uses as many as it has folds")
 	f.IntVar(&o.lag, "lag", 0, lagHelp+" (default: --workers)")
-	f.DurationVar(&o.timeout, "timeout", 0, "stop starting trials after this `time` in total, such as 10m; models share it equally and pass on what they do not use; running trials finish")
+	f.DurationVar(&o.timeout, "timeout", 0, "stop starting trials after this `time` in total, such as 10m; models share it equally and pass on what they do not use; a running trial ends its training, and its best round so far counts (of tables: it finishes)")
 	f.Uint64Var(&o.seed, "seed", 0, "`seed` of the random numbers")
 	o.search.flags(cmd)
 	f.StringVar(&o.engine, "engine", nativeEngine, "`library` that trains trees: "+strings.Join(engines.names(), ", ")+"; auto: the library that the model is named after, if it is installed")

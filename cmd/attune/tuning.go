@@ -167,6 +167,9 @@ func (s *session) one(ctx context.Context, p *plan, timeout time.Duration) (row,
 		folder = modelsFolder(s.storage)
 	}
 	task := p.task(folder, s.threads(s.workers))
+	if timeout > 0 {
+		task.Deadline = time.Now().Add(timeout)
+	}
 	if s.combines() {
 		task.Forecasts = tune.NewForecasts(bestOfEach)
 	}

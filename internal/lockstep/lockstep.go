@@ -169,6 +169,8 @@ type Rule struct {
 	Patience int
 	// Last makes the last round count instead of the best one.
 	Last bool
+	// Stop, if not nil, is asked after each round whether it is to be the last.
+	Stop func() bool
 }
 
 // Best lets the started trainings continue from round to round, and returns the
@@ -193,7 +195,7 @@ func (g *Group) Best(ctx context.Context, rule Rule, look func() (rounds int, sc
 			best, top = rounds, score
 			keep()
 		}
-		if rule.Patience > 0 && rounds-best >= rule.Patience {
+		if rule.Patience > 0 && rounds-best >= rule.Patience || rule.Stop != nil && rule.Stop() {
 			g.End()
 			break
 		}

@@ -121,6 +121,8 @@ func TestPanicAtTheEnd(t *testing.T) {
 // Scores of the rounds of two trainings. The longer one continues alone.
 func TestBest(t *testing.T) {
 	nan := math.NaN()
+	// after returns a rule that stops after some rounds.
+	after := func(rounds int) func() bool { return func() bool { rounds--; return rounds == 0 } }
 	less := func(a, b float64) bool { return a < b || math.IsNaN(b) && !math.IsNaN(a) }
 	for name, c := range map[string]struct {
 		scores []float64
@@ -131,6 +133,9 @@ func TestBest(t *testing.T) {
 		"the best":               {[]float64{3, 1, 2, 1}, lockstep.Rule{Better: less}, 2, 4},
 		"the last":               {[]float64{3, 1, 2, 1}, lockstep.Rule{Better: less, Last: true}, 4, 4},
 		"patience":               {[]float64{3, 1, 2, 1, 0}, lockstep.Rule{Better: less, Patience: 2}, 2, 4},
+		"stopped":                {[]float64{3, 1, 2, 0}, lockstep.Rule{Better: less, Stop: after(3)}, 2, 3},
+		"stopped at once":        {[]float64{3, 1}, lockstep.Rule{Better: less, Stop: after(1)}, 1, 1},
+		"the last, stopped":      {[]float64{3, 1, 2, 0}, lockstep.Rule{Better: less, Last: true, Stop: after(3)}, 3, 3},
 		"more patience":          {[]float64{3, 1, 2, 1, 0}, lockstep.Rule{Better: less, Patience: 3}, 5, 5},
 		"no score":               {[]float64{nan, nan}, lockstep.Rule{Better: less}, 1, 2},
 		"a score after none":     {[]float64{nan, 5, nan}, lockstep.Rule{Better: less}, 2, 3},

@@ -19,6 +19,9 @@ type LearnOptions struct {
 	// Last makes the last round the result instead of the best one. It is for models that do
 	// not overfit with more rounds, such as forests.
 	Last bool
+	// Stop, if not nil, is asked after each round. If it returns true, the training ends, and the
+	// best round so far is the result. It is not asked if training has no rounds.
+	Stop func() bool
 	// OnRound, if not nil, is called after each round. If it returns an error, the training
 	// ends and Learn returns the error wrapped. That is how a trial is pruned.
 	OnRound func(Round) error
@@ -141,7 +144,7 @@ func (l *learner) foldByFold(ctx context.Context) (Learned, error) {
 func (l *learner) roundByRound(ctx context.Context) (Learned, error) {
 	var out Learned
 	var best []FoldResult
-	rule := lockstep.Rule{Better: l.metrics[0].Better, Patience: l.opts.Patience, Last: l.opts.Last}
+	rule := lockstep.Rule{Better: l.metrics[0].Better, Patience: l.opts.Patience, Last: l.opts.Last, Stop: l.opts.Stop}
 	look := func() (rounds int, score float64, err error) {
 		scores, _ := l.score(l.Samples(Result{Folds: l.results})) // the rest of a result takes longer than a round
 		out.Curve = append(out.Curve, scores[0])

@@ -92,6 +92,13 @@ func TestLearn(t *testing.T) {
 	assert.Equal(t, want[:8], got.Curve)
 	assert.Equal(t, 5, got.Rounds)
 
+	asked := 0
+	got, err = back.Learn(ctx, "stopped", with(1000, nil), LearnOptions{Stop: func() bool { asked++; return asked == 7 }})
+	require.NoError(t, err)
+	assert.Equal(t, want[:7], got.Curve)
+	assert.Equal(t, 5, got.Rounds)
+	assert.Equal(t, best.Scores, got.Result.Scores)
+
 	stop := errors.New("pruned")
 	_, err = back.Learn(ctx, "pruned", with(1000, nil), LearnOptions{OnRound: func(r Round) error {
 		if r.Step == 6 {

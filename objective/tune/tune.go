@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/objective/forecast"
@@ -91,6 +92,10 @@ type Task struct {
 	// Patience ends a trial's training after this many rounds without a better score.
 	// Default 30; negative: never.
 	Patience int
+	// Deadline ends the training of each trial after the first round that ends later: the best
+	// round so far counts. Models that train without rounds do not end early. The model is
+	// then fitted to all of the data with that number of rounds. Default: none.
+	Deadline time.Time
 	// Threads is the number of threads of one trial. Use the number of cores divided by the
 	// number of concurrent trials. Default 1.
 	Threads int
@@ -242,7 +247,7 @@ func (t kind) Train(ctx context.Context, tr *study.Trial, h model.Origin) (Model
 	learned, err := t.Backtest.Learn(ctx, t.Family.Name(), func() forecast.Forecaster {
 		f, _ := t.Family.New(training) // it worked above
 		return f
-	}, forecast.LearnOptions{Fit: fit, Patience: max(0, patience), Last: t.Family.Rounds() == "", OnRound: func(r forecast.Round) error {
+	}, forecast.LearnOptions{Fit: fit, Patience: max(0, patience), Last: t.Family.Rounds() == "", Stop: t.late, OnRound: func(r forecast.Round) error {
 		return tr.Report(ctx, r.Step, r.Scores[0])
 	}})
 	if err != nil {
@@ -290,6 +295,9 @@ func (t kind) Train(ctx context.Context, tr *study.Trial, h model.Origin) (Model
 // mostWithin is roughly the number of forecasts within the training data that a trial makes.
 // Without this limit, they take longer than the training on a large panel.
 const mostWithin = 1000
+
+// late reports whether the deadline has passed.
+func (t *Task) late() bool { return !t.Deadline.IsZero() && time.Now().After(t.Deadline) }
 
 // OutOfFold returns the forecasts of a complete trial in the folds of the backtest. Each
 // forecaster is fitted to its fold, with the hyperparameters, the number of rounds and the

@@ -59,6 +59,24 @@ func open(t testing.TB, task *tune.Task, name string, p pruner.Pruner) *study.St
 	return st
 }
 
+// A deadline ends a trial after its round, and the model has the rounds that were trained.
+func TestDeadline(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		task := newTask(t, style.LightGBM)
+		task.Fixed = space.Settings{{Name: "learning_rate", Value: space.Lit(0.01)}} // the first round is not the best
+		if task.Deadline = time.Now().Add(time.Hour); late {
+			task.Deadline = time.Now().Add(-time.Hour)
+		}
+		st := open(t, task, "s", nil)
+		require.NoError(t, task.Optimize(t.Context(), st, study.Run{Trials: 1}))
+		best, err := st.Best(t.Context())
+		require.NoError(t, err)
+		rounds, ok := best.Attrs.Get(tune.RoundsKey)
+		require.True(t, ok)
+		assert.Equal(t, late, rounds.JSON == "1", rounds.JSON)
+	}
+}
+
 // The kept forecasts of a trial are those that another training makes.
 func TestForecasts(t *testing.T) {
 	of := func(s style.Style) tune.Family { return newTask(t, s).Family }
