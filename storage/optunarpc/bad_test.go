@@ -149,3 +149,46 @@ func TestLongNames(t *testing.T) {
 		})
 	}
 }
+
+// counting is a store whose ledgers count how often they are read.
+type counting struct {
+	memory.Store
+	reads int
+}
+
+func (c *counting) Create(ctx context.Context, h trial.Header) (storage.Ledger, error) {
+	l, err := c.Store.Create(ctx, h)
+	return &counted{l, c}, err
+}
+
+type counted struct {
+	storage.Ledger
+	store *counting
+}
+
+func (c *counted) Since(ctx context.Context, after storage.Cursor) iter.Seq2[storage.Update, error] {
+	c.store.reads++
+	return c.Ledger.Since(ctx, after)
+}
+
+// A parameter that the study has had before is written without reading anything.
+func TestKnownParametersAreNotLookedUp(t *testing.T) {
+	store := &counting{}
+	s := optunarpc.New(store)
+	defer s.Close()
+	st, err := s.CreateNewStudy(t.Context(), &api.CreateNewStudyRequest{StudyName: "a", Directions: []api.StudyDirection{api.StudyDirection_MINIMIZE}})
+	require.NoError(t, err)
+	for range 3 {
+		begun, err := s.CreateNewTrial(t.Context(), &api.CreateNewTrialRequest{StudyId: st.StudyId, TemplateTrialIsNone: true})
+		require.NoError(t, err)
+		store.reads = 0
+		for high := range 5 {
+			_, err := s.SetTrialParameter(t.Context(), &api.SetTrialParameterRequest{TrialId: begun.TrialId, ParamName: fmt.Sprint(high),
+				Distribution: `{"name": "FloatDistribution", "attributes": {"low": 0, "high": 1, "log": false, "step": null}}`, ParamValueInternal: 0.5})
+			require.NoError(t, err)
+		}
+		_, err = s.GetTrials(t.Context(), &api.GetTrialsRequest{StudyId: st.StudyId, IncludedTrialIds: []int64{begun.TrialId}})
+		require.NoError(t, err)
+	}
+	assert.Equal(t, 1, store.reads, "for GetTrials")
+}

@@ -200,19 +200,24 @@ func (st *study) write(ctx context.Context, number int, c trial.Change) error {
 // suggest adds a parameter to a trial. In a study, a parameter is of one kind, and has one
 // list of choices. To set one again to what it is does nothing.
 func (st *study) suggest(ctx context.Context, number int, a space.Axis, coord float64) error {
-	r, err := st.trial(ctx, number)
-	if err != nil {
-		return err
-	}
 	st.mu.Lock()
 	old, ok := st.axes[a.Name]
 	st.mu.Unlock()
+	if !ok || !compatible(old.Distribution, a.Distribution) { // else there is nothing to learn: Write looks at the trial
+		if _, err := st.trial(ctx, number); err != nil {
+			return err
+		}
+		st.mu.Lock()
+		old, ok = st.axes[a.Name]
+		st.mu.Unlock()
+	}
 	if ok && !compatible(old.Distribution, a.Distribution) {
 		return fmt.Errorf("%w: %q was %s before, and is %s now: use another name", space.ErrMismatch, a.Name, space.Describe(old.Distribution), space.Describe(a.Distribution))
 	}
-	err = st.write(ctx, number, trial.Suggested{Space: space.Space{a}, Point: []float64{coord}})
+	err := st.write(ctx, number, trial.Suggested{Space: space.Space{a}, Point: []float64{coord}})
 	if errors.Is(err, space.ErrMismatch) {
-		if r, err = st.trial(ctx, number); err != nil {
+		r, err := st.trial(ctx, number)
+		if err != nil {
 			return err
 		}
 		for i, b := range r.Params.Space {
