@@ -126,9 +126,25 @@ type reader struct {
 	study   *study
 	out     []found
 	at      map[int64]int // in out
+	last    int           // place in out of the trial of the last row
 	there   bool          // the study is
 	version string
 	scratch space.Space
+}
+
+// found returns the trial of a row. Most rows follow another one of their trial.
+func (r *reader) found(id int64) *found {
+	if r.last < len(r.out) && r.out[r.last].ID == id {
+		return &r.out[r.last]
+	}
+	i, ok := r.at[id]
+	if !ok {
+		i = len(r.out)
+		r.at[id] = i
+		r.out = append(r.out, found{Read: tables.Read{ID: id}})
+	}
+	r.last = i
+	return &r.out[i]
 }
 
 // take takes in a row.
@@ -141,13 +157,7 @@ func (r *reader) take(row *Row) error {
 		r.version = row.V
 		return nil
 	}
-	i, ok := r.at[row.Trial]
-	if !ok {
-		i = len(r.out)
-		r.at[row.Trial] = i
-		r.out = append(r.out, found{Read: tables.Read{ID: row.Trial}})
-	}
-	f := &r.out[i]
+	f := r.found(row.Trial)
 	var x any
 	if !row.NoX {
 		x = row.X
