@@ -540,9 +540,8 @@ func survive(ctx context.Context, o Objective, t *Trial) (values []float64, err 
 
 // revive looks for dead workers from time to time, until ctx is done.
 //
-// A process that was suspended for longer than the grace, or whose clock jumped,
-// may have been so together with others on the machine. So it gives them a grace to
-// say that they live before it takes them for dead.
+// If this process was suspended for longer than the grace, or its clock jumped, other processes on the machine may
+// have been suspended, too. So it gives them one grace to renew their leases before it takes them for dead.
 func (r *run) revive(ctx context.Context) {
 	grace := r.study.cfg.Grace
 	tick := time.NewTicker(interval(grace))

@@ -19,14 +19,12 @@ import (
 //
 // The place of a trial is the number it would have if no trial had ever been repeated. A
 // repetition, after an interruption, an error or the death of a worker, has the place of
-// the trial that it repeats. The trial at place p begins when those before it have begun
-// and those up to p-lag have ended for good. Its history shows the latter as they ended,
-// and those in between as they began: running, with what was drawn for them. It shows no
-// times.
+// the trial that it repeats. The trial at place p begins when the trials before it have
+// begun and those up to p-lag have ended for good. Its history shows the latter as they
+// ended, and those in between as they began: running, with their draws. It shows no times.
 //
-// So a repetition is drawn again from the same history by the same generator, and gets
-// the same parameters. The storage has all that it takes: how a trial began is what its
-// record says, and notes.
+// So a repetition is drawn from the same history by the same generator, and gets the same parameters. All of this is
+// in the storage: the record and the notes of a trial say how it began.
 type turns struct {
 	run   *run
 	study *Study

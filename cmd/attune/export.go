@@ -279,6 +279,6 @@ func (e *exportONNX) pick(ctx context.Context, stderr io.Writer) (string, error)
 	}
 	metric, of := value(best)
 	_, is := value(name)
-	warn(stderr, fmt.Errorf("the model of %s has no ONNX form (%s %.4g on the backtest): exporting the best that has, of %s (%.4g)", best, metric, of, name, is))
+	warn(stderr, fmt.Errorf("the model of %s has no ONNX form (%s %.4g on the backtest): exporting the best model that has one, of %s (%.4g)", best, metric, of, name, is))
 	return name, nil
 }

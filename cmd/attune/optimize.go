@@ -132,7 +132,7 @@ func (o *optimize) flags(cmd *cobra.Command) {
 	f.IntVar(&o.windows, "windows", 9, "`number` of forecasts in the backtest; by default fewer for short and for very long series")
 	f.IntVar(&o.step, "step", 0, "`steps` from one forecast of the backtest to the next (default: half the horizon)")
 	f.IntVar(&o.test, "test", 0, "`steps` at the end to hold out for the comparison; 0: none (default: the horizon; of tables a fifth of the rows)")
-	f.StringVar(&o.ends, "ends", lastEnd, "`end` of the data, if series end at different times: last, of the series that ends last, so that nothing later than a forecast's origin is known, and series that have ended are not scored; or each, so that all are")
+	f.StringVar(&o.ends, "ends", lastEnd, "`end` of the data if series end at different times: last (that of the last series: nothing later than a forecast's origin is known, and series that have ended are not scored) or each (the end of each series, so that all are scored)")
 	f.IntVar(&o.workers, "workers", 1, "`number` of trials to run in parallel; they share the CPU cores; one trial alone uses as many as it has folds")
 	f.IntVar(&o.lag, "lag", 0, lagHelp+" (default: --workers)")
 	f.DurationVar(&o.timeout, "timeout", 0, "stop starting trials after this `time` in total, such as 10m; models share it equally and pass on what they do not use; a running trial ends its training, and its best round so far counts (of tables: it finishes)")

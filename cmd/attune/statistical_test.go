@@ -69,7 +69,7 @@ func TestExportPicks(t *testing.T) {
 	dir, _ := air(t)
 	succeed(t, dir, "optimize", "--data", "air.csv", "--target", "passengers", "--models", "theta,nlinear", "--trials", "1", "--ensemble=false", "--quiet")
 	o := attune(t, dir, "export", "--output", "model.onnx")
-	assert.Regexp(t, `attune: warning: the model of air-passengers/theta has no ONNX form \(mape [0-9.]+ on the backtest\): exporting the best that has, of air-passengers/nlinear \([0-9.]+\)\n`, o.stderr)
+	assert.Regexp(t, `attune: warning: the model of air-passengers/theta has no ONNX form \(mape [0-9.]+ on the backtest\): exporting the best model that has one, of air-passengers/nlinear \([0-9.]+\)\n`, o.stderr)
 }
 
 // The answer of several models is an ensemble or one of them, says why, and is used as any

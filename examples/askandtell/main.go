@@ -1,10 +1,9 @@
 // Askandtell asks for trials and tells their results, for evaluations that
 // are not a function call: a job queue, a laboratory, a person.
 //
-// Each ask and each tell opens the study again, as separate programs would. The
-// trials are detached, since their leases are renewed Never: nobody takes them for
-// dead in between. Its Space is declared, so that an asked trial has all its
-// parameters at once.
+// Each ask and each tell opens the study again, as separate programs would. The trials are detached (study.Never):
+// nobody takes them for dead in between. The space is declared, so that an asked trial has all its parameters at
+// once.
 package main
 
 import (

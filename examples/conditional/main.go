@@ -1,6 +1,6 @@
-// Conditional searches a space in which some parameters exist only for some
-// values of others, in three ways that come to the same: plain control flow in
-// the objective, a declared space, and a declared space written in YAML.
+// Conditional searches a space in which some parameters exist only for some values of
+// others, in three equivalent ways: plain control flow in the objective, a declared space,
+// and a declared space written in YAML.
 package main
 
 import (

@@ -1,10 +1,8 @@
-// Convert makes an ONNX file of a model that LightGBM trained and saved, and has ONNX
-// Runtime prove that it predicts the same. lightgbm.txt forecasts tomorrow's highest
-// temperature in Seattle from today's weather; LightGBM 4.7.0 trained it on the first
-// 1,200 days of seattle-weather.csv: 30 trees of 8 leaves.
+// Convert makes an ONNX file from a model that LightGBM trained and saved, and checks in ONNX Runtime that it
+// predicts the same. lightgbm.txt forecasts tomorrow's highest temperature in Seattle from today's weather;
+// LightGBM 4.7.0 trained it on the first 1,200 days of seattle-weather.csv: 30 trees of 8 leaves.
 //
-// It needs ONNX Runtime: attune setup onnxruntime fetches it. attune convert does the
-// same from a shell.
+// It needs ONNX Runtime, which attune setup onnxruntime downloads. attune convert does the same from a shell.
 package main
 
 import (

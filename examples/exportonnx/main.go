@@ -1,8 +1,7 @@
-// Exportonnx tunes a forecaster, exports the best one to ONNX and serves the file. The
-// export is left only where ONNX Runtime, run on windows of the data, forecasts what
-// the native model does.
+// Exportonnx tunes a forecaster, exports the best one to ONNX and serves the file. The file is kept only if ONNX
+// Runtime forecasts the same as the native model on windows of the data.
 //
-// It needs ONNX Runtime: attune setup onnxruntime fetches it.
+// It needs ONNX Runtime, which attune setup onnxruntime downloads.
 package main
 
 import (

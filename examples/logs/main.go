@@ -1,10 +1,9 @@
-// Logs labels lines of a log with three parts that have weights: rules, a text classifier
-// (TF-IDF and XGBoost) and an isolation forest with its scaler, which sees numbers that a Go function
-// takes from the text. train.py trained the two models in Python. This program converts them to ONNX,
-// runs them in ONNX Runtime with the native models to fall back to, and lets an ensemble with other
-// weights classify the same lines in its shadow.
+// Logs labels the lines of a log with a weighted ensemble of rules, a text classifier (TF-IDF and XGBoost) and an
+// isolation forest with its scaler, which sees numbers that a Go function takes from the text. train.py trained the
+// two models in Python. This program converts them to ONNX, runs them in ONNX Runtime with the native models to fall
+// back to, and lets an ensemble with other weights classify the same lines in its shadow.
 //
-// It needs ONNX Runtime: attune setup onnxruntime fetches it.
+// It needs ONNX Runtime, which attune setup onnxruntime downloads.
 package main
 
 import (

@@ -1,6 +1,5 @@
-// Multiobjective trades the error of a model against its size. No single trial is
-// best then: a study of several objectives has a Pareto front, the trials that no
-// other beats in everything.
+// Multiobjective trades the error of a model against its size. There is no single best trial then: a study of several
+// objectives has a Pareto front, the trials that no other trial dominates.
 package main
 
 import (

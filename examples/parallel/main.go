@@ -1,7 +1,6 @@
-// Parallel has several processes work on one file. There is no server and no
-// leader: each process opens the same study and evaluates trials until the study
-// has as many as it should. Keep the file on a disk of the machine: SQLite's locks
-// are not to be trusted on network file systems.
+// Parallel lets several processes work on one file. There is no server and no leader: each process opens the same
+// study and evaluates trials until the study has enough. Keep the file on a local disk: SQLite's locks are unreliable
+// on network file systems.
 package main
 
 import (

@@ -1,10 +1,9 @@
-// Quickstart tunes a forecasting model on real data, the monthly concentration of
-// carbon dioxide at Mauna Loa, and then uses what it found.
+// Quickstart tunes a forecasting model on real data, the monthly concentration of carbon
+// dioxide at Mauna Loa, and then uses the best model.
 //
-// Every trial trains the model for 60 epochs and reports the validation error
-// after each, so that the median pruner can stop the hopeless ones. The study is
-// kept in quickstart.db: interrupt the program at any time and run it again, and it
-// goes on where it stopped.
+// Every trial trains the model for 60 epochs and reports the validation error after each,
+// so that the median pruner can stop hopeless trials. The study is kept in quickstart.db:
+// interrupt the program at any time and run it again, and it continues where it stopped.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Resume interrupts a study halfway and goes on with it from its file, as after
-// Ctrl-C, a crash or a reboot. The trial that was cut short is run again.
+// Resume interrupts a study halfway and continues it from its file, as after Ctrl-C, a crash or a reboot. The trial
+// that was cut short is run again.
 package main
 
 import (

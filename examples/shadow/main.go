@@ -1,8 +1,7 @@
-// Shadow puts new versions of a model to the test on live traffic: the one that is live
-// answers, the new one predicts the same in its shadow, and is promoted only where the
-// two agree. A registry keeps the versions, and takes the step back.
+// Shadow tests new versions of a model on live traffic: the live version answers, the new one predicts the same rows
+// in its shadow, and is promoted only if the two agree. A registry keeps the versions, and rolls back.
 //
-// It needs ONNX Runtime: attune setup onnxruntime fetches it.
+// It needs ONNX Runtime, which attune setup onnxruntime downloads.
 package main
 
 import (

@@ -1,7 +1,7 @@
 // Walmart tunes one model for all departments of some stores, on three files in the form of the
 // "Walmart Recruiting" competition: train.csv has the weekly sales of each store and department,
-// features.csv what is known of each store and week, weeks ahead, and stores.csv the type and the size
-// of each store. The sales are made up, from a fixed seed.
+// features.csv has columns for each store and week that are known weeks ahead, and stores.csv
+// has the type and the size of each store. The sales are made up, from a fixed seed.
 //
 //	go run ./examples/walmart        # makes the files in a temporary folder, and tunes
 //	go run ./examples/walmart DIR    # only makes the files, in DIR

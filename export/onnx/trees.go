@@ -142,10 +142,10 @@ func columnsOf(m *tree.Model) columns {
 	return c
 }
 
-// prepare returns the columns that the trees look at.
+// prepare returns the columns that the trees use.
 //
-// In the form Exact, categories are numbered from 1: onnx's ReferenceEvaluator takes a
-// member 0 for the end of a set.
+// In the form Exact, categories are numbered from 1, because onnx's ReferenceEvaluator takes a member 0 for the end
+// of a set.
 func (c *columns) prepare(b *Builder, x Value, float32s bool) Value {
 	if len(c.extra) > 0 {
 		x = b.Concat(1, x, b.Gather(x, 1, c.extra...))

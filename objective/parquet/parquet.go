@@ -7,8 +7,7 @@
 // 2006-01-31T15:04:05 with a Z if they are in UTC, decimals with all of their digits. Columns of lists
 // and groups are refused.
 //
-// It is a package of its own, so that programs that read no such files do not compile the library
-// that does; see ADR 0054.
+// It is a separate package, so that programs that read no Parquet files do not compile the library; see ADR 0054.
 //
 // [forecast.CSV.Open]: https://pkg.go.dev/github.com/attune-hpo/attune/objective/forecast#CSV
 // [table.CSV.Open]: https://pkg.go.dev/github.com/attune-hpo/attune/objective/table#CSV
@@ -35,10 +34,10 @@ import (
 
 const pkg fault.Package = "parquet"
 
-// ErrFormat reports a file that is no Parquet file, is damaged, or has columns that are not plain.
+// ErrFormat reports a file that is not a Parquet file, is damaged, or has columns of lists or groups.
 var ErrFormat = errors.New("not a Parquet file of plain columns")
 
-// Magic is the text that a Parquet file begins and ends with.
+// Magic is the text with which a Parquet file begins and ends.
 const Magic = "PAR1"
 
 // Open opens a file. If it is a Parquet file, the reader reads its rows as comma-separated values

@@ -296,13 +296,12 @@ func (d *domain) order(obs []observation, y []float64) []int {
 	return order
 }
 
-// incumbent returns what is to be improved on, given the feasible observations: the
-// least that the model, whose first points they are, expects where one of them was
-// made. A lucky draw of the noise is no best.
+// incumbent returns the value to improve on: the smallest mean of the model at the feasible observations, which are
+// among its first points. So lucky noise does not count.
 //
-// Where values are fixed, those count that have them. If none has, the incumbent is
-// the least that the model expects of any with the fixed values in place of its own:
-// a best that is out of reach would send the search to where nothing is known.
+// If values are fixed, only observations with these values count. If there are none, the incumbent is the smallest
+// mean at any observation with the fixed values in place of its own: an unreachable best would drive the search into
+// unknown regions.
 func (d *domain) incumbent(m *model, y []float64, feasible []int) float64 {
 	best := math.Inf(1)
 	for _, i := range feasible {

@@ -6,12 +6,11 @@ import (
 	"slices"
 )
 
-// blame judges how much failures have to do with the parameters. Where some part
-// of the space does not work, the nearest neighbour of a failed trial is likely to
-// have failed as well; where trials crash at random it fails as often as any other.
+// blame estimates how much failures depend on the parameters. If a part of the space does not work, the nearest
+// neighbour of a failed trial has probably failed, too; if trials crash at random, it fails as often as any other.
 //
-// It looks at the failed trials of the highest numbers, as many as mostBlamed, and for
-// their neighbours among the trials that [thinning] chooses.
+// It considers the mostBlamed failed trials with the highest numbers, and their neighbours among the trials that
+// [thinning] chooses.
 type blame struct {
 	finished, failed int
 	latest           []failure // by number

@@ -9,14 +9,12 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A vicinity says which trials are evidence about the part of the space that a
-// request is about: those near it. The best of all trials may be far, where bounds
-// have been narrowed or a value is fixed that the search would not choose, and
-// then the best of those near must be found.
+// A vicinity says which trials are evidence about the requested part of the space: the near ones. If bounds were
+// narrowed, or a value is fixed that the search would not choose, the best of all trials may be far, and the best
+// near ones must be found.
 //
-// The others are a hint as long as there is nothing better: one at the edge of the
-// bounds says that the edge is good. A far trial has the weight 1/(1+n)² beside n
-// near ones.
+// Far trials are only a hint until there is better evidence: one beyond the edge of the bounds suggests that the edge
+// is good. If there are n near trials, a far one has the weight 1/(1+n)².
 type vicinity struct {
 	axes  []axis    // of the request
 	fixed []axis    // axes whose values are given, but not by a sampler

@@ -26,7 +26,7 @@
 // # Caveats
 //
 //   - A process keeps the records of an open study in memory, as does the server.
-//   - [storage.Leaser.Reap] takes one request for each trial that it reaps.
+//   - [storage.Leaser.Reap] takes two requests if a worker is dead, and otherwise one.
 //   - Over plain HTTP, anyone on the network can read the studies and the token. Use https, or a trusted network.
 package remote
 

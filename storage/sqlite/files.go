@@ -14,12 +14,10 @@ import (
 	"github.com/attune-hpo/attune/storage/sqlite/internal/driver"
 )
 
-// files are what lies on the disk under a connection: the file and, in WAL mode,
-// its log and the log's index.
+// files are the files of a connection: the database and, in WAL mode, its log and the log's index.
 //
-// SQLite goes on with files that somebody has removed, replaced or cut, and all
-// that is written then is lost in the end. So each write looks at them first, and
-// closing looks once more.
+// SQLite continues to use files that somebody has removed, replaced or truncated, and all later writes are lost in
+// the end. So each write checks them first, and closing checks them again.
 type files struct {
 	path     string      // absolute, in case the process changes its folder
 	main     fs.FileInfo // as it was opened

@@ -32,13 +32,10 @@ const which = `WITH which(id) AS (
 	SELECT trial_id FROM trials WHERE study_id = ?1 AND trial_id > ?2
 ) SELECT id, `
 
-// load reads the trials of the known rows, which ascend, and those of rows after
-// the last. The result is in order of rows.
+// load reads the trials of the known rows, which ascend, and those of later rows. The result is in order of rows.
 //
-// Finished trials among the known ones are not read but for their row. Of trials
-// that were running before and run still, only those reports are read that are new:
-// there may be a hundred thousand, and other processes may write any number of them
-// while one looks.
+// For known finished trials it only reads their row. For trials that were running before and still are, it only reads
+// new reports: there may be a hundred thousand, and other processes may write many between two calls.
 func (l *loader) load(known []int64) ([]tables.Read, error) {
 	l.trials(known)
 	if l.err == nil {
@@ -241,12 +238,11 @@ func (t table) query() string {
 	return which + t.id + ", " + t.columns + " FROM which CROSS JOIN " + t.name + " ON trial_id = id"
 }
 
-// gather reads the rows of a table that belong to trials, and gives those of one
-// trial to put, together. They are in the order of an index, not of insertion. If
-// the whole table is read they are in the order of insertion, and put may have
-// them in several parts.
+// gather reads the rows of a table that belong to trials, and passes the rows of each trial to put together, in the
+// order of an index. If it reads the whole table, the rows are in the order of insertion, and put may get those of a
+// trial in several parts.
 //
-// A row that parse refuses is passed over, and spoils its trial.
+// A row that parse refuses is skipped, and its trial is marked as unreadable.
 func gather[T any](l *loader, t table, parse func(row []value) (T, error), put func(r *tables.Read, rows []T)) {
 	if l.err != nil {
 		return

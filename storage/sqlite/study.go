@@ -14,12 +14,11 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// study is what this process knows of a study that is open: all its records,
-// shared by the ledgers of one Store. Whoever has locked the Store owns it.
+// study holds what this process knows about an open study: all its records, shared by the ledgers of one Store. The
+// holder of the Store's lock owns it.
 //
-// It holds as of the version of the file in seen. Optuna leaves no trace of what
-// it changed; but finished trials never change, so only those that have not
-// finished, and rows that are new, need to be read again.
+// It corresponds to the file's version in seen. Optuna does not record what it changes. But finished trials never
+// change, so only unfinished trials and new rows need to be read again.
 type study struct {
 	id      int64
 	token   string

@@ -1,4 +1,4 @@
-// Package outage tells a program when a server is away, and when it is back.
+// Package outage reports when a server becomes unavailable, and when it is back.
 package outage
 
 import (
@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Slack is how long a server may give no answer before it is away. Restarts of a proxy and the
-// like are shorter, and nobody is told of them.
+// Slack is how long a server may give no answer before it counts as unavailable. Restarts of a proxy and the like are
+// shorter, and are not reported.
 const Slack = time.Second
 
-// A Watch is told what became of requests, and tells Away. It is safe for concurrent use.
+// A Watch records the outcome of requests, and calls Away. It is safe for concurrent use.
 type Watch struct {
-	// Away is called with why a server gives no answer, once, and with nil when it answers again;
-	// never twice at once. It may be nil.
+	// Away is called once with the reason when the server becomes unavailable, and with nil when it answers again;
+	// never concurrently. It may be nil.
 	Away func(err error)
 
 	mu    sync.Mutex
@@ -21,7 +21,7 @@ type Watch struct {
 	told  bool
 }
 
-// Failed says that a request had no answer.
+// Failed records that a request had no answer.
 func (w *Watch) Failed(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -34,7 +34,7 @@ func (w *Watch) Failed(err error) {
 	}
 }
 
-// Answered says that a request had an answer.
+// Answered records that a request had an answer.
 func (w *Watch) Answered() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
