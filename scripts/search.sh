@@ -45,9 +45,10 @@ case ${1:-} in
 		run $s $s-fronts fronts 10 500
 	done
 	for w in 1 8; do
-		for s in tpe cmaes auto; do
-			run $s workers-$s-$w rosenbrock-5,levy-10,ellipsoid-5,ackley-10,boosting 3 200 $w
-		done
+		some=rosenbrock-5,levy-10,ellipsoid-5,ackley-10,boosting
+		run tpe workers-tpe-$w $some 20 200 $w
+		run cmaes workers-cmaes-$w $some 20 200 $w
+		run auto workers-auto-$w $some 3 200 $w
 	done
 	run auto auto-tables tables 10 200
 	run auto auto-mixed mixed 10 200

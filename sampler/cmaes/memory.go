@@ -44,6 +44,7 @@ type replay struct {
 	warmed bool
 	used   map[int]bool // numbers of those used
 	partly bool         // it should have used trials that the view lacked
+	places []int        // [axis], position in the last trial; in most trials it is the same
 }
 
 // A candidate is a finished trial that lies in the domain.
@@ -86,7 +87,7 @@ func (m *searches) of(cfg Config, k key, h trial.Snapshot) *replay {
 func newReplay(cfg Config, k key, h trial.Snapshot) *replay {
 	return &replay{
 		key: k, identity: k.identity(), trials: map[int]*candidate{}, told: map[int]notedStep{}, used: map[int]bool{},
-		search: newSearch(newDomain(k.axes), cfg, h.Header().Seed),
+		search: newSearch(newDomain(k.axes), cfg, h.Header().Seed), places: make([]int, len(k.axes)),
 	}
 }
 
@@ -151,10 +152,11 @@ func (p *replay) candidate(h trial.Snapshot, r trial.Record, n note) (*candidate
 	c.at, c.choices = make([]float64, d.numbers), make([]int, len(d.choices))
 	countable := 0
 	for i, a := range d.axes {
-		had := r.Params.Space.IndexNear(i, a.Name)
+		had := r.Params.Space.IndexNear(p.places[i], a.Name)
 		if had < 0 {
 			return nil, false
 		}
+		p.places[i] = had
 		x := r.Params.Point[had]
 		if !a.Distribution.Contains(x) || !space.Compatible(a.Distribution, r.Params.Space[had].Distribution) {
 			return nil, false

@@ -308,6 +308,33 @@ func (a *acquisition) near(center []float64, rng *rand.Rand) []float64 {
 	return x
 }
 
+// mostWork bounds the time that trying values takes, in pairs of an observation and an axis or another observation.
+const mostWork = 8e7
+
+// affordable returns some of the axes, at random, if trying the values of all would be more work than mostWork.
+func (a *acquisition) affordable(axes []int, rng *rand.Rand) []int {
+	n := 0
+	for _, m := range a.models() {
+		n += m.n * (m.n + len(a.axes))
+	}
+	left := mostWork / max(n, 1)
+	tries := 0
+	for _, j := range axes {
+		tries += min(a.axes[j].Distribution.Len(), mostValues)
+	}
+	if tries <= left {
+		return axes
+	}
+	axes = slices.Clone(axes)
+	rng.Shuffle(len(axes), func(i, j int) { axes[i], axes[j] = axes[j], axes[i] })
+	for i, j := range axes {
+		if left -= min(a.axes[j].Distribution.Len(), mostValues); left < 0 {
+			return axes[:i]
+		}
+	}
+	return axes
+}
+
 // improve walks uphill from x and returns the value where it ends.
 func (a *acquisition) improve(x []float64, rng *rand.Rand) float64 {
 	var smooth, counted []int // axes that are searched along the gradient, and by trying values
@@ -326,7 +353,7 @@ func (a *acquisition) improve(x []float64, rng *rand.Rand) float64 {
 		if len(smooth) > 0 {
 			value = math.Max(value, a.climb(x, smooth, value, rng))
 		}
-		for _, j := range counted {
+		for _, j := range a.affordable(counted, rng) {
 			value = a.try(x, j, value, rng)
 		}
 		if len(counted) == 0 || value <= before+1e-9 {

@@ -23,7 +23,7 @@ type axis struct {
 	low, width float64 // of the interval on the scale of the parameter, widened by half a step
 	step       float64
 	log        bool
-	place      int // position in the request; in most trials it is the same
+	place      int // position in the last trial; in most trials it is the same
 }
 
 type kind uint8
@@ -149,6 +149,7 @@ func (a *axis) coordinate(value float64) float64 {
 // distribution of another type or scale.
 func (a *axis) read(r *trial.Record) (x float64, ok bool) {
 	if i := r.Params.Space.IndexNear(a.place, a.Name); i >= 0 {
+		a.place = i
 		return r.Params.Point[i], space.Compatible(r.Params.Space[i].Distribution, a.Distribution)
 	}
 	for _, p := range r.Proposed {

@@ -173,6 +173,22 @@ func BenchmarkMany(b *testing.B) {
 	})
 }
 
+// A study of 1,000 trials of 1,000 parameters: what the first draw takes that reads it.
+func BenchmarkWide(b *testing.B) {
+	p := sphere(1000)
+	h := trial.NewHistory(trial.Header{})
+	for _, r := range p.converging(1000) {
+		h.Put(r)
+	}
+	for _, kernel := range []Kernel{Multivariate, Univariate} {
+		b.Run(kernel.String(), func(b *testing.B) {
+			for b.Loop() {
+				_, _ = New(Config{Kernel: kernel}).Sample(context.Background(), p.request(h, 1000, 1))
+			}
+		})
+	}
+}
+
 // The first hundred trials of a study, where what a draw costs beside the kernels
 // matters most.
 func BenchmarkFirst100(b *testing.B) {

@@ -17,6 +17,7 @@ import (
 type mixture struct {
 	axes    []axis
 	quad    []int     // the axes whose kernels are quadratic exponents, in the order of coef
+	quadAt  []int     // [axis], its place in quad, or -1
 	other   []int     // the other axes, sorted by their number of values
 	count   int       // trials that are in
 	clip    float64   // the smallest bandwidth, which depends on count
@@ -48,11 +49,13 @@ type column struct {
 type stale struct{ axis, slot int }
 
 func newMixture(axes []axis) *mixture {
-	m := &mixture{axes: axes, columns: make([]column, len(axes))}
+	m := &mixture{axes: axes, columns: make([]column, len(axes)), quadAt: make([]int, len(axes))}
 	for d := range axes {
 		if a := &axes[d]; a.kind != choice && !a.hasCells() {
+			m.quadAt[d] = len(m.quad)
 			m.quad = append(m.quad, d)
 		} else {
+			m.quadAt[d] = -1
 			m.other = append(m.other, d)
 		}
 	}
@@ -348,7 +351,7 @@ func (m *mixture) rescale(d, r int) {
 	c.sigma[s] = sigma
 	c.norm[s] = -logMass((-0.5-mu)/sigma, (0.5-mu)/sigma)
 	a := &m.axes[d]
-	if i := slices.Index(m.quad, d); i >= 0 {
+	if i := m.quadAt[d]; i >= 0 {
 		c.norm[s] -= constant(a, sigma) - curvature(a, sigma)*mu*mu
 		m.setCoef(int(s), i, d)
 	} else if a.hasTable() {

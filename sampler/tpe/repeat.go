@@ -9,8 +9,14 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// rounds is how often candidates are drawn as long as none is new.
-const rounds = 10
+// rounds returns how often candidates are drawn as long as none is new. A round of the Univariate kernel makes one
+// point of them, which is seldom new when most of what is likely has been tried; the later ones are cheap.
+func rounds(k Kernel) int {
+	if k == Univariate {
+		return 100
+	}
+	return 10
+}
 
 // past has the configurations of a finite space that observations have, as numbers in which the last axis varies
 // fastest.

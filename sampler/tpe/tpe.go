@@ -69,8 +69,8 @@ type Config struct {
 	// (one without continuous parameters), the proposal is the best candidate that no complete, pruned, failed or
 	// running trial has. If there is none, candidates are drawn again, up to ten times in all, and then a repetition
 	// is proposed. Once everything has been tried, failed configurations are still avoided in this way. So
-	// repetitions are rare; [sampler.NoRepeat] rules them out. With the Univariate kernel, each further round draws
-	// half as many candidates.
+	// repetitions are rare, with parallel workers too; [sampler.NoRepeat] rules them out. With the Univariate kernel,
+	// each round makes one point of its candidates, and the next one draws half as many; there are up to a hundred.
 	//
 	// A configuration is the values of all parameters that vary. If some of them are given (at a condition, in an
 	// enqueued trial, by [sampler.Fixed]), repetitions are not avoided.
@@ -134,7 +134,7 @@ func (k *history) sample(c Config, r sampler.Request, point []float64) error {
 	if !startup {
 		good = thinned(k.split.best(c.good(k.split.total)), k.indexes.most.good)
 	}
-	for range rounds {
+	for range rounds(c.Kernel) {
 		switch {
 		case startup:
 			drawn, err := region.Draw(r.Rand)
@@ -264,6 +264,12 @@ func (k *history) draw(c Config, good []int, r sampler.Request, region *sampler.
 		}
 	}
 
+	if c.Candidates == 1 {
+		for d := range x.axes {
+			point[d] = x.axes[d].coordinate(w.points[d*stride])
+		}
+		return nil
+	}
 	w.scores = slices.Grow(w.scores[:0], c.Candidates)[:c.Candidates]
 	clear(w.scores)
 	x.l.logPDF(w.points, w.scores, 1, several, w)

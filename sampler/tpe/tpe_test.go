@@ -408,3 +408,22 @@ func TestMemoryOfOneTrial(t *testing.T) {
 	sample(t, s, p.request(h, 13, 1))
 	assert.Same(t, first, k.indexes.all[0])
 }
+
+// An axis looks where it was found last: in a wide space a search for each trial would take longer than all
+// the rest.
+func TestAxisRemembersItsPlace(t *testing.T) {
+	s := sphere(40).space
+	a := newAxis(s[33])
+	r := trial.Record{Params: space.Params{Space: s, Point: make([]float64, 40)}}
+	r.Params.Point[33] = 2
+	for range 2 {
+		x, ok := a.read(&r)
+		assert.True(t, ok)
+		assert.Equal(t, 2.0, x)
+		assert.Equal(t, 33, a.place)
+	}
+	r.Params.Space, r.Params.Point = s[30:34], []float64{0, 0, 0, 3}
+	x, ok := a.read(&r)
+	assert.True(t, ok)
+	assert.Equal(t, 3.0, x)
+}

@@ -130,7 +130,7 @@ func requirePlain(t *testing.T, c Config, r sampler.Request, point []float64) {
 	c = c.resolved(r.History.Objectives())
 	repeats := func(x []float64) bool { return !c.Repeat && plainTried(r, x) }
 	var wants string
-	for range rounds {
+	for range rounds(c.Kernel) {
 		found, left := true, point
 		for _, s := range subspaces(c, r.Space) {
 			l, g := plainEstimators(c, r, s)
