@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -121,7 +122,7 @@ func (d *Dashboard) summaries(ctx context.Context) (all []trial.Summary, ok bool
 	if !ok {
 		return nil, false, nil
 	}
-	return d.told.get(func() ([]trial.Summary, error) {
+	all, ok, err = d.told.get(func() ([]trial.Summary, error) {
 		var all []trial.Summary
 		for s, err := range tells.Summaries(ctx) {
 			if err != nil {
@@ -131,6 +132,10 @@ func (d *Dashboard) summaries(ctx context.Context) (all []trial.Summary, ok bool
 		}
 		return all, nil
 	})
+	if errors.Is(err, errors.ErrUnsupported) { // the store behind it cannot
+		return nil, false, nil
+	}
+	return all, ok, err
 }
 
 // told keeps summaries for ten times as long as it took to get them.

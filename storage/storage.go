@@ -219,7 +219,8 @@ func (l readOnly) Write(context.Context, int, ...trial.Change) error { return Er
 
 func (l readOnly) Wait(ctx context.Context, after Cursor) error { return Wait(ctx, l.Ledger, after) }
 
-// A Summarizer is a [Store] that can summarize studies without reading all of their trials.
+// A Summarizer is a [Store] that can summarize studies without reading all of their trials. Its methods fail with
+// errors.ErrUnsupported if an underlying store cannot.
 type Summarizer interface {
 	Store
 	// Summaries returns an iterator over the summaries of all studies, in order of name.

@@ -127,6 +127,12 @@ func TestIntermediate(t *testing.T) {
 	m = marks(t, f, err)
 	assert.Equal(t, "trial 0", m[len(m)-1].(figure.Line).Name, "trial 3 has no reports")
 
+	f, err = plot.Intermediate(h, 0, 1)
+	m = marks(t, f, err)
+	require.Len(t, m, 3, "each once")
+	assert.Equal(t, "other trials", m[0].(figure.Line).Name)
+	assert.NotEqual(t, m[1].(figure.Line).Colour, m[2].(figure.Line).Colour)
+
 	var many []trial.Record
 	for range 400 {
 		many = append(many, with(at(0, 1, 0, 1), 1))

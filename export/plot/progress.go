@@ -139,7 +139,7 @@ const newest = 300
 
 // Intermediate shows the reports of trials by step. If there are more than 300 trials, it
 // shows the newest 300. The trials with the given numbers are highlighted. If there are none,
-// the best is.
+// the best is. If several are, each has a colour of its own, and the other trials are grey.
 func Intermediate(h trial.Snapshot, numbers ...int) (figure.Figure, error) {
 	f := figure.Figure{Title: title("Intermediate values", h)}
 	panel := figure.Panel{X: figure.Axis{Label: "step"}, Y: figure.Axis{Label: "reported value"}}
@@ -173,9 +173,14 @@ func Intermediate(h trial.Snapshot, numbers ...int) (figure.Figure, error) {
 		trial.Failed:   {Name: "failed", Colour: figure.Pink, Thin: true},
 		trial.Running:  {Name: "running", Colour: figure.Green, Thin: true},
 	}
+	if len(numbers) > 1 {
+		for state := range looks {
+			looks[state] = figure.Line{Name: "other trials", Colour: figure.Muted, Thin: true}
+		}
+	}
 	for _, state := range []trial.State{trial.Pruned, trial.Failed, trial.Complete, trial.Running} {
 		for _, r := range with {
-			if r.State == state {
+			if r.State == state && (len(numbers) < 2 || !slices.Contains(numbers, r.Number)) {
 				add(r, looks[state])
 			}
 		}
@@ -185,9 +190,15 @@ func Intermediate(h trial.Snapshot, numbers ...int) (figure.Figure, error) {
 			add(best, figure.Line{Name: fmt.Sprintf("best: trial %d", best.Number), Colour: figure.Ink})
 		}
 	}
+	shown := 0
 	for _, r := range h.Records() {
 		if slices.Contains(numbers, r.Number) && len(r.Reports) > 0 {
-			add(r, figure.Line{Name: fmt.Sprintf("trial %d", r.Number), Colour: figure.Ink})
+			l := figure.Line{Name: fmt.Sprintf("trial %d", r.Number), Colour: figure.Ink}
+			if len(numbers) > 1 {
+				l.Colour, l.Dashed = figure.Nth(shown), shown >= 6 // there are six colours
+				shown++
+			}
+			add(r, l)
 		}
 	}
 	panel.Y.Scale = scaled(values...)

@@ -128,6 +128,15 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, f func(*Handler, 
 	h.answer(w, e)
 }
 
+// summarizer returns the store as what summarizes studies, if it does.
+func (h *Handler) summarizer() (storage.Summarizer, error) {
+	tells, ok := h.store.(storage.Summarizer)
+	if !ok {
+		return nil, fmt.Errorf("%w: the server's store does not summarize studies", errors.ErrUnsupported)
+	}
+	return tells, nil
+}
+
 // reads are the requests that change nothing.
 var reads = map[string]func(*Handler, context.Context, *http.Request, *encoder) error{
 	"hello": func(*Handler, context.Context, *http.Request, *encoder) error { return nil },
@@ -165,6 +174,45 @@ var reads = map[string]func(*Handler, context.Context, *http.Request, *encoder) 
 		row, err := rower.Row(ctx, r.URL.Query().Get("name"), number)
 		e.uint(uint64(row))
 		return err
+	},
+	"summaries": func(h *Handler, ctx context.Context, _ *http.Request, e *encoder) error {
+		tells, err := h.summarizer()
+		if err != nil {
+			return err
+		}
+		var all []trial.Summary
+		for s, err := range tells.Summaries(ctx) {
+			if err != nil {
+				return err
+			}
+			all = append(all, s)
+		}
+		e.count(len(all))
+		for _, s := range all {
+			e.summary(s)
+		}
+		return nil
+	},
+	"preview": func(h *Handler, ctx context.Context, r *http.Request, e *encoder) error {
+		tells, err := h.summarizer()
+		if err != nil {
+			return err
+		}
+		newest, err := strconv.Atoi(r.URL.Query().Get("newest"))
+		if err != nil || newest < 0 {
+			return fmt.Errorf("%w: newest: %q is not a number of trials", errMessage, r.URL.Query().Get("newest"))
+		}
+		p, err := tells.Preview(ctx, r.URL.Query().Get("name"), newest)
+		if err != nil {
+			return err
+		}
+		e.summary(p.Summary)
+		e.records(p.Front)
+		e.records(p.Running)
+		e.records(p.Newest)
+		e.bool(p.Reported)
+		e.floats(p.Values)
+		return nil
 	},
 	"header": func(h *Handler, ctx context.Context, r *http.Request, e *encoder) error {
 		return h.studies.asked(r, func(o *opened) error {

@@ -241,6 +241,60 @@ func (s *Store) row(ctx context.Context, study string, number int) (int64, error
 	return int64(d.uint()), d.end()
 }
 
+var _ storage.Summarizer = (*Store)(nil)
+
+// Summaries implements [storage.Summarizer]. It fails with [errors.ErrUnsupported] if the server's store is no
+// Summarizer.
+func (s *Store) Summaries(ctx context.Context) iter.Seq2[trial.Summary, error] {
+	return func(yield func(trial.Summary, error) bool) {
+		all, err := s.summaries(ctx)
+		if err != nil {
+			yield(trial.Summary{}, s.wrap("list studies", err))
+			return
+		}
+		for _, one := range all {
+			if !yield(one, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Store) summaries(ctx context.Context) ([]trial.Summary, error) {
+	l, err := s.connect()
+	if err != nil {
+		return nil, err
+	}
+	d, err := l.get(ctx, "summaries", nil)
+	if err != nil {
+		return nil, err
+	}
+	return list(d, 14, d.summary), d.end()
+}
+
+// Preview implements [storage.Summarizer]. It fails with [errors.ErrUnsupported] if the server's store is no
+// Summarizer.
+func (s *Store) Preview(ctx context.Context, name string, newest int) (storage.Preview, error) {
+	p, err := s.preview(ctx, name, newest)
+	return p, s.wrap(fmt.Sprintf("read study %q", name), err)
+}
+
+func (s *Store) preview(ctx context.Context, name string, newest int) (storage.Preview, error) {
+	l, err := s.connect()
+	if err != nil {
+		return storage.Preview{}, err
+	}
+	d, err := l.get(ctx, "preview", url.Values{"name": {name}, "newest": {strconv.Itoa(newest)}})
+	if err != nil {
+		return storage.Preview{}, err
+	}
+	p := storage.Preview{Summary: d.summary(), Front: list(d, 10, d.record), Running: list(d, 10, d.record), Newest: list(d, 10, d.record), Reported: d.bool(), Values: d.floats()}
+	if b := p.Summary.Best; b != nil && len(p.Front) == 1 {
+		p.Summary.Best = &p.Front[0]
+	}
+	return p, d.end()
+}
+
 // Studies implements [storage.Store].
 func (s *Store) Studies(ctx context.Context) iter.Seq2[trial.Header, error] {
 	return func(yield func(trial.Header, error) bool) {

@@ -373,6 +373,37 @@ func (d *decoder) changes() []trial.Change {
 	})
 }
 
+// summary writes a summary without Took.
+func (e *encoder) summary(s trial.Summary) {
+	e.header(s.Header)
+	for _, n := range []int{s.Complete, s.Pruned, s.Failed, s.Interrupted, s.Running, s.Waiting} {
+		e.number(n)
+	}
+	e.bool(s.Best != nil)
+	if s.Best != nil {
+		e.record(*s.Best)
+	}
+	e.time(s.Begun)
+	e.time(s.Latest)
+}
+
+func (d *decoder) summary() trial.Summary {
+	s := trial.Summary{Header: d.header(), Complete: d.number(), Pruned: d.number(), Failed: d.number(), Interrupted: d.number(), Running: d.number(), Waiting: d.number()}
+	if d.bool() {
+		r := d.record()
+		s.Best = &r
+	}
+	s.Begun, s.Latest = d.time(), d.time()
+	return s
+}
+
+func (e *encoder) records(rs []trial.Record) {
+	e.count(len(rs))
+	for _, r := range rs {
+		e.record(r)
+	}
+}
+
 // end returns the error of a message that is read to its end.
 func (d *decoder) end() error {
 	if d.err == nil && len(d.b) > 0 {

@@ -71,6 +71,9 @@ func (s suite) summaries(t *testing.T) {
 		sum.Took = 0
 
 		p, err := tells.Preview(t.Context(), header.Name, 3)
+		if errors.Is(err, errors.ErrUnsupported) {
+			t.Skip("the store behind it is no Summarizer")
+		}
 		require.NoError(t, err)
 		records := now.Records()
 		slices.Reverse(records)
