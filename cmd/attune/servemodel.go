@@ -36,6 +36,7 @@ type serveModel struct {
 	certificate    string
 	key            string
 	log            string
+	body           int
 }
 
 func serveModelCommand() *cobra.Command {
@@ -92,6 +93,7 @@ Serve-model needs ONNX Runtime. Install it with: attune setup onnxruntime`,
 	f.StringVar(&s.certificate, "tls-cert", "", "PEM `file` with the certificate (default: plain HTTP)")
 	f.StringVar(&s.key, "tls-key", "", "PEM `file` with its key")
 	f.IntVar(&s.config.Rows, "max-rows", 4096, "maximum `number` of rows in a request")
+	f.IntVar(&s.body, "max-body", 8, "maximum size of a request, in `MiB`")
 	f.IntVar(&s.config.Queue, "max-waiting", 1024, "maximum `number` of requests that wait; further ones are refused, with the header Retry-After")
 	f.IntVar(&s.config.Workers, "workers", 0, "`number` of runs at the same time (default: one for each processor)")
 	f.StringVar(&s.log, "log", "errors", "`what` to log to standard error: errors, or all requests as text or as json")
@@ -113,6 +115,8 @@ func (s *serveModel) check(file string) error {
 		return fmt.Errorf("--shadow %d: want the number of a version, from 1", s.shadow)
 	case s.config.Rows < 1:
 		return fmt.Errorf("--max-rows %d: want 1 or more", s.config.Rows)
+	case s.body < 1 || s.body > 1024:
+		return fmt.Errorf("--max-body %d: want 1 to 1024 MiB", s.body)
 	case s.config.Queue < 1:
 		return fmt.Errorf("--max-waiting %d: want 1 or more", s.config.Queue)
 	case s.config.Workers < 0:
@@ -179,7 +183,7 @@ func (s *serveModel) run(ctx context.Context, stderr io.Writer, file string) err
 	mux.Handle("/", server)
 	mux.Handle("GET /metrics", observer.Metrics())
 	token := os.Getenv(modelTokenVariable)
-	l, err := web.Listen(web.Config{Addr: s.listen, Handler: mux, Hosts: s.hosts, Grace: goodbye, Token: token, Health: "/v2/health/ready",
+	l, err := web.Listen(web.Config{Addr: s.listen, Handler: mux, Hosts: s.hosts, Grace: goodbye, Token: token, Body: int64(s.body) << 20, Health: "/v2/health/ready",
 		Certificate: s.certificate, Key: s.key, Observer: observer, Refuse: serving.Refuse, Route: func(r *http.Request) string {
 			if _, pattern := mux.Handler(r); pattern != "/" {
 				return pattern

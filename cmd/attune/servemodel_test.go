@@ -112,6 +112,7 @@ func TestServeModelRefuses(t *testing.T) {
 		{[]string{"--registry", "nowhere", "--name", "a"}, "--registry nowhere: there is no such folder"},
 		{[]string{"m.onnx", "--shadow", "1"}, "--shadow is the number of a version in a registry: give --registry"},
 		{[]string{"m.onnx", "--max-rows", "0"}, "--max-rows 0: want 1 or more"},
+		{[]string{"m.onnx", "--max-body", "0"}, "--max-body 0: want 1 to 1024 MiB"},
 		{[]string{"m.onnx", "--max-waiting", "0"}, "--max-waiting 0: want 1 or more"},
 		{[]string{"m.onnx", "--workers", "-1"}, "--workers -1: want 1 or more"},
 		{[]string{"m.onnx", "--reload", "0s"}, "--reload 0s: want at least 10ms"},

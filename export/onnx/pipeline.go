@@ -1,7 +1,6 @@
 package onnx
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -360,9 +359,16 @@ func (g *pipelineGraph) words(op pipeline.Words) Value {
 	if op.Lower { // in a locale that every Linux has
 		text = b.Op("StringNormalizer", []Attr{{"case_change_action", String("LOWER")}, {"is_case_sensitive", Int(1)}, {"locale", String("C.UTF-8")}}, text)
 	}
-	word := fmt.Sprintf(`[\p{L}\p{N}_]{%d,}`, op.Least)
-	tokens := b.Node(Node{Op: "Tokenizer", Domain: Microsoft, Attrs: []Attr{
-		{"mark", Int(0)}, {"mincharnum", Int(1)}, {"pad_value", String("#")}, {"tokenexp", String(word)}}}, 1, text)[0]
+	const none = " " // which no word is
+	tokens := g.cut(text, op.Expression(), none)
+	if len(op.Skip) > 0 { // move the others to the front; TopK keeps their order
+		tokens = b.Concat(1, tokens, b.Reshape(g.text(text, none), -1, 1)) // there is at least one
+		skipped := g.places(tokens, append(slices.Clone(op.Skip), none), slices.Repeat([]int64{1}, len(op.Skip)+1))
+		at := b.Node(Node{Op: "TopK", Attrs: []Attr{{"axis", Int(1)}, {"largest", Int(0)}, {"sorted", Int(1)}}}, 2, skipped, b.Gather(b.Op("Shape", nil, tokens), 0, 1))[1]
+		words := b.Op("GatherElements", []Attr{{"axis", Int(1)}}, tokens, at)
+		gone := b.Op("GatherElements", []Attr{{"axis", Int(1)}}, skipped, at)
+		tokens = b.Op("Where", nil, b.Op("Equal", nil, gone, b.Integers(1)), g.text(words, none), words)
+	}
 
 	// The pool has the terms of one word, then those of two, and so on.
 	var pool Strings

@@ -47,7 +47,7 @@ func readKept(t testing.TB, file string) []kept {
 
 // readAll returns the cases of all files.
 func readAll(t testing.TB) []kept {
-	return slices.Concat(readKept(t, "testdata/pipelines.json.gz"), readKept(t, "testdata/texts.json.gz"), readKept(t, "testdata/kinds.json.gz"))
+	return slices.Concat(readKept(t, "testdata/pipelines.json.gz"), readKept(t, "testdata/texts.json.gz"), readKept(t, "testdata/tokens.json.gz"), readKept(t, "testdata/kinds.json.gz"))
 }
 
 // table returns the columns that a model takes: those with the names of its inputs, or all.
@@ -253,6 +253,9 @@ func TestValidate(t *testing.T) {
 			Outputs: []pipeline.Output{{Name: "p", Node: 1}}}
 	}
 	require.NoError(t, base().Validate())
+	words := func(op pipeline.Words) func(m *pipeline.Model) {
+		return func(m *pipeline.Model) { m.Nodes[0].Op = op }
+	}
 	for name, c := range map[string]struct {
 		change func(m *pipeline.Model)
 		want   string
@@ -264,6 +267,8 @@ func TestValidate(t *testing.T) {
 		"name":        {func(m *pipeline.Model) { m.Outputs = append(m.Outputs, m.Outputs[0]) }, "the name is empty or taken"},
 		"labels":      {func(m *pipeline.Model) { m.Outputs[0].Labels = &pipeline.Labels{Texts: []string{"x"}} }, "labels are texts or numbers"},
 		"width":       {func(m *pipeline.Model) { m.Nodes[1].Op = pipeline.Arithmetic{Do: pipeline.Add, By: []float64{1, 2}} }, "settings for 2 numbers of 1"},
+		"class":       {words(pipeline.Words{Column: 1, Least: 1, From: 1, To: 1, Of: "[a"}), `characters of words "[a": want \S, or ASCII characters`},
+		"skipped":     {words(pipeline.Words{Column: 1, Least: 1, From: 1, To: 2, Skip: []string{"a b"}}), `skipped word "a b" is empty, of several words, or there twice`},
 		"no operator": {func(m *pipeline.Model) { m.Nodes[1].Op = nil }, "node 1 has no operator"},
 	} {
 		m := base()

@@ -56,7 +56,8 @@ func Read(r io.Reader) (*Model, Source, error) { return ReadWith(r, ReadOptions{
 //	OneHotEncoder, OrdinalEncoder, TargetEncoder; LabelEncoder in a dict, for the labels of classes
 //	VarianceThreshold, SelectKBest and other tests, RFE, SelectFromModel of a linear model
 //	PCA, IncrementalPCA, TruncatedSVD, FastICA
-//	CountVectorizer, TfidfVectorizer, TfidfTransformer; of words or of characters
+//	CountVectorizer, TfidfVectorizer, TfidfTransformer; of words or of characters. A token_pattern
+//	  is a run of characters of one class, such as \b\w\w+\b, \S+ or [a-z]{3,}
 //	linear, generalized linear and logistic regression and their variants; PLSRegression
 //	LinearSVC, SGDClassifier, RidgeClassifier, Perceptron; linear and quadratic discriminants
 //	naive Bayes; MLPRegressor, MLPClassifier; IsotonicRegression; KMeans, NearestCentroid

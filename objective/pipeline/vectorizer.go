@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/attune-hpo/attune/objective/internal/pickle"
@@ -86,21 +87,57 @@ func (b *builder) words(o *pickle.Object, column int) (Words, error) {
 		return op, b.unsupported("%s with analyzer=%v: words, char and char_wb are read", kind, quoted(o.Get("analyzer")))
 	}
 	pattern, _ := o.Get("token_pattern").(string)
-	var ok bool
-	if op.Least, ok = tokenPatterns[pattern]; !ok {
-		return op, b.unsupported("%s with token_pattern=%v: words are those of %s", kind, quoted(o.Get("token_pattern")), strings.Join(patterns(), ", "))
+	of, least, whole, ok := tokens(pattern)
+	if !ok {
+		return op, b.unsupported("%s with token_pattern=%v: words are runs of characters of one class, such as \\b\\w\\w+\\b, \\S+ or [a-z]{3,}", kind, quoted(o.Get("token_pattern")))
 	}
+	op.Of, op.Least = of, least
 	sizes, _ := pickle.Items(o.Get("ngram_range"))
 	if len(sizes) == 2 {
 		op.From, _ = pickle.Int(sizes[0])
 		op.To, _ = pickle.Int(sizes[1])
 	}
-	if o.Get("stop_words") != nil && op.To > 1 {
-		return op, b.unsupported("%s with stop_words and terms of several words, which skip them: leave stop_words at None or ngram_range at (1, 1)", kind)
+	if whole { // the vocabulary has only words of those characters
+		if op.To > 1 {
+			return op, b.unsupported("%s with token_pattern=%v and terms of several words: leave out \\b, or set ngram_range to (1, 1), and fit it again", kind, quoted(pattern))
+		}
+		op.Of = ""
+	}
+	if op.To > 1 {
+		if err := b.stopWords(o, &op); err != nil {
+			return op, err
+		}
 	}
 	var err error
 	op.Terms, err = b.vocabulary(o)
 	return op, err
+}
+
+// stopWords sets the words to skip. If terms are single words, the vocabulary lacks them anyway.
+func (b *builder) stopWords(o *pickle.Object, op *Words) error {
+	stop := o.Get("stop_words")
+	if stop == nil {
+		return nil
+	}
+	if _, named := stop.(string); named {
+		return b.unsupported("%s with stop_words=%v and terms of several words: the file does not contain the list, so set stop_words to list(vectorizer.get_stop_words()), without fitting, and save it again", o.Class.Name, quoted(stop))
+	}
+	items, ok := pickle.Items(stop)
+	if !ok {
+		return b.fail(fmt.Errorf("%s: stop_words is %s, want a list", o.Class.Name, pickle.Kind(stop)))
+	}
+	for _, item := range items {
+		w, ok := item.(string)
+		if !ok {
+			return b.fail(fmt.Errorf("%s: stop_words has %s, want texts", o.Class.Name, pickle.Kind(item)))
+		}
+		if w != "" && !strings.Contains(w, " ") { // else no word equals it
+			op.Skip = append(op.Skip, w)
+		}
+	}
+	slices.Sort(op.Skip) // a set has no order
+	op.Skip = slices.Compact(op.Skip)
+	return nil
 }
 
 // vocabulary returns the terms of a vectorizer.

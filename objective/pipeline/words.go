@@ -3,25 +3,38 @@ package pipeline
 import (
 	"fmt"
 	"math"
-	"slices"
+	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
 // Words is an Op without inputs. It counts how often each of Terms occurs in a text of the
-// table. A word is a run of at least Least letters, digits and underscores of any script. A term
-// is a word, or several consecutive words joined by a space.
+// table. A word is a run of at least Least characters of the class Of: by default letters, digits
+// and underscores of any script. A term is a word, or several consecutive words joined by a space.
 type Words struct {
-	Column int      `json:"column"`
-	Lower  bool     `json:"lower,omitempty"` // convert the text to lower case first, as Python does
-	Least  int      `json:"least"`           // 1 or more
-	From   int      `json:"from"`            // From and To are the minimum and maximum number of words in a term
+	Column int  `json:"column"`
+	Lower  bool `json:"lower,omitempty"` // convert the text to lower case first, as Python does
+	Least  int  `json:"least"`           // 1 or more
+
+	// Of is the class of the characters of words: \S is all but white space. Otherwise it is what a
+	// regular expression has between brackets: ASCII characters, ranges of them, and \w for letters,
+	// digits and underscores of any script, such as a-zA-Z or \w'. Default \w.
+	Of string `json:"of,omitempty"`
+
+	// Skip has words to leave out before terms are built, so that a term can join the words around
+	// a skipped one. Default none.
+	Skip []string `json:"skip,omitempty"`
+
+	From   int      `json:"from"` // From and To are the minimum and maximum number of words in a term
 	To     int      `json:"to"`
 	Terms  []string `json:"terms"`            // the terms in the order of the row's numbers, without duplicates
 	Binary bool     `json:"binary,omitempty"` // count each term at most once
 
 	place map[string]int // index of a term
+	skip  map[string]int // index in Skip
+	class class
 }
 
 // Damp is an Op that turns each x above 0 into 1 + log x, and leaves other numbers unchanged.
@@ -42,6 +55,16 @@ func (o Words) width(m *Model, in []int) (int, error) {
 	if o.Least < 1 || o.From < 1 || o.To < o.From || o.To > maxWords {
 		return 0, fmt.Errorf("terms of %d to %d words of %d letters: want 1 to %d words of 1 letter or more", o.From, o.To, o.Least, maxWords)
 	}
+	if _, err := classOf(o.Of); err != nil {
+		return 0, err
+	}
+	skipped := make(map[string]bool, len(o.Skip))
+	for _, w := range o.Skip {
+		if w == "" || strings.Contains(w, " ") || skipped[w] || !utf8.ValidString(w) {
+			return 0, fmt.Errorf("skipped word %.60q is empty, of several words, or there twice", w)
+		}
+		skipped[w] = true
+	}
 	seen := make(map[string]bool, len(o.Terms))
 	for _, t := range o.Terms {
 		n := strings.Count(t, " ") + 1
@@ -55,7 +78,8 @@ func (o Words) width(m *Model, in []int) (int, error) {
 
 // prepared returns the operator with the index of its terms.
 func (o Words) prepared() Words {
-	o.place = places(o.Terms)
+	o.place, o.skip = places(o.Terms), places(o.Skip)
+	o.class, _ = classOf(o.Of)
 	return o
 }
 
@@ -89,20 +113,26 @@ func (o Words) split(words []string, text string) []string {
 	if o.Lower {
 		text = lower(text)
 	}
+	in := word
+	if o.Of != "" {
+		in = o.class.has
+	}
 	for at := 0; at < len(text); {
-		start := strings.IndexFunc(text[at:], word)
+		start := strings.IndexFunc(text[at:], in)
 		if start < 0 {
 			break
 		}
 		start += at
-		end := strings.IndexFunc(text[start:], func(r rune) bool { return !word(r) })
+		end := strings.IndexFunc(text[start:], func(r rune) bool { return !in(r) })
 		if end < 0 {
 			end = len(text)
 		} else {
 			end += start
 		}
 		if w := text[start:end]; len(w) >= o.Least && (o.Least < 2 || utf8.RuneCountInString(w) >= o.Least) {
-			words = append(words, w)
+			if _, skipped := o.skip[w]; !skipped {
+				words = append(words, w)
+			}
 		}
 		at = end
 	}
@@ -168,18 +198,153 @@ func damp(from, to []float64) {
 	}
 }
 
-// tokenPatterns are the supported token patterns, with the minimum length of a word.
-var tokenPatterns = map[string]int{
-	`(?u)\b\w\w+\b`: 2, `\b\w\w+\b`: 2, `\w\w+`: 2, `(?u)\w\w+`: 2, `(?u)\b\w{2,}\b`: 2, `\b\w{2,}\b`: 2, `\w{2,}`: 2,
-	`(?u)\b\w+\b`: 1, `\b\w+\b`: 1, `\w+`: 1, `(?u)\w+`: 1,
-	`(?u)\b\w\w\w+\b`: 3, `\b\w\w\w+\b`: 3, `(?u)\b\w{3,}\b`: 3, `\b\w{3,}\b`: 3, `\w{3,}`: 3,
+// class is a class of characters.
+type class struct {
+	word   bool // letters, digits and underscores of any script
+	filled bool // all but white space; the rest is empty then
+	ascii  [128]bool
 }
 
-func patterns() []string {
-	var all []string
-	for p := range tokenPatterns {
-		all = append(all, p)
+func (c *class) has(r rune) bool {
+	switch {
+	case c.filled:
+		return !blank(r)
+	case r < 128:
+		return c.ascii[r]
 	}
-	slices.Sort(all)
-	return all
+	return c.word && word(r)
+}
+
+// classOf returns the class that [Words.Of] names.
+func classOf(of string) (class, error) {
+	var c class
+	if of == "" {
+		of = `\w`
+	}
+	if of == `\S` {
+		c.filled = true
+		return c, nil
+	}
+	fail := func() (class, error) {
+		return c, fmt.Errorf("characters of words %.60q: want \\S, or ASCII characters, ranges of them and \\w", of)
+	}
+	rest := of
+	next := func() (byte, bool) { // a character; it may be escaped if it is no letter or digit
+		k := rest[0]
+		rest = rest[1:]
+		if k == '\\' {
+			if rest == "" || word(rune(rest[0])) {
+				return 0, false
+			}
+			k = rest[0]
+			rest = rest[1:]
+		} else if k == '[' || k == ']' || k == '^' || k == '&' || k == '~' || k == '|' { // which have a meaning there, or may get one
+			return 0, false
+		}
+		return k, k > ' ' && k < 127
+	}
+	for rest != "" {
+		if strings.HasPrefix(rest, `\w`) {
+			c.word = true
+			for r := range c.ascii {
+				c.ascii[r] = c.ascii[r] || word(rune(r))
+			}
+			rest = rest[2:]
+			if len(rest) > 1 && rest[0] == '-' {
+				return fail()
+			}
+			continue
+		}
+		from, ok := next()
+		if !ok {
+			return fail()
+		}
+		to := from
+		if len(rest) > 1 && rest[0] == '-' {
+			rest = rest[1:]
+			if to, ok = next(); !ok || to < from {
+				return fail()
+			}
+		}
+		for r := int(from); r <= int(to); r++ {
+			c.ascii[r] = true
+		}
+	}
+	return c, nil
+}
+
+// Expression returns a regular expression of RE2 whose longest matches are the words of a text,
+// before any are skipped.
+func (o Words) Expression() string {
+	c, _ := classOf(o.Of)
+	var b strings.Builder
+	b.WriteByte('[')
+	switch {
+	case c.filled:
+		b.WriteString("^" + Blank)
+	default:
+		if c.word {
+			b.WriteString(`\p{L}\p{N}_`)
+		}
+		for r, in := range c.ascii {
+			if in && !(c.word && word(rune(r))) {
+				fmt.Fprintf(&b, `\x{%x}`, r)
+			}
+		}
+	}
+	fmt.Fprintf(&b, "]{%d,}", o.Least)
+	return b.String()
+}
+
+// tokenPattern matches a run of characters of one class: its class once or more, and how often.
+var tokenPattern = regexp.MustCompile(`^(?:\(\?u\))?(\\b)?((?:\\w|\\S|\[[^\[\]]+\])+)(\+|\{([1-9][0-9]{0,2}),\})(\\b)?$`)
+
+// tokens reads a token pattern: the class of the characters of words, as [Words.Of] has it, and
+// the minimum length of a word. whole says that words must end where runs of \w do.
+func tokens(pattern string) (of string, least int, whole, ok bool) {
+	m := tokenPattern.FindStringSubmatch(pattern)
+	if m == nil {
+		return "", 0, false, false
+	}
+	one := m[2]
+	if end := strings.IndexByte(one, ']'); end > 0 {
+		one = one[:end+1]
+	} else {
+		one = one[:2]
+	}
+	least = strings.Count(m[2], one)
+	if least*len(one) != len(m[2]) {
+		return "", 0, false, false
+	}
+	if m[4] != "" {
+		n, _ := strconv.Atoi(m[4])
+		least += n - 1
+	}
+	switch of = strings.TrimSuffix(strings.TrimPrefix(one, "["), "]"); of {
+	case `^\s`:
+		of = `\S`
+	case `\w`:
+		return "", least, false, true // a run of \w ends at \b
+	case `\S`:
+		if one != of { // [\S]
+			return "", 0, false, false
+		}
+	}
+	c, err := classOf(of)
+	if err != nil {
+		return "", 0, false, false
+	}
+	bounds := m[1] + m[5]
+	whole = bounds == `\b\b`
+	if bounds == `\b` { // one side only
+		return "", 0, false, false
+	}
+	if whole {
+		for r, in := range c.ascii { // other characters have a boundary within
+			if in && !word(rune(r)) || c.filled {
+				return "", 0, false, false
+			}
+		}
+	}
+	return of, least, whole, true
 }
