@@ -2,9 +2,11 @@ package tree
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"math"
 	"strconv"
+	"strings"
 )
 
 // ReadCatBoost reads a model that CatBoost saved as JSON (save_model with
@@ -18,7 +20,7 @@ import (
 // scale is multiplied into the leaves.
 //
 // Splits on categories (one-hot and CTR), on texts and on embeddings are refused
-// with [ErrUnsupported]: encode categories as numbers before training.
+// with [ErrUnsupported] before any tree is read: encode categories as numbers before training.
 func ReadCatBoost(r io.Reader) (*Model, error) {
 	head := bufio.NewReader(r)
 	if begins, _ := head.Peek(len(cbm)); string(begins) != cbm {
@@ -199,7 +201,43 @@ func (c *catReader) features(info value) error {
 			}
 		}
 	}
+	// One-hot splits have the values of their feature here, and CTR splits a list of their own.
+	ctrs, _ := info.get("ctrs").list()
+	split := len(ctrs) > 0
+	list, _ := info.get("categorical_features").list()
+	for _, f := range list {
+		values, _ := f.get("values").list()
+		split = split || len(values) > 0
+	}
+	if split {
+		return c.categories()
+	}
 	return nil
+}
+
+// categories returns the error for splits on categories, which names the columns that have them.
+func (c *catReader) categories() error {
+	var names []string
+	more := 0
+	for i, f := range c.model.Features {
+		switch {
+		case f.Kind != Categorical:
+		case len(names) == 5:
+			more++
+		case f.Name != "":
+			names = append(names, fmt.Sprintf("%.60q", f.Name))
+		default:
+			names = append(names, strconv.Itoa(i))
+		}
+	}
+	if len(names) == 0 {
+		return unsupported("CatBoost splits on texts or embeddings: turn them into numbers before training")
+	}
+	of := strings.Join(names, ", ")
+	if more > 0 {
+		of += fmt.Sprintf(" and %d more", more)
+	}
+	return unsupported("CatBoost splits on categories (one-hot or CTR), which are in columns %s: train it without cat_features, after an OrdinalEncoder or TargetEncoder in a Pipeline", of)
 }
 
 func (c *catReader) scaleAndBias(v value) error {
@@ -236,10 +274,8 @@ func (c *catReader) split(v value) (n Node, err error) {
 	}
 	switch kind {
 	case "FloatFeature":
-	case "OneHotFeature":
-		return n, unsupported("CatBoost one-hot splits (OneHotFeature): encode categories as numbers before training")
-	case "OnlineCtr":
-		return n, unsupported("CatBoost CTR splits (OnlineCtr): encode categories as numbers before training")
+	case "OneHotFeature", "OnlineCtr":
+		return n, c.categories()
 	default:
 		return n, unsupported("CatBoost splits of type %q", kind)
 	}

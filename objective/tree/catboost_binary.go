@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // cbm begins files in CatBoost's own format. The size of a FlatBuffers document follows,
@@ -222,6 +223,10 @@ func (f *flat) catBoost(r *reading) *Model {
 	if f.err != nil {
 		return nil
 	}
+	if number := f.ints(trees, cbmSplits); len(number) > 0 && slices.Max(number) >= len(splits) {
+		f.fail(c.categories())
+		return nil
+	}
 	f.catTrees(c, trees, splits)
 	return c.model
 }
@@ -318,11 +323,8 @@ func (f *flat) catTrees(c *catReader, trees int, splits []Node) {
 
 // numbered returns a split by its number. Those of float features come first.
 func numbered(splits []Node, number int) (Node, error) {
-	switch {
-	case number < 0:
-		return Node{}, fmt.Errorf("split %d", number)
-	case number >= len(splits):
-		return Node{}, unsupported("CatBoost splits on categories, texts or embeddings: encode them as numbers before training")
+	if number < 0 || number >= len(splits) {
+		return Node{}, fmt.Errorf("split %d of %d", number, len(splits))
 	}
 	return splits[number], nil
 }
