@@ -121,7 +121,7 @@ const enough = 1_000_000
 
 // check fails for errors in the flags alone.
 func (o *optimize) check() error {
-	if _, err := stopRule(o.stopWhen); err != nil {
+	if _, err := stopRule(o.stopWhen, nil); err != nil {
 		return err
 	}
 	if err := o.search.check(); err != nil {

@@ -201,7 +201,7 @@ func (l *launch) check(args []string) error {
 	if n := len(l.directions); n == 0 || len(l.metrics) > 0 && len(l.metrics) != n {
 		return fmt.Errorf("--metrics %s: want as many names as --direction has directions, %d", strings.Join(l.metrics, ","), n)
 	}
-	if _, err := l.rule(); err != nil {
+	if _, err := l.rule(nil); err != nil {
 		return err
 	}
 	for i, m := range l.metrics {
@@ -212,9 +212,9 @@ func (l *launch) check(args []string) error {
 	return nil
 }
 
-// rule returns what --stop-when says, or nil.
-func (l *launch) rule() (func(trial.Snapshot) (string, bool), error) {
-	rule, err := stopRule(l.stopWhen)
+// rule returns what --stop-when says, or nil, for a space with some constraints.
+func (l *launch) rule(constraints []space.Constraint) (func(trial.Snapshot) (string, bool), error) {
+	rule, err := stopRule(l.stopWhen, constraints)
 	if err == nil && rule != nil && len(l.directions) > 1 {
 		err = errors.New("--stop-when: it takes a single objective")
 	}
@@ -288,7 +288,7 @@ func (l *launch) run(ctx context.Context, args []string, stdout io.Writer) error
 		}
 	}
 	defer l.killOnSecond(ctx, show, objective)()
-	ended, err := l.optimize(ctx, st, objective)
+	ended, err := l.optimize(ctx, st, objective, searched)
 	if err != nil {
 		return err
 	}
@@ -482,9 +482,9 @@ func quoteAll(args []string) string {
 	return strings.Join(words, " ")
 }
 
-// optimize runs the missing trials. It returns why they ended early, or an error if the
+// optimize runs the missing trials of a study of a space. It returns why they ended early, or an error if the
 // command was interrupted.
-func (l *launch) optimize(ctx context.Context, st *study.Study, o *command.Objective) (ended, err error) {
+func (l *launch) optimize(ctx context.Context, st *study.Study, o *command.Objective, searched space.Space) (ended, err error) {
 	h, err := st.Snapshot(ctx)
 	if err != nil {
 		return nil, err
@@ -498,7 +498,7 @@ func (l *launch) optimize(ctx context.Context, st *study.Study, o *command.Objec
 	if e, ok := l.sampler.(interface{ Explain(trial.Snapshot) string }); ok && !l.quiet {
 		fmt.Fprintf(l.stderr, "%s: %s\n", l.name, e.Explain(h))
 	}
-	rule, err := l.rule()
+	rule, err := l.rule(searched.Constraints())
 	if err != nil {
 		return nil, err
 	}

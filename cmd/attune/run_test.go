@@ -486,6 +486,15 @@ func TestRunStopWhenLittleIsLeft(t *testing.T) {
 	assert.Regexp(t, `study train: [3-9]\d complete, `, o.stdout)
 }
 
+func TestRunStopWhenAllIsTheSame(t *testing.T) {
+	t.Parallel()
+	dir, run := scripted(t, "echo attune: value=1", "--trials", "1000", "--stop-when", "regret:1%")
+	o := attune(t, dir, run...)
+	require.Zero(t, o.code, o.stderr)
+	assert.Contains(t, o.stderr, ": stopped: the values of all 30 complete trials are equal\n")
+	assert.Contains(t, o.stdout, "study train: 30 complete, ")
+}
+
 func TestRunMLflow(t *testing.T) {
 	t.Parallel()
 	f := fakemlflow.New()

@@ -261,7 +261,7 @@ func (s *session) run(ctx context.Context, p *plan, task tuner, timeout time.Dur
 		return nil, nil
 	}
 	settled, why := false, ""
-	rule, err := stopRule(s.stopWhen)
+	rule, err := stopRule(s.stopWhen, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -21,14 +21,16 @@ import (
 // (Makarova, Shen, Perrone, Klein, Faddoul, Krause, Seeger and Archambeau, "Automatic Termination for Hyperparameter
 // Optimization", AutoML 2022, equation 5). It limits the distance from the best trial to the optimum if the model is right; for
 // objectives that are not smooth it is a guess. The model is the sampler's: losses above the median count logarithmically, and
-// the bound is for the part below it. It ignores constraints between parameters: if the optimum lies on a constraint, the bound
-// is too large.
+// the bound is for the part below it.
 type Regret struct {
 	// Gain is the smallest bound for which a run continues, as a share of the distance from the median of all
 	// complete trials to the best. Default 0.01.
 	Gain float64
 	// Trials is the number of complete trials from which on the rule applies. At least 10. Default 30.
 	Trials int
+	// Constraints are those of the study's space, [space.Space.Constraints], which a snapshot does not have. The bound is
+	// for the points that meet them. If they are missing and the optimum lies on one, the bound is too large.
+	Constraints []space.Constraint
 }
 
 // A Bound limits what is left to gain after some trials.
@@ -39,8 +41,16 @@ type Bound struct {
 }
 
 // Reached reports whether the bound is below Gain, with the reason in words. It never stops a
-// study of several objectives, nor one whose trials have no parameters in common.
+// study of several objectives, nor one whose trials have no parameters in common. It stops if all values are equal:
+// then there is no bound, and nothing to learn.
 func (g Regret) Reached(h trial.Snapshot) (reason string, stop bool) {
+	if _, obs, ok := g.observe(h); ok {
+		first := obs[0].losses[0]
+		other := func(o observation) bool { return o.losses[0] != first }
+		if !math.IsInf(first, 0) && !slices.ContainsFunc(obs, other) {
+			return fmt.Sprintf("the values of all %d complete trials are equal", len(obs)), true
+		}
+	}
 	gain := cmp.Or(g.Gain, 0.01)
 	b, ok := g.Bound(h)
 	if !ok || !(b.Share < gain) {
@@ -55,7 +65,7 @@ func (g Regret) Reached(h trial.Snapshot) (reason string, stop bool) {
 // The last bound is that of Bound. The others are faster to compute: a model is fitted to at most 100 trials and from
 // where the one before ended, and the lowest lower confidence bound is searched at fewer points. Curve returns the bounds so far when ctx is done.
 func (g Regret) Curve(ctx context.Context, h trial.Snapshot, places int) []Bound {
-	d, obs, ok := g.observe(h)
+	in, obs, ok := g.observe(h)
 	if !ok {
 		return nil
 	}
@@ -69,12 +79,12 @@ func (g Regret) Curve(ctx context.Context, h trial.Snapshot, places int) []Bound
 	var last Bound
 	var known bool
 	var exactly sync.WaitGroup
-	exactly.Go(func() { last, _, known = exact.bound(d, obs, nil) }) // takes as long as the others together
+	exactly.Go(func() { last, _, known = exact.bound(in, obs, nil) }) // takes as long as the others together
 	var out []Bound
 	var start []float64
 	for left := places - 1; left > 0 && ctx.Err() == nil; left-- {
 		var b Bound
-		if b, start, ok = rough.bound(d, obs[:len(obs)-left*(len(obs)-first)/(places-1)], start); ok {
+		if b, start, ok = rough.bound(in, obs[:len(obs)-left*(len(obs)-first)/(places-1)], start); ok {
 			out = append(out, b)
 		}
 	}
@@ -107,47 +117,56 @@ const mostBounded = 200
 // trials, with several objectives, without parameters that all trials share, or if half of the values are equal or
 // infinite. It depends on h alone.
 func (g Regret) Bound(h trial.Snapshot) (Bound, bool) {
-	d, obs, ok := g.observe(h)
+	in, obs, ok := g.observe(h)
 	if !ok {
 		return Bound{}, false
 	}
-	b, _, ok := exact.bound(d, obs, nil)
+	b, _, ok := exact.bound(in, obs, nil)
 	return b, ok
+}
+
+// An allowed domain is one with constraints.
+type allowed struct {
+	*domain
+	region *sampler.Region
 }
 
 // observe returns the complete feasible trials of a study by number, and their domain: the parameters that
 // all trials of the study share.
-func (g Regret) observe(h trial.Snapshot) (*domain, []observation, bool) {
+func (g Regret) observe(h trial.Snapshot) (in allowed, obs []observation, ok bool) {
 	if h.Objectives() != 1 || h.Count(trial.Complete) < g.least() {
-		return nil, nil, false
+		return in, nil, false
 	}
 	var axes space.Space
+	var single space.Params
 	for _, a := range h.Common() {
 		if a.Distribution.Len() != 1 {
 			axes = append(axes, a)
+			continue
 		}
+		single.Space, single.Point = append(single.Space, a), append(single.Point, a.Distribution.At(0))
 	}
 	if len(axes) == 0 {
-		return nil, nil, false
+		return in, nil, false
 	}
-	d := newDomain(sampler.Request{Space: axes})
-	var obs []observation
+	r := sampler.Request{Space: axes, Given: single, Constraints: g.Constraints}
+	in = allowed{newDomain(r), r.Region()}
 	for i := range h.Len() {
 		r := h.At(i)
 		if r.State != trial.Complete || !r.Feasible() {
 			continue
 		}
-		if o, ok := d.observe(h, r); ok {
+		if o, ok := in.observe(h, r); ok {
 			obs = append(obs, o)
 		}
 	}
 	slices.SortFunc(obs, byNumber)
-	return d, obs, len(obs) >= g.least()
+	return in, obs, len(obs) >= g.least()
 }
 
 // bound returns the bound after some trials, and where the fit of the model of the next bound can start. The fit starts
 // as usual if start is nil.
-func (e effort) bound(d *domain, all []observation, start []float64) (b Bound, next []float64, ok bool) {
+func (e effort) bound(in allowed, all []observation, start []float64) (b Bound, next []float64, ok bool) {
 	obs := slices.Clone(all)
 	slices.SortFunc(obs, func(a, b observation) int {
 		return cmp.Or(cmp.Compare(a.losses[0], b.losses[0]), cmp.Compare(a.number, b.number))
@@ -166,7 +185,7 @@ func (e effort) bound(d *domain, all []observation, start []float64) (b Bound, n
 		obs = some
 	}
 	y := make([]float64, len(obs))
-	at := points{d: len(d.axes), choices: d.choices}
+	at := points{d: len(in.axes), choices: in.choices}
 	for i, o := range obs {
 		y[i] = (min(o.losses[0], math.MaxFloat64) - middle) / distance
 		if y[i] > 0 {
@@ -189,7 +208,7 @@ func (e effort) bound(d *domain, all []observation, start []float64) (b Bound, n
 	if !ok {
 		return Bound{}, start, false
 	}
-	share := max(0, m.gap(d, obs, total, e.points)) * scale
+	share := max(0, m.gap(in, obs, total, e.points)) * scale
 	return Bound{total, share * distance, share}, next, true
 }
 
@@ -207,25 +226,35 @@ func deviation(y []float64) float64 {
 // gap returns the least upper confidence bound of the observations less the least lower one
 // anywhere: √β deviations from the mean, β = 2 log(d t² π² / (6 δ)) / 5 with δ = 0.1 (section
 // 4 of the paper, after Srinivas et al. 2010).
-func (m *model) gap(d *domain, obs []observation, trials, scattered int) float64 {
-	width := math.Sqrt(2 * math.Log(float64(len(d.axes))*float64(trials*trials)*math.Pi*math.Pi/0.6) / 5)
+func (m *model) gap(in allowed, obs []observation, trials, scattered int) float64 {
+	width := math.Sqrt(2 * math.Log(float64(len(in.axes))*float64(trials*trials)*math.Pi*math.Pi/0.6) / 5)
 	scratch, gradMean, gradDev := make([]float64, 3*m.n), make([]float64, m.d), make([]float64, m.d)
 	upper := math.Inf(1)
 	for _, o := range obs {
 		mean, dev := m.at(o.x, nil, nil, scratch)
 		upper = min(upper, mean+width*dev)
 	}
-	rows := points{d: m.d, choices: d.choices}
+	rows := points{d: m.d, choices: in.choices}
 	rng := rand.New(rand.NewPCG(uint64(trials), 0))
-	a := &acquisition{domain: d}
+	a := &acquisition{domain: in.domain, region: in.region}
+	add := func(x []float64) {
+		if a.admit(x, rng) {
+			rows.add(x)
+		}
+	}
 	for range scattered {
-		rows.add(a.anywhere(rng))
+		add(a.anywhere(rng))
 	}
 	for i := range nearby {
-		rows.add(a.near(obs[i%min(5, len(obs))].x, rng))
+		add(a.near(obs[i%min(5, len(obs))].x, rng))
 	}
 	for _, o := range obs {
-		rows.add(o.x)
+		if a.admits(o.x) {
+			rows.add(o.x)
+		}
+	}
+	if rows.n == 0 { // the constraints cannot be met
+		rows.add(obs[0].x)
 	}
 	means, devs := m.batch(&rows)
 	order := make([]int, rows.n)
@@ -236,7 +265,7 @@ func (m *model) gap(d *domain, obs []observation, trials, scattered int) float64
 	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(low(i), low(j)) })
 	lower := low(order[0])
 	var smooth []int
-	for j, axis := range d.axes {
+	for j, axis := range in.axes {
 		if axis.Distribution.Len() == 0 {
 			smooth = append(smooth, j)
 		}
@@ -260,6 +289,13 @@ func (m *model) gap(d *domain, obs []observation, trials, scattered int) float64
 			}
 			return mean - width*dev
 		}, x, from, to, 40, 1e-4)
+		for k, j := range smooth {
+			whole[j] = x[k]
+		}
+		if !a.admits(whole) { // the border on the way there
+			mean, dev := m.at(a.edge(rows.row(i), whole, smooth), nil, nil, scratch)
+			value = mean - width*dev
+		}
 		if !math.IsNaN(value) {
 			lower = min(lower, value)
 		}

@@ -66,7 +66,6 @@ func TestRegretKnowsNothing(t *testing.T) {
 	x, c := space.Float("x", 0, 1), space.Categorical("c", "a", "b")
 	axes := space.Of(x, c)
 	for name, value := range map[string]func(i int) float64{
-		"all equal":       func(int) float64 { return 1 },
 		"all infinite":    func(int) float64 { return math.Inf(1) },
 		"all -Inf":        func(int) float64 { return math.Inf(-1) },
 		"the largest":     func(i int) float64 { return []float64{-1.7e308, 1.7e308}[i%2] },
@@ -82,9 +81,39 @@ func TestRegretKnowsNothing(t *testing.T) {
 		_, stop := gp.Regret{}.Reached(h.Snapshot())
 		assert.False(t, stop, name)
 	}
+	flat := trial.NewHistory(trial.Header{})
+	for i := range 30 {
+		_, stop := gp.Regret{}.Reached(flat.Snapshot())
+		assert.False(t, stop, i)
+		flat.Put(trial.Record{Number: i, State: trial.Complete, Values: []float64{7}, Params: space.Params{Space: axes, Point: []float64{float64(i) / 30, 0}}})
+	}
+	reason, stop := gp.Regret{}.Reached(flat.Snapshot())
+	assert.True(t, stop)
+	assert.Equal(t, "the values of all 30 complete trials are equal", reason)
 	two := trial.NewHistory(trial.Header{Directions: []trial.Direction{trial.Minimize, trial.Minimize}})
 	_, ok := gp.Regret{}.Bound(two.Snapshot())
 	assert.False(t, ok)
+}
+
+// What lies beyond a constraint is not left to gain.
+func TestRegretConstraints(t *testing.T) {
+	x, y := space.Float("x", 0, 1), space.Float("y", 0, 1)
+	s := space.Of(x, y).Where("x + y <= 1")
+	h := trial.NewHistory(trial.Header{})
+	for i := range 60 {
+		a := math.Mod(float64(i)*0.754877666, 1)
+		b := math.Mod(float64(i)*0.569840291, 1) * (1 - a)
+		if i%3 == 0 { // on the border, the best place
+			b = 1 - a
+		}
+		h.Put(trial.Record{Number: i, State: trial.Complete, Values: []float64{-a - b}, Params: space.Params{Space: space.Of(x, y), Point: []float64{a, b}}})
+	}
+	without, ok := gp.Regret{}.Bound(h.Snapshot())
+	require.True(t, ok)
+	with, ok := gp.Regret{Constraints: s.Constraints()}.Bound(h.Snapshot())
+	require.True(t, ok)
+	assert.Greater(t, without.Value, 0.5, "the function goes on beyond the constraint")
+	assert.Less(t, with.Value, 0.05)
 }
 
 func ExampleRegret() {
