@@ -73,8 +73,9 @@ func ambiguous(dates ...string) []string {
 
 // InferLayout returns the layout of the time stamps of a column: that of [RecognizeLayout]
 // for the first stamp or, if days and months could be confused, the one that fits most
-// stamps. For example, 31/01/2020 cannot begin with a month. It returns "" if no layout fits
-// most stamps, and if two do.
+// stamps. For example, 31/01/2020 cannot begin with a month. If two fit them all, it is the one by
+// which no step is missing: 01/01/2020, 01/02/2020, ..., 01/01/2021 are months, not the first days
+// of January. InferLayout returns "" if no layout fits most stamps, and if two do.
 func InferLayout(stamps []string) string {
 	if len(stamps) == 0 {
 		return ""
@@ -89,8 +90,43 @@ func InferLayout(stamps []string) string {
 		return day
 	case months > days && 2*months > len(stamps):
 		return month
+	case days == len(stamps) && months == days:
+		switch byDay, byMonth := gapless(day, stamps), gapless(month, stamps); {
+		case byDay && !byMonth:
+			return day
+		case byMonth && !byDay:
+			return month
+		}
 	}
 	return ""
+}
+
+// gapless reports whether no step is missing among the stamps of one or several series, one after
+// the other.
+func gapless(layout string, stamps []string) bool {
+	var series [][]time.Time
+	var last time.Time
+	for _, text := range stamps {
+		t, err := ParseTime(layout, text, time.UTC)
+		if err != nil {
+			return false
+		}
+		if len(series) == 0 || !t.After(last) {
+			series = append(series, nil)
+		}
+		k := len(series) - 1
+		series[k], last = append(series[k], t), t
+	}
+	f, err := InferFrequency(series...)
+	if err != nil {
+		return false
+	}
+	for _, ts := range series {
+		if n, on := f.Index(ts[0], ts[len(ts)-1]); !on || n != len(ts)-1 {
+			return false
+		}
+	}
+	return true
 }
 
 // most returns the layout that fits most stamps, and their number.

@@ -8,6 +8,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// Where the day and the month could both come first, steps that are missing tell.
+func TestInferLayoutByGaps(t *testing.T) {
+	stamps := func(layout string, months, days, n int) (out []string) {
+		for i := range n {
+			out = append(out, time.Date(2016, time.Month(1+i*months), 1+i*days, 0, 0, 0, 0, time.UTC).Format(layout))
+		}
+		return out
+	}
+	assert.Equal(t, "02/01/2006", InferLayout(stamps("02/01/2006", 1, 0, 30)))
+	assert.Equal(t, "01/02/2006", InferLayout(stamps("01/02/2006", 1, 0, 30)))
+	twice := append(stamps("02/01/2006", 1, 0, 14), stamps("02/01/2006", 1, 0, 14)...)
+	assert.Equal(t, "02/01/2006", InferLayout(twice), "two series")
+	assert.Equal(t, "", InferLayout(stamps("02/01/2006", 1, 0, 12)), "days of January, or months")
+	assert.Equal(t, "", InferLayout(stamps("02/01/2006", 0, 1, 12)))
+}
+
 func TestInferLayout(t *testing.T) {
 	for name, tc := range map[string]struct {
 		stamps []string
