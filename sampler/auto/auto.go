@@ -53,7 +53,7 @@ const (
 	mostTrials     = 300 // for a Gaussian process
 	mostParameters = 30  // likewise
 	startup        = 10  // trials before there is a model
-	look           = 8   // of so many trials one is TPE's
+	look           = 8   // one in this number of trials is TPE's
 )
 
 // A Sampler chooses among samplers with their default settings. Make one with [New].
@@ -84,7 +84,7 @@ func (s *Sampler) Sample(ctx context.Context, r sampler.Request) (sampler.Propos
 		name = k.choose(r).name
 	})
 	p, err := s.samplers[name].Sample(ctx, r)
-	if errors.Is(err, sampler.ErrExhausted) { // the user may want to repeat what is noisy
+	if errors.Is(err, sampler.ErrExhausted) { // the user may want to repeat noisy evaluations
 		name = "tpe"
 		p, err = s.samplers[name].Sample(ctx, r)
 	}
@@ -99,7 +99,7 @@ func (s *Sampler) Sample(ctx context.Context, r sampler.Request) (sampler.Propos
 	return p, nil
 }
 
-// known is what the rule needs to know of a history and must look for.
+// known has the facts about a history that the rule needs.
 type known struct {
 	seen        int
 	constraints map[string]bool
@@ -145,7 +145,7 @@ func (k *known) recent(name string, n int) float64 {
 	return last[len(last)/2]
 }
 
-// A choice is a sampler, and why it is taken.
+// A choice is a sampler, with the reason.
 type choice struct{ name, why string }
 
 // choose returns the sampler for r: the rule.

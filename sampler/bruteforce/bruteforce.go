@@ -76,11 +76,11 @@ func (s *Sampler) Exhausted(axes space.Space, h trial.Snapshot) (exhausted bool)
 	return exhausted
 }
 
-// mostListed is how many configurations are listed where there are constraints.
+// mostListed is the maximum number of configurations that are listed if there are constraints.
 const mostListed = 1 << 16
 
-// visited reports whether all configurations of s that meet its constraints were visited. It
-// does not if they are too many to look at.
+// visited reports whether all configurations of s that meet its constraints were visited. It returns false if they
+// are too many to check.
 func (t *tree) visited(s space.Space) bool {
 	c := count{map[string]float64{}, map[string]bool{}}
 	looked := 0
@@ -168,8 +168,8 @@ func (t *tree) answer(r sampler.Request) ([]float64, error) {
 	return point, nil
 }
 
-// draw returns values for the axes of r that lead to a leaf that is left, or anywhere
-// if there is none beside what is given.
+// draw returns values for the axes of r that lead to a remaining leaf, or any values if no remaining leaf has the
+// given values.
 func (t *tree) draw(r sampler.Request) []float64 {
 	point := make([]float64, len(r.Space))
 	left := map[string]int{} // axes that are not decided, by their place

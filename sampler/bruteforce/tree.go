@@ -10,24 +10,24 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A node is what is known after some parameters were decided: which is the next, or
-// that a trial went no further.
+// A node is the state after some parameters are decided: it has the next parameter, or records that a trial ended
+// here.
 type node struct {
-	axis     *space.Axis // the next; nil if no trial went further
+	axis     *space.Axis // the next parameter; nil if no trial has one
 	children map[float64]*node
-	finished bool // a trial ended here that has finished
-	running  bool // one that has not, and is not going to meet more parameters
-	perhaps  bool // one that has not, and may meet more
+	finished bool // a finished trial ended here
+	running  bool // an unfinished one that will get no more parameters
+	perhaps  bool // an unfinished one that may get more
 }
 
-// below is how much a leaf counts where a running trial may be about to meet more: so
-// little that it is chosen if nothing else is left.
+// below is the weight of a leaf where a running trial may still get more parameters: so small that the leaf is only
+// chosen if nothing else is left.
 const below = 1e-9
 
-// A count says how many leaves are left, of which all have the given values.
+// A count counts the remaining leaves with the given values.
 type count struct {
 	given map[string]float64
-	asked map[string]bool // axes that are drawn now, and of which a leaf has all
+	asked map[string]bool // axes that are drawn now; a leaf must have all of them
 }
 
 // under returns the number of leaves below a value of n of the leaves below n that no
@@ -39,8 +39,8 @@ func (c count) under(n *node, unseen float64) float64 {
 	return unseen
 }
 
-// leaves returns about how many leaves are left from n on, where unseen would be if no
-// trial had been there.
+// leaves returns the approximate number of remaining leaves from n on; unseen is the number if no trial has been
+// there.
 func (c count) leaves(n *node, unseen float64) float64 {
 	switch {
 	case n == nil:
@@ -70,8 +70,8 @@ func (c count) leaves(n *node, unseen float64) float64 {
 // values returns the values of n that trials had, ascending.
 func (n *node) values() []float64 { return slices.Sorted(maps.Keys(n.children)) }
 
-// choose returns a value of n, each with the probability of the share of the leaves
-// that are left below it. If none is left, it returns what draw does.
+// choose returns a value of n, with a probability in proportion to the remaining leaves below it. If none is left, it
+// returns what draw does.
 func (c count) choose(n *node, unseen float64, uniform, draw func() float64) float64 {
 	d := n.axis.Distribution
 	values := d.Len()
@@ -124,8 +124,7 @@ type tree struct {
 // exhausted reports whether no leaf is left.
 func (t *tree) exhausted() bool { return count{}.leaves(t.root, 1) == 0 }
 
-// use brings t up to date with h, where axes are as given now, and otherwise as trials
-// had them first.
+// use updates t to h. Axes are as in the request or, if it lacks them, as in the first trial that has them.
 func (t *tree) use(axes space.Space, h trial.Snapshot) {
 	changed := func(a space.Axis) bool {
 		known, ok := t.axes[a.Name]
@@ -183,8 +182,8 @@ func (t *tree) axis(name string, h trial.Snapshot) (space.Axis, bool) {
 	return a, ok
 }
 
-// steps returns the parameters of a trial that vary, first those that it has asked for.
-// It is not ok if a value is outside of what its axis is now.
+// steps returns the parameters of a trial that vary, first those that it has asked for. It
+// returns false if a value lies outside of its present axis.
 func (t *tree) steps(p space.Params, ahead []space.Setting, h trial.Snapshot) (steps []step, ok bool) {
 	ok = true
 	add := func(name string, literal func() space.Literal, same func(a space.Axis) (float64, bool)) {
@@ -214,9 +213,9 @@ func (t *tree) steps(p space.Params, ahead []space.Setting, h trial.Snapshot) (s
 	return steps, ok
 }
 
-// walk follows steps from the root, in the order of the tree where it has one, and
-// extends it where it has none. Undo is told how to take back each extension. It has
-// not arrived if the tree goes on with a parameter that the steps lack.
+// walk follows steps from the root, in the order of the tree where it has one, and extends
+// it where it has none. It passes a function that removes each extension to undo. It
+// returns false if the tree continues with a parameter that the steps lack.
 func (t *tree) walk(steps []step, undo func(func())) (end *node, arrived bool) {
 	at := t.root
 	for steps = slices.Clone(steps); len(steps) > 0; {
@@ -246,8 +245,7 @@ func (t *tree) walk(steps []step, undo func(func())) (end *node, arrived bool) {
 	return at, true
 }
 
-// look takes in what is running and waiting, but for the given trial, until forget is
-// called.
+// look adds running and waiting trials, except the given one, until forget is called.
 func (t *tree) look(h trial.Snapshot, but int) (forget func()) {
 	var undos []func()
 	undo := func(f func()) { undos = append(undos, f) }

@@ -171,7 +171,7 @@ func (g *Sampler) Sample(_ context.Context, r sampler.Request) (p sampler.Propos
 // lies in s has been visited or is being visited. Parameters that s lacks are ignored.
 func (g *Sampler) Exhausted(s space.Space, h trial.Snapshot) (exhausted bool) {
 	if g.err != nil {
-		return false // Sample says what is wrong
+		return false // Sample returns the error
 	}
 	g.memory.Use(h, func(t *taken) {
 		t.of(g)
@@ -180,7 +180,7 @@ func (g *Sampler) Exhausted(s space.Space, h trial.Snapshot) (exhausted bool) {
 	return exhausted
 }
 
-// value returns which value of the k-th parameter point p has.
+// value returns the index of the value of point p for the k-th parameter.
 func (g *Sampler) value(p, k int) int {
 	for i := len(g.names) - 1; i > k; i-- {
 		p /= len(g.values[i])

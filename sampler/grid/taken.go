@@ -17,8 +17,8 @@ import (
 // on the grid.
 const none = -1
 
-// taken knows which points of a grid the finished trials of one history have
-// visited, by position in the order of visiting.
+// taken has the points of a grid that the finished trials of one history have visited, by position in the order of
+// visiting.
 type taken struct {
 	*Sampler
 	coords []coordinates // of each value, in the distribution last seen
@@ -75,7 +75,7 @@ func (t *taken) sample(r sampler.Request) (sampler.Proposal, error) {
 	}
 	p := t.points[pos]
 	out := sampler.Proposal{Point: t.at(p, r.Space)}
-	if onGrid { // otherwise it is no point of the grid
+	if onGrid { // otherwise it is not a point of the grid
 		out.Notes = trial.Attrs{{Key: "search_space", JSON: t.search}, {Key: "grid_id", JSON: fmt.Sprint(t.optuna().ids[p])}}
 	}
 	return out, nil
@@ -105,8 +105,8 @@ func (t *taken) check(s space.Space) error {
 	return nil
 }
 
-// choose returns the position in the order of visiting of the point for r: the
-// one of its number if it can be had, otherwise one of those left.
+// choose returns the position, in the order of visiting, of the point for r: the position with the trial's number if
+// it is free, otherwise a remaining one.
 func (t *taken) choose(r sampler.Request, fixed []int) (pos int, ok bool) {
 	left, restore := t.survey(r.History, r.Number)
 	defer restore()
@@ -143,8 +143,8 @@ func (t *taken) exhausted(s space.Space, h trial.Snapshot) bool {
 	return true
 }
 
-// meets reports whether point p meets the constraints of r: with what is given, what is asked
-// for, and what will exist later.
+// meets reports whether point p meets the constraints of r, together with the given parameters, the requested ones,
+// and those that will exist later.
 func (t *taken) meets(p int, r sampler.Request) bool {
 	if len(r.Constraints) == 0 {
 		return true
@@ -178,7 +178,7 @@ func (t *taken) within(p int, s space.Space) bool {
 
 func (t *taken) has(pos int) bool { return t.bits[pos>>6]>>(pos&63)&1 == 1 }
 
-// set takes a position, and reports whether it was free.
+// set marks a position as taken, and reports whether it was free.
 func (t *taken) set(pos int) bool {
 	if t.has(pos) {
 		return false
@@ -209,9 +209,8 @@ func (t *taken) free(i int) int {
 	panic("grid: nothing is free")
 }
 
-// survey brings t up to h, with the points of trials that have not finished, but
-// for the given one, and returns how many points are left. What is not finished
-// is forgotten by restore.
+// survey updates t to h, including the points of unfinished trials other than the given one, and returns the number
+// of remaining points. restore removes the points of unfinished trials.
 func (t *taken) survey(h trial.Snapshot, but int) (left int, restore func()) {
 	if t.points == nil {
 		t.points, t.pos = t.shuffled(h.Header().Seed), make([]int32, t.size)
@@ -288,8 +287,8 @@ func (t *taken) visits(r trial.Record, h trial.Snapshot, yield func(point int)) 
 	}
 }
 
-// match returns which value of the grid p has for each parameter, none where
-// it has no such value. It is not ok if p has a value that the grid does not have.
+// match returns which value of the grid p has for each parameter, none where it has no such
+// value. It returns false if p has a value that the grid lacks.
 func (t *taken) match(p space.Params) (values []int, ok bool) {
 	values, ok = make([]int, len(t.names)), true
 	for k, name := range t.names {

@@ -81,8 +81,7 @@ func (q Sampler) Validate() error {
 	return nil
 }
 
-// later is how many points away the next one is that may take the place of a point, and
-// laters how many are tried.
+// later is the distance, in points, to the next point that may replace a point, and laters is how many are tried.
 const (
 	later  = 1 << 16
 	laters = 64
@@ -146,7 +145,7 @@ func dimensions(r sampler.Request) []int {
 			next++
 		}
 	}
-	// What is new is taken by name, so that the order of a declaration is no matter.
+	// New parameters are sorted by name, so that the order of a declaration does not matter.
 	byName := make([]int, len(r.Space))
 	for i := range byName {
 		byName[i] = i

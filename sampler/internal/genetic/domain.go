@@ -10,14 +10,14 @@ import (
 	"github.com/attune-hpo/attune/space/unit"
 )
 
-// A domain is what a request asks for, and the values that are fixed beside it. On a
-// number a position is a point of [0, 1], on a choice its index.
+// A domain has the axes of a request, and the fixed values of others. On a number a
+// position is a point of [0, 1], on a choice its index.
 type domain struct {
 	axes    space.Space
 	choices []bool
 	numbers []int // axes that are no choices
 	fixed   space.Params
-	whole   bool // nothing that varies is given: a point is a configuration
+	whole   bool // no varying parameter is given: a point is a configuration
 }
 
 func newDomain(r sampler.Request) *domain {
@@ -58,7 +58,7 @@ func (d *domain) snap(j int, u float64) float64 {
 	return unit.Position(d.axes[j].Distribution, d.coordinate(j, u))
 }
 
-// locate returns where values lie, if all axes have one. A number outside the bounds
+// locate returns the position of values, if all axes have one. A number outside the bounds
 // counts as the nearest of them.
 func (d *domain) locate(p space.Params) ([]float64, bool) {
 	x := make([]float64, len(d.axes))
@@ -75,8 +75,8 @@ func (d *domain) locate(p space.Params) ([]float64, bool) {
 	return x, true
 }
 
-// reach is how far from a fixed number, as a share of its range, a trial may be and
-// still be near. It must have the same choice.
+// reach is the distance from a fixed number up to which a trial is near, as a share of the range. Choices must be
+// equal.
 const reach = 0.2
 
 // near reports whether a trial has about the values that are fixed.
@@ -97,8 +97,8 @@ func (d *domain) near(p space.Params) bool {
 // mutate returns another value than u: another choice, or a number near it (polynomial
 // mutation: Deb and Goyal, "A Combined Genetic Adaptive Search (GeneAS) for Engineering
 // Design", Computer Science and Informatics 26, 1996; bounded as in Deb, "Multi-Objective
-// Optimization Using Evolutionary Algorithms", 2001). The index η is 2, where 20 is
-// common: with some hundred trials there is no time for small steps only.
+// Optimization Using Evolutionary Algorithms", 2001). The index η is 2; 20 is common, but
+// with some hundred trials there is no time for small steps only.
 func (d *domain) mutate(j int, u float64, rng *rand.Rand) float64 {
 	dist := d.axes[j].Distribution
 	if d.choices[j] {

@@ -78,13 +78,13 @@ type Selection interface {
 type Breeder struct{ memory sampler.Memory[pools] }
 
 const (
-	attempts = 20 // that a child has to be where no trial has been
-	fewest   = 10 // trials that have the axes of a request, before they have children
+	attempts = 20 // attempts to find a child at a new point
+	fewest   = 10 // minimum number of trials with the axes of a request to be parents
 	most     = 100
 )
 
-// members returns the size of the population where there are n trials. A small one
-// comes near the front within a few hundred trials, and a large one spreads along it.
+// members returns the size of the population for n trials. A small one approaches the front within a few hundred
+// trials, and a large one spreads along it.
 func (s Settings) members(n int) int {
 	if s.Population > 0 {
 		return s.Population
