@@ -5,7 +5,7 @@
 #	scripts/m3.sh FOLDER [flags of attune optimize]
 #
 # FOLDER has m3_quarterly.csv, m3_quarterly_test.csv, m3_other.csv and m3_other_test.csv: id, date,
-# value. With --models ets,theta,arima,ces,nlinear it takes some minutes, with all default models hours.
+# value. With --models ets,theta,arima,ces,nlinear it takes some minutes, with the default models longer.
 set -eu
 folder=${1:?name the folder with m3_quarterly.csv and m3_other.csv}
 folder=$(cd "$folder" && pwd)
