@@ -312,7 +312,7 @@ func readTable(from io.Reader, inputs []pipeline.Input) ([]pipeline.Column, erro
 	}
 	if len(missing) > 0 {
 		if len(there) > 0 {
-			return nil, fmt.Errorf("some columns have names of the model's features (%s), but %s are missing: name all of them, or none", few(there), few(missing))
+			return nil, fmt.Errorf("some columns have names of the model's features (%s), but none has the name of %s: name all of them, or none", few(there), few(missing))
 		}
 		if len(in.Header) != len(inputs) {
 			return nil, fmt.Errorf("it has %d columns, but the model has %d features, and the names differ", len(in.Header), len(inputs))

@@ -87,6 +87,20 @@ func TestConvertPipelines(t *testing.T) {
 	out := succeed(t, dir, "convert", "m.joblib", "--output", "m.onnx", "--rows", "table.csv")
 	assert.Contains(t, out, "rows                   2\n")
 	assert.Contains(t, out, "rows at the thresholds: pass, ")
+	for name, c := range map[string]struct {
+		code       int
+		text, want string
+	}{
+		"another order":    {0, "size,colour,height,shop,width\n3,red,2,a,1\n", "rows                   1\n"},
+		"unknown category": {0, "shop,width,height,colour,size\nnone such,1,2,,3\n", "rows                   1\n"},
+		"missing column":   {1, "shop,width,height,colour\na,1,2,red\n", `some columns have names of the model's features ("width", "height", "colour", "shop"), but none has the name of "size": name all of them, or none`},
+		"text for number":  {1, "shop,width,height,colour,size\na,1,2,red,3\na,wide,2,red,3\n", `--rows other.csv: line 3: column "width": "wide": not a number`},
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "other.csv"), []byte(c.text), 0o644))
+		o := attune(t, dir, "convert", "m.joblib", "--output", "other.onnx", "--rows", "other.csv")
+		assert.Equal(t, c.code, o.code, "%s: %s", name, o.stderr)
+		assert.Contains(t, o.stdout+o.stderr, c.want, name)
+	}
 	o := attune(t, dir, "convert", "m.joblib", "--output", "n.onnx", "--form", "float32")
 	assert.Contains(t, o.stderr, "--form float32: m.joblib is more than a tree ensemble, whose rows are scaled or encoded first: use exact or compatible")
 	out = succeed(t, dir, "convert", "m.joblib", "--output", "n.onnx", "--benchmark")
