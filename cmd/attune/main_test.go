@@ -640,7 +640,7 @@ func TestBadInput(t *testing.T) {
 		"an unknown fill":      {string(good), []string{"--fill", "zero"}, "--fill zero: want one of carry, interpolate, keep"},
 		"no frequency":         {string(good), []string{"--freq", "lunar"}, `--freq lunar: frequency "lunar": no frequency: want, for instance, month, 15 minutes, W or 2 quarters: see attune optimize --help`},
 		"no patience":          {string(good), []string{"--patience", "-3"}, "--patience -3: want -1 to 1000000"},
-		"no time":              {string(good), []string{"--timeout", "-5s"}, "--timeout -5s: want a length above 0"},
+		"no time":              {string(good), []string{"--timeout", "-5s"}, "--timeout -5s: want at least 0s"},
 		"no trials":            {string(good), []string{"--trials", "0"}, "--trials 0: want 1 to 1000000"},
 		"no patience at all":   {string(good), []string{"--patience", "0"}, "--patience 0: want 1 or more, or -1 for never"},
 		"a test below 0":       {string(good), []string{"--test", "-1"}, "--test -1: want 0 to 1000000"},

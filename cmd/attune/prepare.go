@@ -145,7 +145,7 @@ func (o *optimize) check() error {
 		return errors.New("--patience 0: want 1 or more, or -1 for never")
 	}
 	if o.timeout < 0 {
-		return fmt.Errorf("--timeout %v: want a length above 0", o.timeout)
+		return fmt.Errorf("--timeout %v: want at least 0s", o.timeout)
 	}
 	if o.grace < time.Second {
 		return fmt.Errorf("--grace %v: want at least 1s", o.grace)

@@ -187,7 +187,7 @@ func (l *launch) check(args []string) error {
 		value time.Duration
 	}{{"timeout", l.timeout}, {"trial-timeout", l.trialTimeout}, {"kill-after", l.killAfter}} {
 		if d.value < 0 {
-			return fmt.Errorf("--%s %v: want a length above 0", d.flag, d.value)
+			return fmt.Errorf("--%s %v: want at least 0s", d.flag, d.value)
 		}
 	}
 	if l.grace < time.Second {
