@@ -5,9 +5,9 @@ import "context"
 // finishing is the key of the context that was made into one by [Finish].
 type finishing struct{}
 
-// Finish returns a context for what is to be written even if ctx is done: what became of a trial,
-// when a run is cancelled. It is never done itself, but a store on a server does not wait for one
-// that is away once ctx is done.
+// Finish returns a context for writes that must happen even if ctx is done, such as the results of
+// running trials when a run is cancelled. The context itself is never done. But once ctx is done, a
+// store does not wait for a server that is away.
 func Finish(ctx context.Context) context.Context {
 	of := ctx
 	if ctx.Done() == nil { // it may be the result of Finish

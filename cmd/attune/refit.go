@@ -198,8 +198,8 @@ func (r refit) live(reg *registry.Registry, stderr io.Writer) *tune.Model {
 	return nil
 }
 
-// opponent returns the live model as it is to be compared with: one that was not trained on
-// anything after before. again reports whether it was trained again for that.
+// opponent returns the live model, trained on nothing later than before. again reports whether it had
+// to be trained again.
 func (r refit) opponent(ctx context.Context, live *tune.Model, before forecast.Frame) (of *tune.Model, again bool, err error) {
 	if live == nil || !live.Until.IsZero() && !live.Until.After(before.End()) {
 		return live, false, nil

@@ -169,7 +169,7 @@ type Rule struct {
 	Patience int
 	// Last makes the last round count instead of the best one.
 	Last bool
-	// Stop, if not nil, is asked after each round whether it is to be the last.
+	// Stop, if not nil, is called after each round; true ends the training.
 	Stop func() bool
 }
 

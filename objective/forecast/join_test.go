@@ -59,7 +59,7 @@ func values(t *testing.T, columns []forecast.Column, name string) []float64 {
 	return nil
 }
 
-// equal compares numbers, of which missing ones are equal.
+// equal compares numbers. Missing ones are equal.
 func equal(t *testing.T, want, got []float64) {
 	t.Helper()
 	require.Len(t, got, len(want))

@@ -170,7 +170,7 @@ func (c CSV) target(in cells, k int) (Column, error) {
 	}
 	switch i := slices.Index(col.Categories, c.Positive); {
 	case col.Categories == nil:
-		return col, &CSVError{Column: col.Name, Err: fmt.Errorf("%w: the target has numbers, and %q is to be one of its classes: %w", ErrConfig, c.Positive, setClasses)}
+		return col, &CSVError{Column: col.Name, Err: fmt.Errorf("%w: the target has numbers, but %q names a class: %w", ErrConfig, c.Positive, setClasses)}
 	case len(col.Categories) != 2 || i < 0:
 		return col, &CSVError{Column: col.Name, Value: c.Positive, Err: fmt.Errorf("%w: the classes are %s: %w", ErrConfig, csvfile.Names(col.Categories), otherClass)}
 	case i == 0:

@@ -167,7 +167,7 @@ func (g Regret) observe(h trial.Snapshot) (in allowed, obs []observation, ok boo
 }
 
 // bound returns the bound after some trials, and where the fit of the model of the next bound can start. The fit starts
-// as usual if start is nil.
+// from the modes of the priors if start is nil.
 func (e effort) bound(in allowed, all []observation, start []float64) (b Bound, next []float64, ok bool) {
 	obs := slices.Clone(all)
 	slices.SortFunc(obs, func(a, b observation) int {
