@@ -365,6 +365,36 @@ func TestOddTrials(t *testing.T) {
 	}
 }
 
+// Assignments may come in any order, and the last of several of one name counts.
+func TestOrderOfAssignments(t *testing.T) {
+	client := serve(t)
+	suggest := func(change func(as []*api.ParameterAssignment) []*api.ParameterAssignment) string {
+		in := large()
+		in.Trials = in.Trials[:50]
+		for _, t := range in.Trials {
+			t.Spec.ParameterAssignments.Assignments = change(t.Spec.ParameterAssignments.Assignments)
+		}
+		out, err := client.GetSuggestions(t.Context(), in)
+		require.NoError(t, err)
+		return out.String()
+	}
+	want := suggest(func(as []*api.ParameterAssignment) []*api.ParameterAssignment { return as })
+	assert.Equal(t, want, suggest(func(as []*api.ParameterAssignment) []*api.ParameterAssignment {
+		slices.Reverse(as)
+		return as
+	}))
+	assert.Equal(t, want, suggest(func(as []*api.ParameterAssignment) []*api.ParameterAssignment {
+		return slices.Insert(as, 1, &api.ParameterAssignment{Name: as[2].Name, Value: "0"})
+	}))
+	assert.Equal(t, want, suggest(func(as []*api.ParameterAssignment) []*api.ParameterAssignment {
+		return slices.Insert(as, 0, &api.ParameterAssignment{Name: as[0].Name, Value: "0"})
+	}))
+	assert.NotEqual(t, want, suggest(func(as []*api.ParameterAssignment) []*api.ParameterAssignment {
+		as[0].Value, as[1].Value = as[1].Value, as[0].Value
+		return as
+	}))
+}
+
 // large returns a request with 10,000 trials of ten parameters.
 func large() *api.GetSuggestionsRequest {
 	var ps []*api.ParameterSpec

@@ -208,13 +208,9 @@ func record(t *api.Trial, ps []param, axes space.Space, metric string, now time.
 	if t == nil {
 		return failed
 	}
-	assignments := t.GetSpec().GetParameterAssignments().GetAssignments()
+	assignments := inOrder(t.GetSpec().GetParameterAssignments().GetAssignments(), ps)
 	at := space.Params{Space: axes, Point: make([]float64, len(ps))}
 	for i, p := range ps {
-		// The assignments of attune's own trials are in the order of the parameters.
-		if i >= len(assignments) || assignments[i].Name != p.axis.Name {
-			assignments = inOrder(assignments, ps)
-		}
 		x, ok := p.coord(assignments[i].Value)
 		if !ok || !p.axis.Distribution.Contains(x) {
 			return failed // from an earlier search space
@@ -241,8 +237,12 @@ func record(t *api.Trial, ps []param, axes space.Space, metric string, now time.
 	return r
 }
 
-// inOrder returns the assignments of the parameters, each once, and an empty one where there is none.
+// inOrder returns the assignments of the parameters, each once, and an empty one for a parameter without. Those of
+// attune's own trials are in order.
 func inOrder(assignments []*api.ParameterAssignment, ps []param) []*api.ParameterAssignment {
+	if slices.EqualFunc(assignments, ps, func(a *api.ParameterAssignment, p param) bool { return a.Name == p.axis.Name }) {
+		return assignments
+	}
 	texts := map[string]string{}
 	for _, a := range assignments {
 		texts[a.Name] = a.Value
