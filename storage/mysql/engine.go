@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strings"
+	"regexp"
 
 	"github.com/go-sql-driver/mysql"
 
@@ -122,6 +122,9 @@ func gone(err error) bool {
 		errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, sql.ErrConnDone)
 }
 
+// noSpace matches the errno ENOSPC in the message of an engine of the server.
+var noSpace = regexp.MustCompile(`(?i)(error|errno:|errcode:) 28\b`)
+
 // Explain implements [dbserver.Engine].
 func (e engine) Explain(err error) error {
 	says := ""
@@ -129,7 +132,7 @@ func (e engine) Explain(err error) error {
 		says = fault.Message
 	}
 	n := number(err)
-	if (n == 1026 || n == 1030) && strings.Contains(says, "28") { // errno ENOSPC, as InnoDB passes it on
+	if (n == 1026 || n == 1030) && noSpace.MatchString(says) {
 		n = 1021
 	}
 	switch n {
