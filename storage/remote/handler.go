@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"iter"
 	"net/http"
 	"strconv"
 	"sync"
@@ -137,22 +138,27 @@ func (h *Handler) summarizer() (storage.Summarizer, error) {
 	return tells, nil
 }
 
+// every writes the number of values and then, with write, the values. It fails with the first error.
+func every[T any](e *encoder, values iter.Seq2[T, error], write func(T)) error {
+	var all []T
+	for v, err := range values {
+		if err != nil {
+			return err
+		}
+		all = append(all, v)
+	}
+	e.count(len(all))
+	for _, v := range all {
+		write(v)
+	}
+	return nil
+}
+
 // reads are the requests that change nothing.
 var reads = map[string]func(*Handler, context.Context, *http.Request, *encoder) error{
 	"hello": func(*Handler, context.Context, *http.Request, *encoder) error { return nil },
 	"studies": func(h *Handler, ctx context.Context, _ *http.Request, e *encoder) error {
-		var all []trial.Header
-		for header, err := range h.store.Studies(ctx) {
-			if err != nil {
-				return err
-			}
-			all = append(all, header)
-		}
-		e.count(len(all))
-		for _, header := range all {
-			e.header(header)
-		}
-		return nil
+		return every(e, h.store.Studies(ctx), e.header)
 	},
 	"open": func(h *Handler, ctx context.Context, r *http.Request, e *encoder) error {
 		o, header, err := h.studies.open(ctx, r.URL.Query().Get("name"))
@@ -180,18 +186,7 @@ var reads = map[string]func(*Handler, context.Context, *http.Request, *encoder) 
 		if err != nil {
 			return err
 		}
-		var all []trial.Summary
-		for s, err := range tells.Summaries(ctx) {
-			if err != nil {
-				return err
-			}
-			all = append(all, s)
-		}
-		e.count(len(all))
-		for _, s := range all {
-			e.summary(s)
-		}
-		return nil
+		return every(e, tells.Summaries(ctx), e.summary)
 	},
 	"preview": func(h *Handler, ctx context.Context, r *http.Request, e *encoder) error {
 		tells, err := h.summarizer()

@@ -37,7 +37,7 @@ type ledger struct {
 	cursor storage.Cursor // of the server
 	gone   bool
 	trials image.Study
-	anew   int // trials received since the study was opened again; -1 if all were
+	got    int // number of trials received since the last opening; -1 once all have come
 }
 
 // leaser is a ledger whose server has leases.
@@ -62,7 +62,7 @@ func (l *ledger) take(d *decoder) (leases bool, err error) {
 		l.end()
 		return false, storage.ErrNotExist
 	}
-	l.name, l.fixed, l.handle, l.cursor, l.anew = header.Name, fixed, handle, 0, 0
+	l.name, l.fixed, l.handle, l.cursor, l.got = header.Name, fixed, handle, 0, 0
 	return leases, nil
 }
 
@@ -393,14 +393,14 @@ func (l *ledger) fetch(ctx context.Context) (rest bool, err error) {
 		}
 		l.cursor = u.Cursor
 	}
-	if l.anew >= 0 {
-		l.anew += len(news)
+	if l.got >= 0 {
+		l.got += len(news)
 		if kind == last {
-			if l.anew < l.trials.Len() {
+			if l.got < l.trials.Len() {
 				l.end() // trials do not go away: this is another study of that name
 				return false, storage.ErrNotExist
 			}
-			l.anew = -1
+			l.got = -1
 		}
 	}
 	return kind == more, nil
