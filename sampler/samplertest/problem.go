@@ -15,6 +15,8 @@ type problem struct {
 	space      space.Space // conditions included
 	directions []trial.Direction
 	scale      func(v float64) float64 // applied to all values; nil leaves them as they are
+	// end ends a trial. By default most trials complete, some are pruned, fail or miss a constraint.
+	end func(r trial.Record) trial.Record
 }
 
 // value is that of an objective: a bowl in the unit cube, its minimum elsewhere
@@ -36,9 +38,11 @@ func (p problem) scaled(v float64) float64 {
 	return v
 }
 
-// outcome returns r as it finishes: most trials complete, some are pruned, fail
-// or miss a constraint.
+// outcome returns r as it finishes.
 func (p problem) outcome(r trial.Record) trial.Record {
+	if p.end != nil {
+		return p.end(r)
+	}
 	value := p.value(0, r.Params)
 	switch {
 	case r.Number%9 == 4:

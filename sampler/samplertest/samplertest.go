@@ -78,6 +78,10 @@ var laws = []law{
 	{"an older view is what it was", older},
 	{"a view of some trials knows no others", scoped},
 	{"odd histories", odd},
+	{"studies of one and three trials", few},
+	{"ten thousand trials", many},
+	{"ten thousand choices", choices},
+	{"a study that teaches nothing goes on exploring", silent},
 
 	{"parallel trials go to different places", parallel},
 	{"studies that share a sampler do not notice", shared},
