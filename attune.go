@@ -34,7 +34,7 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A Trial is one evaluation in progress, which an objective suggests parameters to.
+// A Trial is one evaluation in progress. An objective gets its parameters from it.
 type Trial = study.Trial
 
 // An Objective evaluates a trial: it suggests the parameters it needs, and returns

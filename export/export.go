@@ -22,8 +22,8 @@ import (
 
 const pkg fault.Package = "export"
 
-// A Table is a table of trials of a study, in the given order. Of the study itself it only
-// uses the number of objectives and their names.
+// A Table is a table of trials of a study, in the given order. From the study's header it only uses the number of
+// objectives and their names.
 type Table struct {
 	Study  trial.Header
 	Trials []trial.Record

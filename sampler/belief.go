@@ -8,8 +8,8 @@ import (
 	"github.com/attune-hpo/attune/space/unit"
 )
 
-// Trust is β: with n ≥ β trials, a belief counts with its density to the power (β/n)². πBO uses β/n (equation 6, β
-// about 10), which makes a belief in the wrong corner far more expensive for TPE.
+// Trust is β: with n ≥ β trials, the density of a belief counts to the power (β/n)². πBO uses β/n (equation 6, β about
+// 10), which makes a belief in the wrong corner far more expensive for TPE.
 const Trust = 10
 
 // Believes reports whether some axis of r has a [space.Prior].

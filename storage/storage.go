@@ -235,7 +235,7 @@ type Summarizer interface {
 // A Preview is the part of a study that is shown first.
 type Preview struct {
 	Summary  trial.Summary  // without Took
-	Front    []trial.Record // as of [trial.Snapshot.Front]
+	Front    []trial.Record // the result of [trial.Snapshot.Front]
 	Running  []trial.Record // by number
 	Newest   []trial.Record // of all states, the highest number first
 	Reported bool           // whether a trial has reported anything

@@ -13,8 +13,8 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// An Objective evaluates one trial: it suggests parameters to it and returns a
-// value for each objective. It may be called from several goroutines at once.
+// An Objective evaluates one trial: it gets parameters from the trial and returns a value for each objective. It may be
+// called from several goroutines at once.
 //
 // It should return soon when ctx is done. An error fails the trial, or prunes it if it wraps [ErrPruned]. A panic
 // fails the trial, with its stack.

@@ -33,19 +33,19 @@
 //	if err != nil { ... }
 //	defer v.Close()
 //	changes := v.Watch(ctx)        // from here on
-//	h, err := v.Snapshot(ctx)      // what there is
+//	h, err := v.Snapshot(ctx)      // the trials so far
 //	for r, err := range changes {  // until ctx is done
 //		...
 //	}
 //
-// A [Config.Observer] hears at once of what this process itself does.
+// A [Config.Observer] is told at once what this process itself does.
 //
 // # What goes wrong
 //
-// An objective that fails, panics or is pruned costs its trial. So does another process that changes a trial of this
-// process, or takes its worker for dead: that causes a [Warned] event. While others lock the storage
-// ([storage.ErrBusy]), writes are tried again for a minute. Any other error of the storage or the sampler ends the
-// run, and [Study.Optimize] returns it.
+// An objective that fails, panics or is pruned ends its trial, but not the run. The same holds if another process
+// changes a trial of this process, or takes its worker for dead; that also causes a [Warned] event. While others lock
+// the storage ([storage.ErrBusy]), writes are tried again for a minute. Any other error of the storage or the sampler
+// ends the run, and [Study.Optimize] returns it.
 package study
 
 import (
@@ -83,7 +83,8 @@ var (
 	ErrTimeout = errors.New("trial timed out")
 	// ErrFailing ends a run in which too many trials in a row have failed.
 	ErrFailing = errors.New("too many failures in a row")
-	// ErrUnrecorded reports a run that the storage ended: it refused what came of a trial, which the error names.
+	// ErrUnrecorded reports a run that ended because the storage refused the outcome of a trial. The error names the
+	// trial.
 	ErrUnrecorded = errors.New("not recorded")
 )
 
@@ -121,8 +122,8 @@ type Config struct {
 	Grace time.Duration
 	// Renewal says who renews the leases of trials. Default ByStudy.
 	Renewal Renewal
-	// Revivals is how often a trial is enqueued again after the death of its worker; the trial may be the cause of
-	// the death. Default 3; negative: never.
+	// Revivals is how often a trial is enqueued again after the death of its worker. It is limited because the trial
+	// may have caused the death. Default 3; negative: never.
 	Revivals int
 }
 

@@ -18,8 +18,8 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A Trial is one evaluation in progress: the objective suggests parameters to it and reports values to it. It must be
-// used by one goroutine at a time.
+// A Trial is one evaluation in progress: the objective gets its parameters from it, and reports values to it. It must
+// be used by one goroutine at a time.
 //
 // Only [Trial.Report] returns errors. The first error of Suggest, Constrain or SetAttr is kept, as in a
 // [bufio.Writer]: Err and the next Report return it, and it fails the trial.

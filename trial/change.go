@@ -16,9 +16,8 @@ import (
 type Change interface{ apply(r *Record) error }
 
 type (
-	// Proposed says what a sampler drew before the objective asked for it, so that
-	// other workers see where this one is looking. It replaces an earlier proposal.
-	// When the trial finishes, the proposal goes.
+	// Proposed says what a sampler drew before the objective asked for it, so that other workers see where this one is
+	// looking. It replaces an earlier proposal. When the trial finishes, the proposal is removed.
 	Proposed []space.Setting
 	// Suggested adds parameters that the trial does not have yet. Each has a
 	// coordinate that its distribution contains.

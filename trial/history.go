@@ -394,16 +394,15 @@ func (s Snapshot) Axis(name string) (space.Axis, bool) {
 // same distribution in all of them, sorted by name. Read only.
 func (s Snapshot) Common() space.Space { return s.common }
 
-// Groups partitions the parameters of all complete and pruned trials: two are in one
-// group if each of these trials has both or neither. Groups, and the parameters in
-// each, are sorted by name. Of the distributions that a parameter has had it comes
-// with that of the trial with the highest number. Read only.
+// Groups partitions the parameters of all complete and pruned trials: two are in one group if each of these trials has
+// both or neither. Groups, and the parameters in each, are sorted by name. If a parameter has had several
+// distributions, its axis has that of the trial with the highest number. Read only.
 func (s Snapshot) Groups() []space.Space { return s.groups }
 
-// Horizon returns the last step of the first complete trial that reported anything,
-// or -1 if there is none. First is by the time of finishing, then by number. A pruner
-// whose user did not say how long a full evaluation is may assume this length. Once
-// known it does not change, unlike the longest so far.
+// Horizon returns the last step of the first complete trial that reported anything, or -1 if there is none. The first
+// is the one that finished earliest; among equals it is the one with the lowest number. A pruner may take this as the
+// length of a full evaluation if its user did not give one. Unlike the longest length so far, it never changes once it
+// is known.
 func (s Snapshot) Horizon() int {
 	if s.horizon == nil {
 		return -1
@@ -411,9 +410,8 @@ func (s Snapshot) Horizon() int {
 	return s.horizon.lastStep
 }
 
-// Best returns the feasible complete trial with the best value; of several the one
-// with the lowest number. It is not ok if there is none, or if the study has several
-// objectives; see [Snapshot.Front].
+// Best returns the feasible complete trial with the best value, and among equals the one with the lowest number. It is
+// not ok if there is none, or if the study has several objectives; see [Snapshot.Front].
 func (s Snapshot) Best() (best Record, ok bool) {
 	if s.lazy == nil || s.best < 0 {
 		return Record{}, false
@@ -434,10 +432,9 @@ func (s *Snapshot) better(r Record) bool {
 	return cmp.Or(cmp.Compare(loss(r.Values[0]), loss(best.Values[0])), cmp.Compare(r.Number, best.Number)) < 0
 }
 
-// Front returns the Pareto front, sorted by number: the feasible complete trials that
-// no other such trial dominates. Of trials with equal values it has all or none. With
-// one objective it has all trials with the best value. Each call computes it anew, at
-// the cost of [pareto.Ranks].
+// Front returns the Pareto front, sorted by number: the feasible complete trials that no other such trial dominates. If
+// several trials have equal values, it contains all of them or none. With one objective it contains all trials with the
+// best value. Each call computes it anew, at the cost of [pareto.Ranks].
 func (s Snapshot) Front() []Record {
 	var candidates []int
 	var losses [][]float64

@@ -131,8 +131,8 @@ func (r *Record) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// AppendJSON appends s as a JSON object, in the form that doc/format/record.md
-// describes. Of the header it has the name, the directions and the metrics.
+// AppendJSON appends s as a JSON object, in the form that doc/format/record.md describes. It includes the name, the
+// directions and the metrics of the header.
 func (s Summary) AppendJSON(dst []byte) []byte {
 	w := writer{b: append(dst, '{')}
 	w.key("name")

@@ -165,9 +165,8 @@ func (l *lazy) scope(key string, s Snapshot, keep func(number int) bool) Snapsho
 	return out
 }
 
-// Scope returns a view that has only the trials whose number keep accepts, as if the
-// others did not exist. Only [Snapshot.Axis] and [Snapshot.Horizon] still say what
-// they say of the whole study.
+// Scope returns a view that has only the trials whose number keep accepts, as if the others did not exist. Only
+// [Snapshot.Axis] and [Snapshot.Horizon] still answer for the whole study.
 //
 // The key identifies keep: two scopes of one history with one key must accept the
 // same numbers. A view scoped again under its own key stays the same.

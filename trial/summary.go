@@ -11,7 +11,7 @@ type Summary struct {
 	Interrupted int // see [Record.Interrupted]
 	Running     int
 	Waiting     int
-	Best        *Record       // as of [Snapshot.Best]; nil if there is none. Read only
+	Best        *Record       // the result of [Snapshot.Best]; nil if there is none. Read only
 	Begun       time.Time     // the earliest start of a finished trial; zero if there is none
 	Latest      time.Time     // when the last trial finished; zero if none has
 	Took        time.Duration // the sum of the durations of complete and pruned trials

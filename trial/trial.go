@@ -1,7 +1,6 @@
-// Package trial holds trials as data. A [Record] is one trial as of some moment. A
-// [Change] is something that happens to it, and [Record.Apply] says what each change
-// does. A [History] gathers the records of a study, and a [Snapshot] is an immutable
-// view of it.
+// Package trial holds trials as data. A [Record] is the state of one trial at some moment. A [Change] is something that
+// happens to it, and [Record.Apply] says what each change does. A [History] gathers the records of a study, and a
+// [Snapshot] is an immutable view of it.
 //
 // Facts about trials have their home here. A sampler, a pruner or a program that
 // shows a study asks a Snapshot for the best trial so far, the Pareto front, the
@@ -129,8 +128,8 @@ func (h Header) Metrics() []string {
 	return names
 }
 
-// A Record is a trial as of some moment. It is a value: nothing in the library
-// changes a Record, or what it refers to, once it has been handed out.
+// A Record is the state of a trial at some moment. It is a value: nothing in the library changes a Record, or what it
+// refers to, once it has been handed out.
 type Record struct {
 	Number      int // in its study, from 0, without gaps
 	State       State
@@ -226,9 +225,8 @@ func (r Record) ReportAt(step int) (value float64, ok bool) {
 	return r.Reports[i].Value, true
 }
 
-// Ahead returns the coordinates of axes that r has or, while it runs, has been given: what was drawn
-// for it counts, though its objective has not asked for it yet. It is not ok if one is missing, or
-// outside of its axis.
+// Ahead returns the coordinates of r on axes. While r runs, coordinates that were drawn for it count, even if its
+// objective has not asked for them yet. It is not ok if one is missing, or outside of its axis.
 func (r Record) Ahead(axes space.Space) (point []float64, ok bool) {
 	point = make([]float64, len(axes))
 	for j, a := range axes {

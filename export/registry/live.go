@@ -102,7 +102,7 @@ func (r *Registry) Live(name string) (Version, error) {
 	return v, nil
 }
 
-// History returns the promotions that were not rolled back, latest last: the live version's.
+// History returns the promotions that were not rolled back. The last one is the live version's.
 func (r *Registry) History(name string) ([]Promotion, error) {
 	err := checkName(name)
 	var s state

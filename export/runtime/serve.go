@@ -213,11 +213,11 @@ func (s *Shadow) Predict(rows, out []float64) error {
 	})
 }
 
-// Do is Predict for models that take other rows than those of a [Model]: live predicts what Live,
-// which may be nil, would. Then, if this call is for the candidate too, Do calls aside, which
-// returns what Candidate does and, if that does not fail, what compares both. They run in another
-// goroutine if background is set; aside then copies what its caller may change. Do counts calls,
-// durations and failures.
+// Do is like [Shadow.Predict], for models whose rows are not those of a [Model]. It calls live in place of Live, which
+// may be nil. If the candidate takes part in this call, Do then calls aside, which returns two functions: candidate
+// predicts in place of Candidate, and compare compares the two predictions, unless candidate has failed. If background
+// is set, the two run in another goroutine, so aside must copy what its caller may change. Do counts calls, durations
+// and failures.
 func (s *Shadow) Do(live func() error, aside func(background bool) (candidate func() error, compare func())) error {
 	n := s.calls.Add(1)
 	start := time.Now()

@@ -20,7 +20,7 @@ type Intervals struct {
 	// Sizes holds the absolute scaled errors, each divided by the width of its step, in
 	// ascending order: at most 50 quantiles of them.
 	Sizes []float64 `json:"sizes"`
-	// Errors is the number of errors that Sizes are of.
+	// Errors is the number of errors that Sizes summarize.
 	Errors int `json:"errors"`
 }
 
@@ -145,8 +145,7 @@ func (v *Intervals) size(level float64) float64 {
 	return v.Sizes[max(1, int(math.Ceil(share*float64(len(v.Sizes)))))-1]
 }
 
-// Coverage returns the share of truths that lie between bounds, of those that are known: NaN
-// if none is.
+// Coverage returns the share of the known truths that lie between bounds, or NaN if no truth is known.
 func Coverage(truth, lower, upper Frame) float64 {
 	var in, all float64
 	for i, s := range truth {

@@ -28,8 +28,8 @@ type keptFolds struct {
 	result forecast.Result
 }
 
-// NewForecasts returns Forecasts that keep those of up to most trials, at least one: the trials
-// with the best scores and, of equal ones, those with the lowest numbers.
+// NewForecasts returns Forecasts that keep those of up to most trials, at least one: the trials with the best scores
+// and, among equals, those with the lowest numbers.
 func NewForecasts(most int) *Forecasts { return &Forecasts{most: max(1, most)} }
 
 // keep keeps a result, unless it is worse than enough others by the metric, which is its first.

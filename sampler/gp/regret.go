@@ -28,8 +28,8 @@ type Regret struct {
 	Gain float64
 	// Trials is the number of complete trials from which on the rule applies. At least 10. Default 30.
 	Trials int
-	// Constraints are those of the study's space, [space.Space.Constraints], which a snapshot does not have. The bound is
-	// for the points that meet them. If they are missing and the optimum lies on one, the bound is too large.
+	// Constraints are those of the study's space, [space.Space.Constraints]; a snapshot lacks them. The bound is for
+	// the points that meet them. Without them, the bound is too large if a constraint cuts off better points.
 	Constraints []space.Constraint
 }
 

@@ -24,7 +24,7 @@ var (
 	_ storage.Placed     = (*Store)(nil)
 )
 
-// Summaries implements [storage.Summarizer]. Of each trial it reads the state, the times and the values.
+// Summaries implements [storage.Summarizer]. It reads only the state, the times and the values of each trial.
 func (s *Store) Summaries(ctx context.Context) iter.Seq2[trial.Summary, error] {
 	return func(yield func(trial.Summary, error) bool) {
 		var all []trial.Summary
