@@ -9,10 +9,9 @@
 //	rate := lr.Suggest(t)        // in the objective, a float64
 //	rate, ok := lr.Value(best)   // from the best trial, a float64
 //
-// A [Space] is an ordered list of declarations, each an [Axis]: a name, a
-// [Distribution] and the [Condition]s under which the parameter exists. It is plain
-// data. Package spaceyaml reads and writes it as YAML, and package bind derives it
-// from a struct.
+// A [Space] is an ordered list of declarations, each an [Axis]: a name, a [Distribution], and any conditions
+// ([Condition]) under which the parameter exists. It is plain data. Package spaceyaml reads and writes it as YAML, and
+// package bind derives it from a struct.
 //
 // A sampler works with coordinates. A coordinate is a float64: the number itself or, for a choice, its index. A
 // distribution converts it from and to a [Literal], the text that is stored; package unit converts it from and to a

@@ -71,7 +71,7 @@ var (
 	// objective returns it, wrapped or not, and the trial is recorded as pruned.
 	// An objective may also return it of its own accord.
 	ErrPruned = errors.New("trial pruned")
-	// ErrNoTrial is returned by [Study.Best] when no trial qualifies.
+	// ErrNoTrial is returned by [View.Best] when no trial qualifies.
 	ErrNoTrial = errors.New("no complete trial")
 	// ErrObjectives reports a call that requires a single objective on a study of several, or the reverse.
 	ErrObjectives = errors.New("wrong number of objectives")

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -91,9 +92,9 @@ func without(from, to int) func([]string) []string {
 // Every hint of the library is shown in the words of the command line.
 func TestHints(t *testing.T) {
 	t.Parallel()
-	hints := hintsOf(t, filepath.Join("..", ".."))
+	hints := hintsOf(t)
 	require.NotEmpty(t, hints)
-	names := goNames(t, filepath.Join("..", ".."))
+	names := goNames(t)
 	fields := map[string]bool{}
 	for _, h := range hints {
 		fields[h.Field] = true
@@ -145,7 +146,7 @@ func (in badInput) run(t *testing.T, names map[string]bool) string {
 // An error that was kept with a trial as a text is shown in the words of the command line, too.
 func TestStoredErrors(t *testing.T) {
 	t.Parallel()
-	for _, h := range hintsOf(t, filepath.Join("..", "..")) {
+	for _, h := range hintsOf(t) {
 		err := fmt.Errorf("fold 0: too few rows: the longest has 8: %w", h)
 		assert.Equal(t, plain(err), stored(err.Error()), h.Want)
 	}
@@ -159,9 +160,8 @@ func TestStoredErrors(t *testing.T) {
 // The field of a hint is a name that go doc knows.
 func TestHintsNameFields(t *testing.T) {
 	t.Parallel()
-	root := filepath.Join("..", "..")
-	names := goNames(t, root)
-	for _, h := range hintsOf(t, root) {
+	names := goNames(t)
+	for _, h := range hintsOf(t) {
 		assert.True(t, names[h.Field], "go doc knows no %s", h.Field)
 	}
 }
@@ -170,11 +170,10 @@ func TestHintsNameFields(t *testing.T) {
 // neither one of its own package, nor package.Name of another. The command's users know no Go.
 func TestTextsNameNoGo(t *testing.T) {
 	t.Parallel()
-	root := filepath.Join("..", "..")
-	all := goNames(t, root)
+	all := goNames(t)
 	own := map[string]map[string]bool{} // exported names of each folder
-	walk(t, root, func(at token.Position, node ast.Node) {
-		dir := filepath.Dir(at.Filename)
+	walk(t, func(path string, node ast.Node) {
+		dir := filepath.Dir(path)
 		if own[dir] == nil {
 			own[dir] = map[string]bool{}
 		}
@@ -184,12 +183,12 @@ func TestTextsNameNoGo(t *testing.T) {
 			}
 		}
 	})
-	reached := reachable(t, root)
+	reached := reachable(t)
 	var texts []string
 	skipped := token.NoPos // the end of what is no text of an error
-	walk(t, root, func(at token.Position, node ast.Node) {
-		dir := filepath.Dir(at.Filename)
-		if !reached[dir] || strings.HasSuffix(at.Filename, ".pb.go") || node.Pos() < skipped && node.Pos() != token.NoPos {
+	walk(t, func(path string, node ast.Node) {
+		dir := filepath.Dir(path)
+		if !reached[dir] || strings.HasSuffix(path, ".pb.go") || node.Pos() < skipped && node.Pos() != token.NoPos {
 			return
 		}
 		text := ""
@@ -217,7 +216,7 @@ func TestTextsNameNoGo(t *testing.T) {
 			case m[0] == 0 && !qualified, slices.Contains(plainWords, name): // the first word of a sentence
 			case qualified && all[name], own[dir][first]:
 				texts = append(texts, text)
-				assert.NotEmpty(t, forPrograms[text], "%v: %q names %s of Go: make it a fault.Hint, or say in forPrograms why no user of the command sees it", at, text, name)
+				assert.NotEmpty(t, forPrograms[text], "%s: %q names %s of Go: make it a fault.Hint, or say in forPrograms why no user of the command sees it", path, text, name)
 				return
 			}
 		}
@@ -254,15 +253,15 @@ func declared(node ast.Node) []string {
 }
 
 // reachable returns the folders of the packages that the command imports, also through others.
-func reachable(t *testing.T, root string) map[string]bool {
+func reachable(t *testing.T) map[string]bool {
 	t.Helper()
 	const module = "github.com/attune-hpo/attune/"
 	imports := map[string][]string{} // folders that a folder imports
-	walk(t, root, func(at token.Position, node ast.Node) {
+	walk(t, func(path string, node ast.Node) {
 		if spec, ok := node.(*ast.ImportSpec); ok {
-			if path, _ := strconv.Unquote(spec.Path.Value); strings.HasPrefix(path, module) {
-				dir := filepath.Dir(at.Filename)
-				imports[dir] = append(imports[dir], filepath.Join(root, strings.TrimPrefix(path, module)))
+			if to, _ := strconv.Unquote(spec.Path.Value); strings.HasPrefix(to, module) {
+				dir := filepath.Dir(path)
+				imports[dir] = append(imports[dir], filepath.Join(moduleRoot, strings.TrimPrefix(to, module)))
 			}
 		}
 	})
@@ -276,7 +275,7 @@ func reachable(t *testing.T, root string) map[string]bool {
 			}
 		}
 	}
-	visit(filepath.Join(root, "cmd", "attune"))
+	visit(filepath.Join(moduleRoot, "cmd", "attune"))
 	assert.Greater(t, len(reached), 50)
 	return reached
 }
@@ -294,10 +293,10 @@ var forPrograms = map[string]string{
 }
 
 // hintsOf returns all hints in the source of a module.
-func hintsOf(t *testing.T, root string) []fault.Hint {
+func hintsOf(t *testing.T) []fault.Hint {
 	t.Helper()
 	var hints []fault.Hint
-	walk(t, root, func(at token.Position, node ast.Node) {
+	walk(t, func(path string, node ast.Node) {
 		lit, ok := node.(*ast.CompositeLit)
 		if !ok {
 			return
@@ -314,7 +313,7 @@ func hintsOf(t *testing.T, root string) []fault.Hint {
 			}
 		}
 		h := fault.Hint{Field: texts["Field"], Want: texts["Want"]}
-		assert.True(t, h.Field != "" && h.Want != "", "%v: Field and Want are literals, so that this test finds them", at)
+		assert.True(t, h.Field != "" && h.Want != "", "%s: Field and Want are literals, so that this test finds them", path)
 		if !slices.Contains(hints, h) {
 			hints = append(hints, h)
 		}
@@ -324,11 +323,11 @@ func hintsOf(t *testing.T, root string) []fault.Hint {
 
 // goNames returns the names that go doc knows in a module's packages: package, package.Name
 // and package.Type.Field.
-func goNames(t *testing.T, root string) map[string]bool {
+func goNames(t *testing.T) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}
 	var pkg string
-	walk(t, root, func(_ token.Position, node ast.Node) {
+	walk(t, func(_ string, node ast.Node) {
 		switch n := node.(type) {
 		case *ast.File:
 			pkg = n.Name.Name
@@ -351,30 +350,46 @@ func goNames(t *testing.T, root string) map[string]bool {
 	return names
 }
 
-// walk visits the source of a module, except tests and the module's own tools.
-func walk(t *testing.T, root string, visit func(token.Position, ast.Node)) {
+// moduleRoot is the root of this module.
+var moduleRoot = filepath.Join("..", "..")
+
+// walk visits the source of the module, except tests and the module's own tools.
+func walk(t *testing.T, visit func(path string, node ast.Node)) {
 	t.Helper()
+	module, err := parseModule()
+	require.NoError(t, err)
+	for _, file := range module {
+		ast.Inspect(file.syntax, func(n ast.Node) bool {
+			if n != nil {
+				visit(file.path, n)
+			}
+			return true
+		})
+	}
+}
+
+// A parsed is a file of Go.
+type parsed struct {
+	path   string
+	syntax *ast.File
+}
+
+// parseModule parses the module, once for all tests.
+var parseModule = sync.OnceValues(func() ([]parsed, error) {
+	var module []parsed
 	files := token.NewFileSet()
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(moduleRoot, func(path string, d fs.DirEntry, err error) error {
 		switch name := d.Name(); {
 		case err != nil:
 			return err
-		case d.IsDir() && (name == "testdata" || name == "dev" || strings.HasPrefix(name, ".") && path != root):
+		case d.IsDir() && (name == "testdata" || name == "dev" || strings.HasPrefix(name, ".") && path != moduleRoot):
 			return filepath.SkipDir
 		case d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go"):
 			return nil
 		}
 		file, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)
-		if err != nil {
-			return err
-		}
-		ast.Inspect(file, func(n ast.Node) bool {
-			if n != nil {
-				visit(files.Position(n.Pos()), n)
-			}
-			return true
-		})
-		return nil
+		module = append(module, parsed{path, file})
+		return err
 	})
-	require.NoError(t, err)
-}
+	return module, err
+})

@@ -96,6 +96,8 @@ If the program cannot be changed, --match finds the values in its output.
 
 A trial that is pruned, takes too long or is interrupted gets SIGTERM, and SIGKILL after
 --kill-after, as do all processes that it started. The output of each trial is kept in --logs.
+If the first 10 trials of a run fail, the run ends: the command line is probably wrong. Later
+100 failures in a row end it.
 
 Several trials run at once with --workers; each gets its share of the processors, as
 OMP_NUM_THREADS and the like, and of the GPUs, as CUDA_VISIBLE_DEVICES. Another process,

@@ -1,5 +1,5 @@
 // Package archtest tests the module against doc/architecture.md, whose tables say what
-// each package may import.
+// each package may import. It also follows the links in doc comments.
 package archtest
 
 import (

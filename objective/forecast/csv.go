@@ -129,11 +129,10 @@ func (t *table) recognized() (Frame, CSV, error) {
 // If a series has columns known in advance, rows without a target at its end give their
 // future values.
 //
-// Errors are a *[CSVError] that gives the place and wraps: [csv.ErrFieldCount] and similar
-// errors for a ragged or malformed row; [ErrColumn] for an unknown or ambiguous name;
-// [ErrTime]; [ErrOrder]; [ErrDuplicate]; [ErrGap]; [ErrNumber] for text or an infinity;
-// [ErrMissing]; [ErrFrequency]; [ErrConstant]; [ErrEmpty]. Errors in a file of Join name the
-// file. A row of more than 16 MiB is refused.
+// Errors are a *[CSVError] that gives the place and wraps: [encoding/csv.ErrFieldCount] and similar errors for a ragged
+// or malformed row; [ErrColumn] for an unknown or ambiguous name; [ErrTime]; [ErrOrder]; [ErrDuplicate]; [ErrGap];
+// [ErrNumber] for text or an infinity; [ErrMissing]; [ErrFrequency]; [ErrConstant]; [ErrEmpty]. Errors in a file of
+// Join name the file. A row of more than 16 MiB is refused.
 func (c CSV) Read(r io.Reader) (Frame, error) {
 	f, _, err := c.Recognize(r)
 	return f, err

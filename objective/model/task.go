@@ -12,10 +12,9 @@
 // attune has two kinds of models: forecasters, in objective/tune, and tree ensembles for
 // plain tables, in objective/table. Each has its own Task, built on this one.
 //
-// Scores are only comparable within one task. So a study records its task in the
-// attribute [RecordKey]: the kind, the metric, the fixed hyperparameters, and the [Fact]s
-// of the kind. [Task.Optimize] refuses a study of another task with a [Conflict], which
-// says how the tasks differ.
+// Scores are only comparable within one task. So a study records its task in the attribute [RecordKey]: the kind, the
+// metric, the fixed hyperparameters, and what else the values depend on, each a [Fact]. [Task.Optimize] refuses a study
+// of another task with a [Conflict], which says how the tasks differ.
 package model
 
 import (
@@ -227,8 +226,7 @@ func (k *keeper[M]) Finished(_ context.Context, r trial.Record, h trial.Snapshot
 	return k.Kind.Write(m, Path(k.Folder, k.study))
 }
 
-// Best returns the [Task.Model] of the study's best trial. It fails like
-// [study.Study.Best].
+// Best returns the [Task.Model] of the study's best trial. It fails like [study.View.Best].
 func (t Task[M]) Best(ctx context.Context, st study.Reader) (m M, err error) {
 	best, err := st.Best(ctx)
 	if err != nil {

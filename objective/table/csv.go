@@ -58,11 +58,10 @@ func (c CSV) ReadFile(name string) (Table, error) {
 // Read reads a table into memory. Features may have missing values; targets, weights and
 // groups may not.
 //
-// Errors are a *[CSVError] that gives the place and wraps: [csv.ErrFieldCount] and similar
-// errors for a ragged or malformed row; [ErrColumn] for a name that is unknown, occurs
-// twice or has two roles, and for a feature of dates; [ErrNumber] for text among numbers or an infinity; [ErrMissing];
-// [ErrConstant] for a target with one value or class; [ErrConfig]; [ErrEmpty]. A row of
-// more than 16 MiB is refused.
+// Errors are a *[CSVError] that gives the place and wraps: [encoding/csv.ErrFieldCount] and similar errors for a ragged
+// or malformed row; [ErrColumn] for a name that is unknown, occurs twice or has two roles, and for a feature of dates;
+// [ErrNumber] for text among numbers or an infinity; [ErrMissing]; [ErrConstant] for a target with one value or class;
+// [ErrConfig]; [ErrEmpty]. A row of more than 16 MiB is refused.
 func (c CSV) Read(r io.Reader) (Table, error) {
 	t, err := c.read(r)
 	if err != nil {
@@ -182,6 +181,9 @@ func (c CSV) target(in cells, k int) (Column, error) {
 	return col, nil
 }
 
+// errWeight reports a negative weight, which is a number, but not one that Read accepts.
+var errWeight = fault.Mark(errors.New("a weight must be at least 0"), ErrNumber)
+
 func (c CSV) weight(in cells, k int) ([]float64, error) {
 	w, err := in.numbers(k, c.NA, ErrNumber)
 	if err != nil {
@@ -192,7 +194,7 @@ func (c CSV) weight(in cells, k int) ([]float64, error) {
 	}
 	for i, v := range w {
 		if v < 0 {
-			return nil, in.at(i, k, fmt.Errorf("%w: a weight must be at least 0", ErrNumber))
+			return nil, in.at(i, k, errWeight)
 		}
 	}
 	return w, nil

@@ -99,7 +99,7 @@ func TestCSVErrors(t *testing.T) {
 		"no positive class":   {table.CSV{Target: "y", Positive: "c"}, "x,y\n1,a\n2,b\n", table.ErrConfig, `"c": not a possible setting: the classes are "a", "b": name one of two classes with table.CSV.Positive`},
 		"a positive number":   {table.CSV{Target: "y", Positive: "1"}, "x,y\n1,0\n2,1\n", table.ErrConfig, `the target has numbers, but "1" names a class: set table.CSV.Classes`},
 		"dates":               {table.CSV{Target: "y"}, "x,d,y\n1,2026-01-31,1\n2,2026-02-30,2\n3,2026-02-28 12:00,3\n", table.ErrColumn, `column "d": column of dates, which are neither numbers nor categories: sort the rows by it with table.CSV.Time, ignore the column with table.CSV.Ignore, or read the column as categories with table.CSV.Categorical`},
-		"a negative weight":   {table.CSV{Target: "y", Weight: "w"}, "x,w,y\n1,1,1\n2,-1,2\n", table.ErrNumber, `line 3: column "w": "-1": not a finite number: a weight must be at least 0`},
+		"a negative weight":   {table.CSV{Target: "y", Weight: "w"}, "x,w,y\n1,1,1\n2,-1,2\n", table.ErrNumber, `line 3: column "w": "-1": a weight must be at least 0`},
 		"a missing weight":    {table.CSV{Target: "y", Weight: "w"}, "x,w,y\n1,1,1\n2,,2\n", table.ErrMissing, `line 3: column "w": a missing value: write 0`},
 		"a missing group":     {table.CSV{Target: "y", Group: "g"}, "x,g,y\n1,a,1\n2,,2\n", table.ErrMissing, `line 3: column "g": a missing value: give each row a group`},
 		"text for a weight":   {table.CSV{Target: "y", Weight: "w"}, "x,w,y\n1,a,1\n", table.ErrNumber, `line 2: column "w": "a": not a finite number`},

@@ -353,9 +353,8 @@ func read(data []byte) (Model, error) {
 	return m, m.compile()
 }
 
-// Best returns the model of the study's best trial. It reads the file that keeps it. If the
-// file is missing, unreadable or from another trial, Best fits the model again and keeps
-// it. It fails like [study.Study.Best].
+// Best returns the model of the study's best trial. It reads the file that keeps it. If the file is missing, unreadable
+// or from another trial, Best fits the model again and keeps it. It fails like [study.View.Best].
 func (t *Task) Best(ctx context.Context, st study.Reader) (Model, error) {
 	return t.task().Best(ctx, st)
 }

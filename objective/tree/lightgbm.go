@@ -14,11 +14,10 @@ import (
 // splits with each kind of missing values, categorical splits and linear trees. It
 // reads r to its end.
 //
-// Predictions equal LightGBM's bit for bit, with three exceptions. Raw outputs of a
-// random forest (boosting=rf) are averages here, but sums in raw_score. The functions
-// of a link may differ in the last bit. LightGBM takes a value within ±[ZeroRange] for
-// 0 at every split. Models trained on named categories (pandas_categorical) expect the
-// category's code.
+// Predictions equal LightGBM's bit for bit, with three exceptions. Raw outputs of a random forest (boosting=rf) are
+// averages here, but sums in raw_score. The functions of a link may differ in the last bit. LightGBM takes a value
+// whose magnitude is at most [ZeroRange] for 0 at every split. Models trained on named categories (pandas_categorical)
+// expect the category's code.
 func ReadLightGBM(r io.Reader) (*Model, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {

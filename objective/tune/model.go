@@ -146,9 +146,8 @@ func read(data []byte, families []Family) (Model, error) {
 	return Model{}, fmt.Errorf("its family is %q, which is not one of those asked for", s.Family)
 }
 
-// Best returns the model of the study's best trial. It reads the file that keeps it. If the
-// file is missing, unreadable or from another trial, Best fits the model again and keeps
-// it. It fails like [study.Study.Best].
+// Best returns the model of the study's best trial. It reads the file that keeps it. If the file is missing, unreadable
+// or from another trial, Best fits the model again and keeps it. It fails like [study.View.Best].
 func (t *Task) Best(ctx context.Context, st study.Reader) (Model, error) {
 	best, err := st.Best(ctx)
 	if err != nil {

@@ -24,7 +24,7 @@
 //
 //   - PostgreSQL 13 or newer.
 //   - A name of a study, parameter or attribute has at most 512 characters, none of which is NUL. Other names are
-//     refused with [space.ErrInvalid].
+//     refused with space.ErrInvalid.
 //   - A process keeps the records of an open study in memory. Whenever anything in the database cluster was
 //     committed, it rereads the unfinished trials, except their known reports.
 //   - With PgBouncer in transaction mode, use PgBouncer 1.21 or newer with support for prepared statements.

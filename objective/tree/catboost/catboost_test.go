@@ -170,9 +170,14 @@ func TestDeath(t *testing.T) {
 	folder := t.TempDir()
 	started := filepath.Join(folder, "started")
 	file := filepath.Join(folder, "python")
+	write := func(text string) {
+		// A shell reads its script bit by bit: one that still runs the old text must not see the new one.
+		next := filepath.Join(folder, "next")
+		require.NoError(t, os.WriteFile(next, []byte("#!/bin/sh\n"+text+"\n"), 0o755))
+		require.NoError(t, os.Rename(next, file))
+	}
 	fit := func(text string) error {
-		script := "#!/bin/sh\necho one >>" + started + "\nprintf 'H\\006\\000\\000\\0001.2.10'\n" + text + "\n"
-		require.NoError(t, os.WriteFile(file, []byte(script), 0o755))
+		write("echo one >>" + started + "\nprintf 'H\\006\\000\\000\\0001.2.10'\n" + text)
 		d := enginetest.Data(engine.L2, 50, 1)
 		_, err := catboost.Engine{Python: file}.Fit(context.Background(), d, engine.Dataset{}, engine.Params{}, nil)
 		return err
@@ -180,7 +185,7 @@ func TestDeath(t *testing.T) {
 	require.ErrorContains(t, fit("read folder; echo out of memory >&2; exit 1"), "Python ended: out of memory")
 	require.ErrorContains(t, fit("read folder; kill -9 $$"), "Python ended: signal: killed")
 	require.NoError(t, os.Truncate(started, 0))
-	require.NoError(t, os.WriteFile(file, []byte("#!/bin/sh\nprintf 'H\\006\\000\\000\\0001.2.10'\n"), 0o755))
+	write("printf 'H\\006\\000\\000\\0001.2.10'")
 	require.NoError(t, catboost.Engine{Python: file}.Available())
 	require.ErrorContains(t, fit("read folder; echo out of luck >&2; exit 1"), "out of luck")
 	count, err := os.ReadFile(started)
