@@ -14,6 +14,7 @@ import (
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage"
 	"github.com/attune-hpo/attune/trial"
+	"github.com/attune-hpo/attune/trial/backtest"
 )
 
 // A studyPage is the content of the page of a study.
@@ -222,7 +223,8 @@ func (p *studyPage) plots(q url.Values, reported bool, objective int) {
 	h := p.Summary.Header
 	for _, k := range plot.Kinds() {
 		switch {
-		case (k.Name == "front" || k.Name == "hypervolume") && !p.Several, k.Name == "regret" && p.Several, k.Name == "intermediate" && !reported:
+		case (k.Name == "front" || k.Name == "hypervolume") && !p.Several, k.Name == "regret" && p.Several, k.Name == "intermediate" && !reported,
+			k.Name == "backtest" && !backtest.Expected(h):
 			continue
 		}
 		pairs := []string{"kind", k.Name, "filter", q.Get("filter")}

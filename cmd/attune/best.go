@@ -18,6 +18,7 @@ import (
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
+	"github.com/attune-hpo/attune/trial/backtest"
 )
 
 func bestCommand() *cobra.Command {
@@ -132,6 +133,9 @@ func nested(settings string) []byte {
 	})
 }
 
+// unshown are the attributes of a trial that are not for people to read.
+var unshown = []string{tune.SettingsKey, tune.IntervalsKey, backtest.Key}
+
 func writeBest(w io.Writer, storage string, st study.Reader, best trial.Record, better []unfit) error {
 	var b bytes.Buffer
 	metric := "value"
@@ -156,7 +160,7 @@ func writeBest(w io.Writer, storage string, st study.Reader, best trial.Record, 
 	if len(best.Attrs) > 0 {
 		section("attributes")
 		for _, a := range best.Attrs {
-			if a.Key == tune.SettingsKey || a.Key == tune.IntervalsKey {
+			if slices.Contains(unshown, a.Key) {
 				continue
 			}
 			fmt.Fprintf(t, "  %s\t%s\n", a.Key, a.JSON)

@@ -13,6 +13,7 @@ import (
 	"github.com/attune-hpo/attune/objective/statistical"
 	"github.com/attune-hpo/attune/objective/tune"
 	"github.com/attune-hpo/attune/trial"
+	"github.com/attune-hpo/attune/trial/backtest"
 )
 
 // choiceKey is the attribute of the study of ensembles that records what to forecast with: a
@@ -90,7 +91,7 @@ func (s *session) choose(ctx context.Context, r *report) error {
 	single := all[c.Single]
 	pick := chosen{Study: single.study, Why: why(s.job.Metric, c, all, members)}
 	if len(members) > 1 {
-		if pick.Trial, err = p.add(ctx, members, c.Ensemble, s.back.Intervals(c.Honest)); err != nil {
+		if pick.Trial, err = p.add(ctx, members, c.Ensemble, c.Honest); err != nil {
 			return err
 		}
 	}
@@ -100,7 +101,7 @@ func (s *session) choose(ctx context.Context, r *report) error {
 	case single.study == "":
 		single.member.Weight = 1
 		score := ensemble.Estimate{Value: first(single.Result.Scores), Error: s.back.Error(single.Result)}
-		if pick.Trial, err = p.add(ctx, []ensemble.Member{single.member}, score, s.back.Intervals(single.Result)); err != nil {
+		if pick.Trial, err = p.add(ctx, []ensemble.Member{single.member}, score, single.Result); err != nil {
 			return err
 		}
 		pick.Study = p.name
@@ -172,8 +173,8 @@ func rank(model string) int {
 }
 
 // add adds a trial to a study of ensembles, unless the study already has the same, and
-// returns its number.
-func (p *plan) add(ctx context.Context, members []ensemble.Member, score ensemble.Estimate, intervals *forecast.Intervals) (int, error) {
+// returns its number. of has the forecasts in the folds.
+func (p *plan) add(ctx context.Context, members []ensemble.Member, score ensemble.Estimate, of forecast.Result) (int, error) {
 	settings, err := ensemble.Settings(members)
 	if err != nil {
 		return 0, err
@@ -203,13 +204,19 @@ func (p *plan) add(ctx context.Context, members []ensemble.Member, score ensembl
 		}
 		attrs = append(attrs, e)
 	}
-	if intervals != nil {
+	if intervals := p.back.Intervals(of); intervals != nil {
 		v, err := trial.NewAttr(tune.IntervalsKey, intervals)
 		if err != nil {
 			return 0, err
 		}
 		attrs = append(attrs, v)
 	}
+	record := p.back.Record(of)
+	record.Label = p.job.Data.Target
+	if a, err = trial.NewAttr(backtest.Key, record); err != nil {
+		return 0, err
+	}
+	attrs = append(attrs, a)
 	if math.IsNaN(score.Value) || math.IsInf(score.Value, 0) {
 		return 0, fmt.Errorf("the ensemble has no %s", p.job.Metric)
 	}

@@ -46,7 +46,7 @@ hyperparameters ready to be copied, plots, and all trials. It needs no network. 
 it.
 
 A study of forecasters has a page about its model: the forecast with its intervals, the
-backtest beside baselines, which features matter, and how to use it elsewhere.
+backtest, baselines beside it, which features matter, and how to use it elsewhere.
 
 It only reads. With --write, people can write notes, which optuna-dashboard shows too, and
 enqueue trials with the parameters of another trial, with changes if they like.

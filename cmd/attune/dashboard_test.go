@@ -119,6 +119,7 @@ func TestDashboardModel(t *testing.T) {
 		}
 		const study = "name=air-passengers%2Flightgbm"
 		assert.Contains(t, get(root+"study?"+study), `href="model?`+study)
+		assert.Contains(t, get(root+"study?"+study), "kind=backtest")
 		text := get(root + "model?" + study)
 		for _, m := range regexp.MustCompile(`src="(model\.svg[^"]*)"`).FindAllStringSubmatch(text, -1) {
 			assert.Contains(t, get(root+html.UnescapeString(m[1])), "</svg>")
@@ -126,7 +127,7 @@ func TestDashboardModel(t *testing.T) {
 		return text
 	}
 	text := page()
-	for _, want := range []string{"Forecast", "Backtest, beside baselines", "Importance of the features", "Use it", "Registry"} {
+	for _, want := range []string{"Forecast", "Backtest", "Beside baselines", "Importance of the features", "Use it", "Registry"} {
 		assert.Contains(t, text, ">"+want+"</h2>")
 	}
 	assert.Contains(t, text, "By trial 0, fitted to all data.")
@@ -139,8 +140,9 @@ func TestDashboardModel(t *testing.T) {
 	require.NoError(t, os.Rename(filepath.Join(dir, "air.csv"), filepath.Join(dir, "moved.csv")))
 	require.NoError(t, os.Remove(filepath.Join(dir, native)))
 	text = page()
+	assert.Contains(t, text, `alt="Backtest"`, "it needs neither the data nor the model")
 	assert.Contains(t, text, "No model is fitted to all data yet: attune predict fits one.")
-	assert.Regexp(t, `Backtest</h2>\n<p class="text">[^<]*no such file`, text)
+	assert.Regexp(t, `Beside baselines</h2>\n<p class="text">[^<]*no such file`, text)
 }
 
 // With a certificate the dashboard speaks TLS, and the second token only reads.

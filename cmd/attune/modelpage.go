@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/attune-hpo/attune/dashboard"
+	"github.com/attune-hpo/attune/export/plot"
 	"github.com/attune-hpo/attune/export/registry"
 	"github.com/attune-hpo/attune/figure"
 	"github.com/attune-hpo/attune/objective/forecast"
@@ -80,10 +81,13 @@ func (p *modelPage) make(ctx context.Context) error {
 	} else {
 		p.add(dashboard.Panel{Title: "Forecast", Text: text, Figure: &f})
 	}
-	if missing != nil {
-		p.lacks("Backtest", missing)
-	} else if err := p.backtest(ctx, s); err != nil {
+	if err := p.windows(ctx, s); err != nil {
 		p.lacks("Backtest", err)
+	}
+	if missing != nil {
+		p.lacks("Beside baselines", missing)
+	} else if err := p.backtest(ctx, s); err != nil {
+		p.lacks("Beside baselines", err)
 	}
 	if err == nil {
 		p.importance(m)
@@ -132,6 +136,21 @@ func (p *modelPage) forecast(ctx context.Context, m tune.Model) (f figure.Figure
 	return f, text, nil
 }
 
+// windows draws what the best trial forecast in the windows of the tuning.
+func (p *modelPage) windows(ctx context.Context, s *jobStudy) error {
+	h, err := s.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	f, err := plot.Backtest(h)
+	if err != nil {
+		return err
+	}
+	p.add(dashboard.Panel{Title: "Backtest", Figure: &f,
+		Text: "What the best trial forecast in the windows of the tuning. Each window was forecast by a model that had not seen it."})
+	return nil
+}
+
 // backtest compares the model with baselines, where it was tuned and on the test span, which it
 // has not seen, and draws its forecasts there.
 func (p *modelPage) backtest(ctx context.Context, s *jobStudy) error {
@@ -148,7 +167,7 @@ func (p *modelPage) backtest(ctx context.Context, s *jobStudy) error {
 	if err != nil {
 		return err
 	}
-	panel := dashboard.Panel{Title: "Backtest, beside baselines", Head: []string{"", metric.Name() + " in tuning"}}
+	panel := dashboard.Panel{Title: "Beside baselines", Head: []string{"", metric.Name() + " in tuning"}}
 	panel.Text = fmt.Sprintf("Tuning had %d windows of %d steps.", len(back.Folds()), p.job.Horizon)
 	scores := map[string][]string{p.job.Model: {fmt.Sprintf("%.4g", best.Values[0])}}
 	order := []string{p.job.Model}

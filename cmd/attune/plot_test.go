@@ -31,6 +31,11 @@ func TestPlot(t *testing.T) {
 			assert.Equal(t, "attune: intermediate: study bowl: nothing to plot: no trial has reported a value (60 complete)\n", o.stderr)
 			continue
 		}
+		if kind.Name == "backtest" {
+			o := attune(t, dir, "plot", "backtest", "--study", "bowl", "--output", "a.svg")
+			assert.Equal(t, "attune: backtest: study bowl: not a study of forecasters\n", o.stderr)
+			continue
+		}
 		assert.Empty(t, succeed(t, dir, "plot", kind.Name, "--study", study, "--output", kind.Name+".svg"))
 		assert.Contains(t, read(kind.Name+".svg"), "<svg ")
 	}

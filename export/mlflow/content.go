@@ -10,6 +10,7 @@ import (
 
 	"github.com/attune-hpo/attune/internal/pyjson"
 	"github.com/attune-hpo/attune/trial"
+	"github.com/attune-hpo/attune/trial/backtest"
 )
 
 // The tags that identify runs.
@@ -77,6 +78,9 @@ func content(h trial.Header, r trial.Record, after int) batch {
 		b.Tags = append(b.Tags, tag{"attune.error", cut(r.Err, maxTag)})
 	}
 	for _, a := range r.Attrs {
+		if a.Key == backtest.Key { // it is too long for a tag
+			continue
+		}
 		if x, ok := number(a.JSON); ok {
 			log("attribute", a.Key, x)
 		} else {

@@ -70,5 +70,8 @@ func Kinds() []Kind {
 		{Name: "timeline", About: "when each trial ran", Make: func(_ context.Context, h trial.Snapshot, _ Choice) (figure.Figure, error) {
 			return Timeline(h)
 		}},
+		{Name: "backtest", About: "the forecasts in the windows of the backtest, beside the actual values", Make: func(_ context.Context, h trial.Snapshot, _ Choice) (figure.Figure, error) {
+			return Backtest(h)
+		}},
 	}
 }

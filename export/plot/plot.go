@@ -35,6 +35,8 @@ var (
 	ErrNothing = errors.New("nothing to plot")
 	// ErrObjective reports an objective that the study lacks.
 	ErrObjective = errors.New("no such objective")
+	// ErrNoForecasts reports a study whose models forecast nothing.
+	ErrNoForecasts = errors.New("not a study of forecasters")
 	// ErrParam reports a parameter that no trial has.
 	ErrParam = errors.New("no such parameter")
 )

@@ -292,6 +292,7 @@ func TestBadInput(t *testing.T) {
 	bare := snapshot(trial.Header{Name: "bowl"}, trial.Record{State: trial.Complete, Values: []float64{1}})
 	good := snapshot(trial.Header{Name: "bowl"}, at(0.5, 10, 1, 1), at(0.6, 20, 0, 4))
 	level := snapshot(trial.Header{Name: "bowl"}, at(0.5, 10, 1, 4), at(0.6, 20, 0, 4))
+	old := snapshot(trial.Header{Name: "old", Attrs: trial.Attrs{{Key: "task", JSON: `{"horizon": 12}`}}}, at(0.5, 10, 1, 1))
 	for _, c := range []struct {
 		name string
 		f    func() (figure.Figure, error)
@@ -314,6 +315,8 @@ func TestBadInput(t *testing.T) {
 		{"regret of several objectives", func() (figure.Figure, error) { return plot.Regret(t.Context(), snapshot(two)) }, plot.ErrObjective, "plot: regret: study trade: no such objective: it has several objectives"},
 		{"regret of equal values", func() (figure.Figure, error) { return plot.Regret(t.Context(), level) }, plot.ErrNothing, "plot: regret: study bowl: nothing to plot: all trials have the value 4, and a bound takes values that differ"},
 		{"regret of few trials", func() (figure.Figure, error) { return plot.Regret(t.Context(), good) }, plot.ErrNothing, "plot: regret: study bowl: nothing to plot: a bound takes 30 complete trials"},
+		{"backtest of no forecasters", func() (figure.Figure, error) { return plot.Backtest(good) }, plot.ErrNoForecasts, "plot: backtest: study bowl: not a study of forecasters"},
+		{"backtest without forecasts", func() (figure.Figure, error) { return plot.Backtest(old) }, plot.ErrNothing, "plot: backtest: study old: nothing to plot: no complete trial kept its forecasts, as the best one so far does (1 complete)"},
 		{"no parameters", func() (figure.Figure, error) { return plot.Slice(bare, 0) }, plot.ErrNothing, "plot: slice: study bowl: nothing to plot: no complete trial has a parameter"},
 		{"no such parameter", func() (figure.Figure, error) { return plot.Slice(good, 0, "q") }, plot.ErrParam, `plot: slice: study bowl: no such parameter: "q": want one of c, x, y`},
 		{"one parameter for pairs", func() (figure.Figure, error) { return plot.Contour(good, 0, "x") }, plot.ErrNothing, "plot: contour: study bowl: nothing to plot: it takes two parameters, and there is one"},

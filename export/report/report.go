@@ -189,7 +189,7 @@ func figures(ctx context.Context, h trial.Snapshot) (all []template.HTML, missin
 		}
 		f, err := kind.Make(ctx, h, plot.Choice{})
 		switch {
-		case errors.Is(err, plot.ErrObjective): // the plot is for another kind of study
+		case errors.Is(err, plot.ErrObjective), errors.Is(err, plot.ErrNoForecasts): // the plot is for another kind of study
 			continue
 		case err != nil:
 			missing = append(missing, fault.Text(err, func(fault.Hint) string { return "" }))

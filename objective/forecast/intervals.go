@@ -28,12 +28,14 @@ const mostSizes = 50
 
 // Intervals returns the intervals by the errors of a result. It returns nil if there are
 // fewer than ten errors whose scale is known, or if all are 0.
-func (b *Backtest) Intervals(r Result) *Intervals {
+func (b *Backtest) Intervals(r Result) *Intervals { return b.intervals(b.Samples(r)) }
+
+func (b *Backtest) intervals(samples []Sample) *Intervals {
 	steps := b.gap + b.horizon
 	squares, counts := make([]float64, steps), make([]float64, steps)
 	var sizes []float64
 	var at []int // the step of each
-	for _, s := range b.Samples(r) {
+	for _, s := range samples {
 		scale := intervalScale(s.Train, s.Season)
 		if !(scale > 0) {
 			continue

@@ -19,6 +19,7 @@ package model
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 	"os"
@@ -73,6 +74,13 @@ type Kind[M any] interface {
 	// damaged or truncated; [Seal] and [Unseal] ensure this.
 	Write(m M, path string) error
 	Read(path string) (M, error)
+}
+
+// A Shower is a [Kind] that has more to show of the best trials.
+type Shower[M any] interface {
+	// Shown returns attributes for the trial of a model that is the best of its study so far:
+	// those that are too large for every trial.
+	Shown(m M) trial.Attrs
 }
 
 // A Metric compares the values of trials.
@@ -171,13 +179,13 @@ func (t Task[M]) Optimize(ctx context.Context, st *study.Study, run study.Run) e
 		if err := t.folder(); err != nil {
 			return err
 		}
-		h, err := st.Snapshot(ctx)
-		if err != nil {
-			return err
-		}
-		if best, ok := h.Best(); ok {
-			k.begun, k.best = true, best.Values[0]
-		}
+	}
+	h, err := st.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	if best, ok := h.Best(); ok {
+		k.begun, k.best = true, best.Values[0]
 	}
 	return st.Optimize(ctx, k, run)
 }
@@ -201,16 +209,29 @@ func (k *keeper[M]) Evaluate(ctx context.Context, tr *study.Trial) ([]float64, e
 		return nil, err
 	}
 	value := k.Kind.Origin(m).Value
-	if k.Folder == "" {
+	if !k.leads(tr.Number(), value, m) {
 		return []float64{value}, nil
 	}
+	if s, ok := k.Kind.(Shower[M]); ok {
+		for _, a := range s.Shown(m) {
+			tr.SetAttr(a.Key, json.RawMessage(a.JSON))
+		}
+	}
+	return []float64{value}, tr.Err()
+}
+
+// leads reports whether a trial is the best so far. Then its model is staged.
+func (k *keeper[M]) leads(number int, value float64, m M) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.begun || k.Kind.Metric().Better(value, k.best) {
-		k.begun, k.best = true, value
-		k.staged[tr.Number()] = m
+	if k.begun && !k.Kind.Metric().Better(value, k.best) {
+		return false
 	}
-	return []float64{value}, nil
+	k.begun, k.best = true, value
+	if k.Folder != "" {
+		k.staged[number] = m
+	}
+	return true
 }
 
 // Finished implements [study.Finisher]. If the trial has become the best, it writes the

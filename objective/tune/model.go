@@ -36,6 +36,9 @@ type Model struct {
 	Intervals *forecast.Intervals
 	// Forecaster is fitted.
 	Forecaster forecast.Forecaster
+
+	// folds has what the trial forecast in the folds, right after it was trained. It is not in files.
+	folds forecast.Result
 }
 
 const modelFormat = "attune model"

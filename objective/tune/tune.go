@@ -33,6 +33,7 @@ import (
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
+	"github.com/attune-hpo/attune/trial/backtest"
 )
 
 // A Family makes forecasters of one kind from hyperparameters.
@@ -60,7 +61,8 @@ var (
 )
 
 // Attributes of a trial. It also has valid_NAME and train_NAME for mape, rmse and mae: the
-// scores of the backtest, and those of the final model within its training data.
+// scores of the backtest, and those of the final model within its training data. A trial that was
+// the best of its study when it finished has a [backtest.Record] of its forecasts.
 const (
 	RoundsKey = "rounds" // trees or epochs of the model
 	// IntervalsKey holds the errors in the folds, from which prediction intervals are made: a
@@ -288,8 +290,22 @@ func (t kind) Train(ctx context.Context, tr *study.Trial, h model.Origin) (Model
 	if rounds > 0 {
 		tr.SetAttr(RoundsKey, rounds)
 	}
+	m.folds = learned.Result
 	t.Forecasts.keep(foldsOf{h.Study, h.Trial, h.Seed}, learned.Result, t.metric())
 	return m, nil
+}
+
+// Shown implements [model.Shower]: a [backtest.Record].
+func (t kind) Shown(m Model) trial.Attrs {
+	record := t.Backtest.Record(m.folds)
+	if t.Data != nil {
+		record.Label = t.Data.Target
+	}
+	a, err := trial.NewAttr(backtest.Key, record)
+	if err != nil {
+		return nil // it is not worth the trial
+	}
+	return trial.Attrs{a}
 }
 
 // mostWithin is roughly the number of forecasts within the training data that a trial makes.

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/attune-hpo/attune/export/plot"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/model"
 	"github.com/attune-hpo/attune/objective/neural"
@@ -31,6 +32,7 @@ import (
 	"github.com/attune-hpo/attune/storage/sqlite"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
+	"github.com/attune-hpo/attune/trial/backtest"
 )
 
 // airPassengers returns the series but for its last year, and all of it.
@@ -111,6 +113,40 @@ func TestForecasts(t *testing.T) {
 			assert.Equal(t, min(2, h.Count(trial.Complete)), kept)
 		})
 	}
+}
+
+// Trials that are the best so far keep their forecasts in the folds, and others do not.
+func TestBacktestRecords(t *testing.T) {
+	task := newTask(t, style.LightGBM)
+	task.Data = &forecast.CSV{Target: "passengers"}
+	st := open(t, task, "s", nil)
+	require.NoError(t, task.Optimize(t.Context(), st, study.Run{Trials: 3}))
+	require.NoError(t, task.Optimize(t.Context(), st, study.Run{Trials: 3}), "a run that resumes")
+	h, err := st.Snapshot(t.Context())
+	require.NoError(t, err)
+	var best float64
+	for r := range h.All() {
+		b, ok := backtest.Of(r)
+		leads := r.Number == 0 || r.Values[0] < best
+		assert.Equal(t, leads, ok, r.Number)
+		if !leads {
+			continue
+		}
+		best = r.Values[0]
+		want, err := task.OutOfFold(t.Context(), st, r)
+		require.NoError(t, err)
+		assert.Equal(t, "passengers", b.Label)
+		assert.Equal(t, 2, b.Windows)
+		for i, w := range b.Series[0].Windows {
+			assert.InEpsilonSlice(t, want.Folds[i].Forecast[0].Y, []float64(w.Forecast), 1e-5)
+		}
+	}
+	attrs, err := st.Attrs(t.Context())
+	require.NoError(t, err)
+	assert.True(t, backtest.Expected(trial.Header{Attrs: attrs}))
+	f, err := plot.Backtest(h)
+	require.NoError(t, err)
+	assert.Equal(t, "passengers", f.Panels[0].Y.Label)
 }
 
 // On the same data a refit makes the trial's model; on newer data, or with other rounds, another.
