@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -104,6 +105,8 @@ func TestDashboardModel(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, r.Promote(t.Context(), "air", v.Number))
 	}
+	began := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	require.NoError(t, r.Compared(t.Context(), "air", registry.Comparison{Live: 2, Shadow: 1, Since: began, Until: began.Add(time.Hour), Rows: 400, Disagreements: 3, Failures: 1}))
 	page := func() string {
 		cmd := program(t, dir, "dashboard", "--listen", "127.0.0.1:0", "--registry", "models")
 		root, end := browsed(t, cmd)
@@ -127,7 +130,7 @@ func TestDashboardModel(t *testing.T) {
 		return text
 	}
 	text := page()
-	for _, want := range []string{"Forecast", "Backtest", "Beside baselines", "Importance of the features", "Use it", "Registry"} {
+	for _, want := range []string{"Forecast", "Backtest", "Beside baselines", "Importance of the features", "Use it", "Registry", "In the shadow"} {
 		assert.Contains(t, text, ">"+want+"</h2>")
 	}
 	assert.Contains(t, text, "By trial 0, fitted to all data.")
@@ -136,6 +139,7 @@ func TestDashboardModel(t *testing.T) {
 	assert.Contains(t, text, "attune export --storage attune.db --study air-passengers/lightgbm --output model.onnx")
 	assert.Regexp(t, `<th scope="row">air</th><td>1</td><td>0</td><td>[^<]* UTC</td><td></td><td>model.onnx</td><td>of air-passengers/lightgbm</td>`, text)
 	assert.NotContains(t, text, "of another")
+	assert.Contains(t, text, `<th scope="row">air</th><td>1</td><td>2</td><td>400</td><td>3 (0.75 %)</td><td>1</td><td>0</td><td>2026-03-01 09:00:00 UTC</td><td>2026-03-01 10:00:00 UTC</td>`)
 
 	require.NoError(t, os.Rename(filepath.Join(dir, "air.csv"), filepath.Join(dir, "moved.csv")))
 	require.NoError(t, os.Remove(filepath.Join(dir, native)))

@@ -300,7 +300,7 @@ func (p *modelPage) commands() {
 	p.add(dashboard.Panel{Title: "Use it", Text: text, Code: code})
 }
 
-// versions lists what the registry has of the study.
+// versions lists what the registry has of the study, and what servers saw of it in the shadow.
 func (p *modelPage) versions() error {
 	r, err := openRegistry(p.registry)
 	if err != nil {
@@ -311,7 +311,10 @@ func (p *modelPage) versions() error {
 		return err
 	}
 	panel := dashboard.Panel{Title: "Registry", Head: []string{"model", "version", "of trial", "added", "live since", "files", "note"}}
+	shadows := dashboard.Panel{Title: "In the shadow", Head: []string{"model", "version", "beside", "rows", "disagreed", "failed runs", "not compared", "since", "until"},
+		Text: "Servers let a version predict the same rows as the live one. Rows disagree if a label differs, or a number differs by more than 0.1 %."}
 	for _, name := range names {
+		of := map[int]bool{} // the versions of the study
 		all, err := versions(r, name)
 		if err != nil {
 			return err
@@ -324,14 +327,37 @@ func (p *modelPage) versions() error {
 			if v.Live {
 				since = utc(v.Promoted)
 			}
+			of[v.Number] = true
 			panel.Rows = append(panel.Rows, []string{name, strconv.Itoa(v.Number), v.Meta["attune.trial"], utc(v.Created), since, files(v.Files), v.Note})
+		}
+		compared, err := r.Comparisons(name)
+		if err != nil {
+			return err
+		}
+		for _, c := range slices.Backward(compared) {
+			if of[c.Live] || of[c.Shadow] {
+				shadows.Rows = append(shadows.Rows, comparisonRow(name, c))
+			}
 		}
 	}
 	if len(panel.Rows) == 0 {
 		panel.Head, panel.Text = nil, "It has no version of a model of this study: attune export --registry adds one."
 	}
 	p.add(panel)
+	if len(shadows.Rows) == 0 {
+		shadows.Head, shadows.Text = nil, "No server has let a version predict beside the live one: attune serve-model --shadow does."
+	}
+	p.add(shadows)
 	return nil
+}
+
+func comparisonRow(name string, c registry.Comparison) []string {
+	share := ""
+	if c.Rows > 0 {
+		share = fmt.Sprintf(" (%.3g %%)", 100*float64(c.Disagreements)/float64(c.Rows))
+	}
+	return []string{name, strconv.Itoa(c.Shadow), strconv.Itoa(c.Live), strconv.FormatUint(c.Rows, 10), strconv.FormatUint(c.Disagreements, 10) + share,
+		strconv.FormatUint(c.Failures, 10), strconv.FormatUint(c.Dropped, 10), utc(c.Since), utc(c.Until)}
 }
 
 func files(all []registry.File) string {

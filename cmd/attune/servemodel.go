@@ -199,7 +199,7 @@ func (s *serveModel) run(ctx context.Context, stderr io.Writer, file string) err
 	fmt.Fprintf(stderr, "attune: serving %s, version %s, on %sv2/models/%s\n", s.config.Name, server.Live(), l.URL(), s.config.Name)
 	return together(ctx, []func(context.Context) error{l.Run, func(ctx context.Context) error {
 		if models != nil {
-			s.follow(ctx, stderr, models, server, number)
+			(&follower{flags: s, stderr: stderr, registry: models, server: server, live: number}).run(ctx)
 		}
 		<-ctx.Done()
 		return nil
@@ -219,34 +219,86 @@ func openVersion(v registry.Version, log *slog.Logger) (serving.Version, error) 
 	return serving.Version{Name: strconv.Itoa(v.Number), Model: session}, nil
 }
 
-// follow serves whichever version is live, until ctx is done.
-func (s *serveModel) follow(ctx context.Context, stderr io.Writer, models *registry.Registry, server *serving.Server, number int) {
-	told := "" // the last error
+// A follower serves whichever version of a registry is live, and records how the version in the
+// shadow does.
+type follower struct {
+	flags    *serveModel
+	stderr   io.Writer
+	registry *registry.Registry
+	server   *serving.Server
+	live     int    // number of the live version
+	told     string // the last error of a new version
+	compared registry.Comparison
+	before   serving.Stats // counts when the comparison began
+	lost     bool          // the comparison could not be recorded
+}
+
+// recordEvery is the time between two records of a comparison that goes on.
+const recordEvery = 10 * time.Second
+
+// run follows the registry until ctx is done.
+func (f *follower) run(ctx context.Context) {
+	f.begin()
 	for {
 		select {
 		case <-ctx.Done():
+			f.record(context.WithoutCancel(ctx))
 			return
-		case <-time.After(s.reload):
+		case <-time.After(f.flags.reload):
 		}
-		live, err := models.Live(s.name)
-		if err == nil && live.Number == number {
-			continue
+		if time.Since(f.compared.Until) >= recordEvery {
+			f.record(ctx)
 		}
-		var v serving.Version
-		if err == nil {
-			v, err = openVersion(live, s.config.Log)
-		}
-		if err == nil {
-			err = server.Swap(v)
-		}
-		if err == nil {
-			number, told = live.Number, ""
-			fmt.Fprintf(stderr, "attune: serving %s, version %d\n", s.name, number)
-		} else if err.Error() != told {
-			told = err.Error()
-			warn(stderr, fmt.Errorf("version %d stays: %w", number, err))
-		}
+		f.reload(ctx)
 	}
+}
+
+// reload serves the version that is live now.
+func (f *follower) reload(ctx context.Context) {
+	live, err := f.registry.Live(f.flags.name)
+	if err == nil && live.Number == f.live {
+		return
+	}
+	var v serving.Version
+	if err == nil {
+		v, err = openVersion(live, f.flags.config.Log)
+	}
+	if err == nil {
+		err = f.server.Swap(v)
+	}
+	if err == nil {
+		f.record(ctx)
+		f.live, f.told = live.Number, ""
+		f.begin()
+		fmt.Fprintf(f.stderr, "attune: serving %s, version %d\n", f.flags.name, f.live)
+	} else if err.Error() != f.told {
+		f.told = err.Error()
+		warn(f.stderr, fmt.Errorf("version %d stays: %w", f.live, err))
+	}
+}
+
+// begin begins to compare the live version with the one in the shadow.
+func (f *follower) begin() {
+	now := time.Now()
+	f.before = f.server.Stats()
+	f.compared = registry.Comparison{Live: f.live, Shadow: f.flags.shadow, Since: now, Until: now}
+}
+
+// record records the comparison in the registry, if there is news. It warns once if it cannot: a
+// registry may be for reading only.
+func (f *follower) record(ctx context.Context) {
+	now, c := f.server.Stats(), f.compared
+	c.Rows, c.Disagreements = now.Compared-f.before.Compared, now.Disagreements-f.before.Disagreements
+	c.Failures, c.Dropped = now.ShadowErrors-f.before.ShadowErrors, now.ShadowDropped-f.before.ShadowDropped
+	if f.flags.shadow == 0 || f.flags.shadow == f.live || c == f.compared {
+		return
+	}
+	c.Until = time.Now()
+	if err := f.registry.Compared(ctx, f.flags.name, c); err != nil && !f.lost {
+		f.lost = true
+		warn(f.stderr, fmt.Errorf("the comparison with version %d is not recorded: %w", f.flags.shadow, err))
+	}
+	f.compared = c
 }
 
 // samplesOf returns the metrics of a model.

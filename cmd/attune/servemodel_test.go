@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/attune-hpo/attune/export/registry"
 	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
 )
 
@@ -95,6 +96,13 @@ func TestServeModel(t *testing.T) {
 	line, err = lines.ReadString('\n')
 	require.NoError(t, err)
 	assert.Equal(t, "attune: serving shop, version 1\n", line)
+
+	r, err := registry.Open(filepath.Join(dir, "models"))
+	require.NoError(t, err)
+	all, err := r.Comparisons("shop")
+	require.NoError(t, err)
+	require.NotEmpty(t, all)
+	assert.Equal(t, []int{1, 2, 1, 0}, []int{all[0].Live, all[0].Shadow, int(all[0].Rows), int(all[0].Disagreements)})
 }
 
 func TestServeModelRefuses(t *testing.T) {

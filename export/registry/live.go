@@ -34,22 +34,27 @@ type state struct {
 
 // state reads a model's state. A model that was never promoted has none.
 func (r *Registry) state(name string) (s state, err error) {
-	path := filepath.Join(r.dir, name, stateFile)
+	return s, readSealed(filepath.Join(r.dir, name, stateFile), &s)
+}
+
+// readSealed reads a line of JSON from a file, whose second line is its checksum. If there is no
+// file, it leaves v as it is.
+func readSealed(path string, v any) error {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
+		return nil
 	}
 	if err != nil {
-		return s, err
+		return err
 	}
 	line, sum, _ := bytes.Cut(data, []byte("\n"))
 	if string(sum) != sumLine(line) {
-		return s, &fs.PathError{Op: "read", Path: path, Err: ErrDamaged}
+		return &fs.PathError{Op: "read", Path: path, Err: ErrDamaged}
 	}
-	if err := json.Unmarshal(line, &s); err != nil {
-		return s, &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("%w: %w", ErrDamaged, err)}
+	if err := json.Unmarshal(line, v); err != nil {
+		return &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("%w: %w", ErrDamaged, err)}
 	}
-	return s, nil
+	return nil
 }
 
 func sumLine(data []byte) string {
@@ -57,9 +62,9 @@ func sumLine(data []byte) string {
 	return hex.EncodeToString(sum[:]) + "\n"
 }
 
-// setState replaces a model's state. The lock must be held.
-func (r *Registry) setState(name string, s state) error {
-	line, err := json.Marshal(s)
+// writeSealed replaces a file of a model that readSealed reads. The lock must be held.
+func (r *Registry) writeSealed(name, file string, v any) error {
+	line, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
@@ -67,11 +72,11 @@ func (r *Registry) setState(name string, s state) error {
 	if err := removeLeft(home); err != nil {
 		return err
 	}
-	tmp := filepath.Join(home, temp+stateFile)
+	tmp := filepath.Join(home, temp+file)
 	if _, err := writeFile(tmp, strings.NewReader(string(line)+"\n"+sumLine(line))); err != nil {
 		return errors.Join(err, os.Remove(tmp))
 	}
-	if err := os.Rename(tmp, filepath.Join(home, stateFile)); err != nil {
+	if err := os.Rename(tmp, filepath.Join(home, file)); err != nil {
 		return errors.Join(err, os.Remove(tmp))
 	}
 	return atomicfile.SyncDir(home)
@@ -188,6 +193,28 @@ func (r *Registry) Delete(ctx context.Context, name string, number int) error {
 
 // change changes a model's state, then calls more, all under the lock.
 func (r *Registry) change(ctx context.Context, name string, change func(*state) error, more ...func() error) error {
+	return r.locked(ctx, name, func() error {
+		s, err := r.state(name)
+		if err != nil {
+			return err
+		}
+		if err := change(&s); err != nil {
+			return err
+		}
+		if err := r.writeSealed(name, stateFile, s); err != nil {
+			return err
+		}
+		for _, do := range more {
+			if err := do(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// locked calls do for an existing model, under the lock.
+func (r *Registry) locked(ctx context.Context, name string, do func() error) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
@@ -199,20 +226,5 @@ func (r *Registry) change(ctx context.Context, name string, change func(*state) 
 		return err
 	}
 	defer unlock()
-	s, err := r.state(name)
-	if err != nil {
-		return err
-	}
-	if err := change(&s); err != nil {
-		return err
-	}
-	if err := r.setState(name, s); err != nil {
-		return err
-	}
-	for _, do := range more {
-		if err := do(); err != nil {
-			return err
-		}
-	}
-	return nil
+	return do()
 }

@@ -14,6 +14,7 @@
 //
 //	lock                    held by whoever changes anything
 //	NAME/state              the promotions; see below
+//	NAME/compared           the comparisons, in the same form
 //	NAME/000001/            a version, never changed
 //	NAME/000001/SHA256SUMS  checksums of the files beside it, in the format of sha256sum -c
 //	NAME/000001/manifest.json

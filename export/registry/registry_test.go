@@ -173,6 +173,54 @@ func TestVersions(t *testing.T) {
 	require.Equal(t, a, live)
 }
 
+// A server replaces what it recorded; others' records stay, and the oldest are dropped.
+func TestComparisons(t *testing.T) {
+	dir := t.TempDir()
+	r, err := registry.Open(dir)
+	require.NoError(t, err)
+	c := registry.Comparison{Live: 1, Shadow: 2}
+	require.ErrorIs(t, r.Compared(t.Context(), "demand", c), registry.ErrNotExist, "there is no such model")
+	require.ErrorIs(t, r.Compared(t.Context(), "No Name", c), registry.ErrName)
+	_, err = r.Comparisons("No Name")
+	require.ErrorIs(t, err, registry.ErrName)
+	_, err = r.Put(t.Context(), "demand", draft([]byte("a")))
+	require.NoError(t, err)
+	all, err := r.Comparisons("demand")
+	require.NoError(t, err)
+	assert.Empty(t, all)
+
+	c.Since = time.Date(2026, 3, 1, 9, 0, 0, 1, time.UTC)
+	other := c
+	other.Since = c.Since.Add(time.Minute)
+	for i := range 3 {
+		c.Rows, c.Until = uint64(10*i), c.Since.Add(time.Duration(i)*time.Hour)
+		require.NoError(t, r.Compared(t.Context(), "demand", c))
+		require.NoError(t, r.Compared(t.Context(), "demand", other))
+	}
+	all, err = r.Comparisons("demand")
+	require.NoError(t, err)
+	require.Len(t, all, 2)
+	assert.Equal(t, registry.Comparison{Live: 1, Shadow: 2, Rows: 20, Since: c.Since.Truncate(time.Millisecond), Until: c.Until.Truncate(time.Millisecond)}, all[1])
+	for i := range 60 {
+		other.Live, other.Until = 10+i, c.Until.Add(time.Duration(1+i)*time.Second)
+		require.NoError(t, r.Compared(t.Context(), "demand", other))
+	}
+	all, err = r.Comparisons("demand")
+	require.NoError(t, err)
+	require.Len(t, all, 50)
+	assert.Equal(t, 69, all[49].Live)
+
+	damage, err := r.Verify(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, damage)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "demand", "compared"), []byte("[]\nno checksum\n"), 0o644))
+	_, err = r.Comparisons("demand")
+	require.ErrorIs(t, err, registry.ErrDamaged)
+	damage, err = r.Verify(t.Context())
+	require.NoError(t, err)
+	require.Len(t, damage, 1)
+}
+
 func TestNames(t *testing.T) {
 	r, dir := open(t)
 	ctx := t.Context()

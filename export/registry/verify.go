@@ -74,6 +74,9 @@ func (r *Registry) Verify(ctx context.Context) (damage []error, err error) {
 		if err != nil {
 			damage = append(damage, err)
 		}
+		if _, err := r.comparisons(name); err != nil {
+			damage = append(damage, err)
+		}
 		numbers, err := r.numbers(name)
 		if err != nil {
 			return damage, failed("verify", name, 0, err)
