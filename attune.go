@@ -122,7 +122,7 @@ func optimize(ctx context.Context, direction trial.Direction, objective Objectiv
 		name:  "attune",
 		config: study.Config{
 			Sampler:    auto.New(),
-			Pruner:     pruner.Median{}, // which spares the first ten steps
+			Pruner:     pruner.Extrapolation{},
 			Directions: []trial.Direction{direction},
 		},
 		run: study.Run{Total: trials},

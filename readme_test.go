@@ -35,7 +35,7 @@ func Example() {
 
 	st, err := study.Open(ctx, new(memory.Store), "network", study.Config{
 		Sampler: tpe.New(tpe.Config{}),
-		Pruner:  pruner.Median{},
+		Pruner:  pruner.Extrapolation{},
 	})
 	if err != nil {
 		panic(err)

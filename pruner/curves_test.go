@@ -2,6 +2,7 @@ package pruner
 
 import (
 	"encoding/binary"
+	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -19,12 +20,20 @@ import (
 
 const epochs = 50
 
-// curves returns the learning curves of testdata/curves, by data set: the loss of
+var (
+	folder   = flag.String("curves", bundled, "folder of learning curves that the pruners are measured on")
+	searches = flag.Int("searches", 6, "random searches in each set of curves")
+)
+
+const bundled = "testdata/curves"
+
+// curves returns the learning curves of a folder, by data set: the loss of
 // each configuration on data kept back, after each epoch.
 func curves(t testing.TB) map[string][][]float64 {
 	t.Helper()
-	files, err := filepath.Glob("testdata/curves/*.f32")
+	files, err := filepath.Glob(filepath.Join(*folder, "*.f32"))
 	require.NoError(t, err)
+	require.NotEmpty(t, files)
 	all := map[string][][]float64{}
 	for _, file := range files {
 		data, err := os.ReadFile(file)
@@ -109,13 +118,31 @@ func TestZeroValuesAreSafe(t *testing.T) {
 		"Percentile":        {Percentile{}, 0.5, 0.22, 0.05},         // (0.25, 0.49, 0.06)
 		"SuccessiveHalving": {SuccessiveHalving{}, 0.35, 0.25, 0.07}, // (0.12, 0.50, 0.15)
 		"Hyperband":         {Hyperband{}, 0.6, 0.17, 0.03},          // (0.27, 0.33, 0.06)
-		"Patient":           {Patient{}, 0.85, 0.21, 0.03},           // (0.63, 0.60, 0.21), without patience
+		"Extrapolation":     {Extrapolation{}, 0.34, 0.21, 0.05},
+		"Patient":           {Patient{}, 0.85, 0.21, 0.03}, // (0.63, 0.60, 0.21), without patience
 		"Threshold":         {Threshold{}, 1, 0, 0},
 		"None":              {None{}, 1, 0, 0},
 	} {
-		got := judge(tc.pruner, all, 6)
+		got := judge(tc.pruner, all, *searches)
+		t.Logf("%-17s epochs %.2f, loss %.3f, lost %.0f %%", name, got.epochs, got.loss, 100*got.lost)
+		if *folder != bundled {
+			continue
+		}
 		assert.LessOrEqual(t, got.epochs, tc.epochs+1e-9, "%s: share of epochs", name)
 		assert.LessOrEqual(t, got.lost, tc.lost, "%s: studies that lose their best", name)
 		assert.LessOrEqual(t, got.loss, tc.loss, "%s: loss", name)
+	}
+}
+
+// What is recommended is better than the median and than halving at once.
+func TestExtrapolationIsBetterThanMedianAndHalving(t *testing.T) {
+	*folder = bundled
+	all := curves(t)
+	ours := judge(Extrapolation{}, all, 6)
+	for _, p := range []Pruner{Median{}, Median{Warmup: WarmupFor(epochs)}, SuccessiveHalving{}} {
+		theirs := judge(p, all, 6)
+		assert.Less(t, ours.epochs, theirs.epochs, "%+v", p)
+		assert.LessOrEqual(t, ours.lost, theirs.lost, "%+v", p)
+		assert.LessOrEqual(t, ours.loss, theirs.loss+0.002, "%+v", p)
 	}
 }

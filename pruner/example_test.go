@@ -46,6 +46,16 @@ func ExamplePercentile() {
 	// Output: 2.75 by step 1 is worse than the 25th percentile 2.5 of 3 trials true
 }
 
+func ExampleExtrapolation() {
+	h := curves([]float64{9, 6, 4, 3, 3, 3, 2, 2}, []float64{9, 7, 5, 4, 4, 4, 3, 3}, []float64{9, 8, 6, 5, 5, 5, 4, 4})
+	p := pruner.Extrapolation{}
+	fmt.Println(p.Prune(running(3, 9, 8, 7, 5, 3), h)) // it still learns
+	fmt.Println(p.Prune(running(3, 7, 7, 7, 7, 7), h))
+	// Output:
+	//  false
+	// 7 by step 4 points to 7 at step 7, and the best trial has 2 true
+}
+
 func ExampleSuccessiveHalving() {
 	p := pruner.SuccessiveHalving{MinResource: 1, ReductionFactor: 2}
 	h := curves([]float64{3, 2}, []float64{4, 3}, []float64{5, 4})

@@ -44,7 +44,7 @@ func history(d trial.Direction, records ...trial.Record) trial.Snapshot {
 }
 
 var all = []Pruner{
-	None{}, Median{}, Percentile{}, SuccessiveHalving{}, Hyperband{}, Threshold{}, Patient{}, Wilcoxon{},
+	None{}, Median{}, Percentile{}, SuccessiveHalving{}, Hyperband{}, Threshold{}, Patient{}, Wilcoxon{}, Extrapolation{},
 	Patient{Pruner: Median{Warmup: -1}, Patience: -1}, Threshold{Lower: new(0.0), Upper: new(1.0)},
 }
 
@@ -124,6 +124,9 @@ func TestValidate(t *testing.T) {
 		"threshold, negative interval": Threshold{Interval: -1},
 		"negative difference":          Patient{MinDelta: -1},
 		"patience for a bad pruner":    Patient{Pruner: Median{Interval: -1}},
+		"negative optimism":            Extrapolation{Optimism: -1, Startup: -1},
+		"optimism NaN":                 Extrapolation{Optimism: math.NaN(), Startup: -1},
+		"keep above 1":                 Extrapolation{Keep: 1.1, Startup: -1},
 		"p below 0":                    Wilcoxon{P: -0.1},
 		"p above 1":                    Wilcoxon{P: 1.1},
 		"factor of 1":                  SuccessiveHalving{ReductionFactor: 1, MinResource: 1},
@@ -190,7 +193,7 @@ func TestVerdictsMirror(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
 	pruners := []Pruner{
-		Median{Warmup: -1}, SuccessiveHalving{ReductionFactor: 2}, SuccessiveHalving{MinResource: 1}, Hyperband{}, Patient{Patience: 1}, Wilcoxon{},
+		Median{Warmup: -1}, SuccessiveHalving{ReductionFactor: 2}, SuccessiveHalving{MinResource: 1}, Hyperband{}, Patient{Patience: 1}, Wilcoxon{}, Extrapolation{},
 	}
 	var records, mirrored []trial.Record
 	verdicts := 0
@@ -397,7 +400,7 @@ func TestPrunersShareSnapshots(t *testing.T) {
 
 func TestVerdictsDoNotAllocateByTheNumberOfTrials(t *testing.T) {
 	h, r := large(10_000)
-	for _, p := range []Pruner{Median{Warmup: -1}, SuccessiveHalving{MinResource: 1}, Hyperband{MaxResource: 20}} {
+	for _, p := range []Pruner{Median{Warmup: -1}, SuccessiveHalving{MinResource: 1}, Hyperband{MaxResource: 20}, Extrapolation{}} {
 		p.Prune(r, h)
 		assert.Less(t, testing.AllocsPerRun(20, func() { p.Prune(r, h) }), 60.0, "%T", p)
 	}
@@ -427,6 +430,7 @@ func BenchmarkPrune(b *testing.B) {
 	middle := curve(worst.Number, slices.Repeat([]float64{0}, 17)...)
 	for name, p := range map[string]Pruner{
 		"Median": Median{}, "Percentile": Percentile{Percentile: 10}, "SuccessiveHalving": SuccessiveHalving{MinResource: 1}, "Hyperband": Hyperband{},
+		"Extrapolation": Extrapolation{},
 	} {
 		for name2, r := range map[string]trial.Record{"worst": worst, "middle": middle} {
 			b.Run(name+"/"+name2, func(b *testing.B) {

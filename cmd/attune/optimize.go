@@ -137,7 +137,7 @@ func (o *optimize) flags(cmd *cobra.Command) {
 	f.IntVar(&o.lag, "lag", 0, lagHelp+" (default: --workers)")
 	f.DurationVar(&o.timeout, "timeout", 0, "stop starting trials after this `time` in total, such as 10m; models share it equally and pass on what they do not use; a running trial ends its training, and its best round so far counts (of tables: it finishes)")
 	f.Uint64Var(&o.seed, "seed", 0, "`seed` of the random numbers")
-	o.search.flags(cmd)
+	o.search.flags(cmd, "median")
 	f.StringVar(&o.engine, "engine", nativeEngine, "`library` that trains trees: "+strings.Join(engines.names(), ", ")+"; auto: the library that the model is named after, if it is installed")
 	f.StringVar(&o.device, "device", autoDevice, "`device` that trains networks: cpu; cuda or cuda:N for an NVIDIA GPU; auto: a GPU if there is one and the network is large enough to profit")
 	f.StringArrayVar(&o.spaces, "space", nil, "`space` to search: quick, full or a YAML file; MODEL=SPACE sets it for one of several models (default quick)")

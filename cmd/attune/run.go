@@ -148,7 +148,7 @@ func (l *launch) flags(cmd *cobra.Command) {
 	f.StringSliceVar(&l.gpus, "gpus", nil, "`GPUs` to share among the workers, as CUDA numbers them; none: leave CUDA_VISIBLE_DEVICES alone (default: those of CUDA_VISIBLE_DEVICES, or all)")
 	f.IntVar(&l.threads, "threads", 0, "`number` of threads that a program may use, for OMP_NUM_THREADS and the like; -1: leave them alone (default: with several workers, a share of the processors)")
 	f.StringVar(&l.logs, "logs", "", "`folder` for the output and the parameters of each trial (default: STORAGE.logs/NAME)")
-	l.search.flags(cmd)
+	l.search.flags(cmd, "extrapolation")
 	f.Uint64Var(&l.seed, "seed", 0, "`seed` of the random numbers")
 	f.DurationVar(&l.grace, "grace", 15*time.Second, "`time` without a sign of life after which another process that works on the study counts as dead")
 	f.BoolVar(&l.otherCommand, "command-changed", false, "continue a study that was begun with another program or other arguments")

@@ -20,8 +20,7 @@ import (
 )
 
 // A search says how a command looks for better parameters: its sampler and its pruner, each a
-// name, or a name with settings: tpe:startup=20,candidates=48. The first of each kind is the
-// default.
+// name, or a name with settings: tpe:startup=20,candidates=48.
 type search struct{ sampler, pruner string }
 
 // A maker makes a sampler or a pruner with settings, NAME=VALUE.
@@ -44,6 +43,7 @@ var pruners = choices[maker[pruner.Pruner]]{
 	{"median", made(pruner.Median{}, func(p pruner.Median) pruner.Pruner { return p })},
 	{"halving", made(pruner.SuccessiveHalving{MinResource: 10, ReductionFactor: 2}, func(p pruner.SuccessiveHalving) pruner.Pruner { return p })},
 	{"hyperband", made(pruner.Hyperband{MinResource: 10}, func(p pruner.Hyperband) pruner.Pruner { return p })},
+	{"extrapolation", made(pruner.Extrapolation{}, func(p pruner.Extrapolation) pruner.Pruner { return p })},
 	{"none", made(struct{}{}, func(struct{}) pruner.Pruner { return pruner.None{} })},
 }
 
@@ -137,11 +137,11 @@ func get[T any](all choices[maker[T]], flag, value string) (T, error) {
 	return out, nil
 }
 
-// flags adds --sampler and --pruner.
-func (s *search) flags(cmd *cobra.Command) {
+// flags adds --sampler and --pruner, which is the usual one unless it is set.
+func (s *search) flags(cmd *cobra.Command, usual string) {
 	f := cmd.Flags()
 	f.StringVar(&s.sampler, "sampler", samplers[0].name, "`sampler` that proposes parameters: "+strings.Join(samplers.names(), ", ")+"; with settings: tpe:startup=20,candidates=48")
-	f.StringVar(&s.pruner, "pruner", pruners[0].name, "`pruner` that stops unpromising trials early: "+strings.Join(pruners.names(), ", ")+"; with settings: median:startup=5,warmup=10")
+	f.StringVar(&s.pruner, "pruner", usual, "`pruner` that stops unpromising trials early: "+strings.Join(pruners.names(), ", ")+"; with settings: median:startup=5,warmup=10")
 	complete(cmd, "sampler", samplers.names()...)
 	complete(cmd, "pruner", pruners.names()...)
 }

@@ -85,7 +85,7 @@ accepts other addresses: whoever reaches such an address can read and change all
 	storageFlag(cmd, &s.storage, "SQLite `file` with the studies, created if it does not exist, or URL of a PostgreSQL or MySQL database or of attune serve")
 	f.StringVar(&s.listen, "listen", "", "`address` to listen on for workers in any language; port 0 is any free one (default: none)")
 	f.StringSliceVar(&s.hosts, "host", nil, "`names` by which workers call this server at --listen, besides localhost and IP addresses")
-	s.search.flags(cmd)
+	s.search.flags(cmd, "extrapolation")
 	f.DurationVar(&s.grace, "grace", time.Minute, "`time` after which the worker of a trial counts as dead if it sends nothing to --listen")
 	f.StringVar(&s.certificate, "tls-cert", "", "PEM `file` with the certificate for --listen (default: plain HTTP)")
 	f.StringVar(&s.key, "tls-key", "", "PEM `file` with its key")
