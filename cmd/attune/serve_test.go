@@ -137,7 +137,7 @@ func TestServeWorkers(t *testing.T) {
 			}
 			all.Wait()
 			o := attune(t, dir, "trials", "--storage", "a.db", "--study", c.study, "--format", "csv")
-			assert.Equal(t, 6, strings.Count(o.stdout, ",complete,"), "%s%s", o.stdout, o.stderr)
+			assert.Equal(t, 6, strings.Count(o.stdout, ",complete,")+strings.Count(o.stdout, ",pruned,"), "%s%s", o.stdout, o.stderr)
 			cmd := exec.CommandContext(t.Context(), c.program, script, url, "1")
 			cmd.Env = append(os.Environ(), "ATTUNE_SERVE_TOKEN=wrong")
 			out, err := cmd.CombinedOutput()
