@@ -65,7 +65,7 @@ From scikit-learn 0.24 and later it reads decision trees, random forests, extra 
 gradient boosting, histogram gradient boosting and isolation forests, whose output is the
 anomaly score from 0 to 1. It also reads linear models, naive Bayes and MLPs, models of models
 (stacking, voting, bagging, calibration), and the steps around a model: a Pipeline or a
-ColumnTransformer, scalers, encoders, imputers, selections and TfidfVectorizer, or a dict or
+ColumnTransformer, scalers, encoders, imputers, selections and vectorizers of texts, or a dict or
 tuple of scaler and model. The ONNX file then computes everything, from a row of
 the table or a text to predictions, or to labels and probabilities of classes. Python executes
 such files as programs; convert only reads them as data.
@@ -198,6 +198,9 @@ func (c *convert) pipeline(ctx context.Context, stdout io.Writer, file string, m
 		outputs = append(outputs, out.Name)
 	}
 	fmt.Fprintf(stdout, "%s: %s, trees %s, columns %d, outputs %s\n", file, from.Format, counted(from), len(m.Inputs), strings.Join(outputs, ", "))
+	for _, encoder := range from.Strict {
+		fmt.Fprintf(stdout, "note: %s raises an error for an unknown category in Python. Here it gives zeros, or a missing value.\n", encoder)
+	}
 	r, err := deploy.Pipeline(ctx, m, columns, o)
 	if err := c.tell(stdout, r, err); err != nil || !c.measures() {
 		return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -113,22 +114,22 @@ func (e *exporter) tell(w io.Writer, r deploy.Result, err error) error {
 				Form   string           `json:"form"`
 				Bytes  int              `json:"bytes"`
 				File   string           `json:"file,omitempty"`
+				Opsets map[string]int64 `json:"opsets"`
 				Report validate.Report  `json:"report"`
 				Raw    *validate.Report `json:"raw,omitempty"`
 				Probe  *validate.Report `json:"probe,omitempty"`
-			}{r.Pass(), r.Form.String(), r.Size, r.File, r.Report, r.Raw, r.Probe})
+			}{r.Pass(), r.Form.String(), r.Size, r.File, opsets(r.Opsets), r.Report, r.Raw, r.Probe})
 		}
 		if at := writeFile("report", e.report, write); at != nil {
 			return cmp.Or(err, at)
 		}
 	}
 	if r.File != "" {
-		stamp := r.Form.Stamp()
-		needs := fmt.Sprintf("opset %d", stamp.Opset)
-		if stamp.ML > 0 {
-			needs += fmt.Sprintf(", ai.onnx.ml %d", stamp.ML)
+		var needs []string
+		for _, o := range r.Opsets {
+			needs = append(needs, fmt.Sprintf("%s %d", cmp.Or(o.Domain, "opset"), o.Version))
 		}
-		fmt.Fprintf(w, "%s: %d bytes, %s, for ONNX Runtime %s and later\n", r.File, r.Size, needs, stamp.Least)
+		fmt.Fprintf(w, "%s: %d bytes, %s, for ONNX Runtime %s and later\n", r.File, r.Size, strings.Join(needs, ", "), r.Form.Stamp().Least)
 	}
 	if r.Version.Number > 0 {
 		live := ""
@@ -138,6 +139,15 @@ func (e *exporter) tell(w io.Writer, r deploy.Result, err error) error {
 		fmt.Fprintf(w, "%s: %s, version %d%s\n", e.registry, r.Version.Name, r.Version.Number, live)
 	}
 	return err
+}
+
+// opsets returns the version of each domain of operators. The standard's is ai.onnx.
+func opsets(of []onnx.Opset) map[string]int64 {
+	out := make(map[string]int64, len(of))
+	for _, o := range of {
+		out[cmp.Or(o.Domain, "ai.onnx")] = o.Version
+	}
+	return out
 }
 
 // probed describes, in one line, the comparison on rows at the thresholds.

@@ -112,9 +112,12 @@ type Registration struct {
 
 // A Result is the result of an export.
 type Result struct {
-	File   string    // file that was written; with KeepFailed, possibly the failed one
-	Size   int       // size of the ONNX model in bytes
-	Form   onnx.Form // form of the export; networks are always Compatible
+	File string    // file that was written; with KeepFailed, possibly the failed one
+	Size int       // size of the ONNX model in bytes
+	Form onnx.Form // form of the export; networks are always Compatible
+	// Opsets are the domains of operators that a runtime must have, with their versions. Texts need [onnx.Microsoft],
+	// which is ONNX Runtime's own.
+	Opsets []onnx.Opset
 	Report validate.Report
 	// Probe compares trees on the rows of [Probe] if Report is about other rows: those of
 	// the caller or, in the form Single, rows of float32 numbers. Otherwise it is nil. In
@@ -162,7 +165,7 @@ func (e export) run(ctx context.Context) (Result, error) {
 	if err != nil {
 		return r, err
 	}
-	r.Size, r.Form = len(bytes), e.form
+	r.Size, r.Form, r.Opsets = len(bytes), e.form, e.model.Opsets
 	if r.Form == onnx.Exact && e.model.IR == onnx.Compatible.Stamp().IR {
 		r.Form = onnx.Compatible
 	}

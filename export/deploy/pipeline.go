@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/attune-hpo/attune/export/onnx"
@@ -195,13 +196,13 @@ func (c comparison) rows(columns []pipeline.Column) validate.Rows {
 		}
 	}
 	out.Label = func(row int) string {
-		text := ""
+		var texts []string
 		for k := range columns {
 			if c.m.Inputs[k].Kind == pipeline.Text {
-				text += fmt.Sprintf(" %s=%.60q", c.m.Inputs[k].Name, columns[k].Texts[row])
+				texts = append(texts, fmt.Sprintf("%s=%.60q", c.m.Inputs[k].Name, columns[k].Texts[row]))
 			}
 		}
-		return text
+		return strings.Join(texts, ", ")
 	}
 	return out
 }
@@ -332,7 +333,7 @@ func sums(m *pipeline.Model) bool {
 func sentences(terms []string, longest int) []string {
 	r := rand.New(rand.NewPCG(uint64(len(terms)), 1))
 	marks := []string{" ", "  ", "\n", ", ", ". ", "-", "/", "\t", "\u00a0", "\u2026", "'"}
-	odd := []string{"a", "x1_y", "été", "ÀÉÎ", "Straße", "\u4e2d\u6587", "\u0661\u0662", "q\u0301", "_", "__", "3.14", "a_b", "\U0001f600", "#", "<b>", "zzzunknown"}
+	odd := []string{"a", "x1_y", "été", "ÀÉÎ", "Straße", "\u4e2d\u6587", "\u0661\u0662", "q\u0301", "_", "__", "3.14", "a_b", "\U0001f600", "#", "<b>", "zzzunknown", "\ufb01x", "\ud55c\uae00", "\u00bd"}
 	out := []string{strings.Repeat("a ", longest), "#", "...", strings.Join(odd, " ")}
 	for len(out) < 300 {
 		var b strings.Builder
@@ -357,6 +358,19 @@ func sentences(terms []string, longest int) []string {
 	return out
 }
 
+// known returns terms, if there are some, or else words for hashes, which know all: those skipped, and invented ones.
+func known(terms, skipped []string) []string {
+	if len(terms) > 0 {
+		return terms
+	}
+	r := rand.New(rand.NewPCG(2, 3))
+	words := slices.Clone(skipped)
+	for range 500 {
+		words = append(words, strconv.FormatUint(r.Uint64()>>(20+r.IntN(42)), 36))
+	}
+	return words
+}
+
 // textsOf returns, for each text input, texts that it knows and others.
 func textsOf(m *pipeline.Model) [][]string {
 	out := make([][]string, len(m.Inputs))
@@ -379,9 +393,9 @@ func textsOf(m *pipeline.Model) [][]string {
 		case pipeline.TextOrdinal:
 			add(op.At, op.Categories)
 		case pipeline.Words:
-			out[op.Column] = append(out[op.Column], sentences(op.Terms, 3000)...)
+			out[op.Column] = append(out[op.Column], sentences(known(op.Terms, op.Skip), 3000)...)
 		case pipeline.Letters:
-			out[op.Column] = append(out[op.Column], sentences(op.Terms, 100)...)
+			out[op.Column] = append(out[op.Column], sentences(known(op.Terms, nil), 100)...)
 		}
 	}
 	return out

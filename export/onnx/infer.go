@@ -579,13 +579,22 @@ func inferConv(n *Node, in []fact) ([]fact, error) {
 }
 
 // microsoftRules are those of operators of the domain [Microsoft].
-var microsoftRules = map[string]rule{"DynamicQuantizeLSTM": {3, inferQuantizedLSTM}, "Tokenizer": {1, inferTokenizer}}
+var microsoftRules = map[string]rule{"DynamicQuantizeLSTM": {3, inferQuantizedLSTM}, "Tokenizer": {1, inferTokenizer}, "MurmurHash3": {1, inferHash}}
 
 // inferTokenizer: the words of each text, along a new dimension.
 func inferTokenizer(_ *Node, in []fact) ([]fact, error) {
 	out := fact{typ: Texts}
 	if in[0].ranked() {
 		out.dims = append(slices.Clone(in[0].dims), Unknown)
+	}
+	return []fact{out}, nil
+}
+
+// inferHash: a number of 32 bits for each element, with a sign or without.
+func inferHash(n *Node, in []fact) ([]fact, error) {
+	out := fact{dims: in[0].dims}
+	if attrInteger(n, "positive", 1) == 0 {
+		out.typ = Int32
 	}
 	return []fact{out}, nil
 }

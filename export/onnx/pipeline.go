@@ -4,7 +4,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/attune-hpo/attune/objective/pipeline"
 )
@@ -24,8 +23,9 @@ type PipelineOptions struct {
 // [PipelineInputs]. Each output of the pipeline becomes an output of the graph: numbers, [batch, width] of DOUBLE;
 // labels, [batch] of STRING or INT64.
 //
-// A pipeline with [pipeline.Letters] cannot have the form [Compatible]. A pipeline with [pipeline.Letters] or
-// [pipeline.Words] only runs in ONNX Runtime, because the operator Tokenizer is not in the standard. Texts are
+// The form [Compatible] has no operators that join texts, which a pipeline needs for [pipeline.Letters], for stripped
+// accents, and for hashes of several words. A pipeline with [pipeline.Letters] or [pipeline.Words] only runs in ONNX
+// Runtime, because the operators Tokenizer and MurmurHash3 are not in the standard. Texts are
 // lowercased in the locale C.UTF-8, which treats İ, and Σ at the end of a word, differently from Python and the
 // native predictor.
 //
@@ -350,44 +350,6 @@ func (g *pipelineGraph) normalize(op pipeline.Normalize, x Value) Value {
 	}
 	norm = b.Op("Where", nil, b.Op("Equal", nil, norm, g.number(0)), g.number(1), norm)
 	return b.Op("Div", nil, x, norm)
-}
-
-// words counts terms: texts are cut into words by ONNX Runtime's own operator Tokenizer.
-func (g *pipelineGraph) words(op pipeline.Words) Value {
-	b := g.b
-	text := b.Reshape(g.columns[op.Column], -1)
-	if op.Lower { // in a locale that every Linux has
-		text = b.Op("StringNormalizer", []Attr{{"case_change_action", String("LOWER")}, {"is_case_sensitive", Int(1)}, {"locale", String("C.UTF-8")}}, text)
-	}
-	const none = " " // which no word is
-	tokens := g.cut(text, op.Expression(), none)
-	if len(op.Skip) > 0 { // move the others to the front; TopK keeps their order
-		tokens = b.Concat(1, tokens, b.Reshape(g.text(text, none), -1, 1)) // there is at least one
-		skipped := g.places(tokens, append(slices.Clone(op.Skip), none), slices.Repeat([]int64{1}, len(op.Skip)+1))
-		at := b.Node(Node{Op: "TopK", Attrs: []Attr{{"axis", Int(1)}, {"largest", Int(0)}, {"sorted", Int(1)}}}, 2, skipped, b.Gather(b.Op("Shape", nil, tokens), 0, 1))[1]
-		words := b.Op("GatherElements", []Attr{{"axis", Int(1)}}, tokens, at)
-		gone := b.Op("GatherElements", []Attr{{"axis", Int(1)}}, skipped, at)
-		tokens = b.Op("Where", nil, b.Op("Equal", nil, gone, b.Integers(1)), g.text(words, none), words)
-	}
-
-	// The pool has the terms of one word, then those of two, and so on.
-	var pool Strings
-	var starts, places []int64
-	for n := 1; n <= op.To; n++ {
-		starts = append(starts, int64(len(pool)))
-		for i, term := range op.Terms {
-			if words := strings.Split(term, " "); len(words) == n {
-				pool, places = append(pool, words...), append(places, int64(i))
-			}
-		}
-	}
-	counts := b.Op("TfIdfVectorizer", []Attr{{"max_gram_length", Int(op.To)}, {"max_skip_count", Int(0)}, {"min_gram_length", Int(op.From)}, {"mode", String("TF")},
-		{"ngram_counts", Ints(starts)}, {"ngram_indexes", Ints(places)}, {"pool_strings", pool}}, tokens)
-	x := b.Cast(counts, Float64)
-	if op.Binary {
-		x = b.Cast(b.Op("Greater", nil, x, g.number(0)), Float64)
-	}
-	return x
 }
 
 func (g *pipelineGraph) linear(op pipeline.Linear, x Value) Value {

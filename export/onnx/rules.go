@@ -42,7 +42,7 @@ var rules = map[string]rule{
 	"ReduceSumSquare": {1, inferReduce},
 
 	"Cast": {1, inferCast}, "Constant": {0, inferConstant}, "Shape": {1, inferShape},
-	"Concat": {1, inferConcat}, "Gather": {2, inferGather}, "GatherElements": {2, inferGatherElements},
+	"Concat": {1, inferConcat}, "Gather": {2, inferGather}, "GatherElements": {2, inferGatherElements}, "ScatterElements": {3, inferSame},
 	"Reshape": {2, inferReshape}, "Expand": {2, inferExpand}, "Transpose": {1, inferTranspose},
 	"Unsqueeze": {1, inferUnsqueeze}, "Squeeze": {1, inferSqueeze}, "Slice": {1, inferSlice},
 

@@ -10,17 +10,20 @@ import (
 // table. A term is several consecutive characters, after each run of two or more white spaces
 // has become one space. With Within, each word, which is a run of other characters than white
 // space, gets a space on both sides, and terms are parts of it: a word that is shorter than From
-// is a term as a whole.
+// is a term as a whole. With Hashed, it counts every term in the bucket of its hash instead.
 type Letters struct {
 	Column int      `json:"column"`
 	Lower  bool     `json:"lower,omitempty"` // convert the text to lower case first, as Python does
+	Strip  Strip    `json:"strip,omitempty"` // strip accents next; default none
 	Within bool     `json:"within,omitempty"`
 	From   int      `json:"from"` // From and To are the minimum and maximum number of characters in a term
 	To     int      `json:"to"`
-	Terms  []string `json:"terms"`            // the terms in the order of the row's numbers, without duplicates
+	Terms  []string `json:"terms,omitempty"`  // the terms in the order of the row's numbers, without duplicates
 	Binary bool     `json:"binary,omitempty"` // count each term at most once
 
-	place map[string]int // index of a term
+	Hashed *Hashed `json:"hashed,omitempty"` // count in buckets: Terms is empty then
+
+	terms *counter
 }
 
 func (Letters) name() string { return "letters" }
@@ -35,6 +38,9 @@ func (o Letters) width(m *Model, in []int) (int, error) {
 	if o.From < 1 || o.To < o.From || o.To > maxLetters {
 		return 0, fmt.Errorf("terms of %d to %d characters: want 1 to %d", o.From, o.To, maxLetters)
 	}
+	if err := o.Strip.check(); err != nil {
+		return 0, err
+	}
 	seen := make(map[string]bool, len(o.Terms))
 	for _, t := range o.Terms {
 		n := utf8.RuneCountInString(t)
@@ -43,17 +49,17 @@ func (o Letters) width(m *Model, in []int) (int, error) {
 		}
 		seen[t] = true
 	}
-	return len(o.Terms), nil
+	return countedWidth(o.Terms, o.Hashed)
 }
 
 // prepared returns the operator with the index of its terms.
 func (o Letters) prepared() Letters {
-	o.place = places(o.Terms)
+	o.terms = newCounter(o.Terms, o.Hashed, o.Binary)
 	return o
 }
 
 func (o Letters) compute(columns []Column, from, to, width int) matrix {
-	if o.place == nil {
+	if o.terms == nil {
 		o = o.prepared()
 	}
 	x := matrix{width, make([]float64, (to-from)*width)}
@@ -62,6 +68,7 @@ func (o Letters) compute(columns []Column, from, to, width int) matrix {
 		if o.Lower {
 			text = lower(text)
 		}
+		text = o.Strip.text(text)
 		if row := x.row(r); o.Within {
 			for word := range strings.FieldsFuncSeq(text, blank) {
 				starts = o.count(" "+word+" ", row, starts)
@@ -120,25 +127,16 @@ func (o Letters) count(text string, row []float64, starts []int) []int {
 	}
 	starts = append(starts, len(text))
 	size := len(starts) - 1
-	add := func(term string) {
-		k, ok := o.place[term]
-		switch {
-		case !ok:
-		case o.Binary:
-			row[k] = 1
-		default:
-			row[k]++
-		}
-	}
+	whole := []byte(text)
 	if size < o.From {
 		if o.Within {
-			add(text)
+			o.terms.add(row, whole)
 		}
 		return starts
 	}
 	for n := o.From; n <= min(o.To, size); n++ {
 		for i := 0; i+n <= size; i++ {
-			add(text[starts[i]:starts[i+n]])
+			o.terms.add(row, whole[starts[i]:starts[i+n]])
 		}
 	}
 	return starts

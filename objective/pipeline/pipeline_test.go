@@ -47,7 +47,7 @@ func readKept(t testing.TB, file string) []kept {
 
 // readAll returns the cases of all files.
 func readAll(t testing.TB) []kept {
-	return slices.Concat(readKept(t, "testdata/pipelines.json.gz"), readKept(t, "testdata/texts.json.gz"), readKept(t, "testdata/tokens.json.gz"), readKept(t, "testdata/kinds.json.gz"))
+	return slices.Concat(readKept(t, "testdata/pipelines.json.gz"), readKept(t, "testdata/texts.json.gz"), readKept(t, "testdata/tokens.json.gz"), readKept(t, "testdata/hashes.json.gz"), readKept(t, "testdata/kinds.json.gz"))
 }
 
 // table returns the columns that a model takes: those with the names of its inputs, or all.
@@ -191,6 +191,41 @@ func TestEnsembleAlone(t *testing.T) {
 	}
 }
 
+// What cannot be kept is refused: the error has the path of the step, and says what to do.
+func TestRefused(t *testing.T) {
+	f, err := os.Open("testdata/hashes.json.gz")
+	require.NoError(t, err)
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	require.NoError(t, err)
+	var doc struct {
+		Refused []struct {
+			Name string // what the error has
+			File []byte
+		}
+	}
+	require.NoError(t, json.NewDecoder(z).Decode(&doc))
+	require.NotEmpty(t, doc.Refused)
+	for _, r := range doc.Refused {
+		_, _, err := pipeline.Read(bytes.NewReader(r.File))
+		require.ErrorIs(t, err, pipeline.ErrUnsupported, r.Name)
+		assert.ErrorContains(t, err, r.Name)
+	}
+}
+
+// An encoder that raises an error for an unknown category is named with its path.
+func TestStrict(t *testing.T) {
+	for _, k := range readKept(t, "testdata/pipelines.json.gz") {
+		if k.Name == "OneHotEncoder of a mixed table" {
+			_, from, err := pipeline.Read(bytes.NewReader(k.File))
+			require.NoError(t, err)
+			assert.Equal(t, []string{`step "columntransformer" of the Pipeline: step "all" of the ColumnTransformer: OneHotEncoder`}, from.Strict)
+			return
+		}
+	}
+	t.Fatal("there is no such case")
+}
+
 // A small file whose steps are one object, named 100,000 times, is refused before it fills the
 // memory: it would take 3 GB.
 func TestAgainAndAgain(t *testing.T) {
@@ -269,6 +304,8 @@ func TestValidate(t *testing.T) {
 		"width":       {func(m *pipeline.Model) { m.Nodes[1].Op = pipeline.Arithmetic{Do: pipeline.Add, By: []float64{1, 2}} }, "settings for 2 numbers of 1"},
 		"class":       {words(pipeline.Words{Column: 1, Least: 1, From: 1, To: 1, Of: "[a"}), `characters of words "[a": want \S, or ASCII characters`},
 		"skipped":     {words(pipeline.Words{Column: 1, Least: 1, From: 1, To: 2, Skip: []string{"a b"}}), `skipped word "a b" is empty, of several words, or there twice`},
+		"strip":       {words(pipeline.Words{Column: 1, Least: 1, From: 1, To: 1, Strip: "all"}), `strip "all": want "unicode" or "ascii"`},
+		"buckets":     {words(pipeline.Words{Column: 1, Least: 1, From: 1, To: 1, Hashed: &pipeline.Hashed{Buckets: 2}, Terms: []string{"a"}}), "1 terms and 2 buckets: want terms, or 1 to 1048576 buckets"},
 		"no operator": {func(m *pipeline.Model) { m.Nodes[1].Op = nil }, "node 1 has no operator"},
 	} {
 		m := base()

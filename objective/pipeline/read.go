@@ -37,6 +37,9 @@ type Source struct {
 	// matrix: there were missing values, and all its thresholds are above 0. If so, its predictions for dense rows
 	// with zeros differ from those for sparse rows, unless [ReadOptions.ZerosMissing] is set.
 	Sparse bool
+	// Strict has the encoders that raise an error for an unknown category in Python (handle_unknown="error"), with
+	// their paths. Here a OneHotEncoder returns zeros, and an OrdinalEncoder NaN.
+	Strict []string
 }
 
 // Read reads any file that [tree.Read] reads, and pickles of scikit-learn pipelines and
@@ -56,7 +59,7 @@ func Read(r io.Reader) (*Model, Source, error) { return ReadWith(r, ReadOptions{
 //	OneHotEncoder, OrdinalEncoder, TargetEncoder; LabelEncoder in a dict, for the labels of classes
 //	VarianceThreshold, SelectKBest and other tests, RFE, SelectFromModel of a linear model
 //	PCA, IncrementalPCA, TruncatedSVD, FastICA
-//	CountVectorizer, TfidfVectorizer, TfidfTransformer; of words or of characters. A token_pattern
+//	CountVectorizer, TfidfVectorizer, HashingVectorizer, TfidfTransformer; of words or of characters. A token_pattern
 //	  is a run of characters of one class, such as \b\w\w+\b, \S+ or [a-z]{3,}
 //	linear, generalized linear and logistic regression and their variants; PLSRegression
 //	LinearSVC, SGDClassifier, RidgeClassifier, Perceptron; linear and quadratic discriminants
@@ -119,7 +122,7 @@ func ReadWith(r io.Reader, o ReadOptions) (*Model, Source, error) {
 	if len(names) > 0 {
 		what = strings.Join(append(names, what), " + ")
 	}
-	return b.m, Source{what, b.trees, b.taken, b.sparse}, nil
+	return b.m, Source{what, b.trees, b.taken, b.sparse, b.strict}, nil
 }
 
 // A loaded is the content of a file: a model of attune's, an ensemble or the object of a pickle.
@@ -204,7 +207,13 @@ func (b *builder) alone(l loaded, v value) error {
 	if len(l.trees.Features) != v.width {
 		return fmt.Errorf("the model takes %d columns, and the step before it gives %d", len(l.trees.Features), v.width)
 	}
-	if b.options.ZerosMissing || xgboost && v.sparse {
+	if xgboost {
+		var err error
+		if v, err = b.dense(v); err != nil {
+			return err
+		}
+	}
+	if b.options.ZerosMissing {
 		v = b.fill(v, 0)
 	}
 	b.output("predictions", b.add(Trees{l.trees}, v.node), nil)
@@ -302,8 +311,10 @@ type builder struct {
 	path         []string
 	room         int // numbers and texts that may still be copied: an object may be named often
 	trees, taken int
-	sparse       bool    // see [Source.Sparse]
-	labels       *Labels // labels of a LabelEncoder beside the model
+	sparse       bool     // see [Source.Sparse]
+	strict       []string // see [Source.Strict]
+	signed       bool     // a vectorizer counts below 0
+	labels       *Labels  // labels of a LabelEncoder beside the model
 	columns      map[string]int
 }
 
@@ -315,6 +326,9 @@ type value struct {
 	// filled has, for each column, which text a step before replaces by which. It is nil if there
 	// is no such step.
 	filled []filling
+	// present adds a node that is 0 where a number is absent from a sparse matrix and 1 elsewhere. It is nil if
+	// absent numbers are those that are 0.
+	present func() int
 }
 
 // A filling replaces the text that means missing.
@@ -432,7 +446,16 @@ func changed(at []int, f func(int) int) []int {
 
 // then adds an operator after a value.
 func (b *builder) then(v value, width int, op Op) value {
-	return value{node: b.add(op, v.node), width: width, sparse: v.sparse}
+	out := value{node: b.add(op, v.node), width: width, sparse: v.sparse}
+	switch op := op.(type) {
+	case Normalize:
+		out.present = v.present
+	case Arithmetic:
+		if op.Do == Multiply || op.Do == Divide {
+			out.present = v.present
+		}
+	}
+	return out
 }
 
 // fail adds the path of the step to an error.

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -140,7 +141,7 @@ func init() {
 		"StandardScaler": (*builder).standardScaler, "MinMaxScaler": (*builder).minMaxScaler, "RobustScaler": (*builder).robustScaler,
 		"MaxAbsScaler": (*builder).maxAbsScaler, "Normalizer": (*builder).normalizer, "SimpleImputer": (*builder).simpleImputer,
 		"OneHotEncoder": (*builder).oneHotEncoder, "OrdinalEncoder": (*builder).ordinalEncoder,
-		"CountVectorizer": (*builder).countVectorizer, "TfidfVectorizer": (*builder).tfidfVectorizer, "TfidfTransformer": (*builder).tfidfTransformer,
+		"CountVectorizer": (*builder).countVectorizer, "TfidfVectorizer": (*builder).tfidfVectorizer, "TfidfTransformer": (*builder).tfidfTransformer, "HashingVectorizer": (*builder).hashingVectorizer,
 		"FunctionTransformer": (*builder).functionTransformer, "Binarizer": (*builder).binarizer, "PolynomialFeatures": (*builder).polynomials,
 		"PowerTransformer": (*builder).powerTransformer, "QuantileTransformer": (*builder).quantileTransformer, "KBinsDiscretizer": (*builder).binsDiscretizer,
 		"TargetEncoder": (*builder).targetEncoder, "MissingIndicator": (*builder).missingIndicator,
@@ -880,6 +881,7 @@ func (b *builder) groupedOneHot(o *pickle.Object, v value, numbers [][]Float, te
 }
 
 func (b *builder) oneHotEncoder(o *pickle.Object, v value) (value, error) {
+	b.noteStrict(o)
 	var dropped []int
 	drop := o.Get("_drop_idx_after_grouping")
 	if drop == nil {
@@ -940,7 +942,15 @@ func (b *builder) oneHotEncoder(o *pickle.Object, v value) (value, error) {
 	return out, err
 }
 
+// noteStrict notes an encoder that raises an error for an unknown category.
+func (b *builder) noteStrict(o *pickle.Object) {
+	if how, ok := o.Get("handle_unknown").(string); !ok || how == "error" {
+		b.strict = append(b.strict, b.fail(errors.New(o.Class.Name)).Error())
+	}
+}
+
 func (b *builder) ordinalEncoder(o *pickle.Object, v value) (value, error) {
+	b.noteStrict(o)
 	unknown := Float(math.NaN())
 	if x, ok := pickle.Float(o.Get("unknown_value")); ok {
 		unknown = Float(x)
@@ -1309,7 +1319,9 @@ func (b *builder) ensemble(o *pickle.Object, v value) ([]prediction, error) {
 	}
 	if strings.HasPrefix(o.Class.Module, "xgboost") {
 		b.sparse = b.sparse || fromTable && !b.options.ZerosMissing && looksSparse(m)
-		v = b.absent(o, v)
+		if v, err = b.absent(o, v); err != nil {
+			return nil, err
+		}
 	}
 	if b.options.ZerosMissing {
 		v = b.fill(v, 0)
@@ -1414,15 +1426,27 @@ func (b *builder) namedTable(categories map[int]tree.Categories, width int, name
 
 // absent turns the values that XGBoost treats as missing into NaN: those absent from a sparse
 // matrix, and the estimator's own missing value.
-func (b *builder) absent(o *pickle.Object, v value) value {
+func (b *builder) absent(o *pickle.Object, v value) (value, error) {
 	missing, ok := pickle.Float(o.Get("missing"))
-	if v.sparse {
-		v = b.fill(v, 0)
-	}
-	if ok && missing == missing && !(missing == 0 && v.sparse) {
+	sparse := v.sparse
+	v, err := b.dense(v)
+	if err == nil && ok && missing == missing && !(missing == 0 && sparse) {
 		v = b.fill(b.then(v, v.width, Function{"single"}), missing) // as XGBoost compares
 	}
-	return v
+	return v, err
+}
+
+// dense turns the values absent from a sparse matrix into NaN.
+func (b *builder) dense(v value) (value, error) {
+	switch {
+	case !v.sparse:
+		return v, nil
+	case !b.signed:
+		return b.fill(v, 0), nil
+	case v.present == nil:
+		return v, b.unsupported("steps between a HashingVectorizer and XGBoost, which takes a count of 0 for a number if words cancel each other, and for missing if there is none: set alternate_sign=False and fit it again")
+	}
+	return value{node: b.add(Between{Divide}, v.node, v.present()), width: v.width}, nil // x/1 is x, and 0/0 NaN
 }
 
 // wholeCategories makes numbers between categories NaN, which scikit-learn does not know.

@@ -10,19 +10,71 @@ import (
 
 // countVectorizer adds the term counts of a CountVectorizer or TfidfVectorizer.
 func (b *builder) countVectorizer(o *pickle.Object, v value) (value, error) {
+	return b.terms(o, v, nil)
+}
+
+// hashingVectorizer adds the counts of a HashingVectorizer, and normalizes rows.
+func (b *builder) hashingVectorizer(o *pickle.Object, v value) (value, error) {
+	n, ok := pickle.Int(o.Get("n_features"))
+	if !ok || n < 1 || n > MaxWidth {
+		return v, b.unsupported("HashingVectorizer with n_features=%v: want 1 to %d", o.Get("n_features"), MaxWidth)
+	}
+	h := &Hashed{Buckets: n, Signed: flag(o, "alternate_sign", true) && !flag(o, "binary", false)}
+	v, err := b.terms(o, v, h)
+	if err != nil {
+		return v, err
+	}
+	return b.normed(o, v)
+}
+
+// terms adds the counts of a vectorizer's terms: those of its vocabulary, or in buckets.
+func (b *builder) terms(o *pickle.Object, v value, h *Hashed) (value, error) {
 	column, err := b.textColumn(o, v)
 	if err != nil {
 		return v, err
 	}
-	if analyzer, _ := o.Get("analyzer").(string); analyzer == "char" || analyzer == "char_wb" {
-		op, err := b.letters(o, column, analyzer == "char_wb")
-		return value{node: b.add(op), width: len(op.Terms), sparse: true}, err
-	}
-	op, err := b.words(o, column)
-	if err != nil {
+	if err := b.plainTexts(o); err != nil {
 		return v, err
 	}
-	return value{node: b.add(op), width: len(op.Terms), sparse: true}, nil
+	strip, _ := o.Get("strip_accents").(string)
+	var list []string
+	if h == nil {
+		if list, err = b.vocabulary(o); err != nil {
+			return v, err
+		}
+	}
+	out := value{width: len(list), sparse: true}
+	if h != nil {
+		out.width = h.Buckets
+	}
+	from, to := 1, 1
+	if sizes, _ := pickle.Items(o.Get("ngram_range")); len(sizes) == 2 {
+		from, _ = pickle.Int(sizes[0])
+		to, _ = pickle.Int(sizes[1])
+	}
+	var make func(h *Hashed, binary bool) Op
+	if analyzer, _ := o.Get("analyzer").(string); analyzer == "char" || analyzer == "char_wb" {
+		op := Letters{Column: column, Lower: flag(o, "lowercase", true), Strip: Strip(strip), Within: analyzer == "char_wb", From: from, To: to, Terms: list}
+		make = func(h *Hashed, binary bool) Op {
+			op.Hashed, op.Binary = h, binary
+			return op
+		}
+	} else {
+		op := Words{Column: column, Lower: flag(o, "lowercase", true), Strip: Strip(strip), From: from, To: to, Terms: list}
+		if err := b.words(o, &op, h != nil); err != nil {
+			return v, err
+		}
+		make = func(h *Hashed, binary bool) Op {
+			op.Hashed, op.Binary = h, binary
+			return op
+		}
+	}
+	out.node = b.add(make(h, flag(o, "binary", false)))
+	if h != nil && h.Signed { // a bucket may have a zero that is not absent from the matrix
+		b.signed = true
+		out.present = func() int { return b.add(make(&Hashed{Buckets: h.Buckets}, true)) }
+	}
+	return out, nil
 }
 
 // textColumn returns the text column for a vectorizer: the only one of the table, or the one
@@ -44,13 +96,18 @@ func (b *builder) textColumn(o *pickle.Object, v value) (int, error) {
 	return column, nil
 }
 
-// plainTexts fails for settings of a vectorizer that change texts.
+// plainTexts fails for settings of a vectorizer that change texts in unknown ways.
 func (b *builder) plainTexts(o *pickle.Object) error {
 	kind := o.Class.Name
-	for _, attribute := range []string{"tokenizer", "preprocessor", "strip_accents"} {
+	for _, attribute := range []string{"tokenizer", "preprocessor"} {
 		if o.Get(attribute) != nil {
-			return b.unsupported("%s with a %s: a program, or a rule, that an ONNX file cannot have: use the default and change texts before the pipeline", kind, attribute)
+			return b.unsupported("%s with a %s: a program, which a file of data cannot have: use the default and change texts before the pipeline", kind, attribute)
 		}
+	}
+	switch strip := o.Get("strip_accents"); strip {
+	case nil, string(Unicode), string(ASCII):
+	default:
+		return b.unsupported("%s with strip_accents=%v: want \"unicode\", \"ascii\" or None: change texts before the pipeline", kind, quoted(strip))
 	}
 	if input, _ := o.Get("input").(string); input != "content" {
 		return b.unsupported("%s with input=%v: want texts themselves, \"content\"", kind, quoted(o.Get("input")))
@@ -61,66 +118,43 @@ func (b *builder) plainTexts(o *pickle.Object) error {
 	return nil
 }
 
-// letters reads the settings of a vectorizer of characters.
-func (b *builder) letters(o *pickle.Object, column int, within bool) (Letters, error) {
-	op := Letters{Column: column, Lower: flag(o, "lowercase", true), Within: within, Binary: flag(o, "binary", false)}
-	if err := b.plainTexts(o); err != nil {
-		return op, err
-	}
-	if sizes, _ := pickle.Items(o.Get("ngram_range")); len(sizes) == 2 {
-		op.From, _ = pickle.Int(sizes[0])
-		op.To, _ = pickle.Int(sizes[1])
-	}
-	var err error
-	op.Terms, err = b.vocabulary(o)
-	return op, err
-}
-
-// words reads the settings of a vectorizer of words.
-func (b *builder) words(o *pickle.Object, column int) (Words, error) {
-	op := Words{Column: column, Lower: flag(o, "lowercase", true), Binary: flag(o, "binary", false)}
+// words reads the settings of a vectorizer of words. all says that every word counts, not only
+// those of a vocabulary.
+func (b *builder) words(o *pickle.Object, op *Words, all bool) error {
 	kind := o.Class.Name
-	if err := b.plainTexts(o); err != nil {
-		return op, err
-	}
 	if analyzer, _ := o.Get("analyzer").(string); analyzer != "word" {
-		return op, b.unsupported("%s with analyzer=%v: words, char and char_wb are read", kind, quoted(o.Get("analyzer")))
+		return b.unsupported("%s with analyzer=%v: words, char and char_wb are read", kind, quoted(o.Get("analyzer")))
 	}
 	pattern, _ := o.Get("token_pattern").(string)
 	of, least, whole, ok := tokens(pattern)
 	if !ok {
-		return op, b.unsupported("%s with token_pattern=%v: words are runs of characters of one class, such as \\b\\w\\w+\\b, \\S+ or [a-z]{3,}", kind, quoted(o.Get("token_pattern")))
+		return b.unsupported("%s with token_pattern=%v: words are runs of characters of one class, such as \\b\\w\\w+\\b, \\S+ or [a-z]{3,}", kind, quoted(o.Get("token_pattern")))
 	}
 	op.Of, op.Least = of, least
-	sizes, _ := pickle.Items(o.Get("ngram_range"))
-	if len(sizes) == 2 {
-		op.From, _ = pickle.Int(sizes[0])
-		op.To, _ = pickle.Int(sizes[1])
-	}
 	if whole { // the vocabulary has only words of those characters
-		if op.To > 1 {
-			return op, b.unsupported("%s with token_pattern=%v and terms of several words: leave out \\b, or set ngram_range to (1, 1), and fit it again", kind, quoted(pattern))
+		if op.To > 1 || all {
+			return b.unsupported("%s with token_pattern=%v and terms of several words, or hashes: leave out \\b, or use a vocabulary of single words, and fit it again", kind, quoted(pattern))
 		}
 		op.Of = ""
 	}
-	if op.To > 1 {
-		if err := b.stopWords(o, &op); err != nil {
-			return op, err
-		}
+	if op.To > 1 || all { // a vocabulary of single words lacks them anyway
+		return b.stopWords(o, op)
 	}
-	var err error
-	op.Terms, err = b.vocabulary(o)
-	return op, err
+	return nil
 }
 
-// stopWords sets the words to skip. If terms are single words, the vocabulary lacks them anyway.
+// stopWords sets the words to skip.
 func (b *builder) stopWords(o *pickle.Object, op *Words) error {
 	stop := o.Get("stop_words")
 	if stop == nil {
 		return nil
 	}
-	if _, named := stop.(string); named {
-		return b.unsupported("%s with stop_words=%v and terms of several words: the file does not contain the list, so set stop_words to list(vectorizer.get_stop_words()), without fitting, and save it again", o.Class.Name, quoted(stop))
+	if name, named := stop.(string); named {
+		if name != "english" {
+			return b.unsupported("%s with stop_words=%v: want \"english\", a list or None", o.Class.Name, quoted(stop))
+		}
+		op.Skip = strings.Fields(englishStopWords)
+		return nil
 	}
 	items, ok := pickle.Items(stop)
 	if !ok {
@@ -188,6 +222,9 @@ func (b *builder) tfidfTransformer(o *pickle.Object, v value) (value, error) {
 		return v, err
 	}
 	if flag(o, "sublinear_tf", false) {
+		if b.signed {
+			return v, b.unsupported("TfidfTransformer with sublinear_tf after a HashingVectorizer with alternate_sign, whose counts may be below 0: set alternate_sign=False and fit it again")
+		}
 		v = b.then(v, v.width, Damp{})
 	}
 	if flag(o, "use_idf", true) {
@@ -197,14 +234,19 @@ func (b *builder) tfidfTransformer(o *pickle.Object, v value) (value, error) {
 		}
 		v = b.then(v, v.width, Arithmetic{Multiply, weights})
 	}
+	return b.normed(o, v)
+}
+
+// normed divides rows by their norm, if o has one.
+func (b *builder) normed(o *pickle.Object, v value) (value, error) {
 	switch norm := o.Get("norm").(type) {
 	case nil:
+		return v, nil
 	case string:
-		v = b.then(v, v.width, Normalize{norm})
+		return b.then(v, v.width, Normalize{norm}), nil
 	default:
-		return v, b.fail(fmt.Errorf("TfidfTransformer: norm is %s", pickle.Kind(norm)))
+		return v, b.fail(fmt.Errorf("%s: norm is %s", o.Class.Name, pickle.Kind(norm)))
 	}
-	return v, nil
 }
 
 // idf returns the weights of terms: an array or, before 1.5, the diagonal of a matrix.

@@ -12,11 +12,13 @@ import (
 
 // Words is an Op without inputs. It counts how often each of Terms occurs in a text of the
 // table. A word is a run of at least Least characters of the class Of: by default letters, digits
-// and underscores of any script. A term is a word, or several consecutive words joined by a space.
+// and underscores of any script. A term is a word, or several consecutive words joined by a space. With Hashed, it counts
+// every term in the bucket of its hash instead.
 type Words struct {
-	Column int  `json:"column"`
-	Lower  bool `json:"lower,omitempty"` // convert the text to lower case first, as Python does
-	Least  int  `json:"least"`           // 1 or more
+	Column int   `json:"column"`
+	Lower  bool  `json:"lower,omitempty"` // convert the text to lower case first, as Python does
+	Strip  Strip `json:"strip,omitempty"` // strip accents next; default none
+	Least  int   `json:"least"`           // 1 or more
 
 	// Of is the class of the characters of words: \S is all but white space. Otherwise it is what a
 	// regular expression has between brackets: ASCII characters, ranges of them, and \w for letters,
@@ -29,10 +31,12 @@ type Words struct {
 
 	From   int      `json:"from"` // From and To are the minimum and maximum number of words in a term
 	To     int      `json:"to"`
-	Terms  []string `json:"terms"`            // the terms in the order of the row's numbers, without duplicates
+	Terms  []string `json:"terms,omitempty"`  // the terms in the order of the row's numbers, without duplicates
 	Binary bool     `json:"binary,omitempty"` // count each term at most once
 
-	place map[string]int // index of a term
+	Hashed *Hashed `json:"hashed,omitempty"` // count in buckets: Terms is empty then
+
+	terms *counter
 	skip  map[string]int // index in Skip
 	class class
 }
@@ -58,6 +62,9 @@ func (o Words) width(m *Model, in []int) (int, error) {
 	if _, err := classOf(o.Of); err != nil {
 		return 0, err
 	}
+	if err := o.Strip.check(); err != nil {
+		return 0, err
+	}
 	skipped := make(map[string]bool, len(o.Skip))
 	for _, w := range o.Skip {
 		if w == "" || strings.Contains(w, " ") || skipped[w] || !utf8.ValidString(w) {
@@ -73,27 +80,18 @@ func (o Words) width(m *Model, in []int) (int, error) {
 		}
 		seen[t] = true
 	}
-	return len(o.Terms), nil
+	return countedWidth(o.Terms, o.Hashed)
 }
 
 // prepared returns the operator with the index of its terms.
 func (o Words) prepared() Words {
-	o.place, o.skip = places(o.Terms), places(o.Skip)
+	o.terms, o.skip = newCounter(o.Terms, o.Hashed, o.Binary), places(o.Skip)
 	o.class, _ = classOf(o.Of)
 	return o
 }
 
-// places returns the index of each term.
-func places(terms []string) map[string]int {
-	at := make(map[string]int, len(terms))
-	for i, t := range terms {
-		at[t] = i
-	}
-	return at
-}
-
 func (o Words) compute(columns []Column, from, to, width int) matrix {
-	if o.place == nil {
+	if o.terms == nil {
 		o = o.prepared()
 	}
 	x := matrix{width, make([]float64, (to-from)*width)}
@@ -113,6 +111,7 @@ func (o Words) split(words []string, text string) []string {
 	if o.Lower {
 		text = lower(text)
 	}
+	text = o.Strip.text(text)
 	in := word
 	if o.Of != "" {
 		in = o.class.has
@@ -144,26 +143,14 @@ func (o Words) count(words []string, row []float64) {
 	var term []byte
 	for n := o.From; n <= o.To; n++ {
 		for i := 0; i+n <= len(words); i++ {
-			k, ok := 0, false
-			if n == 1 {
-				k, ok = o.place[words[i]]
-			} else {
-				term = term[:0]
-				for j, w := range words[i : i+n] {
-					if j > 0 {
-						term = append(term, ' ')
-					}
-					term = append(term, w...)
+			term = term[:0]
+			for j, w := range words[i : i+n] {
+				if j > 0 {
+					term = append(term, ' ')
 				}
-				k, ok = o.place[string(term)]
+				term = append(term, w...)
 			}
-			switch {
-			case !ok:
-			case o.Binary:
-				row[k] = 1
-			default:
-				row[k]++
-			}
+			o.terms.add(row, term)
 		}
 	}
 }
