@@ -9,7 +9,6 @@ import (
 	"html"
 	"io"
 	"iter"
-	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -20,7 +19,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -267,7 +265,7 @@ func TestTable(t *testing.T) {
 	some := strings.Count(picture(t, filtered, "history"), "A2.6")
 	assert.True(t, some > 0 && some < all/2, "%d of %d", some, all)
 	assert.Contains(t, page(t, study+"&filter=value<0"), "No trial passes the filter.")
-	assert.Contains(t, picture(t, study+"&filter=value<0", "history"), "nothing to plot: no complete trial with a finite value (it has no trials)")
+	assert.Contains(t, picture(t, study+"&filter=value<0", "history"), "No complete trial has a finite value (it has no trials).")
 
 	for filter, problem := range map[string]string{
 		"learning_rate":   `"learning_rate" is followed by no comparison.`,
@@ -657,50 +655,7 @@ func TestModel(t *testing.T) {
 
 // Pages of odd studies are there, and a plot that shows nothing is left out of them or says in a sentence what is missing.
 func TestOddStudies(t *testing.T) {
-	x, y := space.Float("x", 0, 1), space.Float("y", 0, 1)
-	var wide []space.Axer
-	for i := range 1000 {
-		wide = append(wide, space.Float(fmt.Sprintf("p%03d", i), 0, 1))
-	}
-	both, one, thousand := space.Of(x, y), space.Of(x), space.Of(wide...)
-	of := func(n int, several bool, f func(i int, r *trial.Record)) trial.Snapshot {
-		header := trial.Header{Name: "odd"}
-		if several {
-			header.Directions = make([]trial.Direction, 2)
-		}
-		h := trial.NewHistory(header)
-		for i := range n {
-			r := trial.Record{Number: i, State: trial.Complete, Values: []float64{float64(i)}, Params: space.Params{Space: both, Point: []float64{float64(i) / float64(n), 0.5}}}
-			f(i, &r)
-			h.Put(r)
-		}
-		return h.Snapshot()
-	}
-	for name, h := range map[string]trial.Snapshot{
-		"no trials": of(0, false, nil),
-		"one trial": of(1, false, func(int, *trial.Record) {}),
-		"all failed": of(9, false, func(_ int, r *trial.Record) {
-			r.State, r.Values, r.Err = trial.Failed, nil, strings.Repeat("<b>", 50_000)
-		}),
-		"all equal":  of(40, false, func(_ int, r *trial.Record) { r.Values = []float64{3} }),
-		"infinities": of(9, false, func(i int, r *trial.Record) { r.Values = []float64{math.Inf(1 - 2*(i%2))} }),
-		"NaN reports": of(9, false, func(_ int, r *trial.Record) {
-			r.Reports = []trial.Report{{Step: 1, Value: math.NaN()}, {Step: 2, Value: math.Inf(1)}}
-		}),
-		"one parameter": of(9, false, func(_ int, r *trial.Record) { r.Params = space.Params{Space: one, Point: []float64{0.5}} }),
-		"half of them": of(40, false, func(i int, r *trial.Record) {
-			r.Params = space.Params{Space: both[:1+i%2], Point: r.Params.Point[:1+i%2]}
-		}),
-		"no parameters": of(9, false, func(_ int, r *trial.Record) { r.Params = space.Params{} }),
-		"none complete": of(9, true, func(_ int, r *trial.Record) { r.State, r.Values = trial.Failed, nil }),
-		"a thousand":    of(3, false, func(_ int, r *trial.Record) { r.Params = space.Params{Space: thousand, Point: make([]float64, 1000)} }),
-		"in the future": of(3, false, func(_ int, r *trial.Record) {
-			r.Started, r.Finished = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 1, 2, 0, 0, 0, 0, time.UTC)
-		}),
-		"odd attributes": of(3, false, func(_ int, r *trial.Record) {
-			r.Attrs = trial.Attrs{{Key: "<script>", JSON: `"<script>alert(1)</script>"`}}
-		}),
-	} {
+	for name, h := range teststudy.Odd() {
 		t.Run(name, func(t *testing.T) {
 			store := new(memory.Store)
 			add(t, store, h)
@@ -720,11 +675,18 @@ func TestOddStudies(t *testing.T) {
 				}
 				page(t, root+"enqueue?name=odd&number=0")
 			}
+			study := page(t, root+"study?name=odd")
 			for _, k := range plot.Kinds() {
+				shown, missing := strings.Contains(study, "kind="+k.Name), regexp.MustCompile(`Not shown: [^<]*\b`+k.Name+`\b[^<]*: [^<]*\.</p>`).MatchString(study)
+				assert.True(t, shown != missing, "%s: the page shows it, or says why not", k.Name)
 				resp, text := get(t, root+"plot.svg?name=odd&kind="+k.Name)
 				require.Contains(t, []int{http.StatusOK, http.StatusNotFound}, resp.StatusCode, "%s: %s", k.Name, text)
 				if resp.StatusCode == http.StatusOK {
 					assert.Contains(t, text, "<svg", k.Name)
+					_, err := k.Make(t.Context(), h, plot.Choice{})
+					if err != nil {
+						assert.Contains(t, text, "."+"</text>", "%s: a sentence", k.Name)
+					}
 				} else {
 					assert.Regexp(t, `<p>[A-Z][^<]+</p>`, text, k.Name)
 				}

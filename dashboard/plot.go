@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/attune-hpo/attune/export/plot"
 	"github.com/attune-hpo/attune/figure"
@@ -110,12 +112,18 @@ func made(ctx context.Context, x drawing) (figure.Figure, draw.Options, error) {
 		return f, o, ctx.Err()
 	}
 	if err != nil {
-		f = figure.Figure{Title: strings.ToUpper(x.kind.Name[:1]) + x.kind.Name[1:], Notes: []string{said(err) + "."}}
+		f = figure.Figure{Title: strings.ToUpper(x.kind.Name[:1]) + x.kind.Name[1:], Notes: []string{sentence(plot.Why(err))}}
 	}
 	if len(f.Panels) == 0 {
 		o.Height = 120
 	}
 	return f, o, nil
+}
+
+// sentence returns a text as a sentence.
+func sentence(text string) string {
+	first, n := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(first)) + text[n:] + "."
 }
 
 // plot draws a plot as an image.

@@ -27,6 +27,7 @@ type studyPage struct {
 	Best                               []recipe
 	Several                            bool
 	Plots                              []plotLink
+	Missing                            []string // sentences on plots that are not for this study
 	Objectives                         []option
 	Columns                            []column
 	Rows                               []trialRow
@@ -217,14 +218,30 @@ func trialLink(study string, n int) string {
 	return "trial" + with(&url.URL{}, "name", study, "number", strconv.Itoa(n))
 }
 
+// unsuited returns why a study has no plot of a kind, or "".
+func unsuited(kind string, h trial.Header, reported bool) string {
+	several := h.Objectives() > 1
+	switch {
+	case (kind == "front" || kind == "hypervolume") && !several:
+		return "the study has one objective"
+	case kind == "regret" && several:
+		return "the study has several objectives"
+	case kind == "intermediate" && !reported:
+		return "no trial has reported a value"
+	case kind == "backtest" && !backtest.Expected(h):
+		return "the study has no models of time series"
+	}
+	return ""
+}
+
 // plots sets the plots for this kind of study.
 func (p *studyPage) plots(q url.Values, reported bool, objective int) {
 	base := &url.URL{RawQuery: url.Values{"name": {p.Name}, "v": {p.Version}}.Encode()}
 	h := p.Summary.Header
+	var missing plot.Missing
 	for _, k := range plot.Kinds() {
-		switch {
-		case (k.Name == "front" || k.Name == "hypervolume") && !p.Several, k.Name == "regret" && p.Several, k.Name == "intermediate" && !reported,
-			k.Name == "backtest" && !backtest.Expected(h):
+		if why := unsuited(k.Name, h, reported); why != "" {
+			missing.Add(k.Name, why)
 			continue
 		}
 		pairs := []string{"kind", k.Name, "filter", q.Get("filter")}
@@ -234,6 +251,7 @@ func (p *studyPage) plots(q url.Values, reported bool, objective int) {
 		light := "plot.svg" + with(base, pairs...)
 		p.Plots = append(p.Plots, plotLink{Name: k.Name, About: k.About, Light: light, Dark: "plot.svg" + with(base, append(pairs, "theme", "dark")...)})
 	}
+	p.Missing = missing.Sentences()
 	if !p.Several {
 		return
 	}

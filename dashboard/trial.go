@@ -11,6 +11,7 @@ import (
 	"github.com/attune-hpo/attune/export"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/trial"
+	"github.com/attune-hpo/attune/trial/backtest"
 )
 
 // A trialPage is the content of the page of a trial.
@@ -24,6 +25,8 @@ type trialPage struct {
 	Fixed                   space.Settings
 	Recipe                  recipe
 	Light, Dark             string // the plot of its reports
+	Backtest                *plotLink
+	Attrs                   trial.Attrs // without what is shown as a plot
 	Previous, Next          string
 	Note                    noteForm
 	Enqueue                 string // the address of a form for a trial like it
@@ -64,6 +67,15 @@ func (d *Dashboard) trial(w http.ResponseWriter, r *http.Request) error {
 		pairs := []string{"name", name, "v", v, "kind", "intermediate", "number", strconv.Itoa(t.Number)}
 		p.Light = "plot.svg" + with(&url.URL{}, pairs...)
 		p.Dark = "plot.svg" + with(&url.URL{}, append(pairs, "theme", "dark")...)
+	}
+	for _, a := range t.Attrs {
+		if a.Key != backtest.Key { // shown as a plot
+			p.Attrs = append(p.Attrs, a)
+		}
+	}
+	if _, ok := backtest.Of(t); ok {
+		pairs := []string{"name", name, "v", v, "kind", "backtest", "number", strconv.Itoa(t.Number)}
+		p.Backtest = &plotLink{Light: "plot.svg" + with(&url.URL{}, pairs...), Dark: "plot.svg" + with(&url.URL{}, append(pairs, "theme", "dark")...)}
 	}
 	notes, err := d.notes(r.Context(), name)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/attune-hpo/attune/trial"
+	"github.com/attune-hpo/attune/trial/backtest"
 )
 
 // mostTrials is how many trials are compared at once.
@@ -99,7 +100,7 @@ func (d *Dashboard) trials(w http.ResponseWriter, r *http.Request) error {
 func attrsOf(trials []*trial.Record) (keys []string) {
 	for _, t := range trials {
 		for _, a := range t.Attrs {
-			if !slices.Contains(keys, a.Key) {
+			if a.Key != backtest.Key && !slices.Contains(keys, a.Key) {
 				keys = append(keys, a.Key)
 			}
 		}

@@ -235,8 +235,11 @@ func (p *modelPage) tested(ctx context.Context) (text string, f *figure.Figure, 
 // importance shows which features the trees of a model split by.
 func (p *modelPage) importance(m tune.Model) {
 	const most = 25
+	const title = "Importance of the features"
+	none := fmt.Errorf("%s is no model of trees, and only these say which features matter", m.Family)
 	t, ok := m.Forecaster.(*forecast.Tabular)
 	if !ok {
+		p.lacks(title, none)
 		return
 	}
 	names := t.FeatureNames()
@@ -245,6 +248,7 @@ func (p *modelPage) importance(m tune.Model) {
 	for _, one := range t.Models() {
 		r, ok := one.(*treeforecast.Regressor)
 		if !ok || r.Model() == nil {
+			p.lacks(title, none)
 			return
 		}
 		for i, imp := range r.Model().Importance() {
@@ -277,7 +281,7 @@ func (p *modelPage) importance(m tune.Model) {
 	}
 	panel.Marks = []figure.Mark{bars}
 	f := figure.Figure{Title: "What the trees of " + m.Family + " look at", Panels: []figure.Panel{panel}}
-	p.add(dashboard.Panel{Title: "Importance of the features", Figure: &f, Text: left(len(names)-most, "features of less importance are left out.")})
+	p.add(dashboard.Panel{Title: title, Figure: &f, Text: left(len(names)-most, "features of less importance are left out.")})
 }
 
 func left(n int, text string) string {

@@ -33,7 +33,7 @@ func TestPlot(t *testing.T) {
 		}
 		if kind.Name == "backtest" {
 			o := attune(t, dir, "plot", "backtest", "--study", "bowl", "--output", "a.svg")
-			assert.Equal(t, "attune: backtest: study bowl: not a study of forecasters\n", o.stderr)
+			assert.Equal(t, "attune: backtest: study bowl: no forecasts: the study has no models of time series\n", o.stderr)
 			continue
 		}
 		assert.Empty(t, succeed(t, dir, "plot", kind.Name, "--study", study, "--output", kind.Name+".svg"))

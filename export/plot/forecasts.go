@@ -2,6 +2,7 @@ package plot
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/attune-hpo/attune/figure"
 	"github.com/attune-hpo/attune/trial"
@@ -13,15 +14,26 @@ import (
 // turn, since they may overlap. Prediction intervals are shown where they are known: of windows that
 // overlap only the narrowest.
 //
-// It shows the trial that [backtest.Best] returns. A study of forecasters without one gives
-// [ErrNothing], and any other study [ErrNoForecasts].
-func Backtest(h trial.Snapshot) (figure.Figure, error) {
+// It shows the first of the numbered trials that kept forecasts or, if none is numbered, the one
+// that [backtest.Best] returns. A study of forecasters without one gives [ErrNothing], and any other
+// study [ErrNoForecasts].
+func Backtest(h trial.Snapshot, numbers ...int) (figure.Figure, error) {
 	b, r, ok := backtest.Best(h)
+	if len(numbers) > 0 {
+		ok = false
+	}
+	for _, n := range slices.Backward(numbers) {
+		for one := range h.All() {
+			if record, has := backtest.Of(one); has && one.Number == n {
+				b, r, ok = record, one, true
+			}
+		}
+	}
 	switch {
 	case !ok && !backtest.Expected(h.Header()):
-		return figure.Figure{}, failed("backtest", h, ErrNoForecasts)
+		return figure.Figure{}, failed("backtest", h, lacks(ErrNoForecasts, "the study has no models of time series"))
 	case !ok || len(b.Series) == 0:
-		return figure.Figure{}, failed("backtest", h, fmt.Errorf("%w: no complete trial kept its forecasts, as the best one so far does (%s)", ErrNothing, counts(h)))
+		return figure.Figure{}, failed("backtest", h, lacks(ErrNothing, "no complete trial kept its forecasts, as the best one so far does (%s)", counts(h)))
 	}
 	f := figure.Figure{Title: title("Backtest", h) + fmt.Sprintf(", trial %d", r.Number), Columns: 1}
 	overlap := b.Overlap()
@@ -55,7 +67,7 @@ func Backtest(h trial.Snapshot) (figure.Figure, error) {
 	if overlap {
 		f.Notes = append(f.Notes, "Windows overlap: neighbours have different colours.")
 	}
-	if best, ok := h.Best(); ok && h.Objectives() == 1 && best.Number != r.Number {
+	if best, ok := h.Best(); ok && h.Objectives() == 1 && best.Number != r.Number && len(numbers) == 0 {
 		f.Notes = append(f.Notes, fmt.Sprintf("Trial %d is better, but its forecasts were not kept.", best.Number))
 	}
 	return f, nil

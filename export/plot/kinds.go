@@ -2,7 +2,10 @@ package plot
 
 import (
 	"context"
+	"errors"
+	"strings"
 
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/figure"
 	"github.com/attune-hpo/attune/importance"
 	"github.com/attune-hpo/attune/trial"
@@ -24,7 +27,7 @@ type Choice struct {
 	Params    []string
 	Also      []trial.Snapshot  // more studies
 	Target    importance.Target // target of importance
-	Trials    []int             // numbers of trials to highlight among intermediate values
+	Trials    []int             // numbers of trials to highlight among intermediate values, or to show the backtest of
 }
 
 // Kinds returns all plots, in display order.
@@ -42,6 +45,9 @@ func Kinds() []Kind {
 		{Name: "importance", About: "how much each parameter matters", Objective: true, Make: func(ctx context.Context, h trial.Snapshot, c Choice) (figure.Figure, error) {
 			r, err := importance.PEDANOVA{Target: c.Target}.Evaluate(ctx, h)
 			if err != nil {
+				if errors.Is(err, importance.ErrTrials) || errors.Is(err, importance.ErrFlat) || errors.Is(err, importance.ErrParams) {
+					err = lacks(ErrNothing, "%s", strings.TrimPrefix(fault.Text(err, nil), "PED-ANOVA: "))
+				}
 				return figure.Figure{}, failed("importance", h, err)
 			}
 			return Importance(r), nil
@@ -70,8 +76,8 @@ func Kinds() []Kind {
 		{Name: "timeline", About: "when each trial ran", Make: func(_ context.Context, h trial.Snapshot, _ Choice) (figure.Figure, error) {
 			return Timeline(h)
 		}},
-		{Name: "backtest", About: "the forecasts in the windows of the backtest, beside the actual values", Make: func(_ context.Context, h trial.Snapshot, _ Choice) (figure.Figure, error) {
-			return Backtest(h)
+		{Name: "backtest", About: "the forecasts in the windows of the backtest, beside the actual values", Make: func(_ context.Context, h trial.Snapshot, c Choice) (figure.Figure, error) {
+			return Backtest(h, c.Trials...)
 		}},
 	}
 }

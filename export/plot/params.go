@@ -123,7 +123,7 @@ const pairsOf = 3
 func Rank(h trial.Snapshot, objective int, params ...string) (figure.Figure, error) {
 	all, axes, left, err := trialsAndAxes(h, objective, pairsOf, params)
 	if err == nil && len(axes) < 2 {
-		err = fmt.Errorf("%w: it takes two parameters, and there is one", ErrNothing)
+		err = lacks(ErrNothing, "it takes two parameters, and there is one")
 	}
 	if err != nil {
 		return figure.Figure{}, failed("rank", h, err)
@@ -170,7 +170,7 @@ const (
 func Contour(h trial.Snapshot, objective int, params ...string) (figure.Figure, error) {
 	all, axes, left, err := trialsAndAxes(h, objective, pairsOf, params)
 	if err == nil && len(axes) < 2 {
-		err = fmt.Errorf("%w: it takes two parameters, and there is one", ErrNothing)
+		err = lacks(ErrNothing, "it takes two parameters, and there is one")
 	}
 	if err != nil {
 		return figure.Figure{}, failed("contour", h, err)

@@ -7,7 +7,8 @@
 // named. A trial that misses its constraints is shown hollow, and is never the best.
 //
 // A plot with nothing to show fails with an error that wraps [ErrNothing] and says what is
-// missing. An unknown objective or parameter gives [ErrObjective] or [ErrParam].
+// missing; [Why] returns that alone. An unknown objective or parameter gives [ErrObjective] or
+// [ErrParam].
 //
 // [draw]: https://pkg.go.dev/github.com/attune-hpo/attune/figure/draw
 package plot
@@ -36,7 +37,7 @@ var (
 	// ErrObjective reports an objective that the study lacks.
 	ErrObjective = errors.New("no such objective")
 	// ErrNoForecasts reports a study whose models forecast nothing.
-	ErrNoForecasts = errors.New("not a study of forecasters")
+	ErrNoForecasts = errors.New("no forecasts")
 	// ErrParam reports a parameter that no trial has.
 	ErrParam = errors.New("no such parameter")
 )
@@ -50,6 +51,27 @@ func failed(what string, h trial.Snapshot, err error) error {
 		return pkg.Errorf("%s: study %s: %w", what, name, err)
 	}
 	return pkg.Errorf("%s: %w", what, err)
+}
+
+// A lack is the reason why there is no plot.
+type lack struct {
+	kind error
+	why  string
+}
+
+func (l lack) Error() string { return l.kind.Error() + ": " + l.why }
+func (l lack) Unwrap() error { return l.kind }
+
+func lacks(kind error, why string, args ...any) error { return lack{kind, fmt.Sprintf(why, args...)} }
+
+// Why returns the reason why there is no plot, without the names of the plot and the study, as the
+// end of a sentence: no complete trial has a finite value (3 failed). It returns the text of an
+// error that is not of a plot.
+func Why(err error) string {
+	if l := (lack{}); errors.As(err, &l) {
+		return l.why
+	}
+	return fault.Text(err, func(fault.Hint) string { return "" })
 }
 
 // title returns the title of a plot.
@@ -69,7 +91,7 @@ type outcome struct {
 // outcomes returns the complete trials with a finite value of an objective, by number.
 func outcomes(h trial.Snapshot, objective int) ([]outcome, error) {
 	if objective < 0 || objective >= h.Objectives() {
-		return nil, fmt.Errorf("%w: objective %d of %d", ErrObjective, objective, h.Objectives())
+		return nil, lacks(ErrObjective, "objective %d of %d", objective, h.Objectives())
 	}
 	var all []outcome
 	for _, r := range complete(h) {
@@ -78,7 +100,7 @@ func outcomes(h trial.Snapshot, objective int) ([]outcome, error) {
 		}
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("%w: no complete trial with a finite value (%s)", ErrNothing, counts(h))
+		return nil, lacks(ErrNothing, "no complete trial has a finite value (%s)", counts(h))
 	}
 	return all, nil
 }
@@ -207,7 +229,7 @@ func chosen(h trial.Snapshot, objective, limit int, names []string) (axes []spac
 	if len(names) == 0 {
 		names = byImportance(h, objective)
 		if len(names) == 0 {
-			return nil, 0, fmt.Errorf("%w: no complete trial has a parameter", ErrNothing)
+			return nil, 0, lacks(ErrNothing, "no complete trial has a parameter")
 		}
 		if len(names) > limit {
 			names, left = names[:limit], len(names)-limit

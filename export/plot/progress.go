@@ -152,8 +152,11 @@ func Intermediate(h trial.Snapshot, numbers ...int) (figure.Figure, error) {
 			with = append(with, r)
 		}
 	}
+	if len(with) > 0 && !slices.ContainsFunc(with, func(r trial.Record) bool { return slices.ContainsFunc(r.Reports, isFinite) }) {
+		return figure.Figure{}, failed("intermediate", h, lacks(ErrNothing, "no trial has reported a finite value (%d have reported others)", len(with)))
+	}
 	if len(with) == 0 {
-		return figure.Figure{}, failed("intermediate", h, fmt.Errorf("%w: no trial has reported a value (%s)", ErrNothing, counts(h)))
+		return figure.Figure{}, failed("intermediate", h, lacks(ErrNothing, "no trial has reported a value (%s)", counts(h)))
 	}
 	if n := len(with); n > newest {
 		f.Notes = []string{fmt.Sprintf("Shown are the newest %d of %d trials.", newest, n)}
@@ -260,7 +263,7 @@ func Timeline(h trial.Snapshot) (figure.Figure, error) {
 		}
 	}
 	if !began {
-		return figure.Figure{}, failed("timeline", h, fmt.Errorf("%w: no trial has a time at which it started (%s)", ErrNothing, counts(h)))
+		return figure.Figure{}, failed("timeline", h, lacks(ErrNothing, "no trial has a time at which it started (%s)", counts(h)))
 	}
 	f := figure.Figure{Title: title("Timeline", h)}
 	panel := figure.Panel{X: figure.Axis{Label: "time (UTC)", Scale: figure.Time}, Y: figure.Axis{Label: "trial", Field: "number"}}
@@ -302,15 +305,15 @@ func seconds(t time.Time) float64 {
 func Front(h trial.Snapshot) (figure.Figure, error) {
 	m := h.Objectives()
 	if m < 2 {
-		return figure.Figure{}, failed("front", h, fmt.Errorf("%w: it has one objective, and a Pareto front has several", ErrObjective))
+		return figure.Figure{}, failed("front", h, lacks(ErrObjective, "it has one objective, and a Pareto front has several"))
 	}
 	front := map[int]bool{}
 	for _, r := range h.Front() {
 		front[r.Number] = true
 	}
-	all := complete(h)
+	all := slices.DeleteFunc(complete(h), func(r *trial.Record) bool { return slices.ContainsFunc(r.Values, isInf) })
 	if len(all) == 0 {
-		return figure.Figure{}, failed("front", h, fmt.Errorf("%w: no complete trial (%s)", ErrNothing, counts(h)))
+		return figure.Figure{}, failed("front", h, lacks(ErrNothing, "no complete trial has finite values (%s)", counts(h)))
 	}
 	f := figure.Figure{Title: title("Pareto front", h)}
 	if m > 2 {
@@ -342,22 +345,26 @@ func Front(h trial.Snapshot) (figure.Figure, error) {
 	return f, nil
 }
 
+func isInf(v float64) bool { return math.IsInf(v, 0) }
+
+func isFinite(p trial.Report) bool { return !math.IsNaN(p.Value) && !math.IsInf(p.Value, 0) }
+
 // Hypervolume shows the growth of the volume that the trials of a study with several objectives
 // dominate. The reference point is a tenth worse than the worst trial in each objective.
 func Hypervolume(h trial.Snapshot) (figure.Figure, error) {
 	if h.Objectives() < 2 {
-		return figure.Figure{}, failed("hypervolume", h, fmt.Errorf("%w: it has one objective, and a hypervolume is of several", ErrObjective))
+		return figure.Figure{}, failed("hypervolume", h, lacks(ErrObjective, "it has one objective, and a hypervolume is of several"))
 	}
 	var losses [][]float64
 	var numbers []float64
 	for _, r := range complete(h) {
-		if r.Feasible() && !slices.ContainsFunc(r.Values, func(v float64) bool { return math.IsInf(v, 0) }) {
+		if r.Feasible() && !slices.ContainsFunc(r.Values, isInf) {
 			losses = append(losses, h.Header().Losses(r.Values))
 			numbers = append(numbers, float64(r.Number))
 		}
 	}
 	if len(losses) == 0 {
-		return figure.Figure{}, failed("hypervolume", h, fmt.Errorf("%w: no complete trial with finite values that meets its constraints (%s)", ErrNothing, counts(h)))
+		return figure.Figure{}, failed("hypervolume", h, lacks(ErrNothing, "no complete trial has finite values and meets its constraints (%s)", counts(h)))
 	}
 	reference := pareto.Reference(losses)
 	l := figure.Line{Colour: figure.Blue, Steps: true}
@@ -396,7 +403,7 @@ const mostBounds = 10
 // The last is exact, the others are approximate, as [gp.Regret.Curve] says. It fails with the error of ctx.
 func Regret(ctx context.Context, h trial.Snapshot) (figure.Figure, error) {
 	if h.Objectives() > 1 {
-		return figure.Figure{}, failed("regret", h, fmt.Errorf("%w: it has several objectives, and a bound is of one", ErrObjective))
+		return figure.Figure{}, failed("regret", h, lacks(ErrObjective, "it has several objectives, and a bound is of one"))
 	}
 	l := figure.Line{Colour: figure.Blue}
 	for _, b := range (gp.Regret{}).Curve(ctx, h, mostBounds) {
@@ -405,11 +412,11 @@ func Regret(ctx context.Context, h trial.Snapshot) (figure.Figure, error) {
 	if err := ctx.Err(); err != nil {
 		return figure.Figure{}, failed("regret", h, err)
 	}
-	if least, greatest := extremes(h); len(l.X) == 0 && least == greatest {
-		return figure.Figure{}, failed("regret", h, fmt.Errorf("%w: all trials have the value %v, and a bound takes values that differ", ErrNothing, least))
+	if least, greatest := extremes(h); len(l.X) == 0 && least == greatest && h.Count(trial.Complete) > 1 {
+		return figure.Figure{}, failed("regret", h, lacks(ErrNothing, "all trials have the value %v, and a bound takes values that differ", least))
 	}
 	if len(l.X) == 0 {
-		return figure.Figure{}, failed("regret", h, fmt.Errorf("%w: a bound takes 30 complete trials with parameters in common and values that differ (%s)", ErrNothing, counts(h)))
+		return figure.Figure{}, failed("regret", h, lacks(ErrNothing, "a bound takes 30 complete trials with parameters in common and values that differ (%s)", counts(h)))
 	}
 	return figure.Figure{Title: title("Bound of the regret", h), Panels: []figure.Panel{{
 		X: figure.Axis{Label: "complete trials"}, Y: figure.Axis{Label: "at most left to gain"}, Marks: []figure.Mark{l},

@@ -11,7 +11,6 @@ import (
 	"cmp"
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
 	"html/template"
 	"io"
@@ -183,16 +182,14 @@ var names = map[export.Form]string{export.JSON: "JSON", export.YAML: "YAML", exp
 
 // figures returns all plots of a study, and the reasons why others are missing.
 func figures(ctx context.Context, h trial.Snapshot) (all []template.HTML, missing []string, err error) {
+	var lacks plot.Missing
 	for _, kind := range plot.Kinds() {
 		if err := context.Cause(ctx); err != nil {
 			return nil, nil, err
 		}
 		f, err := kind.Make(ctx, h, plot.Choice{})
-		switch {
-		case errors.Is(err, plot.ErrObjective), errors.Is(err, plot.ErrNoForecasts): // the plot is for another kind of study
-			continue
-		case err != nil:
-			missing = append(missing, fault.Text(err, func(fault.Hint) string { return "" }))
+		if err != nil {
+			lacks.Add(kind.Name, plot.Why(err))
 			continue
 		}
 		image, err := draw.Inline(f, draw.Options{})
@@ -201,7 +198,7 @@ func figures(ctx context.Context, h trial.Snapshot) (all []template.HTML, missin
 		}
 		all = append(all, template.HTML(image)) // draw has escaped all names
 	}
-	return all, missing, nil
+	return all, lacks.Sentences(), nil
 }
 
 // best returns the best trials as a table, by value, or by number if there are several

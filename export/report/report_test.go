@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/attune-hpo/attune/export/plot"
 	"github.com/attune-hpo/attune/export/report"
 	"github.com/attune-hpo/attune/internal/dev/teststudy"
 	"github.com/attune-hpo/attune/space"
@@ -76,7 +78,18 @@ func TestOddStudies(t *testing.T) {
 	page := html(t, trial.Snapshot{}, report.Options{})
 	assert.Contains(t, page, "<dt>Trials</dt><dd>none</dd>")
 	assert.Contains(t, page, "No trial is complete yet.")
-	assert.Contains(t, page, "history: nothing to plot: no complete trial with a finite value (it has no trials)")
+	assert.Contains(t, page, "<p class=\"muted\">Not shown: history, parallel, slice, contour, rank, edf: no complete trial has a finite value (it has no trials).</p>")
+
+	for name, h := range teststudy.Odd() {
+		t.Run(name, func(t *testing.T) {
+			page := html(t, h, report.Options{})
+			missing := 0
+			for _, m := range regexp.MustCompile(`<p class="muted">Not shown: ([a-z, ]+): [^<]+\.</p>`).FindAllStringSubmatch(page, -1) {
+				missing += 1 + strings.Count(m[1], ",")
+			}
+			assert.Equal(t, len(plot.Kinds()), strings.Count(page, "<svg ")+missing, "each plot is there, or a sentence says why not")
+		})
+	}
 
 	infeasible := trial.NewHistory(trial.Header{Name: "infeasible"})
 	infeasible.Put(trial.Record{State: trial.Complete, Values: []float64{1}, Constraints: []trial.Constraint{{Name: "memory", Value: 2}}})
