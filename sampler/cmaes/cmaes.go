@@ -10,11 +10,13 @@
 //
 // # How a study is used
 //
-// The distribution is a function of the study's history. It learns from a batch of λ finished trials at a time. The
-// first trial drawn from the updated distribution notes the numbers of these trials, so that every process, also
-// after a resume, computes the same distribution. Every finished trial is used once: late trials of parallel workers,
-// enqueued trials and trials of other samplers count as injected solutions. If there are thirty or more of these when
-// the search begins, it starts from the best of them.
+// The distribution is a function of the study's history. It learns from a batch of ¾ λ finished trials at a time,
+// together with the batch before. This is not in the papers; within some hundred trials it comes nearer to the optimum
+// than batches of λ that are used once, which remain where all parameters can be counted. The first trial drawn from the
+// updated distribution notes the numbers of the batch, so that every process, also after a resume, computes the same
+// distribution. No finished trial is left out: late trials of parallel workers, enqueued trials and trials of other
+// samplers count as injected solutions. If there are thirty or more of these when the search begins, it starts from the
+// best of them.
 //
 // Pruned trials rank behind complete ones, by how far they got and what they reported last;
 // failed trials rank last. Interrupted trials do not count.
@@ -59,8 +61,8 @@ type Config struct {
 	Independent sampler.Sampler
 	// Sigma is the initial standard deviation, as a share of each parameter's range. Default 1/6.
 	Sigma float64
-	// Population is λ, the number of trials that the distribution learns from at a
-	// time; restarts enlarge it. At least 4. Default 4 + ⌊3 ln d⌋ for d parameters.
+	// Population is λ. The distribution is updated after ¾ λ trials or, with AdaptRate and where all parameters can be
+	// counted, after λ. Restarts enlarge it. At least 4. Default 4 + ⌊3 ln d⌋ for d parameters.
 	Population int
 	// Restart says how the population changes at restarts. Default IPOP.
 	Restart Restart
@@ -70,7 +72,7 @@ type Config struct {
 	// their number.
 	Separable bool
 	// AdaptRate adapts the learning rates to the noise. It helps if the objective is noisy or has many local minima,
-	// and slows other searches down.
+	// and slows other searches down. Every trial then counts once.
 	AdaptRate bool
 	// Cold starts at the centre, regardless of earlier trials in the study.
 	Cold bool

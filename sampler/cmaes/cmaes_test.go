@@ -357,3 +357,30 @@ func TestSampler(t *testing.T) {
 		OneObjective: true,
 	})
 }
+
+// Within a few hundred trials the search converges much faster than with batches that are used once: with those the
+// geometric mean of the losses is 0.018 with one worker and 0.10 with eight.
+func TestBatchesCountTwice(t *testing.T) {
+	for _, c := range []struct {
+		run  study.Run
+		want float64
+	}{
+		{study.Run{Trials: 200}, 0.01},
+		{study.Run{Trials: 200, Workers: 8, Lag: 8}, 0.04},
+	} {
+		logs := 0.0
+		const seeds = 12
+		for seed := range seeds {
+			ps := floats(5)
+			sphere := study.Func(func(_ context.Context, t *study.Trial) (float64, error) {
+				sum := 0.0
+				for i, p := range ps {
+					sum += math.Pow(p.Suggest(t)-3.5*math.Sin(1.7*float64(i+1)), 2)
+				}
+				return sum, nil
+			})
+			logs += math.Log(best(optimize(t, create(t, cmaes.New(cmaes.Config{}), study.Config{Seed: uint64(seed)}), sphere, c.run))) / seeds
+		}
+		assert.Less(t, math.Exp(logs), c.want, "%d workers", c.run.Workers)
+	}
+}

@@ -219,6 +219,11 @@ func (p *replay) step(s *search, numbers []int) {
 			p.partly = true
 		}
 	}
+	fresh := batch
+	if p.warmed {
+		s.spent[s.regime] += len(fresh)
+		batch = slices.Concat(fresh, s.last)
+	}
 	slices.SortFunc(batch, better)
 	if !p.warmed {
 		solutions := make([]solution, len(batch))
@@ -233,6 +238,9 @@ func (p *replay) step(s *search, numbers []int) {
 	solutions := make([]scored, len(batch))
 	for i, c := range batch {
 		solutions[i] = scored{c.solution, c.loss, c.generation == s.generation}
+	}
+	if s.overlaps() {
+		s.last = fresh
 	}
 	if len(solutions) >= 2 { // there are fewer if a view shows only a part of the study
 		s.update(solutions)
@@ -255,7 +263,7 @@ func (p *replay) due(cfg Config) ([]int, bool) {
 	}
 	numbers := slices.DeleteFunc(slices.Clone(p.unused), func(n int) bool { return !p.trials[n].near })
 	good := slices.ContainsFunc(numbers, func(n int) bool { return p.trials[n].class < 3 })
-	return numbers, good && len(numbers) >= p.search.lambda()
+	return numbers, good && len(numbers) >= p.search.batch()
 }
 
 // propose draws a point for r.

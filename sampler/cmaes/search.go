@@ -56,10 +56,11 @@ type search struct {
 	categories *categories // nil without choices
 
 	restarts int
-	large    int       // restarts with a large population
-	regime   int       // 0: the population is small, 1: it is large
-	spent    [2]int    // solutions used in each regime
-	best     []float64 // of recent generations since the restart
+	large    int          // restarts with a large population
+	regime   int          // 0: the population is small, 1: it is large
+	spent    [2]int       // solutions used in each regime
+	best     []float64    // of recent generations since the restart
+	last     []*candidate // the batch of the last generation since the restart, which the next one uses again
 }
 
 func newSearch(d *domain, set Config, seed uint64) *search {
@@ -87,12 +88,28 @@ func (s *search) lambda() int {
 	return s.smallest()
 }
 
+// batch returns the number of new trials from which the next generation is made.
+func (s *search) batch() int {
+	if s.overlaps() {
+		return (3*s.lambda() + 3) / 4
+	}
+	return s.lambda()
+}
+
+// overlaps reports whether a generation also uses the batch of the generation before. If parallel workers draw from a
+// distribution that is about to move, generations split into two searches that take turns, unless they overlap. With
+// noise, which AdaptRate is for, a lucky trial would count twice; and a distribution over values that can be counted
+// would narrow too early.
+func (s *search) overlaps() bool {
+	return !s.set.AdaptRate && slices.ContainsFunc(s.grids, func(g grid) bool { return g.n == 0 })
+}
+
 // mostDense is the greatest number of dimensions with a covariance matrix.
 const mostDense = 100
 
 // begin starts afresh from a mean.
 func (s *search) begin(mean []float64, sigma float64, lambda int) {
-	s.best = nil
+	s.best, s.last = nil, nil
 	if len(s.choices) > 0 {
 		s.categories = newCategories(s.choices)
 	}
@@ -265,7 +282,6 @@ type scored struct {
 // update learns from at least λ solutions, best first.
 func (s *search) update(solutions []scored) {
 	s.generation++
-	s.spent[s.regime] += len(solutions)
 	if s.categories != nil {
 		chosen := make([][]int, len(solutions))
 		for i, p := range solutions {

@@ -28,6 +28,9 @@ var (
 		{"rosenbrock", true, rosenbrock},
 		{"rastrigin", false, rastrigin},
 		{"levy", true, levy},
+		{"terraces", true, terraces},
+		{"cliff", true, cliff},
+		{"cusp", true, cusp},
 	}
 	judging = []landscape{
 		{"ellipsoid", true, ellipsoid},
@@ -125,6 +128,33 @@ func levy(z []float64) float64 {
 		total += (v - 1) * (v - 1) * (1 + 10*square(math.Sin(math.Pi*v+1)))
 	}
 	return total
+}
+
+// terraces is a cone of plateaus, whose width shrinks towards the minimum.
+func terraces(z []float64) float64 {
+	total := 0.0
+	for i, v := range z {
+		width := 0.2
+		if math.Abs(v) > 1 {
+			width = 1
+		}
+		total += float64(i+1) * width * math.Floor(math.Abs(v)/width+0.5)
+	}
+	return total
+}
+
+// cliff is a paraboloid to one side of each axis, and rises steeply to the other.
+func cliff(z []float64) float64 {
+	return sum(z, func(v float64) float64 {
+		return v*v + 50*math.Max(v, 0)
+	})
+}
+
+// cusp is a rugged cone.
+func cusp(z []float64) float64 {
+	norm := math.Sqrt(sum(z, func(v float64) float64 { return v * v }))
+	waves := sum(z, func(v float64) float64 { return math.Abs(math.Sin(4 * v)) })
+	return math.Sqrt(norm) * (1 + waves/float64(len(z)))
 }
 
 func ellipsoid(z []float64) float64 {

@@ -135,6 +135,24 @@ def levy(z):
     return value + sum((v - 1) ** 2 * (1 + 10 * math.sin(math.pi * v + 1) ** 2) for v in w[:-1])
 
 
+def terraces(z):
+    total = 0.0
+    for i, v in enumerate(z):
+        width = 1.0 if abs(v) > 1 else 0.2
+        total += (i + 1) * width * math.floor(abs(v) / width + 0.5)
+    return total
+
+
+def cliff(z):
+    return sum(v * v + 50 * max(v, 0) for v in z)
+
+
+def cusp(z):
+    norm = math.sqrt(sum(v * v for v in z))
+    waves = sum(abs(math.sin(4 * v)) for v in z)
+    return math.sqrt(norm) * (1 + waves / len(z))
+
+
 def ellipsoid(z):
     return sum(1000 ** (i / (len(z) - 1)) * v * v for i, v in enumerate(z))
 
@@ -218,6 +236,9 @@ TUNING = landscapes(
     ("rosenbrock", True, rosenbrock_shifted),
     ("rastrigin", False, rastrigin),
     ("levy", True, levy),
+    ("terraces", True, terraces),
+    ("cliff", True, cliff),
+    ("cusp", True, cusp),
 )
 JUDGING = landscapes(
     ("ellipsoid", True, ellipsoid),

@@ -171,9 +171,9 @@ func searchFront(ctx context.Context, cfg study.Config, f problem.Front, how stu
 	reference := slices.Repeat([]float64{1.1}, f.Objectives)
 	configs := map[string]bool{}
 	var points [][]float64
-	for i := range h.Len() {
-		points = append(points, h.At(i).Values)
-		configs[fmt.Sprint(h.At(i).Params.Point)] = true
+	for i, r := range h.Records() {
+		points = append(points, r.Values)
+		configs[fmt.Sprint(r.Params.Point)] = true
 		if slices.Contains(compare.Checkpoints, i+1) {
 			run.Best[i+1] = 1 - pareto.Hypervolume(points, reference)/f.Hypervolume
 		}
@@ -207,8 +207,7 @@ func search(ctx context.Context, cfg study.Config, p compare.Bounded, how study.
 	}
 	configs := map[string]bool{}
 	best := compare.Never
-	for i := range h.Len() {
-		r := h.At(i)
+	for i, r := range h.Records() { // by number: workers finish in any order
 		if len(r.Values) != 1 {
 			return run, fmt.Errorf("%s: trial %d is %v: %s", p.Name, r.Number, r.State, r.Err)
 		}
