@@ -71,7 +71,7 @@ func evolution(s settings, _ space.Space) (sampler.Sampler, error) {
 	case "bipop":
 		c.Restart = cmaes.BIPOP
 	default:
-		return nil, fmt.Errorf("restart_strategy %q: want ipop or bipop: a search that has converged begins again", text)
+		return nil, fmt.Errorf("restart_strategy %q: want ipop or bipop, as a search that has converged always restarts", text)
 	}
 	return cmaes.New(c), nil
 }

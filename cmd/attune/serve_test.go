@@ -218,7 +218,7 @@ func TestServeStorage(t *testing.T) {
 		assert.Equal(t, 6, strings.Count(out, ",complete,"), out)
 	}
 	for token, says := range map[string]string{
-		"":      "access denied: the server takes a token: set the variable ATTUNE_SERVE_TOKEN",
+		"":      "access denied: the server requires a token: set the variable ATTUNE_SERVE_TOKEN",
 		"wrong": "access denied: the server does not know this token",
 		"read":  "access denied: this token only reads",
 	} {

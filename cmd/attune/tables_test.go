@@ -174,7 +174,7 @@ func TestTableErrors(t *testing.T) {
 		"--task binary --data shops.csv --target sold --positive maybe --ignore day":                                 `the classes are "no", "yes": name one of two classes with --positive`,
 		"--task regression --data shops.csv --target rent --models lstm":                                             "--models lstm: want one of linear, lightgbm",
 		"--task anomaly --data shops.csv --target odd --models lightgbm":                                             "--models lightgbm: it does not go with --task anomaly",
-		"--task anomaly --data shops.csv --target rent --ignore day":                                                 "is not 1 for anomalies and 0 for the rest",
+		"--task anomaly --data shops.csv --target rent --ignore day":                                                 "must be 1 for anomalies and 0 for the rest",
 		"--task regression --data shops.csv --target rent --horizon 3":                                               "--horizon is for series",
 		"--task regression --data shops.csv --target rent --folds 1":                                                 "--folds 1: want 2 to 100",
 		"--task regression --data shops.csv --target rent --folds 99":                                                "",

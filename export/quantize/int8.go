@@ -260,7 +260,7 @@ func (s *site) calibrate(ctx context.Context, m *onnx.Model, o Options) error {
 			r := s.ranges[t.Name]
 			for _, x := range v {
 				if !finite(float64(x)) {
-					return fmt.Errorf("%w: calibration: rows %d to %d make %v of %q", ErrConfig, from, min(from+most, rows)-1, x, t.Name)
+					return fmt.Errorf("%w: calibration: on rows %d to %d the network computes %v in %q", ErrConfig, from, min(from+most, rows)-1, x, t.Name)
 				}
 				r.low, r.high = min(r.low, float64(x)), max(r.high, float64(x))
 			}

@@ -328,7 +328,7 @@ func TestQuantizeRefuses(t *testing.T) {
 				return tensor.List{{Name: "y", Shape: []int64{1}, Data: []float64{1}}}, nil
 			}
 		}), quantize.ErrConfig, "y float64 [1]: want float32"},
-		{"NaN", conv, with(func(o *quantize.Options) { o.Run = constant(float32(math.NaN()), nil) }), quantize.ErrConfig, "rows 0 to 2 make NaN of"},
+		{"NaN", conv, with(func(o *quantize.Options) { o.Run = constant(float32(math.NaN()), nil) }), quantize.ErrConfig, "rows 0 to 2 the network computes NaN in"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := quantize.Quantize(t.Context(), c.m, c.o)

@@ -128,7 +128,7 @@ func (r *Registry) version(name string, number int) (v Version, err error) {
 	}
 	delete(sums, manifest)
 	if v.Name != name || v.Number != number {
-		return v, damaged(manifest, fmt.Errorf("it is of %s/%d", v.Name, v.Number))
+		return v, damaged(manifest, fmt.Errorf("it belongs to %s/%d", v.Name, v.Number))
 	}
 	for _, f := range v.Files {
 		if sums[f.Name] != f.SHA256 {

@@ -129,7 +129,7 @@ func NewPredictor(s *Session, c PredictorConfig) (*Predictor, error) {
 	}
 	out := l.outs[l.out]
 	if len(out.Shape) == 0 || out.Shape[0] != -1 {
-		return fail("its output %v does not have one row after the other: %d rows were run", out, rows)
+		return fail("its output %v does not have one row for each of the %d rows in a run", out, rows)
 	}
 	if p.outputs = product(out.Shape[1:]); p.outputs == 0 {
 		return fail("its output %v is empty", out)

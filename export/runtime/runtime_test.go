@@ -233,7 +233,7 @@ func TestProvider(t *testing.T) {
 		t.Skip("this machine has CUDA")
 	}
 	require.Contains(t, s.Reason(), "CUDA")
-	require.Contains(t, log.String(), "the CPU computes, though CUDA was asked for")
+	require.Contains(t, log.String(), "the CPU computes, although CUDA was requested")
 	out, err := s.Run(t.Context(), tensor.List{{Name: "x", Shape: []int64{1, 3}, Data: []float32{1, 2, 3}}})
 	require.NoError(t, err)
 	require.Equal(t, []float32{14.5}, out[0].Data)

@@ -171,7 +171,7 @@ func open(name string, model []byte, c Config) (*Session, error) {
 		return fail(fmt.Errorf("%d and %d threads: want -1 or more", c.Threads, c.InterThreads))
 	}
 	if c.Provider != Auto && c.Provider != CPU && c.Provider != CUDA {
-		return fail(fmt.Errorf("provider %q: want cpu, cuda or none for either", c.Provider))
+		return fail(fmt.Errorf("provider %q: want cpu or cuda, or nothing for either", c.Provider))
 	}
 	if c.Optimize > OptimizeNone {
 		return fail(fmt.Errorf("optimization level %d is unknown", c.Optimize))
@@ -207,7 +207,7 @@ func open(name string, model []byte, c Config) (*Session, error) {
 	}
 	if s.provider == CPU && c.Provider == CUDA {
 		log := cmp.Or(c.Log, slog.Default())
-		log.Warn("onnx: the CPU computes, though CUDA was asked for", "model", name, "reason", s.reason)
+		log.Warn("onnx: the CPU computes, although CUDA was requested", "model", name, "reason", s.reason)
 	}
 	stdruntime.AddCleanup(s, (*engine).destroy, s.engine)
 	return s, nil

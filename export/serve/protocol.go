@@ -418,7 +418,7 @@ func fromJSON(data json.RawMessage, datatype string, n int, kind string) (any, e
 		have = len(ints)
 	}
 	if have != n {
-		return nil, fmt.Errorf("%d values, and the shape has %d", have, n)
+		return nil, fmt.Errorf("%d values, but the shape has %d", have, n)
 	}
 	switch kind {
 	case "string":
@@ -463,7 +463,7 @@ func fromBinary(data []byte, datatype string, n int, kind string) (any, error) {
 			out, data = append(out, string(data[4:4+size])), data[4+size:]
 		}
 		if len(out) != n {
-			return nil, fmt.Errorf("%d texts, and the shape has %d", len(out), n)
+			return nil, fmt.Errorf("%d texts, but the shape has %d", len(out), n)
 		}
 		return out, nil
 	}
@@ -475,7 +475,7 @@ func fromBinary(data []byte, datatype string, n int, kind string) (any, error) {
 		return nil, fmt.Errorf("datatype %q in binary form: want %s", datatype, datatypes[kind])
 	}
 	if len(data) != n*size {
-		return nil, fmt.Errorf("%d bytes, and the shape has %d values of %d", len(data), n, size)
+		return nil, fmt.Errorf("%d bytes, but the shape has %d values of %d", len(data), n, size)
 	}
 	if datatype == "INT64" {
 		out := make([]int64, n)

@@ -181,7 +181,7 @@ func TestWrongRequests(t *testing.T) {
 	for request, want := range map[string]string{
 		"":                            "it is not JSON of the protocol",
 		"{}":                          "input x float64 [? 2] is missing",
-		body("[1,2,3]", `["a"]`, 1):   "input \\\"x\\\": 3 values, and the shape has 2",
+		body("[1,2,3]", `["a"]`, 1):   "input \\\"x\\\": 3 values, but the shape has 2",
 		body("[1,\"a\"]", `["a"]`, 1): "input \\\"x\\\": the text \\\"a\\\", want a number",
 		body("[1,2]", `[1]`, 1):       "input \\\"text\\\": 1 where a value of BYTES belongs",
 		body("[1,{}]", `["a"]`, 1):    "an object where values belong",

@@ -34,7 +34,7 @@ var (
 	// ErrAddr reports an address that is not of the form host:port.
 	ErrAddr = errors.New("not an address")
 	// ErrToken reports an address that other machines can reach, but no token.
-	ErrToken = errors.New("other machines reach this address, which takes a token")
+	ErrToken = errors.New("other machines reach this address, so it requires a token")
 	// ErrCertificate reports files from which no certificate can be read.
 	ErrCertificate = errors.New("no certificate")
 )
@@ -241,7 +241,7 @@ func (s *Server) guard() http.Handler {
 			refuse(w, "this token only reads", http.StatusForbidden)
 		case !health && !s.admitted(r) && !s.readsOnly(r):
 			w.Header().Set("WWW-Authenticate", `Basic realm="attune", charset="UTF-8"`)
-			refuse(w, "this server takes a token", http.StatusUnauthorized)
+			refuse(w, "this server requires a token", http.StatusUnauthorized)
 		default:
 			limited := *r // so that net/http still knows the body, and does not wait for the rest of a large one
 			limited.Body = http.MaxBytesReader(plain, r.Body, s.config.Body)

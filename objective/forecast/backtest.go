@@ -238,7 +238,7 @@ func (b *Backtest) scored(i int, next Frame) (Frame, error) {
 			k = slices.IndexFunc(next, func(s Series) bool { return s.ID == test.ID })
 		}
 		if k < 0 {
-			return nil, fmt.Errorf("%sthe forecaster returned nothing: the last values are missing or too few, or columns are not known so far ahead", of(test.ID))
+			return nil, fmt.Errorf("%sthe forecaster returned nothing: the last values are missing or too few, or columns are not known far enough ahead", of(test.ID))
 		}
 		if n := next[k].Len(); n < b.gap+b.horizon {
 			return nil, fmt.Errorf("%sthe forecaster returned %d steps of %d", of(test.ID), n, b.gap+b.horizon)

@@ -574,7 +574,7 @@ func (t *table) one(id string, rows []row, freq Frequency) (Series, error) {
 	for i, r := range rows {
 		n, on := freq.Index(s.Start, r.time)
 		if !on {
-			return s, t.at(r.line, stamp(r.time), id, fmt.Errorf("%w: it is not one of every %v from %s", ErrFrequency, freq, stamp(s.Start)))
+			return s, t.at(r.line, stamp(r.time), id, fmt.Errorf("%w: it is not a whole number of steps after %s, at a frequency of %v", ErrFrequency, stamp(s.Start), freq))
 		}
 		missing := n - len(lines)
 		if missing > 0 && t.Fill == Refuse {

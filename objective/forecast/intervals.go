@@ -117,7 +117,7 @@ func rising(sums, counts []float64) []float64 {
 // [ErrConfig] unless 0 < level < 1, and with [ErrHorizon] for more steps than the backtest had.
 func (v *Intervals) Around(next, past Frame, level float64) (lower, upper Frame, err error) {
 	if !(level > 0 && level < 1) || v == nil || len(v.Sizes) == 0 {
-		return nil, nil, pkg.Errorf("intervals: %w: a level of %v: want one between 0 and 1, and a backtest with errors", ErrConfig, level)
+		return nil, nil, pkg.Errorf("intervals: %w: a level of %v: want a number between 0 and 1, and intervals of a backtest with enough errors", ErrConfig, level)
 	}
 	size := v.size(level)
 	for i, s := range next {

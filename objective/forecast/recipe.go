@@ -438,7 +438,7 @@ func restore(past Frame, fitted []Fitted, z [][]float64) (Frame, error) {
 	var out Frame
 	for i, s := range past {
 		next, err := continuation(s, fitted[i].Invert(s.Y, z[i]),
-			"the model diverged, or the transform cannot be undone so far ahead: set a lower learning rate, or another transform")
+			"the model diverged, or the transform cannot be undone that far ahead: set a lower learning rate, or another transform")
 		if err != nil {
 			return nil, pkg.Errorf("predict: %w", err)
 		}

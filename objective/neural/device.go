@@ -52,7 +52,7 @@ func (d design) build(v *view, rows int) (net *nn.Net, on string, err error) {
 			return nil, "", err
 		}
 		if each < gainsFrom {
-			on = fmt.Sprintf("cpu: a step has %.2g million multiplications an operation, and a GPU is taken from 1 on", each/1e6)
+			on = fmt.Sprintf("cpu: a step has %.2g million multiplications an operation, and a GPU pays off from 1 million on", each/1e6)
 		} else if net, gpu, err := d.onGPU(0, numbers, v, rows); err == nil {
 			return net, gpu, nil
 		} else {

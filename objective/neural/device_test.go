@@ -94,7 +94,7 @@ func TestDeviceAuto(t *testing.T) {
 	small := neural.LSTM{Training: neural.Training{Window: 4, Epochs: 1}, Hidden: 8}
 	large := neural.LSTM{Training: neural.Training{Window: 4, Epochs: 1}, Hidden: 256}
 	t.Setenv("ATTUNE_LIBCUDA", t.TempDir()+"/none.so")
-	assert.Equal(t, "cpu: a step has 0.0024 million multiplications an operation, and a GPU is taken from 1 on", fit(small))
+	assert.Equal(t, "cpu: a step has 0.0024 million multiplications an operation, and a GPU pays off from 1 million on", fit(small))
 	assert.Regexp(t, `^cpu: the device cannot be used: cuda: no such GPU: no driver: .*none.so`, fit(large))
 
 	e := devicetest.Emulate(t)

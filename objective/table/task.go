@@ -224,7 +224,7 @@ func (t *Task) parted() ([]foldData, error) {
 	case target.Values == nil:
 		return nil, pkg.Errorf("%w: there is no target to score predictions by: name the column", ErrConfig)
 	case kind == Anomalies && target.Categories == nil && !t.Table.binary():
-		return nil, pkg.Errorf("%w: target %q of an isolation forest is not 1 for anomalies and 0 for the rest", ErrConfig, target.Name)
+		return nil, pkg.Errorf("%w: target %q of an isolation forest must be 1 for anomalies and 0 for the rest", ErrConfig, target.Name)
 	case kind == Anomalies && target.Categories != nil && len(target.Categories) != 2:
 		return nil, pkg.Errorf("%w: target %q of an isolation forest has %d classes, want 2, the second being anomalies", ErrConfig, target.Name, len(target.Categories))
 	case kind == Regression && !m.goes(kind) && (m.goes(Classification)):

@@ -583,7 +583,7 @@ func TestTaskErrors(t *testing.T) {
 		"classes by rmse":       {&table.Task{Table: iris(), Style: style.LightGBM, Metric: table.RMSE}, table.ErrConfig, "metric rmse does not go with classification"},
 		"numbers by logloss":    {&table.Task{Table: diabetes(), Style: style.LightGBM, Metric: table.LogLoss}, table.ErrConfig, `metric logloss is for classes, but target "progression" has numbers: set table.CSV.Classes`},
 		"anomalies by accuracy": {&table.Task{Table: rare(9), Style: style.IsolationForest, Metric: table.Accuracy}, table.ErrConfig, "metric accuracy does not go with anomalies"},
-		"anomalies of numbers":  {&table.Task{Table: diabetes(), Style: style.IsolationForest}, table.ErrConfig, "is not 1 for anomalies and 0 for the rest"},
+		"anomalies of numbers":  {&table.Task{Table: diabetes(), Style: style.IsolationForest}, table.ErrConfig, "must be 1 for anomalies and 0 for the rest"},
 		"anomalies of classes":  {&table.Task{Table: three, Style: style.IsolationForest}, table.ErrConfig, "has 3 classes, want 2, the second being anomalies"},
 		"an unknown setting":    {&table.Task{Table: diabetes(), Style: style.XGBoost, Fixed: lit("depth", 3)}, style.ErrSetting, "xgboost: there is no depth: there are alpha"},
 		"fixed and searched":    {&table.Task{Table: diabetes(), Style: style.XGBoost, Fixed: lit("eta", 0.1), Space: space.Of(space.Float("eta", 0.1, 1))}, table.ErrConfig, "eta is fixed and searched: remove it from one of the two"},

@@ -102,7 +102,7 @@ func TestDatabasesThatCannotBe(t *testing.T) {
 			at := servertest.MySQL(t)
 			servertest.MySQLRun(t, at, "CREATE TABLE orders (id int)")
 			return at
-		}, storage.ErrFormat, "orders: create one for the studies: set mysql.Store.URL to"},
+		}, storage.ErrFormat, "orders: create another database for the studies: set mysql.Store.URL to"},
 		{"an older version", func(t *testing.T) string {
 			at := filled(t)
 			servertest.MySQLRun(t, at, "UPDATE alembic_version SET version_num = 'v2.6.0.a'")

@@ -121,7 +121,7 @@ func (s *Store) config() (*mysql.Config, error) {
 	// The driver reads settings from a form of its own, without the user and the password.
 	config, err := mysql.ParseDSN("tcp(" + net.JoinHostPort(cmp.Or(u.Hostname(), "localhost"), cmp.Or(u.Port(), "3306")) + ")/?" + u.RawQuery)
 	if err != nil {
-		return nil, fmt.Errorf("%w: a setting of the URL is odd: %w", storage.ErrPath, someURL)
+		return nil, fmt.Errorf("%w: a setting in the URL is invalid: %w", storage.ErrPath, someURL)
 	}
 	config.DBName = strings.Trim(u.Path, "/")
 	config.User = u.User.Username()

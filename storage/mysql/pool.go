@@ -107,7 +107,7 @@ func createSchema(ctx context.Context, c *sql.Conn) error {
 
 // errUnfinished reports tables without a version.
 var errUnfinished = fmt.Errorf("%w: it has tables of Optuna, but no version: "+
-	"Optuna before 0.10 made them, or something was stopped while it did: create a study, or run `optuna storage upgrade`", storage.ErrVersion)
+	"Optuna before 0.10 made them, or a program was stopped while it made them: create a study, or run `optuna storage upgrade`", storage.ErrVersion)
 
 func checkSchema(ctx context.Context, c *sql.Conn) error {
 	names, err := list(ctx, c, "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY 1")
@@ -117,7 +117,7 @@ func checkSchema(ctx context.Context, c *sql.Conn) error {
 	case len(names) == 0:
 		return dbserver.ErrEmpty
 	case !slices.Contains(names, "studies") && !slices.Contains(names, "alembic_version"):
-		return fmt.Errorf("%w: the database holds tables of another program, %s: create one for the studies: %w", storage.ErrFormat, few(names), someURL)
+		return fmt.Errorf("%w: the database holds tables of another program, %s: create another database for the studies: %w", storage.ErrFormat, few(names), someURL)
 	case !slices.Contains(names, "alembic_version"):
 		return errUnfinished
 	}

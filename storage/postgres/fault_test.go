@@ -78,7 +78,7 @@ func TestDatabasesThatCannotBe(t *testing.T) {
 			at := servertest.Postgres(t)
 			servertest.PostgresRun(t, at, "CREATE TABLE orders (id int)")
 			return at
-		}, storage.ErrFormat, "orders: create one for the studies: set postgres.Store.URL to"},
+		}, storage.ErrFormat, "orders: create another database for the studies: set postgres.Store.URL to"},
 		{"tables without a version", func(t *testing.T) string {
 			at := servertest.Postgres(t)
 			servertest.PostgresRun(t, at, "CREATE TABLE studies (id int)")

@@ -103,9 +103,9 @@ func (p *pool) checkSchema(ctx context.Context, db interface {
 	case len(names) == 0:
 		return dbserver.ErrEmpty
 	case !slices.Contains(names, "studies") && !slices.Contains(names, "alembic_version"):
-		return fmt.Errorf("%w: the database holds tables of another program, %s: create one for the studies: %w", storage.ErrFormat, few(names), someURL)
+		return fmt.Errorf("%w: the database holds tables of another program, %s: create another database for the studies: %w", storage.ErrFormat, few(names), someURL)
 	case !slices.Contains(names, "alembic_version"):
-		return fmt.Errorf("%w: it has the tables of Optuna, but no version: Optuna before 0.10 made them, or was stopped while it did: run `optuna storage upgrade`", storage.ErrVersion)
+		return fmt.Errorf("%w: it has the tables of Optuna, but no version: Optuna before 0.10 made them, or Optuna was stopped while it made them: run `optuna storage upgrade`", storage.ErrVersion)
 	}
 	versions, err := list("SELECT version_num FROM alembic_version")
 	if err != nil {

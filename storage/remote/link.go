@@ -133,7 +133,7 @@ func (l *link) attempt(ctx context.Context, method, op string, query url.Values,
 func foreign(resp *http.Response) error {
 	switch code := resp.StatusCode; {
 	case code == http.StatusUnauthorized && resp.Request.Header.Get("Authorization") == "":
-		return fmt.Errorf("%w: the server takes a token: %w", storage.ErrAccess, someToken)
+		return fmt.Errorf("%w: the server requires a token: %w", storage.ErrAccess, someToken)
 	case code == http.StatusUnauthorized:
 		return fmt.Errorf("%w: the server does not know this token: %w", storage.ErrAccess, someToken)
 	case code == http.StatusForbidden:
@@ -141,11 +141,11 @@ func foreign(resp *http.Response) error {
 	case code == http.StatusMisdirectedRequest:
 		return fmt.Errorf("%w: the server goes by another name: start it with this name as a host", storage.ErrAccess)
 	case code == http.StatusRequestEntityTooLarge:
-		return fmt.Errorf("%w: the server does not take so much at once", storage.ErrFull)
+		return fmt.Errorf("%w: the server does not accept that much at once", storage.ErrFull)
 	case code == http.StatusTooManyRequests || code == http.StatusBadGateway || code == http.StatusServiceUnavailable || code == http.StatusGatewayTimeout:
 		return &attemptError{fmt.Errorf("the answer is %s", resp.Status), true}
 	default:
-		return fmt.Errorf("%w: what answers is not attune's server of this version: the answer is %s", storage.ErrVersion, resp.Status)
+		return fmt.Errorf("%w: this is not attune's server of the same version: it answers %s", storage.ErrVersion, resp.Status)
 	}
 }
 
@@ -194,7 +194,7 @@ func (p *patience) wait(ctx context.Context, err error) error {
 	p.link.outage.Failed(err)
 	finishing := storage.Finishing(ctx)
 	if finishing.Err() != nil {
-		return fmt.Errorf("%w: it is not waited for at the end: %w", storage.ErrUnreachable, err)
+		return fmt.Errorf("%w: a run that ends does not wait for it: %w", storage.ErrUnreachable, err)
 	}
 	if time.Since(p.since) >= most {
 		return fmt.Errorf("%w: tried for %v: %w", storage.ErrUnreachable, most, err)
@@ -292,7 +292,7 @@ func (c *change) send(ctx context.Context, args []byte) (*decoder, error) {
 		c.doubt = c.doubt || none.sent
 		if err := c.again.wait(ctx, err); err != nil {
 			if c.doubt && errors.Is(err, storage.ErrUnreachable) {
-				err = fmt.Errorf("%w; the server may have done it", err)
+				err = fmt.Errorf("%w; the server may have made the change", err)
 			}
 			return nil, err
 		}

@@ -464,7 +464,7 @@ func TestAtTheEnd(t *testing.T) {
 		time.AfterFunc(20*time.Millisecond, cancel)
 		_, err = l.Start(storage.Finish(ctx), time.Now(), "") // a minute, if it waited
 		require.ErrorIs(t, err, storage.ErrUnreachable, what)
-		require.ErrorContains(t, err, "not waited for at the end", what)
+		require.ErrorContains(t, err, "a run that ends does not wait for it", what)
 		quiet.Store(false)
 	}
 }

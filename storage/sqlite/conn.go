@@ -387,7 +387,7 @@ func (s *Store) explain(err error) error {
 	case e.Code == driver.Corrupt:
 		return fmt.Errorf("%w: it is damaged (%w): repair it with .recover of the sqlite3 shell, or %w", storage.ErrFormat, err, otherFile)
 	case e.Code == driver.CantOpen && tooLong(s.Path):
-		return fmt.Errorf("%w: it has %d bytes from the root, and SQLite opens paths of at most %d: choose a shorter one: %w", storage.ErrPath, len(absolute(s.Path)), maxPath, err)
+		return fmt.Errorf("%w: as an absolute path it has %d bytes, and SQLite opens paths of at most %d: choose a shorter one: %w", storage.ErrPath, len(absolute(s.Path)), maxPath, err)
 	case e.Code == driver.ReadOnlyFile || e.Code == driver.Perm || e.Code == driver.CantOpen:
 		return fmt.Errorf("%w: make the file and its folder writable for this user (%w)", err, fs.ErrPermission)
 	}

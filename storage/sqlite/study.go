@@ -139,7 +139,7 @@ func (st *study) learn(n *tables.Read) error {
 	}
 	if n.Number < len(st.rows) {
 		if id := st.rows[n.Number]; id != 0 && id != n.ID {
-			return fmt.Errorf("%w: trial %d stands in two rows, %d and %d", storage.ErrFormat, n.Number, id, n.ID)
+			return fmt.Errorf("%w: trial %d is in two rows, %d and %d", storage.ErrFormat, n.Number, id, n.ID)
 		}
 	}
 	if n.Odd != "" && st.odd[n.Number] == "" {

@@ -133,7 +133,7 @@ func (s *Store) patiently(ctx context.Context, f func() error) error {
 			return ctx.Err()
 		}
 		if away && finishing.Err() != nil {
-			return fmt.Errorf("%w: it is not waited for at the end: %w", storage.ErrUnreachable, err)
+			return fmt.Errorf("%w: a run that ends does not wait for it: %w", storage.ErrUnreachable, err)
 		}
 		if time.Now().After(deadline) {
 			cause := storage.ErrBusy

@@ -251,7 +251,7 @@ func (st *study) learn(f *found) error {
 	}
 	if f.Number < len(st.rows) {
 		if id := st.rows[f.Number]; id != 0 && id != f.ID {
-			return fmt.Errorf("%w: trial %d stands in two rows, %d and %d", storage.ErrFormat, f.Number, id, f.ID)
+			return fmt.Errorf("%w: trial %d is in two rows, %d and %d", storage.ErrFormat, f.Number, id, f.ID)
 		}
 	}
 	done := f.State.Done()
