@@ -155,7 +155,7 @@ func writeBest(w io.Writer, storage string, st study.Reader, best trial.Record, 
 		fmt.Fprintf(t, "  %s\t%s\n", s.Name, s.Value)
 	}
 	if len(settings) == 0 {
-		fmt.Fprintln(t, "  it has none")
+		fmt.Fprintln(t, "  no hyperparameters")
 	}
 	if len(best.Attrs) > 0 {
 		section("attributes")

@@ -81,7 +81,7 @@ func (c *config) apply(data []byte) error {
 		case f == nil || slices.Contains(unconfigured, key.Value):
 			return fmt.Errorf("line %d: there is no %s: the names are those of the flags, such as data, target, models, trials, space", key.Line, quote(key.Value))
 		case seen[key.Value]:
-			return fail("it is there twice")
+			return fail("it occurs twice")
 		}
 		seen[key.Value] = true
 		if slices.Contains(given, key.Value) {

@@ -81,7 +81,7 @@ func TestConfigErrors(t *testing.T) {
 		"trails: 5":                           "line 1: there is no trails: the names are those of the flags",
 		"quiet: true":                         "there is no quiet",
 		"trials: many":                        "line 1: trials: many: want a whole number",
-		"trials: 1\ntrials: 2":                "line 2: trials: it is there twice",
+		"trials: 1\ntrials: 2":                "line 2: trials: it occurs twice",
 		"data: {a: b}":                        "line 1: data: want a value or a list",
 		"sampler: {startup: 3}":               "line 1: sampler: want its name",
 		"sampler: {name: tpe, starts: 3}":     "--sampler tpe:starts=3: 'starts=3': want NAME=VALUE, with a name of startup, candidates",

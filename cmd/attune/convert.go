@@ -153,7 +153,7 @@ func (c *convert) run(ctx context.Context, stdout, stderr io.Writer, file string
 		return err
 	}
 	if from.Sparse {
-		warn(stderr, fmt.Errorf("%s: XGBoost was trained with missing values, and splits at numbers above 0 alone: if it was trained on a sparse matrix, its zeros were missing: give --zeros-missing", file))
+		warn(stderr, fmt.Errorf("%s: XGBoost was trained with missing values, and splits only at numbers above 0: if it was trained on a sparse matrix, its zeros counted as missing: give --zeros-missing", file))
 	}
 	if a, err := os.Stat(c.output); err == nil {
 		if b, err := os.Stat(file); err == nil && os.SameFile(a, b) {
@@ -191,7 +191,7 @@ func (c *convert) measures() bool {
 // pipeline converts a model with the steps around it.
 func (c *convert) pipeline(ctx context.Context, stdout io.Writer, file string, m *pipeline.Model, from pipeline.Source, columns []pipeline.Column, o deploy.TreesOptions) error {
 	if o.Form == onnx.Single {
-		return fmt.Errorf("--form float32: %s is more than a tree ensemble, whose rows are scaled or encoded first: use exact or compatible", file)
+		return fmt.Errorf("--form float32: %s is more than a tree ensemble: it scales or encodes the rows first: use exact or compatible", file)
 	}
 	var outputs []string
 	for _, out := range m.Outputs {

@@ -341,7 +341,7 @@ func (c *convert) one(ctx context.Context, f modelFile) *converted {
 		return fail(refused, err)
 	}
 	if from.Sparse {
-		r.Warning = r.Model + ": XGBoost was trained with missing values, and splits at numbers above 0 alone: if it was trained on a sparse matrix, its zeros were missing: convert it with --zeros-missing"
+		r.Warning = r.Model + ": XGBoost was trained with missing values, and splits only at numbers above 0: if it was trained on a sparse matrix, its zeros counted as missing: convert it with --zeros-missing"
 	}
 	fmt.Fprintf(whole, "|%s|%v|%v|%v|%s", c.form, c.options.AllTrees, c.options.ZerosMissing, c.gate, build())
 	source := hex.EncodeToString(whole.Sum(nil))

@@ -149,7 +149,7 @@ func TestConvertFolderBefore(t *testing.T) {
 	// XGBoost trained on a sparse matrix: the file shows it, and the zeros are missing if that is said.
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "sparse.json"), doc.Cases[2].File, 0o644))
 	o = attune(t, dir, "convert", "sparse.json", "--output", "m.onnx")
-	assert.Contains(t, o.stderr, "attune: warning: sparse.json: XGBoost was trained with missing values, and splits at numbers above 0 alone: if it was trained on a sparse matrix, its zeros were missing: give --zeros-missing\n")
+	assert.Contains(t, o.stderr, "attune: warning: sparse.json: XGBoost was trained with missing values, and splits only at numbers above 0: if it was trained on a sparse matrix, its zeros counted as missing: give --zeros-missing\n")
 	o = attune(t, dir, "convert", "sparse.json", "--zeros-missing", "--output", "m.onnx")
 	assert.Zero(t, o.code, o.stderr)
 	assert.Empty(t, o.stderr)

@@ -108,7 +108,7 @@ func TestConvertPipelines(t *testing.T) {
 		assert.Contains(t, o.stdout+o.stderr, c.want, name)
 	}
 	o := attune(t, dir, "convert", "m.joblib", "--output", "n.onnx", "--form", "float32")
-	assert.Contains(t, o.stderr, "--form float32: m.joblib is more than a tree ensemble, whose rows are scaled or encoded first: use exact or compatible")
+	assert.Contains(t, o.stderr, "--form float32: m.joblib is more than a tree ensemble: it scales or encodes the rows first: use exact or compatible")
 	out = succeed(t, dir, "convert", "m.joblib", "--output", "n.onnx", "--benchmark")
 	assert.Regexp(t, `(?m)^ *native .*$`, out)
 	assert.Regexp(t, `(?m)^ *onnx .*$`, out)

@@ -53,8 +53,8 @@ enqueue trials with the parameters of another trial, with changes if they like.
 
 It listens on this machine only. For an address that other machines reach, set a token in
 the environment variable ` + tokenVariable + `: browsers ask for it as a password, with any user
-name. A second token in ` + readTokenVariable + ` only reads. Where others
-can listen, give --tls-cert and --tls-key, or use a proxy with TLS.`,
+name. With a second token, in ` + readTokenVariable + `, people can only read.
+Where others can listen, give --tls-cert and --tls-key, or use a proxy with TLS.`,
 		Example: `  attune dashboard
   attune dashboard --storage attune.db --listen 127.0.0.1:9000
   ` + tokenVariable + `=... attune dashboard --listen :8080 --host tuning.example`,

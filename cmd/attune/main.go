@@ -67,9 +67,9 @@ func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "attune",
 		Short: "Tune forecasting models on your data, or any program",
-		Long: `Attune searches for the hyperparameters with which a model forecasts your series best.
-It compares the tuned models with simple baselines, keeps the best model, and forecasts
-with it. It also tunes any program that prints a value: see attune run.
+		Long: `Attune tunes models on your data: models that forecast series, or predict a column of a
+table. It compares them with simple baselines, keeps the best model, and predicts with it.
+It also tunes any program that prints a value: see attune run.
 
 All trials are stored in a SQLite file, which Optuna and optuna-dashboard can open too.`,
 		Example: `  attune optimize --data data/airpassengers.csv --target passengers

@@ -55,7 +55,7 @@ func optimizeCommand() *cobra.Command {
 	var o optimize
 	cmd := &cobra.Command{
 		Use:   "optimize --data FILE --target COLUMN",
-		Short: "Tune models on your series, compare them and keep the best",
+		Short: "Tune models on your data, compare them and keep the best",
 		Long: `Optimize tunes one or more models on the series in a CSV file. Each model gets a study of
 its own. A trial is scored by a backtest: it forecasts --horizon steps from each of
 --windows points in time, using only what was known then.
@@ -65,8 +65,8 @@ all models and baselines forecast them, which gives an honest estimate of the er
 
 The result is an ensemble of the best trials of all models and of the baselines, unless a
 single model is better by more than the standard error. Then it is a single model: the
-simplest of the equally good ones. Both are judged on folds of the backtest that they were
-not chosen on.
+simplest of the equally good ones. Both are judged on folds of the backtest that were not
+used to choose them.
 
 Studies are stored in the file --storage, and models in a folder next to it, named
 STORAGE.models. If the command is interrupted, by Ctrl-C or a crash, the same command
@@ -79,9 +79,9 @@ in YAML; edit it and pass the file to --space. ets, theta, arima and ces choose 
 in milliseconds, so they need only a trial or two. Baselines are models, too: name one in
 --models to keep it and forecast with it.
 
-A run can be a file: --print-config writes the values of all flags that matter, and the spaces,
-as YAML, and --config reads them. The studies keep it, too. The sampler and the pruner have
-settings there: sampler: {name: tpe, startup: 20}.
+A run can be kept in a file: --print-config writes the values of all flags that matter, and the
+search spaces, as YAML, and --config reads them. The studies keep this file, too. In it, the
+sampler and the pruner can have settings: sampler: {name: tpe, startup: 20}.
 
 With --task, the data are a plain table: each row is an example, and --target is the number
 or the class to predict. A trial is scored by cross-validation: stratified, by --group, or, with
@@ -123,7 +123,7 @@ func (o *optimize) flags(cmd *cobra.Command) {
 	o.table.flags(cmd)
 	f := cmd.Flags()
 	f.StringSliceVar(&o.models, "models", defaultModels, "`models` to tune: "+strings.Join(models.names(), ", ")+"; for tables "+strings.Join(tableStyles.names(), ", ")+" (default there: all that go with the --task)")
-	f.IntVar(&o.trials, "trials", 50, "`number` of trials in each study (by default fewer, from 12, once seven in a row gain less than a tenth of the score's standard error), including those of earlier runs; failed trials do not count")
+	f.IntVar(&o.trials, "trials", 50, "`number` of trials in each study, including those of earlier runs; failed trials do not count; without this flag, a study ends earlier, but after at least 12 trials, once seven in a row gain less than a tenth of the score's standard error")
 	f.StringVar(&o.metric, "metric", "mape", "`metric` to optimize: "+strings.Join(forecast.MetricNames(), ", ")+"; mase by default if the target has values of 0 or below; tables have rmse, mae, mape, r2 and pinball@0.9 for numbers, logloss, auc, ap, accuracy, f1 and brier for classes, auc and ap for anomalies, the first being the default")
 	f.StringVar(&o.stopWhen, "stop-when", "", stopWhenHelp)
 	storageFlag(cmd, &o.storage, "SQLite `file` for the studies, created if it does not exist, or URL of a PostgreSQL or MySQL database or of attune serve")
@@ -131,11 +131,11 @@ func (o *optimize) flags(cmd *cobra.Command) {
 	f.IntVar(&o.horizon, "horizon", 0, "`steps` to forecast (default: one season, such as 12 months or 7 days)")
 	f.IntVar(&o.windows, "windows", 9, "`number` of forecasts in the backtest; by default fewer for short and for very long series")
 	f.IntVar(&o.step, "step", 0, "`steps` from one forecast of the backtest to the next (default: half the horizon)")
-	f.IntVar(&o.test, "test", 0, "`steps` at the end to hold out for the comparison; 0: none (default: the horizon; of tables a fifth of the rows)")
+	f.IntVar(&o.test, "test", 0, "`steps` at the end to hold out for the comparison; 0: none (default: the horizon; for tables a fifth of the rows)")
 	f.StringVar(&o.ends, "ends", lastEnd, "`end` of the data if series end at different times: last (that of the last series: nothing later than a forecast's origin is known, and series that have ended are not scored) or each (the end of each series, so that all are scored)")
 	f.IntVar(&o.workers, "workers", 1, "`number` of trials to run in parallel; they share the CPU cores; one trial alone uses as many as it has folds")
 	f.IntVar(&o.lag, "lag", 0, lagHelp+" (default: --workers)")
-	f.DurationVar(&o.timeout, "timeout", 0, "stop starting trials after this `time` in total, such as 10m; models share it equally and pass on what they do not use; a running trial ends its training, and its best round so far counts (of tables: it finishes)")
+	f.DurationVar(&o.timeout, "timeout", 0, "stop starting trials after this `time` in total, such as 10m; models share it equally and pass on what they do not use; a running trial ends its training, and its best round so far counts (tables: it finishes)")
 	f.Uint64Var(&o.seed, "seed", 0, "`seed` of the random numbers")
 	o.search.flags(cmd, "median")
 	f.StringVar(&o.engine, "engine", nativeEngine, "`library` that trains trees: "+strings.Join(engines.names(), ", ")+"; auto: the library that the model is named after, if it is installed")

@@ -183,7 +183,7 @@ func (p predict) intervals(m tune.Model, next, past forecast.Frame) ([]bound, er
 			return nil, fmt.Errorf("--levels %v: want percents between 0 and 100", level)
 		}
 		if slices.Contains(p.levels[:i], level) {
-			return nil, fmt.Errorf("--levels %v is there twice", level)
+			return nil, fmt.Errorf("--levels %v occurs twice", level)
 		}
 		if m.Intervals == nil {
 			return nil, fmt.Errorf("--levels: %s has no intervals: its backtest had too few errors, or it is of an earlier version: tune it again with more --windows", m.Family)

@@ -41,11 +41,11 @@ func refitCommand() *cobra.Command {
 a registry as a new version: with an ONNX file that predicts the same, if the model has an ONNX
 form.
 
-It also compares it with the live version. It trains the same model without the newest steps of
-the data, as many as the horizon, forecasts them, and lets the live version and the baselines
-do so, too. If the live version has seen these steps, it is trained again without them, as
-otherwise it would know what it forecasts. With --promote, the new version becomes the live one
-if its score is not worse, or if there is no live one.`,
+It also compares the model with the live version, on the newest steps of the data, as many as
+the horizon. It trains the same model without these steps, and then lets it, the live version
+and the baselines forecast them. If the live version has seen these steps, it is trained again
+without them first. With --promote, the new version becomes the live one if its score is not
+worse, or if there is no live one.`,
 		Example: `  attune refit --data newer.csv --name passengers
   attune refit --study airpassengers-passengers/lightgbm --data newer.csv --registry models --name passengers --promote
   attune refit --data newer.csv --name passengers --max-rounds 200`,
@@ -130,7 +130,7 @@ func (r refit) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	live, again, err := r.opponent(ctx, r.live(reg, stderr), before)
 	if err != nil {
-		warn(stderr, fmt.Errorf("the live version of %s cannot be compared with: %w", r.name, err))
+		warn(stderr, fmt.Errorf("cannot compare it with the live version of %s: %w", r.name, err))
 	}
 	worse, err := r.compare(ctx, stdout, s.job, frame, challenger, live, again)
 	if err != nil {
@@ -194,7 +194,7 @@ func (r refit) live(reg *registry.Registry, stderr io.Writer) *tune.Model {
 			return &m
 		}
 	}
-	warn(stderr, fmt.Errorf("version %d of %s is live, but cannot be compared with: %w", v.Number, r.name, err))
+	warn(stderr, fmt.Errorf("cannot compare it with version %d of %s, which is live: %w", v.Number, r.name, err))
 	return nil
 }
 

@@ -71,7 +71,7 @@ func versionNumber(args []string) (int, error) {
 	}
 	n, err := strconv.Atoi(args[1])
 	if err != nil || n < 1 {
-		return 0, fmt.Errorf("version %s: want a whole number from 1: attune registry list has them", quote(args[1]))
+		return 0, fmt.Errorf("version %s: want a whole number from 1: attune registry list shows them", quote(args[1]))
 	}
 	return n, nil
 }

@@ -124,7 +124,7 @@ func (r *report) write(w io.Writer) error {
 			settings = m.best.Params.Settings()
 		}
 		if len(settings) == 0 {
-			fmt.Fprint(&b, " it has none")
+			fmt.Fprint(&b, " no hyperparameters")
 		}
 		listSettings(&b, settings)
 	}

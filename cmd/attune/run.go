@@ -135,7 +135,7 @@ func (l *launch) flags(cmd *cobra.Command) {
 	f.StringVar(&l.name, "name", "", "`name` of the study (default: the name of the program)")
 	f.StringSliceVar(&l.directions, "direction", []string{"minimize"}, "minimize or maximize; a list of `directions` for several objectives")
 	f.StringSliceVar(&l.metrics, "metrics", nil, "`names` of the objectives, under which the program may print their values")
-	f.StringArrayVar(&l.matches, "match", nil, "regular `expression` that finds a value in a line of output; it has one group, or groups named step, value or like one of the --metrics")
+	f.StringArrayVar(&l.matches, "match", nil, "regular `expression` that finds a value in a line of output; it has one group, or groups named step, value or one of the --metrics")
 	f.StringArrayVar(&l.enqueue, "enqueue", nil, "parameters to try first, `NAME=VALUE,...`; the others are sampled")
 	f.StringSliceVar(&l.warm, "warm-start", nil, "other `studies` in the same storage; the search begins near their best trials")
 	f.IntVar(&l.workers, "workers", 1, "`number` of trials to run in parallel")
@@ -218,7 +218,7 @@ func (l *launch) check(args []string) error {
 func (l *launch) rule(constraints []space.Constraint) (func(trial.Snapshot) (string, bool), error) {
 	rule, err := stopRule(l.stopWhen, constraints)
 	if err == nil && rule != nil && len(l.directions) > 1 {
-		err = errors.New("--stop-when: it takes a single objective")
+		err = errors.New("--stop-when: it needs a single objective")
 	}
 	return rule, err
 }

@@ -181,7 +181,7 @@ func TestRunBadInput(t *testing.T) {
 		"workers":             {more: []string{"--workers", "0"}, want: "--workers 0: want 1 to 1024"},
 		"stop when":           {more: []string{"--stop-when", "0.01"}, want: "--stop-when 0.01: want a share from 0% to 100%, such as 1% or regret:1%"},
 		"stop when of regret": {more: []string{"--stop-when", "regret:none"}, want: "--stop-when regret:none: want a share from 0% to 100%, such as 1% or regret:1%"},
-		"stop when of two":    {more: []string{"--stop-when", "1%", "--direction", "minimize,minimize"}, want: "--stop-when: it takes a single objective"},
+		"stop when of two":    {more: []string{"--stop-when", "1%", "--direction", "minimize,minimize"}, want: "--stop-when: it needs a single objective"},
 		"lag":                 {more: []string{"--lag", "-1"}, want: "--lag -1: want 0 to 1000000"},
 		"sampler":             {more: []string{"--sampler", "best"}, want: "--sampler best: want one of "},
 		"always failing": {script: "echo no data >&2; exit 7", more: []string{"--quiet"},
@@ -367,10 +367,10 @@ func TestRunAway(t *testing.T) {
 			appear(t, dir, "begun")
 			l.away.Store(true)
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "go"), nil, 0o644))
-			assert.Contains(t, until(t, stderr, " is away"), "attune: "+l.url+" is away, and is waited for: ")
+			assert.Contains(t, until(t, stderr, " does not answer"), "attune: "+l.url+" does not answer, and attune waits for it: ")
 			if !interrupted {
 				l.away.Store(false)
-				assert.Equal(t, "attune: "+l.url+" is back", until(t, stderr, " is back"))
+				assert.Equal(t, "attune: "+l.url+" answers again", until(t, stderr, " answers again"))
 				require.NoError(t, cmd.Wait())
 				return
 			}

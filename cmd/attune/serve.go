@@ -54,7 +54,7 @@ With --listen it answers workers in any language, over HTTP with JSON: it propos
 parameters, says which trials should stop, and runs the trials of dead workers again. GET
 /v1/openapi.json describes the requests. It listens on this machine only. For an address that
 other machines reach, set a token in the environment variable ` + serveTokenVariable + `, and one that
-only reads in ` + serveReadTokenVariable + `; requests have it in the header Authorization: Bearer
+only allows reading in ` + serveReadTokenVariable + `; requests send it in the header Authorization: Bearer
 TOKEN. Where others can listen, give --tls-cert and --tls-key, or use a proxy with TLS. GET
 /metrics has metrics for Prometheus, and GET /healthz, which needs no token, checks that the
 server is up.
@@ -63,7 +63,7 @@ attune's other commands can use a server with --listen as their storage: --stora
 http://host:port, with the token in the same variable. They sample and prune by themselves.
 
 With --grpc, the default, it answers Optuna's workers in the protocol of
-optuna.storages.GrpcStorageProxy. Python workers on any machine then share studies with attune:
+optuna.storages.GrpcStorageProxy. Python workers then share studies with attune:
 
   storage = optuna.storages.GrpcStorageProxy(host="127.0.0.1", port=13000)
   study = optuna.load_study(study_name="net", storage=storage)

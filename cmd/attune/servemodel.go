@@ -44,9 +44,9 @@ func serveModelCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve-model [FILE]",
 		Short: "Serve a model's predictions over HTTP, in the Open Inference Protocol",
-		Long: `Serve-model answers requests for predictions in the Open Inference Protocol, version 2, as
-KServe and Triton do, until it is interrupted: GET /v2/models/NAME describes the inputs and
-outputs, POST /v2/models/NAME/infer predicts. It takes and returns tensors in JSON, or in the
+		Long: `Serve-model answers requests for predictions until it is interrupted, in the Open Inference
+Protocol, version 2, like KServe and Triton. GET /v2/models/NAME describes the inputs and
+outputs, and POST /v2/models/NAME/infer predicts. It takes and returns tensors in JSON, or in the
 protocol's binary form. In JSON, null is a missing number.
 
 It serves an ONNX file, or the live version of a model in a registry. After a promotion or a
@@ -55,12 +55,12 @@ new version cannot be loaded, the old one stays.
 
 Requests that wait for the model are run together. With --shadow, another version of the
 registry predicts the same rows in the background, and the metrics say how often the two
-disagree. GET /metrics has that and the rest for Prometheus: rows, runs, times, missing
-numbers, and how far each column has drifted from the first 1000 rows since the version went
-live. GET /v2/health/ready, without a token, says whether it answers.
+disagree. GET /metrics has this and more for Prometheus: rows, runs, times, missing numbers,
+and how far each column has drifted from the first 1000 rows since the version went live. GET
+/v2/health/ready, which needs no token, says whether the server is ready.
 
 It listens on this machine only. For an address that other machines reach, set a token in the
-environment variable ` + modelTokenVariable + `; requests have it in the header Authorization: Bearer
+environment variable ` + modelTokenVariable + `; requests send it in the header Authorization: Bearer
 TOKEN. Where others can listen, give --tls-cert and --tls-key, or use a proxy with TLS.
 
 Serve-model needs ONNX Runtime. Install it with: attune setup onnxruntime`,

@@ -26,7 +26,7 @@ func TestStatistical(t *testing.T) {
 	assert.Contains(t, first.stderr, "air-passengers/theta: 1 trial\n")
 	assert.Contains(t, first.stderr, "air-passengers/lightgbm: 2 trials\n")
 	assert.Contains(t, first.stdout, "theta is the best model on the backtest")
-	assert.Contains(t, first.stdout, "naive (trial 0): it has none\n")
+	assert.Contains(t, first.stdout, "naive (trial 0): no hyperparameters\n")
 	assert.Contains(t, first.stdout, "theta (trial 0): form=auto\n")
 	again := attune(t, dir, optimize...)
 	require.Zero(t, again.code, again.stderr)
@@ -221,7 +221,7 @@ func TestLevels(t *testing.T) {
 		assert.Equal(t, "attune: --levels "+level+": want percents between 0 and 100\n", o.stderr)
 	}
 	assert.Equal(t, "attune: --levels many: want numbers with commas between them: see attune predict --help\n", attune(t, dir, "predict", "--levels", "many").stderr)
-	assert.Equal(t, "attune: --levels 80 is there twice\n", attune(t, dir, "predict", "--levels", "80,95,80").stderr)
+	assert.Equal(t, "attune: --levels 80 occurs twice\n", attune(t, dir, "predict", "--levels", "80,95,80").stderr)
 	succeed(t, dir, "optimize", "--data", "air.csv", "--target", "passengers", "--models", "naive", "--windows", "1", "--horizon", "3", "--name", "few", "--quiet")
 	o := attune(t, dir, "predict", "--study", "few/naive", "--levels", "80")
 	assert.Equal(t, 1, o.code)

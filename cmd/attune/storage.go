@@ -90,10 +90,10 @@ func newStore(storage string) store {
 func away(url string) func(error) {
 	return func(err error) {
 		if err == nil {
-			fmt.Fprintf(os.Stderr, "attune: %s is back\n", url)
+			fmt.Fprintf(os.Stderr, "attune: %s answers again\n", url)
 			return
 		}
-		fmt.Fprintf(os.Stderr, "attune: %s is away, and is waited for: %s\n", url, plain(err))
+		fmt.Fprintf(os.Stderr, "attune: %s does not answer, and attune waits for it: %s\n", url, plain(err))
 	}
 }
 

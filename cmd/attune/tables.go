@@ -71,7 +71,7 @@ func (t *tableFlags) flags(cmd *cobra.Command) {
 	f.IntVar(&t.folds, "folds", 5, "tables: `number` of folds of the cross-validation")
 	f.StringVar(&t.group, "group", "", "tables: `column` that says which rows belong together, such as those of a patient: no fold splits them")
 	f.StringVar(&t.weight, "weight", "", "tables: `column` with the weight of each row")
-	f.StringVar(&t.positive, "positive", "", "tables: the `class`, of two, whose probability is predicted (default: the second), or that means an anomaly")
+	f.StringVar(&t.positive, "positive", "", "tables: the `class` that means an anomaly or, of two classes, the one whose probability is predicted (default: the second)")
 	f.StringSliceVar(&t.ignore, "ignore", nil, "tables: `columns` to ignore")
 	f.StringSliceVar(&t.categorical, "categorical", nil, "tables: `columns` of numbers that are names of categories; texts always are")
 	f.StringSliceVar(&t.na, "na", nil, "tables: `texts` that mean a missing value (default: an empty one, NA, NaN, null, ? and the like)")
