@@ -159,8 +159,8 @@ type regime struct {
 	cell []int // of each trial
 }
 
-// regimes returns the regimes of a parameter with at least two trials. few reports whether it
-// left one out, or only one trial lacks the parameter.
+// regimes returns the regimes of a parameter that have at least two trials. few reports whether a regime was left out,
+// or only one trial lacks the parameter.
 func (c comparison) regimes(name string) (all []regime, few bool) {
 	groups := map[string]int{}
 	var found []regime

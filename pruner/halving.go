@@ -147,7 +147,7 @@ func (r rung) passed(t trial.Record) bool {
 	return ok
 }
 
-// value returns what t has brought to r.
+// value returns the value with which t competes at r.
 func (r rung) value(t *trial.Record) (float64, bool) {
 	if _, ok := t.Notes.Get("completed_rung_0"); ok {
 		var v float64

@@ -157,8 +157,8 @@ var buffers = sync.Pool{New: func() any { return new([]float64) }}
 // ranked returns the values of two ranks from 0 among the n values that are
 // numbers, where high is low or low+1.
 //
-// As in Floyd and Rivest's SELECT (CACM 18, 1975) a sample says between which
-// values the ranks must lie, and only what does is partitioned.
+// As in Floyd and Rivest's SELECT (CACM 18, 1975), a sample gives two values between which the ranks most likely lie,
+// and only the values between them are partitioned.
 func ranked(values []float64, n, low, high int) (a, b float64) {
 	scratch := buffers.Get().(*[]float64)
 	defer buffers.Put(scratch)
@@ -168,7 +168,7 @@ func ranked(values []float64, n, low, high int) (a, b float64) {
 		xs := (*scratch)[:len(values)]
 		below, in := 0, 0
 		for _, v := range values {
-			xs[in] = v // kept if it counts
+			xs[in] = v // kept only if the value lies between the two
 			in += count(from <= v) & count(v <= to)
 			below += count(v < from)
 		}

@@ -138,7 +138,7 @@ func best(reports []trial.Report, d trial.Direction) float64 {
 	return b
 }
 
-// or returns v, or what stands for it: byDefault for 0, 0 for less.
+// or returns the value that a setting v means: byDefault for 0, 0 for a negative v, and otherwise v.
 func or(v, byDefault int) int {
 	if v == 0 {
 		return byDefault
@@ -146,5 +146,5 @@ func or(v, byDefault int) int {
 	return max(0, v)
 }
 
-// number writes v as briefly as tells it from its like.
+// number formats v briefly, but with enough digits to distinguish it from similar values.
 func number(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }

@@ -227,7 +227,7 @@ func (p *plan) add(ctx context.Context, members []ensemble.Member, score ensembl
 	return numbers[0], nil
 }
 
-// why says in words what was chosen, and why.
+// why returns a text about the choice and its reason.
 func why(metric string, c ensemble.Choice, all []nominee, members []ensemble.Member) string {
 	var parts []string
 	for _, m := range members {

@@ -284,13 +284,12 @@ func outputNames(files []modelFile) []string {
 	return names
 }
 
-// isModelName reports whether a file of this name holds a model, so that one that is none is
-// damaged.
+// isModelName reports whether a file of this name should hold a model. If it holds none, it is damaged.
 func isModelName(name string) bool {
 	return slices.Contains([]string{".joblib", ".pkl", ".pickle", ".cbm", ".ubj"}, strings.ToLower(filepath.Ext(name)))
 }
 
-// build returns what tells this program from others that were built of other sources.
+// build returns a text that differs between programs built from different sources.
 func build() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -91,7 +91,7 @@ func (b *board) run(ctx context.Context, stdout io.Writer) error {
 			return err
 		}
 	}
-	if _, err := study.List(ctx, store); err != nil { // say now what a page would say later
+	if _, err := study.List(ctx, store); err != nil { // report now what a page would report later
 		return err
 	}
 	d := dashboard.New(store.Store, dashboard.Config{Settings: tune.Settings, Write: b.write, Model: modelPages(b.storage, b.registry)})

@@ -206,8 +206,8 @@ func whole(texts []string) bool {
 	return !slices.ContainsFunc(texts, func(text string) bool { return !parses(byNumber, text) })
 }
 
-// counts returns the column that counts the steps of each series, one by one, and how to read it, or
-// that the rows do if all columns without a role have numbers. If neither is so, layout is "".
+// counts returns the column that counts the steps of each series, one by one, and its layout. If there is no such
+// column and all columns without a role have numbers, the rows count the steps. Otherwise the layout is "".
 func (s source) counts(header []string, rows [][]string) (k int, layout string) {
 	ids := strings.Split(s.ID, ",")
 	var candidates []int

@@ -36,7 +36,7 @@ var inFlags = map[string]string{
 	"postgres.Store.URL":               "--storage",
 	"onnx.ForecasterOptions.Regressor": "", // the command exports no other models
 	"quantize.Options.Calibration":     "", // the command has rows of the data
-	"runtime.PredictorConfig.Width":    "", // the files that the command opens say it
+	"runtime.PredictorConfig.Width":    "", // the files that the command opens state the width
 	"remote.Store.Token":               "set the variable " + serveTokenVariable + " to a token of the server",
 	"remote.Store.URL":                 "--storage",
 	"sqlite.Store.Path":                "--storage",

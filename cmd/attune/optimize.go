@@ -47,7 +47,7 @@ type optimize struct {
 	mlflow   string
 	stopWhen string
 
-	adapted []string               // settings that are not the usual ones, because of the data
+	adapted []string               // settings that differ from the defaults because of the data
 	given   func(flag string) bool // reports whether the flag is on the command line
 }
 

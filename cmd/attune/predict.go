@@ -267,8 +267,7 @@ func liveModel(folder, name string) (string, error) {
 	return v.Path(registry.Native)
 }
 
-// whither adds, to an error about data that have moved, how to name them. given is the value
-// of --data.
+// whither adds advice to an error about data that have moved: how to name them. given is the value of --data.
 func whither(err error, given string) error {
 	if given == "" && errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: name the file with --data", err)

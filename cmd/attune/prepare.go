@@ -299,8 +299,8 @@ func (s *session) possible(ctx context.Context, p *plan) error {
 	return s.blame(p, p.job.Fixed, p.job.Model, err, without)
 }
 
-// blame adds to an error about hyperparameters the flags that are its cause: those that mend it
-// if they are left out, as without says, or else all.
+// blame adds to an error about hyperparameters the flags that cause it. A flag is a cause if there is no error without
+// it, which the function without finds out. If no single flag is, all of them are.
 func (s *session) blame(p *plan, given space.Settings, model string, err error, without func(fixed space.Settings, own space.Space) error) error {
 	var all, cause []string
 	for i, x := range given {

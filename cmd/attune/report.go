@@ -358,8 +358,8 @@ func (r row) isBaseline() bool {
 	return rank(name) == 0
 }
 
-// surpasses reports whether a model is better than a baseline on the backtest by more than
-// the standard error of its score. What one test span says against it is then little.
+// surpasses reports whether a model is better than a baseline on the backtest by more than the standard error of its
+// score. Then a worse result on a single test span means little.
 func (r *report) surpasses(m, base row) bool {
 	gain := base.score() - m.score()
 	if r.job.metrics()[0].Maximize() {

@@ -137,7 +137,7 @@ func get[T any](all choices[maker[T]], flag, value string) (T, error) {
 	return out, nil
 }
 
-// flags adds --sampler and --pruner, which is the usual one unless it is set.
+// flags adds --sampler and --pruner, whose default is usual.
 func (s *search) flags(cmd *cobra.Command, usual string) {
 	f := cmd.Flags()
 	f.StringVar(&s.sampler, "sampler", samplers[0].name, "`sampler` that proposes parameters: "+strings.Join(samplers.names(), ", ")+"; with settings: tpe:startup=20,candidates=48")

@@ -155,7 +155,7 @@ func (s *serve) run(ctx context.Context, stderr io.Writer) error {
 		says = append(says, fmt.Sprintf("Optuna's storage proxy on %s", l.Addr()))
 		servers = append(servers, func(ctx context.Context) error { return errors.Join(l.Run(ctx), service.Close()) })
 	}
-	if _, err := study.List(ctx, newStore(s.storage)); err != nil { // say now what a worker would be told later
+	if _, err := study.List(ctx, newStore(s.storage)); err != nil { // report now what a worker would be told later
 		return err
 	}
 	if s.listen != "" {

@@ -51,8 +51,8 @@ func (o *optimize) settings(model string) (space.Settings, error) {
 	return out, nil
 }
 
-// ofOthers reports whether a setting is not for this model but for others: for those that can
-// have it or, if none can, for those with more hyperparameters, whose error is more helpful.
+// ofOthers reports whether a setting is meant for other models, not for this one. It is meant for the models that can
+// have it. If none can, it is meant for those with more hyperparameters, because their error is more helpful.
 func (o *optimize) ofOthers(model string, x space.Setting) bool {
 	if o.takes(model, x) {
 		return false

@@ -19,7 +19,7 @@ type tested struct {
 	Value    space.Literal `json:"value"`
 	Baseline string        `json:"baseline"` // best baseline there
 	Score    space.Literal `json:"score"`    // score of the baseline
-	Worse    bool          `json:"worse"`    // the model is not better, and its backtest does not outweigh that
+	Worse    bool          `json:"worse"`    // the model is not better, and its backtest is not good enough to make up for that
 }
 
 // keep records in a study the scores of its model on the test span, if it has any.

@@ -66,8 +66,7 @@ type Func func(items []Item) ([]Answer, error)
 // Classify calls f.
 func (f Func) Classify(items []Item) ([]Answer, error) { return f(items) }
 
-// best returns the answer with the highest of scores. Of equal ones it takes the label that is
-// first in the alphabet.
+// best returns the answer with the highest of scores. Among equals, the label that is first in the alphabet wins.
 func best(scores map[string]float64) Answer {
 	a := Answer{Scores: scores}
 	for _, label := range slices.Sorted(maps.Keys(scores)) {

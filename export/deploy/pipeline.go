@@ -358,7 +358,8 @@ func sentences(terms []string, longest int) []string {
 	return out
 }
 
-// known returns terms, if there are some, or else words for hashes, which know all: those skipped, and invented ones.
+// known returns terms, if there are any. A hashing vectorizer has none, because it takes every word: for it, known
+// returns the words that it skips, and invented ones.
 func known(terms, skipped []string) []string {
 	if len(terms) > 0 {
 		return terms

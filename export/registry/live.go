@@ -28,7 +28,7 @@ type Promotion struct {
 type state struct {
 	// Last is the largest number of a deleted version, so that it is not reused.
 	Last int `json:"last,omitempty"`
-	// Promoted are the promotions that were not rolled back, latest last.
+	// Promoted are the promotions that were not rolled back, oldest first.
 	Promoted []Promotion `json:"promoted,omitempty"`
 }
 

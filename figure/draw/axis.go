@@ -75,8 +75,7 @@ func (a *axis) contains(v float64) bool {
 	return u >= -1e-9 && u <= 1+1e-9
 }
 
-// names returns as many names of the axis as have need pixels of its length each:
-// all, every second, ...
+// names returns all names of the axis, or every second, third, ... one, so that each has need pixels of the length.
 func (a *axis) names(length, need float64) []tick {
 	n := len(a.Names)
 	every := max(1, int(math.Ceil(need*float64(n)/length)))
@@ -89,7 +88,7 @@ func (a *axis) names(length, need float64) []tick {
 
 const labelGap = 8 // between labels side by side
 
-// chooseX chooses ticks for a width such that their labels do not touch.
+// chooseX chooses ticks for a width so that their labels do not touch.
 func (a *axis) chooseX(t typeface, width float64) {
 	if a.Scale == figure.Names {
 		a.ticks = a.names(width, 36)

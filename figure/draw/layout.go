@@ -55,7 +55,7 @@ func (p *pen) figure(f figure.Figure) {
 	p.thinPlaces()
 }
 
-// columnsOf returns how many panels stand side by side.
+// columnsOf returns the number of panels in a row.
 func columnsOf(f figure.Figure, width float64) int {
 	n := f.Columns
 	if n <= 0 {

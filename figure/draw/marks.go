@@ -79,8 +79,8 @@ func (p *pen) lineMark(m figure.Line, x, y *axis, area box) {
 	flush()
 }
 
-// thin returns a line that looks the same: of many points in one column of pixels it
-// keeps the first, the last, the highest and the lowest.
+// thin returns a line that looks the same. If many points lie in one column of pixels, it keeps the first, the last,
+// the highest and the lowest.
 func thin(line []point) []point {
 	if len(line) < 1000 {
 		return line
@@ -136,12 +136,11 @@ func clip(line []point, b box) [][]point {
 	return out
 }
 
-// crowd is how many points make a crowd, in which those that lie within a few pixels are
-// drawn as one, of whatever colours: the last, which lies on top.
+// crowd is the number of points that make a crowd. In a crowd, points within a few pixels of each other are drawn as
+// one, whatever their colours: the last one, which lies on top.
 const crowd = 2000
 
-// pointsMark draws points by colour. Of those that lie on one spot and have one colour
-// it draws one.
+// pointsMark draws points by colour. If several points of one colour lie on one spot, it draws one of them.
 func (p *pen) pointsMark(m figure.Points, x, y *axis, shade shadeScale) {
 	const own = shadeSteps // the colour of the mark, after those of the scale
 	type spot struct{ x, y, colour int }

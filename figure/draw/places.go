@@ -26,7 +26,7 @@ type Area struct {
 // A PlacedAxis is an axis with the positions of its ends on its scale; see [figure.Scale.Position].
 type PlacedAxis struct {
 	figure.Axis
-	// From is the position at the left or the top end, and To that at the other.
+	// From is the position at the left or the top end, and To the position at the other end.
 	From, To float64
 }
 

@@ -81,8 +81,7 @@ func plain(v float64) string {
 	return strconv.FormatFloat(v, 'g', 4, 64)
 }
 
-// logTicks are powers of ten, all or every second and so on; where those are few,
-// also multiples of them.
+// logTicks are powers of ten: all of them, every second one, and so on. If these are few, their multiples are added.
 func logTicks(low, high float64, n int) []tick {
 	decades := high - low
 	if decades < 0.5 {
@@ -116,8 +115,8 @@ func logTicks(low, high float64, n int) []tick {
 	return all
 }
 
-// A timeStep is a stretch of time that people count in, and how its beginnings are
-// written. It is a number of months if step is 0.
+// A timeStep is a length of time that people count in, with the layout of the times at which it begins. It is a number
+// of months if step is 0.
 type timeStep struct {
 	step   time.Duration
 	months int

@@ -19,8 +19,8 @@ import (
 type GRPCConfig struct {
 	Addr     string // host:port; port 0 is any free one
 	Register func(grpc.ServiceRegistrar)
-	// Public allows an address that other machines reach. The services here have no tokens, so
-	// whoever reaches it may do all.
+	// Public allows an address that other machines reach. The services here have no tokens, so whoever reaches the
+	// address may do everything.
 	Public bool
 	// Health is the name of the service that health checks ask for. Default "", the whole server.
 	Health string
@@ -66,7 +66,7 @@ func (g *GRPC) Run(ctx context.Context) error {
 	server := grpc.NewServer(
 		grpc.MaxRecvMsgSize(largest),
 		grpc.MaxConcurrentStreams(1024),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}), // a client that is gone without a word
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}), // a client that vanished without closing its connection
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 		grpc.ConnectionTimeout(headerTime),
 		grpc.UnaryInterceptor(g.call),

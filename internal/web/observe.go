@@ -60,8 +60,7 @@ func (o *Observer) begin(ctx context.Context, route, from string) (end func(code
 	}
 }
 
-// observed has the requests of a handler observed, if there is an observer. w is what net/http
-// gave.
+// observed returns a handler whose requests the observer sees, if there is one. w is the writer of net/http.
 func (s *Server) observed(w http.ResponseWriter, r *http.Request, serve func(http.ResponseWriter)) {
 	o := s.config.Observer
 	if o == nil {

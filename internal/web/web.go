@@ -139,8 +139,8 @@ type pair struct {
 	stamps [2]time.Time // of the files, when they were read
 }
 
-// get returns the certificate as it is now. If what is there now cannot be read, as in the middle
-// of a change, it is the one before.
+// get returns the current certificate. If the files cannot be read, as in the middle of a change, it returns the
+// previous one.
 func (p *pair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -273,7 +273,7 @@ func (s *Server) readsOnly(r *http.Request) bool {
 	return s.config.ReadToken != "" && !s.admitted(r) && has(r, s.config.ReadToken)
 }
 
-// has reports whether a request has a token. It takes as long for a wrong one.
+// has reports whether a request has a token. A wrong token takes as long as the right one.
 func has(r *http.Request, token string) bool {
 	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {

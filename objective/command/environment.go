@@ -198,8 +198,8 @@ var threadVars = []string{"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_TH
 	"BLIS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "LOKY_MAX_CPU_COUNT", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS",
 	"JULIA_NUM_THREADS", "GOMAXPROCS"}
 
-// shared returns the variables by which workers share the machine, and the one that makes
-// Python write unbuffered. It does not change variables that the caller has set.
+// shared returns the variables by which workers share the machine, and the variable that makes Python write without a
+// buffer. It does not change variables that the caller has set.
 func (o *Objective) shared(worker int) []string {
 	set := func(name string) bool {
 		_, ok := os.LookupEnv(name)

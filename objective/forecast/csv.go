@@ -41,8 +41,8 @@ type CSV struct {
 	Past []string `json:"past,omitempty"`
 	// Known lists the exogenous columns that are known in advance.
 	Known []string `json:"known,omitempty"`
-	// Static lists the columns that have one value for each series. They are known in advance
-	// for ever: the frame has them among its Known columns, before the others.
+	// Static lists the columns that have one value for each series. They are always known in advance: the frame has
+	// them among its Known columns, before the others.
 	Static []string `json:"static,omitempty"`
 	// Join lists files in the same form, whose columns are added to the rows. A file is joined
 	// on the columns that it shares with ID and Time; it has at most one row for each of their
@@ -51,10 +51,10 @@ type CSV struct {
 	// on after the last row of the series, and else as Past. Its rows after the end of a
 	// series are the future of the columns known in advance.
 	Join []string `json:"join,omitempty"`
-	// Categories are the texts of the exogenous columns that have texts, by column. A column with
-	// a text as its first value has texts. The frame has a column of zeros and ones for each text,
-	// named column=text, or one for the second of two. A text that is not listed is a missing
-	// value. Default: the sorted texts in the file, at most 32.
+	// Categories are the texts of the exogenous columns that have texts, by column. A column with a text as its first
+	// value has texts. The frame has a column of zeros and ones for each text, named column=text; if there are two
+	// texts, only for the second. A text that is not listed is a missing value. Default: the sorted texts in the file,
+	// at most 32.
 	Categories map[string][]string `json:"categories,omitempty"`
 	// Open opens the file of ReadFile and those of Join. Default [os.Open].
 	Open func(name string) (io.ReadCloser, error) `json:"-"`
@@ -189,7 +189,7 @@ type column struct {
 	name string
 	at   int  // index in the file; -1: it is only in files that are joined
 	role role // of exogenous columns
-	free bool // missing values are no error, as it is joined or has texts
+	free bool // missing values are no error, because it is joined or has texts
 	join bool // a joined file has it
 
 	texts map[string]float64 // codes of the texts, in the order in which they occur; nil: it has numbers
@@ -669,8 +669,8 @@ func (t *table) one(id string, rows []row, freq Frequency) (Series, error) {
 // a frequency that is too fine, must not fill the memory.
 func maxGrid(rows int) int { return 1000*rows + 1_000_000 }
 
-// fill fills the holes in y as far as it can: Carry leaves those at the start,
-// Interpolate those at either end.
+// fill fills the holes in y, as far as that is possible: Carry leaves the holes at the start, and Interpolate those at
+// both ends.
 func fill(how Fill, y []float64) {
 	if how != Carry && how != Interpolate {
 		return

@@ -86,8 +86,8 @@ func intervalScale(past []float64, season int) float64 {
 	return 0
 }
 
-// rising returns the square roots of means that rise with the index: neighbours whose means
-// fall are pooled (isotonic regression). A mean without values is that of its neighbours.
+// rising returns the square roots of means that rise with the index: neighbours whose means fall are pooled (isotonic
+// regression). An index without values gets the mean of its neighbours.
 func rising(sums, counts []float64) []float64 {
 	type block struct {
 		sum, count float64

@@ -178,7 +178,7 @@ func (j *joined) fill(values []float64, ids []string, at time.Time) {
 // end returns the time of the last row for a series, the zero time if there is none.
 func (j *joined) end(ids []string) time.Time { return j.ends[j.id(ids)] }
 
-// roles gives joined columns without a role one, and records the roles and the categories.
+// roles gives a role to each joined column without one, and records the roles and the categories.
 func (t *table) roles() error {
 	var last time.Time // of the table
 	for _, rows := range t.series {
@@ -250,8 +250,8 @@ func (t *table) still(values []float64, lines []int, c *column, id string) error
 	return nil
 }
 
-// expanded returns the columns of a frame for a column of a table: itself or, if it has texts,
-// one of zeros and ones for each of them, or for the second of two.
+// expanded returns the columns of a frame for a column of a table: itself or, if it has texts, a column of zeros and
+// ones for each text. For two texts there is a single column, for the second one.
 func (t *table) expanded(c *column, values []float64) []Column {
 	if c.texts == nil {
 		return []Column{{c.name, values}}

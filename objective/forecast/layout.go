@@ -229,8 +229,7 @@ func FormatTime(how string, t time.Time) string {
 	return t.Format(l)
 }
 
-// counted returns the time that stands for the number of a [Step]. Its location tells it from
-// others.
+// counted returns the time that represents the number of a [Step]. Its location distinguishes it from other times.
 func counted(n int) time.Time { return time.Unix(int64(n), 0).In(steplike) }
 
 var steplike = time.FixedZone("steps", 0)

@@ -488,8 +488,7 @@ func (p *Prepared) next(f Frame, model int) Table {
 	return t
 }
 
-// join returns the forecasts of the series in rows, which come from next, made of the single
-// model's predictions for rows.
+// join makes the forecasts of the series in rows from the single model's predictions for rows. rows come from next.
 func (p *Prepared) join(rows Table, horizon int, y Matrix) (Frame, error) {
 	if len(y.Data) != y.Rows*y.Cols || y.Rows != rows.X.Rows {
 		return nil, pkg.Errorf("predict: %d predictions for %d rows", y.Rows, rows.X.Rows)

@@ -276,9 +276,8 @@ func (v *view) check(past forecast.Frame, horizon int) error {
 	return complete(past)
 }
 
-// last returns the sources of series, and for each the sample after its end. If the model has
-// learnt from several series, one that is shorter than the window counts as having been at its
-// first value before.
+// last returns the sources of series, and for each the sample after its end. If the model has learnt from several
+// series, a series that is shorter than the window is extended backwards with its first value.
 func (v *view) last(past forecast.Frame) ([]source, []sample, error) {
 	var sources []source
 	var samples []sample

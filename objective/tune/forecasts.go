@@ -32,8 +32,8 @@ type keptFolds struct {
 // and, among equals, those with the lowest numbers.
 func NewForecasts(most int) *Forecasts { return &Forecasts{most: max(1, most)} }
 
-// keep keeps a result, unless it is worse than enough others by the metric, which is its first.
-// A trial that ran outside of Optimize has no study: nothing could ask for it.
+// keep keeps a result, unless enough others are better by the metric, which is its first. A trial that ran outside of
+// Optimize has no study, so nothing could ask for its result, and it is not kept.
 func (f *Forecasts) keep(of foldsOf, r forecast.Result, m forecast.Metric) {
 	if f == nil || of.study == "" {
 		return
