@@ -2,6 +2,7 @@ package progress
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"math"
 
@@ -37,7 +38,7 @@ func Log(l *slog.Logger) study.Observer {
 		case study.Asked:
 			log(slog.LevelDebug, "trial started", slog.Int("trial", e.Trial.Number))
 		case study.Reported:
-			log(slog.LevelDebug, "trial reported", slog.Int("trial", e.Trial.Number), slog.Int("step", e.Report.Step), number("value", e.Report.Value))
+			log(slog.LevelDebug, "trial reported", slog.Int("trial", e.Trial.Number), slog.Int("step", e.Report.Step), reported(e))
 		case study.Told:
 			logTrial(log, e.Trial, e.Study)
 		case study.Retried:
@@ -98,4 +99,12 @@ func number(key string, x float64) slog.Attr {
 		return slog.String(key, space.Lit(x).String())
 	}
 	return slog.Float64(key, x)
+}
+
+// reported returns what was reported: a value, or one of each objective.
+func reported(e study.Reported) slog.Attr {
+	if len(e.Values) > 1 {
+		return slog.String("values", fmt.Sprint(e.Values))
+	}
+	return number("value", e.Report.Value)
 }

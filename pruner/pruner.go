@@ -87,9 +87,9 @@ func invalid(format string, args ...any) error {
 // A Pruner judges a running trial by what it has reported. It is a pure function of its arguments and safe for
 // concurrent use. Settings are fields, and the zero value has the documented defaults.
 type Pruner interface {
-	// Prune reports whether t should stop now, with the reason in words. It is called after each report of t,
-	// in studies of one objective. h is everything known so far; t may be among its running trials, in an older
-	// state.
+	// Prune reports whether t should stop now, with the reason in words. It is called after each report of t. With
+	// several objectives, the reports are in t.Vectors, and t.Reports is empty: a pruner that only knows the latter
+	// never prunes. h is everything known so far; t may be among its running trials, in an older state.
 	Prune(t trial.Record, h trial.Snapshot) (reason string, prune bool)
 }
 

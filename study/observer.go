@@ -43,11 +43,13 @@ type (
 		Study trial.Snapshot
 		Trial trial.Record
 	}
-	// Reported comes after each report that was recorded.
+	// Reported comes after each report that was recorded. With several objectives, Values has the value of each, and
+	// Report only the step: its Value is NaN.
 	Reported struct {
 		Study  trial.Snapshot
 		Trial  trial.Record // with the report
 		Report trial.Report
+		Values []float64
 	}
 	// Told comes when a trial has finished. Its State says whether it is complete, pruned or failed, and
 	// [trial.Record.Interrupted] whether it failed because its run was ended. Study includes the trial.

@@ -585,7 +585,14 @@ func TestReports(t *testing.T) {
 		tr, err := st.Ask(ctx)
 		require.NoError(t, err)
 		assert.ErrorIs(t, tr.Report(ctx, 0, 1), study.ErrObjectives)
+		assert.ErrorIs(t, tr.ReportValues(ctx, 0, 1), study.ErrObjectives)
+		assert.ErrorIs(t, tr.ReportValues(ctx, 0, 1, 2, 3), study.ErrObjectives)
+		require.NoError(t, tr.ReportValues(ctx, 3, 1, math.Inf(1)))
+		require.NoError(t, tr.ReportValues(ctx, 1, 0.5, 0.25), "in any order")
+		assert.ErrorIs(t, tr.ReportValues(ctx, 3, 1, 2), trial.ErrReport)
+		assert.ErrorIs(t, tr.ReportValues(ctx, -1, 1, 2), trial.ErrReport)
 		require.NoError(t, st.Tell(ctx, tr, []float64{1, 2}, nil))
+		assert.Equal(t, []trial.Vector{{Step: 1, Values: []float64{0.5, 0.25}}, {Step: 3, Values: []float64{1, math.Inf(1)}}}, records(t, st)[0].Vectors())
 		_, err = st.Best(ctx)
 		assert.ErrorIs(t, err, study.ErrObjectives)
 		front, err := st.Front(ctx)
@@ -908,4 +915,44 @@ func TestAnEnqueuedValueOutsideEarlierBoundsIsThatOfItsOwnTrial(t *testing.T) {
 	require.Equal(t, trial.Complete, r.State, r.Err)
 	n, _ := wide.Value(r)
 	assert.Equal(t, 500, n)
+}
+
+// Each of the first four trials dominates those before it. The others are dominated by all four, at the first rung.
+func TestSeveralObjectivesArePruned(t *testing.T) {
+	var heard []study.Reported
+	st := open(t, study.Config{
+		Directions: []trial.Direction{trial.Minimize, trial.Maximize}, Pruner: pruner.ParetoHalving{MinResource: 1},
+		Observer: study.On(func(_ context.Context, e study.Reported) { heard = append(heard, e) }),
+	})
+	for n := range 8 {
+		tr, err := st.Ask(t.Context())
+		require.NoError(t, err)
+		bad := float64(n / 4)
+		for step := range 3 {
+			if err = tr.ReportValues(t.Context(), step, 4-float64(n)+20*bad, float64(n)-20*bad); err != nil {
+				break
+			}
+		}
+		values := []float64{float64(n), float64(n)}
+		require.NoError(t, st.Tell(t.Context(), tr, values, err))
+	}
+	for _, r := range records(t, st) {
+		if r.Number < 4 {
+			assert.Equal(t, trial.Complete, r.State, "trial %d: %s", r.Number, r.Err)
+			continue
+		}
+		assert.Equal(t, trial.Pruned, r.State, "trial %d", r.Number)
+		assert.Empty(t, r.Values)
+		assert.Equal(t, 1, r.LastStep())
+	}
+	assert.Equal(t, 4*3+4*2, len(heard))
+	assert.Equal(t, []float64{4, 0}, heard[0].Values)
+	assert.True(t, math.IsNaN(heard[0].Report.Value))
+
+	// With one objective it is Report.
+	one := open(t, study.Config{})
+	tr, err := one.Ask(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, tr.ReportValues(t.Context(), 2, 0.5))
+	assert.Equal(t, []trial.Report{{Step: 2, Value: 0.5}}, tr.Record().Reports)
 }

@@ -757,10 +757,44 @@ func (t *Trial) group(a space.Axis) space.Space {
 // should stop; the objective should return that error. Steps are integers from 0, in any order, each reported once.
 //
 // Other errors are: the error of the context; [trial.ErrReport] for a negative or repeated step, after which the
-// trial can continue; [ErrObjectives] in a study of several objectives, which cannot be pruned by a single value;
+// trial can continue; [ErrObjectives] in a study of several objectives, for [Trial.ReportValues];
 // [trial.ErrFinished] if another process has taken this worker for dead; and errors of the storage.
 func (t *Trial) Report(ctx context.Context, step int, value float64) error {
 	return t.ReportAll(ctx, trial.Report{Step: step, Value: value})
+}
+
+// ReportValues records an intermediate value of each objective, in their order, and writes them at once. It is
+// [Trial.Report] for studies of several objectives, and returns the same errors; with one objective it does the same.
+// Of the pruners, pruner.ParetoHalving judges such trials.
+func (t *Trial) ReportValues(ctx context.Context, step int, values ...float64) error {
+	n := t.study.header.Objectives()
+	if n == 1 && len(values) == 1 {
+		return t.Report(ctx, step, values[0])
+	}
+	err := t.err
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err == nil && len(values) != n {
+		err = fmt.Errorf("%w: %v has %d, the number of objectives is %d", ErrObjectives, values, len(values), n)
+	}
+	v := trial.Vector{Step: step, Values: slices.Clone(values)}
+	if err == nil {
+		var c trial.Noted
+		if c, err = v.Change(t.rec); err == nil {
+			err = t.checked(c)
+		}
+	}
+	if err == nil {
+		err = t.flush(ctx)
+	}
+	if err != nil {
+		return pkg.Errorf("trial %d: report: %w", t.rec.Number, err)
+	}
+	t.study.observed(ctx, func(h trial.Snapshot) Event {
+		return Reported{h, t.Record(), trial.Report{Step: step, Value: math.NaN()}, v.Values}
+	})
+	return t.judge(ctx)
 }
 
 // ReportAll is like [Trial.Report] for the values of several steps, in one write. The pruner is asked once, after the
@@ -772,7 +806,7 @@ func (t *Trial) ReportAll(ctx context.Context, reports ...trial.Report) error {
 		err = ctx.Err()
 	}
 	if n := s.header.Objectives(); err == nil && n > 1 {
-		err = fmt.Errorf("%w: reports need one objective, and there are %d", ErrObjectives, n)
+		err = fmt.Errorf("%w: a report has 1 value, the number of objectives is %d", ErrObjectives, n)
 	}
 	before, dirty := t.rec, t.dirty
 	for _, r := range reports {
@@ -789,12 +823,19 @@ func (t *Trial) ReportAll(ctx context.Context, reports ...trial.Report) error {
 		return pkg.Errorf("trial %d: report: %w", t.rec.Number, err)
 	}
 	for _, r := range reports {
-		s.observed(ctx, func(h trial.Snapshot) Event { return Reported{h, t.Record(), r} })
+		s.observed(ctx, func(h trial.Snapshot) Event { return Reported{h, t.Record(), r, []float64{r.Value}} })
 	}
+	return t.judge(ctx)
+}
+
+// judge returns an error that wraps [ErrPruned] if the pruner says so.
+func (t *Trial) judge(ctx context.Context) error {
+	s := t.study
 	if _, never := s.cfg.Pruner.(pruner.None); never {
 		return nil
 	}
 	judged, h := t.Record(), trial.Snapshot{}
+	var err error
 	if t.turn != nil {
 		judged.Number, judged.Started, h = t.turn.place, time.Time{}, t.turn.view
 	} else if h, err = s.Snapshot(ctx); err != nil {

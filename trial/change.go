@@ -93,7 +93,7 @@ func (c Reported) apply(r *Record) error {
 	if c.Step < 0 {
 		return fmt.Errorf("%w: step %d is negative: count steps from 0", ErrReport, c.Step)
 	}
-	if c.Step > r.LastStep() {
+	if n := len(r.Reports); n == 0 || c.Step > r.Reports[n-1].Step {
 		r.Reports = append(r.Reports, Report(c))
 		return nil
 	}

@@ -88,8 +88,10 @@ func (h *History) finish(r Record) {
 	if r.Interrupted() {
 		h.now.broken++
 	}
-	if r.State == Complete && len(r.Reports) > 0 && h.now.horizon.after(r) {
-		h.now.horizon = &horizon{r.Finished, r.Number, r.LastStep()}
+	if r.State == Complete && h.now.horizon.after(r) {
+		if last := r.LastStep(); last >= 0 {
+			h.now.horizon = &horizon{r.Finished, r.Number, last}
+		}
 	}
 	if r.State != Complete && r.State != Pruned {
 		return

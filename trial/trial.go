@@ -146,7 +146,8 @@ type Record struct {
 	Finished    time.Time       // in UTC and microseconds; zero if it has not finished
 }
 
-// A Report is one intermediate value. Value may be anything, NaN included.
+// A Report is one intermediate value, in a study of one objective; see [Vector] for several. Value may be anything, NaN
+// included.
 type Report struct {
 	Step  int // at least 0
 	Value float64
@@ -202,10 +203,10 @@ func (r Record) Key() string {
 	return key
 }
 
-// LastStep returns the highest step with a report, or -1 if there is none.
+// LastStep returns the highest step with a report, of one value or of several, or -1 if there is none.
 func (r Record) LastStep() int {
 	if len(r.Reports) == 0 {
-		return -1
+		return r.lastVector()
 	}
 	return r.Reports[len(r.Reports)-1].Step
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"os/exec"
@@ -249,7 +250,7 @@ type evaluation struct {
 
 	values []float64       // the last values
 	named  map[int]float64 // the last values by objective
-	latest *float64        // value of the last step
+	latest []float64       // values of the last step
 	out    tail            // end of standard output; owned by its splitter until the process has ended
 	errs   tail            // end of standard error
 }
@@ -320,11 +321,10 @@ func (e *evaluation) accept(ctx context.Context, m heard) error {
 	if err := e.trial.Err(); err != nil {
 		return err
 	}
-	value, one := m.one()
 	switch {
-	case m.step >= 0 && one:
-		e.latest = &value
-		err := e.trial.Report(ctx, m.step, value)
+	case m.step >= 0:
+		e.latest = m.vector()
+		err := e.trial.ReportValues(ctx, m.step, e.latest...)
 		if errors.Is(err, trial.ErrReport) { // the step has a value already, which stays
 			err = nil
 		}
@@ -342,15 +342,16 @@ func (e *evaluation) accept(ctx context.Context, m heard) error {
 	return nil
 }
 
-// one returns the value of a message that has only one.
-func (m message) one() (float64, bool) {
-	if len(m.values) == 1 {
-		return m.values[0], true
+// vector returns the values of a message, in the order of the objectives.
+func (m message) vector() []float64 {
+	if len(m.values) > 0 {
+		return m.values
 	}
-	for _, x := range m.named {
-		return x, len(m.named) == 1
+	var values []float64
+	for _, i := range slices.Sorted(maps.Keys(m.named)) {
+		values = append(values, m.named[i])
 	}
-	return 0, false
+	return values
 }
 
 // result returns the values of a program that exited with status 0.
@@ -365,8 +366,8 @@ func (e *evaluation) result() ([]float64, error) {
 			values = append(values, x)
 		}
 	}
-	if values == nil && e.latest != nil {
-		values = []float64{*e.latest}
+	if values == nil {
+		values = e.latest
 	}
 	if values == nil {
 		return nil, fmt.Errorf(`%w: the program printed no value: want a line "attune: value=0.39", or a regular expression that finds it`, ErrOutput)

@@ -39,6 +39,7 @@
 // On its standard output, a line that begins with "attune:" is for the study:
 //
 //	attune: step=3 value=0.41           an intermediate value for the pruner
+//	attune: step=3 value=0.41,12.5      the same, of several objectives
 //	attune: value=0.39                  the value of the objective
 //	attune: value=0.39,12.5             the values of several objectives, in their order
 //	attune: error=0.39 seconds=12.5     the same, if the objectives have these names

@@ -166,8 +166,8 @@ func (m message) check() error {
 	switch {
 	case len(m.values) > 0 && len(m.named) > 0:
 		return errors.New("give value, or objectives by their names")
-	case m.step >= 0 && len(m.values)+len(m.named) != 1:
-		return errors.New("a step has one value")
+	case m.step >= 0 && len(m.values)+len(m.named) == 0:
+		return errors.New("a step has no value")
 	}
 	return nil
 }

@@ -270,6 +270,7 @@ func story() []trial.Change {
 		trial.Suggested{},
 		trial.Noted{Key: "completed_rung_0", JSON: "0.5"},
 		trial.Noted{Key: "b", JSON: "null"},
+		trial.Noted{Key: trial.VectorPrefix + "3", JSON: "[0.1, NaN, -Infinity]"},
 		trial.Noted{Key: "completed_rung_0", JSON: "0.25"},
 		trial.Constrained{Name: "c1", Value: 1},
 		trial.Constrained{Name: "c0", Value: math.NaN()},

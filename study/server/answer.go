@@ -66,7 +66,7 @@ var refusals = []struct {
 	{storage.ErrNotExist, http.StatusNotFound, "GET /v1/studies lists the studies; PUT /v1/studies/{study} creates one"},
 	{storage.ErrNoTrial, http.StatusNotFound, "POST /v1/studies/{study}/trials begins a trial"},
 	{study.ErrNoTrial, http.StatusNotFound, "ask again when a trial is complete"},
-	{study.ErrObjectives, http.StatusConflict, "use front instead of best, and no reports, for a study of several objectives"},
+	{study.ErrObjectives, http.StatusConflict, "use front instead of best, and report values instead of value, for a study of several objectives"},
 	{errUndeclared, http.StatusConflict, "declare them with PUT /v1/studies/{study}"},
 	{sampler.ErrExhausted, http.StatusGone, "every configuration has been tried: stop asking"},
 	{trial.ErrFinished, http.StatusConflict, "stop, and ask for another trial under a new key; if the worker was slow, send heartbeats more often"},

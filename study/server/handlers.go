@@ -254,35 +254,47 @@ func (s *Server) heartbeat(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// report records intermediate values, all or none, and answers whether the trial should stop.
+// A reported is a report in a request: a value, or a value for each objective.
+type reported struct {
+	Step   *int    `json:"step"`
+	Value  *float  `json:"value"`
+	Values []float `json:"values"`
+}
+
+// report records intermediate values, all or none, and answers whether the trial should stop. With several objectives,
+// it records one step.
 func (s *Server) report(w http.ResponseWriter, r *http.Request) error {
 	var q struct {
-		Step       *int                       `json:"step"`
-		Value      *float                     `json:"value"`
+		reported
 		Attributes map[string]json.RawMessage `json:"attributes"`
-		Reports    []struct {
-			Step  *int   `json:"step"`
-			Value *float `json:"value"`
-		} `json:"reports"`
+		Reports    []reported                 `json:"reports"`
 	}
 	if err := decode(r, &q); err != nil {
 		return err
 	}
-	if (q.Reports == nil) == (q.Step == nil && q.Value == nil) {
+	if (q.Reports == nil) == (q.Step == nil && q.Value == nil && q.Values == nil) {
 		return problem{http.StatusBadRequest, "one report, or a list of reports", bodyHint}
 	}
 	if q.Reports == nil {
-		q.Reports = append(q.Reports, struct {
-			Step  *int   `json:"step"`
-			Value *float `json:"value"`
-		}{q.Step, q.Value})
+		q.Reports = append(q.Reports, q.reported)
 	}
 	var reports []trial.Report
+	var vector *trial.Vector
 	for _, p := range q.Reports {
-		if p.Step == nil || p.Value == nil {
-			return problem{http.StatusBadRequest, "a report needs a step and a value", bodyHint}
+		switch {
+		case p.Step == nil || (p.Value == nil) == (p.Values == nil):
+			return problem{http.StatusBadRequest, "a report needs a step and a value, or the values of several objectives", bodyHint}
+		case p.Values == nil:
+			reports = append(reports, trial.Report{Step: *p.Step, Value: float64(*p.Value)})
+		default:
+			vector = &trial.Vector{Step: *p.Step}
+			for _, v := range p.Values {
+				vector.Values = append(vector.Values, float64(v))
+			}
 		}
-		reports = append(reports, trial.Report{Step: *p.Step, Value: float64(*p.Value)})
+	}
+	if vector != nil && len(q.Reports) > 1 {
+		return problem{http.StatusBadRequest, "values of several objectives are reported one step at a time", bodyHint}
 	}
 	return s.onTrial(r, func(o *opened, n int) error {
 		t, err := o.study.Attach(r.Context(), n)
@@ -293,17 +305,30 @@ func (s *Server) report(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		has := t.Record()
-		err = t.ReportAll(r.Context(), reports...)
-		if errors.Is(err, trial.ErrReport) && !slices.ContainsFunc(reports, func(p trial.Report) bool {
-			was, ok := has.ReportAt(p.Step)
-			return !ok || !equal(was, p.Value)
-		}) {
+		if vector != nil {
+			err = t.ReportValues(r.Context(), vector.Step, vector.Values...)
+		} else {
+			err = t.ReportAll(r.Context(), reports...)
+		}
+		if errors.Is(err, trial.ErrReport) && knows(has, reports, vector) {
 			err = s.verdict(r.Context(), o.study, has) // the answer to the first was lost
 		}
 		if err != nil && !errors.Is(err, study.ErrPruned) {
 			return err
 		}
 		return answer(w, http.StatusOK, map[string]any{"prune": err != nil})
+	})
+}
+
+// knows reports whether a trial has these reports already.
+func knows(has trial.Record, reports []trial.Report, vector *trial.Vector) bool {
+	if vector != nil {
+		was, ok := has.VectorAt(vector.Step)
+		return ok && slices.EqualFunc(was, vector.Values, equal)
+	}
+	return !slices.ContainsFunc(reports, func(p trial.Report) bool {
+		was, ok := has.ReportAt(p.Step)
+		return !ok || !equal(was, p.Value)
 	})
 }
 

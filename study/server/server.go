@@ -8,7 +8,7 @@
 //
 //	PUT  /v1/studies/net                 {"parameters": [{"name": "lr", "type": "float", "low": 1e-5, "high": 0.1, "log": true}]}
 //	POST /v1/studies/net/trials          {"keys": ["worker-1-trial-1"]}
-//	POST /v1/studies/net/trials/0/reports {"step": 0, "value": 0.7}
+//	POST /v1/studies/net/trials/0/reports {"step": 0, "value": 0.7}     ("values": [0.7, 12] of several objectives)
 //	POST /v1/studies/net/trials/0/tell   {"values": [0.3]}
 //
 // The file openapi.json describes all requests; the server sends it under /v1/openapi.json.

@@ -588,3 +588,31 @@ func TestReports(t *testing.T) {
 	o := c.want(200, "POST", at+"/reports", `{"reports": [{"step": 2, "value": 1}, {"step": 3, "value": 6}]}`)
 	assert.Equal(t, true, o["prune"], "the pruner judges the last")
 }
+
+// With several objectives, a report has a value for each, and may be repeated too.
+func TestReportsOfSeveralObjectives(t *testing.T) {
+	c := serve(t, new(memory.Store), server.Config{Sampler: random.Sampler{}, Pruner: pruner.ParetoHalving{MinResource: 1}})
+	c.want(201, "PUT", "/v1/studies/net", `{"parameters": [{"name": "x", "type": "float", "low": 0, "high": 1}], "directions": ["minimize", "minimize"]}`)
+	at := func(n int) string { return fmt.Sprint("/v1/studies/net/trials/", n) }
+	c.ask("net", "a")
+	for range 2 {
+		assert.Equal(t, object{"prune": false}, c.want(200, "POST", at(0)+"/reports", `{"step": 1, "values": [0, 1]}`))
+	}
+	assert.Contains(t, fmt.Sprint(c.want(200, "GET", at(0), "")["notes"]), "report:1:[0 1]")
+	c.ask("net", "b")
+	for range 2 {
+		assert.Equal(t, object{"prune": true}, c.want(200, "POST", at(1)+"/reports", `{"reports": [{"step": 1, "values": [2, "Infinity"]}]}`), "once and again")
+	}
+	for name, bad := range map[string]string{
+		"other values":     `{"step": 1, "values": [2, 3]}`,
+		"one value":        `{"step": 2, "value": 3}`,
+		"three values":     `{"step": 2, "values": [1, 2, 3]}`,
+		"no values":        `{"step": 2, "values": []}`,
+		"value and values": `{"step": 2, "value": 1, "values": [1, 2]}`,
+		"two steps":        `{"reports": [{"step": 2, "values": [1, 2]}, {"step": 3, "values": [1, 2]}]}`,
+	} {
+		code, o := c.call("POST", at(1)+"/reports", bad)
+		assert.Contains(t, []int{400, 409}, code, name)
+		assert.NotEmpty(t, o["hint"], name)
+	}
+}
