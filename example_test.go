@@ -54,7 +54,7 @@ func ExampleMaximize() {
 	// Output: relu true true
 }
 
-// A study in a file goes on where it stopped.
+// A study in a file continues where it stopped.
 func ExampleIn() {
 	dir, err := os.MkdirTemp("", "attune")
 	if err != nil {

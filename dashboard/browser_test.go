@@ -50,7 +50,7 @@ func TestBrowser(t *testing.T) {
 	require.NoError(t, p.Wait(ctx, "document.querySelector('h1').textContent === 'Trial 7'"))
 }
 
-// A page that is open shows what changes meanwhile.
+// An open page shows changes as they happen.
 func TestBrowserFollows(t *testing.T) {
 	p, ctx := tab(t, 1280, false)
 	store := new(memory.Store)
@@ -69,8 +69,7 @@ func TestBrowserFollows(t *testing.T) {
 	require.NoError(t, p.Wait(ctx, "[...document.querySelectorAll('#plots img')].every((i) => i.src.includes('v=1-0-0'))"))
 }
 
-// tab opens a page in a browser that does what people do, and fails the test for whatever the
-// page writes to the console.
+// tab opens a page in a browser. It fails the test if the page writes anything to the console.
 func tab(t *testing.T, width int, dark bool) (*browser.Page, context.Context) {
 	t.Helper()
 	chromium(t) // or skip
@@ -138,8 +137,8 @@ func TestBrowserWrites(t *testing.T) {
 	assert.Equal(t, space.Literal("0.125"), value)
 }
 
-// axe-core finds nothing that keeps people with disabilities from using a page. It is no part of
-// attune: scripts/axe.sh fetches it, and prints what ATTUNE_AXE has to be.
+// axe-core finds nothing that keeps people with disabilities from using a page. It is not part of attune:
+// scripts/axe.sh fetches it, and prints the value that ATTUNE_AXE needs.
 func TestAccessible(t *testing.T) {
 	path := os.Getenv("ATTUNE_AXE")
 	if path == "" {
@@ -169,7 +168,7 @@ func TestAccessible(t *testing.T) {
 	}
 }
 
-// modelOf makes a page about a model with all that a panel can have.
+// modelOf makes a page about a model, with everything that a panel can have.
 func modelOf(trial.Header) func(context.Context) ([]dashboard.Panel, error) {
 	return func(context.Context) ([]dashboard.Panel, error) {
 		f := figure.Figure{Title: "Forecast", Panels: []figure.Panel{{Marks: []figure.Mark{figure.Line{X: []float64{1, 2}, Y: []float64{1, 2}}}}}}
@@ -244,7 +243,7 @@ func TestBrowserCompares(t *testing.T) {
 	require.NoError(t, p.Wait(ctx, `location.pathname.endsWith("/trials") && document.querySelector("h1").textContent === "3 trials side by side"`))
 }
 
-// Who points at a trial in a plot reads what it is, and who drags chooses trials everywhere.
+// Pointing at a trial in a plot shows which trial it is, and dragging chooses trials in all plots and the table.
 func TestBrowserPlots(t *testing.T) {
 	p, ctx := tab(t, 1280, false)
 	store := new(memory.Store)

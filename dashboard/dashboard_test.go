@@ -175,7 +175,7 @@ func TestList(t *testing.T) {
 	assert.Contains(t, page(t, root+"?search=none"), "None of the 65 studies has that in its name.")
 }
 
-// Studies that are compared share their plots, and whether they can be is said.
+// Studies that are compared share their plots. The page says whether they are comparable.
 func TestCompare(t *testing.T) {
 	store := new(memory.Store)
 	add(t, store, teststudy.New("first", 30, false, 1))
@@ -202,8 +202,7 @@ func TestCompare(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, resp.StatusCode)
 }
 
-// The best parameters are ready to use in every form, and what a model needs besides
-// them is there.
+// The best parameters are ready to use in every form, together with everything else that a model needs.
 func TestBest(t *testing.T) {
 	store := new(memory.Store)
 	h := teststudy.New("walmart", 60, false, 1)
@@ -304,7 +303,7 @@ func picture(t *testing.T, address, kind string) string {
 	return ""
 }
 
-// A trial's page has all of it, and what is hostile is text.
+// A trial's page shows everything about it, and hostile content appears as text.
 func TestTrial(t *testing.T) {
 	const script = `<script>alert("1")</script>`
 	store := new(memory.Store)
@@ -392,7 +391,7 @@ func TestNoBest(t *testing.T) {
 	assert.Contains(t, page(t, root+"study?name=empty"), "No trial is complete yet.")
 }
 
-// A storage that goes away is said to be, and read again when it is back.
+// The page says when the storage is unreachable, and reads it again when it is back.
 func TestStorageGoesAway(t *testing.T) {
 	store := new(memory.Store)
 	add(t, store, teststudy.New("walmart", 30, false, 1))
@@ -418,7 +417,7 @@ func TestStorageGoesAway(t *testing.T) {
 	assert.Equal(t, http.StatusServiceUnavailable, w.Code)
 }
 
-// A client hears of changes, whoever makes them, and of the end of the study.
+// A client is told of changes by any process, and of the end of the study.
 func TestEvents(t *testing.T) {
 	store := new(memory.Store)
 	st, err := study.Create(t.Context(), store, "live", study.Config{Sampler: random.Sampler{}})
@@ -446,7 +445,7 @@ func TestEvents(t *testing.T) {
 	assert.Equal(t, "change", next())
 	assert.Contains(t, page(t, root+"study?name=live"), "<dt>Best value</dt><dd>1, in trial 0</dd>")
 
-	// What changed before the client listens is not missed.
+	// A client does not miss a change that was made before it listens.
 	late, err := http.Get(address)
 	require.NoError(t, err)
 	defer late.Body.Close()
@@ -461,7 +460,7 @@ func TestEvents(t *testing.T) {
 	assert.Equal(t, "the end", next())
 }
 
-// A page costs what it shows, not what there is.
+// The cost of a page depends on what it shows, not on the size of the study.
 func TestLargeStudy(t *testing.T) {
 	store := new(memory.Store)
 	add(t, store, teststudy.New("large", 6000, false, 1))
@@ -484,8 +483,8 @@ func TestLargeStudy(t *testing.T) {
 	assert.Less(t, bytes, 1<<20, "the page and its pictures, as they are sent")
 }
 
-// A storage that tells summaries: the list is the same as if each study were read, sorted by
-// any column, and the first page of a study is the same as later ones.
+// A storage that gives summaries: the list is the same as if each study were read, sorted by any column, and the first
+// page of a study is the same as later ones.
 func TestPreview(t *testing.T) {
 	slow, quick := new(memory.Store), sqlite.File(filepath.Join(t.TempDir(), "studies.db"))
 	for _, name := range []string{"b", "a", "c"} {
@@ -526,7 +525,7 @@ func TestPreview(t *testing.T) {
 	}
 }
 
-// A database that goes away while pages are open is not a database without studies.
+// A database that becomes unreachable while pages are open does not look like one without studies.
 func TestGone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "studies.db")
 	root := serving(t, sqlite.File(path), dashboard.Config{})
@@ -653,7 +652,7 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// Pages of odd studies are there, and a plot that shows nothing is left out of them or says in a sentence what is missing.
+// Odd studies have their pages. A plot that would show nothing is left out, or says in a sentence what is missing.
 func TestOddStudies(t *testing.T) {
 	for name, h := range teststudy.Odd() {
 		t.Run(name, func(t *testing.T) {

@@ -44,7 +44,7 @@ func post(t testing.TB, address string, form url.Values, header ...string) (*htt
 	return resp, string(text)
 }
 
-// secret returns what the forms of a page hold.
+// secret returns the secret in the forms of a page.
 func secret(t testing.TB, page string) string {
 	t.Helper()
 	m := regexp.MustCompile(`name="secret" value="(\w+)"`).FindStringSubmatch(page)
@@ -106,8 +106,8 @@ func TestNotes(t *testing.T) {
 	}
 }
 
-// Of several people who save a note at once through one dashboard, one succeeds and the others are told. Through two,
-// the note is that of one of them as a whole, however long the notes were.
+// If several people save a note at once through one dashboard, one succeeds and the others are told so. Through two
+// dashboards, the result is the whole note of one of them, however long the notes are.
 func TestNotesAtOnce(t *testing.T) {
 	for name, stores := range map[string]func(t *testing.T) (a, b storage.Store){
 		"memory": func(*testing.T) (a, b storage.Store) { s := new(memory.Store); return s, s },
@@ -163,7 +163,7 @@ func TestNotesAtOnce(t *testing.T) {
 	}
 }
 
-// What is left of a longer note that was stored at the same moment is no part of a note.
+// The rest of a longer note that was stored at the same moment does not become part of a note.
 func TestNoteEnds(t *testing.T) {
 	store := new(memory.Store)
 	add(t, store, teststudy.New("walmart", 1, false, 1))

@@ -121,7 +121,7 @@ func TestExamples(t *testing.T) {
 	})
 }
 
-// The quick start runs, and goes on where it stopped.
+// The quick start runs, and continues where it stopped.
 func testQuickstart(t *testing.T, program string) {
 	dir := t.TempDir()
 	first := output(t, dir, program, "-trials", "40")

@@ -273,7 +273,7 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-// Odd studies have an answer, with doubts where it is due.
+// Odd studies get an answer, with doubts where they are due.
 func TestOddInput(t *testing.T) {
 	wide := make([]space.Axer, 1000)
 	for i := range wide {

@@ -8,8 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// The shares of a tree are those of the function that it is: its value in every
-// cell, averaged one cell at a time.
+// The shares of a tree equal those computed from its value in every cell, averaged one cell at a time.
 func TestDissectCountsCells(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	for range 60 {
@@ -115,7 +114,7 @@ func TestTreeRemembers(t *testing.T) {
 	assert.Len(t, newGrower(tb, 1).grow(rng), 3)
 }
 
-// The table of kernels is the sum over all values that it stands for.
+// The table of kernels equals the sum over all values that it represents.
 func TestParzenAddsKernels(t *testing.T) {
 	counts := []int{3, 0, 0, 7, 1, 0, 0, 0, 2, 0}
 	size, n := float64(len(counts)), 13

@@ -220,7 +220,7 @@ func late(trials []*api.Trial) float64 {
 	return sum / float64(n)
 }
 
-// A search is the same whether the pod is started again or not, and better than chance.
+// A search is the same whether or not the pod is restarted, and better than chance.
 func TestARestartChangesNothing(t *testing.T) {
 	ps := []*api.ParameterSpec{searchable[0], searchable[2], searchable[11]}
 	random := late(search(t, experiment("random", ps...), false))
@@ -283,7 +283,7 @@ func TestGrid(t *testing.T) {
 	assert.Equal(t, codes.ResourceExhausted, status.Code(err))
 }
 
-// No number is given out twice, though Katib leaves out trials without metrics.
+// No number is assigned twice, although Katib leaves out trials without metrics.
 func TestATrialThatVanishes(t *testing.T) {
 	c := &controller{t: t, exp: experiment("random", searchable[0])}
 	client := serve(t)
@@ -351,7 +351,7 @@ func TestBadExperiments(t *testing.T) {
 	}
 }
 
-// Trials of a space that was changed, or that say nothing, are no reason to fail.
+// Trials from a changed space, and trials without content, cause no error.
 func TestOddTrials(t *testing.T) {
 	odd := []*api.Trial{
 		{}, nil, {Name: "a", Spec: &api.TrialSpec{Labels: map[string]string{katib.Label: "99999999999"}}},
@@ -365,7 +365,7 @@ func TestOddTrials(t *testing.T) {
 	}
 }
 
-// Assignments may come in any order, and the last of several of one name counts.
+// Assignments may come in any order. If a name occurs several times, the last one counts.
 func TestOrderOfAssignments(t *testing.T) {
 	client := serve(t)
 	suggest := func(change func(as []*api.ParameterAssignment) []*api.ParameterAssignment) string {

@@ -42,7 +42,7 @@ func table(t *testing.T) *classify.Model {
 	return c
 }
 
-// Columns come by their names in any order, or in the model's order. What does not fit is said.
+// Columns come by their names in any order, or in the model's order. An error says what does not fit.
 func TestModelOfRows(t *testing.T) {
 	c := table(t)
 	answers, err := c.Classify([]classify.Item{

@@ -80,7 +80,7 @@ func TestPipelines(t *testing.T) {
 	})
 }
 
-// joinsTexts reports a node whose ONNX form joins texts, which the compatible form cannot.
+// joinsTexts reports whether a pipeline has a node whose ONNX form joins texts, which the compatible form cannot do.
 func joinsTexts(n pipeline.Node) bool {
 	switch op := n.Op.(type) {
 	case pipeline.Letters:

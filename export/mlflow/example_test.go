@@ -41,7 +41,7 @@ func Example() {
 	// 10 runs
 }
 
-// A study that exists is pushed; a second push sends what is new.
+// An existing study is pushed; a second push sends only new trials.
 func ExampleNewMirror() {
 	ctx := context.Background()
 	here := fakemlflow.New()

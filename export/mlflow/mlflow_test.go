@@ -153,7 +153,7 @@ func TestATrackerThatHeardNothing(t *testing.T) {
 	assert.Empty(t, f.Runs)
 }
 
-// A server that is away costs no trial; the rest is pushed later.
+// An unreachable server costs no trial; the rest is pushed later.
 func TestAServerThatIsAway(t *testing.T) {
 	f := newFake(t)
 	down := true
@@ -229,7 +229,7 @@ func TestAPushThatIsBrokenOffGoesOn(t *testing.T) {
 	}
 }
 
-// Two processes that begin at one time end up with one parent run.
+// Two processes that begin at the same time end up with one parent run.
 func TestTwoProcessesShareAParent(t *testing.T) {
 	f := newFake(t)
 	h := run(t, new(memory.Store), nil)
@@ -263,7 +263,7 @@ func TestTwoProcessesShareAParent(t *testing.T) {
 	check(t, f, h)
 }
 
-// Names, texts and numbers that MLflow has no room for, or refuses as they are.
+// Names, texts and numbers that are too long for MLflow, or that it refuses unchanged.
 func TestOddContent(t *testing.T) {
 	f, h := newFake(t), oddities()
 	m, err := mlflow.NewMirror(t.Context(), mlflow.Config{Client: client(f)}, h.Header())
@@ -287,7 +287,7 @@ func TestOddContent(t *testing.T) {
 	assert.Equal(t, "mine", top.Tags["attr.mlflow.parentRunId"])
 }
 
-// oddities is a study of one trial in which next to nothing is as MLflow wants it.
+// oddities is a study of one trial in which almost nothing has the form that MLflow requires.
 func oddities() trial.Snapshot {
 	hist := trial.NewHistory(trial.Header{Name: strings.Repeat("é", 10_000), Directions: []trial.Direction{trial.Minimize, trial.Maximize},
 		Attrs: trial.Attrs{{Key: "mlflow.parentRunId", JSON: `"mine"`}}})
@@ -317,7 +317,7 @@ func oddities() trial.Snapshot {
 	return hist.Snapshot()
 }
 
-// What the server refuses of one trial keeps no other from being sent.
+// If the server refuses a trial, the others are still sent.
 func TestARefusedTrial(t *testing.T) {
 	f := newFake(t)
 	h := run(t, new(memory.Store), nil)

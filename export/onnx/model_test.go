@@ -19,7 +19,7 @@ import (
 	"github.com/attune-hpo/attune/objective/tree"
 )
 
-// everything is a model that has all that a Model can say.
+// everything is a model that uses every field of a Model.
 func everything() *onnx.Model {
 	return &onnx.Model{
 		IR: 8, Opsets: []onnx.Opset{{onnx.Standard, 17}, {onnx.ML, 3}}, Producer: "p", ProducerVersion: "v1", Domain: "org.example", Version: 3, Doc: "d",

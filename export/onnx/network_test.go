@@ -143,7 +143,7 @@ func testNetworks(t *testing.T, run runner) {
 	t.Log("greatest differences, relative to the greatest forecast:", worst)
 }
 
-// A value that is missing makes a forecast that is none, and touches no other row.
+// A missing value makes the row's forecast NaN, and affects no other row.
 func TestNetworkMissing(t *testing.T) {
 	for name, model := range networks(neural.Training{Window: 6, Epochs: 1}) {
 		t.Run(name, func(t *testing.T) {
@@ -231,8 +231,7 @@ func ExampleForecaster_network() {
 	// forecast DOUBLE [batch 6]
 }
 
-// What Check knows of the operators of networks: a sound node's dimensions, and what
-// makes others unsound.
+// Check infers the dimensions of a sound node of a network, and refuses unsound ones.
 func TestNetworkOperators(t *testing.T) {
 	f := func(dims ...int64) onnx.Tensor {
 		n := int64(1)

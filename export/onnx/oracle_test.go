@@ -57,10 +57,10 @@ func predict(t testing.TB, m *tree.Model, rows []float64) (raw, linked []float64
 	return raw, linked
 }
 
-// A runner runs models with inputs. Real and ours differ in who does.
+// A runner runs models on inputs: with ONNX Runtime, or with package eval.
 type runner func(t testing.TB, m *onnx.Model, in map[string]eval.Array) map[string]eval.Array
 
-// plainly runs a model as it comes out of its file in package eval.
+// plainly runs a model in package eval, after it was written to a file and read back.
 func plainly(t testing.TB, m *onnx.Model, in map[string]eval.Array) map[string]eval.Array {
 	t.Helper()
 	b, err := m.Encode()

@@ -109,7 +109,7 @@ func testQuantized(t *testing.T, run, calibrate runner) {
 				require.NoError(t, err)
 				assert.Equal(t, before, again, "the model itself is as it was")
 
-				// A value that is missing leaves the other rows as they are.
+				// A missing value does not change the other rows.
 				in = arrays(inputs)
 				window := in["window"]
 				window.Data[window.Dims[1]+1] = math.NaN() // of the second row

@@ -153,7 +153,7 @@ func randomTree(r *rand.Rand, m *tree.Model, linear bool) tree.Tree {
 		} else {
 			n.Missing = tree.Missing(r.IntN(3))
 		}
-		// The node takes the place of a leaf, and the leaf and a new one its sides.
+		// The node replaces a leaf. The leaf and a new one become its children.
 		leaf := r.IntN(len(t.Leaves))
 		n.Left, n.Right = ^leaf, ^len(t.Leaves)
 		for i := range t.Nodes {

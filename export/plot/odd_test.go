@@ -16,7 +16,7 @@ import (
 	"github.com/attune-hpo/attune/internal/dev/teststudy"
 )
 
-// Of every odd study every plot shows something, or the error says in words what is missing.
+// Every plot of every odd study shows something, or fails with an error that says what is missing.
 func TestOddStudies(t *testing.T) {
 	whys := map[string]bool{}
 	for name, h := range teststudy.Odd() {

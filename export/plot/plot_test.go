@@ -87,7 +87,7 @@ func TestHistory(t *testing.T) {
 	assert.Equal(t, figure.Log, f.Panels[0].Y.Scale)
 }
 
-// Of several studies there is a line each, and the band of the middle half of them.
+// For several studies there is one line each, and a band of the middle half of them.
 func TestHistories(t *testing.T) {
 	of := func(name string, values ...float64) trial.Snapshot {
 		var all []trial.Record
@@ -283,7 +283,7 @@ func TestImportance(t *testing.T) {
 	assert.Contains(t, f.Notes, "The increases do not add up: each may be over 100 %.")
 }
 
-// Whatever cannot be plotted is said in a sentence.
+// A sentence says why something cannot be plotted.
 func TestBadInput(t *testing.T) {
 	two := trial.Header{Name: "trade", Directions: make([]trial.Direction, 2)}
 	none := trial.Snapshot{}
@@ -332,7 +332,7 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-// What can be plotted is, however odd, and drawn.
+// Whatever can be plotted is plotted and drawn, however odd it is.
 func TestOddInput(t *testing.T) {
 	one := snapshot(trial.Header{}, at(0.5, 10, 1, 1))
 	equal := snapshot(trial.Header{}, at(0.5, 10, 1, 1), at(0.5, 10, 1, 1), at(0.5, 10, 1, 1))

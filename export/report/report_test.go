@@ -62,7 +62,7 @@ func TestHTML(t *testing.T) {
 	assert.Contains(t, html(t, h, fixed), "--rounds=77")
 }
 
-// Of several objectives the whole front is there.
+// With several objectives, the page has the whole front.
 func TestSeveralObjectives(t *testing.T) {
 	h := teststudy.New("trade", 80, true, 1)
 	page := html(t, h, report.Options{})
@@ -73,7 +73,7 @@ func TestSeveralObjectives(t *testing.T) {
 	assert.Contains(t, page, "<dd>minimize rmse, maximize speed</dd>")
 }
 
-// What is missing is said, and what is hostile is text.
+// The page says what is missing, and shows hostile content as text.
 func TestOddStudies(t *testing.T) {
 	page := html(t, trial.Snapshot{}, report.Options{})
 	assert.Contains(t, page, "<dt>Trials</dt><dd>none</dd>")

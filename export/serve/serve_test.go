@@ -225,8 +225,8 @@ func TestWrongRequests(t *testing.T) {
 	require.Error(t, err)
 }
 
-// Requests that wait for a run are run together, and each gets its own rows; one that is at
-// fault does not spoil the others. When too many wait, the next is refused.
+// Requests that wait for a run are run together, and each gets its own rows. A faulty request does not affect the
+// others. When too many wait, the next one is refused.
 func TestBatches(t *testing.T) {
 	m := &fake{factor: 10, gate: make(chan struct{})}
 	s := start(t, serve.Config{Workers: 1, Queue: 20}, m)

@@ -57,7 +57,7 @@ func gallery(t testing.TB, n int) map[string]figure.Figure {
 	return all
 }
 
-// awkward returns figures with too much of something.
+// awkward returns figures that have too much of something.
 func awkward() map[string]figure.Figure {
 	long := strings.Repeat("a very long name ", 20)
 	var names []string
@@ -120,7 +120,7 @@ func TestLabelsDoNotOverlap(t *testing.T) {
 	}
 }
 
-// Images can be read by others, and hold no text but as text.
+// Other programs can read the images, and all texts in them are text.
 func TestFormats(t *testing.T) {
 	hostile := `<script>alert("x")</script>&amp;` + "\x00\x1b\xff\n\u202ertl" + strings.Repeat("long", 3000)
 	all := gallery(t, 120)

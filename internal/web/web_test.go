@@ -98,7 +98,7 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// A second token only reads, and a path for health checks takes none.
+// A second token only allows reading, and a path for health checks requires none.
 func TestReadToken(t *testing.T) {
 	url := running(t, web.Config{Handler: hello, Token: "secret", ReadToken: "look", Health: "/healthz",
 		Refuse: func(w http.ResponseWriter, text string, code int) { http.Error(w, "refused: "+text, code) }})

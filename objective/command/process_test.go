@@ -161,7 +161,7 @@ func TestConstraintsAndAttributes(t *testing.T) {
 	assert.Equal(t, []trial.Report{{Step: 1, Value: 2}}, r.Reports)
 }
 
-// A file that is no program is refused once, and not as often as trials may fail.
+// A file that is not a program is refused once, rather than once for each trial that may fail.
 func TestNotExecutable(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "train")
@@ -209,7 +209,7 @@ echo "attune: value=1 attr.worker=$ATTUNE_WORKER attr.gpus=\"$CUDA_VISIBLE_DEVIC
 	assert.ElementsMatch(t, []string{`0 "3,4" 5 9`, `1 "7,8" 5 9`}, got)
 }
 
-// What ends a program early, and what it may do then.
+// The causes that end a program early, and what the program may still do.
 func TestStopped(t *testing.T) {
 	t.Parallel()
 	const report = "echo attune: step=0 value=3; echo attune: step=1 value=2; "
@@ -281,7 +281,7 @@ func dead(pid int) bool {
 	return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
 }
 
-// An interrupted trial is not a failed one; without a grace if Kill is called as well.
+// An interrupted trial does not count as failed. If Kill is called, too, there is no grace.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	for name, kill := range map[string]bool{"with a grace": false, "and killed": true} {

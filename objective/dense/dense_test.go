@@ -18,7 +18,7 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// The label is 2 for each unit of x, and 5 more for category 1.
+// The label is 2·x, plus 5 for category 1.
 func Example() {
 	d := engine.Dataset{
 		Columns:     [][]float64{{1, 2, 3, 4, 5, 6}, {0, 1, 0, 1, 0, 1}},

@@ -62,7 +62,7 @@ func TestIntervals(t *testing.T) {
 	require.ErrorIs(t, err, ErrConfig)
 }
 
-// Where nothing can be said there are no intervals.
+// Without enough errors, there are no intervals.
 func TestNoIntervals(t *testing.T) {
 	flat := walks(1, 60, 1)
 	for i := range flat[0].Y {

@@ -109,7 +109,7 @@ func TestJoin(t *testing.T) {
 	assert.Equal(t, as.Categories, again.Categories)
 	equal(t, []float64{none, none, none, none}, values(t, g[0].Known, "Type=B"))
 
-	// One that ends with the table is known no earlier than the target.
+	// A file that ends with the table is known no earlier than the target.
 	in.Open = opener(map[string]string{"features": "Date,Oil\n2010-02-05,1\n2010-02-12,2\n2010-02-19,3\n", "stores": joins["stores"]})
 	f, as, err = in.Recognize(strings.NewReader(sales))
 	require.NoError(t, err)

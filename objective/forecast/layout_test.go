@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Where the day and the month could both come first, steps that are missing tell.
+// If either the day or the month could come first, missing steps decide.
 func TestInferLayoutByGaps(t *testing.T) {
 	stamps := func(layout string, months, days, n int) (out []string) {
 		for i := range n {

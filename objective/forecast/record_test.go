@@ -46,7 +46,7 @@ func TestRecord(t *testing.T) {
 	assert.NotEqual(t, s.Windows[3].Half, again.Windows[3].Half)
 }
 
-// A record is small: of many series or windows it has some.
+// A record is small: it has only some of many series or windows.
 func TestRecordIsSmall(t *testing.T) {
 	for name, c := range map[string]struct {
 		frame            Frame

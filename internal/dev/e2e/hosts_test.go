@@ -27,8 +27,8 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// hostEnv makes the test binary what runs on a host of [TestHosts]: a server of the file, or a worker
-// that does what it is told on standard input.
+// hostEnv makes the test binary a program on a host of [TestHosts]: a server of the file, or a worker that takes its
+// orders from standard input.
 const hostEnv = "ATTUNE_E2E_HOST"
 
 const hostsGrace = 500 * time.Millisecond
@@ -122,9 +122,9 @@ func (p *process) call(line string) string {
 	return p.answer()
 }
 
-// A worker on another host that the network cuts off for longer than its lease, so that packets get
-// lost and no connection is refused, is taken for dead. Another host runs its trial again, and what
-// the first tells when it is back is refused.
+// The network cuts off a worker on another host for longer than its lease: packets get lost, and no connection is
+// refused. The worker is then taken for dead, and another host runs its trial again. When the first worker is back, its
+// outcome is refused.
 func TestHosts(t *testing.T) {
 	ip := func(args ...string) error {
 		out, err := exec.Command("ip", args...).CombinedOutput()

@@ -352,8 +352,8 @@ func TestDecodeBomb(t *testing.T) {
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(200<<20))
 }
 
-// What Go's writers of LZ4 and LZMA make is read like what Python's make, which other tests have:
-// see objective/tree. An xz file with a block that asks for 4 GiB is refused.
+// Files of Go's writers of LZ4 and LZMA are read like those of Python's, which other tests have: see objective/tree. An
+// xz file with a block that asks for 4 GiB is refused.
 func TestUnpackOthers(t *testing.T) {
 	want := []byte("\x80\x04\x8c\x05hello" + strings.Repeat("N0", 100_000) + ".")
 	var packed bytes.Buffer
