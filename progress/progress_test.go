@@ -37,7 +37,7 @@ type timer struct {
 	stopped bool
 }
 
-// wait lets time go by in which nothing happens.
+// wait lets time pass, during which nothing happens.
 func (f *fake) wait(d time.Duration) {
 	end := f.clock.Add(d)
 	for _, t := range f.timers {
@@ -360,7 +360,7 @@ func TestObserversTee(t *testing.T) {
 	assert.Equal(t, []string{"0/1 trials in 0s", ""}, f.screen())
 }
 
-// What is asked for and told by hand, outside of a run, is not shown.
+// Trials that are asked for and told by hand, outside of a run, are not shown.
 func TestOutsideOfARun(t *testing.T) {
 	f := newFake(0)
 	f.see(study.Asked{})

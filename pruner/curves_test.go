@@ -105,9 +105,9 @@ func judge(p Pruner, all map[string][][]float64, studies int) cost {
 	return c
 }
 
-// The zero value of a pruner must not throw away what is best. In brackets, what
-// Optuna's defaults come to. In one of the five sets the best configuration learns
-// so slowly that what stops half of the trials stops it nearly always.
+// The zero value of a pruner must not discard the best configuration. The figures in brackets are for Optuna's
+// defaults. In one of the five sets the best configuration learns so slowly that a rule which stops half of the trials
+// nearly always stops it.
 func TestZeroValuesAreSafe(t *testing.T) {
 	all := curves(t)
 	for name, tc := range map[string]struct {
@@ -134,7 +134,7 @@ func TestZeroValuesAreSafe(t *testing.T) {
 	}
 }
 
-// What is recommended is better than the median and than halving at once.
+// The recommended pruner is better than the median and than halving, in both respects.
 func TestExtrapolationIsBetterThanMedianAndHalving(t *testing.T) {
 	*folder = bundled
 	all := curves(t)

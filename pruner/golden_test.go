@@ -124,8 +124,8 @@ func TestVerdictsAreThoseOfOptuna(t *testing.T) {
 	for _, s := range readGolden(t).Studies {
 		halving := s.Pruner == "SuccessiveHalving" || s.Pruner == "Hyperband"
 		t.Run(fmt.Sprintf("%s%s %s %s", s.Pruner, s.Settings, s.Direction, s.Kind), func(t *testing.T) {
-			// What a pruned trial brought to rungs that one report reached
-			// together is known only to notes.
+			// If one report reached several rungs at once, only the notes say with which values a pruned trial competed
+			// there.
 			replay(t, s, halving)
 		})
 		if halving && s.Pattern == "dense" {

@@ -166,7 +166,7 @@ func TestZeroValuesAreTheDefaults(t *testing.T) {
 	assert.True(t, prunes(Median{}, 10), "5 complete trials, step 10")
 	assert.True(t, prunes(Percentile{}, 10))
 	assert.True(t, prunes(Median{Warmup: -1}, 0))
-	// Pruned and failed trials are none that a trial is compared with.
+	// A trial is not compared with pruned and failed trials.
 	for i := range records {
 		records[i].State = trial.Pruned
 	}
@@ -253,8 +253,7 @@ func TestRungs(t *testing.T) {
 	}
 }
 
-// A rung is judged once, whatever was reported since; goptuna judged and
-// overwrote rungs again.
+// A rung is judged once, whatever is reported later. goptuna judges rungs again, and overwrites them.
 func TestARungIsJudgedOnce(t *testing.T) {
 	p := SuccessiveHalving{MinResource: 2, ReductionFactor: 2}
 	h := history(trial.Minimize, done(curve(0, 0, 0, 0, 0, 0)))
@@ -332,8 +331,8 @@ func TestHyperbandScopes(t *testing.T) {
 	assert.Equal(t, h.Len(), Hyperband{}.Scope(0, history(trial.Minimize)).Len()+h.Len(), "one bracket as long as nothing is known")
 }
 
-// The first trial to finish fixes what was left to the pruner; later and longer
-// ones do not move it.
+// The first trial to finish determines the settings that were left to the pruner. Later and longer trials do not change
+// them.
 func TestResourcesStayFixed(t *testing.T) {
 	long := done(curve(1, make([]float64, 3000)...))
 	first := done(curve(2, make([]float64, 500)...))
@@ -348,7 +347,7 @@ func TestResourcesStayFixed(t *testing.T) {
 	}
 }
 
-// The ranks come out right whatever the order of values makes of the sample.
+// The ranks are right for any order of the values, even if the sample is misleading.
 func TestRanked(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	orders := map[string]func(i int) float64{

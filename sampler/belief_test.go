@@ -43,8 +43,7 @@ func TestBelieved(t *testing.T) {
 	}
 }
 
-// A belief leads the first trials, and one that is wrong does not keep the search from the
-// minimum.
+// A belief guides the first trials. A wrong belief does not keep the search from the minimum.
 func TestBelief(t *testing.T) {
 	x, y := space.Float("x", 0, 1), space.Float("y", 0, 1)
 	for name, s := range map[string]sampler.Sampler{"tpe": tpe.New(tpe.Config{}), "gp": gp.New(gp.Config{}), "auto": auto.New()} {

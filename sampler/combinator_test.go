@@ -140,7 +140,7 @@ func TestFixedErrors(t *testing.T) {
 	require.ErrorIs(t, err, boom)
 }
 
-// A sampler below that breaks the contract, or is none, is named.
+// If the wrapped sampler breaks the contract or is nil, the error names it.
 func TestPointsOfTheWrongLength(t *testing.T) {
 	proposing := func(point ...float64) sampler.Sampler {
 		return sampler.Func(func(context.Context, sampler.Request) (sampler.Proposal, error) {
@@ -341,8 +341,8 @@ func TestNoRepeatPassesThrough(t *testing.T) {
 	assert.False(t, sampler.NoRepeat(random.Sampler{}).(sampler.Finite).Exhausted(nil, history()))
 }
 
-// An index kept over a growing history says what a new one does, whichever of two
-// histories comes next and in whatever order their trials finished.
+// An index that is kept while a history grows gives the same answers as a new one, whichever of two histories comes
+// next, and in whatever order their trials finish.
 func TestNoRepeatIncremental(t *testing.T) {
 	axes := space.Of(space.Int("a", 0, 30), space.Int("b", 0, 30))
 	kept := sampler.NoRepeat(random.Sampler{})
@@ -365,7 +365,7 @@ func TestNoRepeatIncremental(t *testing.T) {
 	}
 }
 
-// A sampler that repeats itself is replaced by a uniform draw from what is left.
+// If a sampler repeats itself, a uniform draw from the remaining configurations replaces its proposal.
 func TestNoRepeatIsUniform(t *testing.T) {
 	axes := space.Of(depth)
 	first := sampler.Func(func(context.Context, sampler.Request) (sampler.Proposal, error) {

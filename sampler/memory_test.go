@@ -12,7 +12,7 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A sum of values that costs what is new, however many trials there are.
+// A sum of values whose cost depends only on the number of new trials.
 func ExampleMemory() {
 	type sum struct {
 		read  int // finished trials taken in
@@ -74,7 +74,7 @@ func TestMemory(t *testing.T) {
 	assert.Empty(t, note(trial.Snapshot{}), "an empty history has no identity")
 }
 
-// The zero Memory keeps what 32 histories need, and no more.
+// The zero Memory keeps the states of 32 histories, and no more.
 func TestMemoryIsBounded(t *testing.T) {
 	var m sampler.Memory[int]
 	var hs []*trial.History

@@ -37,7 +37,7 @@ func TestRegionDraw(t *testing.T) {
 	assert.True(t, region(space.Of(space.Float("a", 0, 1)), space.Params{}).Free())
 }
 
-// Points are found in regions that are next to nothing of the space.
+// Points are found in regions that are a tiny part of the space.
 func TestRegionIsSmall(t *testing.T) {
 	for name, s := range map[string]space.Space{
 		"a corner":      space.Of(space.Float("a", 0, 1), space.Float("b", 0, 1), space.Float("c", 0, 1)).Where("a + b + c <= 0.001"),
@@ -70,7 +70,7 @@ func TestRegionIsSmall(t *testing.T) {
 	}
 }
 
-// A point moves to about the nearest one of the region, and one that is in it stays.
+// A point outside the region moves to nearly the nearest point in it. A point inside stays.
 func TestRegionMove(t *testing.T) {
 	s := space.Of(space.Float("a", 0, 1), space.Float("b", 0, 1), space.Float("other", 0, 1)).Where("a + b <= 1")
 	g := region(s, space.Params{})
@@ -114,7 +114,7 @@ func TestPossible(t *testing.T) {
 	require.ErrorIs(t, sampler.Possible(space.Of(a, b).Where("a + b > 5")), space.ErrConstraint)
 }
 
-// What is drawn later has room left, if it will exist.
+// Room is left for parameters that are drawn later, if they will exist.
 func TestRegionLeavesRoom(t *testing.T) {
 	kind := space.Categorical("kind", "plain", "deep")
 	s := space.Of(kind, space.Float("a", 0, 1), space.Float("b", 0.5, 1).When(kind.Is("deep"))).Where("a + b <= 0.8")

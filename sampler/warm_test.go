@@ -71,8 +71,8 @@ func TestWarmStartFromNothing(t *testing.T) {
 	}
 }
 
-// A study like the other is better after a few trials; one that is misled gets there all the
-// same.
+// A study that resembles the earlier one is better after a few trials. A study that is misled reaches the minimum all
+// the same.
 func TestWarmStartHelps(t *testing.T) {
 	other := elsewhere(warmSpace, 200)
 	best := func(s space.Space, rate float64, trials int) float64 {

@@ -6,12 +6,12 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// draw stands for a trial: it suggests the coordinates it holds.
+// draw takes the place of a trial: it returns the coordinates it holds.
 type draw map[string]float64
 
 func (d draw) Suggest(a space.Axis) float64 { return d[a.Name] }
 
-// A space in which some parameters exist only for some values of others.
+// In this space, some parameters exist only for some values of others.
 func Example() {
 	booster := space.Categorical("booster", "gbdt", "dart")
 	lr := space.Float("lr", 1e-5, 1e-1, space.Log())

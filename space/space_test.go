@@ -21,8 +21,7 @@ func recovered(f func()) (err error) {
 	return nil
 }
 
-// TestInvalid: what cannot be is refused, with the parameter, the value and the
-// way out.
+// TestInvalid: an impossible declaration is refused. The error has the parameter, the value and the way out.
 func TestInvalid(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	list := func(choices ...space.Literal) space.Distribution {
@@ -272,7 +271,7 @@ func TestParam(t *testing.T) {
 	assert.Equal(t, "lr", lr.Name())
 }
 
-// The zero Param says what it is, in place of a nil dereference.
+// The zero Param panics with a message, rather than with a nil dereference.
 func TestZeroParam(t *testing.T) {
 	var p space.Param[string]
 	for name, f := range map[string]func(){
@@ -539,7 +538,7 @@ func TestSpaceParams(t *testing.T) {
 	}
 }
 
-// A Finder says what Index does, of a space that grows too.
+// A Finder returns what Index returns, also for a space that grows.
 func TestFinder(t *testing.T) {
 	for _, n := range []int{0, 3, 40} {
 		s := make(space.Space, 0, 2*n)
@@ -596,7 +595,7 @@ func TestErrorsNameSomeOfManyChoices(t *testing.T) {
 	assert.Equal(t, "one of [0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19] and 9980 more", space.Describe(d))
 }
 
-// The time to declare n choices should grow as n does.
+// The time to declare n choices should grow in proportion to n.
 func BenchmarkCategorical(b *testing.B) {
 	for _, n := range []int{10_000, 20_000, 40_000} {
 		choices := make([]string, n)
@@ -611,8 +610,7 @@ func BenchmarkCategorical(b *testing.B) {
 	}
 }
 
-// The time to declare n parameters, each but the first under a condition, should
-// grow as n does.
+// The time to declare n parameters, all but the first under a condition, should grow in proportion to n.
 func BenchmarkOf(b *testing.B) {
 	for _, n := range []int{2_500, 5_000, 10_000} {
 		first := space.Int("parameter-00000", 0, 1)

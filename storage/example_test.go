@@ -12,8 +12,7 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// The life of a trial, as a ledger sees it: it waits, is started, changes, and
-// finishes.
+// The life of a trial in a ledger: it waits, is started, changes, and finishes.
 func ExampleLedger() {
 	ctx := context.Background()
 	l, err := new(memory.Store).Create(ctx, trial.Header{Name: "example"})
@@ -45,7 +44,7 @@ func ExampleLedger() {
 	// 0 complete x=0.5 [2]
 }
 
-// Whoever waits looks again each time that Wait returns.
+// A caller of Wait reads the ledger again each time that Wait returns.
 func ExampleWait() {
 	ctx := context.Background()
 	store := new(memory.Store)
@@ -83,7 +82,7 @@ func ExampleWait() {
 	// Output: trial 0 has finished
 }
 
-// A ledger that was opened to be read refuses changes.
+// A ledger that was opened for reading refuses changes.
 func ExampleRead() {
 	ctx := context.Background()
 	store := new(memory.Store)

@@ -17,8 +17,8 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// One ask and tell on the sphere over ten floats, in memory, in a study that has
-// that many finished trials. Each turn takes twenty trials of a study made for it.
+// One ask and tell on the sphere over ten floats, in memory, in a study with that many finished trials. Each iteration
+// takes twenty trials of a study made for it.
 func BenchmarkAskTell(b *testing.B) {
 	const turn = 20
 	var params []space.Param[float64]

@@ -32,8 +32,7 @@ func sum(_ context.Context, t *study.Trial) (float64, error) {
 	return -v, nil
 }
 
-// All trials of a declared space meet its constraints, with conditions, what was enqueued and
-// what is fixed.
+// All trials of a declared space meet its constraints, also with conditions, enqueued values and fixed values.
 func TestConstraints(t *testing.T) {
 	for name, s := range map[string]sampler.Sampler{
 		"random": random.Sampler{}, "tpe": tpe.New(tpe.Config{}), "fixed": sampler.Fixed(tpe.New(tpe.Config{}), kind.At("deep"), first.At(0.15)),
@@ -63,7 +62,7 @@ func TestConstraints(t *testing.T) {
 	}
 }
 
-// An objective that declares no space states them where it suggests.
+// An objective without a declared space states its constraints where it suggests.
 func TestConstraintsOfAnObjective(t *testing.T) {
 	below := second.Where("first + second <= 0.5")
 	for name, s := range map[string]sampler.Sampler{"random": random.Sampler{}, "tpe": tpe.New(tpe.Config{})} {

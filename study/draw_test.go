@@ -16,8 +16,7 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// What is asked for in one process and gone on with in others, each of which
-// attaches the trial, draws what one process draws.
+// A trial that one process asks for and others continue, each by Attach, gets the same draws as in a single process.
 func TestATrialThatMovesDrawsWhatOneThatStaysDoes(t *testing.T) {
 	a, b, c := space.Float("a", 0, 1), space.Float("b", 0, 1), space.Int("c", 1, 1000)
 	kind := space.Categorical("kind", "left", "right")
@@ -93,8 +92,7 @@ func TestATrialThatMovesDrawsWhatOneThatStaysDoes(t *testing.T) {
 	}
 }
 
-// Two parameters that are drawn one after the other by two processes are not drawn
-// from the same random number.
+// If two processes draw two parameters of a trial one after the other, they use different random numbers.
 func TestDrawsAfterAttachAreNew(t *testing.T) {
 	store := new(memory.Store)
 	a, b := space.Float("a", 0, 1), space.Float("b", 0, 1)

@@ -16,9 +16,8 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A whole study: a parameter, an objective, a run and its best trial. A file
-// (package storage/sqlite) in place of the memory, and a sampler that learns
-// (package sampler/tpe), make it one for real work.
+// A whole study: a parameter, an objective, a run and its best trial. For real work, use a file (package
+// storage/sqlite) instead of memory, and a sampler that learns (package sampler/tpe).
 func Example() {
 	ctx := context.Background()
 	rate := space.Float("rate", 1e-4, 1, space.Log())
@@ -49,8 +48,7 @@ func Example() {
 	// Output: rate 0.0046, depth 5
 }
 
-// Open goes on with a study that the store has: it may be called again, here or
-// in another process.
+// Open continues a study that the store has. It may be called again, here or in another process.
 func ExampleOpen() {
 	ctx := context.Background()
 	store, cfg := new(memory.Store), study.Config{Sampler: random.Sampler{}}
@@ -98,8 +96,8 @@ func ExampleCreate() {
 	// taken: true
 }
 
-// Load is for a study that must be there: a report of its results, say. What was
-// fixed when it was created need not be said again.
+// Load is for a study that must exist, for example to report its results. The settings that were fixed when it was
+// created need not be repeated.
 func ExampleLoad() {
 	ctx, store := context.Background(), new(memory.Store)
 	cfg := study.Config{Sampler: random.Sampler{}}
@@ -124,7 +122,7 @@ func ExampleLoad() {
 	// 7 [maximize]
 }
 
-// Who has a loop of his own asks for trials and tells what came of them.
+// A program with a loop of its own asks for trials and tells their outcomes.
 func ExampleStudy_Ask() {
 	ctx := context.Background()
 	batch, act := space.Int("batch", 32, 64, space.Step(32)), space.Categorical("act", "relu", "tanh")
@@ -197,7 +195,7 @@ func ExampleStudy_Enqueue() {
 	// outside: true
 }
 
-// An observer switches over the events that it wants to hear of.
+// An observer switches over the events that it is interested in.
 func ExampleObserver() {
 	ctx := context.Background()
 	lines := study.ObserverFunc(func(_ context.Context, e study.Event) {
@@ -267,7 +265,7 @@ func ExampleTee() {
 	// 1 failed
 }
 
-// A study is opened to be read without a sampler, by another process too.
+// Any process can open a study for reading, without a sampler.
 func ExampleRead() {
 	ctx := context.Background()
 	store := tuned(ctx)
@@ -317,7 +315,7 @@ func ExampleView_Watch() {
 			fmt.Println("trial", r.Number, "is", r.State)
 		}
 		if r.Number == 4 && r.State.Done() {
-			return // which ends the watching; so does the end of ctx
+			return // ends the iteration, as the end of ctx does
 		}
 	}
 	// Output:
@@ -346,8 +344,7 @@ func work(ctx context.Context, store storage.Store, trials int) {
 	}
 }
 
-// A client of a server asks again when it got no answer, and must not be given a
-// second trial.
+// A client of a server asks again if it got no answer, and must not get a second trial.
 func ExampleStudy_AskOnce() {
 	ctx := context.Background()
 	st, err := study.Open(ctx, new(memory.Store), "served", study.Config{
@@ -374,8 +371,7 @@ func ExampleStudy_AskOnce() {
 	// client 1, job 1 is trial 0
 }
 
-// A server asks, reports and tells for its clients; this is what it does from time
-// to time, say four times in every Grace.
+// A server asks, reports and tells for its clients. It calls this from time to time, say four times in every Grace.
 func ExampleStudy_Reap() {
 	ctx := context.Background()
 	st, err := study.Open(ctx, new(memory.Store), "served", study.Config{Sampler: random.Sampler{}, Renewal: study.ByCaller})
@@ -404,7 +400,7 @@ func ExampleStudy_Reap() {
 	// Output: 0 clients have died
 }
 
-// keeper is an objective that keeps the model of the best trial.
+// A keeper is an objective that keeps the model of the best trial.
 type keeper struct {
 	models map[int]string // of trials that have not finished
 	best   string
@@ -424,8 +420,7 @@ func (k *keeper) Finished(_ context.Context, r trial.Record, h trial.Snapshot) e
 	return nil
 }
 
-// An objective that keeps something of its best trial is told when each has
-// finished.
+// An objective that keeps something of its best trial is told when each trial has finished.
 func ExampleFinisher() {
 	ctx := context.Background()
 	st, err := study.Open(ctx, new(memory.Store), "kept", study.Config{Sampler: random.Sampler{}})

@@ -22,8 +22,8 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// What another process does to a trial costs that trial, never the run. Optuna may
-// claim a waiting trial that a worker has.
+// Interference by another process costs the affected trial, never the run. Optuna may claim a waiting trial that a
+// worker already has.
 func TestATrialThatAnotherProcessChangesCostsNoRun(t *testing.T) {
 	axis := x.Axis()
 	for name, test := range map[string]struct {
@@ -159,7 +159,7 @@ func TestAValueThatCannotBeRecordedIsInTheError(t *testing.T) {
 	})
 }
 
-// A run goes on for as long as its objective works somewhere.
+// A run continues as long as its objective works somewhere.
 func TestFailuresEndARunInWhichNothingWorks(t *testing.T) {
 	boom := errors.New("boom")
 	failing := func(ok func(n int) bool) study.Func {
@@ -192,8 +192,8 @@ func TestFailuresEndARunInWhichNothingWorks(t *testing.T) {
 	}
 }
 
-// A sampler of a finite space whose last point another process takes between the
-// question whether there is one and the draw.
+// A sampler of a finite space. Another process takes its last point after Exhausted has returned false, before the
+// draw.
 type taken struct{}
 
 func (taken) Sample(context.Context, sampler.Request) (sampler.Proposal, error) {
@@ -249,8 +249,8 @@ func TestAskOnce(t *testing.T) {
 	assert.Len(t, records(t, st), 2)
 }
 
-// A program enqueues its settings each time it starts. They do not cover all
-// parameters, so that the repetition of an interrupted trial has more.
+// A program enqueues its settings each time it starts. They do not cover all parameters, so the repetition of an
+// interrupted trial has more parameters.
 func TestEnqueueOnceAfterAnInterruption(t *testing.T) {
 	interrupt := func(st *study.Study) {
 		ctx, cancel := context.WithCancel(t.Context())

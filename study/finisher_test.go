@@ -14,7 +14,7 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// finisher is an objective that is told what came of its trials.
+// A finisher is an objective that is told the outcomes of its trials.
 type finisher struct {
 	study.Func
 	finished func(r trial.Record, h trial.Snapshot) error

@@ -74,7 +74,7 @@ func (s *leasing) renew(numbers []int) {
 	}
 }
 
-// suspend lets time go by in which no worker says that it lives.
+// suspend lets time pass in which no worker renews its leases.
 func (s *leasing) suspend(d time.Duration) {
 	s.mu.Lock()
 	s.deaf = true
@@ -237,8 +237,7 @@ func TestATrialTakenForDeadDoesNotEndTheRunOfItsWorker(t *testing.T) {
 	})
 }
 
-// A process that was suspended for longer than the grace looks for the dead before
-// it has said that it lives itself.
+// A process that was suspended for longer than the grace looks for dead workers before it has renewed its own leases.
 func TestASuspendedProcessDoesNotTakeItselfForDead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newLeasing()
@@ -254,8 +253,8 @@ func TestASuspendedProcessDoesNotTakeItselfForDead(t *testing.T) {
 	})
 }
 
-// One that was suspended together with others on its machine wakes up first, and
-// gives them the time to say that they live.
+// If several processes on a machine were suspended together, the one that wakes up first gives the others time to renew
+// their leases.
 func TestASuspendedProcessDoesNotTakeOthersForDead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newLeasing()
@@ -265,7 +264,7 @@ func TestASuspendedProcessDoesNotTakeOthersForDead(t *testing.T) {
 		require.NoError(t, err)
 		store.reap = func(calls int) bool {
 			if calls == 3 {
-				store.suspend(2*time.Minute + time.Second) // the other's next sign of life is a while away
+				store.suspend(2*time.Minute + time.Second) // the other process renews its leases only later
 			}
 			return calls == 3
 		}
@@ -281,8 +280,7 @@ func TestASuspendedProcessDoesNotTakeOthersForDead(t *testing.T) {
 	})
 }
 
-// A server asks on behalf of its clients, and renews the leases of those it hears
-// of.
+// A server asks on behalf of its clients, and renews the leases of those that send requests.
 func TestTheCallerRenewsAndReaps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newLeasing()
@@ -327,8 +325,8 @@ func TestTheCallerRenewsAndReaps(t *testing.T) {
 	assert.Empty(t, dead)
 }
 
-// A server attaches to a trial at each request about it, which renews the lease a few times in a
-// grace, not each time; a worker may be silent for a whole grace all the same.
+// A server attaches to a trial at each request about it. This renews the lease only a few times in a grace, but a
+// worker may still be silent for a whole grace.
 func TestAttachRenewsSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newLeasing()
@@ -380,8 +378,8 @@ func TestADetachedTrialHasALeaseOnceItIsRenewed(t *testing.T) {
 	})
 }
 
-// A worker that is taken for dead while it asks, as it is suspended or its sampler
-// slow, asks for another trial.
+// A worker may be taken for dead while it asks, because it is suspended or its sampler is slow. It then asks for
+// another trial.
 func TestATrialLostWhileItIsAskedForDoesNotEndTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newLeasing()

@@ -12,8 +12,8 @@ import (
 	"github.com/attune-hpo/attune/study"
 )
 
-// One trial with n parameters, whether they are declared, met in the objective or
-// enqueued: the time should grow as n does.
+// One trial with n parameters, which are declared, suggested without a declaration, or enqueued: the time should grow
+// in proportion to n.
 func BenchmarkManyParameters(b *testing.B) {
 	for _, n := range []int{2_500, 5_000, 10_000} {
 		params := make([]space.Param[float64], n)

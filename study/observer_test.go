@@ -15,7 +15,7 @@ import (
 	"github.com/attune-hpo/attune/study"
 )
 
-// diary returns an observer and what it was told.
+// diary returns an observer and the list of the events that it receives.
 func diary() (study.Observer, *[]string) {
 	var log []string
 	say := func(format string, args ...any) { log = append(log, fmt.Sprintf(format, args...)) }
@@ -77,8 +77,8 @@ func TestAnObserverSeesAskAndTell(t *testing.T) {
 		"what this process does, with what it knows of the others")
 }
 
-// Whatever it is told of when it panics, an observer ends the run, and nothing
-// else: trials that run are finished, and the study can be closed.
+// An observer that panics, at whatever event, ends the run and nothing else: running trials are finished, and the study
+// can be closed.
 func TestAnObserverThatPanics(t *testing.T) {
 	at := func(event string, f func()) study.Observer {
 		calls := 0

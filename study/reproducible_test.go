@@ -32,8 +32,8 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A repeatable is a study that is to come out the same whatever the timing. Tests run in a
-// bubble of synctest, in which sleeping takes no time.
+// A repeatable is a study that must be the same for any timing. Tests run in a bubble of synctest, in which sleeping
+// takes no time.
 type repeatable struct {
 	sampler  func() sampler.Sampler // default TPE
 	pruner   pruner.Pruner
@@ -43,7 +43,7 @@ type repeatable struct {
 	retries  int
 	total    int
 	enqueue  []float64
-	cut      int // interrupt after about so many pauses, again and again; 0: never
+	cut      int // interrupt repeatedly, each time after about this many pauses; 0: never
 
 	processes int // default 1
 }
@@ -55,7 +55,7 @@ var (
 	rz = space.Float("z", 1e-3, 10, space.Log()).When(rk.Is("b"))
 )
 
-// evaluate is an objective whose reports take as long as pause says.
+// evaluate is an objective that takes the time that pause returns before each report.
 func (c repeatable) evaluate(ctx context.Context, t *study.Trial, pause func()) (float64, error) {
 	pause()
 	r := rand.New(rand.NewPCG(t.Seed(), 0))
@@ -213,7 +213,7 @@ func TestReproducible(t *testing.T) {
 	})
 }
 
-// A mortal is a store whose user gives no sign of life any more once it is dead.
+// A mortal is a store whose user renews no leases once it is dead.
 type mortal struct {
 	*leasing
 	dead atomic.Bool
@@ -288,7 +288,7 @@ func TestReproducibleAfterDeath(t *testing.T) {
 	}
 }
 
-// What trials see of one another is what Run.Lag says.
+// Trials see of one another what Run.Lag allows.
 func TestReproducibleHistory(t *testing.T) {
 	const workers = 3
 	synctest.Test(t, func(t *testing.T) {
@@ -338,7 +338,7 @@ func TestReproducibleExhausted(t *testing.T) {
 	})
 }
 
-// The share of the workers' time that they spend waiting, as doc/adr/0040 has it.
+// The share of their time that workers wait, for the table in doc/adr/0040.
 func TestReproducibleIdle(t *testing.T) {
 	const trials = 400
 	workers := []int{2, 4, 8, 16}

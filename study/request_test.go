@@ -14,7 +14,7 @@ import (
 	"github.com/attune-hpo/attune/study"
 )
 
-// A sampler is told which of the values that a trial has were enqueued.
+// A sampler is told which values of a trial were enqueued.
 func TestRequestNamesWhatIsFixed(t *testing.T) {
 	x, y := space.Float("x", 0, 1), space.Float("y", 0, 1)
 	for name, declared := range map[string]space.Space{"declared": space.Of(x, y), "not declared": nil} {

@@ -79,7 +79,7 @@ func TestStagnation(t *testing.T) {
 	})
 }
 
-// A rule ends a run, a run that resumes it at once, and is named in the end.
+// A rule ends a run, and also a run that resumes it, at once. Its reason is in the Ended event.
 func TestStopWhen(t *testing.T) {
 	for name, lag := range map[string]int{"without a lag": 0, "with a lag": 6} {
 		t.Run(name, func(t *testing.T) {

@@ -757,7 +757,7 @@ func (w wild) Sample(context.Context, sampler.Request) (sampler.Proposal, error)
 func TestASamplerThatFailsEndsTheRunWithItsName(t *testing.T) {
 	for name, point := range map[string][]float64{"outside": {99}, "NaN": {math.NaN()}, "too few": {}, "too many": {1, 2}} {
 		st := open(t, study.Config{Sampler: wild{point}})
-		// A parameter that is met inside the objective fails its trial.
+		// An undeclared parameter that the objective suggests fails its trial.
 		require.NoError(t, st.Optimize(t.Context(), study.Func(bowl), study.Run{Trials: 1}))
 		assert.Contains(t, records(t, st)[0].Err, "study_test.wild", name)
 		st = open(t, study.Config{Sampler: wild{point}, Space: space.Of(x)})
@@ -827,7 +827,7 @@ func TestInterruptionsDoNotUseUpRevivals(t *testing.T) {
 	assert.Equal(t, 5, best.Number)
 }
 
-// A panic is a failure of its own, also when the run is being ended.
+// A panic is a failure, not an interruption, also while the run is being ended.
 func TestPanicsAreNoInterruptions(t *testing.T) {
 	for name, fails := range map[string]func() float64{"panic": func() float64 { panic("lost") }, "not a number": math.NaN} {
 		t.Run(name, func(t *testing.T) {

@@ -122,7 +122,7 @@ func TestApplyMakesAllChangesOrNone(t *testing.T) {
 	}
 }
 
-// What an owner hands out clipped stays as it is, whatever is applied to either.
+// A clipped record does not change, whatever is applied to it or to the owner's copy.
 func TestClippedRecordsAreSafe(t *testing.T) {
 	owned := trial.Record{State: trial.Running, Reports: make([]trial.Report, 0, 9)} // room to write in place
 	owned, err := owned.Apply(trial.Suggested(params(x, 1.0)), trial.Reported{Step: 1, Value: 1}, trial.Reported{Step: 2, Value: 2}, trial.Reported{Step: 3, Value: 3})

@@ -117,8 +117,7 @@ func ExampleRecord_AppendJSON() {
 	// <nil> 3 running 0.01 [{0 NaN}]
 }
 
-// A pruner keeps what it works out of each trial as a column: the history asks about
-// each trial once.
+// A pruner keeps what it computes about each trial as a column: the history asks about each trial once.
 func ExampleSnapshot_Column() {
 	h := trial.NewHistory(trial.Header{})
 	h.Put(trial.Record{Number: 0, State: trial.Complete, Reports: []trial.Report{{Step: 0, Value: 3}, {Step: 1, Value: 2}}})

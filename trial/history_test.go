@@ -182,8 +182,8 @@ func TestFrontIsThatOfBruteForce(t *testing.T) {
 	}
 }
 
-// Common and Groups say of random conditional spaces what a look at all pairs
-// does, and the same in whatever order the trials finish.
+// For random conditional spaces, Common and Groups agree with a comparison of all pairs, in whatever order the trials
+// finish.
 func TestCommonAndGroupsAreThoseOfBruteForce(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 2))
 	for range 300 {
@@ -196,7 +196,7 @@ func TestCommonAndGroupsAreThoseOfBruteForce(t *testing.T) {
 			}
 		}
 		var rs []trial.Record
-		with := map[string][]bool{} // for each parameter: does the n-th fit trial have it
+		with := map[string][]bool{} // for each parameter: whether the n-th suitable trial has it
 		bounds := map[string]map[int]bool{}
 		for n := range 1 + rng.IntN(15) {
 			r := finished(n, trial.Complete, 1)
@@ -338,7 +338,7 @@ func TestRecordsMayComeTwiceAndLate(t *testing.T) {
 	assert.Equal(t, []int{1, 3}, numbers(h.Snapshot().Records()))
 }
 
-// Any order of records gives one history, the order of finishing aside.
+// Any order of records gives the same history, apart from the order of finishing.
 func TestOrderOfRecordsDoesNotMatter(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 3))
 	var rs []trial.Record
@@ -451,7 +451,7 @@ func TestCompletedAtAndColumn(t *testing.T) {
 	}
 	assert.Equal(t, 60, calls, "each record is asked once")
 	got := views[10].CompletedAt(0)
-	_ = append(got, -1) // whoever appends does not reach what newer views see
+	_ = append(got, -1) // appending does not change what newer views see
 	require.ElementsMatch(t, want[0][59], views[59].CompletedAt(0))
 }
 
@@ -473,8 +473,8 @@ func TestHorizon(t *testing.T) {
 	assert.Equal(t, -1, put(trial.Header{}, silent, pruned).Horizon())
 }
 
-// A scope is the history of its trials alone, as of every view, and keeps its
-// identity; so a sampler may go on with its index.
+// A scope of any view is the history of its trials alone. It keeps its identity, so a sampler may continue to use its
+// index.
 func TestScope(t *testing.T) {
 	even := func(n int) bool { return n%2 == 0 }
 	study := trial.Header{Name: "s", Directions: []trial.Direction{trial.Maximize}}
@@ -529,7 +529,7 @@ func TestScope(t *testing.T) {
 	assert.Empty(t, odd.Scope("even", even).Records(), "scopes nest")
 }
 
-// Snapshots do not change under later Puts, whoever reads them meanwhile.
+// Later Puts do not change snapshots, even while other goroutines read them.
 func TestSnapshotsAreImmutable(t *testing.T) {
 	h := trial.NewHistory(trial.Header{})
 	look := func(s trial.Snapshot) string {
@@ -647,8 +647,8 @@ func BenchmarkPut(b *testing.B) {
 	}
 }
 
-// The time that the first trials of a study with n parameters take should grow as
-// n does, also if each trial has other bounds than the one before.
+// The time of the first trials of a study with n parameters should grow in proportion to n, also if the bounds change
+// from trial to trial.
 func BenchmarkPutManyParameters(b *testing.B) {
 	for _, n := range []int{2_500, 5_000, 10_000} {
 		records := make([]trial.Record, 4)

@@ -184,7 +184,7 @@ func TestRecordJSONOfRandomRecords(t *testing.T) {
 	}
 }
 
-// What can be read is written and read the same.
+// A record that can be read is the same after it is written and read again.
 func FuzzRecordJSON(f *testing.F) {
 	f.Add(`{"number": 1, "state": "pruned", "values": ["-Infinity"], "reports": [[0, 1.5], [2, "NaN"]], "constraints": {"a": 1}}`)
 	f.Add(`{"number": 2, "state": "running", "fixed": {"a": null}, "notes": {"b": [{"$number": "NaN"}]}, "started": "2026-11-30T12:00:00Z"}`)

@@ -68,7 +68,7 @@ func TestConvertFolder(t *testing.T) {
 	require.Len(t, report, 4)
 	assert.Equal(t, "unchanged", report[0].Verdict)
 
-	// With the speed of each, one after the other, and as a page.
+	// The speed of each model is measured, one after the other, and the table is also written as a page.
 	o = attune(t, dir, append(args, "--benchmark", "--report", "report.json", "--report-html", "report.html")...)
 	assert.Equal(t, 1, o.code)
 	assert.Regexp(t, `(?m)^model +kind +bytes +ONNX +load +native +ONNX +speed-up +difference +verdict$`, o.stdout)
@@ -82,7 +82,7 @@ func TestConvertFolder(t *testing.T) {
 	assert.Contains(t, string(page), "<td>a.cbm</td><td>CatBoost .cbm</td>")
 	assert.Contains(t, string(page), `<tr class="bad"><td>deep/er/b.json</td>`)
 
-	// Another form is another file; --model picks.
+	// Another --form makes another file; --model selects models.
 	out = succeed(t, dir, append(args, "--form", "compatible", "--model", "*.ubj", "--model", "lgbm")...)
 	assert.Contains(t, out, "2 models: 2 pass; other files: 3\n")
 
@@ -106,8 +106,8 @@ func TestConvertFolder(t *testing.T) {
 	}
 }
 
-// Scalers beside the models of a folder are folded in where they are named, and a folder without
-// one is refused: alone, its model would take other rows.
+// Scalers beside the models of a folder become part of the ONNX files if --before names them. A folder without a scaler
+// is refused, because its model alone would take other rows.
 func TestConvertFolderBefore(t *testing.T) {
 	onnxtest.Require(t)
 	dir := t.TempDir()
@@ -146,7 +146,8 @@ func TestConvertFolderBefore(t *testing.T) {
 	o = attune(t, dir, "convert", "models/shop/forest.joblib", "--before", "nowhere", "--output", "m.onnx")
 	assert.Equal(t, "attune: --before: open nowhere: no such file or directory\n", o.stderr)
 
-	// XGBoost trained on a sparse matrix: the file shows it, and the zeros are missing if that is said.
+	// A model that XGBoost trained on a sparse matrix: attune warns of it, and with --zeros-missing zeros count as
+	// missing.
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "sparse.json"), doc.Cases[2].File, 0o644))
 	o = attune(t, dir, "convert", "sparse.json", "--output", "m.onnx")
 	assert.Contains(t, o.stderr, "attune: warning: sparse.json: XGBoost was trained with missing values, and splits only at numbers above 0: if it was trained on a sparse matrix, its zeros counted as missing: give --zeros-missing\n")

@@ -38,8 +38,8 @@ func TestConvertEstimators(t *testing.T) {
 	assert.NotContains(t, succeed(t, dir, "convert", "stopped.ubj", "--output", "model.onnx", "--all-trees"), "best iteration")
 }
 
-// The requests that people came with: LightGBM in a Pipeline and in a MultiOutputRegressor,
-// an isolation forest with its scaler, TF-IDF with XGBoost; and a table with texts.
+// Models that users asked for: LightGBM in a Pipeline and in a MultiOutputRegressor, an isolation forest with its
+// scaler, TF-IDF with XGBoost; and a table with texts.
 func TestConvertPipelines(t *testing.T) {
 	onnxtest.Require(t)
 	dir := t.TempDir()

@@ -22,7 +22,7 @@ import (
 	"github.com/attune-hpo/attune/export/registry"
 )
 
-// The dashboard serves until it is interrupted, which is how it ends well.
+// The dashboard serves until it is interrupted, and then exits with status 0.
 func TestDashboard(t *testing.T) {
 	t.Parallel()
 	dir := studies(t)
@@ -50,7 +50,7 @@ func TestDashboard(t *testing.T) {
 	end()
 }
 
-// browsed starts attune dashboard, and returns its URL. end interrupts it, which is how it ends well.
+// browsed starts attune dashboard, and returns its URL. end interrupts it, and requires that it exits with status 0.
 func browsed(t *testing.T, cmd *exec.Cmd) (root string, end func()) {
 	t.Helper()
 	stdout, err := cmd.StdoutPipe()
@@ -93,7 +93,7 @@ func TestDashboardBadInput(t *testing.T) {
 	assert.Contains(t, succeed(t, dir, "dashboard", "--help"), "Examples:\n  attune dashboard\n")
 }
 
-// A study of forecasters has a page about its model. What is missing is said there.
+// A study of forecasters has a page about its model, which also says what is missing.
 func TestDashboardModel(t *testing.T) {
 	t.Parallel()
 	dir, native := tunedModel(t)

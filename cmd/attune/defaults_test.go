@@ -27,7 +27,7 @@ func tableFile(t *testing.T, header string, n int, row func(i int) string) (dir 
 
 func month(i int) string { return fmt.Sprintf("%d-%02d-01", 2000+i/12, i%12+1) }
 
-// What is not said is chosen so that it goes with the data, and that is said.
+// Settings without a flag are chosen to suit the data, and the command says so.
 func TestDefaults(t *testing.T) {
 	t.Parallel()
 	wave := func(i int) float64 { return 100 + float64(i) + 20*math.Sin(float64(i)/12*2*math.Pi) }

@@ -482,7 +482,7 @@ func TestPrintSpace(t *testing.T) {
 	assert.Equal(t, "attune: --print-space: which model? Choose one with --models: lstm, tcn\n", attune(t, dir, append(args, "--models", "tcn")...).stderr)
 }
 
-// The number of workers changes the time that a study takes, and nothing else of it.
+// The number of workers changes only the time that a study takes.
 func TestLag(t *testing.T) {
 	t.Parallel()
 	var tables []string

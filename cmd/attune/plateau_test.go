@@ -56,8 +56,8 @@ func TestOnPlateau(t *testing.T) {
 	}
 }
 
-// Without --trials a study ends where nothing more is gained, at the same trial each time;
-// with it, it has as many as were asked for.
+// Without --trials, a study ends when further trials gain nothing, at the same trial each time. With it, the study has
+// the requested number of trials.
 func TestSettles(t *testing.T) {
 	t.Parallel()
 	args := []string{"optimize", "--data", "air.csv", "--target", "passengers", "--models", "nlinear"}

@@ -37,7 +37,7 @@ func TestRefit(t *testing.T) {
 	assert.Contains(t, same, "version 2, live\n", "it is no worse")
 	assert.Contains(t, succeed(t, dir, "refit", "--data", "air.csv", "--name", "air"), "models: air, version 3\n")
 
-	// A live version that was trained before the newest steps is compared with as it is.
+	// A live version that was trained before the newest steps is compared without another training.
 	succeed(t, dir, "registry", "add", "old", filepath.Join("attune.db.models", "model-air%2Ftheta.json"), "--promote")
 	assert.Regexp(t, `\ntheta, live +\d+\.\d+\n`, succeed(t, dir, "refit", "--data", "air.csv", "--name", "old"))
 
@@ -82,7 +82,7 @@ func TestExplainSeries(t *testing.T) {
 	fails(t, dir, "theta does not forecast with features: choose a study of trees with --study", "explain", "--study", "air-passengers/theta")
 }
 
-// Trees are trained for another number of rounds, and leave as ONNX.
+// Trees are trained for another number of rounds, and exported to ONNX.
 func TestRefitTrees(t *testing.T) {
 	t.Parallel()
 	onnxtest.Require(t)

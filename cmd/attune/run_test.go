@@ -356,7 +356,7 @@ func TestRunRefused(t *testing.T) {
 	assert.Regexp(t, `^attune: study "train": tell: trial 1: .*not recorded: its values \[7\]\n$`, stderr.String())
 }
 
-// Somebody who waits for a server is told so, and need not wait.
+// The command says when it waits for a server, and can be interrupted while it waits.
 func TestRunAway(t *testing.T) {
 	for name, interrupted := range map[string]bool{"and is back": false, "and is not waited for": true} {
 		t.Run(name, func(t *testing.T) {

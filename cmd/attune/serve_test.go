@@ -64,8 +64,8 @@ optuna.create_study(storage=s, study_name="net").optimize(lambda t: t.suggest_fl
 	}
 }
 
-// listening starts a command that serves, and returns it with what it says on standard error:
-// first where it serves, which is returned too.
+// listening starts a command that serves. It returns the command, its standard error, and the first line of that, which
+// has the address.
 func listening(t *testing.T, cmd *exec.Cmd, before string) (lines *bufio.Scanner, says, at string) {
 	t.Helper()
 	stderr, err := cmd.StderrPipe()
@@ -197,8 +197,7 @@ func TestServeTokens(t *testing.T) {
 	assert.Contains(t, string(out), "ATTUNE_SERVE_READ_TOKEN is set, but not ATTUNE_SERVE_TOKEN")
 }
 
-// What attune serve has is a storage to every command: to read with the token that reads, and to
-// work on with the other.
+// Every command can use attune serve as its storage: with the read-only token to read, and with the other to work.
 func TestServeStorage(t *testing.T) {
 	t.Parallel()
 	url, stop := servedHTTP(t, t.TempDir(), "ATTUNE_SERVE_TOKEN=write", "ATTUNE_SERVE_READ_TOKEN=read")

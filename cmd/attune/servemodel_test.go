@@ -19,8 +19,7 @@ import (
 	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
 )
 
-// A model of a registry is served, and another version as soon as it is promoted; one in the
-// shadow is compared.
+// A model of a registry is served, and another version soon after it is promoted. A version in the shadow is compared.
 func TestServeModel(t *testing.T) {
 	onnxtest.Require(t)
 	dir := lightgbmModel(t)

@@ -72,8 +72,8 @@ func TestExportPicks(t *testing.T) {
 	assert.Regexp(t, `attune: warning: the model of air-passengers/theta has no ONNX form \(mape [0-9.]+ on the backtest\): exporting the best model that has one, of air-passengers/nlinear \([0-9.]+\)\n`, o.stderr)
 }
 
-// The answer of several models is an ensemble or one of them, says why, and is used as any
-// model is.
+// With several models, the answer is an ensemble or one of them. The command says why, and the answer is used like any
+// model.
 func TestEnsemble(t *testing.T) {
 	t.Parallel()
 	dir, _ := air(t)
@@ -123,7 +123,7 @@ func TestEnsemble(t *testing.T) {
 	}
 }
 
-// A baseline that nothing is better than is the answer, and is kept.
+// If nothing is better than a baseline, the baseline is the answer, and is kept.
 func TestBaselineWins(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -168,7 +168,7 @@ func TestEnsembleWithoutProof(t *testing.T) {
 	assert.Contains(t, o.stdout, "The backtest has too few folds to judge whether a single model is better.")
 }
 
-// A baseline that is the answer is not said to do better than itself.
+// If a baseline is the answer, the report does not say that it does better than itself.
 func TestBaselineBesideItself(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -151,7 +151,7 @@ func TestTableTasks(t *testing.T) {
 	}
 }
 
-// Whatever is wrong with a table is said before anything is written.
+// Mistakes in a table are reported before anything is written.
 func TestTableErrors(t *testing.T) {
 	t.Parallel()
 	dir := shops(t, 120)

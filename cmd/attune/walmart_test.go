@@ -14,8 +14,8 @@ import (
 	"github.com/attune-hpo/attune/internal/dev/gotool"
 )
 
-// One command joins the sales of departments with what is known of their stores and weeks; the
-// model then needs the same columns.
+// One command joins the sales of departments with columns about their stores and weeks. The model then needs the same
+// columns.
 func TestWalmart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -15,8 +15,8 @@ import (
 	"github.com/attune-hpo/attune/objective/pipeline"
 )
 
-// Steps in files of their own come before the model, and zeros are missing where that is said. What
-// Python predicts step by step is the truth.
+// Steps in separate files come before the model, and zeros are missing if the caller says so. The truth is what Python
+// predicts step by step.
 func TestReadBeside(t *testing.T) {
 	file, err := os.Open("testdata/beside.json.gz")
 	require.NoError(t, err)

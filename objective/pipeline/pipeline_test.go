@@ -61,7 +61,7 @@ func (k kept) table(m *pipeline.Model) []pipeline.Column {
 	return out
 }
 
-// TestPipelines reads what scikit-learn and the libraries left, and predicts what they did.
+// TestPipelines reads files of scikit-learn and the libraries, and predicts what they predicted.
 func TestPipelines(t *testing.T) {
 	old := slices.Concat(readKept(t, "testdata/pipelines-1.0.2.json.gz"), readKept(t, "testdata/texts-1.0.2.json.gz"), readKept(t, "testdata/kinds-0.24.2.json.gz"))
 	for _, k := range append(readAll(t), old...) {
@@ -157,7 +157,7 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// An estimator of XGBoost with a number for missing is no ensemble alone.
+// An estimator of XGBoost with a number for missing values is more than a tree ensemble.
 func TestMissingNumber(t *testing.T) {
 	for _, k := range readKept(t, "testdata/pipelines.json.gz") {
 		if k.Name == "XGBRegressor with missing" {
@@ -170,7 +170,7 @@ func TestMissingNumber(t *testing.T) {
 	t.Fatal("there is no such case")
 }
 
-// A file that is no pickle is an ensemble alone.
+// A file that is not a pickle holds only a tree ensemble.
 func TestEnsembleAlone(t *testing.T) {
 	for _, c := range foreign.Read(t, "../tree/testdata/estimators/objectives.json.gz") {
 		for kind, file := range c.Files {
@@ -191,7 +191,7 @@ func TestEnsembleAlone(t *testing.T) {
 	}
 }
 
-// What cannot be kept is refused: the error has the path of the step, and says what to do.
+// A step that cannot be represented is refused: the error has the path of the step, and says what to do.
 func TestRefused(t *testing.T) {
 	f, err := os.Open("testdata/hashes.json.gz")
 	require.NoError(t, err)
@@ -316,7 +316,7 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// A model says where it changes: at a threshold, in the column's own units.
+// A model reports the values at which it changes: its thresholds, in the units of the column.
 func TestTelling(t *testing.T) {
 	m := &pipeline.Model{Inputs: []pipeline.Input{{Name: "a"}, {Name: "b"}},
 		Nodes: []pipeline.Node{{Op: pipeline.Columns{At: []int{1}}}, {Op: pipeline.Arithmetic{Do: pipeline.Subtract, By: []float64{10}}, In: []int{0}},

@@ -82,7 +82,7 @@ func TestFilter(t *testing.T) {
 				assert.InEpsilon(t, wantSquares, squares, 1e-8)
 				assert.InDelta(t, wantLogs, logs, 1e-7)
 			}
-			// With a value more, the error is that of the forecast.
+			// With one more value, the error is that of the forecast.
 			before, _ := a.filter(c.w)
 			next := a.next(3)[0]
 			after, _ := a.filter(append(c.w[:len(c.w):len(c.w)], next))
@@ -133,7 +133,7 @@ func TestAirline(t *testing.T) {
 	assert.InDelta(t, -0.5569, f.(*integrated).SMA[0], 1e-4)
 }
 
-// A line and a season are continued, though nothing is left to fit.
+// A line and a season are continued, although nothing is left to fit.
 func TestDifferencedAway(t *testing.T) {
 	for name, at := range map[string]func(i int) float64{
 		"line":         func(i int) float64 { return 50 + 2*float64(i) },

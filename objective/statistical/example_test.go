@@ -87,7 +87,7 @@ func ExampleMSTL() {
 	// Sat 06:00 80
 }
 
-// The logarithms of the airline passengers follow a model that is named after them.
+// The logarithms of the airline passengers follow the airline model.
 func ExampleARIMA() {
 	ctx := context.Background()
 	past, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../../data/airpassengers.csv")

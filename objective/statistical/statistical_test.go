@@ -127,8 +127,8 @@ func quarters(series ...[]float64) forecast.Frame {
 	return f
 }
 
-// A fitted model goes on from the end of whatever past it is given, its parameters as they
-// were, also after it was saved; and it continues a part without the beginning closely.
+// A fitted model continues any past that it is given, with unchanged parameters, also after it was saved. Without the
+// beginning of the past, its forecasts hardly change.
 func TestPast(t *testing.T) {
 	all := read(t, "airpassengers", "passengers")
 	train, _, err := all.Cut(12)
@@ -171,7 +171,7 @@ func TestPast(t *testing.T) {
 	}
 }
 
-// What is odd about series never makes a forecast that is not finite.
+// Forecasts of odd series are finite.
 func TestOddSeries(t *testing.T) {
 	nan := math.NaN()
 	long := make([]float64, 40)
@@ -232,8 +232,8 @@ func scaled(y []float64, by float64) []float64 {
 	return out
 }
 
-// Each series is fitted by itself, by however many threads; one that is new, or that its
-// model does not go with, is fitted when it is forecast.
+// Each series is fitted by itself, with any number of threads. A new series, or one that its model does not fit, is
+// fitted when it is forecast.
 func TestPanel(t *testing.T) {
 	air := read(t, "airpassengers", "passengers")[0].Y
 	growing, falling := air[:60], slices.Clone(air[:60])

@@ -30,8 +30,8 @@ func libraryEps(name string) float64 {
 	return 1e-12
 }
 
-// Estimators and boosters as joblib.dump and pickle.dump leave them predict what they do in
-// Python, early stopping included; so do the files that the libraries save.
+// Estimators and boosters that joblib.dump and pickle.dump wrote predict what they predict in Python, early stopping
+// included. So do the files that the libraries save.
 func TestEstimators(t *testing.T) {
 	for _, c := range foreign.Read(t, "testdata/estimators/estimators.json.gz") {
 		t.Run(c.Name, func(t *testing.T) {
@@ -45,7 +45,7 @@ func TestEstimators(t *testing.T) {
 	}
 }
 
-// A model of every objective that the three libraries train predicts what it does in Python.
+// Models of every objective of the three libraries predict what they predict in Python.
 func TestObjectives(t *testing.T) {
 	cases := foreign.Read(t, "testdata/estimators/objectives.json.gz")
 	seen := map[string]bool{}
@@ -65,7 +65,7 @@ func TestObjectives(t *testing.T) {
 			}
 		})
 	}
-	// None is forgotten: every objective that a reader knows, but for old names of others.
+	// No objective is forgotten: the cases have every one that a reader knows, except old names of others.
 	old := map[string]bool{"reg:linear": true, "reg:expectileerror": true}
 	for name := range xgbLinks {
 		assert.True(t, seen["xgboost "+name] || old[name], name)
@@ -75,7 +75,7 @@ func TestObjectives(t *testing.T) {
 	}
 }
 
-// The trees behind the best iteration are left out, and said to be, unless all are asked for.
+// The trees after the best iteration are left out, and the reader says so, unless all trees are requested.
 func TestEarlyStopping(t *testing.T) {
 	for _, c := range foreign.Read(t, "testdata/estimators/estimators.json.gz") {
 		if !strings.Contains(c.Name, "early") || strings.HasPrefix(c.Name, "catboost") {
@@ -105,7 +105,7 @@ func TestEarlyStopping(t *testing.T) {
 	}
 }
 
-// LightGBM parts feature names at spaces alone.
+// LightGBM separates feature names only at spaces.
 func TestLightGBMNames(t *testing.T) {
 	c := foreign.Read(t, "testdata/estimators/objectives.json.gz")[0]
 	text := string(estimatorFile(t, c, "text"))
@@ -123,7 +123,7 @@ func TestLightGBMNames(t *testing.T) {
 	}
 }
 
-// What is no model that is read is named for what it is, with what to do.
+// For a file that is not a readable model, the error says what it is and what to do.
 func TestReadOtherKinds(t *testing.T) {
 	for name, c := range map[string]struct{ data, want string }{
 		"LightGBM JSON":   {`{"name":"tree","version":"v4","num_class":1,"num_tree_per_iteration":1,"tree_info":[]}`, `LightGBM's dump_model returns, which lacks parts of the model: save the model with booster.save_model("m.txt")`},

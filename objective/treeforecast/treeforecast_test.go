@@ -80,8 +80,8 @@ func two(n int) forecast.Frame {
 	return f
 }
 
-// Whatever the strategy and the style, a loaded forecaster predicts what the saved
-// one does, and a round's forecast is what a model of that many rounds predicts.
+// For any strategy and style, a loaded forecaster predicts what the saved one does, and the forecast of a round is what
+// a model with that number of rounds predicts.
 func TestForecasts(t *testing.T) {
 	ctx := context.Background()
 	frame := two(80)

@@ -21,10 +21,9 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// BenchmarkTuning tunes each style in 50 trials on a shipped series, two at a time, in
-// SQLite, with the median pruner and without, in turn; the last year is kept back. It
-// tells the seconds of both, their ratio, and the MAPE on that year beside that of the
-// seasonal naive forecast.
+// BenchmarkTuning tunes each style in 50 trials on a shipped series, two at a time, in SQLite, alternately with and
+// without the median pruner. The last year is held out. It reports the seconds of both, their ratio, and the MAPE on
+// that year compared with that of the seasonal naive forecast.
 //
 //	go test -run - -bench Tuning -benchtime 3x ./objective/tune
 func BenchmarkTuning(b *testing.B) {

@@ -35,7 +35,7 @@ import (
 	"github.com/attune-hpo/attune/trial/backtest"
 )
 
-// airPassengers returns the series but for its last year, and all of it.
+// airPassengers returns the series without its last year, and the whole series.
 func airPassengers(t testing.TB) (train, all forecast.Frame) {
 	t.Helper()
 	all, err := forecast.CSV{Time: "month", Target: "passengers"}.ReadFile("../../data/airpassengers.csv")
@@ -115,7 +115,7 @@ func TestForecasts(t *testing.T) {
 	}
 }
 
-// Trials that are the best so far keep their forecasts in the folds, and others do not.
+// A trial keeps its forecasts in the folds only if it is the best so far.
 func TestBacktestRecords(t *testing.T) {
 	task := newTask(t, style.LightGBM)
 	task.Data = &forecast.CSV{Target: "passengers"}
@@ -184,8 +184,7 @@ func TestRefitOn(t *testing.T) {
 	assert.NotEqual(t, newer.Frame().Fingerprint(), task.Backtest.Frame().Fingerprint(), "the task keeps its data")
 }
 
-// The model that is kept is the best trial's, bit for bit the one that a refit of it
-// makes, and that any number of threads makes.
+// The kept model is that of the best trial. It equals a refit bit for bit, with any number of threads.
 func TestBest(t *testing.T) {
 	ctx := context.Background()
 	for _, s := range []style.Style{style.LightGBM, style.XGBoost, style.CatBoost, style.RandomForest} {
@@ -235,7 +234,7 @@ func TestBest(t *testing.T) {
 			if s.Name() != style.LightGBM.Name() {
 				return // damage is mended without regard to the style
 			}
-			// Damaged, missing, of another trial: fitted anew, the same.
+			// If the model is damaged, missing or of another trial, it is fitted again and is the same.
 			for name, spoil := range map[string]func() error{
 				"damaged": func() error { return os.WriteFile(model.Path(task.Folder, st.Name()), file[:len(file)/2], 0o600) },
 				"a bit": func() error {
@@ -255,8 +254,8 @@ func TestBest(t *testing.T) {
 	}
 }
 
-// A trial's learning curve is that of the folds together, and a pruner ends trials in
-// the midst of it. Workers and threads change nothing of a trial.
+// A trial's learning curve is that of all folds together, and a pruner may end a trial before the end of the curve. The
+// numbers of workers and threads do not change a trial.
 func TestCurves(t *testing.T) {
 	ctx := context.Background()
 	run := func(p pruner.Pruner, workers, threads int) []trial.Record {
@@ -343,7 +342,7 @@ func TestBadTasks(t *testing.T) {
 	assert.ErrorContains(t, err, `its family is "lightgbm"`)
 }
 
-// A model keeps all of how its data were read.
+// A model keeps all settings with which its data were read.
 func TestModelData(t *testing.T) {
 	task := newTask(t, style.LightGBM)
 	forecaster, err := task.Family.New(nil)
@@ -374,7 +373,7 @@ func TestOneDoor(t *testing.T) {
 	assert.False(t, ok)
 }
 
-// Scores of one study compare: another task is refused, and a metric that has no value.
+// The scores of one study are comparable: another task is refused, and so is a metric without a value.
 func TestOtherTasks(t *testing.T) {
 	ctx := context.Background()
 	task := newTask(t, style.LightGBM)
@@ -413,8 +412,7 @@ func TestOtherTasks(t *testing.T) {
 	assert.ErrorContains(t, task.Validate(), "mape has no value on these data")
 }
 
-// Where logarithms fail, as a user's own space may have it, the trial fails and says
-// why; the others go on.
+// If logarithms fail, as they may with a user's own space, the trial fails and says why. The others continue.
 func TestFailingTrial(t *testing.T) {
 	ctx := context.Background()
 	frame := forecast.Frame{{ID: "", Start: must(airPassengers(t))[0].Start, Freq: must(airPassengers(t))[0].Freq, Y: make([]float64, 100)}}
@@ -435,7 +433,7 @@ func TestFailingTrial(t *testing.T) {
 
 func must(_, all forecast.Frame) forecast.Frame { return all }
 
-// A run that is cancelled leaves a study that goes on in SQLite, and a model or none.
+// A cancelled run leaves a study in SQLite that can be continued, and a complete model or none.
 func TestCancelled(t *testing.T) {
 	task := newTask(t, style.LightGBM)
 	dir := t.TempDir()
@@ -467,8 +465,8 @@ func TestCancelled(t *testing.T) {
 	assert.Equal(t, best.Number, m.Trial)
 }
 
-// Networks are families as trees are: their epochs are the rounds, the best number of
-// which is what the model has, even if the space has another.
+// Networks are families, as trees are. Their epochs are the rounds. The model has the best number of rounds, even if
+// the space has another.
 func TestNetworks(t *testing.T) {
 	ctx := context.Background()
 	for _, family := range []tune.Family{neural.LSTM{Quick: true}, neural.TCN{Quick: true}, neural.Transformer{Quick: true}, neural.NLinear{}} {

@@ -22,7 +22,7 @@ func TestLaws(t *testing.T) {
 	samplertest.Run(t, samplertest.Config{New: func(space.Space) sampler.Sampler { return auto.New() }, Trials: 16})
 }
 
-// past returns a history of n trials in a space, each of which lacks what lacks says.
+// past returns a history of n trials in a space. Each trial lacks the parameters that lacks names.
 func past(objectives, n int, axes space.Space, constraints ...string) *trial.History {
 	h := trial.NewHistory(trial.Header{Directions: make([]trial.Direction, objectives)})
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -177,14 +177,14 @@ func TestSmallSpace(t *testing.T) {
 	assert.Len(t, seen, 6)
 }
 
-// Where CMA-ES takes over from a Gaussian process it starts from what was found.
+// When CMA-ES takes over from a Gaussian process, it starts from the best trials.
 func TestTakingOver(t *testing.T) {
 	x, y := space.Float("x", -5, 5), space.Float("y", -5, 5)
 	st, err := study.Create(t.Context(), new(memory.Store), "s", study.Config{Sampler: auto.New()})
 	require.NoError(t, err)
 	defer st.Close()
 	f := func(a, b float64) float64 { return 100*(b-a*a)*(b-a*a) + (1-a)*(1-a) }
-	// The first 300 are of another sampler, which is faster, and no better than a Gaussian process.
+	// Another sampler makes the first 300 trials, because it is faster. It is no better than a Gaussian process.
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 300 {
 		a, b := 1+rng.NormFloat64()/3, 1+rng.NormFloat64()/3

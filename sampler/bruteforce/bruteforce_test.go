@@ -34,7 +34,7 @@ var (
 
 const leaves = 1 + 4 + 4*(1+3)
 
-// evaluate meets the parameters as they come, and says which configuration it is.
+// evaluate suggests the parameters one by one, and returns the configuration.
 func evaluate(t *study.Trial) string {
 	m := model.Suggest(t)
 	seed.Suggest(t)
@@ -88,7 +88,7 @@ func TestConditional(t *testing.T) {
 	}
 }
 
-// A study that another process goes on with visits what is left.
+// If another process continues the study, it visits the remaining configurations.
 func TestResumed(t *testing.T) {
 	store := new(memory.Store)
 	seen := map[string]bool{}
@@ -108,7 +108,7 @@ func TestResumed(t *testing.T) {
 	assert.Len(t, seen, leaves)
 }
 
-// What is enqueued is completed so that it is new, and not proposed again.
+// An enqueued trial is completed to a new configuration, which is not proposed again.
 func TestEnqueued(t *testing.T) {
 	st, err := study.Create(t.Context(), new(memory.Store), "s", study.Config{Sampler: bruteforce.New(), Space: whole})
 	require.NoError(t, err)
@@ -128,7 +128,7 @@ func TestEnqueued(t *testing.T) {
 	}
 }
 
-// Of a space without conditions each point has the same probability.
+// In a space without conditions, each point has the same probability.
 func TestUniform(t *testing.T) {
 	axes := space.Of(space.Int("a", 1, 2), space.Int("b", 1, 3))
 	counts := map[string]int{}

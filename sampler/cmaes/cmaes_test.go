@@ -83,8 +83,7 @@ func TestConverges(t *testing.T) {
 	}
 }
 
-// The distribution is rebuilt from the study: a sampler that has seen nothing
-// proposes what one does that has seen every trial.
+// The distribution is rebuilt from the study: a new sampler proposes the same as one that has seen every trial.
 func TestForgetful(t *testing.T) {
 	var fresh sampler.Func = func(ctx context.Context, r sampler.Request) (sampler.Proposal, error) {
 		return cmaes.New(cmaes.Config{}).Sample(ctx, r)
@@ -113,7 +112,7 @@ func TestMaximizingIsMinimizingTheNegative(t *testing.T) {
 	assert.Equal(t, points(down), points(up))
 }
 
-// Each finished trial of parallel workers is learnt from once, whenever it comes.
+// The sampler learns from each finished trial of parallel workers once, whenever it finishes.
 func TestEveryTrialCounts(t *testing.T) {
 	h := optimize(t, create(t, cmaes.New(cmaes.Config{}), study.Config{}), bowl(floats(3)), study.Run{Trials: 300, Workers: 8})
 	uses, generations := map[int]int{}, map[int]bool{}
@@ -142,7 +141,7 @@ func TestEveryTrialCounts(t *testing.T) {
 	assert.Less(t, best(h), 0.1)
 }
 
-// Where a study has many trials of another sampler, the search begins near the best.
+// If a study has many trials of another sampler, the search begins near the best of them.
 func TestWarmStart(t *testing.T) {
 	ps := floats(4)
 	distance := func(cfg cmaes.Config) float64 {
@@ -162,7 +161,7 @@ func TestWarmStart(t *testing.T) {
 	assert.Less(t, distance(cmaes.Config{}), 0.8*distance(cmaes.Config{Cold: true}))
 }
 
-// Integers far from the start and a choice are found: the margin keeps them in reach.
+// The search finds integers far from the start, and a choice: the margin keeps them in reach.
 func TestMixed(t *testing.T) {
 	x, n, log, flag := space.Float("x", 0, 1), space.Int("n", 0, 1000, space.Step(10)), space.Int("units", 1, 4096, space.Log()), space.Categorical("flag", true, false)
 	booster := space.Categorical("booster", "a", "b", "c", "d", "e")
@@ -184,8 +183,8 @@ func TestMixed(t *testing.T) {
 	assert.Equal(t, "e", choice)
 }
 
-// What is enqueued or fixed stays, and the others are drawn in the light of it: of
-// two parameters that must be equal, the second follows the first.
+// Enqueued and fixed values stay, and the others are drawn to suit them: if two parameters must be equal, the second
+// follows the first.
 func TestGiven(t *testing.T) {
 	x, y := space.Float("x", 0, 1), space.Float("y", 0, 1)
 	ridge := study.Func(func(_ context.Context, t *study.Trial) (float64, error) {

@@ -114,7 +114,7 @@ func TestDecompose(t *testing.T) {
 	assert.True(t, mat.EqualApprox(e.c, &squares, 1e-9))
 }
 
-// An eigenvalue that rounding made negative does not poison what follows.
+// If rounding makes an eigenvalue negative, later proposals are not affected.
 func TestDecomposeRepairs(t *testing.T) {
 	e := newEvolution(make([]float64, 2), 1, 8, false)
 	e.c.SetSym(0, 0, 1)

@@ -15,15 +15,14 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// Where a value is fixed that the search would not choose, the others are searched
-// for that value. Without that, what comes out after as many trials is twenty and a
-// hundred times worse.
+// If a value is fixed that the search would not choose, the search is over the other parameters, given that value.
+// Without that rule, the results after the same number of trials are twenty and a hundred times worse.
 func TestFixedValues(t *testing.T) {
 	y := space.Of(space.Float("y", 0, 1))
 	others := space.Of(space.Float("a", 0, 1), space.Float("b", 0, 1), space.Float("c", 0, 1))
 	for name, tc := range map[string]struct {
 		best  func(y float64) float64
-		share float64 // of the regret where nobody knows that it is fixed
+		share float64 // of the regret of a sampler that does not know that it is fixed
 	}{
 		"the best of the others depends on it": {func(y float64) float64 { return y }, 0.2},
 		"it does not":                          {func(float64) float64 { return 0.3 }, 0.05},

@@ -15,9 +15,9 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// Where a value is fixed that the search would not choose, the others are searched
-// for that value: measured against it, and not against a best trial that is out of
-// reach. Without that, what comes out is a hundred times and eight times worse.
+// If a value is fixed that the search would not choose, the search is over the other parameters, given that value.
+// Improvement is measured against the best result with that value, not against a best trial that is out of reach.
+// Without that rule, the results are a hundred times and eight times worse.
 func TestFixedValues(t *testing.T) {
 	y := space.Of(space.Float("y", 0, 1))
 	others := space.Of(space.Float("a", 0, 1), space.Float("b", 0, 1), space.Float("c", 0, 1))

@@ -82,7 +82,7 @@ func TestMixed(t *testing.T) {
 	assert.Less(t, best.Values[0], 0.3)
 }
 
-// The optimum without the constraint is where it is broken.
+// The optimum without the constraint lies where the constraint is broken.
 func TestConstraints(t *testing.T) {
 	x, y := space.Float("x", -3, 3), space.Float("y", -3, 3)
 	h := run(t, gp.New(gp.Config{}), 50, 1, func(t *study.Trial) (float64, error) {
@@ -95,7 +95,7 @@ func TestConstraints(t *testing.T) {
 	assert.InDelta(t, 2, best.Values[0], 0.1)
 }
 
-// Of two paraboloids the whole front is found, between their minima.
+// The whole front of two paraboloids, between their minima, is found.
 func TestSeveralObjectives(t *testing.T) {
 	for objectives := 2; objectives <= 3; objectives++ {
 		ps := floats(3)

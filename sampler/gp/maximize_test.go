@@ -11,7 +11,7 @@ import (
 	"github.com/attune-hpo/attune/space"
 )
 
-// In a wide space with many trials not all values are tried, and each time those of other axes.
+// In a wide space with many trials, only the values of some axes are tried each time, and of other axes the next time.
 func TestAffordable(t *testing.T) {
 	wide := func(axes, trials int) (*acquisition, []int) {
 		d := &domain{}

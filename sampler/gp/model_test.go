@@ -62,7 +62,7 @@ func TestAcquisitionGradient(t *testing.T) {
 	}
 }
 
-// What is believed at running trials changes no mean, and ends the doubt there.
+// The values that are assumed for running trials change no mean, and remove the uncertainty there.
 func TestWith(t *testing.T) {
 	p, y := somePoints(20)
 	m, ok := newModel(hyper{[]float64{2, 0.5, 3}, 1.3, 1e-4}, p, y)
@@ -74,7 +74,7 @@ func TestWith(t *testing.T) {
 	got, sure := w.at(at, nil, nil, scratch)
 	assert.InDelta(t, mean, got, 1e-9)
 	assert.Less(t, sure, dev/5)
-	// The same as a model of the points with what the mean says of them.
+	// The same as a model of these points with the values of the mean.
 	q := points{p.n, p.d, append([]float64(nil), p.x...), p.choices}
 	q.add(at)
 	q.add([]float64{0.1, 0, 0.9})

@@ -61,7 +61,7 @@ func TestRegret(t *testing.T) {
 	assert.Empty(t, gp.Regret{}.Curve(done, h, 0))
 }
 
-// It does not stop where it knows nothing, and never panics.
+// The rule does not stop a study that it knows nothing about, and never panics.
 func TestRegretKnowsNothing(t *testing.T) {
 	x, c := space.Float("x", 0, 1), space.Categorical("c", "a", "b")
 	axes := space.Of(x, c)
@@ -95,7 +95,7 @@ func TestRegretKnowsNothing(t *testing.T) {
 	assert.False(t, ok)
 }
 
-// What lies beyond a constraint is not left to gain.
+// Points that break a constraint do not count as left to gain.
 func TestRegretConstraints(t *testing.T) {
 	x, y := space.Float("x", 0, 1), space.Float("y", 0, 1)
 	s := space.Of(x, y).Where("x + y <= 1")

@@ -50,7 +50,7 @@ func ExampleNew() {
 	// [{lr 0.01} {depth 5}]
 }
 
-// In an order that the study's seed decides, each point once.
+// Each point comes once, in an order that follows from the study's seed.
 func ExampleOf() {
 	s := grid.Of(depth.At(3), depth.At(5), act.At("relu"))
 	fmt.Println(s.Len(), "points")
@@ -149,8 +149,8 @@ func TestOrder(t *testing.T) {
 	assert.ElementsMatch(t, inOrder, one)
 }
 
-// The order of a declaration, and that in which values are named, is no matter
-// to which point a trial gets, names and values being the same.
+// The order of the declaration, and the order in which values are named, do not affect which point a trial gets, if the
+// names and values are the same.
 func TestOrderOfDeclaration(t *testing.T) {
 	a := newStudy(t, 1, grid.Of(twelve()...))
 	v := twelve()
@@ -166,7 +166,7 @@ func TestOrderOfDeclaration(t *testing.T) {
 	}
 }
 
-// An older view of a history does not know of what came later.
+// An older view of a history knows nothing of later trials.
 func TestOlderSnapshot(t *testing.T) {
 	st := newStudy(t, 9, grid.Of(twelve()...))
 	empty := st.h.Snapshot()
@@ -176,8 +176,8 @@ func TestOlderSnapshot(t *testing.T) {
 	assert.True(t, st.s.Exhausted(all, st.h.Snapshot()))
 }
 
-// Parameters drawn one by one, as in an objective that declares no space, get the
-// values of one point, whatever is taken.
+// Parameters that are drawn one by one, as in an objective that declares no space, get the values of one point,
+// whatever points are taken.
 func TestDrawnOneByOne(t *testing.T) {
 	joint, alone := newStudy(t, 5, grid.Of(twelve()...)), newStudy(t, 5, grid.Of(twelve()...))
 	for i, enqueued := range []int{3, 8} { // so that some trials find their point taken
@@ -251,7 +251,7 @@ func TestWhatCountsAsVisited(t *testing.T) {
 	}
 }
 
-// In a conditional space a point is visited once for what the trial asked for.
+// In a conditional space, a point is visited once for the parameters that a trial suggests.
 func TestConditional(t *testing.T) {
 	st := newStudy(t, 1, grid.Of(act.At("relu"), act.At("tanh"), depth.At(1), depth.At(2), depth.At(3)))
 	for {
@@ -301,7 +301,7 @@ func TestEnqueued(t *testing.T) {
 	assert.Len(t, st.run(all, 1), 8, "the others are left")
 }
 
-// A grid of which only some points lie in the space that is searched.
+// Only some points of the grid lie in the space that is searched.
 func TestExhaustedWithin(t *testing.T) {
 	st := newStudy(t, 1, grid.Of(depth.At(1), depth.At(2), act.At("relu"), act.At("tanh")))
 	relu := space.Of(space.Categorical("act", "relu"), depth)
@@ -388,7 +388,7 @@ func TestNotesAreThoseOfOptuna(t *testing.T) {
 		}
 	}
 
-	// And the other way: what Optuna did before attune goes on is not done again.
+	// The other way round: attune does not repeat what Optuna did before.
 	st = newStudy(t, 8, grid.Of(values...))
 	for i, g := range golden[:20] {
 		r := trial.Record{Number: i}

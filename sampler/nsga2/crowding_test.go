@@ -18,8 +18,7 @@ func TestSpread(t *testing.T) {
 	assert.Empty(t, crowding{}.Spread(nil))
 }
 
-// The queue cuts as the plain algorithm does, which measures all points again after
-// each that leaves.
+// The queue removes the same points as the plain algorithm, which measures all points again after each removal.
 func TestCut(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, objectives := range []int{2, 3} {

@@ -40,7 +40,7 @@ func TestNormalized(t *testing.T) {
 	assert.Equal(t, [][]float64{{1, 0}, {0, 1}, {1, 0}}, normalized([][]float64{{math.Inf(1), math.Inf(-1)}, {3, 5}, {4, 4}}), "infinite losses")
 }
 
-// Of many points of a front those are chosen that cover it: each direction has one.
+// The points chosen from a front cover it: each direction has one.
 func TestCut(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	var front [][]float64

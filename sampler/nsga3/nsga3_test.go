@@ -95,7 +95,7 @@ func ExampleNew() {
 	defer st.Close()
 	err = st.Optimize(context.Background(), study.MultiFunc(func(_ context.Context, t *study.Trial) ([]float64, error) {
 		v := x.Suggest(t)
-		return []float64{v * v, (v - 2) * (v - 2)}, nil // 0 and 2 are best, and all between is a compromise
+		return []float64{v * v, (v - 2) * (v - 2)}, nil // 0 and 2 are the best, and everything between is a compromise
 	}), study.Run{Trials: 100})
 	if err != nil {
 		fmt.Println(err)

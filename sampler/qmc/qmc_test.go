@@ -107,7 +107,7 @@ func TestDimensions(t *testing.T) {
 	}
 }
 
-// A thousand parameters have their dimensions; what is more than that is random.
+// A thousand parameters have dimensions of their own; further ones are random.
 func TestManyDimensions(t *testing.T) {
 	var s space.Space
 	for i := range qmc.Dimensions + 1 {

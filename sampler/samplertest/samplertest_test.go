@@ -56,7 +56,7 @@ func uniform(r sampler.Request) sampler.Proposal {
 	return p
 }
 
-// near proposes what a function of the values says, the same place on each axis.
+// near proposes the same place on each axis, which a function of the values gives.
 func near(of func(h trial.Snapshot) float64) func(r sampler.Request) sampler.Proposal {
 	return func(r sampler.Request) sampler.Proposal {
 		p := uniform(r)
@@ -68,7 +68,7 @@ func near(of func(h trial.Snapshot) float64) func(r sampler.Request) sampler.Pro
 	}
 }
 
-// sum adds what f says of the complete trials, in order of their numbers.
+// sum adds f over the complete trials, in order of their numbers.
 func sum(h trial.Snapshot, f func(r trial.Record) float64) (total float64) {
 	for _, r := range h.Records() {
 		if r.State == trial.Complete {
@@ -78,7 +78,7 @@ func sum(h trial.Snapshot, f func(r trial.Record) float64) (total float64) {
 	return total
 }
 
-// Each of these samplers breaks a law, and the suite finds out which.
+// Each of these samplers breaks a law, and the suite detects which one.
 func TestBroken(t *testing.T) {
 	var mu sync.Mutex
 	calls := 0
@@ -227,7 +227,7 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// A sampler that keeps what it knows without asking whose it is.
+// A sampler that keeps one state for all studies.
 func TestBrokenMemory(t *testing.T) {
 	c := Config{New: func(space.Space) sampler.Sampler {
 		var mu sync.Mutex
@@ -246,7 +246,7 @@ func TestBrokenMemory(t *testing.T) {
 	}
 }
 
-// A sampler that heeds its context, and one that is left broken by it.
+// A sampler that respects its context, and one that a cancelled context breaks.
 func TestCancelled(t *testing.T) {
 	for heeds, broken := range map[bool]bool{true: false, false: true} {
 		c := Config{New: func(space.Space) sampler.Sampler {

@@ -100,7 +100,7 @@ func (p problem) converging(n int) []trial.Record {
 	return h.Snapshot().Records()
 }
 
-// One trial in a study of n: what is new is taken in, a point is proposed.
+// One trial in a study of n: the new trial is taken in, and a point is proposed.
 func BenchmarkSample(b *testing.B) {
 	for _, bm := range []struct {
 		name    string
@@ -144,8 +144,7 @@ func BenchmarkSample(b *testing.B) {
 	}
 }
 
-// A study of 200,000 trials of 20 parameters: what the first draw takes that reads it, and
-// what each further one does.
+// A study of 200,000 trials of 20 parameters: the time of the first draw, which reads it, and of each further one.
 func BenchmarkMany(b *testing.B) {
 	p := sphere(20)
 	const n = 200_000
@@ -173,7 +172,7 @@ func BenchmarkMany(b *testing.B) {
 	})
 }
 
-// A study of 1,000 trials of 1,000 parameters: what the first draw takes that reads it.
+// A study of 1,000 trials of 1,000 parameters: the time of the first draw, which reads it.
 func BenchmarkWide(b *testing.B) {
 	p := sphere(1000)
 	h := trial.NewHistory(trial.Header{})
@@ -189,8 +188,7 @@ func BenchmarkWide(b *testing.B) {
 	}
 }
 
-// The first hundred trials of a study, where what a draw costs beside the kernels
-// matters most.
+// The first hundred trials of a study, where the cost of a draw besides the kernels matters most.
 func BenchmarkFirst100(b *testing.B) {
 	for name, p := range map[string]problem{"floats": sphere(10), "mixed": mixed, "table": table(b)} {
 		b.Run(name, func(b *testing.B) {

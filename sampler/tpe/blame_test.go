@@ -33,9 +33,8 @@ func (p problem) runFailing(t testing.TB, s *Sampler, n int, seed uint64) (failu
 	return failures, best
 }
 
-// Where a part of the space does not work, right beside the optimum, it is left
-// alone. Bounds are on the mean of some seeds; in brackets, what came out when
-// failed trials were not looked at.
+// A part of the space that fails, right beside the optimum, is avoided. Bounds are on the mean of some seeds. The
+// figures in brackets are those of a sampler that ignores failed trials.
 func TestPartThatFails(t *testing.T) {
 	cube := space.Of(space.Float("a", 0, 1), space.Float("b", 0, 1), space.Float("c", 0, 1))
 	from := func(low float64) func(p space.Params) []float64 {
@@ -82,9 +81,9 @@ func TestPartThatFails(t *testing.T) {
 	}
 }
 
-// What failed is not tried again where there is something else: not before all has
-// been tried, nor after. One axis after the other that is rare, as other repetitions
-// are; it was 90 of 100 trials when failed trials were not looked at.
+// A failed configuration is not tried again while there are others: neither before all have been tried, nor after. With
+// one axis after the other this is rare, like other repetitions. A sampler that ignores failed trials fails in 90 of
+// 100 trials.
 func TestFailedValuesAreTriedOnce(t *testing.T) {
 	for _, kernel := range []Kernel{Multivariate, Univariate} {
 		for seed := range uint64(4) {
@@ -108,8 +107,8 @@ func TestFailedValuesAreTriedOnce(t *testing.T) {
 	}
 }
 
-// Trials that crash at random must not drive the search away from where it is
-// good: it comes about as far as with a tenth of the trials less.
+// Trials that crash at random must not drive the search away from good regions: it gets about as far as with a tenth
+// fewer trials.
 func TestRandomCrashes(t *testing.T) {
 	const seeds, trials = 12, 100
 	quiet, crashing := 0.0, 0.0 // logarithms of the best value

@@ -13,8 +13,8 @@ import (
 	"github.com/attune-hpo/attune/study"
 )
 
-// 200 of 550 configurations are new, but for one or none, with one worker and with eight, whether running
-// trials are evidence or not.
+// All of 200 trials on 550 configurations are new, except for one at most: with one worker and with eight, whether or
+// not running trials are evidence.
 func TestRepetitionsAreRare(t *testing.T) {
 	depth, rate := space.Int("depth", 1, 10), space.Float("rate", 0, 1, space.Step(0.1))
 	kind := space.Categorical("kind", "a", "b", "c", "d", "e")

@@ -220,8 +220,8 @@ func plainGood(c Config, r sampler.Request, axes []axis) (good []int, hint float
 	return good, 1 / (n * n)
 }
 
-// plainNear reports whether a trial lies where r is about: at most a quarter
-// outside its bounds, at most a fifth from what is fixed.
+// plainNear reports whether a trial is near the request r: at most a quarter outside its bounds, and at most a fifth
+// from the fixed values.
 func plainNear(r sampler.Request, axes []axis, t trial.Record) bool {
 	for _, a := range axes {
 		if x, ok := a.read(&t); ok && a.kind != choice && math.Abs(a.position(x)) > 0.75 {

@@ -12,8 +12,8 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// Of the two configurations there are, one trial has the first and reports the best
-// there is: it is proposed again only if it does not count as tried.
+// There are two configurations. One trial has the first, with the best possible value: it is proposed again only if it
+// does not count as tried.
 func TestPast(t *testing.T) {
 	c, depth, one := space.Categorical("c", "a", "b"), space.Int("depth", 1, 4), space.Int("one", 7, 7)
 	params := func(s space.Space, point ...float64) space.Params { return space.Params{Space: s, Point: point} }
@@ -76,8 +76,7 @@ func TestPast(t *testing.T) {
 	}
 }
 
-// Where all configurations have been tried, or those that are left are too
-// unlikely, a study goes on.
+// If all configurations have been tried, or the remaining ones are too unlikely, a study continues.
 func TestTinySpace(t *testing.T) {
 	p := problem{nil, space.Of(space.Int("a", 1, 3), space.Categorical("b", true, false)),
 		func(p space.Params) []float64 { return []float64{squares(p.Point, 1)} }}

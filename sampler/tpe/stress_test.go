@@ -16,9 +16,8 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A stress is a study whose parameters come and go and change their bounds, of
-// which one sampler sees whatever a study may show: requests for many spaces,
-// views that are older, views of some of the trials, trials that run and vanish.
+// A stress is a study whose parameters come and go and change their bounds. One sampler sees everything that a study
+// may show: requests for many spaces, older views, views of some of the trials, trials that run and vanish.
 type stress struct {
 	rng     *rand.Rand
 	history *trial.History
@@ -154,8 +153,7 @@ func TestStress(t *testing.T) {
 	}
 }
 
-// Trials come and go in a mixture until most of the kernels that its tables of
-// cells know are of the past.
+// Trials enter and leave a mixture until most of the kernels in its tables of cells have been removed.
 func TestMixtureForgets(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 7))
 	s := spaceOf(t, "int, thousands", "int log", "choice", "float")

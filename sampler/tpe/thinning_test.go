@@ -15,8 +15,7 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// Which observations have kernels follows from the history, not from how it was read,
-// and so does what is proposed.
+// Which observations have kernels follows from the history, not from how it was read. So do the proposals.
 func TestThinningIsAFunctionOfTheHistory(t *testing.T) {
 	for seed := range uint64(10) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {

@@ -192,8 +192,8 @@ func table(t testing.TB) problem {
 	}}
 }
 
-// Where the candidates are all choices there are, and not drawn, the best stays
-// the best and nothing else is ever tried: 24 of 200 in the peer.
+// If the candidates are all choices rather than draws, the best stays the best, and nothing else is ever tried: the
+// peer tries 24 of 200.
 func TestNeverFreezes(t *testing.T) {
 	p := table(t)
 	for _, tc := range []struct {
@@ -220,8 +220,7 @@ func distinct(points [][]float64) int {
 	return len(seen)
 }
 
-// After 100 trials on a shifted sphere in five dimensions random search has come
-// to 9 or so.
+// After 100 trials on a shifted sphere in five dimensions, random search reaches about 9.
 func TestBeatsRandom(t *testing.T) {
 	p := sphere(5)
 	for name, tc := range map[string]struct {
@@ -245,8 +244,8 @@ func TestBeatsRandom(t *testing.T) {
 	}
 }
 
-// Trials that are running count among the bad: of two places that are equally
-// good, who asks goes to the one where nobody is.
+// Running trials count among the bad: if two places are equally good, the next trial goes to the one without a running
+// trial.
 func TestRunningTrialsRepel(t *testing.T) {
 	x := space.Of(space.Float("x", 0, 1))
 	h := trial.NewHistory(trial.Header{})
@@ -297,8 +296,8 @@ func TestConditionalAxes(t *testing.T) {
 	assert.Equal(t, 18, i.g.count)
 }
 
-// Bounds may change in the course of a study: observations outside the present
-// ones still count, and what is proposed lies inside.
+// Bounds may change in the course of a study: observations outside the present bounds still count, and proposals lie
+// inside.
 func TestChangedBounds(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
@@ -326,8 +325,7 @@ func TestChangedBounds(t *testing.T) {
 	}
 }
 
-// Taking in a trial and proposing a point allocates the same little, however many
-// trials there are.
+// Taking in a trial and proposing a point allocates the same small amount, however many trials there are.
 func TestAllocations(t *testing.T) {
 	allocations := func(n int) float64 {
 		p := sphere(10)
@@ -344,14 +342,14 @@ func TestAllocations(t *testing.T) {
 	assert.Less(t, many, 40.)
 }
 
-// remembered returns what s keeps of a history.
+// remembered returns the state that s keeps for a history.
 func remembered(s *Sampler, h trial.Snapshot) (k *history) {
 	s.memory.Use(h, func(h *history) { k = h })
 	return k
 }
 
-// Where bounds change from trial to trial every trial has a space of its own. Kept
-// for ever they took 97 MB here, and 750 MB in a study of 6,000 such trials.
+// If bounds change from trial to trial, every trial has a space of its own. Keeping all of them would take 97 MB here,
+// and 750 MB in a study of 6,000 such trials.
 func TestMemoryWhereBoundsChange(t *testing.T) {
 	const before, trials = 3000, 150
 	p := problem{nil, space.Of(space.Float("x", 0, 1), space.Int("n", 0, 1000)),
@@ -394,7 +392,7 @@ func heap() float64 {
 	return float64(m.HeapAlloc)
 }
 
-// A thousand indexes of one trial stay until the next, whatever they take.
+// A thousand indexes of one trial are kept until the next trial, however large they are.
 func TestMemoryOfOneTrial(t *testing.T) {
 	p := sphere(1000)
 	s := New(Config{Kernel: Univariate})
@@ -409,8 +407,8 @@ func TestMemoryOfOneTrial(t *testing.T) {
 	assert.Same(t, first, k.indexes.all[0])
 }
 
-// An axis looks where it was found last: in a wide space a search for each trial would take longer than all
-// the rest.
+// An axis is first looked for where it was found last: in a wide space, a search for each trial would take longer than
+// everything else.
 func TestAxisRemembersItsPlace(t *testing.T) {
 	s := sphere(40).space
 	a := newAxis(s[33])

@@ -236,8 +236,8 @@ func subspaces(c Config, s space.Space) []space.Space {
 	return out
 }
 
-// The two densities of the sampler are those of the plain estimator, whatever the
-// space, the states of the trials and the order in which they come.
+// The two densities of the sampler equal those of the plain estimator, for any space, any states of the trials, and any
+// order.
 func TestTwins(t *testing.T) {
 	for seed := range uint64(32) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {

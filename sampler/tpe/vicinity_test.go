@@ -43,7 +43,7 @@ func (c *course) run(t testing.TB, n int, axes space.Space, fixed space.Params, 
 	return best
 }
 
-// typical returns the geometric mean of what a course comes to with some seeds.
+// typical returns the geometric mean of the results with some seeds.
 func typical(run func(c *course) float64) float64 {
 	const seeds = 12
 	sum := 0.0
@@ -62,9 +62,8 @@ func box(low, high float64, names ...string) space.Space {
 	return space.Of(ps...)
 }
 
-// After bounds are narrowed the part that is left is searched, whatever was found
-// in the rest. In brackets, what came out when trials outside counted as trials at
-// the edge, and what random search comes to.
+// After bounds are narrowed, the remaining part is searched, whatever was found elsewhere. The figures in brackets are
+// for a sampler that takes trials outside for trials at the edge, and for random search.
 func TestNarrowedBounds(t *testing.T) {
 	two := func(x []float64) float64 { // minima at -3 and, not as good, at 3
 		return min(squares(x, -3), 3+squares(x, 3)) - 3
@@ -104,8 +103,8 @@ func TestNarrowedBounds(t *testing.T) {
 	}
 }
 
-// Where a value is fixed that the search would not choose, the rest is searched for
-// that value, and no worse than if nobody knew that it is fixed.
+// If a value is fixed that the search would not choose, the search is over the rest, given that value. It is no worse
+// than if the sampler did not know that the value is fixed.
 func TestFixedValues(t *testing.T) {
 	far := func(x []float64, best func(x []float64) float64) float64 { // of the others, given x[0]
 		return squares(x[1:], best(x))
@@ -113,7 +112,7 @@ func TestFixedValues(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		loss  func(x []float64) float64 // of which the fixed value, 0.9, is no part
-		share float64                   // of what comes out when it is not known to be fixed
+		share float64                   // of the result when it is not known to be fixed
 	}{
 		{"the best of the others depends on it", func(x []float64) float64 { return far(x, func(x []float64) float64 { return x[0] }) }, 0.05},
 		{"it does not", func(x []float64) float64 { return far(x, func([]float64) float64 { return 0.3 }) }, 0.9},
@@ -137,8 +136,8 @@ func TestFixedValues(t *testing.T) {
 	}
 }
 
-// Near is what lies inside the bounds or a little outside, and close to what is
-// fixed; without any far trial nothing is weighed.
+// A trial is near if it lies inside the bounds or a little outside, and close to the fixed values. Without far trials,
+// nothing is weighted.
 func TestVicinity(t *testing.T) {
 	x, y := space.Float("x", 0, 1).Axis(), space.Float("y", 0, 1).Axis()
 	c := space.Categorical("c", "a", "b").Axis()

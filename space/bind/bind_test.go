@@ -50,7 +50,7 @@ func Example() {
 	// {Booster:gbdt LR:0.01 Depth:6 Drop:0 Bagging:true Threads:4}
 }
 
-// Must is for declarations: what is wrong with a tag is a panic at once.
+// Must is for declarations: a wrong tag panics at once.
 func ExampleMust() {
 	type Net struct {
 		Units int     `attune:"units,min=16,max=512,log"`
@@ -165,7 +165,7 @@ func TestSuggest(t *testing.T) {
 	}, b.Suggest(d))
 }
 
-// TestRoundTrip: what was suggested is what settings say and what is read back.
+// TestRoundTrip: the suggested values equal those in the settings and those that are read back.
 func TestRoundTrip(t *testing.T) {
 	b := bind.Must(Wide{})
 	d := &draw{at: map[string]float64{"seed": 1, "kind": 0, "level": 2, "First.units": 99, "First.Rate": 1, "2nd.units": 511, "tail": 0.3}}

@@ -250,7 +250,7 @@ func TestReadSettings(t *testing.T) {
 	}
 }
 
-// TestRoundTrip: what is written is read back, for random spaces.
+// TestRoundTrip: random spaces are read back as they were written.
 func TestRoundTrip(t *testing.T) {
 	for seed := range uint64(500) {
 		rng := rand.New(rand.NewPCG(seed, 1))
@@ -353,7 +353,7 @@ func contains(ls []space.Literal, l space.Literal) bool {
 	return false
 }
 
-// FuzzRead: nothing panics; what is read is valid, and written and read again the same.
+// FuzzRead: nothing panics. A space that is read is valid, and is the same after it is written and read again.
 func FuzzRead(f *testing.F) {
 	f.Add(example)
 	f.Add("parameters: [{name: &a x, type: categorical, choices: &c [*a, 1, ~, *c]}]")

@@ -65,7 +65,7 @@ func TestFrom(t *testing.T) {
 	}
 }
 
-// A grid gives its decimals as they were written, not as sums of binary steps.
+// A grid returns decimals as they were written, not as sums of binary steps.
 func TestGridsAreClean(t *testing.T) {
 	d := normal(t, float{Low: 0.1, High: 2.3, Step: 0.1})
 	for i := range d.Len() {
@@ -178,7 +178,7 @@ func TestDrawOnCells(t *testing.T) {
 	}
 }
 
-// Re-scaling an interval re-scales what is drawn.
+// Rescaling an interval rescales the draws.
 func TestDrawScales(t *testing.T) {
 	one, wide := normal(t, float{Low: 0, High: 1}), normal(t, float{Low: -8, High: 24})
 	logs := normal(t, float{Low: 1e-3, High: 1e2, Log: true})

@@ -125,7 +125,7 @@ func TestDatabasesThatCannotBe(t *testing.T) {
 	}
 }
 
-// A user who may only read reads. Tables that nobody finished are finished by the next.
+// A user who may only read can read. The next process completes tables that another left incomplete.
 func TestReadersAndUnfinishedTables(t *testing.T) {
 	server(t)
 	at := filled(t)
@@ -150,7 +150,7 @@ func TestReadersAndUnfinishedTables(t *testing.T) {
 	require.NoError(t, l.Close())
 }
 
-// Who opens a study while another makes the tables, one by one, waits for it.
+// A process that opens a study while another creates the tables, one by one, waits for it.
 func TestTablesThatAreBeingMade(t *testing.T) {
 	server(t)
 	at := filled(t)
@@ -172,7 +172,7 @@ func TestTablesThatAreBeingMade(t *testing.T) {
 	}
 }
 
-// Tables that Optuna made keep whole seconds.
+// Tables that Optuna made store whole seconds.
 func TestWholeSeconds(t *testing.T) {
 	at := filled(t)
 	servertest.MySQLRun(t, at, "ALTER TABLE trials MODIFY datetime_start DATETIME, MODIFY datetime_complete DATETIME", "ALTER TABLE trial_heartbeats MODIFY heartbeat DATETIME NOT NULL")
@@ -194,7 +194,7 @@ func TestWholeSeconds(t *testing.T) {
 	}
 }
 
-// A full disk of the server is an error that says so, and takes nothing back.
+// A full disk of the server gives an error that says so, and undoes nothing.
 func TestFullDisk(t *testing.T) {
 	server(t)
 	at := filled(t)
@@ -235,8 +235,8 @@ func TestFullDisk(t *testing.T) {
 	require.NoError(t, l.Write(t.Context(), r.Number, trial.Finished{State: trial.Complete, Values: []float64{1}, At: time.Now()}), "what fits goes on")
 }
 
-// Connections that the server ends at any moment lose nothing that was told. Where it is not
-// known whether a trial was begun, Start begins another, and that one is left to be reaped.
+// If the server ends connections at any moment, no told trial is lost. If it is not known whether a trial was begun,
+// Start begins another one, and the first is reaped later.
 func TestLostConnections(t *testing.T) {
 	const workers, each = 4, 12
 	at := servertest.MySQLReused(t)

@@ -35,7 +35,7 @@ func (f failing) Studies(context.Context) iter.Seq2[trial.Header, error] {
 	return func(yield func(trial.Header, error) bool) { yield(trial.Header{}, f.err) }
 }
 
-// What is wrong with the storage has the status code for it, and no hints for programs in Go.
+// Each error of the storage has its status code, and no hints for programs in Go.
 func TestFailures(t *testing.T) {
 	for err, code := range map[error]codes.Code{
 		storage.ErrNotExist:      codes.NotFound,
@@ -62,7 +62,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// Calls that mean nothing are refused with the status code for it, and change nothing.
+// Meaningless calls are refused with the right status code, and change nothing.
 func TestBadCalls(t *testing.T) {
 	ctx := t.Context()
 	s := optunarpc.New(new(memory.Store))
@@ -129,7 +129,7 @@ func TestBadCalls(t *testing.T) {
 	assert.Equal(t, before.String(), after.String())
 }
 
-// A name that a database has no room for is refused.
+// A name that is too long for a database is refused.
 func TestLongNames(t *testing.T) {
 	for name, store := range map[string]func(t *testing.T) storage.Store{
 		"PostgreSQL": func(t *testing.T) storage.Store { return postgres.Database(servertest.PostgresReused(t)) },
@@ -171,7 +171,7 @@ func (c *counted) Since(ctx context.Context, after storage.Cursor) iter.Seq2[sto
 	return c.Ledger.Since(ctx, after)
 }
 
-// A parameter that the study has had before is written without reading anything.
+// A parameter that the study already has is written without reading anything.
 func TestKnownParametersAreNotLookedUp(t *testing.T) {
 	store := &counting{}
 	s := optunarpc.New(store)

@@ -59,8 +59,7 @@ func python(t *testing.T, script string, args ...string) *exec.Cmd {
 	return exec.CommandContext(t.Context(), exe, append([]string{filepath.Join("testdata", script)}, args...)...)
 }
 
-// Whatever Optuna's client does, it gets the answers that Optuna's own storage gives, and
-// the same exceptions.
+// Optuna's client gets the answers and exceptions of Optuna's own storage, whatever it does.
 func TestTwin(t *testing.T) {
 	for name, store := range map[string]func(t *testing.T) storage.Store{
 		"memory":     func(*testing.T) storage.Store { return new(memory.Store) },
@@ -78,7 +77,7 @@ func TestTwin(t *testing.T) {
 	}
 }
 
-// A value that was enqueued outside its distribution, which Optuna would use, is refused with words.
+// An enqueued value outside its distribution, which Optuna would use, is refused with a message.
 func TestOutside(t *testing.T) {
 	port := serve(t, new(memory.Store))
 	out, err := python(t, "outside.py", port).CombinedOutput()

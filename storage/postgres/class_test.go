@@ -15,7 +15,7 @@ import (
 	"github.com/attune-hpo/attune/storage/internal/dbserver"
 )
 
-// What the server or the network does in between is tried again; what the caller did is not.
+// A failure of the server or the network is retried; a mistake of the caller is not.
 func TestClass(t *testing.T) {
 	reset := fmt.Errorf("receive message failed: %w", &net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)})
 	for name, test := range map[string]struct {

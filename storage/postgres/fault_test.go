@@ -178,7 +178,7 @@ func records(t testing.TB, l storage.Ledger) []trial.Record {
 	return out
 }
 
-// What a crash of the server took from a running trial is there again once it is told.
+// What a running trial loses in a crash of the server is restored when the trial is told.
 func TestRestoresWhatACrashTook(t *testing.T) {
 	at := servertest.PostgresReused(t)
 	l, err := postgres.Database(at).Create(t.Context(), trial.Header{Name: "a"})
@@ -200,7 +200,7 @@ func TestRestoresWhatACrashTook(t *testing.T) {
 	}
 }
 
-// A full disk of the server is an error that says so, and takes nothing back.
+// A full disk of the server gives an error that says so, and undoes nothing.
 func TestFullDisk(t *testing.T) {
 	server(t)
 	at := filled(t)
@@ -234,7 +234,7 @@ func TestFullDisk(t *testing.T) {
 	require.NoError(t, l.Write(t.Context(), r.Number, trial.Finished{State: trial.Complete, Values: []float64{1}, At: time.Now()}), "what fits goes on")
 }
 
-// Connections that the server ends at any moment cost nothing.
+// If the server ends connections at any moment, nothing is lost.
 func TestLostConnections(t *testing.T) {
 	const workers, each = 4, 15
 	at := with(t, servertest.PostgresReused(t), func(u *url.URL) {
@@ -294,7 +294,7 @@ func TestLostConnections(t *testing.T) {
 	}
 }
 
-// Many processes that begin at once make the tables once.
+// Many processes that begin at the same time create the tables once.
 func TestTablesAreMadeOnce(t *testing.T) {
 	at := servertest.Postgres(t)
 	for h, err := range postgres.Database(at).Studies(t.Context()) {

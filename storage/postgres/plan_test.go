@@ -13,7 +13,7 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A statement that runs for 0.2 ms is not compiled for 25.
+// A statement that runs for 0.2 ms is not compiled for 25 ms.
 func TestNoCompiler(t *testing.T) {
 	config, err := Database(servertest.Server(t, servertest.PostgresEnv)).config()
 	require.NoError(t, err)
@@ -25,7 +25,7 @@ func TestNoCompiler(t *testing.T) {
 	assert.Equal(t, "off", jit)
 }
 
-// Taking in what is new does not read the trials that are not.
+// Reading new trials does not read the old ones again.
 func TestNewsScanNothing(t *testing.T) {
 	servertest.Server(t, servertest.PostgresEnv)
 	const old, turns = 20_000, 20

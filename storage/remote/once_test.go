@@ -51,7 +51,7 @@ func (r *restarting) restart() {
 	r.handler = remote.NewHandler(r.store)
 }
 
-// lose has the next answer to a request lost; then may be nil.
+// lose loses the next answer to a request; then may be nil.
 func (r *restarting) lose(op string, then func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -97,7 +97,7 @@ func records(t *testing.T, l storage.Ledger) (out []trial.Record) {
 	return out
 }
 
-// What was written is there once, if an answer is lost, and if the server is, too.
+// A change is made once, whether an answer is lost or the server restarts as well.
 func TestOnce(t *testing.T) {
 	at := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 	for _, restarts := range []bool{false, true} {
@@ -124,7 +124,7 @@ func TestOnce(t *testing.T) {
 			lose("start")
 			r, err := l.Start(t.Context(), at, "")
 			require.NoError(t, err)
-			if restarts { // nobody has heard of trial 0, whose lease will end
+			if restarts { // no client knows of trial 0, whose lease will end
 				assert.Equal(t, 1, r.Number)
 			} else {
 				assert.Equal(t, 0, r.Number)
@@ -166,7 +166,7 @@ func TestOnce(t *testing.T) {
 	}
 }
 
-// A write that the server did not make before it ended is made by the next one.
+// If a server ends before it makes a write, the next server makes it.
 func TestLostBeforeItWasMade(t *testing.T) {
 	s := newRestarting(t, file(t))
 	l, err := s.client().Create(t.Context(), trial.Header{Name: "a"})
@@ -184,7 +184,7 @@ func TestLostBeforeItWasMade(t *testing.T) {
 	assert.Len(t, records(t, l)[0].Reports, 1)
 }
 
-// Another study that has the name after the server restarted is not taken for this one.
+// If another study has the name after the server restarts, it is not taken for this one.
 func TestAnotherStudyOfTheName(t *testing.T) {
 	for name, another := range map[string]func(t *testing.T, st storage.Store){
 		"another seed": func(t *testing.T, st storage.Store) {
@@ -222,8 +222,8 @@ func TestAnotherStudyOfTheName(t *testing.T) {
 	}
 }
 
-// A worker that the network cuts off for longer than its lease is taken for dead. Its trial is run
-// again, and what it tells when it is back is refused.
+// A worker that the network cuts off for longer than its lease is taken for dead. Its trial is run again, and when it
+// is back, its outcome is refused.
 func TestWorkerCutOff(t *testing.T) {
 	const grace = 500 * time.Millisecond
 	url := serve(t, file(t))
@@ -269,8 +269,7 @@ func TestWorkerCutOff(t *testing.T) {
 	assert.Equal(t, 1, h.Count(trial.Failed))
 }
 
-// However many trials' workers have died, the server is asked twice what to do about it, and once if
-// none has.
+// Reap takes two requests, however many workers have died, and one request if none has.
 func TestReapAsksTwice(t *testing.T) {
 	const dead = 20
 	s := newRestarting(t, file(t))
@@ -293,7 +292,7 @@ func TestReapAsksTwice(t *testing.T) {
 	assert.Empty(t, reaped)
 	assert.Equal(t, 1, s.asked["reap"])
 
-	// Another process has written to a trial meanwhile, and ended one.
+	// In the meantime, another process has written to a trial, and ended one.
 	other, err := s.client().Open(t.Context(), "a")
 	require.NoError(t, err)
 	require.NoError(t, other.Write(t.Context(), 5, trial.Reported{Step: 99, Value: 2}))
@@ -386,7 +385,7 @@ func TestErrors(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// What is too much for one request is refused, and adds nothing.
+// Too many trials for one request are refused, and nothing is added.
 func TestTooMuch(t *testing.T) {
 	h := remote.NewHandler(new(memory.Store))
 	s := httptest.NewServer(http.MaxBytesHandler(h, 10_000))
@@ -402,7 +401,7 @@ func TestTooMuch(t *testing.T) {
 	assert.Empty(t, records(t, l))
 }
 
-// A server that goes away for longer than the patience is an error, which says that.
+// If a server is unreachable for longer than the patience, the error says so.
 func TestPatience(t *testing.T) {
 	way := newProxy(t, serve(t, new(memory.Store)), false)
 	st := &remote.Store{URL: "http://" + way.addr, Patience: 50 * time.Millisecond}
@@ -421,7 +420,7 @@ func TestPatience(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Whoever waits for a server is told that it is away, and that it is back.
+// A program that waits for a server is told when it becomes unreachable, and when it is back.
 func TestAway(t *testing.T) {
 	way := newProxy(t, serve(t, new(memory.Store)), false)
 	told := make(chan error, 10)
@@ -438,7 +437,7 @@ func TestAway(t *testing.T) {
 	require.NoError(t, <-told, "it is back")
 }
 
-// At the end of a run, a server that is away or silent is not waited for.
+// A run that ends does not wait for an unreachable or silent server.
 func TestAtTheEnd(t *testing.T) {
 	silent := make(chan struct{})
 	var quiet atomic.Bool
@@ -469,7 +468,7 @@ func TestAtTheEnd(t *testing.T) {
 	}
 }
 
-// Nothing that is sent to a handler makes it fail or take memory.
+// No request makes a handler panic or allocate much memory.
 func FuzzHandler(f *testing.F) {
 	h := remote.NewHandler(new(memory.Store))
 	f.Cleanup(func() { h.Close() })
@@ -522,7 +521,7 @@ func TestBadRequests(t *testing.T) {
 	}
 }
 
-// A client that speaks a version of the protocol which the server does not is told so.
+// A client with another version of the protocol than the server's gets an error that says so.
 func TestAnotherVersion(t *testing.T) {
 	s := newRestarting(t, new(memory.Store))
 	newer := &remote.Store{URL: "http://server", Transport: rewrite{s}}

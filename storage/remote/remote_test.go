@@ -35,7 +35,7 @@ func serve(t testing.TB, store storage.Store) string {
 	return s.URL
 }
 
-// config is that of the conformance suite, for stores behind a server, on a way there.
+// config configures the conformance suite for stores behind a server, which clients reach over the given transport.
 func config(store func(t *testing.T) storage.Store, way func(t *testing.T, url string) string) storagetest.Config {
 	return storagetest.Config{
 		Open:    func(t *testing.T) storage.Store { return remote.Server(way(t, serve(t, store(t)))) },
@@ -59,7 +59,7 @@ func TestStoreWithBreakingConnections(t *testing.T) {
 	storagetest.Run(t, config(file, func(t *testing.T, url string) string { return "http://" + newProxy(t, url, true).addr }))
 }
 
-// A proxy passes on what it gets, in both directions. It can break connections, and turn away all.
+// A proxy passes on all data, in both directions. It can break connections, and refuse all new ones.
 type proxy struct {
 	addr, to string
 	breaks   bool // each connection, after some bytes in some direction
@@ -92,7 +92,7 @@ func newProxy(t testing.TB, url string, breaks bool) *proxy {
 	return p
 }
 
-// cut breaks all connections, and turns away new ones from now on, or no longer.
+// cut breaks all connections, and makes the proxy refuse new ones or accept them again.
 func (p *proxy) cut(away bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -26,9 +26,8 @@ var five = space.Space{
 	{Name: "kind", Distribution: &space.CategoricalDistribution{Choices: []space.Literal{`"relu"`, `"tanh"`}}},
 }
 
-// BenchmarkTrial is one trial as the engine runs it: five parameters, drawn
-// jointly, five reports, 8 transactions, and a look at what others did before
-// each.
+// BenchmarkTrial is one trial as the engine runs it: five parameters, drawn jointly, five reports, 8 transactions.
+// Before each, it reads the changes of others.
 func BenchmarkTrial(b *testing.B) {
 	for _, sync := range []sqlite.Sync{sqlite.SyncTold, sqlite.SyncEach, sqlite.SyncSeldom} {
 		b.Run(fmt.Sprintf("sync=%s", []string{"told", "each", "seldom"}[sync]), func(b *testing.B) {
@@ -158,8 +157,7 @@ func BenchmarkOpenWide(b *testing.B) {
 	}
 }
 
-// BenchmarkReports is a report while another process reports too: its time must not
-// depend on how many there are.
+// BenchmarkReports is a report while another process reports, too: its time must not depend on the number of reports.
 func BenchmarkReports(b *testing.B) {
 	for _, reports := range []int{1000, 4000, 16000} {
 		b.Run(fmt.Sprint(reports), func(b *testing.B) {
@@ -193,8 +191,8 @@ func BenchmarkReports(b *testing.B) {
 	}
 }
 
-// BenchmarkBesideALongTrial is a trial while another one is running that has
-// reported so often, and another process writes: its time must not depend on that.
+// BenchmarkBesideALongTrial is a trial while another process writes and another trial with many reports is running: its
+// time must not depend on the number of these reports.
 func BenchmarkBesideALongTrial(b *testing.B) {
 	for _, reports := range []int{0, 10_000, 100_000} {
 		b.Run(fmt.Sprint(reports), func(b *testing.B) {

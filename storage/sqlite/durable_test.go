@@ -20,7 +20,7 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// copyFile copies a file; one that does not exist is none.
+// copyFile copies a file, if it exists.
 func copyFile(t *testing.T, from, to string) {
 	t.Helper()
 	b, err := os.ReadFile(from)
@@ -59,8 +59,8 @@ func run(t *testing.T, l storage.Ledger) error {
 	return err
 }
 
-// A loss of power leaves what was on the disk when it was synced last: the test
-// keeps a copy of that, and opens it after each trial.
+// After a power failure, the disk has what was last synced: the test keeps a copy of that, and opens it after each
+// trial.
 func TestLossOfPower(t *testing.T) {
 	const ran = 20
 	for _, test := range []struct {
@@ -113,7 +113,7 @@ func TestLossOfPower(t *testing.T) {
 	}
 }
 
-// Everything but the work on a trial waits for the disk.
+// Every change waits for the disk, except those to a running trial.
 func TestWhatWaitsForTheDisk(t *testing.T) {
 	st := sqlite.File(temp(t))
 	l, err := st.Create(t.Context(), trial.Header{Name: "a"})
@@ -142,7 +142,7 @@ func TestWhatWaitsForTheDisk(t *testing.T) {
 	}
 }
 
-// Who copies only the file, without the log beside it, has every study.
+// A copy of the file alone, without the log beside it, has every study.
 func TestANewStudyIsInTheFile(t *testing.T) {
 	path, alone := temp(t), temp(t)
 	for _, name := range []string{"a", "b"} {
@@ -159,7 +159,7 @@ func TestANewStudyIsInTheFile(t *testing.T) {
 	}
 }
 
-// A file that is cut while it is open costs what it held, but not in silence.
+// If a file is truncated while it is open, its content is lost, but not silently.
 func TestACutFileIsNoticed(t *testing.T) {
 	for _, size := range []int64{0, 100, 60_000} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
@@ -216,8 +216,8 @@ func TestJoin(t *testing.T) {
 	require.NoError(t, l.Close())
 }
 
-// The names of the log and of its index are gone, and a second process makes new
-// ones: neither sees what the other writes.
+// The log and its index were removed, and a second process creates new ones: neither process sees what the other
+// writes.
 func TestALostLogIsNoticed(t *testing.T) {
 	lost := func(t *testing.T) (path string, l storage.Ledger) {
 		path = temp(t)

@@ -228,8 +228,8 @@ func byNumber(rs []trial.Record) []trial.Record {
 	return rs
 }
 
-// Trials that attune cannot read are there, failed, and say why; all others are as
-// they are, and work goes on.
+// Trials that attune cannot read are present as failed trials, with the reason. All others are unchanged, and work
+// continues.
 func TestUnreadableTrials(t *testing.T) {
 	const float = `{"name": "FloatDistribution", "attributes": {"step": null, "low": 0.0, "high": 1.0, "log": false}}`
 	const log = `{"name": "FloatDistribution", "attributes": {"step": null, "low": 1.0, "high": 2.0, "log": true}}`
@@ -308,7 +308,7 @@ func TestUnreadableTrials(t *testing.T) {
 	}
 }
 
-// TestDamagedRows reads numbers that no version and no program leaves behind.
+// TestDamagedRows reads numbers that no version of any program writes.
 func TestDamagedRows(t *testing.T) {
 	for _, test := range []struct {
 		name, damage string

@@ -80,8 +80,8 @@ func TestReadingChangesNoFile(t *testing.T) {
 	})
 }
 
-// A clock that is set back must not keep the dead alive, nor one that is set
-// forward bury the living.
+// If a clock is set back, dead workers must still be found. If it is set forward, live workers must not be taken for
+// dead.
 func TestLeasesEndByAClockThatNobodySets(t *testing.T) {
 	const grace = 300 * time.Millisecond
 	path := filepath.Join(t.TempDir(), "a.db")
@@ -114,14 +114,14 @@ func TestLeasesEndByAClockThatNobodySets(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, reap())
 	looked := time.Now()
-	heartbeat("-1 hour") // given a moment ago, and the clock is set forward by an hour now
+	heartbeat("-1 hour") // renewed a moment ago; now the clock is set forward by an hour
 	if n := reap(); time.Since(looked) < grace {
 		assert.Zero(t, n, "a worker that has just given a sign of life is alive")
 	}
 }
 
-// A reader that has the file open when the last worker closes it leaves it in two
-// pieces. The file itself has everything all the same.
+// If a reader has the file open when the last worker closes it, the log stays beside it. The file itself is complete
+// all the same.
 func TestAWorkerThatClosesBeforeAReaderLeavesAWholeFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
 	writer, err := File(path).Create(t.Context(), trial.Header{Name: "a"})
@@ -153,7 +153,7 @@ func TestAWorkerThatClosesBeforeAReaderLeavesAWholeFile(t *testing.T) {
 	require.NoError(t, l.Close())
 }
 
-// Whoever waits for changes of a file that is no longer there would wait for ever.
+// Waiting for changes of a file that was removed would never end.
 func TestAFileThatIsRemovedWhileItIsWatched(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
 	writer, err := File(path).Create(t.Context(), trial.Header{Name: "a"})

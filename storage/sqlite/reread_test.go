@@ -15,8 +15,7 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// A ledger that has followed what others did, reading only what was new, has the
-// records of one that reads the file for the first time.
+// A ledger that has read only the changes of others has the same records as one that reads the file for the first time.
 func TestFollowingEqualsReadingAgain(t *testing.T) {
 	for seed := range uint64(8) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -73,8 +72,7 @@ func TestFollowingEqualsReadingAgain(t *testing.T) {
 	}
 }
 
-// A report that Optuna writes over is as it was until the trial has finished, when
-// it is read once more.
+// A report that Optuna overwrites keeps its value until the trial has finished; then it is read again.
 func TestReportsThatChange(t *testing.T) {
 	path := temp(t)
 	l, err := sqlite.File(path).Create(t.Context(), trial.Header{Name: "a"})

@@ -17,7 +17,7 @@ import (
 	"github.com/attune-hpo/attune/study/server"
 )
 
-// What a trial costs over loopback: ask, five reports and tell, by 16 clients at once.
+// The cost of a trial over loopback: ask, five reports and tell, by 16 clients at once.
 func BenchmarkTrial(b *testing.B) {
 	for name, store := range map[string]func(*testing.B) storage.Store{
 		"memory": func(*testing.B) storage.Store { return new(memory.Store) },

@@ -311,8 +311,8 @@ func (c client) changes(study string) func(yield func(object) bool) {
 	}
 }
 
-// A stream shows what others do in the storage, and ends with an error when the study is deleted,
-// and without one when the server ends.
+// A stream shows the changes of others in the storage. It ends with an error when the study is deleted, and without one
+// when the server ends.
 func TestChanges(t *testing.T) {
 	store := new(memory.Store)
 	h := server.New(store, server.Config{Sampler: random.Sampler{}})
@@ -347,7 +347,7 @@ func TestChanges(t *testing.T) {
 	assert.Contains(t, o["hint"], "try again")
 }
 
-// When every configuration has been tried, asking says so with a status of its own.
+// When every configuration has been tried, the answer to an ask has a status of its own.
 func TestExhausted(t *testing.T) {
 	c := serve(t, new(memory.Store), server.Config{Sampler: bruteforce.New()})
 	c.want(201, "PUT", "/v1/studies/net", `{"parameters": [{"name": "n", "type": "int", "low": 1, "high": 3}]}`)
@@ -361,7 +361,7 @@ func TestExhausted(t *testing.T) {
 	assert.Len(t, c.want(200, "POST", "/v1/studies/net/trials", `{"keys": ["2", "3"]}`)["trials"], 1)
 }
 
-// What a request gets wrong is refused with what to do, and changes nothing.
+// A wrong request is refused, with advice, and changes nothing.
 func TestBadRequests(t *testing.T) {
 	c := serve(t, file(t), server.Config{})
 	c.want(201, "PUT", "/v1/studies/net", oneX)
@@ -447,7 +447,7 @@ func (f failing) Studies(context.Context) iter.Seq2[trial.Header, error] {
 	return func(yield func(trial.Header, error) bool) { yield(trial.Header{}, f.err) }
 }
 
-// What is wrong with the storage has its status, and no hints for programs in Go.
+// Each error of the storage has its status, and no hints for programs in Go.
 func TestFailures(t *testing.T) {
 	for err, code := range map[error]int{
 		storage.ErrUnreachable: 503, storage.ErrBusy: 503, storage.ErrAccess: 403, storage.ErrReadOnly: 403, storage.ErrFull: 507,
@@ -544,7 +544,7 @@ func TestOpenAPI(t *testing.T) {
 	assert.Equal(t, object{"status": "ok"}, c.want(200, "GET", "/healthz", ""))
 }
 
-// More studies than are kept open are served all the same.
+// The server also serves more studies than it keeps open.
 func TestManyStudies(t *testing.T) {
 	c := serve(t, new(memory.Store), server.Config{})
 	const many = 300

@@ -159,8 +159,8 @@ func FuzzRanks(f *testing.F) {
 	})
 }
 
-// The growth in n is what matters: all points in one front, the case that is
-// quadratic where each is compared with the front so far.
+// The growth in n matters. All points are in one front, which takes quadratic time if each point is compared with the
+// front so far.
 func BenchmarkFront(b *testing.B) {
 	for _, m := range []int{2, 3, 4, 6} {
 		for _, n := range []int{5_000, 10_000, 20_000} {

@@ -9,8 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Trainings that want the same number of threads are inside together. Others come after.
-// One that gives up waiting blocks no one.
+// Trainings with the same number of threads run together. Others wait. A training that stops waiting blocks no other.
 func TestGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var g gate

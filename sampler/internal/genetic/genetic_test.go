@@ -61,7 +61,7 @@ func TestCrossoverAtTheBounds(t *testing.T) {
 	}
 }
 
-// A mutation changes a value that can be counted, and stays near on a number.
+// A mutation changes a value of a finite parameter, and moves a real number only a little.
 func TestMutation(t *testing.T) {
 	d := newDomain(sampler.Request{Space: space.Of(
 		space.Float("x", 0, 1), space.Int("n", 0, 1), space.Categorical("c", "a", "b", "c"), space.Int("log", 1, 1000, space.Log()), space.Float("s", 0, 1, space.Step(0.25)),
@@ -83,8 +83,8 @@ func TestMutation(t *testing.T) {
 	assert.InDelta(t, 0.18, moved, 0.03)
 }
 
-// The order of the pool: fronts, then what was pruned by how far it came, then what
-// breaks constraints by how much; failed trials are not in it.
+// The order of the pool: first the fronts, then pruned trials by how far they got, then trials that break constraints
+// by how much they do. Failed trials are not in it.
 func TestOrder(t *testing.T) {
 	axes := space.Of(space.Float("x", 0, 1))
 	h := trial.NewHistory(trial.Header{})
@@ -116,7 +116,7 @@ type whole struct{}
 func (whole) Cut(_, _ [][]float64, _ int, _ *rand.Rand) []int { panic("nothing to cut") }
 func (whole) Spread([][]float64) []float64                    { return nil }
 
-// Where a value is fixed the parents are near it, once there are ten.
+// If a value is fixed, the parents are near it, once there are ten such trials.
 func TestFixedValues(t *testing.T) {
 	x, y := space.Float("x", 0, 1), space.Float("y", 0, 1)
 	h := trial.NewHistory(trial.Header{})

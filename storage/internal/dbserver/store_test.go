@@ -14,7 +14,7 @@ import (
 	"github.com/attune-hpo/attune/storage/internal/dbserver"
 )
 
-// gone is the engine of a server that is away.
+// gone is the engine of an unreachable server.
 type gone struct{ dbserver.Engine }
 
 var errGone = dbserver.Lost{Cause: errors.New("refused")}
@@ -23,8 +23,8 @@ func (gone) Connect(context.Context) (dbserver.Pool, error) { return nil, errGon
 func (gone) Class(error) dbserver.Class                     { return dbserver.Again }
 func (gone) Explain(err error) error                        { return err }
 
-// A server that is away is waited for until patience ends, or the run that writes last words to it;
-// somebody is told of it once.
+// The store waits for an unreachable server until its patience ends, or until the run ends whose last changes it
+// writes. It reports the outage once.
 func TestAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told []error

@@ -56,7 +56,7 @@ func TestValues(t *testing.T) {
 	assert.Equal(t, []sqldriver.Value{[]byte{0, 255}, []byte{}}, rows[0])
 }
 
-// What a statement leaves behind does not reach its next run.
+// Bindings of a statement do not affect its next run.
 func TestStatementsStartAfresh(t *testing.T) {
 	c := open(t, filepath.Join(t.TempDir(), "a.db"), driver.Create)
 	require.NoError(t, c.Script("CREATE TABLE t (id INTEGER PRIMARY KEY, a UNIQUE); INSERT INTO t VALUES (7, 'taken')"))
