@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints the first tables of doc/benchmarks/dashboard.md: attune's dashboard beside optuna-dashboard, on
-# the same files, in one browser. It takes Chromium, and Python for an environment of its own.
+# Prints the first tables of doc/benchmarks/dashboard.md: attune's dashboard compared with optuna-dashboard,
+# on the same files, in one browser. It needs Chromium, and Python to make a virtual environment.
 #
 #	scripts/dashboard.sh [-trials 1000,10000]
 set -eu

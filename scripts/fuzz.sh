@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # scripts/fuzz.sh [REGEXP]: runs every fuzz target of the module, or those whose package and
 # name match REGEXP, for FUZZTIME each (default 1m; see go help testflag) on FUZZWORKERS
-# workers (default: one for each core). It finds the targets by itself, goes on after a
-# failure, and fails at the end if one did. An input that fails is kept by the go command in
-# testdata/fuzz of its package: mend, and commit it.
+# workers (default: one for each core). It finds the targets by itself, continues after a
+# failure, and fails at the end if a target failed. The go command keeps a failing input in
+# testdata/fuzz of the package: fix the fault, and commit the input.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 

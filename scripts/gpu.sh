@@ -1,12 +1,12 @@
 #!/bin/sh
-# Checks package cuda on an NVIDIA GPU, and times steps of networks beside one core.
+# Checks package cuda on an NVIDIA GPU, and times steps of networks on it and on one core.
 #
 #   scripts/gpu.sh [folder]
 #
 # It builds tests into the folder (gpu-check in the temporary folder if none is named).
-# Where there is a GPU it runs them. Else copy the folder to a machine that has one, with
+# If there is a GPU, it runs them. Otherwise copy the folder to a machine with a GPU, with
 # Linux on the same kind of processor, the driver (CUDA 11.7 or later) and cuBLAS (the
-# toolkit, or pip install nvidia-cublas-cu12), but no Go; there run run.sh.
+# toolkit, or pip install nvidia-cublas-cu12), but no Go; run run.sh there.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 folder=${1:-${TMPDIR:-/tmp}/gpu-check}

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Prints the times of importance and plots in doc/benchmarks/dashboard.md: attune's, per operation, and the
-# processor time of Optuna's evaluators beside them. It takes some five minutes.
+# processor time of Optuna's evaluators. It takes about five minutes.
 #
 #	scripts/importance.sh
 set -eu

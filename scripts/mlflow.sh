@@ -1,8 +1,8 @@
 #!/bin/sh
 # Makes .venv-mlflow, with the MLflow server that requirements-mlflow.txt pins, and prints
-# the path of its interpreter, for ATTUNE_MLFLOW_PYTHON. It has an environment of its own,
-# as it takes 800 MB and pins packages that others need newer. Does nothing that was done
-# before.
+# the path of its interpreter, for ATTUNE_MLFLOW_PYTHON. The environment is a
+# separate one, because it takes 800 MB, and pins packages of which others need newer versions.
+# Steps that were done before are skipped.
 set -eu
 cd "$(dirname "$0")/.."
 if ! cmp -s scripts/requirements-mlflow.txt .venv-mlflow/requirements.txt; then

@@ -1,10 +1,9 @@
 #!/bin/sh
-# Trains tree ensembles in Python, converts them with attune, and prints how fast each
-# way to run them is, on one thread: the library itself, attune's native predictor, and
-# ONNX Runtime in Go and in Python. It fails where the onnx package finds fault with a
-# file, or a way does not predict what the library does, which TestLibraries of
-# export/deploy tests of more models and without the clock. About three minutes; nothing
-# else should be running.
+# Trains tree ensembles in Python, converts them with attune, and prints how fast they run on
+# one thread: in the library itself, in attune's native predictor, and in ONNX Runtime from Go
+# and from Python. It fails if the onnx package refuses a file, or if predictions differ from
+# the library's; TestLibraries of export/deploy tests that for more models. It takes about three
+# minutes; nothing else should be running.
 set -eu
 cd "$(dirname "$0")/.."
 want=.venv/onnx/requirements.txt

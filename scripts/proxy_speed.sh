@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Times Python workers on a gRPC storage proxy, attune serve beside Optuna's own, in SQLite and in PostgreSQL,
-# on this machine. A few minutes; nothing else should be running. WORKERS, TRIALS (of each worker) and HAS
-# (trials that the study has before) say how many.
+# Times Python workers on two gRPC storage proxies, attune serve and Optuna's own, with SQLite and with
+# PostgreSQL, on this machine. It takes a few minutes; nothing else should be running. The numbers are set by
+# WORKERS, TRIALS (of each worker) and HAS (trials that the study already has).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${ATTUNE_PYTHON:-$(scripts/venv.sh)}

@@ -6,7 +6,7 @@
 #	scripts/search.sh -peers     runs Optuna's first, likewise; most of a day for all
 #	scripts/search.sh -smoke     a few runs of each kind, elsewhere; about a minute
 #
-# Runs are appended one by one, so that an interrupted run goes on where it was. To repeat
+# Runs are appended one by one, so that an interrupted run continues where it stopped. To repeat
 # some, delete their lines.
 set -eu
 cd "$(dirname "$0")/.."

@@ -6,8 +6,8 @@
 #	go test ./storage/...
 #	scripts/servers.sh stop
 #
-# Their passwords and data are of no value: the servers go with their folder, and do not wait
-# for the disk unless ATTUNE_SERVERS_FSYNC=on is set.
+# Their passwords and data are of no value: the servers are removed with their folder, and do
+# not wait for the disk unless ATTUNE_SERVERS_FSYNC=on is set.
 set -euo pipefail
 
 folder=${ATTUNE_SERVERS_FOLDER:-${TMPDIR:-/tmp}/attune-servers-$(id -u)}

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Times worker processes of attune and of Optuna on one study, in PostgreSQL and in MariaDB, with
 # the servers' default settings, on this machine, and then the opening of a large study. Ten minutes; nothing
-# else should be running. WORKERS, TRIALS, PEER_TRIALS and LARGE (trials of the large study) say how many.
+# else should be running. The numbers are set by WORKERS,
+# TRIALS, PEER_TRIALS and LARGE (trials of the large study).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${ATTUNE_PYTHON:-$(scripts/venv.sh)}

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs WORKERS (8) workers on a study for SECONDS_ (60), kills one of them every second and starts
 # another, and checks that nothing which a worker told is lost or doubled, and that no worker has seen
-# an error. ON is where: postgres (the default), mariadb or sqlite. A database server crashes and starts
-# again every CRASH (20) seconds; CRASH=0: never.
+# an error. ON selects the storage: postgres (the default), mariadb or sqlite. A database server crashes and
+# starts again every CRASH (20) seconds; CRASH=0: never.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 on=${ON:-postgres} crash=${CRASH:-20} workers=${WORKERS:-8}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Times what attune serve does for workers over HTTP, on this machine: trials of five floats and five reports, by
-# clients in another process. A minute; nothing else should be running. TRIALS says how many.
+# Times attune serve for workers over HTTP, on this machine: trials of five floats and five reports, by
+# clients in another process. It takes a minute; nothing else should be running. TRIALS sets their number.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 dir=$(mktemp -d)

@@ -6,7 +6,7 @@
 #	scripts/statistical.sh FOLDER
 #
 # FOLDER has m1_quarterly.csv, m3_quarterly.csv and m4_hourly_odd.csv: id, date, value.
-# statsforecast comes into a virtual environment of its own, .venv-statistical. Two minutes,
+# statsforecast is installed into a virtual environment of its own, .venv-statistical. Two minutes,
 # most of them for AutoARIMA.
 set -eu
 folder=${1:?name the folder with m1_quarterly.csv, m3_quarterly.csv and m4_hourly_odd.csv}

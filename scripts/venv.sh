@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes .venv, with the Python packages that requirements.txt pins, and prints
-# the path of its interpreter. Does nothing that was done before. The newest
-# Python from 3.12 on is taken, if there is one: some packages want it.
+# the path of its interpreter. Steps that were done before are skipped. It takes
+# the newest Python from 3.12 on, if there is one, because some packages need it.
 set -eu
 cd "$(dirname "$0")/.."
 want=.venv/requirements.txt

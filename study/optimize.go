@@ -335,7 +335,7 @@ func (r *run) idle() {
 	ctx, cancel := context.WithTimeout(r.starting, min(time.Second, r.study.cfg.Grace/2))
 	defer cancel()
 	if err := storage.Wait(ctx, r.study.ledger, r.study.cursor()); err != nil {
-		<-ctx.Done() // what the storage has to say count hears too
+		<-ctx.Done() // count also gets an error of the storage
 	}
 }
 
@@ -347,7 +347,7 @@ func (r *run) count() (ok, wait bool) {
 	if r.Trials > 0 && r.started == r.Trials {
 		return false, false
 	}
-	if r.StopWhen != nil && r.turns == nil { // which ask for each trial what it is drawn from
+	if r.StopWhen != nil && r.turns == nil { // turns call StopWhen with the history of each trial
 		h, err := r.study.Snapshot(r.starting)
 		switch {
 		case r.starting.Err() != nil:
@@ -359,7 +359,7 @@ func (r *run) count() (ok, wait bool) {
 			return false, false
 		}
 	}
-	if r.Total > 0 && r.turns == nil { // which know better what is needed for it
+	if r.Total > 0 && r.turns == nil { // turns count for themselves
 		h, err := r.study.Snapshot(r.starting)
 		switch {
 		case r.starting.Err() != nil:

@@ -1,6 +1,6 @@
 // The pages work without this script. With it, text can be copied, and the page of a
 // study follows its trials: whenever the server says that they changed, the page is
-// fetched again, and what differs is replaced.
+// fetched again, and the parts that differ are replaced.
 "use strict";
 
 for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
@@ -12,7 +12,7 @@ document.addEventListener("click", async (event) => {
   try {
     await navigator.clipboard.writeText(text.textContent);
     button.textContent = "Copied";
-  } catch { // not every page may write the clipboard
+  } catch { // some pages may not write to the clipboard
     getSelection().selectAllChildren(text);
     button.textContent = "Selected";
   }
@@ -33,7 +33,7 @@ if (live) {
 
 let fetching = false, again = false;
 
-// refresh fetches the page, once more if it was called meanwhile.
+// refresh fetches the page. If it is called meanwhile, it fetches the page once more.
 async function refresh() {
   if (fetching) {
     again = true;
@@ -53,8 +53,8 @@ async function refresh() {
   }
 }
 
-// replace takes over the live parts of another version of this page. Which details are
-// open stays, and a part in which somebody is stays as it is.
+// replace takes over the live parts of another version of this page. Open details stay
+// open, and a part that has the focus is not replaced.
 function replace(page) {
   for (const part of document.querySelectorAll("[data-live]")) {
     const now = page.getElementById(part.id);

@@ -1,6 +1,6 @@
-// Plots answer the pointer: what is near it is named, a click opens the trial, and a drag
+// Plots answer the pointer: a tip names the trial near it, a click opens the trial, and a drag
 // chooses trials by adding conditions to the filter, which acts on the table and all plots.
-// The server says where things are in a picture. The filter does all of it by keyboard.
+// The server says where things are in a picture. The filter does the same by keyboard.
 "use strict";
 
 // places fetches where things are in the picture of a figure, once for each picture.
@@ -50,7 +50,7 @@ brush.className = "brush";
 brush.hidden = true;
 document.body.append(tip, brush);
 
-// tell shows what is at a place beside it.
+// tell shows a tip about a place, beside it.
 function tell(event, {area, place}) {
   const [, , number, x, y] = place;
   const lines = [`Trial ${number}`];
@@ -85,7 +85,7 @@ function between(axis, one, other) {
 // conditions returns the conditions of a filter as they are written.
 const conditions = (text) => text.match(/(?:"(?:[^"\\]|\\.)*"|[^\s"])+/g) ?? [];
 
-// choose replaces the conditions on some fields, and has the page follow.
+// choose replaces the conditions on some fields, and updates the page.
 function choose(chosen) {
   const input = document.getElementById("filter");
   const fields = new Set(chosen.map((c) => c.match(/^("(?:[^"\\]|\\.)*"|[^=!<>]+)/)[0]));
@@ -123,8 +123,8 @@ plots?.addEventListener("pointermove", async (event) => {
   else tip.hidden = true;
 });
 
-// chosenBox returns what a drag to a point encloses of its area: along an axis that does not
-// choose, all of it.
+// chosenBox returns the part of an area that a drag to a point encloses: along an axis that
+// cannot choose trials, the whole length.
 function chosenBox(at) {
   const [x0, y0, x1, y1] = drag.area.box, clamp = (v, low, high) => Math.max(low, Math.min(high, v));
   const xs = drag.area.x?.field ? [drag.at.x, at.x].map((v) => clamp(v, x0, x1)).sort((a, b) => a - b) : [x0, x1];

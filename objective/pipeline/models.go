@@ -758,7 +758,7 @@ func floatsUpTo(n int) []Float {
 	return out
 }
 
-// oneVsOne adds a model for each two classes. The label has the most votes, and of several the
+// oneVsOne adds a model for each two classes. The label is the class with the most votes and, among equals, the
 // greatest sum of scores.
 func (b *builder) oneVsOne(o *pickle.Object, v value) ([]prediction, error) {
 	classes, err := b.classesOf(o)

@@ -269,7 +269,7 @@ func lgbFeatures(r *reading, head fields) ([]Feature, error) {
 	if err != nil {
 		return nil, err
 	}
-	// LightGBM parts names at spaces alone: tabs and other white space belong to them.
+	// LightGBM separates names only at spaces: tabs and other white space belong to them.
 	names := strings.FieldsFunc(head.m["feature_names"], func(c rune) bool { return c == ' ' })
 	infos := strings.Fields(head.m["feature_infos"])
 	if len(names) != len(features) || len(infos) != 0 && len(infos) != len(features) {

@@ -14,8 +14,7 @@ import (
 	"github.com/attune-hpo/attune/storage/internal/tables"
 )
 
-// schema creates the tables, as SQLAlchemy does for Optuna 5.0.0, but that times have
-// fractions.
+// schema creates the tables, as SQLAlchemy does for Optuna 5.0.0, except that times have fractions.
 //
 //go:embed schema.sql
 var schema string
@@ -63,8 +62,8 @@ func (p *pool) EnsureSchema(ctx context.Context, create bool) error {
 	if !errors.Is(err, errUnfinished) && (!create || !errors.Is(err, dbserver.ErrEmpty)) {
 		return lost(ctx, err)
 	}
-	// Tables are made one by one, so who makes them says so, to others who wait, also to read them; and
-	// takes up what another has left unfinished.
+	// Tables are created one by one. The process that creates them holds a lock, and others wait for it, even to read.
+	// It also completes tables that another process left unfinished.
 	var locked sql.NullInt64
 	if err := c.QueryRowContext(ctx, "SELECT GET_LOCK('attune', 30)").Scan(&locked); err != nil {
 		return lost(ctx, err)

@@ -46,7 +46,7 @@ func (p *pool) Begin(ctx context.Context, mode dbserver.Mode) (dbserver.Tx, erro
 	return t, nil
 }
 
-// creating is the key of the advisory lock that who creates the tables holds: "attune".
+// creating is the key of the advisory lock that a process holds while it creates the tables: "attune".
 const creating = 0x617474756e65
 
 // lost returns an error of the network as that of a lost connection, unless ctx is done.

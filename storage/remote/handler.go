@@ -129,7 +129,7 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, f func(*Handler, 
 	h.answer(w, e)
 }
 
-// summarizer returns the store as what summarizes studies, if it does.
+// summarizer returns the store as a [storage.Summarizer], if it is one.
 func (h *Handler) summarizer() (storage.Summarizer, error) {
 	tells, ok := h.store.(storage.Summarizer)
 	if !ok {

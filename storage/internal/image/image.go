@@ -82,7 +82,7 @@ func (s *Study) Put(r trial.Record) {
 	s.Wake()
 }
 
-// wait notes whether a trial waits that did or did not before.
+// wait notes whether a trial is waiting, before and after a change.
 func (s *Study) wait(number int, before, now bool) {
 	if before == now {
 		return
