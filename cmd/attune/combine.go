@@ -134,7 +134,7 @@ func (s *session) nominees(ctx context.Context, r *report) ([]nominee, error) {
 				return nil, fmt.Errorf("study %q: trial %d: %w", m.study, t.Number, err)
 			}
 			settings, _ := tune.Settings(t)
-			out = append(out, nominee{ensemble.Candidate{Name: m.name, Rank: rank(m.name), Result: result},
+			out = append(out, nominee{ensemble.Candidate{Name: m.name, Rank: rank(m.name), Baseline: rank(m.name) == 0, Result: result},
 				ensemble.Member{Family: m.name, Settings: settings, Seed: m.of.TrialSeed(t.Number), Study: m.study, Trial: t.Number}, m.study})
 		}
 	}
@@ -150,7 +150,7 @@ func (s *session) nominees(ctx context.Context, r *report) ([]nominee, error) {
 		must(err) // it has no settings
 		i := slices.IndexFunc(base, func(b forecast.Result) bool { return b.Name == fmt.Sprint(model) })
 		if i >= 0 {
-			out = append(out, nominee{Candidate: ensemble.Candidate{Name: f.Name(), Result: base[i]}, member: ensemble.Member{Family: f.Name()}})
+			out = append(out, nominee{Candidate: ensemble.Candidate{Name: f.Name(), Baseline: true, Result: base[i]}, member: ensemble.Member{Family: f.Name()}})
 		}
 	}
 	return out, nil
@@ -238,6 +238,8 @@ func why(metric string, c ensemble.Choice, all []nominee, members []ensemble.Mem
 	switch {
 	case c.Unproven && len(members) > 1:
 		return fmt.Sprintf("%sthe backtest says too little to believe in an ensemble (%s %v on %d values).", alone, metric, c.Ensemble, c.Judged) + simpler(single, best)
+	case c.Beaten && len(members) > 1:
+		return fmt.Sprintf("%son folds that its weights were not chosen on, an ensemble (%s %v) is worse than %s by %v.", alone, metric, c.Ensemble, all[c.Baseline].Name, c.Behind) + simpler(single, best)
 	case c.Better && math.IsNaN(c.Gain.Error):
 		return answer + "\nThe backtest has too few folds to judge whether a single model is better."
 	case c.Better && c.Gain.Value > 0:

@@ -198,6 +198,9 @@ func reachOf(p forecast.Plan) reach {
 	for _, w := range f.Rolling {
 		r.window = max(r.window, w.Lag+w.Window-1)
 	}
+	if p.Anchored {
+		r.window = max(1, r.window)
+	}
 	r.window = max(1, r.window+r.lost)
 	if len(p.Past) > 0 {
 		for _, l := range f.PastLags {
@@ -307,11 +310,15 @@ func (f *forecaster) origin(z Value, after int) []Value {
 		for i, l := range p.Lags {
 			at[i] = int64(n - l)
 		}
-		parts = append(parts, f.Gather(z, 1, at...))
+		parts = append(parts, f.relative(f.Gather(z, 1, at...), z))
 	}
 	for _, r := range p.Rolling {
 		end := n - r.Lag + 1
-		parts = append(parts, f.statistic(r.Stat, f.Slice(z, 1, end-r.Window, end)))
+		v := f.statistic(r.Stat, f.Slice(z, 1, end-r.Window, end))
+		if r.Stat != forecast.Std {
+			v = f.relative(v, z)
+		}
+		parts = append(parts, v)
 	}
 	if f.reach.past > 0 {
 		at := make([]int64, len(p.PastLags))
@@ -371,7 +378,7 @@ func (f *forecaster) steps() []Value {
 				at = append(at, int64(f.z.Width()+h-1-(h+m-1)/m*m))
 			}
 		}
-		parts = append(parts, f.Reshape(f.Gather(f.z, 1, at...), 0, int64(horizon), int64(len(p.Seasonal))))
+		parts = append(parts, f.Reshape(f.relative(f.Gather(f.z, 1, at...), f.z), 0, int64(horizon), int64(len(p.Seasonal))))
 	}
 	if lags := len(p.KnownLags); f.known.name != "" {
 		var at []int64
@@ -399,7 +406,7 @@ func (f *forecaster) recursively(z Value, after int) []Value {
 		for _, m := range p.Seasonal {
 			at = append(at, int64(z.Width()-m))
 		}
-		parts = append(parts, f.Gather(z, 1, at...))
+		parts = append(parts, f.relative(f.Gather(z, 1, at...), z))
 	}
 	if f.known.name != "" {
 		var at []int64
@@ -447,7 +454,7 @@ func (f *forecaster) forecast(models []forecast.Regressor, add func(*Builder, fo
 		var out []Value
 		z := f.z
 		for h := range f.plan.Horizon {
-			next := predict(0, f.Concat(1, f.recursively(z, h)...))
+			next := f.absolute(predict(0, f.Concat(1, f.recursively(z, h)...)), z)
 			z, out = f.Concat(1, z, next), append(out, next)
 		}
 		return f.Concat(1, out...)
@@ -467,13 +474,13 @@ func (f *forecaster) forecast(models []forecast.Regressor, add func(*Builder, fo
 			}
 			out = append(out, predict(h, f.Concat(1, parts...)))
 		}
-		return f.Concat(1, out...)
+		return f.absolute(f.Concat(1, out...), f.z)
 	case forecast.Joint:
 		parts := origin
 		if steps.name != "" {
 			parts = append(parts, f.Reshape(steps, 0, horizon*int64(steps.Width())))
 		}
-		return predict(0, f.Concat(1, parts...))
+		return f.absolute(predict(0, f.Concat(1, parts...)), f.z)
 	}
 	// Pooled: a row for each step of each series, the steps of a series one after the
 	// other.
@@ -493,8 +500,27 @@ func (f *forecaster) forecast(models []forecast.Regressor, add func(*Builder, fo
 	any := f.Op("Unsqueeze", nil, f.Slice(f.window, 1, 0, 1), f.Integers(1))
 	parts = append(parts, f.Op("Where", nil, f.Const(NewTensor("", []bool{true}, 1, 1, 1)), f.Floats(f.window, numbers, 1, horizon, 1), any))
 	rows := f.Reshape(f.Concat(2, parts...), -1, int64(len(f.plan.Names)))
-	return f.Reshape(predict(0, rows), -1, horizon)
+	return f.absolute(f.Reshape(predict(0, rows), -1, horizon), f.z)
 }
+
+// relative returns values of the transformed target relative to its last value in z, [batch, n], if the forecaster
+// is anchored.
+func (f *forecaster) relative(v, z Value) Value {
+	if !f.plan.Anchored {
+		return v
+	}
+	return f.Op("Sub", nil, v, f.anchor(z))
+}
+
+// absolute is the opposite of relative.
+func (f *forecaster) absolute(v, z Value) Value {
+	if !f.plan.Anchored {
+		return v
+	}
+	return f.Op("Add", nil, v, f.anchor(z))
+}
+
+func (f *forecaster) anchor(z Value) Value { return f.Slice(z, 1, z.Width()-1, z.Width()) }
 
 // invert undoes the transform.
 func (f *forecaster) invert(z Value) Value {

@@ -120,6 +120,9 @@ var recipes = []struct {
 	{"all statistics", forecast.Recipe{Transform: forecast.Diff{}, Features: forecast.Features{Rolling: []forecast.Rolling{{Stat: forecast.Mean, Window: 5},
 		{Stat: forecast.Std, Window: 4, Lag: 2}, {Stat: forecast.Min, Window: 3}, {Stat: forecast.Max, Window: 7, Lag: 3}, {Stat: forecast.Std, Window: 1},
 		{Stat: forecast.Mean, Window: 1}}}}, 1, false},
+	{"anchored logarithms", forecast.Recipe{Transform: forecast.Log{}, Anchored: true, Features: forecast.Features{Lags: []int{1, 12}, Seasonal: []int{12, 5},
+		Rolling: []forecast.Rolling{{Stat: forecast.Mean, Window: 5}, {Stat: forecast.Std, Window: 4}, {Stat: forecast.Max, Window: 7, Lag: 3}}}}, 2, false},
+	{"anchored differences, only the calendar", forecast.Recipe{Transform: forecast.Diff{}, Anchored: true, Features: forecast.Features{Calendar: []forecast.Calendar{forecast.MonthOfYear}}}, 1, false},
 	{"only the calendar", forecast.Recipe{Features: forecast.Features{Calendar: []forecast.Calendar{forecast.Elapsed}}}, 1, false},
 }
 

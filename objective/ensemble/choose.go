@@ -16,6 +16,9 @@ type Candidate struct {
 	Name string
 	// Rank orders models by simplicity: the simplest model has the lowest rank.
 	Rank int
+	// Baseline marks a model that learns nothing. No ensemble is used that is clearly worse than
+	// the best of these.
+	Baseline bool
 	// Result has the predictions in all folds of the backtest. Each fold was predicted by a
 	// model that did not see the fold's test data.
 	Result forecast.Result
@@ -52,8 +55,16 @@ type Choice struct {
 	Single int
 	// Best is the candidate with the best score.
 	Best int
+	// Baseline is the baseline with the best score, -1 if there is none.
+	Baseline int
+	// Behind says how much worse the ensembles are than that baseline, in all folds. It is negative
+	// if they are better.
+	Behind Estimate
+	// Beaten reports that the ensembles are worse than that baseline: by more than the standard
+	// error, or by more than a tenth of the baseline's score.
+	Beaten bool
 	// Better reports whether to use the ensemble: it has several members, single candidates
-	// are not better by more than the standard error, and it is not Unproven.
+	// are not better by more than the standard error, and it is neither Beaten nor Unproven.
 	Better bool
 	// Judged is the number of values that forecasts were compared with, without those of
 	// folds that overlap with others.
@@ -95,6 +106,10 @@ const near = 0.1
 // all folds, and the fold does not count for the gain. If fewer than two folds count, nothing
 // is known about the gain: it is 0, and its standard error NaN.
 //
+// Ensembles and single candidates chosen in this way can be equally bad: where a model is good in
+// some folds and fails in others, those that choose it are not those that judge it. A baseline's
+// own score does not depend on such a choice, so the ensembles must not be Beaten by it.
+//
 // It fails with [forecast.ErrConfig] if there are no candidates, or if a result lacks folds.
 func Choose(back *forecast.Backtest, candidates []Candidate) (Choice, error) {
 	l, err := newLibrary(back, candidates)
@@ -130,10 +145,21 @@ func Choose(back *forecast.Backtest, candidates []Candidate) (Choice, error) {
 			c.Gain = Estimate{}
 		}
 	}
+	c.Baseline, c.Behind = -1, Estimate{0, math.NaN()}
+	for i, of := range candidates {
+		if of.Baseline && (c.Baseline < 0 || l.metric.Better(l.score(l.forecasts[i], all), l.score(l.forecasts[c.Baseline], all))) {
+			c.Baseline = i
+		}
+	}
+	if c.Baseline >= 0 {
+		c.Behind = l.gain(l.forecasts[c.Baseline], honest, all)
+		score := math.Abs(l.score(l.forecasts[c.Baseline], all))
+		c.Beaten = c.Behind.Value > 1e-12*score && (c.Behind.Value > c.Behind.Error || c.Behind.Value > score/10)
+	}
 	members := trim(c.Weights)
 	c.Judged = l.judged()
 	c.Unproven = c.Judged < fewest || c.Ensemble.Error > math.Abs(c.Ensemble.Value)/2
-	c.Better = members > 1 && !c.Unproven && !(c.Gain.Value <= -c.Gain.Error)
+	c.Better = members > 1 && !c.Unproven && !c.Beaten && !(c.Gain.Value <= -c.Gain.Error)
 	return c, nil
 }
 

@@ -167,6 +167,34 @@ func TestChooseFewFolds(t *testing.T) {
 	}
 }
 
+// A model that is best in most folds and fails in others is chosen on those, and fails in these.
+// A single candidate that is chosen in the same way is as bad, but a baseline is not.
+func TestBaselineIsNotBeaten(t *testing.T) {
+	back := newBacktest(t, forecast.Splits{Horizon: 12, Windows: 3, Step: 6}, forecast.MAE)
+	moody := func(opposite int) func(fold, step int) float64 {
+		return func(fold, step int) float64 { // the errors in one step cancel
+			return []float64{24, 12, 6}[fold] * map[bool]float64{true: -1, false: 1}[step == opposite]
+		}
+	}
+	steady := func(fold, step int) float64 { return 10 - 20*float64((fold+step)%2) }
+	candidates := []ensemble.Candidate{{Name: "a", Rank: 2, Result: wrong(back, moody(0))}, {Name: "b", Rank: 2, Result: wrong(back, moody(1))},
+		{Name: "naive", Result: wrong(back, steady)}}
+	got, err := ensemble.Choose(back, candidates)
+	require.NoError(t, err)
+	assert.Equal(t, -1, got.Baseline)
+	assert.True(t, got.Better, "no worse than single candidates")
+	assert.Greater(t, got.Ensemble.Value, 12.0)
+
+	candidates[2].Baseline = true
+	got, err = ensemble.Choose(back, candidates)
+	require.NoError(t, err)
+	assert.Equal(t, 2, got.Baseline)
+	assert.InDelta(t, got.Ensemble.Value-10, got.Behind.Value, 1e-9)
+	assert.True(t, got.Beaten)
+	assert.False(t, got.Better)
+	assert.Equal(t, 2, got.Single)
+}
+
 func TestChooseBad(t *testing.T) {
 	back := newBacktest(t, forecast.Splits{Horizon: 4, Windows: 3}, forecast.MAE)
 	_, err := ensemble.Choose(back, nil)

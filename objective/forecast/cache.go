@@ -71,7 +71,7 @@ func newTables(r Recipe, f Frame, holdout int) (*cached, error) {
 
 func cacheKey(r Recipe, f Frame, holdout int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%#v|%d|%#v|%s|%d|%d", r.Features, r.Lags, r.Transform, r.Strategy, r.Horizon, holdout)
+	fmt.Fprintf(&b, "%#v|%d|%#v|%t|%s|%d|%d|%d", r.Features, r.Lags, r.Transform, r.Anchored, r.Strategy, r.Rows, r.Horizon, holdout)
 	column := func(name string, v []float64) {
 		var first *float64
 		if len(v) > 0 {

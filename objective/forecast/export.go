@@ -16,7 +16,10 @@ type Plan struct {
 	Known     []string
 	Series    []string     // IDs, in the order of their categories
 	Transform [][]PlanStep // by series, then in the order of application
-	Names     []string     // names of the columns that the models see
+	// Anchored: what the models see of the target, and what they predict, is relative to the last
+	// known value of the transformed target. See [Recipe].
+	Anchored bool
+	Names    []string // names of the columns that the models see
 }
 
 // A PlanStep is one step of a fitted transform.
@@ -43,7 +46,7 @@ func (t *Tabular) Plan() (Plan, error) {
 	if p == nil {
 		return Plan{}, pkg.Errorf("plan: %w", ErrNotFitted)
 	}
-	plan := Plan{Features: p.features, Strategy: p.strategy, Horizon: p.horizon, Freq: p.freq, Past: slices.Clone(p.past),
+	plan := Plan{Features: p.features, Strategy: p.strategy, Anchored: p.anchored, Horizon: p.horizon, Freq: p.freq, Past: slices.Clone(p.past),
 		Known: slices.Clone(p.known), Series: slices.Clone(p.ids), Names: p.names()}
 	for _, f := range p.fitted {
 		plan.Transform = append(plan.Transform, f.Steps())

@@ -273,14 +273,19 @@ type source struct {
 	category float64
 }
 
-// atOrigin appends the features for the origin o, the number of known values.
-func (f Features) atOrigin(x []float64, s *source, o int) []float64 {
+// atOrigin appends the features for the origin o, the number of known values. Those of the
+// target are relative to anchor.
+func (f Features) atOrigin(x []float64, s *source, o int, anchor float64) []float64 {
 	for _, l := range f.Lags {
-		x = append(x, at(s.z, o-l))
+		x = append(x, at(s.z, o-l)-anchor)
 	}
 	for _, r := range f.Rolling {
 		end := o - r.Lag + 1
-		x = append(x, r.Stat.of(s.z[max(0, end-r.Window):max(0, end)]))
+		v := r.Stat.of(s.z[max(0, end-r.Window):max(0, end)])
+		if r.Stat != Std {
+			v -= anchor
+		}
+		x = append(x, v)
 	}
 	for _, c := range s.Past {
 		for _, l := range f.PastLags {
@@ -293,11 +298,12 @@ func (f Features) atOrigin(x []float64, s *source, o int) []float64 {
 	return x
 }
 
-// atStep appends the features for step h after the origin o.
-func (f Features) atStep(x []float64, s *source, o, h int) []float64 {
+// atStep appends the features for step h after the origin o. Those of the target are relative
+// to anchor.
+func (f Features) atStep(x []float64, s *source, o, h int, anchor float64) []float64 {
 	target := o + h - 1
 	for _, m := range f.Seasonal {
-		x = append(x, at(s.z, target-(h+m-1)/m*m))
+		x = append(x, at(s.z, target-(h+m-1)/m*m)-anchor)
 	}
 	for _, c := range s.Known {
 		for _, l := range f.KnownLags {

@@ -83,7 +83,7 @@ func TestNothingLeaks(t *testing.T) {
 					continue // the first splits test each transform alone, all test their chain
 				}
 				for _, holdout := range []int{0, horizon} {
-					recipe := Recipe{everything(), 0, transform, strategy, horizon}
+					recipe := Recipe{Features: everything(), Transform: transform, Anchored: k%2 > 0, Strategy: strategy, Horizon: horizon}
 					name := fmt.Sprintf("%+v/%s/%d/%d", splits, strategy, k, holdout)
 					for i, fold := range folds {
 						again, err := splits.Folds(disturb(frame, fold, horizon))
@@ -160,8 +160,8 @@ func TestRowsKnowNothingBehindTheirOrigin(t *testing.T) {
 	frame := panel(rand.New(rand.NewPCG(3, 4)))
 	const horizon = 4
 	for _, strategy := range []Strategy{Direct, Pooled, Joint, Recursive} {
-		for _, transform := range transforms {
-			p, err := Recipe{everything(), 0, transform, strategy, horizon}.Fit(frame, 0)
+		for k, transform := range transforms {
+			p, err := Recipe{Features: everything(), Transform: transform, Anchored: k%2 > 0, Strategy: strategy, Horizon: horizon}.Fit(frame, 0)
 			require.NoError(t, err)
 			for m := range p.Models() {
 				before, _, err := p.Tables(frame, m, 0)
@@ -197,7 +197,7 @@ func bits(v []float64) []uint64 {
 // The test above would find a leak: a row after the origin differs.
 func TestDisturbanceIsSeen(t *testing.T) {
 	frame := panel(rand.New(rand.NewPCG(3, 4)))
-	p, err := Recipe{everything(), 0, nil, Direct, 1}.Fit(frame, 0)
+	p, err := Recipe{Features: everything(), Strategy: Direct, Horizon: 1}.Fit(frame, 0)
 	require.NoError(t, err)
 	before, _, err := p.Tables(frame, 0, 0)
 	require.NoError(t, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -48,7 +49,10 @@ type Table struct {
 	rows   []tableRow
 }
 
-type tableRow struct{ series, origin, step int } // origin: number of known values
+type tableRow struct {
+	series, origin, step int     // origin: number of known values
+	anchor               float64 // the prediction is relative to this
+}
 
 // Series returns the ID of the series of row i.
 func (t Table) Series(i int) string { return t.series[t.rows[i].series].ID }
@@ -70,15 +74,27 @@ type Recipe struct {
 	Features  Features  // default [DefaultFeatures] for the frequency
 	Lags      int       // number of lags in the default features; 0 keeps the default number
 	Transform Transform // transform of the target; default none
-	Strategy  Strategy  // default Direct
-	Horizon   int       // steps to train for; default [FitOptions.Horizon]
+	// Anchored makes the targets and the features of the target relative to the last known value:
+	// a model learns by how much the transformed target will change. Then trees, which cannot
+	// predict values beyond those they have seen, follow a trend, and one model suits series of
+	// different levels. It differs from [Diff] in what errors cost: those of Diff add up from
+	// step to step.
+	Anchored bool
+	// Rows limits the rows of a table to roughly this number: it leaves out origins, the same share
+	// of each series. Neighbouring origins share most targets, so a model loses little. Default
+	// no limit.
+	Rows     int
+	Strategy Strategy // default Direct
+	Horizon  int      // steps to train for; default [FitOptions.Horizon]
 }
 
 // A Prepared is a recipe with transforms that are fitted to training data.
 type Prepared struct {
 	features    Features
 	transform   Transform
+	anchored    bool
 	strategy    Strategy
+	rows        int // limit; 0: none
 	horizon     int
 	freq        Frequency
 	past, known []string // columns
@@ -94,7 +110,7 @@ func (r Recipe) Fit(train Frame, holdout int) (*Prepared, error) {
 		return nil, err
 	}
 	like := train[0]
-	p := &Prepared{features: r.Features, transform: r.Transform, strategy: r.Strategy, horizon: max(1, r.Horizon), freq: like.Freq}
+	p := &Prepared{features: r.Features, transform: r.Transform, anchored: r.Anchored, strategy: r.Strategy, rows: max(0, r.Rows), horizon: max(1, r.Horizon), freq: like.Freq}
 	if p.transform == nil {
 		p.transform = Chain{}
 	}
@@ -209,18 +225,28 @@ func (p *Prepared) names() []string {
 	return names
 }
 
+// anchor returns what the targets and features of the origin o are relative to: the last known
+// value if the recipe is anchored, or else 0.
+func (p *Prepared) anchor(s *source, o int) float64 {
+	if !p.anchored {
+		return 0
+	}
+	return at(s.z, o-1)
+}
+
 // row appends the features for the origin o and the step h.
 func (p *Prepared) row(x []float64, s *source, o, h int) []float64 {
-	x = p.features.atOrigin(x, s, o)
+	anchor := p.anchor(s, o)
+	x = p.features.atOrigin(x, s, o, anchor)
 	switch p.strategy {
 	case Joint:
 		for h := 1; h <= p.horizon; h++ {
-			x = p.features.atStep(x, s, o, h)
+			x = p.features.atStep(x, s, o, h, anchor)
 		}
 	case Pooled:
-		x = append(p.features.atStep(x, s, o, h), float64(h))
+		x = append(p.features.atStep(x, s, o, h, anchor), float64(h))
 	default:
-		x = p.features.atStep(x, s, o, h)
+		x = p.features.atStep(x, s, o, h, anchor)
 	}
 	return x
 }
@@ -291,13 +317,33 @@ func (p *Prepared) Tables(f Frame, model, holdout int) (train, valid Table, err 
 	}
 	cut := f.before(holdout)
 	least := max(1, p.features.reach(len(p.past) > 0))
+	share := 1.0 // of the origins
+	if p.rows > 0 {
+		origins := 0
+		for _, series := range f {
+			origins += max(0, series.Len()-least)
+		}
+		steps := to - from + 1
+		if p.strategy == Joint {
+			steps = 1
+		}
+		share = min(1, float64(p.rows)/float64(max(1, origins*steps)))
+	}
 	for i, series := range f {
+		// Origins are spread evenly, at other places in each series.
+		keep := func(o int) bool {
+			x := float64(i)*math.Phi + float64(o)*share
+			return math.Floor(x+share) > math.Floor(x)
+		}
 		s, fitted, err := p.source(series)
 		if err != nil {
 			return train, valid, err
 		}
 		known := series.knownAt(cut)
 		for o := least + fitted.Lost(); o < series.Len(); o++ {
+			if share < 1 && !keep(o) {
+				continue
+			}
 			if p.strategy == Joint {
 				switch end := o + p.horizon; {
 				case end <= known:
@@ -345,15 +391,18 @@ func longest(f Frame) int {
 
 // add appends a row, unless one of its targets is missing.
 func (t *Table) add(p *Prepared, s *source, series, o, h int, targets []float64) {
+	anchor := p.anchor(s, o)
 	for _, z := range targets {
-		if z != z {
+		if z -= anchor; z != z {
 			return
 		}
 	}
 	t.X.Data = p.row(t.X.Data, s, o, h)
-	t.Y.Data = append(t.Y.Data, targets...)
+	for _, z := range targets {
+		t.Y.Data = append(t.Y.Data, z-anchor)
+	}
 	t.X.Rows, t.Y.Rows = t.X.Rows+1, t.Y.Rows+1
-	t.rows = append(t.rows, tableRow{series, o, h})
+	t.rows = append(t.rows, tableRow{series, o, h, anchor})
 }
 
 // Predict forecasts with models that learnt from Tables. predict returns the predictions of
@@ -394,12 +443,13 @@ func (p *Prepared) Predict(ctx context.Context, past Frame, horizon int, predict
 			outputs = p.horizon
 		}
 		x := Matrix{Rows: len(past), Cols: cols}
+		anchors := make([]float64, len(past))
 		for i, s := range sources {
+			o, step := past[i].Len(), h
 			if p.strategy == Recursive {
-				x.Data = p.row(x.Data, s, past[i].Len()+h-1, 1)
-			} else {
-				x.Data = p.row(x.Data, s, past[i].Len(), h)
+				o, step = o+h-1, 1
 			}
+			x.Data, anchors[i] = p.row(x.Data, s, o, step), p.anchor(s, o)
 		}
 		y, err := predict(model, x)
 		if err == nil && (y.Rows != x.Rows || y.Cols != outputs || len(y.Data) != y.Rows*y.Cols) {
@@ -409,9 +459,11 @@ func (p *Prepared) Predict(ctx context.Context, past Frame, horizon int, predict
 			return nil, pkg.Errorf("predict: step %d: %w", h, err)
 		}
 		for i := range past {
-			z[i] = append(z[i], y.Row(i)[:min(outputs, horizon)]...)
+			for _, v := range y.Row(i)[:min(outputs, horizon)] {
+				z[i] = append(z[i], v+anchors[i])
+			}
 			if p.strategy == Recursive {
-				sources[i].z = append(sources[i].z, y.Row(i)[0])
+				sources[i].z = append(sources[i].z, z[i][len(z[i])-1])
 			}
 		}
 		if p.strategy == Joint {
@@ -476,13 +528,14 @@ func (p *Prepared) next(f Frame, model int) Table {
 			continue
 		}
 		// A value that undoing the transform needs may be missing.
-		if _, err := restore(f[i:i+1], []Fitted{fitted}, [][]float64{make([]float64, p.horizon)}); err != nil {
+		anchor := p.anchor(s, series.Len())
+		if _, err := restore(f[i:i+1], []Fitted{fitted}, [][]float64{slices.Repeat([]float64{anchor}, p.horizon)}); err != nil {
 			continue
 		}
 		for h := from; h <= to; h++ {
 			t.X.Data = p.row(t.X.Data, s, series.Len(), h)
 			t.X.Rows++
-			t.rows = append(t.rows, tableRow{i, series.Len(), h})
+			t.rows = append(t.rows, tableRow{i, series.Len(), h, anchor})
 		}
 	}
 	return t
@@ -501,7 +554,11 @@ func (p *Prepared) join(rows Table, horizon int, y Matrix) (Frame, error) {
 			continue
 		}
 		past, fitted = append(past, rows.series[r.series]), append(fitted, p.fitted[r.series])
-		z = append(z, y.Data[i*y.Cols:][:horizon])
+		next := slices.Clone(y.Data[i*y.Cols:][:horizon])
+		for j := range next {
+			next[j] += r.anchor
+		}
+		z = append(z, next)
 	}
 	return restore(past, fitted, z)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -343,6 +344,52 @@ func TestPruningEndsAFit(t *testing.T) {
 	cancel(errStop)
 	require.ErrorIs(t, m.Fit(ctx, Frame{count(40)}, FitOptions{}), errStop)
 	require.ErrorIs(t, Naive().Fit(ctx, Frame{count(40)}, FitOptions{}), errStop)
+}
+
+// Rows limits a table: every series and every day of the week stays, in equal shares.
+func TestRows(t *testing.T) {
+	frame := Frame{count(600), count(300)}
+	frame[1].ID = "short"
+	for _, strategy := range []Strategy{Direct, Pooled, Joint} {
+		tables := func(rows int) Table {
+			p, err := Recipe{Strategy: strategy, Horizon: 6, Rows: rows, Features: Features{Lags: []int{1}}}.Fit(frame, 0)
+			require.NoError(t, err)
+			train, _, err := p.Tables(frame, 0, 0)
+			require.NoError(t, err)
+			return train
+		}
+		all := tables(0)
+		assert.Equal(t, all, tables(all.X.Rows*2), "%s: the limit is not reached", strategy)
+		few := tables(all.X.Rows / 5)
+		assert.InDelta(t, all.X.Rows/5, few.X.Rows, float64(all.X.Rows)/100, strategy)
+		series, phases := map[string]int{}, map[int]int{}
+		for _, r := range few.rows {
+			series[few.series[r.series].ID]++
+			phases[r.origin%7]++
+		}
+		assert.InDelta(t, 2, float64(series[""])/float64(series["short"]), 0.2, strategy)
+		for phase := range 7 {
+			assert.InDelta(t, few.X.Rows/7, phases[phase], float64(few.X.Rows)/21, "%s: phase %d", strategy, phase)
+		}
+	}
+}
+
+func TestTransformsToTry(t *testing.T) {
+	scaled := func(by, plus float64) Frame {
+		a, b := count(60), count(60)
+		b.ID, b.Y = "b", slices.Clone(b.Y)
+		a.Y = slices.Clone(a.Y)
+		for i := range b.Y {
+			a.Y[i] += plus
+			b.Y[i] = b.Y[i]*by + plus
+		}
+		return Frame{a, b}
+	}
+	assert.Equal(t, []string{"none", "diff", "diff 7", "log", "log,diff", "log,diff 7"}, TransformsToTry(scaled(2, 1)), "alike")
+	assert.Equal(t, []string{"none", "diff", "diff 7"}, TransformsToTry(scaled(2, -1)), "alike, not positive")
+	assert.Equal(t, []string{"log", "log,diff", "log,diff 7"}, TransformsToTry(scaled(20, 1)), "of very different size")
+	assert.Equal(t, []string{"standard", "standard,diff", "standard,diff 7"}, TransformsToTry(scaled(20, -1)), "of very different size, not positive")
+	assert.Equal(t, []string{"none", "diff", "diff 7"}, TransformsToTry(scaled(0, 0)), "one is 0 everywhere")
 }
 
 func TestCache(t *testing.T) {

@@ -145,12 +145,14 @@ func (t *Tabular) Table(f Frame, model int) (Table, error) {
 
 const tabularFormat = "attune forecast tabular"
 
-// savedTabular is the JSON that Save writes. Version 1.
+// savedTabular is the JSON that Save writes. Version 1, or 2 if it is anchored, so that earlier
+// versions do not misread it.
 type savedTabular struct {
 	Format     string           `json:"format"`
 	Version    int              `json:"version"`
 	Features   Features         `json:"features"`
 	Transform  string           `json:"transform"` // in the form that ParseTransform reads
+	Anchored   bool             `json:"anchored,omitempty"`
 	Strategy   Strategy         `json:"strategy"`
 	Horizon    int              `json:"horizon"`
 	Frequency  Frequency        `json:"frequency"`
@@ -161,14 +163,21 @@ type savedTabular struct {
 	Models     [][]byte         `json:"models"`     // output of Regressor.Save, in base64
 }
 
+func version(anchored bool) int {
+	if anchored {
+		return 2
+	}
+	return 1
+}
+
 // Save implements [Forecaster]. It writes one JSON object.
 func (t *Tabular) Save(w io.Writer) error {
 	p := t.prepared
 	if p == nil {
 		return pkg.Errorf("save: %w", ErrNotFitted)
 	}
-	s := savedTabular{Format: tabularFormat, Version: 1, Features: p.features, Transform: p.transform.String(), Strategy: p.strategy,
-		Horizon: p.horizon, Frequency: p.freq, Past: p.past, Known: p.known, Series: p.ids}
+	s := savedTabular{Format: tabularFormat, Version: version(p.anchored), Features: p.features, Transform: p.transform.String(), Strategy: p.strategy,
+		Anchored: p.anchored, Horizon: p.horizon, Frequency: p.freq, Past: p.past, Known: p.known, Series: p.ids}
 	for _, f := range p.fitted {
 		s.Transforms = append(s.Transforms, f.saved())
 	}
@@ -202,14 +211,14 @@ func (t *Tabular) load(r io.Reader) error {
 	if err := json.NewDecoder(r).Decode(&s); err != nil {
 		return fmt.Errorf("%w: %w", ErrFormat, err)
 	}
-	if s.Format != tabularFormat || s.Version != 1 {
+	if s.Format != tabularFormat || s.Version != version(s.Anchored) {
 		return fmt.Errorf("%w: format %q, version %d", ErrFormat, s.Format, s.Version)
 	}
 	transform, err := ParseTransform(s.Transform)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrFormat, err)
 	}
-	p := &Prepared{features: s.Features, transform: transform, strategy: s.Strategy, horizon: s.Horizon, freq: s.Frequency,
+	p := &Prepared{features: s.Features, transform: transform, anchored: s.Anchored, strategy: s.Strategy, horizon: s.Horizon, freq: s.Frequency,
 		past: s.Past, known: s.Known, ids: s.Series}
 	models := 1
 	if s.Strategy == Direct {
@@ -239,7 +248,7 @@ func (t *Tabular) load(r io.Reader) error {
 		}
 	}
 	t.prepared, t.models = p, loaded
-	t.Recipe = Recipe{Features: p.features, Transform: p.transform, Strategy: p.strategy, Horizon: p.horizon}
+	t.Recipe = Recipe{Features: p.features, Transform: p.transform, Anchored: p.anchored, Strategy: p.strategy, Horizon: p.horizon}
 	return nil
 }
 

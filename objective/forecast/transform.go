@@ -91,26 +91,47 @@ func (c Chain) String() string {
 // TransformsToTry returns the transforms that are worth trying on the targets of a frame,
 // in the form that [ParseTransform] reads: none, differences, seasonal differences if there
 // are more than three seasons, and each of these after a logarithm if all values are
-// positive.
+// positive. For several series of very different size they bring all series to one scale first,
+// by a logarithm or, where values are not positive, by [Standard]: otherwise a model would learn
+// from the largest series alone.
 func TransformsToTry(f Frame) []string {
 	positive, rows := true, math.MaxInt
+	smallest, largest := math.Inf(1), 0.0
 	for _, s := range f {
 		rows = min(rows, s.Len())
+		sum, n := 0.0, 0.0
 		for _, y := range s.Y {
 			positive = positive && !(y <= 0)
+			if !math.IsNaN(y) {
+				sum, n = sum+math.Abs(y), n+1
+			}
+		}
+		if sum > 0 {
+			smallest, largest = min(smallest, sum/n), max(largest, sum/n)
 		}
 	}
+	differ := largest > mostAlike*smallest
 	out := []string{none, "diff"}
 	if m := f[0].Freq.Season(); m > 1 && rows > 3*m {
 		out = append(out, fmt.Sprintf("diff %d", m))
 	}
+	scale, scaled := "standard,", out
 	if positive {
+		scale = "log,"
+	}
+	if positive || differ {
 		for _, t := range out {
-			out = append(out, strings.TrimSuffix("log,"+t, ","+none))
+			scaled = append(scaled, strings.TrimSuffix(scale+t, ","+none))
 		}
 	}
-	return out
+	if differ {
+		return scaled[len(out):]
+	}
+	return scaled
 }
+
+// mostAlike is the ratio of the mean sizes of two series from which they are very different.
+const mostAlike = 10
 
 // none is the name of the transform that changes nothing.
 const none = "none"

@@ -2,6 +2,7 @@ package treeforecast
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/objective/forecast"
@@ -15,7 +16,7 @@ import (
 // are the hyperparameters of the style and two of the recipe:
 //
 //   - transform: the transform of the target, in the form that [forecast.ParseTransform]
-//     reads;
+//     reads; anchor, as the only or last transform, makes the recipe anchored;
 //   - lags: the number of last values that a model sees.
 //
 // Only Style is required.
@@ -23,7 +24,8 @@ type Family struct {
 	Style  style.Style
 	Engine engine.Engine // default [native.Engine]
 	// Recipe says how series become tables, unless a hyperparameter says otherwise. Its
-	// default strategy is Pooled: one model for all steps, whose rounds have forecasts.
+	// default strategy is Pooled: one model for all steps, whose rounds have forecasts. Its tables
+	// have at most about 60,000 rows by default.
 	Recipe forecast.Recipe
 	Cache  *forecast.Cache // cache of tables; default none
 }
@@ -52,7 +54,7 @@ func (f Family) Space(train forecast.Frame) space.Space {
 		rows += s.Len()
 	}
 	if f.Recipe.Transform == nil {
-		out = append(out, space.Categorical("transform", forecast.TransformsToTry(train)...).Axis())
+		out = append(out, space.Categorical("transform", transforms(train)...).Axis())
 	}
 	if f.Recipe.Features.Lags == nil && f.Recipe.Lags == 0 {
 		if most := min(2*max(train[0].Freq.Season(), 6), 48, rows/len(train)/4); most > 1 {
@@ -69,12 +71,46 @@ func (f Family) Space(train forecast.Frame) space.Space {
 	return out
 }
 
+// mostRows is the default limit of the rows of a table: so many take a second or two for 100
+// trees.
+const mostRows = 60_000
+
+// anchor is the transform that stands for [forecast.Recipe.Anchored].
+const anchor = "anchor"
+
+// transforms returns those that are worth trying: those of package forecast, and each one
+// without a difference also anchored.
+func transforms(train forecast.Frame) []string {
+	all := forecast.TransformsToTry(train)
+	for _, t := range slices.Clone(all) {
+		if !strings.Contains(t, "diff") {
+			all = append(all, strings.TrimPrefix(t+","+anchor, "none,"))
+		}
+	}
+	return all
+}
+
+// unanchored returns a transform without the anchor at its end, if there is one.
+func unanchored(transform string) (rest string, anchored bool) {
+	rest, last := "", transform
+	if i := strings.LastIndex(transform, ","); i >= 0 {
+		rest, last = transform[:i], transform[i+1:]
+	}
+	if strings.TrimSpace(last) != anchor {
+		return transform, false
+	}
+	return rest, true
+}
+
 // New returns a forecaster with the given hyperparameters; others have the style's defaults.
 // It fails with [style.ErrSetting] for an unknown name or an invalid value.
 func (f Family) New(settings space.Settings) (forecast.Forecaster, error) {
 	recipe := f.Recipe
 	if recipe.Strategy == "" {
 		recipe.Strategy = forecast.Pooled
+	}
+	if recipe.Rows == 0 {
+		recipe.Rows = mostRows
 	}
 	var rest space.Settings
 	for _, s := range settings {
@@ -84,6 +120,7 @@ func (f Family) New(settings space.Settings) (forecast.Forecaster, error) {
 			if !ok {
 				return nil, fault.Mark(pkg.Errorf("%s: transform is %s, want a text such as log,diff", f.Name(), s.Value), style.ErrSetting)
 			}
+			text, recipe.Anchored = unanchored(text)
 			var err error
 			if recipe.Transform, err = forecast.ParseTransform(text); err != nil {
 				return nil, fault.Mark(pkg.Errorf("%s: transform is %s: %w", f.Name(), s.Value, err), style.ErrSetting)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -89,8 +90,12 @@ func TestForecasts(t *testing.T) {
 		for _, strategy := range []forecast.Strategy{forecast.Direct, forecast.Pooled, forecast.Recursive} {
 			family := treeforecast.Family{Style: s, Recipe: forecast.Recipe{Strategy: strategy, Features: forecast.Features{SeriesID: true}}}
 			name := map[string]string{"lightgbm": "num_iterations", "xgboost": "num_boost_round", "catboost": "iterations", "random_forest": "n_estimators"}[s.Name()]
+			transform := space.Lit("diff")
+			if s.Name() == "lightgbm" {
+				transform = space.Lit("log, anchor")
+			}
 			fit := func(trees int, each func(forecast.Iteration) error) forecast.Forecaster {
-				f, err := family.New(space.Settings{{Name: "lags", Value: "13"}, {Name: "transform", Value: `"diff"`}, {Name: name, Value: space.Lit(trees)}})
+				f, err := family.New(space.Settings{{Name: "lags", Value: "13"}, {Name: "transform", Value: transform}, {Name: name, Value: space.Lit(trees)}})
 				require.NoError(t, err)
 				require.NoError(t, f.Fit(ctx, frame, forecast.FitOptions{Horizon: 4, Seed: 7, OnIteration: each}))
 				return f
@@ -151,11 +156,11 @@ func TestSpace(t *testing.T) {
 		require.Equal(t, "transform", a.Name)
 		return a.Distribution.(*space.CategoricalDistribution).Choices
 	}
-	assert.Equal(t, []space.Literal{`"none"`, `"diff"`, `"diff 12"`, `"log"`, `"log,diff"`, `"log,diff 12"`}, transforms(two(80)))
+	assert.Equal(t, []space.Literal{`"none"`, `"diff"`, `"diff 12"`, `"log"`, `"log,diff"`, `"log,diff 12"`, `"anchor"`, `"log,anchor"`}, transforms(two(80)))
 	withZero := two(80)
 	withZero[1].Y[3] = 0
-	assert.Equal(t, []space.Literal{`"none"`, `"diff"`, `"diff 12"`}, transforms(withZero))
-	assert.Equal(t, []space.Literal{`"none"`, `"diff"`, `"log"`, `"log,diff"`}, transforms(two(30)))
+	assert.Equal(t, []space.Literal{`"none"`, `"diff"`, `"diff 12"`, `"anchor"`}, transforms(withZero))
+	assert.Equal(t, []space.Literal{`"none"`, `"diff"`, `"log"`, `"log,diff"`, `"anchor"`, `"log,anchor"`}, transforms(two(30)))
 	for _, s := range style.Styles()[:4] {
 		family := treeforecast.Family{Style: s}
 		for _, a := range family.Space(two(30)) {
@@ -168,6 +173,34 @@ func TestSpace(t *testing.T) {
 	family.Recipe = forecast.Recipe{Transform: forecast.Log{}, Features: forecast.Features{Lags: []int{1}}}
 	for _, a := range family.Space(two(80)) {
 		assert.NotContains(t, []string{"transform", "lags"}, a.Name)
+	}
+}
+
+// Anchored trees follow a trend, at any level. Others cannot predict values beyond those that
+// they have seen.
+func TestAnchored(t *testing.T) {
+	frame := two(80)
+	for k := range frame {
+		for i := range frame[k].Y {
+			frame[k].Y[i] = float64(4*i + 4096*k)
+		}
+	}
+	for _, strategy := range []forecast.Strategy{forecast.Direct, forecast.Pooled, forecast.Recursive} {
+		for _, transform := range []string{"anchor", "none"} {
+			f, err := treeforecast.Family{Style: style.XGBoost, Recipe: forecast.Recipe{Strategy: strategy}}.New(space.Settings{
+				{Name: "transform", Value: space.Lit(transform)}, {Name: "num_boost_round", Value: "100"}})
+			require.NoError(t, err)
+			require.NoError(t, f.Fit(t.Context(), frame, forecast.FitOptions{Horizon: 6}))
+			next, err := f.Predict(t.Context(), frame, 6)
+			require.NoError(t, err)
+			for k, s := range next {
+				if last := frame[k].Y[79]; transform == "anchor" {
+					assert.InDeltaSlice(t, []float64{last + 4, last + 8, last + 12, last + 16, last + 20, last + 24}, s.Y, 1, "%s", strategy)
+				} else if k == 1 {
+					assert.LessOrEqual(t, slices.Max(s.Y), last+1, "%s", strategy)
+				}
+			}
+		}
 	}
 }
 
