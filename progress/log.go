@@ -41,6 +41,8 @@ func Log(l *slog.Logger) study.Observer {
 			log(slog.LevelDebug, "trial reported", slog.Int("trial", e.Trial.Number), slog.Int("step", e.Report.Step), reported(e))
 		case study.Told:
 			logTrial(log, e.Trial, e.Study)
+		case study.Continued:
+			log(slog.LevelDebug, "run continues", slog.String("reason", e.Reason))
 		case study.Retried:
 			log(slog.LevelInfo, "trial enqueued again", slog.Int("trial", e.Trial.Number))
 		case study.Warned:

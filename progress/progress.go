@@ -28,7 +28,7 @@ import (
 func Bar(w io.Writer) study.Observer { return New(w) }
 
 // A Display is a [study.Observer] that shows one run at a time: how many trials are done, the best value of the
-// study, how many trials of the run were pruned or failed, the time so far and the estimated remaining time or, if
+// study, what [study.Run.StopWhen] says of what is left, how many trials of the run were pruned or failed, the time so far and the estimated remaining time or, if
 // the number of trials is unknown, the rate. Interrupted trials count neither as done nor as failed: the last line
 // counts them as interrupted.
 //
@@ -66,6 +66,7 @@ type Display struct {
 	interrupted int
 	own         int // trials of the run that are being evaluated
 	latest      trial.Snapshot
+	left        string      // what the rule that may end the run says of what is left
 	elsewhere   int         // trials of others not yet reported
 	wake        func() bool // stops the next call of quiet; nil if there is none
 	run         int         // a number of its own for each run, and for the time after it
@@ -106,6 +107,10 @@ func (d *Display) Observe(_ context.Context, e study.Event) {
 		d.refresh(0)
 	case study.Told:
 		d.finish(e.Trial, e.Study)
+	case study.Continued:
+		d.mu.Lock()
+		d.left = e.Reason
+		d.mu.Unlock()
 	case study.Warned:
 		fmt.Fprintf(d, "warning: %v\n", e.Err)
 	case study.Ended:
@@ -136,6 +141,7 @@ func (d *Display) begin(total int, h trial.Snapshot) {
 	defer d.mu.Unlock()
 	d.begun, d.shown, d.total, d.latest = d.now(), time.Time{}, total, h
 	d.done, d.pruned, d.failed, d.interrupted, d.own, d.elsewhere = 0, 0, 0, 0, 0, 0
+	d.left = ""
 	d.stale = false
 	d.run++
 	d.running = true
@@ -280,6 +286,7 @@ func (d *Display) end(err error, reason string) {
 	d.run++
 	d.running = false
 	d.elsewhere = 0
+	d.left = ""
 	if d.bar != nil && !d.open {
 		d.bar.Clear()
 		d.flush()
@@ -325,6 +332,9 @@ func (d *Display) status() string {
 	var parts []string
 	if best, ok := d.latest.Best(); ok {
 		parts = append(parts, fmt.Sprintf("best %.6g (trial %d)", best.Values[0], best.Number))
+	}
+	if d.left != "" {
+		parts = append(parts, d.left)
 	}
 	if d.pruned > 0 {
 		parts = append(parts, fmt.Sprintf("%d pruned", d.pruned))

@@ -381,4 +381,13 @@ func TestReason(t *testing.T) {
 	d.Observe(t.Context(), study.Began{})
 	d.Observe(t.Context(), study.Ended{Reason: "the last 30 trials gained nothing"})
 	assert.Equal(t, "0 trials in 0s: stopped: the last 30 trials gained nothing\n", b.String())
+
+	// What the rule says is left is shown until the run ends.
+	b.Reset()
+	d.Observe(t.Context(), study.Began{Total: 2})
+	d.Observe(t.Context(), study.Continued{Reason: "at most 3% left to gain"})
+	d.Observe(t.Context(), study.Asked{})
+	d.Observe(t.Context(), study.Told{Trial: trial.Record{State: trial.Pruned}})
+	d.Observe(t.Context(), study.Ended{})
+	assert.Equal(t, "1/2 trials in 0s, at most 3% left to gain, 1 pruned\n1/2 trials in 0s, 1 pruned\n", b.String())
 }

@@ -25,7 +25,7 @@ type Observer interface {
 }
 
 // An Event is something that happened in a study. The set is closed: [Began],
-// [Asked], [Reported], [Told], [Retried], [Warned], [Ended].
+// [Asked], [Reported], [Told], [Continued], [Retried], [Warned], [Ended].
 //
 // Study is the study as this process knew it then; the trials of other
 // processes may have gone on since.
@@ -57,6 +57,12 @@ type (
 		Study trial.Snapshot
 		Trial trial.Record
 	}
+	// Continued comes when [Run.StopWhen] has let the run go on and says something new, such as how much is left to
+	// gain.
+	Continued struct {
+		Study  trial.Snapshot
+		Reason string
+	}
 	// Retried comes when a failed trial has been enqueued again: after an error, if [Run.Retries] allows it; after an
 	// interruption; or after the death of its worker.
 	Retried struct {
@@ -77,13 +83,14 @@ type (
 	}
 )
 
-func (Began) event()    {}
-func (Asked) event()    {}
-func (Reported) event() {}
-func (Told) event()     {}
-func (Retried) event()  {}
-func (Warned) event()   {}
-func (Ended) event()    {}
+func (Began) event()     {}
+func (Asked) event()     {}
+func (Reported) event()  {}
+func (Told) event()      {}
+func (Continued) event() {}
+func (Retried) event()   {}
+func (Warned) event()    {}
+func (Ended) event()     {}
 
 // ErrObserver reports that an [Observer] panicked, or ended its goroutine.
 var ErrObserver = errors.New("an observer panicked")

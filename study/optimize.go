@@ -64,7 +64,8 @@ type Run struct {
 	Failures int
 	// StopWhen ends the run, as [Study.Stop] does, when it returns true, with a reason in words. It is called before
 	// each new trial; h is the study at that time or, with a Lag, the history that the trial would be drawn from. It
-	// must not change anything. Default: none. [Stagnation.Reached] is such a rule.
+	// must not change anything. A reason with false says how far the end may be, for [Continued]. Default: none.
+	// [Stagnation.Reached] is such a rule.
 	StopWhen func(h trial.Snapshot) (reason string, stop bool)
 	// Retries is how often a trial is enqueued again after its objective failed.
 	// Default 0.
@@ -195,6 +196,7 @@ type run struct {
 	failures int        // in a row
 	err      error      // what ended the run
 	reason   string     // why StopWhen has ended it
+	said     string     // what StopWhen said when it last let the run go on
 }
 
 func newRun(ctx context.Context, s *Study, o Objective, bounds Run) *run {
@@ -234,11 +236,16 @@ func (r *run) enough(h trial.Snapshot) bool {
 		return false
 	}
 	reason, stop := r.StopWhen(h)
-	if stop {
-		r.mu.Lock()
+	r.mu.Lock()
+	news := !stop && reason != r.said
+	if r.said = reason; stop {
 		r.reason = reason
-		r.mu.Unlock()
+	}
+	r.mu.Unlock()
+	if stop {
 		r.stop(nil)
+	} else if news {
+		r.study.observed(r.starting, func(h trial.Snapshot) Event { return Continued{h, reason} })
 	}
 	return stop
 }

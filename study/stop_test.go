@@ -137,3 +137,30 @@ func ExampleStagnation() {
 	fmt.Println("fewer than 1000 trials:", h.Len() < 1000)
 	// Output: fewer than 1000 trials: true
 }
+
+// What a rule says while it lets a run go on is an event, and no reason for its end.
+func TestARunThatGoesOnSaysWhatIsLeft(t *testing.T) {
+	for _, lag := range []int{0, 2} {
+		var said, ended []string
+		st := open(t, study.Config{Observer: study.ObserverFunc(func(_ context.Context, e study.Event) {
+			switch e := e.(type) {
+			case study.Continued:
+				said = append(said, e.Reason)
+			case study.Ended:
+				ended = append(ended, e.Reason)
+			}
+		})})
+		rule := func(h trial.Snapshot) (string, bool) {
+			switch n := h.Len(); {
+			case n < 2:
+				return "", false
+			case n < 6:
+				return fmt.Sprintf("%d left", 9-n/2), false
+			}
+			return "", false
+		}
+		require.NoError(t, st.Optimize(t.Context(), study.Func(bowl), study.Run{Trials: 10, Lag: lag, StopWhen: rule}))
+		assert.Equal(t, []string{"8 left", "7 left", ""}, said, "each once")
+		assert.Equal(t, []string{""}, ended)
+	}
+}

@@ -268,14 +268,19 @@ func (s *session) run(ctx context.Context, p *plan, task tuner, timeout time.Dur
 	run := study.Run{Total: total, Workers: s.workers, Lag: s.lag, Timeout: timeout, Failures: 10,
 		Fatal: func(err error) bool { return errors.Is(err, engine.ErrUnavailable) },
 		StopWhen: func(h trial.Snapshot) (string, bool) {
+			left := ""
 			if rule != nil {
-				if reason, stop := rule(h); stop {
+				reason, stop := rule(h)
+				if stop {
 					why = reason
 					return reason, true
 				}
+				left = reason
 			}
-			settled = settled || s.settled(h)
-			return "", settled
+			if settled = settled || s.settled(h); settled {
+				left = ""
+			}
+			return left, settled
 		}}
 	if ended = task.Optimize(ctx, p.study, run); ended != nil {
 		ended = fmt.Errorf("study %q: %w", p.name, ended)

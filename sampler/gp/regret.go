@@ -40,7 +40,8 @@ type Bound struct {
 	Share  float64 // of the distance from the median to the best
 }
 
-// Reached reports whether the bound is below Gain, with the reason in words. It never stops a
+// Reached reports whether the bound is below Gain, with the reason in words. If there is a bound that is not, it says
+// what is left to gain. It never stops a
 // study of several objectives, nor one whose trials have no parameters in common. It stops if all values are equal:
 // then there is no bound, and nothing to learn.
 func (g Regret) Reached(h trial.Snapshot) (reason string, stop bool) {
@@ -53,8 +54,11 @@ func (g Regret) Reached(h trial.Snapshot) (reason string, stop bool) {
 	}
 	gain := cmp.Or(g.Gain, 0.01)
 	b, ok := g.Bound(h)
-	if !ok || !(b.Share < gain) {
+	if !ok {
 		return "", false
+	}
+	if !(b.Share < gain) {
+		return fmt.Sprintf("at most %.2g%% left to gain", 100*b.Share), false
 	}
 	return fmt.Sprintf("a Gaussian process expects that at most %.2g%% of the distance from the median to the best is left to gain", 100*b.Share), true
 }

@@ -24,11 +24,20 @@ func TestRegret(t *testing.T) {
 	p := problem.Branin()
 	st, err := study.Open(t.Context(), new(memory.Store), "s", study.Config{Sampler: gp.New(gp.Config{}), Space: p.Space, Seed: 1})
 	require.NoError(t, err)
-	run := study.Run{Trials: 150, StopWhen: gp.Regret{}.Reached}
+	var left []string
+	run := study.Run{Trials: 150, StopWhen: func(h trial.Snapshot) (string, bool) {
+		reason, stop := gp.Regret{}.Reached(h)
+		if !stop && reason != "" {
+			left = append(left, reason)
+		}
+		return reason, stop
+	}}
 	require.NoError(t, st.Optimize(t.Context(), study.Func(func(_ context.Context, t *study.Trial) (float64, error) { return p.Loss(t), nil }), run))
 	h, err := st.Snapshot(t.Context())
 	require.NoError(t, err)
 	assert.Less(t, h.Len(), 150, "the rule has ended it")
+	require.NotEmpty(t, left)
+	assert.Regexp(t, `^at most \d\S*% left to gain$`, left[0])
 	best, _ := h.Best()
 	assert.Less(t, best.Values[0]-p.Minimum, 0.2)
 
