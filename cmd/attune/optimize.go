@@ -46,6 +46,7 @@ type optimize struct {
 	json     bool
 	mlflow   string
 	stopWhen string
+	warm     []string // prefixes of studies
 
 	adapted []string               // settings that differ from the defaults because of the data
 	given   func(flag string) bool // reports whether the flag is on the command line
@@ -126,6 +127,7 @@ func (o *optimize) flags(cmd *cobra.Command) {
 	f.IntVar(&o.trials, "trials", 50, "`number` of trials in each study, including those of earlier runs; failed trials do not count; without this flag, a study ends earlier, but after at least 12 trials, once seven in a row gain less than a tenth of the score's standard error")
 	f.StringVar(&o.metric, "metric", "mape", "`metric` to optimize: "+strings.Join(forecast.MetricNames(), ", ")+"; mase by default if the target has values of 0 or below; tables have rmse, mae, mape, r2 and pinball@0.9 for numbers, logloss, auc, ap, accuracy, f1 and brier for classes, auc and ap for anomalies, the first being the default")
 	f.StringVar(&o.stopWhen, "stop-when", "", stopWhenHelp)
+	f.StringSliceVar(&o.warm, "warm-start", nil, "other `prefixes` of studies in the same storage (--name); the search of each model begins near the best trials of its studies there")
 	storageFlag(cmd, &o.storage, "SQLite `file` for the studies, created if it does not exist, or URL of a PostgreSQL or MySQL database or of attune serve")
 	f.StringVar(&o.name, "name", "", "`prefix` of the study names, PREFIX/MODEL (default: the name of the data file and the target)")
 	f.IntVar(&o.horizon, "horizon", 0, "`steps` to forecast (default: one season, such as 12 months or 7 days)")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -84,4 +85,21 @@ func TestOptimizeStopWhen(t *testing.T) {
 	o = attune(t, dir, append(args, "1")...)
 	require.NotZero(t, o.code)
 	assert.Contains(t, o.stderr, "--stop-when 1: want a share from 0% to 100%, such as 1% or regret:1%")
+}
+
+func TestOptimizeWarmStart(t *testing.T) {
+	t.Parallel()
+	dir, _ := air(t)
+	args := func(name string, more ...string) []string {
+		return append([]string{"optimize", "--data", "air.csv", "--target", "passengers", "--models", "nlinear", "--trials", "15", "--name", name}, more...)
+	}
+	succeed(t, dir, args("old")...)
+	o := attune(t, dir, args("new", "--warm-start", "old,none")...)
+	require.Zero(t, o.code, o.stderr)
+	assert.Equal(t, 1, strings.Count(o.stderr, "new/nlinear: warm start: "), o.stderr)
+	assert.Regexp(t, `new/nlinear: warm start: .*\b(ridge|window|transform) `, o.stderr)
+	assert.Equal(t, 1, strings.Count(o.stderr, `--warm-start none: there is no study none/nlinear`), o.stderr)
+	o = attune(t, dir, args("new", "--warm-start", "new")...)
+	require.NotZero(t, o.code)
+	assert.Contains(t, o.stderr, "it is the study itself")
 }

@@ -354,6 +354,9 @@ func try(ctx context.Context, t *tune.Task) error {
 // resume opens the study of a plan, if it exists, and fails if it belongs to another job.
 func (s *session) resume(ctx context.Context, p *plan) error {
 	config := s.config(p.task("", 1))
+	if err := s.warmStart(ctx, p.name, &config); err != nil {
+		return err
+	}
 	config.Directions, config.Metrics = nil, nil // check compares them, and reports them by their flags
 	st, err := study.Load(ctx, s.store, p.name, config)
 	switch {

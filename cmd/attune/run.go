@@ -410,41 +410,13 @@ func (l *launch) open(ctx context.Context, config study.Config, args []string) (
 	return st, nil
 }
 
-// warmStart adds to the space of a study what the studies --warm-start say, and says what that
-// is.
+// warmStart adds to the space of a study what the studies --warm-start say, and says what that is.
 func (l *launch) warmStart(ctx context.Context, store store, config *study.Config) error {
-	var others []trial.Snapshot
-	for _, name := range l.warm {
-		if name == l.name {
-			return fmt.Errorf("--warm-start %s: it is the study itself, which goes on from its own trials anyway", quote(name))
-		}
-		h, err := snapshot(ctx, store, name)
-		if err != nil {
-			return fmt.Errorf("--warm-start %s: %w", quote(name), err)
-		}
-		if h.Objectives() != 1 || len(config.Directions) != 1 || h.Direction(0) != config.Directions[0] {
-			return fmt.Errorf("--warm-start %s: it must have one objective, as this study, and the same direction", quote(name))
-		}
-		others = append(others, h)
+	said, err := warmStart(ctx, store, l.name, l.warm, config)
+	if said != "" && !l.quiet {
+		fmt.Fprintf(l.stderr, "%s: warm start: %s\n", l.name, said)
 	}
-	if len(others) == 0 {
-		return nil
-	}
-	before := config.Space
-	config.Space = sampler.WarmStart(before, others...)
-	var said []string
-	for i, a := range config.Space {
-		if a.Prior != before[i].Prior {
-			said = append(said, fmt.Sprintf("%s %v", a.Name, a.Prior))
-		}
-	}
-	if len(said) == 0 {
-		said = []string{"they say nothing about these parameters"}
-	}
-	if !l.quiet {
-		fmt.Fprintf(l.stderr, "%s: warm start: %s\n", l.name, strings.Join(said, "; "))
-	}
-	return nil
+	return err
 }
 
 // agree fails if a study was begun with another command. If the study records no command,

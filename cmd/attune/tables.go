@@ -404,6 +404,9 @@ func newTrees(s style.Style, engine string) (treeforecast.Family, string, error)
 // resumeTable opens the study of a plan, if it exists, and fails if it belongs to another job.
 func (s *tableSession) resumeTable(ctx context.Context, p *tablePlan) error {
 	config := s.config(p.task)
+	if err := s.warmStart(ctx, p.name, &config); err != nil {
+		return err
+	}
 	config.Directions, config.Metrics = nil, nil // agree compares them
 	st, err := study.Load(ctx, s.store, p.name, config)
 	switch {
@@ -517,7 +520,10 @@ func (s *tableSession) oneTable(ctx context.Context, p *tablePlan, timeout time.
 	if p.study == nil {
 		config := s.config(p.task)
 		config.Seed = s.seed
-		var err error
+		err := s.warmStart(ctx, p.name, &config)
+		if err != nil {
+			return tableRow{}, err
+		}
 		if p.study, err = study.Open(ctx, s.store, p.name, config); err != nil {
 			return tableRow{}, err
 		}

@@ -35,6 +35,8 @@ type session struct {
 	plans  []*plan
 	live   live // trials on a tracking server
 
+	warmed map[string]bool // studies whose warm start was reported
+
 	lost error // trials that the storage did not take; nil if there are none
 
 	configured string // the configuration of the run, YAML
@@ -208,6 +210,9 @@ func (s *session) begin(ctx context.Context, p *plan, task *tune.Task) (err erro
 	if p.study == nil {
 		config := s.config(task)
 		config.Seed = s.seed
+		if err = s.warmStart(ctx, p.name, &config); err != nil {
+			return err
+		}
 		if p.study, err = study.Open(ctx, s.store, p.name, config); err != nil {
 			return err
 		}

@@ -24,20 +24,11 @@ func TestRegret(t *testing.T) {
 	p := problem.Branin()
 	st, err := study.Open(t.Context(), new(memory.Store), "s", study.Config{Sampler: gp.New(gp.Config{}), Space: p.Space, Seed: 1})
 	require.NoError(t, err)
-	var left []string
-	run := study.Run{Trials: 150, StopWhen: func(h trial.Snapshot) (string, bool) {
-		reason, stop := gp.Regret{}.Reached(h)
-		if !stop && reason != "" {
-			left = append(left, reason)
-		}
-		return reason, stop
-	}}
+	run := study.Run{Trials: 150, StopWhen: gp.Regret{}.Reached}
 	require.NoError(t, st.Optimize(t.Context(), study.Func(func(_ context.Context, t *study.Trial) (float64, error) { return p.Loss(t), nil }), run))
 	h, err := st.Snapshot(t.Context())
 	require.NoError(t, err)
 	assert.Less(t, h.Len(), 150, "the rule has ended it")
-	require.NotEmpty(t, left)
-	assert.Regexp(t, `^at most \d\S*% left to gain$`, left[0])
 	best, _ := h.Best()
 	assert.Less(t, best.Values[0]-p.Minimum, 0.2)
 
@@ -60,6 +51,9 @@ func TestRegret(t *testing.T) {
 	then, ok := gp.Regret{Trials: 20}.Bound(part.Snapshot())
 	require.True(t, ok)
 	assert.Equal(t, then.Trials, some[1].Trials)
+	left, stop := gp.Regret{Trials: 20, Gain: then.Share / 2}.Reached(part.Snapshot())
+	assert.False(t, stop)
+	assert.Equal(t, fmt.Sprintf("at most %.2g%% left to gain", 100*then.Share), left)
 	assert.InDelta(t, math.Log(then.Value), math.Log(some[1].Value), math.Ln2, "within a factor of two of the exact one")
 	again, ok := gp.Regret{}.Bound(h)
 	require.True(t, ok)
