@@ -7,10 +7,10 @@
 //		return (v - 1) * (v - 1), nil
 //	}, 100)
 //
-// Minimize and Maximize use defaults that suit most searches: the sampler of package sampler/auto, median pruning of
-// trials that report, and a study in memory. An Option changes where the study is kept and how it is run. Everything
-// else is in the packages below. Their types are the ones used here, so a program that outgrows this package keeps
-// its code:
+// Minimize and Maximize use defaults that suit most searches: the sampler of package sampler/auto, extrapolation of the
+// learning curves of trials that report, and a study in memory. An Option changes where the study is kept and how it is
+// run. Everything else is in the packages below. Their types are the ones used here, so a program that outgrows this
+// package keeps its code:
 //
 //   - [github.com/attune-hpo/attune/study]: studies, objectives, runs, ask and tell
 //   - [github.com/attune-hpo/attune/space]: parameters and search spaces

@@ -765,7 +765,7 @@ func (t *Trial) Report(ctx context.Context, step int, value float64) error {
 
 // ReportValues records an intermediate value of each objective, in their order, and writes them at once. It is
 // [Trial.Report] for studies of several objectives, and returns the same errors; with one objective it does the same.
-// Of the pruners, pruner.ParetoHalving judges such trials.
+// Only pruner.ParetoHalving judges such trials.
 func (t *Trial) ReportValues(ctx context.Context, step int, values ...float64) error {
 	n := t.study.header.Objectives()
 	if n == 1 && len(values) == 1 {
