@@ -160,7 +160,7 @@ func (s *session) nominees(ctx context.Context, r *report) ([]nominee, error) {
 func rank(model string) int {
 	groups := []func(string) bool{
 		func(m string) bool { return slices.Contains(baselines().names(), m) },
-		func(m string) bool { return !exportable(m) }, // the other statistical ones
+		isStatistical, // the others
 		func(m string) bool { return m == "nlinear" },
 		isTrees,
 	}

@@ -247,11 +247,8 @@ func ownModel(file string) error {
 		return fmt.Errorf("attune trained this model, and exports it: attune export --study %s", m.Study)
 	}
 	m, err := tune.ReadFile(file, families()...)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil
-	case !exportable(m.Family):
-		return fmt.Errorf("attune trained this model, and %s has no ONNX form", m.Family)
 	}
 	return fmt.Errorf("attune trained this model, and exports it: attune export --study %s", m.Study)
 }

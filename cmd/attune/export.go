@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -181,8 +180,8 @@ func exportCommand() *cobra.Command {
 		Long: `Export writes the best model of a study to an ONNX file. The file takes raw values and
 returns forecasts: it includes the features and the transforms.
 
-The statistical models and the baselines have no ONNX form. If one of them is the best, export
-takes the best model that has one, and says what that costs.
+The window of statistical models, baselines and most ensembles is the whole series, from the first
+value that they were fitted to. Other models take the last values.
 
 Before it keeps the file, export runs it in ONNX Runtime and compares its forecasts with
 those of the model itself, on windows of the data. If they differ by more than the
@@ -231,8 +230,8 @@ func (e *exportONNX) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if e.quant != "" && isTrees(m.Family) {
-		return fmt.Errorf("--quantize %s: trees cannot be quantized: export %s without --quantize", e.quant, m.Family)
+	if e.quant != "" && !isNetwork(m.Family) {
+		return fmt.Errorf("--quantize %s: only networks can be quantized: export %s without --quantize", e.quant, m.Family)
 	}
 	fmt.Fprintf(stdout, "%s, trial %d of study %s\n", m.Family, m.Trial, m.Study)
 	r, err := deploy.Model(ctx, m, frame, o)
@@ -244,7 +243,11 @@ func (e *exportONNX) run(ctx context.Context, stdout, stderr io.Writer) error {
 
 // load returns the best model of the study and the data to compare on.
 func (e *exportONNX) load(ctx context.Context, stderr io.Writer) (tune.Model, forecast.Frame, error) {
-	name, err := e.pick(ctx, stderr)
+	store, err := openStore(e.storage)
+	if err != nil {
+		return tune.Model{}, nil, err
+	}
+	name, err := pick(ctx, store, e.study)
 	if err != nil {
 		return tune.Model{}, nil, err
 	}
@@ -252,43 +255,6 @@ func (e *exportONNX) load(ctx context.Context, stderr io.Writer) (tune.Model, fo
 	if err != nil {
 		return m, nil, err
 	}
-	if !exportable(m.Family) {
-		return m, nil, fmt.Errorf("study %q: %s has no ONNX form: use it with attune predict, or keep its native model with: attune registry add NAME %s",
-			name, m.Family, quote(short(modelPath(e.storage, name))))
-	}
 	frame, _, err := from.series()
 	return m, frame, whither(err, e.data)
-}
-
-// pick returns the study whose model to export. If the best model has no ONNX form, that is
-// the study with the best model that has one, and pick says what that costs.
-func (e *exportONNX) pick(ctx context.Context, stderr io.Writer) (string, error) {
-	store, err := openStore(e.storage)
-	if err != nil {
-		return "", err
-	}
-	best, err := pick(ctx, store, e.study)
-	if err != nil || e.study != "" {
-		return best, err
-	}
-	name, err := pickOf(ctx, store, "", exportable)
-	if err != nil || name == best {
-		return best, nil // exporting it then reports why it cannot be exported
-	}
-	value := func(study string) (string, float64) {
-		s, err := openJob(ctx, store, study)
-		if err != nil {
-			return "", math.NaN()
-		}
-		defer s.Close()
-		all, _, err := s.candidates(ctx)
-		if err != nil || len(all) == 0 {
-			return s.job.Metric, math.NaN()
-		}
-		return s.job.Metric, all[0].Values[0]
-	}
-	metric, of := value(best)
-	_, is := value(name)
-	warn(stderr, fmt.Errorf("the model of %s has no ONNX form (%s %.4g on the backtest): exporting the best model that has one, of %s (%.4g)", best, metric, of, name, is))
-	return name, nil
 }

@@ -49,7 +49,7 @@ func TestExport(t *testing.T) {
 		want string
 	}{
 		{[]string{"--study", "other"}, "--study other: want one of "},
-		{[]string{"--quantize", "int8"}, "--quantize int8: trees cannot be quantized: export lightgbm without --quantize"},
+		{[]string{"--quantize", "int8"}, "--quantize int8: only networks can be quantized: export lightgbm without --quantize"},
 		{[]string{"--quantize", "fp16", "--study", "small/nlinear", "--storage", "small.db"}, "--quantize fp16: there is nothing to quantize: no weights of float32 have 1024 elements: the network is too small to gain: export without --quantize"},
 		{[]string{"--quantize", "int2"}, "--quantize int2: want one of fp16, int8"},
 		{[]string{"--windows", "0"}, "--windows 0: want 1 or more"},

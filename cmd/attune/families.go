@@ -47,12 +47,12 @@ func (c choices[T]) get(flag, name string) (T, error) {
 
 // models are the models that can be tuned.
 var models = slices.Concat(choices[tunable]{
-	{"ets", tunable{family: plainly(statistical.ETS{}), nativeOnly: true}},
-	{"theta", tunable{family: plainly(statistical.Theta{}), nativeOnly: true}},
-	{"arima", tunable{family: plainly(statistical.ARIMA{}), nativeOnly: true}},
-	{"ces", tunable{family: plainly(statistical.CES{}), nativeOnly: true}},
-	{"mstl", tunable{family: plainly(statistical.MSTL{}), nativeOnly: true}},
-	{"croston", tunable{family: plainly(statistical.Croston{}), nativeOnly: true}},
+	{"ets", tunable{family: plainly(statistical.ETS{}), statistical: true}},
+	{"theta", tunable{family: plainly(statistical.Theta{}), statistical: true}},
+	{"arima", tunable{family: plainly(statistical.ARIMA{}), statistical: true}},
+	{"ces", tunable{family: plainly(statistical.CES{}), statistical: true}},
+	{"mstl", tunable{family: plainly(statistical.MSTL{}), statistical: true}},
+	{"croston", tunable{family: plainly(statistical.Croston{}), statistical: true}},
 	{"lightgbm", tunable{family: trees(style.LightGBM), patience: 30}},
 	{"xgboost", tunable{family: trees(style.XGBoost), patience: 30}},
 	{"catboost", tunable{family: trees(style.CatBoost), patience: 30}},
@@ -73,7 +73,7 @@ var defaultModels = []string{"ets", "theta", "arima", "ces", "nlinear", "lightgb
 func baselines() choices[tunable] {
 	var out choices[tunable]
 	for _, b := range statistical.Baselines() {
-		out = append(out, choice[tunable]{b.Name(), tunable{family: plainly(b), nativeOnly: true}})
+		out = append(out, choice[tunable]{b.Name(), tunable{family: plainly(b), statistical: true}})
 	}
 	return out
 }
@@ -85,13 +85,19 @@ type tunable struct {
 	patience int  // default of --patience
 	device   bool // it trains on a device
 
-	nativeOnly bool // it has no ONNX form
+	statistical bool // it is not tuned in rounds, and has few hyperparameters
 }
 
-// exportable reports whether a model has an ONNX form.
-func exportable(model string) bool {
+// isStatistical reports whether a model is a statistical one or a baseline.
+func isStatistical(model string) bool {
 	m, err := models.get("models", model)
-	return err == nil && !m.nativeOnly
+	return err == nil && m.statistical
+}
+
+// isNetwork reports whether a model is a network.
+func isNetwork(model string) bool {
+	_, err := models.get("models", model)
+	return err == nil && !isStatistical(model) && !isTrees(model)
 }
 
 // isTrees reports whether a model is a tree ensemble.

@@ -296,11 +296,7 @@ func (p *modelPage) commands() {
 	from := fmt.Sprintf("--storage %s --study %s", quote(short(p.storage)), quote(p.study))
 	code := fmt.Sprintf("attune predict %s --output forecast.csv\n", from)
 	text := "Predict forecasts; export writes an ONNX file, and keeps it only if it predicts the same."
-	if exportable(p.job.Model) {
-		code += fmt.Sprintf("attune export %s --output model.onnx\n", from)
-	} else {
-		text = "Predict forecasts. " + p.job.Model + " has no ONNX form."
-	}
+	code += fmt.Sprintf("attune export %s --output model.onnx\n", from)
 	p.add(dashboard.Panel{Title: "Use it", Text: text, Code: code})
 }
 

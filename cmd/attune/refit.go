@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"runtime"
+	stdruntime "runtime"
 	"strings"
 	"text/tabwriter"
 
@@ -15,6 +15,7 @@ import (
 
 	"github.com/attune-hpo/attune/export/deploy"
 	"github.com/attune-hpo/attune/export/registry"
+	"github.com/attune-hpo/attune/export/runtime"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/tune"
 )
@@ -87,9 +88,6 @@ func (r refit) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer s.Close()
-	if r.output != "" && !exportable(s.job.Model) {
-		return fmt.Errorf("--output: %s has no ONNX form: leave it out", s.job.Model)
-	}
 	from := s.job.Data
 	from.File = r.data
 	from.Comma = 0 // the new file may have another
@@ -117,7 +115,7 @@ func (r refit) run(ctx context.Context, stdout, stderr io.Writer) error {
 		if err != nil {
 			return tune.Model{}, err
 		}
-		task := s.job.task(back, family, "", runtime.GOMAXPROCS(0))
+		task := s.job.task(back, family, "", stdruntime.GOMAXPROCS(0))
 		return task.RefitOn(ctx, s.openStudy, candidates[0], back, r.rounds)
 	}
 	before, _, err := s.job.cut(frame, s.job.Horizon)
@@ -212,7 +210,7 @@ func (r refit) opponent(ctx context.Context, live *tune.Model, before forecast.F
 		if m.Forecaster, err = family.New(live.Settings); err != nil {
 			return nil, false, err
 		}
-		err = m.Forecaster.Fit(ctx, before, forecast.FitOptions{Horizon: m.Horizon, Seed: m.Seed, Threads: runtime.GOMAXPROCS(0)})
+		err = m.Forecaster.Fit(ctx, before, forecast.FitOptions{Horizon: m.Horizon, Seed: m.Seed, Threads: stdruntime.GOMAXPROCS(0)})
 		if err != nil {
 			return nil, false, err
 		}
@@ -262,9 +260,11 @@ func (r refit) compare(ctx context.Context, w io.Writer, j job, frame forecast.F
 	return worse, t.Flush()
 }
 
-// keep adds the model to the registry, with an ONNX file if it has one.
+// keep adds the model to the registry, with an ONNX file. Statistical models and ensembles do without the file if
+// there is no ONNX Runtime.
 func (r refit) keep(ctx context.Context, stdout io.Writer, reg *registry.Registry, m tune.Model, frame forecast.Frame) (registry.Version, error) {
-	if !exportable(m.Family) {
+	res, err := deploy.Model(ctx, m, frame, deploy.ForecasterOptions{File: r.output, Register: &deploy.Registration{Registry: reg, Name: r.name}})
+	if errors.Is(err, runtime.ErrNoLibrary) && r.output == "" && !needsONNX(m.Family) {
 		var b bytes.Buffer
 		if err := m.Write(&b); err != nil {
 			return registry.Version{}, err
@@ -275,7 +275,6 @@ func (r refit) keep(ctx context.Context, stdout io.Writer, reg *registry.Registr
 		}
 		return reg.Put(ctx, r.name, d)
 	}
-	res, err := deploy.Model(ctx, m, frame, deploy.ForecasterOptions{File: r.output, Register: &deploy.Registration{Registry: reg, Name: r.name}})
 	if err == nil {
 		fmt.Fprintf(stdout, "ONNX: %s\n", firstLine(res.Report.String()))
 	}

@@ -50,7 +50,6 @@ func TestRefit(t *testing.T) {
 		"--data air.csv --name Air":                    "--name Air: want lower-case letters",
 		"--data air.csv --name ../../evil":             "attune: --name ../../evil: want lower-case letters",
 		"--data air.csv --name air --max-rounds 0":     "--max-rounds 0: want 1 to 1000000",
-		"--data air.csv --name air --output m.onnx":    "--output: theta has no ONNX form",
 		"--data air.csv --name air --storage none.db":  "none.db: no such file",
 		"--data air.csv --name air --study other":      "--study other: want one of air/theta",
 		"--data air.csv --name air --registry air.csv": "--registry: ",

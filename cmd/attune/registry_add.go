@@ -13,6 +13,7 @@ import (
 	"github.com/attune-hpo/attune/export/deploy"
 	"github.com/attune-hpo/attune/export/onnx"
 	"github.com/attune-hpo/attune/export/registry"
+	"github.com/attune-hpo/attune/objective/ensemble"
 	"github.com/attune-hpo/attune/objective/table"
 	"github.com/attune-hpo/attune/objective/tree"
 	"github.com/attune-hpo/attune/objective/tune"
@@ -107,9 +108,13 @@ func draft(file, native string) (registry.Draft, error) {
 	return d, nil
 }
 
-// nativeDraft returns a version with only a native model, for models without an ONNX form.
+// needsONNX reports whether the registry takes a model only with an ONNX file. Statistical models and ensembles are
+// also used natively.
+func needsONNX(model string) bool { return !isStatistical(model) && model != ensemble.Name }
+
+// nativeDraft returns a version with only a native model.
 func nativeDraft(m tune.Model, data []byte) (registry.Draft, error) {
-	if exportable(m.Family) {
+	if needsONNX(m.Family) {
 		return registry.Draft{}, fmt.Errorf("this is a native model: add the ONNX file that attune export makes of %s, and this file with --native", m.Family)
 	}
 	return registry.Draft{

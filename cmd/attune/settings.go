@@ -58,7 +58,7 @@ func (o *optimize) ofOthers(model string, x space.Setting) bool {
 		return false
 	}
 	return slices.ContainsFunc(o.models, func(other string) bool { return o.takes(other, x) }) ||
-		o.table.task == forecastTask && !exportable(model) && slices.ContainsFunc(o.models, exportable)
+		o.table.task == forecastTask && isStatistical(model) && slices.ContainsFunc(o.models, func(m string) bool { return !isStatistical(m) })
 }
 
 // takes reports whether a model can have a setting.

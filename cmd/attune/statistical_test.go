@@ -13,6 +13,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/attune-hpo/attune/export/runtime"
+	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
 )
 
 // Statistical models and baselines are kept, predicted with and registered like other models.
@@ -38,17 +41,13 @@ func TestStatistical(t *testing.T) {
 	assert.True(t, strings.HasPrefix(rows[1], "1961-01,44"), rows[1])
 	assert.True(t, strings.HasPrefix(succeed(t, dir, "predict", "--study", "air-passengers/naive"), "time,prediction\n1961-01,432\n1961-02,432\n"))
 
-	o := attune(t, dir, "export", "--output", "model.onnx", "--study", "air-passengers/naive")
-	assert.Equal(t, 1, o.code)
-	assert.Contains(t, o.stderr, `attune: study "air-passengers/naive": naive has no ONNX form: use it with attune predict, or keep its native model with: attune registry add NAME attune.db.models/model-air-passengers%2Fnaive.json`)
-
 	native := filepath.Join("attune.db.models", "model-air-passengers%2Ftheta.json")
 	assert.Equal(t, "models: air, version 1, live\n", succeed(t, dir, "registry", "add", "air", native, "--promote"))
 	assert.Equal(t, strings.Join(rows, "\n"), succeed(t, dir, "predict", "--registry", "models", "--name", "air", "--data", "air.csv"))
 	assert.Contains(t, succeed(t, dir, "registry", "show", "air"), "attune.family  theta\n")
 
 	succeed(t, dir, "predict", "--study", "air-passengers/lightgbm") // fits and keeps it
-	o = attune(t, dir, "registry", "add", "air", filepath.Join("attune.db.models", "model-air-passengers%2Flightgbm.json"))
+	o := attune(t, dir, "registry", "add", "air", filepath.Join("attune.db.models", "model-air-passengers%2Flightgbm.json"))
 	assert.Equal(t, 1, o.code)
 	assert.Contains(t, o.stderr, "this is a native model: add the ONNX file that attune export makes of lightgbm")
 }
@@ -63,13 +62,22 @@ func TestFixedForSome(t *testing.T) {
 	assert.NoFileExists(t, filepath.Join(dir, "attune.db"))
 }
 
-// If the best model has no ONNX form, export says which one it takes and what that costs.
-func TestExportPicks(t *testing.T) {
+// Statistical models, baselines and ensembles are exported as they are.
+func TestExportStatistical(t *testing.T) {
 	t.Parallel()
+	library := onnxtest.Require(t)
 	dir, _ := air(t)
-	succeed(t, dir, "optimize", "--data", "air.csv", "--target", "passengers", "--models", "theta,nlinear", "--trials", "1", "--ensemble=false", "--quiet")
-	o := attune(t, dir, "export", "--output", "model.onnx")
-	assert.Regexp(t, `attune: warning: the model of air-passengers/theta has no ONNX form \(mape [0-9.]+ on the backtest\): exporting the best model that has one, of air-passengers/nlinear \([0-9.]+\)\n`, o.stderr)
+	succeed(t, dir, "optimize", "--data", "air.csv", "--target", "passengers", "--models", "theta,nlinear,naive", "--trials", "1", "--quiet")
+	for _, model := range []string{"theta", "naive", "ensemble"} {
+		out := succeed(t, dir, "export", "--output", model+".onnx", "--study", "air-passengers/"+model, "--windows", "10")
+		assert.Contains(t, out, "rows                   10 with 12 outputs\n")
+		s, err := runtime.Open(filepath.Join(dir, model+".onnx"), runtime.Config{Library: library})
+		require.NoError(t, err)
+		assert.Equal(t, []int64{-1, -1}, s.Inputs()[0].Shape, "the whole series")
+		require.NoError(t, s.Close())
+	}
+	o := attune(t, dir, "export", "--output", "never.onnx", "--study", "air-passengers/theta", "--quantize", "int8")
+	assert.Contains(t, o.stderr, "--quantize int8: only networks can be quantized: export theta without --quantize")
 }
 
 // With several models, the answer is an ensemble or one of them. The command says why, and the answer is used like any
@@ -106,8 +114,6 @@ func TestEnsemble(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(succeed(t, dir, "best", "--format", "json")), &best), "members are objects")
 	assert.Positive(t, best["member01"].Weight)
 	assert.NotEmpty(t, best["member01"].Settings)
-	o := attune(t, dir, "export", "--output", "model.onnx")
-	assert.Contains(t, o.stderr, "attune: warning: the model of air-passengers/ensemble has no ONNX form")
 
 	var report struct {
 		Winner string

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"strconv"
 
@@ -49,6 +50,10 @@ func Model(ctx context.Context, m tune.Model, on forecast.Frame, o ForecasterOpt
 		Info:      information(o.Info, m.Forecaster.Save, meta...),
 		Units:     o.Units,
 		Regressor: o.Regressor,
+		Horizon:   m.Horizon,
+	}
+	if len(on) > 0 {
+		options.Frequency = on[0].Freq
 	}
 	e := export{file: o.File, keepFailed: o.KeepFailed, register: o.Register, runtime: o.Runtime,
 		native: m.Write, note: o.Info.Doc, meta: map[string]string{}}
@@ -152,24 +157,30 @@ type Forecaster struct {
 // saved; any other file is accepted. A later version of attune may refuse older
 // files, see [Match]: export them again.
 func Open(file string, native forecast.Forecaster, o runtime.Config) (*Forecaster, error) {
-	planner, ok := native.(interface {
-		Plan() (forecast.Plan, error)
-	})
-	if !ok {
-		return nil, pkg.Errorf("open %s: %w: a forecaster of type %T", file, onnx.ErrUnsupported, native)
-	}
-	plan, err := planner.Plan()
+	err := onnx.Supports(native)
 	if err != nil {
 		return nil, pkg.Errorf("open %s: %w", file, err)
 	}
-	f := &Forecaster{native: native, steps: plan.Horizon, counts: counts{log: cmp.Or(o.Log, slog.Default())}}
+	f := &Forecaster{native: native, counts: counts{log: cmp.Or(o.Log, slog.Default())}}
 	if f.session, err = runtime.Open(file, o); err != nil {
 		f.session = nil
 		f.counts.cause(err)
 	} else if err := belongs(file, f.session, native.Save); err != nil {
 		return nil, errors.Join(err, f.session.Close())
+	} else {
+		f.steps = stepsOf(f.session)
 	}
 	return f, nil
+}
+
+// stepsOf returns the steps that an export forecasts, or all of them if its file does not say.
+func stepsOf(s *runtime.Session) int {
+	for _, o := range s.Outputs() {
+		if o.Name == "forecast" && len(o.Shape) == 2 && o.Shape[1] > 0 {
+			return int(o.Shape[1])
+		}
+	}
+	return math.MaxInt
 }
 
 // Predict returns the next values of each series, like the native forecaster. The native

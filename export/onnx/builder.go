@@ -301,21 +301,9 @@ func (b *Builder) Model(info Info) (*Model, error) {
 		needed[from] = true
 	}
 	for _, n := range slices.Backward(b.nodes) {
-		if !slices.ContainsFunc(n.Outputs, func(name string) bool { return needed[name] }) {
-			continue
+		if slices.ContainsFunc(n.Outputs, func(name string) bool { return needed[name] }) {
+			m.Graph.Nodes = append(m.Graph.Nodes, b.used(n, needed))
 		}
-		n.Inputs, n.Outputs = slices.Clone(n.Inputs), slices.Clone(n.Outputs)
-		for _, name := range n.Inputs {
-			needed[name] = true
-		}
-		for _, names := range [][]string{n.Inputs, n.Outputs} {
-			for i, name := range names {
-				if to := b.rename[name]; to != "" {
-					names[i] = to
-				}
-			}
-		}
-		m.Graph.Nodes = append(m.Graph.Nodes, n)
 	}
 	slices.Reverse(m.Graph.Nodes)
 	for _, t := range b.inits {
@@ -327,4 +315,39 @@ func (b *Builder) Model(info Info) (*Model, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// used returns a copy of a node with the final names of values, and adds the values that it needs.
+func (b *Builder) used(n Node, needed map[string]bool) Node {
+	n.Inputs, n.Outputs = slices.Clone(n.Inputs), slices.Clone(n.Outputs)
+	for _, name := range n.Inputs {
+		needed[name] = true
+	}
+	for _, names := range [][]string{n.Inputs, n.Outputs} {
+		for i, name := range names {
+			if to := b.rename[name]; to != "" {
+				names[i] = to
+			}
+		}
+	}
+	for i, a := range n.Attrs {
+		g, ok := a.Value.(Graph)
+		if !ok {
+			continue
+		}
+		for _, v := range g.Outputs {
+			needed[v.Name] = true
+		}
+		inner := g.Nodes
+		g.Nodes = nil
+		for _, n := range slices.Backward(inner) {
+			if slices.ContainsFunc(n.Outputs, func(name string) bool { return needed[name] }) {
+				g.Nodes = append(g.Nodes, b.used(n, needed))
+			}
+		}
+		slices.Reverse(g.Nodes)
+		n.Attrs = slices.Clone(n.Attrs)
+		n.Attrs[i].Value = g
+	}
+	return n
 }

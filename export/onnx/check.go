@@ -3,6 +3,7 @@ package onnx
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"unicode/utf8"
 )
@@ -219,6 +220,14 @@ func (c *checker) node(n *Node) error {
 		}
 		if t, ok := a.Value.(Tensor); ok {
 			if err := t.check(); err != nil {
+				return fmt.Errorf("attribute %s: %w", a.Name, err)
+			}
+		}
+	}
+	for _, a := range n.Attrs {
+		if g, ok := a.Value.(Graph); ok {
+			inner := checker{m: c.m, known: maps.Clone(c.known)}
+			if err := inner.graph(&g); err != nil {
 				return fmt.Errorf("attribute %s: %w", a.Name, err)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/attune-hpo/attune/export/internal/wire"
@@ -75,8 +76,8 @@ func unsupportedField(what string) error { return fmt.Errorf("%w: %s", ErrUnsupp
 // Decode reads a model from the bytes of an ONNX file. Tensors may share the memory of
 // b.
 //
-// It fails with [ErrFormat] for bytes that are not a model, and with [ErrUnsupported] for functions, graphs within
-// nodes, data in other files, sparse tensors, tensors of strings and values that are not tensors. It ignores fields
+// It fails with [ErrFormat] for bytes that are not a model, and with [ErrUnsupported] for functions, the
+// graphs of If and Loop and graphs nested deeper than 8, data in other files, sparse tensors, tensors of strings and values that are not tensors. It ignores fields
 // that are unknown in ONNX 1.20, as protobuf requires, and hints about training, devices and quantization. It does
 // not check that the model is consistent; [Model.Check] does. Its memory is at most proportional to the length of b.
 func Decode(b []byte) (*Model, error) {
@@ -115,7 +116,7 @@ func decode(b []byte) (*Model, error) {
 			return f.text(&m.Doc, "doc string")
 		case 7:
 			graph = true
-			return f.message("graph", m.Graph.decode)
+			return f.message("graph", m.Graph.decode(0))
 		case 8:
 			var o Opset
 			err := f.message("opset", func(f field) error {
@@ -153,16 +154,27 @@ func decode(b []byte) (*Model, error) {
 	return m, err
 }
 
-func (g *Graph) decode(f field) error {
+// deepest is the maximum depth of graphs within nodes.
+const deepest = 8
+
+// decode returns a function that decodes the fields of a graph at a depth.
+func (g *Graph) decode(depth int) func(field) error {
+	return func(f field) error { return g.decodeField(f, depth) }
+}
+
+func (g *Graph) decodeField(f field, depth int) error {
 	switch f.Number {
 	case 1:
 		var n Node
 		what := fmt.Sprintf("node %d", len(g.Nodes))
-		if err := f.message(what, n.decode); err != nil {
+		if err := f.message(what, n.decode(depth)); err != nil {
 			return err
 		}
 		if n.Op == "" {
 			return fmt.Errorf("%s: it has no operator", what)
+		}
+		if n.Op != "Scan" && slices.ContainsFunc(n.Attrs, func(a Attr) bool { return a.Value != nil && a.Value.attr() == attrGraph }) {
+			return unsupportedField(fmt.Sprintf("%s: the graph within a node of %s", what, n.Op))
 		}
 		g.Nodes = append(g.Nodes, n)
 	case 2:
@@ -262,7 +274,12 @@ func (v *ValueInfo) decodeTensor(f field) error {
 	return nil
 }
 
-func (n *Node) decode(f field) error {
+// decode returns a function that decodes the fields of a node in a graph at a depth.
+func (n *Node) decode(depth int) func(field) error {
+	return func(f field) error { return n.decodeField(f, depth) }
+}
+
+func (n *Node) decodeField(f field, depth int) error {
 	var s string
 	switch f.Number {
 	case 1:
@@ -281,7 +298,7 @@ func (n *Node) decode(f field) error {
 		if err := f.want(wire.Bytes, "attribute"); err != nil {
 			return err
 		}
-		a, err := decodeAttr(f.Data)
+		a, err := decodeAttr(f.Data, depth)
 		if err != nil {
 			return fmt.Errorf("attribute %q: %w", a.Name, err)
 		}
@@ -296,7 +313,7 @@ func (n *Node) decode(f field) error {
 	return nil
 }
 
-func decodeAttr(b []byte) (Attr, error) {
+func decodeAttr(b []byte, depth int) (Attr, error) {
 	var (
 		a       Attr
 		typ     int64
@@ -304,6 +321,7 @@ func decodeAttr(b []byte) (Attr, error) {
 		x       uint64
 		s       string
 		t       Tensor
+		g       Graph
 		ints    []int64
 		rawFl   []byte
 		strings []string
@@ -326,8 +344,13 @@ func decodeAttr(b []byte) (Attr, error) {
 				return err
 			}
 			return t.decode(f.Data)
-		case 6, 11:
-			return unsupportedField("a graph within a node")
+		case 6:
+			if depth == deepest {
+				return unsupportedField("graphs within nodes, too deep")
+			}
+			return f.message("graph", g.decode(depth+1))
+		case 11:
+			return unsupportedField("a list of graphs within a node")
 		case 7:
 			return f.fixed(&rawFl, 4, "floats")
 		case 8:
@@ -355,6 +378,8 @@ func decodeAttr(b []byte) (Attr, error) {
 		a.Value = String(s)
 	case attrTensor:
 		a.Value = t
+	case attrGraph:
+		a.Value = g
 	case attrFloats:
 		v := make(Floats, len(rawFl)/4)
 		for i := range v {

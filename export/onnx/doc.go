@@ -66,8 +66,20 @@
 //
 // Package quantize makes networks smaller.
 //
+// # What the graph of a statistical model looks like
+//
+//	window ─ gaps filled ─ [season removed] ─ Scan: states ─ steps ahead ─ [season] ─ forecast
+//
+// A statistical model is the recursion that Go runs, from the first value of the series on. The parameters and the first
+// states are constants, and the states after the last value give the forecast. So new values of the series are new
+// input, and nothing is fitted again. With several series, the input series picks the constants; each form of a model
+// that occurs runs on all rows. The local regressions of MSTL depend on the number of values, so the graph computes
+// their weights.
+//
+// The members of an ensemble share its inputs. Those that look back a few values take the end of the window.
+//
 // # Limits
 //
-// The following are refused with an error: graphs within nodes (If, Loop, Scan), functions, tensors in other files,
+// The following are refused with an error: graphs within nodes other than Scan, functions, tensors in other files,
 // tensors of strings, sparse tensors, and files above 2 GiB.
 package onnx

@@ -162,14 +162,19 @@ func (e *encoder) node(n *Node) error {
 		if a.Value == nil {
 			return fmt.Errorf("attribute %s: %w: it has no value", a.Name, ErrInvalid)
 		}
-		e.message(5, func() { e.attr(a) })
+		var err error
+		e.message(5, func() { err = e.attr(a) })
+		if err != nil {
+			return fmt.Errorf("attribute %s: %w", a.Name, err)
+		}
 	}
 	e.optional(6, n.Doc)
 	e.optional(7, n.Domain)
 	return nil
 }
 
-func (e *encoder) attr(a Attr) {
+func (e *encoder) attr(a Attr) error {
+	var err error
 	e.text(1, a.Name)
 	switch v := a.Value.(type) {
 	case Float:
@@ -181,6 +186,8 @@ func (e *encoder) attr(a Attr) {
 		e.text(4, string(v))
 	case Tensor:
 		e.message(5, func() { e.tensor(&v) })
+	case Graph:
+		e.message(6, func() { err = e.graph(&v) })
 	case Floats:
 		if len(v) > 0 {
 			e.message(7, func() {
@@ -197,6 +204,7 @@ func (e *encoder) attr(a Attr) {
 		}
 	}
 	e.int(20, int64(a.Value.attr()))
+	return err
 }
 
 func (e *encoder) tensor(t *Tensor) {

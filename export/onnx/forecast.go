@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/attune-hpo/attune/export/tensor"
 	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/neural/network"
@@ -13,11 +12,15 @@ import (
 )
 
 // ForecasterOptions say how to export a forecaster. The zero value suits networks, ridge regressions and tree
-// ensembles.
+// ensembles, and ensembles that contain one.
 type ForecasterOptions struct {
 	Form  Form // of trees and regressions; networks are always Compatible
 	Info  Info
 	Units string // of the target, for people
+	// Horizon and Frequency are the number of steps to forecast and the frequency of the series. They are only for
+	// statistical models and baselines, which do not know them, and for ensembles of these.
+	Horizon   int
+	Frequency forecast.Frequency
 	// Regressor adds a fitted model of a [forecast.Tabular] to the graph. It takes rows, [batch, features], DOUBLE,
 	// and returns the model's predictions, [batch, outputs], DOUBLE. The default supports *forecast.Ridge and any
 	// type with a method Model() *tree.Model, such as the regressor of package treeforecast.
@@ -25,8 +28,8 @@ type ForecasterOptions struct {
 }
 
 // Forecaster returns a model that forecasts as t does, from raw values to raw values: the graph includes the
-// features, the transform of the target and its inverse. t is a [forecast.Tabular], or a Forecaster or Linear of
-// package neural.
+// features, the transform of the target and its inverse. t is a [forecast.Tabular], a Forecaster or Linear of package
+// neural, a Forecaster of package statistical, a [forecast.Baseline], or a Forecaster of package ensemble.
 //
 //	window    [batch, L]        the last L values of the target, oldest first, not transformed
 //	series    [batch] INT64     which series it is, by its place in attune.series; only where that matters
@@ -40,62 +43,63 @@ type ForecasterOptions struct {
 // names of the columns, as JSON under attune.past, attune.known and attune.calendar. [ForecastInputs] makes the
 // inputs for a frame.
 //
-// Forecasts equal those of t except for the last bits of logarithms, exponentials, and the sums of a ridge
-// regression. In the form [Single], features are rounded to float32 for trees, so a value very close to a threshold
+// Statistical models, baselines and ensembles that contain one look back to the first value of the series: L is any
+// number, and the window must begin with the first value that they were fitted to.
+//
+// Forecasts equal those of t except for the last bits of logarithms, exponentials, powers and sums.
+// In the form [Single], features are rounded to float32 for trees, so a value very close to a threshold
 // may change sides.
 //
 // For a recursive forecaster, the graph has a copy of the model for each step of the horizon of its fit.
 //
 // Networks compute in float32, as in Go, and the steps around them in float64. A row with a missing value has no
-// forecast. Networks are always written in the form [Compatible].
+// forecast. Networks are always written in the form [Compatible], except in an ensemble. An ensemble without a
+// forecast of one member is the weighted mean of the others.
 //
-// It fails with [forecast.ErrNotFitted]; with [ErrUnsupported], which names the model, for an unknown model; and with
-// [forecast.ErrConfig] for a transform of another package.
+// It fails with [forecast.ErrNotFitted]; with [ErrUnsupported], which names the model, for an unknown model; with
+// [ErrInvalid] if the horizon or the frequency is needed and not set; and with [forecast.ErrConfig] for a transform of
+// another package.
 func Forecaster(t forecast.Forecaster, o ForecasterOptions) (*Model, error) {
-	plan, err := planOf(t)
+	src, err := sourceOf(t, o.Horizon, o.Frequency)
 	if err == nil {
-		err = sameKinds(plan.Transform)
-	}
-	var n *network.Network
-	tab, tabular := t.(*forecast.Tabular)
-	if err == nil && !tabular {
-		n, err = networkOf(t)
+		err = src.check()
 	}
 	if err != nil {
 		return nil, pkg.Errorf("forecaster: %w", err)
 	}
-	if n != nil {
-		o.Form, plan = Compatible, n.Plan
+	single := len(src.parts) == 1
+	if single && src.parts[0].net != nil {
+		o.Form = Compatible
 	}
-	f := forecaster{Builder: NewBuilder(o.Form), plan: plan, reach: reachOf(plan)}
-	if f.inputs(); f.err != nil {
-		return nil, f.err
+	if o.Regressor == nil {
+		o.Regressor = addRegressor
 	}
-	if n != nil {
-		f.Output("forecast", f.invert(f.network(n)))
-	} else {
-		if o.Regressor == nil {
-			o.Regressor = addRegressor
+	g := graph{Builder: NewBuilder(o.Form), source: src}
+	if g.inputs(); g.err != nil {
+		return nil, g.err
+	}
+	var outs []Value
+	for _, p := range src.parts {
+		outs = append(outs, g.forecast(p, o.Regressor))
+		if g.err != nil {
+			return nil, g.err
 		}
-		f.Output("forecast", f.invert(f.forecast(tab.Models(), o.Regressor)))
 	}
-	if f.err != nil {
-		return nil, f.err
-	}
+	g.Output("forecast", g.mean(outs))
 	info := o.Info
 	info.Metadata = append(slices.Clone(info.Metadata), Property{"attune.form", o.Form.String()})
-	if n == nil {
-		info.Metadata = append(info.Metadata, list("attune.features", plan.Names))
+	if p := src.parts[0]; single && p.plan != nil && p.net == nil {
+		info.Metadata = append(info.Metadata, list("attune.features", p.plan.Names))
 	}
-	info.Metadata = append(info.Metadata, Property{"attune.frequency", plan.Freq.String()}, list("attune.series", plan.Series))
-	calendar := make([]string, len(plan.Features.Calendar))
-	for i, c := range plan.Features.Calendar {
+	info.Metadata = append(info.Metadata, Property{"attune.frequency", src.freq.String()}, list("attune.series", src.ids))
+	calendar := make([]string, len(src.calendar))
+	for i, c := range src.calendar {
 		calendar[i] = string(c)
 	}
 	for _, p := range []struct {
 		key   string
 		texts []string
-	}{{"attune.past", plan.Past}, {"attune.known", plan.Known}, {"attune.calendar", calendar}} {
+	}{{"attune.past", src.past}, {"attune.known", src.known}, {"attune.calendar", calendar}} {
 		if len(p.texts) > 0 {
 			info.Metadata = append(info.Metadata, list(p.key, p.texts))
 		}
@@ -103,7 +107,7 @@ func Forecaster(t forecast.Forecaster, o ForecasterOptions) (*Model, error) {
 	if o.Units != "" {
 		info.Metadata = append(info.Metadata, list("attune.units", []string{o.Units}))
 	}
-	return f.Model(info)
+	return g.Model(info)
 }
 
 // networkOf returns a network as data.
@@ -234,27 +238,10 @@ type forecaster struct {
 
 const maxWindow = 1 << 24
 
-func (f *forecaster) inputs() {
-	p, h := f.plan, int64(f.plan.Horizon)
-	if max(f.reach.window, f.reach.past, f.reach.known, p.Horizon) > maxWindow {
-		f.fail("forecaster: %w: it looks %d values back and %d ahead, at most %d", ErrUnsupported, f.reach.window, p.Horizon, maxWindow)
-		return
-	}
-	f.window = f.Input("window", Float64, Batch, Dim{Size: int64(f.reach.window)})
-	if asksSeries(p) {
-		f.series = f.Input("series", Int64, Batch)
-	}
-	if f.reach.past > 0 {
-		f.past = f.Input("past", Float64, Batch, Dim{Size: int64(f.reach.past)}, Dim{Size: int64(len(p.Past))})
-	}
-	if hasKnown(p) {
-		f.known = f.Input("known", Float64, Batch, Dim{Size: int64(f.reach.known) + h}, Dim{Size: int64(len(p.Known))})
-	}
-	if n := len(p.Features.Calendar); n > 0 {
-		f.calendar = f.Input("calendar", Float64, Batch, Dim{Size: h}, Dim{Size: int64(n)})
-	}
+// transform applies the transform to the window.
+func (f *forecaster) transform() {
 	f.z = f.window
-	for i, s := range p.Transform[0] {
+	for i, s := range f.plan.Transform[0] {
 		f.levels = append(f.levels, f.z)
 		f.z = f.apply(i, s, f.z)
 	}
@@ -559,99 +546,4 @@ func (f *forecaster) integrate(z, level Value, lag int) Value {
 		blocks = append(blocks, before)
 	}
 	return f.Concat(1, blocks...)
-}
-
-// ForecastInputs returns the inputs for the export of t to continue the series of a frame, in the order in which the
-// graph declares them. They have a row for each series. Values are float64, except the number of a series, which is
-// int64.
-//
-// It fails with [forecast.ErrNotFitted]; with [ErrInvalid] for columns that are missing or do not cover the horizon;
-// and with [ErrUnsupported] for a series that was not in the training data, if forecasts depend on the series.
-func ForecastInputs(t forecast.Forecaster, past forecast.Frame) (tensor.List, error) {
-	p, err := planOf(t)
-	if err == nil {
-		err = past.Validate()
-	}
-	if err != nil {
-		return nil, pkg.Errorf("forecast inputs: %w", err)
-	}
-	if t, ok := t.(interface {
-		WithCalendar(forecast.Frame) forecast.Frame
-	}); ok {
-		past = t.WithCalendar(past)
-	}
-	r := reachOf(p)
-	var window, lagged, known, calendar []float64
-	var series []int64
-	// part appends values from index on, NaN before the first.
-	part := func(to []float64, v []float64, from, n int) []float64 {
-		for i := from; i < from+n; i++ {
-			x := math.NaN()
-			if i >= 0 {
-				x = v[i]
-			}
-			to = append(to, x)
-		}
-		return to
-	}
-	for _, s := range past {
-		n := s.Len()
-		same := func(c forecast.Column, name string) bool { return c.Name == name }
-		if s.Freq != p.Freq || !slices.EqualFunc(s.Past, p.Past, same) || !slices.EqualFunc(s.Known, p.Known, same) {
-			return nil, pkg.Errorf("forecast inputs: series %q: %w: not as in training: frequency %v, past columns %q, known in advance %q",
-				s.ID, ErrInvalid, p.Freq, p.Past, p.Known)
-		}
-		window = part(window, s.Y, n-r.window, r.window)
-		for i := range r.past {
-			for _, c := range s.Past {
-				lagged = part(lagged, c.Values, n-r.past+i, 1)
-			}
-		}
-		if hasKnown(p) {
-			ahead := p.Horizon - slices.Min(p.Features.KnownLags) // steps that a feature looks at
-			for i := range r.known + p.Horizon {
-				for _, c := range s.Known {
-					switch at := n - r.known + i; {
-					case at < len(c.Values):
-						known = part(known, c.Values, at, 1)
-					case at < n+ahead:
-						return nil, pkg.Errorf("forecast inputs: series %q: %w: column %q is known %d of %d steps ahead",
-							s.ID, ErrInvalid, c.Name, len(c.Values)-n, ahead)
-					default:
-						known = append(known, math.NaN())
-					}
-				}
-			}
-		}
-		for h := range p.Horizon {
-			for _, c := range p.Features.Calendar {
-				calendar = append(calendar, c.At(s.Time(n+h)))
-			}
-		}
-		if asksSeries(p) {
-			i := slices.Index(p.Series, s.ID)
-			if i < 0 {
-				return nil, pkg.Errorf("forecast inputs: %w: series %q was not in the training data", ErrUnsupported, s.ID)
-			}
-			series = append(series, int64(i))
-		}
-	}
-	rows, horizon := int64(len(past)), int64(p.Horizon)
-	inputs := tensor.List{{Name: "window", Shape: []int64{rows, int64(r.window)}, Data: window}}
-	add := func(name string, data any, shape ...int64) {
-		inputs = append(inputs, tensor.Tensor{Name: name, Shape: append([]int64{rows}, shape...), Data: data})
-	}
-	if asksSeries(p) {
-		add("series", series)
-	}
-	if r.past > 0 {
-		add("past", lagged, int64(r.past), int64(len(p.Past)))
-	}
-	if hasKnown(p) {
-		add("known", known, int64(r.known)+horizon, int64(len(p.Known)))
-	}
-	if n := len(p.Features.Calendar); n > 0 {
-		add("calendar", calendar, horizon, int64(n))
-	}
-	return inputs, nil
 }

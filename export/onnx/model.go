@@ -74,9 +74,8 @@ type Attr struct {
 	Value AttrValue
 }
 
-// An AttrValue is an [Int], a [Float], a [String], [Ints], [Floats], [Strings] or a
-// [Tensor]. Graphs within nodes, which the operators If, Loop and Scan have, are not
-// supported.
+// An AttrValue is an [Int], a [Float], a [String], [Ints], [Floats], [Strings], a [Tensor], or the [Graph] that Scan
+// repeats. The graphs of If and Loop are not supported.
 type AttrValue interface{ attr() attrType }
 
 // The types of attributes.
@@ -96,6 +95,7 @@ const (
 	attrInt     attrType = 2
 	attrString  attrType = 3
 	attrTensor  attrType = 4
+	attrGraph   attrType = 5
 	attrFloats  attrType = 6
 	attrInts    attrType = 7
 	attrStrings attrType = 8
@@ -108,6 +108,7 @@ func (Ints) attr() attrType    { return attrInts }
 func (Floats) attr() attrType  { return attrFloats }
 func (Strings) attr() attrType { return attrStrings }
 func (Tensor) attr() attrType  { return attrTensor }
+func (Graph) attr() attrType   { return attrGraph }
 
 // Attr returns the attribute with the given name, or nil if there is none.
 func (n *Node) Attr(name string) AttrValue {

@@ -48,6 +48,8 @@ var rules = map[string]rule{
 
 	"MatMul": {2, inferMatMul}, "Gemm": {2, inferGemm}, "LSTM": {3, inferLSTM}, "Conv": {2, inferConv},
 
+	"Scan": {1, inferScan}, "Range": {3, inferRange},
+
 	"DynamicQuantizeLinear": {1, inferDynamicQuantize}, "QuantizeLinear": {2, inferQuantize},
 	"DequantizeLinear": {2, inferDequantize}, "MatMulInteger": {2, inferMatMulInteger},
 }

@@ -3,6 +3,8 @@ package validate
 import (
 	"context"
 	"fmt"
+	"math"
+	"slices"
 
 	"github.com/attune-hpo/attune/export/onnx"
 	"github.com/attune-hpo/attune/export/tensor"
@@ -49,8 +51,27 @@ func NewWindows(ctx context.Context, f forecast.Forecaster, on forecast.Frame, h
 		return nil, pkg.Errorf("windows: %w: there is no window to forecast from: %w", ErrInput, why)
 	}
 	var err error
-	w.Inputs, err = tensor.Join(inputs...)
+	w.Inputs, err = tensor.Join(aligned(inputs)...)
 	return w, err
+}
+
+// aligned fills windows that hold all of a series with missing values at the beginning, up to the longest one.
+func aligned(inputs []tensor.List) []tensor.List {
+	longest := int64(0)
+	for _, in := range inputs {
+		longest = max(longest, in[0].Shape[1])
+	}
+	for _, in := range inputs {
+		window := &in[0]
+		var values []float64
+		width := int(window.Shape[1])
+		for row := range int(window.Shape[0]) {
+			values = append(values, slices.Repeat([]float64{math.NaN()}, int(longest)-width)...)
+			values = append(values, window.Data.([]float64)[row*width:(row+1)*width]...)
+		}
+		window.Shape, window.Data = []int64{window.Shape[0], longest}, values
+	}
+	return inputs
 }
 
 // origins returns up to n lengths of the part of s to forecast from, and at least one.

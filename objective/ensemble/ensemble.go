@@ -159,6 +159,15 @@ func (f *Forecaster) Members() []Member { return slices.Clone(f.members) }
 // Models returns the members' models. They are fitted if f is.
 func (f *Forecaster) Models() []forecast.Forecaster { return slices.Clone(f.models) }
 
+// Weights returns the weights of the members.
+func (f *Forecaster) Weights() []float64 {
+	out := make([]float64, len(f.members))
+	for i, m := range f.members {
+		out[i] = m.Weight
+	}
+	return out
+}
+
 // Fit implements [forecast.Forecaster]. It fits the members one after the other, each with
 // its own seed. It makes no iterations.
 func (f *Forecaster) Fit(ctx context.Context, train forecast.Frame, opts forecast.FitOptions) error {

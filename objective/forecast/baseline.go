@@ -58,7 +58,8 @@ func Baselines(f Frequency) []*Baseline {
 // String returns the kind of b.
 func (b *Baseline) String() string { return b.kind }
 
-func (b *Baseline) steps(f Frequency) int {
+// Steps returns the number of steps in the season or in the window, at a frequency.
+func (b *Baseline) Steps(f Frequency) int {
 	if b.n == 0 {
 		return f.Season()
 	}
@@ -114,7 +115,7 @@ func (b *Baseline) Predict(ctx context.Context, past Frame, horizon int) (Frame,
 }
 
 func (b *Baseline) forecast(s Series, horizon int) ([]float64, error) {
-	m := b.steps(s.Freq)
+	m := b.Steps(s.Freq)
 	short := func(want int) error {
 		return fmt.Errorf("%s%w: it has %d, possibly with missing values, and needs %d", of(s.ID), ErrShort, s.Len(), want)
 	}

@@ -105,8 +105,10 @@ func (o orders) String() string {
 // size returns the number of coefficients without the mean.
 func (o orders) size() int { return o.p + o.q + o.sp + o.sq }
 
-// An integrated is a fitted model. Its coefficients have the signs of [arma].
-type integrated struct {
+// Integrated is a fitted model of [ARIMA]. With B the step back and w the series after its differences, less Mean:
+//
+//	(1 - Σ AR[i]·B^(i+1))·(1 - Σ SAR[j]·B^(m·(j+1))) w[t] = (1 + Σ MA[i]·B^(i+1))·(1 + Σ SMA[j]·B^(m·(j+1))) e[t]
+type Integrated struct {
 	Form   string    `json:"form"` // the orders
 	Season int       `json:"season"`
 	AR     []float64 `json:"ar,omitempty"`
@@ -120,7 +122,7 @@ type integrated struct {
 
 // decode implements method.
 func (ARIMA) decode(raw json.RawMessage) (fitted, error) {
-	f := new(integrated)
+	f := new(Integrated)
 	if err := json.Unmarshal(raw, f); err != nil {
 		return nil, err
 	}
@@ -136,7 +138,7 @@ func (ARIMA) decode(raw json.RawMessage) (fitted, error) {
 }
 
 // forecast implements fitted.
-func (f *integrated) forecast(y []float64, _ []int, _ bool, horizon int) []float64 {
+func (f *Integrated) forecast(y []float64, _ []int, _ bool, horizon int) []float64 {
 	if f.orders == (orders{d: 1}) {
 		return slices.Repeat(y[len(y)-1:], horizon)
 	}
@@ -234,7 +236,7 @@ func (a ARIMA) fit(y []float64, seasons []int) (fitted, error) {
 	o.d = differencesFor(w)
 	_, w = differences(y, o.sd, m, o.d)
 	if w == nil || isConstant(w) {
-		f := &integrated{Season: m}
+		f := &Integrated{Season: m}
 		if o.mean = w != nil && o.sd+o.d < 2; o.mean {
 			f.Mean = w[0]
 		}
@@ -245,8 +247,8 @@ func (a ARIMA) fit(y []float64, seasons []int) (fitted, error) {
 }
 
 // lastValue returns the model that repeats the last value.
-func lastValue() *integrated {
-	return &integrated{Form: "(0,1,0)", Season: 1, orders: orders{d: 1}}
+func lastValue() *Integrated {
+	return &Integrated{Form: "(0,1,0)", Season: 1, orders: orders{d: 1}}
 }
 
 // seasonalStrength returns 1 less the share of the variance that the season leaves of the
@@ -337,7 +339,7 @@ func (a ARIMA) search(w []float64, m int, o orders) *arimaSearch {
 }
 
 // choose searches stepwise for the orders of a series of n values.
-func (s *arimaSearch) choose(n int) *integrated {
+func (s *arimaSearch) choose(n int) *Integrated {
 	most := min(mostOrder, n/3)
 	seasonal := min(mostSeasonalOrder, n/3/s.m)
 	if s.m == 1 {
@@ -401,7 +403,7 @@ func (s *arimaSearch) choose(n int) *integrated {
 // fit returns the model of some orders, which s.a then is, and its AICc without what all models
 // have in common. The AICc is infinite if there are too few values, or if the least squares are
 // those of a process that is not stationary.
-func (s *arimaSearch) fit(o orders) (*integrated, float64) {
+func (s *arimaSearch) fit(o orders) (*Integrated, float64) {
 	x := make([]float64, o.size(), o.size()+1)
 	if o.mean {
 		x = append(x, 0)
@@ -432,7 +434,7 @@ func (s *arimaSearch) fit(o orders) (*integrated, float64) {
 		return nil, math.Inf(1)
 	}
 	s.set(o, x, true)
-	f := &integrated{Form: o.String(), Season: s.m, orders: o}
+	f := &Integrated{Form: o.String(), Season: s.m, orders: o}
 	f.AR = append(f.AR, s.ar...)
 	f.MA = append(f.MA, x[o.p:o.p+o.q]...)
 	f.SAR = append(f.SAR, s.sar...)

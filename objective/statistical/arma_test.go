@@ -129,8 +129,8 @@ func TestAirline(t *testing.T) {
 	}
 	f, err := ARIMA{Form: "(0,1,1)(0,1,1)", Estimation: exact}.fit(y, []int{12})
 	require.NoError(t, err)
-	assert.InDelta(t, -0.4018, f.(*integrated).MA[0], 1e-4)
-	assert.InDelta(t, -0.5569, f.(*integrated).SMA[0], 1e-4)
+	assert.InDelta(t, -0.4018, f.(*Integrated).MA[0], 1e-4)
+	assert.InDelta(t, -0.5569, f.(*Integrated).SMA[0], 1e-4)
 }
 
 // A line and a season are continued, although nothing is left to fit.
@@ -148,7 +148,7 @@ func TestDifferencedAway(t *testing.T) {
 			f, err := ARIMA{Form: auto}.fit(y, []int{4})
 			require.NoError(t, err)
 			for h, v := range f.forecast(y, []int{4}, true, 9) {
-				assert.InDelta(t, at(40+h), v, 1e-6, "step %d of %s", h+1, f.(*integrated).Form)
+				assert.InDelta(t, at(40+h), v, 1e-6, "step %d of %s", h+1, f.(*Integrated).Form)
 			}
 		})
 	}

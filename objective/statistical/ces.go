@@ -52,8 +52,8 @@ func (c CES) New(settings space.Settings) (forecast.Forecaster, error) {
 
 func (c CES) seasonsOf(f forecast.Frequency) []int { return ETS{Season: c.Season}.seasonsOf(f) }
 
-// A complexLevel is a fitted model. There are no initial states: each run finds its own.
-type complexLevel struct {
+// ComplexLevel is a fitted model of [CES]. There are no initial states: each run finds its own.
+type ComplexLevel struct {
 	Form  string     `json:"form"`
 	Alpha [2]float64 `json:"alpha"` // real and imaginary part
 	Beta  [2]float64 `json:"beta"`  // of the season
@@ -61,7 +61,7 @@ type complexLevel struct {
 
 // decode implements method.
 func (CES) decode(raw json.RawMessage) (fitted, error) {
-	l := new(complexLevel)
+	l := new(ComplexLevel)
 	if err := json.Unmarshal(raw, l); err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (CES) decode(raw json.RawMessage) (fitted, error) {
 // fit implements method.
 func (c CES) fit(y []float64, seasons []int) (fitted, error) {
 	m := seasons[0]
-	best, least := &complexLevel{Form: none, Alpha: [2]float64{2, 1}}, math.Inf(1) // the last value
+	best, least := &ComplexLevel{Form: none, Alpha: [2]float64{2, 1}}, math.Inf(1) // the last value
 	if len(y) <= 4 || isConstant(y) {
 		return best, nil
 	}
@@ -86,7 +86,7 @@ func (c CES) fit(y []float64, seasons []int) (fitted, error) {
 		forms = cesForms
 	}
 	for _, form := range forms {
-		l := &complexLevel{Form: form}
+		l := &ComplexLevel{Form: form}
 		x, upper := []float64{1.3, 1}, []float64{1.8, 1.9}
 		switch form {
 		case partly:
@@ -113,7 +113,7 @@ func (c CES) fit(y []float64, seasons []int) (fitted, error) {
 	return best, nil
 }
 
-func (l *complexLevel) set(x []float64) {
+func (l *ComplexLevel) set(x []float64) {
 	l.Alpha = [2]float64{x[0], x[1]}
 	copy(l.Beta[:], x[2:])
 }
@@ -127,7 +127,7 @@ type cesStates struct {
 }
 
 // newCESStates returns states that begin as a form requires.
-func newCESStates(l *complexLevel, y []float64, m int) *cesStates {
+func newCESStates(l *ComplexLevel, y []float64, m int) *cesStates {
 	s := &cesStates{m: m, size: 2}
 	switch l.Form {
 	case none:
@@ -154,7 +154,7 @@ func newCESStates(l *complexLevel, y []float64, m int) *cesStates {
 
 // run filters y forward, backward and forward, and returns the sum of the squared errors of
 // the last pass. Each pass begins with the forecast that continues the pass before.
-func (s *cesStates) run(l *complexLevel, y []float64) (squares float64) {
+func (s *cesStates) run(l *ComplexLevel, y []float64) (squares float64) {
 	season := s.m * s.size
 	copy(s.rows, s.first)
 	for pass := range backfit {
@@ -186,7 +186,7 @@ func (s *cesStates) run(l *complexLevel, y []float64) (squares float64) {
 }
 
 // value returns the forecast after m rows.
-func (l *complexLevel) value(rows []float64, m, size int) float64 {
+func (l *ComplexLevel) value(rows []float64, m, size int) float64 {
 	switch last := (m - 1) * size; l.Form {
 	case simple:
 		return rows[0]
@@ -198,7 +198,7 @@ func (l *complexLevel) value(rows []float64, m, size int) float64 {
 }
 
 // update sets the row after m rows by the error of its forecast.
-func (l *complexLevel) update(rows []float64, m, size int, e float64) {
+func (l *ComplexLevel) update(rows []float64, m, size int, e float64) {
 	real, imaginary := l.Alpha[0], l.Alpha[1]
 	last, next := rows[(m-1)*size:], rows[m*size:]
 	if l.Form == simple {
@@ -214,7 +214,7 @@ func (l *complexLevel) update(rows []float64, m, size int, e float64) {
 }
 
 // forecast implements fitted.
-func (l *complexLevel) forecast(y []float64, seasons []int, _ bool, horizon int) []float64 {
+func (l *ComplexLevel) forecast(y []float64, seasons []int, _ bool, horizon int) []float64 {
 	m := seasons[0]
 	if l.Form != none && (m < 2 || len(y) < 2*m) {
 		return nil

@@ -72,18 +72,18 @@ func share(name string, to *float64) field {
 
 func (Croston) seasonsOf(forecast.Frequency) []int { return []int{1} }
 
-// A demand is a fitted model. There is nothing to estimate: forecasts smooth all of the past.
-type demand struct {
+// Demand is a fitted model of [Croston]. There is nothing to estimate: forecasts smooth all of the past.
+type Demand struct {
 	Form  string  `json:"form"`
 	Alpha float64 `json:"alpha"`
 }
 
 // fit implements method.
-func (c Croston) fit([]float64, []int) (fitted, error) { return demand(c), nil }
+func (c Croston) fit([]float64, []int) (fitted, error) { return Demand(c), nil }
 
 // decode implements method.
 func (Croston) decode(raw json.RawMessage) (fitted, error) {
-	var d demand
+	var d Demand
 	if err := json.Unmarshal(raw, &d); err != nil {
 		return nil, err
 	}
@@ -94,13 +94,13 @@ func (Croston) decode(raw json.RawMessage) (fitted, error) {
 }
 
 // forecast implements fitted.
-func (d demand) forecast(y []float64, _ []int, _ bool, horizon int) []float64 {
+func (d Demand) forecast(y []float64, _ []int, _ bool, horizon int) []float64 {
 	level := d.rate(y)
 	return slices.Repeat([]float64{level}, horizon)
 }
 
 // rate returns the demand by step after y: 0 if there was none.
-func (d demand) rate(y []float64) float64 {
+func (d Demand) rate(y []float64) float64 {
 	first := slices.IndexFunc(y, func(v float64) bool { return v != 0 })
 	if first < 0 {
 		return 0

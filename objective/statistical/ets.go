@@ -154,9 +154,9 @@ func (e ETS) forms(y []float64, m int) []form {
 	return out
 }
 
-// A smoother is a fitted model. Season holds the initial seasonal states, starting with the
+// Smoothing is a fitted model of [ETS]. Season holds the initial seasonal states, starting with the
 // state of the first value.
-type smoother struct {
+type Smoothing struct {
 	Form   string    `json:"form"`
 	Alpha  float64   `json:"alpha"`
 	Beta   float64   `json:"beta,omitempty"` // of the growth; at most alpha in theory
@@ -179,7 +179,7 @@ func (e ETS) fit(y []float64, seasons []int) (fitted, error) {
 	if len(y) <= m {
 		m = 1
 	}
-	walk := &smoother{Form: "ANN", Alpha: 0.9999, Phi: 1, Level: y[0], form: form{err: 'A', trend: 'N', season: 'N'}}
+	walk := &Smoothing{Form: "ANN", Alpha: 0.9999, Phi: 1, Level: y[0], form: form{err: 'A', trend: 'N', season: 'N'}}
 	if len(y) <= few || isConstant(y) {
 		return walk, nil
 	}
@@ -197,7 +197,7 @@ func (e ETS) fit(y []float64, seasons []int) (fitted, error) {
 
 // decode implements method.
 func (ETS) decode(raw json.RawMessage) (fitted, error) {
-	s := new(smoother)
+	s := new(Smoothing)
 	if err := json.Unmarshal(raw, s); err != nil {
 		return nil, err
 	}
@@ -217,7 +217,7 @@ func (ETS) decode(raw json.RawMessage) (fitted, error) {
 // The search is the well-tested one of R's forecast and of statsforecast. It begins with small
 // smoothing parameters, which are smaller for longer seasons, and with states from a
 // decomposition of the first values.
-func (e ETS) estimate(y []float64, m int, f form) (*smoother, float64) {
+func (e ETS) estimate(y []float64, m int, f form) (*Smoothing, float64) {
 	const low, high = 1e-4, 1 - 1e-4
 	season := 1.0
 	if f.season != 'N' {
@@ -227,7 +227,7 @@ func (e ETS) estimate(y []float64, m int, f form) (*smoother, float64) {
 	if e.Estimation == careful || f.season != 'N' || f.err == 'M' {
 		growth = low + 0.2*(high-low)/float64(m)
 	}
-	s := &smoother{Form: f.String(), Alpha: low + 0.2*(high-low)/season, Phi: 1, form: f}
+	s := &Smoothing{Form: f.String(), Alpha: low + 0.2*(high-low)/season, Phi: 1, form: f}
 	s.begin(y, m)
 
 	var x, lower, upper []float64
@@ -290,7 +290,7 @@ func (e ETS) searches() int {
 }
 
 // set takes the parameters from a point of the search. It reports whether they are valid.
-func (s *smoother) set(x []float64, m int) bool {
+func (s *Smoothing) set(x []float64, m int) bool {
 	take := func() float64 {
 		v := x[0]
 		x = x[1:]
@@ -325,7 +325,7 @@ func (s *smoother) set(x []float64, m int) bool {
 }
 
 // begin sets the initial states to those of a decomposition of the first values.
-func (s *smoother) begin(y []float64, m int) {
+func (s *Smoothing) begin(y []float64, m int) {
 	adjusted := y
 	s.Season = nil
 	if s.form.season != 'N' {
@@ -359,7 +359,7 @@ func (s *smoother) begin(y []float64, m int) {
 
 // figure returns initial seasonal states of y. With fewer than three seasons they are the
 // residuals of a line and a wave in the first season.
-func (s *smoother) figure(y []float64, m int) []float64 {
+func (s *Smoothing) figure(y []float64, m int) []float64 {
 	var out []float64
 	if len(y) < 3*m {
 		a, b := wave(y, m)
@@ -384,7 +384,7 @@ func (s *smoother) figure(y []float64, m int) []float64 {
 // run filters y. It returns the deviance, which is -2 times the logarithm of the likelihood
 // without a constant, and the states at the end. It leaves the seasonal states in season: the
 // state of y[i] is at i modulo its length.
-func (s *smoother) run(y []float64, season []float64) (deviance float64, end state) {
+func (s *Smoothing) run(y []float64, season []float64) (deviance float64, end state) {
 	f, m := s.form, len(season)
 	copy(season, s.Season)
 	l, b := s.Level, s.Growth
@@ -451,7 +451,7 @@ type state struct {
 
 // forecast implements fitted. The smoothing parameters stay; the initial states are estimated
 // again for a series that begins elsewhere.
-func (s *smoother) forecast(y []float64, _ []int, begun bool, horizon int) []float64 {
+func (s *Smoothing) forecast(y []float64, _ []int, begun bool, horizon int) []float64 {
 	m := max(1, len(s.Season))
 	if !begun {
 		if len(y) < 2*m || s.form.multiplicative() && slices.Min(y) <= 0 {

@@ -100,13 +100,13 @@ func (t MSTL) seasonsOf(f forecast.Frequency) []int {
 	return []int{m}
 }
 
-// A seasonal is a fitted model. Its components are computed again from the past that is given.
-type seasonal struct {
+// Decomposed is a fitted model of [MSTL]. Its components are computed again from the past that is given.
+type Decomposed struct {
 	Transform string          `json:"transform"`
 	Seasons   []int           `json:"seasons,omitempty"`
 	Rest      json.RawMessage `json:"rest"` // a model of ets
 
-	rest *smoother
+	rest *Smoothing
 }
 
 // fit implements method.
@@ -114,7 +114,7 @@ func (t MSTL) fit(y []float64, seasons []int) (fitted, error) {
 	if t.Transform == logs && slices.Min(y) <= 0 {
 		return nil, fmt.Errorf("%w: the transform log takes values above 0: use the transform none", forecast.ErrDomain)
 	}
-	s := &seasonal{Transform: t.Transform}
+	s := &Decomposed{Transform: t.Transform}
 	for _, m := range seasons {
 		if m > 1 && len(y) > 2*m {
 			s.Seasons = append(s.Seasons, m)
@@ -125,14 +125,14 @@ func (t MSTL) fit(y []float64, seasons []int) (fitted, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.rest = model.(*smoother)
+	s.rest = model.(*Smoothing)
 	s.Rest, err = json.Marshal(s.rest)
 	return s, err
 }
 
 // decode implements method.
 func (MSTL) decode(raw json.RawMessage) (fitted, error) {
-	s := new(seasonal)
+	s := new(Decomposed)
 	if err := json.Unmarshal(raw, s); err != nil {
 		return nil, err
 	}
@@ -140,14 +140,14 @@ func (MSTL) decode(raw json.RawMessage) (fitted, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.rest = rest.(*smoother)
+	s.rest = rest.(*Smoothing)
 	if s.Transform != none && s.Transform != logs || !validSeasons(s.Seasons) || s.rest.form.season != 'N' {
 		return nil, forecast.ErrFormat
 	}
 	return s, nil
 }
 
-func (s *seasonal) transformed(y []float64) []float64 {
+func (s *Decomposed) transformed(y []float64) []float64 {
 	out := slices.Clone(y)
 	if s.Transform == logs {
 		for i, v := range out {
@@ -158,7 +158,7 @@ func (s *seasonal) transformed(y []float64) []float64 {
 }
 
 // forecast implements fitted.
-func (s *seasonal) forecast(y []float64, _ []int, begun bool, horizon int) []float64 {
+func (s *Decomposed) forecast(y []float64, _ []int, begun bool, horizon int) []float64 {
 	for _, m := range s.Seasons {
 		if len(y) <= 2*m {
 			return nil

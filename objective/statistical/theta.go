@@ -44,8 +44,8 @@ func (t Theta) New(settings space.Settings) (forecast.Forecaster, error) {
 
 func (t Theta) seasonsOf(f forecast.Frequency) []int { return []int{cmp.Or(t.Season, f.Season())} }
 
-// A thetaLine is a fitted model.
-type thetaLine struct {
+// ThetaLine is a fitted model of [Theta].
+type ThetaLine struct {
 	Form   string  `json:"form"`
 	Level  float64 `json:"level"` // level before the first value
 	Alpha  float64 `json:"alpha"`
@@ -60,7 +60,7 @@ const (
 
 // decode implements method.
 func (Theta) decode(raw json.RawMessage) (fitted, error) {
-	l := new(thetaLine)
+	l := new(ThetaLine)
 	if err := json.Unmarshal(raw, l); err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (Theta) decode(raw json.RawMessage) (fitted, error) {
 func (t Theta) fit(y []float64, seasons []int) (fitted, error) {
 	m := seasons[0]
 	if len(y) <= 3 || isConstant(y) {
-		return &thetaLine{Form: "stm", Level: y[0], Alpha: 0.99, Theta: 1}, nil // repeats the last value
+		return &ThetaLine{Form: "stm", Level: y[0], Alpha: 0.99, Theta: 1}, nil // repeats the last value
 	}
 	adjust := ""
 	if isSeasonal(y, m) {
@@ -88,9 +88,9 @@ func (t Theta) fit(y []float64, seasons []int) (fitted, error) {
 	if t.Form != auto {
 		candidates = []string{t.Form}
 	}
-	best, least := &thetaLine{Form: candidates[0], Level: z[0], Alpha: 0.5, Theta: 2, Adjust: adjust}, math.Inf(1)
+	best, least := &ThetaLine{Form: candidates[0], Level: z[0], Alpha: 0.5, Theta: 2, Adjust: adjust}, math.Inf(1)
 	for _, f := range candidates {
-		l := &thetaLine{Form: f, Theta: 2, Adjust: adjust}
+		l := &ThetaLine{Form: f, Theta: 2, Adjust: adjust}
 		x, lower, upper := []float64{z[0] / 2, 0.5}, []float64{-1e10, 0.1}, []float64{1e10, 0.99}
 		if l.optimizes() {
 			x, lower, upper = append(x, 2), append(lower, 1), append(upper, 1e10)
@@ -109,10 +109,10 @@ func (t Theta) fit(y []float64, seasons []int) (fitted, error) {
 	return best, nil
 }
 
-func (l *thetaLine) optimizes() bool { return l.Form == "otm" || l.Form == "dotm" }
-func (l *thetaLine) dynamic() bool   { return l.Form == "dstm" || l.Form == "dotm" }
+func (l *ThetaLine) optimizes() bool { return l.Form == "otm" || l.Form == "dotm" }
+func (l *ThetaLine) dynamic() bool   { return l.Form == "dstm" || l.Form == "dotm" }
 
-func (l *thetaLine) set(x []float64) {
+func (l *ThetaLine) set(x []float64) {
 	l.Level, l.Alpha = x[0], x[1]
 	if l.optimizes() {
 		l.Theta = x[2]
@@ -128,13 +128,13 @@ type thetaState struct {
 }
 
 // next returns the forecast of the value after the state: equation (6) of Fiorucci et al.
-func (l *thetaLine) next(s thetaState) float64 {
+func (l *ThetaLine) next(s thetaState) float64 {
 	decay := math.Pow(1-l.Alpha, s.n)
 	return s.level + (1-1/l.Theta)*(s.a*decay+s.b*(1-decay*(1-l.Alpha))/l.Alpha)
 }
 
 // with returns the state after one more value.
-func (l *thetaLine) with(s thetaState, y float64) thetaState {
+func (l *ThetaLine) with(s thetaState, y float64) thetaState {
 	t := s
 	t.n++
 	t.level = l.Alpha*y + (1-l.Alpha)*s.level
@@ -148,7 +148,7 @@ func (l *thetaLine) with(s thetaState, y float64) thetaState {
 
 // run filters y. It returns the sum of the squared errors of one step, without the first
 // three, and the state at the end.
-func (l *thetaLine) run(y []float64) (squares float64, s thetaState) {
+func (l *ThetaLine) run(y []float64) (squares float64, s thetaState) {
 	s = thetaState{n: 1, level: l.Alpha*y[0] + (1-l.Alpha)*l.Level, mean: y[0], a: y[0]}
 	if !l.dynamic() {
 		s.a, s.b = line(y)
@@ -163,7 +163,7 @@ func (l *thetaLine) run(y []float64) (squares float64, s thetaState) {
 }
 
 // forecast implements fitted.
-func (l *thetaLine) forecast(y []float64, seasons []int, begun bool, horizon int) []float64 {
+func (l *ThetaLine) forecast(y []float64, seasons []int, begun bool, horizon int) []float64 {
 	m := seasons[0]
 	if l.Adjust != "" && len(y) < 2*m || l.Adjust == multiplicative && slices.Min(y) <= 0 {
 		return nil

@@ -7,6 +7,7 @@ package eval
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -132,29 +133,8 @@ func Run(m *onnx.Model, inputs map[string]Array) (out map[string]Array, err erro
 			return nil, fmt.Errorf("eval: initializer %q: %w", t.Name, err)
 		}
 	}
-	for _, n := range m.Graph.Nodes {
-		in := make([]Array, len(n.Inputs))
-		for i, name := range n.Inputs {
-			in[i] = values[name]
-		}
-		f, ok := ops[n.Op]
-		several, ok2 := manyOps[n.Op]
-		if !ok && !ok2 {
-			return nil, fmt.Errorf("eval: node %q: no operator %s here", n.Name, n.Op)
-		}
-		if ok {
-			several = func(n *onnx.Node, in []Array) ([]Array, error) {
-				out, err := f(n, in)
-				return []Array{out}, err
-			}
-		}
-		got, err := several(&n, in)
-		if err != nil {
-			return nil, fmt.Errorf("eval: node %q (%s): %w", n.Name, n.Op, err)
-		}
-		for i, name := range n.Outputs {
-			values[name] = got[i].rounded()
-		}
+	if err := runNodes(m.Graph.Nodes, values); err != nil {
+		return nil, err
 	}
 	out = map[string]Array{}
 	for _, v := range m.Graph.Outputs {
@@ -168,6 +148,94 @@ func Run(m *onnx.Model, inputs map[string]Array) (out map[string]Array, err erro
 			}
 		}
 		out[v.Name] = a
+	}
+	return out, nil
+}
+
+// runNodes runs nodes, which read values and add to them.
+func runNodes(nodes []onnx.Node, values map[string]Array) error {
+	for _, n := range nodes {
+		in := make([]Array, len(n.Inputs))
+		for i, name := range n.Inputs {
+			in[i] = values[name]
+		}
+		f, ok := ops[n.Op]
+		several, ok2 := manyOps[n.Op]
+		switch {
+		case n.Op == "Scan":
+			several = func(n *onnx.Node, in []Array) ([]Array, error) { return scan(n, in, values) }
+		case ok:
+			several = func(n *onnx.Node, in []Array) ([]Array, error) {
+				out, err := f(n, in)
+				return []Array{out}, err
+			}
+		case !ok2:
+			return fmt.Errorf("eval: node %q: no operator %s here", n.Name, n.Op)
+		}
+		got, err := several(&n, in)
+		if err != nil {
+			return fmt.Errorf("eval: node %q (%s): %w", n.Name, n.Op, err)
+		}
+		for i, name := range n.Outputs {
+			values[name] = got[i].rounded()
+		}
+	}
+	return nil
+}
+
+// scan runs the loops that package onnx writes: along axis 1, all forward or all backward.
+func scan(n *onnx.Node, in []Array, outer map[string]Array) ([]Array, error) {
+	g := n.Attr("body").(onnx.Graph)
+	inputs := integer(n, "num_scan_inputs", 0)
+	states := len(in) - inputs
+	directions, _ := n.Attr("scan_input_directions").(onnx.Ints)
+	rounds := in[states].Dims[1]
+	values := maps.Clone(outer)
+	collected := make([][]Array, len(g.Outputs)-states)
+	for i := range states {
+		values[g.Inputs[i].Name] = in[i]
+	}
+	for t := range rounds {
+		if directions[0] == 1 {
+			t = rounds - 1 - t
+		}
+		for i := states; i < len(in); i++ {
+			before, along, after := split(in[i].Dims, 1)
+			part := Array{Type: in[i].Type, Dims: slices.Delete(slices.Clone(in[i].Dims), 1, 2)}
+			for b := range before {
+				part.Data = append(part.Data, in[i].Data[(b*along+t)*after:][:after]...)
+			}
+			values[g.Inputs[i].Name] = part
+		}
+		if err := runNodes(g.Nodes, values); err != nil {
+			return nil, err
+		}
+		for i := range collected {
+			one := values[g.Outputs[states+i].Name]
+			one.Dims = slices.Insert(slices.Clone(one.Dims), 1, 1)
+			collected[i] = append(collected[i], one)
+		}
+		next := make([]Array, states)
+		for i := range next {
+			next[i] = values[g.Outputs[i].Name]
+		}
+		for i, v := range next {
+			values[g.Inputs[i].Name] = v
+		}
+	}
+	out := make([]Array, states)
+	for i := range out {
+		out[i] = values[g.Inputs[i].Name]
+	}
+	for _, parts := range collected {
+		if directions[0] == 1 {
+			slices.Reverse(parts)
+		}
+		one, err := concat(&onnx.Node{Attrs: []onnx.Attr{{Name: "axis", Value: onnx.Int(1)}}}, parts)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, one)
 	}
 	return out, nil
 }
@@ -187,7 +255,7 @@ var ops = map[string]func(n *onnx.Node, in []Array) (Array, error){
 	"Add":                   binary(0, func(x, y float64) float64 { return x + y }),
 	"Sub":                   binary(0, func(x, y float64) float64 { return x - y }),
 	"Mul":                   binary(0, func(x, y float64) float64 { return x * y }),
-	"Div":                   binary(0, func(x, y float64) float64 { return x / y }),
+	"Div":                   divide,
 	"Pow":                   binary(0, math.Pow),
 	"Max":                   binary(0, math.Max),
 	"Min":                   binary(0, math.Min),
@@ -209,6 +277,8 @@ var ops = map[string]func(n *onnx.Node, in []Array) (Array, error){
 	"Transpose":             transpose,
 	"Unsqueeze":             unsqueeze,
 	"CumSum":                cumSum,
+	"Range":                 numbers,
+	"Shape":                 shape,
 	"ReduceMin":             reduce(math.Inf(1), math.Min),
 	"ReduceMax":             reduce(math.Inf(-1), math.Max),
 	"ReduceSum":             reduce(0, func(x, y float64) float64 { return x + y }),
@@ -242,6 +312,17 @@ func test(f func(float64) bool) op {
 		out.Type = onnx.Bool
 		return out, err
 	}
+}
+
+// divide truncates whole numbers.
+func divide(n *onnx.Node, in []Array) (Array, error) {
+	out, err := binary(0, func(x, y float64) float64 { return x / y })(n, in)
+	if out.Type == onnx.Int64 {
+		for i, v := range out.Data {
+			out.Data[i] = math.Trunc(v)
+		}
+	}
+	return out, err
 }
 
 func compare(f func(x, y float64) bool) op {
@@ -492,6 +573,24 @@ func unsqueeze(_ *onnx.Node, in []Array) (Array, error) {
 	return out, nil
 }
 
+// numbers returns the whole numbers from a first one to before a last one.
+func numbers(_ *onnx.Node, in []Array) (Array, error) {
+	out := Array{Type: in[0].Type}
+	for x := in[0].Data[0]; x < in[1].Data[0]; x += in[2].Data[0] {
+		out.Data = append(out.Data, x)
+	}
+	out.Dims = []int{len(out.Data)}
+	return out, nil
+}
+
+func shape(_ *onnx.Node, in []Array) (Array, error) {
+	out := Array{Type: onnx.Int64, Dims: []int{len(in[0].Dims)}}
+	for _, d := range in[0].Dims {
+		out.Data = append(out.Data, float64(d))
+	}
+	return out, nil
+}
+
 func cumSum(_ *onnx.Node, in []Array) (Array, error) {
 	out := in[0]
 	out.Data = slices.Clone(out.Data)
@@ -507,7 +606,7 @@ func cumSum(_ *onnx.Node, in []Array) (Array, error) {
 	return out, nil
 }
 
-// reduce folds the last axis, and keeps it.
+// reduce folds the last axis.
 func reduce(start float64, f func(x, y float64) float64) op {
 	return func(n *onnx.Node, in []Array) (Array, error) {
 		rank := len(in[0].Dims)
@@ -519,8 +618,8 @@ func reduce(start float64, f func(x, y float64) float64) op {
 		} else if len(in) > 1 {
 			axes = in[1].ints()
 		}
-		if len(axes) != 1 || axisOf(axes[0], rank) != rank-1 || integer(n, "keepdims", 1) != 1 {
-			return Array{}, fmt.Errorf("only of the last axis, kept")
+		if len(axes) != 1 || axisOf(axes[0], rank) != rank-1 {
+			return Array{}, fmt.Errorf("only of the last axis")
 		}
 		out := Array{Type: in[0].Type, Dims: slices.Clone(in[0].Dims)}
 		width := out.Dims[rank-1]
@@ -531,6 +630,9 @@ func reduce(start float64, f func(x, y float64) float64) op {
 				x = f(x, y)
 			}
 			out.Data = append(out.Data, x)
+		}
+		if integer(n, "keepdims", 1) == 0 {
+			out.Dims = out.Dims[:rank-1]
 		}
 		return out, nil
 	}
