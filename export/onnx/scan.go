@@ -121,15 +121,3 @@ func inferScan(n *Node, in []fact) ([]fact, error) {
 func inferRange(_ *Node, in []fact) ([]fact, error) {
 	return []fact{{in[0].typ, []Dim{Unknown}, nil}}, nil
 }
-
-// walk calls f for nodes and the nodes of the graphs within them.
-func walk(nodes []Node, f func(*Node)) {
-	for i := range nodes {
-		f(&nodes[i])
-		for _, a := range nodes[i].Attrs {
-			if g, ok := a.Value.(Graph); ok {
-				walk(g.Nodes, f)
-			}
-		}
-	}
-}
