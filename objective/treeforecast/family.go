@@ -44,6 +44,14 @@ func (f Family) Rounds() string {
 	return ""
 }
 
+// Size returns the hyperparameter for the number of trees, also of forests: see Sized in package tune.
+func (f Family) Size() string {
+	if name := f.Rounds(); name != "" {
+		return name
+	}
+	return "n_estimators"
+}
+
 // Space returns the default space to search for series like train. It has transform and lags,
 // unless the recipe has them, followed by the space of the style, with leaves of at most a
 // tenth of the rows.

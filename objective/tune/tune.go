@@ -51,6 +51,15 @@ type Family interface {
 	Rounds() string
 }
 
+// A Sized family can make a model with fewer rounds of training, though more do not harm it: a
+// forest with fewer trees. If [Task.Deadline] cuts the training in the folds short, the model for
+// all of the data has as many rounds as they had.
+type Sized interface {
+	Family
+	// Size returns the hyperparameter for the number of rounds.
+	Size() string
+}
+
 var (
 	// ErrSpace reports a search space that does not fit a family.
 	ErrSpace = errors.New("bad search space")
@@ -96,7 +105,8 @@ type Task struct {
 	Patience int
 	// Deadline ends the training of each trial after the first round that ends later: the best
 	// round so far counts. Models that train without rounds do not end early. The model is
-	// then fitted to all of the data with that number of rounds. Default: none.
+	// then fitted to all of the data with that number of rounds, also if the family is [Sized].
+	// Default: none.
 	Deadline time.Time
 	// Threads is the number of threads of one trial. Use the number of cores divided by the
 	// number of concurrent trials. Default 1.
@@ -205,6 +215,11 @@ func (t *Task) withRounds(settings space.Settings, n int) space.Settings {
 	if name == "" || n == 0 {
 		return settings
 	}
+	return withSetting(settings, name, n)
+}
+
+// withSetting returns the settings with another value of one.
+func withSetting(settings space.Settings, name string, n int) space.Settings {
 	others := slices.DeleteFunc(slices.Clone(settings), func(s space.Setting) bool { return s.Name == name })
 	return append(others, space.Setting{Name: name, Value: space.Lit(n)})
 }
@@ -246,10 +261,15 @@ func (t kind) Train(ctx context.Context, tr *study.Trial, h model.Origin) (Model
 		return Model{}, err
 	}
 	fit := forecast.FitOptions{Seed: h.Seed, Threads: t.Threads}
+	cut := false
+	late := func() bool {
+		cut = cut || t.late()
+		return cut
+	}
 	learned, err := t.Backtest.Learn(ctx, t.Family.Name(), func() forecast.Forecaster {
 		f, _ := t.Family.New(training) // it worked above
 		return f
-	}, forecast.LearnOptions{Fit: fit, Patience: max(0, patience), Last: t.Family.Rounds() == "", Stop: t.late, OnRound: func(r forecast.Round) error {
+	}, forecast.LearnOptions{Fit: fit, Patience: max(0, patience), Last: t.Family.Rounds() == "", Stop: late, OnRound: func(r forecast.Round) error {
 		return tr.Report(ctx, r.Step, r.Scores[0])
 	}})
 	if err != nil {
@@ -267,6 +287,9 @@ func (t kind) Train(ctx context.Context, tr *study.Trial, h model.Origin) (Model
 		rounds = int(n)
 	}
 	h.Settings = t.withRounds(settings, rounds)
+	if f, ok := t.Family.(Sized); ok && cut && rounds > 0 {
+		h.Settings = withSetting(settings, f.Size(), rounds)
+	}
 	m, err := t.Fit(ctx, h)
 	if err != nil {
 		return Model{}, err

@@ -79,6 +79,23 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
+// A forest that a deadline cuts short has as many trees in the model as in the folds.
+func TestDeadlineOfForest(t *testing.T) {
+	task := newTask(t, style.RandomForest)
+	task.Fixed = space.Settings{{Name: "n_estimators", Value: space.Lit(50)}}
+	task.Deadline = time.Now().Add(-time.Hour)
+	st := open(t, task, "s", nil)
+	require.NoError(t, task.Optimize(t.Context(), st, study.Run{Trials: 1}))
+	best, err := st.Best(t.Context())
+	require.NoError(t, err)
+	m, err := task.Refit(t.Context(), st, best)
+	require.NoError(t, err)
+	trees := m.Forecaster.(*forecast.Tabular).Models()[0].(*treeforecast.Regressor).Model().Trees
+	assert.Len(t, trees, 1)
+	n, _ := m.Settings.Get("n_estimators")
+	assert.Equal(t, space.Lit(1), n)
+}
+
 // The kept forecasts of a trial are those that another training makes.
 func TestForecasts(t *testing.T) {
 	of := func(s style.Style) tune.Family { return newTask(t, s).Family }
