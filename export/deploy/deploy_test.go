@@ -392,15 +392,18 @@ func TestServingWithoutTheFile(t *testing.T) {
 	}
 	_, err := deploy.Open(broken, new(forecast.Tabular), quiet)
 	assert.ErrorIs(t, err, forecast.ErrNotFitted)
-	_, err = deploy.Open(broken, forecast.Naive(), quiet)
+	_, err = deploy.Open(broken, unknown{forecast.Naive()}, quiet)
 	assert.ErrorIs(t, err, onnx.ErrUnsupported)
 }
+
+// unknown is a forecaster that the exporter does not know.
+type unknown struct{ forecast.Forecaster }
 
 func TestErrors(t *testing.T) {
 	onnxtest.Require(t)
 	ctx := context.Background()
 	frame := airPassengers(t)
-	_, err := deploy.Model(ctx, tune.Model{Family: "naive", Forecaster: forecast.Naive()}, frame, deploy.ForecasterOptions{})
+	_, err := deploy.Model(ctx, tune.Model{Family: "naive", Forecaster: unknown{forecast.Naive()}}, frame, deploy.ForecasterOptions{})
 	require.ErrorIs(t, err, onnx.ErrUnsupported)
 	assert.ErrorContains(t, err, "naive")
 
