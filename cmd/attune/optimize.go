@@ -65,9 +65,10 @@ The last --test steps of the data are held out. The tuning never sees them. At t
 all models and baselines forecast them, which gives an honest estimate of the error.
 
 The result is an ensemble of the best trials of all models and of the baselines, unless a
-single model is better by more than the standard error. Then it is a single model: the
-simplest of the equally good ones. Both are judged on folds of the backtest that were not
-used to choose them.
+single model is better by more than the standard error, or the best baseline is better by
+more than that or by a tenth. Then it is a single model: the simplest of the equally good
+ones. Ensembles and models are judged on folds of the backtest that were not used to choose
+them.
 
 Studies are stored in the file --storage, and models in a folder next to it, named
 STORAGE.models. If the command is interrupted, by Ctrl-C or a crash, the same command
