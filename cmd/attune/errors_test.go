@@ -281,7 +281,7 @@ func reachable(t *testing.T) map[string]bool {
 }
 
 // plainWords are names of Go that are also words of the field, or begin a sentence.
-var plainWords = []string{"BIPOP", "CPU", "CUDA", "CatBoost", "CategoricalDistribution", "FloatDistribution", "Halton", "ID", "IPOP", "IR", "IntDistribution", "JSON", "LSTM", "LightGBM", "NaN", "ONNX", "Pearson", "Python", "SHAP", "SQLite", "Sobol", "Spearman", "URL", "XGBoost", "YAML"}
+var plainWords = []string{"ASCII", "BIPOP", "CPU", "CUDA", "CatBoost", "CategoricalDistribution", "FloatDistribution", "Halton", "ID", "IPOP", "IR", "IntDistribution", "JSON", "LSTM", "LightGBM", "NaN", "ONNX", "Pearson", "Python", "SHAP", "SQLite", "Sobol", "Spearman", "URL", "XGBoost", "YAML"}
 
 // forPrograms are texts that name something of Go and that no user of the command sees, with the
 // reason.

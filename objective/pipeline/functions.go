@@ -72,8 +72,8 @@ func positive(x float64) float64 {
 	return 0
 }
 
-// The rational approximations of [probit], lowest power first: the central one in 0.425²-q²,
-// and those of the tails in r-1.6 and r-5 for r = √(-log p).
+// The rational approximations of the function probit, lowest power first: the central one in 0.425²-q², and those of
+// the tails in r-1.6 and r-5 for r = √(-log p).
 var (
 	ProbitCenter = [2][]float64{
 		{3.3871328727963666080e0, 1.3314166789178437745e2, 1.9715909503065514427e3, 1.3731693765509461125e4, 4.5921953931549871457e4, 6.7265770927008700853e4, 3.3430575583588128105e4, 2.5090809287301226727e3},

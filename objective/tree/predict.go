@@ -14,11 +14,10 @@ import (
 // thresholds of its feature, in all of the model, that are less than the value. The rank
 // also settles where a missing value goes, so that splits only compare small integers.
 //
-// Each tree processes 64 rows at a time. If the processor has vector instructions, all
-// nodes of a small tree are evaluated for the 64 rows at once: see [vectorTree]. In
-// other trees, eight rows walk side by side; a few rows are processed one by one, each
-// through eight trees side by side: see [walk]. All ways add the same leaves in the same
-// order.
+// Each tree processes 64 rows at a time. If the processor has vector instructions, all nodes of a small tree are
+// evaluated for the 64 rows at once (vectorTree in the source). In other trees, eight rows walk side by side; a few
+// rows are processed one by one, each through eight trees side by side (walk in the source). All ways add the same
+// leaves in the same order.
 type Predictor struct {
 	// Threads is the maximum number of goroutines that share the rows of one call. It
 	// does not change results. 0 and 1 mean the caller's goroutine alone, which suits
@@ -37,7 +36,7 @@ type Predictor struct {
 	sets    [][]uint32
 	trees   []compiled
 	groups  []group
-	ways    [4]blockWays // by [blockSize]
+	ways    [4]blockWays // by blockSize
 	shares  []float64
 	scratch sync.Pool // of *scratch
 }
