@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	"github.com/attune-hpo/attune/sampler/random"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/storage/memory"
+	"github.com/attune-hpo/attune/storage/sqlite"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
 )
@@ -67,6 +69,33 @@ func TestBrowserFollows(t *testing.T) {
 	require.NoError(t, p.Wait(ctx, "document.getElementById('summary').textContent.includes('0.125, in trial 0')"))
 	require.NoError(t, p.Wait(ctx, "document.getElementById('best').textContent.includes('\"x\": ')"))
 	require.NoError(t, p.Wait(ctx, "[...document.querySelectorAll('#plots img')].every((i) => i.src.includes('v=1-0-0'))"))
+}
+
+// A page whose file goes away says so in a sentence, and follows again when it is back.
+func TestBrowserGone(t *testing.T) {
+	p, ctx := tab(t, 1280, false)
+	path := filepath.Join(t.TempDir(), "studies.db")
+	add(t, sqlite.File(path), teststudy.New("a", 5, false, 1))
+	show(t, ctx, p, serving(t, sqlite.File(path), dashboard.Config{})+"study?name=a")
+	says := func(text string) {
+		t.Helper()
+		require.NoError(t, p.Wait(ctx, fmt.Sprintf("document.getElementById('live').textContent === %q", text)))
+	}
+	says("live")
+	require.NoError(t, os.Rename(path, path+".old"))
+	says("The storage cannot be read: it is gone: somebody removed it or gave it another name")
+	require.NoError(t, os.Rename(path+".old", path))
+	says("live")
+	st, err := study.Open(t.Context(), sqlite.File(path), "a", study.Config{Sampler: random.Sampler{}})
+	require.NoError(t, err)
+	_, err = st.Add(t.Context(), trial.Record{State: trial.Complete, Values: []float64{-7}})
+	require.NoError(t, err)
+	require.NoError(t, st.Close())
+	require.NoError(t, p.Wait(ctx, "document.getElementById('summary').textContent.includes('-7, in trial ')"))
+	for _, line := range p.Console() {
+		assert.Contains(t, line, "503")
+	}
+	p.Forget() // the browser reports each page that was not there
 }
 
 // tab opens a page in a browser. It fails the test if the page writes anything to the console.

@@ -165,7 +165,7 @@ func (d *Dashboard) page(f func(w http.ResponseWriter, r *http.Request) error) h
 			p = problem{http.StatusNotFound, "There is no such study."}
 		default:
 			d.config.Log.ErrorContext(r.Context(), "dashboard", "url", r.URL.String(), "error", err)
-			p = problem{http.StatusServiceUnavailable, "The storage cannot be read: " + said(err)}
+			p = problem{http.StatusServiceUnavailable, unread(err)}
 		}
 		d.answer(w, r, p.code, "error.html", struct {
 			Title, Text string
@@ -186,14 +186,26 @@ func (d *Dashboard) there() error {
 	if is {
 		d.was.Store(true)
 	} else if err == nil && d.was.Load() {
+		d.studies.forgetAll() // what comes back may be another file
 		return errGone
 	}
 	return err
 }
 
+// unread says that the storage cannot be read.
+func unread(err error) string {
+	if errors.Is(err, storage.ErrNotExist) {
+		return "The study is gone: somebody deleted it."
+	}
+	return "The storage cannot be read: " + said(err)
+}
+
 // said returns the text of an error for who reads it in a browser: without the names of
 // packages and of fields, which mean something only to who wrote the program.
-func said(err error) string { return fault.Text(err, func(fault.Hint) string { return "" }) }
+func said(err error) string {
+	text := fault.Text(err, func(fault.Hint) string { return "" })
+	return short(strings.Join(strings.Fields(text), " "), 400) // drivers write several lines
+}
 
 // execute writes a page.
 func (d *Dashboard) execute(w http.ResponseWriter, r *http.Request, name string, data any) {

@@ -13,6 +13,7 @@ import (
 const (
 	pace  = time.Second      // minimum between two events
 	pulse = 15 * time.Second // maximum between two signs of life
+	look  = 2 * time.Second  // between two looks whether the storage is still there
 )
 
 // events sends an event whenever the trials of the study ?name change, in any process. The ID of
@@ -38,8 +39,9 @@ func (d *Dashboard) events(w http.ResponseWriter, r *http.Request) error {
 		if err := s.news(r.Context(), v, &known); err != nil {
 			return nil
 		}
-		alive := time.NewTicker(pulse)
+		alive, looks := time.NewTicker(pulse), time.NewTicker(look)
 		defer alive.Stop()
+		defer looks.Stop()
 		for {
 			var err error
 			select {
@@ -47,9 +49,14 @@ func (d *Dashboard) events(w http.ResponseWriter, r *http.Request) error {
 				return nil
 			case gone := <-ended:
 				if gone != nil {
-					s.send("gone", known, said(gone))
+					s.send("gone", known, unread(gone))
 				}
 				return nil
+			case <-looks.C:
+				if gone := d.there(); gone != nil {
+					s.send("gone", known, unread(gone))
+					return nil
+				}
 			case <-alive.C:
 				err = s.comment()
 			case <-changes:
@@ -120,7 +127,7 @@ func (s stream) send(event, id, data string) error {
 func (s stream) news(ctx context.Context, v *study.View, known *string) error {
 	h, err := v.Snapshot(ctx)
 	if err != nil {
-		s.send("gone", *known, said(err))
+		s.send("gone", *known, unread(err))
 		return err
 	}
 	now := version(h)

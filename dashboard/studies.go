@@ -128,15 +128,22 @@ func (s *studies) drop(name string, o *opened) {
 	}
 }
 
-// close removes all studies.
+// close removes all studies, and opens no others.
 func (s *studies) close() error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.closed = true
+	s.mu.Unlock()
+	s.forgetAll()
+	return nil
+}
+
+// forgetAll removes all studies.
+func (s *studies) forgetAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for name, o := range s.open {
 		s.drop(name, o)
 	}
-	return nil
 }
 
 // version returns a text that is equal for two snapshots of a study only if they are equal.

@@ -11,12 +11,16 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/attune-hpo/attune/dashboard"
 	"github.com/attune-hpo/attune/internal/web"
 	"github.com/attune-hpo/attune/objective/tune"
+	"github.com/attune-hpo/attune/storage/mysql"
+	"github.com/attune-hpo/attune/storage/postgres"
+	"github.com/attune-hpo/attune/storage/sqlite"
 	"github.com/attune-hpo/attune/study"
 )
 
@@ -26,6 +30,9 @@ const tokenVariable = "ATTUNE_DASHBOARD_TOKEN"
 
 // readTokenVariable is the environment variable with the token of those who may only read.
 const readTokenVariable = "ATTUNE_DASHBOARD_READ_TOKEN"
+
+// pagePatience is how long a page waits for a database that is away or locked.
+const pagePatience = 5 * time.Second
 
 // board holds the flags of the command dashboard.
 type board struct {
@@ -85,6 +92,14 @@ func (b *board) run(ctx context.Context, stdout io.Writer) error {
 	store, err := openStore(b.storage)
 	if err != nil {
 		return err
+	}
+	switch s := store.Store.(type) { // who looks at a page would rather read that the database is away than wait
+	case *sqlite.Store:
+		s.BusyTimeout = pagePatience
+	case *postgres.Store:
+		s.Patience = pagePatience
+	case *mysql.Store:
+		s.Patience = pagePatience
 	}
 	if b.registry != "" {
 		if _, err := openRegistry(b.registry); err != nil {

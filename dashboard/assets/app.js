@@ -20,15 +20,44 @@ document.addEventListener("click", async (event) => {
 });
 
 const live = document.querySelector("[data-events]");
-if (live) {
+if (live) follow();
+
+// say shows the state of the connection.
+function say(text, problem) {
+  if (live.textContent !== text) live.textContent = text; // a screen reader repeats what changes
+  live.classList.toggle("problem", problem);
+  live.classList.toggle("muted", !problem);
+}
+
+// follow listens to changes. When that ends, it asks for the page every few seconds, shows the
+// reason why there is none, and listens again as soon as there is one.
+function follow() {
   const events = new EventSource(live.dataset.events);
-  events.onopen = () => { live.textContent = "live"; };
-  events.onerror = () => { live.textContent = "connection lost"; };
-  events.addEventListener("gone", (event) => {
-    live.textContent = event.data;
+  const lost = (text) => {
     events.close();
-  });
+    say(text, true);
+    setTimeout(retry, 3000);
+  };
+  events.onopen = () => say("live", false);
+  events.onerror = () => lost("The connection is lost.");
+  events.addEventListener("gone", (event) => lost(event.data));
   events.addEventListener("change", refresh);
+}
+
+async function retry() {
+  try {
+    const response = await fetch(location.href);
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    if (response.ok) {
+      replace(page);
+      follow();
+      return;
+    }
+    say(page.querySelector("main p")?.textContent ?? response.statusText, true);
+  } catch {
+    say("The connection is lost.", true);
+  }
+  setTimeout(retry, 3000);
 }
 
 let fetching = false, again = false;

@@ -241,6 +241,13 @@ func (p *Page) Console() []string {
 	return p.console
 }
 
+// Forget empties what Console returns.
+func (p *Page) Forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.console = nil
+}
+
 // Received returns the number of bytes that the tab has received, headers included, as
 // they came over the wire.
 func (p *Page) Received() int64 {
