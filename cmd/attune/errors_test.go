@@ -289,7 +289,8 @@ var forPrograms = map[string]string{
 	"choice %.60q is not a literal: write it with space.Lit":          "what reads choices makes them literals",
 	"%w: %.60q is not a literal: write it with space.Lit":             "what reads choices makes them literals",
 	"%w: the store is nil: use new(memory.Store) or sqlite.File(...)": "the command always has one",
-	"{Lower:%s Upper:%s Warmup:%d Interval:%d}":                       "the form in which package fmt prints it",
+	"Expand Scan": "operators of ONNX",
+	"{Lower:%s Upper:%s Warmup:%d Interval:%d}": "the form in which package fmt prints it",
 }
 
 // hintsOf returns all hints in the source of a module.

@@ -1376,7 +1376,7 @@ func (b *builder) namedTable(categories map[int]tree.Categories, width int, name
 	}
 	for i, c := range categories {
 		if c.Cut {
-			return value{}, b.unsupported("XGBoost cuts the names of categories that are not ASCII, as those of column %d: name categories in ASCII before training, or encode them with a OrdinalEncoder", i)
+			return value{}, b.unsupported("XGBoost cuts the names of categories that are not ASCII, as those of column %d: name categories in ASCII before training, or encode them with an OrdinalEncoder", i)
 		}
 	}
 	nan := Float(math.NaN())
