@@ -16,10 +16,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/attune-hpo/attune/export/deploy"
 	"github.com/attune-hpo/attune/export/registry"
 	"github.com/attune-hpo/attune/export/runtime"
 	serving "github.com/attune-hpo/attune/export/serve"
 	"github.com/attune-hpo/attune/internal/web"
+	"github.com/attune-hpo/attune/objective/pipeline"
 )
 
 // modelTokenVariable is the environment variable with the token of serve-model.
@@ -28,6 +30,7 @@ const modelTokenVariable = "ATTUNE_MODEL_TOKEN"
 // serveModel holds the flags of the command serve-model.
 type serveModel struct {
 	registry, name string
+	native         string
 	shadow         int
 	reload         time.Duration
 	config         serving.Config
@@ -53,6 +56,9 @@ It serves an ONNX file, or the live version of a model in a registry. After a pr
 rollback it serves the new live version, and finishes the requests that are running. If the
 new version cannot be loaded, the old one stays.
 
+If the ONNX file fails, or ONNX Runtime cannot be loaded, the native model answers: the one that
+attune registered with the file, or --native. Forecasters have none. The metrics count these runs.
+
 Requests that wait for the model are run together. With --shadow, another version of the
 registry predicts the same rows in the background, and the metrics say how often the two
 disagree. GET /metrics has this and more for Prometheus: rows, runs, times, missing numbers,
@@ -63,8 +69,9 @@ It listens on this machine only. For an address that other machines reach, set a
 environment variable ` + modelTokenVariable + `; requests send it in the header Authorization: Bearer
 TOKEN. Where others can listen, give --tls-cert and --tls-key, or use a proxy with TLS.
 
-Serve-model needs ONNX Runtime. Install it with: attune setup onnxruntime`,
+Serve-model runs ONNX Runtime. Install it with: attune setup onnxruntime`,
 		Example: `  attune serve-model model.onnx
+  attune serve-model model.onnx --native pipeline.joblib
   attune serve-model --registry models --name passengers --listen 127.0.0.1:9000
   attune serve-model --registry models --name passengers --shadow 4
   ` + modelTokenVariable + `=... attune serve-model model.onnx --listen :8080 --host models.example --tls-cert cert.pem --tls-key key.pem`,
@@ -86,6 +93,7 @@ Serve-model needs ONNX Runtime. Install it with: attune setup onnxruntime`,
 	f.SortFlags = false
 	f.StringVar(&s.registry, "registry", "", "`folder` of a model registry, whose live version to serve")
 	f.StringVar(&s.name, "name", "", "`name` of the model: in the registry, or in requests (default: the name of the file)")
+	f.StringVar(&s.native, "native", "", "`file` of the model that the ONNX file was converted from, which answers if that file fails")
 	f.IntVar(&s.shadow, "shadow", 0, "`number` of a version in the registry that predicts the same rows, to be compared")
 	f.DurationVar(&s.reload, "reload", time.Second, "`time` between checks of which version is live")
 	f.StringVar(&s.listen, "listen", "127.0.0.1:8080", "`address` to listen on; port 0 is any free one")
@@ -109,6 +117,8 @@ func (s *serveModel) check(file string) error {
 		return fmt.Errorf("--registry %s: want no file besides: %s", quote(s.registry), quote(file))
 	case s.registry != "" && s.name == "":
 		return errors.New("--registry: name the model with --name")
+	case s.registry != "" && s.native != "":
+		return errors.New("--native is for an ONNX file: a registry keeps the native model with each version")
 	case s.shadow != 0 && s.registry == "":
 		return errors.New("--shadow is the number of a version in a registry: give --registry")
 	case s.shadow < 0:
@@ -141,11 +151,10 @@ func (s *serveModel) run(ctx context.Context, stderr io.Writer, file string) err
 	number := 0
 	if file != "" {
 		s.config.Name = cmp.Or(s.name, strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)))
-		session, err := runtime.Open(file, runtime.Config{Log: log})
-		if err != nil {
+		if first, err = s.open(file, log); err != nil {
 			return err
 		}
-		first = serving.Version{Name: "1", Model: session}
+		warnLost(stderr, first)
 	} else {
 		if models, err = openRegistry(s.registry); err != nil {
 			return err
@@ -156,7 +165,7 @@ func (s *serveModel) run(ctx context.Context, stderr io.Writer, file string) err
 		} else if err != nil {
 			return err
 		}
-		if first, err = openVersion(live, log); err != nil {
+		if first, err = openVersion(live, log, stderr); err != nil {
 			return err
 		}
 		number = live.Number
@@ -171,7 +180,7 @@ func (s *serveModel) run(ctx context.Context, stderr io.Writer, file string) err
 		if err != nil {
 			return fmt.Errorf("--shadow %d: %w", s.shadow, err)
 		}
-		other, err := openVersion(v, log)
+		other, err := openVersion(v, log, stderr)
 		if err != nil {
 			return fmt.Errorf("--shadow %d: %w", s.shadow, err)
 		}
@@ -206,17 +215,39 @@ func (s *serveModel) run(ctx context.Context, stderr io.Writer, file string) err
 	}})
 }
 
-// openVersion opens the ONNX file of a version, after it has compared its checksum.
-func openVersion(v registry.Version, log *slog.Logger) (serving.Version, error) {
-	model, err := v.Read(registry.ONNX)
-	if err != nil {
-		return serving.Version{}, err
+// open opens an ONNX file, with the native model to fall back to, if there is one.
+func (s *serveModel) open(file string, log *slog.Logger) (serving.Version, error) {
+	v := serving.Version{Name: "1"}
+	if s.native == "" {
+		session, err := runtime.Open(file, runtime.Config{Log: log})
+		v.Model = session
+		return v, err
 	}
-	session, err := runtime.OpenBytes(model, runtime.Config{Log: log})
+	m, _, err := readModel(s.native, pipeline.ReadOptions{})
 	if err != nil {
-		return serving.Version{}, fmt.Errorf("%s, version %d: %w", v.Name, v.Number, err)
+		return v, fmt.Errorf("--native: %w", err)
 	}
-	return serving.Version{Name: strconv.Itoa(v.Number), Model: session}, nil
+	v.Model, err = deploy.OpenPipeline(file, m, runtime.Config{Log: log})
+	if errors.Is(err, deploy.ErrMismatch) {
+		return v, fmt.Errorf("--native %s: %w", quote(s.native), err)
+	}
+	return v, err
+}
+
+// openVersion opens the ONNX file of a version, with the native model to fall back to, if there is one.
+func openVersion(v registry.Version, log *slog.Logger, stderr io.Writer) (serving.Version, error) {
+	out, err := deploy.OpenVersion(v, runtime.Config{Log: log})
+	if err == nil {
+		warnLost(stderr, out)
+	}
+	return out, err
+}
+
+// warnLost says why the native model of a version answers all requests, if it does.
+func warnLost(stderr io.Writer, v serving.Version) {
+	if s, ok := v.Model.(*deploy.Served); ok && s.Lost() != nil {
+		warn(stderr, fmt.Errorf("version %s: the native model answers: %w", v.Name, s.Lost()))
+	}
 }
 
 // A follower serves whichever version of a registry is live, and records how the version in the
@@ -261,7 +292,7 @@ func (f *follower) reload(ctx context.Context) {
 	}
 	var v serving.Version
 	if err == nil {
-		v, err = openVersion(live, f.flags.config.Log)
+		v, err = openVersion(live, f.flags.config.Log, f.stderr)
 	}
 	if err == nil {
 		err = f.server.Swap(v)
@@ -314,6 +345,7 @@ func samplesOf(name string, server *serving.Server) []web.Sample {
 	add(true, "run_seconds_total", "Time in runs that did not fail.", t.Latency.Mean.Seconds()*float64(t.Latency.Calls))
 	add(true, "joined_requests_total", "Requests that shared a run with others.", float64(t.Joined))
 	add(true, "failed_runs_total", "Runs that failed.", float64(t.Failures))
+	add(true, "fallback_runs_total", "Runs for which the native model was asked because the ONNX file failed.", float64(t.Fallbacks))
 	add(true, "refused_requests_total", "Requests that were refused because too many were waiting.", float64(t.Refused))
 	add(true, "missing_values_total", "Numbers that were missing in the inputs.", float64(t.Missing))
 	add(true, "swaps_total", "Times another version went live.", float64(t.Swaps))

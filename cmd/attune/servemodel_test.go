@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -104,6 +105,48 @@ func TestServeModel(t *testing.T) {
 	assert.Equal(t, []int{1, 2, 1, 0}, []int{all[0].Live, all[0].Shadow, int(all[0].Rows), int(all[0].Disagreements)})
 }
 
+// If the ONNX file cannot be loaded, the native model answers, and the metrics say so.
+func TestServeModelNatively(t *testing.T) {
+	onnxtest.Require(t)
+	dir := lightgbmModel(t)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "m.onnx"), []byte("no model"), 0o644))
+	cmd := program(t, dir, "serve-model", "m.onnx", "--native", "lightgbm.txt", "--listen", "127.0.0.1:0")
+	stderr, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	defer func() {
+		require.NoError(t, cmd.Process.Signal(os.Interrupt))
+		_ = cmd.Wait() // the exit status is that of an interruption
+	}()
+	lines := bufio.NewReader(stderr)
+	line, err := lines.ReadString('\n')
+	require.NoError(t, err)
+	require.Contains(t, line, "version 1: the native model answers: ")
+	line, err = lines.ReadString('\n')
+	require.NoError(t, err)
+	url := regexp.MustCompile(`http://\S+/v2/models/m`).FindString(line)
+	require.NotEmpty(t, url, line)
+	r, err := http.Get(url)
+	require.NoError(t, err)
+	defer r.Body.Close()
+	var about struct{ Inputs []struct{ Shape []int } }
+	require.NoError(t, json.NewDecoder(r.Body).Decode(&about))
+	n := about.Inputs[0].Shape[1]
+	body := fmt.Sprintf(`{"inputs": [{"name": "rows", "shape": [1, %d], "datatype": "FP64", "data": [%s]}]}`, n, strings.Repeat(",0.5", n)[1:])
+	r, err = http.Post(url+"/infer", "application/json", strings.NewReader(body))
+	require.NoError(t, err)
+	defer r.Body.Close()
+	text, err := io.ReadAll(r.Body)
+	require.NoError(t, err)
+	assert.Contains(t, string(text), `"outputs":[{"name":"predictions","shape":[1,1],"datatype":"FP64","data":[`)
+	r, err = http.Get(strings.TrimSuffix(url, "/v2/models/m") + "/metrics")
+	require.NoError(t, err)
+	defer r.Body.Close()
+	text, err = io.ReadAll(r.Body)
+	require.NoError(t, err)
+	assert.Contains(t, string(text), `attune_model_fallback_runs_total{model="m"} 1`)
+}
+
 func TestServeModelRefuses(t *testing.T) {
 	onnxtest.Require(t)
 	dir := t.TempDir()
@@ -117,6 +160,8 @@ func TestServeModelRefuses(t *testing.T) {
 		{[]string{"m.onnx", "--registry", "models"}, "--registry models: want no file besides: m.onnx"},
 		{[]string{"--registry", "models"}, "--registry: name the model with --name"},
 		{[]string{"--registry", "nowhere", "--name", "a"}, "--registry nowhere: there is no such folder"},
+		{[]string{"--registry", "models", "--name", "a", "--native", "m.txt"}, "--native is for an ONNX file: a registry keeps the native model with each version"},
+		{[]string{"m.onnx", "--native", "nowhere.joblib"}, "--native: open nowhere.joblib: no such file or directory"},
 		{[]string{"m.onnx", "--shadow", "1"}, "--shadow is the number of a version in a registry: give --registry"},
 		{[]string{"m.onnx", "--max-rows", "0"}, "--max-rows 0: want 1 or more"},
 		{[]string{"m.onnx", "--max-body", "0"}, "--max-body 0: want 1 to 1024 MiB"},

@@ -1,19 +1,28 @@
 package deploy
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
+	"github.com/attune-hpo/attune/export/onnx"
+	"github.com/attune-hpo/attune/export/registry"
 	"github.com/attune-hpo/attune/export/runtime"
+	"github.com/attune-hpo/attune/export/serve"
 	"github.com/attune-hpo/attune/export/tensor"
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/objective/pipeline"
+	"github.com/attune-hpo/attune/objective/table"
+	"github.com/attune-hpo/attune/objective/tree"
 )
 
-// A Served runs the ONNX file of a pipeline, and predicts like a [pipeline.Predictor] of the same
-// model, which answers if the file fails. It is safe for concurrent use. Close it after use.
+// A Served runs the ONNX file of a pipeline or of trees, and predicts like the native model, which answers if the file
+// fails. It predicts tables with [Served.Predict], like a [pipeline.Predictor], and tensors with [Served.Run], as package
+// serve needs. It is safe for concurrent use. Close it after use.
 type Served struct {
 	model    *pipeline.Model
 	native   *pipeline.Predictor
@@ -22,16 +31,78 @@ type Served struct {
 	places   []map[any]float64 // by output: number of a label
 }
 
-// OpenPipeline opens the file of [Pipeline] in ONNX Runtime, with m as the native model. If the
+// OpenPipeline opens the file of [Pipeline] or [Trees] in ONNX Runtime, with m as the native model. If the
 // file or the library cannot be opened at all, OpenPipeline logs the error, and m answers all
 // calls: see [Served.Stats].
 //
 // It fails with [ErrMismatch] for a file that was exported from another model, and with
 // [pipeline.ErrInvalid].
 func OpenPipeline(file string, m *pipeline.Model, o runtime.Config) (*Served, error) {
+	return openServed(file, m, saved(m), o, func() (*runtime.Session, error) { return runtime.Open(file, o) })
+}
+
+// saved returns how package deploy saves a model: trees alone without the pipeline around them.
+func saved(m *pipeline.Model) func(io.Writer) error {
+	return func(w io.Writer) error {
+		if trees, ok := m.Trees(); ok {
+			return tree.Write(w, trees)
+		}
+		return pipeline.Write(w, m)
+	}
+}
+
+// OpenVersion opens the ONNX file of a version in a registry, for package serve. If the version's native model is
+// a pipeline, trees or a model of a table, it answers if the file fails, as in [OpenPipeline]. Other models, such as
+// forecasters, have only the file.
+//
+// It fails if the file cannot be opened and there is no such native model, with [ErrMismatch], and with the errors of
+// [registry.Version.Read], which compares checksums.
+func OpenVersion(v registry.Version, o runtime.Config) (serve.Version, error) {
+	what := fmt.Sprintf("%s, version %d", v.Name, v.Number)
+	fail := func(err error) (serve.Version, error) {
+		return serve.Version{}, pkg.Errorf("open %s: %w", what, err)
+	}
+	out := serve.Version{Name: strconv.Itoa(v.Number)}
+	file, err := v.Read(registry.ONNX)
+	if err != nil {
+		return fail(err)
+	}
+	open := func() (*runtime.Session, error) { return runtime.OpenBytes(file, o) }
+	m, save := nativeOf(v)
+	if m == nil {
+		if out.Model, err = open(); err != nil {
+			return fail(err)
+		}
+		return out, nil
+	}
+	out.Model, err = openServed(what, m, save, o, open)
+	return out, err
+}
+
+// nativeOf returns the native model of a version, if it is one that predicts tables, and how it is saved.
+func nativeOf(v registry.Version) (*pipeline.Model, func(io.Writer) error) {
+	data, err := v.Read(registry.Native)
+	if err != nil {
+		return nil, nil
+	}
+	if m, _, err := pipeline.Read(bytes.NewReader(data)); err == nil {
+		return m, saved(m)
+	}
+	t, err := table.Read(bytes.NewReader(data))
+	if err != nil {
+		return nil, nil
+	}
+	m, err := t.Pipeline()
+	if err != nil {
+		return nil, nil
+	}
+	return m, t.Write
+}
+
+func openServed(what string, m *pipeline.Model, save func(io.Writer) error, o runtime.Config, open func() (*runtime.Session, error)) (*Served, error) {
 	native, err := pipeline.NewPredictor(m)
 	if err != nil {
-		return nil, pkg.Errorf("open %s: %w", file, err)
+		return nil, pkg.Errorf("open %s: %w", what, err)
 	}
 	s := &Served{model: m, native: native, fallback: &runtime.Fallback{Log: o.Log}}
 	for _, out := range m.Outputs {
@@ -46,14 +117,14 @@ func OpenPipeline(file string, m *pipeline.Model, o runtime.Config) (*Served, er
 		}
 		s.places = append(s.places, places)
 	}
-	s.session, err = runtime.Open(file, o)
+	s.session, err = open()
 	if err != nil {
 		s.session = nil
 		s.fallback.Cause = err
 		s.fallback.Lost()
 		return s, nil
 	}
-	if err := belongs(file, s.session, func(w io.Writer) error { return pipeline.Write(w, m) }); err != nil {
+	if err := belongs(what, s.session, save); err != nil {
 		return nil, errors.Join(err, s.session.Close())
 	}
 	return s, nil
@@ -68,6 +139,125 @@ func (s *Served) Predict(columns []pipeline.Column) (out [][]float64, err error)
 		func() error { out, err = s.exported(columns); return err },
 		func() error { out, err = s.native.Predict(columns); return err })
 	return out, err
+}
+
+// Inputs returns the inputs of the file, or what they would be if it cannot be opened.
+func (s *Served) Inputs() []runtime.Info {
+	if s.session != nil {
+		return s.session.Inputs()
+	}
+	names := onnx.PipelineInputs(s.model)
+	if names == nil {
+		return []runtime.Info{{Name: "rows", Type: "float64", Shape: []int64{-1, int64(len(s.model.Inputs))}}}
+	}
+	var all []runtime.Info
+	for i, in := range s.model.Inputs {
+		typ := "float64"
+		if in.Kind == pipeline.Text {
+			typ = "string"
+		}
+		all = append(all, runtime.Info{Name: names[i], Type: typ, Shape: []int64{-1, 1}})
+	}
+	return all
+}
+
+// Outputs returns the outputs of the file, or what they would be if it cannot be opened.
+func (s *Served) Outputs() []runtime.Info {
+	if s.session != nil {
+		return s.session.Outputs()
+	}
+	var all []runtime.Info
+	for i, out := range s.model.Outputs {
+		switch {
+		case out.Labels == nil:
+			all = append(all, runtime.Info{Name: out.Name, Type: "float64", Shape: []int64{-1, int64(s.native.Width(i))}})
+		case out.Labels.Texts != nil:
+			all = append(all, runtime.Info{Name: out.Name, Type: "string", Shape: []int64{-1}})
+		default:
+			all = append(all, runtime.Info{Name: out.Name, Type: "int64", Shape: []int64{-1}})
+		}
+	}
+	return all
+}
+
+// Run predicts the rows of tensors, which are those of [Served.Inputs]. It fails with [runtime.ErrInput] for others, and
+// with the cause of a context that is done.
+func (s *Served) Run(ctx context.Context, inputs tensor.List) (out tensor.List, err error) {
+	err = s.fallback.Do(func() error {
+		if s.session == nil {
+			return s.fallback.Cause
+		}
+		out, err = s.session.Run(ctx, inputs)
+		if err != nil && ctx.Err() != nil { // nobody waits for the native model
+			return fault.Mark(context.Cause(ctx), runtime.ErrInput)
+		}
+		return err
+	}, func() error { out, err = s.natively(inputs); return err })
+	if err != nil && ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return out, err
+}
+
+// natively predicts the rows of tensors with the native model.
+func (s *Served) natively(inputs tensor.List) (tensor.List, error) {
+	n, err := inputs.Rows()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", runtime.ErrInput, err)
+	}
+	columns := make([]pipeline.Column, len(s.model.Inputs))
+	for k, in := range s.Inputs() {
+		t, ok := inputs.Named(in.Name)
+		if _, size := t.Kind(); !ok || size != n*int(in.Shape[len(in.Shape)-1]) {
+			return nil, fmt.Errorf("%w: no input %s that fits", runtime.ErrInput, in)
+		}
+		texts, _ := t.Data.([]string)
+		switch x := t.Floats(); {
+		case onnx.PipelineInputs(s.model) == nil:
+			for c := range columns {
+				for r := range n {
+					columns[c].Numbers = append(columns[c].Numbers, x[r*len(columns)+c])
+				}
+			}
+		case s.model.Inputs[k].Kind == pipeline.Text:
+			columns[k].Texts = texts
+		default:
+			columns[k].Numbers = x
+		}
+	}
+	values, err := s.native.Predict(columns)
+	if err != nil {
+		return nil, err
+	}
+	var out tensor.List
+	for i, info := range s.Outputs() {
+		t := tensor.Tensor{Name: info.Name, Shape: []int64{int64(n)}}
+		labels := s.model.Outputs[i].Labels
+		switch {
+		case labels == nil && info.Type == "float32":
+			x := make([]float32, len(values[i]))
+			for k, v := range values[i] {
+				x[k] = float32(v)
+			}
+			t.Shape, t.Data = append(t.Shape, int64(s.native.Width(i))), x
+		case labels == nil:
+			t.Shape, t.Data = append(t.Shape, int64(s.native.Width(i))), values[i]
+		case labels.Texts != nil:
+			x := make([]string, n)
+			for r, at := range values[i] {
+				x[r] = labels.Texts[int(at)]
+			}
+			t.Data = x
+		default:
+			x := make([]int64, n)
+			for r, at := range values[i] {
+				x[r] = labels.Numbers[int(at)]
+			}
+			t.Data = x
+		}
+		out = append(out, t)
+	}
+	return out, nil
 }
 
 // exported predicts with the file.
@@ -120,6 +310,9 @@ func (s *Served) labels(output int, t tensor.Tensor) ([]float64, error) {
 	}
 	return out, err
 }
+
+// Lost returns why the file cannot be opened, so that the native model answers all calls; nil if it is open.
+func (s *Served) Lost() error { return s.fallback.Cause }
 
 // Stats counts the calls, and those that the native model answered.
 func (s *Served) Stats() runtime.FallbackStats { return s.fallback.Stats() }

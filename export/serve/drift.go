@@ -14,6 +14,7 @@ import (
 // counts are the counters of a server.
 type counts struct {
 	rows, runs, joined, failures, refused, swaps   atomic.Uint64
+	fallbacks                                      atomic.Uint64 // of versions that were replaced
 	compared, disagreements, shadowErrors, dropped atomic.Uint64
 	latency                                        runtime.Latency
 }
@@ -24,9 +25,12 @@ type Stats struct {
 	Runs     uint64 // runs of the model
 	Joined   uint64 // requests that shared a run with others
 	Failures uint64 // runs that failed
-	Refused  uint64 // requests refused because too many were waiting
-	Swaps    uint64 // times another version went live
-	Waiting  int    // requests waiting now
+	// Fallbacks counts the runs for which a model with a method Stats, such as that of package deploy, asked its
+	// native model because the ONNX file failed. They are not among the Failures, unless both failed.
+	Fallbacks uint64
+	Refused   uint64 // requests refused because too many were waiting
+	Swaps     uint64 // times another version went live
+	Waiting   int    // requests waiting now
 	// Compared counts the rows that the shadow model predicted, too. Disagreements counts those in which a label
 	// differs, or a number differs by more than 1e-4 + 1e-3·|live|.
 	Compared, Disagreements uint64
@@ -54,7 +58,18 @@ func (s *Server) Stats() Stats {
 		Waiting: len(s.queue), Compared: c.compared.Load(), Disagreements: c.disagreements.Load(), ShadowErrors: c.shadowErrors.Load(), ShadowDropped: c.dropped.Load(),
 		Latency: c.latency.Summary()}
 	t.Missing, t.Drift = s.drift.stats()
+	s.mu.RLock()
+	t.Fallbacks = c.fallbacks.Load() + fallbacks(s.live.Model)
+	s.mu.RUnlock()
 	return t
+}
+
+// fallbacks returns how often a model asked its native model.
+func fallbacks(m Model) uint64 {
+	if f, ok := m.(interface{ Stats() runtime.FallbackStats }); ok {
+		return f.Stats().Fallbacks
+	}
+	return 0
 }
 
 // disagreements counts the rows of two predictions, and those that disagree.

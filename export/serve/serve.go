@@ -38,7 +38,8 @@ var (
 	ErrClosed = errors.New("the server is closed")
 )
 
-// A Model runs on tensors: a [runtime.Session], which implements it, or any other. It must be safe
+// A Model runs on tensors: a [runtime.Session], the Served of package deploy, which has a native model to fall back to, or
+// any other. It must be safe
 // for concurrent use. Close waits for running calls.
 type Model interface {
 	Inputs() []runtime.Info
@@ -127,6 +128,7 @@ func (s *Server) Swap(v Version) error {
 	s.mu.Lock()
 	before := s.live
 	s.live = v
+	s.counts.fallbacks.Add(fallbacks(before.Model))
 	s.drift.reset()
 	s.mu.Unlock()
 	s.counts.swaps.Add(1)

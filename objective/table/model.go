@@ -328,6 +328,19 @@ func ReadFile(path string) (Model, error) {
 	return m, nil
 }
 
+// Read reads what [Model.Write] wrote. It fails with [ErrModel] for anything else.
+func Read(r io.Reader) (Model, error) {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return Model{}, pkg.Errorf("read model: %w", err)
+	}
+	m, err := read(data)
+	if err != nil {
+		return Model{}, pkg.Errorf("%w: %w", ErrModel, err)
+	}
+	return m, nil
+}
+
 func read(data []byte) (Model, error) {
 	var s savedModel
 	origin, err := model.Unseal(data, modelFormat, 1, &s)
