@@ -114,7 +114,7 @@ func (f forest) evaluate(ctx context.Context, h trial.Snapshot, begin func(space
 		r.Doubts = append(r.Doubts, fmt.Sprintf("%d trials are few for a forest: want %d", n, fewForForest))
 	}
 	if !(r.R2 >= poorForest) {
-		r.Doubts = append(r.Doubts, fmt.Sprintf("the forest predicts trials that it has not seen badly (R² %.2f)", r.R2))
+		r.Doubts = append(r.Doubts, fmt.Sprintf("the forest predicts unseen trials badly (R² %.2f)", r.R2))
 	}
 	if len(left) > 0 {
 		r.Doubts = append(r.Doubts, fmt.Sprintf("left out, because some trials lack them or have them with other bounds: %s; PED-ANOVA takes them", some(left)))

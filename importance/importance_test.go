@@ -320,7 +320,7 @@ func TestOddInput(t *testing.T) {
 	r, err = importance.FANOVA{}.Evaluate(t.Context(), history(trial.Header{}, 60, space.Of(x, y), func(rng *rand.Rand, r *trial.Record) { r.Values = []float64{rng.Float64()} }))
 	require.NoError(t, err)
 	require.Len(t, r.Doubts, 1)
-	assert.Contains(t, r.Doubts[0], "the forest predicts trials that it has not seen badly")
+	assert.Contains(t, r.Doubts[0], "the forest predicts unseen trials badly")
 	r, err = importance.FANOVA{Trials: 50, Trees: 4}.Evaluate(t.Context(), history(trial.Header{}, 80, space.Of(x), rising))
 	require.NoError(t, err)
 	assert.Equal(t, 50, r.Trials)

@@ -10,10 +10,9 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
-// Permutation asks how much worse a random forest predicts the objective if it no longer knows
-// a parameter (Breiman 2001, Random Forests, section 10). For each tree and parameter it takes
-// the trials that the tree has not seen, gives them each other's values of the parameter in
-// random order, and measures how much the mean squared error grows.
+// Permutation asks how much worse a random forest predicts the objective if it no longer knows a parameter (Breiman
+// 2001, Random Forests, section 10). For each tree and parameter it takes the trials that the tree has not seen,
+// shuffles their values of the parameter, and measures how much the mean squared error grows.
 //
 // Unlike [FANOVA], it asks about the region where the trials are, not about the whole search
 // space: a parameter that matters only in regions that the sampler left has little importance.

@@ -1,6 +1,6 @@
-// Command lstm tunes an LSTM on a monthly series, with the median pruner, in a SQLite file;
-// compares it with a linear model and the baselines on a year that tuning never saw; and
-// forecasts the year after. If it is run again, it continues from lstm.db.
+// Command lstm tunes an LSTM on a monthly series, with the median pruner, in a SQLite file; compares it with a linear
+// model and the baselines on a year that tuning never saw; and forecasts the year after. Run it again, and it continues
+// from lstm.db.
 package main
 
 import (

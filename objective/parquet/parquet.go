@@ -1,4 +1,4 @@
-// Package parquet reads tables in Apache Parquet, as pandas, Spark and R write them, as
+// Package parquet reads tables in Apache Parquet, such as pandas, Spark and R write, and gives them out as
 // comma-separated values. [Open] is for [forecast.CSV.Open] and [table.CSV.Open]:
 //
 //	frame, err := forecast.CSV{Time: "date", Target: "sales", Open: parquet.Open}.ReadFile("sales.parquet")

@@ -176,7 +176,7 @@ func (o Columns) width(m *Model, in []int) (int, error) {
 	}
 	for _, at := range o.At {
 		if at < 0 || at >= len(m.Inputs) || m.Inputs[at].Kind != Number {
-			return 0, fmt.Errorf("column %d is none of %d, or no number", at, len(m.Inputs))
+			return 0, fmt.Errorf("column %d is not among the %d, or is not a number", at, len(m.Inputs))
 		}
 	}
 	return len(o.At), nil
@@ -544,7 +544,7 @@ func texts(m *Model, in, at []int, settings int) error {
 	}
 	for _, c := range at {
 		if c < 0 || c >= len(m.Inputs) || m.Inputs[c].Kind != Text {
-			return fmt.Errorf("column %d is none of %d, or no text", c, len(m.Inputs))
+			return fmt.Errorf("column %d is not among the %d, or is not a text", c, len(m.Inputs))
 		}
 	}
 	return nil

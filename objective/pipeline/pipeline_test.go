@@ -296,7 +296,7 @@ func TestValidate(t *testing.T) {
 		want   string
 	}{
 		"order":       {func(m *pipeline.Model) { m.Nodes[1].In[0] = 1 }, "node 1 takes node 1, which is not before it"},
-		"text":        {func(m *pipeline.Model) { m.Nodes[0].Op = pipeline.Columns{At: []int{1}} }, "column 1 is none of 2, or no number"},
+		"text":        {func(m *pipeline.Model) { m.Nodes[0].Op = pipeline.Columns{At: []int{1}} }, "column 1 is not among the 2, or is not a number"},
 		"no output":   {func(m *pipeline.Model) { m.Outputs = nil }, "it has no output"},
 		"output":      {func(m *pipeline.Model) { m.Outputs[0].Node = 7 }, "is node 7 of 2"},
 		"name":        {func(m *pipeline.Model) { m.Outputs = append(m.Outputs, m.Outputs[0]) }, "the name is empty or taken"},

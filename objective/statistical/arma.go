@@ -301,7 +301,7 @@ func (a *arma) filter(w []float64) (squares, logs float64) {
 	return squares, exponent + math.Log(product)
 }
 
-// steady goes on with the filter when the variance is 1.
+// steady continues the filter when the variance is 1.
 func (a *arma) steady(w []float64) (squares float64) {
 	r := len(a.gain)
 	for _, v := range w {

@@ -79,8 +79,7 @@ func (f Family) Space(train forecast.Frame) space.Space {
 	return out
 }
 
-// mostRows is the default limit of the rows of a table: so many take a second or two for 100
-// trees.
+// mostRows is the default limit of the rows of a table. With that many, 100 trees take a second or two.
 const mostRows = 60_000
 
 // anchor is the transform that stands for [forecast.Recipe.Anchored].

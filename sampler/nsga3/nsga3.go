@@ -1,8 +1,8 @@
-// Package nsga3 proposes points by a genetic algorithm for three and more objectives. It differs from package
-// nsga2 in the selection: of a front, the points nearest to reference lines through the origin stay, so that
-// the front is covered evenly for any number of objectives (Deb and Jain, "An Evolutionary Many-Objective
-// Optimization Algorithm Using Reference-Point-Based Nondominated Sorting Approach, Part I", IEEE Transactions
-// on Evolutionary Computation 18, 2014).
+// Package nsga3 proposes points by a genetic algorithm for three and more objectives. It differs from package nsga2 in
+// the selection: it keeps the points of a front that are nearest to reference lines through the origin, so that the
+// front is covered evenly for any number of objectives (Deb and Jain, "An Evolutionary Many-Objective Optimization
+// Algorithm Using Reference-Point-Based Nondominated Sorting Approach, Part I", IEEE Transactions on Evolutionary
+// Computation 18, 2014).
 //
 // With two objectives package nsga2 is as good and simpler.
 package nsga3
