@@ -68,14 +68,18 @@ func Open(name string) (io.ReadCloser, error) {
 }
 
 // NewReader returns a reader of the rows of a Parquet file of size bytes, as comma-separated
-// values with a header. It fails with [ErrFormat], or with the errors of r.
+// values with a header. It fails with [ErrFormat], or with the errors of r. A file that unpacks to more than 200 times
+// its size, and to more than 32 MiB, is refused, here or by the reader.
 func NewReader(r io.ReaderAt, size int64) (_ io.Reader, err error) {
 	defer recovered(&err)
 	f, err := parquet.OpenFile(r, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return nil, damaged(err)
 	}
-	out := &reader{left: f.RowGroups()}
+	if err := checkPages(r, f); err != nil {
+		return nil, damaged(err)
+	}
+	out := &reader{left: f.RowGroups(), size: size}
 	out.csv = csv.NewWriter(&out.text)
 	var header []string
 	for _, field := range f.Root().Columns() {
@@ -115,6 +119,8 @@ type reader struct {
 	text    bytes.Buffer
 	csv     *csv.Writer
 	err     error
+
+	size, n int64 // of the file, and of the text so far
 }
 
 // Read implements [io.Reader].
@@ -124,7 +130,12 @@ func (r *reader) Read(p []byte) (int, error) {
 		r.err = r.more()
 	}
 	if r.text.Len() > 0 {
-		return r.text.Read(p)
+		n, err := r.text.Read(p)
+		if r.n += int64(n); r.n > bombBytes && r.n > bombRatio*r.size {
+			r.err = pkg.Errorf("%w: it unpacks to more than %d times its size", ErrFormat, bombRatio)
+			return 0, r.err
+		}
+		return n, err
 	}
 	return 0, r.err
 }

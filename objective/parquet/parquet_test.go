@@ -2,13 +2,16 @@ package parquet_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
+	lib "github.com/parquet-go/parquet-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -79,6 +82,46 @@ func TestDamaged(t *testing.T) {
 		}
 	}
 	assert.Greater(t, refused, 500)
+}
+
+// A small file cannot claim much memory, nor have many rows.
+func TestBombs(t *testing.T) {
+	type line struct {
+		N int64 `parquet:"n,zstd"`
+	}
+	var file bytes.Buffer
+	w := lib.NewGenericWriter[line](&file)
+	rows := slices.Repeat([]line{{1234567890123456}}, 1<<16)
+	for range 40 { // 2.6 million equal numbers
+		_, err := w.Write(rows)
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	r, err := parquet.NewReader(bytes.NewReader(file.Bytes()), int64(file.Len()))
+	require.NoError(t, err)
+	_, err = io.Copy(io.Discard, r)
+	assert.ErrorIs(t, err, parquet.ErrFormat)
+	assert.ErrorContains(t, err, "unpacks to more than 200 times its size")
+
+	// A page header whose uncompressed size is 2 GiB: the size is a varint of 5 bytes after the type of the page.
+	file.Reset()
+	w = lib.NewGenericWriter[line](&file)
+	_, err = w.Write(make([]line, 1<<17)) // a page of 1 MiB of zeros
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	data := file.Bytes()
+	header := bytes.Index(data, []byte{0x15, 0x06, 0x15}) // the type is a data page of version 2
+	require.Positive(t, header)
+	_, n := binary.Uvarint(data[header+3:])
+	require.Positive(t, n)
+	claim := binary.AppendUvarint(nil, 1<<32-2)
+	if len(claim) != n {
+		// The header grows: what follows moves, and the offsets in the footer do not matter for the first page.
+		data = slices.Replace(slices.Clone(data), header+3, header+3+n, claim...)
+	}
+	_, err = parquet.NewReader(bytes.NewReader(data), int64(len(data)))
+	assert.ErrorIs(t, err, parquet.ErrFormat)
+	assert.ErrorContains(t, err, "claims to unpack to 2147483647")
 }
 
 func ExampleOpen() {
