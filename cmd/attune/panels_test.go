@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -90,6 +91,11 @@ func TestOddPanels(t *testing.T) {
 	assert.Contains(t, out.stderr, `1 series end before 2019-12-01, and are forecast from their own ends: "late"`)
 	assert.Contains(t, out.stdout, "a,2020-01-01,")
 	assert.Contains(t, out.stdout, "late,2019-03-01,")
+	out = attune(t, dir, "predict", "--study", "p-y/theta", "--ends", "last")
+	assert.Contains(t, out.stderr, `1 series end before 2019-12-01, and forecasts stand for their steps up to there: "late"`)
+	assert.Contains(t, out.stdout, "late,2020-01-01,")
+	assert.NotContains(t, out.stdout, ",2019-")
+	assert.Contains(t, attune(t, dir, "predict", "--ends", "both").stderr, "--ends both: want one of last, each")
 	again := tuned(t, dir, ended, "--id", "id", "--ends", "each")
 	assert.Contains(t, again.stderr, "was made with --ends last, but it is now each")
 	o = tuned(t, t.TempDir(), ended, "--id", "id", "--ends", "each")
@@ -109,6 +115,42 @@ func TestOddPanels(t *testing.T) {
 	}
 	o = tuned(t, t.TempDir(), head+good, "--id", "id", "--horizon", "70")
 	assert.Contains(t, o.stderr, "too few rows: there are 60, but 212 are needed")
+}
+
+// Columns that are known in advance do not make a series of one without a target, and a lack of them is named.
+func TestPredictWithColumns(t *testing.T) {
+	t.Parallel()
+	rows := func(ids string, known, values int) string {
+		var b strings.Builder
+		for _, id := range strings.Split(ids, ",") {
+			for i := range known {
+				y := ""
+				if i < values {
+					y = strconv.Itoa(100 + i + 10*(i%12))
+				}
+				fmt.Fprintf(&b, "%s,%d-%02d-01,%s,%d,%s\n", id, 2015+i/12, 1+i%12, y, i%3%2, id[:1])
+			}
+		}
+		return b.String()
+	}
+	const head = "id,date,y,promo,kind\n"
+	dir := t.TempDir()
+	o := tuned(t, dir, head+rows("a,b", 60, 60), "--id", "id", "--known", "promo", "--static", "kind", "--models", "lightgbm", "--trials", "1", "--horizon", "6", "--test", "0", "--ensemble=false")
+	require.Zero(t, o.code, o.stderr)
+	write := func(text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "new.csv"), []byte(text), 0o644))
+	}
+	write(head + rows("a,b", 66, 60) + rows("new", 66, 0))
+	o = attune(t, dir, "predict", "--data", "new.csv")
+	require.Zero(t, o.code, o.stderr)
+	assert.Contains(t, o.stderr, `1 series left out, without a value of "y": "new"`)
+	assert.Equal(t, 1+2*6, strings.Count(o.stdout, "\n"))
+	write(head + rows("a,b", 60, 60))
+	assert.Contains(t, attune(t, dir, "predict", "--data", "new.csv").stderr, `column "promo": the horizon of 6: its values are known only 0 steps ahead`)
+	write(strings.ReplaceAll(head, ",promo", ",other") + rows("a,b", 66, 60))
+	assert.Contains(t, attune(t, dir, "predict", "--data", "new.csv").stderr, `column "promo": column not found: there are "id", "date", "y", "other", "kind"`)
+	write(head + rows("a,b", 66, 0))
+	assert.Contains(t, attune(t, dir, "predict", "--data", "new.csv").stderr, `new.csv: no series has a value of "y"`)
 }
 
 // Ten thousand short series get defaults that fit them; reading and planning take a moment.

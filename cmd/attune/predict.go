@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -35,6 +37,7 @@ type predict struct {
 	output  string
 	plot    string
 	series  string
+	ends    string
 	levels  []float64
 }
 
@@ -52,7 +55,10 @@ With --levels, each level L has two more columns, lower_L and upper_L: the true 
 between them with a probability of L %, if errors stay as they were in the backtest. These
 conformal intervals are wider for later steps, and scaled to each series.
 
-Columns that are known in advance (--known) must cover the steps to forecast.
+Columns that are known in advance (--known) must cover the steps to forecast. A series without a
+value of the target is left out. If series end at different times, each is forecast from its own
+end; with --ends last all forecasts begin after the last end, and the model's own forecasts stand for the
+steps up to there.
 
 The model of a table predicts each row of --data. It writes CSV with the number of the row, from
 1, and the prediction: a number, a class and the probability of each, or an anomaly score, which
@@ -61,6 +67,7 @@ is closer to 1 for rows that differ from the rest.`,
   attune predict --storage attune.db --study airpassengers-passengers/lightgbm --output forecast.csv --plot forecast.svg
   attune predict --model attune.db.models/model-air%2Flightgbm.json --data newer.csv --horizon 6
   attune predict --levels 80,95
+  attune predict --data newer.csv --ends last
   attune predict --registry models --name passengers --data newer.csv
   attune predict --study houses-price/lightgbm --data new.csv --output prices.csv`,
 		Args: cobra.NoArgs,
@@ -80,6 +87,8 @@ is closer to 1 for rows that differ from the rest.`,
 	f.StringVar(&p.plot, "plot", "", "`file` to draw the forecast to, as .svg, .png or .html")
 	f.Float64SliceVar(&p.levels, "levels", nil, "`percents` of prediction intervals, such as 80,95, in the output and in the plot (default: none)")
 	f.Lookup("levels").DefValue = ""
+	f.StringVar(&p.ends, "ends", eachEnd, "`end` from which to forecast if series end at different times: each (its own) or last (that of the last series)")
+	complete(cmd, "ends", lastEnd, eachEnd)
 	f.StringVar(&p.series, "series", "", "`id` of the one series to forecast (default: all)")
 	return cmd
 }
@@ -88,7 +97,7 @@ func (p predict) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := cmp.Or(checkFile("output", p.output), checkFile("plot", p.plot)); err != nil {
 		return err
 	}
-	if err := checkPicture("plot", p.plot); err != nil {
+	if err := cmp.Or(checkPicture("plot", p.plot), oneOf("ends", p.ends, []string{lastEnd, eachEnd})); err != nil {
 		return err
 	}
 	if of, ok, err := p.table(ctx, stderr); ok || err != nil {
@@ -108,8 +117,20 @@ func (p predict) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return whither(err, p.data)
 	}
+	frame, empty := begun(frame)
+	if len(frame) == 0 {
+		return fmt.Errorf("%s: no series has a value of %q", from.File, from.Target)
+	}
+	if len(empty) > 0 && p.series == "" {
+		warn(stderr, fmt.Errorf("%d series left out, without a value of %q: %s", len(empty), from.Target, csvfile.Names(empty)))
+	}
+	end := frame.End()
 	if ended := from.ended(frame); len(ended) > 0 && p.series == "" {
-		warn(stderr, fmt.Errorf("%d series end before %s, and are forecast from their own ends: %s", len(ended), from.stamp(frame.End()), csvfile.Names(ended)))
+		how := "are forecast from their own ends"
+		if p.ends == lastEnd {
+			how = "forecasts stand for their steps up to there"
+		}
+		warn(stderr, fmt.Errorf("%d series end before %s, and %s: %s", len(ended), from.stamp(end), how, csvfile.Names(ended)))
 	}
 	if p.series != "" && from.ID == "" {
 		return fmt.Errorf("--series %s: the data have a single series, without an id", p.series)
@@ -134,6 +155,11 @@ func (p predict) run(ctx context.Context, stdout, stderr io.Writer) error {
 	case p.horizon < 0 || p.horizon > m.Horizon:
 		return fmt.Errorf("--horizon %d: the model was tuned to forecast 1 to %d steps: for more, tune with a longer --horizon", p.horizon, m.Horizon)
 	}
+	if p.ends == lastEnd {
+		if frame, err = reaching(ctx, m, frame, end); err != nil {
+			return err
+		}
+	}
 	next, err := m.Forecaster.Predict(ctx, frame, p.horizon)
 	if err != nil {
 		return err
@@ -154,6 +180,42 @@ func (p predict) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	write := func(w io.Writer) error { return writeForecast(w, next, from, bounds) }
 	return output(stdout, p.output, write)
+}
+
+// begun returns the series that have a value of the target, and the names of the others.
+func begun(frame forecast.Frame) (kept forecast.Frame, empty []string) {
+	for _, s := range frame {
+		if slices.ContainsFunc(s.Y, func(v float64) bool { return !math.IsNaN(v) }) {
+			kept = append(kept, s)
+		} else {
+			empty = append(empty, s.ID)
+		}
+	}
+	return kept, empty
+}
+
+// reaching returns the series up to a time. The model's forecasts are the values of those that end earlier, whose past
+// columns are missing there.
+func reaching(ctx context.Context, m tune.Model, frame forecast.Frame, end time.Time) (forecast.Frame, error) {
+	frame = slices.Clone(frame)
+	for i, s := range frame {
+		left, _ := s.Freq.Index(s.Time(s.Len()-1), end)
+		for left > 0 {
+			n := min(left, m.Horizon)
+			next, err := m.Forecaster.Predict(ctx, forecast.Frame{s}, n)
+			if err != nil {
+				return nil, err
+			}
+			s.Y = append(slices.Clip(s.Y), next[0].Y...)
+			s.Past = slices.Clone(s.Past)
+			for k, c := range s.Past {
+				s.Past[k].Values = append(slices.Clip(c.Values), slices.Repeat([]float64{math.NaN()}, n)...)
+			}
+			left -= n
+		}
+		frame[i] = s
+	}
+	return frame, nil
 }
 
 // bands returns the prediction intervals of the first series, the widest first.

@@ -596,12 +596,13 @@ func (t *table) one(id string, rows []row, freq Frequency) (Series, error) {
 		}
 	}
 	n := len(lines)
-	if len(t.Known)+len(t.Static) > 0 { // rows at the end without a target are the future
+	empty := !slices.ContainsFunc(columns[0], func(v float64) bool { return !math.IsNaN(v) })
+	if empty && !(t.AllowConstant && len(t.ids) > 1) {
+		return s, csvfile.At(rows[0].line, t.Target, "", fmt.Errorf("%s%w: no row has a target", of(id), ErrMissing))
+	}
+	if len(t.Known)+len(t.Static) > 0 && !empty { // rows at the end without a target are the future
 		for n > 0 && math.IsNaN(columns[0][n-1]) {
 			n--
-		}
-		if n == 0 {
-			return s, csvfile.At(rows[0].line, t.Target, "", fmt.Errorf("%s%w: no row has a target", of(id), ErrMissing))
 		}
 	}
 	last := time.Time{}
@@ -632,7 +633,7 @@ func (t *table) one(id string, rows []row, freq Frequency) (Series, error) {
 			columns[k] = columns[k][:n]
 		}
 		hole := slices.IndexFunc(columns[k], math.IsNaN)
-		if hole >= 0 && t.Fill == Refuse && !c.free {
+		if hole >= 0 && t.Fill == Refuse && !c.free && !(empty && k == 0) {
 			others := -1
 			for _, v := range columns[k] {
 				if math.IsNaN(v) {
@@ -657,9 +658,7 @@ func (t *table) one(id string, rows []row, freq Frequency) (Series, error) {
 			}
 		}
 	}
-	if first := slices.IndexFunc(s.Y, func(v float64) bool { return !math.IsNaN(v) }); first < 0 && !(t.AllowConstant && len(t.ids) > 1) {
-		return s, csvfile.At(rows[0].line, t.Target, "", fmt.Errorf("%s%w: no row has a target", of(id), ErrMissing))
-	} else if !t.AllowConstant && !slices.ContainsFunc(s.Y, func(v float64) bool { return !math.IsNaN(v) && v != s.Y[first] }) {
+	if first := slices.IndexFunc(s.Y, func(v float64) bool { return !math.IsNaN(v) }); !t.AllowConstant && !slices.ContainsFunc(s.Y, func(v float64) bool { return !math.IsNaN(v) && v != s.Y[first] }) {
 		return s, csvfile.At(0, t.Target, "", fmt.Errorf("%s%w, %v: there is nothing to forecast: %w", of(id), ErrConstant, s.Y[first], allowConstant))
 	}
 	return s, nil
