@@ -23,7 +23,7 @@
 //
 // A study is read when its plots are first viewed, and then kept up to date. Some tens of
 // studies are kept. The first page comes before that if the storage is a [storage.Summarizer], as
-// a SQLite file is. A plot takes some tens of milliseconds. At most as many plots as there are processors
+// SQLite files and databases on servers are. A plot takes some tens of milliseconds. At most as many plots as there are processors
 // are drawn at once.
 package dashboard
 

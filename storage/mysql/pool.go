@@ -35,7 +35,11 @@ func (p *pool) Begin(ctx context.Context, mode dbserver.Mode) (dbserver.Tx, erro
 	if mode == dbserver.Reading {
 		return t, nil
 	}
-	if t.tx, err = c.BeginTx(ctx, nil); err != nil {
+	var options *sql.TxOptions
+	if mode == dbserver.Snapshot {
+		options = &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
+	}
+	if t.tx, err = c.BeginTx(ctx, options); err != nil {
 		c.Close()
 		return nil, lost(ctx, err)
 	}

@@ -37,7 +37,11 @@ func (p *pool) Begin(ctx context.Context, mode dbserver.Mode) (dbserver.Tx, erro
 		return nil, lost(ctx, err)
 	}
 	t := &tx{ctx: ctx, pool: p, conn: c, mode: mode}
-	if mode != dbserver.Reading {
+	switch mode {
+	case dbserver.Reading:
+	case dbserver.Snapshot:
+		t.queue("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+	default:
 		t.queue("BEGIN")
 		if mode == dbserver.Lazy {
 			t.queue("SET LOCAL synchronous_commit TO off")

@@ -85,8 +85,9 @@ type Store struct {
 }
 
 var (
-	_ storage.Reader = (*Store)(nil)
-	_ storage.Rower  = (*Store)(nil)
+	_ storage.Reader     = (*Store)(nil)
+	_ storage.Rower      = (*Store)(nil)
+	_ storage.Summarizer = (*Store)(nil)
 )
 
 // Database returns the store in the database of the given URL, with default settings. It
@@ -194,6 +195,24 @@ func (s *Store) Row(ctx context.Context, study string, number int) (int64, error
 		return 0, err
 	}
 	return db.Row(ctx, study, number)
+}
+
+// Summaries implements [storage.Summarizer]. It reads only the state, the times and the values of each trial.
+func (s *Store) Summaries(ctx context.Context) iter.Seq2[trial.Summary, error] {
+	db, err := s.open()
+	if err != nil {
+		return func(yield func(trial.Summary, error) bool) { yield(trial.Summary{}, err) }
+	}
+	return db.Summaries(ctx)
+}
+
+// Preview implements [storage.Summarizer].
+func (s *Store) Preview(ctx context.Context, name string, newest int) (storage.Preview, error) {
+	db, err := s.open()
+	if err != nil {
+		return storage.Preview{}, err
+	}
+	return db.Preview(ctx, name, newest)
 }
 
 // Studies implements [storage.Store]. An empty database has none.

@@ -84,6 +84,8 @@ const (
 	// Reading sees one state of the database. One statement at a time does that without
 	// a transaction.
 	Reading Mode = iota
+	// Snapshot sees one state of the database in all of its statements, and writes nothing.
+	Snapshot
 	// Durable is on the disk of the server when Commit returns.
 	Durable
 	// Lazy need not be: a crash of the server may lose it, but then also everything committed after it. An engine
