@@ -48,14 +48,14 @@ var pruners = choices[maker[pruner.Pruner]]{
 }
 
 // made returns a maker from a struct with the defaults. Its settings are the fields that are
-// numbers or truths, in lower case with underscores.
+// numbers, truths or texts, in lower case with underscores.
 func made[C, T any](base C, of func(C) T) maker[T] {
 	fields := map[string]int{}
 	m := maker[T]{}
 	for i := range reflect.TypeFor[C]().NumField() {
 		f := reflect.TypeFor[C]().Field(i)
 		switch f.Type {
-		case reflect.TypeFor[int](), reflect.TypeFor[float64](), reflect.TypeFor[bool]():
+		case reflect.TypeFor[int](), reflect.TypeFor[float64](), reflect.TypeFor[bool](), reflect.TypeFor[string]():
 			name := underscored(f.Name)
 			fields[name], m.settings = i, append(m.settings, name)
 		}
@@ -85,6 +85,8 @@ func made[C, T any](base C, of func(C) T) maker[T] {
 				if x, err = strconv.ParseFloat(value, 64); err == nil {
 					f.SetFloat(x)
 				}
+			case reflect.String:
+				f.SetString(value)
 			default:
 				var b bool
 				if b, err = strconv.ParseBool(value); err == nil {

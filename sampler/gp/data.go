@@ -18,6 +18,7 @@ type domain struct {
 	given   []float64 // positions; NaN for axes to be drawn
 	fixed   []int     // axes that are given, and not by a sampler
 	place   []int     // of an axis in the request, -1 if it is given
+	cost    string    // Config.Cost
 }
 
 // newDomain returns the domain of r.
@@ -118,6 +119,7 @@ type observation struct {
 	losses      []float64 // of each objective; NaN if it has none of its own
 	state       trial.State
 	constraints []trial.Constraint
+	cost        float64 // NaN if it is not known
 }
 
 // observe returns the observation of a finished trial, if there is one.
@@ -129,7 +131,7 @@ func (d *domain) observe(h trial.Snapshot, r *trial.Record) (observation, bool) 
 	if !ok {
 		return observation{}, false
 	}
-	o := observation{r.Number, x, make([]float64, h.Objectives()), r.State, r.Constraints}
+	o := observation{r.Number, x, make([]float64, h.Objectives()), r.State, r.Constraints, d.spent(r)}
 	for k := range o.losses {
 		switch {
 		case r.State == trial.Complete:
@@ -148,15 +150,21 @@ func (d *domain) observe(h trial.Snapshot, r *trial.Record) (observation, bool) 
 // without a loss, or with an infinite one, get the worst finite loss. A pruned trial is at least as bad as the
 // median: it was not worth finishing.
 func targets(obs []observation, objective int) []float64 {
+	y, _ := standardized(obs, objective)
+	return y
+}
+
+// standardized returns the targets, and how much of the objective their unit is below the median.
+func standardized(obs []observation, objective int) (y []float64, unit float64) {
 	var complete []float64
 	for _, o := range obs {
 		if o.state == trial.Complete && !math.IsInf(o.losses[objective], 0) {
 			complete = append(complete, o.losses[objective])
 		}
 	}
-	y := make([]float64, len(obs))
+	y = make([]float64, len(obs))
 	if len(complete) == 0 {
-		return y
+		return y, 1
 	}
 	slices.Sort(complete)
 	low, middle, high := complete[0], complete[len(complete)/2], complete[len(complete)-1]
@@ -188,12 +196,11 @@ func targets(obs []observation, objective int) []float64 {
 			y[i] = worst
 		}
 	}
-	standardize(y)
-	return y
+	return y, spread * standardize(y)
 }
 
-// standardize makes the mean of y 0 and its variance 1, unless all are equal.
-func standardize(y []float64) {
+// standardize makes the mean of y 0 and its variance 1, unless all are equal. It returns the deviation that y had, or 1.
+func standardize(y []float64) float64 {
 	mean, squares := 0.0, 0.0
 	for _, v := range y {
 		mean += v / float64(len(y))
@@ -206,9 +213,10 @@ func standardize(y []float64) {
 		for i := range y {
 			y[i] /= math.Sqrt(squares)
 		}
-		return
+		return math.Sqrt(squares)
 	}
 	clear(y)
+	return 1
 }
 
 // byNumber orders observations.

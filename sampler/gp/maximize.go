@@ -22,6 +22,8 @@ type acquisition struct {
 	trials      int      // number of trials, which determines the weight of a belief
 	constraints []*model // of values that are met at ≤ 0, in their own scale less offset
 	offsets     []float64
+	cost        *model  // of the logarithm of the cost, standardized; nil: all points cost the same
+	thrift      float64 // the power α of the cost, times the deviation of its logarithm
 
 	gradMean, gradDev, scratch []float64
 }
@@ -38,11 +40,19 @@ func (a *acquisition) prepare() {
 func (a *acquisition) models() []*model {
 	switch {
 	case a.several != nil:
-		return slices.Concat(a.several.models, a.constraints)
+		return slices.Concat(a.several.models, a.constraints, a.priced())
 	case a.objective == nil:
-		return a.constraints
+		return slices.Concat(a.constraints, a.priced())
 	}
-	return append([]*model{a.objective}, a.constraints...)
+	return slices.Concat([]*model{a.objective}, a.constraints, a.priced())
+}
+
+// priced returns the model of the cost, if there is one.
+func (a *acquisition) priced() []*model {
+	if a.cost == nil {
+		return nil
+	}
+	return []*model{a.cost}
 }
 
 // at returns the value at x, and writes its gradient if that is not nil.
@@ -83,6 +93,10 @@ func (a *acquisition) at(x, grad []float64) float64 {
 	for i, m := range a.constraints {
 		mean, dev := m.at(x, gm, gd, a.scratch)
 		take(logBelow(mean+a.offsets[i], dev))
+	}
+	if a.cost != nil {
+		mean, _ := a.cost.at(x, gm, gd, a.scratch)
+		take(-a.thrift*mean, -a.thrift, 0)
 	}
 	for j := range a.axes {
 		if a.axes[j].Prior == nil {
@@ -132,6 +146,12 @@ func (a *acquisition) all(rows *points) []float64 {
 		for i := range values {
 			v, _, _ := logBelow(means[i]+a.offsets[c], devs[i])
 			values[i] += v
+		}
+	}
+	if a.cost != nil {
+		means, _ := a.cost.batch(rows)
+		for i := range values {
+			values[i] -= a.thrift * means[i]
 		}
 	}
 	for j := range a.axes {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/attune-hpo/attune/space"
+	"github.com/attune-hpo/attune/trial"
 )
 
 func somePoints(n int) (points, []float64) {
@@ -117,4 +118,25 @@ func TestMinimize(t *testing.T) {
 	v := minimize(rosenbrock, x, []float64{-5, -5}, []float64{0.5, 5}, 200, 1e-6) // held by a bound: at 0.5, 0.25
 	assert.InDelta(t, 0.25, v, 1e-6)
 	assert.InDeltaSlice(t, []float64{0.5, 0.25}, x, 1e-3)
+}
+
+// A known noise is the deviation of the model, in units of the objective.
+func TestKnownNoise(t *testing.T) {
+	noise := func(unit, deviation float64) float64 {
+		d := &domain{axes: space.Space{space.Float("x", 0, 1).Axis()}, choices: []bool{false}}
+		p := &past{fits: map[string]fitted{}}
+		for i := range 20 {
+			x := float64(i) / 20
+			p.obs = append(p.obs, observation{number: i, x: []float64{x}, losses: []float64{unit * (x*x - x + 3)}, state: trial.Complete})
+		}
+		return p.hyper("objective 0", Config{}, d, func(obs []observation) []float64 { return targets(obs, 0) }, deviation).noise
+	}
+	one := noise(1, 0.01)
+	assert.InEpsilon(t, 4*one, noise(1, 0.02), 1e-9)
+	assert.InEpsilon(t, one, noise(1000, 10), 1e-9)
+	assert.NotEqual(t, one, noise(1, 0), "estimated")
+	y, unit := standardized([]observation{
+		{losses: []float64{1}, state: trial.Complete}, {losses: []float64{2}, state: trial.Complete}, {losses: []float64{3}, state: trial.Complete},
+	}, 0)
+	assert.InDelta(t, 1/unit, y[1]-y[0], 1e-12, "below the median, a unit of the objective")
 }
