@@ -45,7 +45,23 @@ type repeatable struct {
 	enqueue  []float64
 	cut      int // interrupt repeatedly, each time after about this many pauses; 0: never
 
-	processes int // default 1
+	processes int  // default 1
+	two       bool // two objectives
+}
+
+// report reports the loss at a step, and with two objectives another one.
+func (c repeatable) report(ctx context.Context, t *study.Trial, step int, loss float64) error {
+	if c.two {
+		return t.ReportValues(ctx, step, loss, float64(t.Seed()%100))
+	}
+	return t.Report(ctx, step, loss)
+}
+
+func (c repeatable) directions() []trial.Direction {
+	if c.two {
+		return make([]trial.Direction, 2)
+	}
+	return nil
 }
 
 var (
@@ -73,7 +89,7 @@ func (c repeatable) evaluate(ctx context.Context, t *study.Trial, pause func()) 
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		if err := t.Report(ctx, step, loss+10/float64(1+step)); err != nil {
+		if err := c.report(ctx, t, step, loss+10/float64(1+step)); err != nil {
 			return 0, err
 		}
 	}
@@ -108,20 +124,21 @@ func (c repeatable) run(t *testing.T, timing uint64, lag int) []string {
 		if c.cut > 0 {
 			left.Store(1 + clock.Int64N(int64(2*c.cut)))
 		}
-		objective := study.Func(func(ctx context.Context, t *study.Trial) (float64, error) {
+		objective := study.MultiFunc(func(ctx context.Context, t *study.Trial) ([]float64, error) {
 			i := t.Number() * 13
-			return c.evaluate(ctx, t, func() {
+			loss, err := c.evaluate(ctx, t, func() {
 				i++
 				time.Sleep(slow[(i*31+int(timing))%len(slow)])
 				if left.Add(-1) == 0 {
 					cancel()
 				}
 			})
+			return []float64{loss, float64(t.Seed() % 100)}[:1+len(c.directions())/2], err
 		})
 		var last *study.Study
 		var all sync.WaitGroup
 		for range max(1, c.processes) {
-			st, err := study.Open(t.Context(), store, "s", study.Config{Sampler: c.newSampler(), Pruner: c.pruner, Space: c.space(), Seed: 7, Grace: 5 * time.Second})
+			st, err := study.Open(t.Context(), store, "s", study.Config{Sampler: c.newSampler(), Pruner: c.pruner, Space: c.space(), Directions: c.directions(), Seed: 7, Grace: 5 * time.Second})
 			require.NoError(t, err)
 			defer st.Close()
 			for _, x := range c.enqueue {
@@ -182,6 +199,7 @@ func TestReproducible(t *testing.T) {
 		"a long lag":           {lag: 12},
 		"pruned by the median": {pruner: pruner.Median{Startup: 3, Warmup: 1, Interval: 1}, declared: true},
 		"pruned by Hyperband":  {pruner: pruner.Hyperband{MinResource: 1}},
+		"of two objectives":    {pruner: pruner.ParetoHalving{MinResource: 1}, two: true, declared: true},
 		"retries":              {retries: 2},
 		"CMA-ES":               {sampler: func() sampler.Sampler { return cmaes.New(cmaes.Config{}) }, declared: true},
 		"quasi-random":         {sampler: func() sampler.Sampler { return qmc.Sampler{} }, declared: true},

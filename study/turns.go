@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -388,9 +389,10 @@ func (ts *turns) pass(p int) {
 }
 
 // begun returns the record of a trial as it was when it began: with the draws of that time, even if the objective did
-// not suggest them, and without later draws.
+// not suggest them, and without later draws and reports.
 func (ts *turns) begun(r trial.Record, p int) trial.Record {
-	out := trial.Record{Number: p, State: trial.Running, Fixed: ts.all[p].first.Fixed, Notes: ts.plain(r, p).Notes}
+	out := trial.Record{Number: p, State: trial.Running, Fixed: ts.all[p].first.Fixed}
+	out.Notes = slices.DeleteFunc(ts.plain(r, p).Notes, func(a trial.Attr) bool { return strings.HasPrefix(a.Key, trial.VectorPrefix) })
 	var drawn space.Finder
 	for i, a := range r.Params.Space {
 		if drawn.Index(ts.study.cfg.Space, a.Name) >= 0 {

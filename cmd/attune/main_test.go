@@ -636,7 +636,7 @@ func TestBadInput(t *testing.T) {
 		"a model twice":        {string(good), []string{"--models", "xgboost,xgboost"}, "--models: xgboost is listed twice"},
 		"an unknown metric":    {string(good), []string{"--metric", "accuracy"}, "--metric accuracy: want one of mape, smape, wape, mase, rmsse, rmse, mae, r2, pinball@Q"},
 		"an unknown sampler":   {string(good), []string{"--sampler", "magic"}, "--sampler magic: want one of auto, tpe, gp, cmaes, random, qmc"},
-		"an unknown pruner":    {string(good), []string{"--pruner", "magic"}, "--pruner magic: want one of median, halving, hyperband, extrapolation, none"},
+		"an unknown pruner":    {string(good), []string{"--pruner", "magic"}, "--pruner magic: want one of median, halving, hyperband, pareto, extrapolation, none"},
 		"an unknown fill":      {string(good), []string{"--fill", "zero"}, "--fill zero: want one of carry, interpolate, keep"},
 		"no frequency":         {string(good), []string{"--freq", "lunar"}, `--freq lunar: frequency "lunar": no frequency: want, for instance, month, 15 minutes, W or 2 quarters: see attune optimize --help`},
 		"no patience":          {string(good), []string{"--patience", "-3"}, "--patience -3: want -1 to 1000000"},
@@ -752,7 +752,7 @@ func TestHelp(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		assert.Contains(t, succeed(t, dir, "completion", shell), "attune")
 	}
-	assert.Contains(t, succeed(t, dir, "__complete", "optimize", "--pruner", ""), "median\nhalving\nhyperband\nextrapolation\nnone\n")
+	assert.Contains(t, succeed(t, dir, "__complete", "optimize", "--pruner", ""), "median\nhalving\nhyperband\npareto\nextrapolation\nnone\n")
 	assert.Contains(t, succeed(t, dir, "__complete", "optimize", "--device", ""), "auto\ncpu\ncuda\n")
 	o := attune(t, dir, "teach")
 	assert.Equal(t, 1, o.code)

@@ -87,7 +87,7 @@ The program gets its parameters in the way that suits it:
 If a trial lacks a parameter, its argument is left out, with the option before it.
 
 The program prints lines such as these on its standard output:
-  attune: step=3 value=0.41           an intermediate value, by which --pruner judges the trial
+  attune: step=3 value=0.41           an intermediate value, by which --pruner judges the trial; one of each of several objectives
   attune: value=0.39                  the final value
   attune: value=0.39,12.5             the final values, if --direction names several
   attune: constraint.memory=-0.5      a constraint, met if it is at most 0
@@ -170,6 +170,9 @@ func (l *launch) check(args []string) error {
 	}
 	if l.storage == "" {
 		return errors.New("--storage is empty: want a file")
+	}
+	if len(l.directions) > 1 && !l.given("pruner") {
+		l.search.pruner = "pareto" // the others know only one value
 	}
 	if err := l.search.check(); err != nil {
 		return err

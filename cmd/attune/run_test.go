@@ -136,6 +136,16 @@ trial  near  far  command
 0      0     0    ATTUNE_SEED=\d+ ./train.sh --x=0 a\n`, o.stdout)
 }
 
+// With several objectives, the trials that say enough are ended early, too.
+func TestRunPrunesObjectives(t *testing.T) {
+	t.Parallel()
+	dir, run := scripted(t, `x=${1#--x=}; for step in 0 1 2 3; do echo "attune: step=$step value=$((x*x+10)),$((x*x+20))"; sleep 0.02; done; sleep 0.3`,
+		"--trials", "14", "--direction", "minimize,minimize", "--enqueue", "x=0,kind=a")
+	o := attune(t, dir, run...)
+	require.Zero(t, o.code, o.stderr)
+	assert.Regexp(t, `, \d+ pruned`, o.stderr)
+}
+
 func TestRunMatch(t *testing.T) {
 	t.Parallel()
 	dir, run := scripted(t, `for i in 1 2 3; do echo "epoch $i: loss $((i*2)).5" >&2; done`, "--trials", "1",

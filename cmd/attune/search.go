@@ -43,6 +43,7 @@ var pruners = choices[maker[pruner.Pruner]]{
 	{"median", made(pruner.Median{}, func(p pruner.Median) pruner.Pruner { return p })},
 	{"halving", made(pruner.SuccessiveHalving{MinResource: 10, ReductionFactor: 2}, func(p pruner.SuccessiveHalving) pruner.Pruner { return p })},
 	{"hyperband", made(pruner.Hyperband{MinResource: 10}, func(p pruner.Hyperband) pruner.Pruner { return p })},
+	{"pareto", made(pruner.ParetoHalving{}, func(p pruner.ParetoHalving) pruner.Pruner { return p })},
 	{"extrapolation", made(pruner.Extrapolation{}, func(p pruner.Extrapolation) pruner.Pruner { return p })},
 	{"none", made(struct{}{}, func(struct{}) pruner.Pruner { return pruner.None{} })},
 }

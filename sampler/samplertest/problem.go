@@ -48,7 +48,19 @@ func (p problem) outcome(r trial.Record) trial.Record {
 	case r.Number%9 == 4:
 		r.State, r.Err = trial.Failed, "out of memory"
 		return r
-	case r.Number%7 == 3 && len(p.directions) < 2:
+	case r.Number%7 == 3 && len(p.directions) > 1:
+		for step := range 1 + r.Number%3 {
+			values := []float64{value}
+			for i := range len(p.directions) - 1 {
+				values = append(values, p.value(i+1, r.Params))
+			}
+			if c, err := (trial.Vector{Step: step, Values: values}).Change(r); err == nil {
+				r.Notes = r.Notes.With(trial.Attr(c))
+			}
+		}
+		r.State = trial.Pruned
+		return r
+	case r.Number%7 == 3:
 		r.State = trial.Pruned
 		r.Reports = []trial.Report{{Step: 0, Value: value}, {Step: 1 + r.Number%3, Value: value}}
 		return r
