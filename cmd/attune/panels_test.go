@@ -165,3 +165,23 @@ func TestManySeries(t *testing.T) {
 	require.Zero(t, o.code, o.stderr)
 	assert.Contains(t, o.stdout, "horizon: 2\n")
 }
+
+// Trees learn from series of 14 months, too: they look back less far, and the command says so.
+func TestShortPanel(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var b strings.Builder
+	b.WriteString("id,month,y\n")
+	for k := range 20 {
+		for i := range 14 {
+			fmt.Fprintf(&b, "s%d,%d-%02d,%d\n", k, 2019+i/12, i%12+1, 100+10*k+2*i+(7*i+3*k)%5)
+		}
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "short.csv"), []byte(b.String()), 0o644))
+	o := attune(t, dir, "optimize", "--data", "short.csv", "--id", "id", "--target", "y", "--models", "theta,lightgbm", "--trials", "2", "--max-rounds", "5")
+	require.Zero(t, o.code, o.stderr)
+	assert.Contains(t, o.stderr, "trees look back 2 steps by default, not 12: the backtest begins with few rows\n")
+	assert.Regexp(t, `(?m)^lightgbm +[0-9.]+ `, o.stdout)
+	rows := strings.Split(strings.TrimSpace(succeed(t, dir, "predict", "--study", "short-y/lightgbm")), "\n")
+	assert.Len(t, rows, 1+20*2)
+}

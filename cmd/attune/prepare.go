@@ -77,6 +77,9 @@ func (o *optimize) prepare(ctx context.Context, stderr io.Writer) (*session, err
 	if len(s.plans) == 0 {
 		return s, impossible
 	}
+	if note := s.lookback(); note != "" {
+		o.adapted = append(o.adapted, note)
+	}
 	if impossible != nil {
 		for _, reason := range slices.Sorted(maps.Keys(left)) {
 			o.adapted = append(o.adapted, fmt.Sprintf("left out, %s: %s", reason, strings.Join(left[reason], ", ")))
@@ -92,6 +95,21 @@ func (o *optimize) prepare(ctx context.Context, stderr io.Writer) (*session, err
 		}
 	}
 	return s, nil
+}
+
+// lookback says that trees look back less far than usual, because the series are short, or "".
+func (s *session) lookback() string {
+	if !slices.ContainsFunc(s.plans, func(p *plan) bool { return isTrees(p.job.Model) }) {
+		return ""
+	}
+	of, err := forecast.Recipe{Strategy: forecast.Pooled, Horizon: s.job.Horizon}.Fit(s.back.Folds()[0].Train, 0)
+	if err != nil {
+		return ""
+	}
+	if now, usual := of.Reach(); now < usual {
+		return fmt.Sprintf("trees look back %d steps by default, not %d: the backtest begins with few rows", now, usual)
+	}
+	return ""
 }
 
 // folders creates the folders of the models, and checks that they are writable.

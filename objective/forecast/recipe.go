@@ -71,7 +71,9 @@ func (t Table) Target(i int) time.Time {
 
 // A Recipe says how series become tables, and how models of these tables make forecasts.
 type Recipe struct {
-	Features  Features  // default [DefaultFeatures] for the frequency
+	// Features are by default [DefaultFeatures] for the frequency. For several series that are
+	// hardly longer than these look back, they look back less far.
+	Features  Features
 	Lags      int       // number of lags in the default features; 0 keeps the default number
 	Transform Transform // transform of the target; default none
 	// Anchored makes the targets and the features of the target relative to the last known value:
@@ -95,6 +97,7 @@ type Prepared struct {
 	anchored    bool
 	strategy    Strategy
 	rows        int // limit; 0: none
+	usual       int // the reach of the default features for longer series; 0: that of the features
 	horizon     int
 	freq        Frequency
 	past, known []string // columns
@@ -117,6 +120,7 @@ func (r Recipe) Fit(train Frame, holdout int) (*Prepared, error) {
 	if p.strategy == "" {
 		p.strategy = Direct
 	}
+	shrink := false
 	if f := r.Features; f.Lags == nil && f.Seasonal == nil && f.Rolling == nil && f.Calendar == nil {
 		d := DefaultFeatures(like.Freq)
 		if r.Lags < 0 || r.Lags > 1<<20 {
@@ -129,6 +133,7 @@ func (r Recipe) Fit(train Frame, holdout int) (*Prepared, error) {
 			}
 		}
 		p.features.Lags, p.features.Seasonal, p.features.Rolling, p.features.Calendar = d.Lags, d.Seasonal, d.Rolling, d.Calendar
+		shrink = true
 	}
 	for _, c := range like.Past {
 		p.past = append(p.past, c.Name)
@@ -151,7 +156,46 @@ func (r Recipe) Fit(train Frame, holdout int) (*Prepared, error) {
 		p.ids, p.fitted = append(p.ids, s.ID), append(p.fitted, f)
 	}
 	p.index()
+	if shrink {
+		p.shrink(before, r.Lags)
+	}
 	return p, nil
+}
+
+// fewestOrigins is the number of origins, in all series, for which it is worth shrinking features.
+const fewestOrigins = 20
+
+// shrink makes the default features look back less far if all series are so short that there
+// would be hardly a row to learn from: at most half of what the horizon leaves. A given number
+// of lags stays. A few rows of one series say too little to learn from.
+func (p *Prepared) shrink(train Frame, lags int) {
+	room := 0
+	for i, s := range train {
+		room = max(room, s.Len()-p.fitted[i].Lost()-p.horizon)
+	}
+	if least := 3; room-p.features.reach(len(p.past) > 0) >= least {
+		return
+	}
+	most, f, origins := max(1, room/2), &p.features, 0
+	for i, s := range train {
+		origins += max(0, s.Len()-p.fitted[i].Lost()-most)
+	}
+	if origins < fewestOrigins {
+		return
+	}
+	p.usual = p.features.reach(len(p.past) > 0)
+	if lags == 0 {
+		f.Lags = slices.DeleteFunc(slices.Clone(f.Lags), func(l int) bool { return l > most })
+	}
+	f.Seasonal = slices.DeleteFunc(slices.Clone(f.Seasonal), func(m int) bool { return m > most })
+	f.Rolling = slices.DeleteFunc(slices.Clone(f.Rolling), func(r Rolling) bool { return r.Lag+r.Window-1 > most })
+}
+
+// Reach returns the number of last values that the features look at, and the usual number: that
+// of the default features for longer series. A recipe with features of its own has the usual one.
+func (p *Prepared) Reach() (values, usual int) {
+	values = max(1, p.features.reach(len(p.past) > 0))
+	return values, max(values, p.usual)
 }
 
 func (p *Prepared) index() {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -372,6 +373,50 @@ func TestRows(t *testing.T) {
 			assert.InDelta(t, few.X.Rows/7, phases[phase], float64(few.X.Rows)/21, "%s: phase %d", strategy, phase)
 		}
 	}
+}
+
+// The default features look back less far for series that are hardly longer. Others stay.
+func TestDefaultFeaturesShrink(t *testing.T) {
+	series := func(n int) Frame {
+		var f Frame
+		for i := range 10 {
+			s := count(n)
+			s.ID, s.Freq = fmt.Sprint(i), Frequency{N: 1, Unit: Month}
+			f = append(f, s)
+		}
+		return f
+	}
+	for _, c := range []struct {
+		rows, lags      int
+		reach, usual    int
+		seasonal, short bool
+	}{
+		{40, 0, 12, 12, true, false},
+		{17, 0, 12, 12, true, false},
+		{16, 0, 7, 12, false, false},
+		{6, 0, 2, 12, false, false},
+		{6, 2, 2, 12, false, false},
+		{3, 0, 1, 12, false, false},
+		{6, 6, 6, 12, false, true},
+	} {
+		frame := series(c.rows)
+		p, err := Recipe{Strategy: Pooled, Horizon: 2, Lags: c.lags}.Fit(frame, 0)
+		require.NoError(t, err)
+		reach, usual := p.Reach()
+		assert.Equal(t, c.reach, reach, "%+v", c)
+		assert.Equal(t, c.usual, usual, "%+v", c)
+		_, _, err = p.Tables(frame, 0, 0)
+		assert.Equal(t, c.short, errors.Is(err, ErrShort), "%+v: %v", c, err)
+		assert.Equal(t, c.seasonal, slices.Contains(p.names(), "seasonal_12"), "%+v", c)
+	}
+	p, err := Recipe{Strategy: Pooled, Horizon: 2}.Fit(series(6)[:1], 0)
+	require.NoError(t, err)
+	_, _, err = p.Tables(series(6)[:1], 0, 0)
+	assert.ErrorIs(t, err, ErrShort, "a single series has too few rows")
+	p, err = Recipe{Strategy: Pooled, Horizon: 2, Features: Features{Lags: []int{12}}}.Fit(series(6), 0)
+	require.NoError(t, err)
+	_, _, err = p.Tables(series(6), 0, 0)
+	assert.ErrorIs(t, err, ErrShort, "features that are given stay")
 }
 
 func TestTransformsToTry(t *testing.T) {

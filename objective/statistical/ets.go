@@ -49,14 +49,21 @@ func (ETS) Name() string { return "ets" }
 // Rounds returns "": training has no rounds.
 func (ETS) Rounds() string { return "" }
 
-// Space returns the estimation if the series have a season, and else nothing: ETS chooses its
-// form itself.
+// Space returns the estimation if the series have a season, and are not so many that careful
+// estimation takes minutes. Else it returns nothing: ETS chooses its form itself.
 func (e ETS) Space(train forecast.Frame) space.Space {
-	if e.Estimation != "" || e.seasonOf(train[0].Freq) == 1 {
+	season, values := e.seasonOf(train[0].Freq), 0
+	for _, s := range train {
+		values += s.Len()
+	}
+	if e.Estimation != "" || season == 1 || values*season > mostCareful {
 		return nil
 	}
 	return space.Of(space.Categorical("estimation", standard, careful))
 }
+
+// mostCareful limits the values, times the steps of a season, whose careful estimation is tried.
+const mostCareful = 200_000
 
 // New returns a forecaster. The settings form, season and estimation replace the fields of
 // e. It fails with [forecast.ErrConfig].

@@ -65,7 +65,8 @@ func (f Family) Space(train forecast.Frame) space.Space {
 		out = append(out, space.Categorical("transform", transforms(train)...).Axis())
 	}
 	if f.Recipe.Features.Lags == nil && f.Recipe.Lags == 0 {
-		if most := min(2*max(train[0].Freq.Season(), 6), 48, rows/len(train)/4); most > 1 {
+		each := rows / len(train)
+		if most := min(2*max(train[0].Freq.Season(), 6), 48, max(each/4, min(2, each-3, len(train)))); most > 1 {
 			out = append(out, space.Int("lags", 1, most).Axis())
 		}
 	}
