@@ -42,6 +42,13 @@ func (g *pipelineGraph) function(name string, x Value) Value {
 		return b.Cast(b.Op("Greater", nil, x, g.number(0)), Float64)
 	case "whole":
 		return b.Op("Where", nil, b.Op("Equal", nil, x, b.Op("Floor", nil, x)), x, g.number(math.NaN()))
+	case "natural":
+		return b.Op("Where", nil, b.Op("Less", nil, x, g.number(0)), g.number(math.NaN()), x)
+	case "byte":
+		whole := b.Op("Mul", nil, b.Op("Sign", nil, x), b.Op("Floor", nil, b.Op("Abs", nil, x)))
+		times := b.Op("Floor", nil, b.Op("Div", nil, whole, g.number(256)))
+		rest := b.Op("Sub", nil, whole, b.Op("Mul", nil, times, g.number(256)))
+		return b.Op("Where", nil, b.Op("GreaterOrEqual", nil, b.Op("Abs", nil, x), g.number(1<<31)), g.number(0), rest)
 	case "probit":
 		return g.probit(x)
 	}

@@ -21,6 +21,8 @@ type Function struct {
 //	probit     the quantile of the standard normal distribution for a probability in [0, 1]
 //	positive   1 above 0, else 0; NaN gives 0
 //	whole      a whole number stays, others become NaN
+//	natural    NaN below 0
+//	byte       without the fraction, and modulo 256; 0 for numbers from 2^31, and for those to -2^31
 //
 // Their values at 0, at infinities and outside the domain are those of package math.
 func Functions() []string {
@@ -38,6 +40,19 @@ var functions = map[string]func(float64) float64{
 	"exp": math.Exp, "exp2": math.Exp2, "expm1": math.Expm1, "log": math.Log, "log2": math.Log2, "log10": math.Log10, "log1p": math.Log1p,
 	"sin": math.Sin, "cos": math.Cos, "tanh": math.Tanh, "logistic": logistic, "relu": relu,
 	"single": func(x float64) float64 { return float64(float32(x)) }, "probit": probit, "positive": positive,
+	"natural": func(x float64) float64 {
+		if x < 0 {
+			return math.NaN()
+		}
+		return x
+	},
+	"byte": func(x float64) float64 {
+		x = math.Trunc(x)
+		if math.Abs(x) >= 1<<31 {
+			return 0
+		}
+		return x - 256*math.Floor(x/256)
+	},
 	"whole": func(x float64) float64 {
 		if x != math.Floor(x) {
 			return math.NaN()

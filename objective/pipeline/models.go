@@ -39,7 +39,11 @@ func (b *builder) list(o *pickle.Object, attribute string) ([]*pickle.Object, er
 
 // classesOf returns the labels of a classifier.
 func (b *builder) classesOf(o *pickle.Object) (*Labels, error) {
-	classes := labelsOf(o.Get("classes_"))
+	of := o.Get("classes_")
+	if encoder, ok := o.Get("_label_binarizer").(*pickle.Object); ok && of == nil { // of a RidgeClassifier before 1.7
+		of = encoder.Get("classes_")
+	}
+	classes := labelsOf(of)
 	if classes == nil {
 		return nil, b.unsupported("%s: classes_ are neither texts nor whole numbers", o.Class.Name)
 	}
@@ -275,23 +279,26 @@ func (b *builder) pls(o *pickle.Object, v value) ([]prediction, error) {
 	if err != nil {
 		return nil, err
 	}
-	if mean == nil || o.Get("intercept_") == nil {
-		return nil, b.unsupported("%s of scikit-learn before 1.1: fit it with a later version", o.Class.Name)
+	name, of := "coef_", "intercept_"
+	transposed := o.Get(of) == nil // before 1.1
+	if transposed {
+		of = strings.Replace(attribute, "x", "y", 1)
+	} else if o.Get("_coef_") != nil { // before 1.3
+		name = "_coef_"
 	}
-	coef, ok := o.Get("coef_").(*pickle.Array)
-	bias, err := b.array(o, "intercept_")
+	coef, ok := o.Get(name).(*pickle.Array)
+	bias, err := b.array(o, of)
 	if err != nil {
 		return nil, err
 	}
-	if !ok || coef.Len() != len(bias)*v.width {
-		return nil, b.fail(fmt.Errorf("%s: coef_ is %s", o.Class.Name, pickle.Kind(o.Get("coef_"))))
+	if mean == nil || !ok || coef.Len() != len(bias)*v.width {
+		return nil, b.fail(fmt.Errorf("%s: %s is %s: is it fitted?", o.Class.Name, name, pickle.Kind(o.Get(name))))
 	}
-	x, err := b.array(o, "coef_")
+	x, err := b.array(o, name)
 	if err != nil {
 		return nil, err
 	}
 	rows := make([][]float64, len(bias))
-	transposed := len(coef.Shape) == 2 && coef.Shape[0] == v.width && coef.Shape[1] == len(bias) && !sinceVersion(o, 1, 3)
 	for k := range rows {
 		rows[k] = make([]float64, v.width)
 		for j := range rows[k] {
@@ -300,10 +307,10 @@ func (b *builder) pls(o *pickle.Object, v value) ([]prediction, error) {
 			}
 		}
 	}
-	if !sinceVersion(o, 1, 3) { // coefficients of scaled columns
+	if !sinceVersion(o, 1, 5) { // coefficients of scaled columns
 		std, err := b.floats(o, strings.Replace(attribute, "mean", "std", 1), v.width)
 		if err != nil || std == nil {
-			return nil, b.unsupported("%s of this version of scikit-learn: fit it with 1.3 or later", o.Class.Name)
+			return nil, b.unsupported("%s of this version of scikit-learn: fit it with 1.5 or later", o.Class.Name)
 		}
 		v = b.arithmetic(b.arithmetic(v, Subtract, mean), Divide, std)
 	} else {
@@ -658,6 +665,9 @@ func (b *builder) isotonicOf(o *pickle.Object, node int) (int, error) {
 
 // dummy adds a model that predicts the same for every row.
 func (b *builder) dummy(o *pickle.Object, v value) ([]prediction, error) {
+	if v.node == tableNode && o.Get("n_features_in_") == nil {
+		return nil, b.unsupported("DummyRegressor of scikit-learn before 1.6, whose file does not say how many columns it takes: it predicts the same for every row")
+	}
 	v, err := b.matrix(o, v)
 	if err != nil {
 		return nil, err

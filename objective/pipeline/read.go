@@ -313,6 +313,7 @@ type builder struct {
 	trees, taken int
 	sparse       bool     // see [Source.Sparse]
 	strict       []string // see [Source.Strict]
+	rest         []any    // the steps of the Pipeline after the one that is read
 	signed       bool     // a vectorizer counts below 0
 	labels       *Labels  // labels of a LabelEncoder beside the model
 	columns      map[string]int
@@ -555,8 +556,10 @@ func (b *builder) fitted(o *pickle.Object) (int, []string, error) {
 	for _, a := range []string{"n_features_in_", "_n_features", "n_features_"} {
 		if n, ok := pickle.Int(o.Get(a)); ok {
 			var names []string
-			if list, ok := o.Get("feature_names_in_").(*pickle.Array); ok {
-				names, _ = list.Strings()
+			for _, attribute := range []string{"feature_names_in_", "_feature_names_in"} { // the latter before 1.0
+				if list, ok := o.Get(attribute).(*pickle.Array); ok {
+					names, _ = list.Strings()
+				}
 			}
 			return n, names, nil
 		}

@@ -297,10 +297,13 @@ func (b *builder) walk(o *pickle.Object, v value, last func(step any, v value) e
 	if len(steps) == 0 {
 		return b.unsupported("a Pipeline without steps")
 	}
+	before := b.rest
+	defer func() { b.rest = before }()
 	for i, step := range steps {
 		if err := b.spend(1); err != nil {
 			return err
 		}
+		b.rest = steps[i+1:]
 		err := b.within(fmt.Sprintf("step %q of the Pipeline", names[i]), func() (err error) {
 			if i == len(steps)-1 {
 				return last(step, v)
@@ -1327,7 +1330,7 @@ func (b *builder) ensemble(o *pickle.Object, v value) ([]prediction, error) {
 		v = b.fill(v, 0)
 	}
 	if strings.HasPrefix(o.Class.Name, "HistGradientBoosting") {
-		v = b.wholeCategories(m, v)
+		v = b.wholeCategories(o, m, v)
 	}
 	p := prediction{numbers: b.add(Trees{m}, v.node), width: m.Outputs}
 	switch {
@@ -1449,8 +1452,9 @@ func (b *builder) dense(v value) (value, error) {
 	return value{node: b.add(Between{Divide}, v.node, v.present()), width: v.width}, nil // x/1 is x, and 0/0 NaN
 }
 
-// wholeCategories makes numbers between categories NaN, which scikit-learn does not know.
-func (b *builder) wholeCategories(m *tree.Model, v value) value {
+// wholeCategories makes numbers between categories NaN, which scikit-learn does not know. Before 1.4 it took them for
+// bytes: without their fraction, and modulo 256; since 1.2 numbers below 0 are NaN.
+func (b *builder) wholeCategories(o *pickle.Object, m *tree.Model, v value) value {
 	var of, others []int
 	place := make([]int, v.width)
 	for i, f := range m.Features {
@@ -1469,7 +1473,15 @@ func (b *builder) wholeCategories(m *tree.Model, v value) value {
 	for k, i := range append(of[:len(of):len(of)], others...) {
 		place[i] = k
 	}
-	x := b.then(b.then(v, len(of), Pick{of}), len(of), Function{"whole"})
+	x := b.then(v, len(of), Pick{of})
+	switch {
+	case sinceVersion(o, 1, 4):
+		x = b.then(x, len(of), Function{"whole"})
+	case sinceVersion(o, 1, 2):
+		x = b.then(b.then(x, len(of), Function{"natural"}), len(of), Function{"byte"})
+	default:
+		x = b.then(x, len(of), Function{"byte"})
+	}
 	if others != nil {
 		x = value{node: b.add(Join{}, x.node, b.then(v, len(others), Pick{others}).node), width: v.width}
 		x = b.then(x, v.width, Pick{place})

@@ -35,8 +35,20 @@ func functionName(f any) string {
 // functionTransformer adds a known function, or nothing if the step has none, as a
 // ColumnTransformer uses it for columns that pass through.
 func (b *builder) functionTransformer(o *pickle.Object, v value) (value, error) {
+	from := o
+	if v.node == tableNode && o.Get("n_features_in_") == nil { // before 1.2 the file does not say: take it from a later step
+		for _, step := range b.rest {
+			later, ok := step.(*pickle.Object)
+			if ok {
+				from = later
+			}
+			if !ok || later.Class.Name != "FunctionTransformer" {
+				break
+			}
+		}
+	}
 	if o.Get("func") == nil {
-		return b.matrix(o, v)
+		return b.matrix(from, v)
 	}
 	name := known[functionName(o.Get("func"))]
 	if name == "" {
@@ -45,7 +57,7 @@ func (b *builder) functionTransformer(o *pickle.Object, v value) (value, error) 
 	if d, ok := o.Get("kw_args").(*pickle.Dict); ok && len(d.Keys) > 0 {
 		return v, b.unsupported("FunctionTransformer with kw_args")
 	}
-	v, err := b.matrix(o, v)
+	v, err := b.matrix(from, v)
 	if err != nil {
 		return v, err
 	}

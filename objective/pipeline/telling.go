@@ -104,7 +104,7 @@ func (m *Model) back(widths []int, node, k int, x float64) (input int, at float6
 			}
 		case Fill, Clip:
 		case Function:
-			if op.Of != "single" && op.Of != "whole" {
+			if op.Of != "single" && op.Of != "whole" && op.Of != "natural" && op.Of != "byte" {
 				return 0, 0, false
 			}
 		default:

@@ -169,6 +169,12 @@ func xgbTaken(learner, model value, outputs, trees int) (int, error) {
 			if parallel, err = v.int(); err != nil {
 				return 0, err
 			}
+		} else if v := attributes.get("best_ntree_limit"); !v.absent() { // before 1.6, which did not save it
+			limit, err := v.int()
+			if err != nil {
+				return 0, err
+			}
+			parallel = min(limit, trees) / (best + 1)
 		}
 		taken = (best + 1) * max(parallel, 1) * outputs
 		if v := model.get("iteration_indptr"); !v.absent() { // since 2.0: the first tree of each round

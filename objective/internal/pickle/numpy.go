@@ -36,6 +36,9 @@ var makers = map[Global]func(d *decoder, args Tuple) (any, error){
 	{"numpy.core.numeric", "_frombuffer"}:      fromBuffer,
 	{"numpy._core.numeric", "_frombuffer"}:     fromBuffer,
 
+	{"pandas.core.indexes.base", "_new_Index"}: makeIndex,
+	{"pandas.core.indexes.base", "Index"}:      nil,
+
 	arrayWrapper: nil,
 }
 
@@ -71,6 +74,15 @@ func arg[T any](args Tuple, i int) (v T) {
 		v, _ = args[i].(T)
 	}
 	return v
+}
+
+// makeIndex is pandas' _new_Index(class, settings): the names of columns. It returns the array of names.
+func makeIndex(_ *decoder, args Tuple) (any, error) {
+	names, ok := arg[*Dict](args, 1).Get("data").(*Array)
+	if !ok {
+		return nil, unsupported("an index without an array of names")
+	}
+	return names, nil
 }
 
 // makeObject is copyreg._reconstructor(class, base, state) of protocols 0 and 1.
