@@ -71,6 +71,22 @@ func TestBrowserFollows(t *testing.T) {
 	require.NoError(t, p.Wait(ctx, "[...document.querySelectorAll('#plots img')].every((i) => i.src.includes('v=1-0-0'))"))
 }
 
+// On a phone plots are drawn for its width, so that their text, 11 pixels high, can be read; and so
+// are two plots beside each other.
+func TestBrowserWidths(t *testing.T) {
+	for width, drawn := range map[int]int{390: 400, 1280: 600} {
+		p, ctx := tab(t, width, false)
+		store := new(memory.Store)
+		add(t, store, teststudy.New("walmart", 60, false, 1))
+		show(t, ctx, p, serving(t, store, dashboard.Config{})+"study?name=walmart")
+		require.NoError(t, p.Wait(ctx, "document.querySelector('#plots img').complete && document.querySelector('#plots img').currentSrc"))
+		var at struct{ Natural, Shown float64 }
+		require.NoError(t, p.Run(ctx, "(() => { const i = document.querySelector('#plots img'); return {Natural: i.naturalWidth, Shown: i.clientWidth}; })()", &at))
+		assert.EqualValues(t, drawn, at.Natural)
+		assert.Greater(t, at.Shown/at.Natural, 0.85)
+	}
+}
+
 // A page whose file goes away says so in a sentence, and follows again when it is back.
 func TestBrowserGone(t *testing.T) {
 	p, ctx := tab(t, 1280, false)

@@ -3,6 +3,7 @@ package dashboard
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,7 +43,7 @@ func (d *Dashboard) compare(w http.ResponseWriter, r *http.Request) error {
 	q := url.Values{"name": names[:1], "also": names[1:], "v": {strings.Join(versions, ".")}}
 	for _, k := range plot.Kinds() {
 		if k.Several {
-			base := &url.URL{RawQuery: q.Encode()}
+			base := &url.URL{RawQuery: q.Encode() + "&width=" + strconv.Itoa(half)}
 			data.Plots = append(data.Plots, plotLink{Name: k.Name, About: k.About,
 				Light: "plot.svg" + with(base, "kind", k.Name), Dark: "plot.svg" + with(base, "kind", k.Name, "theme", "dark")})
 		}

@@ -88,7 +88,7 @@ const mostStreams = 200
 var files embed.FS
 
 var pages = template.Must(template.New("").Funcs(template.FuncMap{
-	"number": number, "instant": instant, "shown": shown,
+	"number": number, "instant": instant, "shown": shown, "picture": newPicture,
 }).ParseFS(files, "pages/*.html"))
 
 // New returns a dashboard of the studies in a store.

@@ -544,6 +544,17 @@ func TestGone(t *testing.T) {
 	assert.Contains(t, page(t, root), ">a</a>")
 }
 
+// A narrow picture of parallel coordinates has fewer axes, and says so.
+func TestNarrow(t *testing.T) {
+	store := new(memory.Store)
+	add(t, store, teststudy.New("trade", 30, true, 1))
+	root := serving(t, store, dashboard.Config{})
+	for query, more := range map[string]bool{"": false, "&width=400": true, "&width=9": false, "&width=600": false} {
+		_, picture := get(t, root+"plot.svg?kind=parallel&name=trade"+query)
+		assert.Equal(t, more, strings.Contains(picture, "A wider window shows all 7 axes."), query)
+	}
+}
+
 func TestCompareTrials(t *testing.T) {
 	store := new(memory.Store)
 	add(t, store, teststudy.New("walmart", 30, false, 1))

@@ -101,7 +101,7 @@ func (d *Dashboard) modelPlot(w http.ResponseWriter, r *http.Request) error {
 		return problem{http.StatusNotFound, "There is no such plot."}
 	}
 	var b strings.Builder
-	if err := draw.SVG(&b, *panels[i].Figure, draw.Options{Dark: q.Get("theme") == "dark"}); err != nil {
+	if err := draw.SVG(&b, *panels[i].Figure, draw.Options{Dark: q.Get("theme") == "dark", Width: widthOf(q)}); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Security-Policy", imagePolicy)

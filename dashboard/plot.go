@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -21,6 +22,58 @@ import (
 	"github.com/attune-hpo/attune/trial"
 )
 
+// A picture is a plot on a page: light and dark, and, for a narrow window, as wide as that is, so
+// that its text can be read.
+type picture struct{ Light, Dark, Alt string }
+
+func newPicture(light, dark, alt string) picture { return picture{light, dark, alt} }
+
+// Narrow returns the address of a plot for a narrow window.
+func (picture) Narrow(address string) string {
+	address, query, _ := strings.Cut(address, "?")
+	q, err := url.ParseQuery(query)
+	if err != nil {
+		return address // it is one of this package's
+	}
+	q.Set("width", strconv.Itoa(narrow))
+	return address + "?" + q.Encode()
+}
+
+// narrow is the width of a plot for a narrow window.
+const narrow = 400
+
+// half is the width of one of two plots beside each other.
+const half = 600
+
+// mostAxes is the number of parallel axes whose labels fit into a narrow window.
+const mostAxes = 6
+
+// widthOf returns the width of a plot in a request. There are few, because pictures are kept.
+func widthOf(q url.Values) int {
+	for _, w := range []int{narrow, half} {
+		if q.Get("width") == strconv.Itoa(w) {
+			return w
+		}
+	}
+	return 0
+}
+
+// fewerAxes leaves out the last axes of parallel coordinates, which matter least.
+func fewerAxes(f figure.Figure, most int) figure.Figure {
+	if len(f.Panels) != 1 || f.Panels[0].Parallel == nil || len(f.Panels[0].Parallel.Axes) <= most {
+		return f
+	}
+	p := *f.Panels[0].Parallel
+	f.Notes = append(slices.Clip(f.Notes), fmt.Sprintf("A wider window shows all %d axes.", len(p.Axes)))
+	lines := make([][]float64, len(p.Lines))
+	for i, l := range p.Lines {
+		lines[i] = l[:most]
+	}
+	p.Axes, p.Lines = p.Axes[:most], lines
+	f.Panels = []figure.Panel{{Title: f.Panels[0].Title, Parallel: &p}}
+	return f
+}
+
 // A drawing is a plot that somebody asks for.
 type drawing struct {
 	key    string // of everything that it depends on
@@ -29,10 +82,11 @@ type drawing struct {
 	kind   plot.Kind
 	choice plot.Choice
 	dark   bool
+	width  int
 }
 
 // drawing returns the plot in a request: of the study ?name: ?kind, and optionally ?also for more
-// studies, ?filter, ?objective, ?theme and, for the reports of some trials, ?number of each.
+// studies, ?filter, ?objective, ?theme, ?width=400 and, for the reports of some trials, ?number of each.
 func (d *Dashboard) drawing(r *http.Request) (out drawing, err error) {
 	q := r.URL.Query()
 	x, err := d.index(r.Context(), q.Get("name"))
@@ -72,7 +126,7 @@ func (d *Dashboard) drawing(r *http.Request) (out drawing, err error) {
 		v += "." + also.key.version
 	}
 	study := func() trial.Snapshot { return d.filtered(x, q.Get("filter"), f) }
-	return drawing{v + "?" + keyOf(q), q.Get("v") == v, study, plot.Kinds()[i], choice, q.Get("theme") == "dark"}, nil
+	return drawing{v + "?" + keyOf(q), q.Get("v") == v, study, plot.Kinds()[i], choice, q.Get("theme") == "dark", widthOf(q)}, nil
 }
 
 // drawnBy returns what f makes of a drawing, compressed, or what it made of it before. At most as
@@ -106,13 +160,16 @@ func (d *Dashboard) drawnBy(r *http.Request, what string, x drawing, f func(io.W
 
 // made makes the figure of a drawing. If there is nothing to plot, it says so.
 func made(ctx context.Context, x drawing) (figure.Figure, draw.Options, error) {
-	o := draw.Options{Dark: x.dark}
+	o := draw.Options{Dark: x.dark, Width: x.width}
 	f, err := x.kind.Make(ctx, x.study(), x.choice)
 	if ctx.Err() != nil {
 		return f, o, ctx.Err()
 	}
 	if err != nil {
 		f = figure.Figure{Title: strings.ToUpper(x.kind.Name[:1]) + x.kind.Name[1:], Notes: []string{sentence(plot.Why(err))}}
+	}
+	if x.width == narrow {
+		f = fewerAxes(f, mostAxes)
 	}
 	if len(f.Panels) == 0 {
 		o.Height = 120
@@ -183,7 +240,7 @@ func sendPlot(w http.ResponseWriter, r *http.Request, kind string, fresh bool, i
 // keyOf returns the parts of a request on which an image depends, besides the trials.
 func keyOf(q url.Values) string {
 	out := url.Values{"also": q["also"], "number": q["number"]}
-	for _, k := range []string{"name", "kind", "filter", "objective", "theme"} {
+	for _, k := range []string{"name", "kind", "filter", "objective", "theme", "width"} {
 		if q.Has(k) {
 			out.Set(k, q.Get(k))
 		}

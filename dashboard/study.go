@@ -244,7 +244,7 @@ func (p *studyPage) plots(q url.Values, reported bool, objective int) {
 			missing.Add(k.Name, why)
 			continue
 		}
-		pairs := []string{"kind", k.Name, "filter", q.Get("filter")}
+		pairs := []string{"kind", k.Name, "filter", q.Get("filter"), "width", strconv.Itoa(half)}
 		if k.Objective && (p.Several && q.Has("objective") || objective > 0) {
 			pairs = append(pairs, "objective", strconv.Itoa(objective))
 		}

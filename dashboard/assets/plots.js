@@ -5,7 +5,8 @@
 
 // places fetches where things are in the picture of a figure, once for each picture.
 function places(figure) {
-  const address = figure.querySelector("img").getAttribute("src").replace(/^plot\.svg/, "places.json");
+  const image = figure.querySelector("img");
+  const address = (image.currentSrc || image.src).replace("/plot.svg?", "/places.json?"); // what the browser chose
   if (figure.address !== address) {
     figure.address = address;
     figure.found = fetch(address).then((r) => (r.ok ? r.json() : null)).catch(() => null);

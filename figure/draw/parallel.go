@@ -14,7 +14,17 @@ func (p *pen) parallel(f figure.Parallel, cell box, shade shadeScale) {
 		return
 	}
 	t := smallFace()
-	area := box{cell.x0, cell.y0 + t.lineHeight() + tickGap + 4, cell.x1, cell.y1 - 8}
+	room := cell.width() / float64(n) // for an axis and the labels at its left
+	rows, wide := 1, room-labelGap    // of the names, which stand in two rows in turn if one does not fit
+	for _, a := range f.Axes {
+		if n > 2 && t.measure(clean(a.Label)) > wide {
+			rows = 2
+		}
+	}
+	if rows == 2 {
+		wide = 1.7*room - labelGap
+	}
+	area := box{cell.x0, cell.y0 + float64(rows)*t.lineHeight() + tickGap + 4, cell.x1, cell.y1 - 8}
 	floor := cell.y1 - 8 // where things without a value pass
 	absent := false
 	for _, l := range f.Lines {
@@ -25,7 +35,6 @@ func (p *pen) parallel(f figure.Parallel, cell box, shade shadeScale) {
 	if absent {
 		area.y1 -= 28
 	}
-	room := cell.width() / float64(n) // for an axis and the labels at its left
 	axes := make([]axis, n)
 	for i, a := range f.Axes {
 		data := nothing()
@@ -65,7 +74,8 @@ func (p *pen) parallel(f figure.Parallel, cell box, shade shadeScale) {
 		for k, l := range f.Lines {
 			p.found(point{at(i), axes[i].at(l[i])}, math.NaN(), l[i], f.Keys, k)
 		}
-		p.uprightAxis(&axes[i], at(i), area, cell, room)
+		name := box{cell.x0, cell.y0 + float64(i%rows)*t.lineHeight(), cell.x1, cell.y1}
+		p.uprightAxis(&axes[i], at(i), area, name, wide)
 		if absent {
 			p.line(frame, point{at(i) - 3, floor}, point{at(i) + 3, floor})
 		}
@@ -75,12 +85,12 @@ func (p *pen) parallel(f figure.Parallel, cell box, shade shadeScale) {
 	}
 }
 
-// uprightAxis draws one axis of parallel coordinates, its name above it.
-func (p *pen) uprightAxis(a *axis, x float64, area, cell box, room float64) {
+// uprightAxis draws one axis of parallel coordinates, and its name at the top of a cell.
+func (p *pen) uprightAxis(a *axis, x float64, area, cell box, wide float64) {
 	t := smallFace()
 	frame := stroke{colour: p.theme.colour(figure.Muted, 1), width: 1}
 	p.line(frame, point{x, area.y0}, point{x, area.y1})
-	name := t.fit(clean(a.Label), room-labelGap)
+	name := t.fit(clean(a.Label), wide)
 	p.text(t, name, point{within(t, name, x, cell), cell.y0 + t.ascent}, start, figure.Ink)
 	for _, k := range a.ticks {
 		y := a.pixel(k.at)
