@@ -20,7 +20,8 @@ type Stagnation struct {
 	Gain float64
 }
 
-// Reached reports whether the last trials have brought less than Gain, with the reason in words. It considers feasible trials
+// Reached reports whether the last trials have brought less than Gain, with the reason in words, or says what they
+// have brought. It considers feasible trials
 // with finite values, in order of their numbers. It never stops a study of several objectives, nor one without a complete
 // feasible trial.
 func (s Stagnation) Reached(h trial.Snapshot) (reason string, stop bool) {
@@ -48,12 +49,12 @@ func (s Stagnation) Reached(h trial.Snapshot) (reason string, stop bool) {
 	}
 	slices.Sort(all)
 	gain, distance := before-all[0], all[len(all)/2]-all[0]
-	if gain > 0 && gain >= max(0, least)*distance {
-		return "", false
-	}
 	share := 0.0
 	if distance > 0 {
 		share = gain / distance
+	}
+	if gain > 0 && gain >= max(0, least)*distance {
+		return fmt.Sprintf("gained %.2g%% in %d trials", 100*share, last), false
 	}
 	return fmt.Sprintf("the last %d trials gained %.2g%% of the distance from the median to the best", last, 100*share), true
 }

@@ -59,6 +59,13 @@ func content(h trial.Header, r trial.Record, after int) batch {
 			b.Metrics = append(b.Metrics, metric{metrics.of("reports", reports), float(p.Value), begun + int64(i), p.Step})
 		}
 	}
+	for i, v := range r.Vectors() {
+		for k, key := range objectives(h) {
+			if v.Step > after && k < len(v.Values) {
+				b.Metrics = append(b.Metrics, metric{metrics.of("reports", reports+"."+key), float(v.Values[k]), begun + int64(i), v.Step})
+			}
+		}
+	}
 	b.Tags = append(b.Tags, tag{stateTag, r.State.String()})
 	if !r.State.Done() {
 		return b

@@ -16,7 +16,8 @@
 // The run of a trial has
 //
 //   - the parameters, as text;
-//   - the metric intermediate_value at each reported step. attune does not record the time
+//   - the metric intermediate_value at each reported step; with several objectives
+//     intermediate_value.NAME for each. attune does not record the time
 //     of a report, so reports get times a millisecond apart, from the start of the trial;
 //   - a metric for each objective, under its name, or value, or value_0 and so on, and
 //     constraint.NAME for each constraint;

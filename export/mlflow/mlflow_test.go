@@ -273,6 +273,9 @@ func TestOddContent(t *testing.T) {
 	got := f.Of("trial")[0]
 	assert.Len(t, got.Params, 11+150+1, "none took the name of another")
 	assert.Len(t, got.Metrics["intermediate_value"], 2500)
+	require.Len(t, got.Metrics["intermediate_value.value_0"], 2)
+	assert.Equal(t, fakemlflow.Metric{Value: 0.5, Time: 1000, Step: 2}, got.Metrics["intermediate_value.value_0"][0])
+	assert.Equal(t, fakemlflow.Metric{Value: "Infinity", Time: 1001, Step: 4}, got.Metrics["intermediate_value.value_1"][1])
 	assert.Equal(t, "Infinity", got.Metrics["value_0"][0].Value)
 	assert.Equal(t, "-Infinity", got.Metrics["value_1"][0].Value)
 	assert.Equal(t, 3.0, got.Metrics["value_0_2"][0].Value)
@@ -311,6 +314,7 @@ func oddities() trial.Snapshot {
 	for step := range 2500 {
 		r.Reports = append(r.Reports, trial.Report{Step: step, Value: math.NaN()})
 	}
+	r.Notes = trial.Attrs{{Key: "report:4", JSON: "[0.25, Infinity]"}, {Key: "report:2", JSON: "[0.5, 1]"}}
 	r.Attrs = trial.Attrs{{Key: "value_0", JSON: "3"}, {Key: "nan", JSON: "NaN"}, {Key: "null", JSON: "null"}, {Key: "list", JSON: `[1, "` + strings.Repeat("x", 200_000) + `"]`},
 		{Key: "attune.state", JSON: `"odd"`}}
 	hist.Put(r)
