@@ -31,6 +31,7 @@ type optimize struct {
 	workers  int
 	lag      int
 	timeout  time.Duration
+	memory   memorySize
 	seed     uint64
 	search   search
 	engine   string
@@ -139,6 +140,7 @@ func (o *optimize) flags(cmd *cobra.Command) {
 	f.IntVar(&o.workers, "workers", 1, "`number` of trials to run in parallel; they share the CPU cores; one trial alone uses as many as it has folds")
 	f.IntVar(&o.lag, "lag", 0, lagHelp+" (default: --workers)")
 	f.DurationVar(&o.timeout, "timeout", 0, "stop starting trials after this `time` in total, such as 10m; models share it equally and pass on what they do not use; a running trial ends its training, and its best round so far counts (tables: it finishes)")
+	f.Var(&o.memory, "memory", "`size` of the memory to use at most, such as 2GB (default: a quarter of the machine's): trees learn from fewer rows if their tables would take more than half of it, which the command says")
 	f.Uint64Var(&o.seed, "seed", 0, "`seed` of the random numbers")
 	o.search.flags(cmd, "median")
 	f.StringVar(&o.engine, "engine", nativeEngine, "`library` that trains trees: "+strings.Join(engines.names(), ", ")+"; auto: the library that the model is named after, if it is installed")
@@ -168,6 +170,7 @@ func (o *optimize) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if o.table.task != forecastTask {
 		return o.runTable(ctx, stdout, stderr)
 	}
+	o.bound()
 	s, err := o.prepare(ctx, stderr)
 	defer s.close()
 	if err != nil {

@@ -58,6 +58,13 @@ func (o *optimize) prepare(ctx context.Context, stderr io.Writer) (*session, err
 		if err != nil {
 			return s, err
 		}
+		var note string
+		if p.footprint, note, err = s.fits(p); err != nil {
+			return s, err
+		}
+		if note != "" {
+			o.adapted = append(o.adapted, note)
+		}
 		if err := s.possible(ctx, p); err != nil {
 			if o.given("models") || o.given("fixed") || o.given("space") || ctx.Err() != nil || !errors.Is(err, forecast.ErrShort) && !errors.Is(err, forecast.ErrMissing) {
 				return s, err

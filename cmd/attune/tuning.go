@@ -54,6 +54,8 @@ type plan struct {
 	study  *study.Study  // open; nil until there is one
 	fresh  bool          // the study has no job yet
 	trees  engine.Engine // of trees for tables
+
+	footprint *footprint // of the tables of trees in a trial; nil for other models
 }
 
 // A tuner is the task of a plan: a *tune.Task or a *table.Task.
@@ -161,7 +163,7 @@ func after(left, share, took time.Duration) time.Duration { return left - min(sh
 func (s *session) one(ctx context.Context, p *plan, timeout time.Duration) (row, error) {
 	none := row{name: p.job.Model, study: p.name}
 	if f, ok := p.family.(treeforecast.Family); ok {
-		f.Cache = forecast.NewCache(tables(s.frame, p.job.Horizon))
+		f.Cache = forecast.NewCache(tables(p.footprint, s.memory.limit()))
 		p.family = f
 	}
 	folder := tunedFolder(s.storage)
@@ -265,6 +267,10 @@ func (s *session) run(ctx context.Context, p *plan, task tuner, timeout time.Dur
 	if h.Evaluated() >= total {
 		return nil, nil
 	}
+	if p.footprint != nil {
+		s.say("%s: a trial has %s", p.name, p.footprint)
+	}
+	done, began, timed := h.Evaluated(), time.Now(), false
 	settled, why := false, ""
 	rule, err := stopRule(s.stopWhen, nil)
 	if err != nil {
@@ -273,6 +279,13 @@ func (s *session) run(ctx context.Context, p *plan, task tuner, timeout time.Dur
 	run := study.Run{Total: total, Workers: s.workers, Lag: s.lag, Timeout: timeout, Failures: 10,
 		Fatal: func(err error) bool { return errors.Is(err, engine.ErrUnavailable) },
 		StopWhen: func(h trial.Snapshot) (string, bool) {
+			if others := total - h.Evaluated(); !timed && h.Evaluated() > done {
+				timed = true
+				if took := time.Since(began); others > 0 && took > time.Second {
+					s.say("%s: the first trial took %v: the %d others take about %v, unless the study ends early", p.name,
+						took.Round(100*time.Millisecond), others, (took * time.Duration(others) / time.Duration(s.workers)).Round(time.Second))
+				}
+			}
 			left := ""
 			if rule != nil {
 				reason, stop := rule(h)
@@ -331,13 +344,11 @@ func plural(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
-// tables is the number of tables of a frame to cache for other trials: roughly as many as fit
-// in half a gigabyte.
-func tables(frame forecast.Frame, horizon int) int {
-	const features, bytes = 60, 8
-	rows := 0
-	for _, s := range frame {
-		rows += s.Len() * horizon
+// tables is the number of tables to cache for other trials: as many as fit in half a gigabyte, or in a quarter of
+// the memory.
+func tables(f *footprint, memory int64) int {
+	if f == nil {
+		return 1
 	}
-	return max(1, min(64, 512<<20/(rows*features*bytes)))
+	return max(1, min(64, int(float64(min(512<<20, memory/4))/(float64(f.rows)*f.perRow()))))
 }

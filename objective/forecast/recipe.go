@@ -250,6 +250,9 @@ func (p *Prepared) like() Series {
 	return s
 }
 
+// Names returns the names of the columns of the tables.
+func (p *Prepared) Names() []string { return p.names() }
+
 func (p *Prepared) names() []string {
 	like := p.like()
 	names := p.features.originNames(like)

@@ -1,6 +1,7 @@
 package treeforecast
 
 import (
+	"math"
 	"slices"
 	"strings"
 
@@ -18,6 +19,8 @@ import (
 //   - transform: the transform of the target, in the form that [forecast.ParseTransform]
 //     reads; anchor, as the only or last transform, makes the recipe anchored;
 //   - lags: the number of last values that a model sees.
+//
+// max_rows, which is not searched, limits the rows of a table: it is Rows of the recipe.
 //
 // Only Style is required.
 type Family struct {
@@ -80,8 +83,8 @@ func (f Family) Space(train forecast.Frame) space.Space {
 	return out
 }
 
-// mostRows is the default limit of the rows of a table. With that many, 100 trees take a second or two.
-const mostRows = 60_000
+// MostRows is the default limit of the rows of a table: see [forecast.Recipe.Rows]. With that many, 100 trees take a second or two.
+const MostRows = 60_000
 
 // anchor is the transform that stands for [forecast.Recipe.Anchored].
 const anchor = "anchor"
@@ -118,7 +121,7 @@ func (f Family) New(settings space.Settings) (forecast.Forecaster, error) {
 		recipe.Strategy = forecast.Pooled
 	}
 	if recipe.Rows == 0 {
-		recipe.Rows = mostRows
+		recipe.Rows = MostRows
 	}
 	var rest space.Settings
 	for _, s := range settings {
@@ -139,6 +142,12 @@ func (f Family) New(settings space.Settings) (forecast.Forecaster, error) {
 				return nil, fault.Mark(pkg.Errorf("%s: lags is %s, want a whole number from 1 to 10000", f.Name(), s.Value), style.ErrSetting)
 			}
 			recipe.Lags = int(n)
+		case "max_rows":
+			n, ok := s.Value.Any().(int64)
+			if !ok || n < 1 || n > math.MaxInt32 {
+				return nil, fault.Mark(pkg.Errorf("%s: max_rows is %s, want a whole number from 1", f.Name(), s.Value), style.ErrSetting)
+			}
+			recipe.Rows = int(n)
 		default:
 			rest = append(rest, s)
 		}
