@@ -155,18 +155,30 @@ func TestReadConfig(t *testing.T) {
 	assert.Equal(t, []string{"disk", "disk", "", "disk", "", "disk"}, labels)
 	assert.Equal(t, 1.0, answers[1].Confidence)
 	assert.Equal(t, map[string]float64{"disk": 0.9, "pets": 0.9}, answers[3].Scores)
-	c, err = classify.ReadConfig(strings.NewReader(""))
-	require.NoError(t, err)
-	assert.Empty(t, c.Rules)
+	for _, empty := range []string{"", "# nothing yet\n", "rules:\nweights:\n"} {
+		c, err = classify.ReadConfig(strings.NewReader(empty))
+		require.NoError(t, err, empty)
+		assert.Empty(t, c.Rules)
+	}
 	for text, want := range map[string]string{
 		"weights: {rules: -1}":                           "weight of rules: -1: want a number from 0",
 		"weights: {rules: .inf}":                         "weight of rules: +Inf",
-		"rules: [{label: a, confidence: 1}]":             "rule 1: want match, label and confidence",
-		"rules: [{match: a, label: a}]":                  "rule 1: want match, label and confidence",
+		"rules: [{label: a, confidence: 1}]":             "rule 1: line 1: want match, label and confidence",
+		"rules: [{match: a, label: a}]":                  "rule 1: line 1: want match, label and confidence",
 		"rules: [{match: a, label: a, confidence: 1.5}]": "rule 1: confidence 1.5: want a number above 0, at most 1",
 		"rules: [{match: '(', label: a, confidence: 1}]": "rule 1: error parsing regexp",
-		"rule: []":   "field rule not found",
-		"weights: 3": "cannot unmarshal",
+		"rule: []":                      `line 1: "rule" is not among weights, rules`,
+		"weights: 3":                    `weights: line 1: want names with numbers, not "3"`,
+		"weights: {rules: high}":        `weight of rules: line 1: want a number, not "high"`,
+		"weights: {rules: 1, rules: 2}": `weights: line 1: "rules" is there twice`,
+		"rules: {match: a}":             "line 1: rules: want a list, not a mapping",
+		"rules:\n- disk":                `rule 1: line 2: want match, label, confidence, not "disk"`,
+		"rules:\n- {match: [a]\n,label: a, confidence: 1}": "rule 1: match: line 2: want a text, not a list",
+		"rules: [{match: '', label: a, confidence: 1}]":    "rule 1: line 1: match or label is empty",
+		"rules: [{match: a, label: a, confidence: '1'}]":   `rule 1: confidence: line 1: want a number, not "1"`,
+		"rules: [{match: a, label: a, confidence: ~}]":     "rule 1: line 1: want match, label and confidence",
+		"[]":          "line 1: want weights, rules, not a list",
+		"rules: [\n{": "yaml: line 2: ",
 	} {
 		_, err := classify.ReadConfig(strings.NewReader(text))
 		require.ErrorIs(t, err, classify.ErrConfig, text)

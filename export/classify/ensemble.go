@@ -1,12 +1,15 @@
 package classify
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"regexp"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"go.yaml.in/yaml/v3"
@@ -59,44 +62,141 @@ type Config struct {
 //	  - {match: 'disk \S+ is full', label: disk, confidence: 0.9}
 //
 // A regular expression has the syntax of package regexp, whose time is linear in the length of
-// the text. ReadConfig fails with [ErrConfig], which names the rule or the weight.
+// the text. ReadConfig fails with [ErrConfig], which names the rule or the weight, and the line.
 func ReadConfig(r io.Reader) (Config, error) {
-	var file struct {
-		Weights map[string]float64
-		Rules   []struct {
-			Match      *string
-			Label      string
-			Confidence *float64
-		}
+	fail := func(err error) (Config, error) { return Config{}, pkg.Errorf("%w: %w", ErrConfig, err) }
+	var doc yaml.Node
+	if err := yaml.NewDecoder(r).Decode(&doc); errors.Is(err, io.EOF) {
+		return Config{}, nil
+	} else if err != nil {
+		return fail(err)
 	}
-	in := yaml.NewDecoder(r)
-	in.KnownFields(true)
-	if err := in.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
-		return Config{}, pkg.Errorf("%w: %w", ErrConfig, err)
+	var c Config
+	if len(doc.Content) == 0 {
+		return c, nil
 	}
-	c := Config{Weights: file.Weights}
-	for name, w := range file.Weights {
-		if err := checkWeight(w); err != nil {
-			return Config{}, pkg.Errorf("%w: weight of %s: %w", ErrConfig, name, err)
-		}
+	top, err := settings(doc.Content[0], "weights", "rules")
+	if err != nil {
+		return fail(err)
 	}
-	for i, rule := range file.Rules {
-		fail := func(err error) (Config, error) {
-			return Config{}, pkg.Errorf("%w: rule %d: %w", ErrConfig, i+1, err)
-		}
-		if rule.Match == nil || *rule.Match == "" || rule.Label == "" || rule.Confidence == nil {
-			return fail(errors.New("want match, label and confidence"))
-		}
-		if p := *rule.Confidence; !(p > 0 && p <= 1) {
-			return fail(fmt.Errorf("confidence %v: want a number above 0, at most 1", p))
-		}
-		match, err := regexp.Compile(*rule.Match)
+	if node := top["weights"]; node != nil {
+		weights, err := settings(node)
 		if err != nil {
-			return fail(err)
+			return fail(fmt.Errorf("weights: %w", err))
 		}
-		c.Rules = append(c.Rules, Rule{match, rule.Label, *rule.Confidence})
+		c.Weights = make(map[string]float64, len(weights))
+		for _, name := range slices.Sorted(maps.Keys(weights)) {
+			if c.Weights[name], err = number(weights[name]); err == nil {
+				err = checkWeight(c.Weights[name])
+			}
+			if err != nil {
+				return fail(fmt.Errorf("weight of %s: %w", name, err))
+			}
+		}
+	}
+	if node := top["rules"]; node != nil {
+		if node.Kind != yaml.SequenceNode {
+			return fail(fmt.Errorf("line %d: rules: want a list, not %s", node.Line, shown(node)))
+		}
+		for i, n := range node.Content {
+			rule, err := ruleOf(n)
+			if err != nil {
+				return fail(fmt.Errorf("rule %d: %w", i+1, err))
+			}
+			c.Rules = append(c.Rules, rule)
+		}
 	}
 	return c, nil
+}
+
+// ruleOf reads one rule.
+func ruleOf(n *yaml.Node) (Rule, error) {
+	set, err := settings(n, "match", "label", "confidence")
+	if err != nil {
+		return Rule{}, err
+	}
+	var rule Rule
+	if set["match"] == nil || set["label"] == nil || set["confidence"] == nil {
+		return rule, fmt.Errorf("line %d: want match, label and confidence", n.Line)
+	}
+	match, err := text(set["match"])
+	if err != nil {
+		return rule, fmt.Errorf("match: %w", err)
+	}
+	if rule.Label, err = text(set["label"]); err != nil {
+		return rule, fmt.Errorf("label: %w", err)
+	}
+	if match == "" || rule.Label == "" {
+		return rule, fmt.Errorf("line %d: match or label is empty: want match, label and confidence", n.Line)
+	}
+	if rule.Confidence, err = number(set["confidence"]); err != nil {
+		return rule, fmt.Errorf("confidence: %w", err)
+	}
+	if !(rule.Confidence > 0 && rule.Confidence <= 1) {
+		return rule, fmt.Errorf("confidence %v: want a number above 0, at most 1", rule.Confidence)
+	}
+	rule.Match, err = regexp.Compile(match)
+	return rule, err
+}
+
+// settings returns the values of a mapping by their keys, which must be among the names, if there are any.
+func settings(n *yaml.Node, names ...string) (map[string]*yaml.Node, error) {
+	n = followed(n)
+	out := map[string]*yaml.Node{}
+	if n.Tag == "!!null" {
+		return out, nil
+	}
+	if n.Kind != yaml.MappingNode {
+		return nil, fmt.Errorf("line %d: want %s, not %s", n.Line, cmp.Or(strings.Join(names, ", "), "names with numbers"), shown(n))
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		switch {
+		case len(names) > 0 && !slices.Contains(names, key.Value):
+			return nil, fmt.Errorf("line %d: %q is not among %s", key.Line, key.Value, strings.Join(names, ", "))
+		case out[key.Value] != nil:
+			return nil, fmt.Errorf("line %d: %q is there twice", key.Line, key.Value)
+		}
+		if out[key.Value] = followed(n.Content[i+1]); out[key.Value].Tag == "!!null" {
+			delete(out, key.Value)
+		}
+	}
+	return out, nil
+}
+
+// followed returns the node that an alias stands for.
+func followed(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
+}
+
+// text returns the text of a scalar: numbers are texts, too.
+func text(n *yaml.Node) (string, error) {
+	if n.Kind != yaml.ScalarNode {
+		return "", fmt.Errorf("line %d: want a text, not %s", n.Line, shown(n))
+	}
+	return n.Value, nil
+}
+
+func number(n *yaml.Node) (float64, error) {
+	var x float64
+	if n.Kind != yaml.ScalarNode || n.Tag != "!!int" && n.Tag != "!!float" || n.Decode(&x) != nil {
+		return 0, fmt.Errorf("line %d: want a number, not %s", n.Line, shown(n))
+	}
+	return x, nil
+}
+
+// shown describes a value as the file has it.
+func shown(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.SequenceNode:
+		return "a list"
+	case yaml.MappingNode:
+		return "a mapping"
+	}
+	return fmt.Sprintf("%.60q", n.Value)
 }
 
 func checkWeight(w float64) error {
