@@ -468,6 +468,24 @@ func row(op Op, from, to []float64) {
 	}
 }
 
+// rows computes all rows: with a subtraction before a division, as a scaler has them, both.
+func (o Arithmetic) rows(subtract Arithmetic, from, to []float64) {
+	width := len(o.By)
+	if subtract.By == nil {
+		for at := 0; at < len(from); at += width {
+			o.row(from[at:at+width], to[at:at+width])
+		}
+		return
+	}
+	for at := 0; at < len(from); at += width {
+		x, y := from[at:at+width], to[at:at+width]
+		less, by := subtract.By[:len(x)], o.By[:len(x)]
+		for k, v := range x {
+			y[k] = (v - less[k]) / by[k]
+		}
+	}
+}
+
 func (o Arithmetic) row(from, to []float64) {
 	by := o.By[:len(from)]
 	to = to[:len(from)]

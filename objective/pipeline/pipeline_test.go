@@ -258,6 +258,38 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
+// A subtraction and a division in one pass give what the two give one after the other.
+func TestScaledAtOnce(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	shift, scale := make([]float64, 5), make([]float64, 5)
+	var rows []float64
+	for i := range shift {
+		shift[i], scale[i] = r.NormFloat64(), r.ExpFloat64()
+	}
+	for range 5 * 1500 { // more than a block
+		rows = append(rows, r.NormFloat64())
+	}
+	rows[7] = math.NaN()
+	m := &pipeline.Model{Inputs: make([]pipeline.Input, 5), Nodes: []pipeline.Node{{Op: pipeline.Columns{At: []int{0, 1, 2, 3, 4}}},
+		{Op: pipeline.Arithmetic{Do: pipeline.Subtract, By: shift}, In: []int{0}}, {Op: pipeline.Arithmetic{Do: pipeline.Divide, By: scale}, In: []int{1}}},
+		Outputs: []pipeline.Output{{Name: "scaled", Node: 2}}}
+	predict := func() []float64 {
+		p, err := pipeline.NewPredictor(m)
+		require.NoError(t, err)
+		out := make([]float64, len(rows)*len(m.Outputs))
+		require.NoError(t, p.PredictRows(rows, out))
+		return out
+	}
+	once := predict()
+	m.Outputs = append(m.Outputs, pipeline.Output{Name: "shifted", Node: 1})
+	both := predict()
+	for i, x := range once {
+		want := both[i/5*10+i%5]
+		require.True(t, x == want || x != x && want != want, "%d: %v, want %v", i, x, want)
+		require.True(t, x != x || x == (rows[i]-shift[i%5])/scale[i%5])
+	}
+}
+
 func TestPredictRefuses(t *testing.T) {
 	m := &pipeline.Model{Inputs: []pipeline.Input{{Name: "a"}, {Name: "b", Kind: pipeline.Text}},
 		Nodes:   []pipeline.Node{{Op: pipeline.Columns{At: []int{0}}}},

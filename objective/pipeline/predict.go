@@ -21,7 +21,8 @@ type Predictor struct {
 	trees   []*tree.Predictor // by node; nil for other operators than Trees
 	words   map[int]Words     // by node: of texts
 	letters map[int]Letters
-	last    []int // by node: the last node that uses it, or len(Nodes) for an output
+	last    []int  // by node: the last node that uses it, or len(Nodes) for an output
+	fused   []bool // by node: an Arithmetic that the next node, its only user, does on the way
 }
 
 // NewPredictor compiles a model. Do not change the model afterwards. It fails with [ErrInvalid].
@@ -49,6 +50,12 @@ func NewPredictor(m *Model) (*Predictor, error) {
 	}
 	for _, o := range m.Outputs {
 		p.last[o.Node] = len(m.Nodes)
+	}
+	p.fused = make([]bool, len(m.Nodes))
+	for i := 1; i < len(m.Nodes); i++ {
+		first, ok := m.Nodes[i-1].Op.(Arithmetic)
+		second, ok2 := m.Nodes[i].Op.(Arithmetic)
+		p.fused[i-1] = ok && ok2 && first.Do == Subtract && second.Do == Divide && m.Nodes[i].In[0] == i-1 && p.last[i-1] == i
 	}
 	return p, nil
 }
@@ -156,6 +163,21 @@ func (p *Predictor) block(columns []Column, numbers []float64, from, to int) ([]
 				return nil, pkg.Errorf("node %d: %w", i, err)
 			}
 			values[i] = x
+		case Arithmetic:
+			if p.fused[i] {
+				continue // the next node does both
+			}
+			from, first := n.In[0], Arithmetic{}
+			if p.fused[from] {
+				first = p.model.Nodes[from].Op.(Arithmetic)
+				from = p.model.Nodes[from].In[0]
+			}
+			x := matrix{p.widths[i], make([]float64, rows*p.widths[i])}
+			op.rows(first, values[from].data, x.data)
+			values[i] = x
+			if p.last[from] <= i {
+				values[from].data = nil
+			}
 		default:
 			in := make([]matrix, len(n.In))
 			for k, at := range n.In {
