@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -13,6 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/attune-hpo/attune/export/mlflow"
+	"github.com/attune-hpo/attune/export/plot"
+	"github.com/attune-hpo/attune/figure/draw"
 	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
 )
@@ -35,6 +38,7 @@ type push struct {
 	uri, experiment string
 	artifacts       []string
 	model, register string
+	plots           bool
 }
 
 func mlflowPushCommand() *cobra.Command {
@@ -49,7 +53,7 @@ The server's address and secrets come from MLFLOW_TRACKING_URI, MLFLOW_TRACKING_
 MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, as for MLflow's own tools.`,
 		Example: `  attune mlflow push --tracking-uri http://127.0.0.1:5000
   attune mlflow push --experiment passengers --artifact forecast.csv --artifact forecast.svg
-  attune mlflow push --model model.onnx --register passengers`,
+  attune mlflow push --plots --model model.onnx --register passengers`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.run(cmd.Context(), cmd.OutOrStdout())
@@ -60,6 +64,7 @@ MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, as for MLflow's own tools
 	f.StringVar(&p.uri, "tracking-uri", "", "`address` of the tracking server (default: MLFLOW_TRACKING_URI)")
 	f.StringVar(&p.experiment, "experiment", "", "`name` of the experiment, created if it does not exist (default: MLFLOW_EXPERIMENT_NAME, or else attune)")
 	f.StringArrayVar(&p.artifacts, "artifact", nil, "`file` to keep with the best trial; may be repeated")
+	f.BoolVar(&p.plots, "plots", false, "keep all plots of the study with the best trial, as SVG")
 	f.StringVar(&p.model, "model", "", "ONNX `file` to keep with the best trial, as a model that MLflow loads")
 	f.StringVar(&p.register, "register", "", "`name` of the registered model that --model becomes a version of")
 	return cmd
@@ -118,14 +123,40 @@ func (p *push) run(ctx context.Context, stdout io.Writer) error {
 	}
 	started := h.Len() + h.Count(trial.Running)
 	fmt.Fprintf(stdout, "study %s: sent %d of %d trials; the server has all of them\n%s\n", h.Header().Name, sent, started, m.Page())
-	if len(files) == 0 && p.model == "" {
+	if len(files) == 0 && p.model == "" && !p.plots {
 		return nil
 	}
 	best, ok := h.Best()
 	if !ok {
-		return fmt.Errorf("study %s: %w: --artifact and --model belong to the best trial", h.Header().Name, study.ErrNoTrial)
+		return fmt.Errorf("study %s: %w: --artifact, --plots and --model belong to the best trial", h.Header().Name, study.ErrNoTrial)
+	}
+	if p.plots {
+		if err := attachPlots(ctx, m, best.Number, h); err != nil {
+			return err
+		}
 	}
 	return p.attach(ctx, stdout, m, best.Number, files)
+}
+
+// attachPlots sends all plots of a study that there are to the run of a trial.
+func attachPlots(ctx context.Context, m *mlflow.Mirror, number int, h trial.Snapshot) error {
+	for _, k := range plot.Kinds() {
+		f, err := k.Make(ctx, h, plot.Choice{})
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			continue // there is nothing to show
+		}
+		var b bytes.Buffer
+		if err := draw.SVG(&b, f, draw.Options{}); err != nil {
+			return err
+		}
+		if err := m.Attach(ctx, number, "plots/"+k.Name+".svg", &b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // attach sends files to the run of the best trial.

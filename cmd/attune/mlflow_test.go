@@ -48,7 +48,7 @@ func TestMLflow(t *testing.T) {
 	f.Unlock()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "model.onnx"), []byte("bytes"), 0o644))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "plot.svg"), []byte("<svg/>"), 0o644))
-	o = attune(t, dir, "mlflow", "push", "--tracking-uri", f.URL, "--artifact", "plot.svg", "--model", "model.onnx", "--register", "air")
+	o = attune(t, dir, "mlflow", "push", "--tracking-uri", f.URL, "--artifact", "plot.svg", "--plots", "--model", "model.onnx", "--register", "air")
 	require.Zero(t, o.code, o.stderr)
 	assert.Contains(t, o.stdout, "sent 2 of 6 trials")
 	assert.Contains(t, o.stdout, "air: version 1, of trial ")
@@ -57,7 +57,8 @@ func TestMLflow(t *testing.T) {
 	for path := range f.Artifacts {
 		kept = append(kept, path[strings.Index(path, "artifacts/")+len("artifacts/"):])
 	}
-	assert.ElementsMatch(t, []string{"plot.svg", "model/model.onnx", "model/MLmodel"}, kept)
+	assert.Subset(t, kept, []string{"plot.svg", "plots/history.svg", "plots/importance.svg", "plots/backtest.svg", "model/model.onnx", "model/MLmodel"})
+	assert.NotContains(t, kept, "plots/front.svg", "there is one objective")
 
 	for want, args := range map[string][]string{
 		"which tracking server? Give its address with --tracking-uri, or in MLFLOW_TRACKING_URI": {},

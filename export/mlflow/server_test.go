@@ -5,14 +5,21 @@ package mlflow_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -21,6 +28,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/attune-hpo/attune/export/mlflow"
+	"github.com/attune-hpo/attune/export/plot"
+	"github.com/attune-hpo/attune/figure/draw"
 	"github.com/attune-hpo/attune/internal/pyjson"
 	"github.com/attune-hpo/attune/storage/memory"
 	"github.com/attune-hpo/attune/trial"
@@ -93,6 +102,77 @@ func list(t *testing.T, python string, args ...string) (l listing) {
 	return l
 }
 
+// shared pushes a study by two mirrors at once. They share its parent run, and every trial is there once.
+func shared(t *testing.T, address, python string, h trial.Snapshot) {
+	var all sync.WaitGroup
+	for i := range 2 {
+		all.Go(func() {
+			half := trial.NewHistory(h.Header())
+			for _, r := range h.Records() {
+				if r.Number%2 == i {
+					half.Put(r)
+				}
+			}
+			m, err := mlflow.NewMirror(t.Context(), mlflow.Config{Client: &mlflow.Client{URL: address}, Experiment: "shared"}, h.Header())
+			if assert.NoError(t, err) {
+				_, err = m.Push(t.Context(), half.Snapshot())
+				assert.NoError(t, err)
+			}
+		})
+	}
+	all.Wait()
+	m, err := mlflow.NewMirror(t.Context(), mlflow.Config{Client: &mlflow.Client{URL: address}, Experiment: "shared"}, h.Header())
+	require.NoError(t, err)
+	sent, err := m.Push(t.Context(), h)
+	require.NoError(t, err)
+	assert.Zero(t, sent)
+	seen := map[string]int{}
+	for _, r := range list(t, python, address, "shared", "none").Runs {
+		seen[r.Tags["attune.trial"]]++
+		assert.Contains(t, []string{"", m.Parent()}, r.Tags["mlflow.parentRunId"])
+	}
+	delete(seen, "")
+	assert.Len(t, seen, h.Len())
+	for n, times := range seen {
+		assert.Equal(t, 1, times, n)
+	}
+}
+
+// away logs a study through a proxy that breaks down on the way. What was not sent is pushed later,
+// without doubles.
+func away(t *testing.T, address, python string) {
+	to, err := url.Parse(address)
+	require.NoError(t, err)
+	var calls atomic.Int32
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	gate := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if calls.Add(1) > 25 {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		r.Host = to.Host // MLflow answers no other
+		proxy.ServeHTTP(w, r)
+	}))
+	defer gate.Close()
+	tracker := mlflow.NewTracker(mlflow.Config{Client: &mlflow.Client{URL: gate.URL}, Experiment: "away"})
+	h := run(t, new(memory.Store), tracker)
+	require.ErrorContains(t, tracker.Close(t.Context()), "trials were not sent")
+	m, err := mlflow.NewMirror(t.Context(), mlflow.Config{Client: &mlflow.Client{URL: address}, Experiment: "away"}, h.Header())
+	require.NoError(t, err)
+	sent, err := m.Push(t.Context(), h)
+	require.NoError(t, err)
+	assert.Positive(t, sent)
+	runs := list(t, python, address, "away", "none").Runs
+	require.Len(t, runs, 1+h.Len())
+	for _, r := range runs {
+		if r.ID != m.Parent() {
+			n, err := strconv.Atoi(r.Tags["attune.trial"])
+			require.NoError(t, err)
+			assert.Len(t, r.Metrics["intermediate_value"], len(h.Records()[n].Reports), "each once")
+		}
+	}
+}
+
 // What MLflow's own client finds on a real server is the study.
 func TestServer(t *testing.T) {
 	address, python := server(t)
@@ -108,6 +188,12 @@ func TestServer(t *testing.T) {
 	assert.Zero(t, sent, "the tracker has sent all")
 	best, _ := h.Best()
 	require.NoError(t, m.Attach(t.Context(), best.Number, "plots/a b.txt", strings.NewReader("it")))
+	f, err := plot.History(0, h)
+	require.NoError(t, err)
+	var svg bytes.Buffer
+	require.NoError(t, draw.SVG(&svg, f, draw.Options{}))
+	drawn := svg.String()
+	require.NoError(t, m.Attach(t.Context(), best.Number, "plots/history.svg", &svg))
 	file, err := os.Open(filepath.Join("..", "runtime", "testdata", "linear.onnx"))
 	require.NoError(t, err)
 	defer file.Close()
@@ -153,10 +239,18 @@ func TestServer(t *testing.T) {
 			assert.Equal(t, string(pyjson.AppendFloat(nil, want.Values[0]*2)), r.Metrics["train_mape"][0][0])
 		}
 		if n == best.Number {
+			answer, err := http.Get(address + "/get-artifact?path=plots%2Fhistory.svg&run_uuid=" + r.ID)
+			require.NoError(t, err)
+			kept, err := io.ReadAll(answer.Body)
+			require.NoError(t, errors.Join(err, answer.Body.Close()))
+			assert.Equal(t, drawn, string(kept))
 			assert.Equal(t, []string{"model", "plots"}, r.Artifacts)
 			assert.Equal(t, [][3]any{{"1", r.ID, "READY"}}, l.Versions)
 		}
 	}
+
+	shared(t, address, python, h)
+	away(t, address, python)
 
 	// It refuses what the fake refuses, and takes what TestOddContent makes.
 	odd := oddities()
