@@ -2,7 +2,7 @@
 //
 //	st, err := study.Open(ctx, sqlite.File("attune.db"), "lightgbm", study.Config{
 //		Sampler: tpe.New(tpe.Config{}),
-//		Pruner:  pruner.Median{},
+//		Pruner:  pruner.Extrapolation{},
 //	})
 //	if err != nil { ... }
 //	defer st.Close()

@@ -2,7 +2,7 @@
 // dioxide at Mauna Loa, and then uses the best model.
 //
 // Every trial trains the model for 60 epochs and reports the validation error after each,
-// so that the median pruner can stop hopeless trials. The study is kept in quickstart.db:
+// so that the pruner can stop hopeless trials. The study is kept in quickstart.db:
 // interrupt the program at any time and run it again, and it continues where it stopped.
 package main
 
@@ -61,7 +61,7 @@ func run(ctx context.Context, file string, trials int) error {
 
 	st, err := study.Open(ctx, sqlite.File(file), "co2", study.Config{
 		Sampler:  tpe.New(tpe.Config{}),
-		Pruner:   pruner.Median{Warmup: pruner.WarmupFor(epochs)},
+		Pruner:   pruner.Extrapolation{},
 		Observer: progress.Bar(os.Stderr),
 	})
 	if err != nil {

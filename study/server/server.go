@@ -1,6 +1,6 @@
 // Package server serves the studies of a store over HTTP with JSON, to workers in any language.
 //
-//	h := server.New(store, server.Config{Sampler: auto.New(), Pruner: pruner.Median{}})
+//	h := server.New(store, server.Config{Sampler: auto.New(), Pruner: pruner.Extrapolation{}})
 //	defer h.Close()
 //	err := http.ListenAndServe("127.0.0.1:8080", h)
 //
