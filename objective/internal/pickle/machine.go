@@ -612,7 +612,7 @@ func (d *decoder) again(v any, err error) error {
 	}
 	if d.stack = append(d.stack, v); len(d.stack) > d.highest {
 		d.highest = len(d.stack)
-		return d.spend(32)
+		return d.spend(64) // the stack, and the shorter ones that it outgrew
 	}
 	return nil
 }

@@ -327,7 +327,7 @@ func TestDecodeMemory(t *testing.T) {
 		})
 	}
 	// A file that was larger before it was packed is allowed more; texts are allowed most.
-	dicts := []byte("\x80\x04" + strings.Repeat("}", 5<<18) + ".")
+	dicts := []byte("\x80\x04" + strings.Repeat("}", 15<<16) + ".")
 	_, err := Decode(dicts, 61178, nil)
 	require.ErrorIs(t, err, ErrUnsupported)
 	_, err = Decode(append(dicts, make([]byte, 16<<20)...), 16<<20, nil)
@@ -340,16 +340,18 @@ func TestDecodeMemory(t *testing.T) {
 	require.ErrorIs(t, err, ErrUnsupported)
 }
 
-// A bomb of nested tuples in 20 MB is refused before it fills the memory.
+// A bomb of nested tuples, or of a million lists, in 20 MB is refused before it fills the memory.
 func TestDecodeBomb(t *testing.T) {
-	data := []byte("\x80\x04)" + strings.Repeat("\x85", 20<<20) + ".")
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	_, err := Decode(data, len(data), nil)
-	runtime.ReadMemStats(&after)
-	require.ErrorIs(t, err, ErrUnsupported)
-	require.ErrorContains(t, err, "its content needs more memory than a file of 20971524 bytes is allowed")
-	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(200<<20))
+	for _, text := range []string{"\x80\x04)" + strings.Repeat("\x85", 20<<20), "\x80\x04(" + strings.Repeat("]", 20<<20), "\x80\x04" + strings.Repeat(")", 20<<20)} {
+		data := []byte(text + ".")
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Decode(data, len(data), nil)
+		runtime.ReadMemStats(&after)
+		require.ErrorIs(t, err, ErrUnsupported)
+		require.ErrorContains(t, err, fmt.Sprintf("its content needs more memory than a file of %d bytes is allowed", len(data)))
+		assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(200<<20))
+	}
 }
 
 // Files of Go's writers of LZ4 and LZMA are read like those of Python's, which other tests have: see objective/tree. An
