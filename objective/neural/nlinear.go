@@ -17,6 +17,8 @@ import (
 // Effective for Time Series Forecasting?", arXiv:2205.13504). Each step of the forecast
 // is a linear function of what a network would see, with the last value subtracted.
 // Ridge regression fits it to the squared errors, in closed form.
+//
+// Of windows that would take more than 128 MiB, it learns from an even selection.
 type NLinear struct {
 	Window    int                 `json:"window"` // number of past steps that it sees; default 24
 	Transform forecast.Transform  `json:"-"`      // this and the next two fields are as in [Training]
@@ -118,6 +120,7 @@ func (f *Linear) fit(ctx context.Context, train forecast.Frame, opts forecast.Fi
 	if err != nil {
 		return err
 	}
+	learnt, held = v.thinned(learnt, mostCells), v.thinned(held, mostCells)
 	table := v.table(sources, learnt)
 	ridge := &forecast.Ridge{Lambda: lambda}
 	if err := ridge.Fit(ctx, table, forecast.Table{}, forecast.RegressorOptions{}); err != nil {
@@ -137,6 +140,27 @@ func possible(ctx context.Context, opts forecast.FitOptions) error {
 		return fmt.Errorf("horizon %d, holdout %d: %w", opts.Horizon, opts.Holdout, forecast.ErrConfig)
 	}
 	return context.Cause(ctx)
+}
+
+// mostCells limits the numbers in the table that an NLinear learns from: 128 MiB.
+const mostCells = 1 << 24
+
+// thinned returns samples whose table has roughly most numbers: all of them, or an even selection of
+// the origins of each series, at other places in each.
+func (v *view) thinned(samples []sample, most int) []sample {
+	cells := len(samples) * (v.window*v.features() + v.horizon*(len(v.known)+1))
+	if cells <= most {
+		return samples
+	}
+	share := float64(most) / float64(cells)
+	var out []sample
+	for _, s := range samples {
+		x := float64(s.series)*math.Phi + float64(s.origin)*share
+		if math.Floor(x+share) > math.Floor(x) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // table returns samples as rows of numbers: the window, step by step, then the columns
