@@ -99,6 +99,7 @@ func (g *pipelineGraph) words(op pipeline.Words) Value {
 		words := b.Op("GatherElements", []Attr{{"axis", Int(1)}}, tokens, at)
 		gone := b.Op("GatherElements", []Attr{{"axis", Int(1)}}, skipped, at)
 		tokens = b.Op("Where", nil, b.Op("Equal", nil, gone, b.Integers(1)), g.text(words, none), words)
+		tokens = b.Reshape(tokens, 0, -1) // the number of places is not known before, nor that of dimensions
 	}
 	if op.Hashed != nil {
 		var terms, there []Value

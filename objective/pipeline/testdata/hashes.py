@@ -52,6 +52,7 @@ for strip in ["unicode", "ascii"]:
     add(f"accents stripped, hashes, {strip}", HashingVectorizer(n_features=50, strip_accents=strip))
 add("English stop words and pairs", TfidfVectorizer(stop_words="english", ngram_range=(1, 2)))
 add("English stop words and pairs, stripped", TfidfVectorizer(stop_words="english", ngram_range=(1, 2), strip_accents="unicode"))
+add("English stop words, pairs and XGBoost", CountVectorizer(stop_words="english", ngram_range=(1, 2)), xgb)
 add("hashes", HashingVectorizer(n_features=128))
 add("hashes, not signed", HashingVectorizer(n_features=100, alternate_sign=False, norm="l1"))
 add("hashes, binary", HashingVectorizer(n_features=32, binary=True, norm=None))
