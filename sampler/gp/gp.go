@@ -21,6 +21,11 @@
 // probability that they are met (Gardner et al., "Bayesian Optimization with Inequality Constraints", ICML
 // 2014).
 //
+// Beyond twice the first trials, two trials of four come from a local search: from a box around one of the best trials,
+// with a model of the fifty trials (or three for each parameter) that are nearest to it. It finds what a model of all
+// trials cannot describe, if the objective is much steeper or rougher elsewhere, or has plateaus. There is no local
+// search with several objectives or with fixed values.
+//
 // If values are fixed (enqueued, or by [sampler.Fixed]), the improvement is over the best result that the model
 // expects with these values.
 //
@@ -226,10 +231,21 @@ func (p *past) ready(cfg Config) bool {
 	return len(p.obs) >= cfg.Startup && slices.ContainsFunc(p.obs, func(o observation) bool { return o.state == trial.Complete })
 }
 
-// propose returns the position of the greatest expected improvement, or nil if there is no model.
+// propose returns the position of the greatest expected improvement, or nil if there is nothing to learn from.
 func (p *past) propose(cfg Config, d *domain, r sampler.Request) []float64 {
+	a := newAcquisition(d, r.Region(), len(p.obs))
 	obs := p.chosen(cfg, d)
-	a := &acquisition{domain: d, region: r.Region(), trials: len(p.obs)}
+	fitted := func(name string, values func([]observation) []float64, noise float64) hyper {
+		return p.hyper(name, cfg, d, values, noise)
+	}
+	if p.local(cfg, r) {
+		var center []float64
+		obs, center = p.neighbours(cfg, d, r.Rand)
+		a.confine(center, widestBox/float64(int(1)<<r.Rand.IntN(sizes)))
+		fitted = func(_ string, values func([]observation) []float64, noise float64) hyper {
+			return d.fit(cfg, obs, values(obs), noise)
+		}
+	}
 	var pending [][]float64
 	for _, o := range r.History.Running() {
 		if x, ok := d.ahead(o); ok && o.Number != r.Number {
@@ -247,17 +263,22 @@ func (p *past) propose(cfg Config, d *domain, r sampler.Request) []float64 {
 		}
 	}
 	order := d.order(obs, merits(obs))
+	learnt := false
+	learn := func(values []float64) {
+		learnt = learnt || slices.Min(values) < slices.Max(values)
+	}
 	if len(feasible) > 0 {
 		var models []*model
 		var ys [][]float64
 		for k := range r.History.Objectives() {
 			values := func(obs []observation) []float64 { return targets(obs, k) }
 			ys = append(ys, values(obs))
+			learn(ys[k])
 			noise := 0.0
 			if r.History.Objectives() == 1 {
 				noise = cfg.Noise
 			}
-			m, ok := newModel(p.hyper(fmt.Sprint("objective ", k), cfg, d, values, noise), at, ys[k])
+			m, ok := newModel(fitted(fmt.Sprint("objective ", k), values, noise), at, ys[k])
 			if !ok {
 				return nil
 			}
@@ -275,7 +296,8 @@ func (p *past) propose(cfg Config, d *domain, r sampler.Request) []float64 {
 		if !ok {
 			continue
 		}
-		h := p.hyper("constraint "+name, cfg, d, func(obs []observation) []float64 {
+		learn(values)
+		h := fitted("constraint "+name, func(obs []observation) []float64 {
 			v, _, _ := constrained(obs, name)
 			return v
 		}, 0)
@@ -286,7 +308,7 @@ func (p *past) propose(cfg Config, d *domain, r sampler.Request) []float64 {
 		a.constraints = append(a.constraints, m.with(pending))
 		a.offsets = append(a.offsets, offset)
 	}
-	if a.objective == nil && a.several == nil && len(a.constraints) == 0 {
+	if !learnt || a.objective == nil && a.several == nil && len(a.constraints) == 0 { // no place is better than another
 		return nil
 	}
 	p.price(cfg, d, a, obs, at)
@@ -540,23 +562,27 @@ func (p *past) hyper(name string, cfg Config, d *domain, values func([]observati
 	if f, ok := p.fits[name]; ok && f.count == count && f.last == last {
 		return f.hyper
 	}
-	first := values(p.obs[:count])
+	h := d.fit(cfg, p.obs[:count], values(p.obs[:count]), deviation)
+	p.fits[name] = fitted{count, last, h}
+	return h
+}
+
+// fit returns the parameters of a model that are fitted to values, or to some of them.
+func (d *domain) fit(cfg Config, obs []observation, values []float64, deviation float64) hyper {
 	at := points{d: len(d.axes), choices: d.choices}
 	var y []float64
-	for _, i := range few(first, fittedTo(len(d.axes))) {
-		at.add(p.obs[i].x)
-		y = append(y, first[i])
+	for _, i := range few(values, fittedTo(len(d.axes))) {
+		at.add(obs[i].x)
+		y = append(y, values[i])
 	}
 	noise := 0.0
 	if cfg.Deterministic {
 		noise = 1e-6
 	} else if deviation > 0 {
-		_, unit := standardized(p.obs[:count], 0)
+		_, unit := standardized(obs, 0)
 		noise = min(max(deviation*deviation/(unit*unit), 1e-6), 10)
 	}
-	h := fit(at, y, noise)
-	p.fits[name] = fitted{count, last, h}
-	return h
+	return fit(at, y, noise)
 }
 
 // rung returns the greatest of 1, 2, ..., 20, 22, 25, 28, ... that is not above n.

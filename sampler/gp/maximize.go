@@ -25,7 +25,18 @@ type acquisition struct {
 	cost        *model  // of the logarithm of the cost, standardized; nil: all points cost the same
 	thrift      float64 // the power α of the cost, times the deviation of its logarithm
 
+	low, high []float64 // the ends of each axis, within which the position is sought
+
 	gradMean, gradDev, scratch []float64
+}
+
+// newAcquisition returns the acquisition without models, anywhere in d.
+func newAcquisition(d *domain, region *sampler.Region, trials int) *acquisition {
+	a := &acquisition{domain: d, region: region, trials: trials, low: make([]float64, len(d.axes)), high: make([]float64, len(d.axes))}
+	for j := range a.high {
+		a.high[j] = 1
+	}
+	return a
 }
 
 func (a *acquisition) prepare() {
@@ -184,15 +195,25 @@ func (a *acquisition) maximize(rng *rand.Rand, best [][]float64, refused func([]
 		}
 	}
 	for range scattered {
-		add(a.anywhere(rng))
+		x := a.anywhere(rng)
+		for j, u := range x { // into the box
+			if math.IsNaN(a.given[j]) && !a.choices[j] {
+				x[j] = a.snap(j, a.low[j]+u*(a.high[j]-a.low[j]))
+			}
+		}
+		add(x)
 	}
 	for i := range nearby {
 		if len(best) > 0 {
-			add(a.near(best[i%len(best)], rng))
+			x := a.near(best[i%len(best)], rng)
+			a.bound(x)
+			add(x)
 		}
 	}
 	for _, x := range best {
-		add(a.pinned(x))
+		x = a.pinned(x)
+		a.bound(x)
+		add(x)
 	}
 	if rows.n == 0 { // no point meets the constraints, as Region.Draw says
 		return nil
@@ -387,7 +408,7 @@ func (a *acquisition) improve(x []float64, rng *rand.Rand) float64 {
 func (a *acquisition) climb(x []float64, axes []int, value float64, rng *rand.Rand) float64 {
 	at, low, high := make([]float64, len(axes)), make([]float64, len(axes)), make([]float64, len(axes))
 	for i, j := range axes {
-		at[i], high[i] = x[j], 1
+		at[i], low[i], high[i] = x[j], a.low[j], a.high[j]
 	}
 	whole, grad := slices.Clone(x), make([]float64, len(x))
 	minimize(func(at, out []float64) float64 {
@@ -450,7 +471,9 @@ func (a *acquisition) try(x []float64, j int, value float64, rng *rand.Rand) flo
 		}
 		u := float64(v)
 		if !a.choices[j] {
-			u = unit.Position(a.axes[j].Distribution, a.axes[j].Distribution.At(v))
+			if u = unit.Position(a.axes[j].Distribution, a.axes[j].Distribution.At(v)); u < a.low[j] || u > a.high[j] {
+				continue
+			}
 		}
 		x[j] = u
 		if got := a.at(x, nil); got > value && a.admits(x) {

@@ -242,7 +242,7 @@ func (m *model) gap(in allowed, obs []observation, trials, scattered int) float6
 	}
 	rows := points{d: m.d, choices: in.choices}
 	rng := rand.New(rand.NewPCG(uint64(trials), 0))
-	a := &acquisition{domain: in.domain, region: in.region}
+	a := newAcquisition(in.domain, in.region, trials)
 	add := func(x []float64) {
 		if a.admit(x, rng) {
 			rows.add(x)

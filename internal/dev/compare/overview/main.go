@@ -8,6 +8,9 @@
 // table, the regret is the share of configurations that are at least as good as the
 // best found; of a front, the share of the hypervolume that is missing.
 //
+// The mean rank is 1 for a sampler that is the best on every problem; equal scores share their ranks. It does not depend
+// on how small the least score is.
+//
 // The last rows say how much the best of several is flattered by noise: a sampler is set
 // beside the better of its own two halves, the runs with even seeds and those with odd ones.
 package main
@@ -173,7 +176,7 @@ func write(w io.Writer, s summary, at []int) {
 		}
 	}
 	for _, n := range at {
-		total, over := make([]float64, len(s.samplers)), make([]float64, len(s.samplers))
+		total, over, ranks := make([]float64, len(s.samplers)), make([]float64, len(s.samplers)), make([]float64, len(s.samplers))
 		count := 0.0
 		for _, p := range s.problems {
 			scores := s.scores[key(p, n)]
@@ -185,13 +188,22 @@ func write(w io.Writer, s summary, at []int) {
 			for i, v := range scores {
 				total[i] += math.Log(v)
 				over[i] += math.Log(v / best)
+				for j, other := range scores {
+					switch {
+					case other < v || j == i:
+						ranks[i]++
+					case other == v:
+						ranks[i] += 0.5
+					}
+				}
 			}
 		}
 		for i := range total {
-			total[i], over[i] = math.Exp(total[i]/count), math.Exp(over[i]/count)
+			total[i], over[i], ranks[i] = math.Exp(total[i]/count), math.Exp(over[i]/count), ranks[i]/count
 		}
 		row(w, fmt.Sprintf("**geometric mean of %.0f** | %d", count, n), total)
 		row(w, fmt.Sprintf("**over the best of them all** | %d", n), over)
+		row(w, fmt.Sprintf("**mean rank** | %d", n), ranks)
 	}
 	for _, n := range at {
 		flattery := make([]float64, len(s.samplers))

@@ -36,6 +36,7 @@ func TestOverview(t *testing.T) {
 	assert.Contains(t, out.String(), "| zdt1 | 50 | **0.5** |  |\n")
 	assert.Contains(t, out.String(), "| **geometric mean of 1** | 50 | 0.1 | **1e-06** |\n")
 	assert.Contains(t, out.String(), "| **over the best of them all** | 50 | 1e+05 | **1** |\n")
+	assert.Contains(t, out.String(), "| **mean rank** | 50 | 2 | **1** |\n")
 	assert.Contains(t, out.String(), "| **over the better of its own halves** | 50 |  |  |\n", "too few runs")
 
 	s = summarize([][]compare.Run{
