@@ -394,7 +394,11 @@ func textsOf(m *pipeline.Model) [][]string {
 		case pipeline.TextOrdinal:
 			add(op.At, op.Categories)
 		case pipeline.Words:
-			out[op.Column] = append(out[op.Column], sentences(known(op.Terms, op.Skip), 3000)...)
+			longest := 3000
+			if op.Strip != "" { // ONNX Runtime makes a text of each character, for all rows as many as the longest has
+				longest = 100
+			}
+			out[op.Column] = append(out[op.Column], sentences(known(op.Terms, op.Skip), longest)...)
 		case pipeline.Letters:
 			out[op.Column] = append(out[op.Column], sentences(known(op.Terms, nil), 100)...)
 		}
