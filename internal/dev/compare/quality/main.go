@@ -37,6 +37,7 @@ var samplers = map[string]sampler.Sampler{
 	"random":         random.Sampler{},
 	"tpe":            tpe.New(tpe.Config{}),
 	"tpe-univariate": tpe.New(tpe.Config{Kernel: tpe.Univariate}),
+	"tpe-repeat":     tpe.New(tpe.Config{Kernel: tpe.Univariate, Repeat: true}),
 	"tpe-ignore":     tpe.New(tpe.Config{IgnoreRunning: true}),
 	"tpe-alone":      alone(tpe.New(tpe.Config{})),
 	"auto":           auto.New(),
