@@ -41,14 +41,13 @@ func OpenPipeline(file string, m *pipeline.Model, o runtime.Config) (*Served, er
 	return openServed(file, m, saved(m), o, func() (*runtime.Session, error) { return runtime.Open(file, o) })
 }
 
-// saved returns how package deploy saves a model: trees alone without the pipeline around them.
-func saved(m *pipeline.Model) func(io.Writer) error {
-	return func(w io.Writer) error {
-		if trees, ok := m.Trees(); ok {
-			return tree.Write(w, trees)
-		}
-		return pipeline.Write(w, m)
+// saved returns how [Pipeline] saves a model or, for trees alone, [Trees]: either may have made the file.
+func saved(m *pipeline.Model) []func(io.Writer) error {
+	all := []func(io.Writer) error{func(w io.Writer) error { return pipeline.Write(w, m) }}
+	if trees, ok := m.Trees(); ok {
+		all = append(all, func(w io.Writer) error { return tree.Write(w, trees) })
 	}
+	return all
 }
 
 // OpenVersion opens the ONNX file of a version in a registry, for package serve. If the version's native model is
@@ -68,19 +67,19 @@ func OpenVersion(v registry.Version, o runtime.Config) (serve.Version, error) {
 		return fail(err)
 	}
 	open := func() (*runtime.Session, error) { return runtime.OpenBytes(file, o) }
-	m, save := nativeOf(v)
+	m, saves := nativeOf(v)
 	if m == nil {
 		if out.Model, err = open(); err != nil {
 			return fail(err)
 		}
 		return out, nil
 	}
-	out.Model, err = openServed(what, m, save, o, open)
+	out.Model, err = openServed(what, m, saves, o, open)
 	return out, err
 }
 
 // nativeOf returns the native model of a version, if it is one that predicts tables, and how it is saved.
-func nativeOf(v registry.Version) (*pipeline.Model, func(io.Writer) error) {
+func nativeOf(v registry.Version) (*pipeline.Model, []func(io.Writer) error) {
 	data, err := v.Read(registry.Native)
 	if err != nil {
 		return nil, nil
@@ -96,10 +95,10 @@ func nativeOf(v registry.Version) (*pipeline.Model, func(io.Writer) error) {
 	if err != nil {
 		return nil, nil
 	}
-	return m, t.Write
+	return m, []func(io.Writer) error{t.Write}
 }
 
-func openServed(what string, m *pipeline.Model, save func(io.Writer) error, o runtime.Config, open func() (*runtime.Session, error)) (*Served, error) {
+func openServed(what string, m *pipeline.Model, saves []func(io.Writer) error, o runtime.Config, open func() (*runtime.Session, error)) (*Served, error) {
 	native, err := pipeline.NewPredictor(m)
 	if err != nil {
 		return nil, pkg.Errorf("open %s: %w", what, err)
@@ -124,10 +123,12 @@ func openServed(what string, m *pipeline.Model, save func(io.Writer) error, o ru
 		s.fallback.Lost()
 		return s, nil
 	}
-	if err := belongs(what, s.session, save); err != nil {
-		return nil, errors.Join(err, s.session.Close())
+	for _, save := range saves {
+		if err = belongs(what, s.session, save); err == nil {
+			return s, nil
+		}
 	}
-	return s, nil
+	return nil, errors.Join(err, s.session.Close())
 }
 
 // Model returns the model that s predicts like. Do not change it.
