@@ -56,8 +56,9 @@ func (f Family) Size() string {
 }
 
 // Space returns the default space to search for series like train. It has transform and lags,
-// unless the recipe has them, followed by the space of the style, with leaves of at most a
-// tenth of the rows.
+// unless the recipe has them, followed by the space of the style. Leaves have at most a tenth
+// of the rows, and those of forests, whose trees are as deep as their rows allow, at least a
+// 10,000th: with fewer rows each, the forests of a large panel take gigabytes.
 func (f Family) Space(train forecast.Frame) space.Space {
 	var out space.Space
 	rows := 0
@@ -75,6 +76,9 @@ func (f Family) Space(train forecast.Frame) space.Space {
 	}
 	for _, a := range f.Style.Space() {
 		if d, ok := a.Distribution.(space.IntDistribution); ok && slices.Contains([]string{"min_data_in_leaf", "min_samples_leaf"}, a.Name) {
+			if a.Name == "min_samples_leaf" {
+				d.Low = max(d.Low, min(rows, MostRows)/10_000)
+			}
 			d.High = max(d.Low, min(d.High, rows/10))
 			a.Distribution = d
 		}

@@ -170,6 +170,13 @@ func TestSpace(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}
+	for _, length := range []int{80, 30_000} {
+		for _, a := range (treeforecast.Family{Style: style.RandomForest}).Space(two(length)) {
+			if a.Name == "min_samples_leaf" {
+				assert.Equal(t, max(1, 2*length/10_000), a.Distribution.(space.IntDistribution).Low, "leaves of forests on large panels")
+			}
+		}
+	}
 	family.Recipe = forecast.Recipe{Transform: forecast.Log{}, Features: forecast.Features{Lags: []int{1}}}
 	for _, a := range family.Space(two(80)) {
 		assert.NotContains(t, []string{"transform", "lags"}, a.Name)
