@@ -35,6 +35,7 @@ type convert struct {
 	rows          string
 	before        []string
 	options       pipeline.ReadOptions
+	contamination float64
 	page          string
 	benchmark     bool
 	benchmarkJSON string
@@ -62,8 +63,7 @@ single precision, which rounds a time in seconds or a date like 20240131. Conver
 reports the error of the file on rows that single precision cannot represent.
 
 From scikit-learn 0.24 and later it reads decision trees, random forests, extra trees,
-gradient boosting, histogram gradient boosting and isolation forests, whose output is the
-anomaly score from 0 to 1. It also reads linear models, naive Bayes and MLPs, models of models
+gradient boosting, histogram gradient boosting and isolation forests. It also reads linear models, naive Bayes and MLPs, models of models
 (stacking, voting, bagging, calibration), and the steps around a model: a Pipeline or a
 ColumnTransformer, scalers, encoders, imputers, selections and vectorizers of texts, or a dict or
 tuple of scaler and model. The ONNX file then computes everything, from a row of
@@ -78,6 +78,10 @@ If the scaler, the encoder or the vectorizer before a model is a file of its own
 --before: the ONNX file then starts with it. XGBoost trained on a sparse matrix takes zeros for
 missing values, and its file does not say so: give --zeros-missing, unless a vectorizer or
 encoder in the pipeline makes the sparse matrix.
+
+An isolation forest has the outputs label (-1 for an anomaly, or 1), score and decision, as in
+scikit-learn. --contamination 0.02 sets its threshold so that 2 % of the rows in --rows are
+anomalies.
 
 With --input, convert converts all models in a folder and its subfolders. It writes them to
 the folder --output, under the same names with the extension .onnx. At the end it prints a
@@ -123,6 +127,7 @@ Convert needs ONNX Runtime. Install it with: attune setup onnxruntime`,
 	f.StringVar(&c.page, "report-html", "", "with --input, HTML `file` to write the table to")
 	f.StringArrayVar(&c.before, "before", nil, "`file` with a scaler, encoder or vectorizer before the model; may be repeated, the first one first")
 	f.BoolVar(&c.options.ZerosMissing, "zeros-missing", false, "take zeros for missing values in tree ensembles, as XGBoost does in sparse matrices")
+	f.Float64Var(&c.contamination, "contamination", 0, "set the threshold of an isolation forest so that this `share` of --rows are anomalies (default: as trained)")
 	f.StringVar(&c.rows, "rows", "", "CSV `file` of rows to compare on, with a header: columns by name, or in the model's order")
 	f.BoolVar(&c.options.AllTrees, "all-trees", false, "also take the trees after the best iteration of early stopping")
 	f.BoolVar(&c.benchmark, "benchmark", false, "measure both models: time to load, time per number of rows, size, memory")
@@ -140,6 +145,9 @@ func (c *convert) run(ctx context.Context, stdout, stderr io.Writer, file string
 	}
 	if err := checkPicture("benchmark-plot", c.benchmarkPlot); err != nil {
 		return err
+	}
+	if c.contamination != 0 && c.rows == "" {
+		return errors.New("--contamination is a share of rows: give --rows, such as those that the forest was trained on")
 	}
 	form, register, err := c.check()
 	if err != nil {
@@ -164,6 +172,9 @@ func (c *convert) run(ctx context.Context, stdout, stderr io.Writer, file string
 	if err != nil {
 		return err
 	}
+	if m, err = c.contaminate(file, m, columns); err != nil {
+		return err
+	}
 	o := deploy.TreesOptions{File: c.output, KeepFailed: c.keepFailed, Register: register, Form: form, Gate: c.gate,
 		Info: onnx.Info{Metadata: []onnx.Property{{Key: "attune.source", Value: filepath.Base(file)}}}}
 	trees, ok := m.Trees()
@@ -181,6 +192,18 @@ func (c *convert) run(ctx context.Context, stdout, stderr io.Writer, file string
 		return c.speed(stdout, report, err)
 	}
 	return nil
+}
+
+// contaminate returns m with the threshold that --contamination asks for.
+func (c *convert) contaminate(file string, m *pipeline.Model, rows []pipeline.Column) (*pipeline.Model, error) {
+	if c.contamination == 0 {
+		return m, nil
+	}
+	m, err := m.Contaminated(rows, c.contamination)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return m, nil
 }
 
 // measures reports whether both models are to be measured.
@@ -207,7 +230,10 @@ func (c *convert) pipeline(ctx context.Context, stdout io.Writer, file string, m
 	}
 	report, err := deploy.PipelineMeasurement{Native: file, File: c.output, Columns: columns, Read: func() (*pipeline.Model, error) {
 		m, _, err := c.read(file, c.before)
-		return m, err
+		if err != nil {
+			return nil, err
+		}
+		return c.contaminate(file, m, columns)
 	}}.Run(ctx)
 	return c.speed(stdout, report, err)
 }

@@ -189,7 +189,7 @@ func verdict(all []*converted, folder string) error {
 
 // checkFolder fails for flags that only apply to one model.
 func (c *convert) checkFolder() error {
-	for flag, given := range map[string]bool{"rows": c.rows != "", "registry": c.registry != "", "name": c.name != "", "promote": c.promote, "benchmark-json": c.benchmarkJSON != "", "benchmark-plot": c.benchmarkPlot != ""} {
+	for flag, given := range map[string]bool{"rows": c.rows != "", "contamination": c.contamination != 0, "registry": c.registry != "", "name": c.name != "", "promote": c.promote, "benchmark-json": c.benchmarkJSON != "", "benchmark-plot": c.benchmarkPlot != ""} {
 		if given {
 			return fmt.Errorf("--%s is for a single model: name its file instead of --input", flag)
 		}

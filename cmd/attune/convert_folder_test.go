@@ -143,6 +143,22 @@ func TestConvertFolderBefore(t *testing.T) {
 	// For one model, they are paths.
 	out := succeed(t, dir, "convert", "models/shop/forest.joblib", "--before", "models/shop/forest_scaler.joblib", "--output", "m.onnx")
 	assert.Contains(t, out, "models/shop/forest.joblib: StandardScaler + IsolationForest, trees 10, columns 3, outputs label, score, decision\n")
+	// A share of the rows is -1.
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "rows.csv"), []byte("a,b,c\n5,5,5\n5,6,5\n6,5,5\n5,5,6\n40,-40,40\n"), 0o644))
+	one := []string{"convert", "models/shop/forest.joblib", "--before", "models/shop/forest_scaler.joblib", "--output", "m.onnx", "--contamination", "0.2"}
+	assert.Contains(t, succeed(t, dir, append(one, "--rows", "rows.csv", "--benchmark")...), "pass: ")
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{one, "--contamination is a share of rows: give --rows, such as those that the forest was trained on"},
+		{append(one, "--rows", "rows.csv", "--contamination", "2"), "models/shop/forest.joblib: contamination 2: wrong input: want more than 0 and at most 0.5"},
+		{append(args, "--contamination", "0.2"), "--contamination is for a single model: name its file instead of --input"},
+	} {
+		o := attune(t, dir, c.args...)
+		assert.Equal(t, 1, o.code)
+		assert.Equal(t, "attune: "+c.want+"\n", o.stderr)
+	}
 	o = attune(t, dir, "convert", "models/shop/forest.joblib", "--before", "nowhere", "--output", "m.onnx")
 	assert.Equal(t, "attune: --before: open nowhere: no such file or directory\n", o.stderr)
 

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"io"
+	"math"
 	"os"
 	"testing"
 
@@ -25,11 +26,12 @@ func TestReadBeside(t *testing.T) {
 	require.NoError(t, err)
 	var doc struct {
 		Cases []struct {
-			Name    string
-			Zeros   bool
-			Before  [][]byte
-			File    []byte
-			Columns []struct {
+			Name          string
+			Zeros         bool
+			Contamination float64
+			Before        [][]byte
+			File          []byte
+			Columns       []struct {
 				Numbers foreign.Floats
 				Texts   []string
 			}
@@ -37,8 +39,8 @@ func TestReadBeside(t *testing.T) {
 		}
 	}
 	require.NoError(t, json.NewDecoder(z).Decode(&doc))
-	require.Len(t, doc.Cases, 3)
-	formats := []string{"StandardScaler + IsolationForest", "TfidfVectorizer + XGBoost JSON", "XGBoost JSON"}
+	require.Len(t, doc.Cases, 4)
+	formats := []string{"StandardScaler + IsolationForest", "TfidfVectorizer + XGBoost JSON", "XGBoost JSON", "StandardScaler + IsolationForest"}
 	for i, c := range doc.Cases {
 		t.Run(c.Name, func(t *testing.T) {
 			var before []io.Reader
@@ -50,12 +52,16 @@ func TestReadBeside(t *testing.T) {
 			assert.Equal(t, formats[i], from.Format)
 			assert.False(t, from.Sparse)
 			assert.Equal(t, 10, from.Taken)
-			p, err := pipeline.NewPredictor(m)
-			require.NoError(t, err)
 			var columns []pipeline.Column
 			for _, k := range c.Columns {
 				columns = append(columns, pipeline.Column{Numbers: k.Numbers, Texts: k.Texts})
 			}
+			if c.Contamination > 0 {
+				m, err = m.Contaminated(columns, c.Contamination)
+				require.NoError(t, err)
+			}
+			p, err := pipeline.NewPredictor(m)
+			require.NoError(t, err)
 			got, err := p.Predict(columns)
 			require.NoError(t, err)
 			for k, out := range m.Outputs {
@@ -89,6 +95,16 @@ func TestReadBeside(t *testing.T) {
 		_, _, err := pipeline.ReadWith(bytes.NewReader(c.file), pipeline.ReadOptions{Before: []io.Reader{bytes.NewReader(c.before)}})
 		require.ErrorContains(t, err, c.want)
 	}
+	_, err = warm().Contaminated(nil, 0.1)
+	require.ErrorIs(t, err, pipeline.ErrUnsupported)
+	m, _, err := pipeline.Read(bytes.NewReader(forest))
+	require.NoError(t, err)
+	for _, share := range []float64{0, -1, 0.6, math.NaN()} {
+		_, err = m.Contaminated(nil, share)
+		require.ErrorIs(t, err, pipeline.ErrInput, "%v", share)
+	}
+	_, err = m.Contaminated(make([]pipeline.Column, 3), 0.1)
+	require.ErrorContains(t, err, "no rows")
 	var saved bytes.Buffer
 	require.NoError(t, pipeline.Write(&saved, warm()))
 	_, _, err = pipeline.ReadWith(&saved, pipeline.ReadOptions{ZerosMissing: true})

@@ -57,4 +57,9 @@ cases.append({
     "name": "zeros of a sparse matrix", "zeros": True, "before": [], "file": text(booster), "columns": [{"numbers": floats(c)} for c in sparse.T],
     "outputs": {"predictions": floats(booster.predict(xgboost.DMatrix(vectorizer.transform(more))))},
 })
+few = IsolationForest(n_estimators=10, random_state=1, contamination=0.07).fit(scaler.transform(x))
+cases.append({
+    "name": "contamination", "contamination": 0.07, "before": [dump(scaler)], "file": dump(forest), "columns": [{"numbers": floats(c)} for c in x.T],
+    "outputs": {"decision": floats(few.decision_function(scaler.transform(x))), "label": floats(few.predict(scaler.transform(x)) > 0)},
+})
 sys.stdout.buffer.write(gzip.compress(json.dumps({"cases": cases}).encode(), mtime=0))
