@@ -144,7 +144,7 @@ func (c comparison) exported(columns []pipeline.Column) (tensor.List, error) {
 		return nil, err
 	}
 	var parts []tensor.List
-	const batch = 1024
+	const batch = 16 // rows of hashed texts have up to a million numbers, several times over
 	for from := 0; from < n; from += batch {
 		out, err := c.session.Run(c.ctx, inputs.Slice(from, min(from+batch, n)))
 		if err != nil {
