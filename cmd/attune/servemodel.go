@@ -269,7 +269,7 @@ const recordEvery = 10 * time.Second
 
 // run follows the registry until ctx is done.
 func (f *follower) run(ctx context.Context) {
-	f.begin()
+	f.begin(serving.Stats{}) // requests may have come before
 	for {
 		select {
 		case <-ctx.Done():
@@ -300,7 +300,7 @@ func (f *follower) reload(ctx context.Context) {
 	if err == nil {
 		f.record(ctx)
 		f.live, f.told = live.Number, ""
-		f.begin()
+		f.begin(f.server.Stats())
 		fmt.Fprintf(f.stderr, "attune: serving %s, version %d\n", f.flags.name, f.live)
 	} else if err.Error() != f.told {
 		f.told = err.Error()
@@ -308,10 +308,10 @@ func (f *follower) reload(ctx context.Context) {
 	}
 }
 
-// begin begins to compare the live version with the one in the shadow.
-func (f *follower) begin() {
+// begin begins to compare the live version with the one in the shadow, from the given counts on.
+func (f *follower) begin(before serving.Stats) {
 	now := time.Now()
-	f.before = f.server.Stats()
+	f.before = before
 	f.compared = registry.Comparison{Live: f.live, Shadow: f.flags.shadow, Since: now, Until: now}
 }
 
