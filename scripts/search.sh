@@ -17,6 +17,8 @@ mkdir "$quality"
 run() { # SAMPLER FILE PROBLEMS SEEDS TRIALS [WORKERS]
 	"$quality/quality" -sampler "$1" -problems "$3" -seeds "$4" -trials "$5" -workers "${6:-1}" -keep "$data/$2.jsonl"
 }
+# The problems of the slow peers.
+slow=ellipsoid-5,powers-5,ackley-5,griewank-5,ridge-10,sector-5,discus-10,schaffer-5,peaks-5,steps-5,knobs,boosting
 case ${1:-} in
 -smoke)
 	data=$quality
@@ -41,6 +43,7 @@ case ${1:-} in
 		run $s $s-fresh fresh 20 200
 		run $s $s-constrained constrained 10 200
 	done
+	run gp gp $slow 10 100
 	for s in nsga2 nsga3 tpe; do
 		run $s $s-fronts fronts 10 500
 	done
@@ -68,7 +71,13 @@ case ${1:-} in
 	peer default optuna-tpe-fronts fronts 3 500
 	peer nsga2 optuna-nsga2-fronts fronts 10 500
 	peer cmaes optuna-cmaes judging,fresh 5 200
-	peer gp optuna-gp ellipsoid-5,powers-5,ackley-5,griewank-5,ridge-10,sector-5,discus-10,schaffer-5,peaks-5,steps-5,knobs,boosting 3 100
+	peer gp optuna-gp $slow 3 100
+	if ! [ -x .venv-smac/bin/python ]; then
+		python3 -m venv .venv-smac >&2
+		.venv-smac/bin/python -m pip install --quiet --disable-pip-version-check smac==2.4.1 >&2
+	fi
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1 .venv-smac/bin/python -W ignore internal/dev/compare/optuna/others.py \
+		-variant smac -problems $slow -seeds 3 -trials 100 -keep "$data/smac3.jsonl"
 	;;
 esac
 go build -o "$quality/overview" ./internal/dev/compare/overview
@@ -84,6 +93,14 @@ section "Functions and mixed problems on which nothing was tuned"
 overview $data/random.jsonl $data/auto-fresh.jsonl $data/tpe-fresh.jsonl $data/cmaes-fresh.jsonl $data/optuna-tpe.jsonl $data/optuna-cmaes.jsonl
 section "Numbers and choices, with and without conditions"
 overview $data/random.jsonl $data/auto-mixed.jsonl $data/tpe-mixed.jsonl $data/cmaes-mixed.jsonl
+section "Slow samplers of others"
+some() { # FILE...: their runs of the problems of the slow peers
+	grep -hE "\"problem\": ?\"($(echo $slow | tr , '|'))\"" "$@"
+}
+for s in auto tpe cmaes; do
+	some $data/$s.jsonl $data/$s-mixed.jsonl $data/$s-fresh.jsonl >"$quality/$s.jsonl"
+done
+overview -trials 50,100 $data/random.jsonl "$quality/auto.jsonl" $data/gp.jsonl "$quality/tpe.jsonl" "$quality/cmaes.jsonl" $data/optuna-gp.jsonl $data/smac3.jsonl
 section "Tables"
 overview $data/random.jsonl $data/auto-tables.jsonl $data/tpe-tables.jsonl $data/cmaes-tables.jsonl
 section "Several objectives"

@@ -11,7 +11,7 @@ print("id,date,value")
 for i in range(int(sys.argv[1])):
     length = random.randint(50, 130)
     level, amplitude, trend = 10 ** random.uniform(1, 4), random.uniform(0, 0.4), random.uniform(-0.005, 0.01)
-    phase, noise = random.uniform(0, 2 * math.pi), random.uniform(0.02, 0.15)
+    phase, noise = random.uniform(0, 6.28), random.uniform(0.02, 0.15)
     for t in range(length):
         year, month = divmod(1990 * 12 - length + t, 12)
         season = 1 + amplitude * math.sin(2 * math.pi * month / 12 + phase)
