@@ -12,7 +12,7 @@ import (
 )
 
 // Climber takes steps from the best trial so far. A number moves by about Step of
-// its range; a choice is drawn anew one time in four.
+// its range; a choice is drawn again one time in four.
 type Climber struct {
 	Step float64 // default 0.1
 }

@@ -436,7 +436,7 @@ func (s *Snapshot) better(r Record) bool {
 
 // Front returns the Pareto front, sorted by number: the feasible complete trials that no other such trial dominates. If
 // several trials have equal values, it contains all of them or none. With one objective it contains all trials with the
-// best value. Each call computes it anew, at the cost of [pareto.Ranks].
+// best value. Each call computes it again, at the cost of [pareto.Ranks].
 func (s Snapshot) Front() []Record {
 	var candidates []int
 	var losses [][]float64

@@ -37,7 +37,7 @@ func (v Vector) Change(r Record) (Noted, error) {
 }
 
 // Vectors returns the reports of r in a study of several objectives, in ascending order of steps. Notes that cannot be
-// read are left out. Each call reads them anew.
+// read are left out. Each call reads them again.
 func (r Record) Vectors() []Vector {
 	var out []Vector
 	for _, a := range r.Notes {

@@ -49,8 +49,8 @@ func (ETS) Name() string { return "ets" }
 // Rounds returns "": training has no rounds.
 func (ETS) Rounds() string { return "" }
 
-// Space returns the estimation if the series have a season, and are not so many that careful
-// estimation takes minutes. Else it returns nothing: ETS chooses its form itself.
+// Space returns the choice of the estimation if the series have a season, unless they are so numerous that careful
+// estimation takes minutes. Otherwise it is empty: ETS chooses its form itself.
 func (e ETS) Space(train forecast.Frame) space.Space {
 	season, values := e.seasonOf(train[0].Freq), 0
 	for _, s := range train {

@@ -265,9 +265,9 @@ func TestPanel(t *testing.T) {
 	late := zero[0]
 	late.Start, late.Y = late.Time(4), late.Y[4:]
 	_, err = multiplicative.Predict(t.Context(), forecast.Frame{late}, 4)
-	require.ErrorIs(t, err, forecast.ErrDomain, "the states would have to be found anew, and the form is set")
+	require.ErrorIs(t, err, forecast.ErrDomain, "the states would have to be found again, and the form is set")
 	_, err = f.Predict(t.Context(), forecast.Frame{late}, 4)
-	require.NoError(t, err, "the form is chosen anew")
+	require.NoError(t, err, "the form is chosen again")
 	require.ErrorIs(t, multiplicative.Fit(t.Context(), zero, forecast.FitOptions{}), forecast.ErrDomain)
 
 	ctx, cancel := context.WithCancelCause(t.Context())

@@ -14,10 +14,10 @@ import (
 // NeurIPS 2019, who adapt the size of the box to its success). A function that is much steeper or rougher elsewhere
 // misleads a model of all trials: it expects surprises everywhere.
 //
-// The size of the box is drawn anew each time. So it follows from the history alone, and a plateau is searched near
+// Each trial draws the size of its box. So the size follows from the history alone, and a plateau is searched near
 // and far.
 const (
-	fewestNeighbours = 50  // at least so many trials are in the model, and three for each parameter
+	fewestNeighbours = 50  // the model has at least so many trials, and at least three for each parameter
 	widestBox        = 0.4 // half a side, as a share of the range
 	sizes            = 5   // of the box, each half the one before
 )
