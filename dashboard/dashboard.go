@@ -13,11 +13,11 @@
 //
 // # Security
 //
-// A Dashboard has no authentication. Put it behind a server that has, or on a loopback address,
-// as the command attune dashboard does. Names, errors and attributes are shown as text. The
-// content security policy forbids inline scripts and everything from other origins. A form that
-// changes something has a secret that pages of other sites cannot know, and is refused if a
-// browser says that it comes from one.
+// A Dashboard has no authentication. Put it behind a server that has one, or on a loopback
+// address, as the command attune dashboard does. Names, errors and attributes are shown as
+// text. The content security policy forbids inline scripts and everything from other origins. A
+// form that changes something has a secret that pages of other sites cannot know, and is
+// refused if a browser says that it comes from one.
 //
 // # Cost
 //

@@ -10,8 +10,9 @@
 // The service needs no state: a request has all trials of its experiment, and the service
 // rebuilds the study from them each time. So a restarted pod continues where the last one was,
 // and a repeated request gets the same answer. The number of a trial is stored in the label
-// attune/trial. CMA-ES also keeps the state of its search in memory, and auto which sampler proposed
-// a trial; after a restart CMA-ES begins a new search around the best trials.
+// attune/trial. CMA-ES also keeps the state of its search in memory, and auto remembers which
+// sampler proposed a trial. After a restart, CMA-ES begins a new search around the best
+// trials.
 //
 // # Algorithms
 //

@@ -181,7 +181,7 @@ func (s *Study) abandon(t *Trial, claimed trial.Record, reason error) error {
 	return reason
 }
 
-// Attach returns a running trial by its number, so that another process than the one that asked for it can continue
+// Attach returns a running trial by its number, so that a process other than the one that asked for it can continue
 // it: a detached trial (see [Never] and [ByCaller]), or one whose worker is known to be dead. With [ByStudy] this
 // process renews its lease from now on. Later draws for the trial are those that the other process would have made,
 // if the history is the same.

@@ -46,7 +46,7 @@ func (f Form) Stamp() Stamp {
 	return Stamp{IR: 10, Opset: 21, ML: 5, Least: "1.23.2"}
 }
 
-// Forms are all of them.
+// Forms are all forms.
 var Forms = []Form{Exact, Compatible, Single}
 
 // ParseForm returns the form with the given name, or false if there is none.

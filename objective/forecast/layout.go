@@ -73,9 +73,10 @@ func ambiguous(dates ...string) []string {
 
 // InferLayout returns the layout of the time stamps of a column: that of [RecognizeLayout]
 // for the first stamp or, if days and months could be confused, the one that fits most
-// stamps. For example, 31/01/2020 cannot begin with a month. If two fit them all, it is the one by
-// which no step is missing: 01/01/2020, 01/02/2020, ..., 01/01/2021 are months, not the first days
-// of January. InferLayout returns "" if no layout fits most stamps, and if two do.
+// stamps. For example, 31/01/2020 cannot begin with a month. If two layouts fit all
+// stamps, it is the one that leaves no step missing: 01/01/2020, 01/02/2020, ...,
+// 01/01/2021 are months, not the first days of January. InferLayout returns "" if no
+// layout fits most stamps, or if it cannot decide between two.
 func InferLayout(stamps []string) string {
 	if len(stamps) == 0 {
 		return ""

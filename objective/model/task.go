@@ -9,7 +9,7 @@
 //	err = task.Optimize(ctx, st, study.Run{Trials: 50})
 //	best, err := task.Best(ctx, st)
 //
-// attune has two kinds of models: forecasters, in objective/tune, and tree ensembles for
+// attune has two kinds of models: forecasters, in objective/tune, and models of
 // plain tables, in objective/table. Each has its own Task, built on this one.
 //
 // Scores are only comparable within one task. So a study records its task in the attribute [RecordKey]: the kind, the

@@ -82,12 +82,12 @@ func DTLZ2(n, m int) Front {
 	return f
 }
 
-// WFG4 has two objectives and many local fronts, in n dimensions, at least 3, dimension
-// i, counted from 1, on [0, 2i]; the first two say where on the front a point lies. The
-// losses are divided by 2 and by 4, so that the front is a quarter of the unit circle.
-// Huband, Hingston, Barone and While, "A Review of Multiobjective Test Problems and a
-// Scalable Test Problem Toolkit", IEEE Transactions on Evolutionary Computation 10, 2006,
-// table XIV.
+// WFG4 has two objectives and many local fronts, in n dimensions, at least 3. Dimension
+// i, counted from 1, is on [0, 2i]. The first two dimensions say where on the front a
+// point lies. The losses are divided by 2 and by 4, so that the front is a quarter of the
+// unit circle. Huband, Hingston, Barone and While, "A Review of Multiobjective Test
+// Problems and a Scalable Test Problem Toolkit", IEEE Transactions on Evolutionary
+// Computation 10, 2006, table XIV.
 func WFG4(n int) Front {
 	const position = 2
 	if n <= position {

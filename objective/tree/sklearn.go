@@ -38,9 +38,9 @@ import (
 // for a small file, however much it unpacks to, and in proportion to its size for a large
 // one. A file that needs more is refused with [ErrUnsupported].
 //
-// Also refused with [ErrUnsupported]: other estimators, such as pipelines and searches
-// (dump the model inside), classification with several targets, and gradient boosting with a
-// custom init estimator.
+// Also refused with [ErrUnsupported]: other estimators, such as pipelines and
+// searches (package pipeline reads these), classification with several targets,
+// and gradient boosting with a custom init estimator.
 func ReadScikitLearn(r io.Reader) (*Model, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {

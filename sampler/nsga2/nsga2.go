@@ -1,7 +1,7 @@
-// Package nsga2 proposes points by a genetic algorithm for several objectives: the children of the best trials.
-// Best are the trials that no other dominates and, among these, the trials in the emptiest parts of the front
-// (Deb, Pratap, Agarwal and Meyarivan, "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II", IEEE
-// Transactions on Evolutionary Computation 6, 2002).
+// Package nsga2 proposes points by a genetic algorithm for several objectives: the children of the best
+// trials. The best trials are those that no other dominates and, among these, those in the emptiest parts
+// of the front (Deb, Pratap, Agarwal and Meyarivan, "A Fast and Elitist Multiobjective Genetic Algorithm:
+// NSGA-II", IEEE Transactions on Evolutionary Computation 6, 2002).
 //
 // It is the sampler for two objectives and some hundred trials or more, and costs almost nothing. Choices are
 // inherited and mutated as choices; integers and steps move by at least one value.

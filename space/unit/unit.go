@@ -25,7 +25,7 @@ import (
 )
 
 // Position returns where coordinate x lies for a sampler that treats choices separately: its place
-// in [0, 1], as [To], or the index of a choice.
+// in [0, 1], as [To] returns it, or the index of a choice.
 func Position(d space.Distribution, x float64) float64 {
 	if _, ok := d.(*space.CategoricalDistribution); ok {
 		return x

@@ -20,7 +20,8 @@
 //
 //   - Only changed trials are read from the store, not all trials.
 //   - On every store, a waiting trial goes to one worker. Optuna's server on SQLite may give it to two.
-//   - A trial that an older client asks for while others wait gets the first that waits.
+//   - An older client that asks for a new trial while trials are waiting gets
+//     the first of them.
 //   - Ids of studies follow from their names, and ids of trials from the study's id and the trial's number. They stay
 //     the same when the server restarts.
 //   - Errors have a message that explains the refusal.

@@ -26,8 +26,9 @@ type Record struct {
 	Label  string    `json:"label,omitempty"`  // of the values; may be empty
 	Steps  bool      `json:"steps,omitempty"`  // times are counted steps, not seconds
 	Levels []float64 `json:"levels,omitempty"` // of the intervals, ascending, such as 0.8
-	// Windows is the number of windows of the backtest, and All that of its series. Series may have
-	// fewer: the latest windows of the first series.
+	// Windows is the number of windows of the backtest, and All the number of
+	// its series. Series may have fewer: the latest windows of the first
+	// series.
 	Windows int      `json:"windows"`
 	All     int      `json:"all"`
 	Series  []Series `json:"series"`
@@ -134,8 +135,8 @@ func Expected(h trial.Header) bool {
 }
 
 // Best returns the record of the best trial that has one, and that trial. ok is false if none has:
-// a trial gets one only if it is the best of its study so far. With several objectives, the best is
-// that of the first.
+// a trial gets one only if it is the best of its study so far. With several objectives, the first
+// one decides which trial is the best.
 func Best(h trial.Snapshot) (b Record, of trial.Record, ok bool) {
 	for r := range h.All() {
 		if r.State != trial.Complete || len(r.Values) == 0 || !r.Feasible() {

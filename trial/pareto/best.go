@@ -2,10 +2,10 @@ package pareto
 
 import "slices"
 
-// Best returns the indices, in ascending order, of the k best points: whole fronts
-// as long as they fit, then of the next front the [Subset] that dominates much
-// volume as seen from its [Reference]. It returns all of them if k is larger than
-// their number.
+// Best returns the indices, in ascending order, of the k best points: whole
+// fronts as long as they fit, and then the [Subset] of the next front that
+// dominates much volume up to its [Reference]. It returns all of them if k is
+// larger than their number.
 func Best(points [][]float64, k int) []int {
 	fronts := map[int][]int{}
 	for i, rank := range Ranks(points) {

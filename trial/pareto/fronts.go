@@ -19,8 +19,8 @@ func (f *Fronts) Len() int { return len(f.points) }
 func (f *Fronts) Point(i int) []float64 { return f.points[i] }
 
 // All returns an iterator over the fronts from rank 0 on, each of them the
-// indices of its points in no particular order. They are f's own: read them, and
-// not after the next Add.
+// indices of its points in no particular order. They belong to f: only read
+// them, and only until the next Add.
 func (f *Fronts) All() iter.Seq[[]int] { return slices.Values(f.fronts) }
 
 // Add takes in points, which must not change from then on. One point costs at

@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// Hypervolume returns the volume of what at least one of the points dominates and
-// what dominates the reference point. A point that is not better than the
-// reference in every objective adds nothing, and a duplicate neither. The result
-// is 0 without points, and +Inf if the reference has an infinite coordinate or a
+// Hypervolume returns the volume of the region that at least one point dominates
+// and that dominates the reference point. A point that is not better than the
+// reference in every objective adds nothing, nor does a duplicate. The result is
+// 0 without points, and +Inf if the reference has an infinite coordinate or a
 // point that adds something has the coordinate -Inf.
 //
 // It sweeps in two and three dimensions, in O(n log n) and O(n²), and recurs on
@@ -154,14 +154,14 @@ func weaklyDominates(p, q []float64) bool {
 	return true
 }
 
-// Subset chooses k points that together dominate much volume; none of the points
-// may dominate another. It is greedy: each time it takes the point that adds the
-// most volume, of equals the first in lexicographic order. That reaches at least
+// Subset chooses k points that together dominate much volume. No point may
+// dominate another. It is greedy: each time it takes the point that adds the most
+// volume, and among equals the first in lexicographic order. That reaches at least
 // 1-1/e of the greatest volume possible (Guerreiro et al. 2016, Greedy Hypervolume
 // Subset Selection in Low Dimensions).
 //
-// It returns indices into points in the order of choice, duplicates last in the
-// order of points; all of them if k is larger than their number. If everything
+// It returns indices into points, in the order of choice, with duplicates last.
+// If k is larger than the number of points, it returns all of them. If everything
 // but duplicates is chosen, or if the reference point is not finite, the order is
 // lexicographic.
 func Subset(points [][]float64, k int, reference []float64) []int {

@@ -25,7 +25,8 @@ func Dominates(a, b []float64) bool {
 }
 
 // Front returns the indices, in ascending order, of the points that no other point
-// dominates. Of equal points it has all or none. It costs what [Ranks] does.
+// dominates. It has all of several equal points, or none. It costs what [Ranks]
+// does.
 func Front(points [][]float64) []int {
 	var front []int
 	for i, rank := range Ranks(points) {
@@ -39,11 +40,11 @@ func Front(points [][]float64) []int {
 // Ranks returns the rank of each point: 0 if no other point dominates it, or else
 // one more than the highest rank of those that do.
 //
-// Of n points with one or two objectives it costs O(n log n), with m objectives
-// O(n log^(m-1) n): it divides and conquers (Jensen 2003, Reducing the Run-Time
-// Complexity of Multiobjective EAs: The NSGA-II and Other Algorithms; with the
-// ties as in Fortin et al. 2013, Generalizing the Improved Run-Time Complexity
-// Algorithm for Non-Dominated Sorting).
+// For n points it costs O(n log n) with one or two objectives, and O(n
+// log^(m-1) n) with m. It divides and conquers (Jensen 2003, Reducing the
+// Run-Time Complexity of Multiobjective EAs: The NSGA-II and Other Algorithms;
+// with the ties as in Fortin et al. 2013, Generalizing the Improved Run-Time
+// Complexity Algorithm for Non-Dominated Sorting).
 func Ranks(points [][]float64) []int {
 	ranks := make([]int, len(points))
 	if len(points) == 0 {
