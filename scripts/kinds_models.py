@@ -20,12 +20,13 @@ from sklearn.ensemble import (AdaBoostClassifier, AdaBoostRegressor, BaggingClas
                               IsolationForest, RandomForestClassifier, RandomForestRegressor, StackingClassifier, StackingRegressor, VotingClassifier,
                               VotingRegressor)
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfTransformer, TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
 from sklearn.feature_selection import RFE, SelectFromModel, SelectKBest, SelectPercentile, VarianceThreshold, f_regression
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.impute import KNNImputer, MissingIndicator, SimpleImputer
 from sklearn.isotonic import IsotonicRegression
 from sklearn.mixture import GaussianMixture
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, TunedThresholdClassifierCV
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier, MultiOutputRegressor, RegressorChain
 from sklearn.pipeline import FeatureUnion, make_pipeline
@@ -322,6 +323,9 @@ def cases(only=None):
     add("scikit-learn's trees", "HistGradientBoostingRegressor with categories", lambda: HistGradientBoostingRegressor(max_iter=6, categorical_features=[0, 1], random_state=0), whole, y, small=True)
     add("scikit-learn's trees", "RandomForestRegressor with holes", lambda: RandomForestRegressor(6, max_depth=5, random_state=0), holes, y)
     add("scikit-learn's trees", "GradientBoostingClassifier exponential", lambda: GradientBoostingClassifier(n_estimators=6, loss="exponential", random_state=0), x, two)
+    named = table.assign(colour=table["colour"].astype("category"), shop=table["shop"].where(np.arange(N) % 9 > 0).astype("category"))
+    add("scikit-learn's trees", "HistGradientBoostingRegressor with names of categories", lambda: HistGradientBoostingRegressor(max_iter=6), named, table_y, codes=True, small=True)
+    add("scikit-learn's trees", "HistGradientBoostingClassifier with names of categories", lambda: HistGradientBoostingClassifier(max_iter=6, categorical_features=["shop"]), named.drop(columns="colour"), table_three, codes=True, small=True)
     for m in [tree.DecisionTreeRegressor(max_depth=5, random_state=0), RandomForestRegressor(6, max_depth=5, random_state=0), ExtraTreesRegressor(6, max_depth=5, random_state=0)]:
         add("scikit-learn's trees", type(m).__name__ + " of two targets", clone(m), x, np.c_[y, -y])
     for m in [tree.DecisionTreeClassifier(max_depth=5, random_state=0), RandomForestClassifier(6, max_depth=5, random_state=0)]:
@@ -361,6 +365,7 @@ def cases(only=None):
     add("XGBoost", "random forest of classes", lambda: xgboost.XGBRFClassifier(**xgb), x, two)
     add("XGBoost", "with holes", lambda: xgboost.XGBRegressor(**xgb), holes, y)
     add("XGBoost", "missing=-999", lambda: xgboost.XGBRegressor(missing=-999, **xgb), np.where(np.isnan(holes), -999, holes), y)
+    add("XGBoost", "many labels", lambda: xgboost.XGBClassifier(**xgb), x, np.c_[two, three > 1].astype(int))
     add("XGBoost", "two targets", lambda: xgboost.XGBRegressor(**xgb), x, np.c_[y, -y])
     add("XGBoost", "vector leaves", lambda: xgboost.XGBRegressor(multi_strategy="multi_output_tree", tree_method="hist", **xgb), x, np.c_[y, -y])
     add("XGBoost", "large numbers", lambda: xgboost.XGBRegressor(**xgb), large, large_y)
@@ -376,6 +381,8 @@ def cases(only=None):
         add("CatBoost", o, lambda: catboost.CatBoostClassifier(loss_function=o, **cat), x, words if o.startswith("Multi") else two)
     for g in ["Depthwise", "Lossguide"]:
         add("CatBoost", g, lambda: catboost.CatBoostRegressor(grow_policy=g, **cat), x, y)
+    for o in ["MultiLogloss", "MultiCrossEntropy"]:
+        add("CatBoost", f"many labels {o}", lambda: catboost.CatBoostClassifier(loss_function=o, **cat), x, np.c_[two, three > 1].astype(int))
     add("CatBoost", "MultiRMSE", lambda: catboost.CatBoostRegressor(loss_function="MultiRMSE", **cat), x, np.c_[y, -y])
     add("CatBoost", "with holes", lambda: catboost.CatBoostRegressor(**cat), holes, y)
     add("CatBoost", "large numbers", lambda: catboost.CatBoostRegressor(**cat), large, large_y)
@@ -401,7 +408,7 @@ def cases(only=None):
              (FeatureUnion([("i", SimpleImputer()), ("m", MissingIndicator())]), holes),
              (OneHotEncoder(handle_unknown="ignore"), whole), (OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), whole),
              (OneHotEncoder(handle_unknown="ignore", min_frequency=40), whole), (OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=3), whole),
-             (TargetEncoder(), whole)]
+             (TargetEncoder(), whole), (OrdinalEncoder(max_categories=3, encoded_missing_value=-2, handle_unknown="use_encoded_value", unknown_value=-5), np.where(rng.random(whole.shape) < 0.1, np.nan, whole))]
     for s, data in steps:
         add("steps", f"{s} and Ridge", lambda: make_pipeline(clone(s)(), L.Ridge()), data, y, small=data is not x)
         add("steps", f"{s} and LGBMRegressor", lambda: make_pipeline(clone(s)(), lightgbm.LGBMRegressor(**lgb)), data, y, small=data is not x)
@@ -462,6 +469,22 @@ def cases(only=None):
     add(k, "TransformedTarget quantiles", lambda: TransformedTargetRegressor(L.Ridge(), transformer=QuantileTransformer(n_quantiles=30)), z, y)
     add(k, "TransformedTarget power", lambda: TransformedTargetRegressor(L.Ridge(), transformer=PowerTransformer()), z, y)
     add(k, "TransformedTarget sqrt", lambda: TransformedTargetRegressor(L.Ridge(), func=np.sqrt, inverse_func=np.square), z, positive)
+    no_yes = np.array(["no", "yes"])[two]
+    few = table.assign(colour=table["colour"].astype("category"), shop=table["shop"].astype("category"))
+    mixed_columns = ColumnTransformer([("n", StandardScaler(), ["width"]), ("t", OneHotEncoder(handle_unknown="ignore"), ["colour"])])
+    add(k, "RegressorChain in another order", lambda: RegressorChain(L.Ridge(), order=[1, 0]), z, np.c_[y, -(y**2)])
+    add(k, "Calibrated temperature of two classes", lambda: CalibratedClassifierCV(svm.LinearSVC(random_state=0), method="temperature", cv=3), z, two)
+    add(k, "Calibrated temperature of probabilities", lambda: CalibratedClassifierCV(RandomForestClassifier(5, max_depth=4, random_state=0), method="temperature", cv=3), z, three)
+    add(k, "Calibrated FrozenEstimator", lambda: CalibratedClassifierCV(FrozenEstimator(L.LogisticRegression().fit(z, two)), method="isotonic"), z, two)
+    add(k, "Calibrated table", lambda: CalibratedClassifierCV(make_pipeline(clone(mixed_columns)(), L.LogisticRegression()), cv=3), table, table_three, small=True)
+    add(k, "OneVsOne of two classes", lambda: OneVsOneClassifier(L.LogisticRegression()), z, two)
+    add(k, "Voting with a dropped model", lambda: VotingClassifier([("a", L.LogisticRegression()), ("b", "drop"), ("c", naive_bayes.GaussianNB())], voting="soft", weights=[3, 2, 1]), z, three)
+    add(k, "Voting of tables", lambda: VotingRegressor([("s", StackingRegressor([("a", make_pipeline(clone(mixed_columns)(), L.Ridge()))], L.Ridge())),
+        ("t", TransformedTargetRegressor(make_pipeline(ColumnTransformer([("t", TargetEncoder(random_state=0), ["shop"])]), L.Ridge()), transformer=StandardScaler()))]), table, table_y, small=True)
+    add(k, "Voting of LightGBM with pandas categories", lambda: VotingRegressor([("a", lightgbm.LGBMRegressor(min_data_per_group=5, cat_smooth=1, **lgb)), ("b", lightgbm.LGBMRegressor(min_data_per_group=5, cat_smooth=1, **{**lgb, "n_estimators": 3}))]), few, table_y, codes=True)
+    add(k, "FixedThreshold of probabilities", lambda: FixedThresholdClassifier(L.LogisticRegression(), threshold=0.3, response_method="predict_proba", pos_label="no"), z, no_yes)
+    add(k, "FixedThreshold of scores", lambda: FixedThresholdClassifier(L.LogisticRegression(), threshold=-0.4, response_method="decision_function"), z, no_yes)
+    add(k, "TunedThreshold", lambda: TunedThresholdClassifierCV(svm.LinearSVC(random_state=0), cv=3, scoring="f1"), z, two)
     # Texts.
     vectorizers = {"counts": CountVectorizer(), "binary counts of pairs": CountVectorizer(binary=True, ngram_range=(1, 2)), "TF-IDF": TfidfVectorizer(), "TF-IDF sublinear l1": TfidfVectorizer(sublinear_tf=True, norm="l1"),
                    "TF-IDF pairs": TfidfVectorizer(ngram_range=(1, 2), max_features=200), "TF-IDF as written": TfidfVectorizer(lowercase=False, use_idf=False, norm=None),

@@ -111,20 +111,31 @@ func (b *builder) blend(nodes []int, weights []float64) int {
 
 // optionalWeights returns the attribute weights of a vote, or nil.
 func (b *builder) optionalWeights(o *pickle.Object, n int) ([]float64, error) {
-	list, ok := pickle.Items(o.Get("weights"))
-	if !ok {
-		if o.Get("weights") == nil {
-			return nil, nil
-		}
-		return b.floats(o, "weights", n)
-	}
 	var out []float64
-	for _, v := range list {
-		x, ok := pickle.Float(v)
-		if !ok {
-			return nil, b.fail(fmt.Errorf("weights has %s", pickle.Kind(v)))
+	if list, ok := pickle.Items(o.Get("weights")); ok {
+		for _, v := range list {
+			x, ok := pickle.Float(v)
+			if !ok {
+				return nil, b.fail(fmt.Errorf("weights has %s", pickle.Kind(v)))
+			}
+			out = append(out, x)
 		}
-		out = append(out, x)
+	} else if o.Get("weights") == nil {
+		return nil, nil
+	} else {
+		var err error
+		if out, err = b.array(o, "weights"); err != nil {
+			return nil, err
+		}
+	}
+	if _, given, _, err := b.pairs(o, "estimators"); err == nil && len(given) == len(out) { // without dropped models
+		kept := out[:0]
+		for i, model := range given {
+			if text, ok := model.(string); !ok || text != "drop" {
+				kept = append(kept, out[i])
+			}
+		}
+		out = kept
 	}
 	if len(out) != n {
 		return nil, b.fail(fmt.Errorf("%d weights for %d models", len(out), n))
@@ -666,7 +677,7 @@ func (b *builder) isotonicOf(o *pickle.Object, node int) (int, error) {
 // dummy adds a model that predicts the same for every row.
 func (b *builder) dummy(o *pickle.Object, v value) ([]prediction, error) {
 	if v.node == tableNode && o.Get("n_features_in_") == nil {
-		return nil, b.unsupported("DummyRegressor of scikit-learn before 1.6, whose file does not say how many columns it takes: it predicts the same for every row")
+		return nil, b.unsupported("DummyRegressor of scikit-learn before 1.5, whose file does not say how many columns it takes: it predicts the same for every row")
 	}
 	v, err := b.matrix(o, v)
 	if err != nil {
@@ -786,10 +797,6 @@ func (b *builder) oneVsOne(o *pickle.Object, v value) ([]prediction, error) {
 	if len(all) != n*(n-1)/2 {
 		return nil, b.fail(fmt.Errorf("%s: %d models of %d classes", o.Class.Name, len(all), n))
 	}
-	if n == 2 {
-		all[0].classes = classes
-		return all, nil
-	}
 	var votes, scores []int
 	for _, p := range all {
 		if p.classes == nil || p.width > 2 {
@@ -827,7 +834,30 @@ func (b *builder) oneVsOne(o *pickle.Object, v value) ([]prediction, error) {
 	count := b.add(Linear{counts, bias}, b.add(Join{}, votes...))
 	size := b.add(Arithmetic{Multiply, filled(n, 3)}, b.add(Arithmetic{Add, filled(n, 1)}, b.add(Function{"abs"}, confidence)))
 	node := b.add(Between{Add}, count, b.add(Between{Divide}, confidence, size))
+	if n == 2 {
+		second := b.add(Pick{[]int{1}}, node)
+		return []prediction{{numbers: second, width: 1, classes: classes, scores: true, label: votes[0], decision: func() (int, int, error) { return second, 1, nil }}}, nil
+	}
 	return []prediction{{numbers: node, width: n, classes: classes, scores: true, decision: func() (int, int, error) { return node, n, nil }}}, nil
+}
+
+// wholes returns whole numbers from an array, or from a list or tuple, which scikit-learn keeps as it was given.
+func wholes(v any) ([]int, bool) {
+	if a, ok := v.(*pickle.Array); ok {
+		ints, err := a.Ints()
+		out := make([]int, len(ints))
+		for i, x := range ints {
+			out[i] = int(x)
+		}
+		return out, err == nil
+	}
+	items, ok := pickle.Items(v)
+	out := make([]int, len(items))
+	for i, x := range items {
+		n, whole := pickle.Int(x)
+		out[i], ok = n, ok && whole
+	}
+	return out, ok
 }
 
 // chain adds models that take the predictions of those before them as columns.
@@ -844,14 +874,12 @@ func (b *builder) chain(o *pickle.Object, v value) ([]prediction, error) {
 		return nil, b.unsupported("%s with chain_method=%q: fit it with predict", o.Class.Name, method)
 	}
 	order := all(len(list))
-	if a, ok := o.Get("order_").(*pickle.Array); ok {
-		ints, err := a.Ints()
-		if err != nil || len(ints) != len(list) {
-			return nil, b.fail(fmt.Errorf("%s: order_ is %s", o.Class.Name, pickle.Kind(a)))
+	if of := o.Get("order_"); of != nil {
+		ints, ok := wholes(of)
+		if !ok || len(ints) != len(list) {
+			return nil, b.fail(fmt.Errorf("%s: order_ is %s", o.Class.Name, pickle.Kind(of)))
 		}
-		for i, at := range ints {
-			order[i] = int(at)
-		}
+		order = ints
 	}
 	out := make([]prediction, len(list))
 	filledIn := make([]bool, len(list))
@@ -1224,9 +1252,9 @@ func (b *builder) calibrate(o *pickle.Object, p prediction, n int) (int, error) 
 		}
 		switch {
 		case p.decision == nil: // probabilities: their logarithms
-			node, width = b.add(Function{"log"}, b.add(Clip{2.2250738585072014e-308, math.MaxFloat64}, p.numbers)), p.width
-		case width == 1: // the score is the logit of the second class, and 0 of the first
-			node, width = b.add(Linear{[][]float64{{0}, {1}}, []float64{0, 0}}, node), 2
+			node, width = b.add(Function{"log"}, b.add(Arithmetic{Add, filled(p.width, 1e-12)}, p.numbers)), p.width
+		case width == 1: // the score is the logit of the second class, and its negative that of the first
+			node, width = b.add(Linear{[][]float64{{-1}, {1}}, []float64{0, 0}}, node), 2
 		}
 		return b.add(Apply{tree.Link{Func: tree.Softmax}}, b.add(Arithmetic{Multiply, filled(width, beta)}, node)), nil
 	}
@@ -1260,4 +1288,77 @@ func (b *builder) calibrate(o *pickle.Object, p prediction, n int) (int, error) 
 		return b.pair(parts[0]), nil
 	}
 	return b.normalized(b.add(Join{}, parts...), width), nil
+}
+
+// threshold adds a classifier of two classes with a threshold of its own.
+func (b *builder) threshold(o *pickle.Object, v value) ([]prediction, error) {
+	inner, ok := o.Get("estimator_").(*pickle.Object)
+	if !ok {
+		return nil, b.fail(fmt.Errorf("%s: estimator_ is %s: is it fitted?", o.Class.Name, pickle.Kind(o.Get("estimator_"))))
+	}
+	p, err := b.inner("estimator_", inner, v)
+	if err != nil {
+		return nil, err
+	}
+	if p.classes == nil || p.classes.Len() != 2 {
+		return nil, b.unsupported("%s of a model that is not a classifier of two classes", o.Class.Name)
+	}
+	// The class whose score counts is the second one, unless the file names it.
+	class := o.Get("pos_label")
+	if scorer, ok := o.Get("_curve_scorer").(*pickle.Object); ok {
+		kwargs, _ := scorer.Get("_kwargs").(*pickle.Dict)
+		class = kwargs.Get("pos_label")
+		if n := p.classes.Numbers; class == nil && n != nil && n[0] == 1 {
+			return nil, b.unsupported("%s of the classes 1 and %d: make_scorer with a pos_label says which of them is found", o.Class.Name, n[1])
+		}
+	}
+	first := false
+	if text, ok := class.(string); ok && len(p.classes.Texts) > 0 {
+		first = p.classes.Texts[0] == text
+	} else if n, ok := pickle.Int(class); ok && p.classes.Numbers != nil {
+		first = p.classes.Numbers[0] == int64(n)
+	} else if class != nil {
+		return nil, b.unsupported("%s with pos_label=%s", o.Class.Name, pickle.Kind(class))
+	}
+	score, at := 0, 0.0
+	switch method, _ := o.Get("response_method").(string); {
+	case !p.scores && method != "decision_function":
+		place := 1
+		if first {
+			place = 0
+		}
+		score, at = b.add(Pick{[]int{place}}, p.numbers), 0.5
+	case p.decision != nil && (method != "predict_proba"):
+		node, width, err := p.decision()
+		if err != nil {
+			return nil, err
+		}
+		if width != 1 {
+			return nil, b.unsupported("%s of a model with %d scores", o.Class.Name, width)
+		}
+		if score = node; first {
+			score = b.add(Function{"negative"}, node)
+		}
+	default:
+		return nil, b.unsupported("%s with response_method=%q of a model without it", o.Class.Name, method)
+	}
+	attribute := "threshold"
+	if o.Class.Name == "TunedThresholdClassifierCV" {
+		attribute = "best_threshold_"
+	}
+	if text, _ := o.Get(attribute).(string); text != "auto" {
+		x, ok := pickle.Float(o.Get(attribute))
+		if !ok {
+			return nil, b.fail(fmt.Errorf("%s: %s is %s: is it fitted?", o.Class.Name, attribute, pickle.Kind(o.Get(attribute))))
+		}
+		at = x
+	}
+	if !finite(at) {
+		return nil, b.unsupported("%s with the threshold %v", o.Class.Name, at)
+	}
+	p.label = b.add(Bins{[][]float64{{at}}}, score)
+	if first {
+		p.label = b.add(Linear{[][]float64{{-1}}, []float64{1}}, p.label)
+	}
+	return []prediction{p}, nil
 }

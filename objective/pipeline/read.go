@@ -65,19 +65,20 @@ func Read(r io.Reader) (*Model, Source, error) { return ReadWith(r, ReadOptions{
 //	LinearSVC, SGDClassifier, RidgeClassifier, Perceptron; linear and quadratic discriminants
 //	naive Bayes; MLPRegressor, MLPClassifier; IsotonicRegression; KMeans, NearestCentroid
 //	MultiOutput, chains, OneVsRest, OneVsOne, Voting, Stacking, Bagging, AdaBoost
-//	CalibratedClassifierCV, TransformedTargetRegressor
+//	CalibratedClassifierCV, TransformedTargetRegressor, FixedThresholdClassifier, TunedThresholdClassifierCV
+//	FrozenEstimator around any of these
 //	GridSearchCV and similar searches: their best estimator
 //	all estimators that tree.Read reads, with their class labels
 //
 // A regressor has the output "predictions". A classifier has "label" and "probabilities", or
 // "scores" if it has no probabilities: what its decision_function returns, votes, or negative
-// squared distances. With several targets they are "label_0", "probabilities_0" and so on. An
+// squared distances. With several targets, or several labels a row, they are "label_0", "probabilities_0" and so on. An
 // isolation forest has "label" (-1 or 1), "score" and "decision", which are the results of its
 // predict, score_samples and decision_function.
 //
 // Columns that have names and that no step takes, because a ColumnTransformer drops them, are
 // not inputs of the model. The columns of categories of a pandas data frame are texts where
-// the estimator of LightGBM or XGBoost has kept their names. A missing text is "".
+// the estimator of LightGBM, XGBoost or HistGradientBoosting has kept their names. A missing text is "".
 //
 // An unknown category becomes zeros, or the encoder's value for unknown categories, where
 // scikit-learn may raise an error.
@@ -316,7 +317,6 @@ type builder struct {
 	rest         []any    // the steps of the Pipeline after the one that is read
 	signed       bool     // a vectorizer counts below 0
 	labels       *Labels  // labels of a LabelEncoder beside the model
-	columns      map[string]int
 }
 
 // A value is a node, or the unchanged table.
@@ -513,10 +513,8 @@ func (b *builder) inputs(width int, names []string) error {
 	}
 	if len(b.m.Inputs) == 0 {
 		b.m.Inputs = make([]Input, width)
-		b.columns = map[string]int{}
 		for i, name := range names[:min(len(names), width)] {
 			b.m.Inputs[i].Name = name
-			b.columns[name] = i
 		}
 	}
 	if len(b.m.Inputs) != width {

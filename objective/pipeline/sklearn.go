@@ -164,6 +164,7 @@ func init() {
 		"DummyRegressor": (*builder).dummy, "OneVsRestClassifier": (*builder).oneVsRest, "OneVsOneClassifier": (*builder).oneVsOne,
 		"ClassifierChain": (*builder).chain, "RegressorChain": (*builder).chain, "VotingClassifier": (*builder).votingClassifier,
 		"StackingRegressor": (*builder).stacking, "StackingClassifier": (*builder).stacking, "BaggingRegressor": (*builder).bagging, "BaggingClassifier": (*builder).bagging,
+		"FixedThresholdClassifier": (*builder).threshold, "TunedThresholdClassifierCV": (*builder).threshold,
 		"AdaBoostRegressor": (*builder).adaBoost, "AdaBoostClassifier": (*builder).adaBoost, "CalibratedClassifierCV": (*builder).calibrated,
 	}
 	for _, name := range []string{"RidgeClassifier", "RidgeClassifierCV", "Perceptron", "PassiveAggressiveClassifier", "LinearSVC"} {
@@ -176,8 +177,21 @@ func init() {
 	}
 }
 
+// thawed returns the estimator inside FrozenEstimators, or the object itself.
+func thawed(o *pickle.Object) *pickle.Object {
+	for range 64 {
+		inner, ok := o.Get("estimator").(*pickle.Object)
+		if !ok || o.Class.Name != "FrozenEstimator" || !strings.HasPrefix(o.Class.Module, "sklearn.") {
+			break
+		}
+		o = inner
+	}
+	return o
+}
+
 // transforms reports whether an object is a step that prepares rows.
 func transforms(o *pickle.Object) bool {
+	o = thawed(o)
 	if o.Class.Name == "Pipeline" {
 		last, ok := lastStep(o)
 		return ok && transforms(last)
@@ -235,6 +249,7 @@ func (b *builder) transform(step any, v value) (value, error) {
 	if !ok {
 		return v, b.unsupported("%s is not a step", pickle.Kind(step))
 	}
+	o = thawed(o)
 	add, ok := transformers[o.Class.Name]
 	if !ok || !strings.HasPrefix(o.Class.Module, "sklearn.") {
 		return v, b.unsupported("%s is not among the steps that are read: %s", o.Class, insteadOfStep(o.Class.Name))
@@ -244,6 +259,7 @@ func (b *builder) transform(step any, v value) (value, error) {
 
 // predict adds a model.
 func (b *builder) predict(o *pickle.Object, v value) ([]prediction, error) {
+	o = thawed(o)
 	if add, ok := models[o.Class.Name]; ok && strings.HasPrefix(o.Class.Module, "sklearn.") {
 		return add(b, o, v)
 	}
@@ -976,15 +992,16 @@ func (b *builder) ordinalEncoder(o *pickle.Object, v value) (value, error) {
 		if values[i] = slices.Clone(rare[i]); values[i] == nil {
 			values[i] = floatsUpTo(n)
 		}
+		k := len(numbers[i])
+		missing := k > 0 && numbers[i][k-1] != numbers[i][k-1] || len(texts[i]) > 0 && b.missingText(o, i)
+		if missing && len(values[i]) == n-1 { // grouped without the missing one
+			values[i] = append(values[i], absent)
+		}
 		if len(values[i]) != n {
 			return v, b.fail(fmt.Errorf("OrdinalEncoder: column %d has %d categories, of which %d are grouped", i, n, len(values[i])))
 		}
-		if n == 0 {
-			continue
-		}
-		last := n - 1
-		if k := len(numbers[i]); k > 0 && numbers[i][k-1] != numbers[i][k-1] || len(texts[i]) > 0 && b.missingText(o, i) {
-			values[i][last] = absent
+		if missing {
+			values[i][n-1] = absent
 		}
 	}
 	return b.lookedUp(o, v, numbers, texts, values, func(int) Float { return unknown })
@@ -1186,7 +1203,16 @@ func (b *builder) columnTransformer(o *pickle.Object, v value) (value, error) {
 // some selects columns of a value.
 func (b *builder) some(v value, at []int, step any) (value, error) {
 	if v.node != tableNode {
-		return b.then(v, len(at), Pick{at}), nil
+		c, ok := b.m.Nodes[v.node].Op.(Columns)
+		if !ok {
+			return b.then(v, len(at), Pick{at}), nil
+		}
+		for i, k := range at {
+			if k >= len(c.At) {
+				return v, b.fail(fmt.Errorf("column %d of %d", k, len(c.At)))
+			}
+			at[i] = c.At[k]
+		}
 	}
 	return value{node: b.add(Columns{at}), width: len(at)}, nil // an encoder may turn them into texts
 }
@@ -1304,21 +1330,34 @@ func (b *builder) ensemble(o *pickle.Object, v value) ([]prediction, error) {
 		return nil, err
 	}
 	b.trees, b.taken = b.trees+from.Trees, b.taken+from.Taken
-	if v.node == tableNode {
-		var names []string
-		if list, ok := o.Get("feature_names_in_").(*pickle.Array); ok {
-			names, _ = list.Strings()
-		}
+	var names []string
+	if list, ok := o.Get("feature_names_in_").(*pickle.Array); ok {
+		names, _ = list.Strings()
+	}
+	if v.node == tableNode || len(from.Categories) > 0 {
 		for _, f := range m.Features[min(len(names), len(m.Features)):] {
 			names = append(names, f.Name)
 		}
-		if v, err = b.namedTable(from.Categories, len(m.Features), names); err != nil {
+	}
+	if v.node == tableNode {
+		if err := b.inputs(len(m.Features), names); err != nil {
 			return nil, err
 		}
+		v = value{node: b.add(Columns{all(len(m.Features))}), width: len(m.Features)}
 	}
-	fromTable := b.numeric(v)
 	if len(m.Features) != v.width {
 		return nil, b.fail(fmt.Errorf("%s takes %d columns, and the step before it gives %d", o.Class.Name, len(m.Features), v.width))
+	}
+	fromTable := b.numeric(v)
+	if table, ok := b.m.Nodes[v.node].Op.(Columns); ok { // a model around this one may have no names
+		for i, name := range names[:min(len(names), v.width)] {
+			if in := &b.m.Inputs[table.At[i]]; in.Name == "" {
+				in.Name = name
+			}
+		}
+	}
+	if v, err = b.named(o, from.Categories, v); err != nil {
+		return nil, err
 	}
 	if strings.HasPrefix(o.Class.Module, "xgboost") {
 		b.sparse = b.sparse || fromTable && !b.options.ZerosMissing && looksSparse(m)
@@ -1359,14 +1398,15 @@ func (b *builder) numeric(v value) bool {
 	return ok
 }
 
-// namedTable makes the table of a model whose file names the categories of some columns: a name
-// becomes the number of its category, and another text becomes missing.
-func (b *builder) namedTable(categories map[int]tree.Categories, width int, names []string) (value, error) {
-	if len(categories) == 0 || len(b.m.Inputs) > 0 {
-		return b.table(width, names)
-	}
-	if err := b.inputs(width, names); err != nil {
-		return value{}, err
+// named turns the names of categories into numbers, for a model whose file has them: a name becomes the number of its
+// category, and another text becomes missing.
+func (b *builder) named(o *pickle.Object, categories map[int]tree.Categories, v value) (value, error) {
+	table, ok := b.m.Nodes[v.node].Op.(Columns)
+	if len(categories) == 0 {
+		if ok { // no column may be a text to another model
+			return b.numbers(table.At)
+		}
+		return v, nil
 	}
 	kind := func(i int) int {
 		switch c := categories[i]; {
@@ -1379,23 +1419,26 @@ func (b *builder) namedTable(categories map[int]tree.Categories, width int, name
 	}
 	for i, c := range categories {
 		if c.Cut {
-			return value{}, b.unsupported("XGBoost cuts the names of categories that are not ASCII, as those of column %d: name categories in ASCII before training, or encode them with an OrdinalEncoder", i)
+			return v, b.unsupported("XGBoost cuts the names of categories that are not ASCII, as those of column %d: name categories in ASCII before training, or encode them with an OrdinalEncoder", i)
+		}
+		if !ok && len(c.Texts) > 0 {
+			return v, b.unsupported("%s takes the names of categories from the step before it: encode column %d with an OrdinalEncoder", o.Class.Name, i)
 		}
 	}
 	nan := Float(math.NaN())
 	var nodes []int
-	for from := 0; from < width; {
+	for from := 0; from < v.width; {
 		to := from
-		for to < width && kind(to) == kind(from) {
+		for to < v.width && kind(to) == kind(from) {
 			to++
 		}
-		at := all(width)[from:to:to]
 		var texts [][]string
 		var numbers [][]Float
+		at := all(v.width)[from:to:to]
 		for _, i := range at {
 			c := categories[i]
 			if err := b.spend(len(c.Texts) + len(c.Numbers)); err != nil {
-				return value{}, err
+				return v, err
 			}
 			texts = append(texts, c.Texts)
 			var of []Float
@@ -1404,15 +1447,21 @@ func (b *builder) namedTable(categories map[int]tree.Categories, width int, name
 			}
 			numbers = append(numbers, of)
 		}
+		x := b.then(v, len(at), Pick{at})
+		if ok {
+			at = table.At[from:to:to]
+		}
 		if kind(from) == 1 {
 			for _, i := range at {
 				b.m.Inputs[i].Kind = Text
 			}
 			nodes = append(nodes, b.add(TextOrdinal{At: at, Categories: texts, Unknown: nan}))
 		} else {
-			x, err := b.numbers(at)
-			if err != nil {
-				return value{}, err
+			if ok {
+				var err error
+				if x, err = b.numbers(at); err != nil {
+					return v, err
+				}
 			}
 			if kind(from) == 2 {
 				x.node = b.add(Ordinal{Categories: numbers, Unknown: nan}, x.node)
@@ -1422,9 +1471,9 @@ func (b *builder) namedTable(categories map[int]tree.Categories, width int, name
 		from = to
 	}
 	if len(nodes) == 1 {
-		return value{node: nodes[0], width: width}, nil
+		return value{node: nodes[0], width: v.width}, nil
 	}
-	return value{node: b.add(Join{}, nodes...), width: width}, nil
+	return value{node: b.add(Join{}, nodes...), width: v.width}, nil
 }
 
 // absent turns the values that XGBoost treats as missing into NaN: those absent from a sparse
@@ -1505,6 +1554,9 @@ func (b *builder) classes(o *pickle.Object, m *tree.Model, p prediction, from tr
 	binary := strings.HasPrefix(o.Class.Module, "xgboost") && m.Outputs == 1
 	if !strings.HasPrefix(o.Class.Module, "sklearn") && m.Link.Func != tree.Sigmoid && m.Link.Func != tree.Softmax && !binary {
 		return nil, b.unsupported("%s with an objective that gives no probabilities: dump its booster by itself", o.Class.Name)
+	}
+	if from.Labels {
+		return b.manyLabels(p.numbers, p.width), nil
 	}
 	if p.width == 1 && !(m.Average && strings.HasPrefix(o.Class.Module, "sklearn")) {
 		p.numbers, p.width = b.add(Complement{}, p.numbers), 2

@@ -43,6 +43,9 @@ var catLinks = map[string]LinkFunc{
 	"MultiClass": Softmax, "Poisson": Exp, "Tweedie": Exp, "RMSEWithUncertainty": MeanVariance,
 }
 
+// catLabels reports whether a loss is one of several labels a row.
+func catLabels(loss string) bool { return loss == "MultiLogloss" || loss == "MultiCrossEntropy" }
+
 // A catReader holds what all trees of a file have in common.
 type catReader struct {
 	*reading
@@ -66,7 +69,7 @@ func catBoost(r *reading, doc value) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.Link.Func = catLinks[loss]
+	m.Link.Func, r.source.Labels = catLinks[loss], catLabels(loss)
 	if err := r.catClasses(doc.get("model_info").get("class_params")); err != nil {
 		return nil, err
 	}

@@ -218,7 +218,7 @@ func (f *flat) catBoost(r *reading) *Model {
 			f.fail(fmt.Errorf("params: %w", err))
 		}
 	}
-	c.model.Link.Func = catLinks[loss]
+	c.model.Link.Func, r.source.Labels = catLinks[loss], catLabels(loss)
 	splits := f.catFeatures(c, trees)
 	if f.err != nil {
 		return nil

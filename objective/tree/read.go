@@ -53,8 +53,12 @@ type Source struct {
 	Classes []string
 	Numbers []int64
 
+	// Labels reports that the outputs are probabilities of labels of which a row may have several, rather than of
+	// classes of which it has one.
+	Labels bool
+
 	// Categories are the names of categories from a pandas data frame, by the index of the feature, if the file of
-	// LightGBM or XGBoost has them. Category k of a feature has the name with index k.
+	// LightGBM, XGBoost or histogram gradient boosting has them. Category k of a feature has the name with index k.
 	Categories map[int]Categories
 }
 

@@ -288,7 +288,13 @@ func (s *sklearn) encoded(c *sklCategories, preprocessor *pickle.Object, feature
 		}
 		values, ok := sklNumbers(a)
 		if !ok {
-			continue // text, or a mixture: the indices are the categories
+			if texts, ok := sklTexts(a); ok { // the indices are the categories
+				if s.source.Categories == nil {
+					s.source.Categories = map[int]Categories{}
+				}
+				s.source.Categories[features[i]] = Categories{Texts: texts}
+			}
+			continue
 		}
 		for _, v := range values {
 			switch {
@@ -320,6 +326,26 @@ func sklNumbers(a *pickle.Array) ([]float64, bool) {
 		}
 	}
 	return values, true
+}
+
+// sklTexts returns the elements of an array if all are texts, but for the last one, which may be a missing value.
+func sklTexts(a *pickle.Array) ([]string, bool) {
+	items, ok := pickle.Items(a)
+	if !ok {
+		texts, err := a.Strings()
+		return texts, err == nil
+	}
+	var texts []string
+	for i, v := range items {
+		text, ok := v.(string)
+		if !ok && (i < len(items)-1 || i == 0) {
+			return nil, false
+		}
+		if ok {
+			texts = append(texts, text)
+		}
+	}
+	return texts, true
 }
 
 // histTree reads a TreePredictor.

@@ -78,6 +78,7 @@ func xgBoost(r *reading, doc value) (*Model, error) {
 	if m.Link.Func, known = xgbLinks[objective]; !known {
 		return nil, unsupported("XGBoost objective %q", objective)
 	}
+	r.source.Labels = targets > 1 && m.Link.Func == Sigmoid
 	if m.Base, err = xgbBase(param.get("base_score"), objective, m.Outputs); err != nil {
 		return nil, err
 	}

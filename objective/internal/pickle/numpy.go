@@ -333,7 +333,7 @@ func newArray(t DType, shape any, fortran bool, data any) (*Array, error) {
 		return nil, fmt.Errorf("the data of an array is %s", Kind(data))
 	}
 	a.Data = b
-	if high, bytes := bits.Mul64(uint64(n), uint64(t.Size)); high > 0 || bytes != uint64(len(a.Data)) || t.Size == 0 && n > 0 {
+	if high, bytes := bits.Mul64(uint64(n), uint64(t.Size)); high > 0 || bytes != uint64(len(a.Data)) || t.Size == 0 && n > 1 { // one empty text has no bytes
 		return nil, fmt.Errorf("%d elements of %d bytes in %d bytes", n, t.Size, len(a.Data))
 	}
 	return a, nil

@@ -2,6 +2,7 @@
 form of pipelines.json.gz.
 
     python kinds.py > kinds.json.gz
+    python kinds.py REGEXP > more.json.gz    # those whose kind and name match
 """
 
 import base64
@@ -31,8 +32,8 @@ def packed(a):
 
 
 cases = []
-for c in made.cases():
-    if re.search(LEFT_OUT, f"{c.kind} {c.name}"):
+for c in made.cases(sys.argv[1] if len(sys.argv) > 1 else None):
+    if len(sys.argv) < 2 and re.search(LEFT_OUT, f"{c.kind} {c.name}"):
         continue
     b = io.BytesIO()
     joblib.dump(c.model, b, compress=3)
