@@ -24,6 +24,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.feature_selection import RFE, SelectFromModel, SelectKBest, SelectPercentile, VarianceThreshold, f_regression
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.impute import KNNImputer, MissingIndicator, SimpleImputer
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.isotonic import IsotonicRegression
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, TunedThresholdClassifierCV
@@ -296,6 +297,14 @@ def cases(only=None):
                  (neighbors.KNeighborsRegressor(), y), (neighbors.NearestCentroid(), three), (GaussianProcessRegressor(), y), (KMeans(3, random_state=0), None),
                  (MiniBatchKMeans(3, random_state=0), None), (GaussianMixture(2, random_state=0), None), (DummyRegressor(), y), (DummyClassifier(), three)]:
         add("others", str(m), clone(m), z, t, small=True)
+    for m, t in [(svm.SVC(kernel="poly"), words), (svm.SVC(kernel="sigmoid", coef0=0.3), three), (svm.SVC(kernel="linear"), two), (svm.SVC(decision_function_shape="ovo"), three), (svm.SVC(gamma=2, break_ties=True), three),
+                 (svm.NuSVC(nu=0.1), words), (svm.NuSVR(kernel="poly", degree=2), y), (svm.OneClassSVM(kernel="poly", nu=0.1), None), (KernelRidge(kernel="rbf"), y), (KernelRidge(kernel="polynomial"), np.c_[y, -y]),
+                 (GaussianMixture(3, covariance_type="tied", random_state=0), None), (GaussianMixture(3, covariance_type="diag", random_state=0), None),
+                 (GaussianMixture(3, covariance_type="spherical", random_state=0), None), (DummyClassifier(strategy="most_frequent"), words), (DummyRegressor(strategy="median"), np.c_[y, -y])]:
+        add("others", str(m), clone(m), z, t, small=True)
+    add("others", "SVC of rows that are not scaled", lambda: svm.SVC(gamma=0.5), x, three)
+    add("others", "OneClassSVM behind a scaler", lambda: make_pipeline(StandardScaler(), svm.OneClassSVM(nu=0.05, gamma=0.1)), x, None)
+    add("others", "SVC of texts", lambda: make_pipeline(TfidfVectorizer(), svm.SVC(C=10)), texts, text_three)
     add("others", "IsotonicRegression", lambda: IsotonicRegression(out_of_bounds="clip"), x[:, :1], y)
     # Networks.
     for act in ["relu", "tanh", "logistic", "identity"]:
@@ -330,6 +339,7 @@ def cases(only=None):
         add("scikit-learn's trees", type(m).__name__ + " of two targets", clone(m), x, np.c_[y, -y])
     for m in [tree.DecisionTreeClassifier(max_depth=5, random_state=0), RandomForestClassifier(6, max_depth=5, random_state=0)]:
         add("scikit-learn's trees", type(m).__name__ + " of two targets", clone(m), x, np.c_[two, three])
+        add("scikit-learn's trees", type(m).__name__ + " of two targets, texts", clone(m), x, np.c_[words, np.array(["no", "yes"])[two]])
     # Isolation forests.
     for name, k in [("plain", {}), ("contamination", {"contamination": 0.1}), ("features", {"max_features": 0.5}), ("subsample", {"max_samples": 32})]:
         add("isolation forest", name, lambda: IsolationForest(n_estimators=20, random_state=0, **k), x, None)

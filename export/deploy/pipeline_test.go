@@ -22,7 +22,7 @@ import (
 
 // eachPipeline calls f with each model in the tests of package pipeline, and its table.
 func eachPipeline(t *testing.T, f func(t *testing.T, m *pipeline.Model, columns []pipeline.Column)) {
-	for _, file := range []string{"pipelines.json.gz", "texts.json.gz", "tokens.json.gz", "hashes.json.gz", "versions.json.gz", "kinds.json.gz", "nests.json.gz"} {
+	for _, file := range []string{"pipelines.json.gz", "texts.json.gz", "tokens.json.gz", "hashes.json.gz", "versions.json.gz", "kinds.json.gz", "nests.json.gz", "vectors.json.gz"} {
 		eachPipelineOf(t, filepath.Join("../../objective/pipeline/testdata", file), f)
 	}
 }

@@ -159,6 +159,8 @@ func (g *pipelineGraph) node(op pipeline.Op, in []Value) Value {
 		return g.blend(op, in)
 	case pipeline.WeightedMedian:
 		return g.weightedMedian(op, in[0])
+	case pipeline.Radial:
+		return g.radial(op, in[0])
 	case pipeline.Clip:
 		x := b.Op("Where", nil, b.Op("Less", nil, in[0], g.number(op.Low)), g.number(op.Low), in[0])
 		return b.Op("Where", nil, b.Op("Greater", nil, x, g.number(op.High)), g.number(op.High), x)

@@ -237,3 +237,38 @@ func (g *pipelineGraph) weightedMedian(op pipeline.WeightedMedian, x Value) Valu
 	first := b.Op("ArgMax", []Attr{{"axis", Int(1)}}, reached)
 	return b.Op("GatherElements", []Attr{{"axis", Int(1)}}, sorted[0], first)
 }
+
+// radial compares rows with points. The squared distance is ‖y‖² + ‖t‖² - 2·y·t for the row y and the point t, both from
+// the middle of the points and times √gamma. Where that loses too many digits, it is the sum of squared differences,
+// which needs memory for each number of each point.
+func (g *pipelineGraph) radial(op pipeline.Radial, x Value) Value {
+	b := g.b
+	n, width := len(op.Points), len(op.Points[0])
+	middle, scale := make([]float64, width), math.Sqrt(op.Gamma)
+	for _, p := range op.Points {
+		for k, v := range p {
+			middle[k] += v / float64(n)
+		}
+	}
+	flat, turned, norms, largest := make([]float64, 0, n*width), make([]float64, n*width), make([]float64, n), 0.0
+	for i, p := range op.Points {
+		for k, v := range p {
+			t := (v - middle[k]) * scale
+			flat, norms[i] = append(flat, t), norms[i]+t*t
+			turned[k*n+i] = -2 * t
+		}
+		largest = max(largest, norms[i])
+	}
+	y := b.Op("Mul", nil, b.Op("Sub", nil, x, g.numbers(middle)), g.number(scale))
+	var d Value
+	if largest <= 1e6 {
+		norm := b.Op("ReduceSum", nil, b.Op("Mul", nil, y, y), b.Integers(-1))
+		d = b.Op("Add", nil, b.Op("Add", nil, b.Op("MatMul", nil, y, g.numbers(turned, int64(width), int64(n))), g.numbers(norms)), norm)
+		d = b.Op("Where", nil, b.Op("Less", nil, d, g.number(0)), g.number(0), d)
+		d = b.Op("Where", nil, b.Op("Equal", nil, norm, g.number(math.Inf(1))), norm, d) // beyond float64, as far as can be
+	} else {
+		apart := b.Op("Sub", nil, b.Reshape(y, 0, 1, int64(width)), g.numbers(flat, int64(n), int64(width)))
+		d = b.Reshape(b.Op("ReduceSum", nil, b.Op("Mul", nil, apart, apart), b.Integers(-1)), 0, int64(n))
+	}
+	return b.Op("Exp", nil, b.Op("Neg", nil, d))
+}

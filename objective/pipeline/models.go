@@ -676,16 +676,22 @@ func (b *builder) isotonicOf(o *pickle.Object, node int) (int, error) {
 
 // dummy adds a model that predicts the same for every row.
 func (b *builder) dummy(o *pickle.Object, v value) ([]prediction, error) {
-	if v.node == tableNode && o.Get("n_features_in_") == nil {
-		return nil, b.unsupported("DummyRegressor of scikit-learn before 1.5, whose file does not say how many columns it takes: it predicts the same for every row")
-	}
-	v, err := b.matrix(o, v)
-	if err != nil {
-		return nil, err
-	}
 	of, err := b.array(o, "constant_")
 	if err != nil {
 		return nil, err
+	}
+	node, err := b.constant(o, v, of)
+	return []prediction{{numbers: node, width: len(of)}}, err
+}
+
+// constant adds the same numbers for every row.
+func (b *builder) constant(o *pickle.Object, v value, of []float64) (int, error) {
+	if v.node == tableNode && o.Get("n_features_in_") == nil {
+		return 0, b.unsupported("%s of scikit-learn before 1.5, whose file does not say how many columns it takes: it predicts the same for every row", o.Class.Name)
+	}
+	v, err := b.matrix(o, v)
+	if err != nil {
+		return 0, err
 	}
 	zero := make([][]float64, len(of))
 	for i := range zero {
@@ -693,7 +699,51 @@ func (b *builder) dummy(o *pickle.Object, v value) ([]prediction, error) {
 	}
 	with := make([]Float, v.width)
 	known := b.add(Fill{Float(math.NaN()), with}, v.node)
-	return []prediction{{numbers: b.add(Linear{zero, of}, b.add(Clip{0, 0}, known)), width: len(of)}}, nil
+	return b.add(Linear{zero, of}, b.add(Clip{0, 0}, known)), nil
+}
+
+// dummyClasses adds a classifier that predicts the same for every row.
+func (b *builder) dummyClasses(o *pickle.Object, v value) ([]prediction, error) {
+	classes, err := b.classesOf(o)
+	if err != nil {
+		return nil, err
+	}
+	n := classes.Len()
+	shares, err := b.floats(o, "class_prior_", n)
+	if err != nil {
+		return nil, err
+	}
+	if shares == nil {
+		return nil, b.fail(fmt.Errorf("%s: class_prior_ is missing: is it fitted?", o.Class.Name))
+	}
+	at := 0
+	for k, p := range shares {
+		if p > shares[at] {
+			at = k
+		}
+	}
+	switch strategy, _ := o.Get("strategy").(string); strategy {
+	case "prior":
+	case "constant":
+		at = -1
+		for k := range n {
+			text, _ := o.Get("constant").(string)
+			if number, ok := pickle.Int(o.Get("constant")); ok && classes.Numbers != nil && classes.Numbers[k] == int64(number) || classes.Texts != nil && classes.Texts[k] == text {
+				at = k
+			}
+		}
+		if at < 0 {
+			return nil, b.unsupported("%s with the constant %s, which is not among its classes", o.Class.Name, pickle.Kind(o.Get("constant")))
+		}
+		fallthrough
+	case "most_frequent":
+		shares = filled(n, 0)
+		shares[at] = 1
+	default:
+		return nil, b.unsupported("%s with strategy=%v, which draws at random", o.Class.Name, quoted(o.Get("strategy")))
+	}
+	node, err := b.constant(o, v, shares)
+	return []prediction{{numbers: node, width: n, classes: classes}}, err
 }
 
 // oneVsRest adds a model for each class.
@@ -816,24 +866,7 @@ func (b *builder) oneVsOne(o *pickle.Object, v value) ([]prediction, error) {
 			scores = append(scores, p.numbers)
 		}
 	}
-	sums, counts := make([][]float64, n), make([][]float64, n)
-	bias := filled(n, 0)
-	for i := range n {
-		sums[i], counts[i] = filled(len(all), 0), filled(len(all), 0)
-	}
-	k := 0
-	for i := range n {
-		for j := i + 1; j < n; j++ {
-			sums[i][k], sums[j][k] = -1, 1
-			counts[i][k], counts[j][k] = -1, 1
-			bias[i]++ // a vote that is not for j
-			k++
-		}
-	}
-	confidence := b.add(Linear{sums, filled(n, 0)}, b.add(Join{}, scores...))
-	count := b.add(Linear{counts, bias}, b.add(Join{}, votes...))
-	size := b.add(Arithmetic{Multiply, filled(n, 3)}, b.add(Arithmetic{Add, filled(n, 1)}, b.add(Function{"abs"}, confidence)))
-	node := b.add(Between{Add}, count, b.add(Between{Divide}, confidence, size))
+	node := b.pairwise(b.add(Join{}, votes...), b.add(Join{}, scores...), n)
 	if n == 2 {
 		second := b.add(Pick{[]int{1}}, node)
 		return []prediction{{numbers: second, width: 1, classes: classes, scores: true, label: votes[0], decision: func() (int, int, error) { return second, 1, nil }}}, nil

@@ -445,6 +445,8 @@ func row(op Op, from, to []float64) {
 				to[k] *= from[at]
 			}
 		}
+	case Radial:
+		o.row(from, to)
 	case WeightedMedian:
 		to[0] = o.of(from)
 	case Complement:

@@ -47,7 +47,7 @@ func readKept(t testing.TB, file string) []kept {
 
 // readAll returns the cases of all files.
 func readAll(t testing.TB) []kept {
-	return slices.Concat(readKept(t, "testdata/pipelines.json.gz"), readKept(t, "testdata/texts.json.gz"), readKept(t, "testdata/tokens.json.gz"), readKept(t, "testdata/hashes.json.gz"), readKept(t, "testdata/versions.json.gz"), readKept(t, "testdata/kinds.json.gz"), readKept(t, "testdata/nests.json.gz"))
+	return slices.Concat(readKept(t, "testdata/pipelines.json.gz"), readKept(t, "testdata/texts.json.gz"), readKept(t, "testdata/tokens.json.gz"), readKept(t, "testdata/hashes.json.gz"), readKept(t, "testdata/versions.json.gz"), readKept(t, "testdata/kinds.json.gz"), readKept(t, "testdata/nests.json.gz"), readKept(t, "testdata/vectors.json.gz"))
 }
 
 // table returns the columns that a model takes: those with the names of its inputs, or all.

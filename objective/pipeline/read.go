@@ -64,6 +64,8 @@ func Read(r io.Reader) (*Model, Source, error) { return ReadWith(r, ReadOptions{
 //	linear, generalized linear and logistic regression and their variants; PLSRegression
 //	LinearSVC, SGDClassifier, RidgeClassifier, Perceptron; linear and quadratic discriminants
 //	naive Bayes; MLPRegressor, MLPClassifier; IsotonicRegression; KMeans, NearestCentroid
+//	SVC, NuSVC without probabilities; SVR, NuSVR, OneClassSVM, KernelRidge; kernels rbf, poly, sigmoid and linear
+//	GaussianMixture; DummyRegressor, DummyClassifier that draws nothing at random
 //	MultiOutput, chains, OneVsRest, OneVsOne, Voting, Stacking, Bagging, AdaBoost
 //	CalibratedClassifierCV, TransformedTargetRegressor, FixedThresholdClassifier, TunedThresholdClassifierCV
 //	FrozenEstimator around any of these
@@ -73,7 +75,7 @@ func Read(r io.Reader) (*Model, Source, error) { return ReadWith(r, ReadOptions{
 // A regressor has the output "predictions". A classifier has "label" and "probabilities", or
 // "scores" if it has no probabilities: what its decision_function returns, votes, or negative
 // squared distances. With several targets, or several labels a row, they are "label_0", "probabilities_0" and so on. An
-// isolation forest has "label" (-1 or 1), "score" and "decision", which are the results of its
+// isolation forest or a OneClassSVM has "label" (-1 or 1), "score" and "decision", which are the results of its
 // predict, score_samples and decision_function.
 //
 // Columns that have names and that no step takes, because a ColumnTransformer drops them, are

@@ -89,7 +89,7 @@ var operators = map[string]func() any{
 	"function": func() any { return new(Function) }, "power": func() any { return new(Power) }, "interpolate": func() any { return new(Interpolate) },
 	"bins": func() any { return new(Bins) }, "product": func() any { return new(Product) }, "between": func() any { return new(Between) },
 	"blend": func() any { return new(Blend) }, "weighted median": func() any { return new(WeightedMedian) },
-	"largest": func() any { return new(Largest) }, "side": func() any { return new(Side) },
+	"radial": func() any { return new(Radial) }, "largest": func() any { return new(Largest) }, "side": func() any { return new(Side) },
 }
 
 // pointed returns the operator that p points to.
@@ -144,6 +144,8 @@ func pointed(p any) Op {
 	case *WeightedMedian:
 		return *p
 	case *Complement:
+		return *p
+	case *Radial:
 		return *p
 	case *Largest:
 		return *p

@@ -18,7 +18,8 @@ type prediction struct {
 	classes *Labels // nil: numbers
 	scores  bool    // numbers are scores, not probabilities. One score is of the second class
 	label   int     // node of the index of the class, or 0: that of the greatest number
-	anomaly bool    // an isolation forest: the node is -score_samples
+	anomaly bool    // a model of anomalies: the node is -score_samples
+	above   bool    // of which only rows with a decision above 0 are normal
 	offset  float64 // offset of its decision_function
 	// decision adds what decision_function returns. It is nil if the model has no such method.
 	decision func() (node, width int, err error)
@@ -113,7 +114,11 @@ func (b *builder) outputs(all []prediction) {
 		case p.anomaly:
 			score := b.add(Arithmetic{Multiply, []float64{-1}}, p.numbers)
 			decision := b.add(Arithmetic{Subtract, []float64{p.offset}}, score)
-			b.output("label"+suffix, b.add(Side{}, decision), &Labels{Numbers: []int64{-1, 1}})
+			side := Op(Side{})
+			if p.above {
+				side = Function{"positive"}
+			}
+			b.output("label"+suffix, b.add(side, decision), &Labels{Numbers: []int64{-1, 1}})
 			b.output("score"+suffix, score, nil)
 			b.output("decision"+suffix, decision, nil)
 		case p.classes != nil:
@@ -161,6 +166,8 @@ func init() {
 		"PLSRegression": (*builder).pls, "PLSCanonical": (*builder).pls, "CCA": (*builder).pls,
 		"PoissonRegressor": (*builder).generalized, "GammaRegressor": (*builder).generalized, "TweedieRegressor": (*builder).generalized,
 		"IsotonicRegression": (*builder).isotonic, "NearestCentroid": (*builder).nearest, "KMeans": (*builder).nearest, "MiniBatchKMeans": (*builder).nearest,
+		"SVC": (*builder).supportClasses, "NuSVC": (*builder).supportClasses, "SVR": (*builder).supportRegression, "NuSVR": (*builder).supportRegression,
+		"OneClassSVM": (*builder).supportNovelty, "KernelRidge": (*builder).kernelRidge, "GaussianMixture": (*builder).mixture, "DummyClassifier": (*builder).dummyClasses,
 		"DummyRegressor": (*builder).dummy, "OneVsRestClassifier": (*builder).oneVsRest, "OneVsOneClassifier": (*builder).oneVsOne,
 		"ClassifierChain": (*builder).chain, "RegressorChain": (*builder).chain, "VotingClassifier": (*builder).votingClassifier,
 		"StackingRegressor": (*builder).stacking, "StackingClassifier": (*builder).stacking, "BaggingRegressor": (*builder).bagging, "BaggingClassifier": (*builder).bagging,
@@ -297,8 +304,8 @@ func insteadOfStep(class string) string {
 // instead says what can be done about a model that is not read.
 func instead(class string) string {
 	switch class {
-	case "SVC", "SVR", "NuSVC", "NuSVR", "OneClassSVM", "KernelRidge", "GaussianProcessRegressor", "GaussianProcessClassifier":
-		return "it compares each row with rows of the training data. Use LinearSVC, LinearSVR, an MLP or a tree ensemble, or convert this model by itself with skl2onnx"
+	case "GaussianProcessRegressor", "GaussianProcessClassifier":
+		return "it compares each row with rows of the training data. Use SVR, KernelRidge, an MLP or a tree ensemble, or convert this model by itself with skl2onnx"
 	case "KNeighborsClassifier", "KNeighborsRegressor", "RadiusNeighborsClassifier", "RadiusNeighborsRegressor", "LocalOutlierFactor":
 		return "it searches the training data. Use a tree ensemble, or convert this model by itself with skl2onnx"
 	}
@@ -1372,6 +1379,9 @@ func (b *builder) ensemble(o *pickle.Object, v value) ([]prediction, error) {
 		v = b.wholeCategories(o, m, v)
 	}
 	p := prediction{numbers: b.add(Trees{m}, v.node), width: m.Outputs}
+	if len(from.Targets) > 1 {
+		return b.targets(o, p, from.Targets)
+	}
 	switch {
 	case o.Class.Name == "IsolationForest":
 		p.anomaly = true
@@ -1545,6 +1555,24 @@ func (b *builder) fill(v value, missing float64) value {
 		with[i] = Float(math.NaN())
 	}
 	return b.then(v, v.width, Fill{Float(missing), with})
+}
+
+// targets parts the probabilities of a classifier of several targets.
+func (b *builder) targets(o *pickle.Object, p prediction, counts []int) ([]prediction, error) {
+	names, _ := pickle.Items(o.Get("classes_"))
+	if len(names) != len(counts) {
+		return nil, b.fail(fmt.Errorf("%s: classes_ of %d targets for %d", o.Class.Name, len(names), len(counts)))
+	}
+	var out []prediction
+	at := 0
+	for k, n := range counts {
+		one := prediction{numbers: b.add(Pick{all(p.width)[at : at+n]}, p.numbers), width: n, classes: labelsOf(names[k])}
+		if one.classes == nil || one.classes.Len() != n {
+			return nil, b.unsupported("%s: classes_ of target %d are neither texts nor whole numbers", o.Class.Name, k)
+		}
+		out, at = append(out, one), at+n
+	}
+	return out, nil
 }
 
 // classes turns the predictions of a classifier's ensemble into probabilities, and finds the

@@ -34,6 +34,7 @@ func PickledNames(g pickle.Global) bool { return pickledNames(g) }
 func ReadPickled(o ReadOptions, root any, size int) (*Model, Source, error) {
 	r := newReading(nil, o)
 	r.size, r.packed, r.words = size, size, 1<<20+16*size
+	r.inside = true
 	return r.pickled(root)
 }
 

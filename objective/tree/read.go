@@ -57,6 +57,10 @@ type Source struct {
 	// classes of which it has one.
 	Labels bool
 
+	// Targets are the numbers of classes of each target, for a classifier of scikit-learn with several, which only
+	// [ReadPickled] reads: the outputs are the probabilities of the classes of the first target, then those of the second, and so on.
+	Targets []int
+
 	// Categories are the names of categories from a pandas data frame, by the index of the feature, if the file of
 	// LightGBM, XGBoost or histogram gradient boosting has them. Category k of a feature has the name with index k.
 	Categories map[int]Categories
@@ -243,8 +247,9 @@ func (r *reading) result(format string, m *Model, err error) (*Model, Source, er
 type reading struct {
 	ReadOptions
 	size   int
-	packed int // size of the file before decompression
-	words  int // of category sets, still allowed
+	packed int  // size of the file before decompression
+	words  int  // of category sets, still allowed
+	inside bool // the model is part of a file
 	source Source
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/attune-hpo/attune/objective/internal/pickle"
@@ -409,7 +410,20 @@ func (s *sklearn) forest() error {
 		return err
 	}
 	if s.classes && targets != 1 {
-		return unsupported("classes of %d targets: fit one model per target", targets)
+		if !s.inside {
+			return unsupported("classes of %d targets: fit one model per target, or read it with package pipeline", targets)
+		}
+		names, err := sklItems(s.model, "classes_")
+		if err != nil {
+			return err
+		}
+		for k, of := range names {
+			a, ok := of.(*pickle.Array)
+			if !ok || a.Len() < 1 || a.Len() > MaxOutputs {
+				return fmt.Errorf("classes_ of target %d: %s", k, pickle.Kind(of))
+			}
+			s.source.Targets = append(s.source.Targets, a.Len())
+		}
 	}
 	s.m.Average = true
 	for i, e := range trees {
@@ -421,6 +435,11 @@ func (s *sklearn) forest() error {
 		if s.classes {
 			outputs = a.classes
 		}
+		if s.source.Targets != nil {
+			if outputs, err = a.flatten(s.source.Targets); err != nil {
+				return fmt.Errorf("tree %d: %w", i, err)
+			}
+		}
 		if i == 0 {
 			s.m.Outputs = outputs
 		}
@@ -428,17 +447,14 @@ func (s *sklearn) forest() error {
 			return fmt.Errorf("tree %d: values of %d×%d for %d targets", i, a.outputs, a.classes, targets)
 		}
 		if s.classes && !s.since(4) { // class weights, which 1.4 and later store as shares
-			for row := range len(a.left) {
-				shares := a.value[row*outputs:][:outputs]
-				sum := 0.0
-				for _, v := range shares {
-					sum += v
-				}
-				if sum == 0 {
-					continue
-				}
-				for k := range shares {
-					shares[k] /= sum
+			counts := s.source.Targets
+			if counts == nil {
+				counts = []int{outputs}
+			}
+			for at := 0; at < len(a.value); {
+				for _, n := range counts {
+					toShares(a.value[at : at+n])
+					at += n
 				}
 			}
 		}
@@ -449,6 +465,41 @@ func (s *sklearn) forest() error {
 		}
 	}
 	return nil
+}
+
+// flatten removes the places of classes that a target does not have, since all have as many as the one with the most. It
+// returns the number of classes of all targets.
+func (a *sklNodes) flatten(counts []int) (int, error) {
+	outputs := 0
+	for _, n := range counts {
+		outputs += n
+	}
+	if a.outputs != len(counts) || slices.Max(counts) != a.classes || len(a.value) != len(a.left)*a.outputs*a.classes {
+		return 0, fmt.Errorf("values of %d×%d for %d targets", a.outputs, a.classes, len(counts))
+	}
+	value := make([]float64, 0, len(a.left)*outputs)
+	for at := 0; at < len(a.value); {
+		for _, n := range counts {
+			value = append(value, a.value[at:at+n]...)
+			at += a.classes
+		}
+	}
+	a.value = value
+	return outputs, nil
+}
+
+// toShares divides numbers by their sum, unless that is 0.
+func toShares(of []float64) {
+	sum := 0.0
+	for _, v := range of {
+		sum += v
+	}
+	if sum == 0 {
+		return
+	}
+	for k := range of {
+		of[k] /= sum
+	}
 }
 
 // pathLength is the mean depth of an unsuccessful search among n rows: c(n) of Liu,
