@@ -337,6 +337,36 @@ func TestTrial(t *testing.T) {
 	assert.Contains(t, body, `rel="prev"`)
 }
 
+// The plot of the history says what the latest trials have gained, as the rules that end a run see it.
+func TestProgress(t *testing.T) {
+	store := new(memory.Store)
+	h := teststudy.New("long", 90, false, 1)
+	add(t, store, h)
+	add(t, store, teststudy.New("short", 20, false, 1))
+	root := serving(t, store, dashboard.Config{})
+	want, _ := study.Stagnation{}.Reached(snapshot(t, store, "long"))
+	require.NotEmpty(t, want)
+	assert.Contains(t, picture(t, root+"study?name=long", "history"), "Progress: "+want+".</text>")
+	assert.NotContains(t, picture(t, root+"study?name=short", "history"), "Progress")
+}
+
+// Intermediate values of several objectives are shown, for each of them.
+func TestVectors(t *testing.T) {
+	store := &sqlite.Store{Path: filepath.Join(t.TempDir(), "studies.db")}
+	h := trial.NewHistory(trial.Header{Name: "several", Directions: make([]trial.Direction, 2), Notes: trial.Attrs{{Key: trial.MetricsKey, JSON: `["error", "size"]`}}})
+	for i := range 3 {
+		h.Put(trial.Record{Number: i, State: trial.Complete, Values: []float64{1, 2}, Notes: trial.Attrs{{Key: "report:1", JSON: "[3, 4]"}, {Key: "report:2", JSON: "[1, 2]"}}})
+	}
+	add(t, store, h.Snapshot())
+	root := serving(t, store, dashboard.Config{})
+	for range 2 { // as a preview, and when it is read
+		svg := picture(t, root+"study?name=several", "intermediate")
+		assert.Contains(t, svg, "error</text>")
+		assert.Contains(t, svg, "size</text>")
+	}
+	assert.Contains(t, picture(t, root+"trial?name=several&number=1", "intermediate"), "trial 1</text>")
+}
+
 func TestBadRequests(t *testing.T) {
 	store := new(memory.Store)
 	add(t, store, teststudy.New("walmart", 30, false, 1))

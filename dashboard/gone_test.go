@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os/exec"
 	"path/filepath"
@@ -19,7 +20,11 @@ import (
 	"github.com/attune-hpo/attune/dashboard"
 	"github.com/attune-hpo/attune/internal/dev/servertest"
 	"github.com/attune-hpo/attune/internal/dev/teststudy"
+	"github.com/attune-hpo/attune/storage"
+	"github.com/attune-hpo/attune/storage/memory"
+	"github.com/attune-hpo/attune/storage/mysql"
 	"github.com/attune-hpo/attune/storage/postgres"
+	"github.com/attune-hpo/attune/storage/remote"
 	"github.com/attune-hpo/attune/storage/sqlite"
 )
 
@@ -105,37 +110,54 @@ func (g *gate) shut() {
 	g.open = nil
 }
 
-// A database server that goes away while pages are open is missed in a sentence, and a page that
+// A database server, or attune serve, that goes away while pages are open is missed in a sentence, and a page that
 // follows its study is told.
 func TestServerGone(t *testing.T) {
-	u, err := url.Parse(servertest.Postgres(t)) // or skip
-	require.NoError(t, err)
-	g := &gate{to: u.Host}
-	g.start(t, "127.0.0.1:0")
-	defer g.shut()
-	u.Host = g.listen.Addr().String()
-	add(t, postgres.Database(u.String()), teststudy.New("a", 5, false, 1))
-	root := serving(t, &postgres.Store{URL: u.String(), Patience: 100 * time.Millisecond}, dashboard.Config{})
-	assert.Contains(t, page(t, root+"study?name=a"), "<h1>a</h1>")
-	resp, err := http.Get(root + "events?name=a")
-	require.NoError(t, err)
-	defer resp.Body.Close()
+	const patience = 100 * time.Millisecond
+	for name, server := range map[string]struct {
+		at   func(t *testing.T) string
+		open func(url string) storage.Store
+		says string
+	}{
+		"PostgreSQL": {func(t *testing.T) string { return servertest.Postgres(t) }, func(u string) storage.Store { return &postgres.Store{URL: u, Patience: patience} }, "the server cannot be reached"},
+		"MariaDB":    {func(t *testing.T) string { return servertest.MySQL(t) }, func(u string) storage.Store { return &mysql.Store{URL: u, Patience: patience} }, "the server cannot be reached"},
+		"attune serve": {func(t *testing.T) string {
+			s := httptest.NewServer(remote.NewHandler(new(memory.Store)))
+			t.Cleanup(s.Close)
+			return s.URL
+		}, func(u string) storage.Store { return &remote.Store{URL: u, Patience: patience} }, "the server cannot be reached"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u, err := url.Parse(server.at(t)) // or skip
+			require.NoError(t, err)
+			g := &gate{to: u.Host}
+			g.start(t, "127.0.0.1:0")
+			defer g.shut()
+			u.Host = g.listen.Addr().String()
+			add(t, server.open(u.String()), teststudy.New("a", 5, false, 1))
+			root := serving(t, server.open(u.String()), dashboard.Config{})
+			assert.Contains(t, page(t, root+"study?name=a"), "<h1>a</h1>")
+			resp, err := http.Get(root + "events?name=a")
+			require.NoError(t, err)
+			defer resp.Body.Close()
 
-	g.shut()
-	for _, address := range []string{"", "study?name=a", "trial?name=a&number=0", "plot.svg?kind=history&name=a"} {
-		resp, text := get(t, root+address)
-		assert.Equal(t, http.StatusServiceUnavailable, resp.StatusCode, address)
-		assert.Regexp(t, `<p>The storage cannot be read: [^\n]*the server cannot be reached[^\n]*</p>`, text, address)
-	}
-	told := ""
-	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
-		if told = lines.Text(); strings.HasPrefix(told, "data: The storage") {
-			break
-		}
-	}
-	assert.Contains(t, told, "the server cannot be reached")
+			g.shut()
+			for _, address := range []string{"", "study?name=a", "trial?name=a&number=0", "plot.svg?kind=history&name=a"} {
+				resp, text := get(t, root+address)
+				assert.Equal(t, http.StatusServiceUnavailable, resp.StatusCode, address)
+				assert.Regexp(t, `<p>The storage cannot be read: [^\n]*`+server.says+`[^\n]*</p>`, text, address)
+			}
+			told := ""
+			for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+				if told = lines.Text(); strings.HasPrefix(told, "data: The storage") {
+					break
+				}
+			}
+			assert.Contains(t, told, server.says)
 
-	g.start(t, u.Host)
-	assert.Contains(t, page(t, root), ">a</a>")
-	assert.Contains(t, page(t, root+"study?name=a"), "<h1>a</h1>")
+			g.start(t, u.Host)
+			assert.Contains(t, page(t, root), ">a</a>")
+			assert.Contains(t, page(t, root+"study?name=a"), "<h1>a</h1>")
+		})
+	}
 }

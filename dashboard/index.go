@@ -39,7 +39,7 @@ func newIndex(key indexKey, h trial.Snapshot) *index {
 	x := &index{key: key, study: h, summary: h.Summary()}
 	add := func(r *trial.Record) {
 		x.trials = append(x.trials, r)
-		x.reported = x.reported || len(r.Reports) > 0
+		x.reported = x.reported || len(r.Reports) > 0 || len(r.Vectors()) > 0
 	}
 	x.trials = make([]*trial.Record, 0, h.Len()+len(h.Running())+len(h.Waiting()))
 	for i := range h.Len() {

@@ -82,8 +82,8 @@ type studyField struct {
 // studyFields are what the list of studies can be sorted by.
 var studyFields = []studyField{
 	{"study", func(a, b *trial.Summary) int { return strings.Compare(a.Header.Name, b.Header.Name) }},
-	{"objective", func(a, b *trial.Summary) int { return strings.Compare(goal(a.Header), goal(b.Header)) }},
 	{"best", func(a, b *trial.Summary) int { return cmp.Compare(bestOf(a), bestOf(b)) }},
+	{"objective", func(a, b *trial.Summary) int { return strings.Compare(goal(a.Header), goal(b.Header)) }},
 	{"complete", func(a, b *trial.Summary) int { return cmp.Compare(a.Complete, b.Complete) }},
 	{"pruned", func(a, b *trial.Summary) int { return cmp.Compare(a.Pruned, b.Pruned) }},
 	{"failed", func(a, b *trial.Summary) int { return cmp.Compare(a.Failed, b.Failed) }},

@@ -19,6 +19,7 @@ import (
 	"github.com/attune-hpo/attune/figure"
 	"github.com/attune-hpo/attune/figure/draw"
 	"github.com/attune-hpo/attune/importance"
+	"github.com/attune-hpo/attune/study"
 	"github.com/attune-hpo/attune/trial"
 )
 
@@ -161,12 +162,17 @@ func (d *Dashboard) drawnBy(r *http.Request, what string, x drawing, f func(io.W
 // made makes the figure of a drawing. If there is nothing to plot, it says so.
 func made(ctx context.Context, x drawing) (figure.Figure, draw.Options, error) {
 	o := draw.Options{Dark: x.dark, Width: x.width}
-	f, err := x.kind.Make(ctx, x.study(), x.choice)
+	h := x.study()
+	f, err := x.kind.Make(ctx, h, x.choice)
 	if ctx.Err() != nil {
 		return f, o, ctx.Err()
 	}
 	if err != nil {
 		f = figure.Figure{Title: strings.ToUpper(x.kind.Name[:1]) + x.kind.Name[1:], Notes: []string{sentence(plot.Why(err))}}
+	} else if x.kind.Name == "history" && len(x.choice.Also) == 0 {
+		if progress, _ := (study.Stagnation{}).Reached(h); progress != "" {
+			f.Notes = append(f.Notes, "Progress: "+progress+".")
+		}
 	}
 	if x.width == narrow {
 		f = fewerAxes(f, mostAxes)

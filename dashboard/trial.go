@@ -63,7 +63,7 @@ func (d *Dashboard) trial(w http.ResponseWriter, r *http.Request) error {
 	for i, a := range t.Params.Space {
 		p.Params = append(p.Params, named{a.Name, shown(a.Distribution.Decode(t.Params.Point[i])), space.Describe(a.Distribution)})
 	}
-	if len(t.Reports) > 0 {
+	if len(t.Reports) > 0 || len(t.Vectors()) > 0 {
 		pairs := []string{"name", name, "v", v, "kind", "intermediate", "number", strconv.Itoa(t.Number)}
 		p.Light = "plot.svg" + with(&url.URL{}, pairs...)
 		p.Dark = "plot.svg" + with(&url.URL{}, append(pairs, "theme", "dark")...)

@@ -52,6 +52,30 @@ func secret(t testing.TB, page string) string {
 	return m[1]
 }
 
+// Somebody who saves a note that was changed meanwhile through another dashboard of the same file is told.
+func TestNotesOfTwoDashboards(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "studies.db")
+	add(t, sqlite.File(path), teststudy.New("walmart", 5, false, 1))
+	var roots, secrets [2]string
+	for i := range roots { // both show the page before either saves
+		roots[i] = serving(t, sqlite.File(path), dashboard.Config{Write: true})
+		secrets[i] = secret(t, page(t, roots[i]+"study?name=walmart"))
+	}
+	save := func(i int, version string) (*http.Response, string) {
+		return post(t, roots[i]+"note", url.Values{"secret": {secrets[i]}, "name": {"walmart"}, "version": {version}, "text": {fmt.Sprint("by ", i)}})
+	}
+	resp, _ := save(0, "0")
+	assert.Equal(t, http.StatusSeeOther, resp.StatusCode)
+	resp, text := save(1, "0")
+	assert.Equal(t, http.StatusConflict, resp.StatusCode)
+	assert.Contains(t, text, "Somebody saved another note while you wrote yours.")
+	assert.Contains(t, text, "by 0</pre>")
+	assert.Contains(t, page(t, roots[1]+"study?name=walmart"), "by 0</textarea>")
+	resp, _ = save(1, "1")
+	assert.Equal(t, http.StatusSeeOther, resp.StatusCode)
+	assert.Contains(t, page(t, roots[0]+"study?name=walmart"), "by 1</textarea>")
+}
+
 func TestNotes(t *testing.T) {
 	file := sqlite.File(filepath.Join(t.TempDir(), "studies.db"))
 	add(t, file, teststudy.New("first", 3, false, 1))

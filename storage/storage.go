@@ -238,7 +238,7 @@ type Preview struct {
 	Front    []trial.Record // the result of [trial.Snapshot.Front]
 	Running  []trial.Record // by number
 	Newest   []trial.Record // of all states, the highest number first
-	Reported bool           // whether a trial has reported anything
+	Reported bool           // whether a trial has a [trial.Report] or a [trial.Vector]
 	Values   []float64      // of the feasible complete trials, by number; nil for several objectives
 }
 

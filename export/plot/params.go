@@ -43,7 +43,11 @@ func Importance(r importance.Result) figure.Figure {
 	}
 	panel.X.Label += " in %"
 	panel.Marks = []figure.Mark{bars}
-	f := figure.Figure{Title: fmt.Sprintf("Importance for %s (%s)", r.Of, r.Method), Panels: []figure.Panel{panel}, Columns: 1}
+	of := r.Of
+	if of == "Pareto front" {
+		of = "the " + of
+	}
+	f := figure.Figure{Title: fmt.Sprintf("Importance for %s (%s)", of, r.Method), Panels: []figure.Panel{panel}, Columns: 1}
 	if forest {
 		f.Notes = append(f.Notes, fmt.Sprintf("%d trials; the forest predicts unseen ones with R² %.2f.", r.Trials, r.R2))
 	} else {

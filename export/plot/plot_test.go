@@ -142,6 +142,29 @@ func TestIntermediate(t *testing.T) {
 	assert.Equal(t, []string{"Shown are the newest 300 of 400 trials."}, f.Notes)
 }
 
+// Reports of several objectives have a panel for each of them.
+func TestIntermediateOfSeveral(t *testing.T) {
+	vector := func(r trial.Record, key, values string) trial.Record {
+		r.Notes = append(r.Notes, trial.Attr{Key: key, JSON: values})
+		return r
+	}
+	header := trial.Header{Directions: make([]trial.Direction, 2), Notes: trial.Attrs{{Key: trial.MetricsKey, JSON: `["error", "size"]`}}}
+	h := snapshot(header, vector(vector(at(0, 1, 0, 1, 2), "report:4", "[1, Infinity]"), "report:2", "[5, 6]"),
+		vector(trial.Record{State: trial.Pruned}, "report:2", "[7, 8]"), vector(trial.Record{State: trial.Pruned}, "report:3", "[7]"))
+	f, err := plot.Intermediate(h, 0)
+	require.NoError(t, err)
+	require.Len(t, f.Panels, 2)
+	assert.Equal(t, []string{"error", "size"}, []string{f.Panels[0].Y.Label, f.Panels[1].Y.Label})
+	for i, want := range [][]float64{{5, 1}, {6, math.Inf(1)}} {
+		m := f.Panels[i].Marks
+		require.Len(t, m, 3, "the report with one value is left out")
+		assert.Equal(t, "pruned", m[0].(figure.Line).Name)
+		assert.Equal(t, figure.Line{Name: "trial 0", Colour: figure.Ink, X: []float64{2, 4}, Y: want, Keys: []int{0, 0}}, m[2])
+	}
+	_, err = plot.Intermediate(snapshot(header, at(0, 1, 0, 1, 2)))
+	require.ErrorIs(t, err, plot.ErrNothing)
+}
+
 func TestEDF(t *testing.T) {
 	h := snapshot(trial.Header{}, at(0, 1, 0, 3), at(0, 1, 0, 1), at(0, 1, 0, 2), at(0, 1, 0, 2))
 	f, err := plot.EDF(0, h)
@@ -180,7 +203,9 @@ func TestRegret(t *testing.T) {
 	}
 	for _, y := range l.Y {
 		assert.GreaterOrEqual(t, y, 0.0)
+		assert.Less(t, y, f.Panels[0].Y.High)
 	}
+	assert.Equal(t, []string{fmt.Sprintf("After %d trials at most %.2g %% of the distance from the median to the best is left. Earlier bounds are rough.", whole.Trials, 100*whole.Share)}, f.Notes)
 
 	done, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -137,38 +137,33 @@ func quantile(sorted []float64, q float64) float64 {
 // newest is the maximum number of trials in [Intermediate], in addition to highlighted ones.
 const newest = 300
 
-// Intermediate shows the reports of trials by step. If there are more than 300 trials, it
-// shows the newest 300. The trials with the given numbers are highlighted. If there are none,
+// Intermediate shows the reports of trials by step, in one panel for each objective. If there are more than 300 trials,
+// it shows the newest 300. The trials with the given numbers are highlighted. If there are none,
 // the best is. If several are, each has a colour of its own, and the other trials are grey.
 func Intermediate(h trial.Snapshot, numbers ...int) (figure.Figure, error) {
 	f := figure.Figure{Title: title("Intermediate values", h)}
-	panel := figure.Panel{X: figure.Axis{Label: "step"}, Y: figure.Axis{Label: "reported value"}}
-	if h.Objectives() == 1 {
-		panel.Y.Label = label(h.Header(), 0)
-	}
-	var with []trial.Record
+	var with []curves
+	finite, best := false, -1
 	for _, r := range h.Records() {
-		if len(r.Reports) > 0 {
-			with = append(with, r)
+		c := curvesOf(r, h.Objectives())
+		if len(c.steps) > 0 {
+			with = append(with, c)
 		}
+		finite = finite || slices.ContainsFunc(c.values, func(v []float64) bool { return slices.ContainsFunc(v, isFinite) })
 	}
-	if len(with) > 0 && !slices.ContainsFunc(with, func(r trial.Record) bool { return slices.ContainsFunc(r.Reports, isFinite) }) {
+	switch {
+	case len(with) == 0:
+		return figure.Figure{}, failed("intermediate", h, lacks(ErrNothing, "no trial has reported a value (%s)", counts(h)))
+	case !finite:
 		return figure.Figure{}, failed("intermediate", h, lacks(ErrNothing, "no trial has reported a finite value (%d have reported others)", len(with)))
 	}
-	if len(with) == 0 {
-		return figure.Figure{}, failed("intermediate", h, lacks(ErrNothing, "no trial has reported a value (%s)", counts(h)))
+	if r, ok := h.Best(); ok && len(numbers) == 0 {
+		best = r.Number
 	}
+	highlit := slices.DeleteFunc(slices.Clone(with), func(c curves) bool { return c.number != best && !slices.Contains(numbers, c.number) })
 	if n := len(with); n > newest {
 		f.Notes = []string{fmt.Sprintf("Shown are the newest %d of %d trials.", newest, n)}
 		with = with[n-newest:]
-	}
-	var values [][]float64
-	add := func(r trial.Record, l figure.Line) {
-		for _, p := range r.Reports {
-			l.X, l.Y, l.Keys = append(l.X, float64(p.Step)), append(l.Y, p.Value), append(l.Keys, r.Number)
-		}
-		values = append(values, l.Y)
-		panel.Marks = append(panel.Marks, l)
 	}
 	looks := map[trial.State]figure.Line{
 		trial.Complete: {Name: "complete", Colour: figure.Blue, Thin: true},
@@ -181,32 +176,67 @@ func Intermediate(h trial.Snapshot, numbers ...int) (figure.Figure, error) {
 			looks[state] = figure.Line{Name: "other trials", Colour: figure.Muted, Thin: true}
 		}
 	}
-	for _, state := range []trial.State{trial.Pruned, trial.Failed, trial.Complete, trial.Running} {
-		for _, r := range with {
-			if r.State == state && (len(numbers) < 2 || !slices.Contains(numbers, r.Number)) {
-				add(r, looks[state])
+	for o := range h.Objectives() {
+		panel := figure.Panel{X: figure.Axis{Label: "step"}, Y: figure.Axis{Label: label(h.Header(), o)}}
+		var values [][]float64
+		add := func(c curves, l figure.Line) {
+			l.X, l.Y, l.Keys = c.steps, c.values[o], slices.Repeat([]int{c.number}, len(c.steps))
+			values = append(values, l.Y)
+			panel.Marks = append(panel.Marks, l)
+		}
+		for _, state := range []trial.State{trial.Pruned, trial.Failed, trial.Complete, trial.Running} {
+			for _, c := range with {
+				if c.state == state && (len(numbers) < 2 || !slices.Contains(numbers, c.number)) {
+					add(c, looks[state])
+				}
 			}
 		}
-	}
-	if len(numbers) == 0 {
-		if best, ok := h.Best(); ok && len(best.Reports) > 0 {
-			add(best, figure.Line{Name: fmt.Sprintf("best: trial %d", best.Number), Colour: figure.Ink})
-		}
-	}
-	shown := 0
-	for _, r := range h.Records() {
-		if slices.Contains(numbers, r.Number) && len(r.Reports) > 0 {
-			l := figure.Line{Name: fmt.Sprintf("trial %d", r.Number), Colour: figure.Ink}
-			if len(numbers) > 1 {
-				l.Colour, l.Dashed = figure.Nth(shown), shown >= 6 // there are six colours
-				shown++
+		for i, c := range highlit {
+			l := figure.Line{Name: fmt.Sprintf("trial %d", c.number), Colour: figure.Ink}
+			switch {
+			case c.number == best:
+				l.Name = "best: " + l.Name
+			case len(numbers) > 1:
+				l.Colour, l.Dashed = figure.Nth(i), i >= 6 // there are six colours
 			}
-			add(r, l)
+			add(c, l)
 		}
+		panel.Y.Scale = scaled(values...)
+		f.Panels = append(f.Panels, panel)
 	}
-	panel.Y.Scale = scaled(values...)
-	f.Panels = []figure.Panel{panel}
 	return f, nil
+}
+
+// curves are the reports of a trial.
+type curves struct {
+	number int
+	state  trial.State
+	steps  []float64
+	values [][]float64 // by objective and step
+}
+
+// curvesOf returns the reports of a trial that have a value for each of m objectives.
+func curvesOf(r trial.Record, m int) curves {
+	c := curves{number: r.Number, state: r.State, values: make([][]float64, m)}
+	add := func(step int, values ...float64) {
+		if len(values) != m {
+			return
+		}
+		c.steps = append(c.steps, float64(step))
+		for o, v := range values {
+			c.values[o] = append(c.values[o], v)
+		}
+	}
+	if m > 1 {
+		for _, v := range r.Vectors() {
+			add(v.Step, v.Values...)
+		}
+		return c
+	}
+	for _, p := range r.Reports {
+		add(p.Step, p.Value)
+	}
+	return c
 }
 
 // EDF shows, for each study and value, the share of trials that are at least as good: the
@@ -317,7 +347,7 @@ func Front(h trial.Snapshot) (figure.Figure, error) {
 	}
 	f := figure.Figure{Title: title("Pareto front", h)}
 	if m > 2 {
-		f.Title = title("Pareto front, projected", h)
+		f.Title = title("Projections of the Pareto front", h)
 	}
 	for a := range m {
 		for b := a + 1; b < m; b++ {
@@ -347,7 +377,7 @@ func Front(h trial.Snapshot) (figure.Figure, error) {
 
 func isInf(v float64) bool { return math.IsInf(v, 0) }
 
-func isFinite(p trial.Report) bool { return !math.IsNaN(p.Value) && !math.IsInf(p.Value, 0) }
+func isFinite(v float64) bool { return !math.IsNaN(v) && !isInf(v) }
 
 // Hypervolume shows the growth of the volume that the trials of a study with several objectives
 // dominate. The reference point is a tenth worse than the worst trial in each objective.
@@ -400,14 +430,16 @@ const mostBounds = 10
 
 // Regret shows how much a further search may gain at most, as a Gaussian process sees it after
 // some of the trials; see [gp.Regret]. The study has one objective. The plot has at most 10 bounds.
-// The last is exact, the others are approximate, as [gp.Regret.Curve] says. It fails with the error of ctx.
+// The last is exact, the others are approximate, as
+// [gp.Regret.Curve] says. A note says what the last one is as a share. It fails with the error of ctx.
 func Regret(ctx context.Context, h trial.Snapshot) (figure.Figure, error) {
 	if h.Objectives() > 1 {
 		return figure.Figure{}, failed("regret", h, lacks(ErrObjective, "it has several objectives, and a bound is of one"))
 	}
 	l := figure.Line{Colour: figure.Blue}
-	for _, b := range (gp.Regret{}).Curve(ctx, h, mostBounds) {
-		l.X, l.Y = append(l.X, float64(b.Trials)), append(l.Y, b.Value)
+	var last gp.Bound
+	for _, last = range (gp.Regret{}).Curve(ctx, h, mostBounds) {
+		l.X, l.Y = append(l.X, float64(last.Trials)), append(l.Y, last.Value)
 	}
 	if err := ctx.Err(); err != nil {
 		return figure.Figure{}, failed("regret", h, err)
@@ -418,7 +450,9 @@ func Regret(ctx context.Context, h trial.Snapshot) (figure.Figure, error) {
 	if len(l.X) == 0 {
 		return figure.Figure{}, failed("regret", h, lacks(ErrNothing, "a bound takes 30 complete trials with parameters in common and values that differ (%s)", counts(h)))
 	}
-	return figure.Figure{Title: title("Bound of the regret", h), Panels: []figure.Panel{{
-		X: figure.Axis{Label: "complete trials"}, Y: figure.Axis{Label: "at most left to gain"}, Marks: []figure.Mark{l},
-	}}}, nil
+	return figure.Figure{
+		Title:  title("Bound of the regret", h),
+		Panels: []figure.Panel{{X: figure.Axis{Label: "complete trials"}, Y: figure.Axis{Label: "at most left to gain", High: 1.05 * slices.Max(l.Y)}, Marks: []figure.Mark{l}}},
+		Notes:  []string{fmt.Sprintf("After %d trials at most %.2g %% of the distance from the median to the best is left. Earlier bounds are rough.", last.Trials, 100*last.Share)},
+	}, nil
 }

@@ -47,6 +47,9 @@ func (s suite) summaries(t *testing.T) {
 			{State: trial.Complete, Values: []float64{0, 1}}, {State: trial.Complete, Values: []float64{1, 1}},
 			{State: trial.Complete, Values: []float64{9, 0}, Constraints: missed},
 		}},
+		{header: trial.Header{Name: "several, reported", Directions: []trial.Direction{trial.Maximize, trial.Minimize}}, trials: []trial.Record{
+			{State: trial.Pruned, Notes: trial.Attrs{{Key: "report:4", JSON: "[1, 2]"}}},
+		}},
 		{header: trial.Header{Name: "upwards", Directions: []trial.Direction{trial.Maximize}}, trials: []trial.Record{
 			{State: trial.Complete, Values: []float64{math.Inf(-1)}}, {State: trial.Complete, Values: []float64{-3}},
 		}},
@@ -92,7 +95,7 @@ func (s suite) summaries(t *testing.T) {
 			}
 		}
 		assert.Equal(t, values, p.Values)
-		assert.Equal(t, slices.ContainsFunc(records, func(r trial.Record) bool { return len(r.Reports) > 0 }), p.Reported)
+		assert.Equal(t, slices.ContainsFunc(records, func(r trial.Record) bool { return len(r.Reports) > 0 || len(r.Vectors()) > 0 }), p.Reported, header.Name)
 
 		if b := sum.Best; b != nil {
 			sum.Best = &trial.Record{Number: b.Number, State: b.State, Values: b.Values}

@@ -185,6 +185,10 @@ func (s *Summarizer) Preview(ctx context.Context, id int64, newest int) (p stora
 		p.Summary.Failed -= p.Summary.Interrupted
 	})
 	each("SELECT CASE WHEN EXISTS (SELECT 1 FROM trials JOIN trial_intermediate_values USING (trial_id) WHERE study_id = ?) THEN 1 ELSE 0 END", func(row []Value) { p.Reported = Int(row[0]) == 1 })
+	if p.Summary.Header.Objectives() > 1 {
+		each("SELECT CASE WHEN EXISTS (SELECT 1 FROM trials JOIN trial_system_attributes USING (trial_id) WHERE study_id = ? AND "+s.Key+" LIKE '"+trial.VectorPrefix+"%') THEN 1 ELSE 0 END",
+			func(row []Value) { p.Reported = p.Reported || Int(row[0]) == 1 })
+	}
 	var last, running []int64
 	each("SELECT trial_id FROM trials WHERE study_id = ? AND number IS NOT NULL ORDER BY trial_id DESC LIMIT ?", func(row []Value) { last = append(last, Int(row[0])) }, int64(newest))
 	each("SELECT trial_id FROM trials WHERE study_id = ? AND number IS NOT NULL AND state = 'RUNNING'", func(row []Value) { running = append(running, Int(row[0])) })
