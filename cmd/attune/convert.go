@@ -211,6 +211,15 @@ func (c *convert) measures() bool {
 	return c.benchmark || c.benchmarkJSON != "" || c.benchmarkPlot != ""
 }
 
+// notes says where the ONNX file does not do what the model does in Python.
+func notes(from pipeline.Source) []string {
+	var out []string
+	for _, encoder := range from.Strict {
+		out = append(out, encoder+" raises an error for an unknown category in Python. Here it gives zeros, or a missing value.")
+	}
+	return out
+}
+
 // pipeline converts a model with the steps around it.
 func (c *convert) pipeline(ctx context.Context, stdout io.Writer, file string, m *pipeline.Model, from pipeline.Source, columns []pipeline.Column, o deploy.TreesOptions) error {
 	if o.Form == onnx.Single {
@@ -221,8 +230,8 @@ func (c *convert) pipeline(ctx context.Context, stdout io.Writer, file string, m
 		outputs = append(outputs, out.Name)
 	}
 	fmt.Fprintf(stdout, "%s: %s, trees %s, columns %d, outputs %s\n", file, from.Format, counted(from), len(m.Inputs), strings.Join(outputs, ", "))
-	for _, encoder := range from.Strict {
-		fmt.Fprintf(stdout, "note: %s raises an error for an unknown category in Python. Here it gives zeros, or a missing value.\n", encoder)
+	for _, note := range notes(from) {
+		fmt.Fprintf(stdout, "note: %s\n", note)
 	}
 	r, err := deploy.Pipeline(ctx, m, columns, o)
 	if err := c.tell(stdout, r, err); err != nil || !c.measures() {

@@ -51,6 +51,7 @@ type converted struct {
 	Reason  string   `json:"reason,omitempty"`
 	Speed   *speed   `json:"speed,omitempty"` // with --benchmark
 	Warning string   `json:"warning,omitempty"`
+	Notes   []string `json:"notes,omitempty"` // where the file does not do what the model does in Python
 
 	before []string // files of the steps before the model
 }
@@ -117,6 +118,9 @@ func (c *convert) folder(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	for _, r := range all {
+		for _, note := range r.Notes {
+			fmt.Fprintf(stdout, "note: %s: %s\n", r.Model, note)
+		}
 		if r.Warning != "" {
 			warn(stderr, errors.New(r.Warning))
 		}
@@ -339,6 +343,7 @@ func (c *convert) one(ctx context.Context, f modelFile) *converted {
 	case err != nil:
 		return fail(refused, err)
 	}
+	r.Notes = notes(from)
 	if from.Sparse {
 		r.Warning = r.Model + ": XGBoost was trained with missing values, and splits only at numbers above 0: if it was trained on a sparse matrix, its zeros counted as missing: convert it with --zeros-missing"
 	}

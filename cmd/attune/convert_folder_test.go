@@ -82,6 +82,22 @@ func TestConvertFolder(t *testing.T) {
 	assert.Contains(t, string(page), "<td>a.cbm</td><td>CatBoost .cbm</td>")
 	assert.Contains(t, string(page), `<tr class="bad"><td>deep/er/b.json</td>`)
 
+	// An encoder that is stricter in Python is noted in all of them.
+	for _, c := range keptPipelines(t) {
+		if c.Name == "OneHotEncoder of a mixed table" {
+			put("table.joblib", c.File)
+		}
+	}
+	o = attune(t, dir, append(args, "--report", "report.json", "--report-html", "report.html")...)
+	note := `step "columntransformer" of the Pipeline: step "all" of the ColumnTransformer: OneHotEncoder raises an error for an unknown category in Python`
+	assert.Contains(t, o.stdout, "note: table.joblib: "+note)
+	read(t, filepath.Join(dir, "report.json"), &report)
+	assert.Contains(t, report[len(report)-1].Notes[0], note)
+	page, err = os.ReadFile(filepath.Join(dir, "report.html"))
+	require.NoError(t, err)
+	assert.Contains(t, string(page), "<p>Note: table.joblib: step")
+	require.NoError(t, os.Remove(filepath.Join(dir, "models", "table.joblib")))
+
 	// Another --form makes another file; --model selects models.
 	out = succeed(t, dir, append(args, "--form", "compatible", "--model", "*.ubj", "--model", "lgbm")...)
 	assert.Contains(t, out, "2 models: 2 pass; other files: 3\n")

@@ -17,9 +17,13 @@ func writePage(w io.Writer, folder string, all []*converted, benchmark bool) err
 		Lines          []line
 		Benchmark      bool
 		Warnings       []string
+		Notes          []string
 	}{Folder: folder, Counts: counts(all), Columns: columnsOf(benchmark), Benchmark: benchmark}
 	for _, r := range all {
 		p.Lines = append(p.Lines, line{r.cells(benchmark), r.Verdict == failed || r.Verdict == refused})
+		for _, note := range r.Notes {
+			p.Notes = append(p.Notes, r.Model+": "+note)
+		}
 		if r.Warning != "" {
 			p.Warnings = append(p.Warnings, r.Warning)
 		}
@@ -48,6 +52,7 @@ tr.bad td:last-child { color: #b00020; }
 {{range .Lines}}<tr{{if .Bad}} class="bad"{{end}}>{{range .Cells}}<td>{{.}}</td>{{end}}</tr>
 {{end}}</table></div>
 {{if .Benchmark}}<p>native, ONNX: the median time of a call with one row; load: of opening the ONNX file</p>
+{{end}}{{range .Notes}}<p>Note: {{.}}</p>
 {{end}}{{range .Warnings}}<p>Warning: {{.}}</p>
 {{end}}</html>
 `))

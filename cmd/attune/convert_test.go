@@ -38,26 +38,34 @@ func TestConvertEstimators(t *testing.T) {
 	assert.NotContains(t, succeed(t, dir, "convert", "stopped.ubj", "--output", "model.onnx", "--all-trees"), "best iteration")
 }
 
-// Models that users asked for: LightGBM in a Pipeline and in a MultiOutputRegressor, an isolation forest with its
-// scaler, TF-IDF with XGBoost; and a table with texts.
-func TestConvertPipelines(t *testing.T) {
-	onnxtest.Require(t)
-	dir := t.TempDir()
-	type kept struct {
-		Name string
-		File []byte
-	}
-	var cases []kept
+// A keptPipeline is a file of scikit-learn.
+type keptPipeline struct {
+	Name string
+	File []byte
+}
+
+func keptPipelines(t *testing.T) []keptPipeline {
+	t.Helper()
+	var cases []keptPipeline
 	for _, name := range []string{"pipelines", "texts"} {
 		file, err := os.Open("../../objective/pipeline/testdata/" + name + ".json.gz")
 		require.NoError(t, err)
 		defer file.Close()
 		z, err := gzip.NewReader(file)
 		require.NoError(t, err)
-		var doc struct{ Cases []kept }
+		var doc struct{ Cases []keptPipeline }
 		require.NoError(t, json.NewDecoder(z).Decode(&doc))
 		cases = append(cases, doc.Cases...)
 	}
+	return cases
+}
+
+// Models that users asked for: LightGBM in a Pipeline and in a MultiOutputRegressor, an isolation forest with its
+// scaler, TF-IDF with XGBoost; and a table with texts.
+func TestConvertPipelines(t *testing.T) {
+	onnxtest.Require(t)
+	dir := t.TempDir()
+	cases := keptPipelines(t)
 	wants := map[string]string{
 		"LightGBM behind standard":       "m.joblib: Pipeline(StandardScaler, LGBMRegressor), trees 8, columns 4, outputs predictions\npass: ",
 		"MultiOutputRegressor":           "m.joblib: MultiOutputRegressor(3 × LGBMRegressor), trees 24, columns 4, outputs predictions\npass: ",

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -224,6 +225,21 @@ func TestStrict(t *testing.T) {
 		}
 	}
 	t.Fatal("there is no such case")
+}
+
+// A class of one's own is named with its path, and with what can be done. Nothing executes it.
+func TestUnknownClass(t *testing.T) {
+	const steps = "csklearn.pipeline\nPipeline\n)\x81}(S'steps'\n((S'odd'\nc%s\n)\x81t(S'model'\ncsklearn.linear_model._base\nLinearRegression\n)\x81tlub."
+	for name, c := range map[string]struct{ file, says string }{
+		"in the middle": {fmt.Sprintf(steps, "__main__\nMine"), `step "odd" of the Pipeline: __main__.Mine is not among the steps that are read: leave it out of the pipeline`},
+		"the system":    {fmt.Sprintf(steps, "os\nsystem"), `step "odd" of the Pipeline: os.system is not among the steps that are read`},
+		"alone":         {"c__main__\nMine\n)\x81.", "__main__.Mine is not among the supported classes and functions: save the model without it"},
+		"a setting":     {"csklearn.linear_model._base\nLinearRegression\n)\x81}(S'mine'\nc__main__\nMine\n)\x81ub.", "__main__.Mine is not among the supported classes and functions: save the model without it"},
+	} {
+		_, _, err := pipeline.Read(strings.NewReader(c.file))
+		require.ErrorIs(t, err, pipeline.ErrUnsupported, name)
+		assert.ErrorContains(t, err, c.says, name)
+	}
 }
 
 // A small file whose steps are one object, named 100,000 times, is refused before it fills the

@@ -114,6 +114,9 @@ func ReadWith(r io.Reader, o ReadOptions) (*Model, Source, error) {
 	} else {
 		err = b.alone(root, v)
 	}
+	if root.unknown != nil {
+		return nil, Source{}, root.unknown.explain(err)
+	}
 	if err != nil {
 		return nil, Source{}, refused(err)
 	}
@@ -135,6 +138,24 @@ type loaded struct {
 	from   tree.Source
 	object any
 	size   int // of the file
+	// unknown is not nil if the object has classes or functions that no reader knows.
+	unknown *unknown
+}
+
+// An unknown is an error about classes or functions that no reader knows.
+type unknown struct {
+	err   error
+	names []pickle.Global
+}
+
+// explain returns the error that says most: that of the builder, if it names one of the unknown classes with its path.
+func (u *unknown) explain(built error) error {
+	for _, g := range u.names {
+		if built != nil && errors.Is(built, ErrUnsupported) && strings.Contains(built.Error(), "step ") && strings.Contains(built.Error(), g.Name) {
+			return refused(built)
+		}
+	}
+	return refused(fmt.Errorf("%w: save the model without it, or the model of a library that is inside it", u.err))
 }
 
 // load reads a file, and returns also its size unpacked.
@@ -156,7 +177,19 @@ func load(r io.Reader, o ReadOptions) (l loaded, unpacked int, err error) {
 	case !pickle.Detect(data):
 		l.trees, l.from, err = tree.ReadOptions{AllTrees: o.AllTrees}.Read(bytes.NewReader(whole))
 	default:
-		if l.object, err = pickle.Decode(data, l.size, tree.PickledNames); err != nil {
+		if l.object, err = pickle.Decode(data, l.size, tree.PickledNames); errors.Is(err, pickle.ErrUnknown) {
+			u := &unknown{err: err}
+			any := func(g pickle.Global) bool { // which executes nothing either
+				if !tree.PickledNames(g) {
+					u.names = append(u.names, g)
+				}
+				return true
+			}
+			if object, again := pickle.Decode(data, l.size, any); again == nil {
+				l.object, l.unknown, err = object, u, nil
+			}
+		}
+		if err != nil {
 			err = refused(err)
 		}
 	}
@@ -172,6 +205,9 @@ func (b *builder) before(files []io.Reader) (value, []string, error) {
 		step, data, err := load(r, ReadOptions{})
 		if err == nil && step.object == nil {
 			err = b.unsupported("it is a model, not a step before one")
+		}
+		if err == nil && step.unknown != nil {
+			err = step.unknown.explain(nil)
 		}
 		o, ok := step.object.(*pickle.Object)
 		if err == nil && (!ok || !transforms(o)) {

@@ -485,7 +485,7 @@ func (d *decoder) global(module, name string) (Global, error) {
 	}
 	g := Global{module, name}
 	if !plain(g) && !(d.allow != nil && d.allow(g)) {
-		return g, unsupported("%s is not among the supported classes and functions", g)
+		return g, unsupported("%s is %w", g, ErrUnknown)
 	}
 	return g, nil
 }

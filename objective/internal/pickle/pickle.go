@@ -37,10 +37,15 @@ const pkg fault.Package = "pickle"
 // The error names it.
 var ErrUnsupported = errors.New("unsupported")
 
+// ErrUnknown is the [ErrUnsupported] of a class or function that the caller has not allowed.
+var ErrUnknown = errors.New("not among the supported classes and functions")
+
 // A refusal is an [ErrUnsupported] with its reason.
 type refusal struct{ error }
 
 func (refusal) Is(target error) bool { return target == ErrUnsupported }
+
+func (r refusal) Unwrap() error { return r.error }
 
 func unsupported(format string, args ...any) error { return refusal{fmt.Errorf(format, args...)} }
 
