@@ -29,7 +29,7 @@ const usualTrials = 100
 
 // price makes an acquisition one per cost, if costs are known. Only complete trials say what a point costs: the others
 // ended early. All trials count as spent.
-func (p *past) price(cfg Config, d *domain, a *acquisition, obs []observation, at points) {
+func (p *past) price(cfg Config, a *acquisition, obs []observation, at points, fitted func(string, func([]observation) []float64, float64) hyper) {
 	if cfg.Cost == "" {
 		return
 	}
@@ -48,7 +48,7 @@ func (p *past) price(cfg Config, d *domain, a *acquisition, obs []observation, a
 	if !(power > 0) || deviation == 0 {
 		return
 	}
-	m, ok := newModel(p.hyper("cost", cfg, d, func(obs []observation) []float64 {
+	m, ok := newModel(fitted("cost", func(obs []observation) []float64 {
 		y, _ := logCosts(obs)
 		return y
 	}, 0), at, costs)

@@ -66,7 +66,10 @@ func TestFixedValues(t *testing.T) {
 			}
 			with, without := regret(true), regret(false)
 			t.Logf("regret %.2g, and %.2g if nobody knows that it is fixed", with, without)
-			assert.Less(t, with, without/100)
+			assert.Less(t, with, 5e-4)
+			if name != "it does not" { // else a local search around the best of all trials finds it, too
+				assert.Less(t, with, without/100)
+			}
 		})
 	}
 }

@@ -21,10 +21,12 @@
 // probability that they are met (Gardner et al., "Bayesian Optimization with Inequality Constraints", ICML
 // 2014).
 //
-// Beyond twice the first trials, two trials of four come from a local search: from a box around one of the best trials,
-// with a model of the fifty trials (or three for each parameter) that are nearest to it. It finds what a model of all
-// trials cannot describe, if the objective is much steeper or rougher elsewhere, or has plateaus. There is no local
-// search with several objectives or with fixed values.
+// Beyond twice the first trials, five trials of eight come from a local search: from a box around one of the best trials,
+// with its choices and a model of the fifty trials (or three for each parameter) that are nearest to it. It finds what a
+// model of all trials cannot describe, if the objective is much steeper or rougher elsewhere, or has plateaus. Two
+// boxes of five lie along the principal axes of the best trials and are as large as these are spread: so
+// they follow narrow valleys, and converge. There is no local search with several objectives or with fixed values; a
+// box lies along the axes of the space if that has constraints or parameters have priors.
 //
 // If values are fixed (enqueued, or by [sampler.Fixed]), the improvement is over the best result that the model
 // expects with these values.
@@ -63,8 +65,8 @@ const pkg fault.Package = "gp"
 
 // Config configures a [Sampler]. Its zero value stands for the defaults.
 type Config struct {
-	// Startup is the number of trials that Independent draws before there is a model; each branch of a conditional
-	// space has that many, too. At least 2. Default 10.
+	// Startup is the number of trials that Independent draws before there is a model. A branch of a conditional space
+	// has at most that many, and no more than three and one for each of its parameters. At least 2. Default 10.
 	Startup int
 	// Independent draws the first trials. Default qmc.Sampler{}.
 	Independent sampler.Sampler
@@ -161,7 +163,7 @@ func (s *Sampler) Sample(ctx context.Context, r sampler.Request) (sampler.Propos
 	d.cost = s.cfg.Cost
 	var x []float64
 	s.memory.Use(r.History, func(known *pasts) {
-		if p := known.of(d, r.History); p.ready(s.cfg) {
+		if p := known.of(d, r.History); p.ready(s.cfg, d) {
 			x = p.propose(s.cfg, d, r)
 		}
 	})
@@ -226,29 +228,59 @@ func (m *pasts) of(d *domain, h trial.Snapshot) *past {
 	return p
 }
 
-// ready reports whether there is enough for a model.
-func (p *past) ready(cfg Config) bool {
-	return len(p.obs) >= cfg.Startup && slices.ContainsFunc(p.obs, func(o observation) bool { return o.state == trial.Complete })
+// fewestInBranch is the number of trials, beside one for each parameter, before a branch has a model.
+const fewestInBranch = 3
+
+// ready reports whether there is enough for a model in d. A branch of a conditional space needs fewer trials of its own:
+// the rest of the space is known by then.
+func (p *past) ready(cfg Config, d *domain) bool {
+	least := cfg.Startup
+	drawn := len(d.axes)
+	for _, place := range d.place {
+		if place < 0 {
+			drawn--
+		}
+	}
+	if drawn < len(d.axes) && len(d.fixed) == 0 {
+		least = min(least, fewestInBranch+drawn)
+	}
+	return len(p.obs) >= least && slices.ContainsFunc(p.obs, func(o observation) bool { return o.state == trial.Complete })
 }
 
-// propose returns the position of the greatest expected improvement, or nil if there is nothing to learn from.
+// propose returns the position of the greatest expected improvement, or nil if there is nothing to learn from. Where a
+// local search finds nothing new, all of the space is searched.
 func (p *past) propose(cfg Config, d *domain, r sampler.Request) []float64 {
+	if l := p.local(cfg, d, r); l != nil {
+		if x, fresh := p.search(cfg, d, r, l); x != nil && fresh {
+			return x
+		}
+	}
+	x, _ := p.search(cfg, d, r, nil)
+	return x
+}
+
+// search returns the position of the greatest expected improvement where l looks, or anywhere if it is nil, and whether
+// it is one that may be proposed: in a finite space, one that was not tried. The position is nil if there is nothing to
+// learn from.
+func (p *past) search(cfg Config, d *domain, r sampler.Request, l *local) (x []float64, fresh bool) {
 	a := newAcquisition(d, r.Region(), len(p.obs))
 	obs := p.chosen(cfg, d)
 	fitted := func(name string, values func([]observation) []float64, noise float64) hyper {
 		return p.hyper(name, cfg, d, values, noise)
 	}
-	if p.local(cfg, r) {
-		var center []float64
-		obs, center = p.neighbours(cfg, d, r.Rand)
-		a.confine(center, widestBox/float64(int(1)<<r.Rand.IntN(sizes)))
+	if l != nil {
+		obs = l.obs
+		a.confine(l)
 		fitted = func(_ string, values func([]observation) []float64, noise float64) hyper {
-			return d.fit(cfg, obs, values(obs), noise)
+			return l.fit(cfg, d, values(obs), noise)
 		}
 	}
 	var pending [][]float64
 	for _, o := range r.History.Running() {
 		if x, ok := d.ahead(o); ok && o.Number != r.Number {
+			if a.frame != nil {
+				x = a.frame.to(x)
+			}
 			pending = append(pending, x)
 		}
 	}
@@ -280,7 +312,7 @@ func (p *past) propose(cfg Config, d *domain, r sampler.Request) []float64 {
 			}
 			m, ok := newModel(fitted(fmt.Sprint("objective ", k), values, noise), at, ys[k])
 			if !ok {
-				return nil
+				return nil, false
 			}
 			models = append(models, m)
 		}
@@ -309,9 +341,9 @@ func (p *past) propose(cfg Config, d *domain, r sampler.Request) []float64 {
 		a.offsets = append(a.offsets, offset)
 	}
 	if !learnt || a.objective == nil && a.several == nil && len(a.constraints) == 0 { // no place is better than another
-		return nil
+		return nil, false
 	}
-	p.price(cfg, d, a, obs, at)
+	p.price(cfg, a, obs, at, fitted)
 	var best [][]float64
 	around := 5
 	if a.several != nil {
@@ -331,7 +363,14 @@ func (p *past) propose(cfg Config, d *domain, r sampler.Request) []float64 {
 		}
 		refused = func(x []float64) bool { return tried[key(x)] }
 	}
-	return a.maximize(r.Rand, best, refused)
+	if x = a.maximize(r.Rand, best, refused); x == nil {
+		return nil, false
+	}
+	fresh = !refused(x)
+	if a.frame != nil {
+		x = a.frame.from(x)
+	}
+	return x, fresh
 }
 
 // order returns the indices of observations: those near what is fixed before the

@@ -26,6 +26,7 @@ type acquisition struct {
 	thrift      float64 // the power α of the cost, times the deviation of its logarithm
 
 	low, high []float64 // the ends of each axis, within which the position is sought
+	frame     *frame    // the coordinates of positions; nil: the domain's
 
 	gradMean, gradDev, scratch []float64
 }
@@ -232,7 +233,7 @@ func (a *acquisition) maximize(rng *rand.Rand, best [][]float64, refused func([]
 	var ends []end
 	var starts [][]float64
 	for _, i := range order {
-		if x := rows.row(i); len(starts) < improved && !slices.ContainsFunc(starts, func(s []float64) bool { return distance(s, x) < 1e-3 }) {
+		if x := rows.row(i); len(starts) < improved && !slices.ContainsFunc(starts, func(s []float64) bool { return a.apart(s, x) < 1e-3 }) {
 			starts = append(starts, x)
 		}
 	}
@@ -270,11 +271,15 @@ func (d *domain) values(x []float64) []float64 {
 
 // admits reports whether a position is in the region.
 func (a *acquisition) admits(x []float64) bool {
-	return a.region.Free() || a.region.Contains(a.values(x))
+	return a.frame != nil || a.region.Free() || a.region.Contains(a.values(x))
 }
 
-// admit moves a position into the region, if there is one.
+// admit moves a position into the region, if there is one, and a position of a frame into the domain.
 func (a *acquisition) admit(x []float64, rng *rand.Rand) bool {
+	if a.frame != nil {
+		copy(x, a.frame.to(a.frame.from(x)))
+		return true
+	}
 	if a.admits(x) {
 		return true
 	}
@@ -288,6 +293,19 @@ func (a *acquisition) admit(x []float64, rng *rand.Rand) bool {
 		}
 	}
 	return true
+}
+
+// apart returns the distance of two positions, in units of the box.
+func (a *acquisition) apart(x, y []float64) float64 {
+	sum := 0.0
+	for j := range x {
+		by := math.Abs(x[j] - y[j])
+		if !a.choices[j] && a.high[j] > a.low[j] {
+			by /= a.high[j] - a.low[j]
+		}
+		sum += by
+	}
+	return sum
 }
 
 func distance(a, b []float64) float64 {
@@ -340,11 +358,11 @@ func (a *acquisition) near(center []float64, rng *rand.Rand) []float64 {
 			}
 			continue
 		}
-		u := x[j] + width*rng.NormFloat64()
+		u := x[j] + width*(a.high[j]-a.low[j])*rng.NormFloat64()
 		if n := axis.Distribution.Len(); n > 0 && n <= mostValues && rng.Float64() < 0.5 { // a step at least
 			u = x[j] + (float64(rng.IntN(2))*2-1)/float64(n)
 		}
-		x[j] = a.snap(j, math.Min(math.Max(u, 0), 1))
+		x[j] = a.snap(j, math.Min(math.Max(u, a.low[j]), a.high[j]))
 	}
 	return x
 }
@@ -404,27 +422,29 @@ func (a *acquisition) improve(x []float64, rng *rand.Rand) float64 {
 	return value
 }
 
-// climb improves x along the gradient on some axes, and leaves it unchanged if nothing is gained.
+// climb improves x along the gradient on some axes, in units of the box, and leaves it unchanged if nothing is gained.
 func (a *acquisition) climb(x []float64, axes []int, value float64, rng *rand.Rand) float64 {
 	at, low, high := make([]float64, len(axes)), make([]float64, len(axes)), make([]float64, len(axes))
 	for i, j := range axes {
-		at[i], low[i], high[i] = x[j], a.low[j], a.high[j]
+		at[i], high[i] = (x[j]-a.low[j])/(a.high[j]-a.low[j]), 1
 	}
 	whole, grad := slices.Clone(x), make([]float64, len(x))
 	minimize(func(at, out []float64) float64 {
 		for i, j := range axes {
-			whole[j] = at[i]
+			whole[j] = a.low[j] + at[i]*(a.high[j]-a.low[j])
 		}
 		v := a.at(whole, grad)
 		for i, j := range axes {
-			out[i] = -grad[j]
+			out[i] = -grad[j] * (a.high[j] - a.low[j])
 		}
 		return -v
 	}, at, low, high, 40, 1e-3)
 	for i, j := range axes {
-		whole[j] = a.snap(j, at[i])
+		whole[j] = a.snap(j, math.Min(math.Max(a.low[j]+at[i]*(a.high[j]-a.low[j]), a.low[j]), a.high[j]))
 	}
-	if !a.admits(whole) { // to the border on the way, or near the end
+	if a.frame != nil {
+		a.admit(whole, rng)
+	} else if !a.admits(whole) { // to the border on the way, or near the end
 		if edge := a.edge(x, whole, axes); a.at(edge, nil) > value {
 			copy(x, edge)
 			value = a.at(edge, nil)

@@ -61,6 +61,7 @@ var sets = map[string]func() []problem.Problem{
 	"tables":    func() []problem.Problem { return Problems()[len(Problems())-len(table.All()):] },
 	"tuning":    Tuning,
 	"judging":   Judging,
+	"again":     Again,
 	"mixed":     Mixed,
 	"fresh":     func() []problem.Problem { return slices.Concat(Fresh(), MixedFresh()) },
 }
@@ -70,12 +71,12 @@ const Never = 1e300
 
 // Named returns the problems, fronts and problems with constraints of the given names,
 // separated by commas; "" means all of [Problems]. "functions", "tables", "tuning",
-// "judging", "fresh", "mixed", "fronts" and "constrained" mean all problems of that kind.
+// "again", "judging", "fresh", "mixed", "fronts" and "constrained" mean all problems of that kind.
 func Named(names string) (some []problem.Problem, fronts []problem.Front, bounded []Bounded, err error) {
 	if names == "" {
 		return Problems(), nil, nil, nil
 	}
-	all := slices.Concat(Problems(), Tuning(), Judging(), Fresh(), Mixed(), MixedFresh())
+	all := slices.Concat(Problems(), Tuning(), Again(), Judging(), Fresh(), Mixed(), MixedFresh())
 	for name := range strings.SplitSeq(names, ",") {
 		i := slices.IndexFunc(all, func(p problem.Problem) bool { return p.Name == name })
 		f := slices.IndexFunc(Fronts(), func(f problem.Front) bool { return f.Name == name })

@@ -3,6 +3,7 @@ package compare
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/attune-hpo/attune/objective/problem"
 	"github.com/attune-hpo/attune/space"
@@ -21,7 +22,7 @@ type landscape struct {
 }
 
 // tuning are the landscapes on which samplers were tuned. On judging a rule was chosen among
-// few. On fresh nothing was.
+// few; [Again] has other instances of them, on which the Gaussian process was tuned. On fresh nothing was.
 var (
 	tuning = []landscape{
 		{"sphere", false, func(z []float64) float64 { return sum(z, func(v float64) float64 { return v * v }) }},
@@ -53,6 +54,20 @@ var (
 func Tuning() []problem.Problem  { return in(tuning) }
 func Judging() []problem.Problem { return in(judging) }
 func Fresh() []problem.Problem   { return in(fresh) }
+
+// Again returns more problems for tuning: the judging landscapes with other shifts and other rotations, a rugged one, and
+// two with numbers, integers and choices.
+func Again() []problem.Problem {
+	ps := []problem.Problem{kernels(), stacks()}
+	for k, l := range append(slices.Clone(judging), landscape{"weierstrass", true, weierstrass}) {
+		for _, d := range Dimensions {
+			p := l.in(d, float64(k)+7.3)
+			p.Name = "again-" + p.Name
+			ps = append(ps, p)
+		}
+	}
+	return ps
+}
 
 func in(all []landscape) []problem.Problem {
 	var ps []problem.Problem
@@ -171,6 +186,18 @@ func powers(z []float64) float64 {
 		total += math.Pow(math.Abs(v), 2+4*float64(i)/float64(len(z)-1))
 	}
 	return math.Sqrt(total)
+}
+
+// weierstrass is rugged in all places, at all scales.
+func weierstrass(z []float64) float64 {
+	total := sum(z, func(v float64) float64 {
+		waves := 0.0
+		for k := range 12 {
+			waves += math.Pow(0.5, float64(k)) * (math.Cos(2*math.Pi*math.Pow(3, float64(k))*(v/5+0.5)) - math.Cos(math.Pi*math.Pow(3, float64(k))))
+		}
+		return waves
+	})
+	return 10 * math.Pow(math.Abs(total)/float64(len(z)), 3)
 }
 
 func ridge(z []float64) float64 {
@@ -385,6 +412,55 @@ func nested() problem.Problem {
 		}
 		e, n := math.Log10(eta.Suggest(s)), math.Log10(float64(rounds.Suggest(s)))
 		return loss + 0.3*square(e+n-1.2) + 0.05*square(n-2.7)
+	}
+	return p
+}
+
+// kernels has four floats, two integers and three choices. The minimum is 0.
+func kernels() problem.Problem {
+	cost, gamma := space.Float("cost", 1e-3, 1e4, space.Log()), space.Float("gamma", 1e-6, 10, space.Log())
+	margin, share := space.Float("margin", 0, 1), space.Float("share", 0.1, 1)
+	degree, folds := space.Int("degree", 1, 9), space.Int("landmarks", 10, 2000, space.Log())
+	kernel, scaler := space.Categorical("kernel", "linear", "poly", "rbf", "laplace"), space.Categorical("scaler", "none", "standard", "robust")
+	shrink := space.Categorical("shrink", false, true)
+	p := problem.Problem{Name: "kernels", Space: space.Of(kernel, cost, gamma, margin, share, degree, folds, scaler, shrink)}
+	p.Loss = func(s space.Suggester) float64 {
+		square := func(v float64) float64 { return v * v }
+		k := kernel.Suggest(s)
+		c, g := math.Log10(cost.Suggest(s))-1.7, math.Log10(gamma.Suggest(s))+2.4
+		loss := map[string]float64{"linear": 0.12, "poly": 0.09, "rbf": 0, "laplace": 0.04}[k] + map[string]float64{"none": 0.2, "standard": 0, "robust": 0.015}[scaler.Suggest(s)]
+		loss += 0.05*square(c+g) + 0.02*square(c-g)
+		loss += 0.2*square(margin.Suggest(s)-0.13) + 0.1*math.Abs(share.Suggest(s)-0.8)
+		loss += 0.01*square(float64(degree.Suggest(s)-3)) + 0.015*square(math.Log2(float64(folds.Suggest(s)))-8)
+		if shrink.Suggest(s) != (k == "rbf") {
+			loss += 0.03
+		}
+		return loss
+	}
+	return p
+}
+
+// stacks has a choice of the last stage, with parameters of its own. The minimum is 0.
+func stacks() problem.Problem {
+	last := space.Categorical("last", "ridge", "net", "trees")
+	width, keep := space.Int("width", 4, 512, space.Log()), space.Float("keep", 0.1, 1)
+	alpha := space.Float("alpha", 1e-6, 1e2, space.Log()).When(last.Is("ridge"))
+	rate, layers := space.Float("rate", 1e-5, 1, space.Log()).When(last.Is("net")), space.Int("layers", 1, 6).When(last.Is("net"))
+	act := space.Categorical("act", "relu", "tanh", "gelu").When(last.Is("net"))
+	depth := space.Int("depth", 1, 20).When(last.Is("trees"))
+	p := problem.Problem{Name: "stacks", Space: space.Of(last, width, keep, alpha, rate, layers, act, depth)}
+	p.Loss = func(s space.Suggester) float64 {
+		square := func(v float64) float64 { return v * v }
+		w := math.Log2(float64(width.Suggest(s))) - 6
+		loss := 0.02*square(w) + 0.3*square(keep.Suggest(s)-0.65)
+		switch last.Suggest(s) {
+		case "ridge":
+			return loss + 0.2 + 0.03*square(math.Log10(alpha.Suggest(s))+1+w/4)
+		case "trees":
+			return loss + 0.1 + 0.01*square(float64(depth.Suggest(s)-7))
+		}
+		r, l := math.Log10(rate.Suggest(s))+2.6, float64(layers.Suggest(s)-3)
+		return loss + 0.1*square(r+0.2*l) + 0.03*square(l) + map[string]float64{"relu": 0.05, "tanh": 0.12, "gelu": 0}[act.Suggest(s)]
 	}
 	return p
 }
