@@ -18,9 +18,13 @@ type frame struct {
 	there, back *mat.Dense // from the frame to the domain and back
 }
 
+// mostFramed is the greatest number of axes of a frame. In ten dimensions the best trials are too few to tell the
+// directions: boxes along the axes come nearer to the minimum.
+const mostFramed = 7
+
 // frame returns the frame of the best trials with the choices of the center, of which there are three and two for each
-// continuous axis. The order is that of p.obs, best first. It returns nil if there is no continuous axis to be drawn, or
-// if these would not be the better half.
+// continuous axis. The order is that of p.obs, best first. It returns nil if there is no continuous axis to be drawn, if
+// there are more than mostFramed, or if these would not be the better half.
 func (p *past) frame(d *domain, order []int, center []float64) *frame {
 	f := &frame{center: center}
 	for j, g := range d.given {
@@ -30,7 +34,7 @@ func (p *past) frame(d *domain, order []int, center []float64) *frame {
 	}
 	k := len(f.axes)
 	most := 3 + 2*k
-	if k == 0 || len(order) < 2*most {
+	if k == 0 || k > mostFramed || len(order) < 2*most {
 		return nil
 	}
 	scatter, off := mat.NewSymDense(k, nil), make([]float64, k)

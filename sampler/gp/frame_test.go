@@ -2,6 +2,7 @@ package gp
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -50,6 +51,11 @@ func TestFrame(t *testing.T) {
 	}
 	assert.Nil(t, p.frame(d, order[:13], center), "too few trials")
 	assert.Nil(t, p.frame(newDomain(sampler.Request{Space: space.Of(kind)}), order, []float64{0}), "no number")
+	var many space.Space
+	for i := range mostFramed + 1 {
+		many = append(many, space.Float(fmt.Sprint("x", i), 0, 1).Axis())
+	}
+	assert.Nil(t, p.frame(newDomain(sampler.Request{Space: many}), order, make([]float64, len(many))), "too many numbers")
 }
 
 // A narrow valley across the axes, with an edge at its bottom: boxes along the axes leave a regret of 0.09, as the

@@ -26,7 +26,7 @@
 // model of all trials cannot describe, if the objective is much steeper or rougher elsewhere, or has plateaus. Two
 // boxes of five lie along the principal axes of the best trials and are as large as these are spread: so
 // they follow narrow valleys, and converge. There is no local search with several objectives or with fixed values; a
-// box lies along the axes of the space if that has constraints or parameters have priors.
+// box lies along the axes of the space if that has constraints or more than seven floats, or if parameters have priors.
 //
 // If values are fixed (enqueued, or by [sampler.Fixed]), the improvement is over the best result that the model
 // expects with these values.
