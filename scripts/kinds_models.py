@@ -101,6 +101,8 @@ def answers(m, rows):
         return {f"label_{i}": label[:, i] for i in range(label.shape[1])} | {f"probabilities_{i}": np.c_[1 - p[:, i], p[:, i]] for i in range(label.shape[1])}
     if p is not None:
         return {"label": label, "probabilities": p}
+    if label.ndim == 2 and hasattr(m, "classes_"):
+        return {f"label_{i}": label[:, i] for i in range(label.shape[1])} | {f"scores_{i}": m.decision_function(rows)[:, i] for i in range(label.shape[1])}
     from sklearn.base import is_classifier
     if is_classifier(m) or type(m).__name__.endswith("KMeans"):
         return {"label": label} | ({"scores": m.decision_function(rows)} if hasattr(m, "decision_function") and not isinstance(m, neighbors.NearestCentroid) else {})
@@ -288,6 +290,8 @@ def cases(only=None):
         add("linear classes", f"{m} of two", clone(m), z, np.array(["no", "yes"])[two])
         if getattr(m, "solver", "") != "liblinear":
             add("linear classes", f"{m} of three", clone(m), z, three)
+    add("linear classes", "RidgeClassifier of many labels", lambda: L.RidgeClassifier(), z, np.c_[two, three > 1].astype(int))
+    add("linear classes", "RidgeClassifierCV of three labels", lambda: L.RidgeClassifierCV(), z, np.c_[two, three > 1, y > 3].astype(int))
     # Naive Bayes, neighbours, support vectors, others.
     for m, t in [(naive_bayes.GaussianNB(), z), (naive_bayes.MultinomialNB(), whole + 2), (naive_bayes.ComplementNB(), whole + 2), (naive_bayes.BernoulliNB(), z),
                  (naive_bayes.BernoulliNB(binarize=None), (whole > 1).astype(float))]:

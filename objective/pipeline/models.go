@@ -245,6 +245,17 @@ func (b *builder) scores(o *pickle.Object, v value) (prediction, error) {
 }
 
 func (b *builder) linearClassifier(o *pickle.Object, v value) ([]prediction, error) {
+	if encoder, ok := o.Get("_label_binarizer").(*pickle.Object); ok { // of a RidgeClassifier
+		if kind, _ := encoder.Get("y_type_").(string); strings.HasPrefix(kind, "multilabel") {
+			x, width, err := b.decision(o, v)
+			var out []prediction
+			for k := range width {
+				one := b.add(Pick{[]int{k}}, x)
+				out = append(out, prediction{numbers: one, width: 1, classes: counted(2), scores: true, decision: func() (int, int, error) { return one, 1, nil }})
+			}
+			return out, err
+		}
+	}
 	p, err := b.scores(o, v)
 	return []prediction{p}, err
 }
