@@ -1,5 +1,5 @@
 #!/bin/sh
-# Trains some 500 models of many kinds, converts each with attune and with skl2onnx and
+# Trains some 590 models of many kinds, converts each with attune and with skl2onnx and
 # onnxmltools, and prints how many each converts and how many of those are right, by kind: see
 # kinds.py, whose arguments it takes. It fails if a file of attune is not right. The others take
 # about 15 minutes; with --alone, which leaves them out, it takes about three.

@@ -290,8 +290,8 @@ def cases(only=None):
         add("linear classes", f"{m} of two", clone(m), z, np.array(["no", "yes"])[two])
         if getattr(m, "solver", "") != "liblinear":
             add("linear classes", f"{m} of three", clone(m), z, three)
-    add("linear classes", "RidgeClassifier of many labels", lambda: L.RidgeClassifier(), z, np.c_[two, three > 1].astype(int))
-    add("linear classes", "RidgeClassifierCV of three labels", lambda: L.RidgeClassifierCV(), z, np.c_[two, three > 1, y > 3].astype(int))
+    add("linear classes", "RidgeClassifier of many labels", lambda: L.RidgeClassifier(), z, np.c_[two, three > 1].astype(int), apart=True)
+    add("linear classes", "RidgeClassifierCV of three labels", lambda: L.RidgeClassifierCV(), z, np.c_[two, three > 1, y > 3].astype(int), apart=True)
     # Naive Bayes, neighbours, support vectors, others.
     for m, t in [(naive_bayes.GaussianNB(), z), (naive_bayes.MultinomialNB(), whole + 2), (naive_bayes.ComplementNB(), whole + 2), (naive_bayes.BernoulliNB(), z),
                  (naive_bayes.BernoulliNB(binarize=None), (whole > 1).astype(float))]:
