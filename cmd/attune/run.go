@@ -87,7 +87,7 @@ The program gets its parameters in the way that suits it:
 If a trial lacks a parameter, its argument is left out, with the option before it.
 
 The program prints lines such as these on its standard output:
-  attune: step=3 value=0.41           an intermediate value, by which --pruner judges the trial; one of each of several objectives
+  attune: step=3 value=0.41           an intermediate value, by which --pruner judges the trial; one for each of several objectives
   attune: value=0.39                  the final value
   attune: value=0.39,12.5             the final values, if --direction names several
   attune: constraint.memory=-0.5      a constraint, met if it is at most 0
