@@ -491,6 +491,11 @@ def cases(only=None):
     add(k, "Calibrated temperature of probabilities", lambda: CalibratedClassifierCV(RandomForestClassifier(5, max_depth=4, random_state=0), method="temperature", cv=3), z, three)
     add(k, "Calibrated FrozenEstimator", lambda: CalibratedClassifierCV(FrozenEstimator(L.LogisticRegression().fit(z, two)), method="isotonic"), z, two)
     add(k, "Calibrated table", lambda: CalibratedClassifierCV(make_pipeline(clone(mixed_columns)(), L.LogisticRegression()), cv=3), table, table_three, small=True)
+    for m, t in [(discriminant_analysis.QuadraticDiscriminantAnalysis(), two), (discriminant_analysis.QuadraticDiscriminantAnalysis(), three), (BaggingClassifier(L.LogisticRegression(), 3, random_state=0), three),
+                 (BaggingClassifier(svm.LinearSVC(random_state=0), 3, random_state=0), two), (OneVsRestClassifier(L.LogisticRegression()), two)]:
+        add(k, f"Calibrated scores of {m}, classes {len(set(t))}", lambda: CalibratedClassifierCV(clone(m)(), cv=2), z, t)
+    add(k, "OneVsRest of QuadraticDiscriminantAnalysis", lambda: OneVsRestClassifier(discriminant_analysis.QuadraticDiscriminantAnalysis()), z, three)
+    add(k, "OneVsRest of Bagging", lambda: OneVsRestClassifier(BaggingClassifier(L.LogisticRegression(), 3, random_state=0)), z, three)
     add(k, "OneVsOne of two classes", lambda: OneVsOneClassifier(L.LogisticRegression()), z, two)
     add(k, "Voting with a dropped model", lambda: VotingClassifier([("a", L.LogisticRegression()), ("b", "drop"), ("c", naive_bayes.GaussianNB())], voting="soft", weights=[3, 2, 1]), z, three)
     add(k, "Voting of tables", lambda: VotingRegressor([("s", StackingRegressor([("a", make_pipeline(clone(mixed_columns)(), L.Ridge()))], L.Ridge())),

@@ -424,11 +424,15 @@ func (b *builder) quadratic(o *pickle.Object, v value) ([]prediction, error) {
 		y := b.add(Function{"square"}, b.add(Linear{rows, filled(len(rows), 0)}, x.node))
 		nodes = append(nodes, b.add(Linear{[][]float64{squares}, []float64{bias}}, y))
 	}
-	if n == 2 { // scikit-learn compares the two
-		joint := b.add(Join{}, nodes...)
-		return b.likelihoods(joint, classes), nil
+	joint := b.add(Join{}, nodes...)
+	out := b.likelihoods(joint, classes)
+	out[0].decision = func() (int, int, error) {
+		if n == 2 {
+			return b.add(Linear{[][]float64{{-1, 1}}, []float64{0}}, joint), 1, nil
+		}
+		return joint, n, nil
 	}
-	return b.likelihoods(b.add(Join{}, nodes...), classes), nil
+	return out, nil
 }
 
 func (b *builder) gaussianNB(o *pickle.Object, v value) ([]prediction, error) {
@@ -561,7 +565,13 @@ func (b *builder) nearest(o *pickle.Object, v value) ([]prediction, error) {
 		x := b.arithmetic(v, Subtract, c)
 		nodes = append(nodes, b.add(Linear{[][]float64{filled(v.width, -1)}, []float64{0}}, b.add(Function{"square"}, x.node)))
 	}
-	return []prediction{{numbers: b.add(Join{}, nodes...), width: len(nodes), classes: classes, scores: true}}, nil
+	decision := func() (int, int, error) {
+		return 0, 0, b.unsupported("what decision_function of %s returns", o.Class.Name)
+	}
+	if !sinceVersion(o, 1, 6) || o.Class.Name != "NearestCentroid" {
+		decision = nil // it has none
+	}
+	return []prediction{{numbers: b.add(Join{}, nodes...), width: len(nodes), classes: classes, scores: true, decision: decision}}, nil
 }
 
 // perceptrons adds a multi-layer perceptron.
@@ -805,9 +815,9 @@ func (b *builder) oneVsRest(o *pickle.Object, v value) ([]prediction, error) {
 	}
 	if len(all) == 1 { // of two classes
 		if scores {
-			return []prediction{{numbers: decisions[0], width: 1, classes: classes, scores: true}}, nil
+			return []prediction{{numbers: decisions[0], width: 1, classes: classes, scores: true, decision: all[0].decision}}, nil
 		}
-		return []prediction{{numbers: b.pair(probabilities[0]), width: 2, classes: classes, label: b.index(all[0])}}, nil
+		return []prediction{{numbers: b.pair(probabilities[0]), width: 2, classes: classes, label: b.index(all[0]), decision: all[0].decision}}, nil
 	}
 	n := len(all)
 	if classes.Len() != n {
@@ -1080,6 +1090,7 @@ func (b *builder) bagging(o *pickle.Object, v value) ([]prediction, error) {
 		}
 	}
 	var nodes []int
+	var members []prediction
 	width := 0
 	for i, model := range list {
 		x := v
@@ -1103,6 +1114,7 @@ func (b *builder) bagging(o *pickle.Object, v value) ([]prediction, error) {
 		if err != nil {
 			return nil, err
 		}
+		members = append(members, p)
 		node := p.numbers
 		if classes != nil {
 			if p.classes == nil {
@@ -1115,7 +1127,31 @@ func (b *builder) bagging(o *pickle.Object, v value) ([]prediction, error) {
 		}
 		nodes, width = append(nodes, node), p.width
 	}
-	return []prediction{{numbers: b.blend(nodes, nil), width: width, classes: classes}}, nil
+	p := prediction{numbers: b.blend(nodes, nil), width: width, classes: classes}
+	if members[0].decision != nil {
+		p.decision = func() (int, int, error) { return b.meanDecision(o, members) }
+	}
+	return []prediction{p}, nil
+}
+
+// meanDecision adds the mean of what decision_function of several models returns.
+func (b *builder) meanDecision(o *pickle.Object, of []prediction) (int, int, error) {
+	var nodes []int
+	width := 0
+	for i, p := range of {
+		if p.decision == nil {
+			return 0, 0, b.unsupported("%s: decision_function of model %d", o.Class.Name, i)
+		}
+		node, w, err := p.decision()
+		if err != nil {
+			return 0, 0, err
+		}
+		if i > 0 && w != width {
+			return 0, 0, b.unsupported("%s of models that do not know all classes: their scores differ in number", o.Class.Name)
+		}
+		nodes, width = append(nodes, node), w
+	}
+	return b.blend(nodes, nil), width, nil
 }
 
 // spread returns the probabilities of n classes of a model that was fitted with their indices,
