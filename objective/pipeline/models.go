@@ -834,7 +834,12 @@ func (b *builder) oneVsRest(o *pickle.Object, v value) ([]prediction, error) {
 	label := b.add(Ordinal{Categories: [][]Float{floatsUpTo(n)}, Values: [][]Float{reverse}}, place)
 	p := prediction{numbers: joined, width: n, classes: classes, scores: scores, label: label}
 	if p.decision = nil; !scores {
-		p.numbers = b.normalized(b.add(Join{}, probabilities...), n)
+		p.numbers = b.add(Join{}, probabilities...)
+		sum := b.add(Linear{[][]float64{filled(n, 1)}, []float64{0}}, p.numbers)
+		if sinceVersion(o, 1, 7) { // a row of zeros stays; before it became NaN
+			sum = b.add(Between{Add}, sum, b.add(OneHot{Categories: [][]Float{{0}}}, sum))
+		}
+		p.numbers = b.add(Between{Divide}, p.numbers, sum)
 	}
 	if all[0].decision != nil {
 		p.decision = func() (int, int, error) { return joined, n, nil }
