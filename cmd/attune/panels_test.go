@@ -104,12 +104,16 @@ func TestOddPanels(t *testing.T) {
 	o = tuned(t, t.TempDir(), ended, "--id", "id", "--ends", "both")
 	assert.Contains(t, o.stderr, "--ends both: want one of last, each")
 
-	for name, tc := range map[string]struct{ text, want string }{
-		"duplicates":  {head + good + "a,2019-12-01,3\n", `line 122: column "date": "2019-12-01": series "a": duplicate of line 61`},
-		"an infinity": {head + good + "a,2020-01-01,inf\n", `line 122: column "y": "inf": not a finite number`},
-		"constants":   {head + "a,2020-01-01,0\na,2020-02-01,0\na,2020-03-01,0\nb,2020-01-01,0\nb,2020-02-01,0\nb,2020-03-01,0\n", "every series is constant or too short: there is nothing to forecast"},
+	for name, tc := range map[string]struct {
+		text, want string
+		more       []string
+	}{
+		"duplicates":          {head + good + "a,2019-12-01,3\n", `line 122: column "date": "2019-12-01": series "a": duplicate of line 61`, nil},
+		"an infinity":         {head + good + "a,2020-01-01,inf\n", `line 122: column "y": "inf": not a finite number`, nil},
+		"infinite covariates": {"id,date,y,x\n" + strings.ReplaceAll(good, "\n", ",1\n") + "a,2020-01-01,3,-Inf\n", `line 122: column "x": "-Inf": not a finite number`, []string{"--known", "x"}},
+		"constants":           {head + "a,2020-01-01,0\na,2020-02-01,0\na,2020-03-01,0\nb,2020-01-01,0\nb,2020-02-01,0\nb,2020-03-01,0\n", "every series is constant or too short: there is nothing to forecast", nil},
 	} {
-		o := tuned(t, t.TempDir(), tc.text, "--id", "id")
+		o := tuned(t, t.TempDir(), tc.text, append([]string{"--id", "id"}, tc.more...)...)
 		assert.Equal(t, 1, o.code, name)
 		assert.Contains(t, o.stderr, tc.want, name)
 	}
