@@ -115,7 +115,7 @@ def row(name):
     out = tuned(frame)
     h = out["horizon"]
     scores = {r["name"]: r["test"]["mase"] for r in out["rows"]}
-    winner, = [r for r in out["rows"] if r.get("study") == out["winner"] and not r["baseline"]] or [r for r in out["rows"] if r["baseline"]][:1]
+    winner, = [r for r in out["rows"] if r.get("study") == out["winner"]]
     baseline, best = min(((r["name"], r["test"]["mase"]) for r in out["rows"] if r["baseline"]), key=lambda b: b[1])
     simple = "seasonal naive" if season > 1 else "naive"
     own = mase(frame, h, season, lambda x: np.resize(x[-season:], h))
