@@ -48,6 +48,7 @@ var inFlags = map[string]string{
 	"study.Create":                     "use another --name",
 	"table.CSV.Categorical":            "--categorical",
 	"table.CSV.Classes":                "use --task binary or --task multiclass",
+	"table.CSV.Group":                  "--group",
 	"table.CSV.Ignore":                 "--ignore",
 	"table.CSV.NA":                     "--na",
 	"table.CSV.Positive":               "--positive",

@@ -58,6 +58,7 @@ var badInputs = map[string][]badInput{
 	"sqlite.Store.Path":           {{args: []string{"--storage", "air.csv"}}, {args: []string{"--storage", "."}}},
 	"table.CSV.Categorical":       {{table: "x,y\n1,1\n2,2\nabc,3\n", args: []string{"--task", "regression", "--target", "y"}}},
 	"table.CSV.Classes":           {{table: "x,y\n1,1\n2,2\n3,many\n", args: []string{"--task", "regression", "--target", "y"}}},
+	"table.CSV.Group":             {{table: "x,y\n1,1\n2,2\n3,0\n", args: []string{"--task", "ranking", "--target", "y"}}},
 	"table.CSV.Ignore": {
 		{table: "x,day,y\n1,2026-01-31,1\n2,2026-02-01,2\n", args: []string{"--task", "regression", "--target", "y"}},
 		{table: ",x,y\n0,1,1\n1,2,2\n", args: []string{"--task", "regression", "--target", "y"}},

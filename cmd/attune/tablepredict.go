@@ -82,7 +82,7 @@ func (p predict) predictTable(m table.Model, stdout io.Writer) error {
 	return output(stdout, p.output, func(to io.Writer) error {
 		w := csv.NewWriter(to)
 		head := []string{"row", "prediction"}
-		if m.Kind == table.Anomalies {
+		if m.Kind == table.Anomalies || m.Kind == table.Ranking {
 			head[1] = "score"
 		}
 		for _, c := range m.Classes {

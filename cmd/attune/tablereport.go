@@ -125,19 +125,21 @@ func (r *tableReport) winner() tableRow {
 func (r *tableReport) scores(t table.Table, predicted []float64) []float64 {
 	var out []float64
 	for _, m := range r.job.metrics() {
-		out = append(out, m.Score(t.Target.Values, predicted, t.Weight))
+		out = append(out, m.ScoreGroups(t.Target.Values, predicted, t.Weight, t.Group))
 	}
 	return out
 }
 
 // baseline is what predicts the same for all rows: the mean, the median or the quantile of
-// numbers, or the shares of classes. Anomalies have none.
+// numbers, or the shares of classes; for rankings, a random order. Anomalies have none.
 func (r *tableReport) baseline(s *tableSession) (tableRow, bool) {
 	metric := r.job.metric()
 	name, constant := "", func(t table.Table) []float64 { return nil }
 	switch {
 	case r.job.Task == "anomaly":
 		return tableRow{}, false
+	case r.job.Task == "ranking":
+		name, constant = "random order", func(table.Table) []float64 { return []float64{0} } // NDCG averages over the orders of ties
 	case s.all.Target.Categories != nil:
 		name, constant = "shares of the classes", classShares
 	default:
@@ -167,7 +169,7 @@ func (r *tableReport) baseline(s *tableSession) (tableRow, bool) {
 		judged, predicted = append(judged, f.Valid...), append(predicted, repeated(s.tuned.Take(f.Train), len(f.Valid))...)
 	}
 	rows := s.tuned.Take(judged)
-	b := tableRow{name: name, baseline: true, score: metric.Score(rows.Target.Values, predicted, rows.Weight), errorOf: math.NaN()}
+	b := tableRow{name: name, baseline: true, score: metric.ScoreGroups(rows.Target.Values, predicted, rows.Weight, rows.Group), errorOf: math.NaN()}
 	if r.job.Test > 0 {
 		b.test = r.scores(s.test, repeated(s.tuned, s.test.Rows()))
 	}

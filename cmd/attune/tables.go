@@ -34,6 +34,7 @@ var tableTasks = choices[[]string]{
 	{"regression", predictors},
 	{"binary", predictors},
 	{"multiclass", predictors},
+	{"ranking", predictors},
 	{"anomaly", []string{"isolation_forest"}},
 }
 
@@ -69,7 +70,7 @@ func (t *tableFlags) flags(cmd *cobra.Command) {
 	f.StringVar(&t.task, "task", forecastTask, "`kind` of answer: "+strings.Join(names, ", ")+"; all but forecast are for plain tables, in which a row is an example")
 	complete(cmd, "task", names...)
 	f.IntVar(&t.folds, "folds", 5, "tables: `number` of folds of the cross-validation")
-	f.StringVar(&t.group, "group", "", "tables: `column` that says which rows belong together, such as those of a patient: no fold splits them")
+	f.StringVar(&t.group, "group", "", "tables: `column` that says which rows belong together, such as those of a patient: no fold splits them; for --task ranking, the rows that are ranked together, such as the answers to a query")
 	f.StringVar(&t.weight, "weight", "", "tables: `column` with the weight of each row")
 	f.StringVar(&t.positive, "positive", "", "tables: the `class` that means an anomaly or, of two classes, the one whose probability is predicted (default: the second)")
 	f.StringSliceVar(&t.ignore, "ignore", nil, "tables: `columns` to ignore")
@@ -144,9 +145,12 @@ func (o *optimize) checkTable() error {
 	}
 	if o.given("metric") {
 		m, err := table.ParseMetric(o.metric)
-		if goes := metricNames(o.table.task); err != nil || !slices.Contains(goes, m.Name()) && !(o.table.task == "regression" && strings.HasPrefix(m.Name(), "pinball@")) {
-			if o.table.task == "regression" {
+		if goes := metricNames(o.table.task); err != nil || !slices.Contains(goes, m.Name()) && !(o.table.task == "regression" && strings.HasPrefix(m.Name(), "pinball@")) && !(o.table.task == "ranking" && strings.HasPrefix(m.Name(), "ndcg@")) {
+			switch o.table.task {
+			case "regression":
 				goes = append(goes, "pinball@Q")
+			case "ranking":
+				goes = append(goes, "ndcg@K")
 			}
 			return badMetric(o.metric, goes)
 		}
@@ -165,7 +169,7 @@ func (o *optimize) checkTable() error {
 
 // metricNames are the metrics of a task; the first is the default.
 func metricNames(task string) []string {
-	kind := map[string]table.Kind{"regression": table.Regression, "anomaly": table.Anomalies}[task]
+	kind := map[string]table.Kind{"regression": table.Regression, "ranking": table.Ranking, "anomaly": table.Anomalies}[task]
 	if kind == "" {
 		kind = table.Classification
 	}
@@ -276,6 +280,8 @@ func (o *optimize) noTarget() error {
 func (s *tableSession) fits() error {
 	target := s.all.Target
 	switch n := len(target.Categories); {
+	case s.table.task == "ranking" && n > 0:
+		return fmt.Errorf("--task ranking: the target %q has texts, such as %q: want grades, whole numbers from 0, greater for better rows", target.Name, target.Categories[0])
 	case s.table.task == "regression" && n > 0:
 		return fmt.Errorf("--task regression: the target %q has texts, such as %q: use --task binary or multiclass", target.Name, target.Categories[0])
 	case s.table.task == "binary" && n != 2:
@@ -358,6 +364,14 @@ func (s *tableSession) planTable(name string) (*tablePlan, error) {
 		engine := s.engine
 		if name == style.IsolationForest.Name() && engine == autoEngine {
 			engine = nativeEngine
+		}
+		if s.job.Task == "ranking" && name != style.LightGBM.Name() { // only LightGBM and the native engine rank
+			switch engine {
+			case autoEngine:
+				engine = nativeEngine
+			case style.XGBoost.Name(), style.CatBoost.Name():
+				return nil, fmt.Errorf("--engine %s trains no rankings here: use --engine %s", engine, nativeEngine)
+			}
 		}
 		f, used, err := newTrees(trees, engine)
 		if err != nil {

@@ -163,7 +163,7 @@ func TestTableErrors(t *testing.T) {
 	write("text.csv", "a,y\n1,2\n2,x\n3,4\n4,5\n")
 	write("empty.csv", "")
 	for args, want := range map[string]string{
-		"--task guess --data shops.csv --target rent":                                                                "--task guess: want one of forecast, regression, binary, multiclass, anomaly",
+		"--task guess --data shops.csv --target rent":                                                                "--task guess: want one of forecast, regression, binary, multiclass, ranking, anomaly",
 		"--task regression --data shops.csv":                                                                         `which column to predict? Name it with --target: there are "id", "owner"`,
 		"--task anomaly --data shops.csv":                                                                            "which column to judge anomalies by",
 		"--task regression --target rent":                                                                            "which table? Name it with --data FILE --target COLUMN",
@@ -225,4 +225,45 @@ func TestTableErrors(t *testing.T) {
 		o := attune(t, dir, strings.Fields(args)...)
 		assert.Contains(t, o.stderr, want, args)
 	}
+}
+
+// The answers to a query are ranked: from the table to predictions, explanations and ONNX.
+func TestTableRanking(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(7, 8))
+	b := "query,match,age,grade\n"
+	for q := range 40 {
+		for range 8 {
+			match, age := r.Float64(), r.Float64()
+			b += fmt.Sprintf("q%d,%.3f,%.3f,%d\n", q, match, age, int(4*match*(1-age/2)))
+		}
+	}
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "answers.csv"), []byte(b), 0o644))
+	optimize := []string{"optimize", "--task", "ranking", "--data", "answers.csv", "--target", "grade", "--group", "query", "--trials", "2", "--max-rounds", "20", "--quiet"}
+	var report struct {
+		Metric string
+		Rows   []struct {
+			Name       string
+			Validation float64
+			Test       map[string]float64
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(succeed(t, dir, append(optimize, "--models", "lightgbm,linear", "--json")...)), &report))
+	assert.Equal(t, "ndcg@10", report.Metric)
+	require.Len(t, report.Rows, 3)
+	for _, r := range report.Rows {
+		assert.Contains(t, r.Test, "ndcg@5")
+		assert.Equal(t, r.Name == "random order", r.Test["ndcg@10"] < 0.85, "%s has %v", r.Name, r.Test)
+		assert.InDelta(t, r.Test["ndcg@10"], r.Validation, 0.15)
+	}
+	study := []string{"--study", "answers-grade/lightgbm"}
+	predicted := succeed(t, dir, append([]string{"predict", "--data", "answers.csv"}, study...)...)
+	assert.True(t, strings.HasPrefix(predicted, "row,score\n"))
+	assert.Regexp(t, `(?s)match .*age `, succeed(t, dir, append([]string{"explain"}, study...)...))
+	fails(t, dir, "--engine xgboost trains no rankings here: use --engine native", append(optimize, "--name", "x", "--models", "xgboost", "--engine", "xgboost")...)
+	fails(t, dir, "--metric rmse", append(optimize, "--name", "x", "--metric", "rmse")...)
+	onnxtest.Require(t)
+	assert.Contains(t, succeed(t, dir, append([]string{"export", "--output", "m.onnx", "--registry", "reg", "--name", "answers", "--promote"}, study...)...), "pass")
+	assert.Equal(t, predicted, succeed(t, dir, "predict", "--data", "answers.csv", "--registry", "reg", "--name", "answers"))
 }

@@ -1,7 +1,8 @@
 // Package table makes studies of plain tables. It searches for the hyperparameters with
 // which a tree ensemble, a linear model or a small network predicts a column best in
 // cross-validation, and keeps the model. The column may hold numbers (regression),
-// classes (classification) or labels that judge anomaly scores.
+// classes (classification), grades by which the rows of each group are ranked, or labels that
+// judge anomaly scores.
 //
 //	data, err := table.CSV{Target: "price", Ignore: []string{"id"}}.ReadFile("houses.csv")
 //	task := &table.Task{Table: data, Style: style.XGBoost, Metric: table.MAE, Folder: "houses.models"}

@@ -20,6 +20,7 @@ var (
 	readAsNone  = fault.Hint{Field: "table.CSV.NA", Want: "list it with %s if it means a missing value"}
 	orderBy     = fault.Hint{Field: "table.CSV.Time", Want: "sort the rows by it with %s"}
 	leaveOrder  = fault.Hint{Field: "table.Splits.Ordered", Want: "leave out %s"}
+	setGroups   = fault.Hint{Field: "table.CSV.Group", Want: "name the column that says which rows are ranked together with %s"}
 	leaveGroups = fault.Hint{Field: "table.Table.Group", Want: "leave out %s"}
 )
 

@@ -67,7 +67,7 @@ func (m Model) Permute(t Table, metric Metric, seed uint64) ([]Reliance, error) 
 		if err != nil {
 			return 0, err
 		}
-		return metric.Score(t.Target.Values, p.Scored(), t.Weight), nil
+		return metric.ScoreGroups(t.Target.Values, p.Scored(), t.Weight, t.Group), nil
 	}
 	rows := aligned.Features()
 	base, err := score(rows)
@@ -103,7 +103,7 @@ func (m Model) Permute(t Table, metric Metric, seed uint64) ([]Reliance, error) 
 // Pipeline returns the whole model as a graph that takes a table as people have it: a number
 // or a text for each feature, with the feature's name. NaN is a missing number; a text that
 // is none of the categories is a missing category. Its outputs are prediction, for numbers;
-// score, for anomalies; or probabilities, one for each class, and label, for classes.
+// score, for anomalies and rankings; or probabilities, one for each class, and label, for classes.
 func (m Model) Pipeline() (*pipeline.Model, error) {
 	if m.predict == nil {
 		if err := m.compile(); err != nil {
@@ -165,7 +165,7 @@ func (m Model) Pipeline() (*pipeline.Model, error) {
 	switch m.Kind {
 	case Regression:
 		out.Outputs = []pipeline.Output{{Name: "prediction", Node: at}}
-	case Anomalies:
+	case Anomalies, Ranking:
 		out.Outputs = []pipeline.Output{{Name: "score", Node: at}}
 	default:
 		if m.outputs() == 1 {

@@ -22,6 +22,7 @@ type learner struct {
 type foldData struct {
 	train, valid  engine.Dataset
 	truth, weight []float64 // truth and weight of valid
+	group         []int     // group of valid; nil if there are none
 }
 
 // curve is the result of a training.
@@ -87,14 +88,24 @@ func (l *learner) one(ctx context.Context, t *training, threads int, wait func()
 // has rounds, it returns the final state.
 func (l *learner) look(all []training) curve {
 	var c curve
-	var truth, weight []float64
+	var folds []*foldData
 	for _, t := range all {
-		truth, c.predicted, weight = append(truth, t.truth...), append(c.predicted, t.predicted...), append(weight, t.weight...)
+		folds, c.predicted = append(folds, t.foldData), append(c.predicted, t.predicted...)
 		c.rounds = max(c.rounds, t.round+1)
 	}
 	if c.rounds == 0 {
 		c.rounds = l.trainer.rounds
 	}
-	c.score = l.metric.Score(truth, c.predicted, weight)
+	c.score = score(l.metric, folds, c.predicted)
 	return c
+}
+
+// score returns the score of predictions for the rows of all folds together.
+func score(m Metric, folds []*foldData, predicted []float64) float64 {
+	var truth, weight []float64
+	var group []int
+	for _, f := range folds {
+		truth, weight, group = append(truth, f.truth...), append(weight, f.weight...), append(group, f.group...)
+	}
+	return m.ScoreGroups(truth, predicted, weight, group)
 }

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/attune-hpo/attune/objective/internal/metric"
+	"github.com/attune-hpo/attune/objective/tree/engine"
 )
 
 // A Metric scores predictions. The score of several folds is that of all their rows
@@ -76,6 +79,20 @@ func Pinball(q float64) Metric {
 	return Metric{m}
 }
 
+// NDCG returns the normalized discounted cumulative gain of the first k ranks of each group, from 0
+// to 1; greater is better. It judges the order of the rows of a group ([Table.Group]) by their
+// predictions, the greatest first. The target has grades, whole numbers from 0 to 30. As in
+// LightGBM, a row of grade y has the gain 2^y-1, discounted by log2(1+rank), and a group without a
+// grade above 0 has the value 1. Rows with equal predictions share the mean of their gains; see
+// [engine.NDCG]. A [Task] with this metric ranks. NDCG panics unless k is at least 1.
+func NDCG(k int) Metric {
+	m, ok := metric.NDCG(k)
+	if !ok {
+		panic(pkg.Errorf("ndcg@%d: %w: want at least one rank", k, ErrConfig))
+	}
+	return Metric{m}
+}
+
 // A Kind is what a table's models predict.
 type Kind string
 
@@ -83,6 +100,7 @@ type Kind string
 const (
 	Regression     Kind = "regression"     // a number
 	Classification Kind = "classification" // a probability for each class
+	Ranking        Kind = "ranking"        // a score; in each group of rows, the greatest comes first
 	Anomalies      Kind = "anomalies"      // a score from 0 to 1; closer to 1 for rows that differ from the rest
 )
 
@@ -90,29 +108,41 @@ const (
 var kinds = map[Kind][]Metric{
 	Regression:     {RMSE, MAE, MAPE, R2},
 	Classification: {LogLoss, AUC, AP, Accuracy, F1, Brier},
+	Ranking:        {NDCG(10), NDCG(5), NDCG(1)},
 	Anomalies:      {AUC, AP},
 }
 
-// Metrics returns the metrics for predictions of a kind, except [Pinball] for numbers. The
+// Metrics returns the metrics for predictions of a kind, except [Pinball] for numbers and [NDCG] of
+// other numbers of ranks. The
 // first is the default of a [Task].
 func Metrics(k Kind) []Metric { return slices.Clone(kinds[k]) }
 
 // goes reports whether m can score predictions of a kind.
 func (m Metric) goes(k Kind) bool {
-	return slices.Contains(kinds[k], m) || k == Regression && m.m.IsPinball()
+	return slices.Contains(kinds[k], m) || k == Regression && m.m.IsPinball() || k == Ranking && m.m.Ranks() > 0
 }
 
 // ParseMetric returns the metric whose [Metric.Name] is name, in upper or lower case, such
-// as auc or pinball@0.9. It fails with [ErrConfig].
+// as auc, pinball@0.9 or ndcg@10. It fails with [ErrConfig].
 func ParseMetric(name string) (Metric, error) {
+	if k, ok := strings.CutPrefix(strings.ToLower(strings.TrimSpace(name)), "ndcg@"); ok {
+		k, err := strconv.Atoi(k)
+		if m, ok := metric.NDCG(k); err == nil && ok {
+			return Metric{m}, nil
+		}
+		return Metric{}, pkg.Errorf("metric %q: %w: want a number of ranks from 1, as in ndcg@10", name, ErrConfig)
+	}
 	m, err := metric.Parse(name, metrics)
 	if err != nil {
+		if !strings.Contains(name, "@") {
+			err = fmt.Errorf("%w, ndcg@K", err)
+		}
 		return Metric{}, pkg.Errorf("metric %q: %w: %w", name, ErrConfig, err)
 	}
 	return Metric{m}, nil
 }
 
-// metrics are all metrics except the pinball loss.
+// metrics are all metrics except those with a number in their name.
 var metrics = func() (all []metric.Metric) {
 	for _, m := range slices.Concat(kinds[Regression], kinds[Classification]) {
 		all = append(all, m.m)
@@ -133,16 +163,22 @@ func (m Metric) Better(a, b float64) bool { return m.m.Better(a, b) }
 // class for classes, 1 or 0 for anomaly scores. predicted has one value per row: a
 // prediction, a score, or the probability of class 1. With more than two classes it has a
 // probability for each class, row by row. weight has one value per row; nil means 1 for
-// all rows.
+// all rows. All rows are one group; see [Metric.ScoreGroups].
 //
 // It panics if the lengths do not match, and for the zero Metric.
 func (m Metric) Score(truth, predicted, weight []float64) float64 {
+	return m.ScoreGroups(truth, predicted, weight, nil)
+}
+
+// ScoreGroups is like [Metric.Score] for rows in groups, which only [NDCG] heeds. group has the
+// number of each row's group, as [Table.Group]; nil means that all rows are one group.
+func (m Metric) ScoreGroups(truth, predicted, weight []float64, group []int) float64 {
 	if len(truth) == 0 {
 		return math.NaN()
 	}
 	outputs := len(predicted) / len(truth)
-	if outputs*len(truth) != len(predicted) || outputs == 0 || outputs > 1 && m.goes(Regression) || weight != nil && len(weight) != len(truth) {
-		panic(fmt.Sprintf("table: %s: %d predictions and %d weights for %d rows", m.Name(), len(predicted), len(weight), len(truth)))
+	if outputs*len(truth) != len(predicted) || outputs == 0 || outputs > 1 && m.goes(Regression) || outputs > 1 && m.goes(Ranking) || weight != nil && len(weight) != len(truth) || group != nil && len(group) != len(truth) {
+		panic(fmt.Sprintf("table: %s: %d predictions, %d weights and %d groups for %d rows", m.Name(), len(predicted), len(weight), len(group), len(truth)))
 	}
 	s := scored{outputs: outputs}
 	for i, y := range truth {
@@ -157,6 +193,9 @@ func (m Metric) Score(truth, predicted, weight []float64) float64 {
 		if slices.ContainsFunc(row, math.IsNaN) {
 			return math.NaN()
 		}
+		if group != nil {
+			s.group = append(s.group, group[i])
+		}
 		s.truth, s.weight, s.predicted = append(s.truth, y), append(s.weight, w), append(s.predicted, row...)
 	}
 	if len(s.truth) == 0 {
@@ -164,6 +203,9 @@ func (m Metric) Score(truth, predicted, weight []float64) float64 {
 	}
 	if m.goes(Regression) {
 		return s.points(m.m)
+	}
+	if k := m.m.Ranks(); k > 0 {
+		return engine.NDCG(k, s.truth, s.predicted, s.weight, s.group)
 	}
 	switch m {
 	case LogLoss:
@@ -238,6 +280,7 @@ func likeliest(p []float64) int {
 type scored struct {
 	truth, weight, predicted []float64
 	outputs                  int
+	group                    []int // nil if all rows are one group
 }
 
 func (s scored) row(i int) []float64 { return s.predicted[i*s.outputs : (i+1)*s.outputs] }

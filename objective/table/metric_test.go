@@ -94,7 +94,7 @@ func TestMetricsAtTheEdges(t *testing.T) {
 
 func TestParseMetric(t *testing.T) {
 	for name, text := range map[string]string{
-		"rsme":        "want one of rmse, mae, mape, r2, logloss, auc, ap, accuracy, f1, brier, pinball@Q",
+		"rsme":        "want one of rmse, mae, mape, r2, logloss, auc, ap, accuracy, f1, brier, pinball@Q, ndcg@K",
 		"pinball@1.5": "the quantile is between 0 and 1, as in pinball@0.9",
 	} {
 		_, err := table.ParseMetric(name)
@@ -103,4 +103,20 @@ func TestParseMetric(t *testing.T) {
 	}
 	assert.Panics(t, func() { table.Pinball(1) })
 	assert.Panics(t, func() { table.Metric{}.Score([]float64{1}, []float64{1}, nil) })
+}
+
+func TestNDCG(t *testing.T) {
+	m, err := table.ParseMetric("NDCG@7")
+	require.NoError(t, err)
+	assert.Equal(t, table.NDCG(7), m)
+	assert.Equal(t, "ndcg@7", m.Name())
+	assert.True(t, m.Maximize())
+	for _, bad := range []string{"ndcg", "ndcg@", "ndcg@0", "ndcg@1.5"} {
+		_, err := table.ParseMetric(bad)
+		assert.ErrorIs(t, err, table.ErrConfig, bad)
+	}
+	assert.Panics(t, func() { table.NDCG(0) })
+	truth, predicted := []float64{0, 1, 0, 1}, []float64{2, 1, 1, 2}
+	assert.InDelta(t, (1/math.Log2(3)+1)/2, m.ScoreGroups(truth, predicted, nil, []int{0, 0, 1, 1}), 1e-15)
+	assert.Equal(t, m.ScoreGroups(truth, predicted, nil, []int{5, 5, 5, 5}), m.Score(truth, predicted, nil), "without groups all rows are one")
 }

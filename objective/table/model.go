@@ -57,7 +57,7 @@ func (m *Model) compile() error {
 		return pkg.Errorf("%w: what predicts does not match the features", ErrModel)
 	}
 	want := m.outputs()
-	if n := len(m.Classes); m.Kind != Regression && m.Kind != Classification && m.Kind != Anomalies || m.Kind == Classification && n < 2 {
+	if n := len(m.Classes); kinds[m.Kind] == nil || m.Kind == Classification && n < 2 {
 		return pkg.Errorf("%w: %q of %d classes", ErrModel, m.Kind, n)
 	}
 	predict, outputs, err := body{m.Trees, m.Graph}.compile()
@@ -81,7 +81,7 @@ func (m Model) outputs() int {
 
 // Predictions are the predictions of a model for rows, in the rows' order.
 type Predictions struct {
-	Values        []float64   // numbers or anomaly scores; for classes the index of the most likely (the first if several are)
+	Values        []float64   // numbers, or scores of anomalies or of a ranking; for classes the index of the most likely (the first if several are)
 	Probabilities [][]float64 // probability of each class; nil without classes
 	Classes       []string    // name of the most likely class; nil without classes
 }

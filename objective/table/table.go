@@ -28,12 +28,13 @@ type Table struct {
 	Columns []Column // the features, at least one
 	// Target is the column to predict: numbers or classes. Isolation forests do not learn
 	// from it but are judged by it: anomalies are 1 and other rows 0, or anomalies are the
-	// second of two classes. Values is nil if there is no target.
+	// second of two classes. For a ranking the numbers are grades; see [NDCG]. Values is nil if there is no target.
 	Target Column
 	// Weight says how much a row counts in training and in scores. It is at least 0; a row
 	// of weight 0 has no effect. Default 1 for each row.
 	Weight []float64
-	// Group holds the number of the group of each row. No fold splits a group.
+	// Group holds the number of the group of each row. No fold splits a group, and a ranking
+	// orders the rows of each.
 	// Default: each row is its own group.
 	Group []int
 

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -44,9 +45,10 @@ func Settings(r trial.Record) (settings space.Settings, ok bool) { return model.
 //
 // The style and the target determine what the models predict: anomaly scores with
 // [style.IsolationForest], otherwise probabilities if the target has classes, otherwise
-// numbers. Models of classes are trained on cross entropy. Models of numbers are trained on
+// scores of a ranking if the metric is [NDCG], otherwise numbers. Models of classes are trained on cross entropy. Models of numbers are trained on
 // the squared error, or on the quantile loss if the metric is [Pinball], unless the
-// hyperparameter objective selects another.
+// hyperparameter objective selects another. Boosted trees that rank are trained on
+// [engine.LambdaRank]; other models that rank learn the grades as numbers.
 type Task struct {
 	Table  Table
 	Style  Style
@@ -85,6 +87,8 @@ func (t *Task) Kind() Kind {
 		return Anomalies
 	case t.Table.Target.Categories != nil:
 		return Classification
+	case t.Metric.m.Ranks() > 0:
+		return Ranking
 	}
 	return Regression
 }
@@ -177,6 +181,10 @@ func (t *Task) params(s style.Style, settings space.Settings) (engine.Params, er
 			return p, fmt.Errorf("%w: objective %s with a target of %d classes: leave it out", ErrConfig, objective, len(t.Table.Target.Categories))
 		}
 		p.Loss, p.Classes = loss, classes
+	case Ranking:
+		if p.Method == engine.Boosting && !chosen {
+			p.Loss = engine.LambdaRank
+		}
 	case Regression:
 		if m.m.IsPinball() && !chosen {
 			p.Loss, p.Quantile = engine.Quantile, m.m.Quantile()
@@ -229,6 +237,11 @@ func (t *Task) parted() ([]foldData, error) {
 		return nil, pkg.Errorf("%w: target %q of an isolation forest has %d classes, want 2, the second being anomalies", ErrConfig, target.Name, len(target.Categories))
 	case kind == Regression && !m.goes(kind) && (m.goes(Classification)):
 		return nil, pkg.Errorf("%w: metric %s is for classes, but target %q has numbers: %w", ErrConfig, m.Name(), target.Name, setClasses)
+	case kind == Ranking && t.Table.Group == nil:
+		return nil, pkg.Errorf("%w: metric %s ranks the rows of each group, and there are no groups: %w", ErrConfig, m.Name(), setGroups)
+	case kind == Ranking && t.Table.ungraded() >= 0:
+		row := t.Table.ungraded()
+		return nil, pkg.Errorf("%w: target %q, row %d: %v is not a grade, a whole number from 0 to %d", ErrConfig, target.Name, row, target.Values[row], engine.MaxGrade)
 	case !m.goes(kind):
 		return nil, pkg.Errorf("%w: metric %s does not go with %s", ErrConfig, m.Name(), kind)
 	}
@@ -240,12 +253,33 @@ func (t *Task) parted() ([]foldData, error) {
 	for i, f := range folds {
 		valid := t.Table.Take(f.Valid)
 		out[i] = foldData{
-			train: t.Table.Take(f.Train).dataset(kind != Anomalies), valid: valid.dataset(false),
-			truth: valid.Target.Values, weight: ones(valid.Weight, len(f.Valid)),
+			train: t.lesson(t.Table.Take(f.Train)), valid: valid.dataset(false),
+			truth: valid.Target.Values, weight: ones(valid.Weight, len(f.Valid)), group: valid.Group,
 		}
 		out[i].valid.Weight = nil
 	}
 	return out, nil
+}
+
+// lesson returns a table as a dataset to learn from.
+func (t *Task) lesson(rows Table) engine.Dataset {
+	if t.Kind() != Ranking || rows.Group == nil {
+		return rows.dataset(t.Kind() != Anomalies)
+	}
+	order := make([]int, rows.Rows())
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(rows.Group[a], rows.Group[b]) })
+	rows = rows.Take(order)
+	d := rows.dataset(true)
+	d.Query = rows.Group
+	return d
+}
+
+// ungraded returns the first row whose target is not a grade, or -1.
+func (t Table) ungraded() int {
+	return slices.IndexFunc(t.Target.Values, func(y float64) bool { return !(y >= 0 && y <= engine.MaxGrade && y == math.Trunc(y)) })
 }
 
 // ones returns the weights of n rows.
@@ -312,14 +346,14 @@ func (t kind) Train(ctx context.Context, tr *study.Trial, h model.Origin) (Model
 	if err != nil {
 		return Model{}, err
 	}
-	var truth, weight []float64
-	for _, f := range t.folds {
-		truth, weight = append(truth, f.truth...), append(weight, f.weight...)
+	var folds []*foldData
+	for i := range t.folds {
+		folds = append(folds, &t.folds[i])
 	}
 	for _, m := range kinds[t.Kind()] {
 		for name, score := range map[string]float64{
-			"valid_": m.Score(truth, learned.predicted, weight),
-			"train_": m.Score(t.Table.Target.Values, within, t.Table.Weight),
+			"valid_": score(m, folds, learned.predicted),
+			"train_": m.ScoreGroups(t.Table.Target.Values, within, t.Table.Weight, t.Table.Group),
 		} {
 			if !math.IsNaN(score) {
 				tr.SetAttr(name+m.Name(), score)
@@ -349,16 +383,17 @@ func (t *Task) standardError(c curve) float64 {
 	outputs = len(c.predicted) / all
 	scores, mean := make([]float64, k), 0.0
 	for left := range k {
-		var truth, predicted, weight []float64
+		var folds []*foldData
+		var predicted []float64
 		at := 0
-		for i, f := range t.folds {
-			to := at + len(f.truth)*outputs
+		for i := range t.folds {
+			to := at + len(t.folds[i].truth)*outputs
 			if i != left {
-				truth, predicted, weight = append(truth, f.truth...), append(predicted, c.predicted[at:to]...), append(weight, f.weight...)
+				folds, predicted = append(folds, &t.folds[i]), append(predicted, c.predicted[at:to]...)
 			}
 			at = to
 		}
-		scores[left] = t.metric().Score(truth, predicted, weight)
+		scores[left] = score(t.metric(), folds, predicted)
 		mean += scores[left] / float64(k)
 	}
 	sum := 0.0
@@ -412,7 +447,7 @@ func (t kind) Fit(ctx context.Context, h model.Origin) (Model, error) {
 	if err != nil {
 		return Model{}, pkg.Errorf("fit: %w", err)
 	}
-	fitted, err := of.fit(ctx, t.Table.dataset(t.Kind() != Anomalies), engine.Dataset{}, max(1, t.Threads), nil)
+	fitted, err := of.fit(ctx, t.lesson(t.Table), engine.Dataset{}, max(1, t.Threads), nil)
 	if err != nil {
 		return Model{}, pkg.Errorf("fit: %w", err)
 	}

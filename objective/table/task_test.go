@@ -81,18 +81,37 @@ func shops(n int) table.Table {
 	return must(table.CSV{Target: "price", Weight: "weight"}.Read(strings.NewReader(b.String())))
 }
 
+// answers are the answers to queries: two numbers and a category by which the grades 0 to 3 rise,
+// and a number that only differs from query to query.
+func answers(queries int) table.Table {
+	r := rand.New(rand.NewPCG(3, 4))
+	var b strings.Builder
+	b.WriteString("match,age,kind,common,query,grade\n")
+	for q := range queries {
+		common := r.Float64()
+		for range 3 + r.IntN(8) {
+			match, age, kind := r.Float64(), r.Float64(), r.IntN(3)
+			grade := min(max(int(4*match-2*age+float64(kind)+r.NormFloat64()/2), 0), 3)
+			fmt.Fprintf(&b, "%.3f,%.3f,%s,%.3f,q%d,%d\n", match, age, []string{"news", "blog", "shop"}[kind], common, q, grade)
+		}
+	}
+	return must(table.CSV{Target: "grade", Group: "query"}.Read(strings.NewReader(b.String())))
+}
+
 // tasks are one task of each kind, all quick.
 func tasks() map[string]*table.Task {
 	return map[string]*table.Task{
-		"regression":     {Table: diabetes(), Style: style.XGBoost, MaxRounds: 60, Splits: table.Splits{Folds: 3}},
-		"two classes":    {Table: cancer(), Style: style.LightGBM, MaxRounds: 20, Splits: table.Splits{Folds: 3}},
-		"three classes":  {Table: iris(), Style: style.CatBoost, Metric: table.F1, MaxRounds: 15, Splits: table.Splits{Folds: 3}},
-		"forest":         {Table: iris(), Style: style.RandomForest, Fixed: space.Settings{{Name: "n_estimators", Value: space.Lit(15)}}, Splits: table.Splits{Folds: 3}},
-		"anomalies":      {Table: rare(20), Style: style.IsolationForest, Metric: table.AP, Space: space.Of(space.Int("max_samples", 64, 256)), Fixed: space.Settings{{Name: "n_estimators", Value: space.Lit(25)}}, Splits: table.Splits{Folds: 3}},
-		"linear":         {Table: shops(100), Style: dense.Linear, Splits: table.Splits{Folds: 3}},
-		"logistic":       {Table: iris(), Style: dense.Linear, Splits: table.Splits{Folds: 3}},
-		"network":        {Table: cancer(), Style: dense.MLP, MaxRounds: 12, Splits: table.Splits{Folds: 3}},
-		"weights, texts": {Table: shops(200), Style: style.LightGBM, Metric: table.MAE, MaxRounds: 30, Splits: table.Splits{Holdout: 0.3}},
+		"regression":      {Table: diabetes(), Style: style.XGBoost, MaxRounds: 60, Splits: table.Splits{Folds: 3}},
+		"two classes":     {Table: cancer(), Style: style.LightGBM, MaxRounds: 20, Splits: table.Splits{Folds: 3}},
+		"three classes":   {Table: iris(), Style: style.CatBoost, Metric: table.F1, MaxRounds: 15, Splits: table.Splits{Folds: 3}},
+		"forest":          {Table: iris(), Style: style.RandomForest, Fixed: space.Settings{{Name: "n_estimators", Value: space.Lit(15)}}, Splits: table.Splits{Folds: 3}},
+		"anomalies":       {Table: rare(20), Style: style.IsolationForest, Metric: table.AP, Space: space.Of(space.Int("max_samples", 64, 256)), Fixed: space.Settings{{Name: "n_estimators", Value: space.Lit(25)}}, Splits: table.Splits{Folds: 3}},
+		"linear":          {Table: shops(100), Style: dense.Linear, Splits: table.Splits{Folds: 3}},
+		"logistic":        {Table: iris(), Style: dense.Linear, Splits: table.Splits{Folds: 3}},
+		"network":         {Table: cancer(), Style: dense.MLP, MaxRounds: 12, Splits: table.Splits{Folds: 3}},
+		"ranking":         {Table: answers(60), Style: style.LightGBM, Metric: table.NDCG(5), MaxRounds: 30, Splits: table.Splits{Folds: 3}},
+		"ranking numbers": {Table: answers(60), Style: style.RandomForest, Metric: table.NDCG(10), Fixed: space.Settings{{Name: "n_estimators", Value: space.Lit(15)}}, Splits: table.Splits{Folds: 3}},
+		"weights, texts":  {Table: shops(200), Style: style.LightGBM, Metric: table.MAE, MaxRounds: 30, Splits: table.Splits{Holdout: 0.3}},
 	}
 }
 
@@ -139,7 +158,7 @@ func TestTask(t *testing.T) {
 			assert.Equal(t, best.Values[0], attr(t, best, "valid_"+m.Metric))
 			p, err := m.Predict(task.Table.Features())
 			require.NoError(t, err)
-			assert.Equal(t, metric.Score(task.Table.Target.Values, p.Scored(), task.Table.Weight), attr(t, best, "train_"+m.Metric))
+			assert.Equal(t, metric.ScoreGroups(task.Table.Target.Values, p.Scored(), task.Table.Weight, task.Table.Group), attr(t, best, "train_"+m.Metric))
 			if name == "linear" || name == "logistic" {
 				assert.Empty(t, best.Reports)
 				_, ok := best.Attrs.Get(table.RoundsKey)
@@ -148,7 +167,7 @@ func TestTask(t *testing.T) {
 			}
 			assert.Positive(t, attr(t, best, table.RoundsKey))
 			last := best.Reports[len(best.Reports)-1]
-			if name == "forest" || name == "anomalies" {
+			if name == "forest" || name == "anomalies" || name == "ranking numbers" {
 				assert.Equal(t, best.Values[0], last.Value, "of forests the last round counts")
 				assert.Equal(t, float64(last.Step+1), attr(t, best, table.RoundsKey))
 			} else {
@@ -608,4 +627,40 @@ func TestTaskErrors(t *testing.T) {
 	assert.ErrorContains(t, err, "no target to learn")
 	_, err = (&table.Task{Table: diabetes(), Style: style.LightGBM}).Fit(t.Context(), lit("eta", 1), 0)
 	assert.ErrorIs(t, err, style.ErrSetting)
+}
+
+// Trees learn the order within the groups, wherever the rows of a group stand, and no group is
+// split.
+func TestRanking(t *testing.T) {
+	all := answers(60)
+	shuffled := make([]int, all.Rows())
+	for i := range shuffled {
+		shuffled[i] = i * 97 % len(shuffled)
+	}
+	all = all.Take(shuffled)
+	for _, s := range []style.Style{style.LightGBM, style.XGBoost, style.CatBoost} {
+		task := &table.Task{Table: all, Style: s, Metric: table.NDCG(3)}
+		assert.Equal(t, table.Ranking, task.Kind())
+		m, err := task.Fit(t.Context(), nil, 1)
+		require.NoError(t, err)
+		p, err := m.Predict(all.Features())
+		require.NoError(t, err)
+		random := table.NDCG(3).ScoreGroups(all.Target.Values, make([]float64, all.Rows()), nil, all.Group)
+		assert.Less(t, random, 0.6)
+		assert.Greater(t, table.NDCG(3).ScoreGroups(all.Target.Values, p.Values, nil, all.Group), 0.9, s.Name())
+		g, err := m.Pipeline()
+		require.NoError(t, err)
+		assert.Equal(t, "score", g.Outputs[0].Name)
+	}
+	invalid := func(change func(*table.Task)) error {
+		task := &table.Task{Table: answers(20), Style: style.LightGBM, Metric: table.NDCG(5)}
+		change(task)
+		return task.Validate()
+	}
+	assert.NoError(t, invalid(func(*table.Task) {}))
+	assert.ErrorContains(t, invalid(func(task *table.Task) { task.Table.Group = nil }), "there are no groups: name the column that says which rows are ranked together with table.CSV.Group")
+	assert.ErrorContains(t, invalid(func(task *table.Task) { task.Table.Target.Values[4] = 2.5 }), `target "grade", row 4: 2.5 is not a grade, a whole number from 0 to 30`)
+	assert.ErrorContains(t, invalid(func(task *table.Task) { task.Style = style.IsolationForest }), "of an isolation forest must be 1 for anomalies")
+	cancer := cancer()
+	assert.ErrorContains(t, invalid(func(task *table.Task) { task.Table = cancer }), "metric ndcg@5 does not go with classification")
 }

@@ -14,6 +14,7 @@ import (
 type Metric struct {
 	name     string
 	quantile float64 // quantile of a pinball loss
+	ranks    int     // ranks that NDCG looks at
 	maximize bool
 }
 
@@ -42,6 +43,14 @@ func Pinball(q float64) (m Metric, ok bool) {
 		return Metric{}, false
 	}
 	return Metric{name: pinball, quantile: q}, true
+}
+
+// ndcg is the name of the metric of rankings.
+const ndcg = "ndcg"
+
+// NDCG returns the metric of the first k ranks. ok is false unless k is at least 1.
+func NDCG(k int) (m Metric, ok bool) {
+	return Metric{name: ndcg, ranks: k, maximize: true}, k >= 1
 }
 
 // Names returns the names that [Parse] reads.
@@ -76,6 +85,9 @@ func (m Metric) Name() string {
 	if m.IsPinball() {
 		return m.name + "@" + strconv.FormatFloat(m.quantile, 'g', -1, 64)
 	}
+	if m.ranks > 0 {
+		return m.name + "@" + strconv.Itoa(m.ranks)
+	}
 	return m.name
 }
 
@@ -84,6 +96,9 @@ func (m Metric) IsPinball() bool { return m.name == pinball }
 
 // Quantile returns the quantile of a pinball loss, else 0.
 func (m Metric) Quantile() float64 { return m.quantile }
+
+// Ranks returns how many ranks NDCG looks at, else 0.
+func (m Metric) Ranks() int { return m.ranks }
 
 // Maximize reports whether greater is better.
 func (m Metric) Maximize() bool { return m.maximize }

@@ -56,6 +56,9 @@ type Dataset struct {
 	// Weight has a finite number, at least 0, for each row. Nil gives all rows weight 1.
 	// A row of weight 0 has no effect.
 	Weight []float64
+	// Query has a number for each row, which says whose answer it is; the rows of a query are
+	// adjacent. Only the LambdaRank loss needs it, and others ignore it.
+	Query []int
 	// Categorical lists the columns that hold categories: whole numbers from 0 to
 	// 1048575. NaN or a negative number is a missing category.
 	Categorical []int
@@ -145,6 +148,18 @@ func (d Dataset) check(role string, p Params, labelled bool) error {
 	if !labelled {
 		return nil
 	}
+	if p.Loss == LambdaRank {
+		if len(d.Query) != n {
+			return BadData("%s: %d queries for %d rows: lambdarank needs the query of each row", role, len(d.Query), n)
+		}
+		begun := map[int]bool{}
+		for i, q := range d.Query {
+			if (i == 0 || q != d.Query[i-1]) && begun[q] {
+				return BadData("%s: row %d is of query %d, which ended before it: sort the rows by query", role, i, q)
+			}
+			begun[q] = true
+		}
+	}
 	for i, y := range d.Label {
 		if math.IsNaN(y) || math.Abs(y) > maxMagnitude {
 			return BadData("%s: label of row %d is %v, not a number between -1e100 and 1e100", role, i, y)
@@ -166,6 +181,8 @@ func (p Params) accepts(y float64) (want string, ok bool) {
 		return "it must not be negative", y >= 0
 	case Logistic:
 		return "it must be 0 or 1", y == 0 || y == 1
+	case LambdaRank:
+		return "it must be a grade, a whole number from 0 to 30", y >= 0 && y <= MaxGrade && y == math.Trunc(y)
 	case Softmax:
 		return fmt.Sprintf("it must be a class, 0 to %d", p.Classes-1), y >= 0 && y < float64(p.Classes) && y == math.Trunc(y)
 	}

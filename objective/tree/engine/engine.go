@@ -37,8 +37,8 @@ type Iteration struct {
 	Round int // from 0
 	// Score is the loss of the model so far; less is better. It is computed on the
 	// validation rows, or on the training rows if no validation rows or labels exist. It
-	// is the root mean square for squared errors, the mean for other losses, and NaN for
-	// an isolation forest.
+	// is the root mean square for squared errors, 1 - [NDCG] for LambdaRank, the mean for other
+	// losses, and NaN for an isolation forest.
 	Score float64
 	// Predictions returns the predictions of the model so far for the validation rows,
 	// row by row, with the link applied. Call it only before the callback returns. The

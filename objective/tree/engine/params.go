@@ -49,9 +49,14 @@ const (
 	Tweedie              // deviance of power Params.TweediePower: amounts that are often 0, y >= 0; link log
 	Logistic             // cross entropy of labels 0 and 1: predicts the probability of 1; link logit
 	Softmax              // cross entropy of the classes 0 to Params.Classes-1: predicts a probability for each
+	// LambdaRank raises NDCG at [RankDepth] (see [NDCG]) of the grades y, whole numbers from 0
+	// to [MaxGrade], within each query of [Dataset.Query]: the row with the greatest prediction
+	// comes first. Predictions have no unit, and are not comparable between queries (Burges,
+	// From RankNet to LambdaRank to LambdaMART, 2010).
+	LambdaRank
 )
 
-var lossNames = [...]string{"l2", "l1", "huber", "quantile", "poisson", "tweedie", "logistic", "softmax"}
+var lossNames = [...]string{"l2", "l1", "huber", "quantile", "poisson", "tweedie", "logistic", "softmax", "lambdarank"}
 
 func (l Loss) String() string {
 	if l < 0 || int(l) >= len(lossNames) {
@@ -225,8 +230,8 @@ func (p Params) Validate() error {
 	}{
 		{q.Method >= Boosting && q.Method <= Isolation, "Method", int(p.Method), "one of the methods"},
 		{q.Growth >= LeafWise && q.Growth <= Oblivious, "Growth", int(p.Growth), "one of the ways to grow"},
-		{q.Loss >= L2 && q.Loss <= Softmax, "Loss", int(p.Loss), "one of the losses"},
-		{q.Method != Forest || q.Loss != Poisson && q.Loss != Tweedie && q.Loss != Huber, "Loss", p.Loss, "a loss that a forest has; the squared one predicts means"},
+		{q.Loss >= L2 && q.Loss <= LambdaRank, "Loss", int(p.Loss), "one of the losses"},
+		{q.Method != Forest || q.Loss != Poisson && q.Loss != Tweedie && q.Loss != Huber && q.Loss != LambdaRank, "Loss", p.Loss, "a loss that a forest has; the squared one predicts means"},
 		{q.Quantile > 0 && q.Quantile < 1, "Quantile", p.Quantile, "a level between 0 and 1"},
 		{q.HuberDelta > 0 && finite(q.HuberDelta), "HuberDelta", p.HuberDelta, "a finite number above 0"},
 		{q.TweediePower > 1 && q.TweediePower < 2, "TweediePower", p.TweediePower, "a power between 1 and 2"},

@@ -16,6 +16,7 @@ type booster struct {
 	lib      *library
 	settings string
 	outputs  int
+	ranks    bool // the rows have queries
 	handle   uintptr
 	datasets []uintptr // the training rows and, if scored, the validation rows
 }
@@ -39,6 +40,18 @@ func (b *booster) Begin(train, valid engine.Dataset) error {
 		}
 		if err := b.field("weight", weight); err != nil {
 			return err
+		}
+	}
+	if b.ranks { // the number of rows of each query
+		var sizes []int32
+		for i, q := range train.Query {
+			if i == 0 || q != train.Query[i-1] {
+				sizes = append(sizes, 0)
+			}
+			sizes[len(sizes)-1]++
+		}
+		if b.lib.datasetSetInts(b.datasets[0], "group", sizes, int32(len(sizes)), int32s) != 0 {
+			return b.lib.err("set group")
 		}
 	}
 	if b.lib.boosterCreate(b.datasets[0], b.settings, &b.handle) != 0 {
@@ -67,6 +80,7 @@ func (b *booster) Begin(train, valid engine.Dataset) error {
 const (
 	float32s = 0
 	float64s = 1
+	int32s   = 2
 )
 
 // dataset hands over the features of d. If reference is not 0, it uses the intervals of reference.

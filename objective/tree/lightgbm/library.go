@@ -23,6 +23,7 @@ type library struct {
 	dumpParamAliases           func(size int64, written *int64, text []byte) int32
 	datasetCreateFromMat       func(values []float64, kind, rows, columns, byRow int32, settings string, reference uintptr, dataset *uintptr) int32
 	datasetSetField            func(dataset uintptr, name string, values []float32, n, kind int32) int32
+	datasetSetInts             func(dataset uintptr, name string, values []int32, n, kind int32) int32
 	datasetFree                func(dataset uintptr) int32
 	boosterCreate              func(dataset uintptr, settings string, booster *uintptr) int32
 	boosterFree                func(booster uintptr) int32
@@ -80,6 +81,7 @@ func (l *library) bind(file *dylib.Library) error {
 		{"LGBM_DumpParamAliases", &l.dumpParamAliases}, // since 4.0
 		{"LGBM_DatasetCreateFromMat", &l.datasetCreateFromMat},
 		{"LGBM_DatasetSetField", &l.datasetSetField},
+		{"LGBM_DatasetSetField", &l.datasetSetInts},
 		{"LGBM_DatasetFree", &l.datasetFree},
 		{"LGBM_BoosterCreate", &l.boosterCreate},
 		{"LGBM_BoosterFree", &l.boosterFree},

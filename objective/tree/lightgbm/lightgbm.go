@@ -101,7 +101,7 @@ func (e Engine) Fit(ctx context.Context, train, valid engine.Dataset, params eng
 	// LightGBM keeps its last error and its log level per thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	return trainer.Fit(ctx, train, valid, params, onIteration, &booster{lib: lib, outputs: trainer.Outputs(params), settings: settings.String()})
+	return trainer.Fit(ctx, train, valid, params, onIteration, &booster{lib: lib, outputs: trainer.Outputs(params), ranks: params.Loss == engine.LambdaRank, settings: settings.String()})
 }
 
 // names are LightGBM's names. A loaded library adds its aliases.
@@ -109,14 +109,15 @@ var names = trainer.Library{
 	Name:      "LightGBM",
 	Objective: "objective",
 	Losses: map[engine.Loss]trainer.Loss{
-		engine.L2:       {Name: "regression"},
-		engine.L1:       {Name: "regression_l1"},
-		engine.Huber:    {Name: "huber", Number: "alpha"},
-		engine.Quantile: {Name: "quantile", Number: "alpha"},
-		engine.Poisson:  {Name: "poisson"},
-		engine.Tweedie:  {Name: "tweedie", Number: "tweedie_variance_power"},
-		engine.Logistic: {Name: "binary"},
-		engine.Softmax:  {Name: "multiclass", Number: "num_class"},
+		engine.L2:         {Name: "regression"},
+		engine.L1:         {Name: "regression_l1"},
+		engine.Huber:      {Name: "huber", Number: "alpha"},
+		engine.Quantile:   {Name: "quantile", Number: "alpha"},
+		engine.Poisson:    {Name: "poisson"},
+		engine.Tweedie:    {Name: "tweedie", Number: "tweedie_variance_power"},
+		engine.Logistic:   {Name: "binary"},
+		engine.Softmax:    {Name: "multiclass", Number: "num_class"},
+		engine.LambdaRank: {Name: "lambdarank"},
 	},
 	Fields: map[string]string{
 		"LearningRate":    "learning_rate",

@@ -18,7 +18,7 @@ import (
 )
 
 var losses = []engine.Loss{
-	engine.L2, engine.L1, engine.Huber, engine.Quantile, engine.Poisson, engine.Tweedie, engine.Logistic, engine.Softmax,
+	engine.L2, engine.L1, engine.Huber, engine.Quantile, engine.Poisson, engine.Tweedie, engine.Logistic, engine.Softmax, engine.LambdaRank,
 }
 
 func ExampleEngine() {

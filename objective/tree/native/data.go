@@ -15,26 +15,29 @@ func weighted(d engine.Dataset) engine.Dataset {
 		}
 	}
 	if kept < len(d.Weight) {
-		keep := func(values []float64) []float64 {
-			if values == nil {
-				return nil
-			}
-			out := make([]float64, 0, kept)
-			for i, v := range values {
-				if d.Weight[i] != 0 {
-					out = append(out, v)
-				}
-			}
-			return out
-		}
 		columns := make([][]float64, len(d.Columns))
 		for f := range columns {
-			columns[f] = keep(d.Columns[f])
+			columns[f] = weighing(d.Columns[f], d.Weight, kept)
 		}
-		d.Columns, d.Label, d.Weight = columns, keep(d.Label), keep(d.Weight)
+		d.Query = weighing(d.Query, d.Weight, kept)
+		d.Columns, d.Label, d.Weight = columns, weighing(d.Label, d.Weight, kept), weighing(d.Weight, d.Weight, kept)
 	}
 	if ones {
 		d.Weight = nil
 	}
 	return d
+}
+
+// weighing returns the values of the rows, kept in number, whose weight is not 0.
+func weighing[T any](values []T, weight []float64, kept int) []T {
+	if values == nil {
+		return nil
+	}
+	out := make([]T, 0, kept)
+	for i, v := range values {
+		if weight[i] != 0 {
+			out = append(out, v)
+		}
+	}
+	return out
 }

@@ -117,6 +117,9 @@ func newBooster(train, valid engine.Dataset, p engine.Params, w *workers) *boost
 	} else {
 		b.objectives = []objective{newObjective(p)}
 	}
+	if p.Loss == engine.LambdaRank {
+		b.objectives = []objective{newRanker(train, w)}
+	}
 	switch p.Loss {
 	case engine.Logistic:
 		b.model.Link.Func = tree.Sigmoid
@@ -341,6 +344,10 @@ func (b *booster) derive(k int, o objective) {
 		scores = b.probability[k]
 	}
 	first, second, weight := b.first, b.second, b.train.Weight
+	_, whole := o.(*ranker)
+	if whole {
+		o.derive(scores, b.train.Label, first, second)
+	}
 	absolute := make([]float64, (n+blockRows-1)/blockRows)
 	curves := make([]float64, len(absolute))
 	g.workers.rows(n, func(block, from, to int) {
@@ -354,7 +361,9 @@ func (b *booster) derive(k int, o objective) {
 				}
 			}
 		}
-		o.derive(scores[from:to], b.train.Label[from:to], f, s)
+		if !whole {
+			o.derive(scores[from:to], b.train.Label[from:to], f, s)
+		}
 		sum := 0.0
 		for i := range f {
 			if weight != nil {

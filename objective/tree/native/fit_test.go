@@ -64,6 +64,9 @@ func mixed(rows int, loss engine.Loss, weights bool, seed uint64) engine.Dataset
 			y = map[bool]float64{true: 1}[y > 4]
 		case engine.Softmax:
 			y = min(max(math.Floor(y/3), 0), 2)
+		case engine.LambdaRank:
+			y = min(max(math.Floor(y/3), 0), 4)
+			d.Query = append(d.Query, i/40)
 		}
 		d.Label[i] = y
 		if weights {
@@ -81,13 +84,13 @@ func fit(t *testing.T, train, valid engine.Dataset, p engine.Params) *tree.Model
 	return m
 }
 
-var allLosses = []engine.Loss{engine.L2, engine.L1, engine.Huber, engine.Quantile, engine.Poisson, engine.Tweedie, engine.Logistic, engine.Softmax}
+var allLosses = []engine.Loss{engine.L2, engine.L1, engine.Huber, engine.Quantile, engine.Poisson, engine.Tweedie, engine.Logistic, engine.Softmax, engine.LambdaRank}
 
 func forEach(t *testing.T, rows int, test func(t *testing.T, d engine.Dataset, p engine.Params)) {
 	for _, method := range []engine.Method{engine.Boosting, engine.Forest} {
 		for _, loss := range allLosses {
 			for growth := engine.LeafWise; growth <= engine.Oblivious; growth++ {
-				if method == engine.Forest && (loss == engine.Huber || loss == engine.Poisson || loss == engine.Tweedie) {
+				if method == engine.Forest && (loss == engine.Huber || loss == engine.Poisson || loss == engine.Tweedie || loss == engine.LambdaRank) {
 					continue
 				}
 				weights := loss%2 == 1
@@ -361,7 +364,7 @@ func TestRatesOfCounts(t *testing.T) {
 }
 
 func TestAWeightIsSoManyRows(t *testing.T) {
-	for _, loss := range allLosses {
+	for _, loss := range allLosses[:8] { // in a ranking, a repeated row has more pairs
 		for growth := engine.LeafWise; growth <= engine.Oblivious; growth++ {
 			d := mixed(600, loss, true, 4)
 			d.Columns, d.Names = [][]float64{d.Columns[2], d.Columns[3], d.Columns[4]}, nil
@@ -533,6 +536,9 @@ func TestScoreAndEarlyStopping(t *testing.T) {
 
 // plainLoss computes the reported loss from predictions.
 func plainLoss(p engine.Params, predictions []float64, d engine.Dataset) float64 {
+	if p.Loss == engine.LambdaRank {
+		return 1 - engine.NDCG(engine.RankDepth, d.Label, predictions, d.Weight, d.Query)
+	}
 	o := newObjective(p.WithDefaults(len(d.Columns)))
 	sum, total := 0.0, 0.0
 	for i, y := range d.Label {
@@ -669,7 +675,7 @@ func TestInvalidParams(t *testing.T) {
 	for field, p := range map[string]engine.Params{
 		"Method":          {Method: 3},
 		"Growth":          {Growth: -1},
-		"Loss":            {Loss: 8},
+		"Loss":            {Loss: 9},
 		"Loss is poisson": {Loss: engine.Poisson, Method: engine.Forest},
 		"Quantile":        {Quantile: 1},
 		"HuberDelta":      {HuberDelta: -1},

@@ -20,6 +20,9 @@ func (b *booster) score() float64 {
 	if b.p.Method == engine.Forest {
 		raw = means(raw, len(b.model.Trees)/b.model.Outputs)
 	}
+	if b.p.Loss == engine.LambdaRank {
+		return 1 - engine.NDCG(engine.RankDepth, d.Label, raw[0], d.Weight, d.Query)
+	}
 	w, n := b.grower.workers, d.Rows()
 	o := newObjective(b.p)
 	total := float64(n)

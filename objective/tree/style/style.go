@@ -70,7 +70,7 @@ var (
 		},
 	}, map[string]engine.Loss{
 		"regression": engine.L2, "regression_l1": engine.L1, "huber": engine.Huber, "quantile": engine.Quantile,
-		"poisson": engine.Poisson, "tweedie": engine.Tweedie, "binary": engine.Logistic,
+		"poisson": engine.Poisson, "tweedie": engine.Tweedie, "binary": engine.Logistic, "lambdarank": engine.LambdaRank,
 	}}
 	// XGBoost boosts trees that grow level by level.
 	XGBoost = Style{"xgboost", engine.Params{Growth: engine.LevelWise, Trees: 100, LearningRate: 0.3, Depth: 6, MinRows: 1, MinWeight: 1, LambdaL2: 1}, map[string]setter{

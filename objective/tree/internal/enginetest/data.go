@@ -34,6 +34,10 @@ func Data(loss engine.Loss, n int, seed uint64) engine.Dataset {
 		case engine.Softmax:
 			s = indicator(s > -0.5) + indicator(s > 0.5)
 		}
+		if loss == engine.LambdaRank { // queries of one to nine rows, grades 0 to 3
+			s = min(max(math.Floor(s+1), 0), 3)
+			d.Query = append(d.Query, i/10*2+int(indicator(i%10 > i/10%9)))
+		}
 		d.Label[i] = s
 	}
 	return d

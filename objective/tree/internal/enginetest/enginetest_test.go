@@ -14,7 +14,7 @@ func TestNative(t *testing.T) {
 		Engine:    native.Engine{},
 		Tolerance: 0,
 		Losses: []engine.Loss{
-			engine.L2, engine.L1, engine.Huber, engine.Quantile, engine.Poisson, engine.Tweedie, engine.Logistic, engine.Softmax,
+			engine.L2, engine.L1, engine.Huber, engine.Quantile, engine.Poisson, engine.Tweedie, engine.Logistic, engine.Softmax, engine.LambdaRank,
 		},
 	}.Run(t)
 }

@@ -22,6 +22,9 @@ func Predict(t testing.TB, m *tree.Model, d engine.Dataset) []float64 {
 
 // Score is a simple implementation of the loss of predictions.
 func Score(p engine.Params, d engine.Dataset, predictions []float64) float64 {
+	if p.Loss == engine.LambdaRank {
+		return 1 - ndcg(d, predictions)
+	}
 	p = p.WithDefaults(len(d.Columns))
 	sum, total := 0.0, 0.0
 	for i, y := range d.Label {
@@ -60,6 +63,53 @@ func Score(p engine.Params, d engine.Dataset, predictions []float64) float64 {
 	}
 	if p.Loss == engine.L2 {
 		return math.Sqrt(sum / total)
+	}
+	return sum / total
+}
+
+// ndcg is a simple implementation of engine.NDCG for queries of fewer rows than
+// engine.RankDepth: the rank of a row is one more than the number of rows above it, and ties
+// share the mean.
+func ndcg(d engine.Dataset, scores []float64) float64 {
+	sum, total := 0.0, 0.0
+	for i, q := range d.Query {
+		if i > 0 && d.Query[i-1] == q {
+			continue
+		}
+		var got, best, weight, rows float64
+		counts := func(j int) bool { return d.Weight == nil || d.Weight[j] != 0 }
+		for j := i; j < len(d.Query) && d.Query[j] == q; j++ {
+			if !counts(j) {
+				continue
+			}
+			rows++
+			weight += 1
+			if d.Weight != nil {
+				weight += d.Weight[j] - 1
+			}
+			above, level, more, same := 0, 0, 0, 0
+			for k := i; k < len(d.Query) && d.Query[k] == q; k++ {
+				if !counts(k) {
+					continue
+				}
+				above += int(indicator(scores[k] > scores[j]))
+				level += int(indicator(scores[k] == scores[j]))
+				more += int(indicator(d.Label[k] > d.Label[j]))
+				same += int(indicator(d.Label[k] == d.Label[j] && k < j))
+			}
+			gain := math.Pow(2, d.Label[j]) - 1
+			for rank := above + 1; rank <= above+level; rank++ {
+				got += gain / math.Log2(float64(1+rank)) / float64(level)
+			}
+			best += gain / math.Log2(float64(2+more+same))
+		}
+		value := 1.0
+		if best > 0 {
+			value = got / best
+		}
+		if rows > 0 {
+			sum, total = sum+value*weight/rows, total+weight/rows
+		}
 	}
 	return sum / total
 }

@@ -150,6 +150,9 @@ const tiny = 1e-15
 
 // Score returns the loss of predictions with links applied, as [engine.Iteration] defines it.
 func Score(p engine.Params, d engine.Dataset, predictions []float64) float64 {
+	if p.Loss == engine.LambdaRank {
+		return 1 - engine.NDCG(engine.RankDepth, d.Label, predictions, d.Weight, d.Query)
+	}
 	p = p.WithDefaults(len(d.Columns))
 	sum, total := 0.0, 0.0
 	for i, y := range d.Label {
@@ -217,10 +220,17 @@ func Weighted(d engine.Dataset) engine.Dataset {
 		}
 		return kept
 	}
+	var queries []int
+	for i, q := range d.Query {
+		if d.Weight[i] != 0 {
+			queries = append(queries, q)
+		}
+	}
 	columns := make([][]float64, len(d.Columns))
 	for f := range columns {
 		columns[f] = keep(d.Columns[f])
 	}
+	d.Query = queries
 	d.Columns, d.Label, d.Weight = columns, keep(d.Label), keep(d.Weight)
 	return Weighted(d)
 }
