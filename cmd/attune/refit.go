@@ -46,7 +46,11 @@ It also compares the model with the live version, on the newest steps of the dat
 the horizon. It trains the same model without these steps, and then lets it, the live version
 and the baselines forecast them. If the live version has seen these steps, it is trained again
 without them first. With --promote, the new version becomes the live one if its score is not
-worse, or if there is no live one.`,
+worse, or if there is no live one.
+
+Of a table, the newest rows are the last by --time or, without it, the last of the file: as many
+as were held out in the study, or else a fifth. The live version is always trained again without
+them.`,
 		Example: `  attune refit --data newer.csv --name passengers
   attune refit --study airpassengers-passengers/lightgbm --data newer.csv --registry models --name passengers --promote
   attune refit --data newer.csv --name passengers --max-rounds 200`,
@@ -83,7 +87,22 @@ func (r refit) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := checkModelName(reg, r.name); err != nil {
 		return err
 	}
-	s, err := r.open(ctx)
+	st, err := openStore(r.storage)
+	if err != nil {
+		return err
+	}
+	name, err := pick(ctx, st, r.study)
+	if err != nil {
+		return err
+	}
+	if t, ok, err := openTable(ctx, st, name); ok || err != nil {
+		if err != nil {
+			return err
+		}
+		defer t.Close()
+		return r.table(ctx, reg, t, stdout, stderr)
+	}
+	s, err := openJob(ctx, st, name)
 	if err != nil {
 		return err
 	}
@@ -142,6 +161,11 @@ func (r refit) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	return r.conclude(ctx, stdout, reg, version, worse)
+}
+
+// conclude makes the new version live, if it is to be and is not worse, and says so.
+func (r refit) conclude(ctx context.Context, stdout io.Writer, reg *registry.Registry, version registry.Version, worse bool) error {
 	verdict := ""
 	switch {
 	case r.promote && worse:
@@ -152,28 +176,8 @@ func (r refit) run(ctx context.Context, stdout, stderr io.Writer) error {
 		}
 		verdict = ", live"
 	}
-	_, err = fmt.Fprintf(stdout, "%s: %s, version %d%s\n", r.folder, r.name, version.Number, verdict)
+	_, err := fmt.Fprintf(stdout, "%s: %s, version %d%s\n", r.folder, r.name, version.Number, verdict)
 	return err
-}
-
-// open opens the study.
-func (r refit) open(ctx context.Context) (*jobStudy, error) {
-	st, err := openStore(r.storage)
-	if err != nil {
-		return nil, err
-	}
-	name, err := pick(ctx, st, r.study)
-	if err != nil {
-		return nil, err
-	}
-	if t, ok, err := openTable(ctx, st, name); ok || err != nil {
-		if ok {
-			t.Close()
-			err = fmt.Errorf("study %q is of a table: refit is for series: run attune optimize on the newer table", name)
-		}
-		return nil, err
-	}
-	return openJob(ctx, st, name)
 }
 
 // live returns the live version's native model, or none.

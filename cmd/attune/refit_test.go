@@ -94,3 +94,30 @@ func TestRefitTrees(t *testing.T) {
 	worse := succeed(t, dir, "refit", "--data", "air.csv", "--name", "air", "--max-rounds", "1", "--promote")
 	assert.Contains(t, worse, "models: air, version 2, which is not live: its score is worse than that of the live version\n")
 }
+
+// A model of a table is trained on newer rows, and is live only if it is not worse than the live one.
+func TestRefitTable(t *testing.T) {
+	t.Parallel()
+	onnxtest.Require(t)
+	dir := shops(t, 200)
+	all, err := os.ReadFile(filepath.Join(dir, "shops.csv"))
+	require.NoError(t, err)
+	lines := strings.SplitAfter(string(all), "\n")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "old.csv"), []byte(strings.Join(lines[:1+120], "")), 0o644))
+	optimize := []string{"optimize", "--task", "regression", "--target", "rent", "--ignore", "id,owner,day,size,sold,odd", "--trials", "2", "--max-rounds", "15", "--quiet", "--models"}
+	succeed(t, dir, append(optimize, "linear,lightgbm", "--data", "old.csv")...)
+	refit := []string{"refit", "--data", "shops.csv", "--name", "rents", "--promote", "--study"}
+	out := succeed(t, dir, append(refit, "old-rent/linear")...)
+	assert.Regexp(t, `^rent, the newest 24 rows +rmse\nlinear, trained without them +0?\.?\d+.*\nONNX: .*\nmodels: rents, version 1, live\n$`, out)
+	assert.Regexp(t, `linear, live, trained again without them .*\n(?s).*version 2, live\n$`, succeed(t, dir, append(refit, "old-rent/linear")...), "it is no worse")
+	out = succeed(t, dir, append(refit, "old-rent/lightgbm")...)
+	assert.Regexp(t, `lightgbm, trained without them `, out)
+	assert.Regexp(t, `version 3, which is not live: its score is worse than that of the live version\n$`, out)
+	predicted := succeed(t, dir, "predict", "--data", "shops.csv", "--registry", "models", "--name", "rents")
+	assert.Equal(t, 201, countLines(predicted))
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "other.csv"), []byte("a,b\n1,2\n"), 0o644))
+	fails(t, dir, "other.csv: ", "refit", "--data", "other.csv", "--name", "rents", "--study", "old-rent/linear")
+	fails(t, dir, "--join is for series", append(refit, "old-rent/linear", "--join", "shops.csv")...)
+	fails(t, dir, "--max-rounds is for series", append(refit, "old-rent/linear", "--max-rounds", "9")...)
+}

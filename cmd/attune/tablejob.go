@@ -17,7 +17,6 @@ import (
 	"github.com/attune-hpo/attune/objective/model"
 	"github.com/attune-hpo/attune/objective/table"
 	"github.com/attune-hpo/attune/objective/tree/engine"
-	"github.com/attune-hpo/attune/objective/tree/style"
 	"github.com/attune-hpo/attune/space"
 	"github.com/attune-hpo/attune/space/spaceyaml"
 	"github.com/attune-hpo/attune/study"
@@ -211,13 +210,9 @@ func (s *tableStudy) final(ctx context.Context, data string) (table.Model, error
 	if err != nil {
 		return table.Model{}, fmt.Errorf("study %q: its best model must be fitted to the data first: %w", s.Name(), err)
 	}
-	var trees engine.Engine
-	if of, _ := tableStyles.get("models", s.job.Model); s.job.Engine != "" {
-		f, _, err := newTrees(of.(style.Style), s.job.Engine)
-		if err != nil {
-			return table.Model{}, err
-		}
-		trees = f.Engine
+	trees, err := s.job.trees()
+	if err != nil {
+		return table.Model{}, err
 	}
 	return finalTable(ctx, s.job.task(all, trees, runtime.GOMAXPROCS(0)), s.openStudy, best, s.storage)
 }

@@ -128,15 +128,21 @@ func (e *exportONNX) table(ctx context.Context, form onnx.Form, register *deploy
 	if err != nil {
 		return true, whither(err, e.data)
 	}
-	const most = 2000
-	if len(rows) > most {
-		rows = slices.Clip(rows[:most])
-	}
+	rows = slices.Clip(rows[:min(len(rows), mostCompared)])
 	fmt.Fprintf(stdout, "%s, trial %d of study %s\n", m.Style, m.Trial, m.Study)
-	o := deploy.TreesOptions{File: e.output, KeepFailed: e.keepFailed, Register: register, Form: form, Gate: e.gate}
+	o := tableOptions(m)
+	o.File, o.KeepFailed, o.Register, o.Form, o.Gate = e.output, e.keepFailed, register, form, e.gate
+	r, err := deploy.Table(ctx, m, rows, o)
+	return true, e.tell(stdout, r, err)
+}
+
+// mostCompared is the number of rows on which an export is compared with its model.
+const mostCompared = 2000
+
+// tableOptions returns the options of an export, with what the file says of its model.
+func tableOptions(m table.Model) (o deploy.TreesOptions) {
 	o.Info.Doc = fmt.Sprintf("%s of %s, trial %d of study %s", m.Style, m.Target, m.Trial, m.Study)
 	o.Info.Metadata = []onnx.Property{{Key: "attune.family", Value: m.Style}, {Key: "attune.study", Value: m.Study}, {Key: "attune.trial", Value: strconv.Itoa(m.Trial)},
 		{Key: "attune.metric", Value: m.Metric}, {Key: "attune.value", Value: float(m.Value)}}
-	r, err := deploy.Table(ctx, m, rows, o)
-	return true, e.tell(stdout, r, err)
+	return o
 }
