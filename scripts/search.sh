@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes the tables of doc/benchmarks/search.md from the runs in doc/benchmarks/data/search.
+# Writes the tables and the pictures of doc/benchmarks/search.md from the runs in doc/benchmarks/data/search.
 #
 #	scripts/search.sh            from the runs that are kept
 #	scripts/search.sh -ours      runs attune's samplers first: what is missing in the data; an hour or two for all
@@ -88,9 +88,11 @@ section() {
 	echo
 }
 section "Continuous functions"
-overview $data/random.jsonl $data/auto.jsonl $data/tpe.jsonl $data/cmaes.jsonl $data/optuna-tpe.jsonl $data/optuna-cmaes.jsonl
+overview -title "Continuous functions" -plot doc/benchmarks/search-continuous.svg \
+	$data/random.jsonl $data/auto.jsonl $data/tpe.jsonl $data/cmaes.jsonl $data/optuna-tpe.jsonl $data/optuna-cmaes.jsonl
 section "Functions and mixed problems on which nothing was tuned"
-overview $data/random.jsonl $data/auto-fresh.jsonl $data/tpe-fresh.jsonl $data/cmaes-fresh.jsonl $data/optuna-tpe.jsonl $data/optuna-cmaes.jsonl
+overview -title "Problems on which nothing was tuned" -plot doc/benchmarks/search-fresh.svg \
+	$data/random.jsonl $data/auto-fresh.jsonl $data/tpe-fresh.jsonl $data/cmaes-fresh.jsonl $data/optuna-tpe.jsonl $data/optuna-cmaes.jsonl
 section "Numbers and choices, with and without conditions"
 overview $data/random.jsonl $data/auto-mixed.jsonl $data/tpe-mixed.jsonl $data/cmaes-mixed.jsonl
 section "Slow samplers of others"

@@ -8,6 +8,8 @@
 // table, the regret is the share of configurations that are at least as good as the
 // best found; of a front, the share of the hypervolume that is missing.
 //
+// With -plot FILE.svg it also draws the geometric means and the mean ranks over the trials.
+//
 // The mean rank is 1 for a sampler that is the best on every problem; equal scores share their ranks. It does not depend
 // on how small the least score is.
 //
@@ -16,16 +18,20 @@
 package main
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"math"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/attune-hpo/attune/figure"
+	"github.com/attune-hpo/attune/figure/draw"
 	"github.com/attune-hpo/attune/internal/dev/compare"
 	"github.com/attune-hpo/attune/internal/dev/compare/table"
 	"github.com/attune-hpo/attune/objective/problem"
@@ -42,6 +48,8 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("overview: ")
 	trials := flag.String("trials", "50,100,200", "numbers of trials, separated by commas")
+	picture := flag.String("plot", "", "SVG file to draw the means to")
+	title := flag.String("title", "", "title of the picture")
 	flag.Parse()
 	var at []int
 	for text := range strings.SplitSeq(*trials, ",") {
@@ -63,6 +71,82 @@ func main() {
 		log.Fatal("want two files or more")
 	}
 	write(os.Stdout, summarize(files, at), at)
+	if *picture == "" {
+		return
+	}
+	var b bytes.Buffer
+	if err := draw.SVG(&b, plotted(*title, files), draw.Options{}); err != nil {
+		log.Fatal(err)
+	}
+	if err := os.WriteFile(*picture, b.Bytes(), 0o644); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// plotted shows the geometric means of the scores and the mean ranks at every number of trials that the runs tell.
+func plotted(title string, files [][]compare.Run) figure.Figure {
+	var at []int
+	for _, runs := range files[1:] {
+		for _, r := range runs {
+			at = slices.AppendSeq(at, maps.Keys(r.Best))
+		}
+	}
+	slices.Sort(at)
+	at = slices.Compact(at)
+	s := summarize(files, at)
+	f := figure.Figure{Title: title, Panels: []figure.Panel{
+		{X: figure.Axis{Label: "trials"}, Y: figure.Axis{Label: "geometric mean of the scores", Scale: figure.Log}},
+		{X: figure.Axis{Label: "trials"}, Y: figure.Axis{Label: "mean rank"}},
+	}}
+	for i, name := range s.samplers {
+		score := figure.Line{Name: name, Colour: figure.Nth(i)}
+		rank := score
+		for _, n := range at {
+			if m := s.means(n); m.count > 0 {
+				score.X, score.Y = append(score.X, float64(n)), append(score.Y, m.total[i])
+				rank.X, rank.Y = append(rank.X, float64(n)), append(rank.Y, m.ranks[i])
+			}
+		}
+		f.Panels[0].Marks = append(f.Panels[0].Marks, score)
+		f.Panels[1].Marks = append(f.Panels[1].Marks, rank)
+	}
+	return f
+}
+
+// means are what the problems have in common at one number of trials, for each sampler: the geometric mean of the scores,
+// that of the scores over the best ones, and the mean of the ranks. They are over the problems that all samplers were run on.
+type means struct {
+	total, over, ranks []float64
+	count              int // number of problems
+}
+
+func (s summary) means(n int) means {
+	m := means{total: make([]float64, len(s.samplers)), over: make([]float64, len(s.samplers)), ranks: make([]float64, len(s.samplers))}
+	for _, p := range s.problems {
+		scores := s.scores[key(p, n)]
+		if slices.ContainsFunc(scores, math.IsNaN) {
+			continue
+		}
+		m.count++
+		best := slices.Min(scores)
+		for i, v := range scores {
+			m.total[i] += math.Log(v)
+			m.over[i] += math.Log(v / best)
+			for j, other := range scores {
+				switch {
+				case other < v || j == i:
+					m.ranks[i]++
+				case other == v:
+					m.ranks[i] += 0.5
+				}
+			}
+		}
+	}
+	count := float64(m.count)
+	for i := range m.total {
+		m.total[i], m.over[i], m.ranks[i] = math.Exp(m.total[i]/count), math.Exp(m.over[i]/count), m.ranks[i]/count
+	}
+	return m
 }
 
 func read(path string) ([]compare.Run, error) {
@@ -176,34 +260,10 @@ func write(w io.Writer, s summary, at []int) {
 		}
 	}
 	for _, n := range at {
-		total, over, ranks := make([]float64, len(s.samplers)), make([]float64, len(s.samplers)), make([]float64, len(s.samplers))
-		count := 0.0
-		for _, p := range s.problems {
-			scores := s.scores[key(p, n)]
-			if slices.ContainsFunc(scores, math.IsNaN) {
-				continue
-			}
-			count++
-			best := slices.Min(scores)
-			for i, v := range scores {
-				total[i] += math.Log(v)
-				over[i] += math.Log(v / best)
-				for j, other := range scores {
-					switch {
-					case other < v || j == i:
-						ranks[i]++
-					case other == v:
-						ranks[i] += 0.5
-					}
-				}
-			}
-		}
-		for i := range total {
-			total[i], over[i], ranks[i] = math.Exp(total[i]/count), math.Exp(over[i]/count), ranks[i]/count
-		}
-		row(w, fmt.Sprintf("**geometric mean of %.0f** | %d", count, n), total)
-		row(w, fmt.Sprintf("**over the best of them all** | %d", n), over)
-		row(w, fmt.Sprintf("**mean rank** | %d", n), ranks)
+		m := s.means(n)
+		row(w, fmt.Sprintf("**geometric mean of %d** | %d", m.count, n), m.total)
+		row(w, fmt.Sprintf("**over the best of them all** | %d", n), m.over)
+		row(w, fmt.Sprintf("**mean rank** | %d", n), m.ranks)
 	}
 	for _, n := range at {
 		flattery := make([]float64, len(s.samplers))

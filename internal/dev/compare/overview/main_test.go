@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/attune-hpo/attune/figure"
 	"github.com/attune-hpo/attune/internal/dev/compare"
 )
 
@@ -46,4 +47,21 @@ func TestOverview(t *testing.T) {
 	out.Reset()
 	write(&out, s, []int{50})
 	assert.Contains(t, out.String(), "| **over the better of its own halves** | 50 | **2.5** |\n")
+}
+
+// The picture has what the last rows of the table say, where all samplers were run.
+func TestPlotted(t *testing.T) {
+	run := func(sampler, problem string, best map[int]float64) compare.Run {
+		return compare.Run{Sampler: sampler, Problem: problem, Best: best}
+	}
+	f := plotted("Two", [][]compare.Run{
+		{run("random", "sphere-2", map[int]float64{50: 4}), run("random", "zdt1", map[int]float64{50: 0.5})},
+		{run("a", "sphere-2", map[int]float64{25: 4, 50: 2}), run("a", "zdt1", map[int]float64{25: 0.5, 50: 0.25, 100: 0.1})},
+		{run("b", "sphere-2", map[int]float64{25: 1, 50: 0.5}), run("b", "zdt1", map[int]float64{25: 1, 50: 0.5})},
+	})
+	scores, ranks := f.Panels[0].Marks, f.Panels[1].Marks
+	assert.Equal(t, figure.Line{Name: "a", Colour: figure.Blue, X: []float64{25, 50}, Y: []float64{1, 0.5}}, scores[0])
+	assert.InDeltaSlice(t, []float64{math.Sqrt(0.25 * 2), math.Sqrt(0.125 * 1)}, scores[1].(figure.Line).Y, 1e-12)
+	assert.Equal(t, []float64{1.5, 1.5}, ranks[0].(figure.Line).Y)
+	assert.Equal(t, []float64{1.5, 1.5}, ranks[1].(figure.Line).Y)
 }
