@@ -365,6 +365,7 @@ func TestVectors(t *testing.T) {
 		assert.Contains(t, svg, "size</text>")
 	}
 	assert.Contains(t, picture(t, root+"trial?name=several&number=1", "intermediate"), "trial 1</text>")
+	assert.NotContains(t, page(t, root+"trial?name=several&number=1"), "report:1", "the plot has it")
 }
 
 func TestBadRequests(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"github.com/attune-hpo/attune/export"
@@ -26,7 +27,7 @@ type trialPage struct {
 	Recipe                  recipe
 	Light, Dark             string // the plot of its reports
 	Backtest                *plotLink
-	Attrs                   trial.Attrs // without what is shown as a plot
+	Attrs, Notes            trial.Attrs // without what is shown as a plot
 	Previous, Next          string
 	Note                    noteForm
 	Enqueue                 string // the address of a form for a trial like it
@@ -63,7 +64,13 @@ func (d *Dashboard) trial(w http.ResponseWriter, r *http.Request) error {
 	for i, a := range t.Params.Space {
 		p.Params = append(p.Params, named{a.Name, shown(a.Distribution.Decode(t.Params.Point[i])), space.Describe(a.Distribution)})
 	}
-	if len(t.Reports) > 0 || len(t.Vectors()) > 0 {
+	p.Notes = slices.Clone(t.Notes)
+	vectors := t.Vectors()
+	for _, v := range vectors { // shown as a plot
+		key := fmt.Sprint(trial.VectorPrefix, v.Step)
+		p.Notes = slices.DeleteFunc(p.Notes, func(a trial.Attr) bool { return a.Key == key })
+	}
+	if len(t.Reports) > 0 || len(vectors) > 0 {
 		pairs := []string{"name", name, "v", v, "kind", "intermediate", "number", strconv.Itoa(t.Number)}
 		p.Light = "plot.svg" + with(&url.URL{}, pairs...)
 		p.Dark = "plot.svg" + with(&url.URL{}, append(pairs, "theme", "dark")...)
