@@ -55,6 +55,7 @@ var inFlags = map[string]string{
 	"table.CSV.Time":                   "--time",
 	"table.Splits.Ordered":             "--time",
 	"table.Table.Group":                "--group",
+	"validate.Gate.Beyond":             "add --beyond 0.01",
 }
 
 // plain returns the text of an error in the words of the command line, as one line. A second

@@ -74,10 +74,11 @@ const orders = "x,t,g,y\n1,1,a,1\n2,2,a,2\n3,3,b,3\n4,4,b,4\n5,5,c,5\n6,6,c,6\n7
 
 // outOfReach are fields whose hints no input causes, with the reason.
 var outOfReach = map[string]string{
-	"mlflow.NewMirror":   "a server that is away is a warning; see TestMLflow",
-	"remote.Store.Token": "it takes a server with a token; see TestServeStorage",
-	"study.Create":       "the command compares what a study was begun on by itself, and says --name",
-	"study.Config.Grace": "it takes a process that is suspended while it works on a trial",
+	"mlflow.NewMirror":     "a server that is away is a warning; see TestMLflow",
+	"remote.Store.Token":   "it takes a server with a token; see TestServeStorage",
+	"study.Create":         "the command compares what a study was begun on by itself, and says --name",
+	"study.Config.Grace":   "it takes a process that is suspended while it works on a trial",
+	"validate.Gate.Beyond": "it takes an export that rounds differently at a threshold",
 }
 
 // outOfReachWant are single hints that no input causes.

@@ -218,6 +218,10 @@ func (e export) failed(r Result, data []byte) (Result, error) {
 		reason = "rows at the thresholds: " + r.Probe.Reason
 	}
 	err := pkg.Errorf("%w: %s", ErrFailed, reason)
+	if n := r.Report.Beyond; n > 0 && 100*n <= r.Report.Rows*r.Report.Outputs && !r.Report.Gate.Equal && r.Report.Gate.Beyond == 0 {
+		// A value at a threshold of a tree falls on either side by the last bit of a logarithm.
+		err = pkg.Errorf("%w: %s; if so few may differ, %w", ErrFailed, reason, fault.Hint{Field: "validate.Gate.Beyond", Want: "set %s to 0.01"})
+	}
 	if e.keepFailed && e.file != "" {
 		ext := filepath.Ext(e.file)
 		file := strings.TrimSuffix(e.file, ext) + ".failed" + ext

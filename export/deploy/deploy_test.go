@@ -23,6 +23,7 @@ import (
 	"github.com/attune-hpo/attune/export/registry"
 	"github.com/attune-hpo/attune/export/runtime"
 	"github.com/attune-hpo/attune/export/validate"
+	"github.com/attune-hpo/attune/fault"
 	"github.com/attune-hpo/attune/internal/onnxsetup/onnxtest"
 	"github.com/attune-hpo/attune/objective/forecast"
 	"github.com/attune-hpo/attune/objective/neural"
@@ -213,6 +214,12 @@ func TestFailedExportLeavesNothing(t *testing.T) {
 	r, err := deploy.Model(ctx, m, frame, o)
 	require.ErrorIs(t, err, deploy.ErrFailed)
 	assert.ErrorContains(t, err, "are beyond the tolerance")
+	assert.Empty(t, fault.Hints(err), "many differ")
+	few := o
+	few.Gate.ATol = r.Report.MaxAbsolute * (1 - 1e-9)
+	_, err = deploy.Model(ctx, m, frame, few)
+	require.ErrorIs(t, err, deploy.ErrFailed)
+	assert.ErrorContains(t, err, "1 of 399 values are beyond the tolerance; if so few may differ, set validate.Gate.Beyond to 0.01")
 	assert.False(t, r.Pass())
 	assert.Empty(t, r.File)
 	assert.NotEmpty(t, r.Report.Worst.Inputs)
