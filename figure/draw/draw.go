@@ -13,8 +13,12 @@ import (
 	"bytes"
 	"fmt"
 	"html"
+	"image/color"
 	"image/png"
 	"io"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"gonum.org/v1/plot/vg"
@@ -160,22 +164,63 @@ func Inline(f figure.Figure, o Options) (string, error) {
 	if err != nil {
 		return "", wrapped("SVG", err)
 	}
-	pairs := []string{hex(light.paper), "var(--figure-paper)"}
-	for i, c := range light.colours {
-		pairs = append(pairs, hex(c), fmt.Sprintf("var(--figure-%d)", i))
+	names := properties(light)
+	if slices.ContainsFunc(f.Panels, func(p figure.Panel) bool {
+		return slices.ContainsFunc(p.Marks, func(m figure.Mark) bool { _, ok := m.(figure.Heat); return ok })
+	}) { // a heat map is an image in the light scale, and the bar beside it must be, too
+		names = names[:len(names)-shadeSteps]
 	}
-	return strings.NewReplacer(pairs...).Replace(string(image)), nil
+	return coloured.ReplaceAllStringFunc(string(image), func(s string) string {
+		what, digits, _ := strings.Cut(s, "#")
+		v, _ := strconv.ParseUint(digits, 16, 32)
+		best, least := "", 5 // colours that let others through are rounded: by up to 4
+		for _, p := range names {
+			if d := apart(p.colour, rgb(uint32(v))); d < least {
+				best, least = p.name, d
+			}
+		}
+		if best == "" {
+			return s
+		}
+		return what + "var(" + best + ")"
+	}), nil
+}
+
+// coloured matches the colours of elements.
+var coloured = regexp.MustCompile("(?:fill|stroke):#[0-9A-F]{6}")
+
+// A property is a custom property of a style sheet, whose value is a colour.
+type property struct {
+	name   string
+	colour color.NRGBA
+}
+
+// properties returns the custom properties of a theme, those of the scale of colours last.
+func properties(t theme) []property {
+	all := []property{{"--figure-paper", t.paper}}
+	for i, c := range t.colours {
+		all = append(all, property{fmt.Sprintf("--figure-%d", i), c})
+	}
+	for i := range shadeSteps {
+		all = append(all, property{fmt.Sprintf("--figure-shade-%d", i), t.stepColour(i)})
+	}
+	return all
+}
+
+// apart returns the greatest difference of two colours in red, green or blue.
+func apart(a, b color.NRGBA) int {
+	d := func(x, y uint8) int { return max(int(x)-int(y), int(y)-int(x)) }
+	return max(d(a.R, b.R), d(a.G, b.G), d(a.B, b.B))
 }
 
 // Styles is the style sheet that figures of [Inline] need. It defines custom
 // properties whose names begin with --figure: paper is the ground, 0 is the colour of
-// text, 1 that of labels and 2 that of grids.
+// text, 1 that of labels, 2 that of grids, and those with shade the scale of colours.
 func Styles() string {
 	rules := func(t theme) string {
 		var b strings.Builder
-		fmt.Fprintf(&b, "--figure-paper:%s;", hex(t.paper))
-		for i, c := range t.colours {
-			fmt.Fprintf(&b, "--figure-%d:%s;", i, hex(c))
+		for _, p := range properties(t) {
+			fmt.Fprintf(&b, "%s:%s;", p.name, hex(p.colour))
 		}
 		return b.String()
 	}

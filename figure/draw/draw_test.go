@@ -160,6 +160,28 @@ func TestFormats(t *testing.T) {
 	}
 }
 
+// On a dark page every colour changes, also those that let others through, and those of the scale of colours.
+func TestInlineColours(t *testing.T) {
+	f := figure.Figure{
+		Shade: &figure.Shade{Low: 0, High: 1},
+		Panels: []figure.Panel{
+			{Parallel: &figure.Parallel{Axes: []figure.Axis{{Label: "a"}, {Label: "b"}}, Lines: [][]float64{{0, 1}, {1, 0.5}}, Shade: []float64{0, 1}}},
+			{Marks: []figure.Mark{figure.Line{Thin: true, Colour: figure.Pink, X: []float64{0, 1}, Y: []float64{0, 1}}, figure.Band{X: []float64{0, 1}, Low: []float64{0, 0}, High: []float64{1, 1}}}},
+		},
+	}
+	out, err := Inline(f, Options{})
+	require.NoError(t, err)
+	assert.NotRegexp(t, "(fill|stroke):#", out)
+	assert.Contains(t, out, "fill:var(--figure-paper);fill-opacity:")
+	assert.Contains(t, out, "stroke:var(--figure-shade-0)")
+	assert.Contains(t, Styles(), "--figure-shade-23:"+hex(dark.stepColour(23)))
+
+	f.Panels = []figure.Panel{{Marks: []figure.Mark{figure.Heat{X: []float64{0, 1}, Y: []float64{0, 1}, Value: [][]float64{{0, 1}, {1, 0}}}}}}
+	out, err = Inline(f, Options{})
+	require.NoError(t, err)
+	assert.NotContains(t, out, "--figure-shade", "the heat map is an image in the light scale")
+}
+
 // Colours for data stand out from the paper, and from one another for people who lack
 // one kind of cones (Viénot, Brettel and Mollon 1999).
 func TestColours(t *testing.T) {
