@@ -63,12 +63,13 @@ single precision, which rounds a time in seconds or a date like 20240131. Conver
 reports the error of the file on rows that single precision cannot represent.
 
 From scikit-learn 0.24 and later it reads decision trees, random forests, extra trees,
-gradient boosting, histogram gradient boosting and isolation forests. It also reads linear models, naive Bayes and MLPs, models of models
-(stacking, voting, bagging, calibration), and the steps around a model: a Pipeline or a
-ColumnTransformer, scalers, encoders, imputers, selections and vectorizers of texts, or a dict or
-tuple of scaler and model. The ONNX file then computes everything, from a row of
-the table or a text to predictions, or to labels and probabilities of classes. Python executes
-such files as programs; convert only reads them as data.
+gradient boosting, histogram gradient boosting and isolation forests. It also reads linear models,
+naive Bayes, MLPs, support vector machines and mixtures, models of models (stacking, voting,
+bagging, calibration), and the steps around a model: a Pipeline or a ColumnTransformer, scalers,
+encoders, imputers, selections and vectorizers of texts, or a dict or tuple of scaler and model. The
+ONNX file then computes everything, from a row of the table or a text to predictions, or to labels
+and probabilities of classes. Python executes such files as programs; convert only reads them as
+data.
 
 If a model was trained with early stopping, convert takes the trees up to the best
 iteration, as the library's estimators do (XGBRegressor, LGBMClassifier), and prints their
