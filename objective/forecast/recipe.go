@@ -335,6 +335,7 @@ func (p *Prepared) check(f Frame) error {
 // last holdout steps of f; the training rows come from the rest. No target is in both, and
 // no feature uses values after its origin. A row requires that all values that its features
 // look back to lie within the series (some may be missing), and that its target is known.
+// Values of a feature that differ by rounding alone are equal in train.
 // Tables fails with [ErrShort] if there is no row to learn from.
 func (p *Prepared) Tables(f Frame, model, holdout int) (train, valid Table, err error) {
 	if err := p.check(f); err != nil {
@@ -417,7 +418,52 @@ func (p *Prepared) Tables(f Frame, model, holdout int) (train, valid Table, err 
 				ErrShort, need, heldOut(holdout), longest(f), fewerLags, lessHoldout)
 		}
 	}
+	train.settle()
 	return train, valid, nil
+}
+
+// settle makes values of a feature equal that differ by rounding alone, such as 0 and the mean of equal logarithms
+// less one of them. A model that told them apart would depend on the last bits of logarithms and sums, which other
+// programs, such as a runtime of ONNX, compute differently.
+func (t *Table) settle() {
+	const rounding = 1e-11 // of the greatest magnitude of the feature
+	values := make([]float64, 0, t.X.Rows)
+	for c := range t.X.Cols {
+		if slices.Contains(t.Categories, c) {
+			continue
+		}
+		values = values[:0]
+		for i := c; i < len(t.X.Data); i += t.X.Cols {
+			if v := t.X.Data[i]; !math.IsNaN(v) {
+				values = append(values, v)
+			}
+		}
+		slices.Sort(values)
+		values = slices.Compact(values)
+		if len(values) == 0 {
+			continue
+		}
+		apart := rounding * max(math.Abs(values[0]), math.Abs(values[len(values)-1]))
+		first, last := values[:1], values[0] // the first of each run of values that are one
+		for _, v := range values[1:] {
+			if v-last > apart {
+				first = append(first, v)
+			}
+			last = v
+		}
+		if len(first) == len(values) {
+			continue
+		}
+		for i := c; i < len(t.X.Data); i += t.X.Cols {
+			if v := t.X.Data[i]; !math.IsNaN(v) {
+				at, is := slices.BinarySearch(first, v)
+				if !is {
+					at--
+				}
+				t.X.Data[i] = first[at]
+			}
+		}
+	}
 }
 
 // heldOut mentions the n held-out steps in an error, if there are any.

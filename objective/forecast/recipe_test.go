@@ -464,3 +464,33 @@ func TestCache(t *testing.T) {
 	assert.NotSame(t, got[0], again, "the oldest is gone")
 	assert.Len(t, c.entries, 2)
 }
+
+// Equal growth gives features that are equal but for rounding: no table tells them apart.
+func TestTablesIgnoreRounding(t *testing.T) {
+	s := count(60)
+	for i := range s.Y {
+		s.Y[i] = 100 * math.Pow(1.1, float64(i%7)) * math.Pow(1.3, float64(i/7))
+	}
+	p, err := Recipe{Lags: 10, Transform: Log{}, Anchored: true, Horizon: 2, Strategy: Pooled}.Fit(Frame{s}, 0)
+	require.NoError(t, err)
+	train, _, err := p.Tables(Frame{s}, 0, 0)
+	require.NoError(t, err)
+	for c, name := range train.Names {
+		var values []float64
+		for i := range train.X.Rows {
+			if v := train.X.Row(i)[c]; !math.IsNaN(v) {
+				values = append(values, v)
+			}
+		}
+		slices.Sort(values)
+		values = slices.Compact(values)
+		for i := 1; i < len(values); i++ {
+			assert.Greater(t, values[i]-values[i-1], 1e-12, name)
+		}
+	}
+
+	table := Table{X: Matrix{Rows: 5, Cols: 1, Data: []float64{1, 1 + 1e-9, 1 + 1e-15, nan, -2}}}
+	table.settle()
+	assert.Equal(t, []float64{1, 1 + 1e-9, 1}, table.X.Data[:3])
+	assert.Equal(t, -2.0, table.X.Data[4])
+}
